@@ -1,0 +1,1 @@
+"""Publishers and generated stubs for intercomd."""

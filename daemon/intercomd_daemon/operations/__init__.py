@@ -1,0 +1,1 @@
+"""What operators and the mesh ask: health, metrics, status, outcomes, dead letters."""

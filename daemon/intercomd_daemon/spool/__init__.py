@@ -1,0 +1,1 @@
+"""The durable store between accepting and delivering."""

@@ -1,0 +1,253 @@
+"""The seam between accepting, delivering and whatever keeps envelopes safe.
+
+An ordered log per connection and priority, lanes set aside from it, the contact book, the duplicate window, the journal
+of outcomes and the dead letters. An engine keeps bytes and a few columns; what they mean it does not know.
+Methods return when their effect is on disk (or was there to read). Calls take effect in the order in which they were
+made.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.outcome import DeadLetter, Outcome
+
+POSITION_BITS = 48
+
+
+def position_of(key: int) -> int:
+    """The place of a row among all rows ever appended to the spool; later rows have higher ones, in every log."""
+    return key & ((1 << POSITION_BITS) - 1)
+
+
+class Incoming(msgspec.Struct, frozen=True, gc=False):
+    """A row to append."""
+
+    connection: str
+    priority: Priority
+    lane: str
+    envelope_id: str
+    data: bytes
+    """An `AcceptedEnvelope` by `record.pack`."""
+    recognised: bool = True
+    """False where the sender gave no id: such an envelope is not entered in the duplicate window."""
+    seconds: tuple[tuple[int, int], ...] = ()
+    """(key, owner) pairs of the seconds that its events took, kept so that a restart remembers them."""
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """A waiting envelope, as read back."""
+
+    key: int
+    """Orders the rows of a connection: every normal row before every bulk one, each in the order of the commits."""
+    priority: Priority
+    lane: str
+    data: bytes
+    progress: bytes
+    """How far it is, a `Progress` by `record.pack`; empty if no call of it has been judged."""
+
+
+class Known(NamedTuple):
+    """What the contact book holds of a lane's contact."""
+
+    contact_id: str
+    """Intercom's id; empty if unknown."""
+    data: bytes
+    """A `Contact` by `record.pack`; empty if nothing is known."""
+
+
+class Batch(NamedTuple):
+    """A stretch of a log, or of a parked lane."""
+
+    rows: list[Row]
+    known: dict[str, Known]
+    """The book's entry of each lane in `rows`."""
+    after: int
+    """Where to read on: the key of the last row looked at, those of parked lanes included."""
+    attempts: int = 0
+    """Of a parked lane: how often its head has been tried."""
+    damaged: tuple[str, ...] = ()
+    """One description per row whose checksum did not match; those rows now stand aside with their bytes."""
+
+
+class Ended(NamedTuple):
+    """An envelope that has its outcome: its row goes, the outcome enters the journal."""
+
+    key: int
+    outcome: Outcome
+    buried: AcceptedEnvelope | None = None
+    """Set for a dead letter."""
+    answer_body: str = ""
+
+
+class BookEntry(NamedTuple):
+    """What the contact book is to hold from now on."""
+
+    lane: str
+    contact_id: str
+    """Empty: forget the lane's contact."""
+    data: bytes
+    """Empty: forget what is known of the contact, not who it is."""
+
+
+class Settlement(NamedTuple):
+    """What one judged call, or a decision that needed none, changes; committed as a whole."""
+
+    connection: str
+    ended: Sequence[Ended] = ()
+    progress: Sequence[tuple[int, bytes]] = ()
+    book: Sequence[BookEntry] = ()
+
+
+class LogUsage(msgspec.Struct):
+    """What waits in one connection, as of the last commit; bytes count rows with their overhead."""
+
+    normal: int = 0
+    bulk: int = 0
+    parked_lanes: int = 0
+    dead_letters: int = 0
+    bytes: int = 0
+    oldest_accept_time: float = 0.0
+    """Of the oldest waiting envelope, approximately: the head of the logs; 0.0 if nothing waits."""
+
+
+class Usage(NamedTuple):
+    """The whole spool, as of the last commit."""
+
+    connections: dict[str, LogUsage]
+    bytes: int
+    bytes_max: int
+    full_reason: str
+    """Why appends are refused at present (quota, free disk space, an error of the disk); empty if they are not."""
+
+
+class OutcomeFilter(msgspec.Struct, frozen=True):
+    """Which outcomes to list; empty fields match all."""
+
+    connection: str = ""
+    envelope_id: str = ""
+    customer_id: str = ""
+    email: str = ""
+    types: tuple[int, ...] = ()
+
+
+class DeadLetterFilter(msgspec.Struct, frozen=True):
+    """Which dead letters to list, replay or discard; empty fields match all."""
+
+    connection: str = ""
+    dead_letter_ids: tuple[int, ...] = ()
+    envelope_ids: tuple[str, ...] = ()
+    customer_id: str = ""
+    email: str = ""
+    reason: str = ""
+    accept_time_from: float = 0.0
+    accept_time_to: float = 0.0
+
+
+class Intake(Protocol):
+    """What accepting needs."""
+
+    async def append(self, rows: Sequence[Incoming]) -> list[int]:
+        """Appends all rows at the end of their logs, in order and in one go.
+
+        Returns for each row its key, or 0 for a duplicate. When it returns, the rows are synced to disk.
+
+        Raises:
+            SpoolFull: nothing was appended.
+        """
+        ...
+
+    def usage(self) -> Usage:
+        """The counters; costs nothing and may be asked at any time."""
+        ...
+
+
+class Outflow(Protocol):
+    """What delivering needs; every method is of one connection."""
+
+    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
+        """Reads on in a log. Rows of parked lanes are not returned: the same commit moves them to their lane."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
+        """Commits what has been judged, and returns the new outcomes with their sequence.
+
+        May wait up to 20 ms for others' settlements or appends to share the commit with.
+        """
+        ...
+
+    async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
+        """Sets a lane aside until `due` (Unix seconds): the named rows and all that will be read later."""
+        ...
+
+    async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:
+        """The parked lanes due by `now`, longest due first, and when the next after them is due (0.0: none)."""
+        ...
+
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+        """Reads on in a parked lane from above the key `after`.
+
+        With `after` 0 and nothing there, the lane is parked no more: from now on its rows come from `read`.
+        """
+        ...
+
+    def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
+        """Names what to call, on the event loop, after each commit that appended rows to a log of the connection."""
+        ...
+
+
+class Archive(Protocol):
+    """What operating needs."""
+
+    async def outcomes(self, wanted: OutcomeFilter, before: int, limit: int) -> list[Outcome]:
+        """The journal, newest first, from below sequence `before` (0: from the newest)."""
+        ...
+
+    async def outcomes_after(self, wanted: OutcomeFilter, after: int, limit: int) -> tuple[list[Outcome], int]:
+        """The journal in order from above sequence `after`, and the oldest sequence that it still holds."""
+        ...
+
+    async def dead_letters(self, wanted: DeadLetterFilter, after: int, limit: int) -> list[DeadLetter]:
+        """Dead letters in order from above the id `after`."""
+        ...
+
+    async def count_dead_letters(self, wanted: DeadLetterFilter) -> int:
+        """How many the filter matches."""
+        ...
+
+    async def replay(self, wanted: DeadLetterFilter, expected: int) -> int:
+        """Appends the refused calls of the matching dead letters, in their old order, in one commit.
+
+        Returns how many; -1 and nothing done if the filter does not match `expected` of them.
+        """
+        ...
+
+    async def discard(self, wanted: DeadLetterFilter, expected: int) -> int:
+        """Drops the matching dead letters; each outcome becomes DISCARDED, in one commit. Counts like `replay`."""
+        ...
+
+    async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
+        """The envelope of this id if it still waits."""
+        ...
+
+    async def set_paused(self, connection: str, paused: bool) -> None:
+        """Remembers over restarts that an operator paused the connection."""
+        ...
+
+    def paused(self) -> frozenset[str]:
+        """The paused connections."""
+        ...
+
+
+class Spool(Intake, Outflow, Archive, Protocol):
+    """An engine, open. Built by the engine's own `open` function, which may wait for another daemon to let go."""
+
+    def seconds(self) -> list[tuple[int, int]]:
+        """The (key, owner) pairs remembered at the opening, oldest first, at most 65,536."""
+        ...
+
+    async def close(self) -> None:
+        """Commits what waits and closes; later calls fail with Draining."""
+        ...

@@ -1,0 +1,61 @@
+"""Nouns to bytes and back: the format on disk, which is ours and not the wire's.
+
+One version byte, a CRC-32 of what follows, MessagePack arrays. Fields are only ever added at the end of a noun, with a
+default, so that a minor release reads and writes what its neighbours do. Which bytes are kept where, it does not know.
+"""
+
+from functools import cache
+from typing import TypeVar
+from zlib import crc32
+
+import msgspec
+
+from intercomd_daemon.errors import IntercomdError
+
+VERSION = 1
+_HEADER_BYTES = 5
+
+Noun = TypeVar("Noun", bound=msgspec.Struct)
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class RecordDamaged(IntercomdError):
+    """The bytes are not what was written, or of a format that this release does not know."""
+
+
+@cache
+def _decoder(noun: type[Noun]) -> msgspec.msgpack.Decoder[Noun]:
+    return msgspec.msgpack.Decoder(noun)
+
+
+def pack(noun: msgspec.Struct) -> bytes:
+    """The noun as a record: what `unpack` reads, with its checksum."""
+    body = _encode(noun)
+    return b"%c%b%b" % (VERSION, crc32(body).to_bytes(4, "little"), body)
+
+
+def check(data: bytes) -> str:
+    """What is wrong with a record's bytes, in words; empty if they are what was written."""
+    if len(data) <= _HEADER_BYTES:
+        return f"{len(data)} bytes are too few for a record"
+    if data[0] != VERSION:
+        return f"record version {data[0]} is not {VERSION}"
+    if crc32(memoryview(data)[_HEADER_BYTES:]) != int.from_bytes(data[1:_HEADER_BYTES], "little"):
+        return "the checksum does not match"
+    return ""
+
+
+def unpack(data: bytes, noun: type[Noun]) -> Noun:
+    """The noun that `pack` wrote.
+
+    Raises:
+        RecordDamaged: the checksum or the version is wrong, or the fields are not the noun's.
+    """
+    wrong = check(data)
+    if wrong:
+        raise RecordDamaged(wrong)
+    try:
+        return _decoder(noun).decode(memoryview(data)[_HEADER_BYTES:])
+    except msgspec.DecodeError as error:
+        raise RecordDamaged(f"not a {noun.__name__}: {error}") from error
