@@ -56,6 +56,7 @@ def unpack(data: bytes, noun: type[Noun]) -> Noun:
     if wrong:
         raise RecordDamaged(wrong)
     try:
-        return _decoder(noun).decode(memoryview(data)[_HEADER_BYTES:])
+        decoder: msgspec.msgpack.Decoder[Noun] = _decoder(noun)
+        return decoder.decode(memoryview(data)[_HEADER_BYTES:])
     except msgspec.DecodeError as error:
         raise RecordDamaged(f"not a {noun.__name__}: {error}") from error
