@@ -1,0 +1,149 @@
+"""Nouns to the messages of the operations service.
+
+Pure, one function a message. Absent times stay absent; a dead letter shows the sender's envelope as it came.
+"""
+
+from types import MappingProxyType
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from intercomd.v1 import envelope_pb2, identity_pb2, ingest_pb2, operations_pb2, outcome_pb2
+from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.envelope import Note
+from intercomd_daemon.outcome import DeadLetter, Effect, Outcome
+from intercomd_daemon.spool.base import LogUsage, Usage
+
+_MICROS = 1_000_000
+
+CONNECTION_STATES = MappingProxyType(
+    {
+        Standing.VERIFYING: operations_pb2.CONNECTION_STATE_VERIFYING,
+        Standing.DELIVERING: operations_pb2.CONNECTION_STATE_DELIVERING,
+        Standing.DOWN: operations_pb2.CONNECTION_STATE_DOWN,
+        Standing.SUSPENDED: operations_pb2.CONNECTION_STATE_SUSPENDED,
+        Standing.PAUSED: operations_pb2.CONNECTION_STATE_PAUSED,
+        Standing.INACTIVE: operations_pb2.CONNECTION_STATE_INACTIVE,
+    }
+)
+
+
+def timestamp(seconds: float) -> Timestamp | None:
+    """Unix seconds, to the microsecond; None for 0.0, no time."""
+    if not seconds:
+        return None
+    whole, micros = divmod(round(seconds * _MICROS), _MICROS)
+    return Timestamp(seconds=whole, nanos=micros * 1000)
+
+
+def duration(seconds: float) -> Duration:
+    """Seconds, to the microsecond; negative ones, which a clock that was set back makes, count as none."""
+    whole, micros = divmod(round(max(0.0, seconds) * _MICROS), _MICROS)
+    return Duration(seconds=whole, nanos=micros * 1000)
+
+
+def adjustment(note: Note) -> envelope_pb2.Adjustment:
+    """What was changed in an envelope."""
+    return envelope_pb2.Adjustment(reason=note.reason, field=note.field, message=note.message)
+
+
+def effect_message(effect: Effect) -> outcome_pb2.Effect:
+    """What one call came to."""
+    return outcome_pb2.Effect(
+        kind=outcome_pb2.EffectKind.ValueType(effect.kind),
+        event_name=effect.event_name,
+        event_time=timestamp(effect.event_time),
+        type=outcome_pb2.OutcomeType.ValueType(effect.type),
+        reason=effect.reason,
+        http_status=effect.http_status,
+        intercom_request_id=effect.intercom_request_id,
+        attempts=effect.attempts,
+    )
+
+
+def outcome_message(outcome: Outcome) -> outcome_pb2.Outcome:
+    """How an envelope ended."""
+    return outcome_pb2.Outcome(
+        sequence=outcome.sequence,
+        envelope_id=outcome.envelope_id,
+        connection=outcome.connection,
+        identity=identity_pb2.Identity(customer_id=outcome.customer_id, email=outcome.email),
+        type=outcome_pb2.OutcomeType.ValueType(outcome.type),
+        reason=outcome.reason,
+        accept_time=timestamp(outcome.accept_time),
+        end_time=timestamp(outcome.end_time),
+        effects=[effect_message(effect) for effect in outcome.effects],
+        adjustments=[adjustment(note) for note in outcome.adjustments],
+        replay=outcome.replay,
+    )
+
+
+def dead_letter_message(letter: DeadLetter) -> outcome_pb2.DeadLetter:
+    """A dead letter, with the sender's envelope as it came."""
+    return outcome_pb2.DeadLetter(
+        dead_letter_id=str(letter.dead_letter_id),
+        envelope=envelope_pb2.Envelope.FromString(letter.envelope.source),
+        outcome=outcome_message(letter.outcome),
+        answer_body=letter.answer_body,
+    )
+
+
+def spool_message(usage: Usage, now: float) -> ingest_pb2.SpoolStatus:
+    """How full the spool is; a spool that refuses for another reason than its quota counts as full."""
+    connections = usage.connections.values()
+    accept_times = [connection.oldest_accept_time for connection in connections if connection.oldest_accept_time]
+    filled = min(1.0, usage.bytes / usage.bytes_max) if usage.bytes_max else 0.0
+    return ingest_pb2.SpoolStatus(
+        envelopes=sum(connection.normal + connection.bulk for connection in connections),
+        bytes=usage.bytes,
+        fill_ratio=1.0 if usage.full_reason else filled,
+        oldest_age=duration(now - min(accept_times)) if accept_times else None,
+    )
+
+
+def connection_message(status: ConnectionStatus, usage: LogUsage, now: float) -> operations_pb2.ConnectionStatus:
+    """A connection of the configuration."""
+    message = _waiting(status.name, usage, now)
+    message.app_id = status.app_id
+    message.workspace_name = status.workspace_name
+    message.region = status.region
+    message.state = CONNECTION_STATES[status.standing]
+    message.dry_run = status.dry_run
+    message.calls_made = status.calls
+    message.last_error = status.last_error
+    if status.budget_limit:
+        message.budget.CopyFrom(_budget(status))
+    if status.standing is Standing.SUSPENDED:
+        message.suspended_reason = status.reason
+        message.suspended_since.CopyFrom(timestamp(status.since) or Timestamp())
+    if status.standing in (Standing.SUSPENDED, Standing.DOWN) and status.next_probe:
+        message.next_probe_time.CopyFrom(timestamp(status.next_probe) or Timestamp())
+    return message
+
+
+def unconfigured_message(name: str, usage: LogUsage, now: float) -> operations_pb2.ConnectionStatus:
+    """A connection that is gone from the configuration, of which something is left in the spool."""
+    message = _waiting(name, usage, now)
+    message.state = operations_pb2.CONNECTION_STATE_UNCONFIGURED
+    return message
+
+
+def _waiting(name: str, usage: LogUsage, now: float) -> operations_pb2.ConnectionStatus:
+    return operations_pb2.ConnectionStatus(
+        name=name,
+        waiting_normal=usage.normal,
+        waiting_bulk=usage.bulk,
+        parked_lanes=usage.parked_lanes,
+        dead_letters=usage.dead_letters,
+        oldest_age=duration(now - usage.oldest_accept_time) if usage.oldest_accept_time else None,
+    )
+
+
+def _budget(status: ConnectionStatus) -> operations_pb2.Budget:
+    return operations_pb2.Budget(
+        limit=status.budget_limit,
+        remaining=max(0, status.budget_remaining),
+        reset_time=timestamp(status.window_ends),
+        plan=status.budget_plan,
+        window=duration(status.window_seconds) if status.window_seconds else None,
+    )

@@ -1,0 +1,155 @@
+"""What became of a user or an envelope, in sentences: what to ask the daemon, and what its answers say.
+
+Pure. It knows the contract's messages and reasons, and neither channels nor screens.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from intercomd.v1 import operations_pb2, outcome_pb2
+
+ENDS = MappingProxyType(
+    {
+        outcome_pb2.OUTCOME_TYPE_DELIVERED: "Intercom has it.",
+        outcome_pb2.OUTCOME_TYPE_UNCHANGED: "No call was needed: Intercom was sent the same not long ago.",
+        outcome_pb2.OUTCOME_TYPE_SKIPPED: "It was left out on purpose.",
+        outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED: "Intercom refused it for good.",
+        outcome_pb2.OUTCOME_TYPE_DISCARDED: "It was refused for good, and then discarded by an operator.",
+        outcome_pb2.OUTCOME_TYPE_ERASED: "It was erased with the person whom it was about.",
+    }
+)
+REMEDIES = MappingProxyType(
+    {
+        "CONTACT_ARCHIVED": "Restore the contact in Intercom, or set unarchive = true; then replay.",
+        "CONTACT_BLOCKED": "The person is blocked in Intercom; unblock them there, then replay.",
+        "CONTACT_NOT_FOUND": "Intercom does not know the contact, though it was just written; replay later.",
+        "EVENT_NAMES_EXHAUSTED": "The workspace is full of event names; archive one in Intercom, then replay.",
+        "EXPIRED": "It was older than event_age_max when its turn came; raise that setting, then replay.",
+        "IDENTITY_AMBIGUOUS": "Several contacts have this email; merge them in Intercom or send a customer id.",
+        "IDENTITY_CONFLICT": "Another contact has this customer id or email; merge the two in Intercom, then replay.",
+        "REQUEST_INVALID": "Intercom's answer says what is wrong; mend what the sender sends, then send it again.",
+        "TOO_LARGE": "Intercom takes no request of this size; send less in one envelope.",
+    }
+)
+"""What an operator can do about the reasons of a refusal."""
+
+
+class Questions(NamedTuple):
+    """What to ask the daemon about a user or an envelope, one list call each."""
+
+    outcomes: tuple[operations_pb2.OutcomeFilter, ...]
+    dead_letters: tuple[operations_pb2.DeadLetterFilter, ...]
+
+
+class Story(msgspec.Struct, frozen=True):
+    """What became of one envelope, or of one replay of it."""
+
+    envelope_id: str
+    heading: str
+    """Who, where and when."""
+    end: str
+    """How it ended, in a sentence."""
+    details: tuple[str, ...]
+    """A line for each call, then one for each change."""
+    remedy: str
+    """What to do about it; empty if nothing needs to be done."""
+
+
+class _Envelope(NamedTuple):
+    """An accepted envelope: once the duplicate window is over, another one may have the same id."""
+
+    connection: str
+    envelope_id: str
+    accept_seconds: int
+    accept_nanos: int
+
+
+class _Run(NamedTuple):
+    """An envelope, or one replay of it: what a dead letter and the outcome that speaks of it have in common."""
+
+    envelope: _Envelope
+    replay: int
+
+
+def questions(identifier: str) -> Questions:
+    """What to ask about an identifier, which may be an envelope's id, a customer id, or an email if it has an `@`."""
+    outcome, letter = operations_pb2.OutcomeFilter, operations_pb2.DeadLetterFilter
+    outcomes = [outcome(envelope_id=identifier), outcome(customer_id=identifier)]
+    letters = [letter(envelope_ids=[identifier]), letter(customer_id=identifier)]
+    if "@" in identifier:
+        outcomes.append(outcome(email=identifier))
+        letters.append(letter(email=identifier))
+    return Questions(tuple(outcomes), tuple(letters))
+
+
+def explain(
+    outcomes: Iterable[outcome_pb2.Outcome], dead_letters: Iterable[outcome_pb2.DeadLetter]
+) -> tuple[Story, ...]:
+    """Tells what was answered, the newest first; empty if nothing is known."""
+    letters = {_run_of(letter.outcome): letter for letter in dead_letters}
+    ended = {_run_of(letter.outcome): letter.outcome for letter in letters.values()}
+    ended |= {_run_of(outcome): outcome for outcome in sorted(outcomes, key=lambda outcome: outcome.sequence)}
+    told: set[_Envelope] = set()
+    stories = []
+    for run, outcome in sorted(ended.items(), key=lambda item: item[1].sequence, reverse=True):
+        superseded = run.envelope in told
+        told.add(run.envelope)
+        stories.append(_story(outcome, letters.get(run), superseded=superseded))
+    return tuple(stories)
+
+
+def _run_of(outcome: outcome_pb2.Outcome) -> _Run:
+    accepted = outcome.accept_time
+    return _Run(_Envelope(outcome.connection, outcome.envelope_id, accepted.seconds, accepted.nanos), outcome.replay)
+
+
+def _story(outcome: outcome_pb2.Outcome, letter: outcome_pb2.DeadLetter | None, *, superseded: bool) -> Story:
+    who = outcome.identity.customer_id or outcome.identity.email
+    replay = f", replay {outcome.replay}" if outcome.replay else ""
+    accepted, ended = _moment(outcome.accept_time), _moment(outcome.end_time)
+    details = [_call(effect) for effect in outcome.effects]
+    details += [f"changed: {note.reason} {note.field}: {note.message}" for note in outcome.adjustments]
+    return Story(
+        envelope_id=outcome.envelope_id,
+        heading=f"{outcome.envelope_id}{replay} of {who} in {outcome.connection}: accepted {accepted}, ended {ended}",
+        end=_end(outcome, superseded=superseded),
+        details=tuple(details),
+        remedy="" if superseded or letter is None else _remedy(outcome, letter),
+    )
+
+
+def _end(outcome: outcome_pb2.Outcome, *, superseded: bool) -> str:
+    end = ENDS.get(outcome.type, f"It ended as {outcome.type}, which this version does not know.")
+    reason = f" ({outcome.reason})" if outcome.reason else ""
+    return f"{end[:-1]}{reason}." + (" A later outcome supersedes this one." if superseded else "")
+
+
+def _call(effect: outcome_pb2.Effect) -> str:
+    what = "contact"
+    if effect.kind == outcome_pb2.EFFECT_KIND_EVENT:
+        what = f"event {effect.event_name!r} of {_moment(effect.event_time)}"
+    known = effect.type in outcome_pb2.OutcomeType.values()
+    end = outcome_pb2.OutcomeType.Name(effect.type) if known else str(effect.type)
+    said = [f"{what}: {end.removeprefix('OUTCOME_TYPE_').lower().replace('_', ' ')}"]
+    said += [effect.reason] if effect.reason else []
+    said += [f"status {effect.http_status}"] if effect.http_status else []
+    said += [f"{effect.attempts} calls" if effect.attempts > 1 else "1 call"] if effect.attempts else []
+    said += [f"request {effect.intercom_request_id}"] if effect.intercom_request_id else []
+    return ", ".join(said)
+
+
+def _remedy(outcome: outcome_pb2.Outcome, letter: outcome_pb2.DeadLetter) -> str:
+    refused = outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED
+    reasons = [outcome.reason, *(effect.reason for effect in outcome.effects if effect.type == refused)]
+    known = next((REMEDIES[reason] for reason in reasons if reason in REMEDIES), "")
+    return f"{known} It is kept as dead letter {letter.dead_letter_id}, with Intercom's answer.".strip()
+
+
+def _moment(time: Timestamp) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(time.seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

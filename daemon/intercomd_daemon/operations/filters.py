@@ -1,0 +1,79 @@
+"""Filters as callers send them to filters as the spool takes them, or what is wrong with them.
+
+Pure. A filter that is given but holds nothing is refused, never taken for "all": whole lists are discarded by filters.
+"""
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from intercomd.v1 import operations_pb2
+from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+
+IDS_MAX = 1000
+"""Dead letters or envelopes named in one filter; as operations.proto says."""
+_ID_MAX = (1 << 63) - 1
+_ID_DIGITS_MAX = 19
+_NANOS = 1_000_000_000
+
+
+def outcome_filter(message: operations_pb2.OutcomeFilter) -> OutcomeFilter:
+    """The outcomes that are meant.
+
+    Raises:
+        RequestRefused: a field is out of its range.
+    """
+    return OutcomeFilter(
+        connection=message.connection,
+        envelope_id=message.envelope_id,
+        customer_id=_identity("customer_id", message.customer_id),
+        email=_identity("email", message.email).lower(),
+        types=tuple(message.types),
+    )
+
+
+def dead_letter_filter(message: operations_pb2.DeadLetterFilter) -> DeadLetterFilter:
+    """The dead letters that are meant.
+
+    Raises:
+        RequestRefused: a field is out of its range.
+    """
+    for name, ids in (("dead_letter_ids", message.dead_letter_ids), ("envelope_ids", message.envelope_ids)):
+        if len(ids) > IDS_MAX:
+            raise RequestRefused(f"filter.{name}", f"names {len(ids)}; at most {IDS_MAX} may be named in one filter")
+    accepted_from = _moment("accept_time_from", message.accept_time_from, message.HasField("accept_time_from"))
+    accepted_to = _moment("accept_time_to", message.accept_time_to, message.HasField("accept_time_to"))
+    if accepted_to and accepted_from >= accepted_to:
+        raise RequestRefused("filter.accept_time_to", "is not after accept_time_from: nothing lies between them")
+    return DeadLetterFilter(
+        connection=message.connection,
+        dead_letter_ids=tuple(_dead_letter_id(place, text) for place, text in enumerate(message.dead_letter_ids)),
+        envelope_ids=tuple(message.envelope_ids),
+        customer_id=_identity("customer_id", message.customer_id),
+        email=_identity("email", message.email).lower(),
+        reason=message.reason,
+        accept_time_from=accepted_from,
+        accept_time_to=accepted_to,
+    )
+
+
+def _identity(name: str, text: str) -> str:
+    """Trimmed, as identities are on acceptance."""
+    trimmed = text.strip()
+    if text and not trimmed:
+        raise RequestRefused(f"filter.{name}", "is blank, and nobody is called so; leave it out to mean anyone")
+    return trimmed
+
+
+def _dead_letter_id(place: int, text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > _ID_DIGITS_MAX or int(text) > _ID_MAX:
+        raise RequestRefused(f"filter.dead_letter_ids[{place}]", f"{text[:40]!r} is no id of a dead letter: a number")
+    return int(text)
+
+
+def _moment(name: str, time: Timestamp, given: bool) -> float:
+    """Unix seconds; 0.0 where no bound was given."""
+    if not given:
+        return 0.0
+    if time.seconds <= 0 or not 0 <= time.nanos < _NANOS:
+        raise RequestRefused(f"filter.{name}", "is not a time after 1970; leave it out for no bound")
+    return time.seconds + time.nanos / _NANOS

@@ -1,0 +1,137 @@
+"""Health, readiness and metrics over HTTP: GET and HEAD, nothing that changes anything, nothing about a person.
+
+Readiness says that calls are answered: neither an outage of Intercom nor a full spool fails it. Liveness follows
+progress. What serving or progress is, it does not know.
+"""
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from intercomd_daemon.operations.daemon import Observed, State
+
+HEADERS = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Server": "intercomd",
+    }
+)
+"""On every answer: none is to be kept, framed, guessed at or read by another site's page."""
+_CLOSE_SECONDS = 1.0
+"""For answers that are being written when the listener closes; each takes milliseconds."""
+
+
+class OperationsSettings(msgspec.Struct, frozen=True):
+    """Where operators and probes are answered; addresses are `host:port` or `unix:/path`."""
+
+    listen: str = "127.0.0.1:9090"
+    """HTTP."""
+    grpc_listen: str = "127.0.0.1:9091"
+    """OperationsService, and grpc.health.v1."""
+    health_listen: tuple[str, ...] = ()
+    """HTTP with nothing but health, readiness and metrics, safe on an address that others reach."""
+
+
+class HealthPages:
+    """`/healthz`, `/readyz` and `/metrics`."""
+
+    def __init__(self, observed: Observed, registry: CollectorRegistry) -> None:
+        """`registry` holds all that `/metrics` shows."""
+        self._observed = observed
+        self._registry = registry
+
+    def add_to(self, application: web.Application) -> None:
+        """Adds the three to an application; each also answers HEAD."""
+        application.router.add_get("/healthz", self.healthz)
+        application.router.add_get("/readyz", self.readyz)
+        application.router.add_get("/metrics", self.metrics)
+
+    async def healthz(self, _request: web.Request) -> web.Response:
+        """200 while every part moves, else 503; says which do."""
+        checks = self._observed.checks()
+        alive = all(check.moves for check in checks)
+        return _json(alive, {"alive": alive, "checks": [check._asdict() for check in checks]})
+
+    async def readyz(self, _request: web.Request) -> web.Response:
+        """200 while calls are answered, else 503; says how the connections stand, which changes nothing about that."""
+        state = self._observed.state()
+        ready = state is State.SERVING
+        connections = {status.name: status.standing.name.lower() for status in self._observed.statuses()}
+        return _json(ready, {"ready": ready, "state": state.name.lower(), "connections": connections})
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        """The registry in Prometheus' text format, which every scraper reads."""
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+
+def health_application(observed: Observed, registry: CollectorRegistry) -> web.Application:
+    """What answers on the operations address, and alone on the health addresses."""
+    application = web.Application()
+    HealthPages(observed, registry).add_to(application)
+    application.on_response_prepare.append(_harden)
+    return application
+
+
+class HttpListener:
+    """An application that is being served."""
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        """`runner` has its sites started."""
+        self._runner = runner
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it answers, ports as the system gave them."""
+        return tuple(_written(address) for address in self._runner.addresses)
+
+    async def close(self) -> None:
+        """Takes no more connections, and closes those that are open."""
+        await self._runner.cleanup()
+
+
+async def listen_http(application: web.Application, addresses: Sequence[str]) -> HttpListener:
+    """Serves an application on addresses of the form `host:port`, `[host]:port` or `unix:/path`.
+
+    Raises:
+        OSError: an address cannot be had; nothing is served then.
+    """
+    # Access logs tell nothing that the metrics don't, several times a minute.
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
+    await runner.setup()
+    try:
+        for address in addresses:
+            await _site(runner, address).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return HttpListener(runner)
+
+
+def _site(runner: web.AppRunner, address: str) -> web.BaseSite:
+    if address.startswith("unix:"):
+        return web.UnixSite(runner, address.removeprefix("unix:"))
+    host, _, port = address.rpartition(":")
+    return web.TCPSite(runner, host.strip("[]"), int(port))
+
+
+def _written(address: tuple[str, int] | str) -> str:
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _json(well: bool, body: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json", status=200 if well else 503)
+
+
+async def _harden(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)

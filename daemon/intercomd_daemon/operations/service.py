@@ -1,0 +1,169 @@
+"""OperationsService: asks the daemon and its archive, and answers in the contract's messages.
+
+It decides what a request means and what is said about it; how the daemon does what is asked, it does not know.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import grpc
+from grpc.aio import Server, ServicerContext
+
+from intercomd.v1 import operations_pb2 as messages
+from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.operations import encode
+from intercomd_daemon.operations.daemon import OnEnded, Operated
+from intercomd_daemon.operations.filters import dead_letter_filter, outcome_filter
+from intercomd_daemon.operations.handlers import streaming, unary
+from intercomd_daemon.operations.listing import Bounds, fill_page
+from intercomd_daemon.operations.page import page_size_of, place_of, token_of
+from intercomd_daemon.operations.refusal import CountMismatch, UnknownConnection
+from intercomd_daemon.operations.watch import Watches
+from intercomd_daemon.spool.base import Archive, DeadLetterFilter, LogUsage
+
+SERVICE: Final = messages.DESCRIPTOR.services_by_name["OperationsService"].full_name
+DEFAULT_CONNECTION: Final = "default"
+_OUTCOMES_BITE_MAX: Final = 64
+"""Outcomes read at once: a kilobyte each as a rule, and rarely a hundred."""
+_DEAD_LETTERS_BITE_MAX: Final = 16
+"""Dead letters read at once: they may take a megabyte each."""
+
+
+class OperationsService:
+    """The calls of the operations listener. Register it with `add_to`; close it before the archive is closed."""
+
+    def __init__(
+        self, daemon: Operated, on_ended: OnEnded, *, version: str, start_time: float, clock: Callable[[], float]
+    ) -> None:
+        """`start_time` and what `clock` gives are Unix seconds."""
+        self._daemon = daemon
+        self._watches = Watches(on_ended)
+        self._version = version
+        self._start_time = start_time
+        self._clock = clock
+
+    def add_to(self, server: Server) -> None:
+        """Registers the service; to be called before the server is started."""
+        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "GetStatus": unary(self.get_status, messages.GetStatusRequest),
+            "WatchOutcomes": streaming(self.watch_outcomes, messages.WatchOutcomesRequest),
+            "ListOutcomes": unary(self.list_outcomes, messages.ListOutcomesRequest),
+            "ListDeadLetters": unary(self.list_dead_letters, messages.ListDeadLettersRequest),
+            "ReplayDeadLetters": unary(self.replay_dead_letters, messages.ReplayDeadLettersRequest),
+            "DiscardDeadLetters": unary(self.discard_dead_letters, messages.DiscardDeadLettersRequest),
+            "PauseConnection": unary(self.pause_connection, messages.PauseConnectionRequest),
+            "ResumeConnection": unary(self.resume_connection, messages.ResumeConnectionRequest),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+
+    def close(self) -> None:
+        """Ends the watches, each after what has ended so far; other calls go on as long as the archive is open."""
+        self._watches.close()
+
+    async def get_status(self, _request: messages.GetStatusRequest) -> messages.GetStatusResponse:
+        """The daemon, its spool and its connections, also before the spool is open."""
+        usage = self._daemon.usage()
+        now = self._clock()
+        configured = {status.name: status for status in self._daemon.statuses()}
+        connections = [
+            encode.connection_message(status, usage.connections.get(name, LogUsage()), now)
+            for name, status in configured.items()
+        ]
+        connections += [
+            encode.unconfigured_message(name, left, now)
+            for name, left in usage.connections.items()
+            if name not in configured and (left.normal or left.bulk or left.dead_letters)
+        ]
+        return messages.GetStatusResponse(
+            version=self._version,
+            state=messages.DaemonState.ValueType(self._daemon.state()),
+            start_time=encode.timestamp(self._start_time),
+            spool=encode.spool_message(usage, now),
+            connections=sorted(connections, key=lambda connection: connection.name),
+        )
+
+    async def watch_outcomes(self, request: messages.WatchOutcomesRequest, context: ServicerContext[Any, Any]) -> None:
+        """Outcomes as they are committed."""
+        after = request.after_sequence if request.HasField("after_sequence") else None
+        await self._watches.follow(self._daemon.archive(), outcome_filter(request.filter), after, context)
+
+    async def list_outcomes(self, request: messages.ListOutcomesRequest) -> messages.ListOutcomesResponse:
+        """The journal, newest first."""
+        wanted = outcome_filter(request.filter)
+        bounds = Bounds(page_size_of(request.page_size), _OUTCOMES_BITE_MAX)
+        place = place_of(wanted, request.page_token)
+        read = partial(self._daemon.archive().outcomes, wanted)
+        page, place = await fill_page(read, encode.outcome_message, lambda outcome: outcome.sequence, place, bounds)
+        return messages.ListOutcomesResponse(outcomes=page, next_page_token=token_of(wanted, place))
+
+    async def list_dead_letters(self, request: messages.ListDeadLettersRequest) -> messages.ListDeadLettersResponse:
+        """Dead letters, oldest first, and how many there are of them."""
+        wanted = dead_letter_filter(request.filter)
+        bounds = Bounds(page_size_of(request.page_size), _DEAD_LETTERS_BITE_MAX)
+        place = place_of(wanted, request.page_token)
+        archive = self._daemon.archive()
+        total = await archive.count_dead_letters(wanted)
+        read = partial(archive.dead_letters, wanted)
+        page, place = await fill_page(
+            read, encode.dead_letter_message, lambda letter: letter.dead_letter_id, place, bounds
+        )
+        return messages.ListDeadLettersResponse(
+            dead_letters=page, next_page_token=token_of(wanted, place), total_count=total
+        )
+
+    async def replay_dead_letters(
+        self, request: messages.ReplayDeadLettersRequest
+    ) -> messages.ReplayDeadLettersResponse:
+        """Sends dead letters on their way again."""
+        wanted = dead_letter_filter(request.filter)
+        expected = _expected(request.expected_count)
+        archive = self._daemon.archive()
+        count = await _counted(archive, wanted, expected, await archive.replay(wanted, expected))
+        return messages.ReplayDeadLettersResponse(count=count)
+
+    async def discard_dead_letters(
+        self, request: messages.DiscardDeadLettersRequest
+    ) -> messages.DiscardDeadLettersResponse:
+        """Gives dead letters up."""
+        wanted = dead_letter_filter(request.filter)
+        expected = _expected(request.expected_count)
+        archive = self._daemon.archive()
+        count = await _counted(archive, wanted, expected, await archive.discard(wanted, expected))
+        return messages.DiscardDeadLettersResponse(count=count)
+
+    async def pause_connection(self, request: messages.PauseConnectionRequest) -> messages.PauseConnectionResponse:
+        """Holds a connection."""
+        name = self._configured(request.connection)
+        await self._daemon.pause(name)
+        return messages.PauseConnectionResponse(connection=self._connection(name))
+
+    async def resume_connection(self, request: messages.ResumeConnectionRequest) -> messages.ResumeConnectionResponse:
+        """Lets a connection go on."""
+        name = self._configured(request.connection)
+        await self._daemon.resume(name)
+        return messages.ResumeConnectionResponse(connection=self._connection(name))
+
+    def _configured(self, asked: str) -> str:
+        name = asked or DEFAULT_CONNECTION
+        if name not in {status.name for status in self._daemon.statuses()}:
+            raise UnknownConnection(name)
+        return name
+
+    def _connection(self, name: str) -> messages.ConnectionStatus:
+        usage = self._daemon.usage().connections.get(name, LogUsage())
+        status = next(status for status in self._daemon.statuses() if status.name == name)
+        return encode.connection_message(status, usage, self._clock())
+
+
+def _expected(count: int) -> int:
+    if count < 0:
+        raise RequestRefused("expected_count", f"{count} is negative; it is the total_count that ListDeadLetters names")
+    return count
+
+
+async def _counted(archive: Archive, wanted: DeadLetterFilter, expected: int, count: int) -> int:
+    """What a replay or discard has come to; the number that does match is asked for only when it is missed."""
+    if count < 0:
+        raise CountMismatch(expected, await archive.count_dead_letters(wanted))
+    return count
