@@ -1,0 +1,42 @@
+"""What of a publisher can be set, each with its unit, and why its default is what it is."""
+
+from dataclasses import dataclass
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherSettings:
+    """The bounds and times of a publisher.
+
+    Attributes:
+        batch_envelopes_max: envelopes in one call; the daemon takes at most 500.
+        batch_bytes_max: bytes in one call; the daemon takes at most 4 MiB, and 64 KiB stay free for what is around it.
+        linger_seconds: how long the first envelope of a batch waits for others to come along.
+        buffer_bytes_max: encoded envelopes held in memory, those in flight included; above it `publish` waits.
+        calls_in_flight_max: calls at a time. Above 1 the order of envelopes is lost: concurrent calls have none.
+        call_seconds: how long one call may take; the daemon answers after a disk sync.
+        backoff_seconds: the longest first pause after a failed call, where the daemon does not say how long to wait; it
+            doubles with each failure.
+        backoff_seconds_max: what the longest pause grows to.
+        repeat_seconds_max: how long a batch is repeated before the publisher stops with an error; None: for ever.
+        validate_only: the daemon looks at the envelopes and answers, but takes none.
+    """
+
+    batch_envelopes_max: int = 500
+    batch_bytes_max: int = 4 * MEBIBYTE - 64 * 1024
+    linger_seconds: float = 0.01
+    buffer_bytes_max: int = 16 * MEBIBYTE
+    calls_in_flight_max: int = 1
+    call_seconds: float = 30.0
+    backoff_seconds: float = 0.2
+    backoff_seconds_max: float = 30.0
+    repeat_seconds_max: float | None = None
+    validate_only: bool = False
+
+    def __post_init__(self) -> None:
+        counts = (self.batch_envelopes_max, self.batch_bytes_max, self.buffer_bytes_max, self.calls_in_flight_max)
+        if min(counts) < 1:
+            raise ValueError("the numbers of envelopes, bytes and calls must be at least 1")
+        if min(self.linger_seconds, self.backoff_seconds, self.backoff_seconds_max) < 0 or self.call_seconds <= 0:
+            raise ValueError("times must not be negative, and a call must have some")

@@ -1,0 +1,110 @@
+"""Python values as attributes: what can be said with a plain value is; what cannot has a function here."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from intercomd.v1.attribute_pb2 import Attribute, AttributeValue, Link, Money, StringList, Tag
+
+Value = str | bool | int | float | datetime | Timestamp | list[str] | tuple[str, ...] | Money | Link | StringList | Tag
+"""What an attribute may hold. An int must fit into 64 bits; a datetime must know its time zone."""
+
+
+def attributes(values: Mapping[str, Value] | Iterable[tuple[str, Value]]) -> list[Attribute]:
+    """Attributes in the order given, the most important first: where a limit cuts, the first ones stay.
+
+    Raises:
+        TypeError: a value is of no kind that an attribute can hold; the message names the attribute.
+        ValueError: a value is of the right kind, but out of its range.
+    """
+    pairs = values.items() if isinstance(values, Mapping) else values
+    return [Attribute(name=name, value=_named_value(name, value)) for name, value in pairs]
+
+
+def _named_value(name: str, value: Value) -> AttributeValue:
+    try:
+        return attribute_value(value)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"attribute {name!r}: {error}") from error
+
+
+def attribute_value(value: Value) -> AttributeValue:  # noqa: C901 - one case for each kind
+    """The value as a message. See `attributes`."""
+    match value:
+        case bool():  # before int, of which it is one
+            kind = AttributeValue(boolean_value=value)
+        case str():
+            kind = AttributeValue(string_value=value)
+        case int():
+            kind = AttributeValue(integer_value=value)
+        case float():
+            kind = AttributeValue(number_value=value)
+        case datetime():
+            kind = AttributeValue(time_value=timestamp(value))
+        case list() | tuple():
+            kind = AttributeValue(list_value=StringList(values=value))
+        case Timestamp():
+            kind = AttributeValue(time_value=value)
+        case Money():
+            kind = AttributeValue(money_value=value)
+        case Link():
+            kind = AttributeValue(link_value=value)
+        case StringList():
+            kind = AttributeValue(list_value=value)
+        case Tag():
+            kind = AttributeValue(tag_value=value)
+        case _:
+            raise TypeError(f"{type(value).__name__} is no kind of attribute value; {_advice(value)}")
+    return kind
+
+
+def _advice(value: object) -> str:
+    if value is None:
+        return "leave it out, name it in removed_user_attributes, or use tag()"
+    if isinstance(value, Decimal):
+        return "use money(amount, currency_code), float or str"
+    return "use a str, number, bool, datetime, list of str, money(), link() or tag()"
+
+
+def money(amount: Decimal | int | str, currency_code: str) -> Money:
+    """An exact amount in major units: `money("19.99", "USD")`, `money(Decimal("19.99"), "USD")`.
+
+    Raises:
+        TypeError: a binary float, which has lost the amount already.
+        ValueError: text that is no decimal number, or infinite.
+    """
+    if isinstance(amount, float):
+        raise TypeError("a binary float is not an exact amount; use a str or a Decimal")
+    try:
+        exact = Decimal(amount)
+    except ArithmeticError as error:
+        raise ValueError(f"{amount!r} is no decimal number") from error
+    if not exact.is_finite():
+        raise ValueError(f"{amount!r} is no amount")
+    return Money(amount=f"{exact:f}", currency_code=currency_code)
+
+
+def link(url: str, label: str = "") -> Link:
+    """A link, with the text that a reader sees in its place."""
+    return Link(url=url, label=label)
+
+
+def tag() -> Tag:
+    """The value of an attribute that is there or is not: "the person has this"."""
+    return Tag()
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment, for `event_time` and others.
+
+    Raises:
+        ValueError: the datetime does not know its time zone, so that the moment it means is unknown.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a datetime without a time zone names no moment; give it one, such as datetime.UTC")
+    result = Timestamp()
+    result.FromDatetime(moment)
+    return result
