@@ -1,0 +1,23 @@
+"""The stand-in for Intercom: a real HTTP server that behaves as Intercom is documented to behave."""
+
+from intercomd_daemon.sandbox.calls import Call
+from intercomd_daemon.sandbox.contact import Contact
+from intercomd_daemon.sandbox.events import Event
+from intercomd_daemon.sandbox.fault_text import FaultSyntaxError, parse_fault
+from intercomd_daemon.sandbox.faults import Action, Fault, FaultCount
+from intercomd_daemon.sandbox.sandbox import Sandbox
+from intercomd_daemon.sandbox.settings import CustomAttribute, SandboxSettings
+
+__all__ = [
+    "Action",
+    "Call",
+    "Contact",
+    "CustomAttribute",
+    "Event",
+    "Fault",
+    "FaultCount",
+    "FaultSyntaxError",
+    "Sandbox",
+    "SandboxSettings",
+    "parse_fault",
+]

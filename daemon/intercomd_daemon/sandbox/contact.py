@@ -1,0 +1,99 @@
+"""One contact: what is kept of it, and how Intercom writes it down. Knows no other contact."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from msgspec import UNSET
+
+from intercomd_daemon.sandbox.bodies import ContactBody
+
+OWNER_ID_TEXT_FROM = (2, 16)
+"""`owner_id` is an "integer to 2.15, string from 2.16"."""
+PLAIN_FIELDS = ("phone", "name", "avatar", "signed_up_at", "last_seen_at", "unsubscribed_from_emails")
+LISTS = ("tags", "notes", "companies", "opted_out_subscription_types", "opted_in_subscription_types")
+
+Version = tuple[int, ...]
+AttributeValue = str | int | float | bool
+
+
+@dataclass(slots=True)
+class Contact:
+    """A person's record. `owner_id` is kept as text; `searchable_at` and `searches_until` hold the search's lag."""
+
+    id: str
+    role: Literal["user", "lead"]
+    created_at: int
+    external_id: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    name: str | None = None
+    avatar: str | None = None
+    signed_up_at: int | None = None
+    last_seen_at: int | None = None
+    owner_id: str | None = None
+    unsubscribed_from_emails: bool | None = None
+    custom_attributes: dict[str, AttributeValue] = field(default_factory=dict)
+    state: Literal["active", "archived", "blocked"] = "active"
+    updated_at: int = 0
+    searchable_at: float = 0.0
+    searches_until: int = 0
+
+
+def write_fields(contact: Contact, body: ContactBody) -> None:
+    """Take over the fields that need no look at other contacts; null clears, what is not named stays."""
+    for name in PLAIN_FIELDS:
+        value = getattr(body, name)
+        if value is not UNSET:
+            setattr(contact, name, value)
+    if body.owner_id is not UNSET:
+        contact.owner_id = None if body.owner_id is None else str(body.owner_id)
+
+
+def write_attributes(contact: Contact, values: dict[str, AttributeValue | None]) -> None:
+    """Take over attribute values that have been checked; None clears."""
+    for name, value in values.items():
+        if value is None:
+            contact.custom_attributes.pop(name, None)
+        else:
+            contact.custom_attributes[name] = value
+
+
+def contact_json(contact: Contact, workspace_id: str, version: Version) -> dict[str, Any]:
+    """Write a contact as the answers to create, update, get and search hold it."""
+    return {
+        "type": "contact",
+        "id": contact.id,
+        "workspace_id": workspace_id,
+        "external_id": contact.external_id,
+        "role": contact.role,
+        "email": contact.email,
+        "phone": contact.phone,
+        "name": contact.name,
+        "avatar": {"type": "avatar", "image_url": contact.avatar} if contact.avatar else None,
+        "owner_id": _owner_id(contact.owner_id, version),
+        "has_hard_bounced": False,
+        "marked_email_as_spam": False,
+        "unsubscribed_from_emails": bool(contact.unsubscribed_from_emails),
+        "created_at": contact.created_at,
+        "updated_at": contact.updated_at,
+        "signed_up_at": contact.signed_up_at,
+        "last_seen_at": contact.last_seen_at,
+        "custom_attributes": contact.custom_attributes,
+        **{name: _empty_list(contact.id, name) for name in LISTS},
+    }
+
+
+def contact_reference(contact: Contact, **more: bool) -> dict[str, Any]:
+    """Write the short form that archiving, unarchiving and deleting answer with."""
+    return {"type": "contact", "id": contact.id, "external_id": contact.external_id, **more}
+
+
+def _owner_id(owner_id: str | None, version: Version) -> str | int | None:
+    if owner_id is not None and version < OWNER_ID_TEXT_FROM and owner_id.isdecimal():
+        return int(owner_id)
+    return owner_id
+
+
+def _empty_list(contact_id: str, name: str) -> dict[str, Any]:
+    path = "subscriptions" if name.endswith("types") else name
+    return {"type": "list", "data": [], "url": f"/contacts/{contact_id}/{path}", "total_count": 0, "has_more": False}

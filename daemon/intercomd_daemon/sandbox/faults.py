@@ -1,0 +1,170 @@
+"""Misbehaviour on demand: which calls go wrong, how, and how often. Decides; the server performs.
+
+Chance is handed in as a function that draws from [0, 1), so that a seed makes a run repeatable.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from intercomd_daemon.sandbox.messages import Answer, Headers, error_body
+
+HUGE_BYTES = 8 << 20
+"""The default size of a huge body: beyond what any client of ours reads."""
+SLOW_SECONDS = 2.0
+"""Over how long a slow body is spread by default."""
+CODES = {
+    400: ("parameter_invalid", "The sandbox was told to refuse"),
+    401: ("unauthorized", "Access Token Invalid"),
+    402: ("api_plan_restricted", "Active subscription needed."),
+    403: ("token_unauthorized", "Not authorized to access resource"),
+    404: ("not_found", "User Not Found"),
+    406: ("media_type_not_acceptable", "The media type is not acceptable"),
+    408: ("request_timeout", "The request timed out"),
+    409: ("conflict", "The sandbox was told to refuse"),
+    413: ("client_error", "Request Entity Too Large"),
+    422: ("data_invalid", "The sandbox was told to refuse"),
+    429: ("rate_limit_exceeded", ""),
+    503: ("service_unavailable", "Sorry, the API service is temporarily unavailable"),
+}
+"""Code and message where a fault names a status alone; 429 has the budget's message, others of 500 `server_error`."""
+
+
+class Action(StrEnum):
+    """What goes wrong beside the status and the delay. Those marked * leave the workspace as it was."""
+
+    ANSWER = "answer"
+    CUT_BEFORE = "cut-before"  # * the connection is lost before the request is taken
+    CUT_AFTER = "cut-after"  # the request is taken, the answer is lost
+    CUT_MIDDLE = "cut-middle"  # the request is taken, half of the answer's body arrives
+    HANG = "hang"  # * neither taken nor answered, until either side goes
+    HANG_AFTER = "hang-after"  # taken, but not answered
+    EMPTY = "empty"  # no body
+    NOT_JSON = "not-json"  # a body that says it is JSON and is a gateway's page
+    WRONG_TYPE = "wrong-type"  # the right body as text/html
+    HUGE = "huge"  # a body of many megabytes
+    SLOW = "slow"  # a body that comes in drops
+
+
+UNTAKEN = frozenset({Action.CUT_BEFORE, Action.HANG})
+UNANSWERED = frozenset({Action.CUT_BEFORE, Action.CUT_AFTER, Action.HANG, Action.HANG_AFTER})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One instruction: for calls of `method` (`*`: any) whose path starts with `path`, what happens.
+
+    With a `status` the call is answered with it and changes nothing; without one the call is taken as usual, unless the
+    action says otherwise. `after` matching calls are spared, then `times` are hit (None: all), each with `probability`.
+    """
+
+    method: str = "*"
+    path: str = "/"
+    status: int | None = None
+    action: Action = Action.ANSWER
+    code: str | None = None
+    message: str | None = None
+    body: str | None = None
+    headers: Headers = ()
+    delay_seconds: float = 0.0
+    slow_seconds: float = SLOW_SECONDS
+    huge_bytes: int = HUGE_BYTES
+    times: int | None = None
+    after: int = 0
+    probability: float = 1.0
+
+    @property
+    def only_delays(self) -> bool:
+        """Whether it does nothing but wait, so that further faults may join it."""
+        nothing = Fault(self.method, self.path, delay_seconds=self.delay_seconds)
+        return replace(self, times=None, after=0, probability=1.0) == nothing
+
+    @property
+    def takes(self) -> bool:
+        """Whether the workspace sees the call."""
+        return self.status is None and self.action not in UNTAKEN
+
+    def __str__(self) -> str:
+        """Name it as the calls that it hit are marked."""
+        words = [str(self.status) if self.status else "", "" if self.action is Action.ANSWER else self.action.value]
+        words.append(f"delay={self.delay_seconds:g}s" if self.delay_seconds else "")
+        return " ".join(word for word in words if word) or "changed"
+
+
+@dataclass(slots=True)
+class FaultCount:
+    """A fault that has been asked for, how many calls it matched, and how many it hit."""
+
+    fault: Fault
+    matched: int = 0
+    hit: int = 0
+
+
+class Faults:
+    """The faults in force, in the order in which they were asked for."""
+
+    def __init__(self, draw: Callable[[], float]) -> None:
+        self._draw = draw
+        self.counts: list[FaultCount] = []
+
+    def add(self, fault: Fault) -> FaultCount:
+        """Put a fault in force; what is returned tells later how often it hit."""
+        count = FaultCount(fault)
+        self.counts.append(count)
+        return count
+
+    def clear(self) -> None:
+        """Let every call go well again."""
+        self.counts.clear()
+
+    def pick(self, method: str, path: str) -> Fault | None:
+        """Give what happens to this call: the first fault that hits it, with the delays of those before it."""
+        delay_seconds = 0.0
+        for count in self.counts:
+            if not self._hits(count, method, path):
+                continue
+            delay_seconds += count.fault.delay_seconds
+            if not count.fault.only_delays:
+                return replace(count.fault, delay_seconds=delay_seconds)
+        return Fault(delay_seconds=delay_seconds) if delay_seconds else None
+
+    def _hits(self, count: FaultCount, method: str, path: str) -> bool:
+        fault = count.fault
+        if fault.times is not None and count.hit >= fault.times:
+            return False
+        if fault.method not in {"*", method} or not path.startswith(fault.path):
+            return False
+        count.matched += 1
+        if count.matched <= fault.after or (fault.probability < 1.0 and self._draw() >= fault.probability):
+            return False
+        count.hit += 1
+        return True
+
+
+def fault_answer(fault: Fault, request_id: str, rate_message: str) -> Answer:
+    """Give the answer of a fault that has a status, or that leaves the call unanswered (status 0)."""
+    if fault.status is None:
+        return Answer(0)
+    code, message = CODES.get(fault.status, ("server_error", "The sandbox was told to fail"))
+    if fault.status == 429:
+        message = rate_message
+    code = fault.code or code
+    message = message if fault.message is None else fault.message
+    body = b"" if fault.status in {202, 204} else error_body(request_id, code, message)
+    return Answer(fault.status, body)
+
+
+def spoil(fault: Fault, answer: Answer) -> Answer:
+    """Change an answer as the fault says: other bytes, other headers."""
+    body = answer.body if fault.body is None else fault.body.encode()
+    headers = fault.headers
+    match fault.action:
+        case Action.EMPTY:
+            body = b""
+        case Action.NOT_JSON:
+            body = b"<html><body><h1>Bad Gateway</h1></body></html>"
+        case Action.HUGE:
+            body = b'{"type":"' + b"x" * fault.huge_bytes + b'"}'
+        case Action.WRONG_TYPE:
+            headers = (("Content-Type", "text/html"), *headers)
+    return replace(answer, body=body, headers=answer.headers + headers)

@@ -1,0 +1,67 @@
+"""A request as it came, the answer that is owed, and the refusal in Intercom's envelope. Knows no workspace."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request: `path` still percent-encoded and without its `query`, `headers` looked up by canonical name."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer. `illegal` says what in the request Intercom's own description does not allow, or is empty."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = ()
+    illegal: str = ""
+
+
+class Refused(Exception):
+    """A request that is answered with an error: status, Intercom's code, message, and headers beside the usual ones."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, field: str = "", illegal: bool = False, headers: Headers = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+        self.illegal = illegal
+        self.headers = headers
+
+
+def invalid(message: str, *, field: str = "") -> Refused:
+    """Refuse what the workspace as it is does not take: 400 `parameter_invalid`."""
+    return Refused(400, "parameter_invalid", message, field=field)
+
+
+def illegal(message: str, *, field: str = "", code: str = "parameter_invalid", status: int = 400) -> Refused:
+    """Refuse what Intercom's description allows in no workspace; whoever sent it has a mistake in its code."""
+    return Refused(status, code, message, field=field, illegal=True)
+
+
+def error_body(request_id: str, code: str, message: str, field: str = "") -> bytes:
+    """Write Intercom's envelope: `{"type":"error.list","request_id":…,"errors":[{"code","message"?,"field"?}]}`."""
+    error = {"code": code, "message": message}
+    if field:
+        error["field"] = field
+    return msgspec.json.encode({"type": "error.list", "request_id": request_id, "errors": [error]})
+
+
+def json_answer(value: object, status: int = 200) -> Answer:
+    """Answer with a JSON value."""
+    return Answer(status, msgspec.json.encode(value))

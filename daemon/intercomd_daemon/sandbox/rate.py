@@ -1,0 +1,65 @@
+"""The workspace's budget of calls: fixed windows, a limit, and what is left. Knows neither calls nor clocks."""
+
+import math
+from dataclasses import dataclass
+
+UNLIMITED = 1_000_000
+"""The limit that the headers name when nothing is limited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The budget after a call: what the three headers say, and whether the call was one too many."""
+
+    limit: int
+    remaining: int
+    reset: int
+    limited: bool
+
+
+class RateWindows:
+    """Counts calls in windows of fixed length. A call that is refused is not counted."""
+
+    def __init__(self, *, limit: int, window_seconds: float, aligned: bool, other_apps_calls: int) -> None:
+        self._unlimited = limit == 0
+        self._limit = limit or UNLIMITED
+        self._window_seconds = window_seconds
+        self._other_apps_calls = other_apps_calls
+        self._origin: float | None = 0.0 if aligned else None
+        self._window: int | None = None
+        self._used = 0
+
+    def take(self, now: float) -> Rate:
+        """Count a call at `now` (Unix seconds), if the window has room for it."""
+        end = self._enter(now)
+        limited = self._used >= self._limit and not self._unlimited
+        if not limited:
+            self._used += 1
+        return self._rate(end, limited=limited)
+
+    def spend(self, calls: int, now: float) -> None:
+        """Let other apps of the workspace use up that many calls of the present window."""
+        self._enter(now)
+        self._used += calls
+
+    def exceeded(self, now: float) -> Rate:
+        """The budget as a refused call sees it: nothing left until the window ends."""
+        end = self._enter(now)
+        return Rate(self._limit, 0, math.ceil(end), limited=True)
+
+    @property
+    def message(self) -> str:
+        """The text of a refusal: "Exceeded rate limit of 167 in 10_seconds"."""
+        return f"Exceeded rate limit of {self._limit} in {self._window_seconds:g}_seconds"
+
+    def _enter(self, now: float) -> float:
+        if self._origin is None:
+            self._origin = now
+        window = math.floor((now - self._origin) / self._window_seconds)
+        if window != self._window:
+            self._window = window
+            self._used = self._other_apps_calls
+        return self._origin + (window + 1) * self._window_seconds
+
+    def _rate(self, end: float, *, limited: bool) -> Rate:
+        return Rate(self._limit, max(0, self._limit - self._used), math.ceil(end), limited)

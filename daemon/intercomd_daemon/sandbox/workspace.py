@@ -1,0 +1,89 @@
+"""The workspace that the sandbox plays: its state, whole, and the changes that a test makes to it directly.
+
+What a test does here needs no permission: it may bring about what no call could. Knows no HTTP.
+"""
+
+from typing import Any
+
+from intercomd_daemon.sandbox.attributes import Attributes
+from intercomd_daemon.sandbox.contact import Contact
+from intercomd_daemon.sandbox.contacts import Contacts
+from intercomd_daemon.sandbox.events import Events
+from intercomd_daemon.sandbox.rate import RateWindows
+from intercomd_daemon.sandbox.settings import CustomAttribute, DataType, SandboxSettings
+
+
+class Workspace:
+    """Contacts, attributes, events, the budget and the access tokens of one workspace."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self.settings = settings
+        self.access_tokens = {settings.access_token}
+        self.contacts = Contacts(
+            id_prefix=f"{settings.seed & 0xFFFFFFFF:08x}5a4db05a4d",
+            shared_emails=settings.shared_emails,
+            blocked_status=settings.blocked_status,
+        )
+        self.attributes = Attributes(settings.attributes, custom_max=settings.custom_attributes_max)
+        self.events = Events(events_max=settings.events_max, names_max=settings.event_names_max)
+        self.rate = RateWindows(
+            limit=settings.rate_limit,
+            window_seconds=settings.rate_window_seconds,
+            aligned=settings.rate_window_aligned,
+            other_apps_calls=settings.other_apps_calls,
+        )
+        self.searches = 0
+
+    def add_contact(
+        self,
+        external_id: str | None = None,
+        email: str | None = None,
+        *,
+        created_at: int = 1_700_000_000,
+        **fields: Any,  # noqa: ANN401 -- the fields of Contact
+    ) -> Contact:
+        """Add a user, beside whomever: also one who shares an email. Search finds it at once."""
+        email = email.lower() if email else None
+        contact = Contact(self.contacts.new_id(), "user", created_at, external_id=external_id, email=email, **fields)
+        return self.contacts.put(contact)
+
+    def add_lead(self, email: str | None = None, *, created_at: int = 1_700_000_000) -> Contact:
+        """Add a lead; its external_id is made up, as Intercom does."""
+        email = email.lower() if email else None
+        return self.contacts.put(Contact(self.contacts.new_id(), "lead", created_at, email=email))
+
+    def archive(self, contact_id: str) -> Contact:
+        """Archive a contact: "soft delete"."""
+        contact = self.contacts.get_in_any_state(contact_id)
+        contact.state = "archived"
+        return contact
+
+    def unarchive(self, contact_id: str) -> Contact:
+        """Bring a contact back, with all its data."""
+        contact = self.contacts.get_in_any_state(contact_id)
+        contact.state = "active"
+        return contact
+
+    def block(self, contact_id: str) -> Contact:
+        """Block a contact: it is gone, and can't be created again."""
+        contact = self.contacts.get_in_any_state(contact_id)
+        contact.state = "blocked"
+        return contact
+
+    def delete(self, contact_id: str) -> Contact:
+        """Delete a contact for good."""
+        return self.contacts.delete(contact_id)
+
+    def merge(self, from_id: str, into_id: str, now: float = 1_700_000_000) -> Contact:
+        """Merge one contact into another, whatever their roles; the first one's ids answer 410 from now on."""
+        return self.contacts.merge(from_id, into_id, now)
+
+    def add_attribute(
+        self, name: str, data_type: DataType = "string", *, archived: bool = False, api_writable: bool = True
+    ) -> CustomAttribute:
+        """Add a custom attribute of contacts, or replace it, whatever its name and however many there are."""
+        return self.attributes.put(CustomAttribute(name, data_type, archived=archived, api_writable=api_writable))
+
+    def set_access_token(self, *access_tokens: str) -> None:
+        """Make these the tokens that are accepted; none: every call is answered with 401."""
+        self.access_tokens = set(access_tokens)
