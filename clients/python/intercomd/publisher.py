@@ -56,6 +56,7 @@ class Publisher:
         )
         self._sender = Sender(call, settings, metadata, on_results, on_rejected)
         self._buffer = Buffer(settings)
+        self._closed = False
         loop = asyncio.get_running_loop()
         self._carriers = [loop.create_task(self._carry()) for _ in range(settings.calls_in_flight_max)]
 
@@ -106,8 +107,11 @@ class Publisher:
 
         Returns:
             The envelopes without an answer, in their order, with their ids: publish them again elsewhere, or keep them.
-            Some may have been taken; with the same id they are then answered as duplicates.
+            Some may have been taken; with the same id they are then answered as duplicates. Closed again: none.
         """
+        if self._closed:
+            return []
+        self._closed = True
         closed = PublishError("the publisher is closed")
         self._buffer.refuse(closed)
         try:

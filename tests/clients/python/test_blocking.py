@@ -1,0 +1,166 @@
+"""The publisher for threads: the same behaviour, reached from code without an event loop."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from intercomd import (
+    BlockingPublisher,
+    CustomEvent,
+    Disposition,
+    Envelope,
+    EnvelopeResult,
+    Identity,
+    PublishError,
+    PublisherSettings,
+)
+
+if TYPE_CHECKING:
+    from conftest import Daemon
+
+ACCEPTED = Disposition.DISPOSITION_ACCEPTED
+
+
+def event(name: str) -> Envelope:
+    return Envelope(identity=Identity(customer_id="42"), custom_event=CustomEvent(name=name))
+
+
+async def test_envelopes_arrive_in_order_and_leaving_the_block_waits_for_them(daemon: "Daemon") -> None:
+    def publish() -> None:
+        with BlockingPublisher(daemon.target) as publisher:
+            for number in range(1200):
+                publisher.publish(event(f"event-{number}"))
+
+    await asyncio.to_thread(publish)
+    assert daemon.names == [f"event-{number}" for number in range(1200)]
+
+
+async def test_each_of_many_threads_keeps_its_order_and_gets_its_own_results(daemon: "Daemon") -> None:
+    def publish(publisher: BlockingPublisher, thread: int) -> list[EnvelopeResult]:
+        for number in range(100):
+            publisher.publish(event(f"{thread}-{number}"))
+        return [publisher.publish_and_wait(event(f"{thread}-100")), publisher.publish_and_wait(Envelope())]
+
+    def publish_from_threads() -> list[list[EnvelopeResult]]:
+        with BlockingPublisher(daemon.target) as publisher, ThreadPoolExecutor(4) as threads:
+            return list(threads.map(lambda thread: publish(publisher, thread), range(4)))
+
+    for results in await asyncio.to_thread(publish_from_threads):
+        assert [result.disposition for result in results] == [ACCEPTED, Disposition.DISPOSITION_REJECTED]
+    for thread in range(4):
+        of_thread = [name for name in daemon.names if name.startswith(f"{thread}-")]
+        assert of_thread == [f"{thread}-{number}" for number in range(101)]
+
+
+async def test_publish_blocks_while_buffer_and_inbox_are_full(daemon: "Daemon") -> None:
+    daemon.answering.clear()
+    published = threading.Semaphore(0)
+
+    def publish() -> None:
+        settings = PublisherSettings(buffer_bytes_max=1, batch_bytes_max=1)
+        with BlockingPublisher(daemon.target, settings=settings) as publisher:
+            for number in range(20):
+                publisher.publish(event(f"event-{number}"))
+                published.release()
+
+    publishing = asyncio.create_task(asyncio.to_thread(publish))
+    await daemon.arrivals.get()
+    # One is in flight, one in the inbox; the third has no room.
+    await asyncio.to_thread(lambda: [published.acquire(timeout=10) for _ in range(2)])
+    assert not published.acquire(blocking=False)
+    daemon.answering.set()
+    await publishing
+    assert daemon.names == [f"event-{number}" for number in range(20)]
+
+
+async def test_flush_returns_when_all_is_answered_and_raises_when_it_takes_too_long(daemon: "Daemon") -> None:
+    daemon.answering.clear()
+    settings = PublisherSettings(buffer_bytes_max=1, linger_seconds=3600)
+    publisher = BlockingPublisher(daemon.target, settings=settings)
+    await asyncio.to_thread(lambda: [publisher.publish(event(f"event-{number}")) for number in range(3)])
+    with pytest.raises(TimeoutError):
+        await asyncio.to_thread(publisher.flush, 0.01)
+    daemon.answering.set()
+    await asyncio.to_thread(publisher.flush)
+    assert daemon.names == ["event-0", "event-1", "event-2"]
+    assert await asyncio.to_thread(publisher.close) == []
+    assert await asyncio.to_thread(publisher.close) == []
+    with pytest.raises(PublishError, match="closed"):
+        publisher.flush()
+    with pytest.raises(PublishError, match="closed"):
+        publisher.publish(event("late"))
+
+
+async def test_a_result_that_takes_too_long_raises_and_the_envelope_is_still_sent(daemon: "Daemon") -> None:
+    daemon.answering.clear()
+    publisher = BlockingPublisher(daemon.target)
+    with pytest.raises(TimeoutError):
+        await asyncio.to_thread(publisher.publish_and_wait, event("slow"), 0.01)
+    daemon.answering.set()
+    assert await asyncio.to_thread(publisher.close) == []
+    assert daemon.names == ["slow"]
+
+
+async def test_close_says_what_was_left_in_the_buffer_and_before_it(daemon: "Daemon") -> None:
+    daemon.answering.clear()
+    publisher = BlockingPublisher(daemon.target, settings=PublisherSettings(buffer_bytes_max=1))
+    await asyncio.to_thread(lambda: [publisher.publish(event(f"event-{number}")) for number in range(4)])
+    with pytest.raises(TimeoutError):
+        await asyncio.to_thread(publisher.publish_and_wait, event("last"), 0.01)
+    left = await asyncio.to_thread(publisher.close, 0.01)
+    assert [envelope.custom_event.name for envelope in left] == ["event-0", "event-1", "event-2", "event-3", "last"]
+
+
+async def test_those_who_wait_for_results_are_told_when_the_publisher_is_closed(daemon: "Daemon") -> None:
+    daemon.answering.clear()
+    publisher = BlockingPublisher(daemon.target, settings=PublisherSettings(buffer_bytes_max=1))
+    with ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(publisher.publish_and_wait, event(f"event-{number}")) for number in range(2)]
+        await daemon.arrivals.get()
+        await asyncio.to_thread(publisher.close, 0.01)
+    for result in waiting:
+        with pytest.raises(PublishError, match="closed"):
+            result.result()
+
+
+async def test_a_status_that_no_repeat_mends_reaches_every_thread(daemon: "Daemon") -> None:
+    daemon.refuse_next(grpc.StatusCode.PERMISSION_DENIED)
+    publisher = BlockingPublisher(daemon.target)
+    with pytest.raises(PublishError, match="PERMISSION_DENIED"):
+        await asyncio.to_thread(publisher.publish_and_wait, event("first"))
+    with pytest.raises(PublishError, match="PERMISSION_DENIED"):
+        await asyncio.to_thread(publisher.publish_and_wait, event("second"))
+    with pytest.raises(PublishError, match="PERMISSION_DENIED"):
+        await asyncio.to_thread(publisher.publish, event("third"))
+    left = await asyncio.to_thread(publisher.close)
+    assert [envelope.custom_event.name for envelope in left] == ["first", "second"]
+
+
+async def test_callbacks_run_on_the_publishers_own_thread(daemon: "Daemon") -> None:
+    threads: list[str] = []
+
+    def publish() -> None:
+        with BlockingPublisher(
+            daemon.target,
+            on_results=lambda _results: threads.append(threading.current_thread().name),
+            on_rejected=lambda _envelope, _result: threads.append(threading.current_thread().name),
+        ) as publisher:
+            publisher.publish(Envelope())
+
+    await asyncio.to_thread(publish)
+    assert threads == ["intercomd-publisher"] * 2
+
+
+async def test_leaving_the_block_raises_for_what_is_left(daemon: "Daemon") -> None:
+    daemon.refuse_next(grpc.StatusCode.UNAUTHENTICATED)
+
+    def publish() -> None:
+        with BlockingPublisher(daemon.target) as publisher:
+            publisher.publish(event("first"))
+
+    with pytest.raises(PublishError, match=r"1 envelopes were not answered: .*UNAUTHENTICATED"):
+        await asyncio.to_thread(publish)

@@ -1,0 +1,37 @@
+"""Frames are what protobuf itself would have written."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intercomd import CustomEvent, Envelope, Identity
+from intercomd.framing import frame, unframe
+from intercomd.v1.ingest_pb2 import PublishRequest
+
+envelopes = st.builds(
+    lambda envelope_id, name: Envelope(
+        envelope_id=envelope_id, identity=Identity(customer_id="42"), custom_event=CustomEvent(name=name)
+    ),
+    st.text("0123456789abcdef", min_size=1, max_size=40),
+    st.one_of(st.text(max_size=20), st.integers(0, 40_000).map(lambda length: "x" * length)),
+)
+
+
+@given(st.lists(envelopes, max_size=5))
+def test_frames_joined_are_the_request_that_holds_their_envelopes(listed: list[Envelope]) -> None:
+    joined = b"".join(frame(envelope) for envelope in listed)
+    assert joined == PublishRequest(envelopes=listed).SerializeToString()
+
+
+def test_a_frame_gives_its_envelope_back_with_the_id_that_it_was_given() -> None:
+    envelope = Envelope(identity=Identity(email="a@example.com"))
+    framed = unframe(frame(envelope))
+    assert envelope.envelope_id == ""
+    assert len(framed.envelope_id) == 36
+    assert framed == Envelope(envelope_id=framed.envelope_id, identity=Identity(email="a@example.com"))
+
+
+def test_the_other_fields_of_a_request_may_follow_its_frames() -> None:
+    request = PublishRequest.FromString(
+        frame(Envelope(envelope_id="a")) + PublishRequest(validate_only=True).SerializeToString()
+    )
+    assert request == PublishRequest(envelopes=[Envelope(envelope_id="a")], validate_only=True)

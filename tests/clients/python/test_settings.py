@@ -1,0 +1,27 @@
+"""Settings that could never work are refused where they are written."""
+
+import pytest
+
+from intercomd import PublisherSettings
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"batch_envelopes_max": 0},
+        {"batch_bytes_max": 0},
+        {"buffer_bytes_max": 0},
+        {"calls_in_flight_max": 0},
+        {"linger_seconds": -1.0},
+        {"call_seconds": 0.0},
+        {"backoff_seconds": -1.0},
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        PublisherSettings(**wrong)
+
+
+def test_the_defaults_fit_what_the_daemon_takes() -> None:
+    assert PublisherSettings().batch_envelopes_max == 500
+    assert PublisherSettings().batch_bytes_max < 4 * 1024 * 1024
