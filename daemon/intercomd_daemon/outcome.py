@@ -50,6 +50,8 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
     """Made while delivering, such as attributes left out because Intercom refused to create them."""
     answer_body: str = ""
     """The last refusal among the effects."""
+    not_found: int = 0
+    """How often Intercom did not know the contact of the next event."""
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
@@ -84,12 +86,12 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True):
 def replay_of(letter: DeadLetter) -> AcceptedEnvelope:
     """The envelope that a replay appends: its refused calls only, with the times that they had."""
     envelope = letter.envelope
-    refused = [effect.type is OutcomeType.DEAD_LETTERED for effect in letter.outcome.effects]
-    update_refused = bool(envelope.update) and refused[0]
-    events_refused = refused[1:] if envelope.update else refused
+    refused: dict[EffectKind, list[bool]] = {EffectKind.CONTACT: [], EffectKind.EVENT: []}
+    for effect in letter.outcome.effects:
+        refused[effect.kind].append(effect.type is OutcomeType.DEAD_LETTERED)
     return msgspec.structs.replace(
         envelope,
-        update=envelope.update if update_refused else {},
-        events=tuple(event for event, again in zip(envelope.events, events_refused, strict=True) if again),
+        update=envelope.update if any(refused[EffectKind.CONTACT]) else {},
+        events=tuple(event for event, again in zip(envelope.events, refused[EffectKind.EVENT], strict=True) if again),
         replay=envelope.replay + 1,
     )

@@ -1,0 +1,109 @@
+"""Whether the access token belongs to the configured workspace, from the answer of `GET /me`. Pure.
+
+"app.id_code is the App ID that the Messenger uses, so it tells whether a token belongs to the configured App ID, and
+app.region whether the host is right. app may be null."
+"""
+
+from enum import Enum, auto
+
+import msgspec
+
+from intercomd_daemon.deliver.exchange import Answer, Call
+from intercomd_daemon.deliver.judge import Kind, judge
+from intercomd_daemon.deliver.settings import ConnectionSettings
+
+# "It probes GET /me from 5 s to 5 min."
+PROBE_FIRST_SECONDS = 5.0
+PROBE_CAP_SECONDS = 300.0
+# 403s of these codes are about the token or the plan, not about /me alone.
+_OURS = ("token_", "api_plan_restricted")
+
+
+class Grant(Enum):
+    """What `GET /me` says."""
+
+    GRANTED = auto()
+    SUSPENDED = auto()
+    UNKNOWN = auto()
+    """No answer yet that says anything: ask again."""
+
+
+class Access(msgspec.Struct, frozen=True):
+    """The decision; `message` holds what is wrong and the remedy, or a warning."""
+
+    grant: Grant
+    reason: str = ""
+    message: str = ""
+    workspace_name: str = ""
+    region: str = ""
+
+
+class _App(msgspec.Struct):
+    id_code: str | None = None
+    name: str | None = None
+    region: str | None = None
+
+
+class _Error(msgspec.Struct):
+    code: str = ""
+
+
+class _Me(msgspec.Struct):
+    app: _App | None = None
+    errors: list[_Error] = []
+
+
+_REMEDIES = {
+    "UNAUTHORIZED": "Intercom does not know the access token: put a valid one into access_token_file",
+    "PLAN_RESTRICTED": "the workspace's plan does not include the API: talk to Intercom, or use another workspace",
+    "FORBIDDEN": "the access token may not do this: give it the scopes to read and write users and events",
+    "VERSION_INVALID": "Intercom does not know this api_version: set one that it supports, such as 2.16",
+}
+
+
+def remedy_of(reason: str) -> str:
+    """What to do about a suspension."""
+    return _REMEDIES.get(reason, "look at the access token and the App ID")
+
+
+def read_access(answer: Answer, settings: ConnectionSettings) -> Access:
+    """What the answer of `GET /me` means for this connection."""
+    verdict = judge(Call.READ_ME, answer)
+    if verdict.kind is Kind.PASSING:
+        return Access(Grant.UNKNOWN, verdict.reason, answer.failure or f"GET /me was answered {answer.status}")
+    try:
+        me = msgspec.json.decode(answer.body, type=_Me)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        me = _Me()
+    if verdict.kind is Kind.SUSPENDED:
+        about_me_only = answer.status == 403 and not any(error.code.startswith(_OURS) for error in me.errors)
+        if not about_me_only:
+            return Access(Grant.SUSPENDED, verdict.reason, remedy_of(verdict.reason))
+    if verdict.kind is not Kind.DONE:
+        message = f"GET /me was answered {answer.status}: the App ID could not be verified"
+        return Access(Grant.GRANTED, "ACCESS_UNVERIFIED", message)
+    return _compare(me.app, settings)
+
+
+def _compare(app: _App | None, settings: ConnectionSettings) -> Access:
+    if app is None or not app.id_code:
+        message = "GET /me names no workspace: the App ID could not be verified"
+        return Access(Grant.GRANTED, "ACCESS_UNVERIFIED", message)
+    name, region = app.name or "", (app.region or "").lower()
+    if settings.verify_app_id and settings.app_id and app.id_code != settings.app_id:
+        message = (
+            f"the access token belongs to App ID {app.id_code} ({name}), the settings say {settings.app_id}: "
+            "correct one of them, or set verify_app_id = false"
+        )
+        return Access(Grant.SUSPENDED, "APP_ID_MISMATCH", message, name, region)
+    if not settings.base_url and region and region != settings.region:
+        message = (
+            f'the workspace is in region "{region}", the settings say "{settings.region}": set region = "{region}"'
+        )
+        return Access(Grant.SUSPENDED, "REGION_MISMATCH", message, name, region)
+    return Access(Grant.GRANTED, "", "", name, region)
+
+
+def next_probe_seconds(last_seconds: float) -> float:
+    """The wait before the next probe, after a wait of `last_seconds` (0: the first)."""
+    return min(PROBE_CAP_SECONDS, max(PROBE_FIRST_SECONDS, 2 * last_seconds))

@@ -1,0 +1,224 @@
+"""From the spool to lanes in memory: reads the logs ahead within the window, sets lanes aside, feeds them when due.
+
+It awaits the spool, and decides nothing about calls. Every change to what is in memory happens between two awaits.
+"""
+
+from collections.abc import Callable, Coroutine
+from math import inf
+from typing import Any
+from weakref import WeakValueDictionary
+
+from intercomd_daemon.deliver.catalogue import Catalogue
+from intercomd_daemon.deliver.contact import Contact, Unavailable
+from intercomd_daemon.deliver.delivery import Lane
+from intercomd_daemon.deliver.roster import Roster
+from intercomd_daemon.deliver.step import Rules
+from intercomd_daemon.deliver.waiting import Waiting
+from intercomd_daemon.deliver.window import BYTES_MAX, LANE_ROWS_MAX, READ_ROWS, window
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.outcome import Progress
+from intercomd_daemon.spool.base import Batch, Outflow, Row, Settlement
+from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
+
+# Parked lanes in memory at once; further ones wait in the spool until one of these is done or set aside again.
+FED_LANES_MAX = 64
+_READ_BYTES = 1024 * 1024
+
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Feeder:
+    """The lanes of one connection that are in memory."""
+
+    def __init__(self, rules: Rules, spool: Outflow, catalogue: Catalogue, roster: Roster, spawn: Spawn) -> None:
+        self.lanes: dict[str, Lane] = {}
+        self._next_due = 1.0  # At first: ask at once.
+        self.damaged: list[str] = []
+        """Descriptions of rows set aside as damaged, for whoever reports them."""
+        self._rules = rules
+        self._spool = spool
+        self._catalogue = catalogue
+        self._unavailable = Unavailable()
+        self._roster = roster
+        self._spawn = spawn
+        self._window = window()
+        self._rows: dict[int, tuple[Priority, int]] = {}
+        self._fed: set[str] = set()
+        self._reading = False
+        self._parking: dict[str, tuple[float, int]] = {}
+        self._contacts: WeakValueDictionary[str, Contact] = WeakValueDictionary()
+
+    @property
+    def rows(self) -> int:
+        """Rows read ahead."""
+        return len(self._rows)
+
+    @property
+    def due_at(self) -> float:
+        """When a parked lane is to be brought back, Unix seconds; infinite if none is, or none may be."""
+        return self._next_due if self._next_due and len(self._fed) < FED_LANES_MAX else inf
+
+    def appended(self, priority: Priority) -> None:
+        """Rows were appended to a log."""
+        self._window[priority].appended()
+
+    def fill(self, then: Callable[[], None]) -> None:
+        """Reads on where the window has room; `then` is called when rows have come in."""
+        if self._reading:
+            return
+        for priority, stretch in self._window.items():
+            if stretch.wants():
+                self._reading = True
+                stretch.reading()
+                self._spawn(self._read(priority, then))
+                return
+
+    async def _read(self, priority: Priority, then: Callable[[], None]) -> None:
+        stretch = self._window[priority]
+        batch = await self._spool.read(self._rules.connection, priority, stretch.after, READ_ROWS, _READ_BYTES)
+        stretch.read(len(batch.rows), sum(len(row.data) for row in batch.rows), batch.after)
+        for row in batch.rows:
+            self._rows[row.key] = (row.priority, len(row.data))
+        self._take(batch)
+        self._reading = False
+        self._parking.clear()
+        then()
+
+    def _take(self, batch: Batch) -> None:
+        self.damaged += batch.damaged
+        again: dict[str, list[int]] = {}
+        for row in batch.rows:
+            if row.lane in self._parking or row.lane in self._fed:
+                again.setdefault(row.lane, []).append(row.key)
+                continue
+            self._add(row, batch)
+        for key, keys in again.items():
+            due, attempts = self._parking.get(key, (0.0, 0))
+            self._leave(keys)
+            self._spawn(self._spool.park(self._rules.connection, key, keys, due, attempts))
+
+    def _add(self, row: Row, batch: Batch) -> None:
+        lane = self.lanes.get(row.lane)
+        if lane is None:
+            known = batch.known.get(row.lane)
+            contact = self._contact(known.contact_id, known.data) if known else Contact()
+            lane = Lane(row.lane, contact, self._rules, self._catalogue, self._unavailable)
+            lane.failures = batch.attempts
+            self.lanes[row.lane] = lane
+        try:
+            envelope = unpack(row.data, AcceptedEnvelope)
+            progress = unpack(row.progress, Progress) if row.progress else Progress()
+        except RecordDamaged as damage:
+            # The engine has checked the sum: a release wrote this that we do not understand. It stays where it is.
+            self.damaged.append(f"row {row.key}, left where it is: {damage}")
+            self._leave([row.key])
+            return
+        lane.queue.add(Waiting(row.key, row.priority, envelope, progress))
+        self._roster.ready(lane)
+        if len(lane.queue) > LANE_ROWS_MAX and row.lane not in self._fed:
+            self._overflow(lane)
+
+    def _contact(self, contact_id: str, data: bytes) -> Contact:
+        contact = self._contacts.get(contact_id) if contact_id else None
+        if contact is None:
+            contact = Contact(contact_id, data)
+            if contact_id:
+                self._contacts[contact_id] = contact
+        return contact
+
+    def share(self, lane: Lane) -> None:
+        """Makes lanes that turned out to be the same person share what is known of the contact."""
+        contact = lane.contact
+        if not contact.id:
+            return
+        other = self._contacts.setdefault(contact.id, contact)
+        if other is not contact and other.id == contact.id:
+            other.absorb(contact)
+            lane.contact = other
+
+    def _overflow(self, lane: Lane) -> None:
+        """A lane larger than its share of the window: its rows go to a queue of its own, from which it is fed."""
+        keys = lane.queue.keys()
+        self._fed.add(lane.key)
+        lane.queue.truncate(LANE_ROWS_MAX)
+        self._leave(keys)
+        self._spawn(self._spool.park(self._rules.connection, lane.key, keys, 0.0, 0))
+
+    def set_aside(self, lane: Lane, due: float) -> None:
+        """Parks a lane that is stuck by its own trouble until `due` (Unix seconds)."""
+        keys = lane.queue.keys()
+        head = lane.head
+        progress = [(head.key, pack(head.progress()))] if head else []
+        self._drop(lane)
+        self._leave(keys)
+        if self._reading:
+            self._parking[lane.key] = (due, lane.failures)
+        self._next_due = min(self._next_due or due, due)
+        self._spawn(self._park(lane.key, keys, progress, due, lane.failures))
+
+    async def _park(
+        self, lane: str, keys: list[int], progress: list[tuple[int, bytes]], due: float, attempts: int
+    ) -> None:
+        connection = self._rules.connection
+        if progress:
+            await self._spool.settle([Settlement(connection, progress=progress)])
+        await self._spool.park(connection, lane, keys, due, attempts)
+
+    def feed_due(self, now: float, then: Callable[[], None]) -> None:
+        """Brings parked lanes back whose time has come, as many as may be in memory."""
+        if now >= self.due_at:
+            self._next_due = 0.0
+            self._spawn(self._bring_back(now, then))
+
+    async def _bring_back(self, now: float, then: Callable[[], None]) -> None:
+        limit = FED_LANES_MAX + len(self._fed)
+        keys, next_due = await self._spool.due(self._rules.connection, now, limit)
+        for key in keys:
+            if key in self.lanes or key in self._fed:
+                continue
+            if len(self._fed) >= FED_LANES_MAX:
+                next_due = now
+                break
+            self._fed.add(key)
+            await self._feed(key)
+        self._next_due = min(next_due or self._next_due, self._next_due or next_due)
+        then()
+
+    def ran_dry(self, lane: Lane, then: Callable[[], None]) -> None:
+        """The lane has nothing in memory, and all it did is committed."""
+        if lane.key in self._fed:
+            self._spawn(self._refeed(lane.key, then))
+        else:
+            self._drop(lane)
+
+    async def _refeed(self, key: str, then: Callable[[], None]) -> None:
+        await self._feed(key)
+        then()
+
+    async def _feed(self, key: str) -> None:
+        batch = await self._spool.parked(self._rules.connection, key, 0, LANE_ROWS_MAX, BYTES_MAX // 16)
+        self.damaged += batch.damaged
+        for row in batch.rows:
+            self._add(row, batch)
+        if not batch.rows and batch.damaged:
+            self._next_due = 1.0
+        if not batch.rows:
+            self._fed.discard(key)
+            lane = self.lanes.get(key)
+            if lane is not None and not len(lane.queue):
+                self._drop(lane)
+
+    def ended(self, keys: list[int]) -> None:
+        """Rows that have their outcome leave the window."""
+        self._leave(keys)
+
+    def _leave(self, keys: list[int]) -> None:
+        for key in keys:
+            priority, size = self._rows.pop(key, (None, 0))
+            if priority is not None:
+                self._window[priority].left(1, size)
+
+    def _drop(self, lane: Lane) -> None:
+        self._fed.discard(lane.key)
+        if self.lanes.get(lane.key) is lane:
+            del self.lanes[lane.key]

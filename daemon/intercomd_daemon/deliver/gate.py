@@ -1,0 +1,132 @@
+"""Whether calls may leave at all: access, an operator's pause, and the weather, as one standing that is reported.
+
+Every change of it is told once. When within the budget a call may leave, pace knows.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from intercomd_daemon.deliver.access import Access, Grant, remedy_of
+from intercomd_daemon.deliver.clock import Clock
+from intercomd_daemon.deliver.exchange import Call
+from intercomd_daemon.deliver.settings import ConnectionSettings
+from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.weather import Weather
+from intercomd_daemon.outcome import Outcome
+
+
+class Observer(Protocol):
+    """Who is told what happened; log lines, metrics and watchers follow from it."""
+
+    def ended(self, outcomes: Sequence[Outcome]) -> None:
+        """These outcomes are committed."""
+        ...
+
+    def called(self, connection: str, call: Call, status: int, seconds: float) -> None:
+        """A call was answered (status 0: it was not)."""
+        ...
+
+    def changed(self, connection: str, standing: Standing, reason: str) -> None:
+        """The connection stands differently now."""
+        ...
+
+    def noted(self, connection: str, event: str, **details: object) -> None:
+        """Something that an operator should see."""
+        ...
+
+
+class Gate:
+    """The standing of one connection."""
+
+    def __init__(self, settings: ConnectionSettings, observer: Observer, clock: Clock, *, paused: bool) -> None:
+        self.weather = Weather()
+        self.standing = Standing.VERIFYING
+        self.reason = "GET /me has not been answered yet"
+        self.since = clock.wall()
+        self.workspace_name = ""
+        self.region = ""
+        self.next_probe = 0.0
+        """When `GET /me` is asked next, Unix seconds; 0.0 if it need not be."""
+        self.asked = asyncio.Event()
+        """Set while `GET /me` must be asked before calls may leave."""
+        self.asked.set()
+        self.well = False
+        """Whether a delivery went well since the last suspension."""
+        self._name = settings.name
+        self._observer = observer
+        self._clock = clock
+        self._paused = paused
+        self._suspended = ""
+        self._failing = ""
+        self._verified = False
+
+    @property
+    def open(self) -> bool:
+        """Whether calls may leave."""
+        return self._verified and not self._paused
+
+    @property
+    def suspended(self) -> bool:
+        """Whether our access was refused."""
+        return bool(self._suspended)
+
+    def pause(self, *, paused: bool) -> None:
+        """An operator stops the connection, or lets it go on."""
+        self._paused = paused
+        self._tell()
+
+    def suspend(self, reason: str) -> None:
+        """A call was answered that our access is wrong."""
+        self._verified = False
+        self._suspended = f"{reason}: {remedy_of(reason)}"
+        self.asked.set()
+        self._tell()
+
+    def accessed(self, access: Access) -> None:
+        """`GET /me` was answered."""
+        if access.grant is Grant.UNKNOWN:
+            self._failing = access.message
+        elif access.grant is Grant.SUSPENDED:
+            self._suspended = f"{access.reason}: {access.message}"
+        else:
+            if access.reason:
+                self._observer.noted(self._name, "access_unverified", warning=access.message)
+            self.workspace_name, self.region = access.workspace_name, access.region
+            self._verified = True
+            self._suspended = ""
+            self.next_probe = 0.0
+            self.asked.clear()
+        self._tell()
+
+    def failed(self, lane: str, reason: str, now: float) -> None:
+        """A call failed for a reason that is not its user's."""
+        self._failing = reason
+        if self.weather.failed(lane, now, self._clock.jitter()):
+            self._tell()
+
+    def succeeded(self) -> bool:
+        """A call was answered by an Intercom that is well; True if it was down until now."""
+        recovered = self.weather.succeeded()
+        if recovered:
+            self._tell()
+        return recovered
+
+    def _now(self) -> tuple[Standing, str]:
+        if self._paused:
+            return Standing.PAUSED, "an operator paused it: resume it to go on"
+        if self._suspended:
+            return Standing.SUSPENDED, self._suspended
+        if not self._verified:
+            return Standing.VERIFYING, f"GET /me has not been answered yet{self._failing and ': ' + self._failing}"
+        if self.weather.down:
+            return Standing.DOWN, f"Intercom does not answer well ({self._failing}); one call at a time probes it"
+        return Standing.DELIVERING, ""
+
+    def _tell(self) -> None:
+        standing, reason = self._now()
+        if (standing, reason) == (self.standing, self.reason):
+            return
+        self.standing, self.reason = standing, reason
+        self.since = self._clock.wall()
+        self._observer.changed(self._name, standing, reason)

@@ -1,0 +1,144 @@
+"""The session with Intercom: one request, one answer, no policy. What an answer means, it does not know."""
+
+import ssl
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from multidict import CIMultiDictProxy
+
+from intercomd_daemon.deliver.exchange import Answer, Call, RateHeaders, Request
+from intercomd_daemon.deliver.settings import ConnectionSettings
+
+# "HTTP: connect 5 s, whole call 30 s, answers read to 1 MiB (4 MiB for the list of attributes)."
+CONNECT_SECONDS = 5.0
+CALL_SECONDS = 30.0
+ANSWER_BYTES_MAX = 1024 * 1024
+ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024
+
+
+class Token:
+    """The access token: a value, or a file that is read again when it changes. Never shown."""
+
+    def __init__(self, value: str = "", path: str = "") -> None:
+        self._value = value
+        self._path = Path(path) if path else None
+        self._seen = (0, 0)
+
+    def __repr__(self) -> str:
+        return "Token(…)"
+
+    def current(self) -> str:
+        """The token now; a file that cannot be read leaves the last one in force."""
+        if self._path is not None:
+            try:
+                stat = self._path.stat()
+                if (stat.st_mtime_ns, stat.st_size) != self._seen:
+                    self._value = self._path.read_text(encoding="utf-8").strip()
+                    self._seen = (stat.st_mtime_ns, stat.st_size)
+            except (OSError, UnicodeDecodeError):
+                return self._value
+        return self._value
+
+
+class Intercom:
+    """An HTTP session for one connection; use as an asynchronous context."""
+
+    def __init__(self, settings: ConnectionSettings, token: Token, connections_max: int) -> None:
+        self._settings = settings
+        self._token = token
+        self._connections_max = connections_max
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections_max, ttl_dns_cache=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS),
+            headers={
+                # "Content-Type and Accept: application/json; otherwise 406."
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "Intercom-Version": self._settings.api_version,
+                "User-Agent": "intercomd",
+            },
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def call(self, request: Request) -> Answer:
+        """Makes one call; a failure of the network is an answer of status 0."""
+        if self._session is None:
+            return Answer(0, failure="the session is closed")
+        limit = ATTRIBUTES_BYTES_MAX if request.call is Call.LIST_ATTRIBUTES else ANSWER_BYTES_MAX
+        try:
+            async with self._session.request(
+                request.method,
+                self._settings.url + request.path,
+                data=request.body or None,
+                headers={"Authorization": f"Bearer {self._token.current()}"},
+                allow_redirects=False,
+            ) as response:
+                return _answer(response.status, response.headers, await _body(response, limit))
+        except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
+            # A time-out is an OSError; a ValueError is an answer that is no HTTP, or a token that no header takes.
+            return Answer(0, failure=_describe(error))
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body up to the limit; what is cut off or fails later does not change what the status says."""
+    body = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) >= limit:
+                response.close()
+                break
+    except (aiohttp.ClientError, OSError):
+        response.close()
+    return bytes(body[:limit])
+
+
+def _answer(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Answer:
+    rate = None
+    limit, remaining, reset = (_number(headers, f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
+    if limit is not None and remaining is not None and reset is not None:
+        rate = RateHeaders(int(limit), int(remaining), reset)
+    return Answer(
+        status,
+        body,
+        request_id=headers.get("x-request-id", "")[:128],
+        rate=rate,
+        retry_after_seconds=_number(headers, "Retry-After"),
+        date=_date(headers.get("Date", "")),
+    )
+
+
+def _number(headers: CIMultiDictProxy[str], name: str) -> float | None:
+    text = headers.get(name, "")
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+
+
+@lru_cache(maxsize=8)  # Many answers share a second, and so the text.
+def _date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+        return "the TLS certificate was not accepted"
+    return type(error).__name__

@@ -1,0 +1,146 @@
+"""From an answer to a verdict: one pure, total function, by status first, then by code, by message only for conflicts.
+
+What a verdict means for an envelope, it does not know.
+"""
+
+import re
+from enum import Enum, auto
+
+import msgspec
+
+from intercomd_daemon.deliver.exchange import Answer, Call
+
+
+class Kind(Enum):
+    """What an answer says of the call."""
+
+    DONE = auto()
+    RESOLVE = auto()
+    """The contact, or an attribute, is not what we took it for; the clue says what to do next."""
+    PASSING = auto()
+    REFUSED = auto()
+    SUSPENDED = auto()
+    """Our access is wrong, whatever we send."""
+
+
+class Clue(Enum):
+    """What a RESOLVE is about."""
+
+    NONE = auto()
+    NOT_FOUND = auto()
+    EXISTS = auto()
+    ARCHIVED = auto()
+    AMBIGUOUS = auto()
+    CONFLICT = auto()
+    ATTRIBUTE = auto()
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The judgement of one answer."""
+
+    kind: Kind
+    reason: str = ""
+    clue: Clue = Clue.NONE
+    contact_id: str = ""
+    """Of the contact that was written, read or met."""
+    external_id: str = ""
+    """Of a contact that was read."""
+    attribute: str = ""
+    """The custom attribute that was refused."""
+
+
+class _Error(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+
+
+class _Body(msgspec.Struct):
+    id: str | int | None = None
+    external_id: str | int | None = None
+    errors: list[_Error] = []
+
+
+# "the id stands only in the message": A contact matching those details already exists with id=<24 hex>
+_EXISTING = re.compile(r"exists with id=([0-9a-zA-Z]+)")
+# 400 parameter_invalid: Custom attribute 'X' does not exist
+_ATTRIBUTE = re.compile(r"[Cc]ustom attribute '(.+?)'")
+# "Every refusal of a side call ... only turns that feature off"
+_SIDE_CALLS = frozenset({Call.LIST_ATTRIBUTES, Call.CREATE_ATTRIBUTE})
+_BY_ID = frozenset({Call.UPDATE_CONTACT, Call.READ_CONTACT, Call.UNARCHIVE_CONTACT})
+_CONTACT_WRITES = frozenset({Call.CREATE_CONTACT, Call.UPDATE_CONTACT})
+_ACCESS_REASONS = {401: "UNAUTHORIZED", 402: "PLAN_RESTRICTED", 403: "FORBIDDEN"}
+_EVENT_NAMES = "active event names"
+
+RATE_LIMITED = "RATE_LIMITED"
+NETWORK = "NETWORK"
+
+
+def judge(call: Call, answer: Answer) -> Verdict:
+    """The verdict on an answer to a call; total: bodies may be empty, not JSON, or of another shape."""
+    status = answer.status
+    if status == 0:
+        return Verdict(Kind.PASSING, NETWORK)
+    body = _parse(answer.body)
+    if 200 <= status < 300:
+        return _done(call, body)
+    if status == 429:
+        return Verdict(Kind.PASSING, RATE_LIMITED)
+    if status < 400 or status >= 500 or status in {408, 423, 425}:
+        return Verdict(Kind.PASSING, f"HTTP_{status}")
+    if status in {401, 402, 403}:
+        if call in _SIDE_CALLS:
+            return Verdict(Kind.REFUSED, _ACCESS_REASONS[status])
+        return Verdict(Kind.SUSPENDED, _ACCESS_REASONS[status])
+    return _refusal(call, status, body.errors)
+
+
+def _parse(data: bytes) -> _Body:
+    try:
+        return msgspec.json.decode(data, type=_Body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Body()
+
+
+def _done(call: Call, body: _Body) -> Verdict:
+    contact_id = str(body.id) if body.id is not None else ""
+    if call is Call.READ_CONTACT and not contact_id:
+        return Verdict(Kind.PASSING, "ANSWER_UNREADABLE")
+    external_id = str(body.external_id) if body.external_id is not None else ""
+    return Verdict(Kind.DONE, contact_id=contact_id, external_id=external_id)
+
+
+def _refusal(call: Call, status: int, errors: list[_Error]) -> Verdict:
+    codes = {error.code for error in errors}
+    message = " ".join(error.message for error in errors)
+    if "intercom_version_invalid" in codes:
+        return Verdict(Kind.SUSPENDED, "VERSION_INVALID")
+    if "not_restorable" in codes:
+        # "This user was blocked and cannot be recreated"
+        return Verdict(Kind.REFUSED, "CONTACT_BLOCKED")
+    if status in {404, 410} and (call in _BY_ID or call is Call.TRACK_EVENT):
+        return Verdict(Kind.RESOLVE, "CONTACT_NOT_FOUND", Clue.NOT_FOUND)
+    if status == 409 or "unique_user_constraint" in codes:
+        return _conflict(call, message)
+    named = _ATTRIBUTE.search(message) if status == 400 and call in _CONTACT_WRITES else None
+    if named:
+        return Verdict(Kind.RESOLVE, "ATTRIBUTE_REFUSED", Clue.ATTRIBUTE, attribute=named.group(1))
+    if status == 413:
+        return Verdict(Kind.REFUSED, "TOO_LARGE")
+    if status == 422 and _EVENT_NAMES in message:
+        return Verdict(Kind.REFUSED, "EVENT_NAMES_EXHAUSTED")
+    return Verdict(Kind.REFUSED, "REQUEST_INVALID")
+
+
+def _conflict(call: Call, message: str) -> Verdict:
+    if call is Call.UPDATE_CONTACT:
+        # "May itself 409 when the new email or external_id belongs to another contact"
+        return Verdict(Kind.RESOLVE, "IDENTITY_CONFLICT", Clue.CONFLICT)
+    if call is not Call.CREATE_CONTACT:
+        return Verdict(Kind.REFUSED, "IDENTITY_AMBIGUOUS")
+    found = _EXISTING.search(message)
+    if not found:
+        # "Multiple existing users match this email address - must be more specific using user_id" (no id)
+        return Verdict(Kind.RESOLVE, "IDENTITY_AMBIGUOUS", Clue.AMBIGUOUS)
+    # "An archived contact matching those details already exists with id=<24 hex>"
+    clue = Clue.ARCHIVED if "archived" in message[: found.start()] else Clue.EXISTS
+    return Verdict(Kind.RESOLVE, clue.name, clue, contact_id=found.group(1))

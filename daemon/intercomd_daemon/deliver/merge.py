@@ -1,0 +1,149 @@
+"""Which waiting envelopes leave as one update, and what of their attributes is still to be said.
+
+Values that the book already holds are left out; custom attributes are fitted to the catalogue. How the contact is
+reached, and what the answer means, it does not know.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from intercomd_daemon.deliver.catalogue import Catalogue, Fit
+from intercomd_daemon.deliver.contact import Contact
+from intercomd_daemon.deliver.waiting import Waiting
+from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME, Note, Scalar
+
+_STANDARD = CONTACT_FIELDS | {"email", FIRST_NAME, LAST_NAME}
+_NAME_PARTS = (FIRST_NAME, LAST_NAME)
+
+
+class MergeRules(msgspec.Struct, frozen=True):
+    """The settings that shape an update."""
+
+    update_email: bool = True
+    unchanged_for_seconds: float = 86_400.0
+    user_attributes_max: int = 100
+    owner_id_is_text: bool = True
+
+
+Spoken = dict[str, tuple[Scalar, int]]
+"""What is said: name to value as the sender gave it, and the position that said it."""
+
+
+class Speech(NamedTuple):
+    """One update: what goes over the wire, and what the book is to hold once it has been answered well."""
+
+    fields: dict[str, Scalar]
+    spoken: Spoken
+    left_out: bool
+    """Whether something that was to be said could not be."""
+    missing: tuple[str, str] | None = None
+    """(name, data type) of an attribute to create first."""
+
+
+def gather(queue: Iterable[Waiting], rules: MergeRules) -> list[Waiting]:
+    """The envelopes at the head of a lane whose updates leave together.
+
+    Updates that wait in a row, and the update part of the envelope with an event that ends the row; "an update never
+    crosses an event"; the union stays within the limit of a payload.
+    """
+    group: list[Waiting] = []
+    names: set[str] = set()
+    for waiting in queue:
+        if not waiting.update_due(with_email=rules.update_email):
+            break
+        update = waiting.update(with_email=rules.update_email)
+        if group and (waiting.alone or group[0].alone or len(names | update.keys()) > rules.user_attributes_max + 1):
+            break
+        group.append(waiting)
+        names.update(update)
+        if waiting.envelope.events:
+            break
+    return group
+
+
+def compose(
+    unsaid: Spoken, group: list[Waiting], contact: Contact, catalogue: Catalogue, rules: MergeRules, now: float
+) -> Speech:
+    """What goes over the wire for what is unsaid; adjustments are noted on the envelopes."""
+    spoken = dict(unsaid)
+    fields: dict[str, Scalar] = {}
+    for name, (value, _) in unsaid.items():
+        if name in _STANDARD:
+            if name not in _NAME_PARTS:
+                fields[name] = _owner(value, rules) if name == "owner_id" else value
+            continue
+        fitted = catalogue.fit(name, value, now)
+        if fitted.fit is Fit.CREATE:
+            return Speech({}, {}, left_out=False, missing=(name, fitted.data_type))
+        if fitted.fit is Fit.SEND:
+            fields[name] = fitted.value
+            if fitted.converted:
+                message = "the value was converted to the attribute's type in Intercom, without loss"
+                _note(group, rules, "VALUE_CONVERTED", name, message)
+        else:
+            del spoken[name]
+            _note(group, rules, "ATTRIBUTE_DROPPED", name, fitted.why)
+    _join_name(fields, spoken, contact)
+    return Speech(fields, spoken, left_out=len(spoken) < len(unsaid))
+
+
+def leave_out_custom(speech: Speech, group: list[Waiting], rules: MergeRules) -> Speech:
+    """The same update without custom attributes, those listed as refused."""
+    custom = [name for name in speech.fields if name not in _STANDARD]
+    for name in custom:
+        message = "Intercom refused the update with its custom attributes and did not say which; sent without them"
+        _note(group, rules, "ATTRIBUTE_DROPPED", name, message)
+    fields = {name: value for name, value in speech.fields.items() if name in _STANDARD}
+    spoken = {name: value for name, value in speech.spoken.items() if name in _STANDARD}
+    return Speech(fields, spoken, left_out=True)
+
+
+def has_custom(names: Iterable[str]) -> bool:
+    """Whether custom attributes are among the names."""
+    return any(name not in _STANDARD for name in names)
+
+
+def unsaid(group: list[Waiting], contact: Contact, rules: MergeRules, now: float) -> Spoken:
+    """The newest value of each attribute of which not every value is what the book holds."""
+    since = now - rules.unchanged_for_seconds
+    newest: Spoken = {}
+    changed: set[str] = set()
+    for waiting in group:
+        for name, value in waiting.update(with_email=rules.update_email).items():
+            if waiting.envelope.replay and contact.written_after(name, waiting.position):
+                continue
+            if name not in changed and not contact.knows(name, value, since):
+                changed.add(name)
+            if name not in newest or waiting.position >= newest[name][1]:
+                newest[name] = (value, waiting.position)
+    plain_name = "name" in newest
+    return {
+        name: newest[name]
+        for name in newest
+        if name in changed and not (plain_name and name in _NAME_PARTS)  # "Plain name and phone win."
+    }
+
+
+def _join_name(fields: dict[str, Scalar], spoken: Spoken, contact: Contact) -> None:
+    """`FirstName` + `LastName` become Intercom's `name`; a part that is not said now is the book's."""
+    if not any(part in spoken for part in _NAME_PARTS):
+        return
+    first = spoken[FIRST_NAME][0] if FIRST_NAME in spoken else contact.first_name
+    last = spoken[LAST_NAME][0] if LAST_NAME in spoken else contact.last_name
+    fields["name"] = " ".join(str(part) for part in (first, last) if part) or None
+
+
+def _owner(value: Scalar, rules: MergeRules) -> Scalar:
+    text = str(value)
+    if value is None or rules.owner_id_is_text:
+        return None if value is None else text
+    return int(text) if text.isdecimal() else value
+
+
+def _note(group: list[Waiting], rules: MergeRules, reason: str, name: str, message: str) -> None:
+    note = Note(reason, f"user_attributes[{name}]", message)
+    for waiting in group:
+        if name in waiting.update(with_email=rules.update_email):
+            waiting.note(note)

@@ -1,0 +1,146 @@
+"""When the next call may leave, learned from the answers. Pure: times are arguments, by a clock that never goes back.
+
+"X-RateLimit-Limit calls allowed in this window, -Remaining left, -Reset Unix second at which the window ends. They may
+be absent." "The window's length and whether the limit is per window are seen, not promised." Hence: the length is
+learned from the resets, the end of the window is measured against the answer's own `Date`, and a 429 halves what is
+believed. Who makes the calls, it does not know.
+"""
+
+from math import ceil, inf
+
+from intercomd_daemon.deliver.exchange import Answer, RateHeaders
+from intercomd_daemon.deliver.reset import ServerClock
+
+# "spread over windows of 10 seconds"
+WINDOW_SECONDS = 10.0
+# "clamped to 60 s": no wait for a reset is longer, whatever the header says.
+WAIT_MAX_SECONDS = 60.0
+# The share of the limit that is planned; the rest is for other apps' single calls and for clocks.
+PLANNED = 0.98
+# After idleness so many calls may leave at once.
+BURST = 16
+# Of what we believe, after a 429; recovered by a twentieth a clean window.
+HALVED = 0.5
+RECOVERY = 0.05
+
+
+class Pace:
+    """The budget of one workspace. `take` each call that leaves; tell each answer."""
+
+    def __init__(self, calls_per_window: int, share: float, now: float) -> None:
+        self._share = share
+        self._limit = calls_per_window
+        self._believed = 1.0
+        self._clock = ServerClock()
+        self._window = WINDOW_SECONDS
+        self._reset = 0.0
+        self._ends = now + WINDOW_SECONDS
+        self._used = 0
+        self._others = 0
+        self._scheduled = now - (BURST - 1) * self._spacing
+        self._stopped_until = -inf
+        self._limited = False
+
+    @property
+    def limit(self) -> int:
+        """Calls that Intercom allows in a window, as last heard."""
+        return self._limit
+
+    @property
+    def plan(self) -> int:
+        """Calls that we mean to make in a window: `min(limit - 1, ceil(0.98 x limit)) x share`, at least one."""
+        planned = min(self._limit - 1, ceil(PLANNED * self._limit))
+        return max(1, int(planned * self._share * self._believed))
+
+    @property
+    def window_seconds(self) -> float:
+        """The window's length, as learned."""
+        return self._window
+
+    @property
+    def window_ends(self) -> float:
+        """When the present window ends, by the caller's clock."""
+        return self._ends
+
+    @property
+    def _spacing(self) -> float:
+        return self._window / self.plan
+
+    def remaining(self, now: float) -> int:
+        """Calls that may still be made in the window of `now`: ours and what others left."""
+        if now >= self._ends:
+            return self._cap
+        return max(0, min(self._cap, self._limit - 1 - self._others) - self._used)
+
+    @property
+    def _cap(self) -> int:
+        # A window's count may pass the plan by what an earlier stall has left over, never the limit less one.
+        return max(1, int((self._limit - 1) * self._share * self._believed))
+
+    def next_at(self, now: float) -> float:
+        """When the next call may leave: `now`, or a later time."""
+        at = max(now, self._stopped_until)
+        if self.remaining(at) == 0:
+            at = max(at, self._ends)
+        return max(at, self._scheduled)
+
+    def take(self, now: float) -> None:
+        """Counts a call that leaves now."""
+        self._roll(now)
+        self._used += 1
+        self._scheduled = max(self._scheduled, now - (BURST - 1) * self._spacing) + self._spacing
+
+    def answered(self, answer: Answer, sent: float, now: float) -> None:
+        """Learns from an answer that came at `now` to a call that left at `sent`."""
+        if answer.date is not None:
+            self._clock.seen(answer.date, sent, now)
+        self._roll(now)
+        if answer.rate is not None:
+            self._learn(answer.rate, now)
+        if answer.status == 429:
+            self._stop(answer, now)
+
+    def _roll(self, now: float) -> None:
+        if now < self._ends:
+            return
+        passed = int((now - self._ends) // self._window) + 1
+        self._ends += passed * self._window
+        self._used = 0
+        self._others = 0
+        if not self._limited:
+            self._believed = min(1.0, self._believed + RECOVERY * passed)
+        self._limited = False
+
+    def _learn(self, rate: RateHeaders, now: float) -> None:
+        if rate.limit < 1:
+            return
+        self._limit = rate.limit
+        left = self._clock.until(rate.reset, now)
+        if left is None or not 0.0 < left <= WAIT_MAX_SECONDS or rate.reset < self._reset:
+            # No use for a reset without a clock, in the past, in the far future, or of a window that is over.
+            return
+        if rate.reset > self._reset:
+            self._next_window(rate.reset, left, now)
+        self._ends = now + left
+        # What others used is at least what Intercom counted beyond all that we have sent.
+        self._others = max(self._others, rate.limit - rate.remaining - self._used)
+
+    def _next_window(self, reset: float, left: float, now: float) -> None:
+        # The shortest step from reset to reset, but never shorter than what is seen to be left of one.
+        step = reset - self._reset
+        self._window = max(left, min(self._window, step)) if self._reset else max(left, self._window)
+        self._reset = reset
+        if now + left > self._ends + self._window / 2:
+            # Intercom is in a later window than we thought.
+            self._used = 0
+            self._others = 0
+
+    def _stop(self, answer: Answer, now: float) -> None:
+        wait = self._ends - now if answer.rate is not None else self._window
+        if answer.retry_after_seconds is not None:
+            # "Retry-After is undocumented; honour it if it comes, capped."
+            wait = answer.retry_after_seconds
+        self._stopped_until = max(self._stopped_until, now + min(max(wait, 0.1), WAIT_MAX_SECONDS))
+        if not self._limited:
+            self._believed = max(HALVED * self._believed, 1.0 / self._limit)
+        self._limited = True

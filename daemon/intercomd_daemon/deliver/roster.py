@@ -1,0 +1,67 @@
+"""Whose turn it is: the lanes that could go now, normal before bulk, round-robin, and those that rest until a time.
+
+Pure. What a lane would do with its turn, it does not know.
+"""
+
+from collections import deque
+from heapq import heappop, heappush
+from itertools import count
+from math import inf
+
+from intercomd_daemon.deliver.delivery import Lane
+from intercomd_daemon.envelope import Priority
+
+
+class Roster:
+    """The lanes of one connection that have something to do and nothing under way."""
+
+    def __init__(self) -> None:
+        self._ready: dict[Priority, deque[Lane]] = {Priority.NORMAL: deque(), Priority.BULK: deque()}
+        self._queued: set[str] = set()
+        self._resting: list[tuple[float, int, Lane]] = []
+        self._order = count()
+
+    def ready(self, lane: Lane) -> None:
+        """The lane may take a turn; one that is busy, rests or is in line already stays where it is."""
+        head = lane.head
+        if head is not None and not lane.busy and lane.key not in self._queued:
+            self._queued.add(lane.key)
+            self._ready[head.priority].append(lane)
+
+    def rest(self, lane: Lane, until: float) -> None:
+        """The lane waits by itself until `until`."""
+        self._queued.add(lane.key)
+        heappush(self._resting, (until, next(self._order), lane))
+
+    def wake(self, now: float) -> None:
+        """Lines up the lanes whose rest is over."""
+        while self._resting and self._resting[0][0] <= now:
+            self._line_up(heappop(self._resting)[2])
+
+    def wake_all(self) -> None:
+        """Lines up every resting lane: what they rested for is over."""
+        while self._resting:
+            self._line_up(heappop(self._resting)[2])
+
+    def take(self) -> Lane | None:
+        """The next lane in line."""
+        for queue in self._ready.values():
+            if queue:
+                lane = queue.popleft()
+                self._queued.discard(lane.key)
+                return lane
+        return None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a lane is in line."""
+        return any(self._ready.values())
+
+    @property
+    def next_wake(self) -> float:
+        """When the first rest ends; infinite if none rests."""
+        return self._resting[0][0] if self._resting else inf
+
+    def _line_up(self, lane: Lane) -> None:
+        self._queued.discard(lane.key)
+        self.ready(lane)

@@ -1,0 +1,106 @@
+"""One waiting envelope as delivery sees it: which call is next, what became of the earlier ones, how it ends."""
+
+import msgspec
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Event, Note, Priority, Scalar
+from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress
+from intercomd_daemon.spool.base import Ended, position_of
+
+# An answer kept with a dead letter is cut at so many bytes.
+ANSWER_KEPT_BYTES = 65_536
+# Adjustments made while delivering that one outcome lists.
+NOTES_MAX = 100
+
+
+class Waiting:
+    """An envelope between the spool and its outcome."""
+
+    def __init__(self, key: int, priority: Priority, envelope: AcceptedEnvelope, progress: Progress) -> None:
+        self.key = key
+        self.priority = priority
+        self.envelope = envelope
+        self.position = envelope.origin or position_of(key)
+        """Where its values stand among all: a replay's where it was first accepted."""
+        self.attempts = progress.attempts
+        """Calls made for the effect that is next."""
+        self.not_found = progress.not_found
+        """How often Intercom did not know the contact of the next event."""
+        self.alone = False
+        """Whether its update must not share a call: a shared one was refused."""
+        self._effects = list(progress.effects)
+        self._notes = list(progress.adjustments)
+        self._answer_body = progress.answer_body
+        self._contact_done = any(effect.kind is EffectKind.CONTACT for effect in self._effects)
+
+    def update(self, *, with_email: bool) -> dict[str, Scalar]:
+        """What it says of the contact; the email beside a customer id is part of that, by setting."""
+        envelope = self.envelope
+        if with_email and envelope.customer_id and envelope.email:
+            return {**envelope.update, "email": envelope.email}
+        return envelope.update
+
+    def update_due(self, *, with_email: bool) -> bool:
+        """Whether its next call is the contact's update."""
+        return not self._contact_done and bool(self.update(with_email=with_email))
+
+    @property
+    def event(self) -> Event | None:
+        """The next event to track, once the update is done with."""
+        events_done = len(self._effects) - self._contact_done
+        return self.envelope.events[events_done] if events_done < len(self.envelope.events) else None
+
+    def contact_ended(self, type_: OutcomeType, reason: str = "", status: int = 0, request_id: str = "") -> None:
+        """Notes what became of the update."""
+        self._contact_done = True
+        self._ended(Effect(EffectKind.CONTACT, "", 0, type_, reason, status, request_id, self.attempts))
+
+    def event_ended(self, type_: OutcomeType, reason: str = "", status: int = 0, request_id: str = "") -> None:
+        """Notes what became of the next event."""
+        event = self.event
+        if event is not None:
+            kind = EffectKind.EVENT
+            self._ended(Effect(kind, event.name, event.created_at, type_, reason, status, request_id, self.attempts))
+
+    def _ended(self, effect: Effect) -> None:
+        self._effects.append(effect)
+        self.attempts = 0
+        self.not_found = 0
+
+    def note(self, note: Note) -> None:
+        """Adds an adjustment, once."""
+        if note not in self._notes and len(self._notes) < NOTES_MAX:
+            self._notes.append(note)
+
+    def keep_answer(self, body: bytes) -> None:
+        """Keeps a refusal for the dead letter."""
+        self._answer_body = body[:ANSWER_KEPT_BYTES].decode("utf-8", "replace")
+
+    def progress(self) -> Progress:
+        """How far it is."""
+        return Progress(tuple(self._effects), self.attempts, tuple(self._notes), self._answer_body, self.not_found)
+
+    def end(self, connection: str, now: float) -> Ended:
+        """Its outcome: a dead letter if any call was refused, delivered if any was made, else as its calls say."""
+        type_, reason = OutcomeType.UNCHANGED, ""
+        for candidate in (OutcomeType.DEAD_LETTERED, OutcomeType.DELIVERED, OutcomeType.SKIPPED):
+            found = next((effect for effect in self._effects if effect.type is candidate), None)
+            if found:
+                type_, reason = candidate, found.reason
+                break
+        envelope = self.envelope
+        outcome = Outcome(
+            envelope_id=envelope.envelope_id,
+            connection=connection,
+            customer_id=envelope.customer_id,
+            email=envelope.email,
+            type=type_,
+            reason=reason,
+            accept_time=envelope.accept_time,
+            end_time=now,
+            effects=tuple(self._effects),
+            adjustments=(*envelope.adjustments, *self._notes),
+            replay=envelope.replay,
+        )
+        if type_ is not OutcomeType.DEAD_LETTERED:
+            return Ended(self.key, outcome)
+        return Ended(self.key, outcome, msgspec.structs.replace(envelope, origin=self.position), self._answer_body)

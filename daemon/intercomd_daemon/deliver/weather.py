@@ -1,0 +1,45 @@
+"""Is it this user's trouble or the connection's: the failures in a row, and over how many lanes.
+
+It does not know what failed or why; only that a failure was not about one user (network, time-out, 5xx, 429).
+"""
+
+from intercomd_daemon.deliver.backoff import delay_seconds
+
+# "Seen 5 times in a row over 3 lanes or more": then it is the connection's.
+FAILURES_MIN = 5
+LANES_MIN = 3
+
+
+class Weather:
+    """The recent failures of one connection. Down: one call probes at a time; the first success clears it."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._lanes: set[str] = set()
+        self._probes = 0
+        self.down = False
+        self.probe_at = 0.0
+        """When the next probe may leave, by the clock of `now`; only where it is down."""
+
+    def failed(self, lane: str, now: float, jitter: float) -> bool:
+        """Counts a failure; True if this one made the connection down."""
+        self._failures += 1
+        if len(self._lanes) < LANES_MIN:
+            self._lanes.add(lane)
+        if self.down:
+            self._probes += 1
+        elif self._failures < FAILURES_MIN or len(self._lanes) < LANES_MIN:
+            return False
+        became = not self.down
+        self.down = True
+        self.probe_at = now + delay_seconds(self._probes + 1, jitter)
+        return became
+
+    def succeeded(self) -> bool:
+        """Counts an answer that shows Intercom well, refusals included; True if it was down until now."""
+        was_down = self.down
+        self._failures = 0
+        self._lanes.clear()
+        self._probes = 0
+        self.down = False
+        return was_down

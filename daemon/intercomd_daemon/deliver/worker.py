@@ -1,0 +1,303 @@
+"""Performs what the lanes of one connection ask for: makes their calls, commits what was judged, feeds answers back.
+
+Synchronous methods decide; tasks only await one answer, or one commit, and hand it over. When a call may leave, pace,
+weather and access say; what it is, the lane says.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from math import inf
+from typing import Any
+
+from intercomd_daemon.deliver.backoff import delay_seconds
+from intercomd_daemon.deliver.catalogue import Catalogue
+from intercomd_daemon.deliver.clock import Clock
+from intercomd_daemon.deliver.delivery import DRY_RUN, Lane
+from intercomd_daemon.deliver.exchange import Answer, Request
+from intercomd_daemon.deliver.feeder import Feeder
+from intercomd_daemon.deliver.gate import Gate, Observer
+from intercomd_daemon.deliver.intercom import Intercom
+from intercomd_daemon.deliver.judge import Kind, Verdict, judge
+from intercomd_daemon.deliver.merge import MergeRules
+from intercomd_daemon.deliver.pace import Pace
+from intercomd_daemon.deliver.roster import Roster
+from intercomd_daemon.deliver.settings import ConnectionSettings
+from intercomd_daemon.deliver.sidework import Sidework
+from intercomd_daemon.deliver.status import ConnectionStatus
+from intercomd_daemon.deliver.step import After, CreateAttribute, ReadAttributes, Rest, Rules, Send, Settle
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool.base import Outflow, Settlement
+
+# "64 lanes are open at once."
+OPEN_MAX = 64
+# A lane whose own trouble keeps it waiting longer than this is set aside; shorter waits are spent in memory.
+REST_SECONDS_MAX = 2.0
+
+
+class Worker:
+    """The deliveries of one connection."""
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        spool: Outflow,
+        intercom: Intercom,
+        pace: Pace,
+        observer: Observer,
+        *,
+        paused: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._spool = spool
+        self._intercom = intercom
+        self._pace = pace
+        self._observer = observer
+        self._clock = clock or Clock()
+        self._gate = Gate(settings, observer, self._clock, paused=paused)
+        self._roster = Roster()
+        catalogue = Catalogue(settings)
+        self._feeder = Feeder(_rules(settings), spool, catalogue, self._roster, self._spawn)
+        self._sidework = Sidework(
+            settings, catalogue, self._gate, pace, self._make, self._recovered, observer, self._clock
+        )
+        self._unsettled: list[tuple[Settlement, Lane, After]] = []
+        self._open = 0
+        self._flying = 0
+        self._calls = 0
+        self._last_error = ""
+        self._stopping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._drained = asyncio.Event()
+
+    async def run(self) -> None:
+        """Delivers until `stop`; a fault of ours ends it with the exception."""
+        self._spool.on_append(self._settings.name, self._appended)
+        async with self._intercom, asyncio.TaskGroup() as self._tasks:
+            verifying = self._tasks.create_task(self._sidework.verify(self._pump))
+            self._pump()
+            await self._drained.wait()
+            verifying.cancel()
+        self._disarm()
+
+    def stop(self) -> None:
+        """Makes no further call; `run` returns when those in flight are answered and committed."""
+        self._stopping = True
+        self._pump()
+
+    def pause(self, *, paused: bool) -> None:
+        """Stops calling, or goes on; what is in flight is finished."""
+        self._gate.pause(paused=paused)
+        self._pump()
+
+    def status(self) -> ConnectionStatus:
+        """How the connection stands."""
+        now = self._clock.monotonic()
+        return ConnectionStatus(
+            name=self._settings.name,
+            standing=self._gate.standing,
+            reason=self._gate.reason,
+            since=self._gate.since,
+            app_id=self._settings.app_id,
+            workspace_name=self._gate.workspace_name,
+            region=self._gate.region or self._settings.region,
+            dry_run=self._settings.dry_run,
+            calls=self._calls,
+            budget_limit=self._pace.limit,
+            budget_plan=self._pace.plan,
+            budget_remaining=self._pace.remaining(now),
+            window_seconds=self._pace.window_seconds,
+            window_ends=self._clock.wall() + self._pace.window_ends - now,
+            lanes_open=self._open,
+            rows_read_ahead=self._feeder.rows,
+            next_probe=self._gate.next_probe,
+            last_error=self._last_error,
+        )
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        if self._tasks is None:
+            coroutine.close()
+            return
+        self._tasks.create_task(coroutine)
+
+    def _appended(self, priority: Priority) -> None:
+        self._feeder.appended(priority)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Gives out turns as long as calls may leave, then arms the timer for when the next one may."""
+        if self._stopping:
+            if not self._open and not self._unsettled:
+                self._drained.set()
+            return
+        if not self._gate.open:
+            return
+        now = self._clock.monotonic()
+        if self._feeder.damaged:
+            self._observer.noted(self._settings.name, "rows_damaged", rows=self._feeder.damaged.copy())
+            self._feeder.damaged.clear()
+        self._roster.wake(now)
+        weather = self._gate.weather
+        if not weather.down:
+            self._feeder.fill(self._pump)
+            self._feeder.feed_due(self._clock.wall(), self._pump)
+        while self._open < OPEN_MAX and self._roster.waiting:
+            if weather.down and (self._flying or now < weather.probe_at):
+                break
+            if self._pace.next_at(now) > now:
+                break
+            lane = self._roster.take()
+            if lane is not None:
+                self._turn(lane, now)
+        self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        self._disarm()
+        at = self._roster.next_wake
+        weather = self._gate.weather
+        if self._roster.waiting and self._open < OPEN_MAX and not (weather.down and self._flying):
+            at = min(at, max(self._pace.next_at(now), weather.probe_at if weather.down else now))
+        if not weather.down:
+            at = min(at, now + max(0.0, self._feeder.due_at - self._clock.wall()))
+        if at < inf:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, at - self._clock.monotonic()), self._pump)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _turn(self, lane: Lane, now: float) -> None:
+        """Performs a lane's next step."""
+        step = lane.next(self._clock.wall())
+        if isinstance(step, Rest):
+            self._feeder.ran_dry(lane, self._pump)
+            return
+        lane.busy = True
+        self._open += 1
+        if isinstance(step, Settle):
+            self._commit(step.settlement, lane, After())
+        elif isinstance(step, Send):
+            if self._settings.dry_run and not step.request.call.reads:
+                self._pretend(lane)
+                return
+            self._pace.take(now)
+            self._flying += 1
+            self._spawn(self._send(lane, step.request))
+        else:
+            self._flying += 1
+            self._spawn(self._attribute(lane, step))
+
+    async def _send(self, lane: Lane, request: Request) -> None:
+        answer = await self._make(request)
+        self._flying -= 1
+        self._judged(lane, judge(request.call, answer), answer)
+        self._pump()
+
+    async def _make(self, request: Request) -> Answer:
+        """Makes a call that the pace has let pass."""
+        sent = self._clock.monotonic()
+        self._calls += 1
+        answer = await self._intercom.call(request)
+        now = self._clock.monotonic()
+        self._pace.answered(answer, sent, now)
+        self._observer.called(self._settings.name, request.call, answer.status, now - sent)
+        if answer.status == 0 or answer.status >= 400:
+            self._last_error = f"{request.call}: {answer.failure or answer.status}"
+        return answer
+
+    def _pretend(self, lane: Lane) -> None:
+        """A dry run: the call is decided, counted and logged, but not made."""
+        self._calls += 1
+        after = lane.answered(Verdict(Kind.DONE, DRY_RUN), Answer(0), self._clock.wall())
+        self._next(lane, after)
+
+    def _judged(self, lane: Lane, verdict: Verdict, answer: Answer) -> None:
+        now = self._clock.monotonic()
+        if verdict.kind is Kind.PASSING:
+            self._gate.failed(lane.key, verdict.reason, now)
+        elif verdict.kind is Kind.SUSPENDED:
+            self._gate.suspend(verdict.reason)
+        else:
+            self._gate.well = True
+            self._recovered()
+        after = lane.answered(verdict, answer, self._clock.wall())
+        self._feeder.share(lane)
+        self._next(lane, after)
+
+    def _recovered(self) -> None:
+        """Intercom answers: if it was down until now, all lanes go on at once."""
+        if self._gate.succeeded():
+            self._roster.wake_all()
+
+    def _next(self, lane: Lane, after: After) -> None:
+        if after.settlement is not None:
+            self._commit(after.settlement, lane, after)
+        else:
+            self._free(lane, after)
+
+    def _free(self, lane: Lane, after: After) -> None:
+        """Nothing is under way for the lane any more: it lines up, rests, or is set aside."""
+        lane.busy = False
+        self._open -= 1
+        if not after.back_off or self._gate.weather.down:
+            self._line_up(lane)
+            return
+        delay = delay_seconds(lane.failures, self._clock.jitter())
+        if delay <= REST_SECONDS_MAX:
+            self._roster.rest(lane, self._clock.monotonic() + delay)
+        else:
+            self._feeder.set_aside(lane, self._clock.wall() + delay)
+
+    def _line_up(self, lane: Lane) -> None:
+        if lane.head is None:
+            self._feeder.ran_dry(lane, self._pump)
+        else:
+            self._roster.ready(lane)
+
+    def _commit(self, settlement: Settlement, lane: Lane, after: After) -> None:
+        """Commits with whatever else is judged in the same turn of the event loop."""
+        if not self._unsettled:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsettled.append((settlement, lane, after))
+
+    def _flush(self) -> None:
+        batch, self._unsettled = self._unsettled, []
+        self._spawn(self._settle(batch))
+
+    async def _settle(self, batch: list[tuple[Settlement, Lane, After]]) -> None:
+        self._observer.ended(await self._spool.settle([settlement for settlement, _, _ in batch]))
+        for settlement, lane, after in batch:
+            self._feeder.ended([ended.key for ended in settlement.ended])
+            self._free(lane, after)
+        self._pump()
+
+    async def _attribute(self, lane: Lane, step: ReadAttributes | CreateAttribute) -> None:
+        if isinstance(step, ReadAttributes):
+            delay = await self._sidework.read_attributes()
+        else:
+            delay = await self._sidework.create_attribute(step.name, step.data_type)
+        self._flying -= 1
+        lane.busy = False
+        self._open -= 1
+        if delay:
+            self._roster.rest(lane, self._clock.monotonic() + delay)
+        else:
+            self._line_up(lane)
+        self._pump()
+
+
+def _rules(settings: ConnectionSettings) -> Rules:
+    return Rules(
+        connection=settings.name,
+        merge=MergeRules(
+            update_email=settings.update_email,
+            unchanged_for_seconds=settings.unchanged_for_seconds,
+            user_attributes_max=settings.user_attributes_max,
+            owner_id_is_text=settings.owner_id_is_text,
+        ),
+        unarchive=settings.unarchive,
+        event_age_max_seconds=settings.event_age_max_seconds,
+    )
