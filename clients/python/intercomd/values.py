@@ -1,6 +1,6 @@
 """Python values as attributes: what can be said with a plain value is; what cannot has a function here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,15 +12,14 @@ Value = str | bool | int | float | datetime | Timestamp | list[str] | tuple[str,
 """What an attribute may hold. An int must fit into 64 bits; a datetime must know its time zone."""
 
 
-def attributes(values: Mapping[str, Value] | Iterable[tuple[str, Value]]) -> list[Attribute]:
+def attributes(values: Mapping[str, Value]) -> list[Attribute]:
     """Attributes in the order given, the most important first: where a limit cuts, the first ones stay.
 
     Raises:
         TypeError: a value is of no kind that an attribute can hold; the message names the attribute.
         ValueError: a value is of the right kind, but out of its range.
     """
-    pairs = values.items() if isinstance(values, Mapping) else values
-    return [Attribute(name=name, value=_named_value(name, value)) for name, value in pairs]
+    return [Attribute(name=name, value=_named_value(name, value)) for name, value in values.items()]
 
 
 def _named_value(name: str, value: Value) -> AttributeValue:

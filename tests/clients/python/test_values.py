@@ -42,8 +42,6 @@ def test_each_kind_of_value_has_its_kind_of_attribute(value: Value, expected: At
 
 def test_attributes_keep_the_order_in_which_they_are_given() -> None:
     assert [attribute.name for attribute in attributes({"plan": "pro", "age": 3})] == ["plan", "age"]
-    pairs = attributes([("plan", "pro"), ("plan", "free")])
-    assert [attribute.value.string_value for attribute in pairs] == ["pro", "free"]
 
 
 @pytest.mark.parametrize(
