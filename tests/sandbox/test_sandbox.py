@@ -16,6 +16,13 @@ async def post(client: aiohttp.ClientSession, path: str, body: object) -> tuple[
         return answer.status, await answer.json(content_type=None) if answer.content_length else None
 
 
+@pytest.mark.parametrize(("host", "base_url"), [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80")])
+def test_its_address_is_a_url(host: str, base_url: str) -> None:
+    sandbox = Sandbox()
+    sandbox.host, sandbox.port = host, 80
+    assert sandbox.base_url == base_url
+
+
 async def test_a_user_and_its_event_in_three_calls(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     assert (await post(client, "/events", EVENT))[0] == 404
     assert (await post(client, "/contacts", {"external_id": "7", "email": "ada@example.com"}))[0] == 200

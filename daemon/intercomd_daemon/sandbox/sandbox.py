@@ -75,11 +75,12 @@ class Sandbox:
     @property
     def base_url(self) -> str:
         """Where it listens, such as `http://127.0.0.1:40123`."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def calls(self) -> list[Call]:
-        """The calls that came in, oldest first, the newest `calls_max` of them."""
+        """A copy of the calls that came in, oldest first, the newest `calls_max`; `record.count` counts them all."""
         return self.record.all()
 
     @property
