@@ -70,6 +70,8 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     replay: int
     sequence: int = 0
     """Its place in the journal; 0 until the spool has committed it."""
+    traceparent: str = ""
+    """The envelope's, as it came."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True):

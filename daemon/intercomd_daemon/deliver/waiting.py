@@ -100,6 +100,7 @@ class Waiting:
             effects=tuple(self._effects),
             adjustments=(*envelope.adjustments, *self._notes),
             replay=envelope.replay,
+            traceparent=envelope.traceparent,
         )
         if type_ is not OutcomeType.DEAD_LETTERED:
             return Ended(self.key, outcome)

@@ -1,0 +1,76 @@
+"""What no single setting can show to be wrong: what is missing, and what contradicts.
+
+It looks at the settings alone; files, ports and Intercom it does not touch.
+"""
+
+from collections.abc import Collection, Mapping
+from itertools import combinations
+
+from intercomd_daemon.config.environment import variable
+from intercomd_daemon.config.given import CONNECTIONS, Findings
+from intercomd_daemon.config.places import overlap
+from intercomd_daemon.config.schema import nearest
+from intercomd_daemon.config.settings import Connection, Settings
+
+NOT_SET = "not set"
+# "Intercom tracks the first 10 keys in the order sent and ignores the rest without an error"
+_EVENT_ATTRIBUTES_TRACKED = 10
+
+
+def check(settings: Settings, origins: Mapping[str, str], wrong: Collection[str], findings: Findings) -> None:
+    """Notes what the settings lack and where they contradict; keys in `wrong` have been reported already."""
+    _check_listeners(settings, origins, findings)
+    active = [connection for connection in settings.connections.values() if connection.active]
+    if settings.connections and not active:
+        message = "no connection is active, so every envelope will be skipped"
+        findings.warn(CONNECTIONS, "active = false", message)
+    for connection in active:
+        _check_access(connection, wrong, findings)
+    for connection in settings.connections.values():
+        _check_connection(connection, settings.connections, origins, findings)
+
+
+def _check_listeners(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
+    listeners = [
+        *(("ingest.listen", address) for address in settings.ingest.listen),
+        ("operations.listen", settings.operations.listen),
+        ("operations.grpc_listen", settings.operations.grpc_listen),
+        *(("health.listen", address) for address in settings.health.listen),
+    ]
+    for (key, address), (other_key, other) in combinations(listeners, 2):
+        if overlap(address, other):
+            message = f"{other} is taken by {address} of {key}; give each listener an address of its own"
+            findings.problem(other_key, origins[other_key], message)
+
+
+def _check_access(connection: Connection, wrong: Collection[str], findings: Findings) -> None:
+    prefix = f"{CONNECTIONS}.{connection.name}."
+    token_keys = (prefix + "access_token_file", prefix + "access_token")
+    if not connection.app_id and connection.verify_app_id and prefix + "app_id" not in wrong:
+        message = (
+            "an active connection needs the App ID of its workspace; "
+            f"set it, here or as {variable(prefix + 'app_id')} (or verify_app_id = false)"
+        )
+        findings.problem(prefix + "app_id", NOT_SET, message)
+    if not (connection.access_token or connection.access_token_file or any(key in wrong for key in token_keys)):
+        message = (
+            "an active connection needs an access token; "
+            f"name the file that holds it, or set {variable(prefix + 'access_token')}"
+        )
+        findings.problem(prefix + "access_token_file", NOT_SET, message)
+
+
+def _check_connection(
+    connection: Connection, connections: Mapping[str, Connection], origins: Mapping[str, str], findings: Findings
+) -> None:
+    prefix = f"{CONNECTIONS}.{connection.name}."
+    other = connection.development_connection
+    if other and other not in connections:
+        near = nearest(other, connections)
+        advice = f"did you mean {near}?" if near else f"write [{CONNECTIONS}.{other}], or leave this empty"
+        key = prefix + "development_connection"
+        findings.problem(key, origins[key], f"{other} is no configured connection; {advice}")
+    if connection.limits.event_attributes_max > _EVENT_ATTRIBUTES_TRACKED:
+        key = prefix + "limits.event_attributes_max"
+        message = f"Intercom tracks the first {_EVENT_ATTRIBUTES_TRACKED} and ignores the rest without an error"
+        findings.warn(key, origins[key], message)

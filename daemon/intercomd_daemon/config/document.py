@@ -1,0 +1,77 @@
+"""From a TOML document to values by key; says which keys there are none of, and which were meant.
+
+What a value may be, it does not know.
+"""
+
+import re
+from collections.abc import Mapping
+
+from intercomd_daemon.config.given import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, Given
+from intercomd_daemon.config.kinds import Kind, shown
+from intercomd_daemon.config.schema import nearest
+from intercomd_daemon.config.settings import NAME
+
+_NAME = re.compile(NAME)
+
+
+class Document:
+    """One file's document, read in its order."""
+
+    def __init__(
+        self, origin: str, keys: Mapping[str, Kind], connection_keys: Mapping[str, Kind], findings: Findings
+    ) -> None:
+        """`keys` are those of the sections, `connection_keys` those below `connections.<name>.`."""
+        self.given: dict[str, Given] = {}
+        """The values by key."""
+        self.names: list[str] = []
+        """The connections that it has, empty ones too."""
+        self._origin = origin
+        self._keys = keys
+        self._connection_keys = connection_keys
+        self._findings = findings
+
+    def read(self, document: Mapping[str, object]) -> None:
+        """Takes what there is a key for; the rest becomes problems."""
+        for name, raw in document.items():
+            if name != CONNECTIONS:
+                self._walk({name: raw}, "", "", self._keys)
+            elif isinstance(raw, dict):
+                for connection, table in raw.items():
+                    self._connection(connection, table)
+            else:
+                self._problem(name, "this is not a table; write a connection's settings below [connections.default]")
+
+    def _connection(self, name: str, table: object) -> None:
+        key = f"{CONNECTIONS}.{name}"
+        if not _NAME.fullmatch(name):
+            self._problem(key, f"{shown(name)} cannot name a connection; write {NAME}: small letters, digits and -")
+        elif not isinstance(table, dict):
+            self._problem(key, "this is not a connection; write its settings below [connections.default], for example")
+        else:
+            self.names.append(name)
+            self._walk(table, key + ".", "", self._connection_keys)
+
+    def _walk(self, table: Mapping[str, object], outer: str, inner: str, keys: Mapping[str, Kind]) -> None:
+        """`outer` is the path of where `keys` begin, `inner` the path of `table` below that."""
+        for name, raw in table.items():
+            path = inner + name
+            if path in keys and "." not in name:
+                self.given[outer + path] = Given(raw, self._origin, is_text=False)
+            elif not any(key.startswith(path + ".") for key in keys):
+                self._problem(outer + path, self._unknown(name, inner, keys))
+            elif isinstance(raw, dict):
+                self._walk(raw, outer, path + ".", keys)
+            else:
+                self._problem(outer + path, f"this is not a section; write its settings below [{outer}{path}]")
+
+    def _problem(self, key: str, message: str) -> None:
+        self._findings.problem(key, self._origin, message)
+
+    def _unknown(self, name: str, inner: str, keys: Mapping[str, Kind]) -> str:
+        if name == API_KEY:
+            return API_KEY_ADVICE
+        beside = list(dict.fromkeys(key[len(inner) :].partition(".")[0] for key in keys if key.startswith(inner)))
+        if keys is self._keys and not inner:
+            beside.append(CONNECTIONS)
+        near = nearest(name, beside, keys)
+        return "no such setting; " + (f"did you mean {near}?" if near else f"here there are {', '.join(beside)}")

@@ -1,0 +1,84 @@
+"""From INTERCOMD_ variables to values by key: which variable is which key, and which is none of ours.
+
+What a value may be, it does not know.
+"""
+
+import re
+from collections.abc import Mapping
+
+from intercomd_daemon.config.given import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, Given
+from intercomd_daemon.config.kinds import Kind, shown
+from intercomd_daemon.config.schema import nearest
+from intercomd_daemon.config.settings import NAME
+
+PREFIX = "INTERCOMD_"
+_CONNECTION_PREFIX = PREFIX + "CONNECTIONS_"
+# For a single connection, whatever its name.
+_SHORT_FORMS = ("app_id", "access_token", "region", "base_url")
+_NAME = re.compile(NAME)
+# What Kubernetes sets for every service of the namespace, so also for one that is called intercomd or intercomd-...:
+# {SVCNAME}_SERVICE_HOST, _SERVICE_PORT, _SERVICE_PORT_{name}, and like Docker's links _PORT, _PORT_{n}_TCP_ADDR.
+_SERVICE_LINK = re.compile(
+    r".*_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
+)
+
+
+class Environment:
+    """The variables, read in the order of their names."""
+
+    def __init__(self, keys: Mapping[str, Kind], connection_keys: Mapping[str, Kind], findings: Findings) -> None:
+        """`keys` are those of the sections, `connection_keys` those below `connections.<name>.`."""
+        self.given: dict[str, Given] = {}
+        """The values by key."""
+        self.names: list[str] = []
+        """The connections that variables name."""
+        self.short: dict[str, Given] = {}
+        """The values of the short forms, by the key below the connection."""
+        self._keys = {variable(key): key for key in keys}
+        self._short = {variable(key): key for key in _SHORT_FORMS}
+        # The longest first: it decides.
+        suffixes = sorted([*connection_keys, API_KEY], key=len, reverse=True)
+        self._suffixes = {variable(key).removeprefix(PREFIX): key for key in suffixes}
+        self._findings = findings
+
+    def read(self, environment: Mapping[str, str]) -> None:
+        """Takes what there is a key for, and warns of the rest."""
+        for name in sorted(environment):
+            if name.startswith(PREFIX):
+                self._variable(name, Given(environment[name], name, is_text=True))
+
+    def _variable(self, name: str, given: Given) -> None:
+        if name in self._keys:
+            self.given[self._keys[name]] = given
+        elif name in self._short:
+            self.short[self._short[name]] = given
+        elif name == variable(API_KEY):
+            self._findings.problem(API_KEY, name, API_KEY_ADVICE)
+        elif not self._connection(name, given) and not _SERVICE_LINK.fullmatch(name):
+            near = nearest(name, [*self._keys, *self._short])
+            advice = f"did you mean {near}?" if near else "`intercomd config` shows what there is"
+            self._findings.warnings.append(f"{name}: no such setting, so it is ignored; {advice}")
+
+    def _connection(self, name: str, given: Given) -> bool:
+        """Whether the variable is one of a connection's."""
+        rest = name.removeprefix(_CONNECTION_PREFIX) if name.startswith(_CONNECTION_PREFIX) else ""
+        suffix = next((suffix for suffix in self._suffixes if rest.endswith("_" + suffix)), None)
+        if suffix is None:
+            return False
+        connection = rest.removesuffix("_" + suffix).lower().replace("_", "-")
+        key = f"{CONNECTIONS}.{connection}.{self._suffixes[suffix]}"
+        if self._suffixes[suffix] == API_KEY:
+            self._findings.problem(key, name, API_KEY_ADVICE)
+        elif not _NAME.fullmatch(connection):
+            message = f"{shown(connection)} cannot name a connection; write {NAME}: small letters, digits and -"
+            self._findings.problem(key, name, message)
+        else:
+            self.given[key] = given
+            if connection not in self.names:
+                self.names.append(connection)
+        return True
+
+
+def variable(key: str) -> str:
+    """The variable that overrides a key; `-` and `.` are written `_`."""
+    return PREFIX + key.upper().replace(".", "_").replace("-", "_")

@@ -1,0 +1,221 @@
+"""What a setting may hold: how each kind is read from TOML, how from a variable's text, and how it is shown.
+
+A reader raises ValueError that says what is wrong and the remedy. Which key it reads, it does not know.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from intercomd_daemon.config.secret import MASK, Secret
+from intercomd_daemon.telemetry.redaction import without_tokens
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+
+_SHOWN_CHARACTERS_MAX = 60
+_SIZE_UNITS = {
+    "B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 1 << 40, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+}  # fmt: skip
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?i?B)", re.ASCII)
+_MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+", re.ASCII)
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])", re.ASCII)
+# RFC 6750: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+_BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+# "Names at most 190 characters, no `.` or `$` (nor NUL or `` ~`!@#%^&*'{}|\" ``)"
+_ATTRIBUTE_NAME = re.compile(r"[^.$\0~`!@#%^&*'{}|\\\"]{1,190}")
+_ATTRIBUTE_TYPES = ("string", "integer", "float", "boolean", "datetime")
+
+
+def shown(value: object) -> str:
+    """A value as an error may show it: quoted, cut at 60 characters, without what looks like an access token."""
+    text = without_tokens(json.dumps(value, default=str, ensure_ascii=False))
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= _SHOWN_CHARACTERS_MAX else text[: _SHOWN_CHARACTERS_MAX - 3] + "..."
+
+
+def as_toml(value: object) -> str:
+    """A value as TOML has it; JSON's quoting is also TOML's."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{as_toml(key)} = {as_toml(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _unchanged(text: str) -> object:
+    return text
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of value."""
+
+    read: Callable[[object], Any]
+    """From a value as TOML gives it; ValueError says what is wrong and the remedy."""
+    from_text: Callable[[str], object] = _unchanged
+    """From a variable's text to what TOML would have given; what does not fit passes, for `read` to refuse."""
+    show: Callable[[Any], str] = as_toml
+    """The value as TOML has it; secrets masked."""
+
+
+def text(form: str = "text", pattern: str = r"(?s).*", characters_max: int = 255) -> Kind:
+    """Printable text; `form` names in words what the pattern demands."""
+    compiled = re.compile(pattern)
+
+    def read(raw: object) -> str:
+        if isinstance(raw, str) and len(raw) <= characters_max and raw.isprintable() and compiled.fullmatch(raw):
+            return raw
+        raise ValueError(
+            f"{shown(raw)} does not fit; write {form}, printable and of at most {characters_max} characters"
+        )
+
+    return Kind(read)
+
+
+def choice(*options: str) -> Kind:
+    """One of a few words."""
+    listed = " or ".join([", ".join(as_toml(option) for option in options[:-1]), as_toml(options[-1])])
+
+    def read(raw: object) -> str:
+        if isinstance(raw, str) and raw in options:
+            return raw
+        raise ValueError(f"{shown(raw)} is not one of the choices; write {listed}")
+
+    return Kind(read)
+
+
+def boolean() -> Kind:
+    """True or false; a variable may also say 1 or 0."""
+    words = {"true": True, "1": True, "false": False, "0": False}
+
+    def read(raw: object) -> bool:
+        if isinstance(raw, bool):
+            return raw
+        raise ValueError(f"{shown(raw)} is neither true nor false; write one of them, without quotes")
+
+    return Kind(read, lambda given: words.get(given.strip().lower(), given))
+
+
+def integer(minimum: int, maximum: int) -> Kind:
+    """A whole number within a range."""
+
+    def read(raw: object) -> int:
+        if type(raw) is int and minimum <= raw <= maximum:
+            return raw
+        raise ValueError(f"{shown(raw)} is not a whole number from {minimum} to {maximum}; write one, without quotes")
+
+    return Kind(read, _whole)
+
+
+def _whole(given: str) -> object:
+    try:
+        return int(given)
+    except ValueError:
+        return given
+
+
+def share() -> Kind:
+    """A part of a whole: above 0, up to 1."""
+
+    def read(raw: object) -> float:
+        if type(raw) in {int, float} and 0 < raw <= 1:  # type: ignore[operator]  # a number, by the line's first half
+            return float(raw)  # type: ignore[arg-type]  # the same
+        raise ValueError(f"{shown(raw)} is not a number above 0 and up to 1; write one, such as 0.5, without quotes")
+
+    def from_text(given: str) -> object:
+        try:
+            return float(given)
+        except ValueError:
+            return given
+
+    return Kind(read, from_text)
+
+
+def size(minimum: int, maximum: int) -> Kind:
+    """A number of bytes: "4MiB", or a whole number of bytes."""
+
+    def read(raw: object) -> int:
+        matched = _SIZE.fullmatch(raw) if isinstance(raw, str) else None
+        if matched and matched[2] in _SIZE_UNITS:
+            value = float(matched[1]) * _SIZE_UNITS[matched[2]]
+        elif type(raw) is int:
+            value = raw
+        else:
+            raise ValueError(f'{shown(raw)} is not a size; write a number with B, KiB, MiB or GiB, such as "4MiB"')
+        if minimum <= value <= maximum:
+            return round(value)
+        raise ValueError(f"{shown(raw)} is out of range; write a size from {_size(minimum)} to {_size(maximum)}")
+
+    return Kind(read, _whole, lambda value: as_toml(_size(value)))
+
+
+def _size(value: int) -> str:
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        if value and value % _SIZE_UNITS[unit] == 0:
+            return f"{value // _SIZE_UNITS[unit]}{unit}"
+    return f"{value}B"
+
+
+def duration(minimum: float, maximum: float, *, none: bool = False) -> Kind:
+    """A time span: "24h", "250ms", "1h30m"; in seconds. With `none` an empty text is allowed, and gives 0.0."""
+
+    def read(raw: object) -> float:
+        if none and raw == "":
+            return 0.0
+        if not isinstance(raw, str) or not _DURATION.fullmatch(raw):
+            raise ValueError(f'{shown(raw)} is not a duration; write a number with ms, s, m, h or d, such as "24h"')
+        value = sum(float(number) * _MILLISECONDS[unit] for number, unit in _DURATION_PART.findall(raw)) / 1000
+        if minimum <= value <= maximum:
+            return value
+        otherwise = ', or "" for none' if none else ""
+        raise ValueError(f"{shown(raw)} is out of range; write {_span(minimum)} to {_span(maximum)}{otherwise}")
+
+    return Kind(read, show=lambda value: '""' if none and not value else as_toml(_span(value)))
+
+
+def _span(seconds: float) -> str:
+    milliseconds = round(seconds * 1000)
+    for unit in ("h", "m", "s"):
+        if milliseconds % _MILLISECONDS[unit] == 0 and (milliseconds or unit == "s"):
+            return f"{milliseconds // _MILLISECONDS[unit]}{unit}"
+    return f"{milliseconds}ms"
+
+
+def secret() -> Kind:
+    """An access token; no error repeats it."""
+
+    def read(raw: object) -> Secret:
+        if isinstance(raw, str) and (not raw or _BEARER_TOKEN.fullmatch(raw)):
+            return Secret(raw)
+        raise ValueError("this is no access token, which is one word of letters, digits and -._~+/=; copy it again")
+
+    return Kind(read, str.strip, lambda value: as_toml(MASK if value else ""))
+
+
+def attribute_types() -> Kind:
+    """Custom attributes and the types to create them with; as a variable: "plan=string,seats=integer"."""
+
+    def read(raw: object) -> Mapping[str, str]:
+        types = raw if isinstance(raw, dict) else {}
+        for name, kind in types.items():
+            if not _ATTRIBUTE_NAME.fullmatch(name):
+                raise ValueError(
+                    f"{shown(name)} cannot name an attribute; write at most 190 characters, as Intercom gets the name: "
+                    "with - in place of each of .$~`!@#%^&*'{}|\\\""
+                )
+            if kind not in _ATTRIBUTE_TYPES:
+                raise ValueError(f"{shown(kind)}, for {shown(name)}, is no type; write {', '.join(_ATTRIBUTE_TYPES)}")
+        if types or raw == {}:
+            return MappingProxyType(dict(types))
+        raise ValueError(f'{shown(raw)} is not a table of attributes; write lines such as plan = "string"')
+
+    def from_text(given: str) -> object:
+        pairs = [pair.split("=", 1) for pair in given.split(",") if pair.strip()]
+        if any(len(pair) != 2 for pair in pairs):
+            return given
+        return {name.strip(): kind.strip() for name, kind in pairs}
+
+    return Kind(read, from_text)

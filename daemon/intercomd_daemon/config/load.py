@@ -1,0 +1,148 @@
+"""From a file and the environment to the settings in force, each with its origin, or to every problem at once."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from intercomd_daemon.config.check import check
+from intercomd_daemon.config.document import Document
+from intercomd_daemon.config.environment import Environment, variable
+from intercomd_daemon.config.given import CONNECTIONS, Findings, Given
+from intercomd_daemon.config.kinds import Kind
+from intercomd_daemon.config.schema import build, keys_of, values_of
+from intercomd_daemon.config.settings import Connection, Settings
+from intercomd_daemon.errors import SettingsInvalid
+
+DEFAULT = "default"
+"""The origin of what nobody set; also the connection that the short forms are about if none is named."""
+
+
+class Loaded(NamedTuple):
+    """The settings in force."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """For each key (`connections.default.region`): the file's path, the variable's name, or "default"."""
+    warnings: tuple[str, ...]
+    """What is odd, each in one line with the key, the origin and the remedy."""
+
+
+class Row(NamedTuple):
+    """One line of `intercomd config`."""
+
+    key: str
+    value: str
+    """As TOML has it; secrets masked."""
+    origin: str
+
+
+def load(path: str | None, environment: Mapping[str, str]) -> Loaded:
+    """Reads the file, if one is named, and the INTERCOMD_ variables, which override it.
+
+    Raises:
+        SettingsInvalid: with every problem at once.
+    """
+    findings = Findings()
+    keys, connection_keys = keys_of(Settings), keys_of(Connection)
+    document = Document(path or "", keys, connection_keys, findings)
+    unread = "" if path is None else _read(path, document)
+    if unread:
+        findings.problems.append(unread)
+    variables = Environment(keys, connection_keys, findings)
+    variables.read(environment)
+    names = list(dict.fromkeys([*document.names, *variables.names])) or ([DEFAULT] if variables.short else [])
+    given = document.given | _in_full(variables, names, findings) | variables.given
+    for name in names:
+        keys |= {f"{CONNECTIONS}.{name}.{key}": kind for key, kind in connection_keys.items()}
+        _choose_token(f"{CONNECTIONS}.{name}.", given, findings)
+    values = _values(given, keys, findings)
+    origins = {key: given[key].origin if key in given else DEFAULT for key in keys}
+    settings = _settings(names, values)
+    if not unread:
+        _require_connection(names, findings)
+        check(settings, origins, given.keys() - values.keys(), findings)
+    if findings.problems:
+        raise SettingsInvalid(findings.problems)
+    return Loaded(settings, MappingProxyType(origins), tuple(findings.warnings))
+
+
+def describe(loaded: Loaded) -> list[Row]:
+    """Every setting in force, in the order of the documentation."""
+    rows = list(values_of(loaded.settings))
+    for name, connection in loaded.settings.connections.items():
+        rows += values_of(connection, f"{CONNECTIONS}.{name}.")
+    return [Row(key, value, loaded.origins[key]) for key, value in rows]
+
+
+def _read(path: str, document: Document) -> str:
+    """What keeps the file from being read, or an empty text."""
+    try:
+        content = tomllib.loads(Path(path).read_bytes().decode())
+    except OSError as error:
+        return f"{path}: the file cannot be read ({error.strerror}); name another, or set variables instead"
+    except UnicodeDecodeError as error:
+        return f"{path}: byte {error.start} is not UTF-8, which TOML is written in; save the file as UTF-8"
+    except ValueError as error:
+        return f"{path}: this is not TOML: {error}"
+    document.read(content)
+    return ""
+
+
+def _in_full(variables: Environment, names: list[str], findings: Findings) -> dict[str, Given]:
+    """The short forms under the full keys of the single connection."""
+    full: dict[str, Given] = {}
+    for key, given in variables.short.items():
+        if len(names) > 1:
+            message = f"this is for a single connection, and there are {', '.join(names)}; say which"
+            findings.problem(key, given.origin, f"{message}: {variable(f'{CONNECTIONS}.{names[0]}.{key}')}")
+            continue
+        path = f"{CONNECTIONS}.{names[0]}.{key}"
+        full[path] = given
+        if path in variables.given:
+            findings.warn(path, given.origin, f"not used, because {variables.given[path].origin} is set too")
+    return full
+
+
+def _choose_token(prefix: str, given: dict[str, Given], findings: Findings) -> None:
+    """Of a token and a token file, the one that the environment names; both from one place contradict."""
+    token, file = given.get(prefix + "access_token"), given.get(prefix + "access_token_file")
+    if token and token.raw and not token.is_text:
+        message = (
+            "whoever reads this file has the token; put it into a file of its own and name that in access_token_file"
+        )
+        findings.warn(prefix + "access_token", token.origin, message)
+    if not (token and token.raw and file and file.raw):
+        return
+    if token.is_text == file.is_text:
+        message = f"access_token_file ({file.origin}) is set too; keep one of the two"
+        findings.problem(prefix + "access_token", token.origin, message)
+        return
+    used, unused = (token, "access_token_file") if token.is_text else (file, "access_token")
+    findings.warn(prefix + unused, given.pop(prefix + unused).origin, f"not used, because {used.origin} is set")
+
+
+def _values(given: Mapping[str, Given], keys: Mapping[str, Kind], findings: Findings) -> dict[str, Any]:
+    values = {}
+    for key, (raw, origin, is_text) in given.items():
+        kind = keys[key]
+        try:
+            values[key] = kind.read(kind.from_text(str(raw)) if is_text else raw)
+        except ValueError as error:
+            findings.problem(key, origin, str(error))
+    return values
+
+
+def _settings(names: list[str], values: Mapping[str, Any]) -> Settings:
+    connections = {name: build(Connection, values, f"{CONNECTIONS}.{name}.", name=name) for name in names}
+    return build(Settings, values, connections=MappingProxyType(connections))
+
+
+def _require_connection(names: list[str], findings: Findings) -> None:
+    if not names and not any(problem.startswith(CONNECTIONS) for problem in findings.problems):
+        message = (
+            "no connection is configured; set INTERCOMD_APP_ID and INTERCOMD_ACCESS_TOKEN, "
+            "or write [connections.default] with app_id and access_token_file"
+        )
+        findings.problem(CONNECTIONS, "not set", message)

@@ -1,0 +1,118 @@
+"""The kinds of setting that name a place: listeners' addresses, the spool's url, the base url of Intercom.
+
+Like the other kinds, pure: whether a place exists is not looked at.
+"""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from intercomd_daemon.config.kinds import Kind, shown
+
+# Linux: struct sockaddr_un has 108 bytes for the path, its final NUL included.
+_UNIX_PATH_BYTES_MAX = 107
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(\d{1,5})", re.ASCII)
+_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1", re.ASCII)
+_ENGINES = ("sqlite", "memory")
+
+
+def address() -> Kind:
+    """Where to listen: host:port, [::]:port, or unix:path. Port 0 takes any free one."""
+    return Kind(_address)
+
+
+def addresses(minimum: int = 0) -> Kind:
+    """A list of addresses; as a variable: with commas between."""
+
+    def read(raw: object) -> tuple[str, ...]:
+        if not isinstance(raw, list) or len(raw) < minimum:
+            raise ValueError(f'{shown(raw)} is not a list of addresses; write ["127.0.0.1:50051"], for example')
+        return tuple(_address(item) for item in raw)
+
+    return Kind(read, lambda given: [item.strip() for item in given.split(",") if item.strip()])
+
+
+def _address(raw: object) -> str:
+    if not isinstance(raw, str) or not raw.isprintable():
+        raise ValueError(f'{shown(raw)} is not an address; write "host:port" or "unix:path" in quotes')
+    if raw.startswith("unix:"):
+        if 0 < len(raw[5:].encode()) <= _UNIX_PATH_BYTES_MAX:
+            return raw
+        raise ValueError(f"{shown(raw)} has a path that no socket can have; write 1 to {_UNIX_PATH_BYTES_MAX} bytes")
+    matched = _HOST_AND_PORT.fullmatch(raw)
+    if not matched:
+        raise ValueError(
+            f'{shown(raw)} is not an address; write "host:port" ("0.0.0.0:50051" or "[::]:50051" for every interface) '
+            'or "unix:path"'
+        )
+    if int(matched[2]) > 65_535:
+        raise ValueError(f"{shown(raw)} has a port above 65535; write one from 1 to 65535")
+    return raw
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two listeners could not both have these addresses."""
+    if one.startswith("unix:") or other.startswith("unix:"):
+        return one == other
+    one_host, one_port = _host_and_port(one)
+    other_host, other_port = _host_and_port(other)
+    if one_port != other_port or one_port == 0:
+        return False
+    return one_host == other_host or _covers(one_host, other_host) or _covers(other_host, one_host)
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]").lower()
+    return "127.0.0.1" if host == "localhost" else host, int(port)
+
+
+def _covers(wildcard: str, host: str) -> bool:
+    return wildcard == "::" or (wildcard == "0.0.0.0" and ":" not in host)  # noqa: S104  # compared, not bound
+
+
+def spool_url() -> Kind:
+    """Which engine keeps the spool, and where: `sqlite:PATH`, or `memory:` alone."""
+
+    def read(raw: object) -> str:
+        engine, colon, path = raw.partition(":") if isinstance(raw, str) and raw.isprintable() else ("", "", "")
+        if not colon or engine not in _ENGINES:
+            raise ValueError(f'{shown(raw)} names no spool; write "sqlite:PATH", or "memory:" to keep nothing')
+        if engine == "memory" and path:
+            raise ValueError(f'{shown(raw)} has a path that memory has no use for; write "memory:"')
+        if engine == "sqlite" and (not path or path.startswith((":", "file:"))):
+            raise ValueError(f'{shown(raw)} has no path to a file; write "sqlite:PATH", such as "sqlite:intercomd.db"')
+        return str(raw)
+
+    return Kind(read)
+
+
+def base_url() -> Kind:
+    """Where Intercom is: https, or http to this very host; empty: the region decides."""
+
+    def read(raw: object) -> str:
+        if raw == "":
+            return ""
+        url = _split(raw)
+        if url is None or url.scheme not in {"https", "http"} or not url.hostname:
+            raise ValueError(f'{shown(raw)} is not a url; write "https://host", such as "https://api.eu.intercom.io"')
+        if url.username is not None or url.query or url.fragment:
+            raise ValueError('this url has more than a host and a path; write "https://host" without user, ? or #')
+        if url.scheme == "http" and not _LOOPBACK.fullmatch(url.hostname):
+            raise ValueError(
+                f"{shown(raw)} would send the access token in the clear; write https:// "
+                "(http:// is for this very host: 127.0.0.1, [::1], localhost)"
+            )
+        return url.geturl().rstrip("/")
+
+    return Kind(read)
+
+
+def _split(raw: object) -> SplitResult | None:
+    if not isinstance(raw, str) or not raw.isprintable() or " " in raw:
+        return None
+    try:
+        url = urlsplit(raw)
+        url.port  # noqa: B018  # raises for a port that is none
+    except ValueError:
+        return None
+    return url

@@ -1,0 +1,59 @@
+"""Between the settings' structs and their keys: which keys there are, structs from values by key, and back.
+
+A key is a dotted path, such as `rate.share`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args
+
+import msgspec
+
+from intercomd_daemon.config.kinds import Kind
+
+Section = TypeVar("Section", bound=msgspec.Struct)
+
+
+def keys_of(section: type[msgspec.Struct], prefix: str = "") -> dict[str, Kind]:
+    """Every key of a section, those of the sections in it included, in the order of their declaration."""
+    keys: dict[str, Kind] = {}
+    for field in msgspec.structs.fields(section):
+        key = prefix + field.encode_name
+        if _is_section(field.type):
+            keys |= keys_of(field.type, key + ".")
+        else:
+            keys.update((key, kind) for kind in get_args(field.type) if isinstance(kind, Kind))
+    return keys
+
+
+def build(section: type[Section], values: Mapping[str, object], prefix: str = "", **more: object) -> Section:
+    """A section from the values below `prefix`; what is not among them has its default. `more` are other fields."""
+    arguments = dict(more)
+    for field in msgspec.structs.fields(section):
+        key = prefix + field.encode_name
+        if _is_section(field.type):
+            arguments[field.name] = build(field.type, values, key + ".")
+        elif key in values:
+            arguments[field.name] = values[key]
+    return section(**arguments)
+
+
+def values_of(section: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every key of a section with its value as TOML has it, secrets masked."""
+    kinds = keys_of(type(section))
+    for field in msgspec.structs.fields(section):
+        value: Any = getattr(section, field.name)
+        if isinstance(value, msgspec.Struct):
+            yield from values_of(value, prefix + field.encode_name + ".")
+        elif field.encode_name in kinds:
+            yield prefix + field.encode_name, kinds[field.encode_name].show(value)
+
+
+def nearest(name: str, beside: Iterable[str], everywhere: Iterable[str] = ()) -> str:
+    """What an unknown name was perhaps meant to be: one `beside` it, else a key that ends in it, else nothing."""
+    near = get_close_matches(name, list(beside), n=1)
+    return next(iter(near or [key for key in everywhere if key.rpartition(".")[2] == name]), "")
+
+
+def _is_section(declared: Any) -> bool:  # noqa: ANN401  # an annotation may be anything
+    return isinstance(declared, type) and issubclass(declared, msgspec.Struct)

@@ -1,0 +1,32 @@
+"""A text that shows itself to nobody: repr, str and format are masked; only `reveal` gives it."""
+
+MASK = "********"
+
+
+class Secret:
+    """An access token in memory."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        """`text` is the secret; empty: none is set."""
+        self._text = text
+
+    def reveal(self) -> str:
+        """The secret itself, for the one place that sends it."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK!r})" if self._text else "Secret('')"
+
+    def __str__(self) -> str:
+        return MASK if self._text else ""

@@ -1,0 +1,65 @@
+"""What is at hand elsewhere, the spool's counters and the connections' budgets, as Prometheus' families."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.spool.base import Usage
+
+_BUDGET: tuple[tuple[str, str, Callable[[ConnectionStatus], float]], ...] = (
+    ("budget_limit", "Calls that Intercom allows in a window, as last heard.", lambda status: status.budget_limit),
+    ("budget_plan", "Calls of those that we mean to make.", lambda status: status.budget_plan),
+    ("budget_remaining", "Calls that we may still make in this window.", lambda status: status.budget_remaining),
+    ("budget_window_seconds", "The length of Intercom's window.", lambda status: status.window_seconds),
+    ("lanes_open", "Users whose envelopes are being delivered.", lambda status: status.lanes_open),
+    ("rows_read_ahead", "Envelopes read from the spool and not settled.", lambda status: status.rows_read_ahead),
+)
+
+
+def connection_families(statuses: Sequence[ConnectionStatus], standings: Mapping[str, Standing]) -> Iterator[Metric]:
+    """How the connections stand, and what is left of their budgets."""
+    family = GaugeMetricFamily(
+        "intercomd_connection_standing", "1 for how the connection stands.", labels=("connection", "standing")
+    )
+    for name, current in standings.items():
+        for standing in Standing:
+            family.add_metric((name, standing.name.lower()), standing is current)
+    yield family
+    for name, documentation, measure in _BUDGET:
+        family = GaugeMetricFamily(f"intercomd_{name}", documentation, labels=("connection",))
+        for status in statuses:
+            family.add_metric((status.name,), measure(status))
+        yield family
+
+
+def spool_families(usage: Usage, now: float) -> Iterator[Metric]:
+    """What waits, how full the spool is, and how old the oldest envelope is; `now` is Unix seconds."""
+    waiting = GaugeMetricFamily(
+        "intercomd_spool_envelopes", "Envelopes that wait for their outcome.", labels=("connection", "priority")
+    )
+    parked = GaugeMetricFamily(
+        "intercomd_spool_parked_lanes",
+        "Users set aside, whose calls fail while others succeed.",
+        labels=("connection",),
+    )
+    letters = GaugeMetricFamily("intercomd_spool_dead_letters", "Dead letters that are kept.", labels=("connection",))
+    taken = GaugeMetricFamily("intercomd_spool_connection_bytes", "Bytes by connection.", labels=("connection",))
+    oldest = GaugeMetricFamily(
+        "intercomd_spool_oldest_age_seconds", "How long the oldest envelope has waited.", labels=("connection",)
+    )
+    for name, log in usage.connections.items():
+        waiting.add_metric((name, "normal"), log.normal)
+        waiting.add_metric((name, "bulk"), log.bulk)
+        parked.add_metric((name,), log.parked_lanes)
+        letters.add_metric((name,), log.dead_letters)
+        taken.add_metric((name,), log.bytes)
+        oldest.add_metric((name,), max(0.0, now - log.oldest_accept_time) if log.oldest_accept_time else 0.0)
+    yield from (waiting, parked, letters, taken, oldest)
+    fill = min(1.0, usage.bytes / usage.bytes_max) if usage.bytes_max else 0.0
+    yield GaugeMetricFamily("intercomd_spool_bytes", "Bytes in use, of what counts to the quota.", value=usage.bytes)
+    yield GaugeMetricFamily("intercomd_spool_max_bytes", "The quota.", value=usage.bytes_max)
+    yield GaugeMetricFamily("intercomd_spool_fill_ratio", "Bytes in use by the quota, 0 to 1.", value=fill)
+    yield GaugeMetricFamily(
+        "intercomd_spool_refusing", "1 while requests are refused for want of room.", value=bool(usage.full_reason)
+    )

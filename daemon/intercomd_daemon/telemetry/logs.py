@@ -1,0 +1,198 @@
+"""How a line is written: JSON or for a person, one scalar a field, past the redaction, whoever says it.
+
+The only place that knows structlog; every other part is given a Logger. What is worth a line, it does not know.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any, NamedTuple, Protocol, TextIO
+
+import msgspec
+
+from intercomd_daemon.telemetry.redaction import Redaction, shown_field
+
+LEVELS = ("debug", "info", "warning", "error")
+Render = Callable[[MutableMapping[str, Any]], str]
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """What is told, and how."""
+
+    format: str = "json"
+    """Or "console"."""
+    level: str = "info"
+    """One of LEVELS."""
+    values: bool = False
+    """Whether debug lines may hold attribute values and emails."""
+
+
+class Logger(Protocol):
+    """What says a line: an event's name in snake_case, and fields of one scalar each."""
+
+    def is_enabled_for(self, level: int, /) -> bool:
+        """Whether lines of the level (of `logging`) are written; a caller need not make those that are not."""
+        ...
+
+    def log(self, level: int, event: str, /, **fields: object) -> None:
+        """A line of a level of `logging`."""
+        ...
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """What helps to find a mistake."""
+        ...
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """What happened."""
+        ...
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """What an operator should look at."""
+        ...
+
+    def error(self, event: str, /, **fields: object) -> None:
+        """What keeps the daemon from its work."""
+        ...
+
+
+class Logs(NamedTuple):
+    """The log, set up."""
+
+    logger: Logger
+    hide: Callable[[str], None]
+    """Tells the redaction a secret, such as an access token that was read from its file."""
+    lost: Callable[[], int]
+    """How many lines could not be written since the start."""
+
+
+def set_up(settings: LogSettings, stream: TextIO) -> Logs:
+    """Sends our lines, and those that libraries log from warning on, to the stream.
+
+    This is the one place that configures structlog and the root logger; the composer calls it once.
+    """
+    with _without_rich():
+        import structlog  # noqa: PLC0415  # here, because of what its import would bring along
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    redaction = Redaction()
+    writer = _LineWriter(stream)
+    render = _render_json
+    if settings.format == "console":
+        console = structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+        )
+        render = lambda fields: console(None, "", fields)  # noqa: E731  # an adapter of one line
+    structlog.configure(
+        processors=[
+            structlog.processors.format_exc_info,
+            _Guard(redaction, render, values=settings.values),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: writer,
+    )
+    logger: Logger = structlog.get_logger().bind()
+    root = logging.getLogger()
+    root.handlers[:] = [_Bridge(logger)]
+    root.setLevel(max(level, logging.WARNING))
+    return Logs(logger, redaction.hide, writer.lost)
+
+
+class _Guard:
+    """The last processor: orders the fields, hides what must be, renders."""
+
+    def __init__(self, redaction: Redaction, render: Render, *, values: bool) -> None:
+        self._redaction = redaction
+        self._render = render
+        self._values = values
+
+    def __call__(self, _logger: object, level: str, event: MutableMapping[str, Any]) -> str:
+        values = self._values and level == "debug"
+        fields: dict[str, Any] = {"timestamp": _now(), "level": level, "event": event.pop("event")}
+        for name, value in event.items():
+            fields[name] = shown_field(name, value, values=values)
+        line = self._render(fields.copy())
+        if self._redaction.suspects(line, emails=not values):
+            line = self._render({name: self._clean(value, emails=not values) for name, value in fields.items()})
+        return line
+
+    def _clean(self, value: object, *, emails: bool) -> object:
+        if isinstance(value, str):
+            return self._redaction.clean(value, emails=emails)
+        if isinstance(value, Mapping):
+            return {
+                self._clean(str(key), emails=emails): self._clean(item, emails=emails) for key, item in value.items()
+            }
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._clean(item, emails=emails) for item in value]
+        if value is None or isinstance(value, int | float):
+            return value
+        return self._redaction.clean(str(value), emails=emails)
+
+
+def _now() -> str:
+    """RFC 3339, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _render_json(fields: MutableMapping[str, Any]) -> str:
+    try:
+        return _encode(fields).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, from a file's name or a library
+        return json.dumps(fields, default=str)
+
+
+class _LineWriter:
+    """Writes whole lines. A line that cannot be written is counted: a full disk must not stop deliveries as well."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = Lock()
+        self._lost = 0
+
+    def write(self, line: str) -> None:
+        with self._lock:
+            try:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):  # ValueError: the stream is closed, or its encoding lacks a character
+                self._lost += 1
+
+    def lost(self) -> int:
+        return self._lost
+
+    debug = info = warning = error = critical = write
+
+
+class _Bridge(logging.Handler):
+    """What libraries say through `logging` becomes lines like ours."""
+
+    def __init__(self, logger: Logger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            message = str(record.msg)
+        level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
+        self._logger.log(level, "library", logger=record.name, message=message, exc_info=record.exc_info)
+
+
+@contextmanager
+def _without_rich() -> Iterator[None]:
+    """Importing structlog imports rich where it is installed: a quarter of a second and 6 MB that no line needs."""
+    hidden = "rich" not in sys.modules
+    if hidden:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # Python's own mark for "not to be imported"
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["rich"]

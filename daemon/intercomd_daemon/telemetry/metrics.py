@@ -1,0 +1,140 @@
+"""What is counted and measured, under the names that Prometheus shows; a registry of its own, no global one.
+
+Labels are bounded: connections are those of the settings, reasons and calls those that we know, events never.
+What is at hand elsewhere (the spool, the budgets) is asked for at the scrape and costs nothing in between.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
+
+from intercomd_daemon.deliver.exchange import Call
+from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.ingest.examined import Examined
+from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.spool.base import Usage
+from intercomd_daemon.telemetry.gauges import connection_families, spool_families
+from intercomd_daemon.telemetry.reasons import OTHER, label_of
+from intercomd_daemon.telemetry.tally import Spread, Tally
+
+CALLS = frozenset(call.value for call in Call)
+# From a call inside one data centre to the 30 s after which a call is given up.
+CALL_SECONDS_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
+# From a sync of a fast disk to one that makes callers wait.
+COMMIT_SECONDS_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """The daemon's metrics; `registry` is what a scrape reads. Everything but `committed` runs on the event loop."""
+
+    def __init__(
+        self,
+        version: str,
+        connections: Iterable[str],
+        usage: Callable[[], Usage],
+        statuses: Callable[[], Sequence[ConnectionStatus]],
+        clock: Callable[[], float],
+    ) -> None:
+        """`usage` and `statuses` are asked at each scrape; `clock` tells Unix seconds."""
+        self._version = version
+        self._connections = frozenset(connections)
+        self._usage = usage
+        self._statuses = statuses
+        self._clock = clock
+        self._lost: Callable[[], int] = int
+        self._standings: dict[str, Standing] = {}
+        self._received = Tally(
+            "intercomd_envelopes_received",
+            "Envelopes looked at by Publish, by what was decided.",
+            ("connection", "disposition", "reason"),
+        )
+        self._adjustments = Tally(
+            "intercomd_adjustments", "Changes made to envelopes on acceptance.", ("connection", "reason")
+        )
+        self._outcomes = Tally(
+            "intercomd_outcomes", "Accepted envelopes that have ended.", ("connection", "type", "reason")
+        )
+        self._calls = Tally(
+            "intercomd_intercom_calls",
+            'Calls made to Intercom, by the class of the answer ("none": there was no answer).',
+            ("connection", "call", "status"),
+        )
+        self._call_seconds = Spread(
+            "intercomd_intercom_call_duration_seconds",
+            "How long calls to Intercom took, to the end of the answer.",
+            ("connection", "call"),
+            CALL_SECONDS_BOUNDS,
+        )
+        self._notices = Tally(
+            "intercomd_notices", "Things that an operator should see, by what they are.", ("connection", "notice")
+        )
+        self._commit_seconds = Spread(
+            "intercomd_spool_commit_duration_seconds",
+            "How long the spool's commits took, with their sync.",
+            (),
+            COMMIT_SECONDS_BOUNDS,
+        )
+        self._committed_rows = Tally("intercomd_spool_committed_rows", "Rows written by the spool's commits.", ())
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def examined(self, results: Iterable[Examined]) -> None:
+        """Counts what was decided on envelopes."""
+        for result in results:
+            reason = result.violations[0].reason if result.violations else ""
+            connection = self._connection(result.connection)
+            self._received.add((connection, result.disposition.name.lower(), label_of(reason)))
+            for note in result.adjustments:
+                self._adjustments.add((connection, label_of(note.reason)))
+
+    def ended(self, outcomes: Iterable[Outcome]) -> None:
+        """Counts what has ended."""
+        found = Counter((outcome.connection, outcome.type, outcome.reason) for outcome in outcomes)
+        for (connection, type_, reason), count in found.items():
+            self._outcomes.add((self._connection(connection), type_.name.lower(), label_of(reason)), count)
+
+    def called(self, connection: str, call: str, status: int, seconds: float) -> None:
+        """Counts and measures one call to Intercom; status 0: there was no answer."""
+        connection = self._connection(connection)
+        call = call if call in CALLS else OTHER
+        self._calls.add((connection, call, f"{status // 100}xx" if 100 <= status <= 599 else "none"))
+        self._call_seconds.add((connection, call), seconds)
+
+    def changed(self, connection: str, standing: Standing) -> None:
+        """Remembers how a connection stands."""
+        self._standings[self._connection(connection)] = standing
+
+    def noted(self, connection: str, notice: str) -> None:
+        """Counts something that an operator should see; `notice` is a word of our code, never a sender's."""
+        self._notices.add((self._connection(connection), notice))
+
+    def committed(self, rows: int, seconds: float) -> None:
+        """Counts and measures one commit of the spool; its writer's thread may call this."""
+        self._committed_rows.add((), rows)
+        self._commit_seconds.add((), seconds)
+
+    def watch_log(self, lost: Callable[[], int]) -> None:
+        """Names what tells how many log lines could not be written."""
+        self._lost = lost
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything as of now; Prometheus' registry asks for it at a scrape."""
+        yield InfoMetricFamily("intercomd_build", "What runs here.", {"version": self._version})
+        for counted in (self._received, self._adjustments, self._outcomes, self._calls, self._notices):
+            yield counted.family()
+        yield self._call_seconds.family()
+        yield self._commit_seconds.family()
+        yield self._committed_rows.family()
+        yield CounterMetricFamily(
+            "intercomd_log_lines_lost", "Log lines that could not be written.", value=self._lost()
+        )
+        statuses = self._statuses()
+        standings = self._standings | {status.name: status.standing for status in statuses}
+        yield from connection_families(statuses, standings)
+        yield from spool_families(self._usage(), self._clock())
+
+    def _connection(self, name: str) -> str:
+        return name if name in self._connections else OTHER

@@ -1,0 +1,66 @@
+"""Counts by label values, kept as plain numbers and turned into Prometheus' families when somebody asks.
+
+An addition costs a dictionary's look-up; which labels there are, and how many values they have, it does not know.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+
+class Tally:
+    """A counter by label values."""
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
+        """`name` is without `_total`."""
+        self._name = name
+        self._documentation = documentation
+        self._labels = tuple(labels)
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    def add(self, values: tuple[str, ...], count: int = 1) -> None:
+        """Counts; `values` are the labels', in their order."""
+        self._counts[values] = self._counts.get(values, 0) + count
+
+    def family(self) -> CounterMetricFamily:
+        """All of it, as of now."""
+        family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
+        for values, count in list(self._counts.items()):
+            family.add_metric(values, count)
+        return family
+
+
+class Spread:
+    """A histogram by label values."""
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
+        """`bounds` are the buckets' upper bounds, included, in order; the last bucket has none."""
+        self._name = name
+        self._documentation = documentation
+        self._labels = tuple(labels)
+        self._bounds = tuple(bounds)
+        self._counts: dict[tuple[str, ...], list[int]] = {}
+        self._sums: dict[tuple[str, ...], float] = {}
+
+    def add(self, values: tuple[str, ...], measured: float) -> None:
+        """Counts one measurement."""
+        counts = self._counts.get(values)
+        if counts is None:
+            counts = self._counts[values] = [0] * (len(self._bounds) + 1)
+            self._sums[values] = 0.0
+        counts[bisect_left(self._bounds, measured)] += 1
+        self._sums[values] += measured
+
+    def family(self) -> HistogramMetricFamily:
+        """All of it, as of now."""
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
+        names = [*(str(bound) for bound in self._bounds), "+Inf"]
+        for values, counts in list(self._counts.items()):
+            buckets: list[tuple[str, float]] = []
+            total = 0
+            for name, count in zip(names, counts, strict=True):
+                total += count
+                buckets.append((name, total))
+            family.add_metric(values, buckets, self._sums[values])
+        return family
