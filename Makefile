@@ -1,0 +1,52 @@
+# Two commands do all the set-up on a machine that has python3, make and git: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format coverage stubs lock bench soak clean
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/installed: requirements-dev.txt pyproject.toml clients/python/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
+	@touch $@
+
+install: $(VENV)/installed ## the virtual environment, with everything that runs, builds and tests the project
+
+demo: install ## the main job, with a sandbox in Intercom's place
+	$(BIN)/intercomd demo
+
+test: install ## all tests that need minutes, not hours
+	$(BIN)/python -m pytest
+
+lint: install ## style, types, layers, contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd proto && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
+	if git rev-parse --verify --quiet origin/main >/dev/null; then cd proto && ../$(BIN)/buf breaking --against "../.git#ref=origin/main,subdir=proto"; fi
+
+format: install ## formats the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	cd proto && ../$(BIN)/buf format --write
+
+coverage: install ## branch coverage of the pure modules, which must be complete
+	$(BIN)/python tests/coverage.py
+
+stubs: install ## generates the Python stubs anew
+	$(BIN)/python clients/python/generate.py
+
+lock: install ## pins every dependency with its hashes
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--no-emit-package intercomd-client --extra dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--no-emit-package intercomd-client -c requirements-dev.txt pyproject.toml -o requirements.txt
+
+clean: ## removes what the other targets made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*

@@ -1,0 +1,123 @@
+"""The architecture, as tests: what is pure, how large things may grow, and that every module has its test."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "daemon" / "intercomd_daemon"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Modules that may await, read clocks and touch the world; every other one is pure. A folder stands for all in it.
+IMPURE = (
+    "__main__.py",
+    "app",
+    "app.py",
+    "cli",
+    "config",
+    "deliver/clock.py",
+    "deliver/feeder.py",
+    "deliver/gate.py",
+    "deliver/intercom.py",
+    "deliver/sidework.py",
+    "deliver/worker.py",
+    "ingest/accept.py",
+    "ingest/service.py",
+    "ingest/stream.py",
+    "operations",
+    "sandbox",
+    "spool/base.py",
+    "spool/memory",
+    "spool/memory.py",
+    "spool/sqlite",
+    "telemetry",
+)
+IMPURE_IMPORTS = frozenset(
+    {"aiohttp", "asyncio", "grpc", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal", "socket"}
+    | {"sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid"}
+)
+LINES_MAX = 300
+FUNCTION_LINES_MAX = 40
+CLASS_LINES_MAX = 250
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def is_pure(path: Path) -> bool:
+    name = relative(path)
+    return not any(name == impure or name.startswith(impure + "/") for impure in IMPURE)
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def awaiting(tree: ast.Module) -> Iterator[ast.AST]:
+    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    return (node for node in ast.walk(tree) if isinstance(node, kinds))
+
+
+def definitions(path: Path, kinds: tuple[type[ast.AST], ...]) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, kinds):
+            yield f"{path.name}:{node.lineno} {node.name}", node.end_lineno - node.lineno + 1
+
+
+def test_there_is_something_to_look_at() -> None:
+    """The pure modules are the larger half of the way of an envelope."""
+    assert len([path for path in MODULES if is_pure(path)]) > 30
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if is_pure(path)], ids=relative)
+def test_a_pure_module_awaits_nothing_and_touches_no_clock_chance_or_world(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    touched = sorted(name for name in imports(tree) if name in IMPURE_IMPORTS or name.split(".")[0] in IMPURE_IMPORTS)
+    assert not touched
+    assert not [ast.unparse(node)[:80] for node in awaiting(tree)]
+    assert not [
+        node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in {"open", "print", "input"}
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_a_module_is_one_thing_that_can_be_read_at_once(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LINES_MAX
+    functions = definitions(path, (ast.FunctionDef, ast.AsyncFunctionDef))
+    assert not [name for name, lines in functions if lines > FUNCTION_LINES_MAX]
+    assert not [name for name, lines in definitions(path, (ast.ClassDef,)) if lines > CLASS_LINES_MAX]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_a_module_opens_with_its_law(path: Path) -> None:
+    law = ast.get_docstring(ast.parse(path.read_text()))
+    assert law
+    assert len(law.splitlines()) <= 10
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name not in {"__init__.py", "__main__.py"}], ids=relative)
+def test_a_module_has_its_test(path: Path) -> None:
+    """`deliver/judge.py` is tested by `tests/deliver/test_judge.py`, or by a theme of it, `test_judge_....py`."""
+    folder = ROOT / "tests" / path.relative_to(PACKAGE).parent
+    assert list(folder.glob(f"test_{path.stem}.py")) + list(folder.glob(f"test_{path.stem}_*.py"))
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_tests_use_the_real_thing(path: Path) -> None:
+    """No mock, no sleep, no skip: what a test shows is what the daemon does."""
+    tree = ast.parse(path.read_text())
+    assert not [name for name in imports(tree) if "mock" in name]
+    calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert not [name for name in calls if name.endswith((".sleep", "pytest.skip", "monkeypatch.setattr"))]
+    marks = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    assert not [name for name in marks if name in {"pytest.mark.skip", "pytest.mark.skipif", "pytest.mark.xfail"}]
