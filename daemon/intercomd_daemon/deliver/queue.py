@@ -41,7 +41,7 @@ class Queue:
         return [waiting.key for queue in self._queues.values() for waiting in queue]
 
     def truncate(self, rows: int) -> None:
-        """Keeps so many rows of the queue whose turn it is, and none of the other; those must be fed again, in order."""
+        """Keeps so many rows of the queue whose turn it is, none of the other; the rest must be fed again, in order."""
         head_queue = self.of_head
         for queue in self._queues.values():
             keep = rows if queue is head_queue else 0

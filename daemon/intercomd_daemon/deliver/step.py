@@ -6,6 +6,7 @@ import msgspec
 
 from intercomd_daemon.deliver.exchange import Request
 from intercomd_daemon.deliver.merge import MergeRules
+from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.spool.base import Settlement
 
 
@@ -16,6 +17,21 @@ class Rules(msgspec.Struct, frozen=True):
     merge: MergeRules = MergeRules()
     unarchive: bool = False
     event_age_max_seconds: float = 0.0
+
+
+def rules_of(settings: ConnectionSettings) -> Rules:
+    """What of a connection's settings a lane decides by."""
+    return Rules(
+        connection=settings.name,
+        merge=MergeRules(
+            update_email=settings.update_email,
+            unchanged_for_seconds=settings.unchanged_for_seconds,
+            user_attributes_max=settings.user_attributes_max,
+            owner_id_is_text=settings.owner_id_is_text,
+        ),
+        unarchive=settings.unarchive,
+        event_age_max_seconds=settings.event_age_max_seconds,
+    )
 
 
 class Send(NamedTuple):

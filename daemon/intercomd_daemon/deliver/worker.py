@@ -18,13 +18,12 @@ from intercomd_daemon.deliver.feeder import Feeder
 from intercomd_daemon.deliver.gate import Gate, Observer
 from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.judge import Kind, Verdict, judge
-from intercomd_daemon.deliver.merge import MergeRules
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.roster import Roster
 from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.sidework import Sidework
 from intercomd_daemon.deliver.status import ConnectionStatus
-from intercomd_daemon.deliver.step import After, CreateAttribute, ReadAttributes, Rest, Rules, Send, Settle
+from intercomd_daemon.deliver.step import After, CreateAttribute, ReadAttributes, Rest, Send, Settle, rules_of
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Outflow, Settlement
 
@@ -57,7 +56,7 @@ class Worker:
         self._gate = Gate(settings, observer, self._clock, paused=paused)
         self._roster = Roster()
         catalogue = Catalogue(settings)
-        self._feeder = Feeder(_rules(settings), spool, catalogue, self._roster, self._spawn)
+        self._feeder = Feeder(rules_of(settings), spool, catalogue, self._roster, self._spawn)
         self._sidework = Sidework(
             settings, catalogue, self._gate, pace, self._make, self._recovered, observer, self._clock
         )
@@ -287,17 +286,3 @@ class Worker:
         else:
             self._line_up(lane)
         self._pump()
-
-
-def _rules(settings: ConnectionSettings) -> Rules:
-    return Rules(
-        connection=settings.name,
-        merge=MergeRules(
-            update_email=settings.update_email,
-            unchanged_for_seconds=settings.unchanged_for_seconds,
-            user_attributes_max=settings.user_attributes_max,
-            owner_id_is_text=settings.owner_id_is_text,
-        ),
-        unarchive=settings.unarchive,
-        event_age_max_seconds=settings.event_age_max_seconds,
-    )
