@@ -55,8 +55,8 @@ class Environment:
         elif name == variable(API_KEY):
             self._findings.problem(API_KEY, name, API_KEY_ADVICE)
         elif not self._connection(name, given) and not _SERVICE_LINK.fullmatch(name):
-            near = nearest(name, [*self._keys, *self._short])
-            advice = f"did you mean {near}?" if near else "`intercomd config` shows what there is"
+            near = self._nearest(name.removeprefix(PREFIX))
+            advice = f"did you mean {PREFIX}{near}?" if near else "`intercomd config` shows what there is"
             self._findings.warnings.append(f"{name}: no such setting, so it is ignored; {advice}")
 
     def _connection(self, name: str, given: Given) -> bool:
@@ -77,6 +77,15 @@ class Environment:
             if connection not in self.names:
                 self.names.append(connection)
         return True
+
+    def _nearest(self, rest: str) -> str:
+        """What a name without its prefix was perhaps meant to be; of a connection's, the longest key like its end."""
+        words = rest.split("_")
+        for suffix in self._suffixes if words[0] == CONNECTIONS.upper() else ():
+            end = suffix.count("_") + 1
+            if len(words) > end + 1 and nearest("_".join(words[-end:]), [suffix]):
+                return "_".join([*words[:-end], suffix])
+        return nearest(rest, [known.removeprefix(PREFIX) for known in (*self._keys, *self._short)])
 
 
 def variable(key: str) -> str:

@@ -17,6 +17,9 @@ from intercomd_daemon.telemetry.trace import trace_id_of
 
 # A rejected envelope's texts may be over every limit: lines show so many characters of each.
 _TEXT_CHARACTERS_MAX = 256
+_DETAIL_CHARACTERS_MAX = 2_000
+# What happens while all is well; everything else that is noted is a warning.
+_EXPECTED = frozenset({"attribute_created"})
 _CHANGE_LEVELS = {Standing.DOWN: logging.WARNING, Standing.SUSPENDED: logging.ERROR}
 
 
@@ -83,16 +86,18 @@ class Report:
         level = _CHANGE_LEVELS.get(standing, logging.INFO)
         self._logger.log(level, "connection", connection=connection, standing=standing.name.lower(), reason=reason)
 
-    def noted(self, connection: str, event: str, *, level: int = logging.WARNING, **details: object) -> None:
-        """Something else that an operator should see, as one line of one scalar a detail.
+    def noted(self, connection: str, event: str, **details: object) -> None:
+        """Something else that an operator should see, as one line.
 
-        `event` is a snake_case word of our code, as it becomes a label. A `traceparent` among the details is told
-        as the `trace_id`.
+        `event` is a snake_case word of our code, as it becomes a label. A detail is a scalar or a list of texts; a
+        `traceparent` is told as the `trace_id`.
         """
         self._metrics.noted(connection, event)
         if "traceparent" in details:
             details["trace_id"] = trace_id_of(str(details.pop("traceparent")))
-        self._logger.log(level, event, connection=connection, **details)
+        level = logging.INFO if event in _EXPECTED else logging.WARNING
+        fields = {name: _as_scalar(detail) for name, detail in details.items()}
+        self._logger.log(level, event, connection=connection, **fields)
 
     def committed(self, rows: int, seconds: float) -> None:
         """A commit of the spool, with its sync; may be called from the writer's thread, and makes no line."""
@@ -125,3 +130,9 @@ def _telling(effects: Sequence[Effect]) -> Effect | None:
     """The effect whose answer explains the outcome: the first refusal, else the last one that a call was made for."""
     refused = next((effect for effect in effects if effect.type is OutcomeType.DEAD_LETTERED), None)
     return refused or next((effect for effect in reversed(effects) if effect.http_status), None)
+
+
+def _as_scalar(detail: object) -> object:
+    if isinstance(detail, list | tuple):
+        return "; ".join(map(str, detail))[:_DETAIL_CHARACTERS_MAX]
+    return detail

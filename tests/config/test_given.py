@@ -1,0 +1,11 @@
+"""Findings are lines with the key, where it was written, and what is wrong."""
+
+from intercomd_daemon.config.given import Findings
+
+
+def test_a_finding_names_the_key_and_its_origin() -> None:
+    findings = Findings()
+    findings.problem("log.level", "intercomd.toml", "wrong; mend it")
+    findings.warn("log.values", "INTERCOMD_LOG_VALUES", "odd")
+    assert findings.problems == ["log.level (intercomd.toml): wrong; mend it"]
+    assert findings.warnings == ["log.values (INTERCOMD_LOG_VALUES): odd"]

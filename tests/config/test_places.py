@@ -1,0 +1,143 @@
+"""Addresses and urls by tables: what is a place, what is none, and which two places are one."""
+
+import pytest
+
+from intercomd_daemon.config import places
+from intercomd_daemon.config.kinds import Kind
+
+ADDRESS = places.address()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.0.0.1:50051",
+        "0.0.0.0:1",
+        "[::]:50051",
+        "[fe80::1%eth0]:80",
+        "localhost:0",
+        "intercomd.example-mesh.local:65535",
+        "unix:/run/intercomd.sock",
+        "unix:intercomd.sock",
+        "unix:" + "x" * 107,
+    ],
+)
+def test_an_address_is_read_as_it_stands(text: str) -> None:
+    assert ADDRESS.read(text) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (50051, '50051 is not an address; write "host:port" or "unix:path" in quotes'),
+        ("a\nb:1", '"a\\nb:1" is not an address; write "host:port" or "unix:path" in quotes'),
+        (":50051", '":50051" is not an address; write "host:port" ("0.0.0.0:50051" or "[::]:50051"'),
+        ("50051", '"50051" is not an address; write "host:port"'),
+        ("host:", '"host:" is not an address; write "host:port"'),
+        ("::1:80", '"::1:80" is not an address; write "host:port"'),
+        ("http://host:80", '"http://host:80" is not an address; write "host:port"'),
+        ("host:grpc", '"host:grpc" is not an address; write "host:port"'),
+        ("host:65536", '"host:65536" has a port above 65535; write one from 1 to 65535'),
+        ("unix:", '"unix:" has a path that no socket can have; write 1 to 107 bytes'),
+        ("unix:" + "ü" * 54, "has a path that no socket can have; write 1 to 107 bytes"),
+    ],
+)
+def test_what_is_no_address_is_said_with_the_remedy(raw: object, message: str) -> None:
+    with pytest.raises(ValueError, match=r"; ") as raised:
+        ADDRESS.read(raw)
+    assert message in str(raised.value)
+
+
+def test_a_list_of_addresses_is_written_with_commas_in_a_variable() -> None:
+    kind = places.addresses()
+    assert kind.read(kind.from_text("127.0.0.1:1, unix:/s ,")) == ("127.0.0.1:1", "unix:/s")
+    assert kind.read(kind.from_text("")) == ()
+
+
+@pytest.mark.parametrize("raw", ["127.0.0.1:50051", [], 5])
+def test_where_addresses_are_needed_nothing_else_will_do(raw: object) -> None:
+    with pytest.raises(ValueError, match=r'is not a list of addresses; write \["127.0.0.1:50051"\]'):
+        places.addresses(minimum=1).read(raw)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("127.0.0.1:80", "127.0.0.1:80", True),
+        ("127.0.0.1:80", "127.0.0.1:81", False),
+        ("127.0.0.1:80", "127.0.0.2:80", False),
+        ("127.0.0.1:0", "127.0.0.1:0", False),
+        ("localhost:80", "127.0.0.1:80", True),
+        ("LocalHost:80", "localhost:80", True),
+        ("0.0.0.0:80", "127.0.0.1:80", True),
+        ("0.0.0.0:80", "[::1]:80", False),
+        ("[::1]:80", "[::]:80", True),
+        ("[::]:80", "127.0.0.1:80", True),
+        ("unix:/a", "unix:/a", True),
+        ("unix:/a", "unix:/b", False),
+        ("unix:/a", "127.0.0.1:80", False),
+    ],
+)
+def test_two_listeners_cannot_have_overlapping_addresses(one: str, other: str, same: bool) -> None:
+    assert places.overlap(one, other) is same
+    assert places.overlap(other, one) is same
+
+
+@pytest.mark.parametrize("text", ["sqlite:intercomd.db", "sqlite:/var/lib/intercomd/spool.db", "memory:"])
+def test_a_spool_is_an_engine_and_a_path(text: str) -> None:
+    assert places.spool_url().read(text) == text
+
+
+BASE = places.base_url()
+SPOOL = places.spool_url()
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "message"),
+    [
+        (SPOOL, "intercomd.db", '"intercomd.db" names no spool; write "sqlite:PATH", or "memory:" to keep nothing'),
+        (SPOOL, "postgresql://host/db", "names no spool"),
+        (SPOOL, 5, "5 names no spool"),
+        (SPOOL, "memory:x", '"memory:x" has a path that memory has no use for; write "memory:"'),
+        (SPOOL, "sqlite:", '"sqlite:" has no path to a file; write "sqlite:PATH", such as "sqlite:intercomd.db"'),
+        (SPOOL, "sqlite::memory:", "has no path to a file"),
+        (SPOOL, "sqlite:file:a.db?mode=ro", "has no path to a file"),
+        (BASE, "api.intercom.io", '"api.intercom.io" is not a url; write "https://host"'),
+        (BASE, "ftp://host", "is not a url"),
+        (BASE, "https://", "is not a url"),
+        (BASE, "https://host:port", "is not a url"),
+        (BASE, "https://[::1", "is not a url"),
+        (BASE, "https://a b", "is not a url"),
+        (BASE, 5, "5 is not a url"),
+        (BASE, "https://host/?a=b", 'this url has more than a host and a path; write "https://host"'),
+        (BASE, "https://host/#a", "this url has more than a host and a path"),
+        (BASE, "http://api.intercom.io", "would send the access token in the clear; write https://"),
+        (BASE, "http://127.0.0.1.example.org", "would send the access token in the clear"),
+        (BASE, "http://10.0.0.1:80", "would send the access token in the clear"),
+    ],
+)
+def test_what_is_no_place_is_said_with_the_remedy(kind: Kind, raw: object, message: str) -> None:
+    with pytest.raises(ValueError, match=r"; ") as raised:
+        kind.read(raw)
+    assert message in str(raised.value)
+
+
+def test_the_refusal_of_a_url_with_a_password_does_not_repeat_it() -> None:
+    with pytest.raises(ValueError, match="more than a host and a path") as raised:
+        BASE.read("https://somebody:hush@host")
+    assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("", ""),
+        ("https://api.eu.intercom.io", "https://api.eu.intercom.io"),
+        ("https://proxy:8443/intercom/", "https://proxy:8443/intercom"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://localhost:8080/", "http://localhost:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_intercom_is_reached_by_https_or_on_this_very_host(text: str, url: str) -> None:
+    assert BASE.read(text) == url

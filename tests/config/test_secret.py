@@ -1,0 +1,44 @@
+"""A secret is shown by `reveal` alone."""
+
+import msgspec
+
+from intercomd_daemon.config.secret import MASK, Secret
+
+TOKEN = "a-token-nobody-may-see"
+
+
+class Holder(msgspec.Struct, frozen=True):
+    token: Secret
+
+
+def test_only_reveal_gives_the_text() -> None:
+    assert Secret(TOKEN).reveal() == TOKEN
+
+
+def test_no_way_of_showing_it_gives_the_text() -> None:
+    secret = Secret(TOKEN)
+    shown = (
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        f"{secret!r:>40}",
+        f"{secret}",
+        repr(Holder(secret)),
+        str([secret]),
+    )
+    assert all(TOKEN not in text and MASK in text for text in shown)
+
+
+def test_it_is_true_if_there_is_one() -> None:
+    assert Secret(TOKEN)
+    assert not Secret("")
+
+
+def test_an_absent_one_shows_that_it_is_absent() -> None:
+    assert (repr(Secret("")), str(Secret(""))) == ("Secret('')", "")
+
+
+def test_equal_texts_are_equal_secrets() -> None:
+    assert Secret(TOKEN) == Secret(TOKEN)
+    assert len({Secret(TOKEN), Secret(TOKEN), Secret("another")}) == 2
+    assert Secret(TOKEN) != TOKEN

@@ -1,0 +1,104 @@
+"""The settings' keys and defaults are the contract's, word for word."""
+
+import tomllib
+
+import msgspec
+import pytest
+
+from intercomd_daemon.config.kinds import DAY, GIB, MIB
+from intercomd_daemon.config.schema import keys_of, values_of
+from intercomd_daemon.config.secret import Secret
+from intercomd_daemon.config.settings import Connection, Settings, Spool
+
+SECTIONS = """
+[ingest]
+listen = ["127.0.0.1:50051"]
+envelopes_max = 500
+request_bytes_max = "4MiB"
+[spool]
+url = "sqlite:intercomd.db"
+bytes_max = "2GiB"
+free_bytes_min = "256MiB"
+duplicate_window = "24h"
+outcomes_max = 200000
+lock_wait = "1m"
+[operations]
+listen = "127.0.0.1:9090"
+grpc_listen = "127.0.0.1:9091"
+[health]
+listen = []
+[log]
+format = "json"
+level = "info"
+values = false
+"""
+CONNECTION = """
+app_id = ""
+access_token = ""
+access_token_file = ""
+region = "us"
+base_url = ""
+api_version = "2.16"
+active = true
+dry_run = false
+verify_app_id = true
+development_connection = ""
+widget_id = "#IntercomDefaultWidget"
+update_email = true
+unchanged_for = "24h"
+missing_attributes = "create"
+attributes_created_max = 20
+unarchive = false
+session_end_name = "Session End"
+commerce = "expanded"
+commerce_from_web = false
+same_second = "shift"
+event_age_max = ""
+attribute_types = {}
+limits.event_attributes_max = 5
+limits.user_attributes_max = 100
+limits.on_excess = "trim"
+rate.share = 1.0
+rate.calls_per_window = 167
+"""
+
+
+@pytest.mark.parametrize(("section", "document"), [(Settings(), SECTIONS), (Connection(name="default"), CONNECTION)])
+def test_the_defaults_are_the_contracts(section: msgspec.Struct, document: str) -> None:
+    shown = tomllib.loads("\n".join(f"{key} = {value}" for key, value in values_of(section)))
+    assert shown == tomllib.loads(document)
+
+
+@pytest.mark.parametrize(("section", "default"), [(Settings, Settings()), (Connection, Connection(name="x"))])
+def test_a_default_is_of_its_own_kind(section: type[msgspec.Struct], default: msgspec.Struct) -> None:
+    kinds = keys_of(section)
+    for key, shown in values_of(default):
+        raw = tomllib.loads(f"x = {shown}")["x"]
+        assert kinds[key].show(kinds[key].read(raw)) == shown, key
+
+
+def test_values_are_in_the_units_of_their_names() -> None:
+    spool, connection = Spool(), Connection(name="default")
+    assert (spool.bytes_max, spool.free_bytes_min) == (2 * GIB, 256 * MIB)
+    assert (spool.duplicate_window_seconds, spool.lock_wait_seconds) == (DAY, 60.0)
+    assert (connection.unchanged_for_seconds, connection.event_age_max_seconds) == (DAY, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("url", "engine", "path"),
+    [
+        ("sqlite:intercomd.db", "sqlite", "intercomd.db"),
+        ("sqlite:/var/lib/a:b.db", "sqlite", "/var/lib/a:b.db"),
+        ("memory:", "memory", ""),
+    ],
+)
+def test_a_spools_url_is_an_engine_and_a_path(url: str, engine: str, path: str) -> None:
+    spool = Spool(url=url)
+    assert (spool.engine, spool.path) == (engine, path)
+
+
+def test_settings_are_frozen_and_show_no_token() -> None:
+    connection = Connection(name="default", access_token=Secret("hush-hush"))
+    assert "hush-hush" not in repr(Settings(connections={"default": connection}))
+    with pytest.raises(AttributeError):
+        connection.region = "eu"
