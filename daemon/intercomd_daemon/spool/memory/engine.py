@@ -1,0 +1,280 @@
+"""The engine without a disk: the whole contract, for tests and demonstrations, and as a model of the other engines.
+
+Each method takes effect before it first could wait. What it holds ends with the process.
+"""
+
+import asyncio
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate, islice
+
+from msgspec.structs import replace
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.errors import Draining, SpoolFull
+from intercomd_daemon.outcome import DeadLetter, Outcome
+from intercomd_daemon.spool import ending, record
+from intercomd_daemon.spool.base import (
+    Batch,
+    DeadLetterFilter,
+    Ended,
+    Incoming,
+    OutcomeFilter,
+    Row,
+    Settlement,
+    Usage,
+)
+from intercomd_daemon.spool.keys import log_start, priority_of
+from intercomd_daemon.spool.memory.state import Archive, Connection, Kept, Lane, Window
+from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
+
+_DRAINING_RETRY_SECONDS = 1.0
+
+
+class MemorySpool:
+    """A spool in memory; the law of each method is `base.Spool`'s."""
+
+    def __init__(
+        self,
+        connections: Sequence[str] = ("default",),
+        *,
+        bytes_max: int = 64 << 20,
+        duplicate_window_seconds: float = 86_400.0,
+        outcomes_max: int = 200_000,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Empty; the arguments are those of the settings."""
+        self._quota = Quota(bytes_max, tuple(connections))
+        self._wall = wall
+        self._monotonic = monotonic
+        self._window = Window(duplicate_window_seconds, wall(), monotonic())
+        self._archive = Archive(outcomes_max)
+        self._connections = {name: Connection(number) for number, name in enumerate(connections, 1)}
+        self._rows: dict[int, Kept] = {}
+        self._progress: dict[int, bytes] = {}
+        self._refused: dict[str, int] = {}
+        self._position = 0
+        self._closed = False
+
+    def _connection(self, name: str) -> Connection:
+        self._refuse_if_closed()
+        return self._connections.setdefault(name, Connection(len(self._connections) + 1))
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise Draining("the spool is closed, as the daemon stops", _DRAINING_RETRY_SECONDS)
+
+    async def append(self, rows: Sequence[Incoming]) -> list[int]:
+        """Appends rows; see `base.Intake`."""
+        self._refuse_if_closed()
+        new = weigh(rows)
+        used = {name: connection.usage.bytes for name, connection in self._connections.items()}
+        refusal = self._quota.refusal(used, new)
+        self._refused = new if refusal else {}
+        if refusal:
+            raise SpoolFull(refusal, RETRY_SECONDS)
+        return self._append(rows)
+
+    def _append(self, rows: Sequence[Incoming]) -> list[int]:
+        self._window.keep(self._wall(), self._monotonic(), self._rows.__contains__)
+        keys: list[int] = []
+        grown: set[tuple[str, Priority]] = set()
+        for row in rows:
+            connection = self._connection(row.connection)
+            self._position += 1
+            key = log_start(connection.number, row.priority) + self._position
+            new = self._window.enter(row, key)
+            keys.append(key if new else 0)
+            if new:
+                self._rows[key] = Kept(row, self._wall())
+                connection.logs[row.priority].append(key)
+                connection.count(row, 1)
+                grown.add((row.connection, row.priority))
+        for name, priority in sorted(grown):
+            wake = self._connections[name].wake
+            if wake:
+                asyncio.get_running_loop().call_soon(wake, priority)
+        return keys
+
+    def usage(self) -> Usage:
+        """The counters."""
+        usages = {name: replace(connection.usage) for name, connection in self._connections.items()}
+        unseen = {name for name, usage in usages.items() if usage.normal or usage.bulk}
+        for kept in self._rows.values():
+            if not unseen:
+                break
+            if kept.incoming.connection in unseen:
+                unseen.remove(kept.incoming.connection)
+                usages[kept.incoming.connection].oldest_accept_time = kept.accept_time
+        used = {name: usage.bytes for name, usage in usages.items()}
+        reason = self._quota.refusal(used, self._refused) if self._refused else ""
+        return Usage(usages, sum(used.values()), self._quota.bytes_max, reason)
+
+    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
+        """Reads on in a log; see `base.Outflow`."""
+        place = self._connection(connection)
+        seen = self._stretch(place.logs[priority], after, rows_max, bytes_max)
+        parked = [key for key in seen if self._rows[key].incoming.lane in place.lanes]
+        self._move(place, parked)
+        return self._batch(place, [key for key in seen if key not in set(parked)], seen[-1] if seen else after)
+
+    def _stretch(self, keys: list[int], after: int, rows_max: int, bytes_max: int) -> list[int]:
+        """The keys of waiting rows from above `after`, up to the limits, but at least one."""
+        keys[:] = [key for key in keys if key in self._rows]
+        found = keys[bisect_right(keys, after) :][:rows_max]
+        sizes = accumulate(len(self._rows[key].incoming.data) for key in found)
+        return found[: max(1, sum(size <= bytes_max for size in sizes))]
+
+    def _move(self, place: Connection, keys: Sequence[int]) -> None:
+        """Moves rows from their log to their parked lane."""
+        moved = set(keys)
+        for priority, log in place.logs.items():
+            place.logs[priority] = [key for key in log if key not in moved]
+        for key in keys:
+            if key in self._rows:
+                lane = place.lanes[self._rows[key].incoming.lane]
+                lane.keys = sorted({*lane.keys, key})
+
+    def _batch(self, place: Connection, keys: Sequence[int], after: int, attempts: int = 0) -> Batch:
+        """The rows as they are read; damaged ones go."""
+        rows: list[Row] = []
+        damaged: list[str] = []
+        for key in keys:
+            row = self._rows[key].incoming
+            if wrong := record.check(row.data):
+                self._take_out(key)
+                damaged.append(f"row {key}: {wrong}")
+            else:
+                rows.append(Row(key, row.priority, row.lane, row.data, self._progress.get(key, b"")))
+        known = {row.lane: place.book.known(row.lane) for row in rows}
+        return Batch(rows, known, after, attempts, tuple(damaged))
+
+    def _take_out(self, key: int) -> bool:
+        kept = self._rows.pop(key, None)
+        self._progress.pop(key, None)
+        if kept:
+            self._connections[kept.incoming.connection].count(kept.incoming, -1)
+        return kept is not None
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
+        """Commits what has been judged; see `base.Outflow`."""
+        outcomes: list[Outcome] = []
+        for settlement in settlements:
+            place = self._connection(settlement.connection)
+            self._progress |= {key: data for key, data in settlement.progress if key in self._rows}
+            outcomes += [self._end(place, ended) for ended in settlement.ended if self._take_out(ended.key)]
+            for entry in settlement.book:
+                place.book.write(entry)
+        return outcomes
+
+    def _end(self, place: Connection, ended: Ended) -> Outcome:
+        outcome = ending.concluded(ended, self._archive.next_sequence())
+        self._archive.add(outcome)
+        if ended.buried is not None:
+            letter = ending.letter_of(ended.key, outcome, ended.buried, ended.answer_body)
+            self._archive.bury(letter, priority_of(ended.key))
+            place.count_letters(1, record.pack(letter))
+        return outcome
+
+    async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
+        """Sets a lane aside; see `base.Outflow`."""
+        place = self._connection(connection)
+        parked = place.lanes.setdefault(lane, Lane())
+        place.usage.parked_lanes = len(place.lanes)
+        parked.due, parked.attempts = due, attempts
+        self._move(place, keys)
+
+    async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:
+        """The parked lanes due by `now`, and when the next is; see `base.Outflow`."""
+        lanes = sorted((parked.due, lane) for lane, parked in self._connection(connection).lanes.items())
+        ready = [lane for due, lane in lanes[:lanes_max] if due <= now]
+        return ready, lanes[len(ready)][0] if len(ready) < len(lanes) else 0.0
+
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+        """Reads on in a parked lane; see `base.Outflow`."""
+        place = self._connection(connection)
+        parked = place.lanes.get(lane, Lane())
+        seen = self._stretch(parked.keys, after, rows_max, bytes_max)
+        if not seen and not after:
+            place.lanes.pop(lane, None)
+            place.usage.parked_lanes = len(place.lanes)
+        return self._batch(place, seen, seen[-1] if seen else after, parked.attempts)
+
+    def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
+        """Names what to call after appends."""
+        self._connection(connection).wake = wake
+
+    async def outcomes(self, wanted: OutcomeFilter, before: int, limit: int) -> list[Outcome]:
+        """The journal, newest first."""
+        self._refuse_if_closed()
+        found = [outcome for outcome in self._archive.outcomes(wanted) if not before or outcome.sequence < before]
+        return found[::-1][:limit]
+
+    async def outcomes_after(self, wanted: OutcomeFilter, after: int, limit: int) -> tuple[list[Outcome], int]:
+        """The journal in order, and the oldest sequence that it holds."""
+        self._refuse_if_closed()
+        found = (outcome for outcome in self._archive.outcomes(wanted) if outcome.sequence > after)
+        return list(islice(found, limit)), self._archive.oldest()
+
+    async def dead_letters(self, wanted: DeadLetterFilter, after: int, limit: int) -> list[DeadLetter]:
+        """Dead letters in the order of their ids."""
+        self._refuse_if_closed()
+        return [letter for letter in self._archive.letters(wanted) if letter.dead_letter_id > after][:limit]
+
+    async def count_dead_letters(self, wanted: DeadLetterFilter) -> int:
+        """How many the filter matches."""
+        self._refuse_if_closed()
+        return len(self._archive.letters(wanted))
+
+    async def replay(self, wanted: DeadLetterFilter, expected: int) -> int:
+        """Appends the refused calls of the matching dead letters."""
+        letters = await self._matching(wanted, expected)
+        if letters is not None:
+            self._append([ending.again(letter, self._drop(letter)) for letter in letters])
+        return -1 if letters is None else expected
+
+    async def discard(self, wanted: DeadLetterFilter, expected: int) -> int:
+        """Drops the matching dead letters."""
+        letters = await self._matching(wanted, expected)
+        for letter in letters or ():
+            self._drop(letter)
+            self._archive.strike(letter.dead_letter_id)
+            self._archive.add(ending.discarded(letter, self._archive.next_sequence(), self._wall()))
+        return -1 if letters is None else expected
+
+    async def _matching(self, wanted: DeadLetterFilter, expected: int) -> list[DeadLetter] | None:
+        """The letters in the order of their first acceptance, if there are as many as expected."""
+        self._refuse_if_closed()
+        letters = self._archive.letters(wanted)
+        letters.sort(key=lambda letter: letter.envelope.origin)
+        return letters if len(letters) == expected else None
+
+    def _drop(self, letter: DeadLetter) -> Priority:
+        self._connection(letter.outcome.connection).count_letters(-1, record.pack(letter))
+        return self._archive.take(letter)
+
+    async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
+        """The envelope of this id if it still waits."""
+        self._refuse_if_closed()
+        for row in (kept.incoming for kept in self._rows.values()):
+            if (row.connection, row.envelope_id) == (connection, envelope_id) and not record.check(row.data):
+                return record.unpack(row.data, AcceptedEnvelope)
+        return None
+
+    async def set_paused(self, connection: str, paused: bool) -> None:
+        """Remembers that a connection is paused."""
+        self._connection(connection).paused = paused
+
+    def paused(self) -> frozenset[str]:
+        """The paused connections."""
+        return frozenset(name for name, connection in self._connections.items() if connection.paused)
+
+    def seconds(self) -> list[tuple[int, int]]:
+        """Nothing: it remembers nothing from before."""
+        return []
+
+    async def close(self) -> None:
+        """Refuses from now on."""
+        self._closed = True

@@ -1,0 +1,159 @@
+"""What the engine without a disk is made of: the duplicate window, the contact book, the archive, the queues.
+
+Plain dictionaries, nothing awaited; the times are arguments.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.outcome import DeadLetter, Outcome
+from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Incoming, Known, LogUsage, OutcomeFilter
+from intercomd_daemon.spool.quota import row_bytes
+from intercomd_daemon.spool.rotation import turns
+from intercomd_daemon.spool.selection import selects_letter, selects_outcome
+
+
+class Kept(NamedTuple):
+    """A waiting row."""
+
+    incoming: Incoming
+    accept_time: float
+
+
+class Window:
+    """The duplicate window: two generations of (connection, id), each with the key of its row."""
+
+    def __init__(self, seconds: float, now: float, monotonic: float) -> None:
+        """Empty, turned just now."""
+        self._seconds = seconds
+        self._young: dict[tuple[str, str], int] = {}
+        self._old: dict[tuple[str, str], int] = {}
+        self._turned_at = now
+        self._turned_monotonic = monotonic
+
+    def enter(self, row: Incoming, key: int) -> bool:
+        """Enters the id of a row; whether it is new."""
+        if not row.recognised:
+            return True
+        name = (row.connection, row.envelope_id)
+        if name in self._young or name in self._old:
+            return False
+        self._young[name] = key
+        return True
+
+    def keep(self, now: float, monotonic: float, waits: Callable[[int], bool]) -> None:
+        """Turns if it is time; ids of rows that wait stay known."""
+        self._turned_at = min(self._turned_at, now)
+        if turns(self._seconds, now - self._turned_at, monotonic - self._turned_monotonic, len(self._young)):
+            waiting = {name: key for name, key in self._old.items() if waits(key)}
+            self._young, self._old = waiting, self._young
+            self._turned_at, self._turned_monotonic = now, monotonic
+
+
+class Book:
+    """The contact book: lane to contact id, contact id to what is known."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._identities: dict[str, str] = {}
+        self._contacts: dict[str, bytes] = {}
+
+    def known(self, lane: str) -> Known:
+        """The lane's entry; an empty one where nothing is known."""
+        contact_id = self._identities.get(lane, "")
+        return Known(contact_id, self._contacts.get(contact_id, b""))
+
+    def write(self, entry: BookEntry) -> None:
+        """Enters what the book is to hold of a lane; a contact that no lane names is forgotten."""
+        before = self._identities.pop(entry.lane, "")
+        if entry.contact_id:
+            self._identities[entry.lane] = entry.contact_id
+            self._contacts[entry.contact_id] = entry.data
+        if before not in self._identities.values():
+            self._contacts.pop(before, None)
+
+
+class Archive:
+    """The journal and the dead letters."""
+
+    def __init__(self, outcomes_max: int) -> None:
+        """Empty."""
+        self._outcomes_max = outcomes_max
+        self._sequence = 0
+        self._outcomes: dict[int, Outcome] = {}
+        self._letters: dict[int, DeadLetter] = {}
+        self._priorities: dict[int, Priority] = {}
+
+    def next_sequence(self) -> int:
+        """One more than any before."""
+        self._sequence += 1
+        return self._sequence
+
+    def add(self, outcome: Outcome) -> None:
+        """Enters an outcome at the end of the journal."""
+        self._outcomes[outcome.sequence] = outcome
+        while len(self._outcomes) > self._outcomes_max:
+            del self._outcomes[self.oldest()]
+
+    def oldest(self) -> int:
+        """The oldest sequence; 0 if there is none."""
+        return next(iter(self._outcomes), 0)
+
+    def bury(self, letter: DeadLetter, priority: Priority) -> None:
+        """Keeps a letter."""
+        self._letters[letter.dead_letter_id] = letter
+        self._priorities[letter.dead_letter_id] = priority
+
+    def take(self, letter: DeadLetter) -> Priority:
+        """Drops a letter; returns the priority that its envelope had."""
+        del self._letters[letter.dead_letter_id]
+        return self._priorities.pop(letter.dead_letter_id)
+
+    def strike(self, sequence: int) -> None:
+        """Removes an outcome that another one supersedes."""
+        self._outcomes.pop(sequence, None)
+
+    def outcomes(self, wanted: OutcomeFilter) -> Iterable[Outcome]:
+        """What matches, oldest first."""
+        return (outcome for outcome in self._outcomes.values() if selects_outcome(wanted, outcome))
+
+    def letters(self, wanted: DeadLetterFilter) -> list[DeadLetter]:
+        """What matches, oldest first."""
+        return [letter for letter in self._letters.values() if selects_letter(wanted, letter)]
+
+
+@dataclass
+class Lane:
+    """A parked lane and the keys of its rows."""
+
+    due: float = 0.0
+    attempts: int = 0
+    keys: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Connection:
+    """What is kept of a connection; the logs hold keys, some of rows that are gone."""
+
+    number: int
+    usage: LogUsage = field(default_factory=LogUsage)
+    logs: dict[Priority, list[int]] = field(default_factory=lambda: {priority: [] for priority in Priority})
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    book: Book = field(default_factory=Book)
+    wake: Callable[[Priority], None] | None = None
+    paused: bool = False
+
+    def count(self, row: Incoming, rows: int) -> None:
+        """Counts rows that came to wait, or with a negative figure, that went."""
+        if row.priority is Priority.BULK:
+            self.usage.bulk += rows
+        else:
+            self.usage.normal += rows
+        self.usage.bytes += rows * row_bytes(row.data)
+
+    def count_letters(self, letters: int, data: bytes) -> None:
+        """Counts a letter that came, or with a negative figure, that went."""
+        self.usage.dead_letters += letters
+        self.usage.bytes += letters * row_bytes(data)

@@ -1,0 +1,96 @@
+"""The contact book: which contact a lane is, and what is known of each contact; bounded, the oldest-entered go first.
+
+What is known is bytes with a checksum. A damaged entry is forgotten whole: to update the wrong person would be worse
+than to look one up again.
+"""
+
+import json
+from collections.abc import Iterable
+
+from intercomd_daemon.spool.base import BookEntry, Known
+from intercomd_daemon.spool.sqlite.rows import what_is_wrong
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+CONTACTS_MAX = 500_000
+EVICTED_PER_COMMIT = 1_000
+"""More than a commit's settlements can add, so that the bound holds."""
+_UNKNOWN = Known("", b"")
+
+
+def known(transaction: Transaction, number: int, lanes: Iterable[str]) -> dict[str, Known]:
+    """The entry of each lane; an empty one where nothing is known."""
+    return {lane: _known(transaction, number, lane) for lane in lanes}
+
+
+def _known(transaction: Transaction, number: int, lane: str) -> Known:
+    found = transaction.database.execute(
+        "SELECT contacts.number, contact_id, data FROM identities"
+        " JOIN contacts ON contacts.number = identities.contact"
+        " WHERE identities.connection = ? AND identities.lane = ?",
+        (number, lane),
+    ).fetchone()
+    if found is None:
+        return _UNKNOWN
+    contact, contact_id, data = found
+    if data != b"" and what_is_wrong(data):
+        _forget(transaction, [contact])
+        return _UNKNOWN
+    return Known(contact_id, data)
+
+
+def write(transaction: Transaction, number: int, entry: BookEntry) -> None:
+    """Enters what the book is to hold of a lane from now on."""
+    before = transaction.database.execute(
+        "SELECT contact FROM identities WHERE connection = ? AND lane = ?", (number, entry.lane)
+    ).fetchone()
+    contact = _enter(transaction, number, entry) if entry.contact_id else 0
+    if before is None and contact:
+        transaction.database.execute(
+            "INSERT INTO identities (connection, lane, contact) VALUES (?, ?, ?)", (number, entry.lane, contact)
+        )
+    elif contact and before[0] != contact:
+        transaction.database.execute(
+            "UPDATE identities SET contact = ? WHERE connection = ? AND lane = ?", (contact, number, entry.lane)
+        )
+    elif before and not contact:
+        transaction.database.execute("DELETE FROM identities WHERE connection = ? AND lane = ?", (number, entry.lane))
+    if before and before[0] != contact:
+        _forget_unless_named(transaction, before[0])
+
+
+def _enter(transaction: Transaction, number: int, entry: BookEntry) -> int:
+    """Writes the contact, and returns its number."""
+    place = (number, entry.contact_id)
+    updated = transaction.database.execute(
+        "UPDATE contacts SET data = ? WHERE connection = ? AND contact_id = ? RETURNING number", (entry.data, *place)
+    ).fetchall()
+    if updated:
+        return int(updated[0][0])
+    transaction.ledger.counters.contacts += 1
+    inserted = transaction.database.execute(
+        "INSERT INTO contacts (connection, contact_id, data) VALUES (?, ?, ?)", (*place, entry.data)
+    )
+    return inserted.lastrowid or 0
+
+
+def _forget_unless_named(transaction: Transaction, contact: int) -> None:
+    if not transaction.database.execute("SELECT 1 FROM identities WHERE contact = ?", (contact,)).fetchone():
+        _forget(transaction, [contact])
+
+
+def _forget(transaction: Transaction, contacts: list[int]) -> None:
+    listed = (json.dumps(contacts),)
+    transaction.database.execute("DELETE FROM identities WHERE contact IN (SELECT value FROM json_each(?))", listed)
+    transaction.ledger.counters.contacts -= transaction.database.execute(
+        "DELETE FROM contacts WHERE number IN (SELECT value FROM json_each(?))", listed
+    ).rowcount
+
+
+def evict(transaction: Transaction, contacts_max: int = CONTACTS_MAX) -> None:
+    """Forgets the contacts that were entered first, a few a commit, while there are more than `contacts_max`."""
+    excess = min(transaction.ledger.counters.contacts - contacts_max, EVICTED_PER_COMMIT)
+    if excess > 0:
+        found = transaction.database.execute(
+            "SELECT number FROM contacts ORDER BY number LIMIT ?", (excess,)
+        ).fetchall()
+        _forget(transaction, [row[0] for row in found])

@@ -1,0 +1,80 @@
+"""Whether more may be taken at present, and why not: the quota, the disk's free space, or the last error of the disk.
+
+It asks the disk for its free space at most once per commit, and is asked itself in the spool's thread.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, free_refusal
+from intercomd_daemon.spool.sqlite.ledger import Ledger
+
+_OF_THE_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_PRIMARY = 0xFF
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether the disk is full or fails, which may pass, so that the same operation may succeed later."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and code is not None and code & _PRIMARY in _OF_THE_DISK
+
+
+class Gate:
+    """The state of what forbids appends."""
+
+    def __init__(self, path: str, quota: Quota, free_bytes_min: int) -> None:
+        """`path` is the spool's file; the disk is the one that its folder lies on."""
+        self._folder = Path(path).absolute().parent
+        self._quota = quota
+        self._free_bytes_min = free_bytes_min
+        self._free: str | None = None
+        self._failed = ""
+        self._refused: dict[str, int] = {}
+        self.reason = ""
+        """Why appends are refused; empty if they are not."""
+
+    def begin(self) -> None:
+        """A new transaction: the free space is to be asked for again."""
+        self._free = None
+
+    def admit(self, ledger: Ledger, new: dict[str, int]) -> None:
+        """Lets so many bytes by connection in.
+
+        Raises:
+            SpoolFull: there is no room for them.
+        """
+        refusal = self._quota.refusal(ledger.used(), new)
+        self._refused = new if refusal else self._refused
+        refusal = refusal or self._free_refusal()
+        if refusal:
+            self.reason = refusal
+            raise SpoolFull(refusal, RETRY_SECONDS)
+
+    def committed(self, ledger: Ledger, *, grown: bool) -> None:
+        """Takes note of a commit; the reason goes when what was refused would be let in, or something has been."""
+        if grown:
+            self._refused, self._failed = {}, ""
+        if not self.reason:
+            return
+        quota = self._quota.refusal(ledger.used(), self._refused) if self._refused else ""
+        if not quota:
+            self._refused = {}
+        self.reason = quota or self._failed or self._free_refusal()
+
+    def failed(self, error: sqlite3.Error) -> SpoolFull:
+        """Takes note that the disk refused an append, until one succeeds; returns what its caller is told."""
+        self._failed = f"the disk refuses: {error}"
+        self.reason = self._failed
+        return SpoolFull(self._failed, RETRY_SECONDS)
+
+    def _free_refusal(self) -> str:
+        if self._free is None:
+            try:
+                disk = os.statvfs(self._folder)
+            except OSError as error:
+                self._free = f"the disk does not tell its free space: {error.strerror}"
+            else:
+                self._free = free_refusal(disk.f_bavail * disk.f_frsize, self._free_bytes_min)
+        return self._free

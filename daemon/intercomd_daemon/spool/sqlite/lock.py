@@ -1,0 +1,82 @@
+"""One daemon per spool: an exclusive lock on `<path>.lock`, held until the process lets go or ends, however it ends.
+
+The lock file stays, since removing it would let two daemons lock two files of one name.
+"""
+
+import asyncio
+import fcntl
+import os
+import socket
+from collections.abc import Callable
+
+from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
+
+RETRY_SECONDS = 0.25
+"""Between attempts, only while another daemon holds the lock: short beside the seconds that its stop takes."""
+_HOLDER_BYTES_MAX = 200
+
+
+class Lock:
+    """A held lock."""
+
+    def __init__(self, descriptor: int) -> None:
+        """`descriptor` is the open and locked file."""
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Lets go; called once."""
+        os.close(self._descriptor)
+
+
+async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | None = None) -> Lock:
+    """Locks the spool at `path`, waiting for another daemon to let go.
+
+    Args:
+        path: the spool's file.
+        wait_seconds: how long to wait.
+        on_wait: called once, with who holds the lock in words, before the waiting begins.
+
+    Raises:
+        SpoolLocked: it still holds the spool.
+        SpoolUnusable: the lock file cannot be made.
+    """
+    name = path + ".lock"
+    try:
+        descriptor = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise SpoolUnusable(
+            f"{name} cannot be opened: {error.strerror}; check the folder and its permissions"
+        ) from error
+    try:
+        await _wait(descriptor, path, wait_seconds, on_wait)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+    return Lock(descriptor)
+
+
+async def _wait(descriptor: int, path: str, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
+    if _locked(descriptor):
+        return
+    holder = os.pread(descriptor, _HOLDER_BYTES_MAX, 0).decode(errors="replace") or "another process"
+    if on_wait:
+        on_wait(holder)
+    ends = asyncio.get_running_loop().time() + wait_seconds
+    while asyncio.get_running_loop().time() < ends:
+        await asyncio.sleep(RETRY_SECONDS)
+        if _locked(descriptor):
+            return
+    raise SpoolLocked(
+        f"{holder} holds the spool {path}, also after {wait_seconds:g} s;"
+        " one daemon per spool: stop the other one, or name another file in spool.url"
+    )
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

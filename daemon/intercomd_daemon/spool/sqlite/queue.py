@@ -1,0 +1,97 @@
+"""What waits for the spool's thread, in order, and when it goes; the time is an argument.
+
+Everything goes at once, but for settlements alone, which linger a little for company. What the deliverer asked for and
+the disk refused is held and goes again, in order and before what the deliverer asked since; all else goes on.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.spool.sqlite.transaction import Operation
+
+LINGER_SECONDS = 0.02
+LINGER_SETTLEMENTS_MAX = 500
+APPEND_BYTES_MAX = 32 << 20
+"""Of appends that wait for their commit: beyond, a caller is better told to come again."""
+FULL_RETRY_SECONDS = 1.0
+"""The thread is behind, the spool not full: it is a matter of a commit."""
+RETRY_SECONDS_MIN = 0.1
+RETRY_SECONDS_MAX = 5.0
+"""Between attempts at what the disk refused: each costs it no more than a failed write."""
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """An operation that waits, and who waits for it."""
+
+    run: Operation[Any]
+    future: asyncio.Future[Any]
+    append_bytes: int = 0
+    settlements: int = 0
+    """How many; 0 for any other operation."""
+    kept: bool = False
+    """To be tried until the disk takes it, in order with all others of the kind."""
+
+
+class Queue:
+    """The jobs that wait, oldest first."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._jobs: list[Job] = []
+        self._held: list[Job] = []
+        self._append_bytes = 0
+        self._linger_ends = 0.0
+        self._retry_at = 0.0
+        self._retry_seconds = RETRY_SECONDS_MIN
+
+    def put(self, job: Job, now: float) -> None:
+        """Enters a job.
+
+        Raises:
+            SpoolFull: too many bytes of appends wait already; one append alone is never too many.
+        """
+        if job.append_bytes and self._append_bytes and self._append_bytes + job.append_bytes > APPEND_BYTES_MAX:
+            raise SpoolFull(f"{self._append_bytes} bytes wait for the disk already", FULL_RETRY_SECONDS)
+        if not self._jobs:
+            self._linger_ends = now
+        if not any(waiting.settlements for waiting in self._jobs):
+            self._linger_ends = now + LINGER_SECONDS
+        self._jobs.append(job)
+        self._append_bytes += job.append_bytes
+
+    def seconds_to_wait(self, now: float) -> float | None:
+        """How long until `take` should be called, as things stand; None: not before another job comes."""
+        if self._held:
+            others = any(not job.kept for job in self._jobs)
+            return 0.0 if others else max(0.0, self._retry_at - now)
+        if not self._jobs:
+            return None
+        company = sum(job.settlements for job in self._jobs) >= LINGER_SETTLEMENTS_MAX
+        if company or any(not job.settlements for job in self._jobs):
+            return 0.0
+        return max(0.0, self._linger_ends - now)
+
+    def take(self, now: float, *, last: bool = False) -> list[Job]:
+        """What goes now, in order; with `last` everything."""
+        jobs, self._jobs = self._jobs, []
+        if self._held and now < self._retry_at and not last:
+            self._held += [job for job in jobs if job.kept]
+            return [job for job in jobs if not job.kept]
+        held, self._held = self._held, []
+        return held + jobs
+
+    def answered(self, jobs: Sequence[Job]) -> None:
+        """These wait no more."""
+        self._append_bytes -= sum(job.append_bytes for job in jobs)
+        if any(job.kept for job in jobs):
+            self._retry_seconds = RETRY_SECONDS_MIN
+
+    def hold(self, jobs: Sequence[Job], now: float) -> None:
+        """Keeps what the disk refused for another attempt, a little later each time."""
+        self._held = [*jobs, *self._held]
+        self._retry_at = now + self._retry_seconds
+        self._retry_seconds = min(2 * self._retry_seconds, RETRY_SECONDS_MAX)

@@ -1,0 +1,191 @@
+"""The spool's state in its own thread: performs operations together in one commit, or where that fails, each alone.
+
+It owns the connection and every cursor: one that is collected elsewhere breaks the next statement.
+"""
+
+import sqlite3
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import NotNow, SpoolFull, SpoolUnusable
+from intercomd_daemon.spool.base import LogUsage, Usage
+from intercomd_daemon.spool.keys import log_end, log_start
+from intercomd_daemon.spool.quota import RETRY_SECONDS
+from intercomd_daemon.spool.sqlite import book, journal, ledger, schema, window
+from intercomd_daemon.spool.sqlite import seconds as ring
+from intercomd_daemon.spool.sqlite.gate import Gate, is_of_the_disk
+from intercomd_daemon.spool.sqlite.queue import Job
+from intercomd_daemon.spool.sqlite.settings import SpoolSettings
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+
+class Answer(NamedTuple):
+    """What became of a job: a value, an error for its caller, or the wish to be tried again."""
+
+    value: Any = None
+    error: Exception | None = None
+    again: bool = False
+
+
+class Performed(NamedTuple):
+    """The answers in the order of the jobs, and the logs that have grown."""
+
+    answers: list[Answer]
+    grown: set[tuple[str, Priority]]
+
+
+class Store:
+    """An open spool."""
+
+    def __init__(
+        self, settings: SpoolSettings, gate: Gate, wall: Callable[[], float], monotonic: Callable[[], float]
+    ) -> None:
+        """Opens the file; for the calling thread alone.
+
+        Raises:
+            SpoolUnusable: it cannot be used.
+        """
+        self._settings = settings
+        self._gate = gate
+        self._wall = wall
+        self._monotonic = monotonic
+        self._database = schema.open_database(settings.path, wall())
+        self._stored_at = monotonic()
+        self.commits = 0
+        """Those that changed something, since the opening."""
+        with schema.usable(settings.path):
+            self._ledger = ledger.open_ledger(self._database, settings.connections)
+            self._oldest = {number: self._head(number) for number in self._ledger.accounts}
+            self.seconds = ring.recall(self._database)
+        self.usage = self._usage()
+        self.paused = self._paused()
+
+    def perform(self, jobs: Sequence[Job]) -> Performed:
+        """Performs the jobs in order; when it returns, what they changed is on disk."""
+        self._gate.begin()
+        if len(jobs) > 1:
+            # Whatever goes wrong undoes all of them, and shows itself again to the one to which it belongs.
+            with suppress(Exception):
+                return self._commit(jobs)
+        return self._one_by_one(jobs)
+
+    def close(self) -> None:
+        """Closes the file, its write-ahead log copied back."""
+        self._database.close()
+
+    def _one_by_one(self, jobs: Sequence[Job]) -> Performed:
+        answers: list[Answer] = []
+        grown: set[tuple[str, Priority]] = set()
+        for job in jobs:
+            if job.kept and any(answer.again for answer in answers):
+                answers.append(Answer(again=True))
+                continue
+            try:
+                performed = self._commit([job])
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is for the caller, who waits for it
+                traceback.clear_frames(error.__traceback__)  # They may hold cursors, which must end in this thread.
+                answers.append(self._failure(job, error))
+            else:
+                answers += performed.answers
+                grown |= performed.grown
+        return Performed(answers, grown)
+
+    def _failure(self, job: Job, error: Exception) -> Answer:
+        if not isinstance(error, sqlite3.Error):
+            return Answer(error=error)
+        told: Exception
+        if not is_of_the_disk(error):
+            told = SpoolUnusable(f"{self._settings.path} is damaged or misused: {error}; see `intercomd spool verify`")
+        elif job.append_bytes:
+            told = self._gate.failed(error)
+            self.usage = self._usage()
+        else:
+            told = SpoolFull(f"the disk refuses: {error}", RETRY_SECONDS)
+        told.__cause__ = error
+        return Answer(error=told, again=job.kept and isinstance(told, SpoolFull))
+
+    def _commit(self, jobs: Sequence[Job]) -> Performed:
+        before = self._ledger
+        transaction = Transaction(self._database, before.copy(), self._wall(), self._monotonic())
+        changes = self._database.total_changes
+        self._database.execute("BEGIN")
+        try:
+            answers = [_answer(transaction, job) for job in jobs]
+            changed = self._database.total_changes != changes or transaction.ledger.differs(before)
+            if changed:
+                self._keep_house(transaction)
+                ledger.store(self._database, transaction.ledger, before)
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+        if changed:
+            self._note_commit(transaction, before)
+        elif any(answer.error for answer in answers):
+            self.usage = self._usage()
+        return Performed(answers, transaction.grown)
+
+    def _keep_house(self, transaction: Transaction) -> None:
+        """What is bounded stays so, a little at each commit."""
+        transaction.ledger.counters.elapsed_seconds += transaction.monotonic - self._stored_at
+        window.keep(transaction, self._settings.duplicate_window_seconds)
+        journal.trim(transaction, self._settings.outcomes_max)
+        book.evict(transaction)
+
+    def _note_commit(self, transaction: Transaction, before: ledger.Ledger) -> None:
+        self.commits += 1
+        self._stored_at = transaction.monotonic
+        self._ledger = transaction.ledger
+        for number, account in self._ledger.accounts.items():
+            if account != before.accounts.get(number):
+                self._oldest[number] = self._head(number)
+        self._gate.committed(self._ledger, grown=bool(transaction.grown))
+        self.usage = self._usage()
+        self.paused = self._paused()
+
+    def _head(self, number: int) -> float:
+        """When the oldest waiting row was accepted, by the heads of the logs and of the parked lanes; 0.0: none."""
+        found: list[float] = []
+        for priority in Priority:
+            found += self._column(
+                "SELECT accept_time FROM log WHERE key > ? AND key < ? ORDER BY key LIMIT 1",
+                (log_start(number, priority), log_end(number, priority)),
+            )
+        found += self._column("SELECT oldest FROM lanes WHERE connection = ? ORDER BY oldest LIMIT 1", (number,))
+        return min(found, default=0.0)
+
+    def _column(self, statement: str, values: tuple[int, ...]) -> list[float]:
+        return [row[0] for row in self._database.execute(statement, values).fetchall()]
+
+    def _usage(self) -> Usage:
+        accounts = self._ledger.accounts.values()
+        return Usage(
+            {
+                account.name: LogUsage(
+                    normal=account.normal,
+                    bulk=account.bulk,
+                    parked_lanes=account.parked_lanes,
+                    dead_letters=account.dead_letters,
+                    bytes=account.bytes,
+                    oldest_accept_time=self._oldest[account.number] if account.normal or account.bulk else 0.0,
+                )
+                for account in accounts
+            },
+            sum(account.bytes for account in accounts),
+            self._settings.bytes_max,
+            self._gate.reason,
+        )
+
+    def _paused(self) -> frozenset[str]:
+        return frozenset(account.name for account in self._ledger.accounts.values() if account.paused)
+
+
+def _answer(transaction: Transaction, job: Job) -> Answer:
+    try:
+        return Answer(job.run(transaction))
+    except NotNow as refusal:  # It refused before it wrote anything; the others go on.
+        return Answer(error=refusal)

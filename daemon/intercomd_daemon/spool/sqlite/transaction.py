@@ -1,0 +1,32 @@
+"""What an operation on the spool works with: the database in a transaction, its counters, the time.
+
+An operation is a plain function of it, run in the spool's thread. It refuses before it writes, or not at all: after any
+other error the whole transaction is undone, and the copies of the counters with it.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool.sqlite.ledger import Ledger
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Transaction:
+    """One commit in the making."""
+
+    database: sqlite3.Connection
+    ledger: Ledger
+    now: float
+    """Unix seconds."""
+    monotonic: float
+    """Seconds of a clock that does not jump."""
+    grown: set[tuple[str, Priority]] = field(default_factory=set)
+    """The logs that rows were appended to."""
+
+
+Operation = Callable[[Transaction], Result]
