@@ -103,21 +103,24 @@ def spool_message(usage: Usage, now: float) -> ingest_pb2.SpoolStatus:
 
 def connection_message(status: ConnectionStatus, usage: LogUsage, now: float) -> operations_pb2.ConnectionStatus:
     """A connection of the configuration."""
+    suspended = status.standing is Standing.SUSPENDED
+    probing = suspended or status.standing is Standing.DOWN
     message = _waiting(status.name, usage, now)
-    message.app_id = status.app_id
-    message.workspace_name = status.workspace_name
-    message.region = status.region
-    message.state = CONNECTION_STATES[status.standing]
-    message.dry_run = status.dry_run
-    message.calls_made = status.calls
-    message.last_error = status.last_error
-    if status.budget_limit:
-        message.budget.CopyFrom(_budget(status))
-    if status.standing is Standing.SUSPENDED:
-        message.suspended_reason = status.reason
-        message.suspended_since.CopyFrom(timestamp(status.since) or Timestamp())
-    if status.standing in (Standing.SUSPENDED, Standing.DOWN) and status.next_probe:
-        message.next_probe_time.CopyFrom(timestamp(status.next_probe) or Timestamp())
+    message.MergeFrom(
+        operations_pb2.ConnectionStatus(
+            app_id=status.app_id,
+            workspace_name=status.workspace_name,
+            region=status.region,
+            state=CONNECTION_STATES[status.standing],
+            dry_run=status.dry_run,
+            budget=_budget(status) if status.budget_limit else None,
+            calls_made=status.calls,
+            last_error=status.last_error,
+            suspended_reason=status.reason if suspended else "",
+            suspended_since=timestamp(status.since) if suspended else None,
+            next_probe_time=timestamp(status.next_probe) if probing else None,
+        )
+    )
     return message
 
 

@@ -20,7 +20,7 @@ Context = ServicerContext[Any, Any]
 
 def unary(
     perform: Callable[[Request], Awaitable[Message]], request_type: type[Request]
-) -> grpc.RpcMethodHandler[Any, Any]:
+) -> "grpc.RpcMethodHandler[Any, Any]":
     """A call with one answer."""
 
     async def handle(request: Request | DecodeError, context: Context) -> Message:
@@ -34,7 +34,7 @@ def unary(
 
 def streaming(
     perform: Callable[[Request, Context], Awaitable[None]], request_type: type[Request]
-) -> grpc.RpcMethodHandler[Any, Any]:
+) -> "grpc.RpcMethodHandler[Any, Any]":
     """A call that `perform` answers through the context, as often as it has something to say."""
 
     async def handle(request: Request | DecodeError, context: Context) -> None:

@@ -1,0 +1,199 @@
+"""Nouns as the contract's messages."""
+
+import msgspec
+import pytest
+from google.protobuf import json_format
+
+from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2
+from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.envelope import AcceptedEnvelope, Note
+from intercomd_daemon.operations import encode
+from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType
+from intercomd_daemon.spool.base import LogUsage, Usage
+
+NOW = 1_700_000_100.0
+CONTACT = Effect(EffectKind.CONTACT, "", 0, OutcomeType.DELIVERED, "", 200, "req-1", 2)
+EVENT = Effect(
+    EffectKind.EVENT, "Signed up", 1_700_000_000, OutcomeType.DEAD_LETTERED, "REQUEST_INVALID", 422, "req-2", 1
+)
+OUTCOME = Outcome(
+    envelope_id="order-1",
+    connection="default",
+    customer_id="c-1",
+    email="ann@example.com",
+    type=OutcomeType.DEAD_LETTERED,
+    reason="REQUEST_INVALID",
+    accept_time=1_700_000_000.25,
+    end_time=1_700_000_001.0,
+    effects=(CONTACT, EVENT),
+    adjustments=(Note("VALUE_TRUNCATED", "user_attributes[0].value", "cut at 255"),),
+    replay=1,
+    sequence=7,
+)
+STATUS = ConnectionStatus(
+    name="default",
+    standing=Standing.DELIVERING,
+    reason="",
+    since=1_700_000_000.0,
+    app_id="abc12345",
+    workspace_name="Shop",
+    region="eu",
+    dry_run=False,
+    calls=12,
+    budget_limit=167,
+    budget_plan=164,
+    budget_remaining=100,
+    window_seconds=10.0,
+    window_ends=1_700_000_105.0,
+    lanes_open=3,
+    rows_read_ahead=4,
+    next_probe=0.0,
+    last_error="",
+)
+
+
+def test_an_outcome_keeps_every_field() -> None:
+    assert json_format.MessageToDict(encode.outcome_message(OUTCOME), preserving_proto_field_name=True) == {
+        "sequence": "7",
+        "envelope_id": "order-1",
+        "connection": "default",
+        "identity": {"customer_id": "c-1", "email": "ann@example.com"},
+        "type": "OUTCOME_TYPE_DEAD_LETTERED",
+        "reason": "REQUEST_INVALID",
+        "accept_time": "2023-11-14T22:13:20.250Z",
+        "end_time": "2023-11-14T22:13:21Z",
+        "effects": [
+            {
+                "kind": "EFFECT_KIND_CONTACT",
+                "type": "OUTCOME_TYPE_DELIVERED",
+                "http_status": 200,
+                "intercom_request_id": "req-1",
+                "attempts": 2,
+            },
+            {
+                "kind": "EFFECT_KIND_EVENT",
+                "event_name": "Signed up",
+                "event_time": "2023-11-14T22:13:20Z",
+                "type": "OUTCOME_TYPE_DEAD_LETTERED",
+                "reason": "REQUEST_INVALID",
+                "http_status": 422,
+                "intercom_request_id": "req-2",
+                "attempts": 1,
+            },
+        ],
+        "adjustments": [{"reason": "VALUE_TRUNCATED", "field": "user_attributes[0].value", "message": "cut at 255"}],
+        "replay": 1,
+    }
+
+
+@pytest.mark.parametrize("kind", OutcomeType)
+def test_every_end_has_its_number_in_the_contract(kind: OutcomeType) -> None:
+    message = encode.outcome_message(msgspec.structs.replace(OUTCOME, type=kind))
+    assert json_format.MessageToDict(message)["type"] == f"OUTCOME_TYPE_{kind.name}"
+
+
+def test_a_dead_letter_shows_the_senders_envelope_as_it_came() -> None:
+    sent = envelope_pb2.Envelope(envelope_id="order-1", identity=identity_pb2.Identity(customer_id=" c-1 "))
+    accepted = AcceptedEnvelope("order-1", "c-1", "", NOW, {}, (), (), "", sent.SerializeToString())
+    message = encode.dead_letter_message(DeadLetter(42, accepted, OUTCOME, '{"type":"error.list"}'))
+    assert message.dead_letter_id == "42"
+    assert message.envelope == sent
+    assert message.outcome == encode.outcome_message(OUTCOME)
+    assert message.answer_body == '{"type":"error.list"}'
+
+
+def test_a_delivering_connection_shows_its_budget_and_no_trouble() -> None:
+    usage = LogUsage(normal=5, bulk=6, parked_lanes=1, dead_letters=2, bytes=999, oldest_accept_time=NOW - 1.5)
+    message = encode.connection_message(STATUS, usage, NOW)
+    assert json_format.MessageToDict(message, preserving_proto_field_name=True) == {
+        "name": "default",
+        "app_id": "abc12345",
+        "workspace_name": "Shop",
+        "region": "eu",
+        "state": "CONNECTION_STATE_DELIVERING",
+        "waiting_normal": "5",
+        "waiting_bulk": "6",
+        "parked_lanes": "1",
+        "oldest_age": "1.500s",
+        "dead_letters": "2",
+        "budget": {
+            "limit": 167,
+            "remaining": 100,
+            "reset_time": "2023-11-14T22:15:05Z",
+            "plan": 164,
+            "window": "10s",
+        },
+        "calls_made": "12",
+    }
+
+
+def test_a_suspended_connection_says_why_since_when_and_when_it_probes() -> None:
+    status = msgspec.structs.replace(
+        STATUS, standing=Standing.SUSPENDED, reason="UNAUTHORIZED", next_probe=NOW + 5, last_error="401 unauthorized"
+    )
+    message = encode.connection_message(status, LogUsage(), NOW)
+    assert message.state == operations_pb2.CONNECTION_STATE_SUSPENDED
+    assert message.suspended_reason == "UNAUTHORIZED"
+    assert message.suspended_since.seconds == 1_700_000_000
+    assert message.next_probe_time.seconds == NOW + 5
+    assert message.last_error == "401 unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("standing", "probes", "says_why"),
+    [
+        (Standing.VERIFYING, False, False),
+        (Standing.DELIVERING, False, False),
+        (Standing.DOWN, True, False),
+        (Standing.SUSPENDED, True, True),
+        (Standing.PAUSED, False, False),
+        (Standing.INACTIVE, False, False),
+    ],
+)
+def test_each_standing_is_the_state_of_its_name_and_shows_what_belongs_to_it(
+    standing: Standing, probes: bool, says_why: bool
+) -> None:
+    status = msgspec.structs.replace(STATUS, standing=standing, reason="WHY", next_probe=NOW)
+    message = encode.connection_message(status, LogUsage(), NOW)
+    assert operations_pb2.ConnectionState.Name(message.state) == f"CONNECTION_STATE_{standing.name}"
+    assert message.HasField("next_probe_time") is probes
+    assert message.HasField("suspended_since") is says_why
+    assert bool(message.suspended_reason) is says_why
+
+
+def test_what_is_not_known_is_absent() -> None:
+    unknown = msgspec.structs.replace(STATUS, budget_limit=0, standing=Standing.SUSPENDED, since=0.0)
+    message = encode.connection_message(unknown, LogUsage(), NOW)
+    for field in ("budget", "oldest_age", "suspended_since", "next_probe_time"):
+        assert not message.HasField(field), field
+
+
+def test_the_spool_counts_what_waits_everywhere_and_the_oldest_of_it() -> None:
+    connections = {
+        "a": LogUsage(normal=1, bulk=2, bytes=10, oldest_accept_time=NOW - 3),
+        "b": LogUsage(normal=4, bytes=20, oldest_accept_time=NOW - 7),
+        "c": LogUsage(dead_letters=1, bytes=5),
+    }
+    message = encode.spool_message(Usage(connections, 35, 70, ""), NOW)
+    assert (message.envelopes, message.bytes, message.fill_ratio) == (7, 35, 0.5)
+    assert message.oldest_age.ToMilliseconds() == 7000
+
+
+@pytest.mark.parametrize(
+    ("usage", "ratio"),
+    [
+        (Usage({}, 0, 0, ""), 0.0),
+        (Usage({}, 90, 70, ""), 1.0),
+        (Usage({}, 7, 70, "the disk has 1 MiB left"), 1.0),
+    ],
+    ids=["not open", "over the quota", "disk full"],
+)
+def test_a_spool_that_takes_nothing_is_full(usage: Usage, ratio: float) -> None:
+    message = encode.spool_message(usage, NOW)
+    assert message.fill_ratio == ratio
+    assert not message.HasField("oldest_age")
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_age() -> None:
+    message = encode.connection_message(STATUS, LogUsage(oldest_accept_time=NOW + 9), NOW)
+    assert message.oldest_age.ToMilliseconds() == 0

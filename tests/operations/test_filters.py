@@ -1,0 +1,86 @@
+"""What callers may ask for, and what is wrong with the rest."""
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from intercomd.v1 import operations_pb2 as messages
+from intercomd.v1 import outcome_pb2
+from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.operations.filters import dead_letter_filter, outcome_filter
+from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+
+
+def test_nothing_set_means_all() -> None:
+    assert outcome_filter(messages.OutcomeFilter()) == OutcomeFilter()
+    assert dead_letter_filter(messages.DeadLetterFilter()) == DeadLetterFilter()
+
+
+def test_an_outcome_filter_is_taken_over_with_identities_as_they_are_on_acceptance() -> None:
+    asked = messages.OutcomeFilter(
+        connection="eu",
+        types=[outcome_pb2.OUTCOME_TYPE_DELIVERED],
+        customer_id=" c-1 ",
+        email=" Ann@Example.com ",
+        envelope_id="order-1",
+    )
+    assert outcome_filter(asked) == OutcomeFilter(
+        connection="eu", envelope_id="order-1", customer_id="c-1", email="ann@example.com", types=(1,)
+    )
+
+
+def test_a_dead_letter_filter_is_taken_over_with_ids_as_numbers_and_times_in_seconds() -> None:
+    asked = messages.DeadLetterFilter(
+        connection="eu",
+        dead_letter_ids=["1", "9223372036854775807"],
+        envelope_ids=["a", "b"],
+        customer_id="c-1",
+        email="ANN@example.com",
+        reason="EXPIRED",
+        accept_time_from=Timestamp(seconds=1_700_000_000, nanos=500_000_000),
+        accept_time_to=Timestamp(seconds=1_700_000_001),
+    )
+    assert dead_letter_filter(asked) == DeadLetterFilter(
+        connection="eu",
+        dead_letter_ids=(1, 2**63 - 1),
+        envelope_ids=("a", "b"),
+        customer_id="c-1",
+        email="ann@example.com",
+        reason="EXPIRED",
+        accept_time_from=1_700_000_000.5,
+        accept_time_to=1_700_000_001.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        (messages.DeadLetterFilter(customer_id="  "), "filter.customer_id"),
+        (messages.DeadLetterFilter(email="\t"), "filter.email"),
+        (messages.DeadLetterFilter(dead_letter_ids=["1", ""]), "filter.dead_letter_ids[1]"),
+        (messages.DeadLetterFilter(dead_letter_ids=["-1"]), "filter.dead_letter_ids[0]"),
+        (messages.DeadLetterFilter(dead_letter_ids=["1_0"]), "filter.dead_letter_ids[0]"),
+        (messages.DeadLetterFilter(dead_letter_ids=["٣"]), "filter.dead_letter_ids[0]"),
+        (messages.DeadLetterFilter(dead_letter_ids=["9223372036854775808"]), "filter.dead_letter_ids[0]"),
+        (messages.DeadLetterFilter(dead_letter_ids=["9" * 5000]), "filter.dead_letter_ids[0]"),
+        (messages.DeadLetterFilter(dead_letter_ids=["1"] * 1001), "filter.dead_letter_ids"),
+        (messages.DeadLetterFilter(envelope_ids=["a"] * 1001), "filter.envelope_ids"),
+        (messages.DeadLetterFilter(accept_time_from=Timestamp()), "filter.accept_time_from"),
+        (messages.DeadLetterFilter(accept_time_to=Timestamp(seconds=-5)), "filter.accept_time_to"),
+        (messages.DeadLetterFilter(accept_time_to=Timestamp(seconds=5, nanos=-1)), "filter.accept_time_to"),
+        (
+            messages.DeadLetterFilter(accept_time_from=Timestamp(seconds=5), accept_time_to=Timestamp(seconds=5)),
+            "filter.accept_time_to",
+        ),
+    ],
+)
+def test_what_is_given_but_means_nobody_or_nothing_is_refused_by_its_field(
+    asked: messages.DeadLetterFilter, field: str
+) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        dead_letter_filter(asked)
+    assert refused.value.field == field
+
+
+def test_a_blank_identity_is_refused_for_outcomes_too() -> None:
+    with pytest.raises(RequestRefused):
+        outcome_filter(messages.OutcomeFilter(email=" "))

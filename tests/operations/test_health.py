@@ -1,0 +1,128 @@
+"""grpc.health.v1 and reflection, asked over real channels."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from intercomd.v1 import operations_pb2
+from intercomd_daemon.operations.health import Health, add_health_and_reflection
+from intercomd_daemon.operations.service import SERVICE
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SOON_SECONDS = 20.0
+
+
+class Served(NamedTuple):
+    server: grpc.aio.Server
+    health: Health
+    channel: grpc.aio.Channel
+    stub: health_pb2_grpc.HealthStub
+
+
+@asynccontextmanager
+async def _served() -> AsyncIterator[Served]:
+    server = grpc.aio.server()
+    health = add_health_and_reflection(server, [SERVICE])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield Served(server, health, channel, health_pb2_grpc.HealthStub(channel))
+    await server.stop(None)
+
+
+@pytest.mark.parametrize("service", ["", SERVICE])
+async def test_it_serves_when_switched_on_and_not_before_nor_after(service: str) -> None:
+    asked = health_pb2.HealthCheckRequest(service=service)
+    async with _served() as served:
+        assert (await served.stub.Check(asked)).status == NOT_SERVING
+        served.health.switch(serving=True)
+        assert (await served.stub.Check(asked)).status == SERVING
+        served.health.switch(serving=False)
+        assert (await served.stub.Check(asked)).status == NOT_SERVING
+
+
+async def test_a_service_of_another_listener_is_not_found() -> None:
+    async with _served() as served:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await served.stub.Check(health_pb2.HealthCheckRequest(service="intercomd.v1.IngestService"))
+        assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_list_names_every_service_of_the_listener() -> None:
+    async with _served() as served:
+        served.health.switch(serving=True)
+        listed = await served.stub.List(health_pb2.HealthListRequest())
+    assert {name: answer.status for name, answer in listed.statuses.items()} == {"": SERVING, SERVICE: SERVING}
+
+
+async def test_a_watcher_sees_each_switch_and_then_the_end() -> None:
+    async with _served() as served:
+        watch = served.stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+        assert (await watch.read()).status == NOT_SERVING
+        served.health.switch(serving=True)
+        assert (await watch.read()).status == SERVING
+        served.health.switch(serving=False)
+        assert (await watch.read()).status == NOT_SERVING
+        served.health.close()
+        assert await watch.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_watcher_of_an_unknown_service_is_told_so_and_waits() -> None:
+    async with _served() as served:
+        watch = served.stub.Watch(health_pb2.HealthCheckRequest(service="intercomd.v1.IngestService"))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+async def test_closing_while_it_serves_tells_the_watchers_before_they_end() -> None:
+    async with _served() as served:
+        served.health.switch(serving=True)
+        watch = served.stub.Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == SERVING
+        served.health.close()
+        assert (await watch.read()).status == NOT_SERVING
+        assert await watch.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_after_closing_it_stays_not_serving_and_a_new_watch_ends_with_that() -> None:
+    async with _served() as served:
+        served.health.switch(serving=True)
+        served.health.close()
+        served.health.switch(serving=True)
+        assert (await served.stub.Check(health_pb2.HealthCheckRequest())).status == NOT_SERVING
+        watch = served.stub.Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == NOT_SERVING
+        assert await watch.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_an_open_watch_does_not_hold_up_a_server_that_stops() -> None:
+    async with _served() as served:
+        watch = served.stub.Watch(health_pb2.HealthCheckRequest())
+        await watch.read()
+        served.health.close()
+        async with asyncio.timeout(SOON_SECONDS):
+            await served.server.stop(grace=10 * SOON_SECONDS)
+
+
+async def test_reflection_names_the_services_and_describes_ours() -> None:
+    async with _served() as served:
+        stub = reflection_pb2_grpc.ServerReflectionStub(served.channel)
+        ask = reflection_pb2.ServerReflectionRequest
+        names, described = [
+            answer
+            async for answer in stub.ServerReflectionInfo(
+                iter([ask(list_services=""), ask(file_containing_symbol=SERVICE)])
+            )
+        ]
+    assert {service.name for service in names.list_services_response.service} == {
+        SERVICE,
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+    assert operations_pb2.DESCRIPTOR.serialized_pb in described.file_descriptor_response.file_descriptor_proto

@@ -1,0 +1,175 @@
+"""Health, readiness and metrics, asked over real connections."""
+
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.operations.daemon import Check, State
+from intercomd_daemon.operations.http import HEADERS, health_application, listen_http
+
+PATHS = ("/healthz", "/readyz", "/metrics")
+
+
+def _status(name: str, standing: Standing) -> ConnectionStatus:
+    return ConnectionStatus(
+        name=name,
+        standing=standing,
+        reason="UNAUTHORIZED",
+        since=1.0,
+        app_id="abc12345",
+        workspace_name="Shop",
+        region="us",
+        dry_run=False,
+        calls=0,
+        budget_limit=0,
+        budget_plan=0,
+        budget_remaining=0,
+        window_seconds=10.0,
+        window_ends=0.0,
+        lanes_open=0,
+        rows_read_ahead=0,
+        next_probe=0.0,
+        last_error="401 unauthorized",
+    )
+
+
+@dataclass
+class House:
+    """A daemon that stands as it is told to."""
+
+    now: State = State.SERVING
+    connections: list[ConnectionStatus] = field(default_factory=list)
+    parts: list[Check] = field(default_factory=list)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def state(self) -> State:
+        return self.now
+
+    def statuses(self) -> Sequence[ConnectionStatus]:
+        return self.connections
+
+    def checks(self) -> Sequence[Check]:
+        return self.parts
+
+
+@asynccontextmanager
+async def _asking(house: House) -> AsyncIterator[aiohttp.ClientSession]:
+    listener = await listen_http(health_application(house, house.registry), ["127.0.0.1:0"])
+    try:
+        async with aiohttp.ClientSession(base_url=f"http://{listener.addresses[0]}") as session:
+            yield session
+    finally:
+        await listener.close()
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [(State.STARTING, 503), (State.SERVING, 200), (State.DRAINING, 503)], ids=str
+)
+async def test_it_is_ready_exactly_while_calls_are_answered(state: State, status: int) -> None:
+    async with _asking(House(now=state)) as session, session.get("/readyz") as answer:
+        assert answer.status == status
+        assert await answer.json() == {"ready": status == 200, "state": state.name.lower(), "connections": {}}
+
+
+async def test_no_connections_trouble_makes_it_unready_but_it_is_shown() -> None:
+    house = House(connections=[_status(standing.name.lower(), standing) for standing in Standing])
+    async with _asking(house) as session, session.get("/readyz") as answer:
+        assert answer.status == 200
+        assert (await answer.json())["connections"] == {
+            standing.name.lower(): standing.name.lower() for standing in Standing
+        }
+
+
+@pytest.mark.parametrize("state", State)
+async def test_it_is_alive_in_every_state_while_all_parts_move(state: State) -> None:
+    house = House(now=state, parts=[Check("spool writer", moves=True), Check("default", moves=True)])
+    async with _asking(house) as session, session.get("/healthz") as answer:
+        assert answer.status == 200
+        assert (await answer.json())["alive"] is True
+
+
+async def test_one_part_that_stands_still_makes_it_not_alive_and_is_named() -> None:
+    house = House(parts=[Check("spool writer", moves=True), Check("default", moves=False, detail="nothing for 61 s")])
+    async with _asking(house) as session, session.get("/healthz") as answer:
+        assert answer.status == 503
+        assert await answer.json() == {
+            "alive": False,
+            "checks": [
+                {"name": "spool writer", "moves": True, "detail": ""},
+                {"name": "default", "moves": False, "detail": "nothing for 61 s"},
+            ],
+        }
+
+
+async def test_metrics_are_those_of_the_registry_in_the_text_format() -> None:
+    house = House()
+    Counter("intercomd_things", "Things.", registry=house.registry).inc(3)
+    async with _asking(house) as session, session.get("/metrics") as answer:
+        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert "intercomd_things_total 3.0" in (await answer.text()).splitlines()
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_head_is_answered_like_get_without_the_body(path: str) -> None:
+    async with _asking(House()) as session, session.get(path) as get, session.head(path) as head:
+        assert (head.status, head.headers["Content-Type"]) == (get.status, get.headers["Content-Type"])
+        assert await head.read() == b""
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_nothing_but_get_and_head_is_allowed(method: str, path: str) -> None:
+    async with _asking(House()) as session, session.request(method, path, data=b"x") as answer:
+        assert answer.status == 405
+        assert answer.headers["Allow"] == "GET,HEAD"
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/", "/../etc/passwd"])
+async def test_every_answer_carries_the_secure_headers_and_no_version(path: str) -> None:
+    async with _asking(House()) as session, session.get(path) as answer:
+        assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
+
+
+async def test_it_listens_on_every_address_and_says_which(tmp_path: Path) -> None:
+    house = House()
+    addresses = ["127.0.0.1:0", f"unix:{tmp_path}/http.sock"]
+    listener = await listen_http(health_application(house, house.registry), addresses)
+    try:
+        tcp, unix = listener.addresses
+        assert unix == addresses[1]
+        connector = aiohttp.UnixConnector(str(tmp_path / "http.sock"))
+        async with aiohttp.ClientSession(connector=connector) as session, session.get("http://unix/readyz") as answer:
+            assert answer.status == 200
+        async with aiohttp.ClientSession() as session, session.get(f"http://{tcp}/readyz") as answer:
+            assert answer.status == 200
+    finally:
+        await listener.close()
+
+
+async def test_an_address_in_use_is_an_error_and_leaves_nothing_listening() -> None:
+    house = House()
+    with socket.socket() as free, socket.create_server(("127.0.0.1", 0)) as taken:
+        free.bind(("127.0.0.1", 0))
+        free_port = free.getsockname()[1]
+        free.close()
+        addresses = [f"127.0.0.1:{free_port}", f"127.0.0.1:{taken.getsockname()[1]}"]
+        with pytest.raises(OSError, match="in use"):
+            await listen_http(health_application(house, house.registry), addresses)
+    socket.create_server(("127.0.0.1", free_port)).close()
+
+
+async def test_after_closing_nothing_is_answered() -> None:
+    house = House()
+    listener = await listen_http(health_application(house, house.registry), ["127.0.0.1:0"])
+    (address,) = listener.addresses
+    await listener.close()
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(f"http://{address}/readyz")

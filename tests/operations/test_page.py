@@ -1,0 +1,55 @@
+"""How long a page is, and what its token tells."""
+
+import pytest
+
+from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.operations.page import page_size_of, place_of, token_of
+from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+
+ALL = OutcomeFilter()
+
+
+@pytest.mark.parametrize(("asked", "given"), [(0, 100), (1, 1), (1000, 1000), (1001, 1000)])
+def test_a_page_holds_what_was_asked_for_up_to_a_thousand(asked: int, given: int) -> None:
+    assert page_size_of(asked) == given
+
+
+def test_less_than_nothing_cannot_be_asked_for() -> None:
+    with pytest.raises(RequestRefused) as refused:
+        page_size_of(-1)
+    assert refused.value.field == "page_size"
+
+
+@pytest.mark.parametrize("place", [1, 100, 2**63 - 1])
+def test_a_token_leads_back_to_its_place(place: int) -> None:
+    assert place_of(ALL, token_of(ALL, place)) == place
+
+
+def test_no_token_is_the_beginning_and_the_end() -> None:
+    assert token_of(ALL, 0) == ""
+    assert place_of(ALL, "") == 0
+
+
+def test_a_token_does_not_show_its_place() -> None:
+    assert "7" * 6 not in token_of(ALL, 777_777)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "not a token",
+        "ünicode",
+        "AAAA",
+        token_of(ALL, 5)[:-4],
+        token_of(ALL, 5) + "AAAA",
+        "B" + token_of(ALL, 5)[1:],
+        token_of(OutcomeFilter(connection="eu"), 5),
+        token_of(DeadLetterFilter(), 5),
+    ],
+    ids=["short", "words", "not ASCII", "too few bytes", "cut", "longer", "changed", "other filter", "other list"],
+)
+def test_only_a_token_of_the_same_list_and_filter_is_taken(token: str) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        place_of(ALL, token)
+    assert refused.value.field == "page_token"

@@ -1,0 +1,61 @@
+"""Every error of ours has its status, with details that a program can read."""
+
+import pytest
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc import StatusCode
+
+from intercomd_daemon.errors import Draining, IntercomdError, NotNow, RequestRefused, SpoolFull, SpoolLocked
+from intercomd_daemon.operations.refusal import CountMismatch, TooManyWatches, UnknownConnection, refusal_of
+
+CASES = [
+    (RequestRefused("filter.email", "is blank"), StatusCode.INVALID_ARGUMENT, BadRequest),
+    (NotNow("starting", 1.0), StatusCode.UNAVAILABLE, RetryInfo),
+    (SpoolFull("full", 5.0), StatusCode.UNAVAILABLE, RetryInfo),
+    (Draining("stopping", 1.0), StatusCode.UNAVAILABLE, RetryInfo),
+    (UnknownConnection("ue"), StatusCode.NOT_FOUND, ErrorInfo),
+    (CountMismatch(3, 4), StatusCode.FAILED_PRECONDITION, ErrorInfo),
+    (TooManyWatches("64 watches are open"), StatusCode.RESOURCE_EXHAUSTED, QuotaFailure),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "detail_type"), CASES)
+def test_each_error_has_its_code_and_the_same_words_in_its_details(
+    error: IntercomdError, code: StatusCode, detail_type: type
+) -> None:
+    refusal = refusal_of(error)
+    status = Status.FromString(dict(refusal.trailers)["grpc-status-details-bin"])
+    assert refusal.code is code
+    assert (status.code, status.message) == (code.value[0], refusal.message)
+    assert status.details[0].Is(detail_type.DESCRIPTOR)
+
+
+def test_the_field_that_is_wrong_is_named() -> None:
+    detail = BadRequest()
+    _unpack(RequestRefused("filter.email", "is blank"), detail)
+    assert [(each.field, each.description) for each in detail.field_violations] == [("filter.email", "is blank")]
+
+
+def test_when_to_come_back_is_said_to_programs_and_to_grpc_itself() -> None:
+    detail = RetryInfo()
+    trailers = _unpack(SpoolFull("full", 1.5), detail)
+    assert detail.retry_delay.ToMilliseconds() == 1500
+    assert trailers["grpc-retry-pushback-ms"] == "1500"
+
+
+def test_both_counts_are_said_where_they_differ() -> None:
+    detail = ErrorInfo()
+    _unpack(CountMismatch(3, 4), detail)
+    assert (detail.reason, detail.domain) == ("COUNT_MISMATCH", "intercomd")
+    assert dict(detail.metadata) == {"expected_count": "3", "total_count": "4"}
+
+
+def test_an_error_that_no_call_may_end_with_stays_one() -> None:
+    with pytest.raises(TypeError):
+        refusal_of(SpoolLocked("another daemon holds it"))
+
+
+def _unpack(error: IntercomdError, detail: BadRequest | RetryInfo | ErrorInfo) -> dict[str, str | bytes]:
+    trailers = dict(refusal_of(error).trailers)
+    assert Status.FromString(trailers["grpc-status-details-bin"]).details[0].Unpack(detail)
+    return trailers

@@ -1,0 +1,215 @@
+"""Watching the journal, over a real channel and a spool in memory."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import msgspec
+import pytest
+from google.rpc.error_details_pb2 import BadRequest, QuotaFailure, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from intercomd.v1 import operations_pb2 as messages
+from intercomd.v1 import outcome_pb2
+from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
+from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.operations.service import OperationsService
+from intercomd_daemon.operations.watch import WATCHES_MAX, Step, first_cursor, step
+from intercomd_daemon.outcome import Outcome, OutcomeType
+from intercomd_daemon.spool.memory import MemorySpool
+
+JOURNAL = 200
+"""Outcomes that the journal of the fixture holds."""
+SOON_SECONDS = 30.0
+Stub = OperationsServiceStub
+End = Callable[..., Awaitable[Outcome]]
+Watch = grpc.aio.UnaryStreamCall
+
+OUTCOME = Outcome("e", "default", "c", "", OutcomeType.DELIVERED, "", 1.0, 2.0, (), (), 0)
+
+
+def _found(*sequences: int) -> list[Outcome]:
+    return [msgspec.structs.replace(OUTCOME, sequence=sequence) for sequence in sequences]
+
+
+@pytest.mark.parametrize(("after", "newest", "cursor"), [(None, 0, 0), (None, 7, 7), (0, 7, 0), (3, 7, 3), (7, 7, 7)])
+def test_a_watch_begins_where_it_is_asked_to_or_with_what_comes(after: int | None, newest: int, cursor: int) -> None:
+    assert first_cursor(after, newest) == cursor
+
+
+@pytest.mark.parametrize("after", [-1, 8])
+def test_a_watch_cannot_begin_where_the_journal_has_never_been(after: int) -> None:
+    with pytest.raises(RequestRefused):
+        first_cursor(after, 7)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "newest", "found", "oldest", "expected"),
+    [
+        (0, 0, [], 0, Step(0, 0, more=False)),
+        (4, 6, [5, 6], 1, Step(6, 0, more=False)),
+        (4, 9, [5], 1, Step(9, 0, more=False)),
+        (4, 9, [], 1, Step(9, 0, more=False)),
+        (4, 6, [5, 7], 1, Step(7, 0, more=False)),
+        (4, 9, [5, 6, 8], 1, Step(8, 0, more=True)),
+        (4, 9, [8, 9], 8, Step(9, 3, more=False)),
+        (4, 9, [], 8, Step(9, 3, more=False)),
+        (4, 6, [], 12, Step(11, 7, more=False)),
+        (4, 9, [], 5, Step(9, 0, more=False)),
+    ],
+    ids=[
+        "an empty journal",
+        "all match",
+        "the rest does not match",
+        "nothing matches",
+        "one ended during the look",
+        "cut short",
+        "some left before",
+        "some left before, nothing matches",
+        "the journal moved on during the look",
+        "the next one is the oldest",
+    ],
+)
+def test_a_look_moves_the_watch_past_what_was_looked_at_and_counts_what_was_not(
+    cursor: int, newest: int, found: list[int], oldest: int, expected: Step
+) -> None:
+    assert step(cursor, newest, _found(*found), oldest, limit=3) == expected
+
+
+async def _next(watch: Watch) -> Any:  # noqa: ANN401 - a sequence number of an outcome, or a count as a text
+    async with asyncio.timeout(SOON_SECONDS):
+        told = await watch.read()
+    return told.outcome.envelope_id if told.HasField("outcome") else told.missed_count
+
+
+async def _ended(watch: Watch, code: grpc.StatusCode, detail: Any) -> None:  # noqa: ANN401 - any google.rpc detail
+    async with asyncio.timeout(SOON_SECONDS):
+        assert await watch.code() is code
+    packed = dict(await watch.trailing_metadata())["grpc-status-details-bin"]
+    assert Status.FromString(packed).details[0].Unpack(detail)
+
+
+async def test_what_ends_after_the_headers_is_told_and_nothing_from_before(stub: Stub, end: End) -> None:
+    await end("before")
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest())
+    await watch.initial_metadata()
+    await end("first")
+    assert await _next(watch) == "first"
+    await end("second")
+    await end("third")
+    assert [await _next(watch), await _next(watch)] == ["second", "third"]
+
+
+async def test_a_watch_goes_on_after_a_sequence_without_a_gap(stub: Stub, end: End) -> None:
+    ended = [await end(f"e-{number}") for number in range(4)]
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=ended[1].sequence))
+    assert [await _next(watch), await _next(watch)] == ["e-2", "e-3"]
+    await end("e-4")
+    assert await _next(watch) == "e-4"
+
+
+async def test_from_zero_on_the_whole_journal_is_told_in_order(stub: Stub, end: End) -> None:
+    for number in range(150):
+        await end(f"e-{number}")
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=0))
+    assert [await _next(watch) for _ in range(150)] == [f"e-{number}" for number in range(150)]
+
+
+async def test_only_what_the_filter_means_is_told(stub: Stub, end: End) -> None:
+    wanted = messages.OutcomeFilter(connection="eu", types=[outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED])
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(filter=wanted))
+    await watch.initial_metadata()
+    await end("a", OutcomeType.DEAD_LETTERED)
+    await end("b", connection="eu")
+    await end("c", OutcomeType.DEAD_LETTERED, connection="eu")
+    assert await _next(watch) == "c"
+
+
+async def test_who_comes_too_late_is_told_how_many_left_the_journal(stub: Stub, end: End) -> None:
+    for number in range(JOURNAL + 10):
+        await end(f"e-{number}")
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=3))
+    assert [await _next(watch), await _next(watch)] == [7, "e-10"]
+
+
+async def test_what_does_not_match_is_never_counted_as_missed_once_it_was_looked_at(stub: Stub, end: End) -> None:
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(filter=messages.OutcomeFilter(connection="eu")))
+    await watch.initial_metadata()
+    for number in range(2 * JOURNAL):
+        await end(f"e-{number}")
+        if number % 50 == 49:
+            await end(f"mark-{number}", connection="eu")
+            assert await _next(watch) == f"mark-{number}"
+
+
+async def test_a_slow_reader_is_told_how_many_it_missed_and_all_others_in_order(stub: Stub, end: End) -> None:
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest())
+    await watch.initial_metadata()
+    count = 3 * JOURNAL
+    for number in range(count):
+        await end(str(number), reason="x" * 20_000)
+        if number % 20 == 0:
+            await stub.GetStatus(messages.GetStatusRequest())
+    told, missed = [], 0
+    while len(told) + missed < count:
+        news = await _next(watch)
+        if isinstance(news, int):
+            missed += news
+        else:
+            told.append(int(news))
+    assert missed > 0
+    assert told == sorted(set(told))
+    assert told[-1] == count - 1
+
+
+async def test_a_discarded_dead_letter_is_told(stub: Stub, end: End) -> None:
+    await end("e-1", OutcomeType.DEAD_LETTERED)
+    wanted = messages.OutcomeFilter(types=[outcome_pb2.OUTCOME_TYPE_DISCARDED])
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(filter=wanted))
+    await watch.initial_metadata()
+    await stub.DiscardDeadLetters(messages.DiscardDeadLettersRequest(expected_count=1))
+    assert await _next(watch) == "e-1"
+
+
+async def test_a_watch_that_is_closed_by_its_reader_leaves_nothing_behind(stub: Stub, bell: Any) -> None:  # noqa: ANN401 - conftest's Bell
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest())
+    await watch.initial_metadata()
+    assert len(bell.callbacks) == 1
+    watch.cancel()
+    async with asyncio.timeout(SOON_SECONDS):
+        while bell.callbacks:
+            await stub.GetStatus(messages.GetStatusRequest())
+
+
+async def test_a_daemon_that_stops_tells_what_ended_before_it_ends_the_watch(
+    stub: Stub, end: End, service: OperationsService
+) -> None:
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest())
+    await watch.initial_metadata()
+    await end("last")
+    service.close()
+    assert await _next(watch) == "last"
+    await _ended(watch, grpc.StatusCode.UNAVAILABLE, RetryInfo())
+    await _ended(stub.WatchOutcomes(messages.WatchOutcomesRequest()), grpc.StatusCode.UNAVAILABLE, RetryInfo())
+
+
+async def test_a_sequence_of_another_journal_is_refused(stub: Stub, end: End) -> None:
+    await end("e-1")
+    detail = BadRequest()
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=2))
+    await _ended(watch, grpc.StatusCode.INVALID_ARGUMENT, detail)
+    assert detail.field_violations[0].field == "after_sequence"
+
+
+async def test_there_is_no_watch_before_the_spool_is_open(stub: Stub, opened: list[MemorySpool]) -> None:
+    opened.clear()
+    await _ended(stub.WatchOutcomes(messages.WatchOutcomesRequest()), grpc.StatusCode.UNAVAILABLE, RetryInfo())
+
+
+async def test_watches_are_bounded_and_one_too_many_is_told_so(stub: Stub) -> None:
+    watches = [stub.WatchOutcomes(messages.WatchOutcomesRequest()) for _ in range(WATCHES_MAX)]
+    for watch in watches:
+        await watch.initial_metadata()
+    one_more = stub.WatchOutcomes(messages.WatchOutcomesRequest())
+    await _ended(one_more, grpc.StatusCode.RESOURCE_EXHAUSTED, QuotaFailure())
