@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TextIO
 
 import msgspec
 
-from intercomd_daemon.telemetry.redaction import Redaction, shown_field
+from intercomd_daemon.telemetry.redaction import GUARDED_FIELDS, SCALARS, Redaction, shown_field
 
 LEVELS = ("debug", "info", "warning", "error")
 Render = Callable[[MutableMapping[str, Any]], str]
@@ -84,7 +84,7 @@ def set_up(settings: LogSettings, stream: TextIO) -> Logs:
         console = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
         )
-        render = lambda fields: console(None, "", fields)  # noqa: E731  # an adapter of one line
+        render = lambda fields: console(None, "", dict(fields))  # noqa: E731  # an adapter of one line
     structlog.configure(
         processors=[
             structlog.processors.format_exc_info,
@@ -112,19 +112,23 @@ class _Guard:
         values = self._values and level == "debug"
         fields: dict[str, Any] = {"timestamp": _now(), "level": level, "event": event.pop("event")}
         for name, value in event.items():
-            fields[name] = shown_field(name, value, values=values)
-        line = self._render(fields.copy())
+            plain = type(value) in SCALARS and name not in GUARDED_FIELDS
+            fields[name] = value if plain else shown_field(name, value, values=values)
+        line = self._render(fields)
         if self._redaction.suspects(line, emails=not values):
-            line = self._render({name: self._clean(value, emails=not values) for name, value in fields.items()})
+            line = self._render(self._clean_fields(fields, emails=not values))
         return line
+
+    def _clean_fields(self, fields: Mapping[Any, Any], *, emails: bool) -> dict[str, Any]:
+        """The fields with marks in their names and values, however deep."""
+        clean = self._redaction.clean
+        return {clean(str(name), emails=emails): self._clean(value, emails=emails) for name, value in fields.items()}
 
     def _clean(self, value: object, *, emails: bool) -> object:
         if isinstance(value, str):
             return self._redaction.clean(value, emails=emails)
         if isinstance(value, Mapping):
-            return {
-                self._clean(str(key), emails=emails): self._clean(item, emails=emails) for key, item in value.items()
-            }
+            return self._clean_fields(value, emails=emails)
         if isinstance(value, list | tuple | set | frozenset):
             return [self._clean(item, emails=emails) for item in value]
         if value is None or isinstance(value, int | float):

@@ -13,7 +13,8 @@ VIOLATIONS = frozenset({
 })
 """Why envelopes are rejected."""
 SKIPS = frozenset({
-    "COMMERCE_FROM_WEB", "CONNECTION_INACTIVE", "DEVELOPMENT_DATA", "EVENT_TYPE_OFF", "UNSUPPORTED_EVENT_TYPE",
+    "COMMERCE_FROM_WEB", "CONNECTION_INACTIVE", "DEVELOPMENT_DATA", "EVENT_TYPE_OFF", "NOTHING_LEFT", "NO_PRODUCTS",
+    "UNSUPPORTED_EVENT_TYPE",
 })
 """Why envelopes are not for Intercom."""
 ADJUSTMENTS = frozenset({

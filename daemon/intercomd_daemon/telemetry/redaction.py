@@ -13,6 +13,9 @@ VALUE_MARK = "<hidden>"
 
 SECRET_FIELDS = frozenset({"access_token", "api_key", "authorization", "password", "secret", "token"})
 VALUE_FIELDS = frozenset({"answer_body", "body", "email", "json_body", "metadata", "phone", "value", "values"})
+GUARDED_FIELDS = SECRET_FIELDS | VALUE_FIELDS
+SCALARS = frozenset({str, int, float, bool, type(None)})
+"""What a field may hold under any other name without being looked at."""
 
 # Intercom's access tokens are the base64 of "tok:..."; other secrets are known by what stands before them, or are told.
 _TOKEN_HEAD = "dG9rO"  # noqa: S105  # how they begin

@@ -1,0 +1,223 @@
+"""Lines as they are written to a real file: their shape, their level, and what never comes out."""
+
+import io
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from intercomd_daemon.telemetry.logs import LEVELS, LogSettings, set_up
+
+Write = Callable[..., Any]
+EMAIL = "alice.o'brien@example.com"
+TOKEN = "dG9rOmFiY2RlZjEyMzQ1Njc4OTA="
+TOLD = "a-token-from-a-file"
+
+
+def test_a_line_is_one_json_object_with_time_level_and_event_first(write: Write) -> None:
+    written = write()
+    written.logs.logger.info("started", port=50051, name="a\nb", share=0.5, ready=True, nothing=None)
+    assert written.text.endswith("\n")
+    line = written.lines[0]
+    assert list(line) == ["timestamp", "level", "event", "port", "name", "share", "ready", "nothing"]
+    assert (line["level"], line["event"], line["name"]) == ("info", "started", "a\nb")
+
+
+def test_times_are_rfc_3339_in_utc(write: Write) -> None:
+    written = write()
+    written.logs.logger.info("started")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", written.lines[0]["timestamp"])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_lines_below_the_level_are_not_written(write: Write, level: str) -> None:
+    written = write(level=level)
+    logger = written.logs.logger
+    for name in LEVELS:
+        getattr(logger, name)(name)
+    assert [line["event"] for line in written.lines] == list(LEVELS[LEVELS.index(level) :])
+    enabled = [name for name in LEVELS if logger.is_enabled_for(logging.getLevelNamesMapping()[name.upper()])]
+    assert enabled == list(LEVELS[LEVELS.index(level) :])
+
+
+def test_a_person_reads_a_console(write: Write) -> None:
+    written = write(format="console")
+    written.logs.logger.warning("outcome", reason="EXPIRED", attempts=2)
+    assert re.match(r"\S+Z \[warning +\] outcome +reason=EXPIRED attempts=2\n", written.text)
+    assert "\x1b" not in written.text
+
+
+def test_libraries_write_the_same_lines_from_warning_on(write: Write) -> None:
+    written = write(level="debug")
+    logging.getLogger("aiohttp.server").warning("late by %d s", 5)
+    logging.getLogger("grpc").info("chatter")
+    logging.getLogger("odd").log(35, "between the levels")
+    logging.getLogger("odd").error("%d is no number", "x")
+    found = [(line["level"], line["event"], line["logger"], line["message"]) for line in written.lines]
+    assert found == [
+        ("warning", "library", "aiohttp.server", "late by 5 s"),
+        ("warning", "library", "odd", "between the levels"),
+        ("error", "library", "odd", "%d is no number"),
+    ]
+
+
+def test_libraries_keep_to_a_higher_level(write: Write) -> None:
+    written = write(level="error")
+    logging.getLogger("aiohttp.server").warning("late")
+    assert written.text == ""
+
+
+def test_an_exception_is_told_with_where_it_came_from(write: Write) -> None:
+    written = write()
+    try:
+        raise RuntimeError(f"no room for {EMAIL}")  # noqa: TRY301  # an exception with a traceback
+    except RuntimeError:
+        logging.getLogger("asyncio").exception("a task failed")
+    exception = written.lines[0]["exception"]
+    assert "test_an_exception_is_told" in exception
+    assert "no room for <email>" in exception
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+@pytest.mark.parametrize("values", [False, True])
+@pytest.mark.parametrize("secret", [TOKEN, TOLD, "Bearer abcdefgh"])
+def test_a_token_planted_in_every_place_never_comes_out(write: Write, format_: str, values: bool, secret: str) -> None:
+    written = write(format=format_, level="debug", values=values)
+    written.logs.hide(TOLD)
+    for level in LEVELS:
+        plant(getattr(written.logs.logger, level), secret)
+    logging.getLogger("library").warning("with %s", secret)
+    assert len(written.text.splitlines()) > len(LEVELS) * 8
+    assert secret.removeprefix("Bearer ") not in written.text
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_an_email_planted_in_every_place_never_comes_out(write: Write, format_: str) -> None:
+    written = write(format=format_, level="debug")
+    for level in LEVELS:
+        plant(getattr(written.logs.logger, level), EMAIL)
+    logging.getLogger("library").warning("with %s", EMAIL)
+    assert "brien" not in written.text
+    assert "example.com" not in written.text
+
+
+def plant(log: Callable[..., None], text: str) -> None:
+    """Lines that hold the text wherever a line can hold one."""
+    log(text)
+    log(f"event of {text}")
+    for name in ("envelope_id", "lane", "reason", "email", "token", "anything", "exception"):
+        log("event", **{name: text})
+        log("event", **{name: f"around {text} it"})
+    log("event", **{text: "as a name"})
+    log(
+        "event",
+        nested={"update": {text: [text, {"a": (text,)}]}},
+        several=[text],
+        error=ValueError(text),
+        raw=Shown(text),
+    )
+
+
+class Shown:
+    """Something that shows the text only when it is written."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_attribute_values_come_out_in_debug_lines_alone_and_only_if_asked_for(write: Write, format_: str) -> None:
+    shy, open_ = write(format=format_, level="debug"), write(format=format_, level="debug", values=True)
+    fields = {"update": {"plan": "platinum"}, "email": EMAIL, "metadata": '{"price": "platinum"}'}
+    shy_logger = set_up(LogSettings(format=format_, level="debug"), shy._stream).logger
+    for level in LEVELS:
+        getattr(shy_logger, level)("call", **fields)
+        getattr(open_.logs.logger, level)("call", **fields)
+    assert "platinum" not in shy.text
+    assert "brien" not in shy.text
+    debug, *others = open_.text.splitlines()
+    assert "platinum" in debug
+    assert "brien" in debug
+    assert "platinum" not in "".join(others)
+    assert "brien" not in "".join(others)
+
+
+def test_half_a_surrogate_pair_is_written_escaped(write: Write) -> None:
+    written = write()
+    written.logs.logger.info("read", path="\udc80")
+    assert json.loads(written.text)["path"] == "\udc80"
+
+
+def test_lines_that_cannot_be_written_are_counted_and_stop_nobody(write: Write) -> None:
+    write()
+    reading, writing = os.pipe()
+    os.close(reading)
+    stream = io.TextIOWrapper(io.FileIO(writing, "w"), write_through=True)
+    logs = set_up(LogSettings(), stream)
+    logs.logger.info("to nobody")
+    logs.logger.info("to nobody")
+    assert logs.lost() == 2
+    stream.close()
+    logs.logger.info("to a closed stream")
+    assert logs.lost() == 3
+
+
+def test_a_disabled_line_is_not_even_looked_at(write: Write) -> None:
+    written = write(level="warning")
+    written.logs.logger.info("nothing", raw=Untouchable())
+    assert written.text == ""
+
+
+class Untouchable:
+    """Something that no code may show."""
+
+    def __repr__(self) -> str:
+        raise AssertionError("looked at")
+
+
+def test_setting_up_again_leaves_the_first_log_as_it_was(write: Write) -> None:
+    first, second = write(), write(level="debug")
+    first.logs.logger.info("first")
+    first.logs.logger.debug("first")
+    second.logs.logger.debug("second")
+    assert [line["event"] for line in first.lines] == ["first"]
+    assert [line["event"] for line in second.lines] == ["second"]
+
+
+def test_logs_load_nothing_that_draws(tmp_path: Path) -> None:
+    """Rich costs a quarter of a second of every start, so that only the commands that draw may load it."""
+    script = tmp_path / "start.py"
+    script.write_text(
+        "import io, sys\n"
+        "from intercomd_daemon.telemetry.logs import LogSettings, set_up\n"
+        "set_up(LogSettings(format='console'), io.StringIO()).logger.info('started')\n"
+        "assert not [name for name in sys.modules if name.split('.')[0] == 'rich']\n"
+        "import rich\n"
+        "from intercomd_daemon.telemetry.logs import set_up as again\n"
+        "assert sys.modules['rich'] is rich\n"
+    )
+    subprocess.run([sys.executable, str(script)], check=True)  # noqa: S603  # our own script
+
+
+def test_a_terminal_gets_colours(write: Write) -> None:
+    write()
+    stream = Terminal()
+    set_up(LogSettings(format="console"), stream).logger.info("started")
+    assert "\x1b[" in stream.getvalue()
+
+
+class Terminal(io.StringIO):
+    """A stream that shows colours."""
+
+    def isatty(self) -> bool:
+        return True

@@ -1,0 +1,180 @@
+"""What a scrape shows of what was counted, as text; labels stay bounded, whatever is sent or answered."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import REGISTRY, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from intercomd_daemon.deliver.exchange import Call
+from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.envelope import Note
+from intercomd_daemon.ingest.examined import Disposition, Examined
+from intercomd_daemon.outcome import Outcome, OutcomeType
+from intercomd_daemon.spool.base import LogUsage, Usage
+from intercomd_daemon.telemetry.metrics import Metrics
+
+CONNECTION = "default"
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    usage = Usage({CONNECTION: LogUsage(normal=3, oldest_accept_time=40.0)}, 10, 100, "")
+    return Metrics("1.2.3", [CONNECTION], usage=lambda: usage, statuses=list, clock=lambda: 100.0)
+
+
+def outcome(type_: OutcomeType = OutcomeType.DELIVERED, reason: str = "", connection: str = CONNECTION) -> Outcome:
+    return Outcome(
+        envelope_id="id-1",
+        connection=connection,
+        customer_id="user-1",
+        email="",
+        type=type_,
+        reason=reason,
+        accept_time=1.0,
+        end_time=2.0,
+        effects=(),
+        adjustments=(),
+        replay=0,
+    )
+
+
+def scrape(metrics: Metrics) -> dict[str, str]:
+    lines = (line.rsplit(" ", 1) for line in text(metrics).splitlines() if not line.startswith("#"))
+    return {line[0]: line[1] for line in lines}
+
+
+def text(metrics: Metrics) -> str:
+    return generate_latest(metrics.registry).decode()
+
+
+def counted(metrics: Metrics, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+    """A metric's samples by the values of the labels, which are all that it has."""
+    return {
+        tuple(sample.labels[label] for label in labels or sample.labels): sample.value
+        for family in text_string_to_metric_families(text(metrics))
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def test_envelopes_are_counted_by_connection_disposition_and_reason(metrics: Metrics) -> None:
+    rejected = Examined("a", CONNECTION, Disposition.REJECTED, (Note("INVALID_EMAIL", "identity.email", "..."),))
+    cut = Examined("b", CONNECTION, Disposition.ACCEPTED, adjustments=(Note("VALUE_TRUNCATED", "x", "..."),) * 2)
+    metrics.examined([rejected, cut, cut])
+    assert counted(metrics, "intercomd_envelopes_received_total", "connection", "disposition", "reason") == {
+        (CONNECTION, "rejected", "INVALID_EMAIL"): 1,
+        (CONNECTION, "accepted", ""): 2,
+    }
+    assert counted(metrics, "intercomd_adjustments_total", "connection", "reason") == {
+        (CONNECTION, "VALUE_TRUNCATED"): 4
+    }
+
+
+def test_outcomes_are_counted_by_connection_type_and_reason(metrics: Metrics) -> None:
+    metrics.ended([outcome()] * 3 + [outcome(OutcomeType.DEAD_LETTERED, "EXPIRED")])
+    metrics.ended([outcome()])
+    assert counted(metrics, "intercomd_outcomes_total", "connection", "type", "reason") == {
+        (CONNECTION, "delivered", ""): 4,
+        (CONNECTION, "dead_lettered", "EXPIRED"): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "label"),
+    [(200, "2xx"), (202, "2xx"), (301, "3xx"), (429, "4xx"), (503, "5xx"), (0, "none"), (999, "none")],
+)
+def test_calls_are_counted_by_call_and_class_of_the_answer(metrics: Metrics, status: int, label: str) -> None:
+    metrics.called(CONNECTION, Call.TRACK_EVENT, status, 0.15)
+    assert counted(metrics, "intercomd_intercom_calls_total", "connection", "call", "status") == {
+        (CONNECTION, "POST /events", label): 1
+    }
+
+
+def test_calls_are_measured(metrics: Metrics) -> None:
+    metrics.called(CONNECTION, "POST /contacts", 200, 0.15)
+    metrics.called(CONNECTION, "POST /contacts", 200, 60.0)
+    buckets = counted(metrics, "intercomd_intercom_call_duration_seconds_bucket", "connection", "call", "le")
+    call = (CONNECTION, "POST /contacts")
+    assert (buckets[(*call, "0.1")], buckets[(*call, "0.2")], buckets[(*call, "+Inf")]) == (0, 1, 2)
+    assert counted(metrics, "intercomd_intercom_call_duration_seconds_sum", "connection", "call") == {call: 60.15}
+
+
+def test_commits_are_counted_and_measured(metrics: Metrics) -> None:
+    metrics.committed(200, 0.004)
+    metrics.committed(1, 0.003)
+    assert counted(metrics, "intercomd_spool_committed_rows_total") == {(): 201}
+    assert counted(metrics, "intercomd_spool_commit_duration_seconds_count") == {(): 2}
+
+
+def test_a_connection_stands_as_it_was_last_told(metrics: Metrics) -> None:
+    metrics.changed(CONNECTION, Standing.VERIFYING)
+    metrics.changed(CONNECTION, Standing.SUSPENDED)
+    stands = counted(metrics, "intercomd_connection_standing", "connection", "standing")
+    assert [standing for (_, standing), value in stands.items() if value] == ["suspended"]
+
+
+def test_the_spool_is_asked_at_the_scrape(metrics: Metrics) -> None:
+    found = scrape(metrics)
+    assert found['intercomd_spool_envelopes{connection="default",priority="normal"}'] == "3.0"
+    assert found["intercomd_spool_fill_ratio"] == "0.1"
+    assert found['intercomd_spool_oldest_age_seconds{connection="default"}'] == "60.0"
+
+
+def test_the_build_the_process_and_lost_lines_are_told(metrics: Metrics) -> None:
+    metrics.watch_log(lambda: 7)
+    found = scrape(metrics)
+    assert found['intercomd_build_info{version="1.2.3"}'] == "1.0"
+    assert found["intercomd_log_lines_lost_total"] == "7.0"
+    assert float(found["process_resident_memory_bytes"]) > 0
+
+
+def test_nothing_that_is_sent_or_answered_makes_a_label(metrics: Metrics) -> None:
+    for number in range(50):
+        strange = f"alice{number}@example.com"
+        metrics.examined([Examined(strange, strange, Disposition.REJECTED, (Note(strange, strange, strange),))])
+        metrics.examined([Examined("a", CONNECTION, Disposition.ACCEPTED, adjustments=(Note(strange, "x", "x"),))])
+        metrics.ended([outcome(OutcomeType.DEAD_LETTERED, strange, strange)])
+        metrics.called(strange, f"GET /contacts/{number}", 200, 1.0)
+        metrics.changed(strange, Standing.DOWN)
+        metrics.noted(strange, "attribute_created")
+    assert "alice" not in text(metrics)
+    assert counted(metrics, "intercomd_outcomes_total", "connection", "type", "reason") == {
+        ("other", "dead_lettered", "other"): 50
+    }
+    assert counted(metrics, "intercomd_intercom_calls_total", "connection", "call", "status") == {
+        ("other", "other", "2xx"): 50
+    }
+    assert counted(metrics, "intercomd_notices_total", "connection", "notice") == {("other", "attribute_created"): 50}
+
+
+def test_an_emptied_daemon_shows_every_family_with_help_and_type(metrics: Metrics) -> None:
+    for name in families(metrics):
+        assert f"# HELP {name} " in text(metrics)
+        assert f"# TYPE {name} " in text(metrics)
+
+
+def families(metrics: Metrics) -> Iterator[str]:
+    return (match[1] for match in re.finditer(r"# TYPE (intercomd_\w+) ", text(metrics)))
+
+
+def test_names_follow_prometheus(metrics: Metrics) -> None:
+    names = set(families(metrics))
+    assert len(names) > 20
+    for line in text(metrics).splitlines():
+        if line.startswith("# TYPE intercomd_"):
+            _, _, name, kind = line.split()
+            assert (kind == "counter") == name.endswith("_total"), line
+            assert not re.search(r"_(milliseconds|ms|kb|mb|count|created)$", name), line
+
+
+def test_the_global_registry_knows_nothing_of_it(metrics: Metrics) -> None:
+    metrics.ended([outcome()])
+    assert b"intercomd" not in generate_latest(REGISTRY)
+
+
+def test_two_daemons_in_one_process_count_apart(metrics: Metrics) -> None:
+    other = Metrics("1.2.3", [CONNECTION], usage=lambda: Usage({}, 0, 0, ""), statuses=list, clock=lambda: 0.0)
+    metrics.ended([outcome()])
+    assert counted(other, "intercomd_outcomes_total", "connection", "type", "reason") == {}

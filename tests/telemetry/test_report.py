@@ -1,0 +1,317 @@
+"""What happened becomes one line and one count, and wakes who waits for it."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+import pytest
+from prometheus_client import generate_latest
+
+from intercomd_daemon.deliver.exchange import Call
+from intercomd_daemon.deliver.gate import Observer
+from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.envelope import Note
+from intercomd_daemon.ingest.examined import Disposition, Examined
+from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
+from intercomd_daemon.spool.base import Usage
+from intercomd_daemon.telemetry.logs import Logs
+from intercomd_daemon.telemetry.metrics import Metrics
+from intercomd_daemon.telemetry.redaction import lane_name
+from intercomd_daemon.telemetry.report import Report
+
+Write = Callable[..., Any]
+
+
+class Written(Protocol):
+    """A log and what it wrote."""
+
+    @property
+    def logs(self) -> Logs: ...
+
+    @property
+    def lines(self) -> list[dict[str, Any]]: ...
+
+
+KEY = b"a key"
+CONTACT = Effect(EffectKind.CONTACT, "", 0, OutcomeType.DELIVERED, "", 200, "req-1", 2)
+EVENT = Effect(EffectKind.EVENT, "Signed up", 1_700_000_000, OutcomeType.DELIVERED, "", 202, "req-2", 1)
+DELIVERED = Outcome(
+    envelope_id="id-1",
+    connection="default",
+    customer_id="user-1",
+    email="alice@example.com",
+    type=OutcomeType.DELIVERED,
+    reason="",
+    accept_time=1_000.0,
+    end_time=1_002.5,
+    effects=(CONTACT, EVENT),
+    adjustments=(),
+    replay=1,
+    sequence=7,
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+)
+REFUSED = msgspec.structs.replace(
+    DELIVERED,
+    type=OutcomeType.DEAD_LETTERED,
+    reason="REQUEST_INVALID",
+    effects=(
+        msgspec.structs.replace(CONTACT, type=OutcomeType.DEAD_LETTERED, http_status=400, reason="REQUEST_INVALID"),
+        EVENT,
+    ),
+    traceparent="nonsense",
+)
+
+
+def a_report(written: Written) -> tuple[Report, Metrics]:
+    metrics = Metrics("1.2.3", ["default"], usage=lambda: Usage({}, 0, 0, ""), statuses=list, clock=lambda: 0.0)
+    return Report(written.logs.logger, metrics, KEY), metrics
+
+
+def scraped(metrics: Metrics) -> str:
+    return generate_latest(metrics.registry).decode()
+
+
+def told(written: Written) -> list[dict[str, Any]]:
+    return [{name: value for name, value in line.items() if name != "timestamp"} for line in written.lines]
+
+
+def test_it_is_what_deliveries_report_to(write: Write) -> None:
+    observer: Observer = a_report(write())[0]
+    observer.ended([])
+
+
+def test_an_outcome_is_one_line_and_one_count(write: Write) -> None:
+    written = write()
+    report, metrics = a_report(written)
+    report.ended([DELIVERED])
+    assert told(written) == [
+        {
+            "level": "info",
+            "event": "outcome",
+            "envelope_id": "id-1",
+            "connection": "default",
+            "lane": "c:user-1",
+            "outcome": "delivered",
+            "reason": "",
+            "intercom_request_id": "req-2",
+            "http_status": 202,
+            "attempts": 3,
+            "effects": 2,
+            "replay": 1,
+            "age_seconds": 2.5,
+            "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        }
+    ]
+    assert 'intercomd_outcomes_total{connection="default",reason="",type="delivered"} 1.0' in scraped(metrics)
+
+
+def test_a_dead_letter_is_a_warning_with_the_answer_that_refused_it(write: Write) -> None:
+    written = write(level="warning")
+    report, _ = a_report(written)
+    report.ended([DELIVERED, REFUSED])
+    (line,) = told(written)
+    assert (line["level"], line["outcome"], line["reason"]) == ("warning", "dead_lettered", "REQUEST_INVALID")
+    assert (line["http_status"], line["intercom_request_id"]) == (400, "req-1")
+    assert "trace_id" not in line
+
+
+def test_an_outcome_that_needed_no_call_has_no_status(write: Write) -> None:
+    written = write()
+    report, _ = a_report(written)
+    unchanged = msgspec.structs.replace(CONTACT, type=OutcomeType.UNCHANGED, http_status=0, attempts=0)
+    report.ended([msgspec.structs.replace(DELIVERED, type=OutcomeType.UNCHANGED, effects=(unchanged,))])
+    (line,) = told(written)
+    assert (line["outcome"], line["http_status"], line["attempts"]) == ("unchanged", 0, 0)
+
+
+def test_a_lane_by_email_is_told_by_its_hash(write: Write) -> None:
+    written = write()
+    report, _ = a_report(written)
+    report.ended([msgspec.structs.replace(DELIVERED, customer_id="")])
+    assert told(written)[0]["lane"] == lane_name("e:alice@example.com", KEY)
+    assert "alice" not in written.text
+
+
+@pytest.mark.parametrize("planted", ["alice@example.com", "dG9rOmFiY2RlZjEyMzQ1Njc4OTA="])
+def test_what_may_not_be_told_is_in_no_line_whichever_field_held_it(write: Write, planted: str) -> None:
+    written = write(level="debug")
+    report, metrics = a_report(written)
+    effect = Effect(EffectKind.EVENT, planted, 1, OutcomeType.DEAD_LETTERED, planted, 400, planted, 1)
+    outcome = Outcome(
+        envelope_id=planted,
+        connection=planted,
+        customer_id=planted,
+        email=planted,
+        type=OutcomeType.DEAD_LETTERED,
+        reason=planted,
+        accept_time=0.0,
+        end_time=1.0,
+        effects=(effect,),
+        adjustments=(Note(planted, planted, planted),),
+        replay=0,
+        traceparent=planted,
+    )
+    report.ended([outcome])
+    report.examined([Examined(planted, planted, Disposition.REJECTED, (Note(planted, planted, planted),))])
+    report.called(planted, planted, 200, 0.1)
+    report.changed(planted, Standing.DOWN, planted)
+    report.noted(planted, "attribute_refused", attribute=planted, rows=[planted], traceparent=planted)
+    assert len(written.lines) == 5
+    assert planted not in written.text + scraped(metrics)
+
+
+def test_a_call_is_counted_and_told_to_those_who_look_for_a_mistake(write: Write) -> None:
+    quiet, talking = write(), write(level="debug")
+    for written in (quiet, talking):
+        report, metrics = a_report(written)
+        report.called("default", Call.TRACK_EVENT, 202, 0.25)
+        assert 'calls_total{call="POST /events",connection="default",status="2xx"} 1.0' in scraped(metrics)
+    assert quiet.text == ""
+    assert told(talking) == [
+        {
+            "level": "debug",
+            "event": "call",
+            "connection": "default",
+            "call": "POST /events",
+            "http_status": 202,
+            "seconds": 0.25,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("standing", "level"),
+    [
+        (Standing.VERIFYING, "info"),
+        (Standing.DELIVERING, "info"),
+        (Standing.DOWN, "warning"),
+        (Standing.SUSPENDED, "error"),
+        (Standing.PAUSED, "info"),
+        (Standing.INACTIVE, "info"),
+    ],
+)
+def test_a_change_is_one_line_and_a_gauge(write: Write, standing: Standing, level: str) -> None:
+    written = write()
+    report, metrics = a_report(written)
+    report.changed("default", standing, "why, and the remedy")
+    name = standing.name.lower()
+    assert told(written) == [
+        {
+            "level": level,
+            "event": "connection",
+            "connection": "default",
+            "standing": name,
+            "reason": "why, and the remedy",
+        }
+    ]
+    assert f'intercomd_connection_standing{{connection="default",standing="{name}"}} 1.0' in scraped(metrics)
+
+
+def test_what_is_noted_is_one_line_and_a_count(write: Write) -> None:
+    written = write()
+    report, metrics = a_report(written)
+    report.noted("default", "rows_damaged", rows=["row 1: bad", "row 2: bad"], traceparent=DELIVERED.traceparent)
+    report.noted("default", "attribute_created", attribute="plan", data_type="string")
+    assert told(written) == [
+        {
+            "level": "warning",
+            "event": "rows_damaged",
+            "connection": "default",
+            "rows": "row 1: bad; row 2: bad",
+            "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        },
+        {
+            "level": "info",
+            "event": "attribute_created",
+            "connection": "default",
+            "attribute": "plan",
+            "data_type": "string",
+        },
+    ]
+    assert 'intercomd_notices_total{connection="default",notice="rows_damaged"} 1.0' in scraped(metrics)
+
+
+def test_a_commit_is_measured_without_a_line(write: Write) -> None:
+    written = write(level="debug")
+    report, metrics = a_report(written)
+    report.committed(200, 0.004)
+    assert "intercomd_spool_committed_rows_total 200.0" in scraped(metrics)
+    assert written.text == ""
+
+
+def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: Write) -> None:
+    written = write()
+    report, metrics = a_report(written)
+    notes = (Note("INVALID_EMAIL", "identity.email", "..."), Note("INVALID_TIME", "event_time", "..."))
+    report.examined(
+        [
+            Examined("a", "default", Disposition.ACCEPTED),
+            Examined("b", "default", Disposition.DUPLICATE),
+            Examined("c", "default", Disposition.SKIPPED, (Note("EVENT_TYPE_OFF", "commerce_event", "..."),)),
+            Examined("d", "default", Disposition.REJECTED, notes),
+            Examined("e" * 4096, "x" * 4096, Disposition.REJECTED, (Note("UNKNOWN_CONNECTION", "f" * 4096, "..."),)),
+        ]
+    )
+    skipped, rejected, cut = told(written)
+    assert skipped == {
+        "level": "info",
+        "event": "skipped",
+        "envelope_id": "c",
+        "connection": "default",
+        "reason": "EVENT_TYPE_OFF",
+        "field": "commerce_event",
+        "violations": 1,
+    }
+    assert rejected == {
+        "level": "warning",
+        "event": "rejected",
+        "envelope_id": "d",
+        "connection": "default",
+        "reason": "INVALID_EMAIL",
+        "field": "identity.email",
+        "violations": 2,
+    }
+    assert len(cut["envelope_id"]) == len(cut["connection"]) == len(cut["field"]) == 256
+    for disposition in ("accepted", "duplicate", "skipped", "rejected"):
+        assert f'connection="default",disposition="{disposition}"' in scraped(metrics)
+
+
+def test_watchers_are_woken_until_they_leave(write: Write) -> None:
+    report, _ = a_report(write())
+    woken: list[str] = []
+    leave = report.on_ended(lambda: woken.append("a"))
+    report.on_ended(lambda: woken.append("b"))
+    report.ended([DELIVERED])
+    leave()
+    leave()
+    report.ended([DELIVERED])
+    assert woken == ["a", "b", "b"]
+
+
+def test_a_watcher_may_leave_while_it_is_woken(write: Write) -> None:
+    report, _ = a_report(write())
+    woken: list[str] = []
+
+    def once() -> None:
+        woken.append("once")
+        leave()
+
+    leave = report.on_ended(once)
+    report.on_ended(lambda: woken.append("always"))
+    report.ended([DELIVERED])
+    report.ended([DELIVERED])
+    assert woken == ["once", "always", "always"]
+
+
+def test_the_same_callback_may_watch_twice(write: Write) -> None:
+    report, _ = a_report(write())
+    woken: list[int] = []
+
+    def wake() -> None:
+        woken.append(1)
+
+    leave = report.on_ended(wake)
+    report.on_ended(wake)
+    leave()
+    report.ended([DELIVERED])
+    assert woken == [1]

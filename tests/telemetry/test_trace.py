@@ -1,0 +1,36 @@
+"""The trace id of W3C's header, by a table of what is valid."""
+
+import pytest
+
+from intercomd_daemon.telemetry.trace import trace_id_of
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+SPAN = "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00", f"01-{TRACE}-{SPAN}-01", f"cc-{TRACE}-{SPAN}-01-more"],
+)
+def test_a_valid_header_has_a_trace_id(traceparent: str) -> None:
+    assert trace_id_of(traceparent) == TRACE
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [
+        "",
+        "nonsense",
+        f"00-{TRACE}-{SPAN}",
+        f"00-{TRACE}-{SPAN}-01-more",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01\n",
+        f" 00-{TRACE}-{SPAN}-01",
+        f"cc-{TRACE}-{SPAN}-01more",
+    ],
+)
+def test_any_other_has_none(traceparent: str) -> None:
+    assert trace_id_of(traceparent) == ""
