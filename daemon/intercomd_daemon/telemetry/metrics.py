@@ -26,6 +26,51 @@ CALL_SECONDS_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0
 COMMIT_SECONDS_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
+class _Counts:
+    """What is counted here; the rest is at hand elsewhere."""
+
+    def __init__(self) -> None:
+        self.received = Tally(
+            "intercomd_envelopes_received",
+            "Envelopes looked at by Publish, by what was decided.",
+            ("connection", "disposition", "reason"),
+        )
+        self.adjustments = Tally(
+            "intercomd_adjustments", "Changes made to envelopes on acceptance.", ("connection", "reason")
+        )
+        self.outcomes = Tally(
+            "intercomd_outcomes", "Accepted envelopes that have ended.", ("connection", "type", "reason")
+        )
+        self.calls = Tally(
+            "intercomd_intercom_calls",
+            'Calls made to Intercom, by the class of the answer ("none": there was no answer).',
+            ("connection", "call", "status"),
+        )
+        self.call_seconds = Spread(
+            "intercomd_intercom_call_duration_seconds",
+            "How long calls to Intercom took, to the end of the answer.",
+            ("connection", "call"),
+            CALL_SECONDS_BOUNDS,
+        )
+        self.notices = Tally(
+            "intercomd_notices", "Things that an operator should see, by what they are.", ("connection", "notice")
+        )
+        self.commit_seconds = Spread(
+            "intercomd_spool_commit_duration_seconds",
+            "How long the spool's commits took, with their sync.",
+            (),
+            COMMIT_SECONDS_BOUNDS,
+        )
+        self.committed_rows = Tally("intercomd_spool_committed_rows", "Rows written by the spool's commits.", ())
+
+    def families(self) -> Iterator[Metric]:
+        """All of it, as of now."""
+        for counted in (self.received, self.adjustments, self.outcomes, self.calls, self.notices, self.committed_rows):
+            yield counted.family()
+        for measured in (self.call_seconds, self.commit_seconds):
+            yield measured.family()
+
+
 class Metrics:
     """The daemon's metrics; `registry` is what a scrape reads. Everything but `committed` runs on the event loop."""
 
@@ -45,38 +90,7 @@ class Metrics:
         self._clock = clock
         self._lost: Callable[[], int] = int
         self._standings: dict[str, Standing] = {}
-        self._received = Tally(
-            "intercomd_envelopes_received",
-            "Envelopes looked at by Publish, by what was decided.",
-            ("connection", "disposition", "reason"),
-        )
-        self._adjustments = Tally(
-            "intercomd_adjustments", "Changes made to envelopes on acceptance.", ("connection", "reason")
-        )
-        self._outcomes = Tally(
-            "intercomd_outcomes", "Accepted envelopes that have ended.", ("connection", "type", "reason")
-        )
-        self._calls = Tally(
-            "intercomd_intercom_calls",
-            'Calls made to Intercom, by the class of the answer ("none": there was no answer).',
-            ("connection", "call", "status"),
-        )
-        self._call_seconds = Spread(
-            "intercomd_intercom_call_duration_seconds",
-            "How long calls to Intercom took, to the end of the answer.",
-            ("connection", "call"),
-            CALL_SECONDS_BOUNDS,
-        )
-        self._notices = Tally(
-            "intercomd_notices", "Things that an operator should see, by what they are.", ("connection", "notice")
-        )
-        self._commit_seconds = Spread(
-            "intercomd_spool_commit_duration_seconds",
-            "How long the spool's commits took, with their sync.",
-            (),
-            COMMIT_SECONDS_BOUNDS,
-        )
-        self._committed_rows = Tally("intercomd_spool_committed_rows", "Rows written by the spool's commits.", ())
+        self._counts = _Counts()
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
@@ -86,22 +100,22 @@ class Metrics:
         for result in results:
             reason = result.violations[0].reason if result.violations else ""
             connection = self._connection(result.connection)
-            self._received.add((connection, result.disposition.name.lower(), label_of(reason)))
+            self._counts.received.add((connection, result.disposition.name.lower(), label_of(reason)))
             for note in result.adjustments:
-                self._adjustments.add((connection, label_of(note.reason)))
+                self._counts.adjustments.add((connection, label_of(note.reason)))
 
     def ended(self, outcomes: Iterable[Outcome]) -> None:
         """Counts what has ended."""
         found = Counter((outcome.connection, outcome.type, outcome.reason) for outcome in outcomes)
         for (connection, type_, reason), count in found.items():
-            self._outcomes.add((self._connection(connection), type_.name.lower(), label_of(reason)), count)
+            self._counts.outcomes.add((self._connection(connection), type_.name.lower(), label_of(reason)), count)
 
     def called(self, connection: str, call: str, status: int, seconds: float) -> None:
         """Counts and measures one call to Intercom; status 0: there was no answer."""
         connection = self._connection(connection)
         call = call if call in CALLS else OTHER
-        self._calls.add((connection, call, f"{status // 100}xx" if 100 <= status <= 599 else "none"))
-        self._call_seconds.add((connection, call), seconds)
+        self._counts.calls.add((connection, call, f"{status // 100}xx" if 100 <= status <= 599 else "none"))
+        self._counts.call_seconds.add((connection, call), seconds)
 
     def changed(self, connection: str, standing: Standing) -> None:
         """Remembers how a connection stands."""
@@ -109,12 +123,12 @@ class Metrics:
 
     def noted(self, connection: str, notice: str) -> None:
         """Counts something that an operator should see; `notice` is a word of our code, never a sender's."""
-        self._notices.add((self._connection(connection), notice))
+        self._counts.notices.add((self._connection(connection), notice))
 
     def committed(self, rows: int, seconds: float) -> None:
         """Counts and measures one commit of the spool; its writer's thread may call this."""
-        self._committed_rows.add((), rows)
-        self._commit_seconds.add((), seconds)
+        self._counts.committed_rows.add((), rows)
+        self._counts.commit_seconds.add((), seconds)
 
     def watch_log(self, lost: Callable[[], int]) -> None:
         """Names what tells how many log lines could not be written."""
@@ -123,11 +137,7 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """Everything as of now; Prometheus' registry asks for it at a scrape."""
         yield InfoMetricFamily("intercomd_build", "What runs here.", {"version": self._version})
-        for counted in (self._received, self._adjustments, self._outcomes, self._calls, self._notices):
-            yield counted.family()
-        yield self._call_seconds.family()
-        yield self._commit_seconds.family()
-        yield self._committed_rows.family()
+        yield from self._counts.families()
         yield CounterMetricFamily(
             "intercomd_log_lines_lost", "Log lines that could not be written.", value=self._lost()
         )
