@@ -1,0 +1,116 @@
+"""Nouns to answers: what became of each envelope and how full the spool is, as protobuf, within the answer's limit.
+
+Adjustments give way first, then all violations but the first of an envelope; what gave way is counted.
+"""
+
+from collections.abc import Iterable, MutableSequence, Sequence
+
+from intercomd.v1.ingest_pb2 import (
+    EnvelopePreview,
+    EnvelopeResult,
+    HttpRequest,
+    PreviewResponse,
+    PublishResponse,
+    PublishStreamResponse,
+    SpoolStatus,
+)
+from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.ingest.examined import Disposition, Examined
+from intercomd_daemon.ingest.limits import ENVELOPE_ID_BYTES_MAX, PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
+from intercomd_daemon.spool.base import Usage
+
+PreviewedRequest = tuple[str, str, str]
+"""Method, path, JSON body."""
+
+_FRAME_BYTES = 16 * 1024
+"""Kept free in an answer for what is not a result, and for the lengths that frame each."""
+
+
+def publish_response(results: Sequence[Examined], usage: Usage, now: float) -> PublishResponse:
+    """The answer to a batch."""
+    response = PublishResponse(spool=spool_status(usage, now))
+    for result in results:
+        _fill(response.results.add(), result)
+    _shorten(response.results, response.ByteSize())
+    return response
+
+
+def stream_response(sequence: int, results: Sequence[Examined], usage: Usage, now: float) -> PublishStreamResponse:
+    """The answer to one message of a stream."""
+    response = PublishStreamResponse(sequence=sequence, spool=spool_status(usage, now))
+    for result in results:
+        _fill(response.results.add(), result)
+    _shorten(response.results, response.ByteSize())
+    return response
+
+
+def preview_response(previews: Iterable[tuple[Examined, Sequence[PreviewedRequest]]]) -> PreviewResponse:
+    """What the envelopes would become.
+
+    Raises:
+        RequestRefused: the answer would not arrive, being larger than what clients receive.
+    """
+    response = PreviewResponse()
+    size = 0
+    for result, requests in previews:
+        preview = EnvelopePreview()
+        _fill(preview.result, result)
+        for method, path, body in requests:
+            preview.requests.append(HttpRequest(method=method, path=path, json_body=body))
+        size += preview.ByteSize()
+        if size > PREVIEW_BYTES_MAX:
+            text = f"the answer would pass {PREVIEW_BYTES_MAX} bytes: preview fewer envelopes at once"
+            raise RequestRefused("envelopes", text)
+        response.previews.append(preview)
+    return response
+
+
+def spool_status(usage: Usage, now: float) -> SpoolStatus:
+    """How full the spool is; `now` in Unix seconds."""
+    logs = usage.connections.values()
+    filled = 1.0 if usage.full_reason else min(usage.bytes / usage.bytes_max, 1.0)
+    status = SpoolStatus(envelopes=sum(log.normal + log.bulk for log in logs), bytes=usage.bytes, fill_ratio=filled)
+    oldest = min((log.oldest_accept_time for log in logs if log.oldest_accept_time), default=0.0)
+    if oldest:
+        status.oldest_age.FromMilliseconds(max(0, int((now - oldest) * 1000)))
+    return status
+
+
+def _fill(message: EnvelopeResult, result: Examined) -> None:
+    message.envelope_id = _short_id(result.envelope_id)
+    message.disposition = int(result.disposition)  # type: ignore[assignment]  # the numbers are the contract's
+    for violation in result.violations:
+        message.violations.add(reason=violation.reason, field=violation.field, message=violation.message)
+    for adjustment in result.adjustments:
+        message.adjustments.add(reason=adjustment.reason, field=adjustment.field, message=adjustment.message)
+    if result.adjustments_omitted:
+        message.adjustments_omitted = result.adjustments_omitted
+    if result.disposition is Disposition.ACCEPTED and result.accepted is not None and result.accepted.events:
+        message.event_time.seconds = result.accepted.events[0].created_at
+
+
+def _short_id(envelope_id: str) -> str:
+    """The id; of one that is too long, and was refused for it, the beginning."""
+    if len(envelope_id) <= ENVELOPE_ID_BYTES_MAX:
+        return envelope_id
+    return envelope_id.encode()[:ENVELOPE_ID_BYTES_MAX].decode(errors="ignore")
+
+
+def _shorten(results: MutableSequence[EnvelopeResult], size: int) -> None:
+    """Takes notes out, from the last envelope on, until the answer is within its limit."""
+    for result in reversed(results):
+        if size <= RESPONSE_BYTES_MAX - _FRAME_BYTES:
+            return
+        before = result.ByteSize()
+        result.adjustments_omitted += len(result.adjustments)
+        result.ClearField("adjustments")
+        size -= before - result.ByteSize()
+    for result in reversed(results):
+        if size <= RESPONSE_BYTES_MAX - _FRAME_BYTES:
+            return
+        before = result.ByteSize()
+        further = len(result.violations) - 1
+        if further > 0:
+            del result.violations[1:]
+            result.violations[0].message += f" (and {further} further violations)"
+        size -= before - result.ByteSize()

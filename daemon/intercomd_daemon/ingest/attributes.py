@@ -1,0 +1,113 @@
+"""A user's attributes: names and values made fit for Intercom, of equal names the first, trimmed to the limit.
+
+Set attributes come before removed ones; what is set and removed at once is set. Events are unknown here.
+"""
+
+from intercomd_daemon.envelope import Scalar
+from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
+from intercomd_daemon.ingest.contact_fields import field_value
+from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, VALUE_CHARACTERS_MAX, ConnectionRules
+from intercomd_daemon.ingest.names import (
+    AttributeName,
+    Meaning,
+    attribute_name,
+    mend_attribute_name,
+    recall_attribute_name,
+    shown,
+)
+from intercomd_daemon.ingest.sent import Attribute, SentValue
+from intercomd_daemon.ingest.values import scalar
+
+_SETTING = "limits.user_attributes_max"
+
+
+def update_of(
+    attributes: list[Attribute], removed: list[str], rules: ConnectionRules, found: Findings
+) -> dict[str, Scalar]:
+    """What the contact's update is to say: by Intercom's names, in the sender's order, removals last as None."""
+    gathered = _Gathered(rules, found)
+    update, maximum = gathered.update, rules.user_attributes_max
+    for index, (given, value) in enumerate(attributes):
+        # The usual attribute passes without a call of ours: thousands a second come this way.
+        recall = recall_attribute_name if len(given) <= ATTRIBUTE_NAME_CHARACTERS_MAX else mend_attribute_name
+        name, meaning, renamed = recall(given)
+        fit = not (meaning or renamed)
+        final: Scalar
+        if fit and (
+            (type(value) is str and len(value) <= VALUE_CHARACTERS_MAX) or type(value) is int or type(value) is bool
+        ):
+            final = value
+        else:
+            final = _made_fit(AttributeName(name, meaning, renamed), given, value, f"user_attributes[{index}]", found)
+            if final is None:
+                continue
+        if name not in update and len(update) < maximum and meaning is not Meaning.MOBILE:
+            update[name] = final
+        else:
+            gathered.place(name, meaning, given, final, index)
+    for index, given in enumerate(removed):
+        gathered.remove(given, f"removed_user_attributes[{index}]")
+    gathered.close()
+    return update
+
+
+def _made_fit(name: AttributeName, given: str, value: SentValue, path: str, found: Findings) -> Scalar:
+    if not name_stands(name, given, path, found):
+        return None
+    final = scalar(value, path, found)
+    if final is None or name.meaning is Meaning.CUSTOM:
+        return final
+    return field_value(name.name, final, path, found)
+
+
+class _Gathered:
+    """The update as it grows, with what is not simply added to it."""
+
+    def __init__(self, rules: ConnectionRules, found: Findings) -> None:
+        self.update: dict[str, Scalar] = {}
+        self._rules = rules
+        self._found = found
+        self._excess = 0
+        self._mobile = -1
+        """Where the phone comes from, if it was named as the platform does; -1 if not."""
+
+    def place(self, name: str, meaning: Meaning, given: str, final: Scalar, index: int) -> None:
+        """Adds an attribute whose name may be taken, or for which there may be no room."""
+        if name not in self.update:
+            if self._has_room(f"user_attributes[{index}]"):
+                self.update[name] = final
+                self._mobile = index if meaning is Meaning.MOBILE else self._mobile
+        elif name == "phone" and meaning is Meaning.CONTACT_FIELD and self._mobile >= 0:
+            # "Plain `name` and `phone` win."
+            self.update[name] = final
+            say_repeated(name, f"user_attributes[{self._mobile}]", self._found)
+            self._mobile = -1
+        else:
+            say_repeated(given, f"user_attributes[{index}]", self._found)
+
+    def remove(self, given: str, path: str) -> None:
+        """Adds the clearing of an attribute, unless it is set; twice is once."""
+        name = attribute_name(given)
+        if not name_stands(name, given, path, self._found):
+            return
+        if name.name not in self.update:
+            if self._has_room(path):
+                self.update[name.name] = None
+        elif self.update[name.name] is not None:
+            message = f"{shown(given)} is also set, and stays so"
+            self._found.adjust("ATTRIBUTE_DROPPED", path, message)
+
+    def _has_room(self, path: str) -> bool:
+        maximum = self._rules.user_attributes_max
+        if len(self.update) < maximum:
+            return True
+        self._excess += 1
+        if self._rules.on_excess == "trim":
+            say_excess(path, maximum, _SETTING, self._found)
+        return False
+
+    def close(self) -> None:
+        """Says what is left to say when all attributes have been looked at."""
+        if self._excess and self._rules.on_excess == "reject":
+            refuse_excess("user_attributes", self._excess, self._rules.user_attributes_max, _SETTING, self._found)

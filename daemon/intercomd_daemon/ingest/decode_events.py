@@ -1,0 +1,132 @@
+"""Events from protobuf: each of the four kinds as its noun, enum numbers as the names that Intercom gets."""
+
+from collections.abc import Iterable
+
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd.v1.event_pb2 import CommerceEvent as CommerceMessage
+from intercomd.v1.event_pb2 import Product as ProductMessage
+from intercomd.v1.event_pb2 import ProductAction as ProductActionMessage
+from intercomd.v1.event_pb2 import PromotionAction as PromotionActionMessage
+from intercomd.v1.event_pb2 import SessionEndEvent
+from intercomd_daemon.envelope import Note
+from intercomd_daemon.ingest.decode_attributes import decode_attributes
+from intercomd_daemon.ingest.sent import (
+    CommerceEvent,
+    CustomEvent,
+    ImpressionList,
+    Impressions,
+    OtherEvent,
+    Product,
+    ProductAction,
+    Promotion,
+    PromotionAction,
+    SentEvent,
+    SessionEnd,
+)
+
+_NANOSECONDS = 1_000_000_000
+_PRODUCT_ACTIONS = {
+    0: "",
+    1: "add_to_cart",
+    2: "remove_from_cart",
+    3: "checkout",
+    4: "checkout_option",
+    5: "click",
+    6: "view_detail",
+    7: "purchase",
+    8: "refund",
+    9: "add_to_wishlist",
+    10: "remove_from_wishlist",
+}
+_PROMOTION_ACTIONS = {0: "", 1: "view", 2: "click"}
+_CUSTOM_EVENT_TYPES = frozenset(range(11))
+
+
+def decode_event(message: Envelope, notes: list[Note]) -> SentEvent | None:
+    """The envelope's event, None if it has none; adds to the notes each enum number that this release does not know."""
+    kind = message.WhichOneof("event")
+    if kind == "custom_event":
+        custom = message.custom_event
+        if custom.type not in _CUSTOM_EVENT_TYPES:
+            notes.append(unknown_number("custom_event.type", custom.type))
+        return CustomEvent(custom.name, decode_attributes(custom.attributes))
+    if kind == "commerce_event":
+        return _commerce(message.commerce_event, notes)
+    if kind == "session_end_event":
+        return _session_end(message.session_end_event)
+    return OtherEvent(message.other_event.type) if kind else None
+
+
+def unknown_number(path: str, number: int) -> Note:
+    """What is said of an enum's number that this release does not know."""
+    return Note("FIELD_IGNORED", path, f"this release does not know the number {number}: it counts as not set")
+
+
+def _commerce(message: CommerceMessage, notes: list[Note]) -> CommerceEvent:
+    action: ProductAction | PromotionAction | Impressions | None = None
+    kind = message.WhichOneof("action")
+    if kind == "product_action":
+        action = _product_action(message.product_action, notes)
+    elif kind == "promotion_action":
+        action = _promotion_action(message.promotion_action, notes)
+    elif kind:
+        lists = message.impressions.lists
+        action = Impressions([ImpressionList(shown.name, _products(shown.products)) for shown in lists])
+    return CommerceEvent(action, message.currency_code, message.screen_name, decode_attributes(message.attributes))
+
+
+def _promotion_action(message: PromotionActionMessage, notes: list[Note]) -> PromotionAction:
+    name = _PROMOTION_ACTIONS.get(message.action)
+    if name is None:
+        notes.append(unknown_number("commerce_event.promotion_action.action", message.action))
+    promotions = [
+        Promotion(promotion.id, promotion.name, promotion.creative, promotion.position)
+        for promotion in message.promotions
+    ]
+    return PromotionAction(name or "", promotions)
+
+
+def _product_action(message: ProductActionMessage, notes: list[Note]) -> ProductAction:
+    name = _PRODUCT_ACTIONS.get(message.action)
+    if name is None:
+        notes.append(unknown_number("commerce_event.product_action.action", message.action))
+    return ProductAction(
+        action=name or "",
+        products=_products(message.products),
+        transaction_id=message.transaction_id,
+        affiliation=message.affiliation,
+        total_amount=message.total_amount,
+        tax_amount=message.tax_amount,
+        shipping_amount=message.shipping_amount,
+        coupon_code=message.coupon_code,
+        product_action_list=message.product_action_list,
+        product_list_source=message.product_list_source,
+        checkout_step=message.checkout_step if message.HasField("checkout_step") else None,
+        checkout_options=message.checkout_options,
+        other_action=message.other_action,
+    )
+
+
+def _products(messages: Iterable[ProductMessage]) -> list[Product]:
+    return [
+        Product(
+            id=message.id,
+            name=message.name,
+            brand=message.brand,
+            category=message.category,
+            variant=message.variant,
+            position=message.position if message.HasField("position") else None,
+            price=message.price,
+            quantity=message.quantity,
+            coupon_code=message.coupon_code,
+            total_product_amount=message.total_product_amount,
+            attributes=decode_attributes(message.attributes),
+        )
+        for message in messages
+    ]
+
+
+def _session_end(message: SessionEndEvent) -> SessionEnd:
+    duration = message.duration
+    nanoseconds = duration.seconds * _NANOSECONDS + duration.nanos if message.HasField("duration") else None
+    return SessionEnd(message.session_id, nanoseconds, decode_attributes(message.attributes))

@@ -1,0 +1,133 @@
+"""What becomes of an envelope, as far as it and the settings tell: where it goes, whether it may, and as which calls.
+
+Precedence: unknown connection, inactive or of development, identity and validity, event skip. What others sent, what
+the spool holds and which seconds are free, it does not know.
+"""
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note, Scalar
+from intercomd_daemon.ingest.attributes import update_of
+from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
+from intercomd_daemon.ingest.examined import Disposition, Examined, Findings
+from intercomd_daemon.ingest.limits import ConnectionRules, Rules
+from intercomd_daemon.ingest.metadata import custom_metadata
+from intercomd_daemon.ingest.names import shown
+from intercomd_daemon.ingest.sent import CommerceEvent, CustomEvent, SentEnvelope, SessionEnd
+from intercomd_daemon.ingest.session import session_event, session_skip
+from intercomd_daemon.ingest.validate import (
+    check_envelope_id,
+    created_at_of,
+    event_name_of,
+    identity_of,
+    traceparent_of,
+)
+
+
+def examine(envelope: SentEnvelope, rules: Rules, now: float) -> Examined:
+    """The envelope's disposition, all that was found, and what is to be kept; `now` in Unix seconds."""
+    connection = rules.get(envelope.connection)
+    if connection is None or not connection.active or envelope.environment is Environment.DEVELOPMENT:
+        target = _target(envelope, connection, rules)
+        if isinstance(target, Examined):
+            return target
+        connection = target
+    found = Findings(envelope.violations, envelope.adjustments)
+    check_envelope_id(envelope.envelope_id, found)
+    customer_id, email = identity_of(envelope.customer_id, envelope.email, found)
+    created_at = created_at_of(envelope.event_time, int(now), found)
+    update = _update(envelope, connection, found)
+    events, skip = _events(envelope, created_at, connection, found) if envelope.event else ((), None)
+    traceparent = traceparent_of(envelope.traceparent, found)
+    if found.violations or (not update and not events):
+        return _not_taken(envelope, connection.name, skip, found)
+    if skip is not None:
+        found.adjust("EVENT_SKIPPED", skip.field, f"{skip.reason}: {skip.message}")
+    adjustments = tuple(found.adjustments)
+    envelope_id, encoded = envelope.envelope_id, envelope.encoded
+    return Examined(
+        envelope_id,
+        connection.name,
+        Disposition.ACCEPTED,
+        (),
+        adjustments,
+        found.adjustments_omitted,
+        envelope.priority,
+        envelope.recognised,
+        AcceptedEnvelope(envelope_id, customer_id, email, now, update, events, adjustments, traceparent, encoded),
+    )
+
+
+def _target(envelope: SentEnvelope, named: ConnectionRules | None, rules: Rules) -> ConnectionRules | Examined:
+    """The connection that the envelope goes to, or why it goes nowhere."""
+    if named is None:
+        return _unknown(envelope, envelope.connection, "connection")
+    if envelope.environment is Environment.DEVELOPMENT and named.active:
+        if not named.development_connection:
+            message = "data of development have no place here: development_connection of the connection gives them one"
+            return _skipped(envelope, named.name, Note("DEVELOPMENT_DATA", "environment", message))
+        target = rules.get(named.development_connection)
+        if target is None:
+            return _unknown(envelope, named.development_connection, "environment")
+        named = target
+    if not named.active:
+        message = "the connection is switched off in the settings: active = true switches it on"
+        return _skipped(envelope, named.name, Note("CONNECTION_INACTIVE", "connection", message))
+    return named
+
+
+def _update(envelope: SentEnvelope, rules: ConnectionRules, found: Findings) -> dict[str, Scalar]:
+    """What the contact's update is to say; an envelope without anything to say is found."""
+    attributes, removed = envelope.user_attributes, envelope.removed_user_attributes
+    if attributes or removed:
+        return update_of(attributes, removed, rules, found)
+    if envelope.event is None and not envelope.violations:
+        message = "user attributes, removals or an event are needed: without them there is nothing to send"
+        found.reject("EMPTY_ENVELOPE", "", message)
+    return {}
+
+
+def _events(
+    envelope: SentEnvelope, created_at: int, rules: ConnectionRules, found: Findings
+) -> tuple[tuple[Event, ...], Note | None]:
+    """The events that Intercom will get of the envelope's, or why it gets none; what cannot be sent is found."""
+    event = envelope.event
+    if isinstance(event, CustomEvent):
+        name = event_name_of(event.name, "custom_event.name", found)
+        metadata = (
+            custom_metadata(event.attributes, "custom_event.attributes", rules, found) if event.attributes else b""
+        )
+        return (Event(name, created_at, metadata),), None
+    before = len(found.adjustments)
+    if isinstance(event, CommerceEvent):
+        events, skip = commerce_events(event, created_at, rules, found)
+        skip = commerce_skip(envelope.source, rules) or skip
+    elif isinstance(event, SessionEnd):
+        events, skip = (session_event(event, created_at, rules, found),), session_skip(rules)
+    else:
+        type_shown = shown(event.type) if event else ""
+        message = f"Intercom takes custom events, commerce events and session ends, and none of type {type_shown}"
+        events, skip = (), Note("UNSUPPORTED_EVENT_TYPE", "other_event", message)
+    if skip is None:
+        return events, None
+    del found.adjustments[before:]  # of an event that is not sent
+    return (), skip
+
+
+def _not_taken(envelope: SentEnvelope, connection: str, skip: Note | None, found: Findings) -> Examined:
+    if found.violations:
+        return Examined(envelope.envelope_id, connection, Disposition.REJECTED, tuple(found.violations))
+    if skip is None:
+        skip = Note("NOTHING_LEFT", "user_attributes", "every attribute had to be left out: the adjustments say why")
+    return _skipped(envelope, connection, skip, found)
+
+
+def _unknown(envelope: SentEnvelope, name: str, field: str) -> Examined:
+    message = f'there is no connection {shown(name)}: name one of the settings, or none for "default"'
+    note = Note("UNKNOWN_CONNECTION", field, message)
+    return Examined(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (note,))
+
+
+def _skipped(envelope: SentEnvelope, connection: str, reason: Note, found: Findings | None = None) -> Examined:
+    adjustments, omitted = (tuple(found.adjustments), found.adjustments_omitted) if found else ((), 0)
+    return Examined(
+        envelope.envelope_id, connection, Disposition.SKIPPED, (reason,), adjustments, omitted, envelope.priority
+    )

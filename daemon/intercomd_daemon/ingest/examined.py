@@ -1,0 +1,61 @@
+"""What accepting says of an envelope: the findings as they are gathered, and the result.
+
+Which finding belongs to which rule it does not know.
+"""
+
+from enum import IntEnum
+
+import msgspec
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Note, Priority
+from intercomd_daemon.ingest.limits import NOTES_MAX
+
+
+class Disposition(IntEnum):
+    """Whether an envelope was taken; the numbers are the contract's."""
+
+    ACCEPTED = 1
+    DUPLICATE = 2
+    SKIPPED = 3
+    REJECTED = 4
+
+
+class Findings:
+    """Gathers what is wrong with an envelope and what was changed in it, each up to a maximum."""
+
+    __slots__ = ("adjustments", "adjustments_omitted", "violations")
+
+    def __init__(self, violations: tuple[Note, ...] = (), adjustments: tuple[Note, ...] = ()) -> None:
+        """Starts with what is known already."""
+        self.violations: list[Note] = list(violations)
+        self.adjustments: list[Note] = list(adjustments)
+        self.adjustments_omitted = 0
+
+    def reject(self, reason: str, field: str, message: str) -> None:
+        """The sender must change `field`; `message` has the limit and the remedy."""
+        if len(self.violations) < NOTES_MAX:
+            self.violations.append(Note(reason, field, message))
+
+    def adjust(self, reason: str, field: str, message: str) -> None:
+        """`field` was changed; `message` has the rule and what was made of it."""
+        if len(self.adjustments) < NOTES_MAX:
+            self.adjustments.append(Note(reason, field, message))
+        else:
+            self.adjustments_omitted += 1
+
+
+class Examined(msgspec.Struct, frozen=True, gc=False):
+    """What becomes of one envelope, as far as it and the settings tell."""
+
+    envelope_id: str
+    connection: str
+    """The one that it goes to: for data of development not the one that the sender named."""
+    disposition: Disposition
+    violations: tuple[Note, ...] = ()
+    """Why it is rejected or skipped; empty otherwise."""
+    adjustments: tuple[Note, ...] = ()
+    adjustments_omitted: int = 0
+    priority: Priority = Priority.NORMAL
+    recognised: bool = True
+    accepted: AcceptedEnvelope | None = None
+    """Set where the disposition is ACCEPTED."""

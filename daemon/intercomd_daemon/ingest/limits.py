@@ -1,0 +1,101 @@
+"""Every limit that accepting enforces, with its unit and its source, and what a connection's settings ask for.
+
+Numbers and settings only: how a limit is enforced stands where the thing is that it limits.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# Requests.
+ENVELOPES_MAX = 500
+"""In one request; ours: at 128 KiB each the bytes decide, at a usual 300 bytes a request is 150 KB and one commit."""
+REQUEST_BYTES_MAX = 4 * MIB
+"""Encoded; what gRPC lets a server receive by default in every language, so that senders know the number."""
+REQUEST_ID_BYTES_MAX = 128
+"""Ours: room for any UUID or trace id with a prefix."""
+RESPONSE_BYTES_MAX = MIB
+"""Ours: a quarter of what a gRPC client receives by default, so that an answer always arrives."""
+PREVIEW_BYTES_MAX = 3 * MIB
+"""Ours: the requests of a preview may be large; below the 4 MiB that a gRPC client receives by default."""
+STREAM_MESSAGES_AHEAD = 32
+"""Ours: messages of a stream read before their answers are written; enough to fill a commit."""
+STREAM_BYTES_AHEAD = 4 * MIB
+"""Ours: one request of the largest size."""
+
+# Envelopes.
+ENVELOPE_ID_BYTES_MAX = 128
+"""Ours: room for any UUID or trace id with a prefix; it is an index key on disk."""
+ENVELOPE_BYTES_MAX = 128 * KIB
+"""Encoded; the platform's inbound limits: "batch 128 KB"."""
+EXPANDED_BYTES_MAX = MIB
+"""Ours: all events that come of one envelope, as JSON; the spool keeps them as one row."""
+NOTES_MAX = 1000
+"""Ours: violations or adjustments listed of one envelope; the further adjustments are counted."""
+PRODUCTS_MAX = 100
+"""Products, or promotions, of one commerce event; ours: each becomes a call, and 100 are six seconds of a workspace's
+budget at 167 calls per 10 seconds."""
+
+# Who, when, what.
+CUSTOMER_ID_CHARACTERS_MAX = 255
+"""Code points; Intercom: "String (≤ 255 characters)", as for every text."""
+EMAIL_CHARACTERS_MAX = 254
+"""RFC 5321, 4.5.3.1.3: a path has 256 octets, two of them its angle brackets."""
+EVENT_NAME_CHARACTERS_MAX = 255
+"""Code points; as for every text."""
+ATTRIBUTE_NAME_CHARACTERS_MAX = 190
+"""Intercom: "Names at most 190 characters"."""
+VALUE_CHARACTERS_MAX = 255
+"""Code points; Intercom: "string (at most 255 characters)", of attributes and of metadata."""
+LIST_VALUES_MAX = 1000
+"""The platform's inbound limits: "lists 1,000"."""
+AMOUNT_DIGITS_MAX = 34
+"""IEEE 754 decimal128 holds 34 digits; no currency needs more."""
+CLOCK_SKEW_SECONDS = 60
+"""Ours: what the clocks of machines that synchronise at all may differ."""
+OLDEST_TIME = 946_684_800
+"""2000-01-01T00:00:00Z; ours: before it a time is a mistake, mostly 0 or a wrong unit."""
+
+# Seconds of their own.
+SHIFT_SECONDS_MAX = 300
+"""Ours: how far an event may move on before a wrong time is worse than a swallowed event."""
+SECONDS_REMEMBERED = 65_536
+"""Ours: the newest ones; more than an hour of a workspace's budget at 16.7 calls a second."""
+
+# Settings.
+EVENT_ATTRIBUTES_MAX = 5
+"""The integration's page: "5 attributes per event"; Intercom itself tracks the first 10 keys."""
+USER_ATTRIBUTES_MAX = 100
+"""The integration's page: "100 user attributes"."""
+
+
+class ConnectionRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What accepting must know of one connection; the defaults are the contract's."""
+
+    name: str
+    active: bool = True
+    development_connection: str = ""
+    """Where envelopes of development go; empty: they are skipped."""
+    session_end_name: str = "Session End"
+    """Empty: session ends are skipped."""
+    commerce: Literal["expanded", "summary", "off"] = "expanded"
+    commerce_from_web: bool = False
+    same_second: Literal["shift", "keep"] = "shift"
+    event_attributes_max: int = EVENT_ATTRIBUTES_MAX
+    user_attributes_max: int = USER_ATTRIBUTES_MAX
+    on_excess: Literal["trim", "reject"] = "trim"
+
+
+Rules = Mapping[str, ConnectionRules]
+"""The connections by their names."""
+
+
+class RequestLimits(msgspec.Struct, frozen=True):
+    """How large a request may be."""
+
+    envelopes_max: int = ENVELOPES_MAX
+    request_bytes_max: int = REQUEST_BYTES_MAX

@@ -1,0 +1,103 @@
+"""Names of attributes and events: what Intercom forbids in them is mended, and the names that mean something are known.
+
+Pure functions of the name alone; what an attribute's name is used for, it does not know.
+"""
+
+import re
+from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME
+from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, EVENT_NAME_CHARACTERS_MAX
+
+_NAMES_REMEMBERED = 4096
+"""Senders use few names, each many times; at 190 characters these are a few megabytes at most."""
+_SHOWN_CHARACTERS_MAX = 60
+
+
+class Meaning(IntEnum):
+    """What an attribute's name addresses."""
+
+    CUSTOM = 0
+    CONTACT_FIELD = 1
+    """A field of Intercom's own, a part of the name included."""
+    MOBILE = 2
+    """The phone, unless the sender names it plainly."""
+    IDENTITY = 3
+    """Who the user is, which is no attribute."""
+    NOTHING = 4
+    """No character is left of it."""
+
+
+class AttributeName(NamedTuple):
+    """A name as it may be sent."""
+
+    name: str
+    meaning: Meaning
+    renamed: bool
+    """Whether it had to be mended, which the sender is told."""
+
+
+# Intercom: "no `.` or `$` (nor NUL or ~`!@#%^&*'{}|\")"; other control characters are no names either.
+_FORBIDDEN_IN_ATTRIBUTES = re.compile(r"""[.$~`!@#%^&*'{}|\\"\x00-\x1f\x7f]""")
+# Intercom: "`.` and `$` become `-`"; control characters are no names either.
+_FORBIDDEN_IN_EVENTS = re.compile(r"[.$\x00-\x1f\x7f]")
+_IDENTITY = frozenset({"id", "email", "user_id", "external_id", "role"})
+# The platform's reserved names, "matched without regard to case, with or without `$`". Those that are not here (Age,
+# Gender, Address, City, State, Zip, Country) are custom attributes without their `$`, as any name is.
+_RESERVED = {
+    "firstname": (FIRST_NAME, Meaning.CONTACT_FIELD),
+    "lastname": (LAST_NAME, Meaning.CONTACT_FIELD),
+    "mobile": ("phone", Meaning.MOBILE),
+}
+
+
+def shown(name: str) -> str:
+    """A name for a person's eyes: quoted, cut, and nothing in it that a terminal would obey."""
+    return repr(name if len(name) <= _SHOWN_CHARACTERS_MAX else name[:_SHOWN_CHARACTERS_MAX] + "…")
+
+
+def mend_attribute_name(name: str) -> AttributeName:
+    """The name as Intercom takes it: trimmed, without leading `$`, forbidden characters as `-`, at most 190 long."""
+    bare = name.strip().lstrip("$").strip()
+    reserved = _RESERVED.get(bare.lower())
+    if reserved:
+        return AttributeName(*reserved, renamed=False)
+    mended = _FORBIDDEN_IN_ATTRIBUTES.sub("-", bare[:ATTRIBUTE_NAME_CHARACTERS_MAX]).strip()
+    if not mended:
+        meaning = Meaning.NOTHING
+    elif mended.lower() in _IDENTITY:
+        meaning = Meaning.IDENTITY
+    else:
+        meaning = Meaning.CONTACT_FIELD if mended in CONTACT_FIELDS else Meaning.CUSTOM
+    return AttributeName(mended, meaning, renamed=mended != name)
+
+
+recall_attribute_name = lru_cache(_NAMES_REMEMBERED)(mend_attribute_name)
+"""The same, remembered; for names of at most 190 characters, so that what is remembered is bounded."""
+
+
+def attribute_name(name: str) -> AttributeName:
+    """The name as Intercom takes it, remembered where it is not too long for that."""
+    return (recall_attribute_name if len(name) <= ATTRIBUTE_NAME_CHARACTERS_MAX else mend_attribute_name)(name)
+
+
+def date_name(name: str) -> str:
+    """The name of a time in an event's metadata: "date = key ending in _date"."""
+    if name.endswith("_date"):
+        return name
+    return name[: ATTRIBUTE_NAME_CHARACTERS_MAX - len("_date")] + "_date"
+
+
+def mend_event_name(name: str) -> str:
+    """The name as Intercom takes it: trimmed, with `-` for `.`, `$` and control characters, of any length."""
+    return _FORBIDDEN_IN_EVENTS.sub("-", name.strip())
+
+
+_recall_event_name = lru_cache(_NAMES_REMEMBERED)(mend_event_name)
+
+
+def event_name(name: str) -> str:
+    """The name as Intercom takes it, remembered where it is not too long for that."""
+    return (_recall_event_name if len(name) <= EVENT_NAME_CHARACTERS_MAX else mend_event_name)(name)

@@ -1,0 +1,146 @@
+"""IngestService on grpc.aio: decode, accept, reply.
+
+The deserializer is our own, so that bytes that are no request are answered as the caller's fault. Which envelopes are
+accepted, and as what, it does not know.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, NoReturn
+
+import grpc
+
+from intercomd.envelope_id import new_envelope_id
+from intercomd.v1.ingest_pb2 import (
+    DESCRIPTOR,
+    PreviewResponse,
+    PublishResponse,
+    PublishStreamResponse,
+)
+from intercomd_daemon.envelope import AcceptedEnvelope
+from intercomd_daemon.errors import NotNow, RequestRefused
+from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.answer import PreviewedRequest, preview_response, publish_response, stream_response
+from intercomd_daemon.ingest.decode import MakeId, decode_preview, decode_publish, decode_stream_publish
+from intercomd_daemon.ingest.examined import Examined
+from intercomd_daemon.ingest.limits import RequestLimits
+from intercomd_daemon.ingest.refusal import refusal_of
+from intercomd_daemon.ingest.sent import Request
+from intercomd_daemon.ingest.stream import Conversation, draining
+from intercomd_daemon.spool.base import Usage
+
+SERVICE: str = DESCRIPTOR.services_by_name["IngestService"].full_name
+
+Preview = Callable[[str, AcceptedEnvelope], Sequence[PreviewedRequest]]
+"""From a connection's name and an accepted envelope to the requests that it would become."""
+_Received = Request | RequestRefused
+_Context = grpc.aio.ServicerContext[Any, Any]
+_CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class IngestService:
+    """Answers Publish, PublishStream and Preview.
+
+    The server that it is added to must receive more than `request_bytes_max`, so that a request above it is answered
+    by the service, with the remedy.
+    """
+
+    def __init__(
+        self,
+        acceptor: Acceptor,
+        preview: Preview,
+        usage: Callable[[], Usage],
+        limits: RequestLimits,
+        clock: Callable[[], float],
+    ) -> None:
+        """`usage` costs nothing and is asked for each answer; the clock tells Unix seconds."""
+        self._acceptor = acceptor
+        self._preview = preview
+        self._usage = usage
+        self._limits = limits
+        self._clock = clock
+        self._draining = False
+        self._conversations: set[Conversation] = set()
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Lets the server answer calls of `intercomd.v1.IngestService`."""
+        handlers = {
+            "Publish": grpc.unary_unary_rpc_method_handler(
+                self._publish,
+                request_deserializer=self._deserializer(decode_publish),
+                response_serializer=PublishResponse.SerializeToString,
+            ),
+            "PublishStream": grpc.stream_stream_rpc_method_handler(
+                self._publish_stream,
+                request_deserializer=self._deserializer(decode_stream_publish),
+                response_serializer=PublishStreamResponse.SerializeToString,
+            ),
+            "Preview": grpc.unary_unary_rpc_method_handler(
+                self._answer_preview,
+                request_deserializer=self._deserializer(decode_preview),
+                response_serializer=PreviewResponse.SerializeToString,
+            ),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+
+    def drain(self) -> None:
+        """From now on refuses new requests; what has been read is still taken and answered."""
+        self._draining = True
+        for conversation in self._conversations:
+            conversation.drain()
+
+    def _deserializer(self, decode: Callable[[bytes, RequestLimits, MakeId], Request]) -> Callable[[bytes], _Received]:
+        def deserialize(data: bytes) -> _Received:
+            try:
+                return decode(data, self._limits, new_envelope_id)
+            except RequestRefused as refused:
+                return refused
+
+        return deserialize
+
+    def _welcome(self, received: _Received) -> Request:
+        if isinstance(received, RequestRefused):
+            raise received
+        if self._draining:
+            raise draining()
+        return received
+
+    async def _publish(self, received: _Received, context: _Context) -> PublishResponse:
+        try:
+            request = self._welcome(received)
+            if request.validate_only:
+                results = self._acceptor.look(request.envelopes)
+            else:
+                results = await self._acceptor.accept(request.envelopes)
+        except (RequestRefused, NotNow) as error:
+            await _refuse(error, context)
+        return publish_response(results, self._usage(), self._clock())
+
+    async def _publish_stream(self, received: AsyncIterator[_Received], context: _Context) -> None:
+        async def answer(request: Request, results: Sequence[Examined]) -> None:
+            await context.write(stream_response(request.sequence, results, self._usage(), self._clock()))
+
+        conversation = Conversation(self._acceptor, answer)
+        self._conversations.add(conversation)
+        try:
+            if self._draining:
+                raise draining()
+            await conversation.hold(received)
+        except (RequestRefused, NotNow) as error:
+            await _refuse(error, context)
+        finally:
+            self._conversations.discard(conversation)
+
+    async def _answer_preview(self, received: _Received, context: _Context) -> PreviewResponse:
+        try:
+            results = self._acceptor.look(self._welcome(received).envelopes)
+            return preview_response(
+                (result, self._preview(result.connection, result.accepted) if result.accepted else ())
+                for result in results
+            )
+        except (RequestRefused, NotNow) as error:
+            await _refuse(error, context)
+
+
+async def _refuse(error: RequestRefused | NotNow, context: _Context) -> NoReturn:
+    code, message, trailers = refusal_of(error)
+    await context.abort(_CODES[code], message, trailers)

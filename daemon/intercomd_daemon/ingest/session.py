@@ -1,0 +1,41 @@
+"""Session ends to the event that Intercom will get."""
+
+from intercomd_daemon.envelope import Event, Note
+from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.limits import ConnectionRules
+from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
+from intercomd_daemon.ingest.names import event_name
+from intercomd_daemon.ingest.sent import SessionEnd
+from intercomd_daemon.ingest.values import text
+
+_PATH = "session_end_event"
+_NANOSECONDS = 1_000_000_000
+# google.protobuf.Duration: "from -315,576,000,000 to +315,576,000,000 inclusive".
+_DURATION_SECONDS_MAX = 315_576_000_000
+
+
+def session_skip(rules: ConnectionRules) -> Note | None:
+    """Why a session's end is not for Intercom, however valid; None if it is."""
+    if rules.session_end_name:
+        return None
+    message = "session ends are switched off for the connection: a session_end_name takes them"
+    return Note("EVENT_TYPE_OFF", _PATH, message)
+
+
+def session_event(event: SessionEnd, created_at: int, rules: ConnectionRules, found: Findings) -> Event:
+    """The final event: how long the session was and which, then its own attributes."""
+    ours: Pairs = {}
+    if event.duration_nanoseconds is not None:
+        ours["session_duration_seconds"] = _seconds(event.duration_nanoseconds, found)
+    if event.session_id:
+        ours["session_id"] = text(event.session_id, f"{_PATH}.session_id", found)
+    own, _ = own_pairs(event.attributes, f"{_PATH}.attributes", found, len(event.attributes), trim=False)
+    return Event(event_name(rules.session_end_name), created_at, composed_metadata(ours, (own,), _PATH, rules, found))
+
+
+def _seconds(nanoseconds: int, found: Findings) -> int | float:
+    if not 0 <= nanoseconds <= _DURATION_SECONDS_MAX * _NANOSECONDS:
+        message = f"a session lasts from 0 to {_DURATION_SECONDS_MAX} s: send its length, or leave it out"
+        found.reject("INVALID_TIME", f"{_PATH}.duration", message)
+    whole, rest = divmod(nanoseconds, _NANOSECONDS)
+    return nanoseconds / _NANOSECONDS if rest else whole
