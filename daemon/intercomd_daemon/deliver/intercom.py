@@ -1,6 +1,7 @@
 """The session with Intercom: one request, one answer, no policy. What an answer means, it does not know."""
 
 import ssl
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
@@ -23,8 +24,12 @@ ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024
 class Token:
     """The access token: a value, or a file that is read again when it changes. Never shown."""
 
-    def __init__(self, value: str = "", path: str = "") -> None:
+    def __init__(self, value: str = "", path: str = "", read: Callable[[str], None] | None = None) -> None:
+        """`read` is told each value, so that logs can hide it."""
         self._value = value
+        self._read = read
+        if read is not None and value:
+            read(value)
         self._path = Path(path) if path else None
         self._seen = (0, 0)
 
@@ -38,6 +43,8 @@ class Token:
                 stat = self._path.stat()
                 if (stat.st_mtime_ns, stat.st_size) != self._seen:
                     self._value = self._path.read_text(encoding="utf-8").strip()
+                    if self._read is not None:
+                        self._read(self._value)
                     self._seen = (stat.st_mtime_ns, stat.st_size)
             except (OSError, UnicodeDecodeError):
                 return self._value

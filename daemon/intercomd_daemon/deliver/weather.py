@@ -8,6 +8,8 @@ from intercomd_daemon.deliver.backoff import delay_seconds
 # "Seen 5 times in a row over 3 lanes or more": then it is the connection's.
 FAILURES_MIN = 5
 LANES_MIN = 3
+# One call each half minute costs nothing, and a recovery is noticed soon.
+PROBE_SECONDS_MAX = 30.0
 
 
 class Weather:
@@ -27,12 +29,14 @@ class Weather:
         if len(self._lanes) < LANES_MIN:
             self._lanes.add(lane)
         if self.down:
+            if now < self.probe_at:
+                return False  # A call that left before: what it says is known.
             self._probes += 1
         elif self._failures < FAILURES_MIN or len(self._lanes) < LANES_MIN:
             return False
         became = not self.down
         self.down = True
-        self.probe_at = now + delay_seconds(self._probes + 1, jitter)
+        self.probe_at = now + min(PROBE_SECONDS_MAX, delay_seconds(self._probes + 1, jitter))
         return became
 
     def succeeded(self) -> bool:

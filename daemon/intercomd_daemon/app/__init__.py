@@ -1,0 +1,5 @@
+"""The one composition root."""
+
+from intercomd_daemon.app.daemon import Daemon
+
+__all__ = ["Daemon"]

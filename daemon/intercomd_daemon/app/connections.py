@@ -1,0 +1,107 @@
+"""The workers of all connections: built, run and stopped together, and asked how they stand."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from hashlib import blake2b
+
+from intercomd_daemon.app import wiring
+from intercomd_daemon.config import Settings
+from intercomd_daemon.deliver.gate import Observer
+from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.pace import Pace
+from intercomd_daemon.deliver.preview import preview
+from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
+from intercomd_daemon.envelope import AcceptedEnvelope
+from intercomd_daemon.spool.base import Spool
+
+
+class Connections:
+    """The connections as configured; the active ones have a worker each."""
+
+    def __init__(self, settings: Settings, hide: Callable[[str], None]) -> None:
+        """`hide` is told each access token, so that no log line ever holds one."""
+        self._settings = {name: wiring.delivering(connection) for name, connection in settings.connections.items()}
+        self._tokens = {
+            name: Token(connection.access_token.reveal(), connection.access_token_file, hide)
+            for name, connection in settings.connections.items()
+        }
+        self._workers: dict[str, Worker] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._start_time = time.time()
+
+    def log_key(self) -> bytes:
+        """A key that nobody else has and that stays while the tokens do: it hides the emails in the names of lanes."""
+        digest = blake2b(digest_size=32)
+        for name, token in sorted(self._tokens.items()):
+            digest.update(f"{name}\0{token.current()}\0".encode())
+        return digest.digest()
+
+    def start(self, spool: Spool, observer: Observer) -> list[asyncio.Task[None]]:
+        """Starts a worker for each active connection; each task lasts until `stop`, or ends with a fault of ours."""
+        paces: dict[tuple[str, str], Pace] = {}
+        paused = spool.paused()
+        for name, settings in self._settings.items():
+            if not settings.active:
+                continue
+            # "One budget per connection (connections of the same workspace share one)."
+            workspace = (settings.url, settings.app_id or name)
+            pace = paces.get(workspace)
+            if pace is None:
+                pace = Pace(settings.calls_per_window, settings.rate_share, time.monotonic())
+                paces[workspace] = pace
+            session = Intercom(settings, self._tokens[name], OPEN_MAX)
+            self._workers[name] = Worker(settings, spool, session, pace, observer, paused=name in paused)
+        self._tasks = [
+            asyncio.create_task(worker.run(), name=f"worker {name}") for name, worker in self._workers.items()
+        ]
+        return self._tasks
+
+    def stop(self) -> None:
+        """Has every worker make no further call."""
+        for worker in self._workers.values():
+            worker.stop()
+
+    def statuses(self) -> list[ConnectionStatus]:
+        """How each configured connection stands."""
+        return [self._workers[name].status() if name in self._workers else self._idle(name) for name in self._settings]
+
+    def moving(self) -> dict[str, bool]:
+        """Whether the worker of each active connection is alive."""
+        return {task.get_name(): not task.done() for task in self._tasks}
+
+    def pause(self, name: str, *, paused: bool) -> None:
+        """Stops calling for a connection, or lets it go on; one without a worker does not call anyway."""
+        if name in self._workers:
+            self._workers[name].pause(paused=paused)
+
+    def preview(self, name: str, envelope: AcceptedEnvelope) -> list[tuple[str, str, str]]:
+        """The (method, path, JSON body) of each call that an envelope would become."""
+        requests = preview(envelope, self._settings[name], time.time())
+        return [(request.method, request.path, request.body.decode()) for request in requests]
+
+    def _idle(self, name: str) -> ConnectionStatus:
+        """One without a worker: switched off, or not started yet."""
+        settings = self._settings[name]
+        standing = Standing.VERIFYING if settings.active else Standing.INACTIVE
+        return ConnectionStatus(
+            name=name,
+            standing=standing,
+            reason="the daemon is starting" if settings.active else "active = false in the settings",
+            since=self._start_time,
+            app_id=settings.app_id,
+            workspace_name="",
+            region=settings.region,
+            dry_run=settings.dry_run,
+            calls=0,
+            budget_limit=0,
+            budget_plan=0,
+            budget_remaining=0,
+            window_seconds=0.0,
+            window_ends=0.0,
+            lanes_open=0,
+            rows_read_ahead=0,
+            next_probe=0.0,
+            last_error="",
+        )

@@ -1,0 +1,116 @@
+"""The doors: the operations listeners, which open first and close last, and the ingest listener."""
+
+from collections.abc import Sequence
+
+import grpc
+from prometheus_client import CollectorRegistry
+
+from intercomd_daemon.errors import IntercomdError
+from intercomd_daemon.ingest.service import SERVICE as INGEST_SERVICE
+from intercomd_daemon.ingest.service import IngestService
+from intercomd_daemon.operations.daemon import Operated
+from intercomd_daemon.operations.health import Health, add_health_and_reflection
+from intercomd_daemon.operations.http import HttpListener, OperationsSettings, health_application, listen_http
+from intercomd_daemon.operations.service import SERVICE as OPERATIONS_SERVICE
+from intercomd_daemon.operations.service import OperationsService
+
+# gRPC refuses by itself what is larger than this many times the limit; up to there we answer, with the remedy.
+_RECEIVE_FACTOR = 4
+_OPTIONS = (
+    # Two daemons on one port would share its calls, and each would know half of each user's order.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class ListenerUnavailable(IntercomdError):
+    """An address cannot be listened on."""
+
+
+class GrpcListener:
+    """A gRPC server with health and reflection."""
+
+    def __init__(self, server: grpc.aio.Server, health: Health, addresses: tuple[str, ...]) -> None:
+        self._server = server
+        self.health = health
+        self.addresses = addresses
+
+    async def close(self, grace_seconds: float | None) -> None:
+        """Takes no new calls; open ones have so long to end."""
+        self.health.close()
+        await self._server.stop(grace_seconds)
+
+
+async def open_ingest(service: IngestService, addresses: Sequence[str], request_bytes_max: int) -> GrpcListener:
+    """Opens the door for senders; NOT_SERVING until its health is switched on."""
+    options = (*_OPTIONS, ("grpc.max_receive_message_length", _RECEIVE_FACTOR * request_bytes_max))
+    server = grpc.aio.server(options=options)
+    service.add_to(server)
+    return await _open(server, addresses, INGEST_SERVICE)
+
+
+class OperationsListeners:
+    """HTTP for probes and scrapers, gRPC for operators."""
+
+    def __init__(self, service: OperationsService, grpc_listener: GrpcListener, http: Sequence[HttpListener]) -> None:
+        self._service = service
+        self._grpc = grpc_listener
+        self._http = http
+
+    @property
+    def health(self) -> Health:
+        """What the gRPC listener says of itself."""
+        return self._grpc.health
+
+    @property
+    def grpc_address(self) -> str:
+        """Where operators call, the port as the system gave it."""
+        return self._grpc.addresses[0]
+
+    @property
+    def http_address(self) -> str:
+        """Where `/healthz`, `/readyz` and `/metrics` are, the port as the system gave it."""
+        return self._http[0].addresses[0]
+
+    async def close(self) -> None:
+        """Ends the watches, then the listeners."""
+        self._service.close()
+        await self._grpc.close(None)
+        for listener in self._http:
+            await listener.close()
+
+
+async def open_operations(
+    daemon: Operated, service: OperationsService, settings: OperationsSettings, registry: CollectorRegistry
+) -> OperationsListeners:
+    """Opens the listeners for operators and probes.
+
+    Raises:
+        ListenerUnavailable: an address cannot be had.
+    """
+    server = grpc.aio.server(options=_OPTIONS)
+    service.add_to(server)
+    grpc_listener = await _open(server, (settings.grpc_listen,), OPERATIONS_SERVICE)
+    http: list[HttpListener] = []
+    try:
+        for addresses in ((settings.listen,), settings.health_listen):
+            if addresses:
+                http.append(await listen_http(health_application(daemon, registry), addresses))
+    except OSError as error:
+        for listener in http:
+            await listener.close()
+        await grpc_listener.close(None)
+        raise ListenerUnavailable(f"cannot listen on {', '.join(addresses)}: {error}") from error
+    return OperationsListeners(service, grpc_listener, http)
+
+
+async def _open(server: grpc.aio.Server, addresses: Sequence[str], service: str) -> GrpcListener:
+    health = add_health_and_reflection(server, (service,))
+    bound = []
+    for address in addresses:
+        try:
+            port = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise ListenerUnavailable(f"cannot listen on {address}: is another daemon there?") from error
+        bound.append(address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}")
+    await server.start()
+    return GrpcListener(server, health, tuple(bound))

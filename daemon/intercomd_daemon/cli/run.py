@@ -1,0 +1,54 @@
+"""`intercomd run`: the daemon, until SIGTERM or SIGINT; a second one stops it at once."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import click
+
+from intercomd_daemon.cli.main import EXIT_CONFIGURATION, EXIT_FAILED
+from intercomd_daemon.errors import IntercomdError, SettingsInvalid
+
+
+@click.command("run")
+@click.option(
+    "--config", "path", type=click.Path(dir_okay=False), help="Settings in TOML; without it: environment and defaults."
+)
+def command(path: str | None) -> None:
+    """Run the daemon until it is told to stop (SIGTERM, or Ctrl-C).
+
+    It accepts envelopes over gRPC, keeps them on disk, and forwards them to Intercom. On SIGTERM it finishes what is
+    open and exits with 0; a second signal ends it at once, which loses nothing either.
+    """
+    from intercomd_daemon import config  # noqa: PLC0415 - loaded when it is called
+
+    try:
+        loaded = config.load(path, os.environ)
+    except SettingsInvalid as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(EXIT_CONFIGURATION)
+    sys.exit(asyncio.run(_run(loaded)))
+
+
+async def _run(loaded: object) -> int:
+    from intercomd_daemon.app import Daemon, wiring  # noqa: PLC0415
+    from intercomd_daemon.config import Loaded  # noqa: PLC0415
+    from intercomd_daemon.telemetry import logs  # noqa: PLC0415
+
+    if not isinstance(loaded, Loaded):
+        raise TypeError
+    told = logs.set_up(wiring.log(loaded.settings), sys.stderr)
+    for warning in loaded.warnings:
+        told.logger.warning("setting", warning=warning)
+    daemon = Daemon(loaded.settings, told)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop)
+    try:
+        await daemon.run()
+    except IntercomdError as error:
+        told.logger.error("ended", error=str(error))
+        return EXIT_FAILED
+    return 0

@@ -1,0 +1,223 @@
+"""The worker's whole way, from rows in a spool to calls that a sandbox has taken."""
+
+import asyncio
+from collections import defaultdict
+
+import pytest
+from delivering import TOKEN, delivering, envelope, event, row, settings_for
+
+from intercomd_daemon.deliver.intercom import Token
+from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.outcome import OutcomeType
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.spool.memory import MemorySpool
+
+
+@pytest.fixture
+async def sandbox():
+    async with Sandbox(SandboxSettings(rate_limit=0)) as running:
+        yield running
+        assert running.illegal_requests == []
+
+
+@pytest.fixture
+async def spool():
+    engine = MemorySpool()
+    yield engine
+    await engine.close()
+
+
+ATTRIBUTES = {f"attribute-{number}": number for number in range(10)}
+
+
+async def test_the_standard_job_takes_the_fewest_calls(sandbox, spool) -> None:
+    """1,000 events of 100 new users with ten equal attributes: 1,100 calls; the same users again: 1,000."""
+    async with delivering(spool, settings_for(sandbox)) as (_, notes):
+        for run in range(2):
+            await spool.append(
+                [
+                    row(envelope(f"{run}-{n}", f"u{n % 100}", ATTRIBUTES, event("opened", run * 5000 + n)))
+                    for n in range(1000)
+                ]
+            )
+            await notes.until(lambda n, run=run: len(n.outcomes) == 1000 * (run + 1))
+            assert notes.of_users() == 1100 + 1000 * run
+    assert len(sandbox.events) == 2000
+    assert {outcome.type for outcome in notes.outcomes} == {OutcomeType.DELIVERED}
+
+
+async def test_updates_that_wait_together_leave_together(sandbox, spool) -> None:
+    """1,000 updates of 100 users that wait together: at most 200 calls, and the last value stands."""
+    await spool.append([row(envelope(f"{n}", f"u{n % 100}", {"visits": n})) for n in range(1000)])
+    async with delivering(spool, settings_for(sandbox)) as (_, notes):
+        await notes.until(lambda n: len(n.outcomes) == 1000)
+    assert notes.of_users() <= 200
+    visits = {contact.external_id: contact.custom_attributes["visits"] for contact in sandbox.contacts}
+    assert visits == {f"u{n}": 900 + n for n in range(100)}
+
+
+async def test_an_event_of_an_unknown_user_arrives(sandbox, spool) -> None:
+    """By customer id and by email, with nothing said of the user beside it."""
+    await spool.append(
+        [row(envelope("a", "new", None, event("came"))), row(envelope("b", "", None, event("came"), email="b@x.org"))]
+    )
+    async with delivering(spool, settings_for(sandbox)) as (_, notes):
+        await notes.until(lambda n: len(n.outcomes) == 2)
+    assert {outcome.type for outcome in notes.outcomes} == {OutcomeType.DELIVERED}
+    assert len(sandbox.events) == 2
+
+
+async def test_each_users_events_arrive_in_order_through_faults(sandbox, spool) -> None:
+    """Errors, time-outs after the effect and cut answers reorder nothing and lose nothing."""
+    for fault in ("* 503 probability=0.1", "* cut-after probability=0.1", "* cut-before probability=0.1"):
+        sandbox.fault(fault)
+    rows = [row(envelope(f"{n}", f"u{n % 20}", {"n": n}, event("step", n))) for n in range(200)]
+    await spool.append(rows)
+    async with delivering(spool, settings_for(sandbox)) as (_, notes):
+        await notes.until(lambda n: len(n.outcomes) == 200, seconds=120)
+    assert {outcome.type for outcome in notes.outcomes} == {OutcomeType.DELIVERED}
+    arrived = defaultdict(list)
+    for tracked in sandbox.events:
+        arrived[tracked.external_id].append(tracked.created_at)
+    assert sum(map(len, arrived.values())) == 200
+    assert all(times == sorted(times) for times in arrived.values())
+
+
+async def test_an_outage_of_intercom_costs_nothing(sandbox, spool) -> None:
+    """While Intercom is away the connection is down, and goes on by itself when it is back."""
+    async with delivering(spool, settings_for(sandbox)) as (worker, notes):
+        await notes.until(lambda n: Standing.DELIVERING in n.standings)
+        await sandbox.stop()
+        await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came"))) for n in range(100)])
+        await notes.until(lambda n: Standing.DOWN in n.standings)
+        assert worker.status().standing is Standing.DOWN
+        await sandbox.start()
+        await notes.until(lambda n: len(n.outcomes) == 100)
+        assert worker.status().standing is Standing.DELIVERING
+    assert len(sandbox.events) == 100
+
+
+async def test_a_wrong_token_suspends_and_a_new_one_resumes(sandbox, spool, tmp_path) -> None:
+    """Nothing leaves before `GET /me` is answered; the file is read again at each probe."""
+    path = tmp_path / "token"
+    path.write_text("wrong")
+    await spool.append([row(envelope("a", "u", None, event("came")))])
+    async with delivering(spool, settings_for(sandbox), Token("", str(path))) as (worker, notes):
+        await notes.until(lambda n: Standing.SUSPENDED in n.standings)
+        assert worker.status().next_probe > 0
+        path.write_text(f"{TOKEN}\n")
+        await notes.until(lambda n: len(n.outcomes) == 1)
+    assert {call.path for call in sandbox.calls if call.status == 401} == {"/me"}
+
+
+async def test_a_token_of_another_workspace_sends_nothing(sandbox, spool) -> None:
+    await spool.append([row(envelope("a", "u", None, event("came")))])
+    async with delivering(spool, settings_for(sandbox, app_id="other")) as (worker, notes):
+        await notes.until(lambda n: Standing.SUSPENDED in n.standings)
+        assert "App ID sandbox" in worker.status().reason
+    assert {call.path for call in sandbox.calls} == {"/me"}
+
+
+async def test_a_token_revoked_in_between_keeps_everything(sandbox, spool) -> None:
+    """The connection is suspended at the first 401, and goes on with the very envelope."""
+    async with delivering(spool, settings_for(sandbox)) as (_, notes):
+        await notes.until(lambda n: Standing.DELIVERING in n.standings)
+        sandbox.workspace.set_access_token("another")
+        await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came"))) for n in range(5)])
+        await notes.until(lambda n: Standing.SUSPENDED in n.standings)
+        sandbox.workspace.set_access_token(TOKEN)
+        await notes.until(lambda n: len(n.outcomes) == 5)
+    assert len(sandbox.events) == 5
+
+
+async def test_a_paused_connection_waits_and_goes_on(sandbox, spool) -> None:
+    await spool.append([row(envelope("a", "u", None, event("came")))])
+    async with delivering(spool, settings_for(sandbox), paused=True) as (worker, notes):
+        await notes.until(lambda n: ("GET /me", 200) in n.calls)
+        assert worker.status().standing is Standing.PAUSED
+        assert notes.of_users() == 0
+        worker.pause(paused=False)
+        await notes.until(lambda n: len(n.outcomes) == 1)
+
+
+async def test_a_dry_run_decides_and_counts_and_changes_nothing(sandbox, spool) -> None:
+    await spool.append([row(envelope("a", "u", {"plan": "pro"}, event("came")))])
+    async with delivering(spool, settings_for(sandbox, dry_run=True)) as (worker, notes):
+        await notes.until(lambda n: len(n.outcomes) == 1)
+        assert worker.status().calls == 4
+    assert {call.method for call in sandbox.calls} == {"GET"}
+    assert [(o.type, o.reason) for o in notes.outcomes] == [(OutcomeType.SKIPPED, "DRY_RUN")]
+
+
+async def test_a_stuck_user_waits_alone(sandbox, spool) -> None:
+    """One user's calls fail again and again; the others do not notice, and the user's order holds afterwards."""
+    stuck = sandbox.workspace.add_contact(external_id="stuck")
+    fault = sandbox.fault(f"PUT /contacts/{stuck.id} 500 times=4")
+    await spool.append([row(envelope(f"s{n}", "stuck", {"n": n}, event("step", n))) for n in range(5)])
+    await spool.append([row(envelope(f"o{n}", f"u{n}", None, event("came"))) for n in range(300)])
+    async with delivering(spool, settings_for(sandbox)) as (_, notes):
+        await notes.until(lambda n: len(n.outcomes) == 305, seconds=120)
+    assert fault.hit == 4
+    steps = [tracked.created_at for tracked in sandbox.events if tracked.external_id == "stuck"]
+    assert len(steps) == 5
+    assert steps == sorted(steps)
+    last_other = max(o.sequence for o in notes.outcomes if o.customer_id != "stuck")
+    assert last_other < max(o.sequence for o in notes.outcomes if o.customer_id == "stuck")
+
+
+async def test_a_user_with_more_than_a_share_of_the_window_keeps_the_order(sandbox, spool) -> None:
+    """1,000 events of one user among 200 of others: set aside, fed in order, and nobody waits for them."""
+    await spool.append([row(envelope(f"b{n}", "busy", None, event("step", n))) for n in range(1000)])
+    await spool.append([row(envelope(f"o{n}", f"u{n}", None, event("came"))) for n in range(200)])
+    async with delivering(spool, settings_for(sandbox)) as (_, notes):
+        await notes.until(lambda n: len(n.outcomes) == 1200)
+    steps = [tracked.created_at for tracked in sandbox.events if tracked.external_id == "busy"]
+    assert len(steps) == 1000
+    assert steps == sorted(steps)
+    others = [o.sequence for o in notes.outcomes if o.customer_id != "busy"]
+    assert max(others) < max(o.sequence for o in notes.outcomes)
+
+
+async def test_bulk_leaves_only_when_nothing_normal_is_due(sandbox, spool) -> None:
+    await spool.append([row(envelope(f"b{n}", f"b{n}", None, event("bulk")), Priority.BULK) for n in range(200)])
+    await spool.append([row(envelope(f"n{n}", f"n{n}", None, event("normal"))) for n in range(200)])
+    async with delivering(spool, settings_for(sandbox)) as (_, notes):
+        await notes.until(lambda n: len(n.outcomes) == 400)
+    names = [tracked.name for tracked in sandbox.events]
+    last_normal = max(index for index, name in enumerate(names) if name == "normal")
+    # What was in flight when the first normal rows were read may be bulk; what is behind them is not.
+    assert names[:last_normal].count("bulk") <= 64
+
+
+async def test_stopping_finishes_what_is_in_flight_and_keeps_the_rest(sandbox, spool) -> None:
+    """What a stop leaves is delivered by the next worker, once."""
+    await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came"))) for n in range(500)])
+    async with delivering(spool, settings_for(sandbox)) as (_, first):
+        await first.until(lambda n: len(n.outcomes) >= 50)
+    before = len(first.outcomes)
+    assert before < 500
+    async with delivering(spool, settings_for(sandbox)) as (_, second):
+        await second.until(lambda n: len(n.outcomes) == 500 - before)
+    assert len(sandbox.events) == 500
+    assert sandbox.repeats == []
+
+
+async def test_connections_side_by_side_do_not_slow_each_other(sandbox) -> None:
+    """One connection hangs; the other one delivers."""
+    spool = MemorySpool(("sick", "well"))
+    async with Sandbox(SandboxSettings(rate_limit=0)) as other:
+        other.fault("POST /events hang")
+        sick, well = settings_for(other, name="sick"), settings_for(sandbox, name="well")
+        for name in ("sick", "well"):
+            rows = [row(envelope(f"{name}{n}", f"u{n}", None, event("came")), connection=name) for n in range(100)]
+            await spool.append(rows)
+        running = delivering(spool, sick)
+        _, hung = await running.__aenter__()
+        async with delivering(spool, well) as (_, notes):
+            await notes.until(lambda n: len(n.outcomes) == 100)
+        assert hung.outcomes == []
+        await other.stop()
+        await running.__aexit__(None, None, None)
+    await spool.close()
+    assert asyncio.current_task() is not None

@@ -1,0 +1,103 @@
+"""One connection's deliveries on a real spool, against a real sandbox, with everything that happened noted down."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from intercomd_daemon.deliver.exchange import Call
+from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.pace import Pace
+from intercomd_daemon.deliver.settings import ConnectionSettings
+from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.worker import Worker
+from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, Scalar, lane_of
+from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.sandbox import Sandbox
+from intercomd_daemon.spool.base import Incoming, Spool
+from intercomd_daemon.spool.record import pack
+
+TOKEN = "sandbox-token"
+NOON = 1_795_000_000
+
+
+class Notes:
+    """What a worker tells, and a way to wait until it has told enough."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.standings: list[Standing] = []
+        self.events: list[tuple[str, dict[str, object]]] = []
+        self.calls: Counter[tuple[str, int]] = Counter()
+        self._changed = asyncio.Event()
+
+    def ended(self, outcomes: Sequence[Outcome]) -> None:
+        self.outcomes += outcomes
+        self._changed.set()
+
+    def called(self, connection: str, call: Call, status: int, seconds: float) -> None:
+        assert connection
+        assert seconds >= 0
+        self.calls[str(call), status] += 1
+        self._changed.set()
+
+    def changed(self, connection: str, standing: Standing, reason: str) -> None:
+        assert connection
+        assert bool(reason) is (standing is not Standing.DELIVERING)
+        self.standings.append(standing)
+        self._changed.set()
+
+    def noted(self, connection: str, event: str, **details: object) -> None:
+        assert connection
+        self.events.append((event, details))
+        self._changed.set()
+
+    async def until(self, holds: Callable[["Notes"], bool], seconds: float = 60) -> None:
+        """Waits, woken by each note."""
+        async with asyncio.timeout(seconds):
+            while not holds(self):
+                self._changed.clear()
+                await self._changed.wait()
+
+    def of_users(self) -> int:
+        """Calls about contacts and events."""
+        return sum(count for (call, _), count in self.calls.items() if "/contacts" in call or "/events" in call)
+
+
+def envelope(
+    name: str,
+    customer_id: str = "u1",
+    update: dict[str, Scalar] | None = None,
+    *events: Event,
+    email: str = "",
+) -> AcceptedEnvelope:
+    return AcceptedEnvelope(name, customer_id, email, time.time(), update or {}, events, (), "", b"")
+
+
+def event(name: str, second: int = 0, metadata: bytes = b"") -> Event:
+    return Event(name, NOON + second, metadata)
+
+
+def row(what: AcceptedEnvelope, priority: Priority = Priority.NORMAL, connection: str = "default") -> Incoming:
+    return Incoming(connection, priority, lane_of(what.customer_id, what.email), what.envelope_id, pack(what))
+
+
+def settings_for(sandbox: Sandbox, **changes: object) -> ConnectionSettings:
+    return ConnectionSettings(**{"name": "default", "app_id": "sandbox", "base_url": sandbox.base_url, **changes})
+
+
+@asynccontextmanager
+async def delivering(
+    spool: Spool, settings: ConnectionSettings, token: Token | None = None, *, paused: bool = False
+) -> AsyncIterator[tuple[Worker, Notes]]:
+    """A worker that runs until the block ends, and then stops in order."""
+    notes = Notes()
+    pace = Pace(1_000_000, 1.0, time.monotonic())
+    worker = Worker(settings, spool, Intercom(settings, token or Token(TOKEN), 64), pace, notes, paused=paused)
+    running = asyncio.create_task(worker.run())
+    try:
+        yield worker, notes
+    finally:
+        worker.stop()
+        await running
