@@ -53,7 +53,7 @@ class House:
         return []
 
     def usage(self) -> Usage:
-        return self.opened[0].usage() if self.opened else Usage({}, 0, 0, "")
+        return self.opened[0].usage() if self.opened else Usage({}, 0, 1 << 20, "")
 
     def archive(self) -> Archive:
         if not self.opened:

@@ -9,7 +9,7 @@ from intercomd_daemon.deliver.status import ConnectionStatus, Standing
 from intercomd_daemon.envelope import AcceptedEnvelope, Note
 from intercomd_daemon.operations import encode
 from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType
-from intercomd_daemon.spool.base import LogUsage, Usage
+from intercomd_daemon.spool.base import LogUsage
 
 NOW = 1_700_000_100.0
 CONTACT = Effect(EffectKind.CONTACT, "", 0, OutcomeType.DELIVERED, "", 200, "req-1", 2)
@@ -129,14 +129,18 @@ def test_a_delivering_connection_shows_its_budget_and_no_trouble() -> None:
 
 def test_a_suspended_connection_says_why_since_when_and_when_it_probes() -> None:
     status = msgspec.structs.replace(
-        STATUS, standing=Standing.SUSPENDED, reason="UNAUTHORIZED", next_probe=NOW + 5, last_error="401 unauthorized"
+        STATUS,
+        standing=Standing.SUSPENDED,
+        reason="UNAUTHORIZED: put a valid token",
+        next_probe=NOW + 5,
+        last_error="401 unauthorized",
     )
     message = encode.connection_message(status, LogUsage(), NOW)
     assert message.state == operations_pb2.CONNECTION_STATE_SUSPENDED
     assert message.suspended_reason == "UNAUTHORIZED"
     assert message.suspended_since.seconds == 1_700_000_000
     assert message.next_probe_time.seconds == NOW + 5
-    assert message.last_error == "401 unauthorized"
+    assert message.last_error == "put a valid token; 401 unauthorized"
 
 
 @pytest.mark.parametrize(
@@ -166,32 +170,6 @@ def test_what_is_not_known_is_absent() -> None:
     message = encode.connection_message(unknown, LogUsage(), NOW)
     for field in ("budget", "oldest_age", "suspended_since", "next_probe_time"):
         assert not message.HasField(field), field
-
-
-def test_the_spool_counts_what_waits_everywhere_and_the_oldest_of_it() -> None:
-    connections = {
-        "a": LogUsage(normal=1, bulk=2, bytes=10, oldest_accept_time=NOW - 3),
-        "b": LogUsage(normal=4, bytes=20, oldest_accept_time=NOW - 7),
-        "c": LogUsage(dead_letters=1, bytes=5),
-    }
-    message = encode.spool_message(Usage(connections, 35, 70, ""), NOW)
-    assert (message.envelopes, message.bytes, message.fill_ratio) == (7, 35, 0.5)
-    assert message.oldest_age.ToMilliseconds() == 7000
-
-
-@pytest.mark.parametrize(
-    ("usage", "ratio"),
-    [
-        (Usage({}, 0, 0, ""), 0.0),
-        (Usage({}, 90, 70, ""), 1.0),
-        (Usage({}, 7, 70, "the disk has 1 MiB left"), 1.0),
-    ],
-    ids=["not open", "over the quota", "disk full"],
-)
-def test_a_spool_that_takes_nothing_is_full(usage: Usage, ratio: float) -> None:
-    message = encode.spool_message(usage, NOW)
-    assert message.fill_ratio == ratio
-    assert not message.HasField("oldest_age")
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_age() -> None:

@@ -54,7 +54,7 @@ class Operated(Observed, Protocol):
     """What the operations service asks, and the two things that it may change."""
 
     def usage(self) -> Usage:
-        """The spool's counters; all zero, and no connections, before it is open."""
+        """The spool's counters; nothing in use, and no connections, before it is open."""
         ...
 
     def archive(self) -> Archive:

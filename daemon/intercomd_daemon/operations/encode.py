@@ -8,11 +8,11 @@ from types import MappingProxyType
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from intercomd.v1 import envelope_pb2, identity_pb2, ingest_pb2, operations_pb2, outcome_pb2
+from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2, outcome_pb2
 from intercomd_daemon.deliver.status import ConnectionStatus, Standing
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.outcome import DeadLetter, Effect, Outcome
-from intercomd_daemon.spool.base import LogUsage, Usage
+from intercomd_daemon.spool.base import LogUsage
 
 _MICROS = 1_000_000
 
@@ -88,22 +88,10 @@ def dead_letter_message(letter: DeadLetter) -> outcome_pb2.DeadLetter:
     )
 
 
-def spool_message(usage: Usage, now: float) -> ingest_pb2.SpoolStatus:
-    """How full the spool is; a spool that refuses for another reason than its quota counts as full."""
-    connections = usage.connections.values()
-    accept_times = [connection.oldest_accept_time for connection in connections if connection.oldest_accept_time]
-    filled = min(1.0, usage.bytes / usage.bytes_max) if usage.bytes_max else 0.0
-    return ingest_pb2.SpoolStatus(
-        envelopes=sum(connection.normal + connection.bulk for connection in connections),
-        bytes=usage.bytes,
-        fill_ratio=1.0 if usage.full_reason else filled,
-        oldest_age=duration(now - min(accept_times)) if accept_times else None,
-    )
-
-
 def connection_message(status: ConnectionStatus, usage: LogUsage, now: float) -> operations_pb2.ConnectionStatus:
-    """A connection of the configuration."""
+    """A connection of the configuration; the reason of a suspension comes as `REASON: what to do`."""
     suspended = status.standing is Standing.SUSPENDED
+    reason, _, remedy = status.reason.partition(": ") if suspended else ("", "", "")
     probing = suspended or status.standing is Standing.DOWN
     message = _waiting(status.name, usage, now)
     message.MergeFrom(
@@ -115,8 +103,8 @@ def connection_message(status: ConnectionStatus, usage: LogUsage, now: float) ->
             dry_run=status.dry_run,
             budget=_budget(status) if status.budget_limit else None,
             calls_made=status.calls,
-            last_error=status.last_error,
-            suspended_reason=status.reason if suspended else "",
+            last_error="; ".join(text for text in (remedy, status.last_error) if text),
+            suspended_reason=reason,
             suspended_since=timestamp(status.since) if suspended else None,
             next_probe_time=timestamp(status.next_probe) if probing else None,
         )

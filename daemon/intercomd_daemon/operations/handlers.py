@@ -5,6 +5,7 @@ does not know.
 """
 
 from collections.abc import Awaitable, Callable
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -16,6 +17,8 @@ from intercomd_daemon.operations.refusal import refusal_of
 
 Request = TypeVar("Request", bound=Message)
 Context = ServicerContext[Any, Any]
+
+_CODES = MappingProxyType({code.value[0]: code for code in grpc.StatusCode})
 
 
 def unary(
@@ -48,7 +51,7 @@ def streaming(
 
 async def _refuse(context: Context, error: IntercomdError) -> NoReturn:
     refusal = refusal_of(error)
-    await context.abort(refusal.code, refusal.message, refusal.trailers)
+    await context.abort(_CODES[refusal.code], refusal.message, refusal.trailers)
 
 
 def _decoded(request: Request | DecodeError) -> Request:

@@ -12,6 +12,7 @@ from grpc.aio import Server, ServicerContext
 
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.ingest.answer import spool_status
 from intercomd_daemon.operations import encode
 from intercomd_daemon.operations.daemon import OnEnded, Operated
 from intercomd_daemon.operations.filters import dead_letter_filter, outcome_filter
@@ -79,7 +80,7 @@ class OperationsService:
             version=self._version,
             state=messages.DaemonState.ValueType(self._daemon.state()),
             start_time=encode.timestamp(self._start_time),
-            spool=encode.spool_message(usage, now),
+            spool=spool_status(usage, now),
             connections=sorted(connections, key=lambda connection: connection.name),
         )
 
