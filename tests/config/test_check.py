@@ -106,8 +106,10 @@ def test_attributes_beyond_what_intercom_tracks_are_odd() -> None:
         (
             {"ingest": Ingest(listen=("unix:/a", "unix:/a"))},
             [
-                ("ingest.listen (default): unix:/a is taken by unix:/a of ingest.listen; "
-                "give each listener an address of its own")
+                (
+                    "ingest.listen (default): unix:/a is taken by unix:/a of ingest.listen; "
+                    "give each listener an address of its own"
+                )
             ],
         ),
         (
@@ -124,3 +126,12 @@ def test_attributes_beyond_what_intercom_tracks_are_odd() -> None:
 )
 def test_no_two_listeners_have_one_address(sections: dict[str, object], problems: list[str]) -> None:
     assert found(WELL, **sections).problems == problems
+
+
+def test_a_token_that_leaves_the_host_in_the_clear_is_odd() -> None:
+    def told(url: str) -> list[str]:
+        return found(Connection(name="a", app_id="abc", access_token_file="/t", base_url=url)).warnings
+
+    assert [warning for warning in told("http://10.0.0.1:80") if "in the clear" in warning]
+    assert not told("http://[::1]:80")
+    assert not told("https://proxy")

@@ -248,3 +248,20 @@ async def test_every_method_of_the_contract_is_served(channel: grpc.aio.Channel)
 async def test_a_closed_spool_is_a_reason_to_come_back(stub: Stub, spool: MemorySpool) -> None:
     await spool.close()
     await _refused(stub.ListOutcomes(messages.ListOutcomesRequest()), grpc.StatusCode.UNAVAILABLE, RetryInfo())
+
+
+async def test_an_envelope_that_waits_is_found_by_its_id_until_it_has_ended(stub: Stub, end: End, wait: Wait) -> None:
+    await wait("w-1", accept_time=NOW_SECONDS - 30.0)
+    await end("d-1")
+    found = await stub.GetWaitingEnvelope(messages.GetWaitingEnvelopeRequest(envelope_id="w-1"))
+    assert found.waiting
+    assert found.envelope.envelope_id == "w-1"
+    assert found.accept_time.seconds == NOW_SECONDS - 30
+    ended = await stub.GetWaitingEnvelope(messages.GetWaitingEnvelopeRequest(envelope_id="d-1"))
+    assert ended == messages.GetWaitingEnvelopeResponse(waiting=False)
+
+
+@pytest.mark.parametrize("envelope_id", ["", "x" * 129])
+async def test_only_an_id_finds_an_envelope(stub: Stub, envelope_id: str) -> None:
+    request = messages.GetWaitingEnvelopeRequest(envelope_id=envelope_id)
+    await _refused(stub.GetWaitingEnvelope(request), grpc.StatusCode.INVALID_ARGUMENT, BadRequest())

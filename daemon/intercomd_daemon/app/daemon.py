@@ -166,12 +166,12 @@ class Daemon:
         return await open_spool(settings, on_wait=lambda who: self._logger.warning("spool_locked", by=who))
 
     async def _close(self) -> None:
-        """Last the spool, with its last commit; operators and probes are answered until then."""
+        """Operators and watchers, after the last outcome; and last the spool, with its last commit."""
+        if self._operations is not None:
+            await self._operations.close()
         if self._spool is not None:
             spool, self._spool = self._spool, None
             await spool.close()
-        if self._operations is not None:
-            await self._operations.close()
         self._logger.info("stopped")
 
     def state(self) -> State:

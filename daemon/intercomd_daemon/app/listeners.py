@@ -16,6 +16,8 @@ from intercomd_daemon.operations.service import OperationsService
 
 # gRPC refuses by itself what is larger than this many times the limit; up to there we answer, with the remedy.
 _RECEIVE_FACTOR = 4
+# For watchers to read the last outcomes.
+_CLOSE_SECONDS = 1.0
 _OPTIONS = (
     # Two daemons on one port would share its calls, and each would know half of each user's order.
     ("grpc.so_reuseport", 0),
@@ -74,7 +76,7 @@ class OperationsListeners:
     async def close(self) -> None:
         """Ends the watches, then the listeners."""
         self._service.close()
-        await self._grpc.close(None)
+        await self._grpc.close(_CLOSE_SECONDS)
         for listener in self._http:
             await listener.close()
 

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from intercomd_daemon.config.environment import variable
 from intercomd_daemon.config.given import CONNECTIONS, Findings
-from intercomd_daemon.config.places import overlap
+from intercomd_daemon.config.places import in_the_clear, overlap
 from intercomd_daemon.config.schema import nearest
 from intercomd_daemon.config.settings import Connection, Settings
 
@@ -70,6 +70,10 @@ def _check_connection(
         advice = f"did you mean {near}?" if near else f"write [{CONNECTIONS}.{other}], or leave this empty"
         key = prefix + "development_connection"
         findings.problem(key, origins[key], f"{other} is no configured connection; {advice}")
+    if in_the_clear(connection.base_url):
+        key = prefix + "base_url"
+        message = "calls to it carry the access token in the clear; write https:// unless it stands in for Intercom"
+        findings.warn(key, origins[key], message)
     if connection.limits.event_attributes_max > _EVENT_ATTRIBUTES_TRACKED:
         key = prefix + "limits.event_attributes_max"
         message = f"Intercom tracks the first {_EVENT_ATTRIBUTES_TRACKED} and ignores the rest without an error"

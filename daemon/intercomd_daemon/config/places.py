@@ -87,7 +87,7 @@ def spool_url() -> Kind:
 
 
 def base_url() -> Kind:
-    """Where Intercom is: https, or http to this very host; empty: the region decides."""
+    """Where Intercom is, or what stands in for it; empty: the region decides."""
 
     def read(raw: object) -> str:
         if raw == "":
@@ -97,14 +97,17 @@ def base_url() -> Kind:
             raise ValueError(f'{shown(raw)} is not a url; write "https://host", such as "https://api.eu.intercom.io"')
         if url.username is not None or url.query or url.fragment:
             raise ValueError('this url has more than a host and a path; write "https://host" without user, ? or #')
-        if url.scheme == "http" and not _LOOPBACK.fullmatch(url.hostname):
-            raise ValueError(
-                f"{shown(raw)} would send the access token in the clear; write https:// "
-                "(http:// is for this very host: 127.0.0.1, [::1], localhost)"
-            )
+        if url.scheme == "http" and url.hostname.endswith("intercom.io"):
+            raise ValueError(f"{shown(raw)} would send the access token in the clear; write https://")
         return url.geturl().rstrip("/")
 
     return Kind(read)
+
+
+def in_the_clear(url: str) -> bool:
+    """Whether calls to this `base_url` leave the host unencrypted, the access token with them."""
+    split = urlsplit(url)
+    return split.scheme == "http" and not _LOOPBACK.fullmatch(split.hostname or "")
 
 
 def _split(raw: object) -> SplitResult | None:

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
-from google.rpc.code_pb2 import INVALID_ARGUMENT, UNAVAILABLE  # type: ignore[import-untyped]  # no types are shipped
-from google.rpc.error_details_pb2 import BadRequest, RetryInfo  # type: ignore[import-untyped]  # no types are shipped
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # no types are shipped
+from google.rpc.code_pb2 import INVALID_ARGUMENT, UNAVAILABLE
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+from google.rpc.status_pb2 import Status
 
 from intercomd_daemon.errors import NotNow, RequestRefused
 

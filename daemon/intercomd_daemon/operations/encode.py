@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2, outcome_pb2
 from intercomd_daemon.deliver.status import ConnectionStatus, Standing
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import AcceptedEnvelope, Note
 from intercomd_daemon.outcome import DeadLetter, Effect, Outcome
 from intercomd_daemon.spool.base import LogUsage
 
@@ -85,6 +85,16 @@ def dead_letter_message(letter: DeadLetter) -> outcome_pb2.DeadLetter:
         envelope=envelope_pb2.Envelope.FromString(letter.envelope.source),
         outcome=outcome_message(letter.outcome),
         answer_body=letter.answer_body,
+    )
+
+
+def waiting_message(waiting: AcceptedEnvelope | None) -> operations_pb2.GetWaitingEnvelopeResponse:
+    """An envelope that waits, with the sender's envelope as it came."""
+    if waiting is None:
+        return operations_pb2.GetWaitingEnvelopeResponse(waiting=False)
+    envelope = envelope_pb2.Envelope.FromString(waiting.source)
+    return operations_pb2.GetWaitingEnvelopeResponse(
+        waiting=True, envelope=envelope, accept_time=timestamp(waiting.accept_time)
     )
 
 

@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import operations_pb2
 from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.ingest.limits import ENVELOPE_ID_BYTES_MAX
 from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
 
 IDS_MAX = 1000
@@ -54,6 +55,17 @@ def dead_letter_filter(message: operations_pb2.DeadLetterFilter) -> DeadLetterFi
         accept_time_from=accepted_from,
         accept_time_to=accepted_to,
     )
+
+
+def envelope_id_of(text: str) -> str:
+    """The id of one envelope that is meant.
+
+    Raises:
+        RequestRefused: it is none.
+    """
+    if not text or len(text.encode()) > ENVELOPE_ID_BYTES_MAX:
+        raise RequestRefused("envelope_id", f"is the id of one envelope, of 1 to {ENVELOPE_ID_BYTES_MAX} bytes")
+    return text
 
 
 def _identity(name: str, text: str) -> str:

@@ -7,9 +7,9 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
 # The package brings stubs, but no py.typed.
-from google.rpc.code_pb2 import FAILED_PRECONDITION, NOT_FOUND, RESOURCE_EXHAUSTED  # type: ignore[import-untyped]
-from google.rpc.error_details_pb2 import ErrorInfo, QuotaFailure  # type: ignore[import-untyped]
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from google.rpc.code_pb2 import FAILED_PRECONDITION, NOT_FOUND, RESOURCE_EXHAUSTED
+from google.rpc.error_details_pb2 import ErrorInfo, QuotaFailure
+from google.rpc.status_pb2 import Status
 
 from intercomd_daemon.errors import IntercomdError, NotNow, RequestRefused
 from intercomd_daemon.ingest import refusal as ingest_refusal

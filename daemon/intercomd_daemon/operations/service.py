@@ -15,7 +15,7 @@ from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.answer import spool_status
 from intercomd_daemon.operations import encode
 from intercomd_daemon.operations.daemon import OnEnded, Operated
-from intercomd_daemon.operations.filters import dead_letter_filter, outcome_filter
+from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter
 from intercomd_daemon.operations.handlers import streaming, unary
 from intercomd_daemon.operations.listing import Bounds, fill_page
 from intercomd_daemon.operations.page import page_size_of, place_of, token_of
@@ -50,6 +50,7 @@ class OperationsService:
             "GetStatus": unary(self.get_status, messages.GetStatusRequest),
             "WatchOutcomes": streaming(self.watch_outcomes, messages.WatchOutcomesRequest),
             "ListOutcomes": unary(self.list_outcomes, messages.ListOutcomesRequest),
+            "GetWaitingEnvelope": unary(self.get_waiting_envelope, messages.GetWaitingEnvelopeRequest),
             "ListDeadLetters": unary(self.list_dead_letters, messages.ListDeadLettersRequest),
             "ReplayDeadLetters": unary(self.replay_dead_letters, messages.ReplayDeadLettersRequest),
             "DiscardDeadLetters": unary(self.discard_dead_letters, messages.DiscardDeadLettersRequest),
@@ -97,6 +98,14 @@ class OperationsService:
         read = partial(self._daemon.archive().outcomes, wanted)
         page, place = await fill_page(read, encode.outcome_message, lambda outcome: outcome.sequence, place, bounds)
         return messages.ListOutcomesResponse(outcomes=page, next_page_token=token_of(wanted, place))
+
+    async def get_waiting_envelope(
+        self, request: messages.GetWaitingEnvelopeRequest
+    ) -> messages.GetWaitingEnvelopeResponse:
+        """An accepted envelope that has not ended."""
+        name = self._configured(request.connection)
+        waiting = await self._daemon.archive().waiting(name, envelope_id_of(request.envelope_id))
+        return encode.waiting_message(waiting)
 
     async def list_dead_letters(self, request: messages.ListDeadLettersRequest) -> messages.ListDeadLettersResponse:
         """Dead letters, oldest first, and how many there are of them."""

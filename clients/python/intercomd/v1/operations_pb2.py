@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from intercomd.v1 import envelope_pb2 as intercomd_dot_v1_dot_envelope__pb2
 from intercomd.v1 import ingest_pb2 as intercomd_dot_v1_dot_ingest__pb2
 from intercomd.v1 import outcome_pb2 as intercomd_dot_v1_dot_outcome__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dintercomd/v1/operations.proto\x12\x0cintercomd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19intercomd/v1/ingest.proto\x1a\x1aintercomd/v1/outcome.proto\"\x12\n\x10GetStatusRequest\"\xdd\x01\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.intercomd.v1.DaemonState\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05spool\x18\x04 \x01(\x0b\x32\x19.intercomd.v1.SpoolStatus\x12\x33\n\x0b\x63onnections\x18\x05 \x03(\x0b\x32\x1e.intercomd.v1.ConnectionStatus\"\xf2\x03\n\x10\x43onnectionStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x61pp_id\x18\x02 \x01(\t\x12\x16\n\x0eworkspace_name\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12,\n\x05state\x18\x05 \x01(\x0e\x32\x1d.intercomd.v1.ConnectionState\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\x12\x16\n\x0ewaiting_normal\x18\x07 \x01(\x03\x12\x14\n\x0cwaiting_bulk\x18\x08 \x01(\x03\x12\x14\n\x0cparked_lanes\x18\t \x01(\x03\x12-\n\noldest_age\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x0b \x01(\x03\x12$\n\x06\x62udget\x18\x0c \x01(\x0b\x32\x14.intercomd.v1.Budget\x12\x12\n\ncalls_made\x18\r \x01(\x03\x12\x12\n\nlast_error\x18\x0e \x01(\t\x12\x18\n\x10suspended_reason\x18\x0f \x01(\t\x12\x33\n\x0fsuspended_since\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fnext_probe_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x01\n\x06\x42udget\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x11\n\tremaining\x18\x02 \x01(\x05\x12.\n\nreset_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04plan\x18\x04 \x01(\x05\x12)\n\x06window\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"s\n\x14WatchOutcomesRequest\x12+\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1b.intercomd.v1.OutcomeFilter\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"a\n\x15WatchOutcomesResponse\x12(\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.intercomd.v1.OutcomeH\x00\x12\x16\n\x0cmissed_count\x18\x02 \x01(\x03H\x00\x42\x06\n\x04kind\"\x86\x01\n\rOutcomeFilter\x12\x12\n\nconnection\x18\x01 \x01(\t\x12(\n\x05types\x18\x02 \x03(\x0e\x32\x19.intercomd.v1.OutcomeType\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\r\n\x05\x65mail\x18\x04 \x01(\t\x12\x13\n\x0b\x65nvelope_id\x18\x05 \x01(\t\"i\n\x13ListOutcomesRequest\x12+\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1b.intercomd.v1.OutcomeFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x14ListOutcomesResponse\x12\'\n\x08outcomes\x18\x01 \x03(\x0b\x32\x15.intercomd.v1.Outcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf3\x01\n\x10\x44\x65\x61\x64LetterFilter\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x17\n\x0f\x64\x65\x61\x64_letter_ids\x18\x02 \x03(\t\x12\x14\n\x0c\x65nvelope_ids\x18\x03 \x03(\t\x12\x13\n\x0b\x63ustomer_id\x18\x04 \x01(\t\x12\r\n\x05\x65mail\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x34\n\x10\x61\x63\x63\x65pt_time_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x61\x63\x63\x65pt_time_to\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x16ListDeadLettersRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.intercomd.v1.DeadLetterFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"w\n\x17ListDeadLettersResponse\x12.\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x18.intercomd.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0btotal_count\x18\x03 \x01(\x03\"b\n\x18ReplayDeadLettersRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.intercomd.v1.DeadLetterFilter\x12\x16\n\x0e\x65xpected_count\x18\x02 \x01(\x03\"*\n\x19ReplayDeadLettersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"c\n\x19\x44iscardDeadLettersRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.intercomd.v1.DeadLetterFilter\x12\x16\n\x0e\x65xpected_count\x18\x02 \x01(\x03\"+\n\x1a\x44iscardDeadLettersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\",\n\x16PauseConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\"M\n\x17PauseConnectionResponse\x12\x32\n\nconnection\x18\x01 \x01(\x0b\x32\x1e.intercomd.v1.ConnectionStatus\"-\n\x17ResumeConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\"N\n\x18ResumeConnectionResponse\x12\x32\n\nconnection\x18\x01 \x01(\x0b\x32\x1e.intercomd.v1.ConnectionStatus*{\n\x0b\x44\x61\x65monState\x12\x1c\n\x18\x44\x41\x45MON_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x41\x45MON_STATE_STARTING\x10\x01\x12\x18\n\x14\x44\x41\x45MON_STATE_SERVING\x10\x02\x12\x19\n\x15\x44\x41\x45MON_STATE_DRAINING\x10\x03*\x8e\x02\n\x0f\x43onnectionState\x12 \n\x1c\x43ONNECTION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43ONNECTION_STATE_VERIFYING\x10\x01\x12\x1f\n\x1b\x43ONNECTION_STATE_DELIVERING\x10\x02\x12\x1b\n\x17\x43ONNECTION_STATE_PAUSED\x10\x03\x12\x1e\n\x1a\x43ONNECTION_STATE_SUSPENDED\x10\x04\x12\x19\n\x15\x43ONNECTION_STATE_DOWN\x10\x05\x12\x1d\n\x19\x43ONNECTION_STATE_INACTIVE\x10\x06\x12!\n\x1d\x43ONNECTION_STATE_UNCONFIGURED\x10\x07\x32\x86\x06\n\x11OperationsService\x12L\n\tGetStatus\x12\x1e.intercomd.v1.GetStatusRequest\x1a\x1f.intercomd.v1.GetStatusResponse\x12Z\n\rWatchOutcomes\x12\".intercomd.v1.WatchOutcomesRequest\x1a#.intercomd.v1.WatchOutcomesResponse0\x01\x12U\n\x0cListOutcomes\x12!.intercomd.v1.ListOutcomesRequest\x1a\".intercomd.v1.ListOutcomesResponse\x12^\n\x0fListDeadLetters\x12$.intercomd.v1.ListDeadLettersRequest\x1a%.intercomd.v1.ListDeadLettersResponse\x12\x64\n\x11ReplayDeadLetters\x12&.intercomd.v1.ReplayDeadLettersRequest\x1a\'.intercomd.v1.ReplayDeadLettersResponse\x12g\n\x12\x44iscardDeadLetters\x12\'.intercomd.v1.DiscardDeadLettersRequest\x1a(.intercomd.v1.DiscardDeadLettersResponse\x12^\n\x0fPauseConnection\x12$.intercomd.v1.PauseConnectionRequest\x1a%.intercomd.v1.PauseConnectionResponse\x12\x61\n\x10ResumeConnection\x12%.intercomd.v1.ResumeConnectionRequest\x1a&.intercomd.v1.ResumeConnectionResponseBm\n\x16io.github.intercomd.v1P\x01ZBgithub.com/intercomd/intercomd/clients/go/intercomd/v1;intercomdv1\xaa\x02\x0cIntercomd.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dintercomd/v1/operations.proto\x12\x0cintercomd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bintercomd/v1/envelope.proto\x1a\x19intercomd/v1/ingest.proto\x1a\x1aintercomd/v1/outcome.proto\"\x12\n\x10GetStatusRequest\"\xdd\x01\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.intercomd.v1.DaemonState\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05spool\x18\x04 \x01(\x0b\x32\x19.intercomd.v1.SpoolStatus\x12\x33\n\x0b\x63onnections\x18\x05 \x03(\x0b\x32\x1e.intercomd.v1.ConnectionStatus\"\xf2\x03\n\x10\x43onnectionStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x61pp_id\x18\x02 \x01(\t\x12\x16\n\x0eworkspace_name\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12,\n\x05state\x18\x05 \x01(\x0e\x32\x1d.intercomd.v1.ConnectionState\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\x12\x16\n\x0ewaiting_normal\x18\x07 \x01(\x03\x12\x14\n\x0cwaiting_bulk\x18\x08 \x01(\x03\x12\x14\n\x0cparked_lanes\x18\t \x01(\x03\x12-\n\noldest_age\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x0b \x01(\x03\x12$\n\x06\x62udget\x18\x0c \x01(\x0b\x32\x14.intercomd.v1.Budget\x12\x12\n\ncalls_made\x18\r \x01(\x03\x12\x12\n\nlast_error\x18\x0e \x01(\t\x12\x18\n\x10suspended_reason\x18\x0f \x01(\t\x12\x33\n\x0fsuspended_since\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fnext_probe_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x01\n\x06\x42udget\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x11\n\tremaining\x18\x02 \x01(\x05\x12.\n\nreset_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04plan\x18\x04 \x01(\x05\x12)\n\x06window\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"s\n\x14WatchOutcomesRequest\x12+\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1b.intercomd.v1.OutcomeFilter\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"a\n\x15WatchOutcomesResponse\x12(\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.intercomd.v1.OutcomeH\x00\x12\x16\n\x0cmissed_count\x18\x02 \x01(\x03H\x00\x42\x06\n\x04kind\"\x86\x01\n\rOutcomeFilter\x12\x12\n\nconnection\x18\x01 \x01(\t\x12(\n\x05types\x18\x02 \x03(\x0e\x32\x19.intercomd.v1.OutcomeType\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\r\n\x05\x65mail\x18\x04 \x01(\t\x12\x13\n\x0b\x65nvelope_id\x18\x05 \x01(\t\"i\n\x13ListOutcomesRequest\x12+\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1b.intercomd.v1.OutcomeFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x14ListOutcomesResponse\x12\'\n\x08outcomes\x18\x01 \x03(\x0b\x32\x15.intercomd.v1.Outcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf3\x01\n\x10\x44\x65\x61\x64LetterFilter\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x17\n\x0f\x64\x65\x61\x64_letter_ids\x18\x02 \x03(\t\x12\x14\n\x0c\x65nvelope_ids\x18\x03 \x03(\t\x12\x13\n\x0b\x63ustomer_id\x18\x04 \x01(\t\x12\r\n\x05\x65mail\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x34\n\x10\x61\x63\x63\x65pt_time_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x61\x63\x63\x65pt_time_to\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"D\n\x19GetWaitingEnvelopeRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvelope_id\x18\x02 \x01(\t\"\x88\x01\n\x1aGetWaitingEnvelopeResponse\x12\x0f\n\x07waiting\x18\x01 \x01(\x08\x12(\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x16.intercomd.v1.Envelope\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x16ListDeadLettersRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.intercomd.v1.DeadLetterFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"w\n\x17ListDeadLettersResponse\x12.\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x18.intercomd.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0btotal_count\x18\x03 \x01(\x03\"b\n\x18ReplayDeadLettersRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.intercomd.v1.DeadLetterFilter\x12\x16\n\x0e\x65xpected_count\x18\x02 \x01(\x03\"*\n\x19ReplayDeadLettersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"c\n\x19\x44iscardDeadLettersRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.intercomd.v1.DeadLetterFilter\x12\x16\n\x0e\x65xpected_count\x18\x02 \x01(\x03\"+\n\x1a\x44iscardDeadLettersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\",\n\x16PauseConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\"M\n\x17PauseConnectionResponse\x12\x32\n\nconnection\x18\x01 \x01(\x0b\x32\x1e.intercomd.v1.ConnectionStatus\"-\n\x17ResumeConnectionRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\"N\n\x18ResumeConnectionResponse\x12\x32\n\nconnection\x18\x01 \x01(\x0b\x32\x1e.intercomd.v1.ConnectionStatus*{\n\x0b\x44\x61\x65monState\x12\x1c\n\x18\x44\x41\x45MON_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x41\x45MON_STATE_STARTING\x10\x01\x12\x18\n\x14\x44\x41\x45MON_STATE_SERVING\x10\x02\x12\x19\n\x15\x44\x41\x45MON_STATE_DRAINING\x10\x03*\x8e\x02\n\x0f\x43onnectionState\x12 \n\x1c\x43ONNECTION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43ONNECTION_STATE_VERIFYING\x10\x01\x12\x1f\n\x1b\x43ONNECTION_STATE_DELIVERING\x10\x02\x12\x1b\n\x17\x43ONNECTION_STATE_PAUSED\x10\x03\x12\x1e\n\x1a\x43ONNECTION_STATE_SUSPENDED\x10\x04\x12\x19\n\x15\x43ONNECTION_STATE_DOWN\x10\x05\x12\x1d\n\x19\x43ONNECTION_STATE_INACTIVE\x10\x06\x12!\n\x1d\x43ONNECTION_STATE_UNCONFIGURED\x10\x07\x32\xef\x06\n\x11OperationsService\x12L\n\tGetStatus\x12\x1e.intercomd.v1.GetStatusRequest\x1a\x1f.intercomd.v1.GetStatusResponse\x12Z\n\rWatchOutcomes\x12\".intercomd.v1.WatchOutcomesRequest\x1a#.intercomd.v1.WatchOutcomesResponse0\x01\x12U\n\x0cListOutcomes\x12!.intercomd.v1.ListOutcomesRequest\x1a\".intercomd.v1.ListOutcomesResponse\x12g\n\x12GetWaitingEnvelope\x12\'.intercomd.v1.GetWaitingEnvelopeRequest\x1a(.intercomd.v1.GetWaitingEnvelopeResponse\x12^\n\x0fListDeadLetters\x12$.intercomd.v1.ListDeadLettersRequest\x1a%.intercomd.v1.ListDeadLettersResponse\x12\x64\n\x11ReplayDeadLetters\x12&.intercomd.v1.ReplayDeadLettersRequest\x1a\'.intercomd.v1.ReplayDeadLettersResponse\x12g\n\x12\x44iscardDeadLetters\x12\'.intercomd.v1.DiscardDeadLettersRequest\x1a(.intercomd.v1.DiscardDeadLettersResponse\x12^\n\x0fPauseConnection\x12$.intercomd.v1.PauseConnectionRequest\x1a%.intercomd.v1.PauseConnectionResponse\x12\x61\n\x10ResumeConnection\x12%.intercomd.v1.ResumeConnectionRequest\x1a&.intercomd.v1.ResumeConnectionResponseBm\n\x16io.github.intercomd.v1P\x01ZBgithub.com/intercomd/intercomd/clients/go/intercomd/v1;intercomdv1\xaa\x02\x0cIntercomd.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,50 +37,54 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'intercomd.v1.operations_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026io.github.intercomd.v1P\001ZBgithub.com/intercomd/intercomd/clients/go/intercomd/v1;intercomdv1\252\002\014Intercomd.V1'
-  _globals['_DAEMONSTATE']._serialized_start=2634
-  _globals['_DAEMONSTATE']._serialized_end=2757
-  _globals['_CONNECTIONSTATE']._serialized_start=2760
-  _globals['_CONNECTIONSTATE']._serialized_end=3030
-  _globals['_GETSTATUSREQUEST']._serialized_start=167
-  _globals['_GETSTATUSREQUEST']._serialized_end=185
-  _globals['_GETSTATUSRESPONSE']._serialized_start=188
-  _globals['_GETSTATUSRESPONSE']._serialized_end=409
-  _globals['_CONNECTIONSTATUS']._serialized_start=412
-  _globals['_CONNECTIONSTATUS']._serialized_end=910
-  _globals['_BUDGET']._serialized_start=913
-  _globals['_BUDGET']._serialized_end=1060
-  _globals['_WATCHOUTCOMESREQUEST']._serialized_start=1062
-  _globals['_WATCHOUTCOMESREQUEST']._serialized_end=1177
-  _globals['_WATCHOUTCOMESRESPONSE']._serialized_start=1179
-  _globals['_WATCHOUTCOMESRESPONSE']._serialized_end=1276
-  _globals['_OUTCOMEFILTER']._serialized_start=1279
-  _globals['_OUTCOMEFILTER']._serialized_end=1413
-  _globals['_LISTOUTCOMESREQUEST']._serialized_start=1415
-  _globals['_LISTOUTCOMESREQUEST']._serialized_end=1520
-  _globals['_LISTOUTCOMESRESPONSE']._serialized_start=1522
-  _globals['_LISTOUTCOMESRESPONSE']._serialized_end=1610
-  _globals['_DEADLETTERFILTER']._serialized_start=1613
-  _globals['_DEADLETTERFILTER']._serialized_end=1856
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1858
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=1969
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=1971
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=2090
-  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_start=2092
-  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_end=2190
-  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_start=2192
-  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_end=2234
-  _globals['_DISCARDDEADLETTERSREQUEST']._serialized_start=2236
-  _globals['_DISCARDDEADLETTERSREQUEST']._serialized_end=2335
-  _globals['_DISCARDDEADLETTERSRESPONSE']._serialized_start=2337
-  _globals['_DISCARDDEADLETTERSRESPONSE']._serialized_end=2380
-  _globals['_PAUSECONNECTIONREQUEST']._serialized_start=2382
-  _globals['_PAUSECONNECTIONREQUEST']._serialized_end=2426
-  _globals['_PAUSECONNECTIONRESPONSE']._serialized_start=2428
-  _globals['_PAUSECONNECTIONRESPONSE']._serialized_end=2505
-  _globals['_RESUMECONNECTIONREQUEST']._serialized_start=2507
-  _globals['_RESUMECONNECTIONREQUEST']._serialized_end=2552
-  _globals['_RESUMECONNECTIONRESPONSE']._serialized_start=2554
-  _globals['_RESUMECONNECTIONRESPONSE']._serialized_end=2632
-  _globals['_OPERATIONSSERVICE']._serialized_start=3033
-  _globals['_OPERATIONSSERVICE']._serialized_end=3807
+  _globals['_DAEMONSTATE']._serialized_start=2872
+  _globals['_DAEMONSTATE']._serialized_end=2995
+  _globals['_CONNECTIONSTATE']._serialized_start=2998
+  _globals['_CONNECTIONSTATE']._serialized_end=3268
+  _globals['_GETSTATUSREQUEST']._serialized_start=196
+  _globals['_GETSTATUSREQUEST']._serialized_end=214
+  _globals['_GETSTATUSRESPONSE']._serialized_start=217
+  _globals['_GETSTATUSRESPONSE']._serialized_end=438
+  _globals['_CONNECTIONSTATUS']._serialized_start=441
+  _globals['_CONNECTIONSTATUS']._serialized_end=939
+  _globals['_BUDGET']._serialized_start=942
+  _globals['_BUDGET']._serialized_end=1089
+  _globals['_WATCHOUTCOMESREQUEST']._serialized_start=1091
+  _globals['_WATCHOUTCOMESREQUEST']._serialized_end=1206
+  _globals['_WATCHOUTCOMESRESPONSE']._serialized_start=1208
+  _globals['_WATCHOUTCOMESRESPONSE']._serialized_end=1305
+  _globals['_OUTCOMEFILTER']._serialized_start=1308
+  _globals['_OUTCOMEFILTER']._serialized_end=1442
+  _globals['_LISTOUTCOMESREQUEST']._serialized_start=1444
+  _globals['_LISTOUTCOMESREQUEST']._serialized_end=1549
+  _globals['_LISTOUTCOMESRESPONSE']._serialized_start=1551
+  _globals['_LISTOUTCOMESRESPONSE']._serialized_end=1639
+  _globals['_DEADLETTERFILTER']._serialized_start=1642
+  _globals['_DEADLETTERFILTER']._serialized_end=1885
+  _globals['_GETWAITINGENVELOPEREQUEST']._serialized_start=1887
+  _globals['_GETWAITINGENVELOPEREQUEST']._serialized_end=1955
+  _globals['_GETWAITINGENVELOPERESPONSE']._serialized_start=1958
+  _globals['_GETWAITINGENVELOPERESPONSE']._serialized_end=2094
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=2096
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=2207
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=2209
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=2328
+  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_start=2330
+  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_end=2428
+  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_start=2430
+  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_end=2472
+  _globals['_DISCARDDEADLETTERSREQUEST']._serialized_start=2474
+  _globals['_DISCARDDEADLETTERSREQUEST']._serialized_end=2573
+  _globals['_DISCARDDEADLETTERSRESPONSE']._serialized_start=2575
+  _globals['_DISCARDDEADLETTERSRESPONSE']._serialized_end=2618
+  _globals['_PAUSECONNECTIONREQUEST']._serialized_start=2620
+  _globals['_PAUSECONNECTIONREQUEST']._serialized_end=2664
+  _globals['_PAUSECONNECTIONRESPONSE']._serialized_start=2666
+  _globals['_PAUSECONNECTIONRESPONSE']._serialized_end=2743
+  _globals['_RESUMECONNECTIONREQUEST']._serialized_start=2745
+  _globals['_RESUMECONNECTIONREQUEST']._serialized_end=2790
+  _globals['_RESUMECONNECTIONRESPONSE']._serialized_start=2792
+  _globals['_RESUMECONNECTIONRESPONSE']._serialized_end=2870
+  _globals['_OPERATIONSSERVICE']._serialized_start=3271
+  _globals['_OPERATIONSSERVICE']._serialized_end=4150
 # @@protoc_insertion_point(module_scope)

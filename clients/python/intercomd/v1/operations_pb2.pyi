@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from intercomd.v1 import envelope_pb2 as _envelope_pb2
 from intercomd.v1 import ingest_pb2 as _ingest_pb2
 from intercomd.v1 import outcome_pb2 as _outcome_pb2
 import builtins as _builtins
@@ -475,7 +476,7 @@ class DeadLetterFilter(_message.Message):
     email: _builtins.str
     """About this email, upper and lower case being the same. Empty: about anyone."""
     reason: _builtins.str
-    """Refused for this reason, that of the outcome or of one of its effects. Empty: for any."""
+    """The reason of the outcome. Empty: any."""
     @_builtins.property
     def dead_letter_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """One of these. At most 1,000; above that: INVALID_ARGUMENT. Empty: any."""
@@ -511,6 +512,66 @@ class DeadLetterFilter(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeadLetterFilter: _TypeAlias = DeadLetterFilter  # noqa: Y015
+
+@_typing.final
+class GetWaitingEnvelopeRequest(_message.Message):
+    """Which envelope to look for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    ENVELOPE_ID_FIELD_NUMBER: _builtins.int
+    connection: _builtins.str
+    """The connection that accepted it. Empty: "default". Not in the configuration: NOT_FOUND."""
+    envelope_id: _builtins.str
+    """Its id. Empty or over 128 bytes: INVALID_ARGUMENT."""
+    def __init__(
+        self,
+        *,
+        connection: _builtins.str = ...,
+        envelope_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "envelope_id", b"envelope_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWaitingEnvelopeRequest: _TypeAlias = GetWaitingEnvelopeRequest  # noqa: Y015
+
+@_typing.final
+class GetWaitingEnvelopeResponse(_message.Message):
+    """What waits under this id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAITING_FIELD_NUMBER: _builtins.int
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    ACCEPT_TIME_FIELD_NUMBER: _builtins.int
+    waiting: _builtins.bool
+    """True: it waits. False: it has ended, or was never accepted; its outcome, if the journal still holds it, tells."""
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope:
+        """As the sender handed it over. Absent unless it waits."""
+
+    @_builtins.property
+    def accept_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was accepted. Absent unless it waits."""
+
+    def __init__(
+        self,
+        *,
+        waiting: _builtins.bool = ...,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        accept_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "envelope", b"envelope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "envelope", b"envelope", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWaitingEnvelopeResponse: _TypeAlias = GetWaitingEnvelopeResponse  # noqa: Y015
 
 @_typing.final
 class ListDeadLettersRequest(_message.Message):

@@ -55,6 +55,11 @@ class OperationsServiceStub:
                 request_serializer=intercomd_dot_v1_dot_operations__pb2.ListOutcomesRequest.SerializeToString,
                 response_deserializer=intercomd_dot_v1_dot_operations__pb2.ListOutcomesResponse.FromString,
                 _registered_method=True)
+        self.GetWaitingEnvelope = channel.unary_unary(
+                '/intercomd.v1.OperationsService/GetWaitingEnvelope',
+                request_serializer=intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeRequest.SerializeToString,
+                response_deserializer=intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeResponse.FromString,
+                _registered_method=True)
         self.ListDeadLetters = channel.unary_unary(
                 '/intercomd.v1.OperationsService/ListDeadLetters',
                 request_serializer=intercomd_dot_v1_dot_operations__pb2.ListDeadLettersRequest.SerializeToString,
@@ -108,6 +113,13 @@ class OperationsServiceServicer:
 
     def ListOutcomes(self, request, context):
         """Outcomes of the journal, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWaitingEnvelope(self, request, context):
+        """An envelope that was accepted and has not come to its end yet, by its id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,6 +179,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.ListOutcomes,
                     request_deserializer=intercomd_dot_v1_dot_operations__pb2.ListOutcomesRequest.FromString,
                     response_serializer=intercomd_dot_v1_dot_operations__pb2.ListOutcomesResponse.SerializeToString,
+            ),
+            'GetWaitingEnvelope': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWaitingEnvelope,
+                    request_deserializer=intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeRequest.FromString,
+                    response_serializer=intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeResponse.SerializeToString,
             ),
             'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeadLetters,
@@ -281,6 +298,33 @@ class OperationsService:
             '/intercomd.v1.OperationsService/ListOutcomes',
             intercomd_dot_v1_dot_operations__pb2.ListOutcomesRequest.SerializeToString,
             intercomd_dot_v1_dot_operations__pb2.ListOutcomesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWaitingEnvelope(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/intercomd.v1.OperationsService/GetWaitingEnvelope',
+            intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeRequest.SerializeToString,
+            intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,8 @@ class OperationsServiceStub:
     """
     ListOutcomes: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListOutcomesRequest, _operations_pb2.ListOutcomesResponse]
     """Outcomes of the journal, the newest first."""
+    GetWaitingEnvelope: _grpc.UnaryUnaryMultiCallable[_operations_pb2.GetWaitingEnvelopeRequest, _operations_pb2.GetWaitingEnvelopeResponse]
+    """An envelope that was accepted and has not come to its end yet, by its id."""
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListDeadLettersRequest, _operations_pb2.ListDeadLettersResponse]
     """Dead letters, the oldest first: the order in which a replay appends them."""
     ReplayDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ReplayDeadLettersRequest, _operations_pb2.ReplayDeadLettersResponse]
@@ -81,6 +83,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """
     ListOutcomes: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListOutcomesRequest, _operations_pb2.ListOutcomesResponse]  # type: ignore[assignment]
     """Outcomes of the journal, the newest first."""
+    GetWaitingEnvelope: _aio.UnaryUnaryMultiCallable[_operations_pb2.GetWaitingEnvelopeRequest, _operations_pb2.GetWaitingEnvelopeResponse]  # type: ignore[assignment]
+    """An envelope that was accepted and has not come to its end yet, by its id."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListDeadLettersRequest, _operations_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Dead letters, the oldest first: the order in which a replay appends them."""
     ReplayDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_pb2.ReplayDeadLettersRequest, _operations_pb2.ReplayDeadLettersResponse]  # type: ignore[assignment]
@@ -130,6 +134,14 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ListOutcomesResponse, _abc.Awaitable[_operations_pb2.ListOutcomesResponse]]:
         """Outcomes of the journal, the newest first."""
+
+    @_abc_1.abstractmethod
+    def GetWaitingEnvelope(
+        self,
+        request: _operations_pb2.GetWaitingEnvelopeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.GetWaitingEnvelopeResponse, _abc.Awaitable[_operations_pb2.GetWaitingEnvelopeResponse]]:
+        """An envelope that was accepted and has not come to its end yet, by its id."""
 
     @_abc_1.abstractmethod
     def ListDeadLetters(

@@ -232,7 +232,7 @@ class DeadLetter(_message.Message):
     """The body of the last answer that refused it. Cut at 64 KiB."""
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope:
-        """What was accepted. Its events stand as they would reach Intercom: expanded, trimmed, each with its time."""
+        """What was accepted, as the sender handed it over; what was made of its event stands in the outcome's effects."""
 
     @_builtins.property
     def outcome(self) -> Global___Outcome:
