@@ -35,8 +35,8 @@ IMPURE = (
     "telemetry",
 )
 IMPURE_IMPORTS = frozenset(
-    {"aiohttp", "asyncio", "grpc", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal", "socket"}
-    | {"sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid"}
+    {"aiohttp", "asyncio", "grpc", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal"}
+    | {"socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid"}
 )
 LINES_MAX = 300
 FUNCTION_LINES_MAX = 40

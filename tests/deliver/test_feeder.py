@@ -1,0 +1,179 @@
+"""From the spool to lanes in memory: what is read, shared, set aside and brought back."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+
+import pytest
+from delivering import envelope, event, row, settings_for
+
+from intercomd_daemon.deliver.catalogue import Catalogue
+from intercomd_daemon.deliver.feeder import Feeder
+from intercomd_daemon.deliver.roster import Roster
+from intercomd_daemon.deliver.step import rules_of
+from intercomd_daemon.deliver.window import LANE_ROWS_MAX, READ_ROWS, ROWS_MAX
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.sandbox import Sandbox
+from intercomd_daemon.spool.base import BookEntry, Settlement
+from intercomd_daemon.spool.memory import MemorySpool
+
+
+class Feeding:
+    """A feeder whose tasks can be waited for."""
+
+    def __init__(self, spool: MemorySpool) -> None:
+        settings = settings_for(Sandbox(), base_url="http://127.0.0.1:1")
+        self.tasks: list[asyncio.Task[None]] = []
+        self.roster = Roster()
+        self.feeder = Feeder(rules_of(settings), spool, Catalogue(settings), self.roster, self._spawn)
+
+    def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
+        self.tasks.append(asyncio.ensure_future(coroutine))
+
+    async def quiet(self) -> None:
+        """All that was spawned is done."""
+        while self.tasks:
+            await self.tasks.pop(0)
+
+    async def fill(self) -> None:
+        """Reads until the window is full or the logs are at their end."""
+        while True:
+            self.feeder.fill(lambda: None)
+            if not self.tasks:
+                return
+            await self.quiet()
+
+    async def bring_back(self, now: float) -> None:
+        self.feeder.feed_due(now, lambda: None)
+        await self.quiet()
+
+
+@pytest.fixture
+async def spool() -> MemorySpool:
+    return MemorySpool()
+
+
+@pytest.fixture
+async def feeding(spool: MemorySpool) -> Feeding:
+    return Feeding(spool)
+
+
+async def test_reading_ahead_stops_at_the_window_and_goes_on_as_rows_leave(
+    spool: MemorySpool, feeding: Feeding
+) -> None:
+    keys = await spool.append([row(envelope(f"{n}", f"u{n}", None, event("e"))) for n in range(ROWS_MAX)])
+    await feeding.fill()
+    assert ROWS_MAX // 2 - READ_ROWS < feeding.feeder.rows <= ROWS_MAX // 2
+    read = feeding.feeder.rows
+    feeding.feeder.ended(keys[: READ_ROWS * 2])
+    await feeding.fill()
+    assert feeding.feeder.rows > read - READ_ROWS * 2
+
+
+async def test_a_full_bulk_window_leaves_room_for_normal_rows(spool: MemorySpool, feeding: Feeding) -> None:
+    await spool.append([row(envelope(f"b{n}", f"b{n}", None, event("e")), Priority.BULK) for n in range(ROWS_MAX)])
+    await feeding.fill()
+    feeding.feeder.appended(Priority.NORMAL)
+    await spool.append([row(envelope("n", "n", None, event("e")))])
+    await feeding.fill()
+    assert "c:n" in feeding.feeder.lanes
+    assert feeding.roster.take().key == "c:n"
+
+
+async def test_a_lane_larger_than_its_share_is_fed_from_a_queue_of_its_own(
+    spool: MemorySpool, feeding: Feeding
+) -> None:
+    """Its rows do not count to the window, and come back in order."""
+    rows = [row(envelope(f"{n}", "busy", None, event("e", n))) for n in range(LANE_ROWS_MAX + 100)]
+    keys = await spool.append(rows)
+    await feeding.fill()
+    lane = feeding.feeder.lanes["c:busy"]
+    assert lane.queue.keys() == keys[:LANE_ROWS_MAX]
+    assert feeding.feeder.rows == 0
+    assert spool.usage().connections["default"].parked_lanes == 1
+
+
+async def test_lanes_that_are_the_same_person_share_what_is_known(spool: MemorySpool, feeding: Feeding) -> None:
+    await spool.settle(
+        [Settlement("default", book=[BookEntry("c:u", "id-1", b""), BookEntry("e:a@x.org", "id-1", b"")])]
+    )
+    await spool.append(
+        [row(envelope("a", "u", None, event("e"))), row(envelope("b", "", None, event("e"), email="a@x.org"))]
+    )
+    await feeding.fill()
+    lanes = feeding.feeder.lanes
+    assert lanes["c:u"].contact is lanes["e:a@x.org"].contact
+    assert lanes["c:u"].contact.id == "id-1"
+
+
+async def test_lanes_that_turn_out_to_be_the_same_person_share_from_then_on(
+    spool: MemorySpool, feeding: Feeding
+) -> None:
+    await spool.append(
+        [row(envelope("a", "u", None, event("e"))), row(envelope("b", "", None, event("e"), email="a@x.org"))]
+    )
+    await feeding.fill()
+    first, second = feeding.feeder.lanes["c:u"], feeding.feeder.lanes["e:a@x.org"]
+    feeding.feeder.share(first)
+    assert first.contact is not second.contact
+    for lane in (first, second):
+        lane.contact.id = "id-1"
+        feeding.feeder.share(lane)
+    assert first.contact is second.contact
+
+
+async def test_a_lane_set_aside_comes_back_when_it_is_due_with_its_tries(spool: MemorySpool, feeding: Feeding) -> None:
+    keys = await spool.append([row(envelope(f"{n}", "u", None, event("e", n))) for n in range(3)])
+    await feeding.fill()
+    lane = feeding.roster.take()
+    lane.failures = 4
+    due = time.time() + 1000
+    feeding.feeder.set_aside(lane, due)
+    await feeding.quiet()
+    assert feeding.feeder.lanes == {}
+    assert feeding.feeder.rows == 0
+    assert feeding.feeder.due_at <= due
+    await feeding.bring_back(due - 1)
+    assert feeding.feeder.lanes == {}
+    await feeding.bring_back(due + 1)
+    back = feeding.feeder.lanes["c:u"]
+    assert (back.queue.keys(), back.failures) == (keys, 4)
+
+
+async def test_rows_read_while_their_lane_is_set_aside_follow_it(spool: MemorySpool, feeding: Feeding) -> None:
+    """A read that was under way brings rows of a lane that has just left: they go behind the others."""
+    keys = await spool.append([row(envelope("0", "u", None, event("e")))])
+    await feeding.fill()
+    keys += await spool.append([row(envelope("1", "u", None, event("e", 1)))])
+    feeding.feeder.appended(Priority.NORMAL)
+    feeding.feeder.fill(lambda: None)
+    lane = feeding.roster.take()
+    feeding.feeder.set_aside(lane, 5.0)
+    await feeding.quiet()
+    assert feeding.feeder.lanes == {}
+    await feeding.bring_back(10.0)
+    assert feeding.feeder.lanes["c:u"].queue.keys() == keys
+
+
+async def test_a_fed_lane_that_has_run_dry_is_parked_no_more(spool: MemorySpool, feeding: Feeding) -> None:
+    keys = await spool.append([row(envelope("0", "u", None, event("e")))])
+    await spool.park("default", "c:u", keys, 1.0, 0)
+    await feeding.bring_back(2.0)
+    lane = feeding.roster.take()
+    step = lane.next(time.time())
+    assert step.request.path == "/events"
+    await spool.settle([Settlement("default", ended=[lane.queue.head.end("default", 1.0)])])
+    lane.queue.remove_first(Priority.NORMAL)
+    feeding.feeder.ran_dry(lane, lambda: None)
+    await feeding.quiet()
+    assert feeding.feeder.lanes == {}
+    assert spool.usage().connections["default"].parked_lanes == 0
+
+
+async def test_a_lane_that_has_run_dry_leaves_memory(spool: MemorySpool, feeding: Feeding) -> None:
+    await spool.append([row(envelope("0", "u", None, event("e")))])
+    await feeding.fill()
+    lane = feeding.roster.take()
+    lane.queue.remove_first(Priority.NORMAL)
+    feeding.feeder.ran_dry(lane, lambda: None)
+    assert feeding.feeder.lanes == {}

@@ -1,0 +1,78 @@
+"""Whether calls may leave at all, and that each change of it is told once."""
+
+import pytest
+from delivering import Notes
+
+from intercomd_daemon.deliver.access import Access, Grant
+from intercomd_daemon.deliver.clock import Clock
+from intercomd_daemon.deliver.gate import Gate
+from intercomd_daemon.deliver.settings import ConnectionSettings
+from intercomd_daemon.deliver.status import Standing
+
+GRANTED = Access(Grant.GRANTED, workspace_name="Shop", region="eu")
+CLOCK = Clock(lambda: 1000.0, lambda: 10.0, lambda: 0.5)
+
+
+@pytest.fixture
+async def notes() -> Notes:
+    return Notes()
+
+
+def gate_for(notes: Notes, *, paused: bool = False) -> Gate:
+    return Gate(ConnectionSettings(name="default"), notes, CLOCK, paused=paused)
+
+
+async def test_nothing_leaves_before_access_is_granted(notes: Notes) -> None:
+    gate = gate_for(notes)
+    assert not gate.open
+    gate.accessed(Access(Grant.UNKNOWN, "NETWORK", "no answer in time"))
+    assert not gate.open
+    assert "no answer in time" in gate.reason
+    gate.accessed(GRANTED)
+    assert gate.open
+    assert (gate.workspace_name, gate.region, gate.reason) == ("Shop", "eu", "")
+    assert notes.standings == [Standing.VERIFYING, Standing.DELIVERING]
+    assert not gate.asked.is_set()
+
+
+async def test_a_suspension_asks_for_access_again_and_ends_with_it(notes: Notes) -> None:
+    gate = gate_for(notes)
+    gate.accessed(GRANTED)
+    gate.suspend("UNAUTHORIZED")
+    assert (gate.open, gate.suspended, gate.asked.is_set()) == (False, True, True)
+    assert gate.reason.startswith("UNAUTHORIZED: Intercom does not know the access token")
+    gate.accessed(Access(Grant.SUSPENDED, "APP_ID_MISMATCH", "the token is another's"))
+    assert gate.reason == "APP_ID_MISMATCH: the token is another's"
+    gate.accessed(GRANTED)
+    assert gate.open
+    assert notes.standings == [Standing.DELIVERING, Standing.SUSPENDED, Standing.SUSPENDED, Standing.DELIVERING]
+
+
+async def test_access_that_cannot_be_verified_is_granted_with_a_warning(notes: Notes) -> None:
+    gate = gate_for(notes)
+    gate.accessed(Access(Grant.GRANTED, "ACCESS_UNVERIFIED", "GET /me names no workspace"))
+    assert gate.open
+    assert notes.events == [("access_unverified", {"warning": "GET /me names no workspace"})]
+
+
+async def test_a_pause_stands_above_all_and_leaves_what_is_below(notes: Notes) -> None:
+    gate = gate_for(notes, paused=True)
+    gate.accessed(GRANTED)
+    assert (gate.open, gate.standing) == (False, Standing.PAUSED)
+    gate.suspend("FORBIDDEN")
+    gate.pause(paused=False)
+    assert gate.standing is Standing.SUSPENDED
+    assert notes.standings == [Standing.PAUSED, Standing.SUSPENDED]
+
+
+async def test_bad_weather_is_told_once_and_so_is_its_end(notes: Notes) -> None:
+    gate = gate_for(notes)
+    gate.accessed(GRANTED)
+    for lane in "abcde":
+        gate.failed(lane, "HTTP_503", 10.0)
+    assert gate.standing is Standing.DOWN
+    assert "HTTP_503" in gate.reason
+    assert gate.open
+    assert gate.succeeded()
+    assert not gate.succeeded()
+    assert notes.standings == [Standing.DELIVERING, Standing.DOWN, Standing.DELIVERING]

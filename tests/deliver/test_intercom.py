@@ -1,0 +1,157 @@
+"""The session with Intercom: one request, one answer, whatever the other side does."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from delivering import TOKEN, settings_for
+
+from intercomd_daemon.deliver import encode
+from intercomd_daemon.deliver.exchange import Call, RateHeaders, Request
+from intercomd_daemon.deliver.intercom import ANSWER_BYTES_MAX, Intercom, Token
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+
+EVENT = Request(Call.TRACK_EVENT, "/events", b'{"event_name":"came","created_at":1795000000,"user_id":"u"}')
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(SandboxSettings(rate_limit=100, rate_window_seconds=10)) as running:
+        running.workspace.add_contact(external_id="u")
+        yield running
+
+
+@pytest.fixture
+async def session(sandbox: Sandbox) -> AsyncIterator[Intercom]:
+    async with Intercom(settings_for(sandbox), Token(TOKEN), 4) as intercom:
+        yield intercom
+
+
+async def test_an_answer_holds_what_the_headers_say(session: Intercom) -> None:
+    answer = await session.call(encode.ME)
+    assert answer.status == 200
+    assert b'"id_code":"sandbox"' in answer.body
+    assert answer.request_id
+    assert answer.rate == RateHeaders(100, 99, answer.rate.reset)
+    assert 0 <= answer.rate.reset - answer.date <= 11
+    assert answer.retry_after_seconds is None
+
+
+async def test_every_request_is_one_that_intercom_takes(sandbox: Sandbox, session: Intercom) -> None:
+    """Accept, version and token are those that it asks for."""
+    assert (await session.call(EVENT)).status == 202
+    assert sandbox.illegal_requests == []
+    assert sandbox.calls[-1].version == "2.16"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "body"),
+    [
+        ("POST /events 503", 503, None),
+        ("POST /events 503 empty", 503, b""),
+        ("POST /events not-json", 202, None),
+        ("POST /events wrong-type", 202, None),
+        ("POST /events cut-before", 0, b""),
+        ("POST /events cut-after", 0, b""),
+    ],
+)
+async def test_a_fault_is_an_answer_too(
+    sandbox: Sandbox, session: Intercom, fault: str, status: int, body: bytes | None
+) -> None:
+    sandbox.fault(fault)
+    answer = await session.call(EVENT)
+    assert answer.status == status
+    assert body is None or answer.body == body
+    assert bool(answer.failure) is (status == 0)
+
+
+async def test_a_huge_answer_is_read_up_to_the_limit_and_still_counts(sandbox: Sandbox, session: Intercom) -> None:
+    sandbox.fault("POST /events huge size=4MiB times=1")
+    answer = await session.call(EVENT)
+    assert answer.status == 202
+    assert len(answer.body) == ANSWER_BYTES_MAX
+    assert (await session.call(EVENT)).status == 202
+
+
+async def test_an_answer_cut_in_the_middle_still_says_that_it_went_well(sandbox: Sandbox, session: Intercom) -> None:
+    sandbox.fault("GET /me cut-middle times=1")
+    answer = await session.call(encode.ME)
+    assert answer.status == 200
+    assert not answer.failure
+
+
+async def test_a_429_carries_what_pace_needs(sandbox: Sandbox, session: Intercom) -> None:
+    sandbox.fault("POST /events 429 header=Retry-After:7 times=1")
+    answer = await session.call(EVENT)
+    assert (answer.status, answer.retry_after_seconds) == (429, 7.0)
+
+
+async def test_nobody_there_is_an_answer_too(sandbox: Sandbox) -> None:
+    settings = settings_for(sandbox)
+    await sandbox.stop()
+    async with Intercom(settings, Token(TOKEN), 4) as intercom:
+        answer = await intercom.call(EVENT)
+    assert (answer.status, answer.failure) == (0, "ClientConnectorError")
+
+
+async def test_a_host_that_speaks_no_tls_is_an_answer_too(sandbox: Sandbox) -> None:
+    settings = settings_for(sandbox, base_url=sandbox.base_url.replace("http:", "https:"))
+    async with Intercom(settings, Token(TOKEN), 4) as intercom:
+        answer = await intercom.call(EVENT)
+    assert answer.status == 0
+    assert answer.failure
+    assert ssl.OPENSSL_VERSION
+
+
+async def test_what_is_no_http_at_all_is_an_answer_too() -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"\x00\xff\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, base_url=f"http://127.0.0.1:{port}")
+    async with server, Intercom(settings, Token(TOKEN), 4) as intercom:
+        answer = await intercom.call(EVENT)
+    assert answer.status == 0
+
+
+async def test_a_session_that_is_closed_makes_no_call(sandbox: Sandbox) -> None:
+    intercom = Intercom(settings_for(sandbox), Token(TOKEN), 4)
+    assert (await intercom.call(EVENT)).failure == "the session is closed"
+    assert sandbox.calls == []
+
+
+@pytest.mark.parametrize("date", ["no date", "Sun, 99 Nov 2026 99:99:99 GMT"])
+async def test_headers_that_say_nothing_are_left_out(sandbox: Sandbox, session: Intercom, date: str) -> None:
+    sandbox.fault(f"POST /events 503 header=X-RateLimit-Limit:many header=Date:{date.split(' ', 1)[0]} times=1")
+    answer = await session.call(EVENT)
+    assert answer.status == 503
+    assert answer.rate is None
+    assert answer.date is None
+
+
+def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
+    """The last one stays in force while the file is gone, and each is told to whoever hides it."""
+    path, told = tmp_path / "token", []
+    token = Token("", str(path), told.append)
+    assert token.current() == ""
+    path.write_text(" first\n")
+    assert token.current() == "first"
+    path.write_text("second, and longer")
+    assert token.current() == "second, and longer"
+    path.unlink()
+    assert token.current() == "second, and longer"
+    assert told == ["first", "second, and longer"]
+    assert "second" not in repr(token)
+
+
+def test_a_token_given_as_a_value_is_told_at_once() -> None:
+    told = []
+    assert Token("value", "", told.append).current() == "value"
+    assert told == ["value"]

@@ -1,0 +1,30 @@
+"""What an envelope would become, as for a contact of whom nothing is known."""
+
+from intercomd_daemon.deliver.preview import preview
+from intercomd_daemon.deliver.settings import ConnectionSettings
+from intercomd_daemon.envelope import AcceptedEnvelope, Event
+
+SETTINGS = ConnectionSettings(name="default")
+EVENT = Event("came", 1_795_000_000, b'{"n":1.50}')
+
+
+def shown(customer_id: str, email: str, update: dict, *events: Event) -> list[tuple[str, str, str]]:
+    envelope = AcceptedEnvelope("e", customer_id, email, 1.0, update, events, (), "", b"")
+    return [(r.method, r.path, r.body.decode()) for r in preview(envelope, SETTINGS, 1_795_000_100.0)]
+
+
+def test_attributes_and_an_event_are_a_create_and_the_event() -> None:
+    assert shown("u1", "", {"plan": "pro"}, EVENT) == [
+        ("POST", "/contacts", '{"role":"user","external_id":"u1","custom_attributes":{"plan":"pro"}}'),
+        ("POST", "/events", '{"event_name":"came","created_at":1795000000,"user_id":"u1","metadata":{"n":1.50}}'),
+    ]
+
+
+def test_an_event_alone_is_one_call() -> None:
+    assert shown("", "a@x.org", {}, Event("came", 1_795_000_000, b"")) == [
+        ("POST", "/events", '{"event_name":"came","created_at":1795000000,"email":"a@x.org"}'),
+    ]
+
+
+def test_each_event_of_an_expansion_is_a_call() -> None:
+    assert len(shown("u1", "", {}, EVENT, EVENT, EVENT)) == 3

@@ -1,0 +1,121 @@
+"""The calls that are about no user, made once however many lanes wait for them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from delivering import TOKEN, Notes, settings_for
+
+from intercomd_daemon.deliver.catalogue import Catalogue, Fit
+from intercomd_daemon.deliver.clock import Clock
+from intercomd_daemon.deliver.gate import Gate
+from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.pace import Pace
+from intercomd_daemon.deliver.sidework import Sidework
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+
+CLOCK = Clock(jitter=lambda: 0.01)
+
+
+class Bench:
+    """A sidework on a session of its own."""
+
+    def __init__(self, sandbox: Sandbox, intercom: Intercom, **changes: object) -> None:
+        settings = settings_for(sandbox, **changes)
+        self.notes = Notes()
+        self.catalogue = Catalogue(settings)
+        self.gate = Gate(settings, self.notes, CLOCK, paused=False)
+        self.recovered = 0
+        pace = Pace(1000, 1.0, time.monotonic())
+        self.work = Sidework(settings, self.catalogue, self.gate, pace, intercom.call, self._count, self.notes, CLOCK)
+
+    def _count(self) -> None:
+        self.recovered += 1
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(SandboxSettings(rate_limit=0)) as running:
+        yield running
+
+
+@pytest.fixture
+async def intercom(sandbox: Sandbox) -> AsyncIterator[Intercom]:
+    async with Intercom(settings_for(sandbox), Token(TOKEN), 4) as session:
+        yield session
+
+
+def paths(sandbox: Sandbox) -> list[str]:
+    return [f"{call.method} {call.path}" for call in sandbox.calls]
+
+
+async def test_many_lanes_fetch_the_list_once(sandbox: Sandbox, intercom: Intercom) -> None:
+    sandbox.workspace.add_attribute("plan", "string")
+    bench = Bench(sandbox, intercom)
+    assert await asyncio.gather(*(bench.work.read_attributes() for _ in range(10))) == [0.0] * 10
+    assert paths(sandbox) == ["GET /data_attributes"]
+    assert bench.catalogue.fit("plan", "pro", time.time()).fit is Fit.SEND
+
+
+async def test_many_lanes_create_an_attribute_once(sandbox: Sandbox, intercom: Intercom) -> None:
+    bench = Bench(sandbox, intercom)
+    await bench.work.read_attributes()
+    assert await asyncio.gather(*(bench.work.create_attribute("plan", "string") for _ in range(5))) == [0.0] * 5
+    assert paths(sandbox) == ["GET /data_attributes", "POST /data_attributes"]
+    assert [name for name, _ in bench.notes.events] == ["attribute_created"]
+
+
+async def test_a_refused_creation_is_remembered(sandbox: Sandbox, intercom: Intercom) -> None:
+    sandbox.fault("POST /data_attributes 400 code=parameter_invalid")
+    bench = Bench(sandbox, intercom)
+    for _ in range(3):
+        assert await bench.work.create_attribute("plan", "string") == 0.0
+    assert len(sandbox.calls) == 1
+    assert bench.catalogue.fit("plan", "pro", time.time()).fit is Fit.LEAVE_OUT
+    assert [name for name, _ in bench.notes.events] == ["attribute_refused"]
+
+
+@pytest.mark.parametrize("fault", ["GET /data_attributes 403", "GET /data_attributes not-json"])
+async def test_a_list_that_may_not_be_read_turns_only_that_off(
+    sandbox: Sandbox, intercom: Intercom, fault: str
+) -> None:
+    sandbox.fault(fault)
+    bench = Bench(sandbox, intercom)
+    assert await bench.work.read_attributes() == 0.0
+    assert bench.catalogue.fit("plan", "pro", time.time()).fit is Fit.SEND
+    assert [name for name, _ in bench.notes.events] == ["attributes_unreadable"]
+    assert not bench.gate.suspended
+
+
+async def test_a_passing_failure_is_tried_again_once_for_all(sandbox: Sandbox, intercom: Intercom) -> None:
+    """Those that wait for the same list do not each make a call that fails."""
+    sandbox.fault("GET /data_attributes 503 times=1")
+    bench = Bench(sandbox, intercom)
+    waits = await asyncio.gather(*(bench.work.read_attributes() for _ in range(10)))
+    assert all(0 < wait <= 0.01 for wait in waits)
+    assert len(sandbox.calls) == 1
+    assert bench.recovered == 0
+    assert await bench.work.create_attribute("plan", "string") > 0
+
+
+async def test_a_dry_run_creates_nothing(sandbox: Sandbox, intercom: Intercom) -> None:
+    bench = Bench(sandbox, intercom, dry_run=True)
+    assert await bench.work.create_attribute("plan", "string") == 0.0
+    assert sandbox.calls == []
+    assert bench.catalogue.fit("plan", "pro", time.time()).fit is Fit.SEND
+
+
+async def test_access_is_asked_until_it_is_granted_and_again_when_it_is_in_doubt(
+    sandbox: Sandbox, intercom: Intercom
+) -> None:
+    sandbox.fault("GET /me 503 times=2")
+    bench = Bench(sandbox, intercom)
+    verifying = asyncio.create_task(bench.work.verify(lambda: None))
+    await sandbox.wait_for(lambda s: len(s.calls) == 3)
+    await bench.notes.until(lambda _: bench.gate.open)
+    bench.gate.suspend("UNAUTHORIZED")
+    await bench.notes.until(lambda _: bench.gate.open)
+    assert paths(sandbox) == ["GET /me"] * 4
+    verifying.cancel()
+    await asyncio.gather(verifying, return_exceptions=True)
