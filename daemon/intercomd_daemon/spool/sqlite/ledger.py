@@ -82,7 +82,7 @@ class Ledger:
         """
         number = self._numbers.get(name)
         if number is None:
-            number = max(self.accounts, default=0) + 1
+            number = len(self.accounts) + 1
             if number > CONNECTIONS_MAX:
                 raise SpoolUnusable(f"a spool has room for {CONNECTIONS_MAX} connections, and {name} is one more")
             self._numbers[name] = number

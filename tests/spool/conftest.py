@@ -1,0 +1,101 @@
+"""What the spool's tests share: engines to open, a clock to turn, rows to append and ways for them to end."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
+from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
+from intercomd_daemon.spool import record
+from intercomd_daemon.spool.base import Ended, Incoming, Spool
+from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+
+NOON = 1_750_000_000.0
+
+
+@pytest.fixture
+def clock() -> SimpleNamespace:
+    """Times that stand still until a test sets them: `wall` in Unix seconds, `monotonic` in seconds."""
+    return SimpleNamespace(wall=NOON, monotonic=0.0)
+
+
+@pytest.fixture
+def envelope() -> Callable[..., AcceptedEnvelope]:
+    """Makes an envelope with an update and events."""
+
+    def make(name: str = "a", customer_id: str = "ann", events: tuple[str, ...] = ("order",)) -> AcceptedEnvelope:
+        made = tuple(Event(event, 1_749_999_000, b"") for event in events)
+        return AcceptedEnvelope(name, customer_id, "", NOON, {"plan": "pro"}, made, (), "", b"")
+
+    return make
+
+
+@pytest.fixture
+def row(envelope: Callable[..., AcceptedEnvelope]) -> Callable[..., Incoming]:
+    """Makes a row to append: an envelope of a customer, padded to about `size` bytes."""
+
+    def make(name: str = "a", customer_id: str = "ann", *, size: int = 0, **changes: object) -> Incoming:
+        noun = envelope(name, customer_id)
+        data = record.pack(AcceptedEnvelope(*[getattr(noun, key) for key in noun.__struct_fields__[:8]], bytes(size)))
+        columns = {"connection": "default", "priority": Priority.NORMAL, "lane": lane_of(customer_id, ""), **changes}
+        return Incoming(envelope_id=name, data=columns.pop("data", data), **columns)
+
+    return make
+
+
+@pytest.fixture
+def ended(envelope: Callable[..., AcceptedEnvelope]) -> Callable[..., Ended]:
+    """Makes an end: delivered, or where a reason is given, a dead letter whose first event was refused."""
+
+    def make(key: int, name: str = "a", customer_id: str = "ann", *, reason: str = "", **changes: object) -> Ended:
+        well, ill = OutcomeType.DELIVERED, OutcomeType.DEAD_LETTERED
+        effects = (
+            Effect(EffectKind.CONTACT, "", 0, well, "", 200, "r1", 1),
+            Effect(EffectKind.EVENT, "order", 1, ill if reason else well, reason, 400 if reason else 202, "r2", 1),
+        )
+        fields = {"connection": "default", "accept_time": NOON, **changes}
+        outcome = Outcome(
+            envelope_id=name,
+            customer_id=customer_id,
+            email="",
+            type=ill if reason else well,
+            reason=reason,
+            end_time=NOON + 1,
+            effects=effects,
+            adjustments=(),
+            replay=0,
+            **fields,
+        )
+        return Ended(key, outcome, envelope(name, customer_id) if reason else None, "no such event" if reason else "")
+
+    return make
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def open_engine(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: SimpleNamespace
+) -> AsyncIterator[Callable[..., Awaitable[Spool]]]:
+    """Opens an engine with settings that differ from the defaults; closes it after the test."""
+    opened: list[Spool] = []
+
+    async def make(**settings: object) -> Spool:
+        times = {"wall": lambda: clock.wall, "monotonic": lambda: clock.monotonic}
+        if request.param == "memory":
+            opened.append(MemorySpool(**settings, **times))
+        else:
+            path = str(tmp_path / "spool.db")
+            opened.append(await open_spool(SpoolSettings(path, free_bytes_min=0, **settings), **times))
+        return opened[-1]
+
+    yield make
+    for spool in opened:
+        await spool.close()
+
+
+@pytest.fixture
+async def spool(open_engine: Callable[..., Awaitable[Spool]]) -> Spool:
+    """Each engine in turn, by default settings."""
+    return await open_engine()

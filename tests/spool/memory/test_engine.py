@@ -1,0 +1,14 @@
+"""What the contract leaves to this engine; the rest is in `tests/spool/test_contract*.py`."""
+
+from collections.abc import Callable
+
+from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.memory import MemorySpool
+
+
+async def test_it_remembers_nothing_from_before(row: Callable[..., Incoming]) -> None:
+    spool = MemorySpool()
+    await spool.append([row("1", seconds=((1, 2),))])
+    assert spool.seconds() == []
+    assert spool.usage().connections["default"].normal == 1
+    assert MemorySpool().usage().connections["default"].normal == 0

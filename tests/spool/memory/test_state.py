@@ -1,0 +1,46 @@
+"""The parts of the engine without a disk, where the contract does not reach."""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.outcome import OutcomeType
+from intercomd_daemon.spool.base import BookEntry, Ended, Incoming, Known, OutcomeFilter
+from intercomd_daemon.spool.memory.state import Archive, Book, Connection, Window
+
+
+def test_a_window_that_turned_twice_keeps_only_ids_of_rows_that_wait(row: Callable[..., Incoming]) -> None:
+    window = Window(100.0, 0.0, 0.0)
+    assert window.enter(row("gone"), 1)
+    assert window.enter(row("waits"), 2)
+    for time in (100.0, 200.0):
+        window.keep(time, time, lambda key: key == 2)
+    assert window.enter(row("gone"), 3)
+    assert not window.enter(row("waits"), 4)
+
+
+def test_a_contact_that_no_lane_names_is_forgotten() -> None:
+    book = Book()
+    book.write(BookEntry("c:ann", "i1", b"old"))
+    book.write(BookEntry("c:ann", "i2", b""))
+    book.write(BookEntry("c:bob", "i1", b""))
+    assert book.known("c:bob") == Known("i1", b"")
+
+
+def test_sequences_go_on_where_outcomes_have_gone(ended: Callable[..., Ended]) -> None:
+    archive = Archive(1)
+    for name in ("1", "2"):
+        sequence = archive.next_sequence()
+        archive.add(replace(ended(sequence, name).outcome, sequence=sequence))
+    assert archive.oldest() == 2
+    assert [outcome.envelope_id for outcome in archive.outcomes(OutcomeFilter(types=(OutcomeType.DELIVERED,)))] == ["2"]
+
+
+def test_a_connection_counts_what_comes_and_goes(row: Callable[..., Incoming]) -> None:
+    connection = Connection(1)
+    connection.count(row("1", priority=Priority.BULK), 1)
+    connection.count_letters(1, b"letter")
+    connection.count(row("1", priority=Priority.BULK), -1)
+    connection.count_letters(-1, b"letter")
+    assert (connection.usage.bulk, connection.usage.dead_letters, connection.usage.bytes) == (0, 0, 0)

@@ -1,0 +1,21 @@
+"""What the engine's parts are tested with: a transaction on a database of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from intercomd_daemon.spool.sqlite.ledger import open_ledger
+from intercomd_daemon.spool.sqlite.schema import open_database
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+
+@pytest.fixture
+def transaction(tmp_path: Path, clock: SimpleNamespace) -> Iterator[Transaction]:
+    """Begun, and never committed; the connections `eu` and `us` have the numbers 1 and 2."""
+    database = open_database(str(tmp_path / "part.db"), clock.wall)
+    ledger = open_ledger(database, ("eu", "us"))
+    database.execute("BEGIN")
+    yield Transaction(database, ledger, clock.wall, clock.monotonic)
+    database.close()

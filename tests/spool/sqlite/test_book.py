@@ -1,0 +1,61 @@
+from collections.abc import Callable
+
+from intercomd_daemon.spool.base import BookEntry, Incoming, Known
+from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.sqlite import book
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+NOTHING = Known("", b"")
+
+
+def test_a_rotten_entry_is_forgotten_with_all_who_it_was(
+    transaction: Transaction, row: Callable[..., Incoming]
+) -> None:
+    data = pack(row("contact"))
+    for lane in ("c:ann", "e:ann@example.com"):
+        book.write(transaction, 1, BookEntry(lane, "i1", data))
+    transaction.database.execute("UPDATE contacts SET data = x'01020304'")
+    assert book.known(transaction, 1, ["c:ann"]) == {"c:ann": NOTHING}
+    assert transaction.database.execute("SELECT count(*) FROM identities").fetchone() == (0,)
+    assert transaction.ledger.counters.contacts == 0
+
+
+def test_an_entry_without_data_is_not_rotten(transaction: Transaction) -> None:
+    book.write(transaction, 1, BookEntry("c:ann", "i1", b""))
+    assert book.known(transaction, 1, ["c:ann", "c:bob"]) == {"c:ann": Known("i1", b""), "c:bob": NOTHING}
+
+
+def test_connections_have_books_of_their_own(transaction: Transaction) -> None:
+    book.write(transaction, 1, BookEntry("c:ann", "i1", b""))
+    book.write(transaction, 2, BookEntry("c:ann", "i1", b""))
+    book.write(transaction, 2, BookEntry("c:ann", "", b""))
+    assert book.known(transaction, 1, ["c:ann"]) == {"c:ann": Known("i1", b"")}
+    assert book.known(transaction, 2, ["c:ann"]) == {"c:ann": NOTHING}
+
+
+def test_contacts_are_counted_once_each(transaction: Transaction) -> None:
+    for lane, contact_id in (("a", "i1"), ("b", "i1"), ("a", "i2"), ("b", "i2"), ("c", "")):
+        book.write(transaction, 1, BookEntry(lane, contact_id, b""))
+    assert transaction.ledger.counters.contacts == 1
+
+
+def test_beyond_the_bound_the_contacts_that_were_entered_first_go(transaction: Transaction) -> None:
+    for number in range(7):
+        book.write(transaction, 1, BookEntry(f"c:{number}", f"i{number}", b""))
+    book.write(transaction, 1, BookEntry("c:0", "i0", b""))
+    book.evict(transaction, 5)
+    assert list(book.known(transaction, 1, [f"c:{number}" for number in range(7)]).values()).count(NOTHING) == 2
+    assert book.known(transaction, 1, ["c:0", "c:1"]) == {"c:0": NOTHING, "c:1": NOTHING}
+    assert transaction.ledger.counters.contacts == 5
+    book.evict(transaction, 5)
+    assert transaction.ledger.counters.contacts == 5
+
+
+def test_a_few_go_per_commit(transaction: Transaction) -> None:
+    transaction.database.executemany(
+        "INSERT INTO contacts (connection, contact_id, data) VALUES (1, ?, x'')",
+        [(str(number),) for number in range(book.EVICTED_PER_COMMIT + 50)],
+    )
+    transaction.ledger.counters.contacts = book.EVICTED_PER_COMMIT + 50
+    book.evict(transaction, 10)
+    assert transaction.ledger.counters.contacts == 50

@@ -1,0 +1,230 @@
+"""What outlives a close, a kill and another daemon; what happens in an open spool is in the contract's tests."""
+
+import asyncio
+import shutil
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import SettingsInvalid, SpoolFull, SpoolLocked, SpoolUnusable
+from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Ended, Incoming, Known, OutcomeFilter, Settlement
+from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.sqlite import SpoolSettings, SqliteSpool, open_spool
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+Make = Callable[..., Incoming]
+End = Callable[..., Ended]
+Open = Callable[..., Awaitable[SqliteSpool]]
+
+ALL = (10_000, 1 << 20)
+
+
+@pytest.fixture
+async def open_file(tmp_path: Path, clock: SimpleNamespace) -> AsyncIterator[Open]:
+    """Opens the same file at each call, or another one by name; closes what is open at the end."""
+    opened: list[SqliteSpool] = []
+
+    async def make(name: str = "spool.db", **settings: object) -> SqliteSpool:
+        fields = {"free_bytes_min": 0, "lock_wait_seconds": 0.0, **settings}
+        times = {"wall": lambda: clock.wall, "monotonic": lambda: clock.monotonic}
+        opened.append(await open_spool(SpoolSettings(str(tmp_path / name), **fields), **times))
+        return opened[-1]
+
+    yield make
+    for spool in opened:
+        await spool.close()
+
+
+async def keys_in_log(spool: SqliteSpool) -> list[int]:
+    return [row.key for row in (await spool.read("default", Priority.NORMAL, 0, *ALL)).rows]
+
+
+async def test_everything_outlives_a_close(open_file: Open, row: Make, ended: End) -> None:
+    spool = await open_file()
+    data = pack(row("some record"))
+    keys = await spool.append([row(str(number), f"user {number}", seconds=((number, 1),)) for number in range(6)])
+    await spool.park("default", "c:user 1", [keys[1]], 77.0, 3)
+    await spool.set_paused("default", True)
+    ends = [ended(keys[2], "2"), ended(keys[3], "3", reason="BAD")]
+    await spool.settle([Settlement("default", ends, [(keys[0], data)], [BookEntry("c:user 0", "i0", data)])])
+    usage = spool.usage()
+    await spool.close()
+
+    spool = await open_file()
+    assert spool.usage() == usage
+    assert spool.paused() == {"default"}
+    assert spool.seconds() == [(number, 1) for number in range(6)]
+    assert await spool.due("default", 77.0, 9) == (["c:user 1"], 0.0)
+    assert (await spool.parked("default", "c:user 1", 0, *ALL)).attempts == 3
+    batch = await spool.read("default", Priority.NORMAL, 0, *ALL)
+    assert [(each.key, each.progress) for each in batch.rows] == [(keys[0], data), (keys[4], b""), (keys[5], b"")]
+    assert batch.known["c:user 0"] == Known("i0", data)
+    assert [outcome.sequence for outcome in await spool.outcomes(OutcomeFilter(), 0, 9)] == [2, 1]
+    assert await spool.count_dead_letters(DeadLetterFilter()) == 1
+    assert await spool.append([row("2", "user 2")]) == [0]
+
+
+async def test_positions_and_sequences_go_on_and_nothing_ends_twice(open_file: Open, row: Make, ended: End) -> None:
+    spool = await open_file()
+    keys = await spool.append([row("1"), row("2")])
+    await spool.settle([Settlement("default", [ended(keys[0], "1"), ended(keys[1], "2")])])
+    await spool.close()
+    spool = await open_file()
+    (key,) = await spool.append([row("3")])
+    assert key == keys[1] + 1
+    outcomes = await spool.settle([Settlement("default", [ended(keys[0], "1"), ended(key, "3")])])
+    assert [(outcome.sequence, outcome.envelope_id) for outcome in outcomes] == [(3, "3")]
+
+
+async def test_rows_of_a_parked_lane_that_are_met_after_a_restart_follow_it(open_file: Open, row: Make) -> None:
+    spool = await open_file()
+    keys = await spool.append([row(str(number), "ann") for number in range(3)] + [row("x", "bob")])
+    await spool.park("default", "c:ann", keys[:1], 5.0, 1)
+    await spool.close()
+    spool = await open_file()
+    assert await keys_in_log(spool) == [keys[3]]
+    assert [each.key for each in (await spool.parked("default", "c:ann", 0, *ALL)).rows] == keys[:3]
+
+
+async def test_the_window_is_as_old_after_a_restart_as_it_was(
+    open_file: Open, row: Make, ended: End, clock: SimpleNamespace
+) -> None:
+    spool = await open_file(duplicate_window_seconds=100.0)
+    (key,) = await spool.append([row("x")])
+    await spool.settle([Settlement("default", [ended(key, "x")])])
+    for restart in range(1, 5):
+        await spool.close()
+        clock.monotonic = 1e6 * restart  # Of another process: it means nothing.
+        spool = await open_file(duplicate_window_seconds=100.0)
+        clock.wall += 60.0
+        clock.monotonic += 60.0
+        await spool.append([row(f"other {restart}")])
+        assert (await spool.append([row("x")]) == [0]) is (restart < 4)
+
+
+async def test_what_was_committed_is_in_the_files_while_they_are_open(
+    open_file: Open, row: Make, tmp_path: Path
+) -> None:
+    """What a crash leaves behind, at any time after the answer: the files as they are."""
+    spool = await open_file()
+    keys = await spool.append([row(str(number)) for number in range(100)])
+    for suffix in ("", "-wal"):
+        shutil.copy(tmp_path / f"spool.db{suffix}", tmp_path / f"copy.db{suffix}")
+    copy = await open_file("copy.db")
+    assert await keys_in_log(copy) == keys
+    assert copy.usage() == spool.usage()
+
+
+async def test_a_second_daemon_waits_and_then_goes_away_or_on(open_file: Open, tmp_path: Path, row: Make) -> None:
+    first = await open_file()
+    with pytest.raises(SpoolLocked):
+        await open_file()
+    waiting = asyncio.Event()
+    settings = SpoolSettings(str(tmp_path / "spool.db"), lock_wait_seconds=60.0, free_bytes_min=0)
+    second = asyncio.create_task(open_spool(settings, on_wait=lambda _holder: waiting.set()))
+    await waiting.wait()
+    await first.append([row("1")])
+    await first.close()
+    spool = await second
+    assert len(await keys_in_log(spool)) == 1
+    await spool.close()
+
+
+async def test_a_file_that_cannot_be_opened_is_not_held(open_file: Open, tmp_path: Path) -> None:
+    (tmp_path / "spool.db").write_text("somebody's notes" * 1_000)
+    with pytest.raises(SpoolUnusable):
+        await open_file()
+    (tmp_path / "spool.db").unlink()
+    await open_file()
+
+
+async def test_a_quota_that_holds_no_envelope_is_refused(open_file: Open) -> None:
+    with pytest.raises(SettingsInvalid, match=r"spool\.bytes_max = 1000: at least 1048576"):
+        await open_file(bytes_max=1_000)
+
+
+async def test_opening_reads_no_backlog(open_file: Open, row: Make, tmp_path: Path) -> None:
+    """The pages in which the middle of the backlog lies are unreadable, and the opening does not notice."""
+    spool = await open_file()
+    await spool.append([row(str(number), size=1_000) for number in range(900)])
+    usage = spool.usage()
+    await spool.close()
+    path = tmp_path / "spool.db"
+    pages = path.stat().st_size // 4096
+    with path.open("r+b") as file:
+        file.seek(pages // 4 * 4096)
+        file.write(b"\xff" * 4096 * (pages // 2))
+    spool = await open_file()
+    assert spool.usage() == usage
+    assert len((await spool.read("default", Priority.NORMAL, 0, 100, 1 << 20)).rows) == 100
+    with pytest.raises(SpoolUnusable, match="malformed"):
+        await spool.read("default", Priority.NORMAL, 0, 10_000, 1 << 30)
+
+
+@asynccontextmanager
+async def busy(spool: SqliteSpool) -> AsyncIterator[None]:
+    """Keeps the spool's thread from taking what is asked meanwhile."""
+    started, going = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def occupy(_transaction: Transaction) -> None:
+        loop.call_soon_threadsafe(started.set)
+        going.wait(30)
+
+    occupying = asyncio.ensure_future(spool._writer.perform(occupy))
+    await started.wait()
+    yield
+    loop.call_soon(going.set)
+    await occupying
+
+
+async def test_many_appends_at_once_share_their_commits(open_file: Open, row: Make) -> None:
+    spool = await open_file()
+    await spool.append([row("first")])
+    before = spool.commits
+    async with busy(spool):
+        appending = [asyncio.ensure_future(spool.append([row(str(number))])) for number in range(300)]
+    keys = await asyncio.gather(*appending)
+    assert [key for (key,) in keys] == (await keys_in_log(spool))[1:]
+    assert spool.commits - before == 1
+
+
+async def test_settlements_of_many_lanes_share_a_commit(open_file: Open, row: Make, ended: End) -> None:
+    spool = await open_file()
+    keys = await spool.append([row(str(number)) for number in range(50)])
+    before = spool.commits
+    async with busy(spool):
+        ends = [Settlement("default", [ended(key, str(number))]) for number, key in enumerate(keys)]
+        settling = [asyncio.ensure_future(spool.settle([settlement])) for settlement in ends]
+    assert [outcome.sequence for (outcome,) in await asyncio.gather(*settling)] == list(range(1, 51))
+    assert spool.commits - before == 1
+
+
+async def test_more_than_may_wait_for_the_thread_is_refused(open_file: Open, row: Make) -> None:
+    spool = await open_file()
+    async with busy(spool):
+        rows = [row(str(number), size=1 << 20) for number in range(40)]
+        appending = [asyncio.ensure_future(spool.append([each])) for each in rows]
+    answers = await asyncio.gather(*appending, return_exceptions=True)
+    assert [isinstance(answer, SpoolFull) for answer in answers] == 31 * [False] + 9 * [True]
+    assert spool.usage().connections["default"].normal == 31
+
+
+async def test_reads_settlements_and_parking_keep_the_order_of_the_calls(open_file: Open, row: Make) -> None:
+    spool = await open_file()
+    keys = await spool.append([row("1", "ann"), row("2", "bob")])
+    book = [BookEntry("c:bob", "i1", b"")]
+    calls = (
+        spool.settle([Settlement("default", book=book)]),
+        spool.park("default", "c:ann", [keys[0]], 1.0, 1),
+        spool.read("default", Priority.NORMAL, 0, *ALL),
+        spool.settle([Settlement("default", book=[BookEntry("c:bob", "", b"")])]),
+    )
+    batch = (await asyncio.gather(*calls))[2]
+    assert [each.key for each in batch.rows] == [keys[1]]
+    assert batch.known == {"c:bob": Known("i1", b"")}

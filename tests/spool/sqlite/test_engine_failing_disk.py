@@ -1,0 +1,101 @@
+"""A disk that takes nothing more: a limit on the size of this process' files, which the kernel enforces."""
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.spool.base import DeadLetterFilter, Ended, Incoming, OutcomeFilter, Settlement
+from intercomd_daemon.spool.sqlite import SpoolSettings, SqliteSpool, open_spool
+
+Make = Callable[..., Incoming]
+End = Callable[..., Ended]
+
+
+class Disk:
+    """The folder of the spool, whose files can be kept from growing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        size = (self.path.parent / (self.path.name + "-wal")).stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    return Disk(tmp_path / "spool.db")
+
+
+@pytest.fixture
+async def spool(disk: Disk) -> AsyncIterator[SqliteSpool]:
+    made = await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0))
+    yield made
+    await made.close()
+
+
+async def test_appends_are_refused_and_taken_again_by_themselves(spool: SqliteSpool, disk: Disk, row: Make) -> None:
+    (first,) = await spool.append([row("1")])
+    with disk.full():
+        for _ in range(3):
+            with pytest.raises(SpoolFull, match="the disk refuses") as refused:
+                await spool.append([row("2")])
+        assert 1.0 <= refused.value.retry_seconds <= 5.0
+        assert "the disk refuses" in spool.usage().full_reason
+        assert spool.usage().connections["default"].normal == 1
+        batch = await spool.read("default", Priority.NORMAL, 0, 10, 1 << 20)
+        assert [each.key for each in batch.rows] == [first]
+    (second,) = await spool.append([row("2")])
+    assert second > first
+    assert spool.usage().full_reason == ""
+
+
+async def test_settlements_wait_for_the_disk_and_keep_their_order(
+    spool: SqliteSpool, disk: Disk, row: Make, ended: End
+) -> None:
+    keys = await spool.append([row(str(number)) for number in range(4)])
+    with disk.full():
+        settling = [
+            asyncio.create_task(spool.settle([Settlement("default", [ended(key, str(number))])]))
+            for number, key in enumerate(keys[:3])
+        ]
+        parking = asyncio.create_task(spool.park("default", "c:ann", keys, 5.0, 1))
+        with pytest.raises(SpoolFull):
+            await spool.append([row("more")])
+        with pytest.raises(SpoolFull):
+            await spool.discard(DeadLetterFilter(), 0) or await spool.set_paused("default", True)
+        assert not any(task.done() for task in (*settling, parking))
+        assert await spool.outcomes(OutcomeFilter(), 0, 9) == []
+    assert [outcome.sequence for task in settling for outcome in await task] == [1, 2, 3]
+    await parking
+    batch = await spool.parked("default", "c:ann", 0, 10, 1 << 20)
+    assert [each.key for each in batch.rows] == [keys[3]]
+    assert [outcome.envelope_id for outcome in await spool.outcomes(OutcomeFilter(), 0, 9)] == ["2", "1", "0"]
+
+
+async def test_a_spool_that_closes_on_a_full_disk_says_what_it_could_not_settle(
+    spool: SqliteSpool, disk: Disk, row: Make, ended: End
+) -> None:
+    (key,) = await spool.append([row("1")])
+    with disk.full():
+        settling = asyncio.create_task(spool.settle([Settlement("default", [ended(key, "1")])]))
+        with pytest.raises(SpoolFull):
+            await spool.append([row("2")])
+        await spool.close()
+        with pytest.raises(SpoolFull, match="the disk refuses"):
+            await settling
+    again = await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0))
+    assert again.usage().connections["default"].normal == 1
+    await again.close()

@@ -1,0 +1,82 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.spool.quota import Quota
+from intercomd_daemon.spool.sqlite.gate import Gate, is_of_the_disk
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+MORE_THAN_ANY_DISK_HAS = 1 << 62
+
+
+def gate_of(path: Path, free_bytes_min: int = 0) -> Gate:
+    return Gate(str(path / "spool.db"), Quota(1_000, ("eu",)), free_bytes_min)
+
+
+def disk_error() -> sqlite3.Error:
+    """What SQLite itself raises when a database may not grow."""
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    database.execute("CREATE TABLE t (x)")
+    database.execute("PRAGMA max_page_count = 2")
+    with pytest.raises(sqlite3.OperationalError) as raised:
+        database.execute("INSERT INTO t VALUES (zeroblob(100000))")
+    database.close()
+    return raised.value
+
+
+def test_the_quota_is_asked_with_what_is_counted(tmp_path: Path, transaction: Transaction) -> None:
+    gate = gate_of(tmp_path)
+    gate.admit(transaction.ledger, {"eu": 1_000})
+    transaction.ledger.account("eu").bytes = 600
+    with pytest.raises(SpoolFull, match="quota") as refused:
+        gate.admit(transaction.ledger, {"eu": 401})
+    assert refused.value.retry_seconds == 5.0
+    assert "quota" in gate.reason
+
+
+def test_the_reason_goes_when_what_was_refused_would_be_let_in(tmp_path: Path, transaction: Transaction) -> None:
+    gate = gate_of(tmp_path)
+    transaction.ledger.account("eu").bytes = 600
+    with pytest.raises(SpoolFull):
+        gate.admit(transaction.ledger, {"eu": 401})
+    gate.committed(transaction.ledger, grown=False)
+    assert gate.reason
+    transaction.ledger.account("eu").bytes = 599
+    gate.committed(transaction.ledger, grown=False)
+    assert gate.reason == ""
+
+
+def test_too_little_free_space_refuses_and_says_so(tmp_path: Path, transaction: Transaction) -> None:
+    gate = gate_of(tmp_path, MORE_THAN_ANY_DISK_HAS)
+    with pytest.raises(SpoolFull, match="free_bytes_min"):
+        gate.admit(transaction.ledger, {"eu": 1})
+    gate.committed(transaction.ledger, grown=False)
+    assert "free_bytes_min" in gate.reason
+
+
+def test_a_folder_that_is_gone_refuses(tmp_path: Path, transaction: Transaction) -> None:
+    gate = gate_of(tmp_path / "gone")
+    with pytest.raises(SpoolFull, match="No such file"):
+        gate.admit(transaction.ledger, {"eu": 1})
+
+
+def test_an_error_of_the_disk_stays_the_reason_until_an_append_succeeds(
+    tmp_path: Path, transaction: Transaction
+) -> None:
+    gate = gate_of(tmp_path)
+    assert "database or disk is full" in str(gate.failed(disk_error()))
+    gate.committed(transaction.ledger, grown=False)
+    assert gate.reason == "the disk refuses: database or disk is full"
+    gate.committed(transaction.ledger, grown=True)
+    assert gate.reason == ""
+
+
+def test_errors_of_the_disk_are_told_from_others() -> None:
+    assert is_of_the_disk(disk_error())
+    with pytest.raises(sqlite3.OperationalError) as raised:
+        sqlite3.connect(":memory:").execute("nonsense")
+    assert not is_of_the_disk(raised.value)
+    assert not is_of_the_disk(OSError(28, "No space left on device"))
+    assert not is_of_the_disk(sqlite3.ProgrammingError("of the module, without a code"))

@@ -1,0 +1,94 @@
+from collections.abc import Callable, Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from intercomd_daemon.outcome import Outcome, OutcomeType
+from intercomd_daemon.spool.base import Ended, OutcomeFilter
+from intercomd_daemon.spool.sqlite import journal
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+Add = Callable[..., list[Outcome]]
+
+ANYTHING = OutcomeFilter()
+
+
+@pytest.fixture
+def add(transaction: Transaction, ended: Callable[..., Ended]) -> Add:
+    """Enters outcomes with the given sequences."""
+
+    def enter(sequences: Sequence[int], **changes: object) -> list[Outcome]:
+        outcome = ended(1, connection="eu").outcome
+        outcomes = [replace(outcome, sequence=sequence, **changes) for sequence in sequences]
+        journal.add(transaction, outcomes)
+        transaction.ledger.counters.sequence = max(sequences)
+        return outcomes
+
+    return enter
+
+
+def sequences_of(outcomes: Sequence[Outcome]) -> list[int]:
+    return [outcome.sequence for outcome in outcomes]
+
+
+def test_a_search_goes_on_chunk_by_chunk_to_the_end(transaction: Transaction, add: Add) -> None:
+    last = 2 * journal.CHUNK + 50
+    add([1, 2, journal.CHUNK + 1, last])
+    found = journal.newer(transaction, ANYTHING, 0, 10)
+    assert (sequences_of(found.outcomes), found.on) == ([1, 2], journal.CHUNK)
+    found = journal.newer(transaction, ANYTHING, found.on, 10)
+    assert (sequences_of(found.outcomes), found.on) == ([journal.CHUNK + 1], 2 * journal.CHUNK)
+    found = journal.newer(transaction, ANYTHING, found.on, 10)
+    assert (sequences_of(found.outcomes), found.on) == ([last], 0)
+    found = journal.older(transaction, ANYTHING, 0, 10)
+    assert (sequences_of(found.outcomes), found.on) == ([last], last + 1 - journal.CHUNK)
+    found = journal.older(transaction, ANYTHING, found.on, 10)
+    assert (sequences_of(found.outcomes), found.on) == ([journal.CHUNK + 1], last + 1 - 2 * journal.CHUNK)
+    found = journal.older(transaction, ANYTHING, found.on, 10)
+    assert (sequences_of(found.outcomes), found.on) == ([2, 1], 0)
+
+
+def test_a_page_that_is_full_goes_on_behind_its_last_outcome(transaction: Transaction, add: Add) -> None:
+    add(range(1, 6))
+    found = journal.newer(transaction, ANYTHING, 1, 2)
+    assert (sequences_of(found.outcomes), found.on) == ([2, 3], 3)
+    found = journal.older(transaction, ANYTHING, 5, 2)
+    assert (sequences_of(found.outcomes), found.on) == ([4, 3], 3)
+
+
+def test_a_rotten_outcome_is_passed_over_and_hides_none_behind_it(transaction: Transaction, add: Add) -> None:
+    add(range(1, 5))
+    transaction.database.execute("UPDATE journal SET data = x'00' WHERE sequence IN (2, 3)")
+    first = journal.newer(transaction, ANYTHING, 0, 2)
+    second = journal.newer(transaction, ANYTHING, first.on, 2)
+    assert sequences_of([*first.outcomes, *second.outcomes]) == [1, 4]
+
+
+def test_filters_are_columns_so_that_only_what_matches_is_decoded(transaction: Transaction, add: Add) -> None:
+    uuid = "0197a8e0-0000-7000-8000-000000000001"
+    add([1], envelope_id=uuid)
+    add([2], envelope_id="x", type=OutcomeType.UNCHANGED, email="ann@example.com")
+    for wanted, sequence in (
+        (OutcomeFilter(envelope_id=uuid), 1),
+        (OutcomeFilter(email="ann@example.com"), 2),
+        (OutcomeFilter(types=(OutcomeType.UNCHANGED, OutcomeType.SKIPPED)), 2),
+    ):
+        assert sequences_of(journal.newer(transaction, wanted, 0, 10).outcomes) == [sequence]
+
+
+def test_the_oldest_are_trimmed_a_few_at_a_time(transaction: Transaction, add: Add) -> None:
+    add(range(1, journal.TRIMMED_PER_COMMIT + 101))
+    journal.trim(transaction, 50)
+    assert journal.oldest(transaction) == journal.TRIMMED_PER_COMMIT + 1
+    journal.trim(transaction, 50)
+    assert journal.oldest(transaction) == journal.TRIMMED_PER_COMMIT + 51
+    assert transaction.ledger.counters.outcomes == 50
+    journal.trim(transaction, 50)
+    assert transaction.ledger.counters.outcomes == 50
+
+
+def test_what_is_struck_is_counted_only_if_it_was_there(transaction: Transaction, add: Add) -> None:
+    add([1, 2, 3])
+    journal.strike(transaction, [2, 9])
+    assert transaction.ledger.counters.outcomes == 2
+    assert sequences_of(journal.newer(transaction, ANYTHING, 0, 10).outcomes) == [1, 3]

@@ -1,0 +1,56 @@
+import pytest
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.spool.keys import CONNECTIONS_MAX
+from intercomd_daemon.spool.sqlite.ledger import open_ledger, store
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+
+def test_what_is_stored_is_loaded(transaction: Transaction) -> None:
+    ledger = transaction.ledger.copy()
+    ledger.counters.position = 77
+    ledger.account("us").changed(Priority.BULK, 3, 1_000)
+    ledger.account("new").paused = 1
+    store(transaction.database, ledger, transaction.ledger)
+    transaction.database.execute("COMMIT")
+    loaded = open_ledger(transaction.database, ())
+    assert not loaded.differs(ledger)
+    assert loaded.used() == {"eu": 0, "us": 1_000, "new": 0}
+
+
+def test_a_copy_may_be_changed_without_changing_the_first(transaction: Transaction) -> None:
+    copy = transaction.ledger.copy()
+    assert not copy.differs(transaction.ledger)
+    copy.account("eu").changed(Priority.NORMAL, 1, 10)
+    copy.account("new")
+    assert transaction.ledger.account("eu").normal == 0
+    assert transaction.ledger.number("new") == 0
+    assert copy.differs(transaction.ledger)
+
+
+def test_connections_keep_their_number_for_ever(transaction: Transaction) -> None:
+    transaction.database.execute("COMMIT")
+    ledger = open_ledger(transaction.database, ("asia", "us", "eu"))
+    assert [ledger.number(name) for name in ("eu", "us", "asia")] == [1, 2, 3]
+
+
+def test_a_spool_has_room_for_so_many_connections(transaction: Transaction) -> None:
+    for number in range(3, CONNECTIONS_MAX + 1):
+        assert transaction.ledger.account(f"c{number}").number == number
+    with pytest.raises(SpoolUnusable, match="one more"):
+        transaction.ledger.account("one-too-many")
+
+
+def test_columns_that_a_later_minor_version_added_are_left_alone(transaction: Transaction) -> None:
+    transaction.database.execute("ALTER TABLE counters ADD COLUMN later INTEGER NOT NULL DEFAULT 5")
+    transaction.database.execute("ALTER TABLE connections ADD COLUMN later INTEGER NOT NULL DEFAULT 6")
+    transaction.database.execute("UPDATE connections SET later = 7")
+    ledger = transaction.ledger.copy()
+    ledger.counters.sequence = 1
+    ledger.account("eu").bytes = 1
+    store(transaction.database, ledger, transaction.ledger)
+    assert transaction.database.execute("SELECT later FROM counters").fetchall() == [(5,)]
+    assert transaction.database.execute("SELECT later FROM connections").fetchall() == [(7,), (7,)]
+    transaction.database.execute("COMMIT")
+    assert not open_ledger(transaction.database, ()).differs(ledger)

@@ -1,0 +1,65 @@
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool import ending
+from intercomd_daemon.spool.base import DeadLetterFilter, Ended
+from intercomd_daemon.spool.sqlite import letters
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+Bury = Callable[[int], None]
+
+EVERYTHING = DeadLetterFilter()
+
+
+@pytest.fixture
+def bury(transaction: Transaction, ended: Callable[..., Ended]) -> Bury:
+    """Buries a letter of the given id, whose origin is that from 1,000 down."""
+
+    def make(name: int) -> None:
+        end = ended(1, str(name), connection="eu", reason="BAD")
+        buried = replace(end.buried, origin=1_000 - name)
+        outcome = ending.concluded(end, name)
+        letters.bury(transaction, ending.letter_of(1, outcome, buried, "no"), Priority.NORMAL)
+        transaction.ledger.counters.sequence = name
+
+    return make
+
+
+def test_a_search_goes_on_chunk_by_chunk_to_the_end(transaction: Transaction, bury: Bury) -> None:
+    for name in range(1, letters.CHUNK + 3):
+        bury(name)
+    wanted = DeadLetterFilter(dead_letter_ids=(5, letters.CHUNK + 2))
+    found = letters.listed(transaction, wanted, 0, 10)
+    assert ([letter.dead_letter_id for letter in found.letters], found.on) == ([5], letters.CHUNK)
+    found = letters.listed(transaction, wanted, found.on, 10)
+    assert ([letter.dead_letter_id for letter in found.letters], found.on) == ([letters.CHUNK + 2], 0)
+    found = letters.listed(transaction, EVERYTHING, 0, 2)
+    assert ([letter.dead_letter_id for letter in found.letters], found.on) == ([1, 2], 2)
+
+
+def test_replays_follow_the_first_acceptance_not_the_burial(transaction: Transaction, bury: Bury) -> None:
+    for name in (1, 2, 3):
+        bury(name)
+    assert letters.replay(transaction, EVERYTHING, 3) == 3
+    replayed = transaction.database.execute("SELECT envelope_id FROM log ORDER BY key").fetchall()
+    assert replayed == [("3",), ("2",), ("1",)]
+    account = transaction.ledger.account("eu")
+    assert (account.dead_letters, account.normal) == (0, 3)
+
+
+@pytest.mark.parametrize("operation", [letters.replay, letters.discard])
+def test_a_rotten_letter_is_set_aside_instead(
+    transaction: Transaction, bury: Bury, operation: Callable[[Transaction, DeadLetterFilter, int], int]
+) -> None:
+    bury(1)
+    bury(2)
+    transaction.database.execute("UPDATE dead_letters SET data = data || x'00' WHERE id = 1")
+    assert [letter.dead_letter_id for letter in letters.listed(transaction, EVERYTHING, 0, 10).letters] == [2]
+    assert letters.count(transaction, EVERYTHING) == 2
+    assert operation(transaction, EVERYTHING, 2) == 1
+    assert transaction.database.execute("SELECT place, key FROM damaged").fetchall() == [("dead_letters", 1)]
+    assert letters.count(transaction, EVERYTHING) == 0
+    assert transaction.ledger.account("eu").dead_letters == 0

@@ -1,0 +1,88 @@
+from collections.abc import Callable
+
+import pytest
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.spool.base import Incoming, position_of
+from intercomd_daemon.spool.keys import connection_of, priority_of
+from intercomd_daemon.spool.quota import row_bytes
+from intercomd_daemon.spool.sqlite import log
+from intercomd_daemon.spool.sqlite.ledger import Ledger
+from intercomd_daemon.spool.sqlite.seconds import pairs_of, recall
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+Make = Callable[..., Incoming]
+
+
+def admit_all(_ledger: Ledger, _new: dict[str, int]) -> None:
+    """There is room."""
+
+
+def refuse(_ledger: Ledger, _new: dict[str, int]) -> None:
+    """There is none."""
+    raise SpoolFull("full", 5.0)
+
+
+def test_an_append_counts_what_it_wrote_and_says_which_logs_have_grown(transaction: Transaction, row: Make) -> None:
+    rows = [row("1", connection="eu"), row("2", connection="us", priority=Priority.BULK), row("3", connection="eu")]
+    keys = log.append(transaction, rows, admit_all)
+    assert [(connection_of(key), priority_of(key), position_of(key)) for key in keys] == [
+        (1, Priority.NORMAL, 1),
+        (2, Priority.BULK, 2),
+        (1, Priority.NORMAL, 3),
+    ]
+    eu, us = transaction.ledger.account("eu"), transaction.ledger.account("us")
+    assert (eu.normal, eu.bulk, eu.bytes) == (2, 0, row_bytes(rows[0].data) + row_bytes(rows[2].data))
+    assert (us.normal, us.bulk) == (0, 1)
+    assert transaction.grown == {("eu", Priority.NORMAL), ("us", Priority.BULK)}
+
+
+def test_duplicates_alone_grow_no_log_and_count_nothing(transaction: Transaction, row: Make) -> None:
+    log.append(transaction, [row("1", connection="eu")], admit_all)
+    before = transaction.ledger.used()
+    transaction.grown.clear()
+    assert log.append(transaction, [row("1", connection="eu")], admit_all) == [0]
+    assert transaction.grown == set()
+    assert transaction.ledger.used() == before
+
+
+def test_seconds_are_remembered_of_rows_that_are_new(transaction: Transaction, row: Make) -> None:
+    log.append(transaction, [row("1", connection="eu", seconds=((1, 10), (2, 10)))], admit_all)
+    again = [row("1", connection="eu", seconds=((3, 10),)), row("2", connection="eu", seconds=((4, 11),))]
+    log.append(transaction, again, admit_all)
+    assert pairs_of(recall(transaction.database)) == [(1, 10), (2, 10), (4, 11)]
+
+
+def test_what_is_refused_writes_nothing(transaction: Transaction, row: Make) -> None:
+    changes = transaction.database.total_changes
+    before = transaction.ledger.copy()
+    with pytest.raises(SpoolFull):
+        log.append(transaction, [row("1", connection="eu")], refuse)
+    assert transaction.database.total_changes == changes
+    assert not transaction.ledger.differs(before)
+
+
+def test_nothing_on_the_accept_path_scans_or_sorts(transaction: Transaction, row: Make) -> None:
+    """Every statement of an append finds its place by a key, whatever the backlog."""
+    statements: list[str] = []
+    transaction.database.set_trace_callback(statements.append)
+    log.append(transaction, [row("1", connection="eu", seconds=((1, 1),)), row("1", connection="eu")], admit_all)
+    transaction.database.set_trace_callback(None)
+    assert len(statements) >= 5
+    for statement in set(statements):
+        plan = transaction.database.execute("EXPLAIN QUERY PLAN " + statement).fetchall()
+        assert [step for step in plan if "SCAN" in step[3] and "CONSTANT ROW" not in step[3]] == []
+        assert [step for step in plan if "TEMP B-TREE" in step[3]] == []
+
+
+def test_nothing_in_reading_scans_or_sorts(transaction: Transaction, row: Make) -> None:
+    """A stretch is found by its key, its lanes and progress by theirs."""
+    log.append(transaction, [row("1", connection="eu")], admit_all)
+    statements: list[str] = []
+    transaction.database.set_trace_callback(statements.append)
+    log.read(transaction, "eu", Priority.NORMAL, 0, 10, 1_000_000)
+    transaction.database.set_trace_callback(None)
+    for statement in set(statements):
+        plan = transaction.database.execute("EXPLAIN QUERY PLAN " + statement).fetchall()
+        assert [step[3] for step in plan if "SCAN" in step[3] or "TEMP B-TREE" in step[3]] == []

@@ -1,0 +1,70 @@
+from collections.abc import Callable
+
+import pytest
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool.base import Batch, Incoming
+from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.sqlite import log, rows
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+Make = Callable[..., Incoming]
+
+
+def append(transaction: Transaction, *incoming: Incoming) -> list[int]:
+    return log.append(transaction, incoming, lambda _ledger, _new: None)
+
+
+def read(transaction: Transaction) -> Batch:
+    return log.read(transaction, "eu", Priority.NORMAL, 0, 100, 1 << 20)
+
+
+@pytest.mark.parametrize("rot", ["x'00' || data", "x''", "17", "'text'", "zeroblob(3)"])
+def test_a_rotten_record_is_set_aside_with_what_is_left_of_it(transaction: Transaction, row: Make, rot: str) -> None:
+    keys = append(transaction, row("1", connection="eu"), row("2", connection="eu"))
+    transaction.database.execute(f"UPDATE log SET data = {rot} WHERE key = ?", (keys[0],))  # noqa: S608 - listed above
+    batch = read(transaction)
+    assert [each.key for each in batch.rows] == [keys[1]]
+    assert len(batch.damaged) == 1
+    assert batch.damaged[0].startswith(f"row {keys[0]} of the log: ")
+    kept = transaction.database.execute("SELECT place, key, lane FROM damaged").fetchall()
+    assert kept == [("log", keys[0], "c:ann")]
+    assert transaction.ledger.account("eu").normal == 1
+
+
+def test_a_description_names_no_user(transaction: Transaction, row: Make) -> None:
+    append(transaction, row("1", "ann@example.com", connection="eu", data=b"spoilt"))
+    assert "ann" not in read(transaction).damaged[0]
+
+
+def test_a_rotten_progress_is_forgotten(transaction: Transaction, row: Make) -> None:
+    keys = append(transaction, row("1", connection="eu"), row("2", connection="eu"))
+    good = pack(row("progress"))
+    transaction.database.executemany("INSERT INTO progress VALUES (?, ?)", [(keys[0], good[:-1]), (keys[1], good)])
+    assert [each.progress for each in read(transaction).rows] == [b"", good]
+    assert transaction.database.execute("SELECT key FROM progress").fetchall() == [(keys[1],)]
+
+
+def test_a_lane_whose_name_has_rotten_is_still_read(transaction: Transaction, row: Make) -> None:
+    append(transaction, row("1", connection="eu"))
+    transaction.database.execute("UPDATE log SET lane = CAST(x'633aff' AS TEXT)")
+    assert [each.lane for each in read(transaction).rows] == ["c:\ufffd"]
+
+
+def test_damaged_rows_are_kept_up_to_a_bound(transaction: Transaction) -> None:
+    transaction.database.executemany(
+        "INSERT INTO damaged (place, key, lane, reason, data) VALUES ('log', ?, '', '', x'00')",
+        [(number,) for number in range(rows.DAMAGED_MAX + 1)],
+    )
+    transaction.ledger.counters.damaged = rows.DAMAGED_MAX
+    rows.count_damaged(transaction)
+    assert transaction.ledger.counters.damaged == rows.DAMAGED_MAX
+    assert transaction.database.execute("SELECT min(key), count(*) FROM damaged").fetchone() == (1, rows.DAMAGED_MAX)
+
+
+def test_rows_are_taken_out_of_wherever_they_are_and_once(transaction: Transaction, row: Make) -> None:
+    keys = append(transaction, row("1", connection="eu"), row("2", connection="eu", priority=Priority.BULK))
+    assert rows.take_out(transaction, [*keys, 999]) == set(keys)
+    assert rows.take_out(transaction, keys) == set()
+    account = transaction.ledger.account("eu")
+    assert (account.normal, account.bulk, account.bytes) == (0, 0, 0)

@@ -1,0 +1,83 @@
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.spool.sqlite.schema import APPLICATION_ID, MAJOR, VERSION, open_database
+
+NOON = 1_750_000_000.0
+
+
+def version_set(path: Path, version: int) -> None:
+    open_database(str(path), NOON).close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+
+
+def test_a_new_file_says_whose_it_is_and_of_which_version(tmp_path: Path) -> None:
+    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
+        assert database.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_commits_are_synced_through_a_write_ahead_log(tmp_path: Path) -> None:
+    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert database.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert database.execute("PRAGMA locking_mode").fetchone() == ("exclusive",)
+
+
+def test_the_log_has_no_index_beside_its_key(tmp_path: Path) -> None:
+    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
+        indexes = database.execute("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'log'")
+        assert indexes.fetchall() == []
+
+
+@pytest.mark.parametrize("version", [VERSION, VERSION + 1, MAJOR * 1000 + 999])
+def test_a_file_of_the_same_major_version_opens_and_stays_of_its_version(tmp_path: Path, version: int) -> None:
+    version_set(tmp_path / "spool.db", version)
+    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (version,)
+
+
+@pytest.mark.parametrize(("version", "words"), [((MAJOR + 1) * 1000 + 2, "format 2.2"), (1, "format 0.1")])
+def test_a_file_of_another_major_version_is_refused_by_both_names(tmp_path: Path, version: int, words: str) -> None:
+    version_set(tmp_path / "spool.db", version)
+    with pytest.raises(SpoolUnusable, match=rf"{words}, and this release reads 1\.x"):
+        open_database(str(tmp_path / "spool.db"), NOON)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but somebody's notes\n" * 100)
+    before = path.read_bytes()
+    with pytest.raises(SpoolUnusable, match="file is not a database"):
+        open_database(str(path), NOON)
+    assert path.read_bytes() == before
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(SpoolUnusable, match="another program's database"):
+        open_database(str(path), NOON)
+
+
+def test_a_path_that_cannot_be_opened_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(SpoolUnusable, match=r"missing/spool\.db cannot be used as a spool.*check the path"):
+        open_database(str(tmp_path / "missing" / "spool.db"), NOON)
+
+
+def test_a_file_without_content_is_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    path.touch()
+    with closing(open_database(str(path), NOON)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_text_that_rot_has_made_invalid_can_still_be_read(tmp_path: Path) -> None:
+    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
+        assert database.execute("SELECT CAST(x'63ff64' AS TEXT)").fetchone() == ("c\ufffdd",)

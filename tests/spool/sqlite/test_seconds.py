@@ -1,0 +1,21 @@
+from intercomd_daemon.spool.sqlite.seconds import PAIRS_MAX, pairs_of, recall, remember
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+
+def test_pairs_come_back_in_order(transaction: Transaction) -> None:
+    pairs = [(1, 2), ((1 << 64) - 1, 1 << 63), (0, 0)]
+    remember(transaction, pairs[:2])
+    remember(transaction, [])
+    remember(transaction, pairs[2:])
+    assert pairs_of(recall(transaction.database)) == pairs
+
+
+def test_only_the_newest_are_remembered_and_rows_that_hold_none_of_them_go(transaction: Transaction) -> None:
+    for start in range(0, PAIRS_MAX + 3_000, 1_000):
+        remember(transaction, [(number, 7) for number in range(start, start + 1_000)])
+    written = transaction.ledger.counters.seconds
+    pairs = pairs_of(recall(transaction.database))
+    assert len(pairs) == PAIRS_MAX
+    assert pairs == [(number, 7) for number in range(written - PAIRS_MAX, written)]
+    rows = transaction.database.execute("SELECT count(*) FROM seconds").fetchone()[0]
+    assert rows == PAIRS_MAX // 1_000 + 1

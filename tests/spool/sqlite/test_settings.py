@@ -1,0 +1,13 @@
+from intercomd_daemon.spool.sqlite import SpoolSettings
+
+
+def test_the_defaults_are_the_contracts() -> None:
+    assert SpoolSettings() == SpoolSettings(
+        path="intercomd.db",
+        bytes_max=2 * 1024**3,
+        free_bytes_min=256 * 1024**2,
+        duplicate_window_seconds=24 * 3600.0,
+        outcomes_max=200_000,
+        lock_wait_seconds=60.0,
+        connections=("default",),
+    )

@@ -1,0 +1,41 @@
+"""How settlements lie in the file; what they do is in `tests/spool/test_contract.py`."""
+
+from collections.abc import Callable
+
+from intercomd_daemon.spool.base import BookEntry, Ended, Incoming, Settlement
+from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.sqlite import log
+from intercomd_daemon.spool.sqlite.settle import settle
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+
+def test_settling_finds_everything_by_its_key(
+    transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Ended]
+) -> None:
+    """However many rows, progresses and contacts there are, none is scanned."""
+    keys = log.append(transaction, [row(str(n), connection="eu") for n in range(3)], lambda _ledger, _new: None)
+    progress = pack(row("progress"))
+    statements: list[str] = []
+    transaction.database.set_trace_callback(statements.append)
+    book = [BookEntry("c:ann", "i1", progress), BookEntry("c:ann", "i2", b""), BookEntry("c:ann", "", b"")]
+    ends = [ended(keys[0], "0", connection="eu"), ended(keys[1], "1", connection="eu", reason="BAD")]
+    settle(transaction, [Settlement("eu", ends, [(keys[2], progress)], book)])
+    transaction.database.set_trace_callback(None)
+    for statement in set(statements):
+        plan = transaction.database.execute("EXPLAIN QUERY PLAN " + statement).fetchall()
+        scanned = [step[3] for step in plan if step[3].startswith("SCAN")]
+        assert [step for step in scanned if "json_each" not in step and "CONSTANT ROW" not in step] == []
+
+
+def test_progress_of_a_row_that_is_gone_is_not_kept(transaction: Transaction, row: Callable[..., Incoming]) -> None:
+    settle(transaction, [Settlement("eu", progress=[(1 << 49 | 7, pack(row("progress")))])])
+    assert transaction.database.execute("SELECT count(*) FROM progress").fetchone() == (0,)
+
+
+def test_each_outcome_takes_a_sequence_and_what_is_gone_takes_none(
+    transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Ended]
+) -> None:
+    keys = log.append(transaction, [row(str(n), connection="eu") for n in range(2)], lambda _ledger, _new: None)
+    ends = [ended(key, "x", connection="eu") for key in (keys[1], 99, keys[1], keys[0])]
+    assert [outcome.sequence for outcome in settle(transaction, [Settlement("eu", ends)])] == [1, 2]
+    assert transaction.ledger.counters.sequence == 2

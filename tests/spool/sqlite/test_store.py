@@ -1,0 +1,155 @@
+import sqlite3
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import SpoolFull, SpoolUnusable
+from intercomd_daemon.spool.base import Ended, Incoming, Settlement
+from intercomd_daemon.spool.quota import Quota
+from intercomd_daemon.spool.sqlite import SpoolSettings, log, settle
+from intercomd_daemon.spool.sqlite.gate import Gate
+from intercomd_daemon.spool.sqlite.queue import Job
+from intercomd_daemon.spool.sqlite.store import Store
+from intercomd_daemon.spool.sqlite.transaction import Operation, Transaction
+
+Make = Callable[..., Incoming]
+
+
+class Bench:
+    """A store, and jobs for it; nobody waits for their futures."""
+
+    def __init__(self, path: Path, clock: SimpleNamespace) -> None:
+        settings = SpoolSettings(str(path), free_bytes_min=0, bytes_max=1 << 20, connections=("eu",))
+        self.gate = Gate(settings.path, Quota(settings.bytes_max, settings.connections), settings.free_bytes_min)
+        self.store = Store(settings, self.gate, lambda: clock.wall, lambda: clock.monotonic)
+
+    def perform(self, *operations: Operation[object] | Job) -> list[object]:
+        jobs = [each if isinstance(each, Job) else job(each) for each in operations]
+        return [answer.error or answer.value for answer in self.store.perform(jobs).answers]
+
+    def append(self, *rows: Incoming) -> Job:
+        return job(partial(log.append, rows=rows, admit=self.gate.admit), append_bytes=1)
+
+
+def job(run: Operation[object], **fields: object) -> Job:
+    return Job(run, SimpleNamespace(), **fields)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, clock: SimpleNamespace) -> Iterator[Bench]:
+    made = Bench(tmp_path / "spool.db", clock)
+    yield made
+    made.store.close()
+
+
+def broken(transaction: Transaction) -> None:
+    """Writes, and fails."""
+    transaction.ledger.account("written").paused = 1
+    transaction.database.execute("INSERT INTO damaged (place, key, lane, reason) VALUES ('log', 1, '', '')")
+    raise ValueError("a fault of the operation")
+
+
+def damaged_rows(transaction: Transaction) -> int:
+    return int(transaction.database.execute("SELECT count(*) FROM damaged").fetchone()[0])
+
+
+def test_operations_share_a_commit(bench: Bench, row: Make) -> None:
+    answers = bench.perform(*(bench.append(row(str(number), connection="eu")) for number in range(5)))
+    assert all(answers)
+    assert bench.store.commits == 1
+    assert bench.store.usage.connections["eu"].normal == 5
+
+
+def test_what_only_reads_makes_no_commit(bench: Bench) -> None:
+    assert bench.perform(damaged_rows) == [0]
+    assert bench.store.commits == 0
+
+
+def test_an_operation_that_fails_undoes_nothing_but_itself(bench: Bench, row: Make) -> None:
+    answers = bench.perform(
+        bench.append(row("1", connection="eu")), broken, bench.append(row("2", connection="eu")), damaged_rows
+    )
+    assert isinstance(answers[1], ValueError)
+    assert answers[3] == 0
+    usage = bench.store.usage
+    assert (usage.connections["eu"].normal, set(usage.connections)) == (2, {"eu"})
+    assert bench.store.paused == frozenset()
+
+
+def test_an_operation_that_refuses_leaves_the_commit_to_the_others(bench: Bench, row: Make) -> None:
+    huge = bench.append(row("huge", connection="eu", size=2 << 20))
+    answers = bench.perform(bench.append(row("1", connection="eu")), huge, bench.append(row("2", connection="eu")))
+    assert isinstance(answers[1], SpoolFull)
+    assert bench.store.commits == 1
+    assert bench.store.usage.connections["eu"].normal == 2
+
+
+def test_a_refused_append_shows_in_the_usage_at_once(bench: Bench, row: Make) -> None:
+    bench.perform(bench.append(row("huge", connection="eu", size=2 << 20)))
+    assert "quota" in bench.store.usage.full_reason
+
+
+def test_an_error_of_sqlite_that_is_not_the_disks_says_that_the_file_is_damaged(bench: Bench) -> None:
+    (answer,) = bench.perform(lambda transaction: transaction.database.execute("SELECT * FROM nowhere"))
+    assert isinstance(answer, SpoolUnusable)
+    assert "no such table: nowhere" in str(answer)
+    assert isinstance(answer.__cause__, sqlite3.Error)
+
+
+def test_no_frame_of_a_failed_operation_holds_its_cursors(bench: Bench) -> None:
+    def failing(transaction: Transaction) -> None:
+        cursor = transaction.database.execute("SELECT * FROM counters")
+        raise ValueError(str(cursor))
+
+    (answer,) = bench.perform(failing)
+    frames = []
+    place = answer.__traceback__
+    while place:
+        frames.append(place.tb_frame)
+        place = place.tb_next
+    assert not any(isinstance(value, sqlite3.Cursor) for frame in frames for value in frame.f_locals.values())
+
+
+def test_after_a_settlement_that_the_disk_refused_no_later_one_is_tried(
+    bench: Bench, row: Make, ended: Callable[..., Ended]
+) -> None:
+    def full(transaction: Transaction) -> None:
+        transaction.database.execute("PRAGMA max_page_count = 1")
+        transaction.database.execute(
+            "INSERT INTO damaged (place, key, lane, reason) VALUES ('', 1, '', hex(zeroblob(9000)))"
+        )
+
+    def mended(transaction: Transaction) -> None:
+        transaction.database.execute("PRAGMA max_page_count = 1000000")
+
+    ((key,),) = bench.perform(bench.append(row("1", connection="eu")))
+    end = job(partial(settle.settle, settlements=[Settlement("eu", [ended(key, "1", connection="eu")])]), kept=True)
+    answers = bench.store.perform([job(full, kept=True), job(mended), end]).answers
+    assert [answer.again for answer in answers] == [True, False, True]
+    assert bench.store.usage.connections["eu"].normal == 1
+    assert [outcome.envelope_id for outcome in bench.perform(end)[0]] == ["1"]
+
+
+def test_the_logs_that_grew_are_told(bench: Bench, row: Make) -> None:
+    performed = bench.store.perform([bench.append(row("1", connection="eu", priority=Priority.BULK))])
+    assert performed.grown == {("eu", Priority.BULK)}
+    assert bench.store.perform([bench.append(row("1", connection="eu"))]).grown == set()
+
+
+def test_the_age_of_the_window_counts_only_while_the_spool_is_open(
+    tmp_path: Path, clock: SimpleNamespace, row: Make
+) -> None:
+    for name in ("1", "2"):
+        bench = Bench(tmp_path / "spool.db", clock)
+        clock.monotonic += 40.0
+        bench.perform(bench.append(row(name, connection="eu")))
+        bench.store.close()
+        clock.monotonic += 1_000.0
+    bench = Bench(tmp_path / "spool.db", clock)
+    (elapsed,) = bench.perform(lambda transaction: transaction.ledger.counters.elapsed_seconds)
+    bench.store.close()
+    assert elapsed == 80.0

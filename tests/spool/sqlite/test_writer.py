@@ -1,0 +1,156 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import Draining, SpoolUnusable
+from intercomd_daemon.spool.quota import Quota
+from intercomd_daemon.spool.sqlite import SpoolSettings
+from intercomd_daemon.spool.sqlite.gate import Gate
+from intercomd_daemon.spool.sqlite.store import Store
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+from intercomd_daemon.spool.sqlite.writer import Writer
+
+
+@pytest.fixture
+def opening(tmp_path: Path, clock: SimpleNamespace) -> Callable[[], Store]:
+    settings = SpoolSettings(str(tmp_path / "spool.db"), free_bytes_min=0)
+    gate = Gate(settings.path, Quota(settings.bytes_max, settings.connections), 0)
+    return lambda: Store(settings, gate, lambda: clock.wall, lambda: clock.monotonic)
+
+
+@pytest.fixture
+async def writer(opening: Callable[[], Store]) -> AsyncIterator[Writer]:
+    made = Writer(lambda _grown: None)
+    await made.start(opening, lambda: None)
+    yield made
+    await made.close()
+
+
+def pause(name: str) -> Callable[[Transaction], str]:
+    """An operation that changes something, so that it makes a commit."""
+
+    def operation(transaction: Transaction) -> str:
+        transaction.ledger.account(name).paused ^= 1
+        return name
+
+    return operation
+
+
+async def test_operations_run_in_one_thread_that_is_not_the_loops(writer: Writer) -> None:
+    names = [await writer.perform(lambda _transaction: threading.current_thread().name) for _ in range(2)]
+    assert names == ["spool", "spool"]
+
+
+async def test_what_waits_goes_together_in_the_order_of_the_calls(opening: Callable[[], Store]) -> None:
+    writer = Writer(lambda _grown: None)
+    store = await writer.start(opening, lambda: None)
+    order: list[int] = []
+
+    def numbered(number: int) -> Callable[[Transaction], None]:
+        def operation(transaction: Transaction) -> None:
+            order.append(number)
+            transaction.ledger.counters.position += 1
+
+        return operation
+
+    started, going = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def occupy(_transaction: Transaction) -> None:
+        loop.call_soon_threadsafe(started.set)
+        going.wait(30)
+
+    waiting = [asyncio.ensure_future(writer.perform(occupy))]
+    await started.wait()
+    waiting += [asyncio.ensure_future(writer.perform(numbered(number))) for number in range(200)]
+    loop.call_soon(going.set)
+    await asyncio.gather(*waiting)
+    await writer.close()
+    assert order == list(range(200))
+    assert store.commits == 1
+
+
+async def test_callers_are_woken_after_the_logs_are_told_of(opening: Callable[[], Store]) -> None:
+    told: list[set[tuple[str, Priority]]] = []
+    writer = Writer(told.append)
+    await writer.start(opening, lambda: None)
+    await writer.perform(lambda transaction: transaction.grown.add(("default", Priority.BULK)))
+    await writer.perform(pause("eu"))
+    await writer.close()
+    assert told == [{("default", Priority.BULK)}]
+
+
+async def test_a_caller_that_went_away_disturbs_nobody(writer: Writer) -> None:
+    going = threading.Event()
+    first = asyncio.create_task(writer.perform(lambda _transaction: going.wait(30)))
+    second = asyncio.create_task(writer.perform(pause("second")))
+    await asyncio.wait({first, second}, timeout=0)
+    second.cancel()
+    going.set()
+    assert await first is True
+    assert await writer.perform(pause("third")) == "third"
+
+
+async def test_closing_commits_what_waits_lets_go_and_refuses_what_comes_later(opening: Callable[[], Store]) -> None:
+    writer = Writer(lambda _grown: None)
+    released = threading.Event()
+    store = await writer.start(opening, released.set)
+    lingering = asyncio.create_task(writer.perform(pause("lingers"), settlements=1, kept=True))
+    await asyncio.wait({lingering}, timeout=0)
+    await writer.close()
+    assert await lingering == "lingers"
+    assert released.is_set()
+    assert store.paused == {"lingers"}
+    with pytest.raises(Draining):
+        await writer.perform(pause("late"))
+    await writer.close()
+
+
+async def test_an_opening_that_fails_lets_go_and_says_why() -> None:
+    writer = Writer(lambda _grown: None)
+    released = threading.Event()
+
+    def opening() -> Store:
+        raise SpoolUnusable("not this one")
+
+    with pytest.raises(SpoolUnusable, match="not this one"):
+        await writer.start(opening, released.set)
+    assert released.is_set()
+
+
+async def test_an_opening_that_is_given_up_lets_go(opening: Callable[[], Store]) -> None:
+    writer = Writer(lambda _grown: None)
+    going, released = threading.Event(), threading.Event()
+
+    def slow() -> Store:
+        going.wait(30)
+        return opening()
+
+    starting = asyncio.create_task(writer.start(slow, released.set))
+    await asyncio.wait({starting}, timeout=0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    going.set()
+    await writer.close()
+    assert released.is_set()
+
+
+async def test_if_the_thread_ends_by_a_fault_everyone_who_waits_is_told(opening: Callable[[], Store]) -> None:
+    writer = Writer(lambda _grown: None)
+    await writer.start(opening, lambda: None)
+
+    def fatal(transaction: Transaction) -> None:
+        transaction.database.close()
+
+    waiting = [asyncio.create_task(writer.perform(fatal)), asyncio.create_task(writer.perform(pause("eu")))]
+    for failed in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(failed, Exception)
+    with pytest.raises(Exception, match="closed database"):
+        await writer.perform(pause("us"))
+    await writer.close()

@@ -1,0 +1,61 @@
+import pytest
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES, Quota, free_refusal, row_bytes, weigh
+
+
+@pytest.mark.parametrize(
+    ("used", "new", "fits"),
+    [
+        ({}, {"a": 750}, True),  # b is sure of 250.
+        ({}, {"a": 751}, False),
+        ({"b": 100}, {"a": 750}, True),
+        ({"b": 250}, {"a": 750}, True),
+        ({"b": 251}, {"a": 750}, False),
+        ({"a": 750}, {"b": 250}, True),
+        ({"a": 750}, {"b": 251}, False),
+        ({"a": 750}, {"a": 1}, False),
+        ({"gone": 500}, {"a": 250}, True),  # Rows of a connection that is gone count, but it is sure of nothing.
+        ({"gone": 500}, {"a": 251}, False),
+        ({}, {"new": 500}, True),  # One that is not in the settings leaves the others theirs.
+        ({}, {"new": 501}, False),
+        ({}, {"a": 500, "b": 500}, True),
+        ({}, {"a": 500, "b": 501}, False),
+        ({"a": 900, "b": 200}, {"a": 0}, False),  # Above the quota, as after a smaller setting.
+    ],
+)
+def test_the_quota_is_shared_and_half_of_it_is_sure(used: dict[str, int], new: dict[str, int], *, fits: bool) -> None:
+    assert (Quota(1_000, ("a", "b")).refusal(used, new) == "") is fits
+
+
+def test_a_single_connection_may_use_all() -> None:
+    assert Quota(1_000, ("a",)).refusal({"a": 400}, {"a": 600}) == ""
+
+
+def test_a_connection_that_is_sure_of_its_share_gets_it_whatever_the_others_do() -> None:
+    quota = Quota(1_000, ("a", "b", "c"))
+    used = {"a": 0, "b": 0, "c": 0}
+    for name in ("a", "b", "c"):
+        while not quota.refusal(used, {name: 1}):
+            used[name] += 1
+        assert used[name] >= 166
+    assert sum(used.values()) <= 1_000
+
+
+def test_a_refusal_names_the_connections_and_the_figures() -> None:
+    words = Quota(1_000, ("a", "b")).refusal({"a": 700}, {"a": 60})
+    assert words == (
+        "the spool's quota leaves no room for 60 bytes of a: 700 of 1000 bytes wait, 250 are kept for other connections"
+    )
+
+
+def test_rows_weigh_their_record_and_an_overhead_by_connection() -> None:
+    rows = [Incoming(name, Priority.NORMAL, "", "", bytes(size)) for name, size in (("a", 1), ("b", 2), ("a", 3))]
+    assert weigh(rows) == {"a": 4 + 2 * ROW_OVERHEAD_BYTES, "b": 2 + ROW_OVERHEAD_BYTES}
+    assert row_bytes(rows[1].data) == 2 + ROW_OVERHEAD_BYTES
+
+
+def test_the_disk_keeps_its_free_bytes() -> None:
+    assert free_refusal(100, 100) == ""
+    assert free_refusal(99, 100) == "the disk has 99 bytes left, and free_bytes_min keeps 100 of them"

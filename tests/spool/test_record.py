@@ -1,0 +1,48 @@
+import msgspec
+import pytest
+
+from intercomd_daemon.outcome import Effect, EffectKind, OutcomeType, Progress
+from intercomd_daemon.spool import record
+
+PROGRESS = Progress((Effect(EffectKind.EVENT, "order", 1, OutcomeType.DELIVERED, "", 202, "r1", 1),), 3)
+
+
+def test_a_noun_comes_back_as_it_was() -> None:
+    assert record.unpack(record.pack(PROGRESS), Progress) == PROGRESS
+
+
+def test_every_single_flipped_bit_is_noticed() -> None:
+    data = record.pack(PROGRESS)
+    for place in range(8 * len(data)):
+        spoilt = bytearray(data)
+        spoilt[place // 8] ^= 1 << place % 8
+        assert record.check(bytes(spoilt))
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01", b"\x01abcd", b"\x02abcdefgh", b"no record"])
+def test_other_bytes_are_no_record(data: bytes) -> None:
+    assert record.check(data)
+    with pytest.raises(record.RecordDamaged):
+        record.unpack(data, Progress)
+
+
+def test_bytes_that_are_sound_but_of_another_noun_are_refused_by_name() -> None:
+    with pytest.raises(record.RecordDamaged, match="not a Progress"):
+        record.unpack(record.pack(Effect(EffectKind.EVENT, "", 0, OutcomeType.DELIVERED, "", 0, "", 0)), Progress)
+
+
+class Earlier(msgspec.Struct, array_like=True):
+    name: str = ""
+
+
+class Later(msgspec.Struct, array_like=True):
+    name: str = ""
+    added: int = 5
+
+
+def test_fields_that_a_later_release_added_at_the_end_are_passed_over() -> None:
+    assert record.unpack(record.pack(Later("x", 7)), Earlier) == Earlier("x")
+
+
+def test_fields_that_an_earlier_release_did_not_have_get_their_default() -> None:
+    assert record.unpack(record.pack(Earlier("x")), Later) == Later("x", 5)
