@@ -98,19 +98,21 @@ def _short_id(envelope_id: str) -> str:
 
 def _shorten(results: MutableSequence[EnvelopeResult], size: int) -> None:
     """Takes notes out, from the last envelope on, until the answer is within its limit."""
-    for result in reversed(results):
-        if size <= RESPONSE_BYTES_MAX - _FRAME_BYTES:
-            return
-        before = result.ByteSize()
-        result.adjustments_omitted += len(result.adjustments)
-        result.ClearField("adjustments")
-        size -= before - result.ByteSize()
-    for result in reversed(results):
-        if size <= RESPONSE_BYTES_MAX - _FRAME_BYTES:
-            return
-        before = result.ByteSize()
-        further = len(result.violations) - 1
-        if further > 0:
-            del result.violations[1:]
-            result.violations[0].message += f" (and {further} further violations)"
-        size -= before - result.ByteSize()
+    for lighten in (_without_adjustments, _without_further_violations):
+        for result in reversed(results):
+            if size > RESPONSE_BYTES_MAX - _FRAME_BYTES:
+                before = result.ByteSize()
+                lighten(result)
+                size -= before - result.ByteSize()
+
+
+def _without_adjustments(result: EnvelopeResult) -> None:
+    result.adjustments_omitted += len(result.adjustments)
+    result.ClearField("adjustments")
+
+
+def _without_further_violations(result: EnvelopeResult) -> None:
+    further = len(result.violations) - 1
+    if further > 0:
+        del result.violations[1:]
+        result.violations[0].message += f" (and {further} further violations)"

@@ -34,7 +34,7 @@ ENVELOPE_BYTES_MAX = 128 * KIB
 """Encoded; the platform's inbound limits: "batch 128 KB"."""
 EXPANDED_BYTES_MAX = MIB
 """Ours: all events that come of one envelope, as JSON; the spool keeps them as one row."""
-NOTES_MAX = 1000
+NOTES_MAX = 250
 """Ours: violations or adjustments listed of one envelope; the further adjustments are counted."""
 PRODUCTS_MAX = 100
 """Products, or promotions, of one commerce event; ours: each becomes a call, and 100 are six seconds of a workspace's

@@ -1,0 +1,120 @@
+"""Answers say all that was found, and stay small enough to arrive."""
+
+import pytest
+
+from intercomd.v1 import ingest_pb2 as pb
+from intercomd_daemon.envelope import AcceptedEnvelope, Event, Note
+from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.ingest.answer import preview_response, publish_response, spool_status, stream_response
+from intercomd_daemon.ingest.examined import Disposition, Examined
+from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
+from intercomd_daemon.spool.base import LogUsage, Usage
+
+USAGE = Usage({"default": LogUsage(normal=2, bulk=1, oldest_accept_time=90.0), "eu": LogUsage()}, 50, 200, "")
+EVENTS = (Event("a", 1000, b""), Event("a", 1001, b""))
+ACCEPTED = AcceptedEnvelope("e-1", "u", "", 1.0, {}, EVENTS, (), "", b"")
+
+
+def accepted(**given: object) -> Examined:
+    fields = {"envelope_id": "e-1", "connection": "default", "disposition": Disposition.ACCEPTED, "accepted": ACCEPTED}
+    return Examined(**fields | given)
+
+
+def test_a_result_says_what_became_of_the_envelope() -> None:
+    note = Note("VALUE_TRUNCATED", "user_attributes[0].value", "cut")
+    response = publish_response([accepted(adjustments=(note,), adjustments_omitted=2)], USAGE, 100.0)
+    assert list(response.results) == [
+        pb.EnvelopeResult(
+            envelope_id="e-1",
+            disposition=pb.DISPOSITION_ACCEPTED,
+            adjustments=[{"reason": "VALUE_TRUNCATED", "field": "user_attributes[0].value", "message": "cut"}],
+            event_time={"seconds": 1000},
+            adjustments_omitted=2,
+        )
+    ]
+
+
+@pytest.mark.parametrize("disposition", [Disposition.DUPLICATE, Disposition.SKIPPED, Disposition.REJECTED])
+def test_what_was_not_taken_has_no_event_time(disposition: Disposition) -> None:
+    note = Note("IDENTITY_REQUIRED", "identity", "m")
+    result = accepted(disposition=disposition, violations=(note,))
+    message = stream_response(7, [result], USAGE, 100.0)
+    assert message.sequence == 7
+    assert message.results[0].disposition == int(disposition)
+    assert message.results[0].violations[0].reason == "IDENTITY_REQUIRED"
+    assert not message.results[0].HasField("event_time")
+
+
+def test_attributes_alone_have_no_event_time() -> None:
+    plain = AcceptedEnvelope("e-1", "u", "", 1.0, {"a": 1}, (), (), "", b"")
+    assert not publish_response([accepted(accepted=plain)], USAGE, 100.0).results[0].HasField("event_time")
+
+
+def test_the_spool_is_described() -> None:
+    status = spool_status(USAGE, 100.5)
+    assert (status.envelopes, status.bytes, status.fill_ratio) == (3, 50, 0.25)
+    assert status.oldest_age.ToMilliseconds() == 10_500
+
+
+@pytest.mark.parametrize(
+    ("usage", "ratio"),
+    [
+        (Usage({}, 0, 100, ""), 0.0),
+        (Usage({}, 500, 100, ""), 1.0),
+        (Usage({}, 5, 100, "the disk is full"), 1.0),
+    ],
+)
+def test_a_spool_that_takes_nothing_counts_as_full_and_an_empty_one_has_no_age(usage: Usage, ratio: float) -> None:
+    status = spool_status(usage, 100.0)
+    assert status.fill_ratio == ratio
+    assert not status.HasField("oldest_age")
+
+
+def test_a_clock_that_went_back_gives_no_negative_age() -> None:
+    assert spool_status(USAGE, 50.0).oldest_age.ToMilliseconds() == 0
+
+
+def test_an_id_that_is_too_long_is_answered_by_its_beginning() -> None:
+    rejected = accepted(envelope_id="ü" * 5000, disposition=Disposition.REJECTED, accepted=None)
+    assert publish_response([rejected], USAGE, 100.0).results[0].envelope_id == "ü" * 64
+
+
+def test_adjustments_give_way_from_the_end_and_are_counted() -> None:
+    notes = tuple(Note("ATTRIBUTE_DROPPED", f"user_attributes[{index}]", "m" * 100) for index in range(200))
+    response = publish_response([accepted(adjustments=notes)] * 100, USAGE, 100.0)
+    assert response.ByteSize() <= RESPONSE_BYTES_MAX
+    told = [(len(result.adjustments), result.adjustments_omitted) for result in response.results]
+    assert set(told) == {(200, 0), (0, 200)}
+    assert told == sorted(told, reverse=True)
+
+
+def test_violations_give_way_but_the_first_of_each() -> None:
+    notes = tuple(Note("INVALID_ATTRIBUTE_VALUE", f"user_attributes[{index}]", "m" * 100) for index in range(100))
+    rejected = accepted(disposition=Disposition.REJECTED, accepted=None, violations=notes, adjustments=notes[:1])
+    single = accepted(disposition=Disposition.REJECTED, accepted=None, violations=notes[:1])
+    response = publish_response([rejected] * 400 + [single], USAGE, 100.0)
+    assert response.ByteSize() <= RESPONSE_BYTES_MAX
+    assert len(response.results[0].violations) == 100
+    assert len(response.results[399].violations) == 1
+    assert response.results[399].violations[0].message.endswith("(and 99 further violations)")
+    assert response.results[400].violations[0].message == "m" * 100
+
+
+def test_the_largest_batch_fits_with_a_violation_each() -> None:
+    note = Note("INVALID_ATTRIBUTE_VALUE", "commerce_event.product_action.products[99].attributes[9].value", "m" * 400)
+    rejected = accepted(envelope_id="x" * 128, disposition=Disposition.REJECTED, violations=(note,) * 250)
+    assert publish_response([rejected] * 500, USAGE, 100.0).ByteSize() <= RESPONSE_BYTES_MAX
+
+
+def test_a_preview_brings_the_requests() -> None:
+    response = preview_response([(accepted(), [("POST", "/events", "{}")]), (accepted(), ())])
+    assert list(response.previews[0].requests) == [pb.HttpRequest(method="POST", path="/events", json_body="{}")]
+    assert [preview.result.envelope_id for preview in response.previews] == ["e-1", "e-1"]
+    assert not response.previews[1].requests
+
+
+def test_a_preview_that_would_not_arrive_is_refused() -> None:
+    body = "x" * (PREVIEW_BYTES_MAX // 2)
+    with pytest.raises(RequestRefused) as refused:
+        preview_response([(accepted(), [("POST", "/events", body)])] * 2)
+    assert refused.value.field == "envelopes"

@@ -1,0 +1,45 @@
+"""The sender is told of names and numbers of attributes in words that hold the limit and the remedy."""
+
+from collections.abc import Callable
+
+import pytest
+
+from intercomd_daemon.envelope import Note
+from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
+from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.names import attribute_name
+
+Brief = Callable[[list[Note]], list[tuple[str, str]]]
+
+
+@pytest.mark.parametrize(
+    ("given", "stands", "violations", "adjustments"),
+    [
+        ("plan", True, [], []),
+        ("Mobile", True, [], []),
+        ("a.b", True, [], [("ATTRIBUTE_RENAMED", "user_attributes[0]")]),
+        ("Email", False, [], [("ATTRIBUTE_DROPPED", "user_attributes[0]")]),
+        (" $ ", False, [("INVALID_ATTRIBUTE_NAME", "user_attributes[0]")], []),
+    ],
+)
+def test_a_name_stands_unless_it_is_identity_or_nothing(
+    given: str,
+    stands: bool,
+    violations: list[tuple[str, str]],
+    adjustments: list[tuple[str, str]],
+    found: Findings,
+    brief: Brief,
+) -> None:
+    assert name_stands(attribute_name(given), given, "user_attributes[0]", found) is stands
+    assert (brief(found.violations), brief(found.adjustments)) == (violations, adjustments)
+
+
+def test_messages_hold_the_limit_and_where_it_is_set(found: Findings) -> None:
+    say_excess("a[5]", 5, "limits.event_attributes_max", found)
+    say_repeated("plan", "a[1]", found)
+    refuse_excess("a", 2, 5, "limits.event_attributes_max", found)
+    excess, repeated = found.adjustments
+    assert "5" in excess.message
+    assert "limits.event_attributes_max" in excess.message
+    assert "'plan'" in repeated.message
+    assert "2 too many" in found.violations[0].message

@@ -1,0 +1,206 @@
+"""Bytes become requests, or are refused as the caller's fault."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intercomd.v1.attribute_pb2 import Attribute, AttributeValue
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd.v1.event_pb2 import CustomEvent as CustomEventMessage
+from intercomd.v1.identity_pb2 import Identity
+from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStreamRequest
+from intercomd_daemon.envelope import Environment, Priority, Source
+from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.ingest.decode import decode_preview, decode_publish, decode_stream_publish
+from intercomd_daemon.ingest.limits import RequestLimits
+from intercomd_daemon.ingest.sent import CustomEvent, Request, SentEnvelope, Unread
+
+LIMITS = RequestLimits()
+Decode = Callable[..., Request]
+ALL = [
+    (decode_publish, PublishRequest),
+    (decode_stream_publish, PublishStreamRequest),
+    (decode_preview, PreviewRequest),
+]
+UNKNOWN_15 = b"\x78\x01"
+UNKNOWN_101 = b"\xa8\x06\x01"
+
+
+def new_id() -> str:
+    return "made-here"
+
+
+def one(envelope: Envelope) -> SentEnvelope:
+    data = PublishRequest(envelopes=[envelope]).SerializeToString()
+    return decode_publish(data, LIMITS, new_id).envelopes[0]
+
+
+def test_an_envelope_comes_out_as_it_went_in() -> None:
+    message = Envelope(
+        envelope_id="e-1",
+        connection="eu",
+        identity=Identity(customer_id=" u-1 ", email="A@B"),
+        source=2,
+        event_time=Timestamp(seconds=5, nanos=999_999_999),
+        user_attributes=[Attribute(name="plan", value=AttributeValue(string_value="pro"))],
+        removed_user_attributes=["old"],
+        environment=2,
+        priority=2,
+        custom_event=CustomEventMessage(name="n"),
+        traceparent="t",
+    )
+    assert one(message) == SentEnvelope(
+        "e-1",
+        True,
+        "eu",
+        " u-1 ",
+        "A@B",
+        Source.WEB,
+        5,
+        [("plan", "pro")],
+        ["old"],
+        Environment.DEVELOPMENT,
+        Priority.BULK,
+        CustomEvent("n", []),
+        "t",
+        message.SerializeToString(),
+    )
+
+
+def test_what_is_not_said_has_its_default() -> None:
+    assert one(Envelope()) == SentEnvelope(
+        "made-here",
+        False,
+        "default",
+        "",
+        "",
+        Source.SERVER,
+        None,
+        [],
+        [],
+        Environment.PRODUCTION,
+        Priority.NORMAL,
+        None,
+        "",
+        b"",
+    )
+
+
+def test_a_time_of_zero_is_a_time() -> None:
+    assert one(Envelope(event_time=Timestamp())).event_time == 0
+
+
+@pytest.mark.parametrize("number", [-(2**63), 2**63 - 1])
+def test_a_time_at_the_edge_of_its_type_is_decoded(number: int) -> None:
+    assert one(Envelope(event_time=Timestamp(seconds=number, nanos=-5))).event_time == number
+
+
+def test_numbers_that_are_not_known_count_as_not_set_and_are_said() -> None:
+    sent = one(Envelope(source=9, environment=-1, priority=77, custom_event=CustomEventMessage(type=99)))
+    assert (sent.source, sent.environment, sent.priority) == (Source.SERVER, Environment.PRODUCTION, Priority.NORMAL)
+    assert [(note.reason, note.field) for note in sent.adjustments] == [
+        ("FIELD_IGNORED", "custom_event.type"),
+        ("FIELD_IGNORED", "source"),
+        ("FIELD_IGNORED", "environment"),
+        ("FIELD_IGNORED", "priority"),
+    ]
+
+
+def test_envelopes_without_an_id_are_named_by_the_request() -> None:
+    request = PublishRequest(request_id="r-1", envelopes=[Envelope(), Envelope(envelope_id="own"), Envelope()])
+    decoded = decode_publish(request.SerializeToString(), LIMITS, new_id)
+    assert [(sent.envelope_id, sent.recognised) for sent in decoded.envelopes] == [
+        ("r-1/0", True),
+        ("own", True),
+        ("r-1/2", True),
+    ]
+
+
+def test_requests_bring_what_they_say_of_themselves() -> None:
+    publish = PublishRequest(envelopes=[Envelope()], validate_only=True).SerializeToString()
+    stream = PublishStreamRequest(sequence=-7, envelopes=[Envelope()]).SerializeToString()
+    preview = PreviewRequest(envelopes=[Envelope()]).SerializeToString()
+    decoded = [decode(data, LIMITS, new_id) for (decode, _), data in zip(ALL, (publish, stream, preview), strict=True)]
+    assert [(each.sequence, each.validate_only) for each in decoded] == [(0, True), (-7, False), (0, True)]
+    assert [each.size_bytes for each in decoded] == [len(publish), len(stream), len(preview)]
+
+
+@pytest.mark.parametrize(("decode", "kind"), ALL)
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (b"", "envelopes"),
+        (b"\x12\x00" * 501, "envelopes"),
+        (b"\x12\xff", ""),
+        (b"\x12\x03\x0a\x01\xff", ""),
+        (b"\x12\x05\x0a\x03\xed\xa0\x80", ""),
+        (b"\xff" * 10, ""),
+        (bytes(4 * 1024 * 1024 + 1), ""),
+    ],
+)
+def test_what_is_no_request_is_refused(decode: Decode, kind: type, data: bytes, field: str) -> None:
+    if kind is PreviewRequest:
+        data = data.replace(b"\x12", b"\x0a", 501)
+    with pytest.raises(RequestRefused) as refused:
+        decode(data, LIMITS, new_id)
+    assert refused.value.field == field
+    assert refused.value.message
+
+
+def test_a_request_id_has_at_most_128_bytes() -> None:
+    fits = PublishRequest(request_id="x" * 128, envelopes=[Envelope()])
+    assert decode_publish(fits.SerializeToString(), LIMITS, new_id).envelopes[0].envelope_id == "x" * 128 + "/0"
+    long = PublishRequest(request_id="ü" * 65, envelopes=[Envelope()])
+    with pytest.raises(RequestRefused) as refused:
+        decode_publish(long.SerializeToString(), LIMITS, new_id)
+    assert refused.value.field == "request_id"
+
+
+def test_the_settings_say_how_large_a_request_may_be() -> None:
+    data = PublishRequest(envelopes=[Envelope(envelope_id="e")] * 3).SerializeToString()
+    with pytest.raises(RequestRefused):
+        decode_publish(data, RequestLimits(envelopes_max=2), new_id)
+    with pytest.raises(RequestRefused):
+        decode_publish(data, RequestLimits(request_bytes_max=len(data) - 1), new_id)
+    assert len(decode_publish(data, RequestLimits(3, len(data)), new_id).envelopes) == 3
+
+
+def test_an_envelope_that_is_too_large_is_not_looked_into() -> None:
+    attribute = Attribute(name="a", value=AttributeValue(string_value="x" * (128 * 1024)))
+    message = Envelope(envelope_id="e", connection="eu", identity=Identity(email="a@b"), user_attributes=[attribute])
+    sent = one(message)
+    assert [(note.reason, note.field) for note in sent.violations] == [("ENVELOPE_TOO_LARGE", "")]
+    assert (sent.envelope_id, sent.connection, sent.email, sent.user_attributes) == ("e", "eu", "a@b", [])
+
+
+def test_128_kib_are_taken() -> None:
+    empty = len(Envelope(user_attributes=[Attribute(name="x" * 100_000)]).SerializeToString()) - 100_000
+    sent = one(Envelope(user_attributes=[Attribute(name="x" * (128 * 1024 - empty))]))
+    assert len(sent.encoded) == 128 * 1024
+    assert not sent.violations
+
+
+def test_unknown_fields_are_found_and_kept_in_the_bytes() -> None:
+    matters = Envelope(envelope_id="a").SerializeToString() + UNKNOWN_15
+    passes = Envelope(envelope_id="b").SerializeToString() + UNKNOWN_101
+    value = AttributeValue.FromString(UNKNOWN_15)
+    newer_kind = Envelope(envelope_id="c", user_attributes=[Attribute(name="n", value=value)]).SerializeToString()
+    data = b"".join(b"\x12" + bytes([len(each)]) + each for each in (matters, passes, newer_kind)) + UNKNOWN_15
+    first, second, third = decode_publish(data, LIMITS, new_id).envelopes
+    assert [(note.reason, note.field) for note in first.violations] == [("UNSUPPORTED_FIELD", "")]
+    assert [note.reason for note in first.adjustments] == ["FIELD_IGNORED"]
+    assert [(note.reason, note.field) for note in second.adjustments] == [("FIELD_IGNORED", "")] * 2
+    assert [note.field for note in third.adjustments] == ["", "user_attributes[0].value"]
+    assert third.user_attributes == [("n", Unread.KIND)]
+    assert [each.encoded for each in (first, second, third)] == [matters, passes, newer_kind]
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=60).map(lambda body: b"\x12" + bytes([len(body)]) + body))
+def test_any_bytes_are_a_request_or_refused(data: bytes) -> None:
+    for decode, _ in ALL:
+        with suppress(RequestRefused):
+            assert 1 <= len(decode(data, LIMITS, new_id).envelopes) <= 500

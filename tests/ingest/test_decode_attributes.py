@@ -1,0 +1,49 @@
+"""Attributes come out of protobuf as they went in."""
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from intercomd.v1 import attribute_pb2 as pb
+from intercomd_daemon.envelope import Link, Money, Tag, Time
+from intercomd_daemon.ingest.decode_attributes import decode_attributes
+from intercomd_daemon.ingest.sent import SentValue, Unread
+from intercomd_daemon.ingest.values import EARLIEST_TIME
+
+Value = pb.AttributeValue
+
+
+@pytest.mark.parametrize(
+    ("message", "value"),
+    [
+        (Value(string_value="pro"), "pro"),
+        (Value(string_value=""), ""),
+        (Value(integer_value=-7), -7),
+        (Value(integer_value=0), 0),
+        (Value(number_value=1.5), 1.5),
+        (Value(boolean_value=False), False),
+        (Value(boolean_value=True), True),
+        (Value(time_value=Timestamp(seconds=5, nanos=999)), Time(5)),
+        (Value(time_value=Timestamp(seconds=EARLIEST_TIME)), Time(EARLIEST_TIME)),
+        (Value(money_value=pb.Money(amount="1.5", currency_code="EUR")), Money("1.5", "EUR")),
+        (Value(link_value=pb.Link(url="https://e.com", label="E")), Link("https://e.com", "E")),
+        (Value(list_value=pb.StringList(values=["a", ""])), ("a", "")),
+        (Value(tag_value=pb.Tag()), Tag()),
+        (Value(), None),
+        (Value.FromString(Duration(seconds=5).SerializeToString().replace(b"\x08", b"\x78")), Unread.KIND),
+    ],
+)
+def test_each_kind_has_its_noun(message: pb.AttributeValue, value: SentValue) -> None:
+    decoded = decode_attributes([pb.Attribute(name="a", value=message)])
+    assert decoded == [("a", value)]
+    assert type(decoded[0][1]) is type(value)
+
+
+def test_an_attribute_without_a_value_has_none() -> None:
+    assert decode_attributes([pb.Attribute(name="a")]) == [("a", None)]
+
+
+def test_order_is_kept_and_no_attributes_are_none() -> None:
+    named = [pb.Attribute(name=name) for name in "cab"]
+    assert [name for name, _ in decode_attributes(named)] == ["c", "a", "b"]
+    assert decode_attributes([]) == []

@@ -1,0 +1,141 @@
+"""Events come out of protobuf with the names that Intercom gets."""
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from intercomd.v1 import event_pb2 as pb
+from intercomd.v1.attribute_pb2 import Attribute, AttributeValue
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd_daemon.envelope import Note
+from intercomd_daemon.ingest.decode_events import decode_event
+from intercomd_daemon.ingest.sent import (
+    CommerceEvent,
+    CustomEvent,
+    ImpressionList,
+    Impressions,
+    OtherEvent,
+    Product,
+    ProductAction,
+    Promotion,
+    PromotionAction,
+    SentEvent,
+    SessionEnd,
+)
+
+OWN = [Attribute(name="a", value=AttributeValue(integer_value=1))]
+EMPTY_PRODUCT = Product("", "", "", "", "", None, "", "", "", "", [])
+
+
+@pytest.mark.parametrize(
+    ("message", "event"),
+    [
+        (Envelope(), None),
+        (Envelope(custom_event=pb.CustomEvent(name="n", type=3, attributes=OWN)), CustomEvent("n", [("a", 1)])),
+        (Envelope(custom_event=pb.CustomEvent()), CustomEvent("", [])),
+        (Envelope(other_event=pb.OtherEvent(type="crash")), OtherEvent("crash")),
+        (
+            Envelope(session_end_event=pb.SessionEndEvent(session_id="s", duration=Duration(seconds=1, nanos=5))),
+            SessionEnd("s", 1_000_000_005, []),
+        ),
+        (Envelope(session_end_event=pb.SessionEndEvent(attributes=OWN)), SessionEnd("", None, [("a", 1)])),
+        (Envelope(commerce_event=pb.CommerceEvent()), CommerceEvent(None, "", "", [])),
+        (
+            Envelope(
+                commerce_event=pb.CommerceEvent(
+                    promotion_action=pb.PromotionAction(
+                        action=2, promotions=[pb.Promotion(id="i", name="n", creative="c", position="p")]
+                    ),
+                    currency_code="EUR",
+                    screen_name="Home",
+                    attributes=OWN,
+                )
+            ),
+            CommerceEvent(PromotionAction("click", [Promotion("i", "n", "c", "p")]), "EUR", "Home", [("a", 1)]),
+        ),
+        (
+            Envelope(
+                commerce_event=pb.CommerceEvent(
+                    impressions=pb.ProductImpressions(lists=[pb.ImpressionList(name="l", products=[pb.Product()])])
+                )
+            ),
+            CommerceEvent(Impressions([ImpressionList("l", [EMPTY_PRODUCT])]), "", "", []),
+        ),
+    ],
+)
+def test_each_event_has_its_noun(message: Envelope, event: SentEvent | None) -> None:
+    notes: list[Note] = []
+    assert decode_event(message, notes) == event
+    assert not notes
+
+
+def test_a_product_action_brings_all_its_fields() -> None:
+    product = pb.Product(
+        id="i",
+        name="n",
+        brand="b",
+        category="c",
+        variant="v",
+        position=0,
+        price="1",
+        quantity="2",
+        coupon_code="k",
+        total_product_amount="3",
+        attributes=OWN,
+    )
+    action = pb.ProductAction(
+        action=pb.PRODUCT_ACTION_TYPE_REMOVE_FROM_WISHLIST,
+        products=[product],
+        transaction_id="t",
+        affiliation="a",
+        total_amount="1",
+        tax_amount="2",
+        shipping_amount="3",
+        coupon_code="k",
+        product_action_list="l",
+        product_list_source="s",
+        checkout_step=0,
+        checkout_options="o",
+        other_action="x",
+    )
+    decoded = decode_event(Envelope(commerce_event=pb.CommerceEvent(product_action=action)), [])
+    assert decoded == CommerceEvent(
+        ProductAction(
+            "remove_from_wishlist",
+            [Product("i", "n", "b", "c", "v", 0, "1", "2", "k", "3", [("a", 1)])],
+            *["t", "a", "1", "2", "3", "k", "l", "s", 0, "o", "x"],
+        ),
+        "",
+        "",
+        [],
+    )
+
+
+@pytest.mark.parametrize("value", list(pb.ProductActionType.DESCRIPTOR.values), ids=lambda value: value.name)
+def test_actions_are_called_as_in_the_contract(value: object) -> None:
+    name = value.name.removeprefix("PRODUCT_ACTION_TYPE_").lower()
+    action = pb.ProductAction(action=value.number)
+    decoded = decode_event(Envelope(commerce_event=pb.CommerceEvent(product_action=action)), [])
+    assert decoded.action.action == ("" if name == "unspecified" else name)
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (pb.CommerceEvent(product_action=pb.ProductAction(action=99)), "commerce_event.product_action.action"),
+        (pb.CommerceEvent(promotion_action=pb.PromotionAction(action=-1)), "commerce_event.promotion_action.action"),
+    ],
+)
+def test_an_action_without_a_name_here_counts_as_not_set_and_is_said(message: pb.CommerceEvent, field: str) -> None:
+    notes: list[Note] = []
+    decoded = decode_event(Envelope(commerce_event=message), notes)
+    assert decoded.action.action == ""
+    assert [(note.reason, note.field) for note in notes] == [("FIELD_IGNORED", field)]
+
+
+def test_every_custom_event_type_is_known_and_others_are_said() -> None:
+    notes: list[Note] = []
+    for value in pb.CustomEventType.DESCRIPTOR.values:
+        decode_event(Envelope(custom_event=pb.CustomEvent(type=value.number)), notes)
+    assert not notes
+    decode_event(Envelope(custom_event=pb.CustomEvent(type=11)), notes)
+    assert [(note.reason, note.field) for note in notes] == [("FIELD_IGNORED", "custom_event.type")]

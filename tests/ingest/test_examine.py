@@ -1,0 +1,331 @@
+"""Every envelope has one disposition, by the precedence of the contract, and what is accepted can be delivered."""
+
+import json
+
+import pytest
+from accepting import sent
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from intercomd.v1 import attribute_pb2, event_pb2
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd.v1.identity_pb2 import Identity
+from intercomd.v1.ingest_pb2 import PublishRequest
+from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note, Priority, Source
+from intercomd_daemon.ingest.decode import decode_publish
+from intercomd_daemon.ingest.examine import examine
+from intercomd_daemon.ingest.examined import Disposition, Examined
+from intercomd_daemon.ingest.limits import ConnectionRules, RequestLimits
+from intercomd_daemon.ingest.sent import (
+    CommerceEvent,
+    CustomEvent,
+    Impressions,
+    OtherEvent,
+    Product,
+    ProductAction,
+    SessionEnd,
+)
+
+NOW = 1_760_000_000.75
+DEVELOPMENT = Environment.DEVELOPMENT
+RULES = {
+    "default": ConnectionRules(name="default", session_end_name=""),
+    "off": ConnectionRules(name="off", active=False),
+    "open": ConnectionRules(name="open", development_connection="test", commerce_from_web=True),
+    "test": ConnectionRules(name="test", development_connection="default"),
+    "to-off": ConnectionRules(name="to-off", development_connection="off"),
+    "to-nowhere": ConnectionRules(name="to-nowhere", development_connection="nowhere"),
+    "off-to-test": ConnectionRules(name="off-to-test", active=False, development_connection="test"),
+}
+PURCHASE = CommerceEvent(
+    ProductAction("purchase", [Product(*["p"] + [""] * 4, None, *[""] * 4, [])] * 2, *[""] * 8, None, "", ""),
+    "",
+    "",
+    [],
+)
+
+
+def brief(result: Examined) -> tuple[Disposition, list[str], list[str]]:
+    return (
+        result.disposition,
+        [note.reason for note in result.violations],
+        [note.reason for note in result.adjustments],
+    )
+
+
+def test_an_accepted_envelope_is_kept_as_it_will_leave() -> None:
+    envelope = sent(
+        email=" Ada@B.c ",
+        user_attributes=[("plan", "pro")],
+        removed_user_attributes=["old"],
+        event=CustomEvent("Order.placed", [("a", 1)]),
+        priority=Priority.BULK,
+        traceparent="nonsense",
+        recognised=False,
+    )
+    adjustments = examine(envelope, RULES, NOW).adjustments
+    assert [note.reason for note in adjustments] == ["EVENT_NAME_CHANGED", "FIELD_IGNORED"]
+    assert examine(envelope, RULES, NOW) == Examined(
+        "e-1",
+        "default",
+        Disposition.ACCEPTED,
+        (),
+        adjustments,
+        0,
+        Priority.BULK,
+        False,
+        AcceptedEnvelope(
+            "e-1",
+            "u-1",
+            "ada@b.c",
+            NOW,
+            {"plan": "pro", "old": None},
+            (Event("Order-placed", envelope.event_time, b'{"a":1}'),),
+            adjustments,
+            "",
+            b"encoded",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_fields", "disposition", "reason", "connection"),
+    [
+        ({"connection": "nowhere", "customer_id": ""}, Disposition.REJECTED, "UNKNOWN_CONNECTION", "nowhere"),
+        ({"connection": "off", "customer_id": ""}, Disposition.SKIPPED, "CONNECTION_INACTIVE", "off"),
+        ({"connection": "off", "environment": DEVELOPMENT}, Disposition.SKIPPED, "CONNECTION_INACTIVE", "off"),
+        (
+            {"connection": "off-to-test", "environment": DEVELOPMENT},
+            Disposition.SKIPPED,
+            "CONNECTION_INACTIVE",
+            "off-to-test",
+        ),
+        ({"environment": DEVELOPMENT, "customer_id": ""}, Disposition.SKIPPED, "DEVELOPMENT_DATA", "default"),
+        ({"connection": "to-off", "environment": DEVELOPMENT}, Disposition.SKIPPED, "CONNECTION_INACTIVE", "off"),
+        (
+            {"connection": "to-nowhere", "environment": DEVELOPMENT},
+            Disposition.REJECTED,
+            "UNKNOWN_CONNECTION",
+            "to-nowhere",
+        ),
+        ({"customer_id": "", "event": OtherEvent("x")}, Disposition.REJECTED, "IDENTITY_REQUIRED", "default"),
+        ({"event": OtherEvent("screen_view")}, Disposition.SKIPPED, "UNSUPPORTED_EVENT_TYPE", "default"),
+        ({"event": SessionEnd("", None, [])}, Disposition.SKIPPED, "EVENT_TYPE_OFF", "default"),
+        ({"event": PURCHASE, "source": Source.WEB}, Disposition.SKIPPED, "COMMERCE_FROM_WEB", "default"),
+        ({"event": None}, Disposition.REJECTED, "EMPTY_ENVELOPE", "default"),
+        (
+            {"event": None, "user_attributes": [("id", "7")]},
+            Disposition.SKIPPED,
+            "NOTHING_LEFT",
+            "default",
+        ),
+        ({"event": CustomEvent(" ", [])}, Disposition.REJECTED, "EVENT_NAME_REQUIRED", "default"),
+        ({"event_time": 0}, Disposition.REJECTED, "INVALID_TIME", "default"),
+        ({"envelope_id": "x" * 129}, Disposition.REJECTED, "ENVELOPE_ID_TOO_LONG", "default"),
+        (
+            {"event": CommerceEvent(Impressions([]), "", "", []), "source": Source.WEB},
+            Disposition.REJECTED,
+            "COMMERCE_EVENT_EMPTY",
+            "default",
+        ),
+    ],
+)
+def test_precedence_is_the_contracts(
+    given_fields: dict[str, object], disposition: Disposition, reason: str, connection: str
+) -> None:
+    result = examine(sent(**given_fields), RULES, NOW)
+    assert (result.disposition, [note.reason for note in result.violations]) == (disposition, [reason])
+    assert all(note.message for note in result.violations)
+    assert (result.connection, result.accepted) == (connection, None)
+
+
+def test_data_of_development_go_to_their_connection_and_no_further() -> None:
+    result = examine(sent(connection="open", environment=DEVELOPMENT), RULES, NOW)
+    assert (result.disposition, result.connection) == (Disposition.ACCEPTED, "test")
+
+
+@pytest.mark.parametrize(
+    ("event", "source", "reason"),
+    [
+        (OtherEvent("x"), Source.SERVER, "UNSUPPORTED_EVENT_TYPE"),
+        (SessionEnd("x" * 300, 5, []), Source.SERVER, "EVENT_TYPE_OFF"),
+        (PURCHASE, Source.WEB, "COMMERCE_FROM_WEB"),
+    ],
+)
+def test_an_event_that_is_not_for_intercom_is_left_out_beside_attributes(
+    event: object, source: Source, reason: str
+) -> None:
+    result = examine(sent(event=event, source=source, removed_user_attributes=["old"]), RULES, NOW)
+    assert brief(result) == (Disposition.ACCEPTED, [], ["EVENT_SKIPPED"])
+    assert result.adjustments[0].message.startswith(reason)
+    assert result.accepted is not None
+    assert (result.accepted.update, result.accepted.events) == ({"old": None}, ())
+
+
+def test_an_event_that_is_not_for_intercom_must_still_be_valid() -> None:
+    bad = SessionEnd("", -1, [("", 1)])
+    result = examine(sent(event=bad, user_attributes=[("a", 1)]), RULES, NOW)
+    assert brief(result) == (Disposition.REJECTED, ["INVALID_TIME", "INVALID_ATTRIBUTE_NAME"], [])
+
+
+def test_all_violations_come_at_once_and_no_adjustments() -> None:
+    envelope = sent(
+        envelope_id="x" * 200,
+        customer_id="x" * 300,
+        email="nobody",
+        event_time=5,
+        user_attributes=[("a", None), ("a.b", 1)],
+        event=CustomEvent("", [("", 1)]),
+    )
+    assert brief(examine(envelope, RULES, NOW)) == (
+        Disposition.REJECTED,
+        [
+            "ENVELOPE_ID_TOO_LONG",
+            "IDENTITY_TOO_LONG",
+            "INVALID_EMAIL",
+            "INVALID_TIME",
+            "INVALID_ATTRIBUTE_VALUE",
+            "EVENT_NAME_REQUIRED",
+            "INVALID_ATTRIBUTE_NAME",
+        ],
+        [],
+    )
+
+
+def test_what_decoding_found_is_told_with_the_rest() -> None:
+    unsupported = (Note("UNSUPPORTED_FIELD", "", "m"),)
+    result = examine(sent(event=None, customer_id="", violations=unsupported), RULES, NOW)
+    assert brief(result)[1] == ["UNSUPPORTED_FIELD", "IDENTITY_REQUIRED"]
+    ignored = (Note("FIELD_IGNORED", "", "m"),)
+    assert brief(examine(sent(adjustments=ignored), RULES, NOW)) == (Disposition.ACCEPTED, [], ["FIELD_IGNORED"])
+
+
+def test_an_email_alone_or_attributes_alone_suffice() -> None:
+    result = examine(sent(customer_id="", email="A@b", event=None, user_attributes=[("a", 1)]), RULES, NOW)
+    assert result.accepted is not None
+    assert (result.accepted.customer_id, result.accepted.email, result.accepted.events) == ("", "a@b", ())
+
+
+def test_an_event_without_a_time_has_the_present() -> None:
+    result = examine(sent(event_time=None), RULES, NOW)
+    assert result.accepted is not None
+    assert result.accepted.events[0].created_at == 1_760_000_000
+
+
+def test_a_purchase_is_expanded_on_acceptance() -> None:
+    result = examine(sent(event=PURCHASE, connection="open", source=Source.WEB), RULES, NOW)
+    assert result.accepted is not None
+    assert len(result.accepted.events) == 3
+
+
+def test_a_session_end_is_an_event_where_it_is_on() -> None:
+    result = examine(sent(event=SessionEnd("s", None, []), connection="open"), RULES, NOW)
+    assert result.accepted is not None
+    assert result.accepted.events[0].metadata == b'{"session_id":"s"}'
+
+
+def test_skipped_envelopes_say_what_was_left_out() -> None:
+    result = examine(sent(event=None, user_attributes=[("role", "x")]), RULES, NOW)
+    assert brief(result) == (Disposition.SKIPPED, ["NOTHING_LEFT"], ["ATTRIBUTE_DROPPED"])
+
+
+TEXT = st.text(max_size=12) | st.sampled_from(["", " ", "$", "a.b", "id", "phone", "avatar", "Mobile", "x" * 300])
+SECONDS = st.integers(-(2**63), 2**63 - 1) | st.integers(1_759_000_000, 1_761_000_000)
+
+
+def timestamp(seconds: int) -> dict[str, int]:
+    return {"seconds": seconds}
+
+
+VALUE = st.one_of(
+    st.builds(attribute_pb2.AttributeValue),
+    st.builds(attribute_pb2.AttributeValue, string_value=TEXT),
+    st.builds(attribute_pb2.AttributeValue, integer_value=st.integers(-(2**63), 2**63 - 1)),
+    st.builds(attribute_pb2.AttributeValue, number_value=st.floats()),
+    st.builds(attribute_pb2.AttributeValue, boolean_value=st.booleans()),
+    st.builds(attribute_pb2.AttributeValue, time_value=SECONDS.map(timestamp)),
+    st.builds(
+        attribute_pb2.AttributeValue,
+        money_value=st.builds(
+            attribute_pb2.Money, amount=st.sampled_from(["1.005", "x"]), currency_code=st.just("USD")
+        ),
+    ),
+    st.builds(
+        attribute_pb2.AttributeValue,
+        link_value=st.builds(attribute_pb2.Link, url=st.sampled_from(["https://e.com", "ftp://x"]), label=TEXT),
+    ),
+    st.builds(
+        attribute_pb2.AttributeValue, list_value=st.builds(attribute_pb2.StringList, values=st.lists(TEXT, max_size=5))
+    ),
+    st.builds(attribute_pb2.AttributeValue, tag_value=st.builds(attribute_pb2.Tag)),
+)
+GOOD_VALUE = st.builds(attribute_pb2.AttributeValue, string_value=TEXT)
+ATTRIBUTES = st.lists(st.builds(attribute_pb2.Attribute, name=TEXT, value=VALUE), max_size=4) | st.lists(
+    st.builds(attribute_pb2.Attribute, name=st.text("abc", min_size=1), value=GOOD_VALUE), max_size=12
+)
+ENVELOPES = st.fixed_dictionaries(
+    {
+        "envelope_id": TEXT,
+        "connection": st.sampled_from(["", "open", "off", "nowhere"]),
+        "identity": st.builds(Identity, customer_id=TEXT, email=TEXT | st.emails()),
+        "source": st.integers(-1, 7),
+        "user_attributes": ATTRIBUTES,
+        "removed_user_attributes": st.lists(TEXT, max_size=3),
+        "environment": st.integers(0, 3),
+        "priority": st.integers(0, 3),
+        "traceparent": TEXT,
+    },
+    optional={"event_time": SECONDS.map(timestamp)},
+)
+EVENTS = st.one_of(
+    st.just({}),
+    st.builds(event_pb2.CustomEvent, name=TEXT, attributes=ATTRIBUTES).map(lambda event: {"custom_event": event}),
+    st.builds(event_pb2.OtherEvent, type=TEXT).map(lambda event: {"other_event": event}),
+    st.builds(event_pb2.SessionEndEvent, session_id=TEXT, duration=SECONDS.map(timestamp), attributes=ATTRIBUTES).map(
+        lambda event: {"session_end_event": event}
+    ),
+    st.builds(
+        event_pb2.CommerceEvent,
+        product_action=st.builds(
+            event_pb2.ProductAction,
+            action=st.integers(0, 12),
+            products=st.lists(st.builds(event_pb2.Product, id=TEXT, attributes=ATTRIBUTES), max_size=2),
+        ),
+        attributes=ATTRIBUTES,
+    ).map(lambda event: {"commerce_event": event}),
+)
+
+
+@given(ENVELOPES, EVENTS, st.sampled_from(["trim", "reject"]), st.integers(0, 8))
+def test_any_envelope_has_one_disposition_and_what_is_accepted_is_within_the_limits(
+    fields: dict[str, object], event: dict[str, object], on_excess: str, maximum: int
+) -> None:
+    request = PublishRequest(envelopes=[Envelope(**fields, **event)])
+    sent = decode_publish(request.SerializeToString(), RequestLimits(), lambda: "new").envelopes[0]
+    rules = {
+        name: replace(each, on_excess=on_excess, event_attributes_max=maximum, user_attributes_max=maximum)
+        for name, each in RULES.items()
+    }
+    result = examine(sent, rules, NOW)
+    assert result.disposition in {Disposition.ACCEPTED, Disposition.SKIPPED, Disposition.REJECTED}
+    assert bool(result.violations) is (result.accepted is None)
+    assert (result.accepted is not None) is (result.disposition is Disposition.ACCEPTED)
+    if result.accepted is not None:
+        _check(result.accepted, maximum)
+
+
+def _check(accepted: AcceptedEnvelope, maximum: int) -> None:
+    assert accepted.update or accepted.events
+    assert accepted.customer_id or accepted.email
+    assert len(accepted.update) <= maximum
+    pairs = [list(accepted.update.items())]
+    for event in accepted.events:
+        assert 1 <= len(event.name) <= 255
+        assert 946_684_800 <= event.created_at <= NOW + 60 + 2
+        metadata = json.loads(event.metadata or b"{}")
+        assert len(metadata) <= maximum
+        pairs.append(list(metadata.items()))
+    for name, value in (pair for group in pairs for pair in group):
+        assert 1 <= len(name) <= 190
+        assert not isinstance(value, str) or len(value) <= 255

@@ -1,0 +1,29 @@
+"""Findings are gathered up to a maximum, and what is above it is counted."""
+
+from intercomd.v1.ingest_pb2 import Disposition as Wire
+from intercomd_daemon.envelope import Note
+from intercomd_daemon.ingest.examined import Disposition, Findings
+from intercomd_daemon.ingest.limits import NOTES_MAX
+
+
+def test_findings_start_with_what_is_known() -> None:
+    found = Findings((Note("A", "a", "m"),), (Note("B", "b", "m"),))
+    found.reject("C", "c", "m")
+    found.adjust("D", "d", "m")
+    assert [note.reason for note in found.violations] == ["A", "C"]
+    assert [note.reason for note in found.adjustments] == ["B", "D"]
+
+
+def test_findings_are_bounded() -> None:
+    found = Findings()
+    for index in range(NOTES_MAX + 3):
+        found.reject("A", str(index), "m")
+        found.adjust("B", str(index), "m")
+    assert len(found.violations) == len(found.adjustments) == NOTES_MAX
+    assert found.adjustments_omitted == 3
+
+
+def test_dispositions_have_the_contracts_numbers() -> None:
+    assert {f"DISPOSITION_{each.name}": int(each) for each in Disposition} | {"DISPOSITION_UNSPECIFIED": 0} == dict(
+        Wire.items()
+    )

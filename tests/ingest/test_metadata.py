@@ -1,0 +1,111 @@
+"""An event's metadata are JSON in the sender's order, and nothing leaves them in silence."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from intercomd_daemon.envelope import Link, Money, Note, Time
+from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.limits import ConnectionRules
+from intercomd_daemon.ingest.metadata import composed_metadata, custom_metadata, own_pairs
+from intercomd_daemon.ingest.sent import Attribute
+
+Brief = Callable[[list[Note]], list[tuple[str, str]]]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "metadata", "adjustments"),
+    [
+        ([], b"", []),
+        ([("b", 1), ("a", "ü")], '{"b":1,"a":"ü"}'.encode(), []),
+        ([("price", Money("19.99", "USD"))], b'{"price":{"amount":1999,"currency":"USD"}}', []),
+        ([("big", Money("9" * 34, "USD"))], b'{"big":{"amount":' + b"9" * 34 + b'00,"currency":"USD"}}', []),
+        ([("page", Link("https://e.com", "E"))], b'{"page":{"url":"https://e.com","value":"E"}}', []),
+        ([("start", Time(5))], b'{"start_date":5}', [("ATTRIBUTE_RENAMED", "e[0]")]),
+        ([("start_date", Time(5))], b'{"start_date":5}', []),
+        (
+            [("start_date", "x"), ("start", Time(5))],
+            b'{"start_date":"x"}',
+            [("ATTRIBUTE_RENAMED", "e[1]"), ("ATTRIBUTE_DROPPED", "e[1]")],
+        ),
+        ([("a.b", 1)], b'{"a-b":1}', [("ATTRIBUTE_RENAMED", "e[0]")]),
+        ([("y" * 191, 1)], b'{"' + b"y" * 190 + b'":1}', [("ATTRIBUTE_RENAMED", "e[0]")]),
+        ([("id", 1), ("a", 2)], b'{"a":2}', [("ATTRIBUTE_DROPPED", "e[0]")]),
+        ([("a", 1), ("a", 2)], b'{"a":1}', [("ATTRIBUTE_DROPPED", "e[1]")]),
+        ([("name", 7), ("Mobile", 8)], b'{"name":7,"phone":8}', []),
+        (
+            [(name, 1) for name in "abcdefg"],
+            b'{"a":1,"b":1,"c":1,"d":1,"e":1}',
+            [("ATTRIBUTE_DROPPED", "e[5]"), ("ATTRIBUTE_DROPPED", "e[6]")],
+        ),
+    ],
+)
+def test_attributes_become_json(
+    attributes: list[Attribute],
+    metadata: bytes,
+    adjustments: list[tuple[str, str]],
+    rules: ConnectionRules,
+    found: Findings,
+    brief: Brief,
+) -> None:
+    assert custom_metadata(attributes, "e", rules, found) == metadata
+    assert brief(found.adjustments) == adjustments
+    assert not found.violations
+
+
+def test_what_is_wrong_is_found_also_beyond_the_limit(rules: ConnectionRules, found: Findings, brief: Brief) -> None:
+    attributes: list[Attribute] = [*((name, 1) for name in "abcde"), ("f", None), ("", 1), ("g", Time(2**62))]
+    custom_metadata(attributes, "e", rules, found)
+    assert brief(found.violations) == [
+        ("INVALID_ATTRIBUTE_VALUE", "e[5].value"),
+        ("INVALID_ATTRIBUTE_NAME", "e[6]"),
+        ("INVALID_ATTRIBUTE_VALUE", "e[7].value"),
+    ]
+
+
+def test_excess_is_refused_where_the_connection_does_not_trim(
+    rules: ConnectionRules, found: Findings, brief: Brief
+) -> None:
+    strict = replace(rules, on_excess="reject")
+    custom_metadata([(name, 1) for name in "abcdefg"], "e", strict, found)
+    assert brief(found.violations) == [("TOO_MANY_ATTRIBUTES", "e")]
+    assert not found.adjustments
+
+
+def test_own_pairs_keep_their_order_and_count_what_is_too_much(found: Findings) -> None:
+    assert own_pairs([("b", 1), ("a", 2), ("c", 3)], "e", found, 2, trim=False) == ({"b": 1, "a": 2}, 1)
+    assert not found.adjustments
+
+
+def test_ours_come_first_then_the_nearer_of_the_senders(rules: ConnectionRules, found: Findings, brief: Brief) -> None:
+    composed = composed_metadata(
+        {"Id": "1", "Price": Decimal("1.10")}, ({"a": 1, "Id": "2"}, {"a": 2, "b": 3}), "e", rules, found
+    )
+    assert composed == b'{"Id":"1","Price":1.10,"a":1,"b":3}'
+    assert brief(found.adjustments) == [("ATTRIBUTE_DROPPED", "e")]
+    assert found.adjustments[0].message.endswith("left out 'Id', 'a'")
+
+
+def test_ours_are_trimmed_by_priority_in_either_mode(rules: ConnectionRules, found: Findings) -> None:
+    strict = replace(rules, on_excess="reject", event_attributes_max=2)
+    assert composed_metadata({"A": 1, "B": 2, "C": 3}, ({"d": 4},), "e", strict, found) == b'{"A":1,"B":2}'
+    assert not found.violations
+    assert found.adjustments[0].message.endswith("left out 'C', 'd'")
+
+
+def test_the_senders_own_excess_alone_is_refused(rules: ConnectionRules, found: Findings, brief: Brief) -> None:
+    strict = replace(rules, on_excess="reject", event_attributes_max=2)
+    assert composed_metadata({}, ({"a": 1, "b": 2}, {"a": 1, "c": 3}), "e", strict, found) == b""
+    assert brief(found.violations) == [("TOO_MANY_ATTRIBUTES", "e")]
+
+
+def test_of_many_left_out_a_dozen_is_named(rules: ConnectionRules, found: Findings) -> None:
+    composed_metadata({f"k{index}": index for index in range(30)}, (), "e", rules, found)
+    assert found.adjustments[0].message.endswith("'k16' and 13 more")
+
+
+def test_nothing_is_no_json(rules: ConnectionRules, found: Findings) -> None:
+    assert composed_metadata({}, ({},), "e", rules, found) == b""
+    assert composed_metadata({"a": 1}, (), "e", replace(rules, event_attributes_max=0), found) == b""

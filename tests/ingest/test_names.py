@@ -1,0 +1,120 @@
+"""Names are mended as Intercom asks, once and for all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME
+from intercomd_daemon.ingest.names import (
+    AttributeName,
+    Meaning,
+    attribute_name,
+    date_name,
+    event_name,
+    mend_attribute_name,
+    mend_event_name,
+    shown,
+)
+
+
+@pytest.mark.parametrize(
+    ("given_name", "name"),
+    [
+        ("plan", "plan"),
+        ("Favourite colour", "Favourite colour"),
+        ("größe_in-cm", "größe_in-cm"),
+        ("  plan\t", "plan"),
+        ("billing.plan", "billing-plan"),
+        ("$plan", "plan"),
+        ("$$plan", "plan"),
+        ("a$b", "a-b"),
+        ("~`!@#%^&*'{}|\\\"", "-" * 15),
+        ("a\x00b\x1fc", "a-b-c"),
+        ("$Age", "Age"),
+        ("gender", "gender"),
+        ("x" * 200, "x" * 190),
+        ("x" * 189 + " y", "x" * 189),
+        ("plan€", "plan€"),
+    ],
+)
+def test_a_name_is_trimmed_cut_and_mended(given_name: str, name: str) -> None:
+    assert attribute_name(given_name) == AttributeName(name, Meaning.CUSTOM, renamed=name != given_name)
+
+
+@pytest.mark.parametrize("name", ["", " ", "$", "$ $"[:2], "\t\n", "$$$"])
+def test_of_some_names_nothing_is_left(name: str) -> None:
+    assert attribute_name(name).meaning is Meaning.NOTHING
+
+
+@pytest.mark.parametrize("name", ["id", "email", "user_id", "external_id", "role", "ID", "$Email", " User_Id "])
+def test_names_of_identity_are_known_in_any_case(name: str) -> None:
+    assert attribute_name(name).meaning is Meaning.IDENTITY
+
+
+@pytest.mark.parametrize(
+    ("given_name", "name", "meaning"),
+    [
+        ("FirstName", FIRST_NAME, Meaning.CONTACT_FIELD),
+        ("$firstname", FIRST_NAME, Meaning.CONTACT_FIELD),
+        ("$LASTNAME", LAST_NAME, Meaning.CONTACT_FIELD),
+        ("mobile", "phone", Meaning.MOBILE),
+        ("$Mobile", "phone", Meaning.MOBILE),
+    ],
+)
+def test_reserved_names_are_known_with_and_without_the_dollar(given_name: str, name: str, meaning: Meaning) -> None:
+    assert attribute_name(given_name) == AttributeName(name, meaning, renamed=False)
+
+
+@pytest.mark.parametrize("name", sorted(CONTACT_FIELDS))
+def test_plain_names_address_intercoms_own_fields(name: str) -> None:
+    assert attribute_name(name) == AttributeName(name, Meaning.CONTACT_FIELD, renamed=False)
+
+
+def test_intercoms_own_fields_are_matched_in_their_case() -> None:
+    assert attribute_name("Name").meaning is Meaning.CUSTOM
+
+
+@given(st.text(max_size=300))
+def test_mending_twice_changes_nothing(name: str) -> None:
+    mended = mend_attribute_name(name)
+    if mended.meaning not in {Meaning.NOTHING, Meaning.MOBILE} and mended.name not in {FIRST_NAME, LAST_NAME}:
+        assert mend_attribute_name(mended.name) == AttributeName(mended.name, mended.meaning, renamed=False)
+        assert len(mended.name) <= 190
+        assert not set(mended.name) & set(".$\x00")
+
+
+@pytest.mark.parametrize(
+    ("name", "dated"),
+    [("start", "start_date"), ("start_date", "start_date"), ("x" * 190, "x" * 185 + "_date"), ("_date", "_date")],
+)
+def test_a_time_in_an_event_has_its_ending(name: str, dated: str) -> None:
+    assert date_name(name) == dated
+
+
+@pytest.mark.parametrize(
+    ("given_name", "name"),
+    [
+        ("Order placed", "Order placed"),
+        (" Order placed ", "Order placed"),
+        ("order.placed", "order-placed"),
+        ("$order", "-order"),
+        ("a\x00b", "a-b"),
+        ("", ""),
+        ("   ", ""),
+        ("x" * 300 + ".", "x" * 300 + "-"),
+    ],
+)
+def test_an_events_name_is_trimmed_and_mended(given_name: str, name: str) -> None:
+    assert event_name(given_name) == name
+
+
+@given(st.text(max_size=300))
+def test_mending_an_events_name_twice_changes_nothing(name: str) -> None:
+    mended = mend_event_name(name)
+    assert mend_event_name(mended) == mended
+    assert not set(mended) & set(".$\x00")
+
+
+def test_a_shown_name_is_short_and_tells_a_terminal_nothing() -> None:
+    assert shown("a\x1b[31m\u202eb") == "'a\\x1b[31m\\u202eb'"
+    assert len(shown("x" * 500)) == 63

@@ -1,0 +1,61 @@
+"""A session's end becomes one event."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from intercomd_daemon.envelope import Event, Note
+from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.limits import ConnectionRules
+from intercomd_daemon.ingest.sent import SessionEnd
+from intercomd_daemon.ingest.session import session_event, session_skip
+
+Brief = Callable[[list[Note]], list[tuple[str, str]]]
+
+
+@pytest.mark.parametrize(
+    ("event", "metadata"),
+    [
+        (
+            SessionEnd("s-1", 90_000_000_000, [("page", "x")]),
+            b'{"session_duration_seconds":90,"session_id":"s-1","page":"x"}',
+        ),
+        (SessionEnd("", 1_500_000_000, []), b'{"session_duration_seconds":1.5}'),
+        (SessionEnd("", 0, []), b'{"session_duration_seconds":0}'),
+        (SessionEnd("", None, []), b""),
+    ],
+)
+def test_it_says_how_long_it_was_and_which_then_its_own(
+    event: SessionEnd, metadata: bytes, rules: ConnectionRules, found: Findings
+) -> None:
+    assert session_event(event, 1000, rules, found) == Event("Session End", 1000, metadata)
+    assert not found.violations
+
+
+@pytest.mark.parametrize("nanoseconds", [-1, 315_576_000_001 * 10**9])
+def test_an_impossible_length_is_rejected(
+    nanoseconds: int, rules: ConnectionRules, found: Findings, brief: Brief
+) -> None:
+    session_event(SessionEnd("", nanoseconds, []), 1000, rules, found)
+    assert brief(found.violations) == [("INVALID_TIME", "session_end_event.duration")]
+
+
+def test_ours_take_their_place_and_the_senders_are_trimmed(
+    rules: ConnectionRules, found: Findings, brief: Brief
+) -> None:
+    event = SessionEnd("x" * 300, 5, [("a", 1), ("session_id", 2)])
+    session_event(event, 1000, replace(rules, event_attributes_max=2), found)
+    assert brief(found.adjustments) == [
+        ("VALUE_TRUNCATED", "session_end_event.session_id"),
+        ("ATTRIBUTE_DROPPED", "session_end_event"),
+    ]
+
+
+def test_the_name_is_the_connections_and_an_empty_one_turns_it_off(rules: ConnectionRules, found: Findings) -> None:
+    named = replace(rules, session_end_name=" mp.session_end")
+    assert session_event(SessionEnd("", None, []), 1000, named, found).name == "mp-session_end"
+    assert session_skip(named) is None
+    skip = session_skip(replace(rules, session_end_name=""))
+    assert skip is not None
+    assert skip.reason == "EVENT_TYPE_OFF"

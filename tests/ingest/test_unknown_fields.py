@@ -1,0 +1,67 @@
+"""What this release does not know is refused where it may matter, and named where not."""
+
+from collections.abc import Callable
+
+import pytest
+from google.protobuf.message import Message
+
+from intercomd.v1.attribute_pb2 import Attribute, AttributeValue
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd.v1.event_pb2 import CustomEvent
+from intercomd.v1.identity_pb2 import Identity
+from intercomd.v1.ingest_pb2 import PublishRequest
+from intercomd_daemon.envelope import Note
+from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.unknown_fields import unknown_in_envelope, unknown_in_request
+
+Brief = Callable[[list[Note]], list[tuple[str, str]]]
+
+
+def field(number: int) -> bytes:
+    """Field `number` with the varint 1."""
+    tag, encoded = number << 3, b""
+    while tag > 127:
+        encoded, tag = encoded + bytes([tag & 127 | 128]), tag >> 7
+    return encoded + bytes([tag, 1])
+
+
+def newer(message: Message, *numbers: int) -> Message:
+    """The message with fields of a later release."""
+    return type(message).FromString(message.SerializeToString() + b"".join(map(field, numbers)))
+
+
+@pytest.mark.parametrize(
+    ("message", "violations", "adjustments"),
+    [
+        (Envelope(identity=Identity(customer_id="u")), [], []),
+        (newer(Envelope(), 14), [("UNSUPPORTED_FIELD", "")], []),
+        (newer(Envelope(), 99, 99, 20), [("UNSUPPORTED_FIELD", ""), ("UNSUPPORTED_FIELD", "")], []),
+        (newer(Envelope(), 101), [], [("FIELD_IGNORED", "")]),
+        (Envelope(identity=newer(Identity(), 3)), [("UNSUPPORTED_FIELD", "identity")], []),
+        (Envelope(identity=newer(Identity(), 200)), [], [("FIELD_IGNORED", "identity")]),
+        (Envelope(custom_event=newer(CustomEvent(), 9)), [], [("FIELD_IGNORED", "custom_event")]),
+        (
+            Envelope(
+                user_attributes=[Attribute(), Attribute(value=newer(AttributeValue(), 15))],
+                custom_event=CustomEvent(attributes=[newer(Attribute(), 3)]),
+            ),
+            [],
+            [("FIELD_IGNORED", "user_attributes[1].value"), ("FIELD_IGNORED", "custom_event.attributes[0]")],
+        ),
+    ],
+)
+def test_below_a_hundred_in_envelope_and_identity_it_may_matter(
+    message: Envelope,
+    violations: list[tuple[str, str]],
+    adjustments: list[tuple[str, str]],
+    found: Findings,
+    brief: Brief,
+) -> None:
+    unknown_in_envelope(message, found)
+    assert (brief(found.violations), brief(found.adjustments)) == (violations, adjustments)
+
+
+def test_a_requests_unknown_fields_are_named_once_each() -> None:
+    notes = unknown_in_request(newer(PublishRequest(request_id="r"), 9, 9, 10))
+    assert [(note.reason, note.field) for note in notes] == [("FIELD_IGNORED", "")] * 2
+    assert unknown_in_request(PublishRequest(request_id="r")) == ()

@@ -1,0 +1,157 @@
+"""What can never be delivered is found, each thing in its own words."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intercomd_daemon.envelope import Note
+from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.validate import (
+    check_envelope_id,
+    created_at_of,
+    event_name_of,
+    identity_of,
+    traceparent_of,
+)
+
+Brief = Callable[[list[Note]], list[tuple[str, str]]]
+NOW = 1_760_000_000
+
+
+@pytest.mark.parametrize(
+    ("given", "identity"),
+    [
+        (("u-1", ""), ("u-1", "")),
+        ((" u-1\n", " Ada@Example.COM "), ("u-1", "ada@example.com")),
+        (("", "ada@example.com"), ("", "ada@example.com")),
+        (("  ", "ä@bücher.example"), ("", "ä@bücher.example")),
+        (("x" * 255, ""), ("x" * 255, "")),
+        (("", "x" * 242 + "@example.com"), ("", "x" * 242 + "@example.com")),
+        (("u-1", "   "), ("u-1", "")),
+        (("", "a@b"), ("", "a@b")),
+    ],
+)
+def test_an_identity_is_trimmed(given: tuple[str, str], identity: tuple[str, str], found: Findings) -> None:
+    assert identity_of(*given, found) == identity
+    assert not found.violations
+
+
+@pytest.mark.parametrize(
+    ("given", "violations"),
+    [
+        (("", ""), [("IDENTITY_REQUIRED", "identity")]),
+        ((" \t", "\u2003"), [("IDENTITY_REQUIRED", "identity")]),
+        (("x" * 256, ""), [("IDENTITY_TOO_LONG", "identity.customer_id")]),
+        (("", "x" * 243 + "@example.com"), [("IDENTITY_TOO_LONG", "identity.email")]),
+        (("u-1", "ada"), [("INVALID_EMAIL", "identity.email")]),
+        (("u-1", "a@b@c"), [("INVALID_EMAIL", "identity.email")]),
+        (("u-1", "@b"), [("INVALID_EMAIL", "identity.email")]),
+        (("u-1", "a@"), [("INVALID_EMAIL", "identity.email")]),
+        (("u-1", "a b@c"), [("INVALID_EMAIL", "identity.email")]),
+        (("u-1", "a@b\x00c"), [("INVALID_EMAIL", "identity.email")]),
+        (("u-1", "a\u202e@b"), [("INVALID_EMAIL", "identity.email")]),
+        (("u-1", "a\u00a0@b"), [("INVALID_EMAIL", "identity.email")]),
+        (
+            ("x" * 256, "ada"),
+            [("IDENTITY_TOO_LONG", "identity.customer_id"), ("INVALID_EMAIL", "identity.email")],
+        ),
+    ],
+)
+def test_a_wrong_identity_is_rejected(
+    given: tuple[str, str], violations: list[tuple[str, str]], found: Findings, brief: Brief
+) -> None:
+    identity_of(*given, found)
+    assert brief(found.violations) == violations
+
+
+@given(st.text(max_size=300), st.text(max_size=300) | st.emails())
+def test_an_identity_that_stands_is_within_intercoms_limits(customer_id: str, email: str) -> None:
+    found = Findings()
+    identity = identity_of(customer_id, email, found)
+    if not found.violations:
+        assert any(identity)
+        assert len(identity[0]) <= 255
+        assert len(identity[1]) <= 254
+        assert identity_of(*identity, found) == identity
+
+
+@pytest.mark.parametrize(
+    ("envelope_id", "long"), [("x" * 128, False), ("x" * 129, True), ("ü" * 64, False), ("ü" * 65, True)]
+)
+def test_an_id_is_measured_in_bytes(envelope_id: str, long: bool, found: Findings, brief: Brief) -> None:
+    check_envelope_id(envelope_id, found)
+    assert brief(found.violations) == ([("ENVELOPE_ID_TOO_LONG", "envelope_id")] if long else [])
+
+
+@pytest.mark.parametrize(
+    ("event_time", "created_at", "violations", "adjustments"),
+    [
+        (None, NOW, [], []),
+        (NOW - 5, NOW - 5, [], []),
+        (946_684_800, 946_684_800, [], []),
+        (NOW + 60, NOW + 60, [], []),
+        (NOW + 61, NOW, [], [("TIME_CLAMPED", "event_time")]),
+        (946_684_799, NOW, [("INVALID_TIME", "event_time")], []),
+        (0, NOW, [("INVALID_TIME", "event_time")], []),
+        (-(2**63), NOW, [("INVALID_TIME", "event_time")], []),
+        (2**63 - 1, NOW, [("INVALID_TIME", "event_time")], []),
+        (253_402_300_799, NOW, [], [("TIME_CLAMPED", "event_time")]),
+        (253_402_300_800, NOW, [("INVALID_TIME", "event_time")], []),
+    ],
+)
+def test_an_events_time_is_neither_of_the_future_nor_before_2000(
+    event_time: int | None,
+    created_at: int,
+    violations: list[tuple[str, str]],
+    adjustments: list[tuple[str, str]],
+    found: Findings,
+    brief: Brief,
+) -> None:
+    assert created_at_of(event_time, NOW, found) == created_at
+    assert (brief(found.violations), brief(found.adjustments)) == (violations, adjustments)
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "violations", "adjustments"),
+    [
+        ("Order placed", "Order placed", [], []),
+        ("x" * 255, "x" * 255, [], []),
+        ("order.$placed ", "order--placed", [], [("EVENT_NAME_CHANGED", "custom_event.name")]),
+        (" ", "", [("EVENT_NAME_REQUIRED", "custom_event.name")], []),
+        ("x" * 256, "x" * 256, [("EVENT_NAME_TOO_LONG", "custom_event.name")], []),
+        (" " * 99 + "x" * 255, "x" * 255, [], [("EVENT_NAME_CHANGED", "custom_event.name")]),
+    ],
+)
+def test_an_events_name_is_needed_and_short(
+    given: str,
+    name: str,
+    violations: list[tuple[str, str]],
+    adjustments: list[tuple[str, str]],
+    found: Findings,
+    brief: Brief,
+) -> None:
+    assert event_name_of(given, "custom_event.name", found) == name
+    assert (brief(found.violations), brief(found.adjustments)) == (violations, adjustments)
+
+
+GOOD_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize("given", ["", GOOD_TRACE])
+def test_a_trace_context_is_kept(given: str, found: Findings) -> None:
+    assert traceparent_of(given, found) == given
+    assert not found.adjustments
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("x", GOOD_TRACE.upper(), GOOD_TRACE + "0", GOOD_TRACE + "\n", "ff" + GOOD_TRACE[2:]),
+        *(f"00-{'0' * 32}-b7ad6b7169203331-01", f"00-0af7651916cd43dd8448eb211c80319c-{'0' * 16}-01"),
+    ],
+)
+def test_what_is_no_trace_context_is_left_out(given: str, found: Findings, brief: Brief) -> None:
+    assert traceparent_of(given, found) == ""
+    assert brief(found.adjustments) == [("FIELD_IGNORED", "traceparent")]

@@ -1,0 +1,68 @@
+"""What the tests of accepting share: envelopes as decoded, a report that remembers, and a spool with a gate."""
+
+import asyncio
+from collections.abc import Sequence
+
+from intercomd_daemon.envelope import Environment, Priority, Source
+from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.ingest.examined import Examined
+from intercomd_daemon.ingest.sent import CustomEvent, SentEnvelope
+from intercomd_daemon.spool.base import Incoming, Usage
+
+NOW = 1_760_000_000
+
+
+def sent(**given: object) -> SentEnvelope:
+    """An envelope as decoded: a custom event of the customer u-1, unless told otherwise."""
+    fields: dict[str, object] = {
+        "envelope_id": "e-1",
+        "recognised": True,
+        "connection": "default",
+        "customer_id": "u-1",
+        "email": "",
+        "source": Source.SERVER,
+        "event_time": NOW - 100,
+        "user_attributes": [],
+        "removed_user_attributes": [],
+        "environment": Environment.PRODUCTION,
+        "priority": Priority.NORMAL,
+        "event": CustomEvent("Order placed", []),
+        "traceparent": "",
+        "encoded": b"encoded",
+    }
+    return SentEnvelope(**fields | given)
+
+
+class Told:
+    """A report that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Examined]] = []
+
+    def examined(self, results: Sequence[Examined]) -> None:
+        self.batches.append(list(results))
+
+
+class GatedSpool:
+    """A spool that takes rows when it is let, and at most so many at once and altogether."""
+
+    def __init__(self, rows_at_once_max: int = 10_000, rows_max: int = 100_000) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.appends: list[list[str]] = []
+        self.seconds: list[tuple[int, int]] = []
+        self._rows_at_once_max = rows_at_once_max
+        self._rows_max = rows_max
+        self._rows = 0
+
+    async def append(self, rows: Sequence[Incoming]) -> list[int]:
+        await self.gate.wait()
+        if len(rows) > self._rows_at_once_max or self._rows + len(rows) > self._rows_max:
+            raise SpoolFull("the spool is full", 2.0)
+        self._rows += len(rows)
+        self.appends.append([row.envelope_id for row in rows])
+        self.seconds += [pair for row in rows for pair in row.seconds]
+        return list(range(1, len(rows) + 1))
+
+    def usage(self) -> Usage:
+        return Usage({}, 0, 1 << 20, "")
