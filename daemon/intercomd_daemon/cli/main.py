@@ -4,7 +4,6 @@ A daemon that starts pays for no command but `run`; a command pays for no daemon
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from types import MappingProxyType
 
 import click
@@ -38,7 +37,7 @@ class Commands(click.Group):
         """In the order of a newcomer's way."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         """Loads a command."""
         if cmd_name not in COMMANDS:
             return None
@@ -46,14 +45,14 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         """The overview, without loading anything."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("intercomd"), prog_name="intercomd")
+@click.version_option(package_name="intercomd", prog_name="intercomd")
 def main() -> None:
     """Hand customer events, identities and attributes to Intercom: durably, in order, at the fewest calls.
 

@@ -1,0 +1,44 @@
+"""`intercomd config`: the settings in force, each with its origin."""
+
+import os
+
+import click
+
+from intercomd_daemon import config
+from intercomd_daemon.cli import options
+from intercomd_daemon.cli.json_lines import print_json
+from intercomd_daemon.cli.main import EXIT_CONFIGURATION
+from intercomd_daemon.cli.table import Column, print_table
+from intercomd_daemon.errors import SettingsInvalid
+
+COLUMNS = (Column("setting", style="bold"), Column("value"), Column("from", style="dim"))
+
+
+@click.command("config", epilog=options.examples("INTERCOMD_LOG_LEVEL=debug intercomd config --config intercomd.toml"))
+@options.CONFIG
+@options.JSON
+def command(config_path: str | None, as_json: bool) -> None:
+    """Show the settings in force, and where each comes from: the file, a variable, or the default.
+
+    Secrets are masked. Settings that are wrong are all named, with the remedy; the exit code is then 78.
+    """
+    loaded = load_or_exit(config_path)
+    rows = config.describe(loaded)
+    if as_json:
+        for row in rows:
+            print_json(row._asdict())
+    else:
+        print_table(COLUMNS, rows)
+
+
+def load_or_exit(config_path: str | None) -> config.Loaded:
+    """The settings; warnings are told, and settings that are wrong end the command."""
+    try:
+        loaded = config.load(config_path, os.environ)
+    except SettingsInvalid as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        raise SystemExit(EXIT_CONFIGURATION) from None
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return loaded

@@ -1,0 +1,76 @@
+"""`intercomd healthcheck`: asks a daemon whether it is ready, or alive; the whole answer is the exit code.
+
+It runs every few seconds in containers without a shell: it loads nothing but the standard library and click.
+"""
+
+import os
+import socket
+import sys
+from http.client import HTTPConnection, HTTPException
+
+import click
+
+from intercomd_daemon.cli import options
+from intercomd_daemon.cli.addresses import PAGES, AddressUnknown, address_of
+from intercomd_daemon.cli.main import EXIT_CONFIGURATION, EXIT_FAILED
+
+ANSWER_BYTES_MAX = 4096
+
+
+class UnixConnection(HTTPConnection):
+    """HTTP over a socket in the file system."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connects to the path in place of a host."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+@click.command("healthcheck", epilog=options.examples('HEALTHCHECK CMD ["intercomd", "healthcheck"]'))
+@click.option(
+    "--target",
+    metavar="ADDR",
+    help="Where the daemon answers over HTTP, host:port or unix:path.  "
+    "[default: operations.listen of the settings, 127.0.0.1:9090]",
+)
+@options.CONFIG
+@click.option("--live", is_flag=True, help="Ask whether it is alive (/healthz), not whether it is ready (/readyz).")
+@click.option("--timeout", "timeout_seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True)
+def command(target: str | None, config_path: str | None, live: bool, timeout_seconds: float) -> None:
+    """Ask a daemon on this machine whether it is ready; exit 0 if it is, 1 if not.
+
+    Ready means that it answers calls: neither an outage of Intercom nor a full spool makes it unready.
+    """
+    try:
+        address = target or address_of(PAGES, config_path, os.environ)
+    except AddressUnknown as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_CONFIGURATION)
+    path = "/healthz" if live else "/readyz"
+    try:
+        status, body = _get(address, path, timeout_seconds)
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        click.echo(f"no answer from {address}: {reason}", err=True)
+        sys.exit(EXIT_FAILED)
+    click.echo(body)
+    sys.exit(0 if status == 200 else EXIT_FAILED)
+
+
+def _get(address: str, path: str, timeout_seconds: float) -> tuple[int, str]:
+    connection = (
+        UnixConnection(address.removeprefix("unix:"), timeout_seconds)
+        if address.startswith("unix:")
+        else HTTPConnection(address, timeout=timeout_seconds)
+    )
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read(ANSWER_BYTES_MAX).decode(errors="replace")
+    finally:
+        connection.close()

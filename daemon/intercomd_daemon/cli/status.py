@@ -1,0 +1,117 @@
+"""`intercomd status`: the daemon, its spool, its connections and their budgets, at this moment."""
+
+import asyncio
+from collections.abc import Iterable
+
+import click
+
+from intercomd.v1 import operations_pb2 as messages
+from intercomd_daemon.cli import options
+from intercomd_daemon.cli.addresses import OPERATIONS
+from intercomd_daemon.cli.json_lines import print_json
+from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolved
+from intercomd_daemon.cli.table import Column, print_table
+from intercomd_daemon.cli.words import counted, moment, plain, size, span_of
+
+COLUMNS = (
+    Column("connection", style="bold"),
+    Column("workspace"),
+    Column("state"),
+    Column("waiting", right=True),
+    Column("bulk", right=True),
+    Column("parked", right=True),
+    Column("oldest", right=True),
+    Column("dead letters", right=True),
+    Column("budget", right=True),
+    Column("calls", right=True),
+)
+LEGEND = """\b
+waiting, bulk  envelopes that are not delivered yet, by priority
+parked         users that wait apart, because of trouble of their own
+oldest         how long the oldest of them has waited
+budget         calls left of those that Intercom allows, and for how long
+calls          made since the daemon started
+
+"""
+
+
+@click.command("status", epilog=LEGEND + options.examples("intercomd status --operations 127.0.0.1:9091"))
+@options.OPERATIONS
+@options.CONFIG
+@options.JSON
+def command(address: str | None, config_path: str | None, as_json: bool) -> None:
+    """Show how a running daemon stands: its spool, its connections, and what Intercom still allows."""
+    target = resolved(address, OPERATIONS, config_path)
+    status = asyncio.run(_ask(target))
+    if as_json:
+        print_json(status)
+        return
+    for line in summary_of(status):
+        click.echo(line)
+    print_table(COLUMNS, [row_of(connection) for connection in status.connections])
+    for line in remarks_of(status):
+        click.echo(line)
+
+
+async def _ask(address: str) -> messages.GetStatusResponse:
+    async with operations(address) as stub:
+        return await stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_SECONDS)
+
+
+def summary_of(status: messages.GetStatusResponse) -> list[str]:
+    """The daemon and its spool, a line each."""
+    state = _name(messages.DaemonState.items(), status.state, "DAEMON_STATE_")
+    spool = status.spool
+    waiting = f"spool: {counted(spool.envelopes, 'envelope')} waiting, {size(spool.bytes)} in use"
+    waiting += f" ({spool.fill_ratio:.1%} of what is allowed)"
+    if spool.HasField("oldest_age"):
+        waiting += f", the oldest for {span_of(spool.oldest_age)}"
+    return [f"intercomd {plain(status.version)}: {state} since {moment(status.start_time)}", waiting]
+
+
+def row_of(connection: messages.ConnectionStatus) -> list[str]:
+    """One line of the table."""
+    known = ", ".join(plain(part) for part in (connection.app_id, connection.region) if part)
+    state = _name(messages.ConnectionState.items(), connection.state, "CONNECTION_STATE_")
+    budget = connection.budget
+    allowed = f"{budget.remaining} of {budget.limit} / {span_of(budget.window)}" if budget.limit else "not known yet"
+    return [
+        connection.name,
+        f"{plain(connection.workspace_name) or '?'} ({known})",
+        state + (", dry run" if connection.dry_run else ""),
+        f"{connection.waiting_normal:,}",
+        f"{connection.waiting_bulk:,}",
+        f"{connection.parked_lanes:,}",
+        span_of(connection.oldest_age) if connection.HasField("oldest_age") else "-",
+        f"{connection.dead_letters:,}",
+        allowed,
+        f"{connection.calls_made:,}",
+    ]
+
+
+def remarks_of(status: messages.GetStatusResponse) -> list[str]:
+    """What an operator should look at, a line each."""
+    lines = []
+    if status.spool.fill_ratio >= 1.0:
+        lines.append("The spool takes nothing more until deliveries make room; senders are told to wait.")
+    for connection in status.connections:
+        name = plain(connection.name)
+        if connection.suspended_reason:
+            since = f" since {moment(connection.suspended_since)}" if connection.HasField("suspended_since") else ""
+            lines.append(f"{name} is suspended{since}: {plain(connection.suspended_reason)}")
+        if connection.HasField("next_probe_time"):
+            lines.append(f"{name} asks Intercom again at {moment(connection.next_probe_time)}")
+        if connection.last_error:
+            lines.append(f"{name}, last error: {plain(connection.last_error)}")
+        if connection.dead_letters:
+            dead = counted(connection.dead_letters, "dead letter")
+            lines.append(f"{name} keeps {dead}: `intercomd dead-letters list` shows them")
+        if connection.state == messages.CONNECTION_STATE_UNCONFIGURED:
+            lines.append(f"{name} is gone from the settings; what waits stays until it is there again")
+    return lines
+
+
+def _name(values: Iterable[tuple[str, int]], value: int, prefix: str) -> str:
+    """`delivering` of CONNECTION_STATE_DELIVERING; a value of a later version by its number."""
+    known = {number: name for name, number in values}
+    return known.get(value, str(value)).removeprefix(prefix).lower()
