@@ -45,12 +45,12 @@ class _App(msgspec.Struct):
 
 
 class _Error(msgspec.Struct):
-    code: str = ""
+    code: str | None = None
 
 
 class _Me(msgspec.Struct):
     app: _App | None = None
-    errors: list[_Error] = []
+    errors: list[_Error] | None = None
 
 
 _REMEDIES = {
@@ -73,10 +73,11 @@ def read_access(answer: Answer, settings: ConnectionSettings) -> Access:
         return Access(Grant.UNKNOWN, verdict.reason, answer.failure or f"GET /me was answered {answer.status}")
     try:
         me = msgspec.json.decode(answer.body, type=_Me)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         me = _Me()
     if verdict.kind is Kind.SUSPENDED:
-        about_me_only = answer.status == 403 and not any(error.code.startswith(_OURS) for error in me.errors)
+        codes = [error.code or "" for error in me.errors or []]
+        about_me_only = answer.status == 403 and not any(code.startswith(_OURS) for code in codes)
         if not about_me_only:
             return Access(Grant.SUSPENDED, verdict.reason, remedy_of(verdict.reason))
     if verdict.kind is not Kind.DONE:

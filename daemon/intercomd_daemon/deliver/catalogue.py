@@ -69,7 +69,7 @@ class Catalogue:
 
     def stale(self, now: float) -> bool:
         """Whether the list must be fetched before the next update with custom attributes."""
-        return now - self._read_at >= FRESH_SECONDS
+        return not 0.0 <= now - self._read_at < FRESH_SECONDS
 
     def absent(self, name: str, now: float) -> bool:
         """Whether the attribute is neither known nor refused: it may be created."""
@@ -102,9 +102,9 @@ class Catalogue:
     def reported_missing(self, name: str, now: float) -> None:
         """A 400 named this attribute, whatever the list says: at the second time it is given up for an hour."""
         self._known.pop(name, None)
-        if name in self._doubted:
+        if name in self._doubted or len(self._doubted) >= REFUSED_MAX:
             self.refused(name, "Intercom refuses this attribute; look at it in the workspace's settings", now)
-        elif len(self._doubted) < REFUSED_MAX:
+        else:
             self._doubted.add(name)
 
     def fit(self, name: str, value: Scalar, now: float) -> Fitted:

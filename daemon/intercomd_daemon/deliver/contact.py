@@ -3,7 +3,7 @@
 A contact is shared by all lanes that turn out to be the same person. What is to be said of it, it does not know.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from enum import Enum, auto
 from hashlib import blake2b
 
@@ -21,6 +21,12 @@ ROUNDS_MAX = 3
 UNAVAILABLE_SECONDS = 600.0
 # Lanes so remembered; more are forgotten, oldest first, which costs a call each.
 UNAVAILABLE_MAX = 10_000
+
+# First and last name go over the wire as the name: they and a whole name overwrite each other.
+_NAME_PARTS = (FIRST_NAME, LAST_NAME)
+_RIVALS = {"name": _NAME_PARTS, FIRST_NAME: ("name",), LAST_NAME: ("name",)}
+# What is put in place of a value's digest where something else was said.
+_OVERWRITTEN = -1
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -51,7 +57,7 @@ class Contact:
 
     def __init__(self, contact_id: str = "", remembered: bytes = b"") -> None:
         self.id = contact_id
-        self._writers: dict[str, object] = {}
+        self._writers: dict[Hashable, dict[str, bool]] = {}
         try:
             kept = unpack(remembered, Remembered) if remembered else Remembered()
         except RecordDamaged:
@@ -64,53 +70,66 @@ class Contact:
         """What the book keeps."""
         return pack(Remembered(self._digests, self.first_name, self.last_name))
 
-    def knows(self, name: str, value: Scalar, since: float) -> bool:
-        """Whether this very value is what the attribute was last told, after `since`."""
+    def knows(self, name: str, value: Scalar, now: float, seconds: float) -> bool:
+        """Whether this very value is what the attribute was last told, less than `seconds` ago."""
         known = self._digests.get(name)
-        return known is not None and known.when > since and known.value == digest_of(value)
+        # What was told in the future was told before a clock was set back: nobody knows how long ago.
+        return known is not None and 0.0 <= now - known.when < seconds and known.value == digest_of(value)
 
     def written_after(self, name: str, position: int) -> bool:
         """Whether a later position has said something of this attribute."""
         known = self._digests.get(name)
         return known is not None and known.position > position
 
-    def begin(self, names: Iterable[str], writer: object) -> None:
+    def begin(self, names: Iterable[str], writer: Hashable) -> None:
         """A call with these attributes leaves: until its answer, what they hold is unknown."""
-        for name in names:
-            self._writers[name] = writer
+        mine = dict.fromkeys(names, True)
+        if "name" in mine and not mine.keys() & set(_NAME_PARTS):
+            mine |= dict.fromkeys(_NAME_PARTS, True)
+        for theirs in self._writers.values():
+            for name in mine.keys() & theirs.keys():
+                # Two calls are under way: which of them Intercom takes last, nobody knows.
+                mine[name] = theirs[name] = False
+        self._writers[writer] = mine
+        for name in mine:
             self._digests.pop(name, None)
-            if name == "name":
-                self._digests.pop(FIRST_NAME, None)
-                self._digests.pop(LAST_NAME, None)
 
-    def told(self, spoken: Mapping[str, tuple[Scalar, int]], writer: object, now: float) -> None:
+    def told(self, spoken: Mapping[str, tuple[Scalar, int]], writer: Hashable, now: float) -> None:
         """The call was answered well. What another call has touched meanwhile stays unknown."""
+        sure = self._writers.get(writer, {})
         for name, (value, position) in spoken.items():
-            if self._writers.get(name) is writer:
+            if name == FIRST_NAME:
+                self.first_name = str(value or "")
+            elif name == LAST_NAME:
+                self.last_name = str(value or "")
+            if sure.get("name" if name in _NAME_PARTS else name):
                 self._digests[name] = Digest(digest_of(value), position, now)
-                if name == FIRST_NAME:
-                    self.first_name = str(value or "")
-                elif name == LAST_NAME:
-                    self.last_name = str(value or "")
+                for rival in _RIVALS.get(name, ()):
+                    self._digests[rival] = Digest(_OVERWRITTEN, position, now)
 
-    def release(self, writer: object) -> None:
+    def release(self, writer: Hashable) -> None:
         """The call is over."""
-        for name in [name for name, other in self._writers.items() if other is writer]:
-            del self._writers[name]
+        self._writers.pop(writer, None)
 
     def absorb(self, other: "Contact") -> None:
-        """The two turn out to be one: what the other was told last holds, what is being told now stays unknown."""
+        """The two turn out to be one: what was told last holds, what is being told now stays unknown."""
         learned = unpack(other.pack(), Remembered)
-        self._digests.update(learned.digests)
-        for name in learned.digests:
-            self._writers.pop(name, None)
+        for name, digest in learned.digests.items():
+            known = self._digests.get(name)
+            if known is None or known.when <= digest.when:
+                self._digests[name] = digest
         self.first_name = learned.first_name or self.first_name
         self.last_name = learned.last_name or self.last_name
+        for theirs in self._writers.values():
+            for name in theirs.keys() & learned.digests.keys():
+                theirs[name] = False
+                self._digests.pop(name, None)
 
     def forget(self) -> None:
         """The contact is not what it was: "a 404 or 410 erases all"."""
         self.id = ""
         self._digests.clear()
+        self._writers.clear()
         self.first_name = self.last_name = ""
 
 
@@ -145,12 +164,13 @@ class Resolution:
     """What the answers have taught of one lane's contact while one update, or one event, is on its way."""
 
     def __init__(self) -> None:
-        self.email_taken = False
-        """Another contact owns the email: it is left out."""
-        self.adopt = False
-        """The contact was found by email and has no external id yet: it gets ours."""
+        self.taken = ""
+        """The email that another contact owns: it is left out."""
+        self.adopt = ""
+        """The id of the contact that was found by email and has no external id yet: it gets ours."""
         self.refusal = ""
         self._suspect = ""
+        self._suspect_email = ""
         self._suspect_archived = False
         self._unarchive = ""
         self._rounds = 0
@@ -161,66 +181,61 @@ class Resolution:
             return encode.unarchive_contact(self._unarchive)
         if self._suspect:
             return encode.read_contact(self._suspect)
-        if self.email_taken or not contact.id:
+        contact_id = self.adopt or contact.id
+        if not contact_id or email == self.taken:
             # On create the email is part of the identity.
             fields = {name: value for name, value in fields.items() if name != "email"}
-        if contact.id:
-            return encode.update_contact(contact.id, customer_id if self.adopt else "", fields)
-        return encode.create_contact(customer_id, "" if self.email_taken else email, fields)
+        if contact_id:
+            return encode.update_contact(contact_id, customer_id if self.adopt else "", fields)
+        return encode.create_contact(customer_id, "" if email == self.taken else email, fields)
 
-    def nothing_left(self, contact: Contact, fields: Mapping[str, Scalar]) -> bool:
+    def nothing_left(self, contact: Contact, email: str, fields: Mapping[str, Scalar]) -> bool:
         """Whether all that was to be said is an email that another contact owns."""
         asking = self._suspect or self._unarchive or self.adopt
-        return bool(contact.id) and self.email_taken and not asking and fields.keys() <= {"email"}
+        return bool(contact.id and email) and email == self.taken and not asking and fields.keys() <= {"email"}
 
     def learn(
         self, contact: Contact, call: Call, verdict: Verdict, customer_id: str, email: str, *, unarchive: bool
     ) -> Turn:
         """Takes an answer that did not write the contact, and says whether to go on with another call at once."""
-        with_email = bool(customer_id and email) and not self.email_taken
-        turn = Turn.GO_ON
+        with_email = bool(customer_id and email) and email != self.taken
         if verdict.kind is Kind.DONE:
             self._met(contact, verdict, customer_id, unarchive=unarchive)
         elif verdict.clue is Clue.NOT_FOUND:
             self._lost(contact, call, unarchive=unarchive)
         elif verdict.clue in {Clue.EXISTS, Clue.ARCHIVED} and with_email:
-            self._suspect = verdict.contact_id
+            self._suspect, self._suspect_email = verdict.contact_id, email
             self._suspect_archived = verdict.clue is Clue.ARCHIVED
         elif verdict.clue is Clue.ARCHIVED:
             self._archived(verdict.contact_id, unarchive=unarchive)
         elif verdict.clue is Clue.EXISTS:
             contact.id = verdict.contact_id
         elif verdict.clue in {Clue.AMBIGUOUS, Clue.CONFLICT} and with_email:
-            self.email_taken = True
-        elif verdict.clue is Clue.CONFLICT and self.adopt:
-            self.adopt = False
+            # Where our external id is the one that clashes, it is the email's owner who is not ours.
+            self.taken, self.adopt = email, ""
         else:
             self.refusal = verdict.reason
         if self.refusal:
             return Turn.REFUSE
-        if verdict.kind is not Kind.DONE:
-            self._rounds += 1
-            turn = Turn.BACK_OFF if self._rounds > ROUNDS_MAX else Turn.GO_ON
-        return turn
+        self._rounds += verdict.kind is not Kind.DONE
+        return Turn.BACK_OFF if self._rounds > ROUNDS_MAX else Turn.GO_ON
 
     def _met(self, contact: Contact, verdict: Verdict, customer_id: str, *, unarchive: bool) -> None:
         """`GET /contacts/{id}` or the unarchiving was answered: is it the one that we mean?"""
-        if self._unarchive:
-            contact.id, self._unarchive = self._unarchive, ""
-            return
-        suspect, self._suspect = self._suspect, ""
-        if verdict.external_id not in {"", customer_id}:
+        suspect, unarchived = self._suspect, self._unarchive
+        self._suspect = self._unarchive = ""
+        if customer_id and verdict.external_id not in {"", customer_id}:
             # "compare its external_id before overwriting it": it is another's, who owns the email.
-            self.email_taken = True
-            return
-        self.adopt = not verdict.external_id
-        if self._suspect_archived:
+            self.taken = self._suspect_email
+        elif suspect and self._suspect_archived:
             self._archived(suspect, unarchive=unarchive)
+        elif customer_id and not verdict.external_id:
+            self.adopt = suspect or unarchived
         else:
-            contact.id = suspect
+            contact.id = suspect or unarchived
 
     def _lost(self, contact: Contact, call: Call, *, unarchive: bool) -> None:
-        suspect, self._suspect, self._unarchive = self._suspect, "", ""
+        suspect, self._suspect, self._unarchive, self.adopt = self._suspect, "", "", ""
         if call is Call.READ_CONTACT and self._suspect_archived:
             self._archived(suspect, unarchive=unarchive)
         else:

@@ -11,7 +11,7 @@ from intercomd_daemon.deliver.catalogue import Catalogue
 from intercomd_daemon.deliver.contact import Contact, Resolution, Turn, Unavailable
 from intercomd_daemon.deliver.exchange import Answer, Call
 from intercomd_daemon.deliver.judge import RATE_LIMITED, Clue, Kind, Verdict
-from intercomd_daemon.deliver.merge import Speech, compose, gather, has_custom, leave_out_custom, unsaid
+from intercomd_daemon.deliver.merge import Speech, compose, email_of, gather, is_custom, reduce, unsaid
 from intercomd_daemon.deliver.queue import Queue
 from intercomd_daemon.deliver.step import After, CreateAttribute, ReadAttributes, Rest, Rules, Send, Settle, Step
 from intercomd_daemon.deliver.waiting import Waiting
@@ -25,9 +25,11 @@ NOT_FOUND_MAX = 5
 DRY_RUN = "DRY_RUN"
 _UNAVAILABLE = frozenset({"CONTACT_ARCHIVED", "CONTACT_BLOCKED"})
 _WRITES = frozenset({Call.CREATE_CONTACT, Call.UPDATE_CONTACT})
+# Refusals of what was said, not of whom it was said of.
+_CONTENT = frozenset({"ATTRIBUTE_REFUSED", "REQUEST_INVALID", "TOO_LARGE"})
 
 
-class _Flight(msgspec.Struct):
+class _Flight(msgspec.Struct, eq=False):
     """The call that is under way."""
 
     call: Call
@@ -47,7 +49,7 @@ class Lane:
         self.contact = contact
         self.queue = Queue()
         self.failures = 0
-        """Tries of the head in a row that failed for passing reasons."""
+        """Tries of the head that failed for passing reasons."""
         self.busy = False
         """Whether a call, or a commit, is under way for it; kept by whoever performs its steps."""
         self._rules = rules
@@ -59,7 +61,7 @@ class Lane:
     def _begin(self) -> None:
         """Forgets what was learned for the head that has been judged."""
         self._resolution = Resolution()
-        self._without_custom = False
+        self._saying_less = False
         self._creating = False
         self._created = False
         self.failures = 0
@@ -87,53 +89,52 @@ class Lane:
         if age_max and head.event.created_at < now - age_max:
             head.event_ended(OutcomeType.DEAD_LETTERED, "EXPIRED")
             return self._settle([head], now)
-        if self._creating:
-            return self._say([head], now) or self._track(head, head.event)
-        return self._track(head, head.event)
+        if self._creating and self.contact.id:
+            # Found, by us or by a lane that shares the contact.
+            self._found()
+        return (self._say([head], now) if self._creating else None) or self._track(head, head.event)
 
     def _update(self, now: float) -> Step | None:
         """The call for what the envelopes at the head say of the contact; None if an event can leave without one."""
         group = gather(self.queue.of_head, self._rules.merge)
         step = self._say(group, now)
         if step is None and (len(group) > 1 or not group[0].envelope.events):
-            return self._settle(group, now, book=self._resolution.email_taken)
+            return self._settle(group, now, book=bool(self._resolution.taken))
         return step
 
     def _say(self, group: list[Waiting], now: float) -> Step | None:
         """The call that says what is unsaid; None, and the updates ended, if nothing is."""
         rules = self._rules.merge
         new = unsaid(group, self.contact, rules, now)
-        if has_custom(new) and self._catalogue.stale(now):
+        if any(map(is_custom, new)) and self._catalogue.stale(now):
             return ReadAttributes()
         speech = compose(new, group, self.contact, self._catalogue, rules, now)
         if speech.missing:
             return CreateAttribute(*speech.missing)
-        if self._without_custom:
-            speech = leave_out_custom(speech, group, rules)
-        if self._resolution.nothing_left(self.contact, speech.fields):
+        if self._saying_less:
+            speech = reduce(speech, group, rules, to_identity=self._creating)
+        reason = "ATTRIBUTES_LEFT_OUT" if speech.left_out else ""
+        if self._resolution.nothing_left(self.contact, email_of(group), speech.fields):
             # Remembered like one that was sent, or every later update would try it again.
             self.contact.begin(speech.spoken, self)
             self.contact.told(speech.spoken, self, now)
             self.contact.release(self)
+            reason = "EMAIL_TAKEN"
         elif speech.fields or self._creating:
             return self._write(group, speech)
-        type_ = OutcomeType.SKIPPED if speech.left_out else OutcomeType.UNCHANGED
         for waiting in group:
-            waiting.contact_ended(type_, "ATTRIBUTES_LEFT_OUT" if speech.left_out else "")
+            waiting.contact_ended(OutcomeType.SKIPPED if reason else OutcomeType.UNCHANGED, reason)
         return None
 
     def _write(self, group: list[Waiting], speech: Speech) -> Send:
         envelope = group[-1].envelope
-        request = self._resolution.request(self.contact, envelope.customer_id, self._email(group), speech.fields)
+        request = self._resolution.request(self.contact, envelope.customer_id, email_of(group), speech.fields)
         self._flight = _Flight(request.call, group, speech)
-        if request.call in {Call.CREATE_CONTACT, Call.UPDATE_CONTACT}:
+        if request.call in _WRITES:
             self.contact.begin([*speech.fields, *speech.spoken], self._flight)
         for waiting in group:
             waiting.attempts += 1
         return Send(request)
-
-    def _email(self, group: list[Waiting]) -> str:
-        return next((waiting.envelope.email for waiting in reversed(group) if waiting.envelope.email), "")
 
     def _track(self, head: Waiting, event: Event) -> Send:
         customer_id, email = head.envelope.customer_id, head.envelope.email
@@ -162,41 +163,35 @@ class Lane:
         if verdict.kind is Kind.PASSING:
             self.failures += 1
             return After(back_off=True)
-        self.failures = 0
         if flight.event is not None:
             return self._event_answered(flight, verdict, answer, now)
-        if verdict.clue is Clue.ATTRIBUTE and flight.speech and verdict.attribute in flight.speech.fields:
+        attribute = verdict.attribute if verdict.clue is Clue.ATTRIBUTE else ""
+        if flight.speech and attribute in flight.speech.fields and is_custom(attribute):
             self._catalogue.reported_missing(verdict.attribute, now)
             return After()
         if verdict.kind is Kind.DONE and flight.call in _WRITES:
             return self._written(flight, verdict, answer, now)
-        if verdict.kind is Kind.REFUSED or verdict.clue is Clue.ATTRIBUTE:
+        if verdict.kind is Kind.REFUSED or attribute:
             return self._write_refused(flight, verdict.reason, answer, now)
         return self._resolve(flight, verdict, answer, now)
 
     def _resolve(self, flight: _Flight, verdict: Verdict, answer: Answer, now: float) -> After:
-        envelope = flight.group[-1].envelope
-        email_taken = self._resolution.email_taken
+        customer_id, email = flight.group[-1].envelope.customer_id, email_of(flight.group)
+        taken = self._resolution.taken
         turn = self._resolution.learn(
-            self.contact,
-            flight.call,
-            verdict,
-            envelope.customer_id,
-            self._email(flight.group),
-            unarchive=self._rules.unarchive,
+            self.contact, flight.call, verdict, customer_id, email, unarchive=self._rules.unarchive
         )
-        if self._resolution.email_taken and not email_taken:
+        if self._resolution.taken != taken:
             message = "another contact owns this email, so it was left out; give it up there, or send the right one"
             for waiting in flight.group:
-                waiting.note(Note("EMAIL_TAKEN", "identity.email", message))
+                if waiting.envelope.email == self._resolution.taken:
+                    waiting.note(Note("EMAIL_TAKEN", "identity.email", message))
         if turn is Turn.REFUSE:
             return self._write_refused(flight, self._resolution.refusal, answer, now)
         if turn is Turn.BACK_OFF:
             self._resolution = Resolution()
             self.failures += 1
             return After(back_off=True)
-        if self._creating and self.contact.id and not self._resolution.adopt:
-            self._found()
         return After()
 
     def _found(self) -> None:
@@ -205,7 +200,7 @@ class Lane:
 
     def _written(self, flight: _Flight, verdict: Verdict, answer: Answer, now: float) -> After:
         dry = verdict.reason == DRY_RUN
-        self.contact.id = verdict.contact_id or self.contact.id
+        self.contact.id = verdict.contact_id or self._resolution.adopt or self.contact.id
         if flight.speech is not None and not dry:
             self.contact.told(flight.speech.spoken, flight, now)
         if self._creating:
@@ -224,17 +219,9 @@ class Lane:
             self._resolution = Resolution()
             return After()
         head = flight.group[0]
-        if (
-            flight.speech
-            and has_custom(flight.speech.fields)
-            and not self._without_custom
-            and answer.status in {400, 422}
-        ):
-            # "A 400 that names nothing: once more without custom attributes, those listed as refused."
-            rest = leave_out_custom(flight.speech, flight.group, self._rules.merge)
-            if rest.fields or self._creating:
-                self._without_custom = True
-                return After()
+        if reason in _CONTENT and not self._saying_less and self._less_would_do(flight, answer.status):
+            self._saying_less = True
+            return After()
         if reason in _UNAVAILABLE:
             self._unavailable.add(self.key, reason, now)
         head.keep_answer(answer.body)
@@ -244,16 +231,27 @@ class Lane:
             head.contact_ended(OutcomeType.DEAD_LETTERED, reason, answer.status, answer.request_id)
         return After(self._settle([head], now, book=True).settlement)
 
+    def _less_would_do(self, flight: _Flight, status: int) -> bool:
+        """Whether a refused write is worth another call that says less."""
+        if flight.speech is None or flight.call not in _WRITES:
+            return False
+        if self._creating:
+            # "A bad attribute must not cost the event": the contact alone is enough for it.
+            return any(name != "email" for name in flight.speech.fields)
+        # "A 400 that names nothing: once more without custom attributes, those listed as refused."
+        return status in {400, 422} and {True, False} == {is_custom(name) for name in flight.speech.fields}
+
     def _event_answered(self, flight: _Flight, verdict: Verdict, answer: Answer, now: float) -> After:
         head = flight.group[0]
         if verdict.clue is Clue.NOT_FOUND:
             head.not_found += 1
+            self.contact.forget()
             if head.not_found < NOT_FOUND_MAX:
-                self.contact.forget()
                 self._creating = True
                 self._created = False
+                self._saying_less = head.update_refused
                 self._resolution = Resolution()
-                self.failures = head.not_found - 1
+                self.failures += head.not_found > 1
                 return After(back_off=head.not_found > 1)
         if verdict.kind is Kind.DONE:
             type_ = OutcomeType.SKIPPED if verdict.reason == DRY_RUN else OutcomeType.DELIVERED
@@ -261,7 +259,7 @@ class Lane:
             type_ = OutcomeType.DEAD_LETTERED
             head.keep_answer(answer.body)
         head.event_ended(type_, verdict.reason, answer.status, answer.request_id)
-        return After(self._settle([head], now, book=type_ is OutcomeType.DEAD_LETTERED).settlement)
+        return After(self._settle([head], now, book=self._created or verdict.clue is Clue.NOT_FOUND).settlement)
 
     def _refuse_all(self, head: Waiting, reason: str, now: float) -> Settle:
         if head.update_due(with_email=self._rules.merge.update_email):

@@ -50,14 +50,14 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class _Error(msgspec.Struct):
-    code: str = ""
-    message: str = ""
+    code: str | None = None
+    message: str | None = None
 
 
 class _Body(msgspec.Struct):
     id: str | int | None = None
     external_id: str | int | None = None
-    errors: list[_Error] = []
+    errors: list[_Error] | None = None
 
 
 # "the id stands only in the message": A contact matching those details already exists with id=<24 hex>
@@ -91,13 +91,13 @@ def judge(call: Call, answer: Answer) -> Verdict:
         if call in _SIDE_CALLS:
             return Verdict(Kind.REFUSED, _ACCESS_REASONS[status])
         return Verdict(Kind.SUSPENDED, _ACCESS_REASONS[status])
-    return _refusal(call, status, body.errors)
+    return _refusal(call, status, body.errors or [])
 
 
 def _parse(data: bytes) -> _Body:
     try:
         return msgspec.json.decode(data, type=_Body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Body()
 
 
@@ -111,7 +111,7 @@ def _done(call: Call, body: _Body) -> Verdict:
 
 def _refusal(call: Call, status: int, errors: list[_Error]) -> Verdict:
     codes = {error.code for error in errors}
-    message = " ".join(error.message for error in errors)
+    message = " ".join(error.message or "" for error in errors)
     if "intercom_version_invalid" in codes:
         return Verdict(Kind.SUSPENDED, "VERSION_INVALID")
     if "not_restorable" in codes:

@@ -14,7 +14,8 @@ from intercomd_daemon.deliver.contact import Contact
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME, Note, Scalar
 
-_STANDARD = CONTACT_FIELDS | {"email", FIRST_NAME, LAST_NAME}
+_IDENTITY = frozenset({"email"})
+_STANDARD = CONTACT_FIELDS | _IDENTITY | {FIRST_NAME, LAST_NAME}
 _NAME_PARTS = (FIRST_NAME, LAST_NAME)
 
 
@@ -54,13 +55,20 @@ def gather(queue: Iterable[Waiting], rules: MergeRules) -> list[Waiting]:
         if not waiting.update_due(with_email=rules.update_email):
             break
         update = waiting.update(with_email=rules.update_email)
-        if group and (waiting.alone or group[0].alone or len(names | update.keys()) > rules.user_attributes_max + 1):
+        joined = (names | update.keys()) - _IDENTITY
+        if group and (waiting.alone or group[0].alone or len(joined) > rules.user_attributes_max):
             break
         group.append(waiting)
-        names.update(update)
+        names = joined
         if waiting.envelope.events:
             break
     return group
+
+
+def email_of(group: list[Waiting]) -> str:
+    """The newest email of the group; a replay's is as old as its first acceptance."""
+    emails = {waiting.position: waiting.envelope.email for waiting in group if waiting.envelope.email}
+    return emails[max(emails)] if emails else ""
 
 
 def compose(
@@ -70,7 +78,7 @@ def compose(
     spoken = dict(unsaid)
     fields: dict[str, Scalar] = {}
     for name, (value, _) in unsaid.items():
-        if name in _STANDARD:
+        if not is_custom(name):
             if name not in _NAME_PARTS:
                 fields[name] = _owner(value, rules) if name == "owner_id" else value
             continue
@@ -89,41 +97,47 @@ def compose(
     return Speech(fields, spoken, left_out=len(spoken) < len(unsaid))
 
 
-def leave_out_custom(speech: Speech, group: list[Waiting], rules: MergeRules) -> Speech:
-    """The same update without custom attributes, those listed as refused."""
-    custom = [name for name in speech.fields if name not in _STANDARD]
-    for name in custom:
-        message = "Intercom refused the update with its custom attributes and did not say which; sent without them"
+def reduce(speech: Speech, group: list[Waiting], rules: MergeRules, *, to_identity: bool) -> Speech:
+    """The same update without custom attributes, or with the identity alone; the others are listed as refused."""
+    kept = _IDENTITY if to_identity else _STANDARD
+    for name in (name for name in speech.spoken if name not in kept):
+        message = "Intercom refused the update with this among its attributes and did not say which; sent without"
         _note(group, rules, "ATTRIBUTE_DROPPED", name, message)
-    fields = {name: value for name, value in speech.fields.items() if name in _STANDARD}
-    spoken = {name: value for name, value in speech.spoken.items() if name in _STANDARD}
+    fields = {name: value for name, value in speech.fields.items() if name in kept}
+    spoken = {name: value for name, value in speech.spoken.items() if name in kept}
     return Speech(fields, spoken, left_out=True)
 
 
-def has_custom(names: Iterable[str]) -> bool:
-    """Whether custom attributes are among the names."""
-    return any(name not in _STANDARD for name in names)
+def is_custom(name: str) -> bool:
+    """Whether the attribute is none of Intercom's own."""
+    return name not in _STANDARD
 
 
 def unsaid(group: list[Waiting], contact: Contact, rules: MergeRules, now: float) -> Spoken:
     """The newest value of each attribute of which not every value is what the book holds."""
-    since = now - rules.unchanged_for_seconds
     newest: Spoken = {}
     changed: set[str] = set()
     for waiting in group:
         for name, value in waiting.update(with_email=rules.update_email).items():
             if waiting.envelope.replay and contact.written_after(name, waiting.position):
+                message = "a later envelope has said what it is since, so that the older value is left out"
+                waiting.note(Note("ATTRIBUTE_DROPPED", _path(name), message))
                 continue
-            if name not in changed and not contact.knows(name, value, since):
+            if not contact.knows(name, value, now, rules.unchanged_for_seconds):
                 changed.add(name)
             if name not in newest or waiting.position >= newest[name][1]:
                 newest[name] = (value, waiting.position)
-    plain_name = "name" in newest
-    return {
-        name: newest[name]
-        for name in newest
-        if name in changed and not (plain_name and name in _NAME_PARTS)  # "Plain name and phone win."
-    }
+    _settle_name(newest)
+    return {name: said for name, said in newest.items() if name in changed}
+
+
+def _settle_name(newest: Spoken) -> None:
+    """The name or its parts: "plain name wins", unless a later envelope says a part, which overwrites it."""
+    parts = [name for name in _NAME_PARTS if name in newest]
+    if "name" in newest and parts:
+        part_wins = max(newest[part][1] for part in parts) > newest["name"][1]
+        for name in ["name"] if part_wins else parts:
+            del newest[name]
 
 
 def _join_name(fields: dict[str, Scalar], spoken: Spoken, contact: Contact) -> None:
@@ -143,7 +157,10 @@ def _owner(value: Scalar, rules: MergeRules) -> Scalar:
 
 
 def _note(group: list[Waiting], rules: MergeRules, reason: str, name: str, message: str) -> None:
-    note = Note(reason, f"user_attributes[{name}]", message)
     for waiting in group:
         if name in waiting.update(with_email=rules.update_email):
-            waiting.note(note)
+            waiting.note(Note(reason, _path(name), message))
+
+
+def _path(name: str) -> str:
+    return f"user_attributes[{name}]"

@@ -6,6 +6,7 @@ learned from the resets, the end of the window is measured against the answer's 
 believed. Who makes the calls, it does not know.
 """
 
+from bisect import bisect_right
 from math import ceil, inf
 
 from intercomd_daemon.deliver.exchange import Answer, RateHeaders
@@ -22,6 +23,8 @@ BURST = 16
 # Of what we believe, after a 429; recovered by a twentieth a clean window.
 HALVED = 0.5
 RECOVERY = 0.05
+# `Date` and the reset are whole seconds: a window seems to last up to so much longer than it does.
+ROUNDED_SECONDS = 2.0
 
 
 class Pace:
@@ -36,10 +39,13 @@ class Pace:
         self._reset = 0.0
         self._ends = now + WINDOW_SECONDS
         self._used = 0
-        self._others = 0
+        self._counted = 0
+        self._counted_up_to = -inf
+        self._flying: list[float] = []
         self._scheduled = now - (BURST - 1) * self._spacing
         self._stopped_until = -inf
-        self._limited = False
+        self._halved_at = -inf
+        self._clean_since = now
 
     @property
     def limit(self) -> int:
@@ -67,15 +73,14 @@ class Pace:
         return self._window / self.plan
 
     def remaining(self, now: float) -> int:
-        """Calls that may still be made in the window of `now`: ours and what others left."""
-        if now >= self._ends:
-            return self._cap
-        return max(0, min(self._cap, self._limit - 1 - self._others) - self._used)
-
-    @property
-    def _cap(self) -> int:
+        """Calls that may still be made in the window of `now`, ours and what others left."""
         # A window's count may pass the plan by what an earlier stall has left over, never the limit less one.
-        return max(1, int((self._limit - 1) * self._share * self._believed))
+        ours = max(1, int((self._limit - 1) * self._share * self._believed))
+        if now >= self._ends:
+            return max(0, min(ours, self._limit - 1 - len(self._flying)))
+        # What Intercom has counted, and what it had not when it said so: the calls sent since and not answered.
+        counted = self._counted + len(self._flying) - bisect_right(self._flying, self._counted_up_to)
+        return max(0, min(ours - self._used, self._limit - 1 - counted))
 
     def next_at(self, now: float) -> float:
         """When the next call may leave: `now`, or a later time."""
@@ -88,6 +93,7 @@ class Pace:
         """Counts a call that leaves now."""
         self._roll(now)
         self._used += 1
+        self._flying.append(now)
         self._scheduled = max(self._scheduled, now - (BURST - 1) * self._spacing) + self._spacing
 
     def answered(self, answer: Answer, sent: float, now: float) -> None:
@@ -95,23 +101,24 @@ class Pace:
         if answer.date is not None:
             self._clock.seen(answer.date, sent, now)
         self._roll(now)
+        landed = bisect_right(self._flying, sent)
+        if landed:
+            del self._flying[landed - 1]
         if answer.rate is not None:
-            self._learn(answer.rate, now)
+            self._learn(answer.rate, sent, now)
         if answer.status == 429:
-            self._stop(answer, now)
+            self._stop(answer, sent, now)
 
     def _roll(self, now: float) -> None:
-        if now < self._ends:
-            return
-        passed = int((now - self._ends) // self._window) + 1
-        self._ends += passed * self._window
-        self._used = 0
-        self._others = 0
-        if not self._limited:
-            self._believed = min(1.0, self._believed + RECOVERY * passed)
-        self._limited = False
+        if now >= self._ends:
+            self._ends += (int((now - self._ends) // self._window) + 1) * self._window
+            self._used = 0
+            self._counted, self._counted_up_to = 0, -inf
+        clean = max(0, int((now - self._clean_since) // self._window))
+        self._clean_since += clean * self._window
+        self._believed = min(1.0, self._believed + RECOVERY * clean)
 
-    def _learn(self, rate: RateHeaders, now: float) -> None:
+    def _learn(self, rate: RateHeaders, sent: float, now: float) -> None:
         if rate.limit < 1:
             return
         self._limit = rate.limit
@@ -119,28 +126,31 @@ class Pace:
         if left is None or not 0.0 < left <= WAIT_MAX_SECONDS or rate.reset < self._reset:
             # No use for a reset without a clock, in the past, in the far future, or of a window that is over.
             return
+        counted = rate.limit - rate.remaining
         if rate.reset > self._reset:
-            self._next_window(rate.reset, left, now)
+            self._measure(rate.reset - self._reset, left)
+            self._reset = rate.reset
+            self._used = 1 + len(self._flying) - bisect_right(self._flying, sent)
+            self._counted, self._counted_up_to = counted, sent
+        elif counted >= self._counted:
+            self._counted, self._counted_up_to = counted, sent
         self._ends = now + left
-        # What others used is at least what Intercom counted beyond all that we have sent.
-        self._others = max(self._others, rate.limit - rate.remaining - self._used)
 
-    def _next_window(self, reset: float, left: float, now: float) -> None:
-        # The shortest step from reset to reset, but never shorter than what is seen to be left of one.
-        step = reset - self._reset
-        self._window = max(left, min(self._window, step)) if self._reset else max(left, self._window)
-        self._reset = reset
-        if now + left > self._ends + self._window / 2:
-            # Intercom is in a later window than we thought.
-            self._used = 0
-            self._others = 0
+    def _measure(self, step: float, left: float) -> None:
+        """The window is as long as the step from reset to reset, unless that spans several, or less than is left."""
+        least = left - ROUNDED_SECONDS
+        if least <= step < 1.5 * self._window:
+            self._window = step
+        self._window = max(self._window, least)
 
-    def _stop(self, answer: Answer, now: float) -> None:
+    def _stop(self, answer: Answer, sent: float, now: float) -> None:
         wait = self._ends - now if answer.rate is not None else self._window
         if answer.retry_after_seconds is not None:
             # "Retry-After is undocumented; honour it if it comes, capped."
             wait = answer.retry_after_seconds
         self._stopped_until = max(self._stopped_until, now + min(max(wait, 0.1), WAIT_MAX_SECONDS))
-        if not self._limited:
+        self._clean_since = self._stopped_until
+        if sent >= self._halved_at:
+            # Others that were under way by then say nothing new.
             self._believed = max(HALVED * self._believed, 1.0 / self._limit)
-        self._limited = True
+            self._halved_at = now

@@ -17,20 +17,29 @@ class Roster:
 
     def __init__(self) -> None:
         self._ready: dict[Priority, deque[Lane]] = {Priority.NORMAL: deque(), Priority.BULK: deque()}
-        self._queued: set[str] = set()
+        self._queued: dict[str, Priority | None] = {}
+        """Where each lane is in line; None: it rests."""
         self._resting: list[tuple[float, int, Lane]] = []
         self._order = count()
 
     def ready(self, lane: Lane) -> None:
-        """The lane may take a turn; one that is busy, rests or is in line already stays where it is."""
+        """The lane may take a turn; one that is busy, rests or is in line already stays where it is.
+
+        Except that a lane in line with bulk envelopes changes lines when its turn is for a normal one.
+        """
         head = lane.head
-        if head is not None and not lane.busy and lane.key not in self._queued:
-            self._queued.add(lane.key)
+        if head is None or lane.busy:
+            return
+        if self._queued.get(lane.key) is Priority.BULK and head.priority is Priority.NORMAL:
+            self._ready[Priority.BULK].remove(lane)
+            del self._queued[lane.key]
+        if lane.key not in self._queued:
+            self._queued[lane.key] = head.priority
             self._ready[head.priority].append(lane)
 
     def rest(self, lane: Lane, until: float) -> None:
         """The lane waits by itself until `until`."""
-        self._queued.add(lane.key)
+        self._queued[lane.key] = None
         heappush(self._resting, (until, next(self._order), lane))
 
     def wake(self, now: float) -> None:
@@ -48,7 +57,7 @@ class Roster:
         for queue in self._ready.values():
             if queue:
                 lane = queue.popleft()
-                self._queued.discard(lane.key)
+                del self._queued[lane.key]
                 return lane
         return None
 
@@ -63,5 +72,5 @@ class Roster:
         return self._resting[0][0] if self._resting else inf
 
     def _line_up(self, lane: Lane) -> None:
-        self._queued.discard(lane.key)
+        del self._queued[lane.key]
         self.ready(lane)

@@ -44,6 +44,13 @@ class Waiting:
         return not self._contact_done and bool(self.update(with_email=with_email))
 
     @property
+    def update_refused(self) -> bool:
+        """Whether Intercom refused what it says of the contact."""
+        return any(
+            effect.kind is EffectKind.CONTACT and effect.type is OutcomeType.DEAD_LETTERED for effect in self._effects
+        )
+
+    @property
     def event(self) -> Event | None:
         """The next event to track, once the update is done with."""
         events_done = len(self._effects) - self._contact_done
