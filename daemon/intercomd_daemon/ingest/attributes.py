@@ -7,16 +7,10 @@ from intercomd_daemon.envelope import Scalar
 from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
 from intercomd_daemon.ingest.contact_fields import field_value
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, VALUE_CHARACTERS_MAX, ConnectionRules
-from intercomd_daemon.ingest.names import (
-    AttributeName,
-    Meaning,
-    attribute_name,
-    mend_attribute_name,
-    recall_attribute_name,
-    shown,
-)
+from intercomd_daemon.ingest.limits import ConnectionRules
+from intercomd_daemon.ingest.names import AttributeName, Meaning, attribute_name, shown
 from intercomd_daemon.ingest.sent import Attribute, SentValue
+from intercomd_daemon.ingest.usual import usual_pairs
 from intercomd_daemon.ingest.values import scalar
 
 _SETTING = "limits.user_attributes_max"
@@ -26,30 +20,19 @@ def update_of(
     attributes: list[Attribute], removed: list[str], rules: ConnectionRules, found: Findings
 ) -> dict[str, Scalar]:
     """What the contact's update is to say: by Intercom's names, in the sender's order, removals last as None."""
+    usual = None if removed else usual_pairs(attributes, rules.user_attributes_max)
+    if usual is not None:
+        return usual
     gathered = _Gathered(rules, found)
-    update, maximum = gathered.update, rules.user_attributes_max
     for index, (given, value) in enumerate(attributes):
-        # The usual attribute passes without a call of ours: thousands a second come this way.
-        recall = recall_attribute_name if len(given) <= ATTRIBUTE_NAME_CHARACTERS_MAX else mend_attribute_name
-        name, meaning, renamed = recall(given)
-        fit = not (meaning or renamed)
-        final: Scalar
-        if fit and (
-            (type(value) is str and len(value) <= VALUE_CHARACTERS_MAX) or type(value) is int or type(value) is bool
-        ):
-            final = value
-        else:
-            final = _made_fit(AttributeName(name, meaning, renamed), given, value, f"user_attributes[{index}]", found)
-            if final is None:
-                continue
-        if name not in update and len(update) < maximum and meaning is not Meaning.MOBILE:
-            update[name] = final
-        else:
-            gathered.place(name, meaning, given, final, index)
+        name = attribute_name(given)
+        final = _made_fit(name, given, value, f"user_attributes[{index}]", found)
+        if final is not None:
+            gathered.place(name, given, final, index)
     for index, given in enumerate(removed):
         gathered.remove(given, f"removed_user_attributes[{index}]")
     gathered.close()
-    return update
+    return gathered.update
 
 
 def _made_fit(name: AttributeName, given: str, value: SentValue, path: str, found: Findings) -> Scalar:
@@ -62,7 +45,7 @@ def _made_fit(name: AttributeName, given: str, value: SentValue, path: str, foun
 
 
 class _Gathered:
-    """The update as it grows, with what is not simply added to it."""
+    """The update as it grows."""
 
     def __init__(self, rules: ConnectionRules, found: Findings) -> None:
         self.update: dict[str, Scalar] = {}
@@ -72,16 +55,16 @@ class _Gathered:
         self._mobile = -1
         """Where the phone comes from, if it was named as the platform does; -1 if not."""
 
-    def place(self, name: str, meaning: Meaning, given: str, final: Scalar, index: int) -> None:
-        """Adds an attribute whose name may be taken, or for which there may be no room."""
-        if name not in self.update:
+    def place(self, name: AttributeName, given: str, final: Scalar, index: int) -> None:
+        """Adds an attribute, unless its name is taken or there is no room."""
+        if name.name not in self.update:
             if self._has_room(f"user_attributes[{index}]"):
-                self.update[name] = final
-                self._mobile = index if meaning is Meaning.MOBILE else self._mobile
-        elif name == "phone" and meaning is Meaning.CONTACT_FIELD and self._mobile >= 0:
+                self.update[name.name] = final
+                self._mobile = index if name.meaning is Meaning.MOBILE else self._mobile
+        elif name.name == "phone" and name.meaning is Meaning.CONTACT_FIELD and self._mobile >= 0:
             # "Plain `name` and `phone` win."
-            self.update[name] = final
-            say_repeated(name, f"user_attributes[{self._mobile}]", self._found)
+            self.update[name.name] = final
+            say_repeated(name.name, f"user_attributes[{self._mobile}]", self._found)
             self._mobile = -1
         else:
             say_repeated(given, f"user_attributes[{index}]", self._found)

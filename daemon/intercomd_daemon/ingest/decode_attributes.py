@@ -12,19 +12,18 @@ from intercomd_daemon.ingest.sent import Attribute, SentValue, Unread
 
 def decode_attributes(messages: Sequence[AttributeMessage]) -> list[Attribute]:
     """(name, value) of each."""
-    # A repeated field is quickly asked whether it is empty, and slowly iterated over; its copy is not.
-    return [(message.name, _value(message.value)) for message in messages[:]] if messages else []
+    if not messages:
+        return []
+    # Most values are text: asking for it first saves those the question which kind they are. The copy of a repeated
+    # field is iterated over faster than the field.
+    return [(message.name, (value := message.value).string_value or _value(value)) for message in messages[:]]
 
 
 def _value(message: AttributeValue) -> SentValue:
-    # Most values are text: asking for it first saves those the question which kind it is.
-    text = message.string_value
-    if text:
-        return text
     kind = message.WhichOneof("kind")
-    if kind is None:
-        return _unset(message)
-    return _READERS[kind](message)
+    if kind == "integer_value":
+        return message.integer_value
+    return _READERS[kind](message) if kind else _unset(message)
 
 
 def _unset(message: AttributeValue) -> SentValue:
@@ -48,8 +47,7 @@ def _list(message: AttributeValue) -> tuple[str, ...]:
 
 
 _READERS: dict[str, Callable[[AttributeValue], SentValue]] = {
-    "string_value": lambda message: message.string_value,
-    "integer_value": lambda message: message.integer_value,
+    "string_value": lambda _message: "",
     "number_value": lambda message: message.number_value,
     "boolean_value": lambda message: message.boolean_value,
     "time_value": _time,

@@ -44,9 +44,10 @@ _CUSTOM_EVENT_TYPES = frozenset(range(11))
 
 def decode_event(message: Envelope, notes: list[Note]) -> SentEvent | None:
     """The envelope's event, None if it has none; adds to the notes each enum number that this release does not know."""
-    kind = message.WhichOneof("event")
+    custom = message.custom_event
+    # Most events are custom ones with a name: asking for it first saves those the question which kind they are.
+    kind = "custom_event" if custom.name else message.WhichOneof("event")
     if kind == "custom_event":
-        custom = message.custom_event
         if custom.type not in _CUSTOM_EVENT_TYPES:
             notes.append(unknown_number("custom_event.type", custom.type))
         return CustomEvent(custom.name, decode_attributes(custom.attributes))

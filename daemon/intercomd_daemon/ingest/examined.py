@@ -27,8 +27,8 @@ class Findings:
 
     def __init__(self, violations: tuple[Note, ...] = (), adjustments: tuple[Note, ...] = ()) -> None:
         """Starts with what is known already."""
-        self.violations: list[Note] = list(violations)
-        self.adjustments: list[Note] = list(adjustments)
+        self.violations: list[Note] = list(violations) if violations else []
+        self.adjustments: list[Note] = list(adjustments) if adjustments else []
         self.adjustments_omitted = 0
 
     def reject(self, reason: str, field: str, message: str) -> None:

@@ -18,9 +18,10 @@ from intercomd_daemon.ingest.attribute_findings import (
     say_repeated,
 )
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, VALUE_CHARACTERS_MAX, ConnectionRules
-from intercomd_daemon.ingest.names import AttributeName, date_name, mend_attribute_name, recall_attribute_name, shown
+from intercomd_daemon.ingest.limits import ConnectionRules
+from intercomd_daemon.ingest.names import attribute_name, date_name, shown
 from intercomd_daemon.ingest.sent import Attribute, SentValue
+from intercomd_daemon.ingest.usual import usual_pairs
 from intercomd_daemon.ingest.values import Json, metadata_value
 
 _SETTING = "limits.event_attributes_max"
@@ -45,23 +46,15 @@ def own_pairs(
     attributes: list[Attribute], path: str, found: Findings, maximum: int, *, trim: bool
 ) -> tuple[Pairs, int]:
     """The sender's attributes by the names and values that Intercom takes, and how many more than `maximum` came."""
+    usual = usual_pairs(attributes, maximum)
+    if usual is not None:
+        return usual, 0
     pairs: Pairs = {}
     excess = 0
     for index, (given, value) in enumerate(attributes):
-        # The usual attribute passes without a call of ours: thousands a second come this way.
-        recall = recall_attribute_name if len(given) <= ATTRIBUTE_NAME_CHARACTERS_MAX else mend_attribute_name
-        name, meaning, renamed = recall(given)
-        fit = not (meaning or renamed)
-        final: Json
-        if fit and (
-            (type(value) is str and len(value) <= VALUE_CHARACTERS_MAX) or type(value) is int or type(value) is bool
-        ):
-            final = value
-        else:
-            mended = AttributeName(name, meaning, renamed)
-            name, final = _made_fit(mended, given, value, f"{path}[{index}]", found)
-            if final is None:
-                continue
+        name, final = _made_fit(given, value, f"{path}[{index}]", found)
+        if final is None:
+            continue
         if name in pairs:
             say_repeated(given, f"{path}[{index}]", found)
         elif len(pairs) < maximum:
@@ -95,7 +88,8 @@ def composed_metadata(ours: Pairs, own: Sequence[Pairs], path: str, rules: Conne
     return _encode(pairs) if pairs else b""
 
 
-def _made_fit(name: AttributeName, given: str, value: SentValue, path: str, found: Findings) -> tuple[str, Json]:
+def _made_fit(given: str, value: SentValue, path: str, found: Findings) -> tuple[str, Json]:
+    name = attribute_name(given)
     if not name_stands(name, given, path, found):
         return "", None
     final = metadata_value(value, path, found)

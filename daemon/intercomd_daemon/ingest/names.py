@@ -74,13 +74,18 @@ def mend_attribute_name(name: str) -> AttributeName:
     return AttributeName(mended, meaning, renamed=mended != name)
 
 
-recall_attribute_name = lru_cache(_NAMES_REMEMBERED)(mend_attribute_name)
-"""The same, remembered; for names of at most 190 characters, so that what is remembered is bounded."""
+_recall_attribute_name = lru_cache(_NAMES_REMEMBERED)(mend_attribute_name)
 
 
 def attribute_name(name: str) -> AttributeName:
     """The name as Intercom takes it, remembered where it is not too long for that."""
-    return (recall_attribute_name if len(name) <= ATTRIBUTE_NAME_CHARACTERS_MAX else mend_attribute_name)(name)
+    return (_recall_attribute_name if len(name) <= ATTRIBUTE_NAME_CHARACTERS_MAX else mend_attribute_name)(name)
+
+
+@lru_cache(_NAMES_REMEMBERED)
+def is_fit(name: str) -> bool:
+    """Whether the name, of at most 190 characters, may be sent as it is, and addresses nothing but an attribute."""
+    return mend_attribute_name(name) == AttributeName(name, Meaning.CUSTOM, renamed=False)
 
 
 def date_name(name: str) -> str:

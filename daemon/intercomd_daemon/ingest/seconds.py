@@ -7,8 +7,9 @@ of one second collapse into one. The newest seconds are remembered, in bounded m
 from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import NamedTuple
 from zlib import crc32
+
+import msgspec
 
 from intercomd_daemon.envelope import Event, Note
 from intercomd_daemon.ingest.limits import SECONDS_REMEMBERED, SHIFT_SECONDS_MAX
@@ -20,7 +21,7 @@ _SAME_SECOND = (
 )
 
 
-class Placed(NamedTuple):
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """An envelope's events on their seconds."""
 
     events: tuple[Event, ...]
