@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 
 import pytest
 from delivering import envelope, event, row, settings_for
@@ -14,14 +15,15 @@ from intercomd_daemon.deliver.step import rules_of
 from intercomd_daemon.deliver.window import LANE_ROWS_MAX, READ_ROWS, ROWS_MAX
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.sandbox import Sandbox
-from intercomd_daemon.spool.base import BookEntry, Settlement
+from intercomd_daemon.spool.base import BookEntry, Settlement, Spool
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
 
 
 class Feeding:
     """A feeder whose tasks can be waited for."""
 
-    def __init__(self, spool: MemorySpool) -> None:
+    def __init__(self, spool: Spool) -> None:
         settings = settings_for(Sandbox(), base_url="http://127.0.0.1:1")
         self.tasks: list[asyncio.Task[None]] = []
         self.roster = Roster()
@@ -140,19 +142,32 @@ async def test_a_lane_set_aside_comes_back_when_it_is_due_with_its_tries(spool: 
     assert (back.queue.keys(), back.failures) == (keys, 4)
 
 
-async def test_rows_read_while_their_lane_is_set_aside_follow_it(spool: MemorySpool, feeding: Feeding) -> None:
-    """A read that was under way brings rows of a lane that has just left: they go behind the others."""
+async def test_a_clock_that_is_set_back_keeps_no_lane_aside(spool: MemorySpool, feeding: Feeding) -> None:
+    """A lane that is due in a year was set aside by a clock that was wrong: it comes back now."""
+    keys = await spool.append([row(envelope("0", "u", None, event("e")))])
+    await spool.park("default", "c:u", keys, 365 * 86_400.0, 3)
+    await feeding.bring_back(2.0)
+    assert feeding.feeder.lanes["c:u"].queue.keys() == keys
+
+
+@pytest.mark.parametrize("reading_first", [True, False])
+async def test_rows_read_while_their_lane_is_set_aside_follow_it(tmp_path: Path, reading_first: bool) -> None:
+    """A read under way, or begun before the lane has left, brings rows of it: they go behind the others."""
+    spool = await open_spool(SpoolSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0))
+    feeding = Feeding(spool)
     keys = await spool.append([row(envelope("0", "u", None, event("e")))])
     await feeding.fill()
     keys += await spool.append([row(envelope("1", "u", None, event("e", 1)))])
     feeding.feeder.appended(Priority.NORMAL)
+    if reading_first:
+        feeding.feeder.fill(lambda: None)
+    feeding.feeder.set_aside(feeding.roster.take(), 5.0)
     feeding.feeder.fill(lambda: None)
-    lane = feeding.roster.take()
-    feeding.feeder.set_aside(lane, 5.0)
     await feeding.quiet()
     assert feeding.feeder.lanes == {}
     await feeding.bring_back(10.0)
     assert feeding.feeder.lanes["c:u"].queue.keys() == keys
+    await spool.close()
 
 
 async def test_a_fed_lane_that_has_run_dry_is_parked_no_more(spool: MemorySpool, feeding: Feeding) -> None:

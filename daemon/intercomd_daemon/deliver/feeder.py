@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 from weakref import WeakValueDictionary
 
+from intercomd_daemon.deliver.backoff import CAP_SECONDS
 from intercomd_daemon.deliver.catalogue import Catalogue
 from intercomd_daemon.deliver.contact import Contact, Unavailable
 from intercomd_daemon.deliver.delivery import Lane
@@ -45,7 +46,10 @@ class Feeder:
         self._rows: dict[int, tuple[Priority, int]] = {}
         self._fed: set[str] = set()
         self._reading = False
-        self._parking: dict[str, tuple[float, int]] = {}
+        self._leaving: dict[str, tuple[float, int]] = {}
+        """Lanes that are being set aside, until no read that was under way can bring rows of theirs."""
+        self._left: set[str] = set()
+        """Those of them that the spool has set aside."""
         self._contacts: WeakValueDictionary[str, Contact] = WeakValueDictionary()
 
     @property
@@ -81,21 +85,25 @@ class Feeder:
             self._rows[row.key] = (row.priority, len(row.data))
         self._take(batch)
         self._reading = False
-        self._parking.clear()
+        for key in self._left:
+            del self._leaving[key]
+        self._left.clear()
         then()
 
     def _take(self, batch: Batch) -> None:
         self.damaged += batch.damaged
         again: dict[str, list[int]] = {}
         for row in batch.rows:
-            if row.lane in self._parking or row.lane in self._fed:
+            if row.lane in self._leaving or row.lane in self._fed:
                 again.setdefault(row.lane, []).append(row.key)
-                continue
-            self._add(row, batch)
+            else:
+                self._add(row, batch)
         for key, keys in again.items():
-            due, attempts = self._parking.get(key, (0.0, 0))
+            due, attempts = self._leaving.get(key, (0.0, 0))
             self._leave(keys)
             self._spawn(self._spool.park(self._rules.connection, key, keys, due, attempts))
+            # A lane that has just run dry would not be asked for again.
+            self._next_due = 1.0
 
     def _add(self, row: Row, batch: Batch) -> None:
         lane = self.lanes.get(row.lane)
@@ -151,8 +159,7 @@ class Feeder:
         progress = [(head.key, pack(head.progress()))] if head else []
         self._drop(lane)
         self._leave(keys)
-        if self._reading:
-            self._parking[lane.key] = (due, lane.failures)
+        self._leaving[lane.key] = (due, lane.failures)
         self._next_due = min(self._next_due or due, due)
         self._spawn(self._park(lane.key, keys, progress, due, lane.failures))
 
@@ -163,6 +170,10 @@ class Feeder:
         if progress:
             await self._spool.settle([Settlement(connection, progress=progress)])
         await self._spool.park(connection, lane, keys, due, attempts)
+        if self._reading:
+            self._left.add(lane)
+        else:
+            del self._leaving[lane]
 
     def feed_due(self, now: float, then: Callable[[], None]) -> None:
         """Brings parked lanes back whose time has come, as many as may be in memory."""
@@ -173,8 +184,11 @@ class Feeder:
     async def _bring_back(self, now: float, then: Callable[[], None]) -> None:
         limit = FED_LANES_MAX + len(self._fed)
         keys, next_due = await self._spool.due(self._rules.connection, now, limit)
+        if not keys and next_due > now + CAP_SECONDS:
+            # No lane is set aside for longer: this was written before the clock was set back.
+            keys, next_due = await self._spool.due(self._rules.connection, next_due, limit)
         for key in keys:
-            if key in self.lanes or key in self._fed:
+            if key in self.lanes or key in self._fed or key in self._leaving:
                 continue
             if len(self._fed) >= FED_LANES_MAX:
                 next_due = now
