@@ -1,0 +1,55 @@
+"""What every test of the way has: a sandbox in Intercom's place, and daemons in front of it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from daemons import Daemon, Start
+
+from intercomd_daemon.sandbox import Sandbox
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A workspace without contacts, attributes or limits; nothing that Intercom does not describe was asked of it."""
+    async with Sandbox() as running:
+        yield running
+        assert running.illegal_requests == []
+
+
+@pytest.fixture
+async def start(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Start]:
+    """Starts a daemon that delivers to the sandbox, with these tables of settings beside."""
+    daemons: list[Daemon] = []
+
+    async def started(**tables: Any) -> Daemon:  # noqa: ANN401 - tables of settings
+        daemons.append(Daemon(tmp_path, sandbox.base_url, tables))
+        return await daemons[-1].start()
+
+    yield started
+    for daemon in daemons:
+        await daemon.close()
+
+
+@pytest.fixture
+async def daemon(start: Start) -> Daemon:
+    """A daemon with the contract's defaults."""
+    return await start()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_sandbox() -> AsyncIterator[Sandbox]:
+    """One workspace for all tests of a module, which keep to users of their own."""
+    async with Sandbox() as running:
+        yield running
+        assert running.illegal_requests == []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> AsyncIterator[Daemon]:
+    """One daemon with the contract's defaults for all tests of a module."""
+    daemon = Daemon(tmp_path_factory.mktemp("shared"), shared_sandbox.base_url)
+    yield await daemon.start()
+    await daemon.close()
