@@ -87,6 +87,7 @@ def test_what_is_not_said_has_its_default() -> None:
         None,
         "",
         b"",
+        named=False,
     )
 
 

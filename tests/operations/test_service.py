@@ -261,7 +261,7 @@ async def test_an_envelope_that_waits_is_found_by_its_id_until_it_has_ended(stub
     assert ended == messages.GetWaitingEnvelopeResponse(waiting=False)
 
 
-@pytest.mark.parametrize("envelope_id", ["", "x" * 129])
+@pytest.mark.parametrize("envelope_id", ["", "x" * 134])
 async def test_only_an_id_finds_an_envelope(stub: Stub, envelope_id: str) -> None:
     request = messages.GetWaitingEnvelopeRequest(envelope_id=envelope_id)
     await _refused(stub.GetWaitingEnvelope(request), grpc.StatusCode.INVALID_ARGUMENT, BadRequest())

@@ -16,7 +16,7 @@ from intercomd_daemon.cli.main import EXIT_FAILED
 from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolved
 from intercomd_daemon.cli.story import tell
 from intercomd_daemon.cli.words import counted, moment, plain
-from intercomd_daemon.ingest.limits import ENVELOPE_ID_BYTES_MAX
+from intercomd_daemon.ingest.limits import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.operations.explain import explain, questions
 
 
@@ -90,7 +90,7 @@ async def _ask(address: str, identifier: str, limit: int) -> Known:
             known.letters |= {letter.dead_letter_id: letter for letter in letters.dead_letters}
         status = await stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_SECONDS)
         known.envelopes = status.spool.envelopes
-        if len(identifier.encode()) <= ENVELOPE_ID_BYTES_MAX:
+        if len(identifier.encode()) <= GIVEN_ID_BYTES_MAX:
             await _look_for_waiting(stub, identifier, status, known)
     return known
 

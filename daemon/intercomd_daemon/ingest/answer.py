@@ -16,7 +16,7 @@ from intercomd.v1.ingest_pb2 import (
 )
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.examined import Disposition, Examined
-from intercomd_daemon.ingest.limits import ENVELOPE_ID_BYTES_MAX, PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
+from intercomd_daemon.ingest.limits import GIVEN_ID_BYTES_MAX, PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
 from intercomd_daemon.spool.base import Usage
 
 PreviewedRequest = tuple[str, str, str]
@@ -91,9 +91,9 @@ def _fill(message: EnvelopeResult, result: Examined) -> None:
 
 def _short_id(envelope_id: str) -> str:
     """The id; of one that is too long, and was refused for it, the beginning."""
-    if len(envelope_id) <= ENVELOPE_ID_BYTES_MAX:
+    if len(envelope_id) <= GIVEN_ID_BYTES_MAX:
         return envelope_id
-    return envelope_id.encode()[:ENVELOPE_ID_BYTES_MAX].decode(errors="ignore")
+    return envelope_id.encode()[:GIVEN_ID_BYTES_MAX].decode(errors="ignore")
 
 
 def _shorten(results: MutableSequence[EnvelopeResult], size: int) -> None:

@@ -149,6 +149,7 @@ def _envelope(
         encoded,
         violations,
         (*adjustments, *notes) if notes else adjustments,
+        bool(message.envelope_id),
     )
 
 

@@ -31,7 +31,8 @@ def examine(envelope: SentEnvelope, rules: Rules, now: float) -> Examined:
             return target
         connection = target
     found = Findings(envelope.violations, envelope.adjustments)
-    check_envelope_id(envelope.envelope_id, found)
+    if envelope.named:
+        check_envelope_id(envelope.envelope_id, found)
     customer_id, email = identity_of(envelope.customer_id, envelope.email, found)
     created_at = created_at_of(envelope.event_time, int(now), found)
     update = _update(envelope, connection, found)

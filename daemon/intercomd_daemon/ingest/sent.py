@@ -141,6 +141,8 @@ class SentEnvelope(msgspec.Struct, frozen=True, gc=False):
     """What decoding found that it must not lose."""
     adjustments: tuple[Note, ...] = ()
     """What decoding left out."""
+    named: bool = True
+    """Whether the id is the sender's own."""
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import operations_pb2
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.ingest.limits import ENVELOPE_ID_BYTES_MAX
+from intercomd_daemon.ingest.limits import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
 
 IDS_MAX = 1000
@@ -63,8 +63,8 @@ def envelope_id_of(text: str) -> str:
     Raises:
         RequestRefused: it is none.
     """
-    if not text or len(text.encode()) > ENVELOPE_ID_BYTES_MAX:
-        raise RequestRefused("envelope_id", f"is the id of one envelope, of 1 to {ENVELOPE_ID_BYTES_MAX} bytes")
+    if not text or len(text.encode()) > GIVEN_ID_BYTES_MAX:
+        raise RequestRefused("envelope_id", f"is the id of one envelope, of 1 to {GIVEN_ID_BYTES_MAX} bytes")
     return text
 
 
