@@ -32,6 +32,7 @@ async def test_a_parked_lane_is_fed_from_its_own_queue_in_order_and_the_log_from
     assert keys_of(await read_all(spool)) == keys
     await spool.park("default", "c:ann", [keys[1], keys[3], keys[5]], 50.0, 2)
     assert keys_of(await read_all(spool)) == [keys[0], keys[2], keys[4]]
+    assert (await parked_all(spool, "c:nobody")).known == {}
     batch = await parked_all(spool, "c:ann")
     assert (keys_of(batch), batch.attempts, batch.after) == ([keys[1], keys[3], keys[5]], 2, keys[5])
     assert keys_of(await parked_all(spool, "c:ann", keys[1])) == [keys[3], keys[5]]

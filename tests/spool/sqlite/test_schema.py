@@ -58,12 +58,14 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert path.read_bytes() == before
 
 
-def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE theirs (x)")
+    before = path.read_bytes()
     with pytest.raises(SpoolUnusable, match="another program's database"):
         open_database(str(path), NOON)
+    assert path.read_bytes() == before
 
 
 def test_a_path_that_cannot_be_opened_is_named_with_the_remedy(tmp_path: Path) -> None:

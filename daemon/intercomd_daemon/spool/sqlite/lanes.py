@@ -70,5 +70,5 @@ def parked(transaction: Transaction, connection: str, lane: str, after: int, row
     if not after and not stretch.after and head:
         transaction.database.execute("DELETE FROM lanes WHERE connection = ? AND lane = ?", place)
         account.parked_lanes -= 1
-    known = book.known(transaction, account.number, {lane})
+    known = book.known(transaction, account.number, {row.lane for row in stretch.rows})
     return Batch(stretch.rows, known, stretch.after, head[0] if head else 0, tuple(stretch.damaged))

@@ -42,6 +42,11 @@ class Queue:
     def __init__(self) -> None:
         """Empty."""
         self._jobs: list[Job] = []
+        self._settlements = 0
+        self._urgent = False
+        """Something waits that does not linger."""
+        self._independent = False
+        """Something waits that what is held does not hold up."""
         self._held: list[Job] = []
         self._append_bytes = 0
         self._linger_ends = 0.0
@@ -56,28 +61,28 @@ class Queue:
         """
         if job.append_bytes and self._append_bytes and self._append_bytes + job.append_bytes > APPEND_BYTES_MAX:
             raise SpoolFull(f"{self._append_bytes} bytes wait for the disk already", FULL_RETRY_SECONDS)
-        if not self._jobs:
-            self._linger_ends = now
-        if not any(waiting.settlements for waiting in self._jobs):
+        if not self._settlements:
             self._linger_ends = now + LINGER_SECONDS
         self._jobs.append(job)
+        self._settlements += job.settlements
         self._append_bytes += job.append_bytes
+        self._urgent = self._urgent or not job.settlements
+        self._independent = self._independent or not job.kept
 
     def seconds_to_wait(self, now: float) -> float | None:
         """How long until `take` should be called, as things stand; None: not before another job comes."""
         if self._held:
-            others = any(not job.kept for job in self._jobs)
-            return 0.0 if others else max(0.0, self._retry_at - now)
+            return 0.0 if self._independent else max(0.0, self._retry_at - now)
         if not self._jobs:
             return None
-        company = sum(job.settlements for job in self._jobs) >= LINGER_SETTLEMENTS_MAX
-        if company or any(not job.settlements for job in self._jobs):
+        if self._urgent or self._settlements >= LINGER_SETTLEMENTS_MAX:
             return 0.0
         return max(0.0, self._linger_ends - now)
 
     def take(self, now: float, *, last: bool = False) -> list[Job]:
         """What goes now, in order; with `last` everything."""
         jobs, self._jobs = self._jobs, []
+        self._settlements, self._urgent, self._independent = 0, False, False
         if self._held and now < self._retry_at and not last:
             self._held += [job for job in jobs if job.kept]
             return [job for job in jobs if not job.kept]

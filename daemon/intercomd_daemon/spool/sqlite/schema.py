@@ -25,8 +25,8 @@ CHECKPOINT_PAGES = 4_000
 WAL_KEPT_BYTES = 32 << 20
 """After a long transaction the write-ahead log shrinks back to this."""
 
-_BEFORE_TABLES = (
-    "PRAGMA locking_mode = EXCLUSIVE",  # The index of the write-ahead log stays in our memory, in no shared file.
+_LOCKING = "PRAGMA locking_mode = EXCLUSIVE"  # The index of the write-ahead log stays in our memory, in no shared file.
+_SETTINGS = (
     "PRAGMA page_size = 4096",
     "PRAGMA auto_vacuum = NONE",  # Freed pages are used again; moving pages at each commit would cost more.
     "PRAGMA journal_mode = WAL",
@@ -108,9 +108,12 @@ def open_database(path: str, now: float) -> sqlite3.Connection:
         # Text that rot has made invalid must not stop the rows around it from being read.
         database.text_factory = partial(str, encoding="utf-8", errors="replace")
         with usable(path):
-            for pragma in _BEFORE_TABLES:
-                database.execute(pragma).fetchall()
-            _check_or_create(database, path, now)
+            database.execute(_LOCKING).fetchall()
+            new = _is_new(database, path)  # Before anything is set, so that a file which is not ours stays as it is.
+            for setting in _SETTINGS:
+                database.execute(setting).fetchall()
+            if new:
+                _create(database, now)
     except SpoolUnusable:
         database.close()
         raise
@@ -126,19 +129,25 @@ def usable(path: str) -> Iterator[None]:
         raise SpoolUnusable(f"{path} cannot be used as a spool: {error}; check the path and its permissions") from error
 
 
-def _check_or_create(database: sqlite3.Connection, path: str, now: float) -> None:
+def _is_new(database: sqlite3.Connection, path: str) -> bool:
+    """Whether the file has nothing in it yet; what is in it must be ours.
+
+    Raises:
+        SpoolUnusable: another program's, or another major version's.
+    """
     application_id: int = database.execute("PRAGMA application_id").fetchone()[0]
     version: int = database.execute("PRAGMA user_version").fetchone()[0]
     tables: int = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if not tables and not application_id:
-        _create(database, now)
-    elif application_id != APPLICATION_ID:
+        return True
+    if application_id != APPLICATION_ID:
         raise SpoolUnusable(f"{path} is another program's database; name another file in spool.url")
-    elif version // 1000 != MAJOR:
+    if version // 1000 != MAJOR:
         raise SpoolUnusable(
             f"{path} has the format {version // 1000}.{version % 1000}, and this release reads {MAJOR}.x;"
             " let the release that wrote it deliver what waits, or name another file in spool.url"
         )
+    return False
 
 
 def _create(database: sqlite3.Connection, now: float) -> None:

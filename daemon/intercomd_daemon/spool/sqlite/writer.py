@@ -92,9 +92,11 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - the thread's last frame: everyone who waits is told
             end = Answer(error=error)
         finally:
-            store.close()
-            release()
-            self._on_loop(self._finish, end)
+            try:
+                store.close()
+            finally:
+                release()
+                self._on_loop(self._finish, end)
 
     def _take(self) -> Sequence[Job]:
         """What goes next, waited for; nothing when the spool closes and nothing waits."""
