@@ -201,6 +201,10 @@ def test_what_decoding_found_is_told_with_the_rest() -> None:
     assert brief(examine(sent(adjustments=ignored), RULES, NOW)) == (Disposition.ACCEPTED, [], ["FIELD_IGNORED"])
 
 
+def test_an_id_that_the_daemon_gave_is_not_measured() -> None:
+    assert examine(sent(envelope_id="r" * 128 + "/499", named=False), RULES, NOW).disposition is Disposition.ACCEPTED
+
+
 def test_an_email_alone_or_attributes_alone_suffice() -> None:
     result = examine(sent(customer_id="", email="A@b", event=None, user_attributes=[("a", 1)]), RULES, NOW)
     assert result.accepted is not None
