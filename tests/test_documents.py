@@ -1,0 +1,158 @@
+"""The documents are true: what they list is what the code has, and what they name exists."""
+
+import ast
+import importlib
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from pages import DOCS, README, ROOT, blocks, called, first_cells, section, tables
+
+import intercomd_daemon
+from intercomd_daemon import config
+from intercomd_daemon.cli.main import COMMANDS, main
+from intercomd_daemon.config.kinds import Kind
+from intercomd_daemon.config.schema import build, keys_of
+from intercomd_daemon.telemetry.reasons import KNOWN
+
+PACKAGE = Path(intercomd_daemon.__file__).parent
+ARCHITECTURE = ROOT / "daemon" / "ARCHITECTURE.md"
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "daemon").rglob("*.md")]
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def constants(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def trees(*parts: str) -> list[ast.Module]:
+    return [ast.parse(path.read_text()) for part in parts for path in sorted((PACKAGE / part).rglob("*.py"))]
+
+
+def read_as(kind: Kind, cell: str) -> object:
+    return kind.read(tomllib.loads(f"value = {cell.strip('`')}")["value"])
+
+
+def test_the_settings_are_those_of_the_code_in_its_order_with_its_defaults() -> None:
+    common, connection = tables(section(README, "## Settings"))
+    for table, struct, more in ((common, config.Settings, {}), (connection, config.Connection, {"name": "default"})):
+        kinds = keys_of(struct)
+        assert sorted(row[0].strip("|` ") for row in table) == sorted(kinds)
+        values = {key: read_as(kinds[key], row[1]) for row in table for key in [row[0].strip("|` ")]}
+        assert build(struct, values, **more) == struct(**more)
+        assert all(len(row) == 3 and row[2] for row in table)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_links_lead_somewhere(path: Path) -> None:
+    prose = re.sub(r"(?ms)^```.*?^```", "", path.read_text())
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        place, _, anchor = target.partition("#")
+        linked = (path.parent / place).resolve() if place else path
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"(?m)^#+ (.+)$", linked.read_text())
+            assert anchor in [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_examples_of_settings_load(path: Path, tmp_path: Path) -> None:
+    for number, text in enumerate(blocks(path, "toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+        assert not config.load(str(file), {}).warnings
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_commands_and_their_options_exist(path: Path) -> None:
+    for words in called(path, "intercomd"):
+        context = click.Context(main)
+        command: click.Command | None = main
+        for word in words:
+            if isinstance(command, click.Group) and not word.startswith("-"):
+                command = command.get_command(context, word)
+        assert command is not None, words
+        options = {name for parameter in command.get_params(context) for name in parameter.opts}
+        assert {word.split("=")[0] for word in words if word.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_make_has_the_targets_that_are_named(path: Path) -> None:
+    targets = re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text())
+    assert {words[0] for words in called(path, "make")} <= set(targets)
+
+
+def test_the_change_log_lists_the_commands() -> None:
+    listed = re.search(r"The command `intercomd`: ([^.]+)\.", (ROOT / "CHANGELOG.md").read_text())
+    assert listed
+    assert re.split(r",\s+", listed[1]) == list(COMMANDS)
+
+
+# Texts in the same spelling that are no reasons: words of SQL, a currency, and what names the warning of a notice.
+NO_REASONS = {"ASC", "BEGIN", "COMMIT", "DESC", "ROLLBACK", "USD", "ACCESS_UNVERIFIED"}
+
+
+def reasons_of_the_code() -> set[str]:
+    found = set()
+    for tree in trees("ingest", "deliver", "spool", "operations"):
+        found |= {text for text in constants(tree) if re.fullmatch(r"[A-Z]+(_[A-Z]+)*", text) and len(text) > 2}
+        built = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+        found |= {f"{text}<status>" for node in built for text in constants(node) if re.fullmatch(r"[A-Z]+_", text)}
+    return found - NO_REASONS
+
+
+def test_the_page_of_reasons_lists_those_that_the_code_can_give() -> None:
+    page = (DOCS / "reasons.md").read_text().split("\n## Notices\n")[0]
+    listed = first_cells(page)
+    assert set(listed) == reasons_of_the_code()
+    assert set(listed) >= KNOWN
+
+
+def test_the_page_of_reasons_lists_the_notices() -> None:
+    calls = [node for tree in trees("") for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    noted = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "noted"]
+    notices = {text for call in noted for text in constants(ast.Tuple(call.args))}
+    assert set(first_cells(section(DOCS / "reasons.md", "## Notices"))) == notices
+
+
+def test_the_page_for_operators_lists_the_lines_of_the_log() -> None:
+    """What is rejected or skipped is told by the name of its disposition."""
+    events = {"rejected", "skipped"}
+    for tree in trees(""):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and re.search(
+                r"logger\.(debug|info|warning|error|log)$", ast.unparse(node.func)
+            ):
+                events |= {
+                    arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+                }
+    assert set(first_cells(section(DOCS / "operations.md", "## Logs"))) == events
+
+
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "ms": 0.001, "s": 1.0}
+
+
+def measure(text: str) -> float:
+    number, _, unit = text.replace(",", "").partition(" ")
+    return float(number) * UNITS.get(unit, 1)
+
+
+@pytest.mark.parametrize("row", tables(section(ARCHITECTURE, "## Limits"))[0], ids=lambda row: row[2].strip("`| "))
+def test_a_limit_is_that_of_the_code(row: list[str]) -> None:
+    module, _, name = row[2].strip("`| ").rpartition(".")
+    value = getattr(importlib.import_module(f"intercomd_daemon.{module}"), name)
+    assert value * (1024 if name.endswith("_KIB") else 1) == pytest.approx(measure(row[1]))
+
+
+def test_the_files_that_the_architecture_names_are_there() -> None:
+    files = [relative(path) for path in ROOT.rglob("*.*") if ".venv" not in path.parts]
+    for named in re.findall(r"`([\w/]+\.(?:py|proto|toml))`", ARCHITECTURE.read_text()):
+        assert any(f"/{file}".endswith(f"/{named}") for file in files), named
