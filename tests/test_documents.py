@@ -14,6 +14,8 @@ from pages import DOCS, README, ROOT, blocks, called, first_cells, section, tabl
 import intercomd_daemon
 from intercomd_daemon import config
 from intercomd_daemon.cli.main import COMMANDS, main
+from intercomd_daemon.config.environment import Environment
+from intercomd_daemon.config.given import Findings
 from intercomd_daemon.config.kinds import Kind
 from intercomd_daemon.config.schema import build, keys_of
 from intercomd_daemon.telemetry.reasons import KNOWN
@@ -69,6 +71,15 @@ def test_examples_of_settings_load(path: Path, tmp_path: Path) -> None:
         file = tmp_path / f"{number}.toml"
         file.write_text(text)
         assert not config.load(str(file), {}).warnings
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_variables_are_settings(path: Path) -> None:
+    findings = Findings()
+    named = re.findall(r"INTERCOMD_[A-Z_]*[A-Z]", path.read_text())
+    Environment(keys_of(config.Settings), keys_of(config.Connection), findings).read(dict.fromkeys(named, ""))
+    assert not findings.warnings
+    assert not findings.problems
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
