@@ -259,7 +259,8 @@ class Lane:
             type_ = OutcomeType.DEAD_LETTERED
             head.keep_answer(answer.body)
         head.event_ended(type_, verdict.reason, answer.status, answer.request_id)
-        return After(self._settle([head], now, book=self._created or verdict.clue is Clue.NOT_FOUND).settlement)
+        learned = self._created or self._resolution.taken or verdict.clue is Clue.NOT_FOUND
+        return After(self._settle([head], now, book=bool(learned)).settlement)
 
     def _refuse_all(self, head: Waiting, reason: str, now: float) -> Settle:
         if head.update_due(with_email=self._rules.merge.update_email):

@@ -1,0 +1,174 @@
+"""Dialogues with a lane: the contact is archived, or the person was blocked."""
+
+from dialogue import talk
+
+
+def test_an_archived_user_is_a_dead_letter_remembered_for_ten_minutes_without_calls() -> None:
+    talk("""
+        1: plan=gold; Bought
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 409 archived c9
+        ~ 1: contact dead_lettered CONTACT_ARCHIVED 1
+        book -:
+        = 1 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 1, Bought dead_lettered CONTACT_ARCHIVED 0
+        later 599
+        2: plan=gold
+        = 2 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 0
+        3: ; Seen
+        = 3 dead_lettered: Seen dead_lettered CONTACT_ARCHIVED 0
+        later 1
+        4: plan=gold
+        ? list
+        < list plan:string
+        > POST /contacts role=user external_id=u1 .plan=gold
+    """)
+
+
+def test_a_blocked_person_is_a_dead_letter_whatever_the_status() -> None:
+    for status in (400, 403 + 1, 409, 422):
+        talk(f"""
+            1: plan=gold phone=1
+            > POST /contacts role=user external_id=u1 phone=1 .plan=gold
+            < {status} blocked
+            = 1 dead_lettered: contact dead_lettered CONTACT_BLOCKED 1
+            book -:
+            2: plan=gold
+            = 2 dead_lettered: contact dead_lettered CONTACT_BLOCKED 0
+        """)
+
+
+def test_envelopes_that_left_together_are_dead_letters_one_by_one() -> None:
+    talk("""
+        1: plan=gold
+        2: plan=silver
+        > POST /contacts role=user external_id=u1 .plan=silver
+        < 409 archived c9
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 409 archived c9
+        = 1 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 2
+        book -:
+        = 2 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 1
+    """)
+
+
+def test_it_is_unarchived_and_updated_where_the_settings_say_so() -> None:
+    talk(
+        """
+        1: plan=gold
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 409 archived c9
+        > POST /contacts/c9/unarchive
+        < 200 c9 of u1
+        > PUT /contacts/c9 .plan=gold
+        < 200 c9 of u1
+        = 1 delivered: contact delivered 3
+        book c9: plan
+        """,
+        unarchive=True,
+    )
+
+
+def test_by_email_alone_whoever_has_the_email_is_unarchived() -> None:
+    talk(
+        """
+        who - ada@x.io
+        1: plan=gold
+        > POST /contacts role=user email=ada@x.io .plan=gold
+        < 409 archived c9
+        > POST /contacts/c9/unarchive
+        < 200 c9 of u2
+        > PUT /contacts/c9 .plan=gold
+        """,
+        unarchive=True,
+    )
+
+
+def test_with_both_the_archived_contact_is_looked_at_before_anything_else() -> None:
+    talk(
+        """
+        who u1 ada@x.io
+        1: plan=gold
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
+        < 409 archived c9
+        > GET /contacts/c9
+        < 200 c9
+        > POST /contacts/c9/unarchive
+        < 200 c9
+        > PUT /contacts/c9 external_id=u1 email=ada@x.io .plan=gold
+        """,
+        unarchive=True,
+    )
+
+
+def test_another_s_archived_contact_is_left_alone() -> None:
+    talk(
+        """
+        who u1 ada@x.io
+        1: plan=gold
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
+        < 409 archived c9
+        > GET /contacts/c9
+        < 200 c9 of u2
+        > POST /contacts role=user external_id=u1 .plan=gold
+        """,
+        unarchive=True,
+    )
+
+
+def test_one_that_cannot_be_looked_at_is_taken_at_its_word() -> None:
+    script = """
+        who u1 ada@x.io
+        1: plan=gold
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
+        < 409 archived c9
+        > GET /contacts/c9
+        < 404
+    """
+    talk(f"{script}\n= 1 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 2\nbook -:")
+    talk(f"{script}\n> POST /contacts/c9/unarchive", unarchive=True)
+
+
+def test_another_s_that_was_unarchived_unseen_is_not_overwritten() -> None:
+    talk(
+        """
+        who u1 ada@x.io
+        1: plan=gold
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
+        < 409 archived c9
+        > GET /contacts/c9
+        < 404
+        > POST /contacts/c9/unarchive
+        < 200 c9 of u2
+        > POST /contacts role=user external_id=u1 .plan=gold
+        """,
+        unarchive=True,
+    )
+
+
+def test_one_that_is_gone_when_it_is_to_be_unarchived_is_made_anew() -> None:
+    talk(
+        """
+        1: plan=gold
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 409 archived c9
+        > POST /contacts/c9/unarchive
+        < 404
+        > POST /contacts role=user external_id=u1 .plan=gold
+        """,
+        unarchive=True,
+    )
+
+
+def test_an_unarchiving_that_is_refused_is_a_dead_letter() -> None:
+    talk(
+        """
+        1: plan=gold phone=1
+        > POST /contacts role=user external_id=u1 phone=1 .plan=gold
+        < 409 archived c9
+        > POST /contacts/c9/unarchive
+        < 400 invalid
+        = 1 dead_lettered: contact dead_lettered REQUEST_INVALID 2
+        book -:
+        """,
+        unarchive=True,
+    )

@@ -1,0 +1,269 @@
+"""Dialogues with a lane: custom attributes that are missing, of another type, or refused."""
+
+import pytest
+from dialogue import talk
+
+
+def test_the_list_is_fetched_before_an_update_with_custom_attributes_every_ten_minutes() -> None:
+    talk("""
+        known c1
+        later 599
+        1: plan=gold
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1: plan
+        later 1
+        2: phone=1
+        > PUT /contacts/c1 phone=1
+        < 200 c1
+        = 2 delivered: contact delivered 1
+        book c1: phone plan
+        3: plan=silver
+        ? list
+        < list plan:string
+        > PUT /contacts/c1 .plan=silver
+    """)
+
+
+def test_a_missing_attribute_is_created_once_with_the_value_s_type() -> None:
+    talk("""
+        known c1
+        1: age=36 vip=true club=red plan=gold
+        ? create age float
+        < created
+        ? create vip boolean
+        < created
+        ? create club string
+        < created
+        > PUT /contacts/c1 .age=36 .vip=true .club=red .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1: age club plan vip
+    """)
+
+
+def test_the_settings_know_the_type_better() -> None:
+    talk(
+        """
+        known c1
+        1: since=1700000000
+        ? create since datetime
+        < created
+        > PUT /contacts/c1 .since=1700000000
+        """,
+        attribute_types={"since": "datetime"},
+    )
+
+
+def test_a_missing_attribute_is_dropped_and_said_where_the_settings_say_so() -> None:
+    talk(
+        """
+        known c1
+        1: club=red plan=gold
+        2: club=red
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 1 + ATTRIBUTE_DROPPED club
+        = 2 delivered: contact delivered 1 + ATTRIBUTE_DROPPED club
+        book c1: plan
+        3: club=red; Seen
+        > POST /events event_name=Seen user_id=u1
+        < 202
+        = 3 delivered: contact skipped ATTRIBUTES_LEFT_OUT 0, Seen delivered 1 + ATTRIBUTE_DROPPED club
+        """,
+        missing_attributes="drop",
+    )
+
+
+def test_a_refused_creation_is_remembered_for_an_hour_and_the_attribute_left_out() -> None:
+    talk("""
+        known c1
+        1: club=red plan=gold
+        ? create club string
+        < not created
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 1 + ATTRIBUTE_DROPPED club
+        book c1: plan
+        2: club=blue
+        = 2 skipped: contact skipped ATTRIBUTES_LEFT_OUT 0 + ATTRIBUTE_DROPPED club
+        later 3599
+        3: club=blue
+        ? list
+        < list plan:string
+        = 3 skipped: contact skipped ATTRIBUTES_LEFT_OUT 0 + ATTRIBUTE_DROPPED club
+        later 1
+        4: club=blue
+        ? create club string
+    """)
+
+
+def test_a_value_is_turned_into_the_attribute_s_type_or_left_out() -> None:
+    talk("""
+        known c1
+        1: plan=5 seats="7"
+        2: seats=many
+        > PUT /contacts/c1 .plan="5"
+        < 200 c1
+        = 1 delivered: contact delivered 1 + VALUE_CONVERTED plan + ATTRIBUTE_DROPPED seats
+        = 2 delivered: contact delivered 1 + ATTRIBUTE_DROPPED seats
+        book c1: plan
+        3: plan=5 seats="7"
+        > PUT /contacts/c1 .seats=7
+        < 200 c1
+        = 3 delivered: contact delivered 1 + VALUE_CONVERTED seats
+        book c1: plan seats
+    """)
+
+
+def test_an_attribute_that_a_400_names_is_created_though_the_list_has_it() -> None:
+    talk("""
+        known c1
+        1: plan=gold city=Bath
+        > PUT /contacts/c1 .plan=gold .city=Bath
+        < 400 missing plan
+        ? create plan string
+        < created
+        > PUT /contacts/c1 .plan=gold .city=Bath
+        < 400 missing city
+        ? create city string
+        < not created
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 3 + ATTRIBUTE_DROPPED city
+        book c1: plan
+    """)
+
+
+def test_an_attribute_that_is_named_a_second_time_is_given_up() -> None:
+    talk("""
+        known c1
+        1: plan=gold city=Bath
+        > PUT /contacts/c1 .plan=gold .city=Bath
+        < 400 missing plan
+        ? create plan string
+        < created
+        > PUT /contacts/c1 .plan=gold .city=Bath
+        < 400 missing plan
+        > PUT /contacts/c1 .city=Bath
+        < 200 c1
+        = 1 delivered: contact delivered 3 + ATTRIBUTE_DROPPED plan
+        book c1: city
+    """)
+
+
+@pytest.mark.parametrize("refusal", ["400 invalid", "400", "422", "400 missing other", "400 missing phone"])
+def test_a_refusal_that_names_none_of_ours_is_answered_without_custom_attributes(refusal: str) -> None:
+    talk(f"""
+        known c1
+        1: plan=gold phone=1
+        > PUT /contacts/c1 phone=1 .plan=gold
+        < {refusal}
+        > PUT /contacts/c1 phone=1
+        < 200 c1
+        = 1 delivered: contact delivered 2 + ATTRIBUTE_DROPPED plan
+        book c1: phone
+        2: plan=gold
+        > PUT /contacts/c1 .plan=gold
+    """)
+
+
+def test_where_that_is_refused_too_the_update_is_a_dead_letter_and_the_event_is_not() -> None:
+    talked = talk("""
+        known c1 city=Bath phone=2
+        1: plan=gold phone=1; Seen
+        > PUT /contacts/c1 phone=1 .plan=gold
+        < 400
+        > PUT /contacts/c1 phone=1
+        < 400 invalid
+        ~ 1: contact dead_lettered REQUEST_INVALID 2
+        book c1: city
+        > POST /events event_name=Seen user_id=u1
+        < 202
+        = 1 dead_lettered: contact dead_lettered REQUEST_INVALID 2, Seen delivered 1 + ATTRIBUTE_DROPPED plan
+    """)
+    assert talked.outcomes["1"].reason == "REQUEST_INVALID"
+    assert "parameters are invalid" in talked.answer_bodies["1"]
+
+
+@pytest.mark.parametrize(
+    ("update", "said", "refusal"),
+    [
+        ("plan=gold", ".plan=gold", "400"),
+        ("phone=1", "phone=1", "400 invalid"),
+        ("phone=1 plan=gold", "phone=1 .plan=gold", "413"),
+        ("phone=1 plan=gold", "phone=1 .plan=gold", "415"),
+    ],
+)
+def test_where_less_would_not_do_the_first_refusal_is_final(update: str, said: str, refusal: str) -> None:
+    """Custom attributes alone, none at all, or a refusal that is not about them; and no note speaks of a retry."""
+    reason = "TOO_LARGE" if refusal == "413" else "REQUEST_INVALID"
+    talk(f"""
+        known c1
+        1: {update}
+        > PUT /contacts/c1 {said}
+        < {refusal}
+        = 1 dead_lettered: contact dead_lettered {reason} 1
+        book c1:
+    """)
+
+
+def test_a_refused_update_erases_what_it_touched() -> None:
+    talk("""
+        known c1 plan=gold phone=1
+        1: phone=2
+        > PUT /contacts/c1 phone=2
+        < 422
+        = 1 dead_lettered: contact dead_lettered REQUEST_INVALID 1
+        book c1: plan
+        2: phone=1 plan=gold
+        > PUT /contacts/c1 phone=1
+    """)
+
+
+def test_a_refused_merged_call_is_never_buried_its_envelopes_go_one_by_one() -> None:
+    talk("""
+        known c1
+        1: phone=1 plan=gold
+        2: phone=2
+        3: phone=3; Seen
+        > PUT /contacts/c1 phone=3 .plan=gold
+        < 400 invalid
+        4: phone=4
+        > PUT /contacts/c1 phone=1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 2
+        book c1: phone plan
+        > PUT /contacts/c1 phone=2
+        < 400 invalid
+        = 2 dead_lettered: contact dead_lettered REQUEST_INVALID 2
+        book c1: plan
+        > PUT /contacts/c1 phone=3
+        < 200 c1
+        ~ 3: contact delivered 2
+        book c1: phone plan
+        > POST /events event_name=Seen user_id=u1
+        < 202
+        = 3 delivered: contact delivered 2, Seen delivered 1
+        > PUT /contacts/c1 phone=4
+    """)
+
+
+def test_an_attribute_that_a_merged_call_lacks_is_created_and_the_call_stays_merged() -> None:
+    talk("""
+        known c1
+        1: plan=gold
+        2: club=red
+        ? create club string
+        < created
+        > PUT /contacts/c1 .plan=gold .club=red
+        < 400 missing club
+        ? create club string
+        < not created
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 2
+        = 2 delivered: contact delivered 2 + ATTRIBUTE_DROPPED club
+        book c1: plan
+    """)

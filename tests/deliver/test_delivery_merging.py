@@ -1,0 +1,145 @@
+"""Dialogues with a lane: which waiting updates leave as one call, and in which order calls leave."""
+
+from dialogue import talk
+
+
+def test_updates_that_wait_in_a_row_leave_as_one_and_the_last_value_wins() -> None:
+    talk("""
+        1: plan=gold seats=1
+        2: city=Bath
+        3: plan=silver
+        > POST /contacts role=user external_id=u1 .plan=silver .seats=1 .city=Bath
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        = 2 delivered: contact delivered 1
+        = 3 delivered: contact delivered 1
+        book c1: city plan seats
+        rest
+    """)
+
+
+def test_updates_join_the_next_event_s_update_and_never_cross_the_event() -> None:
+    talk("""
+        known c1
+        1: plan=gold
+        2: city=Bath; Bought
+        3: plan=silver
+        > PUT /contacts/c1 .plan=gold .city=Bath
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        ~ 2: contact delivered 1
+        book c1: city plan
+        > POST /events event_name=Bought user_id=u1
+        < 202
+        = 2 delivered: contact delivered 1, Bought delivered 1
+        > PUT /contacts/c1 .plan=silver
+    """)
+
+
+def test_an_update_does_not_pass_an_event_without_an_update() -> None:
+    talk("""
+        known c1
+        1: plan=gold
+        2: ; Bought
+        3: plan=silver
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1: plan
+        > POST /events event_name=Bought user_id=u1
+        < 202
+        = 2 delivered: Bought delivered 1
+        > PUT /contacts/c1 .plan=silver
+    """)
+
+
+def test_the_union_stays_within_the_limit_of_a_payload_the_email_not_counted() -> None:
+    talk(
+        """
+        who u1 ada@x.io
+        known c1
+        1: plan=gold
+        2: city=Bath
+        3: team=red
+        > PUT /contacts/c1 email=ada@x.io .plan=gold .city=Bath
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        = 2 delivered: contact delivered 1
+        book c1: city email plan
+        > PUT /contacts/c1 .team=red
+        """,
+        user_attributes_max=2,
+    )
+
+
+def test_a_value_that_changes_and_changes_back_is_sent() -> None:
+    """Only if every value equals the book is it left out: A, B, A may hide a B that Intercom was told in vain."""
+    talk("""
+        known c1 plan=gold
+        1: plan=silver
+        2: plan=gold
+        > PUT /contacts/c1 .plan=gold
+    """)
+
+
+def test_equal_updates_in_a_row_end_together_without_a_call() -> None:
+    talk("""
+        known c1 plan=gold
+        1: plan=gold
+        2: plan=gold; Seen
+        = 1 unchanged: contact unchanged 0
+        ~ 2: contact unchanged 0
+        > POST /events event_name=Seen user_id=u1
+    """)
+
+
+def test_later_updates_join_while_a_call_is_retried() -> None:
+    talk("""
+        known c1
+        1: plan=gold
+        > PUT /contacts/c1 .plan=gold
+        < 503
+        wait 1
+        2: plan=silver city=Bath
+        > PUT /contacts/c1 .plan=silver .city=Bath
+        < cut
+        wait 2
+        > PUT /contacts/c1 .plan=silver .city=Bath
+        < 200 c1
+        = 1 delivered: contact delivered 3
+        = 2 delivered: contact delivered 2
+        book c1: city plan
+    """)
+
+
+def test_what_an_unanswered_call_said_is_unknown_even_if_it_is_taken_back() -> None:
+    talk("""
+        known c1 plan=gold
+        1: plan=silver
+        > PUT /contacts/c1 .plan=silver
+        < cut
+        wait 1
+        2: plan=gold
+        > PUT /contacts/c1 .plan=gold
+    """)
+
+
+def test_bulk_waits_for_normal_but_is_finished_once_begun() -> None:
+    talk("""
+        known c1
+        bulk 1: plan=gold
+        2: city=Bath
+        > PUT /contacts/c1 .city=Bath
+        < 200 c1
+        = 2 delivered: contact delivered 1
+        book c1: city
+        > PUT /contacts/c1 .plan=gold
+        < cut
+        wait 1
+        3: team=red
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 2
+        book c1: city plan
+        > PUT /contacts/c1 .team=red
+    """)

@@ -1,0 +1,79 @@
+"""Dialogues with a lane: first and last name go as the name; the book keeps both parts."""
+
+from dialogue import talk
+
+
+def test_both_parts_are_joined_and_known_from_then_on() -> None:
+    talk("""
+        known c1
+        1: $first=Ada $last=Lovelace
+        > PUT /contacts/c1 name=Ada_Lovelace
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1: $first $last
+        2: $first=Ada $last=Lovelace
+        = 2 unchanged: contact unchanged 0
+    """)
+
+
+def test_a_part_is_joined_with_the_other_from_the_book_which_stays_known() -> None:
+    talk("""
+        known c1 $first=Ada $last=Byron
+        1: $last=Lovelace
+        > PUT /contacts/c1 name=Ada_Lovelace
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1: $first $last
+        restart
+        2: $first=Ada $last=Lovelace
+        = 2 unchanged: contact unchanged 0
+    """)
+
+
+def test_a_lone_part_goes_alone_and_no_part_clears_the_name() -> None:
+    talk("""
+        known c1
+        1: $first=Ada
+        > PUT /contacts/c1 name=Ada
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1: $first
+        2: $first=null
+        > PUT /contacts/c1 name=null
+    """)
+
+
+def test_the_plain_name_wins_within_an_envelope() -> None:
+    talk("""
+        known c1
+        1: $first=Ada name=Countess $last=Lovelace
+        > PUT /contacts/c1 name=Countess
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1: name
+        2: $first=Ada name=Countess $last=Lovelace
+        = 2 unchanged: contact unchanged 0
+    """)
+
+
+def test_merged_or_one_by_one_the_later_of_name_and_parts_stands() -> None:
+    talk("""
+        known c1
+        1: name=Countess
+        2: $first=Ada $last=King
+        > PUT /contacts/c1 name=Ada_King
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        = 2 delivered: contact delivered 1
+        book c1: $first $last
+        3: name=Countess
+        > PUT /contacts/c1 name=Countess
+        < 200 c1
+        = 3 delivered: contact delivered 1
+        book c1: name
+        4: $first=Ada
+        > PUT /contacts/c1 name=Ada_King
+        < 200 c1
+        = 4 delivered: contact delivered 1
+        book c1: $first
+    """)

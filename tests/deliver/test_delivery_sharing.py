@@ -1,0 +1,149 @@
+"""Dialogues with two lanes that turn out to be one person: one named by customer id, one by email alone."""
+
+from dialogue import talk
+
+BOTH = """
+        who u1 ada@x.io
+        known c1 plan=gold
+        who - ada@x.io
+        known c1
+"""
+
+
+def test_what_one_lane_has_told_the_other_knows() -> None:
+    talk(f"""
+        {BOTH}
+        1: plan=silver
+        > PUT /contacts/c1 .plan=silver
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1: plan
+        who u1
+        2: plan=silver
+        = 2 unchanged: contact unchanged 0
+    """)
+
+
+def test_a_lane_that_finds_the_other_s_contact_shares_what_is_known_from_then_on() -> None:
+    talk("""
+        known c1 plan=gold
+        1: plan=silver
+        > PUT /contacts/c1 .plan=silver
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1: plan
+        who - ada@x.io
+        2: plan=silver city=Bath
+        > POST /contacts role=user email=ada@x.io .plan=silver .city=Bath
+        < 409 exists c1
+        > PUT /contacts/c1 .city=Bath
+        < 200 c1
+        = 2 delivered: contact delivered 2
+        book c1: city plan
+        who u1
+        3: city=Bath plan=silver
+        = 3 unchanged: contact unchanged 0
+    """)
+
+
+def test_after_two_writes_at_once_nobody_knows_which_was_taken_last() -> None:
+    talk(f"""
+        {BOTH}
+        1: plan=silver city=Bath
+        > PUT /contacts/c1 .plan=silver .city=Bath
+        who u1 ada@x.io
+        2: plan=bronze team=red
+        > PUT /contacts/c1 email=ada@x.io .plan=bronze .team=red
+        < 200 c1
+        = 2 delivered: contact delivered 1
+        book c1: email team
+        who - ada@x.io
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1: city email team
+        who u1 ada@x.io
+        3: plan=bronze city=Bath team=red
+        > PUT /contacts/c1 .plan=bronze
+    """)
+
+
+def test_nor_of_two_parts_of_the_name() -> None:
+    talk("""
+        who - ada@x.io
+        known c1
+        1: $first=Ada
+        > PUT /contacts/c1 name=Ada
+        who u1
+        known c1
+        2: $last=King
+        > PUT /contacts/c1 name=King
+        < 200 c1
+        = 2 delivered: contact delivered 1
+        book c1:
+        who - ada@x.io
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        book c1:
+        3: $last=King
+        > PUT /contacts/c1 name=Ada_King
+    """)
+
+
+def test_a_write_that_begins_after_the_other_is_over_is_sure() -> None:
+    talk(f"""
+        {BOTH}
+        1: plan=silver
+        > PUT /contacts/c1 .plan=silver
+        < cut
+        wait 1
+        who u1 ada@x.io
+        2: plan=bronze
+        > PUT /contacts/c1 email=ada@x.io .plan=bronze
+        < 200 c1
+        = 2 delivered: contact delivered 1
+        book c1: email plan
+        3: plan=bronze
+        = 3 unchanged: contact unchanged 0
+    """)
+
+
+def test_an_answer_that_comes_after_the_contact_is_gone_tells_nothing_of_the_next() -> None:
+    talk(f"""
+        {BOTH}
+        1: plan=silver
+        > PUT /contacts/c1 .plan=silver
+        who u1 ada@x.io
+        2: ; Seen
+        > PUT /contacts/c1 email=ada@x.io
+        < 404
+        > POST /contacts role=user external_id=u1 email=ada@x.io
+        < 200 c2
+        ~ 2: contact delivered 2
+        book c2: email
+        who - ada@x.io
+        < 404
+        > POST /contacts role=user email=ada@x.io .plan=silver
+    """)
+
+
+def test_an_event_is_not_held_up_by_creating_a_contact_that_another_lane_has_made() -> None:
+    talk(f"""
+        {BOTH}
+        1: ; Seen
+        > POST /events event_name=Seen id=c1
+        < 404
+        > POST /contacts role=user email=ada@x.io
+        < cut
+        wait 1
+        who u1 ada@x.io
+        2: plan=gold
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
+        < 200 c2
+        = 2 delivered: contact delivered 1
+        book c2: email plan
+        who - ada@x.io
+        > POST /events event_name=Seen id=c2
+        < 202
+        = 1 delivered: Seen delivered 3
+        book c2: email plan
+    """)
