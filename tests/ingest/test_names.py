@@ -13,6 +13,7 @@ from intercomd_daemon.ingest.names import (
     event_name,
     mend_attribute_name,
     mend_event_name,
+    mend_key,
     shown,
 )
 
@@ -44,6 +45,13 @@ def test_a_name_is_trimmed_cut_and_mended(given_name: str, name: str) -> None:
 @pytest.mark.parametrize("name", ["", " ", "$", "$ $"[:2], "\t\n", "$$$"])
 def test_of_some_names_nothing_is_left(name: str) -> None:
     assert attribute_name(name).meaning is Meaning.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("given_name", "name"), [("id", "id"), ("FirstName", "FirstName"), ("$Mobile", "Mobile"), ("a.b", "a-b")]
+)
+def test_the_name_of_an_event_s_attribute_addresses_nothing(given_name: str, name: str) -> None:
+    assert mend_key(given_name) == AttributeName(name, Meaning.CUSTOM, renamed=name != given_name)
 
 
 @pytest.mark.parametrize("name", ["id", "email", "user_id", "external_id", "role", "ID", "$Email", " User_Id "])

@@ -19,7 +19,7 @@ from intercomd_daemon.ingest.attribute_findings import (
 )
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import ConnectionRules
-from intercomd_daemon.ingest.names import attribute_name, date_name, shown
+from intercomd_daemon.ingest.names import date_name, mend_key, shown
 from intercomd_daemon.ingest.sent import Attribute, SentValue
 from intercomd_daemon.ingest.usual import usual_pairs
 from intercomd_daemon.ingest.values import Json, metadata_value
@@ -89,7 +89,7 @@ def composed_metadata(ours: Pairs, own: Sequence[Pairs], path: str, rules: Conne
 
 
 def _made_fit(given: str, value: SentValue, path: str, found: Findings) -> tuple[str, Json]:
-    name = attribute_name(given)
+    name = mend_key(given)
     if not name_stands(name, given, path, found):
         return "", None
     final = metadata_value(value, path, found)

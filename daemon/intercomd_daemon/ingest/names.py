@@ -59,19 +59,29 @@ def shown(name: str) -> str:
 
 
 def mend_attribute_name(name: str) -> AttributeName:
-    """The name as Intercom takes it: trimmed, without leading `$`, forbidden characters as `-`, at most 190 long."""
-    bare = name.strip().lstrip("$").strip()
-    reserved = _RESERVED.get(bare.lower())
+    """The name of a user's attribute as Intercom takes it, and what it addresses there.
+
+    Trimmed, without leading `$`, forbidden characters as `-`, at most 190 long.
+    """
+    reserved = _RESERVED.get(_bare(name).lower())
     if reserved:
         return AttributeName(*reserved, renamed=False)
-    mended = _FORBIDDEN_IN_ATTRIBUTES.sub("-", bare[:ATTRIBUTE_NAME_CHARACTERS_MAX]).strip()
-    if not mended:
-        meaning = Meaning.NOTHING
-    elif mended.lower() in _IDENTITY:
-        meaning = Meaning.IDENTITY
-    else:
-        meaning = Meaning.CONTACT_FIELD if mended in CONTACT_FIELDS else Meaning.CUSTOM
-    return AttributeName(mended, meaning, renamed=mended != name)
+    mended = mend_key(name)
+    if mended.meaning is Meaning.CUSTOM and mended.name.lower() in _IDENTITY:
+        return mended._replace(meaning=Meaning.IDENTITY)
+    if mended.name in CONTACT_FIELDS:
+        return mended._replace(meaning=Meaning.CONTACT_FIELD)
+    return mended
+
+
+def mend_key(name: str) -> AttributeName:
+    """The name of an event's attribute as Intercom takes it: only its characters matter, it addresses nothing."""
+    mended = _FORBIDDEN_IN_ATTRIBUTES.sub("-", _bare(name)[:ATTRIBUTE_NAME_CHARACTERS_MAX]).strip()
+    return AttributeName(mended, Meaning.CUSTOM if mended else Meaning.NOTHING, renamed=mended != name)
+
+
+def _bare(name: str) -> str:
+    return name.strip().lstrip("$").strip()
 
 
 _recall_attribute_name = lru_cache(_NAMES_REMEMBERED)(mend_attribute_name)

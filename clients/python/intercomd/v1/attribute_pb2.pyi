@@ -32,7 +32,8 @@ class Attribute(_message.Message):
     name: _builtins.str
     """1 to 190 characters. Empty: REJECTED, INVALID_ATTRIBUTE_NAME. A longer name, or one with characters that Intercom
     forbids (such as "." and "$"), is mended with the adjustment ATTRIBUTE_RENAMED; of names that then are equal the
-    first stays. Names that mean identity (id, email, user_id, external_id, role) are left out, ATTRIBUTE_DROPPED.
+    first stays. Of a user's attributes those that mean identity (id, email, user_id, external_id, role) are left out,
+    ATTRIBUTE_DROPPED: Identity is the place for them.
     """
     @_builtins.property
     def value(self) -> Global___AttributeValue:
