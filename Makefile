@@ -37,7 +37,7 @@ format: install ## formats the code
 	cd proto && ../$(BIN)/buf format --write
 
 coverage: install ## branch coverage of the pure modules, which must be complete
-	$(BIN)/python tests/coverage.py
+	$(BIN)/python tests/cover_pure.py
 
 stubs: install ## generates the Python stubs anew
 	$(BIN)/python clients/python/generate.py
