@@ -48,10 +48,12 @@ async def follow(
                 yield answer
                 gone_since = None
         except grpc.aio.AioRpcError as error:
+            if error.code() not in PASSING:
+                raise
             if gone_since is None:
                 gone_since = loop.time()
                 tell("the daemon has gone away; waiting for it")
-            if error.code() not in PASSING or loop.time() - gone_since >= patience_seconds:
+            if loop.time() - gone_since >= patience_seconds:
                 raise
         finally:
             call.cancel()

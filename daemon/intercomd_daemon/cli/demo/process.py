@@ -1,0 +1,111 @@
+"""The daemon of the demo: a process of its own, so that it can be killed like any other."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from intercomd_daemon.cli.failures import Failed
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+LINES_KEPT = 20
+_LINE_BYTES_MAX = 1 << 20
+
+
+class DaemonProcess:
+    """`intercomd run` with a file of settings, started as often as it is killed, at the same addresses."""
+
+    def __init__(self, folder: Path, settings: str) -> None:
+        """`folder` takes the settings, the spool and the log."""
+        self._folder = folder
+        self._settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._serving = asyncio.Event()
+        self._last_lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self.ingest = "127.0.0.1:0"
+        self.operations = "127.0.0.1:0"
+
+    @property
+    def pid(self) -> int:
+        """The process; 0: none runs."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else 0
+
+    async def start(self) -> None:
+        """Starts it, and waits until it takes envelopes.
+
+        Raises:
+            Failed: it does not come up.
+        """
+        path = self._folder / "intercomd.toml"
+        path.write_text(self._settings)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERCOMD_")}
+        # The first time any port that is free, and after that the same.
+        environment |= {"INTERCOMD_INGEST_LISTEN": self.ingest, "INTERCOMD_OPERATIONS_GRPC_LISTEN": self.operations}
+        self._serving.clear()
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "intercomd_daemon", "run", "--config", str(path)),
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            limit=_LINE_BYTES_MAX,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the demo, which then stops the daemon
+        )
+        self._reading = asyncio.create_task(self._read(self._process))
+        serving = asyncio.create_task(self._serving.wait())
+        await asyncio.wait({serving, self._reading}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        if not self._serving.is_set():
+            raise Failed("the daemon did not start:\n" + "".join(self._last_lines))
+
+    async def kill(self) -> None:
+        """SIGKILL: it has no chance to say or save anything."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """Stops it in order, without the linger that meshes need."""
+        if self.pid and self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> None:
+        if not self.pid or self._process is None or self._reading is None:
+            return
+        self._process.send_signal(number)
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        await self._reading
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        """Keeps the log, and learns the addresses from it."""
+        if process.stderr is None:
+            return
+        with (self._folder / "daemon.log").open("ab") as log:
+            async for line in process.stderr:
+                log.write(line)
+                self._last_lines.append(line.decode(errors="replace"))
+                self._hear(_fields(line))
+
+    def _hear(self, line: dict[str, Any]) -> None:
+        if line.get("event") == "operations":
+            self.operations = str(line["grpc"])
+        elif line.get("event") == "serving":
+            self.ingest = str(line["ingest"])
+            self._serving.set()
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    try:
+        held = json.loads(line)
+    except ValueError:
+        return {}
+    return held if isinstance(held, dict) else {}
