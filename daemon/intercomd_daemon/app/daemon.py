@@ -75,25 +75,25 @@ class Daemon:
             await self._close()
 
     async def _serve(self, spool: Spool) -> None:
+        """Serves until `stop`, or until a part ends by itself, which none of them should."""
         workers = self._connections.start(spool, self._report)
         service = self._ingest_service(spool)
         ingest = self._settings.ingest
+        stopping, engine = asyncio.create_task(self._stopping.wait()), asyncio.create_task(spool.ended())
         try:
             self._ingest = await open_ingest(service, ingest.listen, ingest.request_bytes_max)
             self._switch(serving=True)
-            stopping = asyncio.create_task(self._stopping.wait())
-            await asyncio.wait({stopping, *workers}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
+            await asyncio.wait({stopping, engine, *workers}, return_when=asyncio.FIRST_COMPLETED)
             await self._drain(service, self._ingest)
         finally:
             self._connections.stop()
             await self._in_time(asyncio.gather(*workers, return_exceptions=True), DRAIN_SECONDS)
-            for worker in workers:
-                worker.cancel()
-            faults = [error for error in await asyncio.gather(*workers, return_exceptions=True) if error is not None]
-        real = [error for error in faults if isinstance(error, Exception)]
-        if real:
-            raise ExceptionGroup("deliveries ended by a fault", real)
+            for task in (stopping, engine, *workers):
+                task.cancel()
+            ends = await asyncio.gather(engine, *workers, return_exceptions=True)
+        faults = [end for end in ends if isinstance(end, Exception)]
+        if faults:
+            raise ExceptionGroup("a part of the daemon ended by itself", faults)
 
     def _ingest_service(self, spool: Spool) -> IngestService:
         rules = wiring.accepting(self._settings)
@@ -163,7 +163,11 @@ class Daemon:
                 duplicate_window_seconds=settings.duplicate_window_seconds,
                 outcomes_max=settings.outcomes_max,
             )
-        return await open_spool(settings, on_wait=lambda who: self._logger.warning("spool_locked", by=who))
+        return await open_spool(
+            settings,
+            on_wait=lambda who: self._logger.warning("spool_locked", by=who),
+            on_commit=self._report.committed,
+        )
 
     async def _close(self) -> None:
         """Operators and watchers, after the last outcome; and last the spool, with its last commit."""
@@ -184,7 +188,8 @@ class Daemon:
 
     def checks(self) -> list[Check]:
         """Whether each part moves; that this is answered says that the event loop does."""
-        return [Check(name, alive) for name, alive in self._connections.moving().items()]
+        parts = {"spool": self._spool is not None or self._state is not State.SERVING} | self._connections.moving()
+        return [Check(name, moves) for name, moves in parts.items()]
 
     def usage(self) -> Usage:
         """The spool's counters."""

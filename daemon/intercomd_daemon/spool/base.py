@@ -248,6 +248,10 @@ class Spool(Intake, Outflow, Archive, Protocol):
         """The (key, owner) pairs remembered at the opening, oldest first, at most 65,536."""
         ...
 
+    async def ended(self) -> None:
+        """Returns once the engine is closed; raises what ended it by itself, after which nothing can go on."""
+        ...
+
     async def close(self) -> None:
         """Commits what waits and closes; later calls fail with Draining."""
         ...

@@ -22,6 +22,15 @@ def test_a_new_file_says_whose_it_is_and_of_which_version(tmp_path: Path) -> Non
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
+def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """It holds personal data, and so does the write-ahead log beside it."""
+    path = tmp_path / "spool.db"
+    database = open_database(str(path), 0.0)
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    database.close()
+    assert modes == {"spool.db": 0o600, "spool.db-wal": 0o600}
+
+
 def test_commits_are_synced_through_a_write_ahead_log(tmp_path: Path) -> None:
     with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -361,7 +361,7 @@ class Violation(_message.Message):
     EVENT_NAME_TOO_LONG, UNKNOWN_CONNECTION, EMPTY_ENVELOPE, INVALID_ATTRIBUTE_NAME, INVALID_ATTRIBUTE_VALUE,
     TOO_MANY_ATTRIBUTES, INVALID_AMOUNT, INVALID_TIME, COMMERCE_EVENT_EMPTY, ENVELOPE_ID_TOO_LONG, ENVELOPE_TOO_LARGE,
     UNSUPPORTED_FIELD. Skipped: UNSUPPORTED_EVENT_TYPE, EVENT_TYPE_OFF, COMMERCE_FROM_WEB, CONNECTION_INACTIVE,
-    DEVELOPMENT_DATA. New ones may come: judge by the disposition, and show this.
+    DEVELOPMENT_DATA, NO_PRODUCTS, NOTHING_LEFT. New ones may come: judge by the disposition, and show this.
     """
     field: _builtins.str
     """The field that is at fault, as a path in the envelope: `user_attributes[3].value`. Empty: the envelope as a whole."""

@@ -207,7 +207,7 @@ class ConnectionStatus(_message.Message):
     since the daemon started.
     """
     suspended_reason: _builtins.str
-    """Why it is suspended: stable, UPPER_SNAKE, such as TOKEN_INVALID. Empty unless `state` is SUSPENDED."""
+    """Why it is suspended: stable, UPPER_SNAKE, such as UNAUTHORIZED. Empty unless `state` is SUSPENDED."""
     @_builtins.property
     def oldest_age(self) -> _duration_pb2.Duration:
         """How long the oldest waiting envelope has waited. Absent: nothing waits."""

@@ -57,6 +57,7 @@ class MemorySpool:
         self._refused: dict[str, int] = {}
         self._position = 0
         self._closed = False
+        self._ended = asyncio.Event()
 
     def _connection(self, name: str) -> Connection:
         self._refuse_if_closed()
@@ -275,6 +276,11 @@ class MemorySpool:
         """Nothing: it remembers nothing from before."""
         return []
 
+    async def ended(self) -> None:
+        """Returns once it is closed; nothing else ends it."""
+        await self._ended.wait()
+
     async def close(self) -> None:
         """Refuses from now on."""
         self._closed = True
+        self._ended.set()

@@ -186,6 +186,10 @@ class SqliteSpool:
         """The pairs remembered at the opening, oldest first."""
         return ring.pairs_of(self._store.seconds)
 
+    async def ended(self) -> None:
+        """Returns once the file is closed; raises what ended the thread by itself."""
+        await self._writer.ended()
+
     async def close(self) -> None:
         """Commits what waits and closes the file."""
         await self._writer.close()
@@ -195,6 +199,7 @@ async def open_spool(
     settings: SpoolSettings,
     *,
     on_wait: Callable[[str], None] | None = None,
+    on_commit: Callable[[int, float], None] | None = None,
     wall: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> SqliteSpool:
@@ -203,6 +208,7 @@ async def open_spool(
     Args:
         settings: where and how large.
         on_wait: called once, with who holds the spool in words, if another daemon does.
+        on_commit: called in the spool's thread after each commit, with the rows it changed and the seconds it took.
         wall: Unix seconds, for times that are stored.
         monotonic: seconds of a clock that does not jump, for the age of the duplicate window.
 
@@ -216,5 +222,5 @@ async def open_spool(
     lock = await hold(settings.path, settings.lock_wait_seconds, on_wait)
     gate = Gate(settings.path, Quota(settings.bytes_max, settings.connections), settings.free_bytes_min)
     spool = SqliteSpool(gate)
-    await spool.start(lambda: Store(settings, gate, wall, monotonic), lock.release)
+    await spool.start(lambda: Store(settings, gate, wall, monotonic, on_commit), lock.release)
     return spool

@@ -42,7 +42,7 @@ async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | 
     """
     name = path + ".lock"
     try:
-        descriptor = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        descriptor = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SpoolUnusable(
             f"{name} cannot be opened: {error.strerror}; check the folder and its permissions"

@@ -4,6 +4,7 @@ The version stands in `user_version` as major * 1000 + minor. A minor only adds 
 newer minor opens; another major does not. What the rows mean, it does not know.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,6 +104,8 @@ def open_database(path: str, now: float) -> sqlite3.Connection:
         SpoolUnusable: not a database, another program's, another major version's, or not writable.
     """
     with usable(path):
+        # It holds personal data: where it is new it is its owner's alone, and so are the files beside it.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         database = sqlite3.connect(path, isolation_level=None, cached_statements=128)
     try:
         # Text that rot has made invalid must not stop the rows around it from being read.
@@ -125,7 +128,7 @@ def usable(path: str) -> Iterator[None]:
     """Turns what SQLite says of a file that it cannot use into SpoolUnusable."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise SpoolUnusable(f"{path} cannot be used as a spool: {error}; check the path and its permissions") from error
 
 

@@ -41,7 +41,12 @@ class Store:
     """An open spool."""
 
     def __init__(
-        self, settings: SpoolSettings, gate: Gate, wall: Callable[[], float], monotonic: Callable[[], float]
+        self,
+        settings: SpoolSettings,
+        gate: Gate,
+        wall: Callable[[], float],
+        monotonic: Callable[[], float],
+        on_commit: Callable[[int, float], None] | None = None,
     ) -> None:
         """Opens the file; for the calling thread alone.
 
@@ -52,6 +57,7 @@ class Store:
         self._gate = gate
         self._wall = wall
         self._monotonic = monotonic
+        self._on_commit = on_commit
         self._database = schema.open_database(settings.path, wall())
         self._stored_at = monotonic()
         self.commits = 0
@@ -124,7 +130,7 @@ class Store:
                 self._database.execute("ROLLBACK")
             raise
         if changed:
-            self._note_commit(transaction, before)
+            self._note_commit(transaction, before, self._database.total_changes - changes)
         elif any(answer.error for answer in answers):
             self.usage = self._usage()
         return Performed(answers, transaction.grown)
@@ -136,8 +142,10 @@ class Store:
         journal.trim(transaction, self._settings.outcomes_max)
         book.evict(transaction)
 
-    def _note_commit(self, transaction: Transaction, before: ledger.Ledger) -> None:
+    def _note_commit(self, transaction: Transaction, before: ledger.Ledger, rows: int) -> None:
         self.commits += 1
+        if self._on_commit is not None:
+            self._on_commit(rows, self._monotonic() - transaction.monotonic)
         self._stored_at = transaction.monotonic
         self._ledger = transaction.ledger
         for number, account in self._ledger.accounts.items():

@@ -67,6 +67,10 @@ class Writer:
         result: Result = await job.future
         return result
 
+    async def ended(self) -> None:
+        """Returns once the thread has ended; raises what ended it by itself."""
+        await asyncio.shield(self._ended)
+
     async def close(self) -> None:
         """Commits what waits and ends the thread."""
         self._stop()
