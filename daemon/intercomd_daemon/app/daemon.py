@@ -6,7 +6,7 @@ last the door: nobody is let in before everything behind it stands. Stop: the ot
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -84,7 +84,7 @@ class Daemon:
             self._ingest = await open_ingest(service, ingest.listen, ingest.request_bytes_max)
             self._switch(serving=True)
             await asyncio.wait({stopping, engine, *workers}, return_when=asyncio.FIRST_COMPLETED)
-            await self._drain(service, self._ingest)
+            await self._drain(service, self._ingest, workers)
         finally:
             self._connections.stop()
             await self._in_time(asyncio.gather(*workers, return_exceptions=True), DRAIN_SECONDS)
@@ -102,13 +102,19 @@ class Daemon:
             acceptor, self._connections.preview, spool.usage, wiring.requests(self._settings), time.time
         )
 
-    async def _drain(self, service: IngestService, door: GrpcListener) -> None:
-        """NOT_SERVING first, so that the mesh looks elsewhere; then no new calls; then the open ones end."""
+    async def _drain(self, service: IngestService, door: GrpcListener, workers: Sequence[asyncio.Task[None]]) -> None:
+        """NOT_SERVING first, so that the mesh looks elsewhere; then new calls are refused, and what is open ends.
+
+        The door closes last: until then whoever comes is told to come again, and knows that nothing was taken.
+        """
         self._switch(serving=False)
         await self._in_time(asyncio.Event().wait(), LINGER_SECONDS)
+        deadline = time.monotonic() + DRAIN_SECONDS
         service.drain()
         self._connections.stop()
-        await self._in_time(door.close(DRAIN_SECONDS), DRAIN_SECONDS)
+        await self._in_time(asyncio.gather(*workers, return_exceptions=True), DRAIN_SECONDS)
+        grace_seconds = max(0.0, deadline - time.monotonic())
+        await self._in_time(door.close(grace_seconds), grace_seconds)
 
     async def _in_time(self, work: Coroutine[Any, Any, Any] | asyncio.Future[Any], seconds: float) -> None:
         """Waits for something, at most so long, and not at all once there is a hurry."""
