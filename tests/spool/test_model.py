@@ -1,0 +1,258 @@
+"""Both engines do what the model does, whatever is asked in whatever order; the one on a disk also through crashes."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from spool_model import NOON, Model, Place, end_of, made
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool import record
+from intercomd_daemon.spool.base import Batch, BookEntry, DeadLetterFilter, OutcomeFilter, Settlement, Spool
+from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.selection import selects_outcome
+from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+
+Result = TypeVar("Result")
+
+CONNECTIONS = ("eu", "us")
+MIB = 1 << 20
+
+connections = st.sampled_from(CONNECTIONS)
+priorities = st.sampled_from(Priority)
+users = st.sampled_from(["ann", "bob", "cid"])
+limits = st.sampled_from([1, 2, 3, 1_000])
+# Few names, so that many are duplicates; some are UUIDs, which are stored as bytes.
+names = st.sampled_from([str(number) for number in range(12)] + [f"0197a8e0-0000-7000-8000-{n:012x}" for n in range(6)])
+rows = st.builds(
+    made,
+    connections,
+    priorities,
+    users,
+    names,
+    st.sampled_from([0, 60, 5_000]),
+    recognised=st.sampled_from([True] * 3 + [False]),
+)
+places = st.tuples(connections, users.map("c:{}".format))
+picks = st.lists(st.integers(0, 1_000), max_size=4)
+"""Places in whatever there is to choose from."""
+records = st.sampled_from([record.pack(made("eu", Priority.NORMAL, user, "x", 0, recognised=True)) for user in "abc"])
+reasons = st.sampled_from(["", "", "REFUSED", "ARCHIVED"])
+
+
+def chosen(among: Sequence[Result], picked: Sequence[int]) -> list[Result]:
+    """Some of what there is."""
+    return [among[pick % len(among)] for pick in picked] if among else []
+
+
+class Machine(RuleBasedStateMachine):
+    """An engine and the model, asked the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.model = Model(CONNECTIONS)
+        self.spool: Spool
+
+    def wait(self, asked: Awaitable[Result]) -> Result:
+        async def ask() -> Result:
+            return await asked
+
+        return self.runner.run(ask())
+
+    async def open(self) -> Spool:
+        raise NotImplementedError
+
+    @initialize()
+    def start(self) -> None:
+        self.spool = self.wait(self.open())
+
+    def teardown(self) -> None:
+        self.wait(self.spool.close())
+        self.runner.close()
+
+    @rule(sent=st.lists(rows, min_size=1, max_size=6))
+    def append(self, sent: list[Any]) -> None:
+        self.model.append(sent, self.wait(self.spool.append(sent)))
+
+    @rule(connection=connections, priority=priorities, picked=picks, limit=limits, bytes_max=st.sampled_from([1, MIB]))
+    def read(self, connection: str, priority: Priority, picked: list[int], limit: int, bytes_max: int) -> None:
+        logged = self.model.logged(connection, priority)
+        after = max(chosen([*self.model.rows, *self.model.gone], picked), default=0)
+        batch = self.wait(self.spool.read(connection, priority, after, limit, bytes_max))
+        looked_at = self.fitting([key for key in logged if key > after], limit, bytes_max)
+        assert batch.after == (looked_at[-1] if looked_at else after)
+        for key in looked_at:
+            self.model.rows[key].parked = self.model.rows[key].place in self.model.lanes
+        self.check(batch, [key for key in looked_at if not self.model.rows[key].parked])
+
+    def fitting(self, keys: list[int], limit: int, bytes_max: int) -> list[int]:
+        """Where the engine has to stop: at the limits, but not before the first row."""
+        size, fitting = 0, []
+        for key in keys[:limit]:
+            size += len(self.model.rows[key].incoming.data)
+            if fitting and size > bytes_max:
+                break
+            fitting.append(key)
+        return fitting
+
+    def check(self, batch: Batch, keys: list[int]) -> None:
+        """The rows of a batch are those of the keys, as the model holds them."""
+        held = [self.model.rows[key] for key in keys]
+        assert [(row.key, row.priority, row.lane, row.data, row.progress) for row in batch.rows] == [
+            (key, each.incoming.priority, each.incoming.lane, each.incoming.data, each.progress)
+            for key, each in zip(keys, held, strict=True)
+        ]
+        assert batch.known == {each.incoming.lane: self.model.known_of(each.place) for each in held}
+        assert batch.damaged == ()
+
+    @rule(
+        picked=picks,
+        reason=reasons,
+        worked=picks,
+        progress=records,
+        place=places,
+        book=st.tuples(st.sampled_from(["", "i1", "i2"]), records | st.just(b"")),
+    )
+    def settle(
+        self, picked: list[int], reason: str, worked: list[int], progress: bytes, place: Place, book: tuple[str, bytes]
+    ) -> None:
+        everything = {**self.model.rows, **self.model.gone}
+        connection = place[0]
+        own = [(key, held) for key, held in everything.items() if held.place[0] == connection]
+        ended = [end_of(key, held, reason) for key, held in chosen(own, picked)]
+        ahead = [(key, progress) for key, _ in chosen(own, worked)]
+        entries = [BookEntry(place[1], *book)]
+        outcomes = self.wait(self.spool.settle([Settlement(connection, ended, ahead, entries)]))
+        assert outcomes == self.model.settle(ended, ahead)
+        self.model.learn(connection, entries[0])
+
+    @rule(place=places, picked=picks, due=st.floats(1.0, 100.0), attempts=st.integers(0, 9))
+    def park(self, place: Place, picked: list[int], due: float, attempts: int) -> None:
+        keys = chosen([key for key, held in self.model.rows.items() if held.place == place], picked)
+        gone = chosen([key for key, held in self.model.gone.items() if held.place == place], picked)
+        self.wait(self.spool.park(*place, [*keys, *gone], due, attempts))
+        self.model.lanes[place] = (due, attempts)
+        for key in keys:
+            self.model.rows[key].parked = True
+
+    @rule(connection=connections, now=st.floats(0.0, 101.0), limit=limits)
+    def due(self, connection: str, now: float, limit: int) -> None:
+        lanes = sorted((due, place[1]) for place, (due, _) in self.model.lanes.items() if place[0] == connection)
+        ready = [lane for due, lane in lanes[:limit] if due <= now]
+        following = lanes[len(ready)][0] if len(ready) < len(lanes) else 0.0
+        assert self.wait(self.spool.due(connection, now, limit)) == (ready, following)
+
+    @rule(place=places, picked=picks, limit=limits)
+    def parked(self, place: Place, picked: list[int], limit: int) -> None:
+        keys = self.model.parked(place)
+        after = max(chosen(keys, picked), default=0)
+        batch = self.wait(self.spool.parked(*place, after, limit, MIB))
+        following = self.fitting([key for key in keys if key > after], limit, MIB)
+        assert batch.attempts == self.model.lanes.get(place, (0.0, 0))[1]
+        self.check(batch, following)
+        if not after and not following:
+            self.model.lanes.pop(place, None)
+
+    @rule(connection=connections | st.just(""), reason=reasons, replayed=st.booleans(), wrong=st.booleans())
+    def end_letters(self, connection: str, reason: str, replayed: bool, wrong: bool) -> None:
+        wanted = DeadLetterFilter(connection=connection, reason=reason)
+        letters = self.wait(self.spool.dead_letters(wanted, 0, 1_000))
+        ids = [letter.dead_letter_id for letter in letters]
+        act = self.spool.replay if replayed else self.spool.discard
+        if wrong:
+            assert self.wait(act(wanted, len(ids) + 1)) == -1
+            return
+        assert self.wait(act(wanted, len(ids))) == len(ids)
+        if replayed:
+            self.model.replay(ids)
+        else:
+            self.model.discard(ids)
+
+    @rule(connection=connections, paused=st.booleans())
+    def pause(self, connection: str, paused: bool) -> None:
+        self.wait(self.spool.set_paused(connection, paused))
+        self.model.paused = self.model.paused - {connection} | ({connection} if paused else set())
+
+    @rule(connection=connections | st.just(""), customer_id=users | st.just(""), before=st.integers(0, 9), limit=limits)
+    def look_back(self, connection: str, customer_id: str, before: int, limit: int) -> None:
+        wanted = OutcomeFilter(connection=connection, customer_id=customer_id)
+        matching = [each for each in self.model.journal.values() if selects_outcome(wanted, each)]
+        older = [outcome for outcome in matching if not before or outcome.sequence < before]
+        assert self.wait(self.spool.outcomes(wanted, before, limit)) == older[::-1][:limit]
+        newer = [outcome for outcome in matching if outcome.sequence > before]
+        oldest = min(self.model.journal, default=0)
+        assert self.wait(self.spool.outcomes_after(wanted, before, limit)) == (newer[:limit], oldest)
+
+    @rule(connection=connections, name=names)
+    def look_for(self, connection: str, name: str) -> None:
+        rows = [held.incoming for held in self.model.rows.values()]
+        waiting = [row.data for row in rows if (row.connection, row.envelope_id) == (connection, name)]
+        found = self.wait(self.spool.waiting(connection, name))
+        assert (found and record.pack(found)) in (waiting or [None])
+
+    @invariant()
+    def counts_agree(self) -> None:
+        usage = self.spool.usage()
+        assert usage.connections == {name: self.model.usage(name) for name in CONNECTIONS}
+        assert usage.full_reason == ""
+        assert self.spool.paused() == self.model.paused
+
+    @invariant()
+    def letters_agree(self) -> None:
+        letters = self.wait(self.spool.dead_letters(DeadLetterFilter(), 0, 1_000))
+        assert letters == [letter for letter, _ in self.model.letters.values()]
+
+
+class MemoryMachine(Machine):
+    """The engine without a disk."""
+
+    async def open(self) -> Spool:
+        return MemorySpool(CONNECTIONS, wall=lambda: NOON)
+
+
+class SqliteMachine(Machine):
+    """The engine on a disk, which may close, or stop at any moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="intercomd-model-"))
+        self.path = self.folder / "spool.db"
+
+    async def open(self) -> Spool:
+        return await open_spool(
+            SpoolSettings(str(self.path), free_bytes_min=0, connections=CONNECTIONS), wall=lambda: NOON
+        )
+
+    def teardown(self) -> None:
+        super().teardown()
+        shutil.rmtree(self.folder)
+
+    @rule()
+    def reopen(self) -> None:
+        self.wait(self.spool.close())
+        self.spool = self.wait(self.open())
+
+    @rule(lost=st.lists(rows, max_size=3))
+    def crash(self, lost: list[Any]) -> None:
+        """Goes on from the files as they were after a commit: what came later never was."""
+        files = {file: file.read_bytes() for file in (self.path, self.path.with_name("spool.db-wal"))}
+        self.wait(self.spool.append(lost))
+        self.wait(self.spool.close())
+        for file, content in files.items():
+            file.write_bytes(content)
+        self.spool = self.wait(self.open())
+
+
+TestMemory = MemoryMachine.TestCase
+TestSqlite = SqliteMachine.TestCase
+TestMemory.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestSqlite.settings = settings(TestMemory.settings, max_examples=60)
