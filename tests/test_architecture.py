@@ -17,6 +17,7 @@ IMPURE = (
     "app.py",
     "cli",
     "config",
+    "deliver/caller.py",
     "deliver/clock.py",
     "deliver/feeder.py",
     "deliver/gate.py",

@@ -10,6 +10,7 @@ from math import inf
 from typing import Any
 
 from intercomd_daemon.deliver.backoff import delay_seconds
+from intercomd_daemon.deliver.caller import Caller
 from intercomd_daemon.deliver.catalogue import Catalogue
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.delivery import DRY_RUN, Lane
@@ -49,7 +50,7 @@ class Worker:
     ) -> None:
         self._settings = settings
         self._spool = spool
-        self._intercom = intercom
+        self._caller = Caller(settings.name, intercom, pace, observer, clock or Clock())
         self._pace = pace
         self._observer = observer
         self._clock = clock or Clock()
@@ -58,13 +59,11 @@ class Worker:
         catalogue = Catalogue(settings)
         self._feeder = Feeder(rules_of(settings), spool, catalogue, self._roster, self._spawn)
         self._sidework = Sidework(
-            settings, catalogue, self._gate, pace, self._make, self._recovered, observer, self._clock
+            settings, catalogue, self._gate, pace, self._caller.make, self._recovered, observer, self._clock
         )
         self._unsettled: list[tuple[Settlement, Lane, After]] = []
         self._open = 0
         self._flying = 0
-        self._calls = 0
-        self._last_error = ""
         self._stopping = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -73,7 +72,7 @@ class Worker:
     async def run(self) -> None:
         """Delivers until `stop`; a fault of ours ends it with the exception."""
         self._spool.on_append(self._settings.name, self._appended)
-        async with self._intercom, asyncio.TaskGroup() as self._tasks:
+        async with self._caller, asyncio.TaskGroup() as self._tasks:
             verifying = self._tasks.create_task(self._sidework.verify(self._pump))
             self._pump()
             await self._drained.wait()
@@ -102,7 +101,7 @@ class Worker:
             workspace_name=self._gate.workspace_name,
             region=self._gate.region or self._settings.region,
             dry_run=self._settings.dry_run,
-            calls=self._calls,
+            calls=self._caller.calls,
             budget_limit=self._pace.limit,
             budget_plan=self._pace.plan,
             budget_remaining=self._pace.remaining(now),
@@ -111,7 +110,7 @@ class Worker:
             lanes_open=self._open,
             rows_read_ahead=self._feeder.rows,
             next_probe=self._gate.next_probe,
-            last_error=self._last_error,
+            last_error=self._caller.last_error,
         )
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -190,26 +189,14 @@ class Worker:
             self._spawn(self._attribute(lane, step))
 
     async def _send(self, lane: Lane, request: Request) -> None:
-        answer = await self._make(request)
+        answer = await self._caller.make(request)
         self._flying -= 1
         self._judged(lane, judge(request.call, answer), answer)
         self._pump()
 
-    async def _make(self, request: Request) -> Answer:
-        """Makes a call that the pace has let pass."""
-        sent = self._clock.monotonic()
-        self._calls += 1
-        answer = await self._intercom.call(request)
-        now = self._clock.monotonic()
-        self._pace.answered(answer, sent, now)
-        self._observer.called(self._settings.name, request.call, answer.status, now - sent)
-        if answer.status == 0 or answer.status >= 400:
-            self._last_error = f"{request.call}: {answer.failure or answer.status}"
-        return answer
-
     def _pretend(self, lane: Lane) -> None:
         """A dry run: the call is decided, counted and logged, but not made."""
-        self._calls += 1
+        self._caller.calls += 1
         after = lane.answered(Verdict(Kind.DONE, DRY_RUN), Answer(0), self._clock.wall())
         self._next(lane, after)
 
