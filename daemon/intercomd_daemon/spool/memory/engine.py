@@ -56,7 +56,6 @@ class MemorySpool:
         self._progress: dict[int, bytes] = {}
         self._refused: dict[str, int] = {}
         self._position = 0
-        self._closed = False
         self._ended = asyncio.Event()
 
     def _connection(self, name: str) -> Connection:
@@ -64,7 +63,7 @@ class MemorySpool:
         return self._connections.setdefault(name, Connection(len(self._connections) + 1))
 
     def _refuse_if_closed(self) -> None:
-        if self._closed:
+        if self._ended.is_set():
             raise Draining("the spool is closed, as the daemon stops", _DRAINING_RETRY_SECONDS)
 
     async def append(self, rows: Sequence[Incoming]) -> list[int]:
@@ -282,5 +281,4 @@ class MemorySpool:
 
     async def close(self) -> None:
         """Refuses from now on."""
-        self._closed = True
         self._ended.set()

@@ -1,0 +1,51 @@
+"""The connections as configured: which have a worker, what they share, how they stand."""
+
+from intercomd_daemon import config
+from intercomd_daemon.app.connections import Connections
+from intercomd_daemon.config import Secret
+from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.envelope import AcceptedEnvelope
+
+
+def connections(hidden: list[str] | None = None, **tokens: str) -> Connections:
+    settings = config.Settings(
+        connections={
+            name: config.Connection(name=name, app_id=name, access_token=Secret(token), active=name != "off")
+            for name, token in tokens.items()
+        }
+    )
+    return Connections(settings, (hidden if hidden is not None else []).append)
+
+
+def test_each_connection_is_shown_before_it_has_a_worker() -> None:
+    shown = connections(on="a", off="b").statuses()
+    assert [(status.name, status.standing, status.reason) for status in shown] == [
+        ("on", Standing.VERIFYING, "the daemon is starting"),
+        ("off", Standing.INACTIVE, "active = false in the settings"),
+    ]
+
+
+def test_the_key_that_hides_emails_in_logs_stays_while_the_tokens_do() -> None:
+    assert connections(a="x", b="y").log_key() == connections(b="y", a="x").log_key()
+    assert connections(a="x", b="y").log_key() != connections(a="x", b="z").log_key()
+    assert len(connections(a="x").log_key()) == 32
+
+
+def test_every_token_is_told_to_whoever_hides_it() -> None:
+    hidden: list[str] = []
+    connections(hidden, a="first", b="second")
+    assert hidden == ["first", "second"]
+
+
+def test_an_envelope_is_previewed_by_the_rules_of_its_connection() -> None:
+    envelope = AcceptedEnvelope("e", "u", "", 1.0, {"plan": "pro"}, (), (), "", b"")
+    assert connections(a="x").preview("a", envelope) == [
+        ("POST", "/contacts", '{"role":"user","external_id":"u","custom_attributes":{"plan":"pro"}}')
+    ]
+
+
+def test_pausing_what_has_no_worker_changes_nothing() -> None:
+    without = connections(off="x")
+    without.pause("off", paused=True)
+    assert without.statuses()[0].standing is Standing.INACTIVE
+    assert without.moving() == {}

@@ -1,0 +1,107 @@
+"""The order of starting and stopping, in one process; what crosses processes stands in tests/way."""
+
+import asyncio
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon import config
+from intercomd_daemon.app import Daemon, wiring
+from intercomd_daemon.app.listeners import ListenerUnavailable
+from intercomd_daemon.config import Secret
+from intercomd_daemon.errors import NotNow, SpoolLocked
+from intercomd_daemon.operations.daemon import State
+from intercomd_daemon.telemetry import logs
+
+
+def settings(folder: Path, url: str = "", **operations: str) -> config.Settings:
+    listeners = {"listen": "127.0.0.1:0", "grpc_listen": "127.0.0.1:0"} | operations
+    return config.Settings(
+        ingest=config.Ingest(listen=("127.0.0.1:0",)),
+        spool=config.Spool(url=url or f"sqlite:{folder / 'spool.db'}", lock_wait_seconds=0.3, free_bytes_min=0),
+        operations=config.Operations(**listeners),
+        connections={
+            "default": config.Connection(
+                name="default", app_id="a", access_token=Secret("t"), base_url="http://127.0.0.1:1"
+            )
+        },
+    )
+
+
+def daemon_of(settings: config.Settings) -> tuple[Daemon, io.StringIO]:
+    stream = io.StringIO()
+    return Daemon(settings, logs.set_up(wiring.log(settings), stream)), stream
+
+
+def events(stream: io.StringIO) -> list[str]:
+    """What it told of itself; asyncio's complaints about a slow machine are not its own."""
+    told = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    return [event for event in told if event not in {"library", "connection"}]
+
+
+@pytest.mark.parametrize("url", ["", "memory:"])
+async def test_it_serves_until_it_is_stopped(tmp_path: Path, url: str) -> None:
+    daemon, stream = daemon_of(settings(tmp_path, url))
+    assert daemon.state() is State.STARTING
+    with pytest.raises(NotNow):
+        daemon.archive()
+    running = asyncio.create_task(daemon.run())
+    await daemon.serving.wait()
+    assert daemon.state() is State.SERVING
+    assert {check.name: check.moves for check in daemon.checks()} == {"spool": True, "worker default": True}
+    daemon.stop()
+    daemon.stop()
+    await running
+    assert daemon.state() is State.DRAINING
+    assert events(stream) == ["operations", "serving", "draining", "stopped"]
+
+
+async def test_a_second_daemon_waits_for_the_spool_and_then_gives_up(tmp_path: Path) -> None:
+    first, _ = daemon_of(settings(tmp_path))
+    running = asyncio.create_task(first.run())
+    await first.serving.wait()
+    second, stream = daemon_of(settings(tmp_path))
+    with pytest.raises(SpoolLocked, match="one daemon per spool"):
+        await second.run()
+    assert second.state() is State.STARTING
+    assert events(stream) == ["operations", "spool_locked", "stopped"]
+    first.stop()
+    first.stop()
+    await running
+
+
+async def test_a_daemon_that_waits_for_its_spool_can_be_stopped(tmp_path: Path) -> None:
+    first, _ = daemon_of(settings(tmp_path))
+    running = asyncio.create_task(first.run())
+    await first.serving.wait()
+    waiting, stream = daemon_of(settings(tmp_path))
+    waiting.stop()
+    await waiting.run()
+    assert events(stream)[-1] == "stopped"
+    first.stop()
+    first.stop()
+    await running
+
+
+async def test_an_address_that_cannot_be_had_ends_it_before_it_has_begun(tmp_path: Path) -> None:
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    async with taken:
+        daemon, _ = daemon_of(settings(tmp_path, listen=f"127.0.0.1:{port}"))
+        with pytest.raises(ListenerUnavailable, match=f"cannot listen on 127.0.0.1:{port}"):
+            await daemon.run()
+    assert not (tmp_path / "spool.db").exists()
+
+
+async def test_a_pause_is_remembered_over_restarts(tmp_path: Path) -> None:
+    for paused in (False, True):
+        daemon, _ = daemon_of(settings(tmp_path))
+        running = asyncio.create_task(daemon.run())
+        await daemon.serving.wait()
+        assert daemon.archive().paused() == (frozenset({"default"}) if paused else frozenset())
+        await (daemon.resume("default") if paused else daemon.pause("default"))
+        daemon.stop()
+        daemon.stop()
+        await running
