@@ -3,6 +3,10 @@
 import pytest
 from dialogue import NOON, talk
 
+from intercomd_daemon.deliver.exchange import Answer
+from intercomd_daemon.deliver.judge import Kind, Verdict
+from intercomd_daemon.deliver.step import After
+
 
 def test_after_each_call_of_a_purchase_it_is_known_how_far_it_is() -> None:
     talk("""
@@ -112,6 +116,12 @@ def test_a_suspension_or_a_spent_budget_gives_the_turn_back_and_is_no_failure_of
         < {status}
         > POST /events event_name=Seen user_id=u1
     """)
+
+
+def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
+    talked = talk("1: plan=gold")
+    assert talked.lane.answered(Verdict(Kind.REFUSED, "REQUEST_INVALID"), Answer(400), NOON) == After()
+    talked.follow("> POST /contacts role=user external_id=u1 .plan=gold")
 
 
 def test_a_create_that_timed_out_is_found_by_the_conflict() -> None:

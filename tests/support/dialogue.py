@@ -39,7 +39,7 @@ from intercomd_daemon.spool.record import pack, unpack
 
 NOON = 1_795_000_000.0
 ATTRIBUTES = [Attribute("plan"), Attribute("city"), Attribute("team"), Attribute("seats", "float")]
-_HAPPENS = frozenset({"who", "known", "<", "later", "restart", "park"})
+_HAPPENS = frozenset({"who", "known", "later", "restart", "park"})
 _SAYS = frozenset({">", "?", "=", "~", "book", "wait", "rest"})
 
 
@@ -80,13 +80,15 @@ class Talk:
         for line in filter(None, map(str.strip, script.splitlines())):
             word, _, rest = line.partition(" ")
             if word in _SAYS:
-                self._said = self._said or self._ask()
+                self._said = self._said or self.ask()
                 said = self._said.pop(0)
                 assert said == line, f"the lane says\n    {said}\nwhere the script has\n    {line}"
                 continue
             assert not self._said, f"the lane has more to say before\n    {line}\nnamely\n    {self._said}"
-            if word in _HAPPENS:
-                happens = {"who": self._be, "known": self._know, "<": self._hear, "later": self._pass}
+            if word == "<":
+                self._said = self.hear(rest)
+            elif word in _HAPPENS:
+                happens = {"who": self._be, "known": self._know, "later": self._pass}
                 happens.get(word, self._restart)(rest or word)
             else:
                 self._accept(line)
@@ -143,7 +145,8 @@ class Talk:
         self._rows[int(number)] = priority, envelope, b""
         self.lane.queue.add(Waiting(int(number), priority, envelope, Progress()))
 
-    def _ask(self) -> list[str]:
+    def ask(self) -> list[str]:
+        """What the lane says when its turn has come."""
         step = self.lane.next(self.now)
         if isinstance(step, Rest):
             return ["rest"]
@@ -155,7 +158,8 @@ class Talk:
         self._calls[self.lane.key] = step.request
         return ["> " + words_of_request(step.request)]
 
-    def _hear(self, rest: str) -> None:
+    def hear(self, rest: str) -> list[str]:
+        """What it says on the answer to what it has asked for."""
         asked = self._calls.pop(self.lane.key)
         if isinstance(asked, ReadAttributes):
             listed = (word.partition(":") for word in rest.split()[1:])
@@ -169,9 +173,9 @@ class Talk:
             verdict = Verdict(Kind.DONE, DRY_RUN) if rest == "dry" else judge(asked.call, answer)
             after = self.lane.answered(verdict, answer, self.now)
             self._share()
-            self._said = self._commit(after.settlement) if after.settlement else []
-            if after.back_off:
-                self._said.append(f"wait {self.lane.failures}")
+            said = self._commit(after.settlement) if after.settlement else []
+            return [*said, f"wait {self.lane.failures}"] if after.back_off else said
+        return []
 
     def _share(self) -> None:
         """Lanes that turn out to be of one contact share what is known of it."""

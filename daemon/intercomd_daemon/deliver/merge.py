@@ -118,7 +118,10 @@ def unsaid(group: list[Waiting], contact: Contact, rules: MergeRules, now: float
     newest: Spoken = {}
     changed: set[str] = set()
     for waiting in group:
-        for name, value in waiting.update(with_email=rules.update_email).items():
+        update = waiting.update(with_email=rules.update_email)
+        for name, value in update.items():
+            if name in _NAME_PARTS and "name" in update:
+                continue  # "Plain name and phone win."
             if waiting.envelope.replay and contact.written_after(name, waiting.position):
                 message = "a later envelope has said what it is since, so that the older value is left out"
                 waiting.note(Note("ATTRIBUTE_DROPPED", _path(name), message))
@@ -132,11 +135,11 @@ def unsaid(group: list[Waiting], contact: Contact, rules: MergeRules, now: float
 
 
 def _settle_name(newest: Spoken) -> None:
-    """The name or its parts: "plain name wins", unless a later envelope says a part, which overwrites it."""
+    """Of the name and its parts the later overwrites the other."""
     parts = [name for name in _NAME_PARTS if name in newest]
     if "name" in newest and parts:
-        part_wins = max(newest[part][1] for part in parts) > newest["name"][1]
-        for name in ["name"] if part_wins else parts:
+        part_is_later = max(newest[part][1] for part in parts) > newest["name"][1]
+        for name in ["name"] if part_is_later else parts:
             del newest[name]
 
 

@@ -53,8 +53,11 @@ class Waiting:
     @property
     def event(self) -> Event | None:
         """The next event to track, once the update is done with."""
-        events_done = len(self._effects) - self._contact_done
-        return self.envelope.events[events_done] if events_done < len(self.envelope.events) else None
+        return self.envelope.events[self._events_done] if self._events_done < len(self.envelope.events) else None
+
+    @property
+    def _events_done(self) -> int:
+        return len(self._effects) - self._contact_done
 
     def contact_ended(self, type_: OutcomeType, reason: str = "", status: int = 0, request_id: str = "") -> None:
         """Notes what became of the update."""
@@ -63,10 +66,9 @@ class Waiting:
 
     def event_ended(self, type_: OutcomeType, reason: str = "", status: int = 0, request_id: str = "") -> None:
         """Notes what became of the next event."""
-        event = self.event
-        if event is not None:
-            kind = EffectKind.EVENT
-            self._ended(Effect(kind, event.name, event.created_at, type_, reason, status, request_id, self.attempts))
+        event = self.envelope.events[self._events_done]
+        kind = EffectKind.EVENT
+        self._ended(Effect(kind, event.name, event.created_at, type_, reason, status, request_id, self.attempts))
 
     def _ended(self, effect: Effect) -> None:
         self._effects.append(effect)

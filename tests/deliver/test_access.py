@@ -1,0 +1,100 @@
+"""What the answer of `GET /me` says of our access, as a table."""
+
+import msgspec
+import pytest
+
+from intercomd_daemon.deliver.access import Access, Grant, next_probe_seconds, read_access, remedy_of
+from intercomd_daemon.deliver.exchange import Answer
+from intercomd_daemon.deliver.settings import ConnectionSettings
+
+
+def me(app: object = None) -> Answer:
+    return Answer(200, msgspec.json.encode({"type": "admin", "id": "1", "app": app}))
+
+
+def app(id_code: str | None = "abc", region: str | None = "US", name: str | None = "Shop") -> Answer:
+    return me({"id_code": id_code, "region": region, "name": name})
+
+
+def refusal(status: int, code: str | None) -> Answer:
+    return Answer(status, msgspec.json.encode({"type": "error.list", "errors": [{"code": code}]}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "grant", "reason"),
+    [
+        (app(), Grant.GRANTED, ""),
+        (app(region=None), Grant.GRANTED, ""),
+        (app(name=None), Grant.GRANTED, ""),
+        (app("xyz"), Grant.SUSPENDED, "APP_ID_MISMATCH"),
+        (app(region="EU"), Grant.SUSPENDED, "REGION_MISMATCH"),
+        # Without an app, or if it may not be read: warn and deliver.
+        (me(), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (app(None), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (me([1]), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (Answer(200, b"<html>"), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (Answer(200, b"\xff"), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (Answer(200, b'{"app":' + b"[" * 100_000), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (refusal(403, "not_allowed"), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (refusal(403, None), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (Answer(403), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (Answer(403, b'{"errors":null}'), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (Answer(404), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        # Our configuration is wrong.
+        (refusal(401, "unauthorized"), Grant.SUSPENDED, "UNAUTHORIZED"),
+        (Answer(401), Grant.SUSPENDED, "UNAUTHORIZED"),
+        (Answer(402), Grant.SUSPENDED, "PLAN_RESTRICTED"),
+        (refusal(403, "token_revoked"), Grant.SUSPENDED, "FORBIDDEN"),
+        (refusal(403, "api_plan_restricted"), Grant.SUSPENDED, "FORBIDDEN"),
+        (refusal(400, "intercom_version_invalid"), Grant.SUSPENDED, "VERSION_INVALID"),
+        # Nothing is known yet.
+        (Answer(503), Grant.UNKNOWN, "HTTP_503"),
+        (Answer(429), Grant.UNKNOWN, "RATE_LIMITED"),
+        (Answer(0, failure="no answer in time"), Grant.UNKNOWN, "NETWORK"),
+    ],
+)
+def test_table(answer: Answer, grant: Grant, reason: str) -> None:
+    access = read_access(answer, ConnectionSettings(name="main", app_id="abc"))
+    assert (access.grant, access.reason) == (grant, reason)
+    assert bool(access.message) is bool(reason)
+
+
+def test_the_workspace_is_named() -> None:
+    assert read_access(app(), ConnectionSettings(name="main")) == Access(Grant.GRANTED, "", "", "Shop", "us")
+
+
+@pytest.mark.parametrize(
+    ("answer", "settings"),
+    [
+        (app("xyz"), ConnectionSettings(name="main", app_id="abc", verify_app_id=False)),
+        (app("xyz"), ConnectionSettings(name="main", app_id="")),
+        (app(region="EU"), ConnectionSettings(name="main", region="eu")),
+        # Another host may stand before any region.
+        (app(region="EU"), ConnectionSettings(name="main", base_url="http://127.0.0.1:1")),
+    ],
+)
+def test_what_the_settings_do_not_ask_is_not_compared(answer: Answer, settings: ConnectionSettings) -> None:
+    assert read_access(answer, settings).grant is Grant.GRANTED
+
+
+def test_an_unknown_says_what_happened_and_a_mismatch_both_sides() -> None:
+    settings = ConnectionSettings(name="main", app_id="abc")
+    assert read_access(Answer(0, failure="no answer in time"), settings).message == "no answer in time"
+    assert read_access(Answer(503), settings).message == "GET /me was answered 503"
+    mismatch = read_access(app("xyz"), settings).message
+    assert "xyz" in mismatch
+    assert "abc" in mismatch
+
+
+def test_every_suspension_has_a_remedy() -> None:
+    remedies = {
+        remedy_of(reason) for reason in ("UNAUTHORIZED", "PLAN_RESTRICTED", "FORBIDDEN", "VERSION_INVALID", "?")
+    }
+    assert len(remedies) == 5
+
+
+def test_probes_come_from_5_seconds_to_5_minutes() -> None:
+    waits = [next_probe_seconds(0.0)]
+    while len(waits) < 9:
+        waits.append(next_probe_seconds(waits[-1]))
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]

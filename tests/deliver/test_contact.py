@@ -1,0 +1,164 @@
+"""What is known of a contact, and for how long; how it is resolved, the dialogues show."""
+
+import pytest
+
+from intercomd_daemon.deliver.contact import UNAVAILABLE_MAX, Contact, Unavailable, digest_of
+from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Scalar
+
+NOW = 1_795_000_000.0
+DAY = 86_400.0
+
+
+def tell(contact: Contact, now: float = NOW, position: int = 1, **said: Scalar) -> None:
+    writer = object()
+    contact.begin(said, writer)
+    contact.told({name: (value, position) for name, value in said.items()}, writer, now)
+    contact.release(writer)
+
+
+def told(now: float = NOW, position: int = 1, **said: Scalar) -> Contact:
+    contact = Contact("c1")
+    tell(contact, now, position, **said)
+    return contact
+
+
+def knows(contact: Contact, name: str, value: Scalar) -> bool:
+    return contact.knows(name, value, NOW, DAY)
+
+
+def test_equal_values_of_different_types_differ() -> None:
+    values: list[Scalar] = [None, "", "1", 1, 1.0, True, "true", False, 0, "None", "null"]
+    assert len({digest_of(value) for value in values}) == len(values)
+
+
+@pytest.mark.parametrize(
+    ("when", "seconds", "known"),
+    [
+        (NOW, DAY, True),
+        (NOW - DAY + 1, DAY, True),
+        (NOW - DAY, DAY, False),
+        (NOW, 0.0, False),
+        # Told in the future: a clock was set back since, and nobody knows how long ago it was.
+        (NOW + 1, DAY, False),
+        (NOW + 1, 0.0, False),
+    ],
+)
+def test_a_value_is_known_for_a_while(when: float, seconds: float, known: bool) -> None:
+    assert told(when, plan="gold").knows("plan", "gold", NOW, seconds) is known
+
+
+def test_another_value_and_another_attribute_are_not_known() -> None:
+    contact = told(plan="gold")
+    assert knows(contact, "plan", "gold")
+    assert not knows(contact, "plan", "silver")
+    assert not knows(contact, "city", "gold")
+
+
+def test_it_is_kept_as_a_record_and_a_damaged_one_only_costs_calls() -> None:
+    kept = Contact("c1", told(position=7, plan="gold").pack())
+    assert knows(kept, "plan", "gold")
+    assert kept.written_after("plan", 6)
+    assert not kept.written_after("plan", 7)
+    assert not kept.written_after("city", 0)
+    assert not knows(Contact("c1", b"damaged"), "plan", "gold")
+
+
+def test_while_a_call_is_under_way_what_it_says_is_unknown_and_stays_so_if_it_fails() -> None:
+    contact = told(plan="gold", city="Bath")
+    contact.begin(["plan"], "call")
+    assert not knows(contact, "plan", "gold")
+    assert knows(contact, "city", "Bath")
+    contact.release("call")
+    assert not knows(contact, "plan", "gold")
+
+
+def test_of_calls_that_overlap_nothing_is_known_of_what_both_said_however_long_the_chain() -> None:
+    contact = told()
+    contact.begin(["plan", "city"], "first")
+    contact.begin(["plan"], "second")
+    contact.told({"plan": ("gold", 1), "city": ("Bath", 1)}, "first", NOW)
+    contact.release("first")
+    contact.begin(["plan"], "third")
+    contact.told({"plan": ("silver", 2)}, "second", NOW)
+    contact.release("second")
+    contact.told({"plan": ("bronze", 3)}, "third", NOW)
+    contact.release("third")
+    assert knows(contact, "city", "Bath")
+    assert not any(knows(contact, "plan", value) for value in ("gold", "silver", "bronze"))
+    tell(contact, plan="tin")
+    assert knows(contact, "plan", "tin")
+
+
+def test_a_forgotten_contact_learns_nothing_from_calls_to_the_former_one() -> None:
+    contact = told(plan="gold")
+    contact.begin(["plan"], "call")
+    contact.forget()
+    contact.told({"plan": ("silver", 2)}, "call", NOW)
+    contact.release("call")
+    assert not contact.id
+    assert not knows(contact, "plan", "silver")
+
+
+def test_the_name_and_its_parts_overwrite_each_other() -> None:
+    contact = told(name="Countess", position=1)
+    tell(contact, position=2, **{FIRST_NAME: "Ada", "name": "Ada"})
+    contact = told()
+    contact.begin(["name", FIRST_NAME, LAST_NAME], "parts")
+    contact.told({FIRST_NAME: ("Ada", 5), LAST_NAME: ("King", 5)}, "parts", NOW)
+    contact.release("parts")
+    assert (contact.first_name, contact.last_name) == ("Ada", "King")
+    assert contact.written_after("name", 4)
+    tell(contact, position=9, name="Countess")
+    assert not knows(contact, FIRST_NAME, "Ada")
+    assert contact.written_after(LAST_NAME, 8)
+    assert (contact.first_name, contact.last_name) == ("Ada", "King")
+
+
+def test_an_unanswered_name_makes_the_parts_unknown() -> None:
+    contact = told()
+    contact.begin(["name", FIRST_NAME], "part")
+    contact.told({FIRST_NAME: ("Ada", 1)}, "part", NOW)
+    contact.release("part")
+    assert knows(contact, FIRST_NAME, "Ada")
+    contact.begin(["name"], "name")
+    assert not knows(contact, FIRST_NAME, "Ada")
+
+
+def test_of_two_that_turn_out_to_be_one_the_later_word_holds() -> None:
+    contact = told(NOW - 5, plan="gold", city="Bath")
+    contact.first_name, contact.last_name = "Ada", "Byron"
+    other = told(NOW - 9, plan="silver", team="red")
+    tell(other, NOW - 1, city="York")
+    other.last_name = "King"
+    contact.absorb(other)
+    assert knows(contact, "plan", "gold")
+    assert knows(contact, "city", "York")
+    assert knows(contact, "team", "red")
+    assert (contact.first_name, contact.last_name) == ("Ada", "King")
+
+
+def test_what_is_being_told_while_two_become_one_stays_unknown() -> None:
+    contact = told(city="Bath")
+    contact.begin(["plan", "city"], "call")
+    contact.absorb(told(plan="silver"))
+    assert not knows(contact, "plan", "silver")
+    contact.told({"plan": ("gold", 2), "city": ("York", 2)}, "call", NOW)
+    assert not knows(contact, "plan", "gold")
+    assert knows(contact, "city", "York")
+
+
+def test_lanes_are_remembered_as_unavailable_for_ten_minutes() -> None:
+    unavailable = Unavailable()
+    unavailable.add("c:u1", "CONTACT_BLOCKED", NOW)
+    assert unavailable.why("c:u1", NOW + 599) == "CONTACT_BLOCKED"
+    assert not unavailable.why("c:u1", NOW + 600)
+    assert not unavailable.why("c:u2", NOW)
+
+
+def test_of_too_many_the_oldest_are_forgotten() -> None:
+    unavailable = Unavailable()
+    for number in range(UNAVAILABLE_MAX):
+        unavailable.add(str(number), "CONTACT_ARCHIVED", NOW)
+    unavailable.add("0", "CONTACT_ARCHIVED", NOW)
+    unavailable.add("new", "CONTACT_ARCHIVED", NOW)
+    assert [bool(unavailable.why(lane, NOW)) for lane in ("0", "1", "2", "new")] == [True, False, True, True]

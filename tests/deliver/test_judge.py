@@ -1,0 +1,179 @@
+"""The judge, a row for each line of Intercom's table of errors and for what that table leaves open."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intercomd_daemon.deliver.exchange import Answer, Call
+from intercomd_daemon.deliver.judge import Clue, Kind, Verdict, judge
+
+DONE, REFUSED, PASSING, SUSPENDED, RESOLVE = Kind.DONE, Kind.REFUSED, Kind.PASSING, Kind.SUSPENDED, Kind.RESOLVE
+CREATE, UPDATE, READ, UNARCHIVE = Call.CREATE_CONTACT, Call.UPDATE_CONTACT, Call.READ_CONTACT, Call.UNARCHIVE_CONTACT
+EVENT, ME, LIST, ATTRIBUTE = Call.TRACK_EVENT, Call.READ_ME, Call.LIST_ATTRIBUTES, Call.CREATE_ATTRIBUTE
+CONTACTS = [CREATE, UPDATE, READ, UNARCHIVE]
+SIDE = [LIST, ATTRIBUTE]
+ALL = list(Call)
+
+ID = "6762f0dd1bb69f9f2193bb83"
+EXISTS = f"A contact matching those details already exists with id={ID}"
+ARCHIVED = f"An archived contact matching those details already exists with id={ID}"
+SEVERAL = "Multiple existing users match this email address - must be more specific using user_id"
+BLOCKED = "This user was blocked and cannot be recreated"
+MISSING = "Custom attribute 'plan' does not exist"
+EVENT_NAMES = "Cannot have more than 120 active event names"
+
+
+def error(code: str, message: str | None = None) -> bytes:
+    body = {"type": "error.list", "request_id": None, "errors": [{"code": code, "message": message, "field": None}]}
+    return msgspec.json.encode(body)
+
+
+# calls, statuses, body, and the verdict's kind and reason.
+Row = tuple[list[Call], list[int], bytes, Kind, str]
+TABLE: list[Row] = [
+    # 200, 202: done; other 2xx too.
+    ([CREATE, UPDATE, UNARCHIVE, EVENT, ME, *SIDE], [200, 201, 202, 204, 299], b"", DONE, ""),
+    # 400 parameter_invalid naming a custom attribute; of other calls, and of other statuses, it means nothing.
+    ([CREATE, UPDATE], [400], error("parameter_invalid", MISSING), RESOLVE, "ATTRIBUTE_REFUSED"),
+    ([EVENT, READ, UNARCHIVE, ME, *SIDE], [400], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
+    ([CREATE, UPDATE], [422], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
+    # 400 other, 405, 406, 415, 422: wrong for ever. Unknown 4xx too.
+    (ALL, [400, 405, 406, 415, 422], error("parameter_invalid", "no"), REFUSED, "REQUEST_INVALID"),
+    (ALL, [411, 412, 414, 418, 424, 426, 451, 499], b"", REFUSED, "REQUEST_INVALID"),
+    ([ATTRIBUTE], [400], error("custom_data_limit_reached", "no more"), REFUSED, "REQUEST_INVALID"),
+    ([EVENT], [422], error("parameter_invalid", EVENT_NAMES), REFUSED, "EVENT_NAMES_EXHAUSTED"),
+    ([EVENT], [422], b"", REFUSED, "REQUEST_INVALID"),
+    # 401, 402, 403: our configuration; on a side call they only turn that feature off.
+    ([*CONTACTS, EVENT, ME], [401], error("unauthorized", "Access Token Invalid"), SUSPENDED, "UNAUTHORIZED"),
+    ([*CONTACTS, EVENT, ME], [402], b"", SUSPENDED, "PLAN_RESTRICTED"),
+    ([*CONTACTS, EVENT, ME], [403], error("api_plan_restricted"), SUSPENDED, "FORBIDDEN"),
+    ([*CONTACTS, EVENT, ME], [403], error("token_revoked"), SUSPENDED, "FORBIDDEN"),
+    (SIDE, [401], b"", REFUSED, "UNAUTHORIZED"),
+    (SIDE, [402], b"", REFUSED, "PLAN_RESTRICTED"),
+    (SIDE, [403], b"", REFUSED, "FORBIDDEN"),
+    (SIDE, [404, 405, 410], b"", REFUSED, "REQUEST_INVALID"),
+    # A version that Intercom does not know is no fault of the request, whatever the call.
+    (ALL, [400, 404], error("intercom_version_invalid"), SUSPENDED, "VERSION_INVALID"),
+    # 404 on /events, 404 or 410 on a known id: resolve again.
+    ([EVENT, UPDATE, READ, UNARCHIVE], [404, 410], error("not_found"), RESOLVE, "CONTACT_NOT_FOUND"),
+    ([EVENT, UPDATE, READ, UNARCHIVE], [404], b"", RESOLVE, "CONTACT_NOT_FOUND"),
+    ([CREATE, ME], [404, 410], error("not_found"), REFUSED, "REQUEST_INVALID"),
+    # 408, 500, 502, 503, 504 and no answer: passing. 423, 425, unknown 5xx and redirections (never followed) too.
+    (ALL, [408, 423, 425, 500, 501, 502, 503, 504, 520, 599], error("server_error"), PASSING, "HTTP_{}"),
+    (ALL, [100, 300, 301, 302, 304, 307, 308, 600], b"", PASSING, "HTTP_{}"),
+    (ALL, [0], b"", PASSING, "NETWORK"),
+    # 429: the budget's.
+    (ALL, [429], error("rate_limit_exceeded"), PASSING, "RATE_LIMITED"),
+    (ALL, [429], error("too_many_requests"), PASSING, "RATE_LIMITED"),
+    # 409 on create: exists. On an update: somebody else has the email or the external id. On an event: several.
+    ([CREATE], [409], error("conflict", EXISTS), RESOLVE, "EXISTS"),
+    ([CREATE], [409], error("conflict", ARCHIVED), RESOLVE, "ARCHIVED"),
+    ([CREATE], [409], error("conflict", SEVERAL), RESOLVE, "IDENTITY_AMBIGUOUS"),
+    ([CREATE], [409], error("conflict"), RESOLVE, "IDENTITY_AMBIGUOUS"),
+    ([CREATE], [400, 422], error("unique_user_constraint", EXISTS), RESOLVE, "EXISTS"),
+    ([UPDATE], [409], error("conflict", EXISTS), RESOLVE, "IDENTITY_CONFLICT"),
+    ([EVENT, READ, UNARCHIVE], [409], error("conflict", SEVERAL), REFUSED, "IDENTITY_AMBIGUOUS"),
+    # The person was blocked.
+    (
+        [CREATE, UPDATE, UNARCHIVE, EVENT],
+        [400, 404, 409, 422],
+        error("not_restorable", BLOCKED),
+        REFUSED,
+        "CONTACT_BLOCKED",
+    ),
+    # 413.
+    (ALL, [413], b"", REFUSED, "TOO_LARGE"),
+    # Whatever else stands in a body, the status counts.
+    (ALL, [503], error("conflict", EXISTS), PASSING, "HTTP_503"),
+    ([EVENT], [202], error("conflict", EXISTS), DONE, ""),
+]
+# Bodies that are empty, no JSON, no UTF-8, of another shape or bottomless.
+ODD = [
+    b"",
+    b"<html>409 Conflict</html>",
+    b"\xff\xfe{}",
+    b'"text"',
+    b"[]",
+    b"null",
+    b'{"errors":null}',
+    b'{"errors":{}}',
+    b'{"errors":[null]}',
+    b'{"errors":["conflict"]}',
+    b'{"errors":[{"code":409,"message":{}}]}',
+    b'{"error":"conflict"}',
+    b'{"errors":[{"code":"conflict","message":"\\ud800"}]}',
+    b'{"id":{"a":1}}',
+    b'{"id":1e999}',
+    b'{"a":' + b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "body", "kind", "reason"),
+    [
+        pytest.param(call, status, body, kind, reason.format(status), id=f"{call} {status} {reason}".strip())
+        for calls, statuses, body, kind, reason in TABLE
+        for call in calls
+        for status in statuses
+    ],
+)
+def test_table(call: Call, status: int, body: bytes, kind: Kind, reason: str) -> None:
+    verdict = judge(call, Answer(status, body))
+    assert (verdict.kind, verdict.reason) == (kind, reason)
+    assert (verdict.clue is Clue.NONE) is (kind is not RESOLVE)
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "verdict"),
+    [
+        (CREATE, Answer(409, error("conflict", EXISTS)), Verdict(RESOLVE, "EXISTS", Clue.EXISTS, contact_id=ID)),
+        (CREATE, Answer(409, error("conflict", ARCHIVED)), Verdict(RESOLVE, "ARCHIVED", Clue.ARCHIVED, contact_id=ID)),
+        (CREATE, Answer(409, error("conflict", SEVERAL)), Verdict(RESOLVE, "IDENTITY_AMBIGUOUS", Clue.AMBIGUOUS)),
+        (UPDATE, Answer(409, error("conflict", EXISTS)), Verdict(RESOLVE, "IDENTITY_CONFLICT", Clue.CONFLICT)),
+        (UPDATE, Answer(404), Verdict(RESOLVE, "CONTACT_NOT_FOUND", Clue.NOT_FOUND)),
+        (
+            CREATE,
+            Answer(400, error("parameter_invalid", MISSING)),
+            Verdict(RESOLVE, "ATTRIBUTE_REFUSED", Clue.ATTRIBUTE, attribute="plan"),
+        ),
+        (CREATE, Answer(200, b'{"id":"c1","external_id":"u1"}'), Verdict(DONE, contact_id="c1", external_id="u1")),
+        (UPDATE, Answer(200, b'{"id":7,"external_id":8}'), Verdict(DONE, contact_id="7", external_id="8")),
+        (READ, Answer(200, b'{"id":"c1","external_id":null}'), Verdict(DONE, contact_id="c1")),
+        (READ, Answer(200, b'{"id":"c1","errors":null}'), Verdict(DONE, contact_id="c1")),
+        # Without an id nobody can tell whose contact it is; a created one is found by the next conflict.
+        (READ, Answer(200, b"{}"), Verdict(PASSING, "ANSWER_UNREADABLE")),
+        (CREATE, Answer(200, b"<html>"), Verdict(DONE)),
+    ],
+)
+def test_what_a_verdict_carries(call: Call, answer: Answer, verdict: Verdict) -> None:
+    assert judge(call, answer) == verdict
+
+
+@pytest.mark.parametrize("body", ODD, ids=[body[:30].decode("latin-1") for body in ODD])
+def test_odd_bodies_leave_the_status_to_decide(body: bytes) -> None:
+    assert judge(EVENT, Answer(202, body)).kind is DONE
+    assert judge(EVENT, Answer(404, body)).clue is Clue.NOT_FOUND
+    assert judge(UPDATE, Answer(400, body)).reason == "REQUEST_INVALID"
+    assert judge(CREATE, Answer(409, body)).clue is Clue.AMBIGUOUS
+    assert judge(READ, Answer(200, body)).reason == "ANSWER_UNREADABLE"
+    assert judge(CREATE, Answer(401, body)).kind is SUSPENDED
+    assert judge(CREATE, Answer(503, body)).kind is PASSING
+
+
+@given(st.sampled_from(Call), st.integers(-1, 1000), st.binary() | st.sampled_from(ODD))
+def test_any_answer_has_a_verdict(call: Call, status: int, body: bytes) -> None:
+    verdict = judge(call, Answer(status, body))
+    assert bool(verdict.reason) is (verdict.kind is not DONE)
+    assert bool(verdict.attribute) is (verdict.clue is Clue.ATTRIBUTE)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda j: st.lists(j) | st.dictionaries(st.sampled_from(["id", "external_id", "errors", "code", "message"]), j),
+)
+
+
+@given(st.sampled_from(Call), st.sampled_from([200, 400, 404, 409, 422]), JSON)
+def test_any_json_has_a_verdict(call: Call, status: int, value: object) -> None:
+    assert judge(call, Answer(status, msgspec.json.encode(value))).kind in Kind

@@ -1,0 +1,23 @@
+"""The settings of a connection's deliveries."""
+
+import pytest
+
+from intercomd_daemon.deliver.settings import ConnectionSettings
+
+
+@pytest.mark.parametrize(
+    ("region", "base_url", "url"),
+    [
+        ("us", "", "https://api.intercom.io"),
+        ("eu", "", "https://api.eu.intercom.io"),
+        ("au", "", "https://api.au.intercom.io"),
+        ("eu", "http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+    ],
+)
+def test_the_base_url_overrides_the_region_s_host(region: str, base_url: str, url: str) -> None:
+    assert ConnectionSettings(name="main", region=region, base_url=base_url).url == url
+
+
+@pytest.mark.parametrize(("version", "text"), [("2.7", False), ("2.15", False), ("2.16", True), ("3.0", True)])
+def test_owner_ids_are_text_from_2_16_on(version: str, text: bool) -> None:
+    assert ConnectionSettings(name="main", api_version=version).owner_id_is_text is text

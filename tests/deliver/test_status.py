@@ -1,0 +1,15 @@
+"""How a connection stands, as numbers that operators see."""
+
+from intercomd_daemon.deliver.status import Standing
+
+
+def test_the_numbers_of_standings_stay() -> None:
+    """Gauges and stored pictures of them outlive a release."""
+    assert {standing.name: standing.value for standing in Standing} == {
+        "VERIFYING": 1,
+        "DELIVERING": 2,
+        "DOWN": 3,
+        "SUSPENDED": 4,
+        "PAUSED": 5,
+        "INACTIVE": 6,
+    }
