@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+import pytest
+
 from intercomd_daemon.spool.base import BookEntry, Incoming, Known
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import book
@@ -18,6 +20,36 @@ def test_a_rotten_entry_is_forgotten_with_all_who_it_was(
     assert book.known(transaction, 1, ["c:ann"]) == {"c:ann": NOTHING}
     assert transaction.database.execute("SELECT count(*) FROM identities").fetchone() == (0,)
     assert transaction.ledger.counters.contacts == 0
+
+
+@pytest.mark.parametrize(
+    "rot",
+    [
+        "identities SET contact = 2 WHERE contact = 1",
+        "contacts SET contact_id = 'i3' WHERE number = 1",
+        "identities SET lane = 'c:bob' WHERE contact = 1",
+        "identities SET seal = seal + 1 WHERE contact = 1",
+        "contacts SET seal = seal + 1 WHERE number = 1",
+        "contacts SET data = '' WHERE number = 1",
+    ],
+)
+def test_nobody_is_taken_for_somebody_else(transaction: Transaction, rot: str) -> None:
+    for lane, contact_id in (("c:ann", "i1"), ("c:cid", "i2")):
+        book.write(transaction, 1, BookEntry(lane, contact_id, b""))
+    transaction.database.execute(f"UPDATE {rot}")
+    known = book.known(transaction, 1, ["c:ann", "c:bob", "c:cid"])
+    assert known == {"c:ann": NOTHING, "c:bob": NOTHING, "c:cid": Known("i2", b"")}
+
+
+def test_what_is_known_of_one_is_not_believed_of_another(
+    transaction: Transaction, row: Callable[..., Incoming]
+) -> None:
+    data = pack(row("contact"))
+    for lane, contact_id in (("c:ann", "i1"), ("c:cid", "i2")):
+        book.write(transaction, 1, BookEntry(lane, contact_id, data if contact_id == "i1" else b""))
+    sealed = "data = (SELECT data FROM contacts WHERE number = 1), seal = (SELECT seal FROM contacts WHERE number = 1)"
+    transaction.database.execute(f"UPDATE contacts SET {sealed} WHERE number = 2")  # noqa: S608 - as above
+    assert book.known(transaction, 1, ["c:cid"]) == {"c:cid": NOTHING}
 
 
 def test_an_entry_without_data_is_not_rotten(transaction: Transaction) -> None:
@@ -53,7 +85,7 @@ def test_beyond_the_bound_the_contacts_that_were_entered_first_go(transaction: T
 
 def test_a_few_go_per_commit(transaction: Transaction) -> None:
     transaction.database.executemany(
-        "INSERT INTO contacts (connection, contact_id, data) VALUES (1, ?, x'')",
+        "INSERT INTO contacts (connection, contact_id, data, seal) VALUES (1, ?, x'', 0)",
         [(str(number),) for number in range(book.EVICTED_PER_COMMIT + 50)],
     )
     transaction.ledger.counters.contacts = book.EVICTED_PER_COMMIT + 50

@@ -4,6 +4,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.keys import CONNECTIONS_MAX
 from intercomd_daemon.spool.sqlite.ledger import open_ledger, store
+from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 
@@ -17,6 +18,23 @@ def test_what_is_stored_is_loaded(transaction: Transaction) -> None:
     loaded = open_ledger(transaction.database, ())
     assert not loaded.differs(ledger)
     assert loaded.used() == {"eu": 0, "us": 1_000, "new": 0}
+
+
+@pytest.mark.parametrize(
+    "rot",
+    [
+        "UPDATE counters SET position = position + 1",
+        "UPDATE counters SET turned_at = 'x'",
+        "DELETE FROM counters",
+        "UPDATE connections SET bytes = 1 << 40 WHERE number = 1",
+        "UPDATE connections SET name = 'et' WHERE number = 1",
+    ],
+)
+def test_counters_that_have_rotten_are_not_believed(transaction: Transaction, rot: str) -> None:
+    transaction.database.execute(rot)
+    transaction.database.execute("COMMIT")
+    with pytest.raises(Malformed):
+        open_ledger(transaction.database, ())
 
 
 def test_a_copy_may_be_changed_without_changing_the_first(transaction: Transaction) -> None:

@@ -7,6 +7,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import ending
 from intercomd_daemon.spool.base import DeadLetterFilter, Ended
 from intercomd_daemon.spool.sqlite import letters
+from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 Bury = Callable[[int], None]
@@ -48,6 +49,16 @@ def test_replays_follow_the_first_acceptance_not_the_burial(transaction: Transac
     assert replayed == [("3",), ("2",), ("1",)]
     account = transaction.ledger.account("eu")
     assert (account.dead_letters, account.normal) == (0, 3)
+
+
+@pytest.mark.parametrize("rot", ["priority = 3", "priority = 2", "connection = 2", "connection = 77"])
+def test_a_letter_of_which_nobody_knows_any_more_whose_it_is_is_not_replayed(
+    transaction: Transaction, bury: Bury, rot: str
+) -> None:
+    bury(1)
+    transaction.database.execute(f"UPDATE dead_letters SET {rot}")  # noqa: S608 - listed above
+    with pytest.raises(Malformed, match="dead letter 1 is not what was written"):
+        letters.replay(transaction, EVERYTHING, 1)
 
 
 @pytest.mark.parametrize("operation", [letters.replay, letters.discard])

@@ -3,9 +3,11 @@ from collections.abc import Callable
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Batch, Incoming
+from intercomd_daemon.spool.base import Batch, Incoming, Settlement
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import log, rows
+from intercomd_daemon.spool.sqlite.settle import settle
+from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 Make = Callable[..., Incoming]
@@ -40,15 +42,42 @@ def test_a_description_names_no_user(transaction: Transaction, row: Make) -> Non
 def test_a_rotten_progress_is_forgotten(transaction: Transaction, row: Make) -> None:
     keys = append(transaction, row("1", connection="eu"), row("2", connection="eu"))
     good = pack(row("progress"))
-    transaction.database.executemany("INSERT INTO progress VALUES (?, ?)", [(keys[0], good[:-1]), (keys[1], good)])
+    settle(transaction, [Settlement("eu", progress=[(key, good) for key in keys])])
+    transaction.database.execute("UPDATE progress SET data = substr(data, 2) WHERE key = ?", keys[:1])
     assert [each.progress for each in read(transaction).rows] == [b"", good]
     assert transaction.database.execute("SELECT key FROM progress").fetchall() == [(keys[1],)]
 
 
-def test_a_lane_whose_name_has_rotten_is_still_read(transaction: Transaction, row: Make) -> None:
+def test_progress_that_has_come_to_another_row_is_forgotten(transaction: Transaction, row: Make) -> None:
+    """What another row's calls came to would leave calls of this one out."""
+    keys = append(transaction, row("1", connection="eu"), row("2", connection="eu"))
+    settle(transaction, [Settlement("eu", progress=[(keys[0], pack(row("progress")))])])
+    transaction.database.execute("UPDATE progress SET key = ?", keys[1:])
+    assert [each.progress for each in read(transaction).rows] == [b"", b""]
+
+
+@pytest.mark.parametrize(
+    "rot",
+    [
+        "lane = CAST(x'633aff' AS TEXT)",
+        "lane = 'c:bob'",
+        "lane = x'633a'",
+        "envelope_id = 3",
+        "accept_time = 1.5",
+        "key = key + 1",
+        "key = key + 4096",
+        "key = key + (1 << 40)",
+        "seal = seal + 1",
+        "seal = x'00'",
+    ],
+)
+def test_a_row_of_which_nobody_knows_any_more_whose_it_is_is_given_to_nobody(
+    transaction: Transaction, row: Make, rot: str
+) -> None:
     append(transaction, row("1", connection="eu"))
-    transaction.database.execute("UPDATE log SET lane = CAST(x'633aff' AS TEXT)")
-    assert [each.lane for each in read(transaction).rows] == ["c:\ufffd"]
+    transaction.database.execute(f"UPDATE log SET {rot}")  # noqa: S608 - listed above
+    with pytest.raises(Malformed, match="is not what was written"):
+        read(transaction)
 
 
 def test_damaged_rows_are_kept_up_to_a_bound(transaction: Transaction) -> None:

@@ -1,7 +1,7 @@
 """The contact book: which contact a lane is, and what is known of each contact; bounded, the oldest-entered go first.
 
-What is known is bytes with a checksum. A damaged entry is forgotten whole: to update the wrong person would be worse
-than to look one up again.
+What is known is bytes with a checksum, and who it is is sealed. A damaged entry is forgotten whole: to update the wrong
+person would be worse than to look one up again.
 """
 
 import json
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from intercomd_daemon.spool.base import BookEntry, Known
 from intercomd_daemon.spool.sqlite.rows import what_is_wrong
+from intercomd_daemon.spool.sqlite.seal import STAMP_BYTES, seal
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 CONTACTS_MAX = 500_000
@@ -24,18 +25,39 @@ def known(transaction: Transaction, number: int, lanes: Iterable[str]) -> dict[s
 
 def _known(transaction: Transaction, number: int, lane: str) -> Known:
     found = transaction.database.execute(
-        "SELECT contacts.number, contact_id, data FROM identities"
+        "SELECT contacts.number, contact_id, data, contacts.seal, identities.seal FROM identities"
         " JOIN contacts ON contacts.number = identities.contact"
         " WHERE identities.connection = ? AND identities.lane = ?",
         (number, lane),
     ).fetchone()
     if found is None:
         return _UNKNOWN
-    contact, contact_id, data = found
-    if data != b"" and what_is_wrong(data):
+    contact, contact_id, data, contact_sealed, identity_sealed = found
+    if identity_sealed != seal_of_identity(number, lane, contact_id):
+        transaction.database.execute("DELETE FROM identities WHERE connection = ? AND lane = ?", (number, lane))
+        return _UNKNOWN
+    if wrong_contact(number, contact_id, data, contact_sealed):
         _forget(transaction, [contact])
         return _UNKNOWN
     return Known(contact_id, data)
+
+
+def seal_of_identity(number: int, lane: str, contact_id: str) -> int:
+    """What binds a lane to the contact that it is."""
+    return seal(number, lane, contact_id)
+
+
+def seal_of_contact(number: int, contact_id: str, data: bytes) -> int:
+    """What binds that which is known to the contact of whom it is."""
+    return seal(number, contact_id, data[:STAMP_BYTES])
+
+
+def wrong_contact(number: int, contact_id: str, data: object, sealed: int) -> str:
+    """What is wrong with an entry, in words; empty if nothing is. One without data says who, and no more."""
+    wrong = what_is_wrong(data) if data != b"" else ""
+    if wrong or not isinstance(data, bytes):
+        return wrong
+    return "" if sealed == seal_of_contact(number, contact_id, data) else "the seal does not match"
 
 
 def write(transaction: Transaction, number: int, entry: BookEntry) -> None:
@@ -44,13 +66,14 @@ def write(transaction: Transaction, number: int, entry: BookEntry) -> None:
         "SELECT contact FROM identities WHERE connection = ? AND lane = ?", (number, entry.lane)
     ).fetchone()
     contact = _enter(transaction, number, entry) if entry.contact_id else 0
+    identity = (contact, seal_of_identity(number, entry.lane, entry.contact_id), number, entry.lane)
     if before is None and contact:
         transaction.database.execute(
-            "INSERT INTO identities (connection, lane, contact) VALUES (?, ?, ?)", (number, entry.lane, contact)
+            "INSERT INTO identities (contact, seal, connection, lane) VALUES (?, ?, ?, ?)", identity
         )
     elif contact and before[0] != contact:
         transaction.database.execute(
-            "UPDATE identities SET contact = ? WHERE connection = ? AND lane = ?", (contact, number, entry.lane)
+            "UPDATE identities SET contact = ?, seal = ? WHERE connection = ? AND lane = ?", identity
         )
     elif before and not contact:
         transaction.database.execute("DELETE FROM identities WHERE connection = ? AND lane = ?", (number, entry.lane))
@@ -60,15 +83,15 @@ def write(transaction: Transaction, number: int, entry: BookEntry) -> None:
 
 def _enter(transaction: Transaction, number: int, entry: BookEntry) -> int:
     """Writes the contact, and returns its number."""
-    place = (number, entry.contact_id)
+    place = (entry.data, seal_of_contact(number, entry.contact_id, entry.data), number, entry.contact_id)
     updated = transaction.database.execute(
-        "UPDATE contacts SET data = ? WHERE connection = ? AND contact_id = ? RETURNING number", (entry.data, *place)
+        "UPDATE contacts SET data = ?, seal = ? WHERE connection = ? AND contact_id = ? RETURNING number", place
     ).fetchall()
     if updated:
         return int(updated[0][0])
     transaction.ledger.counters.contacts += 1
     inserted = transaction.database.execute(
-        "INSERT INTO contacts (connection, contact_id, data) VALUES (?, ?, ?)", (*place, entry.data)
+        "INSERT INTO contacts (data, seal, connection, contact_id) VALUES (?, ?, ?, ?)", place
     )
     return inserted.lastrowid or 0
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from intercomd_daemon.spool.base import Batch
 from intercomd_daemon.spool.sqlite import book
-from intercomd_daemon.spool.sqlite.rows import read_stretch
+from intercomd_daemon.spool.sqlite.rows import read_stretch, row_columns
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 
@@ -18,8 +18,9 @@ def move(transaction: Transaction, number: int, keys: Sequence[int]) -> None:
         return
     listed = (json.dumps(keys),)
     transaction.database.execute(
-        "INSERT INTO parked (key, connection, lane, envelope_id, accept_time, data)"
-        " SELECT key, ?, lane, envelope_id, accept_time, data FROM log WHERE key IN (SELECT value FROM json_each(?))",
+        "INSERT INTO parked (key, connection, lane, envelope_id, accept_time, data, seal)"
+        " SELECT key, ?, lane, envelope_id, accept_time, data, seal FROM log"
+        " WHERE key IN (SELECT value FROM json_each(?))",
         (number, *listed),
     )
     transaction.database.execute("DELETE FROM log WHERE key IN (SELECT value FROM json_each(?))", listed)
@@ -54,11 +55,15 @@ def due(transaction: Transaction, connection: str, now: float, lanes_max: int) -
 
 
 def parked(transaction: Transaction, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
-    """Reads on in a parked lane; with `after` 0 and nothing there, it is parked no more."""
+    """Reads on in a parked lane; with `after` 0 and nothing there, it is parked no more.
+
+    Raises:
+        Malformed: the lane is not what was written.
+    """
     account = transaction.ledger.account(connection)
     place = (account.number, lane)
     found = transaction.database.execute(
-        "SELECT parked.key, parked.lane, parked.data, progress.data, 0 FROM parked"
+        f"SELECT {row_columns('parked')}, 0 FROM parked"  # noqa: S608 - our own columns
         " LEFT JOIN progress ON progress.key = parked.key"
         " WHERE parked.connection = ? AND parked.lane = ? AND parked.key > ? ORDER BY parked.key LIMIT ?",
         (*place, after, rows_max),

@@ -12,6 +12,8 @@ from msgspec.structs import astuple, replace
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.keys import CONNECTIONS_MAX
+from intercomd_daemon.spool.sqlite.seal import seal
+from intercomd_daemon.spool.sqlite.soundness import Malformed
 
 
 class Account(msgspec.Struct):
@@ -105,17 +107,21 @@ class Ledger:
 _COUNTERS = Counters.__struct_fields__
 _ACCOUNT = Account.__struct_fields__
 # Columns are named one by one, since a later minor version may have added some.
-_LOAD_COUNTERS = f"SELECT {', '.join(_COUNTERS)} FROM counters"  # noqa: S608 - our own field names
-_LOAD_ACCOUNTS = f"SELECT {', '.join(_ACCOUNT)} FROM connections"  # noqa: S608 - our own field names
-_STORE_COUNTERS = f"UPDATE counters SET {', '.join(name + ' = ?' for name in _COUNTERS)}"  # noqa: S608 - as above
+_LOAD_COUNTERS = f"SELECT {', '.join(_COUNTERS)}, seal FROM counters"  # noqa: S608 - our own field names
+_LOAD_ACCOUNTS = f"SELECT {', '.join(_ACCOUNT)}, seal FROM connections"  # noqa: S608 - our own field names
+_STORE_COUNTERS = f"UPDATE counters SET {', '.join(name + ' = ?' for name in (*_COUNTERS, 'seal'))}"  # noqa: S608 - as above
 _STORE_ACCOUNT = (
-    f"INSERT INTO connections ({', '.join(_ACCOUNT)}) VALUES ({', '.join('?' * len(_ACCOUNT))})"  # noqa: S608 - as above
-    f" ON CONFLICT (number) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _ACCOUNT)}"
+    f"INSERT INTO connections ({', '.join(_ACCOUNT)}, seal) VALUES ({', '.join('?' * len(_ACCOUNT))}, ?)"  # noqa: S608 - as above
+    f" ON CONFLICT (number) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*_ACCOUNT, 'seal'))}"
 )
 
 
 def open_ledger(database: sqlite3.Connection, connections: Iterable[str]) -> Ledger:
-    """The stored counters, with an account for each of the connections."""
+    """The stored counters, with an account for each of the connections.
+
+    Raises:
+        Malformed: they are not what was stored.
+    """
     stored = _load(database)
     ledger = stored.copy()
     for name in connections:
@@ -127,14 +133,20 @@ def open_ledger(database: sqlite3.Connection, connections: Iterable[str]) -> Led
 
 
 def _load(database: sqlite3.Connection) -> Ledger:
-    counters = Counters(*database.execute(_LOAD_COUNTERS).fetchone())
-    accounts = [Account(*row) for row in database.execute(_LOAD_ACCOUNTS).fetchall()]
-    return Ledger(counters, {account.number: account for account in accounts})
+    counters, accounts = database.execute(_LOAD_COUNTERS).fetchall(), database.execute(_LOAD_ACCOUNTS).fetchall()
+    if len(counters) != 1 or not all(row[-1] == seal(*row[:-1]) for row in (*counters, *accounts)):
+        raise Malformed("the counters are not what was stored")
+    return Ledger(Counters(*counters[0][:-1]), {row[0]: Account(*row[:-1]) for row in accounts})
 
 
 def store(database: sqlite3.Connection, ledger: Ledger, before: Ledger) -> None:
     """Writes what differs from `before`."""
     if ledger.counters != before.counters:
-        database.execute(_STORE_COUNTERS, astuple(ledger.counters))
+        database.execute(_STORE_COUNTERS, _sealed(ledger.counters))
     changed = [account for number, account in ledger.accounts.items() if account != before.accounts.get(number)]
-    database.executemany(_STORE_ACCOUNT, [astuple(account) for account in changed])
+    database.executemany(_STORE_ACCOUNT, [_sealed(account) for account in changed])
+
+
+def _sealed(counted: Counters | Account) -> tuple[object, ...]:
+    values = astuple(counted)
+    return (*values, seal(*values))

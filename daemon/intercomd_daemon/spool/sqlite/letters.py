@@ -14,6 +14,8 @@ from intercomd_daemon.spool.base import DeadLetterFilter
 from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.sqlite import journal, log
 from intercomd_daemon.spool.sqlite.rows import count_damaged, what_is_wrong
+from intercomd_daemon.spool.sqlite.seal import seal
+from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.window import id_of
 
@@ -43,7 +45,7 @@ def bury(transaction: Transaction, letter: DeadLetter, priority: Priority) -> No
     data = record.pack(letter)
     transaction.database.execute(
         "INSERT INTO dead_letters (id, connection, priority, origin, envelope_id, customer_id, email, reason,"
-        " accept_time, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " accept_time, data, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             letter.dead_letter_id,
             account.number,
@@ -55,6 +57,7 @@ def bury(transaction: Transaction, letter: DeadLetter, priority: Priority) -> No
             outcome.reason,
             outcome.accept_time,
             data,
+            seal(letter.dead_letter_id, account.number, int(priority)),
         ),
     )
     account.dead_letters += 1
@@ -139,9 +142,12 @@ def _each(
 
 def _taken(transaction: Transaction, name: int) -> _Stored:
     found = transaction.database.execute(
-        "DELETE FROM dead_letters WHERE id = ? RETURNING id, priority, connection, data", (name,)
+        "DELETE FROM dead_letters WHERE id = ? RETURNING id, connection, priority, data, seal", (name,)
     ).fetchall()
-    stored = _Stored(found[0][0], Priority(found[0][1]), found[0][2], found[0][3])
+    *place, data, sealed = found[0]
+    if sealed != seal(*place):
+        raise Malformed(f"dead letter {name} is not what was written")
+    stored = _Stored(place[0], Priority(place[2]), place[1], data)
     account = transaction.ledger.accounts[stored.connection]
     account.dead_letters -= 1
     account.bytes -= row_bytes(stored.data)

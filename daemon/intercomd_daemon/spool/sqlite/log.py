@@ -13,7 +13,9 @@ from intercomd_daemon.spool.keys import connection_of, log_end, log_start
 from intercomd_daemon.spool.quota import weigh
 from intercomd_daemon.spool.sqlite import book, lanes, seconds, window
 from intercomd_daemon.spool.sqlite.ledger import Ledger
-from intercomd_daemon.spool.sqlite.rows import read_stretch
+from intercomd_daemon.spool.sqlite.rows import read_stretch, row_columns
+from intercomd_daemon.spool.sqlite.seal import seal
+from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 Admission = Callable[[Ledger, dict[str, int]], None]
@@ -41,8 +43,8 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admission)
 def _write(transaction: Transaction, new: Sequence[tuple[int, str | bytes, Incoming]]) -> None:
     now = transaction.now
     transaction.database.executemany(
-        "INSERT INTO log (key, lane, envelope_id, accept_time, data) VALUES (?, ?, ?, ?, ?)",
-        [(key, row.lane, name, now, row.data) for key, name, row in new],
+        "INSERT INTO log (key, lane, envelope_id, accept_time, data, seal) VALUES (?, ?, ?, ?, ?, ?)",
+        [(key, row.lane, name, now, row.data, seal(key, row.lane, name, now)) for key, name, row in new],
     )
     rows = [row for _, _, row in new]
     for (connection, priority), appended in Counter((row.connection, row.priority) for row in rows).items():
@@ -56,16 +58,30 @@ def _write(transaction: Transaction, new: Sequence[tuple[int, str | bytes, Incom
 def read(
     transaction: Transaction, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int
 ) -> Batch:
-    """Reads on in a log; rows of parked lanes move to their lane and are not returned."""
+    """Reads on in a log; rows of parked lanes move to their lane and are not returned.
+
+    Raises:
+        Malformed: the log is not what was written.
+    """
     number = transaction.ledger.account(connection).number
+    start, end = max(after, log_start(number, priority)), log_end(number, priority)
     found = transaction.database.execute(
-        "SELECT log.key, log.lane, log.data, progress.data, lanes.due IS NOT NULL FROM log"
+        f"SELECT {row_columns('log')}, lanes.due IS NOT NULL FROM log"  # noqa: S608 - our own columns
         " LEFT JOIN progress ON progress.key = log.key"
         " LEFT JOIN lanes ON lanes.connection = ? AND lanes.lane = log.lane"
         " WHERE log.key > ? AND log.key < ? ORDER BY log.key LIMIT ?",
-        (number, max(after, log_start(number, priority)), log_end(number, priority), rows_max),
+        (number, start, end, rows_max),
     )
     stretch = read_stretch(transaction, "log", found, after, bytes_max)
+    if stretch.after <= start and _last(transaction, end) > start:
+        raise Malformed("the log ends before its last row")
     lanes.move(transaction, number, stretch.parked)
     known = book.known(transaction, number, {row.lane for row in stretch.rows})
     return Batch(stretch.rows, known, stretch.after, damaged=tuple(stretch.damaged))
+
+
+def _last(transaction: Transaction, end: int) -> int:
+    """The last key below `end`; 0 if there is none. Sought from above, it does not rest on what a stretch rests on."""
+    found = transaction.database.execute("SELECT key FROM log WHERE key < ? ORDER BY key DESC LIMIT 1", (end,))
+    row = found.fetchone()
+    return row[0] if row else 0

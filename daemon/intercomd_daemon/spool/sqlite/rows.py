@@ -12,10 +12,23 @@ from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Row
 from intercomd_daemon.spool.keys import connection_of, priority_of
 from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES
+from intercomd_daemon.spool.sqlite.seal import STAMP_BYTES, seal
+from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 DAMAGED_MAX = 10_000
 """Damaged rows kept for inspection; beyond, the oldest go."""
+
+
+def row_columns(table: str) -> str:
+    """What `read_stretch` reads of a row of `log` or `parked`, joined with `progress`."""
+    columns = ("key", "lane", "envelope_id", "accept_time", "data", "seal")
+    return ", ".join([f"{table}.{column}" for column in columns] + ["progress.data", "progress.seal"])
+
+
+def seal_of_progress(key: int, data: bytes) -> int:
+    """What binds progress to its row: another row's would have calls left out."""
+    return seal(key, data[:STAMP_BYTES])
 
 
 class Stretch(NamedTuple):
@@ -29,19 +42,24 @@ class Stretch(NamedTuple):
 
 
 def read_stretch(transaction: Transaction, table: str, found: sqlite3.Cursor, after: int, bytes_max: int) -> Stretch:
-    """Reads rows (key, lane, data, progress, whether its lane is parked) up to `bytes_max`, but at least one.
+    """Reads rows (`row_columns`, and whether the lane is parked) up to `bytes_max`, but at least one.
 
-    Those whose checksum does not match are set aside.
+    Those whose record is damaged are set aside.
+
+    Raises:
+        Malformed: a row is not sealed, so that nobody knows whose it is, or not in its place.
     """
     rows: list[Row] = []
     parked: list[int] = []
     damaged: list[tuple[int, str]] = []
     size = 0
     looked_at = False
-    for key, lane, data, progress, lane_is_parked in found:
+    for key, lane, name, accept_time, data, sealed, progress, progress_sealed, lane_is_parked in found:
         size += len(data) if isinstance(data, bytes) else 0
         if looked_at and size > bytes_max:
             break
+        if sealed != seal(key, lane, name, accept_time) or key <= after:
+            raise Malformed(f"row {key} of the {table} is not what was written")
         after = key
         looked_at = True
         if lane_is_parked:
@@ -49,7 +67,8 @@ def read_stretch(transaction: Transaction, table: str, found: sqlite3.Cursor, af
         elif wrong := what_is_wrong(data):
             damaged.append((key, wrong))
         else:
-            rows.append(Row(key, priority_of(key), lane, data, _sound(transaction, key, progress)))
+            known = _sound(transaction, key, progress, progress_sealed)
+            rows.append(Row(key, priority_of(key), lane, data, known))
     found.close()
     for key, wrong in damaged:
         _set_aside(transaction, table, key, wrong)
@@ -61,11 +80,11 @@ def what_is_wrong(data: object) -> str:
     return record.check(data) if isinstance(data, bytes) else "not bytes any more"
 
 
-def _sound(transaction: Transaction, key: int, progress: bytes | None) -> bytes:
+def _sound(transaction: Transaction, key: int, progress: bytes | None, sealed: int) -> bytes:
     """The progress, or nothing if it is damaged, which is then forgotten: its calls are made once more."""
     if progress is None:
         return b""
-    if what_is_wrong(progress):
+    if what_is_wrong(progress) or sealed != seal_of_progress(key, progress):
         transaction.database.execute("DELETE FROM progress WHERE key = ?", (key,))
         return b""
     return progress

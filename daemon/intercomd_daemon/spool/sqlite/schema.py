@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.spool.sqlite.seal import seal
 
 APPLICATION_ID = 0x49434D44  # "ICMD": what `file` shows, and what tells our database from another program's.
 MAJOR = 1
@@ -49,24 +50,25 @@ _TABLES = (
         row INTEGER PRIMARY KEY CHECK (row = 1), position INTEGER NOT NULL, sequence INTEGER NOT NULL,
         outcomes INTEGER NOT NULL, contacts INTEGER NOT NULL, seconds INTEGER NOT NULL, damaged INTEGER NOT NULL,
         generation INTEGER NOT NULL, oldest_generation INTEGER NOT NULL, generation_ids INTEGER NOT NULL,
-        turned_at REAL NOT NULL, elapsed_seconds REAL NOT NULL)""",
+        turned_at REAL NOT NULL, elapsed_seconds REAL NOT NULL, seal INTEGER NOT NULL)""",
     """CREATE TABLE connections (
         number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, paused INTEGER NOT NULL, normal INTEGER NOT NULL,
-        bulk INTEGER NOT NULL, parked_lanes INTEGER NOT NULL, dead_letters INTEGER NOT NULL, bytes INTEGER NOT NULL)""",
+        bulk INTEGER NOT NULL, parked_lanes INTEGER NOT NULL, dead_letters INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        seal INTEGER NOT NULL)""",
     # No index beside the key: an append only ever touches the last page of its log.
     """CREATE TABLE log (
         key INTEGER PRIMARY KEY, lane TEXT NOT NULL, envelope_id NOT NULL, accept_time REAL NOT NULL,
-        data BLOB NOT NULL)""",
+        data BLOB NOT NULL, seal INTEGER NOT NULL)""",
     """CREATE TABLE parked (
         key INTEGER PRIMARY KEY, connection INTEGER NOT NULL, lane TEXT NOT NULL, envelope_id NOT NULL,
-        accept_time REAL NOT NULL, data BLOB NOT NULL)""",
+        accept_time REAL NOT NULL, data BLOB NOT NULL, seal INTEGER NOT NULL)""",
     "CREATE INDEX parked_by_lane ON parked (connection, lane, key)",
     """CREATE TABLE lanes (
         connection INTEGER NOT NULL, lane TEXT NOT NULL, due REAL NOT NULL, attempts INTEGER NOT NULL,
         oldest REAL NOT NULL, PRIMARY KEY (connection, lane)) WITHOUT ROWID""",
     "CREATE INDEX lanes_by_due ON lanes (connection, due)",
     "CREATE INDEX lanes_by_oldest ON lanes (connection, oldest)",
-    "CREATE TABLE progress (key INTEGER PRIMARY KEY, data BLOB NOT NULL)",
+    "CREATE TABLE progress (key INTEGER PRIMARY KEY, data BLOB NOT NULL, seal INTEGER NOT NULL)",
     # The duplicate window, a table for each of the generations that may exist at once: a UUID's text as its 16 bytes,
     # any other id as text. Time-ordered ids append.
     *(
@@ -79,9 +81,9 @@ _TABLES = (
     "CREATE TABLE seconds (last INTEGER PRIMARY KEY, pairs BLOB NOT NULL)",
     """CREATE TABLE contacts (
         number INTEGER PRIMARY KEY, connection INTEGER NOT NULL, contact_id TEXT NOT NULL, data BLOB NOT NULL,
-        UNIQUE (connection, contact_id))""",
+        seal INTEGER NOT NULL, UNIQUE (connection, contact_id))""",
     """CREATE TABLE identities (
-        connection INTEGER NOT NULL, lane TEXT NOT NULL, contact INTEGER NOT NULL,
+        connection INTEGER NOT NULL, lane TEXT NOT NULL, contact INTEGER NOT NULL, seal INTEGER NOT NULL,
         PRIMARY KEY (connection, lane)) WITHOUT ROWID""",
     "CREATE INDEX identities_by_contact ON identities (contact)",
     """CREATE TABLE journal (
@@ -90,7 +92,7 @@ _TABLES = (
     """CREATE TABLE dead_letters (
         id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, priority INTEGER NOT NULL, origin INTEGER NOT NULL,
         envelope_id NOT NULL, customer_id TEXT NOT NULL, email TEXT NOT NULL, reason TEXT NOT NULL,
-        accept_time REAL NOT NULL, data BLOB NOT NULL)""",
+        accept_time REAL NOT NULL, data BLOB NOT NULL, seal INTEGER NOT NULL)""",
     """CREATE TABLE damaged (
         number INTEGER PRIMARY KEY, place TEXT NOT NULL, key INTEGER NOT NULL, lane TEXT NOT NULL,
         reason TEXT NOT NULL, data BLOB)""",
@@ -157,7 +159,10 @@ def _create(database: sqlite3.Connection, now: float) -> None:
     database.execute("BEGIN IMMEDIATE")
     for table in _TABLES:
         database.execute(table)
-    database.execute("INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 0, 2, 1, 0, ?, 0.0)", (now,))
+    counters = (1, 0, 0, 0, 0, 0, 0, 2, 1, 0, float(now), 0.0)
+    database.execute(
+        "INSERT INTO counters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*counters, seal(*counters))
+    )
     database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     database.execute(f"PRAGMA user_version = {VERSION}")
     database.execute("COMMIT")

@@ -10,7 +10,7 @@ from intercomd_daemon.spool import ending
 from intercomd_daemon.spool.base import Ended, Settlement
 from intercomd_daemon.spool.keys import priority_of
 from intercomd_daemon.spool.sqlite import book, journal, letters
-from intercomd_daemon.spool.sqlite.rows import take_out
+from intercomd_daemon.spool.sqlite.rows import seal_of_progress, take_out
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 
@@ -29,9 +29,9 @@ def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> list[
 def _write_progress(transaction: Transaction, progress: Sequence[tuple[int, bytes]]) -> None:
     if progress:
         transaction.database.executemany(
-            "INSERT OR REPLACE INTO progress (key, data) SELECT ?1, ?2"
+            "INSERT OR REPLACE INTO progress (key, data, seal) SELECT ?1, ?2, ?3"
             " WHERE EXISTS (SELECT 1 FROM log WHERE key = ?1) OR EXISTS (SELECT 1 FROM parked WHERE key = ?1)",
-            progress,
+            [(key, data, seal_of_progress(key, data)) for key, data in progress],
         )
 
 
