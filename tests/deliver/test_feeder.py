@@ -9,7 +9,7 @@ import pytest
 from delivering import envelope, event, row, settings_for
 
 from intercomd_daemon.deliver.catalogue import Catalogue
-from intercomd_daemon.deliver.feeder import Feeder
+from intercomd_daemon.deliver.feeder import FED_LANES_MAX, Feeder
 from intercomd_daemon.deliver.roster import Roster
 from intercomd_daemon.deliver.step import rules_of
 from intercomd_daemon.deliver.window import LANE_ROWS_MAX, READ_ROWS, ROWS_MAX
@@ -93,6 +93,34 @@ async def test_a_lane_larger_than_its_share_is_fed_from_a_queue_of_its_own(
     assert lane.queue.keys() == keys[:LANE_ROWS_MAX]
     assert feeding.feeder.rows == 0
     assert spool.usage().connections["default"].parked_lanes == 1
+
+
+async def test_of_many_large_lanes_a_number_is_in_memory_and_each_gets_its_turn(
+    spool: MemorySpool, feeding: Feeding
+) -> None:
+    """The others wait in the spool; a lane that has run dry gives its place to the one that has waited longest."""
+    lanes = [f"c:{number}" for number in range(FED_LANES_MAX + 2)]
+    keys: dict[str, list[int]] = {}
+    for lane in lanes:
+        rows = [row(envelope(f"{lane}/{n}", lane[2:], None, event("e", n))) for n in range(LANE_ROWS_MAX + 50)]
+        keys[lane] = await spool.append(rows)
+    feeder = feeding.feeder
+    feeder.feed_due(100.0, lambda: None)
+    await feeding.fill()
+    assert list(feeder.lanes) == lanes[:FED_LANES_MAX]
+    assert feeder.rows == 0
+    assert spool.usage().connections["default"].parked_lanes == len(lanes)
+    for turn, comes in enumerate((*lanes[FED_LANES_MAX:], lanes[0])):
+        await feeding.bring_back(101.0 + turn)
+        goes = feeding.roster.take()
+        assert goes is not None
+        assert goes.key == lanes[turn]
+        goes.queue.truncate(0)
+        feeder.ran_dry(goes, lambda: None)
+        await feeding.bring_back(101.0 + turn)
+        assert goes.key not in feeder.lanes
+        assert feeder.lanes[comes].queue.keys() == keys[comes][:LANE_ROWS_MAX]
+        assert len(feeder.lanes) == FED_LANES_MAX
 
 
 async def test_lanes_that_are_the_same_person_share_what_is_known(spool: MemorySpool, feeding: Feeding) -> None:

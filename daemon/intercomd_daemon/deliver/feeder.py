@@ -34,6 +34,7 @@ class Feeder:
     def __init__(self, rules: Rules, spool: Outflow, catalogue: Catalogue, roster: Roster, spawn: Spawn) -> None:
         self.lanes: dict[str, Lane] = {}
         self._next_due = 1.0  # At first: ask at once.
+        self._now = 0.0
         self.damaged: list[str] = []
         """Descriptions of rows set aside as damaged, for whoever reports them."""
         self._rules = rules
@@ -146,6 +147,10 @@ class Feeder:
 
     def _overflow(self, lane: Lane) -> None:
         """A lane larger than its share of the window: its rows go to a queue of its own, from which it is fed."""
+        if len(self._fed) >= FED_LANES_MAX and self._roster.leave(lane):
+            # What is fed does not count to the window, so that only so many may be; this one waits for its turn.
+            self.set_aside(lane, self._now)
+            return
         keys = lane.queue.keys()
         self._fed.add(lane.key)
         lane.queue.truncate(LANE_ROWS_MAX)
@@ -153,7 +158,7 @@ class Feeder:
         self._spawn(self._spool.park(self._rules.connection, lane.key, keys, 0.0, 0))
 
     def set_aside(self, lane: Lane, due: float) -> None:
-        """Parks a lane that is stuck by its own trouble until `due` (Unix seconds)."""
+        """Parks a lane until `due` (Unix seconds)."""
         keys = lane.queue.keys()
         head = lane.head
         progress = [(head.key, pack(head.progress()))] if head else []
@@ -176,7 +181,8 @@ class Feeder:
             del self._leaving[lane]
 
     def feed_due(self, now: float, then: Callable[[], None]) -> None:
-        """Brings parked lanes back whose time has come, as many as may be in memory."""
+        """Brings parked lanes back whose time has come, as many as may be in memory; to be called at each turn."""
+        self._now = now
         if now >= self.due_at:
             self._next_due = 0.0
             self._spawn(self._bring_back(now, then))
@@ -200,10 +206,14 @@ class Feeder:
 
     def ran_dry(self, lane: Lane, then: Callable[[], None]) -> None:
         """The lane has nothing in memory, and all it did is committed."""
-        if lane.key in self._fed:
-            self._spawn(self._refeed(lane.key, then))
-        else:
+        if lane.key not in self._fed:
             self._drop(lane)
+        elif len(self._fed) >= FED_LANES_MAX and 0.0 < self._next_due <= self._now:
+            # Others wait for a place: this one had its share, and lines up behind them.
+            self._drop(lane)
+            self._spawn(self._spool.park(self._rules.connection, lane.key, (), self._now, lane.failures))
+        else:
+            self._spawn(self._refeed(lane.key, then))
 
     async def _refeed(self, key: str, then: Callable[[], None]) -> None:
         await self._feed(key)

@@ -37,6 +37,15 @@ class Roster:
             self._queued[lane.key] = head.priority
             self._ready[head.priority].append(lane)
 
+    def leave(self, lane: Lane) -> bool:
+        """Takes the lane out of line; False if it is not in one: it is busy, or rests."""
+        priority = self._queued.get(lane.key)
+        if priority is None:
+            return False
+        self._ready[priority].remove(lane)
+        del self._queued[lane.key]
+        return True
+
     def rest(self, lane: Lane, until: float) -> None:
         """The lane waits by itself until `until`."""
         self._queued[lane.key] = None
