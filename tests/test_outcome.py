@@ -1,0 +1,46 @@
+"""The nouns of the way out, and what a replay holds of a dead letter."""
+
+import pytest
+
+from intercomd.v1 import outcome_pb2
+from intercomd_daemon.envelope import AcceptedEnvelope, Event
+from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType, replay_of
+
+DONE, DEAD = OutcomeType.DELIVERED, OutcomeType.DEAD_LETTERED
+EVENTS = (Event("one", 1, b""), Event("two", 2, b""), Event("three", 3, b""))
+
+
+def test_the_numbers_are_the_contract_s() -> None:
+    for ours, theirs, prefix in (
+        (OutcomeType, outcome_pb2.OutcomeType, "OUTCOME_TYPE_"),
+        (EffectKind, outcome_pb2.EffectKind, "EFFECT_KIND_"),
+    ):
+        named = {name.removeprefix(prefix): number for name, number in theirs.items() if number}
+        assert {member.name: member.value for member in ours} == named
+
+
+def letter(update: dict[str, str], contact: OutcomeType | None, *events: OutcomeType) -> DeadLetter:
+    envelope = AcceptedEnvelope("e", "u", "u@x.org", 1.0, update, EVENTS[: len(events)], (), "", b"", 1, 42)
+    kinds = [(EffectKind.CONTACT, contact)] if contact else []
+    kinds += [(EffectKind.EVENT, each) for each in events]
+    effects = tuple(Effect(kind, "", 0, type_, "", 0, "", 1) for kind, type_ in kinds)
+    outcome = Outcome("e", "default", "u", "u@x.org", DEAD, "R", 1.0, 2.0, effects, (), 1)
+    return DeadLetter(7, envelope, outcome, "no")
+
+
+@pytest.mark.parametrize(
+    ("dead", "update", "events"),
+    [
+        (letter({"a": "b"}, DEAD), {"a": "b"}, ()),
+        (letter({"a": "b"}, DEAD, DONE, DEAD), {"a": "b"}, EVENTS[1:2]),
+        (letter({"a": "b"}, DONE, DEAD, DONE, DEAD), {}, (EVENTS[0], EVENTS[2])),
+        (letter({}, None, DEAD, DEAD), {}, EVENTS[:2]),
+        # The email beside a customer id is an update of its own, which no attribute stands for.
+        (letter({}, DEAD, DONE), {}, ()),
+    ],
+)
+def test_a_replay_holds_the_refused_calls_alone(
+    dead: DeadLetter, update: dict[str, str], events: tuple[Event, ...]
+) -> None:
+    replay = replay_of(dead)
+    assert (replay.update, replay.events, replay.replay, replay.origin) == (update, events, 2, 42)
