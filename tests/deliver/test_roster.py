@@ -107,3 +107,14 @@ def test_a_lane_that_was_emptied_while_it_rested_does_not_line_up() -> None:
     add(one, NORMAL)
     roster.ready(one)
     assert order(roster) == ["a"]
+
+
+def test_a_lane_may_leave_its_line_and_come_again_but_not_while_it_rests() -> None:
+    one, other = lane("a", NORMAL), lane("b", BULK)
+    roster = lined_up(one, other)
+    assert roster.leave(other)
+    assert not roster.leave(other)
+    roster.ready(other)
+    assert order(roster) == ["a", "b"]
+    roster.rest(one, 10.0)
+    assert not roster.leave(one)

@@ -22,6 +22,8 @@ from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES, Quota, free_refusal
         ({}, {"new": 501}, False),
         ({}, {"a": 500, "b": 500}, True),
         ({}, {"a": 500, "b": 501}, False),
+        ({"a": 740}, {"a": 10, "b": 1}, True),
+        ({"a": 750}, {"a": 1, "b": 1}, False),  # One that comes along does not give away what it is sure of.
         ({"a": 900, "b": 200}, {"a": 0}, False),  # Above the quota, as after a smaller setting.
     ],
 )

@@ -26,7 +26,9 @@ class Quota(NamedTuple):
         """Why `new` bytes by connection do not fit beside the `used` ones, in words; empty if they do."""
         sure = self.bytes_max // (2 * max(1, len(self.connections)))
         total = sum(used.values()) + sum(new.values())
-        reserved = sum(max(0, sure - used.get(name, 0)) for name in self.connections if name not in new)
+        kept = {name: max(0, sure - used.get(name, 0) - new.get(name, 0)) for name in self.connections}
+        # What is kept for one that is named as well is no room for another of the request.
+        reserved = sum(kept.values()) - min((kept.get(name, 0) for name in new), default=0)
         if total + reserved <= self.bytes_max:
             return ""
         names = ", ".join(sorted(new))
