@@ -69,8 +69,9 @@ class Daemon:
     async def start(self) -> Self:
         """Starts the process, and waits until it takes envelopes."""
         await self.launch()
-        serving = await self.heard("serving")
-        self.channel = self.open_channel(serving["ingest"].split(", ")[0])
+        await self.heard("serving")
+        await self._close_channels()
+        self.channel = self.open_channel(self.ingest_address)
         self.ingest = ingest_pb2_grpc.IngestServiceStub(self.channel)
         self.operations = operations_pb2_grpc.OperationsServiceStub(self.open_channel(self.operations_address))
         return self
@@ -102,7 +103,7 @@ class Daemon:
         return self._process is not None and self._process.returncode is None
 
     def open_channel(self, address: str) -> grpc.aio.Channel:
-        """A channel of its own, that ends with the daemon."""
+        """A channel of its own, that is closed at the next start, or with the daemon."""
         channel = grpc.aio.insecure_channel(address, options=(("grpc.max_send_message_length", 64 << 20),))
         self._channels.append(channel)
         return channel
@@ -174,7 +175,6 @@ class Daemon:
         async with asyncio.timeout(WAIT_SECONDS):
             code = await self._process.wait()
             await self._listening
-        await self._close_channels()
         return code
 
     async def stop(self) -> int:

@@ -1,0 +1,182 @@
+"""Contacts that are there already, with other ids, emails and states: every 409, 404 and 410 ends as it should."""
+
+import pytest
+from daemons import Daemon
+from sending import envelope
+from telling import CREATE, READ, TRACK, UPDATE, tell
+
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd.v1.outcome_pb2 import OutcomeType
+from intercomd_daemon.sandbox import Sandbox
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DELIVERED = OutcomeType.OUTCOME_TYPE_DELIVERED
+DEAD_LETTERED = OutcomeType.OUTCOME_TYPE_DEAD_LETTERED
+
+
+def gold(customer_id: str = "", email: str = "") -> Envelope:
+    return envelope(customer_id, email=email, update={"plan": "gold"})
+
+
+async def test_a_contact_of_this_customer_id_is_updated(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    there = shared_sandbox.workspace.add_contact("a1")
+    told = await tell(shared, shared_sandbox, gold("a1"))
+    assert told.calls == [CREATE, UPDATE]
+    assert told.outcome.type == DELIVERED
+    assert there.custom_attributes["plan"] == "gold"
+
+
+async def test_a_contact_of_this_customer_id_and_email_is_looked_at_and_updated(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    there = shared_sandbox.workspace.add_contact("b1", "b1@example.org")
+    told = await tell(shared, shared_sandbox, gold("b1", "b1@example.org"))
+    assert told.calls == [CREATE, READ, UPDATE]
+    assert told.outcome.type == DELIVERED
+    assert there.custom_attributes["plan"] == "gold"
+
+
+async def test_a_contact_known_by_its_email_alone_gets_the_customer_id(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    there = shared_sandbox.workspace.add_contact(None, "c1@example.org")
+    told = await tell(shared, shared_sandbox, gold("c1", "C1@example.org"))
+    assert told.calls == [CREATE, READ, UPDATE]
+    assert (there.external_id, there.email) == ("c1", "c1@example.org")
+    assert there.custom_attributes["plan"] == "gold"
+
+
+async def test_an_email_that_belongs_to_another_customer_is_left_out_and_said(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    """The other customer's contact is not touched; ours exists without the email, and later updates cost one call."""
+    other = shared_sandbox.workspace.add_contact("d-other", "d@example.org")
+    told = await tell(shared, shared_sandbox, gold("d1", "d@example.org"))
+    assert told.calls == [CREATE, READ, CREATE]
+    assert (told.outcome.type, told.adjustments) == (DELIVERED, ["EMAIL_TAKEN"])
+    assert (other.external_id, other.custom_attributes) == ("d-other", {})
+    ours = next(contact for contact in shared_sandbox.contacts if contact.external_id == "d1")
+    assert (ours.email, ours.custom_attributes) == (None, {"plan": "gold"})
+    again = await tell(shared, shared_sandbox, envelope("d1", email="d@example.org", update={"plan": "silver"}))
+    assert again.outcome.type == DELIVERED
+    assert again.calls[-1] == UPDATE
+    assert ours.custom_attributes == {"plan": "silver"}
+
+
+async def test_a_contact_of_this_email_is_updated_when_that_is_all_that_is_known(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    """Also one that has a customer id, which stays."""
+    for number, external_id in enumerate((None, "e-known")):
+        there = shared_sandbox.workspace.add_contact(external_id, f"e{number}@example.org")
+        told = await tell(shared, shared_sandbox, gold(email=f"E{number}@example.org"))
+        assert told.calls == [CREATE, UPDATE]
+        assert told.outcome.type == DELIVERED
+        assert (there.external_id, there.custom_attributes["plan"]) == (external_id, "gold")
+
+
+async def test_an_email_that_several_share_names_nobody(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    """With a customer id the email is left out; without one the envelope is a dead letter, and so is an event."""
+    for number in range(2):
+        shared_sandbox.workspace.add_contact(f"f-{number}", "f@example.org")
+    told = await tell(shared, shared_sandbox, gold("f1", "f@example.org"))
+    assert told.calls == [CREATE, CREATE]
+    assert (told.outcome.type, told.adjustments) == (DELIVERED, ["EMAIL_TAKEN"])
+    told = await tell(shared, shared_sandbox, gold(email="f@example.org"))
+    assert told.calls == [CREATE]
+    assert (told.outcome.type, told.outcome.reason) == (DEAD_LETTERED, "IDENTITY_AMBIGUOUS")
+    told = await tell(shared, shared_sandbox, envelope("", "Opened", email="f@example.org"))
+    assert told.calls == [TRACK]
+    assert (told.outcome.type, told.outcome.reason) == (DEAD_LETTERED, "IDENTITY_AMBIGUOUS")
+    assert all(not contact.custom_attributes for contact in shared_sandbox.contacts if contact.email == "f@example.org")
+
+
+@pytest.mark.parametrize("email", ["", "g@example.org"])
+async def test_an_archived_contact_is_left_alone_and_not_asked_again(
+    shared: Daemon, shared_sandbox: Sandbox, email: str
+) -> None:
+    name = f"g{len(email)}"
+    there = shared_sandbox.workspace.add_contact(name, email or None)
+    shared_sandbox.workspace.archive(there.id)
+    told = await tell(shared, shared_sandbox, gold(name, email))
+    assert (told.outcome.type, told.outcome.reason) == (DEAD_LETTERED, "CONTACT_ARCHIVED")
+    assert there.state == "archived"
+    again = await tell(shared, shared_sandbox, envelope(name, "Opened", email=email, update={"plan": "silver"}))
+    assert again.calls == []
+    assert (again.outcome.type, again.outcome.reason) == (DEAD_LETTERED, "CONTACT_ARCHIVED")
+
+
+async def test_a_blocked_person_is_left_alone(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    there = shared_sandbox.workspace.add_contact("h1")
+    shared_sandbox.workspace.block(there.id)
+    told = await tell(shared, shared_sandbox, gold("h1"))
+    assert told.calls == [CREATE]
+    assert (told.outcome.type, told.outcome.reason) == (DEAD_LETTERED, "CONTACT_BLOCKED")
+
+
+async def test_a_known_user_who_takes_anothers_email_keeps_the_old_one(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    """409 on the update: it is repeated without the email."""
+    await tell(shared, shared_sandbox, gold("i1", "i1@example.org"))
+    shared_sandbox.workspace.add_contact("i-other", "i2@example.org")
+    told = await tell(shared, shared_sandbox, envelope("i1", email="i2@example.org", update={"plan": "silver"}))
+    assert told.calls == [UPDATE, UPDATE]
+    assert (told.outcome.type, told.adjustments) == (DELIVERED, ["EMAIL_TAKEN"])
+    ours = next(contact for contact in shared_sandbox.contacts if contact.external_id == "i1")
+    assert (ours.email, ours.custom_attributes) == ("i1@example.org", {"plan": "silver"})
+
+
+async def test_a_known_user_who_changes_the_email_is_updated(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    await tell(shared, shared_sandbox, gold("j1", "j1@example.org"))
+    told = await tell(shared, shared_sandbox, gold("j1", "j2@example.org"))
+    assert told.calls == [UPDATE]
+    assert [contact.email for contact in shared_sandbox.contacts if contact.external_id == "j1"] == ["j2@example.org"]
+
+
+async def test_a_known_contact_that_was_deleted_is_created_again_with_all_that_is_said(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    """What the daemon had told the old one is not taken for known by the new one."""
+    await tell(shared, shared_sandbox, envelope("k1", update={"plan": "gold", "seats": 3}))
+    old = next(contact for contact in shared_sandbox.contacts if contact.external_id == "k1")
+    shared_sandbox.workspace.delete(old.id)
+    told = await tell(shared, shared_sandbox, envelope("k1", update={"plan": "gold", "seats": 4}))
+    assert told.calls == [UPDATE, CREATE]
+    new = next(contact for contact in shared_sandbox.contacts if contact.external_id == "k1")
+    assert new.custom_attributes == {"plan": "gold", "seats": 4}
+
+
+async def test_a_known_contact_that_was_merged_away_is_found_where_it_went(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    """410: the email leads to nobody any more, and the contact that it went into has another one: a new one is made."""
+    await tell(shared, shared_sandbox, gold(email="l1@example.org"))
+    old = next(contact for contact in shared_sandbox.contacts if contact.email == "l1@example.org")
+    into = shared_sandbox.workspace.add_contact(None, "l2@example.org")
+    shared_sandbox.workspace.merge(old.id, into.id)
+    told = await tell(shared, shared_sandbox, envelope(email="l1@example.org", update={"plan": "silver"}))
+    assert told.calls == [UPDATE, CREATE]
+    assert told.outcome.type == DELIVERED
+
+
+async def test_an_event_of_a_deleted_contact_brings_it_back_and_arrives(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    await tell(shared, shared_sandbox, gold("m1"))
+    old = next(contact for contact in shared_sandbox.contacts if contact.external_id == "m1")
+    shared_sandbox.workspace.delete(old.id)
+    told = await tell(shared, shared_sandbox, envelope("m1", "Opened", at=9))
+    assert told.calls == [TRACK, CREATE, TRACK]
+    assert told.outcome.type == DELIVERED
+    assert any(event.external_id == "m1" for event in shared_sandbox.events)
+
+
+async def test_one_person_named_by_email_and_by_customer_id_is_one_contact(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    first = await tell(shared, shared_sandbox, gold(email="n1@example.org"))
+    then = await tell(shared, shared_sandbox, gold("n1", "n1@example.org"))
+    last = await tell(shared, shared_sandbox, envelope(email="n1@example.org", update={"plan": "silver"}))
+    assert first.calls == [CREATE]
+    assert then.calls[:2] == [CREATE, READ]
+    assert last.calls == [UPDATE]
+    held = [contact for contact in shared_sandbox.contacts if contact.email == "n1@example.org"]
+    assert [(contact.external_id, contact.custom_attributes) for contact in held] == [("n1", {"plan": "silver"})]

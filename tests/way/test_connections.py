@@ -1,0 +1,172 @@
+"""Connections side by side: each for itself, and what their settings change."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+from daemons import Daemon, Start, connection_for
+from sending import Refused, envelope
+from telling import UNARCHIVE, tell
+
+from intercomd.v1.envelope_pb2 import Environment, Priority
+from intercomd.v1.ingest_pb2 import Disposition
+from intercomd.v1.operations_pb2 import (
+    ConnectionState,
+    PauseConnectionRequest,
+    ResumeConnectionRequest,
+)
+from intercomd.v1.outcome_pb2 import OutcomeType
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+
+ACCEPTED = Disposition.DISPOSITION_ACCEPTED
+SKIPPED = Disposition.DISPOSITION_SKIPPED
+OPEN = 64
+"""Users whose calls may be under way at once."""
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Sandbox]:
+    """A second workspace."""
+    async with Sandbox(SandboxSettings(app_id="other")) as running:
+        yield running
+        assert running.illegal_requests == []
+
+
+@pytest.fixture
+def beside(tmp_path: Path, other: Sandbox) -> dict[str, object]:
+    """The settings of a connection to it."""
+    return connection_for(other.base_url, tmp_path / "token", app_id="other")
+
+
+async def test_each_connection_delivers_to_its_own_workspace(
+    start: Start, beside: dict[str, object], sandbox: Sandbox, other: Sandbox
+) -> None:
+    """Also the same id and user: ids are known by connection."""
+    daemon = await start(connections={"eu": beside})
+    answer = await daemon.publish(
+        envelope("u1", "Opened", envelope_id="one"),
+        envelope("u1", "Opened", envelope_id="one", connection="eu"),
+    )
+    assert [result.disposition for result in answer.results] == [ACCEPTED, ACCEPTED]
+    await daemon.until(lambda: daemon.outcomes["one"] == 2)
+    assert [len(workspace.events) for workspace in (sandbox, other)] == [1, 1]
+    assert {outcome.connection for outcome in await daemon.journal()} == {"default", "eu"}
+
+
+async def test_a_sick_connection_keeps_its_envelopes_and_holds_up_no_other(
+    start: Start, beside: dict[str, object], other: Sandbox
+) -> None:
+    daemon = await start(connections={"eu": beside})
+    other.fault("* 503")
+    sick = [f"sick-{number}" for number in range(20)]
+    well = [f"well-{number}" for number in range(200)]
+    await daemon.publish(*(envelope(name, "Opened", envelope_id=name, connection="eu") for name in sick))
+    await daemon.publish(*(envelope(name, "Opened", envelope_id=name) for name in well))
+    await daemon.ended(well)
+    assert not any(daemon.outcomes[name] for name in sick)
+    assert (await daemon.connection("eu")).waiting_normal == 20
+    other.faults.clear()
+    await daemon.ended(sick)
+    assert len(other.events) == 20
+
+
+async def test_a_connection_that_fills_its_share_leaves_the_others_theirs(
+    start: Start, beside: dict[str, object], sandbox: Sandbox, other: Sandbox
+) -> None:
+    """Of 1 MiB each of two is sure of a quarter; a request for both is refused as a whole."""
+    daemon = await start(spool={"bytes_max": "1MiB"}, connections={"eu": beside})
+    await other.stop()
+    await sandbox.stop()
+    text = {"text": "x" * 20_000}
+    answers = [
+        daemon.publish(envelope("u1", "Filled", at=number, metadata=text, connection="eu")) for number in range(60)
+    ]
+    ends = await asyncio.gather(*answers, return_exceptions=True)
+    refused = [Refused(end) for end in ends if isinstance(end, grpc.aio.AioRpcError)]
+    assert 30 < len(answers) - len(refused) < 45
+    for refusal in refused:
+        refusal.must_be_not_now()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await daemon.publish(
+            envelope("u2", "Both", metadata=text), envelope("u2", "Both", metadata=text, connection="eu")
+        )
+    Refused(ended.value).must_be_not_now()
+    for number in range(10):
+        await daemon.publish(envelope("u1", "Room", at=number, metadata=text, envelope_id=str(number)))
+    await sandbox.start()
+    await daemon.ended([str(number) for number in range(10)])
+
+
+async def test_development_data_go_where_the_settings_send_them(
+    start: Start, beside: dict[str, object], sandbox: Sandbox, other: Sandbox
+) -> None:
+    daemon = await start(connections={"default": {"development_connection": "dev"}, "dev": beside})
+    development = Environment.ENVIRONMENT_DEVELOPMENT
+    answer = await daemon.publish(
+        envelope("u1", "Real", envelope_id="real"),
+        envelope("u1", "Tried", envelope_id="tried", environment=development),
+        envelope("u1", "Tried", connection="dev", environment=development),
+    )
+    assert [result.disposition for result in answer.results] == [ACCEPTED, ACCEPTED, SKIPPED]
+    await daemon.ended(["real", "tried"])
+    assert [event.name for event in sandbox.events] == ["Real"]
+    assert [event.name for event in other.events] == ["Tried"]
+
+
+async def test_an_inactive_connection_takes_nothing_and_calls_nobody(
+    start: Start, beside: dict[str, object], other: Sandbox
+) -> None:
+    daemon = await start(connections={"eu": {**beside, "active": False}})
+    answer = await daemon.publish(envelope("u1", "Opened", connection="eu"))
+    (result,) = answer.results
+    assert (result.disposition, result.violations[0].reason) == (SKIPPED, "CONNECTION_INACTIVE")
+    assert (await daemon.connection("eu")).state == ConnectionState.CONNECTION_STATE_INACTIVE
+    assert other.calls == []
+
+
+async def test_a_dry_run_decides_and_counts_but_makes_only_calls_that_read(start: Start, sandbox: Sandbox) -> None:
+    daemon = await start(connections={"default": {"dry_run": True}})
+    await daemon.publish(envelope("u1", "Opened", update={"plan": "gold"}, envelope_id="dry"))
+    await daemon.ended(["dry"])
+    assert {call.method for call in sandbox.calls} == {"GET"}
+    assert not sandbox.contacts
+    assert not sandbox.attributes
+    (outcome,) = await daemon.journal()
+    assert (outcome.type, outcome.reason) == (OutcomeType.OUTCOME_TYPE_SKIPPED, "DRY_RUN")
+    assert [effect.reason for effect in outcome.effects] == ["DRY_RUN", "DRY_RUN"]
+
+
+async def test_bulk_envelopes_leave_when_nothing_normal_is_due(daemon: Daemon, sandbox: Sandbox) -> None:
+    """Of a backlog of both, whoever was first: all normal ones, then the bulk ones; each user's in order."""
+    bulk = Priority.PRIORITY_BULK
+    await daemon.operations.PauseConnection(PauseConnectionRequest())
+    imported = [
+        envelope(f"bulk-{n % 150}", "Imported", at=n, envelope_id=f"bulk-{n}", priority=bulk, metadata={"n": n})
+        for n in range(300)
+    ]
+    clicked = [
+        envelope(f"normal-{n % 150}", "Clicked", at=n, envelope_id=f"normal-{n}", metadata={"n": n}) for n in range(300)
+    ]
+    await daemon.publish(*imported)
+    await daemon.publish(*clicked)
+    status = await daemon.connection()
+    assert (status.waiting_normal, status.waiting_bulk) == (300, 300)
+    await daemon.operations.ResumeConnection(ResumeConnectionRequest())
+    await daemon.ended([sent.envelope_id for sent in (*imported, *clicked)])
+    names = [event.name for event in sandbox.events]
+    assert names[: 300 - OPEN] == (300 - OPEN) * ["Clicked"], "the last lanes with normal ones leave some open"
+    for user in {event.external_id for event in sandbox.events}:
+        arrived = [event.metadata["n"] for event in sandbox.events if event.external_id == user]
+        assert arrived == sorted(arrived)
+
+
+async def test_an_archived_contact_comes_back_where_the_settings_say_so(start: Start, sandbox: Sandbox) -> None:
+    daemon = await start(connections={"default": {"unarchive": True}})
+    there = sandbox.workspace.add_contact("o1", "o1@example.org")
+    sandbox.workspace.archive(there.id)
+    told = await tell(daemon, sandbox, envelope("o1", email="o1@example.org", update={"plan": "gold"}))
+    assert told.outcome.type == OutcomeType.OUTCOME_TYPE_DELIVERED
+    assert UNARCHIVE in told.calls
+    assert (there.state, there.custom_attributes) == ("active", {"plan": "gold"})

@@ -1,0 +1,79 @@
+"""One daemon per spool: a second one waits, seen as not serving, and then takes over, or says what holds it."""
+
+import signal
+from pathlib import Path
+
+import aiohttp
+from daemons import Daemon
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sending import envelope
+
+from intercomd.v1.operations_pb2 import DaemonState, GetStatusRequest
+from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
+from intercomd_daemon.sandbox import Sandbox
+
+
+def rival(daemon: Daemon, sandbox: Sandbox, lock_wait: str) -> Daemon:
+    """Another daemon on the same spool."""
+    folder = daemon.folder / "rival"
+    folder.mkdir()
+    url = f"sqlite:{daemon.folder / 'spool.db'}"
+    return Daemon(folder, sandbox.base_url, {"spool": {"url": url, "lock_wait": lock_wait}})
+
+
+async def test_a_second_daemon_waits_for_the_spool_not_serving_and_then_takes_over(
+    daemon: Daemon, sandbox: Sandbox
+) -> None:
+    second = await rival(daemon, sandbox, "60s").launch()
+    told = await second.heard("spool_locked")
+    assert str(daemon.pid) in told["by"]
+    channel = second.open_channel(second.operations_address)
+    check = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    assert check.status == health_pb2.HealthCheckResponse.NOT_SERVING
+    status = await OperationsServiceStub(channel).GetStatus(GetStatusRequest())
+    assert status.state == DaemonState.DAEMON_STATE_STARTING
+    async with aiohttp.ClientSession(f"http://{second.http_address}") as pages:
+        async with pages.get("/readyz") as ready:
+            assert ready.status == 503
+        async with pages.get("/healthz") as alive:
+            assert alive.status == 200
+    assert not second.told("serving")
+    await sandbox.stop()
+    await daemon.publish(envelope("u1", "Handed over", envelope_id="handed over"))
+    await daemon.kill()
+    await second.heard("serving")
+    await sandbox.start()
+    await second.ended(["handed over"])
+    await second.close()
+
+
+async def test_a_second_daemon_gives_up_after_lock_wait_and_says_who_holds_the_spool(
+    daemon: Daemon, sandbox: Sandbox
+) -> None:
+    second = await rival(daemon, sandbox, "1s").launch()
+    assert await second.gone() == 1
+    (ended,) = second.told("ended")
+    assert f"process {daemon.pid}" in ended["error"]
+    assert "spool.url" in ended["error"]
+    assert not second.told("serving")
+    await second.close()
+    await daemon.publish(envelope("u1", "Undisturbed", envelope_id="undisturbed"))
+    await daemon.ended(["undisturbed"])
+
+
+async def test_a_daemon_that_waits_for_the_spool_can_be_stopped(daemon: Daemon, sandbox: Sandbox) -> None:
+    second = await rival(daemon, sandbox, "60s").launch()
+    await second.heard("spool_locked")
+    second.signal(signal.SIGTERM)
+    assert await second.gone() == 0
+    await second.close()
+
+
+async def test_a_spool_that_is_none_is_left_alone_and_said(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Another program's file keeps every byte."""
+    (tmp_path / "spool.db").write_bytes(b"somebody's letters\n" * 1000)
+    daemon = await Daemon(tmp_path, sandbox.base_url).launch()
+    assert await daemon.gone() == 1
+    assert "spool.db" in daemon.told("ended")[0]["error"]
+    assert (tmp_path / "spool.db").read_bytes() == b"somebody's letters\n" * 1000
+    await daemon.close()

@@ -1,0 +1,26 @@
+"""The budget of Intercom's windows is used up and not passed; the longer run, with real ones, is `crash/pace.py`."""
+
+from pathlib import Path
+
+from pacing import paced
+
+from intercomd_daemon.sandbox import SandboxSettings
+
+SHARE_MIN = 0.98
+
+
+async def test_a_backlog_uses_98_percent_of_each_window_and_is_never_refused(tmp_path: Path) -> None:
+    """The default settings believe in 167 calls in ten seconds; that it is 83 in five is learned from the headers."""
+    pace = await paced(tmp_path, SandboxSettings(rate_limit=83, rate_window_seconds=5.0), 380)
+    print(pace, f"{pace.share:.2%}")  # noqa: T201 - shown where the test fails, and with -s
+    assert pace.refused == 0
+    assert len(pace.full) >= 2
+    assert pace.share >= SHARE_MIN
+
+
+async def test_what_other_apps_use_of_the_budget_is_left_to_them(tmp_path: Path) -> None:
+    settings = SandboxSettings(rate_limit=83, rate_window_seconds=2.0, other_apps_calls=40)
+    pace = await paced(tmp_path, settings, 120)
+    print(pace)  # noqa: T201 - as above
+    assert pace.refused == 0
+    assert max(pace.windows) <= 43

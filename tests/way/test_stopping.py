@@ -1,0 +1,124 @@
+"""Stopping: what meshes, senders and operators see of it, and that nothing is lost by it."""
+
+import asyncio
+import signal
+
+import aiohttp
+import grpc
+import pytest
+from daemons import Daemon
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sending import Refused, converse, envelope
+
+from intercomd.v1.ingest_pb2 import Disposition, PublishStreamRequest
+from intercomd_daemon.sandbox import Sandbox
+
+ACCEPTED = Disposition.DISPOSITION_ACCEPTED
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+DRAIN_SECONDS = 20
+
+
+async def test_a_stop_is_told_to_those_who_watch_before_the_door_closes(daemon: Daemon) -> None:
+    """NOT_SERVING on both listeners and 503 on /readyz, while what still comes is accepted; then exit code 0."""
+    watches = [
+        health_pb2_grpc.HealthStub(daemon.open_channel(address)).Watch(health_pb2.HealthCheckRequest())
+        for address in (daemon.ingest_address, daemon.operations_address)
+    ]
+    assert [(await watch.read()).status for watch in watches] == [SERVING, SERVING]
+    daemon.signal(signal.SIGTERM)
+    assert [(await watch.read()).status for watch in watches] == [NOT_SERVING, NOT_SERVING]
+    async with aiohttp.ClientSession(f"http://{daemon.http_address}") as pages:
+        async with pages.get("/readyz") as ready:
+            assert ready.status == 503
+        async with pages.get("/healthz") as alive:
+            assert alive.status == 200
+    late = await daemon.publish(envelope("u1", "Late", envelope_id="late"))
+    assert late.results[0].disposition == ACCEPTED
+    assert await daemon.gone() == 0
+    assert daemon.told("stopped")
+
+
+async def test_a_stop_finishes_the_calls_that_are_under_way_and_commits_them(daemon: Daemon, sandbox: Sandbox) -> None:
+    """A slow answer is waited for, and its outcome written: the next start makes no call for it."""
+    sandbox.workspace.add_contact("u1")
+    sandbox.fault("POST /events delay=3s")
+    await daemon.publish(envelope("u1", "Slow", envelope_id="slow"))
+    await sandbox.wait_for(lambda sandbox: any(call.path == "/events" for call in sandbox.calls))
+    assert await daemon.stop() == 0
+    assert daemon.outcomes["slow"] == 1
+    await daemon.start()
+    assert [outcome.envelope_id for outcome in await daemon.journal()] == ["slow"]
+    assert len(sandbox.events) == 1
+    assert not sandbox.repeats
+
+
+async def test_who_comes_while_it_drains_is_told_to_come_again(daemon: Daemon, sandbox: Sandbox) -> None:
+    """A stream ends after its answers, and a further request is refused with the time to wait; neither is taken."""
+    sandbox.workspace.add_contact("u1")
+    sandbox.fault("POST /events hang")
+    stream = daemon.ingest.PublishStream()
+    await stream.write(PublishStreamRequest(sequence=1, envelopes=[envelope("u1", "Held", envelope_id="held")]))
+    assert (await stream.read()).results[0].disposition == ACCEPTED
+    await sandbox.wait_for(lambda sandbox: any(call.path == "/events" for call in sandbox.calls))
+    daemon.signal(signal.SIGTERM)
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await stream.read()
+    Refused(ended.value).must_be_not_now()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await daemon.publish(envelope("u2", "Refused", envelope_id="refused"))
+    Refused(ended.value).must_be_not_now()
+    sandbox.faults.clear()
+    await sandbox.stop()
+    assert await daemon.gone() == 0
+    await sandbox.start()
+    await daemon.start()
+    await daemon.ended(["held"])
+    assert (await daemon.publish(envelope("u2", "Refused", envelope_id="refused"))).results[0].disposition == ACCEPTED
+
+
+async def test_a_second_signal_ends_it_at_once_and_loses_nothing(daemon: Daemon, sandbox: Sandbox) -> None:
+    """A call that is never answered would hold it for the whole of the drain."""
+    sandbox.workspace.add_contact("u1")
+    sandbox.fault("POST /events hang")
+    await daemon.publish(envelope("u1", "Held", envelope_id="held"))
+    await sandbox.wait_for(lambda sandbox: any(call.path == "/events" for call in sandbox.calls))
+    daemon.signal(signal.SIGTERM)
+    await daemon.heard("draining")
+    daemon.signal(signal.SIGTERM)
+    async with asyncio.timeout(DRAIN_SECONDS / 2):
+        assert await daemon.gone() == 0
+    assert not daemon.outcomes["held"]
+    sandbox.faults.clear()
+    await daemon.start()
+    await daemon.ended(["held"])
+
+
+async def test_an_interrupt_stops_it_too(daemon: Daemon) -> None:
+    daemon.signal(signal.SIGINT)
+    assert await daemon.gone() == 0
+    assert daemon.told("draining")
+
+
+async def test_a_stop_amid_publishing_and_delivering_loses_and_repeats_nothing(
+    daemon: Daemon, sandbox: Sandbox
+) -> None:
+    """What was answered is delivered, by this daemon or the next; an orderly stop makes no call twice."""
+    messages = [
+        PublishStreamRequest(sequence=n, envelopes=[envelope(f"u{n % 10}", "Step", at=n, envelope_id=str(n))])
+        for n in range(20_000)
+    ]
+    streaming = asyncio.create_task(converse(daemon.ingest_address, messages))
+    await sandbox.wait_for(lambda sandbox: len(sandbox.events) > 20)
+    assert await daemon.stop() == 0
+    answers, refusal = await streaming
+    if refusal is not None:
+        refusal.must_be_not_now()
+    assert len(answers) > 20
+    await daemon.start()
+    names = [str(number) for number in range(len(answers))]
+    outcomes = [outcome.envelope_id for outcome in await daemon.journal()]
+    await daemon.ended(set(names) - set(outcomes))
+    taken = sorted(event.created_at for event in sandbox.events)
+    assert len(taken) == len(set(taken)) == len(answers)
+    assert not sandbox.repeats
