@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from intercomd.v1 import outcome_pb2
-from intercomd_daemon.cli.words import counted, moment, plain
+from intercomd_daemon.cli.words import moment, plain
 
 NAMES = MappingProxyType(
     {
@@ -41,7 +41,7 @@ def what(outcome: outcome_pb2.Outcome) -> str:
     events = [plain(effect.event_name) for effect in outcome.effects if effect.kind == outcome_pb2.EFFECT_KIND_EVENT]
     parts = ["contact"] if len(events) < len(outcome.effects) else []
     if events:
-        parts.append(f"event {events[0]}" + (f" and {counted(len(events) - 1, 'more')}" if events[1:] else ""))
+        parts.append(f"event {events[0]}" + (f" and {len(events) - 1:,} more" if events[1:] else ""))
     return ", ".join(parts) or "nothing to call"
 
 

@@ -11,7 +11,7 @@ from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.json_lines import print_json
 from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolved
 from intercomd_daemon.cli.table import Column, print_table
-from intercomd_daemon.cli.words import counted, moment, plain, size, span_of
+from intercomd_daemon.cli.words import counted, moment, plain, share, size, span_of
 
 COLUMNS = (
     Column("connection", style="bold"),
@@ -63,7 +63,7 @@ def summary_of(status: messages.GetStatusResponse) -> list[str]:
     state = _name(messages.DaemonState.items(), status.state, "DAEMON_STATE_")
     spool = status.spool
     waiting = f"spool: {counted(spool.envelopes, 'envelope')} waiting, {size(spool.bytes)} in use"
-    waiting += f" ({spool.fill_ratio:.1%} of what is allowed)"
+    waiting += f" ({share(spool.fill_ratio)} of what is allowed)"
     if spool.HasField("oldest_age"):
         waiting += f", the oldest for {span_of(spool.oldest_age)}"
     return [f"intercomd {plain(status.version)}: {state} since {moment(status.start_time)}", waiting]

@@ -24,6 +24,13 @@ def size(count: float) -> str:
     return f"{count:.1f} {_SIZES[-1]}"
 
 
+def share(part: float) -> str:
+    """A part of a whole in per cent; one that is not nothing is never shown as nothing."""
+    if not part:
+        return "0%"
+    return f"{part:.1%}" if part >= 0.001 else "<0.1%"
+
+
 def span(seconds: float) -> str:
     """A time span in its largest unit: `250 ms`, `12 s`, `3 min`, `2.5 h`, `4 d`."""
     for length, unit in _SPANS:

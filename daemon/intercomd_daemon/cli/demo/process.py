@@ -27,6 +27,7 @@ class DaemonProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._serving = asyncio.Event()
+        self._draining = asyncio.Event()
         self._last_lines: deque[str] = deque(maxlen=LINES_KEPT)
         self.ingest = "127.0.0.1:0"
         self.operations = "127.0.0.1:0"
@@ -48,6 +49,7 @@ class DaemonProcess:
         # The first time any port that is free, and after that the same.
         environment |= {"INTERCOMD_INGEST_LISTEN": self.ingest, "INTERCOMD_OPERATIONS_GRPC_LISTEN": self.operations}
         self._serving.clear()
+        self._draining.clear()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "intercomd_daemon", "run", "--config", str(path)),
             stderr=asyncio.subprocess.PIPE,
@@ -61,6 +63,7 @@ class DaemonProcess:
         await asyncio.wait({serving, self._reading}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         serving.cancel()
         if not self._serving.is_set():
+            await self.kill()
             raise Failed("the daemon did not start:\n" + "".join(self._last_lines))
 
     async def kill(self) -> None:
@@ -68,10 +71,14 @@ class DaemonProcess:
         await self._end(signal.SIGKILL)
 
     async def stop(self) -> None:
-        """Stops it in order, without the linger that meshes need."""
-        if self.pid and self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            await self._end(signal.SIGTERM)
+        """Stops it in order; the second signal, which must find the first seen, spares it the linger."""
+        if not self.pid or self._process is None or self._reading is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        draining = asyncio.create_task(self._draining.wait())
+        await asyncio.wait({draining, self._reading}, timeout=STOP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
+        await self._end(signal.SIGTERM)
 
     async def _end(self, number: signal.Signals) -> None:
         if not self.pid or self._process is None or self._reading is None:
@@ -101,6 +108,8 @@ class DaemonProcess:
         elif line.get("event") == "serving":
             self.ingest = str(line["ingest"])
             self._serving.set()
+        elif line.get("event") == "draining":
+            self._draining.set()
 
 
 def _fields(line: bytes) -> dict[str, Any]:

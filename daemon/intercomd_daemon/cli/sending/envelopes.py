@@ -31,16 +31,16 @@ def read_envelope(text: bytes | None) -> Envelope:
         raise Unreadable("not a JSON object: write one envelope a line, in braces")
     try:
         return Parse(decoded, Envelope())
-    except ParseError as error:
+    except (ParseError, RecursionError) as error:
         raise Unreadable(_reason(decoded, str(error))) from None
-    except RecursionError:
-        raise Unreadable("nested deeper than any envelope is") from None
 
 
 def _reason(text: str, said: str) -> str:
     """What the parser said, in one line; JSON that is none is named by place."""
     try:
         json.loads(text)
+    except RecursionError:
+        return "nested deeper than any envelope is"
     except ValueError as error:
         place = getattr(error, "pos", None)
         where = f" at character {place + 1}" if place is not None else ""

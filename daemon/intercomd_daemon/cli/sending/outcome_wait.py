@@ -16,7 +16,7 @@ from intercomd_daemon.cli.words import plain
 
 AWAITED_MAX = 100_000
 """Above this sending waits: each takes some 150 bytes."""
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 1.0
 """Between looks at the daemon's state while nothing ends."""
 _HOLDING = frozenset(
     {

@@ -1,0 +1,34 @@
+"""The daemon of the demo: it can be killed, and comes back at the same addresses."""
+
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon.cli.demo.house import SETTINGS
+from intercomd_daemon.cli.demo.process import DaemonProcess
+from intercomd_daemon.cli.failures import Failed
+from intercomd_daemon.sandbox import Sandbox
+
+
+async def test_killed_and_started_again_it_has_the_same_addresses(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        settings = SETTINGS.format(folder=tmp_path, app_id="sandbox", base_url=sandbox.base_url)
+        daemon = DaemonProcess(tmp_path, settings)
+        assert daemon.pid == 0
+        await daemon.start()
+        first, addresses = daemon.pid, (daemon.ingest, daemon.operations)
+        await daemon.kill()
+        assert daemon.pid == 0
+        await daemon.start()
+        assert daemon.pid not in {0, first}
+        assert (daemon.ingest, daemon.operations) == addresses
+        await daemon.stop()
+        await daemon.stop()
+    assert daemon.pid == 0
+    log = [line for line in (tmp_path / "daemon.log").read_text().splitlines() if '"serving"' in line]
+    assert len(log) == 2
+
+
+async def test_one_that_does_not_come_up_is_said_with_its_last_words(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match="no connection is configured"):
+        await DaemonProcess(tmp_path, "").start()

@@ -1,0 +1,76 @@
+"""From a file or a pipe to lines: in bounded memory, numbered, as soon as they are there."""
+
+import asyncio
+import os
+from contextlib import aclosing
+from io import FileIO
+from pathlib import Path
+
+import pytest
+from daemons import WAIT_SECONDS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intercomd_daemon.cli.sending.lines import LINE_BYTES_MAX, Line, LineSplitter, read_lines
+
+
+def split(*chunks: bytes) -> list[Line]:
+    splitter = LineSplitter()
+    return [line for chunk in chunks for line in splitter.feed(chunk)] + list(splitter.close())
+
+
+@given(st.lists(st.binary(max_size=9).map(lambda data: data.replace(b"\n", b"")), max_size=9), st.integers(1, 7))
+def test_lines_are_the_same_however_the_chunks_fall(parts: list[bytes], size: int) -> None:
+    data = b"\n".join(parts)
+    chunks = [data[start : start + size] for start in range(0, len(data), size)]
+    expected = [(number, part.strip()) for number, part in enumerate(parts, start=1) if part.strip()]
+    assert [(line.number, line.text) for line in split(*chunks)] == expected
+
+
+def test_how_far_the_input_has_been_read_is_told() -> None:
+    assert [line.read_bytes for line in split(b"ab\n\n cd", b"e\nf")] == [3, 9, 10]
+
+
+def test_a_line_that_is_too_long_is_passed_over_and_the_next_is_read() -> None:
+    half = b"x" * (LINE_BYTES_MAX // 2 + 1)
+    assert [(line.number, line.text) for line in split(half, half, half, b"\nnext\n")] == [(1, None), (2, b"next")]
+
+
+def test_the_longest_line_is_read() -> None:
+    (line,) = split(b"x" * LINE_BYTES_MAX)
+    assert line.text is not None
+    assert len(line.text) == LINE_BYTES_MAX
+
+
+async def collected(file: FileIO) -> list[bytes | None]:
+    async with aclosing(read_lines(file)) as lines:
+        return [line.text async for line in lines]
+
+
+async def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b"".join(b"%d\n" % number for number in range(50_000)))
+    with FileIO(path) as file:
+        assert await collected(file) == [b"%d" % number for number in range(50_000)]
+
+
+async def test_a_line_of_a_pipe_is_there_before_the_next_is_written() -> None:
+    ours, theirs = os.pipe()
+    with FileIO(ours) as file:
+        async with aclosing(read_lines(file)) as lines, asyncio.timeout(WAIT_SECONDS):
+            for number in range(3):
+                os.write(theirs, b"%d\n" % number)
+                assert (await anext(lines)).text == b"%d" % number
+            os.close(theirs)
+            with pytest.raises(StopAsyncIteration):
+                await anext(lines)
+
+
+async def test_what_cannot_be_read_is_an_error() -> None:
+    ours, theirs = os.pipe()
+    with FileIO(ours) as file, FileIO(theirs, "w", closefd=False):
+        os.close(ours)
+        os.dup2(theirs, ours)  # an end that is only for writing
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await collected(file)
+    os.close(theirs)

@@ -1,0 +1,53 @@
+"""Where a daemon is called, by its own settings."""
+
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon.cli.addresses import INGEST, OPERATIONS, PAGES, AddressUnknown, Listener, address_of
+
+CASES = (
+    (INGEST, {}, "", "127.0.0.1:50051"),
+    (OPERATIONS, {}, "", "127.0.0.1:9091"),
+    (PAGES, {}, "", "127.0.0.1:9090"),
+    (INGEST, {"INTERCOMD_INGEST_LISTEN": "host:1, host:2"}, "", "host:1"),
+    (OPERATIONS, {}, '[operations]\ngrpc_listen = "host:3"', "host:3"),
+    (OPERATIONS, {"INTERCOMD_OPERATIONS_GRPC_LISTEN": "host:4"}, '[operations]\ngrpc_listen = "host:3"', "host:4"),
+    (INGEST, {}, '[ingest]\nlisten = ["unix:/run/i.sock", "host:5"]', "unix:/run/i.sock"),
+    (INGEST, {}, "[ingest]\nenvelopes_max = 3", "127.0.0.1:50051"),
+    (PAGES, {}, '[operations]\nlisten = "0.0.0.0:90"', "127.0.0.1:90"),
+    (PAGES, {}, '[operations]\nlisten = "[::]:90"', "[::1]:90"),
+)
+
+
+@pytest.mark.parametrize(("listener", "environment", "text", "address"), CASES)
+def test_a_variable_is_before_the_file_and_the_file_before_the_default(
+    tmp_path: Path, listener: Listener, environment: dict[str, str], text: str, address: str
+) -> None:
+    path = tmp_path / "intercomd.toml"
+    path.write_text(text)
+    assert address_of(listener, str(path), environment) == address
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    assert address_of(INGEST, None, {}) == INGEST.default
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[ingest]\nlisten = ["127.0.0.1:0"]', "any free port"),
+        ("[ingest]\nlisten = [7]", "no address"),
+        ("[ingest", "not TOML"),
+    ],
+)
+def test_what_names_no_address_is_said_with_the_remedy(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "intercomd.toml"
+    path.write_text(text)
+    with pytest.raises(AddressUnknown, match=says):
+        address_of(INGEST, str(path), {})
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AddressUnknown, match=r"nowhere\.toml cannot be read"):
+        address_of(INGEST, str(tmp_path / "nowhere.toml"), {})

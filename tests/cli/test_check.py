@@ -1,0 +1,92 @@
+"""`intercomd check`: everything that is wrong, at once, and the exit code that platforms know."""
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import invoke
+
+from intercomd_daemon.cli.check import exit_code_of
+from intercomd_daemon.cli.findings import Finding, Level
+from intercomd_daemon.sandbox import Sandbox
+
+SETTINGS = """
+[spool]
+url = "sqlite:{folder}/spool.db"
+free_bytes_min = "0B"
+[connections.default]
+app_id = "{app_id}"
+access_token_file = "{folder}/token"
+base_url = "{base_url}"
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "token").write_text("sandbox-token\n")
+    return tmp_path / "intercomd.toml"
+
+
+def write(path: Path, sandbox: Sandbox, app_id: str = "sandbox") -> None:
+    path.write_text(SETTINGS.format(folder=path.parent, app_id=app_id, base_url=sandbox.base_url))
+
+
+def write_text(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+async def test_all_is_well(path: Path) -> None:
+    async with Sandbox() as sandbox:
+        write(path, sandbox)
+        result = await invoke("check", "--config", path)
+        assert [call.path for call in sandbox.calls] == ["/me", "/data_attributes"]
+    assert result.exit_code == 0
+    assert {line.split()[0] for line in result.stdout.splitlines()} <= {"ok", "note"}
+
+
+async def test_the_world_is_wrong(path: Path) -> None:
+    async with Sandbox() as sandbox:
+        write(path, sandbox, app_id="other")
+        result = await invoke("check", "--config", path, "--json")
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 78
+    assert [each["subject"] for each in found if each["level"] == "wrong"] == ["connection default"]
+
+
+async def test_intercom_is_out(path: Path) -> None:
+    async with Sandbox() as sandbox:
+        write(path, sandbox)
+    result = await invoke("check", "--config", path)
+    assert (result.exit_code, "unknown connection default" in result.stdout) == (1, True)
+
+
+async def test_offline_nothing_but_the_settings_is_looked_at(path: Path) -> None:
+    async with Sandbox() as sandbox:
+        write(path, sandbox, app_id="other")
+        result = await invoke("check", "--config", path, "--offline")
+        assert sandbox.calls == []
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
+
+
+async def test_settings_that_are_wrong_are_all_named(path: Path) -> None:
+    write_text(path, '[log]\nlevel = "loud"\n[ingest]\nlisten = []\n')
+    result = await invoke("check", "--config", path)
+    assert result.exit_code == 78
+    assert [line.split()[:3] for line in result.stdout.splitlines()] == [
+        ["wrong", "settings:", "log.level"],
+        ["wrong", "settings:", "ingest.listen"],
+        ["wrong", "settings:", "connections"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("levels", "code"),
+    [
+        ((), 0),
+        ((Level.OK, Level.NOTE), 0),
+        ((Level.OK, Level.UNKNOWN), 1),
+        ((Level.UNKNOWN, Level.WRONG), 78),
+    ],
+)
+def test_the_worst_decides(levels: tuple[Level, ...], code: int) -> None:
+    assert exit_code_of([Finding(level, "", "") for level in levels]) == code

@@ -1,0 +1,47 @@
+"""`intercomd config`: the settings in force, with their origins."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from intercomd_daemon.cli.main import main
+
+TOKEN = "a-token-nobody-may-see"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "intercomd.toml"
+    path.write_text(f'[log]\nlevel = "debug"\n[connections.default]\napp_id = "abc"\naccess_token = "{TOKEN}"\n')
+    return path
+
+
+def test_each_setting_has_its_value_and_its_origin(path: Path) -> None:
+    result = CliRunner().invoke(main, ["config", "--config", str(path)], env={"INTERCOMD_LOG_FORMAT": "console"})
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()}
+    assert result.exit_code == 0
+    assert rows["log.level"] == ['"debug"', str(path)]
+    assert rows["log.format"] == ['"console"', "INTERCOMD_LOG_FORMAT"]
+    assert rows["spool.lock_wait"][1] == "default"
+
+
+def test_scripts_get_a_line_of_json_for_each(path: Path) -> None:
+    result = CliRunner().invoke(main, ["config", "--config", str(path), "--json"])
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {"key": "connections.default.app_id", "value": '"abc"', "origin": str(path)} in rows
+
+
+def test_no_token_is_ever_shown_and_one_in_the_file_is_warned_of(path: Path) -> None:
+    result = CliRunner().invoke(main, ["config", "--config", str(path)])
+    assert TOKEN not in result.output
+    assert "warning: connections.default.access_token" in result.stderr
+
+
+def test_settings_that_are_wrong_are_all_named(tmp_path: Path) -> None:
+    path = tmp_path / "intercomd.toml"
+    path.write_text('[log]\nlevel = "loud"\nformt = "json"\n')
+    result = CliRunner().invoke(main, ["config", "--config", str(path)])
+    assert (result.exit_code, result.stdout) == (78, "")
+    assert [line.split(" ")[0] for line in result.stderr.splitlines()] == ["log.formt", "log.level", "connections"]

@@ -1,0 +1,58 @@
+"""`intercomd explain ID`: what became of it, in plain words."""
+
+import json
+
+import pytest
+from commands import invoke
+from daemons import Daemon
+from sending import envelope
+
+from intercomd.v1 import operations_pb2 as messages
+from intercomd_daemon.cli.explain import unknown
+from intercomd_daemon.sandbox import Sandbox
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_customer_is_told_by_the_customer_id_and_by_the_email(daemon: Daemon) -> None:
+    await daemon.publish(envelope("told", "opened", email="Told@example.com", envelope_id="t-1"))
+    await daemon.ended(["t-1"])
+    for identifier in ("told", "told@example.com", "t-1"):
+        result = await invoke("explain", identifier, "--operations", daemon.operations_address)
+        assert result.exit_code == 0
+        assert "t-1 of told in default" in result.stdout
+        assert "Intercom has it." in result.stdout
+        assert "event 'opened'" in result.stdout
+
+
+async def test_a_dead_letter_is_told_with_the_remedy(daemon: Daemon, sandbox: Sandbox) -> None:
+    sandbox.workspace.archive(sandbox.workspace.add_contact(external_id="gone").id)
+    await daemon.publish(envelope("gone", update={"plan": "pro"}, envelope_id="t-2"))
+    await daemon.ended(["t-2"])
+    result = await invoke("explain", "gone", "--operations", daemon.operations_address)
+    assert "CONTACT_ARCHIVED" in result.stdout
+    assert "What to do: Restore the contact" in result.stdout
+    result = await invoke("explain", "gone", "--operations", daemon.operations_address, "--json")
+    assert [next(iter(json.loads(line))) for line in result.stdout.splitlines()] == ["outcome", "dead_letter"]
+
+
+async def test_what_waits_is_told_by_the_envelopes_id(daemon: Daemon) -> None:
+    await daemon.operations.PauseConnection(messages.PauseConnectionRequest())
+    await daemon.publish(envelope("waiting", "later", envelope_id="t-3"))
+    result = await invoke("explain", "t-3", "--operations", daemon.operations_address)
+    await daemon.operations.ResumeConnection(messages.ResumeConnectionRequest())
+    await daemon.ended(["t-3"])
+    assert (result.exit_code, "t-3 of waiting in default" in result.stdout) == (0, True)
+    assert "It waits for its turn" in result.stdout
+
+
+@pytest.mark.parametrize("identifier", ["nobody", "n" * 300])
+async def test_of_whom_nothing_is_known_that_is_said(daemon: Daemon, identifier: str) -> None:
+    result = await invoke("explain", identifier, "--operations", daemon.operations_address)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Nothing is known of n")
+
+
+async def test_it_is_said_what_it_may_mean() -> None:
+    assert "no envelope waits now" in unknown("x", 0)
+    assert "1 envelope of all users" in unknown("x", 1)

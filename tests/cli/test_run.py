@@ -1,0 +1,25 @@
+"""`intercomd run`: how it begins and ends."""
+
+import signal
+from pathlib import Path
+
+from commands import launch
+from daemons import Daemon
+
+from intercomd_daemon.sandbox import Sandbox
+
+
+async def test_settings_that_are_wrong_are_all_named_and_the_code_is_78(tmp_path: Path) -> None:
+    path = tmp_path / "intercomd.toml"
+    path.write_text('[log]\nlevel = "loud"\n[spool]\nbytes_max = "1B"\n')
+    code, output, errors = await (await launch("run", "--config", path)).ended()
+    assert (code, output) == (78, "")
+    assert [line.split(" ")[0] for line in errors.splitlines()] == ["log.level", "spool.bytes_max", "connections"]
+
+
+async def test_two_signals_end_it_at_once_and_well(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        daemon = await Daemon(tmp_path, sandbox.base_url).start()
+        daemon.signal(signal.SIGINT)
+        daemon.signal(signal.SIGTERM)
+        assert await daemon.gone() == 0

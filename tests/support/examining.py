@@ -1,0 +1,24 @@
+"""What the daemon's own rules say of an envelope, without a daemon."""
+
+from intercomd import Envelope
+from intercomd.v1.ingest_pb2 import PublishRequest
+from intercomd_daemon.ingest.decode import decode_publish
+from intercomd_daemon.ingest.examine import examine
+from intercomd_daemon.ingest.examined import Examined
+from intercomd_daemon.ingest.limits import ConnectionRules, RequestLimits
+
+RULES = {"default": ConnectionRules(name="default")}
+
+
+def examined(envelope: Envelope, now: float) -> Examined:
+    """What becomes of an envelope that is handed over alone, by the contract's defaults."""
+    request = decode_publish(PublishRequest(envelopes=[envelope]).SerializeToString(), RequestLimits(), lambda: "made")
+    return examine(request.envelopes[0], RULES, now)
+
+
+def stored(given: Examined) -> dict[str, object]:
+    """The contact's fields that an accepted envelope sets, as Intercom holds them."""
+    assert given.accepted is not None
+    fields: dict[str, object] = dict(given.accepted.update)
+    names = [fields.pop(part) for part in ("$first_name", "$last_name") if part in fields]
+    return fields | ({"name": " ".join(map(str, names))} if names else {})
