@@ -7,8 +7,11 @@ import sys
 
 import click
 
+from intercomd_daemon import config
+from intercomd_daemon.app import Daemon, wiring
 from intercomd_daemon.cli.main import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.errors import IntercomdError, SettingsInvalid
+from intercomd_daemon.telemetry import logs
 
 
 @click.command("run")
@@ -21,8 +24,6 @@ def command(path: str | None) -> None:
     It accepts envelopes over gRPC, keeps them on disk, and forwards them to Intercom. On SIGTERM it finishes what is
     open and exits with 0; a second signal ends it at once, which loses nothing either.
     """
-    from intercomd_daemon import config  # noqa: PLC0415 - loaded when it is called
-
     try:
         loaded = config.load(path, os.environ)
     except SettingsInvalid as error:
@@ -32,13 +33,7 @@ def command(path: str | None) -> None:
     sys.exit(asyncio.run(_run(loaded)))
 
 
-async def _run(loaded: object) -> int:
-    from intercomd_daemon.app import Daemon, wiring  # noqa: PLC0415
-    from intercomd_daemon.config import Loaded  # noqa: PLC0415
-    from intercomd_daemon.telemetry import logs  # noqa: PLC0415
-
-    if not isinstance(loaded, Loaded):
-        raise TypeError
+async def _run(loaded: config.Loaded) -> int:
     told = logs.set_up(wiring.log(loaded.settings), sys.stderr)
     for warning in loaded.warnings:
         told.logger.warning("setting", warning=warning)
@@ -49,6 +44,6 @@ async def _run(loaded: object) -> int:
     try:
         await daemon.run()
     except IntercomdError as error:
-        told.logger.error("ended", error=str(error))
+        told.logger.error("ended", error=str(error))  # noqa: TRY400 - the message holds the remedy, a trace would not
         return EXIT_FAILED
     return 0
