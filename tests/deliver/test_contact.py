@@ -131,10 +131,14 @@ def test_of_two_that_turn_out_to_be_one_the_later_word_holds() -> None:
     tell(other, NOW - 1, city="York")
     other.last_name = "King"
     contact.absorb(other)
+    contact.absorb(Contact())
     assert knows(contact, "plan", "gold")
     assert knows(contact, "city", "York")
     assert knows(contact, "team", "red")
     assert (contact.first_name, contact.last_name) == ("Ada", "King")
+    other.first_name = "Augusta"
+    contact.absorb(other)
+    assert contact.first_name == "Augusta"
 
 
 def test_what_is_being_told_while_two_become_one_stays_unknown() -> None:

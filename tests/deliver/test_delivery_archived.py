@@ -51,6 +51,23 @@ def test_envelopes_that_left_together_are_dead_letters_one_by_one() -> None:
     """)
 
 
+def test_what_was_learned_for_them_together_is_not_held_against_the_single_one() -> None:
+    """Somebody has unarchived the contact meanwhile."""
+    talk("""
+        1: plan=gold
+        2: plan=silver
+        > POST /contacts role=user external_id=u1 .plan=silver
+        < 409 archived c9
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 409 exists c9
+        > PUT /contacts/c9 .plan=gold
+        < 200 c9
+        = 1 delivered: contact delivered 3
+        book c9: plan
+        > PUT /contacts/c9 .plan=silver
+    """)
+
+
 def test_it_is_unarchived_and_updated_where_the_settings_say_so() -> None:
     talk(
         """

@@ -98,7 +98,7 @@ class Lane:
         """The call for what the envelopes at the head say of the contact; None if an event can leave without one."""
         group = gather(self.queue.of_head, self._rules.merge)
         step = self._say(group, now)
-        if step is None and (len(group) > 1 or not group[0].envelope.events):
+        if step is None and not group[0].envelope.events:
             return self._settle(group, now, book=bool(self._resolution.taken))
         return step
 
@@ -248,7 +248,6 @@ class Lane:
             self.contact.forget()
             if head.not_found < NOT_FOUND_MAX:
                 self._creating = True
-                self._created = False
                 self._saying_less = head.update_refused
                 self._resolution = Resolution()
                 self.failures += head.not_found > 1
