@@ -11,7 +11,7 @@ from sending import envelope
 from intercomd.v1 import ingest_pb2
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1.outcome_pb2 import Outcome
-from intercomd_daemon.cli.remote import operations
+from intercomd_daemon.cli.remote import Operations, operations
 from intercomd_daemon.cli.sending.outcome_wait import OutcomeWait
 from intercomd_daemon.sandbox import Sandbox
 
@@ -19,10 +19,15 @@ from intercomd_daemon.sandbox import Sandbox
 class Waiting:
     """A wait, and what it said."""
 
-    def __init__(self, wait: OutcomeWait, ended: list[Outcome], told: list[str]) -> None:
-        self.wait = wait
-        self.ended = ended
-        self.told = told
+    def __init__(self, stub: Operations) -> None:
+        self.ended: list[Outcome] = []
+        self.told: list[str] = []
+        self.said = asyncio.Event()
+        self.wait = OutcomeWait(stub, WAIT_SECONDS, self.ended.append, self.hear)
+
+    def hear(self, text: str) -> None:
+        self.told.append(text)
+        self.said.set()
 
     async def send(self, daemon: Daemon, envelope_id: str) -> None:
         self.wait.awaited.sent(envelope_id)
@@ -32,13 +37,11 @@ class Waiting:
 
 @asynccontextmanager
 async def waiting(daemon: Daemon) -> AsyncIterator[Waiting]:
-    ended: list[Outcome] = []
-    told: list[str] = []
     async with operations(daemon.operations_address) as stub, asyncio.timeout(WAIT_SECONDS):
-        wait = OutcomeWait(stub, WAIT_SECONDS, ended.append, told.append)
-        await wait.start()
-        yield Waiting(wait, ended, told)
-        await wait.stop()
+        ours = Waiting(stub)
+        await ours.wait.start()
+        yield ours
+        await ours.wait.stop()
 
 
 async def test_each_is_waited_for_also_what_an_earlier_run_sent(tmp_path: Path) -> None:
@@ -64,8 +67,7 @@ async def test_what_holds_it_up_is_told_and_an_outcome_that_is_gone_is_not_waite
             ours.wait.awaited.sent("never heard of")
             ours.wait.awaited.answered("never heard of", ingest_pb2.DISPOSITION_ACCEPTED)
             ending = asyncio.create_task(ours.wait.all_ended(lambda _: None))
-            while not ours.told:
-                await asyncio.wait({ending}, timeout=0.1)
+            await ours.said.wait()
             await daemon.operations.ResumeConnection(messages.ResumeConnectionRequest())
             await ending
             assert (len(ours.wait.awaited), "never heard of" in ours.wait.awaited) == (1, True)

@@ -1,6 +1,5 @@
 """Lines go in their order, and each is answered under its number."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -23,7 +22,6 @@ LINES = (Line(1, NAMED, 10), Line(3, b"{", 20), Line(4, UNNAMED, 30), Line(5, NO
 
 async def some_lines() -> AsyncIterator[Line]:
     for line in LINES:
-        await asyncio.sleep(0)
         yield line
 
 
