@@ -39,6 +39,13 @@ format: install ## formats the code
 coverage: install ## branch coverage of the pure modules, which must be complete
 	$(BIN)/python tests/cover_pure.py
 
+bench: install ## what we reach beside the limit of each step; ROW=name for one row
+	$(BIN)/python tests/bench/run.py $(if $(ROW),--row $(ROW))
+
+soak: install ## a thousand kills, long runs at full budget
+	$(BIN)/python tests/crash/soak.py --kills 1000
+	$(BIN)/python tests/crash/pace.py
+
 stubs: install ## generates the Python stubs anew
 	$(BIN)/python clients/python/generate.py
 
