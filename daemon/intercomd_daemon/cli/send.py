@@ -11,7 +11,7 @@ from intercomd_daemon.cli.addresses import INGEST, OPERATIONS
 from intercomd_daemon.cli.failures import Failed
 from intercomd_daemon.cli.main import EXIT_FAILED
 from intercomd_daemon.cli.remote import resolved
-from intercomd_daemon.cli.sending.job import Job
+from intercomd_daemon.cli.sending.job import STDIN, Job
 from intercomd_daemon.cli.sending.report import summary_json
 from intercomd_daemon.cli.sending.tally import Tally
 
@@ -81,6 +81,8 @@ def command(
     """
     if asked["preview"] + asked["validate_only"] + asked["wait"] > 1:
         raise click.UsageError("--preview, --validate-only and --wait exclude one another")
+    if asked["file"] == STDIN and sys.stdin.isatty():
+        click.echo("Reading envelopes from the terminal, one a line; Ctrl-D ends it.", err=True)
     tally = Tally()
     operations = resolved(operations_address, OPERATIONS, config_path) if asked["wait"] else ""
     job = Job(target=resolved(target, INGEST, config_path), operations=operations, **asked)
