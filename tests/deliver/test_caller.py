@@ -23,7 +23,11 @@ async def test_each_call_is_counted_told_and_learned_from() -> None:
             sandbox.fault("GET /me 503")
             await caller.make(encode.ME)
             assert (caller.calls, caller.last_error) == (2, "GET /me: 503")
+            sandbox.faults.clear()
+            sandbox.fault("GET /me 404")
+            await caller.make(encode.ME)
+            assert (caller.calls, caller.last_error) == (3, "GET /me: 503")
             await sandbox.stop()
             assert (await caller.make(encode.ME)).status == 0
     assert caller.last_error == "GET /me: ClientConnectorError"
-    assert notes.calls == {("GET /me", 200): 1, ("GET /me", 503): 1, ("GET /me", 0): 1}
+    assert notes.calls == {("GET /me", 200): 1, ("GET /me", 503): 1, ("GET /me", 404): 1, ("GET /me", 0): 1}

@@ -8,6 +8,9 @@ from intercomd_daemon.deliver.gate import Observer
 from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
 
+# No answer, our access, a time-out, the budget; other refusals are about one user, and stand in that user's outcome.
+_OF_THE_CONNECTION = frozenset({0, 401, 402, 403, 408, 429})
+
 
 class Caller:
     """A session with Intercom; use as an asynchronous context."""
@@ -16,7 +19,7 @@ class Caller:
         self.calls = 0
         """Made since the start, those included that a dry run only counts."""
         self.last_error = ""
-        """The last answer that was not a good one, in words."""
+        """The last failure that concerned the connection as a whole, in words."""
         self._connection = connection
         self._intercom = intercom
         self._pace = pace
@@ -39,6 +42,6 @@ class Caller:
         now = self._clock.monotonic()
         self._pace.answered(answer, sent, now)
         self._observer.called(self._connection, request.call, answer.status, now - sent)
-        if answer.status == 0 or answer.status >= 400:
+        if answer.status >= 500 or answer.status in _OF_THE_CONNECTION:
             self.last_error = f"{request.call}: {answer.failure or answer.status}"
         return answer

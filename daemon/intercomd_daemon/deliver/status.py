@@ -48,4 +48,4 @@ class ConnectionStatus(msgspec.Struct, frozen=True):
     rows_read_ahead: int
     next_probe: float
     last_error: str
-    """The last answer that was not a good one, in words, without any user's data."""
+    """The last failure that concerned the connection as a whole, in words, without any user's data."""
