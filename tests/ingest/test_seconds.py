@@ -105,3 +105,9 @@ def test_no_two_events_of_a_name_share_a_second_and_pairs_fit_64_bits(wanted: li
     assert all(0 <= number < 2**63 for each in placed for pair in each.pairs for number in pair)
     restarted = Seconds([pair for each in placed for pair in each.pairs])
     assert [place(restarted, f"e-{index}", click(at, name)) for index, (at, name) in enumerate(wanted)] == placed
+
+
+def test_a_key_that_cannot_be_ours_is_left_out() -> None:
+    """The disk may give back what nobody wrote; a daemon starts all the same."""
+    seconds = Seconds([(2**63, 1), (2**64 - 1, 2), (2**63 - 1, 3)])
+    assert list(seconds._owners.values()) == [3]

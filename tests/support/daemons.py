@@ -39,11 +39,7 @@ class Daemon:
         self.operations: operations_pb2_grpc.OperationsServiceAsyncStub
         self.outcomes: Counter[str] = Counter()
         """How often each envelope's outcome was told, over all starts."""
-        self._file = folder / "intercomd.toml"
-        token = folder / "token"
-        token.write_text(TOKEN)
-        settings = _merged(_settings(folder, base_url, token), tables or {})
-        self._file.write_text("".join(_toml(settings)))
+        self._file = write_settings(folder, base_url, tables or {})
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -238,6 +234,15 @@ def _line(raw: bytes) -> Line:
 
 def _fits(line: Line, event: str, fields: Mapping[str, object]) -> bool:
     return bool(line["event"] == event) and all(line.get(name) == value for name, value in fields.items())
+
+
+def write_settings(folder: Path, base_url: str, tables: Tables) -> Path:
+    """Writes the file of settings, those of a daemon for a sandbox with `tables` beside or in place of them."""
+    token = folder / "token"
+    token.write_text(TOKEN)
+    file = folder / "intercomd.toml"
+    file.write_text("".join(_toml(_merged(_settings(folder, base_url, token), tables))))
+    return file
 
 
 def connection_for(base_url: str, token: Path, **fields: object) -> dict[str, Any]:

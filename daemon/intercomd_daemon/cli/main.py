@@ -3,6 +3,7 @@
 A daemon that starts pays for no command but `run`; a command pays for no daemon.
 """
 
+import os
 from importlib import import_module
 from types import MappingProxyType
 
@@ -41,6 +42,9 @@ class Commands(click.Group):
         """Loads a command."""
         if cmd_name not in COMMANDS:
             return None
+        # gRPC reads it when it is imported. Of its own lines on stderr, in a format of its own, what matters is an
+        # error of ours as well.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         module = import_module(f"intercomd_daemon.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command

@@ -24,8 +24,6 @@ def command(path: str | None) -> None:
     It accepts envelopes over gRPC, keeps them on disk, and forwards them to Intercom. On SIGTERM it finishes what is
     open and exits with 0; a second signal ends it at once, which loses nothing either.
     """
-    # gRPC writes lines of its own to stderr, in a format of its own; what matters of them is said in ours.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         loaded = config.load(path, os.environ)
     except SettingsInvalid as error:
@@ -49,6 +47,6 @@ async def _run(loaded: config.Loaded) -> int:
         told.logger.error("ended", error=str(error))  # noqa: TRY400 - the message holds the remedy, a trace would not
         return EXIT_FAILED
     except Exception:  # the last frame: a fault of ours stands in the log as well, past the redaction
-        told.logger.error("ended", exc_info=True)
+        told.logger.error("ended", exc_info=True)  # noqa: G201 - our logger is not logging's
         return EXIT_FAILED
     return 0

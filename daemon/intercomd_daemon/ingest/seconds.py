@@ -15,6 +15,7 @@ from intercomd_daemon.envelope import Event, Note
 from intercomd_daemon.ingest.limits import SECONDS_REMEMBERED, SHIFT_SECONDS_MAX
 
 _SHIFTED = "Intercom would take it for a repeat of another event of this user and name: it moved on by {} s, to {}"
+_KEYS_END = 1 << 63
 _SAME_SECOND = (
     f"the next {SHIFT_SECONDS_MAX} s have events of this user and name already: it stays, and Intercom may take it for "
     "a repeat"
@@ -41,7 +42,8 @@ class Seconds:
         self._next = 0
         self._full = False
         for key, owner in pairs:
-            if key not in self._owners:
+            # A larger one is none of ours: the disk has changed it. What is lost by that is a second of its own.
+            if key < _KEYS_END and key not in self._owners:
                 self._remember(key, owner)
 
     def place(self, connection: str, lane: str, envelope_id: str, events: tuple[Event, ...]) -> Placed:

@@ -19,3 +19,10 @@ def test_only_the_newest_are_remembered_and_rows_that_hold_none_of_them_go(trans
     assert pairs == [(number, 7) for number in range(written - PAIRS_MAX, written)]
     rows = transaction.database.execute("SELECT count(*) FROM seconds").fetchone()[0]
     assert rows == PAIRS_MAX // 1_000 + 1
+
+
+def test_what_the_disk_has_changed_into_something_else_is_left_out(transaction: Transaction) -> None:
+    remember(transaction, [(1, 2)])
+    for place, changed in enumerate((7, "text", b"no whole pair", None), start=10):
+        transaction.database.execute("INSERT INTO seconds (last, pairs) VALUES (?, coalesce(?, ''))", (place, changed))
+    assert pairs_of(recall(transaction.database)) == [(1, 2)]

@@ -1,0 +1,63 @@
+"""Where the daemon listens: several addresses, sockets in the file system, health alone, addresses that are taken."""
+
+import socket
+from pathlib import Path
+
+import aiohttp
+import pytest
+from daemons import Daemon, Start
+from sending import envelope
+
+from intercomd.v1.ingest_pb2 import Disposition, PublishRequest
+from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
+from intercomd_daemon.sandbox import Sandbox
+
+
+async def test_every_ingest_address_takes_envelopes_and_a_socket_is_found_again_after_a_crash(
+    start: Start, tmp_path: Path
+) -> None:
+    path = f"unix:{tmp_path / 'ingest.sock'}"
+    daemon = await start(ingest={"listen": ["127.0.0.1:0", path]})
+    for run in ("before", "after"):
+        addresses = daemon.told("serving")[0]["ingest"].split(", ")
+        assert addresses[1] == path
+        for address in addresses:
+            stub = IngestServiceStub(daemon.open_channel(address))
+            answer = await stub.Publish(PublishRequest(envelopes=[envelope("u1", run)]))
+            assert answer.results[0].disposition == Disposition.DISPOSITION_ACCEPTED
+        await daemon.kill()
+        await daemon.start()
+
+
+async def test_health_alone_may_be_on_an_address_of_its_own(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "health.sock"
+    await start(health={"listen": [f"unix:{path}"]})
+    async with aiohttp.ClientSession("http://daemon", connector=aiohttp.UnixConnector(str(path))) as pages:
+        for page in ("/healthz", "/readyz", "/metrics"):
+            async with pages.get(page) as answer:
+                assert answer.status == 200
+
+
+@pytest.mark.parametrize("table", ["ingest", "operations", "health"])
+async def test_an_address_that_is_taken_ends_the_daemon_with_the_address_in_its_last_words(
+    tmp_path: Path, sandbox: Sandbox, table: str
+) -> None:
+    """Nothing is served half: a port is never shared with whoever has it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        setting = {"listen": address if table == "operations" else [address]}
+        daemon = await Daemon(tmp_path, sandbox.base_url, {table: setting}).launch()
+        assert await daemon.gone() == 1
+    assert address in daemon.told("ended")[0]["error"]
+    await daemon.close()
+
+
+async def test_two_daemons_never_share_a_port(start: Start, tmp_path: Path, sandbox: Sandbox) -> None:
+    """Each would know half of each user's order."""
+    first = await start()
+    folder = tmp_path / "second"
+    folder.mkdir()
+    second = await Daemon(folder, sandbox.base_url, {"ingest": {"listen": [first.ingest_address]}}).launch()
+    assert await second.gone() == 1
+    assert first.ingest_address in second.told("ended")[0]["error"]
+    await second.close()
