@@ -174,6 +174,7 @@ def test_of_too_many_refusals_the_oldest_are_forgotten() -> None:
 def test_where_the_list_may_not_be_read_values_go_as_they_are_until_a_400_names_them() -> None:
     known = Catalogue(ConnectionSettings(name="main"))
     known.unreadable(NOW)
+    assert not known.stale(NOW)
     assert known.fit("plan", "5", NOW).value == "5"
     assert fit(known, value=None) is Fit.SEND
     known.reported_missing("plan", NOW)

@@ -169,6 +169,17 @@ def test_a_refusal_that_names_none_of_ours_is_answered_without_custom_attributes
     """)
 
 
+def test_a_refusal_of_what_was_said_is_not_held_against_who_it_is() -> None:
+    talk("""
+        1: plan=gold phone=1
+        > POST /contacts role=user external_id=u1 phone=1 .plan=gold
+        < 400
+        > POST /contacts role=user external_id=u1 phone=1
+        < 409 exists c1
+        > PUT /contacts/c1 phone=1
+    """)
+
+
 def test_where_that_is_refused_too_the_update_is_a_dead_letter_and_the_event_is_not() -> None:
     talked = talk("""
         known c1 city=Bath phone=2

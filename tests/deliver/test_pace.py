@@ -155,3 +155,19 @@ def test_idle_windows_pass_uncounted() -> None:
     pace.take(1234.5)
     assert pace.window_ends == 1240.0
     assert pace.remaining(1234.5) == 18
+
+
+@pytest.mark.parametrize(
+    ("step", "left", "window"),
+    [(10, 10.0, 10), (5, 5.0, 5), (12, 12.0, 12), (20, 10.0, 10), (60, 10.0, 10), (60, 60.0, 58), (1, 10.0, 10)],
+)
+def test_a_step_from_reset_to_reset_is_a_window_unless_it_spans_several_or_less_than_is_left(
+    step: int, left: float, window: float
+) -> None:
+    """Where a longer window is only seen by what is left of it, two seconds of that may be rounding."""
+    pace = Pace(167, 1.0, 0.0)
+    pace.answered(answer(reset=UNIX + 10), 0.0, 0.0)
+    at = 10.0 + step - left
+    later = Answer(200, rate=RateHeaders(167, 100, UNIX + 10 + step), date=UNIX + at)
+    pace.answered(later, at, at)
+    assert pace.window_seconds == window
