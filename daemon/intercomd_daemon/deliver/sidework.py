@@ -81,7 +81,7 @@ class Sidework:
             self._went_well()
             try:
                 listed = msgspec.json.decode(answer.body, type=AttributeList)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 listed = None
             if verdict.kind is Kind.DONE and listed is not None:
                 self._catalogue.read(listed.data, self._clock.wall())
