@@ -1,0 +1,86 @@
+"""The workers of all connections at work: which there are, what they share, how they are paused."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from daemons import connection_for
+from delivering import Notes, envelope, event, row
+
+from intercomd_daemon import config
+from intercomd_daemon.app.connections import Connections
+from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.spool.memory import MemorySpool
+
+Load = Callable[..., config.Settings]
+LIMIT = 1000
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(SandboxSettings(rate_limit=LIMIT, rate_window_seconds=60.0)) as running:
+        yield running
+        assert running.illegal_requests == []
+
+
+async def finish(connections: Connections, tasks: list[asyncio.Task[None]]) -> None:
+    connections.stop()
+    await asyncio.gather(*tasks)
+
+
+def status_of(connections: Connections, name: str) -> ConnectionStatus:
+    return next(status for status in connections.statuses() if status.name == name)
+
+
+async def test_each_active_connection_has_a_worker_that_delivers(load: Load, tmp_path: Path, sandbox: Sandbox) -> None:
+    off = connection_for(sandbox.base_url, tmp_path / "token", active=False)
+    connections = Connections(load(sandbox.base_url, connections={"off": off}), lambda _: None)
+    spool = MemorySpool(("default", "off"))
+    notes = Notes()
+    tasks = connections.start(spool, notes)
+    assert connections.moving() == {"worker default": True}
+    await spool.append([row(envelope("one", "u1", None, event("came")))])
+    await notes.until(lambda notes: len(notes.outcomes) == 1)
+    assert status_of(connections, "default").standing is Standing.DELIVERING
+    assert status_of(connections, "off").standing is Standing.INACTIVE
+    await finish(connections, tasks)
+    assert connections.moving() == {"worker default": False}
+    await spool.close()
+
+
+async def test_connections_of_one_workspace_share_its_budget(load: Load, tmp_path: Path, sandbox: Sandbox) -> None:
+    """What one of them uses, the other does not have; a connection of another App ID has its own."""
+    tables = {
+        "twin": connection_for(sandbox.base_url, tmp_path / "token"),
+        "stranger": connection_for(sandbox.base_url, tmp_path / "token", app_id="", verify_app_id=False),
+    }
+    connections = Connections(load(sandbox.base_url, connections=tables), lambda _: None)
+    spool = MemorySpool(("default", "twin", "stranger"))
+    notes = Notes()
+    tasks = connections.start(spool, notes)
+    await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came")), connection="twin") for n in range(10)])
+    await notes.until(lambda notes: len(notes.outcomes) == 10)
+    left = {status.name: status.budget_remaining for status in connections.statuses()}
+    assert left["default"] == left["twin"]
+    assert left["stranger"] > left["twin"]
+    await finish(connections, tasks)
+    await spool.close()
+
+
+async def test_a_pause_is_kept_from_the_spool_and_may_be_ended(load: Load, sandbox: Sandbox) -> None:
+    connections = Connections(load(sandbox.base_url), lambda _: None)
+    spool: Spool = MemorySpool()
+    await spool.set_paused("default", paused=True)
+    notes = Notes()
+    tasks = connections.start(spool, notes)
+    await spool.append([row(envelope("one", "u1", None, event("came")))])
+    await notes.until(lambda notes: Standing.PAUSED in notes.standings or bool(notes.standings))
+    assert status_of(connections, "default").standing is Standing.PAUSED
+    connections.pause("default", paused=False)
+    await notes.until(lambda notes: len(notes.outcomes) == 1)
+    connections.pause("nobody", paused=True)
+    await finish(connections, tasks)
+    await spool.close()

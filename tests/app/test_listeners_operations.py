@@ -1,0 +1,75 @@
+"""The operations listeners, opened together."""
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from intercomd_daemon.app.listeners import ListenerUnavailable, open_operations
+from intercomd_daemon.deliver.status import ConnectionStatus
+from intercomd_daemon.errors import NotNow
+from intercomd_daemon.operations.daemon import Check, State
+from intercomd_daemon.operations.http import OperationsSettings
+from intercomd_daemon.operations.service import OperationsService
+from intercomd_daemon.spool.base import Archive, Usage
+
+NOW = 1_750_000_000.0
+
+
+class Starting:
+    """A daemon that waits for its spool."""
+
+    def state(self) -> State:
+        return State.STARTING
+
+    def statuses(self) -> Sequence[ConnectionStatus]:
+        return []
+
+    def checks(self) -> Sequence[Check]:
+        return []
+
+    def usage(self) -> Usage:
+        return Usage({}, 0, 1 << 20, "")
+
+    def archive(self) -> Archive:
+        raise NotNow("not open yet", 1.0)
+
+    async def pause(self, connection: str) -> None:
+        raise NotNow(f"{connection} cannot be paused yet", 1.0)
+
+    async def resume(self, connection: str) -> None:
+        raise NotNow(f"{connection} cannot be resumed yet", 1.0)
+
+
+def operations_service() -> OperationsService:
+    return OperationsService(Starting(), lambda _: lambda: None, version="1", start_time=NOW, clock=lambda: NOW)
+
+
+async def health_of(address: str) -> int:
+    async with grpc.aio.insecure_channel(address) as channel:
+        check = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        return int(check.status)
+
+
+@pytest.mark.parametrize("taken", ["grpc", "http", "health"])
+async def test_all_of_them_open_or_none(tmp_path: Path, taken: str) -> None:
+    """What was opened before the one that is taken is free again."""
+    path = tmp_path / "operations.sock"
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        address = f"127.0.0.1:{holder.getsockname()[1]}"
+        names = {"grpc": f"unix:{path}", "http": "127.0.0.1:0", "health": "127.0.0.1:0"} | {taken: address}
+        settings = OperationsSettings(names["http"], names["grpc"], (names["health"],))
+        with pytest.raises(ListenerUnavailable, match=address):
+            await open_operations(Starting(), operations_service(), settings, CollectorRegistry())
+    free = OperationsSettings("127.0.0.1:0", f"unix:{path}", ("127.0.0.1:0",))
+    opened = await open_operations(Starting(), operations_service(), free, CollectorRegistry())
+    assert opened.grpc_address == f"unix:{path}"
+    assert opened.http_address.startswith("127.0.0.1:")
+    assert not opened.http_address.endswith(":0")
+    opened.health.switch(serving=True)
+    assert await health_of(opened.grpc_address) == 1
+    await opened.close()
