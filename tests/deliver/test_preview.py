@@ -28,3 +28,9 @@ def test_an_event_alone_is_one_call() -> None:
 
 def test_each_event_of_an_expansion_is_a_call() -> None:
     assert len(shown("u1", "", {}, EVENT, EVENT, EVENT)) == 3
+
+
+def test_an_event_that_is_too_old_is_no_call() -> None:
+    envelope = AcceptedEnvelope("e", "u1", "", 1.0, {}, (EVENT,), (), "", b"")
+    settings = ConnectionSettings(name="default", event_age_max_seconds=60.0)
+    assert preview(envelope, settings, 1_795_000_100.0) == []
