@@ -104,7 +104,7 @@ class Store:
             return Answer(error=error)
         told: Exception
         if not is_of_the_disk(error):
-            told = SpoolUnusable(f"{self._settings.path} is damaged or misused: {error}; see `intercomd spool verify`")
+            told = SpoolUnusable(f"{self._settings.path} is damaged or misused: {error}; put a copy in its place")
         elif job.append_bytes:
             told = self._gate.failed(error)
             self.usage = self._usage()
