@@ -1,0 +1,153 @@
+"""The processes of a row: the real daemon, the sandbox, and the scripts beside this file, each on its own.
+
+A script answers questions, a JSON line each. The daemon's log is read only as far as needed to know when it serves
+and how many outcomes it has told.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from threading import Condition, Thread
+from types import TracebackType
+from typing import Any, Self
+
+HERE = Path(__file__).parent
+COMMAND = Path(sys.executable).with_name("intercomd")
+TOKEN = "sandbox-token"
+WAIT_SECONDS = 300.0
+_CHUNK = 1 << 16
+_TICKS = os.sysconf("SC_CLK_TCK")
+_OUTCOME = b'"event":"outcome"'
+
+
+class _Process:
+    """A process that ends with the block it is used in."""
+
+    process: subprocess.Popen[bytes]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends it at once, which it must survive anyway."""
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time that it has used, all threads together."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    @property
+    def resident_mebibytes(self) -> float:
+        """Memory that it holds."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+
+
+class Script(_Process):
+    """A script beside this file."""
+
+    def __init__(self, name: str, *arguments: object) -> None:
+        command = [sys.executable, HERE / name, *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ours
+
+    def ask(self, **question: object) -> dict[str, Any]:
+        """Its answer."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(question).encode() + b"\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+
+class Sandbox(_Process):
+    """`intercomd sandbox`; `rate` calls in 10 s, 0 for any number."""
+
+    def __init__(self, rate: int = 0) -> None:
+        command = [COMMAND, "sandbox", "--port", "0", "--json", "--rate", str(rate)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - our own command
+        assert self.process.stdout
+        self.base_url: str = json.loads(self.process.stdout.readline())["base_url"]
+
+
+class Daemon(_Process):
+    """`intercomd run` with a spool in `folder`; it serves when this returns."""
+
+    def __init__(self, folder: Path, base_url: str, settings: str = "") -> None:
+        self.folder = folder
+        file = folder / "intercomd.toml"
+        file.write_text(_SETTINGS.format(spool=folder / "spool.db", base_url=base_url, token=TOKEN) + settings)
+        self.outcomes = 0
+        self.lines: dict[str, dict[str, Any]] = {}
+        self._told = Condition()
+        self._ended = False
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERCOMD_")}
+        begin = time.perf_counter()
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
+            [COMMAND, "run", "--config", file], stderr=subprocess.PIPE, env=environment
+        )
+        Thread(target=self._listen, daemon=True).start()
+        self._wait(lambda: "serving" in self.lines)
+        self.start_seconds = time.perf_counter() - begin
+        self.ingest: str = self.lines["serving"]["ingest"]
+        self.operations: str = self.lines["operations"]["grpc"]
+
+    def delivered(self, outcomes: int) -> None:
+        """Waits until it has told so many outcomes since its start."""
+        self._wait(lambda: self.outcomes >= outcomes)
+
+    def delivering(self) -> None:
+        """Waits until calls may leave."""
+        self._wait(lambda: self.lines.get("connection", {}).get("standing") == "delivering")
+
+    def _wait(self, holds: Any) -> None:  # noqa: ANN401 - a condition's own type
+        with self._told:
+            if not self._told.wait_for(lambda: self._ended or holds(), WAIT_SECONDS) or self._ended:
+                raise RuntimeError(f"the daemon does not get there: {self.lines}, {self.outcomes} outcomes")
+
+    def _listen(self) -> None:
+        assert self.process.stderr
+        rest = b""
+        while chunk := os.read(self.process.stderr.fileno(), _CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            counted = sum(_OUTCOME in line for line in lines)
+            with self._told:
+                self.outcomes += counted
+                for line in lines if counted < len(lines) else ():
+                    with suppress(ValueError):
+                        told = json.loads(line)
+                        self.lines[told["event"]] = told
+                self._told.notify_all()
+        with self._told:
+            self._ended = True
+            self._told.notify_all()
+
+
+_SETTINGS = """\
+[ingest]
+listen = ["127.0.0.1:0"]
+[spool]
+url = "sqlite:{spool}"
+bytes_max = "8GiB"
+free_bytes_min = "1MiB"
+[operations]
+listen = "127.0.0.1:0"
+grpc_listen = "127.0.0.1:0"
+[connections.default]
+app_id = "sandbox"
+access_token = "{token}"
+base_url = "{base_url}"
+"""

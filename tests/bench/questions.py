@@ -1,0 +1,14 @@
+"""The script's side of `children.Script`: a question as a JSON line from the standard input, an answer to each."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def answer_all(answers: dict[str, Callable[..., dict[str, Any]]]) -> None:
+    """Answers `{"do": name, ...}` by the function of that name, until no more is asked."""
+    for line in sys.stdin:
+        question = json.loads(line)
+        answer = answers[question.pop("do")](**question)
+        print(json.dumps(answer), flush=True)  # noqa: T201 - to whoever asked

@@ -1,0 +1,63 @@
+"""`make bench`: every row of the table, or one of them, measured on this machine in this run.
+
+A row asks nothing of a time and ends nothing: it prints what was measured, and whether that is what we want.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import row_accept
+import row_deliver
+from rounds import Line
+
+ROWS = {
+    "calls": row_deliver.calls,
+    "budget": row_deliver.budget,
+    "accept-batches": row_accept.accept_batches,
+    "accept-singles": row_accept.accept_singles,
+    "stream": row_accept.stream,
+    "latency": row_accept.latency,
+    "deliver": row_deliver.deliver,
+}
+_MARKS = {True: "yes", False: "NO", None: ""}
+_HEAD = ("what", "ours", "limit", "ratio", "must reach", "does", "reproduce")
+
+
+def main() -> None:
+    """Runs the rows that were asked for, and prints the table."""
+    parser = argparse.ArgumentParser(description="Measures the daemon against its limits.")
+    parser.add_argument("--row", choices=ROWS, help="one row; without it: all")
+    asked = parser.parse_args().row
+    begin = time.monotonic()
+    table: list[tuple[str, ...]] = [_HEAD]
+    for name in [asked] if asked else ROWS:
+        _say(f"{name} …")
+        with tempfile.TemporaryDirectory(prefix="intercomd-bench-", dir=Path.cwd()) as folder:
+            for line in ROWS[name](Path(folder)):
+                table.append(_cells(line, name))
+                _say("  " + " | ".join(table[-1]))
+    _say(f"{time.monotonic() - begin:.0f} s in all\n")
+    print(_written(table))  # noqa: T201 - the table
+
+
+def _cells(line: Line, name: str) -> tuple[str, ...]:
+    return (*line[:5], _MARKS[line.holds], f"make bench ROW={name}")
+
+
+def _written(table: list[tuple[str, ...]]) -> str:
+    """As Markdown, so that it may stand in a document."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    rows = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
+    rows.insert(1, " | ".join("-" * width for width in widths))
+    return "\n".join(f"| {row} |" for row in rows)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - how far it is
+
+
+if __name__ == "__main__":
+    main()

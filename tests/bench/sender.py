@@ -1,0 +1,112 @@
+"""The senders of a row, in a process of their own, with the generated stubs: several callers, a stream, or a rhythm.
+
+The requests are made before the clock runs; the answers are looked at after it has stopped.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
+
+import grpc
+from envelopes import batches, event_alone
+from questions import answer_all
+
+from intercomd.v1.ingest_pb2 import PublishRequest, PublishResponse, PublishStreamRequest
+from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
+
+_ACCEPTED = 1
+
+
+class Sender:
+    """One channel, and what is to be sent over it."""
+
+    def __init__(self, target: str) -> None:
+        self._runner = asyncio.Runner()
+        self._target = target
+        self._stub: Any = None
+        self._requests: list[Any] = []
+        self._runner.run(self._open())
+
+    async def _open(self) -> None:
+        self._stub = IngestServiceStub(grpc.aio.insecure_channel(self._target))
+
+    def prepare(self, first: int, count: int, size: int, *, stream: bool = False) -> dict[str, Any]:
+        """Makes so many requests of so many envelopes."""
+        made = enumerate(batches(first, count, size), 1)
+        self._requests = [
+            PublishStreamRequest(sequence=sequence, envelopes=batch) if stream else PublishRequest(envelopes=batch)
+            for sequence, batch in made
+        ]
+        return {}
+
+    def prepare_events(self, first: int, count: int, size: int, users: int) -> dict[str, Any]:
+        """Makes requests of envelopes that are one call each."""
+        self._requests = [
+            PublishRequest(envelopes=[event_alone(number, users) for number in range(at, at + size)])
+            for at in range(first, first + count * size, size)
+        ]
+        return {}
+
+    def call(self, callers: int) -> dict[str, Any]:
+        """Callers that each send the next request when the last one is answered."""
+        return self._runner.run(self._call(callers))
+
+    async def _call(self, callers: int) -> dict[str, Any]:
+        waiting = iter(self._requests)
+        begin = time.perf_counter()
+        answers = await asyncio.gather(*(self._caller(waiting) for _ in range(callers)))
+        seconds = time.perf_counter() - begin
+        return {"seconds": seconds, "accepted": _accepted(answer for of_caller in answers for answer in of_caller)}
+
+    async def _caller(self, waiting: Iterator[PublishRequest]) -> list[PublishResponse]:
+        return [await self._stub.Publish(request) for request in waiting]
+
+    def stream(self) -> dict[str, Any]:
+        """One caller that sends all it has and reads the answers as they come."""
+        return self._runner.run(self._stream())
+
+    async def _stream(self) -> dict[str, Any]:
+        begin = time.perf_counter()
+        answers = [answer async for answer in self._stub.PublishStream(_each(self._requests))]
+        return {"seconds": time.perf_counter() - begin, "accepted": _accepted(answers)}
+
+    def beat(self, per_second: float) -> dict[str, Any]:
+        """Requests at fixed times, whether or not earlier ones are answered; the milliseconds that each took."""
+        return self._runner.run(self._beat(per_second))
+
+    async def _beat(self, per_second: float) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        begin = loop.time() + 0.1
+        taken = [self._one(request, begin + number / per_second, loop) for number, request in enumerate(self._requests)]
+        return {"milliseconds": await asyncio.gather(*taken)}
+
+    async def _one(self, request: PublishRequest, at: float, loop: asyncio.AbstractEventLoop) -> float:
+        due = loop.create_future()
+        loop.call_at(at, due.set_result, None)
+        await due
+        await self._stub.Publish(request)
+        return (loop.time() - at) * 1000
+
+
+async def _each(requests: list[PublishStreamRequest]) -> AsyncIterator[PublishStreamRequest]:
+    for request in requests:
+        yield request
+
+
+def _accepted(answers: Iterable[Any]) -> int:
+    return sum(result.disposition == _ACCEPTED for answer in answers for result in answer.results)
+
+
+if __name__ == "__main__":
+    sender = Sender(sys.argv[1])
+    answer_all(
+        {
+            "prepare": sender.prepare,
+            "prepare_events": sender.prepare_events,
+            "call": sender.call,
+            "stream": sender.stream,
+            "beat": sender.beat,
+        }
+    )
