@@ -173,7 +173,6 @@ class Daemon:
             settings,
             on_wait=lambda who: self._logger.warning("spool_locked", by=who),
             on_commit=self._report.committed,
-            on_damage=lambda said: self._logger.error("spool_damaged", detail=said),
         )
 
     async def _close(self) -> None:

@@ -3,7 +3,6 @@
 Operators' searches are several, a chunk each, so that appends and settlements go between them.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,7 +23,6 @@ from intercomd_daemon.spool.sqlite import journal, lanes, letters, log, settle, 
 from intercomd_daemon.spool.sqlite import seconds as ring
 from intercomd_daemon.spool.sqlite.gate import Gate
 from intercomd_daemon.spool.sqlite.lock import hold
-from intercomd_daemon.spool.sqlite.opening import missing_log
 from intercomd_daemon.spool.sqlite.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite.store import Store
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -202,7 +200,6 @@ async def open_spool(
     *,
     on_wait: Callable[[str], None] | None = None,
     on_commit: Callable[[int, float], None] | None = None,
-    on_damage: Callable[[str], None] = lambda _: None,
     wall: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> SqliteSpool:
@@ -212,7 +209,6 @@ async def open_spool(
         settings: where and how large.
         on_wait: called once, with who holds the spool in words, if another daemon does.
         on_commit: called in the spool's thread after each commit, with the rows it changed and the seconds it took.
-        on_damage: called with what was found damaged, and what became of it, in words that name no user.
         wall: Unix seconds, for times that are stored.
         monotonic: seconds of a clock that does not jump, for the age of the duplicate window.
 
@@ -226,13 +222,5 @@ async def open_spool(
     lock = await hold(settings.path, settings.lock_wait_seconds, on_wait)
     gate = Gate(settings.path, Quota(settings.bytes_max, settings.connections), settings.free_bytes_min)
     spool = SqliteSpool(gate)
-    loop = asyncio.get_running_loop()
-
-    def tell(said: str) -> None:
-        loop.call_soon_threadsafe(on_damage, said)
-
-    if lock.left_open and (said := missing_log(settings.path)):
-        on_damage(said)
-    await spool.start(lambda: Store(settings, gate, wall, monotonic, on_commit, tell), lock.release)
-    lock.opened()
+    await spool.start(lambda: Store(settings, gate, wall, monotonic, on_commit), lock.release)
     return spool

@@ -122,7 +122,7 @@ def open_ledger(database: sqlite3.Connection, connections: Iterable[str]) -> Led
     Raises:
         Malformed: they are not what was stored.
     """
-    stored = load(database)
+    stored = _load(database)
     ledger = stored.copy()
     for name in connections:
         ledger.account(name)
@@ -132,12 +132,7 @@ def open_ledger(database: sqlite3.Connection, connections: Iterable[str]) -> Led
     return ledger
 
 
-def load(database: sqlite3.Connection) -> Ledger:
-    """The stored counters.
-
-    Raises:
-        Malformed: they are not what was stored.
-    """
+def _load(database: sqlite3.Connection) -> Ledger:
     counters, accounts = database.execute(_LOAD_COUNTERS).fetchall(), database.execute(_LOAD_ACCOUNTS).fetchall()
     if len(counters) != 1 or not all(row[-1] == seal(*row[:-1]) for row in (*counters, *accounts)):
         raise Malformed("the counters are not what was stored")

@@ -14,8 +14,6 @@ from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
 RETRY_SECONDS = 0.25
 """Between attempts, only while another daemon holds the lock: short beside the seconds that its stop takes."""
 _HOLDER_BYTES_MAX = 200
-_OPEN = b"\n"
-"""Behind the holder's name once it has opened the spool, and gone with the name when it closes it."""
 
 
 class Lock:
@@ -24,19 +22,9 @@ class Lock:
     def __init__(self, descriptor: int) -> None:
         """`descriptor` is the open and locked file."""
         self._descriptor = descriptor
-        self.left_open = os.pread(descriptor, _HOLDER_BYTES_MAX, 0).endswith(_OPEN)
-        """Whether the last holder ended without closing the spool."""
-        self._holder = f"process {os.getpid()} on {socket.gethostname()}".encode()
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, self._holder, 0)
-
-    def opened(self) -> None:
-        """The holder has opened the spool."""
-        os.pwrite(self._descriptor, _OPEN, len(self._holder))
 
     def release(self) -> None:
-        """Lets go, the spool being closed; called once."""
-        os.ftruncate(self._descriptor, 0)
+        """Lets go; called once."""
         os.close(self._descriptor)
 
 
@@ -64,13 +52,15 @@ async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | 
     except BaseException:
         os.close(descriptor)
         raise
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
     return Lock(descriptor)
 
 
 async def _wait(descriptor: int, path: str, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
     if _locked(descriptor):
         return
-    holder = os.pread(descriptor, _HOLDER_BYTES_MAX, 0).decode(errors="replace").strip() or "another process"
+    holder = os.pread(descriptor, _HOLDER_BYTES_MAX, 0).decode(errors="replace") or "another process"
     if on_wait:
         on_wait(holder)
     ends = asyncio.get_running_loop().time() + wait_seconds

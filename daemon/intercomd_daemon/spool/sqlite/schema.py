@@ -6,15 +6,12 @@ newer minor opens; another major does not. What the rows mean, it does not know.
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from types import MappingProxyType
 
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.sqlite.seal import seal
-from intercomd_daemon.spool.sqlite.soundness import Malformed, check_log, is_malformed, keep_unread_log
 
 APPLICATION_ID = 0x49434D44  # "ICMD": what `file` shows, and what tells our database from another program's.
 MAJOR = 1
@@ -23,16 +20,10 @@ VERSION = MAJOR * 1000 + MINOR
 
 GENERATIONS = 3
 """Of the duplicate window: the younger, the older, and the one that is being emptied."""
-RECENT = tuple(f"recent_{place}" for place in range(GENERATIONS))
-"""Their tables: a generation's is that of its number modulo `GENERATIONS`."""
 CACHE_KIB = 8 * 1024
 """Pages in memory: the tails of the logs, of the duplicate window and of the journal fit several times over."""
 CHECKPOINT_PAGES = 4_000
 """16 MiB of write-ahead log before it is copied back, so that a page written by many commits is copied once."""
-# "Offset 68, 4 bytes: the application ID set by PRAGMA application_id"; the tables are described in the first pages.
-_MAGIC = b"SQLite format 3\x00"
-_MARK = slice(68, 72)
-_HEAD_BYTES = 64 * 1024
 WAL_KEPT_BYTES = 32 << 20
 """After a long transaction the write-ahead log shrinks back to this."""
 
@@ -81,10 +72,10 @@ _TABLES = (
     # The duplicate window, a table for each of the generations that may exist at once: a UUID's text as its 16 bytes,
     # any other id as text. Time-ordered ids append.
     *(
-        f"""CREATE TABLE {recent} (
+        f"""CREATE TABLE recent_{place} (
             connection INTEGER NOT NULL, envelope_id NOT NULL, key INTEGER NOT NULL,
             PRIMARY KEY (connection, envelope_id)) WITHOUT ROWID"""
-        for recent in RECENT
+        for place in range(GENERATIONS)
     ),
     # `last` counts the pairs up to and with this row's, 16 bytes each.
     "CREATE TABLE seconds (last INTEGER PRIMARY KEY, pairs BLOB NOT NULL)",
@@ -108,76 +99,38 @@ _TABLES = (
 )
 
 
-# What each minor version adds to its predecessor, which its predecessor may ignore: by number, from 1.
-_ADDITIONS: Mapping[int, Sequence[str]] = MappingProxyType({})
-
-
 def open_database(path: str, now: float) -> sqlite3.Connection:
     """The file as a connection in autocommit, made if it is not there; for the calling thread alone.
 
     Raises:
         SpoolUnusable: not a database, another program's, another major version's, or not writable.
-        Malformed: a spool that must be rebuilt before it is used.
     """
     with usable(path):
         # It holds personal data: where it is new it is its owner's alone, and so are the files beside it.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        keep_unread_log(path)
-        database = connect(path)
+        database = sqlite3.connect(path, isolation_level=None, cached_statements=128)
     try:
+        # Text that rot has made invalid must not stop the rows around it from being read.
+        database.text_factory = partial(str, encoding="utf-8", errors="replace")
         with usable(path):
+            database.execute(_LOCKING).fetchall()
             new = _is_new(database, path)  # Before anything is set, so that a file which is not ours stays as it is.
-            check_log(database, path)
             for setting in _SETTINGS:
                 database.execute(setting).fetchall()
             if new:
                 _create(database, now)
-            else:
-                upgrade(database, _ADDITIONS)
-    except (SpoolUnusable, Malformed):
+    except SpoolUnusable:
         database.close()
         raise
     return database
 
 
-def connect(path: str) -> sqlite3.Connection:
-    """The file as a connection, whatever is in it; nothing is read yet."""
-    database = sqlite3.connect(path, isolation_level=None, cached_statements=128)
-    # Text that rot has made invalid must not stop the rows around it from being read.
-    database.text_factory = partial(str, encoding="utf-8", errors="replace")
-    database.execute(_LOCKING).fetchall()
-    return database
-
-
-def create_unsynced(path: str, now: float) -> sqlite3.Connection:
-    """A new spool in an empty file, written at once and not synced: whoever fills it does that at the end."""
-    database = connect(path)
-    for setting in ("page_size = 4096", "auto_vacuum = NONE", "journal_mode = OFF", "synchronous = OFF"):
-        database.execute(f"PRAGMA {setting}").fetchall()
-    _create(database, now)
-    return database
-
-
-def upgrade(database: sqlite3.Connection, additions: Mapping[int, Sequence[str]]) -> None:
-    """Adds what minor versions after the file's have added; a newer minor's file stays as it is."""
-    version: int = database.execute("PRAGMA user_version").fetchone()[0]
-    missing = [minor for minor in sorted(additions) if minor > version % 1000]
-    if missing:
-        database.execute("BEGIN IMMEDIATE")
-        for statement in [statement for minor in missing for statement in additions[minor]]:
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version = {version // 1000 * 1000 + missing[-1]}")
-        database.execute("COMMIT")
-
-
 @contextmanager
 def usable(path: str) -> Iterator[None]:
-    """Turns what SQLite says of a file that it cannot use into SpoolUnusable, or Malformed if it is a spool."""
+    """Turns what SQLite says of a file that it cannot use into SpoolUnusable."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        if is_malformed(error) and _is_ours(path):
-            raise Malformed(str(error)) from error
         raise SpoolUnusable(f"{path} cannot be used as a spool: {error}; check the path and its permissions") from error
 
 
@@ -186,40 +139,20 @@ def _is_new(database: sqlite3.Connection, path: str) -> bool:
 
     Raises:
         SpoolUnusable: another program's, or another major version's.
-        Malformed: ours, but not with our tables.
     """
     application_id: int = database.execute("PRAGMA application_id").fetchone()[0]
     version: int = database.execute("PRAGMA user_version").fetchone()[0]
-    tables = set(database.execute("SELECT name, sql FROM sqlite_schema").fetchall())
+    tables: int = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if not tables and not application_id:
         return True
-    if application_id != APPLICATION_ID and not _is_ours(path):
+    if application_id != APPLICATION_ID:
         raise SpoolUnusable(f"{path} is another program's database; name another file in spool.url")
     if version // 1000 != MAJOR:
         raise SpoolUnusable(
             f"{path} has the format {version // 1000}.{version % 1000}, and this release reads {MAJOR}.x;"
             " let the release that wrote it deliver what waits, or name another file in spool.url"
         )
-    if application_id != APPLICATION_ID or (version == VERSION and tables != _tables()):
-        raise Malformed("the tables are not described as they were made")
     return False
-
-
-def _tables() -> set[tuple[str, str]]:
-    """The tables and indexes as SQLite describes them where they are new."""
-    with closing(sqlite3.connect(":memory:")) as database:
-        for table in _TABLES:
-            database.execute(table)
-        return set(database.execute("SELECT name, sql FROM sqlite_schema").fetchall())
-
-
-def _is_ours(path: str) -> bool:
-    """Whether a file that SQLite perhaps cannot read is a spool: by its mark, its tables, or what is left of it."""
-    with Path(path).open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    mark = head[_MARK] == APPLICATION_ID.to_bytes(4, "big")
-    cut_off = len(head) < _MARK.stop and _MAGIC.startswith(head[: len(_MAGIC)])
-    return mark or cut_off or f"CREATE TABLE {RECENT[0]} (".encode() in head
 
 
 def _create(database: sqlite3.Connection, now: float) -> None:

@@ -17,14 +17,9 @@ from intercomd_daemon.spool.quota import RETRY_SECONDS
 from intercomd_daemon.spool.sqlite import book, journal, ledger, schema, window
 from intercomd_daemon.spool.sqlite import seconds as ring
 from intercomd_daemon.spool.sqlite.gate import Gate, is_of_the_disk
-from intercomd_daemon.spool.sqlite.opening import Tell, mend, open_file
 from intercomd_daemon.spool.sqlite.queue import Job
 from intercomd_daemon.spool.sqlite.settings import SpoolSettings
-from intercomd_daemon.spool.sqlite.soundness import is_malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
-
-_TIME_MAX = 1e11
-"""Unix seconds far beyond any clock's: what is not below is damage that has not been met yet."""
 
 
 class Answer(NamedTuple):
@@ -52,9 +47,8 @@ class Store:
         wall: Callable[[], float],
         monotonic: Callable[[], float],
         on_commit: Callable[[int, float], None] | None = None,
-        on_damage: Tell = lambda _: None,
     ) -> None:
-        """Opens the file; for the calling thread alone, in which it also says what was damaged.
+        """Opens the file; for the calling thread alone.
 
         Raises:
             SpoolUnusable: it cannot be used.
@@ -64,14 +58,16 @@ class Store:
         self._wall = wall
         self._monotonic = monotonic
         self._on_commit = on_commit
-        self._on_damage = on_damage
-        self._database, self._ledger = open_file(settings, wall(), on_damage)
+        self._database = schema.open_database(settings.path, wall())
         self._stored_at = monotonic()
         self.commits = 0
         """Those that changed something, since the opening."""
         with schema.usable(settings.path):
+            self._ledger = ledger.open_ledger(self._database, settings.connections)
+            self._oldest = {number: self._head(number) for number in self._ledger.accounts}
             self.seconds = ring.recall(self._database)
-        self._look()
+        self.usage = self._usage()
+        self.paused = self._paused()
 
     def perform(self, jobs: Sequence[Job]) -> Performed:
         """Performs the jobs in order; when it returns, what they changed is on disk."""
@@ -94,7 +90,7 @@ class Store:
                 answers.append(Answer(again=True))
                 continue
             try:
-                performed = self._commit_or_mend(job)
+                performed = self._commit([job])
             except Exception as error:  # noqa: BLE001 - whatever it is, it is for the caller, who waits for it
                 traceback.clear_frames(error.__traceback__)  # They may hold cursors, which must end in this thread.
                 answers.append(self._failure(job, error))
@@ -103,32 +99,12 @@ class Store:
                 grown |= performed.grown
         return Performed(answers, grown)
 
-    def _commit_or_mend(self, job: Job) -> Performed:
-        """Performs a job; if it meets damage, once more on what a repair leaves."""
-        try:
-            return self._commit([job])
-        except Exception as error:
-            if not is_malformed(error):
-                raise
-            traceback.clear_frames(error.__traceback__)  # They may hold cursors on what is closed now.
-            self._mend(str(error))
-        return self._commit([job])
-
-    def _mend(self, damage: str) -> None:
-        self._database.close()
-        try:
-            self._database, self._ledger = mend(self._settings, damage, self._wall(), self._on_damage)
-        except SpoolUnusable as error:
-            self._database = schema.open_database(self._settings.path, self._wall())
-            raise SpoolFull(str(error), RETRY_SECONDS) from error
-        self._look()
-
     def _failure(self, job: Job, error: Exception) -> Answer:
         if not isinstance(error, sqlite3.Error):
-            return Answer(error=error, again=job.kept and isinstance(error, SpoolFull))
+            return Answer(error=error)
         told: Exception
         if not is_of_the_disk(error):
-            told = SpoolUnusable(f"{self._settings.path} is damaged or misused: {error}; see `intercomd spool verify`")
+            told = SpoolUnusable(f"{self._settings.path} is damaged or misused: {error}; put a copy in its place")
         elif job.append_bytes:
             told = self._gate.failed(error)
             self.usage = self._usage()
@@ -175,15 +151,7 @@ class Store:
         for number, account in self._ledger.accounts.items():
             if account != before.accounts.get(number):
                 self._oldest[number] = self._head(number)
-        for damage in transaction.damages:
-            self._on_damage(damage)
         self._gate.committed(self._ledger, grown=bool(transaction.grown))
-        self.usage = self._usage()
-        self.paused = self._paused()
-
-    def _look(self) -> None:
-        """Sees what the counters say."""
-        self._oldest = {number: self._head(number) for number in self._ledger.accounts}
         self.usage = self._usage()
         self.paused = self._paused()
 
@@ -199,8 +167,7 @@ class Store:
         return min(found, default=0.0)
 
     def _column(self, statement: str, values: tuple[int, ...]) -> list[float]:
-        found = self._database.execute(statement, values).fetchall()
-        return [row[0] for row in found if isinstance(row[0], float) and 0.0 <= row[0] < _TIME_MAX]
+        return [row[0] for row in self._database.execute(statement, values).fetchall()]
 
     def _usage(self) -> Usage:
         accounts = self._ledger.accounts.values()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from intercomd_daemon.spool.rotation import turns
-from intercomd_daemon.spool.sqlite.schema import GENERATIONS, RECENT
+from intercomd_daemon.spool.sqlite.schema import GENERATIONS
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 EMPTIED_PER_COMMIT = 2_000
@@ -53,7 +53,7 @@ def _tables(transaction: Transaction) -> list[str]:
 
 
 def _table(generation: int) -> str:
-    return RECENT[generation % GENERATIONS]
+    return f"recent_{generation % GENERATIONS}"
 
 
 def _key_in(transaction: Transaction, table: str, connection: int, name: str | bytes) -> int:
