@@ -17,7 +17,9 @@ async def test_through_twenty_kills_every_accepted_envelope_arrives_once_in_orde
         daemon = Daemon(tmp_path, sandbox.base_url)
         figures = await Crashing(daemon, sandbox, seed=1).run(KILLS)
         await daemon.close()
+    print(figures)  # noqa: T201 - shown where the test fails, and with -s
     assert figures.kills >= KILLS
-    assert figures.while_publishing >= KILLS * 3 // 4
-    assert figures.while_delivering >= KILLS * 3 // 4
+    amid = figures.kills - figures.while_starting
+    assert amid >= KILLS / 2
+    assert figures.while_publishing == figures.while_delivering == amid
     assert figures.accepted > 1000

@@ -139,12 +139,14 @@ class Crashing:
 
     async def _fall(self) -> None:
         figures = self.figures
-        figures.kills += 1
         target = self._sandbox.record.count + self._random.randrange(5, 150)
-        await self._sandbox.wait_for(lambda sandbox: sandbox.record.count >= target and self._publishing, WAIT_SECONDS)
+        while not (self._sandbox.record.count >= target and self._publishing and self._calling()):
+            seen = self._sandbox.record.count
+            await self._sandbox.wait_for(lambda sandbox, seen=seen: sandbox.record.count > seen, WAIT_SECONDS)
         self._up.clear()
+        figures.kills += 1
         figures.while_publishing += self._publishing > 0
-        figures.while_delivering += any(not call.ended for call in self._sandbox.calls[-100:])
+        figures.while_delivering += self._calling()
         await self._daemon.kill()
         if self._random.random() < 0.2:
             await self._daemon.launch()
@@ -152,6 +154,10 @@ class Crashing:
             figures.kills += 1
             figures.while_starting += 1
             await self._daemon.kill()
+
+    def _calling(self) -> bool:
+        """Whether a call is under way."""
+        return any(not call.ended for call in self._sandbox.calls[-100:])
 
     async def _send(self, user: int) -> None:
         """One user's envelopes in order: the next batch leaves when the last one is known to be taken."""

@@ -37,19 +37,19 @@ async def test_envelopes_that_waited_are_delivered_in_their_order(daemon: Daemon
     await daemon.operations.PauseConnection(PauseConnectionRequest())
     sent = [
         envelope("large" if n % 3 else f"small-{n % 7}", "Step", at=n, metadata={"n": n}, envelope_id=str(n))
-        for n in range(600)
+        for n in range(450)
     ]
-    for first in range(0, 600, 300):
-        await daemon.publish(*sent[first : first + 300])
+    for first in range(0, 450, 225):
+        await daemon.publish(*sent[first : first + 225])
     await restart(daemon)
     await daemon.operations.ResumeConnection(ResumeConnectionRequest())
-    await sandbox.wait_for(lambda sandbox: len(sandbox.events) > 150, 60)
+    await sandbox.wait_for(lambda sandbox: len(sandbox.events) > 120, 60)
     await restart(daemon)
-    await sandbox.wait_for(lambda sandbox: len(sandbox.events) == 600, 60)
+    await sandbox.wait_for(lambda sandbox: len(sandbox.events) == 450, 60)
     for user in {event.external_id for event in sandbox.events}:
         arrived = [event.metadata["n"] for event in sandbox.events if event.external_id == user]
         assert arrived == sorted(arrived)
-    assert len({event.created_at for event in sandbox.events}) == 600
+    assert len({event.created_at for event in sandbox.events}) == 450
 
 
 async def test_a_pause_lasts(daemon: Daemon, sandbox: Sandbox) -> None:
