@@ -52,9 +52,7 @@ class SqliteSpool:
         """Appends rows; see `base.Intake`."""
         if not rows:
             return []
-        return await self._writer.perform(
-            lambda transaction: log.append(transaction, rows, self._gate.admit), append_bytes=sum(weigh(rows).values())
-        )
+        return await self._writer.perform(log.Append(rows, self._gate.admit), append_bytes=sum(weigh(rows).values()))
 
     def usage(self) -> Usage:
         """The counters as of the last commit."""

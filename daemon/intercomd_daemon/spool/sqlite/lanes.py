@@ -16,6 +16,7 @@ def move(transaction: Transaction, number: int, keys: Sequence[int]) -> None:
     """Moves rows from the log to the parked lanes of the connection; those not in the log stay where they are."""
     if not keys:
         return
+    transaction.heads_moved = True
     listed = (json.dumps(keys),)
     transaction.database.execute(
         "INSERT INTO parked (key, connection, lane, envelope_id, accept_time, data, seal)"
@@ -30,6 +31,7 @@ def park(transaction: Transaction, connection: str, lane: str, keys: Sequence[in
     """Sets a lane aside until `due`, with the named rows; one already parked gets the new time and attempts."""
     account = transaction.ledger.account(connection)
     place = (account.number, lane)
+    transaction.heads_moved = True
     move(transaction, account.number, keys)
     if not transaction.database.execute("SELECT 1 FROM lanes WHERE connection = ? AND lane = ?", place).fetchone():
         account.parked_lanes += 1
@@ -73,6 +75,7 @@ def parked(transaction: Transaction, connection: str, lane: str, after: int, row
         "SELECT attempts FROM lanes WHERE connection = ? AND lane = ?", place
     ).fetchone()
     if not after and not stretch.after and head:
+        transaction.heads_moved = True
         transaction.database.execute("DELETE FROM lanes WHERE connection = ? AND lane = ?", place)
         account.parked_lanes -= 1
     known = book.known(transaction, account.number, {row.lane for row in stretch.rows})

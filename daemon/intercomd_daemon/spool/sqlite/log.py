@@ -6,12 +6,15 @@ room is asked of whoever calls.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import NotNow
 from intercomd_daemon.spool.base import Batch, Incoming
 from intercomd_daemon.spool.keys import connection_of, log_end, log_start
 from intercomd_daemon.spool.quota import weigh
-from intercomd_daemon.spool.sqlite import book, lanes, seconds, window
+from intercomd_daemon.spool.sqlite import book, bulk, lanes, seconds, window
 from intercomd_daemon.spool.sqlite.ledger import Ledger
 from intercomd_daemon.spool.sqlite.rows import read_stretch, row_columns
 from intercomd_daemon.spool.sqlite.seal import seal
@@ -20,6 +23,29 @@ from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 Admission = Callable[[Ledger, dict[str, int]], None]
 """Raises SpoolFull if there is no room for so many bytes by connection."""
+
+
+@dataclass(frozen=True)
+class Append:
+    """The operation that appends the rows of one request."""
+
+    rows: Sequence[Incoming]
+    admit: Admission
+
+    def __call__(self, transaction: Transaction) -> list[int]:
+        """By itself; see `append`."""
+        return append(transaction, self.rows, self.admit)
+
+
+def append_together(transaction: Transaction, appends: Sequence[Append]) -> list[list[int] | NotNow]:
+    """Appends several requests in as few statements as one; where there is no room for all, each by itself."""
+    try:
+        keys = iter(append(transaction, [row for each in appends for row in each.rows], appends[0].admit))
+    except NotNow as refusal:
+        if len(appends) == 1:
+            return [refusal]
+        return [answer for each in appends for answer in append_together(transaction, [each])]
+    return [list(islice(keys, len(each.rows))) for each in appends]
 
 
 def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admission) -> list[int]:
@@ -42,8 +68,9 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admission)
 
 def _write(transaction: Transaction, new: Sequence[tuple[int, str | bytes, Incoming]]) -> None:
     now = transaction.now
-    transaction.database.executemany(
-        "INSERT INTO log (key, lane, envelope_id, accept_time, data, seal) VALUES (?, ?, ?, ?, ?, ?)",
+    bulk.insert(
+        transaction.database,
+        "INSERT INTO log (key, lane, envelope_id, accept_time, data, seal) VALUES {}".format,
         [(key, row.lane, name, now, row.data, seal(key, row.lane, name, now)) for key, name, row in new],
     )
     rows = [row for _, _, row in new]

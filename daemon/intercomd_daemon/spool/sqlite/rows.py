@@ -126,6 +126,7 @@ def take_out(transaction: Transaction, keys: Sequence[int]) -> set[int]:
 
 
 def _count_out(transaction: Transaction, sizes: Iterable[tuple[int, int]]) -> None:
+    transaction.heads_moved = True
     accounts = transaction.ledger.accounts
     for key, size in sizes:
         accounts[connection_of(key)].changed(priority_of(key), -1, -size - ROW_OVERHEAD_BYTES)

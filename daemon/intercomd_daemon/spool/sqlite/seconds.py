@@ -10,18 +10,21 @@ from struct import Struct
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 PAIRS_MAX = 65_536
+PAIRS_PER_TRIM = 4_096
+"""How many come in between two looks for what lies beyond: a statement less for nearly every commit."""
 _PAIR = Struct("<QQ")
 
 
 def remember(transaction: Transaction, pairs: Sequence[tuple[int, int]]) -> None:
-    """Writes pairs of unsigned 64-bit numbers, and lets go of rows that lie beyond the newest 65,536 pairs."""
+    """Writes pairs of unsigned 64-bit numbers, and from time to time lets go of rows beyond the newest 65,536 pairs."""
     if not pairs:
         return
     last = transaction.ledger.counters.seconds + len(pairs)
     transaction.ledger.counters.seconds = last
     packed = b"".join([_PAIR.pack(key, owner) for key, owner in pairs])
     transaction.database.execute("INSERT INTO seconds (last, pairs) VALUES (?, ?)", (last, packed))
-    transaction.database.execute("DELETE FROM seconds WHERE last <= ?", (last - PAIRS_MAX,))
+    if last // PAIRS_PER_TRIM != (last - len(pairs)) // PAIRS_PER_TRIM:
+        transaction.database.execute("DELETE FROM seconds WHERE last <= ?", (last - PAIRS_MAX,))
 
 
 def recall(database: sqlite3.Connection) -> bytes:

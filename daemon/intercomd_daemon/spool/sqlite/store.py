@@ -7,6 +7,7 @@ import sqlite3
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from intercomd_daemon.envelope import Priority
@@ -14,7 +15,7 @@ from intercomd_daemon.errors import NotNow, SpoolFull, SpoolUnusable
 from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.spool.keys import log_end, log_start
 from intercomd_daemon.spool.quota import RETRY_SECONDS
-from intercomd_daemon.spool.sqlite import book, journal, ledger, schema, window
+from intercomd_daemon.spool.sqlite import book, journal, ledger, log, schema, window
 from intercomd_daemon.spool.sqlite import seconds as ring
 from intercomd_daemon.spool.sqlite.gate import Gate, is_of_the_disk
 from intercomd_daemon.spool.sqlite.queue import Job
@@ -64,7 +65,7 @@ class Store:
         """Those that changed something, since the opening."""
         with schema.usable(settings.path):
             self._ledger = ledger.open_ledger(self._database, settings.connections)
-            self._oldest = {number: self._head(number) for number in self._ledger.accounts}
+            self._oldest = {number: self._head(account) for number, account in self._ledger.accounts.items()}
             self.seconds = ring.recall(self._database)
         self.usage = self._usage()
         self.paused = self._paused()
@@ -119,7 +120,7 @@ class Store:
         changes = self._database.total_changes
         self._database.execute("BEGIN")
         try:
-            answers = [_answer(transaction, job) for job in jobs]
+            answers = _answers(transaction, jobs)
             changed = self._database.total_changes != changes or transaction.ledger.differs(before)
             if changed:
                 self._keep_house(transaction)
@@ -149,21 +150,25 @@ class Store:
         self._stored_at = transaction.monotonic
         self._ledger = transaction.ledger
         for number, account in self._ledger.accounts.items():
-            if account != before.accounts.get(number):
-                self._oldest[number] = self._head(number)
+            # Appending to what waits already moves no head.
+            if account != before.accounts.get(number) and (transaction.heads_moved or not self._oldest.get(number)):
+                self._oldest[number] = self._head(account)
         self._gate.committed(self._ledger, grown=bool(transaction.grown))
         self.usage = self._usage()
         self.paused = self._paused()
 
-    def _head(self, number: int) -> float:
+    def _head(self, account: ledger.Account) -> float:
         """When the oldest waiting row was accepted, by the heads of the logs and of the parked lanes; 0.0: none."""
         found: list[float] = []
-        for priority in Priority:
-            found += self._column(
-                "SELECT accept_time FROM log WHERE key > ? AND key < ? ORDER BY key LIMIT 1",
-                (log_start(number, priority), log_end(number, priority)),
-            )
-        found += self._column("SELECT oldest FROM lanes WHERE connection = ? ORDER BY oldest LIMIT 1", (number,))
+        for priority, rows in ((Priority.NORMAL, account.normal), (Priority.BULK, account.bulk)):
+            if rows:
+                found += self._column(
+                    "SELECT accept_time FROM log WHERE key > ? AND key < ? ORDER BY key LIMIT 1",
+                    (log_start(account.number, priority), log_end(account.number, priority)),
+                )
+        if account.parked_lanes:
+            statement = "SELECT oldest FROM lanes WHERE connection = ? ORDER BY oldest LIMIT 1"
+            found += self._column(statement, (account.number,))
         return min(found, default=0.0)
 
     def _column(self, statement: str, values: tuple[int, ...]) -> list[float]:
@@ -190,6 +195,23 @@ class Store:
 
     def _paused(self) -> frozenset[str]:
         return frozenset(account.name for account in self._ledger.accounts.values() if account.paused)
+
+
+def _answers(transaction: Transaction, jobs: Sequence[Job]) -> list[Answer]:
+    """Performs the jobs in order; appends that follow each other, together."""
+    answers: list[Answer] = []
+    for _, alike in groupby(jobs, key=lambda job: isinstance(job.run, log.Append)):
+        group = list(alike)
+        appends = [job.run for job in group if isinstance(job.run, log.Append)]
+        if appends:
+            answers += map(_appended, log.append_together(transaction, appends))
+        else:
+            answers += [_answer(transaction, job) for job in group]
+    return answers
+
+
+def _appended(keys: list[int] | NotNow) -> Answer:
+    return Answer(error=keys) if isinstance(keys, NotNow) else Answer(keys)
 
 
 def _answer(transaction: Transaction, job: Job) -> Answer:

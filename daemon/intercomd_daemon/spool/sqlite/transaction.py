@@ -27,6 +27,8 @@ class Transaction:
     """Seconds of a clock that does not jump."""
     grown: set[tuple[str, Priority]] = field(default_factory=set)
     """The logs that rows were appended to."""
+    heads_moved: bool = False
+    """Whether rows have left a log, or parked lanes are others: the oldest waiting row may be another."""
 
 
 Operation = Callable[[Transaction], Result]

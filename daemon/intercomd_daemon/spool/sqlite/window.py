@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from intercomd_daemon.spool.rotation import turns
+from intercomd_daemon.spool.sqlite import bulk
 from intercomd_daemon.spool.sqlite.schema import GENERATIONS
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
@@ -33,14 +34,16 @@ def enter(transaction: Transaction, entries: Sequence[Entry]) -> set[int]:
     counters = transaction.ledger.counters
     young, *elder = _tables(transaction)
     unknown = " AND ".join(
-        f"NOT EXISTS (SELECT 1 FROM {table} WHERE connection = ?1 AND envelope_id = ?2)"  # noqa: S608 - our own tables
+        f"NOT EXISTS (SELECT 1 FROM {table} WHERE connection = column1 AND envelope_id = column2)"  # noqa: S608 - ours
         for table in elder
     )
-    entered = transaction.database.executemany(
-        f"INSERT OR IGNORE INTO {young} (connection, envelope_id, key) SELECT ?1, ?2, ?3 WHERE {unknown}",
+    entered = bulk.insert(
+        transaction.database,
+        f"INSERT OR IGNORE INTO {young} (connection, envelope_id, key)"  # noqa: S608 - our own tables
+        f" SELECT * FROM (VALUES {{}}) WHERE {unknown}".format,
         entries,
-    ).rowcount
-    counters.generation_ids += max(0, entered)
+    )
+    counters.generation_ids += entered
     if entered == len(entries):
         return set()
     return {entry[2] for entry in entries if _key_in(transaction, young, *entry[:2]) != entry[2]}
