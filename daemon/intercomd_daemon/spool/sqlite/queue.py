@@ -1,12 +1,14 @@
 """What waits for the spool's thread, in order, and when it goes; the time is an argument.
 
-Everything goes at once, but for settlements alone, which linger a little for company. What the deliverer asked for and
-the disk refused is held and goes again, in order and before what the deliverer asked since; all else goes on.
+Everything goes at once, but for settlements alone, which linger a little for company, and for appends that follow many
+others. What the deliverer asked for and the disk refused is held and goes again, in order and before what the deliverer
+asked since; all else goes on.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from intercomd_daemon.errors import SpoolFull
@@ -14,6 +16,11 @@ from intercomd_daemon.spool.sqlite.transaction import Operation
 
 LINGER_SECONDS = 0.02
 LINGER_SETTLEMENTS_MAX = 500
+CROWD_APPENDS_MIN = 4
+CROWD_SECONDS = 0.004
+CROWD_BYTES_MAX = 16 << 10
+"""Many callers were answered by one commit and will call again: until so long after it, or until so much has come, the
+next one waits for them. A commit costs as much for one as for all, and a caller that is alone never waits."""
 APPEND_BYTES_MAX = 32 << 20
 """Of appends that wait for their commit: beyond, a caller is better told to come again."""
 FULL_RETRY_SECONDS = 1.0
@@ -43,55 +50,64 @@ class Queue:
         """Empty."""
         self._jobs: list[Job] = []
         self._settlements = 0
-        self._urgent = False
-        """Something waits that does not linger."""
+        self._due = inf
+        """When what waits is to go."""
         self._independent = False
         """Something waits that what is held does not hold up."""
         self._held: list[Job] = []
         self._append_bytes = 0
-        self._linger_ends = 0.0
+        """Of those that are being committed, too."""
+        self._new_append_bytes = 0
+        self._crowd_ends = 0.0
         self._retry_at = 0.0
         self._retry_seconds = RETRY_SECONDS_MIN
 
-    def put(self, job: Job, now: float) -> None:
-        """Enters a job.
+    def put(self, job: Job, now: float) -> bool:
+        """Enters a job; returns whether it is to go sooner than what waited until now, so that someone must be told.
 
         Raises:
             SpoolFull: too many bytes of appends wait already; one append alone is never too many.
         """
         if job.append_bytes and self._append_bytes and self._append_bytes + job.append_bytes > APPEND_BYTES_MAX:
             raise SpoolFull(f"{self._append_bytes} bytes wait for the disk already", FULL_RETRY_SECONDS)
-        if not self._settlements:
-            self._linger_ends = now + LINGER_SECONDS
         self._jobs.append(job)
         self._settlements += job.settlements
         self._append_bytes += job.append_bytes
-        self._urgent = self._urgent or not job.settlements
+        self._new_append_bytes += job.append_bytes
         self._independent = self._independent or not job.kept
+        due = self._due_of(job, now)
+        sooner = due < self._due
+        self._due = min(self._due, due)
+        return sooner or bool(self._held)
+
+    def _due_of(self, job: Job, now: float) -> float:
+        if self._settlements >= LINGER_SETTLEMENTS_MAX or self._new_append_bytes >= CROWD_BYTES_MAX:
+            return now
+        if job.settlements:
+            return now + LINGER_SECONDS
+        return max(now, self._crowd_ends) if job.append_bytes else now
 
     def seconds_to_wait(self, now: float) -> float | None:
         """How long until `take` should be called, as things stand; None: not before another job comes."""
         if self._held:
             return 0.0 if self._independent else max(0.0, self._retry_at - now)
-        if not self._jobs:
-            return None
-        if self._urgent or self._settlements >= LINGER_SETTLEMENTS_MAX:
-            return 0.0
-        return max(0.0, self._linger_ends - now)
+        return max(0.0, self._due - now) if self._jobs else None
 
     def take(self, now: float, *, last: bool = False) -> list[Job]:
         """What goes now, in order; with `last` everything."""
         jobs, self._jobs = self._jobs, []
-        self._settlements, self._urgent, self._independent = 0, False, False
+        self._settlements, self._new_append_bytes, self._independent, self._due = 0, 0, False, inf
         if self._held and now < self._retry_at and not last:
             self._held += [job for job in jobs if job.kept]
             return [job for job in jobs if not job.kept]
         held, self._held = self._held, []
         return held + jobs
 
-    def answered(self, jobs: Sequence[Job]) -> None:
-        """These wait no more."""
+    def answered(self, jobs: Sequence[Job], now: float) -> None:
+        """These wait no more: their commit is over."""
         self._append_bytes -= sum(job.append_bytes for job in jobs)
+        if sum(job.append_bytes > 0 for job in jobs) >= CROWD_APPENDS_MIN:
+            self._crowd_ends = now + CROWD_SECONDS
         if any(job.kept for job in jobs):
             self._retry_seconds = RETRY_SECONDS_MIN
 

@@ -62,8 +62,8 @@ class Writer:
             raise Draining("the spool is closing, as the daemon stops", DRAINING_RETRY_SECONDS)
         job = Job(run, self._loop.create_future(), append_bytes, settlements, kept)
         with self._condition:
-            self._queue.put(job, time.monotonic())
-            self._condition.notify()
+            if self._queue.put(job, time.monotonic()):
+                self._condition.notify()
         result: Result = await job.future
         return result
 
@@ -119,7 +119,7 @@ class Writer:
         with self._condition:
             again = [] if self._closing else [job for job, answer in pairs if answer.again]
             done = [(job, answer) for job, answer in pairs if job not in again]
-            self._queue.answered([job for job, _ in done])
+            self._queue.answered([job for job, _ in done], time.monotonic())
             if again:
                 self._queue.hold(again, time.monotonic())
         self._in_hand = ()
