@@ -38,7 +38,7 @@ async def test_health_alone_may_be_on_an_address_of_its_own(start: Start, tmp_pa
                 assert answer.status == 200
 
 
-@pytest.mark.parametrize("table", ["ingest", "operations", "health"])
+@pytest.mark.parametrize("table", ["ingest", "operations"])
 async def test_an_address_that_is_taken_ends_the_daemon_with_the_address_in_its_last_words(
     tmp_path: Path, sandbox: Sandbox, table: str
 ) -> None:
