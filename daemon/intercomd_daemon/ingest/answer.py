@@ -4,6 +4,7 @@ Adjustments give way first, then all violations but the first of an envelope; wh
 """
 
 from collections.abc import Iterable, MutableSequence, Sequence
+from math import inf
 
 from intercomd.v1.ingest_pb2 import (
     EnvelopePreview,
@@ -28,7 +29,8 @@ _FRAME_BYTES = 16 * 1024
 
 def publish_response(results: Sequence[Examined], usage: Usage, now: float) -> PublishResponse:
     """The answer to a batch."""
-    response = PublishResponse(spool=spool_status(usage, now))
+    response = PublishResponse()
+    _tell(response.spool, usage, now)
     for result in results:
         _fill(response.results.add(), result)
     _shorten(response.results, response.ByteSize())
@@ -37,7 +39,8 @@ def publish_response(results: Sequence[Examined], usage: Usage, now: float) -> P
 
 def stream_response(sequence: int, results: Sequence[Examined], usage: Usage, now: float) -> PublishStreamResponse:
     """The answer to one message of a stream."""
-    response = PublishStreamResponse(sequence=sequence, spool=spool_status(usage, now))
+    response = PublishStreamResponse(sequence=sequence)
+    _tell(response.spool, usage, now)
     for result in results:
         _fill(response.results.add(), result)
     _shorten(response.results, response.ByteSize())
@@ -67,13 +70,23 @@ def preview_response(previews: Iterable[tuple[Examined, Sequence[PreviewedReques
 
 def spool_status(usage: Usage, now: float) -> SpoolStatus:
     """How full the spool is; `now` in Unix seconds."""
-    logs = usage.connections.values()
-    filled = 1.0 if usage.full_reason else min(usage.bytes / usage.bytes_max, 1.0)
-    status = SpoolStatus(envelopes=sum(log.normal + log.bulk for log in logs), bytes=usage.bytes, fill_ratio=filled)
-    oldest = min((log.oldest_accept_time for log in logs if log.oldest_accept_time), default=0.0)
-    if oldest:
-        status.oldest_age.FromMilliseconds(max(0, int((now - oldest) * 1000)))
+    status = SpoolStatus()
+    _tell(status, usage, now)
     return status
+
+
+def _tell(status: SpoolStatus, usage: Usage, now: float) -> None:
+    envelopes, oldest = 0, inf
+    for log in usage.connections.values():
+        envelopes += log.normal + log.bulk
+        oldest = min(oldest, log.oldest_accept_time or inf)
+    status.envelopes = envelopes
+    status.bytes = usage.bytes
+    status.fill_ratio = 1.0 if usage.full_reason else min(usage.bytes / usage.bytes_max, 1.0)
+    if oldest < inf:
+        milliseconds = max(0, int((now - oldest) * 1000))
+        age = status.oldest_age
+        age.seconds, age.nanos = milliseconds // 1000, milliseconds % 1000 * 1_000_000
 
 
 def _fill(message: EnvelopeResult, result: Examined) -> None:
@@ -98,6 +111,8 @@ def _short_id(envelope_id: str) -> str:
 
 def _shorten(results: MutableSequence[EnvelopeResult], size: int) -> None:
     """Takes notes out, from the last envelope on, until the answer is within its limit."""
+    if size <= RESPONSE_BYTES_MAX - _FRAME_BYTES:
+        return
     for lighten in (_without_adjustments, _without_further_violations):
         for result in reversed(results):
             if size > RESPONSE_BYTES_MAX - _FRAME_BYTES:

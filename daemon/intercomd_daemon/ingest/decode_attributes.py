@@ -14,9 +14,12 @@ def decode_attributes(messages: Sequence[AttributeMessage]) -> list[Attribute]:
     """(name, value) of each."""
     if not messages:
         return []
-    # Most values are text: asking for it first saves those the question which kind they are. The copy of a repeated
-    # field is iterated over faster than the field.
-    return [(message.name, (value := message.value).string_value or _value(value)) for message in messages[:]]
+    # Most values are texts or whole numbers: asking for these first saves them the question which kind they are. The
+    # copy of a repeated field is iterated over faster than the field.
+    return [
+        (message.name, (value := message.value).string_value or value.integer_value or _value(value))
+        for message in messages[:]
+    ]
 
 
 def _value(message: AttributeValue) -> SentValue:
