@@ -170,3 +170,15 @@ async def test_an_archived_contact_comes_back_where_the_settings_say_so(start: S
     assert told.outcome.type == OutcomeType.OUTCOME_TYPE_DELIVERED
     assert UNARCHIVE in told.calls
     assert (there.state, there.custom_attributes) == ("active", {"plan": "gold"})
+
+
+async def test_nothing_leaves_with_a_token_of_another_workspace(start: Start, sandbox: Sandbox) -> None:
+    daemon = await start(connections={"default": {"app_id": "mine"}})
+    told = await daemon.heard("connection", standing="suspended")
+    assert "mine" in told["reason"]
+    assert "sandbox" in told["reason"]
+    answer = await daemon.publish(envelope("u1", "Opened", envelope_id="kept"))
+    assert answer.results[0].disposition == ACCEPTED
+    status = await daemon.connection()
+    assert (status.state, status.suspended_reason) == (ConnectionState.CONNECTION_STATE_SUSPENDED, "APP_ID_MISMATCH")
+    assert {call.path for call in sandbox.calls} == {"/me"}
