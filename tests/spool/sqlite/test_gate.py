@@ -5,7 +5,7 @@ import pytest
 
 from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.spool.quota import Quota
-from intercomd_daemon.spool.sqlite.gate import Gate, is_of_the_disk
+from intercomd_daemon.spool.sqlite.gate import FREE_SECONDS, Gate, is_of_the_disk
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 MORE_THAN_ANY_DISK_HAS = 1 << 62
@@ -54,6 +54,23 @@ def test_too_little_free_space_refuses_and_says_so(tmp_path: Path, transaction: 
         gate.admit(transaction.ledger, {"eu": 1})
     gate.committed(transaction.ledger, grown=False)
     assert "free_bytes_min" in gate.reason
+
+
+def test_the_free_space_is_asked_for_again_a_little_later(tmp_path: Path, transaction: Transaction) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    gate = gate_of(folder)
+    gate.begin(5.0)
+    gate.admit(transaction.ledger, {"eu": 1})
+    folder.rmdir()
+    gate.begin(5.0 + FREE_SECONDS / 2)
+    gate.admit(transaction.ledger, {"eu": 1})
+    gate.begin(5.0 + 2 * FREE_SECONDS)
+    with pytest.raises(SpoolFull):
+        gate.admit(transaction.ledger, {"eu": 1})
+    folder.mkdir()
+    gate.begin(5.0 + 2 * FREE_SECONDS)
+    gate.admit(transaction.ledger, {"eu": 1})
 
 
 def test_a_folder_that_is_gone_refuses(tmp_path: Path, transaction: Transaction) -> None:

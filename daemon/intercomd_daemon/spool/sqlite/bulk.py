@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain
 
-_SIZES = (64, 32, 16, 8, 4, 2, 1)
-"""Rows of one statement: few sizes, so that each is compiled once and kept."""
+_LARGE = (64, 16)
+"""Rows of one statement, and any smaller number: so few sizes that each is compiled once and kept."""
 
 
 def insert(database: sqlite3.Connection, statement: Callable[[str], str], rows: Sequence[Sequence[object]]) -> int:
@@ -23,12 +23,13 @@ def insert(database: sqlite3.Connection, statement: Callable[[str], str], rows: 
     """
     inserted = 0
     start = 0
-    for size in _SIZES:
-        while len(rows) - start >= size:
-            some = rows[start : start + size]
-            start += size
-            text = statement(_places(len(some[0]), size))
-            inserted += database.execute(text, list(chain.from_iterable(some))).rowcount
+    while start < len(rows):
+        rest = len(rows) - start
+        size = next((large for large in _LARGE if large <= rest), rest)
+        some = rows[start : start + size]
+        start += size
+        text = statement(_places(len(some[0]), size))
+        inserted += database.execute(text, list(chain.from_iterable(some))).rowcount
     return inserted
 
 

@@ -1,10 +1,11 @@
 """Whether more may be taken at present, and why not: the quota, the disk's free space, or the last error of the disk.
 
-It asks the disk for its free space at most once per commit, and is asked itself in the spool's thread.
+It asks the disk for its free space at most ten times a second, and is asked itself in the spool's thread.
 """
 
 import os
 import sqlite3
+from math import inf
 from pathlib import Path
 
 from intercomd_daemon.errors import SpoolFull
@@ -13,6 +14,8 @@ from intercomd_daemon.spool.sqlite.ledger import Ledger
 
 _OF_THE_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _PRIMARY = 0xFF
+FREE_SECONDS = 0.1
+"""How long the disk's word holds: no disk takes the 256 MiB that are usually kept free in less."""
 
 
 def is_of_the_disk(error: BaseException) -> bool:
@@ -30,14 +33,16 @@ class Gate:
         self._quota = quota
         self._free_bytes_min = free_bytes_min
         self._free: str | None = None
+        self._asked_at = -inf
         self._failed = ""
         self._refused: dict[str, int] = {}
         self.reason = ""
         """Why appends are refused; empty if they are not."""
 
-    def begin(self) -> None:
-        """A new transaction: the free space is to be asked for again."""
-        self._free = None
+    def begin(self, now: float) -> None:
+        """A new transaction, at `now` by a clock that does not jump: the free space may have to be asked for again."""
+        if self._free or not now - self._asked_at < FREE_SECONDS:
+            self._free, self._asked_at = None, now
 
     def admit(self, ledger: Ledger, new: dict[str, int]) -> None:
         """Lets so many bytes by connection in.

@@ -72,7 +72,7 @@ class Store:
 
     def perform(self, jobs: Sequence[Job]) -> Performed:
         """Performs the jobs in order; when it returns, what they changed is on disk."""
-        self._gate.begin()
+        self._gate.begin(self._monotonic())
         if len(jobs) > 1:
             # Whatever goes wrong undoes all of them, and shows itself again to the one to which it belongs.
             with suppress(Exception):

@@ -1,0 +1,44 @@
+"""Fills a spool through its own engine: so many envelopes of so many users, all known to the contact book."""
+
+import asyncio
+import sys
+
+import msgspec
+from envelopes import EVENT, created_at_of, envelope, envelope_id, metadata_of, user_of
+
+from intercomd_daemon.deliver.contact import Contact
+from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
+from intercomd_daemon.spool.base import BookEntry, Incoming, Settlement
+from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+
+CONNECTION = "default"
+_AT_ONCE = 2_000
+
+
+def row(number: int, users: int) -> Incoming:
+    """The row of envelope n, which is one call."""
+    user = user_of(number, users)
+    at = created_at_of(number, users)
+    name = envelope_id(number)
+    events = (Event(EVENT, at, msgspec.json.encode(metadata_of(number))),)
+    source = envelope(number % 1_000).SerializeToString()
+    noun = AcceptedEnvelope(name, user, "", float(at), {}, events, (), "", source)
+    return Incoming(CONNECTION, Priority.NORMAL, lane_of(user, ""), name, pack(noun))
+
+
+async def fill(path: str, rows: int, users: int) -> None:
+    """Fills the spool at `path`, and closes it."""
+    spool = await open_spool(SpoolSettings(path, bytes_max=8 << 30, free_bytes_min=0))
+    nothing_known = Contact().pack()
+    for start in range(0, users, _AT_ONCE):
+        lanes = [lane_of(user_of(number, users), "") for number in range(start, min(start + _AT_ONCE, users))]
+        entries = [BookEntry(lane, f"{start + place:024x}", nothing_known) for place, lane in enumerate(lanes)]
+        await spool.settle([Settlement(CONNECTION, book=entries)])
+    for start in range(0, rows, _AT_ONCE):
+        await spool.append([row(number, users) for number in range(start, min(start + _AT_ONCE, rows))])
+    await spool.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(fill(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
