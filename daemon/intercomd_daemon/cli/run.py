@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -48,12 +49,23 @@ async def _run(loaded: config.Loaded) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
+    code = 0
     try:
         await daemon.run()
-    except IntercomdError as error:
-        told.logger.error("ended", error=str(error))  # noqa: TRY400 - the message holds the remedy, a trace would not
-        return EXIT_FAILED
-    except Exception:  # the last frame: a fault of ours stands in the log as well, past the redaction
+    except* IntercomdError as known:
+        for error in dict.fromkeys(map(str, _each(known))):
+            told.logger.error("ended", error=error)  # noqa: TRY400 - the message holds the remedy, a trace would not
+        code = EXIT_FAILED
+    except* Exception:  # the last frame: a fault of ours stands in the log as well, past the redaction
         told.logger.error("ended", exc_info=True)  # noqa: G201 - our logger is not logging's
-        return EXIT_FAILED
-    return 0
+        code = EXIT_FAILED
+    return code
+
+
+def _each(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The exceptions of a group, and of the groups in it."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _each(error)
+        else:
+            yield error
