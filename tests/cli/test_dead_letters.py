@@ -51,6 +51,8 @@ async def test_one_is_shown_whole(daemon: Daemon, sandbox: Sandbox) -> None:
         "s-1 of c-s-1",
         "Intercom refused it for good",
         '"customer_id": "c-s-1"',
+        "event 'refused' of ",
+        "dead lettered, REQUEST_INVALID, status 422, 1 call",
         "The sandbox was told to refuse",
     ):
         assert shown in output

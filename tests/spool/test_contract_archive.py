@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.outcome import DeadLetter, OutcomeType
+from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
 from intercomd_daemon.spool.base import (
     DeadLetterFilter,
     Ended,
@@ -180,6 +180,34 @@ async def test_discarding_replaces_the_outcome(spool: Spool, row: Make, ended: E
     assert (newest.type, newest.customer_id, newest.sequence) == (OutcomeType.DISCARDED, "ann", 3)
     assert newest.end_time == clock.wall
     assert (other.type, other.customer_id) == (OutcomeType.DEAD_LETTERED, "bob")
+
+
+async def test_what_is_discarded_is_told_as_the_journal_holds_it(spool: Spool, row: Make, ended: End) -> None:
+    told: list[Outcome] = []
+    spool.on_discard(told.extend)
+    await bury(spool, row, ended, ["ann", "bob", "cid"])
+    await spool.replay(DeadLetterFilter(customer_id="bob"), 1)
+    assert await spool.discard(EVERYTHING, 1) == -1
+    assert told == []
+    assert await spool.discard(EVERYTHING, 2) == 2
+    assert told == (await spool.outcomes_after(OutcomeFilter(types=(OutcomeType.DISCARDED,)), 0, 10))[0]
+    assert [outcome.customer_id for outcome in told] == ["ann", "cid"]
+
+
+async def test_many_letters_are_taken_each_once_and_in_their_order(spool: Spool, row: Make, ended: End) -> None:
+    """More than an engine takes in one commit."""
+    told: list[Outcome] = []
+    spool.on_discard(told.extend)
+    names = [str(number) for number in range(1_100)]
+    await bury(spool, row, ended, names)
+    assert await spool.replay(EVERYTHING, 1_100) == 1_100
+    rows = (await spool.read("default", Priority.NORMAL, 0, 2_000, 1 << 30)).rows
+    assert [unpack(each.data, AcceptedEnvelope).envelope_id for each in rows] == names
+    ends = [ended(each.key, name, name, reason="BAD") for each, name in zip(rows, names, strict=True)]
+    await spool.settle([Settlement("default", ends)])
+    assert await spool.discard(EVERYTHING, 1_100) == 1_100
+    assert [outcome.envelope_id for outcome in told] == names
+    assert spool.usage().bytes == 0
 
 
 @pytest.mark.parametrize("expected", [0, 1, 3])

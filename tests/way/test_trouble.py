@@ -1,5 +1,6 @@
 """Trouble at Intercom: whose it is, who waits for it, and that it ends by itself or where an operator looks."""
 
+import aiohttp
 import pytest
 from daemons import TOKEN, Daemon
 from sending import NOON, envelope
@@ -11,6 +12,7 @@ from intercomd.v1.operations_pb2 import (
     DiscardDeadLettersRequest,
     ListDeadLettersRequest,
     ReplayDeadLettersRequest,
+    WatchOutcomesRequest,
 )
 from intercomd.v1.outcome_pb2 import OutcomeType
 from intercomd_daemon.sandbox import Sandbox
@@ -123,7 +125,7 @@ async def test_a_dead_letter_keeps_the_answer_and_a_replay_makes_the_refused_cal
     assert not (await shared.operations.ListDeadLetters(ListDeadLettersRequest())).dead_letters
 
 
-async def test_a_dead_letter_that_is_discarded_is_gone_and_its_outcome_says_so(
+async def test_a_dead_letter_that_is_discarded_is_gone_and_its_outcome_is_told_like_any_other(
     shared: Daemon, shared_sandbox: Sandbox
 ) -> None:
     shared_sandbox.fault("POST /events 422")
@@ -131,7 +133,17 @@ async def test_a_dead_letter_that_is_discarded_is_gone_and_its_outcome_says_so(
     await shared.ended(["one", "two"])
     shared_sandbox.faults.clear()
     wanted = DeadLetterFilter(envelope_ids=["one"])
+    watch = shared.operations.WatchOutcomes(WatchOutcomesRequest())
+    await watch.initial_metadata()
     await shared.operations.DiscardDeadLetters(DiscardDeadLettersRequest(filter=wanted, expected_count=1))
+    assert (await watch.read()).outcome.envelope_id == "one"
+    watch.cancel()
+    line = await shared.heard("outcome", outcome="discarded")
+    assert (line["level"], line["envelope_id"], line["lane"]) == ("info", "one", "c:one")
+    async with aiohttp.ClientSession() as session, session.get(f"http://{shared.http_address}/metrics") as answer:
+        shown = await answer.text()
+    name, labels = "intercomd_outcomes_total", '{connection="default",reason="REQUEST_INVALID",type="discarded"}'
+    assert f"{name}{labels} 1.0" in shown
     (left,) = (await shared.operations.ListDeadLetters(ListDeadLettersRequest())).dead_letters
     assert left.envelope.envelope_id == "two"
     types = {outcome.envelope_id: outcome.type for outcome in await shared.journal()}

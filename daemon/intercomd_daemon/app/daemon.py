@@ -158,6 +158,7 @@ class Daemon:
             await asyncio.gather(opening, return_exceptions=True)
             return None
         self._spool = opening.result()
+        self._spool.on_discard(self._report.ended)
         return self._spool
 
     async def _opened_spool(self) -> Spool:

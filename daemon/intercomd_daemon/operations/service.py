@@ -140,7 +140,6 @@ class OperationsService:
         expected = _expected(request.expected_count)
         archive = self._daemon.archive()
         count = await _counted(archive, wanted, expected, await archive.discard(wanted, expected))
-        self._watches.wake()
         return messages.DiscardDeadLettersResponse(count=count)
 
     async def pause_connection(self, request: messages.PauseConnectionRequest) -> messages.PauseConnectionResponse:

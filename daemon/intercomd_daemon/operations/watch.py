@@ -99,15 +99,11 @@ class Watches:
             unsubscribe()
             self._wakes.discard(wake)
 
-    def wake(self) -> None:
-        """Has every watch look into the journal, as something has ended there that nobody reported."""
-        for wake in self._wakes:
-            wake.set()
-
     def close(self) -> None:
         """Ends every watch, and each later one, once it has told what has ended so far."""
         self._closing = True
-        self.wake()
+        for wake in self._wakes:
+            wake.set()
 
 
 async def newest_sequence(archive: Archive) -> int:

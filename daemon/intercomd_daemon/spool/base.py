@@ -218,14 +218,18 @@ class Archive(Protocol):
         ...
 
     async def replay(self, wanted: DeadLetterFilter, expected: int) -> int:
-        """Appends the refused calls of the matching dead letters, in their old order, in one commit.
+        """Appends the refused calls of the matching dead letters, in their old order, some hundreds a commit.
 
-        Returns how many; -1 and nothing done if the filter does not match `expected` of them.
+        Those are meant that match at its beginning. Returns how many; -1 and nothing done if they are not `expected`.
         """
         ...
 
     async def discard(self, wanted: DeadLetterFilter, expected: int) -> int:
-        """Drops the matching dead letters; each outcome becomes DISCARDED, in one commit. Counts like `replay`."""
+        """Drops the matching dead letters, each outcome becoming DISCARDED; commits and counts like `replay`."""
+        ...
+
+    def on_discard(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
+        """Names what to call, on the event loop, after each commit that discarded dead letters."""
         ...
 
     async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:

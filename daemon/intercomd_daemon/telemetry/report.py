@@ -44,7 +44,7 @@ class Report:
         return unsubscribe
 
     def ended(self, outcomes: Sequence[Outcome]) -> None:
-        """Outcomes that have been committed: a count and a line for each, and the watchers are woken."""
+        """Outcomes that have been committed, discards included: a count and a line for each; the watchers are woken."""
         self._metrics.ended(outcomes)
         for wake in list(self._watchers.values()):
             wake()

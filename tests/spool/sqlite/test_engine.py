@@ -44,6 +44,21 @@ async def keys_in_log(spool: SqliteSpool) -> list[int]:
     return [row.key for row in (await spool.read("default", Priority.NORMAL, 0, *ALL)).rows]
 
 
+async def test_a_discard_whose_caller_has_gone_is_told_as_well(open_file: Open, row: Make, ended: End) -> None:
+    spool = await open_file()
+    told = asyncio.Event()
+    spool.on_discard(lambda _: told.set())
+    (key,) = await spool.append([row("1")])
+    await spool.settle([Settlement("default", [ended(key, "1", reason="BAD")])])
+    discarding = asyncio.create_task(spool.discard(DeadLetterFilter(), 1))
+    asyncio.get_running_loop().call_soon(discarding.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await discarding
+    async with asyncio.timeout(30):
+        await told.wait()
+    assert await spool.count_dead_letters(DeadLetterFilter()) == 0
+
+
 async def test_everything_outlives_a_close(open_file: Open, row: Make, ended: End) -> None:
     spool = await open_file()
     data = pack(row("some record"))

@@ -44,11 +44,41 @@ def test_a_search_goes_on_chunk_by_chunk_to_the_end(transaction: Transaction, bu
 def test_replays_follow_the_first_acceptance_not_the_burial(transaction: Transaction, bury: Bury) -> None:
     for name in (1, 2, 3):
         bury(name)
-    assert letters.replay(transaction, EVERYTHING, 3) == 3
+    assert letters.replay(transaction, EVERYTHING, 3).done == 3
     replayed = transaction.database.execute("SELECT envelope_id FROM log ORDER BY key").fetchall()
     assert replayed == [("3",), ("2",), ("1",)]
     account = transaction.ledger.account("eu")
     assert (account.dead_letters, account.normal) == (0, 3)
+
+
+@pytest.mark.parametrize("operation", [letters.replay, letters.discard])
+def test_a_large_operation_goes_bite_by_bite_and_takes_none_that_is_buried_meanwhile(
+    transaction: Transaction, bury: Bury, operation: Callable[..., letters.Bite]
+) -> None:
+    many = letters.TAKEN_PER_COMMIT + 2
+    for name in range(1, many + 1):
+        bury(name)
+    first = operation(transaction, EVERYTHING, many)
+    assert first.done == letters.TAKEN_PER_COMMIT
+    later = transaction.ledger.counters.sequence + 1
+    bury(later)
+    assert first.on
+    second = operation(transaction, EVERYTHING, many, first.on)
+    assert (second.done, second.on) == (2, None)
+    assert [letter.dead_letter_id for letter in letters.listed(transaction, EVERYTHING, 0, 10).letters] == [later]
+
+
+def test_finding_the_next_letters_sorts_nothing(transaction: Transaction, bury: Bury) -> None:
+    """They are read in the order of an index, so that a bite costs the same however many letters there are."""
+    bury(1)
+    plans: list[str] = []
+    transaction.database.set_trace_callback(plans.append)
+    letters.discard(transaction, DeadLetterFilter(reason="BAD"), 1)
+    transaction.database.set_trace_callback(None)
+    (reading,) = [statement for statement in plans if "ORDER BY origin" in statement]
+    steps = [row[3] for row in transaction.database.execute(f"EXPLAIN QUERY PLAN {reading}")]
+    assert len(steps) == 1
+    assert "dead_letters_by_origin" in steps[0]
 
 
 @pytest.mark.parametrize("rot", ["priority = 3", "priority = 2", "connection = 2", "connection = 77"])
@@ -63,14 +93,14 @@ def test_a_letter_of_which_nobody_knows_any_more_whose_it_is_is_not_replayed(
 
 @pytest.mark.parametrize("operation", [letters.replay, letters.discard])
 def test_a_rotten_letter_is_set_aside_instead(
-    transaction: Transaction, bury: Bury, operation: Callable[[Transaction, DeadLetterFilter, int], int]
+    transaction: Transaction, bury: Bury, operation: Callable[[Transaction, DeadLetterFilter, int], letters.Bite]
 ) -> None:
     bury(1)
     bury(2)
     transaction.database.execute("UPDATE dead_letters SET data = data || x'00' WHERE id = 1")
     assert [letter.dead_letter_id for letter in letters.listed(transaction, EVERYTHING, 0, 10).letters] == [2]
     assert letters.count(transaction, EVERYTHING) == 2
-    assert operation(transaction, EVERYTHING, 2) == 1
+    assert operation(transaction, EVERYTHING, 2).done == 1
     assert transaction.database.execute("SELECT place, key FROM damaged").fetchall() == [("dead_letters", 1)]
     assert letters.count(transaction, EVERYTHING) == 0
     assert transaction.ledger.account("eu").dead_letters == 0

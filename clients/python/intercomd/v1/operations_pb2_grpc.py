@@ -134,14 +134,15 @@ class OperationsServiceServicer:
 
     def ReplayDeadLetters(self, request, context):
         """Puts dead letters at the end of their log, in their order and with their times; only the calls that were refused
-        are made again. All or nothing; UNAVAILABLE with RetryInfo where the spool has no room.
+        are made again. They go 500 a commit, so that accepting goes on meanwhile: what a stop or a crash left undone is
+        still a dead letter. UNAVAILABLE with RetryInfo where the disk refuses.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardDeadLetters(self, request, context):
-        """Gives dead letters up for good; each gets the outcome DISCARDED. All or nothing.
+        """Gives dead letters up for good; each gets the outcome DISCARDED. They go 500 a commit, like a replay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,10 +53,11 @@ class OperationsServiceStub:
     """Dead letters, the oldest first: the order in which a replay appends them."""
     ReplayDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ReplayDeadLettersRequest, _operations_pb2.ReplayDeadLettersResponse]
     """Puts dead letters at the end of their log, in their order and with their times; only the calls that were refused
-    are made again. All or nothing; UNAVAILABLE with RetryInfo where the spool has no room.
+    are made again. They go 500 a commit, so that accepting goes on meanwhile: what a stop or a crash left undone is
+    still a dead letter. UNAVAILABLE with RetryInfo where the disk refuses.
     """
     DiscardDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_pb2.DiscardDeadLettersRequest, _operations_pb2.DiscardDeadLettersResponse]
-    """Gives dead letters up for good; each gets the outcome DISCARDED. All or nothing."""
+    """Gives dead letters up for good; each gets the outcome DISCARDED. They go 500 a commit, like a replay."""
     PauseConnection: _grpc.UnaryUnaryMultiCallable[_operations_pb2.PauseConnectionRequest, _operations_pb2.PauseConnectionResponse]
     """Stops calling Intercom for a connection until it is resumed, also across restarts. Calls in flight are finished;
     envelopes are accepted as before. Pausing what is paused changes nothing.
@@ -89,10 +90,11 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """Dead letters, the oldest first: the order in which a replay appends them."""
     ReplayDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_pb2.ReplayDeadLettersRequest, _operations_pb2.ReplayDeadLettersResponse]  # type: ignore[assignment]
     """Puts dead letters at the end of their log, in their order and with their times; only the calls that were refused
-    are made again. All or nothing; UNAVAILABLE with RetryInfo where the spool has no room.
+    are made again. They go 500 a commit, so that accepting goes on meanwhile: what a stop or a crash left undone is
+    still a dead letter. UNAVAILABLE with RetryInfo where the disk refuses.
     """
     DiscardDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_pb2.DiscardDeadLettersRequest, _operations_pb2.DiscardDeadLettersResponse]  # type: ignore[assignment]
-    """Gives dead letters up for good; each gets the outcome DISCARDED. All or nothing."""
+    """Gives dead letters up for good; each gets the outcome DISCARDED. They go 500 a commit, like a replay."""
     PauseConnection: _aio.UnaryUnaryMultiCallable[_operations_pb2.PauseConnectionRequest, _operations_pb2.PauseConnectionResponse]  # type: ignore[assignment]
     """Stops calling Intercom for a connection until it is resumed, also across restarts. Calls in flight are finished;
     envelopes are accepted as before. Pausing what is paused changes nothing.
@@ -158,7 +160,8 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ReplayDeadLettersResponse, _abc.Awaitable[_operations_pb2.ReplayDeadLettersResponse]]:
         """Puts dead letters at the end of their log, in their order and with their times; only the calls that were refused
-        are made again. All or nothing; UNAVAILABLE with RetryInfo where the spool has no room.
+        are made again. They go 500 a commit, so that accepting goes on meanwhile: what a stop or a crash left undone is
+        still a dead letter. UNAVAILABLE with RetryInfo where the disk refuses.
         """
 
     @_abc_1.abstractmethod
@@ -167,7 +170,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_pb2.DiscardDeadLettersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.DiscardDeadLettersResponse, _abc.Awaitable[_operations_pb2.DiscardDeadLettersResponse]]:
-        """Gives dead letters up for good; each gets the outcome DISCARDED. All or nothing."""
+        """Gives dead letters up for good; each gets the outcome DISCARDED. They go 500 a commit, like a replay."""
 
     @_abc_1.abstractmethod
     def PauseConnection(

@@ -93,9 +93,7 @@ class MemorySpool:
                 connection.count(row, 1)
                 grown.add((row.connection, row.priority))
         for name, priority in sorted(grown):
-            wake = self._connections[name].wake
-            if wake:
-                asyncio.get_running_loop().call_soon(wake, priority)
+            asyncio.get_running_loop().call_soon(self._connections[name].wake, priority)
         return keys
 
     def usage(self) -> Usage:
@@ -231,8 +229,7 @@ class MemorySpool:
     async def replay(self, wanted: DeadLetterFilter, expected: int) -> int:
         """Appends the refused calls of the matching dead letters."""
         letters = await self._matching(wanted, expected)
-        if letters is not None:
-            self._append([ending.again(letter, self._drop(letter)) for letter in letters])
+        self._append([ending.again(letter, self._drop(letter)) for letter in letters or ()])
         return -1 if letters is None else expected
 
     async def discard(self, wanted: DeadLetterFilter, expected: int) -> int:
@@ -240,9 +237,12 @@ class MemorySpool:
         letters = await self._matching(wanted, expected)
         for letter in letters or ():
             self._drop(letter)
-            self._archive.strike(letter.dead_letter_id)
-            self._archive.add(ending.discarded(letter, self._archive.next_sequence(), self._wall()))
+        self._archive.discard(letters or [], self._wall())
         return -1 if letters is None else expected
+
+    def on_discard(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
+        """Names what to call after a discard."""
+        self._archive.on_discard = tell
 
     async def _matching(self, wanted: DeadLetterFilter, expected: int) -> list[DeadLetter] | None:
         """The letters in the order of their first acceptance, if there are as many as expected."""

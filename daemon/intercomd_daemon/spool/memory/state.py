@@ -3,12 +3,13 @@
 Plain dictionaries, nothing awaited; the times are arguments.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome
+from intercomd_daemon.spool import ending
 from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Incoming, Known, LogUsage, OutcomeFilter
 from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.rotation import turns
@@ -85,6 +86,8 @@ class Archive:
         self._outcomes: dict[int, Outcome] = {}
         self._letters: dict[int, DeadLetter] = {}
         self._priorities: dict[int, Priority] = {}
+        self.on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
+        """Told of outcomes that discards have made."""
 
     def next_sequence(self) -> int:
         """One more than any before."""
@@ -111,9 +114,14 @@ class Archive:
         del self._letters[letter.dead_letter_id]
         return self._priorities.pop(letter.dead_letter_id)
 
-    def strike(self, sequence: int) -> None:
-        """Removes an outcome that another one supersedes."""
-        self._outcomes.pop(sequence, None)
+    def discard(self, letters: Sequence[DeadLetter], now: float) -> None:
+        """Puts the outcomes of discarded letters in the place of those that they had, and tells them."""
+        outcomes = [ending.discarded(letter, self.next_sequence(), now) for letter in letters]
+        for letter, outcome in zip(letters, outcomes, strict=True):
+            self._outcomes.pop(letter.dead_letter_id, None)
+            self.add(outcome)
+        if outcomes:
+            self.on_discard(outcomes)
 
     def outcomes(self, wanted: OutcomeFilter) -> Iterable[Outcome]:
         """What matches, oldest first."""
@@ -142,7 +150,7 @@ class Connection:
     logs: dict[Priority, list[int]] = field(default_factory=lambda: {priority: [] for priority in Priority})
     lanes: dict[str, Lane] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
-    wake: Callable[[Priority], None] | None = None
+    wake: Callable[[Priority], None] = lambda _: None
     paused: bool = False
 
     def count(self, row: Incoming, rows: int) -> None:

@@ -3,6 +3,7 @@
 Operators' searches are several, a chunk each, so that appends and settlements go between them.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -36,6 +37,7 @@ class SqliteSpool:
         """Not open yet: `open_spool` makes and opens it."""
         self._gate = gate
         self._wakes: dict[str, Callable[[Priority], None]] = {}
+        self._discarded: Callable[[Sequence[Outcome]], None] = lambda _: None
         self._writer = Writer(self._wake)
         self._store: Store
 
@@ -140,12 +142,32 @@ class SqliteSpool:
         return await self._writer.perform(lambda transaction: letters.count(transaction, wanted))
 
     async def replay(self, wanted: DeadLetterFilter, expected: int) -> int:
-        """Appends the refused calls of the matching dead letters, in one commit."""
-        return await self._writer.perform(lambda transaction: letters.replay(transaction, wanted, expected))
+        """Appends the refused calls of the matching dead letters, some hundreds a commit."""
+        return await self._bite_by_bite(partial(letters.replay, wanted=wanted, expected=expected))
 
     async def discard(self, wanted: DeadLetterFilter, expected: int) -> int:
-        """Drops the matching dead letters, in one commit."""
-        return await self._writer.perform(lambda transaction: letters.discard(transaction, wanted, expected))
+        """Drops the matching dead letters, some hundreds a commit."""
+        return await self._bite_by_bite(partial(letters.discard, wanted=wanted, expected=expected))
+
+    async def _bite_by_bite(self, bite: Callable[..., letters.Bite]) -> int:
+        done = 0
+        place: letters.Place | None = letters.BEGINNING
+        while place is not None:
+            taking = asyncio.ensure_future(self._writer.perform(partial(bite, place=place)))
+            # Whoever asked may go away meanwhile: the commit goes on, and what it discarded is told.
+            taking.add_done_callback(self._tell_discarded)
+            taken = await asyncio.shield(taking)
+            done += taken.done
+            place = taken.on
+        return done
+
+    def _tell_discarded(self, taking: asyncio.Future[letters.Bite]) -> None:
+        if not taking.cancelled() and not taking.exception() and taking.result().outcomes:
+            self._discarded(taking.result().outcomes)
+
+    def on_discard(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
+        """Names what to call after commits that discarded dead letters."""
+        self._discarded = tell
 
     async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
         """The envelope of this id if it still waits."""

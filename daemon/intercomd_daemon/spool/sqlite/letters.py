@@ -4,11 +4,11 @@ A letter is named by the sequence of its outcome. Which calls a replay repeats i
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.outcome import DeadLetter
+from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import ending, record
 from intercomd_daemon.spool.base import DeadLetterFilter
 from intercomd_daemon.spool.quota import row_bytes
@@ -21,6 +21,8 @@ from intercomd_daemon.spool.sqlite.window import id_of
 
 CHUNK = 1_000
 """Letters looked at in one go: some milliseconds."""
+TAKEN_PER_COMMIT = 500
+"""Letters replayed or discarded in one commit: a large operation neither fills memory nor keeps the others waiting."""
 
 
 class Found(NamedTuple):
@@ -29,6 +31,28 @@ class Found(NamedTuple):
     letters: list[DeadLetter]
     on: int
     """The id to look on from; 0 if there is nothing more."""
+
+
+class Place(NamedTuple):
+    """How far a replay or a discard is: the last letter that was taken, and the newest one that is meant."""
+
+    origin: int
+    id: int
+    newest: int
+
+
+BEGINNING = Place(-1, 0, 0)
+
+
+class Bite(NamedTuple):
+    """What one commit of a replay or a discard has come to."""
+
+    done: int
+    """Letters; -1 where not as many as expected match."""
+    on: Place | None
+    """Where to go on; None if there is nothing more."""
+    outcomes: Sequence[Outcome] = ()
+    """Of a discard."""
 
 
 class _Stored(NamedTuple):
@@ -87,57 +111,71 @@ def count(transaction: Transaction, wanted: DeadLetterFilter) -> int:
     )
 
 
-def replay(transaction: Transaction, wanted: DeadLetterFilter, expected: int) -> int:
-    """Appends the refused calls of the matching letters in the order of their first acceptance, and drops the letters.
+def replay(transaction: Transaction, wanted: DeadLetterFilter, expected: int, place: Place = BEGINNING) -> Bite:
+    """Appends the refused calls of matching letters in the order of their first acceptance, and drops the letters.
 
-    Returns how many; -1 if not `expected` match. They need no room: each row is smaller than its letter.
+    They need no room: each row is smaller than its letter.
     """
 
     def append_again(stored: _Stored, letter: DeadLetter) -> None:
         log.append(transaction, [ending.again(letter, stored.priority)], lambda _ledger, _new: None)
 
-    return _each(transaction, wanted, expected, append_again)
+    return _bite(transaction, wanted, expected, place, append_again)
 
 
-def discard(transaction: Transaction, wanted: DeadLetterFilter, expected: int) -> int:
-    """Drops the matching letters, each outcome becoming DISCARDED; counts like `replay`."""
+def discard(transaction: Transaction, wanted: DeadLetterFilter, expected: int, place: Place = BEGINNING) -> Bite:
+    """Drops matching letters, each outcome becoming DISCARDED."""
+    outcomes: list[Outcome] = []
 
     def conclude(_stored: _Stored, letter: DeadLetter) -> None:
         transaction.ledger.counters.sequence += 1
-        outcome = ending.discarded(letter, transaction.ledger.counters.sequence, transaction.now)
+        outcomes.append(ending.discarded(letter, transaction.ledger.counters.sequence, transaction.now))
         journal.strike(transaction, [letter.dead_letter_id])
-        journal.add(transaction, [outcome])
 
-    return _each(transaction, wanted, expected, conclude)
+    bite = _bite(transaction, wanted, expected, place, conclude)
+    journal.add(transaction, outcomes)
+    return bite._replace(outcomes=outcomes)
 
 
-def _each(
+def _bite(
     transaction: Transaction,
     wanted: DeadLetterFilter,
     expected: int,
+    place: Place,
     perform: Callable[[_Stored, DeadLetter], None],
-) -> int:
-    """Performs something with each matching letter and drops it; damaged ones are set aside instead."""
-    if count(transaction, wanted) != expected:
-        return -1
+) -> Bite:
+    """Performs something with each of the next letters and drops it; damaged ones are set aside instead."""
     clauses, values = _condition(transaction, wanted)
+    if place == BEGINNING:
+        found = transaction.database.execute(
+            f"SELECT count(*), coalesce(max(id), 0) FROM dead_letters WHERE 1{clauses}",  # noqa: S608 - our own clauses
+            values,
+        ).fetchone()
+        if found[0] != expected:
+            return Bite(-1, None)
+        place = place._replace(newest=found[1])
     names = transaction.database.execute(
-        f"SELECT id FROM dead_letters WHERE 1{clauses} ORDER BY origin, id",  # noqa: S608 - our own clauses
-        values,
+        f"SELECT origin, id FROM dead_letters WHERE (origin, id) > (?, ?) AND id <= ?{clauses}"  # noqa: S608 - as above
+        " ORDER BY origin, id LIMIT ?",
+        (*place, *values, TAKEN_PER_COMMIT),
     ).fetchall()
-    done = 0
-    for (name,) in names:
-        stored = _taken(transaction, name)
-        if wrong := what_is_wrong(stored.data):
-            transaction.database.execute(
-                "INSERT INTO damaged (place, key, lane, reason, data) VALUES ('dead_letters', ?, '', ?, ?)",
-                (stored.id, wrong, stored.data),
-            )
-            count_damaged(transaction)
-        else:
-            perform(stored, record.unpack(stored.data, DeadLetter))
-            done += 1
-    return done
+    done = sum(_performed(transaction, name, perform) for _, name in names)
+    on = Place(names[-1][0], names[-1][1], place.newest) if len(names) == TAKEN_PER_COMMIT else None
+    return Bite(done, on)
+
+
+def _performed(transaction: Transaction, name: int, perform: Callable[[_Stored, DeadLetter], None]) -> bool:
+    stored = _taken(transaction, name)
+    wrong = what_is_wrong(stored.data)
+    if wrong:
+        transaction.database.execute(
+            "INSERT INTO damaged (place, key, lane, reason, data) VALUES ('dead_letters', ?, '', ?, ?)",
+            (stored.id, wrong, stored.data),
+        )
+        count_damaged(transaction)
+    else:
+        perform(stored, record.unpack(stored.data, DeadLetter))
+    return not wrong
 
 
 def _taken(transaction: Transaction, name: int) -> _Stored:

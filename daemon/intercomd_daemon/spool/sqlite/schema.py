@@ -93,6 +93,7 @@ _TABLES = (
         id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, priority INTEGER NOT NULL, origin INTEGER NOT NULL,
         envelope_id NOT NULL, customer_id TEXT NOT NULL, email TEXT NOT NULL, reason TEXT NOT NULL,
         accept_time REAL NOT NULL, data BLOB NOT NULL, seal INTEGER NOT NULL)""",
+    "CREATE INDEX dead_letters_by_origin ON dead_letters (origin)",
     """CREATE TABLE damaged (
         number INTEGER PRIMARY KEY, place TEXT NOT NULL, key INTEGER NOT NULL, lane TEXT NOT NULL,
         reason TEXT NOT NULL, data BLOB)""",
