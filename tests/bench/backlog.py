@@ -1,7 +1,14 @@
-"""Fills a spool through its own engine: so many envelopes of so many users, all known to the contact book."""
+"""Fills a spool through its own engine: so many envelopes of so many users, all known to the contact book.
+
+A run fills each such spool once, beside the folders of its rows, which get copies.
+"""
 
 import asyncio
+import os
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 from envelopes import EVENT, created_at_of, envelope, envelope_id, metadata_of, user_of
@@ -38,6 +45,17 @@ async def fill(path: str, rows: int, users: int) -> None:
     for start in range(0, rows, _AT_ONCE):
         await spool.append([row(number, users) for number in range(start, min(start + _AT_ONCE, rows))])
     await spool.close()
+
+
+def bring(shelf: Path, folder: Path, rows: int, users: int) -> Path:
+    """Puts a copy of such a spool into the folder, from the shelf on which a run keeps those it has filled."""
+    filled = shelf / f"{rows}-{users}.db"
+    if not filled.exists():
+        subprocess.run([sys.executable, __file__, filled, str(rows), str(users)], check=True)  # noqa: S603 - ours
+    path = folder / "spool.db"
+    shutil.copyfile(filled, path)
+    os.sync()  # What is written later is not to wait for the copy.
+    return path
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Thread
@@ -18,6 +19,10 @@ from typing import Any, Self
 HERE = Path(__file__).parent
 COMMAND = Path(sys.executable).with_name("intercomd")
 TOKEN = "sandbox-token"
+NOWHERE = "http://127.0.0.1:9"
+"""An Intercom that is not there."""
+NOMINAL = 1_667
+"""Calls in 10 s: the 10,000 a minute that Intercom names for an app."""
 WAIT_SECONDS = 300.0
 _CHUNK = 1 << 16
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -90,7 +95,8 @@ class Daemon(_Process):
         self.folder = folder
         file = folder / "intercomd.toml"
         file.write_text(_SETTINGS.format(spool=folder / "spool.db", base_url=base_url, token=TOKEN) + settings)
-        self.outcomes = 0
+        self.ended: list[bytes] = []
+        """The lines of the outcomes, as they came."""
         self.lines: dict[str, dict[str, Any]] = {}
         self._told = Condition()
         self._ended = False
@@ -100,20 +106,26 @@ class Daemon(_Process):
             [COMMAND, "run", "--config", file], stderr=subprocess.PIPE, env=environment
         )
         Thread(target=self._listen, daemon=True).start()
-        self._wait(lambda: "serving" in self.lines)
+        self.wait(lambda: "serving" in self.lines)
         self.start_seconds = time.perf_counter() - begin
         self.ingest: str = self.lines["serving"]["ingest"]
         self.operations: str = self.lines["operations"]["grpc"]
 
+    @property
+    def outcomes(self) -> int:
+        """How many it has told since its start."""
+        return len(self.ended)
+
     def delivered(self, outcomes: int) -> None:
         """Waits until it has told so many outcomes since its start."""
-        self._wait(lambda: self.outcomes >= outcomes)
+        self.wait(lambda: self.outcomes >= outcomes)
 
     def delivering(self) -> None:
         """Waits until calls may leave."""
-        self._wait(lambda: self.lines.get("connection", {}).get("standing") == "delivering")
+        self.wait(lambda: self.lines.get("connection", {}).get("standing") == "delivering")
 
-    def _wait(self, holds: Any) -> None:  # noqa: ANN401 - a condition's own type
+    def wait(self, holds: Callable[[], bool]) -> None:
+        """Waits until this holds; it is asked whenever the daemon has told something."""
         with self._told:
             if not self._told.wait_for(lambda: self._ended or holds(), WAIT_SECONDS) or self._ended:
                 raise RuntimeError(f"the daemon does not get there: {self.lines}, {self.outcomes} outcomes")
@@ -123,10 +135,10 @@ class Daemon(_Process):
         rest = b""
         while chunk := os.read(self.process.stderr.fileno(), _CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
-            counted = sum(_OUTCOME in line for line in lines)
             with self._told:
-                self.outcomes += counted
-                for line in lines if counted < len(lines) else ():
+                ended = [line for line in lines if _OUTCOME in line]
+                self.ended += ended
+                for line in lines if len(ended) < len(lines) else ():
                     with suppress(ValueError):
                         told = json.loads(line)
                         self.lines[told["event"]] = told

@@ -10,10 +10,9 @@ from itertools import count
 from pathlib import Path
 from statistics import quantiles
 
-from children import Daemon, Script
+from children import NOWHERE, Daemon, Script
 from rounds import Line, Measured, alternate, line, measured, written
 
-NOWHERE = "http://127.0.0.1:9"
 ROUNDS = 7
 BATCHES, BATCH = 150, 200
 MESSAGES, MESSAGE = 600, 50

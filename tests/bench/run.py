@@ -4,13 +4,16 @@ A row asks nothing of a time and ends nothing: it prints what was measured, and 
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import row_accept
+import row_backlog
 import row_deliver
+import row_footprint
 from rounds import Line
 
 ROWS = {
@@ -21,6 +24,11 @@ ROWS = {
     "stream": row_accept.stream,
     "latency": row_accept.latency,
     "deliver": row_deliver.deliver,
+    "memory": row_footprint.memory,
+    "start": row_footprint.start,
+    "accept-backlog": row_backlog.accept_backlog,
+    "claim": row_backlog.claim,
+    "crowd": row_backlog.crowd,
 }
 _MARKS = {True: "yes", False: "NO", None: ""}
 _HEAD = ("what", "ours", "limit", "ratio", "must reach", "does", "reproduce")
@@ -33,12 +41,15 @@ def main() -> None:
     asked = parser.parse_args().row
     begin = time.monotonic()
     table: list[tuple[str, ...]] = [_HEAD]
-    for name in [asked] if asked else ROWS:
-        _say(f"{name} …")
-        with tempfile.TemporaryDirectory(prefix="intercomd-bench-", dir=Path.cwd()) as folder:
-            for line in ROWS[name](Path(folder)):
+    with tempfile.TemporaryDirectory(prefix="intercomd-bench-", dir=Path.cwd()) as place:
+        for name in [asked] if asked else ROWS:
+            _say(f"{name} …")
+            folder = Path(place) / name
+            folder.mkdir()
+            for line in ROWS[name](folder):
                 table.append(_cells(line, name))
                 _say("  " + " | ".join(table[-1]))
+            shutil.rmtree(folder)
     _say(f"{time.monotonic() - begin:.0f} s in all\n")
     print(_written(table))  # noqa: T201 - the table
 

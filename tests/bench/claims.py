@@ -1,0 +1,47 @@
+"""Claims the next lanes of a spool through its engine, as the deliverer does: rows in order, with what is known."""
+
+import asyncio
+import sys
+import time
+from typing import Any
+
+from backlog import CONNECTION
+from questions import answer_all
+
+from intercomd_daemon.deliver.window import READ_ROWS
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+
+_BYTES_MAX = 1 << 20
+
+
+class Claims:
+    """An open spool, and how far it has been read."""
+
+    def __init__(self, path: str) -> None:
+        self._runner = asyncio.Runner()
+        settings = SpoolSettings(path, bytes_max=8 << 30, free_bytes_min=0)
+        self._spool = self._runner.run(open_spool(settings))
+        self._after = 0
+
+    def claim(self, times: int) -> dict[str, Any]:
+        """Reads on so many times, from the start again at the end; the milliseconds that each full read took."""
+        return {"milliseconds": self._runner.run(self._claim(times))}
+
+    async def _claim(self, times: int) -> list[float]:
+        taken: list[float] = []
+        while len(taken) < times:
+            begin = time.perf_counter()
+            batch = await self._spool.read(CONNECTION, Priority.NORMAL, self._after, READ_ROWS, _BYTES_MAX)
+            seconds = time.perf_counter() - begin
+            self._after = batch.after
+            if len(batch.rows) < READ_ROWS:
+                self._after = 0
+            else:
+                taken.append(seconds * 1000)
+        return taken
+
+
+if __name__ == "__main__":
+    claims = Claims(sys.argv[1])
+    answer_all({"claim": claims.claim})
