@@ -1,32 +1,41 @@
-"""As many kills as one has time for: `python tests/crash/soak.py --kills 1000`. Prints what the run came to.
+"""As many kills as one has time for: `python tests/crash/soak.py --kills 1000`. Ends with a table of what happened.
 
-The same run as the test's, with another seed each time unless one is given; it ends with an AssertionError if anything
-that must hold does not.
+The same run as the test's, era after era over one spool, with another seed each time unless one is given. It ends with
+an AssertionError if anything that must hold does not, and then keeps its folder: settings, spool, notes, the last log.
 """
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 from secrets import randbelow
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
-from crashing import Crashing, Figures
-from daemons import Daemon
+from crashing import crashing
 
-from intercomd_daemon.sandbox import Sandbox
+ERA_KILLS = 50
+"""After so many everything is looked at and forgotten, so that a run of any length needs the memory of one era."""
 
 
-async def soak(kills: int, seed: int) -> Figures:
-    """One run in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="intercomd-soak-") as folder:
-        async with Sandbox() as sandbox:
-            daemon = Daemon(Path(folder), sandbox.base_url)
-            figures = await Crashing(daemon, sandbox, seed).run(kills)
-            await daemon.close()
-            return figures
+def say(text: object) -> None:
+    """Shows it now, also where nobody sits."""
+    print(text, flush=True)  # noqa: T201 - a command prints
+
+
+async def soak(folder: Path, kills: int, seed: int) -> str:
+    """The table of one run."""
+    async with crashing(folder, seed) as run:
+        begun = time.monotonic()
+        for era, first in enumerate(range(0, kills, ERA_KILLS)):
+            await run.era(era, min(ERA_KILLS, kills - first))
+            accepted = run.figures.envelopes["accepted"]
+            minutes = (time.monotonic() - begun) / 60
+            say(f"{run.figures.kills.total():,} kills, {accepted:,} envelopes, {minutes:.1f} minutes")
+        return run.figures.table()
 
 
 def main() -> None:
@@ -36,8 +45,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=None)
     arguments = parser.parse_args()
     seed = randbelow(1 << 32) if arguments.seed is None else arguments.seed
-    print(f"seed {seed}")  # noqa: T201 - a command prints
-    print(asyncio.run(soak(arguments.kills, seed)))  # noqa: T201 - a command prints
+    folder = Path(tempfile.mkdtemp(prefix="intercomd-soak-"))
+    say(f"seed {seed}, in {folder}")
+    say(asyncio.run(soak(folder, arguments.kills, seed)))
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -1,247 +1,222 @@
-"""A daemon that is killed again and again while senders publish and deliveries run; what must hold of it at the end.
+"""A daemon that is killed again and again, in each phase of its life, while senders publish and deliveries run.
 
-Every envelope is made from its user and number alone, so that what Intercom has to hold is known without the daemon.
+The oracle is the plan: what Intercom must hold follows from what the senders were told, and from nothing else.
 """
 
 import asyncio
 import random
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import cycle
+from pathlib import Path
 
 import grpc
-from daemons import Daemon
-from sending import NOON, envelope
+from crash_figures import Figures
+from crash_kills import Kill, Killer, pause
+from crash_laws import check_arrivals, check_contacts, check_outcomes, check_repeats, dead
+from daemons import Daemon, connection_for
+from fault_proxy import FaultProxy
+from planned import SECOND, User
+from producers import Notes, Producers
+from sending import envelope
 
-from intercomd.v1.envelope_pb2 import Envelope
-from intercomd.v1.event_pb2 import CommerceEvent, Product, ProductAction, ProductActionType
-from intercomd.v1.ingest_pb2 import Disposition
-from intercomd.v1.operations_pb2 import WatchOutcomesRequest
-from intercomd.v1.outcome_pb2 import Outcome, OutcomeType
-from intercomd_daemon.sandbox import Sandbox
+from intercomd.v1.operations_pb2 import (
+    ListDeadLettersRequest,
+    ListOutcomesRequest,
+    ReplayDeadLettersRequest,
+    WatchOutcomesRequest,
+)
+from intercomd.v1.outcome_pb2 import Outcome
+from intercomd_daemon.sandbox import FaultCount, Sandbox, SandboxSettings
 
 USERS = 24
-BATCH_MAX = 12
-BACKLOG = 600
-"""Senders wait while so many envelopes are accepted and not delivered: what is left at the end must not take long."""
-WAIT_SECONDS = 120.0
-SPACING = 5
-"""Seconds between a user's envelopes: more than the events that one of them becomes."""
-FAULTS = ("* delay=4ms", "* cut-after probability=0.004", "* 503 probability=0.004")
-
-Arrival = tuple[str, int, dict[str, Any]]
-"""An event's name, seconds after noon, and metadata."""
-_TAKEN = {Disposition.DISPOSITION_ACCEPTED, Disposition.DISPOSITION_DUPLICATE}
-_UNKNOWN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
-
-
-@dataclass
-class Figures:
-    """What a run came to."""
-
-    kills: int = 0
-    while_publishing: int = 0
-    """Kills that left a sender without an answer."""
-    while_delivering: int = 0
-    """Kills that cut a call to Intercom."""
-    while_starting: int = 0
-    accepted: int = 0
-    calls: int = 0
-    repeats: int = 0
-    """Events that Intercom got twice and knew again."""
-    duplicates: int = 0
-    """Envelopes that a sender sent again without need, and the daemon knew again."""
-    types: Counter[str] = field(default_factory=Counter)
-
-
-def user_of(number: int) -> tuple[str, str]:
-    """Customer id and email; every fourth user is known by email only."""
-    return ("", f"user-{number}@example.org") if number % 4 == 3 else (f"user-{number}", "")
-
-
-def made(user: int, number: int) -> Envelope:
-    """The user's envelope of this number: an event, a purchase of two products, an update, or an event with one."""
-    customer_id, email = user_of(user)
-    fields: dict[str, Any] = {"email": email, "envelope_id": f"{user}/{number}"}
-    update = {"step": number, "text": f"text {number} of {user}"}
-    match number % 5:
-        case 0:
-            return envelope(customer_id, update=update, **fields)
-        case 1:
-            return envelope(customer_id, "Step", at=number * SPACING, metadata={"n": number}, update=update, **fields)
-        case 2:
-            plain = envelope(customer_id, "Step", at=number * SPACING, **fields)
-            plain.commerce_event.CopyFrom(_purchase(number))
-            return plain
-        case _:
-            return envelope(customer_id, "Step", at=number * SPACING, metadata={"n": number}, **fields)
-
-
-def _purchase(number: int) -> CommerceEvent:
-    products = [Product(id=f"{number}-{place}") for place in range(2)]
-    action = ProductActionType.PRODUCT_ACTION_TYPE_PURCHASE
-    return CommerceEvent(product_action=ProductAction(action=action, products=products, total_amount=f"{number}.50"))
-
-
-def arrivals(number: int) -> Iterator[Arrival]:
-    """The events that an envelope of this number has to become, in order."""
-    at = number * SPACING
-    match number % 5:
-        case 0:
-            return
-        case 2:
-            for place in range(2):
-                yield "eCommerce - purchase - Item", at + place, {"Id": f"{number}-{place}"}
-            total = {"Total Amount": number + 0.5, "Currency Code": "USD", "Product Count": 2}
-            yield "eCommerce - purchase - Total", at + 2, total
-        case _:
-            yield "Step", at, {"n": number}
+WAITING_MAX = 300
+"""Senders slow down while so many envelopes wait: what is left at the end must not take long."""
+WAIT_SECONDS = 180.0
+FAULT_EVERY = 40
+"""Calls, of which one meets a fault of the proxy."""
+ANSWERS = (
+    "* 503 times=3",
+    "POST /events 422 times=1",
+    "* 429 times=1",
+    "PUT /contacts/ 422 times=1",
+    "* 500 empty times=2",
+    "* 408 times=1",
+    "* 502 not-json times=1",
+    "PUT /contacts/ 409 times=1",
+)
+"""The sandbox's faults, of which each stretch between kills begins with one. The last is a conflict that names none."""
+OUTAGE_SECONDS = 0.5
+_PAGE_SIZE = 1000
 
 
 class Crashing:
-    """One run."""
+    """One run: eras after each other, each with users of its own, over one spool and one sandbox."""
 
-    def __init__(self, daemon: Daemon, sandbox: Sandbox, seed: int) -> None:
+    def __init__(self, daemon: Daemon, sandbox: Sandbox, proxy: FaultProxy, seed: int) -> None:
         self._daemon = daemon
         self._sandbox = sandbox
+        self._proxy = proxy
+        self._seed = seed
         self._random = random.Random(seed)  # noqa: S311 - when to kill is nothing to guess
-        self._up = asyncio.Event()
-        self._over = False
-        self._publishing = 0
-        self._sent: dict[int, int] = dict.fromkeys(range(USERS), 0)
-        """How many envelopes of each user are accepted: all of lower numbers."""
+        killer = Killer(daemon, proxy, self._random)
+        # A daemon that is down is started for the next kill, or killed while it starts: half as many starts as kills.
+        self._ways = cycle((killer.committing, killer.starting, killer.delivering, killer.draining))
+        self._faults = cycle(ANSWERS)
+        self._struck: dict[str, list[FaultCount]] = {text: [] for text in ANSWERS}
+        self._kills: list[Kill] = []
+        self._sequence = 0
+        """Of the last outcome of the era before."""
+        self._repeats = 0
         self.figures = Figures()
-        self._faults = [sandbox.fault(fault) for fault in FAULTS]
 
-    async def run(self, kills: int) -> Figures:
-        """Kills the daemon so often, lets it finish, and checks what Intercom and the journal hold."""
-        await self._rise()
-        async with asyncio.TaskGroup() as senders:
-            for user in range(USERS):
-                senders.create_task(self._send(user))
-            while self.figures.kills < kills:
-                await self._fall()
-                await self._rise()
-            self._over = True
-        self._sandbox.faults.clear()
-        outcomes = await self._all_outcomes()
-        self._check_outcomes(outcomes)
-        self._check_outcomes(await self._daemon.journal())
-        self._check_arrivals()
-        self._check_contacts()
-        self.figures.calls = self._sandbox.record.count
-        return self.figures
+    async def era(self, number: int, kills: int) -> None:
+        """Kills the daemon so often amid everything, lets it finish, and checks what Intercom and the journal hold."""
+        users = [User(number, place) for place in range(USERS)]
+        for user in users:
+            if user.beforehand:
+                self._sandbox.workspace.add_contact(**user.beforehand)
+        producers = Producers(self._daemon.folder, self._address, users, WAITING_MAX, self._seed + number)
+        self._proxy.every = FAULT_EVERY
+        try:
+            await producers.start()
+            for _ in range(kills):
+                await self._fall(next(self._ways))
+                producers.check()
+            await self._daemon.start()
+            await producers.stop()
+        finally:
+            producers.kill()
+        await self._end(producers.notes())
+        await self._hurry()
 
-    async def _rise(self) -> None:
-        await self._daemon.start()
-        self._up.set()
+    @property
+    def _address(self) -> str:
+        return f"unix:{self._daemon.folder / 'ingest'}"
 
-    async def _fall(self) -> None:
-        figures = self.figures
-        target = self._sandbox.record.count + self._random.randrange(5, 150)
-        while not (self._sandbox.record.count >= target and self._publishing and self._calling()):
-            seen = self._sandbox.record.count
-            await self._sandbox.wait_for(lambda sandbox, seen=seen: sandbox.record.count > seen, WAIT_SECONDS)
-        self._up.clear()
-        figures.kills += 1
-        figures.while_publishing += self._publishing > 0
-        figures.while_delivering += self._calling()
-        await self._daemon.kill()
-        if self._random.random() < 0.2:
-            await self._daemon.launch()
-            await self._daemon.heard("operations")
-            figures.kills += 1
-            figures.while_starting += 1
-            await self._daemon.kill()
-
-    def _calling(self) -> bool:
-        """Whether a call is under way."""
-        return any(not call.ended for call in self._sandbox.calls[-100:])
-
-    async def _send(self, user: int) -> None:
-        """One user's envelopes in order: the next batch leaves when the last one is known to be taken."""
-        while not self._over:
-            first = self._sent[user]
-            count = self._random.randint(1, BATCH_MAX)
-            batch = [made(user, number) for number in range(first, first + count)]
-            await self._until_taken(batch)
-            self._sent[user] += count
-            await self._sandbox.wait_for(lambda _: self._over or self._backlog() < BACKLOG, WAIT_SECONDS)
-
-    def _backlog(self) -> int:
-        # Of five envelopes two are one event, one is three and one is one beside its update: six of five.
-        return sum(self._sent.values()) - self._sandbox.workspace.events.taken * 5 // 6
-
-    async def _until_taken(self, batch: list[Envelope]) -> None:
-        while True:
-            await self._up.wait()
-            self._publishing += 1
-            try:
-                answer = await self._daemon.publish(*batch)
-            except grpc.aio.AioRpcError as error:
-                if error.code() not in _UNKNOWN:
-                    raise
-                continue
-            finally:
-                self._publishing -= 1
-            dispositions = Counter(result.disposition for result in answer.results)
-            assert dispositions.keys() <= _TAKEN, answer
-            self.figures.duplicates += dispositions[Disposition.DISPOSITION_DUPLICATE]
-            self.figures.accepted += len(batch)
+    async def _fall(self, way: Callable[[], Awaitable[Kill]]) -> None:
+        """One kill of a daemon that is down before and after."""
+        if way.__name__ == "starting":
+            self._kills.append(await way())
             return
+        await self._daemon.start()
+        self._daemon.forget()
+        await self._work()
+        self._kills.append(await way())
+        if len(self._kills) % 15 == 14:
+            await self._hurry(start=True)
 
-    def _accepted(self) -> list[str]:
-        return [f"{user}/{number}" for user, count in self._sent.items() for number in range(count)]
+    async def _work(self) -> None:
+        """Something to do before the next kill, in which something goes wrong."""
+        text = next(self._faults)
+        self._struck[text].append(self._sandbox.fault(text))
+        if len(self._kills) % 12 == 6:
+            await self._proxy.outage(OUTAGE_SECONDS)
+        answered = self._proxy.answered + self._random.randint(20, 120)
+        await self._proxy.until(lambda: self._proxy.answered >= answered, WAIT_SECONDS)
 
-    async def _all_outcomes(self) -> list[Outcome]:
-        """The journal, watched from its beginning until every accepted envelope is in it."""
-        missing = set(self._accepted())
+    async def _hurry(self, *, start: bool = False) -> None:
+        """A stop by two signals is none of those that may repeat a call without need, and ends well."""
+        if start:
+            await self._daemon.start()
+            await pause(self._random.uniform(0.0, 0.5))
+        assert await self._daemon.hurry() == 0
+        self.figures.stops += 1
+
+    async def _end(self, notes: Notes) -> None:
+        """Nothing goes wrong any more: everything that was accepted comes to its end, and is looked at."""
+        self._sandbox.faults.clear()
+        self._proxy.every = 0
+        figures, laws = self.figures, self.figures.laws
+        outcomes = await self._watched({(name, 0) for name in notes.accepted})
+        refused = dead(outcomes)
+        await self._replay(refused)
+        outcomes += await self._watched({(name, 1) for name in refused})
+        check_outcomes(outcomes, notes, laws)
+        check_outcomes(await self._listed(outcomes[0].sequence), notes, laws)
+        assert all(self._daemon.outcomes[name] <= 1 + (name in refused) for name in notes.accepted), "told twice"
+        counts = notes.counts()
+        check_arrivals(counts, refused, self._sandbox, laws)
+        troubles = len(self._kills) + figures.stops + sum(self._proxy.faults.values())
+        check_repeats(self._sandbox.repeats[-self._new_repeats() :], troubles, laws)
+        check_contacts(counts, self._sandbox, laws)
+        figures.add_kills(self._kills, notes)
+        figures.add_notes(notes)
+        figures.add_outcomes(outcomes)
+        figures.add_proxy(self._proxy)
+        figures.repeats = self._repeats
+        for text, counted in self._struck.items():
+            figures.faults[text] = sum(each.hit for each in counted)
+        self._kills.clear()
+        self._daemon.outcomes.clear()
+        await self._fresh()
+
+    def _new_repeats(self) -> int:
+        before, self._repeats = self._repeats, self._sandbox.workspace.events.repeated
+        return self._repeats - before
+
+    async def _watched(self, missing: set[tuple[str, int]]) -> list[Outcome]:
+        """The journal from where it was last looked at, watched until all these have ended, each with its replay."""
         outcomes: list[Outcome] = []
-        watch = self._daemon.operations.WatchOutcomes(WatchOutcomesRequest(after_sequence=0))
+        watch = self._daemon.operations.WatchOutcomes(WatchOutcomesRequest(after_sequence=self._sequence))
         async with asyncio.timeout(WAIT_SECONDS):
             while missing:
                 told = await watch.read()
                 assert told is not grpc.aio.EOF
                 assert not told.missed_count
                 outcomes.append(told.outcome)
-                missing.discard(told.outcome.envelope_id)
+                missing.discard((told.outcome.envelope_id, told.outcome.replay))
         watch.cancel()
+        self._sequence = outcomes[-1].sequence if outcomes else self._sequence
         return outcomes
 
-    def _check_outcomes(self, outcomes: list[Outcome]) -> None:
-        """Each accepted envelope has one outcome, nothing else has one, and none is a dead letter."""
-        counts = Counter(outcome.envelope_id for outcome in outcomes)
-        assert sorted(counts) == sorted(self._accepted())
-        assert set(counts.values()) == {1}
-        assert self._daemon.outcomes.total() == len(self._daemon.outcomes), "no outcome is told twice"
-        sequences = [outcome.sequence for outcome in outcomes]
-        assert sequences == sorted(set(sequences))
-        self.figures.types = Counter(OutcomeType.Name(outcome.type) for outcome in outcomes)
-        assert self.figures.types.keys() <= {"OUTCOME_TYPE_DELIVERED", "OUTCOME_TYPE_UNCHANGED"}
+    async def _listed(self, first_sequence: int) -> list[Outcome]:
+        """The journal from this sequence on, asked for in pages, oldest first."""
+        outcomes: list[Outcome] = []
+        token = ""
+        while not outcomes or (token and outcomes[-1].sequence >= first_sequence):
+            request = ListOutcomesRequest(page_size=_PAGE_SIZE, page_token=token)
+            page = await self._daemon.operations.ListOutcomes(request)
+            outcomes += page.outcomes
+            token = page.next_page_token
+        return [outcome for outcome in reversed(outcomes) if outcome.sequence >= first_sequence]
 
-    def _check_arrivals(self) -> None:
-        """Intercom holds each user's events once, in order, with the very content; what came twice it knew again."""
-        arrived: dict[str, list[Arrival]] = defaultdict(list)
-        for event in self._sandbox.events:
-            identity = event.external_id or event.email or ""
-            arrived[identity].append((event.name, event.created_at - NOON, event.metadata))
-        for user, count in self._sent.items():
-            expected = [arrival for number in range(count) for arrival in arrivals(number)]
-            assert arrived.pop(user_of(user)[0] or user_of(user)[1], []) == expected, f"user {user}"
-        assert not arrived
-        self.figures.repeats = self._sandbox.workspace.events.repeated
-        cut = sum(fault.hit for fault in self._faults)
-        by_user = Counter(event.contact_id for event in self._sandbox.repeats)
-        assert all(repeats <= self.figures.kills + cut for repeats in by_user.values())
+    async def _replay(self, refused: list[str]) -> None:
+        """What Intercom refused is sent again, and the daemon is killed over it."""
+        listed = await self._daemon.operations.ListDeadLetters(ListDeadLettersRequest(page_size=1))
+        assert listed.total_count == len(refused)
+        if refused:
+            request = ReplayDeadLettersRequest(expected_count=len(refused))
+            assert (await self._daemon.operations.ReplayDeadLetters(request)).count == len(refused)
+            await self._daemon.kill()
+            await self._daemon.start()
 
-    def _check_contacts(self) -> None:
-        """Every user is there once, with the last values that were said."""
-        held = {contact.external_id or contact.email: contact.custom_attributes for contact in self._sandbox.contacts}
-        assert len(held) == len(self._sandbox.contacts)
-        for user, count in self._sent.items():
-            last = max((number for number in range(count) if number % 5 in {0, 1}), default=None)
-            expected = {} if last is None else {"step": last, "text": f"text {last} of {user}"}
-            assert held.pop(user_of(user)[0] or user_of(user)[1], {}) == expected, f"user {user}"
-        assert not held
-        assert self._sandbox.illegal_requests == []
+    async def _fresh(self) -> None:
+        """After all that, an envelope goes through like any other."""
+        name = f"fresh/{self._sequence}"
+        await self._daemon.publish(envelope(name, "Fresh", envelope_id=name))
+        (outcome,) = await self._watched({(name, 0)})
+        assert outcome.envelope_id == name
+        self.figures.laws["a fresh envelope goes through"] += 1
+
+
+@asynccontextmanager
+async def crashing(folder: Path, seed: int) -> AsyncIterator[Crashing]:
+    """A sandbox, a proxy that loses calls, and a daemon before it with two connections; nothing runs yet."""
+    # A window of a second, so that a 429 costs no more than that.
+    async with (
+        Sandbox(SandboxSettings(rate_window_seconds=1.0, seed=seed)) as sandbox,
+        FaultProxy(sandbox.base_url, seed) as proxy,
+    ):
+        tables = {
+            "ingest": {"listen": ["127.0.0.1:0", f"unix:{folder / 'ingest'}"]},
+            "connections": {SECOND: connection_for(proxy.base_url, folder / "token")},
+        }
+        daemon = Daemon(folder, proxy.base_url, tables)
+        try:
+            yield Crashing(daemon, sandbox, proxy, seed)
+            await daemon.close()
+        finally:
+            if daemon.runs:
+                await daemon.kill()
+            (folder / "log").write_text("".join(f"{line}\n" for line in daemon.lines))

@@ -106,9 +106,13 @@ class Daemon:
         self._channels.append(channel)
         return channel
 
+    def since_start(self) -> list[Line]:
+        """Everything that the log says since the last start."""
+        return self.lines[self._from :]
+
     def told(self, event: str, **fields: object) -> list[Line]:
         """The lines of an event since the last start, those that have these fields."""
-        return [line for line in self.lines[self._from :] if _fits(line, event, fields)]
+        return [line for line in self.since_start() if _fits(line, event, fields)]
 
     async def heard(self, event: str, **fields: object) -> Line:
         """Waits for a line of an event since the last start."""
@@ -198,6 +202,15 @@ class Daemon:
         if self.runs:
             assert await self.hurry() == 0
         await self._close_channels()
+        self._examine()
+
+    def forget(self) -> None:
+        """Looks at what it has said, as `close` does, and keeps only what it said since the last start."""
+        self._examine()
+        del self.lines[: self._from]
+        self._from = 0
+
+    def _examine(self) -> None:
         for line in self.lines:
             text = json.dumps(line)
             assert line["event"] != "", f"the daemon wrote something else than its log: {text}"

@@ -1,0 +1,76 @@
+"""What lies between daemon and sandbox does what it counts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from fault_proxy import FaultProxy, Kind
+
+from intercomd_daemon.sandbox import Sandbox
+
+HEADERS = {"Authorization": "Bearer sandbox-token", "Accept": "application/json"}
+CONTACT = {"role": "user", "external_id": "u1"}
+
+
+@asynccontextmanager
+async def between(*kinds: Kind) -> AsyncIterator[tuple[Sandbox, FaultProxy, aiohttp.ClientSession]]:
+    """A sandbox, a proxy that does this to each call, and a client that speaks through it."""
+    async with (
+        Sandbox() as sandbox,
+        FaultProxy(sandbox.base_url, 1, 1 if kinds else 0, kinds) as proxy,
+        aiohttp.ClientSession(proxy.base_url, headers=HEADERS) as client,
+    ):
+        yield sandbox, proxy, client
+
+
+async def create(client: aiohttp.ClientSession) -> int:
+    async with client.post("/contacts", json=CONTACT) as answer:
+        await answer.read()
+        return answer.status
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken"), [(Kind.CUT_BEFORE, False), (Kind.CUT_AFTER, True), (Kind.CUT_MIDDLE, True)], ids=str
+)
+async def test_a_call_that_is_cut_fails_and_had_its_effect_or_not_as_the_fault_says(kind: Kind, taken: bool) -> None:
+    async with between(kind) as (sandbox, proxy, client):
+        with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionResetError)):
+            await create(client)
+        assert [contact.external_id for contact in sandbox.contacts] == (["u1"] if taken else [])
+        assert proxy.faults == {kind: 1}
+        assert not proxy.answered
+
+
+async def test_a_call_without_a_fault_or_with_a_short_delay_is_answered_as_the_sandbox_does() -> None:
+    async with between() as (_, proxy, client):
+        assert [await create(client), await create(client)] == [200, 409]
+        assert proxy.statuses == {200: 1, 409: 1}
+        assert (proxy.calls, proxy.open, proxy.abandoned) == (2, 0, 0)
+    async with between(Kind.DELAY) as (_, proxy, client):
+        assert await create(client) == 200
+        assert proxy.faults == {Kind.DELAY: 1}
+
+
+async def test_an_outage_refuses_connections_and_ends() -> None:
+    async with between() as (_, proxy, client):
+        assert await create(client) == 200
+        proxy.refuse()
+        async with aiohttp.ClientSession(proxy.base_url) as another:
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await create(another)
+        await proxy.listen()
+        assert await create(client) == 409
+
+
+async def test_an_answer_that_is_held_back_finds_its_caller_gone() -> None:
+    async with between() as (sandbox, proxy, client):
+        proxy.holding = True
+        with pytest.raises(TimeoutError):
+            async with client.post("/contacts", json=CONTACT, timeout=aiohttp.ClientTimeout(0.2)):
+                pass
+        await proxy.until(lambda: not proxy.open)
+        assert proxy.abandoned == 1
+        assert len(sandbox.contacts) == 1
+        proxy.let_go()
+        assert await create(client) == 409
