@@ -9,10 +9,12 @@ BIN := $(VENV)/bin
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+# The import leaves bytecode of all that the daemon loads, which some installers do not, nor any start where it is forbidden.
 $(VENV)/installed: requirements-dev.txt pyproject.toml clients/python/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import intercomd_daemon.cli.run"
 	@touch $@
 
 install: $(VENV)/installed ## the virtual environment, with everything that runs, builds and tests the project

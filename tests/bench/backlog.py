@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+from children import environment
 from envelopes import EVENT, created_at_of, envelope, envelope_id, metadata_of, user_of
 
 from intercomd_daemon.deliver.contact import Contact
@@ -51,7 +52,8 @@ def bring(shelf: Path, folder: Path, rows: int, users: int) -> Path:
     """Puts a copy of such a spool into the folder, from the shelf on which a run keeps those it has filled."""
     filled = shelf / f"{rows}-{users}.db"
     if not filled.exists():
-        subprocess.run([sys.executable, __file__, filled, str(rows), str(users)], check=True)  # noqa: S603 - ours
+        command = [sys.executable, __file__, filled, str(rows), str(users)]
+        subprocess.run(command, check=True, env=environment())  # noqa: S603 - ours
     path = folder / "spool.db"
     shutil.copyfile(filled, path)
     os.sync()  # What is written later is not to wait for the copy.

@@ -29,6 +29,15 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _OUTCOME = b'"event":"outcome"'
 
 
+def environment() -> dict[str, str]:
+    """Ours, but for settings of a daemon; what is imported is read from bytecode, as an installation has it."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("INTERCOMD_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
+
+
 class _Process:
     """A process that ends with the block it is used in."""
 
@@ -66,7 +75,9 @@ class Script(_Process):
 
     def __init__(self, name: str, *arguments: object) -> None:
         command = [sys.executable, HERE / name, *map(str, arguments)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ours
+        self.process = subprocess.Popen(  # noqa: S603 - ours
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+        )
 
     def ask(self, **question: object) -> dict[str, Any]:
         """Its answer."""
@@ -83,7 +94,9 @@ class Sandbox(_Process):
 
     def __init__(self, rate: int = 0) -> None:
         command = [COMMAND, "sandbox", "--port", "0", "--json", "--rate", str(rate)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - our own command
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
+            command, stdout=subprocess.PIPE, env=environment()
+        )
         assert self.process.stdout
         self.base_url: str = json.loads(self.process.stdout.readline())["base_url"]
 
@@ -100,10 +113,9 @@ class Daemon(_Process):
         self.lines: dict[str, dict[str, Any]] = {}
         self._told = Condition()
         self._ended = False
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERCOMD_")}
         begin = time.perf_counter()
         self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [COMMAND, "run", "--config", file], stderr=subprocess.PIPE, env=environment
+            [COMMAND, "run", "--config", file], stderr=subprocess.PIPE, env=environment()
         )
         Thread(target=self._listen, daemon=True).start()
         self.wait(lambda: "serving" in self.lines)

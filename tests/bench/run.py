@@ -4,6 +4,7 @@ A row asks nothing of a time and ends nothing: it prints what was measured, and 
 """
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -42,6 +43,7 @@ def main() -> None:
     begin = time.monotonic()
     table: list[tuple[str, ...]] = [_HEAD]
     with tempfile.TemporaryDirectory(prefix="intercomd-bench-", dir=Path.cwd()) as place:
+        os.environ["PYTHONPYCACHEPREFIX"] = f"{place}/bytecode"
         for name in [asked] if asked else ROWS:
             _say(f"{name} …")
             folder = Path(place) / name
