@@ -1,15 +1,18 @@
 """Accepting appends what is accepted, in one go, and says what became of each envelope."""
 
+import asyncio
+from itertools import count
+
 import pytest
 from accepting import GatedSpool, Told, sent
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.errors import RequestRefused, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.examined import Disposition
 from intercomd_daemon.ingest.limits import ConnectionRules
 from intercomd_daemon.ingest.seconds import Seconds
-from intercomd_daemon.ingest.sent import CustomEvent, OtherEvent
+from intercomd_daemon.ingest.sent import CommerceEvent, CustomEvent, OtherEvent, Product, ProductAction, SentEnvelope
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import unpack
 
@@ -133,11 +136,41 @@ async def test_a_full_spool_does_not_matter_where_nothing_is_accepted(told: Told
 async def test_looking_writes_nothing_takes_no_second_and_finds_no_duplicate(told: Told) -> None:
     spool = GatedSpool()
     acceptor = Acceptor(RULES, spool, Seconds(), told, lambda: NOW)
-    looked = [acceptor.look([sent(envelope_id=name)])[0] for name in "aab"]
+    looked = [(await acceptor.look([sent(envelope_id=name)]))[0] for name in "aab"]
     assert [(result.disposition, result.adjustments) for result in looked] == [(Disposition.ACCEPTED, ())] * 3
     assert (spool.appends, told.batches) == ([], [])
     (result,) = await acceptor.accept([sent(envelope_id="c")])
     assert result.adjustments == ()
+
+
+def expanding(number: int) -> SentEnvelope:
+    """An envelope whose events have half a MiB, though it is small itself."""
+    own = [(f"{index}" * 190, "\u1234" * 255) for index in range(5)]
+    items = [Product("", "", "", "", "", None, "", "", "", "", [])] * 100
+    action = ProductAction("click", items, "", "", "", "", "", "", "", "", None, "", "")
+    return sent(envelope_id=str(number), event=CommerceEvent(action, "", "", own))
+
+
+@pytest.mark.parametrize("method", ["accept", "look"])
+async def test_a_request_that_would_become_too_much_is_refused_before_it_has(told: Told, method: str) -> None:
+    spool = GatedSpool()
+    acceptor = Acceptor(RULES, spool, Seconds(), told, lambda: NOW)
+    assert await getattr(acceptor, method)(map(expanding, range(50)))
+    spool.appends.clear()
+    endless = map(expanding, count())
+    with pytest.raises(RequestRefused):
+        await getattr(acceptor, method)(endless)
+    assert spool.appends == []
+    assert int(next(endless).envelope_id) < 100
+
+
+async def test_others_have_their_turn_amid_a_request_that_takes_long(acceptor: Acceptor) -> None:
+    long = asyncio.ensure_future(acceptor.accept([sent(envelope_id="a", customer_id="")] * 100_000))
+    (result,) = await acceptor.accept([sent(envelope_id="b")])
+    assert result.disposition is Disposition.ACCEPTED
+    assert not long.done()
+    long.cancel()
+    await asyncio.wait([long])
 
 
 async def test_an_event_without_a_time_has_that_of_the_clock(acceptor: Acceptor, spool: MemorySpool) -> None:

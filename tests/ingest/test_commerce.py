@@ -212,9 +212,15 @@ def test_all_that_is_wrong_is_found_at_once(found: Findings, brief: Brief) -> No
         (action("click", *[product("p")] * 101), "commerce_event.product_action.products"),
         (PromotionAction("view", [Promotion("m", "", "", "")] * 101), "commerce_event.promotion_action.promotions"),
         (Impressions([ImpressionList("", [product("p")] * 51)] * 2), "commerce_event.impressions"),
+        (
+            Impressions([ImpressionList("", [product("p")])] + [ImpressionList("", [])] * 100),
+            "commerce_event.impressions",
+        ),
     ],
 )
-def test_a_hundred_products_or_promotions_are_the_most(many: object, field: str, found: Findings, brief: Brief) -> None:
+def test_a_hundred_products_promotions_or_lists_are_the_most(
+    many: object, field: str, found: Findings, brief: Brief
+) -> None:
     assert commerce_events(commerce(many), 1000, WIDE, found) == ((), None)
     assert brief(found.violations) == [("ENVELOPE_TOO_LARGE", field)]
 

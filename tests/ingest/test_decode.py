@@ -36,7 +36,13 @@ def new_id() -> str:
 
 def one(envelope: Envelope) -> SentEnvelope:
     data = PublishRequest(envelopes=[envelope]).SerializeToString()
-    return decode_publish(data, LIMITS, new_id).envelopes[0]
+    return next(iter(decode_publish(data, LIMITS, new_id).envelopes))
+
+
+def too_large(body: bytes) -> bytes:
+    """A request of one envelope that has more than 128 KiB, with these fields in it."""
+    body += b"\x32\x80\x80\x08" + bytes(128 * 1024)
+    return b"\x12" + bytes([len(body) & 127 | 128, len(body) >> 7 & 127 | 128, len(body) >> 14]) + body
 
 
 def test_an_envelope_comes_out_as_it_went_in() -> None:
@@ -139,6 +145,9 @@ def test_requests_bring_what_they_say_of_themselves() -> None:
         (b"\x12\xff", ""),
         (b"\x12\x03\x0a\x01\xff", ""),
         (b"\x12\x05\x0a\x03\xed\xa0\x80", ""),
+        (b"\x12\x00\x12\x02\x32\x05", ""),
+        (too_large(b"\x1a\x03\x0a\x01\xff"), ""),
+        (too_large(b"\x12\x01\xff"), ""),
         (b"\xff" * 10, ""),
         (bytes(4 * 1024 * 1024 + 1), ""),
     ],
@@ -147,14 +156,16 @@ def test_what_is_no_request_is_refused(decode: Decode, kind: type, data: bytes, 
     if kind is PreviewRequest:
         data = data.replace(b"\x12", b"\x0a", 501)
     with pytest.raises(RequestRefused) as refused:
-        decode(data, LIMITS, new_id)
+        list(decode(data, LIMITS, new_id).envelopes)
     assert refused.value.field == field
     assert refused.value.message
 
 
 def test_a_request_id_has_at_most_128_bytes() -> None:
     fits = PublishRequest(request_id="x" * 128, envelopes=[Envelope()])
-    assert decode_publish(fits.SerializeToString(), LIMITS, new_id).envelopes[0].envelope_id == "x" * 128 + "/0"
+    assert (
+        next(iter(decode_publish(fits.SerializeToString(), LIMITS, new_id).envelopes)).envelope_id == "x" * 128 + "/0"
+    )
     long = PublishRequest(request_id="ü" * 65, envelopes=[Envelope()])
     with pytest.raises(RequestRefused) as refused:
         decode_publish(long.SerializeToString(), LIMITS, new_id)
@@ -176,6 +187,58 @@ def test_an_envelope_that_is_too_large_is_not_looked_into() -> None:
     sent = one(message)
     assert [(note.reason, note.field) for note in sent.violations] == [("ENVELOPE_TOO_LARGE", "")]
     assert (sent.envelope_id, sent.connection, sent.email, sent.user_attributes) == ("e", "eu", "a@b", [])
+
+
+def test_of_an_envelope_that_is_too_large_it_is_known_where_it_would_go() -> None:
+    (sent,) = decode_publish(
+        too_large(Envelope(envelope_id="e", environment=2).SerializeToString()), LIMITS, new_id
+    ).envelopes
+    assert (sent.envelope_id, sent.environment) == ("e", Environment.DEVELOPMENT)
+
+
+def test_envelopes_are_decoded_when_they_are_asked_for() -> None:
+    """Also twice; a wrong one is found when its turn comes, and one that is there can be asked about."""
+    good = Envelope(envelope_id="e").SerializeToString()
+    decoded = decode_publish(b"\x12" + bytes([len(good)]) + good + b"\x12\x01\x0a", LIMITS, new_id).envelopes
+    assert [next(iter(decoded)).envelope_id for _ in range(2)] == ["e", "e"]
+    with pytest.raises(RequestRefused):
+        list(decoded)
+    request = PublishRequest(envelopes=[Envelope(envelope_id="a"), Envelope(envelope_id="b")])
+    both = decode_publish(request.SerializeToString(), LIMITS, new_id).envelopes
+    assert [envelope in both for envelope in (one(Envelope(envelope_id="b")), one(Envelope(envelope_id="c")))] == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("envelope", "read", "field"),
+    [
+        (Envelope(user_attributes=[Attribute(name="a")] * 501), lambda sent: sent.user_attributes, "user_attributes"),
+        (
+            Envelope(removed_user_attributes=["a"] * 501),
+            lambda sent: sent.removed_user_attributes,
+            "removed_user_attributes",
+        ),
+    ],
+)
+def test_of_five_hundred_attributes_the_rest_is_left_out_unread(
+    envelope: Envelope, read: Callable[[SentEnvelope], list[object]], field: str
+) -> None:
+    sent = one(envelope)
+    assert len(read(sent)) == 500
+    assert [(note.reason, note.field) for note in sent.adjustments] == [("ATTRIBUTE_DROPPED", field)]
+
+
+def test_a_crowd_of_unknown_fields_beside_the_envelopes_is_not_counted() -> None:
+    """However many there are, an answer says of them what 500 envelopes can carry."""
+    data = PublishRequest(envelopes=[Envelope(envelope_id="a")] * 2).SerializeToString()
+    few, many = (
+        data + b"".join(b"\x80" + bytes([128 | n % 128, 1 + n // 128, 0]) for n in range(count))
+        for count in (150, 8000)
+    )
+    assert [len(sent.adjustments) for sent in decode_publish(few, LIMITS, new_id).envelopes] == [101, 101]
+    assert [len(sent.adjustments) for sent in decode_publish(many, LIMITS, new_id).envelopes] == [1, 1]
 
 
 def test_128_kib_are_taken() -> None:
@@ -204,4 +267,5 @@ def test_unknown_fields_are_found_and_kept_in_the_bytes() -> None:
 def test_any_bytes_are_a_request_or_refused(data: bytes) -> None:
     for decode, _ in ALL:
         with suppress(RequestRefused):
-            assert 1 <= len(decode(data, LIMITS, new_id).envelopes) <= 500
+            decoded = decode(data, LIMITS, new_id).envelopes
+            assert 1 <= len(list(decoded)) == len(decoded) <= 500

@@ -5,8 +5,9 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import attribute_pb2 as pb
-from intercomd_daemon.envelope import Link, Money, Tag, Time
+from intercomd_daemon.envelope import Link, Money, Note, Tag, Time
 from intercomd_daemon.ingest.decode_attributes import decode_attributes
+from intercomd_daemon.ingest.limits import LIST_VALUES_MAX
 from intercomd_daemon.ingest.sent import SentValue, Unread
 from intercomd_daemon.ingest.values import EARLIEST_TIME
 
@@ -34,16 +35,31 @@ Value = pb.AttributeValue
     ],
 )
 def test_each_kind_has_its_noun(message: pb.AttributeValue, value: SentValue) -> None:
-    decoded = decode_attributes([pb.Attribute(name="a", value=message)])
+    decoded = decode_attributes([pb.Attribute(name="a", value=message)], 9, "p", [])
     assert decoded == [("a", value)]
     assert type(decoded[0][1]) is type(value)
 
 
 def test_an_attribute_without_a_value_has_none() -> None:
-    assert decode_attributes([pb.Attribute(name="a")]) == [("a", None)]
+    assert decode_attributes([pb.Attribute(name="a")], 9, "p", []) == [("a", None)]
 
 
 def test_order_is_kept_and_no_attributes_are_none() -> None:
     named = [pb.Attribute(name=name) for name in "cab"]
-    assert [name for name, _ in decode_attributes(named)] == ["c", "a", "b"]
-    assert decode_attributes([]) == []
+    notes: list[Note] = []
+    assert [name for name, _ in decode_attributes(named, 3, "p", notes)] == ["c", "a", "b"]
+    assert decode_attributes([], 3, "p", notes) == []
+    assert notes == []
+
+
+def test_of_a_list_that_is_too_long_the_beginning_is_looked_at_and_the_rest_is_counted() -> None:
+    notes: list[Note] = []
+    named = [pb.Attribute(name=name) for name in "abcde"]
+    assert [name for name, _ in decode_attributes(named, 3, "p", notes)] == ["a", "b", "c"]
+    assert [(note.reason, note.field) for note in notes] == [("ATTRIBUTE_DROPPED", "p")]
+    assert "the 2 after them" in notes[0].message
+
+
+def test_of_a_list_value_just_enough_is_read_to_see_that_it_is_too_long() -> None:
+    message = pb.Attribute(name="a", value=Value(list_value=pb.StringList(values=["x"] * 5000)))
+    assert decode_attributes([message], 9, "p", []) == [("a", ("x",) * (LIST_VALUES_MAX + 1))]

@@ -1,5 +1,7 @@
 """Events come out of protobuf with the names that Intercom gets."""
 
+from collections.abc import Callable
+
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
@@ -108,6 +110,58 @@ def test_a_product_action_brings_all_its_fields() -> None:
         "",
         [],
     )
+
+
+PRODUCTS = [pb.Product()] * 200
+LISTS = [pb.ImpressionList(products=PRODUCTS)] * 200
+PROMOTIONS = [pb.Promotion()] * 200
+
+
+@pytest.mark.parametrize(
+    ("commerce", "read"),
+    [
+        (pb.CommerceEvent(product_action=pb.ProductAction(products=PRODUCTS)), lambda action: action.products),
+        (
+            pb.CommerceEvent(promotion_action=pb.PromotionAction(promotions=PROMOTIONS)),
+            lambda action: action.promotions,
+        ),
+        (pb.CommerceEvent(impressions=pb.ProductImpressions(lists=LISTS)), lambda action: action.lists),
+        (pb.CommerceEvent(impressions=pb.ProductImpressions(lists=LISTS)), lambda action: action.lists[100].products),
+    ],
+)
+def test_of_products_and_their_like_just_enough_are_read_to_see_that_there_are_too_many(
+    commerce: pb.CommerceEvent, read: Callable[[object], list[object]]
+) -> None:
+    decoded = decode_event(Envelope(commerce_event=commerce), [])
+    assert len(read(decoded.action)) == 101
+
+
+MANY = OWN * 103
+ONE_PRODUCT = [pb.Product(attributes=MANY)]
+IMPRESSIONS = pb.ProductImpressions(lists=[pb.ImpressionList(), pb.ImpressionList(products=ONE_PRODUCT)])
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (Envelope(custom_event=pb.CustomEvent(name="n", attributes=MANY)), "custom_event.attributes"),
+        (Envelope(session_end_event=pb.SessionEndEvent(attributes=MANY)), "session_end_event.attributes"),
+        (Envelope(commerce_event=pb.CommerceEvent(attributes=MANY)), "commerce_event.attributes"),
+        (
+            Envelope(commerce_event=pb.CommerceEvent(product_action=pb.ProductAction(products=ONE_PRODUCT))),
+            "commerce_event.product_action.products[0].attributes",
+        ),
+        (
+            Envelope(commerce_event=pb.CommerceEvent(impressions=IMPRESSIONS)),
+            "commerce_event.impressions.lists[1].products[0].attributes",
+        ),
+    ],
+)
+def test_a_hundred_attributes_of_an_event_are_read_and_the_rest_is_counted(message: Envelope, field: str) -> None:
+    notes: list[Note] = []
+    decode_event(message, notes)
+    assert [(note.reason, note.field) for note in notes] == [("ATTRIBUTE_DROPPED", field)]
+    assert "the 3 after them" in notes[0].message
 
 
 @pytest.mark.parametrize("value", list(pb.ProductActionType.DESCRIPTOR.values), ids=lambda value: value.name)

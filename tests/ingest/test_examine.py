@@ -306,7 +306,7 @@ def test_any_envelope_has_one_disposition_and_what_is_accepted_is_within_the_lim
     fields: dict[str, object], event: dict[str, object], on_excess: str, maximum: int
 ) -> None:
     request = PublishRequest(envelopes=[Envelope(**fields, **event)])
-    sent = decode_publish(request.SerializeToString(), RequestLimits(), lambda: "new").envelopes[0]
+    (sent,) = decode_publish(request.SerializeToString(), RequestLimits(), lambda: "new").envelopes
     rules = {
         name: replace(each, on_excess=on_excess, event_attributes_max=maximum, user_attributes_max=maximum)
         for name, each in RULES.items()

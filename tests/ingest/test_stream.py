@@ -1,7 +1,7 @@
 """A stream is answered in order, ends at the first message that is refused, and reads ahead within its limit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import pytest
 from accepting import GatedSpool, Told, sent
@@ -11,7 +11,7 @@ from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.examined import Disposition, Examined
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD, ConnectionRules
 from intercomd_daemon.ingest.seconds import Seconds
-from intercomd_daemon.ingest.sent import Request
+from intercomd_daemon.ingest.sent import Request, SentEnvelope
 from intercomd_daemon.ingest.stream import Conversation
 
 RULES = {"default": ConnectionRules(name="default")}
@@ -143,6 +143,30 @@ async def test_the_first_message_may_be_the_refused_one(told: Told) -> None:
     with pytest.raises(RequestRefused):
         await client.talk([RequestRefused("envelopes", "none")], more=asyncio.Event())
     assert client.answered == []
+
+
+class Undecodable(list[SentEnvelope]):
+    """Envelopes of which one turns out to be none when it is asked for."""
+
+    def __iter__(self) -> Iterator[SentEnvelope]:
+        raise RequestRefused("", "no envelope")
+
+
+async def test_an_envelope_that_is_none_ends_the_stream_after_the_answers_before_it(
+    told: Told, message: Message
+) -> None:
+    """Also where it was read together with others: these are taken, and nothing after it."""
+    spool = GatedSpool()
+    spool.gate.clear()
+    client = Client(spool, told)
+    messages = [message(0), message(1), Request(Undecodable([sent()]), 100, 2), message(3)]
+    talk = asyncio.create_task(client.talk(messages, until=4, more=asyncio.Event()))
+    await client.waited_for.wait()
+    spool.gate.set()
+    with pytest.raises(RequestRefused):
+        await talk
+    assert client.answered == [0, 1]
+    assert [name for append in spool.appends for name in append] == ["0/0", "1/0"]
 
 
 async def test_what_fits_is_taken_one_by_one_up_to_the_message_that_does_not(told: Told, message: Message) -> None:

@@ -62,6 +62,28 @@ def test_below_a_hundred_in_envelope_and_identity_it_may_matter(
 
 
 def test_a_requests_unknown_fields_are_named_once_each() -> None:
-    notes = unknown_in_request(newer(PublishRequest(request_id="r"), 9, 9, 10))
+    notes = unknown_in_request(newer(PublishRequest(request_id="r"), 9, 9, 10), 10)
     assert [(note.reason, note.field) for note in notes] == [("FIELD_IGNORED", "")] * 2
-    assert unknown_in_request(PublishRequest(request_id="r")) == ()
+    assert unknown_in_request(PublishRequest(request_id="r"), 3) == ()
+
+
+def test_what_may_matter_is_found_among_any_number_that_do_not(found: Findings) -> None:
+    crowd = range(100, 1000)
+    message = newer(Envelope(identity=newer(Identity(), *crowd, 3)), *crowd, 50)
+    unknown_in_envelope(message, found)
+    assert [(note.reason, note.field) for note in found.violations] == [
+        ("UNSUPPORTED_FIELD", ""),
+        ("UNSUPPORTED_FIELD", "identity"),
+    ]
+    assert [note.reason for note in found.adjustments] == ["FIELD_IGNORED"] * 101
+    assert "more than 100" in found.adjustments[-1].message
+
+
+def test_what_is_left_out_unread_is_not_searched(found: Findings) -> None:
+    """500 attributes of the user, 100 of an event."""
+    odd = newer(Attribute(), 9)
+    message = Envelope(
+        user_attributes=[*[Attribute()] * 500, odd], custom_event=CustomEvent(attributes=[*[Attribute()] * 100, odd])
+    )
+    unknown_in_envelope(message, found)
+    assert found.adjustments == []

@@ -13,7 +13,8 @@ RULES = {"default": ConnectionRules(name="default")}
 def examined(envelope: Envelope, now: float) -> Examined:
     """What becomes of an envelope that is handed over alone, by the contract's defaults."""
     request = decode_publish(PublishRequest(envelopes=[envelope]).SerializeToString(), RequestLimits(), lambda: "made")
-    return examine(request.envelopes[0], RULES, now)
+    (sent,) = request.envelopes
+    return examine(sent, RULES, now)
 
 
 def stored(given: Examined) -> dict[str, object]:

@@ -43,5 +43,5 @@ def say_excess(path: str, maximum: int, setting: str, found: Findings) -> None:
 
 def refuse_excess(path: str, excess: int, maximum: int, setting: str, found: Findings) -> None:
     """There are too many attributes, and the connection does not trim."""
-    message = f"at most {maximum} attributes are taken ({setting}), these are {excess} too many: send fewer"
+    message = f"at most {maximum} attributes are taken ({setting}), these are at least {excess} too many: send fewer"
     found.reject("TOO_MANY_ATTRIBUTES", path, message)

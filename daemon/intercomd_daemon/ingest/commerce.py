@@ -130,13 +130,14 @@ def _of_promotions(action: PromotionAction, own: Pairs, found: Findings, *, expa
 
 def _of_impressions(impressions: Impressions, own: Pairs, found: Findings, *, expanded: bool) -> list[_Draft]:
     path = f"{_PATH}.impressions"
-    count = sum(len(shown_list.products) for shown_list in impressions.lists)
+    lists = impressions.lists
+    count = sum(len(shown_list.products) for shown_list in lists)
     if not count:
         _reject_empty(_PATH, found)
-    if _too_many(count, path, found):
+    if _too_many(max(count, len(lists)), path, found):
         return []
     items = []
-    for list_index, shown_list in enumerate(impressions.lists):
+    for list_index, shown_list in enumerate(lists):
         at = f"{path}.lists[{list_index}]"
         list_name = text(shown_list.name, f"{at}.name", found)
         for index, product in enumerate(shown_list.products):
@@ -188,9 +189,7 @@ def _action_name(action: ProductAction, path: str, found: Findings) -> str:
 def _too_many(count: int, path: str, found: Findings) -> bool:
     if count <= PRODUCTS_MAX:
         return False
-    message = (
-        f"a commerce event has at most {PRODUCTS_MAX} products or promotions, this has {count}: send several events"
-    )
+    message = f"a commerce event has at most {PRODUCTS_MAX} products, promotions or lists of them: send several events"
     found.reject("ENVELOPE_TOO_LARGE", path, message)
     return True
 

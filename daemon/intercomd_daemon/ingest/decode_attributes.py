@@ -1,4 +1,4 @@
-"""Attributes from protobuf: names and values as nouns, in the sender's order."""
+"""Attributes from protobuf: names and values as nouns, in the sender's order, as far as they are looked at at all."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,20 +6,31 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from intercomd.v1.attribute_pb2 import Attribute as AttributeMessage
 from intercomd.v1.attribute_pb2 import AttributeValue
-from intercomd_daemon.envelope import Link, Money, Tag, Time
+from intercomd_daemon.envelope import Link, Money, Note, Tag, Time
+from intercomd_daemon.ingest.limits import LIST_VALUES_MAX
 from intercomd_daemon.ingest.sent import Attribute, SentValue, Unread
 
 
-def decode_attributes(messages: Sequence[AttributeMessage]) -> list[Attribute]:
-    """(name, value) of each."""
+def decode_attributes(
+    messages: Sequence[AttributeMessage], read_max: int, path: str, notes: list[Note]
+) -> list[Attribute]:
+    """(name, value) of each of the first `read_max`; adds to the notes that there were more."""
     if not messages:
         return []
+    if len(messages) > read_max:
+        notes.append(unread(len(messages) - read_max, read_max, path))
     # Most values are texts or whole numbers: asking for these first saves them the question which kind they are. The
     # copy of a repeated field is iterated over faster than the field.
     return [
         (message.name, (value := message.value).string_value or value.integer_value or _value(value))
-        for message in messages[:]
+        for message in messages[:read_max]
     ]
+
+
+def unread(count: int, read_max: int, path: str) -> Note:
+    """What is said of the end of a list that is too long to be looked at."""
+    message = f"of a list the first {read_max} are looked at: the {count} after them were left out"
+    return Note("ATTRIBUTE_DROPPED", path, message)
 
 
 def _value(message: AttributeValue) -> SentValue:
@@ -46,7 +57,8 @@ def _link(message: AttributeValue) -> Link:
 
 
 def _list(message: AttributeValue) -> tuple[str, ...]:
-    return tuple(message.list_value.values)
+    # One more than there may be shows that there were too many.
+    return tuple(message.list_value.values[: LIST_VALUES_MAX + 1])
 
 
 _READERS: dict[str, Callable[[AttributeValue], SentValue]] = {

@@ -1,16 +1,20 @@
 """Events from protobuf: each of the four kinds as its noun, enum numbers as the names that Intercom gets."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+from intercomd.v1.attribute_pb2 import Attribute as AttributeMessage
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.event_pb2 import CommerceEvent as CommerceMessage
+from intercomd.v1.event_pb2 import ImpressionList as ImpressionListMessage
 from intercomd.v1.event_pb2 import Product as ProductMessage
 from intercomd.v1.event_pb2 import ProductAction as ProductActionMessage
 from intercomd.v1.event_pb2 import PromotionAction as PromotionActionMessage
 from intercomd.v1.event_pb2 import SessionEndEvent
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.decode_attributes import decode_attributes
+from intercomd_daemon.ingest.limits import EVENT_ATTRIBUTES_READ_MAX, PRODUCTS_MAX
 from intercomd_daemon.ingest.sent import (
+    Attribute,
     CommerceEvent,
     CustomEvent,
     ImpressionList,
@@ -25,6 +29,8 @@ from intercomd_daemon.ingest.sent import (
 )
 
 _NANOSECONDS = 1_000_000_000
+_PRODUCTS_READ_MAX = PRODUCTS_MAX + 1
+"""One more than there may be shows that there are too many."""
 _PRODUCT_ACTIONS = {
     0: "",
     1: "add_to_cart",
@@ -50,12 +56,16 @@ def decode_event(message: Envelope, notes: list[Note]) -> SentEvent | None:
     if kind == "custom_event":
         if custom.type not in _CUSTOM_EVENT_TYPES:
             notes.append(unknown_number("custom_event.type", custom.type))
-        return CustomEvent(custom.name, decode_attributes(custom.attributes))
+        return CustomEvent(custom.name, _attributes(custom.attributes, "custom_event", notes))
     if kind == "commerce_event":
         return _commerce(message.commerce_event, notes)
     if kind == "session_end_event":
-        return _session_end(message.session_end_event)
+        return _session_end(message.session_end_event, notes)
     return OtherEvent(message.other_event.type) if kind else None
+
+
+def _attributes(messages: Sequence[AttributeMessage], path: str, notes: list[Note]) -> list[Attribute]:
+    return decode_attributes(messages, EVENT_ATTRIBUTES_READ_MAX, f"{path}.attributes", notes) if messages else []
 
 
 def unknown_number(path: str, number: int) -> Note:
@@ -71,9 +81,17 @@ def _commerce(message: CommerceMessage, notes: list[Note]) -> CommerceEvent:
     elif kind == "promotion_action":
         action = _promotion_action(message.promotion_action, notes)
     elif kind:
-        lists = message.impressions.lists
-        action = Impressions([ImpressionList(shown.name, _products(shown.products)) for shown in lists])
-    return CommerceEvent(action, message.currency_code, message.screen_name, decode_attributes(message.attributes))
+        action = _impressions(message.impressions.lists, notes)
+    own = _attributes(message.attributes, "commerce_event", notes)
+    return CommerceEvent(action, message.currency_code, message.screen_name, own)
+
+
+def _impressions(messages: Sequence[ImpressionListMessage], notes: list[Note]) -> Impressions:
+    lists = []
+    for index, message in enumerate(messages[:_PRODUCTS_READ_MAX]):
+        path = f"commerce_event.impressions.lists[{index}].products"
+        lists.append(ImpressionList(message.name, _products(message.products, path, notes)))
+    return Impressions(lists)
 
 
 def _promotion_action(message: PromotionActionMessage, notes: list[Note]) -> PromotionAction:
@@ -82,7 +100,7 @@ def _promotion_action(message: PromotionActionMessage, notes: list[Note]) -> Pro
         notes.append(unknown_number("commerce_event.promotion_action.action", message.action))
     promotions = [
         Promotion(promotion.id, promotion.name, promotion.creative, promotion.position)
-        for promotion in message.promotions
+        for promotion in message.promotions[:_PRODUCTS_READ_MAX]
     ]
     return PromotionAction(name or "", promotions)
 
@@ -93,7 +111,7 @@ def _product_action(message: ProductActionMessage, notes: list[Note]) -> Product
         notes.append(unknown_number("commerce_event.product_action.action", message.action))
     return ProductAction(
         action=name or "",
-        products=_products(message.products),
+        products=_products(message.products, "commerce_event.product_action.products", notes),
         transaction_id=message.transaction_id,
         affiliation=message.affiliation,
         total_amount=message.total_amount,
@@ -108,7 +126,7 @@ def _product_action(message: ProductActionMessage, notes: list[Note]) -> Product
     )
 
 
-def _products(messages: Iterable[ProductMessage]) -> list[Product]:
+def _products(messages: Sequence[ProductMessage], path: str, notes: list[Note]) -> list[Product]:
     return [
         Product(
             id=message.id,
@@ -121,13 +139,13 @@ def _products(messages: Iterable[ProductMessage]) -> list[Product]:
             quantity=message.quantity,
             coupon_code=message.coupon_code,
             total_product_amount=message.total_product_amount,
-            attributes=decode_attributes(message.attributes),
+            attributes=_attributes(message.attributes, f"{path}[{index}]", notes),
         )
-        for message in messages
+        for index, message in enumerate(messages[:_PRODUCTS_READ_MAX])
     ]
 
 
-def _session_end(message: SessionEndEvent) -> SessionEnd:
+def _session_end(message: SessionEndEvent, notes: list[Note]) -> SessionEnd:
     duration = message.duration
     nanoseconds = duration.seconds * _NANOSECONDS + duration.nanos if message.HasField("duration") else None
-    return SessionEnd(message.session_id, nanoseconds, decode_attributes(message.attributes))
+    return SessionEnd(message.session_id, nanoseconds, _attributes(message.attributes, "session_end_event", notes))

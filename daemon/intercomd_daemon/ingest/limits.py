@@ -36,6 +36,8 @@ ENVELOPE_BYTES_MAX = 128 * KIB
 """Encoded; the platform's inbound limits: "batch 128 KB"."""
 EXPANDED_BYTES_MAX = MIB
 """Ours: all events that come of one envelope, as JSON; the spool keeps them as one row."""
+REQUEST_EXPANDED_BYTES_MAX = 32 * MIB
+"""Ours: all events that come of one request, as JSON; as much as may wait for the disk."""
 NOTES_MAX = 250
 """Ours: violations or adjustments listed of one envelope; the further adjustments are counted."""
 PRODUCTS_MAX = 100
@@ -49,6 +51,13 @@ EMAIL_CHARACTERS_MAX = 254
 """RFC 5321, 4.5.3.1.3: a path has 256 octets, two of them its angle brackets."""
 EVENT_NAME_CHARACTERS_MAX = 255
 """Code points; as for every text."""
+USER_ATTRIBUTES_READ_MAX = 500
+"""Ours: attributes, or removals, of an envelope that are looked at, where a workspace has at most 250 custom ones; what
+comes after them is left out unread, so that an envelope of the largest size costs no more than others."""
+EVENT_ATTRIBUTES_READ_MAX = 100
+"""Ours: of one event, and of one product; Intercom tracks the first 10."""
+FIELDS_NAMED_MAX = 100
+"""Ours: fields that this release does not know, named one by one; who sends more needs no longer list."""
 ATTRIBUTE_NAME_CHARACTERS_MAX = 190
 """Intercom: "Names at most 190 characters"."""
 VALUE_CHARACTERS_MAX = 255

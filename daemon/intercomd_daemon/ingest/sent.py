@@ -3,6 +3,7 @@
 Frozen data in the sender's order, as it came: nothing is trimmed, cut or checked here. Protobuf is unknown.
 """
 
+from collections.abc import Collection
 from enum import Enum
 
 import msgspec
@@ -148,7 +149,8 @@ class SentEnvelope(msgspec.Struct, frozen=True, gc=False):
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One request, or one message of a stream."""
 
-    envelopes: list[SentEnvelope]
+    envelopes: Collection[SentEnvelope]
+    """In the sender's order; they may be decoded as they are asked for."""
     size_bytes: int
     sequence: int = 0
     validate_only: bool = False

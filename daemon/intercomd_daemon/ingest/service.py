@@ -108,7 +108,7 @@ class IngestService:
         try:
             request = self._welcome(received)
             if request.validate_only:
-                results = self._acceptor.look(request.envelopes)
+                results = await self._acceptor.look(request.envelopes)
             else:
                 results = await self._acceptor.accept(request.envelopes)
         except (RequestRefused, NotNow) as error:
@@ -132,7 +132,7 @@ class IngestService:
 
     async def _answer_preview(self, received: _Received, context: _Context) -> PreviewResponse:
         try:
-            results = self._acceptor.look(self._welcome(received).envelopes)
+            results = await self._acceptor.look(self._welcome(received).envelopes)
             return preview_response(
                 (result, self._preview(result.connection, result.accepted) if result.accepted else ())
                 for result in results

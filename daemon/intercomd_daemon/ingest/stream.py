@@ -6,6 +6,7 @@ before the one before it is known to be taken, and the stream still commits as o
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import chain
 
 from intercomd_daemon.errors import Draining, NotNow, RequestRefused
 from intercomd_daemon.ingest.accept import Acceptor
@@ -71,8 +72,8 @@ class Conversation:
         if not requests:
             return
         try:
-            results = await self._acceptor.accept([envelope for request in requests for envelope in request.envelopes])
-        except NotNow:
+            results = await self._acceptor.accept(chain.from_iterable(request.envelopes for request in requests))
+        except (NotNow, RequestRefused):
             if len(requests) == 1:
                 raise
             for request in requests:

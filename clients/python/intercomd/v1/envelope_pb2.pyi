@@ -174,7 +174,8 @@ class Envelope(_message.Message):
     def user_attributes(self) -> _containers.RepeatedCompositeFieldContainer[_attribute_pb2.Attribute]:
         """What the person is like, the most important first: 100 reach Intercom (the connection's
         limits.user_attributes_max). The rest is left out, ATTRIBUTE_DROPPED, or the envelope is REJECTED,
-        TOO_MANY_ATTRIBUTES, where limits.on_excess says "reject". A name given twice: the first stays.
+        TOO_MANY_ATTRIBUTES, where limits.on_excess says "reject". A name given twice: the first stays. What comes after
+        the first 500 is left out unread.
         """
 
     @_builtins.property

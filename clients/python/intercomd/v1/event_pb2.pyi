@@ -474,7 +474,9 @@ class ProductImpressions(_message.Message):
     LISTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImpressionList]:
-        """In which lists. All of them together hold at most 100 products; above that: REJECTED, ENVELOPE_TOO_LARGE."""
+        """In which lists, at most 100. All of them together hold at most 100 products; above that: REJECTED,
+        ENVELOPE_TOO_LARGE.
+        """
 
     def __init__(
         self,
