@@ -1,0 +1,25 @@
+"""What the engine promises, on a disk that loses and tears what was not synced."""
+
+import random
+import shutil
+from pathlib import Path
+
+from cutting import Work, cut_and_check, moments
+from disk import Disk, Kind
+from vfs import below_sqlite
+
+CUTS = 24
+
+
+async def test_after_any_power_cut_every_promise_stands_and_nothing_is_half_done(tmp_path: Path) -> None:
+    (tmp_path / "watched").mkdir()
+    disk = Disk(tmp_path / "watched")
+    work = Work(disk, batches=24)
+    with below_sqlite(disk):
+        await work.run(tmp_path / "watched" / "spool.db", rounds=2)
+    assert sum(operation.kind is Kind.SYNC and operation.name == "spool.db" for operation in disk.operations) > 3
+    chance = random.Random(1)  # noqa: S311 - nothing to guess
+    for number, moment in enumerate(moments(disk, CUTS, chance)):
+        folder = tmp_path / str(number)
+        await cut_and_check(disk, work.promises, moment, folder, seed=number)
+        shutil.rmtree(folder)
