@@ -29,5 +29,5 @@ async def test_each_call_is_counted_told_and_learned_from() -> None:
             assert (caller.calls, caller.last_error) == (3, "GET /me: 503")
             await sandbox.stop()
             assert (await caller.make(encode.ME)).status == 0
-    assert caller.last_error == "GET /me: ClientConnectorError"
+    assert caller.last_error == "GET /me: the host cannot be reached"
     assert notes.calls == {("GET /me", 200): 1, ("GET /me", 503): 1, ("GET /me", 404): 1, ("GET /me", 0): 1}

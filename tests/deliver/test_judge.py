@@ -59,6 +59,12 @@ TABLE: list[Row] = [
     ([EVENT, UPDATE, READ, UNARCHIVE], [404, 410], error("not_found"), RESOLVE, "CONTACT_NOT_FOUND"),
     ([EVENT, UPDATE, READ, UNARCHIVE], [404], b"", RESOLVE, "CONTACT_NOT_FOUND"),
     ([CREATE, ME], [404, 410], error("not_found"), REFUSED, "REQUEST_INVALID"),
+    # A create has no 404 that is described: without Intercom's envelope it is another server's, whoever it is for.
+    ([CREATE], [404], b"", SUSPENDED, "NOT_INTERCOM"),
+    ([CREATE], [404], b"<html>404 Not Found</html>", SUSPENDED, "NOT_INTERCOM"),
+    ([CREATE], [404], b'{"message":"no route"}', SUSPENDED, "NOT_INTERCOM"),
+    ([CREATE], [405, 410], b"<html>", REFUSED, "REQUEST_INVALID"),
+    ([ME], [404], b"<html>", REFUSED, "REQUEST_INVALID"),
     # 408, 500, 502, 503, 504 and no answer: passing. 423, 425, unknown 5xx and redirections (never followed) too.
     (ALL, [408, 423, 425, 500, 501, 502, 503, 504, 520, 599], error("server_error"), PASSING, "HTTP_{}"),
     (ALL, [100, 300, 301, 302, 304, 307, 308, 600], b"", PASSING, "HTTP_{}"),

@@ -1,6 +1,7 @@
 """The calls that are about no user, made once however many lanes wait for them."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 
@@ -72,9 +73,52 @@ async def test_a_refused_creation_is_remembered(sandbox: Sandbox, intercom: Inte
     bench = Bench(sandbox, intercom)
     for _ in range(3):
         assert await bench.work.create_attribute("plan", "string") == 0.0
-    assert len(sandbox.calls) == 1
+    assert paths(sandbox) == ["POST /data_attributes", "GET /data_attributes"]
     assert bench.catalogue.fit("plan", "pro", time.time()).fit is Fit.LEAVE_OUT
     assert [name for name, _ in bench.notes.events] == ["attribute_refused"]
+
+
+@pytest.mark.parametrize("lost", ["", "cut-after"])
+async def test_an_attribute_that_was_made_meanwhile_is_found_when_its_creation_is_refused(
+    sandbox: Sandbox, intercom: Intercom, lost: str
+) -> None:
+    """By another daemon, or by this one with the answer lost: no value is left out for that."""
+    each_look_takes_a_second = itertools.count(time.monotonic()).__next__
+    bench = Bench(sandbox, intercom, SOON._replace(monotonic=each_look_takes_a_second))
+    await bench.work.read_attributes()
+    if lost:
+        sandbox.fault(f"POST /data_attributes {lost} times=1")
+        assert await bench.work.create_attribute("plan", "string") > 0
+    else:
+        sandbox.workspace.add_attribute("plan", "string")
+    assert await bench.work.create_attribute("plan", "string") == 0.0
+    assert paths(sandbox)[-2:] == ["POST /data_attributes", "GET /data_attributes"]
+    assert bench.catalogue.fit("plan", "pro", time.time()).fit is Fit.SEND
+    assert bench.notes.events == []
+
+
+async def test_what_a_400_has_named_is_given_up_when_its_creation_is_refused(
+    sandbox: Sandbox, intercom: Intercom
+) -> None:
+    """Whatever the list says, or update and creation would refuse each other for ever."""
+    sandbox.workspace.add_attribute("plan", "string")
+    bench = Bench(sandbox, intercom)
+    await bench.work.read_attributes()
+    bench.catalogue.reported_missing("plan", time.time())
+    assert await bench.work.create_attribute("plan", "string") == 0.0
+    assert paths(sandbox) == ["GET /data_attributes", "POST /data_attributes"]
+    assert bench.catalogue.fit("plan", "pro", time.time()).fit is Fit.LEAVE_OUT
+
+
+async def test_a_version_that_intercom_does_not_know_suspends(sandbox: Sandbox, intercom: Intercom) -> None:
+    """And costs no attribute."""
+    sandbox.fault("* /data_attributes 400 code=intercom_version_invalid")
+    bench = Bench(sandbox, intercom)
+    assert await bench.work.create_attribute("plan", "string") == 0.0
+    assert bench.gate.suspended
+    assert bench.catalogue.absent("plan", time.time())
+    assert await bench.work.read_attributes() == 0.0
+    assert bench.notes.events == []
 
 
 @pytest.mark.parametrize("fault", ["GET /data_attributes 403", "GET /data_attributes not-json"])

@@ -30,6 +30,11 @@ def test_failures_in_a_row_over_several_lanes_are_the_connection_s(lanes: str, d
     assert weather.down is down
 
 
+def test_failures_of_calls_about_no_user_are_the_connection_s() -> None:
+    weather = Weather()
+    assert [weather.failed("", 0.0, 1.0) for _ in range(FAILURES_MIN)] == [False] * (FAILURES_MIN - 1) + [True]
+
+
 def fallen() -> Weather:
     weather = Weather()
     became = [weather.failed(lane, 100.0, 1.0) for lane in "abcde"]

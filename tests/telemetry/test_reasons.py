@@ -13,7 +13,7 @@ from intercomd_daemon.telemetry.reasons import KNOWN, OTHER, label_of
 PACKAGE = Path(envelope.__file__).parent
 # Reasons that end no envelope: how a connection stands, and what is tried again.
 OTHERS = frozenset(
-    {"ACCESS_UNVERIFIED", "APP_ID_MISMATCH", "PLAN_RESTRICTED", "REGION_MISMATCH", "VERSION_INVALID"}
+    {"ACCESS_UNVERIFIED", "APP_ID_MISMATCH", "NOT_INTERCOM", "PLAN_RESTRICTED", "REGION_MISMATCH", "VERSION_INVALID"}
     | {"ANSWER_UNREADABLE", "RATE_LIMITED"}
 )
 

@@ -57,6 +57,7 @@ _REMEDIES = {
     "UNAUTHORIZED": "Intercom does not know the access token: put a valid one into access_token_file",
     "PLAN_RESTRICTED": "the workspace's plan does not include the API: talk to Intercom, or use another workspace",
     "FORBIDDEN": "the access token may not do this: give it the scopes to read and write users and events",
+    "NOT_INTERCOM": "POST /contacts was answered 404, and not by Intercom: correct base_url, or the proxy on the way",
     "VERSION_INVALID": "Intercom does not know this api_version: set one that it supports, such as 2.16",
 }
 

@@ -107,6 +107,10 @@ class Catalogue:
         else:
             self._doubted.add(name)
 
+    def doubted(self, name: str) -> bool:
+        """Whether a 400 has named this attribute since the list was read."""
+        return name in self._doubted
+
     def fit(self, name: str, value: Scalar, now: float) -> Fitted:
         """What to do with a custom attribute's value."""
         until, why = self._refused.get(name, (0.0, ""))

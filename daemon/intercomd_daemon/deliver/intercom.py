@@ -65,6 +65,7 @@ class Intercom:
             connector=aiohttp.TCPConnector(limit=self._connections_max, ttl_dns_cache=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS),
+            middlewares=[_once],
             headers={
                 # "Content-Type and Accept: application/json; otherwise 406."
                 "Accept": "application/json",
@@ -95,14 +96,29 @@ class Intercom:
                 headers={"Authorization": f"Bearer {self._token.current()}"},
                 allow_redirects=False,
             ) as response:
-                return _answer(response.status, response.headers, await _body(response, limit))
+                body = await _body(response, limit, must_end=request.call.reads)
+                return _answer(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
             # A time-out is an OSError; a ValueError is an answer that is no HTTP, or a token that no header takes.
             return Answer(0, failure=_describe(error))
 
 
-async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body up to the limit; what is cut off or fails later does not change what the status says."""
+class _BrokenError(aiohttp.ClientError):
+    """The connection broke while a call was under way."""
+
+
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from repeating a GET or a PUT whose connection broke: that call would have passed no budget."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise  # Never repeated.
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenError from error
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool) -> bytes:
+    """The body up to the limit. Of a write the status says what became of it; of a read a broken body says nothing."""
     body = bytearray()
     try:
         async for chunk in response.content.iter_any():
@@ -112,6 +128,8 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
                 break
     except (aiohttp.ClientError, OSError):
         response.close()
+        if must_end:
+            raise
     return bytes(body[:limit])
 
 
@@ -146,6 +164,14 @@ def _date(text: str) -> float | None:
 def _describe(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "the TLS certificate was not accepted"
+    if isinstance(error, ssl.SSLError):
+        return "TLS could not be set up"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "the host is not known"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "the host cannot be reached"
+    if isinstance(error, _BrokenError | aiohttp.ClientPayloadError):
+        return "the connection broke"
     return type(error).__name__

@@ -73,6 +73,7 @@ _EVENT_NAMES = "active event names"
 
 RATE_LIMITED = "RATE_LIMITED"
 NETWORK = "NETWORK"
+NOT_INTERCOM = "NOT_INTERCOM"
 
 
 def judge(call: Call, answer: Answer) -> Verdict:
@@ -117,6 +118,9 @@ def _refusal(call: Call, status: int, errors: list[_Error]) -> Verdict:
     if "not_restorable" in codes:
         # "This user was blocked and cannot be recreated"
         return Verdict(Kind.REFUSED, "CONTACT_BLOCKED")
+    if status == 404 and call is Call.CREATE_CONTACT and not errors:
+        # A strict create has no 404 that is described; one without Intercom's envelope of errors is another server's.
+        return Verdict(Kind.SUSPENDED, NOT_INTERCOM)
     if status in {404, 410} and (call in _BY_ID or call is Call.TRACK_EVENT):
         return Verdict(Kind.RESOLVE, "CONTACT_NOT_FOUND", Clue.NOT_FOUND)
     if status == 409 or "unique_user_constraint" in codes:

@@ -19,6 +19,9 @@ from intercomd_daemon.deliver.judge import Kind, Verdict, judge
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.settings import ConnectionSettings
 
+# Neither done nor refused: the same call leaves again, when it may.
+_LATER = frozenset({Kind.PASSING, Kind.SUSPENDED})
+
 
 class Sidework:
     """`GET /me` and the data attributes of one connection."""
@@ -74,21 +77,7 @@ class Sidework:
             wait = self._retry_at - self._clock.monotonic()
             if wait > 0 or not self._catalogue.stale(self._clock.wall()):
                 return max(0.0, wait)
-            answer = await self._paced(encode.ATTRIBUTES)
-            verdict = judge(encode.ATTRIBUTES.call, answer)
-            if verdict.kind is Kind.PASSING:
-                return self._failed(verdict)
-            self._went_well()
-            try:
-                listed = msgspec.json.decode(answer.body, type=AttributeList)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                listed = None
-            if verdict.kind is Kind.DONE and listed is not None:
-                self._catalogue.read(listed.data, self._clock.wall())
-            else:
-                self._catalogue.unreadable(self._clock.wall())
-                self._observer.noted(self._settings.name, "attributes_unreadable", status=answer.status)
-            return 0.0
+            return await self._read_list()
 
     async def create_attribute(self, name: str, data_type: str) -> float:
         """Creates a custom attribute, or remembers the refusal; returns how long to wait before asking again."""
@@ -102,20 +91,46 @@ class Sidework:
                 return 0.0
             answer = await self._paced(encode.create_attribute(name, data_type))
             verdict = judge(encode.create_attribute(name, data_type).call, answer)
-            if verdict.kind is Kind.PASSING:
+            if verdict.kind in _LATER:
                 return self._failed(verdict)
             self._went_well()
             details = {"attribute": name, "data_type": data_type, "status": answer.status}
             if verdict.kind is Kind.DONE:
                 self._catalogue.created(name, data_type, now)
                 self._observer.noted(self._settings.name, "attribute_created", **details)
-            else:
+                return 0.0
+            if answer.status == 400 and not self._catalogue.doubted(name):
+                # "Every refusal is 400": perhaps it exists, made by others meanwhile, or by us, with the answer lost.
+                wait = await self._read_list()
+                if wait or self._gate.suspended:
+                    return wait
+            if self._catalogue.absent(name, now):
                 why = f"Intercom refused to create the attribute (status {answer.status}); create it there"
                 self._catalogue.refused(name, why, now)
                 self._observer.noted(self._settings.name, "attribute_refused", **details)
             return 0.0
 
+    async def _read_list(self) -> float:
+        answer = await self._paced(encode.ATTRIBUTES)
+        verdict = judge(encode.ATTRIBUTES.call, answer)
+        if verdict.kind in _LATER:
+            return self._failed(verdict)
+        self._went_well()
+        try:
+            listed = msgspec.json.decode(answer.body, type=AttributeList)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            listed = None
+        if verdict.kind is Kind.DONE and listed is not None:
+            self._catalogue.read(listed.data, self._clock.wall())
+        else:
+            self._catalogue.unreadable(self._clock.wall())
+            self._observer.noted(self._settings.name, "attributes_unreadable", status=answer.status)
+        return 0.0
+
     def _failed(self, verdict: Verdict) -> float:
+        if verdict.kind is Kind.SUSPENDED:
+            self._gate.suspend(verdict.reason)
+            return 0.0
         self._failures += 1
         now = self._clock.monotonic()
         self._gate.failed("", verdict.reason, now)

@@ -24,15 +24,15 @@ class Weather:
         """When the next probe may leave, by the clock of `now`; only where it is down."""
 
     def failed(self, lane: str, now: float, jitter: float) -> bool:
-        """Counts a failure; True if this one made the connection down."""
+        """Counts a failure, of no lane where it is about no user; True if this one made the connection down."""
         self._failures += 1
-        if len(self._lanes) < LANES_MIN:
+        if lane and len(self._lanes) < LANES_MIN:
             self._lanes.add(lane)
         if self.down:
             if now < self.probe_at:
                 return False  # A call that left before: what it says is known.
             self._probes += 1
-        elif self._failures < FAILURES_MIN or len(self._lanes) < LANES_MIN:
+        elif self._failures < FAILURES_MIN or (lane and len(self._lanes) < LANES_MIN):
             return False
         became = not self.down
         self.down = True
