@@ -28,6 +28,8 @@ class Notes:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.standings: list[Standing] = []
+        self.told: list[tuple[Standing, str]] = []
+        """The same, with the reasons."""
         self.events: list[tuple[str, dict[str, object]]] = []
         self.calls: Counter[tuple[str, int]] = Counter()
         self._changed = asyncio.Event()
@@ -46,6 +48,7 @@ class Notes:
         assert connection
         assert bool(reason) is (standing is not Standing.DELIVERING)
         self.standings.append(standing)
+        self.told.append((standing, reason))
         self._changed.set()
 
     def noted(self, connection: str, event: str, **details: object) -> None:

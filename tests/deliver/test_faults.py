@@ -1,0 +1,65 @@
+"""Every call, every fault: what follows is what `faults.md` says, row by row.
+
+Sessions and servers are real, on a clock that leaps.
+"""
+
+import asyncio
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from leaping import LeapingLoop
+from matrix import NO_FAULT, Row, read_matrix
+from seeing import see_all
+from wire import PLACES
+
+from intercomd_daemon import deliver
+from intercomd_daemon.deliver.exchange import Call
+from intercomd_daemon.sandbox.faults import Action
+
+MATRIX = read_matrix(Path(__file__).with_name("faults.md"))
+STATUSES = {302, 400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 413, 415, 422, 429, 500, 502, 503, 504}
+Seen = Mapping[str, Mapping[str, tuple[str, ...]]]
+
+
+@pytest.fixture(scope="module")
+def seen() -> Seen:
+    """All plays, all at the same time."""
+
+    async def play() -> Seen:
+        rows = await asyncio.gather(*(see_all(call, MATRIX.faults) for call in Call))
+        return dict(zip(Call, rows, strict=True))
+
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        return runner.run(play())
+
+
+@pytest.mark.parametrize("row", MATRIX.rows, ids=str)
+def test_what_follows_is_what_the_matrix_says(row: Row, seen: Seen) -> None:
+    assert seen[row.call][row.fault] == row.cells
+
+
+def test_the_matrix_has_every_call_with_every_fault_once() -> None:
+    cells = [(row.call, row.fault) for row in MATRIX.rows]
+    assert sorted(cells) == sorted((call.value, fault) for call in Call for fault in MATRIX.faults)
+
+
+def test_no_call_is_written_anywhere_but_in_one_module() -> None:
+    """So that the calls of the matrix are those that the code can make: a request names one of them."""
+    texts = {path.name: path.read_text() for path in Path(str(deliver.__file__)).parent.glob("*.py")}
+    assert [name for name, text in texts.items() if re.search(r"^import aiohttp", text, re.MULTILINE)] == [
+        "intercom.py"
+    ]
+    assert [name for name, text in texts.items() if re.search(r"\bRequest\(Call", text)] == ["encode.py"]
+    assert set(re.findall(r"\bRequest\(Call\.(\w+)", texts["encode.py"])) == {call.name for call in Call}
+
+
+def test_the_faults_are_all_that_can_be_played() -> None:
+    """The statuses of Intercom's table, whatever a sandbox can do to an answer, and every place that leads nowhere."""
+    played = [shlex.split(how) for how in MATRIX.faults.values()]
+    assert NO_FAULT in MATRIX.faults
+    assert {int(word) for words in played for word in words if word.isdecimal()} == STATUSES
+    assert {action for words in played for action in words} >= set(Action) - {Action.ANSWER}
+    assert sorted(words[1] for words in played if words[0] == "to") == sorted(PLACES)
