@@ -3,6 +3,7 @@
 Each function raises an AssertionError where a law is broken, and counts in `laws` how many things it looked at.
 """
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
@@ -84,11 +85,26 @@ def name_of(event: Event) -> str:
     return event.external_id or event.email or ""
 
 
-def check_repeats(repeats: Sequence[Event], troubles: int, laws: Laws) -> None:
-    """A user's events came again at most once for each kill, and for each call whose answer was lost on the way."""
-    for user, count in Counter(name_of(event) for event in repeats).items():
-        assert count <= troubles, f"{count} repeats of {user}"
-        laws["a user's calls were repeated no more than need be"] += 1
+def check_repeats(sandbox: Sandbox, ends: Sequence[float], answers_lost: int, laws: Laws) -> None:
+    """A user's event came again once for each end of the daemon at most, or because an answer was lost on the way.
+
+    `ends` are the Unix seconds of kills and hurried stops, in order.
+    """
+    arrived: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    for event in (*sandbox.events, *sandbox.repeats):
+        arrived[name_of(event), event.name, event.created_at].append(event.received_at)
+    by_end: Counter[tuple[str, int]] = Counter()
+    without_end = 0
+    for (name, _, _), times in arrived.items():
+        for one, again in pairwise(times):
+            end = bisect_right(ends, one)
+            if end < len(ends) and ends[end] < again:
+                by_end[name, end] += 1
+            else:
+                without_end += 1
+    assert without_end <= answers_lost
+    assert set(by_end.values()) <= {1}, by_end.most_common(3)
+    laws["a kill repeated no more than one call of a user"] += len(by_end)
 
 
 def check_contacts(counts: Mapping[User, int], sandbox: Sandbox, laws: Laws) -> None:

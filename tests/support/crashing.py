@@ -5,6 +5,7 @@ The oracle is the plan: what Intercom must hold follows from what the senders we
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import cycle
@@ -59,7 +60,7 @@ class Crashing:
         self._proxy = proxy
         self._seed = seed
         self._random = random.Random(seed)  # noqa: S311 - when to kill is nothing to guess
-        killer = Killer(daemon, proxy, self._random)
+        self._killer = killer = Killer(daemon, proxy, self._random)
         # A daemon that is down is started for the next kill, or killed while it starts: half as many starts as kills.
         self._ways = cycle((killer.committing, killer.starting, killer.delivering, killer.draining))
         self._faults = cycle(ANSWERS)
@@ -67,7 +68,6 @@ class Crashing:
         self._kills: list[Kill] = []
         self._sequence = 0
         """Of the last outcome of the era before."""
-        self._repeats = 0
         self.figures = Figures()
 
     async def era(self, number: int, kills: int) -> None:
@@ -121,6 +121,7 @@ class Crashing:
             await self._daemon.start()
             await pause(self._random.uniform(0.0, 0.5))
         assert await self._daemon.hurry() == 0
+        self._killer.ends.append(time.time())
         self.figures.stops += 1
 
     async def _end(self, notes: Notes) -> None:
@@ -137,23 +138,18 @@ class Crashing:
         assert all(self._daemon.outcomes[name] <= 1 + (name in refused) for name in notes.accepted), "told twice"
         counts = notes.counts()
         check_arrivals(counts, refused, self._sandbox, laws)
-        troubles = len(self._kills) + figures.stops + sum(self._proxy.faults.values())
-        check_repeats(self._sandbox.repeats[-self._new_repeats() :], troubles, laws)
+        check_repeats(self._sandbox, self._killer.ends, self._proxy.answers_lost, laws)
         check_contacts(counts, self._sandbox, laws)
         figures.add_kills(self._kills, notes)
         figures.add_notes(notes)
         figures.add_outcomes(outcomes)
         figures.add_proxy(self._proxy)
-        figures.repeats = self._repeats
+        figures.repeats = self._sandbox.workspace.events.repeated
         for text, counted in self._struck.items():
             figures.faults[text] = sum(each.hit for each in counted)
         self._kills.clear()
         self._daemon.outcomes.clear()
         await self._fresh()
-
-    def _new_repeats(self) -> int:
-        before, self._repeats = self._repeats, self._sandbox.workspace.events.repeated
-        return self._repeats - before
 
     async def _watched(self, missing: set[tuple[str, int]]) -> list[Outcome]:
         """The journal from where it was last looked at, watched until all these have ended, each with its replay."""
@@ -189,6 +185,7 @@ class Crashing:
             request = ReplayDeadLettersRequest(expected_count=len(refused))
             assert (await self._daemon.operations.ReplayDeadLetters(request)).count == len(refused)
             await self._daemon.kill()
+            self._killer.ends.append(time.time())
             await self._daemon.start()
 
     async def _fresh(self) -> None:

@@ -61,6 +61,8 @@ class FaultProxy:
         """Of the answers that were passed on whole."""
         self.calls = 0
         self._open: set[int] = set()
+        self.answers_lost = 0
+        """Calls that were answered, by the sandbox, to nobody's knowledge: cut here, and not by their caller's end."""
         self.abandoned = 0
         """Open calls whose caller went away."""
 
@@ -100,6 +102,7 @@ class FaultProxy:
         """Takes no more connections: the system refuses them. Those that are open are cut."""
         assert self._server is not None
         self._server.close()
+        self.answers_lost += self.open
         for handler in self._handlers:
             handler.cancel()
 
@@ -196,8 +199,10 @@ class FaultProxy:
             await self.until(lambda: not self.holding)
         match fault:
             case Kind.CUT_AFTER:
+                self.answers_lost += 1
                 raise Gone
             case Kind.CUT_MIDDLE:
+                self.answers_lost += 1
                 writer.write(answer[: len(answer) // 2])
                 await writer.drain()
                 writer.close()
