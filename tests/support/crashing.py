@@ -155,13 +155,16 @@ class Crashing:
         """The journal from where it was last looked at, watched until all these have ended, each with its replay."""
         outcomes: list[Outcome] = []
         watch = self._daemon.operations.WatchOutcomes(WatchOutcomesRequest(after_sequence=self._sequence))
-        async with asyncio.timeout(WAIT_SECONDS):
-            while missing:
-                told = await watch.read()
-                assert told is not grpc.aio.EOF
-                assert not told.missed_count
-                outcomes.append(told.outcome)
-                missing.discard((told.outcome.envelope_id, told.outcome.replay))
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                while missing:
+                    told = await watch.read()
+                    assert told is not grpc.aio.EOF
+                    assert not told.missed_count
+                    outcomes.append(told.outcome)
+                    missing.discard((told.outcome.envelope_id, told.outcome.replay))
+        except TimeoutError:
+            raise AssertionError(f"accepted, and without an outcome: {sorted(missing)}") from None
         watch.cancel()
         self._sequence = outcomes[-1].sequence if outcomes else self._sequence
         return outcomes

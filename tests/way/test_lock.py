@@ -61,6 +61,23 @@ async def test_a_second_daemon_gives_up_after_lock_wait_and_says_who_holds_the_s
     await daemon.ended(["undisturbed"])
 
 
+async def test_of_two_daemons_that_start_at_once_on_a_new_spool_one_serves_and_the_other_waits(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    one = Daemon(tmp_path, sandbox.base_url)
+    pair = [one, rival(one, sandbox, "60s")]
+    for daemon in pair:
+        await daemon.launch()
+    for daemon in pair:
+        await daemon.until(lambda daemon=daemon: daemon.told("serving") or daemon.told("spool_locked"))
+    (first,) = [daemon for daemon in pair if daemon.told("serving")]
+    (second,) = [daemon for daemon in pair if daemon.told("spool_locked")]
+    await first.kill()
+    await second.heard("serving")
+    for daemon in pair:
+        await daemon.close()
+
+
 async def test_a_daemon_that_waits_for_the_spool_can_be_stopped(daemon: Daemon, sandbox: Sandbox) -> None:
     second = await rival(daemon, sandbox, "60s").launch()
     await second.heard("spool_locked")

@@ -11,12 +11,20 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sending import Refused, converse, envelope
 
 from intercomd.v1.ingest_pb2 import Disposition, PublishStreamRequest
+from intercomd.v1.operations_pb2 import DaemonState, GetStatusRequest, WatchOutcomesRequest
 from intercomd_daemon.sandbox import Sandbox
 
 ACCEPTED = Disposition.DISPOSITION_ACCEPTED
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 DRAIN_SECONDS = 20
+
+
+async def door_refuses(daemon: Daemon) -> None:
+    """Waits until a daemon that stops takes nothing more, as a stream is told that is open."""
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await daemon.ingest.PublishStream().read()
+    Refused(ended.value).must_be_not_now()
 
 
 async def test_a_stop_is_told_to_those_who_watch_before_the_door_closes(daemon: Daemon) -> None:
@@ -92,6 +100,77 @@ async def test_a_second_signal_ends_it_at_once_and_loses_nothing(daemon: Daemon,
     sandbox.faults.clear()
     await daemon.start()
     await daemon.ended(["held"])
+
+
+@pytest.mark.parametrize(("last", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)], ids=str)
+async def test_a_drain_that_is_cut_short_loses_nothing(
+    daemon: Daemon, sandbox: Sandbox, last: signal.Signals, code: int
+) -> None:
+    """By a second signal, or by a platform whose grace is shorter: the call under way is made again, and no other."""
+    sandbox.workspace.add_contact("u1")
+    sandbox.fault("POST /events hang-after times=1")
+    names = ["first", "second"]
+    await daemon.publish(*(envelope("u1", name.title(), at=n, envelope_id=name) for n, name in enumerate(names)))
+    await sandbox.wait_for(lambda sandbox: len(sandbox.events) == 1)
+    daemon.signal(signal.SIGTERM)
+    await door_refuses(daemon)
+    daemon.signal(last)
+    async with asyncio.timeout(DRAIN_SECONDS / 2):
+        assert await daemon.gone() == code
+    assert not daemon.outcomes
+    await daemon.start()
+    await daemon.ended(names)
+    assert [event.name for event in sandbox.events] == ["First", "Second"]
+    assert [event.name for event in sandbox.repeats] == ["First"]
+
+
+async def test_operators_see_a_stop_to_its_end(daemon: Daemon, sandbox: Sandbox) -> None:
+    """While the door refuses they are answered; the watch tells the last outcome, and then why it ends."""
+    sandbox.workspace.add_contact("u1")
+    sandbox.fault("POST /events delay=3s")
+    watch = daemon.operations.WatchOutcomes(WatchOutcomesRequest())
+    await watch.initial_metadata()
+    await daemon.publish(envelope("u1", "Slow", envelope_id="slow"))
+    await sandbox.wait_for(lambda sandbox: any(call.path == "/events" for call in sandbox.calls))
+    daemon.signal(signal.SIGTERM)
+    await door_refuses(daemon)
+    assert (await daemon.operations.GetStatus(GetStatusRequest())).state == DaemonState.DAEMON_STATE_DRAINING
+    assert (await watch.read()).outcome.envelope_id == "slow"
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await watch.read()
+    Refused(ended.value).must_be_not_now()
+    assert await daemon.gone() == 0
+    told = [line["event"] for line in daemon.since_start()]
+    assert told.index("draining") < told.index("outcome") < told.index("stopped")
+
+
+async def test_a_stop_while_it_starts_ends_well_and_keeps_what_waits(daemon: Daemon, sandbox: Sandbox) -> None:
+    """As soon as operators are let in, before or while the spool is opened."""
+    await sandbox.stop()
+    await daemon.publish(envelope("u1", "Kept", envelope_id="kept"))
+    await daemon.kill()
+    await daemon.launch()
+    await daemon.heard("operations")
+    assert await daemon.stop() == 0
+    assert daemon.told("stopped")
+    await sandbox.start()
+    await daemon.start()
+    await daemon.ended(["kept"])
+
+
+async def test_a_stop_while_intercom_is_away_waits_for_no_answer(daemon: Daemon, sandbox: Sandbox) -> None:
+    """What waits to be tried again is no call under way."""
+    names = [f"u{n}" for n in range(5)]
+    await daemon.heard("connection", standing="delivering")
+    await sandbox.stop()
+    await daemon.publish(*(envelope(name, "Waiting", envelope_id=name) for name in names))
+    await daemon.until(lambda: daemon.told("connection", standing="down"))
+    daemon.signal(signal.SIGTERM)
+    async with asyncio.timeout(DRAIN_SECONDS / 2):
+        assert await daemon.gone() == 0
+    await sandbox.start()
+    await daemon.start()
+    await daemon.ended(names)
 
 
 async def test_an_interrupt_stops_it_too(daemon: Daemon) -> None:
