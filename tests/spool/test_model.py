@@ -224,15 +224,19 @@ class SqliteMachine(Machine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="intercomd-model-"))
         self.path = self.folder / "spool.db"
+        self.damages: list[str] = []
 
     async def open(self) -> Spool:
-        return await open_spool(
-            SpoolSettings(str(self.path), free_bytes_min=0, connections=CONNECTIONS), wall=lambda: NOON
-        )
+        told = SpoolSettings(str(self.path), free_bytes_min=0, connections=CONNECTIONS)
+        return await open_spool(told, wall=lambda: NOON, on_damage=self.damages.append)
 
     def teardown(self) -> None:
         super().teardown()
         shutil.rmtree(self.folder)
+
+    @invariant()
+    def nothing_is_taken_for_damage(self) -> None:
+        assert self.damages == []
 
     @rule()
     def reopen(self) -> None:

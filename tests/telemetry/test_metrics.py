@@ -104,6 +104,8 @@ def test_calls_are_measured(metrics: Metrics) -> None:
 def test_commits_are_counted_and_measured(metrics: Metrics) -> None:
     metrics.committed(200, 0.004)
     metrics.committed(1, 0.003)
+    metrics.damaged()
+    assert counted(metrics, "intercomd_spool_damages_total") == {(): 1}
     assert counted(metrics, "intercomd_spool_committed_rows_total") == {(): 201}
     assert counted(metrics, "intercomd_spool_commit_duration_seconds_count") == {(): 2}
 

@@ -239,6 +239,16 @@ def test_a_commit_is_measured_without_a_line(write: Write) -> None:
     assert written.text == ""
 
 
+def test_damage_to_the_spool_is_an_error_with_a_count(write: Write) -> None:
+    written = write()
+    report, metrics = a_report(written)
+    report.damaged("record 7 of journal is damaged")
+    assert [(line["level"], line["event"], line["detail"]) for line in written.lines] == [
+        ("error", "spool_damaged", "record 7 of journal is damaged")
+    ]
+    assert "intercomd_spool_damages_total 1.0" in scraped(metrics)
+
+
 def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)

@@ -174,6 +174,7 @@ class Daemon:
             settings,
             on_wait=lambda who: self._logger.warning("spool_locked", by=who),
             on_commit=self._report.committed,
+            on_damage=self._report.damaged,
         )
 
     async def _close(self) -> None:

@@ -62,10 +62,12 @@ class _Counts:
             COMMIT_SECONDS_BOUNDS,
         )
         self.committed_rows = Tally("intercomd_spool_committed_rows", "Rows written by the spool's commits.", ())
+        self.damages = Tally("intercomd_spool_damages", "Times that something of the spool was found damaged.", ())
 
     def families(self) -> Iterator[Metric]:
         """All of it, as of now."""
-        for counted in (self.received, self.adjustments, self.outcomes, self.calls, self.notices, self.committed_rows):
+        of_envelopes = (self.received, self.adjustments, self.outcomes)
+        for counted in (*of_envelopes, self.calls, self.notices, self.committed_rows, self.damages):
             yield counted.family()
         for measured in (self.call_seconds, self.commit_seconds):
             yield measured.family()
@@ -129,6 +131,10 @@ class Metrics:
         """Counts and measures one commit of the spool; its writer's thread may call this."""
         self._counts.committed_rows.add((), rows)
         self._counts.commit_seconds.add((), seconds)
+
+    def damaged(self) -> None:
+        """Counts that something of the spool was found damaged."""
+        self._counts.damages.add(())
 
     def watch_log(self, lost: Callable[[], int]) -> None:
         """Names what tells how many log lines could not be written."""

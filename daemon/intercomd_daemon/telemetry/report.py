@@ -103,6 +103,11 @@ class Report:
         """A commit of the spool, with its sync; may be called from the writer's thread, and makes no line."""
         self._metrics.committed(rows, seconds)
 
+    def damaged(self, detail: str) -> None:
+        """Something of the spool is not what was written: what, and what became of it, in words that name no user."""
+        self._metrics.damaged()
+        self._logger.error("spool_damaged", detail=detail)
+
     def examined(self, results: Sequence[Examined]) -> None:
         """What was decided on the envelopes of a request: counts, and a line for each rejected or skipped one."""
         self._metrics.examined(results)

@@ -1,10 +1,13 @@
-"""What the engine's parts are tested with: a transaction on a database of its own."""
+"""What the engine's parts are tested with: a transaction on a database of its own, and the files of a filled spool."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import spoiling
+from spoiling import Specimen
 
 from intercomd_daemon.spool.sqlite.ledger import open_ledger
 from intercomd_daemon.spool.sqlite.schema import open_database
@@ -19,3 +22,9 @@ def transaction(tmp_path: Path, clock: SimpleNamespace) -> Iterator[Transaction]
     database.execute("BEGIN")
     yield Transaction(database, ledger, clock.wall, clock.monotonic)
     database.close()
+
+
+@pytest.fixture(scope="session")
+def specimen(tmp_path_factory: pytest.TempPathFactory) -> Specimen:
+    """A spool with something of everything in it."""
+    return asyncio.run(spoiling.specimen(tmp_path_factory.mktemp("specimen")))

@@ -29,10 +29,12 @@ async def open_file(tmp_path: Path, clock: SimpleNamespace) -> AsyncIterator[Ope
     """Opens the same file at each call, or another one by name; closes what is open at the end."""
     opened: list[SqliteSpool] = []
 
-    async def make(name: str = "spool.db", **settings: object) -> SqliteSpool:
+    async def make(
+        name: str = "spool.db", *, on_damage: Callable[[str], None] = str, **settings: object
+    ) -> SqliteSpool:
         fields = {"free_bytes_min": 0, "lock_wait_seconds": 0.0, **settings}
-        times = {"wall": lambda: clock.wall, "monotonic": lambda: clock.monotonic}
-        opened.append(await open_spool(SpoolSettings(str(tmp_path / name), **fields), **times))
+        told = {"wall": lambda: clock.wall, "monotonic": lambda: clock.monotonic, "on_damage": on_damage}
+        opened.append(await open_spool(SpoolSettings(str(tmp_path / name), **fields), **told))
         return opened[-1]
 
     yield make
@@ -41,7 +43,7 @@ async def open_file(tmp_path: Path, clock: SimpleNamespace) -> AsyncIterator[Ope
 
 
 async def keys_in_log(spool: SqliteSpool) -> list[int]:
-    return [row.key for row in (await spool.read("default", Priority.NORMAL, 0, *ALL)).rows]
+    return [row.key for row in (await spool.read("default", Priority.NORMAL, 0, 10_000, 1 << 30)).rows]
 
 
 async def test_a_discard_whose_caller_has_gone_is_told_as_well(open_file: Open, row: Make, ended: End) -> None:
@@ -163,10 +165,13 @@ async def test_a_quota_that_holds_no_envelope_is_refused(open_file: Open) -> Non
         await open_file(bytes_max=1_000)
 
 
-async def test_opening_reads_no_backlog(open_file: Open, row: Make, tmp_path: Path) -> None:
+async def test_opening_reads_no_large_backlog_and_damage_in_it_is_met_and_mended_where_it_is_read(
+    open_file: Open, row: Make, tmp_path: Path
+) -> None:
     """The pages in which the middle of the backlog lies are unreadable, and the opening does not notice."""
     spool = await open_file()
-    await spool.append([row(str(number), size=1_000) for number in range(900)])
+    for start in range(0, 40, 20):
+        await spool.append([row(str(number), size=1 << 20) for number in range(start, start + 20)])
     usage = spool.usage()
     await spool.close()
     path = tmp_path / "spool.db"
@@ -174,11 +179,17 @@ async def test_opening_reads_no_backlog(open_file: Open, row: Make, tmp_path: Pa
     with path.open("r+b") as file:
         file.seek(pages // 4 * 4096)
         file.write(b"\xff" * 4096 * (pages // 2))
-    spool = await open_file()
+    told: list[str] = []
+    spool = await open_file(on_damage=told.append)
     assert spool.usage() == usage
-    assert len((await spool.read("default", Priority.NORMAL, 0, 100, 1 << 20)).rows) == 100
-    with pytest.raises(SpoolUnusable, match="malformed"):
-        await spool.read("default", Priority.NORMAL, 0, 10_000, 1 << 30)
+    assert len((await spool.read("default", Priority.NORMAL, 0, 5, 1 << 30)).rows) == 5
+    assert told == []
+    kept = await keys_in_log(spool)
+    assert 15 <= len(kept) <= 20
+    assert spool.usage().connections["default"].normal == len(kept)
+    assert len(told) == 1
+    assert f"{len(kept)} envelopes wait, {40 - len(kept)} that waited are lost" in told[0]
+    assert f"{path}.damaged-" in told[0]
 
 
 @asynccontextmanager

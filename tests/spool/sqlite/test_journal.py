@@ -56,12 +56,15 @@ def test_a_page_that_is_full_goes_on_behind_its_last_outcome(transaction: Transa
     assert (sequences_of(found.outcomes), found.on) == ([4, 3], 3)
 
 
-def test_a_rotten_outcome_is_passed_over_and_hides_none_behind_it(transaction: Transaction, add: Add) -> None:
+def test_a_rotten_outcome_is_set_aside_and_hides_none_behind_it(transaction: Transaction, add: Add) -> None:
     add(range(1, 5))
     transaction.database.execute("UPDATE journal SET data = x'00' WHERE sequence IN (2, 3)")
     first = journal.newer(transaction, ANYTHING, 0, 2)
     second = journal.newer(transaction, ANYTHING, first.on, 2)
     assert sequences_of([*first.outcomes, *second.outcomes]) == [1, 4]
+    assert transaction.database.execute("SELECT place, key FROM damaged").fetchall() == [("journal", 2), ("journal", 3)]
+    assert len(transaction.damages) == 2
+    assert transaction.ledger.counters.outcomes == 2
 
 
 def test_filters_are_columns_so_that_only_what_matches_is_decoded(transaction: Transaction, add: Add) -> None:

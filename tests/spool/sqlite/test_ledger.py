@@ -3,7 +3,7 @@ import pytest
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.keys import CONNECTIONS_MAX
-from intercomd_daemon.spool.sqlite.ledger import open_ledger, store
+from intercomd_daemon.spool.sqlite.ledger import LEAP, SEQUENCE_LEAP, open_ledger, store
 from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
@@ -72,3 +72,12 @@ def test_columns_that_a_later_minor_version_added_are_left_alone(transaction: Tr
     assert transaction.database.execute("SELECT later FROM connections").fetchall() == [(7,), (7,)]
     transaction.database.execute("COMMIT")
     assert not open_ledger(transaction.database, ()).differs(ledger)
+
+
+def test_where_numbers_may_be_lost_the_next_ones_leap_over_them(transaction: Transaction) -> None:
+    transaction.database.execute("COMMIT")
+    before = open_ledger(transaction.database, ()).counters
+    after = open_ledger(transaction.database, (), leap=True).counters
+    assert after.position - before.position == LEAP
+    assert after.sequence - before.sequence == SEQUENCE_LEAP
+    assert open_ledger(transaction.database, ()).counters == after

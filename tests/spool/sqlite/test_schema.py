@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.sqlite.schema import APPLICATION_ID, MAJOR, VERSION, open_database
+from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
+from intercomd_daemon.spool.sqlite.layout import MAJOR, VERSION
+from intercomd_daemon.spool.sqlite.schema import look_at_database, open_database
+from intercomd_daemon.spool.sqlite.soundness import Malformed
 
 NOON = 1_750_000_000.0
 
@@ -87,6 +90,33 @@ def test_a_file_without_content_is_a_new_one(tmp_path: Path) -> None:
     path.touch()
     with closing(open_database(str(path), NOON)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_a_spool_whose_tables_are_not_described_as_they_were_made_must_be_rebuilt(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    with closing(open_database(str(path), NOON)) as database:
+        database.execute("DROP INDEX lanes_by_due")
+    with pytest.raises(Malformed, match="not described as they were made"):
+        open_database(str(path), NOON)
+
+
+def test_a_spool_whose_header_is_spoilt_must_be_rebuilt_before_sqlite_acts_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    open_database(str(path), NOON).close()
+    content = bytearray(path.read_bytes())
+    content[18] ^= 1  # "File format write version": as if the file had a rollback journal.
+    path.write_bytes(content)
+    with pytest.raises(Malformed, match="header"):
+        open_database(str(path), NOON)
+    assert path.read_bytes() == content
+
+
+def test_looking_makes_no_spool_where_there_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    path.touch()
+    with pytest.raises(SpoolUnusable, match="is empty"):
+        look_at_database(str(path))
+    assert path.read_bytes() == b""
 
 
 def test_text_that_rot_has_made_invalid_can_still_be_read(tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ class Bench:
     def __init__(self, path: Path, clock: SimpleNamespace) -> None:
         settings = SpoolSettings(str(path), free_bytes_min=0, bytes_max=1 << 20, connections=("eu",))
         self.gate = Gate(settings.path, Quota(settings.bytes_max, settings.connections), settings.free_bytes_min)
-        self.store = Store(settings, self.gate, lambda: clock.wall, lambda: clock.monotonic)
+        self.told: list[str] = []
+        self.store = Store(settings, self.gate, lambda: clock.wall, lambda: clock.monotonic, on_damage=self.told.append)
 
     def perform(self, *operations: Operation[object] | Job) -> list[object]:
         jobs = [each if isinstance(each, Job) else job(each) for each in operations]
@@ -153,3 +154,41 @@ def test_the_age_of_the_window_counts_only_while_the_spool_is_open(
     (elapsed,) = bench.perform(lambda transaction: transaction.ledger.counters.elapsed_seconds)
     bench.store.close()
     assert elapsed == 80.0
+
+
+def spoil(transaction: Transaction) -> None:
+    """Whose the first row of the log is, can no more be said."""
+    transaction.database.execute("UPDATE log SET lane = 'c:eve' WHERE key = (SELECT min(key) FROM log)")
+
+
+def read(transaction: Transaction) -> list[int]:
+    return [each.key for each in log.read(transaction, "eu", Priority.NORMAL, 0, 100, 1 << 20).rows]
+
+
+def test_damage_that_an_operation_meets_is_mended_and_it_is_performed_on_what_is_left(
+    bench: Bench, row: Make, tmp_path: Path
+) -> None:
+    ((_, *others),) = bench.perform(bench.append(*(row(str(number), connection="eu") for number in range(3))))
+    bench.perform(spoil)
+    first, found, last = bench.perform(bench.append(row("4", connection="eu")), read, damaged_rows)
+    assert (found, last) == ([*others, *first], 0)
+    assert bench.store.usage.connections["eu"].normal == 3
+    assert len(bench.told) == 1
+    assert "3 envelopes wait, 1 that waited are lost" in bench.told[0]
+    assert len(list(tmp_path.glob("spool.db.damaged-*"))) == 1
+
+
+def test_where_there_is_no_room_for_the_mending_it_is_tried_again_and_meanwhile_the_rest_goes_on(
+    bench: Bench, row: Make, tmp_path: Path
+) -> None:
+    bench.perform(bench.append(*(row(str(number), connection="eu") for number in range(2))))
+    bench.perform(spoil)
+    in_the_way = tmp_path / "spool.db.rebuilding"
+    in_the_way.mkdir()
+    (answer,) = bench.store.perform([job(read, kept=True)]).answers
+    assert isinstance(answer.error, SpoolFull)
+    assert answer.again
+    ((key,),) = bench.perform(bench.append(row("3", connection="eu")))
+    in_the_way.rmdir()
+    assert bench.perform(read)[0][-1] == key
+    assert len(bench.told) == 1

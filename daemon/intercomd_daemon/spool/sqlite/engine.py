@@ -6,6 +6,7 @@ Operators' searches are several, a chunk each, so that appends and settlements g
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
@@ -220,6 +221,7 @@ async def open_spool(
     *,
     on_wait: Callable[[str], None] | None = None,
     on_commit: Callable[[int, float], None] | None = None,
+    on_damage: Callable[[str], None] = lambda _: None,
     wall: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> SqliteSpool:
@@ -229,18 +231,27 @@ async def open_spool(
         settings: where and how large.
         on_wait: called once, with who holds the spool in words, if another daemon does.
         on_commit: called in the spool's thread after each commit, with the rows it changed and the seconds it took.
+        on_damage: called with what was found damaged, and what became of it, in words that name no user.
         wall: Unix seconds, for times that are stored.
         monotonic: seconds of a clock that does not jump, for the age of the duplicate window.
 
     Raises:
         SettingsInvalid: `bytes_max` is too small to hold an envelope.
         SpoolLocked: another daemon still holds it after `lock_wait_seconds`.
-        SpoolUnusable: not a database, another program's or another major version's, or not writable.
+        SpoolUnusable: not a database, another program's or another major version's, or not writable; or damaged, and
+            there is no room for a repair.
     """
     if settings.bytes_max < BYTES_MIN:
         raise SettingsInvalid([f"spool.bytes_max = {settings.bytes_max}: at least {BYTES_MIN} bytes are needed"])
     lock = await hold(settings.path, settings.lock_wait_seconds, on_wait)
     gate = Gate(settings.path, Quota(settings.bytes_max, settings.connections), settings.free_bytes_min)
     spool = SqliteSpool(gate)
-    await spool.start(lambda: Store(settings, gate, wall, monotonic, on_commit), lock.release)
+    loop = asyncio.get_running_loop()
+
+    def tell(said: str) -> None:
+        with suppress(RuntimeError):  # The loop is closed: nobody listens any more.
+            loop.call_soon_threadsafe(on_damage, said)
+
+    await spool.start(lambda: Store(settings, gate, wall, monotonic, on_commit, tell, lock), lock.release)
+    lock.opened()
     return spool

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import OutcomeFilter
-from intercomd_daemon.spool.sqlite.rows import what_is_wrong
+from intercomd_daemon.spool.sqlite.rows import set_apart, what_is_wrong
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.window import id_of
 
@@ -79,7 +79,7 @@ def older(transaction: Transaction, wanted: OutcomeFilter, before: int, limit: i
     bottom = max(below - CHUNK, oldest(transaction))
     found = _matching(transaction, wanted, (bottom, below), "DESC", limit)
     rest = bottom if bottom > oldest(transaction) else 0
-    return Found(_sound(found), found[-1][0] if len(found) == limit else rest)
+    return Found(_sound(transaction, found), found[-1][0] if len(found) == limit else rest)
 
 
 def newer(transaction: Transaction, wanted: OutcomeFilter, after: int, limit: int) -> Found:
@@ -88,7 +88,7 @@ def newer(transaction: Transaction, wanted: OutcomeFilter, after: int, limit: in
     below = bottom + CHUNK
     found = _matching(transaction, wanted, (bottom, below), "ASC", limit)
     rest = below - 1 if below <= transaction.ledger.counters.sequence else 0
-    return Found(_sound(found), found[-1][0] if len(found) == limit else rest)
+    return Found(_sound(transaction, found), found[-1][0] if len(found) == limit else rest)
 
 
 def _matching(
@@ -102,9 +102,16 @@ def _matching(
     ).fetchall()
 
 
-def _sound(found: Sequence[tuple[int, bytes]]) -> list[Outcome]:
-    """The outcomes; a damaged one is passed over, as nothing of it can be told."""
-    return [record.unpack(data, Outcome) for _, data in found if not what_is_wrong(data)]
+def _sound(transaction: Transaction, found: Sequence[tuple[int, bytes]]) -> list[Outcome]:
+    """The outcomes; a damaged one is set aside, as nothing of it can be told."""
+    outcomes: list[Outcome] = []
+    for sequence, data in found:
+        if wrong := what_is_wrong(data):
+            strike(transaction, [sequence])
+            set_apart(transaction, "journal", sequence, data, wrong)
+        else:
+            outcomes.append(record.unpack(data, Outcome))
+    return outcomes
 
 
 def _condition(transaction: Transaction, wanted: OutcomeFilter) -> tuple[str, list[object]]:

@@ -15,6 +15,11 @@ from intercomd_daemon.spool.keys import CONNECTIONS_MAX
 from intercomd_daemon.spool.sqlite.seal import seal
 from intercomd_daemon.spool.sqlite.soundness import Malformed
 
+LEAP = 1 << 36
+"""Positions left out where those given last may be lost: more than a spool gives in years, and room for 4,096 leaps."""
+SEQUENCE_LEAP = 1 << 20
+"""Sequences left out then: more than a journal loses, and few enough for a search to pass over."""
+
 
 class Account(msgspec.Struct):
     """What is counted of one connection; the fields are the columns of `connections`."""
@@ -43,6 +48,8 @@ class Counters(msgspec.Struct):
     """What is counted of the whole spool; the fields are the columns of `counters`."""
 
     row: int
+    commits: int
+    """Commits that succeeded: each writes the page of this row, which so tells how far a write-ahead log goes."""
     position: int
     """The last one given; one counter for all logs."""
     sequence: int
@@ -61,6 +68,11 @@ class Counters(msgspec.Struct):
     turned_at: float
     elapsed_seconds: float
     """Since the last turn of the window, while the spool was open."""
+
+    def leap(self) -> None:
+        """Leaves out numbers that may have been given without a trace: none is ever given twice."""
+        self.position += LEAP
+        self.sequence += SEQUENCE_LEAP
 
 
 class Ledger:
@@ -116,23 +128,32 @@ _STORE_ACCOUNT = (
 )
 
 
-def open_ledger(database: sqlite3.Connection, connections: Iterable[str]) -> Ledger:
-    """The stored counters, with an account for each of the connections.
+def open_ledger(database: sqlite3.Connection, connections: Iterable[str], *, leap: bool = False) -> Ledger:
+    """The stored counters, with an account for each of the connections; where some are lost, after a leap.
 
     Raises:
         Malformed: they are not what was stored.
     """
-    stored = _load(database)
+    stored = load(database)
     ledger = stored.copy()
     for name in connections:
         ledger.account(name)
-    database.execute("BEGIN")
-    store(database, ledger, stored)
-    database.execute("COMMIT")
+    if leap:
+        ledger.counters.leap()
+    if ledger.differs(stored):
+        ledger.counters.commits += 1
+        database.execute("BEGIN")
+        store(database, ledger, stored)
+        database.execute("COMMIT")
     return ledger
 
 
-def _load(database: sqlite3.Connection) -> Ledger:
+def load(database: sqlite3.Connection) -> Ledger:
+    """The stored counters.
+
+    Raises:
+        Malformed: they are not what was stored.
+    """
     counters, accounts = database.execute(_LOAD_COUNTERS).fetchall(), database.execute(_LOAD_ACCOUNTS).fetchall()
     if len(counters) != 1 or not all(row[-1] == seal(*row[:-1]) for row in (*counters, *accounts)):
         raise Malformed("the counters are not what was stored")

@@ -13,7 +13,7 @@ from intercomd_daemon.spool import ending, record
 from intercomd_daemon.spool.base import DeadLetterFilter
 from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.sqlite import journal, log
-from intercomd_daemon.spool.sqlite.rows import count_damaged, what_is_wrong
+from intercomd_daemon.spool.sqlite.rows import set_apart, what_is_wrong
 from intercomd_daemon.spool.sqlite.seal import seal
 from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -89,7 +89,7 @@ def bury(transaction: Transaction, letter: DeadLetter, priority: Priority) -> No
 
 
 def listed(transaction: Transaction, wanted: DeadLetterFilter, after: int, limit: int) -> Found:
-    """Matching letters in order from above the id `after`, within one chunk."""
+    """Matching letters in order from above the id `after`, within one chunk; damaged ones are set aside."""
     seen, last = transaction.database.execute(
         "SELECT count(*), max(id) FROM (SELECT id FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?)", (after, CHUNK)
     ).fetchone()
@@ -98,7 +98,12 @@ def listed(transaction: Transaction, wanted: DeadLetterFilter, after: int, limit
         f"SELECT id, data FROM dead_letters WHERE id > ? AND id <= ?{clauses} ORDER BY id LIMIT ?",  # noqa: S608 - our own clauses
         (after, last or 0, *values, limit),
     ).fetchall()
-    letters = [record.unpack(data, DeadLetter) for _, data in found if not what_is_wrong(data)]
+    letters: list[DeadLetter] = []
+    for name, data in found:
+        if wrong := what_is_wrong(data):
+            set_apart(transaction, "dead_letters", name, _taken(transaction, name).data, wrong)
+        else:
+            letters.append(record.unpack(data, DeadLetter))
     rest = last if seen == CHUNK else 0
     return Found(letters, found[-1][0] if len(found) == limit else rest)
 
@@ -168,11 +173,7 @@ def _performed(transaction: Transaction, name: int, perform: Callable[[_Stored, 
     stored = _taken(transaction, name)
     wrong = what_is_wrong(stored.data)
     if wrong:
-        transaction.database.execute(
-            "INSERT INTO damaged (place, key, lane, reason, data) VALUES ('dead_letters', ?, '', ?, ?)",
-            (stored.id, wrong, stored.data),
-        )
-        count_damaged(transaction)
+        set_apart(transaction, "dead_letters", stored.id, stored.data, wrong)
     else:
         perform(stored, record.unpack(stored.data, DeadLetter))
     return not wrong

@@ -14,6 +14,8 @@ from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
 RETRY_SECONDS = 0.25
 """Between attempts, only while another daemon holds the lock: short beside the seconds that its stop takes."""
 _HOLDER_BYTES_MAX = 200
+_OPEN = b"\n"
+"""Behind the holder's name from the opening of the spool until it is closed, by this holder or by a later one."""
 
 
 class Lock:
@@ -22,10 +24,32 @@ class Lock:
     def __init__(self, descriptor: int) -> None:
         """`descriptor` is the open and locked file."""
         self._descriptor = descriptor
+        self._mark = _OPEN if os.pread(descriptor, _HOLDER_BYTES_MAX, 0).endswith(_OPEN) else b""
+        self.left_open = bool(self._mark)
+        """Whether the last one that opened the spool has ended without closing it."""
+        self._holder = f"process {os.getpid()} on {socket.gethostname()}".encode()
+        self._write()
+
+    def opened(self) -> None:
+        """The holder has opened the spool."""
+        self._mark = _OPEN
+        self._write()
+
+    def closing(self) -> None:
+        """The holder is about to close the spool: a write-ahead log that is missing from here on is not missed."""
+        self._mark = b""
+        self._write()
+        os.fsync(self._descriptor)
 
     def release(self) -> None:
         """Lets go; called once."""
+        self._holder = b""
+        self._write()
         os.close(self._descriptor)
+
+    def _write(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, self._holder + self._mark, 0)
 
 
 async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | None = None) -> Lock:
@@ -52,15 +76,13 @@ async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | 
     except BaseException:
         os.close(descriptor)
         raise
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
     return Lock(descriptor)
 
 
 async def _wait(descriptor: int, path: str, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
     if _locked(descriptor):
         return
-    holder = os.pread(descriptor, _HOLDER_BYTES_MAX, 0).decode(errors="replace") or "another process"
+    holder = os.pread(descriptor, _HOLDER_BYTES_MAX, 0).decode(errors="replace").strip() or "another process"
     if on_wait:
         on_wait(holder)
     ends = asyncio.get_running_loop().time() + wait_seconds

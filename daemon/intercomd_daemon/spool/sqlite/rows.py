@@ -100,6 +100,15 @@ def _set_aside(transaction: Transaction, table: str, key: int, wrong: str) -> No
     count_damaged(transaction)
 
 
+def set_apart(transaction: Transaction, table: str, key: int, data: object, wrong: str) -> None:
+    """Keeps the bytes of a record that nobody waits for, a letter or an outcome, and says so; it leaves its table."""
+    transaction.database.execute(
+        "INSERT INTO damaged (place, key, lane, reason, data) VALUES (?, ?, '', ?, ?)", (table, key, wrong, data)
+    )
+    count_damaged(transaction)
+    transaction.damages.append(f"record {key} of {table} is damaged and stands aside with its bytes: {wrong}")
+
+
 def count_damaged(transaction: Transaction) -> None:
     """Counts one more row that was set aside, and lets the oldest go beyond the bound."""
     transaction.ledger.counters.damaged += 1

@@ -1,25 +1,21 @@
-"""Opens the file: what SQLite is set to, the tables, and which versions of them this release can use.
+"""Opens the file: what SQLite is set to, and which files this release can use. What is in the tables, it does not know.
 
-The version stands in `user_version` as major * 1000 + minor. A minor only adds what its predecessor may ignore, so a
-newer minor opens; another major does not. What the rows mean, it does not know.
+What is not ours, or of another major version, is left as it is. What is ours and damaged is for others to rebuild.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.sqlite.seal import seal
+from intercomd_daemon.spool.sqlite import layout
+from intercomd_daemon.spool.sqlite.file import header
+from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
+from intercomd_daemon.spool.sqlite.layout import MAJOR
+from intercomd_daemon.spool.sqlite.soundness import Malformed, check_log, is_malformed, keep_unread_log
 
-APPLICATION_ID = 0x49434D44  # "ICMD": what `file` shows, and what tells our database from another program's.
-MAJOR = 1
-MINOR = 0
-VERSION = MAJOR * 1000 + MINOR
-
-GENERATIONS = 3
-"""Of the duplicate window: the younger, the older, and the one that is being emptied."""
 CACHE_KIB = 8 * 1024
 """Pages in memory: the tails of the logs, of the duplicate window and of the journal fit several times over."""
 CHECKPOINT_PAGES = 4_000
@@ -28,9 +24,12 @@ WAL_KEPT_BYTES = 32 << 20
 """After a long transaction the write-ahead log shrinks back to this."""
 
 _LOCKING = "PRAGMA locking_mode = EXCLUSIVE"  # The index of the write-ahead log stays in our memory, in no shared file.
-_SETTINGS = (
+_FORMAT = (
     "PRAGMA page_size = 4096",
     "PRAGMA auto_vacuum = NONE",  # Freed pages are used again; moving pages at each commit would cost more.
+)
+_SETTINGS = (
+    *_FORMAT,
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # A commit returns after the sync: that is what ACCEPTED means.
     "PRAGMA fullfsync = ON",  # macOS alone: a sync that reaches the platter.
@@ -44,126 +43,112 @@ _SETTINGS = (
     "PRAGMA trusted_schema = OFF",
 )
 
-_TABLES = (
-    # One row: what is counted instead of scanned, so that opening reads no backlog.
-    """CREATE TABLE counters (
-        row INTEGER PRIMARY KEY CHECK (row = 1), position INTEGER NOT NULL, sequence INTEGER NOT NULL,
-        outcomes INTEGER NOT NULL, contacts INTEGER NOT NULL, seconds INTEGER NOT NULL, damaged INTEGER NOT NULL,
-        generation INTEGER NOT NULL, oldest_generation INTEGER NOT NULL, generation_ids INTEGER NOT NULL,
-        turned_at REAL NOT NULL, elapsed_seconds REAL NOT NULL, seal INTEGER NOT NULL)""",
-    """CREATE TABLE connections (
-        number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, paused INTEGER NOT NULL, normal INTEGER NOT NULL,
-        bulk INTEGER NOT NULL, parked_lanes INTEGER NOT NULL, dead_letters INTEGER NOT NULL, bytes INTEGER NOT NULL,
-        seal INTEGER NOT NULL)""",
-    # No index beside the key: an append only ever touches the last page of its log.
-    """CREATE TABLE log (
-        key INTEGER PRIMARY KEY, lane TEXT NOT NULL, envelope_id NOT NULL, accept_time REAL NOT NULL,
-        data BLOB NOT NULL, seal INTEGER NOT NULL)""",
-    """CREATE TABLE parked (
-        key INTEGER PRIMARY KEY, connection INTEGER NOT NULL, lane TEXT NOT NULL, envelope_id NOT NULL,
-        accept_time REAL NOT NULL, data BLOB NOT NULL, seal INTEGER NOT NULL)""",
-    "CREATE INDEX parked_by_lane ON parked (connection, lane, key)",
-    """CREATE TABLE lanes (
-        connection INTEGER NOT NULL, lane TEXT NOT NULL, due REAL NOT NULL, attempts INTEGER NOT NULL,
-        oldest REAL NOT NULL, PRIMARY KEY (connection, lane)) WITHOUT ROWID""",
-    "CREATE INDEX lanes_by_due ON lanes (connection, due)",
-    "CREATE INDEX lanes_by_oldest ON lanes (connection, oldest)",
-    "CREATE TABLE progress (key INTEGER PRIMARY KEY, data BLOB NOT NULL, seal INTEGER NOT NULL)",
-    # The duplicate window, a table for each of the generations that may exist at once: a UUID's text as its 16 bytes,
-    # any other id as text. Time-ordered ids append.
-    *(
-        f"""CREATE TABLE recent_{place} (
-            connection INTEGER NOT NULL, envelope_id NOT NULL, key INTEGER NOT NULL,
-            PRIMARY KEY (connection, envelope_id)) WITHOUT ROWID"""
-        for place in range(GENERATIONS)
-    ),
-    # `last` counts the pairs up to and with this row's, 16 bytes each.
-    "CREATE TABLE seconds (last INTEGER PRIMARY KEY, pairs BLOB NOT NULL)",
-    """CREATE TABLE contacts (
-        number INTEGER PRIMARY KEY, connection INTEGER NOT NULL, contact_id TEXT NOT NULL, data BLOB NOT NULL,
-        seal INTEGER NOT NULL, UNIQUE (connection, contact_id))""",
-    """CREATE TABLE identities (
-        connection INTEGER NOT NULL, lane TEXT NOT NULL, contact INTEGER NOT NULL, seal INTEGER NOT NULL,
-        PRIMARY KEY (connection, lane)) WITHOUT ROWID""",
-    "CREATE INDEX identities_by_contact ON identities (contact)",
-    """CREATE TABLE journal (
-        sequence INTEGER PRIMARY KEY, connection INTEGER NOT NULL, envelope_id NOT NULL, customer_id TEXT NOT NULL,
-        email TEXT NOT NULL, type INTEGER NOT NULL, data BLOB NOT NULL)""",
-    """CREATE TABLE dead_letters (
-        id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, priority INTEGER NOT NULL, origin INTEGER NOT NULL,
-        envelope_id NOT NULL, customer_id TEXT NOT NULL, email TEXT NOT NULL, reason TEXT NOT NULL,
-        accept_time REAL NOT NULL, data BLOB NOT NULL, seal INTEGER NOT NULL)""",
-    "CREATE INDEX dead_letters_by_origin ON dead_letters (origin)",
-    """CREATE TABLE damaged (
-        number INTEGER PRIMARY KEY, place TEXT NOT NULL, key INTEGER NOT NULL, lane TEXT NOT NULL,
-        reason TEXT NOT NULL, data BLOB)""",
-)
 
-
-def open_database(path: str, now: float) -> sqlite3.Connection:
+def open_database(path: str, now: float, additions: Sequence[Sequence[str]] = layout.ADDITIONS) -> sqlite3.Connection:
     """The file as a connection in autocommit, made if it is not there; for the calling thread alone.
 
     Raises:
         SpoolUnusable: not a database, another program's, another major version's, or not writable.
+        Malformed: a spool that must be rebuilt before it is used.
     """
     with usable(path):
         # It holds personal data: where it is new it is its owner's alone, and so are the files beside it.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        database = sqlite3.connect(path, isolation_level=None, cached_statements=128)
-    try:
-        # Text that rot has made invalid must not stop the rows around it from being read.
-        database.text_factory = partial(str, encoding="utf-8", errors="replace")
-        with usable(path):
-            database.execute(_LOCKING).fetchall()
-            new = _is_new(database, path)  # Before anything is set, so that a file which is not ours stays as it is.
-            for setting in _SETTINGS:
-                database.execute(setting).fetchall()
-            if new:
-                _create(database, now)
-    except SpoolUnusable:
+    database, new = _connect_sound(path, additions)
+    with _closed_on_failure(database), usable(path):
+        for setting in _SETTINGS:
+            database.execute(setting).fetchall()
+        if new:
+            layout.create(database, now, additions)
+        else:
+            layout.upgrade(database, additions)
+    return database
+
+
+def look_at_database(path: str) -> sqlite3.Connection:
+    """A spool's file as a connection, for who only reads.
+
+    Raises:
+        SpoolUnusable: not a database, another program's, another major version's, or nothing in it.
+        Malformed: a spool that must be rebuilt before it is used.
+    """
+    database, new = _connect_sound(path, layout.ADDITIONS)
+    if new:
         database.close()
-        raise
+        raise SpoolUnusable(f"{path} is empty: no daemon has used it yet, or what it held is gone")
+    return database
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """The file as a connection, whatever is in it; nothing is read yet."""
+    database = sqlite3.connect(path, isolation_level=None, cached_statements=128)
+    # Text that rot has made invalid must not stop the rows around it from being read.
+    database.text_factory = partial(str, encoding="utf-8", errors="replace")
+    database.execute(_LOCKING).fetchall()
+    return database
+
+
+def create_unsynced(path: str, now: float) -> sqlite3.Connection:
+    """A new spool in an empty file, written at once and not synced: whoever fills it does that at the end."""
+    database = connect(path)
+    for setting in (*_FORMAT, "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF"):
+        database.execute(setting).fetchall()
+    layout.create(database, now)
     return database
 
 
 @contextmanager
 def usable(path: str) -> Iterator[None]:
-    """Turns what SQLite says of a file that it cannot use into SpoolUnusable."""
+    """Turns what SQLite says of a file that it cannot use into SpoolUnusable, or Malformed if it is a spool."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+        if is_malformed(error, opening=True) and header.is_ours(path):
+            raise Malformed(str(error)) from error
         raise SpoolUnusable(f"{path} cannot be used as a spool: {error}; check the path and its permissions") from error
 
 
-def _is_new(database: sqlite3.Connection, path: str) -> bool:
+@contextmanager
+def _closed_on_failure(database: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        database.close()
+        raise
+
+
+def _connect_sound(path: str, additions: Sequence[Sequence[str]]) -> tuple[sqlite3.Connection, bool]:
+    """The file as a connection, and whether it is new; nothing is set yet, so that what is not ours stays as it is."""
+    with usable(path):
+        if not header.is_sound(path):
+            raise Malformed("the file's header is not what was written")
+        keep_unread_log(path)
+        database = connect(path)
+    with _closed_on_failure(database), usable(path):
+        new = _is_new(database, path, additions)
+        check_log(database, path)
+    return database, new
+
+
+def _is_new(database: sqlite3.Connection, path: str, additions: Sequence[Sequence[str]]) -> bool:
     """Whether the file has nothing in it yet; what is in it must be ours.
 
     Raises:
         SpoolUnusable: another program's, or another major version's.
+        Malformed: ours, but not with our tables.
     """
     application_id: int = database.execute("PRAGMA application_id").fetchone()[0]
-    version: int = database.execute("PRAGMA user_version").fetchone()[0]
     tables: int = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if not tables and not application_id:
         return True
-    if application_id != APPLICATION_ID:
+    if application_id != APPLICATION_ID and not header.is_ours(path):
         raise SpoolUnusable(f"{path} is another program's database; name another file in spool.url")
-    if version // 1000 != MAJOR:
+    major, minor = divmod(layout.version_of(database), 1000)
+    if major != MAJOR:
         raise SpoolUnusable(
-            f"{path} has the format {version // 1000}.{version % 1000}, and this release reads {MAJOR}.x;"
+            f"{path} has the format {major}.{minor}, and this release reads {MAJOR}.x;"
             " let the release that wrote it deliver what waits, or name another file in spool.url"
         )
+    if application_id != APPLICATION_ID or layout.misdescribed(database, additions):
+        raise Malformed("the tables are not described as they were made")
     return False
-
-
-def _create(database: sqlite3.Connection, now: float) -> None:
-    database.execute("BEGIN IMMEDIATE")
-    for table in _TABLES:
-        database.execute(table)
-    counters = (1, 0, 0, 0, 0, 0, 0, 2, 1, 0, float(now), 0.0)
-    database.execute(
-        "INSERT INTO counters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*counters, seal(*counters))
-    )
-    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    database.execute(f"PRAGMA user_version = {VERSION}")
-    database.execute("COMMIT")

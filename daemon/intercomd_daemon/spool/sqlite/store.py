@@ -16,11 +16,16 @@ from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.spool.keys import log_end, log_start
 from intercomd_daemon.spool.quota import RETRY_SECONDS
 from intercomd_daemon.spool.sqlite import book, journal, ledger, log, schema, window
-from intercomd_daemon.spool.sqlite import seconds as ring
 from intercomd_daemon.spool.sqlite.gate import Gate, is_of_the_disk
+from intercomd_daemon.spool.sqlite.lock import Lock
+from intercomd_daemon.spool.sqlite.opening import Tell, mend, open_file
 from intercomd_daemon.spool.sqlite.queue import Job
 from intercomd_daemon.spool.sqlite.settings import SpoolSettings
+from intercomd_daemon.spool.sqlite.soundness import is_malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+_TIME_MAX = 1e11
+"""Unix seconds far beyond any clock's: what is not below is damage that has not been met yet."""
 
 
 class Answer(NamedTuple):
@@ -48,8 +53,10 @@ class Store:
         wall: Callable[[], float],
         monotonic: Callable[[], float],
         on_commit: Callable[[int, float], None] | None = None,
+        on_damage: Tell = lambda _: None,
+        lock: Lock | None = None,
     ) -> None:
-        """Opens the file; for the calling thread alone.
+        """Opens the file, of which the lock is held; for the calling thread alone, in which it says what was damaged.
 
         Raises:
             SpoolUnusable: it cannot be used.
@@ -59,16 +66,14 @@ class Store:
         self._wall = wall
         self._monotonic = monotonic
         self._on_commit = on_commit
-        self._database = schema.open_database(settings.path, wall())
+        self._on_damage = on_damage
+        self._lock = lock
+        left_open = lock is not None and lock.left_open
+        self._database, self._ledger, self.seconds = open_file(settings, wall(), on_damage, left_open=left_open)
         self._stored_at = monotonic()
         self.commits = 0
         """Those that changed something, since the opening."""
-        with schema.usable(settings.path):
-            self._ledger = ledger.open_ledger(self._database, settings.connections)
-            self._oldest = {number: self._head(account) for number, account in self._ledger.accounts.items()}
-            self.seconds = ring.recall(self._database)
-        self.usage = self._usage()
-        self.paused = self._paused()
+        self._look()
 
     def perform(self, jobs: Sequence[Job]) -> Performed:
         """Performs the jobs in order; when it returns, what they changed is on disk."""
@@ -81,6 +86,8 @@ class Store:
 
     def close(self) -> None:
         """Closes the file, its write-ahead log copied back."""
+        if self._lock:
+            self._lock.closing()
         self._database.close()
 
     def _one_by_one(self, jobs: Sequence[Job]) -> Performed:
@@ -91,7 +98,7 @@ class Store:
                 answers.append(Answer(again=True))
                 continue
             try:
-                performed = self._commit([job])
+                performed = self._commit_or_mend(job)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is for the caller, who waits for it
                 traceback.clear_frames(error.__traceback__)  # They may hold cursors, which must end in this thread.
                 answers.append(self._failure(job, error))
@@ -100,12 +107,32 @@ class Store:
                 grown |= performed.grown
         return Performed(answers, grown)
 
+    def _commit_or_mend(self, job: Job) -> Performed:
+        """Performs a job; if it meets damage, once more on what a repair leaves."""
+        try:
+            return self._commit([job])
+        except Exception as error:
+            if not is_malformed(error):
+                raise
+            traceback.clear_frames(error.__traceback__)  # They may hold cursors on what is closed now.
+            self._mend(str(error))
+        return self._commit([job])
+
+    def _mend(self, damage: str) -> None:
+        self._database.close()
+        try:
+            self._database, self._ledger, _ = mend(self._settings, damage, self._wall(), self._on_damage)
+        except SpoolUnusable as error:
+            self._database = schema.open_database(self._settings.path, self._wall())
+            raise SpoolFull(str(error), RETRY_SECONDS) from error
+        self._look()
+
     def _failure(self, job: Job, error: Exception) -> Answer:
         if not isinstance(error, sqlite3.Error):
-            return Answer(error=error)
+            return Answer(error=error, again=job.kept and isinstance(error, SpoolFull))
         told: Exception
         if not is_of_the_disk(error):
-            told = SpoolUnusable(f"{self._settings.path} is damaged or misused: {error}; put a copy in its place")
+            told = SpoolUnusable(f"{self._settings.path} is damaged or misused: {error}; see `intercomd spool verify`")
         elif job.append_bytes:
             told = self._gate.failed(error)
             self.usage = self._usage()
@@ -138,6 +165,7 @@ class Store:
 
     def _keep_house(self, transaction: Transaction) -> None:
         """What is bounded stays so, a little at each commit."""
+        transaction.ledger.counters.commits += 1
         transaction.ledger.counters.elapsed_seconds += transaction.monotonic - self._stored_at
         window.keep(transaction, self._settings.duplicate_window_seconds)
         journal.trim(transaction, self._settings.outcomes_max)
@@ -153,7 +181,15 @@ class Store:
             # Appending to what waits already moves no head.
             if account != before.accounts.get(number) and (transaction.heads_moved or not self._oldest.get(number)):
                 self._oldest[number] = self._head(account)
+        for damage in transaction.damages:
+            self._on_damage(damage)
         self._gate.committed(self._ledger, grown=bool(transaction.grown))
+        self.usage = self._usage()
+        self.paused = self._paused()
+
+    def _look(self) -> None:
+        """Sees what the counters say."""
+        self._oldest = {number: self._head(account) for number, account in self._ledger.accounts.items()}
         self.usage = self._usage()
         self.paused = self._paused()
 
@@ -172,7 +208,8 @@ class Store:
         return min(found, default=0.0)
 
     def _column(self, statement: str, values: tuple[int, ...]) -> list[float]:
-        return [row[0] for row in self._database.execute(statement, values).fetchall()]
+        found = self._database.execute(statement, values).fetchall()
+        return [row[0] for row in found if isinstance(row[0], float) and 0.0 <= row[0] < _TIME_MAX]
 
     def _usage(self) -> Usage:
         accounts = self._ledger.accounts.values()

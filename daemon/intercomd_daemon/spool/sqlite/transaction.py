@@ -27,6 +27,8 @@ class Transaction:
     """Seconds of a clock that does not jump."""
     grown: set[tuple[str, Priority]] = field(default_factory=set)
     """The logs that rows were appended to."""
+    damages: list[str] = field(default_factory=list)
+    """What was found damaged and set aside, for whoever is told; words that name no user."""
     heads_moved: bool = False
     """Whether rows have left a log, or parked lanes are others: the oldest waiting row may be another."""
 

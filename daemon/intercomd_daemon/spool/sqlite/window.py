@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from intercomd_daemon.spool.rotation import turns
 from intercomd_daemon.spool.sqlite import bulk
-from intercomd_daemon.spool.sqlite.schema import GENERATIONS
+from intercomd_daemon.spool.sqlite.layout import GENERATIONS, RECENT
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 EMPTIED_PER_COMMIT = 2_000
@@ -56,7 +56,7 @@ def _tables(transaction: Transaction) -> list[str]:
 
 
 def _table(generation: int) -> str:
-    return f"recent_{generation % GENERATIONS}"
+    return RECENT[generation % GENERATIONS]
 
 
 def _key_in(transaction: Transaction, table: str, connection: int, name: str | bytes) -> int:

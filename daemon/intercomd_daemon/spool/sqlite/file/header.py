@@ -1,0 +1,55 @@
+"""The first bytes of the file, read before SQLite acts on them: whose it is, and whether they are what was written.
+
+By SQLite's published format. A single bit here makes SQLite take a file for another one, or rearrange it.
+"""
+
+from pathlib import Path
+
+APPLICATION_ID = 0x49434D44  # "ICMD": what `file` shows, and what tells our database from another program's.
+# "Offset 68, 4 bytes: the application ID set by PRAGMA application_id."
+_MARK = slice(68, 72)
+_HEADER_BYTES = 100
+_HEAD_BYTES = 256 * 1024
+"""In which the tables are described, at the beginning of the file."""
+_DESCRIBED = b"CREATE TABLE recent_0 ("
+# What of the header is the same in every spool: "the header string", page size, file format versions (by which a file
+# has a rollback journal or a write-ahead log), no reserved space, payload fractions; then schema format, no cache size,
+# no auto-vacuum, UTF-8; no incremental vacuum; and "reserved for expansion. Must be zero".
+_MAGIC = b"SQLite format 3\0"
+_SINCE_TABLES = slice(32, 92)
+_SAME = (
+    (0, {_MAGIC}),
+    (16, {b"\x10\0"}),
+    (18, {b"\1\1", b"\2\2"}),
+    (20, {b"\0\x40\x20\x20"}),
+    (44, {bytes.fromhex("00000004 00000000 00000000 00000001")}),
+    (64, {bytes(4)}),
+    (72, {bytes(20)}),
+)
+
+
+def is_ours(path: str) -> bool:
+    """Whether a file that SQLite perhaps cannot read is a spool: by its mark, its tables, or what is left of it."""
+    head = _head(path)
+    cut_off = len(head) < _HEADER_BYTES and _MAGIC.startswith(head[: len(_MAGIC)])
+    return cut_off or head[_MARK] == APPLICATION_ID.to_bytes(4, "big") or _DESCRIBED in head
+
+
+def is_sound(path: str) -> bool:
+    """Whether the header is what was written; that of a file which is empty, or not ours, is not looked at.
+
+    Until the write-ahead log is first copied back, the file has the header that it was made with, before any table.
+    """
+    head = _head(path)
+    if not head or not is_ours(path):
+        return True
+    if not any(head[_SINCE_TABLES]) and Path(path + "-wal").exists():
+        return True
+    return len(head) >= _HEADER_BYTES and all(
+        any(head.startswith(each, place) for each in expected) for place, expected in _SAME
+    )
+
+
+def _head(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        return file.read(_HEAD_BYTES)

@@ -1,0 +1,136 @@
+"""The tables, and what each minor version added to them. What the rows mean, it does not know.
+
+The version stands in `user_version` as major * 1000 + minor. A minor only adds what its predecessor may ignore, and its
+predecessor names the columns that it reads and writes; so both use one file in turn. Another major does not.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
+from intercomd_daemon.spool.sqlite.seal import seal
+
+MAJOR = 1
+ADDITIONS: Sequence[Sequence[str]] = ()
+"""Of each minor version, from 1 on: the statements that make what it adds to the one before."""
+VERSION = MAJOR * 1000 + len(ADDITIONS)
+
+GENERATIONS = 3
+"""Of the duplicate window: the younger, the older, and the one that is being emptied."""
+RECENT = tuple(f"recent_{place}" for place in range(GENERATIONS))
+"""Their tables: a generation's is that of its number modulo `GENERATIONS`."""
+
+_TABLES = (
+    # One row: what is counted instead of scanned, so that opening reads no backlog.
+    """CREATE TABLE counters (
+        row INTEGER PRIMARY KEY CHECK (row = 1), commits INTEGER NOT NULL, position INTEGER NOT NULL,
+        sequence INTEGER NOT NULL, outcomes INTEGER NOT NULL, contacts INTEGER NOT NULL, seconds INTEGER NOT NULL,
+        damaged INTEGER NOT NULL,
+        generation INTEGER NOT NULL, oldest_generation INTEGER NOT NULL, generation_ids INTEGER NOT NULL,
+        turned_at REAL NOT NULL, elapsed_seconds REAL NOT NULL, seal INTEGER NOT NULL)""",
+    """CREATE TABLE connections (
+        number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, paused INTEGER NOT NULL, normal INTEGER NOT NULL,
+        bulk INTEGER NOT NULL, parked_lanes INTEGER NOT NULL, dead_letters INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        seal INTEGER NOT NULL)""",
+    # No index beside the key: an append only ever touches the last page of its log.
+    """CREATE TABLE log (
+        key INTEGER PRIMARY KEY, lane TEXT NOT NULL, envelope_id NOT NULL, accept_time REAL NOT NULL,
+        data BLOB NOT NULL, seal INTEGER NOT NULL)""",
+    """CREATE TABLE parked (
+        key INTEGER PRIMARY KEY, connection INTEGER NOT NULL, lane TEXT NOT NULL, envelope_id NOT NULL,
+        accept_time REAL NOT NULL, data BLOB NOT NULL, seal INTEGER NOT NULL)""",
+    "CREATE INDEX parked_by_lane ON parked (connection, lane, key)",
+    """CREATE TABLE lanes (
+        connection INTEGER NOT NULL, lane TEXT NOT NULL, due REAL NOT NULL, attempts INTEGER NOT NULL,
+        oldest REAL NOT NULL, PRIMARY KEY (connection, lane)) WITHOUT ROWID""",
+    "CREATE INDEX lanes_by_due ON lanes (connection, due)",
+    "CREATE INDEX lanes_by_oldest ON lanes (connection, oldest)",
+    "CREATE TABLE progress (key INTEGER PRIMARY KEY, data BLOB NOT NULL, seal INTEGER NOT NULL)",
+    # The duplicate window, a table for each of the generations that may exist at once: a UUID's text as its 16 bytes,
+    # any other id as text. Time-ordered ids append.
+    *(
+        f"""CREATE TABLE {recent} (
+            connection INTEGER NOT NULL, envelope_id NOT NULL, key INTEGER NOT NULL,
+            PRIMARY KEY (connection, envelope_id)) WITHOUT ROWID"""
+        for recent in RECENT
+    ),
+    # `last` counts the pairs up to and with this row's, 16 bytes each.
+    "CREATE TABLE seconds (last INTEGER PRIMARY KEY, pairs BLOB NOT NULL)",
+    """CREATE TABLE contacts (
+        number INTEGER PRIMARY KEY, connection INTEGER NOT NULL, contact_id TEXT NOT NULL, data BLOB NOT NULL,
+        seal INTEGER NOT NULL, UNIQUE (connection, contact_id))""",
+    """CREATE TABLE identities (
+        connection INTEGER NOT NULL, lane TEXT NOT NULL, contact INTEGER NOT NULL, seal INTEGER NOT NULL,
+        PRIMARY KEY (connection, lane)) WITHOUT ROWID""",
+    "CREATE INDEX identities_by_contact ON identities (contact)",
+    """CREATE TABLE journal (
+        sequence INTEGER PRIMARY KEY, connection INTEGER NOT NULL, envelope_id NOT NULL, customer_id TEXT NOT NULL,
+        email TEXT NOT NULL, type INTEGER NOT NULL, data BLOB NOT NULL)""",
+    """CREATE TABLE dead_letters (
+        id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, priority INTEGER NOT NULL, origin INTEGER NOT NULL,
+        envelope_id NOT NULL, customer_id TEXT NOT NULL, email TEXT NOT NULL, reason TEXT NOT NULL,
+        accept_time REAL NOT NULL, data BLOB NOT NULL, seal INTEGER NOT NULL)""",
+    "CREATE INDEX dead_letters_by_origin ON dead_letters (origin)",
+    """CREATE TABLE damaged (
+        number INTEGER PRIMARY KEY, place TEXT NOT NULL, key INTEGER NOT NULL, lane TEXT NOT NULL,
+        reason TEXT NOT NULL, data BLOB)""",
+)
+
+_COUNTED = ("position", "sequence", "outcomes", "contacts", "seconds", "damaged")
+_FIRST = {"row": 1, "commits": 1, **dict.fromkeys(_COUNTED, 0), "generation": 2, "oldest_generation": 1}
+"""The counters of a new spool."""
+_DESCRIPTION = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
+
+
+def create(database: sqlite3.Connection, now: float, additions: Sequence[Sequence[str]] = ADDITIONS) -> None:
+    """Makes everything in an empty file, in one commit; `now` is in Unix seconds."""
+    database.execute("BEGIN IMMEDIATE")
+    for statement in _statements(additions):
+        database.execute(statement)
+    first = {**_FIRST, "generation_ids": 0, "turned_at": float(now), "elapsed_seconds": 0.0}
+    database.execute(
+        f"INSERT INTO counters ({', '.join(first)}, seal) VALUES ({'?, ' * len(first)}?)",  # noqa: S608 - our own names
+        (*first.values(), seal(*first.values())),
+    )
+    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    database.execute(f"PRAGMA user_version = {MAJOR * 1000 + len(additions)}")
+    database.execute("COMMIT")
+
+
+def upgrade(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = ADDITIONS) -> None:
+    """Adds, in one commit, what minor versions after the file's have added; a newer minor's file stays as it is."""
+    missing = additions[version_of(database) % 1000 :]
+    if missing:
+        database.execute("BEGIN IMMEDIATE")
+        for statement in _flat(missing):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {MAJOR * 1000 + len(additions)}")
+        database.execute("COMMIT")
+
+
+def version_of(database: sqlite3.Connection) -> int:
+    """Of the file."""
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def misdescribed(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = ADDITIONS) -> set[str]:
+    """The tables and indexes that the file does not describe as they were made; of a newer minor's nobody can say."""
+    minor = version_of(database) % 1000
+    if minor > len(additions):
+        return set()
+    with closing(sqlite3.connect(":memory:")) as made:
+        for statement in _statements(additions[:minor]):
+            made.execute(statement)
+        expected, found = (set(each.execute(_DESCRIPTION).fetchall()) for each in (made, database))
+    return {name for name, _ in expected ^ found}
+
+
+def _statements(additions: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield from _TABLES
+    yield from _flat(additions)
+
+
+def _flat(additions: Sequence[Sequence[str]]) -> Iterator[str]:
+    return (statement for added in additions for statement in added)

@@ -1,0 +1,124 @@
+"""The envelopes that wait, and the dead letters, in the order in which they were accepted, from a spool at rest.
+
+Of a damaged spool it is what a repair would keep; the spool itself stays as it is. What an envelope is written as, it
+does not know.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from heapq import merge
+from typing import NamedTuple
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.outcome import DeadLetter
+from intercomd_daemon.spool.base import position_of
+from intercomd_daemon.spool.keys import log_end, log_start
+from intercomd_daemon.spool.sqlite import ledger, schema
+from intercomd_daemon.spool.sqlite.file import place
+from intercomd_daemon.spool.sqlite.repair.findings import FILE, Damage, Findings
+from intercomd_daemon.spool.sqlite.repair.rebuild import rebuild
+from intercomd_daemon.spool.sqlite.repair.tables import DEAD_LETTERS, LOG, PARKED, Table, understood
+from intercomd_daemon.spool.sqlite.soundness import Malformed, check_tables
+
+_UNKNOWN = "a record of another release: that one can export it"
+
+
+class Exported(NamedTuple):
+    """An envelope to be sent again."""
+
+    connection: str
+    envelope: AcceptedEnvelope
+
+
+Found = tuple[int, Exported | Damage]
+"""A position, and what stands there."""
+
+
+def export(path: str, now: float, findings: Findings, *, dead_letters: bool) -> Iterator[Exported]:
+    """What waits, and where wished the dead letters at the place of their first acceptance; damages are taken note of.
+
+    For whoever holds the spool's lock; `now` is in Unix seconds.
+
+    Raises:
+        SpoolUnusable: no spool, or another major version's.
+        OSError: a file cannot be read or written.
+        sqlite3.Error: a copy of a damaged spool cannot be written.
+    """
+    place.complete(path)
+    with _sound(path, now, findings) as database:
+        names = {number: account.name for number, account in ledger.load(database).accounts.items()}
+        streams = [_waiting(database, table, log, name) for table in (LOG, PARKED) for log, name in _logs(names)]
+        if dead_letters:
+            streams.append(_letters(database))
+        for _, found in merge(*streams, key=lambda each: each[0]):
+            if isinstance(found, Damage):
+                findings.add(found)
+            else:
+                yield found
+
+
+@contextmanager
+def _sound(path: str, now: float, findings: Findings) -> Iterator[sqlite3.Connection]:
+    """The spool, or where it is damaged what a repair would make of it."""
+    try:
+        database = _checked(path)
+    except Malformed as damage:
+        findings.add(Damage(FILE, 0, "", str(damage)))
+        copy = place.unfinished(path)
+        findings.contents = rebuild(path, copy, now)
+        database = _checked(copy)
+    try:
+        with closing(database):
+            yield database
+    finally:
+        place.abandon(path)
+
+
+def _checked(path: str) -> sqlite3.Connection:
+    database = schema.look_at_database(path)
+    try:
+        with schema.usable(path):
+            ledger.load(database)
+            check_tables(database, 0)
+    except Malformed:
+        database.close()
+        raise
+    return database
+
+
+def _logs(names: dict[int, str]) -> Iterator[tuple[tuple[int, int], str]]:
+    """Between which keys each log lies, and its connection."""
+    for number, name in names.items():
+        for priority in Priority:
+            yield (log_start(number, priority), log_end(number, priority)), name
+
+
+def _waiting(database: sqlite3.Connection, table: Table, log: tuple[int, int], connection: str) -> Iterator[Found]:
+    """What waits of a log, still in it or parked."""
+    rows = database.execute(
+        f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE key > ? AND key < ? ORDER BY key",  # noqa: S608 - our own names
+        log,
+    )
+    for row in rows:
+        position = position_of(row[0])
+        if wrong := table.wrong(row):
+            yield position, table.damage(row, wrong)
+        elif envelope := understood(row[table.columns.index("data")], AcceptedEnvelope):
+            yield position, Exported(connection, envelope)
+        else:
+            yield position, table.damage(row, _UNKNOWN)
+
+
+def _letters(database: sqlite3.Connection) -> Iterator[Found]:
+    """The dead letters by the first acceptance of each."""
+    one = f"SELECT {', '.join(DEAD_LETTERS.columns)} FROM dead_letters WHERE id = ?"  # noqa: S608 - our own names
+    # What is sorted is two numbers of each, and not the letters.
+    for _, number in database.execute("SELECT origin, id FROM dead_letters ORDER BY origin, id"):
+        row = database.execute(one, (number,)).fetchone()
+        letter = understood(row[DEAD_LETTERS.columns.index("data")], DeadLetter)
+        wrong = DEAD_LETTERS.wrong(row) or ("" if letter else _UNKNOWN)
+        if wrong or letter is None:
+            yield position_of(row[3]), DEAD_LETTERS.damage(row, wrong)
+        else:
+            yield letter.envelope.origin, Exported(letter.outcome.connection, letter.envelope)

@@ -1,0 +1,82 @@
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon.spool.sqlite.file import header
+from intercomd_daemon.spool.sqlite.schema import open_database
+
+NOON = 1_750_000_000.0
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    path = tmp_path / "spool.db"
+    open_database(str(path), NOON).close()
+    return path
+
+
+def flipped(path: Path, places: range) -> Iterator[tuple[int, int]]:
+    """The file with each bit of a range flipped in turn."""
+    content = path.read_bytes()
+    for place in places:
+        for bit in range(8):
+            spoilt = bytearray(content)
+            spoilt[place] ^= 1 << bit
+            path.write_bytes(spoilt)
+            yield place, bit
+
+
+def test_a_spool_is_ours_and_sound(spool: Path) -> None:
+    assert header.is_ours(str(spool))
+    assert header.is_sound(str(spool))
+
+
+def test_a_new_spool_whose_tables_still_stand_in_the_log_alone_is_sound(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    with closing(open_database(str(path), NOON)):
+        assert (tmp_path / "spool.db-wal").stat().st_size
+        assert header.is_sound(str(path))
+
+
+@pytest.mark.parametrize("places", [range(18), range(18, 24), range(44, 60), range(64, 68), range(68, 92)], ids=str)
+def test_a_bit_that_would_make_sqlite_take_the_file_for_another_is_noticed(spool: Path, places: range) -> None:
+    content = spool.read_bytes()
+    unnoticed = [place for place in flipped(spool, places) if header.is_sound(str(spool))]
+    # "Suggested cache size", and the mark, by which the opening sees that it is spoilt.
+    assert {place for place, _ in unnoticed} <= {*range(68, 72)}
+    spool.write_bytes(content)
+
+
+def test_with_any_bit_of_its_header_flipped_a_spool_is_still_ours(spool: Path) -> None:
+    assert all(header.is_ours(str(spool)) for _ in flipped(spool, range(100)))
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 99])
+def test_what_is_left_of_a_spool_is_ours_and_not_sound(spool: Path, size: int) -> None:
+    spool.write_bytes(spool.read_bytes()[:size])
+    assert header.is_ours(str(spool))
+    assert not header.is_sound(str(spool))
+
+
+@pytest.mark.parametrize("content", [b"somebody's notes\n" * 20, b"x"])
+def test_anything_else_is_not_ours_and_not_judged(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    assert not header.is_ours(str(path))
+    assert header.is_sound(str(path))
+
+
+def test_another_programs_database_is_not_ours(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE theirs (x)")
+    assert not header.is_ours(str(path))
+
+
+def test_an_empty_file_may_become_a_spool(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    path.touch()
+    assert header.is_sound(str(path))

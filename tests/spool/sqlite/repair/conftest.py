@@ -1,0 +1,30 @@
+"""What the repair's tests share: a filled spool's files, closed, and SQL that spoils them."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import spoiling
+from spoiling import Specimen
+
+Spoil = Callable[..., None]
+
+
+@pytest.fixture
+def spool(specimen: Specimen, tmp_path: Path) -> Path:
+    """The file of a closed spool with something of everything in it."""
+    return spoiling.put(specimen.closed, tmp_path)
+
+
+@pytest.fixture
+def spoil(spool: Path) -> Spoil:
+    """Changes rows of the spool behind its back."""
+
+    def run(statement: str, *values: object) -> None:
+        with closing(sqlite3.connect(spool)) as database:
+            assert database.execute(statement, values).rowcount
+            database.commit()
+
+    return run

@@ -1,0 +1,100 @@
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import spoiling
+from spoiling import Specimen
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.outcome import Progress
+from intercomd_daemon.spool import record
+from intercomd_daemon.spool.base import position_of
+from intercomd_daemon.spool.sqlite.repair.export import Exported, export
+from intercomd_daemon.spool.sqlite.repair.findings import FILE, Findings
+from intercomd_daemon.spool.sqlite.seal import seal
+
+Spoil = Callable[..., None]
+NOON = 1_750_000_000.0
+
+
+def exported(path: Path, *, dead_letters: bool = False) -> tuple[list[Exported], Findings]:
+    findings = Findings()
+    return list(export(str(path), NOON, findings, dead_letters=dead_letters)), findings
+
+
+def waiting(specimen: Specimen) -> list[Exported]:
+    """What waits, in the order of its positions, over connections and priorities."""
+    rows = sorted(specimen.filled.rows.items(), key=lambda each: position_of(each[0]))
+    return [Exported(row.connection, record.unpack(row.data, AcceptedEnvelope)) for _, row in rows]
+
+
+def test_what_waits_comes_in_the_order_of_its_acceptance_and_the_spool_stays_as_it_is(
+    spool: Path, specimen: Specimen
+) -> None:
+    found, findings = exported(spool)
+    assert found == waiting(specimen)
+    assert {Priority.BULK, Priority.NORMAL} == {row.priority for row in specimen.filled.rows.values()}
+    assert findings.count == 0
+    assert spool.read_bytes() == specimen.closed[spoiling.NAME]
+    assert sorted(file.name for file in spool.parent.iterdir()) == ["spool.db", "spool.db.lock"]
+
+
+def test_dead_letters_stand_where_they_were_first_accepted(spool: Path, specimen: Specimen) -> None:
+    found, findings = exported(spool, dead_letters=True)
+    positions = {
+        (row.connection, record.unpack(row.data, AcceptedEnvelope).envelope_id): position_of(key)
+        for key, row in specimen.filled.sent.items()
+    }
+    order = [positions[connection, envelope.envelope_id] for connection, envelope in found]
+    assert order == sorted(order)
+    assert len(found) == len(specimen.filled.rows) + len(specimen.filled.letters)
+    assert findings.count == 0
+
+
+def test_a_spool_that_was_killed_is_exported_with_its_log(specimen: Specimen, tmp_path: Path) -> None:
+    assert exported(spoiling.put(specimen.left_open, tmp_path))[0] == waiting(specimen)
+
+
+def test_a_damaged_row_is_told_and_the_others_are_exported(spool: Path, spoil: Spoil, specimen: Specimen) -> None:
+    spoil("UPDATE log SET data = x'00' WHERE key = (SELECT max(key) FROM log)")
+    spoil("UPDATE dead_letters SET seal = 1 WHERE id = (SELECT max(id) FROM dead_letters)")
+    found, findings = exported(spool, dead_letters=True)
+    assert len(found) == len(specimen.filled.rows) + len(specimen.filled.letters) - 2
+    assert {damage.table for damage in findings.damages} == {"log", "dead_letters"}
+
+
+def test_of_a_damaged_file_it_is_what_a_repair_would_keep_and_nothing_is_left_behind(
+    spool: Path, specimen: Specimen
+) -> None:
+    with closing(sqlite3.connect(spool)) as database:
+        page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'log'").fetchone()[0]
+    content = spool.read_bytes()
+    spoilt = content[: (page - 1) * spoiling.PAGE] + bytes(spoiling.PAGE) + content[page * spoiling.PAGE :]
+    spool.write_bytes(spoilt)
+    found, findings = exported(spool)
+    assert found == waiting(specimen)
+    assert [damage.table for damage in findings.damages] == [FILE]
+    assert spool.read_bytes() == spoilt
+    assert sorted(file.name for file in spool.parent.iterdir()) == ["spool.db", "spool.db.lock"]
+
+
+def test_a_record_of_a_later_release_is_told_and_not_guessed_at(spool: Path) -> None:
+    later = record.pack(Progress())
+    with closing(sqlite3.connect(spool)) as database:
+        database.execute("UPDATE log SET data = ? WHERE key = (SELECT max(key) FROM log)", (later,))
+        number = database.execute("SELECT max(id) FROM dead_letters").fetchone()[0]
+        change = "UPDATE dead_letters SET connection = 1, priority = 1, data = ?, seal = ? WHERE id = ?"
+        database.execute(change, (later, seal(number, 1, 1), number))
+        database.commit()
+    _, findings = exported(spool, dead_letters=True)
+    assert [damage.reason for damage in findings.damages] == ["a record of another release: that one can export it"] * 2
+
+
+def test_there_is_nothing_to_export_of_a_spool_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    path.touch()
+    with pytest.raises(SpoolUnusable, match="is empty"):
+        exported(path)

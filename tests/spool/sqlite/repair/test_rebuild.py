@@ -1,0 +1,157 @@
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import spoiling
+from spoiling import PAGE, Specimen
+from spool_filled import Filled, Seen, opened, see
+from spool_model import made
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool.base import position_of
+from intercomd_daemon.spool.sqlite import schema
+from intercomd_daemon.spool.sqlite.repair.rebuild import rebuild, repair
+from intercomd_daemon.spool.sqlite.repair.verify import verify
+
+Spoil = Callable[..., None]
+NOON = 1_750_000_000.0
+
+
+async def seen_in(path: Path) -> Seen:
+    told: list[str] = []
+    spool = await opened(path, told)
+    seen = await see(spool, told)
+    await spool.close()
+    return seen
+
+
+def whole(seen: Seen, filled: Filled, *, without: int = 0) -> bool:
+    """Whether all is there that was filled in, but for so many waiting rows, and nothing was told."""
+    rows = all(row.data == filled.sent[key].data for key, row in seen.rows.items())
+    return rows and len(seen.rows) == len(filled.rows) - without and seen.told == []
+
+
+def overwrite(path: Path, *pages: int) -> None:
+    content = bytearray(path.read_bytes())
+    for page in pages:
+        content[(page - 1) * PAGE : page * PAGE] = bytes(PAGE)
+    path.write_bytes(content)
+
+
+def forget_free_pages(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[32:40] = bytes(8)
+    path.write_bytes(content)
+
+
+def files_of(kept: str) -> list[bytes]:
+    """The file that was kept, and its log if there is one."""
+    return [Path(kept + suffix).read_bytes() for suffix in ("", "-wal") if Path(kept + suffix).exists()]
+
+
+def root_of(path: Path, name: str) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,)).fetchone()[0]
+
+
+async def test_a_sound_spool_comes_to_the_same_and_is_kept_as_it_was(spool: Path, specimen: Specimen) -> None:
+    contents, kept = repair(str(spool), NOON)
+    assert files_of(kept) == [specimen.closed[spoiling.NAME]]
+    assert kept == f"{spool}.damaged-20250615T150640Z"
+    assert contents == verify(str(spool)).contents == verify(kept).contents
+    seen = await seen_in(spool)
+    assert whole(seen, specimen.filled)
+    assert {(place, known) for place, known in seen.known.items() if known.contact_id} <= {
+        (place, known[-1]) for place, known in specimen.filled.known.items()
+    }
+    assert [outcome.sequence for outcome in seen.outcomes] == sorted(specimen.filled.outcomes)
+    assert set(seen.letters) == specimen.filled.letters
+    assert {key: row.progress for key, row in seen.rows.items() if row.progress} == {
+        key: progress[-1] for key, progress in specimen.filled.progress.items() if key in specimen.filled.rows
+    }
+
+
+async def test_a_spool_that_was_killed_is_rebuilt_with_its_log(specimen: Specimen, tmp_path: Path) -> None:
+    path = spoiling.put(specimen.left_open, tmp_path)
+    _, kept = repair(str(path), NOON)
+    assert files_of(kept) == [specimen.left_open[spoiling.NAME], specimen.left_open[spoiling.LOG]]
+    (tmp_path / f"{spoiling.NAME}.lock").unlink()
+    assert whole(await seen_in(path), specimen.filled)
+
+
+async def test_behind_a_spoilt_commit_of_the_log_nothing_is_lost(specimen: Specimen, tmp_path: Path) -> None:
+    """SQLite itself reads up to the bit, and takes what stands behind it for nothing."""
+    log = bytearray(specimen.left_open[spoiling.LOG])
+    log[len(log) // 3] ^= 1
+    path = spoiling.put({**specimen.left_open, spoiling.LOG: bytes(log)}, tmp_path)
+    repair(str(path), NOON)
+    (tmp_path / f"{spoiling.NAME}.lock").unlink()
+    assert whole(await seen_in(path), specimen.filled)
+
+
+@pytest.mark.parametrize("table", ["log", "parked", "dead_letters", "journal", "counters", "connections", "lanes"])
+async def test_without_the_page_on_which_a_table_rests_its_rows_are_still_found(
+    spool: Path, specimen: Specimen, table: str
+) -> None:
+    overwrite(spool, root_of(spool, table))
+    repair(str(spool), NOON)
+    seen = await seen_in(spool)
+    assert whole(seen, specimen.filled)
+    assert (len(seen.letters), len(seen.outcomes)) == (len(specimen.filled.letters), len(specimen.filled.outcomes))
+    assert {seen.connections[key] for key in seen.rows} == {"eu", "us"}
+
+
+async def test_without_the_descriptions_of_all_tables_the_rows_are_still_found(spool: Path, specimen: Specimen) -> None:
+    overwrite(spool, 1)
+    repair(str(spool), NOON)
+    assert whole(await seen_in(spool), specimen.filled)
+
+
+async def test_a_damaged_row_is_left_out_and_its_neighbours_are_not(
+    spool: Path, spoil: Spoil, specimen: Specimen
+) -> None:
+    spoil("UPDATE log SET lane = 'c:eve' WHERE key = (SELECT max(key) FROM log)")
+    spoil("UPDATE parked SET connection = 9 WHERE key = (SELECT max(key) FROM parked)")
+    contents, _ = repair(str(spool), NOON)
+    assert contents[:2] == (len(specimen.filled.rows) - 2, 2)
+    assert whole(await seen_in(spool), specimen.filled, without=2)
+    assert verify(str(spool)).count == 0
+
+
+async def test_what_had_ended_does_not_come_back_from_the_pages(spool: Path, specimen: Specimen) -> None:
+    overwrite(spool, root_of(spool, "log"), root_of(spool, "parked"))
+    forget_free_pages(spool)
+    repair(str(spool), NOON)
+    assert whole(await seen_in(spool), specimen.filled)
+
+
+async def test_without_counters_positions_and_sequences_leap(spool: Path) -> None:
+    overwrite(spool, root_of(spool, "counters"))
+    repair(str(spool), NOON)
+    told: list[str] = []
+    again = await opened(spool, told)
+    row = made("eu", Priority.NORMAL, "ann", "new", 0, recognised=True)
+    (key,) = await again.append([row])
+    await again.close()
+    assert position_of(key) > 1 << 36
+    assert told == []
+
+
+def test_a_repair_that_finds_no_room_leaves_everything_as_it_was(spool: Path) -> None:
+    (spool.parent / "spool.db.rebuilding").mkdir()  # Stands in the way, as a full disk would.
+    before = {file.name: file.read_bytes() for file in spool.parent.iterdir() if file.is_file()}
+    with pytest.raises(OSError, match="rebuilding"):
+        repair(str(spool), NOON)
+    assert {file.name: file.read_bytes() for file in spool.parent.iterdir() if file.is_file()} == before
+
+
+def test_a_new_file_is_as_a_daemon_would_have_made_it(spool: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new.db"
+    target.touch()
+    rebuild(str(spool), str(target), NOON)
+    with closing(schema.look_at_database(str(target))) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA page_size").fetchone() == (PAGE,)
+        assert database.execute("SELECT name FROM sqlite_schema WHERE name = 'told'").fetchall() == []

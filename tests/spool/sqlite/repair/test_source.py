@@ -1,0 +1,92 @@
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from spoiling import PAGE, Specimen
+
+from intercomd_daemon.spool.sqlite.repair.source import Source
+from intercomd_daemon.spool.sqlite.repair.tables import COUNTED, DEAD_LETTERS, JOURNAL, LOG, PARKED, TABLES
+
+
+def page_of(path: Path, table: str) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
+
+
+def overwrite(path: Path, page: int, content: bytes = bytes(PAGE)) -> None:
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE)
+        file.write(content)
+
+
+def test_what_sqlite_can_read_is_given_row_by_row_and_nothing_is_broken(spool: Path, specimen: Specimen) -> None:
+    with Source(str(spool)) as source:
+        waiting = [row for table in (LOG, PARKED) for row, wrong in source.rows(table) if not wrong]
+        letters = [row[0] for row, wrong in source.rows(DEAD_LETTERS) if not wrong]
+        assert source.names() == {1: "eu", 2: "us"}
+        assert source.findings() == []
+        assert (source.broken, source.needs_pages) == ({}, False)
+    assert {row[0] for row in waiting} == set(specimen.filled.rows)
+    assert set(letters) == specimen.filled.letters
+
+
+def test_a_table_that_sqlite_cannot_read_is_broken_and_its_rows_are_found_in_their_pages(
+    spool: Path, specimen: Specimen
+) -> None:
+    overwrite(spool, page_of(spool, "log"))
+    with Source(str(spool)) as source:
+        assert list(source.rows(LOG)) == []
+        assert "malformed" in source.broken["log"]
+        assert source.needs_pages
+        rows = {row[0]: row for row in (row for table, row in source.by_pages() if table in {LOG, PARKED})}
+    assert set(specimen.filled.rows) <= set(rows)
+    assert all(rows[key][-2] == sent.data for key, sent in specimen.filled.rows.items())
+
+
+def test_a_table_that_is_not_described_as_it_was_made_is_broken(spool: Path) -> None:
+    with closing(sqlite3.connect(spool)) as database:
+        database.execute("ALTER TABLE journal ADD COLUMN more")
+    with Source(str(spool)) as source:
+        assert list(source.broken) == ["journal"]
+        assert source.needs_pages
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", bytes(PAGE * 3)])
+def test_of_a_file_that_is_no_database_everything_is_broken_and_nothing_raises(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file.db"
+    path.write_bytes(content)
+    with Source(str(path)) as source:
+        assert [list(source.rows(table)) for table in TABLES] == [[]] * len(TABLES)
+        assert {"log", "counters"} <= set(source.broken)
+        assert source.needs_pages
+        assert list(source.by_pages()) == []
+        assert list(source.set_aside()) == []
+
+
+def test_the_counters_are_found_in_their_pages_with_the_types_that_they_had(spool: Path) -> None:
+    with Source(str(spool)) as source:
+        sound = [(table, row) for table in COUNTED for row, _ in source.rows(table)]
+        paged = [(table, tuple(row)) for table, row in source.by_pages() if table in COUNTED]
+    assert sorted(paged, key=repr) == sorted(sound, key=repr)
+
+
+def test_a_page_that_has_been_freed_is_not_searched(spool: Path) -> None:
+    with closing(sqlite3.connect(spool)) as database:
+        database.execute("PRAGMA secure_delete = OFF")
+        database.execute("DELETE FROM journal")
+        database.commit()
+    with Source(str(spool)) as source:
+        assert [row for table, row in source.by_pages() if table is JOURNAL] == []
+
+
+def test_what_a_daemon_has_set_aside_is_told_as_far_as_it_can_be_read(spool: Path) -> None:
+    with closing(sqlite3.connect(spool)) as database:
+        database.execute("INSERT INTO damaged VALUES (1, 'log', 7, 'c:ann', 'rot', x'00')")
+        database.execute("INSERT INTO damaged VALUES (2, x'ff', 'seven', x'07', 'rot', x'00')")
+        database.commit()
+    with Source(str(spool)) as source:
+        assert list(source.set_aside()) == [
+            ("log", 7, "c:ann", "set aside: rot"),
+            ("?", 0, "?", "set aside: rot"),
+        ]

@@ -1,0 +1,110 @@
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import spoiling
+from spoiling import PAGE, Specimen
+
+from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.spool.sqlite import layout
+from intercomd_daemon.spool.sqlite.repair.findings import FILE
+from intercomd_daemon.spool.sqlite.repair.verify import verify
+
+Spoil = Callable[..., None]
+
+
+def test_in_a_sound_spool_nothing_is_found_and_all_is_counted(spool: Path, specimen: Specimen) -> None:
+    findings = verify(str(spool))
+    filled = specimen.filled
+    assert (findings.damages, findings.count) == ([], 0)
+    assert findings.contents == (len(filled.rows), 0, len(filled.letters), len(filled.outcomes))
+
+
+def test_looking_changes_nothing(spool: Path, specimen: Specimen) -> None:
+    verify(str(spool))
+    assert spool.read_bytes() == specimen.closed[spool.name]
+
+
+def test_a_spool_that_was_killed_is_read_with_its_log(specimen: Specimen, tmp_path: Path) -> None:
+    findings = verify(str(spoiling.put(specimen.left_open, tmp_path)))
+    assert (findings.count, findings.contents.waiting) == (0, len(specimen.filled.rows))
+
+
+SPOILT = [
+    ("log", "UPDATE log SET data = zeroblob(9) WHERE key = (SELECT max(key) FROM log)", "record version 0 is not 1"),
+    ("log", "UPDATE log SET lane = 'c:eve' WHERE key = (SELECT max(key) FROM log)", "the seal does not match"),
+    ("parked", "UPDATE parked SET data = x'' WHERE key = (SELECT max(key) FROM parked)", "0 bytes are too few"),
+    ("parked", "DELETE FROM lanes WHERE lane = (SELECT lane FROM lanes LIMIT 1)", "not among the parked ones"),
+    ("progress", "UPDATE progress SET seal = 1 WHERE key = (SELECT max(key) FROM progress)", "the seal"),
+    ("journal", "UPDATE journal SET type = 6 WHERE sequence = 1", "the columns are not the record's"),
+    ("dead_letters", "UPDATE dead_letters SET connection = 9 WHERE id = (SELECT max(id) FROM dead_letters)", "seal"),
+    ("contacts", "UPDATE contacts SET contact_id = 'x' WHERE number = 1", ""),
+    ("identities", "UPDATE identities SET seal = 1 WHERE connection = 1 AND lane = 'c:ann'", "the seal does not match"),
+    ("seconds", "INSERT INTO seconds VALUES (1, x'0102')", "not pairs of numbers"),
+    ("counters", "UPDATE counters SET position = 1", "the seal does not match"),
+    ("connections", "UPDATE connections SET paused = 1 WHERE number = 1", "the seal does not match"),
+    ("connections", "DELETE FROM log WHERE key = (SELECT max(key) FROM log)", "wait by the counters, and"),
+    ("damaged", "INSERT INTO damaged VALUES (1, 'damaged', 7, 'c:ann', 'rot', x'00')", "set aside: rot"),
+]
+
+
+@pytest.mark.parametrize(("table", "statement", "reason"), SPOILT, ids=[f"{case[0]}: {case[2]}" for case in SPOILT])
+def test_what_is_damaged_is_listed_with_its_table_and_what_is_wrong(
+    spool: Path, spoil: Spoil, table: str, statement: str, reason: str
+) -> None:
+    spoil(statement)
+    findings = verify(str(spool))
+    assert table in {damage.table for damage in findings.damages}
+    assert any(reason in damage.reason for damage in findings.damages if damage.table == table)
+    assert findings.count == len(findings.damages)
+
+
+def test_waiting_rows_that_are_damaged_or_gone_are_lost_by_the_counters(
+    spool: Path, spoil: Spoil, specimen: Specimen
+) -> None:
+    spoil("UPDATE log SET data = x'00' WHERE key = (SELECT max(key) FROM log)")
+    spoil("DELETE FROM log WHERE key = (SELECT min(key) FROM log)")
+    contents = verify(str(spool)).contents
+    assert (contents.waiting, contents.lost) == (len(specimen.filled.rows) - 2, 2)
+
+
+def test_a_page_that_sqlite_cannot_read_is_told_of_the_file_and_of_the_table(spool: Path) -> None:
+    with closing(sqlite3.connect(spool)) as database:
+        page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'journal'").fetchone()[0]
+    content = spool.read_bytes()
+    spool.write_bytes(content[: (page - 1) * PAGE] + bytes(PAGE) + content[page * PAGE :])
+    findings = verify(str(spool))
+    assert any(damage.table == FILE for damage in findings.damages)
+    assert ("journal", 0, "", "not readable to its end: database disk image is malformed") in findings.damages
+    assert findings.contents.outcomes == 0
+
+
+def test_a_log_of_commits_that_sqlite_would_not_read_to_its_end_is_damage_and_is_kept(
+    specimen: Specimen, tmp_path: Path
+) -> None:
+    log = bytearray(specimen.left_open[spoiling.LOG])
+    log[len(log) // 2] ^= 1
+    path = spoiling.put({**specimen.left_open, spoiling.LOG: bytes(log)}, tmp_path)
+    for _ in range(2):
+        findings = verify(str(path))
+        assert any("write-ahead log" in damage.reason for damage in findings.damages)
+        assert Path(f"{path}-wal.damaged").read_bytes() == log
+
+
+def test_with_a_spoilt_header_the_log_is_kept_before_sqlite_deletes_it(specimen: Specimen, tmp_path: Path) -> None:
+    spoilt = bytearray(specimen.closed[spoiling.NAME])
+    spoilt[16] ^= 1
+    path = spoiling.put({**specimen.left_open, spoiling.NAME: bytes(spoilt)}, tmp_path)
+    assert verify(str(path)).count
+    assert Path(f"{path}-wal.damaged").read_bytes() == specimen.left_open[spoiling.LOG]
+
+
+def test_another_major_versions_spool_is_refused_and_left_alone(spool: Path) -> None:
+    with closing(sqlite3.connect(spool)) as database:
+        database.execute(f"PRAGMA user_version = {(layout.MAJOR + 1) * 1000}")
+    before = spool.read_bytes()
+    with pytest.raises(SpoolUnusable, match=r"has the format 2\.0, and this release reads 1\.x"):
+        verify(str(spool))
+    assert spool.read_bytes() == before

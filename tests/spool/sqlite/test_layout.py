@@ -1,0 +1,108 @@
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.sqlite import SpoolSettings, layout, open_spool
+from intercomd_daemon.spool.sqlite.file.wal import COUNTERS_PAGE, COUNTERS_REALS, COUNTERS_SEAL
+from intercomd_daemon.spool.sqlite.ledger import open_ledger
+from intercomd_daemon.spool.sqlite.schema import open_database
+
+NOON = 1_750_000_000.0
+ADDED = (
+    ("CREATE TABLE companies (number INTEGER PRIMARY KEY)", "ALTER TABLE log ADD COLUMN company INTEGER"),
+    ("ALTER TABLE counters ADD COLUMN companies INTEGER DEFAULT 0",),
+)
+"""What two later minor versions might add."""
+
+
+def memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def tables(database: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
+def test_a_new_spool_is_of_the_newest_version_and_described_as_it_was_made() -> None:
+    with closing(memory()) as database:
+        layout.create(database, NOON, ADDED)
+        assert layout.version_of(database) == layout.MAJOR * 1000 + 2
+        assert layout.misdescribed(database, ADDED) == set()
+        assert layout.misdescribed(database, ADDED[:1]) == set(), "of a newer minor's nobody can say"
+
+
+def test_the_first_counters_are_sealed_and_stand_where_a_log_of_commits_is_measured_by_them(tmp_path: Path) -> None:
+    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
+        counters = open_ledger(database, ()).counters
+        assert (counters.commits, counters.generation, counters.turned_at) == (1, 2, NOON)
+        page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'counters'").fetchone()
+        columns = database.execute("SELECT name, type FROM pragma_table_info('counters')").fetchall()
+    assert page == (COUNTERS_PAGE,)
+    assert columns[COUNTERS_SEAL] == ("seal", "INTEGER")
+    assert tuple(place for place, (_, kind) in enumerate(columns) if kind == "REAL") == COUNTERS_REALS
+
+
+def test_an_older_file_gets_what_was_added_since_and_only_once() -> None:
+    with closing(memory()) as database:
+        layout.create(database, NOON, ADDED[:1])
+        for _ in range(2):
+            layout.upgrade(database, ADDED)
+            assert layout.version_of(database) == layout.MAJOR * 1000 + 2
+            assert layout.misdescribed(database, ADDED) == set()
+
+
+def test_an_upgrade_that_fails_changes_nothing() -> None:
+    with closing(memory()) as database:
+        layout.create(database, NOON)
+        before = tables(database)
+        with pytest.raises(sqlite3.OperationalError):
+            layout.upgrade(database, (*ADDED, ("no statement",)))
+        database.execute("ROLLBACK")
+        assert (tables(database), layout.version_of(database)) == (before, layout.VERSION)
+
+
+def test_what_is_described_otherwise_is_named() -> None:
+    with closing(memory()) as database:
+        layout.create(database, NOON)
+        database.execute("DROP INDEX lanes_by_due")
+        database.execute("ALTER TABLE progress ADD COLUMN more")
+        assert layout.misdescribed(database) == {"lanes_by_due", "progress"}
+
+
+async def test_a_minor_version_its_successor_and_again_it_use_one_file_in_turn(
+    tmp_path: Path, row: Callable[..., Incoming]
+) -> None:
+    """What the successor adds is kept by its predecessor, which reads and writes on as if nothing were there."""
+    path = str(tmp_path / "spool.db")
+
+    async def use(name: str) -> list[int]:
+        told: list[str] = []
+        settings = SpoolSettings(path, free_bytes_min=0, lock_wait_seconds=0.0, connections=("default",))
+        spool = await open_spool(settings, on_damage=told.append)
+        await spool.append([row(name)])
+        batch = await spool.read("default", Priority.NORMAL, 0, 100, 1 << 20)
+        await spool.close()
+        assert told == []
+        return [each.key for each in batch.rows]
+
+    def upgraded() -> None:
+        with closing(open_database(path, NOON, ADDED)) as database:
+            assert layout.version_of(database) == layout.MAJOR * 1000 + 2
+            database.execute("INSERT OR IGNORE INTO companies VALUES (7)")
+            database.execute("UPDATE log SET company = 7 WHERE company IS NULL AND key IN (SELECT min(key) FROM log)")
+
+    first = await use("written by the one")
+    await asyncio.to_thread(upgraded)
+    second = await use("written by the one on the other's file")
+    await asyncio.to_thread(upgraded)
+    third = await use("and once more")
+    assert (third[:2], third[:1], len(third)) == (second, first, 3)
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT company FROM log ORDER BY key").fetchall() == [(7,), (None,), (None,)]
+        assert database.execute("SELECT number FROM companies").fetchall() == [(7,)]

@@ -1,0 +1,132 @@
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import spoiling
+from spoiling import PAGE, Specimen
+
+from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.spool.sqlite import SpoolSettings
+from intercomd_daemon.spool.sqlite.ledger import LEAP, SEQUENCE_LEAP, Ledger
+from intercomd_daemon.spool.sqlite.opening import mend, open_file, what_is_gone
+
+NOON = 1_750_000_000.0
+
+
+def opened(path: Path, *, left_open: bool = False) -> tuple[Ledger, list[str]]:
+    """The counters of a spool once it has been opened, and what was told."""
+    told: list[str] = []
+    settings = SpoolSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
+    made = open_file(settings, NOON, told.append, left_open=left_open)
+    made.database.close()
+    return made.ledger, told
+
+
+def waiting(ledger: Ledger) -> int:
+    return sum(account.normal + account.bulk for account in ledger.accounts.values())
+
+
+@pytest.fixture
+def path(specimen: Specimen, tmp_path: Path) -> Path:
+    return spoiling.put(specimen.closed, tmp_path)
+
+
+def spoil(path: Path, table: str) -> bytes:
+    """Overwrites the page on which a table rests; returns the file."""
+    with closing(sqlite3.connect(path)) as database:
+        page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
+    content = path.read_bytes()
+    path.write_bytes(content[: (page - 1) * PAGE] + bytes(PAGE) + content[page * PAGE :])
+    return path.read_bytes()
+
+
+def test_a_sound_spool_is_opened_without_a_word(path: Path, specimen: Specimen) -> None:
+    ledger, told = opened(path)
+    assert (waiting(ledger), told) == (len(specimen.filled.rows), [])
+
+
+def test_a_new_spool_is_made_without_a_word(tmp_path: Path) -> None:
+    ledger, told = opened(tmp_path / "spool.db")
+    assert ({account.name for account in ledger.accounts.values()}, told) == ({"eu", "us"}, [])
+
+
+def test_a_damaged_one_is_rebuilt_and_kept_and_it_is_said_loudly(path: Path, specimen: Specimen) -> None:
+    before = spoil(path, "log")
+    ledger, (told,) = opened(path)
+    assert waiting(ledger) == len(specimen.filled.rows)
+    kept = f"{path}.damaged-20250615T150640Z"
+    assert Path(kept).read_bytes() == before
+    assert f"{path} was damaged (" in told
+    assert (
+        f"{len(specimen.filled.rows)} envelopes wait, 0 that waited are lost; `intercomd spool verify {kept}`" in told
+    )
+    assert opened(path)[1] == []
+
+
+def test_what_is_told_names_no_user(path: Path) -> None:
+    spoil(path, "log")
+    (told,) = opened(path)[1]
+    assert "ann" not in told
+
+
+def test_a_replacement_that_a_crash_cut_off_is_completed_before_the_spool_is_opened(
+    path: Path, specimen: Specimen
+) -> None:
+    path.rename(f"{path}.rebuilt-20250615T150640Z")
+    path.write_bytes(b"the damaged one")
+    assert waiting(opened(path)[0]) == len(specimen.filled.rows)
+    assert Path(f"{path}.damaged-20250615T150640Z").read_bytes() == b"the damaged one"
+
+
+@pytest.mark.parametrize("left_open", [False, True])
+def test_an_empty_file_begins_anew_with_numbers_that_were_never_given(path: Path, left_open: bool) -> None:
+    path.write_bytes(b"")
+    ledger, told = opened(path, left_open=left_open)
+    assert told == [f"{path} is an empty file: what a daemon kept in it is lost"]
+    assert (ledger.counters.position, ledger.counters.sequence) == (LEAP, SEQUENCE_LEAP)
+    assert opened(path)[1] == []
+
+
+def test_a_missing_log_is_told_where_it_is_missed_and_numbers_leap(path: Path, specimen: Specimen) -> None:
+    assert what_is_gone(str(path), left_open=False) == ""
+    ledger, (told,) = opened(path, left_open=True)
+    assert f"{path}-wal is missing" in told
+    assert "what it accepted last may be lost" in told
+    assert waiting(ledger) == len(specimen.filled.rows)
+    assert LEAP < ledger.counters.position < 2 * LEAP
+
+
+def test_where_file_and_log_are_gone_somebody_wanted_a_new_one(tmp_path: Path) -> None:
+    assert what_is_gone(str(tmp_path / "spool.db"), left_open=True) == ""
+
+
+def test_an_empty_file_is_rebuilt_from_the_log_beside_it(specimen: Specimen, tmp_path: Path) -> None:
+    """SQLite would delete the log unread."""
+    path = spoiling.put({**specimen.left_open, spoiling.NAME: b""}, tmp_path)
+    ledger, (told,) = opened(path, left_open=True)
+    assert waiting(ledger) == len(specimen.filled.rows)
+    assert "was damaged" in told
+
+
+def test_a_repair_for_which_there_is_no_room_leaves_the_spool_and_names_the_remedy(path: Path) -> None:
+    before = spoil(path, "log")
+    Path(str(path) + ".rebuilding").mkdir()  # Stands in the way, as a full disk would.
+    with pytest.raises(SpoolUnusable, match=r"is damaged \(.*\), and could not be repaired: .*make room on the disk"):
+        opened(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_damaged_again_after_its_repair_is_not_repaired_for_ever(path: Path) -> None:
+    """As by a program, or a disk, that spoils it meanwhile: here, whoever is told."""
+    settings = SpoolSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
+    with pytest.raises(SpoolUnusable, match=r"is damaged again right after its repair: .*; look at the disk"):
+        mend(settings, "for a test", NOON, lambda _: spoil(path, "log") and None)
+
+
+def test_of_what_is_no_file_the_path_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    with pytest.raises(SpoolUnusable, match=r"cannot be used as a spool: .*; check the path and its permissions"):
+        opened(path)
+    assert list(path.iterdir()) == []
