@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,9 +10,11 @@ from delivering import TOKEN, delivering, envelope, event, row, settings_for
 
 from intercomd_daemon.deliver.intercom import Token
 from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.worker import OPEN_MAX, SETTLING_MAX
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.outcome import OutcomeType
+from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.spool.base import Settlement
 from intercomd_daemon.spool.memory import MemorySpool
 
 
@@ -194,6 +196,38 @@ async def test_bulk_leaves_only_when_nothing_normal_is_due(sandbox: Sandbox, spo
     last_normal = max(index for index, name in enumerate(names) if name == "normal")
     # What was in flight when the first normal rows were read may be bulk; what is behind them is not.
     assert names[:last_normal].count("bulk") <= 64
+
+
+async def test_lanes_whose_results_are_being_committed_leave_their_place_to_others_up_to_a_bound(
+    sandbox: Sandbox,
+) -> None:
+    """While the disk hangs calls go on, and stop where too many results are not on it."""
+    spool = HangingSpool()
+    await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came"))) for n in range(500)])
+    for n in range(500):
+        sandbox.workspace.add_contact(external_id=f"u{n}")
+    async with delivering(spool, settings_for(sandbox)) as (worker, notes):
+        try:
+            await notes.until(lambda n: n.of_users() >= SETTLING_MAX and worker.status().lanes_open == 0)
+            assert notes.of_users() < SETTLING_MAX + OPEN_MAX
+            assert notes.outcomes == []
+        finally:
+            spool.goes_on.set()
+        await notes.until(lambda n: len(n.outcomes) == 500)
+    await spool.close()
+    assert len(sandbox.events) == 500
+
+
+class HangingSpool(MemorySpool):
+    """A spool whose disk hangs until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = asyncio.Event()
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
+        await self.goes_on.wait()
+        return await super().settle(settlements)
 
 
 async def test_stopping_finishes_what_is_in_flight_and_keeps_the_rest(sandbox: Sandbox, spool: MemorySpool) -> None:

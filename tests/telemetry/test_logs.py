@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,47 @@ def test_lines_that_cannot_be_written_are_counted_and_stop_nobody(write: Write) 
     stream.close()
     logs.logger.info("to a closed stream")
     assert logs.lost() == 3
+    with logs.together():
+        logs.logger.info("one")
+        logs.logger.info("two")
+    assert logs.lost() == 5
+
+
+def test_what_is_said_together_is_written_in_one_go_even_if_it_ends_badly(write: Write) -> None:
+    write()
+    stream = Pieces()
+    logs = set_up(LogSettings(), stream)
+    logs.logger.info("before")
+    with suppress(RuntimeError), logs.together():
+        logs.logger.info("one")
+        logs.logger.info("two")
+        raise RuntimeError
+    logs.logger.info("after")
+    assert [[json.loads(line)["event"] for line in piece.splitlines()] for piece in stream.pieces] == [
+        ["before"],
+        ["one", "two"],
+        ["after"],
+    ]
+
+
+def test_where_nothing_is_said_together_nothing_is_written(write: Write) -> None:
+    write()
+    stream = Pieces()
+    with set_up(LogSettings(), stream).together():
+        pass
+    assert stream.pieces == []
+
+
+class Pieces(io.StringIO):
+    """A stream that keeps what each write gave it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        return len(text)
 
 
 def test_a_disabled_line_is_not_even_looked_at(write: Write) -> None:

@@ -1,6 +1,7 @@
 """What happened becomes one line and one count, and wakes who waits for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import msgspec
@@ -103,6 +104,22 @@ def test_an_outcome_is_one_line_and_one_count(write: Write) -> None:
         }
     ]
     assert 'intercomd_outcomes_total{connection="default",reason="",type="delivered"} 1.0' in scraped(metrics)
+
+
+def test_the_outcomes_of_a_commit_are_told_together(write: Write) -> None:
+    """The log is woken once for all of them."""
+    written = write()
+    lines_at: list[int] = []
+
+    @contextmanager
+    def together() -> Iterator[None]:
+        lines_at.append(len(written.lines))
+        yield
+        lines_at.append(len(written.lines))
+
+    metrics = a_report(written)[1]
+    Report(written.logs.logger, metrics, KEY, together).ended([DELIVERED, REFUSED, DELIVERED])
+    assert lines_at == [0, 3]
 
 
 def test_a_dead_letter_is_a_warning_with_the_answer_that_refused_it(write: Write) -> None:

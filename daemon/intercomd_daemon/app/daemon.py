@@ -43,7 +43,7 @@ class Daemon:
         self._connections = Connections(settings, logs.hide)
         self._metrics = Metrics(VERSION, settings.connections, self.usage, self.statuses, time.time)
         self._metrics.watch_log(logs.lost)
-        self._report = Report(logs.logger, self._metrics, self._connections.log_key())
+        self._report = Report(logs.logger, self._metrics, self._connections.log_key(), logs.together)
         self._state = State.STARTING
         self._spool: Spool | None = None
         self._operations: OperationsListeners | None = None

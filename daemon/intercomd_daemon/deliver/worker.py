@@ -28,8 +28,10 @@ from intercomd_daemon.deliver.step import After, CreateAttribute, ReadAttributes
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Outflow, Settlement
 
-# "64 lanes are open at once."
+# "64 lanes are open at once": so many have a call under way.
 OPEN_MAX = 64
+# Lanes whose results are being committed, during which others may call; a disk that hangs stops the calls at so many.
+SETTLING_MAX = 256
 # A lane whose own trouble keeps it waiting longer than this is set aside; shorter waits are spent in memory.
 REST_SECONDS_MAX = 2.0
 
@@ -107,7 +109,7 @@ class Worker:
             budget_remaining=self._pace.remaining(now),
             window_seconds=self._pace.window_seconds,
             window_ends=self._clock.wall() + self._pace.window_ends - now,
-            lanes_open=self._open,
+            lanes_open=self._flying,
             rows_read_ahead=self._feeder.rows,
             next_probe=self._gate.next_probe,
             last_error=self._caller.last_error,
@@ -140,7 +142,7 @@ class Worker:
         if not weather.down:
             self._feeder.fill(self._pump)
             self._feeder.feed_due(self._clock.wall(), self._pump)
-        while self._open < OPEN_MAX and self._roster.waiting:
+        while self._roster.waiting and self._has_room():
             if weather.down and (self._flying or now < weather.probe_at):
                 break
             if self._pace.next_at(now) > now:
@@ -150,11 +152,14 @@ class Worker:
                 self._turn(lane, now)
         self._arm(now)
 
+    def _has_room(self) -> bool:
+        return self._flying < OPEN_MAX and self._open - self._flying < SETTLING_MAX
+
     def _arm(self, now: float) -> None:
         self._disarm()
         at = self._roster.next_wake
         weather = self._gate.weather
-        if self._roster.waiting and self._open < OPEN_MAX and not (weather.down and self._flying):
+        if self._roster.waiting and self._has_room() and not (weather.down and self._flying):
             at = min(at, max(self._pace.next_at(now), weather.probe_at if weather.down else now))
         if not weather.down:
             at = min(at, now + max(0.0, self._feeder.due_at - self._clock.wall()))

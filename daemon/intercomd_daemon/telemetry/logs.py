@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, TextIO
@@ -67,6 +67,8 @@ class Logs(NamedTuple):
     """Tells the redaction a secret, such as an access token that was read from its file."""
     lost: Callable[[], int]
     """How many lines could not be written since the start."""
+    together: Callable[[], AbstractContextManager[None]]
+    """What is said within it is written in one go: each write wakes whoever reads. For one thread, and not nested."""
 
 
 def set_up(settings: LogSettings, stream: TextIO) -> Logs:
@@ -97,7 +99,7 @@ def set_up(settings: LogSettings, stream: TextIO) -> Logs:
     root = logging.getLogger()
     root.handlers[:] = [_Bridge(logger)]
     root.setLevel(max(level, logging.WARNING))
-    return Logs(logger, redaction.hide, writer.lost)
+    return Logs(logger, redaction.hide, writer.lost, writer.together)
 
 
 class _Guard:
@@ -157,15 +159,34 @@ class _LineWriter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = Lock()
+        self._held: list[str] | None = None
         self._lost = 0
 
     def write(self, line: str) -> None:
         with self._lock:
-            try:
-                self._stream.write(line + "\n")
-                self._stream.flush()
-            except (OSError, ValueError):  # ValueError: the stream is closed, or its encoding lacks a character
-                self._lost += 1
+            if self._held is None:
+                self._write([line])
+            else:
+                self._held.append(line)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._lock:
+            self._held = []
+        try:
+            yield
+        finally:
+            with self._lock:
+                held, self._held = self._held, None
+                if held:
+                    self._write(held)
+
+    def _write(self, lines: list[str]) -> None:
+        try:
+            self._stream.write("".join([line + "\n" for line in lines]))
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: the stream is closed, or its encoding lacks a character
+            self._lost += len(lines)
 
     def lost(self) -> int:
         return self._lost

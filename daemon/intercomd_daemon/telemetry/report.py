@@ -5,6 +5,7 @@ Who wants to know more reads the journal; the watchers are only woken. What shou
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from intercomd_daemon.deliver.status import Standing
 from intercomd_daemon.envelope import lane_of
@@ -26,11 +27,21 @@ _CHANGE_LEVELS = {Standing.DOWN: logging.WARNING, Standing.SUSPENDED: logging.ER
 class Report:
     """Tells what happened; every method is for the event loop's thread and returns at once."""
 
-    def __init__(self, logger: Logger, metrics: Metrics, lane_key: bytes) -> None:
-        """`lane_key`, of 1 to 64 bytes, keeps the names of lanes by email in logs from being guessed."""
+    def __init__(
+        self,
+        logger: Logger,
+        metrics: Metrics,
+        lane_key: bytes,
+        together: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`lane_key`, of 1 to 64 bytes, keeps the names of lanes by email in logs from being guessed.
+
+        What the logger is told within `together` is written in one go.
+        """
         self._logger = logger
         self._metrics = metrics
         self._lane_key = lane_key
+        self._together = together
         self._watchers: dict[object, Callable[[], None]] = {}
 
     def on_ended(self, wake: Callable[[], None]) -> Callable[[], None]:
@@ -49,10 +60,11 @@ class Report:
         for wake in list(self._watchers.values()):
             wake()
         told = self._logger.is_enabled_for(logging.INFO)
-        for outcome in outcomes:
-            dead = outcome.type is OutcomeType.DEAD_LETTERED
-            if told or dead:
-                self._tell(outcome, logging.WARNING if dead else logging.INFO)
+        with self._together():
+            for outcome in outcomes:
+                dead = outcome.type is OutcomeType.DEAD_LETTERED
+                if told or dead:
+                    self._tell(outcome, logging.WARNING if dead else logging.INFO)
 
     def _tell(self, outcome: Outcome, level: int) -> None:
         telling = _telling(outcome.effects)
