@@ -234,6 +234,18 @@ async def test_draining_ends_a_stream_that_is_open(served: Served) -> None:
     await refused(call.read(), grpc.StatusCode.UNAVAILABLE, RetryInfo())
 
 
+async def test_all_is_answered_when_the_last_open_call_has_ended(served: Served) -> None:
+    await served.service.answered()
+    call = served.stub.PublishStream(timeout=TIMEOUT_SECONDS)
+    await call.write(batch(1, "a"))
+    await call.read()
+    answered = asyncio.create_task(served.service.answered())
+    await served.stub.Publish(messages.PublishRequest(envelopes=[envelope("b")]), timeout=TIMEOUT_SECONDS)
+    assert not answered.done()
+    await call.done_writing()
+    await answered
+
+
 async def test_a_stream_whose_client_goes_away_is_forgotten(served: Served) -> None:
     call = served.stub.PublishStream(timeout=TIMEOUT_SECONDS)
     await call.write(batch(1, "a"))

@@ -31,6 +31,8 @@ from intercomd_daemon.telemetry.report import Report
 # "Stopping: linger 2 s, drain 20 s." The first is for meshes to see NOT_SERVING, the second for what is open.
 LINGER_SECONDS = 2.0
 DRAIN_SECONDS = 20.0
+# For the last answers to leave; a connection that says nothing would otherwise hold the door open.
+CLOSE_SECONDS = 1.0
 VERSION = version("intercomd")
 
 
@@ -113,8 +115,8 @@ class Daemon:
         service.drain()
         self._connections.stop()
         await self._in_time(asyncio.gather(*workers, return_exceptions=True), DRAIN_SECONDS)
-        grace_seconds = max(0.0, deadline - time.monotonic())
-        await self._in_time(door.close(grace_seconds), grace_seconds)
+        await self._in_time(service.answered(), max(0.0, deadline - time.monotonic()))
+        await self._in_time(door.close(CLOSE_SECONDS), 2 * CLOSE_SECONDS)
 
     async def _in_time(self, work: Coroutine[Any, Any, Any] | asyncio.Future[Any], seconds: float) -> None:
         """Waits for something, at most so long, and not at all once there is a hurry."""

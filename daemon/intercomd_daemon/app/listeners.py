@@ -1,5 +1,6 @@
 """The doors: the operations listeners, which open first and close last, and the ingest listener."""
 
+import logging
 from collections.abc import Sequence
 
 import grpc
@@ -18,10 +19,24 @@ from intercomd_daemon.operations.service import OperationsService
 _RECEIVE_FACTOR = 4
 # For watchers to read the last outcomes.
 _CLOSE_SECONDS = 1.0
+HANDSHAKE_SECONDS = 10
+"""For a connection to say that it speaks HTTP/2; one that does not would be kept for ever."""
+KEEPALIVE_SECONDS = 60
+KEEPALIVE_ANSWER_SECONDS = 20
+"""A connection is asked for a sign of life so often, and has so long for it: streams of a machine that is gone would
+be kept for hours."""
+PENDING_CALLS_MAX = 4096
+"""Calls that wait to be looked at, after which gRPC begins to refuse; a fleet that comes back at once is let in."""
 _OPTIONS = (
     # Two daemons on one port would share its calls, and each would know half of each user's order.
     ("grpc.so_reuseport", 0),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
+    ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_ANSWER_SECONDS * 1000),
+    ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_CALLS_MAX),
 )
+_GRPC_LOGGER = "grpc._cython.cygrpc"
 
 
 class ListenerUnavailable(IntercomdError):
@@ -106,6 +121,7 @@ async def open_operations(
 
 
 async def _open(server: grpc.aio.Server, addresses: Sequence[str], service: str) -> GrpcListener:
+    logging.getLogger(_GRPC_LOGGER).addFilter(_is_a_fault)
     health = add_health_and_reflection(server, (service,))
     bound = []
     for address in addresses:
@@ -116,3 +132,8 @@ async def _open(server: grpc.aio.Server, addresses: Sequence[str], service: str)
         bound.append(address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}")
     await server.start()
     return GrpcListener(server, health, tuple(bound))
+
+
+def _is_a_fault(record: logging.LogRecord) -> bool:
+    """What could not be said to a caller who was gone is not: gRPC would write an error with its stack for each."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], grpc.aio.InternalError)

@@ -4,7 +4,8 @@ The deserializer is our own, so that bytes that are no request are answered as t
 accepted, and as what, it does not know.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NoReturn
 
 import grpc
@@ -60,22 +61,25 @@ class IngestService:
         self._clock = clock
         self._draining = False
         self._conversations: set[Conversation] = set()
+        self._open_calls = 0
+        self._answered = asyncio.Event()
+        self._answered.set()
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Lets the server answer calls of `intercomd.v1.IngestService`."""
         handlers = {
             "Publish": grpc.unary_unary_rpc_method_handler(
-                self._publish,
+                self._counted(self._publish),
                 request_deserializer=self._deserializer(decode_publish),
                 response_serializer=PublishResponse.SerializeToString,
             ),
             "PublishStream": grpc.stream_stream_rpc_method_handler(
-                self._publish_stream,
+                self._counted(self._publish_stream),
                 request_deserializer=self._deserializer(decode_stream_publish),
                 response_serializer=PublishStreamResponse.SerializeToString,
             ),
             "Preview": grpc.unary_unary_rpc_method_handler(
-                self._answer_preview,
+                self._counted(self._answer_preview),
                 request_deserializer=self._deserializer(decode_preview),
                 response_serializer=PreviewResponse.SerializeToString,
             ),
@@ -87,6 +91,23 @@ class IngestService:
         self._draining = True
         for conversation in self._conversations:
             conversation.drain()
+
+    async def answered(self) -> None:
+        """Waits until no call is open."""
+        await self._answered.wait()
+
+    def _counted(self, answer: Callable[[Any, _Context], Awaitable[Any]]) -> Callable[[Any, _Context], Awaitable[Any]]:
+        async def call(received: Any, context: _Context) -> Any:  # noqa: ANN401 - of the three methods
+            self._open_calls += 1
+            self._answered.clear()
+            try:
+                return await answer(received, context)
+            finally:
+                self._open_calls -= 1
+                if not self._open_calls:
+                    self._answered.set()
+
+        return call
 
     def _deserializer(self, decode: Callable[[bytes, RequestLimits, MakeId], Request]) -> Callable[[bytes], _Received]:
         def deserialize(data: bytes) -> _Received:

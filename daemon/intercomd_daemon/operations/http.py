@@ -4,11 +4,13 @@ Readiness says that calls are answered: neither an outage of Intercom nor a full
 progress. What serving or progress is, it does not know.
 """
 
+import logging
 from collections.abc import Sequence
 from types import MappingProxyType
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -25,6 +27,7 @@ HEADERS = MappingProxyType(
     }
 )
 """On every answer: none is to be kept, framed, guessed at or read by another site's page."""
+_HTTP_LOGGER = "aiohttp.server"
 _CLOSE_SECONDS = 1.0
 """For answers that are being written when the listener closes; each takes milliseconds."""
 
@@ -103,6 +106,7 @@ async def listen_http(application: web.Application, addresses: Sequence[str]) ->
     Raises:
         OSError: an address cannot be had; nothing is served then.
     """
+    logging.getLogger(_HTTP_LOGGER).addFilter(_is_a_fault)
     # Access logs tell nothing that the metrics don't, several times a minute.
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
     await runner.setup()
@@ -131,6 +135,11 @@ def _written(address: tuple[str, int] | str) -> str:
 
 def _json(well: bool, body: object) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), content_type="application/json", status=200 if well else 503)
+
+
+def _is_a_fault(record: logging.LogRecord) -> bool:
+    """What is no HTTP is the caller's fault, who is answered 400: aiohttp would write an error with its stack."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 async def _harden(_request: web.Request, response: web.StreamResponse) -> None:

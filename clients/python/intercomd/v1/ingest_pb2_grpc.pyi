@@ -38,7 +38,8 @@ class IngestServiceStub:
     UNAVAILABLE (details: RetryInfo, 1 to 5 s, and beside it the trailer grpc-retry-pushback-ms): the spool or its disk
     is full, or the daemon is stopping. Wait that long and repeat with the same ids.
 
-    RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat.
+    RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
+    details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it as it is.
 
     UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, wrong, or not for this
     connection. Repeat only with another credential.
@@ -78,7 +79,8 @@ class IngestServiceAsyncStub(IngestServiceStub):
     UNAVAILABLE (details: RetryInfo, 1 to 5 s, and beside it the trailer grpc-retry-pushback-ms): the spool or its disk
     is full, or the daemon is stopping. Wait that long and repeat with the same ids.
 
-    RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat.
+    RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
+    details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it as it is.
 
     UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, wrong, or not for this
     connection. Repeat only with another credential.
@@ -114,7 +116,8 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
     UNAVAILABLE (details: RetryInfo, 1 to 5 s, and beside it the trailer grpc-retry-pushback-ms): the spool or its disk
     is full, or the daemon is stopping. Wait that long and repeat with the same ids.
 
-    RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat.
+    RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
+    details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it as it is.
 
     UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, wrong, or not for this
     connection. Repeat only with another credential.
