@@ -35,6 +35,7 @@ async def soak(folder: Path, kills: int, seed: int) -> str:
             accepted = run.figures.envelopes["accepted"]
             minutes = (time.monotonic() - begun) / 60
             say(f"{run.figures.kills.total():,} kills, {accepted:,} envelopes, {minutes:.1f} minutes")
+        await run.outlast()
         return run.figures.table()
 
 

@@ -90,6 +90,19 @@ class Crashing:
         await self._end(producers.notes())
         await self._hurry()
 
+    async def outlast(self) -> None:
+        """Stops the daemon by one signal while an answer never comes: the drain takes its time, and ends by itself."""
+        await self._daemon.start()
+        self._proxy.holding = True
+        await self._daemon.publish(envelope("outlasted", "Held", envelope_id="outlasted"))
+        await self._proxy.until(lambda: self._proxy.open)
+        assert await self._daemon.stop() == 0
+        assert self._daemon.told("stopped")
+        self._proxy.let_go()
+        await self._daemon.start()
+        await self._watched({("outlasted", 0)})
+        self.figures.laws["a drain that is outlasted ends well, and nothing is lost"] += 1
+
     @property
     def _address(self) -> str:
         return f"unix:{self._daemon.folder / 'ingest'}"
