@@ -30,6 +30,8 @@ from intercomd.v1.operations_pb2 import (
 from intercomd.v1.outcome_pb2 import Outcome
 from intercomd_daemon.sandbox import FaultCount, Sandbox, SandboxSettings
 
+ADDRESS = "unix:ingest"
+"""In the folder of the run, where all its processes are at work: it stays the same when the daemon starts again."""
 USERS = 24
 WAITING_MAX = 300
 """Senders slow down while so many envelopes wait: what is left at the end must not take long."""
@@ -76,7 +78,7 @@ class Crashing:
         for user in users:
             if user.beforehand:
                 self._sandbox.workspace.add_contact(**user.beforehand)
-        producers = Producers(self._daemon.folder, self._address, users, WAITING_MAX, self._seed + number)
+        producers = Producers(self._daemon.folder, ADDRESS, users, WAITING_MAX, self._seed + number)
         self._proxy.every = FAULT_EVERY
         try:
             await producers.start()
@@ -102,10 +104,6 @@ class Crashing:
         await self._daemon.start()
         await self._watched({("outlasted", 0)})
         self.figures.laws["a drain that is outlasted ends well, and nothing is lost"] += 1
-
-    @property
-    def _address(self) -> str:
-        return f"unix:{self._daemon.folder / 'ingest'}"
 
     async def _fall(self, way: Callable[[], Awaitable[Kill]]) -> None:
         """One kill of a daemon that is down before and after."""
@@ -222,7 +220,7 @@ async def crashing(folder: Path, seed: int) -> AsyncIterator[Crashing]:
         FaultProxy(sandbox.base_url, seed) as proxy,
     ):
         tables = {
-            "ingest": {"listen": ["127.0.0.1:0", f"unix:{folder / 'ingest'}"]},
+            "ingest": {"listen": ["127.0.0.1:0", ADDRESS]},
             "connections": {SECOND: connection_for(proxy.base_url, folder / "token")},
         }
         daemon = Daemon(folder, proxy.base_url, tables)

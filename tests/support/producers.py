@@ -11,7 +11,7 @@ from batches import Attempt
 from planned import User
 from producing import Settings
 
-SCRIPT = Path(__file__).with_name("producing.py")
+SCRIPT = Path(__file__).resolve().with_name("producing.py")
 WAIT_SECONDS = 120.0
 
 
@@ -70,7 +70,9 @@ class Producers:
         """Starts them; they publish until they are stopped."""
         for settings in self._settings:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, SCRIPT, msgspec.json.encode(settings).decode(), stdin=asyncio.subprocess.PIPE
+                *(sys.executable, SCRIPT, msgspec.json.encode(settings).decode()),
+                stdin=asyncio.subprocess.PIPE,
+                cwd=self._folder,
             )
             self._processes.append(process)
 
