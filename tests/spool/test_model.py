@@ -1,20 +1,29 @@
-"""Both engines do what the model does, whatever is asked in whatever order; the one on a disk also through crashes."""
+"""Both engines do what the model does, whatever is asked in whatever order.
+
+The one on a disk also through kills, and through power cuts that lose and tear what was not synced.
+"""
 
 import asyncio
+import random
 import shutil
 import tempfile
 from collections.abc import Awaitable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
+from disk import Disk
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
+from power import power_cut
 from spool_model import NOON, Model, Place, end_of, made
+from vfs import below_sqlite
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Batch, BookEntry, DeadLetterFilter, OutcomeFilter, Settlement, Spool
+from intercomd_daemon.spool.base import Batch, BookEntry, DeadLetterFilter, Incoming, OutcomeFilter, Settlement, Spool
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.selection import selects_outcome
 from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
@@ -225,13 +234,26 @@ class SqliteMachine(Machine):
         self.folder = Path(tempfile.mkdtemp(prefix="intercomd-model-"))
         self.path = self.folder / "spool.db"
         self.damages: list[str] = []
+        self.below = ExitStack()
 
     async def open(self) -> Spool:
         told = SpoolSettings(str(self.path), free_bytes_min=0, connections=CONNECTIONS)
         return await open_spool(told, wall=lambda: NOON, on_damage=self.damages.append)
 
+    @initialize()
+    def start(self) -> None:
+        self.watch()
+        super().start()
+
+    def watch(self) -> None:
+        """The files that are there are safe on a disk; what they are told from now on is not, unless it is synced."""
+        self.below.close()
+        self.disk = Disk(self.folder)
+        self.below.enter_context(below_sqlite(self.disk))
+
     def teardown(self) -> None:
         super().teardown()
+        self.below.close()
         shutil.rmtree(self.folder)
 
     @invariant()
@@ -251,7 +273,26 @@ class SqliteMachine(Machine):
         self.wait(self.spool.close())
         for file, content in files.items():
             file.write_bytes(content)
+        self.watch()
         self.spool = self.wait(self.open())
+
+    @rule(last=rows, seed=st.integers(0, 1 << 32))
+    def cut_power(self, last: Incoming, seed: int) -> None:
+        """Goes on from what a power cut amid an append leaves: all that was answered, and that append or not."""
+        last = replace(last, envelope_id=f"last {self.model.position}")
+        chance = random.Random(seed)  # noqa: S311 - nothing to guess
+        before = len(self.disk.operations)
+        keys = self.wait(self.spool.append([last]))
+        told = self.disk.operations[: chance.randint(before, len(self.disk.operations))]
+        self.wait(self.spool.close())
+        for file in self.folder.glob("spool.db*"):
+            file.unlink()
+        for name, content in power_cut(told, chance).items():
+            (self.folder / name).write_bytes(content)
+        self.watch()
+        self.spool = self.wait(self.open())
+        if self.spool.usage().connections != {name: self.model.usage(name) for name in CONNECTIONS}:
+            self.model.append([last], keys)
 
 
 TestMemory = MemoryMachine.TestCase

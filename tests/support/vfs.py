@@ -85,6 +85,8 @@ class _Shim:
         """By the place of the real methods: those, and ours."""
         self._files: dict[int, tuple[Disk, str, _Methods]] = {}
         """The open files on disks, by their place."""
+        self._synced: set[int] = set()
+        """Those that have been synced in truth."""
         # SQLite syncs a folder in two places: with the first sync of a journal that it has made, and after deleting.
         # Both are the real VFS's doing, which asks this for a descriptor before.
         self._real_open_folder = _OPEN_FOLDER(self._real.get_call(self._real_pointer, _FOLDER))
@@ -140,6 +142,7 @@ class _Shim:
 
     def _close(self, file: int) -> int:
         _, _, real = self._files.pop(file)
+        self._synced.discard(file)
         result: int = real.close(file)
         return result
 
@@ -173,11 +176,13 @@ class _Shim:
         if refusal:
             disk.note(Kind.SYNC, name, failed=True)
             return refusal
-        self._folders_synced.discard(get_ident())
-        result: int = real.sync(file, flags)
-        assert result == OK
         disk.note(Kind.SYNC, name)
-        self._note_folder(disk)
+        if file not in self._synced:  # Only the first sync of a file may be one of its folder; nobody cuts the power.
+            self._folders_synced.discard(get_ident())
+            result: int = real.sync(file, flags)
+            assert result == OK
+            self._synced.add(file)
+            self._note_folder(disk)
         return OK
 
     def _delete(self, _vfs: int, path: bytes, with_folder: int) -> int:
