@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import BookEntry, Incoming, Row, Settlement, position_of
 from intercomd_daemon.spool.sqlite import SpoolSettings, SqliteSpool, open_spool
+from intercomd_daemon.spool.sqlite.repair.verify import verify
 
 CONNECTIONS = ("eu", "us")
 CALLERS = 4
@@ -41,11 +42,11 @@ def row(name: str, size: int) -> Incoming:
     return made(CONNECTIONS[int(caller) % 2], Priority.NORMAL, f"user {int(batch) % 5}", name, size, recognised=True)
 
 
-async def opened(path: Path) -> SqliteSpool:
+async def opened(path: Path, on_damage: Callable[[str], None]) -> SqliteSpool:
     """The spool, on clocks that run fast: its duplicate window turns again and again."""
     settings = SpoolSettings(str(path), free_bytes_min=0, connections=CONNECTIONS, duplicate_window_seconds=20.0)
     wall, monotonic = itertools.count(NOON), itertools.count(0.0)
-    return await open_spool(settings, wall=wall.__next__, monotonic=monotonic.__next__)
+    return await open_spool(settings, on_damage=on_damage, wall=wall.__next__, monotonic=monotonic.__next__)
 
 
 class Work:
@@ -55,6 +56,7 @@ class Work:
         self._disk = disk
         self._batches = batches
         self.promises: list[Promise] = []
+        self.damages: list[str] = []
 
     def _promise(self, promise: Promise) -> None:
         self.promises.append(promise)
@@ -63,11 +65,12 @@ class Work:
     async def run(self, path: Path, rounds: int) -> None:
         """Opens, works and closes, so many times."""
         for number in range(rounds):
-            spool = await opened(path)
+            spool = await opened(path, self.damages.append)
             async with asyncio.TaskGroup() as callers:
                 for caller in range(CALLERS):
                     callers.create_task(self._call(spool, number * CALLERS + caller))
             await spool.close()
+        assert self.damages == []
 
     async def _call(self, spool: SqliteSpool, caller: int) -> None:
         for batch in range(self._batches):
@@ -88,7 +91,8 @@ class Work:
 
 async def check(path: Path, promises: Sequence[Promise]) -> None:
     """Every promise stands, nothing is half done, nothing is there twice, and the work can go on."""
-    spool = await opened(path)
+    told: list[str] = []
+    spool = await opened(path, told.append)
     seen = await see(spool)
     waiting = {record.unpack(row.data, AcceptedEnvelope).envelope_id: row for row in seen.rows}
     ended = {outcome.envelope_id for outcome in seen.outcomes}
@@ -108,6 +112,8 @@ async def check(path: Path, promises: Sequence[Promise]) -> None:
     assert sum(usage.dead_letters for usage in seen.usage.values()) == len(refused)
     await _go_on(spool, waiting, promised)
     await spool.close()
+    assert told == [], "a power cut is no damage"
+    assert verify(str(path)).damages == []
 
 
 async def _go_on(spool: SqliteSpool, waiting: dict[str, Row], promised: dict[str, int]) -> None:

@@ -20,7 +20,7 @@ from spool_seen import Seen, see
 from vfs import below_sqlite
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.errors import SpoolFull, SpoolUnusable
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Ended, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import SpoolSettings, SqliteSpool, open_spool
@@ -107,11 +107,12 @@ TURNS = len(BEFORE) + len(ACTS) - 2
 """From this act on, time passes: the duplicate window turns at each."""
 
 
-async def opened(path: Path, clock: Clock) -> SqliteSpool:
+async def opened(path: Path, clock: Clock, told: list[str]) -> SqliteSpool:
+    """The spool; `told` is what is said of damage."""
     settings = SpoolSettings(
         str(path), free_bytes_min=0, connections=CONNECTIONS, duplicate_window_seconds=WINDOW_SECONDS
     )
-    return await open_spool(settings, wall=clock.wall, monotonic=clock.monotonic)
+    return await open_spool(settings, on_damage=told.append, wall=clock.wall, monotonic=clock.monotonic)
 
 
 def log_of(path: Path) -> Path:
@@ -121,9 +122,11 @@ def log_of(path: Path) -> Path:
 
 async def seen_in(path: Path) -> Seen:
     """What a spool holds that no process has open."""
-    spool = await opened(path, Clock())
+    told: list[str] = []
+    spool = await opened(path, Clock(), told)
     seen = await see(spool)
     await spool.close()
+    assert told == [], "a failing disk is no damage"
     return seen
 
 
@@ -145,7 +148,7 @@ class Rehearsal:
     files: dict[str, bytes] = field(default_factory=dict)
     """What a kill then left."""
     calls: Counter[Kind] = field(default_factory=Counter)
-    """How many of each kind the disk is asked for by what follows, closing included."""
+    """How many of each kind the disk is asked for by what follows, opening and closing included."""
 
 
 async def rehearse(folder: Path) -> Rehearsal:
@@ -153,7 +156,7 @@ async def rehearse(folder: Path) -> Rehearsal:
     rehearsal = Rehearsal()
     path = folder / "spool.db"
     clock = Clock()
-    spool = await opened(path, clock)
+    spool = await opened(path, clock, [])
     for number, act in enumerate((*BEFORE, *ACTS)):
         clock.seconds += WINDOW_SECONDS if number >= TURNS else 0.0
         rehearsal.results.append(await act.call(spool, rehearsal.results))
@@ -177,24 +180,34 @@ class Trial:
             (folder / name).write_bytes(content)
         self._path = folder / "spool.db"
         self._rehearsal = rehearsal
-        self._fault = fault
         self.disk = Disk(folder)
+        self.disk.fail(fault)
         self.refused = 0
-        """Calls that were refused."""
+        """Openings and calls that were refused."""
 
     async def run(self) -> None:
         """Plays it, with patience, and looks at what is left at the end."""
-        clock = Clock()
+        clock, told = Clock(), []
         with below_sqlite(self.disk):
-            spool = await opened(self._path, clock)
-            self.disk.fail(self._fault)
+            spool = await self._opened(clock, told)
             for number, act in enumerate(ACTS, len(BEFORE)):
                 clock.seconds += WINDOW_SECONDS if number >= TURNS else 0.0
                 assert await self._taken(act, spool) == self._rehearsal.results[number]
                 self.disk.mark()
             assert spool.usage().full_reason == ""
             await spool.close()
+        assert told == [], "a failing disk is no damage"
         assert await seen_in(self._path) == self._rehearsal.states[-1]
+
+    async def _opened(self, clock: Clock, told: list[str]) -> SqliteSpool:
+        """Opened as often as a platform would start a daemon."""
+        while True:
+            failed = self.disk.failed
+            try:
+                return await opened(self._path, clock, told)
+            except SpoolUnusable:
+                assert self.disk.failed > failed, "nothing is refused without need"
+                self.refused += 1
 
     async def _taken(self, act: Act, spool: SqliteSpool) -> Any:  # noqa: ANN401 - what the call returns
         while True:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import spoiling
+from disk import Disk, Fault, Kind
 from spoiling import LOG, NAME, PAGE, Files, Specimen
+from vfs import below_sqlite
 
 from intercomd_daemon.spool.sqlite.schema import connect
 from intercomd_daemon.spool.sqlite.soundness import (
@@ -98,3 +100,14 @@ def test_a_table_that_is_not_sound_is_found(specimen: Specimen, tmp_path: Path, 
         assert is_malformed(raised.value)
         if table not in {"counters", "connections"}:
             check_tables(database, CHECKED_BYTES_MAX + 1)  # A large backlog is looked at where it is read.
+
+
+@pytest.mark.parametrize("after", range(0, 40, 3))
+def test_what_a_disk_fails_to_read_once_is_no_damage(specimen: Specimen, tmp_path: Path, after: int) -> None:
+    path = spoiling.put(specimen.closed, tmp_path)
+    disk = Disk(path.parent)
+    with below_sqlite(disk), closing(connect(str(path))) as database:
+        database.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        disk.fail(Fault(Kind.READ, after=after, times=1))
+        check_tables(database, 0)
+        assert disk.failed

@@ -73,6 +73,12 @@ def check_tables(database: sqlite3.Connection, waiting_bytes: int) -> None:
         Malformed: something is wrong; or SQLite's error.
     """
     for table in (*_VITAL, *(_WAITING if waiting_bytes <= CHECKED_BYTES_MAX else ())):
-        found = database.execute(f"PRAGMA integrity_check({table})").fetchall()
-        if found != [("ok",)]:
-            raise Malformed(str(found[0][0]))
+        # What the disk could not read, SQLite tells in the same words as damage: only what is found again is damage.
+        if _found(database, table) and (found := _found(database, table)):
+            raise Malformed(found)
+
+
+def _found(database: sqlite3.Connection, table: str) -> str:
+    """The first of what SQLite finds wrong with a table; empty if it is sound."""
+    found = str(database.execute(f"PRAGMA integrity_check({table})").fetchall()[0][0])
+    return "" if found == "ok" else found
