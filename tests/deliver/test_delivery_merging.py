@@ -82,6 +82,24 @@ def test_a_value_that_changes_and_changes_back_is_sent() -> None:
     """)
 
 
+def test_a_value_set_back_after_a_crash_that_hid_the_one_between_is_sent() -> None:
+    """Gold is what the book holds, silver what Intercom holds: it was told, and nobody could write that down."""
+    talk("""
+        known c1 plan=gold
+        1: plan=silver
+        > PUT /contacts/c1 .plan=silver
+        restart
+        2: plan=gold
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 1
+        = 2 delivered: contact delivered 1
+        book c1: plan
+        3: plan=gold
+        = 3 unchanged: contact unchanged 0
+    """)
+
+
 def test_equal_updates_in_a_row_end_together_without_a_call() -> None:
     talk("""
         known c1 plan=gold

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.intercom import Intercom, Token
 from intercomd_daemon.deliver.pace import Pace
@@ -92,12 +93,18 @@ def settings_for(sandbox: Sandbox, **changes: object) -> ConnectionSettings:
 
 @asynccontextmanager
 async def delivering(
-    spool: Spool, settings: ConnectionSettings, token: Token | None = None, *, paused: bool = False
+    spool: Spool,
+    settings: ConnectionSettings,
+    token: Token | None = None,
+    *,
+    paused: bool = False,
+    clock: Clock | None = None,
 ) -> AsyncIterator[tuple[Worker, Notes]]:
     """A worker that runs until the block ends, and then stops in order."""
-    notes = Notes()
-    pace = Pace(1_000_000, 1.0, time.monotonic())
-    worker = Worker(settings, spool, Intercom(settings, token or Token(TOKEN), 64), pace, notes, paused=paused)
+    notes, clock = Notes(), clock or Clock()
+    pace = Pace(1_000_000, 1.0, clock.monotonic())
+    intercom = Intercom(settings, token or Token(TOKEN), 64)
+    worker = Worker(settings, spool, intercom, pace, notes, paused=paused, clock=clock)
     running = asyncio.create_task(worker.run())
     try:
         yield worker, notes

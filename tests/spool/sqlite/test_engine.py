@@ -108,6 +108,22 @@ async def test_rows_of_a_parked_lane_that_are_met_after_a_restart_follow_it(open
     assert [each.key for each in (await spool.parked("default", "c:ann", 0, *ALL)).rows] == keys[:3]
 
 
+async def test_rows_that_come_after_the_log_ran_empty_and_a_restart_follow_the_parked_ones(
+    open_file: Open, row: Make, ended: End
+) -> None:
+    """A position that is taken from what lies in the log would be used again, below rows that stand aside."""
+    spool = await open_file()
+    keys = await spool.append([row("1", "bob"), row("2", "ann"), row("3", "ann")])
+    await spool.park("default", "c:ann", keys[1:], 5.0, 1)
+    await spool.settle([Settlement("default", [ended(keys[0], "1")])])
+    await spool.close()
+    spool = await open_file()
+    later = await spool.append([row("4", "ann"), row("5", "bob")])
+    assert await keys_in_log(spool) == later[1:]
+    rows = (await spool.parked("default", "c:ann", 0, *ALL)).rows
+    assert [each.key for each in rows] == [*keys[1:], later[0]] == sorted([*keys[1:], later[0]])
+
+
 async def test_the_window_is_as_old_after_a_restart_as_it_was(
     open_file: Open, row: Make, ended: End, clock: SimpleNamespace
 ) -> None:

@@ -1,0 +1,121 @@
+"""The worker in corners where time matters, or somebody else's contact, on a clock that leaps."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+from delivering import Notes, delivering, envelope, event, row, settings_for
+from leaping import LeapingLoop
+
+from intercomd_daemon.deliver.clock import Clock
+from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.weather import PROBE_SECONDS_MAX
+from intercomd_daemon.deliver.worker import Worker
+from intercomd_daemon.envelope import AcceptedEnvelope
+from intercomd_daemon.outcome import OutcomeType
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.spool.memory import MemorySpool
+
+NOON = 1_795_000_000.0
+HOUR = 3600.0
+
+
+class Scene:
+    """A worker, its spool, its sandbox, and what it tells."""
+
+    sandbox: Sandbox
+    spool: MemorySpool
+    worker: Worker
+    notes: Notes
+
+
+def play(act: Callable[[Scene], Awaitable[None]], off_seconds: float = 0.0, rate_limit: int = 0) -> None:
+    """Lets the act be played; Intercom's clock is off by so much."""
+
+    async def run() -> None:
+        now = asyncio.get_running_loop().time
+        scene, clock = Scene(), Clock(lambda: NOON + now(), now, lambda: 1.0)
+        async with AsyncExitStack() as stack:
+            settings = SandboxSettings(rate_limit=rate_limit)
+            scene.sandbox = await stack.enter_async_context(Sandbox(settings, clock=lambda: clock.wall() + off_seconds))
+            scene.spool = MemorySpool(wall=clock.wall, monotonic=now)
+            stack.push_async_callback(scene.spool.close)
+            scene.worker, scene.notes = await stack.enter_async_context(
+                delivering(scene.spool, settings_for(scene.sandbox), clock=clock)
+            )
+            await act(scene)
+            assert scene.sandbox.illegal_requests == []
+
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        runner.run(run())
+
+
+def test_in_an_outage_no_lane_is_taken_for_stuck_and_after_it_all_go_on_at_once() -> None:
+    """Failures for long would set each lane aside for minutes; it is the connection that waits, half a minute."""
+
+    async def act(scene: Scene) -> None:
+        await scene.notes.until(lambda notes: Standing.DELIVERING in notes.standings)
+        await scene.sandbox.stop()
+        await scene.spool.append([row(envelope(f"{n}", f"u{n % 200}", None, event("came", n))) for n in range(400)])
+        await asyncio.sleep(HOUR / 3)
+        assert scene.worker.status().standing is Standing.DOWN
+        assert scene.spool.usage().connections["default"].parked_lanes == 0
+        await scene.sandbox.start()
+        back = asyncio.get_running_loop().time()
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 400, HOUR)
+        assert asyncio.get_running_loop().time() - back <= PROBE_SECONDS_MAX
+        assert len(scene.sandbox.events) == 400
+        assert {outcome.type for outcome in scene.notes.outcomes} == {OutcomeType.DELIVERED}
+
+    play(act)
+
+
+@pytest.mark.parametrize("off_seconds", [HOUR, -HOUR, HOUR + 0.5])
+def test_a_clock_an_hour_from_intercoms_costs_no_time_and_no_call(off_seconds: float) -> None:
+    """Read by our own clock each reset lies in the past, or an hour away."""
+
+    async def act(scene: Scene) -> None:
+        await scene.spool.append(
+            [row(envelope(f"{n}", f"u{n % 50}", {"plan": "pro"}, event("came", n))) for n in range(500)]
+        )
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 500, HOUR)
+        assert not [call for call in scene.sandbox.calls if call.status == 429]
+        # 550 calls and a few: not quite seven windows of 83.
+        assert asyncio.get_running_loop().time() <= 80.0
+
+    play(act, off_seconds, rate_limit=83)
+
+
+def named(email: str, customer_id: str = "", update: dict[str, str] | None = None) -> AcceptedEnvelope:
+    return envelope("of one who has a lead's email", customer_id, dict(update or {}), event("came"), email=email)
+
+
+@pytest.mark.parametrize(
+    ("sent", "adjusted"),
+    [
+        (named("ada@x.org"), []),
+        (named("ada@x.org", update={"plan": "pro"}), []),
+        (named("ada@x.org", "u1"), ["EMAIL_TAKEN"]),
+        (named("ada@x.org", "u1", {"plan": "pro"}), ["EMAIL_TAKEN"]),
+    ],
+    ids=["event by email", "update by email", "event with both", "update with both"],
+)
+def test_an_email_that_a_lead_owns_is_no_404_for_ever(sent: AcceptedEnvelope, adjusted: list[str]) -> None:
+    """Events find users only, by email and by customer id; and the create says that there is somebody."""
+
+    async def act(scene: Scene) -> None:
+        lead = scene.sandbox.workspace.add_lead("ada@x.org")
+        scene.sandbox.fault(
+            f"POST /contacts 409 times=1 message='A contact matching those details already exists with id={lead.id}'"
+        )
+        await scene.spool.append([row(sent)])
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 1, HOUR)
+        (outcome,) = scene.notes.outcomes
+        assert outcome.type is OutcomeType.DELIVERED
+        assert [note.reason for note in outcome.adjustments] == adjusted
+        (tracked,) = scene.sandbox.events
+        assert (tracked.contact_id == lead.id) is not bool(sent.customer_id)
+        assert asyncio.get_running_loop().time() < 1.0
+
+    play(act)
