@@ -30,14 +30,15 @@ class Scene:
     notes: Notes
 
 
-def play(act: Callable[[Scene], Awaitable[None]], off_seconds: float = 0.0, rate_limit: int = 0) -> None:
+def play(
+    act: Callable[[Scene], Awaitable[None]], off_seconds: float = 0.0, settings: SandboxSettings | None = None
+) -> None:
     """Lets the act be played; Intercom's clock is off by so much."""
 
     async def run() -> None:
         now = asyncio.get_running_loop().time
         scene, clock = Scene(), Clock(lambda: NOON + now(), now, lambda: 1.0)
         async with AsyncExitStack() as stack:
-            settings = SandboxSettings(rate_limit=rate_limit)
             scene.sandbox = await stack.enter_async_context(Sandbox(settings, clock=lambda: clock.wall() + off_seconds))
             scene.spool = MemorySpool(wall=clock.wall, monotonic=now)
             stack.push_async_callback(scene.spool.close)
@@ -51,13 +52,14 @@ def play(act: Callable[[Scene], Awaitable[None]], off_seconds: float = 0.0, rate
         runner.run(run())
 
 
-def test_in_an_outage_no_lane_is_taken_for_stuck_and_after_it_all_go_on_at_once() -> None:
+@pytest.mark.parametrize("users", [5, 200])
+def test_in_an_outage_no_lane_is_taken_for_stuck_and_after_it_all_go_on_at_once(users: int) -> None:
     """Failures for long would set each lane aside for minutes; it is the connection that waits, half a minute."""
 
     async def act(scene: Scene) -> None:
         await scene.notes.until(lambda notes: Standing.DELIVERING in notes.standings)
         await scene.sandbox.stop()
-        await scene.spool.append([row(envelope(f"{n}", f"u{n % 200}", None, event("came", n))) for n in range(400)])
+        await scene.spool.append([row(envelope(f"{n}", f"u{n % users}", None, event("came", n))) for n in range(400)])
         await asyncio.sleep(HOUR / 3)
         assert scene.worker.status().standing is Standing.DOWN
         assert scene.spool.usage().connections["default"].parked_lanes == 0
@@ -71,20 +73,20 @@ def test_in_an_outage_no_lane_is_taken_for_stuck_and_after_it_all_go_on_at_once(
     play(act)
 
 
-@pytest.mark.parametrize("off_seconds", [HOUR, -HOUR, HOUR + 0.5])
+@pytest.mark.parametrize("off_seconds", [HOUR, -HOUR, HOUR + 4.5])
 def test_a_clock_an_hour_from_intercoms_costs_no_time_and_no_call(off_seconds: float) -> None:
     """Read by our own clock each reset lies in the past, or an hour away."""
 
     async def act(scene: Scene) -> None:
         await scene.spool.append(
-            [row(envelope(f"{n}", f"u{n % 50}", {"plan": "pro"}, event("came", n))) for n in range(500)]
+            [row(envelope(f"{n}", f"u{n % 25}", {"plan": "pro"}, event("came", n))) for n in range(250)]
         )
-        await scene.notes.until(lambda notes: len(notes.outcomes) == 500, HOUR)
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 250, HOUR)
         assert not [call for call in scene.sandbox.calls if call.status == 429]
-        # 550 calls and a few: not quite seven windows of 83.
-        assert asyncio.get_running_loop().time() <= 80.0
+        # 278 calls, where others leave 43 in 10 s, and one of them is not ours either.
+        assert asyncio.get_running_loop().time() <= 75.0
 
-    play(act, off_seconds, rate_limit=83)
+    play(act, off_seconds, SandboxSettings(rate_limit=83, other_apps_calls=40))
 
 
 def named(email: str, customer_id: str = "", update: dict[str, str] | None = None) -> AcceptedEnvelope:
