@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from hurried import HurriedLoop
 
 from intercomd_daemon import config
 from intercomd_daemon.app import Daemon, wiring
+from intercomd_daemon.app.daemon import CLOSE_SECONDS, DRAIN_SECONDS, LINGER_SECONDS
 from intercomd_daemon.app.listeners import ListenerUnavailable
 from intercomd_daemon.config import Secret
 from intercomd_daemon.errors import NotNow, SpoolLocked
@@ -105,3 +107,23 @@ async def test_a_pause_is_remembered_over_restarts(tmp_path: Path) -> None:
         daemon.stop()
         daemon.stop()
         await running
+
+
+@pytest.mark.fills("app.daemon.LINGER_SECONDS")
+@pytest.mark.fills("app.daemon.DRAIN_SECONDS")
+@pytest.mark.fills("app.daemon.CLOSE_SECONDS")
+def test_no_part_of_a_stop_waits_for_ever_for_what_never_ends(tmp_path: Path) -> None:
+    """In a loop whose clock is faster; a second stop ends the waits at once, whatever the clock."""
+
+    async def wait() -> list[bool]:
+        daemon, _ = daemon_of(settings(tmp_path))
+        never_ending = [asyncio.ensure_future(asyncio.Event().wait()) for _ in range(4)]
+        for each, seconds in zip(never_ending, (LINGER_SECONDS, DRAIN_SECONDS, CLOSE_SECONDS), strict=False):
+            await daemon._in_time(each, seconds)
+        daemon.stop()
+        daemon.stop()
+        await daemon._in_time(never_ending[3], float("inf"))
+        return [each.cancelled() for each in never_ending]
+
+    with asyncio.Runner(loop_factory=HurriedLoop) as runner:
+        assert runner.run(wait()) == [True, True, True, True]

@@ -7,7 +7,18 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from intercomd_daemon.app.listeners import ListenerUnavailable, open_ingest
+from intercomd_daemon.app import listeners
+from intercomd_daemon.app.listeners import (
+    CALLS_MAX,
+    HANDSHAKE_SECONDS,
+    KEEPALIVE_ANSWER_SECONDS,
+    KEEPALIVE_SECONDS,
+    METADATA_BYTES_MAX,
+    PENDING_CALLS_MAX,
+    RECEIVE_FACTOR,
+    ListenerUnavailable,
+    open_ingest,
+)
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.limits import REQUEST_BYTES_MAX, RequestLimits
 from intercomd_daemon.ingest.seconds import Seconds
@@ -54,3 +65,66 @@ async def test_an_address_that_is_taken_is_named_with_the_remedy() -> None:
     with pytest.raises(ListenerUnavailable):
         await open_ingest(service(), door.addresses, REQUEST_BYTES_MAX)
     await door.close(None)
+
+
+@pytest.mark.fills("app.listeners.CALLS_MAX")
+async def test_a_call_too_many_on_one_connection_waits_until_another_has_ended() -> None:
+    asyncio.get_running_loop().set_debug(enabled=False)  # A stack for each callback of a thousand calls.
+    door = await open_ingest(service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+    own = [("grpc.use_local_subchannel_pool", 1)]
+    async with (
+        grpc.aio.insecure_channel(door.addresses[0], own) as channel,
+        grpc.aio.insecure_channel(door.addresses[0], own) as other,
+    ):
+        watch = health_pb2_grpc.HealthStub(channel).Watch
+        open_calls = [watch(health_pb2.HealthCheckRequest()) for _ in range(CALLS_MAX)]
+        for call in open_calls:
+            await call.read()
+        one_more = asyncio.create_task(watch(health_pb2.HealthCheckRequest()).read())
+        await health_pb2_grpc.HealthStub(other).Check(health_pb2.HealthCheckRequest())
+        assert len(door.health._wakes) == CALLS_MAX
+        open_calls[0].cancel()
+        async with asyncio.timeout(30):
+            await one_more
+    await door.close(None)
+
+
+@pytest.mark.fills("app.listeners.METADATA_BYTES_MAX")
+async def test_metadata_beyond_the_limit_are_refused() -> None:
+    door = await open_ingest(service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+    async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check
+        most = "x" * (METADATA_BYTES_MAX - 1_000)
+        await check(health_pb2.HealthCheckRequest(), metadata=(("some", most),))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await check(health_pb2.HealthCheckRequest(), metadata=(("some", most), ("more", "x" * 1_000)))
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    await door.close(None)
+
+
+@pytest.mark.fills("app.listeners.RECEIVE_FACTOR")
+async def test_a_request_is_answered_with_the_remedy_up_to_what_grpc_refuses_by_itself() -> None:
+    door = await open_ingest(service(), ("127.0.0.1:0",), 1_000)
+    async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
+        publish = channel.unary_unary("/intercomd.v1.IngestService/Publish")
+        codes = []
+        for size in (RECEIVE_FACTOR * 1_000, RECEIVE_FACTOR * 1_000 + 1):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await publish(bytes(size))
+            codes.append(refused.value.code())
+    assert codes == [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED]
+    await door.close(None)
+
+
+@pytest.mark.fills("app.listeners.HANDSHAKE_SECONDS")
+@pytest.mark.fills("app.listeners.KEEPALIVE_SECONDS")
+@pytest.mark.fills("app.listeners.KEEPALIVE_ANSWER_SECONDS")
+@pytest.mark.fills("app.listeners.PENDING_CALLS_MAX")
+def test_grpc_is_told_how_long_it_may_wait_and_how_much_may_wait_in_it() -> None:
+    """What it makes of these takes minutes, or more calls than a test should make; that it is told is what is ours."""
+    told = dict(listeners._OPTIONS)
+    assert told["grpc.server_handshake_timeout_ms"] == HANDSHAKE_SECONDS * 1000
+    assert told["grpc.keepalive_time_ms"] == KEEPALIVE_SECONDS * 1000
+    assert told["grpc.keepalive_timeout_ms"] == KEEPALIVE_ANSWER_SECONDS * 1000
+    assert told["grpc.server.max_pending_requests"] == PENDING_CALLS_MAX
+    assert told["grpc.server.max_pending_requests_hard_limit"] == 2 * PENDING_CALLS_MAX

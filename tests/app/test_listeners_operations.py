@@ -1,5 +1,6 @@
 """The operations listeners, opened together."""
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
-from intercomd_daemon.app.listeners import ListenerUnavailable, open_operations
+from intercomd_daemon.app.listeners import OPERATORS_MAX, ListenerUnavailable, open_operations
 from intercomd_daemon.deliver.status import ConnectionStatus
 from intercomd_daemon.errors import NotNow
 from intercomd_daemon.operations.daemon import Check, State
@@ -72,4 +73,27 @@ async def test_all_of_them_open_or_none(tmp_path: Path, taken: str) -> None:
     assert not opened.http_address.endswith(":0")
     opened.health.switch(serving=True)
     assert await health_of(opened.grpc_address) == 1
+    await opened.close()
+
+
+async def said_to_one_who_comes(address: str) -> tuple[asyncio.StreamWriter, bytes]:
+    """A connection, and the first bytes that the server sends on it; none where it is closed."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        return writer, await reader.read(1)
+    except ConnectionError:
+        return writer, b""
+
+
+@pytest.mark.fills("app.listeners.OPERATORS_MAX")
+async def test_operators_connections_are_bounded_and_one_too_many_is_closed() -> None:
+    settings = OperationsSettings("127.0.0.1:0", "127.0.0.1:0")
+    opened = await open_operations(Starting(), operations_service(), settings, CollectorRegistry())
+    inside = [await said_to_one_who_comes(opened.grpc_address) for _ in range(OPERATORS_MAX)]
+    assert all(said for _, said in inside)
+    refused, said = await said_to_one_who_comes(opened.grpc_address)
+    assert said == b""
+    for writer in (refused, *(writer for writer, _ in inside)):
+        writer.close()
     await opened.close()

@@ -3,7 +3,14 @@
 import msgspec
 import pytest
 
-from intercomd_daemon.deliver.access import Access, Grant, next_probe_seconds, read_access, remedy_of
+from intercomd_daemon.deliver.access import (
+    NAME_CHARACTERS_MAX,
+    Access,
+    Grant,
+    next_probe_seconds,
+    read_access,
+    remedy_of,
+)
 from intercomd_daemon.deliver.exchange import Answer
 from intercomd_daemon.deliver.settings import ConnectionSettings
 
@@ -93,8 +100,20 @@ def test_every_suspension_has_a_remedy() -> None:
     assert len(remedies) == 5
 
 
+@pytest.mark.fills("deliver.access.PROBE_CAP_SECONDS")
 def test_probes_come_from_5_seconds_to_5_minutes() -> None:
     waits = [next_probe_seconds(0.0)]
     while len(waits) < 9:
         waits.append(next_probe_seconds(waits[-1]))
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+
+
+@pytest.mark.fills("deliver.access.NAME_CHARACTERS_MAX")
+def test_of_what_intercom_says_of_the_workspace_so_much_is_kept() -> None:
+    long = "x" * 100_000
+    body = msgspec.json.encode({"app": {"id_code": "abc", "name": long, "region": long}})
+    settings = ConnectionSettings(name="main", app_id="abc", base_url="http://there")
+    access = read_access(Answer(200, body), settings)
+    assert (len(access.workspace_name), len(access.region)) == (NAME_CHARACTERS_MAX, NAME_CHARACTERS_MAX)
+    body = msgspec.json.encode({"app": {"id_code": long, "name": long, "region": long}})
+    assert len(read_access(Answer(200, body), settings).message) < 1_000

@@ -19,5 +19,6 @@ from intercomd_daemon.deliver.backoff import delay_seconds
         (3, 0.0, 0.0),
     ],
 )
+@pytest.mark.fills("deliver.backoff.CAP_SECONDS")
 def test_table(failures: int, jitter: float, seconds: float) -> None:
     assert delay_seconds(failures, jitter) == seconds

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from intercomd_daemon.deliver.catalogue import (
     DAY_SECONDS,
     FRESH_SECONDS,
+    KNOWN_MAX,
     REFUSED_MAX,
     REFUSED_SECONDS,
     Attribute,
@@ -139,6 +140,7 @@ def test_the_list_is_good_for_ten_minutes_and_not_beyond_a_clock_that_is_set_bac
     assert Catalogue(ConnectionSettings(name="main")).stale(0.0)
 
 
+@pytest.mark.fills("attributes_created_max")
 def test_so_many_attributes_are_created_a_day() -> None:
     known = catalogue(created_max=2)
     known.created("a", "string", NOW)
@@ -162,6 +164,7 @@ def test_a_refusal_is_remembered_for_an_hour() -> None:
     assert not known.absent("plan", NOW + REFUSED_SECONDS)
 
 
+@pytest.mark.fills("deliver.catalogue.REFUSED_MAX")
 def test_of_too_many_refusals_the_oldest_are_forgotten() -> None:
     known = catalogue()
     for number in range(REFUSED_MAX):
@@ -202,3 +205,11 @@ def test_of_too_many_doubts_the_next_is_given_up_at_once_so_that_no_call_goes_ro
         known.reported_missing(str(number), NOW)
     known.reported_missing("plan", NOW)
     assert fit(known) is Fit.LEAVE_OUT
+
+
+@pytest.mark.fills("deliver.catalogue.KNOWN_MAX")
+def test_of_too_many_attributes_some_are_not_known() -> None:
+    known = catalogue(*[Attribute(str(number)) for number in range(KNOWN_MAX + 1)])
+    assert [known.absent(name, NOW) for name in ("0", str(KNOWN_MAX - 1), str(KNOWN_MAX))] == [False, False, True]
+    known.created("new", "string", NOW)
+    assert [known.absent(name, NOW) for name in ("0", "1", "new")] == [True, False, False]

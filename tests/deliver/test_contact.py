@@ -2,7 +2,7 @@
 
 import pytest
 
-from intercomd_daemon.deliver.contact import UNAVAILABLE_MAX, Contact, Unavailable, digest_of
+from intercomd_daemon.deliver.contact import DIGESTS_MAX, UNAVAILABLE_MAX, Contact, Unavailable, digest_of
 from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Scalar
 
 NOW = 1_795_000_000.0
@@ -159,6 +159,7 @@ def test_lanes_are_remembered_as_unavailable_for_ten_minutes() -> None:
     assert not unavailable.why("c:u2", NOW)
 
 
+@pytest.mark.fills("deliver.contact.UNAVAILABLE_MAX")
 def test_of_too_many_the_oldest_are_forgotten() -> None:
     unavailable = Unavailable()
     for number in range(UNAVAILABLE_MAX):
@@ -166,3 +167,19 @@ def test_of_too_many_the_oldest_are_forgotten() -> None:
     unavailable.add("0", "CONTACT_ARCHIVED", NOW)
     unavailable.add("new", "CONTACT_ARCHIVED", NOW)
     assert [bool(unavailable.why(lane, NOW)) for lane in ("0", "1", "2", "new")] == [True, False, True, True]
+
+
+@pytest.mark.fills("deliver.contact.DIGESTS_MAX")
+def test_of_too_many_attributes_those_told_first_are_forgotten() -> None:
+    contact = Contact("c1")
+    for number in range(DIGESTS_MAX):
+        tell(contact, **{str(number): "value"})
+    tell(contact, **{"0": "again"})
+    tell(contact, new="value")
+    known = [contact.knows(name, value, NOW, DAY) for name, value in (("0", "again"), ("1", "value"), ("2", "value"))]
+    assert known == [True, False, True]
+    other = Contact("c1")
+    for number in range(DIGESTS_MAX):
+        tell(other, **{f"other {number}": "value"})
+    contact.absorb(other)
+    assert len(contact._digests) == DIGESTS_MAX

@@ -1,5 +1,6 @@
 """Dialogues with a lane: the contact exists already, or its email is another's."""
 
+import pytest
 from dialogue import talk
 
 
@@ -235,6 +236,7 @@ def test_an_update_s_conflict_that_is_not_about_the_email_is_refused() -> None:
     """)
 
 
+@pytest.mark.fills("deliver.contact.ROUNDS_MAX")
 def test_after_three_rounds_it_backs_off_ever_longer_and_starts_over() -> None:
     rounds = """
         > POST /contacts role=user external_id=u1 .plan=gold

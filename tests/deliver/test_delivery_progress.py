@@ -162,6 +162,7 @@ def test_a_dry_run_decides_everything_and_remembers_nothing() -> None:
     assert talked.outcomes["1"].reason == "DRY_RUN"
 
 
+@pytest.mark.fills("event_age_max")
 def test_an_event_that_is_too_old_is_a_dead_letter_and_its_update_is_not() -> None:
     talk(
         """

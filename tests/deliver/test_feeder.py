@@ -9,7 +9,7 @@ import pytest
 from delivering import envelope, event, row, settings_for
 
 from intercomd_daemon.deliver.catalogue import Catalogue
-from intercomd_daemon.deliver.feeder import FED_LANES_MAX, Feeder
+from intercomd_daemon.deliver.feeder import FED_BYTES_MAX, FED_LANES_MAX, READ_BYTES_MAX, Feeder
 from intercomd_daemon.deliver.roster import Roster
 from intercomd_daemon.deliver.step import rules_of
 from intercomd_daemon.deliver.window import LANE_ROWS_MAX, READ_ROWS, ROWS_MAX
@@ -60,6 +60,7 @@ async def feeding(spool: MemorySpool) -> Feeding:
     return Feeding(spool)
 
 
+@pytest.mark.fills("deliver.window.ROWS_MAX")
 async def test_reading_ahead_stops_at_the_window_and_goes_on_as_rows_leave(
     spool: MemorySpool, feeding: Feeding
 ) -> None:
@@ -82,6 +83,7 @@ async def test_a_full_bulk_window_leaves_room_for_normal_rows(spool: MemorySpool
     assert feeding.roster.take().key == "c:n"
 
 
+@pytest.mark.fills("deliver.window.LANE_ROWS_MAX")
 async def test_a_lane_larger_than_its_share_is_fed_from_a_queue_of_its_own(
     spool: MemorySpool, feeding: Feeding
 ) -> None:
@@ -95,6 +97,7 @@ async def test_a_lane_larger_than_its_share_is_fed_from_a_queue_of_its_own(
     assert spool.usage().connections["default"].parked_lanes == 1
 
 
+@pytest.mark.fills("deliver.feeder.FED_LANES_MAX")
 async def test_of_many_large_lanes_a_number_is_in_memory_and_each_gets_its_turn(
     spool: MemorySpool, feeding: Feeding
 ) -> None:
@@ -220,3 +223,24 @@ async def test_a_lane_that_has_run_dry_leaves_memory(spool: MemorySpool, feeding
     lane.queue.remove_first(Priority.NORMAL)
     feeding.feeder.ran_dry(lane, lambda: None)
     assert feeding.feeder.lanes == {}
+
+
+@pytest.mark.fills("deliver.feeder.READ_BYTES_MAX")
+async def test_one_read_brings_a_megabyte_at_most(spool: MemorySpool, feeding: Feeding) -> None:
+    large = b'{"x":"' + b"x" * (READ_BYTES_MAX // 4) + b'"}'
+    await spool.append([row(envelope(f"{n}", f"u{n}", None, event("e", 0, large))) for n in range(9)])
+    feeding.feeder.fill(lambda: None)
+    await feeding.quiet()
+    assert feeding.feeder.rows == 3
+
+
+@pytest.mark.fills("deliver.feeder.FED_BYTES_MAX")
+async def test_a_parked_lane_is_in_memory_with_so_many_bytes_but_one_envelope_at_least(
+    spool: MemorySpool, feeding: Feeding
+) -> None:
+    for lane, size in (("small", FED_BYTES_MAX // 4), ("large", FED_BYTES_MAX + 1)):
+        metadata = b'{"x":"' + b"x" * size + b'"}'
+        rows = [row(envelope(f"{lane}{n}", lane, None, event("e", n, metadata))) for n in range(9)]
+        await spool.park("default", f"c:{lane}", await spool.append(rows), 1.0, 0)
+    await feeding.bring_back(2.0)
+    assert {key: len(lane.queue) for key, lane in feeding.feeder.lanes.items()} == {"c:small": 3, "c:large": 1}

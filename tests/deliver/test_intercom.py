@@ -1,15 +1,26 @@
 """The session with Intercom: one request, one answer, whatever the other side does."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from delivering import TOKEN, settings_for
+from hurried import HurriedLoop
 
 from intercomd_daemon.deliver import encode
-from intercomd_daemon.deliver.exchange import Call, RateHeaders, Request
-from intercomd_daemon.deliver.intercom import ANSWER_BYTES_MAX, Intercom, Token
+from intercomd_daemon.deliver.exchange import Answer, Call, RateHeaders, Request
+from intercomd_daemon.deliver.intercom import (
+    ANSWER_BYTES_MAX,
+    ATTRIBUTES_BYTES_MAX,
+    CALL_SECONDS,
+    CONNECT_SECONDS,
+    Intercom,
+    Token,
+)
+from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 
 EVENT = Request(Call.TRACK_EVENT, "/events", b'{"event_name":"came","created_at":1795000000,"user_id":"u"}')
@@ -66,6 +77,7 @@ async def test_a_fault_is_an_answer_too(
     assert bool(answer.failure) is (status == 0)
 
 
+@pytest.mark.fills("deliver.intercom.ANSWER_BYTES_MAX")
 async def test_a_huge_answer_is_read_up_to_the_limit_and_still_counts(sandbox: Sandbox, session: Intercom) -> None:
     sandbox.fault("POST /events huge size=4MiB times=1")
     answer = await session.call(EVENT)
@@ -173,3 +185,42 @@ def test_a_token_given_as_a_value_is_told_at_once() -> None:
     told = []
     assert Token("value", "", told.append).current() == "value"
     assert told == ["value"]
+
+
+@pytest.mark.fills("deliver.intercom.ATTRIBUTES_BYTES_MAX")
+async def test_of_the_list_of_attributes_more_is_read(sandbox: Sandbox, session: Intercom) -> None:
+    sandbox.fault("GET /data_attributes huge size=6MiB times=1")
+    assert len((await session.call(encode.ATTRIBUTES)).body) == ATTRIBUTES_BYTES_MAX
+
+
+@pytest.mark.fills("deliver.intercom.CALL_SECONDS")
+def test_a_call_that_is_never_answered_ends() -> None:
+    async def call() -> Answer:
+        async with Sandbox(SandboxSettings(rate_limit=0)) as sandbox:
+            sandbox.fault("POST /events hang")
+            async with Intercom(settings_for(sandbox), Token(TOKEN), 4) as session:
+                assert session._session is not None
+                assert session._session.timeout.total == CALL_SECONDS
+                return await session.call(EVENT)
+
+    with asyncio.Runner(loop_factory=HurriedLoop) as runner:
+        assert runner.run(call()) == Answer(0, failure="no answer in time")
+
+
+@pytest.mark.fills("deliver.intercom.CONNECT_SECONDS")
+def test_a_host_that_lets_nobody_in_is_given_up_sooner() -> None:
+    async def call(port: int) -> Answer:
+        settings = ConnectionSettings(name="default", base_url=f"http://127.0.0.1:{port}")
+        async with Intercom(settings, Token(TOKEN), 4) as session:
+            assert session._session is not None
+            assert session._session.timeout.sock_connect == CONNECT_SECONDS < CALL_SECONDS
+            return await session.call(EVENT)
+
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        # Nobody accepts: once its queue is full, who knocks hears nothing.
+        for _ in range(4):
+            knocking = waiting.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(full.getsockname())
+        with asyncio.Runner(loop_factory=HurriedLoop) as runner:
+            assert runner.run(call(full.getsockname()[1])) == Answer(0, failure="no answer in time")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd_daemon.deliver.exchange import Answer, Call
-from intercomd_daemon.deliver.judge import Clue, Kind, Verdict, judge
+from intercomd_daemon.deliver.judge import CONTACT_ID_CHARACTERS_MAX, Clue, Kind, Verdict, judge
 
 DONE, REFUSED, PASSING, SUSPENDED, RESOLVE = Kind.DONE, Kind.REFUSED, Kind.PASSING, Kind.SUSPENDED, Kind.RESOLVE
 CREATE, UPDATE, READ, UNARCHIVE = Call.CREATE_CONTACT, Call.UPDATE_CONTACT, Call.READ_CONTACT, Call.UNARCHIVE_CONTACT
@@ -183,3 +183,15 @@ JSON = st.recursive(
 @given(st.sampled_from(Call), st.sampled_from([200, 400, 404, 409, 422]), JSON)
 def test_any_json_has_a_verdict(call: Call, status: int, value: object) -> None:
     assert judge(call, Answer(status, msgspec.json.encode(value))).kind in Kind
+
+
+@pytest.mark.fills("deliver.judge.CONTACT_ID_CHARACTERS_MAX")
+def test_an_id_that_is_far_too_long_is_none() -> None:
+    for characters, known in ((CONTACT_ID_CHARACTERS_MAX, True), (CONTACT_ID_CHARACTERS_MAX + 1, False)):
+        contact_id = "a" * characters
+        created = judge(Call.CREATE_CONTACT, Answer(200, msgspec.json.encode({"id": contact_id})))
+        assert created.contact_id == (contact_id if known else "")
+        message = f"A contact matching those details already exists with id={contact_id}"
+        answer = Answer(409, msgspec.json.encode({"errors": [{"code": "conflict", "message": message}]}))
+        met = judge(Call.CREATE_CONTACT, answer)
+        assert (met.contact_id, met.clue) == ((contact_id, Clue.EXISTS) if known else ("", Clue.AMBIGUOUS))

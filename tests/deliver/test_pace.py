@@ -12,6 +12,7 @@ def answer(remaining: int = 100, reset: float = UNIX + 10, status: int = 200, af
     return Answer(status, rate=RateHeaders(167, remaining, reset), date=UNIX, retry_after_seconds=after)
 
 
+@pytest.mark.fills("deliver.pace.BURST")
 def test_the_first_calls_leave_at_once_then_evenly() -> None:
     pace = Pace(167, 1.0, 0.0)
     for _ in range(BURST):
@@ -80,6 +81,7 @@ def test_however_often_it_is_refused_a_call_a_window_is_tried() -> None:
         (Answer(429, retry_after_seconds=3600.0), WAIT_MAX_SECONDS),
     ],
 )
+@pytest.mark.fills("deliver.pace.WAIT_MAX_SECONDS")
 def test_how_long_a_429_stops_it(refusal: Answer, wait: float) -> None:
     """Until the reset, or as long as a window; `Retry-After` counts if it comes, capped, but makes no call left."""
     pace = Pace(167, 1.0, 0.0)

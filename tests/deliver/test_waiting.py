@@ -136,6 +136,7 @@ def test_an_answer_is_kept_as_text_up_to_a_limit() -> None:
     assert row.progress().answer_body == "x" * (ANSWER_KEPT_BYTES - 1) + "\ufffd"
 
 
+@pytest.mark.fills("deliver.waiting.NOTES_MAX")
 def test_a_note_is_made_once_and_so_many_at_most() -> None:
     row = waiting()
     for number in range(NOTES_MAX + 10):

@@ -42,6 +42,7 @@ def fallen() -> Weather:
     return weather
 
 
+@pytest.mark.fills("deliver.weather.PROBE_SECONDS_MAX")
 def test_probes_come_ever_slower_up_to_half_a_minute() -> None:
     weather = fallen()
     waits = [weather.probe_at - 100.0]

@@ -1,5 +1,7 @@
 """How far the logs are read ahead."""
 
+import pytest
+
 from intercomd_daemon.deliver.window import BYTES_MAX, READ_ROWS, ROWS_MAX, Stretch, window
 from intercomd_daemon.envelope import Priority
 
@@ -47,6 +49,7 @@ def test_rows_appended_during_a_read_are_not_missed() -> None:
     assert stretch.wants()
 
 
+@pytest.mark.fills("deliver.window.READ_ROWS")
 def test_a_refill_waits_until_a_fair_number_of_rows_fits() -> None:
     stretch = filled(ROWS_MAX // 2)
     stretch.left(READ_ROWS - 1, 0)
@@ -55,6 +58,7 @@ def test_a_refill_waits_until_a_fair_number_of_rows_fits() -> None:
     assert stretch.wants()
 
 
+@pytest.mark.fills("deliver.window.BYTES_MAX")
 def test_large_rows_fill_it_by_their_bytes() -> None:
     stretch = filled(2, BYTES_MAX // 4)
     assert not stretch.wants()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from delivering import TOKEN, delivering, envelope, event, row, settings_for
+from delivering import NOON, TOKEN, delivering, envelope, event, row, settings_for
 
 from intercomd_daemon.deliver.intercom import Token
 from intercomd_daemon.deliver.status import Standing
@@ -198,6 +198,7 @@ async def test_bulk_leaves_only_when_nothing_normal_is_due(sandbox: Sandbox, spo
     assert names[:last_normal].count("bulk") <= 64
 
 
+@pytest.mark.fills("deliver.worker.SETTLING_MAX")
 async def test_lanes_whose_results_are_being_committed_leave_their_place_to_others_up_to_a_bound(
     sandbox: Sandbox,
 ) -> None:
@@ -261,3 +262,39 @@ async def test_connections_side_by_side_do_not_slow_each_other(sandbox: Sandbox)
         await running.__aexit__(None, None, None)
     await spool.close()
     assert asyncio.current_task() is not None
+
+
+@pytest.mark.fills("deliver.worker.OPEN_MAX")
+async def test_of_many_users_so_many_are_called_for_at_once(sandbox: Sandbox, spool: MemorySpool) -> None:
+    for number in range(OPEN_MAX + 20):
+        sandbox.workspace.add_contact(external_id=f"u{number}")
+    sandbox.fault("POST /events hang")
+    rows = [row(envelope(f"{number}", f"u{number}", None, event("came"))) for number in range(OPEN_MAX + 20)]
+    await spool.append(rows)
+
+    def called(sandbox: Sandbox) -> int:
+        return sum(call.path == "/events" for call in sandbox.calls)
+
+    async with delivering(spool, settings_for(sandbox)) as (worker, _):
+        await sandbox.wait_for(lambda sandbox: called(sandbox) >= OPEN_MAX)
+        assert worker.status().lanes_open == OPEN_MAX
+        assert called(sandbox) == OPEN_MAX
+        sandbox.faults.clear()
+        await sandbox.stop()
+
+
+async def test_an_envelope_that_is_refused_for_good_keeps_its_user_waiting_for_its_own_calls_alone(
+    sandbox: Sandbox, spool: MemorySpool
+) -> None:
+    """However many of them: each is judged, buried, and the next one's turn comes at once, without a pause."""
+    sandbox.workspace.add_contact(external_id="u")
+    fault = sandbox.fault("POST /events 422 times=50")
+    rows = [row(envelope(f"{n}", "u", None, event("poison" if n < 50 else "sound", n))) for n in range(51)]
+    await spool.append(rows)
+    async with delivering(spool, settings_for(sandbox)) as (_, notes):
+        await notes.until(lambda n: len(n.outcomes) == 51)
+        assert spool.usage().connections["default"].parked_lanes == 0
+    assert fault.hit == 50
+    assert notes.of_users() == 51
+    assert [outcome.type for outcome in notes.outcomes] == [OutcomeType.DEAD_LETTERED] * 50 + [OutcomeType.DELIVERED]
+    assert [tracked.created_at for tracked in sandbox.events] == [NOON + 50]

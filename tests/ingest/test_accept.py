@@ -152,6 +152,7 @@ def expanding(number: int) -> SentEnvelope:
 
 
 @pytest.mark.parametrize("method", ["accept", "look"])
+@pytest.mark.fills("ingest.limits.REQUEST_EXPANDED_BYTES_MAX")
 async def test_a_request_that_would_become_too_much_is_refused_before_it_has(told: Told, method: str) -> None:
     spool = GatedSpool()
     acceptor = Acceptor(RULES, spool, Seconds(), told, lambda: NOW)
@@ -164,6 +165,7 @@ async def test_a_request_that_would_become_too_much_is_refused_before_it_has(tol
     assert int(next(endless).envelope_id) < 100
 
 
+@pytest.mark.fills("ingest.accept.TURN_SECONDS")
 async def test_others_have_their_turn_amid_a_request_that_takes_long(acceptor: Acceptor) -> None:
     long = asyncio.ensure_future(acceptor.accept([sent(envelope_id="a", customer_id="")] * 100_000))
     (result,) = await acceptor.accept([sent(envelope_id="b")])

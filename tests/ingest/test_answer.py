@@ -79,6 +79,7 @@ def test_an_id_that_is_too_long_is_answered_by_its_beginning() -> None:
     assert publish_response([rejected], USAGE, 100.0).results[0].envelope_id == "ü" * 66
 
 
+@pytest.mark.fills("ingest.limits.RESPONSE_BYTES_MAX")
 def test_adjustments_give_way_from_the_end_and_are_counted() -> None:
     notes = tuple(Note("ATTRIBUTE_DROPPED", f"user_attributes[{index}]", "m" * 100) for index in range(200))
     response = publish_response([accepted(adjustments=notes)] * 100, USAGE, 100.0)
@@ -113,6 +114,7 @@ def test_a_preview_brings_the_requests() -> None:
     assert not response.previews[1].requests
 
 
+@pytest.mark.fills("ingest.limits.PREVIEW_BYTES_MAX")
 def test_a_preview_that_would_not_arrive_is_refused() -> None:
     body = "x" * (PREVIEW_BYTES_MAX // 2)
     with pytest.raises(RequestRefused) as refused:

@@ -83,6 +83,7 @@ def test_all_that_is_wrong_is_found_at_once(rules: ConnectionRules, found: Findi
     ]
 
 
+@pytest.mark.fills("limits.user_attributes_max")
 def test_the_first_hundred_stay_and_removals_give_way_first(
     rules: ConnectionRules, found: Findings, brief: Brief
 ) -> None:

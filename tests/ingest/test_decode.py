@@ -152,6 +152,8 @@ def test_requests_bring_what_they_say_of_themselves() -> None:
         (bytes(4 * 1024 * 1024 + 1), ""),
     ],
 )
+@pytest.mark.fills("ingest.limits.ENVELOPES_MAX")
+@pytest.mark.fills("ingest.limits.REQUEST_BYTES_MAX")
 def test_what_is_no_request_is_refused(decode: Decode, kind: type, data: bytes, field: str) -> None:
     if kind is PreviewRequest:
         data = data.replace(b"\x12", b"\x0a", 501)
@@ -172,6 +174,8 @@ def test_a_request_id_has_at_most_128_bytes() -> None:
     assert refused.value.field == "request_id"
 
 
+@pytest.mark.fills("ingest.envelopes_max")
+@pytest.mark.fills("ingest.request_bytes_max")
 def test_the_settings_say_how_large_a_request_may_be() -> None:
     data = PublishRequest(envelopes=[Envelope(envelope_id="e")] * 3).SerializeToString()
     with pytest.raises(RequestRefused):
@@ -222,6 +226,7 @@ def test_envelopes_are_decoded_when_they_are_asked_for() -> None:
         ),
     ],
 )
+@pytest.mark.fills("ingest.limits.USER_ATTRIBUTES_READ_MAX")
 def test_of_five_hundred_attributes_the_rest_is_left_out_unread(
     envelope: Envelope, read: Callable[[SentEnvelope], list[object]], field: str
 ) -> None:

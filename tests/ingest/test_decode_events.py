@@ -157,6 +157,7 @@ IMPRESSIONS = pb.ProductImpressions(lists=[pb.ImpressionList(), pb.ImpressionLis
         ),
     ],
 )
+@pytest.mark.fills("ingest.limits.EVENT_ATTRIBUTES_READ_MAX")
 def test_a_hundred_attributes_of_an_event_are_read_and_the_rest_is_counted(message: Envelope, field: str) -> None:
     notes: list[Note] = []
     decode_event(message, notes)

@@ -1,5 +1,7 @@
 """Findings are gathered up to a maximum, and what is above it is counted."""
 
+import pytest
+
 from intercomd.v1.ingest_pb2 import Disposition as Wire
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.examined import Disposition, Findings
@@ -14,6 +16,7 @@ def test_findings_start_with_what_is_known() -> None:
     assert [note.reason for note in found.adjustments] == ["B", "D"]
 
 
+@pytest.mark.fills("ingest.limits.NOTES_MAX")
 def test_findings_are_bounded() -> None:
     found = Findings()
     for index in range(NOTES_MAX + 3):

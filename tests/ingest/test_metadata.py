@@ -56,6 +56,7 @@ def test_attributes_become_json(
     assert not found.violations
 
 
+@pytest.mark.fills("limits.event_attributes_max")
 def test_what_is_wrong_is_found_also_beyond_the_limit(rules: ConnectionRules, found: Findings, brief: Brief) -> None:
     attributes: list[Attribute] = [*((name, 1) for name in "abcde"), ("f", None), ("", 1), ("g", Time(2**62))]
     custom_metadata(attributes, "e", rules, found)

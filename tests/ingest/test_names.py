@@ -5,7 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME
+from intercomd_daemon.ingest import names
+from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, EVENT_NAME_CHARACTERS_MAX
 from intercomd_daemon.ingest.names import (
+    NAMES_REMEMBERED,
     AttributeName,
     Meaning,
     attribute_name,
@@ -126,3 +129,20 @@ def test_mending_an_events_name_twice_changes_nothing(name: str) -> None:
 def test_a_shown_name_is_short_and_tells_a_terminal_nothing() -> None:
     assert shown("a\x1b[31m\u202eb") == "'a\\x1b[31m\\u202eb'"
     assert len(shown("x" * 500)) == 63
+
+
+@pytest.mark.fills("ingest.names.NAMES_REMEMBERED")
+def test_so_many_names_are_remembered_and_none_that_is_too_long() -> None:
+    for recalled, name_of, longest in (
+        (names._recall_attribute_name, names.attribute_name, ATTRIBUTE_NAME_CHARACTERS_MAX),
+        (names._recall_event_name, names.event_name, EVENT_NAME_CHARACTERS_MAX),
+    ):
+        for number in range(NAMES_REMEMBERED + 5):
+            name_of(f"name {number}")
+        assert recalled.cache_info().currsize == NAMES_REMEMBERED
+        misses = recalled.cache_info().misses
+        name_of("x" * (longest + 1))
+        assert recalled.cache_info().misses == misses
+    for number in range(NAMES_REMEMBERED + 5):
+        names.is_fit(f"name {number}")
+    assert names.is_fit.cache_info().currsize == NAMES_REMEMBERED

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd_daemon.envelope import Event
+from intercomd_daemon.ingest.limits import SECONDS_REMEMBERED
 from intercomd_daemon.ingest.seconds import Placed, Seconds
 
 
@@ -111,3 +112,13 @@ def test_a_key_that_cannot_be_ours_is_left_out() -> None:
     """The disk may give back what nobody wrote; a daemon starts all the same."""
     seconds = Seconds([(2**63, 1), (2**64 - 1, 2), (2**63 - 1, 3)])
     assert list(seconds._owners.values()) == [3]
+
+
+@pytest.mark.fills("ingest.limits.SECONDS_REMEMBERED")
+def test_as_many_are_remembered_as_the_limit_says() -> None:
+    seconds = Seconds()
+    for index in range(SECONDS_REMEMBERED + 1):
+        place(seconds, "e", click(index))
+    assert len(seconds._owners) == SECONDS_REMEMBERED
+    assert place(seconds, "x", click(0)).events[0].created_at == 0
+    assert place(seconds, "x", click(SECONDS_REMEMBERED)).events[0].created_at == SECONDS_REMEMBERED + 1

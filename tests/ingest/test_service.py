@@ -16,10 +16,12 @@ from intercomd.v1 import ingest_pb2 as messages
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.errors import NotNow
 from intercomd_daemon.ingest.accept import Acceptor
-from intercomd_daemon.ingest.limits import ConnectionRules, RequestLimits
+from intercomd_daemon.ingest.limits import HELD_BYTES_MAX, STREAMS_MAX, ConnectionRules, RequestLimits
 from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.service import SERVICE, IngestService
+from intercomd_daemon.ingest.stream import Conversation
 from intercomd_daemon.spool.base import Intake
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import unpack
@@ -276,3 +278,39 @@ async def test_many_streams_and_calls_go_side_by_side(served: Served, spool: Mem
 
 def test_the_service_has_the_name_that_reflection_asks_for() -> None:
     assert SERVICE == "intercomd.v1.IngestService"
+
+
+@pytest.mark.fills("ingest.limits.HELD_BYTES_MAX")
+def test_the_bytes_of_requests_that_wait_for_their_commit_are_bounded(spool: MemorySpool, told: Told) -> None:
+    acceptor = Acceptor(RULES, spool, Seconds(), told, lambda: NOW)
+    service = IngestService(acceptor, preview, spool.usage, LIMITS, lambda: NOW)
+    with service._hold(HELD_BYTES_MAX + 1):
+        pass  # One alone is never too large.
+    with service._hold(HELD_BYTES_MAX - 10), service._hold(10):
+        with pytest.raises(NotNow) as refused, service._hold(1):
+            pass
+        assert refused.value.retry_seconds == 1.0
+    with service._hold(HELD_BYTES_MAX):
+        pass
+
+
+@pytest.mark.fills("ingest.limits.STREAMS_MAX")
+async def test_a_stream_too_many_is_told_to_come_again_and_the_others_go_on(served: Served, told: Told) -> None:
+    async def unheard(*_: object) -> None:
+        """An answer that nobody reads."""
+
+    acceptor = Acceptor(RULES, MemorySpool(), Seconds(), told, lambda: NOW)
+    others = {Conversation(acceptor, unheard) for _ in range(STREAMS_MAX - 1)}
+    served.service._conversations |= others
+    last = served.stub.PublishStream()
+    for sequence in (1, 2):
+        await last.write(batch(sequence, f"last/{sequence}"))
+        assert (await last.read()).sequence == sequence
+        detail = RetryInfo()
+        call = served.stub.PublishStream(iter([batch(7, "x")]), timeout=TIMEOUT_SECONDS)
+        await refused(call.read(), grpc.StatusCode.UNAVAILABLE, detail)
+        assert detail.retry_delay.seconds == 5
+    await last.done_writing()
+    assert await last.read() is grpc.aio.EOF
+    after = served.stub.PublishStream(iter([batch(7, "after")]), timeout=TIMEOUT_SECONDS)
+    assert (await after.read()).sequence == 7

@@ -91,6 +91,7 @@ async def test_what_came_during_a_commit_makes_the_next_one(told: Told, message:
     assert client.answered == list(range(10))
 
 
+@pytest.mark.fills("ingest.limits.STREAM_MESSAGES_AHEAD")
 async def test_messages_are_read_ahead_of_their_answers_up_to_32(told: Told, message: Message) -> None:
     spool = GatedSpool()
     spool.gate.clear()
@@ -115,6 +116,7 @@ async def test_when_answers_are_not_read_reading_stops(told: Told, message: Mess
     assert client.ahead_most == STREAM_MESSAGES_AHEAD
 
 
+@pytest.mark.fills("ingest.limits.STREAM_BYTES_AHEAD")
 async def test_four_mebibytes_are_read_ahead_at_most(told: Told, message: Message) -> None:
     spool = GatedSpool()
     spool.gate.clear()

@@ -73,6 +73,7 @@ def test_a_dead_letter_filter_is_taken_over_with_ids_as_numbers_and_times_in_sec
         ),
     ],
 )
+@pytest.mark.fills("operations.filters.IDS_MAX")
 def test_what_is_given_but_means_nobody_or_nothing_is_refused_by_its_field(
     asked: messages.DeadLetterFilter, field: str
 ) -> None:

@@ -49,6 +49,7 @@ async def test_a_page_ends_with_its_size_or_the_list(
     assert await Shelf(*[1] * entries).page(place, page_size) == page
 
 
+@pytest.mark.fills("operations.page.ANSWER_BYTES_MAX")
 async def test_a_page_ends_before_it_grows_too_large() -> None:
     shelf = Shelf(*[ANSWER_BYTES_MAX // 3] * 5)
     assert await shelf.page(0, 100) == (2, 2)

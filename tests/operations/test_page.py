@@ -10,6 +10,7 @@ ALL = OutcomeFilter()
 
 
 @pytest.mark.parametrize(("asked", "given"), [(0, 100), (1, 1), (1000, 1000), (1001, 1000)])
+@pytest.mark.fills("operations.page.PAGE_SIZE_MAX")
 def test_a_page_holds_what_was_asked_for_up_to_a_thousand(asked: int, given: int) -> None:
     assert page_size_of(asked) == given
 

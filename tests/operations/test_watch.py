@@ -15,8 +15,9 @@ from intercomd.v1 import outcome_pb2
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.operations.service import OperationsService
-from intercomd_daemon.operations.watch import WATCHES_MAX, Step, first_cursor, step
+from intercomd_daemon.operations.watch import OUTCOMES_READ_MAX, WATCHES_MAX, Step, first_cursor, step
 from intercomd_daemon.outcome import Outcome, OutcomeType
+from intercomd_daemon.spool.base import OutcomeFilter
 from intercomd_daemon.spool.memory import MemorySpool
 
 JOURNAL = 200
@@ -207,9 +208,23 @@ async def test_there_is_no_watch_before_the_spool_is_open(stub: Stub, opened: li
     await _ended(stub.WatchOutcomes(messages.WatchOutcomesRequest()), grpc.StatusCode.UNAVAILABLE, RetryInfo())
 
 
+@pytest.mark.fills("operations.watch.WATCHES_MAX")
 async def test_watches_are_bounded_and_one_too_many_is_told_so(stub: Stub) -> None:
     watches = [stub.WatchOutcomes(messages.WatchOutcomesRequest()) for _ in range(WATCHES_MAX)]
     for watch in watches:
         await watch.initial_metadata()
     one_more = stub.WatchOutcomes(messages.WatchOutcomesRequest())
     await _ended(one_more, grpc.StatusCode.RESOURCE_EXHAUSTED, QuotaFailure())
+
+
+@pytest.mark.fills("operations.watch.OUTCOMES_READ_MAX")
+async def test_a_watch_reads_a_few_outcomes_at_a_time_and_tells_all(spool: MemorySpool, stub: Stub, end: End) -> None:
+    many = 2 * OUTCOMES_READ_MAX + 1
+    for number in range(many):
+        await end(f"e-{number}")
+    found, _ = await spool.outcomes_after(OutcomeFilter(), 0, OUTCOMES_READ_MAX)
+    assert step(0, many, found, 1, OUTCOMES_READ_MAX) == Step(OUTCOMES_READ_MAX, 0, more=True)
+    watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=0))
+    told = [(await watch.read()).outcome.envelope_id for _ in range(many)]
+    assert told == [f"e-{number}" for number in range(many)]
+    watch.cancel()

@@ -82,6 +82,7 @@ async def test_outcomes_are_found_by_what_the_filter_names(
     assert [each.envelope_id for each in await spool.outcomes(wanted, 0, 10)] == names[::-1]
 
 
+@pytest.mark.fills("spool.outcomes_max")
 async def test_the_journal_forgets_the_oldest_beyond_its_bound(open_engine: Open, row: Make, ended: End) -> None:
     spool = await open_engine(outcomes_max=3)
     for number in range(5):

@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+import pytest
+
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool import ending
@@ -11,6 +13,7 @@ KEY = 5 << 48 | 1234
 End = Callable[..., Ended]
 
 
+@pytest.mark.fills("spool.ending.ANSWER_BODY_MAX")
 def test_a_letter_is_named_by_its_outcome_and_keeps_the_first_position(ended: End) -> None:
     end = ended(KEY, reason="BAD")
     letter = ending.letter_of(KEY, ending.concluded(end, 9), end.buried, "x" * 100_000)

@@ -16,6 +16,7 @@ from intercomd_daemon.spool.rotation import GENERATION_IDS_MAX, turns
         (0.0, 0.0, GENERATION_IDS_MAX, True),
     ],
 )
+@pytest.mark.fills("spool.rotation.GENERATION_IDS_MAX")
 def test_the_window_turns_when_both_clocks_agree_or_it_is_full(
     wall_seconds: float, elapsed_seconds: float, ids: int, *, expected: bool
 ) -> None:

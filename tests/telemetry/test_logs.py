@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from intercomd_daemon.telemetry.logs import LEVELS, LogSettings, set_up
+from intercomd_daemon.telemetry.logs import LEVELS, TEXT_CHARACTERS_MAX, LogSettings, set_up
 
 Write = Callable[..., Any]
 EMAIL = "alice.o'brien@example.com"
@@ -263,3 +263,19 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+@pytest.mark.fills("telemetry.logs.TEXT_CHARACTERS_MAX")
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_a_text_that_is_too_long_is_told_by_its_beginning_and_end(write: Write, format_: str) -> None:
+    written = write(format=format_)
+    half = TEXT_CHARACTERS_MAX // 2
+    text = "begins " + "x" * 1_000_000 + " ends"
+    # A secret on either side of the cut is not cut with it, or nobody would know it any more.
+    cut = "begins".ljust(half - 8) + TOKEN + "x" * half + " Bearer " + TOKEN + "ends".rjust(half - 20)
+    logging.getLogger("aiohttp.server").warning(text)
+    written.logs.logger.info("some", short="kept", number=5, text=cut, whole="a b" * 9)
+    assert len(written.text) < 4 * TEXT_CHARACTERS_MAX
+    assert written.text.count("begins") == written.text.count("ends") == 2
+    assert "kept" in written.text
+    assert not [part for part in (TOKEN[:8], TOKEN[-8:]) if part in written.text]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from intercomd_daemon.telemetry.redaction import (
     EMAIL_MARK,
+    SECRETS_MAX,
     TOKEN_MARK,
     VALUE_MARK,
     Redaction,
@@ -83,11 +84,13 @@ def test_a_short_secret_is_not_looked_for() -> None:
     assert not redaction.suspects('{"level":"info"}', emails=True)
 
 
+@pytest.mark.fills("telemetry.redaction.SECRETS_MAX")
 def test_the_newest_secrets_are_remembered() -> None:
     redaction = Redaction()
-    for number in range(100):
+    for number in range(SECRETS_MAX + 1):
         redaction.hide(f"secret-{number:03}")
-    assert redaction.clean("secret-099", emails=True) == TOKEN_MARK
+    assert redaction.clean(f"secret-{SECRETS_MAX:03}", emails=True) == TOKEN_MARK
+    assert redaction.clean("secret-001", emails=True) == TOKEN_MARK
     assert redaction.clean("secret-000", emails=True) == "secret-000"
 
 

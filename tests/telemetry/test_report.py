@@ -18,7 +18,7 @@ from intercomd_daemon.spool.base import Usage
 from intercomd_daemon.telemetry.logs import Logs
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.redaction import lane_name
-from intercomd_daemon.telemetry.report import Report
+from intercomd_daemon.telemetry.report import DETAIL_CHARACTERS_MAX, Report
 
 Write = Callable[..., Any]
 
@@ -266,6 +266,7 @@ def test_damage_to_the_spool_is_an_error_with_a_count(write: Write) -> None:
     assert "intercomd_spool_damages_total 1.0" in scraped(metrics)
 
 
+@pytest.mark.fills("telemetry.report.SENT_CHARACTERS_MAX")
 def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)
@@ -342,3 +343,12 @@ def test_the_same_callback_may_watch_twice(write: Write) -> None:
     leave()
     report.ended([DELIVERED])
     assert woken == [1]
+
+
+@pytest.mark.fills("telemetry.report.DETAIL_CHARACTERS_MAX")
+def test_of_a_long_list_of_texts_the_beginning_is_told(write: Write) -> None:
+    written = write()
+    a_report(written)[0].noted("default", "rows_damaged", rows=[f"row {number}" for number in range(5_000)])
+    (line,) = written.lines
+    assert line["rows"].startswith("row 0; row 1; ")
+    assert len(line["rows"]) == DETAIL_CHARACTERS_MAX

@@ -52,6 +52,7 @@ async def refused(call: Awaitable[Message]) -> Refused:
     return Refused(ended.value)
 
 
+@pytest.mark.fills("spool.bytes_max")
 async def test_a_full_spool_refuses_whole_requests_and_recovers_by_itself(full: Full, sandbox: Sandbox) -> None:
     daemon, accepted = full
     small = envelope("u9", "Small", envelope_id="small")

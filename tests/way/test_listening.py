@@ -1,15 +1,17 @@
 """Where the daemon listens: several addresses, sockets in the file system, health alone, addresses that are taken."""
 
+import asyncio
 import socket
 from pathlib import Path
 
 import aiohttp
 import pytest
-from daemons import Daemon, Start
+from daemons import WAIT_SECONDS, Daemon, Start
 from sending import envelope
 
 from intercomd.v1.ingest_pb2 import Disposition, PublishRequest
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
+from intercomd_daemon.app.listeners import CONNECTIONS_MAX
 from intercomd_daemon.sandbox import Sandbox
 
 
@@ -61,3 +63,31 @@ async def test_two_daemons_never_share_a_port(start: Start, tmp_path: Path, sand
     assert await second.gone() == 1
     assert first.ingest_address in second.told("ended")[0]["error"]
     await second.close()
+
+
+@pytest.mark.fills("app.listeners.CONNECTIONS_MAX")
+async def test_one_connection_of_a_sender_too_many_is_closed_and_room_is_made_by_one_that_goes(start: Start) -> None:
+    daemon = await start()
+    host, _, port = daemon.ingest_address.rpartition(":")
+
+    def come() -> socket.socket:
+        connection = socket.create_connection((host, int(port)), timeout=WAIT_SECONDS)
+        connections.append(connection)
+        return connection
+
+    def is_let_in() -> bool:
+        """The server speaks first where it lets in, and closes where it does not."""
+        try:
+            return bool(come().recv(1))
+        except ConnectionError:
+            return False
+
+    connections: list[socket.socket] = []
+    assert [is_let_in() for _ in range(CONNECTIONS_MAX)] == [True] * CONNECTIONS_MAX
+    assert not is_let_in()
+    connections[0].close()
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not await asyncio.to_thread(is_let_in):
+            connections.pop().close()
+    for connection in connections:
+        connection.close()

@@ -15,8 +15,18 @@ from intercomd_daemon.operations.http import HttpListener, OperationsSettings, h
 from intercomd_daemon.operations.service import SERVICE as OPERATIONS_SERVICE
 from intercomd_daemon.operations.service import OperationsService
 
-# gRPC refuses by itself what is larger than this many times the limit; up to there we answer, with the remedy.
-_RECEIVE_FACTOR = 4
+CONNECTIONS_MAX = 512
+"""Of senders, on each address: half of the 1,024 files that a process may usually have open. A further one is closed at
+once, which is UNAVAILABLE to its owner."""
+OPERATORS_MAX = 64
+"""Connections of operators: people and their tools, each with one."""
+CALLS_MAX = 1_024
+"""Open at once on one connection, which the channels of a process may share; RFC 9113, 6.5.2, asks for 100 at least. A
+further one waits at the client, whose library knows the number."""
+METADATA_BYTES_MAX = 16 << 10
+"""Of one call; gRPC refuses more with RESOURCE_EXHAUSTED. Its own default, at which it starts to refuse, is half."""
+RECEIVE_FACTOR = 4
+"""gRPC refuses by itself what is larger than this many times the limit; up to there we answer, with the remedy."""
 # For watchers to read the last outcomes.
 _CLOSE_SECONDS = 1.0
 HANDSHAKE_SECONDS = 10
@@ -35,7 +45,11 @@ _OPTIONS = (
     ("grpc.keepalive_timeout_ms", KEEPALIVE_ANSWER_SECONDS * 1000),
     ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
     ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_CALLS_MAX),
+    ("grpc.max_concurrent_streams", CALLS_MAX),
+    ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
 )
+_CONNECTIONS = "grpc.max_allowed_incoming_connections"
 _GRPC_LOGGER = "grpc._cython.cygrpc"
 
 
@@ -59,8 +73,8 @@ class GrpcListener:
 
 async def open_ingest(service: IngestService, addresses: Sequence[str], request_bytes_max: int) -> GrpcListener:
     """Opens the door for senders; NOT_SERVING until its health is switched on."""
-    options = (*_OPTIONS, ("grpc.max_receive_message_length", _RECEIVE_FACTOR * request_bytes_max))
-    server = grpc.aio.server(options=options)
+    receive = ("grpc.max_receive_message_length", RECEIVE_FACTOR * request_bytes_max)
+    server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, CONNECTIONS_MAX), receive))
     service.add_to(server)
     return await _open(server, addresses, INGEST_SERVICE)
 
@@ -104,7 +118,7 @@ async def open_operations(
     Raises:
         ListenerUnavailable: an address cannot be had.
     """
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, OPERATORS_MAX)))
     service.add_to(server)
     grpc_listener = await _open(server, (settings.grpc_listen,), OPERATIONS_SERVICE)
     http: list[HttpListener] = []

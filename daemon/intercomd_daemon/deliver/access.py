@@ -15,6 +15,8 @@ from intercomd_daemon.deliver.settings import ConnectionSettings
 # "It probes GET /me from 5 s to 5 min."
 PROBE_FIRST_SECONDS = 5.0
 PROBE_CAP_SECONDS = 300.0
+# Of what Intercom says of the workspace, in status and log lines.
+NAME_CHARACTERS_MAX = 255
 # 403s of these codes are about the token or the plan, not about /me alone.
 _OURS = ("token_", "api_plan_restricted")
 
@@ -91,10 +93,11 @@ def _compare(app: _App | None, settings: ConnectionSettings) -> Access:
     if app is None or not app.id_code:
         message = "GET /me names no workspace: the App ID could not be verified"
         return Access(Grant.GRANTED, "ACCESS_UNVERIFIED", message)
-    name, region = app.name or "", (app.region or "").lower()
+    name, region = (app.name or "")[:NAME_CHARACTERS_MAX], (app.region or "").lower()[:NAME_CHARACTERS_MAX]
     if settings.verify_app_id and settings.app_id and app.id_code != settings.app_id:
         message = (
-            f"the access token belongs to App ID {app.id_code} ({name}), the settings say {settings.app_id}: "
+            f"the access token belongs to App ID {app.id_code[:NAME_CHARACTERS_MAX]} ({name}), "
+            f"the settings say {settings.app_id}: "
             "correct one of them, or set verify_app_id = false"
         )
         return Access(Grant.SUSPENDED, "APP_ID_MISMATCH", message, name, region)

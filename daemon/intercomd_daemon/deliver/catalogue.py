@@ -6,6 +6,7 @@
 from collections import deque
 from collections.abc import Iterable
 from enum import Enum, auto
+from itertools import islice
 
 import msgspec
 
@@ -17,6 +18,8 @@ REFUSED_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
 # A workspace holds "at most 250"; more refused names than this are forgotten, oldest first.
 REFUSED_MAX = 1000
+# Of those that there are; what is beyond counts as missing.
+KNOWN_MAX = 10_000
 
 
 class Attribute(msgspec.Struct, frozen=True):
@@ -77,7 +80,8 @@ class Catalogue:
 
     def read(self, attributes: Iterable[Attribute], now: float) -> None:
         """Takes the fetched list."""
-        self._known = {attribute.name: attribute for attribute in attributes if attribute.custom}
+        custom = {attribute.name: attribute for attribute in attributes if attribute.custom}
+        self._known = dict(islice(custom.items(), KNOWN_MAX))
         self._readable = True
         self._read_at = now
         self._doubted.clear()
@@ -90,6 +94,8 @@ class Catalogue:
     def created(self, name: str, data_type: str, now: float) -> None:
         """An attribute was made."""
         self._created.append(now)
+        while len(self._known) >= KNOWN_MAX:
+            del self._known[next(iter(self._known))]
         self._known[name] = Attribute(name, data_type)
 
     def refused(self, name: str, why: str, now: float) -> None:

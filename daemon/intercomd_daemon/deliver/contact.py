@@ -19,6 +19,8 @@ from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
 ROUNDS_MAX = 3
 # "Archived and not `unarchive`, or blocked: dead letter, remembered for 10 minutes without calls."
 UNAVAILABLE_SECONDS = 600.0
+# Attributes whose last value is remembered of one contact, the newest: Intercom holds "at most 250 per workspace".
+DIGESTS_MAX = 1_000
 # Lanes so remembered; more are forgotten, oldest first, which costs a call each.
 UNAVAILABLE_MAX = 10_000
 
@@ -106,6 +108,12 @@ class Contact:
                 self._digests[name] = Digest(digest_of(value), position, now)
                 for rival in _RIVALS.get(name, ()):
                     self._digests[rival] = Digest(_OVERWRITTEN, position, now)
+        self._trim()
+
+    def _trim(self) -> None:
+        """Forgets what was told first beyond the bound: it is told once more if it comes again."""
+        while len(self._digests) > DIGESTS_MAX:
+            del self._digests[next(iter(self._digests))]
 
     def release(self, writer: Hashable) -> None:
         """The call is over."""
@@ -124,6 +132,7 @@ class Contact:
             for name in theirs.keys() & learned.digests.keys():
                 theirs[name] = False
                 self._digests.pop(name, None)
+        self._trim()
 
     def forget(self) -> None:
         """The contact is not what it was: "a 404 or 410 erases all"."""

@@ -23,7 +23,9 @@ from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
 
 # Parked lanes in memory at once; further ones wait in the spool until one of these is done or set aside again.
 FED_LANES_MAX = 64
-_READ_BYTES = 1024 * 1024
+READ_BYTES_MAX = 1024 * 1024
+# Of a parked lane in memory, but at least one envelope.
+FED_BYTES_MAX = BYTES_MAX // 16
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -80,7 +82,7 @@ class Feeder:
 
     async def _read(self, priority: Priority, then: Callable[[], None]) -> None:
         stretch = self._window[priority]
-        batch = await self._spool.read(self._rules.connection, priority, stretch.after, READ_ROWS, _READ_BYTES)
+        batch = await self._spool.read(self._rules.connection, priority, stretch.after, READ_ROWS, READ_BYTES_MAX)
         stretch.read(len(batch.rows), sum(len(row.data) for row in batch.rows), batch.after)
         for row in batch.rows:
             self._rows[row.key] = (row.priority, len(row.data))
@@ -220,7 +222,7 @@ class Feeder:
         then()
 
     async def _feed(self, key: str) -> None:
-        batch = await self._spool.parked(self._rules.connection, key, 0, LANE_ROWS_MAX, BYTES_MAX // 16)
+        batch = await self._spool.parked(self._rules.connection, key, 0, LANE_ROWS_MAX, FED_BYTES_MAX)
         self.damaged += batch.damaged
         for row in batch.rows:
             self._add(row, batch)

@@ -60,8 +60,10 @@ class _Body(msgspec.Struct):
     errors: list[_Error] | None = None
 
 
+# Intercom's ids have 24 characters, and the book keeps one of each contact: what is far longer is none.
+CONTACT_ID_CHARACTERS_MAX = 64
 # "the id stands only in the message": A contact matching those details already exists with id=<24 hex>
-_EXISTING = re.compile(r"exists with id=([0-9a-zA-Z]+)")
+_EXISTING = re.compile(rf"exists with id=([0-9a-zA-Z]{{1,{CONTACT_ID_CHARACTERS_MAX}}})(?![0-9a-zA-Z])")
 # 400 parameter_invalid: Custom attribute 'X' does not exist
 _ATTRIBUTE = re.compile(r"[Cc]ustom attribute '(.+?)'")
 # "Every refusal of a side call ... only turns that feature off"
@@ -104,6 +106,8 @@ def _parse(data: bytes) -> _Body:
 
 def _done(call: Call, body: _Body) -> Verdict:
     contact_id = str(body.id) if body.id is not None else ""
+    if len(contact_id) > CONTACT_ID_CHARACTERS_MAX:
+        contact_id = ""
     if call is Call.READ_CONTACT and not contact_id:
         return Verdict(Kind.PASSING, "ANSWER_UNREADABLE")
     external_id = str(body.external_id) if body.external_id is not None else ""

@@ -26,6 +26,11 @@ STREAM_MESSAGES_AHEAD = 32
 """Ours: messages of a stream read before their answers are written; enough to fill a commit."""
 STREAM_BYTES_AHEAD = 4 * MIB
 """Ours: one request of the largest size."""
+STREAMS_MAX = 1_024
+"""Ours: streams open at once, two for each sender that may be connected; one that says nothing costs some kilobytes."""
+HELD_BYTES_MAX = 64 * MIB
+"""Ours: of the requests that are under way, streams aside: 16 of the largest. The spool's queue, half as large,
+is full first, unless most of what came is refused."""
 
 # Envelopes.
 ENVELOPE_ID_BYTES_MAX = 128

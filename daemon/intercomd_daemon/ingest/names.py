@@ -11,7 +11,7 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME
 from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, EVENT_NAME_CHARACTERS_MAX
 
-_NAMES_REMEMBERED = 4096
+NAMES_REMEMBERED = 4096
 """Senders use few names, each many times; at 190 characters these are a few megabytes at most."""
 _SHOWN_CHARACTERS_MAX = 60
 
@@ -84,7 +84,7 @@ def _bare(name: str) -> str:
     return name.strip().lstrip("$").strip()
 
 
-_recall_attribute_name = lru_cache(_NAMES_REMEMBERED)(mend_attribute_name)
+_recall_attribute_name = lru_cache(NAMES_REMEMBERED)(mend_attribute_name)
 
 
 def attribute_name(name: str) -> AttributeName:
@@ -92,7 +92,7 @@ def attribute_name(name: str) -> AttributeName:
     return (_recall_attribute_name if len(name) <= ATTRIBUTE_NAME_CHARACTERS_MAX else mend_attribute_name)(name)
 
 
-@lru_cache(_NAMES_REMEMBERED)
+@lru_cache(NAMES_REMEMBERED)
 def is_fit(name: str) -> bool:
     """Whether the name, of at most 190 characters, may be sent as it is, and addresses nothing but an attribute."""
     return mend_attribute_name(name) == AttributeName(name, Meaning.CUSTOM, renamed=False)
@@ -110,7 +110,7 @@ def mend_event_name(name: str) -> str:
     return _FORBIDDEN_IN_EVENTS.sub("-", name.strip())
 
 
-_recall_event_name = lru_cache(_NAMES_REMEMBERED)(mend_event_name)
+_recall_event_name = lru_cache(NAMES_REMEMBERED)(mend_event_name)
 
 
 def event_name(name: str) -> str:

@@ -5,7 +5,8 @@ accepted, and as what, it does not know.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import grpc
@@ -23,7 +24,7 @@ from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.answer import PreviewedRequest, preview_response, publish_response, stream_response
 from intercomd_daemon.ingest.decode import MakeId, decode_preview, decode_publish, decode_stream_publish
 from intercomd_daemon.ingest.examined import Examined
-from intercomd_daemon.ingest.limits import RequestLimits
+from intercomd_daemon.ingest.limits import HELD_BYTES_MAX, STREAMS_MAX, RequestLimits
 from intercomd_daemon.ingest.refusal import refusal_of
 from intercomd_daemon.ingest.sent import Request
 from intercomd_daemon.ingest.stream import Conversation, draining
@@ -33,6 +34,10 @@ SERVICE: str = DESCRIPTOR.services_by_name["IngestService"].full_name
 
 Preview = Callable[[str, AcceptedEnvelope], Sequence[PreviewedRequest]]
 """From a connection's name and an accepted envelope to the requests that it would become."""
+HELD_RETRY_SECONDS = 1.0
+"""A matter of a commit."""
+STREAMS_RETRY_SECONDS = 5.0
+"""Streams last: the longest wait that the contract allows."""
 _Received = Request | RequestRefused
 _Context = grpc.aio.ServicerContext[Any, Any]
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
@@ -64,6 +69,7 @@ class IngestService:
         self._open_calls = 0
         self._answered = asyncio.Event()
         self._answered.set()
+        self._held_bytes = 0
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Lets the server answer calls of `intercomd.v1.IngestService`."""
@@ -128,23 +134,38 @@ class IngestService:
     async def _publish(self, received: _Received, context: _Context) -> PublishResponse:
         try:
             request = self._welcome(received)
-            if request.validate_only:
-                results = await self._acceptor.look(request.envelopes)
-            else:
-                results = await self._acceptor.accept(request.envelopes)
+            take = self._acceptor.look if request.validate_only else self._acceptor.accept
+            with self._hold(request.size_bytes):
+                results = await take(request.envelopes)
         except (RequestRefused, NotNow) as error:
             await _refuse(error, context)
         return publish_response(results, self._usage(), self._clock())
+
+    @contextmanager
+    def _hold(self, size_bytes: int) -> Iterator[None]:
+        """Bounds the bytes of the requests that are under way; one alone is never too large."""
+        if self._held_bytes and self._held_bytes + size_bytes > HELD_BYTES_MAX:
+            raise NotNow(f"requests of {self._held_bytes} bytes are under way already", HELD_RETRY_SECONDS)
+        self._held_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._held_bytes -= size_bytes
+
+    def _let_in(self, conversation: Conversation) -> None:
+        if self._draining:
+            raise draining()
+        if len(self._conversations) >= STREAMS_MAX:
+            raise NotNow(f"{STREAMS_MAX} streams are open: close one, or call Publish", STREAMS_RETRY_SECONDS)
+        self._conversations.add(conversation)
 
     async def _publish_stream(self, received: AsyncIterator[_Received], context: _Context) -> None:
         async def answer(request: Request, results: Sequence[Examined]) -> None:
             await context.write(stream_response(request.sequence, results, self._usage(), self._clock()))
 
         conversation = Conversation(self._acceptor, answer)
-        self._conversations.add(conversation)
         try:
-            if self._draining:
-                raise draining()
+            self._let_in(conversation)
             await conversation.hold(received)
         except (RequestRefused, NotNow) as error:
             await _refuse(error, context)
@@ -153,7 +174,9 @@ class IngestService:
 
     async def _answer_preview(self, received: _Received, context: _Context) -> PreviewResponse:
         try:
-            results = await self._acceptor.look(self._welcome(received).envelopes)
+            request = self._welcome(received)
+            with self._hold(request.size_bytes):
+                results = await self._acceptor.look(request.envelopes)
             return preview_response(
                 (result, self._preview(result.connection, result.accepted) if result.accepted else ())
                 for result in results

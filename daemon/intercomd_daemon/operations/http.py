@@ -4,6 +4,7 @@ Readiness says that calls are answered: neither an outage of Intercom nor a full
 progress. What serving or progress is, it does not know.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from intercomd_daemon.operations.daemon import Observed, State
+from intercomd_daemon.operations.door import Door
 
 HEADERS = MappingProxyType(
     {
@@ -86,17 +88,20 @@ def health_application(observed: Observed, registry: CollectorRegistry) -> web.A
 class HttpListener:
     """An application that is being served."""
 
-    def __init__(self, runner: web.AppRunner) -> None:
-        """`runner` has its sites started."""
+    def __init__(self, runner: web.AppRunner, servers: Sequence[asyncio.Server]) -> None:
+        """`runner` is set up, and `servers` listen."""
         self._runner = runner
+        self._servers = servers
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where it answers, ports as the system gave them."""
-        return tuple(_written(address) for address in self._runner.addresses)
+        return tuple(_written(socket.getsockname()) for server in self._servers for socket in server.sockets)
 
     async def close(self) -> None:
         """Takes no more connections, and closes those that are open."""
+        for server in self._servers:
+            server.close()
         await self._runner.cleanup()
 
 
@@ -110,20 +115,25 @@ async def listen_http(application: web.Application, addresses: Sequence[str]) ->
     # Access logs tell nothing that the metrics don't, several times a minute.
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
     await runner.setup()
+    assert runner.server is not None  # noqa: S101 - it is what the set-up makes
+    door = Door(runner.server)
+    servers: list[asyncio.Server] = []
+    listener = HttpListener(runner, servers)
     try:
         for address in addresses:
-            await _site(runner, address).start()
+            servers.append(await _listen(door, address))  # noqa: PERF401 - those before one that fails must be closed
     except BaseException:
-        await runner.cleanup()
+        await listener.close()
         raise
-    return HttpListener(runner)
+    return listener
 
 
-def _site(runner: web.AppRunner, address: str) -> web.BaseSite:
+async def _listen(door: Door, address: str) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
     if address.startswith("unix:"):
-        return web.UnixSite(runner, address.removeprefix("unix:"))
+        return await loop.create_unix_server(door, address.removeprefix("unix:"))
     host, _, port = address.rpartition(":")
-    return web.TCPSite(runner, host.strip("[]"), int(port))
+    return await loop.create_server(door, host.strip("[]"), int(port))
 
 
 def _written(address: tuple[str, int] | str) -> str:

@@ -16,6 +16,9 @@ import msgspec
 
 from intercomd_daemon.telemetry.redaction import GUARDED_FIELDS, SCALARS, Redaction, shown_field
 
+TEXT_CHARACTERS_MAX = 4_096
+"""Of one field of a line, as collectors cut lines at 16 KiB or more: what a library, a stack or somebody else's answer
+says may be of any length. The beginning and the end stay."""
 LEVELS = ("debug", "info", "warning", "error")
 Render = Callable[[MutableMapping[str, Any]], str]
 
@@ -117,6 +120,9 @@ class _Guard:
             plain = type(value) in SCALARS and name not in GUARDED_FIELDS
             fields[name] = value if plain else shown_field(name, value, values=values)
         line = self._render(fields)
+        if len(line) > TEXT_CHARACTERS_MAX:
+            fields = {name: _shortened(value) for name, value in fields.items()}
+            line = self._render(fields)
         if self._redaction.suspects(line, emails=not values):
             line = self._render(self._clean_fields(fields, emails=not values))
         return line
@@ -136,6 +142,17 @@ class _Guard:
         if value is None or isinstance(value, int | float):
             return value
         return self._redaction.clean(str(value), emails=emails)
+
+
+def _shortened(value: object) -> object:
+    """The value, or of one that is too long its beginning and end as text; no word is cut, as it may be a secret."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value)
+    if len(text) <= TEXT_CHARACTERS_MAX:
+        return value
+    half = TEXT_CHARACTERS_MAX // 2
+    return " … ".join((*text[:half].rsplit(None, 1)[:-1], *text[-half:].split(None, 1)[1:]))
 
 
 def _now() -> str:

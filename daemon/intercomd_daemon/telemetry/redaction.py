@@ -28,7 +28,7 @@ _EMAIL = re.compile(rf"{_EMAIL_PART}(?:@|%40){_EMAIL_PART}")
 # A told secret that is shorter would blot out common words; Intercom's have 60 characters.
 _SECRET_CHARACTERS_MIN = 6
 # So many told secrets are remembered, the newest: tokens change a few times a year.
-_SECRETS_MAX = 64
+SECRETS_MAX = 64
 _HASH_BYTES = 8
 
 
@@ -56,7 +56,7 @@ class Redaction:
     def hide(self, secret: str) -> None:
         """From now on this very text is masked; one under 6 characters is not, as it would be found everywhere."""
         if len(secret) >= _SECRET_CHARACTERS_MIN and secret not in self._secrets:
-            self._secrets = (*self._secrets, secret)[-_SECRETS_MAX:]
+            self._secrets = (*self._secrets, secret)[-SECRETS_MAX:]
 
     def suspects(self, line: str, *, emails: bool) -> bool:
         """Whether a rendered line may hold what it must not; costs less than a microsecond, so that all are asked."""

@@ -17,8 +17,9 @@ from intercomd_daemon.telemetry.redaction import lane_name
 from intercomd_daemon.telemetry.trace import trace_id_of
 
 # A rejected envelope's texts may be over every limit: lines show so many characters of each.
-_TEXT_CHARACTERS_MAX = 256
-_DETAIL_CHARACTERS_MAX = 2_000
+SENT_CHARACTERS_MAX = 256
+# Of a list of texts.
+DETAIL_CHARACTERS_MAX = 2_000
 # What happens while all is well; everything else that is noted is a warning.
 _EXPECTED = frozenset({"attribute_created"})
 _CHANGE_LEVELS = {Standing.DOWN: logging.WARNING, Standing.SUSPENDED: logging.ERROR}
@@ -135,10 +136,10 @@ class Report:
         self._logger.log(
             level,
             result.disposition.name.lower(),
-            envelope_id=result.envelope_id[:_TEXT_CHARACTERS_MAX],
-            connection=result.connection[:_TEXT_CHARACTERS_MAX],
+            envelope_id=result.envelope_id[:SENT_CHARACTERS_MAX],
+            connection=result.connection[:SENT_CHARACTERS_MAX],
             reason=first.reason if first else "",
-            field=first.field[:_TEXT_CHARACTERS_MAX] if first else "",
+            field=first.field[:SENT_CHARACTERS_MAX] if first else "",
             violations=len(result.violations),
         )
 
@@ -151,5 +152,5 @@ def _telling(effects: Sequence[Effect]) -> Effect | None:
 
 def _as_scalar(detail: object) -> object:
     if isinstance(detail, list | tuple):
-        return "; ".join(map(str, detail))[:_DETAIL_CHARACTERS_MAX]
+        return "; ".join(map(str, detail))[:DETAIL_CHARACTERS_MAX]
     return detail

@@ -56,6 +56,7 @@ async def publish_all(publisher: Publisher, envelopes: Sequence[Envelope]) -> No
         await publisher.publish(envelope)
 
 
+@pytest.mark.fills("PublisherSettings.batch_envelopes_max")
 async def test_envelopes_arrive_in_the_order_of_publishing_in_batches_of_at_most_500(daemon: "Daemon") -> None:
     async with Publisher(daemon.target) as publisher:
         await publish_all(publisher, numbered(1200))
@@ -63,6 +64,7 @@ async def test_envelopes_arrive_in_the_order_of_publishing_in_batches_of_at_most
     assert max(len(request.envelopes) for request in daemon.requests) == 500
 
 
+@pytest.mark.fills("PublisherSettings.batch_bytes_max")
 async def test_no_request_is_larger_than_its_bound_in_bytes(daemon: "Daemon") -> None:
     async with Publisher(daemon.target, settings=PublisherSettings(batch_bytes_max=1000)) as publisher:
         await publish_all(publisher, numbered(100))
@@ -99,6 +101,7 @@ async def test_one_call_at_a_time_is_in_flight(daemon: "Daemon") -> None:
     assert daemon.names == names(numbered(3))
 
 
+@pytest.mark.fills("PublisherSettings.calls_in_flight_max")
 async def test_more_calls_are_in_flight_where_the_settings_say_so(daemon: "Daemon") -> None:
     daemon.answering.clear()
     settings = PublisherSettings(batch_envelopes_max=1, calls_in_flight_max=3)
@@ -120,6 +123,7 @@ async def test_what_comes_while_a_call_is_in_flight_shares_the_next(daemon: "Dae
     assert [len(request.envelopes) for request in daemon.requests] == [1, 50]
 
 
+@pytest.mark.fills("PublisherSettings.buffer_bytes_max")
 async def test_publish_waits_while_the_buffer_is_full_and_keeps_the_order(daemon: "Daemon") -> None:
     daemon.answering.clear()
     settings = PublisherSettings(buffer_bytes_max=500, batch_envelopes_max=4)
@@ -263,6 +267,7 @@ async def test_those_who_wait_for_room_are_told_when_the_publisher_stops(daemon:
     await publisher.close()
 
 
+@pytest.mark.fills("PublisherSettings.repeat_seconds_max")
 async def test_repeating_ends_where_it_is_bounded(daemon: "Daemon", quick: PublisherSettings) -> None:
     daemon.refuse_next(CODE.UNAVAILABLE, PUSHBACK)
     publisher = Publisher(daemon.target, settings=replace(quick, repeat_seconds_max=0.001))

@@ -86,5 +86,6 @@ def test_no_details_whatever_break_the_reading(details: bytes) -> None:
 @pytest.mark.parametrize(
     ("failures", "share", "seconds"), [(1, 1.0, 0.5), (2, 1.0, 1.0), (3, 0.5, 1.0), (4, 1.0, 3.0), (10_000, 1.0, 3.0)]
 )
+@pytest.mark.fills("PublisherSettings.backoff_seconds_max")
 def test_pauses_double_up_to_their_bound_and_are_spread(failures: int, share: float, seconds: float) -> None:
     assert backoff_seconds(failures, 0.5, 3.0, share) == seconds

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+import pytest
 from msgspec.structs import replace
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import BookEntry, Ended, Incoming, Known, OutcomeFilter
-from intercomd_daemon.spool.memory.state import Archive, Book, Connection, Window
+from intercomd_daemon.spool.memory.state import CONTACTS_MAX, Archive, Book, Connection, Window
 
 
 def test_a_window_that_turned_twice_keeps_only_ids_of_rows_that_wait(row: Callable[..., Incoming]) -> None:
@@ -44,3 +45,14 @@ def test_a_connection_counts_what_comes_and_goes(row: Callable[..., Incoming]) -
     connection.count(row("1", priority=Priority.BULK), -1)
     connection.count_letters(-1, b"letter")
     assert (connection.usage.bulk, connection.usage.dead_letters, connection.usage.bytes) == (0, 0, 0)
+
+
+@pytest.mark.fills("spool.memory.state.CONTACTS_MAX")
+def test_of_too_many_contacts_those_not_written_for_longest_go() -> None:
+    book = Book()
+    book._identities = {f"c:{number}": f"i{number}" for number in range(CONTACTS_MAX)}
+    book._contacts = dict.fromkeys(book._identities.values(), b"")
+    book.write(BookEntry("c:0", "i0", b"again"))
+    book.write(BookEntry("c:new", "new", b""))
+    assert [book.known(f"c:{name}").contact_id for name in (0, 1, 2, "new")] == ["i0", "", "i2", "new"]
+    assert len(book._contacts) == CONTACTS_MAX

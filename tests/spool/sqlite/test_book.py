@@ -83,6 +83,7 @@ def test_beyond_the_bound_the_contacts_that_were_entered_first_go(transaction: T
     assert transaction.ledger.counters.contacts == 5
 
 
+@pytest.mark.fills("spool.sqlite.book.EVICTED_PER_COMMIT")
 def test_a_few_go_per_commit(transaction: Transaction) -> None:
     transaction.database.executemany(
         "INSERT INTO contacts (connection, contact_id, data, seal) VALUES (1, ?, x'', 0)",
@@ -91,3 +92,17 @@ def test_a_few_go_per_commit(transaction: Transaction) -> None:
     transaction.ledger.counters.contacts = book.EVICTED_PER_COMMIT + 50
     book.evict(transaction, 10)
     assert transaction.ledger.counters.contacts == 50
+
+
+@pytest.mark.fills("spool.sqlite.book.CONTACTS_MAX")
+def test_at_the_bound_nobody_goes_and_one_more_costs_the_first(transaction: Transaction) -> None:
+    for number in range(3):
+        book.write(transaction, 1, BookEntry(f"c:{number}", f"i{number}", b""))
+    transaction.ledger.counters.contacts = book.CONTACTS_MAX
+    book.evict(transaction)
+    assert book.known(transaction, 1, ["c:0"])["c:0"].contact_id == "i0"
+    book.write(transaction, 1, BookEntry("c:new", "new", b""))
+    book.evict(transaction)
+    assert transaction.ledger.counters.contacts == book.CONTACTS_MAX
+    known = book.known(transaction, 1, ["c:0", "c:1", "c:new"])
+    assert [each.contact_id for each in known.values()] == ["", "i1", "new"]

@@ -79,6 +79,7 @@ def test_filters_are_columns_so_that_only_what_matches_is_decoded(transaction: T
         assert sequences_of(journal.newer(transaction, wanted, 0, 10).outcomes) == [sequence]
 
 
+@pytest.mark.fills("spool.sqlite.journal.TRIMMED_PER_COMMIT")
 def test_the_oldest_are_trimmed_a_few_at_a_time(transaction: Transaction, add: Add) -> None:
     add(range(1, journal.TRIMMED_PER_COMMIT + 101))
     journal.trim(transaction, 50)

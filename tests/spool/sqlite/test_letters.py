@@ -52,6 +52,7 @@ def test_replays_follow_the_first_acceptance_not_the_burial(transaction: Transac
 
 
 @pytest.mark.parametrize("operation", [letters.replay, letters.discard])
+@pytest.mark.fills("spool.sqlite.letters.TAKEN_PER_COMMIT")
 def test_a_large_operation_goes_bite_by_bite_and_takes_none_that_is_buried_meanwhile(
     transaction: Transaction, bury: Bury, operation: Callable[..., letters.Bite]
 ) -> None:

@@ -58,6 +58,7 @@ def test_an_empty_queue_waits_for_a_job_without_a_time() -> None:
     assert Queue().seconds_to_wait(5.0) is None
 
 
+@pytest.mark.fills("spool.sqlite.queue.LINGER_SECONDS")
 def test_settlements_alone_linger_from_the_first_on(jobs: Jobs) -> None:
     queue = Queue()
     first, second = jobs.settle(), jobs.settle()
@@ -70,6 +71,7 @@ def test_settlements_alone_linger_from_the_first_on(jobs: Jobs) -> None:
     assert queue.seconds_to_wait(10.5) is None
 
 
+@pytest.mark.fills("spool.sqlite.queue.LINGER_SETTLEMENTS_MAX")
 def test_enough_settlements_go_at_once(jobs: Jobs) -> None:
     queue = Queue()
     queue.put(jobs.settle(LINGER_SETTLEMENTS_MAX - 1), 10.0)
@@ -96,6 +98,8 @@ def test_an_append_of_a_caller_that_is_alone_goes_at_once(jobs: Jobs) -> None:
         queue.answered(queue.take(now), now + 0.001)
 
 
+@pytest.mark.fills("spool.sqlite.queue.CROWD_SECONDS")
+@pytest.mark.fills("spool.sqlite.queue.CROWD_BYTES_MAX")
 def test_after_a_commit_for_many_callers_the_next_one_waits_a_little_for_them(jobs: Jobs) -> None:
     queue = Queue()
     for _ in range(CROWD_APPENDS_MIN):
@@ -131,6 +135,7 @@ def test_it_says_when_what_waits_is_to_go_sooner_than_before(jobs: Jobs) -> None
     assert queue.put(jobs.append(), 10.005)
 
 
+@pytest.mark.fills("spool.sqlite.queue.APPEND_BYTES_MAX")
 def test_appends_are_bounded_in_bytes_until_they_are_answered(jobs: Jobs) -> None:
     queue = Queue()
     first, second = jobs.append(APPEND_BYTES_MAX - 10), jobs.append(10)
@@ -177,6 +182,7 @@ def test_while_something_is_held_appends_go_on_and_the_deliverers_calls_keep_the
     assert queue.take(11.0) == [refused, settle, read]
 
 
+@pytest.mark.fills("spool.sqlite.queue.RETRY_SECONDS_MAX")
 def test_attempts_grow_apart_and_start_over_after_a_success(jobs: Jobs) -> None:
     queue = Queue()
     job = jobs.settle()

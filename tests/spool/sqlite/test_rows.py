@@ -80,6 +80,7 @@ def test_a_row_of_which_nobody_knows_any_more_whose_it_is_is_given_to_nobody(
         read(transaction)
 
 
+@pytest.mark.fills("spool.sqlite.rows.DAMAGED_MAX")
 def test_damaged_rows_are_kept_up_to_a_bound(transaction: Transaction) -> None:
     transaction.database.executemany(
         "INSERT INTO damaged (place, key, lane, reason, data) VALUES ('log', ?, '', '', x'00')",

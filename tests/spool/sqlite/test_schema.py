@@ -7,7 +7,7 @@ import pytest
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
 from intercomd_daemon.spool.sqlite.layout import MAJOR, VERSION
-from intercomd_daemon.spool.sqlite.schema import look_at_database, open_database
+from intercomd_daemon.spool.sqlite.schema import CACHE_KIB, WAL_KEPT_BYTES, look_at_database, open_database
 from intercomd_daemon.spool.sqlite.soundness import Malformed
 
 NOON = 1_750_000_000.0
@@ -122,3 +122,21 @@ def test_looking_makes_no_spool_where_there_is_none(tmp_path: Path) -> None:
 def test_text_that_rot_has_made_invalid_can_still_be_read(tmp_path: Path) -> None:
     with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
         assert database.execute("SELECT CAST(x'63ff64' AS TEXT)").fetchone() == ("c\ufffdd",)
+
+
+@pytest.mark.fills("spool.sqlite.schema.CACHE_KIB")
+@pytest.mark.fills("spool.sqlite.schema.WAL_KEPT_BYTES")
+def test_a_long_transaction_goes_to_the_disk_as_it_grows_and_the_disk_gets_its_room_back(tmp_path: Path) -> None:
+    wal = tmp_path / "spool.db-wal"
+    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
+        row = bytes(1 << 20)
+        rows = (WAL_KEPT_BYTES >> 20) + 8
+        database.execute("BEGIN")
+        for number in range(rows):
+            database.execute("INSERT INTO progress (key, data, seal) VALUES (?, ?, 0)", (number, row))
+            # What the cache does not hold is in the file already, though nothing is committed.
+            assert wal.stat().st_size >= (number << 20) - CACHE_KIB * 1024
+        database.execute("COMMIT")
+        assert wal.stat().st_size > WAL_KEPT_BYTES
+        database.execute("DELETE FROM progress WHERE key = 0")
+        assert wal.stat().st_size <= WAL_KEPT_BYTES

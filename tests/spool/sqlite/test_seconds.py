@@ -1,3 +1,5 @@
+import pytest
+
 from intercomd_daemon.spool.sqlite.seconds import PAIRS_MAX, PAIRS_PER_TRIM, pairs_of, recall, remember
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
@@ -10,6 +12,7 @@ def test_pairs_come_back_in_order(transaction: Transaction) -> None:
     assert pairs_of(recall(transaction.database)) == pairs
 
 
+@pytest.mark.fills("spool.sqlite.seconds.PAIRS_MAX")
 def test_only_the_newest_are_remembered_and_rows_that_hold_none_of_them_go(transaction: Transaction) -> None:
     for start in range(0, PAIRS_MAX + 3_000, 1_000):
         remember(transaction, [(number, 7) for number in range(start, start + 1_000)])

@@ -87,6 +87,7 @@ def test_a_log_beside_an_empty_file_is_kept(specimen: Specimen, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("table", ["counters", "connections", "log", "parked", "lanes", "progress", "dead_letters"])
+@pytest.mark.fills("spool.sqlite.soundness.CHECKED_BYTES_MAX")
 def test_a_table_that_is_not_sound_is_found(specimen: Specimen, tmp_path: Path, table: str) -> None:
     path = spoiling.put(specimen.closed, tmp_path)
     with closing(connect(str(path))) as database:

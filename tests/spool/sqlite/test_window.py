@@ -69,6 +69,7 @@ def test_an_id_of_the_older_generation_is_known_and_not_entered_again(transactio
     assert enter(transaction, [(1, "x", 7), (1, "y", 8)]) == {8}
 
 
+@pytest.mark.fills("spool.sqlite.window.EMPTIED_PER_COMMIT")
 def test_a_generation_is_emptied_over_several_commits_and_known_until_then(transaction: Transaction) -> None:
     enter(transaction, [(1, f"{number:06}", number + 1) for number in range(EMPTIED_PER_COMMIT + 5)])
     turn(transaction)

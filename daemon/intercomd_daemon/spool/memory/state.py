@@ -15,6 +15,9 @@ from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.rotation import turns
 from intercomd_daemon.spool.selection import selects_letter, selects_outcome
 
+CONTACTS_MAX = 500_000
+"""Lanes whose contact the book knows; as in the engine on disk."""
+
 
 class Kept(NamedTuple):
     """A waiting row."""
@@ -54,7 +57,7 @@ class Window:
 
 
 class Book:
-    """The contact book: lane to contact id, contact id to what is known."""
+    """The contact book: lane to contact id, contact id to what is known; those not written for longest go first."""
 
     def __init__(self) -> None:
         """Empty."""
@@ -72,8 +75,10 @@ class Book:
         if entry.contact_id:
             self._identities[entry.lane] = entry.contact_id
             self._contacts[entry.contact_id] = entry.data
-        if before not in self._identities.values():
+        if before and before != entry.contact_id and before not in self._identities.values():
             self._contacts.pop(before, None)
+        if len(self._identities) > CONTACTS_MAX:
+            self.write(BookEntry(next(iter(self._identities)), "", b""))
 
 
 class Archive:
