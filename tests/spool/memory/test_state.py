@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import BookEntry, Ended, Incoming, Known, OutcomeFilter
-from intercomd_daemon.spool.memory.state import CONTACTS_MAX, Archive, Book, Connection, Window
+from intercomd_daemon.spool.memory.state import CONTACTS_MAX, Archive, Book, Connection, Keys, Window
 
 
 def test_a_window_that_turned_twice_keeps_only_ids_of_rows_that_wait(row: Callable[..., Incoming]) -> None:
@@ -19,6 +19,17 @@ def test_a_window_that_turned_twice_keeps_only_ids_of_rows_that_wait(row: Callab
         window.keep(time, time, lambda key: key == 2)
     assert window.enter(row("gone"), 3)
     assert not window.enter(row("waits"), 4)
+
+
+def test_keys_stay_in_order_whichever_come_late_go_or_come_twice() -> None:
+    keys = Keys()
+    for key in (*range(1000, 3000), 5, 5, 2000):
+        keys.add(key)
+    for key in (*range(1000, 2990), 1000, 7):
+        keys.discard(key)
+    keys.add(2500)
+    assert list(keys.above(0)) == [5, 2500, *range(2990, 3000)]
+    assert list(keys.above(2998)) == [2999]
 
 
 def test_a_contact_that_no_lane_names_is_forgotten() -> None:

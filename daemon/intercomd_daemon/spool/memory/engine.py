@@ -5,7 +5,6 @@ Each method takes effect before it first could wait. What it holds ends with the
 
 import asyncio
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate, islice
 
@@ -26,7 +25,7 @@ from intercomd_daemon.spool.base import (
     Usage,
 )
 from intercomd_daemon.spool.keys import log_start, priority_of
-from intercomd_daemon.spool.memory.state import Archive, Connection, Kept, Lane, Window
+from intercomd_daemon.spool.memory.state import Archive, Connection, Kept, Keys, Lane, Window
 from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
 
 _DRAINING_RETRY_SECONDS = 1.0
@@ -89,7 +88,7 @@ class MemorySpool:
             keys.append(key if new else 0)
             if new:
                 self._rows[key] = Kept(row, self._wall())
-                connection.logs[row.priority].append(key)
+                connection.logs[row.priority].add(key)
                 connection.count(row, 1)
                 grown.add((row.connection, row.priority))
         for name, priority in sorted(grown):
@@ -114,26 +113,23 @@ class MemorySpool:
         """Reads on in a log; see `base.Outflow`."""
         place = self._connection(connection)
         seen = self._stretch(place.logs[priority], after, rows_max, bytes_max)
-        parked = [key for key in seen if self._rows[key].incoming.lane in place.lanes]
-        self._move(place, parked)
-        return self._batch(place, [key for key in seen if key not in set(parked)], seen[-1] if seen else after)
+        parked = {key for key in seen if self._rows[key].incoming.lane in place.lanes}
+        self._move(place, sorted(parked))
+        return self._batch(place, [key for key in seen if key not in parked], seen[-1] if seen else after)
 
-    def _stretch(self, keys: list[int], after: int, rows_max: int, bytes_max: int) -> list[int]:
+    def _stretch(self, keys: Keys, after: int, rows_max: int, bytes_max: int) -> list[int]:
         """The keys of waiting rows from above `after`, up to the limits, but at least one."""
-        keys[:] = [key for key in keys if key in self._rows]
-        found = keys[bisect_right(keys, after) :][:rows_max]
+        found = list(islice(keys.above(after), rows_max))
         sizes = accumulate(len(self._rows[key].incoming.data) for key in found)
         return found[: max(1, sum(size <= bytes_max for size in sizes))]
 
     def _move(self, place: Connection, keys: Sequence[int]) -> None:
         """Moves rows from their log to their parked lane."""
-        moved = set(keys)
-        for priority, log in place.logs.items():
-            place.logs[priority] = [key for key in log if key not in moved]
         for key in keys:
             if key in self._rows:
-                lane = place.lanes[self._rows[key].incoming.lane]
-                lane.keys = sorted({*lane.keys, key})
+                row = self._rows[key].incoming
+                place.logs[row.priority].discard(key)
+                place.lanes[row.lane].keys.add(key)
 
     def _batch(self, place: Connection, keys: Sequence[int], after: int, attempts: int = 0) -> Batch:
         """The rows as they are read; damaged ones go."""
@@ -153,7 +149,7 @@ class MemorySpool:
         kept = self._rows.pop(key, None)
         self._progress.pop(key, None)
         if kept:
-            self._connections[kept.incoming.connection].count(kept.incoming, -1)
+            self._connections[kept.incoming.connection].take_out(kept.incoming, key)
         return kept is not None
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:

@@ -3,7 +3,8 @@
 Plain dictionaries, nothing awaited; the times are arguments.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -54,6 +55,34 @@ class Window:
             waiting = {name: key for name, key in self._old.items() if waits(key)}
             self._young, self._old = waiting, self._young
             self._turned_at, self._turned_monotonic = now, monotonic
+
+
+class Keys:
+    """Keys of rows in order; taking one out costs the same however many there are."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._ordered: list[int] = []
+        """Some of them gone: those are skipped, and dropped when they are too many."""
+        self._present: set[int] = set()
+
+    def add(self, key: int) -> None:
+        """Takes a key in, if it is not there."""
+        place = bisect_left(self._ordered, key)
+        if self._ordered[place : place + 1] != [key]:
+            self._ordered.insert(place, key)
+        self._present.add(key)
+
+    def discard(self, key: int) -> None:
+        """Takes a key out, if it is there."""
+        self._present.discard(key)
+        if len(self._ordered) > 512 + len(self._present) * 5 // 4:
+            self._ordered = [kept for kept in self._ordered if kept in self._present]
+
+    def above(self, key: int) -> Iterator[int]:
+        """The keys from above this one, in order."""
+        places = range(bisect_right(self._ordered, key), len(self._ordered))
+        return (self._ordered[place] for place in places if self._ordered[place] in self._present)
 
 
 class Book:
@@ -143,16 +172,16 @@ class Lane:
 
     due: float = 0.0
     attempts: int = 0
-    keys: list[int] = field(default_factory=list)
+    keys: Keys = field(default_factory=Keys)
 
 
 @dataclass
 class Connection:
-    """What is kept of a connection; the logs hold keys, some of rows that are gone."""
+    """What is kept of a connection; the logs, like the lanes, hold the keys of rows that wait."""
 
     number: int
     usage: LogUsage = field(default_factory=LogUsage)
-    logs: dict[Priority, list[int]] = field(default_factory=lambda: {priority: [] for priority in Priority})
+    logs: dict[Priority, Keys] = field(default_factory=lambda: {priority: Keys() for priority in Priority})
     lanes: dict[str, Lane] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
     wake: Callable[[Priority], None] = lambda _: None
@@ -165,6 +194,13 @@ class Connection:
         else:
             self.usage.normal += rows
         self.usage.bytes += rows * row_bytes(row.data)
+
+    def take_out(self, row: Incoming, key: int) -> None:
+        """Forgets a row that went, wherever it was."""
+        self.count(row, -1)
+        self.logs[row.priority].discard(key)
+        if row.lane in self.lanes:
+            self.lanes[row.lane].keys.discard(key)
 
     def count_letters(self, letters: int, data: bytes) -> None:
         """Counts a letter that came, or with a negative figure, that went."""
