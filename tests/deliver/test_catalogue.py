@@ -164,6 +164,14 @@ def test_a_refusal_is_remembered_for_an_hour() -> None:
     assert not known.absent("plan", NOW + REFUSED_SECONDS)
 
 
+def test_a_clock_that_is_set_back_makes_neither_a_refusal_nor_the_limit_of_a_day_last_longer() -> None:
+    known = catalogue(created_max=1)
+    known.refused("plan", "because", NOW)
+    known.created("other", "string", NOW)
+    assert fit(known, now=NOW) is Fit.LEAVE_OUT
+    assert fit(known, now=NOW - 365 * DAY_SECONDS) is Fit.CREATE
+
+
 @pytest.mark.fills("deliver.catalogue.REFUSED_MAX")
 def test_of_too_many_refusals_the_oldest_are_forgotten() -> None:
     known = catalogue()

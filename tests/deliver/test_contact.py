@@ -159,6 +159,12 @@ def test_lanes_are_remembered_as_unavailable_for_ten_minutes() -> None:
     assert not unavailable.why("c:u2", NOW)
 
 
+def test_a_clock_that_is_set_back_does_not_make_them_so_for_longer() -> None:
+    unavailable = Unavailable()
+    unavailable.add("c:u", "CONTACT_ARCHIVED", 1_000_000.0)
+    assert unavailable.why("c:u", 1000.0) == ""
+
+
 @pytest.mark.fills("deliver.contact.UNAVAILABLE_MAX")
 def test_of_too_many_the_oldest_are_forgotten() -> None:
     unavailable = Unavailable()

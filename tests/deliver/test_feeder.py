@@ -27,7 +27,7 @@ class Feeding:
         settings = settings_for(Sandbox(), base_url="http://127.0.0.1:1")
         self.tasks: list[asyncio.Task[None]] = []
         self.roster = Roster()
-        self.feeder = Feeder(rules_of(settings), spool, Catalogue(settings), self.roster, self._spawn)
+        self.feeder = Feeder(rules_of(settings), spool, Catalogue(settings), self.roster, self._spawn, lambda: None)
 
     def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
         self.tasks.append(asyncio.ensure_future(coroutine))
@@ -40,13 +40,13 @@ class Feeding:
     async def fill(self) -> None:
         """Reads until the window is full or the logs are at their end."""
         while True:
-            self.feeder.fill(lambda: None)
+            self.feeder.fill()
             if not self.tasks:
                 return
             await self.quiet()
 
     async def bring_back(self, now: float) -> None:
-        self.feeder.feed_due(now, lambda: None)
+        self.feeder.feed_due(now)
         await self.quiet()
 
 
@@ -108,7 +108,7 @@ async def test_of_many_large_lanes_a_number_is_in_memory_and_each_gets_its_turn(
         rows = [row(envelope(f"{lane}/{n}", lane[2:], None, event("e", n))) for n in range(LANE_ROWS_MAX + 50)]
         keys[lane] = await spool.append(rows)
     feeder = feeding.feeder
-    feeder.feed_due(100.0, lambda: None)
+    feeder.feed_due(100.0)
     await feeding.fill()
     assert list(feeder.lanes) == lanes[:FED_LANES_MAX]
     assert feeder.rows == 0
@@ -119,7 +119,7 @@ async def test_of_many_large_lanes_a_number_is_in_memory_and_each_gets_its_turn(
         assert goes is not None
         assert goes.key == lanes[turn]
         goes.queue.truncate(0)
-        feeder.ran_dry(goes, lambda: None)
+        feeder.ran_dry(goes)
         await feeding.bring_back(101.0 + turn)
         assert goes.key not in feeder.lanes
         assert feeder.lanes[comes].queue.keys() == keys[comes][:LANE_ROWS_MAX]
@@ -181,6 +181,33 @@ async def test_a_clock_that_is_set_back_keeps_no_lane_aside(spool: MemorySpool, 
     assert feeding.feeder.lanes["c:u"].queue.keys() == keys
 
 
+async def test_a_clock_that_is_set_back_meanwhile_keeps_none_either(spool: MemorySpool, feeding: Feeding) -> None:
+    keys = await spool.append([row(envelope("0", "u", None, event("e")))])
+    await feeding.bring_back(100_000.0)
+    await feeding.fill()
+    feeding.feeder.set_aside(feeding.roster.take(), 100_200.0)
+    await feeding.quiet()
+    await feeding.bring_back(100_199.0)
+    assert feeding.feeder.lanes == {}
+    await feeding.bring_back(2000.0)
+    assert feeding.feeder.lanes["c:u"].queue.keys() == keys
+
+
+async def test_a_lane_is_not_forgotten_whose_leaving_a_look_at_what_is_due_overtakes(tmp_path: Path) -> None:
+    """The spool does not know yet when it is due, so that the look finds nothing; the lane itself tells afterwards."""
+    spool = await open_spool(SpoolSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0))
+    feeding = Feeding(spool)
+    keys = await spool.append([row(envelope("0", "u", None, event("e")))])
+    await feeding.fill()
+    feeding.feeder.set_aside(feeding.roster.take(), 5.0)
+    feeding.feeder.feed_due(2.0)
+    await feeding.quiet()
+    assert feeding.feeder.due_at == 5.0
+    await feeding.bring_back(6.0)
+    assert feeding.feeder.lanes["c:u"].queue.keys() == keys
+    await spool.close()
+
+
 @pytest.mark.parametrize("reading_first", [True, False])
 async def test_rows_read_while_their_lane_is_set_aside_follow_it(tmp_path: Path, reading_first: bool) -> None:
     """A read under way, or begun before the lane has left, brings rows of it: they go behind the others."""
@@ -191,9 +218,9 @@ async def test_rows_read_while_their_lane_is_set_aside_follow_it(tmp_path: Path,
     keys += await spool.append([row(envelope("1", "u", None, event("e", 1)))])
     feeding.feeder.appended(Priority.NORMAL)
     if reading_first:
-        feeding.feeder.fill(lambda: None)
+        feeding.feeder.fill()
     feeding.feeder.set_aside(feeding.roster.take(), 5.0)
-    feeding.feeder.fill(lambda: None)
+    feeding.feeder.fill()
     await feeding.quiet()
     assert feeding.feeder.lanes == {}
     await feeding.bring_back(10.0)
@@ -210,7 +237,7 @@ async def test_a_fed_lane_that_has_run_dry_is_parked_no_more(spool: MemorySpool,
     assert step.request.path == "/events"
     await spool.settle([Settlement("default", ended=[lane.queue.head.end("default", 1.0)])])
     lane.queue.remove_first(Priority.NORMAL)
-    feeding.feeder.ran_dry(lane, lambda: None)
+    feeding.feeder.ran_dry(lane)
     await feeding.quiet()
     assert feeding.feeder.lanes == {}
     assert spool.usage().connections["default"].parked_lanes == 0
@@ -221,7 +248,7 @@ async def test_a_lane_that_has_run_dry_leaves_memory(spool: MemorySpool, feeding
     await feeding.fill()
     lane = feeding.roster.take()
     lane.queue.remove_first(Priority.NORMAL)
-    feeding.feeder.ran_dry(lane, lambda: None)
+    feeding.feeder.ran_dry(lane)
     assert feeding.feeder.lanes == {}
 
 
@@ -229,7 +256,7 @@ async def test_a_lane_that_has_run_dry_leaves_memory(spool: MemorySpool, feeding
 async def test_one_read_brings_a_megabyte_at_most(spool: MemorySpool, feeding: Feeding) -> None:
     large = b'{"x":"' + b"x" * (READ_BYTES_MAX // 4) + b'"}'
     await spool.append([row(envelope(f"{n}", f"u{n}", None, event("e", 0, large))) for n in range(9)])
-    feeding.feeder.fill(lambda: None)
+    feeding.feeder.fill()
     await feeding.quiet()
     assert feeding.feeder.rows == 3
 

@@ -76,7 +76,7 @@ class Catalogue:
 
     def absent(self, name: str, now: float) -> bool:
         """Whether the attribute is neither known nor refused: it may be created."""
-        return name not in self._known and self._refused.get(name, (0.0, ""))[0] <= now
+        return name not in self._known and not self._refusal(name, now)
 
     def read(self, attributes: Iterable[Attribute], now: float) -> None:
         """Takes the fetched list."""
@@ -101,7 +101,7 @@ class Catalogue:
     def refused(self, name: str, why: str, now: float) -> None:
         """Intercom does not take this attribute: remembered for an hour."""
         self._refused.pop(name, None)
-        self._refused[name] = (now + REFUSED_SECONDS, why)
+        self._refused[name] = (now, why)
         while len(self._refused) > REFUSED_MAX:
             del self._refused[next(iter(self._refused))]
 
@@ -117,10 +117,15 @@ class Catalogue:
         """Whether a 400 has named this attribute since the list was read."""
         return name in self._doubted
 
+    def _refusal(self, name: str, now: float) -> str:
+        when, why = self._refused.get(name, (0.0, ""))
+        # What was refused in the future was refused before a clock was set back: nobody knows how long ago.
+        return why if 0.0 <= now - when < REFUSED_SECONDS else ""
+
     def fit(self, name: str, value: Scalar, now: float) -> Fitted:
         """What to do with a custom attribute's value."""
-        until, why = self._refused.get(name, (0.0, ""))
-        if now < until:
+        why = self._refusal(name, now)
+        if why:
             return Fitted(Fit.LEAVE_OUT, why=why)
         attribute = self._known.get(name)
         if attribute is None:
@@ -142,7 +147,7 @@ class Catalogue:
         if self._settings.missing_attributes != "create":
             why = 'Intercom has no such attribute: create it there, or set missing_attributes = "create"'
             return Fitted(Fit.LEAVE_OUT, why=why)
-        while self._created and self._created[0] <= now - DAY_SECONDS:
+        while self._created and not 0.0 <= now - self._created[0] < DAY_SECONDS:
             self._created.popleft()
         if len(self._created) >= self._settings.attributes_created_max:
             why = f"attributes_created_max = {self._settings.attributes_created_max} attributes were made in a day"

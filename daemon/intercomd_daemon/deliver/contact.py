@@ -143,7 +143,7 @@ class Contact:
 
 
 class Unavailable:
-    """The lanes whose contact takes nothing: archived or blocked, and until when that is taken for granted."""
+    """The lanes whose contact takes nothing: archived or blocked, and when that was learned."""
 
     def __init__(self) -> None:
         self._lanes: dict[str, tuple[str, float]] = {}
@@ -151,14 +151,15 @@ class Unavailable:
     def add(self, lane: str, reason: str, now: float) -> None:
         """Remembers why, for ten minutes."""
         self._lanes.pop(lane, None)
-        self._lanes[lane] = (reason, now + UNAVAILABLE_SECONDS)
+        self._lanes[lane] = (reason, now)
         while len(self._lanes) > UNAVAILABLE_MAX:
             del self._lanes[next(iter(self._lanes))]
 
     def why(self, lane: str, now: float) -> str:
         """The reason; empty if the contact may be tried."""
-        reason, until = self._lanes.get(lane, ("", 0.0))
-        return reason if now < until else ""
+        reason, when = self._lanes.get(lane, ("", 0.0))
+        # What was learned in the future was learned before a clock was set back: nobody knows how long ago.
+        return reason if 0.0 <= now - when < UNAVAILABLE_SECONDS else ""
 
 
 class Turn(Enum):

@@ -33,7 +33,16 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 class Feeder:
     """The lanes of one connection that are in memory."""
 
-    def __init__(self, rules: Rules, spool: Outflow, catalogue: Catalogue, roster: Roster, spawn: Spawn) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        spool: Outflow,
+        catalogue: Catalogue,
+        roster: Roster,
+        spawn: Spawn,
+        then: Callable[[], None],
+    ) -> None:
+        """`then` is called whenever rows have come in, or a time has become known at which some are due."""
         self.lanes: dict[str, Lane] = {}
         self._next_due = 1.0  # At first: ask at once.
         self._now = 0.0
@@ -45,6 +54,7 @@ class Feeder:
         self._unavailable = Unavailable()
         self._roster = roster
         self._spawn = spawn
+        self._then = then
         self._window = window()
         self._rows: dict[int, tuple[Priority, int]] = {}
         self._fed: set[str] = set()
@@ -69,18 +79,18 @@ class Feeder:
         """Rows were appended to a log."""
         self._window[priority].appended()
 
-    def fill(self, then: Callable[[], None]) -> None:
-        """Reads on where the window has room; `then` is called when rows have come in."""
+    def fill(self) -> None:
+        """Reads on where the window has room."""
         if self._reading:
             return
         for priority, stretch in self._window.items():
             if stretch.wants():
                 self._reading = True
                 stretch.reading()
-                self._spawn(self._read(priority, then))
+                self._spawn(self._read(priority))
                 return
 
-    async def _read(self, priority: Priority, then: Callable[[], None]) -> None:
+    async def _read(self, priority: Priority) -> None:
         stretch = self._window[priority]
         batch = await self._spool.read(self._rules.connection, priority, stretch.after, READ_ROWS, READ_BYTES_MAX)
         stretch.read(len(batch.rows), sum(len(row.data) for row in batch.rows), batch.after)
@@ -89,9 +99,9 @@ class Feeder:
         self._take(batch)
         self._reading = False
         for key in self._left:
-            del self._leaving[key]
+            self._gone(key)
         self._left.clear()
-        then()
+        self._then()
 
     def _take(self, batch: Batch) -> None:
         self.damaged += batch.damaged
@@ -167,7 +177,6 @@ class Feeder:
         self._drop(lane)
         self._leave(keys)
         self._leaving[lane.key] = (due, lane.failures)
-        self._next_due = min(self._next_due or due, due)
         self._spawn(self._park(lane.key, keys, progress, due, lane.failures))
 
     async def _park(
@@ -180,20 +189,26 @@ class Feeder:
         if self._reading:
             self._left.add(lane)
         else:
-            del self._leaving[lane]
+            self._gone(lane)
+            self._then()
 
-    def feed_due(self, now: float, then: Callable[[], None]) -> None:
+    def _gone(self, lane: str) -> None:
+        """The lane has left memory. Only now does the spool tell when it is due, to whoever asks what is due next."""
+        due, _ = self._leaving.pop(lane)
+        self._next_due = min(self._next_due or due, due)
+
+    def feed_due(self, now: float) -> None:
         """Brings parked lanes back whose time has come, as many as may be in memory; to be called at each turn."""
         self._now = now
-        if now >= self.due_at:
+        # Nothing is set aside for longer than the cap: what seems to be was, before the clock was set back.
+        if now >= self.due_at or now + CAP_SECONDS < self.due_at < inf:
             self._next_due = 0.0
-            self._spawn(self._bring_back(now, then))
+            self._spawn(self._bring_back(now))
 
-    async def _bring_back(self, now: float, then: Callable[[], None]) -> None:
+    async def _bring_back(self, now: float) -> None:
         limit = FED_LANES_MAX + len(self._fed)
         keys, next_due = await self._spool.due(self._rules.connection, now, limit)
-        if not keys and next_due > now + CAP_SECONDS:
-            # No lane is set aside for longer: this was written before the clock was set back.
+        if not keys and next_due > now + CAP_SECONDS:  # As above.
             keys, next_due = await self._spool.due(self._rules.connection, next_due, limit)
         for key in keys:
             if key in self.lanes or key in self._fed or key in self._leaving:
@@ -204,9 +219,9 @@ class Feeder:
             self._fed.add(key)
             await self._feed(key)
         self._next_due = min(next_due or self._next_due, self._next_due or next_due)
-        then()
+        self._then()
 
-    def ran_dry(self, lane: Lane, then: Callable[[], None]) -> None:
+    def ran_dry(self, lane: Lane) -> None:
         """The lane has nothing in memory, and all it did is committed."""
         if lane.key not in self._fed:
             self._drop(lane)
@@ -215,11 +230,11 @@ class Feeder:
             self._drop(lane)
             self._spawn(self._spool.park(self._rules.connection, lane.key, (), self._now, lane.failures))
         else:
-            self._spawn(self._refeed(lane.key, then))
+            self._spawn(self._refeed(lane.key))
 
-    async def _refeed(self, key: str, then: Callable[[], None]) -> None:
+    async def _refeed(self, key: str) -> None:
         await self._feed(key)
-        then()
+        self._then()
 
     async def _feed(self, key: str) -> None:
         batch = await self._spool.parked(self._rules.connection, key, 0, LANE_ROWS_MAX, FED_BYTES_MAX)

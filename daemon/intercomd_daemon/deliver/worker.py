@@ -59,7 +59,7 @@ class Worker:
         self._gate = Gate(settings, observer, self._clock, paused=paused)
         self._roster = Roster()
         catalogue = Catalogue(settings)
-        self._feeder = Feeder(rules_of(settings), spool, catalogue, self._roster, self._spawn)
+        self._feeder = Feeder(rules_of(settings), spool, catalogue, self._roster, self._spawn, self._pump)
         self._sidework = Sidework(
             settings, catalogue, self._gate, pace, self._caller.make, self._recovered, observer, self._clock
         )
@@ -74,12 +74,15 @@ class Worker:
     async def run(self) -> None:
         """Delivers until `stop`; a fault of ours ends it with the exception."""
         self._spool.on_append(self._settings.name, self._appended)
-        async with self._caller, asyncio.TaskGroup() as self._tasks:
-            verifying = self._tasks.create_task(self._sidework.verify(self._pump))
-            self._pump()
-            await self._drained.wait()
-            verifying.cancel()
-        self._disarm()
+        try:
+            async with self._caller, asyncio.TaskGroup() as self._tasks:
+                verifying = self._tasks.create_task(self._sidework.verify(self._pump))
+                self._pump()
+                await self._drained.wait()
+                verifying.cancel()
+        finally:
+            self._tasks = None
+            self._disarm()
 
     def stop(self) -> None:
         """Makes no further call; `run` returns when those in flight are answered and committed."""
@@ -140,8 +143,8 @@ class Worker:
         self._roster.wake(now)
         weather = self._gate.weather
         if not weather.down:
-            self._feeder.fill(self._pump)
-            self._feeder.feed_due(self._clock.wall(), self._pump)
+            self._feeder.fill()
+            self._feeder.feed_due(self._clock.wall())
         while self._roster.waiting and self._has_room():
             if weather.down and (self._flying or now < weather.probe_at):
                 break
@@ -176,7 +179,7 @@ class Worker:
         """Performs a lane's next step."""
         step = lane.next(self._clock.wall())
         if isinstance(step, Rest):
-            self._feeder.ran_dry(lane, self._pump)
+            self._feeder.ran_dry(lane)
             return
         lane.busy = True
         self._open += 1
@@ -244,7 +247,7 @@ class Worker:
 
     def _line_up(self, lane: Lane) -> None:
         if lane.head is None:
-            self._feeder.ran_dry(lane, self._pump)
+            self._feeder.ran_dry(lane)
         else:
             self._roster.ready(lane)
 
