@@ -7,7 +7,7 @@ from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.spool.base import Incoming, position_of
 from intercomd_daemon.spool.keys import connection_of, priority_of
 from intercomd_daemon.spool.quota import row_bytes
-from intercomd_daemon.spool.sqlite import log
+from intercomd_daemon.spool.sqlite import lanes, log
 from intercomd_daemon.spool.sqlite.ledger import Ledger
 from intercomd_daemon.spool.sqlite.seconds import pairs_of, recall
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -82,6 +82,20 @@ def test_where_there_is_no_room_for_all_each_request_is_let_in_by_itself(transac
     assert isinstance(second, SpoolFull)
     assert [len(first), len(third)] == [1, 2]
     assert transaction.ledger.account("eu").normal == 3
+
+
+def test_a_read_passes_over_many_rows_of_parked_lanes_at_once_and_over_a_bounded_number(
+    transaction: Transaction, row: Make
+) -> None:
+    his = [row(f"h{number}", "he", connection="eu") for number in range(log.MOVED_MAX + 100)]
+    keys = log.append(transaction, [*his, row("o", "other", connection="eu")], admit_all)
+    lanes.park(transaction, "eu", "c:he", [], 0.0, 0)
+    first = log.read(transaction, "eu", Priority.NORMAL, 0, 100, 1_000_000)
+    assert first.rows == []
+    assert keys[log.MOVED_MAX - 1] <= first.after < keys[log.MOVED_MAX + 99]
+    second = log.read(transaction, "eu", Priority.NORMAL, first.after, 100, 1_000_000)
+    assert [each.lane for each in second.rows] == ["c:other"]
+    assert lanes.parked(transaction, "eu", "c:he", 0, 5, 1_000_000).rows[0].key == keys[0]
 
 
 def test_nothing_on_the_accept_path_scans_or_sorts(transaction: Transaction, row: Make) -> None:

@@ -16,10 +16,16 @@ from intercomd_daemon.spool.keys import connection_of, log_end, log_start
 from intercomd_daemon.spool.quota import weigh
 from intercomd_daemon.spool.sqlite import book, bulk, lanes, seconds, window
 from intercomd_daemon.spool.sqlite.ledger import Ledger
-from intercomd_daemon.spool.sqlite.rows import read_stretch, row_columns
+from intercomd_daemon.spool.sqlite.rows import Stretch, read_stretch, row_columns
 from intercomd_daemon.spool.sqlite.seal import seal
 from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+MOVED_MAX = 2_048
+"""Rows of parked lanes that one read passes over while it meets no others: a commit of some tens of milliseconds.
+
+Others wait behind a lane of a hundred thousand rows until all of these have moved, and a commit for each few takes
+twice as long."""
 
 Admission = Callable[[Ledger, dict[str, int]], None]
 """Raises SpoolFull if there is no room for so many bytes by connection."""
@@ -91,6 +97,21 @@ def read(
         Malformed: the log is not what was written.
     """
     number = transaction.ledger.account(connection).number
+    moved = 0
+    while True:
+        stretch = _stretch(transaction, number, priority, after, rows_max, bytes_max)
+        lanes.move(transaction, number, stretch.parked)
+        moved += len(stretch.parked)
+        if stretch.rows or stretch.damaged or not stretch.parked or moved >= MOVED_MAX:
+            break
+        after = stretch.after
+    known = book.known(transaction, number, {row.lane for row in stretch.rows})
+    return Batch(stretch.rows, known, stretch.after, damaged=tuple(stretch.damaged))
+
+
+def _stretch(
+    transaction: Transaction, number: int, priority: Priority, after: int, rows_max: int, bytes_max: int
+) -> Stretch:
     start, end = max(after, log_start(number, priority)), log_end(number, priority)
     found = transaction.database.execute(
         f"SELECT {row_columns('log')}, lanes.due IS NOT NULL FROM log"  # noqa: S608 - our own columns
@@ -102,9 +123,7 @@ def read(
     stretch = read_stretch(transaction, "log", found, after, bytes_max)
     if stretch.after <= start and _last(transaction, end) > start:
         raise Malformed("the log ends before its last row")
-    lanes.move(transaction, number, stretch.parked)
-    known = book.known(transaction, number, {row.lane for row in stretch.rows})
-    return Batch(stretch.rows, known, stretch.after, damaged=tuple(stretch.damaged))
+    return stretch
 
 
 def _last(transaction: Transaction, end: int) -> int:
