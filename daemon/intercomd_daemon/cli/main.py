@@ -26,6 +26,7 @@ COMMANDS = MappingProxyType(
         "watch": ("watch", "Show outcomes as they happen."),
         "explain": ("explain", "Say what became of a user or an envelope."),
         "dead-letters": ("dead_letters", "List, show, replay and discard dead letters."),
+        "spool": ("spool", "Verify, export or repair a spool that no daemon has open."),
         "healthcheck": ("healthcheck", "Ask a daemon whether it is healthy; exit 0 or 1."),
     }
 )

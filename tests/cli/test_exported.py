@@ -1,0 +1,68 @@
+"""An accepted envelope as the line that a sender would send for it."""
+
+import pytest
+from google.protobuf.json_format import ParseDict
+from msgspec.structs import replace
+
+from intercomd.v1.attribute_pb2 import Attribute, AttributeValue
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd_daemon.cli.exported import Unwritable, line_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Event
+from intercomd_daemon.spool.sqlite.repair.export import Exported
+
+SENT = Envelope(
+    connection="staging",
+    environment="ENVIRONMENT_DEVELOPMENT",
+    priority="PRIORITY_BULK",
+    user_attributes=[Attribute(name="plan", value=AttributeValue(string_value="pro"))],
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+)
+SENT.identity.customer_id = " 42 "
+SENT.custom_event.name = "order"
+ACCEPTED = AcceptedEnvelope(
+    "id-1", "42", "", 1_750_000_000.75, {}, (Event("order", 1_749_999_000, b""),), (), "", SENT.SerializeToString()
+)
+
+
+def sent_again(accepted: AcceptedEnvelope, connection: str = "eu") -> Envelope:
+    return ParseDict(line_of(Exported(connection, accepted)), Envelope())
+
+
+def test_what_the_sender_sent_is_sent_again_with_what_it_was_accepted_with() -> None:
+    again = sent_again(ACCEPTED)
+    assert (again.envelope_id, again.connection, again.event_time.seconds) == ("id-1", "eu", 1_749_999_000)
+    assert again.environment == 0, "it stands where data of development go, and goes there again"
+    for field in ("identity", "priority", "user_attributes", "custom_event", "traceparent"):
+        assert getattr(again, field) == getattr(SENT, field)
+
+
+def test_a_line_names_only_what_was_sent() -> None:
+    assert set(line_of(Exported("eu", replace(ACCEPTED, source=b"")))) == {"envelope_id", "connection", "event_time"}
+
+
+def test_without_an_event_the_time_is_that_of_the_acceptance() -> None:
+    assert sent_again(replace(ACCEPTED, events=())).event_time.seconds == 1_750_000_000
+
+
+def test_a_time_that_the_sender_gave_stays_where_the_events_do_not_tell_it() -> None:
+    """A replay holds the refused calls alone: its first event may be any of them."""
+    source = Envelope.FromString(ACCEPTED.source)
+    source.event_time.FromSeconds(1_749_998_000)
+    later = replace(ACCEPTED, source=source.SerializeToString())
+    assert sent_again(replace(later, events=())).event_time.seconds == 1_749_998_000
+    assert sent_again(replace(later, replay=1)).event_time.seconds == 1_749_998_000
+    assert sent_again(later).event_time.seconds == 1_749_999_000
+
+
+def test_an_id_that_is_too_long_for_a_sender_becomes_one_of_its_own_that_is_always_the_same() -> None:
+    names = ["r" * 128 + "/" + number for number in ("1", "2", "1")]
+    ids = [sent_again(replace(ACCEPTED, envelope_id=name)).envelope_id for name in names]
+    assert ids[0] == ids[2] != ids[1]
+    assert sent_again(replace(ACCEPTED, envelope_id="i" * 128)).envelope_id == "i" * 128
+    assert max(map(len, ids)) <= 128
+
+
+@pytest.mark.parametrize("source", [b"\xff", SENT.SerializeToString()[:-1]])
+def test_what_is_no_envelope_cannot_be_written_and_says_why(source: bytes) -> None:
+    with pytest.raises(Unwritable, match=r"\w"):
+        line_of(Exported("eu", replace(ACCEPTED, source=source)))

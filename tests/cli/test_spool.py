@@ -1,0 +1,257 @@
+"""A spool at rest: looked through, exported, repaired."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import spoiling
+from commands import invoke
+from google.protobuf.json_format import ParseDict
+from sending import envelope
+from spool_filled import opened
+from spool_model import Held, end_of
+
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority
+from intercomd_daemon.spool import record
+from intercomd_daemon.spool.base import Incoming, Settlement
+from intercomd_daemon.spool.sqlite.lock import hold
+
+Spoil = Callable[[str], None]
+USERS = ("ann", "bob", "ann", "cid", "dan")
+
+
+def sent(number: int, user: str) -> Incoming:
+    name = f"id-{number}"
+    source = envelope(user, "order", metadata={"number": number}).SerializeToString()
+    events = (Event("order", 1_749_999_000 + number, b""),)
+    accepted = AcceptedEnvelope(name, user, "", 1_750_000_000.0, {}, events, (), "", source)
+    priority = Priority.BULK if number % 2 else Priority.NORMAL
+    return Incoming("eu", priority, f"c:{user}", name, record.pack(accepted), recognised=True)
+
+
+async def fill(path: Path) -> None:
+    """Five envelopes, the first of which is a dead letter; one user is parked."""
+    spool = await opened(path)
+    rows = [sent(number, user) for number, user in enumerate(USERS)]
+    keys = await spool.append(rows)
+    await spool.settle([Settlement("eu", [end_of(keys[0], Held(rows[0]), "REFUSED")])])
+    await spool.park("eu", "c:ann", keys[2:3], 5.0, 1)
+    await spool.close()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> spoiling.Files:
+    folder = tmp_path_factory.mktemp("filled")
+    asyncio.run(fill(folder / spoiling.NAME))
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.fixture
+def path(files: spoiling.Files, tmp_path: Path) -> Path:
+    return spoiling.put(files, tmp_path)
+
+
+@pytest.fixture
+def spoil(path: Path) -> Spoil:
+    """Changes the last row of the log behind the spool's back."""
+
+    def run(change: str) -> None:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(f"UPDATE log SET {change} WHERE key = (SELECT max(key) FROM log)")  # noqa: S608 - ours
+            database.commit()
+
+    return run
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def stand_in_the_way(path: Path) -> None:
+    """Where a repair would build, as a full disk would."""
+    Path(f"{path}.rebuilding").mkdir()
+
+
+def kept_beside(path: Path) -> list[Path]:
+    return list(path.parent.glob("*.damaged-*"))
+
+
+async def test_a_sound_spool_is_verified_with_what_it_holds(path: Path) -> None:
+    result = await invoke("spool", "verify", path)
+    assert result.exit_code == 0
+    assert result.output == f"{path}: 4 envelopes waiting, 1 dead letter, 1 outcome; nothing is damaged\n"
+
+
+async def test_what_is_damaged_is_listed_with_its_record_and_its_user(path: Path, spoil: Spoil) -> None:
+    spoil("data = x'0102'")
+    result = await invoke("spool", "verify", path)
+    assert result.exit_code == 1
+    title, line, summary = result.output.splitlines()
+    assert title.split() == ["table", "key", "lane", "what", "is", "wrong"]
+    assert line.split(maxsplit=3)[::3] == ["log", "2 bytes are too few for a record"]
+    assert line.split()[2] in {f"c:{user}" for user in USERS}
+    assert summary.endswith(
+        ": 3 envelopes waiting, 1 dead letter, 1 outcome; 1 damage found, and 1 waiting envelope lost"
+    )
+
+
+async def test_json_has_a_line_for_each_damage_and_one_for_all(path: Path, spoil: Spoil) -> None:
+    spoil("data = x'0102'")
+    result = await invoke("spool", "verify", path, "--json")
+    damage, summary = map(json.loads, result.output.splitlines())
+    assert (damage["table"], damage["reason"]) == ("log", "2 bytes are too few for a record")
+    assert int(damage["key"]) > 1 << 48
+    assert summary == {
+        "path": str(path),
+        "damaged": 1,
+        "waiting": 3,
+        "lost": 1,
+        "dead_letters": 1,
+        "outcomes": 1,
+    }
+
+
+async def test_text_that_would_steer_a_terminal_is_shown_as_escapes(path: Path, spoil: Spoil) -> None:
+    spoil("lane = 'c:' || char(27) || '[2J'")
+    assert "\\x1b[2J" in (await invoke("spool", "verify", path)).output
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        ("sqlite:{folder}/spool.db", 0, "4 envelopes waiting"),
+        ("sqlite:{folder}/missing.db", 1, "missing.db: name its file, or the settings"),
+        ("memory:", 1, "the settings keep the spool in memory"),
+    ],
+)
+async def test_without_a_path_it_is_the_spool_of_the_settings(path: Path, url: str, code: int, words: str) -> None:
+    url = url.format(folder=path.parent)
+    variables = {"INTERCOMD_SPOOL_URL": url, "INTERCOMD_APP_ID": "abc", "INTERCOMD_ACCESS_TOKEN": "token"}
+    result = await invoke("spool", "verify", env=variables)
+    assert (result.exit_code, words in result.output) == (code, True)
+
+
+@pytest.mark.parametrize("command", ["verify", "export", "repair"])
+async def test_a_spool_that_a_daemon_has_open_is_refused_by_its_name(path: Path, command: str) -> None:
+    lock = await hold(str(path), 0.0)
+    before = content(path)
+    result = await invoke("spool", command, path)
+    assert result.exit_code == 1
+    assert f"has {path} open: stop that daemon first" in result.output
+    assert "process " in result.output
+    assert content(path) == before
+    lock.release()
+
+
+@pytest.mark.parametrize("command", ["verify", "export", "repair"])
+@pytest.mark.parametrize("text", ["somebody's notes\n" * 300, ""])
+async def test_what_is_no_spool_is_refused_and_left_alone(path: Path, command: str, text: str) -> None:
+    write(path, text)
+    result = await invoke("spool", command, path)
+    assert result.exit_code == 1
+    assert f"Error: {path} " in result.output
+    assert content(path) == text.encode()
+
+
+async def test_a_path_that_does_not_exist_is_misuse(tmp_path: Path) -> None:
+    assert (await invoke("spool", "verify", tmp_path / "missing.db")).exit_code == 2
+
+
+async def exported(path: Path, *words: str) -> tuple[int, list[Envelope], str]:
+    result = await invoke("spool", "export", path, *words)
+    envelopes = [ParseDict(json.loads(line), Envelope()) for line in result.stdout.splitlines()]
+    return result.exit_code, envelopes, result.stderr
+
+
+async def test_what_waits_is_exported_in_the_order_of_its_acceptance_with_its_times(path: Path) -> None:
+    code, envelopes, said = await exported(path)
+    assert (code, said) == (0, f"{path}: 4 envelopes written; nothing is damaged\n")
+    assert [each.envelope_id for each in envelopes] == ["id-1", "id-2", "id-3", "id-4"]
+    assert [each.event_time.seconds for each in envelopes] == [1_749_999_000 + number for number in range(1, 5)]
+    assert {each.connection for each in envelopes} == {"eu"}
+
+
+async def test_dead_letters_are_exported_where_wished_at_their_place(path: Path) -> None:
+    code, envelopes, _ = await exported(path, "--dead-letters")
+    assert (code, [each.envelope_id for each in envelopes]) == (0, [f"id-{number}" for number in range(5)])
+
+
+async def test_of_a_damaged_spool_what_can_be_read_is_exported_and_the_rest_is_told(path: Path, spoil: Spoil) -> None:
+    spoil("data = x'0102'")
+    code, envelopes, said = await exported(path)
+    assert (code, len(envelopes)) == (1, 3)
+    assert "2 bytes are too few for a record" in said
+    assert said.endswith(": 3 envelopes written; 1 damage found\n")
+    code, envelopes, said = await exported(path, "--json")
+    assert (code, len(envelopes)) == (1, 3)
+    assert json.loads(said) == {"path": str(path), "written": 3, "damaged": 1, "lost": 0}
+
+
+async def test_an_envelope_that_no_line_can_hold_is_told(files: spoiling.Files, tmp_path: Path) -> None:
+    path = spoiling.put(files, tmp_path)
+    spool = await opened(path)
+    strange = AcceptedEnvelope("strange", "ann", "", 1_750_000_000.0, {"plan": "pro"}, (), (), "", b"\xff")
+    await spool.append([Incoming("eu", Priority.NORMAL, "c:ann", "strange", record.pack(strange))])
+    await spool.close()
+    code, envelopes, said = await exported(path)
+    assert (code, len(envelopes)) == (1, 4)
+    assert "envelope strange: " in said
+
+
+async def test_a_sound_spool_is_not_repaired(path: Path) -> None:
+    before = content(path)
+    result = await invoke("spool", "repair", path)
+    assert (result.exit_code, "nothing is damaged, and nothing was changed" in result.output) == (0, True)
+    assert kept_beside(path) == []
+    assert content(path) == before
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_a_damaged_spool_is_repaired_and_kept(path: Path, spoil: Spoil, as_json: bool) -> None:
+    spoil("lane = 'c:eve'")
+    before = content(path)
+    result = await invoke("spool", "repair", path, *["--json"][: int(as_json)])
+    assert result.exit_code == 0
+    (kept,) = kept_beside(path)
+    assert content(kept) == before
+    if as_json:
+        damage, summary = map(json.loads, result.output.splitlines())
+        assert damage["reason"] == "the seal does not match"
+        assert (summary["kept"], summary["waiting"], summary["lost"]) == (str(kept), 3, 1)
+    else:
+        assert f"the damaged spool is kept as {kept}" in result.output
+        assert (
+            ": rebuilt; 3 envelopes waiting, 1 dead letter, 1 outcome; 1 damage found, and 1 waiting" in result.output
+        )
+    assert (await invoke("spool", "verify", path)).exit_code == 0
+
+
+async def test_a_repair_for_which_there_is_no_room_fails_and_leaves_the_spool(path: Path, spoil: Spoil) -> None:
+    spoil("lane = 'c:eve'")
+    before = content(path)
+    stand_in_the_way(path)
+    result = await invoke("spool", "repair", path)
+    assert (result.exit_code, "look at the disk's room" in result.output) == (1, True)
+    assert content(path) == before
+
+
+async def test_a_log_that_is_missed_is_told_until_a_daemon_has_seen_it(path: Path) -> None:
+    lock = await hold(str(path), 0.0)
+    lock.opened()
+    lock.release()
+    for _ in range(2):
+        result = await invoke("spool", "verify", path)
+        assert (result.exit_code, f"{path}-wal is missing" in result.output) == (1, True)
+    told: list[str] = []
+    await (await opened(path, told)).close()
+    assert len(told) == 1
+    assert (await invoke("spool", "verify", path)).exit_code == 0
