@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import NamedTuple
 
 from spool_filled import CONNECTIONS, Filled, Seen, fill, opened, see
@@ -25,7 +26,7 @@ NAME = "spool.db"
 LOG = NAME + "-wal"
 PAGE = 4096
 ROWS_IN_A_PAGE_MAX = 16
-"""Of those that are filled in: what one spoilt page may cost."""
+"""Of those that are filled in: what one spoilt page, or one spoilt bit, may cost."""
 
 Files = Mapping[str, bytes]
 
@@ -37,6 +38,8 @@ class Spoilt(NamedTuple):
     files: Files
     ends_early: bool = False
     """Whether the end of what was committed is missing in a way that nobody can notice."""
+    one_page: bool = False
+    """Whether no more than one page is spoilt."""
 
 
 Spoil = Callable[[Random, Files], Spoilt]
@@ -79,7 +82,7 @@ def flip(chance: Random, files: Files) -> Spoilt:
     place = chance.choice([place for place in (chance.randrange(len(files[name])), 0) if not 60 <= place < 64])
     content = bytearray(files[name])
     content[place] ^= 1 << chance.randrange(8)
-    return Spoilt(f"bit at {place} of {name}", {**files, name: bytes(content)})
+    return Spoilt(f"bit at {place} of {name}", {**files, name: bytes(content)}, one_page=True)
 
 
 def flip_structure(chance: Random, files: Files) -> Spoilt:
@@ -88,7 +91,7 @@ def flip_structure(chance: Random, files: Files) -> Spoilt:
     place = page * PAGE + chance.choice([chance.randrange(16), chance.randrange(60), 100 + chance.randrange(60)])
     content = bytearray(files[NAME])
     content[place if not 60 <= place < 64 else 0] ^= 1 << chance.randrange(8)
-    return Spoilt(f"bit at {place} of page {page + 1}", {**files, NAME: bytes(content)})
+    return Spoilt(f"bit at {place} of page {page + 1}", {**files, NAME: bytes(content)}, one_page=True)
 
 
 def overwrite(chance: Random, files: Files) -> Spoilt:
@@ -101,7 +104,7 @@ def overwrite(chance: Random, files: Files) -> Spoilt:
     kind = chance.choice(["zeros", "noise", "another page"])
     new = {"zeros": bytes(size), "noise": chance.randbytes(size), "another page": files[NAME][other : other + size]}
     content = files[NAME][:start] + new[kind] + files[NAME][start + size :]
-    return Spoilt(f"{kind} ({other}) at {start} of {pages} pages", {**files, NAME: content})
+    return Spoilt(f"{kind} ({other}) at {start} of {pages} pages", {**files, NAME: content}, one_page=True)
 
 
 def cut(chance: Random, files: Files) -> Spoilt:
@@ -114,6 +117,17 @@ def cut(chance: Random, files: Files) -> Spoilt:
 def lose_log(_chance: Random, files: Files) -> Spoilt:
     """The write-ahead log is gone."""
     return Spoilt("no log", {name: content for name, content in files.items() if name != LOG})
+
+
+SPOILS: Mapping[str, Spoil] = MappingProxyType(
+    {
+        "a bit": flip,
+        "a bit of the structure": flip_structure,
+        "a page": overwrite,
+        "a file cut off": cut,
+        "no log": lose_log,
+    }
+)
 
 
 async def open_and_judge(spoilt: Spoilt, filled: Filled, folder: Path) -> list[str]:
@@ -165,6 +179,8 @@ def _lost(seen: Seen, filled: Filled, spoilt: Spoilt) -> list[str]:
         behind = [key for key in seen.rows if missing and position_of(key) > min(map(position_of, missing))]
         return [f"rows {behind} stand behind lost ones"] if behind else []
     silent = [f"{len(missing)} rows are lost in silence"] if missing and not seen.told else []
+    if spoilt.one_page and len(missing) > ROWS_IN_A_PAGE_MAX:
+        silent.append(f"{len(missing)} rows are lost with one page")
     return [*silent, *(f"row {key} had ended" for key in seen.rows.keys() & filled.ended)]
 
 
