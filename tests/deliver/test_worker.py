@@ -1,16 +1,19 @@
 """The worker's whole way, from rows in a spool to calls that a sandbox has taken."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from delivering import NOON, TOKEN, delivering, envelope, event, row, settings_for
+from delivering import NOON, TOKEN, Notes, delivering, envelope, event, row, settings_for
 
-from intercomd_daemon.deliver.intercom import Token
+from intercomd_daemon.deliver.exchange import Call
+from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.status import Standing
-from intercomd_daemon.deliver.worker import OPEN_MAX, SETTLING_MAX
+from intercomd_daemon.deliver.worker import OPEN_MAX, SETTLING_MAX, Worker
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
@@ -86,6 +89,40 @@ async def test_each_users_events_arrive_in_order_through_faults(sandbox: Sandbox
         arrived[tracked.external_id].append(tracked.created_at)
     assert sum(map(len, arrived.values())) == 200
     assert all(times == sorted(times) for times in arrived.values())
+
+
+class Ending(Notes):
+    """Ends the worker as the answer to an event comes, before it is judged."""
+
+    running: "asyncio.Task[None]"
+
+    def called(self, connection: str, call: Call, status: int, seconds: float) -> None:
+        super().called(connection, call, status, seconds)
+        if call is Call.TRACK_EVENT:
+            self.running.cancel()
+
+
+async def test_a_worker_that_is_ended_at_once_lets_go_of_what_was_judged_and_not_committed(
+    sandbox: Sandbox, spool: MemorySpool
+) -> None:
+    """As by a second signal: nothing goes wrong on the way, and the next worker makes that one call again."""
+    sandbox.workspace.add_contact("u1")
+    await spool.append([row(envelope("a", "u1", None, event("came")))])
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    settings = settings_for(sandbox)
+    notes = Ending()
+    pace = Pace(1_000_000, 1.0, time.monotonic())
+    notes.running = asyncio.create_task(
+        Worker(settings, spool, Intercom(settings, Token(TOKEN), 64), pace, notes).run()
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await notes.running
+    assert not complaints
+    assert not notes.outcomes
+    async with delivering(spool, settings) as (_, later):
+        await later.until(lambda n: len(n.outcomes) == 1)
+    assert [len(sandbox.events), len(sandbox.repeats)] == [1, 1]
 
 
 async def test_an_outage_of_intercom_costs_nothing(sandbox: Sandbox, spool: MemorySpool) -> None:

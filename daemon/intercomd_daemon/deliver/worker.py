@@ -74,15 +74,18 @@ class Worker:
     async def run(self) -> None:
         """Delivers until `stop`; a fault of ours ends it with the exception."""
         self._spool.on_append(self._settings.name, self._appended)
-        try:
-            async with self._caller, asyncio.TaskGroup() as self._tasks:
-                verifying = self._tasks.create_task(self._sidework.verify(self._pump))
-                self._pump()
+        async with self._caller, asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            verifying = tasks.create_task(self._sidework.verify(self._pump))
+            self._pump()
+            try:
                 await self._drained.wait()
-                verifying.cancel()
-        finally:
-            self._tasks = None
-            self._disarm()
+            finally:
+                # Nothing begins any more. Ended at once, what was judged in this very turn is let go as well: its call
+                # will be made again.
+                self._stopping, self._tasks = True, None
+                self._disarm()
+            verifying.cancel()
 
     def stop(self) -> None:
         """Makes no further call; `run` returns when those in flight are answered and committed."""
