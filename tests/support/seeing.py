@@ -128,7 +128,7 @@ def _standing(standing: Standing, reason: str) -> str:
     return f"{standing.name.lower()} {why if standing is Standing.VERIFYING else word}".strip()
 
 
-async def see_all(call: Call, faults: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    """Every fault on this call, all at the same time."""
-    seen = await asyncio.gather(*(see(call, how) for how in faults.values()))
+async def see_all(call: Call, faults: dict[str, str]) -> dict[str, tuple[str, ...] | BaseException]:
+    """Every fault on this call, all at the same time; an exception where a play broke what always holds."""
+    seen = await asyncio.gather(*(see(call, how) for how in faults.values()), return_exceptions=True)
     return dict(zip(faults, seen, strict=True))

@@ -174,4 +174,6 @@ def _describe(error: Exception) -> str:
         return "the host cannot be reached"
     if isinstance(error, _BrokenError | aiohttp.ClientPayloadError):
         return "the connection broke"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "the answer is no HTTP"
     return type(error).__name__
