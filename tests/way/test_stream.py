@@ -124,3 +124,24 @@ async def test_a_stream_whose_answers_are_not_read_is_not_read_on_and_goes_on_wh
     answers = [answer.sequence async for answer in stream]
     await writing
     assert answers == list(range(MESSAGES))
+
+
+async def test_who_writes_on_to_a_stream_that_has_ended_repeats_what_had_no_answer_and_nothing_is_taken_twice(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    """As the client's README says: grpc.aio may tell INTERNAL then, of its own, in place of how the stream ended."""
+    messages = [message("behind", sequence) for sequence in range(1, 21)]
+    stream = shared.ingest.PublishStream()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:  # noqa: PT012 - whichever call it is that tells
+        for each in (*messages[:3], PublishStreamRequest(sequence=0), *messages[3:]):
+            await stream.write(each)
+        while await stream.read() is not grpc.aio.EOF:
+            pass
+    told = (ended.value.code(), ended.value.details())
+    assert told[0] is grpc.StatusCode.INVALID_ARGUMENT or told == (grpc.StatusCode.INTERNAL, "Internal error from Core")
+    answers, refusal = await converse(shared.ingest_address, messages)
+    assert refusal is None
+    assert {answer.results[0].disposition for answer in answers} <= {ACCEPTED, DUPLICATE}
+    await shared.ended([f"behind-{sequence}" for sequence in range(1, 21)])
+    arrived = [event for event in shared_sandbox.events if (event.external_id or "").startswith("behind-")]
+    assert len(arrived) == 20
