@@ -75,6 +75,8 @@ BOUNDS = {
     "spool.memory.state.Connection.lanes": _KEPT_BY_QUOTA,
     "spool.memory.state.Connection.logs": _KEPT_BY_QUOTA,
     "spool.memory.state.Connection.usage": "a handful of numbers",
+    "spool.memory.state.Keys._ordered": _KEPT_BY_QUOTA,
+    "spool.memory.state.Keys._present": _KEPT_BY_QUOTA,
     "spool.memory.state.Lane.keys": _KEPT_BY_QUOTA,
     "spool.memory.state.Window._old": "spool.rotation.GENERATION_IDS_MAX",
     "spool.memory.state.Window._young": "spool.rotation.GENERATION_IDS_MAX",

@@ -17,9 +17,9 @@ def test_a_tally_counts_by_label_values() -> None:
     assert samples(tally.family()) == {("things_total", "a"): 3.0, ("things_total", "b"): 1.0}
 
 
-def test_a_tally_without_labels_has_one_count() -> None:
+def test_a_tally_without_labels_has_one_count_from_the_start() -> None:
     tally = Tally("things", "Things.", ())
-    assert samples(tally.family()) == {}
+    assert samples(tally.family()) == {("things_total", ""): 0.0}
     tally.add((), 5)
     assert samples(tally.family()) == {("things_total", ""): 5.0}
 

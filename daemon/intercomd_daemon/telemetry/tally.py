@@ -13,11 +13,11 @@ class Tally:
     """A counter by label values."""
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
-        """`name` is without `_total`."""
+        """`name` is without `_total`. One without labels is shown from the start, as alerts look for its increase."""
         self._name = name
         self._documentation = documentation
         self._labels = tuple(labels)
-        self._counts: dict[tuple[str, ...], int] = {}
+        self._counts: dict[tuple[str, ...], int] = {} if labels else {(): 0}
 
     def add(self, values: tuple[str, ...], count: int = 1) -> None:
         """Counts; `values` are the labels', in their order."""

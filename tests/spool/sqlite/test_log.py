@@ -84,6 +84,7 @@ def test_where_there_is_no_room_for_all_each_request_is_let_in_by_itself(transac
     assert transaction.ledger.account("eu").normal == 3
 
 
+@pytest.mark.fills("spool.sqlite.log.MOVED_MAX")
 def test_a_read_passes_over_many_rows_of_parked_lanes_at_once_and_over_a_bounded_number(
     transaction: Transaction, row: Make
 ) -> None:
