@@ -36,6 +36,14 @@ def test_the_field_that_is_wrong_is_named() -> None:
     assert [(each.field, each.description) for each in detail.field_violations] == [("filter.email", "is blank")]
 
 
+def test_however_long_a_name_is_the_answer_arrives() -> None:
+    """A client takes no trailers of more than 16 KiB."""
+    detail = ErrorInfo()
+    trailers = _unpack(UnknownConnection("é" * 100_000), detail)
+    assert detail.metadata["connection"] == "é" * 255
+    assert len(trailers["grpc-status-details-bin"]) < 4096
+
+
 def test_when_to_come_back_is_said_to_programs_and_to_grpc_itself() -> None:
     detail = RetryInfo()
     trailers = _unpack(SpoolFull("full", 1.5), detail)

@@ -13,10 +13,15 @@ from google.rpc.status_pb2 import Status
 
 from intercomd_daemon.errors import IntercomdError, NotNow, RequestRefused
 from intercomd_daemon.ingest import refusal as ingest_refusal
+from intercomd_daemon.ingest.names import shown
 from intercomd_daemon.ingest.refusal import DETAILS, Refusal
 
 DOMAIN = "intercomd"
 """Whose reasons those of an ErrorInfo are."""
+
+
+_NAME_CHARACTERS_MAX = 255
+"""Of what a caller named, handed back in a detail."""
 
 
 class UnknownConnection(IntercomdError):
@@ -24,8 +29,9 @@ class UnknownConnection(IntercomdError):
 
     def __init__(self, connection: str) -> None:
         """`connection` is the name that was asked for."""
-        super().__init__(f"no connection of the configuration is called {connection!r}; GetStatus lists them")
-        self.connection = connection
+        super().__init__(f"no connection of the configuration is called {shown(connection)}; GetStatus lists them")
+        # It comes from the caller, and an answer's trailers have 16 KiB at most, or the caller gets none of them.
+        self.connection = connection[:_NAME_CHARACTERS_MAX]
 
 
 class CountMismatch(IntercomdError):
