@@ -94,19 +94,3 @@ async def test_a_spool_that_is_none_is_left_alone_and_said(tmp_path: Path, sandb
     assert "spool.db" in daemon.told("ended")[0]["error"]
     assert (tmp_path / "spool.db").read_bytes() == b"somebody's letters\n" * 1000
     await daemon.close()
-
-
-async def test_a_spool_whose_pages_are_destroyed_ends_the_daemon_with_what_to_do(
-    daemon: Daemon, sandbox: Sandbox
-) -> None:
-    """Not as if nothing had waited, and not in a trace."""
-    await sandbox.stop()
-    await daemon.publish(*(envelope(f"u{n}", "Lost", metadata={"text": "x" * 200}) for n in range(500)))
-    assert await daemon.stop() == 0
-    file = daemon.folder / "spool.db"
-    pages = file.read_bytes()
-    file.write_bytes(pages[: len(pages) // 3] + bytes(range(256)) * (len(pages) * 2 // 3 // 256))
-    await sandbox.start()
-    await daemon.launch()
-    assert await daemon.gone() == 1
-    assert str(file) in daemon.told("ended")[0]["error"]
