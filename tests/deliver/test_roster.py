@@ -118,3 +118,12 @@ def test_a_lane_may_leave_its_line_and_come_again_but_not_while_it_rests() -> No
     assert order(roster) == ["a", "b"]
     roster.rest(one, 10.0)
     assert not roster.leave(one)
+
+
+def test_a_lane_whose_call_has_not_failed_goes_first_where_that_is_asked_for() -> None:
+    failed, bulk, normal = lane("a", NORMAL), lane("b", BULK), lane("c", NORMAL)
+    failed.failures = 1
+    roster = lined_up(failed, bulk, normal)
+    assert roster.untried is normal
+    assert [roster.take(untried=True) for _ in range(4)] == [normal, bulk, failed, None]
+    assert roster.untried is None

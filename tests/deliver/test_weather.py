@@ -2,7 +2,7 @@
 
 import pytest
 
-from intercomd_daemon.deliver.weather import FAILURES_MIN, PROBE_SECONDS_MAX, Weather
+from intercomd_daemon.deliver.weather import FAILURES_MIN, PROBE_SECONDS_MAX, STUCK_FAILURES, Weather
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,22 @@ def test_failures_in_a_row_over_several_lanes_are_the_connection_s(lanes: str, d
 def test_failures_of_calls_about_no_user_are_the_connection_s() -> None:
     weather = Weather()
     assert [weather.failed("", 0.0, 1.0) for _ in range(FAILURES_MIN)] == [False] * (FAILURES_MIN - 1) + [True]
+
+
+def test_lanes_that_have_failed_often_while_others_did_not_make_no_weather() -> None:
+    weather = Weather()
+    for failures in range(STUCK_FAILURES, 50):
+        for lane in "abc":
+            assert not weather.failed(lane, 0.0, 1.0, failures)
+    for lane in "abcd":
+        assert not weather.failed(lane, 0.0, 1.0, STUCK_FAILURES - 1)
+    assert weather.failed("e", 0.0, 1.0)
+
+
+def test_once_it_has_fallen_every_failed_probe_counts() -> None:
+    weather = fallen()
+    weather.failed("a", 101.0, 1.0, STUCK_FAILURES)
+    assert weather.probe_at == 103.0
 
 
 def fallen() -> Weather:

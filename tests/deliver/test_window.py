@@ -17,6 +17,7 @@ def test_each_priority_has_its_own_half() -> None:
     made = window()
     assert set(made) == set(Priority)
     full = filled(ROWS_MAX // 2)
+    assert full.full
     assert not full.wants()
     assert made[Priority.NORMAL].wants()
 

@@ -71,6 +71,11 @@ class Feeder:
         return len(self._rows)
 
     @property
+    def full(self) -> bool:
+        """Whether rows in memory keep others from being read."""
+        return any(stretch.full for stretch in self._window.values())
+
+    @property
     def due_at(self) -> float:
         """When a parked lane is to be brought back, Unix seconds; infinite if none is, or none may be."""
         return self._next_due if self._next_due and len(self._fed) < FED_LANES_MAX else inf

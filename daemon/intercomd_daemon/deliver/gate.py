@@ -99,10 +99,10 @@ class Gate:
             self.asked.clear()
         self._tell()
 
-    def failed(self, lane: str, reason: str, now: float) -> None:
-        """A call failed for a reason that is not its user's."""
+    def failed(self, lane: str, reason: str, now: float, before: int = 0) -> None:
+        """A call failed for a reason that need not be its user's, and has failed so often before."""
         self._failing = reason
-        if self.weather.failed(lane, now, self._clock.jitter()):
+        if self.weather.failed(lane, now, self._clock.jitter(), before):
             self._tell()
 
     def succeeded(self) -> bool:

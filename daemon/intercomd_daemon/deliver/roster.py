@@ -61,8 +61,16 @@ class Roster:
         while self._resting:
             self._line_up(heappop(self._resting)[2])
 
-    def take(self) -> Lane | None:
-        """The next lane in line."""
+    @property
+    def untried(self) -> Lane | None:
+        """The next lane in line whose call has not failed yet."""
+        return next((lane for queue in self._ready.values() for lane in queue if not lane.failures), None)
+
+    def take(self, *, untried: bool = False) -> Lane | None:
+        """The next lane in line; with `untried` rather the next whose call has not failed yet, if there is one."""
+        first = self.untried if untried else None
+        if first is not None and self.leave(first):
+            return first
         for queue in self._ready.values():
             if queue:
                 lane = queue.popleft()

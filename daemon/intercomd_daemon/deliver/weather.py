@@ -8,6 +8,8 @@ from intercomd_daemon.deliver.backoff import delay_seconds
 # "Seen 5 times in a row over 3 lanes or more": then it is the connection's.
 FAILURES_MIN = 5
 LANES_MIN = 3
+# A lane whose call has failed so often while the connection stood is stuck by itself: it says nothing of the others.
+STUCK_FAILURES = 3
 # One call each half minute costs nothing, and a recovery is noticed soon.
 PROBE_SECONDS_MAX = 30.0
 
@@ -23,8 +25,13 @@ class Weather:
         self.probe_at = 0.0
         """When the next probe may leave, by the clock of `now`; only where it is down."""
 
-    def failed(self, lane: str, now: float, jitter: float) -> bool:
-        """Counts a failure, of no lane where it is about no user; True if this one made the connection down."""
+    def failed(self, lane: str, now: float, jitter: float, before: int = 0) -> bool:
+        """Counts a failure, of no lane where it is about no user; True if this one made the connection down.
+
+        `before`: how often this very call of the lane has failed before.
+        """
+        if before >= STUCK_FAILURES and not self.down:
+            return False
         self._failures += 1
         if lane and len(self._lanes) < LANES_MIN:
             self._lanes.add(lane)

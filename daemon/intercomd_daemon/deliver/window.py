@@ -28,9 +28,14 @@ class Stretch:
         """Rows in memory."""
         return self._rows
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for a fair number of rows."""
+        return self._rows > ROWS_MAX // 2 - READ_ROWS or self._bytes >= BYTES_MAX // 4
+
     def wants(self) -> bool:
-        """Whether to read on: there may be more, and room for a fair number of rows."""
-        return self._more and self._rows <= ROWS_MAX // 2 - READ_ROWS and self._bytes < BYTES_MAX // 4
+        """Whether to read on: there may be more, and there is room."""
+        return self._more and not self.full
 
     def appended(self) -> None:
         """Rows were appended behind what was read."""

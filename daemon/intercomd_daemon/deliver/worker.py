@@ -124,8 +124,8 @@ class Worker:
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:
             coroutine.close()
-            return
-        self._tasks.create_task(coroutine)
+        else:
+            self._tasks.create_task(coroutine)
 
     def _appended(self, priority: Priority) -> None:
         self._feeder.appended(priority)
@@ -145,7 +145,7 @@ class Worker:
             self._feeder.damaged.clear()
         self._roster.wake(now)
         weather = self._gate.weather
-        if not weather.down:
+        if self._reads_on():
             self._feeder.fill()
             self._feeder.feed_due(self._clock.wall())
         while self._roster.waiting and self._has_room():
@@ -153,10 +153,14 @@ class Worker:
                 break
             if self._pace.next_at(now) > now:
                 break
-            lane = self._roster.take()
+            lane = self._roster.take(untried=weather.down)
             if lane is not None:
                 self._turn(lane, now)
         self._arm(now)
+
+    def _reads_on(self) -> bool:
+        """A connection that is down reads on once all lanes in line have failed: others may be well, and tell."""
+        return not self._gate.weather.down or self._roster.untried is None
 
     def _has_room(self) -> bool:
         return self._flying < OPEN_MAX and self._open - self._flying < SETTLING_MAX
@@ -167,11 +171,10 @@ class Worker:
         weather = self._gate.weather
         if self._roster.waiting and self._has_room() and not (weather.down and self._flying):
             at = min(at, max(self._pace.next_at(now), weather.probe_at if weather.down else now))
-        if not weather.down:
+        if self._reads_on():
             at = min(at, now + max(0.0, self._feeder.due_at - self._clock.wall()))
         if at < inf:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(0.0, at - self._clock.monotonic()), self._pump)
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, at - self._clock.monotonic()), self._pump)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -212,9 +215,8 @@ class Worker:
         self._next(lane, after)
 
     def _judged(self, lane: Lane, verdict: Verdict, answer: Answer) -> None:
-        now = self._clock.monotonic()
         if verdict.kind is Kind.PASSING:
-            self._gate.failed(lane.key, verdict.reason, now)
+            self._gate.failed(lane.key, verdict.reason, self._clock.monotonic(), lane.failures)
         elif verdict.kind is Kind.SUSPENDED:
             self._gate.suspend(verdict.reason)
         else:
@@ -239,11 +241,13 @@ class Worker:
         """Nothing is under way for the lane any more: it lines up, rests, or is set aside."""
         lane.busy = False
         self._open -= 1
-        if not after.back_off or self._gate.weather.down:
+        down = self._gate.weather.down
+        if after.back_off and down and self._feeder.full and self._reads_on():
+            # Its rows leave the window to others; it comes back at once.
+            self._feeder.set_aside(lane, self._clock.wall())
+        elif not after.back_off or down:
             self._line_up(lane)
-            return
-        delay = delay_seconds(lane.failures, self._clock.jitter())
-        if delay <= REST_SECONDS_MAX:
+        elif (delay := delay_seconds(lane.failures, self._clock.jitter())) <= REST_SECONDS_MAX:
             self._roster.rest(lane, self._clock.monotonic() + delay)
         else:
             self._feeder.set_aside(lane, self._clock.wall() + delay)
@@ -272,10 +276,8 @@ class Worker:
         self._pump()
 
     async def _attribute(self, lane: Lane, step: ReadAttributes | CreateAttribute) -> None:
-        if isinstance(step, ReadAttributes):
-            delay = await self._sidework.read_attributes()
-        else:
-            delay = await self._sidework.create_attribute(step.name, step.data_type)
+        side = self._sidework
+        delay = await (side.read_attributes() if isinstance(step, ReadAttributes) else side.create_attribute(*step))
         self._flying -= 1
         lane.busy = False
         self._open -= 1
