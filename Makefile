@@ -47,6 +47,7 @@ bench: install ## what we reach beside the limit of each step; ROW=name for one 
 soak: install ## a thousand kills, long runs at full budget
 	$(BIN)/python tests/crash/soak.py --kills 1000
 	$(BIN)/python tests/crash/pace.py
+	$(BIN)/python tests/order/soak.py --days 500
 
 stubs: install ## generates the Python stubs anew
 	$(BIN)/python clients/python/generate.py

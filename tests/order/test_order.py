@@ -1,0 +1,53 @@
+"""Whole days of one connection in virtual time: order, nothing lost, nothing doubled, whatever happens.
+
+A seed that fails here fails again: `python tests/order/soak.py --seed N` plays a day of that seed alone.
+"""
+
+from pathlib import Path
+
+import pytest
+from committing import OnDisk
+from far_side import Temper
+from simulating import Figures, Plan, Simulation, simulate
+from troubling import play
+from virtual_time import VirtualLoop, run_virtually
+
+from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+
+DAY = Plan(users=40, envelopes=700, seconds=180.0, crashes=5)
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_each_users_calls_keep_their_order_through_faults_crashes_and_replays(seed: int) -> None:
+    figures = simulate(seed, DAY, play)
+    assert figures.crashes == DAY.crashes
+    assert figures.repeats > 0
+    assert figures.outcomes["DELIVERED"] >= DAY.envelopes
+
+
+@pytest.mark.parametrize("seed", range(100, 102))
+def test_nor_do_wall_clocks_matter_that_are_set_forward_and_back(seed: int) -> None:
+    simulate(seed, DAY._replace(jumps=6), play)
+
+
+def test_no_call_is_refused_for_the_budget_while_the_wall_clock_is_set() -> None:
+    """The budget is measured by the answers, and by a clock that never jumps."""
+    calm = DAY._replace(temper=Temper(), crashes=0, stops=0, outages=0, stuck=0)
+    figures = simulate(5, calm._replace(jumps=12, envelopes=1500), play)
+    assert figures.over_budget == 0
+    assert figures.calls > 1500
+
+
+def test_on_disk_as_in_memory(tmp_path: Path) -> None:
+    async def run(loop: VirtualLoop) -> Figures:
+        spool = await loop.outside(open_spool(SpoolSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0)))
+        plan = DAY._replace(envelopes=150, seconds=60.0, crashes=2, stops=0, outages=0)
+        simulation = Simulation(loop, 1, plan, spool, OnDisk(loop))
+        simulation.start()
+        await play(simulation)
+        await simulation.stop()
+        figures = await simulation.check()
+        await loop.outside(spool.close())
+        return figures
+
+    assert run_virtually(run).crashes == 2
