@@ -13,7 +13,7 @@ from statistics import quantiles
 from children import NOWHERE, Daemon, Script
 from rounds import Line, Measured, alternate, line, measured, written
 
-ROUNDS = 7
+ROUNDS = 5
 BATCHES, BATCH = 150, 200
 MESSAGES, MESSAGE = 600, 50
 SINGLES, CALLERS = 4_000, 64

@@ -16,7 +16,7 @@ from intercomd.v1.operations_pb2 import PauseConnectionRequest, ResumeConnection
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 
 BACKLOGS, USERS = (0, 100_000, 1_000_000), 100_000
-ROUNDS, BATCHES, BATCH, CALLERS = 7, 30, 200, 4
+ROUNDS, BATCHES, BATCH, CALLERS = 5, 30, 200, 4
 CLAIMS, FEW = 200, 1_000
 HIS, OTHERS = 100_000, 1_000
 # Of the million calls that a sandbox without a limit names: 49 a second, three times the budget seen of Intercom.

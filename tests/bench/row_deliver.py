@@ -27,9 +27,9 @@ from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd.values import attributes
 
 EVENTS, CONTACTS, ATTRIBUTES = 1_000, 100, 10
-RATE, WINDOW_SECONDS, WINDOWS = 167, 10, 5
+RATE, WINDOW_SECONDS, WINDOWS = 167, 10, 4
 LEARNING_WINDOWS = 2
-CALLS, USERS, LANES, ROUNDS = 5_000, 1_000, 64, 7
+CALLS, USERS, LANES, ROUNDS = 4_000, 1_000, 64, 5
 
 
 def calls(folder: Path) -> Iterator[Line]:

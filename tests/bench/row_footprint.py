@@ -13,7 +13,7 @@ from backlog import bring
 from children import NOMINAL, NOWHERE, Daemon, Sandbox, Script
 from rounds import Line, alternate, measured, written
 
-STARTS, WEIGHINGS = 7, 3
+STARTS, WEIGHINGS = 5, 3
 ROWS, USERS = 1_000_000, 100_000
 WARM = 500
 """Outcomes after which the window of the log, the caches and the connections are filled."""

@@ -17,8 +17,8 @@ from intercomd_daemon.spool.sqlite.transaction import Operation
 LINGER_SECONDS = 0.02
 LINGER_SETTLEMENTS_MAX = 500
 CROWD_APPENDS_MIN = 4
-CROWD_SECONDS = 0.004
-CROWD_BYTES_MAX = 16 << 10
+CROWD_SECONDS = 0.008
+CROWD_BYTES_MAX = 32 << 10
 """Many callers were answered by one commit and will call again: until so long after it, or until so much has come, the
 next one waits for them. A commit costs as much for one as for all, and a caller that is alone never waits."""
 APPEND_BYTES_MAX = 32 << 20
