@@ -167,3 +167,26 @@ def test_the_files_that_the_architecture_names_are_there() -> None:
     files = [relative(path) for path in ROOT.rglob("*.*") if ".venv" not in path.parts]
     for named in re.findall(r"`([\w/]+\.(?:py|proto|toml))`", ARCHITECTURE.read_text()):
         assert any(f"/{file}".endswith(f"/{named}") for file in files), named
+
+
+PROMISES = DOCS / "promises.md"
+NAMED_TESTS = re.findall(r"\[`(\w+)`\]\(([^)]+)\)", PROMISES.read_text())
+
+
+@pytest.mark.parametrize(("name", "file"), sorted(set(NAMED_TESTS)))
+def test_a_test_that_stands_beside_a_promise_is_there(name: str, file: str) -> None:
+    tree = ast.parse((PROMISES.parent / file).read_text())
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert name.startswith("test_")
+    assert name in functions
+
+
+def test_the_promises_are_those_of_the_readme_and_each_has_its_tests_and_its_end() -> None:
+    promised = re.findall(r"(?m)^\d\. \*\*([^*]+?)\.?\*\*", section(README, "## What it promises, and within what"))
+    headings = re.findall(r"(?m)^## (\d)\. (.+)$", PROMISES.read_text())
+    assert [number for number, _ in headings] == list("12345")
+    assert all(one.startswith(other) for one, (_, other) in zip(promised, headings, strict=True)), (promised, headings)
+    for number, heading in headings:
+        text = section(PROMISES, f"## {number}. {heading}")
+        assert len(tables(text)[0]) > 2
+        assert "Where it ends:" in text

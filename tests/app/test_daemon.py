@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hurried import HurriedLoop
+from leaping import LeapingLoop
 
 from intercomd_daemon import config
 from intercomd_daemon.app import Daemon, wiring
@@ -113,7 +113,7 @@ async def test_a_pause_is_remembered_over_restarts(tmp_path: Path) -> None:
 @pytest.mark.fills("app.daemon.DRAIN_SECONDS")
 @pytest.mark.fills("app.daemon.CLOSE_SECONDS")
 def test_no_part_of_a_stop_waits_for_ever_for_what_never_ends(tmp_path: Path) -> None:
-    """In a loop whose clock is faster; a second stop ends the waits at once, whatever the clock."""
+    """In a loop whose clock leaps; a second stop ends the waits at once, whatever the clock."""
 
     async def wait() -> list[bool]:
         daemon, _ = daemon_of(settings(tmp_path))
@@ -125,5 +125,5 @@ def test_no_part_of_a_stop_waits_for_ever_for_what_never_ends(tmp_path: Path) ->
         await daemon._in_time(never_ending[3], float("inf"))
         return [each.cancelled() for each in never_ending]
 
-    with asyncio.Runner(loop_factory=HurriedLoop) as runner:
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
         assert runner.run(wait()) == [True, True, True, True]
