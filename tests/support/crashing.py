@@ -111,11 +111,17 @@ class Crashing:
             self._kills.append(await way())
             return
         await self._daemon.start()
-        self._daemon.forget()
+        self._listen()
         await self._work()
         self._kills.append(await way())
         if len(self._kills) % 15 == 14:
             await self._hurry(start=True)
+
+    def _listen(self) -> None:
+        """What has been said since the last look holds no error: nothing of ours has gone wrong, nothing is damaged."""
+        errors = [line for line in self._daemon.lines if line.get("level") in {"error", "critical"}]
+        assert not errors, errors
+        self._daemon.forget()
 
     async def _work(self) -> None:
         """Something to do before the next kill, in which something goes wrong."""
@@ -137,6 +143,7 @@ class Crashing:
 
     async def _end(self, notes: Notes) -> None:
         """Nothing goes wrong any more: everything that was accepted comes to its end, and is looked at."""
+        self._listen()
         self._sandbox.faults.clear()
         self._proxy.every = 0
         figures, laws = self.figures, self.figures.laws
