@@ -44,10 +44,13 @@ coverage: install ## branch coverage of the pure modules, which must be complete
 bench: install ## what we reach beside the limit of each step; ROW=name for one row
 	$(BIN)/python tests/bench/run.py $(if $(ROW),--row $(ROW))
 
-soak: install ## a thousand kills, long runs at full budget
-	$(BIN)/python tests/crash/soak.py --kills 1000
+soak: install ## some hours: a thousand kills, windows at full budget, days of order, power cuts, rot, hostile bytes; KILLS=n for fewer kills
+	$(BIN)/python tests/crash/soak.py --kills $(or $(KILLS),1000)
 	$(BIN)/python tests/crash/pace.py
 	$(BIN)/python tests/order/soak.py --days 500
+	$(BIN)/python tests/crash/disks.py --cuts 1000
+	$(BIN)/python tests/crash/rot.py --seeds 100
+	$(BIN)/python tests/fuzz/soak.py --minutes 10
 
 stubs: install ## generates the Python stubs anew
 	$(BIN)/python clients/python/generate.py
