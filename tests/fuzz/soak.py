@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest f
 from callers import resident_bytes
 from daemons import Daemon
 from fuzzing import Answer, Assault, Method
-from shapes import shapes
+from shapes import SHAPES, shape
 
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 
@@ -58,9 +58,8 @@ class Soak:
         for _ in range(CALLS_A_ROUND):
             method, data = self._assault.invented()
             self._note(method, data, await self._assault.strike(method, data))
-        every = shapes(FULL_BYTES)
-        name = sorted(every)[number % len(every)]
-        await self._assault.strike(self._assault.methods["Publish"], every[name])
+        request = shape(SHAPES[number % len(SHAPES)], FULL_BYTES)
+        await self._assault.strike(self._assault.methods["Publish"], request)
         await self._assault.peace()
         self._assault.forget()
 

@@ -1,6 +1,10 @@
 """From a line to an envelope, or to the reason why it is none."""
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
@@ -43,3 +47,54 @@ def test_the_reason_is_one_line(text: bytes | None, reason: str) -> None:
         read_envelope(text)
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
+
+
+NAMES = st.sampled_from(
+    [
+        *(
+            "envelopeId",
+            "identity",
+            "customer_id",
+            "source",
+            "eventTime",
+            "userAttributes",
+            "name",
+            "value",
+            "priority",
+        ),
+        *(
+            "stringValue",
+            "integer_value",
+            "numberValue",
+            "timeValue",
+            "listValue",
+            "values",
+            "custom_event",
+            "attributes",
+        ),
+        *("commerceEvent", "productAction", "products", "position", "sessionEndEvent", "duration", "[x]", "@type", ""),
+    ]
+)
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**65), 2**65),
+    st.floats(),
+    st.text(st.characters(exclude_categories=[]), max_size=9),
+    st.sampled_from(
+        ["\ud800", "a\udfff", "NaN", "-Infinity", "1e999", "2026-13-41T99:99:99Z", "Z", "s", "-.5s", "9" * 30]
+    ),
+)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4))
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=5).map(json.dumps).map(str.encode) | st.binary(max_size=60))
+def test_any_line_is_an_envelope_that_can_be_sent_or_unreadable_in_one_line(text: bytes) -> None:
+    """Also half surrogates, numbers that are none, and values of another kind."""
+    reason = ""
+    try:
+        sent = read_envelope(text)
+    except Unreadable as error:
+        sent, reason = Envelope(), str(error)
+    assert "\n" not in reason
+    assert Envelope.FromString(sent.SerializeToString()).ByteSize() == sent.ByteSize()

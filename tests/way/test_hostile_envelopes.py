@@ -1,0 +1,125 @@
+"""Envelopes that are strange, extreme or too much: what of them arrives, and that nobody else waits for them."""
+
+import asyncio
+
+import grpc
+import pytest
+from daemons import Daemon, Start
+from sending import envelope
+from shapes import shape
+
+from intercomd.v1.ingest_pb2 import Disposition, EnvelopeResult, PublishRequest, PublishResponse
+from intercomd_daemon.sandbox import Sandbox
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ACCEPTED = Disposition.DISPOSITION_ACCEPTED
+REJECTED = Disposition.DISPOSITION_REJECTED
+TEXTS = {
+    "NUL": "a\0b",
+    "controls": "\x1b[2J\x07\x7f\x85",
+    "bidi": "\u202etxt.exe\u2066\u2069",
+    "no letters": "\ufeff\ufffe\ufdd0\U0010ffff\U000e0001",
+    "combined": "e\u0301" * 9 + "🏳️‍🌈",
+    "lines": "one\r\ntwo\u2028three",
+    "HTML": "<script>alert('1')</script>",
+    "JSON": '"},"x":{"',
+}
+LARGEST = 2**63 - 1
+FULL_BYTES = 4_000_000
+
+
+def reasons(result: EnvelopeResult) -> list[tuple[str, str]]:
+    return [(violation.reason, violation.field) for violation in result.violations]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+async def test_text_arrives_as_it_is_and_names_without_what_no_name_may_have(
+    shared: Daemon, shared_sandbox: Sandbox, name: str
+) -> None:
+    text = TEXTS[name]
+    user, envelope_id = f"{name} {text} user", f"id of {name} {text}"
+    sent = envelope(user, "Opened", update={"plan": text}, metadata={"key": text}, envelope_id=envelope_id)
+    named = envelope(user, f"Event {text}", at=1, metadata={f"key {text}": 1}, envelope_id=f"second {envelope_id}")
+    answer = await shared.publish(sent, named)
+    assert [(each.envelope_id, each.disposition) for each in answer.results] == [
+        (envelope_id, ACCEPTED),
+        (f"second {envelope_id}", ACCEPTED),
+    ]
+    await shared.until(lambda: sum(event.external_id == user for event in shared_sandbox.events) == 2)
+    opened, other = [event for event in shared_sandbox.events if event.external_id == user]
+    assert (opened.name, opened.metadata) == ("Opened", {"key": text})
+    assert not set("\0\x1b\x07\x7f\r\n.$") & set(other.name + next(iter(other.metadata)))
+    (contact,) = [contact for contact in shared_sandbox.contacts if contact.external_id == user]
+    assert contact.custom_attributes["plan"] == text
+
+
+async def test_numbers_at_the_edge_arrive_exactly_and_what_is_none_is_rejected(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    edges = {
+        "largest": LARGEST,
+        "smallest": -LARGEST - 1,
+        "tiny": 5e-324,
+        "huge": 1.7976931348623157e308,
+        "minus": -0.0,
+    }
+    none = [float("nan"), float("inf"), float("-inf")]
+    answer = await shared.publish(
+        envelope("edges", "Measured", metadata=edges),
+        *(envelope("edges", update={"score": number}) for number in none),
+        *(envelope("edges", "Measured", metadata={"score": number}) for number in none),
+    )
+    assert [result.disposition for result in answer.results] == [ACCEPTED, *[REJECTED] * 6]
+    assert {reason for result in answer.results[1:] for reason, _ in reasons(result)} == {"INVALID_ATTRIBUTE_VALUE"}
+    await shared.until(lambda: any(event.external_id == "edges" for event in shared_sandbox.events))
+    (event,) = [event for event in shared_sandbox.events if event.external_id == "edges"]
+    assert event.metadata == edges
+
+
+async def test_of_attributes_beyond_any_number_the_first_stay_and_an_envelope_of_a_hundred_thousand_is_too_large(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    many = envelope("many", update={f"a{number}": True for number in range(5000)})
+    too_many = envelope("many", update={f"a{number}": True for number in range(100_000)})
+    answer = await shared.publish(many, too_many)
+    accepted, rejected = answer.results
+    assert (accepted.disposition, reasons(accepted)) == (ACCEPTED, [])
+    assert {adjustment.reason for adjustment in accepted.adjustments} == {"ATTRIBUTE_DROPPED"}
+    assert len(accepted.adjustments) == 250
+    assert reasons(rejected) == [("ENVELOPE_TOO_LARGE", "")]
+    await shared.until(lambda: any(contact.external_id == "many" for contact in shared_sandbox.contacts))
+    assert answer.ByteSize() < 1 << 20
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_where_excess_is_refused_attributes_beyond_any_number_are(start: Start) -> None:
+    daemon = await start(connections={"default": {"limits": {"on_excess": "reject"}}})
+    many = {f"a{number}": True for number in range(5000)}
+    answer = await daemon.publish(envelope("u1", update=many), envelope("u1", "Opened", metadata=many))
+    assert [reasons(result) for result in answer.results] == [
+        [("TOO_MANY_ATTRIBUTES", "user_attributes")],
+        [("TOO_MANY_ATTRIBUTES", "custom_event.attributes")],
+    ]
+
+
+@pytest.mark.parametrize("name", ["products with attributes", "small envelopes of attributes"])
+async def test_while_a_request_is_looked_at_that_costs_most_others_are_answered(shared: Daemon, name: str) -> None:
+    publish = shared.open_channel(shared.ingest_address).unary_unary("/intercomd.v1.IngestService/Publish")
+    costly = asyncio.ensure_future(publish(shape(name, FULL_BYTES)))
+    await publish(PublishRequest(envelopes=[envelope("u1", "Opened")], validate_only=True).SerializeToString())
+    others = 0
+    while not costly.done():
+        answer = await shared.ingest.Publish(PublishRequest(envelopes=[envelope("u1", "Opened")], validate_only=True))
+        assert answer.results[0].disposition == ACCEPTED
+        others += 1
+    assert PublishResponse.FromString(await costly).results
+    assert others > 3
+
+
+async def test_a_request_that_would_become_too_much_is_refused(shared: Daemon) -> None:
+    """500 envelopes of 6 KB, whose events would have 300 MB."""
+    publish = shared.channel.unary_unary("/intercomd.v1.IngestService/Publish")
+    call = publish(shape("large attributes of a hundred products", FULL_BYTES))
+    assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "at most 33554432 bytes" in await call.details()
