@@ -10,14 +10,13 @@ import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
 
-# Signed by itself; its key is worth nothing.
-CERTIFICATE = Path(__file__).with_name("self-signed.pem")
+import trustme
+
 # Too long for a name, so that the resolver refuses it itself and asks nobody.
 NO_HOST = ".".join(["nowhere" * 8] * 5) + ".invalid"
-PLACES = ("refused", "no-such-host", "self-signed", "no-tls", "no-http", "reset-before", "reset-after")
+PLACES = ("refused", "no-such-host", "untrusted", "no-tls", "no-http", "reset-before", "reset-after")
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -38,9 +37,9 @@ class Wire:
             nobody = self._open.enter_context(socket.socket())
             nobody.bind(("127.0.0.1", 0))  # Bound, but it does not listen.
             return f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        if self._place == "self-signed":
+        if self._place == "untrusted":
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(CERTIFICATE)
+            trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
             return f"https://127.0.0.1:{await self._listen(_babble, context)}"
         if self._place == "no-tls":
             return f"https://127.0.0.1:{self._port}"
