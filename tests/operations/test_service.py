@@ -133,6 +133,34 @@ async def test_dead_letters_are_listed_oldest_first_in_pages_with_their_number(s
     assert (first.total_count, second.total_count, second.next_page_token) == (3, 3, "")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (messages.DeadLetterFilter(), ["a", "b", "c"]),
+        (messages.DeadLetterFilter(connection="eu"), ["b"]),
+        (messages.DeadLetterFilter(dead_letter_ids=["1", "3"]), ["a", "c"]),
+        (messages.DeadLetterFilter(envelope_ids=["b", "z"]), ["b"]),
+        (messages.DeadLetterFilter(customer_id="c-2"), ["b"]),
+        (messages.DeadLetterFilter(email="ANN@example.com"), ["c"]),
+        (messages.DeadLetterFilter(reason="TOO_LARGE"), ["c"]),
+        (messages.DeadLetterFilter(accept_time_from={"seconds": NOW_SECONDS - 20}), ["c"]),
+        (messages.DeadLetterFilter(accept_time_to={"seconds": NOW_SECONDS - 20}), ["a", "b"]),
+        (messages.DeadLetterFilter(connection="eu", reason="TOO_LARGE"), []),
+    ],
+)
+async def test_dead_letters_are_listed_by_all_fields_of_the_filter(
+    stub: Stub, end: End, wanted: messages.DeadLetterFilter, found: list[str]
+) -> None:
+    dead = OutcomeType.DEAD_LETTERED
+    await end("a", dead)
+    await end("b", dead, connection="eu", customer_id="c-2")
+    late = NOW_SECONDS - 10.0
+    await end("c", dead, customer_id="", email="ann@example.com", reason="TOO_LARGE", accept_time=late)
+    answer = await stub.ListDeadLetters(messages.ListDeadLettersRequest(filter=wanted))
+    assert [letter.outcome.envelope_id for letter in answer.dead_letters] == found
+    assert answer.total_count == len(found)
+
+
 async def test_a_dead_letter_shows_what_was_sent_and_what_intercom_answered(stub: Stub, end: End) -> None:
     sent = envelope_pb2.Envelope(envelope_id="e-1", custom_event={"name": "Signed up"})
     await end("e-1", OutcomeType.DEAD_LETTERED, reason="TOO_LARGE", answer_body="{}", source=sent.SerializeToString())

@@ -125,6 +125,31 @@ async def test_a_dead_letter_keeps_the_answer_and_a_replay_makes_the_refused_cal
     assert not (await shared.operations.ListDeadLetters(ListDeadLettersRequest())).dead_letters
 
 
+async def test_dead_letters_of_one_user_are_replayed_in_the_users_order_with_the_times_that_they_had(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
+    """Also where one of them was replayed alone before, and refused again: its place is that of its acceptance."""
+    names = [f"again-{number}" for number in range(5)]
+    shared_sandbox.workspace.add_contact("again")
+    fault = shared_sandbox.fault("POST /events 422")
+    await shared.publish(
+        *(envelope("again", "Refused", at=9 * number, envelope_id=name) for number, name in enumerate(names))
+    )
+    await shared.ended(names)
+    first = DeadLetterFilter(envelope_ids=names[:1])
+    await shared.operations.ReplayDeadLetters(ReplayDeadLettersRequest(filter=first, expected_count=1))
+    await shared.until(lambda: shared.outcomes[names[0]] == 2)
+    assert fault.hit == 6
+    shared_sandbox.faults.clear()
+    all_of_them = DeadLetterFilter(customer_id="again", reason="REQUEST_INVALID")
+    listed = (await shared.operations.ListDeadLetters(ListDeadLettersRequest(filter=all_of_them))).dead_letters
+    assert [letter.outcome.effects[0].attempts for letter in listed] == [1] * 5
+    await shared.operations.ReplayDeadLetters(ReplayDeadLettersRequest(filter=all_of_them, expected_count=5))
+    await shared.until(lambda: all(shared.outcomes[name] == 2 for name in names[1:]) and shared.outcomes[names[0]] == 3)
+    arrived = [event.created_at - NOON for event in shared_sandbox.events if event.external_id == "again"]
+    assert arrived == [0, 9, 18, 27, 36]
+
+
 async def test_a_dead_letter_that_is_discarded_is_gone_and_its_outcome_is_told_like_any_other(
     shared: Daemon, shared_sandbox: Sandbox
 ) -> None:
