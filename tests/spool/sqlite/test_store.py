@@ -5,12 +5,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from disk import Disk, Fault, Kind
+from vfs import below_sqlite
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull, SpoolUnusable
 from intercomd_daemon.spool.base import Ended, Incoming, Settlement
 from intercomd_daemon.spool.quota import Quota
-from intercomd_daemon.spool.sqlite import SpoolSettings, log, settle
+from intercomd_daemon.spool.sqlite import SpoolSettings, lanes, log, settle
 from intercomd_daemon.spool.sqlite.gate import Gate
 from intercomd_daemon.spool.sqlite.queue import Job
 from intercomd_daemon.spool.sqlite.store import Store
@@ -192,3 +194,22 @@ def test_where_there_is_no_room_for_the_mending_it_is_tried_again_and_meanwhile_
     in_the_way.rmdir()
     assert bench.perform(read)[0][-1] == key
     assert len(bench.told) == 1
+
+
+@pytest.mark.parametrize("after", range(16))
+def test_a_read_that_fails_at_whatever_point_does_nothing_twice(
+    tmp_path: Path, clock: SimpleNamespace, row: Make, after: int
+) -> None:
+    """No page is in memory, so that the oldest row must be read from the disk, for its age."""
+    disk = Disk(tmp_path)
+    with below_sqlite(disk):
+        bench = Bench(tmp_path / "spool.db", clock)
+        bench.perform(bench.append(*(row(str(number), connection="eu", size=1_500) for number in range(20))))
+        bench.perform(lambda transaction: transaction.database.execute("PRAGMA shrink_memory").fetchall())
+        disk.fail(Fault(Kind.READ, after=after, times=1))
+        park = job(partial(lanes.park, connection="eu", lane="c:bob", keys=[], due=1.0, attempts=0), kept=True)
+        nameless = bench.append(row("", connection="eu", priority=Priority.BULK, recognised=False))
+        bench.store.perform([nameless, park])
+        bench.store.perform([park])
+        assert bench.store.usage.connections["eu"].bulk == 1
+        bench.store.close()

@@ -152,13 +152,16 @@ class Store:
             if changed:
                 self._keep_house(transaction)
                 ledger.store(self._database, transaction.ledger, before)
+            oldest = self._oldest | self._moved_heads(transaction, before)
             self._database.execute("COMMIT")
         except BaseException:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
         if changed:
-            self._note_commit(transaction, before, self._database.total_changes - changes)
+            # From here on nothing may fail: what is on disk would be taken for undone, and done again.
+            self._oldest = oldest
+            self._note_commit(transaction, self._database.total_changes - changes)
         elif any(answer.error for answer in answers):
             self.usage = self._usage()
         return Performed(answers, transaction.grown)
@@ -171,16 +174,21 @@ class Store:
         journal.trim(transaction, self._settings.outcomes_max)
         book.evict(transaction)
 
-    def _note_commit(self, transaction: Transaction, before: ledger.Ledger, rows: int) -> None:
+    def _moved_heads(self, transaction: Transaction, before: ledger.Ledger) -> dict[int, float]:
+        """When the oldest row of each connection was accepted for which that may have changed."""
+        return {
+            number: self._head(account)
+            for number, account in transaction.ledger.accounts.items()
+            # Appending to what waits already moves no head.
+            if account != before.accounts.get(number) and (transaction.heads_moved or not self._oldest.get(number))
+        }
+
+    def _note_commit(self, transaction: Transaction, rows: int) -> None:
         self.commits += 1
         if self._on_commit is not None:
             self._on_commit(rows, self._monotonic() - transaction.monotonic)
         self._stored_at = transaction.monotonic
         self._ledger = transaction.ledger
-        for number, account in self._ledger.accounts.items():
-            # Appending to what waits already moves no head.
-            if account != before.accounts.get(number) and (transaction.heads_moved or not self._oldest.get(number)):
-                self._oldest[number] = self._head(account)
         for damage in transaction.damages:
             self._on_damage(damage)
         self._gate.committed(self._ledger, grown=bool(transaction.grown))
