@@ -30,9 +30,12 @@ Tables = Mapping[str, Any]
 class Daemon:
     """One daemon, started as often as a test likes on the same file of settings and the same spool."""
 
-    def __init__(self, folder: Path, base_url: str, tables: Tables | None = None) -> None:
+    def __init__(
+        self, folder: Path, base_url: str, tables: Tables | None = None, command: Sequence[str | Path] = (COMMAND,)
+    ) -> None:
         """`tables` are settings beside, or in place of, those for a sandbox at `base_url`."""
         self.folder = folder
+        self._command = command
         self.lines: list[Line] = []
         self.channel: grpc.aio.Channel
         self.ingest: ingest_pb2_grpc.IngestServiceAsyncStub
@@ -53,7 +56,7 @@ class Daemon:
         asyncio.get_running_loop().set_debug(enabled=False)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERCOMD_")}
         self._process = await asyncio.create_subprocess_exec(
-            *(COMMAND, "run", "--config", self._file),
+            *(*self._command, "run", "--config", self._file),
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES_MAX,
             env=environment,

@@ -266,6 +266,17 @@ def test_damage_to_the_spool_is_an_error_with_a_count(write: Write) -> None:
     assert "intercomd_spool_damages_total 1.0" in scraped(metrics)
 
 
+def test_it_is_said_when_the_spool_takes_no_more_and_when_it_does_again(write: Write) -> None:
+    written = write()
+    report, _ = a_report(written)
+    report.refusing("the disk refuses: database or disk is full")
+    report.refusing("")
+    assert [(line["level"], line["event"], line.get("reason")) for line in written.lines] == [
+        ("warning", "spool_refusing", "the disk refuses: database or disk is full"),
+        ("info", "spool_taking", None),
+    ]
+
+
 @pytest.mark.fills("telemetry.report.SENT_CHARACTERS_MAX")
 def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: Write) -> None:
     written = write()

@@ -177,6 +177,7 @@ class Daemon:
             on_wait=lambda who: self._logger.warning("spool_locked", by=who),
             on_commit=self._report.committed,
             on_damage=self._report.damaged,
+            on_refusing=self._report.refusing,
         )
 
     async def _close(self) -> None:

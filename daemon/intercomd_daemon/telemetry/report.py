@@ -121,6 +121,13 @@ class Report:
         self._metrics.damaged()
         self._logger.error("spool_damaged", detail=detail)
 
+    def refusing(self, reason: str) -> None:
+        """The spool takes no more, and why; or, without a reason, takes more again."""
+        if reason:
+            self._logger.warning("spool_refusing", reason=reason)
+        else:
+            self._logger.info("spool_taking")
+
     def examined(self, results: Sequence[Examined]) -> None:
         """What was decided on the envelopes of a request: counts, and a line for each rejected or skipped one."""
         self._metrics.examined(results)

@@ -77,12 +77,48 @@ async def test_settlements_wait_for_the_disk_and_keep_their_order(
         with pytest.raises(SpoolFull):
             await spool.discard(DeadLetterFilter(), 0) or await spool.set_paused("default", True)
         assert not any(task.done() for task in (*settling, parking))
+        assert "the disk refuses" in spool.usage().full_reason
         assert await spool.outcomes(OutcomeFilter(), 0, 9) == []
     assert [outcome.sequence for task in settling for outcome in await task] == [1, 2, 3]
     await parking
     batch = await spool.parked("default", "c:ann", 0, 10, 1 << 20)
     assert [each.key for each in batch.rows] == [keys[3]]
     assert [outcome.envelope_id for outcome in await spool.outcomes(OutcomeFilter(), 0, 9)] == ["2", "1", "0"]
+
+
+async def test_that_settlements_wait_for_the_disk_is_said_though_nobody_appends(
+    disk: Disk, row: Make, ended: End
+) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    spool = await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0), on_refusing=told.put_nowait)
+    (key,) = await spool.append([row("1")])
+    with disk.full():
+        settling = asyncio.create_task(spool.settle([Settlement("default", [ended(key, "1")])]))
+        assert "the disk refuses" in await told.get()
+        assert "the disk refuses" in spool.usage().full_reason
+    await settling
+    assert spool.usage().full_reason == ""
+    await spool.close()
+
+
+async def test_a_spool_opens_works_and_closes_where_its_lock_file_cannot_be_written(disk: Disk, row: Make) -> None:
+    """A disk that is full when the daemon starts; it can go on as soon as there is room."""
+    await (await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0))).close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        spool = await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0))
+        with pytest.raises(SpoolFull, match="the disk refuses"):
+            await spool.append([row("1")])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert await spool.append([row("1")])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        await spool.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    again = await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0))
+    assert again.usage().connections["default"].normal == 1
+    await again.close()
 
 
 async def test_a_spool_that_closes_on_a_full_disk_says_what_it_could_not_settle(

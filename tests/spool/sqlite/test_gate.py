@@ -5,7 +5,7 @@ import pytest
 
 from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.spool.quota import Quota
-from intercomd_daemon.spool.sqlite.gate import FREE_SECONDS, Gate, is_of_the_disk
+from intercomd_daemon.spool.sqlite.gate import FREE_SECONDS, TOLD_SECONDS, Gate, is_of_the_disk
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 MORE_THAN_ANY_DISK_HAS = 1 << 62
@@ -88,6 +88,39 @@ def test_an_error_of_the_disk_stays_the_reason_until_an_append_succeeds(
     assert gate.reason == "the disk refuses: database or disk is full"
     gate.committed(transaction.ledger, grown=True)
     assert gate.reason == ""
+
+
+def test_what_waits_for_the_disk_is_a_reason_until_the_disk_goes_on(tmp_path: Path, transaction: Transaction) -> None:
+    gate = gate_of(tmp_path)
+    assert "database or disk is full" in str(gate.stuck(disk_error()))
+    assert gate.reason == "the disk refuses: database or disk is full"
+    gate.went_on()
+    assert gate.reason == ""
+    gate.stuck(disk_error())
+    gate.committed(transaction.ledger, grown=False)
+    assert gate.reason == ""
+
+
+def test_an_append_that_was_refused_is_a_reason_though_what_waited_goes_on(tmp_path: Path) -> None:
+    gate = gate_of(tmp_path)
+    gate.stuck(disk_error())
+    gate.failed(disk_error())
+    gate.went_on()
+    assert gate.reason == "the disk refuses: database or disk is full"
+
+
+def test_it_is_told_when_no_more_is_taken_and_when_more_is_and_not_at_each_change(tmp_path: Path) -> None:
+    told: list[str] = []
+    gate = Gate(str(tmp_path / "spool.db"), Quota(1_000, ("eu",)), 0, told.append)
+    for moment in range(20):
+        gate.begin(5.0 + moment / 100)
+        gate.stuck(disk_error())
+        gate.went_on()
+    assert told == ["the disk refuses: database or disk is full", ""]
+    gate.stuck(disk_error())
+    assert len(told) == 2
+    gate.begin(5.0 + TOLD_SECONDS)
+    assert len(told) == 3
 
 
 def test_errors_of_the_disk_are_told_from_others() -> None:

@@ -222,6 +222,7 @@ async def open_spool(
     on_wait: Callable[[str], None] | None = None,
     on_commit: Callable[[int, float], None] | None = None,
     on_damage: Callable[[str], None] = lambda _: None,
+    on_refusing: Callable[[str], None] = lambda _: None,
     wall: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> SqliteSpool:
@@ -232,6 +233,8 @@ async def open_spool(
         on_wait: called once, with who holds the spool in words, if another daemon does.
         on_commit: called in the spool's thread after each commit, with the rows it changed and the seconds it took.
         on_damage: called with what was found damaged, and what became of it, in words that name no user.
+        on_refusing: called with the reason when no more is taken, or the deliverer waits for the disk; with nothing
+            when more is taken again.
         wall: Unix seconds, for times that are stored.
         monotonic: seconds of a clock that does not jump, for the age of the duplicate window.
 
@@ -244,14 +247,16 @@ async def open_spool(
     if settings.bytes_max < BYTES_MIN:
         raise SettingsInvalid([f"spool.bytes_max = {settings.bytes_max}: at least {BYTES_MIN} bytes are needed"])
     lock = await hold(settings.path, settings.lock_wait_seconds, on_wait)
-    gate = Gate(settings.path, Quota(settings.bytes_max, settings.connections), settings.free_bytes_min)
-    spool = SqliteSpool(gate)
-    loop = asyncio.get_running_loop()
-
-    def tell(said: str) -> None:
-        with suppress(RuntimeError):  # The loop is closed: nobody listens any more.
-            loop.call_soon_threadsafe(on_damage, said)
-
-    await spool.start(lambda: Store(settings, gate, wall, monotonic, on_commit, tell, lock), lock.release)
+    tell = partial(_tell, asyncio.get_running_loop())
+    quota = Quota(settings.bytes_max, settings.connections)
+    gate = Gate(settings.path, quota, settings.free_bytes_min, partial(tell, on_refusing))
+    spool, damaged = SqliteSpool(gate), partial(tell, on_damage)
+    await spool.start(lambda: Store(settings, gate, wall, monotonic, on_commit, damaged, lock), lock.release)
     lock.opened()
     return spool
+
+
+def _tell(loop: asyncio.AbstractEventLoop, told: Callable[[str], None], said: str) -> None:
+    """Passes on what the spool's thread says."""
+    with suppress(RuntimeError):  # The loop is closed: nobody listens any more.
+        loop.call_soon_threadsafe(told, said)

@@ -8,6 +8,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
 
@@ -39,7 +40,8 @@ class Lock:
         """The holder is about to close the spool: a write-ahead log that is missing from here on is not missed."""
         self._mark = b""
         self._write()
-        os.fsync(self._descriptor)
+        with suppress(OSError):
+            os.fsync(self._descriptor)
 
     def release(self) -> None:
         """Lets go; called once."""
@@ -48,8 +50,10 @@ class Lock:
         os.close(self._descriptor)
 
     def _write(self) -> None:
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, self._holder + self._mark, 0)
+        # Who waits is told less then, or too much; a disk that is full keeps nobody from opening, and from closing.
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, self._holder + self._mark, 0)
 
 
 async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | None = None) -> Lock:

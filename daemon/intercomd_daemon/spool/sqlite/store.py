@@ -71,6 +71,7 @@ class Store:
         left_open = lock is not None and lock.left_open
         self._database, self._ledger, self.seconds = open_file(settings, wall(), on_damage, left_open=left_open)
         self._stored_at = monotonic()
+        self._oldest: dict[int, float] = {}
         self.commits = 0
         """Those that changed something, since the opening."""
         self._look()
@@ -133,8 +134,8 @@ class Store:
         told: Exception
         if not is_of_the_disk(error):
             told = SpoolUnusable(f"{self._settings.path} is damaged or misused: {error}; see `intercomd spool verify`")
-        elif job.append_bytes:
-            told = self._gate.failed(error)
+        elif job.append_bytes or job.kept:
+            told = self._gate.failed(error) if job.append_bytes else self._gate.stuck(error)
             self.usage = self._usage()
         else:
             told = SpoolFull(f"the disk refuses: {error}", RETRY_SECONDS)
@@ -162,7 +163,8 @@ class Store:
             # From here on nothing may fail: what is on disk would be taken for undone, and done again.
             self._oldest = oldest
             self._note_commit(transaction, self._database.total_changes - changes)
-        elif any(answer.error for answer in answers):
+        elif self._gate.reason or any(answer.error for answer in answers):
+            self._gate.went_on()
             self.usage = self._usage()
         return Performed(answers, transaction.grown)
 

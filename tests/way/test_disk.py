@@ -1,0 +1,161 @@
+"""A disk that is full or fails: nothing that was accepted is lost, it is said, and the daemon recovers by itself."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import grpc
+import pytest
+from daemon_on_disk import COMMAND, fail
+from daemons import Daemon, Start
+from disk import Fault, Kind
+from sending import Refused, envelope
+
+from intercomd.v1.ingest_pb2 import Disposition
+from intercomd_daemon.sandbox import Sandbox
+
+ACCEPTED = Disposition.DISPOSITION_ACCEPTED
+MIB = 1 << 20
+FAULTS = [
+    (Fault(Kind.WRITE, full=True), "database or disk is full"),
+    (Fault(Kind.WRITE), "disk I/O error"),
+    (Fault(Kind.SYNC), "disk I/O error"),
+]
+"""And what is said of them."""
+
+
+class OnDisk:
+    """A daemon, and the disk that its spool lies on."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+
+    async def fail(self, fault: Fault | None) -> None:
+        await fail(self.daemon.told("disk")[-1]["address"], fault)
+
+
+@pytest.fixture
+async def on_disk(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[OnDisk]:
+    daemon = Daemon(tmp_path, sandbox.base_url, command=(*COMMAND, str(tmp_path)))
+    yield OnDisk(await daemon.start())
+    await daemon.close()
+
+
+async def must_refuse(daemon: Daemon, text: str, name: str = "refused") -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await daemon.publish(envelope("u9", "Refused", envelope_id=name))
+    refusal = Refused(ended.value)
+    refusal.must_be_not_now()
+    assert text in refusal.message
+
+
+async def refusing(daemon: Daemon) -> bool:
+    """What the metrics say; in any case the daemon is ready."""
+    async with aiohttp.ClientSession(f"http://{daemon.http_address}") as pages:
+        async with pages.get("/readyz") as ready:
+            assert ready.status == 200
+        async with pages.get("/metrics") as metrics:
+            lines = (await metrics.text()).splitlines()
+    return "intercomd_spool_refusing 1.0" in lines
+
+
+async def test_while_the_disk_refuses_so_does_the_daemon_and_both_recover(on_disk: OnDisk, sandbox: Sandbox) -> None:
+    daemon = on_disk.daemon
+    for number, (fault, text) in enumerate(FAULTS):
+        await on_disk.fail(fault)
+        for _ in range(3):
+            await must_refuse(daemon, text, str(number))
+        assert await refusing(daemon)
+        await on_disk.fail(None)
+        answer = await daemon.publish(envelope("u9", "Taken", at=number, envelope_id=str(number)))
+        assert answer.results[0].disposition == ACCEPTED, "nothing of what was refused had been taken"
+        await daemon.ended([str(number)])
+        assert not await refusing(daemon)
+    assert FAULTS[0][1] in daemon.told("spool_refusing")[0]["reason"]
+    await daemon.heard("spool_taking")
+    assert [event.name for event in sandbox.events] == ["Taken"] * len(FAULTS)
+
+
+async def test_deliveries_wait_for_a_disk_that_fails_and_go_on_by_themselves(on_disk: OnDisk, sandbox: Sandbox) -> None:
+    """A user's next call leaves only when the last one's result is on disk."""
+    daemon = on_disk.daemon
+    await daemon.publish(*(envelope(f"u{user}", update={"known": True}, envelope_id=f"u{user}") for user in range(5)))
+    await daemon.ended([f"u{user}" for user in range(5)])
+    await sandbox.stop()
+    names = [f"{user}-{number}" for number in range(4) for user in range(5)]
+    await daemon.publish(*(envelope(f"u{name[0]}", "Step", at=int(name[2]), envelope_id=name) for name in names))
+    await on_disk.fail(Fault(Kind.SYNC))
+    await sandbox.start()
+    await daemon.heard("spool_refusing")
+    await sandbox.wait_for(lambda sandbox: len(sandbox.events) == 5, 60)
+    assert await refusing(daemon)
+    assert not any(daemon.outcomes[name] for name in names)
+    assert len(sandbox.events) == 5
+    await on_disk.fail(None)
+    await daemon.ended(names)
+    assert len(sandbox.events) == 20
+    assert sandbox.repeats == []
+    assert {daemon.outcomes[name] for name in names} == {1}
+
+
+async def test_what_was_accepted_outlives_a_kill_on_a_disk_that_fails(on_disk: OnDisk, sandbox: Sandbox) -> None:
+    daemon = on_disk.daemon
+    await sandbox.stop()
+    names = [str(number) for number in range(20)]
+    await daemon.publish(*(envelope(f"u{number}", "Step", envelope_id=number) for number in names[:10]))
+    await on_disk.fail(Fault(Kind.WRITE, full=True, after=3))
+    await must_refuse(daemon, "full")
+    await daemon.kill()
+    await daemon.start()
+    await daemon.publish(*(envelope(f"u{number}", "Step", envelope_id=number) for number in names[10:]))
+    await sandbox.start()
+    await daemon.ended(names)
+    assert len(sandbox.events) == 20
+    assert daemon.outcomes.total() == 20
+
+
+async def test_a_daemon_stops_in_order_on_a_disk_that_fails(on_disk: OnDisk, sandbox: Sandbox) -> None:
+    daemon = on_disk.daemon
+    await sandbox.stop()
+    await daemon.publish(envelope("u1", "Step", envelope_id="kept"))
+    await on_disk.fail(Fault(Kind.WRITE))
+    assert await daemon.hurry() == 0
+    await sandbox.start()
+    await daemon.start()
+    await daemon.ended(["kept"])
+    assert len(sandbox.events) == 1
+
+
+async def test_too_little_free_space_refuses_delivering_goes_on_and_room_is_seen(
+    start: Start, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    disk = os.statvfs(tmp_path)
+    margin = 256 * MIB
+    daemon = await start(spool={"free_bytes_min": disk.f_bavail * disk.f_frsize - margin})
+    await sandbox.stop()
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 2 * margin)
+    taken = await fill(daemon)
+    await must_refuse(daemon, "free_bytes_min")
+    assert "free_bytes_min" in (await daemon.heard("spool_refusing"))["reason"]
+    await sandbox.start()
+    await daemon.ended(taken)
+    assert await refusing(daemon)
+    large.unlink()
+    await daemon.publish(envelope("u2", "Room", envelope_id="room"))
+    await daemon.ended(["room"])
+    await daemon.heard("spool_taking")
+    assert len(sandbox.events) == len(taken) + 1
+
+
+async def fill(daemon: Daemon) -> list[str]:
+    """Publishes until it is refused, as the disk's word on its free space holds for a moment; gives what was taken."""
+    taken = [f"taken {number}" for number in range(1_000)]
+    for number, name in enumerate(taken):
+        try:
+            await daemon.publish(envelope("u1", "Step", at=number, envelope_id=name))
+        except grpc.aio.AioRpcError:
+            return taken[:number]
+    raise AssertionError("never refused")
