@@ -34,7 +34,7 @@ async def cut(cuts: int, seed: int) -> None:
         with below_sqlite(disk):
             await work.run(folder / "watched" / "spool.db", rounds=2)
         for moment in moments(disk, CUTS_OF_A_RUN, chance):
-            await cut_and_check(disk, work.promises, moment, folder / "cut", seed=chance.randrange(1 << 32))
+            await cut_and_check(disk, work, moment, folder / "cut", seed=chance.randrange(1 << 32))
             shutil.rmtree(folder / "cut")
         shutil.rmtree(folder)
 

@@ -126,7 +126,7 @@ async def seen_in(path: Path) -> Seen:
     spool = await opened(path, Clock(), told)
     seen = await see(spool)
     await spool.close()
-    assert told == [], "a failing disk is no damage"
+    assert not told, f"a failing disk is no damage: {told}"
     return seen
 
 
@@ -196,7 +196,7 @@ class Trial:
                 self.disk.mark()
             assert spool.usage().full_reason == ""
             await spool.close()
-        assert told == [], "a failing disk is no damage"
+        assert not told, f"a failing disk is no damage: {told}"
         assert await seen_in(self._path) == self._rehearsal.states[-1]
 
     async def _opened(self, clock: Clock, told: list[str]) -> SqliteSpool:

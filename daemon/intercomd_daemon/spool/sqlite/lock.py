@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
+from intercomd_daemon.spool.sqlite.file.place import sync_folder
 
 RETRY_SECONDS = 0.25
 """Between attempts, only while another daemon holds the lock: short beside the seconds that its stop takes."""
@@ -22,9 +23,10 @@ _OPEN = b"\n"
 class Lock:
     """A held lock."""
 
-    def __init__(self, descriptor: int) -> None:
-        """`descriptor` is the open and locked file."""
+    def __init__(self, descriptor: int, path: str) -> None:
+        """`descriptor` is the open and locked file beside `path`, the spool's."""
         self._descriptor = descriptor
+        self._path = path
         self._mark = _OPEN if os.pread(descriptor, _HOLDER_BYTES_MAX, 0).endswith(_OPEN) else b""
         self.left_open = bool(self._mark)
         """Whether the last one that opened the spool has ended without closing it."""
@@ -33,6 +35,9 @@ class Lock:
 
     def opened(self) -> None:
         """The holder has opened the spool."""
+        # The name of the write-ahead log must be on the disk before it is said that it should be there.
+        with suppress(OSError):
+            sync_folder(self._path)
         self._mark = _OPEN
         self._write()
 
@@ -80,7 +85,7 @@ async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | 
     except BaseException:
         os.close(descriptor)
         raise
-    return Lock(descriptor)
+    return Lock(descriptor, path)
 
 
 async def _wait(descriptor: int, path: str, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:

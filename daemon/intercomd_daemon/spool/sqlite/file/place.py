@@ -90,7 +90,12 @@ def log_beside(path: str) -> str:
 def _rename(one: str, other: str) -> None:
     """Renames, for good."""
     Path(one).rename(other)
-    folder = os.open(Path(other).absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync_folder(other)
+
+
+def sync_folder(path: str) -> None:
+    """Has it on the disk which files lie beside this one."""
+    folder = os.open(Path(path).absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:
