@@ -64,7 +64,7 @@ class Figures:
         """What lay between, all of it: the proxy lives as long as the run."""
         self.calls = proxy.calls
         self.statuses = Counter(proxy.statuses)
-        self.faults.update({kind.value: count for kind, count in proxy.faults.items()})
+        self.faults |= Counter({kind.value: count for kind, count in proxy.faults.items()})
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """The journal of an era."""
