@@ -14,6 +14,7 @@ from intercomd_daemon.envelope import (
     Priority,
     Source,
     lane_of,
+    user_of,
 )
 
 
@@ -48,3 +49,8 @@ def test_a_release_reads_what_its_neighbours_write() -> None:
     assert msgspec.structs.replace(older, adjustments=()) == envelope
     newer = msgspec.msgpack.decode(msgspec.msgpack.encode([*written, 2, 9, "new"]), type=AcceptedEnvelope)
     assert (newer.replay, newer.origin) == (2, 9)
+
+
+@pytest.mark.parametrize(("customer_id", "email"), [("42", ""), ("", "ann@example.com"), ("e:x", ""), ("", "c:x@y.z")])
+def test_a_lane_says_whose_it_is(customer_id: str, email: str) -> None:
+    assert user_of(lane_of(customer_id, email)) == (customer_id, email)

@@ -120,3 +120,9 @@ CONTACT_FIELDS = frozenset(
 def lane_of(customer_id: str, email: str) -> str:
     """Names the ordered queue of one user: the customer id, or the email where there is none."""
     return "c:" + customer_id if customer_id else "e:" + email
+
+
+def user_of(lane: str) -> tuple[str, str]:
+    """The customer id and the email that `lane_of` made a lane's name of: one of the two, the other empty."""
+    kind, name = lane[:2], lane[2:]
+    return (name, "") if kind == "c:" else ("", name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from delivering import envelope, event, row, settings_for
+from msgspec.structs import replace
 
 from intercomd_daemon.deliver.catalogue import Catalogue
 from intercomd_daemon.deliver.feeder import FED_BYTES_MAX, FED_LANES_MAX, READ_BYTES_MAX, Feeder
@@ -271,3 +272,14 @@ async def test_a_parked_lane_is_in_memory_with_so_many_bytes_but_one_envelope_at
         await spool.park("default", f"c:{lane}", await spool.append(rows), 1.0, 0)
     await feeding.bring_back(2.0)
     assert {key: len(lane.queue) for key, lane in feeding.feeder.lanes.items()} == {"c:small": 3, "c:large": 1}
+
+
+async def test_a_row_whose_record_is_damaged_is_told_with_its_outcome_and_the_rest_goes_on(
+    spool: MemorySpool, feeding: Feeding
+) -> None:
+    good, bad = (row(envelope(name, "ann", None, event("e"))) for name in ("good", "bad"))
+    await spool.append([replace(bad, data=bad.data[:-1]), good])
+    await feeding.fill()
+    assert len(feeding.feeder.damaged) == 1
+    assert [(each.envelope_id, each.reason) for each in feeding.feeder.ended_damaged] == [("bad", "DAMAGED")]
+    assert feeding.feeder.rows == 1

@@ -137,3 +137,9 @@ def test_what_was_changed_is_told_after_the_calls() -> None:
     note = {"reason": "VALUE_TRUNCATED", "field": "user_attributes[0].value", "message": "cut at 255 characters"}
     (story,) = explain([_outcome(1, outcome_pb2.OUTCOME_TYPE_DELIVERED, adjustments=[note])], [])
     assert story.details == ("changed: VALUE_TRUNCATED user_attributes[0].value: cut at 255 characters",)
+
+
+def test_an_envelope_that_the_disk_damaged_is_not_called_refused() -> None:
+    (story,) = explain([_outcome(1, outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, reason="DAMAGED")], [])
+    assert story.end.startswith("The disk damaged it before it could be sent")
+    assert story.end.endswith("(DAMAGED).")

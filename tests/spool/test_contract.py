@@ -11,6 +11,7 @@ from intercomd_daemon.errors import Draining, SpoolFull
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import (
     BookEntry,
+    DeadLetterFilter,
     Ended,
     Incoming,
     Known,
@@ -181,6 +182,11 @@ async def test_a_row_that_is_no_record_stands_aside_and_the_rest_is_read(spool: 
     assert [each.key for each in batch.rows] == [keys[0], keys[2]]
     assert len(batch.damaged) == 1
     assert str(keys[1]) in batch.damaged[0]
+    (ended,) = batch.ended
+    assert (ended.envelope_id, ended.customer_id, ended.reason) == ("2", "ann", "DAMAGED")
+    assert ended.type is OutcomeType.DEAD_LETTERED
+    assert (await spool.outcomes(OutcomeFilter(envelope_id="2"), 0, 10)) == [ended]
+    assert await spool.dead_letters(DeadLetterFilter(), 0, 10) == []
     assert batch.after == keys[2]
     again = await spool.read("default", Priority.NORMAL, 0, *ALL)
     assert ([each.key for each in again.rows], again.damaged) == ([keys[0], keys[2]], ())

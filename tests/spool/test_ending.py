@@ -37,3 +37,10 @@ def test_a_discarded_letter_ends_a_second_time_under_a_new_sequence(ended: End) 
     outcome = ending.discarded(ending.letter_of(KEY, end.outcome, end.buried, ""), 77, 1_800_000_000.0)
     assert (outcome.type, outcome.sequence, outcome.end_time) == (OutcomeType.DISCARDED, 77, 1_800_000_000.0)
     assert (outcome.reason, outcome.effects) == ("BAD", end.outcome.effects)
+
+
+def test_a_damaged_envelope_ends_as_what_its_lane_and_its_id_still_say() -> None:
+    outcome = ending.damaged("eu", "e:ann@example.com", "a", 5.0, 7, 9.0)
+    assert (outcome.connection, outcome.customer_id, outcome.email) == ("eu", "", "ann@example.com")
+    assert (outcome.envelope_id, outcome.accept_time, outcome.end_time, outcome.sequence) == ("a", 5.0, 9.0, 7)
+    assert (outcome.type, outcome.reason, outcome.effects) == (OutcomeType.DEAD_LETTERED, "DAMAGED", ())

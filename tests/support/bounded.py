@@ -33,6 +33,7 @@ BOUNDS = {
     "deliver.feeder.Feeder._left": _HOLDS_LANES,
     "deliver.feeder.Feeder._rows": "deliver.window.ROWS_MAX",
     "deliver.feeder.Feeder.damaged": _HOLDS_LANES,
+    "deliver.feeder.Feeder.ended_damaged": _HOLDS_LANES,
     "deliver.feeder.Feeder.lanes": _HOLDS_LANES,
     "deliver.intercom.Intercom._session": "deliver.worker.OPEN_MAX",
     "deliver.intercom._date": "the eight newest texts",

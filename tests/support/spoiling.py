@@ -167,8 +167,10 @@ def _invented(seen: Seen, filled: Filled) -> list[str]:
         for place, known in seen.known.items()
         if known not in (Known("", b""), *filled.known.get(place, []))
     ]
+    damaged = {row.envelope_id for key, row in filled.sent.items() if key not in seen.rows}
     for outcome in seen.outcomes:
-        if filled.outcomes.get(outcome.sequence) != outcome:
+        ended_as_damaged = outcome.reason == "DAMAGED" and outcome.envelope_id in damaged
+        if filled.outcomes.get(outcome.sequence) != outcome and not ended_as_damaged:
             wrong.append(f"outcome {outcome.sequence} was never written")
     return [*wrong, *(f"letter {number} was never written" for number in seen.letters if number not in filled.letters)]
 

@@ -111,6 +111,8 @@ async def test_a_damaged_record_costs_itself_alone_and_a_lost_log_what_it_held(
     rest = {user: [number for number in numbers if number != 7] for user, numbers in expected(12).items()}
     await sandbox.wait_for(lambda _: arrived(sandbox) == rest, 60)
     assert len(daemon.told("rows_damaged")) == 1
+    (line,) = daemon.told("outcome", envelope_id="step-7")
+    assert (line["outcome"], line["reason"], line["lane"]) == ("dead_lettered", "DAMAGED", "c:bob")
     await daemon.kill()
     lose_log(tmp_path / "spool.db")
     await daemon.start()

@@ -17,7 +17,7 @@ from intercomd_daemon.deliver.step import Rules
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.deliver.window import BYTES_MAX, LANE_ROWS_MAX, READ_ROWS, window
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.outcome import Progress
+from intercomd_daemon.outcome import Outcome, Progress
 from intercomd_daemon.spool.base import Batch, Outflow, Row, Settlement
 from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
 
@@ -48,6 +48,8 @@ class Feeder:
         self._now = 0.0
         self.damaged: list[str] = []
         """Descriptions of rows set aside as damaged, for whoever reports them."""
+        self.ended_damaged: list[Outcome] = []
+        """The outcomes of those rows."""
         self._rules = rules
         self._spool = spool
         self._catalogue = catalogue
@@ -109,7 +111,7 @@ class Feeder:
         self._then()
 
     def _take(self, batch: Batch) -> None:
-        self.damaged += batch.damaged
+        self._note_damage(batch)
         again: dict[str, list[int]] = {}
         for row in batch.rows:
             if row.lane in self._leaving or row.lane in self._fed:
@@ -122,6 +124,10 @@ class Feeder:
             self._spawn(self._spool.park(self._rules.connection, key, keys, due, attempts))
             # A lane that has just run dry would not be asked for again.
             self._next_due = 1.0
+
+    def _note_damage(self, batch: Batch) -> None:
+        self.damaged += batch.damaged
+        self.ended_damaged += batch.ended
 
     def _add(self, row: Row, batch: Batch) -> None:
         lane = self.lanes.get(row.lane)
@@ -243,7 +249,7 @@ class Feeder:
 
     async def _feed(self, key: str) -> None:
         batch = await self._spool.parked(self._rules.connection, key, 0, LANE_ROWS_MAX, FED_BYTES_MAX)
-        self.damaged += batch.damaged
+        self._note_damage(batch)
         for row in batch.rows:
             self._add(row, batch)
         if not batch.rows and batch.damaged:

@@ -140,9 +140,7 @@ class Worker:
         if not self._gate.open:
             return
         now = self._clock.monotonic()
-        if self._feeder.damaged:
-            self._observer.noted(self._settings.name, "rows_damaged", rows=self._feeder.damaged.copy())
-            self._feeder.damaged.clear()
+        self._tell_damage()
         self._roster.wake(now)
         weather = self._gate.weather
         if self._reads_on():
@@ -161,6 +159,14 @@ class Worker:
     def _reads_on(self) -> bool:
         """A connection that is down reads on once all lanes in line have failed: others may be well, and tell."""
         return not self._gate.weather.down or self._roster.untried is None
+
+    def _tell_damage(self) -> None:
+        if self._feeder.damaged:
+            self._observer.noted(self._settings.name, "rows_damaged", rows=self._feeder.damaged.copy())
+            self._feeder.damaged.clear()
+        if self._feeder.ended_damaged:
+            self._observer.ended(self._feeder.ended_damaged.copy())
+            self._feeder.ended_damaged.clear()
 
     def _has_room(self) -> bool:
         return self._flying < OPEN_MAX and self._open - self._flying < SETTLING_MAX

@@ -13,6 +13,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import operations_pb2, outcome_pb2
 
+DAMAGED = "DAMAGED"
+"""The one reason of a dead-lettered envelope that is not Intercom's, and of which no dead letter is kept."""
 ENDS = MappingProxyType(
     {
         outcome_pb2.OUTCOME_TYPE_DELIVERED: "Intercom has it.",
@@ -125,6 +127,8 @@ def _story(outcome: outcome_pb2.Outcome, letter: outcome_pb2.DeadLetter | None, 
 
 def _end(outcome: outcome_pb2.Outcome, *, superseded: bool) -> str:
     end = ENDS.get(outcome.type, f"It ended as {outcome.type}, which this version does not know.")
+    if outcome.reason == DAMAGED:
+        end = "The disk damaged it before it could be sent, and nothing of it can be read: send it again."
     reason = f" ({outcome.reason})" if outcome.reason else ""
     return f"{end[:-1]}{reason}." + (" A later outcome supersedes this one." if superseded else "")
 

@@ -70,6 +70,8 @@ class Batch(NamedTuple):
     """Of a parked lane: how often its head has been tried."""
     damaged: tuple[str, ...] = ()
     """One description per row whose checksum did not match; those rows now stand aside with their bytes."""
+    ended: tuple[Outcome, ...] = ()
+    """Their outcomes, committed."""
 
 
 class Ended(NamedTuple):

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of, user_of
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType, replay_of
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Ended, Incoming, position_of
@@ -42,3 +42,22 @@ def again(letter: DeadLetter, priority: Priority) -> Incoming:
 def discarded(letter: DeadLetter, sequence: int, now: float) -> Outcome:
     """The outcome that takes the place of a discarded letter's."""
     return replace(letter.outcome, type=OutcomeType.DISCARDED, sequence=sequence, end_time=now)
+
+
+def damaged(connection: str, lane: str, envelope_id: str, accept_time: float, sequence: int, now: float) -> Outcome:
+    """The outcome of an envelope whose record is not what was written: of whom it was is known, and nothing else."""
+    customer_id, email = user_of(lane)
+    return Outcome(
+        envelope_id=envelope_id,
+        connection=connection,
+        customer_id=customer_id,
+        email=email,
+        type=OutcomeType.DEAD_LETTERED,
+        reason="DAMAGED",
+        accept_time=accept_time,
+        end_time=now,
+        effects=(),
+        adjustments=(),
+        replay=0,
+        sequence=sequence,
+    )

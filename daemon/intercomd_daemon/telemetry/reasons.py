@@ -24,7 +24,7 @@ ADJUSTMENTS = frozenset({
 })
 """What is changed in envelopes, on acceptance or while delivering."""
 ENDS = frozenset({
-    "ATTRIBUTE_REFUSED", "CONTACT_ARCHIVED", "CONTACT_BLOCKED", "CONTACT_NOT_FOUND", "DRY_RUN",
+    "ATTRIBUTE_REFUSED", "CONTACT_ARCHIVED", "CONTACT_BLOCKED", "CONTACT_NOT_FOUND", "DAMAGED", "DRY_RUN",
     "EVENT_NAMES_EXHAUSTED", "EXPIRED", "IDENTITY_AMBIGUOUS", "IDENTITY_CONFLICT", "REQUEST_INVALID", "TOO_LARGE",
 })
 """Why envelopes were skipped or refused while delivering."""

@@ -3,9 +3,10 @@ from collections.abc import Callable
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Batch, Incoming, Settlement
+from intercomd_daemon.outcome import OutcomeType
+from intercomd_daemon.spool.base import Batch, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.record import pack
-from intercomd_daemon.spool.sqlite import log, rows
+from intercomd_daemon.spool.sqlite import journal, log, rows
 from intercomd_daemon.spool.sqlite.settle import settle
 from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -31,6 +32,10 @@ def test_a_rotten_record_is_set_aside_with_what_is_left_of_it(transaction: Trans
     assert batch.damaged[0].startswith(f"row {keys[0]} of the log: ")
     kept = transaction.database.execute("SELECT place, key, lane FROM damaged").fetchall()
     assert kept == [("log", keys[0], "c:ann")]
+    (outcome,) = batch.ended
+    assert (outcome.envelope_id, outcome.customer_id, outcome.connection) == ("1", "ann", "eu")
+    assert (outcome.type, outcome.reason, outcome.effects) == (OutcomeType.DEAD_LETTERED, "DAMAGED", ())
+    assert journal.newer(transaction, OutcomeFilter(), 0, 10).outcomes == [outcome]
     assert transaction.ledger.account("eu").normal == 1
 
 
@@ -78,18 +83,6 @@ def test_a_row_of_which_nobody_knows_any_more_whose_it_is_is_given_to_nobody(
     transaction.database.execute(f"UPDATE log SET {rot}")  # noqa: S608 - listed above
     with pytest.raises(Malformed, match="is not what was written"):
         read(transaction)
-
-
-@pytest.mark.fills("spool.sqlite.rows.DAMAGED_MAX")
-def test_damaged_rows_are_kept_up_to_a_bound(transaction: Transaction) -> None:
-    transaction.database.executemany(
-        "INSERT INTO damaged (place, key, lane, reason, data) VALUES ('log', ?, '', '', x'00')",
-        [(number,) for number in range(rows.DAMAGED_MAX + 1)],
-    )
-    transaction.ledger.counters.damaged = rows.DAMAGED_MAX
-    rows.count_damaged(transaction)
-    assert transaction.ledger.counters.damaged == rows.DAMAGED_MAX
-    assert transaction.database.execute("SELECT min(key), count(*) FROM damaged").fetchone() == (1, rows.DAMAGED_MAX)
 
 
 def test_rows_are_taken_out_of_wherever_they_are_and_once(transaction: Transaction, row: Make) -> None:

@@ -6,7 +6,7 @@ from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.rotation import GENERATION_IDS_MAX
 from intercomd_daemon.spool.sqlite import log
 from intercomd_daemon.spool.sqlite.transaction import Transaction
-from intercomd_daemon.spool.sqlite.window import EMPTIED_PER_COMMIT, enter, id_of, keep, key_of
+from intercomd_daemon.spool.sqlite.window import EMPTIED_PER_COMMIT, enter, id_of, keep, key_of, name_of
 
 UUID = "0197a8e0-0000-7000-8000-00000000abcd"
 
@@ -107,3 +107,10 @@ def test_a_clock_that_was_set_back_starts_the_count_anew(transaction: Transactio
     transaction.now += 100.0
     keep(transaction, 100.0)
     assert transaction.ledger.counters.generation == generation + 1
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "", "0197a8e0-0000-7000-8000-000000000001", "0197A8E0-0000-7000-8000-000000000001"]
+)
+def test_what_an_id_is_stored_as_says_the_id(name: str) -> None:
+    assert name_of(id_of(name)) == name

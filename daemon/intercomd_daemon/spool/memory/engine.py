@@ -135,15 +135,20 @@ class MemorySpool:
         """The rows as they are read; damaged ones go."""
         rows: list[Row] = []
         damaged: list[str] = []
+        ended: list[Outcome] = []
         for key in keys:
-            row = self._rows[key].incoming
+            row, accept_time = self._rows[key]
             if wrong := record.check(row.data):
                 self._take_out(key)
                 damaged.append(f"row {key}: {wrong}")
+                sequence = self._archive.next_sequence()
+                name = (row.connection, row.lane, row.envelope_id)
+                ended.append(ending.damaged(*name, accept_time, sequence, self._wall()))
+                self._archive.add(ended[-1])
             else:
                 rows.append(Row(key, row.priority, row.lane, row.data, self._progress.get(key, b"")))
         known = {row.lane: place.book.known(row.lane) for row in rows}
-        return Batch(rows, known, after, attempts, tuple(damaged))
+        return Batch(rows, known, after, attempts, tuple(damaged), tuple(ended))
 
     def _take_out(self, key: int) -> bool:
         kept = self._rows.pop(key, None)

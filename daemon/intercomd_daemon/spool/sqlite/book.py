@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 
 from intercomd_daemon.spool.base import BookEntry, Known
-from intercomd_daemon.spool.sqlite.rows import what_is_wrong
+from intercomd_daemon.spool.sqlite.aside import what_is_wrong
 from intercomd_daemon.spool.sqlite.seal import STAMP_BYTES, seal
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 

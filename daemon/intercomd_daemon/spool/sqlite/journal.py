@@ -11,7 +11,7 @@ from typing import NamedTuple
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import OutcomeFilter
-from intercomd_daemon.spool.sqlite.rows import set_apart, what_is_wrong
+from intercomd_daemon.spool.sqlite.aside import set_apart, what_is_wrong
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.window import id_of
 

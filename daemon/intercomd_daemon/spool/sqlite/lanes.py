@@ -79,4 +79,5 @@ def parked(transaction: Transaction, connection: str, lane: str, after: int, row
         transaction.database.execute("DELETE FROM lanes WHERE connection = ? AND lane = ?", place)
         account.parked_lanes -= 1
     known = book.known(transaction, account.number, {row.lane for row in stretch.rows})
-    return Batch(stretch.rows, known, stretch.after, head[0] if head else 0, tuple(stretch.damaged))
+    attempts = head[0] if head else 0
+    return Batch(stretch.rows, known, stretch.after, attempts, tuple(stretch.damaged), tuple(stretch.ended))

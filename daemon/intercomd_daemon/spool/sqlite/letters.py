@@ -13,7 +13,7 @@ from intercomd_daemon.spool import ending, record
 from intercomd_daemon.spool.base import DeadLetterFilter
 from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.sqlite import journal, log
-from intercomd_daemon.spool.sqlite.rows import set_apart, what_is_wrong
+from intercomd_daemon.spool.sqlite.aside import set_apart, what_is_wrong
 from intercomd_daemon.spool.sqlite.seal import seal
 from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction

@@ -106,7 +106,7 @@ def read(
             break
         after = stretch.after
     known = book.known(transaction, number, {row.lane for row in stretch.rows})
-    return Batch(stretch.rows, known, stretch.after, damaged=tuple(stretch.damaged))
+    return Batch(stretch.rows, known, stretch.after, damaged=tuple(stretch.damaged), ended=tuple(stretch.ended))
 
 
 def _stretch(

@@ -8,16 +8,16 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from intercomd_daemon.spool import record
+from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.spool import ending
 from intercomd_daemon.spool.base import Row
 from intercomd_daemon.spool.keys import connection_of, priority_of
 from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES
+from intercomd_daemon.spool.sqlite import journal, window
+from intercomd_daemon.spool.sqlite.aside import count_damaged, what_is_wrong
 from intercomd_daemon.spool.sqlite.seal import STAMP_BYTES, seal
 from intercomd_daemon.spool.sqlite.soundness import Malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
-
-DAMAGED_MAX = 10_000
-"""Damaged rows kept for inspection; beyond, the oldest go."""
 
 
 def row_columns(table: str) -> str:
@@ -31,6 +31,17 @@ def seal_of_progress(key: int, data: bytes) -> int:
     return seal(key, data[:STAMP_BYTES])
 
 
+class Damaged(NamedTuple):
+    """A row whose record is damaged, though its seal says whose it is."""
+
+    key: int
+    lane: str
+    name: str | bytes
+    """The envelope's id, as it is stored."""
+    accept_time: float
+    wrong: str
+
+
 class Stretch(NamedTuple):
     """What was looked at."""
 
@@ -39,6 +50,8 @@ class Stretch(NamedTuple):
     """Keys of the rows whose lane is parked."""
     after: int
     damaged: list[str]
+    ended: list[Outcome]
+    """Of the damaged ones."""
 
 
 def read_stretch(transaction: Transaction, table: str, found: sqlite3.Cursor, after: int, bytes_max: int) -> Stretch:
@@ -51,7 +64,7 @@ def read_stretch(transaction: Transaction, table: str, found: sqlite3.Cursor, af
     """
     rows: list[Row] = []
     parked: list[int] = []
-    damaged: list[tuple[int, str]] = []
+    damaged: list[Damaged] = []
     size = 0
     looked_at = False
     for key, lane, name, accept_time, data, sealed, progress, progress_sealed, lane_is_parked in found:
@@ -65,19 +78,13 @@ def read_stretch(transaction: Transaction, table: str, found: sqlite3.Cursor, af
         if lane_is_parked:
             parked.append(key)
         elif wrong := what_is_wrong(data):
-            damaged.append((key, wrong))
+            damaged.append(Damaged(key, lane, name, accept_time, wrong))
         else:
             known = _sound(transaction, key, progress, progress_sealed)
             rows.append(Row(key, priority_of(key), lane, data, known))
     found.close()
-    for key, wrong in damaged:
-        _set_aside(transaction, table, key, wrong)
-    return Stretch(rows, parked, after, [f"row {key} of the {table}: {wrong}" for key, wrong in damaged])
-
-
-def what_is_wrong(data: object) -> str:
-    """What is wrong with a stored record, in words; empty if nothing is."""
-    return record.check(data) if isinstance(data, bytes) else "not bytes any more"
+    ended = [_set_aside(transaction, table, each) for each in damaged]
+    return Stretch(rows, parked, after, [f"row {each.key} of the {table}: {each.wrong}" for each in damaged], ended)
 
 
 def _sound(transaction: Transaction, key: int, progress: bytes | None, sealed: int) -> bytes:
@@ -90,31 +97,31 @@ def _sound(transaction: Transaction, key: int, progress: bytes | None, sealed: i
     return progress
 
 
-def _set_aside(transaction: Transaction, table: str, key: int, wrong: str) -> None:
+def _set_aside(transaction: Transaction, table: str, damaged: Damaged) -> Outcome:
     transaction.database.execute(
         f"INSERT INTO damaged (place, key, lane, reason, data)"  # noqa: S608 - "log" or "parked"
         f" SELECT ?1, key, lane, ?2, data FROM {table} WHERE key = ?3",
-        (table, wrong, key),
+        (table, damaged.wrong, damaged.key),
     )
-    take_out(transaction, [key])
+    take_out(transaction, [damaged.key])
     count_damaged(transaction)
+    return end_damaged(transaction, damaged)
 
 
-def set_apart(transaction: Transaction, table: str, key: int, data: object, wrong: str) -> None:
-    """Keeps the bytes of a record that nobody waits for, a letter or an outcome, and says so; it leaves its table."""
-    transaction.database.execute(
-        "INSERT INTO damaged (place, key, lane, reason, data) VALUES (?, ?, '', ?, ?)", (table, key, wrong, data)
+def end_damaged(transaction: Transaction, damaged: Damaged) -> Outcome:
+    """Enters the outcome of a row that is gone as its record was damaged."""
+    ledger = transaction.ledger
+    ledger.counters.sequence += 1
+    outcome = ending.damaged(
+        ledger.accounts[connection_of(damaged.key)].name,
+        damaged.lane,
+        window.name_of(damaged.name),
+        damaged.accept_time,
+        ledger.counters.sequence,
+        transaction.now,
     )
-    count_damaged(transaction)
-    transaction.damages.append(f"record {key} of {table} is damaged and stands aside with its bytes: {wrong}")
-
-
-def count_damaged(transaction: Transaction) -> None:
-    """Counts one more row that was set aside, and lets the oldest go beyond the bound."""
-    transaction.ledger.counters.damaged += 1
-    if transaction.ledger.counters.damaged > DAMAGED_MAX:
-        transaction.database.execute("DELETE FROM damaged WHERE number = (SELECT min(number) FROM damaged)")
-        transaction.ledger.counters.damaged -= 1
+    journal.add(transaction, [outcome])
+    return outcome
 
 
 def take_out(transaction: Transaction, keys: Sequence[int]) -> set[int]:

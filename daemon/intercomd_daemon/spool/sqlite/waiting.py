@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.keys import log_end, log_start
-from intercomd_daemon.spool.sqlite.rows import what_is_wrong
+from intercomd_daemon.spool.sqlite.aside import what_is_wrong
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.window import id_of, key_of
 

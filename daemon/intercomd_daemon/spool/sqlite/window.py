@@ -6,6 +6,7 @@ Beside each stands the key of its row: an id is known in any case while its enve
 
 import re
 from collections.abc import Sequence
+from uuid import UUID
 
 from intercomd_daemon.spool.rotation import turns
 from intercomd_daemon.spool.sqlite import bulk
@@ -27,6 +28,11 @@ def id_of(envelope_id: str) -> str | bytes:
     if len(envelope_id) == 36 and _UUID.fullmatch(envelope_id):
         return bytes.fromhex(envelope_id.replace("-", ""))
     return envelope_id
+
+
+def name_of(stored: str | bytes) -> str:
+    """The envelope id that `id_of` made this of."""
+    return str(UUID(bytes=stored)) if isinstance(stored, bytes) else stored
 
 
 def enter(transaction: Transaction, entries: Sequence[Entry]) -> set[int]:

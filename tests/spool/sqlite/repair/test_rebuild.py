@@ -120,6 +120,23 @@ async def test_a_damaged_row_is_left_out_and_its_neighbours_are_not(
     assert verify(str(spool)).count == 0
 
 
+async def test_an_envelope_whose_record_is_damaged_has_its_outcome_where_the_row_says_which_it_was(
+    spool: Path, spoil: Spoil, specimen: Specimen
+) -> None:
+    spoil("UPDATE log SET data = zeroblob(50) WHERE key = (SELECT max(key) FROM log)")
+    spoil("UPDATE parked SET data = zeroblob(50) WHERE key = (SELECT max(key) FROM parked)")
+    spoil("UPDATE log SET lane = 'c:eve' WHERE key = (SELECT min(key) FROM log)")
+    contents, _ = repair(str(spool), NOON)
+    assert contents[:2] == (len(specimen.filled.rows) - 3, 3)
+    seen = await seen_in(spool)
+    missing = {row.envelope_id for key, row in specimen.filled.rows.items() if key not in seen.rows}
+    ended = [outcome for outcome in seen.outcomes if outcome.reason == "DAMAGED"]
+    assert len(missing) == 3
+    assert len({outcome.envelope_id for outcome in ended} & missing) == len(ended) == 2
+    assert contents.outcomes == len(seen.outcomes) == len(specimen.filled.outcomes) + 2
+    assert verify(str(spool)).count == 0
+
+
 async def test_what_had_ended_does_not_come_back_from_the_pages(spool: Path, specimen: Specimen) -> None:
     overwrite(spool, root_of(spool, "log"), root_of(spool, "parked"))
     forget_free_pages(spool)

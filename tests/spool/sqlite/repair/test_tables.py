@@ -104,3 +104,17 @@ def test_a_record_that_a_later_release_wrote_is_sound_and_not_understood() -> No
     assert tables.wrong_letter((1, 1, 1, 0, "", "", "", "", 0.0, later, tables.seal(1, 1, 1))) == ""
     strange = record.pack(DeadLetter(1, *[None] * 3))
     assert tables.wrong_outcome((1, 1, "a", "ann", "", 1, strange)) == ""
+
+
+@pytest.mark.parametrize("table", [tables.LOG, tables.PARKED], ids=lambda table: table.name)
+def test_a_row_with_a_damaged_record_still_says_which_envelope_it_was_if_its_seal_is_right(
+    spool: Path, spoil: Spoil, table: Table
+) -> None:
+    spoil(f"UPDATE {table.name} SET data = x'00' WHERE key = (SELECT max(key) FROM {table.name})")  # noqa: S608 - ours
+    row = rows(spool, table)[-1]
+    found = table.identified(row)
+    assert found is not None
+    assert (found.key, found.lane) == (row[0], row[table.lane])
+    assert found.wrong == "1 bytes are too few for a record"
+    assert table.identified((*row[:-1], 0)) is None
+    assert tables.JOURNAL.identified(row) is None

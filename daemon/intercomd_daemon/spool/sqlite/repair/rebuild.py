@@ -10,14 +10,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from intercomd_daemon.spool.sqlite import layout, schema
+from intercomd_daemon.spool.keys import connection_of
+from intercomd_daemon.spool.sqlite import layout, ledger, schema
 from intercomd_daemon.spool.sqlite.file import place, wal
 from intercomd_daemon.spool.sqlite.repair.findings import Contents
 from intercomd_daemon.spool.sqlite.repair.outdated import drop_outdated
 from intercomd_daemon.spool.sqlite.repair.recount import Remembered, recount
 from intercomd_daemon.spool.sqlite.repair.source import Source
 from intercomd_daemon.spool.sqlite.repair.tables import CONTACTS, COUNTED, PRECIOUS, SECONDS, Row, Table
+from intercomd_daemon.spool.sqlite.rows import Damaged, end_damaged
 from intercomd_daemon.spool.sqlite.seal import seal
+from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 
 class Repaired(NamedTuple):
@@ -67,6 +70,7 @@ def rebuild(path: str, target: str, now: float) -> Contents:
         if source.needs_pages or log:
             drop_outdated(new)
         contents = recount(new, remembered, now)
+        contents = contents._replace(outcomes=contents.outcomes + _end_damaged(new, now))
         new.execute("COMMIT")
     descriptor = os.open(target, os.O_RDWR | os.O_CLOEXEC)
     os.fsync(descriptor)
@@ -76,10 +80,11 @@ def rebuild(path: str, target: str, now: float) -> Contents:
 
 def _copy(source: Source, new: sqlite3.Connection) -> Remembered:
     remembered = Remembered()
+    new.execute("CREATE TABLE damaged_rows (key INTEGER PRIMARY KEY, lane TEXT, name, accept_time REAL, wrong TEXT)")
     for table in (*PRECIOUS, CONTACTS, SECONDS):
-        _insert(new, table, _sound(source, table))
+        _insert(new, table, _sound(source, table, new))
     for table in COUNTED:
-        for row in _sound(source, table):
+        for row in _sound(source, table, new):
             remembered.enter(table, row)
     remembered.names |= source.names()
     _insert_identities(source, new)
@@ -91,9 +96,26 @@ def _copy(source: Source, new: sqlite3.Connection) -> Remembered:
     return remembered
 
 
-def _sound(source: Source, table: Table) -> Iterator[Row]:
-    """The rows that are what was written."""
-    return (row for row, wrong in source.rows(table) if not wrong)
+def _sound(source: Source, table: Table, new: sqlite3.Connection) -> Iterator[Row]:
+    """The rows that are what was written; of the others it is noted which envelopes they were, where they say so."""
+    for row, wrong in source.rows(table):
+        if not wrong:
+            yield row
+        elif damaged := table.identified(row):
+            new.execute("INSERT OR IGNORE INTO damaged_rows VALUES (?, ?, ?, ?, ?)", damaged)
+
+
+def _end_damaged(new: sqlite3.Connection, now: float) -> int:
+    """Enters the outcomes of the envelopes that were noted, as a daemon does that meets such a row; how many it was."""
+    before = ledger.load(new)
+    transaction = Transaction(new, before.copy(), now, 0.0)
+    found = "SELECT * FROM damaged_rows WHERE key NOT IN (SELECT key FROM log UNION ALL SELECT key FROM parked)"
+    for row in new.execute(f"{found} ORDER BY key"):
+        if connection_of(row[0]) in before.accounts:
+            end_damaged(transaction, Damaged(*row))
+    ledger.store(new, transaction.ledger, before)
+    new.execute("DROP TABLE damaged_rows")
+    return transaction.ledger.counters.outcomes - before.counters.outcomes
 
 
 def _insert(new: sqlite3.Connection, table: Table, rows: Iterable[Row]) -> None:

@@ -11,12 +11,13 @@ import msgspec
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.keys import connection_of
+from intercomd_daemon.spool.sqlite.aside import what_is_wrong
 from intercomd_daemon.spool.sqlite.book import wrong_contact
 from intercomd_daemon.spool.sqlite.file.cells import Value
 from intercomd_daemon.spool.sqlite.file.wal import COUNTERS_REALS
 from intercomd_daemon.spool.sqlite.ledger import Account, Counters
 from intercomd_daemon.spool.sqlite.repair.findings import Damage
-from intercomd_daemon.spool.sqlite.rows import seal_of_progress, what_is_wrong
+from intercomd_daemon.spool.sqlite.rows import Damaged, seal_of_progress
 from intercomd_daemon.spool.sqlite.seal import seal
 from intercomd_daemon.spool.sqlite.window import id_of
 
@@ -37,6 +38,8 @@ class Table(NamedTuple):
     """Which column names the lane; -1: none."""
     reals: tuple[int, ...] = ()
     """Which columns are floating numbers, that SQLite may write as integers."""
+    identified: Callable[[Row], Damaged | None] = lambda _: None
+    """Of a damaged row: the envelope, where the row still says which one it was."""
 
     def damage(self, row: Row, wrong: str) -> Damage:
         """A row that is not what was written, for people."""
@@ -48,6 +51,21 @@ def wrong_waiting(row: Row) -> str:
     """Of the log: whose row it is, and its record."""
     key, lane, name, accept_time, data, sealed = row[:6]
     return _UNSEALED if sealed != seal(key, lane, name, accept_time) else what_is_wrong(data)
+
+
+def identified(row: Row) -> Damaged | None:
+    """Which envelope it was, by a row whose seal is right; nothing else of the row is believed."""
+    key, lane, name, accept_time, data, sealed = row[:6]
+    if sealed != seal(key, lane, name, accept_time):
+        return None
+    if not (isinstance(key, int) and isinstance(lane, str) and isinstance(name, str | bytes)):
+        return None
+    return Damaged(key, lane, name, accept_time, what_is_wrong(data)) if isinstance(accept_time, float) else None
+
+
+def identified_parked(row: Row) -> Damaged | None:
+    """The same of a parked lane's row."""
+    return identified((row[0], *row[2:]))
 
 
 def wrong_parked(row: Row) -> str:
@@ -125,8 +143,10 @@ def understood(data: Value, noun: type[Noun]) -> Noun | None:
 
 _WAITING = ("lane", "envelope_id", "accept_time", "data", "seal")
 
-LOG = Table("log", ("key", *_WAITING), wrong_waiting, lane=1, reals=(3,))
-PARKED = Table("parked", ("key", "connection", *_WAITING), wrong_parked, lane=2, reals=(4,))
+LOG = Table("log", ("key", *_WAITING), wrong_waiting, lane=1, reals=(3,), identified=identified)
+PARKED = Table(
+    *("parked", ("key", "connection", *_WAITING), wrong_parked), lane=2, reals=(4,), identified=identified_parked
+)
 PROGRESS = Table("progress", ("key", "data", "seal"), wrong_progress)
 JOURNAL = Table(
     "journal", ("sequence", "connection", "envelope_id", "customer_id", "email", "type", "data"), wrong_outcome
