@@ -140,7 +140,7 @@ class Worker:
         if not self._gate.open:
             return
         now = self._clock.monotonic()
-        self._tell_damage()
+        _tell_damage(self._feeder, self._observer, self._settings.name)
         self._roster.wake(now)
         weather = self._gate.weather
         if self._reads_on():
@@ -159,14 +159,6 @@ class Worker:
     def _reads_on(self) -> bool:
         """A connection that is down reads on once all lanes in line have failed: others may be well, and tell."""
         return not self._gate.weather.down or self._roster.untried is None
-
-    def _tell_damage(self) -> None:
-        if self._feeder.damaged:
-            self._observer.noted(self._settings.name, "rows_damaged", rows=self._feeder.damaged.copy())
-            self._feeder.damaged.clear()
-        if self._feeder.ended_damaged:
-            self._observer.ended(self._feeder.ended_damaged.copy())
-            self._feeder.ended_damaged.clear()
 
     def _has_room(self) -> bool:
         return self._flying < OPEN_MAX and self._open - self._flying < SETTLING_MAX
@@ -292,3 +284,12 @@ class Worker:
         else:
             self._line_up(lane)
         self._pump()
+
+
+def _tell_damage(feeder: Feeder, observer: Observer, connection: str) -> None:
+    if feeder.damaged:
+        observer.noted(connection, "rows_damaged", rows=feeder.damaged.copy())
+        feeder.damaged.clear()
+    if feeder.ended_damaged:
+        observer.ended(feeder.ended_damaged.copy())
+        feeder.ended_damaged.clear()

@@ -101,12 +101,16 @@ def test_where_file_and_log_are_gone_somebody_wanted_a_new_one(tmp_path: Path) -
     assert what_is_gone(str(tmp_path / "spool.db"), left_open=True) == ""
 
 
-def test_an_empty_file_is_rebuilt_from_the_log_beside_it(specimen: Specimen, tmp_path: Path) -> None:
-    """SQLite would delete the log unread."""
-    path = spoiling.put({**specimen.left_open, spoiling.NAME: b""}, tmp_path)
-    ledger, (told,) = opened(path, left_open=True)
+@pytest.mark.parametrize("size", [0, 1, 99, 100, 511, 512, 4095])
+def test_what_is_left_of_a_new_file_is_made_whole_from_the_log_beside_it(
+    specimen: Specimen, tmp_path: Path, size: int
+) -> None:
+    """Of less than a header SQLite would delete the log unread; with one it finds the rest there itself."""
+    head = specimen.left_open[spoiling.NAME][:size]
+    path = spoiling.put({**specimen.left_open, spoiling.NAME: head}, tmp_path)
+    ledger, told = opened(path, left_open=True)
     assert waiting(ledger) == len(specimen.filled.rows)
-    assert "was damaged" in told
+    assert ["was damaged" in each for each in told] == [True] * (size < 100)
 
 
 def test_a_repair_for_which_there_is_no_room_leaves_the_spool_and_names_the_remedy(path: Path) -> None:

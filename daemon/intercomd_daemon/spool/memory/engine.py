@@ -141,10 +141,7 @@ class MemorySpool:
             if wrong := record.check(row.data):
                 self._take_out(key)
                 damaged.append(f"row {key}: {wrong}")
-                sequence = self._archive.next_sequence()
-                name = (row.connection, row.lane, row.envelope_id)
-                ended.append(ending.damaged(*name, accept_time, sequence, self._wall()))
-                self._archive.add(ended[-1])
+                ended.append(self._archive.add_damaged(row, accept_time, self._wall()))
             else:
                 rows.append(Row(key, row.priority, row.lane, row.data, self._progress.get(key, b"")))
         known = {row.lane: place.book.known(row.lane) for row in rows}

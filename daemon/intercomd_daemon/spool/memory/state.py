@@ -134,6 +134,13 @@ class Archive:
         while len(self._outcomes) > self._outcomes_max:
             del self._outcomes[self.oldest()]
 
+    def add_damaged(self, row: Incoming, accept_time: float, now: float) -> Outcome:
+        """Enters the outcome of a row whose record is damaged."""
+        name = (row.connection, row.lane, row.envelope_id)
+        outcome = ending.damaged(*name, accept_time, self.next_sequence(), now)
+        self.add(outcome)
+        return outcome
+
     def oldest(self) -> int:
         """The oldest sequence; 0 if there is none."""
         return next(iter(self._outcomes), 0)

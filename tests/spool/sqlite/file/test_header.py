@@ -57,8 +57,10 @@ def test_with_any_bit_of_its_header_flipped_a_spool_is_still_ours(spool: Path) -
 @pytest.mark.parametrize("size", [1, 15, 16, 99])
 def test_what_is_left_of_a_spool_is_ours_and_not_sound(spool: Path, size: int) -> None:
     spool.write_bytes(spool.read_bytes()[:size])
-    assert header.is_ours(str(spool))
-    assert not header.is_sound(str(spool))
+    for _ in range(2):
+        assert header.is_ours(str(spool))
+        assert not header.is_sound(str(spool))
+        Path(f"{spool}-wal").touch()  # Of which SQLite would say that it belongs to nothing.
 
 
 @pytest.mark.parametrize("content", [b"somebody's notes\n" * 20, b"x"])

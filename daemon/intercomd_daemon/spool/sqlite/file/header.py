@@ -43,11 +43,11 @@ def is_sound(path: str) -> bool:
     head = _head(path)
     if not head or not is_ours(path):
         return True
+    if len(head) < _HEADER_BYTES:
+        return False
     if not any(head[_SINCE_TABLES]) and Path(path + "-wal").exists():
         return True
-    return len(head) >= _HEADER_BYTES and all(
-        any(head.startswith(each, place) for each in expected) for place, expected in _SAME
-    )
+    return all(any(head.startswith(each, place) for each in expected) for place, expected in _SAME)
 
 
 def _head(path: str) -> bytes:
