@@ -41,7 +41,7 @@ format: install ## formats the code
 coverage: install ## branch coverage of the pure modules, which must be complete
 	$(BIN)/python tests/cover_pure.py
 
-bench: install ## what we reach beside the limit of each step; ROW=name for one row
+bench: install ## what we reach beside the limit of each step; ROW=name for one row, ROW="this that" for some
 	$(BIN)/python tests/bench/run.py $(if $(ROW),--row $(ROW))
 
 soak: install ## some hours: a thousand kills, windows at full budget, days of order, power cuts, rot, hostile bytes; KILLS=n for fewer kills

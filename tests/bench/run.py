@@ -1,4 +1,4 @@
-"""`make bench`: every row of the table, or one of them, measured on this machine in this run.
+"""`make bench`: every row of the table, or some of them, measured on this machine in this run.
 
 A row asks nothing of a time and ends nothing: it prints what was measured, and whether that is what we want.
 """
@@ -38,13 +38,13 @@ _HEAD = ("what", "ours", "limit", "ratio", "must reach", "does", "reproduce")
 def main() -> None:
     """Runs the rows that were asked for, and prints the table."""
     parser = argparse.ArgumentParser(description="Measures the daemon against its limits.")
-    parser.add_argument("--row", choices=ROWS, help="one row; without it: all")
+    parser.add_argument("--row", choices=ROWS, nargs="+", help="some rows; without it: all")
     asked = parser.parse_args().row
     begin = time.monotonic()
     table: list[tuple[str, ...]] = [_HEAD]
     with tempfile.TemporaryDirectory(prefix="intercomd-bench-", dir=Path.cwd()) as place:
         os.environ["PYTHONPYCACHEPREFIX"] = f"{place}/bytecode"
-        for name in [asked] if asked else ROWS:
+        for name in asked or ROWS:
             _say(f"{name} …")
             folder = Path(place) / name
             folder.mkdir()
