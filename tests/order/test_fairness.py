@@ -15,6 +15,8 @@ NORMAL = Priority.NORMAL
 CALM = Plan(temper=Temper(), stalls=0.0)
 CALLS_A_SECOND = 16.4
 """What the budget of the simulated workspace comes to."""
+LATEST = 9000.0
+"""By this time every play is over."""
 OTHERS = range(100_000, 104_000, 4)
 """Every fourth user has a customer id alone."""
 
@@ -38,6 +40,7 @@ async def ended(simulation: Simulation, ids: list[str]) -> list[float]:
     for name in ids:
         while name not in simulation.ended_at:
             await simulation.progress()
+            assert simulation.loop.time() < LATEST, f"{name} has not ended"
     return [simulation.ended_at[name] for name in ids]
 
 

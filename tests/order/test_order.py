@@ -14,7 +14,7 @@ from virtual_time import VirtualLoop, run_virtually
 
 from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
 
-DAY = Plan(users=40, envelopes=700, seconds=180.0, crashes=5)
+DAY = Plan(users=40, envelopes=700, seconds=180.0, crashes=5, stuck=15)
 
 
 @pytest.mark.parametrize("seed", range(1, 4))
@@ -41,7 +41,7 @@ def test_no_call_is_refused_for_the_budget_while_the_wall_clock_is_set() -> None
 def test_on_disk_as_in_memory(tmp_path: Path) -> None:
     async def run(loop: VirtualLoop) -> Figures:
         spool = await loop.outside(open_spool(SpoolSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0)))
-        plan = DAY._replace(envelopes=150, seconds=60.0, crashes=2, stops=0, outages=0)
+        plan = DAY._replace(envelopes=150, seconds=60.0, crashes=2, stops=0, outages=0, stuck=2)
         simulation = Simulation(loop, 1, plan, spool, OnDisk(loop))
         simulation.start()
         await play(simulation)
