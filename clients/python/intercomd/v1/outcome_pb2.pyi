@@ -61,7 +61,9 @@ class _OutcomeTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutcomeTy
     OUTCOME_TYPE_SKIPPED: _OutcomeType.ValueType  # 3
     """It was left out on purpose; the reason says why."""
     OUTCOME_TYPE_DEAD_LETTERED: _OutcomeType.ValueType  # 4
-    """Intercom refused it for good; it is kept as a dead letter."""
+    """Intercom refused it for good; it is kept as a dead letter. With the reason DAMAGED: the disk has spoilt its record,
+    and nothing of it can be kept.
+    """
     OUTCOME_TYPE_DISCARDED: _OutcomeType.ValueType  # 5
     """Somebody discarded its dead letter."""
     OUTCOME_TYPE_ERASED: _OutcomeType.ValueType  # 6
@@ -79,7 +81,9 @@ OUTCOME_TYPE_UNCHANGED: OutcomeType.ValueType  # 2
 OUTCOME_TYPE_SKIPPED: OutcomeType.ValueType  # 3
 """It was left out on purpose; the reason says why."""
 OUTCOME_TYPE_DEAD_LETTERED: OutcomeType.ValueType  # 4
-"""Intercom refused it for good; it is kept as a dead letter."""
+"""Intercom refused it for good; it is kept as a dead letter. With the reason DAMAGED: the disk has spoilt its record,
+and nothing of it can be kept.
+"""
 OUTCOME_TYPE_DISCARDED: OutcomeType.ValueType  # 5
 """Somebody discarded its dead letter."""
 OUTCOME_TYPE_ERASED: OutcomeType.ValueType  # 6
