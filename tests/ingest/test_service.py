@@ -254,7 +254,7 @@ async def test_a_stream_whose_client_goes_away_is_forgotten(served: Served) -> N
     await call.read()
     (conversation,) = served.service._conversations
     call.cancel()
-    await served.server.stop(TIMEOUT_SECONDS)
+    await served.service.answered()
     assert conversation not in served.service._conversations
 
 

@@ -115,9 +115,12 @@ def test_it_is_told_when_no_more_is_taken_and_when_more_is_and_not_at_each_chang
     for moment in range(20):
         gate.begin(5.0 + moment / 100)
         gate.stuck(disk_error())
+        gate.tell()
         gate.went_on()
+        gate.tell()
     assert told == ["the disk refuses: database or disk is full", ""]
     gate.stuck(disk_error())
+    gate.tell()
     assert len(told) == 2
     gate.begin(5.0 + TOLD_SECONDS)
     assert len(told) == 3

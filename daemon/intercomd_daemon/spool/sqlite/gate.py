@@ -1,6 +1,6 @@
 """Whether more may be taken at present, and why not: the quota, the disk's free space, or the last error of the disk.
 
-It says so when that changes. It asks the disk for its free space at most ten times a second, and is asked itself in
+It says so when that has changed. It asks the disk for its free space at most ten times a second, and is asked itself in
 the spool's thread.
 """
 
@@ -55,7 +55,7 @@ class Gate:
     def begin(self, now: float) -> None:
         """A new transaction, at `now` by a clock that does not jump: the free space may have to be asked for again."""
         self._now = now
-        self._tell()
+        self.tell()
         if self._free or not now - self._asked_at < FREE_SECONDS:
             self._free, self._asked_at = None, now
 
@@ -69,7 +69,7 @@ class Gate:
         self._refused = new if refusal else self._refused
         refusal = refusal or self._free_refusal()
         if refusal:
-            self._set(refusal)
+            self.reason = refusal
             raise SpoolFull(refusal, RETRY_SECONDS)
 
     def committed(self, ledger: Ledger, *, grown: bool) -> None:
@@ -82,31 +82,28 @@ class Gate:
         quota = self._quota.refusal(ledger.used(), self._refused) if self._refused else ""
         if not quota:
             self._refused = {}
-        self._set(quota or self._failed or self._free_refusal())
+        self.reason = quota or self._failed or self._free_refusal()
 
     def went_on(self) -> None:
         """Takes note that the disk does what it is asked."""
         if self._stuck and self.reason == self._stuck:
-            self._set(self._failed)
+            self.reason = self._failed
         self._stuck = ""
 
     def failed(self, error: sqlite3.Error) -> SpoolFull:
         """Takes note that the disk refused an append, until one succeeds; returns what its caller is told."""
         self._failed = f"the disk refuses: {error}"
-        self._set(self._failed)
+        self.reason = self._failed
         return SpoolFull(self._failed, RETRY_SECONDS)
 
     def stuck(self, error: sqlite3.Error) -> SpoolFull:
         """Takes note that the disk refused what waits for it, until it goes on; returns the error to say so."""
         self._stuck = f"the disk refuses: {error}"
-        self._set(self.reason or self._stuck)
+        self.reason = self.reason or self._stuck
         return SpoolFull(self._stuck, RETRY_SECONDS)
 
-    def _set(self, reason: str) -> None:
-        self.reason = reason
-        self._tell()
-
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Says so if it has changed whether more is taken; for when whoever is told will see it."""
         if bool(self.reason) == self._told or (self.reason and self._now - self._told_at < TOLD_SECONDS):
             return
         self._told = bool(self.reason)

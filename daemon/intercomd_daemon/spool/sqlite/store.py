@@ -136,7 +136,7 @@ class Store:
             told = SpoolUnusable(f"{self._settings.path} is damaged or misused: {error}; see `intercomd spool verify`")
         elif job.append_bytes or job.kept:
             told = self._gate.failed(error) if job.append_bytes else self._gate.stuck(error)
-            self.usage = self._usage()
+            self._show()
         else:
             told = SpoolFull(f"the disk refuses: {error}", RETRY_SECONDS)
         told.__cause__ = error
@@ -165,7 +165,7 @@ class Store:
             self._note_commit(transaction, self._database.total_changes - changes)
         elif self._gate.reason or any(answer.error for answer in answers):
             self._gate.went_on()
-            self.usage = self._usage()
+            self._show()
         return Performed(answers, transaction.grown)
 
     def _keep_house(self, transaction: Transaction) -> None:
@@ -194,8 +194,13 @@ class Store:
         for damage in transaction.damages:
             self._on_damage(damage)
         self._gate.committed(self._ledger, grown=bool(transaction.grown))
-        self.usage = self._usage()
+        self._show()
         self.paused = self._paused()
+
+    def _show(self) -> None:
+        """What anybody may see of the counters and the gate; whoever is told that the gate has changed sees it so."""
+        self.usage = self._usage()
+        self._gate.tell()
 
     def _look(self) -> None:
         """Sees what the counters say."""
