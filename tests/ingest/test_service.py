@@ -307,7 +307,7 @@ async def test_a_stream_too_many_is_told_to_come_again_and_the_others_go_on(serv
         await last.write(batch(sequence, f"last/{sequence}"))
         assert (await last.read()).sequence == sequence
         detail = RetryInfo()
-        call = served.stub.PublishStream(iter([batch(7, "x")]), timeout=TIMEOUT_SECONDS)
+        call = served.stub.PublishStream(timeout=TIMEOUT_SECONDS)
         await refused(call.read(), grpc.StatusCode.UNAVAILABLE, detail)
         assert detail.retry_delay.seconds == 5
     await last.done_writing()
