@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from leaping import LeapingLoop
+from virtual_time import VirtualLoop
 
 from intercomd_daemon import config
 from intercomd_daemon.app import Daemon, wiring
@@ -125,5 +125,5 @@ def test_no_part_of_a_stop_waits_for_ever_for_what_never_ends(tmp_path: Path) ->
         await daemon._in_time(never_ending[3], float("inf"))
         return [each.cancelled() for each in never_ending]
 
-    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         assert runner.run(wait()) == [True, True, True, True]

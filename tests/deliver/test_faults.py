@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from leaping import LeapingLoop
 from matrix import NO_FAULT, Row, read_matrix
 from seeing import see_all
+from virtual_time import VirtualLoop
 from wire import PLACES
 
 from intercomd_daemon import deliver
@@ -32,7 +32,7 @@ def seen() -> Seen:
         rows = await asyncio.gather(*(see_all(call, MATRIX.faults) for call in Call))
         return dict(zip(Call, rows, strict=True))
 
-    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(play())
 
 

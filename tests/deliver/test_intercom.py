@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from delivering import TOKEN, settings_for
-from leaping import LeapingLoop
+from virtual_time import VirtualLoop
 
 from intercomd_daemon.deliver import encode
 from intercomd_daemon.deliver.exchange import Answer, Call, RateHeaders, Request
@@ -203,7 +203,7 @@ def test_a_call_that_is_never_answered_ends() -> None:
                 assert session._session.timeout.total == CALL_SECONDS
                 return await session.call(EVENT)
 
-    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         assert runner.run(call()) == Answer(0, failure="no answer in time")
 
 
@@ -222,5 +222,5 @@ def test_a_host_that_lets_nobody_in_is_given_up_sooner() -> None:
             knocking = waiting.enter_context(socket.socket())
             knocking.setblocking(False)
             knocking.connect_ex(full.getsockname())
-        with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             assert runner.run(call(full.getsockname()[1])) == Answer(0, failure="no answer in time")

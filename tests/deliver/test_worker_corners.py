@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from delivering import Notes, delivering, envelope, event, row, settings_for
-from leaping import LeapingLoop
+from virtual_time import VirtualLoop
 
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.status import Standing
@@ -49,7 +49,7 @@ def play(
             await act(scene)
             assert scene.sandbox.illegal_requests == []
 
-    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(run())
 
 

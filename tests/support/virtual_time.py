@@ -1,7 +1,8 @@
 """The real event loop on a clock of its own: where nothing is ready, time jumps to the next timer.
 
-So hours pass in seconds, and the order in which things happen does not depend on the machine. What threads do takes no
-time on this clock: while any is `awaited`, the loop waits for it as usual.
+So hours pass in seconds, a time-out of half a minute costs milliseconds, and the order in which things happen does not
+depend on the machine. Sockets, servers and sessions on it are real. What threads do takes no time on this clock: while
+any is `awaited`, the loop waits for it as usual.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ import selectors
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+# What is under way on the loopback, or in another process's slice of the processor, arrives within this.
+GRACE_SECONDS = 0.005
 Result = TypeVar("Result")
 
 
@@ -17,7 +20,7 @@ class NothingLeft(Exception):
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Waits for nothing but the world outside, and only while that is awaited."""
+    """Waits for nothing but the world outside: for threads as long as they take, for sockets a moment."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,12 +28,15 @@ class _Jumping(selectors.DefaultSelector):
         self.awaited = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self.awaited and timeout != 0:
+        sockets = len(self.get_map()) > 1  # One is the loop's own.
+        if timeout is not None and timeout <= 0:
+            return super().select(timeout)
+        if self.awaited or (sockets and timeout is None):
             return super().select(None)
-        ready = super().select(0)
-        if timeout is None and not ready:
-            raise NothingLeft
+        ready = super().select(GRACE_SECONDS if sockets else 0)
         if not ready:
+            if timeout is None:
+                raise NothingLeft
             self.now += timeout
         return ready
 
@@ -44,6 +50,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - as asyncio
+        """As asyncio; no time passes meanwhile."""
+        future = super().run_in_executor(executor, func, *args)
+        self._jumping.awaited += 1
+        future.add_done_callback(self._reported)
+        return future
+
+    async def shutdown_default_executor(self, *args: Any) -> None:  # noqa: ANN401 - as asyncio
+        """As asyncio; no time passes meanwhile."""
+        await self.outside(super().shutdown_default_executor(*args))
+
+    def _reported(self, _: object) -> None:
+        self._jumping.awaited -= 1
 
     async def until(self, when: float) -> None:
         """Lets the time pass until `when`."""
