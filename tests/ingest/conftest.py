@@ -1,13 +1,15 @@
-"""What the tests of accepting share: findings to read, rules to change, a report."""
+"""What the tests of accepting share: findings to read, rules to change, a report, a service."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from accepting import Told
+from serving import Served
 
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import ConnectionRules
+from intercomd_daemon.spool.memory import MemorySpool
 
 
 @pytest.fixture
@@ -37,3 +39,16 @@ def brief() -> Callable[[list[Note]], list[tuple[str, str]]]:
         return [(note.reason, note.field) for note in notes]
 
     return shorten
+
+
+@pytest.fixture
+def spool() -> MemorySpool:
+    """An empty spool."""
+    return MemorySpool()
+
+
+@pytest.fixture
+async def served(spool: MemorySpool, told: Told) -> AsyncIterator[Served]:
+    """A service that listens."""
+    async with Served(spool, told) as served:
+        yield served
