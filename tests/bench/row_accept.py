@@ -24,16 +24,7 @@ _FIRST = count(step=1_000_000)
 
 def accept_batches(folder: Path) -> Iterator[Line]:
     """Durable accept, batches of 200, 4 callers."""
-    with ExitStack() as stack:
-        daemon = stack.enter_context(Daemon(folder, NOWHERE))
-        sender = stack.enter_context(Script("sender.py", daemon.ingest))
-        loop = stack.enter_context(Script("bare_loop.py", folder / "bare.db"))
-        ours, limit = alternate(
-            ROUNDS,
-            _rate(sender, BATCHES, BATCH, "call", callers=4),
-            _rate(loop, BATCHES, BATCH, "run"),
-        )
-    yield line("durable accept, batches of 200, 4 callers", "envelopes/s", ours, limit, 0.6)
+    yield _beside_bare_loop("durable accept, batches of 200, 4 callers", folder, BATCHES, BATCH, do="call", callers=4)
 
 
 def accept_singles(folder: Path) -> Iterator[Line]:
@@ -55,16 +46,21 @@ def accept_singles(folder: Path) -> Iterator[Line]:
 
 def stream(folder: Path) -> Iterator[Line]:
     """A stream of batches of 50, one caller that does not wait for each answer."""
+    what = "stream, batches of 50, one caller ahead of its answers"
+    yield _beside_bare_loop(what, folder, MESSAGES, MESSAGE, do="stream", stream=True)
+
+
+def _beside_bare_loop(
+    what: str, folder: Path, requests: int, size: int, do: str, *, stream: bool = False, **how: int
+) -> Line:
     with ExitStack() as stack:
         daemon = stack.enter_context(Daemon(folder, NOWHERE))
         sender = stack.enter_context(Script("sender.py", daemon.ingest))
         loop = stack.enter_context(Script("bare_loop.py", folder / "bare.db"))
         ours, limit = alternate(
-            ROUNDS,
-            _rate(sender, MESSAGES, MESSAGE, "stream", stream=True),
-            _rate(loop, MESSAGES, MESSAGE, "run"),
+            ROUNDS, _rate(sender, requests, size, do, stream=stream, **how), _rate(loop, requests, size, "run")
         )
-    yield line("stream, batches of 50, one caller ahead of its answers", "envelopes/s", ours, limit, 0.6)
+    return line(what, "envelopes/s", ours, limit, 0.6)
 
 
 def _rate(

@@ -7,7 +7,7 @@ import asyncio
 import random
 import shutil
 import tempfile
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,6 +63,9 @@ def chosen(among: Sequence[Result], picked: Sequence[int]) -> list[Result]:
 class Machine(RuleBasedStateMachine):
     """An engine and the model, asked the same."""
 
+    open: Callable[[], Awaitable[Spool]]
+    """A method that each machine has of its own."""
+
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
@@ -74,9 +77,6 @@ class Machine(RuleBasedStateMachine):
             return await asked
 
         return self.runner.run(ask())
-
-    async def open(self) -> Spool:
-        raise NotImplementedError
 
     @initialize()
     def start(self) -> None:

@@ -4,8 +4,9 @@ Rows of four users in two connections and priorities: in the logs, parked, with 
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from spool_model import NOON, Held, end_of, made
@@ -114,13 +115,9 @@ async def see(spool: SqliteSpool, told: list[str], rows_max: int = 7) -> Seen:
     seen = Seen(told=told)
     for connection in CONNECTIONS:
         for priority in Priority:
-            after = -1
-            while True:
-                batch = await spool.read(connection, priority, max(after, 0), rows_max, 1 << 20)
-                _take(seen, connection, batch)
-                if batch.after <= after or not batch.after:
-                    break
-                after = batch.after
+            await _page(
+                seen, connection, partial(spool.read, connection, priority, rows_max=rows_max, bytes_max=1 << 20)
+            )
         await _see_parked(spool, seen, connection, rows_max)
     seen.outcomes = (await spool.outcomes_after(OutcomeFilter(), 0, 10_000))[0]
     seen.letters = [letter.dead_letter_id for letter in await spool.dead_letters(DeadLetterFilter(), 0, 10_000)]
@@ -130,13 +127,17 @@ async def see(spool: SqliteSpool, told: list[str], rows_max: int = 7) -> Seen:
 async def _see_parked(spool: SqliteSpool, seen: Seen, connection: str, rows_max: int) -> None:
     lanes, _ = await spool.due(connection, NOON, 1_000)
     for lane in lanes:
-        after = -1
-        while True:
-            batch = await spool.parked(connection, lane, max(after, 0), rows_max, 1 << 20)
-            _take(seen, connection, batch)
-            if batch.after <= after or not batch.after:
-                break
-            after = batch.after
+        await _page(seen, connection, partial(spool.parked, connection, lane, rows_max=rows_max, bytes_max=1 << 20))
+
+
+async def _page(seen: Seen, connection: str, read: Callable[[int], Awaitable[Batch]]) -> None:
+    after = -1
+    while True:
+        batch = await read(max(after, 0))
+        _take(seen, connection, batch)
+        if batch.after <= after or not batch.after:
+            break
+        after = batch.after
 
 
 def _take(seen: Seen, connection: str, batch: Batch) -> None:
