@@ -95,11 +95,14 @@ class Machine(RuleBasedStateMachine):
         logged = self.model.logged(connection, priority)
         after = max(chosen([*self.model.rows, *self.model.gone], picked), default=0)
         batch = self.wait(self.spool.read(connection, priority, after, limit, bytes_max))
-        looked_at = self.fitting([key for key in logged if key > after], limit, bytes_max)
-        assert batch.after == (looked_at[-1] if looked_at else after)
-        for key in looked_at:
-            self.model.rows[key].parked = self.model.rows[key].place in self.model.lanes
-        self.check(batch, [key for key in looked_at if not self.model.rows[key].parked])
+        left: list[int] = []
+        while not left and (looked_at := self.fitting([key for key in logged if key > after], limit, bytes_max)):
+            after = looked_at[-1]
+            for key in looked_at:
+                self.model.rows[key].parked = self.model.rows[key].place in self.model.lanes
+            left = [key for key in looked_at if not self.model.rows[key].parked]
+        assert batch.after == after
+        self.check(batch, left)
 
     def fitting(self, keys: list[int], limit: int, bytes_max: int) -> list[int]:
         """Where the engine has to stop: at the limits, but not before the first row."""

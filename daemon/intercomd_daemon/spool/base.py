@@ -170,7 +170,11 @@ class Outflow(Protocol):
     """What delivering needs; every method is of one connection."""
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
-        """Reads on in a log. Rows of parked lanes are not returned: the same commit moves them to their lane."""
+        """Reads on in a log.
+
+        Rows of parked lanes are not returned: the same commit moves them to their lane, and while it has met no others
+        it may look beyond the limits.
+        """
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:

@@ -112,10 +112,13 @@ class MemorySpool:
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads on in a log; see `base.Outflow`."""
         place = self._connection(connection)
-        seen = self._stretch(place.logs[priority], after, rows_max, bytes_max)
-        parked = {key for key in seen if self._rows[key].incoming.lane in place.lanes}
-        self._move(place, sorted(parked))
-        return self._batch(place, [key for key in seen if key not in parked], seen[-1] if seen else after)
+        while True:
+            seen = self._stretch(place.logs[priority], after, rows_max, bytes_max)
+            parked = {key for key in seen if self._rows[key].incoming.lane in place.lanes}
+            self._move(place, sorted(parked))
+            after = seen[-1] if seen else after
+            if len(parked) < len(seen) or not seen:
+                return self._batch(place, [key for key in seen if key not in parked], after)
 
     def _stretch(self, keys: Keys, after: int, rows_max: int, bytes_max: int) -> list[int]:
         """The keys of waiting rows from above `after`, up to the limits, but at least one."""
