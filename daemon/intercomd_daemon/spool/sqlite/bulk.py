@@ -6,19 +6,18 @@ where is said by whoever calls.
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from functools import cache
 from itertools import chain
 
-_LARGE = (64, 16)
+_LARGE = (64, 32, 16)
 """Rows of one statement, and any smaller number: so few sizes that each is compiled once and kept."""
 
 
-def insert(database: sqlite3.Connection, statement: Callable[[str], str], rows: Sequence[Sequence[object]]) -> int:
+def insert(database: sqlite3.Connection, statement: Callable[[int], str], rows: Sequence[Sequence[object]]) -> int:
     """Inserts the rows; returns how many were.
 
     Args:
         database: the connection.
-        statement: makes the statement from the places of its rows' values, `(?, ?), (?, ?)`.
+        statement: the statement for so many rows; it should remember those that it has made.
         rows: all of one length.
     """
     inserted = 0
@@ -28,11 +27,10 @@ def insert(database: sqlite3.Connection, statement: Callable[[str], str], rows: 
         size = next((large for large in _LARGE if large <= rest), rest)
         some = rows[start : start + size]
         start += size
-        text = statement(_places(len(some[0]), size))
-        inserted += database.execute(text, list(chain.from_iterable(some))).rowcount
+        inserted += database.execute(statement(size), list(chain.from_iterable(some))).rowcount
     return inserted
 
 
-@cache
-def _places(columns: int, rows: int) -> str:
+def places(columns: int, rows: int) -> str:
+    """The places of so many rows' values, `(?, ?), (?, ?)`."""
     return ", ".join([f"({', '.join('?' * columns)})"] * rows)

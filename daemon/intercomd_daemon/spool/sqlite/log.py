@@ -7,6 +7,7 @@ room is asked of whoever calls.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 from intercomd_daemon.envelope import Priority
@@ -57,18 +58,27 @@ def append_together(transaction: Transaction, appends: Sequence[Append]) -> list
 def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admission) -> list[int]:
     """Appends what is not known to the duplicate window; returns the keys, 0 for a duplicate."""
     ledger = transaction.ledger
-    admit(ledger, weigh(rows))
-    logs = {(row.connection, row.priority) for row in rows}
-    starts = {log: log_start(ledger.account(log[0]).number, log[1]) + ledger.counters.position for log in logs}
-    keys = [starts[row.connection, row.priority] + place for place, row in enumerate(rows, 1)]
+    sizes = weigh(rows)
+    admit(ledger, sizes)
+    logs = [(row.connection, row.priority) for row in rows]
+    position = ledger.counters.position
     ledger.counters.position += len(rows)
+    starts = {log: log_start(ledger.account(log[0]).number, log[1]) + position for log in set(logs)}
+    keys = [starts[log] + place for place, log in enumerate(logs, 1)]
     new = list(zip(keys, [window.id_of(row.envelope_id) for row in rows], rows, strict=True))
     duplicates = window.enter(
         transaction, [(connection_of(key), name, key) for key, name, row in new if row.recognised]
     )
     if duplicates:
         new = [each for each in new if each[0] not in duplicates]
+        rows = [row for _, _, row in new]
+        logs, sizes = [(row.connection, row.priority) for row in rows], weigh(rows)
     _write(transaction, new)
+    for log, appended in Counter(logs).items():
+        ledger.account(log[0]).changed(log[1], appended, 0)
+        transaction.grown.add(log)
+    for connection, size in sizes.items():
+        ledger.account(connection).bytes += size
     return [0 if key in duplicates else key for key in keys] if duplicates else keys
 
 
@@ -76,16 +86,15 @@ def _write(transaction: Transaction, new: Sequence[tuple[int, str | bytes, Incom
     now = transaction.now
     bulk.insert(
         transaction.database,
-        "INSERT INTO log (key, lane, envelope_id, accept_time, data, seal) VALUES {}".format,
+        _insertion,
         [(key, row.lane, name, now, row.data, seal(key, row.lane, name, now)) for key, name, row in new],
     )
-    rows = [row for _, _, row in new]
-    for (connection, priority), appended in Counter((row.connection, row.priority) for row in rows).items():
-        transaction.ledger.account(connection).changed(priority, appended, 0)
-        transaction.grown.add((connection, priority))
-    for connection, size in weigh(rows).items():
-        transaction.ledger.account(connection).bytes += size
-    seconds.remember(transaction, [pair for row in rows if row.seconds for pair in row.seconds])
+    seconds.remember(transaction, [pair for _, _, row in new for pair in row.seconds])
+
+
+@cache
+def _insertion(rows: int) -> str:
+    return f"INSERT INTO log (key, lane, envelope_id, accept_time, data, seal) VALUES {bulk.places(6, rows)}"  # noqa: S608 - places
 
 
 def read(

@@ -6,6 +6,7 @@ Beside each stands the key of its row: an id is known in any case while its enve
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from uuid import UUID
 
 from intercomd_daemon.spool.rotation import turns
@@ -38,21 +39,26 @@ def name_of(stored: str | bytes) -> str:
 def enter(transaction: Transaction, entries: Sequence[Entry]) -> set[int]:
     """Enters the ids, and returns the keys of those that were known: their rows are duplicates."""
     counters = transaction.ledger.counters
-    young, *elder = _tables(transaction)
-    unknown = " AND ".join(
-        f"NOT EXISTS (SELECT 1 FROM {table} WHERE connection = column1 AND envelope_id = column2)"  # noqa: S608 - ours
-        for table in elder
-    )
     entered = bulk.insert(
-        transaction.database,
-        f"INSERT OR IGNORE INTO {young} (connection, envelope_id, key)"  # noqa: S608 - our own tables
-        f" SELECT * FROM (VALUES {{}}) WHERE {unknown}".format,
-        entries,
+        transaction.database, partial(_entering, counters.generation, counters.oldest_generation), entries
     )
     counters.generation_ids += entered
     if entered == len(entries):
         return set()
+    young = _table(counters.generation)
     return {entry[2] for entry in entries if _key_in(transaction, young, *entry[:2]) != entry[2]}
+
+
+@lru_cache(maxsize=128)
+def _entering(generation: int, oldest: int, rows: int) -> str:
+    unknown = " AND ".join(
+        f"NOT EXISTS (SELECT 1 FROM {table} WHERE connection = column1 AND envelope_id = column2)"  # noqa: S608 - ours
+        for table in map(_table, range(generation - 1, oldest - 1, -1))
+    )
+    return (
+        f"INSERT OR IGNORE INTO {_table(generation)} (connection, envelope_id, key)"  # noqa: S608 - our own tables
+        f" SELECT * FROM (VALUES {bulk.places(3, rows)}) WHERE {unknown}"
+    )
 
 
 def _tables(transaction: Transaction) -> list[str]:
