@@ -112,13 +112,12 @@ class MemorySpool:
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads on in a log; see `base.Outflow`."""
         place = self._connection(connection)
-        while True:
-            seen = self._stretch(place.logs[priority], after, rows_max, bytes_max)
-            parked = {key for key in seen if self._rows[key].incoming.lane in place.lanes}
-            self._move(place, sorted(parked))
-            after = seen[-1] if seen else after
-            if len(parked) < len(seen) or not seen:
-                return self._batch(place, [key for key in seen if key not in parked], after)
+        left: list[int] = []
+        while not left and (seen := self._stretch(place.logs[priority], after, rows_max, bytes_max)):
+            left = [key for key in seen if self._rows[key].incoming.lane not in place.lanes]
+            self._move(place, sorted({*seen} - {*left}))
+            after = seen[-1]
+        return self._batch(place, left, after)
 
     def _stretch(self, keys: Keys, after: int, rows_max: int, bytes_max: int) -> list[int]:
         """The keys of waiting rows from above `after`, up to the limits, but at least one."""
@@ -248,8 +247,7 @@ class MemorySpool:
     async def _matching(self, wanted: DeadLetterFilter, expected: int) -> list[DeadLetter] | None:
         """The letters in the order of their first acceptance, if there are as many as expected."""
         self._refuse_if_closed()
-        letters = self._archive.letters(wanted)
-        letters.sort(key=lambda letter: letter.envelope.origin)
+        letters = sorted(self._archive.letters(wanted), key=lambda letter: letter.envelope.origin)
         return letters if len(letters) == expected else None
 
     def _drop(self, letter: DeadLetter) -> Priority:
