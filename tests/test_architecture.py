@@ -25,6 +25,7 @@ IMPURE = (
     "deliver/sidework.py",
     "deliver/worker.py",
     "ingest/accept.py",
+    "ingest/crowd.py",
     "ingest/service.py",
     "ingest/stream.py",
     "operations",

@@ -49,6 +49,7 @@ BOUNDS = {
     "deliver.worker.Worker._unsettled": "deliver.worker.OPEN_MAX",
     # ingest
     "ingest.attributes._Gathered.update": _ONE_CALL,
+    "ingest.crowd.Crowd._waiting": "requests that are under way: app.listeners.CALLS_MAX of each connection",
     "ingest.examined.Findings.adjustments": "ingest.limits.NOTES_MAX",
     "ingest.examined.Findings.violations": "ingest.limits.NOTES_MAX",
     "ingest.frame.frame_of": "one for each kind of request",
@@ -82,10 +83,10 @@ BOUNDS = {
     "spool.memory.state.Window._old": "spool.rotation.GENERATION_IDS_MAX",
     "spool.memory.state.Window._young": "spool.rotation.GENERATION_IDS_MAX",
     "spool.record._decoder": "one for each noun of ours that is stored",
-    "spool.sqlite.bulk._places": "one for each number of columns and of rows up to 64",
     "spool.sqlite.engine.SqliteSpool._wakes": _SETTINGS,
     "spool.sqlite.gate.Gate._refused": _SETTINGS,
     "spool.sqlite.ledger.Ledger._numbers": "one for each connection that the settings ever had",
+    "spool.sqlite.log._insertion": "one for each number of rows up to 64",
     "spool.sqlite.queue.Queue._held": "what the lanes in memory have asked for, each one thing at a time",
     "spool.sqlite.queue.Queue._jobs": "appends in bytes; else what lanes in memory and operators' calls ask for",
     "spool.sqlite.repair.findings.Findings.contents": "a handful of numbers",
@@ -96,6 +97,7 @@ BOUNDS = {
     "spool.sqlite.store.Store._oldest": "one for each connection that the settings ever had",
     "spool.sqlite.transaction.Transaction.damages": "the rows that one commit reads",
     "spool.sqlite.transaction.Transaction.grown": _SETTINGS,
+    "spool.sqlite.window._entering": "the 128 that were last needed",
     "spool.sqlite.writer.Writer._queue": "spool.sqlite.queue.APPEND_BYTES_MAX",
     # telemetry
     "telemetry.logs._LineWriter._held": "the lines of one commit's outcomes",

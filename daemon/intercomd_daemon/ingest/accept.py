@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from intercomd_daemon.envelope import AcceptedEnvelope, lane_of
 from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.ingest.crowd import Crowd
 from intercomd_daemon.ingest.examine import examine
 from intercomd_daemon.ingest.examined import Disposition, Examined
 from intercomd_daemon.ingest.limits import REQUEST_EXPANDED_BYTES_MAX, Rules
@@ -46,17 +47,26 @@ class Acceptor:
         self._seconds = seconds
         self._report = report
         self._clock = clock
+        self._crowd = Crowd()
 
-    async def accept(self, envelopes: Iterable[SentEnvelope]) -> list[Examined]:
+    async def accept(self, envelopes: Iterable[SentEnvelope], size_bytes: int = 0) -> list[Examined]:
         """What became of each; when it returns, the accepted ones are on disk.
+
+        Args:
+            envelopes: decoded as they are asked for.
+            size_bytes: what they have as they came; small requests that come together are examined together.
 
         Raises:
             NotNow: nothing was taken.
             RequestRefused: more comes of them than a request may become; nothing was taken.
         """
-        rows: list[Incoming] = []
-        examined = await self._examine(envelopes, rows)
-        keys = await self._spool.append(rows) if rows else []
+        await self._crowd.join(size_bytes)
+        try:
+            rows: list[Incoming] = []
+            examined = await self._examine(envelopes, rows)
+            keys = await self._spool.append(rows) if rows else []
+        finally:
+            self._crowd.answered()
         results = _receipts(examined, keys)
         self._report.examined(results)
         return results

@@ -134,9 +134,11 @@ class IngestService:
     async def _publish(self, received: _Received, context: _Context) -> PublishResponse:
         try:
             request = self._welcome(received)
-            take = self._acceptor.look if request.validate_only else self._acceptor.accept
             with self._hold(request.size_bytes):
-                results = await take(request.envelopes)
+                if request.validate_only:
+                    results = await self._acceptor.look(request.envelopes)
+                else:
+                    results = await self._acceptor.accept(request.envelopes, request.size_bytes)
         except (RequestRefused, NotNow) as error:
             await _refuse(error, context)
         return publish_response(results, self._usage(), self._clock())

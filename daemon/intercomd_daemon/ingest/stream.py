@@ -72,7 +72,8 @@ class Conversation:
         if not requests:
             return
         try:
-            results = await self._acceptor.accept(chain.from_iterable(request.envelopes for request in requests))
+            envelopes = chain.from_iterable(request.envelopes for request in requests)
+            results = await self._acceptor.accept(envelopes, sum(request.size_bytes for request in requests))
         except (NotNow, RequestRefused):
             if len(requests) == 1:
                 raise

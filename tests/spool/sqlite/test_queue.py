@@ -8,9 +8,6 @@ import pytest
 from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.spool.sqlite.queue import (
     APPEND_BYTES_MAX,
-    CROWD_APPENDS_MIN,
-    CROWD_BYTES_MAX,
-    CROWD_SECONDS,
     LINGER_SECONDS,
     LINGER_SETTLEMENTS_MAX,
     RETRY_SECONDS_MAX,
@@ -90,41 +87,6 @@ def test_anything_else_takes_the_settlements_along_in_order(jobs: Jobs) -> None:
         assert queue.take(10.0) == [before, other, after]
 
 
-def test_an_append_of_a_caller_that_is_alone_goes_at_once(jobs: Jobs) -> None:
-    queue = Queue()
-    for now in (10.0, 10.001, 10.002):
-        queue.put(jobs.append(), now)
-        assert queue.seconds_to_wait(now) == 0.0
-        queue.answered(queue.take(now), now + 0.001)
-
-
-@pytest.mark.fills("spool.sqlite.queue.CROWD_SECONDS")
-@pytest.mark.fills("spool.sqlite.queue.CROWD_BYTES_MAX")
-def test_after_a_commit_for_many_callers_the_next_one_waits_a_little_for_them(jobs: Jobs) -> None:
-    queue = Queue()
-    for _ in range(CROWD_APPENDS_MIN):
-        queue.put(jobs.append(), 10.0)
-    queue.answered(queue.take(10.0), 10.002)
-    queue.put(jobs.append(), 10.003)
-    assert queue.seconds_to_wait(10.003) == pytest.approx(CROWD_SECONDS - 0.001)
-    queue.put(jobs.append(CROWD_BYTES_MAX), 10.003)
-    assert queue.seconds_to_wait(10.003) == 0.0
-    queue.answered(queue.take(10.003), 10.004)
-    queue.put(jobs.append(), 10.5)
-    assert queue.seconds_to_wait(10.5) == 0.0
-
-
-def test_nobody_waits_for_a_crowd_but_appends(jobs: Jobs) -> None:
-    for other in (jobs.read(), jobs.list()):
-        queue = Queue()
-        for _ in range(CROWD_APPENDS_MIN):
-            queue.put(jobs.append(), 10.0)
-        queue.answered(queue.take(10.0), 10.0)
-        queue.put(jobs.append(), 10.001)
-        queue.put(other, 10.001)
-        assert queue.seconds_to_wait(10.001) == 0.0
-
-
 def test_it_says_when_what_waits_is_to_go_sooner_than_before(jobs: Jobs) -> None:
     queue = Queue()
     assert queue.put(jobs.settle(), 10.0)
@@ -148,7 +110,7 @@ def test_appends_are_bounded_in_bytes_until_they_are_answered(jobs: Jobs) -> Non
     taken = queue.take(0.0)
     with pytest.raises(SpoolFull):
         queue.put(jobs.append(1), 0.0)
-    queue.answered(taken, 0.0)
+    queue.answered(taken)
     queue.put(jobs.append(1), 0.0)
 
 
@@ -193,7 +155,7 @@ def test_attempts_grow_apart_and_start_over_after_a_success(jobs: Jobs) -> None:
         assert queue.take(1_000.0) == [job]
     assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
     assert waits[-1] == RETRY_SECONDS_MAX
-    queue.answered([job], 0.0)
+    queue.answered([job])
     queue.hold([job], 0.0)
     assert queue.seconds_to_wait(0.0) == pytest.approx(RETRY_SECONDS_MIN)
 

@@ -1,8 +1,7 @@
 """What waits for the spool's thread, in order, and when it goes; the time is an argument.
 
-Everything goes at once, but for settlements alone, which linger a little for company, and for appends that follow many
-others. What the deliverer asked for and the disk refused is held and goes again, in order and before what the deliverer
-asked since; all else goes on.
+Everything goes at once, but for settlements alone, which linger a little for company. What the deliverer asked for and
+the disk refused is held and goes again, in order and before what the deliverer asked since; all else goes on.
 """
 
 import asyncio
@@ -16,11 +15,6 @@ from intercomd_daemon.spool.sqlite.transaction import Operation
 
 LINGER_SECONDS = 0.02
 LINGER_SETTLEMENTS_MAX = 500
-CROWD_APPENDS_MIN = 4
-CROWD_SECONDS = 0.008
-CROWD_BYTES_MAX = 32 << 10
-"""Many callers were answered by one commit and will call again: until so long after it, or until so much has come, the
-next one waits for them. A commit costs as much for one as for all, and a caller that is alone never waits."""
 APPEND_BYTES_MAX = 32 << 20
 """Of appends that wait for their commit: beyond, a caller is better told to come again."""
 FULL_RETRY_SECONDS = 1.0
@@ -57,8 +51,6 @@ class Queue:
         self._held: list[Job] = []
         self._append_bytes = 0
         """Of those that are being committed, too."""
-        self._new_append_bytes = 0
-        self._crowd_ends = 0.0
         self._retry_at = 0.0
         self._retry_seconds = RETRY_SECONDS_MIN
 
@@ -73,7 +65,6 @@ class Queue:
         self._jobs.append(job)
         self._settlements += job.settlements
         self._append_bytes += job.append_bytes
-        self._new_append_bytes += job.append_bytes
         self._independent = self._independent or not job.kept
         due = self._due_of(job, now)
         sooner = due < self._due
@@ -81,11 +72,8 @@ class Queue:
         return sooner or bool(self._held)
 
     def _due_of(self, job: Job, now: float) -> float:
-        if self._settlements >= LINGER_SETTLEMENTS_MAX or self._new_append_bytes >= CROWD_BYTES_MAX:
-            return now
-        if job.settlements:
-            return now + LINGER_SECONDS
-        return max(now, self._crowd_ends) if job.append_bytes else now
+        lingers = job.settlements and self._settlements < LINGER_SETTLEMENTS_MAX
+        return now + LINGER_SECONDS if lingers else now
 
     def seconds_to_wait(self, now: float) -> float | None:
         """How long until `take` should be called, as things stand; None: not before another job comes."""
@@ -96,18 +84,16 @@ class Queue:
     def take(self, now: float, *, last: bool = False) -> list[Job]:
         """What goes now, in order; with `last` everything."""
         jobs, self._jobs = self._jobs, []
-        self._settlements, self._new_append_bytes, self._independent, self._due = 0, 0, False, inf
+        self._settlements, self._independent, self._due = 0, False, inf
         if self._held and now < self._retry_at and not last:
             self._held += [job for job in jobs if job.kept]
             return [job for job in jobs if not job.kept]
         held, self._held = self._held, []
         return held + jobs
 
-    def answered(self, jobs: Sequence[Job], now: float) -> None:
+    def answered(self, jobs: Sequence[Job]) -> None:
         """These wait no more: their commit is over."""
         self._append_bytes -= sum(job.append_bytes for job in jobs)
-        if sum(job.append_bytes > 0 for job in jobs) >= CROWD_APPENDS_MIN:
-            self._crowd_ends = now + CROWD_SECONDS
         if any(job.kept for job in jobs):
             self._retry_seconds = RETRY_SECONDS_MIN
 

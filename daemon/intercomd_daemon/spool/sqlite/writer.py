@@ -63,9 +63,14 @@ class Writer:
         job = Job(run, self._loop.create_future(), append_bytes, settlements, kept)
         with self._condition:
             if self._queue.put(job, time.monotonic()):
-                self._condition.notify()
+                self._loop.call_soon(self._tell)
         result: Result = await job.future
         return result
+
+    def _tell(self) -> None:
+        """Wakes the thread, whose work would only wait for the interpreter before the loop has gone round."""
+        with self._condition:
+            self._condition.notify()
 
     async def ended(self) -> None:
         """Returns once the thread has ended; raises what ended it by itself."""
@@ -119,7 +124,7 @@ class Writer:
         with self._condition:
             again = [] if self._closing else [job for job, answer in pairs if answer.again]
             done = [(job, answer) for job, answer in pairs if job not in again]
-            self._queue.answered([job for job, _ in done], time.monotonic())
+            self._queue.answered([job for job, _ in done])
             if again:
                 self._queue.hold(again, time.monotonic())
         self._in_hand = ()
