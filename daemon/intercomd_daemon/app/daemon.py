@@ -7,9 +7,9 @@ last the door: nobody is let in before everything behind it stands. Stop: the ot
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
-from importlib.metadata import version
 from typing import Any
 
+from intercomd_daemon import __version__
 from intercomd_daemon.app import wiring
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.app.listeners import GrpcListener, OperationsListeners, open_ingest, open_operations
@@ -33,7 +33,6 @@ LINGER_SECONDS = 2.0
 DRAIN_SECONDS = 20.0
 # For the last answers to leave; a connection that says nothing would otherwise hold the door open.
 CLOSE_SECONDS = 1.0
-VERSION = version("intercomd")
 
 
 class Daemon:
@@ -43,7 +42,7 @@ class Daemon:
         self._settings = settings
         self._logger = logs.logger
         self._connections = Connections(settings, logs.hide)
-        self._metrics = Metrics(VERSION, settings.connections, self.usage, self.statuses, time.time)
+        self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, time.time)
         self._metrics.watch_log(logs.lost)
         self._report = Report(logs.logger, self._metrics, self._connections.log_key(), logs.together)
         self._state = State.STARTING
@@ -137,13 +136,13 @@ class Daemon:
             return
         addresses = ", ".join(self._ingest.addresses) if self._ingest else ""
         self._logger.info(
-            "serving", version=VERSION, ingest=addresses, connections=", ".join(self._settings.connections)
+            "serving", version=__version__, ingest=addresses, connections=", ".join(self._settings.connections)
         )
         self.serving.set()
 
     async def _open_operations(self) -> None:
         service = OperationsService(
-            self, self._report.on_ended, version=VERSION, start_time=time.time(), clock=time.time
+            self, self._report.on_ended, version=__version__, start_time=time.time(), clock=time.time
         )
         settings = wiring.operations(self._settings)
         self._operations = await open_operations(self, service, settings, self._metrics.registry)
