@@ -22,6 +22,11 @@ class Call(StrEnum):
         """Whether the call changes nothing at Intercom, so that a dry run makes it too."""
         return self.value.startswith("GET ")
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether the method is idempotent by HTTP (RFC 9110, 9.2.2), so that a client may repeat it by itself."""
+        return not self.value.startswith("POST ")
+
 
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request; the path holds the query, the body is JSON text or empty."""

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDictProxy, istr
 
 from intercomd_daemon.deliver.exchange import Answer, Call, RateHeaders, Request
 from intercomd_daemon.deliver.settings import ConnectionSettings
@@ -65,7 +65,6 @@ class Intercom:
             connector=aiohttp.TCPConnector(limit=self._connections_max, ttl_dns_cache=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS),
-            middlewares=[_once],
             headers={
                 # "Content-Type and Accept: application/json; otherwise 406."
                 "Accept": "application/json",
@@ -95,6 +94,7 @@ class Intercom:
                 data=request.body or None,
                 headers={"Authorization": f"Bearer {self._token.current()}"},
                 allow_redirects=False,
+                middlewares=_ONCE if request.call.repeatable else (),
             ) as response:
                 body = await _body(response, limit, must_end=request.call.reads)
                 return _answer(response.status, response.headers, body)
@@ -104,7 +104,7 @@ class Intercom:
 
 
 class _BrokenError(aiohttp.ClientError):
-    """The connection broke while a call was under way."""
+    """The connection broke while a call was under way that aiohttp would make again."""
 
 
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -113,8 +113,12 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
         return await send(request)
     except aiohttp.ClientConnectorError:
         raise  # Never repeated.
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+    except _BROKEN as error:
         raise _BrokenError from error
+
+
+_ONCE = (_once,)
+_BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool) -> bytes:
@@ -133,18 +137,22 @@ async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool)
     return bytes(body[:limit])
 
 
+_LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
+_REQUEST_ID, _RETRY_AFTER, _DATE = map(istr, ("X-Request-Id", "Retry-After", "Date"))
+
+
 def _answer(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Answer:
     rate = None
-    limit, remaining, reset = (_number(headers, f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
+    limit, remaining, reset = _number(headers, _LIMIT), _number(headers, _REMAINING), _number(headers, _RESET)
     if limit is not None and remaining is not None and reset is not None:
         rate = RateHeaders(int(limit), int(remaining), reset)
     return Answer(
         status,
         body,
-        request_id=headers.get("x-request-id", "")[:128],
+        request_id=headers.get(_REQUEST_ID, "")[:128],
         rate=rate,
-        retry_after_seconds=_number(headers, "Retry-After"),
-        date=_date(headers.get("Date", "")),
+        retry_after_seconds=_number(headers, _RETRY_AFTER),
+        date=_date(headers.get(_DATE, "")),
     )
 
 
@@ -172,7 +180,7 @@ def _describe(error: Exception) -> str:
         return "the host is not known"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "the host cannot be reached"
-    if isinstance(error, _BrokenError | aiohttp.ClientPayloadError):
+    if isinstance(error, (_BrokenError, *_BROKEN, aiohttp.ClientPayloadError)):
         return "the connection broke"
     if isinstance(error, aiohttp.ClientResponseError):
         return "the answer is no HTTP"

@@ -116,9 +116,10 @@ class _Guard:
     def __call__(self, _logger: object, level: str, event: MutableMapping[str, Any]) -> str:
         values = self._values and level == "debug"
         fields: dict[str, Any] = {"timestamp": _now(), "level": level, "event": event.pop("event")}
-        for name, value in event.items():
-            plain = type(value) in SCALARS and name not in GUARDED_FIELDS
-            fields[name] = value if plain else shown_field(name, value, values=values)
+        if SCALARS.issuperset(map(type, event.values())) and GUARDED_FIELDS.isdisjoint(event):
+            fields.update(event)
+        else:
+            fields.update((name, shown_field(name, value, values=values)) for name, value in event.items())
         line = self._render(fields)
         if len(line) > TEXT_CHARACTERS_MAX:
             fields = {name: _shortened(value) for name, value in fields.items()}
