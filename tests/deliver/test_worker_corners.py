@@ -1,8 +1,9 @@
 """The worker in corners where time matters, or somebody else's contact, on a clock that leaps."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from itertools import pairwise
 
 import pytest
 from delivering import Notes, delivering, envelope, event, row, settings_for
@@ -10,11 +11,13 @@ from virtual_time import VirtualLoop
 
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.unsettled import LINGER_SECONDS
 from intercomd_daemon.deliver.weather import PROBE_SECONDS_MAX
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
-from intercomd_daemon.outcome import OutcomeType
+from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.spool.base import Settlement
 from intercomd_daemon.spool.memory import MemorySpool
 
 NOON = 1_795_000_000.0
@@ -32,7 +35,10 @@ class Scene:
 
 
 def play(
-    act: Callable[[Scene], Awaitable[None]], off_seconds: float = 0.0, settings: SandboxSettings | None = None
+    act: Callable[[Scene], Awaitable[None]],
+    off_seconds: float = 0.0,
+    settings: SandboxSettings | None = None,
+    engine: type[MemorySpool] = MemorySpool,
 ) -> None:
     """Lets the act be played; Intercom's clock is off by so much."""
 
@@ -41,7 +47,7 @@ def play(
         scene, clock = Scene(), Clock(lambda: NOON + now(), now, lambda: 1.0)
         async with AsyncExitStack() as stack:
             scene.sandbox = await stack.enter_async_context(Sandbox(settings, clock=lambda: clock.wall() + off_seconds))
-            scene.spool = MemorySpool(wall=clock.wall, monotonic=now)
+            scene.spool = engine(wall=clock.wall, monotonic=now)
             stack.push_async_callback(scene.spool.close)
             scene.worker, scene.notes = await stack.enter_async_context(
                 delivering(scene.spool, settings_for(scene.sandbox), clock=clock)
@@ -51,6 +57,43 @@ def play(
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(run())
+
+
+class CountingSpool(MemorySpool):
+    """Notes when results are committed, and how many together."""
+
+    def __init__(self, **clocks: Callable[[], float]) -> None:
+        super().__init__(**clocks)
+        self.settled: list[tuple[float, int]] = []
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
+        self.settled.append((asyncio.get_running_loop().time(), len(settlements)))
+        return await super().settle(settlements)
+
+
+def test_a_result_waits_a_little_for_those_of_calls_under_way_and_alone_not_at_all() -> None:
+    async def act(scene: Scene) -> None:
+        assert isinstance(scene.spool, CountingSpool)
+        now = asyncio.get_running_loop().time
+        for number in range(10):
+            scene.sandbox.workspace.add_contact(external_id=f"u{number}")
+        alone = row(envelope("alone", "u0", None, event("came", 0)))
+        began = now()
+        await scene.spool.append([alone])
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 1)
+        ((at, together),) = scene.spool.settled
+        assert together == 1
+        assert at - began < LINGER_SECONDS
+        scene.spool.settled.clear()
+        scene.sandbox.fault("POST /events hang times=1")
+        began = now()
+        await scene.spool.append([row(envelope(f"{n}", f"u{n}", None, event("went", n))) for n in range(10)])
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 10, HOUR)
+        assert sum(together for _, together in scene.spool.settled) == 9
+        times = [began, *(at for at, _ in scene.spool.settled)]
+        assert all(later - earlier >= LINGER_SECONDS for earlier, later in pairwise(times))
+
+    play(act, engine=CountingSpool)
 
 
 @pytest.mark.parametrize("users", [5, 200])

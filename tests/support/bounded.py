@@ -43,10 +43,10 @@ BOUNDS = {
     "deliver.roster.Roster._ready": _HOLDS_LANES,
     "deliver.roster.Roster._resting": _HOLDS_LANES,
     "deliver.settings.ConnectionSettings.attribute_types": "as many as the settings name",
+    "deliver.unsettled.Unsettled._results": "deliver.worker.SETTLING_MAX",
     "deliver.waiting.Waiting._effects": "one for each call of an envelope, which has at most 1 MiB of them",
     "deliver.waiting.Waiting._notes": "deliver.waiting.NOTES_MAX",
     "deliver.weather.Weather._lanes": "the three that make it bad weather",
-    "deliver.worker.Worker._unsettled": "deliver.worker.OPEN_MAX",
     # ingest
     "ingest.attributes._Gathered.update": _ONE_CALL,
     "ingest.crowd.Crowd._waiting": "requests that are under way: app.listeners.CALLS_MAX of each connection",

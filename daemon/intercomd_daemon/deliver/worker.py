@@ -25,6 +25,7 @@ from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.sidework import Sidework
 from intercomd_daemon.deliver.status import ConnectionStatus
 from intercomd_daemon.deliver.step import After, CreateAttribute, ReadAttributes, Rest, Send, Settle, rules_of
+from intercomd_daemon.deliver.unsettled import Unsettled
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Outflow, Settlement
 
@@ -63,7 +64,9 @@ class Worker:
         self._sidework = Sidework(
             settings, catalogue, self._gate, pace, self._caller.make, self._recovered, observer, self._clock
         )
-        self._unsettled: list[tuple[Settlement, Lane, After]] = []
+        self._unsettled: Unsettled[tuple[Settlement, Lane, After]] = Unsettled(
+            lambda batch: self._spawn(self._settle(batch))
+        )
         self._open = 0
         self._flying = 0
         self._stopping = False
@@ -257,14 +260,7 @@ class Worker:
             self._roster.ready(lane)
 
     def _commit(self, settlement: Settlement, lane: Lane, after: After) -> None:
-        """Commits with whatever else is judged in the same turn of the event loop."""
-        if not self._unsettled:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._unsettled.append((settlement, lane, after))
-
-    def _flush(self) -> None:
-        batch, self._unsettled = self._unsettled, []
-        self._spawn(self._settle(batch))
+        self._unsettled.add((settlement, lane, after), last=not self._flying)
 
     async def _settle(self, batch: list[tuple[Settlement, Lane, After]]) -> None:
         self._observer.ended(await self._spool.settle([settlement for settlement, _, _ in batch]))

@@ -8,8 +8,6 @@ import pytest
 from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.spool.sqlite.queue import (
     APPEND_BYTES_MAX,
-    LINGER_SECONDS,
-    LINGER_SETTLEMENTS_MAX,
     RETRY_SECONDS_MAX,
     RETRY_SECONDS_MIN,
     Job,
@@ -36,8 +34,8 @@ class Jobs:
     def append(self, size: int = 100) -> Job:
         return self._job(append_bytes=size)
 
-    def settle(self, settlements: int = 1) -> Job:
-        return self._job(settlements=settlements, kept=True)
+    def settle(self) -> Job:
+        return self._job(kept=True)
 
     def read(self) -> Job:
         return self._job(kept=True)
@@ -55,68 +53,45 @@ def test_an_empty_queue_waits_for_a_job_without_a_time() -> None:
     assert Queue().seconds_to_wait(5.0) is None
 
 
-@pytest.mark.fills("spool.sqlite.queue.LINGER_SECONDS")
-def test_settlements_alone_linger_from_the_first_on(jobs: Jobs) -> None:
+def test_whatever_waits_goes_at_once_and_in_order(jobs: Jobs) -> None:
     queue = Queue()
-    first, second = jobs.settle(), jobs.settle()
-    queue.put(first, 10.0)
-    assert queue.seconds_to_wait(10.0) == pytest.approx(LINGER_SECONDS)
-    queue.put(second, 10.015)
-    assert queue.seconds_to_wait(10.015) == pytest.approx(LINGER_SECONDS - 0.015)
-    assert queue.seconds_to_wait(10.5) == 0.0
-    assert queue.take(10.5) == [first, second]
-    assert queue.seconds_to_wait(10.5) is None
-
-
-@pytest.mark.fills("spool.sqlite.queue.LINGER_SETTLEMENTS_MAX")
-def test_enough_settlements_go_at_once(jobs: Jobs) -> None:
-    queue = Queue()
-    queue.put(jobs.settle(LINGER_SETTLEMENTS_MAX - 1), 10.0)
-    assert queue.seconds_to_wait(10.0) != 0.0
-    queue.put(jobs.settle(1), 10.0)
-    assert queue.seconds_to_wait(10.0) == 0.0
-
-
-def test_anything_else_takes_the_settlements_along_in_order(jobs: Jobs) -> None:
-    for other in (jobs.append(), jobs.read(), jobs.list()):
-        queue = Queue()
-        before, after = jobs.settle(), jobs.settle()
-        for job in (before, other, after):
-            queue.put(job, 10.0)
+    waiting = [jobs.settle(), jobs.append(), jobs.read(), jobs.list(), jobs.settle()]
+    for job in waiting:
+        queue.put(job)
         assert queue.seconds_to_wait(10.0) == 0.0
-        assert queue.take(10.0) == [before, other, after]
+    assert queue.take(10.0) == waiting
+    assert queue.seconds_to_wait(10.0) is None
 
 
 def test_it_says_when_what_waits_is_to_go_sooner_than_before(jobs: Jobs) -> None:
     queue = Queue()
-    assert queue.put(jobs.settle(), 10.0)
-    assert not queue.put(jobs.settle(), 10.001)
-    assert queue.put(jobs.append(), 10.002)
-    assert not queue.put(jobs.append(), 10.003)
+    assert queue.put(jobs.settle())
+    assert not queue.put(jobs.append())
     queue.hold(queue.take(10.004), 10.004)
-    assert queue.put(jobs.append(), 10.005)
+    assert queue.put(jobs.append())
+    assert queue.put(jobs.append())
 
 
 @pytest.mark.fills("spool.sqlite.queue.APPEND_BYTES_MAX")
 def test_appends_are_bounded_in_bytes_until_they_are_answered(jobs: Jobs) -> None:
     queue = Queue()
     first, second = jobs.append(APPEND_BYTES_MAX - 10), jobs.append(10)
-    queue.put(first, 0.0)
-    queue.put(second, 0.0)
+    queue.put(first)
+    queue.put(second)
     with pytest.raises(SpoolFull) as refused:
-        queue.put(jobs.append(1), 0.0)
+        queue.put(jobs.append(1))
     assert refused.value.retry_seconds == 1.0
-    queue.put(jobs.read(), 0.0)
+    queue.put(jobs.read())
     taken = queue.take(0.0)
     with pytest.raises(SpoolFull):
-        queue.put(jobs.append(1), 0.0)
+        queue.put(jobs.append(1))
     queue.answered(taken)
-    queue.put(jobs.append(1), 0.0)
+    queue.put(jobs.append(1))
 
 
 def test_an_append_alone_is_never_too_large(jobs: Jobs) -> None:
     queue = Queue()
-    queue.put(jobs.append(APPEND_BYTES_MAX + 1), 0.0)
+    queue.put(jobs.append(APPEND_BYTES_MAX + 1))
     assert len(queue.take(0.0)) == 1
 
 
@@ -125,7 +100,7 @@ def test_what_the_disk_refused_goes_again_later_and_before_what_came_since(jobs:
     refused, since = jobs.settle(), jobs.settle()
     queue.hold([refused], 10.0)
     assert queue.seconds_to_wait(10.0) == pytest.approx(RETRY_SECONDS_MIN)
-    queue.put(since, 10.0)
+    queue.put(since)
     assert queue.seconds_to_wait(10.05) == pytest.approx(RETRY_SECONDS_MIN - 0.05)
     assert queue.seconds_to_wait(11.0) == 0.0
     assert queue.take(11.0) == [refused, since]
@@ -136,9 +111,9 @@ def test_while_something_is_held_appends_go_on_and_the_deliverers_calls_keep_the
     refused, settle, read, append = jobs.settle(), jobs.settle(), jobs.read(), jobs.append()
     queue.hold([refused], 10.0)
     for job in (settle, read):
-        queue.put(job, 10.0)
+        queue.put(job)
         assert queue.seconds_to_wait(10.0) == pytest.approx(RETRY_SECONDS_MIN)
-    queue.put(append, 10.0)
+    queue.put(append)
     assert queue.seconds_to_wait(10.0) == 0.0
     assert queue.take(10.0) == [append]
     assert queue.take(11.0) == [refused, settle, read]
@@ -164,6 +139,6 @@ def test_at_the_end_everything_goes(jobs: Jobs) -> None:
     queue = Queue()
     refused, settle, append = jobs.settle(), jobs.settle(), jobs.append()
     queue.hold([refused], 0.0)
-    queue.put(settle, 0.0)
-    queue.put(append, 0.0)
+    queue.put(settle)
+    queue.put(append)
     assert queue.take(0.0, last=True) == [refused, settle, append]

@@ -100,12 +100,12 @@ async def test_closing_commits_what_waits_lets_go_and_refuses_what_comes_later(o
     writer = Writer(lambda _grown: None)
     released = threading.Event()
     store = await writer.start(opening, released.set)
-    lingering = asyncio.create_task(writer.perform(pause("lingers"), settlements=1, kept=True))
-    await asyncio.wait({lingering}, timeout=0)
+    waiting = asyncio.create_task(writer.perform(pause("waits"), kept=True))
+    await asyncio.wait({waiting}, timeout=0)
     await writer.close()
-    assert await lingering == "lingers"
+    assert await waiting == "waits"
     assert released.is_set()
-    assert store.paused == {"lingers"}
+    assert store.paused == {"waits"}
     with pytest.raises(Draining):
         await writer.perform(pause("late"))
     await writer.close()

@@ -71,9 +71,7 @@ class SqliteSpool:
         """Commits what has been judged; see `base.Outflow`."""
         if not settlements:
             return []
-        return await self._writer.perform(
-            lambda transaction: settle.settle(transaction, settlements), settlements=len(settlements), kept=True
-        )
+        return await self._writer.perform(lambda transaction: settle.settle(transaction, settlements), kept=True)
 
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
         """Sets a lane aside; see `base.Outflow`."""

@@ -1,20 +1,17 @@
 """What waits for the spool's thread, in order, and when it goes; the time is an argument.
 
-Everything goes at once, but for settlements alone, which linger a little for company. What the deliverer asked for and
-the disk refused is held and goes again, in order and before what the deliverer asked since; all else goes on.
+Everything goes at once. What the deliverer asked for and the disk refused is held and goes again, in order and before
+what the deliverer asked since; all else goes on.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
 from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.spool.sqlite.transaction import Operation
 
-LINGER_SECONDS = 0.02
-LINGER_SETTLEMENTS_MAX = 500
 APPEND_BYTES_MAX = 32 << 20
 """Of appends that wait for their commit: beyond, a caller is better told to come again."""
 FULL_RETRY_SECONDS = 1.0
@@ -31,8 +28,6 @@ class Job:
     run: Operation[Any]
     future: asyncio.Future[Any]
     append_bytes: int = 0
-    settlements: int = 0
-    """How many; 0 for any other operation."""
     kept: bool = False
     """To be tried until the disk takes it, in order with all others of the kind."""
 
@@ -43,9 +38,6 @@ class Queue:
     def __init__(self) -> None:
         """Empty."""
         self._jobs: list[Job] = []
-        self._settlements = 0
-        self._due = inf
-        """When what waits is to go."""
         self._independent = False
         """Something waits that what is held does not hold up."""
         self._held: list[Job] = []
@@ -54,8 +46,8 @@ class Queue:
         self._retry_at = 0.0
         self._retry_seconds = RETRY_SECONDS_MIN
 
-    def put(self, job: Job, now: float) -> bool:
-        """Enters a job; returns whether it is to go sooner than what waited until now, so that someone must be told.
+    def put(self, job: Job) -> bool:
+        """Enters a job; returns whether that changes when something goes, so that someone must be told.
 
         Raises:
             SpoolFull: too many bytes of appends wait already; one append alone is never too many.
@@ -63,28 +55,19 @@ class Queue:
         if job.append_bytes and self._append_bytes and self._append_bytes + job.append_bytes > APPEND_BYTES_MAX:
             raise SpoolFull(f"{self._append_bytes} bytes wait for the disk already", FULL_RETRY_SECONDS)
         self._jobs.append(job)
-        self._settlements += job.settlements
         self._append_bytes += job.append_bytes
         self._independent = self._independent or not job.kept
-        due = self._due_of(job, now)
-        sooner = due < self._due
-        self._due = min(self._due, due)
-        return sooner or bool(self._held)
-
-    def _due_of(self, job: Job, now: float) -> float:
-        lingers = job.settlements and self._settlements < LINGER_SETTLEMENTS_MAX
-        return now + LINGER_SECONDS if lingers else now
+        return len(self._jobs) == 1 or bool(self._held)
 
     def seconds_to_wait(self, now: float) -> float | None:
         """How long until `take` should be called, as things stand; None: not before another job comes."""
         if self._held:
             return 0.0 if self._independent else max(0.0, self._retry_at - now)
-        return max(0.0, self._due - now) if self._jobs else None
+        return 0.0 if self._jobs else None
 
     def take(self, now: float, *, last: bool = False) -> list[Job]:
         """What goes now, in order; with `last` everything."""
-        jobs, self._jobs = self._jobs, []
-        self._settlements, self._independent, self._due = 0, False, inf
+        jobs, self._jobs, self._independent = self._jobs, [], False
         if self._held and now < self._retry_at and not last:
             self._held += [job for job in jobs if job.kept]
             return [job for job in jobs if not job.kept]

@@ -49,9 +49,7 @@ class Writer:
             self._stop()
             raise
 
-    async def perform(
-        self, run: Operation[Result], *, append_bytes: int = 0, settlements: int = 0, kept: bool = False
-    ) -> Result:
+    async def perform(self, run: Operation[Result], *, append_bytes: int = 0, kept: bool = False) -> Result:
         """Has an operation performed; returns when its commit is on disk.
 
         Raises:
@@ -60,9 +58,9 @@ class Writer:
         """
         if self._closing:
             raise Draining("the spool is closing, as the daemon stops", DRAINING_RETRY_SECONDS)
-        job = Job(run, self._loop.create_future(), append_bytes, settlements, kept)
+        job = Job(run, self._loop.create_future(), append_bytes, kept)
         with self._condition:
-            if self._queue.put(job, time.monotonic()):
+            if self._queue.put(job):
                 self._loop.call_soon(self._tell)
         result: Result = await job.future
         return result
