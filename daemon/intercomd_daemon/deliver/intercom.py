@@ -19,6 +19,9 @@ CONNECT_SECONDS = 5.0
 CALL_SECONDS = 30.0
 ANSWER_BYTES_MAX = 1024 * 1024
 ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024
+_LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
+_REQUEST_ID, _RETRY_AFTER, _DATE = map(istr, ("X-Request-Id", "Retry-After", "Date"))
+_BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 
 
 class Token:
@@ -118,7 +121,6 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
 
 
 _ONCE = (_once,)
-_BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool) -> bytes:
@@ -135,10 +137,6 @@ async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool)
         if must_end:
             raise
     return bytes(body[:limit])
-
-
-_LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
-_REQUEST_ID, _RETRY_AFTER, _DATE = map(istr, ("X-Request-Id", "Retry-After", "Date"))
 
 
 def _answer(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Answer:

@@ -84,8 +84,8 @@ class Worker:
             try:
                 await self._drained.wait()
             finally:
-                # Nothing begins any more. Ended at once, what was judged in this very turn is let go as well: its call
-                # will be made again.
+                # Nothing begins any more. Ended at once, what was judged and still waits for its commit is let go as
+                # well: its call will be made again.
                 self._stopping, self._tasks = True, None
                 self._disarm()
             verifying.cancel()
