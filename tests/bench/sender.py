@@ -1,6 +1,7 @@
-"""The senders of a row, in a process of their own, with the generated stubs: several callers, a stream, or a rhythm.
+"""The senders of a row, in a process of their own: several callers, a stream, or a rhythm.
 
-The requests are made before the clock runs; the answers are looked at after it has stopped.
+What is measured is not theirs: the bytes of the requests are made before the clock runs, and those of the answers are
+looked at after it has stopped.
 """
 
 import asyncio
@@ -13,8 +14,7 @@ import grpc
 from envelopes import batches, event_alone
 from questions import answer_all
 
-from intercomd.v1.ingest_pb2 import PublishRequest, PublishResponse, PublishStreamRequest
-from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
+from intercomd.v1.ingest_pb2 import PublishRequest, PublishResponse, PublishStreamRequest, PublishStreamResponse
 
 _ACCEPTED = 1
 
@@ -25,18 +25,23 @@ class Sender:
     def __init__(self, target: str) -> None:
         self._runner = asyncio.Runner()
         self._target = target
-        self._stub: Any = None
-        self._requests: list[Any] = []
+        self._publish: Any = None
+        self._publish_stream: Any = None
+        self._requests: list[bytes] = []
         self._runner.run(self._open())
 
     async def _open(self) -> None:
-        self._stub = IngestServiceStub(grpc.aio.insecure_channel(self._target))
+        channel = grpc.aio.insecure_channel(self._target)
+        self._publish = channel.unary_unary("/intercomd.v1.IngestService/Publish")
+        self._publish_stream = channel.stream_stream("/intercomd.v1.IngestService/PublishStream")
 
     def prepare(self, first: int, count: int, size: int, *, stream: bool = False) -> dict[str, Any]:
         """Makes so many requests of so many envelopes."""
         made = enumerate(batches(first, count, size), 1)
         self._requests = [
-            PublishStreamRequest(sequence=sequence, envelopes=batch) if stream else PublishRequest(envelopes=batch)
+            (
+                PublishStreamRequest(sequence=sequence, envelopes=batch) if stream else PublishRequest(envelopes=batch)
+            ).SerializeToString()
             for sequence, batch in made
         ]
         return {}
@@ -44,7 +49,9 @@ class Sender:
     def prepare_events(self, first: int, count: int, size: int, users: int) -> dict[str, Any]:
         """Makes requests of envelopes that are one call each."""
         self._requests = [
-            PublishRequest(envelopes=[event_alone(number, users) for number in range(at, at + size)])
+            PublishRequest(
+                envelopes=[event_alone(number, users) for number in range(at, at + size)]
+            ).SerializeToString()
             for at in range(first, first + count * size, size)
         ]
         return {}
@@ -58,10 +65,11 @@ class Sender:
         begin = time.perf_counter()
         answers = await asyncio.gather(*(self._caller(waiting) for _ in range(callers)))
         seconds = time.perf_counter() - begin
-        return {"seconds": seconds, "accepted": _accepted(answer for of_caller in answers for answer in of_caller)}
+        each = (PublishResponse.FromString(answer) for of_caller in answers for answer in of_caller)
+        return {"seconds": seconds, "accepted": _accepted(each)}
 
-    async def _caller(self, waiting: Iterator[PublishRequest]) -> list[PublishResponse]:
-        return [await self._stub.Publish(request) for request in waiting]
+    async def _caller(self, waiting: Iterator[bytes]) -> list[bytes]:
+        return [await self._publish(request) for request in waiting]
 
     def stream(self) -> dict[str, Any]:
         """One caller that sends all it has and reads the answers as they come."""
@@ -69,8 +77,9 @@ class Sender:
 
     async def _stream(self) -> dict[str, Any]:
         begin = time.perf_counter()
-        answers = [answer async for answer in self._stub.PublishStream(_each(self._requests))]
-        return {"seconds": time.perf_counter() - begin, "accepted": _accepted(answers)}
+        answers = [answer async for answer in self._publish_stream(_each(self._requests))]
+        seconds = time.perf_counter() - begin
+        return {"seconds": seconds, "accepted": _accepted(map(PublishStreamResponse.FromString, answers))}
 
     def beat(self, per_second: float) -> dict[str, Any]:
         """Requests at fixed times, whether or not earlier ones are answered; the milliseconds that each took."""
@@ -82,16 +91,16 @@ class Sender:
         taken = [self._one(request, begin + number / per_second, loop) for number, request in enumerate(self._requests)]
         return {"milliseconds": await asyncio.gather(*taken)}
 
-    async def _one(self, request: PublishRequest, at: float, loop: asyncio.AbstractEventLoop) -> float:
+    async def _one(self, request: bytes, at: float, loop: asyncio.AbstractEventLoop) -> float:
         due = loop.create_future()
         loop.call_at(at, due.set_result, None)
         await due
         begin = time.perf_counter()  # A timer rings up to a millisecond late, which is not the daemon's.
-        await self._stub.Publish(request)
+        await self._publish(request)
         return (time.perf_counter() - begin) * 1000
 
 
-async def _each(requests: list[PublishStreamRequest]) -> AsyncIterator[PublishStreamRequest]:
+async def _each(requests: list[bytes]) -> AsyncIterator[bytes]:
     for request in requests:
         yield request
 
