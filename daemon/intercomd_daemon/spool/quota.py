@@ -24,8 +24,10 @@ class Quota(NamedTuple):
 
     def refusal(self, used: Mapping[str, int], new: Mapping[str, int]) -> str:
         """Why `new` bytes by connection do not fit beside the `used` ones, in words; empty if they do."""
-        sure = self.bytes_max // (2 * max(1, len(self.connections)))
         total = sum(used.values()) + sum(new.values())
+        if 2 * total <= self.bytes_max:  # No more than the other half is kept for anybody.
+            return ""
+        sure = self.bytes_max // (2 * max(1, len(self.connections)))
         kept = {name: max(0, sure - used.get(name, 0) - new.get(name, 0)) for name in self.connections}
         # What is kept for one that is named as well is no room for another of the request.
         reserved = sum(kept.values()) - min((kept.get(name, 0) for name in new), default=0)

@@ -121,7 +121,8 @@ _ACCOUNT = Account.__struct_fields__
 # Columns are named one by one, since a later minor version may have added some.
 _LOAD_COUNTERS = f"SELECT {', '.join(_COUNTERS)}, seal FROM counters"  # noqa: S608 - our own field names
 _LOAD_ACCOUNTS = f"SELECT {', '.join(_ACCOUNT)}, seal FROM connections"  # noqa: S608 - our own field names
-_STORE_COUNTERS = f"UPDATE counters SET {', '.join(name + ' = ?' for name in (*_COUNTERS, 'seal'))}"  # noqa: S608 - as above
+# The key is not set to what it is: SQLite would take the row out and put it in again.
+_STORE_COUNTERS = f"UPDATE counters SET {', '.join(name + ' = ?' for name in (*_COUNTERS[1:], 'seal'))} WHERE row = 1"  # noqa: S608 - as above
 _STORE_ACCOUNT = (
     f"INSERT INTO connections ({', '.join(_ACCOUNT)}, seal) VALUES ({', '.join('?' * len(_ACCOUNT))}, ?)"  # noqa: S608 - as above
     f" ON CONFLICT (number) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*_ACCOUNT, 'seal'))}"
@@ -163,7 +164,7 @@ def load(database: sqlite3.Connection) -> Ledger:
 def store(database: sqlite3.Connection, ledger: Ledger, before: Ledger) -> None:
     """Writes what differs from `before`."""
     if ledger.counters != before.counters:
-        database.execute(_STORE_COUNTERS, _sealed(ledger.counters))
+        database.execute(_STORE_COUNTERS, _sealed(ledger.counters)[1:])
     changed = [account for number, account in ledger.accounts.items() if account != before.accounts.get(number)]
     database.executemany(_STORE_ACCOUNT, [_sealed(account) for account in changed])
 

@@ -4,7 +4,6 @@ Nothing here touches a random page: rows go to the end of their log and ids to t
 room is asked of whoever calls.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -74,8 +73,8 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admission)
         rows = [row for _, _, row in new]
         logs, sizes = [(row.connection, row.priority) for row in rows], weigh(rows)
     _write(transaction, new)
-    for log, appended in Counter(logs).items():
-        ledger.account(log[0]).changed(log[1], appended, 0)
+    for log in set(logs):
+        ledger.account(log[0]).changed(log[1], logs.count(log), 0)
         transaction.grown.add(log)
     for connection, size in sizes.items():
         ledger.account(connection).bytes += size

@@ -6,8 +6,9 @@ other error the whole transaction is undone, and the copies of the counters with
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+import msgspec
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.sqlite.ledger import Ledger
@@ -15,8 +16,7 @@ from intercomd_daemon.spool.sqlite.ledger import Ledger
 Result = TypeVar("Result")
 
 
-@dataclass
-class Transaction:
+class Transaction(msgspec.Struct):
     """One commit in the making."""
 
     database: sqlite3.Connection
@@ -25,9 +25,9 @@ class Transaction:
     """Unix seconds."""
     monotonic: float
     """Seconds of a clock that does not jump."""
-    grown: set[tuple[str, Priority]] = field(default_factory=set)
+    grown: set[tuple[str, Priority]] = msgspec.field(default_factory=set)
     """The logs that rows were appended to."""
-    damages: list[str] = field(default_factory=list)
+    damages: list[str] = msgspec.field(default_factory=list)
     """What was found damaged and set aside, for whoever is told; words that name no user."""
     heads_moved: bool = False
     """Whether rows have left a log, or parked lanes are others: the oldest waiting row may be another."""

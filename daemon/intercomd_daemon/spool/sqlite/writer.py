@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from intercomd_daemon.envelope import Priority
@@ -30,7 +31,8 @@ class Writer:
         self._grown = grown
         self._loop = asyncio.get_running_loop()
         self._queue = Queue()
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._closing = False
         self._opened: asyncio.Future[Store] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -59,16 +61,13 @@ class Writer:
         if self._closing:
             raise Draining("the spool is closing, as the daemon stops", DRAINING_RETRY_SECONDS)
         job = Job(run, self._loop.create_future(), append_bytes, kept)
-        with self._condition:
-            if self._queue.put(job):
-                self._loop.call_soon(self._tell)
+        with self._lock:
+            sooner = self._queue.put(job)
+        if sooner:
+            # Not at once: before the loop has gone round, the thread would only wait for the interpreter.
+            self._loop.call_soon(self._bell.put, None)
         result: Result = await job.future
         return result
-
-    def _tell(self) -> None:
-        """Wakes the thread, whose work would only wait for the interpreter before the loop has gone round."""
-        with self._condition:
-            self._condition.notify()
 
     async def ended(self) -> None:
         """Returns once the thread has ended; raises what ended it by itself."""
@@ -80,9 +79,8 @@ class Writer:
         await asyncio.shield(self._ended)
 
     def _stop(self) -> None:
-        with self._condition:
-            self._closing = True
-            self._condition.notify()
+        self._closing = True
+        self._bell.put(None)
 
     def _run(self, opening: Callable[[], Store], release: Callable[[], None]) -> None:
         try:
@@ -107,21 +105,22 @@ class Writer:
 
     def _take(self) -> Sequence[Job]:
         """What goes next, waited for; nothing when the spool closes and nothing waits."""
-        with self._condition:
-            while not self._closing:
-                seconds = self._queue.seconds_to_wait(time.monotonic())
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                seconds = 0.0 if self._closing else self._queue.seconds_to_wait(now)
                 if seconds == 0.0:
-                    break
-                self._condition.wait(seconds)
-            self._in_hand = self._queue.take(time.monotonic(), last=self._closing)
-            return self._in_hand
+                    self._in_hand = self._queue.take(now, last=self._closing)
+                    return self._in_hand
+            with suppress(Empty):
+                self._bell.get(timeout=seconds)
 
     def _settle(self, jobs: Sequence[Job], performed: Performed) -> None:
         """Wakes those whose job is done, and keeps the others."""
         pairs = list(zip(jobs, performed.answers, strict=True))
-        with self._condition:
-            again = [] if self._closing else [job for job, answer in pairs if answer.again]
-            done = [(job, answer) for job, answer in pairs if job not in again]
+        again = [] if self._closing else [job for job, answer in pairs if answer.again]
+        done = [(job, answer) for job, answer in pairs if job not in again] if again else pairs
+        with self._lock:
             self._queue.answered([job for job, _ in done])
             if again:
                 self._queue.hold(again, time.monotonic())
