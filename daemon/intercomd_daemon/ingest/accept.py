@@ -31,7 +31,7 @@ class AcceptReport(Protocol):
     """Whoever counts and logs what was accepted."""
 
     def examined(self, results: Sequence[Examined]) -> None:
-        """Told once a batch, after the commit."""
+        """Told once a batch, after the answer."""
         ...
 
 
@@ -68,7 +68,7 @@ class Acceptor:
         finally:
             self._crowd.answered()
         results = _receipts(examined, keys)
-        self._report.examined(results)
+        asyncio.get_running_loop().call_soon(self._report.examined, results)  # Once the answer is on its way.
         return results
 
     async def look(self, envelopes: Iterable[SentEnvelope]) -> list[Examined]:
