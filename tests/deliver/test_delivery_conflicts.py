@@ -239,13 +239,15 @@ def test_an_update_s_conflict_that_is_not_about_the_email_is_refused() -> None:
 @pytest.mark.fills("deliver.contact.ROUNDS_MAX")
 def test_after_three_rounds_it_backs_off_ever_longer_and_starts_over() -> None:
     rounds = """
-        > POST /contacts role=user external_id=u1 .plan=gold
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
         < 409 exists c9
-        > PUT /contacts/c9 .plan=gold
-        < 404
+        > GET /contacts/c9
+        < 200 c9
+        > PUT /contacts/c9 external_id=u1 email=ada@x.io .plan=gold
+        < 409
         > POST /contacts role=user external_id=u1 .plan=gold
-        < 409 exists c9
-        > PUT /contacts/c9 .plan=gold
+        < 409 exists c1
+        > PUT /contacts/c1 .plan=gold
         < 404
     """
-    talk(f"1: plan=gold\n{rounds}\nwait 1\n{rounds}\nwait 2\n{rounds}\nwait 3")
+    talk(f"who u1 ada@x.io\n1: plan=gold\n{rounds}\nwait 1\n{rounds}\nwait 2\n{rounds}\nwait 3")

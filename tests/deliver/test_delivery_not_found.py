@@ -138,6 +138,36 @@ def test_a_second_404_is_passing_and_the_fifth_a_dead_letter() -> None:
     assert talked.outcomes["1"].effects[0].http_status == 404
 
 
+UPDATED_AGAIN = """
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 409 exists c1
+        > PUT /contacts/c1 .plan=gold
+        < 404
+"""
+
+
+def test_so_it_is_with_an_update_after_which_the_event_has_its_turn() -> None:
+    talked = talk(f"""
+        known c1
+        1: plan=gold ; Seen
+        > PUT /contacts/c1 .plan=gold
+        < 404
+        {UPDATED_AGAIN}
+        wait 1
+        {UPDATED_AGAIN}
+        wait 2
+        {UPDATED_AGAIN}
+        wait 3
+        {UPDATED_AGAIN}
+        ~ 1: contact dead_lettered CONTACT_NOT_FOUND 9
+        book -:
+        > POST /events event_name=Seen user_id=u1
+        < 202
+        = 1 dead_lettered: contact dead_lettered CONTACT_NOT_FOUND 9, Seen delivered 1
+    """)
+    assert talked.outcomes["1"].effects[0].http_status == 404
+
+
 def test_the_404s_are_counted_over_parking() -> None:
     talk(f"""
         known c1

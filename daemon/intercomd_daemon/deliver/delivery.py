@@ -20,7 +20,7 @@ from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import BookEntry, Ended, Settlement
 from intercomd_daemon.spool.record import pack
 
-# "A second 404 is passing; the fifth: dead letter."
+# "A second 404 is passing; the fifth: dead letter." So of an event, and so of whatever is to be said of the contact.
 NOT_FOUND_MAX = 5
 DRY_RUN = "DRY_RUN"
 _UNAVAILABLE = frozenset({"CONTACT_ARCHIVED", "CONTACT_BLOCKED"})
@@ -188,7 +188,12 @@ class Lane:
                     waiting.note(Note("EMAIL_TAKEN", "identity.email", message))
         if turn is Turn.REFUSE:
             return self._write_refused(flight, self._resolution.refusal, answer, now)
-        if turn is Turn.BACK_OFF:
+        head = flight.group[0]
+        lost = verdict.clue is Clue.NOT_FOUND
+        head.not_found += lost
+        if lost and head.not_found >= NOT_FOUND_MAX:
+            return self._write_refused(flight, verdict.reason, answer, now)
+        if turn is Turn.BACK_OFF or (lost and head.not_found > 1):
             self._resolution = Resolution()
             self.failures += 1
             return After(back_off=True)
