@@ -50,6 +50,18 @@ def test_a_bulk_envelope_that_has_begun_is_finished_first() -> None:
     assert head(made) == 2
 
 
+def test_bulk_envelopes_make_way_except_for_those_that_have_begun() -> None:
+    made = queue((1, BULK), (2, BULK), (3, NORMAL))
+    assert made.make_way()
+    assert made.keys() == [3]
+    assert not made.make_way()
+    begun = queue((1, BULK), (2, BULK))
+    assert begun.head is not None
+    begun.head.attempts = 1
+    assert begun.make_way()
+    assert begun.keys() == [1]
+
+
 def test_the_rows_of_all_are_named() -> None:
     made = queue((1, BULK), (2, NORMAL), (3, BULK))
     assert sorted(made.keys()) == [1, 2, 3]

@@ -61,8 +61,8 @@ async def test_what_is_accepted_is_in_the_spool_when_the_answer_comes(
     assert await kept(spool, priority=Priority.BULK) == [results[3].accepted]
     bulk = await spool.read("default", Priority.BULK, 0, 10, 1 << 20)
     assert [row.lane for row in bulk.rows] == ["e:ada@b.c"]
-    assert told.batches == []
-    await asyncio.sleep(0)  # What comes after the answer.
+    assert told.batches == []  # It comes after the answer.
+    await told.told.wait()
     assert told.batches == [results]
 
 

@@ -47,6 +47,8 @@ async def test_rows_of_a_parked_lane_that_are_met_later_follow_it(spool: Spool, 
     batch = await read_all(spool, first[0])
     assert keys_of(batch) == [first[1], second[1]]
     assert batch.after == second[2]
+    assert batch.moved == {"c:ann"}
+    assert (await read_all(spool)).moved == frozenset()
     assert keys_of(await parked_all(spool, "c:ann")) == [first[0], second[0], second[2]]
 
 

@@ -38,9 +38,11 @@ class Told:
 
     def __init__(self) -> None:
         self.batches: list[list[Examined]] = []
+        self.told = asyncio.Event()
 
     def examined(self, results: Sequence[Examined]) -> None:
         self.batches.append(list(results))
+        self.told.set()
 
 
 class GatedSpool:

@@ -103,14 +103,14 @@ class Feeder:
         stretch.read(len(batch.rows), sum(len(row.data) for row in batch.rows), batch.after)
         for row in batch.rows:
             self._rows[row.key] = (row.priority, len(row.data))
-        self._take(batch)
+        self._take(priority, batch)
         self._reading = False
         for key in self._left:
             self._gone(key)
         self._left.clear()
         self._then()
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, priority: Priority, batch: Batch) -> None:
         self._note_damage(batch)
         again: dict[str, list[int]] = {}
         for row in batch.rows:
@@ -120,10 +120,18 @@ class Feeder:
                 self._add(row, batch)
         for key, keys in again.items():
             due, attempts = self._leaving.get(key, (0.0, 0))
-            self._leave(keys)
+            self.leave(keys)
             self._spawn(self._spool.park(self._rules.connection, key, keys, due, attempts))
             # A lane that has just run dry would not be asked for again.
             self._next_due = 1.0
+        if priority is Priority.NORMAL:
+            for key in self._fed & self.lanes.keys() & (batch.moved | again.keys()):
+                self._overtake(self.lanes[key])
+
+    def _overtake(self, lane: Lane) -> None:
+        """Normal rows follow a lane that is fed: they go before its bulk ones in memory, which are fed again."""
+        if lane.queue.make_way() and not len(lane.queue) and self._roster.leave(lane):
+            self._spawn(self._refeed(lane.key))
 
     def _note_damage(self, batch: Batch) -> None:
         self.damaged += batch.damaged
@@ -143,7 +151,7 @@ class Feeder:
         except RecordDamaged as damage:
             # The engine has checked the sum: a release wrote this that we do not understand. It stays where it is.
             self.damaged.append(f"row {row.key}, left where it is: {damage}")
-            self._leave([row.key])
+            self.leave([row.key])
             return
         lane.queue.add(Waiting(row.key, row.priority, envelope, progress))
         self._roster.ready(lane)
@@ -177,7 +185,7 @@ class Feeder:
         keys = lane.queue.keys()
         self._fed.add(lane.key)
         lane.queue.truncate(LANE_ROWS_MAX)
-        self._leave(keys)
+        self.leave(keys)
         self._spawn(self._spool.park(self._rules.connection, lane.key, keys, 0.0, 0))
 
     def set_aside(self, lane: Lane, due: float) -> None:
@@ -186,7 +194,7 @@ class Feeder:
         head = lane.head
         progress = [(head.key, pack(head.progress()))] if head else []
         self._drop(lane)
-        self._leave(keys)
+        self.leave(keys)
         self._leaving[lane.key] = (due, lane.failures)
         self._spawn(self._park(lane.key, keys, progress, due, lane.failures))
 
@@ -260,11 +268,8 @@ class Feeder:
             if lane is not None and not len(lane.queue):
                 self._drop(lane)
 
-    def ended(self, keys: list[int]) -> None:
-        """Rows that have their outcome leave the window."""
-        self._leave(keys)
-
-    def _leave(self, keys: list[int]) -> None:
+    def leave(self, keys: list[int]) -> None:
+        """Rows leave the window: they have their outcome, or stand aside."""
         for key in keys:
             priority, size = self._rows.pop(key, (None, 0))
             if priority is not None:

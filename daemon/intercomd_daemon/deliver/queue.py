@@ -40,6 +40,14 @@ class Queue:
         """The rows of all that wait here."""
         return [waiting.key for queue in self._queues.values() for waiting in queue]
 
+    def make_way(self) -> bool:
+        """Bulk envelopes that have not begun leave, and must be fed again after what goes before; whether one did."""
+        bulk = self._queues[Priority.BULK]
+        waited = len(bulk)
+        while bulk and not bulk[-1].attempts:
+            bulk.pop()
+        return len(bulk) < waited
+
     def truncate(self, rows: int) -> None:
         """Keeps so many rows of the queue whose turn it is, none of the other; the rest must be fed again, in order."""
         head_queue = self.of_head

@@ -72,6 +72,8 @@ class Batch(NamedTuple):
     """One description per row whose checksum did not match; those rows now stand aside with their bytes."""
     ended: tuple[Outcome, ...] = ()
     """Their outcomes, committed."""
+    moved: frozenset[str] = frozenset()
+    """The parked lanes that rows of the log have moved to."""
 
 
 class Ended(NamedTuple):

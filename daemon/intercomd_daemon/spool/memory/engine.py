@@ -69,8 +69,7 @@ class MemorySpool:
         """Appends rows; see `base.Intake`."""
         self._refuse_if_closed()
         new = weigh(rows)
-        used = {name: connection.usage.bytes for name, connection in self._connections.items()}
-        refusal = self._quota.refusal(used, new)
+        refusal = self._quota.refusal({name: place.usage.bytes for name, place in self._connections.items()}, new)
         self._refused = new if refusal else {}
         if refusal:
             raise SpoolFull(refusal, RETRY_SECONDS)
@@ -113,11 +112,12 @@ class MemorySpool:
         """Reads on in a log; see `base.Outflow`."""
         place = self._connection(connection)
         left: list[int] = []
+        moved: set[str] = set()
         while not left and (seen := self._stretch(place.logs[priority], after, rows_max, bytes_max)):
             left = [key for key in seen if self._rows[key].incoming.lane not in place.lanes]
-            self._move(place, sorted({*seen} - {*left}))
+            moved |= self._move(place, sorted({*seen} - {*left}))
             after = seen[-1]
-        return self._batch(place, left, after)
+        return self._batch(place, left, after)._replace(moved=frozenset(moved))
 
     def _stretch(self, keys: Keys, after: int, rows_max: int, bytes_max: int) -> list[int]:
         """The keys of waiting rows from above `after`, up to the limits, but at least one."""
@@ -125,13 +125,13 @@ class MemorySpool:
         sizes = accumulate(len(self._rows[key].incoming.data) for key in found)
         return found[: max(1, sum(size <= bytes_max for size in sizes))]
 
-    def _move(self, place: Connection, keys: Sequence[int]) -> None:
-        """Moves rows from their log to their parked lane."""
-        for key in keys:
-            if key in self._rows:
-                row = self._rows[key].incoming
-                place.logs[row.priority].discard(key)
-                place.lanes[row.lane].keys.add(key)
+    def _move(self, place: Connection, keys: Sequence[int]) -> set[str]:
+        """Moves rows from their log to their parked lanes, and returns these."""
+        rows = {key: self._rows[key].incoming for key in keys if key in self._rows}
+        for key, row in rows.items():
+            place.logs[row.priority].discard(key)
+            place.lanes[row.lane].keys.add(key)
+        return {row.lane for row in rows.values()}
 
     def _batch(self, place: Connection, keys: Sequence[int], after: int, attempts: int = 0) -> Batch:
         """The rows as they are read; damaged ones go."""

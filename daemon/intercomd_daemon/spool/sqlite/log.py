@@ -105,16 +105,22 @@ def read(
         Malformed: the log is not what was written.
     """
     number = transaction.ledger.account(connection).number
-    moved = 0
+    moved: dict[int, str] = {}
     while True:
         stretch = _stretch(transaction, number, priority, after, rows_max, bytes_max)
-        lanes.move(transaction, number, stretch.parked)
-        moved += len(stretch.parked)
-        if stretch.rows or stretch.damaged or not stretch.parked or moved >= MOVED_MAX:
+        lanes.move(transaction, number, list(stretch.parked))
+        moved |= stretch.parked
+        if stretch.rows or stretch.damaged or not stretch.parked or len(moved) >= MOVED_MAX:
             break
         after = stretch.after
-    known = book.known(transaction, number, {row.lane for row in stretch.rows})
-    return Batch(stretch.rows, known, stretch.after, damaged=tuple(stretch.damaged), ended=tuple(stretch.ended))
+    return Batch(
+        stretch.rows,
+        known=book.known(transaction, number, {row.lane for row in stretch.rows}),
+        after=stretch.after,
+        damaged=tuple(stretch.damaged),
+        ended=tuple(stretch.ended),
+        moved=frozenset(moved.values()),
+    )
 
 
 def _stretch(

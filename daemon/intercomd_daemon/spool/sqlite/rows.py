@@ -46,8 +46,8 @@ class Stretch(NamedTuple):
     """What was looked at."""
 
     rows: list[Row]
-    parked: list[int]
-    """Keys of the rows whose lane is parked."""
+    parked: dict[int, str]
+    """The lanes of the rows whose lane is parked, by their keys."""
     after: int
     damaged: list[str]
     ended: list[Outcome]
@@ -63,7 +63,7 @@ def read_stretch(transaction: Transaction, table: str, found: sqlite3.Cursor, af
         Malformed: a row is not sealed, so that nobody knows whose it is, or not in its place.
     """
     rows: list[Row] = []
-    parked: list[int] = []
+    parked: dict[int, str] = {}
     damaged: list[Damaged] = []
     size = 0
     looked_at = False
@@ -76,7 +76,7 @@ def read_stretch(transaction: Transaction, table: str, found: sqlite3.Cursor, af
         after = key
         looked_at = True
         if lane_is_parked:
-            parked.append(key)
+            parked[key] = lane
         elif wrong := what_is_wrong(data):
             damaged.append(Damaged(key, lane, name, accept_time, wrong))
         else:
