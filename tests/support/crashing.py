@@ -157,7 +157,7 @@ class Crashing:
         counts = notes.counts()
         check_arrivals(counts, refused, self._sandbox, laws)
         check_repeats(self._sandbox, self._killer.ends, self._proxy.answers_lost, laws)
-        check_contacts(counts, self._sandbox, laws)
+        check_contacts(counts, outcomes, self._sandbox, laws)
         figures.add_kills(self._kills, notes)
         figures.add_notes(notes)
         figures.add_outcomes(outcomes)
