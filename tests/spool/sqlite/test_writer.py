@@ -46,6 +46,30 @@ async def test_operations_run_in_one_thread_that_is_not_the_loops(writer: Writer
     assert names == ["spool", "spool"]
 
 
+async def test_who_never_sleeps_is_not_rung_for(writer: Writer) -> None:
+    """Rings that nobody hears would pile up for as long as the thread has work."""
+    loop = asyncio.get_running_loop()
+    rounds = [(asyncio.Event(), threading.Event()) for _ in range(20)]
+
+    def occupying(started: asyncio.Event, going: threading.Event) -> Callable[[Transaction], None]:
+        def operation(_transaction: Transaction) -> None:
+            loop.call_soon_threadsafe(started.set)
+            going.wait(30)
+
+        return operation
+
+    waiting = []
+    let_go = threading.Event()
+    for started, going in rounds:
+        waiting.append(asyncio.ensure_future(writer.perform(occupying(started, going))))
+        loop.call_soon(let_go.set)  # Only when the next one waits.
+        await started.wait()
+        let_go = going
+    assert writer._bell.qsize() == 0
+    let_go.set()
+    await asyncio.gather(*waiting)
+
+
 async def test_what_waits_goes_together_in_the_order_of_the_calls(opening: Callable[[], Store]) -> None:
     writer = Writer(lambda _grown: None)
     store = await writer.start(opening, lambda: None)

@@ -33,6 +33,8 @@ class Writer:
         self._queue = Queue()
         self._lock = threading.Lock()
         self._bell: SimpleQueue[None] = SimpleQueue()
+        self._sleeps = False
+        """The thread waits for the bell, and nobody is about to ring it."""
         self._closing = False
         self._opened: asyncio.Future[Store] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -62,10 +64,10 @@ class Writer:
             raise Draining("the spool is closing, as the daemon stops", DRAINING_RETRY_SECONDS)
         job = Job(run, self._loop.create_future(), append_bytes, kept)
         with self._lock:
-            sooner = self._queue.put(job)
-        if sooner:
-            # Not at once: before the loop has gone round, the thread would only wait for the interpreter.
-            self._loop.call_soon(self._bell.put, None)
+            if self._queue.put(job) and self._sleeps:
+                self._sleeps = False
+                # Not at once: before the loop has gone round, the thread would only wait for the interpreter.
+                self._loop.call_soon(self._bell.put, None)
         result: Result = await job.future
         return result
 
@@ -109,7 +111,8 @@ class Writer:
             with self._lock:
                 now = time.monotonic()
                 seconds = 0.0 if self._closing else self._queue.seconds_to_wait(now)
-                if seconds == 0.0:
+                self._sleeps = seconds != 0.0
+                if not self._sleeps:
                     self._in_hand = self._queue.take(now, last=self._closing)
                     return self._in_hand
             with suppress(Empty):
