@@ -68,6 +68,29 @@ def test_what_was_learned_for_them_together_is_not_held_against_the_single_one()
     """)
 
 
+def test_that_an_archived_one_cannot_be_looked_at_is_no_404_that_stays() -> None:
+    talk(
+        """
+        who u1 ada@x.io
+        known c9
+        1: plan=gold
+        > PUT /contacts/c9 email=ada@x.io .plan=gold
+        < 404
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
+        < 409 archived c9
+        > GET /contacts/c9
+        < 404
+        > POST /contacts/c9/unarchive
+        < 200 c9 of u1
+        > PUT /contacts/c9 email=ada@x.io .plan=gold
+        < 200 c9 of u1
+        = 1 delivered: contact delivered 5
+        book c9: email plan
+        """,
+        unarchive=True,
+    )
+
+
 def test_it_is_unarchived_and_updated_where_the_settings_say_so() -> None:
     talk(
         """

@@ -179,6 +179,8 @@ class Resolution:
         self.adopt = ""
         """The id of the contact that was found by email and has no external id yet: it gets ours."""
         self.refusal = ""
+        self.lost = False
+        """Whether the last answer says that there is no such contact any more."""
         self._suspect = ""
         self._suspect_email = ""
         self._suspect_archived = False
@@ -209,6 +211,7 @@ class Resolution:
     ) -> Turn:
         """Takes an answer that did not write the contact, and says whether to go on with another call at once."""
         with_email = bool(customer_id and email) and email != self.taken
+        self.lost = False
         if verdict.kind is Kind.DONE:
             self._met(contact, verdict, customer_id, unarchive=unarchive)
         elif verdict.clue is Clue.NOT_FOUND:
@@ -249,6 +252,7 @@ class Resolution:
         if call is Call.READ_CONTACT and self._suspect_archived:
             self._archived(suspect, unarchive=unarchive)
         else:
+            self.lost = True
             contact.forget()
 
     def _archived(self, contact_id: str, *, unarchive: bool) -> None:

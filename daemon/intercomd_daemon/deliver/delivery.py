@@ -188,8 +188,7 @@ class Lane:
                     waiting.note(Note("EMAIL_TAKEN", "identity.email", message))
         if turn is Turn.REFUSE:
             return self._write_refused(flight, self._resolution.refusal, answer, now)
-        head = flight.group[0]
-        lost = verdict.clue is Clue.NOT_FOUND
+        head, lost = flight.group[0], self._resolution.lost
         head.not_found += lost
         if lost and head.not_found >= NOT_FOUND_MAX:
             return self._write_refused(flight, verdict.reason, answer, now)
