@@ -292,6 +292,22 @@ async def test_where_a_bulk_envelope_has_begun_it_is_finished_and_the_normal_one
     assert lane.queue.keys() == [normal, *bulk[1:LANE_ROWS_MAX]]
 
 
+async def test_one_that_rests_is_fed_with_the_normal_one_when_its_rest_is_over(
+    spool: MemorySpool, feeding: Feeding
+) -> None:
+    bulk = await _with_a_bulk_backlog(spool, feeding)
+    lane = feeding.roster.take()
+    assert lane is not None
+    feeding.roster.rest(lane, 1.0)
+    normal = await _append_normal(spool, feeding)
+    assert lane.queue.keys() == []
+    feeding.roster.wake(1.0)
+    assert feeding.roster.take() is lane
+    feeding.feeder.ran_dry(lane)
+    await feeding.quiet()
+    assert lane.queue.keys() == [normal, *bulk[: LANE_ROWS_MAX - 1]]
+
+
 async def test_a_lane_that_has_run_dry_leaves_memory(spool: MemorySpool, feeding: Feeding) -> None:
     await spool.append([row(envelope("0", "u", None, event("e")))])
     await feeding.fill()

@@ -77,3 +77,12 @@ def test_truncated_it_keeps_the_first_of_whose_turn_it_is_and_none_of_the_other(
     assert bulk.keys() == [1]
     bulk.truncate(5)
     assert bulk.keys() == [1]
+
+
+def test_truncated_amid_a_bulk_envelope_it_keeps_none_that_goes_after_a_normal_one() -> None:
+    begun = queue((1, BULK), (2, BULK))
+    assert begun.head is not None
+    begun.head.attempts = 1
+    begun.add(waiting(3, NORMAL))
+    begun.truncate(5)
+    assert begun.keys() == [1]

@@ -55,10 +55,10 @@ def test_a_lane_stands_in_line_once_and_lines_up_anew_after_its_turn() -> None:
     assert order(roster) == ["b", "a"]
 
 
-def test_who_is_empty_or_busy_does_not_line_up() -> None:
+def test_who_is_busy_does_not_line_up_and_who_is_empty_does_to_say_so() -> None:
     busy = lane("a", NORMAL)
     busy.busy = True
-    assert order(lined_up(busy, lane("b"))) == []
+    assert order(lined_up(busy, lane("b"), lane("c", NORMAL))) == ["b", "c"]
 
 
 def test_a_lane_in_the_bulk_line_changes_lines_for_a_normal_envelope() -> None:
@@ -97,13 +97,13 @@ def test_all_go_on_at_once_in_the_order_of_their_times() -> None:
     assert order(roster) == ["b", "a", "c"]
 
 
-def test_a_lane_that_was_emptied_while_it_rested_does_not_line_up() -> None:
+def test_a_lane_that_was_emptied_while_it_rested_lines_up_to_say_so() -> None:
     one = lane("a", NORMAL)
     roster = Roster()
     roster.rest(one, 10.0)
     one.queue.remove_first(NORMAL)
     roster.wake(10.0)
-    assert order(roster) == []
+    assert order(roster) == ["a"]
     add(one, NORMAL)
     roster.ready(one)
     assert order(roster) == ["a"]

@@ -49,9 +49,15 @@ class Queue:
         return len(bulk) < waited
 
     def truncate(self, rows: int) -> None:
-        """Keeps so many rows of the queue whose turn it is, none of the other; the rest must be fed again, in order."""
-        head_queue = self.of_head
-        for queue in self._queues.values():
-            keep = rows if queue is head_queue else 0
-            while len(queue) > keep:
-                queue.pop()
+        """Keeps at most so many rows of the queue whose turn it is, and none of the other, nor any that go after those.
+
+        The rest must be fed again, in order.
+        """
+        normal, bulk = self._queues[Priority.NORMAL], self._queues[Priority.BULK]
+        if self.of_head is normal:
+            bulk.clear()
+        elif normal:
+            normal.clear()
+            self.make_way()
+        while len(self.of_head) > rows:
+            self.of_head.pop()

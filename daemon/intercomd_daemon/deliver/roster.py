@@ -23,19 +23,19 @@ class Roster:
         self._order = count()
 
     def ready(self, lane: Lane) -> None:
-        """The lane may take a turn; one that is busy, rests or is in line already stays where it is.
+        """The lane may take a turn, if only to say that it is empty; busy, resting or in line it stays where it is.
 
         Except that a lane in line with bulk envelopes changes lines when its turn is for a normal one.
         """
-        head = lane.head
-        if head is None or lane.busy:
+        if lane.busy:
             return
-        if self._queued.get(lane.key) is Priority.BULK and head.priority is Priority.NORMAL:
+        priority = lane.head.priority if lane.head else Priority.NORMAL
+        if self._queued.get(lane.key) is Priority.BULK and priority is Priority.NORMAL:
             self._ready[Priority.BULK].remove(lane)
             del self._queued[lane.key]
         if lane.key not in self._queued:
-            self._queued[lane.key] = head.priority
-            self._ready[head.priority].append(lane)
+            self._queued[lane.key] = priority
+            self._ready[priority].append(lane)
 
     def leave(self, lane: Lane) -> bool:
         """Takes the lane out of line; False if it is not in one: it is busy, or rests."""
