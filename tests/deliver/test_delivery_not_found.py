@@ -118,7 +118,7 @@ AGAIN = """
 """
 
 
-@pytest.mark.fills("deliver.delivery.NOT_FOUND_MAX")
+@pytest.mark.fills("deliver.waiting.NOT_FOUND_MAX")
 def test_a_second_404_is_passing_and_the_fifth_a_dead_letter() -> None:
     talked = talk(f"""
         known c1

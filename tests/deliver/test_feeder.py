@@ -1,64 +1,19 @@
 """From the spool to lanes in memory: what is read, shared, set aside and brought back."""
 
-import asyncio
 import time
-from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
-from delivering import envelope, event, row, settings_for
+from delivering import envelope, event, row
+from feeding import Feeding
 from msgspec.structs import replace
 
-from intercomd_daemon.deliver.catalogue import Catalogue
-from intercomd_daemon.deliver.feeder import FED_BYTES_MAX, FED_LANES_MAX, READ_BYTES_MAX, Feeder
-from intercomd_daemon.deliver.roster import Roster
-from intercomd_daemon.deliver.step import rules_of
+from intercomd_daemon.deliver.feeder import FED_BYTES_MAX, FED_LANES_MAX, READ_BYTES_MAX
 from intercomd_daemon.deliver.window import LANE_ROWS_MAX, READ_ROWS, ROWS_MAX
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.sandbox import Sandbox
-from intercomd_daemon.spool.base import BookEntry, Settlement, Spool
+from intercomd_daemon.spool.base import BookEntry, Settlement
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
-
-
-class Feeding:
-    """A feeder whose tasks can be waited for."""
-
-    def __init__(self, spool: Spool) -> None:
-        settings = settings_for(Sandbox(), base_url="http://127.0.0.1:1")
-        self.tasks: list[asyncio.Task[None]] = []
-        self.roster = Roster()
-        self.feeder = Feeder(rules_of(settings), spool, Catalogue(settings), self.roster, self._spawn, lambda: None)
-
-    def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
-        self.tasks.append(asyncio.ensure_future(coroutine))
-
-    async def quiet(self) -> None:
-        """All that was spawned is done."""
-        while self.tasks:
-            await self.tasks.pop(0)
-
-    async def fill(self) -> None:
-        """Reads until the window is full or the logs are at their end."""
-        while True:
-            self.feeder.fill()
-            if not self.tasks:
-                return
-            await self.quiet()
-
-    async def bring_back(self, now: float) -> None:
-        self.feeder.feed_due(now)
-        await self.quiet()
-
-
-@pytest.fixture
-async def spool() -> MemorySpool:
-    return MemorySpool()
-
-
-@pytest.fixture
-async def feeding(spool: MemorySpool) -> Feeding:
-    return Feeding(spool)
 
 
 @pytest.mark.fills("deliver.window.ROWS_MAX")
@@ -242,70 +197,6 @@ async def test_a_fed_lane_that_has_run_dry_is_parked_no_more(spool: MemorySpool,
     await feeding.quiet()
     assert feeding.feeder.lanes == {}
     assert spool.usage().connections["default"].parked_lanes == 0
-
-
-async def _with_a_bulk_backlog(spool: MemorySpool, feeding: Feeding) -> list[int]:
-    """The keys of a user's bulk envelopes, more than are in memory, of which the first are."""
-    rows = [row(envelope(f"b{n}", "u", None, event("e", n)), Priority.BULK) for n in range(LANE_ROWS_MAX + 50)]
-    keys = await spool.append(rows)
-    await feeding.fill()
-    assert feeding.feeder.lanes["c:u"].queue.keys() == keys[:LANE_ROWS_MAX]
-    return keys
-
-
-async def _append_normal(spool: MemorySpool, feeding: Feeding) -> int:
-    [key] = await spool.append([row(envelope("n", "u", None, event("now")))])
-    feeding.feeder.appended(Priority.NORMAL)
-    await feeding.fill()
-    return key
-
-
-async def test_a_normal_envelope_goes_before_a_bulk_backlog_of_its_user_that_is_in_memory(
-    spool: MemorySpool, feeding: Feeding
-) -> None:
-    bulk = await _with_a_bulk_backlog(spool, feeding)
-    normal = await _append_normal(spool, feeding)
-    lane = feeding.feeder.lanes["c:u"]
-    assert lane.queue.keys() == [normal, *bulk[: LANE_ROWS_MAX - 1]]
-    # In line with those who have normal ones, before anybody with bulk ones.
-    await spool.append([row(envelope("other", "other", None, event("e")), Priority.BULK)])
-    feeding.feeder.appended(Priority.BULK)
-    await feeding.fill()
-    assert feeding.roster.take() is lane
-
-
-async def test_where_a_bulk_envelope_has_begun_it_is_finished_and_the_normal_one_is_next(
-    spool: MemorySpool, feeding: Feeding
-) -> None:
-    bulk = await _with_a_bulk_backlog(spool, feeding)
-    lane = feeding.roster.take()
-    assert lane is not None
-    lane.next(time.time())
-    lane.busy = True
-    normal = await _append_normal(spool, feeding)
-    assert lane.queue.keys() == bulk[:1]
-    await spool.settle([Settlement("default", ended=[lane.queue.head.end("default", 1.0)])])
-    lane.queue.remove_first(Priority.BULK)
-    lane.busy = False
-    feeding.feeder.ran_dry(lane)
-    await feeding.quiet()
-    assert lane.queue.keys() == [normal, *bulk[1:LANE_ROWS_MAX]]
-
-
-async def test_one_that_rests_is_fed_with_the_normal_one_when_its_rest_is_over(
-    spool: MemorySpool, feeding: Feeding
-) -> None:
-    bulk = await _with_a_bulk_backlog(spool, feeding)
-    lane = feeding.roster.take()
-    assert lane is not None
-    feeding.roster.rest(lane, 1.0)
-    normal = await _append_normal(spool, feeding)
-    assert lane.queue.keys() == []
-    feeding.roster.wake(1.0)
-    assert feeding.roster.take() is lane
-    feeding.feeder.ran_dry(lane)
-    await feeding.quiet()
-    assert lane.queue.keys() == [normal, *bulk[: LANE_ROWS_MAX - 1]]
 
 
 async def test_a_lane_that_has_run_dry_leaves_memory(spool: MemorySpool, feeding: Feeding) -> None:

@@ -20,8 +20,6 @@ from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import BookEntry, Ended, Settlement
 from intercomd_daemon.spool.record import pack
 
-# "A second 404 is passing; the fifth: dead letter." So of an event, and so of whatever is to be said of the contact.
-NOT_FOUND_MAX = 5
 DRY_RUN = "DRY_RUN"
 _UNAVAILABLE = frozenset({"CONTACT_ARCHIVED", "CONTACT_BLOCKED"})
 _WRITES = frozenset({Call.CREATE_CONTACT, Call.UPDATE_CONTACT})
@@ -186,13 +184,10 @@ class Lane:
             for waiting in flight.group:
                 if waiting.envelope.email == self._resolution.taken:
                     waiting.note(Note("EMAIL_TAKEN", "identity.email", message))
-        if turn is Turn.REFUSE:
-            return self._write_refused(flight, self._resolution.refusal, answer, now)
-        head, lost = flight.group[0], self._resolution.lost
-        head.not_found += lost
-        if lost and head.not_found >= NOT_FOUND_MAX:
-            return self._write_refused(flight, verdict.reason, answer, now)
-        if turn is Turn.BACK_OFF or (lost and head.not_found > 1):
+        missed = flight.group[0].missed() if self._resolution.lost else Turn.GO_ON
+        if Turn.REFUSE in {turn, missed}:
+            return self._write_refused(flight, self._resolution.refusal or verdict.reason, answer, now)
+        if Turn.BACK_OFF in {turn, missed}:
             self._resolution = Resolution()
             self.failures += 1
             return After(back_off=True)
@@ -248,14 +243,14 @@ class Lane:
     def _event_answered(self, flight: _Flight, verdict: Verdict, answer: Answer, now: float) -> After:
         head = flight.group[0]
         if verdict.clue is Clue.NOT_FOUND:
-            head.not_found += 1
+            turn = head.missed()
             self.contact.forget()
-            if head.not_found < NOT_FOUND_MAX:
+            if turn is not Turn.REFUSE:
                 self._creating = True
                 self._saying_less = head.update_refused
                 self._resolution = Resolution()
-                self.failures += head.not_found > 1
-                return After(back_off=head.not_found > 1)
+                self.failures += turn is Turn.BACK_OFF
+                return After(back_off=turn is Turn.BACK_OFF)
         if verdict.kind is Kind.DONE:
             type_ = OutcomeType.SKIPPED if verdict.reason == DRY_RUN else OutcomeType.DELIVERED
         else:

@@ -2,12 +2,15 @@
 
 import msgspec
 
+from intercomd_daemon.deliver.contact import Turn
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Note, Priority, Scalar
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress
 from intercomd_daemon.spool.base import Ended, position_of
 
 # An answer kept with a dead letter is cut at so many bytes.
 ANSWER_KEPT_BYTES = 65_536
+# "A second 404 is passing; the fifth: dead letter." So of an event, and so of what is to be said of the contact.
+NOT_FOUND_MAX = 5
 # Adjustments made while delivering that one outcome lists.
 NOTES_MAX = 100
 
@@ -24,7 +27,7 @@ class Waiting:
         self.attempts = progress.attempts
         """Calls made for the effect that is next."""
         self.not_found = progress.not_found
-        """How often Intercom did not know the contact of the next event."""
+        """How often Intercom did not know the contact in calls for the effect that is next."""
         self.alone = False
         """Whether its update must not share a call: a shared one was refused."""
         self._effects = list(progress.effects)
@@ -74,6 +77,13 @@ class Waiting:
         self._effects.append(effect)
         self.attempts = 0
         self.not_found = 0
+
+    def missed(self) -> Turn:
+        """The contact was not found once more, with an event or with what is to be said of it: what to do then."""
+        self.not_found += 1
+        if self.not_found >= NOT_FOUND_MAX:
+            return Turn.REFUSE
+        return Turn.BACK_OFF if self.not_found > 1 else Turn.GO_ON
 
     def note(self, note: Note) -> None:
         """Adds an adjustment, once."""

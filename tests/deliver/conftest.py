@@ -1,0 +1,14 @@
+import pytest
+from feeding import Feeding
+
+from intercomd_daemon.spool.memory import MemorySpool
+
+
+@pytest.fixture
+async def spool() -> MemorySpool:
+    return MemorySpool()
+
+
+@pytest.fixture
+async def feeding(spool: MemorySpool) -> Feeding:
+    return Feeding(spool)
