@@ -180,10 +180,7 @@ class Outflow(Protocol):
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
-        """Commits what has been judged, and returns the new outcomes with their sequence.
-
-        May wait up to 20 ms for others' settlements or appends to share the commit with.
-        """
+        """Commits what has been judged, and returns the new outcomes with their sequence."""
         ...
 
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
