@@ -10,9 +10,36 @@ import subprocess
 import sys
 from pathlib import Path
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
 CLIENT = Path(__file__).resolve().parent
 PROTO = CLIENT.parents[1] / "proto"
-PACKAGE_DOCSTRING = '"""The messages and services of intercomd.v1. Written by generate.py, never edited by hand."""\n'
+DESCRIPTORS = "descriptors.bin"
+PACKAGE = '''"""Every message, enum and service stub of intercomd.v1. Written by generate.py, never edited by hand.
+
+A name is imported when it is first used: `from intercomd.v1 import Envelope` loads neither grpc nor the other files.
+"""
+
+from importlib import import_module
+
+_MODULES = {
+%(modules)s
+}
+
+__all__ = list(_MODULES)  # noqa: PLE0605 - __init__.pyi lists them for type checkers
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
+'''
 
 
 def protoc_commands(output: Path) -> list[list[str]]:
@@ -22,8 +49,9 @@ def protoc_commands(output: Path) -> list[list[str]]:
     protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}"]
     binaries = Path(sys.executable).parent
     plugins = [f"--plugin={name}={binaries / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")]
+    descriptors = f"--descriptor_set_out={output / DESCRIPTORS}"
     return [
-        [*protoc, *plugins, f"--python_out={output}", f"--mypy_out=quiet:{output}", *files],
+        [*protoc, *plugins, descriptors, f"--python_out={output}", f"--mypy_out=quiet:{output}", *files],
         [*protoc, *plugins, f"--grpc_python_out={output}", f"--mypy_grpc_out=quiet:{output}", *services],
     ]
 
@@ -34,9 +62,28 @@ def generate(output: Path) -> None:
     package.mkdir(parents=True, exist_ok=True)
     for stale in package.glob("*.py*"):
         stale.unlink()
-    (package / "__init__.py").write_text(PACKAGE_DOCSTRING, encoding="utf-8")
     for command in protoc_commands(output):
         subprocess.run(command, check=True)  # noqa: S603 - the command is made of constants and this file's own place
+    descriptors = output / DESCRIPTORS
+    modules = exported_names(FileDescriptorSet.FromString(descriptors.read_bytes()))
+    descriptors.unlink()
+    lines = [f'    "{name}": "{module}",' for name, module in modules.items()]
+    (package / "__init__.py").write_text(PACKAGE % {"modules": "\n".join(lines)}, encoding="utf-8")
+    lines = [f"from intercomd.v1.{module} import {name} as {name}" for name, module in modules.items()]
+    lines += ["", "__all__ = [", *(f'    "{name}",' for name in modules), "]", ""]
+    (package / "__init__.pyi").write_text("\n".join(lines), encoding="utf-8")
+
+
+def exported_names(files: FileDescriptorSet) -> dict[str, str]:
+    """The module of every top-level message and enum, and of the stub of every service, sorted by name."""
+    modules: dict[str, str] = {}
+    for file in files.file:
+        module = Path(file.name).stem + "_pb2"
+        modules |= {message.name: module for message in file.message_type}
+        modules |= {enum.name: module for enum in file.enum_type}
+        for service in file.service:
+            modules |= {f"{service.name}{kind}": f"{module}_grpc" for kind in ("Servicer", "Stub")}
+    return dict(sorted(modules.items()))
 
 
 if __name__ == "__main__":
