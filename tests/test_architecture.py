@@ -30,6 +30,7 @@ IMPURE = (
     "ingest/service.py",
     "ingest/stream.py",
     "operations",
+    "rpc/handlers.py",
     "sandbox",
     "spool/base.py",
     "spool/memory",

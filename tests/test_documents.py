@@ -113,7 +113,7 @@ NO_REASONS = {"ASC", "BEGIN", "COMMIT", "DESC", "ROLLBACK", "USD", "ACCESS_UNVER
 
 def reasons_of_the_code() -> set[str]:
     found = set()
-    for tree in trees("ingest", "deliver", "spool", "operations"):
+    for tree in trees("ingest", "deliver", "spool", "operations", "rpc"):
         found |= {text for text in constants(tree) if re.fullmatch(r"[A-Z]+(_[A-Z]+)*", text) and len(text) > 2}
         built = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
         found |= {f"{text}<status>" for node in built for text in constants(node) if re.fullmatch(r"[A-Z]+_", text)}

@@ -1,14 +1,15 @@
 """Each error carries what its reader needs."""
 
 from intercomd_daemon.errors import (
-    Draining,
     IntercomdError,
-    NotNow,
     RequestRefused,
+    RetryLater,
     SettingsInvalid,
+    ShuttingDown,
     SpoolFull,
     SpoolLocked,
     SpoolUnusable,
+    quoted,
 )
 
 
@@ -18,9 +19,9 @@ def test_a_refused_request_names_the_field_and_the_remedy() -> None:
 
 
 def test_what_may_be_repeated_says_when() -> None:
-    for kind in (SpoolFull, Draining):
+    for kind in (SpoolFull, ShuttingDown):
         error = kind("no room", 2.0)
-        assert isinstance(error, NotNow)
+        assert isinstance(error, RetryLater)
         assert (error.message, error.retry_seconds) == ("no room", 2.0)
 
 
@@ -30,5 +31,10 @@ def test_wrong_settings_are_told_all_at_once() -> None:
 
 
 def test_everything_that_we_raise_on_purpose_has_one_root() -> None:
-    for kind in (RequestRefused, NotNow, SpoolLocked, SpoolUnusable, SettingsInvalid):
+    for kind in (RequestRefused, RetryLater, SpoolLocked, SpoolUnusable, SettingsInvalid):
         assert issubclass(kind, IntercomdError)
+
+
+def test_a_quoted_name_is_cut_and_has_no_control_characters() -> None:
+    assert quoted("a\x1b[31m\u202eb") == "'a\\x1b[31m\\u202eb'"
+    assert len(quoted("x" * 500)) == 63

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
+GIVEN_ID_BYTES_MAX = 128 + len("/9999")
+"""The longest envelope id: one that the daemon gives, `<request_id>/<index>`."""
+
 
 class Source(IntEnum):
     """Where the envelope was made; unspecified counts as the server."""

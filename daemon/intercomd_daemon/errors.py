@@ -1,4 +1,11 @@
-"""Errors of ours, each with whose fault it is; the ingest service and the command line turn them into statuses."""
+"""The errors that intercomd raises on purpose; `rpc/status.py` and the commands turn them into statuses."""
+
+_QUOTED_CHARACTERS_MAX = 60
+
+
+def quoted(name: str) -> str:
+    """A name in a message: quoted, cut after 60 characters, control characters escaped."""
+    return repr(name if len(name) <= _QUOTED_CHARACTERS_MAX else name[:_QUOTED_CHARACTERS_MAX] + "…")
 
 
 class IntercomdError(Exception):
@@ -15,7 +22,7 @@ class RequestRefused(IntercomdError):
         self.message = message
 
 
-class NotNow(IntercomdError):
+class RetryLater(IntercomdError):
     """Nothing of the request was taken; the same request may be repeated after `retry_seconds`."""
 
     def __init__(self, message: str, retry_seconds: float) -> None:
@@ -25,12 +32,37 @@ class NotNow(IntercomdError):
         self.retry_seconds = retry_seconds
 
 
-class SpoolFull(NotNow):
+class SpoolFull(RetryLater):
     """The spool's quota, the free disk space or the disk itself forbids taking more; what was accepted stays."""
 
 
-class Draining(NotNow):
+class ShuttingDown(RetryLater):
     """The daemon is stopping; another one, or the restarted one, will take the request."""
+
+
+class ConnectionNotFound(IntercomdError):
+    """The settings have no connection of that name."""
+
+    def __init__(self, connection: str) -> None:
+        """`connection` is the name that the caller sent."""
+        super().__init__(f"no connection of the settings is called {quoted(connection)}; GetStatus lists them")
+        self.connection = connection
+
+
+class CountMismatch(IntercomdError):
+    """The filter does not match as many dead letters as the caller expected; nothing was done."""
+
+    def __init__(self, expected: int, total: int) -> None:
+        """`expected` is the caller's number, `total` the number that matches now."""
+        super().__init__(
+            f"{total} dead letters match, not {expected}: list them again and repeat with the total_count of that list"
+        )
+        self.expected = expected
+        self.total = total
+
+
+class TooManyWatches(IntercomdError):
+    """The limit of open watches is reached."""
 
 
 class SpoolLocked(IntercomdError):

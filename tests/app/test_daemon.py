@@ -13,7 +13,7 @@ from intercomd_daemon.app import Daemon, wiring
 from intercomd_daemon.app.daemon import CLOSE_SECONDS, DRAIN_SECONDS, LINGER_SECONDS
 from intercomd_daemon.app.listeners import ListenerUnavailable
 from intercomd_daemon.config import Secret
-from intercomd_daemon.errors import NotNow, SpoolLocked
+from intercomd_daemon.errors import RetryLater, SpoolLocked
 from intercomd_daemon.operations.daemon import State
 from intercomd_daemon.telemetry import logs
 
@@ -47,7 +47,7 @@ def events(stream: io.StringIO) -> list[str]:
 async def test_it_serves_until_it_is_stopped(tmp_path: Path, url: str) -> None:
     daemon, stream = daemon_of(settings(tmp_path, url))
     assert daemon.state() is State.STARTING
-    with pytest.raises(NotNow):
+    with pytest.raises(RetryLater):
         daemon.archive()
     running = asyncio.create_task(daemon.run())
     await daemon.serving.wait()

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from intercomd_daemon.app.listeners import OPERATORS_MAX, ListenerUnavailable, open_operations
 from intercomd_daemon.deliver.status import ConnectionStatus
-from intercomd_daemon.errors import NotNow
+from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.operations.daemon import Check, State
 from intercomd_daemon.operations.http import OperationsSettings
 from intercomd_daemon.operations.service import OperationsService
@@ -37,13 +37,13 @@ class Starting:
         return Usage({}, 0, 1 << 20, "")
 
     def archive(self) -> Archive:
-        raise NotNow("not open yet", 1.0)
+        raise RetryLater("not open yet", 1.0)
 
     async def pause(self, connection: str) -> None:
-        raise NotNow(f"{connection} cannot be paused yet", 1.0)
+        raise RetryLater(f"{connection} cannot be paused yet", 1.0)
 
     async def resume(self, connection: str) -> None:
-        raise NotNow(f"{connection} cannot be resumed yet", 1.0)
+        raise RetryLater(f"{connection} cannot be resumed yet", 1.0)
 
 
 def operations_service() -> OperationsService:

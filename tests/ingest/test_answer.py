@@ -5,7 +5,7 @@ import pytest
 from intercomd.v1 import ingest_pb2 as pb
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Note
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.ingest.answer import preview_response, publish_response, spool_status, stream_response
+from intercomd_daemon.ingest.answer import preview_response, publish_response, stream_response
 from intercomd_daemon.ingest.examined import Disposition, Examined
 from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
 from intercomd_daemon.spool.base import LogUsage, Usage
@@ -48,30 +48,6 @@ def test_what_was_not_taken_has_no_event_time(disposition: Disposition) -> None:
 def test_attributes_alone_have_no_event_time() -> None:
     plain = AcceptedEnvelope("e-1", "u", "", 1.0, {"a": 1}, (), (), "", b"")
     assert not publish_response([accepted(accepted=plain)], USAGE, 100.0).results[0].HasField("event_time")
-
-
-def test_the_spool_is_described() -> None:
-    status = spool_status(USAGE, 100.5)
-    assert (status.envelopes, status.bytes, status.fill_ratio) == (3, 50, 0.25)
-    assert status.oldest_age.ToMilliseconds() == 10_500
-
-
-@pytest.mark.parametrize(
-    ("usage", "ratio"),
-    [
-        (Usage({}, 0, 100, ""), 0.0),
-        (Usage({}, 500, 100, ""), 1.0),
-        (Usage({}, 5, 100, "the disk is full"), 1.0),
-    ],
-)
-def test_a_spool_that_takes_nothing_counts_as_full_and_an_empty_one_has_no_age(usage: Usage, ratio: float) -> None:
-    status = spool_status(usage, 100.0)
-    assert status.fill_ratio == ratio
-    assert not status.HasField("oldest_age")
-
-
-def test_a_clock_that_went_back_gives_no_negative_age() -> None:
-    assert spool_status(USAGE, 50.0).oldest_age.ToMilliseconds() == 0
 
 
 def test_an_id_that_is_too_long_is_answered_by_its_beginning() -> None:

@@ -1,5 +1,6 @@
 """The limits are the contract's."""
 
+from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.ingest import limits
 from intercomd_daemon.ingest.limits import ConnectionRules, RequestLimits
 
@@ -11,6 +12,7 @@ def test_the_figures_are_the_contracts() -> None:
         254,
     )
     assert limits.ENVELOPE_ID_BYTES_MAX == limits.REQUEST_ID_BYTES_MAX == 128
+    assert len(f"/{limits.ENVELOPES_MAX - 1}") + limits.REQUEST_ID_BYTES_MAX <= GIVEN_ID_BYTES_MAX
     assert (limits.ENVELOPE_BYTES_MAX, limits.EXPANDED_BYTES_MAX) == (128 * 1024, 1024 * 1024)
     assert (limits.PRODUCTS_MAX, limits.LIST_VALUES_MAX) == (100, 1000)
     assert (limits.ATTRIBUTE_NAME_CHARACTERS_MAX, limits.VALUE_CHARACTERS_MAX) == (190, 255)

@@ -17,7 +17,6 @@ from intercomd_daemon.ingest.names import (
     mend_attribute_name,
     mend_event_name,
     mend_key,
-    shown,
 )
 
 
@@ -124,11 +123,6 @@ def test_mending_an_events_name_twice_changes_nothing(name: str) -> None:
     mended = mend_event_name(name)
     assert mend_event_name(mended) == mended
     assert not set(mended) & set(".$\x00")
-
-
-def test_a_shown_name_is_short_and_tells_a_terminal_nothing() -> None:
-    assert shown("a\x1b[31m\u202eb") == "'a\\x1b[31m\\u202eb'"
-    assert len(shown("x" * 500)) == 63
 
 
 @pytest.mark.fills("ingest.names.NAMES_REMEMBERED")

@@ -8,7 +8,7 @@ from serving import LIMITS, NOW, RULES, TIMEOUT_SECONDS, Served, envelope, previ
 
 from intercomd.v1 import ingest_pb2 as messages
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.errors import NotNow
+from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.limits import HELD_BYTES_MAX
 from intercomd_daemon.ingest.seconds import Seconds
@@ -124,7 +124,7 @@ def test_the_bytes_of_requests_that_wait_for_their_commit_are_bounded(spool: Mem
     with service._hold(HELD_BYTES_MAX + 1):
         pass  # One alone is never too large.
     with service._hold(HELD_BYTES_MAX - 10), service._hold(10):
-        with pytest.raises(NotNow) as refused, service._hold(1):
+        with pytest.raises(RetryLater) as refused, service._hold(1):
             pass
         assert refused.value.retry_seconds == 1.0
     with service._hold(HELD_BYTES_MAX):

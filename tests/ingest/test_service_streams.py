@@ -65,11 +65,11 @@ async def test_draining_ends_a_stream_that_is_open(served: Served) -> None:
 
 
 async def test_all_is_answered_when_the_last_open_call_has_ended(served: Served) -> None:
-    await served.service.answered()
+    await served.service.wait_idle()
     call = served.stub.PublishStream(timeout=TIMEOUT_SECONDS)
     await call.write(batch(1, "a"))
     await call.read()
-    answered = asyncio.create_task(served.service.answered())
+    answered = asyncio.create_task(served.service.wait_idle())
     await served.stub.Publish(messages.PublishRequest(envelopes=[envelope("b")]), timeout=TIMEOUT_SECONDS)
     assert not answered.done()
     await call.done_writing()
@@ -82,7 +82,7 @@ async def test_a_stream_whose_client_goes_away_is_forgotten(served: Served) -> N
     await call.read()
     (conversation,) = served.service._conversations
     call.cancel()
-    await served.service.answered()
+    await served.service.wait_idle()
     assert conversation not in served.service._conversations
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 import pytest
 from accepting import GatedSpool, Told, sent
 
-from intercomd_daemon.errors import Draining, RequestRefused, SpoolFull
+from intercomd_daemon.errors import RequestRefused, ShuttingDown, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.examined import Disposition, Examined
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD, ConnectionRules
@@ -215,7 +215,7 @@ async def test_draining_ends_the_stream_after_what_was_read(told: Told, message:
     await client.waited_for.wait()
     client.conversation.drain()
     spool.gate.set()
-    with pytest.raises(Draining):
+    with pytest.raises(ShuttingDown):
         await talk
     assert client.answered in ([0], [0, 1])
 

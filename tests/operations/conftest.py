@@ -10,7 +10,7 @@ import pytest
 from intercomd.v1 import envelope_pb2, operations_pb2_grpc
 from intercomd_daemon.deliver.status import ConnectionStatus, Standing
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
-from intercomd_daemon.errors import NotNow
+from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.operations.daemon import Check, State
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
@@ -57,7 +57,7 @@ class House:
 
     def archive(self) -> Archive:
         if not self.opened:
-            raise NotNow("the daemon waits for its spool", 1.0)
+            raise RetryLater("the daemon waits for its spool", 1.0)
         return self.opened[0]
 
     async def pause(self, connection: str) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.errors import Draining, SpoolFull
+from intercomd_daemon.errors import ShuttingDown, SpoolFull
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import (
     BookEntry,
@@ -255,9 +255,9 @@ async def test_usage_counts_rows_with_their_overhead(open_engine: Open, row: Mak
 
 async def test_a_closed_spool_says_that_the_daemon_drains(spool: Spool, row: Make) -> None:
     await spool.close()
-    with pytest.raises(Draining):
+    with pytest.raises(ShuttingDown):
         await spool.append([row("1")])
-    with pytest.raises(Draining):
+    with pytest.raises(ShuttingDown):
         await spool.read("default", Priority.NORMAL, 0, *ALL)
-    with pytest.raises(Draining):
+    with pytest.raises(ShuttingDown):
         await spool.outcomes(OutcomeFilter(), 0, 1)

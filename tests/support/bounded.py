@@ -63,6 +63,8 @@ BOUNDS = {
     # operations
     "operations.health.Health._wakes": "the calls of the connections that are open, both of which are limits",
     "operations.watch.Watches._wakes": "operations.watch.WATCHES_MAX",
+    # rpc
+    "rpc.handlers.ServiceHandlers._handlers": "the methods of the service",
     # spool
     "spool.memory.engine.MemorySpool._connections": _SETTINGS,
     "spool.memory.engine.MemorySpool._progress": _KEPT_BY_QUOTA,

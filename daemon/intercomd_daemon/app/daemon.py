@@ -15,7 +15,7 @@ from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.app.listeners import GrpcListener, OperationsListeners, open_ingest, open_operations
 from intercomd_daemon.config import Settings
 from intercomd_daemon.deliver.status import ConnectionStatus
-from intercomd_daemon.errors import NotNow
+from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.service import IngestService
@@ -114,7 +114,7 @@ class Daemon:
         service.drain()
         self._connections.stop()
         await self._in_time(asyncio.gather(*workers, return_exceptions=True), DRAIN_SECONDS)
-        await self._in_time(service.answered(), max(0.0, deadline - time.monotonic()))
+        await self._in_time(service.wait_idle(), max(0.0, deadline - time.monotonic()))
         await self._in_time(door.close(CLOSE_SECONDS), 2 * CLOSE_SECONDS)
 
     async def _in_time(self, work: Coroutine[Any, Any, Any] | asyncio.Future[Any], seconds: float) -> None:
@@ -209,10 +209,10 @@ class Daemon:
         """The open spool.
 
         Raises:
-            NotNow: it is not open yet, or no longer.
+            RetryLater: it is not open yet, or no longer.
         """
         if self._spool is None:
-            raise NotNow("the spool is not open; the daemon is starting or stopping", 1.0)
+            raise RetryLater("the spool is not open; the daemon is starting or stopping", 1.0)
         return self._spool
 
     async def pause(self, connection: str) -> None:

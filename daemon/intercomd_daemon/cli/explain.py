@@ -16,7 +16,7 @@ from intercomd_daemon.cli.main import EXIT_FAILED
 from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolved
 from intercomd_daemon.cli.story import tell
 from intercomd_daemon.cli.words import counted, moment, plain
-from intercomd_daemon.ingest.limits import GIVEN_ID_BYTES_MAX
+from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.operations.explain import explain, questions
 
 

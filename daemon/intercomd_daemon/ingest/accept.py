@@ -57,7 +57,7 @@ class Acceptor:
             size_bytes: what they have as they came; small requests that come together are examined together.
 
         Raises:
-            NotNow: nothing was taken.
+            RetryLater: nothing was taken.
             RequestRefused: more comes of them than a request may become; nothing was taken.
         """
         await self._crowd.join(size_bytes)

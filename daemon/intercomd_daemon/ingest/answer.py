@@ -4,7 +4,6 @@ Adjustments give way first, then all violations but the first of an envelope; wh
 """
 
 from collections.abc import Iterable, MutableSequence, Sequence
-from math import inf
 
 from intercomd.v1.ingest_pb2 import (
     EnvelopePreview,
@@ -13,11 +12,12 @@ from intercomd.v1.ingest_pb2 import (
     PreviewResponse,
     PublishResponse,
     PublishStreamResponse,
-    SpoolStatus,
 )
+from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.examined import Disposition, Examined
-from intercomd_daemon.ingest.limits import GIVEN_ID_BYTES_MAX, PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
+from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
+from intercomd_daemon.rpc.spool_status import fill_spool_status
 from intercomd_daemon.spool.base import Usage
 
 PreviewedRequest = tuple[str, str, str]
@@ -30,7 +30,7 @@ _FRAME_BYTES = 16 * 1024
 def publish_response(results: Sequence[Examined], usage: Usage, now: float) -> PublishResponse:
     """The answer to a batch."""
     response = PublishResponse()
-    _tell(response.spool, usage, now)
+    fill_spool_status(response.spool, usage, now)
     for result in results:
         _fill(response.results.add(), result)
     _shorten(response.results, response.ByteSize())
@@ -40,7 +40,7 @@ def publish_response(results: Sequence[Examined], usage: Usage, now: float) -> P
 def stream_response(sequence: int, results: Sequence[Examined], usage: Usage, now: float) -> PublishStreamResponse:
     """The answer to one message of a stream."""
     response = PublishStreamResponse(sequence=sequence)
-    _tell(response.spool, usage, now)
+    fill_spool_status(response.spool, usage, now)
     for result in results:
         _fill(response.results.add(), result)
     _shorten(response.results, response.ByteSize())
@@ -66,27 +66,6 @@ def preview_response(previews: Iterable[tuple[Examined, Sequence[PreviewedReques
             raise RequestRefused("envelopes", text)
         response.previews.append(preview)
     return response
-
-
-def spool_status(usage: Usage, now: float) -> SpoolStatus:
-    """How full the spool is; `now` in Unix seconds."""
-    status = SpoolStatus()
-    _tell(status, usage, now)
-    return status
-
-
-def _tell(status: SpoolStatus, usage: Usage, now: float) -> None:
-    envelopes, oldest = 0, inf
-    for log in usage.connections.values():
-        envelopes += log.normal + log.bulk
-        oldest = min(oldest, log.oldest_accept_time or inf)
-    status.envelopes = envelopes
-    status.bytes = usage.bytes
-    status.fill_ratio = 1.0 if usage.full_reason else min(usage.bytes / usage.bytes_max, 1.0)
-    if oldest < inf:
-        milliseconds = max(0, int((now - oldest) * 1000))
-        age = status.oldest_age
-        age.seconds, age.nanos = milliseconds // 1000, milliseconds % 1000 * 1_000_000
 
 
 def _fill(message: EnvelopeResult, result: Examined) -> None:

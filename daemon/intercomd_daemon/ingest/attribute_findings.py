@@ -1,8 +1,9 @@
 """What a sender is told of the names and the number of attributes, the same for users and events."""
 
+from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX
-from intercomd_daemon.ingest.names import AttributeName, Meaning, shown
+from intercomd_daemon.ingest.names import AttributeName, Meaning
 
 
 def name_stands(name: AttributeName, given: str, path: str, found: Findings) -> bool:
@@ -12,7 +13,7 @@ def name_stands(name: AttributeName, given: str, path: str, found: Findings) -> 
         found.reject("INVALID_ATTRIBUTE_NAME", path, message)
         return False
     if name.meaning is Meaning.IDENTITY:
-        message = f"{shown(given)} says who the user is, and is no attribute: use Identity; it was left out"
+        message = f"{quoted(given)} says who the user is, and is no attribute: use Identity; it was left out"
         found.adjust("ATTRIBUTE_DROPPED", path, message)
         return False
     if name.renamed:
@@ -24,14 +25,14 @@ def say_renamed(name: str, given: str, path: str, found: Findings) -> None:
     """A name had to be mended."""
     message = (
         f"Intercom takes names of at most {ATTRIBUTE_NAME_CHARACTERS_MAX} characters, without . $ and other special "
-        f"ones, and times in events with the ending _date: {shown(given)} became {shown(name)}"
+        f"ones, and times in events with the ending _date: {quoted(given)} became {quoted(name)}"
     )
     found.adjust("ATTRIBUTE_RENAMED", path, message)
 
 
 def say_repeated(name: str, path: str, found: Findings) -> None:
     """Another attribute has the name already."""
-    message = f"{shown(name)} stands there already, and the first of equal names stays: it was left out"
+    message = f"{quoted(name)} stands there already, and the first of equal names stays: it was left out"
     found.adjust("ATTRIBUTE_DROPPED", path, message)
 
 

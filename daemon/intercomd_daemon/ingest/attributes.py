@@ -4,11 +4,12 @@ Set attributes come before removed ones; what is set and removed at once is set.
 """
 
 from intercomd_daemon.envelope import Scalar
+from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
 from intercomd_daemon.ingest.contact_fields import field_value
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import ConnectionRules
-from intercomd_daemon.ingest.names import AttributeName, Meaning, attribute_name, shown
+from intercomd_daemon.ingest.names import AttributeName, Meaning, attribute_name
 from intercomd_daemon.ingest.sent import Attribute, SentValue
 from intercomd_daemon.ingest.usual import usual_pairs
 from intercomd_daemon.ingest.values import scalar
@@ -78,7 +79,7 @@ class _Gathered:
             if self._has_room(path):
                 self.update[name.name] = None
         elif self.update[name.name] is not None:
-            message = f"{shown(given)} is also set, and stays so"
+            message = f"{quoted(given)} is also set, and stays so"
             self._found.adjust("ATTRIBUTE_DROPPED", path, message)
 
     def _has_room(self, path: str) -> bool:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from intercomd_daemon.envelope import Event, Note, Source
+from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.amounts import CURRENCY_WANTED, currency_of
 from intercomd_daemon.ingest.commerce_facts import item_of, promotion_of, said_of, total_of
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import EVENT_NAME_CHARACTERS_MAX, EXPANDED_BYTES_MAX, PRODUCTS_MAX, ConnectionRules
 from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
-from intercomd_daemon.ingest.names import mend_event_name, shown
+from intercomd_daemon.ingest.names import mend_event_name
 from intercomd_daemon.ingest.sent import CommerceEvent, Impressions, Product, ProductAction, PromotionAction
 from intercomd_daemon.ingest.values import text
 
@@ -181,7 +182,7 @@ def _action_name(action: ProductAction, path: str, found: Findings) -> str:
         found.reject("EVENT_NAME_TOO_LONG", f"{path}.other_action", message)
         return _UNKNOWN
     if other != action.other_action:
-        message = f"white space around a name, and . $ in it, are not for Intercom: it became {shown(other)}"
+        message = f"white space around a name, and . $ in it, are not for Intercom: it became {quoted(other)}"
         found.adjust("EVENT_NAME_CHANGED", f"{path}.other_action", message)
     return _ALIASES.get(other, other) or _UNKNOWN
 

@@ -5,12 +5,12 @@ the spool holds and which seconds are free, it does not know.
 """
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note, Scalar
+from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attributes import update_of
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
 from intercomd_daemon.ingest.examined import Disposition, Examined, Findings
 from intercomd_daemon.ingest.limits import ConnectionRules, Rules
 from intercomd_daemon.ingest.metadata import custom_metadata
-from intercomd_daemon.ingest.names import shown
 from intercomd_daemon.ingest.sent import CommerceEvent, CustomEvent, SentEnvelope, SessionEnd
 from intercomd_daemon.ingest.session import session_event, session_skip
 from intercomd_daemon.ingest.validate import (
@@ -104,7 +104,7 @@ def _events(
     elif isinstance(event, SessionEnd):
         events, skip = (session_event(event, created_at, rules, found),), session_skip(rules)
     else:
-        type_shown = shown(event.type) if event else ""
+        type_shown = quoted(event.type) if event else ""
         message = f"Intercom takes custom events, commerce events and session ends, and none of type {type_shown}"
         events, skip = (), Note("UNSUPPORTED_EVENT_TYPE", "other_event", message)
     if skip is None:
@@ -122,7 +122,7 @@ def _not_taken(envelope: SentEnvelope, connection: str, skip: Note | None, found
 
 
 def _unknown(envelope: SentEnvelope, name: str, field: str) -> Examined:
-    message = f'there is no connection {shown(name)}: name one of the settings, or none for "default"'
+    message = f'there is no connection {quoted(name)}: name one of the settings, or none for "default"'
     note = Note("UNKNOWN_CONNECTION", field, message)
     return Examined(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (note,))
 

@@ -35,8 +35,6 @@ is full first, unless most of what came is refused."""
 # Envelopes.
 ENVELOPE_ID_BYTES_MAX = 128
 """Ours: room for any UUID or trace id with a prefix; it is an index key on disk."""
-GIVEN_ID_BYTES_MAX = REQUEST_ID_BYTES_MAX + len("/9999")
-"""Of the longest id that there is: one that the daemon gives, `<request_id>/<index>`."""
 ENVELOPE_BYTES_MAX = 128 * KIB
 """Encoded; the platform's inbound limits: "batch 128 KB"."""
 EXPANDED_BYTES_MAX = MIB

@@ -10,6 +10,7 @@ from itertools import chain, islice
 import msgspec
 
 from intercomd_daemon.envelope import Time
+from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attribute_findings import (
     name_stands,
     refuse_excess,
@@ -19,7 +20,7 @@ from intercomd_daemon.ingest.attribute_findings import (
 )
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import ConnectionRules
-from intercomd_daemon.ingest.names import date_name, mend_key, shown
+from intercomd_daemon.ingest.names import date_name, mend_key
 from intercomd_daemon.ingest.sent import Attribute, SentValue
 from intercomd_daemon.ingest.usual import usual_pairs
 from intercomd_daemon.ingest.values import Json, metadata_value
@@ -104,7 +105,7 @@ def _made_fit(given: str, value: SentValue, path: str, found: Findings) -> tuple
 def _say_left_out(
     groups: Sequence[Pairs], kept: Pairs, left: int, path: str, rules: ConnectionRules, found: Findings
 ) -> None:
-    names = [shown(name) for name in islice(_left_out(groups, kept), _LEFT_OUT_NAMED_MAX)]
+    names = [quoted(name) for name in islice(_left_out(groups, kept), _LEFT_OUT_NAMED_MAX)]
     more = f" and {left - len(names)} more" if left > len(names) else ""
     message = (
         f"at most {rules.event_attributes_max} attributes reach Intercom, each name once, the first ones ({_SETTING}): "

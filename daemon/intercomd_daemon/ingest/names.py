@@ -13,7 +13,6 @@ from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, EVENT_
 
 NAMES_REMEMBERED = 4096
 """Senders use few names, each many times; at 190 characters these are a few megabytes at most."""
-_SHOWN_CHARACTERS_MAX = 60
 
 
 class Meaning(IntEnum):
@@ -51,11 +50,6 @@ _RESERVED = {
     "lastname": (LAST_NAME, Meaning.CONTACT_FIELD),
     "mobile": ("phone", Meaning.MOBILE),
 }
-
-
-def shown(name: str) -> str:
-    """A name for a person's eyes: quoted, cut, and nothing in it that a terminal would obey."""
-    return repr(name if len(name) <= _SHOWN_CHARACTERS_MAX else name[:_SHOWN_CHARACTERS_MAX] + "…")
 
 
 def mend_attribute_name(name: str) -> AttributeName:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import chain
 
-from intercomd_daemon.errors import Draining, NotNow, RequestRefused
+from intercomd_daemon.errors import RequestRefused, RetryLater, ShuttingDown
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.examined import Examined
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
@@ -17,7 +17,7 @@ from intercomd_daemon.ingest.sent import Request
 Answer = Callable[[Request, Sequence[Examined]], Awaitable[None]]
 """Writes the answer to one message; returns when the way to the client has room for it."""
 
-_Item = Request | RequestRefused | Draining | None
+_Item = Request | RequestRefused | ShuttingDown | None
 
 
 class Conversation:
@@ -37,14 +37,14 @@ class Conversation:
 
         Raises:
             RequestRefused: a message was wrong; all before it are answered, nothing after it was looked at.
-            NotNow: a message was not taken; the same holds.
+            RetryLater: a message was not taken; the same holds.
         """
         reader = asyncio.create_task(self._read(messages))
         try:
             while True:
                 requests, end = self._collected(await self._waiting.get())
                 await self._take(requests)
-                if isinstance(end, (RequestRefused, Draining)):
+                if isinstance(end, (RequestRefused, ShuttingDown)):
                     raise end
                 if end is None:
                     await reader
@@ -55,7 +55,7 @@ class Conversation:
 
     def drain(self) -> None:
         """Ends the stream when what has been read is answered."""
-        self._waiting.put_nowait(draining())
+        self._waiting.put_nowait(shutting_down())
 
     def _collected(self, item: _Item) -> tuple[list[Request], _Item]:
         """All messages that wait, and what ends the stream after them, or the last of them."""
@@ -74,7 +74,7 @@ class Conversation:
         try:
             envelopes = chain.from_iterable(request.envelopes for request in requests)
             results = await self._acceptor.accept(envelopes, sum(request.size_bytes for request in requests))
-        except (NotNow, RequestRefused):
+        except (RetryLater, RequestRefused):
             if len(requests) == 1:
                 raise
             for request in requests:
@@ -104,6 +104,8 @@ class Conversation:
             self._waiting.put_nowait(None)
 
 
-def draining() -> Draining:
-    """What is said to whoever comes while the daemon stops."""
-    return Draining("the daemon is stopping: repeat the request, another one or the restarted one will take it", 1.0)
+def shutting_down() -> ShuttingDown:
+    """The error of calls that arrive while the daemon stops."""
+    return ShuttingDown(
+        "the daemon is stopping: send the request again, to another daemon or to this one after its restart", 1.0
+    )

@@ -6,6 +6,7 @@ events have their own modules.
 
 import re
 
+from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import (
     CLOCK_SKEW_SECONDS,
@@ -15,7 +16,7 @@ from intercomd_daemon.ingest.limits import (
     EVENT_NAME_CHARACTERS_MAX,
     OLDEST_TIME,
 )
-from intercomd_daemon.ingest.names import event_name, shown
+from intercomd_daemon.ingest.names import event_name
 from intercomd_daemon.ingest.values import LATEST_TIME
 
 # https://www.w3.org/TR/trace-context/#traceparent-header: version ff is invalid, and so are ids of zeros only.
@@ -94,7 +95,9 @@ def event_name_of(given: str, path: str, found: Findings) -> str:
         message = f"an event's name has at most {EVENT_NAME_CHARACTERS_MAX} characters, what we add to it included"
         found.reject("EVENT_NAME_TOO_LONG", path, message)
     elif name != given:
-        message = f"white space around a name, and . $ in it, are not for Intercom: {shown(given)} became {shown(name)}"
+        message = (
+            f"white space around a name, and . $ in it, are not for Intercom: {quoted(given)} became {quoted(name)}"
+        )
         found.adjust("EVENT_NAME_CHANGED", path, message)
     return name
 

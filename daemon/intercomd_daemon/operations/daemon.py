@@ -61,7 +61,7 @@ class Operated(Observed, Protocol):
         """The open spool.
 
         Raises:
-            NotNow: it is not open yet, or no longer.
+            RetryLater: it is not open yet, or no longer.
         """
         ...
 

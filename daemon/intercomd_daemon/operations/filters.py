@@ -6,8 +6,8 @@ Pure. A filter that is given but holds nothing is refused, never taken for "all"
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import operations_pb2
+from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.ingest.limits import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
 
 IDS_MAX = 1000

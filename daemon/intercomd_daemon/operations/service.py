@@ -1,26 +1,21 @@
-"""OperationsService: asks the daemon and its archive, and answers in the contract's messages.
+"""OperationsService: answers operators from the daemon's state and the spool's archive, in the contract's messages."""
 
-It decides what a request means and what is said about it; how the daemon does what is asked, it does not know.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-import grpc
 from grpc.aio import Server, ServicerContext
 
 from intercomd.v1 import operations_pb2 as messages
-from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.ingest.answer import spool_status
+from intercomd_daemon.errors import ConnectionNotFound, CountMismatch, RequestRefused
 from intercomd_daemon.operations import encode
 from intercomd_daemon.operations.daemon import OnEnded, Operated
 from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter
-from intercomd_daemon.operations.handlers import streaming, unary
 from intercomd_daemon.operations.listing import Bounds, fill_page
 from intercomd_daemon.operations.page import page_size_of, place_of, token_of
-from intercomd_daemon.operations.refusal import CountMismatch, UnknownConnection
 from intercomd_daemon.operations.watch import Watches
+from intercomd_daemon.rpc.handlers import Interceptor, ServiceHandlers
+from intercomd_daemon.rpc.spool_status import spool_status
 from intercomd_daemon.spool.base import Archive, DeadLetterFilter, LogUsage
 
 SERVICE: Final = messages.DESCRIPTOR.services_by_name["OperationsService"].full_name
@@ -35,7 +30,14 @@ class OperationsService:
     """The calls of the operations listener. Register it with `add_to`; close it before the archive is closed."""
 
     def __init__(
-        self, daemon: Operated, on_ended: OnEnded, *, version: str, start_time: float, clock: Callable[[], float]
+        self,
+        daemon: Operated,
+        on_ended: OnEnded,
+        *,
+        version: str,
+        start_time: float,
+        clock: Callable[[], float],
+        interceptors: Sequence[Interceptor] = (),
     ) -> None:
         """`start_time` and what `clock` gives are Unix seconds."""
         self._daemon = daemon
@@ -43,21 +45,21 @@ class OperationsService:
         self._version = version
         self._start_time = start_time
         self._clock = clock
+        self._interceptors = interceptors
 
     def add_to(self, server: Server) -> None:
         """Registers the service; to be called before the server is started."""
-        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "GetStatus": unary(self.get_status, messages.GetStatusRequest),
-            "WatchOutcomes": streaming(self.watch_outcomes, messages.WatchOutcomesRequest),
-            "ListOutcomes": unary(self.list_outcomes, messages.ListOutcomesRequest),
-            "GetWaitingEnvelope": unary(self.get_waiting_envelope, messages.GetWaitingEnvelopeRequest),
-            "ListDeadLetters": unary(self.list_dead_letters, messages.ListDeadLettersRequest),
-            "ReplayDeadLetters": unary(self.replay_dead_letters, messages.ReplayDeadLettersRequest),
-            "DiscardDeadLetters": unary(self.discard_dead_letters, messages.DiscardDeadLettersRequest),
-            "PauseConnection": unary(self.pause_connection, messages.PauseConnectionRequest),
-            "ResumeConnection": unary(self.resume_connection, messages.ResumeConnectionRequest),
-        }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+        handlers = ServiceHandlers(SERVICE, self._interceptors)
+        handlers.unary("GetStatus", self.get_status, messages.GetStatusRequest.FromString)
+        handlers.server_stream("WatchOutcomes", self.watch_outcomes, messages.WatchOutcomesRequest.FromString)
+        handlers.unary("ListOutcomes", self.list_outcomes, messages.ListOutcomesRequest.FromString)
+        handlers.unary("GetWaitingEnvelope", self.get_waiting_envelope, messages.GetWaitingEnvelopeRequest.FromString)
+        handlers.unary("ListDeadLetters", self.list_dead_letters, messages.ListDeadLettersRequest.FromString)
+        handlers.unary("ReplayDeadLetters", self.replay_dead_letters, messages.ReplayDeadLettersRequest.FromString)
+        handlers.unary("DiscardDeadLetters", self.discard_dead_letters, messages.DiscardDeadLettersRequest.FromString)
+        handlers.unary("PauseConnection", self.pause_connection, messages.PauseConnectionRequest.FromString)
+        handlers.unary("ResumeConnection", self.resume_connection, messages.ResumeConnectionRequest.FromString)
+        handlers.add_to(server)
 
     def close(self) -> None:
         """Ends the watches, each after what has ended so far; other calls go on as long as the archive is open."""
@@ -157,7 +159,7 @@ class OperationsService:
     def _configured(self, asked: str) -> str:
         name = asked or DEFAULT_CONNECTION
         if name not in {status.name for status in self._daemon.statuses()}:
-            raise UnknownConnection(name)
+            raise ConnectionNotFound(name)
         return name
 
     def _connection(self, name: str) -> messages.ConnectionStatus:

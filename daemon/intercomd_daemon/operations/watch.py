@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 from grpc.aio import ServicerContext
 
 from intercomd.v1 import operations_pb2
-from intercomd_daemon.errors import Draining, RequestRefused
+from intercomd_daemon.errors import RequestRefused, ShuttingDown, TooManyWatches
 from intercomd_daemon.operations.daemon import OnEnded
 from intercomd_daemon.operations.encode import outcome_message
-from intercomd_daemon.operations.refusal import TooManyWatches
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Archive, OutcomeFilter
 
@@ -75,7 +74,7 @@ class Watches:
         Raises:
             RequestRefused: `after` is no sequence of this journal.
             TooManyWatches: no watch may be opened beside those that are.
-            Draining: the daemon stops; everything that ended before has been told.
+            ShuttingDown: the daemon stops; everything that ended before has been told.
         """
         if len(self._wakes) >= WATCHES_MAX:
             raise TooManyWatches(f"{WATCHES_MAX} watches are open, and no more may be; close one")
@@ -93,7 +92,7 @@ class Watches:
                 if taken.more:
                     continue
                 if closing:
-                    raise Draining("the daemon is stopping; watch again after the last sequence", 1.0)
+                    raise ShuttingDown("the daemon is stopping; watch again after the last sequence", 1.0)
                 await wake.wait()
         finally:
             unsubscribe()

@@ -262,5 +262,5 @@ class Spool(Intake, Outflow, Archive, Protocol):
         ...
 
     async def close(self) -> None:
-        """Commits what waits and closes; later calls fail with Draining."""
+        """Commits what waits and closes; later calls fail with ShuttingDown."""
         ...

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.errors import Draining, SpoolUnusable
+from intercomd_daemon.errors import ShuttingDown, SpoolUnusable
 from intercomd_daemon.spool.quota import Quota
 from intercomd_daemon.spool.sqlite import SpoolSettings
 from intercomd_daemon.spool.sqlite.gate import Gate
@@ -130,7 +130,7 @@ async def test_closing_commits_what_waits_lets_go_and_refuses_what_comes_later(o
     assert await waiting == "waits"
     assert released.is_set()
     assert store.paused == {"waits"}
-    with pytest.raises(Draining):
+    with pytest.raises(ShuttingDown):
         await writer.perform(pause("late"))
     await writer.close()
 

@@ -11,7 +11,7 @@ from itertools import accumulate, islice
 from msgspec.structs import replace
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.errors import Draining, SpoolFull
+from intercomd_daemon.errors import ShuttingDown, SpoolFull
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import ending, record
 from intercomd_daemon.spool.base import (
@@ -63,7 +63,7 @@ class MemorySpool:
 
     def _refuse_if_closed(self) -> None:
         if self._ended.is_set():
-            raise Draining("the spool is closed, as the daemon stops", _DRAINING_RETRY_SECONDS)
+            raise ShuttingDown("the spool is closed, as the daemon stops", _DRAINING_RETRY_SECONDS)
 
     async def append(self, rows: Sequence[Incoming]) -> list[int]:
         """Appends rows; see `base.Intake`."""

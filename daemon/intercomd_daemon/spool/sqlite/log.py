@@ -10,7 +10,7 @@ from functools import cache
 from itertools import islice
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.errors import NotNow
+from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.spool.base import Batch, Incoming
 from intercomd_daemon.spool.keys import connection_of, log_end, log_start
 from intercomd_daemon.spool.quota import weigh
@@ -43,11 +43,11 @@ class Append:
         return append(transaction, self.rows, self.admit)
 
 
-def append_together(transaction: Transaction, appends: Sequence[Append]) -> list[list[int] | NotNow]:
+def append_together(transaction: Transaction, appends: Sequence[Append]) -> list[list[int] | RetryLater]:
     """Appends several requests in as few statements as one; where there is no room for all, each by itself."""
     try:
         keys = iter(append(transaction, [row for each in appends for row in each.rows], appends[0].admit))
-    except NotNow as refusal:
+    except RetryLater as refusal:
         if len(appends) == 1:
             return [refusal]
         return [answer for each in appends for answer in append_together(transaction, [each])]

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.errors import NotNow, SpoolFull, SpoolUnusable
+from intercomd_daemon.errors import RetryLater, SpoolFull, SpoolUnusable
 from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.spool.keys import log_end, log_start
 from intercomd_daemon.spool.quota import RETRY_SECONDS
@@ -262,12 +262,12 @@ def _answers(transaction: Transaction, jobs: Sequence[Job]) -> list[Answer]:
     return answers
 
 
-def _appended(keys: list[int] | NotNow) -> Answer:
-    return Answer(error=keys) if isinstance(keys, NotNow) else Answer(keys)
+def _appended(keys: list[int] | RetryLater) -> Answer:
+    return Answer(error=keys) if isinstance(keys, RetryLater) else Answer(keys)
 
 
 def _answer(transaction: Transaction, job: Job) -> Answer:
     try:
         return Answer(job.run(transaction))
-    except NotNow as refusal:  # It refused before it wrote anything; the others go on.
+    except RetryLater as refusal:  # It refused before it wrote anything; the others go on.
         return Answer(error=refusal)

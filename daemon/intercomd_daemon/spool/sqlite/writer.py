@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.errors import Draining
+from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.spool.sqlite.queue import Job, Queue
 from intercomd_daemon.spool.sqlite.store import Answer, Performed, Store
 from intercomd_daemon.spool.sqlite.transaction import Operation, Result
@@ -57,11 +57,11 @@ class Writer:
         """Has an operation performed; returns when its commit is on disk.
 
         Raises:
-            Draining: the spool is closing.
+            ShuttingDown: the spool is closing.
             SpoolFull: too much waits, or the operation says so.
         """
         if self._closing:
-            raise Draining("the spool is closing, as the daemon stops", DRAINING_RETRY_SECONDS)
+            raise ShuttingDown("the spool is closing, as the daemon stops", DRAINING_RETRY_SECONDS)
         job = Job(run, self._loop.create_future(), append_bytes, kept)
         with self._lock:
             if self._queue.put(job) and self._sleeps:

@@ -1,19 +1,30 @@
 """Every error of ours has its status, with details that a program can read."""
 
 import pytest
+from google.rpc.code_pb2 import UNAVAILABLE
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
-from intercomd_daemon.errors import Draining, IntercomdError, NotNow, RequestRefused, SpoolFull, SpoolLocked
-from intercomd_daemon.operations.refusal import CountMismatch, TooManyWatches, UnknownConnection, refusal_of
+from intercomd_daemon.errors import (
+    ConnectionNotFound,
+    CountMismatch,
+    IntercomdError,
+    RequestRefused,
+    RetryLater,
+    ShuttingDown,
+    SpoolFull,
+    SpoolLocked,
+    TooManyWatches,
+)
+from intercomd_daemon.rpc.status import status_of
 
 CASES = [
     (RequestRefused("filter.email", "is blank"), StatusCode.INVALID_ARGUMENT, BadRequest),
-    (NotNow("starting", 1.0), StatusCode.UNAVAILABLE, RetryInfo),
+    (RetryLater("starting", 1.0), StatusCode.UNAVAILABLE, RetryInfo),
     (SpoolFull("full", 5.0), StatusCode.UNAVAILABLE, RetryInfo),
-    (Draining("stopping", 1.0), StatusCode.UNAVAILABLE, RetryInfo),
-    (UnknownConnection("ue"), StatusCode.NOT_FOUND, ErrorInfo),
+    (ShuttingDown("stopping", 1.0), StatusCode.UNAVAILABLE, RetryInfo),
+    (ConnectionNotFound("ue"), StatusCode.NOT_FOUND, ErrorInfo),
     (CountMismatch(3, 4), StatusCode.FAILED_PRECONDITION, ErrorInfo),
     (TooManyWatches("64 watches are open"), StatusCode.RESOURCE_EXHAUSTED, QuotaFailure),
 ]
@@ -23,10 +34,10 @@ CASES = [
 def test_each_error_has_its_code_and_the_same_words_in_its_details(
     error: IntercomdError, code: StatusCode, detail_type: type
 ) -> None:
-    refusal = refusal_of(error)
-    status = Status.FromString(dict(refusal.trailers)["grpc-status-details-bin"])
-    assert refusal.code == code.value[0]
-    assert (status.code, status.message) == (code.value[0], refusal.message)
+    ended = status_of(error)
+    status = Status.FromString(dict(ended.trailers)["grpc-status-details-bin"])
+    assert ended.code == code.value[0]
+    assert (status.code, status.message) == (code.value[0], ended.message)
     assert status.details[0].Is(detail_type.DESCRIPTOR)
 
 
@@ -39,7 +50,7 @@ def test_the_field_that_is_wrong_is_named() -> None:
 def test_however_long_a_name_is_the_answer_arrives() -> None:
     """A client takes no trailers of more than 16 KiB."""
     detail = ErrorInfo()
-    trailers = _unpack(UnknownConnection("é" * 100_000), detail)
+    trailers = _unpack(ConnectionNotFound("é" * 100_000), detail)
     assert detail.metadata["connection"] == "é" * 255
     assert len(trailers["grpc-status-details-bin"]) < 4096
 
@@ -60,10 +71,29 @@ def test_both_counts_are_said_where_they_differ() -> None:
 
 def test_an_error_that_no_call_may_end_with_stays_one() -> None:
     with pytest.raises(TypeError):
-        refusal_of(SpoolLocked("another daemon holds it"))
+        status_of(SpoolLocked("another daemon holds it"))
+
+
+@pytest.mark.parametrize(
+    ("error", "milliseconds"),
+    [
+        (RetryLater("later", 2.5), 2500),
+        (SpoolFull("full", 0.0), 1000),
+        (ShuttingDown("stopping", 60.0), 5000),
+    ],
+)
+def test_retry_later_names_the_delay_within_its_bounds_twice(error: RetryLater, milliseconds: int) -> None:
+    code, message, trailers = status_of(error)
+    named = dict(trailers)
+    detail = RetryInfo()
+    status = Status.FromString(named["grpc-status-details-bin"])
+    assert status.details[0].Unpack(detail)
+    assert (code, message, status.code) == (UNAVAILABLE, error.message, UNAVAILABLE)
+    assert detail.retry_delay.ToMilliseconds() == milliseconds
+    assert named["grpc-retry-pushback-ms"] == str(milliseconds)
 
 
 def _unpack(error: IntercomdError, detail: BadRequest | RetryInfo | ErrorInfo) -> dict[str, str | bytes]:
-    trailers = dict(refusal_of(error).trailers)
+    trailers = dict(status_of(error).trailers)
     assert Status.FromString(trailers["grpc-status-details-bin"]).details[0].Unpack(detail)
     return trailers

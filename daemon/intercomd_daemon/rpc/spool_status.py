@@ -1,0 +1,28 @@
+"""How full the spool is, as the message that senders and operators get."""
+
+from math import inf
+
+from intercomd.v1.ingest_pb2 import SpoolStatus
+from intercomd_daemon.spool.base import Usage
+
+
+def spool_status(usage: Usage, now: float) -> SpoolStatus:
+    """How full the spool is; `now` in Unix seconds."""
+    status = SpoolStatus()
+    fill_spool_status(status, usage, now)
+    return status
+
+
+def fill_spool_status(status: SpoolStatus, usage: Usage, now: float) -> None:
+    """Fills the status within a response, where protobuf does not let it be assigned."""
+    envelopes, oldest = 0, inf
+    for log in usage.connections.values():
+        envelopes += log.normal + log.bulk
+        oldest = min(oldest, log.oldest_accept_time or inf)
+    status.envelopes = envelopes
+    status.bytes = usage.bytes
+    status.fill_ratio = 1.0 if usage.full_reason else min(usage.bytes / usage.bytes_max, 1.0)
+    if oldest < inf:
+        milliseconds = max(0, int((now - oldest) * 1000))
+        age = status.oldest_age
+        age.seconds, age.nanos = milliseconds // 1000, milliseconds % 1000 * 1_000_000

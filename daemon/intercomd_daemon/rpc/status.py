@@ -1,0 +1,79 @@
+"""The map from errors to gRPC statuses: code, message, and the google.rpc details that programs read."""
+
+from typing import NamedTuple
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+
+# The package brings stubs, but no py.typed.
+from google.rpc.code_pb2 import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from intercomd_daemon.errors import (
+    ConnectionNotFound,
+    CountMismatch,
+    IntercomdError,
+    RequestRefused,
+    RetryLater,
+    TooManyWatches,
+)
+
+RETRY_SECONDS_MIN = 1.0
+RETRY_SECONDS_MAX = 5.0
+DETAILS = "grpc-status-details-bin"
+"""The trailer in which gRPC's libraries of all languages look for a google.rpc.Status."""
+PUSHBACK = "grpc-retry-pushback-ms"
+"""gRPC's own retries wait as long as this trailer asks for (gRFC A6)."""
+DOMAIN = "intercomd"
+"""The domain of the reasons in an ErrorInfo."""
+_NAME_CHARACTERS_MAX = 255
+"""Of a name from the request, repeated in a detail: clients accept at most 16 KiB of trailers."""
+
+
+class CallStatus(NamedTuple):
+    """The status that a call ends with."""
+
+    code: int
+    """A number of google.rpc.Code."""
+    message: str
+    trailers: tuple[tuple[str, str | bytes], ...]
+
+
+def status_of(error: IntercomdError) -> CallStatus:
+    """The status of an error, always with details.
+
+    Raises:
+        TypeError: the error is not one that a call may end with.
+    """
+    match error:
+        case RequestRefused(field=field, message=message):
+            violation = BadRequest.FieldViolation(field=field, description=message)
+            return _status(INVALID_ARGUMENT, error, BadRequest(field_violations=[violation]))
+        case RetryLater(retry_seconds=seconds):
+            milliseconds = int(min(max(seconds, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX) * 1000)
+            retry = RetryInfo()
+            retry.retry_delay.FromMilliseconds(milliseconds)
+            return _status(UNAVAILABLE, error, retry, (PUSHBACK, str(milliseconds)))
+        case ConnectionNotFound(connection=connection):
+            return _status(
+                NOT_FOUND, error, _info("CONNECTION_NOT_FOUND", connection=connection[:_NAME_CHARACTERS_MAX])
+            )
+        case CountMismatch(expected=expected, total=total):
+            counts = _info("COUNT_MISMATCH", expected_count=str(expected), total_count=str(total))
+            return _status(FAILED_PRECONDITION, error, counts)
+        case TooManyWatches():
+            exceeded = QuotaFailure.Violation(subject="WatchOutcomes", description=str(error))
+            return _status(RESOURCE_EXHAUSTED, error, QuotaFailure(violations=[exceeded]))
+    raise TypeError(f"{type(error).__name__} has no status") from error
+
+
+def _info(reason: str, **metadata: str) -> ErrorInfo:
+    return ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
+
+
+def _status(code: int, error: IntercomdError, detail: Message, *trailers: tuple[str, str | bytes]) -> CallStatus:
+    packed = AnyMessage()
+    packed.Pack(detail)
+    status = Status(code=code, message=str(error), details=[packed])
+    return CallStatus(code, str(error), ((DETAILS, status.SerializeToString()), *trailers))
