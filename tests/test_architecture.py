@@ -37,6 +37,7 @@ IMPURE = (
     "spool/memory.py",
     "spool/sqlite",
     "telemetry",
+    "unix_socket.py",
 )
 IMPURE_IMPORTS = frozenset(
     {"aiohttp", "asyncio", "grpc", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal"}

@@ -87,14 +87,18 @@ async def test_a_daemon_that_waits_for_its_spool_can_be_stopped(tmp_path: Path) 
     await running
 
 
-async def test_an_address_that_cannot_be_had_ends_it_before_it_has_begun(tmp_path: Path) -> None:
+async def test_an_address_that_cannot_be_had_ends_it_and_frees_the_spool(tmp_path: Path) -> None:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     async with taken:
-        daemon, _ = daemon_of(settings(tmp_path, listen=f"127.0.0.1:{port}"))
+        daemon, stream = daemon_of(settings(tmp_path, listen=f"127.0.0.1:{port}"))
         with pytest.raises(ListenerUnavailable, match=f"cannot listen on 127.0.0.1:{port}"):
             await daemon.run()
-    assert not (tmp_path / "spool.db").exists()
+        assert events(stream) == ["operations_unavailable", "stopped"]
+    # Only the daemon that holds the spool knows that the other one is no daemon of the same spool; it lets go of it.
+    daemon, _ = daemon_of(settings(tmp_path))
+    daemon.stop()
+    await daemon.run()
 
 
 async def test_a_pause_is_remembered_over_restarts(tmp_path: Path) -> None:

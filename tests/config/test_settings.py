@@ -15,6 +15,8 @@ SECTIONS = """
 listen = ["127.0.0.1:50051"]
 envelopes_max = 500
 request_bytes_max = "4MiB"
+unix_mode = "0660"
+unix_group = ""
 [spool]
 url = "sqlite:intercomd.db"
 bytes_max = "2GiB"
@@ -25,6 +27,8 @@ lock_wait = "1m"
 [operations]
 listen = "127.0.0.1:9090"
 grpc_listen = "127.0.0.1:9091"
+unix_mode = "0600"
+unix_group = ""
 [health]
 listen = []
 [log]

@@ -15,6 +15,7 @@ BOUNDS = {
     "app.connections.Connections._tasks": _SETTINGS,
     "app.connections.Connections._tokens": _SETTINGS,
     "app.connections.Connections._workers": _SETTINGS,
+    "app.listeners.GrpcListener._files": "one for each address of the settings",
     # deliver
     "deliver.catalogue.AttributeList.data": "deliver.intercom.ATTRIBUTES_BYTES_MAX",
     "deliver.catalogue.Catalogue._created": "attributes_created_max",
@@ -61,6 +62,8 @@ BOUNDS = {
     "ingest.service.IngestService._conversations": "ingest.limits.STREAMS_MAX",
     "ingest.stream.Conversation._waiting": "ingest.limits.STREAM_MESSAGES_AHEAD",
     # operations
+    "operations.http.HttpListener._files": "one for each address of the settings",
+    "operations.http.HttpListener._servers": "one for each address of the settings",
     "operations.health.Health._wakes": "the calls of the connections that are open, both of which are limits",
     "operations.watch.Watches._wakes": "operations.watch.WATCHES_MAX",
     # rpc

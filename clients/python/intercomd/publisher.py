@@ -9,6 +9,7 @@ import grpc
 from intercomd.buffer import Buffer, Waiter
 from intercomd.errors import PublishError
 from intercomd.framing import frame, unframe
+from intercomd.proxies import proxy_options
 from intercomd.sender import Metadata, RejectedCallback, ResultsCallback, Sender
 from intercomd.settings import PublisherSettings
 from intercomd.v1.envelope_pb2 import Envelope
@@ -179,6 +180,7 @@ def open_channel(
         # A connection that died in silence is noticed within a call, not by the kernel's quarter of an hour.
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        *proxy_options(target),
     ]
     if credentials is None:
         return grpc.aio.insecure_channel(target, options)

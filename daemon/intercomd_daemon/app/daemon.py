@@ -1,7 +1,8 @@
 """The daemon: builds the parts, starts them and stops them in order, and gives the reasons of the order.
 
 Start: operations first, so that probes are answered while the spool is waited for; then the spool, the workers, and
-last the door: nobody is let in before everything behind it stands. Stop: the other way round.
+last the door: nobody is let in before everything behind it stands. Stop: the other way round. A listener of operations
+whose address is taken waits for the spool too: usually the daemon that holds one holds the other.
 """
 
 import asyncio
@@ -12,7 +13,13 @@ from typing import Any
 from intercomd_daemon import __version__
 from intercomd_daemon.app import wiring
 from intercomd_daemon.app.connections import Connections
-from intercomd_daemon.app.listeners import GrpcListener, OperationsListeners, open_ingest, open_operations
+from intercomd_daemon.app.listeners import (
+    GrpcListener,
+    ListenerUnavailable,
+    OperationsListeners,
+    open_ingest,
+    open_operations,
+)
 from intercomd_daemon.config import Settings
 from intercomd_daemon.deliver.status import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
@@ -68,9 +75,11 @@ class Daemon:
             ExceptionGroup: a fault of ours, after which nothing should go on.
         """
         try:
-            await self._open_operations()
+            await self._open_health()
             spool = await self._open_spool()
             if spool is not None:
+                if self._operations is None:
+                    await self._open_operations()
                 await self._serve(spool)
         finally:
             await self._close()
@@ -82,7 +91,9 @@ class Daemon:
         ingest = self._settings.ingest
         stopping, engine = asyncio.create_task(self._stopping.wait()), asyncio.create_task(spool.ended())
         try:
-            self._ingest = await open_ingest(service, ingest.listen, ingest.request_bytes_max)
+            self._ingest = await open_ingest(
+                service, ingest.listen, ingest.request_bytes_max, wiring.ingest_access(self._settings)
+            )
             self._switch(serving=True)
             await asyncio.wait({stopping, engine, *workers}, return_when=asyncio.FIRST_COMPLETED)
             await self._drain(service, self._ingest, workers)
@@ -139,6 +150,18 @@ class Daemon:
             "serving", version=__version__, ingest=addresses, connections=", ".join(self._settings.connections)
         )
         self.serving.set()
+
+    async def _open_health(self) -> None:
+        """Answers probes before the spool is open, unless an address is taken: perhaps by the daemon that holds it.
+
+        That one keeps its addresses, and this one has them once it has the spool.
+        """
+        try:
+            await self._open_operations()
+        except ListenerUnavailable as error:
+            if not error.taken:
+                raise
+            self._logger.warning("operations_unavailable", error=str(error))
 
     async def _open_operations(self) -> None:
         service = OperationsService(

@@ -1,11 +1,14 @@
 """The doors: the operations listeners, which open first and close last, and the ingest listener."""
 
+import errno
 import logging
+import socket
 from collections.abc import Sequence
 
 import grpc
 from prometheus_client import CollectorRegistry
 
+from intercomd_daemon import unix_socket
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.ingest.service import SERVICE as INGEST_SERVICE
 from intercomd_daemon.ingest.service import IngestService
@@ -14,6 +17,7 @@ from intercomd_daemon.operations.health import Health, add_health_and_reflection
 from intercomd_daemon.operations.http import HttpListener, OperationsSettings, health_application, listen_http
 from intercomd_daemon.operations.service import SERVICE as OPERATIONS_SERVICE
 from intercomd_daemon.operations.service import OperationsService
+from intercomd_daemon.unix_socket import SocketFile
 
 CONNECTIONS_MAX = 512
 """Of senders, on each address: half of the 1,024 files that a process may usually have open. A further one is closed at
@@ -56,27 +60,68 @@ _GRPC_LOGGER = "grpc._cython.cygrpc"
 class ListenerUnavailable(IntercomdError):
     """An address cannot be listened on."""
 
+    def __init__(self, address: str, error: OSError) -> None:
+        """`error` is what the system says."""
+        super().__init__(f"cannot listen on {address}: is another daemon there? ({error.strerror or error})")
+        self.taken = error.errno == errno.EADDRINUSE
+        """Another process listens there, which may end."""
+
 
 class GrpcListener:
     """A gRPC server with health and reflection."""
 
-    def __init__(self, server: grpc.aio.Server, health: Health, addresses: tuple[str, ...]) -> None:
+    def __init__(self, server: grpc.aio.Server, health: Health) -> None:
         self._server = server
+        self._files: list[SocketFile] = []
         self.health = health
-        self.addresses = addresses
+        self.addresses: tuple[str, ...] = ()
+        """Ports as the system gave them."""
+
+    def listen(self, address: str, access: unix_socket.Access) -> None:
+        """Listens on one more address, before the server is started.
+
+        Raises:
+            ListenerUnavailable: the address cannot be had.
+        """
+        if not address.startswith(unix_socket.SCHEME):
+            port = self._bind(address, address)
+            self.addresses += (f"{address.rpartition(':')[0]}:{port}",)
+            return
+        try:
+            file = unix_socket.publish(
+                address, access, lambda temporary: self._bind(unix_socket.SCHEME + temporary, address)
+            )
+        except OSError as error:
+            raise ListenerUnavailable(address, error) from error
+        self._files.append(file)
+        self.addresses += (address,)
+
+    def _bind(self, target: str, address: str) -> int:
+        try:
+            return int(self._server.add_insecure_port(target))
+        except RuntimeError as error:
+            raise ListenerUnavailable(address, _reason_of(address)) from error
 
     async def close(self, grace_seconds: float | None) -> None:
         """Takes no new calls; open ones have so long to end."""
+        for file in self._files:
+            file.remove()
         self.health.close()
         await self._server.stop(grace_seconds)
 
 
-async def open_ingest(service: IngestService, addresses: Sequence[str], request_bytes_max: int) -> GrpcListener:
-    """Opens the door for senders; NOT_SERVING until its health is switched on."""
+async def open_ingest(
+    service: IngestService, addresses: Sequence[str], request_bytes_max: int, access: unix_socket.Access | None = None
+) -> GrpcListener:
+    """Opens the door for senders; NOT_SERVING until its health is switched on.
+
+    Raises:
+        ListenerUnavailable: an address cannot be had; nothing is served then.
+    """
     receive = ("grpc.max_receive_message_length", RECEIVE_FACTOR * request_bytes_max)
     server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, CONNECTIONS_MAX), receive))
     service.add_to(server)
-    return await _open(server, addresses, INGEST_SERVICE)
+    return await _open(server, addresses, INGEST_SERVICE, access or unix_socket.Access())
 
 
 class OperationsListeners:
@@ -120,32 +165,50 @@ async def open_operations(
     """
     server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, OPERATORS_MAX)))
     service.add_to(server)
-    grpc_listener = await _open(server, (settings.grpc_listen,), OPERATIONS_SERVICE)
+    grpc_listener = await _open(server, (settings.grpc_listen,), OPERATIONS_SERVICE, settings.unix_access)
     http: list[HttpListener] = []
     try:
         for addresses in ((settings.listen,), settings.health_listen):
             if addresses:
-                http.append(await listen_http(health_application(daemon, registry), addresses))
+                pages = health_application(daemon, registry)
+                http.append(await listen_http(pages, addresses, settings.unix_access))
     except OSError as error:
         for listener in http:
             await listener.close()
         await grpc_listener.close(None)
-        raise ListenerUnavailable(f"cannot listen on {', '.join(addresses)}: {error}") from error
+        raise ListenerUnavailable(str(error.filename), error) from error
     return OperationsListeners(service, grpc_listener, http)
 
 
-async def _open(server: grpc.aio.Server, addresses: Sequence[str], service: str) -> GrpcListener:
+async def _open(
+    server: grpc.aio.Server, addresses: Sequence[str], service: str, access: unix_socket.Access
+) -> GrpcListener:
     logging.getLogger(_GRPC_LOGGER).addFilter(_is_a_fault)
-    health = add_health_and_reflection(server, (service,))
-    bound = []
-    for address in addresses:
-        try:
-            port = server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise ListenerUnavailable(f"cannot listen on {address}: is another daemon there?") from error
-        bound.append(address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}")
-    await server.start()
-    return GrpcListener(server, health, tuple(bound))
+    listener = GrpcListener(server, add_health_and_reflection(server, (service,)))
+    try:
+        for address in addresses:
+            listener.listen(address, access)
+        await server.start()
+    except BaseException:
+        await listener.close(None)
+        raise
+    return listener
+
+
+def _reason_of(address: str) -> OSError:
+    """Why the system does not let the daemon listen there, which gRPC does not say."""
+    host, _, port = address.rpartition(":")
+    try:
+        for family, kind, protocol, _name, place in socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, protocol) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(place)
+                tried.listen()
+    except OSError as error:
+        return error
+    return OSError("gRPC gives no reason")
 
 
 def _is_a_fault(record: logging.LogRecord) -> bool:

@@ -8,6 +8,7 @@ from intercomd_daemon.ingest.limits import ConnectionRules, RequestLimits
 from intercomd_daemon.operations.http import OperationsSettings
 from intercomd_daemon.spool.sqlite import SpoolSettings
 from intercomd_daemon.telemetry.logs import LogSettings
+from intercomd_daemon.unix_socket import Access
 
 
 def accepting(settings: config.Settings) -> dict[str, ConnectionRules]:
@@ -75,7 +76,14 @@ def spool(settings: config.Settings) -> SpoolSettings:
 
 def operations(settings: config.Settings) -> OperationsSettings:
     """Where operators and probes are answered."""
-    return OperationsSettings(settings.operations.listen, settings.operations.grpc_listen, settings.health.listen)
+    told = settings.operations
+    access = Access(int(told.unix_mode, 8), told.unix_group)
+    return OperationsSettings(told.listen, told.grpc_listen, settings.health.listen, access)
+
+
+def ingest_access(settings: config.Settings) -> Access:
+    """Who may connect to the Unix sockets of senders."""
+    return Access(int(settings.ingest.unix_mode, 8), settings.ingest.unix_group)
 
 
 def log(settings: config.Settings) -> LogSettings:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import grpc
 
+from intercomd.proxies import proxy_options
 from intercomd.retry import retry_after_seconds
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.cli.addresses import AddressUnknown, Listener, address_of
@@ -17,8 +18,8 @@ from intercomd_daemon.cli.failures import Failed, Misconfigured
 
 CALL_SECONDS = 30.0
 """For one call: a look through a full journal takes a few."""
-# Daemons are near: no proxy that is meant for the web, and no pause of two minutes between attempts.
-CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_reconnect_backoff_ms", 1000))
+# gRPC's own pause between attempts grows to two minutes.
+_CHANNEL_OPTIONS = (("grpc.max_reconnect_backoff_ms", 1000),)
 
 if TYPE_CHECKING:
     from intercomd.v1.operations_pb2_grpc import OperationsServiceAsyncStub
@@ -40,10 +41,15 @@ def resolved(address: str | None, listener: Listener, config_path: str | None) -
         raise Misconfigured(str(error)) from None
 
 
+def open_channel(address: str, *options: tuple[str, int]) -> grpc.aio.Channel:
+    """A channel to a daemon; to one on this machine never through a proxy."""
+    return grpc.aio.insecure_channel(address, (*_CHANNEL_OPTIONS, *proxy_options(address), *options))
+
+
 @asynccontextmanager
 async def operations(address: str) -> AsyncIterator[Operations]:
     """The operations service at an address. Failures of calls leave as `Failed`."""
-    async with grpc.aio.insecure_channel(address, CHANNEL_OPTIONS) as channel:
+    async with open_channel(address) as channel:
         try:
             yield OperationsServiceStub(channel)
         except grpc.aio.AioRpcError as error:

@@ -26,6 +26,7 @@ _CUSTOM_ATTRIBUTES_MAX = 250
 # "Intercom tracks the first 10 keys in the order sent [...]; a help page says 20"
 _EVENT_ATTRIBUTES_MAX = 20
 _PATH_CHARACTERS_MAX = 4_096
+_FILE_MODE = ('a mode of a socket such as "0660"', r"0?[0-7]{3}")
 
 
 class Ingest(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,8 @@ class Ingest(msgspec.Struct, frozen=True, kw_only=True):
     envelopes_max: Annotated[int, kinds.integer(1, _ENVELOPES_MAX)] = 500
     """Of one request."""
     request_bytes_max: Annotated[int, kinds.size(KIB, _REQUEST_BYTES_MAX)] = 4 * MIB
+    unix_mode: Annotated[str, kinds.text(*_FILE_MODE)] = "0660"
+    unix_group: Annotated[str, kinds.text()] = ""
 
 
 class Spool(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,8 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True):
 
     listen: Annotated[str, places.address()] = "127.0.0.1:9090"
     grpc_listen: Annotated[str, places.address()] = "127.0.0.1:9091"
+    unix_mode: Annotated[str, kinds.text(*_FILE_MODE)] = "0600"
+    unix_group: Annotated[str, kinds.text()] = ""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ progress. What serving or progress is, it does not know.
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -15,8 +16,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from intercomd_daemon import unix_socket
 from intercomd_daemon.operations.daemon import Observed, State
 from intercomd_daemon.operations.door import Door
+from intercomd_daemon.unix_socket import SocketFile
 
 HEADERS = MappingProxyType(
     {
@@ -43,6 +46,8 @@ class OperationsSettings(msgspec.Struct, frozen=True):
     """OperationsService, and grpc.health.v1."""
     health_listen: tuple[str, ...] = ()
     """HTTP with nothing but health, readiness and metrics, safe on an address that others reach."""
+    unix_access: unix_socket.Access = unix_socket.Access()
+    """Of every `unix:` address here."""
 
 
 class HealthPages:
@@ -88,28 +93,49 @@ def health_application(observed: Observed, registry: CollectorRegistry) -> web.A
 class HttpListener:
     """An application that is being served."""
 
-    def __init__(self, runner: web.AppRunner, servers: Sequence[asyncio.Server]) -> None:
-        """`runner` is set up, and `servers` listen."""
+    def __init__(self, runner: web.AppRunner) -> None:
+        """`runner` is set up."""
         self._runner = runner
-        self._servers = servers
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
+        self._servers: list[asyncio.Server] = []
+        self._files: list[SocketFile] = []
+        self.addresses: tuple[str, ...] = ()
         """Where it answers, ports as the system gave them."""
-        return tuple(_written(socket.getsockname()) for server in self._servers for socket in server.sockets)
+
+    async def listen(self, door: Door, address: str, access: unix_socket.Access) -> None:
+        """Listens on one more address."""
+        loop = asyncio.get_running_loop()
+        if address.startswith(unix_socket.SCHEME):
+            listening, file = unix_socket.listening_socket(address, access)
+            self._files.append(file)
+            self._servers.append(await loop.create_unix_server(door, sock=listening))
+            self.addresses += (address,)
+            return
+        host, _, port = address.rpartition(":")
+        try:
+            server = await loop.create_server(door, host.strip("[]"), int(port))
+        except OSError as error:
+            # asyncio's own text names the address as a tuple, and an unknown host has no number of the system's.
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+            raise OSError(error.errno or 0, reason, address) from error
+        self._servers.append(server)
+        self.addresses += tuple(_written(listening.getsockname()) for listening in server.sockets)
 
     async def close(self) -> None:
         """Takes no more connections, and closes those that are open."""
+        for file in self._files:
+            file.remove()
         for server in self._servers:
             server.close()
         await self._runner.cleanup()
 
 
-async def listen_http(application: web.Application, addresses: Sequence[str]) -> HttpListener:
+async def listen_http(
+    application: web.Application, addresses: Sequence[str], access: unix_socket.Access | None = None
+) -> HttpListener:
     """Serves an application on addresses of the form `host:port`, `[host]:port` or `unix:/path`.
 
     Raises:
-        OSError: an address cannot be had; nothing is served then.
+        OSError: an address, its `filename`, cannot be had; nothing is served then.
     """
     logging.getLogger(_HTTP_LOGGER).addFilter(_is_a_fault)
     # Access logs tell nothing that the metrics don't, several times a minute.
@@ -117,28 +143,17 @@ async def listen_http(application: web.Application, addresses: Sequence[str]) ->
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - it is what the set-up makes
     door = Door(runner.server)
-    servers: list[asyncio.Server] = []
-    listener = HttpListener(runner, servers)
+    listener = HttpListener(runner)
     try:
         for address in addresses:
-            servers.append(await _listen(door, address))  # noqa: PERF401 - those before one that fails must be closed
+            await listener.listen(door, address, access or unix_socket.Access())
     except BaseException:
         await listener.close()
         raise
     return listener
 
 
-async def _listen(door: Door, address: str) -> asyncio.Server:
-    loop = asyncio.get_running_loop()
-    if address.startswith("unix:"):
-        return await loop.create_unix_server(door, address.removeprefix("unix:"))
-    host, _, port = address.rpartition(":")
-    return await loop.create_server(door, host.strip("[]"), int(port))
-
-
-def _written(address: tuple[str, int] | str) -> str:
-    if isinstance(address, str):
-        return f"unix:{address}"
+def _written(address: tuple[str, int]) -> str:
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -8,11 +8,11 @@ import grpc
 from intercomd.v1.ingest_pb2 import PreviewRequest, PreviewResponse
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd_daemon.cli.failures import Failed
-from intercomd_daemon.cli.remote import CALL_SECONDS, CHANNEL_OPTIONS, failure_of
+from intercomd_daemon.cli.remote import CALL_SECONDS, failure_of, open_channel
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 """Of a preview: an envelope may become 1 MiB."""
-_OPTIONS = (*CHANNEL_OPTIONS, ("grpc.max_receive_message_length", ANSWER_BYTES_MAX))
+_RECEIVE = ("grpc.max_receive_message_length", ANSWER_BYTES_MAX)
 
 
 class Door:
@@ -41,7 +41,7 @@ class Door:
 @asynccontextmanager
 async def open_door(address: str) -> AsyncGenerator[Door, None]:
     """The door at an address, with somebody behind it. Failures of calls leave as `Failed`."""
-    async with grpc.aio.insecure_channel(address, _OPTIONS) as channel:
+    async with open_channel(address, _RECEIVE) as channel:
         door = Door(channel)
         try:
             await door.knock()

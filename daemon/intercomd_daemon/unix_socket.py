@@ -1,0 +1,168 @@
+"""Names of listening Unix sockets: a live one is never taken over, a stale one is replaced, a clean stop removes it.
+
+The socket is bound under a temporary name beside its path, gets its group and mode there, and appears at its path in
+one step. So nobody can connect before its permissions are right, and a path that exists is never overwritten.
+"""
+
+import errno
+import grp
+import os
+import secrets
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+SCHEME = "unix:"
+# Linux: struct sockaddr_un has 108 bytes for the path, its final NUL included.
+PATH_BYTES_MAX = 107
+_BIND_UMASK = 0o177
+
+
+class Access(NamedTuple):
+    """Who may connect to a socket."""
+
+    mode: int = 0o600
+    group: str = ""
+    """A group's name or number; empty: the process's."""
+
+
+@dataclass(frozen=True)
+class SocketFile:
+    """The name of a socket that this process listens on."""
+
+    path: Path
+    identity: tuple[int, int]
+    """Device and inode: another process may have put its own socket at the path since."""
+
+    def remove(self) -> None:
+        """Removes the name, unless it is gone or belongs to another socket."""
+        with suppress(FileNotFoundError):
+            if _identity(self.path.lstat()) == self.identity:
+                self.path.unlink()
+
+
+def publish(address: str, access: Access, listen: Callable[[str], object]) -> SocketFile:
+    """Has `listen` bind a socket and listen on it, and publishes it at the path of a `unix:` address.
+
+    `listen` gets the temporary path. When this returns, clients can connect.
+
+    Raises:
+        OSError: the path cannot be had; `strerror` says why, and `filename` is the address.
+    """
+    path = Path(address.removeprefix(SCHEME))
+    temporary = _beside(path)
+    with _named(address):
+        if len(os.fsencode(temporary)) > PATH_BYTES_MAX:
+            raise OSError(errno.ENAMETOOLONG, "the path of its folder is too long for a socket")
+        stale = _stale_at(path)
+        gid = _gid(access.group)
+        try:
+            previous = os.umask(_BIND_UMASK)
+            try:
+                listen(str(temporary))
+            finally:
+                os.umask(previous)
+            if gid is not None:
+                os.chown(temporary, -1, gid)
+            temporary.chmod(access.mode)
+            identity = _identity(temporary.lstat())
+            if stale is not None:
+                _remove_stale(path, stale)
+            # Unlike rename, link fails where another process has created the path meanwhile.
+            path.hardlink_to(temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return SocketFile(path, identity)
+
+
+def listening_socket(address: str, access: Access) -> tuple[socket.socket, SocketFile]:
+    """A socket that listens at a `unix:` address, and its name.
+
+    Raises:
+        OSError: as `publish`.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+
+    def listen(temporary: str) -> None:
+        listening.bind(temporary)
+        # Before the path exists: a probe of a socket that is bound and does not listen is refused, as by a stale one.
+        listening.listen()
+
+    try:
+        return listening, publish(address, access, listen)
+    except BaseException:
+        listening.close()
+        raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{secrets.token_hex(4)}")
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+@contextmanager
+def _named(address: str) -> Iterator[None]:
+    """Errors leave with the address in place of a temporary file's name."""
+    try:
+        yield
+    except OSError as error:
+        reason = "another process has created it just now" if error.errno == errno.EEXIST else error.strerror
+        raise OSError(error.errno or errno.EADDRINUSE, reason or str(error), address) from error
+
+
+def _stale_at(path: Path) -> tuple[int, int] | None:
+    """The identity of a socket at the path that nobody listens on; None: nothing is there.
+
+    Raises:
+        OSError: a live socket is there, or something else than a socket.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISSOCK(found.st_mode):
+        raise OSError(errno.ENOTSOCK, "a file that is not a socket is there, which the daemon leaves alone")
+    if _is_live(path):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    return _identity(found)
+
+
+def _is_live(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except BlockingIOError:
+            return True  # Its queue is full: somebody listens.
+    return True
+
+
+def _remove_stale(path: Path, stale: tuple[int, int]) -> None:
+    """Removes the name of a stale socket, but not one that another process has published there since the probe."""
+    removed = _beside(path)
+    try:
+        path.rename(removed)
+    except FileNotFoundError:
+        return
+    if _identity(removed.lstat()) != stale:
+        path.hardlink_to(removed)
+    removed.unlink()
+
+
+def _gid(group: str) -> int | None:
+    if not group:
+        return None
+    if group.isdecimal():
+        return int(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise OSError(errno.EINVAL, f"there is no group {group!r}: correct unix_group") from None

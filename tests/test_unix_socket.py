@@ -1,0 +1,153 @@
+"""Names of Unix sockets: taken over only if nobody listens, with the permissions asked for from the first moment."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon.unix_socket import PATH_BYTES_MAX, Access, listening_socket, publish
+
+MINE = Access(0o600)
+
+
+def identity(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_dev, status.st_ino
+
+
+def stale(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as crashed:
+        crashed.bind(str(path))
+        crashed.listen()
+
+
+def connects(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
+def test_a_socket_appears_with_its_mode_and_group_and_is_removed(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "a.sock"
+    listening, file = listening_socket(f"unix:{path}", Access(mode, str(os.getgid())))
+    with listening:
+        status = path.lstat()
+        assert (stat.S_IMODE(status.st_mode), status.st_gid) == (mode, os.getgid())
+        assert connects(path)
+        assert list(tmp_path.iterdir()) == [path]
+        file.remove()
+    assert list(tmp_path.iterdir()) == []
+    file.remove()
+
+
+def test_before_it_appears_nobody_else_can_open_it(tmp_path: Path) -> None:
+    modes = []
+
+    def listen(temporary: str) -> None:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(temporary)
+        modes.append(stat.S_IMODE(Path(temporary).lstat().st_mode))
+        assert not (tmp_path / "a.sock").exists()
+
+    before = os.umask(0)
+    try:
+        publish(f"unix:{tmp_path / 'a.sock'}", Access(0o666), listen)
+        assert os.umask(0) == 0
+    finally:
+        os.umask(before)
+    assert modes == [0o600]
+
+
+def test_a_live_socket_is_not_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    listening, _ = listening_socket(f"unix:{path}", MINE)
+    with listening:
+        before = identity(path)
+        with pytest.raises(OSError, match="in use") as refused:
+            listening_socket(f"unix:{path}", MINE)
+        assert refused.value.filename == f"unix:{path}"
+        assert identity(path) == before
+        assert connects(path)
+
+
+def test_a_live_socket_whose_queue_is_full_is_not_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as waiting:
+        busy.bind(str(path))
+        busy.listen(0)
+        waiting.connect(str(path))
+        with pytest.raises(OSError, match="in use"):
+            listening_socket(f"unix:{path}", MINE)
+
+
+def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    stale(path)
+    assert not connects(path)
+    listening, file = listening_socket(f"unix:{path}", MINE)
+    with listening:
+        assert connects(path)
+        assert list(tmp_path.iterdir()) == [path]
+    file.remove()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "symlink", "fifo"])
+def test_what_is_not_a_socket_is_left_alone(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.sock"
+    if kind == "file":
+        path.write_text("kept")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        (tmp_path / "elsewhere").write_text("kept")
+        path.symlink_to(tmp_path / "elsewhere")
+    before = identity(path)
+    with pytest.raises(OSError, match="not a socket"):
+        listening_socket(f"unix:{path}", MINE)
+    assert identity(path) == before
+
+
+def test_a_socket_that_another_process_published_meanwhile_is_kept(tmp_path: Path) -> None:
+    """Both found the stale one; the one that comes second fails."""
+    path, other = tmp_path / "a.sock", tmp_path / "other"
+    stale(path)
+
+    def listen(temporary: str) -> None:
+        stale(Path(temporary))
+        stale(other)
+        other.rename(path)
+
+    with pytest.raises(OSError, match="another process has created it"):
+        publish(f"unix:{path}", MINE, listen)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_our_own_name_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    listening, file = listening_socket(f"unix:{path}", MINE)
+    listening.close()
+    successor, of_successor = listening_socket(f"unix:{path}", MINE)
+    with successor:
+        file.remove()
+        assert connects(path)
+    of_successor.remove()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "access", "said"),
+    [
+        ("missing/a.sock", MINE, "No such file"),
+        ("a.sock", Access(0o600, "no-such-group"), "there is no group 'no-such-group'"),
+        ("d" * PATH_BYTES_MAX + "/a", MINE, "too long"),
+    ],
+)
+def test_what_cannot_be_had_is_said_and_leaves_nothing(tmp_path: Path, name: str, access: Access, said: str) -> None:
+    with pytest.raises(OSError, match=said) as refused:
+        listening_socket(f"unix:{tmp_path}/{name}", access)
+    assert refused.value.filename == f"unix:{tmp_path}/{name}"
+    assert list(tmp_path.iterdir()) == []
