@@ -8,7 +8,16 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 COVERAGE = (sys.executable, "-m", "coverage")
 # The worker's tests await real calls, and reach no branch of a pure module that its own tests leave out.
-TESTS = ("tests/ingest", "tests/deliver", "tests/rpc", "tests/spool", "--ignore=tests/deliver/test_worker.py")
+TESTS = (
+    "tests/ingest",
+    "tests/deliver",
+    "tests/rpc",
+    "tests/spool",
+    "tests/setting",
+    "tests/config",
+    "tests/test_connection.py",
+    "--ignore=tests/deliver/test_worker.py",
+)
 
 
 def pure_modules() -> list[str]:

@@ -107,9 +107,14 @@ def test_a_module_opens_with_its_law(path: Path) -> None:
     assert len(law.splitlines()) <= 10
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.name not in {"__init__.py", "__main__.py"}], ids=relative)
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if p.name not in {"__init__.py", "__main__.py", "settings.py"}], ids=relative
+)
 def test_a_module_has_its_test(path: Path) -> None:
-    """`deliver/judge.py` is tested by `tests/deliver/test_judge.py`, or by a theme of it, `test_judge_....py`."""
+    """`deliver/judge.py` is tested by `tests/deliver/test_judge.py`, or by a theme of it, `test_judge_....py`.
+
+    The settings of all parts are tested as a whole, beside the contract's text: `tests/config/test_settings.py`.
+    """
     folder = ROOT / "tests" / path.relative_to(PACKAGE).parent
     assert list(folder.glob(f"test_{path.stem}.py")) + list(folder.glob(f"test_{path.stem}_*.py"))
 

@@ -16,8 +16,9 @@ from intercomd_daemon import config
 from intercomd_daemon.cli.main import COMMANDS, main
 from intercomd_daemon.config.environment import Environment
 from intercomd_daemon.config.given import Findings
-from intercomd_daemon.config.kinds import Kind
 from intercomd_daemon.config.schema import build, keys_of
+from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.setting.kinds import Kind
 from intercomd_daemon.telemetry.reasons import KNOWN
 
 PACKAGE = Path(intercomd_daemon.__file__).parent
@@ -45,7 +46,7 @@ def read_as(kind: Kind, cell: str) -> object:
 
 def test_the_settings_are_those_of_the_code_in_its_order_with_its_defaults() -> None:
     common, connection = tables(section(README, "## Settings"))
-    for table, struct, more in ((common, config.Settings, {}), (connection, config.Connection, {"name": "default"})):
+    for table, struct, more in ((common, config.Settings, {}), (connection, ConnectionSettings, {"name": "default"})):
         kinds = keys_of(struct)
         assert sorted(row[0].strip("|` ") for row in table) == sorted(kinds)
         values = {key: read_as(kinds[key], row[1]) for row in table for key in [row[0].strip("|` ")]}
@@ -77,7 +78,7 @@ def test_examples_of_settings_load(path: Path, tmp_path: Path) -> None:
 def test_variables_are_settings(path: Path) -> None:
     findings = Findings()
     named = re.findall(r"INTERCOMD_[A-Z_]*[A-Z]", path.read_text())
-    Environment(keys_of(config.Settings), keys_of(config.Connection), findings).read(dict.fromkeys(named, ""))
+    Environment(keys_of(config.Settings), keys_of(ConnectionSettings), findings).read(dict.fromkeys(named, ""))
     assert not findings.warnings
     assert not findings.problems
 

@@ -14,6 +14,7 @@ import intercomd
 from intercomd import PublisherSettings
 from intercomd_daemon import config
 from intercomd_daemon.config.schema import keys_of
+from intercomd_daemon.connection import ConnectionSettings
 
 DAEMON = ROOT / "daemon" / "intercomd_daemon"
 CLIENT = Path(intercomd.__file__).parent
@@ -26,7 +27,7 @@ CONTAINERS = {"Queue", "TaskGroup", "WeakValueDictionary", "array", "bytearray",
 def limits() -> set[str]:
     """The limits of the code that the architecture lists, and those that can be set, in the daemon and the client."""
     listed = {row[2].strip("`| ") for row in tables(section(ARCHITECTURE, "## Limits"))[0]}
-    settable = {*keys_of(config.Settings), *keys_of(config.Connection)}
+    settable = {*keys_of(config.Settings), *keys_of(ConnectionSettings)}
     publishing = {f"PublisherSettings.{each.name}" for each in dataclasses.fields(PublisherSettings)}
     return listed | {name for name in settable | publishing if name.endswith("_max")}
 

@@ -2,15 +2,16 @@
 
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
-from intercomd_daemon.config import Secret
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.status import Standing
 from intercomd_daemon.envelope import AcceptedEnvelope
+from intercomd_daemon.setting.secret import Secret
 
 
 def connections(hidden: list[str] | None = None, **tokens: str) -> Connections:
     settings = config.Settings(
         connections={
-            name: config.Connection(name=name, app_id=name, access_token=Secret(token), active=name != "off")
+            name: ConnectionSettings(name=name, app_id=name, access_token=Secret(token), active=name != "off")
             for name, token in tokens.items()
         }
     )

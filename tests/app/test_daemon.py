@@ -9,23 +9,27 @@ import pytest
 from virtual_time import VirtualLoop
 
 from intercomd_daemon import config
-from intercomd_daemon.app import Daemon, wiring
+from intercomd_daemon.app import Daemon
 from intercomd_daemon.app.daemon import CLOSE_SECONDS, DRAIN_SECONDS, LINGER_SECONDS
 from intercomd_daemon.app.listeners import ListenerUnavailable
-from intercomd_daemon.config import Secret
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RetryLater, SpoolLocked
+from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.daemon import State
+from intercomd_daemon.operations.settings import OperationsSettings
+from intercomd_daemon.setting.secret import Secret
+from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.telemetry import logs
 
 
 def settings(folder: Path, url: str = "", **operations: str) -> config.Settings:
     listeners = {"listen": "127.0.0.1:0", "grpc_listen": "127.0.0.1:0"} | operations
     return config.Settings(
-        ingest=config.Ingest(listen=("127.0.0.1:0",)),
-        spool=config.Spool(url=url or f"sqlite:{folder / 'spool.db'}", lock_wait_seconds=0.3, free_bytes_min=0),
-        operations=config.Operations(**listeners),
+        ingest=IngestSettings(listen=("127.0.0.1:0",)),
+        spool=SpoolSettings(url=url or f"sqlite:{folder / 'spool.db'}", lock_wait_seconds=0.3, free_bytes_min=0),
+        operations=OperationsSettings(**listeners),
         connections={
-            "default": config.Connection(
+            "default": ConnectionSettings(
                 name="default", app_id="a", access_token=Secret("t"), base_url="http://127.0.0.1:1"
             )
         },
@@ -34,7 +38,7 @@ def settings(folder: Path, url: str = "", **operations: str) -> config.Settings:
 
 def daemon_of(settings: config.Settings) -> tuple[Daemon, io.StringIO]:
     stream = io.StringIO()
-    return Daemon(settings, logs.set_up(wiring.log(settings), stream)), stream
+    return Daemon(settings, logs.set_up(settings.log, stream)), stream
 
 
 def events(stream: io.StringIO) -> list[str]:

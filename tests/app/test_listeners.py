@@ -20,9 +20,9 @@ from intercomd_daemon.app.listeners import (
     open_ingest,
 )
 from intercomd_daemon.ingest.accept import Acceptor
-from intercomd_daemon.ingest.limits import REQUEST_BYTES_MAX, RequestLimits
 from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.service import IngestService
+from intercomd_daemon.ingest.settings import REQUEST_BYTES_MAX, IngestSettings
 from intercomd_daemon.spool.memory import MemorySpool
 
 
@@ -36,7 +36,7 @@ class Silent:
 def service() -> IngestService:
     spool = MemorySpool()
     acceptor = Acceptor({}, spool, Seconds(), Silent(), lambda: 1.0)
-    return IngestService(acceptor, lambda *_: (), spool.usage, RequestLimits(), lambda: 1.0)
+    return IngestService(acceptor, lambda *_: (), spool.usage, IngestSettings(), lambda: 1.0)
 
 
 async def test_a_listener_is_not_serving_until_it_is_switched_on(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from intercomd_daemon.app.listeners import OPERATORS_MAX, ListenerUnavailable, o
 from intercomd_daemon.deliver.status import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.operations.daemon import Check, State
-from intercomd_daemon.operations.http import OperationsSettings
 from intercomd_daemon.operations.service import OperationsService
+from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from intercomd_daemon.spool.base import Archive, Usage
 
 NOW = 1_750_000_000.0
@@ -63,11 +63,13 @@ async def test_all_of_them_open_or_none(tmp_path: Path, taken: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         address = f"127.0.0.1:{holder.getsockname()[1]}"
         names = {"grpc": f"unix:{path}", "http": "127.0.0.1:0", "health": "127.0.0.1:0"} | {taken: address}
-        settings = OperationsSettings(names["http"], names["grpc"], (names["health"],))
+        settings = OperationsSettings(listen=names["http"], grpc_listen=names["grpc"])
+        health = HealthSettings(listen=(names["health"],))
         with pytest.raises(ListenerUnavailable, match=address):
-            await open_operations(Starting(), operations_service(), settings, CollectorRegistry())
-    free = OperationsSettings("127.0.0.1:0", f"unix:{path}", ("127.0.0.1:0",))
-    opened = await open_operations(Starting(), operations_service(), free, CollectorRegistry())
+            await open_operations(Starting(), operations_service(), settings, health, CollectorRegistry())
+    free = OperationsSettings(listen="127.0.0.1:0", grpc_listen=f"unix:{path}")
+    health = HealthSettings(listen=("127.0.0.1:0",))
+    opened = await open_operations(Starting(), operations_service(), free, health, CollectorRegistry())
     assert opened.grpc_address == f"unix:{path}"
     assert opened.http_address.startswith("127.0.0.1:")
     assert not opened.http_address.endswith(":0")
@@ -88,8 +90,8 @@ async def said_to_one_who_comes(address: str) -> tuple[asyncio.StreamWriter, byt
 
 @pytest.mark.fills("app.listeners.OPERATORS_MAX")
 async def test_operators_connections_are_bounded_and_one_too_many_is_closed() -> None:
-    settings = OperationsSettings("127.0.0.1:0", "127.0.0.1:0")
-    opened = await open_operations(Starting(), operations_service(), settings, CollectorRegistry())
+    settings = OperationsSettings(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0")
+    opened = await open_operations(Starting(), operations_service(), settings, HealthSettings(), CollectorRegistry())
     inside = [await said_to_one_who_comes(opened.grpc_address) for _ in range(OPERATORS_MAX)]
     assert all(said for _, said in inside)
     refused, said = await said_to_one_who_comes(opened.grpc_address)

@@ -10,27 +10,31 @@ import pytest
 
 from intercomd_daemon.cli.findings import Finding, Level
 from intercomd_daemon.cli.world import connection_findings, spool_findings
-from intercomd_daemon.config import Connection, Secret, Settings, Spool
+from intercomd_daemon.config import Settings
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.sandbox import CustomAttribute, Sandbox, SandboxSettings
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.setting.secret import Secret
+from intercomd_daemon.spool.settings import SpoolSettings
+from intercomd_daemon.spool.sqlite import SpoolSettings as SqliteSettings
+from intercomd_daemon.spool.sqlite import open_spool
 
 FREE = {"free_bytes_min": 0, "bytes_max": 1 << 20}
 
 
-def spool(path: Path, **fields: Any) -> Spool:  # noqa: ANN401 - of the settings
-    return Spool(url=f"sqlite:{path}", **(FREE | fields))
+def spool(path: Path, **fields: Any) -> SpoolSettings:  # noqa: ANN401 - of the settings
+    return SpoolSettings(url=f"sqlite:{path}", **(FREE | fields))
 
 
 def levels(found: list[Finding]) -> list[Level]:
     return [finding.level for finding in found]
 
 
-def connection(sandbox: Sandbox, **fields: Any) -> Connection:  # noqa: ANN401 - the same
+def connection(sandbox: Sandbox, **fields: Any) -> ConnectionSettings:  # noqa: ANN401 - the same
     given = {"name": "default", "app_id": "sandbox", "access_token": Secret("sandbox-token")}
-    return Connection(**(given | {"base_url": sandbox.base_url} | fields))
+    return ConnectionSettings(**(given | {"base_url": sandbox.base_url} | fields))
 
 
-async def asked(*connections: Connection) -> list[Finding]:
+async def asked(*connections: ConnectionSettings) -> list[Finding]:
     return await connection_findings(Settings(connections={each.name: each for each in connections}))
 
 
@@ -40,7 +44,7 @@ def test_a_spool_that_can_be_made_is_well_and_is_not_made(tmp_path: Path) -> Non
 
 
 def test_a_spool_in_memory_is_noted() -> None:
-    assert levels(spool_findings(Spool(url="memory:"))) == [Level.NOTE]
+    assert levels(spool_findings(SpoolSettings(url="memory:"))) == [Level.NOTE]
 
 
 def test_a_folder_that_is_not_there_is_wrong(tmp_path: Path) -> None:
@@ -67,7 +71,7 @@ def test_a_database_of_another_program_is_wrong(tmp_path: Path) -> None:
 
 async def test_a_spool_that_a_daemon_holds_is_noted_with_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
-    held = await open_spool(SpoolSettings(path=str(path), free_bytes_min=0))
+    held = await open_spool(SqliteSettings(path=str(path), free_bytes_min=0))
     (*_, holder, _) = spool_findings(spool(path))
     await held.close()
     assert (holder.level, f"process {os.getpid()}" in holder.message) == (Level.NOTE, True)

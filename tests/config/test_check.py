@@ -5,17 +5,20 @@ import pytest
 from intercomd_daemon.config.check import check
 from intercomd_daemon.config.given import Findings
 from intercomd_daemon.config.schema import keys_of
-from intercomd_daemon.config.secret import Secret
-from intercomd_daemon.config.settings import Connection, Health, Ingest, Limits, Operations, Settings
+from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.connection import ConnectionSettings, LimitSettings
+from intercomd_daemon.ingest.settings import IngestSettings
+from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
+from intercomd_daemon.setting.secret import Secret
 
-WELL = Connection(name="default", app_id="abc", access_token_file="/token")
+WELL = ConnectionSettings(name="default", app_id="abc", access_token_file="/token")
 
 
-def found(*connections: Connection, wrong: tuple[str, ...] = (), **sections: object) -> Findings:
+def found(*connections: ConnectionSettings, wrong: tuple[str, ...] = (), **sections: object) -> Findings:
     settings = Settings(connections={connection.name: connection for connection in connections}, **sections)
     origins = dict.fromkeys(keys_of(Settings), "default")
     for connection in connections:
-        origins |= dict.fromkeys(keys_of(Connection, f"connections.{connection.name}."), "f.toml")
+        origins |= dict.fromkeys(keys_of(ConnectionSettings, f"connections.{connection.name}."), "f.toml")
     findings = Findings()
     check(settings, origins, wrong, findings)
     return findings
@@ -25,17 +28,17 @@ def found(*connections: Connection, wrong: tuple[str, ...] = (), **sections: obj
     "connection",
     [
         WELL,
-        Connection(name="a", app_id="abc", access_token=Secret("token")),
-        Connection(name="a", access_token_file="/token", verify_app_id=False),
-        Connection(name="a", app_id="abc", access_token_file="/token", development_connection="a"),
+        ConnectionSettings(name="a", app_id="abc", access_token=Secret("token")),
+        ConnectionSettings(name="a", access_token_file="/token", verify_app_id=False),
+        ConnectionSettings(name="a", app_id="abc", access_token_file="/token", development_connection="a"),
     ],
 )
-def test_an_app_id_and_a_token_are_enough(connection: Connection) -> None:
+def test_an_app_id_and_a_token_are_enough(connection: ConnectionSettings) -> None:
     assert found(connection) == Findings()
 
 
 def test_an_active_connection_needs_an_app_id_and_a_token() -> None:
-    assert found(Connection(name="eu-shop")).problems == [
+    assert found(ConnectionSettings(name="eu-shop")).problems == [
         (
             "connections.eu-shop.app_id (not set): an active connection needs the App ID of its workspace; "
             "set it, here or as INTERCOMD_CONNECTIONS_EU_SHOP_APP_ID (or verify_app_id = false)"
@@ -48,15 +51,15 @@ def test_an_active_connection_needs_an_app_id_and_a_token() -> None:
 
 
 def test_a_dry_run_needs_a_token_too_as_it_reads() -> None:
-    assert "needs an access token" in found(Connection(name="a", app_id="abc", dry_run=True)).problems[0]
+    assert "needs an access token" in found(ConnectionSettings(name="a", app_id="abc", dry_run=True)).problems[0]
 
 
 def test_an_inactive_connection_needs_nothing() -> None:
-    assert found(WELL, Connection(name="off", active=False)) == Findings()
+    assert found(WELL, ConnectionSettings(name="off", active=False)) == Findings()
 
 
 def test_settings_without_an_active_connection_are_odd() -> None:
-    findings = found(Connection(name="off", active=False))
+    findings = found(ConnectionSettings(name="off", active=False))
     assert not findings.problems
     assert findings.warnings == [
         "connections (active = false): no connection is active, so every envelope will be skipped"
@@ -66,7 +69,7 @@ def test_settings_without_an_active_connection_are_odd() -> None:
 @pytest.mark.parametrize("key", ["access_token", "access_token_file"])
 def test_what_is_there_and_wrong_is_not_missing_as_well(key: str) -> None:
     wrong = ("connections.a.app_id", f"connections.a.{key}")
-    assert found(Connection(name="a"), wrong=wrong) == Findings()
+    assert found(ConnectionSettings(name="a"), wrong=wrong) == Findings()
 
 
 @pytest.mark.parametrize(
@@ -74,15 +77,17 @@ def test_what_is_there_and_wrong_is_not_missing_as_well(key: str) -> None:
     [("stagin", "did you mean staging?"), ("other", "write [connections.other], or leave this empty")],
 )
 def test_data_of_development_goes_to_a_connection_that_there_is(name: str, advice: str) -> None:
-    staging = Connection(name="staging", app_id="abc", access_token_file="/token")
-    connection = Connection(name="a", app_id="abc", access_token_file="/token", development_connection=name)
+    staging = ConnectionSettings(name="staging", app_id="abc", access_token_file="/token")
+    connection = ConnectionSettings(name="a", app_id="abc", access_token_file="/token", development_connection=name)
     assert found(connection, staging).problems == [
         f"connections.a.development_connection (f.toml): {name} is no configured connection; {advice}"
     ]
 
 
 def test_attributes_beyond_what_intercom_tracks_are_odd() -> None:
-    connection = Connection(name="a", app_id="abc", access_token_file="/token", limits=Limits(event_attributes_max=11))
+    connection = ConnectionSettings(
+        name="a", app_id="abc", access_token_file="/token", limits=LimitSettings(event_attributes_max=11)
+    )
     assert found(connection).warnings == [
         (
             "connections.a.limits.event_attributes_max (f.toml): "
@@ -95,7 +100,7 @@ def test_attributes_beyond_what_intercom_tracks_are_odd() -> None:
     ("sections", "problems"),
     [
         (
-            {"operations": Operations(listen="127.0.0.1:9090", grpc_listen="localhost:9090")},
+            {"operations": OperationsSettings(listen="127.0.0.1:9090", grpc_listen="localhost:9090")},
             [
                 (
                     "operations.grpc_listen (default): localhost:9090 is taken by 127.0.0.1:9090 of operations.listen; "
@@ -104,7 +109,7 @@ def test_attributes_beyond_what_intercom_tracks_are_odd() -> None:
             ],
         ),
         (
-            {"ingest": Ingest(listen=("unix:/a", "unix:/a"))},
+            {"ingest": IngestSettings(listen=("unix:/a", "unix:/a"))},
             [
                 (
                     "ingest.listen (default): unix:/a is taken by unix:/a of ingest.listen; "
@@ -113,7 +118,7 @@ def test_attributes_beyond_what_intercom_tracks_are_odd() -> None:
             ],
         ),
         (
-            {"health": Health(listen=("0.0.0.0:50051",))},
+            {"health": HealthSettings(listen=("0.0.0.0:50051",))},
             [
                 (
                     "health.listen (default): 0.0.0.0:50051 is taken by 127.0.0.1:50051 of ingest.listen; "
@@ -121,7 +126,7 @@ def test_attributes_beyond_what_intercom_tracks_are_odd() -> None:
                 )
             ],
         ),
-        ({"operations": Operations(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0")}, []),
+        ({"operations": OperationsSettings(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0")}, []),
     ],
 )
 def test_no_two_listeners_have_one_address(sections: dict[str, object], problems: list[str]) -> None:
@@ -130,7 +135,7 @@ def test_no_two_listeners_have_one_address(sections: dict[str, object], problems
 
 def test_a_token_that_leaves_the_host_in_the_clear_is_odd() -> None:
     def told(url: str) -> list[str]:
-        return found(Connection(name="a", app_id="abc", access_token_file="/t", base_url=url)).warnings
+        return found(ConnectionSettings(name="a", app_id="abc", access_token_file="/t", base_url=url)).warnings
 
     assert [warning for warning in told("http://10.0.0.1:80") if "in the clear" in warning]
     assert not told("http://[::1]:80")

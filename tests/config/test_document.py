@@ -7,12 +7,13 @@ import pytest
 from intercomd_daemon.config.document import Document
 from intercomd_daemon.config.given import API_KEY_ADVICE, Findings, Given
 from intercomd_daemon.config.schema import keys_of
-from intercomd_daemon.config.settings import Connection, Settings
+from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.connection import ConnectionSettings
 
 
 def read(text: str) -> tuple[Document, list[str]]:
     findings = Findings()
-    document = Document("f.toml", keys_of(Settings), keys_of(Connection), findings)
+    document = Document("f.toml", keys_of(Settings), keys_of(ConnectionSettings), findings)
     document.read(tomllib.loads(text))
     return document, findings.problems
 

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from intercomd_daemon.config.environment import Environment, variable
 from intercomd_daemon.config.given import API_KEY_ADVICE, Findings
 from intercomd_daemon.config.schema import keys_of
-from intercomd_daemon.config.settings import Connection, Settings
+from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.connection import ConnectionSettings
 
 KEYS = keys_of(Settings)
-CONNECTION_KEYS = keys_of(Connection)
+CONNECTION_KEYS = keys_of(ConnectionSettings)
 
 
 def read(*names: str) -> tuple[Environment, Findings]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from intercomd_daemon.config import Loaded, Settings, describe, load
-from intercomd_daemon.config.kinds import MIB
 from intercomd_daemon.errors import SettingsInvalid
+from intercomd_daemon.setting.kinds import MIB
 
 TOKEN = "hush-token-0123456789"
 SHORT = {"INTERCOMD_APP_ID": "abc12345", "INTERCOMD_ACCESS_TOKEN": TOKEN}

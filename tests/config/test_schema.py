@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from intercomd_daemon.config import kinds
 from intercomd_daemon.config.schema import build, keys_of, nearest, values_of
+from intercomd_daemon.setting import kinds
 
 
 class Inner(msgspec.Struct, frozen=True):

@@ -5,10 +5,12 @@ import tomllib
 import msgspec
 import pytest
 
-from intercomd_daemon.config.kinds import DAY, GIB, MIB
 from intercomd_daemon.config.schema import keys_of, values_of
-from intercomd_daemon.config.secret import Secret
-from intercomd_daemon.config.settings import Connection, Settings, Spool
+from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.setting.kinds import DAY, GIB, MIB
+from intercomd_daemon.setting.secret import Secret
+from intercomd_daemon.spool.settings import SpoolSettings
 
 SECTIONS = """
 [ingest]
@@ -67,13 +69,17 @@ rate.calls_per_window = 167
 """
 
 
-@pytest.mark.parametrize(("section", "document"), [(Settings(), SECTIONS), (Connection(name="default"), CONNECTION)])
+@pytest.mark.parametrize(
+    ("section", "document"), [(Settings(), SECTIONS), (ConnectionSettings(name="default"), CONNECTION)]
+)
 def test_the_defaults_are_the_contracts(section: msgspec.Struct, document: str) -> None:
     shown = tomllib.loads("\n".join(f"{key} = {value}" for key, value in values_of(section)))
     assert shown == tomllib.loads(document)
 
 
-@pytest.mark.parametrize(("section", "default"), [(Settings, Settings()), (Connection, Connection(name="x"))])
+@pytest.mark.parametrize(
+    ("section", "default"), [(Settings, Settings()), (ConnectionSettings, ConnectionSettings(name="x"))]
+)
 def test_a_default_is_of_its_own_kind(section: type[msgspec.Struct], default: msgspec.Struct) -> None:
     kinds = keys_of(section)
     for key, shown in values_of(default):
@@ -82,7 +88,7 @@ def test_a_default_is_of_its_own_kind(section: type[msgspec.Struct], default: ms
 
 
 def test_values_are_in_the_units_of_their_names() -> None:
-    spool, connection = Spool(), Connection(name="default")
+    spool, connection = SpoolSettings(), ConnectionSettings(name="default")
     assert (spool.bytes_max, spool.free_bytes_min) == (2 * GIB, 256 * MIB)
     assert (spool.duplicate_window_seconds, spool.lock_wait_seconds) == (DAY, 60.0)
     assert (connection.unchanged_for_seconds, connection.event_age_max_seconds) == (DAY, 0.0)
@@ -97,12 +103,12 @@ def test_values_are_in_the_units_of_their_names() -> None:
     ],
 )
 def test_a_spools_url_is_an_engine_and_a_path(url: str, engine: str, path: str) -> None:
-    spool = Spool(url=url)
+    spool = SpoolSettings(url=url)
     assert (spool.engine, spool.path) == (engine, path)
 
 
 def test_settings_are_frozen_and_show_no_token() -> None:
-    connection = Connection(name="default", access_token=Secret("hush-hush"))
+    connection = ConnectionSettings(name="default", access_token=Secret("hush-hush"))
     assert "hush-hush" not in repr(Settings(connections={"default": connection}))
     with pytest.raises(AttributeError):
         connection.region = "eu"

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.access import (
     NAME_CHARACTERS_MAX,
     Access,
@@ -12,7 +13,6 @@ from intercomd_daemon.deliver.access import (
     remedy_of,
 )
 from intercomd_daemon.deliver.exchange import Answer
-from intercomd_daemon.deliver.settings import ConnectionSettings
 
 
 def me(app: object = None) -> Answer:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.catalogue import (
     DAY_SECONDS,
     FRESH_SECONDS,
@@ -16,7 +17,6 @@ from intercomd_daemon.deliver.catalogue import (
     convert,
     type_of,
 )
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.envelope import Scalar
 
 NOW = 1_795_000_000.0

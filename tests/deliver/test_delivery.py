@@ -6,7 +6,7 @@ from dialogue import Talk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intercomd_daemon.deliver.settings import ConnectionSettings
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.outcome import Effect, EffectKind, OutcomeType
 
 CONTACT_ANSWERS = [

@@ -2,6 +2,8 @@
 
 from dialogue import talk
 
+from intercomd_daemon.connection import LimitSettings
+
 
 def test_updates_that_wait_in_a_row_leave_as_one_and_the_last_value_wins() -> None:
     talk("""
@@ -68,7 +70,7 @@ def test_the_union_stays_within_the_limit_of_a_payload_the_email_not_counted() -
         book c1: city email plan
         > PUT /contacts/c1 .team=red
         """,
-        user_attributes_max=2,
+        limits=LimitSettings(user_attributes_max=2),
     )
 
 

@@ -3,10 +3,10 @@
 import pytest
 from delivering import Notes
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.access import Access, Grant
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.gate import Gate
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.status import Standing
 
 GRANTED = Access(Grant.GRANTED, workspace_name="Shop", region="eu")

@@ -10,6 +10,7 @@ import pytest
 from delivering import TOKEN, settings_for
 from virtual_time import VirtualLoop
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver import encode
 from intercomd_daemon.deliver.exchange import Answer, Call, RateHeaders, Request
 from intercomd_daemon.deliver.intercom import (
@@ -20,7 +21,6 @@ from intercomd_daemon.deliver.intercom import (
     Intercom,
     Token,
 )
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 
 EVENT = Request(Call.TRACK_EVENT, "/events", b'{"event_name":"came","created_at":1795000000,"user_id":"u"}')

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.catalogue import Attribute, Catalogue
 from intercomd_daemon.deliver.contact import Contact
 from intercomd_daemon.deliver.merge import (
@@ -15,7 +16,6 @@ from intercomd_daemon.deliver.merge import (
     reduce,
     unsaid,
 )
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, AcceptedEnvelope, Event, Priority, Scalar
 from intercomd_daemon.outcome import Progress

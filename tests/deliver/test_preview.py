@@ -1,7 +1,7 @@
 """What an envelope would become, as for a contact of whom nothing is known."""
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.preview import preview
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Event
 
 SETTINGS = ConnectionSettings(name="default")

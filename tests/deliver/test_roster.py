@@ -2,11 +2,11 @@
 
 from math import inf
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.catalogue import Catalogue
 from intercomd_daemon.deliver.contact import Contact, Unavailable
 from intercomd_daemon.deliver.delivery import Lane
 from intercomd_daemon.deliver.roster import Roster
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.step import Rules
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority

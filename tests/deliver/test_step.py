@@ -1,7 +1,7 @@
 """What a lane decides by, from a connection's settings."""
 
+from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.deliver.merge import MergeRules
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.step import After, Rules, rules_of
 
 
@@ -11,7 +11,7 @@ def test_every_setting_that_shapes_a_lane_reaches_it() -> None:
         api_version="2.15",
         update_email=False,
         unchanged_for_seconds=5.0,
-        user_attributes_max=7,
+        limits=LimitSettings(user_attributes_max=7),
         unarchive=True,
         event_age_max_seconds=9.0,
     )

@@ -6,9 +6,9 @@ import pytest
 from accepting import Told
 from serving import Served
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import ConnectionRules
 from intercomd_daemon.spool.memory import MemorySpool
 
 
@@ -19,9 +19,9 @@ def found() -> Findings:
 
 
 @pytest.fixture
-def rules() -> ConnectionRules:
+def rules() -> ConnectionSettings:
     """A connection with the contract's defaults."""
-    return ConnectionRules(name="default")
+    return ConnectionSettings(name="default")
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from itertools import count
 import pytest
 from accepting import GatedSpool, Told, sent
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RequestRefused, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.examined import Disposition
-from intercomd_daemon.ingest.limits import ConnectionRules
 from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.sent import CommerceEvent, CustomEvent, OtherEvent, Product, ProductAction, SentEnvelope
 from intercomd_daemon.spool.memory import MemorySpool
@@ -18,8 +18,8 @@ from intercomd_daemon.spool.record import unpack
 
 NOW = 1_760_000_000.5
 RULES = {
-    "default": ConnectionRules(name="default"),
-    "keep": ConnectionRules(name="keep", same_second="keep"),
+    "default": ConnectionSettings(name="default"),
+    "keep": ConnectionSettings(name="keep", same_second="keep"),
 }
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Money, Note, Scalar, Tag, Time
 from intercomd_daemon.ingest.attributes import update_of
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import ConnectionRules
 from intercomd_daemon.ingest.sent import Attribute
 
 Brief = Callable[[list[Note]], list[tuple[str, str]]]
@@ -63,7 +63,7 @@ def test_attributes_become_an_update(
     removed: list[str],
     update: dict[str, Scalar],
     adjustments: list[tuple[str, str]],
-    rules: ConnectionRules,
+    rules: ConnectionSettings,
     found: Findings,
     brief: Brief,
 ) -> None:
@@ -73,7 +73,7 @@ def test_attributes_become_an_update(
     assert not found.violations
 
 
-def test_all_that_is_wrong_is_found_at_once(rules: ConnectionRules, found: Findings, brief: Brief) -> None:
+def test_all_that_is_wrong_is_found_at_once(rules: ConnectionSettings, found: Findings, brief: Brief) -> None:
     update_of([("", "x"), ("a", None), ("x" * 200, float("nan"))], ["$"], rules, found)
     assert brief(found.violations) == [
         ("INVALID_ATTRIBUTE_NAME", "user_attributes[0]"),
@@ -85,7 +85,7 @@ def test_all_that_is_wrong_is_found_at_once(rules: ConnectionRules, found: Findi
 
 @pytest.mark.fills("limits.user_attributes_max")
 def test_the_first_hundred_stay_and_removals_give_way_first(
-    rules: ConnectionRules, found: Findings, brief: Brief
+    rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     attributes: list[Attribute] = [(f"a{index}", index) for index in range(99)]
     update = update_of(attributes, ["r0", "r1", "a0"], rules, found)
@@ -96,24 +96,24 @@ def test_the_first_hundred_stay_and_removals_give_way_first(
     ]
 
 
-def test_excess_is_trimmed_from_the_end(rules: ConnectionRules, found: Findings, brief: Brief) -> None:
-    few = replace(rules, user_attributes_max=2)
+def test_excess_is_trimmed_from_the_end(rules: ConnectionSettings, found: Findings, brief: Brief) -> None:
+    few = replace(rules, limits=LimitSettings(user_attributes_max=2))
     update = update_of([("a", 1), ("b", 2), ("a", 3), ("Mobile", "4"), ("c", 5)], [], few, found)
     assert update == {"a": 1, "b": 2}
     assert brief(found.adjustments) == [("ATTRIBUTE_DROPPED", f"user_attributes[{index}]") for index in (2, 3, 4)]
 
 
 def test_excess_is_refused_once_where_the_connection_does_not_trim(
-    rules: ConnectionRules, found: Findings, brief: Brief
+    rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
-    strict = replace(rules, user_attributes_max=2, on_excess="reject")
+    strict = replace(rules, limits=LimitSettings(user_attributes_max=2, on_excess="reject"))
     update_of([("a", 1), ("b", 2), ("c", 3)], ["d"], strict, found)
     assert brief(found.violations) == [("TOO_MANY_ATTRIBUTES", "user_attributes")]
     assert "2 too many" in found.violations[0].message
     assert not found.adjustments
 
 
-def test_what_fits_is_not_refused(rules: ConnectionRules, found: Findings) -> None:
-    strict = replace(rules, user_attributes_max=2, on_excess="reject")
+def test_what_fits_is_not_refused(rules: ConnectionSettings, found: Findings) -> None:
+    strict = replace(rules, limits=LimitSettings(user_attributes_max=2, on_excess="reject"))
     assert len(update_of([("a", 1), ("b", 2), ("a", 3)], ["b"], strict, found)) == 2
     assert not found.violations

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import Note, Source, Tag
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import ConnectionRules
 from intercomd_daemon.ingest.sent import (
     Attribute,
     CommerceEvent,
@@ -25,7 +25,7 @@ from intercomd_daemon.ingest.sent import (
 )
 
 Brief = Callable[[list[Note]], list[tuple[str, str]]]
-WIDE = ConnectionRules(name="default", event_attributes_max=20)
+WIDE = ConnectionSettings(name="default", limits=LimitSettings(event_attributes_max=20))
 
 
 def product(product_id: str, attributes: list[Attribute] | None = None, **given: object) -> Product:
@@ -44,7 +44,7 @@ def commerce(
     return CommerceEvent(of, currency, screen, attributes or [])
 
 
-def shape(event: CommerceEvent, rules: ConnectionRules, found: Findings) -> list[tuple[str, int, dict[str, Any]]]:
+def shape(event: CommerceEvent, rules: ConnectionSettings, found: Findings) -> list[tuple[str, int, dict[str, Any]]]:
     events, skip = commerce_events(event, 1000, rules, found)
     assert skip is None
     return [(each.name, each.created_at, json.loads(each.metadata or b"{}")) for each in events]
@@ -98,7 +98,7 @@ def test_a_products_own_attributes_come_before_the_events_and_leak_into_no_other
 
 
 def test_the_first_five_stay_by_default_and_the_rest_is_said(
-    rules: ConnectionRules, found: Findings, brief: Brief
+    rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     full = product("p", [("own", 1)], name="n", price="1", quantity="2", total_product_amount="2", brand="b")
     assert list(shape(commerce(action("click", full)), rules, found)[0][2]) == [
@@ -230,7 +230,7 @@ def test_a_hundred_are_taken(found: Findings) -> None:
 
 
 def test_expansion_ends_at_a_mebibyte(found: Findings, brief: Brief) -> None:
-    vast = replace(WIDE, event_attributes_max=1000)
+    vast = replace(WIDE, limits=LimitSettings(event_attributes_max=1000))
     own: list[Attribute] = [(f"a{index}", "x" * 250) for index in range(100)]
     commerce_events(commerce(action("click", *[product("p")] * 100), own), 1000, vast, found)
     assert brief(found.violations) == [("ENVELOPE_TOO_LARGE", "commerce_event")]
@@ -301,7 +301,7 @@ ACTIONS = st.one_of(
 )
 def test_whatever_comes_the_events_are_within_intercoms_limits(event: CommerceEvent, form: str, maximum: int) -> None:
     found = Findings()
-    rules = ConnectionRules(name="default", commerce=form, event_attributes_max=maximum)
+    rules = ConnectionSettings(name="default", commerce=form, limits=LimitSettings(event_attributes_max=maximum))
     events, skip = commerce_events(event, 1000, rules, found)
     assert events or skip or found.violations
     assert [each.created_at for each in events] == list(range(1000, 1000 + len(events)))

@@ -16,10 +16,10 @@ from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStrea
 from intercomd_daemon.envelope import Environment, Priority, Source
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decode import decode_preview, decode_publish, decode_stream_publish
-from intercomd_daemon.ingest.limits import RequestLimits
 from intercomd_daemon.ingest.sent import CustomEvent, Request, SentEnvelope, Unread
+from intercomd_daemon.ingest.settings import IngestSettings
 
-LIMITS = RequestLimits()
+LIMITS = IngestSettings()
 Decode = Callable[..., Request]
 ALL = [
     (decode_publish, PublishRequest),
@@ -152,8 +152,8 @@ def test_requests_bring_what_they_say_of_themselves() -> None:
         (bytes(4 * 1024 * 1024 + 1), ""),
     ],
 )
-@pytest.mark.fills("ingest.limits.ENVELOPES_MAX")
-@pytest.mark.fills("ingest.limits.REQUEST_BYTES_MAX")
+@pytest.mark.fills("ingest.settings.ENVELOPES_MAX")
+@pytest.mark.fills("ingest.settings.REQUEST_BYTES_MAX")
 def test_what_is_no_request_is_refused(decode: Decode, kind: type, data: bytes, field: str) -> None:
     if kind is PreviewRequest:
         data = data.replace(b"\x12", b"\x0a", 501)
@@ -179,10 +179,12 @@ def test_a_request_id_has_at_most_128_bytes() -> None:
 def test_the_settings_say_how_large_a_request_may_be() -> None:
     data = PublishRequest(envelopes=[Envelope(envelope_id="e")] * 3).SerializeToString()
     with pytest.raises(RequestRefused):
-        decode_publish(data, RequestLimits(envelopes_max=2), new_id)
+        decode_publish(data, IngestSettings(envelopes_max=2), new_id)
     with pytest.raises(RequestRefused):
-        decode_publish(data, RequestLimits(request_bytes_max=len(data) - 1), new_id)
-    assert len(decode_publish(data, RequestLimits(3, len(data)), new_id).envelopes) == 3
+        decode_publish(data, IngestSettings(request_bytes_max=len(data) - 1), new_id)
+    assert (
+        len(decode_publish(data, IngestSettings(envelopes_max=3, request_bytes_max=len(data)), new_id).envelopes) == 3
+    )
 
 
 def test_an_envelope_that_is_too_large_is_not_looked_into() -> None:

@@ -12,11 +12,11 @@ from intercomd.v1 import attribute_pb2, event_pb2
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PublishRequest
+from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note, Priority, Source
 from intercomd_daemon.ingest.decode import decode_publish
 from intercomd_daemon.ingest.examine import examine
 from intercomd_daemon.ingest.examined import Disposition, Examined
-from intercomd_daemon.ingest.limits import ConnectionRules, RequestLimits
 from intercomd_daemon.ingest.sent import (
     CommerceEvent,
     CustomEvent,
@@ -26,17 +26,18 @@ from intercomd_daemon.ingest.sent import (
     ProductAction,
     SessionEnd,
 )
+from intercomd_daemon.ingest.settings import IngestSettings
 
 NOW = 1_760_000_000.75
 DEVELOPMENT = Environment.DEVELOPMENT
 RULES = {
-    "default": ConnectionRules(name="default", session_end_name=""),
-    "off": ConnectionRules(name="off", active=False),
-    "open": ConnectionRules(name="open", development_connection="test", commerce_from_web=True),
-    "test": ConnectionRules(name="test", development_connection="default"),
-    "to-off": ConnectionRules(name="to-off", development_connection="off"),
-    "to-nowhere": ConnectionRules(name="to-nowhere", development_connection="nowhere"),
-    "off-to-test": ConnectionRules(name="off-to-test", active=False, development_connection="test"),
+    "default": ConnectionSettings(name="default", session_end_name=""),
+    "off": ConnectionSettings(name="off", active=False),
+    "open": ConnectionSettings(name="open", development_connection="test", commerce_from_web=True),
+    "test": ConnectionSettings(name="test", development_connection="default"),
+    "to-off": ConnectionSettings(name="to-off", development_connection="off"),
+    "to-nowhere": ConnectionSettings(name="to-nowhere", development_connection="nowhere"),
+    "off-to-test": ConnectionSettings(name="off-to-test", active=False, development_connection="test"),
 }
 PURCHASE = CommerceEvent(
     ProductAction("purchase", [Product(*["p"] + [""] * 4, None, *[""] * 4, [])] * 2, *[""] * 8, None, "", ""),
@@ -306,9 +307,11 @@ def test_any_envelope_has_one_disposition_and_what_is_accepted_is_within_the_lim
     fields: dict[str, object], event: dict[str, object], on_excess: str, maximum: int
 ) -> None:
     request = PublishRequest(envelopes=[Envelope(**fields, **event)])
-    (sent,) = decode_publish(request.SerializeToString(), RequestLimits(), lambda: "new").envelopes
+    (sent,) = decode_publish(request.SerializeToString(), IngestSettings(), lambda: "new").envelopes
     rules = {
-        name: replace(each, on_excess=on_excess, event_attributes_max=maximum, user_attributes_max=maximum)
+        name: replace(
+            each, limits=LimitSettings(on_excess=on_excess, event_attributes_max=maximum, user_attributes_max=maximum)
+        )
         for name, each in RULES.items()
     }
     result = examine(sent, rules, NOW)

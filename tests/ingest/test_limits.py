@@ -1,8 +1,9 @@
 """The limits are the contract's."""
 
+from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.ingest import limits
-from intercomd_daemon.ingest.limits import ConnectionRules, RequestLimits
+from intercomd_daemon.ingest.settings import IngestSettings
 
 
 def test_the_figures_are_the_contracts() -> None:
@@ -12,18 +13,18 @@ def test_the_figures_are_the_contracts() -> None:
         254,
     )
     assert limits.ENVELOPE_ID_BYTES_MAX == limits.REQUEST_ID_BYTES_MAX == 128
-    assert len(f"/{limits.ENVELOPES_MAX - 1}") + limits.REQUEST_ID_BYTES_MAX <= GIVEN_ID_BYTES_MAX
+    assert len(f"/{IngestSettings().envelopes_max - 1}") + limits.REQUEST_ID_BYTES_MAX <= GIVEN_ID_BYTES_MAX
     assert (limits.ENVELOPE_BYTES_MAX, limits.EXPANDED_BYTES_MAX) == (128 * 1024, 1024 * 1024)
     assert (limits.PRODUCTS_MAX, limits.LIST_VALUES_MAX) == (100, 1000)
     assert (limits.ATTRIBUTE_NAME_CHARACTERS_MAX, limits.VALUE_CHARACTERS_MAX) == (190, 255)
     assert (limits.CLOCK_SKEW_SECONDS, limits.SHIFT_SECONDS_MAX, limits.SECONDS_REMEMBERED) == (60, 300, 65_536)
     assert (limits.STREAM_MESSAGES_AHEAD, limits.STREAM_BYTES_AHEAD) == (32, 4 * 1024 * 1024)
     assert limits.RESPONSE_BYTES_MAX == 1024 * 1024
-    assert RequestLimits() == RequestLimits(500, 4 * 1024 * 1024)
+    assert IngestSettings() == IngestSettings(envelopes_max=500, request_bytes_max=4 * 1024 * 1024)
 
 
 def test_a_connection_that_says_nothing_has_the_contracts_defaults() -> None:
-    assert ConnectionRules(name="default") == ConnectionRules(
+    assert ConnectionSettings(name="default") == ConnectionSettings(
         name="default",
         active=True,
         development_connection="",
@@ -31,7 +32,5 @@ def test_a_connection_that_says_nothing_has_the_contracts_defaults() -> None:
         commerce="expanded",
         commerce_from_web=False,
         same_second="shift",
-        event_attributes_max=5,
-        user_attributes_max=100,
-        on_excess="trim",
+        limits=LimitSettings(event_attributes_max=5, user_attributes_max=100, on_excess="trim"),
     )

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import Link, Money, Note, Time
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import ConnectionRules
 from intercomd_daemon.ingest.metadata import composed_metadata, custom_metadata, own_pairs
 from intercomd_daemon.ingest.sent import Attribute
 
@@ -47,7 +47,7 @@ def test_attributes_become_json(
     attributes: list[Attribute],
     metadata: bytes,
     adjustments: list[tuple[str, str]],
-    rules: ConnectionRules,
+    rules: ConnectionSettings,
     found: Findings,
     brief: Brief,
 ) -> None:
@@ -57,7 +57,7 @@ def test_attributes_become_json(
 
 
 @pytest.mark.fills("limits.event_attributes_max")
-def test_what_is_wrong_is_found_also_beyond_the_limit(rules: ConnectionRules, found: Findings, brief: Brief) -> None:
+def test_what_is_wrong_is_found_also_beyond_the_limit(rules: ConnectionSettings, found: Findings, brief: Brief) -> None:
     attributes: list[Attribute] = [*((name, 1) for name in "abcde"), ("f", None), ("", 1), ("g", Time(2**62))]
     custom_metadata(attributes, "e", rules, found)
     assert brief(found.violations) == [
@@ -68,9 +68,9 @@ def test_what_is_wrong_is_found_also_beyond_the_limit(rules: ConnectionRules, fo
 
 
 def test_excess_is_refused_where_the_connection_does_not_trim(
-    rules: ConnectionRules, found: Findings, brief: Brief
+    rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
-    strict = replace(rules, on_excess="reject")
+    strict = replace(rules, limits=LimitSettings(on_excess="reject"))
     custom_metadata([(name, 1) for name in "abcdefg"], "e", strict, found)
     assert brief(found.violations) == [("TOO_MANY_ATTRIBUTES", "e")]
     assert not found.adjustments
@@ -81,7 +81,9 @@ def test_own_pairs_keep_their_order_and_count_what_is_too_much(found: Findings) 
     assert not found.adjustments
 
 
-def test_ours_come_first_then_the_nearer_of_the_senders(rules: ConnectionRules, found: Findings, brief: Brief) -> None:
+def test_ours_come_first_then_the_nearer_of_the_senders(
+    rules: ConnectionSettings, found: Findings, brief: Brief
+) -> None:
     composed = composed_metadata(
         {"Id": "1", "Price": Decimal("1.10")}, ({"a": 1, "Id": "2"}, {"a": 2, "b": 3}), "e", rules, found
     )
@@ -90,24 +92,26 @@ def test_ours_come_first_then_the_nearer_of_the_senders(rules: ConnectionRules, 
     assert found.adjustments[0].message.endswith("left out 'Id', 'a'")
 
 
-def test_ours_are_trimmed_by_priority_in_either_mode(rules: ConnectionRules, found: Findings) -> None:
-    strict = replace(rules, on_excess="reject", event_attributes_max=2)
+def test_ours_are_trimmed_by_priority_in_either_mode(rules: ConnectionSettings, found: Findings) -> None:
+    strict = replace(rules, limits=LimitSettings(on_excess="reject", event_attributes_max=2))
     assert composed_metadata({"A": 1, "B": 2, "C": 3}, ({"d": 4},), "e", strict, found) == b'{"A":1,"B":2}'
     assert not found.violations
     assert found.adjustments[0].message.endswith("left out 'C', 'd'")
 
 
-def test_the_senders_own_excess_alone_is_refused(rules: ConnectionRules, found: Findings, brief: Brief) -> None:
-    strict = replace(rules, on_excess="reject", event_attributes_max=2)
+def test_the_senders_own_excess_alone_is_refused(rules: ConnectionSettings, found: Findings, brief: Brief) -> None:
+    strict = replace(rules, limits=LimitSettings(on_excess="reject", event_attributes_max=2))
     assert composed_metadata({}, ({"a": 1, "b": 2}, {"a": 1, "c": 3}), "e", strict, found) == b""
     assert brief(found.violations) == [("TOO_MANY_ATTRIBUTES", "e")]
 
 
-def test_of_many_left_out_a_dozen_is_named(rules: ConnectionRules, found: Findings) -> None:
+def test_of_many_left_out_a_dozen_is_named(rules: ConnectionSettings, found: Findings) -> None:
     composed_metadata({f"k{index}": index for index in range(30)}, (), "e", rules, found)
     assert found.adjustments[0].message.endswith("'k16' and 13 more")
 
 
-def test_nothing_is_no_json(rules: ConnectionRules, found: Findings) -> None:
+def test_nothing_is_no_json(rules: ConnectionSettings, found: Findings) -> None:
     assert composed_metadata({}, ({},), "e", rules, found) == b""
-    assert composed_metadata({"a": 1}, (), "e", replace(rules, event_attributes_max=0), found) == b""
+    assert (
+        composed_metadata({"a": 1}, (), "e", replace(rules, limits=LimitSettings(event_attributes_max=0)), found) == b""
+    )

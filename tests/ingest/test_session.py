@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import Event, Note
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import ConnectionRules
 from intercomd_daemon.ingest.sent import SessionEnd
 from intercomd_daemon.ingest.session import session_event, session_skip
 
@@ -27,7 +27,7 @@ Brief = Callable[[list[Note]], list[tuple[str, str]]]
     ],
 )
 def test_it_says_how_long_it_was_and_which_then_its_own(
-    event: SessionEnd, metadata: bytes, rules: ConnectionRules, found: Findings
+    event: SessionEnd, metadata: bytes, rules: ConnectionSettings, found: Findings
 ) -> None:
     assert session_event(event, 1000, rules, found) == Event("Session End", 1000, metadata)
     assert not found.violations
@@ -35,24 +35,24 @@ def test_it_says_how_long_it_was_and_which_then_its_own(
 
 @pytest.mark.parametrize("nanoseconds", [-1, 315_576_000_001 * 10**9])
 def test_an_impossible_length_is_rejected(
-    nanoseconds: int, rules: ConnectionRules, found: Findings, brief: Brief
+    nanoseconds: int, rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     session_event(SessionEnd("", nanoseconds, []), 1000, rules, found)
     assert brief(found.violations) == [("INVALID_TIME", "session_end_event.duration")]
 
 
 def test_ours_take_their_place_and_the_senders_are_trimmed(
-    rules: ConnectionRules, found: Findings, brief: Brief
+    rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     event = SessionEnd("x" * 300, 5, [("a", 1), ("session_id", 2)])
-    session_event(event, 1000, replace(rules, event_attributes_max=2), found)
+    session_event(event, 1000, replace(rules, limits=LimitSettings(event_attributes_max=2)), found)
     assert brief(found.adjustments) == [
         ("VALUE_TRUNCATED", "session_end_event.session_id"),
         ("ATTRIBUTE_DROPPED", "session_end_event"),
     ]
 
 
-def test_the_name_is_the_connections_and_an_empty_one_turns_it_off(rules: ConnectionRules, found: Findings) -> None:
+def test_the_name_is_the_connections_and_an_empty_one_turns_it_off(rules: ConnectionSettings, found: Findings) -> None:
     named = replace(rules, session_end_name=" mp.session_end")
     assert session_event(SessionEnd("", None, []), 1000, named, found).name == "mp-session_end"
     assert session_skip(named) is None

@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 import pytest
 from accepting import GatedSpool, Told, sent
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RequestRefused, ShuttingDown, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.examined import Disposition, Examined
-from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD, ConnectionRules
+from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
 from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.sent import Request, SentEnvelope
 from intercomd_daemon.ingest.stream import Conversation
 
-RULES = {"default": ConnectionRules(name="default")}
+RULES = {"default": ConnectionSettings(name="default")}
 Received = Request | RequestRefused
 
 

@@ -11,7 +11,6 @@ _KEPT_BY_QUOTA = "spool.bytes_max"
 
 BOUNDS = {
     # app
-    "app.connections.Connections._settings": _SETTINGS,
     "app.connections.Connections._tasks": _SETTINGS,
     "app.connections.Connections._tokens": _SETTINGS,
     "app.connections.Connections._workers": _SETTINGS,
@@ -43,7 +42,7 @@ BOUNDS = {
     "deliver.roster.Roster._queued": _HOLDS_LANES,
     "deliver.roster.Roster._ready": _HOLDS_LANES,
     "deliver.roster.Roster._resting": _HOLDS_LANES,
-    "deliver.settings.ConnectionSettings.attribute_types": "as many as the settings name",
+    "connection.ConnectionSettings.attribute_types": "as many as the settings name",
     "deliver.unsettled.Unsettled._results": "deliver.worker.SETTLING_MAX",
     "deliver.waiting.Waiting._effects": "one for each call of an envelope, which has at most 1 MiB of them",
     "deliver.waiting.Waiting._notes": "deliver.waiting.NOTES_MAX",

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.intercom import Intercom, Token
 from intercomd_daemon.deliver.pace import Pace
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.status import Standing
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, Scalar, lane_of

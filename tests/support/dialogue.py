@@ -21,15 +21,16 @@ Lines that the lane must say, in this order:
     rest                        nothing waits
 """
 
-import msgspec
+from typing import Any
+
 from wording import EVENT_TIME, answer_of, short_name, update_of, words_of_effect, words_of_note, words_of_request
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.catalogue import Attribute, Catalogue
 from intercomd_daemon.deliver.contact import Contact, Remembered, Unavailable
 from intercomd_daemon.deliver.delivery import DRY_RUN, Lane
 from intercomd_daemon.deliver.exchange import Answer, Request
 from intercomd_daemon.deliver.judge import Kind, Verdict, judge
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.step import CreateAttribute, ReadAttributes, Rest, Settle, rules_of
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
@@ -208,8 +209,8 @@ class Talk:
         return said
 
 
-def talk(script: str, **settings: object) -> Talk:
+def talk(script: str, **settings: Any) -> Talk:  # noqa: ANN401  # fields of the settings
     """Plays a dialogue, at first with user "u1", under these settings of the connection."""
-    talking = Talk(msgspec.convert({"name": "main", **settings}, ConnectionSettings))
+    talking = Talk(ConnectionSettings(name="main", **settings))
     talking.follow(script)
     return talking

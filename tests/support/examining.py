@@ -2,17 +2,18 @@
 
 from intercomd import Envelope
 from intercomd.v1.ingest_pb2 import PublishRequest
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.ingest.decode import decode_publish
 from intercomd_daemon.ingest.examine import examine
 from intercomd_daemon.ingest.examined import Examined
-from intercomd_daemon.ingest.limits import ConnectionRules, RequestLimits
+from intercomd_daemon.ingest.settings import IngestSettings
 
-RULES = {"default": ConnectionRules(name="default")}
+RULES = {"default": ConnectionSettings(name="default")}
 
 
 def examined(envelope: Envelope, now: float) -> Examined:
     """What becomes of an envelope that is handed over alone, by the contract's defaults."""
-    request = decode_publish(PublishRequest(envelopes=[envelope]).SerializeToString(), RequestLimits(), lambda: "made")
+    request = decode_publish(PublishRequest(envelopes=[envelope]).SerializeToString(), IngestSettings(), lambda: "made")
     (sent,) = request.envelopes
     return examine(sent, RULES, now)
 

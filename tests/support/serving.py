@@ -12,16 +12,17 @@ from google.rpc.status_pb2 import Status
 from intercomd.v1 import event_pb2, identity_pb2
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.ingest.accept import Acceptor
-from intercomd_daemon.ingest.limits import ConnectionRules, RequestLimits
 from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.service import SERVICE, IngestService
+from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.spool.base import Intake
 
 NOW = 1_760_000_000.5
-LIMITS = RequestLimits()
-RULES = {"default": ConnectionRules(name="default")}
+LIMITS = IngestSettings()
+RULES = {"default": ConnectionSettings(name="default")}
 TIMEOUT_SECONDS = 20
 OPTIONS = [("grpc.max_receive_message_length", 4 * LIMITS.request_bytes_max), ("grpc.max_send_message_length", -1)]
 

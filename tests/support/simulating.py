@@ -15,10 +15,10 @@ from far_side import ATTRIBUTES, POISON, TROUBLE, UNIX, FarSide, Temper, Wire, n
 from ordering import Order, Part
 from virtual_time import VirtualLoop, run_virtually
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.pace import Pace
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.status import Standing
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, Scalar, lane_of
@@ -128,7 +128,7 @@ class Simulation:
     def start(self) -> None:
         """A worker begins, on whatever the spool holds."""
         settings = ConnectionSettings(name="default", app_id="sandbox")
-        pace = Pace(settings.calls_per_window, 1.0, self.loop.time())
+        pace = Pace(settings.rate.calls_per_window, 1.0, self.loop.time())
         clock = Clock(self.wall, self.loop.time, self._jitter)
         wire = Wire(self.far_side, self.order)
         self._worker = Worker(settings, self.committing, wire, pace, self, paused=self._paused, clock=clock)

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 import structlog
 
-from intercomd_daemon.telemetry.logs import Logs, LogSettings, set_up
+from intercomd_daemon.telemetry.logs import Logs, set_up
+from intercomd_daemon.telemetry.settings import LogSettings
 
 
 class Written:

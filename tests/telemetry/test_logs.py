@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from intercomd_daemon.telemetry.logs import LEVELS, TEXT_CHARACTERS_MAX, LogSettings, set_up
+from intercomd_daemon.telemetry.logs import TEXT_CHARACTERS_MAX, set_up
+from intercomd_daemon.telemetry.settings import LEVELS, LogSettings
 
 Write = Callable[..., Any]
 EMAIL = "alice.o'brien@example.com"
@@ -241,7 +242,8 @@ def test_logs_load_nothing_that_draws(tmp_path: Path) -> None:
     script = tmp_path / "start.py"
     script.write_text(
         "import io, sys\n"
-        "from intercomd_daemon.telemetry.logs import LogSettings, set_up\n"
+        "from intercomd_daemon.telemetry.logs import set_up\n"
+        "from intercomd_daemon.telemetry.settings import LogSettings\n"
         "set_up(LogSettings(format='console'), io.StringIO()).logger.info('started')\n"
         "assert not [name for name in sys.modules if name.split('.')[0] == 'rich']\n"
         "import rich\n"

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from hashlib import blake2b
 
-from intercomd_daemon.app import wiring
 from intercomd_daemon.config import Settings
 from intercomd_daemon.deliver.gate import Observer
 from intercomd_daemon.deliver.intercom import Intercom, Token
@@ -22,7 +21,7 @@ class Connections:
 
     def __init__(self, settings: Settings, hide: Callable[[str], None]) -> None:
         """`hide` is told each access token, so that no log line ever holds one."""
-        self._settings = {name: wiring.delivering(connection) for name, connection in settings.connections.items()}
+        self._settings = settings.connections
         self._tokens = {
             name: Token(connection.access_token.reveal(), connection.access_token_file, hide)
             for name, connection in settings.connections.items()
@@ -49,7 +48,7 @@ class Connections:
             workspace = (settings.url, settings.app_id or name)
             pace = paces.get(workspace)
             if pace is None:
-                pace = Pace(settings.calls_per_window, settings.rate_share, time.monotonic())
+                pace = Pace(settings.rate.calls_per_window, settings.rate.share, time.monotonic())
                 paces[workspace] = pace
             session = Intercom(settings, self._tokens[name], OPEN_MAX)
             self._workers[name] = Worker(settings, spool, session, pace, observer, paused=name in paused)

@@ -11,7 +11,6 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from intercomd_daemon import __version__
-from intercomd_daemon.app import wiring
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.app.listeners import (
     GrpcListener,
@@ -30,7 +29,7 @@ from intercomd_daemon.operations.daemon import Check, State
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.spool.base import Archive, Spool, Usage
 from intercomd_daemon.spool.memory import MemorySpool
-from intercomd_daemon.spool.sqlite import open_spool
+from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
 from intercomd_daemon.telemetry.logs import Logs
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.report import Report
@@ -91,9 +90,7 @@ class Daemon:
         ingest = self._settings.ingest
         stopping, engine = asyncio.create_task(self._stopping.wait()), asyncio.create_task(spool.ended())
         try:
-            self._ingest = await open_ingest(
-                service, ingest.listen, ingest.request_bytes_max, wiring.ingest_access(self._settings)
-            )
+            self._ingest = await open_ingest(service, ingest.listen, ingest.request_bytes_max, ingest.unix_access)
             self._switch(serving=True)
             await asyncio.wait({stopping, engine, *workers}, return_when=asyncio.FIRST_COMPLETED)
             await self._drain(service, self._ingest, workers)
@@ -108,11 +105,8 @@ class Daemon:
             raise ExceptionGroup("a part of the daemon ended by itself", faults)
 
     def _ingest_service(self, spool: Spool) -> IngestService:
-        rules = wiring.accepting(self._settings)
-        acceptor = Acceptor(rules, spool, Seconds(spool.seconds()), self._report, time.time)
-        return IngestService(
-            acceptor, self._connections.preview, spool.usage, wiring.requests(self._settings), time.time
-        )
+        acceptor = Acceptor(self._settings.connections, spool, Seconds(spool.seconds()), self._report, time.time)
+        return IngestService(acceptor, self._connections.preview, spool.usage, self._settings.ingest, time.time)
 
     async def _drain(self, service: IngestService, door: GrpcListener, workers: Sequence[asyncio.Task[None]]) -> None:
         """NOT_SERVING first, so that the mesh looks elsewhere; then new calls are refused, and what is open ends.
@@ -167,8 +161,9 @@ class Daemon:
         service = OperationsService(
             self, self._report.on_ended, version=__version__, start_time=time.time(), clock=time.time
         )
-        settings = wiring.operations(self._settings)
-        self._operations = await open_operations(self, service, settings, self._metrics.registry)
+        self._operations = await open_operations(
+            self, service, self._settings.operations, self._settings.health, self._metrics.registry
+        )
         self._logger.info("operations", http=self._operations.http_address, grpc=self._operations.grpc_address)
 
     async def _open_spool(self) -> Spool | None:
@@ -186,16 +181,25 @@ class Daemon:
         return self._spool
 
     async def _opened_spool(self) -> Spool:
-        settings = wiring.spool(self._settings)
-        if self._settings.spool.engine == "memory":
+        settings = self._settings.spool
+        names = tuple(self._settings.connections)
+        if settings.engine == "memory":
             return MemorySpool(
-                settings.connections,
+                names,
                 bytes_max=settings.bytes_max,
                 duplicate_window_seconds=settings.duplicate_window_seconds,
                 outcomes_max=settings.outcomes_max,
             )
         return await open_spool(
-            settings,
+            SpoolSettings(
+                path=settings.path,
+                bytes_max=settings.bytes_max,
+                free_bytes_min=settings.free_bytes_min,
+                duplicate_window_seconds=settings.duplicate_window_seconds,
+                outcomes_max=settings.outcomes_max,
+                lock_wait_seconds=settings.lock_wait_seconds,
+                connections=names,
+            ),
             on_wait=lambda who: self._logger.warning("spool_locked", by=who),
             on_commit=self._report.committed,
             on_damage=self._report.damaged,

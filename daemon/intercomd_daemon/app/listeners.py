@@ -14,9 +14,10 @@ from intercomd_daemon.ingest.service import SERVICE as INGEST_SERVICE
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.operations.daemon import Operated
 from intercomd_daemon.operations.health import Health, add_health_and_reflection
-from intercomd_daemon.operations.http import HttpListener, OperationsSettings, health_application, listen_http
+from intercomd_daemon.operations.http import HttpListener, health_application, listen_http
 from intercomd_daemon.operations.service import SERVICE as OPERATIONS_SERVICE
 from intercomd_daemon.operations.service import OperationsService
+from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from intercomd_daemon.unix_socket import SocketFile
 
 CONNECTIONS_MAX = 512
@@ -156,7 +157,11 @@ class OperationsListeners:
 
 
 async def open_operations(
-    daemon: Operated, service: OperationsService, settings: OperationsSettings, registry: CollectorRegistry
+    daemon: Operated,
+    service: OperationsService,
+    settings: OperationsSettings,
+    health: HealthSettings,
+    registry: CollectorRegistry,
 ) -> OperationsListeners:
     """Opens the listeners for operators and probes.
 
@@ -168,7 +173,7 @@ async def open_operations(
     grpc_listener = await _open(server, (settings.grpc_listen,), OPERATIONS_SERVICE, settings.unix_access)
     http: list[HttpListener] = []
     try:
-        for addresses in ((settings.listen,), settings.health_listen):
+        for addresses in ((settings.listen,), health.listen):
             if addresses:
                 pages = health_application(daemon, registry)
                 http.append(await listen_http(pages, addresses, settings.unix_access))

@@ -37,7 +37,7 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Reads `90s`, `5m`, `1h30m`; a number that is one already stays."""
-        from intercomd_daemon.config import kinds  # noqa: PLC0415 - msgspec, for commands that have such an option
+        from intercomd_daemon.setting import kinds  # noqa: PLC0415 - msgspec, for commands that have such an option
 
         if isinstance(value, float):
             return value

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import click
 
 from intercomd_daemon import config
-from intercomd_daemon.app import Daemon, wiring
+from intercomd_daemon.app import Daemon
 from intercomd_daemon.cli.main import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.errors import IntercomdError, SettingsInvalid
 from intercomd_daemon.telemetry import logs
@@ -40,7 +40,7 @@ def command(path: str | None) -> None:
 
 
 async def _run(loaded: config.Loaded) -> int:
-    told = logs.set_up(wiring.log(loaded.settings), sys.stderr)
+    told = logs.set_up(loaded.settings.log, sys.stderr)
     for warning in loaded.warnings:
         told.logger.warning("setting", warning=warning)
     gc.freeze()

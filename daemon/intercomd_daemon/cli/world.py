@@ -12,15 +12,16 @@ from pathlib import Path
 import msgspec
 
 from intercomd_daemon import config
-from intercomd_daemon.app import wiring
 from intercomd_daemon.cli.findings import Finding, Level
 from intercomd_daemon.cli.words import size
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver import encode
 from intercomd_daemon.deliver.access import Grant, read_access
 from intercomd_daemon.deliver.catalogue import AttributeList
 from intercomd_daemon.deliver.exchange import Answer
 from intercomd_daemon.deliver.intercom import Intercom, Token
 from intercomd_daemon.deliver.judge import Kind, judge
+from intercomd_daemon.spool.settings import SpoolSettings
 
 # "At most 250 per workspace; beyond: `custom_data_limit_reached`."
 CUSTOM_ATTRIBUTES_MAX = 250
@@ -32,7 +33,7 @@ _HEADER_BYTES = 100
 _APPLICATION_ID = slice(68, 72)
 
 
-def spool_findings(spool: config.Spool) -> list[Finding]:
+def spool_findings(spool: SpoolSettings) -> list[Finding]:
     """The folder, the file, who holds it, and the disk's free space."""
     if spool.engine == "memory":
         return [Finding(Level.NOTE, "spool", "it is in memory alone: what was accepted is lost with the process")]
@@ -78,7 +79,7 @@ def _lock(path: Path) -> list[Finding]:
     return []
 
 
-def _space(folder: Path, spool: config.Spool) -> Finding:
+def _space(folder: Path, spool: SpoolSettings) -> Finding:
     free = shutil.disk_usage(folder).free
     said = f"{size(free)} free on the disk of {folder}"
     if free < spool.free_bytes_min:
@@ -107,7 +108,7 @@ async def connection_findings(settings: config.Settings) -> list[Finding]:
     return found
 
 
-def _token(connection: config.Connection) -> tuple[Token, str]:
+def _token(connection: ConnectionSettings) -> tuple[Token, str]:
     """The access token, or why there is none."""
     token = Token(connection.access_token.reveal(), connection.access_token_file)
     if connection.access_token:
@@ -124,12 +125,13 @@ def _token(connection: config.Connection) -> tuple[Token, str]:
     return token, ""
 
 
-async def _ask(subject: str, connection: config.Connection, token: Token) -> list[Finding]:
-    told = wiring.delivering(connection)
-    async with Intercom(told, token, connections_max=1) as intercom:
-        access = read_access(await intercom.call(encode.ME), told)
+async def _ask(subject: str, connection: ConnectionSettings, token: Token) -> list[Finding]:
+    async with Intercom(connection, token, connections_max=1) as intercom:
+        access = read_access(await intercom.call(encode.ME), connection)
         if access.grant is Grant.UNKNOWN:
-            message = f"Intercom could not be asked at {told.url}: {access.message}; is the address right, and the way?"
+            message = (
+                f"Intercom could not be asked at {connection.url}: {access.message}; is the address right, and the way?"
+            )
             return [Finding(Level.UNKNOWN, subject, message)]
         if access.grant is Grant.SUSPENDED:
             return [Finding(Level.WRONG, subject, f"{access.reason}: {access.message}")]

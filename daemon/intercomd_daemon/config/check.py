@@ -8,9 +8,10 @@ from itertools import combinations
 
 from intercomd_daemon.config.environment import variable
 from intercomd_daemon.config.given import CONNECTIONS, Findings
-from intercomd_daemon.config.places import in_the_clear, overlap
 from intercomd_daemon.config.schema import nearest
-from intercomd_daemon.config.settings import Connection, Settings
+from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.setting.places import in_the_clear, overlap
 
 NOT_SET = "not set"
 # "Intercom tracks the first 10 keys in the order sent and ignores the rest without an error"
@@ -43,7 +44,7 @@ def _check_listeners(settings: Settings, origins: Mapping[str, str], findings: F
             findings.problem(other_key, origins[other_key], message)
 
 
-def _check_access(connection: Connection, wrong: Collection[str], findings: Findings) -> None:
+def _check_access(connection: ConnectionSettings, wrong: Collection[str], findings: Findings) -> None:
     prefix = f"{CONNECTIONS}.{connection.name}."
     token_keys = (prefix + "access_token_file", prefix + "access_token")
     if not connection.app_id and connection.verify_app_id and prefix + "app_id" not in wrong:
@@ -61,7 +62,10 @@ def _check_access(connection: Connection, wrong: Collection[str], findings: Find
 
 
 def _check_connection(
-    connection: Connection, connections: Mapping[str, Connection], origins: Mapping[str, str], findings: Findings
+    connection: ConnectionSettings,
+    connections: Mapping[str, ConnectionSettings],
+    origins: Mapping[str, str],
+    findings: Findings,
 ) -> None:
     prefix = f"{CONNECTIONS}.{connection.name}."
     other = connection.development_connection

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 
 from intercomd_daemon.config.given import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, Given
-from intercomd_daemon.config.kinds import Kind, shown
 from intercomd_daemon.config.schema import nearest
-from intercomd_daemon.config.settings import NAME
+from intercomd_daemon.connection import NAME
+from intercomd_daemon.setting.kinds import Kind, shown
 
 _NAME = re.compile(NAME)
 

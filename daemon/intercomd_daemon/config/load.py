@@ -10,10 +10,11 @@ from intercomd_daemon.config.check import check
 from intercomd_daemon.config.document import Document
 from intercomd_daemon.config.environment import Environment, variable
 from intercomd_daemon.config.given import CONNECTIONS, Findings, Given
-from intercomd_daemon.config.kinds import Kind
 from intercomd_daemon.config.schema import build, keys_of, values_of
-from intercomd_daemon.config.settings import Connection, Settings
+from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import SettingsInvalid
+from intercomd_daemon.setting.kinds import Kind
 
 DEFAULT = "default"
 """The origin of what nobody set; also the connection that the short forms are about if none is named."""
@@ -45,7 +46,7 @@ def load(path: str | None, environment: Mapping[str, str]) -> Loaded:
         SettingsInvalid: with every problem at once.
     """
     findings = Findings()
-    keys, connection_keys = keys_of(Settings), keys_of(Connection)
+    keys, connection_keys = keys_of(Settings), keys_of(ConnectionSettings)
     document = Document(path or "", keys, connection_keys, findings)
     unread = "" if path is None else _read(path, document)
     if unread:
@@ -135,7 +136,7 @@ def _values(given: Mapping[str, Given], keys: Mapping[str, Kind], findings: Find
 
 
 def _settings(names: list[str], values: Mapping[str, Any]) -> Settings:
-    connections = {name: build(Connection, values, f"{CONNECTIONS}.{name}.", name=name) for name in names}
+    connections = {name: build(ConnectionSettings, values, f"{CONNECTIONS}.{name}.", name=name) for name in names}
     return build(Settings, values, connections=MappingProxyType(connections))
 
 

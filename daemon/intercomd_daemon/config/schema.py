@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from intercomd_daemon.config.kinds import Kind
+from intercomd_daemon.setting.kinds import Kind
 
 Section = TypeVar("Section", bound=msgspec.Struct)
 

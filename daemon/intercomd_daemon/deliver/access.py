@@ -8,9 +8,9 @@ from enum import Enum, auto
 
 import msgspec
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.exchange import Answer, Call
 from intercomd_daemon.deliver.judge import Kind, judge
-from intercomd_daemon.deliver.settings import ConnectionSettings
 
 # "It probes GET /me from 5 s to 5 min."
 PROBE_FIRST_SECONDS = 5.0

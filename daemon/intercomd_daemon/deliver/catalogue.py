@@ -10,7 +10,7 @@ from itertools import islice
 
 import msgspec
 
-from intercomd_daemon.deliver.settings import ConnectionSettings
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Scalar
 
 FRESH_SECONDS = 600.0

@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.access import Access, Grant, remedy_of
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.exchange import Call
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.status import Standing
 from intercomd_daemon.deliver.weather import Weather
 from intercomd_daemon.outcome import Outcome

@@ -11,8 +11,8 @@ from typing import Self
 import aiohttp
 from multidict import CIMultiDictProxy, istr
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.exchange import Answer, Call, RateHeaders, Request
-from intercomd_daemon.deliver.settings import ConnectionSettings
 
 # "HTTP: connect 5 s, whole call 30 s, answers read to 1 MiB (4 MiB for the list of attributes)."
 CONNECT_SECONDS = 5.0

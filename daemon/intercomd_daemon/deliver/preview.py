@@ -1,11 +1,11 @@
 """The calls that an envelope would become, as for a contact of whom nothing is known: the lane itself, no Intercom."""
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.catalogue import Catalogue
 from intercomd_daemon.deliver.contact import Contact, Unavailable
 from intercomd_daemon.deliver.delivery import Lane
 from intercomd_daemon.deliver.exchange import Answer, Request
 from intercomd_daemon.deliver.judge import Kind, Verdict
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.step import Rest, Send, rules_of
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver import encode
 from intercomd_daemon.deliver.access import Grant, next_probe_seconds, read_access
 from intercomd_daemon.deliver.backoff import delay_seconds
@@ -17,7 +18,6 @@ from intercomd_daemon.deliver.exchange import Answer, Request
 from intercomd_daemon.deliver.gate import Gate, Observer
 from intercomd_daemon.deliver.judge import Kind, Verdict, judge
 from intercomd_daemon.deliver.pace import Pace
-from intercomd_daemon.deliver.settings import ConnectionSettings
 
 # Neither done nor refused: the same call leaves again, when it may.
 _LATER = frozenset({Kind.PASSING, Kind.SUSPENDED})

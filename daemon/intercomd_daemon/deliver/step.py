@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.exchange import Request
 from intercomd_daemon.deliver.merge import MergeRules
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.spool.base import Settlement
 
 
@@ -26,7 +26,7 @@ def rules_of(settings: ConnectionSettings) -> Rules:
         merge=MergeRules(
             update_email=settings.update_email,
             unchanged_for_seconds=settings.unchanged_for_seconds,
-            user_attributes_max=settings.user_attributes_max,
+            user_attributes_max=settings.limits.user_attributes_max,
             owner_id_is_text=settings.owner_id_is_text,
         ),
         unarchive=settings.unarchive,

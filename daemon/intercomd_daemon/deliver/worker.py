@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from math import inf
 from typing import Any
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.backoff import delay_seconds
 from intercomd_daemon.deliver.caller import Caller
 from intercomd_daemon.deliver.catalogue import Catalogue
@@ -21,7 +22,6 @@ from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.judge import Kind, Verdict, judge
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.roster import Roster
-from intercomd_daemon.deliver.settings import ConnectionSettings
 from intercomd_daemon.deliver.sidework import Sidework
 from intercomd_daemon.deliver.status import ConnectionStatus
 from intercomd_daemon.deliver.step import After, CreateAttribute, ReadAttributes, Rest, Send, Settle, rules_of

@@ -9,12 +9,13 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from intercomd_daemon.connection import Connections
 from intercomd_daemon.envelope import AcceptedEnvelope, lane_of
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.crowd import Crowd
 from intercomd_daemon.ingest.examine import examine
 from intercomd_daemon.ingest.examined import Disposition, Examined
-from intercomd_daemon.ingest.limits import REQUEST_EXPANDED_BYTES_MAX, Rules
+from intercomd_daemon.ingest.limits import REQUEST_EXPANDED_BYTES_MAX
 from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.sent import SentEnvelope
 from intercomd_daemon.spool.base import Incoming, Intake
@@ -39,7 +40,7 @@ class Acceptor:
     """Accepts envelopes; the clock tells Unix seconds."""
 
     def __init__(
-        self, rules: Rules, spool: Intake, seconds: Seconds, report: AcceptReport, clock: Callable[[], float]
+        self, rules: Connections, spool: Intake, seconds: Seconds, report: AcceptReport, clock: Callable[[], float]
     ) -> None:
         """`seconds` are those that the spool remembers from an earlier run."""
         self._rules = rules

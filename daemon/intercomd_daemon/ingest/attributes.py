@@ -3,12 +3,12 @@
 Set attributes come before removed ones; what is set and removed at once is set. Events are unknown here.
 """
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Scalar
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
 from intercomd_daemon.ingest.contact_fields import field_value
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import ConnectionRules
 from intercomd_daemon.ingest.names import AttributeName, Meaning, attribute_name
 from intercomd_daemon.ingest.sent import Attribute, SentValue
 from intercomd_daemon.ingest.usual import usual_pairs
@@ -18,10 +18,10 @@ _SETTING = "limits.user_attributes_max"
 
 
 def update_of(
-    attributes: list[Attribute], removed: list[str], rules: ConnectionRules, found: Findings
+    attributes: list[Attribute], removed: list[str], rules: ConnectionSettings, found: Findings
 ) -> dict[str, Scalar]:
     """What the contact's update is to say: by Intercom's names, in the sender's order, removals last as None."""
-    usual = None if removed else usual_pairs(attributes, rules.user_attributes_max)
+    usual = None if removed else usual_pairs(attributes, rules.limits.user_attributes_max)
     if usual is not None:
         return usual
     gathered = _Gathered(rules, found)
@@ -48,7 +48,7 @@ def _made_fit(name: AttributeName, given: str, value: SentValue, path: str, foun
 class _Gathered:
     """The update as it grows."""
 
-    def __init__(self, rules: ConnectionRules, found: Findings) -> None:
+    def __init__(self, rules: ConnectionSettings, found: Findings) -> None:
         self.update: dict[str, Scalar] = {}
         self._rules = rules
         self._found = found
@@ -83,15 +83,17 @@ class _Gathered:
             self._found.adjust("ATTRIBUTE_DROPPED", path, message)
 
     def _has_room(self, path: str) -> bool:
-        maximum = self._rules.user_attributes_max
+        maximum = self._rules.limits.user_attributes_max
         if len(self.update) < maximum:
             return True
         self._excess += 1
-        if self._rules.on_excess == "trim":
+        if self._rules.limits.on_excess == "trim":
             say_excess(path, maximum, _SETTING, self._found)
         return False
 
     def close(self) -> None:
         """Says what is left to say when all attributes have been looked at."""
-        if self._excess and self._rules.on_excess == "reject":
-            refuse_excess("user_attributes", self._excess, self._rules.user_attributes_max, _SETTING, self._found)
+        if self._excess and self._rules.limits.on_excess == "reject":
+            refuse_excess(
+                "user_attributes", self._excess, self._rules.limits.user_attributes_max, _SETTING, self._found
+            )

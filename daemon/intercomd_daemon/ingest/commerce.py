@@ -7,12 +7,13 @@ What each says stands in commerce_facts; here is which events there are, under w
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Event, Note, Source
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.amounts import CURRENCY_WANTED, currency_of
 from intercomd_daemon.ingest.commerce_facts import item_of, promotion_of, said_of, total_of
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import EVENT_NAME_CHARACTERS_MAX, EXPANDED_BYTES_MAX, PRODUCTS_MAX, ConnectionRules
+from intercomd_daemon.ingest.limits import EVENT_NAME_CHARACTERS_MAX, EXPANDED_BYTES_MAX, PRODUCTS_MAX
 from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
 from intercomd_daemon.ingest.names import mend_event_name
 from intercomd_daemon.ingest.sent import CommerceEvent, Impressions, Product, ProductAction, PromotionAction
@@ -35,7 +36,7 @@ class _Draft(NamedTuple):
     path: str
 
 
-def commerce_skip(source: Source, rules: ConnectionRules) -> Note | None:
+def commerce_skip(source: Source, rules: ConnectionSettings) -> Note | None:
     """Why a commerce event is not for Intercom, however valid; None if it is."""
     if source is Source.WEB and not rules.commerce_from_web:
         message = "commerce events are taken server-to-server only: commerce_from_web of the connection lets it through"
@@ -47,7 +48,7 @@ def commerce_skip(source: Source, rules: ConnectionRules) -> Note | None:
 
 
 def commerce_events(
-    event: CommerceEvent, created_at: int, rules: ConnectionRules, found: Findings
+    event: CommerceEvent, created_at: int, rules: ConnectionSettings, found: Findings
 ) -> tuple[tuple[Event, ...], Note | None]:
     """The final events, each a second after the one before; or why there are none where that is nobody's fault."""
     own, _ = own_pairs(event.attributes, f"{_PATH}.attributes", found, len(event.attributes), trim=False)
@@ -149,7 +150,7 @@ def _of_impressions(impressions: Impressions, own: Pairs, found: Findings, *, ex
     return items if expanded else [_Draft("eCommerce - Impression", {"Product Count": count}, (own,), path)]
 
 
-def _written(drafts: list[_Draft], created_at: int, rules: ConnectionRules, found: Findings) -> tuple[Event, ...]:
+def _written(drafts: list[_Draft], created_at: int, rules: ConnectionSettings, found: Findings) -> tuple[Event, ...]:
     events = []
     written_bytes = 0
     for index, draft in enumerate(drafts):

@@ -18,13 +18,9 @@ from intercomd_daemon.ingest.decode_attributes import decode_attributes, unread
 from intercomd_daemon.ingest.decode_events import decode_event, unknown_number
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.frame import frame_of
-from intercomd_daemon.ingest.limits import (
-    ENVELOPE_BYTES_MAX,
-    REQUEST_ID_BYTES_MAX,
-    USER_ATTRIBUTES_READ_MAX,
-    RequestLimits,
-)
+from intercomd_daemon.ingest.limits import ENVELOPE_BYTES_MAX, REQUEST_ID_BYTES_MAX, USER_ATTRIBUTES_READ_MAX
 from intercomd_daemon.ingest.sent import Request, SentEnvelope
+from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.unknown_fields import unknown_in_envelope, unknown_in_request
 
 DEFAULT_CONNECTION = "default"
@@ -37,7 +33,7 @@ _PRIORITIES = {0: Priority.NORMAL} | {int(priority): priority for priority in Pr
 MakeId = Callable[[], str]
 
 
-def decode_publish(data: bytes, limits: RequestLimits, new_envelope_id: MakeId) -> Request:
+def decode_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> Request:
     """A `PublishRequest`; envelopes without an id are named `<request_id>/<index>`, or by `new_envelope_id`.
 
     Raises:
@@ -52,7 +48,7 @@ def decode_publish(data: bytes, limits: RequestLimits, new_envelope_id: MakeId) 
     return Request(envelopes, len(data), validate_only=frame.validate_only)
 
 
-def decode_stream_publish(data: bytes, limits: RequestLimits, new_envelope_id: MakeId) -> Request:
+def decode_stream_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> Request:
     """A `PublishStreamRequest`; envelopes without an id are named by `new_envelope_id`.
 
     Raises:
@@ -62,7 +58,7 @@ def decode_stream_publish(data: bytes, limits: RequestLimits, new_envelope_id: M
     return Request(_Envelopes(encoded, "", new_envelope_id, beside), len(data), frame.sequence)
 
 
-def decode_preview(data: bytes, limits: RequestLimits, new_envelope_id: MakeId) -> Request:
+def decode_preview(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> Request:
     """A `PreviewRequest`.
 
     Raises:
@@ -72,7 +68,7 @@ def decode_preview(data: bytes, limits: RequestLimits, new_envelope_id: MakeId) 
     return Request(_Envelopes(encoded, "", new_envelope_id, beside), len(data), validate_only=True)
 
 
-def _opened(data: bytes, kind: type[Message], limits: RequestLimits) -> tuple[Any, list[bytes], tuple[Note, ...]]:
+def _opened(data: bytes, kind: type[Message], limits: IngestSettings) -> tuple[Any, list[bytes], tuple[Note, ...]]:
     """The request's frame, its envelopes as bytes, and what is to be said of what is unknown beside them."""
     if len(data) > limits.request_bytes_max:
         text = f"a request has at most {limits.request_bytes_max} bytes, this has {len(data)}: send smaller ones"

@@ -4,12 +4,12 @@ Precedence: unknown connection, inactive or of development, identity and validit
 the spool holds and which seconds are free, it does not know.
 """
 
+from intercomd_daemon.connection import Connections, ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note, Scalar
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attributes import update_of
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
 from intercomd_daemon.ingest.examined import Disposition, Examined, Findings
-from intercomd_daemon.ingest.limits import ConnectionRules, Rules
 from intercomd_daemon.ingest.metadata import custom_metadata
 from intercomd_daemon.ingest.sent import CommerceEvent, CustomEvent, SentEnvelope, SessionEnd
 from intercomd_daemon.ingest.session import session_event, session_skip
@@ -22,7 +22,7 @@ from intercomd_daemon.ingest.validate import (
 )
 
 
-def examine(envelope: SentEnvelope, rules: Rules, now: float) -> Examined:
+def examine(envelope: SentEnvelope, rules: Connections, now: float) -> Examined:
     """The envelope's disposition, all that was found, and what is to be kept; `now` in Unix seconds."""
     connection = rules.get(envelope.connection)
     if connection is None or not connection.active or envelope.environment is Environment.DEVELOPMENT:
@@ -57,7 +57,9 @@ def examine(envelope: SentEnvelope, rules: Rules, now: float) -> Examined:
     )
 
 
-def _target(envelope: SentEnvelope, named: ConnectionRules | None, rules: Rules) -> ConnectionRules | Examined:
+def _target(
+    envelope: SentEnvelope, named: ConnectionSettings | None, rules: Connections
+) -> ConnectionSettings | Examined:
     """The connection that the envelope goes to, or why it goes nowhere."""
     if named is None:
         return _unknown(envelope, envelope.connection, "connection")
@@ -75,7 +77,7 @@ def _target(envelope: SentEnvelope, named: ConnectionRules | None, rules: Rules)
     return named
 
 
-def _update(envelope: SentEnvelope, rules: ConnectionRules, found: Findings) -> dict[str, Scalar]:
+def _update(envelope: SentEnvelope, rules: ConnectionSettings, found: Findings) -> dict[str, Scalar]:
     """What the contact's update is to say; an envelope without anything to say is found."""
     attributes, removed = envelope.user_attributes, envelope.removed_user_attributes
     if attributes or removed:
@@ -87,7 +89,7 @@ def _update(envelope: SentEnvelope, rules: ConnectionRules, found: Findings) -> 
 
 
 def _events(
-    envelope: SentEnvelope, created_at: int, rules: ConnectionRules, found: Findings
+    envelope: SentEnvelope, created_at: int, rules: ConnectionSettings, found: Findings
 ) -> tuple[tuple[Event, ...], Note | None]:
     """The events that Intercom will get of the envelope's, or why it gets none; what cannot be sent is found."""
     event = envelope.event

@@ -3,19 +3,10 @@
 Numbers and settings only: how a limit is enforced stands where the thing is that it limits.
 """
 
-from collections.abc import Mapping
-from typing import Literal
-
-import msgspec
-
 KIB = 1024
 MIB = 1024 * KIB
 
 # Requests.
-ENVELOPES_MAX = 500
-"""In one request; ours: at 128 KiB each the bytes decide, at a usual 300 bytes a request is 150 KB and one commit."""
-REQUEST_BYTES_MAX = 4 * MIB
-"""Encoded; what gRPC lets a server receive by default in every language, so that senders know the number."""
 REQUEST_ID_BYTES_MAX = 128
 """Ours: room for any UUID or trace id with a prefix."""
 RESPONSE_BYTES_MAX = MIB
@@ -79,37 +70,3 @@ SHIFT_SECONDS_MAX = 300
 """Ours: how far an event may move on before a wrong time is worse than a swallowed event."""
 SECONDS_REMEMBERED = 65_536
 """Ours: the newest ones; more than an hour of a workspace's budget at 16.7 calls a second."""
-
-# Settings.
-EVENT_ATTRIBUTES_MAX = 5
-"""The integration's page: "5 attributes per event"; Intercom itself tracks the first 10 keys."""
-USER_ATTRIBUTES_MAX = 100
-"""The integration's page: "100 user attributes"."""
-
-
-class ConnectionRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What accepting must know of one connection; the defaults are the contract's."""
-
-    name: str
-    active: bool = True
-    development_connection: str = ""
-    """Where envelopes of development go; empty: they are skipped."""
-    session_end_name: str = "Session End"
-    """Empty: session ends are skipped."""
-    commerce: Literal["expanded", "summary", "off"] = "expanded"
-    commerce_from_web: bool = False
-    same_second: Literal["shift", "keep"] = "shift"
-    event_attributes_max: int = EVENT_ATTRIBUTES_MAX
-    user_attributes_max: int = USER_ATTRIBUTES_MAX
-    on_excess: Literal["trim", "reject"] = "trim"
-
-
-Rules = Mapping[str, ConnectionRules]
-"""The connections by their names."""
-
-
-class RequestLimits(msgspec.Struct, frozen=True):
-    """How large a request may be."""
-
-    envelopes_max: int = ENVELOPES_MAX
-    request_bytes_max: int = REQUEST_BYTES_MAX

@@ -9,6 +9,7 @@ from itertools import chain, islice
 
 import msgspec
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Time
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attribute_findings import (
@@ -19,7 +20,6 @@ from intercomd_daemon.ingest.attribute_findings import (
     say_repeated,
 )
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import ConnectionRules
 from intercomd_daemon.ingest.names import date_name, mend_key
 from intercomd_daemon.ingest.sent import Attribute, SentValue
 from intercomd_daemon.ingest.usual import usual_pairs
@@ -34,11 +34,11 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 Pairs = dict[str, Json]
 
 
-def custom_metadata(attributes: list[Attribute], path: str, rules: ConnectionRules, found: Findings) -> bytes:
+def custom_metadata(attributes: list[Attribute], path: str, rules: ConnectionSettings, found: Findings) -> bytes:
     """The JSON of an event that has nothing but the sender's attributes, trimmed or refused above the limit."""
-    maximum = rules.event_attributes_max
-    pairs, excess = own_pairs(attributes, path, found, maximum, trim=rules.on_excess == "trim")
-    if excess and rules.on_excess == "reject":
+    maximum = rules.limits.event_attributes_max
+    pairs, excess = own_pairs(attributes, path, found, maximum, trim=rules.limits.on_excess == "trim")
+    if excess and rules.limits.on_excess == "reject":
         refuse_excess(path, excess, maximum, _SETTING, found)
     return _encode(pairs) if pairs else b""
 
@@ -67,14 +67,16 @@ def own_pairs(
     return pairs, excess
 
 
-def composed_metadata(ours: Pairs, own: Sequence[Pairs], path: str, rules: ConnectionRules, found: Findings) -> bytes:
+def composed_metadata(
+    ours: Pairs, own: Sequence[Pairs], path: str, rules: ConnectionSettings, found: Findings
+) -> bytes:
     """The JSON of an event that has what we say of it, then the sender's own groups: the first of a name, trimmed.
 
     The sender's own alone above the limit are refused where the connection does not trim; ours are always trimmed.
     """
-    maximum = rules.event_attributes_max
+    maximum = rules.limits.event_attributes_max
     own_excess = len(set().union(*own)) - maximum
-    if own_excess > 0 and rules.on_excess == "reject":
+    if own_excess > 0 and rules.limits.on_excess == "reject":
         refuse_excess(path, own_excess, maximum, _SETTING, found)
         return b""
     groups = (ours, *own)
@@ -103,12 +105,13 @@ def _made_fit(given: str, value: SentValue, path: str, found: Findings) -> tuple
 
 
 def _say_left_out(
-    groups: Sequence[Pairs], kept: Pairs, left: int, path: str, rules: ConnectionRules, found: Findings
+    groups: Sequence[Pairs], kept: Pairs, left: int, path: str, rules: ConnectionSettings, found: Findings
 ) -> None:
     names = [quoted(name) for name in islice(_left_out(groups, kept), _LEFT_OUT_NAMED_MAX)]
     more = f" and {left - len(names)} more" if left > len(names) else ""
+    limit = rules.limits.event_attributes_max
     message = (
-        f"at most {rules.event_attributes_max} attributes reach Intercom, each name once, the first ones ({_SETTING}): "
+        f"at most {limit} attributes reach Intercom, each name once, the first ones ({_SETTING}): "
         f"left out {', '.join(names)}{more}"
     )
     found.adjust("ATTRIBUTE_DROPPED", path, message)

@@ -18,8 +18,9 @@ from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.answer import PreviewedRequest, preview_response, publish_response, stream_response
 from intercomd_daemon.ingest.decode import MakeId, decode_preview, decode_publish, decode_stream_publish
 from intercomd_daemon.ingest.examined import Examined
-from intercomd_daemon.ingest.limits import HELD_BYTES_MAX, STREAMS_MAX, RequestLimits
+from intercomd_daemon.ingest.limits import HELD_BYTES_MAX, STREAMS_MAX
 from intercomd_daemon.ingest.sent import Request
+from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.stream import Conversation, shutting_down
 from intercomd_daemon.rpc.handlers import Context, Interceptor, ServiceHandlers
 from intercomd_daemon.spool.base import Usage
@@ -46,7 +47,7 @@ class IngestService:
         acceptor: Acceptor,
         preview: Preview,
         usage: Callable[[], Usage],
-        limits: RequestLimits,
+        limits: IngestSettings,
         clock: Callable[[], float],
         interceptors: Sequence[Interceptor] = (),
     ) -> None:
@@ -78,7 +79,7 @@ class IngestService:
         """Waits until no call is open."""
         await self._handlers.wait_idle()
 
-    def _decoder(self, decode: Callable[[bytes, RequestLimits, MakeId], Request]) -> Callable[[bytes], Request]:
+    def _decoder(self, decode: Callable[[bytes, IngestSettings, MakeId], Request]) -> Callable[[bytes], Request]:
         return lambda data: decode(data, self._limits, new_envelope_id)
 
     def _check_open(self) -> None:

@@ -1,8 +1,8 @@
 """Session ends to the event that Intercom will get."""
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Event, Note
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.limits import ConnectionRules
 from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
 from intercomd_daemon.ingest.names import event_name
 from intercomd_daemon.ingest.sent import SessionEnd
@@ -14,7 +14,7 @@ _NANOSECONDS = 1_000_000_000
 _DURATION_SECONDS_MAX = 315_576_000_000
 
 
-def session_skip(rules: ConnectionRules) -> Note | None:
+def session_skip(rules: ConnectionSettings) -> Note | None:
     """Why a session's end is not for Intercom, however valid; None if it is."""
     if rules.session_end_name:
         return None
@@ -22,7 +22,7 @@ def session_skip(rules: ConnectionRules) -> Note | None:
     return Note("EVENT_TYPE_OFF", _PATH, message)
 
 
-def session_event(event: SessionEnd, created_at: int, rules: ConnectionRules, found: Findings) -> Event:
+def session_event(event: SessionEnd, created_at: int, rules: ConnectionSettings, found: Findings) -> Event:
     """The final event: how long the session was and which, then its own attributes."""
     ours: Pairs = {}
     if event.duration_nanoseconds is not None:

@@ -37,19 +37,6 @@ _CLOSE_SECONDS = 1.0
 """For answers that are being written when the listener closes; each takes milliseconds."""
 
 
-class OperationsSettings(msgspec.Struct, frozen=True):
-    """Where operators and probes are answered; addresses are `host:port` or `unix:/path`."""
-
-    listen: str = "127.0.0.1:9090"
-    """HTTP."""
-    grpc_listen: str = "127.0.0.1:9091"
-    """OperationsService, and grpc.health.v1."""
-    health_listen: tuple[str, ...] = ()
-    """HTTP with nothing but health, readiness and metrics, safe on an address that others reach."""
-    unix_access: unix_socket.Access = unix_socket.Access()
-    """Of every `unix:` address here."""
-
-
 class HealthPages:
     """`/healthz`, `/readyz` and `/metrics`."""
 

@@ -15,23 +15,12 @@ from typing import Any, NamedTuple, Protocol, TextIO
 import msgspec
 
 from intercomd_daemon.telemetry.redaction import GUARDED_FIELDS, SCALARS, Redaction, shown_field
+from intercomd_daemon.telemetry.settings import LogSettings
 
 TEXT_CHARACTERS_MAX = 4_096
 """Of one field of a line, as collectors cut lines at 16 KiB or more: what a library, a stack or somebody else's answer
 says may be of any length. The beginning and the end stay."""
-LEVELS = ("debug", "info", "warning", "error")
 Render = Callable[[MutableMapping[str, Any]], str]
-
-
-class LogSettings(msgspec.Struct, frozen=True):
-    """What is told, and how."""
-
-    format: str = "json"
-    """Or "console"."""
-    level: str = "info"
-    """One of LEVELS."""
-    values: bool = False
-    """Whether debug lines may hold attribute values and emails."""
 
 
 class Logger(Protocol):

@@ -7,7 +7,9 @@ it does not know.
 import re
 from hashlib import blake2b
 
-TOKEN_MARK = "********"  # noqa: S105  # the mark, not a token
+from intercomd_daemon.setting.secret import MASK as TOKEN_MARK
+from intercomd_daemon.setting.secret import TOKEN_HEAD, without_tokens
+
 EMAIL_MARK = "<email>"
 VALUE_MARK = "<hidden>"
 
@@ -17,10 +19,6 @@ GUARDED_FIELDS = SECRET_FIELDS | VALUE_FIELDS
 SCALARS = frozenset({str, int, float, bool, type(None)})
 """What a field may hold under any other name without being looked at."""
 
-# Intercom's access tokens are the base64 of "tok:..."; other secrets are known by what stands before them, or are told.
-_TOKEN_HEAD = "dG9rO"  # noqa: S105  # how they begin
-_TOKEN = re.compile(_TOKEN_HEAD + r"[A-Za-z0-9+/_-]{8,}=*")
-_BEARER = re.compile(r"(?i)\b(bearer) +[A-Za-z0-9._~+/-]+=*")
 # Whatever is written around an @, as it is or percent-encoded: a mark too many costs nothing.
 # Bounded, as an address is ("254 characters"), so that a long word is looked through in one go.
 _EMAIL_PART = r"[^\s@\"<>(),:;\[\]\\]{1,254}"
@@ -42,11 +40,6 @@ def lane_name(lane: str, key: bytes) -> str:
     return lane[:2] + blake2b(lane[2:].encode(), key=key, digest_size=_HASH_BYTES).hexdigest()
 
 
-def without_tokens(text: str) -> str:
-    """The text without what looks like an access token of Intercom's or follows "Bearer"."""
-    return _BEARER.sub(rf"\1 {TOKEN_MARK}", _TOKEN.sub(TOKEN_MARK, text))
-
-
 class Redaction:
     """The guard of one daemon's log."""
 
@@ -62,7 +55,7 @@ class Redaction:
         """Whether a rendered line may hold what it must not; costs less than a microsecond, so that all are asked."""
         if emails and ("@" in line or "%40" in line):
             return True
-        return _TOKEN_HEAD in line or "earer " in line or any(secret in line for secret in self._secrets)
+        return TOKEN_HEAD in line or "earer " in line or any(secret in line for secret in self._secrets)
 
     def clean(self, text: str, *, emails: bool) -> str:
         """The text with marks where tokens, and with `emails` also where emails stood."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from intercomd_daemon.config.secret import MASK, Secret
+from intercomd_daemon.setting.secret import MASK, Secret
 
 TOKEN = "a-token-nobody-may-see"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from intercomd_daemon.config import places
-from intercomd_daemon.config.kinds import Kind
+from intercomd_daemon.setting import places
+from intercomd_daemon.setting.kinds import Kind
 
 ADDRESS = places.address()
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from intercomd_daemon.config.secret import MASK, Secret
-from intercomd_daemon.telemetry.redaction import without_tokens
+from intercomd_daemon.setting.secret import MASK, Secret, without_tokens
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0

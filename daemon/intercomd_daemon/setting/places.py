@@ -6,7 +6,7 @@ Like the other kinds, pure: whether a place exists is not looked at.
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from intercomd_daemon.config.kinds import Kind, shown
+from intercomd_daemon.setting.kinds import Kind, shown, text
 
 # Linux: struct sockaddr_un has 108 bytes for the path, its final NUL included.
 _UNIX_PATH_BYTES_MAX = 107
@@ -47,6 +47,11 @@ def _address(raw: object) -> str:
     if int(matched[2]) > 65_535:
         raise ValueError(f"{shown(raw)} has a port above 65535; write one from 1 to 65535")
     return raw
+
+
+def socket_mode() -> Kind:
+    """The mode of a Unix socket, as octal text."""
+    return text('a mode of a socket such as "0660"', r"0?[0-7]{3}")
 
 
 def overlap(one: str, other: str) -> bool:

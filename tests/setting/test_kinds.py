@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercomd_daemon.config import kinds
-from intercomd_daemon.config.kinds import GIB, KIB, MIB, Kind
-from intercomd_daemon.config.secret import Secret
+from intercomd_daemon.setting import kinds
+from intercomd_daemon.setting.kinds import GIB, KIB, MIB, Kind
+from intercomd_daemon.setting.secret import Secret
 
 TEXT = kinds.text("an id", r"[a-z]*", 5)
 CHOICE = kinds.choice("us", "eu", "au")

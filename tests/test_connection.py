@@ -1,8 +1,8 @@
-"""The settings of a connection's deliveries."""
+"""The settings of one connection."""
 
 import pytest
 
-from intercomd_daemon.deliver.settings import ConnectionSettings
+from intercomd_daemon.connection import ConnectionSettings
 
 
 @pytest.mark.parametrize(

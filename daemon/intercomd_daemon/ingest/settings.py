@@ -1,0 +1,36 @@
+"""The settings of accepting: `[ingest]`."""
+
+from typing import Annotated
+
+import msgspec
+
+from intercomd_daemon.setting import kinds, places
+from intercomd_daemon.setting.kinds import KIB, MIB
+from intercomd_daemon.unix_socket import Access
+
+# A request waits for the writer as a whole, and the writer's queue holds 32 MiB.
+_REQUEST_BYTES_ALLOWED = 16 * MIB
+# Ten thousand results of the usual size are a response of 1 MiB.
+_ENVELOPES_ALLOWED = 10_000
+ENVELOPES_MAX = 500
+"""Ours: at 128 KiB each the bytes decide; at a usual 300 bytes a request is 150 KB and one commit."""
+REQUEST_BYTES_MAX = 4 * MIB
+"""What gRPC lets a server receive by default in every language, so that senders know the number."""
+
+
+class IngestSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where senders call, and how large a request may be."""
+
+    listen: Annotated[tuple[str, ...], places.addresses(minimum=1)] = ("127.0.0.1:50051",)
+    envelopes_max: Annotated[int, kinds.integer(1, _ENVELOPES_ALLOWED)] = ENVELOPES_MAX
+    """In one request."""
+    request_bytes_max: Annotated[int, kinds.size(KIB, _REQUEST_BYTES_ALLOWED)] = REQUEST_BYTES_MAX
+    """Encoded."""
+    unix_mode: Annotated[str, places.socket_mode()] = "0660"
+    unix_group: Annotated[str, kinds.text()] = ""
+    """A group's name or number; empty: the process's."""
+
+    @property
+    def unix_access(self) -> Access:
+        """Who may connect to the Unix sockets."""
+        return Access(int(self.unix_mode, 8), self.unix_group)

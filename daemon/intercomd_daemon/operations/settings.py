@@ -1,0 +1,32 @@
+"""The settings of operating: `[operations]` and `[health]`. Addresses are `host:port` or `unix:path`."""
+
+from typing import Annotated
+
+import msgspec
+
+from intercomd_daemon.setting import kinds, places
+from intercomd_daemon.unix_socket import Access
+
+
+class OperationsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where operators call."""
+
+    listen: Annotated[str, places.address()] = "127.0.0.1:9090"
+    """HTTP: `/healthz`, `/readyz`, `/metrics`."""
+    grpc_listen: Annotated[str, places.address()] = "127.0.0.1:9091"
+    """OperationsService and grpc.health.v1."""
+    unix_mode: Annotated[str, places.socket_mode()] = "0600"
+    unix_group: Annotated[str, kinds.text()] = ""
+    """A group's name or number; empty: the process's."""
+
+    @property
+    def unix_access(self) -> Access:
+        """Who may connect to the Unix sockets."""
+        return Access(int(self.unix_mode, 8), self.unix_group)
+
+
+class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where probes and scrapers call, on addresses that others reach."""
+
+    listen: Annotated[tuple[str, ...], places.addresses()] = ()
+    """HTTP with health, readiness and metrics only."""

@@ -1,0 +1,18 @@
+"""The settings of logging: `[log]`."""
+
+from typing import Annotated
+
+import msgspec
+
+from intercomd_daemon.setting import kinds
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines are written, and how."""
+
+    format: Annotated[str, kinds.choice("json", "console")] = "json"
+    level: Annotated[str, kinds.choice(*LEVELS)] = "info"
+    values: Annotated[bool, kinds.boolean()] = False
+    """Whether debug lines may hold attribute values and emails."""
