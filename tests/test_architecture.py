@@ -23,6 +23,7 @@ IMPURE = (
     "deliver/gate.py",
     "deliver/intercom.py",
     "deliver/sidework.py",
+    "deliver/token.py",
     "deliver/unsettled.py",
     "deliver/worker.py",
     "ingest/accept.py",

@@ -7,8 +7,9 @@ from delivering import TOKEN, Notes, settings_for
 from intercomd_daemon.deliver import encode
 from intercomd_daemon.deliver.caller import Caller
 from intercomd_daemon.deliver.clock import Clock
-from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
+from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 
 

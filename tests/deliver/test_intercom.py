@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from delivering import TOKEN, settings_for
@@ -19,8 +18,8 @@ from intercomd_daemon.deliver.intercom import (
     CALL_SECONDS,
     CONNECT_SECONDS,
     Intercom,
-    Token,
 )
+from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 
 EVENT = Request(Call.TRACK_EVENT, "/events", b'{"event_name":"came","created_at":1795000000,"user_id":"u"}')
@@ -164,27 +163,6 @@ async def test_headers_that_say_nothing_are_left_out(sandbox: Sandbox, session: 
     assert answer.status == 503
     assert answer.rate is None
     assert answer.date is None
-
-
-def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
-    """The last one stays in force while the file is gone, and each is told to whoever hides it."""
-    path, told = tmp_path / "token", []
-    token = Token("", str(path), told.append)
-    assert token.current() == ""
-    path.write_text(" first\n")
-    assert token.current() == "first"
-    path.write_text("second, and longer")
-    assert token.current() == "second, and longer"
-    path.unlink()
-    assert token.current() == "second, and longer"
-    assert told == ["first", "second, and longer"]
-    assert "second" not in repr(token)
-
-
-def test_a_token_given_as_a_value_is_told_at_once() -> None:
-    told = []
-    assert Token("value", "", told.append).current() == "value"
-    assert told == ["value"]
 
 
 @pytest.mark.fills("deliver.intercom.ATTRIBUTES_BYTES_MAX")

@@ -11,9 +11,10 @@ from delivering import TOKEN, Notes, settings_for
 from intercomd_daemon.deliver.catalogue import Catalogue, Fit
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.gate import Gate
-from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.sidework import Sidework
+from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 
 SOON = Clock(jitter=lambda: 0.01)

@@ -10,9 +10,10 @@ import pytest
 from delivering import NOON, TOKEN, Notes, delivering, envelope, event, row, settings_for
 
 from intercomd_daemon.deliver.exchange import Call
-from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.deliver.worker import OPEN_MAX, SETTLING_MAX, Worker
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Outcome, OutcomeType

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.exchange import Call
-from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, Scalar, lane_of
 from intercomd_daemon.outcome import Outcome

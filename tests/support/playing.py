@@ -17,8 +17,9 @@ from wire import Wire
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.exchange import Answer, Call, Request
-from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
+from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.contact import Contact

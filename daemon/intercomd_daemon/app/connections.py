@@ -7,10 +7,11 @@ from hashlib import blake2b
 
 from intercomd_daemon.config import Settings
 from intercomd_daemon.deliver.gate import Observer
-from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.preview import preview
 from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.spool.base import Spool

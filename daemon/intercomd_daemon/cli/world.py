@@ -19,8 +19,9 @@ from intercomd_daemon.deliver import encode
 from intercomd_daemon.deliver.access import Grant, read_access
 from intercomd_daemon.deliver.catalogue import AttributeList
 from intercomd_daemon.deliver.exchange import Answer
-from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.judge import Kind, judge
+from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.spool.settings import SpoolSettings
 
 # "At most 250 per workspace; beyond: `custom_data_limit_reached`."
@@ -109,20 +110,9 @@ async def connection_findings(settings: config.Settings) -> list[Finding]:
 
 
 def _token(connection: ConnectionSettings) -> tuple[Token, str]:
-    """The access token, or why there is none."""
+    """The access token, or what is wrong with it."""
     token = Token(connection.access_token.reveal(), connection.access_token_file)
-    if connection.access_token:
-        return token, ""
-    path = Path(connection.access_token_file)
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        return token, f"{path}: {error.strerror}; put the access token there, readable for the daemon's user"
-    except UnicodeDecodeError:
-        return token, f"{path} is no text; it must hold the access token and nothing else"
-    if not text or not text.isascii() or any(character.isspace() for character in text):
-        return token, f"{path} holds no access token; it must hold one and nothing else"
-    return token, ""
+    return token, "" if token.current() else token.problem
 
 
 async def _ask(subject: str, connection: ConnectionSettings, token: Token) -> list[Finding]:

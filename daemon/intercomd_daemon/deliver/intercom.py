@@ -1,10 +1,8 @@
 """The session with Intercom: one request, one answer, no policy. What an answer means, it does not know."""
 
 import ssl
-from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +11,7 @@ from multidict import CIMultiDictProxy, istr
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.exchange import Answer, Call, RateHeaders, Request
+from intercomd_daemon.deliver.token import Token
 
 # "HTTP: connect 5 s, whole call 30 s, answers read to 1 MiB (4 MiB for the list of attributes)."
 CONNECT_SECONDS = 5.0
@@ -22,36 +21,6 @@ ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024
 _LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
 _REQUEST_ID, _RETRY_AFTER, _DATE = map(istr, ("X-Request-Id", "Retry-After", "Date"))
 _BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
-
-
-class Token:
-    """The access token: a value, or a file that is read again when it changes. Never shown."""
-
-    def __init__(self, value: str = "", path: str = "", read: Callable[[str], None] | None = None) -> None:
-        """`read` is told each value, so that logs can hide it."""
-        self._value = value
-        self._read = read
-        if read is not None and value:
-            read(value)
-        self._path = Path(path) if path else None
-        self._seen = (0, 0)
-
-    def __repr__(self) -> str:
-        return "Token(…)"
-
-    def current(self) -> str:
-        """The token now; a file that cannot be read leaves the last one in force."""
-        if self._path is not None:
-            try:
-                stat = self._path.stat()
-                if (stat.st_mtime_ns, stat.st_size) != self._seen:
-                    self._value = self._path.read_text(encoding="utf-8").strip()
-                    if self._read is not None:
-                        self._read(self._value)
-                    self._seen = (stat.st_mtime_ns, stat.st_size)
-            except (OSError, UnicodeDecodeError):
-                return self._value
-        return self._value
 
 
 class Intercom:
@@ -89,13 +58,16 @@ class Intercom:
         """Makes one call; a failure of the network is an answer of status 0."""
         if self._session is None:
             return Answer(0, failure="the session is closed")
+        token = self._token.current()
+        if not token:
+            return Answer(0, failure=self._token.problem)
         limit = ATTRIBUTES_BYTES_MAX if request.call is Call.LIST_ATTRIBUTES else ANSWER_BYTES_MAX
         try:
             async with self._session.request(
                 request.method,
                 self._settings.url + request.path,
                 data=request.body or None,
-                headers={"Authorization": f"Bearer {self._token.current()}"},
+                headers={"Authorization": f"Bearer {token}"},
                 allow_redirects=False,
                 middlewares=_ONCE if request.call.repeatable else (),
             ) as response:

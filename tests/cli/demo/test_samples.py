@@ -8,8 +8,9 @@ from intercomd_daemon.cli.demo.samples import SHOWN, samples
 from intercomd_daemon.cli.demo.scenario import scenario
 from intercomd_daemon.cli.demo.step import Step
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.intercom import Intercom, Token
+from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.preview import preview
+from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.sandbox import Sandbox
 
 ADA, CARL = people.person(0), people.person(2)

@@ -1,0 +1,38 @@
+"""Files of access tokens, as the daemon and `check` meet them."""
+
+from pathlib import Path
+
+import pytest
+from commands import invoke
+from daemons import TOKEN, Daemon
+from sending import envelope
+
+from intercomd_daemon.sandbox import Sandbox
+
+WRONG = {
+    "bom": (b"\xef\xbb\xbf" + TOKEN.encode(), "byte order mark"),
+    "empty": (b"", "is empty"),
+    "utf-16": (TOKEN.encode("utf-16"), "UTF-16"),
+    "two lines": (TOKEN.encode() + b"\nanother\n", "2 lines"),
+    "nul": (TOKEN.encode() + b"\0", "NUL"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_the_connection_and_check_name_the_file_and_a_good_one_lets_it_go_on(
+    tmp_path: Path, sandbox: Sandbox, name: str
+) -> None:
+    daemon = Daemon(tmp_path, sandbox.base_url)
+    token = tmp_path / "token"
+    content, wrong = WRONG[name]
+    token.write_bytes(content)
+    checked = await invoke("check", "--config", tmp_path / "intercomd.toml")
+    assert (checked.exit_code, str(token) in checked.output, wrong in checked.output) == (78, True, True)
+    await daemon.start()
+    await daemon.until(lambda: any(wrong in line["reason"] for line in daemon.told("connection")))
+    assert str(token) in daemon.told("connection")[-1]["reason"]
+    assert sandbox.calls == []
+    await daemon.publish(envelope("u1", "Opened", envelope_id="kept"))
+    token.write_text(TOKEN)
+    await daemon.ended(["kept"])
+    await daemon.close()
