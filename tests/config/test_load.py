@@ -179,11 +179,23 @@ def test_a_wrong_value_in_the_file_does_not_count_where_a_variable_overrides_it(
     assert loaded.settings.log.level == "debug"
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf" + ('[log]\nlevel = "debug"\n' + WELL).encode())
+    assert load(str(file), {}).settings.log.level == "debug"
+
+
+def test_an_empty_file_with_a_byte_order_mark_is_empty(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf")
+    assert [problem.split()[0] for problem in problems_of(str(file))] == ["connections"]
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
         (b"[log", "this is not TOML: Expected ']' at the end of a table declaration"),
         (b"a = 1\na = 2", "this is not TOML: Cannot overwrite a value"),
+        (b"\xef\xbb\xbf\xef\xbb\xbfa = 1", "this is not TOML"),
+        ("a = 1".encode("utf-16"), "byte 0 is not UTF-8, which TOML is written in; save the file as UTF-8"),
         (b"a = '\xff'", "byte 5 is not UTF-8, which TOML is written in; save the file as UTF-8"),
     ],
 )

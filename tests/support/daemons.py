@@ -182,6 +182,32 @@ class Daemon:
             await self._listening
         return code
 
+    def read_log(self, *, on: bool) -> None:
+        """Stops or goes on reading what the daemon writes to its standard error."""
+        assert self._process is not None
+        transport = self._process._transport.get_pipe_transport(2)  # type: ignore[attr-defined]  # no public way
+        if on:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
+    def close_log(self) -> None:
+        """Closes the reading end of the daemon's standard error."""
+        assert self._process is not None
+        self._process._transport.get_pipe_transport(2).close()  # type: ignore[attr-defined]  # no public way
+
+    async def exited(self) -> None:
+        """Waits for the end of the process, whether or not anybody reads what it wrote."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        descriptor = os.pidfd_open(self.pid)
+        loop.add_reader(descriptor, ended.set)
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await ended.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+
     async def stop(self) -> int:
         """Stops it in order, as a platform does, and gives the exit code."""
         self.signal(signal.SIGTERM)

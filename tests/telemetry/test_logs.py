@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,30 @@ def test_a_person_reads_a_console(write: Write) -> None:
     written.logs.logger.warning("outcome", reason="EXPIRED", attempts=2)
     assert re.match(r"\S+Z \[warning +\] outcome +reason=EXPIRED attempts=2\n", written.text)
     assert "\x1b" not in written.text
+
+
+class Size(IntEnum):
+    LARGE = 3
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Plain(Enum):
+    ROUND = "round"
+
+
+def test_a_console_shows_the_values_of_enumerations_as_json_does(write: Write) -> None:
+    console, lines = (write(format=each, level="debug", values=True) for each in ("console", "json"))
+    for written in (console, lines):
+        logger = set_up(
+            LogSettings(format="console" if written is console else "json", level="debug", values=True),
+            written._stream,
+        ).logger
+        logger.debug("seen", size=Size.LARGE, colour=Colour.RED, shape=Plain.ROUND, several=[Colour.RED])
+    assert "size=3 colour=red shape=round several=['red']\n" in console.text
+    assert [lines.lines[0][name] for name in ("size", "colour", "shape", "several")] == [3, "red", "round", ["red"]]
 
 
 def test_libraries_write_the_same_lines_from_warning_on(write: Write) -> None:

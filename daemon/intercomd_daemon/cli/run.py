@@ -2,10 +2,12 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 
 import click
 
@@ -14,6 +16,7 @@ from intercomd_daemon.app import Daemon
 from intercomd_daemon.cli.main import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.errors import IntercomdError, SettingsInvalid
 from intercomd_daemon.telemetry import logs
+from intercomd_daemon.telemetry.stream import LineWriter, LogStream, occupy_standard_descriptors
 
 # Nearly all that a request makes is let go of by count. What is loaded at the start is never garbage and is not looked
 # through again; the rest only when a few large requests' worth of new objects are alive, not every 700.
@@ -30,17 +33,30 @@ def command(path: str | None) -> None:
     It accepts envelopes over gRPC, keeps them on disk, and forwards them to Intercom. On SIGTERM it finishes what is
     open and exits with 0; a second signal ends it at once, which loses nothing either.
     """
+    occupy_standard_descriptors()
+    stream = LogStream()
     try:
         loaded = config.load(path, os.environ)
     except SettingsInvalid as error:
-        for problem in error.problems:
-            click.echo(problem, err=True)
+        stream.write(error.problems)
+        stream.close()
         sys.exit(EXIT_CONFIGURATION)
-    sys.exit(asyncio.run(_run(loaded)))
+    told = logs.set_up(loaded.settings.log, stream)
+    # What libraries and Python itself print goes the same way: a write of theirs would block the daemon as well.
+    logging.captureWarnings(capture=True)
+    with redirect_stdout(_printed(told, "stdout")), redirect_stderr(_printed(told, "stderr")):
+        try:
+            code = asyncio.run(_run(loaded, told))
+        finally:
+            stream.close()
+    sys.exit(code)
 
 
-async def _run(loaded: config.Loaded) -> int:
-    told = logs.set_up(loaded.settings.log, sys.stderr)
+def _printed(told: logs.Logs, name: str) -> LineWriter:
+    return LineWriter(lambda line: told.logger.warning("printed", stream=name, text=line))
+
+
+async def _run(loaded: config.Loaded, told: logs.Logs) -> int:
     for warning in loaded.warnings:
         told.logger.warning("setting", warning=warning)
     gc.freeze()

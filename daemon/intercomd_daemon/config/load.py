@@ -1,5 +1,6 @@
 """From a file and the environment to the settings in force, each with its origin, or to every problem at once."""
 
+import codecs
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,7 +81,8 @@ def describe(loaded: Loaded) -> list[Row]:
 def _read(path: str, document: Document) -> str:
     """What keeps the file from being read, or an empty text."""
     try:
-        content = tomllib.loads(Path(path).read_bytes().decode())
+        # Windows editors begin UTF-8 files with a byte order mark.
+        content = tomllib.loads(Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).decode())
     except OSError as error:
         return f"{path}: the file cannot be read ({error.strerror}); name another, or set variables instead"
     except UnicodeDecodeError as error:

@@ -16,6 +16,7 @@ import msgspec
 
 from intercomd_daemon.telemetry.redaction import GUARDED_FIELDS, SCALARS, Redaction, shown_field
 from intercomd_daemon.telemetry.settings import LogSettings
+from intercomd_daemon.telemetry.stream import LogStream
 
 TEXT_CHARACTERS_MAX = 4_096
 """Of one field of a line, as collectors cut lines at 16 KiB or more: what a library, a stack or somebody else's answer
@@ -63,10 +64,11 @@ class Logs(NamedTuple):
     """What is said within it is written in one go: each write wakes whoever reads. For one thread, and not nested."""
 
 
-def set_up(settings: LogSettings, stream: TextIO) -> Logs:
-    """Sends our lines, and those that libraries log from warning on, to the stream.
+def set_up(settings: LogSettings, stream: TextIO | LogStream) -> Logs:
+    """Sends our lines, and what libraries log from warning on, to the stream.
 
-    This is the one place that configures structlog and the root logger; the composer calls it once.
+    A text stream is written to at once, and may block; a LogStream never does. This is the one place that configures
+    structlog and the root logger; the composer calls it once.
     """
     with _without_rich():
         import structlog  # noqa: PLC0415  # here, because of what its import would bring along
@@ -78,12 +80,13 @@ def set_up(settings: LogSettings, stream: TextIO) -> Logs:
         console = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
         )
-        render = lambda fields: console(None, "", dict(fields))  # noqa: E731  # an adapter of one line
+        # The same values as in JSON: of an enumeration its value, not how Python shows it.
+        render = lambda fields: console(None, "", msgspec.to_builtins(dict(fields), enc_hook=str))  # noqa: E731
+    guard = _Guard(redaction, render, values=settings.values)
+    if isinstance(stream, LogStream):
+        stream.describe_lost = lambda lines: guard(None, "warning", {"event": "log_lines_lost", "lines": lines})
     structlog.configure(
-        processors=[
-            structlog.processors.format_exc_info,
-            _Guard(redaction, render, values=settings.values),
-        ],
+        processors=[structlog.processors.format_exc_info, guard],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: writer,
     )
@@ -163,7 +166,7 @@ def _render_json(fields: MutableMapping[str, Any]) -> str:
 class _LineWriter:
     """Writes whole lines. A line that cannot be written is counted: a full disk must not stop deliveries as well."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | LogStream) -> None:
         self._stream = stream
         self._lock = Lock()
         self._held: list[str] | None = None
@@ -189,6 +192,9 @@ class _LineWriter:
                     self._write(held)
 
     def _write(self, lines: list[str]) -> None:
+        if isinstance(self._stream, LogStream):
+            self._stream.write(lines)
+            return
         try:
             self._stream.write("".join([line + "\n" for line in lines]))
             self._stream.flush()
@@ -196,7 +202,7 @@ class _LineWriter:
             self._lost += len(lines)
 
     def lost(self) -> int:
-        return self._lost
+        return self._lost + (self._stream.lost() if isinstance(self._stream, LogStream) else 0)
 
     debug = info = warning = error = critical = write
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
+import pytest
 from daemons import COMMAND, WAIT_SECONDS
 
 LAWS = 8
@@ -23,3 +25,40 @@ async def test_it_plays_to_its_end_and_everything_adds_up(tmp_path: Path) -> Non
     sent, _, parts = told.partition(" sent = ")
     assert int(sent) == sum(int(part.split()[0]) for part in parts.split(" + "))
     assert os.listdir(tmp_path) == [], "nothing is left behind"  # noqa: PTH208 - no path is needed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_demo_that_is_ended_by_a_signal_leaves_no_daemon(
+    tmp_path: Path, number: signal.Signals, begun: bool
+) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    demo = await asyncio.create_subprocess_exec(COMMAND, "demo", stdout=asyncio.subprocess.PIPE, env=environment)
+    assert demo.stdout is not None
+    async with asyncio.timeout(WAIT_SECONDS):
+        if begun:
+            await demo.stdout.readline()
+        else:  # The daemon has been started, and does not serve yet.
+            while not _started(tmp_path):
+                await asyncio.to_thread(os.sched_yield)
+        for _ in range(2):
+            demo.send_signal(number)
+        await demo.communicate()
+    assert demo.returncode == 128 + number
+    assert _processes_of(tmp_path) == []
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - no path is needed
+
+
+def _started(folder: Path) -> bool:
+    return bool(list(folder.glob("*/daemon.log")))
+
+
+def _processes_of(folder: Path) -> list[Path]:
+    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(folder).encode() in _content(path)]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -64,7 +64,12 @@ class House:
             self._folder,
             SETTINGS.format(folder=self._folder, app_id=settings.app_id, base_url=self.sandbox.base_url),
         )
-        await self.daemon.start()
+        try:
+            await self.daemon.start()
+        except BaseException:  # also where the demo is ended meanwhile
+            await self.daemon.kill()
+            await self.sandbox.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,8 @@ from intercomd_daemon.cli.outcomes import follow
 from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations
 from intercomd_daemon.cli.words import counted
 
+EXIT_SIGNAL = 128
+"""A shell's exit code of a command that a signal ended, less the signal's number."""
 HOURS_AGO_SECONDS = 6 * 3600
 """When the day of the demo began; events keep their own times."""
 PATIENCE_SECONDS = 60.0
@@ -56,13 +59,52 @@ def command() -> None:
     except KeyboardInterrupt:
         shutil.rmtree(folder)
         raise
+    except Terminated as ended:
+        shutil.rmtree(folder)
+        sys.exit(EXIT_SIGNAL + ended.number)
     if not all(check.holds for check in found):
         click.echo(f"\nThe daemon's log, spool and settings are in {folder}", err=True)
         sys.exit(EXIT_FAILED)
     shutil.rmtree(folder)
 
 
+class Terminated(Exception):  # no error: somebody has ended the demo
+    """SIGTERM or SIGHUP."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 async def _play(folder: Path) -> list[Check]:
+    """Plays until the end, or until SIGTERM or SIGHUP; either way its daemon has ended when this returns.
+
+    Raises:
+        Terminated: by the first of these signals. Further ones don't interrupt the stop.
+    """
+    loop = asyncio.get_running_loop()
+    playing = asyncio.create_task(_play_to_the_end(folder))
+    received: list[signal.Signals] = []
+
+    def terminate(number: signal.Signals) -> None:
+        if not received:
+            playing.cancel()
+        received.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, terminate, number)
+    try:
+        await asyncio.wait({playing})
+    except asyncio.CancelledError:  # Ctrl-C
+        playing.cancel()
+        await asyncio.wait({playing})
+        raise
+    if received:
+        raise Terminated(received[0])
+    return playing.result()
+
+
+async def _play_to_the_end(folder: Path) -> list[Check]:
     try:
         async with asyncio.timeout(ALL_SECONDS), House(folder) as house, operations(house.daemon.operations) as stub:
             return await Play(house, stub, scenario(int(time.time()) - HOURS_AGO_SECONDS)).run()
