@@ -1,4 +1,4 @@
-"""What tests of commands share: a daemon that they speak to, and commands that are killed if a test fails."""
+"""Fixtures of the tests of commands: a sandbox, a daemon, and commands that are killed if a test fails."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -12,21 +12,21 @@ from intercomd_daemon.sandbox import Sandbox
 
 @pytest.fixture
 async def launch() -> AsyncIterator[Callable[..., Awaitable[commands.Command]]]:
-    """Starts a command as a shell does."""
+    """Starts commands in processes of their own."""
     launched: list[commands.Command] = []
 
-    async def started(*words: object) -> commands.Command:
-        launched.append(await commands.launch(*words))
+    async def start(*words: object, ignore_interrupts: bool = False) -> commands.Command:
+        launched.append(await commands.launch(*words, ignore_interrupts=ignore_interrupts))
         return launched[-1]
 
-    yield started
+    yield start
     for command in launched:
         await command.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """One workspace for all tests of a module, which keep to users of their own."""
+    """One workspace for all tests of a module; each test uses its own users."""
     async with Sandbox() as running:
         yield running
         assert running.illegal_requests == []

@@ -7,7 +7,7 @@ import pytest
 from commands import invoke
 
 from intercomd_daemon.cli.check import exit_code_of
-from intercomd_daemon.cli.findings import Finding, Level
+from intercomd_daemon.cli.preflight import Finding, Level
 from intercomd_daemon.sandbox import Sandbox
 
 SETTINGS = """

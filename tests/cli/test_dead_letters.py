@@ -1,19 +1,57 @@
-"""`intercomd dead-letters`: listed, shown, sent again, given up."""
+"""Tests `intercomd dead-letters`."""
 
 import json
 
+import click
 import pytest
+from click.testing import CliRunner
 from commands import invoke
 from daemons import Daemon
+from google.protobuf import text_format
+from google.protobuf.timestamp_pb2 import Timestamp
 from sending import envelope
 
+from intercomd.v1.operations_pb2 import DeadLetterFilter
+from intercomd_daemon.cli.dead_letters import FilterOptions, filter_from, filter_options
 from intercomd_daemon.sandbox import Sandbox
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+module_wide = pytest.mark.asyncio(loop_scope="module")
 
 
-async def bury(daemon: Daemon, sandbox: Sandbox, *envelope_ids: str) -> None:
-    """Has Intercom refuse an event of the customer `c-<id>` for each id."""
+@click.command()
+@filter_options
+def command(**given_options: object) -> None:
+    click.echo(text_format.MessageToString(filter_from(FilterOptions(**given_options))))
+
+
+def parse(*words: str) -> DeadLetterFilter:
+    result = CliRunner().invoke(command, words)
+    assert result.exit_code == 0, result.output
+    return text_format.Parse(result.output, DeadLetterFilter())
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ((), DeadLetterFilter()),
+        (("7", "8"), DeadLetterFilter(dead_letter_ids=["7", "8"])),
+        (("--envelope-id", "a", "--envelope-id", "b"), DeadLetterFilter(envelope_ids=["a", "b"])),
+        (("--customer-id", "42", "--connection", "eu"), DeadLetterFilter(customer_id="42", connection="eu")),
+        (("--email", "a@b.c", "--reason", "EXPIRED"), DeadLetterFilter(email="a@b.c", reason="EXPIRED")),
+        (("--from", "1970-01-02"), DeadLetterFilter(accept_time_from=Timestamp(seconds=86_400))),
+        (("--to", "1970-01-01T00:00:09Z"), DeadLetterFilter(accept_time_to=Timestamp(seconds=9))),
+    ],
+)
+def test_filter_has_a_field_for_each_option(words: tuple[str, ...], wanted: DeadLetterFilter) -> None:
+    assert parse(*words) == wanted
+
+
+def test_filter_rejects_an_invalid_time() -> None:
+    assert CliRunner().invoke(command, ["--from", "yesterday"]).exit_code == 2
+
+
+async def make_dead_letters(daemon: Daemon, sandbox: Sandbox, *envelope_ids: str) -> None:
+    """Makes Intercom refuse an event of the customer `c-<id>` for each id."""
     faults = sandbox.fault(f"POST /events 422 times={len(envelope_ids)}")
     for envelope_id in envelope_ids:
         await daemon.publish(envelope(f"c-{envelope_id}", "refused", envelope_id=envelope_id))
@@ -26,8 +64,9 @@ async def run(daemon: Daemon, *words: object, given: str = "") -> tuple[int, str
     return result.exit_code, result.stdout, result.stderr
 
 
-async def test_they_are_listed_by_filter_and_page_by_page(daemon: Daemon, sandbox: Sandbox) -> None:
-    await bury(daemon, sandbox, "l-1", "l-2", "l-3")
+@module_wide
+async def test_list_applies_filter_and_limit(daemon: Daemon, sandbox: Sandbox) -> None:
+    await make_dead_letters(daemon, sandbox, "l-1", "l-2", "l-3")
     code, output, _ = await run(daemon, "list")
     rows = output.splitlines()
     assert (code, len(rows), rows[-1]) == (0, 5, "3 dead letters")
@@ -38,11 +77,12 @@ async def test_they_are_listed_by_filter_and_page_by_page(daemon: Daemon, sandbo
     (letter,) = [json.loads(line) for line in output.splitlines()]
     assert letter["envelope"]["envelope_id"] == "l-2"
     assert await run(daemon, "list", "--reason", "EXPIRED") == (0, "0 dead letters\n", "")
-    assert (await run(daemon, "discard", "--yes"))[:2] == (0, "3 dead letters given up\n")
+    assert (await run(daemon, "discard", "--yes"))[:2] == (0, "3 dead letters discarded\n")
 
 
-async def test_one_is_shown_whole(daemon: Daemon, sandbox: Sandbox) -> None:
-    await bury(daemon, sandbox, "s-1")
+@module_wide
+async def test_show_prints_envelope_calls_and_response(daemon: Daemon, sandbox: Sandbox) -> None:
+    await make_dead_letters(daemon, sandbox, "s-1")
     _, output, _ = await run(daemon, "list", "--json")
     number = json.loads(output)["dead_letter_id"]
     code, output, _ = await run(daemon, "show", number)
@@ -61,17 +101,19 @@ async def test_one_is_shown_whole(daemon: Daemon, sandbox: Sandbox) -> None:
     assert (await run(daemon, "discard", number, "--yes"))[0] == 0
 
 
-async def test_one_that_is_not_there_is_said_to_be_none(daemon: Daemon) -> None:
+@module_wide
+async def test_show_of_an_unknown_id_fails(daemon: Daemon) -> None:
     code, output, errors = await run(daemon, "show", "1234567")
     assert (code, output, "no dead letter 1234567" in errors) == (1, "", True)
 
 
-async def test_a_replay_says_how_many_and_asks_first(daemon: Daemon, sandbox: Sandbox) -> None:
-    await bury(daemon, sandbox, "r-1", "r-2")
+@module_wide
+async def test_replay_prints_the_number_and_asks_for_confirmation(daemon: Daemon, sandbox: Sandbox) -> None:
+    await make_dead_letters(daemon, sandbox, "r-1", "r-2")
     code, output, errors = await run(daemon, "replay", given="n\n")
-    assert (code, output, "This will replay 2 dead letters. Go on?" in errors) == (1, "", True)
+    assert (code, output, "This will replay 2 dead letters. Continue?" in errors) == (1, "", True)
     code, output, _ = await run(daemon, "replay", "--envelope-id", "r-1", given="y\n")
-    assert (code, output.splitlines()[-1].split(";")[0]) == (0, "1 dead letter on the way again")
+    assert (code, output.splitlines()[-1].split(";")[0]) == (0, "1 dead letter queued for replay")
     await daemon.until(lambda: daemon.outcomes["r-1"] == 2)
     code, output, _ = await run(daemon, "replay", "--yes", "--json")
     assert (code, json.loads(output)) == (0, {"count": 1})
@@ -79,6 +121,7 @@ async def test_a_replay_says_how_many_and_asks_first(daemon: Daemon, sandbox: Sa
     assert [event.external_id for event in sandbox.events] == ["c-r-1", "c-r-2"]
 
 
-async def test_where_none_matches_nothing_is_asked(daemon: Daemon) -> None:
+@module_wide
+async def test_replay_and_discard_without_a_match_do_not_ask(daemon: Daemon) -> None:
     assert await run(daemon, "discard", "--customer-id", "nobody") == (0, "no dead letter matches\n", "")
     assert await run(daemon, "replay", "--customer-id", "nobody", "--json") == (0, '{"count":0}\n', "")

@@ -8,7 +8,7 @@ from daemons import Daemon
 from sending import envelope
 
 from intercomd.v1 import operations_pb2 as messages
-from intercomd_daemon.cli.explain import unknown
+from intercomd_daemon.cli.explain import not_found_text
 from intercomd_daemon.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -43,16 +43,16 @@ async def test_what_waits_is_told_by_the_envelopes_id(daemon: Daemon) -> None:
     await daemon.operations.ResumeConnection(messages.ResumeConnectionRequest())
     await daemon.ended(["t-3"])
     assert (result.exit_code, "t-3 of waiting in default" in result.stdout) == (0, True)
-    assert "It waits for its turn" in result.stdout
+    assert "It is waiting for its turn" in result.stdout
 
 
 @pytest.mark.parametrize("identifier", ["nobody", "n" * 300])
 async def test_of_whom_nothing_is_known_that_is_said(daemon: Daemon, identifier: str) -> None:
     result = await invoke("explain", identifier, "--operations", daemon.operations_address)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Nothing is known of n")
+    assert result.stderr.startswith("Nothing is known about n")
 
 
 async def test_it_is_said_what_it_may_mean() -> None:
-    assert "no envelope waits now" in unknown("x", 0)
-    assert "1 envelope of all users" in unknown("x", 1)
+    assert "no envelope is waiting now" in not_found_text("x", 0)
+    assert "1 envelope of all users" in not_found_text("x", 1)

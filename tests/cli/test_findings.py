@@ -1,6 +1,6 @@
 """What a check finds."""
 
-from intercomd_daemon.cli.findings import Finding, Level
+from intercomd_daemon.cli.preflight import Finding, Level
 
 
 def test_a_finding_is_told_to_scripts_in_words() -> None:

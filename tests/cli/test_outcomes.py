@@ -1,4 +1,4 @@
-"""Outcomes are followed over restarts of the daemon without a gap."""
+"""Tests formatting outcomes and following the journal."""
 
 import asyncio
 from contextlib import aclosing
@@ -7,25 +7,37 @@ from pathlib import Path
 import grpc
 import pytest
 from daemons import WAIT_SECONDS, Daemon
+from google.protobuf.timestamp_pb2 import Timestamp
 from sending import envelope
 
 from intercomd.v1 import operations_pb2 as messages
+from intercomd.v1 import outcome_pb2
+from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
-from intercomd_daemon.cli.outcomes import follow, newest_sequence
+from intercomd_daemon.cli.outcomes import (
+    TYPE_NAMES,
+    calls_of,
+    follow,
+    newest_sequence,
+    outcome_line,
+    reasons_of,
+    type_name,
+    user_of,
+)
 from intercomd_daemon.cli.remote import operations
 from intercomd_daemon.sandbox import Sandbox
 
 ALL = messages.OutcomeFilter()
 
 
-async def test_a_restart_leaves_no_gap_and_is_told(tmp_path: Path) -> None:
+async def test_follow_continues_after_a_restart_without_a_gap(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         daemon = await Daemon(tmp_path, sandbox.base_url).start()
         fixed = {"operations": {"grpc_listen": daemon.operations_address}}
-        told: list[str] = []
+        notices: list[str] = []
         async with operations(daemon.operations_address) as stub:
             assert await newest_sequence(stub) == 0
-            following = follow(stub, ALL, 0, WAIT_SECONDS, told.append)
+            following = follow(stub, ALL, 0, WAIT_SECONDS, notices.append)
             async with aclosing(following), asyncio.timeout(WAIT_SECONDS):
                 await daemon.publish(envelope("1", "before", envelope_id="before"))
                 first = await anext(following)
@@ -36,10 +48,10 @@ async def test_a_restart_leaves_no_gap_and_is_told(tmp_path: Path) -> None:
             assert await newest_sequence(stub) == 2
         await again.close()
     assert [each.outcome.envelope_id for each in (first, second)] == ["before", "after"]
-    assert told == ["the daemon has gone away; waiting for it"]
+    assert notices == ["the daemon has gone away; waiting for it"]
 
 
-async def test_patience_has_an_end(tmp_path: Path) -> None:
+async def test_follow_raises_when_its_patience_ends(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         daemon = await Daemon(tmp_path, sandbox.base_url).start()
         address = daemon.operations_address
@@ -48,3 +60,64 @@ async def test_patience_has_an_end(tmp_path: Path) -> None:
         following = follow(OperationsServiceStub(channel), ALL, 0, 0.0, [].append)
         with pytest.raises(grpc.aio.AioRpcError):
             await anext(following)
+
+
+CONTACT = outcome_pb2.Effect(kind=outcome_pb2.EFFECT_KIND_CONTACT, type=outcome_pb2.OUTCOME_TYPE_DELIVERED)
+REFUSED = outcome_pb2.Effect(
+    kind=outcome_pb2.EFFECT_KIND_EVENT,
+    event_name="paid",
+    type=outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED,
+    reason="REQUEST_INVALID",
+    http_status=422,
+)
+
+
+def outcome(*effects: outcome_pb2.Effect, **fields: object) -> outcome_pb2.Outcome:
+    return outcome_pb2.Outcome(effects=effects, **fields)
+
+
+def test_type_names_cover_every_type() -> None:
+    known = set(outcome_pb2.OutcomeType.values()) - {outcome_pb2.OUTCOME_TYPE_UNSPECIFIED}
+    assert set(TYPE_NAMES) == known
+
+
+def test_type_name_of_a_later_version_is_its_number() -> None:
+    assert type_name(outcome_pb2.OutcomeType.ValueType(99)) == "type-99"
+
+
+@pytest.mark.parametrize(
+    ("effects", "text"),
+    [
+        ((), "no call"),
+        ((CONTACT,), "contact"),
+        ((REFUSED,), "event paid"),
+        ((CONTACT, REFUSED, REFUSED, REFUSED), "contact, event paid and 2 more"),
+    ],
+)
+def test_calls_of_names_contact_and_events(effects: tuple[outcome_pb2.Effect, ...], text: str) -> None:
+    assert calls_of(outcome(*effects)) == text
+
+
+def test_reasons_of_names_each_reason_once() -> None:
+    assert reasons_of(outcome(CONTACT, REFUSED, REFUSED, reason="REQUEST_INVALID")) == "REQUEST_INVALID status 422"
+    assert reasons_of(outcome(CONTACT)) == ""
+
+
+def test_user_of_prefers_the_customer_id_and_escapes_control_characters() -> None:
+    assert user_of(outcome(identity=Identity(customer_id="42", email="a@b.c"))) == "42"
+    assert user_of(outcome(identity=Identity(email="a@b\x1b.c"))) == "a@b\\x1b.c"
+
+
+def test_outcome_line_has_every_part() -> None:
+    ended = outcome(
+        REFUSED,
+        connection="default",
+        end_time=Timestamp(seconds=0),
+        type=outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED,
+        identity=Identity(customer_id="42"),
+        envelope_id="e-1",
+        replay=2,
+    )
+    assert "".join(outcome_line(ended)) == (
+        "1970-01-01T00:00:00Z  default  dead-lettered  42  event paid  REQUEST_INVALID status 422  e-1 replay 2"
+    )

@@ -1,14 +1,16 @@
-"""Calls to a daemon that do not come to an answer: one line, with the remedy."""
+"""Tests connecting to a daemon; a failed call becomes one line that names the fix."""
 
 import socket
 
 import pytest
 from commands import invoke
 from daemons import Daemon
+from sending import envelope
 
+from intercomd.v1.ingest_pb2 import PreviewRequest
 from intercomd_daemon.cli.addresses import OPERATIONS
-from intercomd_daemon.cli.failures import Misconfigured
-from intercomd_daemon.cli.remote import resolved
+from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
+from intercomd_daemon.cli.remote import ingest, resolve_address
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,23 +24,41 @@ def free_address() -> str:
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-async def test_a_daemon_that_is_not_there_is_one_line_with_the_remedy(words: tuple[str, ...]) -> None:
+async def test_command_without_a_daemon_prints_one_line_with_the_fix(words: tuple[str, ...]) -> None:
     result = await invoke(*words, "--operations", free_address())
     assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
     assert "`intercomd run`" in result.stderr
 
 
-async def test_the_door_for_senders_is_not_the_operations_address(daemon: Daemon) -> None:
+async def test_operations_rejects_the_ingest_address(daemon: Daemon) -> None:
     result = await invoke("status", "--operations", daemon.ingest_address)
     assert (result.exit_code, "not intercomd's operations address" in result.stderr) == (1, True)
 
 
-async def test_what_the_daemon_refuses_is_said_in_its_words(daemon: Daemon) -> None:
+async def test_operations_passes_on_the_details_of_a_refused_call(daemon: Daemon) -> None:
     result = await invoke("watch", "--operations", daemon.operations_address, "--after", 1_000_000)
     assert (result.exit_code, "no sequence of this journal" in result.stderr) == (1, True)
 
 
-async def test_an_address_comes_from_the_command_line_first() -> None:
-    assert resolved("host:1", OPERATIONS, "/nowhere.toml") == "host:1"
-    with pytest.raises(Misconfigured):
-        resolved(None, OPERATIONS, "/nowhere.toml")
+async def test_resolve_address_prefers_the_command_line() -> None:
+    assert resolve_address("host:1", OPERATIONS, "/nowhere.toml") == "host:1"
+    with pytest.raises(ConfigurationInvalid):
+        resolve_address(None, OPERATIONS, "/nowhere.toml")
+
+
+async def test_ingest_answers_a_preview(daemon: Daemon) -> None:
+    async with ingest(daemon.ingest_address) as stub:
+        response = await stub.Preview(PreviewRequest(envelopes=[envelope("1", "opened")]))
+    assert [request.path for request in response.previews[0].requests] == ["/events"]
+
+
+async def test_ingest_rejects_the_operations_address(daemon: Daemon) -> None:
+    with pytest.raises(CommandFailed, match="is not intercomd's target address"):
+        async with ingest(daemon.operations_address):
+            pass
+
+
+async def test_ingest_without_a_daemon_names_the_option() -> None:
+    with pytest.raises(CommandFailed, match="--target ADDR"):
+        async with ingest("unix:/nowhere"):
+            pass

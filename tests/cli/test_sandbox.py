@@ -1,4 +1,4 @@
-"""`intercomd sandbox`: a stand-in for Intercom that anybody can run."""
+"""Tests `intercomd sandbox`."""
 
 import json
 import tomllib
@@ -13,19 +13,19 @@ from intercomd_daemon.sandbox import Sandbox
 Launch = Callable[..., Awaitable[Command]]
 
 
-async def introduced(command: Command) -> str:
-    """What it prints before it is asked anything."""
+async def read_settings(command: Command) -> str:
+    """Returns what the command prints when it starts."""
     lines = []
-    while not (lines and lines[-1].startswith("What came in")):
+    while not (lines and lines[-1].startswith("Received data")):
         lines.append(await command.line())
     return "".join(lines)
 
 
-async def test_it_prints_the_settings_of_a_daemon_and_ends_with_ctrl_c(launch: Launch) -> None:
+async def test_sandbox_prints_settings_for_a_daemon_and_ends_with_ctrl_c(launch: Launch) -> None:
     command = await launch("sandbox", "--port", 0, "--app-id", "mine", "--access-token", "opens-it")
-    text = await introduced(command)
+    text = await read_settings(command)
     start = text.index("[connections.default]")
-    connection = tomllib.loads(text[start : text.index("What came in")])["connections"]["default"]
+    connection = tomllib.loads(text[start : text.index("Received data")])["connections"]["default"]
     headers = {"Authorization": f"Bearer {connection['access_token']}", "Accept": "application/json"}
     async with aiohttp.ClientSession(headers=headers) as session, session.get(connection["base_url"] + "/me") as answer:
         assert (await answer.json())["app"]["id_code"] == connection["app_id"] == "mine"
@@ -33,15 +33,15 @@ async def test_it_prints_the_settings_of_a_daemon_and_ends_with_ctrl_c(launch: L
     assert (await command.ended())[0] == 0
 
 
-async def test_faults_and_the_limit_are_in_force_and_calls_are_shown(launch: Launch) -> None:
+async def test_sandbox_applies_faults_and_rate_limit_and_prints_calls(launch: Launch) -> None:
     words = ("--rate", 2, "--fault", "GET /me 503 times=1", "--calls", "--json")
     command = await launch("sandbox", "--port", 0, *words)
-    told = json.loads(await command.line())
-    headers = {"Authorization": f"Bearer {told['access_token']}", "Accept": "application/json"}
+    settings = json.loads(await command.line())
+    headers = {"Authorization": f"Bearer {settings['access_token']}", "Accept": "application/json"}
     statuses = []
     async with aiohttp.ClientSession(headers=headers) as session:
         for _ in range(2):
-            async with session.get(told["base_url"] + "/me") as answer:
+            async with session.get(settings["base_url"] + "/me") as answer:
                 statuses.append(answer.status)
                 assert answer.headers["X-RateLimit-Limit"] == "2"
     shown = [json.loads(await command.line()) for _ in range(2)]
@@ -49,25 +49,25 @@ async def test_faults_and_the_limit_are_in_force_and_calls_are_shown(launch: Lau
     assert [call["fault"] for call in shown] == ["503", ""]
 
 
-async def test_calls_are_shown_to_people_in_a_line(launch: Launch) -> None:
+async def test_sandbox_prints_a_call_in_one_line(launch: Launch) -> None:
     command = await launch("sandbox", "--port", 0, "--calls")
-    base_url = (await introduced(command)).split(" at ")[1].split(";")[0]
+    base_url = (await read_settings(command)).split(" at ")[1].split(";")[0]
     async with aiohttp.ClientSession() as session, session.get(base_url + "/me"):
         pass
     assert (await command.line()).split() == ["GET", "/me", "406"]
 
 
-async def test_a_fault_that_cannot_be_understood_is_a_usage_error() -> None:
+async def test_sandbox_rejects_an_invalid_fault() -> None:
     result = await invoke("sandbox", "--fault", "POST /events sometimes")
     assert (result.exit_code, "sometimes" in result.output) == (2, True)
 
 
-async def test_a_port_that_is_taken_is_said_with_the_remedy() -> None:
+async def test_sandbox_names_the_fix_for_a_port_in_use() -> None:
     async with Sandbox() as sandbox:
         result = await invoke("sandbox", "--port", sandbox.port)
     assert (result.exit_code, "--port" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("words", [("--port", "70000"), ("--rate", "-1")])
-async def test_numbers_out_of_range_are_usage_errors(words: tuple[str, str]) -> None:
+async def test_sandbox_rejects_numbers_out_of_range(words: tuple[str, str]) -> None:
     assert (await invoke("sandbox", *words)).exit_code == 2

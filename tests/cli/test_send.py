@@ -1,4 +1,4 @@
-"""`intercomd send`, as somebody types it."""
+"""Tests `intercomd send`."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -30,19 +30,19 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-async def test_lines_are_named_with_the_reason_and_the_rest_goes_on(daemon: Daemon, path: Path) -> None:
-    back = path.with_name("mend.jsonl")
-    result = await invoke("send", path, "--target", daemon.ingest_address, "--rejected", back)
+async def test_send_reports_bad_lines_and_continues(daemon: Daemon, path: Path) -> None:
+    rejected = path.with_name("rejected.jsonl")
+    result = await invoke("send", path, "--target", daemon.ingest_address, "--rejected", rejected)
     assert (result.exit_code, result.stdout) == (
         1,
         "sent 4 = accepted 1 + duplicates 0 + skipped 1 + rejected 1 + unreadable 1\n",
     )
-    said = sorted(line.partition(":")[0].split(" (")[0] for line in result.stderr.splitlines())
-    assert said == ["line 3", "line 4", "line 5"]
-    assert sorted(back.read_text().splitlines()) == sorted(MIXED.splitlines()[2:4])
+    named = sorted(line.partition(":")[0].split(" (")[0] for line in result.stderr.splitlines())
+    assert named == ["line 3", "line 4", "line 5"]
+    assert sorted(rejected.read_text().splitlines()) == sorted(MIXED.splitlines()[2:4])
 
 
-async def test_a_pipe_is_read_and_the_same_again_is_a_duplicate(daemon: Daemon, launch: Launch) -> None:
+async def test_send_recognizes_a_pipe_that_is_sent_again(daemon: Daemon, launch: Launch) -> None:
     line = b'{"identity":{"customer_id":"s-2"},"custom_event":{"name":"piped"}}\n'
     for disposition in ("accepted 1 + duplicates 0", "accepted 0 + duplicates 1"):
         command = await launch(
@@ -56,7 +56,7 @@ async def test_a_pipe_is_read_and_the_same_again_is_a_duplicate(daemon: Daemon, 
         ]
 
 
-async def test_what_comes_through_a_pipe_is_sent_while_the_pipe_stays_open(daemon: Daemon, launch: Launch) -> None:
+async def test_send_publishes_lines_of_an_open_pipe(daemon: Daemon, launch: Launch) -> None:
     command = await launch("send", "--target", daemon.ingest_address)
     await command.write(b'{"envelope_id":"s-open","identity":{"customer_id":"s-3"},"custom_event":{"name":"now"}}\n')
     await daemon.ended(["s-open"])
@@ -65,43 +65,41 @@ async def test_what_comes_through_a_pipe_is_sent_while_the_pipe_stays_open(daemo
     assert (code, output.startswith("sent 1 = accepted 1")) == (0, True)
 
 
-async def test_validating_takes_nothing(daemon: Daemon, path: Path) -> None:
+async def test_send_validate_only_accepts_nothing(daemon: Daemon, path: Path) -> None:
     before = len(await daemon.journal())
     result = await invoke("send", path, "--target", daemon.ingest_address, "--validate-only")
-    assert result.stdout == "looked at 4 = accepted 1 + duplicates 0 + skipped 1 + rejected 1 + unreadable 1\n"
+    assert result.stdout == "checked 4 = accepted 1 + duplicates 0 + skipped 1 + rejected 1 + unreadable 1\n"
     assert len(await daemon.journal()) == before
 
 
-async def test_a_preview_shows_the_calls_and_makes_none(daemon: Daemon, sandbox: Sandbox, path: Path) -> None:
+async def test_send_preview_prints_calls_and_makes_none(daemon: Daemon, sandbox: Sandbox, path: Path) -> None:
     calls = sandbox.record.count
     result = await invoke("send", path, "--target", daemon.ingest_address, "--preview")
     assert (result.exit_code, "  POST /events\n" in result.stdout) == (1, True)
     assert sandbox.record.count == calls
 
 
-async def test_a_dead_letter_is_a_failure_where_it_is_waited_for(
-    daemon: Daemon, sandbox: Sandbox, tmp_path: Path
-) -> None:
+async def test_send_wait_fails_on_a_dead_letter(daemon: Daemon, sandbox: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "one.jsonl"
     path.write_text('{"identity":{"customer_id":"s-4"},"custom_event":{"name":"refused"}}\n')
     sandbox.workspace.add_contact(external_id="s-4")
     sandbox.fault("POST /events 422 times=1")
     words = ("--target", daemon.ingest_address, "--operations", daemon.operations_address, "--wait", "--json")
     result = await invoke("send", path, *words)
-    told = [json.loads(line) for line in result.stdout.splitlines()]
+    printed = [json.loads(line) for line in result.stdout.splitlines()]
     assert result.exit_code == 1
-    assert [next(iter(each)) for each in told] == ["line", "outcome", "summary"]
-    assert told[-1]["summary"]["outcomes"] == {"dead-lettered": 1}
+    assert [next(iter(each)) for each in printed] == ["line", "outcome", "summary"]
+    assert printed[-1]["summary"]["outcomes"] == {"dead-lettered": 1}
 
 
-async def test_an_empty_file_is_well(daemon: Daemon, tmp_path: Path) -> None:
+async def test_send_of_an_empty_file_succeeds(daemon: Daemon, tmp_path: Path) -> None:
     path = tmp_path / "empty.jsonl"
     path.touch()
     result = await invoke("send", path, "--target", daemon.ingest_address)
     assert (result.exit_code, result.stdout.startswith("sent 0 = ")) == (0, True)
 
 
-async def test_where_no_daemon_is_one_line_says_so(path: Path) -> None:
+async def test_send_without_a_daemon_prints_one_line(path: Path) -> None:
     result = await invoke("send", path, "--target", "unix:/nowhere")
     assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
 
@@ -110,5 +108,5 @@ async def test_where_no_daemon_is_one_line_says_so(path: Path) -> None:
     "words",
     [("--preview", "--wait"), ("--validate-only", "--preview"), ("--patience", "soon"), ("/nowhere.jsonl",)],
 )
-async def test_what_cannot_be_meant_is_a_usage_error(words: tuple[str, ...]) -> None:
+async def test_send_rejects_invalid_options(words: tuple[str, ...]) -> None:
     assert (await invoke("send", *words)).exit_code == 2

@@ -1,4 +1,4 @@
-"""`intercomd watch`: outcomes as they happen."""
+"""Tests `intercomd watch`."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Launch = Callable[..., Awaitable[Command]]
 
 
-async def test_what_ends_from_now_on_is_shown_until_ctrl_c(daemon: Daemon, launch: Launch) -> None:
+async def test_watch_prints_new_outcomes_until_ctrl_c(daemon: Daemon, launch: Launch) -> None:
     watch = await launch("watch", "--operations", daemon.operations_address)
     assert "Ctrl-C ends it" in await watch.error()
     await daemon.publish(envelope("watched", "seen", envelope_id="w-1"))
@@ -23,7 +23,7 @@ async def test_what_ends_from_now_on_is_shown_until_ctrl_c(daemon: Daemon, launc
     assert shown[1:] == ["default", "delivered", "watched", "event", "seen", "w-1"]
 
 
-async def test_the_journal_is_shown_by_filter_and_as_json(daemon: Daemon) -> None:
+async def test_watch_prints_the_journal_by_filter_as_json(daemon: Daemon) -> None:
     await daemon.publish(envelope("filtered", "one", envelope_id="f-1"), envelope("other", "two", envelope_id="f-2"))
     await daemon.ended(["f-1", "f-2"])
     words = ("--after", 0, "--customer-id", "filtered", "--type", "delivered", "--count", 1, "--json")

@@ -1,4 +1,4 @@
-"""`intercomd check`: everything that is wrong with the settings, and with the world around them, at once."""
+"""`intercomd check`: validates the settings and what they refer to, and reports every problem at once."""
 
 import asyncio
 import os
@@ -7,11 +7,11 @@ import sys
 import click
 
 from intercomd_daemon import config
-from intercomd_daemon.cli import options, world
-from intercomd_daemon.cli.findings import Finding, Level
-from intercomd_daemon.cli.json_lines import print_json
-from intercomd_daemon.cli.main import EXIT_CONFIGURATION, EXIT_FAILED
-from intercomd_daemon.cli.words import counted, plain
+from intercomd_daemon.cli import options, preflight
+from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
+from intercomd_daemon.cli.format import printable, quantity
+from intercomd_daemon.cli.output import print_json
+from intercomd_daemon.cli.preflight import Finding, Level
 from intercomd_daemon.errors import SettingsInvalid
 
 COLOURS = {Level.OK: "green", Level.NOTE: "yellow", Level.UNKNOWN: "yellow", Level.WRONG: "red"}
@@ -20,50 +20,47 @@ EPILOG = options.examples("intercomd check --config intercomd.toml", "intercomd 
 
 @click.command("check", epilog=EPILOG)
 @options.CONFIG
-@click.option("--offline", is_flag=True, help="Look at the settings alone: no file, no disk, no call to Intercom.")
+@click.option("--offline", is_flag=True, help="Check only the settings: no files, no disk, no call to Intercom.")
 @options.JSON
 def command(config_path: str | None, offline: bool, as_json: bool) -> None:
-    """Check the settings, and the world that they speak of; name everything that is wrong, with the remedy.
+    """Validate the settings and what they refer to; report every problem with its fix.
 
-    The settings first: syntax and meaning. Then the spool's folder and disk, the access tokens, and with Intercom: the
-    workspace that each token belongs to, and how many of its custom attributes are in use. Nothing is changed.
+    The command checks syntax and meaning of the settings. If they are valid, it checks the spool's folder and disk,
+    the access tokens, and with Intercom the workspace of each token and how many custom attributes are in use. It
+    changes nothing.
 
-    Exit code 0: all is well. 78: something is wrong. 1: nothing is wrong, but Intercom could not be asked.
+    Exit code 0: no problem. 78: something is wrong. 1: nothing is known to be wrong, but Intercom did not answer.
     """
-    found = settings_findings(config_path, offline=offline)
-    for finding in found:
+    findings = collect_findings(config_path, offline=offline)
+    for finding in findings:
         if as_json:
             print_json(finding.as_json())
         else:
-            show(finding)
-    sys.exit(exit_code_of(found))
+            level = click.style(f"{finding.level.value:<8}", fg=COLOURS[finding.level])
+            click.echo(f"{level}{finding.subject}: {printable(finding.message, characters_max=None)}")
+    sys.exit(exit_code_of(findings))
 
 
-def settings_findings(config_path: str | None, *, offline: bool) -> list[Finding]:
-    """All that is found; the world is only looked at if the settings make sense."""
+def collect_findings(config_path: str | None, *, offline: bool) -> list[Finding]:
+    """Returns all findings. What invalid settings refer to is not checked."""
     try:
         loaded = config.load(config_path, os.environ)
     except SettingsInvalid as error:
         return [Finding(Level.WRONG, "settings", problem) for problem in error.problems]
-    found = [Finding(Level.NOTE, "settings", warning) for warning in loaded.warnings]
+    findings = [Finding(Level.NOTE, "settings", warning) for warning in loaded.warnings]
     names = ", ".join(loaded.settings.connections)
-    connections = counted(len(loaded.settings.connections), "connection")
-    found.append(Finding(Level.OK, "settings", f"{config_path or 'environment and defaults'}: {connections} ({names})"))
+    connections = quantity(len(loaded.settings.connections), "connection")
+    source = config_path or "environment and defaults"
+    findings.append(Finding(Level.OK, "settings", f"{source}: {connections} ({names})"))
     if not offline:
-        found += world.spool_findings(loaded.settings.spool)
-        found += asyncio.run(world.connection_findings(loaded.settings))
-    return found
+        findings += preflight.check_spool(loaded.settings.spool)
+        findings += asyncio.run(preflight.check_connections(loaded.settings))
+    return findings
 
 
-def show(finding: Finding) -> None:
-    """One line."""
-    level = click.style(f"{finding.level.value:<8}", fg=COLOURS[finding.level])
-    click.echo(f"{level}{finding.subject}: {plain(finding.message, characters_max=None)}")
-
-
-def exit_code_of(found: list[Finding]) -> int:
-    """The worst of what was found decides."""
-    levels = {finding.level for finding in found}
+def exit_code_of(findings: list[Finding]) -> int:
+    """Returns the exit code of the most severe finding."""
+    levels = {finding.level for finding in findings}
     if Level.WRONG in levels:
         return EXIT_CONFIGURATION
     return EXIT_FAILED if Level.UNKNOWN in levels else 0

@@ -6,9 +6,8 @@ import click
 
 from intercomd_daemon import config
 from intercomd_daemon.cli import options
-from intercomd_daemon.cli.json_lines import print_json
-from intercomd_daemon.cli.main import EXIT_CONFIGURATION
-from intercomd_daemon.cli.table import Column, print_table
+from intercomd_daemon.cli.exits import EXIT_CONFIGURATION
+from intercomd_daemon.cli.output import Column, print_json, print_table
 from intercomd_daemon.errors import SettingsInvalid
 
 COLUMNS = (Column("setting", style="bold"), Column("value"), Column("from", style="dim"))

@@ -1,36 +1,88 @@
-"""`intercomd dead-letters`: what Intercom refused for good: listed, shown, sent again, given up."""
+"""`intercomd dead-letters`: lists, shows, replays and discards what Intercom refused permanently."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Literal, Unpack
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 import click
 
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1.outcome_pb2 import DeadLetter
-from intercomd_daemon.cli import json_lines, options
+from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import OPERATIONS
-from intercomd_daemon.cli.dead_letter_filter import Asked, filter_of, filtered
-from intercomd_daemon.cli.failures import Failed
-from intercomd_daemon.cli.outcome_text import what, who, why
-from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolved
-from intercomd_daemon.cli.story import tell
-from intercomd_daemon.cli.table import Column, print_table
-from intercomd_daemon.cli.words import counted, moment, plain
+from intercomd_daemon.cli.exits import CommandFailed
+from intercomd_daemon.cli.explanation import print_explanation
+from intercomd_daemon.cli.format import printable, quantity, timestamp
+from intercomd_daemon.cli.outcomes import calls_of, reasons_of, user_of
+from intercomd_daemon.cli.output import Column, message_to_json, print_json, print_table
+from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolve_address
 from intercomd_daemon.operations.explain import explain
 
 COLUMNS = (
     Column("id", right=True, style="bold"),
     Column("connection"),
     Column("accepted"),
-    Column("about"),
-    Column("what"),
-    Column("why", style="red"),
+    Column("user"),
+    Column("calls"),
+    Column("reasons", style="red", wrap=True),
     Column("envelope"),
 )
 PAGE_SIZE = 100
+_TIME_FORMATS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
 _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class FilterOptions(TypedDict):
+    """The arguments and options that select dead letters."""
+
+    ids: tuple[str, ...]
+    connection: str
+    envelope_ids: tuple[str, ...]
+    customer_id: str
+    email: str
+    reason: str
+    time_from: datetime | None
+    time_to: datetime | None
+
+
+def filter_options(command: Command) -> Command:
+    """Adds the ids and the options that select dead letters to a command. Without any, all are selected."""
+    time = click.DateTime(_TIME_FORMATS)
+    for option in (
+        click.option("--to", "time_to", type=time, metavar="TIME", help="Accepted before this time (UTC)."),
+        click.option("--from", "time_from", type=time, metavar="TIME", help="Accepted at this time or later (UTC)."),
+        click.option("--reason", default="", metavar="REASON", help="With this reason, such as CONTACT_NOT_FOUND."),
+        click.option("--email", default="", metavar="EMAIL", help="Of the user with this email."),
+        click.option("--customer-id", default="", metavar="ID", help="Of this customer."),
+        click.option(
+            "--envelope-id", "envelope_ids", multiple=True, metavar="ID", help="Of this envelope; repeatable."
+        ),
+        click.option("--connection", default="", metavar="NAME", help="Of this connection."),
+        click.argument("ids", nargs=-1, metavar="[ID]..."),
+    ):
+        command = option(command)
+    return command
+
+
+def filter_from(given: FilterOptions) -> messages.DeadLetterFilter:
+    """Returns the filter for the options given."""
+    wanted = messages.DeadLetterFilter(
+        connection=given["connection"],
+        dead_letter_ids=given["ids"],
+        envelope_ids=given["envelope_ids"],
+        customer_id=given["customer_id"],
+        email=given["email"],
+        reason=given["reason"],
+    )
+    if given["time_from"] is not None:
+        wanted.accept_time_from.FromDatetime(given["time_from"])
+    if given["time_to"] is not None:
+        wanted.accept_time_to.FromDatetime(given["time_to"])
+    return wanted
 
 
 @click.group(
@@ -38,60 +90,72 @@ _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmati
     epilog=options.examples("intercomd dead-letters list", "intercomd dead-letters replay --reason CONTACT_ARCHIVED"),
 )
 def command() -> None:
-    """Look after what Intercom refused for good: it is kept, with the answer, and can be sent again."""
+    """Manage dead letters: envelopes that Intercom refused permanently, kept with its response and ready for replay."""
 
 
 @command.command("list", epilog=options.examples("intercomd dead-letters list --customer-id 42"))
-@filtered
+@filter_options
 @options.OPERATIONS
 @options.CONFIG
-@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="The oldest so many.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Number of dead letters, oldest first."
+)
 @options.JSON
 def list_command(
-    address: str | None, config_path: str | None, limit: int, as_json: bool, **asked: Unpack[Asked]
+    address: str | None, config_path: str | None, limit: int, as_json: bool, **given: Unpack[FilterOptions]
 ) -> None:
-    """List dead letters, the oldest first; without ids or options all of them."""
-    target = resolved(address, OPERATIONS, config_path)
-    asyncio.run(_list(target, filter_of(asked), limit, as_json))
+    """List dead letters, oldest first; all of them without ids or options."""
+    target = resolve_address(address, OPERATIONS, config_path)
+    asyncio.run(_list(target, filter_from(given), limit, as_json))
 
 
 async def _list(address: str, wanted: messages.DeadLetterFilter, limit: int, as_json: bool) -> None:
     rows = []
     async with operations(address) as stub:
-        total = (await stub.ListDeadLetters(_page(wanted, 1), timeout=CALL_SECONDS)).total_count
-        async for letter in _letters(stub, wanted, limit):
+        total = await _count(stub, wanted)
+        async for letter in _read_pages(stub, wanted, limit):
             if as_json:
-                json_lines.print_json(letter)
+                print_json(letter)
             else:
                 rows.append(_row(letter))
     if as_json:
         return
     if rows:
         print_table(COLUMNS, rows)
-    click.echo(counted(total, "dead letter") + (f"; the oldest {limit:,} are shown" if limit < total else ""))
+    click.echo(quantity(total, "dead letter") + (f"; the oldest {limit:,} are shown" if limit < total else ""))
 
 
-def _page(wanted: messages.DeadLetterFilter, size: int, token: str = "") -> messages.ListDeadLettersRequest:
-    return messages.ListDeadLettersRequest(filter=wanted, page_size=size, page_token=token)
+def _request(wanted: messages.DeadLetterFilter, page_size: int, token: str = "") -> messages.ListDeadLettersRequest:
+    return messages.ListDeadLettersRequest(filter=wanted, page_size=page_size, page_token=token)
 
 
-async def _letters(stub: Operations, wanted: messages.DeadLetterFilter, limit: int) -> AsyncIterator[DeadLetter]:
+async def _count(stub: Operations, wanted: messages.DeadLetterFilter) -> int:
+    return (await stub.ListDeadLetters(_request(wanted, 1), timeout=CALL_SECONDS)).total_count
+
+
+async def _read_pages(stub: Operations, wanted: messages.DeadLetterFilter, limit: int) -> AsyncIterator[DeadLetter]:
     token, left = "", limit
     while left:
-        listed = await stub.ListDeadLetters(_page(wanted, min(left, PAGE_SIZE), token), timeout=CALL_SECONDS)
-        for letter in listed.dead_letters:
+        page = await stub.ListDeadLetters(_request(wanted, min(left, PAGE_SIZE), token), timeout=CALL_SECONDS)
+        for letter in page.dead_letters:
             yield letter
-        left -= len(listed.dead_letters)
-        token = listed.next_page_token
+        left -= len(page.dead_letters)
+        token = page.next_page_token
         if not token:
             return
 
 
 def _row(letter: DeadLetter) -> list[str]:
     outcome = letter.outcome
-    accepted = moment(outcome.accept_time)
-    about, reason = who(outcome), why(outcome)
-    return [letter.dead_letter_id, outcome.connection, accepted, about, what(outcome), reason, outcome.envelope_id]
+    return [
+        letter.dead_letter_id,
+        outcome.connection,
+        timestamp(outcome.accept_time),
+        user_of(outcome),
+        calls_of(outcome),
+        reasons_of(outcome),
+        outcome.envelope_id,
+    ]
 
 
 @command.command("show", epilog=options.examples("intercomd dead-letters show 7"))
@@ -100,28 +164,29 @@ def _row(letter: DeadLetter) -> list[str]:
 @options.CONFIG
 @options.JSON
 def show_command(dead_letter_id: str, address: str | None, config_path: str | None, as_json: bool) -> None:
-    """Show a dead letter whole: the envelope, how each of its calls ended, and Intercom's answer.
+    """Show one dead letter: the envelope, the result of each call, and Intercom's response.
 
     ID is the first column of `intercomd dead-letters list`.
     """
-    letter = asyncio.run(_get(resolved(address, OPERATIONS, config_path), dead_letter_id))
+    letter = asyncio.run(_get(resolve_address(address, OPERATIONS, config_path), dead_letter_id))
     if as_json:
-        json_lines.print_json(letter)
+        print_json(letter)
         return
-    for story in explain((), [letter]):
-        tell(story)
-    envelope = json_lines.as_json(letter.envelope, every_field=False)
+    for explanation in explain((), [letter]):
+        print_explanation(explanation)
+    envelope = message_to_json(letter.envelope, every_field=False)
     click.echo(f"\nThe envelope:\n{json.dumps(envelope, indent=2, ensure_ascii=False)}")
-    click.echo(f"\nIntercom's answer:\n{plain(letter.answer_body) or '(empty)'}")
+    click.echo(f"\nIntercom's response:\n{printable(letter.answer_body) or '(empty)'}")
 
 
 async def _get(address: str, dead_letter_id: str) -> DeadLetter:
     wanted = messages.DeadLetterFilter(dead_letter_ids=[dead_letter_id])
     async with operations(address) as stub:
-        listed = await stub.ListDeadLetters(_page(wanted, 1), timeout=CALL_SECONDS)
-    if not listed.dead_letters:
-        raise Failed(f"there is no dead letter {plain(dead_letter_id)}: `intercomd dead-letters list` names them")
-    return listed.dead_letters[0]
+        page = await stub.ListDeadLetters(_request(wanted, 1), timeout=CALL_SECONDS)
+    if not page.dead_letters:
+        message = f"no dead letter {printable(dead_letter_id)} exists: `intercomd dead-letters list` shows the ids"
+        raise CommandFailed(message)
+    return page.dead_letters[0]
 
 
 @command.command(
@@ -131,65 +196,66 @@ async def _get(address: str, dead_letter_id: str) -> DeadLetter:
         "intercomd dead-letters replay --reason CONTACT_ARCHIVED --from 2026-08-01 --yes",
     ),
 )
-@filtered
+@filter_options
 @options.OPERATIONS
 @options.CONFIG
 @_YES
 @options.JSON
 def replay_command(
-    address: str | None, config_path: str | None, yes: bool, as_json: bool, **asked: Unpack[Asked]
+    address: str | None, config_path: str | None, yes: bool, as_json: bool, **given: Unpack[FilterOptions]
 ) -> None:
-    """Send dead letters again: at the end of their log, in their order, only the calls that were refused.
+    """Replay dead letters: append them to their log, in their order, with only the calls that were refused.
 
-    Says how many it is about, and asks first. Without ids or options all are meant.
+    Prints the number and asks for confirmation. Without ids or options all are replayed.
     """
-    target = resolved(address, OPERATIONS, config_path)
-    count = _settle(target, filter_of(asked), "replay", yes)
-    _say(count, as_json, "on the way again; `intercomd watch` shows what becomes of them")
+    target = resolve_address(address, OPERATIONS, config_path)
+    count = _confirm_and_act(target, filter_from(given), "replay", yes)
+    _print_count(count, as_json, "queued for replay; `intercomd watch` shows the outcomes")
 
 
 @command.command("discard", epilog=options.examples("intercomd dead-letters discard --customer-id 42"))
-@filtered
+@filter_options
 @options.OPERATIONS
 @options.CONFIG
 @_YES
 @options.JSON
 def discard_command(
-    address: str | None, config_path: str | None, yes: bool, as_json: bool, **asked: Unpack[Asked]
+    address: str | None, config_path: str | None, yes: bool, as_json: bool, **given: Unpack[FilterOptions]
 ) -> None:
-    """Give dead letters up for good: each gets the outcome "discarded".
+    """Discard dead letters permanently: each gets the outcome "discarded".
 
-    Says how many it is about, and asks first. Without ids or options all are meant.
+    Prints the number and asks for confirmation. Without ids or options all are discarded.
     """
-    target = resolved(address, OPERATIONS, config_path)
-    count = _settle(target, filter_of(asked), "discard", yes)
-    _say(count, as_json, "given up")
+    target = resolve_address(address, OPERATIONS, config_path)
+    count = _confirm_and_act(target, filter_from(given), "discard", yes)
+    _print_count(count, as_json, "discarded")
 
 
-def _settle(address: str, wanted: messages.DeadLetterFilter, verb: Literal["replay", "discard"], yes: bool) -> int:
-    """How many were replayed or discarded, once that has been confirmed."""
-    count = asyncio.run(_count(address, wanted))
+def _confirm_and_act(
+    address: str, wanted: messages.DeadLetterFilter, verb: Literal["replay", "discard"], yes: bool
+) -> int:
+    """Returns how many were replayed or discarded, after confirmation."""
+
+    async def count_selected() -> int:
+        async with operations(address) as stub:
+            return await _count(stub, wanted)
+
+    async def act(count: int) -> int:
+        async with operations(address) as stub:
+            if verb == "replay":
+                replay = messages.ReplayDeadLettersRequest(filter=wanted, expected_count=count)
+                return (await stub.ReplayDeadLetters(replay, timeout=CALL_SECONDS)).count
+            discard = messages.DiscardDeadLettersRequest(filter=wanted, expected_count=count)
+            return (await stub.DiscardDeadLetters(discard, timeout=CALL_SECONDS)).count
+
+    count = asyncio.run(count_selected())
     if count and not yes:
-        click.confirm(f"This will {verb} {counted(count, 'dead letter')}. Go on?", abort=True, err=True)
-    return asyncio.run(_act(address, wanted, verb, count)) if count else 0
+        click.confirm(f"This will {verb} {quantity(count, 'dead letter')}. Continue?", abort=True, err=True)
+    return asyncio.run(act(count)) if count else 0
 
 
-async def _count(address: str, wanted: messages.DeadLetterFilter) -> int:
-    async with operations(address) as stub:
-        return (await stub.ListDeadLetters(_page(wanted, 1), timeout=CALL_SECONDS)).total_count
-
-
-async def _act(address: str, wanted: messages.DeadLetterFilter, verb: Literal["replay", "discard"], count: int) -> int:
-    async with operations(address) as stub:
-        if verb == "replay":
-            replay = messages.ReplayDeadLettersRequest(filter=wanted, expected_count=count)
-            return (await stub.ReplayDeadLetters(replay, timeout=CALL_SECONDS)).count
-        discard = messages.DiscardDeadLettersRequest(filter=wanted, expected_count=count)
-        return (await stub.DiscardDeadLetters(discard, timeout=CALL_SECONDS)).count
-
-
-def _say(count: int, as_json: bool, done: str) -> None:
+def _print_count(count: int, as_json: bool, done: str) -> None:
     if as_json:
-        json_lines.print_json({"count": count})
+        print_json({"count": count})
     else:
-        click.echo(f"{counted(count, 'dead letter')} {done}" if count else "no dead letter matches")
+        click.echo(f"{quantity(count, 'dead letter')} {done}" if count else "no dead letter matches")

@@ -1,4 +1,4 @@
-"""`intercomd explain ID`: what became of a user or an envelope, in sentences."""
+"""`intercomd explain ID`: explains what became of a user's envelopes, or of one envelope."""
 
 import asyncio
 import sys
@@ -10,12 +10,13 @@ from google.protobuf.message import Message
 
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1.outcome_pb2 import DeadLetter, Outcome
-from intercomd_daemon.cli import json_lines, options
+from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import OPERATIONS
-from intercomd_daemon.cli.main import EXIT_FAILED
-from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolved
-from intercomd_daemon.cli.story import tell
-from intercomd_daemon.cli.words import counted, moment, plain
+from intercomd_daemon.cli.exits import EXIT_FAILED
+from intercomd_daemon.cli.explanation import print_explanation
+from intercomd_daemon.cli.format import printable, quantity, timestamp
+from intercomd_daemon.cli.output import message_to_json, print_json
+from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_address
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.operations.explain import explain, questions
 
@@ -29,95 +30,95 @@ from intercomd_daemon.operations.explain import explain, questions
 @click.argument("identifier", metavar="ID")
 @options.OPERATIONS
 @options.CONFIG
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Number of envelopes, newest first."
+)
 @options.JSON
 def command(identifier: str, address: str | None, config_path: str | None, limit: int, as_json: bool) -> None:
-    """Say what became of a user or an envelope: when, how, why, and what to do about it.
+    """Explain what became of a user's envelopes, or of one envelope: when it ended, how, why, and what to do.
 
-    ID is a customer id, an email, or an envelope's id. The answer comes from the daemon's journal, which keeps the
-    newest outcomes (200,000 by default), from its dead letters, and, for an envelope's id, from what still waits.
-    Exit code 1 if nothing is known.
+    ID is a customer id, an email or an envelope id. The daemon looks in its journal, which keeps the newest outcomes
+    (200,000 by default), in its dead letters, and for an envelope id also among the waiting envelopes. Exit code 1 if
+    it finds nothing.
     """
-    known = asyncio.run(_ask(resolved(address, OPERATIONS, config_path), identifier, limit))
+    records = asyncio.run(_collect(resolve_address(address, OPERATIONS, config_path), identifier, limit))
     if as_json:
-        for kind, message in known.messages(limit):
-            json_lines.print_json({kind: json_lines.as_json(message)})
+        for kind, message in records.messages(limit):
+            print_json({kind: message_to_json(message)})
     else:
-        for connection, waiting in known.waiting.items():
-            _tell_waiting(identifier, connection, waiting)
-        for story in explain(known.outcomes.values(), known.letters.values())[:limit]:
-            tell(story)
-    if not known.anything:
-        click.echo(unknown(identifier, known.envelopes), err=True)
+        for connection, waiting in records.waiting.items():
+            _print_waiting(identifier, connection, waiting)
+        for explanation in explain(records.outcomes.values(), records.dead_letters.values())[:limit]:
+            print_explanation(explanation)
+    if not records.found:
+        click.echo(not_found_text(identifier, records.waiting_total), err=True)
         sys.exit(EXIT_FAILED)
 
 
 @dataclass
-class Known:
-    """What the daemon has to say about an identifier."""
+class Records:
+    """What the daemon has about an identifier."""
 
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     """By sequence."""
-    letters: dict[str, DeadLetter] = field(default_factory=dict)
+    dead_letters: dict[str, DeadLetter] = field(default_factory=dict)
+    """By id."""
     waiting: dict[str, messages.GetWaitingEnvelopeResponse] = field(default_factory=dict)
-    """By connection."""
-    envelopes: int = 0
-    """That wait, whomever they are about."""
+    """The waiting envelope with this id, by connection."""
+    waiting_total: int = 0
+    """Waiting envelopes of all users."""
 
     @property
-    def anything(self) -> bool:
-        """Whether anything is known."""
-        return bool(self.outcomes or self.letters or self.waiting)
+    def found(self) -> bool:
+        """Whether the daemon has anything."""
+        return bool(self.outcomes or self.dead_letters or self.waiting)
 
     def messages(self, limit: int) -> Iterator[tuple[str, Message]]:
-        """All of it with its kind: what waits, the newest outcomes, the dead letters."""
+        """Yields each message with its kind: waiting envelopes, the newest outcomes, dead letters."""
         yield from (("waiting", waiting) for waiting in self.waiting.values())
         newest = sorted(self.outcomes, reverse=True)[:limit]
         yield from (("outcome", self.outcomes[sequence]) for sequence in newest)
-        yield from (("dead_letter", letter) for letter in self.letters.values())
+        yield from (("dead_letter", letter) for letter in self.dead_letters.values())
 
 
-async def _ask(address: str, identifier: str, limit: int) -> Known:
-    asked, known = questions(identifier), Known()
+async def _collect(address: str, identifier: str, limit: int) -> Records:
+    filters, records = questions(identifier), Records()
     async with operations(address) as stub:
-        for wanted in asked.outcomes:
-            request = messages.ListOutcomesRequest(filter=wanted, page_size=limit)
+        for outcome_filter in filters.outcomes:
+            request = messages.ListOutcomesRequest(filter=outcome_filter, page_size=limit)
             listed = await stub.ListOutcomes(request, timeout=CALL_SECONDS)
-            known.outcomes |= {outcome.sequence: outcome for outcome in listed.outcomes}
-        for wanted_letters in asked.dead_letters:
-            letters_request = messages.ListDeadLettersRequest(filter=wanted_letters, page_size=limit)
+            records.outcomes |= {outcome.sequence: outcome for outcome in listed.outcomes}
+        for letter_filter in filters.dead_letters:
+            letters_request = messages.ListDeadLettersRequest(filter=letter_filter, page_size=limit)
             letters = await stub.ListDeadLetters(letters_request, timeout=CALL_SECONDS)
-            known.letters |= {letter.dead_letter_id: letter for letter in letters.dead_letters}
+            records.dead_letters |= {letter.dead_letter_id: letter for letter in letters.dead_letters}
         status = await stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_SECONDS)
-        known.envelopes = status.spool.envelopes
-        if len(identifier.encode()) <= GIVEN_ID_BYTES_MAX:
-            await _look_for_waiting(stub, identifier, status, known)
-    return known
+        records.waiting_total = status.spool.envelopes
+        if len(identifier.encode()) > GIVEN_ID_BYTES_MAX:  # longer than any envelope id
+            return records
+        for connection in status.connections:
+            if connection.state != messages.CONNECTION_STATE_UNCONFIGURED:
+                waiting = messages.GetWaitingEnvelopeRequest(connection=connection.name, envelope_id=identifier)
+                response = await stub.GetWaitingEnvelope(waiting, timeout=CALL_SECONDS)
+                if response.waiting:
+                    records.waiting[connection.name] = response
+    return records
 
 
-async def _look_for_waiting(
-    stub: Operations, envelope_id: str, status: messages.GetStatusResponse, known: Known
-) -> None:
-    for connection in status.connections:
-        if connection.state != messages.CONNECTION_STATE_UNCONFIGURED:
-            request = messages.GetWaitingEnvelopeRequest(connection=connection.name, envelope_id=envelope_id)
-            found = await stub.GetWaitingEnvelope(request, timeout=CALL_SECONDS)
-            if found.waiting:
-                known.waiting[connection.name] = found
-
-
-def unknown(identifier: str, envelopes: int) -> str:
-    """What it may mean that nothing is known; `envelopes` is how many wait, of all users."""
-    waits = f"either it still waits, as {counted(envelopes, 'envelope')} of all users, or it "
-    nothing = "no envelope waits now, so it "
+def not_found_text(identifier: str, waiting_total: int) -> str:
+    """Returns why the daemon may know nothing; `waiting_total` counts the waiting envelopes of all users."""
+    if waiting_total:
+        waits = f"it is still waiting ({quantity(waiting_total, 'envelope')} of all users are), "
+    else:
+        waits = "no envelope is waiting now, so "
     return (
-        f"Nothing is known of {plain(identifier)}: {waits if envelopes else nothing}"
-        "was never accepted (its sender was told why), or it ended so long ago that the journal has let it go."
+        f"Nothing is known about {printable(identifier)}: {waits}"
+        "it was never accepted (the sender was told why), or its outcome is so old that it has left the journal."
     )
 
 
-def _tell_waiting(envelope_id: str, connection: str, found: messages.GetWaitingEnvelopeResponse) -> None:
-    who = found.envelope.identity.customer_id or found.envelope.identity.email
-    heading = f"{envelope_id} of {who} in {connection}: accepted {moment(found.accept_time)}"
-    click.secho(plain(heading), bold=True)
-    click.echo("  It waits for its turn; `intercomd status` says what holds its connection up, if anything does.")
+def _print_waiting(envelope_id: str, connection: str, response: messages.GetWaitingEnvelopeResponse) -> None:
+    user = response.envelope.identity.customer_id or response.envelope.identity.email
+    heading = f"{envelope_id} of {user} in {connection}: accepted {timestamp(response.accept_time)}"
+    click.secho(printable(heading), bold=True)
+    click.echo("  It is waiting for its turn. `intercomd status` shows whether its connection is held up.")

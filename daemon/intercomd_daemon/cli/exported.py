@@ -6,7 +6,7 @@ from google.protobuf.json_format import Error as JsonError
 from google.protobuf.message import DecodeError
 
 from intercomd.v1.envelope_pb2 import Envelope
-from intercomd_daemon.cli.json_lines import as_json
+from intercomd_daemon.cli.output import message_to_json
 from intercomd_daemon.ingest.limits import ENVELOPE_ID_BYTES_MAX
 from intercomd_daemon.spool.sqlite.repair.export import Exported
 
@@ -34,7 +34,7 @@ def line_of(exported: Exported) -> dict[str, object]:
             envelope.event_time.FromSeconds(accepted.events[0].created_at)
         elif not envelope.HasField("event_time"):
             envelope.event_time.FromSeconds(int(accepted.accept_time))
-        return as_json(envelope, every_field=False)
+        return message_to_json(envelope, every_field=False)
     except (DecodeError, JsonError, ValueError) as error:
         raise Unwritable(str(error)) from error
 

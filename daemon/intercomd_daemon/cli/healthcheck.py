@@ -12,7 +12,7 @@ import click
 
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import PAGES, AddressUnknown, address_of
-from intercomd_daemon.cli.main import EXIT_CONFIGURATION, EXIT_FAILED
+from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 
 ANSWER_BYTES_MAX = 4096
 

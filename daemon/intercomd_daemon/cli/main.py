@@ -9,10 +9,6 @@ from types import MappingProxyType
 
 import click
 
-# Exit codes: 0 well, 1 failed, 2 usage (click's own), 78 configuration (EX_CONFIG of sysexits.h).
-EXIT_FAILED = 1
-EXIT_CONFIGURATION = 78
-
 # Name to module and to what the overview says: what stands in a module is only imported when it is called.
 COMMANDS = MappingProxyType(
     {

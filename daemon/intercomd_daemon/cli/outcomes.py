@@ -1,20 +1,84 @@
-"""The outcomes of a daemon as they are committed, read on after its restarts without a gap."""
+"""Formats outcomes for people, and follows the journal of outcomes across restarts of the daemon."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from types import MappingProxyType
 
 import grpc
 
 from intercomd.retry import PASSING
 from intercomd.v1 import operations_pb2 as messages
+from intercomd.v1 import outcome_pb2
+from intercomd_daemon.cli.format import printable, timestamp
 from intercomd_daemon.cli.remote import CALL_SECONDS, Operations
 
 RETRY_SECONDS = 0.5
-"""Between attempts to reach a daemon that has gone away: a restart takes about a second."""
+"""Interval of attempts to reach a daemon that has gone away; a restart takes about a second."""
+TYPE_NAMES = MappingProxyType(
+    {
+        outcome_pb2.OUTCOME_TYPE_DELIVERED: "delivered",
+        outcome_pb2.OUTCOME_TYPE_UNCHANGED: "unchanged",
+        outcome_pb2.OUTCOME_TYPE_SKIPPED: "skipped",
+        outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED: "dead-lettered",
+        outcome_pb2.OUTCOME_TYPE_DISCARDED: "discarded",
+        outcome_pb2.OUTCOME_TYPE_ERASED: "erased",
+    }
+)
+COLOURS = MappingProxyType(
+    {
+        outcome_pb2.OUTCOME_TYPE_DELIVERED: "green",
+        outcome_pb2.OUTCOME_TYPE_UNCHANGED: "cyan",
+        outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED: "red",
+    }
+)
+"""Colours of outcome types on a terminal."""
+
+
+def type_name(number: outcome_pb2.OutcomeType.ValueType) -> str:
+    """Returns `delivered`, for example; `type-7` for a type of a later version."""
+    return TYPE_NAMES.get(number, f"type-{number}")
+
+
+def user_of(outcome: outcome_pb2.Outcome) -> str:
+    """Returns the customer id, or the email of a user without one."""
+    return printable(outcome.identity.customer_id or outcome.identity.email)
+
+
+def calls_of(outcome: outcome_pb2.Outcome) -> str:
+    """Returns what the envelope's calls were for: `contact, event order-placed`."""
+    events = [
+        printable(effect.event_name) for effect in outcome.effects if effect.kind == outcome_pb2.EFFECT_KIND_EVENT
+    ]
+    parts = ["contact"] if len(events) < len(outcome.effects) else []
+    if events:
+        parts.append(f"event {events[0]}" + (f" and {len(events) - 1:,} more" if events[1:] else ""))
+    return ", ".join(parts) or "no call"
+
+
+def reasons_of(outcome: outcome_pb2.Outcome) -> str:
+    """Returns the reasons of the outcome and of its refused calls, each once, with Intercom's status."""
+    reasons = [outcome.reason]
+    for effect in outcome.effects:
+        if effect.type == outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED:
+            reasons.append(effect.reason)
+            reasons.append(f"status {effect.http_status}" if effect.http_status else "")
+    return " ".join(dict.fromkeys(reason for reason in reasons if reason))
+
+
+def outcome_line(outcome: outcome_pb2.Outcome) -> tuple[str, str, str]:
+    """Returns one line in three parts, so that the caller can colour the second one, the type."""
+    replay = f" replay {outcome.replay}" if outcome.replay else ""
+    reasons = reasons_of(outcome)
+    rest = f"{user_of(outcome)}  {calls_of(outcome)}{'  ' + reasons if reasons else ''}"
+    return (
+        f"{timestamp(outcome.end_time)}  {printable(outcome.connection)}  ",
+        f"{type_name(outcome.type):<13}",
+        f"  {rest}  {printable(outcome.envelope_id)}{replay}",
+    )
 
 
 async def newest_sequence(stub: Operations) -> int:
-    """The sequence of the newest outcome; 0 if there is none yet."""
+    """Returns the sequence of the newest outcome, 0 if there is none."""
     listed = await stub.ListOutcomes(messages.ListOutcomesRequest(page_size=1), timeout=CALL_SECONDS)
     return listed.outcomes[0].sequence if listed.outcomes else 0
 
@@ -24,35 +88,35 @@ async def follow(
     wanted: messages.OutcomeFilter,
     after: int,
     patience_seconds: float,
-    tell: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> AsyncGenerator[messages.WatchOutcomesResponse, None]:
-    """Outcomes that end after a sequence, and how many were missed, without end.
+    """Yields outcomes as they are committed, and how many were missed. Reconnects without a gap; never ends by itself.
 
     Args:
         stub: the daemon.
         wanted: which outcomes.
-        after: the sequence to go on after; 0: from the oldest that the journal holds.
+        after: the sequence to continue after; 0: from the oldest in the journal.
         patience_seconds: how long to wait for a daemon that has gone away.
-        tell: hears, in words, that it has gone and that it is back.
+        notify: called with a line for a person when the daemon has gone away.
 
     Raises:
-        grpc.aio.AioRpcError: the daemon refuses, or was away for too long.
+        grpc.aio.AioRpcError: the daemon refused the call, or was away for too long.
     """
     gone_since = None
     loop = asyncio.get_running_loop()
     while True:
         call = stub.WatchOutcomes(messages.WatchOutcomesRequest(filter=wanted, after_sequence=after))
         try:
-            async for answer in call:
-                after = answer.outcome.sequence or after + answer.missed_count
-                yield answer
+            async for response in call:
+                after = response.outcome.sequence or after + response.missed_count
+                yield response
                 gone_since = None
         except grpc.aio.AioRpcError as error:
             if error.code() not in PASSING:
                 raise
             if gone_since is None:
                 gone_since = loop.time()
-                tell("the daemon has gone away; waiting for it")
+                notify("the daemon has gone away; waiting for it")
             if loop.time() - gone_since >= patience_seconds:
                 raise
         finally:

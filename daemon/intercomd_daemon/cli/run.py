@@ -13,7 +13,7 @@ import click
 
 from intercomd_daemon import config
 from intercomd_daemon.app import Daemon
-from intercomd_daemon.cli.main import EXIT_CONFIGURATION, EXIT_FAILED
+from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.errors import IntercomdError, SettingsInvalid
 from intercomd_daemon.telemetry import logs
 from intercomd_daemon.telemetry.stream import LineWriter, LogStream, occupy_standard_descriptors

@@ -1,4 +1,4 @@
-"""`intercomd sandbox`: the stand-in for Intercom alone, for anybody's integration tests."""
+"""`intercomd sandbox`: runs the stand-in for Intercom alone, for integration tests."""
 
 import asyncio
 from contextlib import suppress
@@ -6,9 +6,10 @@ from contextlib import suppress
 import click
 
 from intercomd_daemon.cli import options
-from intercomd_daemon.cli.failures import Failed
-from intercomd_daemon.cli.json_lines import print_json
-from intercomd_daemon.cli.words import plain
+from intercomd_daemon.cli.exits import CommandFailed
+from intercomd_daemon.cli.format import printable
+from intercomd_daemon.cli.output import print_json
+from intercomd_daemon.cli.signals import run_interruptible
 from intercomd_daemon.sandbox import Call, Fault, FaultSyntaxError, Sandbox, SandboxSettings, parse_fault
 
 PORT = 9080
@@ -20,7 +21,7 @@ EPILOG = options.examples(
 )
 
 
-def _fault(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> list[Fault]:
+def _parse_faults(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> list[Fault]:
     try:
         return [parse_fault(text) for text in texts]
     except FaultSyntaxError as error:
@@ -28,28 +29,32 @@ def _fault(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 
 
 @click.command("sandbox", epilog=EPILOG)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Host to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="Where to listen; 0: any free port."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=PORT,
+    show_default=True,
+    help="Port to listen on; 0: any free one.",
 )
 @click.option(
     "--rate",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Calls allowed in 10 s, then 429; 0: any number. Intercom's real ones are 83 and 167.",
+    help="Calls allowed in 10 s, after which it answers 429; 0: no limit. Intercom allows 83 or 167.",
 )
 @click.option(
     "--fault",
     "faults",
     multiple=True,
-    callback=_fault,
+    callback=_parse_faults,
     metavar="TEXT",
-    help='What goes wrong: "METHOD /path status action option=value ..."; may be repeated.',
+    help='Fault to inject: "METHOD /path status action option=value ..."; repeatable.',
 )
-@click.option("--app-id", default=DEFAULTS.app_id, show_default=True, help="The App ID of the workspace that it plays.")
-@click.option("--access-token", default=DEFAULTS.access_token, show_default=True, help="The token that it accepts.")
-@click.option("--calls", "show_calls", is_flag=True, help="Print each call that comes in.")
+@click.option("--app-id", default=DEFAULTS.app_id, show_default=True, help="App ID of the workspace.")
+@click.option("--access-token", default=DEFAULTS.access_token, show_default=True, help="Access token that it accepts.")
+@click.option("--calls", "show_calls", is_flag=True, help="Print each call.")
 @options.JSON
 def command(
     host: str,
@@ -61,61 +66,62 @@ def command(
     show_calls: bool,
     as_json: bool,
 ) -> None:
-    """Run a stand-in for Intercom: a real HTTP server that behaves as Intercom is documented to, until Ctrl-C.
+    """Run a stand-in for Intercom, until Ctrl-C: an HTTP server that behaves as Intercom is documented to.
 
-    It keeps contacts, custom attributes and events in memory, answers with Intercom's errors and rate headers, and
-    refuses what Intercom's description does not allow. GET /_sandbox/state, /calls, /contacts and /events below its
-    address tell what came in; POST /_sandbox/reset forgets it.
+    It keeps contacts, custom attributes and events in memory, answers with Intercom's errors and rate limit headers,
+    and rejects requests that Intercom's API description does not allow. GET /_sandbox/state, /calls, /contacts and
+    /events return what it has received; POST /_sandbox/reset deletes it.
     """
     settings = SandboxSettings(app_id=app_id, access_token=access_token, rate_limit=rate)
     with suppress(KeyboardInterrupt):
-        asyncio.run(_run(Sandbox(settings), host, port, faults, show_calls, as_json))
+        run_interruptible(_run(Sandbox(settings), host, port, faults, show_calls, as_json))
 
 
 async def _run(sandbox: Sandbox, host: str, port: int, faults: list[Fault], show_calls: bool, as_json: bool) -> None:
     try:
         await sandbox.start(host, port)
     except OSError as error:
-        raise Failed(f"cannot listen on {host}:{port} ({error.strerror}); choose another port with --port") from None
+        message = f"cannot listen on {host}:{port} ({error.strerror}); choose another port with --port"
+        raise CommandFailed(message) from None
     try:
         for fault in faults:
             sandbox.fault(fault)
-        _introduce(sandbox, as_json)
-        await _follow(sandbox, as_json) if show_calls else await asyncio.get_running_loop().create_future()
+        _print_settings(sandbox, as_json)
+        await _print_calls(sandbox, as_json) if show_calls else await asyncio.get_running_loop().create_future()
     finally:
         await sandbox.stop()
 
 
-def _introduce(sandbox: Sandbox, as_json: bool) -> None:
+def _print_settings(sandbox: Sandbox, as_json: bool) -> None:
     settings = sandbox.settings
     if as_json:
         print_json({"base_url": sandbox.base_url, "access_token": settings.access_token, "app_id": settings.app_id})
         return
-    click.echo(f"Intercom's sandbox answers at {sandbox.base_url}; Ctrl-C ends it.\n")
+    click.echo(f"The Intercom sandbox listens at {sandbox.base_url}; Ctrl-C ends it.\n")
     click.echo("Settings for a daemon that uses it:\n")
     click.echo("[connections.default]")
     click.echo(f'app_id = "{settings.app_id}"')
     click.echo(f'access_token = "{settings.access_token}"')
     click.echo(f'base_url = "{sandbox.base_url}"\n')
-    click.echo(f"What came in: {sandbox.base_url}/_sandbox/state")
+    click.echo(f"Received data: {sandbox.base_url}/_sandbox/state")
 
 
-async def _follow(sandbox: Sandbox, as_json: bool) -> None:
-    """Prints each call as it comes in."""
-    shown = 0
+async def _print_calls(sandbox: Sandbox, as_json: bool) -> None:
+    """Prints each call as it arrives."""
+    printed = 0
 
-    def grown(playing: Sandbox) -> bool:
-        return playing.record.count > shown
+    def has_new_calls(running: Sandbox) -> bool:
+        return running.record.count > printed
 
     while True:
-        await sandbox.wait_for(grown, timeout_seconds=float("inf"))
-        for call in sandbox.calls[shown - sandbox.record.count :]:
-            print_json(call.as_json()) if as_json else _show(call)
-        shown = sandbox.record.count
+        await sandbox.wait_for(has_new_calls, timeout_seconds=float("inf"))
+        for call in sandbox.calls[printed - sandbox.record.count :]:
+            print_json(call.as_json()) if as_json else _print_call(call)
+        printed = sandbox.record.count
 
 
-def _show(call: Call) -> None:
+def _print_call(call: Call) -> None:
     fault = f"  ({call.fault})" if call.fault else ""
     colour = "green" if 200 <= call.status < 300 else "red"
     status = click.style(str(call.status or "cut"), fg=colour)
-    click.echo(f"{call.method} {plain(call.path)} {status}{fault}  {plain(call.body.decode(errors='replace'))}")
+    click.echo(f"{call.method} {printable(call.path)} {status}{fault}  {printable(call.body.decode(errors='replace'))}")

@@ -1,6 +1,5 @@
-"""`intercomd send`: envelopes from a file or a pipe to a daemon."""
+"""`intercomd send`: sends envelopes from a file or a pipe to a daemon."""
 
-import asyncio
 import sys
 from typing import TypedDict, Unpack
 
@@ -8,22 +7,21 @@ import click
 
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import INGEST, OPERATIONS
-from intercomd_daemon.cli.failures import Failed
-from intercomd_daemon.cli.main import EXIT_FAILED
-from intercomd_daemon.cli.remote import resolved
+from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
+from intercomd_daemon.cli.remote import resolve_address
 from intercomd_daemon.cli.sending.job import STDIN, Job
-from intercomd_daemon.cli.sending.report import summary_json
-from intercomd_daemon.cli.sending.tally import Tally
+from intercomd_daemon.cli.sending.report import Tally
+from intercomd_daemon.cli.signals import run_interruptible
 
 EPILOG = options.examples(
     "intercomd send envelopes.jsonl",
-    "intercomd send --wait --rejected mend.jsonl envelopes.jsonl",
+    "intercomd send --wait --rejected rejected.jsonl envelopes.jsonl",
     """echo '{"identity":{"customer_id":"42"},"custom_event":{"name":"signed-up"}}' | intercomd send --preview -""",
 )
 
 
-class Asked(TypedDict):
-    """What the options were given, as the job takes them."""
+class JobOptions(TypedDict):
+    """The options that are passed on to the job."""
 
     file: str
     connection: str
@@ -40,26 +38,27 @@ class Asked(TypedDict):
 @click.option(
     "--target",
     metavar="ADDR",
-    help="Where the daemon takes envelopes (gRPC), host:port or unix:path.  "
+    help="Address where the daemon accepts envelopes (gRPC), host:port or unix:path.  "
     "[default: ingest.listen of the settings, 127.0.0.1:50051]",
 )
 @click.option(
     "--operations",
     "operations_address",
     metavar="ADDR",
-    help="For --wait: where it answers operators.  [default: operations.grpc_listen of the settings, 127.0.0.1:9091]",
+    help="Address of the daemon's operations service, for --wait.  "
+    "[default: operations.grpc_listen of the settings, 127.0.0.1:9091]",
 )
 @options.CONFIG
-@click.option("--connection", default="", metavar="NAME", help="The connection of envelopes that name none.")
-@click.option("--validate-only", is_flag=True, help="Only say what would become of each; nothing is taken.")
-@click.option("--preview", is_flag=True, help="Only print the calls to Intercom that each would become.")
+@click.option("--connection", default="", metavar="NAME", help="Connection of envelopes that name none.")
+@click.option("--validate-only", is_flag=True, help="Only validate the envelopes; the daemon accepts none.")
+@click.option("--preview", is_flag=True, help="Only print the calls to Intercom that each envelope would become.")
 @click.option("--wait", is_flag=True, help="Wait until every accepted envelope has its outcome.")
 @click.option(
     "--rejected",
     "rejected_path",
     metavar="FILE",
     type=click.Path(dir_okay=False, writable=True),
-    help="Write the rejected and the unreadable lines to this file, to mend and to send again.",
+    help="Write rejected and unreadable lines to this file, to be corrected and sent again.",
 )
 @options.patience("10m", "giving up")
 @options.JSON
@@ -67,41 +66,41 @@ def command(
     target: str | None,
     operations_address: str | None,
     config_path: str | None,
-    **asked: Unpack[Asked],
+    **given: Unpack[JobOptions],
 ) -> None:
-    """Send envelopes to a daemon: a file, or with - the standard input, with one envelope as proto3 JSON a line.
+    """Send envelopes to a daemon, from FILE or from the standard input: one envelope in proto3 JSON per line.
 
-    Lines go in batches and in their order, and over restarts of the daemon without loss. A line without an envelope_id
-    gets one that is made of its text (and of how many equal lines come before it): the same file sent again is
-    recognised, and nothing is delivered twice. A line that is no envelope is named with the reason, and the rest goes
-    on.
+    Lines are sent in batches, in their order, and across restarts of the daemon without loss. A line without an
+    envelope_id gets one derived from its text and from the number of equal lines before it. The daemon therefore
+    recognizes a file that is sent again, and delivers nothing twice. A line that is not an envelope is reported with
+    the reason, and sending continues.
 
-    Exit code 1 if a line was rejected or unreadable, or could not be sent; with --wait also if one became a dead
-    letter, or its outcome is not known.
+    Exit code 1 if a line was rejected, unreadable or could not be sent; with --wait also if an envelope became a dead
+    letter or its outcome is unknown.
     """
-    if asked["preview"] + asked["validate_only"] + asked["wait"] > 1:
-        raise click.UsageError("--preview, --validate-only and --wait exclude one another")
-    if asked["file"] == STDIN and sys.stdin.isatty():
-        click.echo("Reading envelopes from the terminal, one a line; Ctrl-D ends it.", err=True)
+    if given["preview"] + given["validate_only"] + given["wait"] > 1:
+        raise click.UsageError("use only one of --preview, --validate-only and --wait")
+    if given["file"] == STDIN and sys.stdin.isatty():
+        click.echo("Reading envelopes from the terminal, one per line; end with Ctrl-D.", err=True)
     tally = Tally()
-    operations = resolved(operations_address, OPERATIONS, config_path) if asked["wait"] else ""
-    job = Job(target=resolved(target, INGEST, config_path), operations=operations, **asked)
+    operations = resolve_address(operations_address, OPERATIONS, config_path) if given["wait"] else ""
+    job = Job(target=resolve_address(target, INGEST, config_path), operations=operations, **given)
     try:
-        asyncio.run(job.run(tally))
+        run_interruptible(job.run(tally))
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
-    except Failed:
+    except CommandFailed:
         if tally.sent:
-            _summarise(tally, job)
+            _print_summary(tally, job)
         raise
-    _summarise(tally, job)
-    sys.exit(0 if tally.well else EXIT_FAILED)
+    _print_summary(tally, job)
+    sys.exit(0 if tally.successful else EXIT_FAILED)
 
 
-def _summarise(tally: Tally, job: Job) -> None:
+def _print_summary(tally: Tally, job: Job) -> None:
     if job.as_json:
-        click.echo(summary_json(tally))
+        click.echo(tally.summary_json())
         return
-    click.echo(tally.summary("sent" if job.takes else "looked at"))
+    click.echo(tally.summary("checked" if job.preview or job.validate_only else "sent"))
     if job.wait:
         click.echo(tally.outcome_summary())

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import click
 
-from intercomd_daemon.cli import json_lines, options
+from intercomd_daemon.cli import options, output
 from intercomd_daemon.cli.config import load_or_exit
+from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
 from intercomd_daemon.cli.exported import Unwritable, line_of
-from intercomd_daemon.cli.failures import Failed
-from intercomd_daemon.cli.main import EXIT_FAILED
-from intercomd_daemon.cli.table import Column, aligned, print_table
-from intercomd_daemon.cli.words import counted, plain
+from intercomd_daemon.cli.format import printable, quantity
+from intercomd_daemon.cli.output import Column, align_columns, print_table
 from intercomd_daemon.errors import IntercomdError, SpoolLocked
 from intercomd_daemon.spool.sqlite.lock import hold
 from intercomd_daemon.spool.sqlite.opening import what_is_gone
@@ -70,7 +69,7 @@ def verify_command(path: str | None, config_path: str | None, as_json: bool) -> 
         findings.add(damage)
     _list(findings, as_json)
     if as_json:
-        json_lines.print_json({"path": name, "damaged": findings.count, **findings.contents._asdict()})
+        output.print_json({"path": name, "damaged": findings.count, **findings.contents._asdict()})
     else:
         click.echo(f"{name}: {_holds(findings.contents)}; {_wrong(findings.count, findings.contents)}")
     sys.exit(EXIT_FAILED if findings.count else 0)
@@ -102,10 +101,10 @@ def export_command(path: str | None, config_path: str | None, dead_letters: bool
         click.echo(json.dumps(summary), err=True)
     else:
         if findings.damages:
-            click.echo(aligned(COLUMNS, _rows(findings)), err=True)
+            click.echo(align_columns(COLUMNS, _rows(findings)), err=True)
         _say_hidden(findings)
         wrong = _wrong(findings.count, findings.contents)
-        click.echo(f"{name}: {counted(written, 'envelope')} written; {wrong}", err=True)
+        click.echo(f"{name}: {quantity(written, 'envelope')} written; {wrong}", err=True)
     sys.exit(EXIT_FAILED if findings.count else 0)
 
 
@@ -117,7 +116,7 @@ def _write(path: str, findings: Findings, *, dead_letters: bool) -> int:
         except Unwritable as error:
             findings.add(Damage("log", 0, "", f"envelope {exported.envelope.envelope_id}: {error}"))
         else:
-            json_lines.print_json(line)
+            output.print_json(line)
             written += 1
     return written
 
@@ -141,7 +140,7 @@ def repair_command(path: str | None, config_path: str | None, as_json: bool) -> 
         contents, kept = repair(name, time.time()) if findings.count else (findings.contents, "")
     _list(findings, as_json)
     if as_json:
-        json_lines.print_json({"path": name, "kept": kept, "damaged": findings.count, **contents._asdict()})
+        output.print_json({"path": name, "kept": kept, "damaged": findings.count, **contents._asdict()})
     elif kept:
         click.echo(f"{name}: rebuilt; {_holds(contents)}; {_wrong(findings.count, contents)}")
         click.echo(f"the damaged spool is kept as {kept}")
@@ -157,20 +156,20 @@ def _held(path: str | None, config_path: str | None) -> Iterator[tuple[str, list
     try:
         lock = asyncio.run(hold(name, 0.0, holders.append))
     except SpoolLocked:
-        raise Failed(f"{holders[0]} has {name} open: stop that daemon first") from None
+        raise CommandFailed(f"{holders[0]} has {name} open: stop that daemon first") from None
     except IntercomdError as error:
-        raise Failed(str(error)) from None
+        raise CommandFailed(str(error)) from None
     try:
         gone = what_is_gone(name, left_open=lock.left_open)
         if not gone:
             lock.closing()
         yield name, [Damage(FILE, 0, "", gone)] if gone else []
     except IntercomdError as error:
-        raise Failed(str(error)) from None
+        raise CommandFailed(str(error)) from None
     except BrokenPipeError:  # Whoever read the output has gone, and knows.
         raise
     except (OSError, sqlite3.Error) as error:
-        raise Failed(f"{name}: {error}; look at the disk's room, and at the file's permissions") from None
+        raise CommandFailed(f"{name}: {error}; look at the disk's room, and at the file's permissions") from None
     finally:
         lock.release()
 
@@ -178,23 +177,25 @@ def _held(path: str | None, config_path: str | None) -> Iterator[tuple[str, list
 def _configured(config_path: str | None) -> str:
     spool = load_or_exit(config_path).settings.spool
     if spool.engine == "memory":
-        raise Failed("the settings keep the spool in memory (spool.url): there is no file to look at; name one")
+        raise CommandFailed("the settings keep the spool in memory (spool.url): there is no file to look at; name one")
     if not Path(spool.path).exists():
-        raise Failed(f"there is no spool {spool.path}: name its file, or the settings with --config FILE")
+        raise CommandFailed(f"there is no spool {spool.path}: name its file, or the settings with --config FILE")
     return spool.path
 
 
 def _list(findings: Findings, as_json: bool) -> None:
     if as_json:
         for table, key, lane, reason in findings.damages:
-            json_lines.print_json({"table": table, "key": str(key) if key else "", "lane": lane, "reason": reason})
+            output.print_json({"table": table, "key": str(key) if key else "", "lane": lane, "reason": reason})
     elif findings.damages:
         print_table(COLUMNS, _rows(findings))
     _say_hidden(findings)
 
 
 def _rows(findings: Findings) -> list[tuple[str, ...]]:
-    return [(table, str(key or ""), plain(lane), plain(reason)) for table, key, lane, reason in findings.damages]
+    return [
+        (table, str(key or ""), printable(lane), printable(reason)) for table, key, lane, reason in findings.damages
+    ]
 
 
 def _say_hidden(findings: Findings) -> None:
@@ -204,12 +205,12 @@ def _say_hidden(findings: Findings) -> None:
 
 
 def _holds(contents: Contents) -> str:
-    waiting, letters = counted(contents.waiting, "envelope"), counted(contents.dead_letters, "dead letter")
-    return f"{waiting} waiting, {letters}, {counted(contents.outcomes, 'outcome')}"
+    waiting, letters = quantity(contents.waiting, "envelope"), quantity(contents.dead_letters, "dead letter")
+    return f"{waiting} waiting, {letters}, {quantity(contents.outcomes, 'outcome')}"
 
 
 def _wrong(damages: int, contents: Contents) -> str:
     if not damages:
         return "nothing is damaged"
-    lost = f", and {counted(contents.lost, 'waiting envelope')} lost" if contents.lost else ""
-    return f"{counted(damages, 'damage')} found{lost}"
+    lost = f", and {quantity(contents.lost, 'waiting envelope')} lost" if contents.lost else ""
+    return f"{quantity(damages, 'damage')} found{lost}"

@@ -8,10 +8,9 @@ import click
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import OPERATIONS
-from intercomd_daemon.cli.json_lines import print_json
-from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolved
-from intercomd_daemon.cli.table import Column, print_table
-from intercomd_daemon.cli.words import counted, moment, plain, share, size, span_of
+from intercomd_daemon.cli.format import byte_size, duration_of, percentage, printable, quantity, timestamp
+from intercomd_daemon.cli.output import Column, print_json, print_table
+from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_address
 
 COLUMNS = (
     Column("connection", style="bold"),
@@ -41,7 +40,7 @@ calls          made since the daemon started
 @options.JSON
 def command(address: str | None, config_path: str | None, as_json: bool) -> None:
     """Show how a running daemon stands: its spool, its connections, and what Intercom still allows."""
-    target = resolved(address, OPERATIONS, config_path)
+    target = resolve_address(address, OPERATIONS, config_path)
     status = asyncio.run(_ask(target))
     if as_json:
         print_json(status)
@@ -62,27 +61,29 @@ def summary_of(status: messages.GetStatusResponse) -> list[str]:
     """The daemon and its spool, a line each."""
     state = _name(messages.DaemonState.items(), status.state, "DAEMON_STATE_")
     spool = status.spool
-    waiting = f"spool: {counted(spool.envelopes, 'envelope')} waiting, {size(spool.bytes)} in use"
-    waiting += f" ({share(spool.fill_ratio)} of what is allowed)"
+    waiting = f"spool: {quantity(spool.envelopes, 'envelope')} waiting, {byte_size(spool.bytes)} in use"
+    waiting += f" ({percentage(spool.fill_ratio)} of what is allowed)"
     if spool.HasField("oldest_age"):
-        waiting += f", the oldest for {span_of(spool.oldest_age)}"
-    return [f"intercomd {plain(status.version)}: {state} since {moment(status.start_time)}", waiting]
+        waiting += f", the oldest for {duration_of(spool.oldest_age)}"
+    return [f"intercomd {printable(status.version)}: {state} since {timestamp(status.start_time)}", waiting]
 
 
 def row_of(connection: messages.ConnectionStatus) -> list[str]:
     """One line of the table."""
-    known = ", ".join(plain(part) for part in (connection.app_id, connection.region) if part)
+    known = ", ".join(printable(part) for part in (connection.app_id, connection.region) if part)
     state = _name(messages.ConnectionState.items(), connection.state, "CONNECTION_STATE_")
     budget = connection.budget
-    allowed = f"{budget.remaining} of {budget.limit} / {span_of(budget.window)}" if budget.limit else "not known yet"
+    allowed = (
+        f"{budget.remaining} of {budget.limit} / {duration_of(budget.window)}" if budget.limit else "not known yet"
+    )
     return [
         connection.name,
-        f"{plain(connection.workspace_name) or '?'} ({known})",
+        f"{printable(connection.workspace_name) or '?'} ({known})",
         state + (", dry run" if connection.dry_run else ""),
         f"{connection.waiting_normal:,}",
         f"{connection.waiting_bulk:,}",
         f"{connection.parked_lanes:,}",
-        span_of(connection.oldest_age) if connection.HasField("oldest_age") else "-",
+        duration_of(connection.oldest_age) if connection.HasField("oldest_age") else "-",
         f"{connection.dead_letters:,}",
         allowed,
         f"{connection.calls_made:,}",
@@ -95,16 +96,16 @@ def remarks_of(status: messages.GetStatusResponse) -> list[str]:
     if status.spool.fill_ratio >= 1.0:
         lines.append("The spool takes nothing more until deliveries make room; senders are told to wait.")
     for connection in status.connections:
-        name = plain(connection.name)
+        name = printable(connection.name)
         if connection.suspended_reason:
-            since = f" since {moment(connection.suspended_since)}" if connection.HasField("suspended_since") else ""
-            lines.append(f"{name} is suspended{since}: {plain(connection.suspended_reason)}")
+            since = f" since {timestamp(connection.suspended_since)}" if connection.HasField("suspended_since") else ""
+            lines.append(f"{name} is suspended{since}: {printable(connection.suspended_reason)}")
         if connection.HasField("next_probe_time"):
-            lines.append(f"{name} asks Intercom again at {moment(connection.next_probe_time)}")
+            lines.append(f"{name} asks Intercom again at {timestamp(connection.next_probe_time)}")
         if connection.last_error:
-            lines.append(f"{name}, last error: {plain(connection.last_error)}")
+            lines.append(f"{name}, last error: {printable(connection.last_error)}")
         if connection.dead_letters:
-            dead = counted(connection.dead_letters, "dead letter")
+            dead = quantity(connection.dead_letters, "dead letter")
             lines.append(f"{name} keeps {dead}: `intercomd dead-letters list` shows them")
         if connection.state == messages.CONNECTION_STATE_UNCONFIGURED:
             lines.append(f"{name} is gone from the settings; what waits stays until it is there again")

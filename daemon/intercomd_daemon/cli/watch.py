@@ -1,6 +1,5 @@
-"""`intercomd watch`: outcomes as they are committed."""
+"""`intercomd watch`: prints outcomes as they are committed."""
 
-import asyncio
 from contextlib import aclosing, suppress
 from typing import TypedDict, Unpack
 
@@ -10,16 +9,16 @@ from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1 import outcome_pb2
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import OPERATIONS
-from intercomd_daemon.cli.json_lines import print_json
-from intercomd_daemon.cli.outcome_text import COLOURS, NAMES, line_of
-from intercomd_daemon.cli.outcomes import follow, newest_sequence
-from intercomd_daemon.cli.remote import operations, resolved
+from intercomd_daemon.cli.outcomes import COLOURS, TYPE_NAMES, follow, newest_sequence, outcome_line
+from intercomd_daemon.cli.output import print_json
+from intercomd_daemon.cli.remote import operations, resolve_address
+from intercomd_daemon.cli.signals import run_interruptible
 
-TYPES = {name: number for number, name in NAMES.items()}
+TYPES = {name: number for number, name in TYPE_NAMES.items()}
 
 
-class Asked(TypedDict):
-    """Which outcomes are asked for."""
+class FilterOptions(TypedDict):
+    """The options that select outcomes."""
 
     connection: str
     types: tuple[str, ...]
@@ -36,18 +35,20 @@ class Asked(TypedDict):
 )
 @options.OPERATIONS
 @options.CONFIG
-@click.option("--connection", default="", metavar="NAME", help="Only of this connection.")
-@click.option("--type", "types", multiple=True, type=click.Choice(list(TYPES)), help="Only so; may be repeated.")
-@click.option("--customer-id", default="", metavar="ID", help="Only about this customer.")
-@click.option("--email", default="", metavar="EMAIL", help="Only about this email.")
-@click.option("--envelope-id", default="", metavar="ID", help="Only of this envelope.")
+@click.option("--connection", default="", metavar="NAME", help="Only outcomes of this connection.")
+@click.option(
+    "--type", "types", multiple=True, type=click.Choice(list(TYPES)), help="Only this type of outcome; repeatable."
+)
+@click.option("--customer-id", default="", metavar="ID", help="Only outcomes of this customer.")
+@click.option("--email", default="", metavar="EMAIL", help="Only outcomes of this email.")
+@click.option("--envelope-id", default="", metavar="ID", help="Only outcomes of this envelope.")
 @click.option(
     "--after",
     type=click.IntRange(min=0),
     metavar="SEQUENCE",
-    help="Begin with what the journal holds after this; 0: with all that it holds.  [default: with what ends from now]",
+    help="Start after this outcome of the journal; 0: with the oldest.  [default: with the next outcome]",
 )
-@click.option("--count", "count_max", type=click.IntRange(min=1), metavar="N", help="End after so many outcomes.")
+@click.option("--count", "count_max", type=click.IntRange(min=1), metavar="N", help="Stop after N outcomes.")
 @options.patience("1m", "giving up")
 @options.JSON
 def command(
@@ -57,23 +58,23 @@ def command(
     count_max: int | None,
     patience_seconds: float,
     as_json: bool,
-    **asked: Unpack[Asked],
+    **given: Unpack[FilterOptions],
 ) -> None:
-    """Show what becomes of envelopes, as it happens.
+    """Print the outcomes of envelopes as they happen, until Ctrl-C.
 
-    A line for each outcome: when, of which connection, how it ended, about whom, what it was to do, and the envelope's
-    id. It goes on after restarts of the daemon without a gap, and ends with Ctrl-C.
+    Each line has the time, the connection, the type of outcome, the user, the calls, the reasons if there are any, and
+    the envelope's id. The output continues without a gap when the daemon restarts.
     """
     wanted = messages.OutcomeFilter(
-        connection=asked["connection"],
-        types=[TYPES[name] for name in asked["types"]],
-        customer_id=asked["customer_id"],
-        email=asked["email"],
-        envelope_id=asked["envelope_id"],
+        connection=given["connection"],
+        types=[TYPES[name] for name in given["types"]],
+        customer_id=given["customer_id"],
+        email=given["email"],
+        envelope_id=given["envelope_id"],
     )
-    target = resolved(address, OPERATIONS, config_path)
+    target = resolve_address(address, OPERATIONS, config_path)
     with suppress(KeyboardInterrupt):
-        asyncio.run(_watch(target, wanted, after, count_max, patience_seconds, as_json))
+        run_interruptible(_watch(target, wanted, after, count_max, patience_seconds, as_json))
 
 
 async def _watch(
@@ -84,29 +85,30 @@ async def _watch(
     patience_seconds: float,
     as_json: bool,
 ) -> None:
-    told = 0
+    printed = 0
     async with operations(address) as stub:
+        # Asked for even if `after` is given, so that a wrong address fails at once and not after the patience.
         newest = await newest_sequence(stub)
         click.echo(f"watching {address}; Ctrl-C ends it", err=True)
-        following = follow(stub, wanted, newest if after is None else after, patience_seconds, _tell)
+        following = follow(stub, wanted, newest if after is None else after, patience_seconds, _notify)
         async with aclosing(following):
-            async for answer in following:
-                if answer.missed_count:
-                    _tell(f"{answer.missed_count:,} outcomes had left the journal before they could be shown")
+            async for response in following:
+                if response.missed_count:
+                    _notify(f"{response.missed_count:,} outcomes left the journal before they could be shown")
                     continue
-                _print(answer.outcome, as_json)
-                told += 1
-                if told == count_max:
+                _print_outcome(response.outcome, as_json)
+                printed += 1
+                if printed == count_max:
                     return
 
 
-def _tell(what: str) -> None:
-    click.echo(what, err=True)
+def _notify(text: str) -> None:
+    click.echo(text, err=True)
 
 
-def _print(outcome: outcome_pb2.Outcome, as_json: bool) -> None:
+def _print_outcome(outcome: outcome_pb2.Outcome, as_json: bool) -> None:
     if as_json:
         print_json(outcome)
     else:
-        before, end, after = line_of(outcome)
-        click.echo(before + click.style(end, fg=COLOURS.get(outcome.type)) + after)
+        before, name, after = outcome_line(outcome)
+        click.echo(before + click.style(name, fg=COLOURS.get(outcome.type)) + after)

@@ -6,7 +6,7 @@ import pytest
 
 from intercomd_daemon.cli.demo.house import SETTINGS
 from intercomd_daemon.cli.demo.process import DaemonProcess
-from intercomd_daemon.cli.failures import Failed
+from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.sandbox import Sandbox
 
 
@@ -30,5 +30,5 @@ async def test_killed_and_started_again_it_has_the_same_addresses(tmp_path: Path
 
 
 async def test_one_that_does_not_come_up_is_said_with_its_last_words(tmp_path: Path) -> None:
-    with pytest.raises(Failed, match="no connection is configured"):
+    with pytest.raises(CommandFailed, match="no connection is configured"):
         await DaemonProcess(tmp_path, "").start()

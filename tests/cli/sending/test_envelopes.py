@@ -1,6 +1,9 @@
-"""From a line to an envelope, or to the reason why it is none."""
+"""Tests parsing lines into envelopes, and the ids of lines without one."""
 
 import json
+from collections.abc import Iterable
+from contextlib import closing
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -8,7 +11,7 @@ from hypothesis import strategies as st
 
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
-from intercomd_daemon.cli.sending.envelopes import Unreadable, read_envelope
+from intercomd_daemon.cli.sending.envelopes import StableIds, UnreadableLine, derive_id, parse_envelope
 
 ADA = Envelope(identity=Identity(customer_id="42"))
 
@@ -21,8 +24,8 @@ ADA = Envelope(identity=Identity(customer_id="42"))
         b'\xef\xbb\xbf{"identity" : {"customer_id" : "42"} }',
     ],
 )
-def test_both_ways_of_writing_names_are_read(text: bytes) -> None:
-    assert read_envelope(text) == ADA
+def test_parse_accepts_snake_case_and_lower_camel_case(text: bytes) -> None:
+    assert parse_envelope(text) == ADA
 
 
 REASONS = (
@@ -42,9 +45,9 @@ REASONS = (
 
 
 @pytest.mark.parametrize(("text", "reason"), REASONS, ids=[reason for _, reason in REASONS])
-def test_the_reason_is_one_line(text: bytes | None, reason: str) -> None:
-    with pytest.raises(Unreadable) as error:
-        read_envelope(text)
+def test_parse_explains_an_unreadable_line_in_one_line(text: bytes | None, reason: str) -> None:
+    with pytest.raises(UnreadableLine) as error:
+        parse_envelope(text)
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -89,12 +92,42 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.di
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=5).map(json.dumps).map(str.encode) | st.binary(max_size=60))
-def test_any_line_is_an_envelope_that_can_be_sent_or_unreadable_in_one_line(text: bytes) -> None:
-    """Also half surrogates, numbers that are none, and values of another kind."""
+def test_parse_of_any_line_returns_a_serializable_envelope_or_one_line(text: bytes) -> None:
+    """Includes lone surrogates, NaN, and values of the wrong type."""
     reason = ""
     try:
-        sent = read_envelope(text)
-    except Unreadable as error:
+        sent = parse_envelope(text)
+    except UnreadableLine as error:
         sent, reason = Envelope(), str(error)
     assert "\n" not in reason
     assert Envelope.FromString(sent.SerializeToString()).ByteSize() == sent.ByteSize()
+
+
+def ids(lines: Iterable[bytes]) -> list[str]:
+    with closing(StableIds()) as stable:
+        return [stable.next_id(line) for line in lines]
+
+
+def test_stable_ids_are_equal_for_equal_files() -> None:
+    assert ids([b"a", b"b", b"a"]) == ids([b"a", b"b", b"a"])
+
+
+def test_stable_ids_differ_for_equal_lines_of_a_file() -> None:
+    assert len(set(ids([b"a"] * 5 + [b"b"]))) == 6
+
+
+def test_stable_ids_do_not_depend_on_other_lines() -> None:
+    assert ids([b"new", b"a", b"b"])[1:] == ids([b"a", b"b"])
+
+
+def test_stable_ids_are_uuids_of_version_8() -> None:
+    parsed = [UUID(text) for text in ids(b"%d" % number for number in range(50))]
+    assert {each.version for each in parsed} == {8}
+    assert {each.variant for each in parsed} == {"specified in RFC 4122"}
+
+
+def test_stable_ids_do_not_change_between_releases() -> None:
+    assert derive_id(bytes(16), 1) == ID_OF_ZEROS
+
+
+ID_OF_ZEROS = "553e6c44-223e-8742-b2d1-6b9ae8871367"

@@ -1,4 +1,4 @@
-"""From a file or a pipe to lines: in bounded memory, numbered, as soon as they are there."""
+"""Tests reading lines from files and pipes: numbered, in bounded memory, each as soon as it is complete."""
 
 import asyncio
 import os
@@ -20,41 +20,41 @@ def split(*chunks: bytes) -> list[Line]:
 
 
 @given(st.lists(st.binary(max_size=9).map(lambda data: data.replace(b"\n", b"")), max_size=9), st.integers(1, 7))
-def test_lines_are_the_same_however_the_chunks_fall(parts: list[bytes], size: int) -> None:
+def test_splitter_result_does_not_depend_on_the_chunks(parts: list[bytes], size: int) -> None:
     data = b"\n".join(parts)
     chunks = [data[start : start + size] for start in range(0, len(data), size)]
     expected = [(number, part.strip()) for number, part in enumerate(parts, start=1) if part.strip()]
     assert [(line.number, line.text) for line in split(*chunks)] == expected
 
 
-def test_how_far_the_input_has_been_read_is_told() -> None:
+def test_splitter_counts_the_bytes_read() -> None:
     assert [line.read_bytes for line in split(b"ab\n\n cd", b"e\nf")] == [3, 9, 10]
 
 
-def test_a_line_that_is_too_long_is_passed_over_and_the_next_is_read() -> None:
+def test_splitter_skips_the_text_of_a_line_above_the_limit() -> None:
     half = b"x" * (LINE_BYTES_MAX // 2 + 1)
     assert [(line.number, line.text) for line in split(half, half, half, b"\nnext\n")] == [(1, None), (2, b"next")]
 
 
-def test_the_longest_line_is_read() -> None:
+def test_splitter_keeps_a_line_at_the_limit() -> None:
     (line,) = split(b"x" * LINE_BYTES_MAX)
     assert line.text is not None
     assert len(line.text) == LINE_BYTES_MAX
 
 
-async def collected(file: FileIO) -> list[bytes | None]:
+async def collect(file: FileIO) -> list[bytes | None]:
     async with aclosing(read_lines(file)) as lines:
         return [line.text async for line in lines]
 
 
-async def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
+async def test_read_lines_reads_a_file_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     path.write_bytes(b"".join(b"%d\n" % number for number in range(50_000)))
     with FileIO(path) as file:
-        assert await collected(file) == [b"%d" % number for number in range(50_000)]
+        assert await collect(file) == [b"%d" % number for number in range(50_000)]
 
 
-async def test_a_line_of_a_pipe_is_there_before_the_next_is_written() -> None:
+async def test_read_lines_yields_a_line_of_a_pipe_before_the_next_is_written() -> None:
     ours, theirs = os.pipe()
     with FileIO(ours) as file:
         async with aclosing(read_lines(file)) as lines, asyncio.timeout(WAIT_SECONDS):
@@ -66,11 +66,11 @@ async def test_a_line_of_a_pipe_is_there_before_the_next_is_written() -> None:
                 await anext(lines)
 
 
-async def test_what_cannot_be_read_is_an_error() -> None:
+async def test_read_lines_raises_errors_of_the_file() -> None:
     ours, theirs = os.pipe()
     with FileIO(ours) as file, FileIO(theirs, "w", closefd=False):
         os.close(ours)
-        os.dup2(theirs, ours)  # an end that is only for writing
+        os.dup2(theirs, ours)  # write-only
         with pytest.raises(OSError, match="Bad file descriptor"):
-            await collected(file)
+            await collect(file)
     os.close(theirs)

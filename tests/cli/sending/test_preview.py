@@ -1,4 +1,4 @@
-"""What lines would become is printed, and nothing is sent."""
+"""Tests printing what lines would become, without sending them."""
 
 import json
 from collections.abc import AsyncIterator, Iterable
@@ -8,10 +8,10 @@ from daemons import Daemon
 
 from intercomd.v1 import ingest_pb2
 from intercomd.v1.envelope_pb2 import Adjustment
-from intercomd_daemon.cli.sending.door import open_door
+from intercomd_daemon.cli.remote import ingest
 from intercomd_daemon.cli.sending.lines import Line
-from intercomd_daemon.cli.sending.preview import ENVELOPES_MAX, Preview, show
-from intercomd_daemon.cli.sending.tally import Tally
+from intercomd_daemon.cli.sending.preview import ENVELOPES_MAX, Preview, print_preview
+from intercomd_daemon.cli.sending.report import Tally
 
 GOOD = b'{"identity":{"customer_id":"p"},"user_attributes":[{"name":"plan","value":{"string_value":"pro"}}]}'
 
@@ -23,13 +23,13 @@ async def numbered(texts: Iterable[bytes | None]) -> AsyncIterator[Line]:
 
 async def preview(daemon: Daemon, *texts: bytes | None, as_json: bool = False, connection: str = "") -> Tally:
     tally = Tally()
-    async with open_door(daemon.ingest_address) as door:
-        await Preview(door.preview, tally, connection, as_json=as_json).look(numbered(texts))
+    async with ingest(daemon.ingest_address) as stub:
+        await Preview(stub, tally, connection, as_json=as_json).run(numbered(texts))
     return tally
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_calls_are_printed_by_line(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_preview_prints_the_calls_of_each_line(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     tally = await preview(daemon, GOOD, b"{", b'{"custom_event":{"name":"x"}}')
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [
@@ -42,23 +42,25 @@ async def test_the_calls_are_printed_by_line(daemon: Daemon, capsys: pytest.Capt
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_more_lines_than_one_call_takes_stay_in_order(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_preview_keeps_the_order_over_several_calls(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     await preview(daemon, *(2 * ENVELOPES_MAX + 1) * [GOOD], None, as_json=True)
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [each["line"] for each in told] == list(range(1, 2 * ENVELOPES_MAX + 3))
-    assert told[0]["preview"]["requests"][0]["path"] == "/contacts"
-    assert "unreadable" in told[-1]
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["line"] for each in printed] == list(range(1, 2 * ENVELOPES_MAX + 3))
+    assert printed[0]["preview"]["requests"][0]["path"] == "/contacts"
+    assert "unreadable" in printed[-1]
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_connection_is_that_of_the_command_line(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_preview_uses_the_connection_of_the_command_line(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
     tally = await preview(daemon, GOOD, connection="mars")
-    assert tally.answered == {ingest_pb2.DISPOSITION_REJECTED: 1}
+    assert tally.results == {ingest_pb2.DISPOSITION_REJECTED: 1}
     assert "UNKNOWN_CONNECTION" in capsys.readouterr().out
 
 
-def test_what_was_changed_is_printed_too(capsys: pytest.CaptureFixture[str]) -> None:
-    changed = Adjustment(reason="VALUE_TRUNCATED", field="name", message="it was too long\x1b")
-    result = ingest_pb2.EnvelopeResult(disposition=ingest_pb2.DISPOSITION_ACCEPTED, adjustments=[changed])
-    show(7, ingest_pb2.EnvelopePreview(result=result))
-    assert capsys.readouterr().out == ("line 7: accepted\n  changed: VALUE_TRUNCATED name: it was too long\\x1b\n")
+def test_print_preview_shows_adjustments(capsys: pytest.CaptureFixture[str]) -> None:
+    adjustment = Adjustment(reason="VALUE_TRUNCATED", field="name", message="it was too long\x1b")
+    result = ingest_pb2.EnvelopeResult(disposition=ingest_pb2.DISPOSITION_ACCEPTED, adjustments=[adjustment])
+    print_preview(7, ingest_pb2.EnvelopePreview(result=result))
+    assert capsys.readouterr().out == ("line 7: accepted\n  adjusted: VALUE_TRUNCATED name: it was too long\\x1b\n")

@@ -25,11 +25,11 @@ from intercomd_daemon.cli.demo.samples import samples
 from intercomd_daemon.cli.demo.scenario import Scenario, scenario
 from intercomd_daemon.cli.demo.screen import Look, Screen, screen
 from intercomd_daemon.cli.demo.senders import Senders
-from intercomd_daemon.cli.failures import Failed
-from intercomd_daemon.cli.main import EXIT_FAILED
+from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
+from intercomd_daemon.cli.format import quantity
 from intercomd_daemon.cli.outcomes import follow
 from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations
-from intercomd_daemon.cli.words import counted
+from intercomd_daemon.cli.signals import run_interruptible
 
 EXIT_SIGNAL = 128
 """A shell's exit code of a command that a signal ended, less the signal's number."""
@@ -55,7 +55,7 @@ def command() -> None:
     logging.getLogger("intercomd").addHandler(logging.NullHandler())
     logging.getLogger("intercomd").propagate = False
     try:
-        found = asyncio.run(_play(folder))
+        found = run_interruptible(_play(folder))
     except KeyboardInterrupt:
         shutil.rmtree(folder)
         raise
@@ -109,9 +109,11 @@ async def _play_to_the_end(folder: Path) -> list[Check]:
         async with asyncio.timeout(ALL_SECONDS), House(folder) as house, operations(house.daemon.operations) as stub:
             return await Play(house, stub, scenario(int(time.time()) - HOURS_AGO_SECONDS)).run()
     except TimeoutError:
-        raise Failed(f"it is not over after {ALL_SECONDS:g} s; the daemon's log is {folder}/daemon.log") from None
+        raise CommandFailed(
+            f"it is not over after {ALL_SECONDS:g} s; the daemon's log is {folder}/daemon.log"
+        ) from None
     except ExceptionGroup as errors:
-        raise Failed(f"{_first(errors)}; the daemon's log is {folder}/daemon.log") from errors
+        raise CommandFailed(f"{_first(errors)}; the daemon's log is {folder}/daemon.log") from errors
 
 
 def _first(error: Exception) -> Exception:
@@ -145,7 +147,7 @@ class Play:
     async def _day(self) -> None:
         names, sandbox = ", ".join(self._scenario.by_day), self._house.sandbox
         self._tell(f"A daemon listens at {self._house.daemon.ingest}; it delivers to a sandbox at {sandbox.base_url}")
-        self._tell(f"{counted(len(self._scenario.by_day), 'service')} begin to send at the same time: {names}")
+        self._tell(f"{quantity(len(self._scenario.by_day), 'service')} begin to send at the same time: {names}")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._senders.send(self._scenario.by_day))
             await self._mishaps()
@@ -169,7 +171,7 @@ class Play:
 
     async def _night(self) -> None:
         (steps,) = self._scenario.by_night.values()
-        self._tell(f"A nightly job sends {counted(len(steps), 'contact')} again, all the same: no call is needed")
+        self._tell(f"A nightly job sends {quantity(len(steps), 'contact')} again, all the same: no call is needed")
         await self._senders.send(self._scenario.by_night)
         await self._until(lambda: len(self._ended) >= self._due)
 

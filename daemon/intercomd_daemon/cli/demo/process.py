@@ -9,7 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from intercomd_daemon.cli.failures import Failed
+from intercomd_daemon.cli.exits import CommandFailed
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -41,7 +41,7 @@ class DaemonProcess:
         """Starts it, and waits until it takes envelopes.
 
         Raises:
-            Failed: it does not come up.
+            CommandFailed: it does not come up.
         """
         path = self._folder / "intercomd.toml"
         path.write_text(self._settings)
@@ -64,7 +64,7 @@ class DaemonProcess:
         serving.cancel()
         if not self._serving.is_set():
             await self.kill()
-            raise Failed("the daemon did not start:\n" + "".join(self._last_lines))
+            raise CommandFailed("the daemon did not start:\n" + "".join(self._last_lines))
 
     async def kill(self) -> None:
         """SIGKILL: it has no chance to say or save anything."""

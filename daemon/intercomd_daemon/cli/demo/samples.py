@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from intercomd_daemon.cli.demo.step import Fate, Step
-from intercomd_daemon.cli.json_lines import as_json
+from intercomd_daemon.cli.output import message_to_json
 from intercomd_daemon.sandbox import Call, Sandbox
 
 SHOWN = ("signed-up", "invoice-paid", "eCommerce - purchase - Total")
@@ -28,7 +28,7 @@ def samples(steps: Iterable[Step], sandbox: Sandbox) -> list[Sample]:
     delivered = [step for step in steps if step.fate is Fate.DELIVERED]
     for shown in SHOWN:
         step = max((step for step in delivered if shown in dict(step.events)), key=_size)
-        envelope = json.dumps(as_json(step.envelope, every_field=False), separators=(",", ":"))
+        envelope = json.dumps(message_to_json(step.envelope, every_field=False), separators=(",", ":"))
         found.append(Sample(step.kind, envelope, tuple(_written(call) for call in _calls(step, sandbox))))
     return found
 

@@ -11,8 +11,8 @@ from intercomd_daemon.cli.demo.evidence import Evidence, Taken
 from intercomd_daemon.cli.demo.least import Calls
 from intercomd_daemon.cli.demo.samples import Sample
 from intercomd_daemon.cli.demo.step import Fate
-from intercomd_daemon.cli.table import Column, print_table
-from intercomd_daemon.cli.words import plain
+from intercomd_daemon.cli.format import printable
+from intercomd_daemon.cli.output import Column, print_table
 
 _EXAMPLE_CHARACTERS = 110
 
@@ -98,7 +98,7 @@ def print_samples(samples: Sequence[Sample]) -> None:
     for sample in samples:
         click.secho(f"{sample.kind}: {sample.envelope}", fg="cyan")
         for call in sample.calls:
-            click.echo(f"  {plain(call, characters_max=None)}")
+            click.echo(f"  {printable(call, characters_max=None)}")
 
 
 def print_checks(found: Sequence[Check]) -> None:
@@ -108,7 +108,7 @@ def print_checks(found: Sequence[Check]) -> None:
         mark = click.style("holds", fg="green") if check.holds else click.style("WRONG", fg="red")
         click.echo(f"  {mark}  {check.law}")
         for wrong in check.wrong:
-            click.echo(f"           {plain(wrong)}")
+            click.echo(f"           {printable(wrong)}")
     if all(check.holds for check in found):
         click.echo(
             "\nTo try it with services of your own: `intercomd sandbox`, and a daemon with the settings it prints."

@@ -1,1 +1,1 @@
-"""Sending envelopes from a file or a pipe: lines, their ids, the way, and what is said about it."""
+"""Sends envelopes from a file or a pipe to a daemon: the parts of `intercomd send`."""

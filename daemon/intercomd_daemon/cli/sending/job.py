@@ -1,40 +1,39 @@
-"""One `intercomd send` from its first line to its last answer: puts the parts together, and takes them apart."""
+"""Runs one `intercomd send`: reads lines, publishes them in order, and reports the result of each."""
 
 import logging
 import os
-from collections.abc import AsyncIterable
-from contextlib import AsyncExitStack, aclosing
+from collections import deque
+from collections.abc import AsyncIterable, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing, closing, contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from stat import S_ISREG
-from typing import IO
+from typing import IO, NamedTuple
 
-from intercomd import Publisher, PublishError, PublisherSettings
-from intercomd_daemon.cli.failures import Failed
-from intercomd_daemon.cli.remote import operations
-from intercomd_daemon.cli.sending.door import open_door
+from intercomd import Envelope, EnvelopeResult, Publisher, PublishError, PublisherSettings
+from intercomd_daemon.cli.exits import CommandFailed
+from intercomd_daemon.cli.format import quantity
+from intercomd_daemon.cli.remote import ingest, operations
+from intercomd_daemon.cli.sending.envelopes import StableIds, UnreadableLine, parse_envelope
 from intercomd_daemon.cli.sending.lines import Line, read_lines
 from intercomd_daemon.cli.sending.outcome_wait import OutcomeWait
 from intercomd_daemon.cli.sending.preview import Preview
-from intercomd_daemon.cli.sending.progress import Gauge, gauge
-from intercomd_daemon.cli.sending.report import Report
-from intercomd_daemon.cli.sending.tally import Tally
-from intercomd_daemon.cli.sending.transfer import Transfer
-from intercomd_daemon.cli.words import counted
+from intercomd_daemon.cli.sending.progress import Progress, show_progress
+from intercomd_daemon.cli.sending.report import Report, Tally
 
 BUFFER_BYTES_MAX = 4 * 1024 * 1024
-"""Envelopes on their way: enough for the next batch to be full when one is answered."""
+"""Envelopes in flight: the next batch is full when the daemon answers the last one."""
 CLOSE_SECONDS = 1.0
-"""For what is left when sending ends early; what stays unanswered is counted."""
+"""Time for envelopes in flight when sending ends early; those without a result are counted as unanswered."""
 BACKOFF_SECONDS_MAX = 2.0
-"""A person waits: a daemon that is back should be noticed soon."""
+"""Short, because a person is waiting for the daemon to come back."""
 STDIN = "-"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What was asked for on the command line."""
+    """The arguments of the command line."""
 
     file: str
     target: str
@@ -47,119 +46,163 @@ class Job:
     patience_seconds: float
     as_json: bool
 
-    @property
-    def takes(self) -> bool:
-        """Whether envelopes are handed over, and not only looked at."""
-        return not (self.preview or self.validate_only)
-
     async def run(self, tally: Tally) -> None:
-        """Does it; what became of the lines stands in the tally, also where it ends early.
+        """Sends the file. The tally holds the counts, also if the job ends early.
 
         Raises:
-            Failed: the daemon is not there, or refuses; the file cannot be read.
+            CommandFailed: the daemon cannot be reached or refuses the call, or a file cannot be read or written.
         """
         try:
             async with AsyncExitStack() as stack:
                 file = stack.enter_context(FileIO(0, closefd=False) if self.file == STDIN else FileIO(self.file))
-                door = await stack.enter_async_context(open_door(self.target))
+                stub = await stack.enter_async_context(ingest(self.target))
                 lines = await stack.enter_async_context(aclosing(read_lines(file)))
                 if self.preview:
-                    await Preview(door.preview, tally, self.connection, as_json=self.as_json).look(lines)
+                    await Preview(stub, tally, self.connection, as_json=self.as_json).run(lines)
                     return
-                rejected = stack.enter_context(_open_new(self.rejected_path)) if self.rejected_path else None
-                screen = stack.enter_context(gauge(_size_bytes(file)))
-                stack.enter_context(_Heard(screen))
-                await _Sending(self, tally, screen, rejected).run(lines)
+                rejected = stack.enter_context(_create(self.rejected_path)) if self.rejected_path else None
+                progress = stack.enter_context(show_progress(_size_bytes(file)))
+                stack.enter_context(_publisher_log_shown(progress))
+                report = Report(tally, progress.notify, as_json=self.as_json, rejected=rejected)
+                if self.wait:
+                    await self._send_and_wait(lines, tally, report, progress)
+                else:
+                    await self._send(lines, tally, report, progress, None)
         except OSError as error:
-            raise Failed(f"{error.filename or self.file}: {error.strerror}") from None
+            raise CommandFailed(f"{error.filename or self.file}: {error.strerror}") from None
 
-
-class _Heard(logging.Handler):
-    """What the publisher logs, that it waits and that it goes on, for the one who waits with it."""
-
-    def __init__(self, screen: Gauge) -> None:
-        super().__init__(logging.INFO)
-        self._screen = screen
-        self._logger = logging.getLogger("intercomd")
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._screen.tell(record.getMessage())
-
-    def __enter__(self) -> None:
-        self._logger.addHandler(self)
-        self._logger.setLevel(logging.INFO)
-        self._logger.propagate = False
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.removeHandler(self)
-
-
-class _Sending:
-    """The parts of a job that hands envelopes over."""
-
-    def __init__(self, job: Job, tally: Tally, screen: Gauge, rejected: IO[bytes] | None) -> None:
-        self._job = job
-        self._tally = tally
-        self._screen = screen
-        self._report = Report(tally, screen, as_json=job.as_json, rejected=rejected)
-        self._waiting: OutcomeWait | None = None
-        self._read_bytes = 0
-
-    async def run(self, lines: AsyncIterable[Line]) -> None:
-        if not self._job.wait:
-            await self._send(lines)
-            return
-        async with operations(self._job.operations) as stub:
-            self._waiting = OutcomeWait(stub, self._job.patience_seconds, self._report.outcome, self._screen.tell)
+    async def _send_and_wait(
+        self, lines: AsyncIterable[Line], tally: Tally, report: Report, progress: Progress
+    ) -> None:
+        async with operations(self.operations) as stub:
+            wait = OutcomeWait(stub, self.patience_seconds, report.on_outcome, progress.notify)
             try:
-                await self._waiting.start()
-                await self._send(lines)
-                await self._waiting.all_ended(self._show_awaited)
+                await wait.start()
+                transfer = await self._send(lines, tally, report, progress, wait)
+                await wait.wait_for_all(
+                    lambda count: progress.update(f"waiting for {quantity(count, 'outcome')}", transfer.done_bytes)
+                )
             finally:
-                self._tally.awaited = len(self._waiting.awaited)
-                await self._waiting.stop()
+                tally.outcomes_unknown = len(wait.pending)
+                await wait.stop()
 
-    async def _send(self, lines: AsyncIterable[Line]) -> None:
-        transfer = Transfer(self._tally, self._report, self, self._job.connection)
+    async def _send(
+        self, lines: AsyncIterable[Line], tally: Tally, report: Report, progress: Progress, wait: OutcomeWait | None
+    ) -> "Transfer":
+        transfer = Transfer(tally, report, progress, wait, self.connection)
         settings = PublisherSettings(
             buffer_bytes_max=BUFFER_BYTES_MAX,
             backoff_seconds_max=BACKOFF_SECONDS_MAX,
-            repeat_seconds_max=self._job.patience_seconds,
-            validate_only=self._job.validate_only,
+            repeat_seconds_max=self.patience_seconds,
+            validate_only=self.validate_only,
         )
-        publisher = Publisher(self._job.target, settings=settings, on_results=transfer.on_results)
+        publisher = Publisher(self.target, settings=settings, on_results=transfer.on_results)
         try:
-            await transfer.send(lines, publisher)
+            await transfer.run(lines, publisher)
         except PublishError as error:
-            raise Failed(f"{error}; run the same command again to go on: what was taken is recognised") from None
+            raise CommandFailed(
+                f"{error}; run the same command again to continue: the daemon recognizes what it has accepted"
+            ) from None
         finally:
             await publisher.close(CLOSE_SECONDS)
-
-    async def leaves(self, envelope_id: str) -> None:
-        """An envelope is about to be published."""
-        if self._waiting is not None:
-            await self._waiting.room()
-            self._waiting.awaited.sent(envelope_id)
-
-    def answered(self, envelope_id: str, disposition: int) -> None:
-        """The daemon has answered about it."""
-        if self._waiting is not None:
-            self._waiting.awaited.answered(envelope_id, disposition)
-
-    def reached(self, read_bytes: int) -> None:
-        """So much of the input is answered."""
-        self._read_bytes = read_bytes
-        self._screen.show(counted(self._tally.sent - self._tally.unanswered, "line"), read_bytes)
-
-    def _show_awaited(self, count: int) -> None:
-        self._screen.show(f"waiting for {counted(count, 'outcome')}", self._read_bytes)
+        return transfer
 
 
-def _open_new(path: str) -> IO[bytes]:
+class _InFlight(NamedTuple):
+    """A line that has been published and has no result yet."""
+
+    number: int
+    text: bytes
+    """Empty where the report does not need it."""
+    envelope_id: str
+    read_bytes: int
+
+
+class Transfer:
+    """Publishes lines in order, and assigns each result to its line."""
+
+    def __init__(
+        self, tally: Tally, report: Report, progress: Progress, wait: OutcomeWait | None, connection: str
+    ) -> None:
+        """`connection` is used for envelopes that name none. `wait` collects the outcomes with --wait."""
+        self.done_bytes = 0
+        """How much of the input has its result."""
+        self._tally = tally
+        self._report = report
+        self._progress = progress
+        self._wait = wait
+        self._connection = connection
+        self._in_flight: deque[_InFlight] = deque()
+
+    async def run(self, lines: AsyncIterable[Line], publisher: Publisher) -> None:
+        """Publishes every line that is an envelope, and returns when each has its result.
+
+        Raises:
+            PublishError: the daemon does not accept them.
+        """
+        with closing(StableIds()) as ids:
+            async for line in lines:
+                self._tally.sent += 1
+                try:
+                    envelope = parse_envelope(line.text)
+                except UnreadableLine as error:
+                    self._report.on_unreadable(line.number, line.text, str(error))
+                    continue
+                envelope.envelope_id = envelope.envelope_id or ids.next_id(line.text or b"")
+                envelope.connection = envelope.connection or self._connection
+                await self._publish(line, envelope, publisher)
+        await publisher.flush()
+
+    async def _publish(self, line: Line, envelope: Envelope, publisher: Publisher) -> None:
+        # The outcome may arrive before the result, so the wait has to know the envelope before it is published.
+        if self._wait is not None:
+            await self._wait.wait_for_room()
+            self._wait.pending.add(envelope.envelope_id)
+        text = line.text if self._report.needs_text and line.text else b""
+        self._in_flight.append(_InFlight(line.number, text, envelope.envelope_id, line.read_bytes))
+        await publisher.publish(envelope)
+
+    def on_results(self, results: Sequence[EnvelopeResult]) -> None:
+        """Receives results from the publisher, in the order of publishing."""
+        for result in results:
+            sent = self._in_flight.popleft()
+            if self._wait is not None:
+                self._wait.pending.on_result(sent.envelope_id, result.disposition)
+            self._report.on_result(sent.number, sent.text, result)
+            self.done_bytes = sent.read_bytes
+        if results:
+            self._progress.update(quantity(self._tally.sent - self._tally.unanswered, "line"), self.done_bytes)
+
+
+class _LogToProgress(logging.Handler):
+    """Shows log lines beside the progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.INFO)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.notify(record.getMessage())
+
+
+@contextmanager
+def _publisher_log_shown(progress: Progress) -> Iterator[None]:
+    """Shows the publisher's log, which says that it waits for the daemon and that it continues."""
+    logger, handler = logging.getLogger("intercomd"), _LogToProgress(progress)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _create(path: str) -> IO[bytes]:
     return Path(path).open("wb")
 
 
 def _size_bytes(file: FileIO) -> int | None:
-    """What a bar can be drawn for; None for a pipe."""
+    """Returns the size of a file, None for a pipe."""
     status = os.fstat(file.fileno())
     return status.st_size if S_ISREG(status.st_mode) else None

@@ -1,7 +1,4 @@
-"""From a file or a pipe to lines, one at a time: however large it is, only a few lines of it are in memory.
-
-A thread reads, so that a pipe that gives nothing holds up nobody. What a line means is not known here.
-"""
+"""Reads lines from a file or a pipe in bounded memory, each as soon as it is complete."""
 
 import asyncio
 import threading
@@ -12,7 +9,7 @@ from typing import NamedTuple
 
 CHUNK_BYTES = 64 * 1024
 CHUNKS_MAX = 8
-"""Read ahead of what has been sent."""
+"""Chunks that are read ahead of what has been sent."""
 LINE_BYTES_MAX = 1024 * 1024
 """An envelope has at most 128 KiB, which JSON may write several times as long."""
 
@@ -23,56 +20,56 @@ class Line(NamedTuple):
     number: int
     """From 1, blank lines counted."""
     text: bytes | None
-    """Without white space around it; None: it was longer than a line may be."""
+    """Stripped of white space. None: longer than LINE_BYTES_MAX."""
     read_bytes: int
-    """How far the input has been read with it."""
+    """Size of the input up to and including this line."""
 
 
 class LineSplitter:
-    """Splits chunks into lines; one that is too long is passed over, whatever its length."""
+    """Splits chunks into lines. The text of a line above LINE_BYTES_MAX is discarded as it arrives."""
 
     def __init__(self) -> None:
         self._number = 0
         self._read_bytes = 0
-        self._rest = bytearray()
+        self._partial = bytearray()
         self._too_long = False
 
     def feed(self, chunk: bytes) -> Iterator[Line]:
-        """The lines that end in this chunk."""
+        """Yields the lines that end in this chunk."""
         start = 0
         while (end := chunk.find(b"\n", start)) >= 0:
-            self._keep(chunk[start:end])
-            yield from self._end(end + 1 - start)
+            self._extend(chunk[start:end])
+            yield from self._end_line(end + 1 - start)
             start = end + 1
-        self._keep(chunk[start:])
+        self._extend(chunk[start:])
         self._read_bytes += len(chunk) - start
 
     def close(self) -> Iterator[Line]:
-        """The last line, where no line feed ends it."""
-        yield from self._end(0)
+        """Yields the last line if no line feed ended it."""
+        yield from self._end_line(0)
 
-    def _keep(self, part: bytes) -> None:
-        if len(self._rest) + len(part) > LINE_BYTES_MAX:
+    def _extend(self, part: bytes) -> None:
+        if len(self._partial) + len(part) > LINE_BYTES_MAX:
             self._too_long = True
-            self._rest.clear()
+            self._partial.clear()
         elif not self._too_long:
-            self._rest += part
+            self._partial += part
 
-    def _end(self, size_bytes: int) -> Iterator[Line]:
+    def _end_line(self, read_bytes: int) -> Iterator[Line]:
         self._number += 1
-        self._read_bytes += size_bytes
-        text = None if self._too_long else bytes(self._rest).strip()
-        self._rest.clear()
+        self._read_bytes += read_bytes
+        text = None if self._too_long else bytes(self._partial).strip()
+        self._partial.clear()
         self._too_long = False
         if text != b"":
             yield Line(self._number, text, self._read_bytes)
 
 
 async def read_lines(file: FileIO) -> AsyncGenerator[Line, None]:
-    """The lines of an unbuffered file, as soon as they are there.
+    """Yields the lines of an unbuffered file.
 
     Raises:
-        OSError: it cannot be read on.
+        OSError: reading failed.
     """
     queue: asyncio.Queue[bytes | OSError] = asyncio.Queue(CHUNKS_MAX)
     loop = asyncio.get_running_loop()
@@ -87,9 +84,9 @@ async def read_lines(file: FileIO) -> AsyncGenerator[Line, None]:
             try:
                 asyncio.run_coroutine_threadsafe(queue.put(chunk), loop).result()
             except (RuntimeError, CancelledError):
-                return  # nobody reads any more
+                return  # the reader of the queue has gone
 
-    # A daemon thread, since nothing can interrupt it while a pipe gives nothing.
+    # A daemon thread: a read from a silent pipe cannot be interrupted, and must not keep the process from ending.
     threading.Thread(target=read, name="lines", daemon=True).start()
     splitter = LineSplitter()
     while chunk := await queue.get():

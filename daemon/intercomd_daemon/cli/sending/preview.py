@@ -1,36 +1,29 @@
-"""Preview: asks the daemon what each line would become, and prints the calls to Intercom; nothing is sent."""
+"""Prints the calls to Intercom that lines would become, by the daemon's Preview. Sends nothing."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable
 
 import click
 
-from intercomd.v1.ingest_pb2 import (
-    DISPOSITION_ACCEPTED,
-    EnvelopePreview,
-    EnvelopeResult,
-    PreviewRequest,
-    PreviewResponse,
-)
-from intercomd_daemon.cli.json_lines import as_json, print_json
-from intercomd_daemon.cli.sending.envelopes import Unreadable, read_envelope
+from intercomd.v1.ingest_pb2 import DISPOSITION_ACCEPTED, EnvelopePreview, EnvelopeResult, PreviewRequest
+from intercomd_daemon.cli.format import printable
+from intercomd_daemon.cli.output import message_to_json, print_json
+from intercomd_daemon.cli.remote import CALL_SECONDS, Ingest
+from intercomd_daemon.cli.sending.envelopes import UnreadableLine, parse_envelope
 from intercomd_daemon.cli.sending.lines import Line
-from intercomd_daemon.cli.sending.report import why
-from intercomd_daemon.cli.sending.tally import DISPOSITIONS, Tally
-from intercomd_daemon.cli.words import plain
+from intercomd_daemon.cli.sending.report import DISPOSITIONS, Tally, violations_text
 
 ENVELOPES_MAX = 50
-"""In one call; what it becomes is larger than what was sent."""
-LINE_BYTES_MAX = 1024 * 1024
-"""Of the lines of one call together, so that the request stays below 4 MiB."""
-
-Ask = Callable[[PreviewRequest], Awaitable[PreviewResponse]]
+"""Envelopes of one call; the response is larger than the request."""
+REQUEST_BYTES_MAX = 1024 * 1024
+"""Text of the lines of one call, so that the request stays below 4 MiB."""
 
 
 class Preview:
-    """Looks at lines a few at a time."""
+    """Previews lines in batches, and prints each in its order."""
 
-    def __init__(self, ask: Ask, tally: Tally, connection: str, *, as_json: bool) -> None:
-        self._ask = ask
+    def __init__(self, stub: Ingest, tally: Tally, connection: str, *, as_json: bool) -> None:
+        """`connection` is used for envelopes that name none."""
+        self._stub = stub
         self._tally = tally
         self._connection = connection
         self._as_json = as_json
@@ -38,18 +31,18 @@ class Preview:
         self._numbers: list[int] = []
         self._size_bytes = 0
 
-    async def look(self, lines: AsyncIterable[Line]) -> None:
-        """Prints what each line would become, in order."""
+    async def run(self, lines: AsyncIterable[Line]) -> None:
+        """Prints what each line would become."""
         async for line in lines:
             self._tally.sent += 1
             size_bytes = len(line.text or b"")
-            if len(self._numbers) == ENVELOPES_MAX or self._size_bytes + size_bytes > LINE_BYTES_MAX:
+            if len(self._numbers) == ENVELOPES_MAX or self._size_bytes + size_bytes > REQUEST_BYTES_MAX:
                 await self._flush()
             try:
-                envelope = read_envelope(line.text)
-            except Unreadable as error:
+                envelope = parse_envelope(line.text)
+            except UnreadableLine as error:
                 await self._flush()
-                self._unreadable(line.number, str(error))
+                self._print_unreadable(line.number, str(error))
                 continue
             envelope.connection = envelope.connection or self._connection
             self._request.envelopes.append(envelope)
@@ -60,31 +53,32 @@ class Preview:
     async def _flush(self) -> None:
         if not self._numbers:
             return
-        answer = await self._ask(self._request)
-        for number, preview in zip(self._numbers, answer.previews, strict=True):
-            self._tally.answered[preview.result.disposition] += 1
+        response = await self._stub.Preview(self._request, timeout=CALL_SECONDS)
+        for number, preview in zip(self._numbers, response.previews, strict=True):
+            self._tally.results[preview.result.disposition] += 1
             if self._as_json:
-                print_json({"line": number, "preview": as_json(preview)})
+                print_json({"line": number, "preview": message_to_json(preview)})
             else:
-                show(number, preview)
+                print_preview(number, preview)
         self._request, self._numbers, self._size_bytes = PreviewRequest(), [], 0
 
-    def _unreadable(self, number: int, reason: str) -> None:
+    def _print_unreadable(self, number: int, reason: str) -> None:
         self._tally.unreadable += 1
         if self._as_json:
             print_json({"line": number, "unreadable": reason})
         else:
-            click.secho(f"line {number}: unreadable: {plain(reason)}", fg="red")
+            click.secho(f"line {number}: unreadable: {printable(reason)}", fg="red")
 
 
-def show(number: int, preview: EnvelopePreview) -> None:
-    """One envelope: its disposition, the calls, and what was changed in it."""
+def print_preview(number: int, preview: EnvelopePreview) -> None:
+    """Prints the disposition, the calls and the adjustments of one envelope."""
     result: EnvelopeResult = preview.result
-    taken = result.disposition == DISPOSITION_ACCEPTED
+    accepted = result.disposition == DISPOSITION_ACCEPTED
     disposition = DISPOSITIONS.get(result.disposition, str(result.disposition))
-    reason = f": {why(result)}" if result.violations else ""
-    click.secho(f"line {number}: {disposition}{reason}", bold=True, fg=None if taken else "yellow")
+    reason = f": {violations_text(result)}" if result.violations else ""
+    click.secho(f"line {number}: {disposition}{reason}", bold=True, fg=None if accepted else "yellow")
     for request in preview.requests:
-        click.echo(f"  {request.method} {request.path}\n    {plain(request.json_body, characters_max=None)}")
-    for changed in result.adjustments:
-        click.echo(f"  changed: {changed.reason} {changed.field}: {plain(changed.message, characters_max=None)}")
+        click.echo(f"  {request.method} {request.path}\n    {printable(request.json_body, characters_max=None)}")
+    for adjustment in result.adjustments:
+        message = printable(adjustment.message, characters_max=None)
+        click.echo(f"  adjusted: {adjustment.reason} {adjustment.field}: {message}")

@@ -1,91 +1,79 @@
-"""How far sending is, on the standard error: a bar on a terminal, now and then a line elsewhere."""
+"""Shows the progress of sending on the standard error: a bar on a terminal, a line every 10 s elsewhere."""
 
 import sys
 import time
-from types import TracebackType
-from typing import Protocol, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
 LINE_SECONDS = 10.0
-"""Between lines, where there is no terminal."""
+"""Interval of progress lines without a terminal."""
 
 
-class Gauge(Protocol):
-    """Shows how far it is; a context manager."""
+class Progress(Protocol):
+    """Shows progress, and lines beside it."""
 
-    def tell(self, text: str) -> None:
-        """A line for a person, beside what is shown."""
+    def notify(self, text: str) -> None:
+        """Prints a line at once."""
         ...
 
-    def show(self, doing: str, read_bytes: int) -> None:
-        """What is done now, in words, and how far the input is."""
+    def update(self, activity: str, read_bytes: int) -> None:
+        """Shows the current activity, and how much of the input is done."""
         ...
 
-    def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-class Plain:
-    """Lines."""
+class LineProgress:
+    """Prints the activity as a line every LINE_SECONDS."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + LINE_SECONDS
 
-    def tell(self, text: str) -> None:
-        """A line at once."""
+    def notify(self, text: str) -> None:
+        """Prints a line at once."""
         click.echo(text, err=True)
 
-    def show(self, doing: str, read_bytes: int) -> None:  # noqa: ARG002 - a line says it in words
-        """A line now and then."""
+    def update(self, activity: str, read_bytes: int) -> None:  # noqa: ARG002 - only a bar needs it
+        """Prints the activity, unless a line was printed within the last LINE_SECONDS."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + LINE_SECONDS
-            self.tell(doing)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing is left to take away."""
+            self.notify(activity)
 
 
-class Drawn:
-    """A bar, where the size of the input is known; it goes when all is done."""
+class BarProgress:
+    """Updates a task of rich."""
 
-    def __init__(self, total_bytes: int | None) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only for what is drawn
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn  # noqa: PLC0415
+    def __init__(self, drawn: "RichProgress", task: "TaskID") -> None:
+        self._drawn = drawn
+        self._task = task
 
-        columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
-        if total_bytes:
-            columns += [BarColumn(), TaskProgressColumn()]
-        self._progress = Progress(*columns, console=Console(stderr=True, highlight=False), transient=True)
-        self._task = self._progress.add_task("", total=total_bytes)
+    def notify(self, text: str) -> None:
+        """Prints a line above the bar."""
+        self._drawn.console.print(text, markup=False, soft_wrap=True)
 
-    def tell(self, text: str) -> None:
-        """A line above the bar."""
-        self._progress.console.print(text, markup=False, soft_wrap=True)
-
-    def show(self, doing: str, read_bytes: int) -> None:
-        """The bar, and the words beside it."""
-        self._progress.update(self._task, description=doing, completed=read_bytes)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+    def update(self, activity: str, read_bytes: int) -> None:
+        """Moves the bar, and shows the activity beside it."""
+        self._drawn.update(self._task, description=activity, completed=read_bytes)
 
 
-def gauge(total_bytes: int | None) -> Gauge:
-    """The one that suits the standard error; `total_bytes` is None for a pipe."""
-    return Drawn(total_bytes) if sys.stderr.isatty() else Plain()
+@contextmanager
+def show_progress(total_bytes: int | None) -> Iterator[Progress]:
+    """Shows progress while the context is open. `total_bytes` is the size of the input, None for a pipe."""
+    if not sys.stderr.isatty():
+        yield LineProgress()
+        return
+    from rich.console import Console  # noqa: PLC0415 - loads rich only where a bar is drawn
+    from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn  # noqa: PLC0415
+    from rich.progress import Progress as RichProgress  # noqa: PLC0415
+
+    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
+    if total_bytes:
+        columns += [BarColumn(), TaskProgressColumn()]
+    with RichProgress(*columns, console=Console(stderr=True, highlight=False), transient=True) as drawn:
+        yield BarProgress(drawn, drawn.add_task("", total=total_bytes))

@@ -1,0 +1,21 @@
+"""Exit codes, and the errors that end a command with one of them.
+
+0: success. 1: failure. 2: usage error, raised by click. 78: invalid configuration (EX_CONFIG of sysexits.h).
+"""
+
+import click
+
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 78
+
+
+class CommandFailed(click.ClickException):
+    """The command failed for a reason outside the settings. Prints one line and exits with 1."""
+
+    exit_code = EXIT_FAILED
+
+
+class ConfigurationInvalid(click.ClickException):
+    """The settings are invalid. Prints one line with the fix and exits with 78."""
+
+    exit_code = EXIT_CONFIGURATION

@@ -1,0 +1,166 @@
+"""Checks what the settings refer to, without changing it: the spool's folder and disk, access tokens, Intercom.
+
+The daemon's own code interprets Intercom's responses, so that a check and a start come to the same result.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from intercomd_daemon import config
+from intercomd_daemon.cli.format import byte_size
+from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver import encode
+from intercomd_daemon.deliver.access import Grant, read_access
+from intercomd_daemon.deliver.catalogue import AttributeList
+from intercomd_daemon.deliver.exchange import Answer
+from intercomd_daemon.deliver.intercom import Intercom
+from intercomd_daemon.deliver.judge import Kind, judge
+from intercomd_daemon.deliver.token import Token
+from intercomd_daemon.spool.settings import SpoolSettings
+
+# "At most 250 per workspace; beyond: `custom_data_limit_reached`."
+CUSTOM_ATTRIBUTES_MAX = 250
+_CUSTOM_ATTRIBUTES_WARNING = 225
+_LOCK_HOLDER_BYTES_MAX = 200
+# From SQLite's file format: the magic of every database, the size of the header, and the application id in it.
+_SQLITE_MAGIC = b"SQLite format 3\x00"
+_SQLITE_HEADER_BYTES = 100
+_SQLITE_APPLICATION_ID = slice(68, 72)
+
+
+class Level(Enum):
+    """Severity of a finding."""
+
+    OK = "ok"
+    NOTE = "note"
+    """The daemon works, but an operator should know."""
+    UNKNOWN = "unknown"
+    """The check could not be made now."""
+    WRONG = "wrong"
+
+
+class Finding(NamedTuple):
+    """One result of a check."""
+
+    level: Level
+    subject: str
+    """`settings`, `spool`, or `connection <name>`."""
+    message: str
+    """The fact; with the fix, if the level is WRONG."""
+
+    def as_json(self) -> dict[str, str]:
+        """Returns the finding as `--json` prints it."""
+        return {"level": self.level.value, "subject": self.subject, "message": self.message}
+
+
+def check_spool(spool: SpoolSettings) -> list[Finding]:
+    """Checks the folder, the file, its lock, and the free space of the disk."""
+    if spool.engine == "memory":
+        message = "the spool is in memory: accepted envelopes are lost when the process ends"
+        return [Finding(Level.NOTE, "spool", message)]
+    path = Path(spool.path).absolute()
+    folder = path.parent
+    header = b""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if path.exists():
+            with path.open("r+b") as file:  # as the daemon will open it
+                header = file.read(_SQLITE_HEADER_BYTES)
+    except OSError as error:
+        message = f"{error.filename or folder}: {error.strerror}; create a folder that the daemon can write to"
+        return [Finding(Level.WRONG, "spool", f"{message}, or set spool.url to another file")]
+    if header and not (header.startswith(_SQLITE_MAGIC) and header[_SQLITE_APPLICATION_ID] in {b"ICMD", bytes(4)}):
+        message = f"{path} is another program's file; set spool.url to another file"
+        return [Finding(Level.WRONG, "spool", message)]
+    writable = Finding(Level.OK, "spool", f"{path} is writable" if header else f"{path} can be created")
+    return [writable, *_check_lock(path), _check_space(folder, spool)]
+
+
+def _check_lock(path: Path) -> list[Finding]:
+    """Reports the process that has the spool open: takes the lock and releases it at once."""
+    lock = path.with_name(path.name + ".lock")
+    if not lock.exists():
+        return []
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(file.fileno(), _LOCK_HOLDER_BYTES_MAX, 0).decode(errors="replace") or "another process"
+            message = f"{holder} has the spool open; a second daemon waits until that process ends"
+            return [Finding(Level.NOTE, "spool", message)]
+    return []
+
+
+def _check_space(folder: Path, spool: SpoolSettings) -> Finding:
+    free = shutil.disk_usage(folder).free
+    fact = f"{byte_size(free)} free on the disk of {folder}"
+    if free < spool.free_bytes_min:
+        least = byte_size(spool.free_bytes_min)
+        message = f"{fact}: the daemon accepts nothing below {least}; free some space, or lower spool.free_bytes_min"
+        return Finding(Level.WRONG, "spool", message)
+    if free < spool.bytes_max + spool.free_bytes_min:
+        message = f"{fact}: less than spool.bytes_max ({byte_size(spool.bytes_max)}), so the disk may fill up first"
+        return Finding(Level.NOTE, "spool", message)
+    return Finding(Level.OK, "spool", fact)
+
+
+async def check_connections(settings: config.Settings) -> list[Finding]:
+    """Checks the access token, the workspace and the custom attributes of each connection."""
+    findings = []
+    for name, connection in settings.connections.items():
+        subject = f"connection {name}"
+        if not connection.active:
+            findings.append(Finding(Level.NOTE, subject, "not checked: the connection is not active"))
+            continue
+        token = Token(connection.access_token.reveal(), connection.access_token_file)
+        if token.current():
+            findings += await _check_workspace(subject, connection, token)
+        else:
+            findings.append(Finding(Level.WRONG, subject, token.problem))
+    return findings
+
+
+async def _check_workspace(subject: str, connection: ConnectionSettings, token: Token) -> list[Finding]:
+    async with Intercom(connection, token, connections_max=1) as intercom:
+        access = read_access(await intercom.call(encode.ME), connection)
+        if access.grant is Grant.UNKNOWN:
+            message = f"no usable response from {connection.url}: {access.message}; check the address and the network"
+            return [Finding(Level.UNKNOWN, subject, message)]
+        if access.grant is Grant.SUSPENDED:
+            return [Finding(Level.WRONG, subject, f"{access.reason}: {access.message}")]
+        if access.reason:
+            workspace = Finding(Level.NOTE, subject, access.message)
+        else:
+            region = access.region or connection.region
+            message = f'the access token belongs to App ID {connection.app_id}, "{access.workspace_name}", in {region}'
+            workspace = Finding(Level.OK, subject, message)
+        return [workspace, _check_attributes(subject, await intercom.call(encode.ATTRIBUTES))]
+
+
+def _check_attributes(subject: str, answer: Answer) -> Finding:
+    """Reports how many of the custom attributes that a workspace may have are in use."""
+    verdict = judge(encode.ATTRIBUTES.call, answer)
+    if verdict.kind is Kind.PASSING:
+        message = f"the custom attributes could not be listed: {verdict.reason}; try again"
+        return Finding(Level.UNKNOWN, subject, message)
+    try:
+        listed = msgspec.json.decode(answer.body, type=AttributeList).data if verdict.kind is Kind.DONE else None
+    except msgspec.DecodeError:
+        listed = None
+    if listed is None:
+        message = "the access token may not list custom attributes, so missing ones are not created"
+        return Finding(Level.NOTE, subject, f"{message}: grant it the scope to read data attributes")
+    custom = sum(attribute.custom and not attribute.archived for attribute in listed)
+    fact = f"custom attributes {custom}/{CUSTOM_ATTRIBUTES_MAX}"
+    if custom >= _CUSTOM_ATTRIBUTES_WARNING:
+        message = f"{fact}: Intercom creates none beyond {CUSTOM_ATTRIBUTES_MAX}; archive those that are not used"
+        return Finding(Level.NOTE, subject, message)
+    return Finding(Level.OK, subject, fact)
