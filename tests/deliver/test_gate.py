@@ -65,7 +65,7 @@ async def test_a_pause_stands_above_all_and_leaves_what_is_below(notes: Notes) -
     assert notes.standings == [Standing.PAUSED, Standing.SUSPENDED]
 
 
-async def test_bad_weather_is_told_once_and_so_is_its_end(notes: Notes) -> None:
+async def test_an_outage_is_reported_once_and_so_is_its_end(notes: Notes) -> None:
     gate = gate_for(notes)
     gate.accessed(GRANTED)
     for lane in "abcde":
@@ -76,3 +76,21 @@ async def test_bad_weather_is_told_once_and_so_is_its_end(notes: Notes) -> None:
     assert gate.succeeded()
     assert not gate.succeeded()
     assert notes.standings == [Standing.DELIVERING, Standing.DOWN, Standing.DELIVERING]
+
+
+async def test_the_reason_says_whether_intercom_is_away_or_the_calls_of_several_users_fail(notes: Notes) -> None:
+    gate = gate_for(notes)
+    gate.accessed(GRANTED)
+    for lane in "abcde":
+        gate.failed(lane, "HTTP_500", 10.0)
+    gate.ask_check(10.0)
+    assert not gate.checked(answered=True)
+    assert gate.reason == "calls of several users fail (HTTP_500), though Intercom answers GET /me; others go on"
+    for lane in "fghij":
+        gate.failed(lane, "HTTP_500", 10.0)
+    gate.ask_check(10.0)
+    assert not gate.checked(answered=False)
+    assert gate.reason == "Intercom does not answer well (HTTP_500); one call at a time probes it"
+    gate.ask_check(20.0)
+    assert gate.checked(answered=True)
+    assert gate.succeeded()

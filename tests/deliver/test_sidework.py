@@ -111,6 +111,30 @@ async def test_what_a_400_has_named_is_given_up_when_its_creation_is_refused(
     assert bench.catalogue.fit("plan", "pro", time.time()).fit is Fit.LEAVE_OUT
 
 
+@pytest.mark.parametrize(
+    ("fault", "away", "recovered", "suspended"),
+    [("500", False, 0, False), ("503", True, 0, False), ("", True, 1, False), ("401", False, 0, True)],
+)
+async def test_the_outage_detector_is_told_whether_get_me_is_answered(
+    sandbox: Sandbox, intercom: Intercom, fault: str, away: bool, recovered: int, suspended: bool
+) -> None:
+    """Intercom is back if it failed before; an answer that refuses access suspends the connection."""
+    bench, asked = Bench(sandbox, intercom), asyncio.Event()
+    for lane in "abcde":
+        bench.gate.failed(lane, "HTTP_500", 0.0)
+    bench.gate.ask_check(0.0)
+    if away:
+        bench.gate.checked(answered=False)
+        bench.gate.ask_check(0.0)
+    if fault:
+        sandbox.fault(f"GET /me {fault}")
+    checking = asyncio.create_task(bench.work.check(asked.set))
+    await asked.wait()
+    checking.cancel()
+    assert paths(sandbox) == ["GET /me"]
+    assert (bench.recovered, bench.gate.suspended) == (recovered, suspended)
+
+
 async def test_a_version_that_intercom_does_not_know_suspends(sandbox: Sandbox, intercom: Intercom) -> None:
     """And costs no attribute."""
     sandbox.fault("* /data_attributes 400 code=intercom_version_invalid")

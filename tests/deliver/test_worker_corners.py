@@ -1,62 +1,24 @@
 """The worker in corners where time matters, or somebody else's contact, on a clock that leaps."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import pytest
-from delivering import Notes, delivering, envelope, event, row, settings_for
-from virtual_time import VirtualLoop
+from delivering import envelope, event, row
+from scenes import Scene, play
 
-from intercomd_daemon.deliver.clock import Clock
+from intercomd_daemon.deliver.outage import PROBE_SECONDS_MAX
 from intercomd_daemon.deliver.status import Standing
 from intercomd_daemon.deliver.unsettled import LINGER_SECONDS
-from intercomd_daemon.deliver.weather import PROBE_SECONDS_MAX
-from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.outcome import Outcome, OutcomeType
-from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox import SandboxSettings
 from intercomd_daemon.spool.base import Settlement
 from intercomd_daemon.spool.memory import MemorySpool
 
-NOON = 1_795_000_000.0
 HOUR = 3600.0
 OUTAGE_SECONDS = 1200.0
-
-
-class Scene:
-    """A worker, its spool, its sandbox, and what it tells."""
-
-    sandbox: Sandbox
-    spool: MemorySpool
-    worker: Worker
-    notes: Notes
-
-
-def play(
-    act: Callable[[Scene], Awaitable[None]],
-    off_seconds: float = 0.0,
-    settings: SandboxSettings | None = None,
-    engine: type[MemorySpool] = MemorySpool,
-) -> None:
-    """Lets the act be played; Intercom's clock is off by so much."""
-
-    async def run() -> None:
-        now = asyncio.get_running_loop().time
-        scene, clock = Scene(), Clock(lambda: NOON + now(), now, lambda: 1.0)
-        async with AsyncExitStack() as stack:
-            scene.sandbox = await stack.enter_async_context(Sandbox(settings, clock=lambda: clock.wall() + off_seconds))
-            scene.spool = engine(wall=clock.wall, monotonic=now)
-            stack.push_async_callback(scene.spool.close)
-            scene.worker, scene.notes = await stack.enter_async_context(
-                delivering(scene.spool, settings_for(scene.sandbox), clock=clock)
-            )
-            await act(scene)
-            assert scene.sandbox.illegal_requests == []
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(run())
 
 
 class CountingSpool(MemorySpool):

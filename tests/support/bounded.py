@@ -46,7 +46,7 @@ BOUNDS = {
     "deliver.unsettled.Unsettled._results": "deliver.worker.SETTLING_MAX",
     "deliver.waiting.Waiting._effects": "one for each call of an envelope, which has at most 1 MiB of them",
     "deliver.waiting.Waiting._notes": "deliver.waiting.NOTES_MAX",
-    "deliver.weather.Weather._lanes": "the three that make it bad weather",
+    "deliver.outage.OutageDetector._lanes": "the three that make it an outage",
     # ingest
     "ingest.attributes._Gathered.update": _ONE_CALL,
     "ingest.crowd.Crowd._waiting": "requests that are under way: app.listeners.CALLS_MAX of each connection",

@@ -34,6 +34,8 @@ SPACING = 4
 """Seconds between a user's envelopes, so that an event's time names its part."""
 POISON = "poison"
 """Events of this name are refused until Intercom is healed."""
+CUT = -1
+"""In place of a status: the connection is reset."""
 ATTRIBUTES = {Priority.NORMAL: "normal", Priority.BULK: "bulk"}
 """The custom attribute in which an update says its number."""
 
@@ -101,7 +103,10 @@ class FarSide:
         self.workspace = Workspace(settings)
         self.temper = temper
         self.stuck: dict[str, int] = {}
-        """Users whose calls are all answered with a status of their own; 0: not at all; 404: their events alone."""
+        """Users whose calls are all answered with a status of their own; 0: not at all; 404: their events alone.
+
+        CUT: their connections are reset.
+        """
         self.away = False
         """An outage: nobody's call is taken."""
         self.healed = False
@@ -154,7 +159,7 @@ class FarSide:
             return Fate(usual, taken=False, status=503) if drawn < 0.8 else Fate(CALL_SECONDS, taken=False, status=0)
         status = self.stuck.get(lane)
         if status is not None and (status != 404 or call is Call.TRACK_EVENT):
-            return Fate(usual if status else CALL_SECONDS, taken=False, status=status)
+            return Fate(usual if status else CALL_SECONDS, taken=False, status=max(status, 0))
         fates = (
             (temper.failed, Fate(usual, taken=False, status=500 + int(4 * back))),
             (temper.failed_after, Fate(usual, status=502)),
@@ -171,7 +176,7 @@ class FarSide:
         return Fate(usual)
 
     def _arrive(self, lane: str, request: exchange.Request, answer: "asyncio.Future[Answer]") -> None:
-        fate = self._fate(lane, request.call) if lane else Fate(self.temper.seconds / 2)
+        fate = self._fate(lane, request.call) if lane or self.away else Fate(self.temper.seconds / 2)
         given = self._perform(lane, request) if fate.taken else None
         if fate.status == 0:
             given = Answer(0, failure="no answer")

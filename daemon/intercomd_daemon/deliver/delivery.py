@@ -1,7 +1,7 @@
 """The outbound half: one state machine for a lane, events in, commands out.
 
 It is asked for the next step when a call may leave, and told each verdict. It never awaits, reads no clock and draws no
-random number; pace, weather and the spool are others'.
+random number; pace, outages and the spool are others'.
 """
 
 import msgspec

@@ -1,4 +1,4 @@
-"""Whether calls may leave at all: access, an operator's pause, and the weather, as one standing that is reported.
+"""Whether calls may leave at all: access, an operator's pause, and outages, as one standing that is reported.
 
 Every change of it is told once. When within the budget a call may leave, pace knows.
 """
@@ -11,8 +11,8 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.access import Access, Grant, remedy_of
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.exchange import Call
+from intercomd_daemon.deliver.outage import Allowed, OutageDetector
 from intercomd_daemon.deliver.status import Standing
-from intercomd_daemon.deliver.weather import Weather
 from intercomd_daemon.outcome import Outcome
 
 
@@ -40,7 +40,7 @@ class Gate:
     """The standing of one connection."""
 
     def __init__(self, settings: ConnectionSettings, observer: Observer, clock: Clock, *, paused: bool) -> None:
-        self.weather = Weather()
+        self.outage = OutageDetector()
         self.standing = Standing.VERIFYING
         self.reason = "GET /me has not been answered yet"
         self.since = clock.wall()
@@ -51,6 +51,8 @@ class Gate:
         self.asked = asyncio.Event()
         """Set while `GET /me` must be asked before calls may leave."""
         self.asked.set()
+        self.check_asked = asyncio.Event()
+        """Set while the outage detector needs `GET /me`."""
         self.well = False
         """Whether a delivery went well since the last suspension."""
         self._name = settings.name
@@ -102,12 +104,23 @@ class Gate:
     def failed(self, lane: str, reason: str, now: float, before: int = 0) -> None:
         """A call failed for a reason that need not be its user's, and has failed so often before."""
         self._failing = reason
-        if self.weather.failed(lane, now, self._clock.jitter(), before):
+        if self.outage.failed(lane, now, self._clock.jitter(), before):
             self._tell()
+
+    def ask_check(self, now: float) -> None:
+        """The outage detector needs `GET /me`."""
+        self.outage.leave(Allowed.CHECK, "", now)
+        self.check_asked.set()
+
+    def checked(self, *, answered: bool) -> bool:
+        """`GET /me`, which the outage detector needed, was answered or failed; True if Intercom is back."""
+        back = self.outage.checked(answered=answered, now=self._clock.monotonic(), jitter=self._clock.jitter())
+        self._tell()
+        return back
 
     def succeeded(self) -> bool:
         """A call was answered by an Intercom that is well; True if it was down until now."""
-        recovered = self.weather.succeeded()
+        recovered = self.outage.succeeded()
         if recovered:
             self._tell()
         return recovered
@@ -119,8 +132,12 @@ class Gate:
             return Standing.SUSPENDED, self._suspended
         if not self._verified:
             return Standing.VERIFYING, f"GET /me has not been answered yet{self._failing and ': ' + self._failing}"
-        if self.weather.down:
-            return Standing.DOWN, f"Intercom does not answer well ({self._failing}); one call at a time probes it"
+        if self.outage.down:
+            if self.outage.of_single_users:
+                reason = f"calls of several users fail ({self._failing}), though Intercom answers GET /me; others go on"
+            else:
+                reason = f"Intercom does not answer well ({self._failing}); one call at a time probes it"
+            return Standing.DOWN, reason
         return Standing.DELIVERING, ""
 
     def _tell(self) -> None:

@@ -67,6 +67,18 @@ class Sidework:
             self._gate.accessed(access)
             then()
 
+    async def check(self, then: Callable[[], None]) -> None:
+        """Asks `GET /me` whenever the outage detector needs it; runs until it is cancelled."""
+        while True:
+            await self._gate.check_asked.wait()
+            self._gate.check_asked.clear()
+            access = read_access(await self._paced(encode.ME), self._settings)
+            if access.grant is Grant.SUSPENDED:
+                self._gate.suspend(access.reason)
+            if self._gate.checked(answered=access.grant is not Grant.UNKNOWN):
+                self._recovered()
+            then()
+
     async def _until_probe(self, seconds: float) -> None:
         self._gate.next_probe = self._clock.wall() + seconds
         await asyncio.sleep(seconds)

@@ -1,7 +1,7 @@
 """Performs what the lanes of one connection ask for: makes their calls, commits what was judged, feeds answers back.
 
 Synchronous methods decide; tasks only await one answer, or one commit, and hand it over. When a call may leave, pace,
-weather and access say; what it is, the lane says.
+the outage detector and access say; what it is, the lane says.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from intercomd_daemon.deliver.feeder import Feeder
 from intercomd_daemon.deliver.gate import Gate, Observer
 from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.judge import Kind, Verdict, judge
+from intercomd_daemon.deliver.outage import Allowed
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.roster import Roster
 from intercomd_daemon.deliver.sidework import Sidework
@@ -79,7 +80,7 @@ class Worker:
         self._spool.on_append(self._settings.name, self._appended)
         async with self._caller, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            verifying = tasks.create_task(self._sidework.verify(self._pump))
+            asking = [tasks.create_task(side(self._pump)) for side in (self._sidework.verify, self._sidework.check)]
             self._pump()
             try:
                 await self._drained.wait()
@@ -88,7 +89,8 @@ class Worker:
                 # well: its call will be made again.
                 self._stopping, self._tasks = True, None
                 self._disarm()
-            verifying.cancel()
+            for task in asking:
+                task.cancel()
 
     def stop(self) -> None:
         """Makes no further call; `run` returns when those in flight are answered and committed."""
@@ -145,35 +147,39 @@ class Worker:
         now = self._clock.monotonic()
         _tell_damage(self._feeder, self._observer, self._settings.name)
         self._roster.wake(now)
-        weather = self._gate.weather
-        if self._reads_on():
-            self._feeder.fill()
-            self._feeder.feed_due(self._clock.wall())
-        while self._roster.waiting and self._has_room():
-            if weather.down and (self._flying or now < weather.probe_at):
+        # During an outage too: updates that are in memory when it ends leave together.
+        self._feeder.fill()
+        self._feeder.feed_due(self._clock.wall())
+        self._make_room()
+        while self._roster.waiting and self._has_room() and self._pace.next_at(now) <= now:
+            allowed = self._gate.outage.allowed(now, untried=self._roster.untried is not None)
+            if allowed is Allowed.NOTHING:
                 break
-            if self._pace.next_at(now) > now:
+            if allowed is Allowed.CHECK:
+                self._gate.ask_check(now)
                 break
-            lane = self._roster.take(untried=weather.down)
+            lane = self._roster.take(untried=allowed is not Allowed.ANY)
             if lane is not None:
-                self._turn(lane, now)
+                self._turn(lane, now, allowed)
         self._arm(now)
 
-    def _reads_on(self) -> bool:
-        """A connection that is down reads on once all lanes in line have failed: others may be well, and tell."""
-        return not self._gate.weather.down or self._roster.untried is None
+    def _make_room(self) -> None:
+        """Sets aside lanes that have failed and fill the window while Intercom answers: others are read and tried."""
+        if not self._gate.outage.of_single_users:
+            return
+        while self._feeder.full and self._roster.untried is None and (lane := self._roster.take()) is not None:
+            delay = delay_seconds(max(1, lane.failures), self._clock.jitter())
+            self._feeder.set_aside(lane, self._clock.wall() + delay)
 
     def _has_room(self) -> bool:
         return self._flying < OPEN_MAX and self._open - self._flying < SETTLING_MAX
 
     def _arm(self, now: float) -> None:
         self._disarm()
-        at = self._roster.next_wake
-        weather = self._gate.weather
-        if self._roster.waiting and self._has_room() and not (weather.down and self._flying):
-            at = min(at, max(self._pace.next_at(now), weather.probe_at if weather.down else now))
-        if self._reads_on():
-            at = min(at, now + max(0.0, self._feeder.due_at - self._clock.wall()))
+        at = min(self._roster.next_wake, now + max(0.0, self._feeder.due_at - self._clock.wall()))
+        if self._roster.waiting and self._has_room():
+            untried = self._roster.untried is not None
+            at = min(at, max(self._pace.next_at(now), self._gate.outage.next_at(untried=untried)))
         if at < inf:
             self._timer = asyncio.get_running_loop().call_later(max(0.0, at - self._clock.monotonic()), self._pump)
 
@@ -182,7 +188,7 @@ class Worker:
             self._timer.cancel()
             self._timer = None
 
-    def _turn(self, lane: Lane, now: float) -> None:
+    def _turn(self, lane: Lane, now: float, allowed: Allowed) -> None:
         """Performs a lane's next step."""
         step = lane.next(self._clock.wall())
         if isinstance(step, Rest):
@@ -192,15 +198,16 @@ class Worker:
         self._open += 1
         if isinstance(step, Settle):
             self._commit(step.settlement, lane, After())
-        elif isinstance(step, Send):
-            if self._settings.dry_run and not step.request.call.reads:
-                self._pretend(lane)
-                return
+            return
+        if isinstance(step, Send) and self._settings.dry_run and not step.request.call.reads:
+            self._pretend(lane)
+            return
+        self._gate.outage.leave(allowed, lane.key, now)
+        self._flying += 1
+        if isinstance(step, Send):
             self._pace.take(now)
-            self._flying += 1
             self._spawn(self._send(lane, step.request))
         else:
-            self._flying += 1
             self._spawn(self._attribute(lane, step))
 
     async def _send(self, lane: Lane, request: Request) -> None:
@@ -242,8 +249,8 @@ class Worker:
         """Nothing is under way for the lane any more: it lines up, rests, or is set aside."""
         lane.busy = False
         self._open -= 1
-        down = self._gate.weather.down
-        if after.back_off and down and self._feeder.full and self._reads_on():
+        down = self._gate.outage.down
+        if after.back_off and down and self._feeder.full and self._roster.untried is None:
             # Its rows leave the window to others; it comes back at once.
             self._feeder.set_aside(lane, self._clock.wall())
         elif not after.back_off or down:
@@ -273,6 +280,7 @@ class Worker:
         side = self._sidework
         delay = await (side.read_attributes() if isinstance(step, ReadAttributes) else side.create_attribute(*step))
         self._flying -= 1
+        self._gate.outage.abandoned(lane.key)
         lane.busy = False
         self._open -= 1
         if delay:

@@ -1,0 +1,116 @@
+"""Updates and events that wait through an outage: how many calls they cost, counted at the sandbox."""
+
+import asyncio
+from collections import defaultdict
+
+import pytest
+from delivering import NOON, envelope, event, row
+from scenes import Scene, play
+
+from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.outcome import OutcomeType
+from intercomd_daemon.sandbox import SandboxSettings
+
+USERS = 100
+HOUR = 3600.0
+FAULTS = ["* 500", "* 502 not-json", "* 503 empty", "* 429", "* hang", "* cut-before", "POST /contacts 500", "away"]
+
+
+async def goes(scene: Scene, fault: str) -> None:
+    """The outage begins."""
+    if fault == "away":
+        await scene.sandbox.stop()
+    else:
+        scene.sandbox.fault(fault)
+
+
+async def comes_back(scene: Scene, fault: str) -> None:
+    if fault == "away":
+        await scene.sandbox.start()
+    scene.sandbox.faults.clear()
+
+
+async def passes(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+    loop.call_later(seconds, over.set_result, None)
+    await over
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("batches", [1, 10, 50])
+@pytest.mark.parametrize("name", ["name", "visits"])
+def test_updates_that_wait_through_an_outage_leave_as_one_call_for_each_user(
+    fault: str, batches: int, name: str
+) -> None:
+    """1,000 updates of 100 users, accepted together or one after another, of fields of Intercom's and of our own."""
+
+    async def act(scene: Scene) -> None:
+        await scene.notes.until(lambda notes: Standing.DELIVERING in notes.standings)
+        await goes(scene, fault)
+        numbers = range(10 * USERS)
+        size = len(numbers) // batches
+        for first in numbers[::size]:
+            rows = [row(envelope(f"{n}", f"u{n % USERS}", {name: str(n)})) for n in numbers[first : first + size]]
+            await scene.spool.append(rows)
+            await passes(60.0 / batches)
+        before = len(scene.sandbox.calls)
+        await comes_back(scene, fault)
+        await scene.notes.until(lambda notes: len(notes.outcomes) == len(numbers), HOUR)
+        assert len(scene.sandbox.calls) - before <= 1.1 * USERS
+        assert {outcome.type for outcome in scene.notes.outcomes} == {OutcomeType.DELIVERED}
+        said = {c.external_id: c.custom_attributes.get(name) or c.name for c in scene.sandbox.contacts}
+        assert said == {f"u{n}": str(9 * USERS + n) for n in range(USERS)}
+
+    play(act, settings=SandboxSettings(rate_limit=0))
+
+
+@pytest.mark.parametrize("calls_before", [0, 1, 30, 99])
+def test_whenever_an_outage_hits_what_waits_is_planned_anew(calls_before: int) -> None:
+    """Also where some users' first updates are delivered already, and in the middle of the calls of others."""
+
+    async def act(scene: Scene) -> None:
+        await scene.notes.until(lambda notes: Standing.DELIVERING in notes.standings)
+        rows = [row(envelope(f"{n}", f"u{n % USERS}", {"name": str(n)})) for n in range(10 * USERS)]
+        await scene.spool.append(rows[:USERS])
+        await scene.notes.until(lambda notes: notes.of_users() >= calls_before)
+        await goes(scene, "* 500")
+        await scene.spool.append(rows[USERS:])
+        await passes(100.0)
+        before = len(scene.sandbox.calls)
+        await comes_back(scene, "* 500")
+        await scene.notes.until(lambda notes: len(notes.outcomes) == len(rows), HOUR)
+        assert len(scene.sandbox.calls) - before <= 1.1 * USERS
+
+    play(act, settings=SandboxSettings(rate_limit=0))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_events_among_the_updates_keep_their_order_through_an_outage(fault: str) -> None:
+    """Of each user's ten envelopes the fourth and the eighth are events: three updates and two events."""
+
+    async def act(scene: Scene) -> None:
+        await scene.notes.until(lambda notes: Standing.DELIVERING in notes.standings)
+        await goes(scene, fault)
+        rows = [
+            row(
+                envelope(f"{n}", f"u{n % USERS}", None, event("came", n))
+                if n // USERS in {3, 7}
+                else envelope(f"{n}", f"u{n % USERS}", {"visits": str(n)})
+            )
+            for n in range(10 * USERS)
+        ]
+        await scene.spool.append(rows[: 5 * USERS])
+        await passes(40.0)
+        await scene.spool.append(rows[5 * USERS :])
+        await passes(40.0)
+        before = len(scene.sandbox.calls)
+        await comes_back(scene, fault)
+        await scene.notes.until(lambda notes: len(notes.outcomes) == len(rows), HOUR)
+        assert len(scene.sandbox.calls) - before <= 5.1 * USERS
+        arrived = defaultdict(list)
+        for tracked in scene.sandbox.events:
+            arrived[tracked.external_id].append(tracked.created_at - NOON)
+        assert arrived == {f"u{n}": [3 * USERS + n, 7 * USERS + n] for n in range(USERS)}
+
+    play(act, settings=SandboxSettings(rate_limit=0))
