@@ -44,8 +44,8 @@ IMPURE_IMPORTS = frozenset(
     {"aiohttp", "asyncio", "grpc", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal"}
     | {"socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid"}
 )
-LINES_MAX = 300
-FUNCTION_LINES_MAX = 40
+LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
 CLASS_LINES_MAX = 250
 
 

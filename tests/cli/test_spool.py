@@ -225,7 +225,7 @@ async def test_a_damaged_spool_is_repaired_and_kept(path: Path, spoil: Spoil, as
     assert content(kept) == before
     if as_json:
         damage, summary = map(json.loads, result.output.splitlines())
-        assert damage["reason"] == "the seal does not match"
+        assert damage["reason"] == "the row checksum does not match"
         assert (summary["kept"], summary["waiting"], summary["lost"]) == (str(kept), 3, 1)
     else:
         assert f"the damaged spool is kept as {kept}" in result.output

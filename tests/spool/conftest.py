@@ -38,8 +38,8 @@ def row(envelope: Callable[..., AcceptedEnvelope]) -> Callable[..., Incoming]:
     """Makes a row to append: an envelope of a customer, padded to about `size` bytes."""
 
     def make(name: str = "a", customer_id: str = "ann", *, size: int = 0, **changes: object) -> Incoming:
-        noun = envelope(name, customer_id)
-        data = record.pack(AcceptedEnvelope(*[getattr(noun, key) for key in noun.__struct_fields__[:8]], bytes(size)))
+        made = envelope(name, customer_id)
+        data = record.pack(AcceptedEnvelope(*[getattr(made, key) for key in made.__struct_fields__[:8]], bytes(size)))
         columns = {"connection": "default", "priority": Priority.NORMAL, "lane": lane_of(customer_id, ""), **changes}
         return Incoming(envelope_id=name, data=columns.pop("data", data), **columns)
 

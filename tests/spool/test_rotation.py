@@ -1,6 +1,6 @@
 import pytest
 
-from intercomd_daemon.spool.rotation import GENERATION_IDS_MAX, turns
+from intercomd_daemon.spool.rotation import GENERATION_IDS_MAX, rotation_due
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from intercomd_daemon.spool.rotation import GENERATION_IDS_MAX, turns
 def test_the_window_turns_when_both_clocks_agree_or_it_is_full(
     wall_seconds: float, elapsed_seconds: float, ids: int, *, expected: bool
 ) -> None:
-    assert turns(100.0, wall_seconds, elapsed_seconds, ids) is expected
+    assert rotation_due(100.0, wall_seconds, elapsed_seconds, ids) is expected

@@ -244,12 +244,12 @@ def faults(calls: Counter[Kind], stride: int) -> list[Fault]:
 
 async def play(folder: Path, rehearsal: Rehearsal, chosen: Sequence[Fault], at_once: int = 16) -> list[Trial]:
     """Plays the script with each fault, so many at once, as most of the time passes in waiting for another attempt."""
-    turns = asyncio.Semaphore(at_once)
+    rotation_due = asyncio.Semaphore(at_once)
 
     async def one(number: int, fault: Fault) -> Trial:
         place = folder / str(number)
         (place / "cut").mkdir(parents=True)
-        async with turns:
+        async with rotation_due:
             trial = Trial(place, rehearsal, fault)
             await trial.run()
             await trial.cut(place / "cut", random.Random(number))  # noqa: S311 - nothing to guess

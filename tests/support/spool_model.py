@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
 from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType
-from intercomd_daemon.spool import ending, record
+from intercomd_daemon.spool import completion, record
 from intercomd_daemon.spool.base import BookEntry, Ended, Incoming, Known, LogUsage
 from intercomd_daemon.spool.keys import log_start
 from intercomd_daemon.spool.quota import row_bytes
@@ -126,9 +126,9 @@ class Model:
     def _end(self, ended: Ended) -> Outcome:
         self.gone[ended.key] = held = self.rows.pop(ended.key)
         self.sequence += 1
-        outcome = self.journal[self.sequence] = ending.concluded(ended, self.sequence)
+        outcome = self.journal[self.sequence] = completion.outcome_of(ended, self.sequence)
         if ended.buried is not None:
-            letter = ending.letter_of(ended.key, outcome, ended.buried, ended.answer_body)
+            letter = completion.dead_letter_of(ended.key, outcome, ended.buried, ended.answer_body)
             self.letters[self.sequence] = (letter, held.incoming.priority)
         return outcome
 
@@ -151,14 +151,14 @@ class Model:
         for letter, priority in sorted(
             (self.letters.pop(each) for each in ids), key=lambda pair: pair[0].envelope.origin
         ):
-            self._appended(ending.again(letter, priority))
+            self._appended(completion.replayed_row(letter, priority))
 
     def discard(self, ids: Sequence[int]) -> None:
         """Gives letters up, in the order of their first acceptance."""
         for letter, _ in sorted((self.letters.pop(each) for each in ids), key=lambda pair: pair[0].envelope.origin):
             self.sequence += 1
             del self.journal[letter.dead_letter_id]
-            self.journal[self.sequence] = ending.discarded(letter, self.sequence, NOON)
+            self.journal[self.sequence] = completion.discarded_outcome(letter, self.sequence, NOON)
 
     def usage(self, connection: str) -> LogUsage:
         """What the connection's counters must say."""

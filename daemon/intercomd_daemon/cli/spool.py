@@ -19,7 +19,7 @@ from intercomd_daemon.cli.format import printable, quantity
 from intercomd_daemon.cli.output import Column, align_columns, print_table
 from intercomd_daemon.errors import IntercomdError, SpoolLocked
 from intercomd_daemon.spool.sqlite.lock import hold
-from intercomd_daemon.spool.sqlite.opening import what_is_gone
+from intercomd_daemon.spool.sqlite.opening import describe_lost_content
 from intercomd_daemon.spool.sqlite.repair.export import export
 from intercomd_daemon.spool.sqlite.repair.findings import FILE, Contents, Damage, Findings
 from intercomd_daemon.spool.sqlite.repair.rebuild import repair
@@ -160,7 +160,7 @@ def _held(path: str | None, config_path: str | None) -> Iterator[tuple[str, list
     except IntercomdError as error:
         raise CommandFailed(str(error)) from None
     try:
-        gone = what_is_gone(name, left_open=lock.left_open)
+        gone = describe_lost_content(name, left_open=lock.left_open)
         if not gone:
             lock.closing()
         yield name, [Damage(FILE, 0, "", gone)] if gone else []

@@ -15,7 +15,7 @@ from intercomd_daemon.errors import IntercomdError
 VERSION = 1
 _HEADER_BYTES = 5
 
-Noun = TypeVar("Noun", bound=msgspec.Struct)
+Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -25,13 +25,13 @@ class RecordDamaged(IntercomdError):
 
 
 @cache
-def _decoder(noun: type[Noun]) -> msgspec.msgpack.Decoder[Noun]:
-    return msgspec.msgpack.Decoder(noun)
+def _decoder(struct: type[Struct]) -> msgspec.msgpack.Decoder[Struct]:
+    return msgspec.msgpack.Decoder(struct)
 
 
-def pack(noun: msgspec.Struct) -> bytes:
+def pack(struct: msgspec.Struct) -> bytes:
     """The noun as a record: what `unpack` reads, with its checksum."""
-    body = _encode(noun)
+    body = _encode(struct)
     return b"%c%b%b" % (VERSION, crc32(body).to_bytes(4, "little"), body)
 
 
@@ -46,7 +46,7 @@ def check(data: bytes) -> str:
     return ""
 
 
-def unpack(data: bytes, noun: type[Noun]) -> Noun:
+def unpack(data: bytes, struct: type[Struct]) -> Struct:
     """The noun that `pack` wrote.
 
     Raises:
@@ -56,7 +56,7 @@ def unpack(data: bytes, noun: type[Noun]) -> Noun:
     if wrong:
         raise RecordDamaged(wrong)
     try:
-        decoder: msgspec.msgpack.Decoder[Noun] = _decoder(noun)
+        decoder: msgspec.msgpack.Decoder[Struct] = _decoder(struct)
         return decoder.decode(memoryview(data)[_HEADER_BYTES:])
     except msgspec.DecodeError as error:
-        raise RecordDamaged(f"not a {noun.__name__}: {error}") from error
+        raise RecordDamaged(f"not a {struct.__name__}: {error}") from error

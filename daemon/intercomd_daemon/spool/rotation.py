@@ -7,7 +7,7 @@ GENERATION_IDS_MAX = 14_400_000
 """Intercom: "10,000 calls a minute per app", which is what a day can take away; more ids than that turn it early."""
 
 
-def turns(window_seconds: float, wall_seconds: float, elapsed_seconds: float, ids: int) -> bool:
+def rotation_due(window_seconds: float, wall_seconds: float, elapsed_seconds: float, ids: int) -> bool:
     """Whether the younger generation is full or old enough.
 
     Args:

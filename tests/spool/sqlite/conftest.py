@@ -9,8 +9,8 @@ import pytest
 import spoiling
 from spoiling import Specimen
 
-from intercomd_daemon.spool.sqlite.ledger import open_ledger
-from intercomd_daemon.spool.sqlite.schema import open_database
+from intercomd_daemon.spool.sqlite.counters import open_counters
+from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 
@@ -18,9 +18,9 @@ from intercomd_daemon.spool.sqlite.transaction import Transaction
 def transaction(tmp_path: Path, clock: SimpleNamespace) -> Iterator[Transaction]:
     """Begun, and never committed; the connections `eu` and `us` have the numbers 1 and 2."""
     database = open_database(str(tmp_path / "part.db"), clock.wall)
-    ledger = open_ledger(database, ("eu", "us"))
+    counters = open_counters(database, ("eu", "us"))
     database.execute("BEGIN")
-    yield Transaction(database, ledger, clock.wall, clock.monotonic)
+    yield Transaction(database, counters, clock.wall, clock.monotonic)
     database.close()
 
 

@@ -21,7 +21,7 @@ def add(transaction: Transaction, ended: Callable[..., Ended]) -> Add:
         outcome = ended(1, connection="eu").outcome
         outcomes = [replace(outcome, sequence=sequence, **changes) for sequence in sequences]
         journal.add(transaction, outcomes)
-        transaction.ledger.counters.sequence = max(sequences)
+        transaction.counters.spool.sequence = max(sequences)
         return outcomes
 
     return enter
@@ -34,37 +34,37 @@ def sequences_of(outcomes: Sequence[Outcome]) -> list[int]:
 def test_a_search_goes_on_chunk_by_chunk_to_the_end(transaction: Transaction, add: Add) -> None:
     last = 2 * journal.CHUNK + 50
     add([1, 2, journal.CHUNK + 1, last])
-    found = journal.newer(transaction, ANYTHING, 0, 10)
-    assert (sequences_of(found.outcomes), found.on) == ([1, 2], journal.CHUNK)
-    found = journal.newer(transaction, ANYTHING, found.on, 10)
-    assert (sequences_of(found.outcomes), found.on) == ([journal.CHUNK + 1], 2 * journal.CHUNK)
-    found = journal.newer(transaction, ANYTHING, found.on, 10)
-    assert (sequences_of(found.outcomes), found.on) == ([last], 0)
-    found = journal.older(transaction, ANYTHING, 0, 10)
-    assert (sequences_of(found.outcomes), found.on) == ([last], last + 1 - journal.CHUNK)
-    found = journal.older(transaction, ANYTHING, found.on, 10)
-    assert (sequences_of(found.outcomes), found.on) == ([journal.CHUNK + 1], last + 1 - 2 * journal.CHUNK)
-    found = journal.older(transaction, ANYTHING, found.on, 10)
-    assert (sequences_of(found.outcomes), found.on) == ([2, 1], 0)
+    found = journal.read_after(transaction, ANYTHING, 0, 10)
+    assert (sequences_of(found.outcomes), found.next) == ([1, 2], journal.CHUNK)
+    found = journal.read_after(transaction, ANYTHING, found.next, 10)
+    assert (sequences_of(found.outcomes), found.next) == ([journal.CHUNK + 1], 2 * journal.CHUNK)
+    found = journal.read_after(transaction, ANYTHING, found.next, 10)
+    assert (sequences_of(found.outcomes), found.next) == ([last], 0)
+    found = journal.read_before(transaction, ANYTHING, 0, 10)
+    assert (sequences_of(found.outcomes), found.next) == ([last], last + 1 - journal.CHUNK)
+    found = journal.read_before(transaction, ANYTHING, found.next, 10)
+    assert (sequences_of(found.outcomes), found.next) == ([journal.CHUNK + 1], last + 1 - 2 * journal.CHUNK)
+    found = journal.read_before(transaction, ANYTHING, found.next, 10)
+    assert (sequences_of(found.outcomes), found.next) == ([2, 1], 0)
 
 
 def test_a_page_that_is_full_goes_on_behind_its_last_outcome(transaction: Transaction, add: Add) -> None:
     add(range(1, 6))
-    found = journal.newer(transaction, ANYTHING, 1, 2)
-    assert (sequences_of(found.outcomes), found.on) == ([2, 3], 3)
-    found = journal.older(transaction, ANYTHING, 5, 2)
-    assert (sequences_of(found.outcomes), found.on) == ([4, 3], 3)
+    found = journal.read_after(transaction, ANYTHING, 1, 2)
+    assert (sequences_of(found.outcomes), found.next) == ([2, 3], 3)
+    found = journal.read_before(transaction, ANYTHING, 5, 2)
+    assert (sequences_of(found.outcomes), found.next) == ([4, 3], 3)
 
 
 def test_a_rotten_outcome_is_set_aside_and_hides_none_behind_it(transaction: Transaction, add: Add) -> None:
     add(range(1, 5))
     transaction.database.execute("UPDATE journal SET data = x'00' WHERE sequence IN (2, 3)")
-    first = journal.newer(transaction, ANYTHING, 0, 2)
-    second = journal.newer(transaction, ANYTHING, first.on, 2)
+    first = journal.read_after(transaction, ANYTHING, 0, 2)
+    second = journal.read_after(transaction, ANYTHING, first.next, 2)
     assert sequences_of([*first.outcomes, *second.outcomes]) == [1, 4]
     assert transaction.database.execute("SELECT place, key FROM damaged").fetchall() == [("journal", 2), ("journal", 3)]
     assert len(transaction.damages) == 2
-    assert transaction.ledger.counters.outcomes == 2
+    assert transaction.counters.spool.outcomes == 2
 
 
 def test_filters_are_columns_so_that_only_what_matches_is_decoded(transaction: Transaction, add: Add) -> None:
@@ -76,7 +76,7 @@ def test_filters_are_columns_so_that_only_what_matches_is_decoded(transaction: T
         (OutcomeFilter(email="ann@example.com"), 2),
         (OutcomeFilter(types=(OutcomeType.UNCHANGED, OutcomeType.SKIPPED)), 2),
     ):
-        assert sequences_of(journal.newer(transaction, wanted, 0, 10).outcomes) == [sequence]
+        assert sequences_of(journal.read_after(transaction, wanted, 0, 10).outcomes) == [sequence]
 
 
 @pytest.mark.fills("spool.sqlite.journal.TRIMMED_PER_COMMIT")
@@ -86,13 +86,13 @@ def test_the_oldest_are_trimmed_a_few_at_a_time(transaction: Transaction, add: A
     assert journal.oldest(transaction) == journal.TRIMMED_PER_COMMIT + 1
     journal.trim(transaction, 50)
     assert journal.oldest(transaction) == journal.TRIMMED_PER_COMMIT + 51
-    assert transaction.ledger.counters.outcomes == 50
+    assert transaction.counters.spool.outcomes == 50
     journal.trim(transaction, 50)
-    assert transaction.ledger.counters.outcomes == 50
+    assert transaction.counters.spool.outcomes == 50
 
 
 def test_what_is_struck_is_counted_only_if_it_was_there(transaction: Transaction, add: Add) -> None:
     add([1, 2, 3])
-    journal.strike(transaction, [2, 9])
-    assert transaction.ledger.counters.outcomes == 2
-    assert sequences_of(journal.newer(transaction, ANYTHING, 0, 10).outcomes) == [1, 3]
+    journal.remove(transaction, [2, 9])
+    assert transaction.counters.spool.outcomes == 2
+    assert sequences_of(journal.read_after(transaction, ANYTHING, 0, 10).outcomes) == [1, 3]

@@ -7,19 +7,19 @@ from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.spool.base import Incoming, position_of
 from intercomd_daemon.spool.keys import connection_of, priority_of
 from intercomd_daemon.spool.quota import row_bytes
-from intercomd_daemon.spool.sqlite import lanes, log
-from intercomd_daemon.spool.sqlite.ledger import Ledger
-from intercomd_daemon.spool.sqlite.seconds import pairs_of, recall
+from intercomd_daemon.spool.sqlite import log, parked_lanes
+from intercomd_daemon.spool.sqlite.claimed_seconds import load, unpack_pairs
+from intercomd_daemon.spool.sqlite.counters import Counters
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 Make = Callable[..., Incoming]
 
 
-def admit_all(_ledger: Ledger, _new: dict[str, int]) -> None:
+def admit_all(_counters: Counters, _new: dict[str, int]) -> None:
     """There is room."""
 
 
-def refuse(_ledger: Ledger, _new: dict[str, int]) -> None:
+def refuse(_counters: Counters, _new: dict[str, int]) -> None:
     """There is none."""
     raise SpoolFull("full", 5.0)
 
@@ -32,7 +32,7 @@ def test_an_append_counts_what_it_wrote_and_says_which_logs_have_grown(transacti
         (2, Priority.BULK, 2),
         (1, Priority.NORMAL, 3),
     ]
-    eu, us = transaction.ledger.account("eu"), transaction.ledger.account("us")
+    eu, us = transaction.counters.connection("eu"), transaction.counters.connection("us")
     assert (eu.normal, eu.bulk, eu.bytes) == (2, 0, row_bytes(rows[0].data) + row_bytes(rows[2].data))
     assert (us.normal, us.bulk) == (0, 1)
     assert transaction.grown == {("eu", Priority.NORMAL), ("us", Priority.BULK)}
@@ -40,27 +40,27 @@ def test_an_append_counts_what_it_wrote_and_says_which_logs_have_grown(transacti
 
 def test_duplicates_alone_grow_no_log_and_count_nothing(transaction: Transaction, row: Make) -> None:
     log.append(transaction, [row("1", connection="eu")], admit_all)
-    before = transaction.ledger.used()
+    before = transaction.counters.used()
     transaction.grown.clear()
     assert log.append(transaction, [row("1", connection="eu")], admit_all) == [0]
     assert transaction.grown == set()
-    assert transaction.ledger.used() == before
+    assert transaction.counters.used() == before
 
 
 def test_seconds_are_remembered_of_rows_that_are_new(transaction: Transaction, row: Make) -> None:
     log.append(transaction, [row("1", connection="eu", seconds=((1, 10), (2, 10)))], admit_all)
     again = [row("1", connection="eu", seconds=((3, 10),)), row("2", connection="eu", seconds=((4, 11),))]
     log.append(transaction, again, admit_all)
-    assert pairs_of(recall(transaction.database)) == [(1, 10), (2, 10), (4, 11)]
+    assert unpack_pairs(load(transaction.database)) == [(1, 10), (2, 10), (4, 11)]
 
 
 def test_what_is_refused_writes_nothing(transaction: Transaction, row: Make) -> None:
     changes = transaction.database.total_changes
-    before = transaction.ledger.copy()
+    before = transaction.counters.copy()
     with pytest.raises(SpoolFull):
         log.append(transaction, [row("1", connection="eu")], refuse)
     assert transaction.database.total_changes == changes
-    assert not transaction.ledger.differs(before)
+    assert not transaction.counters.differs(before)
 
 
 def test_requests_appended_together_get_their_own_keys_and_know_each_other(transaction: Transaction, row: Make) -> None:
@@ -68,12 +68,12 @@ def test_requests_appended_together_get_their_own_keys_and_know_each_other(trans
     appends = [log.Append([row(name, connection="eu") for name in names], admit_all) for names in requests]
     answers = log.append_together(transaction, appends)
     assert [[bool(key) for key in keys] for keys in answers] == [[True, True], [False, True], [True]]
-    assert transaction.ledger.account("eu").normal == 4
+    assert transaction.counters.connection("eu").normal == 4
 
 
 def test_where_there_is_no_room_for_all_each_request_is_let_in_by_itself(transaction: Transaction, row: Make) -> None:
-    def admit(ledger: Ledger, new: dict[str, int]) -> None:
-        if ledger.used()["eu"] + new["eu"] > 3 * row_bytes(row("1").data):
+    def admit(counters: Counters, new: dict[str, int]) -> None:
+        if counters.used()["eu"] + new["eu"] > 3 * row_bytes(row("1").data):
             raise SpoolFull("full", 5.0)
 
     requests = [["1"], ["2", "3", "4"], ["5", "6"]]
@@ -81,7 +81,7 @@ def test_where_there_is_no_room_for_all_each_request_is_let_in_by_itself(transac
     first, second, third = log.append_together(transaction, appends)
     assert isinstance(second, SpoolFull)
     assert [len(first), len(third)] == [1, 2]
-    assert transaction.ledger.account("eu").normal == 3
+    assert transaction.counters.connection("eu").normal == 3
 
 
 @pytest.mark.fills("spool.sqlite.log.MOVED_MAX")
@@ -90,13 +90,13 @@ def test_a_read_passes_over_many_rows_of_parked_lanes_at_once_and_over_a_bounded
 ) -> None:
     his = [row(f"h{number}", "he", connection="eu") for number in range(log.MOVED_MAX + 100)]
     keys = log.append(transaction, [*his, row("o", "other", connection="eu")], admit_all)
-    lanes.park(transaction, "eu", "c:he", [], 0.0, 0)
+    parked_lanes.park(transaction, "eu", "c:he", [], 0.0, 0)
     first = log.read(transaction, "eu", Priority.NORMAL, 0, 100, 1_000_000)
     assert first.rows == []
     assert keys[log.MOVED_MAX - 1] <= first.after < keys[log.MOVED_MAX + 99]
     second = log.read(transaction, "eu", Priority.NORMAL, first.after, 100, 1_000_000)
     assert [each.lane for each in second.rows] == ["c:other"]
-    assert lanes.parked(transaction, "eu", "c:he", 0, 5, 1_000_000).rows[0].key == keys[0]
+    assert parked_lanes.read(transaction, "eu", "c:he", 0, 5, 1_000_000).rows[0].key == keys[0]
 
 
 def test_nothing_on_the_accept_path_scans_or_sorts(transaction: Transaction, row: Make) -> None:

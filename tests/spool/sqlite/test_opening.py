@@ -8,23 +8,23 @@ from spoiling import PAGE, Specimen
 
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.sqlite import SpoolSettings
-from intercomd_daemon.spool.sqlite.ledger import LEAP, SEQUENCE_LEAP, Ledger
-from intercomd_daemon.spool.sqlite.opening import mend, open_file, what_is_gone
+from intercomd_daemon.spool.sqlite.counters import POSITION_LEAP, SEQUENCE_LEAP, Counters
+from intercomd_daemon.spool.sqlite.opening import describe_lost_content, open_file, repair_and_open
 
 NOON = 1_750_000_000.0
 
 
-def opened(path: Path, *, left_open: bool = False) -> tuple[Ledger, list[str]]:
+def opened(path: Path, *, left_open: bool = False) -> tuple[Counters, list[str]]:
     """The counters of a spool once it has been opened, and what was told."""
     told: list[str] = []
     settings = SpoolSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
     made = open_file(settings, NOON, told.append, left_open=left_open)
     made.database.close()
-    return made.ledger, told
+    return made.counters, told
 
 
-def waiting(ledger: Ledger) -> int:
-    return sum(account.normal + account.bulk for account in ledger.accounts.values())
+def waiting(counters: Counters) -> int:
+    return sum(account.normal + account.bulk for account in counters.connections.values())
 
 
 @pytest.fixture
@@ -42,19 +42,19 @@ def spoil(path: Path, table: str) -> bytes:
 
 
 def test_a_sound_spool_is_opened_without_a_word(path: Path, specimen: Specimen) -> None:
-    ledger, told = opened(path)
-    assert (waiting(ledger), told) == (len(specimen.filled.rows), [])
+    counters, told = opened(path)
+    assert (waiting(counters), told) == (len(specimen.filled.rows), [])
 
 
 def test_a_new_spool_is_made_without_a_word(tmp_path: Path) -> None:
-    ledger, told = opened(tmp_path / "spool.db")
-    assert ({account.name for account in ledger.accounts.values()}, told) == ({"eu", "us"}, [])
+    counters, told = opened(tmp_path / "spool.db")
+    assert ({account.name for account in counters.connections.values()}, told) == ({"eu", "us"}, [])
 
 
 def test_a_damaged_one_is_rebuilt_and_kept_and_it_is_said_loudly(path: Path, specimen: Specimen) -> None:
     before = spoil(path, "log")
-    ledger, (told,) = opened(path)
-    assert waiting(ledger) == len(specimen.filled.rows)
+    counters, (told,) = opened(path)
+    assert waiting(counters) == len(specimen.filled.rows)
     kept = f"{path}.damaged-20250615T150640Z"
     assert Path(kept).read_bytes() == before
     assert f"{path} was damaged (" in told
@@ -82,23 +82,23 @@ def test_a_replacement_that_a_crash_cut_off_is_completed_before_the_spool_is_ope
 @pytest.mark.parametrize("left_open", [False, True])
 def test_an_empty_file_begins_anew_with_numbers_that_were_never_given(path: Path, left_open: bool) -> None:
     path.write_bytes(b"")
-    ledger, told = opened(path, left_open=left_open)
+    counters, told = opened(path, left_open=left_open)
     assert told == [f"{path} is an empty file: what a daemon kept in it is lost"]
-    assert (ledger.counters.position, ledger.counters.sequence) == (LEAP, SEQUENCE_LEAP)
+    assert (counters.spool.position, counters.spool.sequence) == (POSITION_LEAP, SEQUENCE_LEAP)
     assert opened(path)[1] == []
 
 
 def test_a_missing_log_is_told_where_it_is_missed_and_numbers_leap(path: Path, specimen: Specimen) -> None:
-    assert what_is_gone(str(path), left_open=False) == ""
-    ledger, (told,) = opened(path, left_open=True)
+    assert describe_lost_content(str(path), left_open=False) == ""
+    counters, (told,) = opened(path, left_open=True)
     assert f"{path}-wal is missing" in told
     assert "what it accepted last may be lost" in told
-    assert waiting(ledger) == len(specimen.filled.rows)
-    assert LEAP < ledger.counters.position < 2 * LEAP
+    assert waiting(counters) == len(specimen.filled.rows)
+    assert POSITION_LEAP < counters.spool.position < 2 * POSITION_LEAP
 
 
 def test_where_file_and_log_are_gone_somebody_wanted_a_new_one(tmp_path: Path) -> None:
-    assert what_is_gone(str(tmp_path / "spool.db"), left_open=True) == ""
+    assert describe_lost_content(str(tmp_path / "spool.db"), left_open=True) == ""
 
 
 @pytest.mark.parametrize("size", [0, 1, 99, 100, 511, 512, 4095])
@@ -108,8 +108,8 @@ def test_what_is_left_of_a_new_file_is_made_whole_from_the_log_beside_it(
     """Of less than a header SQLite would delete the log unread; with one it finds the rest there itself."""
     head = specimen.left_open[spoiling.NAME][:size]
     path = spoiling.put({**specimen.left_open, spoiling.NAME: head}, tmp_path)
-    ledger, told = opened(path, left_open=True)
-    assert waiting(ledger) == len(specimen.filled.rows)
+    counters, told = opened(path, left_open=True)
+    assert waiting(counters) == len(specimen.filled.rows)
     assert ["was damaged" in each for each in told] == [True] * (size < 100)
 
 
@@ -125,7 +125,7 @@ def test_a_file_that_is_damaged_again_after_its_repair_is_not_repaired_for_ever(
     """As by a program, or a disk, that spoils it meanwhile: here, whoever is told."""
     settings = SpoolSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
     with pytest.raises(SpoolUnusable, match=r"is damaged again right after its repair: .*; look at the disk"):
-        mend(settings, "for a test", NOON, lambda _: spoil(path, "log") and None)
+        repair_and_open(settings, "for a test", NOON, lambda _: spoil(path, "log") and None)
 
 
 def test_of_what_is_no_file_the_path_is_named(tmp_path: Path) -> None:

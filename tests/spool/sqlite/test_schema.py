@@ -1,142 +1,108 @@
+import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
-from intercomd_daemon.spool.sqlite.layout import MAJOR, VERSION
-from intercomd_daemon.spool.sqlite.schema import CACHE_KIB, WAL_KEPT_BYTES, look_at_database, open_database
-from intercomd_daemon.spool.sqlite.soundness import Malformed
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool, schema
+from intercomd_daemon.spool.sqlite.counters import open_counters
+from intercomd_daemon.spool.sqlite.database import open_database
+from intercomd_daemon.spool.sqlite.file.wal import COUNTERS_CHECKSUM, COUNTERS_PAGE, COUNTERS_REALS
 
 NOON = 1_750_000_000.0
+ADDED = (
+    ("CREATE TABLE companies (number INTEGER PRIMARY KEY)", "ALTER TABLE log ADD COLUMN company INTEGER"),
+    ("ALTER TABLE counters ADD COLUMN companies INTEGER DEFAULT 0",),
+)
+"""What two later minor versions might add."""
 
 
-def version_set(path: Path, version: int) -> None:
-    open_database(str(path), NOON).close()
-    with closing(sqlite3.connect(path)) as database:
-        database.execute(f"PRAGMA user_version = {version}")
+def memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None)
 
 
-def test_a_new_file_says_whose_it_is_and_of_which_version(tmp_path: Path) -> None:
+def tables(database: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
+def test_a_new_spool_is_of_the_newest_version_and_described_as_it_was_made() -> None:
+    with closing(memory()) as database:
+        schema.create(database, NOON, ADDED)
+        assert schema.version_of(database) == schema.MAJOR * 1000 + 2
+        assert schema.differing_definitions(database, ADDED) == set()
+        assert schema.differing_definitions(database, ADDED[:1]) == set(), "of a newer minor's nobody can say"
+
+
+def test_the_first_counters_are_sealed_and_stand_where_a_log_of_commits_is_measured_by_them(tmp_path: Path) -> None:
     with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
-        assert database.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        counters = open_counters(database, ()).spool
+        assert (counters.commits, counters.generation, counters.turned_at) == (1, 2, NOON)
+        page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'counters'").fetchone()
+        columns = database.execute("SELECT name, type FROM pragma_table_info('counters')").fetchall()
+    assert page == (COUNTERS_PAGE,)
+    assert columns[COUNTERS_CHECKSUM] == ("seal", "INTEGER")
+    assert tuple(place for place, (_, kind) in enumerate(columns) if kind == "REAL") == COUNTERS_REALS
 
 
-def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
-    """It holds personal data, and so does the write-ahead log beside it."""
-    path = tmp_path / "spool.db"
-    database = open_database(str(path), 0.0)
-    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
-    database.close()
-    assert modes == {"spool.db": 0o600, "spool.db-wal": 0o600}
+def test_an_older_file_gets_what_was_added_since_and_only_once() -> None:
+    with closing(memory()) as database:
+        schema.create(database, NOON, ADDED[:1])
+        for _ in range(2):
+            schema.upgrade(database, ADDED)
+            assert schema.version_of(database) == schema.MAJOR * 1000 + 2
+            assert schema.differing_definitions(database, ADDED) == set()
 
 
-def test_commits_are_synced_through_a_write_ahead_log(tmp_path: Path) -> None:
-    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
-        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert database.execute("PRAGMA synchronous").fetchone() == (2,)
-        assert database.execute("PRAGMA locking_mode").fetchone() == ("exclusive",)
+def test_an_upgrade_that_fails_changes_nothing() -> None:
+    with closing(memory()) as database:
+        schema.create(database, NOON)
+        before = tables(database)
+        with pytest.raises(sqlite3.OperationalError):
+            schema.upgrade(database, (*ADDED, ("no statement",)))
+        database.execute("ROLLBACK")
+        assert (tables(database), schema.version_of(database)) == (before, schema.VERSION)
 
 
-def test_the_log_has_no_index_beside_its_key(tmp_path: Path) -> None:
-    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
-        indexes = database.execute("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'log'")
-        assert indexes.fetchall() == []
-
-
-@pytest.mark.parametrize("version", [VERSION, VERSION + 1, MAJOR * 1000 + 999])
-def test_a_file_of_the_same_major_version_opens_and_stays_of_its_version(tmp_path: Path, version: int) -> None:
-    version_set(tmp_path / "spool.db", version)
-    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (version,)
-
-
-@pytest.mark.parametrize(("version", "words"), [((MAJOR + 1) * 1000 + 2, "format 2.2"), (1, "format 0.1")])
-def test_a_file_of_another_major_version_is_refused_by_both_names(tmp_path: Path, version: int, words: str) -> None:
-    version_set(tmp_path / "spool.db", version)
-    with pytest.raises(SpoolUnusable, match=rf"{words}, and this release reads 1\.x"):
-        open_database(str(tmp_path / "spool.db"), NOON)
-
-
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("not a database, but somebody's notes\n" * 100)
-    before = path.read_bytes()
-    with pytest.raises(SpoolUnusable, match="file is not a database"):
-        open_database(str(path), NOON)
-    assert path.read_bytes() == before
-
-
-def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "other.db"
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("CREATE TABLE theirs (x)")
-    before = path.read_bytes()
-    with pytest.raises(SpoolUnusable, match="another program's database"):
-        open_database(str(path), NOON)
-    assert path.read_bytes() == before
-
-
-def test_a_path_that_cannot_be_opened_is_named_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(SpoolUnusable, match=r"missing/spool\.db cannot be used as a spool.*check the path"):
-        open_database(str(tmp_path / "missing" / "spool.db"), NOON)
-
-
-def test_a_file_without_content_is_a_new_one(tmp_path: Path) -> None:
-    path = tmp_path / "spool.db"
-    path.touch()
-    with closing(open_database(str(path), NOON)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
-
-
-def test_a_spool_whose_tables_are_not_described_as_they_were_made_must_be_rebuilt(tmp_path: Path) -> None:
-    path = tmp_path / "spool.db"
-    with closing(open_database(str(path), NOON)) as database:
+def test_what_is_described_otherwise_is_named() -> None:
+    with closing(memory()) as database:
+        schema.create(database, NOON)
         database.execute("DROP INDEX lanes_by_due")
-    with pytest.raises(Malformed, match="not described as they were made"):
-        open_database(str(path), NOON)
+        database.execute("ALTER TABLE progress ADD COLUMN more")
+        assert schema.differing_definitions(database) == {"lanes_by_due", "progress"}
 
 
-def test_a_spool_whose_header_is_spoilt_must_be_rebuilt_before_sqlite_acts_on_it(tmp_path: Path) -> None:
-    path = tmp_path / "spool.db"
-    open_database(str(path), NOON).close()
-    content = bytearray(path.read_bytes())
-    content[18] ^= 1  # "File format write version": as if the file had a rollback journal.
-    path.write_bytes(content)
-    with pytest.raises(Malformed, match="header"):
-        open_database(str(path), NOON)
-    assert path.read_bytes() == content
+async def test_a_minor_version_its_successor_and_again_it_use_one_file_in_turn(
+    tmp_path: Path, row: Callable[..., Incoming]
+) -> None:
+    """What the successor adds is kept by its predecessor, which reads and writes on as if nothing were there."""
+    path = str(tmp_path / "spool.db")
 
+    async def use(name: str) -> list[int]:
+        told: list[str] = []
+        settings = SpoolSettings(path, free_bytes_min=0, lock_wait_seconds=0.0, connections=("default",))
+        spool = await open_spool(settings, on_damage=told.append)
+        await spool.append([row(name)])
+        batch = await spool.read("default", Priority.NORMAL, 0, 100, 1 << 20)
+        await spool.close()
+        assert told == []
+        return [each.key for each in batch.rows]
 
-def test_looking_makes_no_spool_where_there_is_none(tmp_path: Path) -> None:
-    path = tmp_path / "spool.db"
-    path.touch()
-    with pytest.raises(SpoolUnusable, match="is empty"):
-        look_at_database(str(path))
-    assert path.read_bytes() == b""
+    def upgraded() -> None:
+        with closing(open_database(path, NOON, ADDED)) as database:
+            assert schema.version_of(database) == schema.MAJOR * 1000 + 2
+            database.execute("INSERT OR IGNORE INTO companies VALUES (7)")
+            database.execute("UPDATE log SET company = 7 WHERE company IS NULL AND key IN (SELECT min(key) FROM log)")
 
-
-def test_text_that_rot_has_made_invalid_can_still_be_read(tmp_path: Path) -> None:
-    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
-        assert database.execute("SELECT CAST(x'63ff64' AS TEXT)").fetchone() == ("c\ufffdd",)
-
-
-@pytest.mark.fills("spool.sqlite.schema.CACHE_KIB")
-@pytest.mark.fills("spool.sqlite.schema.WAL_KEPT_BYTES")
-def test_a_long_transaction_goes_to_the_disk_as_it_grows_and_the_disk_gets_its_room_back(tmp_path: Path) -> None:
-    wal = tmp_path / "spool.db-wal"
-    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
-        row = bytes(1 << 20)
-        rows = (WAL_KEPT_BYTES >> 20) + 8
-        database.execute("BEGIN")
-        for number in range(rows):
-            database.execute("INSERT INTO progress (key, data, seal) VALUES (?, ?, 0)", (number, row))
-            # What the cache does not hold is in the file already, though nothing is committed.
-            assert wal.stat().st_size >= (number << 20) - CACHE_KIB * 1024
-        database.execute("COMMIT")
-        assert wal.stat().st_size > WAL_KEPT_BYTES
-        database.execute("DELETE FROM progress WHERE key = 0")
-        assert wal.stat().st_size <= WAL_KEPT_BYTES
+    first = await use("written by the one")
+    await asyncio.to_thread(upgraded)
+    second = await use("written by the one on the other's file")
+    await asyncio.to_thread(upgraded)
+    third = await use("and once more")
+    assert (third[:2], third[:1], len(third)) == (second, first, 3)
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT company FROM log ORDER BY key").fetchall() == [(7,), (None,), (None,)]
+        assert database.execute("SELECT number FROM companies").fetchall() == [(7,)]

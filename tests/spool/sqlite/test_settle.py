@@ -13,7 +13,7 @@ def test_settling_finds_everything_by_its_key(
     transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Ended]
 ) -> None:
     """However many rows, progresses and contacts there are, none is scanned."""
-    keys = log.append(transaction, [row(str(n), connection="eu") for n in range(3)], lambda _ledger, _new: None)
+    keys = log.append(transaction, [row(str(n), connection="eu") for n in range(3)], lambda _counters, _new: None)
     progress = pack(row("progress"))
     statements: list[str] = []
     transaction.database.set_trace_callback(statements.append)
@@ -35,7 +35,7 @@ def test_progress_of_a_row_that_is_gone_is_not_kept(transaction: Transaction, ro
 def test_each_outcome_takes_a_sequence_and_what_is_gone_takes_none(
     transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Ended]
 ) -> None:
-    keys = log.append(transaction, [row(str(n), connection="eu") for n in range(2)], lambda _ledger, _new: None)
+    keys = log.append(transaction, [row(str(n), connection="eu") for n in range(2)], lambda _counters, _new: None)
     ends = [ended(key, "x", connection="eu") for key in (keys[1], 99, keys[1], keys[0])]
     assert [outcome.sequence for outcome in settle(transaction, [Settlement("eu", ends)])] == [1, 2]
-    assert transaction.ledger.counters.sequence == 2
+    assert transaction.counters.spool.sequence == 2

@@ -12,9 +12,9 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull, SpoolUnusable
 from intercomd_daemon.spool.base import Ended, Incoming, Settlement
 from intercomd_daemon.spool.quota import Quota
-from intercomd_daemon.spool.sqlite import SpoolSettings, lanes, log, settle
-from intercomd_daemon.spool.sqlite.gate import Gate
-from intercomd_daemon.spool.sqlite.queue import Job
+from intercomd_daemon.spool.sqlite import SpoolSettings, log, parked_lanes, settle
+from intercomd_daemon.spool.sqlite.admission import Admission
+from intercomd_daemon.spool.sqlite.job_queue import Job
 from intercomd_daemon.spool.sqlite.store import Store
 from intercomd_daemon.spool.sqlite.transaction import Operation, Transaction
 
@@ -26,16 +26,20 @@ class Bench:
 
     def __init__(self, path: Path, clock: SimpleNamespace) -> None:
         settings = SpoolSettings(str(path), free_bytes_min=0, bytes_max=1 << 20, connections=("eu",))
-        self.gate = Gate(settings.path, Quota(settings.bytes_max, settings.connections), settings.free_bytes_min)
+        self.admission = Admission(
+            settings.path, Quota(settings.bytes_max, settings.connections), settings.free_bytes_min
+        )
         self.told: list[str] = []
-        self.store = Store(settings, self.gate, lambda: clock.wall, lambda: clock.monotonic, on_damage=self.told.append)
+        self.store = Store(
+            settings, self.admission, lambda: clock.wall, lambda: clock.monotonic, on_damage=self.told.append
+        )
 
     def perform(self, *operations: Operation[object] | Job) -> list[object]:
         jobs = [each if isinstance(each, Job) else job(each) for each in operations]
-        return [answer.error or answer.value for answer in self.store.perform(jobs).answers]
+        return [result.error or result.value for result in self.store.perform(jobs).results]
 
     def append(self, *rows: Incoming) -> Job:
-        return job(partial(log.append, rows=rows, admit=self.gate.admit), append_bytes=1)
+        return job(partial(log.append, rows=rows, admit=self.admission.admit), append_bytes=1)
 
 
 def job(run: Operation[object], **fields: object) -> Job:
@@ -51,7 +55,7 @@ def bench(tmp_path: Path, clock: SimpleNamespace) -> Iterator[Bench]:
 
 def broken(transaction: Transaction) -> None:
     """Writes, and fails."""
-    transaction.ledger.account("written").paused = 1
+    transaction.counters.connection("written").paused = 1
     transaction.database.execute("INSERT INTO damaged (place, key, lane, reason) VALUES ('log', 1, '', '')")
     raise ValueError("a fault of the operation")
 
@@ -61,8 +65,8 @@ def damaged_rows(transaction: Transaction) -> int:
 
 
 def test_operations_share_a_commit(bench: Bench, row: Make) -> None:
-    answers = bench.perform(*(bench.append(row(str(number), connection="eu")) for number in range(5)))
-    assert all(answers)
+    results = bench.perform(*(bench.append(row(str(number), connection="eu")) for number in range(5)))
+    assert all(results)
     assert bench.store.commits == 1
     assert bench.store.usage.connections["eu"].normal == 5
 
@@ -73,11 +77,11 @@ def test_what_only_reads_makes_no_commit(bench: Bench) -> None:
 
 
 def test_an_operation_that_fails_undoes_nothing_but_itself(bench: Bench, row: Make) -> None:
-    answers = bench.perform(
+    results = bench.perform(
         bench.append(row("1", connection="eu")), broken, bench.append(row("2", connection="eu")), damaged_rows
     )
-    assert isinstance(answers[1], ValueError)
-    assert answers[3] == 0
+    assert isinstance(results[1], ValueError)
+    assert results[3] == 0
     usage = bench.store.usage
     assert (usage.connections["eu"].normal, set(usage.connections)) == (2, {"eu"})
     assert bench.store.paused == frozenset()
@@ -85,8 +89,8 @@ def test_an_operation_that_fails_undoes_nothing_but_itself(bench: Bench, row: Ma
 
 def test_an_operation_that_refuses_leaves_the_commit_to_the_others(bench: Bench, row: Make) -> None:
     huge = bench.append(row("huge", connection="eu", size=2 << 20))
-    answers = bench.perform(bench.append(row("1", connection="eu")), huge, bench.append(row("2", connection="eu")))
-    assert isinstance(answers[1], SpoolFull)
+    results = bench.perform(bench.append(row("1", connection="eu")), huge, bench.append(row("2", connection="eu")))
+    assert isinstance(results[1], SpoolFull)
     assert bench.store.commits == 1
     assert bench.store.usage.connections["eu"].normal == 2
 
@@ -97,10 +101,10 @@ def test_a_refused_append_shows_in_the_usage_at_once(bench: Bench, row: Make) ->
 
 
 def test_an_error_of_sqlite_that_is_not_the_disks_says_that_the_file_is_damaged(bench: Bench) -> None:
-    (answer,) = bench.perform(lambda transaction: transaction.database.execute("SELECT * FROM nowhere"))
-    assert isinstance(answer, SpoolUnusable)
-    assert "no such table: nowhere" in str(answer)
-    assert isinstance(answer.__cause__, sqlite3.Error)
+    (result,) = bench.perform(lambda transaction: transaction.database.execute("SELECT * FROM nowhere"))
+    assert isinstance(result, SpoolUnusable)
+    assert "no such table: nowhere" in str(result)
+    assert isinstance(result.__cause__, sqlite3.Error)
 
 
 def test_no_frame_of_a_failed_operation_holds_its_cursors(bench: Bench) -> None:
@@ -108,9 +112,9 @@ def test_no_frame_of_a_failed_operation_holds_its_cursors(bench: Bench) -> None:
         cursor = transaction.database.execute("SELECT * FROM counters")
         raise ValueError(str(cursor))
 
-    (answer,) = bench.perform(failing)
+    (result,) = bench.perform(failing)
     frames = []
-    place = answer.__traceback__
+    place = result.__traceback__
     while place:
         frames.append(place.tb_frame)
         place = place.tb_next
@@ -126,13 +130,13 @@ def test_after_a_settlement_that_the_disk_refused_no_later_one_is_tried(
             "INSERT INTO damaged (place, key, lane, reason) VALUES ('', 1, '', hex(zeroblob(9000)))"
         )
 
-    def mended(transaction: Transaction) -> None:
+    def repaired(transaction: Transaction) -> None:
         transaction.database.execute("PRAGMA max_page_count = 1000000")
 
     ((key,),) = bench.perform(bench.append(row("1", connection="eu")))
-    end = job(partial(settle.settle, settlements=[Settlement("eu", [ended(key, "1", connection="eu")])]), kept=True)
-    answers = bench.store.perform([job(full, kept=True), job(mended), end]).answers
-    assert [answer.again for answer in answers] == [True, False, True]
+    end = job(partial(settle.settle, settlements=[Settlement("eu", [ended(key, "1", connection="eu")])]), retried=True)
+    results = bench.store.perform([job(full, retried=True), job(repaired), end]).results
+    assert [result.retry for result in results] == [True, False, True]
     assert bench.store.usage.connections["eu"].normal == 1
     assert [outcome.envelope_id for outcome in bench.perform(end)[0]] == ["1"]
 
@@ -153,7 +157,7 @@ def test_the_age_of_the_window_counts_only_while_the_spool_is_open(
         bench.store.close()
         clock.monotonic += 1_000.0
     bench = Bench(tmp_path / "spool.db", clock)
-    (elapsed,) = bench.perform(lambda transaction: transaction.ledger.counters.elapsed_seconds)
+    (elapsed,) = bench.perform(lambda transaction: transaction.counters.spool.elapsed_seconds)
     bench.store.close()
     assert elapsed == 80.0
 
@@ -187,9 +191,9 @@ def test_where_there_is_no_room_for_the_mending_it_is_tried_again_and_meanwhile_
     bench.perform(spoil)
     in_the_way = tmp_path / "spool.db.rebuilding"
     in_the_way.mkdir()
-    (answer,) = bench.store.perform([job(read, kept=True)]).answers
-    assert isinstance(answer.error, SpoolFull)
-    assert answer.again
+    (result,) = bench.store.perform([job(read, retried=True)]).results
+    assert isinstance(result.error, SpoolFull)
+    assert result.retry
     ((key,),) = bench.perform(bench.append(row("3", connection="eu")))
     in_the_way.rmdir()
     assert bench.perform(read)[0][-1] == key
@@ -207,7 +211,9 @@ def test_a_read_that_fails_at_whatever_point_does_nothing_twice(
         bench.perform(bench.append(*(row(str(number), connection="eu", size=1_500) for number in range(20))))
         bench.perform(lambda transaction: transaction.database.execute("PRAGMA shrink_memory").fetchall())
         disk.fail(Fault(Kind.READ, after=after, times=1))
-        park = job(partial(lanes.park, connection="eu", lane="c:bob", keys=[], due=1.0, attempts=0), kept=True)
+        park = job(
+            partial(parked_lanes.park, connection="eu", lane="c:bob", keys=[], due=1.0, attempts=0), retried=True
+        )
         nameless = bench.append(row("", connection="eu", priority=Priority.BULK, recognised=False))
         bench.store.perform([nameless, park])
         bench.store.perform([park])

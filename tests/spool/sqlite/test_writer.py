@@ -10,7 +10,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import ShuttingDown, SpoolUnusable
 from intercomd_daemon.spool.quota import Quota
 from intercomd_daemon.spool.sqlite import SpoolSettings
-from intercomd_daemon.spool.sqlite.gate import Gate
+from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.store import Store
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.writer import Writer
@@ -19,8 +19,8 @@ from intercomd_daemon.spool.sqlite.writer import Writer
 @pytest.fixture
 def opening(tmp_path: Path, clock: SimpleNamespace) -> Callable[[], Store]:
     settings = SpoolSettings(str(tmp_path / "spool.db"), free_bytes_min=0)
-    gate = Gate(settings.path, Quota(settings.bytes_max, settings.connections), 0)
-    return lambda: Store(settings, gate, lambda: clock.wall, lambda: clock.monotonic)
+    admission = Admission(settings.path, Quota(settings.bytes_max, settings.connections), 0)
+    return lambda: Store(settings, admission, lambda: clock.wall, lambda: clock.monotonic)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def pause(name: str) -> Callable[[Transaction], str]:
     """An operation that changes something, so that it makes a commit."""
 
     def operation(transaction: Transaction) -> str:
-        transaction.ledger.account(name).paused ^= 1
+        transaction.counters.connection(name).paused ^= 1
         return name
 
     return operation
@@ -78,7 +78,7 @@ async def test_what_waits_goes_together_in_the_order_of_the_calls(opening: Calla
     def numbered(number: int) -> Callable[[Transaction], None]:
         def operation(transaction: Transaction) -> None:
             order.append(number)
-            transaction.ledger.counters.position += 1
+            transaction.counters.spool.position += 1
 
         return operation
 
@@ -124,7 +124,7 @@ async def test_closing_commits_what_waits_lets_go_and_refuses_what_comes_later(o
     writer = Writer(lambda _grown: None)
     released = threading.Event()
     store = await writer.start(opening, released.set)
-    waiting = asyncio.create_task(writer.perform(pause("waits"), kept=True))
+    waiting = asyncio.create_task(writer.perform(pause("waits"), retried=True))
     await asyncio.wait({waiting}, timeout=0)
     await writer.close()
     assert await waiting == "waits"

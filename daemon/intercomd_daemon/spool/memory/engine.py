@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import ShuttingDown, SpoolFull
 from intercomd_daemon.outcome import DeadLetter, Outcome
-from intercomd_daemon.spool import ending, record
+from intercomd_daemon.spool import completion, record
 from intercomd_daemon.spool.base import (
     Batch,
     DeadLetterFilter,
@@ -113,13 +113,13 @@ class MemorySpool:
         place = self._connection(connection)
         left: list[int] = []
         moved: set[str] = set()
-        while not left and (seen := self._stretch(place.logs[priority], after, rows_max, bytes_max)):
+        while not left and (seen := self._page(place.logs[priority], after, rows_max, bytes_max)):
             left = [key for key in seen if self._rows[key].incoming.lane not in place.lanes]
             moved |= self._move(place, sorted({*seen} - {*left}))
             after = seen[-1]
         return self._batch(place, left, after)._replace(moved=frozenset(moved))
 
-    def _stretch(self, keys: Keys, after: int, rows_max: int, bytes_max: int) -> list[int]:
+    def _page(self, keys: Keys, after: int, rows_max: int, bytes_max: int) -> list[int]:
         """The keys of waiting rows from above `after`, up to the limits, but at least one."""
         found = list(islice(keys.above(after), rows_max))
         sizes = accumulate(len(self._rows[key].incoming.data) for key in found)
@@ -168,10 +168,10 @@ class MemorySpool:
         return outcomes
 
     def _end(self, place: Connection, ended: Ended) -> Outcome:
-        outcome = ending.concluded(ended, self._archive.next_sequence())
+        outcome = completion.outcome_of(ended, self._archive.next_sequence())
         self._archive.add(outcome)
         if ended.buried is not None:
-            letter = ending.letter_of(ended.key, outcome, ended.buried, ended.answer_body)
+            letter = completion.dead_letter_of(ended.key, outcome, ended.buried, ended.answer_body)
             self._archive.bury(letter, priority_of(ended.key))
             place.count_letters(1, record.pack(letter))
         return outcome
@@ -194,7 +194,7 @@ class MemorySpool:
         """Reads on in a parked lane; see `base.Outflow`."""
         place = self._connection(connection)
         parked = place.lanes.get(lane, Lane())
-        seen = self._stretch(parked.keys, after, rows_max, bytes_max)
+        seen = self._page(parked.keys, after, rows_max, bytes_max)
         if not seen and not after:
             place.lanes.pop(lane, None)
             place.usage.parked_lanes = len(place.lanes)
@@ -229,7 +229,7 @@ class MemorySpool:
     async def replay(self, wanted: DeadLetterFilter, expected: int) -> int:
         """Appends the refused calls of the matching dead letters."""
         letters = await self._matching(wanted, expected)
-        self._append([ending.again(letter, self._drop(letter)) for letter in letters or ()])
+        self._append([completion.replayed_row(letter, self._drop(letter)) for letter in letters or ()])
         return -1 if letters is None else expected
 
     async def discard(self, wanted: DeadLetterFilter, expected: int) -> int:

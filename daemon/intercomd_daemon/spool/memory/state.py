@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome
-from intercomd_daemon.spool import ending
+from intercomd_daemon.spool import completion
 from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Incoming, Known, LogUsage, OutcomeFilter
 from intercomd_daemon.spool.quota import row_bytes
-from intercomd_daemon.spool.rotation import turns
+from intercomd_daemon.spool.rotation import rotation_due
 from intercomd_daemon.spool.selection import selects_letter, selects_outcome
 
 CONTACTS_MAX = 500_000
@@ -51,7 +51,7 @@ class Window:
     def keep(self, now: float, monotonic: float, waits: Callable[[int], bool]) -> None:
         """Turns if it is time; ids of rows that wait stay known."""
         self._turned_at = min(self._turned_at, now)
-        if turns(self._seconds, now - self._turned_at, monotonic - self._turned_monotonic, len(self._young)):
+        if rotation_due(self._seconds, now - self._turned_at, monotonic - self._turned_monotonic, len(self._young)):
             waiting = {name: key for name, key in self._old.items() if waits(key)}
             self._young, self._old = waiting, self._young
             self._turned_at, self._turned_monotonic = now, monotonic
@@ -137,7 +137,7 @@ class Archive:
     def add_damaged(self, row: Incoming, accept_time: float, now: float) -> Outcome:
         """Enters the outcome of a row whose record is damaged."""
         name = (row.connection, row.lane, row.envelope_id)
-        outcome = ending.damaged(*name, accept_time, self.next_sequence(), now)
+        outcome = completion.damaged_outcome(*name, accept_time, self.next_sequence(), now)
         self.add(outcome)
         return outcome
 
@@ -157,7 +157,7 @@ class Archive:
 
     def discard(self, letters: Sequence[DeadLetter], now: float) -> None:
         """Puts the outcomes of discarded letters in the place of those that they had, and tells them."""
-        outcomes = [ending.discarded(letter, self.next_sequence(), now) for letter in letters]
+        outcomes = [completion.discarded_outcome(letter, self.next_sequence(), now) for letter in letters]
         for letter, outcome in zip(letters, outcomes, strict=True):
             self._outcomes.pop(letter.dead_letter_id, None)
             self.add(outcome)

@@ -1,6 +1,7 @@
-"""The SQLite engine as the rest of the daemon sees it: each method is one operation in the spool's thread.
+"""The SQLite engine as the rest of the daemon sees it.
 
-Operators' searches are several, a chunk each, so that appends and settlements go between them.
+Each method hands operations to the writer's thread and returns when their commit is on disk. An operator's search is
+several operations, one chunk each, so that appends and settlements are committed in between.
 """
 
 import asyncio
@@ -21,78 +22,84 @@ from intercomd_daemon.spool.base import (
     Usage,
 )
 from intercomd_daemon.spool.quota import BYTES_MIN, Quota, weigh
-from intercomd_daemon.spool.sqlite import journal, lanes, letters, log, settle, waiting
-from intercomd_daemon.spool.sqlite import seconds as ring
-from intercomd_daemon.spool.sqlite.gate import Gate
+from intercomd_daemon.spool.sqlite import claimed_seconds, dead_letters, journal, log, parked_lanes, waiting_rows
+from intercomd_daemon.spool.sqlite.admission import Admission
+from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
 from intercomd_daemon.spool.sqlite.lock import hold
 from intercomd_daemon.spool.sqlite.settings import SpoolSettings
+from intercomd_daemon.spool.sqlite.settle import settle
 from intercomd_daemon.spool.sqlite.store import Store
-from intercomd_daemon.spool.sqlite.transaction import Transaction
+from intercomd_daemon.spool.sqlite.transaction import Operation, Result, Transaction
 from intercomd_daemon.spool.sqlite.writer import Writer
 
 
 class SqliteSpool:
-    """A spool in one SQLite file; the law of each method is `base.Spool`'s."""
+    """A spool in one SQLite file; `base.Spool` documents each method."""
 
-    def __init__(self, gate: Gate) -> None:
-        """Not open yet: `open_spool` makes and opens it."""
-        self._gate = gate
+    def __init__(self, admission: Admission) -> None:
+        """Creates the closed spool; `open_spool` opens it."""
+        self._admission = admission
         self._wakes: dict[str, Callable[[Priority], None]] = {}
-        self._discarded: Callable[[Sequence[Outcome]], None] = lambda _: None
+        self._on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
         self._writer = Writer(self._wake)
         self._store: Store
 
     async def start(self, opening: Callable[[], Store], release: Callable[[], None]) -> None:
-        """Opens; called once, by `open_spool`."""
+        """Opens the store in the writer's thread; called once, by `open_spool`."""
         self._store = await self._writer.start(opening, release)
 
     @property
     def commits(self) -> int:
-        """Commits that changed something, since the opening."""
+        """Commits since the opening that changed something."""
         return self._store.commits
 
+    # Accepting
+
     async def append(self, rows: Sequence[Incoming]) -> list[int]:
-        """Appends rows; see `base.Intake`."""
+        """Appends rows to the logs."""
         if not rows:
             return []
-        return await self._writer.perform(log.Append(rows, self._gate.admit), append_bytes=sum(weigh(rows).values()))
+        size = sum(weigh(rows).values())
+        return await self._writer.perform(log.Append(rows, self._admission.admit), append_bytes=size)
 
     def usage(self) -> Usage:
-        """The counters as of the last commit."""
+        """Returns the counters as of the last commit."""
         return self._store.usage
 
+    def seconds(self) -> list[tuple[int, int]]:
+        """Returns the pairs remembered at the opening, oldest first."""
+        return claimed_seconds.unpack_pairs(self._store.seconds)
+
+    # Delivering
+
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
-        """Reads on in a log; see `base.Outflow`."""
-        return await self._writer.perform(
-            lambda transaction: log.read(transaction, connection, priority, after, rows_max, bytes_max), kept=True
-        )
+        """Reads the next page of a log."""
+        return await self._deliver(lambda each: log.read(each, connection, priority, after, rows_max, bytes_max))
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
-        """Commits what has been judged; see `base.Outflow`."""
+        """Commits settlements and returns the new outcomes."""
         if not settlements:
             return []
-        return await self._writer.perform(lambda transaction: settle.settle(transaction, settlements), kept=True)
+        return await self._deliver(lambda transaction: settle(transaction, settlements))
 
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
-        """Sets a lane aside; see `base.Outflow`."""
-        await self._writer.perform(
-            lambda transaction: lanes.park(transaction, connection, lane, keys, due, attempts), kept=True
-        )
+        """Parks a lane until `due`."""
+        await self._deliver(lambda each: parked_lanes.park(each, connection, lane, keys, due, attempts))
 
     async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:
-        """The parked lanes due by `now`, and when the next is; see `base.Outflow`."""
-        return await self._writer.perform(
-            lambda transaction: lanes.due(transaction, connection, now, lanes_max), kept=True
-        )
+        """Returns the parked lanes due by `now`, and when the next one is due."""
+        return await self._deliver(lambda transaction: parked_lanes.due(transaction, connection, now, lanes_max))
 
     async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
-        """Reads on in a parked lane; see `base.Outflow`."""
-        return await self._writer.perform(
-            lambda transaction: lanes.parked(transaction, connection, lane, after, rows_max, bytes_max), kept=True
-        )
+        """Reads the next page of a parked lane."""
+        return await self._deliver(lambda each: parked_lanes.read(each, connection, lane, after, rows_max, bytes_max))
+
+    async def _deliver(self, run: Operation[Result]) -> Result:
+        """Performs an operation of the deliverer: the writer retries it until the disk takes it."""
+        return await self._writer.perform(run, retried=True)
 
     def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
-        """Names what to call after commits that appended rows."""
+        """Registers the callback for commits that append rows to a log of the connection."""
         self._wakes[connection] = wake
 
     def _wake(self, grown: set[tuple[str, Priority]]) -> None:
@@ -100,113 +107,114 @@ class SqliteSpool:
             if connection in self._wakes:
                 self._wakes[connection](priority)
 
+    # Operating
+
     async def outcomes(self, wanted: OutcomeFilter, before: int, limit: int) -> list[Outcome]:
-        """The journal, newest first."""
+        """Lists the journal, newest first."""
         outcomes: list[Outcome] = []
         while len(outcomes) < limit:
-            chunk = partial(journal.older, wanted=wanted, before=before, limit=limit - len(outcomes))
-            found = await self._writer.perform(chunk)
-            outcomes += found.outcomes
-            before = found.on
+            read = partial(journal.read_before, wanted=wanted, before=before, limit=limit - len(outcomes))
+            chunk = await self._writer.perform(read)
+            outcomes += chunk.outcomes
+            before = chunk.next
             if not before:
                 break
         return outcomes
 
     async def outcomes_after(self, wanted: OutcomeFilter, after: int, limit: int) -> tuple[list[Outcome], int]:
-        """The journal in order, and the oldest sequence that it holds."""
+        """Lists the journal in order, and returns the oldest sequence that it holds."""
         outcomes: list[Outcome] = []
         while len(outcomes) < limit:
-            chunk = partial(journal.newer, wanted=wanted, after=after, limit=limit - len(outcomes))
-            found = await self._writer.perform(chunk)
-            outcomes += found.outcomes
-            after = found.on
+            read = partial(journal.read_after, wanted=wanted, after=after, limit=limit - len(outcomes))
+            chunk = await self._writer.perform(read)
+            outcomes += chunk.outcomes
+            after = chunk.next
             if not after:
                 break
         return outcomes, await self._writer.perform(journal.oldest)
 
     async def dead_letters(self, wanted: DeadLetterFilter, after: int, limit: int) -> list[DeadLetter]:
-        """Dead letters in the order of their ids."""
-        matching: list[DeadLetter] = []
-        while len(matching) < limit:
-            chunk = partial(letters.listed, wanted=wanted, after=after, limit=limit - len(matching))
-            found = await self._writer.perform(chunk)
-            matching += found.letters
-            after = found.on
+        """Lists dead letters in the order of their ids."""
+        letters: list[DeadLetter] = []
+        while len(letters) < limit:
+            read = partial(dead_letters.read_after, wanted=wanted, after=after, limit=limit - len(letters))
+            chunk = await self._writer.perform(read)
+            letters += chunk.letters
+            after = chunk.next
             if not after:
                 break
-        return matching
+        return letters
 
     async def count_dead_letters(self, wanted: DeadLetterFilter) -> int:
-        """How many the filter matches."""
-        return await self._writer.perform(lambda transaction: letters.count(transaction, wanted))
+        """Counts the dead letters that the filter matches."""
+        return await self._writer.perform(lambda transaction: dead_letters.count(transaction, wanted))
 
     async def replay(self, wanted: DeadLetterFilter, expected: int) -> int:
-        """Appends the refused calls of the matching dead letters, some hundreds a commit."""
-        return await self._bite_by_bite(partial(letters.replay, wanted=wanted, expected=expected))
+        """Appends the refused calls of the matching dead letters, 500 letters a commit."""
+        return await self._take_all(partial(dead_letters.replay, wanted=wanted, expected=expected))
 
     async def discard(self, wanted: DeadLetterFilter, expected: int) -> int:
-        """Drops the matching dead letters, some hundreds a commit."""
-        return await self._bite_by_bite(partial(letters.discard, wanted=wanted, expected=expected))
+        """Drops the matching dead letters, 500 letters a commit."""
+        return await self._take_all(partial(dead_letters.discard, wanted=wanted, expected=expected))
 
-    async def _bite_by_bite(self, bite: Callable[..., letters.Bite]) -> int:
+    async def _take_all(self, take: Callable[..., Taken]) -> int:
+        """Replays or discards chunk by chunk until no letter is left; returns how many it took."""
         done = 0
-        place: letters.Place | None = letters.BEGINNING
-        while place is not None:
-            taking = asyncio.ensure_future(self._writer.perform(partial(bite, place=place)))
-            # Whoever asked may go away meanwhile: the commit goes on, and what it discarded is told.
-            taking.add_done_callback(self._tell_discarded)
+        cursor: Cursor | None = BEGINNING
+        while cursor is not None:
+            taking = asyncio.ensure_future(self._writer.perform(partial(take, cursor=cursor)))
+            # If the caller is cancelled meanwhile, the commit still happens and its outcomes are still reported.
+            taking.add_done_callback(self._report_discarded)
             taken = await asyncio.shield(taking)
-            done += taken.done
-            place = taken.on
+            done += taken.letters
+            cursor = taken.next
         return done
 
-    def _tell_discarded(self, taking: asyncio.Future[letters.Bite]) -> None:
+    def _report_discarded(self, taking: asyncio.Future[Taken]) -> None:
         if not taking.cancelled() and not taking.exception() and taking.result().outcomes:
-            self._discarded(taking.result().outcomes)
+            self._on_discard(taking.result().outcomes)
 
     def on_discard(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
-        """Names what to call after commits that discarded dead letters."""
-        self._discarded = tell
+        """Registers the callback for commits that discard dead letters."""
+        self._on_discard = tell
 
     async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
-        """The envelope of this id if it still waits."""
-        envelope = await self._writer.perform(
-            lambda transaction: waiting.by_window(transaction, connection, envelope_id)
-        )
-        tables = () if envelope else waiting.TABLES
-        for table in tables:
-            envelope = envelope or await self._look_through(table, connection, envelope_id)
-        return envelope
-
-    async def _look_through(self, table: str, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
-        after = 0
-        while True:
-            chunk = partial(
-                waiting.by_looking, table=table, connection=connection, envelope_id=envelope_id, after=after
-            )
-            found = await self._writer.perform(chunk)
-            after = found.on
-            if not after:
-                return found.envelope
+        """Returns the envelope of this id if it still waits."""
+        # The duplicate window knows the row of an id of the last day or two; an older one is searched for.
+        envelope = await self._writer.perform(lambda each: waiting_rows.find(each, connection, envelope_id))
+        if envelope:
+            return envelope
+        for table in waiting_rows.TABLES:
+            after = 0
+            while True:
+                chunk = await self._writer.perform(
+                    partial(
+                        waiting_rows.search, table=table, connection=connection, envelope_id=envelope_id, after=after
+                    )
+                )
+                if chunk.envelope:
+                    return chunk.envelope
+                after = chunk.next
+                if not after:
+                    break
+        return None
 
     async def set_paused(self, connection: str, paused: bool) -> None:
-        """Remembers over restarts that a connection is paused."""
+        """Stores whether an operator paused the connection."""
 
         def pause(transaction: Transaction) -> None:
-            transaction.ledger.account(connection).paused = int(paused)
+            transaction.counters.connection(connection).paused = int(paused)
 
         await self._writer.perform(pause)
 
     def paused(self) -> frozenset[str]:
-        """The paused connections."""
+        """Returns the paused connections."""
         return self._store.paused
 
-    def seconds(self) -> list[tuple[int, int]]:
-        """The pairs remembered at the opening, oldest first."""
-        return ring.pairs_of(self._store.seconds)
+    # Ending
 
     async def ended(self) -> None:
-        """Returns once the file is closed; raises what ended the thread by itself."""
+        """Returns once the file is closed; raises the error that ended the thread."""
         await self._writer.ended()
 
     async def close(self) -> None:
@@ -224,37 +232,38 @@ async def open_spool(
     wall: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> SqliteSpool:
-    """Opens the spool, which it makes if it is not there; reads no backlog.
+    """Opens the spool, creating it if it does not exist. Opening reads no backlog.
 
     Args:
         settings: where and how large.
-        on_wait: called once, with who holds the spool in words, if another daemon does.
-        on_commit: called in the spool's thread after each commit, with the rows it changed and the seconds it took.
-        on_damage: called with what was found damaged, and what became of it, in words that name no user.
-        on_refusing: called with the reason when no more is taken, or the deliverer waits for the disk; with nothing
-            when more is taken again.
+        on_wait: called once with the holder's name if another daemon holds the spool.
+        on_commit: called in the writer's thread after each commit, with the rows it changed and the seconds it took.
+        on_damage: called with a sentence on what was corrupt and what became of it; it names no user.
+        on_refusing: called with the reason when appends start to be refused or the deliverer waits for the disk, and
+            with "" when appends are accepted again.
         wall: Unix seconds, for times that are stored.
         monotonic: seconds of a clock that does not jump, for the age of the duplicate window.
 
     Raises:
-        SettingsInvalid: `bytes_max` is too small to hold an envelope.
-        SpoolLocked: another daemon still holds it after `lock_wait_seconds`.
-        SpoolUnusable: not a database, another program's or another major version's, or not writable; or damaged, and
-            there is no room for a repair.
+        SettingsInvalid: `bytes_max` is too small for one envelope.
+        SpoolLocked: another daemon still holds the spool after `lock_wait_seconds`.
+        SpoolUnusable: the file is no database, another program's, another major version's or not writable; or it is
+            corrupt and the disk has no room for a repair.
     """
     if settings.bytes_max < BYTES_MIN:
         raise SettingsInvalid([f"spool.bytes_max = {settings.bytes_max}: at least {BYTES_MIN} bytes are needed"])
     lock = await hold(settings.path, settings.lock_wait_seconds, on_wait)
-    tell = partial(_tell, asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+
+    def on_loop(callback: Callable[[str], None], message: str) -> None:
+        """Calls back on the event loop what the writer's thread reports."""
+        with suppress(RuntimeError):  # The loop is closed, and with it everyone who listened.
+            loop.call_soon_threadsafe(callback, message)
+
     quota = Quota(settings.bytes_max, settings.connections)
-    gate = Gate(settings.path, quota, settings.free_bytes_min, partial(tell, on_refusing))
-    spool, damaged = SqliteSpool(gate), partial(tell, on_damage)
-    await spool.start(lambda: Store(settings, gate, wall, monotonic, on_commit, damaged, lock), lock.release)
+    admission = Admission(settings.path, quota, settings.free_bytes_min, partial(on_loop, on_refusing))
+    spool = SqliteSpool(admission)
+    report = partial(on_loop, on_damage)
+    await spool.start(lambda: Store(settings, admission, wall, monotonic, on_commit, report, lock), lock.release)
     lock.opened()
     return spool
-
-
-def _tell(loop: asyncio.AbstractEventLoop, told: Callable[[str], None], said: str) -> None:
-    """Passes on what the spool's thread says."""
-    with suppress(RuntimeError):  # The loop is closed: nobody listens any more.
-        loop.call_soon_threadsafe(told, said)

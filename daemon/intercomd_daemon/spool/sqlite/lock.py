@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
-from intercomd_daemon.spool.sqlite.file.place import sync_folder
+from intercomd_daemon.spool.sqlite.file.replacement import sync_folder
 
 RETRY_SECONDS = 0.25
 """Between attempts, only while another daemon holds the lock: short beside the seconds that its stop takes."""

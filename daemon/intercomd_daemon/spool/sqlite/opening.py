@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.sqlite import ledger, schema, seconds
-from intercomd_daemon.spool.sqlite.file import place
-from intercomd_daemon.spool.sqlite.ledger import Ledger
+from intercomd_daemon.spool.sqlite import claimed_seconds
+from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_tables
+from intercomd_daemon.spool.sqlite.counters import Counters, load_counters, open_counters
+from intercomd_daemon.spool.sqlite.database import open_database, usable
+from intercomd_daemon.spool.sqlite.file import replacement
 from intercomd_daemon.spool.sqlite.repair.rebuild import repair
 from intercomd_daemon.spool.sqlite.settings import SpoolSettings
-from intercomd_daemon.spool.sqlite.soundness import Malformed, check_tables
 
-Tell = Callable[[str], None]
+OnDamage = Callable[[str], None]
 """Told what was damaged, and what became of it, in words that name no user."""
 
 
@@ -25,29 +26,29 @@ class Opened(NamedTuple):
     """An open file whose tables are sound."""
 
     database: sqlite3.Connection
-    ledger: Ledger
+    counters: Counters
     seconds: bytes
     """The ring, as `seconds.recall` gives it."""
 
 
-def open_file(settings: SpoolSettings, now: float, tell: Tell, *, left_open: bool = False) -> Opened:
+def open_file(settings: SpoolSettings, now: float, tell: OnDamage, *, left_open: bool = False) -> Opened:
     """Opens the file, made if it is not there; `now` is in Unix seconds, and of `left_open` see `what_is_gone`.
 
     Raises:
         SpoolUnusable: it cannot be used, and not be repaired.
     """
-    with schema.usable(settings.path):
-        place.complete(settings.path)
-        gone = what_is_gone(settings.path, left_open=left_open)
+    with usable(settings.path):
+        replacement.complete(settings.path)
+        gone = describe_lost_content(settings.path, left_open=left_open)
     if gone:
         tell(gone)
     try:
         return _open(settings, now, leap=bool(gone))
-    except Malformed as damage:
-        return mend(settings, str(damage), now, tell)
+    except SpoolCorrupt as damage:
+        return repair_and_open(settings, str(damage), now, tell)
 
 
-def mend(settings: SpoolSettings, damage: str, now: float, tell: Tell) -> Opened:
+def repair_and_open(settings: SpoolSettings, damage: str, now: float, tell: OnDamage) -> Opened:
     """Has the file rebuilt of what is readable, and opens that; for whoever holds its lock and has it closed.
 
     Raises:
@@ -58,7 +59,7 @@ def mend(settings: SpoolSettings, damage: str, now: float, tell: Tell) -> Opened
         contents, kept = repair(path, now)
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):
-            place.abandon(path)
+            replacement.abandon(path)
         raise SpoolUnusable(
             f"{path} is damaged ({damage}), and could not be repaired: {error};"
             " make room on the disk, or name another file in spool.url"
@@ -69,31 +70,31 @@ def mend(settings: SpoolSettings, damage: str, now: float, tell: Tell) -> Opened
     )
     try:
         return _open(settings, now)
-    except Malformed as error:
+    except SpoolCorrupt as error:
         raise SpoolUnusable(f"{path} is damaged again right after its repair: {error}; look at the disk") from error
 
 
-def what_is_gone(path: str, *, left_open: bool) -> str:
+def describe_lost_content(path: str, *, left_open: bool) -> str:
     """What to tell of content that is gone with its file; empty if nothing is, as far as the files themselves say.
 
     `left_open`: the daemon that had the spool last did not close it, and so left its write-ahead log.
     """
-    if not Path(path).exists() or Path(path + place.LOG).exists():
+    if not Path(path).exists() or Path(path + replacement.LOG).exists():
         return ""
     if not Path(path).stat().st_size:
         return f"{path} is an empty file: what a daemon kept in it is lost"
-    log = f"{path}{place.LOG} is missing, though the daemon that had the spool did not close it"
+    log = f"{path}{replacement.LOG} is missing, though the daemon that had the spool did not close it"
     return f"{log}: what it accepted last may be lost" if left_open else ""
 
 
 def _open(settings: SpoolSettings, now: float, *, leap: bool = False) -> Opened:
-    database = schema.open_database(settings.path, now)
+    database = open_database(settings.path, now)
     try:
-        with schema.usable(settings.path):
-            counted = ledger.load(database)
+        with usable(settings.path):
+            counted = load_counters(database)
             check_tables(database, sum(counted.used().values()))
-            opened = ledger.open_ledger(database, settings.connections, leap=leap)
-            return Opened(database, opened, seconds.recall(database))
-    except (SpoolUnusable, Malformed):
+            opened = open_counters(database, settings.connections, leap=leap)
+            return Opened(database, opened, claimed_seconds.load(database))
+    except (SpoolUnusable, SpoolCorrupt):
         database.close()
         raise

@@ -1,154 +1,136 @@
-"""Opens the file: what SQLite is set to, and which files this release can use. What is in the tables, it does not know.
+"""The tables, and what each minor version added to them. What the rows mean, it does not know.
 
-What is not ours, or of another major version, is left as it is. What is ours and damaged is for others to rebuild.
+The version stands in `user_version` as major * 1000 + minor. A minor only adds what its predecessor may ignore, and its
+predecessor names the columns that it reads and writes; so both use one file in turn. Another major does not.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import closing
 
-from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.sqlite import layout
-from intercomd_daemon.spool.sqlite.file import header
+from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
-from intercomd_daemon.spool.sqlite.layout import MAJOR
-from intercomd_daemon.spool.sqlite.soundness import Malformed, check_log, is_malformed, keep_unread_log
 
-CACHE_KIB = 8 * 1024
-"""Pages in memory: the tails of the logs, of the duplicate window and of the journal fit several times over."""
-CHECKPOINT_PAGES = 4_000
-"""16 MiB of write-ahead log before it is copied back, so that a page written by many commits is copied once."""
-WAL_KEPT_BYTES = 32 << 20
-"""After a long transaction the write-ahead log shrinks back to this."""
+MAJOR = 1
+ADDITIONS: Sequence[Sequence[str]] = ()
+"""Of each minor version, from 1 on: the statements that make what it adds to the one before."""
+VERSION = MAJOR * 1000 + len(ADDITIONS)
 
-_LOCKING = "PRAGMA locking_mode = EXCLUSIVE"  # The index of the write-ahead log stays in our memory, in no shared file.
-_FORMAT = (
-    "PRAGMA page_size = 4096",
-    "PRAGMA auto_vacuum = NONE",  # Freed pages are used again; moving pages at each commit would cost more.
+GENERATIONS = 3
+"""Of the duplicate window: the younger, the older, and the one that is being emptied."""
+RECENT = tuple(f"recent_{place}" for place in range(GENERATIONS))
+"""Their tables: a generation's is that of its number modulo `GENERATIONS`."""
+
+_TABLES = (
+    # One row: what is counted instead of scanned, so that opening reads no backlog.
+    """CREATE TABLE counters (
+        row INTEGER PRIMARY KEY CHECK (row = 1), commits INTEGER NOT NULL, position INTEGER NOT NULL,
+        sequence INTEGER NOT NULL, outcomes INTEGER NOT NULL, contacts INTEGER NOT NULL, seconds INTEGER NOT NULL,
+        damaged INTEGER NOT NULL,
+        generation INTEGER NOT NULL, oldest_generation INTEGER NOT NULL, generation_ids INTEGER NOT NULL,
+        turned_at REAL NOT NULL, elapsed_seconds REAL NOT NULL, seal INTEGER NOT NULL)""",
+    """CREATE TABLE connections (
+        number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, paused INTEGER NOT NULL, normal INTEGER NOT NULL,
+        bulk INTEGER NOT NULL, parked_lanes INTEGER NOT NULL, dead_letters INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        seal INTEGER NOT NULL)""",
+    # No index beside the key: an append only ever touches the last page of its log.
+    """CREATE TABLE log (
+        key INTEGER PRIMARY KEY, lane TEXT NOT NULL, envelope_id NOT NULL, accept_time REAL NOT NULL,
+        data BLOB NOT NULL, seal INTEGER NOT NULL)""",
+    """CREATE TABLE parked (
+        key INTEGER PRIMARY KEY, connection INTEGER NOT NULL, lane TEXT NOT NULL, envelope_id NOT NULL,
+        accept_time REAL NOT NULL, data BLOB NOT NULL, seal INTEGER NOT NULL)""",
+    "CREATE INDEX parked_by_lane ON parked (connection, lane, key)",
+    """CREATE TABLE lanes (
+        connection INTEGER NOT NULL, lane TEXT NOT NULL, due REAL NOT NULL, attempts INTEGER NOT NULL,
+        oldest REAL NOT NULL, PRIMARY KEY (connection, lane)) WITHOUT ROWID""",
+    "CREATE INDEX lanes_by_due ON lanes (connection, due)",
+    "CREATE INDEX lanes_by_oldest ON lanes (connection, oldest)",
+    "CREATE TABLE progress (key INTEGER PRIMARY KEY, data BLOB NOT NULL, seal INTEGER NOT NULL)",
+    # The duplicate window, a table for each of the generations that may exist at once: a UUID's text as its 16 bytes,
+    # any other id as text. Time-ordered ids append.
+    *(
+        f"""CREATE TABLE {recent} (
+            connection INTEGER NOT NULL, envelope_id NOT NULL, key INTEGER NOT NULL,
+            PRIMARY KEY (connection, envelope_id)) WITHOUT ROWID"""
+        for recent in RECENT
+    ),
+    # `last` counts the pairs up to and with this row's, 16 bytes each.
+    "CREATE TABLE seconds (last INTEGER PRIMARY KEY, pairs BLOB NOT NULL)",
+    """CREATE TABLE contacts (
+        number INTEGER PRIMARY KEY, connection INTEGER NOT NULL, contact_id TEXT NOT NULL, data BLOB NOT NULL,
+        seal INTEGER NOT NULL, UNIQUE (connection, contact_id))""",
+    """CREATE TABLE identities (
+        connection INTEGER NOT NULL, lane TEXT NOT NULL, contact INTEGER NOT NULL, seal INTEGER NOT NULL,
+        PRIMARY KEY (connection, lane)) WITHOUT ROWID""",
+    "CREATE INDEX identities_by_contact ON identities (contact)",
+    """CREATE TABLE journal (
+        sequence INTEGER PRIMARY KEY, connection INTEGER NOT NULL, envelope_id NOT NULL, customer_id TEXT NOT NULL,
+        email TEXT NOT NULL, type INTEGER NOT NULL, data BLOB NOT NULL)""",
+    """CREATE TABLE dead_letters (
+        id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, priority INTEGER NOT NULL, origin INTEGER NOT NULL,
+        envelope_id NOT NULL, customer_id TEXT NOT NULL, email TEXT NOT NULL, reason TEXT NOT NULL,
+        accept_time REAL NOT NULL, data BLOB NOT NULL, seal INTEGER NOT NULL)""",
+    "CREATE INDEX dead_letters_by_origin ON dead_letters (origin)",
+    """CREATE TABLE damaged (
+        number INTEGER PRIMARY KEY, place TEXT NOT NULL, key INTEGER NOT NULL, lane TEXT NOT NULL,
+        reason TEXT NOT NULL, data BLOB)""",
 )
-_SETTINGS = (
-    *_FORMAT,
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",  # A commit returns after the sync: that is what ACCEPTED means.
-    "PRAGMA fullfsync = ON",  # macOS alone: a sync that reaches the platter.
-    "PRAGMA mmap_size = 0",
-    f"PRAGMA cache_size = -{CACHE_KIB}",
-    f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
-    f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA secure_delete = OFF",  # Some builds overwrite freed pages by default, which doubles the cost of settling.
-    "PRAGMA cell_size_check = ON",  # A damaged page is an error, never a wrong row.
-    "PRAGMA trusted_schema = OFF",
-)
+
+_COUNTED = ("position", "sequence", "outcomes", "contacts", "seconds", "damaged")
+_FIRST = {"row": 1, "commits": 1, **dict.fromkeys(_COUNTED, 0), "generation": 2, "oldest_generation": 1}
+"""The counters of a new spool."""
+_DESCRIPTION = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
 
 
-def open_database(path: str, now: float, additions: Sequence[Sequence[str]] = layout.ADDITIONS) -> sqlite3.Connection:
-    """The file as a connection in autocommit, made if it is not there; for the calling thread alone.
-
-    Raises:
-        SpoolUnusable: not a database, another program's, another major version's, or not writable.
-        Malformed: a spool that must be rebuilt before it is used.
-    """
-    with usable(path):
-        # It holds personal data: where it is new it is its owner's alone, and so are the files beside it.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    database, new = _connect_sound(path, additions)
-    with _closed_on_failure(database), usable(path):
-        for setting in _SETTINGS:
-            database.execute(setting).fetchall()
-        if new:
-            layout.create(database, now, additions)
-        else:
-            layout.upgrade(database, additions)
-    return database
+def create(database: sqlite3.Connection, now: float, additions: Sequence[Sequence[str]] = ADDITIONS) -> None:
+    """Makes everything in an empty file, in one commit; `now` is in Unix seconds."""
+    database.execute("BEGIN IMMEDIATE")
+    for statement in _statements(additions):
+        database.execute(statement)
+    first = {**_FIRST, "generation_ids": 0, "turned_at": float(now), "elapsed_seconds": 0.0}
+    database.execute(
+        f"INSERT INTO counters ({', '.join(first)}, seal) VALUES ({'?, ' * len(first)}?)",  # noqa: S608 - our own names
+        (*first.values(), row_checksum(*first.values())),
+    )
+    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    database.execute(f"PRAGMA user_version = {MAJOR * 1000 + len(additions)}")
+    database.execute("COMMIT")
 
 
-def look_at_database(path: str) -> sqlite3.Connection:
-    """A spool's file as a connection, for who only reads.
-
-    Raises:
-        SpoolUnusable: not a database, another program's, another major version's, or nothing in it.
-        Malformed: a spool that must be rebuilt before it is used.
-    """
-    database, new = _connect_sound(path, layout.ADDITIONS)
-    if new:
-        database.close()
-        raise SpoolUnusable(f"{path} is empty: no daemon has used it yet, or what it held is gone")
-    return database
+def upgrade(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = ADDITIONS) -> None:
+    """Adds, in one commit, what minor versions after the file's have added; a newer minor's file stays as it is."""
+    missing = additions[version_of(database) % 1000 :]
+    if missing:
+        database.execute("BEGIN IMMEDIATE")
+        for statement in _flat(missing):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {MAJOR * 1000 + len(additions)}")
+        database.execute("COMMIT")
 
 
-def connect(path: str) -> sqlite3.Connection:
-    """The file as a connection, whatever is in it; nothing is read yet."""
-    database = sqlite3.connect(path, isolation_level=None, cached_statements=128)
-    # Text that rot has made invalid must not stop the rows around it from being read.
-    database.text_factory = partial(str, encoding="utf-8", errors="replace")
-    database.execute(_LOCKING).fetchall()
-    return database
+def version_of(database: sqlite3.Connection) -> int:
+    """Of the file."""
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    return version
 
 
-def create_unsynced(path: str, now: float) -> sqlite3.Connection:
-    """A new spool in an empty file, written at once and not synced: whoever fills it does that at the end."""
-    database = connect(path)
-    for setting in (*_FORMAT, "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF"):
-        database.execute(setting).fetchall()
-    layout.create(database, now)
-    return database
+def differing_definitions(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = ADDITIONS) -> set[str]:
+    """The tables and indexes that the file does not describe as they were made; of a newer minor's nobody can say."""
+    minor = version_of(database) % 1000
+    if minor > len(additions):
+        return set()
+    with closing(sqlite3.connect(":memory:")) as made:
+        for statement in _statements(additions[:minor]):
+            made.execute(statement)
+        expected, found = (set(each.execute(_DESCRIPTION).fetchall()) for each in (made, database))
+    return {name for name, _ in expected ^ found}
 
 
-@contextmanager
-def usable(path: str) -> Iterator[None]:
-    """Turns what SQLite says of a file that it cannot use into SpoolUnusable, or Malformed if it is a spool."""
-    try:
-        yield
-    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
-        if is_malformed(error, opening=True) and header.is_ours(path):
-            raise Malformed(str(error)) from error
-        raise SpoolUnusable(f"{path} cannot be used as a spool: {error}; check the path and its permissions") from error
+def _statements(additions: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield from _TABLES
+    yield from _flat(additions)
 
 
-@contextmanager
-def _closed_on_failure(database: sqlite3.Connection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        database.close()
-        raise
-
-
-def _connect_sound(path: str, additions: Sequence[Sequence[str]]) -> tuple[sqlite3.Connection, bool]:
-    """The file as a connection, and whether it is new; nothing is set yet, so that what is not ours stays as it is."""
-    with usable(path):
-        if not header.is_sound(path):
-            raise Malformed("the file's header is not what was written")
-        keep_unread_log(path)
-        database = connect(path)
-    with _closed_on_failure(database), usable(path):
-        new = _is_new(database, path, additions)
-        check_log(database, path)
-    return database, new
-
-
-def _is_new(database: sqlite3.Connection, path: str, additions: Sequence[Sequence[str]]) -> bool:
-    """Whether the file has nothing in it yet; what is in it must be ours.
-
-    Raises:
-        SpoolUnusable: another program's, or another major version's.
-        Malformed: ours, but not with our tables.
-    """
-    application_id: int = database.execute("PRAGMA application_id").fetchone()[0]
-    tables: int = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if not tables and not application_id:
-        return True
-    if application_id != APPLICATION_ID and not header.is_ours(path):
-        raise SpoolUnusable(f"{path} is another program's database; name another file in spool.url")
-    major, minor = divmod(layout.version_of(database), 1000)
-    if major != MAJOR:
-        raise SpoolUnusable(
-            f"{path} has the format {major}.{minor}, and this release reads {MAJOR}.x;"
-            " let the release that wrote it deliver what waits, or name another file in spool.url"
-        )
-    if application_id != APPLICATION_ID or layout.misdescribed(database, additions):
-        raise Malformed("the tables are not described as they were made")
-    return False
+def _flat(additions: Sequence[Sequence[str]]) -> Iterator[str]:
+    return (statement for added in additions for statement in added)

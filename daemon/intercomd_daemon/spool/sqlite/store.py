@@ -1,6 +1,7 @@
-"""The spool's state in its own thread: performs operations together in one commit, or where that fails, each alone.
+"""The open spool inside the writer's thread: commits operations together, or where that fails, one by one.
 
-It owns the connection and every cursor: one that is collected elsewhere breaks the next statement.
+It owns the database connection and every cursor; a cursor that is collected in another thread breaks the next
+statement.
 """
 
 import sqlite3
@@ -15,31 +16,33 @@ from intercomd_daemon.errors import RetryLater, SpoolFull, SpoolUnusable
 from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.spool.keys import log_end, log_start
 from intercomd_daemon.spool.quota import RETRY_SECONDS
-from intercomd_daemon.spool.sqlite import book, journal, ledger, log, schema, window
-from intercomd_daemon.spool.sqlite.gate import Gate, is_of_the_disk
+from intercomd_daemon.spool.sqlite import contact_cache, duplicate_window, journal, log
+from intercomd_daemon.spool.sqlite.admission import Admission, is_disk_error
+from intercomd_daemon.spool.sqlite.corruption import is_corruption
+from intercomd_daemon.spool.sqlite.counters import ConnectionCounters, Counters, store_counters
+from intercomd_daemon.spool.sqlite.database import open_database
+from intercomd_daemon.spool.sqlite.job_queue import Job
 from intercomd_daemon.spool.sqlite.lock import Lock
-from intercomd_daemon.spool.sqlite.opening import Tell, mend, open_file
-from intercomd_daemon.spool.sqlite.queue import Job
+from intercomd_daemon.spool.sqlite.opening import OnDamage, open_file, repair_and_open
 from intercomd_daemon.spool.sqlite.settings import SpoolSettings
-from intercomd_daemon.spool.sqlite.soundness import is_malformed
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 _TIME_MAX = 1e11
-"""Unix seconds far beyond any clock's: what is not below is damage that has not been met yet."""
+"""Unix seconds far beyond any clock's; a stored time above it is corrupt."""
 
 
-class Answer(NamedTuple):
-    """What became of a job: a value, an error for its caller, or the wish to be tried again."""
+class JobResult(NamedTuple):
+    """A value or an error for the caller, or the request to try the job again."""
 
     value: Any = None
     error: Exception | None = None
-    again: bool = False
+    retry: bool = False
 
 
-class Performed(NamedTuple):
-    """The answers in the order of the jobs, and the logs that have grown."""
+class CommitResult(NamedTuple):
+    """The results in the order of the jobs, and the logs that grew."""
 
-    answers: list[Answer]
+    results: list[JobResult]
     grown: set[tuple[str, Priority]]
 
 
@@ -49,41 +52,45 @@ class Store:
     def __init__(
         self,
         settings: SpoolSettings,
-        gate: Gate,
+        admission: Admission,
         wall: Callable[[], float],
         monotonic: Callable[[], float],
         on_commit: Callable[[int, float], None] | None = None,
-        on_damage: Tell = lambda _: None,
+        on_damage: OnDamage = lambda _: None,
         lock: Lock | None = None,
     ) -> None:
-        """Opens the file, of which the lock is held; for the calling thread alone, in which it says what was damaged.
+        """Opens the file, whose lock the caller holds, for the calling thread alone.
+
+        `on_commit` and `on_damage` are called in that thread.
 
         Raises:
-            SpoolUnusable: it cannot be used.
+            SpoolUnusable: the file cannot be used.
         """
         self._settings = settings
-        self._gate = gate
+        self._admission = admission
         self._wall = wall
         self._monotonic = monotonic
         self._on_commit = on_commit
         self._on_damage = on_damage
         self._lock = lock
         left_open = lock is not None and lock.left_open
-        self._database, self._ledger, self.seconds = open_file(settings, wall(), on_damage, left_open=left_open)
+        self._database, self._counters, self.seconds = open_file(settings, wall(), on_damage, left_open=left_open)
         self._stored_at = monotonic()
         self._oldest: dict[int, float] = {}
+        """When the oldest waiting row of each connection was accepted."""
         self.commits = 0
-        """Those that changed something, since the opening."""
-        self._look()
+        """Commits since the opening that changed something."""
+        self._publish_counters()
 
-    def perform(self, jobs: Sequence[Job]) -> Performed:
-        """Performs the jobs in order; when it returns, what they changed is on disk."""
-        self._gate.begin(self._monotonic())
+    def perform(self, jobs: Sequence[Job]) -> CommitResult:
+        """Performs the jobs in order; what they changed is on disk when it returns."""
+        self._admission.begin(self._monotonic())
         if len(jobs) > 1:
-            # Whatever goes wrong undoes all of them, and shows itself again to the one to which it belongs.
+            # One commit for all. Whatever goes wrong rolls back every job, and shows itself again below, to the job
+            # that it belongs to.
             with suppress(Exception):
                 return self._commit(jobs)
-        return self._one_by_one(jobs)
+        return self._commit_one_by_one(jobs)
 
     def close(self) -> None:
         """Closes the file, its write-ahead log copied back."""
@@ -91,68 +98,87 @@ class Store:
             self._lock.closing()
         self._database.close()
 
-    def _one_by_one(self, jobs: Sequence[Job]) -> Performed:
-        answers: list[Answer] = []
+    def _commit_one_by_one(self, jobs: Sequence[Job]) -> CommitResult:
+        results: list[JobResult] = []
         grown: set[tuple[str, Priority]] = set()
         for job in jobs:
-            if job.kept and any(answer.again for answer in answers):
-                answers.append(Answer(again=True))
+            # The deliverer's operations keep their order: behind one that is to be retried, none is tried.
+            if job.retried and any(result.retry for result in results):
+                results.append(JobResult(retry=True))
                 continue
             try:
-                performed = self._commit_or_mend(job)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is for the caller, who waits for it
+                commit = self._commit_or_repair(job)
+            except Exception as error:  # noqa: BLE001 - the caller waits for it and raises it
                 traceback.clear_frames(error.__traceback__)  # They may hold cursors, which must end in this thread.
-                answers.append(self._failure(job, error))
+                results.append(self._failure(job, error))
             else:
-                answers += performed.answers
-                grown |= performed.grown
-        return Performed(answers, grown)
+                results += commit.results
+                grown |= commit.grown
+        return CommitResult(results, grown)
 
-    def _commit_or_mend(self, job: Job) -> Performed:
-        """Performs a job; if it meets damage, once more on what a repair leaves."""
+    def _commit_or_repair(self, job: Job) -> CommitResult:
+        """Performs a job; if it meets corruption, repairs the file and performs the job once more on that."""
         try:
             return self._commit([job])
         except Exception as error:
-            if not is_malformed(error):
+            if not is_corruption(error):
                 raise
-            traceback.clear_frames(error.__traceback__)  # They may hold cursors on what is closed now.
-            self._mend(str(error))
+            traceback.clear_frames(error.__traceback__)  # They may hold cursors on what is about to be closed.
+            self._repair(str(error))
         return self._commit([job])
 
-    def _mend(self, damage: str) -> None:
+    def _repair(self, damage: str) -> None:
         self._database.close()
         try:
-            self._database, self._ledger, _ = mend(self._settings, damage, self._wall(), self._on_damage)
+            repaired = repair_and_open(self._settings, damage, self._wall(), self._on_damage)
+            self._database, self._counters, _ = repaired
         except SpoolUnusable as error:
-            self._database = schema.open_database(self._settings.path, self._wall())
+            self._database = open_database(self._settings.path, self._wall())
             raise SpoolFull(str(error), RETRY_SECONDS) from error
-        self._look()
+        self._publish_counters()
 
-    def _failure(self, job: Job, error: Exception) -> Answer:
+    def _failure(self, job: Job, error: Exception) -> JobResult:
+        """Turns an error into what the caller gets: a retry while the disk refuses, else an error with its remedy."""
         if not isinstance(error, sqlite3.Error):
-            return Answer(error=error, again=job.kept and isinstance(error, SpoolFull))
-        told: Exception
-        if not is_of_the_disk(error):
-            told = SpoolUnusable(f"{self._settings.path} is damaged or misused: {error}; see `intercomd spool verify`")
-        elif job.append_bytes or job.kept:
-            told = self._gate.failed(error) if job.append_bytes else self._gate.stuck(error)
-            self._show()
+            return JobResult(error=error, retry=job.retried and isinstance(error, SpoolFull))
+        raised: Exception
+        if not is_disk_error(error):
+            raised = SpoolUnusable(
+                f"{self._settings.path} is corrupt or misused: {error}; see `intercomd spool verify`"
+            )
+        elif job.append_bytes:
+            raised = self._admission.append_failed(error)
+            self._publish()
+        elif job.retried:
+            raised = self._admission.delivery_failed(error)
+            self._publish()
         else:
-            told = SpoolFull(f"the disk refuses: {error}", RETRY_SECONDS)
-        told.__cause__ = error
-        return Answer(error=told, again=job.kept and isinstance(told, SpoolFull))
+            raised = SpoolFull(f"the disk refuses: {error}", RETRY_SECONDS)
+        raised.__cause__ = error
+        return JobResult(error=raised, retry=job.retried and isinstance(raised, SpoolFull))
 
-    def _commit(self, jobs: Sequence[Job]) -> Performed:
-        before = self._ledger
+    def _commit(self, jobs: Sequence[Job]) -> CommitResult:
+        """Performs the jobs in one transaction.
+
+        The order matters:
+
+        1. The operations run on a copy of the counters, so that a rollback leaves the old ones in force.
+        2. Only if rows or counters changed, the bounded tables are trimmed and the counters stored, in the same
+           transaction. A transaction that only read ends without a sync.
+        3. The new heads of the logs are read before COMMIT, as reading may fail.
+        4. COMMIT syncs. Nothing after it may fail: what is on disk would be taken for rolled back and done again.
+        5. The counters in memory are replaced, then published; the writer wakes the callers last.
+        """
+        before = self._counters
         transaction = Transaction(self._database, before.copy(), self._wall(), self._monotonic())
         changes = self._database.total_changes
         self._database.execute("BEGIN")
         try:
-            answers = _answers(transaction, jobs)
-            changed = self._database.total_changes != changes or transaction.ledger.differs(before)
+            results = _perform(transaction, jobs)
+            changed = self._database.total_changes != changes or transaction.counters.differs(before)
             if changed:
-                self._keep_house(transaction)
-                ledger.store(self._database, transaction.ledger, before)
+                self._keep_bounds(transaction)
+                store_counters(self._database, transaction.counters, before)
             oldest = self._oldest | self._moved_heads(transaction, before)
             self._database.execute("COMMIT")
         except BaseException:
@@ -160,114 +186,107 @@ class Store:
                 self._database.execute("ROLLBACK")
             raise
         if changed:
-            # From here on nothing may fail: what is on disk would be taken for undone, and done again.
             self._oldest = oldest
-            self._note_commit(transaction, self._database.total_changes - changes)
-        elif self._gate.reason or any(answer.error for answer in answers):
-            self._gate.went_on()
-            self._show()
-        return Performed(answers, transaction.grown)
+            self._committed(transaction, self._database.total_changes - changes)
+        elif self._admission.reason or any(result.error for result in results):
+            self._admission.disk_works()
+            self._publish()
+        return CommitResult(results, transaction.grown)
 
-    def _keep_house(self, transaction: Transaction) -> None:
-        """What is bounded stays so, a little at each commit."""
-        transaction.ledger.counters.commits += 1
-        transaction.ledger.counters.elapsed_seconds += transaction.monotonic - self._stored_at
-        window.keep(transaction, self._settings.duplicate_window_seconds)
+    def _keep_bounds(self, transaction: Transaction) -> None:
+        """Trims what is bounded, a little at each commit."""
+        transaction.counters.spool.commits += 1
+        transaction.counters.spool.elapsed_seconds += transaction.monotonic - self._stored_at
+        duplicate_window.rotate(transaction, self._settings.duplicate_window_seconds)
         journal.trim(transaction, self._settings.outcomes_max)
-        book.evict(transaction)
+        contact_cache.evict(transaction)
 
-    def _moved_heads(self, transaction: Transaction, before: ledger.Ledger) -> dict[int, float]:
-        """When the oldest row of each connection was accepted for which that may have changed."""
-        return {
-            number: self._head(account)
-            for number, account in transaction.ledger.accounts.items()
-            # Appending to what waits already moves no head.
-            if account != before.accounts.get(number) and (transaction.heads_moved or not self._oldest.get(number))
-        }
-
-    def _note_commit(self, transaction: Transaction, rows: int) -> None:
+    def _committed(self, transaction: Transaction, rows: int) -> None:
         self.commits += 1
         if self._on_commit is not None:
             self._on_commit(rows, self._monotonic() - transaction.monotonic)
         self._stored_at = transaction.monotonic
-        self._ledger = transaction.ledger
+        self._counters = transaction.counters
         for damage in transaction.damages:
             self._on_damage(damage)
-        self._gate.committed(self._ledger, grown=bool(transaction.grown))
-        self._show()
+        self._admission.committed(self._counters, grown=bool(transaction.grown))
+        self._publish()
         self.paused = self._paused()
 
-    def _show(self) -> None:
-        """What anybody may see of the counters and the gate; whoever is told that the gate has changed sees it so."""
-        self.usage = self._usage()
-        self._gate.tell()
-
-    def _look(self) -> None:
-        """Sees what the counters say."""
-        self._oldest = {number: self._head(account) for number, account in self._ledger.accounts.items()}
+    def _publish_counters(self) -> None:
+        """Publishes counters that were just loaded."""
+        self._oldest = {number: self._head(each) for number, each in self._counters.connections.items()}
         self.usage = self._usage()
         self.paused = self._paused()
 
-    def _head(self, account: ledger.Account) -> float:
-        """When the oldest waiting row was accepted, by the heads of the logs and of the parked lanes; 0.0: none."""
-        found: list[float] = []
-        for priority, rows in ((Priority.NORMAL, account.normal), (Priority.BULK, account.bulk)):
+    def _publish(self) -> None:
+        """Publishes the usage, and after it the news of the admission: its listener finds the usage up to date."""
+        self.usage = self._usage()
+        self._admission.report_change()
+
+    def _moved_heads(self, transaction: Transaction, before: Counters) -> dict[int, float]:
+        """Reads the new heads of the connections whose oldest row may have changed."""
+        return {
+            number: self._head(each)
+            for number, each in transaction.counters.connections.items()
+            # Appending behind a row that waits already moves no head.
+            if each != before.connections.get(number) and (transaction.heads_moved or not self._oldest.get(number))
+        }
+
+    def _head(self, connection: ConnectionCounters) -> float:
+        """Returns when the oldest row at the head of a log or a parked lane was accepted; 0.0: none waits."""
+        times: list[float] = []
+        for priority, rows in ((Priority.NORMAL, connection.normal), (Priority.BULK, connection.bulk)):
             if rows:
-                found += self._column(
+                times += self._times(
                     "SELECT accept_time FROM log WHERE key > ? AND key < ? ORDER BY key LIMIT 1",
-                    (log_start(account.number, priority), log_end(account.number, priority)),
+                    (log_start(connection.number, priority), log_end(connection.number, priority)),
                 )
-        if account.parked_lanes:
+        if connection.parked_lanes:
             statement = "SELECT oldest FROM lanes WHERE connection = ? ORDER BY oldest LIMIT 1"
-            found += self._column(statement, (account.number,))
-        return min(found, default=0.0)
+            times += self._times(statement, (connection.number,))
+        return min(times, default=0.0)
 
-    def _column(self, statement: str, values: tuple[int, ...]) -> list[float]:
+    def _times(self, statement: str, values: tuple[int, ...]) -> list[float]:
         found = self._database.execute(statement, values).fetchall()
         return [row[0] for row in found if isinstance(row[0], float) and 0.0 <= row[0] < _TIME_MAX]
 
     def _usage(self) -> Usage:
-        accounts = self._ledger.accounts.values()
+        connections = self._counters.connections.values()
         return Usage(
             {
-                account.name: LogUsage(
-                    normal=account.normal,
-                    bulk=account.bulk,
-                    parked_lanes=account.parked_lanes,
-                    dead_letters=account.dead_letters,
-                    bytes=account.bytes,
-                    oldest_accept_time=self._oldest[account.number] if account.normal or account.bulk else 0.0,
+                each.name: LogUsage(
+                    normal=each.normal,
+                    bulk=each.bulk,
+                    parked_lanes=each.parked_lanes,
+                    dead_letters=each.dead_letters,
+                    bytes=each.bytes,
+                    oldest_accept_time=self._oldest[each.number] if each.normal or each.bulk else 0.0,
                 )
-                for account in accounts
+                for each in connections
             },
-            sum(account.bytes for account in accounts),
+            sum(each.bytes for each in connections),
             self._settings.bytes_max,
-            self._gate.reason,
+            self._admission.reason,
         )
 
     def _paused(self) -> frozenset[str]:
-        return frozenset(account.name for account in self._ledger.accounts.values() if account.paused)
+        return frozenset(each.name for each in self._counters.connections.values() if each.paused)
 
 
-def _answers(transaction: Transaction, jobs: Sequence[Job]) -> list[Answer]:
-    """Performs the jobs in order; appends that follow each other, together."""
-    answers: list[Answer] = []
+def _perform(transaction: Transaction, jobs: Sequence[Job]) -> list[JobResult]:
+    """Performs the jobs in order; consecutive appends become one."""
+    results: list[JobResult] = []
     for _, alike in groupby(jobs, key=lambda job: isinstance(job.run, log.Append)):
         group = list(alike)
         appends = [job.run for job in group if isinstance(job.run, log.Append)]
         if appends:
-            answers += map(_appended, log.append_together(transaction, appends))
-        else:
-            answers += [_answer(transaction, job) for job in group]
-    return answers
-
-
-def _appended(keys: list[int] | RetryLater) -> Answer:
-    return Answer(error=keys) if isinstance(keys, RetryLater) else Answer(keys)
-
-
-def _answer(transaction: Transaction, job: Job) -> Answer:
-    try:
-        return Answer(job.run(transaction))
-    except RetryLater as refusal:  # It refused before it wrote anything; the others go on.
-        return Answer(error=refusal)
+            appended = log.append_together(transaction, appends)
+            results += [JobResult(error=keys) if isinstance(keys, RetryLater) else JobResult(keys) for keys in appended]
+            continue
+        for job in group:
+            try:
+                results.append(JobResult(job.run(transaction)))
+            except RetryLater as refusal:  # The operation refused before it wrote anything: the others go on.
+                results.append(JobResult(error=refusal))
+    return results

@@ -1,26 +1,30 @@
-"""What an operation on the spool works with: the database in a transaction, its counters, the time.
+"""What an operation on the spool works with: the database inside a transaction, a copy of the counters, the time.
 
-An operation is a plain function of it, run in the spool's thread. It refuses before it writes, or not at all: after any
-other error the whole transaction is undone, and the copies of the counters with it.
+An operation is a plain function of a transaction, performed in the writer's thread. It refuses (`SpoolFull`) before it
+writes. Any other error rolls back the whole transaction, and the copy of the counters is dropped with it.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TypeVar
 
 import msgspec
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.sqlite.ledger import Ledger
+from intercomd_daemon.spool.sqlite.counters import Counters
 
 Result = TypeVar("Result")
+
+_STATEMENT_ROWS = (64, 32, 16)
+"""Rows of one statement, or any smaller number: few enough sizes that each is compiled once and kept."""
 
 
 class Transaction(msgspec.Struct):
     """One commit in the making."""
 
     database: sqlite3.Connection
-    ledger: Ledger
+    counters: Counters
     now: float
     """Unix seconds."""
     monotonic: float
@@ -28,9 +32,34 @@ class Transaction(msgspec.Struct):
     grown: set[tuple[str, Priority]] = msgspec.field(default_factory=set)
     """The logs that rows were appended to."""
     damages: list[str] = msgspec.field(default_factory=list)
-    """What was found damaged and set aside, for whoever is told; words that name no user."""
+    """One sentence for each record found corrupt and quarantined, reported after the commit; they name no user."""
     heads_moved: bool = False
-    """Whether rows have left a log, or parked lanes are others: the oldest waiting row may be another."""
+    """Whether rows left a log or lanes were parked or unparked: the oldest waiting row may have changed."""
+
+    def insert(self, statement: Callable[[int], str], rows: Sequence[Sequence[object]]) -> int:
+        """Inserts rows in few statements; returns how many were inserted.
+
+        Python gives up the interpreter lock once per statement, and under load waits its turn to get it back.
+        `executemany` would do that for every row, which costs more than the row.
+
+        Args:
+            statement: makes the statement for a number of rows; it should cache what it made.
+            rows: all of one length.
+        """
+        inserted = 0
+        start = 0
+        while start < len(rows):
+            rest = len(rows) - start
+            size = next((large for large in _STATEMENT_ROWS if large <= rest), rest)
+            some = rows[start : start + size]
+            start += size
+            inserted += self.database.execute(statement(size), list(chain.from_iterable(some))).rowcount
+        return inserted
+
+
+def placeholders(columns: int, rows: int) -> str:
+    """Returns the placeholders of a number of rows, `(?, ?), (?, ?)`."""
+    return ", ".join([f"({', '.join('?' * columns)})"] * rows)
 
 
 Operation = Callable[[Transaction], Result]

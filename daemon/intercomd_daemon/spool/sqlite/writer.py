@@ -1,6 +1,7 @@
-"""The spool's thread: takes whatever waits, has it committed, and wakes the callers once per commit.
+"""The writer's thread: takes everything that waits, has the store commit it, and wakes the callers once per commit.
 
-It sleeps while nothing waits, without a timer. What an operation does, it does not know.
+While one commit syncs, the next one's operations gather in the queue; so the disk decides how many share a sync.
+The thread sleeps without a timer while nothing waits.
 """
 
 import asyncio
@@ -14,37 +15,37 @@ from typing import Any
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import ShuttingDown
-from intercomd_daemon.spool.sqlite.queue import Job, Queue
-from intercomd_daemon.spool.sqlite.store import Answer, Performed, Store
+from intercomd_daemon.spool.sqlite.job_queue import Job, JobQueue
+from intercomd_daemon.spool.sqlite.store import CommitResult, JobResult, Store
 from intercomd_daemon.spool.sqlite.transaction import Operation, Result
 
-DRAINING_RETRY_SECONDS = 1.0
+SHUTTING_DOWN_RETRY_SECONDS = 1.0
 
-Grown = Callable[[set[tuple[str, Priority]]], None]
+OnGrown = Callable[[set[tuple[str, Priority]]], None]
 
 
 class Writer:
-    """The thread and its queue; all methods are called on the event loop that started it."""
+    """The thread and its queue; call all methods on the event loop that created the writer."""
 
-    def __init__(self, grown: Grown) -> None:
-        """`grown` is called on the event loop after each commit that appended rows, with the logs."""
-        self._grown = grown
+    def __init__(self, on_grown: OnGrown) -> None:
+        """`on_grown` is called on the event loop after each commit that appended rows, with the logs that grew."""
+        self._on_grown = on_grown
         self._loop = asyncio.get_running_loop()
-        self._queue = Queue()
+        self._queue = JobQueue()
         self._lock = threading.Lock()
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._sleeps = False
-        """The thread waits for the bell, and nobody is about to ring it."""
+        """The thread waits for the bell and no ring is scheduled."""
         self._closing = False
         self._opened: asyncio.Future[Store] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._in_hand: Sequence[Job] = ()
 
     async def start(self, opening: Callable[[], Store], release: Callable[[], None]) -> Store:
-        """Starts the thread, which opens the store, and at its end calls `release`.
+        """Starts the thread, which opens the store and calls `release` when it ends.
 
         Raises:
-            SpoolUnusable: as `opening` does.
+            SpoolUnusable: from `opening`.
         """
         threading.Thread(target=self._run, args=(opening, release), name="spool", daemon=True).start()
         try:
@@ -53,26 +54,27 @@ class Writer:
             self._stop()
             raise
 
-    async def perform(self, run: Operation[Result], *, append_bytes: int = 0, kept: bool = False) -> Result:
-        """Has an operation performed; returns when its commit is on disk.
+    async def perform(self, run: Operation[Result], *, append_bytes: int = 0, retried: bool = False) -> Result:
+        """Performs an operation; returns its result once its commit is on disk.
 
         Raises:
             ShuttingDown: the spool is closing.
-            SpoolFull: too much waits, or the operation says so.
+            SpoolFull: too many bytes wait, or the operation found no room.
         """
         if self._closing:
-            raise ShuttingDown("the spool is closing, as the daemon stops", DRAINING_RETRY_SECONDS)
-        job = Job(run, self._loop.create_future(), append_bytes, kept)
+            raise ShuttingDown("the spool is closing, as the daemon stops", SHUTTING_DOWN_RETRY_SECONDS)
+        job = Job(run, self._loop.create_future(), append_bytes, retried)
         with self._lock:
             if self._queue.put(job) and self._sleeps:
                 self._sleeps = False
-                # Not at once: before the loop has gone round, the thread would only wait for the interpreter.
+                # Ring on the loop's next turn: the thread needs the interpreter, which this turn holds, and the
+                # turn's other operations can join the same commit.
                 self._loop.call_soon(self._bell.put, None)
         result: Result = await job.future
         return result
 
     async def ended(self) -> None:
-        """Returns once the thread has ended; raises what ended it by itself."""
+        """Returns once the thread has ended; raises the error that ended it."""
         await asyncio.shield(self._ended)
 
     async def close(self) -> None:
@@ -84,20 +86,22 @@ class Writer:
         self._closing = True
         self._bell.put(None)
 
+    # From here on in the thread, except for `_wake_callers` and `_finish`, which run on the loop.
+
     def _run(self, opening: Callable[[], Store], release: Callable[[], None]) -> None:
         try:
             store = opening()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is for the caller, who waits for it
+        except Exception as error:  # noqa: BLE001 - `start` waits for it and raises it
             release()
-            self._on_loop(_give, self._opened, Answer(error=error))
+            self._on_loop(_resolve, self._opened, JobResult(error=error))
             return
-        self._on_loop(_give, self._opened, Answer(store))
-        end = Answer()
+        self._on_loop(_resolve, self._opened, JobResult(store))
+        end = JobResult()
         try:
             while jobs := self._take():
-                self._settle(jobs, store.perform(jobs))
-        except Exception as error:  # noqa: BLE001 - the thread's last frame: everyone who waits is told
-            end = Answer(error=error)
+                self._conclude(jobs, store.perform(jobs))
+        except Exception as error:  # noqa: BLE001 - the thread's last frame: every waiting caller gets the error
+            end = JobResult(error=error)
         finally:
             try:
                 store.close()
@@ -106,7 +110,7 @@ class Writer:
                 self._on_loop(self._finish, end)
 
     def _take(self) -> Sequence[Job]:
-        """What goes next, waited for; nothing when the spool closes and nothing waits."""
+        """Waits for the next jobs; returns none when the spool closes and none are left."""
         while True:
             with self._lock:
                 now = time.monotonic()
@@ -118,40 +122,40 @@ class Writer:
             with suppress(Empty):
                 self._bell.get(timeout=seconds)
 
-    def _settle(self, jobs: Sequence[Job], performed: Performed) -> None:
-        """Wakes those whose job is done, and keeps the others."""
-        pairs = list(zip(jobs, performed.answers, strict=True))
-        again = [] if self._closing else [job for job, answer in pairs if answer.again]
-        done = [(job, answer) for job, answer in pairs if job not in again] if again else pairs
+    def _conclude(self, jobs: Sequence[Job], commit: CommitResult) -> None:
+        """Holds the jobs that the disk refused, and wakes the callers of all others."""
+        pairs = list(zip(jobs, commit.results, strict=True))
+        refused = [] if self._closing else [job for job, result in pairs if result.retry]
+        done = [(job, result) for job, result in pairs if job not in refused] if refused else pairs
         with self._lock:
-            self._queue.answered([job for job, _ in done])
-            if again:
-                self._queue.hold(again, time.monotonic())
+            self._queue.finish([job for job, _ in done])
+            if refused:
+                self._queue.hold(refused, time.monotonic())
         self._in_hand = ()
-        self._on_loop(self._wake, done, performed.grown)
+        self._on_loop(self._wake_callers, done, commit.grown)
 
     def _on_loop(self, callback: Callable[..., None], *arguments: object) -> None:
-        with suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+        with suppress(RuntimeError):  # The loop is closed, and with it everyone who waited.
             self._loop.call_soon_threadsafe(partial(callback, *arguments))
 
-    def _wake(self, done: Sequence[tuple[Job, Answer]], grown: set[tuple[str, Priority]]) -> None:
-        for job, answer in done:
-            _give(job.future, answer)
+    def _wake_callers(self, done: Sequence[tuple[Job, JobResult]], grown: set[tuple[str, Priority]]) -> None:
+        for job, result in done:
+            _resolve(job.future, result)
         if grown:
-            self._grown(grown)
+            self._on_grown(grown)
 
-    def _finish(self, end: Answer) -> None:
-        """Ends, and tells whoever still waits why."""
+    def _finish(self, end: JobResult) -> None:
+        """Ends, and gives every caller who still waits the reason."""
         self._closing = True
         for job in (*self._in_hand, *self._queue.take(time.monotonic(), last=True)):
-            _give(job.future, end)
-        _give(self._ended, end)
+            _resolve(job.future, end)
+        _resolve(self._ended, end)
 
 
-def _give(future: asyncio.Future[Any], answer: Answer) -> None:
+def _resolve(future: asyncio.Future[Any], result: JobResult) -> None:
     if future.done():  # The caller was cancelled.
         return
-    if answer.error:
-        future.set_exception(answer.error)
+    if result.error:
+        future.set_exception(result.error)
     else:
-        future.set_result(answer.value)
+        future.set_result(result.value)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.file import header
-from intercomd_daemon.spool.sqlite.schema import open_database
 
 NOON = 1_750_000_000.0
 

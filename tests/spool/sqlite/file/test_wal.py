@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from intercomd_daemon.spool.sqlite import ledger, schema
+from intercomd_daemon.spool.sqlite.counters import load_counters, store_counters
+from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.file import wal
 from intercomd_daemon.spool.sqlite.file.cells import PAGE_BYTES
 from intercomd_daemon.spool.sqlite.file.wal import Commit, Frame
@@ -45,14 +46,14 @@ def left(tmp_path: Path) -> Left:
     """A spool, made in one commit, in which five more each wrote a row and the counters."""
     path = str(tmp_path / "used.db")
     copy = Left(tmp_path / "spool.db", tmp_path / "spool.db-wal")
-    with closing(schema.open_database(path, NOON)) as database:
-        before = ledger.load(database)
+    with closing(open_database(path, NOON)) as database:
+        before = load_counters(database)
         for number in range(1, COMMITS):
             after = before.copy()
-            after.counters.commits += 1
+            after.spool.commits += 1
             database.execute("BEGIN")
             database.execute("INSERT INTO progress VALUES (?, ?, 0)", (number, bytes(500)))
-            ledger.store(database, after, before)
+            store_counters(database, after, before)
             database.execute("COMMIT")
             before = after
         copy.path.write_bytes(Path(path).read_bytes())

@@ -12,9 +12,9 @@ from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.outcome import Progress
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import position_of
+from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.repair.export import Exported, export
 from intercomd_daemon.spool.sqlite.repair.findings import FILE, Findings
-from intercomd_daemon.spool.sqlite.seal import seal
 
 Spoil = Callable[..., None]
 NOON = 1_750_000_000.0
@@ -87,7 +87,7 @@ def test_a_record_of_a_later_release_is_told_and_not_guessed_at(spool: Path) -> 
         database.execute("UPDATE log SET data = ? WHERE key = (SELECT max(key) FROM log)", (later,))
         number = database.execute("SELECT max(id) FROM dead_letters").fetchone()[0]
         change = "UPDATE dead_letters SET connection = 1, priority = 1, data = ?, seal = ? WHERE id = ?"
-        database.execute(change, (later, seal(number, 1, 1), number))
+        database.execute(change, (later, row_checksum(number, 1, 1), number))
         database.commit()
     _, findings = exported(spool, dead_letters=True)
     assert [damage.reason for damage in findings.damages] == ["a record of another release: that one can export it"] * 2

@@ -9,7 +9,7 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.keys import log_start
-from intercomd_daemon.spool.sqlite import layout
+from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.repair.outdated import drop_outdated
 
 NOON = 1_750_000_000.0
@@ -60,7 +60,7 @@ def _outcome(name: str, kind: OutcomeType, replay: int) -> Outcome:
 @pytest.fixture
 def rebuilt() -> Iterator[Rebuilt]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
-        layout.create(database, NOON)
+        schema.create(database, NOON)
         yield Rebuilt(database)
 
 
@@ -117,4 +117,4 @@ def test_what_is_not_understood_stays_and_what_was_gathered_goes(rebuilt: Rebuil
     rebuilt.database.execute("UPDATE log SET data = ?", (record.pack(_outcome("a", OutcomeType.DELIVERED, 0)),))
     rebuilt.outcome(1, "a", OutcomeType.DELIVERED)
     assert rebuilt.left() == {"log": [1], "journal": [1]}
-    assert layout.misdescribed(rebuilt.database) == set()
+    assert schema.differing_definitions(rebuilt.database) == set()

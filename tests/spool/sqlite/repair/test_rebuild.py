@@ -11,7 +11,7 @@ from spool_model import made
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import position_of
-from intercomd_daemon.spool.sqlite import schema
+from intercomd_daemon.spool.sqlite.database import open_for_reading
 from intercomd_daemon.spool.sqlite.repair.rebuild import rebuild, repair
 from intercomd_daemon.spool.sqlite.repair.verify import verify
 
@@ -168,7 +168,7 @@ def test_a_new_file_is_as_a_daemon_would_have_made_it(spool: Path, tmp_path: Pat
     target = tmp_path / "new.db"
     target.touch()
     rebuild(str(spool), str(target), NOON)
-    with closing(schema.look_at_database(str(target))) as database:
+    with closing(open_for_reading(str(target))) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA page_size").fetchone() == (PAGE,)
         assert database.execute("SELECT name FROM sqlite_schema WHERE name = 'told'").fetchall() == []

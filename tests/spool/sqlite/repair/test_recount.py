@@ -7,64 +7,63 @@ from msgspec.structs import replace
 from spoiling import Specimen
 
 from intercomd_daemon.spool.base import position_of
-from intercomd_daemon.spool.sqlite import ledger
-from intercomd_daemon.spool.sqlite.ledger import LEAP, SEQUENCE_LEAP, Ledger
-from intercomd_daemon.spool.sqlite.repair.recount import Remembered, recount
+from intercomd_daemon.spool.sqlite.counters import POSITION_LEAP, SEQUENCE_LEAP, Counters, load_counters
+from intercomd_daemon.spool.sqlite.repair.recount import OldCounters, recount
 from intercomd_daemon.spool.sqlite.repair.source import Source
 from intercomd_daemon.spool.sqlite.repair.tables import CONNECTIONS, COUNTERS, DEAD_LETTERS
 
 NOON = 1_750_000_000.0
 
 
-def remembered_of(spool: Path) -> Remembered:
-    remembered = Remembered()
+def remembered_of(spool: Path) -> OldCounters:
+    old_counters = OldCounters()
     with Source(str(spool)) as source:
         for table in (COUNTERS, CONNECTIONS):
             for row, _ in source.rows(table):
-                remembered.enter(table, row)
-    return remembered
+                old_counters.enter(table, row)
+    return old_counters
 
 
-def counted_of(spool: Path) -> Ledger:
+def counted_of(spool: Path) -> Counters:
     with closing(sqlite3.connect(spool, isolation_level=None)) as database:
-        return ledger.load(database)
+        return load_counters(database)
 
 
-def recounted(spool: Path, remembered: Remembered) -> tuple[Ledger, tuple[int, ...]]:
+def recounted(spool: Path, old_counters: OldCounters) -> tuple[Counters, tuple[int, ...]]:
     """The counters that are counted from the rows, in place of those that are there, as of a new file."""
     with closing(sqlite3.connect(spool, isolation_level=None)) as database:
         database.execute("DELETE FROM connections")
         database.execute("DELETE FROM lanes")
-        contents = recount(database, remembered, NOON)
-        return ledger.load(database), contents
+        contents = recount(database, old_counters, NOON)
+        return load_counters(database), contents
 
 
 def test_counted_anew_a_sound_spool_comes_to_the_same(spool: Path, specimen: Specimen) -> None:
     before = counted_of(spool)
     after, contents = recounted(spool, remembered_of(spool))
-    assert after.accounts == before.accounts
-    assert replace(after.counters, generation_ids=0) == replace(before.counters, generation_ids=0)
+    assert after.connections == before.connections
+    assert replace(after.spool, generation_ids=0) == replace(before.spool, generation_ids=0)
     filled = specimen.filled
     assert contents == (len(filled.rows), 0, len(filled.letters), len(filled.outcomes))
 
 
 def test_without_the_counters_no_number_is_given_twice(spool: Path, specimen: Specimen) -> None:
     known = remembered_of(spool)
-    known.counters = None
+    known.spool = None
     after, _ = recounted(spool, known)
     given = max(position_of(key) for key in specimen.filled.sent)
-    assert after.counters.position >= LEAP > given
-    assert after.counters.sequence >= max(specimen.filled.outcomes) + SEQUENCE_LEAP
-    assert after.counters.turned_at == NOON
+    assert after.spool.position >= POSITION_LEAP > given
+    assert after.spool.sequence >= max(specimen.filled.outcomes) + SEQUENCE_LEAP
+    assert after.spool.turned_at == NOON
 
 
 def test_numbers_that_rows_have_beyond_the_counters_are_not_given_again(spool: Path, specimen: Specimen) -> None:
     known = remembered_of(spool)
-    assert known.counters is not None
-    known.counters = replace(known.counters, position=1, sequence=1, seconds=0)
+    assert known.spool is not None
+    known.spool = replace(known.spool, position=1, sequence=1, seconds=0)
     after, _ = recounted(spool, known)
-    assert after.counters.position >= max(position_of(key) for key in specimen.filled.rows)
-    assert after.counters.sequence == max(specimen.filled.outcomes)
+    assert after.spool.position >= max(position_of(key) for key in specimen.filled.rows)
+    assert after.spool.sequence == max(specimen.filled.outcomes)
 
 
 def test_which_lanes_are_parked_is_told_by_the_rows_and_they_are_due_at_once(spool: Path) -> None:
@@ -72,7 +71,7 @@ def test_which_lanes_are_parked_is_told_by_the_rows_and_they_are_due_at_once(spo
         parked = set(database.execute("SELECT DISTINCT connection, lane FROM parked"))
         assert parked
         database.execute("DELETE FROM lanes")
-        recount(database, Remembered(), NOON)
+        recount(database, OldCounters(), NOON)
         lanes = database.execute("SELECT connection, lane, due, oldest FROM lanes").fetchall()
     assert {(connection, lane) for connection, lane, _, _ in lanes} == parked
     assert {due for _, _, due, _ in lanes} == {0.0}
@@ -87,7 +86,7 @@ def test_rows_that_are_gone_are_lost_by_the_counters_and_their_progress_goes(spo
         parked = database.execute("SELECT count(*) FROM parked").fetchone()[0]
         left = database.execute("SELECT count(*) FROM progress WHERE key NOT IN (SELECT key FROM parked)").fetchone()
     assert contents[:2] == (parked, len(specimen.filled.rows) - parked)
-    assert sum(account.normal + account.bulk for account in after.accounts.values()) == parked
+    assert sum(account.normal + account.bulk for account in after.connections.values()) == parked
     assert left == (0,)
 
 
@@ -99,7 +98,7 @@ def test_the_ids_of_what_waits_are_known_to_the_duplicate_window(spool: Path, sp
             database.execute(f"DELETE FROM recent_{generation}")  # noqa: S608 - a number
         recount(database, known, NOON)
         ids = database.execute("SELECT count(*) FROM recent_2").fetchone()[0]
-        assert ledger.load(database).counters.generation_ids == ids == len(specimen.filled.rows)
+        assert load_counters(database).spool.generation_ids == ids == len(specimen.filled.rows)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +109,8 @@ def test_the_ids_of_what_waits_are_known_to_the_duplicate_window(spool: Path, sp
 def test_a_connection_whose_counters_are_lost_gets_its_name_from_elsewhere(
     spool: Path, names: dict[int, str], expected: dict[int, str]
 ) -> None:
-    after, _ = recounted(spool, Remembered(names=names))
-    assert {number: account.name for number, account in after.accounts.items()} == expected
+    after, _ = recounted(spool, OldCounters(names=names))
+    assert {number: account.name for number, account in after.connections.items()} == expected
 
 
 def test_a_connection_that_nothing_names_is_nobodys(spool: Path) -> None:
@@ -119,26 +118,26 @@ def test_a_connection_that_nothing_names_is_nobodys(spool: Path) -> None:
     with closing(sqlite3.connect(spool, isolation_level=None)) as database:
         database.execute("DELETE FROM journal")
         database.execute("DELETE FROM dead_letters WHERE connection = 1")
-    after, _ = recounted(spool, Remembered())
-    assert {number: account.name for number, account in after.accounts.items()} == {1: "?1", 2: "us"}
+    after, _ = recounted(spool, OldCounters())
+    assert {number: account.name for number, account in after.connections.items()} == {1: "?1", 2: "us"}
 
 
 def test_what_is_remembered_twice_is_the_furthest(spool: Path) -> None:
     known = remembered_of(spool)
-    assert known.counters is not None
-    older = replace(known.counters, position=1)
-    for counters in (older, known.counters, older):
+    assert known.spool is not None
+    older = replace(known.spool, position=1)
+    for counters in (older, known.spool, older):
         known.enter(COUNTERS, (*[getattr(counters, name) for name in counters.__struct_fields__], 0))
-    assert known.counters.position > 1
-    newer = Remembered()
+    assert known.spool.position > 1
+    newer = OldCounters()
     newer.update(known)
-    newer.update(Remembered())
-    assert (newer.counters, newer.accounts) == (known.counters, known.accounts)
+    newer.update(OldCounters())
+    assert (newer.spool, newer.connections) == (known.spool, known.connections)
 
 
 def test_letters_count_to_their_connection(spool: Path, specimen: Specimen) -> None:
-    after, contents = recounted(spool, Remembered())
+    after, contents = recounted(spool, OldCounters())
     with Source(str(spool)) as source:
         letters = [row[1] for row, _ in source.rows(DEAD_LETTERS)]
-    assert [after.accounts[number].dead_letters for number in (1, 2)] == [letters.count(1), letters.count(2)]
+    assert [after.connections[number].dead_letters for number in (1, 2)] == [letters.count(1), letters.count(2)]
     assert contents[2] == len(specimen.filled.letters)

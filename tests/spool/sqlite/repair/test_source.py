@@ -25,8 +25,8 @@ def test_what_sqlite_can_read_is_given_row_by_row_and_nothing_is_broken(spool: P
         waiting = [row for table in (LOG, PARKED) for row, wrong in source.rows(table) if not wrong]
         letters = [row[0] for row, wrong in source.rows(DEAD_LETTERS) if not wrong]
         assert source.names() == {1: "eu", 2: "us"}
-        assert source.findings() == []
-        assert (source.broken, source.needs_pages) == ({}, False)
+        assert source.integrity_errors() == []
+        assert (source.broken, source.needs_page_scan) == ({}, False)
     assert {row[0] for row in waiting} == set(specimen.filled.rows)
     assert set(letters) == specimen.filled.letters
 
@@ -38,8 +38,8 @@ def test_a_table_that_sqlite_cannot_read_is_broken_and_its_rows_are_found_in_the
     with Source(str(spool)) as source:
         assert list(source.rows(LOG)) == []
         assert "malformed" in source.broken["log"]
-        assert source.needs_pages
-        rows = {row[0]: row for row in (row for table, row in source.by_pages() if table in {LOG, PARKED})}
+        assert source.needs_page_scan
+        rows = {row[0]: row for row in (row for table, row in source.scan_pages() if table in {LOG, PARKED})}
     assert set(specimen.filled.rows) <= set(rows)
     assert all(rows[key][-2] == sent.data for key, sent in specimen.filled.rows.items())
 
@@ -49,7 +49,7 @@ def test_a_table_that_is_not_described_as_it_was_made_is_broken(spool: Path) -> 
         database.execute("ALTER TABLE journal ADD COLUMN more")
     with Source(str(spool)) as source:
         assert list(source.broken) == ["journal"]
-        assert source.needs_pages
+        assert source.needs_page_scan
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", bytes(PAGE * 3)])
@@ -59,15 +59,15 @@ def test_of_a_file_that_is_no_database_everything_is_broken_and_nothing_raises(t
     with Source(str(path)) as source:
         assert [list(source.rows(table)) for table in TABLES] == [[]] * len(TABLES)
         assert {"log", "counters"} <= set(source.broken)
-        assert source.needs_pages
-        assert list(source.by_pages()) == []
-        assert list(source.set_aside()) == []
+        assert source.needs_page_scan
+        assert list(source.scan_pages()) == []
+        assert list(source.quarantined()) == []
 
 
 def test_the_counters_are_found_in_their_pages_with_the_types_that_they_had(spool: Path) -> None:
     with Source(str(spool)) as source:
         sound = [(table, row) for table in COUNTED for row, _ in source.rows(table)]
-        paged = [(table, tuple(row)) for table, row in source.by_pages() if table in COUNTED]
+        paged = [(table, tuple(row)) for table, row in source.scan_pages() if table in COUNTED]
     assert sorted(paged, key=repr) == sorted(sound, key=repr)
 
 
@@ -77,7 +77,7 @@ def test_a_page_that_has_been_freed_is_not_searched(spool: Path) -> None:
         database.execute("DELETE FROM journal")
         database.commit()
     with Source(str(spool)) as source:
-        assert [row for table, row in source.by_pages() if table is JOURNAL] == []
+        assert [row for table, row in source.scan_pages() if table is JOURNAL] == []
 
 
 def test_what_a_daemon_has_set_aside_is_told_as_far_as_it_can_be_read(spool: Path) -> None:
@@ -86,7 +86,7 @@ def test_what_a_daemon_has_set_aside_is_told_as_far_as_it_can_be_read(spool: Pat
         database.execute("INSERT INTO damaged VALUES (2, x'ff', 'seven', x'07', 'rot', x'00')")
         database.commit()
     with Source(str(spool)) as source:
-        assert list(source.set_aside()) == [
-            ("log", 7, "c:ann", "set aside: rot"),
-            ("?", 0, "?", "set aside: rot"),
+        assert list(source.quarantined()) == [
+            ("log", 7, "c:ann", "quarantined: rot"),
+            ("?", 0, "?", "quarantined: rot"),
         ]

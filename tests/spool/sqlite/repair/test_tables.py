@@ -7,7 +7,7 @@ import pytest
 
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.sqlite import layout
+from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.repair import tables
 from intercomd_daemon.spool.sqlite.repair.tables import TABLES, Row, Table
 
@@ -25,13 +25,13 @@ def test_every_row_of_a_sound_spool_is_what_was_written(spool: Path, table: Tabl
     found = rows(spool, table)
     if table is not tables.SECONDS:
         assert found
-    assert [table.wrong(row) for row in found if table.wrong(row)] == []
+    assert [table.error(row) for row in found if table.error(row)] == []
 
 
 def test_the_columns_are_the_tables_in_their_order_with_the_row_number_first() -> None:
     """So a page has them, with nothing where the number stands, and floating numbers perhaps as integers."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
-        layout.create(database, 0.0)
+        schema.create(database, 0.0)
         for table in TABLES:
             described = database.execute("SELECT name, type, pk FROM pragma_table_info(?)", (table.name,)).fetchall()
             assert tuple(name for name, _, _ in described) == table.columns
@@ -88,7 +88,7 @@ def test_no_column_can_change_unnoticed(spool: Path, spoil: Spoil, name: str, ch
         database.commit()
     spoil(f"UPDATE {name} SET {change} WHERE {table.columns[0]} = ?", key)  # noqa: S608 - listed above
     changed = [row for row in rows(spool, table) if row not in before]
-    assert [bool(table.wrong(row)) for row in changed] == [True]
+    assert [bool(table.error(row)) for row in changed] == [True]
 
 
 def test_a_damage_is_told_with_what_can_be_read_of_its_key_and_lane() -> None:
@@ -99,11 +99,11 @@ def test_a_damage_is_told_with_what_can_be_read_of_its_key_and_lane() -> None:
 
 def test_a_record_that_a_later_release_wrote_is_sound_and_not_understood() -> None:
     later = record.pack(Outcome("a", "eu", "ann", "", 1, "", 0.0, 0.0, (), (), 0))
-    assert tables.understood(later, DeadLetter) is None
-    assert isinstance(tables.understood(later, Outcome), Outcome)
-    assert tables.wrong_letter((1, 1, 1, 0, "", "", "", "", 0.0, later, tables.seal(1, 1, 1))) == ""
+    assert tables.decode(later, DeadLetter) is None
+    assert isinstance(tables.decode(later, Outcome), Outcome)
+    assert tables.letter_error((1, 1, 1, 0, "", "", "", "", 0.0, later, tables.row_checksum(1, 1, 1))) == ""
     strange = record.pack(DeadLetter(1, *[None] * 3))
-    assert tables.wrong_outcome((1, 1, "a", "ann", "", 1, strange)) == ""
+    assert tables.outcome_error((1, 1, "a", "ann", "", 1, strange)) == ""
 
 
 @pytest.mark.parametrize("table", [tables.LOG, tables.PARKED], ids=lambda table: table.name)
@@ -112,9 +112,9 @@ def test_a_row_with_a_damaged_record_still_says_which_envelope_it_was_if_its_sea
 ) -> None:
     spoil(f"UPDATE {table.name} SET data = x'00' WHERE key = (SELECT max(key) FROM {table.name})")  # noqa: S608 - ours
     row = rows(spool, table)[-1]
-    found = table.identified(row)
+    found = table.identify(row)
     assert found is not None
     assert (found.key, found.lane) == (row[0], row[table.lane])
-    assert found.wrong == "1 bytes are too few for a record"
-    assert table.identified((*row[:-1], 0)) is None
-    assert tables.JOURNAL.identified(row) is None
+    assert found.error == "1 bytes are too few for a record"
+    assert table.identify((*row[:-1], 0)) is None
+    assert tables.JOURNAL.identify(row) is None

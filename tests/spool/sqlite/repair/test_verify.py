@@ -8,7 +8,7 @@ import spoiling
 from spoiling import PAGE, Specimen
 
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.sqlite import layout
+from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.repair.findings import FILE
 from intercomd_daemon.spool.sqlite.repair.verify import verify
 
@@ -34,19 +34,27 @@ def test_a_spool_that_was_killed_is_read_with_its_log(specimen: Specimen, tmp_pa
 
 SPOILT = [
     ("log", "UPDATE log SET data = zeroblob(9) WHERE key = (SELECT max(key) FROM log)", "record version 0 is not 1"),
-    ("log", "UPDATE log SET lane = 'c:eve' WHERE key = (SELECT max(key) FROM log)", "the seal does not match"),
+    ("log", "UPDATE log SET lane = 'c:eve' WHERE key = (SELECT max(key) FROM log)", "the row checksum does not match"),
     ("parked", "UPDATE parked SET data = x'' WHERE key = (SELECT max(key) FROM parked)", "0 bytes are too few"),
     ("parked", "DELETE FROM lanes WHERE lane = (SELECT lane FROM lanes LIMIT 1)", "not among the parked ones"),
-    ("progress", "UPDATE progress SET seal = 1 WHERE key = (SELECT max(key) FROM progress)", "the seal"),
+    ("progress", "UPDATE progress SET seal = 1 WHERE key = (SELECT max(key) FROM progress)", "the row checksum"),
     ("journal", "UPDATE journal SET type = 6 WHERE sequence = 1", "the columns are not the record's"),
-    ("dead_letters", "UPDATE dead_letters SET connection = 9 WHERE id = (SELECT max(id) FROM dead_letters)", "seal"),
+    (
+        "dead_letters",
+        "UPDATE dead_letters SET connection = 9 WHERE id = (SELECT max(id) FROM dead_letters)",
+        "row checksum",
+    ),
     ("contacts", "UPDATE contacts SET contact_id = 'x' WHERE number = 1", ""),
-    ("identities", "UPDATE identities SET seal = 1 WHERE connection = 1 AND lane = 'c:ann'", "the seal does not match"),
+    (
+        "identities",
+        "UPDATE identities SET seal = 1 WHERE connection = 1 AND lane = 'c:ann'",
+        "the row checksum does not match",
+    ),
     ("seconds", "INSERT INTO seconds VALUES (1, x'0102')", "not pairs of numbers"),
-    ("counters", "UPDATE counters SET position = 1", "the seal does not match"),
-    ("connections", "UPDATE connections SET paused = 1 WHERE number = 1", "the seal does not match"),
+    ("counters", "UPDATE counters SET position = 1", "the row checksum does not match"),
+    ("connections", "UPDATE connections SET paused = 1 WHERE number = 1", "the row checksum does not match"),
     ("connections", "DELETE FROM log WHERE key = (SELECT max(key) FROM log)", "wait by the counters, and"),
-    ("damaged", "INSERT INTO damaged VALUES (1, 'damaged', 7, 'c:ann', 'rot', x'00')", "set aside: rot"),
+    ("damaged", "INSERT INTO damaged VALUES (1, 'damaged', 7, 'c:ann', 'rot', x'00')", "quarantined: rot"),
 ]
 
 
@@ -103,7 +111,7 @@ def test_with_a_spoilt_header_the_log_is_kept_before_sqlite_deletes_it(specimen:
 
 def test_another_major_versions_spool_is_refused_and_left_alone(spool: Path) -> None:
     with closing(sqlite3.connect(spool)) as database:
-        database.execute(f"PRAGMA user_version = {(layout.MAJOR + 1) * 1000}")
+        database.execute(f"PRAGMA user_version = {(schema.MAJOR + 1) * 1000}")
     before = spool.read_bytes()
     with pytest.raises(SpoolUnusable, match=r"has the format 2\.0, and this release reads 1\.x"):
         verify(str(spool))

@@ -12,14 +12,14 @@ from pathlib import Path
 from struct import Struct, iter_unpack
 from typing import BinaryIO, NamedTuple
 
+from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.file.cells import PAGE_BYTES, leaf_rows
-from intercomd_daemon.spool.sqlite.seal import seal
 
 COUNTERS_PAGE = 2
 """The counters are the first table that is made, and fill a page: the one behind the tables' descriptions."""
 COUNTERS_REALS = (11, 12)
 """Which columns of the counters are floating numbers, that SQLite may write as integers."""
-COUNTERS_SEAL = 13
+COUNTERS_CHECKSUM = 13
 """Which column is their seal; behind it stands what later minor versions have added."""
 _HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
@@ -151,11 +151,11 @@ def _sum(data: bytes, seed: Sum, words: str) -> Sum:
 def _counted(page: bytes) -> int:
     """How many commits the counters on a page count; 0 if they are not what was written."""
     for key, columns in leaf_rows(page, COUNTERS_PAGE, lambda _: b""):
-        row = [key, *columns[1 : COUNTERS_SEAL + 1]]
-        if len(row) <= COUNTERS_SEAL:
+        row = [key, *columns[1 : COUNTERS_CHECKSUM + 1]]
+        if len(row) <= COUNTERS_CHECKSUM:
             continue
         for real in COUNTERS_REALS:
             row[real] = float(value) if isinstance(value := row[real], int) else value
-        if row[-1] == seal(*row[:-1]) and isinstance(row[1], int):
+        if row[-1] == row_checksum(*row[:-1]) and isinstance(row[1], int):
             return row[1]
     return 0

@@ -14,12 +14,13 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import DeadLetter
 from intercomd_daemon.spool.base import position_of
 from intercomd_daemon.spool.keys import log_end, log_start
-from intercomd_daemon.spool.sqlite import ledger, schema
-from intercomd_daemon.spool.sqlite.file import place
+from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_tables
+from intercomd_daemon.spool.sqlite.counters import load_counters
+from intercomd_daemon.spool.sqlite.database import open_for_reading, usable
+from intercomd_daemon.spool.sqlite.file import replacement
 from intercomd_daemon.spool.sqlite.repair.findings import FILE, Damage, Findings
 from intercomd_daemon.spool.sqlite.repair.rebuild import rebuild
-from intercomd_daemon.spool.sqlite.repair.tables import DEAD_LETTERS, LOG, PARKED, Table, understood
-from intercomd_daemon.spool.sqlite.soundness import Malformed, check_tables
+from intercomd_daemon.spool.sqlite.repair.tables import DEAD_LETTERS, LOG, PARKED, Table, decode
 
 _UNKNOWN = "a record of another release: that one can export it"
 
@@ -45,9 +46,9 @@ def export(path: str, now: float, findings: Findings, *, dead_letters: bool) -> 
         OSError: a file cannot be read or written.
         sqlite3.Error: a copy of a damaged spool cannot be written.
     """
-    place.complete(path)
+    replacement.complete(path)
     with _sound(path, now, findings) as database:
-        names = {number: account.name for number, account in ledger.load(database).accounts.items()}
+        names = {number: account.name for number, account in load_counters(database).connections.items()}
         streams = [_waiting(database, table, log, name) for table in (LOG, PARKED) for log, name in _logs(names)]
         if dead_letters:
             streams.append(_letters(database))
@@ -63,25 +64,25 @@ def _sound(path: str, now: float, findings: Findings) -> Iterator[sqlite3.Connec
     """The spool, or where it is damaged what a repair would make of it."""
     try:
         database = _checked(path)
-    except Malformed as damage:
+    except SpoolCorrupt as damage:
         findings.add(Damage(FILE, 0, "", str(damage)))
-        copy = place.unfinished(path)
+        copy = replacement.unfinished(path)
         findings.contents = rebuild(path, copy, now)
         database = _checked(copy)
     try:
         with closing(database):
             yield database
     finally:
-        place.abandon(path)
+        replacement.abandon(path)
 
 
 def _checked(path: str) -> sqlite3.Connection:
-    database = schema.look_at_database(path)
+    database = open_for_reading(path)
     try:
-        with schema.usable(path):
-            ledger.load(database)
+        with usable(path):
+            load_counters(database)
             check_tables(database, 0)
-    except Malformed:
+    except SpoolCorrupt:
         database.close()
         raise
     return database
@@ -102,9 +103,9 @@ def _waiting(database: sqlite3.Connection, table: Table, log: tuple[int, int], c
     )
     for row in rows:
         position = position_of(row[0])
-        if wrong := table.wrong(row):
-            yield position, table.damage(row, wrong)
-        elif envelope := understood(row[table.columns.index("data")], AcceptedEnvelope):
+        if error := table.error(row):
+            yield position, table.damage(row, error)
+        elif envelope := decode(row[table.columns.index("data")], AcceptedEnvelope):
             yield position, Exported(connection, envelope)
         else:
             yield position, table.damage(row, _UNKNOWN)
@@ -116,9 +117,9 @@ def _letters(database: sqlite3.Connection) -> Iterator[Found]:
     # What is sorted is two numbers of each, and not the letters.
     for _, number in database.execute("SELECT origin, id FROM dead_letters ORDER BY origin, id"):
         row = database.execute(one, (number,)).fetchone()
-        letter = understood(row[DEAD_LETTERS.columns.index("data")], DeadLetter)
-        wrong = DEAD_LETTERS.wrong(row) or ("" if letter else _UNKNOWN)
-        if wrong or letter is None:
-            yield position_of(row[3]), DEAD_LETTERS.damage(row, wrong)
+        letter = decode(row[DEAD_LETTERS.columns.index("data")], DeadLetter)
+        error = DEAD_LETTERS.error(row) or ("" if letter else _UNKNOWN)
+        if error or letter is None:
+            yield position_of(row[3]), DEAD_LETTERS.damage(row, error)
         else:
             yield letter.envelope.origin, Exported(letter.outcome.connection, letter.envelope)

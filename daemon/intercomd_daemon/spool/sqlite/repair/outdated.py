@@ -13,9 +13,9 @@ import msgspec
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
 from intercomd_daemon.spool.keys import CONNECTION_BITS
-from intercomd_daemon.spool.sqlite.repair.tables import understood
+from intercomd_daemon.spool.sqlite.repair.tables import decode
 
-Noun = TypeVar("Noun", bound=msgspec.Struct)
+Struct = TypeVar("Struct", bound=msgspec.Struct)
 Acceptance = tuple[str, float, int]
 
 _DEAD, _DISCARDED = int(OutcomeType.DEAD_LETTERED), int(OutcomeType.DISCARDED)
@@ -49,13 +49,13 @@ def _of(accepted: AcceptedEnvelope | Outcome) -> Acceptance:
 
 
 def _tell(
-    new: sqlite3.Connection, place: str, statement: str, noun: type[Noun], name: Callable[[Noun], Acceptance]
+    new: sqlite3.Connection, place: str, statement: str, struct: type[Struct], name: Callable[[Struct], Acceptance]
 ) -> None:
     """Lists the acceptances that are understood among rows of a number, a connection, a type, and a record."""
 
     def told() -> Iterator[tuple[str | int | float, ...]]:
         for number, connection, kind, data in new.execute(statement):
-            if (known := understood(data, noun)) is not None:
+            if (known := decode(data, struct)) is not None:
                 yield place, number, connection, kind, *name(known)
 
     new.executemany("INSERT INTO told VALUES (?, ?, ?, ?, ?, ?, ?)", told())

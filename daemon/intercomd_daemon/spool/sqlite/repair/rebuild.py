@@ -1,7 +1,7 @@
-"""A new file of what can be read of a damaged one: sound rows alone, and every counter counted anew.
+"""Builds a new file of what can be read of a corrupt one: sound rows only, and every counter counted again.
 
-What was accepted and what became of it is looked for in every page where SQLite cannot read it. What can be had again
-(contacts, ids of the duplicate window) comes along where SQLite can.
+Rows that SQLite cannot read are searched in every page, as they were accepted and must not be lost. What can be had
+again (contacts, ids of the duplicate window) is copied only where SQLite can read it.
 """
 
 import os
@@ -11,46 +11,48 @@ from contextlib import closing
 from typing import NamedTuple
 
 from intercomd_daemon.spool.keys import connection_of
-from intercomd_daemon.spool.sqlite import layout, ledger, schema
-from intercomd_daemon.spool.sqlite.file import place, wal
+from intercomd_daemon.spool.sqlite import schema
+from intercomd_daemon.spool.sqlite.checksum import row_checksum
+from intercomd_daemon.spool.sqlite.counters import load_counters, store_counters
+from intercomd_daemon.spool.sqlite.database import create_unsynced
+from intercomd_daemon.spool.sqlite.file import replacement, wal
 from intercomd_daemon.spool.sqlite.repair.findings import Contents
 from intercomd_daemon.spool.sqlite.repair.outdated import drop_outdated
-from intercomd_daemon.spool.sqlite.repair.recount import Remembered, recount
+from intercomd_daemon.spool.sqlite.repair.recount import OldCounters, recount
 from intercomd_daemon.spool.sqlite.repair.source import Source
 from intercomd_daemon.spool.sqlite.repair.tables import CONTACTS, COUNTED, PRECIOUS, SECONDS, Row, Table
-from intercomd_daemon.spool.sqlite.rows import Damaged, end_damaged
-from intercomd_daemon.spool.sqlite.seal import seal
 from intercomd_daemon.spool.sqlite.transaction import Transaction
+from intercomd_daemon.spool.sqlite.waiting_rows import CorruptRow, complete_corrupt
 
 
 class Repaired(NamedTuple):
-    """What has become of a damaged spool."""
+    """The result of a repair."""
 
     contents: Contents
-    """What the new one holds."""
+    """What the new file holds."""
     kept: str
-    """Where the old file is."""
+    """The path of the old file."""
 
 
 def repair(path: str, now: float) -> Repaired:
-    """Puts a new file of what is readable in the place of the spool's; for whoever holds its lock and has it closed.
+    """Replaces the spool's file by a new one of what is readable; the caller holds the lock and has the file closed.
 
     `now` is in Unix seconds.
 
     Raises:
-        OSError: a file cannot be opened or written; the spool is as it was.
-        sqlite3.Error: the new file cannot be written; the spool is as it was.
+        OSError: a file cannot be opened or written; the spool is unchanged.
+        sqlite3.Error: the new file cannot be written; the spool is unchanged.
     """
-    place.complete(path)
+    replacement.complete(path)
     try:
-        contents = rebuild(path, place.unfinished(path), now)
-        return Repaired(contents, place.replace(path, now))
+        contents = rebuild(path, replacement.unfinished(path), now)
+        return Repaired(contents, replacement.replace(path, now))
     finally:
-        place.abandon(path)
+        replacement.abandon(path)
 
 
 def rebuild(path: str, target: str, now: float) -> Contents:
-    """Writes what is readable of a spool to another file, which is empty, and syncs it; the spool is only read.
+    """Writes what is readable of a spool to another, empty file and syncs it; the spool is only read.
 
     Returns what the new file holds.
 
@@ -58,19 +60,20 @@ def rebuild(path: str, target: str, now: float) -> Contents:
         OSError: a file cannot be opened.
         sqlite3.Error: the new file cannot be written.
     """
-    log = place.log_beside(path)
+    log = replacement.find_wal(path)
     if log:
-        path = place.copy(path)
+        path = replacement.copy(path)
         wal.merge(log, path)
-    with closing(schema.create_unsynced(target, now)) as new, Source(path) as source:
+    with closing(create_unsynced(target, now)) as new, Source(path) as source:
         new.execute("BEGIN")
-        remembered = _copy(source, new)
-        if source.needs_pages:
-            remembered.update(_copy_pages(source, new))
-        if source.needs_pages or log:
+        old_counters = _copy_tables(source, new)
+        if source.needs_page_scan:
+            old_counters.update(_copy_pages(source, new))
+        # Pages, and a write-ahead log merged frame by frame, may bring back what was over already.
+        if source.needs_page_scan or log:
             drop_outdated(new)
-        contents = recount(new, remembered, now)
-        contents = contents._replace(outcomes=contents.outcomes + _end_damaged(new, now))
+        contents = recount(new, old_counters, now)
+        contents = contents._replace(outcomes=contents.outcomes + _complete_corrupt_rows(new, now))
         new.execute("COMMIT")
     descriptor = os.open(target, os.O_RDWR | os.O_CLOEXEC)
     os.fsync(descriptor)
@@ -78,44 +81,45 @@ def rebuild(path: str, target: str, now: float) -> Contents:
     return contents
 
 
-def _copy(source: Source, new: sqlite3.Connection) -> Remembered:
-    remembered = Remembered()
-    new.execute("CREATE TABLE damaged_rows (key INTEGER PRIMARY KEY, lane TEXT, name, accept_time REAL, wrong TEXT)")
+def _copy_tables(source: Source, new: sqlite3.Connection) -> OldCounters:
+    """Copies the sound rows that SQLite can read; returns the counters among them."""
+    old_counters = OldCounters()
+    new.execute("CREATE TABLE corrupt_rows (key INTEGER PRIMARY KEY, lane TEXT, id, accept_time REAL, error TEXT)")
     for table in (*PRECIOUS, CONTACTS, SECONDS):
         _insert(new, table, _sound(source, table, new))
     for table in COUNTED:
         for row in _sound(source, table, new):
-            remembered.enter(table, row)
-    remembered.names |= source.names()
-    _insert_identities(source, new)
-    for name in layout.RECENT:
+            old_counters.enter(table, row)
+    old_counters.names |= source.names()
+    _copy_identities(source, new)
+    for name in schema.RECENT:
         ids = source.query(name, f"SELECT connection, envelope_id, key FROM {name}")  # noqa: S608 - our own names
         known = (row for row in ids if isinstance(row[0], int) and isinstance(row[1], str | bytes))
         new.executemany(f"INSERT OR IGNORE INTO {name} VALUES (?, ?, ?)", known)  # noqa: S608 - our own names
     source.close()
-    return remembered
+    return old_counters
 
 
 def _sound(source: Source, table: Table, new: sqlite3.Connection) -> Iterator[Row]:
-    """The rows that are what was written; of the others it is noted which envelopes they were, where they say so."""
-    for row, wrong in source.rows(table):
-        if not wrong:
+    """Returns the sound rows; corrupt ones that still say which envelope they were are noted in `corrupt_rows`."""
+    for row, error in source.rows(table):
+        if not error:
             yield row
-        elif damaged := table.identified(row):
-            new.execute("INSERT OR IGNORE INTO damaged_rows VALUES (?, ?, ?, ?, ?)", damaged)
+        elif corrupt := table.identify(row):
+            new.execute("INSERT OR IGNORE INTO corrupt_rows VALUES (?, ?, ?, ?, ?)", corrupt)
 
 
-def _end_damaged(new: sqlite3.Connection, now: float) -> int:
-    """Enters the outcomes of the envelopes that were noted, as a daemon does that meets such a row; how many it was."""
-    before = ledger.load(new)
+def _complete_corrupt_rows(new: sqlite3.Connection, now: float) -> int:
+    """Adds the outcomes of the noted envelopes, as a daemon does that reads such a row; returns how many."""
+    before = load_counters(new)
     transaction = Transaction(new, before.copy(), now, 0.0)
-    found = "SELECT * FROM damaged_rows WHERE key NOT IN (SELECT key FROM log UNION ALL SELECT key FROM parked)"
+    found = "SELECT * FROM corrupt_rows WHERE key NOT IN (SELECT key FROM log UNION ALL SELECT key FROM parked)"
     for row in new.execute(f"{found} ORDER BY key"):
-        if connection_of(row[0]) in before.accounts:
-            end_damaged(transaction, Damaged(*row))
-    ledger.store(new, transaction.ledger, before)
-    new.execute("DROP TABLE damaged_rows")
-    return transaction.ledger.counters.outcomes - before.counters.outcomes
+        if connection_of(row[0]) in before.connections:
+            complete_corrupt(transaction, CorruptRow(*row))
+    store_counters(new, transaction.counters, before)
+    new.execute("DROP TABLE corrupt_rows")
+    return transaction.counters.spool.outcomes - before.spool.outcomes
 
 
 def _insert(new: sqlite3.Connection, table: Table, rows: Iterable[Row]) -> None:
@@ -126,24 +130,24 @@ def _insert(new: sqlite3.Connection, table: Table, rows: Iterable[Row]) -> None:
     )
 
 
-def _insert_identities(source: Source, new: sqlite3.Connection) -> None:
-    """Who a lane is, where the contact came along."""
+def _copy_identities(source: Source, new: sqlite3.Connection) -> None:
+    """Copies which contact a lane is, where the contact was copied."""
     rows = source.query("identities", "SELECT connection, lane, contact, seal FROM identities")
-    for connection, lane, contact, sealed in rows:
+    for connection, lane, contact, checksum in rows:
         found = new.execute("SELECT contact_id FROM contacts WHERE number = ?", (contact,)).fetchone()
-        if found and sealed == seal(connection, lane, found[0]):
-            identity = (connection, lane, contact, sealed)
+        if found and checksum == row_checksum(connection, lane, found[0]):
+            identity = (connection, lane, contact, checksum)
             new.execute(
                 "INSERT OR IGNORE INTO identities (connection, lane, contact, seal) VALUES (?, ?, ?, ?)", identity
             )
 
 
-def _copy_pages(source: Source, new: sqlite3.Connection) -> Remembered:
-    """What stands in the pages of tables that SQLite could not read."""
-    remembered = Remembered()
-    for table, row in source.by_pages():
+def _copy_pages(source: Source, new: sqlite3.Connection) -> OldCounters:
+    """Copies the sound rows of all pages; returns the counters among them."""
+    old_counters = OldCounters()
+    for table, row in source.scan_pages():
         if table in COUNTED:
-            remembered.enter(table, row)
+            old_counters.enter(table, row)
         else:
             _insert(new, table, [row])
-    return remembered
+    return old_counters

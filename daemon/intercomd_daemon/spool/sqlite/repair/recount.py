@@ -1,6 +1,6 @@
-"""The counters of a rebuilt spool, counted from its rows; and which lanes are parked, told by the rows that lie there.
+"""Counts a rebuilt spool's counters from its rows, and finds its parked lanes by the rows that lie there.
 
-What was counted before is used where it cannot be counted: names, pauses, and numbers that must not be given twice.
+The old counters are used for what cannot be counted: names, pauses, and numbers that must not be given twice.
 """
 
 import sqlite3
@@ -14,85 +14,92 @@ from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import POSITION_BITS
 from intercomd_daemon.spool.keys import CONNECTION_BITS
 from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES
-from intercomd_daemon.spool.sqlite import layout, ledger
-from intercomd_daemon.spool.sqlite.ledger import Account, Counters, Ledger
+from intercomd_daemon.spool.sqlite import schema
+from intercomd_daemon.spool.sqlite.counters import (
+    ConnectionCounters,
+    Counters,
+    SpoolCounters,
+    load_counters,
+    store_counters,
+)
 from intercomd_daemon.spool.sqlite.repair.findings import Contents
 from intercomd_daemon.spool.sqlite.repair.tables import COUNTERS, Row, Table
 
 _POSITION = (1 << POSITION_BITS) - 1
-_NOTHING = dict.fromkeys(("normal", "bulk", "parked_lanes", "dead_letters", "bytes"), 0)
+_ZEROS = dict.fromkeys(("normal", "bulk", "parked_lanes", "dead_letters", "bytes"), 0)
 
 
 @dataclass
-class Remembered:
-    """What the old counters say."""
+class OldCounters:
+    """The counters that were found in the corrupt file."""
 
-    counters: Counters | None = None
-    accounts: dict[int, Account] = field(default_factory=dict)
+    spool: SpoolCounters | None = None
+    connections: dict[int, ConnectionCounters] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
-    """Of connections, by their number, from wherever else they stand."""
+    """Names of connections by number, from wherever else they are stored."""
 
     def enter(self, table: Table, row: Row) -> None:
-        """Takes a sound row of the counters, or of the connections; of several the first, or the furthest."""
+        """Adds a sound row: of several of the spool the one that is furthest, of several of a connection the first."""
         values: Any = row[:-1]
         if table is COUNTERS:
-            counters = Counters(*values)
-            self.counters = max(self.counters or counters, counters, key=lambda each: each.position)
+            spool = SpoolCounters(*values)
+            self.spool = max(self.spool or spool, spool, key=lambda each: each.position)
         else:
-            account = Account(*values)
-            self.accounts.setdefault(account.number, account)
+            connection = ConnectionCounters(*values)
+            self.connections.setdefault(connection.number, connection)
 
-    def update(self, newer: "Remembered") -> None:
-        """Lets what was found elsewhere take the place of what is here."""
-        self.counters = newer.counters or self.counters
-        self.accounts |= newer.accounts
+    def update(self, newer: "OldCounters") -> None:
+        """Replaces what was found elsewhere, too."""
+        self.spool = newer.spool or self.spool
+        self.connections |= newer.connections
 
 
-def recount(new: sqlite3.Connection, remembered: Remembered, now: float) -> Contents:
-    """Writes the counters and the parked lanes of a database whose rows are all there; returns what it holds."""
+def recount(new: sqlite3.Connection, old: OldCounters, now: float) -> Contents:
+    """Writes the counters and the parked lanes of a database whose rows are complete; returns what it holds."""
     new.execute(
         "INSERT INTO lanes (connection, lane, due, attempts, oldest)"
         " SELECT connection, lane, 0.0, 0, min(accept_time) FROM parked GROUP BY connection, lane"
     )
     new.execute("DELETE FROM progress WHERE key NOT IN (SELECT key FROM log UNION ALL SELECT key FROM parked)")
     new.execute("DELETE FROM contacts WHERE number NOT IN (SELECT contact FROM identities)")
-    counters, fresh = _counters(new, remembered.counters, now), ledger.load(new)
-    accounts = _accounts(new, remembered)
-    ledger.store(new, Ledger(counters, accounts), Ledger(fresh.counters, {}))
-    waiting, counted = (
-        sum(account.normal + account.bulk for account in each.values()) for each in (accounts, remembered.accounts)
+    spool, created = _count_spool(new, old.spool, now), load_counters(new)
+    connections = _count_connections(new, old)
+    store_counters(new, Counters(spool, connections), Counters(created.spool, {}))
+    waiting, waited = (
+        sum(connection.normal + connection.bulk for connection in each.values())
+        for each in (connections, old.connections)
     )
-    letters = sum(account.dead_letters for account in accounts.values())
-    return Contents(waiting, max(0, counted - waiting), letters, counters.outcomes)
+    letters = sum(connection.dead_letters for connection in connections.values())
+    return Contents(waiting, max(0, waited - waiting), letters, spool.outcomes)
 
 
 def _number(new: sqlite3.Connection, statement: str) -> int:
-    """The number that a statement gives; 0 for none."""
+    """Returns the number that a statement gives; 0 for NULL."""
     return int(new.execute(statement).fetchone()[0] or 0)
 
 
-def _counters(new: sqlite3.Connection, known: Counters | None, now: float) -> Counters:
-    places = (("key", "log"), ("key", "parked"), ("origin", "dead_letters"), *(("key", name) for name in layout.RECENT))
+def _count_spool(new: sqlite3.Connection, old: SpoolCounters | None, now: float) -> SpoolCounters:
+    places = (("key", "log"), ("key", "parked"), ("origin", "dead_letters"), *(("key", name) for name in schema.RECENT))
     position = max(_number(new, f"SELECT max({column} & {_POSITION}) FROM {table}") for column, table in places)  # noqa: S608 - our own names
     sequence = max(_number(new, "SELECT max(sequence) FROM journal"), _number(new, "SELECT max(id) FROM dead_letters"))
-    if known is None:
-        known = replace(ledger.load(new).counters, turned_at=now, position=position, sequence=sequence)
-        known.leap()
+    if old is None:
+        old = replace(load_counters(new).spool, turned_at=now, position=position, sequence=sequence)
+        old.leap()
     return replace(
-        known,
-        position=max(position, known.position),
-        sequence=max(sequence, known.sequence),
+        old,
+        position=max(position, old.position),
+        sequence=max(sequence, old.sequence),
         outcomes=_number(new, "SELECT count(*) FROM journal"),
         contacts=_number(new, "SELECT count(*) FROM contacts"),
-        seconds=max(known.seconds, _number(new, "SELECT max(last) FROM seconds")),
+        seconds=max(old.seconds, _number(new, "SELECT max(last) FROM seconds")),
         damaged=0,
-        generation_ids=_remember_ids(new, known),
+        generation_ids=_remember_ids(new, old),
     )
 
 
-def _remember_ids(new: sqlite3.Connection, counters: Counters) -> int:
-    """Enters the ids of what waits, known in any case, in the younger generation; returns how many ids that has."""
-    young = layout.RECENT[counters.generation % layout.GENERATIONS]
+def _remember_ids(new: sqlite3.Connection, spool: SpoolCounters) -> int:
+    """Adds the ids of the waiting rows to the young generation; returns how many ids it has then."""
+    young = schema.RECENT[spool.generation % schema.GENERATIONS]
     for table in ("log", "parked"):
         new.execute(
             f"INSERT OR IGNORE INTO {young} (connection, envelope_id, key)"  # noqa: S608 - our own names
@@ -101,8 +108,8 @@ def _remember_ids(new: sqlite3.Connection, counters: Counters) -> int:
     return _number(new, f"SELECT count(*) FROM {young}")  # noqa: S608 - our own names
 
 
-def _accounts(new: sqlite3.Connection, remembered: Remembered) -> dict[int, Account]:
-    accounts = {number: replace(account, **_NOTHING) for number, account in remembered.accounts.items()}
+def _count_connections(new: sqlite3.Connection, old: OldCounters) -> dict[int, ConnectionCounters]:
+    connections = {number: replace(each, **_ZEROS) for number, each in old.connections.items()}
     waiting = (
         f"SELECT key >> {CONNECTION_BITS} AS number, key >> {POSITION_BITS} & 1 AS bulk, length(data) AS size FROM"  # noqa: S608 - our own names
         " (SELECT key, data FROM log UNION ALL SELECT key, data FROM parked)"
@@ -113,22 +120,22 @@ def _accounts(new: sqlite3.Connection, remembered: Remembered) -> dict[int, Acco
         "SELECT connection, 0, 0, 0, count(*), sum(length(data)) FROM dead_letters GROUP BY connection",
     )
     for number, normal, bulk, lanes, letters, size in [row for count in counts for row in new.execute(count)]:
-        account = accounts.setdefault(number, Account(number, ""))
-        account.normal += normal
-        account.bulk += bulk
-        account.parked_lanes += lanes
-        account.dead_letters += letters
-        account.bytes += size + (normal + bulk + letters) * ROW_OVERHEAD_BYTES
-    for number in range(1, max([*accounts, *remembered.names], default=0) + 1):
-        account = accounts.setdefault(number, Account(number, ""))
-        account.name = account.name or remembered.names.get(number) or _name(new, number)
-    return accounts
+        connection = connections.setdefault(number, ConnectionCounters(number, ""))
+        connection.normal += normal
+        connection.bulk += bulk
+        connection.parked_lanes += lanes
+        connection.dead_letters += letters
+        connection.bytes += size + (normal + bulk + letters) * ROW_OVERHEAD_BYTES
+    for number in range(1, max([*connections, *old.names], default=0) + 1):
+        connection = connections.setdefault(number, ConnectionCounters(number, ""))
+        connection.name = connection.name or old.names.get(number) or _name(new, number)
+    return connections
 
 
 def _name(new: sqlite3.Connection, number: int) -> str:
-    """A connection's name by one of its outcomes or letters.
+    """Returns a connection's name from one of its outcomes or dead letters.
 
-    Else one that no settings have, so that nothing of it goes where it does not belong.
+    Without any, it returns a name that no settings have, so that its rows are delivered nowhere by mistake.
     """
     found = new.execute("SELECT data FROM journal WHERE connection = ? LIMIT 1", (number,)).fetchone()
     if found:

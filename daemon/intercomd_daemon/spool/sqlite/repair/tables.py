@@ -1,6 +1,6 @@
-"""The tables whose rows are judged one by one, and what is wrong with a row: pure, whatever the row was read by.
+"""The tables whose rows are checked one by one, and what is wrong with a row, whatever it was read by.
 
-A row is a tuple of the table's columns. What becomes of rows that are not what was written is not decided here.
+A row is a sequence of the table's columns. Pure.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,20 +11,20 @@ import msgspec
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.keys import connection_of
-from intercomd_daemon.spool.sqlite.aside import what_is_wrong
-from intercomd_daemon.spool.sqlite.book import wrong_contact
+from intercomd_daemon.spool.sqlite.checksum import row_checksum
+from intercomd_daemon.spool.sqlite.contact_cache import contact_error
+from intercomd_daemon.spool.sqlite.counters import ConnectionCounters, SpoolCounters
+from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.file.cells import Value
 from intercomd_daemon.spool.sqlite.file.wal import COUNTERS_REALS
-from intercomd_daemon.spool.sqlite.ledger import Account, Counters
+from intercomd_daemon.spool.sqlite.quarantine import record_error
 from intercomd_daemon.spool.sqlite.repair.findings import Damage
-from intercomd_daemon.spool.sqlite.rows import Damaged, seal_of_progress
-from intercomd_daemon.spool.sqlite.seal import seal
-from intercomd_daemon.spool.sqlite.window import id_of
+from intercomd_daemon.spool.sqlite.waiting_rows import CorruptRow, progress_checksum
 
 Row = Sequence[Value]
-Noun = TypeVar("Noun", bound=msgspec.Struct)
+Struct = TypeVar("Struct", bound=msgspec.Struct)
 
-_UNSEALED = "the seal does not match"
+_MISMATCH = "the row checksum does not match"
 
 
 class Table(NamedTuple):
@@ -32,124 +32,124 @@ class Table(NamedTuple):
 
     name: str
     columns: tuple[str, ...]
-    wrong: Callable[[Row], str]
-    """What is wrong with a row, in words; empty if nothing is."""
+    error: Callable[[Row], str]
+    """Returns what is wrong with a row; empty if nothing is."""
     lane: int = -1
-    """Which column names the lane; -1: none."""
+    """The column that names the lane; -1: none does."""
     reals: tuple[int, ...] = ()
-    """Which columns are floating numbers, that SQLite may write as integers."""
-    identified: Callable[[Row], Damaged | None] = lambda _: None
-    """Of a damaged row: the envelope, where the row still says which one it was."""
+    """The columns of floating-point numbers, which SQLite may write as integers."""
+    identify: Callable[[Row], CorruptRow | None] = lambda _: None
+    """Returns which envelope a corrupt row was, if the row still says so for certain."""
 
-    def damage(self, row: Row, wrong: str) -> Damage:
-        """A row that is not what was written, for people."""
+    def damage(self, row: Row, error: str) -> Damage:
+        """Describes a row that is not what was written."""
         key, lane = row[0], row[self.lane] if self.lane >= 0 else ""
-        return Damage(self.name, key if isinstance(key, int) else 0, lane if isinstance(lane, str) else "", wrong)
+        return Damage(self.name, key if isinstance(key, int) else 0, lane if isinstance(lane, str) else "", error)
 
 
-def wrong_waiting(row: Row) -> str:
-    """Of the log: whose row it is, and its record."""
-    key, lane, name, accept_time, data, sealed = row[:6]
-    return _UNSEALED if sealed != seal(key, lane, name, accept_time) else what_is_wrong(data)
+def waiting_error(row: Row) -> str:
+    """Checks a row of the log: its columns and its record."""
+    key, lane, packed_id, accept_time, data, checksum = row[:6]
+    return _MISMATCH if checksum != row_checksum(key, lane, packed_id, accept_time) else record_error(data)
 
 
-def identified(row: Row) -> Damaged | None:
-    """Which envelope it was, by a row whose seal is right; nothing else of the row is believed."""
-    key, lane, name, accept_time, data, sealed = row[:6]
-    if sealed != seal(key, lane, name, accept_time):
+def identify_waiting(row: Row) -> CorruptRow | None:
+    """Returns which envelope a row of the log was, if its row checksum is right."""
+    key, lane, packed_id, accept_time, data, checksum = row[:6]
+    if checksum != row_checksum(key, lane, packed_id, accept_time):
         return None
-    if not (isinstance(key, int) and isinstance(lane, str) and isinstance(name, str | bytes)):
+    if not (isinstance(key, int) and isinstance(lane, str) and isinstance(packed_id, str | bytes)):
         return None
-    return Damaged(key, lane, name, accept_time, what_is_wrong(data)) if isinstance(accept_time, float) else None
+    return CorruptRow(key, lane, packed_id, accept_time, record_error(data)) if isinstance(accept_time, float) else None
 
 
-def identified_parked(row: Row) -> Damaged | None:
-    """The same of a parked lane's row."""
-    return identified((row[0], *row[2:]))
+def identify_parked(row: Row) -> CorruptRow | None:
+    """Returns the same of a parked lane's row."""
+    return identify_waiting((row[0], *row[2:]))
 
 
-def wrong_parked(row: Row) -> str:
-    """Of a parked lane: the same, and whether it lies with its connection."""
+def parked_error(row: Row) -> str:
+    """Checks a parked lane's row: its columns, its record and its connection."""
     key, connection, *rest = row
-    wrong = wrong_waiting((key, *rest))
-    return wrong or ("" if isinstance(key, int) and connection == connection_of(key) else "not its connection")
+    error = waiting_error((key, *rest))
+    return error or ("" if isinstance(key, int) and connection == connection_of(key) else "not its connection")
 
 
-def wrong_progress(row: Row) -> str:
-    """Of progress: its record, and whether it is of this row."""
-    key, data, sealed = row[:3]
-    if wrong := what_is_wrong(data):
-        return wrong
-    sound = isinstance(key, int) and isinstance(data, bytes) and sealed == seal_of_progress(key, data)
-    return "" if sound else _UNSEALED
+def progress_error(row: Row) -> str:
+    """Checks progress: its record, and whether it belongs to this row."""
+    key, data, checksum = row[:3]
+    if error := record_error(data):
+        return error
+    sound = isinstance(key, int) and isinstance(data, bytes) and checksum == progress_checksum(key, data)
+    return "" if sound else _MISMATCH
 
 
-def wrong_outcome(row: Row) -> str:
-    """Of the journal: its record, and whether the columns say what it says."""
-    sequence, _, name, customer_id, email, kind, data = row[:7]
-    if wrong := what_is_wrong(data):
-        return wrong
-    outcome = understood(data, Outcome)
+def outcome_error(row: Row) -> str:
+    """Checks a row of the journal: its record, and the columns against it."""
+    sequence, _, packed_id, customer_id, email, kind, data = row[:7]
+    if error := record_error(data):
+        return error
+    outcome = decode(data, Outcome)
     if outcome is None:
         return ""
-    said = (outcome.sequence, id_of(outcome.envelope_id), outcome.customer_id, outcome.email, outcome.type)
-    return "" if said == (sequence, name, customer_id, email, kind) else "the columns are not the record's"
+    recorded = (outcome.sequence, pack_id(outcome.envelope_id), outcome.customer_id, outcome.email, outcome.type)
+    return "" if recorded == (sequence, packed_id, customer_id, email, kind) else "the columns are not the record's"
 
 
-def wrong_letter(row: Row) -> str:
-    """Of the dead letters: whose it is, its record, and whether the columns say what it says."""
-    number, connection, priority, origin, name, customer_id, email, reason, accept_time, data, sealed = row[:11]
-    if sealed != seal(number, connection, priority):
-        return _UNSEALED
-    if wrong := what_is_wrong(data):
-        return wrong
-    letter = understood(data, DeadLetter)
+def letter_error(row: Row) -> str:
+    """Checks a dead letter: whose it is, its record, and the columns against it."""
+    number, connection, priority, origin, packed_id, customer_id, email, reason, accept_time, data, checksum = row[:11]
+    if checksum != row_checksum(number, connection, priority):
+        return _MISMATCH
+    if error := record_error(data):
+        return error
+    letter = decode(data, DeadLetter)
     if letter is None:
         return ""
     outcome = letter.outcome
-    said = (letter.dead_letter_id, letter.envelope.origin, id_of(outcome.envelope_id), outcome.customer_id)
-    more = (outcome.email, outcome.reason, outcome.accept_time)
-    columns = (number, origin, name, customer_id, email, reason, accept_time)
-    return "" if (*said, *more) == columns else "the columns are not the record's"
+    recorded = (
+        *(letter.dead_letter_id, letter.envelope.origin, pack_id(outcome.envelope_id), outcome.customer_id),
+        *(outcome.email, outcome.reason, outcome.accept_time),
+    )
+    columns = (number, origin, packed_id, customer_id, email, reason, accept_time)
+    return "" if recorded == columns else "the columns are not the record's"
 
 
-def wrong_counted(row: Row) -> str:
-    """Of counters: all of the row."""
-    *counted, sealed = row
-    return "" if sealed == seal(*counted) else _UNSEALED
+def counters_error(row: Row) -> str:
+    """Checks a row of counters."""
+    *columns, checksum = row
+    return "" if checksum == row_checksum(*columns) else _MISMATCH
 
 
-def wrong_entry(row: Row) -> str:
-    """Of the contacts: who it is, and what is known of them."""
-    _, connection, contact_id, data, sealed = row[:5]
-    if not (isinstance(connection, int) and isinstance(contact_id, str) and isinstance(sealed, int)):
-        return _UNSEALED
-    return wrong_contact(connection, contact_id, data, sealed)
+def contact_row_error(row: Row) -> str:
+    """Checks a contact: who it is, and its record."""
+    _, connection, contact_id, data, checksum = row[:5]
+    if not (isinstance(connection, int) and isinstance(contact_id, str) and isinstance(checksum, int)):
+        return _MISMATCH
+    return contact_error(connection, contact_id, data, checksum)
 
 
-def wrong_pairs(row: Row) -> str:
-    """Of the ring of seconds: pairs of two numbers of eight bytes."""
+def seconds_error(row: Row) -> str:
+    """Checks claimed seconds: pairs of two numbers of 8 bytes."""
     pairs = row[1]
     return "" if isinstance(pairs, bytes) and len(pairs) % 16 == 0 else "not pairs of numbers"
 
 
-def understood(data: Value, noun: type[Noun]) -> Noun | None:
-    """The noun; None where a release wrote it that we do not understand: its checksum is right."""
+def decode(data: Value, struct: type[Struct]) -> Struct | None:
+    """Decodes a record; None if another release wrote it in a form that this one does not know."""
     try:
-        return record.unpack(data, noun) if isinstance(data, bytes) else None
+        return record.unpack(data, struct) if isinstance(data, bytes) else None
     except record.RecordDamaged:
         return None
 
 
 _WAITING = ("lane", "envelope_id", "accept_time", "data", "seal")
 
-LOG = Table("log", ("key", *_WAITING), wrong_waiting, lane=1, reals=(3,), identified=identified)
-PARKED = Table(
-    *("parked", ("key", "connection", *_WAITING), wrong_parked), lane=2, reals=(4,), identified=identified_parked
-)
-PROGRESS = Table("progress", ("key", "data", "seal"), wrong_progress)
+LOG = Table("log", ("key", *_WAITING), waiting_error, lane=1, reals=(3,), identify=identify_waiting)
+PARKED = Table("parked", ("key", "connection", *_WAITING), parked_error, lane=2, reals=(4,), identify=identify_parked)
+PROGRESS = Table("progress", ("key", "data", "seal"), progress_error)
 JOURNAL = Table(
-    "journal", ("sequence", "connection", "envelope_id", "customer_id", "email", "type", "data"), wrong_outcome
+    "journal", ("sequence", "connection", "envelope_id", "customer_id", "email", "type", "data"), outcome_error
 )
 DEAD_LETTERS = Table(
     "dead_letters",
@@ -157,13 +157,13 @@ DEAD_LETTERS = Table(
         *("id", "connection", "priority", "origin", "envelope_id", "customer_id", "email", "reason", "accept_time"),
         *("data", "seal"),
     ),
-    wrong_letter,
+    letter_error,
     reals=(8,),
 )
-COUNTERS = Table("counters", (*Counters.__struct_fields__, "seal"), wrong_counted, reals=COUNTERS_REALS)
-CONNECTIONS = Table("connections", (*Account.__struct_fields__, "seal"), wrong_counted)
-CONTACTS = Table("contacts", ("number", "connection", "contact_id", "data", "seal"), wrong_entry)
-SECONDS = Table("seconds", ("last", "pairs"), wrong_pairs)
+COUNTERS = Table("counters", (*SpoolCounters.__struct_fields__, "seal"), counters_error, reals=COUNTERS_REALS)
+CONNECTIONS = Table("connections", (*ConnectionCounters.__struct_fields__, "seal"), counters_error)
+CONTACTS = Table("contacts", ("number", "connection", "contact_id", "data", "seal"), contact_row_error)
+SECONDS = Table("seconds", ("last", "pairs"), seconds_error)
 
 PRECIOUS = (LOG, PARKED, DEAD_LETTERS, JOURNAL, PROGRESS)
 """What was accepted, and what became of it."""

@@ -9,9 +9,11 @@ from itertools import chain
 from typing import Any
 
 from intercomd_daemon.spool.keys import connection_of
-from intercomd_daemon.spool.sqlite import schema
-from intercomd_daemon.spool.sqlite.file import place
-from intercomd_daemon.spool.sqlite.ledger import Account
+from intercomd_daemon.spool.sqlite.checksum import row_checksum
+from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
+from intercomd_daemon.spool.sqlite.counters import ConnectionCounters
+from intercomd_daemon.spool.sqlite.database import open_for_reading
+from intercomd_daemon.spool.sqlite.file import replacement
 from intercomd_daemon.spool.sqlite.repair.findings import FILE, Contents, Damage, Findings
 from intercomd_daemon.spool.sqlite.repair.source import Source
 from intercomd_daemon.spool.sqlite.repair.tables import (
@@ -26,8 +28,6 @@ from intercomd_daemon.spool.sqlite.repair.tables import (
     SECONDS,
     Table,
 )
-from intercomd_daemon.spool.sqlite.seal import seal
-from intercomd_daemon.spool.sqlite.soundness import Malformed
 
 
 def verify(path: str) -> Findings:
@@ -37,20 +37,20 @@ def verify(path: str) -> Findings:
         SpoolUnusable: no spool, or another major version's.
         OSError: the file cannot be read.
     """
-    place.complete(path)
+    replacement.complete(path)
     findings = Findings()
     try:
-        schema.look_at_database(path).close()
-    except Malformed as error:
+        open_for_reading(path).close()
+    except SpoolCorrupt as error:
         findings.add(Damage(FILE, 0, "", str(error)))
-        if place.log_beside(path) == path + place.LOG:
-            place.keep_log(path)  # What SQLite does not read of it, it deletes with it.
+        if replacement.find_wal(path) == path + replacement.LOG:
+            replacement.preserve_wal(path)  # What SQLite does not read of it, it deletes with it.
     with Source(path) as source:
-        for said in source.findings():
+        for said in source.integrity_errors():
             findings.add(Damage(FILE, 0, "", said))
-        sound = {table: _judge(source, table, findings) for table in (*PRECIOUS, CONTACTS, SECONDS, COUNTERS)}
+        sound = {table: _check(source, table, findings) for table in (*PRECIOUS, CONTACTS, SECONDS, COUNTERS)}
         counted, miscounted = _counted(source)
-        for damage in chain(_unknown(source), _stranded(source), source.set_aside(), miscounted):
+        for damage in chain(_unknown(source), _stranded(source), source.quarantined(), miscounted):
             findings.add(damage)
         waiting = sound[LOG] + sound[PARKED]
         findings.contents = Contents(waiting, max(0, counted - waiting), sound[DEAD_LETTERS], sound[JOURNAL])
@@ -59,12 +59,12 @@ def verify(path: str) -> Findings:
     return findings
 
 
-def _judge(source: Source, table: Table, findings: Findings) -> int:
+def _check(source: Source, table: Table, findings: Findings) -> int:
     """Takes note of the damaged rows of a table; returns how many are sound."""
     sound = 0
-    for row, wrong in source.rows(table):
-        if wrong:
-            findings.add(table.damage(row, wrong))
+    for row, error in source.rows(table):
+        if error:
+            findings.add(table.damage(row, error))
         else:
             sound += 1
     return sound
@@ -77,9 +77,9 @@ def _unknown(source: Source) -> Iterator[Damage]:
         "SELECT identities.connection, lane, contact_id, identities.seal FROM identities"
         " LEFT JOIN contacts ON contacts.number = identities.contact",
     )
-    for connection, lane, contact_id, sealed in rows:
-        if sealed != seal(connection, lane, contact_id):
-            yield Damage("identities", 0, lane if isinstance(lane, str) else "", "the seal does not match")
+    for connection, lane, contact_id, stored_checksum in rows:
+        if stored_checksum != row_checksum(connection, lane, contact_id):
+            yield Damage("identities", 0, lane if isinstance(lane, str) else "", "the row checksum does not match")
 
 
 def _stranded(source: Source) -> Iterator[Damage]:
@@ -100,12 +100,12 @@ def _counted(source: Source) -> tuple[int, list[Damage]]:
     there = Counter(connection_of(key) for (key,) in keys if isinstance(key, int))
     counted = 0
     damages: list[Damage] = []
-    for row, wrong in source.rows(CONNECTIONS):
-        if wrong:
-            damages.append(CONNECTIONS.damage(row, wrong))
+    for row, error in source.rows(CONNECTIONS):
+        if error:
+            damages.append(CONNECTIONS.damage(row, error))
             continue
         values: Any = row[:-1]
-        account = Account(*values)
+        account = ConnectionCounters(*values)
         waiting = account.normal + account.bulk
         counted += waiting
         if waiting != there[account.number]:

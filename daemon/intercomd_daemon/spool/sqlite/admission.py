@@ -1,0 +1,122 @@
+"""Decides whether appends are accepted, and if not, why: the quota, the disk's free space, or the disk's last error.
+
+It is used in the writer's thread, and reports when the answer has changed. It reads the free space at most ten times a
+second.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+
+from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, free_refusal
+from intercomd_daemon.spool.sqlite.counters import Counters
+
+_DISK_ERRORS = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_PRIMARY_CODE = 0xFF
+FREE_SPACE_SECONDS = 0.1
+"""How long a reading of the free space is used: no disk takes the 256 MiB that are kept free by default in less."""
+REPORT_SECONDS = 1.0
+"""Between two reports that appends are refused: on the brink of full the answer changes with each request."""
+
+
+def is_disk_error(error: BaseException) -> bool:
+    """Whether the disk is full or fails. That may pass, so the same operation may succeed later."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and code is not None and code & _PRIMARY_CODE in _DISK_ERRORS
+
+
+class Admission:
+    """The reasons for which appends are refused at present."""
+
+    def __init__(
+        self, path: str, quota: Quota, free_bytes_min: int, on_change: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`path` is the spool's file; the free space is that of its folder's disk.
+
+        `on_change` is called with the reason when appends start to be refused, and with "" when they are accepted
+        again.
+        """
+        self._folder = Path(path).absolute().parent
+        self._quota = quota
+        self._free_bytes_min = free_bytes_min
+        self._free: str | None = None
+        self._free_read_at = -inf
+        self._append_error = ""
+        self._delivery_error = ""
+        self._on_change = on_change
+        self._now = 0.0
+        self._reported, self._reported_at = False, -inf
+        self._refused: dict[str, int] = {}
+        self.reason = ""
+        """Why appends are refused; empty if they are accepted."""
+
+    def begin(self, now: float) -> None:
+        """Begins a transaction at `now`, by a clock that does not jump."""
+        self._now = now
+        self.report_change()
+        if self._free or not now - self._free_read_at < FREE_SPACE_SECONDS:
+            self._free, self._free_read_at = None, now
+
+    def admit(self, counters: Counters, new: dict[str, int]) -> None:
+        """Checks that `new` bytes by connection have room.
+
+        Raises:
+            SpoolFull: they have none.
+        """
+        refusal = self._quota.refusal(counters.used(), new)
+        self._refused = new if refusal else self._refused
+        refusal = refusal or self._free_refusal()
+        if refusal:
+            self.reason = refusal
+            raise SpoolFull(refusal, RETRY_SECONDS)
+
+    def committed(self, counters: Counters, *, grown: bool) -> None:
+        """Records a commit. The reason goes once an append succeeded, or the refused one would have room now."""
+        self.disk_works()
+        if grown:
+            self._refused, self._append_error = {}, ""
+        if not self.reason:
+            return
+        quota = self._quota.refusal(counters.used(), self._refused) if self._refused else ""
+        if not quota:
+            self._refused = {}
+        self.reason = quota or self._append_error or self._free_refusal()
+
+    def disk_works(self) -> None:
+        """Records that the disk did what it was asked."""
+        if self._delivery_error and self.reason == self._delivery_error:
+            self.reason = self._append_error
+        self._delivery_error = ""
+
+    def append_failed(self, error: sqlite3.Error) -> SpoolFull:
+        """Records that the disk refused an append, until one succeeds; returns the error for its caller."""
+        self._append_error = f"the disk refuses: {error}"
+        self.reason = self._append_error
+        return SpoolFull(self._append_error, RETRY_SECONDS)
+
+    def delivery_failed(self, error: sqlite3.Error) -> SpoolFull:
+        """Records that the disk refused an operation of the deliverer, until it works again; returns the error."""
+        self._delivery_error = f"the disk refuses: {error}"
+        self.reason = self.reason or self._delivery_error
+        return SpoolFull(self._delivery_error, RETRY_SECONDS)
+
+    def report_change(self) -> None:
+        """Reports if appends began to be refused or to be accepted since the last report."""
+        if bool(self.reason) == self._reported or (self.reason and self._now - self._reported_at < REPORT_SECONDS):
+            return
+        self._reported = bool(self.reason)
+        self._reported_at = self._now if self.reason else self._reported_at
+        self._on_change(self.reason)
+
+    def _free_refusal(self) -> str:
+        if self._free is None:
+            try:
+                disk = os.statvfs(self._folder)
+            except OSError as error:
+                self._free = f"the disk's free space cannot be read: {error.strerror}"
+            else:
+                self._free = free_refusal(disk.f_bavail * disk.f_frsize, self._free_bytes_min)
+        return self._free

@@ -1,0 +1,154 @@
+"""Opens the file: what SQLite is set to, and which files this release can use. What is in the tables, it does not know.
+
+What is not ours, or of another major version, is left as it is. What is ours and damaged is for others to rebuild.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.spool.sqlite import schema
+from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_wal, is_corruption, preserve_unread_wal
+from intercomd_daemon.spool.sqlite.file import header
+from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
+from intercomd_daemon.spool.sqlite.schema import MAJOR
+
+CACHE_KIB = 8 * 1024
+"""Pages in memory: the tails of the logs, of the duplicate window and of the journal fit several times over."""
+CHECKPOINT_PAGES = 4_000
+"""16 MiB of write-ahead log before it is copied back, so that a page written by many commits is copied once."""
+WAL_KEPT_BYTES = 32 << 20
+"""After a long transaction the write-ahead log shrinks back to this."""
+
+_LOCKING = "PRAGMA locking_mode = EXCLUSIVE"  # The index of the write-ahead log stays in our memory, in no shared file.
+_FORMAT = (
+    "PRAGMA page_size = 4096",
+    "PRAGMA auto_vacuum = NONE",  # Freed pages are used again; moving pages at each commit would cost more.
+)
+_SETTINGS = (
+    *_FORMAT,
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # A commit returns after the sync: that is what ACCEPTED means.
+    "PRAGMA fullfsync = ON",  # macOS alone: a sync that reaches the platter.
+    "PRAGMA mmap_size = 0",
+    f"PRAGMA cache_size = -{CACHE_KIB}",
+    f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
+    f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA secure_delete = OFF",  # Some builds overwrite freed pages by default, which doubles the cost of settling.
+    "PRAGMA cell_size_check = ON",  # A damaged page is an error, never a wrong row.
+    "PRAGMA trusted_schema = OFF",
+)
+
+
+def open_database(path: str, now: float, additions: Sequence[Sequence[str]] = schema.ADDITIONS) -> sqlite3.Connection:
+    """The file as a connection in autocommit, made if it is not there; for the calling thread alone.
+
+    Raises:
+        SpoolUnusable: not a database, another program's, another major version's, or not writable.
+        Malformed: a spool that must be rebuilt before it is used.
+    """
+    with usable(path):
+        # It holds personal data: where it is new it is its owner's alone, and so are the files beside it.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    database, new = _connect_sound(path, additions)
+    with _closed_on_failure(database), usable(path):
+        for setting in _SETTINGS:
+            database.execute(setting).fetchall()
+        if new:
+            schema.create(database, now, additions)
+        else:
+            schema.upgrade(database, additions)
+    return database
+
+
+def open_for_reading(path: str) -> sqlite3.Connection:
+    """A spool's file as a connection, for who only reads.
+
+    Raises:
+        SpoolUnusable: not a database, another program's, another major version's, or nothing in it.
+        Malformed: a spool that must be rebuilt before it is used.
+    """
+    database, new = _connect_sound(path, schema.ADDITIONS)
+    if new:
+        database.close()
+        raise SpoolUnusable(f"{path} is empty: no daemon has used it yet, or what it held is gone")
+    return database
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """The file as a connection, whatever is in it; nothing is read yet."""
+    database = sqlite3.connect(path, isolation_level=None, cached_statements=128)
+    # Text that rot has made invalid must not stop the rows around it from being read.
+    database.text_factory = partial(str, encoding="utf-8", errors="replace")
+    database.execute(_LOCKING).fetchall()
+    return database
+
+
+def create_unsynced(path: str, now: float) -> sqlite3.Connection:
+    """A new spool in an empty file, written at once and not synced: whoever fills it does that at the end."""
+    database = connect(path)
+    for setting in (*_FORMAT, "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF"):
+        database.execute(setting).fetchall()
+    schema.create(database, now)
+    return database
+
+
+@contextmanager
+def usable(path: str) -> Iterator[None]:
+    """Turns what SQLite says of a file that it cannot use into SpoolUnusable, or Malformed if it is a spool."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+        if is_corruption(error, opening=True) and header.is_ours(path):
+            raise SpoolCorrupt(str(error)) from error
+        raise SpoolUnusable(f"{path} cannot be used as a spool: {error}; check the path and its permissions") from error
+
+
+@contextmanager
+def _closed_on_failure(database: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        database.close()
+        raise
+
+
+def _connect_sound(path: str, additions: Sequence[Sequence[str]]) -> tuple[sqlite3.Connection, bool]:
+    """The file as a connection, and whether it is new; nothing is set yet, so that what is not ours stays as it is."""
+    with usable(path):
+        if not header.is_sound(path):
+            raise SpoolCorrupt("the file's header is not what was written")
+        preserve_unread_wal(path)
+        database = connect(path)
+    with _closed_on_failure(database), usable(path):
+        new = _is_new(database, path, additions)
+        check_wal(database, path)
+    return database, new
+
+
+def _is_new(database: sqlite3.Connection, path: str, additions: Sequence[Sequence[str]]) -> bool:
+    """Whether the file has nothing in it yet; what is in it must be ours.
+
+    Raises:
+        SpoolUnusable: another program's, or another major version's.
+        Malformed: ours, but not with our tables.
+    """
+    application_id: int = database.execute("PRAGMA application_id").fetchone()[0]
+    tables: int = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if not tables and not application_id:
+        return True
+    if application_id != APPLICATION_ID and not header.is_ours(path):
+        raise SpoolUnusable(f"{path} is another program's database; name another file in spool.url")
+    major, minor = divmod(schema.version_of(database), 1000)
+    if major != MAJOR:
+        raise SpoolUnusable(
+            f"{path} has the format {major}.{minor}, and this release reads {MAJOR}.x;"
+            " let the release that wrote it deliver what waits, or name another file in spool.url"
+        )
+    if application_id != APPLICATION_ID or schema.differing_definitions(database, additions):
+        raise SpoolCorrupt("the tables are not described as they were made")
+    return False

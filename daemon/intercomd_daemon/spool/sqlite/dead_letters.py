@@ -1,0 +1,223 @@
+"""The dead letters: envelopes that Intercom refused for good, with its answer, to be listed, replayed or discarded.
+
+A dead letter's id is the sequence of its outcome.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.outcome import DeadLetter, Outcome
+from intercomd_daemon.spool import completion, record
+from intercomd_daemon.spool.base import DeadLetterFilter
+from intercomd_daemon.spool.quota import row_bytes
+from intercomd_daemon.spool.sqlite import journal, log
+from intercomd_daemon.spool.sqlite.checksum import row_checksum
+from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
+from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
+from intercomd_daemon.spool.sqlite.quarantine import quarantine_record, record_error
+from intercomd_daemon.spool.sqlite.transaction import Transaction
+
+CHUNK = 1_000
+"""Letters searched in one operation: some milliseconds."""
+TAKEN_PER_COMMIT = 500
+"""Letters replayed or discarded in one commit: it holds few in memory and keeps other operations waiting briefly."""
+
+
+class Chunk(NamedTuple):
+    """The matching letters of one chunk."""
+
+    letters: list[DeadLetter]
+    next: int
+    """The id to search on from; 0: the search is complete."""
+
+
+class Cursor(NamedTuple):
+    """How far a replay or a discard is: the last letter taken, and the newest letter that it includes."""
+
+    origin: int
+    id: int
+    newest: int
+
+
+BEGINNING = Cursor(-1, 0, 0)
+
+
+class Taken(NamedTuple):
+    """What one commit of a replay or a discard did."""
+
+    letters: int
+    """Letters taken; -1: the number of matching letters is not the expected one."""
+    next: Cursor | None
+    """Where to go on; None: all are taken."""
+    outcomes: Sequence[Outcome] = ()
+    """The new outcomes of a discard."""
+
+
+class _Stored(NamedTuple):
+    id: int
+    priority: Priority
+    connection: int
+    data: bytes
+
+
+def add(transaction: Transaction, letter: DeadLetter, priority: Priority) -> None:
+    """Stores a dead letter, which counts towards its connection's quota."""
+    outcome = letter.outcome
+    counters = transaction.counters.connection(outcome.connection)
+    data = record.pack(letter)
+    transaction.database.execute(
+        "INSERT INTO dead_letters (id, connection, priority, origin, envelope_id, customer_id, email, reason,"
+        " accept_time, data, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            letter.dead_letter_id,
+            counters.number,
+            priority,
+            letter.envelope.origin,
+            pack_id(outcome.envelope_id),
+            outcome.customer_id,
+            outcome.email,
+            outcome.reason,
+            outcome.accept_time,
+            data,
+            row_checksum(letter.dead_letter_id, counters.number, int(priority)),
+        ),
+    )
+    counters.dead_letters += 1
+    counters.bytes += row_bytes(data)
+
+
+def read_after(transaction: Transaction, wanted: DeadLetterFilter, after: int, limit: int) -> Chunk:
+    """Returns the matching letters of the next chunk above the id `after`; corrupt ones are quarantined."""
+    seen, last = transaction.database.execute(
+        "SELECT count(*), max(id) FROM (SELECT id FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?)", (after, CHUNK)
+    ).fetchone()
+    clauses, values = _condition(transaction, wanted)
+    found = transaction.database.execute(
+        f"SELECT id, data FROM dead_letters WHERE id > ? AND id <= ?{clauses} ORDER BY id LIMIT ?",  # noqa: S608 - our own clauses
+        (after, last or 0, *values, limit),
+    ).fetchall()
+    letters: list[DeadLetter] = []
+    for letter_id, data in found:
+        if error := record_error(data):
+            quarantine_record(transaction, "dead_letters", letter_id, _delete(transaction, letter_id).data, error)
+        else:
+            letters.append(record.unpack(data, DeadLetter))
+    if len(found) == limit:
+        return Chunk(letters, found[-1][0])
+    return Chunk(letters, last if seen == CHUNK else 0)
+
+
+def count(transaction: Transaction, wanted: DeadLetterFilter) -> int:
+    """Counts the matching letters."""
+    clauses, values = _condition(transaction, wanted)
+    return int(
+        transaction.database.execute(f"SELECT count(*) FROM dead_letters WHERE 1{clauses}", values).fetchone()[0]  # noqa: S608 - our own clauses
+    )
+
+
+def replay(transaction: Transaction, wanted: DeadLetterFilter, expected: int, cursor: Cursor = BEGINNING) -> Taken:
+    """Appends the refused calls of matching letters in the order of their first acceptance, and drops the letters.
+
+    The quota need not be asked: each row is smaller than its letter.
+    """
+
+    def append_again(stored: _Stored, letter: DeadLetter) -> None:
+        log.append(transaction, [completion.replayed_row(letter, stored.priority)], lambda _counters, _new: None)
+
+    return _take(transaction, wanted, expected, cursor, append_again)
+
+
+def discard(transaction: Transaction, wanted: DeadLetterFilter, expected: int, cursor: Cursor = BEGINNING) -> Taken:
+    """Drops matching letters; each outcome is replaced by a new one of type DISCARDED."""
+    outcomes: list[Outcome] = []
+
+    def replace_outcome(_stored: _Stored, letter: DeadLetter) -> None:
+        transaction.counters.spool.sequence += 1
+        sequence = transaction.counters.spool.sequence
+        outcomes.append(completion.discarded_outcome(letter, sequence, transaction.now))
+        journal.remove(transaction, [letter.dead_letter_id])
+
+    taken = _take(transaction, wanted, expected, cursor, replace_outcome)
+    journal.add(transaction, outcomes)
+    return taken._replace(outcomes=outcomes)
+
+
+def _take(
+    transaction: Transaction,
+    wanted: DeadLetterFilter,
+    expected: int,
+    cursor: Cursor,
+    perform: Callable[[_Stored, DeadLetter], None],
+) -> Taken:
+    """Drops the next matching letters and performs something with each; corrupt ones are quarantined instead."""
+    clauses, values = _condition(transaction, wanted)
+    if cursor == BEGINNING:
+        found = transaction.database.execute(
+            f"SELECT count(*), coalesce(max(id), 0) FROM dead_letters WHERE 1{clauses}",  # noqa: S608 - our own clauses
+            values,
+        ).fetchone()
+        if found[0] != expected:
+            return Taken(-1, None)
+        # Letters that arrive while the later chunks are taken have higher ids, and are left out.
+        cursor = cursor._replace(newest=found[1])
+    ids = transaction.database.execute(
+        f"SELECT origin, id FROM dead_letters WHERE (origin, id) > (?, ?) AND id <= ?{clauses}"  # noqa: S608 - as above
+        " ORDER BY origin, id LIMIT ?",
+        (*cursor, *values, TAKEN_PER_COMMIT),
+    ).fetchall()
+    taken = 0
+    for _, letter_id in ids:
+        stored = _delete(transaction, letter_id)
+        if error := record_error(stored.data):
+            quarantine_record(transaction, "dead_letters", stored.id, stored.data, error)
+        else:
+            perform(stored, record.unpack(stored.data, DeadLetter))
+            taken += 1
+    following = Cursor(ids[-1][0], ids[-1][1], cursor.newest) if len(ids) == TAKEN_PER_COMMIT else None
+    return Taken(taken, following)
+
+
+def _delete(transaction: Transaction, letter_id: int) -> _Stored:
+    """Deletes a letter and returns it as it was stored.
+
+    Raises:
+        SpoolCorrupt: the row does not say for certain whose letter it is.
+    """
+    found = transaction.database.execute(
+        "DELETE FROM dead_letters WHERE id = ? RETURNING id, connection, priority, data, seal", (letter_id,)
+    ).fetchall()
+    *columns, data, stored_checksum = found[0]
+    if stored_checksum != row_checksum(*columns):
+        raise SpoolCorrupt(f"dead letter {letter_id} is not what was written")
+    stored = _Stored(columns[0], Priority(columns[2]), columns[1], data)
+    counters = transaction.counters.connections[stored.connection]
+    counters.dead_letters -= 1
+    counters.bytes -= row_bytes(stored.data)
+    return stored
+
+
+def _condition(transaction: Transaction, wanted: DeadLetterFilter) -> tuple[str, list[object]]:
+    """Returns `DeadLetterFilter.matches` as SQL clauses and their values."""
+    parts: list[tuple[str, object]] = []
+    if wanted.connection:
+        parts.append((" AND connection = ?", transaction.counters.number(wanted.connection)))
+    if wanted.dead_letter_ids:
+        parts.append((" AND id IN (SELECT value FROM json_each(?))", json.dumps(wanted.dead_letter_ids)))
+    if wanted.customer_id:
+        parts.append((" AND customer_id = ?", wanted.customer_id))
+    if wanted.email:
+        parts.append((" AND email = ?", wanted.email))
+    if wanted.reason:
+        parts.append((" AND reason = ?", wanted.reason))
+    if wanted.accept_time_from:
+        parts.append((" AND accept_time >= ?", wanted.accept_time_from))
+    if wanted.accept_time_to:
+        parts.append((" AND accept_time < ?", wanted.accept_time_to))
+    clauses = [clause for clause, _ in parts]
+    values = [value for _, value in parts]
+    if wanted.envelope_ids:
+        clauses.append(f" AND envelope_id IN ({', '.join('?' * len(wanted.envelope_ids))})")
+        values += [pack_id(envelope_id) for envelope_id in wanted.envelope_ids]
+    return "".join(clauses), values

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon.spool.sqlite.file import replacement
+
+NOON = 1_750_000_000.0
+ASIDE = "spool.db.damaged-20250615T150640Z"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A spool whose file, log, and log that was kept before have each their name as content."""
+    for name in ("spool.db", "spool.db-wal", "spool.db-wal.damaged", "spool.db.lock"):
+        (tmp_path / name).write_text(name)
+    return str(tmp_path / "spool.db")
+
+
+def files(path: str) -> dict[str, str]:
+    return {file.name: file.read_text() for file in Path(path).parent.iterdir()}
+
+
+def rebuilt(path: str, content: str = "new") -> None:
+    Path(replacement.unfinished(path)).write_text(content)
+
+
+def test_a_rebuilt_file_takes_the_place_of_the_spools_which_is_kept_with_its_logs(path: str) -> None:
+    rebuilt(path)
+    assert replacement.replace(path, NOON) == f"{Path(path).parent}/{ASIDE}"
+    assert files(path) == {
+        "spool.db": "new",
+        "spool.db.lock": "spool.db.lock",
+        ASIDE: "spool.db",
+        f"{ASIDE}-wal": "spool.db-wal",
+        f"{ASIDE}-wal.damaged": "spool.db-wal.damaged",
+    }
+
+
+def test_a_second_replacement_in_the_same_second_keeps_both(path: str) -> None:
+    for content in ("one", "two", "three"):
+        rebuilt(path, content)
+        replacement.replace(path, NOON)
+    found = files(path)
+    assert (found["spool.db"], found[ASIDE], found[f"{ASIDE}-2"], found[f"{ASIDE}-3"]) == (
+        *("three", "spool.db", "one"),
+        "two",
+    )
+
+
+@pytest.mark.parametrize("renamed", range(4))
+def test_a_replacement_that_a_crash_cut_off_is_completed_wherever_it_was(path: str, renamed: int) -> None:
+    rebuilt(path)
+    Path(path + ".rebuilding").rename(path + ".rebuilt-20250615T150640Z")
+    for suffix in ("-wal", "-wal.damaged", "")[:renamed]:
+        Path(path + suffix).rename(f"{Path(path).parent}/{ASIDE}{suffix}")
+    replacement.complete(path)
+    once = files(path)
+    replacement.complete(path)
+    assert files(path) == once
+    assert (once["spool.db"], once[ASIDE], once[f"{ASIDE}-wal"]) == ("new", "spool.db", "spool.db-wal")
+    assert len(once) == 5
+
+
+def test_what_was_not_finished_is_no_replacement_and_is_given_up(path: str) -> None:
+    before = files(path)
+    rebuilt(path)
+    replacement.complete(path)
+    assert files(path) == {**before, "spool.db.rebuilding": "new"}
+    replacement.abandon(path)
+    assert files(path) == before
+
+
+def test_a_file_that_is_being_built_and_a_copy_are_their_owners_alone(path: str) -> None:
+    made = [Path(replacement.unfinished(path)), Path(replacement.copy(path))]
+    assert [file.stat().st_mode & 0o777 for file in made] == [0o600, 0o600]
+    assert made[1].read_text() == "spool.db"
+
+
+def test_a_kept_log_is_a_copy_and_the_one_that_a_repair_reads(tmp_path: Path) -> None:
+    path = str(tmp_path / "spool.db")
+    assert replacement.find_wal(path) == ""
+    Path(path + "-wal").write_text("log")
+    assert replacement.find_wal(path) == path + "-wal"
+    assert not replacement.has_preserved_wal(path)
+    replacement.preserve_wal(path)
+    Path(path + "-wal").write_text("written over")
+    assert replacement.has_preserved_wal(path)
+    assert Path(replacement.find_wal(path)).read_text() == "log"
+
+
+def test_another_spools_files_beside_it_are_left_alone(path: str) -> None:
+    other = Path(path).parent / "spool.db.damaged-20250615T150640Z.rebuilt-x"
+    other.write_text("another one's")
+    replacement.complete(path)
+    assert other.read_text() == "another one's"

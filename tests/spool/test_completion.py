@@ -1,0 +1,48 @@
+from collections.abc import Callable
+
+import pytest
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.outcome import OutcomeType
+from intercomd_daemon.spool import completion
+from intercomd_daemon.spool.base import Ended
+from intercomd_daemon.spool.record import unpack
+
+KEY = 5 << 48 | 1234
+
+End = Callable[..., Ended]
+
+
+@pytest.mark.fills("spool.completion.ANSWER_BODY_MAX")
+def test_a_letter_is_named_by_its_outcome_and_keeps_the_first_position(ended: End) -> None:
+    end = ended(KEY, reason="BAD")
+    letter = completion.dead_letter_of(KEY, completion.outcome_of(end, 9), end.buried, "x" * 100_000)
+    assert (letter.dead_letter_id, letter.outcome.sequence, letter.envelope.origin) == (9, 9, 1234)
+    assert len(letter.answer_body) == completion.ANSWER_BODY_MAX
+    again = completion.dead_letter_of(KEY + 50, letter.outcome, letter.envelope, "")
+    assert again.envelope.origin == 1234
+
+
+def test_a_replay_is_a_row_of_the_same_lane_with_the_refused_calls(ended: End) -> None:
+    end = ended(KEY, "e1", "ann", reason="BAD")
+    row = completion.replayed_row(completion.dead_letter_of(KEY, end.outcome, end.buried, ""), Priority.BULK)
+    assert (row.connection, row.priority, row.lane, row.envelope_id) == ("default", Priority.BULK, "c:ann", "e1")
+    assert not row.recognised
+    envelope = unpack(row.data, AcceptedEnvelope)
+    assert (envelope.update, [event.name for event in envelope.events], envelope.replay) == ({}, ["order"], 1)
+
+
+def test_a_discarded_letter_ends_a_second_time_under_a_new_sequence(ended: End) -> None:
+    end = ended(KEY, reason="BAD")
+    outcome = completion.discarded_outcome(
+        completion.dead_letter_of(KEY, end.outcome, end.buried, ""), 77, 1_800_000_000.0
+    )
+    assert (outcome.type, outcome.sequence, outcome.end_time) == (OutcomeType.DISCARDED, 77, 1_800_000_000.0)
+    assert (outcome.reason, outcome.effects) == ("BAD", end.outcome.effects)
+
+
+def test_a_damaged_envelope_ends_as_what_its_lane_and_its_id_still_say() -> None:
+    outcome = completion.damaged_outcome("eu", "e:ann@example.com", "a", 5.0, 7, 9.0)
+    assert (outcome.connection, outcome.customer_id, outcome.email) == ("eu", "", "ann@example.com")
+    assert (outcome.envelope_id, outcome.accept_time, outcome.end_time, outcome.sequence) == ("a", 5.0, 9.0, 7)
+    assert (outcome.type, outcome.reason, outcome.effects) == (OutcomeType.DEAD_LETTERED, "DAMAGED", ())
