@@ -109,7 +109,7 @@ def test_the_change_log_lists_the_commands() -> None:
 
 
 # Texts in the same spelling that are no reasons: words of SQL, a currency, and what names the warning of a notice.
-NO_REASONS = {"ASC", "BEGIN", "COMMIT", "DESC", "ROLLBACK", "USD", "ACCESS_UNVERIFIED"}
+NO_REASONS = {"ASC", "BEGIN", "COMMIT", "DESC", "ROLLBACK", "USD", "ACCESS_UNVERIFIED", "HTTPS_PROXY", "NO_PROXY"}
 
 
 def reasons_of_the_code() -> set[str]:

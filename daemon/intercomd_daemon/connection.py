@@ -58,6 +58,10 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     region: Annotated[str, kinds.choice("us", "eu", "au")] = "us"
     base_url: Annotated[str, places.base_url()] = ""
     """Overrides the region's host."""
+    proxy: Annotated[Secret, places.proxy()] = Secret("")
+    """Empty: HTTPS_PROXY and NO_PROXY decide; "none": no proxy."""
+    ca_file: Annotated[str, kinds.text("a path", characters_max=_PATH_CHARACTERS_MAX)] = ""
+    """Certificates that are trusted beside the system's."""
     api_version: Annotated[str, kinds.text('a version such as "2.16"', r"[2-9]\.\d{1,3}")] = "2.16"
     active: Annotated[bool, kinds.boolean()] = True
     dry_run: Annotated[bool, kinds.boolean()] = False

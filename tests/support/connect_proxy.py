@@ -63,12 +63,25 @@ class ConnectProxy:
         host, _, port = (self._route or target).rpartition(":")
         there_reader, there_writer = await asyncio.open_connection(host.strip("[]"), int(port))
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        try:
-            async with asyncio.TaskGroup() as both:
-                both.create_task(_copy(reader, there_writer))
-                both.create_task(_copy(there_reader, writer))
-        finally:
-            there_writer.close()
+        await copy_both(reader, writer, there_reader, there_writer)
+
+
+async def copy_both(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    there_reader: asyncio.StreamReader,
+    there_writer: asyncio.StreamWriter,
+) -> None:
+    """Copies both ways until one of them ends."""
+    tasks = [asyncio.create_task(_copy(reader, there_writer)), asyncio.create_task(_copy(there_reader, writer))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        there_writer.close()
+        writer.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,4 +89,3 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
-        writer.write_eof()

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import grpc
 
+from intercomd.proxies import proxy_options
 from intercomd.v1 import ingest_pb2_grpc, operations_pb2, operations_pb2_grpc
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import PublishRequest, PublishResponse
@@ -105,7 +106,9 @@ class Daemon:
 
     def open_channel(self, address: str) -> grpc.aio.Channel:
         """A channel of its own, that is closed at the next start, or with the daemon."""
-        channel = grpc.aio.insecure_channel(address, options=(("grpc.max_send_message_length", 64 << 20),))
+        channel = grpc.aio.insecure_channel(
+            address, options=(("grpc.max_send_message_length", 64 << 20), *proxy_options(address))
+        )
         self._channels.append(channel)
         return channel
 

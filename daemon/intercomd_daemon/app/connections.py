@@ -21,12 +21,14 @@ class Connections:
     """The connections as configured; the active ones have a worker each."""
 
     def __init__(self, settings: Settings, hide: Callable[[str], None]) -> None:
-        """`hide` is told each access token, so that no log line ever holds one."""
+        """`hide` receives each access token and a proxy's credentials, so that no log line ever holds one."""
         self._settings = settings.connections
         self._tokens = {
             name: Token(connection.access_token.reveal(), connection.access_token_file, hide)
             for name, connection in settings.connections.items()
         }
+        for connection in settings.connections.values():
+            hide(connection.proxy.reveal().rpartition("@")[0])
         self._workers: dict[str, Worker] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._start_time = time.time()

@@ -23,6 +23,7 @@ from intercomd_daemon.deliver.exchange import Answer
 from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.judge import Kind, judge
 from intercomd_daemon.deliver.token import Token
+from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.spool.settings import SpoolSettings
 
 # "At most 250 per workspace; beyond: `custom_data_limit_reached`."
@@ -121,10 +122,13 @@ async def check_connections(settings: config.Settings) -> list[Finding]:
             findings.append(Finding(Level.NOTE, subject, "not checked: the connection is not active"))
             continue
         token = Token(connection.access_token.reveal(), connection.access_token_file)
-        if token.current():
-            findings += await _check_workspace(subject, connection, token)
-        else:
+        if not token.current():
             findings.append(Finding(Level.WRONG, subject, token.problem))
+            continue
+        try:
+            findings += await _check_workspace(subject, connection, token)
+        except IntercomdError as error:
+            findings.append(Finding(Level.WRONG, subject, str(error)))
     return findings
 
 

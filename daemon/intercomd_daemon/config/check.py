@@ -11,7 +11,7 @@ from intercomd_daemon.config.given import CONNECTIONS, Findings
 from intercomd_daemon.config.schema import nearest
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.setting.places import in_the_clear, overlap
+from intercomd_daemon.setting.places import NO_PROXY, in_the_clear, overlap
 
 NOT_SET = "not set"
 # "Intercom tracks the first 10 keys in the order sent and ignores the rest without an error"
@@ -74,6 +74,10 @@ def _check_connection(
         advice = f"did you mean {near}?" if near else f"write [{CONNECTIONS}.{other}], or leave this empty"
         key = prefix + "development_connection"
         findings.problem(key, origins[key], f"{other} is no configured connection; {advice}")
+    if connection.proxy.reveal() not in {"", NO_PROXY} and connection.url.startswith("http:"):
+        key = prefix + "proxy"
+        message = "the proxy would read the access token on its way to a plain http base_url; write https:// there"
+        findings.problem(key, origins[key], f'{message}, or proxy = "none"')
     if in_the_clear(connection.base_url):
         key = prefix + "base_url"
         message = "calls to it carry the access token in the clear; write https:// unless it stands in for Intercom"

@@ -1,5 +1,7 @@
 """The session with Intercom: one request, one answer, no policy. What an answer means, it does not know."""
 
+import base64
+import os
 import ssl
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -11,7 +13,9 @@ from multidict import CIMultiDictProxy, istr
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.exchange import Answer, Call, RateHeaders, Request
+from intercomd_daemon.deliver.proxy import Proxy, proxy_for
 from intercomd_daemon.deliver.token import Token
+from intercomd_daemon.errors import IntercomdError
 
 # "HTTP: connect 5 s, whole call 30 s, answers read to 1 MiB (4 MiB for the list of attributes)."
 CONNECT_SECONDS = 5.0
@@ -20,21 +24,35 @@ ANSWER_BYTES_MAX = 1024 * 1024
 ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024
 _LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
 _REQUEST_ID, _RETRY_AFTER, _DATE = map(istr, ("X-Request-Id", "Retry-After", "Date"))
+# RFC 9110, 15.5.8: "407 Proxy Authentication Required".
+_PROXY_CREDENTIALS = 407
 _BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
+
+
+class CertificatesUnusable(IntercomdError):
+    """A file of certificates that are to be trusted cannot be used."""
 
 
 class Intercom:
     """An HTTP session for one connection; use as an asynchronous context."""
 
     def __init__(self, settings: ConnectionSettings, token: Token, connections_max: int) -> None:
+        """Reads `ca_file` and the variables of proxies.
+
+        Raises:
+            ProxyInvalid: a variable does not name a proxy.
+            CertificatesUnusable: `ca_file` cannot be read or holds no certificates.
+        """
         self._settings = settings
         self._token = token
         self._connections_max = connections_max
         self._session: aiohttp.ClientSession | None = None
+        self._proxy = proxy_for(settings.url, settings.proxy.reveal(), os.environ)
+        self._tls = _tls(settings.ca_file)
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections_max, ttl_dns_cache=60),
+            connector=aiohttp.TCPConnector(limit=self._connections_max, ttl_dns_cache=60, ssl=self._tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS),
             headers={
@@ -69,13 +87,35 @@ class Intercom:
                 data=request.body or None,
                 headers={"Authorization": f"Bearer {token}"},
                 allow_redirects=False,
+                proxy=self._proxy.url if self._proxy else None,
+                proxy_headers=_credentials(self._proxy),
                 middlewares=_ONCE if request.call.repeatable else (),
             ) as response:
                 body = await _body(response, limit, must_end=request.call.reads)
                 return _answer(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
             # A time-out is an OSError; a ValueError is an answer that is no HTTP, or a token that no header takes.
-            return Answer(0, failure=_describe(error))
+            return Answer(0, failure=_describe_proxy(error) or _describe(error))
+
+
+def _tls(ca_file: str) -> ssl.SSLContext:
+    # "SSL_CERT_FILE": OpenSSL's own variable for the system's certificates, which this loads.
+    context = ssl.create_default_context()
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:  # ssl.SSLError is one.
+            reason = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+            raise CertificatesUnusable(f"ca_file {ca_file} cannot be used: {reason}") from error
+    return context
+
+
+def _credentials(proxy: Proxy | None) -> dict[str, str] | None:
+    if proxy is None or not proxy.user:
+        return None
+    # RFC 7617: "base64(user-id ":" password)"
+    pair = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+    return {"Proxy-Authorization": f"Basic {pair}"}
 
 
 class _BrokenError(aiohttp.ClientError):
@@ -137,6 +177,16 @@ def _date(text: str) -> float | None:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def _describe_proxy(error: Exception) -> str:
+    """What went wrong at the proxy; empty: nothing did."""
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return "the proxy cannot be reached"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        advice = ": put the user and the password for it into its URL" if error.status == _PROXY_CREDENTIALS else ""
+        return f"the proxy answered {error.status}{advice}"
+    return ""
 
 
 def _describe(error: Exception) -> str:

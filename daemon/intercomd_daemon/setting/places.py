@@ -6,7 +6,8 @@ Like the other kinds, pure: whether a place exists is not looked at.
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from intercomd_daemon.setting.kinds import Kind, shown, text
+from intercomd_daemon.setting.kinds import Kind, as_toml, shown, text
+from intercomd_daemon.setting.secret import MASK, Secret
 
 # Linux: struct sockaddr_un has 108 bytes for the path, its final NUL included.
 _UNIX_PATH_BYTES_MAX = 107
@@ -107,6 +108,38 @@ def base_url() -> Kind:
         return url.geturl().rstrip("/")
 
     return Kind(read)
+
+
+NO_PROXY = "none"
+"""In place of a proxy's URL: calls go directly, whatever the environment says."""
+
+
+def proxy() -> Kind:
+    """An HTTP proxy, "none", or empty: the environment decides. It may hold credentials, so no error repeats it."""
+
+    def read(raw: object) -> Secret:
+        if not isinstance(raw, str) or (raw not in {"", NO_PROXY} and split_proxy(raw) is None):
+            raise ValueError(
+                'this is not the URL of a proxy; write "http://host:port", "http://user:password@host:port", or "none"'
+            )
+        return Secret(raw)
+
+    return Kind(read, show=lambda value: as_toml(shown_proxy(value.reveal())))
+
+
+def split_proxy(text: str) -> SplitResult | None:
+    """The parts of a proxy's URL; None if it is not one that calls can go through."""
+    url = _split(text)
+    if url is None or url.scheme != "http" or not url.hostname or url.path.strip("/") or url.query or url.fragment:
+        return None
+    return url
+
+
+def shown_proxy(text: str) -> str:
+    """A proxy's URL with its credentials masked."""
+    head, at, place = text.rpartition("@")
+    scheme, separator, _ = head.rpartition("://")
+    return f"{scheme}{separator}{MASK}@{place}" if at else text
 
 
 def in_the_clear(url: str) -> bool:
