@@ -151,6 +151,23 @@ async def test_check_connections_does_not_call_intercom_for_an_inactive_connecti
         assert sandbox.calls == []
 
 
+async def test_check_connections_notes_those_that_share_a_budget() -> None:
+    """The same App ID at the same URL; not the same App ID elsewhere, nor a connection that is not active."""
+    async with Sandbox() as sandbox:
+        elsewhere = sandbox.base_url.replace("127.0.0.1", "localhost")
+        found = await check(
+            connection(sandbox),
+            connection(sandbox, name="second"),
+            connection(sandbox, name="third"),
+            connection(sandbox, name="elsewhere", base_url=elsewhere),
+            connection(sandbox, name="off", active=False),
+        )
+    shared = [finding for finding in found if "budget" in finding.message]
+    assert [finding.subject for finding in shared] == ["connection second", "connection third"]
+    assert levels(shared) == [Level.NOTE, Level.NOTE]
+    assert "App ID sandbox with connection default" in shared[0].message
+
+
 def test_finding_as_json_has_level_subject_and_message() -> None:
     finding = Finding(Level.WRONG, "spool", "no such folder")
     assert finding.as_json() == {"level": "wrong", "subject": "spool", "message": "no such folder"}

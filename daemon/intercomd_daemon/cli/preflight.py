@@ -115,7 +115,7 @@ def _check_space(folder: Path, spool: SpoolSettings) -> Finding:
 
 async def check_connections(settings: config.Settings) -> list[Finding]:
     """Checks the access token, the workspace and the custom attributes of each connection."""
-    findings = []
+    findings = _shared_budgets(settings)
     for name, connection in settings.connections.items():
         subject = f"connection {name}"
         if not connection.active:
@@ -130,6 +130,23 @@ async def check_connections(settings: config.Settings) -> list[Finding]:
         except IntercomdError as error:
             findings.append(Finding(Level.WRONG, subject, str(error)))
     return findings
+
+
+def _shared_budgets(settings: config.Settings) -> list[Finding]:
+    """Notes the connections that share the budget of one workspace, as `Connections.start` shares it."""
+    workspaces: dict[tuple[str, str], list[str]] = {}
+    for name, connection in settings.connections.items():
+        if connection.active and connection.app_id:
+            workspaces.setdefault((connection.url, connection.app_id), []).append(name)
+    return [
+        Finding(
+            Level.NOTE,
+            f"connection {name}",
+            f"shares the budget of App ID {app_id} with connection {names[0]}, whose rate applies",
+        )
+        for (_, app_id), names in workspaces.items()
+        for name in names[1:]
+    ]
 
 
 async def _check_workspace(subject: str, connection: ConnectionSettings, token: Token) -> list[Finding]:
