@@ -2,7 +2,17 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Incoming
-from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES, Quota, free_refusal, row_bytes, weigh
+from intercomd_daemon.spool.quota import (
+    ROW_OVERHEAD_BYTES,
+    DiskSpace,
+    Quota,
+    append_cost,
+    free_refusal,
+    log_bytes,
+    reserved,
+    row_bytes,
+    weigh,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +68,23 @@ def test_rows_weigh_their_record_and_an_overhead_by_connection() -> None:
     assert row_bytes(rows[1].data) == 2 + ROW_OVERHEAD_BYTES
 
 
+def test_an_append_costs_whole_pages_of_indexes_but_no_more_than_there_are() -> None:
+    assert append_cost(0, DiskSpace(0, 0, 1 << 30, 0)) == 0
+    assert append_cost(10 * ROW_OVERHEAD_BYTES, DiskSpace(0, 0, 1 << 30, 0)) == 30 * ROW_OVERHEAD_BYTES + 20 * 4_096
+    assert append_cost(10 * ROW_OVERHEAD_BYTES, DiskSpace(0, 0, 5_000, 0)) == 30 * ROW_OVERHEAD_BYTES + 5_000
+
+
+def test_room_is_kept_for_the_whole_write_ahead_log_which_is_smaller_on_a_small_volume() -> None:
+    assert [log_bytes(size << 20) for size in (4, 24, 64, 4_096)] == [512 << 10, 1_536 << 10, 4 << 20, 16_384_000]
+    assert reserved(0, DiskSpace(0, 64 << 20, 0, 1)) == 6 << 20
+    assert reserved(0, DiskSpace(0, 64 << 20, 0, 5 << 20)) == 7 << 20
+    assert reserved(1, DiskSpace(0, 64 << 20, 0, 0)) == (6 << 20) + 3
+
+
 def test_the_disk_keeps_its_free_bytes() -> None:
     assert free_refusal(100, 100) == ""
+    assert free_refusal(150, 100, 50) == ""
+    assert free_refusal(149, 100, 50) == (
+        "the disk has 149 bytes left, and free_bytes_min keeps 100 of them, and settling and checkpoints need 50 more"
+    )
     assert free_refusal(99, 100) == "the disk has 99 bytes left, and free_bytes_min keeps 100 of them"

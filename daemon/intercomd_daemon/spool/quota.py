@@ -53,8 +53,61 @@ def weigh(rows: Sequence[Incoming]) -> dict[str, int]:
     return new
 
 
-def free_refusal(free_bytes: int, free_bytes_min: int) -> str:
-    """Why the disk's free space forbids an append, in words; empty if it does not."""
-    if free_bytes >= free_bytes_min:
+SETTLING_BYTES = 2 << 20
+"""Kept free beside `free_bytes_min`, whatever that is: what settling writes on a disk that takes no more envelopes."""
+_APPEND_FACTOR = 3
+"""An appended byte is written twice, into the write-ahead log and then into the file; the third is for indexes."""
+_PAGE_BYTES = 4_096
+_ROW_PAGES = 2
+"""Pages of indexes that a row changes, at most, and that the write-ahead log then holds as a whole."""
+
+
+LOG_BYTES_MIN = 512 << 10
+"""On the smallest volumes the write-ahead log is copied back this early."""
+LOG_BYTES_MAX = 4_000 * _PAGE_BYTES
+"""16 MiB on volumes of 256 MiB and more, so that a page written by many commits is copied once."""
+_VOLUME_SHARE = 16
+
+
+class DiskSpace(NamedTuple):
+    """The disk as the gate last saw it."""
+
+    free_bytes: int
+    volume_bytes: int
+    file_bytes: int
+    """Of the spool's file."""
+    log_bytes: int
+    """Of its write-ahead log: a checkpoint may need as much again, to make the file longer."""
+
+
+def log_bytes(volume_bytes: int) -> int:
+    """The size of the write-ahead log at which it is copied back into the file."""
+    return min(LOG_BYTES_MAX, max(LOG_BYTES_MIN, volume_bytes // _VOLUME_SHARE))
+
+
+def reserved(new_bytes: int, space: DiskSpace) -> int:
+    """What must be free for an append of so many bytes by `weigh`, beside `free_bytes_min`.
+
+    The log may still grow to its full size, and its checkpoint may make the file longer by all that it holds.
+    """
+    return SETTLING_BYTES + max(space.log_bytes, log_bytes(space.volume_bytes)) + append_cost(new_bytes, space)
+
+
+def append_cost(new_bytes: int, space: DiskSpace) -> int:
+    """What appending so many bytes by `weigh` may take from the disk until the next checkpoint is over.
+
+    The log holds a changed page as a whole, but never more pages of indexes than the file has.
+    """
+    rows = new_bytes // ROW_OVERHEAD_BYTES
+    return _APPEND_FACTOR * new_bytes + min(rows * _ROW_PAGES * _PAGE_BYTES, space.file_bytes)
+
+
+def free_refusal(free_bytes: int, free_bytes_min: int, reserved_bytes: int = 0) -> str:
+    """Why the disk's free space forbids an append, in words; empty if it does not.
+
+    `reserved_bytes` are kept beside `free_bytes_min`.
+    """
+    if free_bytes >= free_bytes_min + reserved_bytes:
         return ""
-    return f"the disk has {free_bytes} bytes left, and free_bytes_min keeps {free_bytes_min} of them"
+    reserved = f", and settling and checkpoints need {reserved_bytes} more" if reserved_bytes else ""
+    return f"the disk has {free_bytes} bytes left, and free_bytes_min keeps {free_bytes_min} of them{reserved}"

@@ -11,8 +11,9 @@ from math import inf
 from pathlib import Path
 
 from intercomd_daemon.errors import SpoolFull
-from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, free_refusal
+from intercomd_daemon.spool.quota import RETRY_SECONDS, DiskSpace, Quota, free_refusal, reserved
 from intercomd_daemon.spool.sqlite.counters import Counters
+from intercomd_daemon.spool.sqlite.file.replacement import LOG
 
 _DISK_ERRORS = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _PRIMARY_CODE = 0xFF
@@ -39,11 +40,17 @@ class Admission:
         `on_change` is called with the reason when appends start to be refused, and with "" when they are accepted
         again.
         """
-        self._folder = Path(path).absolute().parent
+        self._file = Path(path).absolute()
         self._quota = quota
         self._free_bytes_min = free_bytes_min
-        self._free: str | None = None
+        self._space: DiskSpace | None = None
         self._free_read_at = -inf
+        self._unseen_bytes = 0
+        """Admitted since the free space was read."""
+        self._begun_bytes = 0
+        """Those of them in this transaction."""
+        self._low = ""
+        """Why the free space forbids appends, as last read."""
         self._append_error = ""
         self._delivery_error = ""
         self._on_change = on_change
@@ -57,8 +64,9 @@ class Admission:
         """Begins a transaction at `now`, by a clock that does not jump."""
         self._now = now
         self.report_change()
-        if self._free or not now - self._free_read_at < FREE_SPACE_SECONDS:
-            self._free, self._free_read_at = None, now
+        self._begun_bytes = 0
+        if self._low or not now - self._free_read_at < FREE_SPACE_SECONDS:
+            self._space = None
 
     def admit(self, counters: Counters, new: dict[str, int]) -> None:
         """Checks that `new` bytes by connection have room.
@@ -68,10 +76,13 @@ class Admission:
         """
         refusal = self._quota.refusal(counters.used(), new)
         self._refused = new if refusal else self._refused
-        refusal = refusal or self._free_refusal()
+        size = sum(new.values())
+        refusal = refusal or self._free_refusal(size)
         if refusal:
             self.reason = refusal
             raise SpoolFull(refusal, RETRY_SECONDS)
+        self._unseen_bytes += size
+        self._begun_bytes += size
 
     def committed(self, counters: Counters, *, grown: bool) -> None:
         """Records a commit. The reason goes once an append succeeded, or the refused one would have room now."""
@@ -83,7 +94,7 @@ class Admission:
         quota = self._quota.refusal(counters.used(), self._refused) if self._refused else ""
         if not quota:
             self._refused = {}
-        self.reason = quota or self._append_error or self._free_refusal()
+        self.reason = quota or self._append_error or self._free_refusal(0)
 
     def disk_works(self) -> None:
         """Records that the disk did what it was asked."""
@@ -111,12 +122,37 @@ class Admission:
         self._reported_at = self._now if self.reason else self._reported_at
         self._on_change(self.reason)
 
-    def _free_refusal(self) -> str:
-        if self._free is None:
+    def _free_refusal(self, new_bytes: int) -> str:
+        """Why the disk has no room for `new_bytes` more; empty if it has. It never refuses by an old reading."""
+        fresh = self._space is None
+        self._low = self._refusal_as_read(new_bytes)
+        if self._low and not fresh:
+            self._space = None
+            self._low = self._refusal_as_read(new_bytes)
+        return self._low
+
+    def _refusal_as_read(self, new_bytes: int) -> str:
+        if self._space is None:
             try:
-                disk = os.statvfs(self._folder)
+                self._space = self._read_space()
             except OSError as error:
-                self._free = f"the disk's free space cannot be read: {error.strerror}"
-            else:
-                self._free = free_refusal(disk.f_bavail * disk.f_frsize, self._free_bytes_min)
-        return self._free
+                return f"the disk's free space cannot be read: {error.strerror}"
+            self._free_read_at, self._unseen_bytes = self._now, self._begun_bytes
+        needed = reserved(self._unseen_bytes + new_bytes, self._space)
+        return free_refusal(self._space.free_bytes, self._free_bytes_min, needed)
+
+    def _read_space(self) -> DiskSpace:
+        disk = os.statvfs(self._file.parent)
+        return DiskSpace(
+            disk.f_bavail * disk.f_frsize,
+            disk.f_blocks * disk.f_frsize,
+            _size(self._file),
+            _size(Path(f"{self._file}{LOG}")),
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

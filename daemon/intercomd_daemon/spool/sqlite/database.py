@@ -8,8 +8,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.spool.quota import LOG_BYTES_MAX, log_bytes
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_wal, is_corruption, preserve_unread_wal
 from intercomd_daemon.spool.sqlite.file import header
@@ -18,10 +20,10 @@ from intercomd_daemon.spool.sqlite.schema import MAJOR
 
 CACHE_KIB = 8 * 1024
 """Pages in memory: the tails of the logs, of the duplicate window and of the journal fit several times over."""
-CHECKPOINT_PAGES = 4_000
-"""16 MiB of write-ahead log before it is copied back, so that a page written by many commits is copied once."""
 WAL_KEPT_BYTES = 32 << 20
 """After a long transaction the write-ahead log shrinks back to this."""
+
+_PAGE_BYTES = 4_096
 
 _LOCKING = "PRAGMA locking_mode = EXCLUSIVE"  # The index of the write-ahead log stays in our memory, in no shared file.
 _FORMAT = (
@@ -35,7 +37,7 @@ _SETTINGS = (
     "PRAGMA fullfsync = ON",  # macOS alone: a sync that reaches the platter.
     "PRAGMA mmap_size = 0",
     f"PRAGMA cache_size = -{CACHE_KIB}",
-    f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
+    f"PRAGMA wal_autocheckpoint = {LOG_BYTES_MAX // _PAGE_BYTES}",
     f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = OFF",  # Some builds overwrite freed pages by default, which doubles the cost of settling.
@@ -63,6 +65,15 @@ def open_database(path: str, now: float, additions: Sequence[Sequence[str]] = sc
         else:
             schema.upgrade(database, additions)
     return database
+
+
+def limit_log(database: sqlite3.Connection, path: str) -> None:
+    """Has the write-ahead log copied back the earlier, the smaller the volume is."""
+    disk = os.statvfs(Path(path).absolute().parent)
+    size = log_bytes(disk.f_blocks * disk.f_frsize)
+    if size < LOG_BYTES_MAX:
+        database.execute(f"PRAGMA wal_autocheckpoint = {size // _PAGE_BYTES}").fetchall()
+        database.execute(f"PRAGMA journal_size_limit = {size}").fetchall()
 
 
 def open_for_reading(path: str) -> sqlite3.Connection:

@@ -13,7 +13,7 @@ from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.sqlite import claimed_seconds
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_tables
 from intercomd_daemon.spool.sqlite.counters import Counters, load_counters, open_counters
-from intercomd_daemon.spool.sqlite.database import open_database, usable
+from intercomd_daemon.spool.sqlite.database import limit_log, open_database, usable
 from intercomd_daemon.spool.sqlite.file import replacement
 from intercomd_daemon.spool.sqlite.repair.rebuild import repair
 from intercomd_daemon.spool.sqlite.settings import SpoolSettings
@@ -91,6 +91,7 @@ def _open(settings: SpoolSettings, now: float, *, leap: bool = False) -> Opened:
     database = open_database(settings.path, now)
     try:
         with usable(settings.path):
+            limit_log(database, settings.path)
             counted = load_counters(database)
             check_tables(database, sum(counted.used().values()))
             opened = open_counters(database, settings.connections, leap=leap)
