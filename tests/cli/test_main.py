@@ -47,7 +47,7 @@ def test_a_health_check_loads_nothing_heavy() -> None:
     assert [name for name in HEAVY if name in modules] == []
 
 
-@pytest.mark.parametrize("name", ["send", "status", "demo.play", "dead_letters"])
+@pytest.mark.parametrize("name", ["send", "status", "demo.command", "dead_letters"])
 def test_what_draws_loads_the_drawing_only_when_it_draws(name: str) -> None:
     code = f"import sys, intercomd_daemon.cli.{name}; print(*sys.modules)"
     modules = subprocess.check_output([sys.executable, "-c", code], text=True).split()  # noqa: S603 - of ours

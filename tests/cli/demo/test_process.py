@@ -1,16 +1,16 @@
-"""The daemon of the demo: it can be killed, and comes back at the same addresses."""
+"""Tests the process of the demo."""
 
 from pathlib import Path
 
 import pytest
 
-from intercomd_daemon.cli.demo.house import SETTINGS
+from intercomd_daemon.cli.demo.environment import SETTINGS
 from intercomd_daemon.cli.demo.process import DaemonProcess
 from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.sandbox import Sandbox
 
 
-async def test_killed_and_started_again_it_has_the_same_addresses(tmp_path: Path) -> None:
+async def test_process_keeps_its_addresses_after_a_kill(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         settings = SETTINGS.format(folder=tmp_path, app_id="sandbox", base_url=sandbox.base_url)
         daemon = DaemonProcess(tmp_path, settings)
@@ -29,6 +29,6 @@ async def test_killed_and_started_again_it_has_the_same_addresses(tmp_path: Path
     assert len(log) == 2
 
 
-async def test_one_that_does_not_come_up_is_said_with_its_last_words(tmp_path: Path) -> None:
+async def test_process_that_does_not_start_reports_its_log(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="no connection is configured"):
         await DaemonProcess(tmp_path, "").start()

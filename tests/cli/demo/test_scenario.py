@@ -1,61 +1,61 @@
-"""The whole of what is sent: the same at every run, and such that it can be verified."""
+"""Tests the scenario of the demo."""
 
 from collections import Counter
 
 from examining import examined, stored
 from sending import NOON
 
+from intercomd_daemon.cli.demo.builders import FinalState, Step
 from intercomd_daemon.cli.demo.scenario import SENT_AGAIN, SYNCED, scenario
-from intercomd_daemon.cli.demo.step import Fate, Step
 from intercomd_daemon.ingest.examined import Disposition
 
 STEPS = scenario(NOON).steps
 NOW = NOON + 6 * 3600
 
 
-def test_it_is_the_same_at_every_run() -> None:
+def test_scenario_is_the_same_at_every_run() -> None:
     assert scenario(NOON) == scenario(NOON)
 
 
-def test_it_is_a_few_hundred_envelopes_of_every_fate() -> None:
-    fates = Counter(step.fate for step in STEPS)
+def test_scenario_has_every_final_state() -> None:
+    final_states = Counter(step.final_state for step in STEPS)
     assert 300 < len(STEPS) < 500
-    assert set(fates) == set(Fate)
-    assert (fates[Fate.UNCHANGED], fates[Fate.DUPLICATE]) == (SYNCED, 4 * SENT_AGAIN)
+    assert set(final_states) == set(FinalState)
+    assert (final_states[FinalState.UNCHANGED], final_states[FinalState.DUPLICATE]) == (SYNCED, 4 * SENT_AGAIN)
 
 
-def test_each_id_is_used_once_but_by_those_that_are_sent_again() -> None:
-    ids = [step.envelope.envelope_id for step in STEPS if step.fate is not Fate.DUPLICATE]
+def test_scenario_ids_are_unique_except_for_duplicates() -> None:
+    ids = [step.envelope.envelope_id for step in STEPS if step.final_state is not FinalState.DUPLICATE]
     assert len(set(ids)) == len(ids)
-    assert {step.envelope.envelope_id for step in STEPS if step.fate is Fate.DUPLICATE} <= set(ids)
+    assert {step.envelope.envelope_id for step in STEPS if step.final_state is FinalState.DUPLICATE} <= set(ids)
 
 
-def test_everybody_belongs_to_one_sender() -> None:
+def test_scenario_users_belong_to_one_sender() -> None:
     senders: dict[str, set[str]] = {}
-    for sender, steps in scenario(NOON).by_day.items():
+    for sender, steps in scenario(NOON).daytime.items():
         for step in steps:
-            senders.setdefault(step.who, set()).add(sender)
-    assert [who for who, of in senders.items() if who and len(of) > 1] == []
+            senders.setdefault(step.user, set()).add(sender)
+    assert [user for user, of in senders.items() if user and len(of) > 1] == []
 
 
-def test_nobody_does_the_same_twice_in_one_second() -> None:
-    tracked = Counter((step.who, event) for step in STEPS for event in step.events)
-    assert tracked.total() == len(tracked)
+def test_scenario_events_are_unique_within_a_second() -> None:
+    expected = Counter((step.user, event) for step in STEPS for event in step.events)
+    assert expected.total() == len(expected)
 
 
-def test_nothing_happens_in_the_future() -> None:
+def test_scenario_is_in_the_past() -> None:
     assert max(step.envelope.event_time.seconds for step in STEPS) < NOW
 
 
-def test_the_daemons_rules_make_of_each_what_is_expected() -> None:
+def test_scenario_expects_what_the_daemon_accepts() -> None:
     assert [step.envelope.envelope_id for step in STEPS if not _fits(step)] == []
 
 
 def _fits(step: Step) -> bool:
     result = examined(step.envelope, NOW)
-    if step.fate in {Fate.SKIPPED, Fate.REJECTED}:
-        return result.disposition is Disposition[step.fate.name] and result.violations[0].reason == step.reason
-    if step.fate in {Fate.DUPLICATE, Fate.DEAD_LETTER}:
+    if step.final_state in {FinalState.SKIPPED, FinalState.REJECTED}:
+        return result.disposition is Disposition[step.final_state.name] and result.violations[0].reason == step.reason
+    if step.final_state in {FinalState.DUPLICATE, FinalState.DEAD_LETTER}:
         return result.accepted is not None
     names = [event.name for event in result.accepted.events] if result.accepted else []
     return names == [event.name for event in step.events] and stored(result) == step.stored

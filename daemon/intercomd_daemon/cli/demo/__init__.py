@@ -1,8 +1,8 @@
-"""`intercomd demo`: the whole job, with a sandbox in Intercom's place; needs no account and no network.
+"""`intercomd demo`: sandbox, daemon and senders on this machine, without an account or a network.
 
-`scenario` says what is sent and what must come of it, `play` has it happen, `evidence` and `checks` compare the two.
+`scenario` defines what is sent and what must come of it, `command` runs it, `checks` compares the two.
 """
 
-from intercomd_daemon.cli.demo.play import command
+from intercomd_daemon.cli.demo.command import command
 
 __all__ = ["command"]

@@ -1,4 +1,4 @@
-"""The daemon of the demo: a process of its own, so that it can be killed like any other."""
+"""Runs the daemon of the demo in its own process, so that it can be killed."""
 
 import asyncio
 import json
@@ -18,10 +18,10 @@ _LINE_BYTES_MAX = 1 << 20
 
 
 class DaemonProcess:
-    """`intercomd run` with a file of settings, started as often as it is killed, at the same addresses."""
+    """`intercomd run` with a settings file. After a restart it listens at the same addresses."""
 
     def __init__(self, folder: Path, settings: str) -> None:
-        """`folder` takes the settings, the spool and the log."""
+        """`folder` holds the settings, the spool and the log."""
         self._folder = folder
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
@@ -34,19 +34,19 @@ class DaemonProcess:
 
     @property
     def pid(self) -> int:
-        """The process; 0: none runs."""
+        """The process id; 0: the daemon is not running."""
         return self._process.pid if self._process is not None and self._process.returncode is None else 0
 
     async def start(self) -> None:
-        """Starts it, and waits until it takes envelopes.
+        """Starts the daemon, and waits until it accepts envelopes.
 
         Raises:
-            CommandFailed: it does not come up.
+            CommandFailed: the daemon did not start.
         """
         path = self._folder / "intercomd.toml"
         path.write_text(self._settings)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERCOMD_")}
-        # The first time any port that is free, and after that the same.
+        # Any free port at the first start, the same one later.
         environment |= {"INTERCOMD_INGEST_LISTEN": self.ingest, "INTERCOMD_OPERATIONS_GRPC_LISTEN": self.operations}
         self._serving.clear()
         self._draining.clear()
@@ -56,7 +56,7 @@ class DaemonProcess:
             stdout=asyncio.subprocess.DEVNULL,
             limit=_LINE_BYTES_MAX,
             env=environment,
-            start_new_session=True,  # Ctrl-C is for the demo, which then stops the daemon
+            start_new_session=True,  # Ctrl-C reaches the demo alone, which stops the daemon
         )
         self._reading = asyncio.create_task(self._read(self._process))
         serving = asyncio.create_task(self._serving.wait())
@@ -67,11 +67,11 @@ class DaemonProcess:
             raise CommandFailed("the daemon did not start:\n" + "".join(self._last_lines))
 
     async def kill(self) -> None:
-        """SIGKILL: it has no chance to say or save anything."""
+        """Kills the daemon with SIGKILL, so that it can save nothing."""
         await self._end(signal.SIGKILL)
 
     async def stop(self) -> None:
-        """Stops it in order; the second signal, which must find the first seen, spares it the linger."""
+        """Stops the daemon gracefully. A second signal, sent once it drains, skips its wait for senders."""
         if not self.pid or self._process is None or self._reading is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -93,16 +93,16 @@ class DaemonProcess:
         await self._reading
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
-        """Keeps the log, and learns the addresses from it."""
+        """Writes the log to a file, and reads the addresses from it."""
         if process.stderr is None:
             return
         with (self._folder / "daemon.log").open("ab") as log:
             async for line in process.stderr:
                 log.write(line)
                 self._last_lines.append(line.decode(errors="replace"))
-                self._hear(_fields(line))
+                self._on_log_line(_fields(line))
 
-    def _hear(self, line: dict[str, Any]) -> None:
+    def _on_log_line(self, line: dict[str, Any]) -> None:
         if line.get("event") == "operations":
             self.operations = str(line["grpc"])
         elif line.get("event") == "serving":

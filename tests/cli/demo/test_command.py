@@ -1,4 +1,4 @@
-"""`intercomd demo`, as somebody types it first."""
+"""Tests the command of the demo."""
 
 import asyncio
 import os
@@ -7,12 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from daemons import COMMAND, WAIT_SECONDS
+from daemons import COMMAND, WAIT_SECONDS, Daemon
+from sending import NOON
+
+from intercomd.v1 import ingest_pb2
+from intercomd_daemon.cli.demo import builders, edge_cases, personas
+from intercomd_daemon.cli.demo.command import Senders
+from intercomd_daemon.sandbox import Sandbox
 
 LAWS = 8
 
 
-async def test_it_plays_to_its_end_and_everything_adds_up(tmp_path: Path) -> None:
+async def test_demo_runs_to_its_end_and_all_checks_hold(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path), "INTERCOMD_LOG_LEVEL": "not for the demo"}
     demo = await asyncio.create_subprocess_exec(COMMAND, "demo", stdout=asyncio.subprocess.PIPE, env=environment)
     async with asyncio.timeout(4 * WAIT_SECONDS):
@@ -21,8 +27,8 @@ async def test_it_plays_to_its_end_and_everything_adds_up(tmp_path: Path) -> Non
     assert demo.returncode == 0
     lines = [line.strip() for line in output.splitlines()]
     assert sum(line.startswith("holds ") for line in lines) == LAWS
-    (told,) = [line for line in lines if " sent = " in line]
-    sent, _, parts = told.partition(" sent = ")
+    (shown,) = [line for line in lines if " sent = " in line]
+    sent, _, parts = shown.partition(" sent = ")
     assert int(sent) == sum(int(part.split()[0]) for part in parts.split(" + "))
     assert os.listdir(tmp_path) == [], "nothing is left behind"  # noqa: PTH208 - no path is needed
 
@@ -62,3 +68,27 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+ADA = personas.persona(0)
+
+
+async def test_senders_get_results_in_order(tmp_path: Path) -> None:
+    by_sender = {
+        "one": [builders.sign_up(ADA, NOON), *edge_cases.skipped(ADA, NOON)],
+        "two": edge_cases.rejected(NOON)[:2],
+    }
+    async with Sandbox() as sandbox:
+        daemon = await Daemon(tmp_path, sandbox.base_url).start()
+        senders = Senders(daemon.ingest_address)
+        await senders.send(by_sender)
+        await daemon.close()
+    assert senders.published == 6
+    assert [answered.step for answered in senders.answered] == [*by_sender["one"], *by_sender["two"]]
+    accepted, skipped, rejected = (
+        ingest_pb2.DISPOSITION_ACCEPTED,
+        ingest_pb2.DISPOSITION_SKIPPED,
+        ingest_pb2.DISPOSITION_REJECTED,
+    )
+    assert [answered.result.disposition for answered in senders.answered] == [accepted, *3 * [skipped], *2 * [rejected]]
+    assert senders.dispositions == {accepted: 1, skipped: 3, rejected: 2}

@@ -1,31 +1,31 @@
-"""What goes not to Intercom, or not as it came."""
+"""Tests the edge cases of the demo."""
 
 from examining import examined, stored
 from sending import NOON
 
-from intercomd_daemon.cli.demo import oddities, people
-from intercomd_daemon.cli.demo.step import Fate
+from intercomd_daemon.cli.demo import edge_cases, personas
+from intercomd_daemon.cli.demo.builders import FinalState
 from intercomd_daemon.ingest.examined import Disposition
 
 NOW = NOON + 86_400
-ADA = people.person(0)
+ADA = personas.persona(0)
 
 
-def test_what_is_rejected_is_rejected_for_its_reason() -> None:
-    for step in oddities.rejected(NOON):
+def test_edge_cases_are_rejected_for_their_reason() -> None:
+    for step in edge_cases.rejected(NOON):
         result = examined(step.envelope, NOW)
         assert (result.disposition, result.violations[0].reason) == (Disposition.REJECTED, step.reason)
 
 
-def test_what_is_skipped_is_skipped_for_its_reason() -> None:
-    for step in oddities.skipped(ADA, NOON):
+def test_edge_cases_are_skipped_for_their_reason() -> None:
+    for step in edge_cases.skipped(ADA, NOON):
         result = examined(step.envelope, NOW)
         assert (result.disposition, result.violations[0].reason) == (Disposition.SKIPPED, step.reason)
 
 
-def test_what_is_changed_is_said() -> None:
+def test_edge_cases_are_adjusted_for_their_reason() -> None:
     reasons = set()
-    for step in oddities.adjusted(ADA, NOON):
+    for step in edge_cases.adjusted(ADA, NOON):
         result = examined(step.envelope, NOW)
         assert result.accepted is not None
         reasons |= {adjustment.reason for adjustment in result.adjustments}
@@ -34,15 +34,15 @@ def test_what_is_changed_is_said() -> None:
     assert reasons == {"EVENT_NAME_CHANGED", "VALUE_TRUNCATED", "ATTRIBUTE_DROPPED", "EVENT_SKIPPED"}
 
 
-def test_of_two_equal_events_of_one_second_the_second_is_expected_a_second_later() -> None:
+def test_edge_cases_expect_the_second_of_two_equal_events_a_second_later() -> None:
     first, second = (
-        step for step in oddities.adjusted(ADA, NOON) if step.events and step.events[0].name == oddities.CLICKED
+        step for step in edge_cases.adjusted(ADA, NOON) if step.events and step.events[0].name == edge_cases.CLICKED
     )
     assert first.envelope.event_time == second.envelope.event_time
     assert second.events[0].created_at == first.events[0].created_at + 1
 
 
-def test_what_intercom_refuses_is_accepted_before() -> None:
-    for step in oddities.refused_by_intercom(NOON):
-        assert step.fate is Fate.DEAD_LETTER
+def test_edge_cases_refused_by_intercom_are_accepted_by_the_daemon() -> None:
+    for step in edge_cases.refused_by_intercom(NOON):
+        assert step.final_state is FinalState.DEAD_LETTER
         assert examined(step.envelope, NOW).disposition is Disposition.ACCEPTED

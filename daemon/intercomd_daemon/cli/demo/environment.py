@@ -1,17 +1,17 @@
-"""Where the demo plays: a sandbox in Intercom's place, a daemon in a process of its own, and what befalls the two."""
+"""Runs the sandbox and the daemon of the demo, and the disturbances of both."""
 
 import asyncio
 import time
 from pathlib import Path
 from typing import Self
 
-from intercomd_daemon.cli.demo import people
-from intercomd_daemon.cli.demo.evidence import Made, Taken
+from intercomd_daemon.cli.demo import personas
+from intercomd_daemon.cli.demo.builders import FieldValue
+from intercomd_daemon.cli.demo.observations import ObservedCall, ReceivedEvent
 from intercomd_daemon.cli.demo.process import DaemonProcess
-from intercomd_daemon.cli.demo.step import Stored
 from intercomd_daemon.sandbox import Contact, Sandbox, SandboxSettings
 
-# Intercom's windows last ten seconds; shorter ones let a viewer see several.
+# Intercom's rate limit windows last 10 s. Shorter ones let a viewer see several.
 RATE_LIMIT = 100
 RATE_WINDOW_SECONDS = 2.0
 FAULTS = (
@@ -19,7 +19,7 @@ FAULTS = (
     "POST /events 503 times=4 after=40",
     "POST /events cut-after times=2 after=90",
 )
-"""What goes wrong by itself: answers that are lost after the call was taken, and a server that has a bad moment."""
+"""Injected faults: responses lost after the call took effect, and server errors."""
 OUTAGE_SECONDS = 2.5
 DOWN_SECONDS = 1.0
 SETTINGS = """\
@@ -35,8 +35,8 @@ base_url = "{base_url}"
 """
 
 
-class House:
-    """A context manager: on leaving it, nothing of it runs any more."""
+class Environment:
+    """Sandbox and daemon, which both have ended when the context closes."""
 
     def __init__(self, folder: Path) -> None:
         settings = SandboxSettings(
@@ -44,17 +44,17 @@ class House:
         )
         self.sandbox = Sandbox(settings)
         self.answering = True
-        """Whether the sandbox does, and not pretends to be out."""
+        """Whether the sandbox is up."""
         self.daemon: DaemonProcess
         self._folder = folder
 
     async def __aenter__(self) -> Self:
         await self.sandbox.start()
-        for person in people.known():
-            self.sandbox.workspace.add_contact(external_id=person.key)
-        archived = self.sandbox.workspace.add_contact(external_id=people.ARCHIVED.key)
+        for persona in personas.known():
+            self.sandbox.workspace.add_contact(external_id=persona.key)
+        archived = self.sandbox.workspace.add_contact(external_id=personas.ARCHIVED.key)
         self.sandbox.workspace.archive(archived.id)
-        blocked = self.sandbox.workspace.add_contact(external_id=people.BLOCKED.key)
+        blocked = self.sandbox.workspace.add_contact(external_id=personas.BLOCKED.key)
         self.sandbox.workspace.block(blocked.id)
         for fault in FAULTS:
             self.sandbox.fault(fault)
@@ -66,7 +66,7 @@ class House:
         )
         try:
             await self.daemon.start()
-        except BaseException:  # also where the demo is ended meanwhile
+        except BaseException:  # also if the demo is cancelled meanwhile
             await self.daemon.kill()
             await self.sandbox.stop()
             raise
@@ -77,11 +77,11 @@ class House:
         await self.sandbox.stop()
 
     def use_up_budget(self) -> None:
-        """Another app of the workspace takes what is left of the window: the next calls are answered with 429."""
+        """Uses up the rate limit, as another app of the workspace can: the next calls get 429 until the window ends."""
         self.sandbox.workspace.rate.spend(RATE_LIMIT, time.time())
 
     async def outage(self) -> None:
-        """Intercom is not there for a while."""
+        """Stops the sandbox for a while."""
         self.answering = False
         await self.sandbox.stop()
         await asyncio.sleep(OUTAGE_SECONDS)
@@ -89,29 +89,30 @@ class House:
         self.answering = True
 
     async def crash(self) -> None:
-        """The daemon is killed, and some platform starts it again."""
+        """Kills the daemon and restarts it, as a platform would."""
         await self.daemon.kill()
         await asyncio.sleep(DOWN_SECONDS)
         await self.daemon.start()
 
-    def events(self) -> tuple[Taken, ...]:
-        """What Intercom has, in the order in which it came."""
+    def events(self) -> tuple[ReceivedEvent, ...]:
+        """Returns the events at Intercom, in the order of arrival."""
         return tuple(
-            Taken(event.external_id or event.email or "", event.name, event.created_at) for event in self.sandbox.events
+            ReceivedEvent(event.external_id or event.email or "", event.name, event.created_at)
+            for event in self.sandbox.events
         )
 
-    def contacts(self) -> dict[str, dict[str, Stored]]:
-        """Each contact's fields, by external_id or email."""
+    def contacts(self) -> dict[str, dict[str, FieldValue]]:
+        """Returns the fields of each contact, by external_id or email."""
         return {contact.external_id or contact.email or "": _fields(contact) for contact in self.sandbox.contacts}
 
-    def calls(self) -> tuple[Made, ...]:
-        """Every call."""
+    def calls(self) -> tuple[ObservedCall, ...]:
+        """Returns every call that Intercom received."""
         return tuple(
-            Made(call.method, call.path, call.status, spoilt=bool(call.fault) or call.status in {0, 429})
+            ObservedCall(call.method, call.path, call.status, failed=bool(call.fault) or call.status in {0, 429})
             for call in self.sandbox.calls
         )
 
 
-def _fields(contact: Contact) -> dict[str, Stored]:
+def _fields(contact: Contact) -> dict[str, FieldValue]:
     own = {"name": contact.name, "signed_up_at": contact.signed_up_at, "last_seen_at": contact.last_seen_at}
     return {name: value for name, value in own.items() if value is not None} | contact.custom_attributes

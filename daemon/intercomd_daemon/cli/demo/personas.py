@@ -1,4 +1,4 @@
-"""Who appears in the demo. Pure data, none of it anybody's."""
+"""The fictitious users of the demo."""
 
 from dataclasses import dataclass
 
@@ -23,14 +23,14 @@ PLANS = ("free", "starter", "team", "enterprise")
 
 CUSTOMERS = 36
 KNOWN = 4
-"""Further ones whom Intercom has had before the daemon ever saw them."""
+"""Further users, whose contacts exist at Intercom before the demo."""
 BY_EMAIL = 4
-"""Further ones of whom only an email is known."""
+"""Further users, identified by an email alone."""
 
 
 @dataclass(frozen=True)
-class Person:
-    """Somebody whom envelopes are about."""
+class Persona:
+    """A user."""
 
     customer_id: str
     email: str
@@ -40,25 +40,25 @@ class Person:
 
     @property
     def identity(self) -> Identity:
-        """As senders name them."""
+        """The identity in envelopes."""
         return Identity(customer_id=self.customer_id, email=self.email)
 
     @property
     def key(self) -> str:
-        """By which Intercom's contact is found."""
+        """The key of the contact at Intercom."""
         return self.customer_id or self.email
 
     @property
     def name(self) -> str:
-        """As Intercom holds it."""
+        """The contact's name at Intercom."""
         return f"{self.first_name} {self.last_name}"
 
 
-def person(number: int, customer_id: str | None = None, *, with_email: bool = True) -> Person:
-    """The so-manieth person; every number has a name of its own."""
+def persona(number: int, customer_id: str | None = None, *, with_email: bool = True) -> Persona:
+    """Returns the persona with a number; each number has its own name."""
     first = FIRST_NAMES[number % len(FIRST_NAMES)]
     last = LAST_NAMES[(number + number // len(FIRST_NAMES)) % len(LAST_NAMES)]
-    return Person(
+    return Persona(
         customer_id=f"c-{1000 + number}" if customer_id is None else customer_id,
         email=f"{first}.{last}@example.com".lower() if with_email else "",
         first_name=first,
@@ -67,22 +67,22 @@ def person(number: int, customer_id: str | None = None, *, with_email: bool = Tr
     )
 
 
-def customers() -> list[Person]:
-    """Those with a customer id and an email, whom Intercom does not know yet."""
-    return [person(number) for number in range(CUSTOMERS)]
+def customers() -> list[Persona]:
+    """Returns the users with a customer id and an email, who have no contact yet."""
+    return [persona(number) for number in range(CUSTOMERS)]
 
 
-def known() -> list[Person]:
-    """Those whom Intercom knows already, by their customer id."""
-    return [person(number, with_email=False) for number in range(CUSTOMERS, CUSTOMERS + KNOWN)]
+def known() -> list[Persona]:
+    """Returns the users with a customer id whose contacts exist."""
+    return [persona(number, with_email=False) for number in range(CUSTOMERS, CUSTOMERS + KNOWN)]
 
 
-def by_email() -> list[Person]:
-    """Those of whom only an email is known."""
+def by_email() -> list[Persona]:
+    """Returns the users with an email alone."""
     first = CUSTOMERS + KNOWN
-    return [person(number, "") for number in range(first, first + BY_EMAIL)]
+    return [persona(number, "") for number in range(first, first + BY_EMAIL)]
 
 
-ARCHIVED = person(60, "c-archived", with_email=False)
-"""Somebody archived this contact in Intercom, and the settings respect that."""
-BLOCKED = person(61, "c-blocked", with_email=False)
+ARCHIVED = persona(60, "c-archived", with_email=False)
+"""This contact is archived at Intercom; by default the daemon does not unarchive it."""
+BLOCKED = persona(61, "c-blocked", with_email=False)
