@@ -38,6 +38,14 @@ def test_every_token_is_told_to_whoever_hides_it() -> None:
     assert hidden == ["first", "second"]
 
 
+def test_the_credentials_of_a_proxy_are_hidden() -> None:
+    hidden: list[str] = []
+    proxy = Secret("http://me:secret@proxy:3128")
+    settings = config.Settings(connections={"one": ConnectionSettings(name="one", app_id="one", proxy=proxy)})
+    Connections(settings, hidden.append)
+    assert hidden == ["me:secret"]
+
+
 def test_an_envelope_is_previewed_by_the_rules_of_its_connection() -> None:
     envelope = AcceptedEnvelope("e", "u", "", 1.0, {"plan": "pro"}, (), (), "", b"")
     assert connections(a="x").preview("a", envelope) == [

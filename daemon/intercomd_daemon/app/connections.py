@@ -28,7 +28,9 @@ class Connections:
             for name, connection in settings.connections.items()
         }
         for connection in settings.connections.values():
-            hide(connection.proxy.reveal().rpartition("@")[0])
+            credentials = connection.proxy.reveal().rpartition("@")[0].partition("://")[2]
+            if credentials:
+                hide(credentials)
         self._workers: dict[str, Worker] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._start_time = time.time()
