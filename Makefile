@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format coverage stubs lock bench soak clean
+.PHONY: help install demo test lint format coverage stubs reasons lock bench soak clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ soak: install ## some hours: a thousand kills, windows at full budget, days of o
 
 stubs: install ## generates the Python stubs anew
 	$(BIN)/python clients/python/generate.py
+
+reasons: install ## writes the tables of daemon/docs/reasons.md from the registry of reasons
+	$(BIN)/python daemon/generate_reasons.py
 
 lock: install ## pins every dependency with its hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate \

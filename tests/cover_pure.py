@@ -12,6 +12,7 @@ TESTS = (
     "tests/ingest",
     "tests/deliver",
     "tests/rpc",
+    "tests/test_reasons.py",
     "tests/spool",
     "tests/setting",
     "tests/config",

@@ -18,8 +18,8 @@ from intercomd_daemon.config.environment import Environment
 from intercomd_daemon.config.given import Findings
 from intercomd_daemon.config.schema import build, keys_of
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.reasons import LABELS
 from intercomd_daemon.setting.kinds import Kind
-from intercomd_daemon.telemetry.reasons import KNOWN
 
 PACKAGE = Path(intercomd_daemon.__file__).parent
 ARCHITECTURE = ROOT / "daemon" / "ARCHITECTURE.md"
@@ -125,7 +125,7 @@ def test_the_page_of_reasons_lists_those_that_the_code_can_give() -> None:
     page = (DOCS / "reasons.md").read_text().split("\n## Notices\n")[0]
     listed = first_cells(page)
     assert set(listed) == reasons_of_the_code()
-    assert set(listed) >= KNOWN
+    assert set(listed) >= LABELS
 
 
 def test_the_page_of_reasons_lists_the_notices() -> None:

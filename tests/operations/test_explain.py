@@ -89,10 +89,7 @@ def test_a_refused_envelope_is_told_call_by_call_with_its_dead_letter_and_the_re
         "contact: delivered, status 200, 2 calls",
         "event 'Signed up' of 2023-11-14T22:13:20Z: dead lettered, TOO_LARGE, status 422, 1 call, request req-9",
     )
-    assert story.remedy == (
-        "Intercom takes no request of this size; send less in one envelope."
-        " It is kept as dead letter 42, with Intercom's answer."
-    )
+    assert story.remedy == ("Send less in one envelope. It is kept as dead letter 42, with Intercom's answer.")
 
 
 def test_a_reason_without_a_known_remedy_still_leads_to_the_dead_letter() -> None:

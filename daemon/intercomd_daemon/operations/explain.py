@@ -12,6 +12,7 @@ import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import operations_pb2, outcome_pb2
+from intercomd_daemon.reasons import Kind, remedy_of
 
 DAMAGED = "DAMAGED"
 """The one reason of a dead-lettered envelope that is not Intercom's, and of which no dead letter is kept."""
@@ -25,20 +26,6 @@ ENDS = MappingProxyType(
         outcome_pb2.OUTCOME_TYPE_ERASED: "It was erased with the person whom it was about.",
     }
 )
-REMEDIES = MappingProxyType(
-    {
-        "CONTACT_ARCHIVED": "Restore the contact in Intercom, or set unarchive = true; then replay.",
-        "CONTACT_BLOCKED": "The person is blocked in Intercom; unblock them there, then replay.",
-        "CONTACT_NOT_FOUND": "Intercom does not know the contact, though it was just written; replay later.",
-        "EVENT_NAMES_EXHAUSTED": "The workspace is full of event names; archive one in Intercom, then replay.",
-        "EXPIRED": "It was older than event_age_max when its turn came; raise that setting, then replay.",
-        "IDENTITY_AMBIGUOUS": "Several contacts have this email; merge them in Intercom or send a customer id.",
-        "IDENTITY_CONFLICT": "Another contact has this customer id or email; merge the two in Intercom, then replay.",
-        "REQUEST_INVALID": "Intercom's answer says what is wrong; mend what the sender sends, then send it again.",
-        "TOO_LARGE": "Intercom takes no request of this size; send less in one envelope.",
-    }
-)
-"""What an operator can do about the reasons of a refusal."""
 
 
 class Questions(NamedTuple):
@@ -150,7 +137,7 @@ def _call(effect: outcome_pb2.Effect) -> str:
 def _remedy(outcome: outcome_pb2.Outcome, letter: outcome_pb2.DeadLetter) -> str:
     refused = outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED
     reasons = [outcome.reason, *(effect.reason for effect in outcome.effects if effect.type == refused)]
-    known = next((REMEDIES[reason] for reason in reasons if reason in REMEDIES), "")
+    known = next(filter(None, (remedy_of(Kind.DEAD_LETTER, reason) for reason in reasons)), "")
     return f"{known} It is kept as dead letter {letter.dead_letter_id}, with Intercom's answer.".strip()
 
 

@@ -14,9 +14,9 @@ from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.status import ConnectionStatus, Standing
 from intercomd_daemon.ingest.examined import Examined
 from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.reasons import OTHER, label_of
 from intercomd_daemon.spool.base import Usage
 from intercomd_daemon.telemetry.gauges import connection_families, spool_families
-from intercomd_daemon.telemetry.reasons import OTHER, label_of
 from intercomd_daemon.telemetry.tally import Spread, Tally
 
 CALLS = frozenset(call.value for call in Call)

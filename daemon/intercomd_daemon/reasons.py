@@ -1,0 +1,453 @@
+"""Every reason and notice that the daemon gives: code, kind, cause and remedy.
+
+`make reasons` writes the tables of daemon/docs/reasons.md from it; the labels of metrics derive from it.
+"""
+
+import re
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+
+class Kind(StrEnum):
+    """Where a reason applies. The value is the heading of its column in the documentation."""
+
+    VIOLATION = "What is wrong, and the limit"
+    """In the result of a call: the envelope is rejected."""
+    SKIP = "What it is"
+    """In the result of a call: nothing in the envelope is for Intercom."""
+    ADJUSTMENT = "What was done, and why"
+    """In the result of a call and in the outcome: something was changed."""
+    LEFT_OUT = "Why nothing was sent"
+    """In an outcome SKIPPED."""
+    DEAD_LETTER = "Why it was refused for good"
+    """In an outcome DEAD_LETTERED, and with the dead letter."""
+    SUSPENSION = "What Intercom answered"
+    """In the status of a connection: its access is wrong."""
+    OUTAGE = "What happened"
+    """In the status of a connection: its calls fail whatever is sent."""
+    CALL = "Status, and why"
+    """In the ErrorInfo of an operator's call."""
+    NOTICE = "What was noticed"
+    """In a log line about a connection."""
+
+
+class Reason(NamedTuple):
+    """One reason of one kind. The same code may have several kinds."""
+
+    code: str
+    """Stable; programs may compare it."""
+    kind: Kind
+    cause: str
+    """Markdown."""
+    remedy: str
+    """What to do, in one sentence; Markdown."""
+
+
+REASONS: Final = (
+    # VIOLATION
+    Reason(
+        "COMMERCE_EVENT_EMPTY",
+        Kind.VIOLATION,
+        "A commerce event has no product, promotion or impression, and nothing is said of the action.",
+        "Name a product, promotion, impression or action, or send another event.",
+    ),
+    Reason(
+        "EMPTY_ENVELOPE",
+        Kind.VIOLATION,
+        "There is an identity, but no attribute, no removal and no event.",
+        "Add an attribute, a removal or an event, or do not send the envelope.",
+    ),
+    Reason(
+        "ENVELOPE_ID_TOO_LONG",
+        Kind.VIOLATION,
+        "`envelope_id` has more than 128 bytes.",
+        "Use an id of at most 128 bytes, best a UUIDv7.",
+    ),
+    Reason(
+        "ENVELOPE_TOO_LARGE",
+        Kind.VIOLATION,
+        "More than 128 KiB encoded, more than 100 products, promotions or lists of products in a commerce event, or more than 1 MiB of event metadata after its expansion.",
+        "Split the envelope: send fewer attributes in one, and several commerce events.",
+    ),
+    Reason(
+        "EVENT_NAME_REQUIRED",
+        Kind.VIOLATION,
+        "A custom event has no name; white space does not count.",
+        "Name the event.",
+    ),
+    Reason(
+        "EVENT_NAME_TOO_LONG",
+        Kind.VIOLATION,
+        "A name has more than 255 characters; an `other_action` more than 235, since it becomes part of a name.",
+        "Shorten the name.",
+    ),
+    Reason(
+        "IDENTITY_REQUIRED",
+        Kind.VIOLATION,
+        "Neither customer id nor email; white space does not count.",
+        "Send a customer id or an email.",
+    ),
+    Reason(
+        "IDENTITY_TOO_LONG",
+        Kind.VIOLATION,
+        "A customer id of more than 255 characters, or an email of more than 254.",
+        "Send the user's real customer id or email.",
+    ),
+    Reason(
+        "INVALID_AMOUNT",
+        Kind.VIOLATION,
+        "An amount is no decimal text such as `19.99` or `-5`, or has more than 34 digits; a currency is not three letters.",
+        "Send decimal text and an ISO 4217 currency code.",
+    ),
+    Reason(
+        "INVALID_ATTRIBUTE_NAME",
+        Kind.VIOLATION,
+        "Nothing is left of a name without white space and leading `$`.",
+        "Name the attribute.",
+    ),
+    Reason(
+        "INVALID_ATTRIBUTE_VALUE",
+        Kind.VIOLATION,
+        "No value is set; NaN or infinite; a link that is not absolute http or https; a time out of the years 1 to 9999.",
+        "Set a valid value, or leave the attribute out.",
+    ),
+    Reason(
+        "INVALID_EMAIL",
+        Kind.VIOLATION,
+        "Not one `@` with text on both sides, or white space or invisible characters in it.",
+        "Correct the email, or leave it out if there is a customer id.",
+    ),
+    Reason(
+        "INVALID_TIME",
+        Kind.VIOLATION,
+        "`event_time` before 2000 or after 9999; a session's duration that is negative or over 315,576,000,000 s.",
+        "Send seconds since 1970, or leave the time out.",
+    ),
+    Reason(
+        "TOO_MANY_ATTRIBUTES",
+        Kind.VIOLATION,
+        'More of the sender\'s own attributes than `limits.user_attributes_max` or `limits.event_attributes_max`, and `limits.on_excess = "reject"`.',
+        'Send fewer attributes, or set `limits.on_excess = "trim"`.',
+    ),
+    Reason(
+        "UNKNOWN_CONNECTION",
+        Kind.VIOLATION,
+        "The settings have no connection of that name; no name means `default`.",
+        "Name a connection of the settings.",
+    ),
+    Reason(
+        "UNSUPPORTED_FIELD",
+        Kind.VIOLATION,
+        "A field that this release does not know, numbered below 100 in `Envelope` or `Identity`: leaving it out could change the meaning.",
+        "Upgrade the daemon before its senders.",
+    ),
+    # SKIP
+    Reason(
+        "COMMERCE_FROM_WEB",
+        Kind.SKIP,
+        "A commerce event with `SOURCE_WEB`: these are taken server-to-server.",
+        "Set `commerce_from_web = true`.",
+    ),
+    Reason("CONNECTION_INACTIVE", Kind.SKIP, "The connection is switched off.", "Set `active = true`."),
+    Reason(
+        "DEVELOPMENT_DATA",
+        Kind.SKIP,
+        "`ENVIRONMENT_DEVELOPMENT`, and the connection has no place for it.",
+        "Set `development_connection`.",
+    ),
+    Reason(
+        "EVENT_TYPE_OFF",
+        Kind.SKIP,
+        "Commerce events or session ends are switched off.",
+        "Set `commerce` or `session_end_name`.",
+    ),
+    Reason(
+        "NOTHING_LEFT",
+        Kind.SKIP,
+        "Every attribute had to be left out, and there is no event.",
+        "Correct what the adjustments name.",
+    ),
+    Reason(
+        "NO_PRODUCTS",
+        Kind.SKIP,
+        "A product action without products has nothing to expand; purchases and refunds have their total.",
+        'Name a product, or set `commerce = "summary"`.',
+    ),
+    Reason(
+        "UNSUPPORTED_EVENT_TYPE",
+        Kind.SKIP,
+        "`other_event`: only custom events, commerce events and session ends reach Intercom.",
+        "Send it as a custom event.",
+    ),
+    # ADJUSTMENT
+    Reason(
+        "ATTRIBUTE_DROPPED",
+        Kind.ADJUSTMENT,
+        "Left out: one too many (`limits.*_attributes_max`, the first ones stay), behind the first 500 of an envelope or 100 of an event or product (which are not even looked at), a name that stood there already, a user attribute whose name says who the user is (`id`, `email`, `user_id`, `external_id`, `role`), a link of more than 255 characters, a value that a field of Intercom's cannot hold. *Delivery*: the attribute is missing, archived, not writable, of another type or refused in the workspace; `attributes_created_max` is used up; Intercom refused the update and did not say which attribute; or a later envelope has said something newer than this replay.",
+        "Do what the message says: send the most important attributes first, use `Identity` for who the user is, and create attributes in Intercom.",
+    ),
+    Reason(
+        "ATTRIBUTE_RENAMED",
+        Kind.ADJUSTMENT,
+        "Forbidden characters became `-`, a leading `$` went, more than 190 characters were cut, a time in an event got the ending `_date`.",
+        "Send the name as it reads now.",
+    ),
+    Reason(
+        "EMAIL_TAKEN",
+        Kind.ADJUSTMENT,
+        "*Delivery*: another contact has this email, so the contact was written without it.",
+        "Merge the two contacts in Intercom, or send the right email.",
+    ),
+    Reason(
+        "EVENT_NAME_CHANGED",
+        Kind.ADJUSTMENT,
+        "White space around a name went; `.`, `$` and control characters became `-`.",
+        "Send the name as it reads now.",
+    ),
+    Reason(
+        "EVENT_SKIPPED",
+        Kind.ADJUSTMENT,
+        "The event is not for Intercom, the user attributes are.",
+        "Look the named reason up under [Skipped](#skipped).",
+    ),
+    Reason(
+        "FIELD_IGNORED",
+        Kind.ADJUSTMENT,
+        "Something without a place: a field or an enum's number that this release does not know (100 fields are named, the others left out, too), a malformed `traceparent`, a `screen_name`, totals of an action that has none.",
+        "Leave the field out, or upgrade the daemon.",
+    ),
+    Reason(
+        "SAME_SECOND",
+        Kind.ADJUSTMENT,
+        "An event of this user and name stands on each of the next 300 seconds, so this one stayed, and Intercom may take it for a repeat.",
+        "Give events of one name their real times.",
+    ),
+    Reason(
+        "TIME_CLAMPED",
+        Kind.ADJUSTMENT,
+        "More than 60 s in the future: it became the time of acceptance.",
+        "Set the sender's clock.",
+    ),
+    Reason(
+        "TIME_SHIFTED",
+        Kind.ADJUSTMENT,
+        "Moved on to a second of its own, because Intercom takes two events of one user, name and second for one.",
+        'Nothing is wrong; `same_second = "keep"` turns it off, except between the events of one commerce event.',
+    ),
+    Reason(
+        "VALUE_CONVERTED",
+        Kind.ADJUSTMENT,
+        "An amount was rounded to its currency's smallest unit or to a binary number; a value was turned into the type of the field. *Delivery*: turned, without loss, into the attribute's type in Intercom.",
+        "Send the type that Intercom has.",
+    ),
+    Reason(
+        "VALUE_TRUNCATED",
+        Kind.ADJUSTMENT,
+        "A text had more than 255 characters, a list more than 1,000 values or 255 characters with its commas.",
+        "Send a shorter value.",
+    ),
+    # LEFT_OUT
+    Reason(
+        "ATTRIBUTES_LEFT_OUT",
+        Kind.LEFT_OUT,
+        "All that was still to be said had to be left out; the adjustments say why each attribute went.",
+        "Correct what the adjustments name.",
+    ),
+    Reason(
+        "EMAIL_TAKEN",
+        Kind.LEFT_OUT,
+        "All that was still to be said was an email that another contact has.",
+        "Merge the two contacts in Intercom, or send the right email.",
+    ),
+    Reason(
+        "DRY_RUN",
+        Kind.LEFT_OUT,
+        "`dry_run = true`: the call was decided, and not made.",
+        "Set `dry_run = false` to make the calls.",
+    ),
+    # DEAD_LETTER
+    Reason(
+        "ATTRIBUTE_REFUSED",
+        Kind.DEAD_LETTER,
+        "400 names a custom attribute that the update does not have.",
+        "Compare Intercom's answer with the attributes of the workspace; then replay.",
+    ),
+    Reason(
+        "CONTACT_ARCHIVED",
+        Kind.DEAD_LETTER,
+        "The contact is archived, and `unarchive = false`; remembered for 10 minutes, in which no call is made.",
+        "Restore the contact in Intercom, or set `unarchive = true`; then replay.",
+    ),
+    Reason(
+        "CONTACT_BLOCKED",
+        Kind.DEAD_LETTER,
+        "The person is blocked in Intercom; remembered for 10 minutes.",
+        "Unblock the person in Intercom; then replay.",
+    ),
+    Reason(
+        "CONTACT_NOT_FOUND",
+        Kind.DEAD_LETTER,
+        "404 for the fifth time on an event, or on what is said of the contact, though the contact was found or made in between.",
+        "Replay later: Intercom does not know the contact, though it was just written.",
+    ),
+    Reason(
+        "DAMAGED",
+        Kind.DEAD_LETTER,
+        "Not Intercom: [the disk](operations.md#a-damaged-spool) damaged the record before it could be sent. Nothing of it can be read, so that no dead letter is kept.",
+        "Send the envelope again, and check the disk.",
+    ),
+    Reason(
+        "EVENT_NAMES_EXHAUSTED",
+        Kind.DEAD_LETTER,
+        "422: the workspace holds 120 active event names.",
+        "Archive an event name in Intercom; then replay.",
+    ),
+    Reason(
+        "EXPIRED",
+        Kind.DEAD_LETTER,
+        "The event was older than `event_age_max` when its turn came; no call was made.",
+        "Raise `event_age_max`; then replay.",
+    ),
+    Reason(
+        "IDENTITY_AMBIGUOUS",
+        Kind.DEAD_LETTER,
+        "409 that names no contact: several have this email.",
+        "Merge the contacts in Intercom, or send a customer id.",
+    ),
+    Reason(
+        "IDENTITY_CONFLICT",
+        Kind.DEAD_LETTER,
+        "409 on an update, also without the email.",
+        "Merge the two contacts in Intercom; then replay.",
+    ),
+    Reason(
+        "REQUEST_INVALID",
+        Kind.DEAD_LETTER,
+        "Any other 4xx that names no cause that we know, an empty 422 for too many event names included.",
+        "Correct what Intercom's answer names; then send it again.",
+    ),
+    Reason("TOO_LARGE", Kind.DEAD_LETTER, "413.", "Send less in one envelope."),
+    # SUSPENSION
+    Reason(
+        "APP_ID_MISMATCH",
+        Kind.SUSPENSION,
+        "The token belongs to another workspace than `app_id`.",
+        "Correct the token or `app_id`, or set `verify_app_id = false`.",
+    ),
+    Reason("FORBIDDEN", Kind.SUSPENSION, "403.", "Give the token the scopes to read and write users and events."),
+    Reason(
+        "NOT_INTERCOM",
+        Kind.SUSPENSION,
+        "404 on `POST /contacts`, for which Intercom describes none, in a form that is not Intercom's: another server answers.",
+        "Correct `base_url`, or the proxy on the way.",
+    ),
+    Reason(
+        "PLAN_RESTRICTED", Kind.SUSPENSION, "402.", "Talk to Intercom, or use another workspace: the plan has no API."
+    ),
+    Reason(
+        "REGION_MISMATCH",
+        Kind.SUSPENSION,
+        "The workspace is in another region than `region`.",
+        "Set the `region` that the message names.",
+    ),
+    Reason("UNAUTHORIZED", Kind.SUSPENSION, "401.", "Put a valid token into `access_token_file`."),
+    Reason(
+        "VERSION_INVALID",
+        Kind.SUSPENSION,
+        "Intercom does not know `api_version`.",
+        "Set an `api_version` that Intercom supports, such as `2.16`.",
+    ),
+    # OUTAGE
+    Reason(
+        "ANSWER_UNREADABLE",
+        Kind.OUTAGE,
+        "200 for a contact, and no contact in it.",
+        "Nothing: calls go on by themselves when the probe gets a good answer.",
+    ),
+    Reason(
+        "HTTP_<status>",
+        Kind.OUTAGE,
+        "3xx, 408, 423, 425 or 5xx.",
+        "Nothing: calls go on by themselves when the probe gets a good answer.",
+    ),
+    Reason(
+        "NETWORK",
+        Kind.OUTAGE,
+        "No connection within 5 s, no answer within 30 s, or a broken one.",
+        "Nothing: calls go on by themselves when the probe gets a good answer.",
+    ),
+    Reason(
+        "RATE_LIMITED",
+        Kind.OUTAGE,
+        "429: nothing leaves until the window ends, and then at half the pace, which recovers.",
+        "Nothing: calls go on by themselves when the probe gets a good answer.",
+    ),
+    # CALL
+    Reason(
+        "CONNECTION_NOT_FOUND",
+        Kind.CALL,
+        "NOT_FOUND: the settings have no connection of that name.",
+        "Name a connection of the settings; `intercomd status` lists them.",
+    ),
+    Reason(
+        "COUNT_MISMATCH",
+        Kind.CALL,
+        "FAILED_PRECONDITION: another number of dead letters matches than the caller expected; nothing was done.",
+        "List the dead letters again, and repeat with the `total_count` of that list.",
+    ),
+    # NOTICE
+    Reason(
+        "access_unverified",
+        Kind.NOTICE,
+        "`GET /me` names no workspace or may not be read; deliveries go on without the check of the App ID.",
+        "Nothing, if the App ID is right.",
+    ),
+    Reason(
+        "attribute_created",
+        Kind.NOTICE,
+        "A custom attribute was made in the workspace, with its type.",
+        'Nothing; `missing_attributes = "drop"` makes none.',
+    ),
+    Reason(
+        "attribute_refused",
+        Kind.NOTICE,
+        "Intercom did not make a custom attribute; it is left out for an hour.",
+        "Create it there.",
+    ),
+    Reason(
+        "attributes_unreadable",
+        Kind.NOTICE,
+        "The list of custom attributes may not or cannot be read; values go as they are, and Intercom's answers tell what is missing.",
+        "Give the token the scope.",
+    ),
+    Reason(
+        "rows_damaged",
+        Kind.NOTICE,
+        "Rows of the spool did not match their checksum and were set aside with their bytes; or this release cannot understand them, and they stay.",
+        "Look at the disk; the envelopes that were set aside have ended as `DAMAGED`.",
+    ),
+)
+
+OTHER: Final = "other"
+LABELS: Final = frozenset(
+    reason.code
+    for reason in REASONS
+    if reason.kind in {Kind.VIOLATION, Kind.SKIP, Kind.ADJUSTMENT, Kind.LEFT_OUT, Kind.DEAD_LETTER}
+)
+"""The codes that metrics tell apart: no sender and no answer of Intercom's can add a label's value."""
+_REMEDIES = MappingProxyType({(reason.kind, reason.code): reason.remedy for reason in REASONS})
+_HTTP = re.compile(r"HTTP_([1-5])\d\d")
+
+
+def label_of(code: str) -> str:
+    """The code as a label's value: itself if known, of a status its class (`HTTP_5xx`), else `other`; none is ""."""
+    if not code or code in LABELS:
+        return code
+    matched = _HTTP.fullmatch(code)
+    return f"HTTP_{matched[1]}xx" if matched else OTHER
+
+
+def remedy_of(kind: Kind, code: str) -> str:
+    """What to do about a reason, as plain text; empty if the code is not a reason of that kind."""
+    return _REMEDIES.get((kind, code), "").replace("`", "")
