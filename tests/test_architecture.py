@@ -27,7 +27,7 @@ IMPURE = (
     "deliver/unsettled.py",
     "deliver/worker.py",
     "ingest/accept.py",
-    "ingest/crowd.py",
+    "ingest/coalescing.py",
     "ingest/service.py",
     "ingest/stream.py",
     "operations",

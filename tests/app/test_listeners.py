@@ -20,9 +20,9 @@ from intercomd_daemon.app.listeners import (
     open_ingest,
 )
 from intercomd_daemon.ingest.accept import Acceptor
-from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.settings import REQUEST_BYTES_MAX, IngestSettings
+from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.memory import MemorySpool
 
 
@@ -35,7 +35,7 @@ class Silent:
 
 def service() -> IngestService:
     spool = MemorySpool()
-    acceptor = Acceptor({}, spool, Seconds(), Silent(), lambda: 1.0)
+    acceptor = Acceptor({}, spool, TimestampAllocator(), Silent(), lambda: 1.0)
     return IngestService(acceptor, lambda *_: (), spool.usage, IngestSettings(), lambda: 1.0)
 
 

@@ -10,9 +10,16 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RequestRefused, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decoded import (
+    CommerceEvent,
+    CustomEvent,
+    DecodedEnvelope,
+    OtherEvent,
+    Product,
+    ProductAction,
+)
 from intercomd_daemon.ingest.examined import Disposition
-from intercomd_daemon.ingest.seconds import Seconds
-from intercomd_daemon.ingest.sent import CommerceEvent, CustomEvent, OtherEvent, Product, ProductAction, SentEnvelope
+from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import unpack
 
@@ -30,7 +37,7 @@ def spool() -> MemorySpool:
 
 @pytest.fixture
 def acceptor(spool: MemorySpool, told: Told) -> Acceptor:
-    return Acceptor(RULES, spool, Seconds(), told, lambda: NOW)
+    return Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
 
 
 async def kept(
@@ -95,8 +102,8 @@ async def test_a_second_event_of_a_second_moves_on_in_the_record_and_the_answer(
 
 async def test_the_seconds_go_to_the_spool_and_a_new_acceptor_goes_on_with_them(told: Told) -> None:
     spool = GatedSpool()
-    await Acceptor(RULES, spool, Seconds(), told, lambda: NOW).accept([sent(envelope_id="a")])
-    restarted = Acceptor(RULES, spool, Seconds(spool.seconds), told, lambda: NOW)
+    await Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW).accept([sent(envelope_id="a")])
+    restarted = Acceptor(RULES, spool, TimestampAllocator(spool.seconds), told, lambda: NOW)
     again, other = await restarted.accept([sent(envelope_id="a"), sent(envelope_id="b")])
     assert [note.reason for note in again.adjustments + other.adjustments] == ["TIME_SHIFTED"]
     assert len(spool.seconds) == 3
@@ -112,7 +119,7 @@ async def test_the_seconds_go_to_the_spool_and_a_new_acceptor_goes_on_with_them(
 )
 async def test_no_seconds_are_taken_where_none_are_needed(plain: dict[str, object], told: Told) -> None:
     spool = GatedSpool()
-    acceptor = Acceptor(RULES, spool, Seconds(), told, lambda: NOW)
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
     results = await acceptor.accept([sent(envelope_id=name, **plain) for name in "ab"])
     assert [(result.disposition, result.adjustments) for result in results] == [(Disposition.ACCEPTED, ())] * 2
     assert spool.seconds == []
@@ -120,7 +127,7 @@ async def test_no_seconds_are_taken_where_none_are_needed(plain: dict[str, objec
 
 async def test_a_full_spool_refuses_the_whole_request_and_a_repeat_has_the_same_seconds(told: Told) -> None:
     full = GatedSpool(rows_at_once_max=1)
-    acceptor = Acceptor(RULES, full, Seconds(), told, lambda: NOW)
+    acceptor = Acceptor(RULES, full, TimestampAllocator(), told, lambda: NOW)
     with pytest.raises(SpoolFull):
         await acceptor.accept([sent(envelope_id="a"), sent(envelope_id="b")])
     assert (full.appends, told.batches) == ([], [])
@@ -130,14 +137,14 @@ async def test_a_full_spool_refuses_the_whole_request_and_a_repeat_has_the_same_
 
 
 async def test_a_full_spool_does_not_matter_where_nothing_is_accepted(told: Told) -> None:
-    acceptor = Acceptor(RULES, GatedSpool(rows_at_once_max=0), Seconds(), told, lambda: NOW)
+    acceptor = Acceptor(RULES, GatedSpool(rows_at_once_max=0), TimestampAllocator(), told, lambda: NOW)
     (result,) = await acceptor.accept([sent(customer_id="")])
     assert result.disposition is Disposition.REJECTED
 
 
 async def test_looking_writes_nothing_takes_no_second_and_finds_no_duplicate(told: Told) -> None:
     spool = GatedSpool()
-    acceptor = Acceptor(RULES, spool, Seconds(), told, lambda: NOW)
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
     looked = [(await acceptor.look([sent(envelope_id=name)]))[0] for name in "aab"]
     assert [(result.disposition, result.adjustments) for result in looked] == [(Disposition.ACCEPTED, ())] * 3
     assert (spool.appends, told.batches) == ([], [])
@@ -145,7 +152,7 @@ async def test_looking_writes_nothing_takes_no_second_and_finds_no_duplicate(tol
     assert result.adjustments == ()
 
 
-def expanding(number: int) -> SentEnvelope:
+def expanding(number: int) -> DecodedEnvelope:
     """An envelope whose events have half a MiB, though it is small itself."""
     own = [(f"{index}" * 190, "\u1234" * 255) for index in range(5)]
     items = [Product("", "", "", "", "", None, "", "", "", "", [])] * 100
@@ -157,7 +164,7 @@ def expanding(number: int) -> SentEnvelope:
 @pytest.mark.fills("ingest.limits.REQUEST_EXPANDED_BYTES_MAX")
 async def test_a_request_that_would_become_too_much_is_refused_before_it_has(told: Told, method: str) -> None:
     spool = GatedSpool()
-    acceptor = Acceptor(RULES, spool, Seconds(), told, lambda: NOW)
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
     assert await getattr(acceptor, method)(map(expanding, range(50)))
     spool.appends.clear()
     endless = map(expanding, count())

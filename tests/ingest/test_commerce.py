@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import Note, Source, Tag
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
-from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.sent import (
+from intercomd_daemon.ingest.decoded import (
     Attribute,
     CommerceEvent,
     ImpressionList,
@@ -23,6 +22,7 @@ from intercomd_daemon.ingest.sent import (
     Promotion,
     PromotionAction,
 )
+from intercomd_daemon.ingest.examined import Findings
 
 Brief = Callable[[list[Note]], list[tuple[str, str]]]
 WIDE = ConnectionSettings(name="default", limits=LimitSettings(event_attributes_max=20))

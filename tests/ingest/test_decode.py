@@ -16,7 +16,7 @@ from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStrea
 from intercomd_daemon.envelope import Environment, Priority, Source
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decode import decode_preview, decode_publish, decode_stream_publish
-from intercomd_daemon.ingest.sent import CustomEvent, Request, SentEnvelope, Unread
+from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope, Request, Unread
 from intercomd_daemon.ingest.settings import IngestSettings
 
 LIMITS = IngestSettings()
@@ -34,7 +34,7 @@ def new_id() -> str:
     return "made-here"
 
 
-def one(envelope: Envelope) -> SentEnvelope:
+def one(envelope: Envelope) -> DecodedEnvelope:
     data = PublishRequest(envelopes=[envelope]).SerializeToString()
     return next(iter(decode_publish(data, LIMITS, new_id).envelopes))
 
@@ -59,7 +59,7 @@ def test_an_envelope_comes_out_as_it_went_in() -> None:
         custom_event=CustomEventMessage(name="n"),
         traceparent="t",
     )
-    assert one(message) == SentEnvelope(
+    assert one(message) == DecodedEnvelope(
         "e-1",
         True,
         "eu",
@@ -78,7 +78,7 @@ def test_an_envelope_comes_out_as_it_went_in() -> None:
 
 
 def test_what_is_not_said_has_its_default() -> None:
-    assert one(Envelope()) == SentEnvelope(
+    assert one(Envelope()) == DecodedEnvelope(
         "made-here",
         False,
         "default",
@@ -230,7 +230,7 @@ def test_envelopes_are_decoded_when_they_are_asked_for() -> None:
 )
 @pytest.mark.fills("ingest.limits.USER_ATTRIBUTES_READ_MAX")
 def test_of_five_hundred_attributes_the_rest_is_left_out_unread(
-    envelope: Envelope, read: Callable[[SentEnvelope], list[object]], field: str
+    envelope: Envelope, read: Callable[[DecodedEnvelope], list[object]], field: str
 ) -> None:
     sent = one(envelope)
     assert len(read(sent)) == 500

@@ -10,7 +10,7 @@ from intercomd.v1.attribute_pb2 import Attribute, AttributeValue
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.decode_events import decode_event
-from intercomd_daemon.ingest.sent import (
+from intercomd_daemon.ingest.decoded import (
     CommerceEvent,
     CustomEvent,
     ImpressionList,

@@ -15,9 +15,7 @@ from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note, Priority, Source
 from intercomd_daemon.ingest.decode import decode_publish
-from intercomd_daemon.ingest.examine import examine
-from intercomd_daemon.ingest.examined import Disposition, Examined
-from intercomd_daemon.ingest.sent import (
+from intercomd_daemon.ingest.decoded import (
     CommerceEvent,
     CustomEvent,
     Impressions,
@@ -26,6 +24,8 @@ from intercomd_daemon.ingest.sent import (
     ProductAction,
     SessionEnd,
 )
+from intercomd_daemon.ingest.examine import examine
+from intercomd_daemon.ingest.examined import Disposition, Examined
 from intercomd_daemon.ingest.settings import IngestSettings
 
 NOW = 1_760_000_000.75

@@ -11,8 +11,8 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.limits import HELD_BYTES_MAX
-from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.service import SERVICE, IngestService
+from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import unpack
 
@@ -119,7 +119,7 @@ def test_the_service_has_the_name_that_reflection_asks_for() -> None:
 
 @pytest.mark.fills("ingest.limits.HELD_BYTES_MAX")
 def test_the_bytes_of_requests_that_wait_for_their_commit_are_bounded(spool: MemorySpool, told: Told) -> None:
-    acceptor = Acceptor(RULES, spool, Seconds(), told, lambda: NOW)
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
     service = IngestService(acceptor, preview, spool.usage, LIMITS, lambda: NOW)
     with service._hold(HELD_BYTES_MAX + 1):
         pass  # One alone is never too large.

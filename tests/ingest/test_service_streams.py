@@ -11,8 +11,8 @@ from serving import NOW, RULES, TIMEOUT_SECONDS, Served, envelope, refused
 from intercomd.v1 import ingest_pb2 as messages
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.limits import STREAMS_MAX
-from intercomd_daemon.ingest.seconds import Seconds
-from intercomd_daemon.ingest.stream import Conversation
+from intercomd_daemon.ingest.stream import StreamSession
+from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.memory import MemorySpool
 
 
@@ -80,10 +80,10 @@ async def test_a_stream_whose_client_goes_away_is_forgotten(served: Served) -> N
     call = served.stub.PublishStream(timeout=TIMEOUT_SECONDS)
     await call.write(batch(1, "a"))
     await call.read()
-    (conversation,) = served.service._conversations
+    (session,) = served.service._sessions
     call.cancel()
     await served.service.wait_idle()
-    assert conversation not in served.service._conversations
+    assert session not in served.service._sessions
 
 
 async def test_many_streams_and_calls_go_side_by_side(served: Served, spool: MemorySpool) -> None:
@@ -109,9 +109,9 @@ async def test_a_stream_too_many_is_told_to_come_again_and_the_others_go_on(serv
     async def unheard(*_: object) -> None:
         """An answer that nobody reads."""
 
-    acceptor = Acceptor(RULES, MemorySpool(), Seconds(), told, lambda: NOW)
-    others = {Conversation(acceptor, unheard) for _ in range(STREAMS_MAX - 1)}
-    served.service._conversations |= others
+    acceptor = Acceptor(RULES, MemorySpool(), TimestampAllocator(), told, lambda: NOW)
+    others = {StreamSession(acceptor, unheard) for _ in range(STREAMS_MAX - 1)}
+    served.service._sessions |= others
     last = served.stub.PublishStream()
     for sequence in (1, 2):
         await last.write(batch(sequence, f"last/{sequence}"))

@@ -9,11 +9,11 @@ from accepting import GatedSpool, Told, sent
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RequestRefused, ShuttingDown, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decoded import DecodedEnvelope, Request
 from intercomd_daemon.ingest.examined import Disposition, Examined
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
-from intercomd_daemon.ingest.seconds import Seconds
-from intercomd_daemon.ingest.sent import Request, SentEnvelope
-from intercomd_daemon.ingest.stream import Conversation
+from intercomd_daemon.ingest.stream import StreamSession
+from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 
 RULES = {"default": ConnectionSettings(name="default")}
 Received = Request | RequestRefused
@@ -29,7 +29,9 @@ class Client:
         self.reading = asyncio.Event()
         self.reading.set()
         self.waited_for = asyncio.Event()
-        self.conversation = Conversation(Acceptor(RULES, spool, Seconds(), told, lambda: 1_760_000_000.0), self._answer)
+        self.session = StreamSession(
+            Acceptor(RULES, spool, TimestampAllocator(), told, lambda: 1_760_000_000.0), self._answer
+        )
 
     async def _answer(self, request: Request, results: Sequence[Examined]) -> None:
         await self.reading.wait()
@@ -49,7 +51,7 @@ class Client:
         """Ends when the stream does; without `more` the client has no further messages."""
         over = asyncio.Event()
         over.set()
-        await self.conversation.hold(self._messages(messages, until, more or over))
+        await self.session.hold(self._messages(messages, until, more or over))
 
 
 @pytest.fixture
@@ -148,10 +150,10 @@ async def test_the_first_message_may_be_the_refused_one(told: Told) -> None:
     assert client.answered == []
 
 
-class Undecodable(list[SentEnvelope]):
+class Undecodable(list[DecodedEnvelope]):
     """Envelopes of which one turns out to be none when it is asked for."""
 
-    def __iter__(self) -> Iterator[SentEnvelope]:
+    def __iter__(self) -> Iterator[DecodedEnvelope]:
         raise RequestRefused("", "no envelope")
 
 
@@ -214,7 +216,7 @@ async def test_draining_ends_the_stream_after_what_was_read(told: Told, message:
     client = Client(spool, told)
     talk = asyncio.create_task(client.talk([message(0), message(1)], until=2, more=asyncio.Event()))
     await client.waited_for.wait()
-    client.conversation.drain()
+    client.session.drain()
     spool.gate.set()
     with pytest.raises(ShuttingDown):
         await talk
@@ -228,7 +230,7 @@ async def test_a_fault_of_the_way_is_not_hidden(told: Told, message: Message) ->
 
     client = Client(GatedSpool(), told)
     with pytest.raises(ConnectionResetError):
-        await client.conversation.hold(broken())
+        await client.session.hold(broken())
     assert client.answered == [0]
 
 

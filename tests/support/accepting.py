@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from intercomd_daemon.envelope import Environment, Priority, Source
 from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope
 from intercomd_daemon.ingest.examined import Examined
-from intercomd_daemon.ingest.sent import CustomEvent, SentEnvelope
 from intercomd_daemon.spool.base import Incoming, Usage
 
 NOW = 1_760_000_000
 
 
-def sent(**given: object) -> SentEnvelope:
+def sent(**given: object) -> DecodedEnvelope:
     """An envelope as decoded: a custom event of the customer u-1, unless told otherwise."""
     fields: dict[str, object] = {
         "envelope_id": "e-1",
@@ -30,7 +30,7 @@ def sent(**given: object) -> SentEnvelope:
         "traceparent": "",
         "encoded": b"encoded",
     }
-    return SentEnvelope(**fields | given)
+    return DecodedEnvelope(**fields | given)
 
 
 class Told:

@@ -80,26 +80,26 @@ class Refused:
         assert self.trailers["grpc-retry-pushback-ms"] == str(milliseconds)
 
 
-class Conversation(NamedTuple):
+class StreamSession(NamedTuple):
     """A stream that is over: its answers, and how it ended if not well."""
 
     answers: list[PublishStreamResponse]
     refused: Refused | None
 
 
-async def converse(address: str, messages: Sequence[PublishStreamRequest]) -> Conversation:
+async def converse(address: str, messages: Sequence[PublishStreamRequest]) -> StreamSession:
     """Streams all messages as fast as they are taken, and reads the answers.
 
     Over a blocking channel: an asynchronous one that is writing when a stream ends does not tell how it ended.
     """
 
-    def conversation() -> Conversation:
+    def conversation() -> StreamSession:
         answers: list[PublishStreamResponse] = []
         with grpc.insecure_channel(address) as channel:
             try:
                 answers.extend(IngestServiceStub(channel).PublishStream(iter(messages)))
             except grpc.RpcError as error:
-                return Conversation(answers, Refused(error))
-        return Conversation(answers, None)
+                return StreamSession(answers, Refused(error))
+        return StreamSession(answers, None)
 
     return await asyncio.to_thread(conversation)

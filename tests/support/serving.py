@@ -15,9 +15,9 @@ from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.ingest.accept import Acceptor
-from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.service import SERVICE, IngestService
 from intercomd_daemon.ingest.settings import IngestSettings
+from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.base import Intake
 
 NOW = 1_760_000_000.5
@@ -35,7 +35,7 @@ class Served:
     """A service that listens, and a client of it."""
 
     def __init__(self, spool: Intake, told: Told) -> None:
-        acceptor = Acceptor(RULES, spool, Seconds(), told, lambda: NOW)
+        acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
         self.service = IngestService(acceptor, preview, spool.usage, LIMITS, lambda: NOW)
         self.server = grpc.aio.server(options=OPTIONS)
         self.service.add_to(self.server)

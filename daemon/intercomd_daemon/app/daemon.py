@@ -23,8 +23,8 @@ from intercomd_daemon.config import Settings
 from intercomd_daemon.deliver.status import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
-from intercomd_daemon.ingest.seconds import Seconds
 from intercomd_daemon.ingest.service import IngestService
+from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.operations.daemon import Check, State
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.spool.base import Archive, Spool, Usage
@@ -105,7 +105,9 @@ class Daemon:
             raise ExceptionGroup("a part of the daemon ended by itself", faults)
 
     def _ingest_service(self, spool: Spool) -> IngestService:
-        acceptor = Acceptor(self._settings.connections, spool, Seconds(spool.seconds()), self._report, time.time)
+        acceptor = Acceptor(
+            self._settings.connections, spool, TimestampAllocator(spool.seconds()), self._report, time.time
+        )
         return IngestService(acceptor, self._connections.preview, spool.usage, self._settings.ingest, time.time)
 
     async def _drain(self, service: IngestService, door: GrpcListener, workers: Sequence[asyncio.Task[None]]) -> None:

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from intercomd_daemon.connection import Connections
 from intercomd_daemon.envelope import AcceptedEnvelope, lane_of
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.ingest.crowd import Crowd
+from intercomd_daemon.ingest.coalescing import RequestCoalescer
+from intercomd_daemon.ingest.decoded import DecodedEnvelope
 from intercomd_daemon.ingest.examine import examine
 from intercomd_daemon.ingest.examined import Disposition, Examined
 from intercomd_daemon.ingest.limits import REQUEST_EXPANDED_BYTES_MAX
-from intercomd_daemon.ingest.seconds import Seconds
-from intercomd_daemon.ingest.sent import SentEnvelope
+from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.base import Incoming, Intake
 from intercomd_daemon.spool.record import pack
 
@@ -40,7 +40,12 @@ class Acceptor:
     """Accepts envelopes; the clock tells Unix seconds."""
 
     def __init__(
-        self, rules: Connections, spool: Intake, seconds: Seconds, report: AcceptReport, clock: Callable[[], float]
+        self,
+        rules: Connections,
+        spool: Intake,
+        seconds: TimestampAllocator,
+        report: AcceptReport,
+        clock: Callable[[], float],
     ) -> None:
         """`seconds` are those that the spool remembers from an earlier run."""
         self._rules = rules
@@ -48,9 +53,9 @@ class Acceptor:
         self._seconds = seconds
         self._report = report
         self._clock = clock
-        self._crowd = Crowd()
+        self._coalescer = RequestCoalescer()
 
-    async def accept(self, envelopes: Iterable[SentEnvelope], size_bytes: int = 0) -> list[Examined]:
+    async def accept(self, envelopes: Iterable[DecodedEnvelope], size_bytes: int = 0) -> list[Examined]:
         """What became of each; when it returns, the accepted ones are on disk.
 
         Args:
@@ -61,18 +66,18 @@ class Acceptor:
             RetryLater: nothing was taken.
             RequestRefused: more comes of them than a request may become; nothing was taken.
         """
-        await self._crowd.join(size_bytes)
+        await self._coalescer.join(size_bytes)
         try:
             rows: list[Incoming] = []
             examined = await self._examine(envelopes, rows)
             keys = await self._spool.append(rows) if rows else []
         finally:
-            self._crowd.answered()
+            self._coalescer.on_answer()
         results = _receipts(examined, keys)
         asyncio.get_running_loop().call_soon(self._report.examined, results)  # Once the answer is on its way.
         return results
 
-    async def look(self, envelopes: Iterable[SentEnvelope]) -> list[Examined]:
+    async def look(self, envelopes: Iterable[DecodedEnvelope]) -> list[Examined]:
         """What would become of each, by itself and the settings alone; nothing is written.
 
         Raises:
@@ -80,7 +85,7 @@ class Acceptor:
         """
         return await self._examine(envelopes, None)
 
-    async def _examine(self, envelopes: Iterable[SentEnvelope], rows: list[Incoming] | None) -> list[Examined]:
+    async def _examine(self, envelopes: Iterable[DecodedEnvelope], rows: list[Incoming] | None) -> list[Examined]:
         """What becomes of each; adds the rows to append if they are wanted."""
         rules, now = self._rules, self._clock()
         time = asyncio.get_running_loop().time
@@ -118,9 +123,9 @@ class Acceptor:
         return result, Incoming(name, priority, lane, envelope_id, pack(envelope), result.recognised, pairs)
 
 
-def _handfuls(envelopes: Iterable[SentEnvelope]) -> Iterator[list[SentEnvelope]]:
+def _handfuls(envelopes: Iterable[DecodedEnvelope]) -> Iterator[list[DecodedEnvelope]]:
     """A few at a time: decoding some and then examining them is a fifth faster than the two by turns."""
-    handful: list[SentEnvelope] = []
+    handful: list[DecodedEnvelope] = []
     size_bytes = 0
     for envelope in envelopes:
         handful.append(envelope)

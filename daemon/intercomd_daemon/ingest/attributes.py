@@ -8,10 +8,10 @@ from intercomd_daemon.envelope import Scalar
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
 from intercomd_daemon.ingest.contact_fields import field_value
+from intercomd_daemon.ingest.decoded import Attribute, SentValue
 from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.fast_path import fast_path_pairs
 from intercomd_daemon.ingest.names import AttributeName, Meaning, attribute_name
-from intercomd_daemon.ingest.sent import Attribute, SentValue
-from intercomd_daemon.ingest.usual import usual_pairs
 from intercomd_daemon.ingest.values import scalar
 
 _SETTING = "limits.user_attributes_max"
@@ -21,7 +21,7 @@ def update_of(
     attributes: list[Attribute], removed: list[str], rules: ConnectionSettings, found: Findings
 ) -> dict[str, Scalar]:
     """What the contact's update is to say: by Intercom's names, in the sender's order, removals last as None."""
-    usual = None if removed else usual_pairs(attributes, rules.limits.user_attributes_max)
+    usual = None if removed else fast_path_pairs(attributes, rules.limits.user_attributes_max)
     if usual is not None:
         return usual
     gathered = _Gathered(rules, found)

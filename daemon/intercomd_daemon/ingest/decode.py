@@ -16,10 +16,10 @@ from intercomd_daemon.envelope import Environment, Note, Priority, Source
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decode_attributes import decode_attributes, unread
 from intercomd_daemon.ingest.decode_events import decode_event, unknown_number
+from intercomd_daemon.ingest.decoded import DecodedEnvelope, Request
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.frame import frame_of
 from intercomd_daemon.ingest.limits import ENVELOPE_BYTES_MAX, REQUEST_ID_BYTES_MAX, USER_ATTRIBUTES_READ_MAX
-from intercomd_daemon.ingest.sent import Request, SentEnvelope
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.unknown_fields import unknown_in_envelope, unknown_in_request
 
@@ -91,7 +91,7 @@ def _parsed(data: bytes, form: type[Any], kind: type[Message]) -> Any:  # noqa: 
         raise RequestRefused("", text) from None
 
 
-class _Envelopes(Collection[SentEnvelope]):
+class _Envelopes(Collection[DecodedEnvelope]):
     """The envelopes of a request, each decoded when it is asked for."""
 
     def __init__(
@@ -109,7 +109,7 @@ class _Envelopes(Collection[SentEnvelope]):
     def __contains__(self, envelope: object) -> bool:
         return any(envelope == mine for mine in self)
 
-    def __iter__(self) -> Iterator[SentEnvelope]:
+    def __iter__(self) -> Iterator[DecodedEnvelope]:
         for index, encoded in enumerate(self._encoded):
             message, found = _message(encoded, self._beside)
             name: str = message.envelope_id
@@ -145,7 +145,9 @@ def _message(encoded: bytes, beside: tuple[Note, ...]) -> tuple[Envelope, Findin
     return message, found
 
 
-def _envelope(message: Envelope, name: str, recognised: bool, encoded: bytes, found: Findings | None) -> SentEnvelope:
+def _envelope(
+    message: Envelope, name: str, recognised: bool, encoded: bytes, found: Findings | None
+) -> DecodedEnvelope:
     identity = message.identity
     removed = message.removed_user_attributes
     time = message.event_time.seconds
@@ -160,7 +162,7 @@ def _envelope(message: Envelope, name: str, recognised: bool, encoded: bytes, fo
     event = decode_event(message, notes)
     if source is None or environment is None or priority is None:
         notes += _unknown_numbers(message)
-    return SentEnvelope(
+    return DecodedEnvelope(
         name,
         recognised,
         message.connection or DEFAULT_CONNECTION,

@@ -7,8 +7,8 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from intercomd.v1.attribute_pb2 import Attribute as AttributeMessage
 from intercomd.v1.attribute_pb2 import AttributeValue
 from intercomd_daemon.envelope import Link, Money, Note, Tag, Time
+from intercomd_daemon.ingest.decoded import Attribute, SentValue, Unread
 from intercomd_daemon.ingest.limits import LIST_VALUES_MAX
-from intercomd_daemon.ingest.sent import Attribute, SentValue, Unread
 
 
 def decode_attributes(

@@ -12,8 +12,7 @@ from intercomd.v1.event_pb2 import PromotionAction as PromotionActionMessage
 from intercomd.v1.event_pb2 import SessionEndEvent
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.decode_attributes import decode_attributes
-from intercomd_daemon.ingest.limits import EVENT_ATTRIBUTES_READ_MAX, PRODUCTS_MAX
-from intercomd_daemon.ingest.sent import (
+from intercomd_daemon.ingest.decoded import (
     Attribute,
     CommerceEvent,
     CustomEvent,
@@ -27,6 +26,7 @@ from intercomd_daemon.ingest.sent import (
     SentEvent,
     SessionEnd,
 )
+from intercomd_daemon.ingest.limits import EVENT_ATTRIBUTES_READ_MAX, PRODUCTS_MAX
 
 _NANOSECONDS = 1_000_000_000
 _PRODUCTS_READ_MAX = PRODUCTS_MAX + 1

@@ -9,9 +9,9 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attributes import update_of
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
+from intercomd_daemon.ingest.decoded import CommerceEvent, CustomEvent, DecodedEnvelope, SessionEnd
 from intercomd_daemon.ingest.examined import Disposition, Examined, Findings
 from intercomd_daemon.ingest.metadata import custom_metadata
-from intercomd_daemon.ingest.sent import CommerceEvent, CustomEvent, SentEnvelope, SessionEnd
 from intercomd_daemon.ingest.session import session_event, session_skip
 from intercomd_daemon.ingest.validate import (
     check_envelope_id,
@@ -22,7 +22,7 @@ from intercomd_daemon.ingest.validate import (
 )
 
 
-def examine(envelope: SentEnvelope, rules: Connections, now: float) -> Examined:
+def examine(envelope: DecodedEnvelope, rules: Connections, now: float) -> Examined:
     """The envelope's disposition, all that was found, and what is to be kept; `now` in Unix seconds."""
     connection = rules.get(envelope.connection)
     if connection is None or not connection.active or envelope.environment is Environment.DEVELOPMENT:
@@ -58,7 +58,7 @@ def examine(envelope: SentEnvelope, rules: Connections, now: float) -> Examined:
 
 
 def _target(
-    envelope: SentEnvelope, named: ConnectionSettings | None, rules: Connections
+    envelope: DecodedEnvelope, named: ConnectionSettings | None, rules: Connections
 ) -> ConnectionSettings | Examined:
     """The connection that the envelope goes to, or why it goes nowhere."""
     if named is None:
@@ -77,7 +77,7 @@ def _target(
     return named
 
 
-def _update(envelope: SentEnvelope, rules: ConnectionSettings, found: Findings) -> dict[str, Scalar]:
+def _update(envelope: DecodedEnvelope, rules: ConnectionSettings, found: Findings) -> dict[str, Scalar]:
     """What the contact's update is to say; an envelope without anything to say is found."""
     attributes, removed = envelope.user_attributes, envelope.removed_user_attributes
     if attributes or removed:
@@ -89,7 +89,7 @@ def _update(envelope: SentEnvelope, rules: ConnectionSettings, found: Findings) 
 
 
 def _events(
-    envelope: SentEnvelope, created_at: int, rules: ConnectionSettings, found: Findings
+    envelope: DecodedEnvelope, created_at: int, rules: ConnectionSettings, found: Findings
 ) -> tuple[tuple[Event, ...], Note | None]:
     """The events that Intercom will get of the envelope's, or why it gets none; what cannot be sent is found."""
     event = envelope.event
@@ -115,7 +115,7 @@ def _events(
     return (), skip
 
 
-def _not_taken(envelope: SentEnvelope, connection: str, skip: Note | None, found: Findings) -> Examined:
+def _not_taken(envelope: DecodedEnvelope, connection: str, skip: Note | None, found: Findings) -> Examined:
     if found.violations:
         return Examined(envelope.envelope_id, connection, Disposition.REJECTED, tuple(found.violations))
     if skip is None:
@@ -123,13 +123,13 @@ def _not_taken(envelope: SentEnvelope, connection: str, skip: Note | None, found
     return _skipped(envelope, connection, skip, found)
 
 
-def _unknown(envelope: SentEnvelope, name: str, field: str) -> Examined:
+def _unknown(envelope: DecodedEnvelope, name: str, field: str) -> Examined:
     message = f'there is no connection {quoted(name)}: name one of the settings, or none for "default"'
     note = Note("UNKNOWN_CONNECTION", field, message)
     return Examined(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (note,))
 
 
-def _skipped(envelope: SentEnvelope, connection: str, reason: Note, found: Findings | None = None) -> Examined:
+def _skipped(envelope: DecodedEnvelope, connection: str, reason: Note, found: Findings | None = None) -> Examined:
     adjustments, omitted = (tuple(found.adjustments), found.adjustments_omitted) if found else ((), 0)
     return Examined(
         envelope.envelope_id, connection, Disposition.SKIPPED, (reason,), adjustments, omitted, envelope.priority

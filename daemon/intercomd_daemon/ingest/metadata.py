@@ -19,10 +19,10 @@ from intercomd_daemon.ingest.attribute_findings import (
     say_renamed,
     say_repeated,
 )
+from intercomd_daemon.ingest.decoded import Attribute, SentValue
 from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.fast_path import fast_path_pairs
 from intercomd_daemon.ingest.names import date_name, mend_key
-from intercomd_daemon.ingest.sent import Attribute, SentValue
-from intercomd_daemon.ingest.usual import usual_pairs
 from intercomd_daemon.ingest.values import Json, metadata_value
 
 _SETTING = "limits.event_attributes_max"
@@ -47,7 +47,7 @@ def own_pairs(
     attributes: list[Attribute], path: str, found: Findings, maximum: int, *, trim: bool
 ) -> tuple[Pairs, int]:
     """The sender's attributes by the names and values that Intercom takes, and how many more than `maximum` came."""
-    usual = usual_pairs(attributes, maximum)
+    usual = fast_path_pairs(attributes, maximum)
     if usual is not None:
         return usual, 0
     pairs: Pairs = {}

@@ -17,11 +17,11 @@ from intercomd_daemon.errors import RequestRefused, RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.answer import PreviewedRequest, preview_response, publish_response, stream_response
 from intercomd_daemon.ingest.decode import MakeId, decode_preview, decode_publish, decode_stream_publish
+from intercomd_daemon.ingest.decoded import Request
 from intercomd_daemon.ingest.examined import Examined
 from intercomd_daemon.ingest.limits import HELD_BYTES_MAX, STREAMS_MAX
-from intercomd_daemon.ingest.sent import Request
 from intercomd_daemon.ingest.settings import IngestSettings
-from intercomd_daemon.ingest.stream import Conversation, shutting_down
+from intercomd_daemon.ingest.stream import StreamSession, shutting_down
 from intercomd_daemon.rpc.handlers import Context, Interceptor, ServiceHandlers
 from intercomd_daemon.spool.base import Usage
 
@@ -58,7 +58,7 @@ class IngestService:
         self._limits = limits
         self._clock = clock
         self._draining = False
-        self._conversations: set[Conversation] = set()
+        self._sessions: set[StreamSession] = set()
         self._held_bytes = 0
         self._handlers = ServiceHandlers(SERVICE, interceptors)
         self._handlers.unary("Publish", self._publish, self._decoder(decode_publish))
@@ -72,8 +72,8 @@ class IngestService:
     def drain(self) -> None:
         """From now on refuses new requests; what has been read is still taken and answered."""
         self._draining = True
-        for conversation in self._conversations:
-            conversation.drain()
+        for session in self._sessions:
+            session.drain()
 
     async def wait_idle(self) -> None:
         """Waits until no call is open."""
@@ -111,14 +111,14 @@ class IngestService:
             await context.write(stream_response(request.sequence, results, self._usage(), self._clock()))
 
         self._check_open()
-        if len(self._conversations) >= STREAMS_MAX:
+        if len(self._sessions) >= STREAMS_MAX:
             raise RetryLater(f"{STREAMS_MAX} streams are open: close one, or call Publish", STREAMS_RETRY_SECONDS)
-        conversation = Conversation(self._acceptor, answer)
-        self._conversations.add(conversation)
+        session = StreamSession(self._acceptor, answer)
+        self._sessions.add(session)
         try:
-            await conversation.hold(messages)
+            await session.hold(messages)
         finally:
-            self._conversations.discard(conversation)
+            self._sessions.discard(session)
 
     async def _answer_preview(self, request: Request) -> PreviewResponse:
         self._check_open()

@@ -2,10 +2,10 @@
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Event, Note
+from intercomd_daemon.ingest.decoded import SessionEnd
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
 from intercomd_daemon.ingest.names import event_name
-from intercomd_daemon.ingest.sent import SessionEnd
 from intercomd_daemon.ingest.values import text
 
 _PATH = "session_end_event"

@@ -10,9 +10,9 @@ from itertools import chain
 
 from intercomd_daemon.errors import RequestRefused, RetryLater, ShuttingDown
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decoded import Request
 from intercomd_daemon.ingest.examined import Examined
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
-from intercomd_daemon.ingest.sent import Request
 
 Answer = Callable[[Request, Sequence[Examined]], Awaitable[None]]
 """Writes the answer to one message; returns when the way to the client has room for it."""
@@ -20,7 +20,7 @@ Answer = Callable[[Request, Sequence[Examined]], Awaitable[None]]
 _Item = Request | RequestRefused | ShuttingDown | None
 
 
-class Conversation:
+class StreamSession:
     """A stream that is open."""
 
     def __init__(self, acceptor: Acceptor, answer: Answer) -> None:

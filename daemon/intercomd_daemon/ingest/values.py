@@ -17,9 +17,9 @@ from intercomd_daemon.ingest.amounts import (
     decimal_of,
     smallest_units,
 )
+from intercomd_daemon.ingest.decoded import SentValue, Unread
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import LIST_VALUES_MAX, VALUE_CHARACTERS_MAX
-from intercomd_daemon.ingest.sent import SentValue, Unread
 
 Json = Scalar | Decimal | dict[str, Scalar]
 """What the metadata of an event may hold."""

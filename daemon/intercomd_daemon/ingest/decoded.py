@@ -117,7 +117,7 @@ class OtherEvent(msgspec.Struct, frozen=True, gc=False):
 SentEvent = CustomEvent | CommerceEvent | SessionEnd | OtherEvent
 
 
-class SentEnvelope(msgspec.Struct, frozen=True, gc=False):
+class DecodedEnvelope(msgspec.Struct, frozen=True, gc=False):
     """One envelope."""
 
     envelope_id: str
@@ -149,7 +149,7 @@ class SentEnvelope(msgspec.Struct, frozen=True, gc=False):
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One request, or one message of a stream."""
 
-    envelopes: Collection[SentEnvelope]
+    envelopes: Collection[DecodedEnvelope]
     """In the sender's order; they may be decoded as they are asked for."""
     size_bytes: int
     sequence: int = 0

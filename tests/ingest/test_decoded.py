@@ -3,7 +3,7 @@
 import pytest
 from accepting import sent
 
-from intercomd_daemon.ingest.sent import Unread
+from intercomd_daemon.ingest.decoded import Unread
 
 
 def test_an_envelope_as_sent_does_not_change() -> None:

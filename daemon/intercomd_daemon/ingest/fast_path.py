@@ -1,17 +1,14 @@
-"""The usual attributes, with which nothing needs to be done: seen at a glance, since thousands a second come this way.
-
-What is unusual about the others, and what becomes of them, it does not know.
-"""
+"""Fast path: attributes that need no normalization, as most of thousands a second do."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from intercomd_daemon.ingest.decoded import Attribute
 from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, VALUE_CHARACTERS_MAX
 from intercomd_daemon.ingest.names import is_fit
-from intercomd_daemon.ingest.sent import Attribute
 
 
-def usual_pairs(attributes: Sequence[Attribute], maximum: int) -> dict[str, Any] | None:
+def fast_path_pairs(attributes: Sequence[Attribute], maximum: int) -> dict[str, Any] | None:
     """The attributes as they came if each may be sent like that and all fit; None if one must be looked at."""
     if len(attributes) > maximum:
         return None

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from intercomd_daemon.envelope import Event
 from intercomd_daemon.ingest.limits import SECONDS_REMEMBERED
-from intercomd_daemon.ingest.seconds import Placed, Seconds
+from intercomd_daemon.ingest.timestamp_allocator import Placed, TimestampAllocator
 
 
-def place(seconds: Seconds, envelope_id: str, *events: Event, lane: str = "c:u", connection: str = "default") -> Placed:
+def place(
+    seconds: TimestampAllocator, envelope_id: str, *events: Event, lane: str = "c:u", connection: str = "default"
+) -> Placed:
     return seconds.place(connection, lane, envelope_id, events)
 
 
@@ -18,13 +20,13 @@ def click(created_at: int = 1000, name: str = "Click") -> Event:
 
 
 def test_a_free_second_is_the_events_own() -> None:
-    placed = place(Seconds(), "e-1", click())
+    placed = place(TimestampAllocator(), "e-1", click())
     assert (placed.events, placed.notes) == ((click(),), ())
     assert len(placed.pairs) == 1
 
 
 def test_a_taken_second_moves_the_event_on_and_it_is_said() -> None:
-    seconds = Seconds()
+    seconds = TimestampAllocator()
     placed = [place(seconds, f"e-{index}", click()) for index in range(3)]
     assert [each.events[0].created_at for each in placed] == [1000, 1001, 1002]
     assert [[(note.reason, note.field) for note in each.notes] for each in placed] == [
@@ -36,7 +38,7 @@ def test_a_taken_second_moves_the_event_on_and_it_is_said() -> None:
 
 
 def test_the_same_envelope_asked_again_gets_the_same_second() -> None:
-    seconds = Seconds()
+    seconds = TimestampAllocator()
     first = [place(seconds, f"e-{index}", click()) for index in range(3)]
     assert [place(seconds, f"e-{index}", click()) for index in range(3)] == first
 
@@ -52,26 +54,26 @@ def test_the_same_envelope_asked_again_gets_the_same_second() -> None:
     ],
 )
 def test_another_name_second_user_or_connection_does_not_matter(event: Event, lane: str, connection: str) -> None:
-    seconds = Seconds()
+    seconds = TimestampAllocator()
     place(seconds, "e-1", click())
     assert not place(seconds, "e-2", event, lane=lane, connection=connection).notes
 
 
 def test_names_are_the_same_in_any_case() -> None:
-    seconds = Seconds()
+    seconds = TimestampAllocator()
     place(seconds, "e-1", click(name="CLICK Straße"))
     assert place(seconds, "e-2", click(name="click STRASSE")).events[0].created_at == 1001
 
 
 def test_the_events_of_one_envelope_have_seconds_of_their_own() -> None:
-    seconds = Seconds()
+    seconds = TimestampAllocator()
     placed = place(seconds, "e-1", click(), click(), click(1001))
     assert [event.created_at for event in placed.events] == [1000, 1001, 1002]
     assert place(seconds, "e-1", click(), click(), click(1001)) == placed
 
 
 def test_after_five_minutes_the_event_stays_and_it_is_said() -> None:
-    seconds = Seconds()
+    seconds = TimestampAllocator()
     placed = [place(seconds, f"e-{index}", click()) for index in range(302)]
     assert placed[300].events[0].created_at == 1300
     assert placed[301].events[0].created_at == 1000
@@ -80,15 +82,15 @@ def test_after_five_minutes_the_event_stays_and_it_is_said() -> None:
 
 
 def test_what_an_earlier_run_remembered_counts() -> None:
-    earlier = Seconds()
+    earlier = TimestampAllocator()
     pairs = [pair for index in range(3) for pair in place(earlier, f"e-{index}", click()).pairs]
-    later = Seconds([*pairs, *pairs])
+    later = TimestampAllocator([*pairs, *pairs])
     assert place(later, "e-1", click()).events[0].created_at == 1001
     assert place(later, "e-9", click()).events[0].created_at == 1003
 
 
 def test_only_the_newest_are_remembered() -> None:
-    seconds = Seconds(remembered_max=3)
+    seconds = TimestampAllocator(remembered_max=3)
     for index in range(4):
         place(seconds, "e", click(index))
     assert place(seconds, "x", click(0)).events[0].created_at == 0
@@ -99,24 +101,24 @@ def test_only_the_newest_are_remembered() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["a", "B"])), max_size=60))
 def test_no_two_events_of_a_name_share_a_second_and_pairs_fit_64_bits(wanted: list[tuple[int, str]]) -> None:
-    seconds = Seconds()
+    seconds = TimestampAllocator()
     placed = [place(seconds, f"e-{index}", click(at, name)) for index, (at, name) in enumerate(wanted)]
     taken = [(each.events[0].name, each.events[0].created_at) for each in placed]
     assert len(set(taken)) == len(taken)
     assert all(0 <= number < 2**63 for each in placed for pair in each.pairs for number in pair)
-    restarted = Seconds([pair for each in placed for pair in each.pairs])
+    restarted = TimestampAllocator([pair for each in placed for pair in each.pairs])
     assert [place(restarted, f"e-{index}", click(at, name)) for index, (at, name) in enumerate(wanted)] == placed
 
 
 def test_a_key_that_cannot_be_ours_is_left_out() -> None:
     """The disk may give back what nobody wrote; a daemon starts all the same."""
-    seconds = Seconds([(2**63, 1), (2**64 - 1, 2), (2**63 - 1, 3)])
+    seconds = TimestampAllocator([(2**63, 1), (2**64 - 1, 2), (2**63 - 1, 3)])
     assert list(seconds._owners.values()) == [3]
 
 
 @pytest.mark.fills("ingest.limits.SECONDS_REMEMBERED")
 def test_as_many_are_remembered_as_the_limit_says() -> None:
-    seconds = Seconds()
+    seconds = TimestampAllocator()
     for index in range(SECONDS_REMEMBERED + 1):
         place(seconds, "e", click(index))
     assert len(seconds._owners) == SECONDS_REMEMBERED

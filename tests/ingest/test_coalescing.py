@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 from virtual_time import VirtualLoop, run_virtually
 
-from intercomd_daemon.ingest.crowd import (
-    CROWD_BYTES_MAX,
-    CROWD_MIN,
-    CROWD_SECONDS,
+from intercomd_daemon.ingest.coalescing import (
+    COALESCE_BYTES_MAX,
+    COALESCE_MIN,
+    COALESCE_SECONDS,
     LATE_SECONDS,
     QUIET_SECONDS,
-    Crowd,
-    look_again_at,
+    RequestCoalescer,
+    next_check_at,
 )
 
 SMALL = 300
@@ -22,11 +22,11 @@ SOON = QUIET_SECONDS / 2
 
 
 class Callers:
-    """Those who join a crowd, and when each of them went on."""
+    """Those who join a coalescer, and when each of them went on."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.loop = loop
-        self.crowd = Crowd()
+        self.coalescer = RequestCoalescer()
         self.went: dict[int, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -38,7 +38,7 @@ class Callers:
         return number
 
     async def _join(self, number: int, size_bytes: int) -> None:
-        await self.crowd.join(size_bytes)
+        await self.coalescer.join(size_bytes)
         self.went[number] = self.loop.time()
 
     def gives_up(self, number: int) -> None:
@@ -48,7 +48,7 @@ class Callers:
     def answered(self, count: int) -> None:
         """So many are answered by one commit."""
         for _ in range(count):
-            self.crowd.answered()
+            self.coalescer.on_answer()
 
 
 def played(play: Callable[[Callers], Awaitable[None]]) -> None:
@@ -60,7 +60,7 @@ def played(play: Callable[[Callers], Awaitable[None]]) -> None:
 
 def test_a_caller_that_is_alone_goes_at_once() -> None:
     async def play(callers: Callers) -> None:
-        for _ in range(3 * CROWD_MIN):
+        for _ in range(3 * COALESCE_MIN):
             number = await callers.comes()
             assert callers.went[number] == callers.loop.time()
             callers.answered(1)
@@ -99,14 +99,14 @@ def test_when_nobody_comes_any_more_those_who_are_there_go() -> None:
     played(play)
 
 
-@pytest.mark.fills("ingest.crowd.CROWD_SECONDS")
+@pytest.mark.fills("ingest.coalescing.COALESCE_SECONDS")
 def test_nobody_waits_longer_however_many_come() -> None:
     async def play(callers: Callers) -> None:
         callers.answered(1_000)
         while not callers.went:
             await callers.comes()
             await callers.loop.passes(SOON)
-        assert callers.went[0] == pytest.approx(CROWD_SECONDS)
+        assert callers.went[0] == pytest.approx(COALESCE_SECONDS)
 
     played(play)
 
@@ -114,22 +114,22 @@ def test_nobody_waits_longer_however_many_come() -> None:
 def test_those_who_were_answered_long_ago_are_not_waited_for() -> None:
     async def play(callers: Callers) -> None:
         callers.answered(100)
-        await callers.loop.passes(CROWD_SECONDS * 1.01)
+        await callers.loop.passes(COALESCE_SECONDS * 1.01)
         number = await callers.comes()
         assert callers.went[number] == callers.loop.time()
 
     played(play)
 
 
-@pytest.mark.fills("ingest.crowd.CROWD_BYTES_MAX")
+@pytest.mark.fills("ingest.coalescing.COALESCE_BYTES_MAX")
 def test_requests_that_are_large_alone_or_together_wait_for_nobody() -> None:
     async def play(callers: Callers) -> None:
         callers.answered(100)
-        large = await callers.comes(CROWD_BYTES_MAX)
+        large = await callers.comes(COALESCE_BYTES_MAX)
         assert callers.went[large] == callers.loop.time()
         callers.answered(100)
         for _ in range(2):
-            await callers.comes(CROWD_BYTES_MAX // 2)
+            await callers.comes(COALESCE_BYTES_MAX // 2)
         await callers.loop.passes(0)
         assert set(callers.went) == {0, 1, 2}
         assert callers.loop.time() == 0.0
@@ -139,13 +139,13 @@ def test_requests_that_are_large_alone_or_together_wait_for_nobody() -> None:
 
 def test_one_who_gives_up_takes_nobody_along() -> None:
     async def play(callers: Callers) -> None:
-        callers.answered(CROWD_MIN)
+        callers.answered(COALESCE_MIN)
         given_up = await callers.comes()
         callers.gives_up(given_up)
-        for _ in range(CROWD_MIN - 1):
+        for _ in range(COALESCE_MIN - 1):
             await callers.comes()
         await callers.loop.passes(0)
-        assert sorted(callers.went) == list(range(1, CROWD_MIN))
+        assert sorted(callers.went) == list(range(1, COALESCE_MIN))
 
     played(play)
 
@@ -163,5 +163,7 @@ def test_one_who_gives_up_takes_nobody_along() -> None:
 )
 def test_it_is_quiet_only_if_the_loop_had_nothing_else_to_do(late: float, last: float, look: float) -> None:
     now = 0.01
-    assert look_again_at(now, rang_for=now - late, first_at=0.0, last_at=last) == pytest.approx(look)
-    assert look_again_at(CROWD_SECONDS, rang_for=0.0, first_at=0.0, last_at=last) == pytest.approx(CROWD_SECONDS)
+    assert next_check_at(now, scheduled_at=now - late, first_at=0.0, last_at=last) == pytest.approx(look)
+    assert next_check_at(COALESCE_SECONDS, scheduled_at=0.0, first_at=0.0, last_at=last) == pytest.approx(
+        COALESCE_SECONDS
+    )

@@ -32,7 +32,7 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
     """What moved, and what could not; empty: the events are where they were."""
 
 
-class Seconds:
+class TimestampAllocator:
     """Remembers the newest seconds that were taken."""
 
     def __init__(self, pairs: Iterable[tuple[int, int]] = (), remembered_max: int = SECONDS_REMEMBERED) -> None:
