@@ -18,6 +18,8 @@ import pytest
 
 from intercomd_daemon import config
 
+# The image is built once, so that one process has to run all of them.
+pytestmark = pytest.mark.xdist_group("image")
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = ROOT / "Dockerfile"
 VOLUME = "/var/lib/intercomd"
