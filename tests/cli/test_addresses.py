@@ -1,4 +1,4 @@
-"""Where a daemon is called, by its own settings."""
+"""Tests finding the addresses of a daemon."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ CASES = (
 
 
 @pytest.mark.parametrize(("listener", "environment", "text", "address"), CASES)
-def test_a_variable_is_before_the_file_and_the_file_before_the_default(
+def test_address_of_prefers_variable_then_file_then_default(
     tmp_path: Path, listener: Listener, environment: dict[str, str], text: str, address: str
 ) -> None:
     path = tmp_path / "intercomd.toml"
@@ -29,7 +29,7 @@ def test_a_variable_is_before_the_file_and_the_file_before_the_default(
     assert address_of(listener, str(path), environment) == address
 
 
-def test_without_a_file_the_defaults_hold() -> None:
+def test_address_of_without_a_file_is_the_default() -> None:
     assert address_of(INGEST, None, {}) == INGEST.default
 
 
@@ -37,17 +37,17 @@ def test_without_a_file_the_defaults_hold() -> None:
     ("text", "says"),
     [
         ('[ingest]\nlisten = ["127.0.0.1:0"]', "any free port"),
-        ("[ingest]\nlisten = [7]", "no address"),
+        ("[ingest]\nlisten = [7]", "not an address"),
         ("[ingest", "not TOML"),
     ],
 )
-def test_what_names_no_address_is_said_with_the_remedy(tmp_path: Path, text: str, says: str) -> None:
+def test_address_of_rejects_settings_without_an_address(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "intercomd.toml"
     path.write_text(text)
     with pytest.raises(AddressUnknown, match=says):
         address_of(INGEST, str(path), {})
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_address_of_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(AddressUnknown, match=r"nowhere\.toml cannot be read"):
         address_of(INGEST, str(tmp_path / "nowhere.toml"), {})

@@ -1,4 +1,4 @@
-"""`intercomd check`: everything that is wrong, at once, and the exit code that platforms know."""
+"""Tests `intercomd check`."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def write_text(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-async def test_all_is_well(path: Path) -> None:
+async def test_check_passes_with_valid_settings(path: Path) -> None:
     async with Sandbox() as sandbox:
         write(path, sandbox)
         result = await invoke("check", "--config", path)
@@ -44,7 +44,7 @@ async def test_all_is_well(path: Path) -> None:
     assert {line.split()[0] for line in result.stdout.splitlines()} <= {"ok", "note"}
 
 
-async def test_the_world_is_wrong(path: Path) -> None:
+async def test_check_fails_with_a_wrong_app_id(path: Path) -> None:
     async with Sandbox() as sandbox:
         write(path, sandbox, app_id="other")
         result = await invoke("check", "--config", path, "--json")
@@ -53,14 +53,14 @@ async def test_the_world_is_wrong(path: Path) -> None:
     assert [each["subject"] for each in found if each["level"] == "wrong"] == ["connection default"]
 
 
-async def test_intercom_is_out(path: Path) -> None:
+async def test_check_is_unknown_while_intercom_is_down(path: Path) -> None:
     async with Sandbox() as sandbox:
         write(path, sandbox)
     result = await invoke("check", "--config", path)
     assert (result.exit_code, "unknown connection default" in result.stdout) == (1, True)
 
 
-async def test_offline_nothing_but_the_settings_is_looked_at(path: Path) -> None:
+async def test_check_offline_reads_only_the_settings(path: Path) -> None:
     async with Sandbox() as sandbox:
         write(path, sandbox, app_id="other")
         result = await invoke("check", "--config", path, "--offline")
@@ -68,7 +68,7 @@ async def test_offline_nothing_but_the_settings_is_looked_at(path: Path) -> None
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
 
 
-async def test_settings_that_are_wrong_are_all_named(path: Path) -> None:
+async def test_check_reports_all_invalid_settings(path: Path) -> None:
     write_text(path, '[log]\nlevel = "loud"\n[ingest]\nlisten = []\n')
     result = await invoke("check", "--config", path)
     assert result.exit_code == 78
@@ -88,5 +88,5 @@ async def test_settings_that_are_wrong_are_all_named(path: Path) -> None:
         ((Level.UNKNOWN, Level.WRONG), 78),
     ],
 )
-def test_the_worst_decides(levels: tuple[Level, ...], code: int) -> None:
+def test_exit_code_of_follows_the_most_severe_finding(levels: tuple[Level, ...], code: int) -> None:
     assert exit_code_of([Finding(level, "", "") for level in levels]) == code

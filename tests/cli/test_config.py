@@ -1,4 +1,4 @@
-"""`intercomd config`: the settings in force, with their origins."""
+"""Tests `intercomd config`."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_each_setting_has_its_value_and_its_origin(path: Path) -> None:
+def test_config_shows_value_and_origin(path: Path) -> None:
     result = CliRunner().invoke(main, ["config", "--config", str(path)], env={"INTERCOMD_LOG_FORMAT": "console"})
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()}
     assert result.exit_code == 0
@@ -27,19 +27,19 @@ def test_each_setting_has_its_value_and_its_origin(path: Path) -> None:
     assert rows["spool.lock_wait"][1] == "default"
 
 
-def test_scripts_get_a_line_of_json_for_each(path: Path) -> None:
+def test_config_json_has_a_line_for_each_setting(path: Path) -> None:
     result = CliRunner().invoke(main, ["config", "--config", str(path), "--json"])
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert {"key": "connections.default.app_id", "value": '"abc"', "origin": str(path)} in rows
 
 
-def test_no_token_is_ever_shown_and_one_in_the_file_is_warned_of(path: Path) -> None:
+def test_config_masks_tokens_and_warns_of_one_in_the_file(path: Path) -> None:
     result = CliRunner().invoke(main, ["config", "--config", str(path)])
     assert TOKEN not in result.output
     assert "warning: connections.default.access_token" in result.stderr
 
 
-def test_settings_that_are_wrong_are_all_named(tmp_path: Path) -> None:
+def test_config_reports_all_invalid_settings(tmp_path: Path) -> None:
     path = tmp_path / "intercomd.toml"
     path.write_text('[log]\nlevel = "loud"\nformt = "json"\n')
     result = CliRunner().invoke(main, ["config", "--config", str(path)])

@@ -1,4 +1,4 @@
-"""`intercomd explain ID`: what became of it, in plain words."""
+"""Tests `intercomd explain`."""
 
 import json
 
@@ -14,7 +14,7 @@ from intercomd_daemon.sandbox import Sandbox
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_customer_is_told_by_the_customer_id_and_by_the_email(daemon: Daemon) -> None:
+async def test_explain_finds_customer_id_email_and_envelope_id(daemon: Daemon) -> None:
     await daemon.publish(envelope("told", "opened", email="Told@example.com", envelope_id="t-1"))
     await daemon.ended(["t-1"])
     for identifier in ("told", "told@example.com", "t-1"):
@@ -25,7 +25,7 @@ async def test_a_customer_is_told_by_the_customer_id_and_by_the_email(daemon: Da
         assert "event 'opened'" in result.stdout
 
 
-async def test_a_dead_letter_is_told_with_the_remedy(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_explain_names_the_remedy_of_a_dead_letter(daemon: Daemon, sandbox: Sandbox) -> None:
     sandbox.workspace.archive(sandbox.workspace.add_contact(external_id="gone").id)
     await daemon.publish(envelope("gone", update={"plan": "pro"}, envelope_id="t-2"))
     await daemon.ended(["t-2"])
@@ -36,7 +36,7 @@ async def test_a_dead_letter_is_told_with_the_remedy(daemon: Daemon, sandbox: Sa
     assert [next(iter(json.loads(line))) for line in result.stdout.splitlines()] == ["outcome", "dead_letter"]
 
 
-async def test_what_waits_is_told_by_the_envelopes_id(daemon: Daemon) -> None:
+async def test_explain_finds_a_waiting_envelope(daemon: Daemon) -> None:
     await daemon.operations.PauseConnection(messages.PauseConnectionRequest())
     await daemon.publish(envelope("waiting", "later", envelope_id="t-3"))
     result = await invoke("explain", "t-3", "--operations", daemon.operations_address)
@@ -47,12 +47,12 @@ async def test_what_waits_is_told_by_the_envelopes_id(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("identifier", ["nobody", "n" * 300])
-async def test_of_whom_nothing_is_known_that_is_said(daemon: Daemon, identifier: str) -> None:
+async def test_explain_of_an_unknown_id_fails(daemon: Daemon, identifier: str) -> None:
     result = await invoke("explain", identifier, "--operations", daemon.operations_address)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Nothing is known about n")
 
 
-async def test_it_is_said_what_it_may_mean() -> None:
+async def test_not_found_text_depends_on_waiting_envelopes() -> None:
     assert "no envelope is waiting now" in not_found_text("x", 0)
     assert "1 envelope of all users" in not_found_text("x", 1)

@@ -1,4 +1,4 @@
-"""An accepted envelope as the line that a sender would send for it."""
+"""Tests turning accepted envelopes back into those of senders."""
 
 import pytest
 from google.protobuf.json_format import ParseDict
@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from intercomd.v1.attribute_pb2 import Attribute, AttributeValue
 from intercomd.v1.envelope_pb2 import Envelope
-from intercomd_daemon.cli.exported import Unwritable, line_of
+from intercomd_daemon.cli.exported import UnwritableEnvelope, sender_json
 from intercomd_daemon.envelope import AcceptedEnvelope, Event
 from intercomd_daemon.spool.sqlite.repair.export import Exported
 
@@ -25,10 +25,10 @@ ACCEPTED = AcceptedEnvelope(
 
 
 def sent_again(accepted: AcceptedEnvelope, connection: str = "eu") -> Envelope:
-    return ParseDict(line_of(Exported(connection, accepted)), Envelope())
+    return ParseDict(sender_json(Exported(connection, accepted)), Envelope())
 
 
-def test_what_the_sender_sent_is_sent_again_with_what_it_was_accepted_with() -> None:
+def test_sender_json_keeps_what_was_sent_and_accepted() -> None:
     again = sent_again(ACCEPTED)
     assert (again.envelope_id, again.connection, again.event_time.seconds) == ("id-1", "eu", 1_749_999_000)
     assert again.environment == 0, "it stands where data of development go, and goes there again"
@@ -36,15 +36,19 @@ def test_what_the_sender_sent_is_sent_again_with_what_it_was_accepted_with() -> 
         assert getattr(again, field) == getattr(SENT, field)
 
 
-def test_a_line_names_only_what_was_sent() -> None:
-    assert set(line_of(Exported("eu", replace(ACCEPTED, source=b"")))) == {"envelope_id", "connection", "event_time"}
+def test_sender_json_leaves_out_unset_fields() -> None:
+    assert set(sender_json(Exported("eu", replace(ACCEPTED, source=b"")))) == {
+        "envelope_id",
+        "connection",
+        "event_time",
+    }
 
 
-def test_without_an_event_the_time_is_that_of_the_acceptance() -> None:
+def test_sender_json_without_an_event_has_the_accept_time() -> None:
     assert sent_again(replace(ACCEPTED, events=())).event_time.seconds == 1_750_000_000
 
 
-def test_a_time_that_the_sender_gave_stays_where_the_events_do_not_tell_it() -> None:
+def test_sender_json_keeps_the_event_time_of_the_sender() -> None:
     """A replay holds the refused calls alone: its first event may be any of them."""
     source = Envelope.FromString(ACCEPTED.source)
     source.event_time.FromSeconds(1_749_998_000)
@@ -54,7 +58,7 @@ def test_a_time_that_the_sender_gave_stays_where_the_events_do_not_tell_it() -> 
     assert sent_again(later).event_time.seconds == 1_749_999_000
 
 
-def test_an_id_that_is_too_long_for_a_sender_becomes_one_of_its_own_that_is_always_the_same() -> None:
+def test_sender_json_hashes_an_id_above_the_limit() -> None:
     names = ["r" * 128 + "/" + number for number in ("1", "2", "1")]
     ids = [sent_again(replace(ACCEPTED, envelope_id=name)).envelope_id for name in names]
     assert ids[0] == ids[2] != ids[1]
@@ -63,6 +67,6 @@ def test_an_id_that_is_too_long_for_a_sender_becomes_one_of_its_own_that_is_alwa
 
 
 @pytest.mark.parametrize("source", [b"\xff", SENT.SerializeToString()[:-1]])
-def test_what_is_no_envelope_cannot_be_written_and_says_why(source: bytes) -> None:
-    with pytest.raises(Unwritable, match=r"\w"):
-        line_of(Exported("eu", replace(ACCEPTED, source=source)))
+def test_sender_json_rejects_bytes_that_are_not_an_envelope(source: bytes) -> None:
+    with pytest.raises(UnwritableEnvelope, match=r"\w"):
+        sender_json(Exported("eu", replace(ACCEPTED, source=source)))

@@ -1,4 +1,4 @@
-"""`intercomd healthcheck`: the exit code that images and platforms ask for."""
+"""Tests `intercomd healthcheck`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,14 +30,14 @@ async def answering(path: Path, answer: bytes) -> AsyncIterator[list[bytes]]:
 
 
 @module_wide
-async def test_a_daemon_that_answers_is_ready_and_alive(daemon: Daemon) -> None:
+async def test_healthcheck_succeeds_for_a_running_daemon(daemon: Daemon) -> None:
     for words in ((), ("--live",)):
         result = await invoke("healthcheck", "--target", daemon.http_address, *words)
         assert result.exit_code == 0, result.output
 
 
 @module_wide
-async def test_the_address_is_that_of_the_daemons_own_settings(daemon: Daemon, tmp_path: Path) -> None:
+async def test_healthcheck_finds_the_address_in_the_settings(daemon: Daemon, tmp_path: Path) -> None:
     path = tmp_path / "intercomd.toml"
     path.write_text(f'[operations]\nlisten = "{daemon.http_address}"\n')
     assert (await invoke("healthcheck", "--config", path)).exit_code == 0
@@ -54,22 +54,22 @@ async def test_the_address_is_that_of_the_daemons_own_settings(daemon: Daemon, t
         (b"", 1),
     ],
 )
-async def test_a_socket_in_the_file_system_is_asked_too(tmp_path: Path, answer: bytes, code: int) -> None:
+async def test_healthcheck_calls_a_unix_socket(tmp_path: Path, answer: bytes, code: int) -> None:
     path = tmp_path / "pages"
     async with answering(path, answer) as asked:
         result = await invoke("healthcheck", "--target", f"unix:{path}")
     assert (result.exit_code, asked) == (code, [b"GET /readyz HTTP/1.1"])
 
 
-async def test_where_nobody_listens_it_says_so_in_one_line(tmp_path: Path) -> None:
+async def test_healthcheck_without_a_daemon_prints_one_line(tmp_path: Path) -> None:
     result = await invoke("healthcheck", "--target", f"unix:{tmp_path}/nowhere")
     assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
 
 
-async def test_an_address_that_is_none_is_said_in_one_line() -> None:
+async def test_healthcheck_of_an_invalid_address_prints_one_line() -> None:
     result = await invoke("healthcheck", "--target", "somewhere:here")
     assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
 
 
-async def test_settings_that_name_no_address_are_wrong(tmp_path: Path) -> None:
+async def test_healthcheck_with_a_missing_settings_file_exits_with_78(tmp_path: Path) -> None:
     assert (await invoke("healthcheck", "--config", tmp_path / "nowhere.toml")).exit_code == 78

@@ -1,4 +1,4 @@
-"""The command line as a whole: what there is, what a stranger reads, what is loaded for it."""
+"""Tests the command line as a whole."""
 
 import subprocess
 import sys
@@ -17,18 +17,18 @@ def invoke(*words: str) -> click.testing.Result:
     return CliRunner().invoke(main, words)
 
 
-def test_the_overview_names_every_command() -> None:
+def test_help_names_every_command() -> None:
     output = invoke("--help").output
     assert [name for name in COMMANDS if f"  {name} " not in output] == []
 
 
-def test_the_version_is_told() -> None:
+def test_version_is_printed() -> None:
     result = invoke("--version")
     assert (result.exit_code, result.output.startswith("intercomd, version ")) == (0, True)
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "run"])
-def test_a_commands_help_has_an_example_and_fits_a_terminal(name: str) -> None:
+def test_command_help_has_an_example_and_fits_80_columns(name: str) -> None:
     result = invoke(name, "--help")
     assert result.exit_code == 0
     assert "Example" in result.output
@@ -37,18 +37,18 @@ def test_a_commands_help_has_an_example_and_fits_a_terminal(name: str) -> None:
 
 
 @pytest.mark.parametrize("words", [("dance",), ("status", "--nonsense"), ("explain",), ("sandbox", "--port", "x")])
-def test_what_cannot_be_understood_is_a_usage_error(words: tuple[str, ...]) -> None:
+def test_invalid_arguments_are_usage_errors(words: tuple[str, ...]) -> None:
     assert invoke(*words).exit_code == 2
 
 
-def test_a_health_check_loads_nothing_heavy() -> None:
+def test_healthcheck_imports_nothing_heavy() -> None:
     code = "import sys, intercomd_daemon.cli.main, intercomd_daemon.cli.healthcheck; print(*sys.modules)"
     modules = subprocess.check_output([sys.executable, "-c", code], text=True).split()  # noqa: S603 - of ours
     assert [name for name in HEAVY if name in modules] == []
 
 
 @pytest.mark.parametrize("name", ["send", "status", "demo.command", "dead_letters"])
-def test_what_draws_loads_the_drawing_only_when_it_draws(name: str) -> None:
+def test_commands_import_rich_only_to_draw(name: str) -> None:
     code = f"import sys, intercomd_daemon.cli.{name}; print(*sys.modules)"
     modules = subprocess.check_output([sys.executable, "-c", code], text=True).split()  # noqa: S603 - of ours
     assert "rich" not in modules

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Tests the shared options."""
 
 import click
 import pytest
@@ -14,20 +14,20 @@ def command(patience_seconds: float) -> None:
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", "90"), ("1h30m", "5400"), ("0s", "0")])
-def test_a_time_span_is_written_as_in_the_settings(text: str, seconds: str) -> None:
+def test_patience_accepts_durations_of_the_settings(text: str, seconds: str) -> None:
     assert CliRunner().invoke(command, ["--patience", text]).output == f"{seconds}\n"
 
 
-def test_the_default_is_a_span_too() -> None:
+def test_patience_default_is_a_duration() -> None:
     assert CliRunner().invoke(command).output == "300\n"
 
 
 @pytest.mark.parametrize("text", ["soon", "5", "-1s", "30d"])
-def test_what_is_no_span_is_a_usage_error_with_the_remedy(text: str) -> None:
+def test_patience_rejects_an_invalid_duration(text: str) -> None:
     result = CliRunner().invoke(command, ["--patience", text])
     assert result.exit_code == 2
     assert "write" in result.output
 
 
-def test_examples_stand_in_lines_of_their_own() -> None:
+def test_examples_are_on_separate_lines() -> None:
     assert CliRunner().invoke(command, ["--help"]).output.endswith("  Examples:\n    one\n    two\n")

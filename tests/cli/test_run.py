@@ -1,4 +1,4 @@
-"""`intercomd run`: how it begins and ends."""
+"""Tests `intercomd run`."""
 
 import signal
 from pathlib import Path
@@ -9,7 +9,7 @@ from daemons import Daemon
 from intercomd_daemon.sandbox import Sandbox
 
 
-async def test_settings_that_are_wrong_are_all_named_and_the_code_is_78(tmp_path: Path) -> None:
+async def test_run_reports_all_invalid_settings_and_exits_with_78(tmp_path: Path) -> None:
     path = tmp_path / "intercomd.toml"
     path.write_text('[log]\nlevel = "loud"\n[spool]\nbytes_max = "1B"\n')
     code, output, errors = await (await launch("run", "--config", path)).ended()
@@ -17,7 +17,7 @@ async def test_settings_that_are_wrong_are_all_named_and_the_code_is_78(tmp_path
     assert [line.split(" ")[0] for line in errors.splitlines()] == ["log.level", "spool.bytes_max", "connections"]
 
 
-async def test_two_signals_end_it_at_once_and_well(tmp_path: Path) -> None:
+async def test_run_exits_with_0_on_a_second_signal(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         daemon = await Daemon(tmp_path, sandbox.base_url).start()
         daemon.signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""A spool at rest: looked through, exported, repaired."""
+"""Tests `intercomd spool`."""
 
 import asyncio
 import json
@@ -85,13 +85,13 @@ def kept_beside(path: Path) -> list[Path]:
     return list(path.parent.glob("*.damaged-*"))
 
 
-async def test_a_sound_spool_is_verified_with_what_it_holds(path: Path) -> None:
+async def test_verify_of_a_sound_spool_prints_its_contents(path: Path) -> None:
     result = await invoke("spool", "verify", path)
     assert result.exit_code == 0
     assert result.output == f"{path}: 4 envelopes waiting, 1 dead letter, 1 outcome; nothing is damaged\n"
 
 
-async def test_what_is_damaged_is_listed_with_its_record_and_its_user(path: Path, spoil: Spoil) -> None:
+async def test_verify_lists_damage_with_record_and_user(path: Path, spoil: Spoil) -> None:
     spoil("data = x'0102'")
     result = await invoke("spool", "verify", path)
     assert result.exit_code == 1
@@ -104,7 +104,7 @@ async def test_what_is_damaged_is_listed_with_its_record_and_its_user(path: Path
     )
 
 
-async def test_json_has_a_line_for_each_damage_and_one_for_all(path: Path, spoil: Spoil) -> None:
+async def test_verify_json_has_a_line_for_each_damage_and_a_summary(path: Path, spoil: Spoil) -> None:
     spoil("data = x'0102'")
     result = await invoke("spool", "verify", path, "--json")
     damage, summary = map(json.loads, result.output.splitlines())
@@ -120,7 +120,7 @@ async def test_json_has_a_line_for_each_damage_and_one_for_all(path: Path, spoil
     }
 
 
-async def test_text_that_would_steer_a_terminal_is_shown_as_escapes(path: Path, spoil: Spoil) -> None:
+async def test_verify_escapes_control_characters(path: Path, spoil: Spoil) -> None:
     spoil("lane = 'c:' || char(27) || '[2J'")
     assert "\\x1b[2J" in (await invoke("spool", "verify", path)).output
 
@@ -133,7 +133,7 @@ async def test_text_that_would_steer_a_terminal_is_shown_as_escapes(path: Path, 
         ("memory:", 1, "the settings keep the spool in memory"),
     ],
 )
-async def test_without_a_path_it_is_the_spool_of_the_settings(path: Path, url: str, code: int, words: str) -> None:
+async def test_verify_without_a_path_uses_the_settings(path: Path, url: str, code: int, words: str) -> None:
     url = url.format(folder=path.parent)
     variables = {"INTERCOMD_SPOOL_URL": url, "INTERCOMD_APP_ID": "abc", "INTERCOMD_ACCESS_TOKEN": "token"}
     result = await invoke("spool", "verify", env=variables)
@@ -141,7 +141,7 @@ async def test_without_a_path_it_is_the_spool_of_the_settings(path: Path, url: s
 
 
 @pytest.mark.parametrize("command", ["verify", "export", "repair"])
-async def test_a_spool_that_a_daemon_has_open_is_refused_by_its_name(path: Path, command: str) -> None:
+async def test_spool_commands_refuse_a_spool_that_is_open(path: Path, command: str) -> None:
     lock = await hold(str(path), 0.0)
     before = content(path)
     result = await invoke("spool", command, path)
@@ -154,7 +154,7 @@ async def test_a_spool_that_a_daemon_has_open_is_refused_by_its_name(path: Path,
 
 @pytest.mark.parametrize("command", ["verify", "export", "repair"])
 @pytest.mark.parametrize("text", ["somebody's notes\n" * 300, ""])
-async def test_what_is_no_spool_is_refused_and_left_alone(path: Path, command: str, text: str) -> None:
+async def test_spool_commands_refuse_a_file_that_is_not_a_spool(path: Path, command: str, text: str) -> None:
     write(path, text)
     result = await invoke("spool", command, path)
     assert result.exit_code == 1
@@ -162,7 +162,7 @@ async def test_what_is_no_spool_is_refused_and_left_alone(path: Path, command: s
     assert content(path) == text.encode()
 
 
-async def test_a_path_that_does_not_exist_is_misuse(tmp_path: Path) -> None:
+async def test_verify_of_a_missing_path_is_a_usage_error(tmp_path: Path) -> None:
     assert (await invoke("spool", "verify", tmp_path / "missing.db")).exit_code == 2
 
 
@@ -172,7 +172,7 @@ async def exported(path: Path, *words: str) -> tuple[int, list[Envelope], str]:
     return result.exit_code, envelopes, result.stderr
 
 
-async def test_what_waits_is_exported_in_the_order_of_its_acceptance_with_its_times(path: Path) -> None:
+async def test_export_writes_waiting_envelopes_in_order(path: Path) -> None:
     code, envelopes, said = await exported(path)
     assert (code, said) == (0, f"{path}: 4 envelopes written; nothing is damaged\n")
     assert [each.envelope_id for each in envelopes] == ["id-1", "id-2", "id-3", "id-4"]
@@ -180,12 +180,12 @@ async def test_what_waits_is_exported_in_the_order_of_its_acceptance_with_its_ti
     assert {each.connection for each in envelopes} == {"eu"}
 
 
-async def test_dead_letters_are_exported_where_wished_at_their_place(path: Path) -> None:
+async def test_export_includes_dead_letters_on_request(path: Path) -> None:
     code, envelopes, _ = await exported(path, "--dead-letters")
     assert (code, [each.envelope_id for each in envelopes]) == (0, [f"id-{number}" for number in range(5)])
 
 
-async def test_of_a_damaged_spool_what_can_be_read_is_exported_and_the_rest_is_told(path: Path, spoil: Spoil) -> None:
+async def test_export_of_a_damaged_spool_writes_what_is_readable(path: Path, spoil: Spoil) -> None:
     spoil("data = x'0102'")
     code, envelopes, said = await exported(path)
     assert (code, len(envelopes)) == (1, 3)
@@ -196,7 +196,7 @@ async def test_of_a_damaged_spool_what_can_be_read_is_exported_and_the_rest_is_t
     assert json.loads(said) == {"path": str(path), "written": 3, "damaged": 1, "lost": 0}
 
 
-async def test_an_envelope_that_no_line_can_hold_is_told(files: spoiling.Files, tmp_path: Path) -> None:
+async def test_export_reports_an_envelope_that_json_cannot_represent(files: spoiling.Files, tmp_path: Path) -> None:
     path = spoiling.put(files, tmp_path)
     spool = await opened(path)
     strange = AcceptedEnvelope("strange", "ann", "", 1_750_000_000.0, {"plan": "pro"}, (), (), "", b"\xff")
@@ -207,7 +207,7 @@ async def test_an_envelope_that_no_line_can_hold_is_told(files: spoiling.Files, 
     assert "envelope strange: " in said
 
 
-async def test_a_sound_spool_is_not_repaired(path: Path) -> None:
+async def test_repair_leaves_a_sound_spool_unchanged(path: Path) -> None:
     before = content(path)
     result = await invoke("spool", "repair", path)
     assert (result.exit_code, "nothing is damaged, and nothing was changed" in result.output) == (0, True)
@@ -216,7 +216,7 @@ async def test_a_sound_spool_is_not_repaired(path: Path) -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_a_damaged_spool_is_repaired_and_kept(path: Path, spoil: Spoil, as_json: bool) -> None:
+async def test_repair_rebuilds_a_damaged_spool_and_keeps_it(path: Path, spoil: Spoil, as_json: bool) -> None:
     spoil("lane = 'c:eve'")
     before = content(path)
     result = await invoke("spool", "repair", path, *["--json"][: int(as_json)])
@@ -235,7 +235,7 @@ async def test_a_damaged_spool_is_repaired_and_kept(path: Path, spoil: Spoil, as
     assert (await invoke("spool", "verify", path)).exit_code == 0
 
 
-async def test_a_repair_for_which_there_is_no_room_fails_and_leaves_the_spool(path: Path, spoil: Spoil) -> None:
+async def test_repair_without_disk_space_leaves_the_spool(path: Path, spoil: Spoil) -> None:
     spoil("lane = 'c:eve'")
     before = content(path)
     stand_in_the_way(path)
@@ -244,7 +244,7 @@ async def test_a_repair_for_which_there_is_no_room_fails_and_leaves_the_spool(pa
     assert content(path) == before
 
 
-async def test_a_log_that_is_missed_is_told_until_a_daemon_has_seen_it(path: Path) -> None:
+async def test_verify_reports_a_missing_log_until_a_daemon_opens_the_spool(path: Path) -> None:
     lock = await hold(str(path), 0.0)
     lock.opened()
     lock.release()

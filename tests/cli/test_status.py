@@ -1,4 +1,4 @@
-"""`intercomd status`: what is shown of a daemon."""
+"""Tests `intercomd status`."""
 
 import json
 
@@ -16,7 +16,7 @@ BUDGET = messages.Budget(limit=167, remaining=118, window=Duration(seconds=10))
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_running_daemon_is_shown(daemon: Daemon) -> None:
+async def test_status_shows_a_running_daemon(daemon: Daemon) -> None:
     await daemon.heard("connection", standing="delivering")
     result = await invoke("status", "--operations", daemon.operations_address)
     assert result.exit_code == 0
@@ -25,14 +25,14 @@ async def test_a_running_daemon_is_shown(daemon: Daemon) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_scripts_get_the_answer_as_it_is(daemon: Daemon) -> None:
+async def test_status_json_is_the_response(daemon: Daemon) -> None:
     result = await invoke("status", "--operations", daemon.operations_address, "--json")
     status = json.loads(result.stdout)
     assert (status["state"], status["connections"][0]["name"]) == ("DAEMON_STATE_SERVING", "default")
     assert status["spool"]["envelopes"] == "0"
 
 
-def test_a_connection_is_a_row_with_a_cell_for_each_column() -> None:
+def test_row_of_has_a_cell_for_each_column() -> None:
     row = row_of(
         messages.ConnectionStatus(
             name="eu",
@@ -63,25 +63,25 @@ def test_a_connection_is_a_row_with_a_cell_for_each_column() -> None:
     assert (row, len(row)) == (shown, len(COLUMNS))
 
 
-def test_what_is_not_known_yet_is_shown_as_such() -> None:
+def test_row_of_shows_unknown_values() -> None:
     row = row_of(messages.ConnectionStatus(name="eu", state=messages.CONNECTION_STATE_VERIFYING))
     assert (row[1], row[2], row[6], row[8]) == ("? ()", "verifying", "-", "not known yet")
 
 
-def test_a_state_of_a_later_version_is_shown_by_its_number() -> None:
+def test_row_of_shows_a_later_state_by_its_number() -> None:
     assert row_of(messages.ConnectionStatus(state=messages.ConnectionState.ValueType(77)))[2] == "77"
 
 
-def test_the_spool_is_summed_up() -> None:
+def test_summary_of_names_state_and_spool() -> None:
     spool = ingest_pb2.SpoolStatus(envelopes=2, bytes=2048, fill_ratio=0.5, oldest_age=Duration(seconds=90))
     status = messages.GetStatusResponse(version="1", state=messages.DAEMON_STATE_DRAINING, spool=spool)
     assert summary_of(status) == [
         "intercomd 1: draining since 1970-01-01T00:00:00Z",
-        "spool: 2 envelopes waiting, 2.0 KiB in use (50.0% of what is allowed), the oldest for 1.5 min",
+        "spool: 2 envelopes waiting, 2.0 KiB in use (50.0% of the limit), the oldest for 1.5 min",
     ]
 
 
-def test_what_an_operator_should_look_at_is_said() -> None:
+def test_remarks_of_names_each_problem() -> None:
     at = Timestamp(seconds=0)
     connections = [
         messages.ConnectionStatus(name="a", suspended_reason="UNAUTHORIZED", suspended_since=at, next_probe_time=at),
@@ -90,9 +90,9 @@ def test_what_an_operator_should_look_at_is_said() -> None:
     ]
     status = messages.GetStatusResponse(connections=connections, spool=ingest_pb2.SpoolStatus(fill_ratio=1.0))
     remarks = remarks_of(status)
-    assert [remark.split()[0] for remark in remarks] == ["The", "a", "a", "b,", "b", "c"]
+    assert [remark.split()[0] for remark in remarks] == ["The", "a", "a", "b:", "b", "c"]
     assert "UNAUTHORIZED" in remarks[1]
 
 
-def test_where_all_is_well_nothing_is_said() -> None:
+def test_remarks_of_a_healthy_daemon_is_empty() -> None:
     assert remarks_of(messages.GetStatusResponse(connections=[messages.ConnectionStatus(name="a")])) == []

@@ -1,7 +1,7 @@
-"""Where a daemon answers, from the variables and the file that it is configured with.
+"""Finds the addresses of a daemon in its environment variables and its settings file.
 
-It looks at nothing but addresses, and needs nothing but the standard library: a probe that runs every few seconds must
-start at once.
+Reads only the addresses and imports only the standard library: health checks run every few seconds and must start
+fast.
 """
 
 import tomllib
@@ -13,20 +13,20 @@ from intercomd_daemon.errors import IntercomdError
 
 
 class AddressUnknown(IntercomdError):
-    """The settings do not say where the daemon answers; the message holds the remedy."""
+    """The settings name no address that can be called; the message names the fix."""
 
 
 class Listener(NamedTuple):
-    """One of the daemon's listeners, as the settings know it."""
+    """A listener of the daemon, by its setting."""
 
     section: str
     key: str
     default: str
-    """The contract's."""
+    """The default of the setting."""
 
     @property
     def variable(self) -> str:
-        """The variable that overrides the key."""
+        """The environment variable that overrides the setting."""
         return f"INTERCOMD_{self.section}_{self.key}".upper()
 
 
@@ -34,39 +34,41 @@ INGEST = Listener("ingest", "listen", "127.0.0.1:50051")
 OPERATIONS = Listener("operations", "grpc_listen", "127.0.0.1:9091")
 PAGES = Listener("operations", "listen", "127.0.0.1:9090")
 
-# A listener on every interface is reached on the loopback.
+# A listener on every interface also listens on the loopback.
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - compared, not bound
 
 
 def address_of(listener: Listener, path: str | None, environment: Mapping[str, str]) -> str:
-    """The address to call for a listener: the variable's, else the file's, else the default; the first of several.
+    """Returns the address of a listener: from the variable, the file or the default; the first of several.
 
     Args:
-        listener: which one.
-        path: the settings' file; None: there is none.
-        environment: the process's variables.
+        listener: the listener.
+        path: the settings file, if there is one.
+        environment: the environment variables.
 
     Raises:
         AddressUnknown: the file cannot be read, or names no address that can be called.
     """
-    given: object = environment.get(listener.variable, "").partition(",")[0].strip()
-    if not given and path is not None:
-        given = _in_file(listener, path)
-    address = given or listener.default
+    value: object = environment.get(listener.variable, "").partition(",")[0].strip()
+    if not value and path is not None:
+        value = _read_setting(listener, path)
+    address = value or listener.default
     if not isinstance(address, str):
-        raise AddressUnknown(f"{listener.section}.{listener.key} in {path} is no address; `intercomd check` says more")
+        raise AddressUnknown(
+            f"{listener.section}.{listener.key} in {path} is not an address; run `intercomd check` for details"
+        )
     return _callable(address, listener)
 
 
-def _in_file(listener: Listener, path: str) -> object:
+def _read_setting(listener: Listener, path: str) -> object:
     try:
         section = tomllib.loads(Path(path).read_bytes().decode()).get(listener.section, {})
     except OSError as error:
-        raise AddressUnknown(f"{path} cannot be read ({error.strerror}); name another file with --config") from error
+        raise AddressUnknown(f"{path} cannot be read ({error.strerror}); give another file with --config") from error
     except ValueError as error:
         raise AddressUnknown(f"{path} is not TOML: {error}") from error
-    given = section.get(listener.key) if isinstance(section, dict) else None
-    return given[0] if isinstance(given, list) and given else given
+    value = section.get(listener.key) if isinstance(section, dict) else None
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _callable(address: str, listener: Listener) -> str:
@@ -74,7 +76,5 @@ def _callable(address: str, listener: Listener) -> str:
         return address
     host, _, port = address.rpartition(":")
     if port == "0":
-        raise AddressUnknown(
-            f"{listener.section}.{listener.key} takes any free port; name the one that the daemon's log tells"
-        )
+        raise AddressUnknown(f"{listener.section}.{listener.key} is any free port; give the one in the daemon's log")
     return f"{_WILDCARDS.get(host, host)}:{port}"

@@ -1,4 +1,4 @@
-"""`intercomd config`: the settings in force, each with its origin."""
+"""`intercomd config`: prints the settings in effect, each with its origin."""
 
 import os
 
@@ -10,16 +10,16 @@ from intercomd_daemon.cli.exits import EXIT_CONFIGURATION
 from intercomd_daemon.cli.output import Column, print_json, print_table
 from intercomd_daemon.errors import SettingsInvalid
 
-COLUMNS = (Column("setting", style="bold"), Column("value"), Column("from", style="dim"))
+COLUMNS = (Column("setting", style="bold"), Column("value", wrap=True), Column("from", style="dim", wrap=True))
 
 
 @click.command("config", epilog=options.examples("INTERCOMD_LOG_LEVEL=debug intercomd config --config intercomd.toml"))
 @options.CONFIG
 @options.JSON
 def command(config_path: str | None, as_json: bool) -> None:
-    """Show the settings in force, and where each comes from: the file, a variable, or the default.
+    """Print the settings in effect, and where each comes from: the file, a variable or the default.
 
-    Secrets are masked. Settings that are wrong are all named, with the remedy; the exit code is then 78.
+    Secrets are masked. If settings are invalid, every problem is reported with its fix, and the exit code is 78.
     """
     loaded = load_or_exit(config_path)
     rows = config.describe(loaded)
@@ -31,7 +31,7 @@ def command(config_path: str | None, as_json: bool) -> None:
 
 
 def load_or_exit(config_path: str | None) -> config.Loaded:
-    """The settings; warnings are told, and settings that are wrong end the command."""
+    """Returns the settings and prints warnings. Invalid settings end the command with exit code 78."""
     try:
         loaded = config.load(config_path, os.environ)
     except SettingsInvalid as error:

@@ -1,4 +1,4 @@
-"""From an accepted envelope back to the one that a sender would send, so that another daemon accepts the same. Pure."""
+"""Turns an accepted envelope back into one that a sender can send, so that another daemon accepts the same."""
 
 from hashlib import blake2b
 
@@ -11,18 +11,18 @@ from intercomd_daemon.ingest.limits import ENVELOPE_ID_BYTES_MAX
 from intercomd_daemon.spool.sqlite.repair.export import Exported
 
 
-class Unwritable(ValueError):
-    """The sender's envelope cannot be written as a line; the message says why."""
+class UnwritableEnvelope(ValueError):
+    """The envelope cannot be written as JSON; the message says why."""
 
 
-def line_of(exported: Exported) -> dict[str, object]:
-    """The sender's envelope as proto3 JSON, with the id, the connection and the time that it was accepted with.
+def sender_json(exported: Exported) -> dict[str, object]:
+    """Returns the sender's envelope as proto3 JSON, with the id, connection and time it was accepted with.
 
-    The time is that of the first event, so that Intercom gets the event as it would have got it. Data of development
-    stand in the connection that they went to, where they are like any others.
+    The time is that of the first event, so that Intercom receives the event unchanged. The environment is left out:
+    development data names the connection it was routed to.
 
     Raises:
-        Unwritable: the sender's bytes are no envelope, or one that JSON cannot hold.
+        UnwritableEnvelope: the bytes are not an envelope, or JSON cannot represent it.
     """
     accepted = exported.envelope
     try:
@@ -36,10 +36,10 @@ def line_of(exported: Exported) -> dict[str, object]:
             envelope.event_time.FromSeconds(int(accepted.accept_time))
         return message_to_json(envelope, every_field=False)
     except (DecodeError, JsonError, ValueError) as error:
-        raise Unwritable(str(error)) from error
+        raise UnwritableEnvelope(str(error)) from error
 
 
 def _sendable(envelope_id: str) -> str:
-    """The id, or where it was made of a request's and is longer than a sender's may be, one that is made of it."""
+    """Returns the id, or a hash of an id that was derived from a request id and is too long for a sender."""
     encoded = envelope_id.encode()
     return envelope_id if len(encoded) <= ENVELOPE_ID_BYTES_MAX else blake2b(encoded, digest_size=16).hexdigest()

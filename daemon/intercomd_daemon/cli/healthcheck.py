@@ -1,6 +1,6 @@
-"""`intercomd healthcheck`: asks a daemon whether it is ready, or alive; the whole answer is the exit code.
+"""`intercomd healthcheck`: reports by its exit code whether a daemon is ready or alive.
 
-It runs every few seconds in containers without a shell: it loads nothing but the standard library and click.
+It runs every few seconds in containers without a shell, and therefore imports only the standard library and click.
 """
 
 import os
@@ -14,18 +14,18 @@ from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import PAGES, AddressUnknown, address_of
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 
-ANSWER_BYTES_MAX = 4096
+RESPONSE_BYTES_MAX = 4096
 
 
 class UnixConnection(HTTPConnection):
-    """HTTP over a socket in the file system."""
+    """HTTP over a Unix domain socket."""
 
     def __init__(self, path: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
-        """Connects to the path in place of a host."""
+        """Connects to the socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
@@ -35,16 +35,16 @@ class UnixConnection(HTTPConnection):
 @click.option(
     "--target",
     metavar="ADDR",
-    help="Where the daemon answers over HTTP, host:port or unix:path.  "
+    help="HTTP address of the daemon, host:port or unix:path.  "
     "[default: operations.listen of the settings, 127.0.0.1:9090]",
 )
 @options.CONFIG
-@click.option("--live", is_flag=True, help="Ask whether it is alive (/healthz), not whether it is ready (/readyz).")
+@click.option("--live", is_flag=True, help="Check that the daemon is alive (/healthz), not that it is ready (/readyz).")
 @click.option("--timeout", "timeout_seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True)
 def command(target: str | None, config_path: str | None, live: bool, timeout_seconds: float) -> None:
-    """Ask a daemon on this machine whether it is ready; exit 0 if it is, 1 if not.
+    """Check that a daemon is ready: exit 0 if it is, 1 if not.
 
-    Ready means that it answers calls: neither an outage of Intercom nor a full spool makes it unready.
+    A ready daemon answers calls. Neither an outage of Intercom nor a full spool makes it unready.
     """
     try:
         address = target or address_of(PAGES, config_path, os.environ)
@@ -70,7 +70,7 @@ def _get(address: str, path: str, timeout_seconds: float) -> tuple[int, str]:
     )
     try:
         connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read(ANSWER_BYTES_MAX).decode(errors="replace")
+        response = connection.getresponse()
+        return response.status, response.read(RESPONSE_BYTES_MAX).decode(errors="replace")
     finally:
         connection.close()

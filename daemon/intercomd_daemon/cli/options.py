@@ -1,4 +1,4 @@
-"""Options that several commands have, each said once."""
+"""Options shared by several commands."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,32 +12,32 @@ CONFIG = click.option(
     "config_path",
     metavar="FILE",
     type=click.Path(dir_okay=False),
-    help="Settings in TOML; variables INTERCOMD_... override them.",
+    help="Settings file (TOML); environment variables INTERCOMD_... override it.",
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value a line.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value per line.")
 OPERATIONS = click.option(
     "--operations",
     "--target",
     "address",
     metavar="ADDR",
-    help="Where the daemon answers operators over gRPC, host:port or unix:path.  "
+    help="Address of the daemon's operations service (gRPC), host:port or unix:path.  "
     "[default: operations.grpc_listen of the settings, 127.0.0.1:9091]",
 )
 
 
 def examples(*lines: str) -> str:
-    """The end of a help text: what somebody would type."""
+    """Returns the examples at the end of a help text."""
     return "\n".join(["\b", "Examples:" if lines[1:] else "Example:", *(f"  {line}" for line in lines)])
 
 
 class Duration(click.ParamType[float]):
-    """A time span as the settings write it, in seconds."""
+    """A duration in the notation of the settings; its value is in seconds."""
 
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Reads `90s`, `5m`, `1h30m`; a number that is one already stays."""
-        from intercomd_daemon.setting import kinds  # noqa: PLC0415 - msgspec, for commands that have such an option
+        """Parses `90s`, `5m`, `1h30m`; returns a float unchanged."""
+        from intercomd_daemon.setting import kinds  # noqa: PLC0415 - loads msgspec only for this option
 
         if isinstance(value, float):
             return value
@@ -48,13 +48,13 @@ class Duration(click.ParamType[float]):
 
 
 def patience(default: str, ends: str) -> Callable[[Command], Command]:
-    """How long to wait for a daemon that has gone away; `ends` says what then ends."""
+    """Adds the option --patience; `ends` names what happens when it is over."""
     return click.option(
         "--patience",
         "patience_seconds",
         type=Duration(),
         default=default,
         show_default=True,
-        metavar="SPAN",
-        help=f"How long to wait for a daemon that has gone away, or takes nothing, before {ends}.",
+        metavar="DURATION",
+        help=f"How long to wait for a daemon that is gone or accepts nothing, before {ends}.",
     )

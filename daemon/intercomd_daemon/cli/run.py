@@ -1,4 +1,4 @@
-"""`intercomd run`: the daemon, until SIGTERM or SIGINT; a second one stops it at once."""
+"""`intercomd run`: runs the daemon until SIGTERM or SIGINT; a second signal stops it at once."""
 
 import asyncio
 import gc
@@ -18,20 +18,23 @@ from intercomd_daemon.errors import IntercomdError, SettingsInvalid
 from intercomd_daemon.telemetry import logs
 from intercomd_daemon.telemetry.stream import LineWriter, LogStream, occupy_standard_descriptors
 
-# Nearly all that a request makes is let go of by count. What is loaded at the start is never garbage and is not looked
-# through again; the rest only when a few large requests' worth of new objects are alive, not every 700.
-_COLLECTED_AFTER = (20_000, 20, 20)
+# Reference counting frees nearly everything that a request allocates. The collector therefore skips what is loaded at
+# the start (gc.freeze), and runs only once the new objects of a few large requests are alive, not after every 700.
+_GC_THRESHOLDS = (20_000, 20, 20)
 
 
 @click.command("run")
 @click.option(
-    "--config", "path", type=click.Path(dir_okay=False), help="Settings in TOML; without it: environment and defaults."
+    "--config",
+    "path",
+    type=click.Path(dir_okay=False),
+    help="Settings file (TOML); without it: environment and defaults.",
 )
 def command(path: str | None) -> None:
-    """Run the daemon until it is told to stop (SIGTERM, or Ctrl-C).
+    """Run the daemon until SIGTERM or Ctrl-C.
 
-    It accepts envelopes over gRPC, keeps them on disk, and forwards them to Intercom. On SIGTERM it finishes what is
-    open and exits with 0; a second signal ends it at once, which loses nothing either.
+    It accepts envelopes over gRPC, stores them on disk, and forwards them to Intercom. On SIGTERM it finishes open
+    calls and exits with 0. A second signal ends it at once, also without loss.
     """
     occupy_standard_descriptors()
     stream = LogStream()
@@ -60,7 +63,7 @@ async def _run(loaded: config.Loaded, told: logs.Logs) -> int:
     for warning in loaded.warnings:
         told.logger.warning("setting", warning=warning)
     gc.freeze()
-    gc.set_threshold(*_COLLECTED_AFTER)
+    gc.set_threshold(*_GC_THRESHOLDS)
     daemon = Daemon(loaded.settings, told)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -69,7 +72,7 @@ async def _run(loaded: config.Loaded, told: logs.Logs) -> int:
     try:
         await daemon.run()
     except* IntercomdError as known:
-        for error in dict.fromkeys(map(str, _each(known))):
+        for error in dict.fromkeys(map(str, _flatten(known))):
             told.logger.error("ended", error=error)  # noqa: TRY400 - the message holds the remedy, a trace would not
         code = EXIT_FAILED
     except* Exception:  # the last frame: a fault of ours stands in the log as well, past the redaction
@@ -78,10 +81,10 @@ async def _run(loaded: config.Loaded, told: logs.Logs) -> int:
     return code
 
 
-def _each(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    """The exceptions of a group, and of the groups in it."""
+def _flatten(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """Yields the exceptions of a group and of its nested groups."""
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            yield from _each(error)
+            yield from _flatten(error)
         else:
             yield error

@@ -1,4 +1,4 @@
-"""`intercomd spool`: a spool at rest: verified, its envelopes exported, or rebuilt of what is readable."""
+"""`intercomd spool`: verifies, exports and repairs a spool that no daemon has open."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ import click
 from intercomd_daemon.cli import options, output
 from intercomd_daemon.cli.config import load_or_exit
 from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
-from intercomd_daemon.cli.exported import Unwritable, line_of
+from intercomd_daemon.cli.exported import UnwritableEnvelope, sender_json
 from intercomd_daemon.cli.format import printable, quantity
 from intercomd_daemon.cli.output import Column, align_columns, print_table
 from intercomd_daemon.errors import IntercomdError, SpoolLocked
@@ -43,10 +43,10 @@ _PATH = click.argument("path", metavar="[PATH]", required=False, type=click.Path
     ),
 )
 def command() -> None:
-    """Look after the spool: the file in which a daemon keeps what it has accepted. Stop that daemon first.
+    """Verify, export or repair a spool, the file in which a daemon keeps accepted envelopes. Stop the daemon first.
 
-    A daemon that meets damage repairs its spool by itself and says so in its log. These commands are for looking, for
-    taking what waits elsewhere, and for a spool that no daemon is to open.
+    A daemon that finds damage repairs its spool itself and logs it. These commands inspect a spool, move its envelopes
+    to another daemon, and repair a spool without starting a daemon.
     """
 
 
@@ -55,15 +55,15 @@ def command() -> None:
 @options.CONFIG
 @options.JSON
 def verify_command(path: str | None, config_path: str | None, as_json: bool) -> None:
-    """Check every record of a spool, and the file itself, and list what is damaged; nothing is changed.
+    """Verify every record and the file of a spool, and list the damage; change nothing.
 
-    PATH is the spool's file; without it, the one of the settings (spool.url). A line names the table, the record's key,
-    the user whose it was as far as that can be read, and what is wrong. Records that a daemon has set aside are listed
-    too. `intercomd spool repair` makes a new spool of everything else.
+    PATH is the spool's file; by default the one of the settings (spool.url). Each line names the table, the key of the
+    record, its user if readable, and what is wrong. Records that a daemon has quarantined are listed, too. `intercomd
+    spool repair` builds a new spool from everything else.
 
-    Exit code 0: nothing is damaged. 1: something is, or the spool could not be looked at.
+    Exit code 0: no damage. 1: damage, or the spool could not be read.
     """
-    with _held(path, config_path) as (name, damages):
+    with _locked(path, config_path) as (name, damages):
         findings = verify(name)
     for damage in damages:
         findings.add(damage)
@@ -71,28 +71,28 @@ def verify_command(path: str | None, config_path: str | None, as_json: bool) -> 
     if as_json:
         output.print_json({"path": name, "damaged": findings.count, **findings.contents._asdict()})
     else:
-        click.echo(f"{name}: {_holds(findings.contents)}; {_wrong(findings.count, findings.contents)}")
+        click.echo(f"{name}: {_contents_text(findings.contents)}; {_damage_text(findings.count, findings.contents)}")
     sys.exit(EXIT_FAILED if findings.count else 0)
 
 
 @command.command("export", epilog=options.examples("intercomd spool export spool.db | intercomd send -"))
 @_PATH
 @options.CONFIG
-@click.option("--dead-letters", is_flag=True, help="Also the dead letters, which Intercom has refused.")
+@click.option("--dead-letters", is_flag=True, help="Also write dead letters, which Intercom has refused.")
 @options.JSON
 def export_command(path: str | None, config_path: str | None, dead_letters: bool, as_json: bool) -> None:
-    """Write the envelopes that wait in a spool, in the order of their acceptance, as `intercomd send` takes them.
+    """Write the waiting envelopes of a spool in the order of acceptance, as input for `intercomd send`.
 
-    PATH is the spool's file; without it, the one of the settings (spool.url). Each line of the output is an envelope as
+    PATH is the spool's file; by default the one of the settings (spool.url). Each line of the output is an envelope as
     its sender sent it, in proto3 JSON, with the envelope_id, the connection and the event_time that it was accepted
-    with. The spool stays as it is: do not let a daemon deliver it and send the export too. Calls to Intercom that were
-    made for an envelope already are made again.
+    with. The spool does not change: do not deliver it with a daemon and send the export, too. Calls to Intercom that
+    were already made for an envelope are made again.
 
-    The summary goes to the standard error. Exit code 0: everything was written. 1: something is damaged (what can be
-    read is written), or the spool could not be read.
+    The summary goes to the standard error. Exit code 0: everything was written. 1: something is damaged (what is
+    readable is written), or the spool could not be read.
     """
     findings = Findings()
-    with _held(path, config_path) as (name, damages):
+    with _locked(path, config_path) as (name, damages):
         written = _write(name, findings, dead_letters=dead_letters)
     for damage in damages:
         findings.add(damage)
@@ -102,8 +102,8 @@ def export_command(path: str | None, config_path: str | None, dead_letters: bool
     else:
         if findings.damages:
             click.echo(align_columns(COLUMNS, _rows(findings)), err=True)
-        _say_hidden(findings)
-        wrong = _wrong(findings.count, findings.contents)
+        _print_unlisted(findings)
+        wrong = _damage_text(findings.count, findings.contents)
         click.echo(f"{name}: {quantity(written, 'envelope')} written; {wrong}", err=True)
     sys.exit(EXIT_FAILED if findings.count else 0)
 
@@ -112,8 +112,8 @@ def _write(path: str, findings: Findings, *, dead_letters: bool) -> int:
     written = 0
     for exported in export(path, time.time(), findings, dead_letters=dead_letters):
         try:
-            line = line_of(exported)
-        except Unwritable as error:
+            line = sender_json(exported)
+        except UnwritableEnvelope as error:
             findings.add(Damage("log", 0, "", f"envelope {exported.envelope.envelope_id}: {error}"))
         else:
             output.print_json(line)
@@ -126,32 +126,32 @@ def _write(path: str, findings: Findings, *, dead_letters: bool) -> int:
 @options.CONFIG
 @options.JSON
 def repair_command(path: str | None, config_path: str | None, as_json: bool) -> None:
-    """Make a new spool of everything that can be read of a damaged one, and put it in its place.
+    """Build a new spool from everything readable of a damaged one, and replace the damaged one.
 
-    PATH is the spool's file; without it, the one of the settings (spool.url). The damaged file stays beside it, named
-    PATH.damaged-TIME, and is never deleted: delete it when nothing more is wanted of it. A spool in which nothing is
-    damaged is left alone. As much room is needed on the disk as the spool takes.
+    PATH is the spool's file; by default the one of the settings (spool.url). The damaged file stays beside it, named
+    PATH.damaged-TIME, and is never deleted; delete it yourself when you no longer need it. A spool
+    without damage is not changed. The repair needs as much free disk space as the spool takes.
 
-    Exit code 0: the spool is sound now, and what could not be read is listed. 1: it could not be repaired, and is as it
-    was.
+    Exit code 0: the spool is sound, and what could not be read is listed. 1: the repair failed, and the spool is
+    unchanged.
     """
-    with _held(path, config_path) as (name, _):
+    with _locked(path, config_path) as (name, _):
         findings = verify(name)
         contents, kept = repair(name, time.time()) if findings.count else (findings.contents, "")
     _list(findings, as_json)
     if as_json:
         output.print_json({"path": name, "kept": kept, "damaged": findings.count, **contents._asdict()})
     elif kept:
-        click.echo(f"{name}: rebuilt; {_holds(contents)}; {_wrong(findings.count, contents)}")
+        click.echo(f"{name}: rebuilt; {_contents_text(contents)}; {_damage_text(findings.count, contents)}")
         click.echo(f"the damaged spool is kept as {kept}")
     else:
-        click.echo(f"{name}: {_holds(contents)}; nothing is damaged, and nothing was changed")
+        click.echo(f"{name}: {_contents_text(contents)}; nothing is damaged, and nothing was changed")
 
 
 @contextmanager
-def _held(path: str | None, config_path: str | None) -> Iterator[tuple[str, list[Damage]]]:
-    """The spool's file, which no daemon opens meanwhile, and what is wrong with it at first sight."""
-    name = path or _configured(config_path)
+def _locked(path: str | None, config_path: str | None) -> Iterator[tuple[str, list[Damage]]]:
+    """Locks the spool against daemons; yields its path, and the damage that shows when it is opened."""
+    name = path or _configured_path(config_path)
     holders: list[str] = []
     try:
         lock = asyncio.run(hold(name, 0.0, holders.append))
@@ -166,7 +166,7 @@ def _held(path: str | None, config_path: str | None) -> Iterator[tuple[str, list
         yield name, [Damage(FILE, 0, "", gone)] if gone else []
     except IntercomdError as error:
         raise CommandFailed(str(error)) from None
-    except BrokenPipeError:  # Whoever read the output has gone, and knows.
+    except BrokenPipeError:  # the reader of the output has gone
         raise
     except (OSError, sqlite3.Error) as error:
         raise CommandFailed(f"{name}: {error}; look at the disk's room, and at the file's permissions") from None
@@ -174,10 +174,10 @@ def _held(path: str | None, config_path: str | None) -> Iterator[tuple[str, list
         lock.release()
 
 
-def _configured(config_path: str | None) -> str:
+def _configured_path(config_path: str | None) -> str:
     spool = load_or_exit(config_path).settings.spool
     if spool.engine == "memory":
-        raise CommandFailed("the settings keep the spool in memory (spool.url): there is no file to look at; name one")
+        raise CommandFailed("the settings keep the spool in memory (spool.url): there is no file; give its path")
     if not Path(spool.path).exists():
         raise CommandFailed(f"there is no spool {spool.path}: name its file, or the settings with --config FILE")
     return spool.path
@@ -189,7 +189,7 @@ def _list(findings: Findings, as_json: bool) -> None:
             output.print_json({"table": table, "key": str(key) if key else "", "lane": lane, "reason": reason})
     elif findings.damages:
         print_table(COLUMNS, _rows(findings))
-    _say_hidden(findings)
+    _print_unlisted(findings)
 
 
 def _rows(findings: Findings) -> list[tuple[str, ...]]:
@@ -198,18 +198,18 @@ def _rows(findings: Findings) -> list[tuple[str, ...]]:
     ]
 
 
-def _say_hidden(findings: Findings) -> None:
+def _print_unlisted(findings: Findings) -> None:
     hidden = findings.count - len(findings.damages)
     if hidden:
         click.echo(f"{hidden:,} more are not listed", err=True)
 
 
-def _holds(contents: Contents) -> str:
+def _contents_text(contents: Contents) -> str:
     waiting, letters = quantity(contents.waiting, "envelope"), quantity(contents.dead_letters, "dead letter")
     return f"{waiting} waiting, {letters}, {quantity(contents.outcomes, 'outcome')}"
 
 
-def _wrong(damages: int, contents: Contents) -> str:
+def _damage_text(damages: int, contents: Contents) -> str:
     if not damages:
         return "nothing is damaged"
     lost = f", and {quantity(contents.lost, 'waiting envelope')} lost" if contents.lost else ""

@@ -1,4 +1,4 @@
-"""`intercomd status`: the daemon, its spool, its connections and their budgets, at this moment."""
+"""`intercomd status`: shows a running daemon, its spool, its connections and their rate limits."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_addres
 
 COLUMNS = (
     Column("connection", style="bold"),
-    Column("workspace"),
-    Column("state"),
+    Column("workspace", wrap=True),
+    Column("state", wrap=True),
     Column("waiting", right=True),
     Column("bulk", right=True),
     Column("parked", right=True),
@@ -25,11 +25,11 @@ COLUMNS = (
     Column("calls", right=True),
 )
 LEGEND = """\b
-waiting, bulk  envelopes that are not delivered yet, by priority
-parked         users that wait apart, because of trouble of their own
-oldest         how long the oldest of them has waited
-budget         calls left of those that Intercom allows, and for how long
-calls          made since the daemon started
+waiting, bulk  envelopes not delivered yet, by priority (normal, bulk)
+parked         users whose envelopes wait for a retry of their own
+oldest         age of the oldest waiting envelope
+budget         calls left in the current rate limit window of Intercom
+calls          calls since the daemon started
 
 """
 
@@ -39,9 +39,9 @@ calls          made since the daemon started
 @options.CONFIG
 @options.JSON
 def command(address: str | None, config_path: str | None, as_json: bool) -> None:
-    """Show how a running daemon stands: its spool, its connections, and what Intercom still allows."""
+    """Show a running daemon: its spool, its connections, and the calls that Intercom still allows."""
     target = resolve_address(address, OPERATIONS, config_path)
-    status = asyncio.run(_ask(target))
+    status = asyncio.run(_get_status(target))
     if as_json:
         print_json(status)
         return
@@ -52,24 +52,24 @@ def command(address: str | None, config_path: str | None, as_json: bool) -> None
         click.echo(line)
 
 
-async def _ask(address: str) -> messages.GetStatusResponse:
+async def _get_status(address: str) -> messages.GetStatusResponse:
     async with operations(address) as stub:
         return await stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_SECONDS)
 
 
 def summary_of(status: messages.GetStatusResponse) -> list[str]:
-    """The daemon and its spool, a line each."""
+    """Returns a line about the daemon and one about its spool."""
     state = _name(messages.DaemonState.items(), status.state, "DAEMON_STATE_")
     spool = status.spool
-    waiting = f"spool: {quantity(spool.envelopes, 'envelope')} waiting, {byte_size(spool.bytes)} in use"
-    waiting += f" ({percentage(spool.fill_ratio)} of what is allowed)"
+    usage = f"spool: {quantity(spool.envelopes, 'envelope')} waiting, {byte_size(spool.bytes)} in use"
+    usage += f" ({percentage(spool.fill_ratio)} of the limit)"
     if spool.HasField("oldest_age"):
-        waiting += f", the oldest for {duration_of(spool.oldest_age)}"
-    return [f"intercomd {printable(status.version)}: {state} since {timestamp(status.start_time)}", waiting]
+        usage += f", the oldest for {duration_of(spool.oldest_age)}"
+    return [f"intercomd {printable(status.version)}: {state} since {timestamp(status.start_time)}", usage]
 
 
 def row_of(connection: messages.ConnectionStatus) -> list[str]:
-    """One line of the table."""
+    """Returns the row of a connection."""
     known = ", ".join(printable(part) for part in (connection.app_id, connection.region) if part)
     state = _name(messages.ConnectionState.items(), connection.state, "CONNECTION_STATE_")
     budget = connection.budget
@@ -91,28 +91,28 @@ def row_of(connection: messages.ConnectionStatus) -> list[str]:
 
 
 def remarks_of(status: messages.GetStatusResponse) -> list[str]:
-    """What an operator should look at, a line each."""
+    """Returns a line for each problem that an operator should look at."""
     lines = []
     if status.spool.fill_ratio >= 1.0:
-        lines.append("The spool takes nothing more until deliveries make room; senders are told to wait.")
+        lines.append("The spool is full: the daemon accepts nothing until deliveries free some space; senders retry.")
     for connection in status.connections:
         name = printable(connection.name)
         if connection.suspended_reason:
             since = f" since {timestamp(connection.suspended_since)}" if connection.HasField("suspended_since") else ""
             lines.append(f"{name} is suspended{since}: {printable(connection.suspended_reason)}")
         if connection.HasField("next_probe_time"):
-            lines.append(f"{name} asks Intercom again at {timestamp(connection.next_probe_time)}")
+            lines.append(f"{name} calls Intercom again at {timestamp(connection.next_probe_time)}")
         if connection.last_error:
-            lines.append(f"{name}, last error: {printable(connection.last_error)}")
+            lines.append(f"{name}: last error: {printable(connection.last_error)}")
         if connection.dead_letters:
             dead = quantity(connection.dead_letters, "dead letter")
-            lines.append(f"{name} keeps {dead}: `intercomd dead-letters list` shows them")
+            lines.append(f"{name} has {dead}: `intercomd dead-letters list` shows them")
         if connection.state == messages.CONNECTION_STATE_UNCONFIGURED:
-            lines.append(f"{name} is gone from the settings; what waits stays until it is there again")
+            lines.append(f"{name} is missing from the settings; its envelopes wait until it is added again")
     return lines
 
 
 def _name(values: Iterable[tuple[str, int]], value: int, prefix: str) -> str:
-    """`delivering` of CONNECTION_STATE_DELIVERING; a value of a later version by its number."""
+    """Returns `delivering` for CONNECTION_STATE_DELIVERING; the number for a value of a later version."""
     known = {number: name for name, number in values}
     return known.get(value, str(value)).removeprefix(prefix).lower()
