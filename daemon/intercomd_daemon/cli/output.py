@@ -12,6 +12,8 @@ from google.protobuf.message import Message
 from intercomd_daemon.cli.format import printable
 
 _COLUMN_GAP = "  "
+# What rich adds between columns, and to the left and the right of the table.
+_DRAWN_GAP, _DRAWN_EDGES = 3, 2
 _WRAPPED_CHARACTERS_MIN = 20
 """A column that may wrap stays readable down to this width."""
 
@@ -97,7 +99,7 @@ def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> in
     for place, column in enumerate(columns):
         widest = max(len(text) for text in (column.title, *(row[place] for row in rows)))
         widths.append(min(widest, _WRAPPED_CHARACTERS_MIN) if column.wrap else widest)
-    return sum(widths) + len(_COLUMN_GAP) * (len(columns) - 1)
+    return sum(widths) + _DRAWN_GAP * (len(columns) - 1) + _DRAWN_EDGES
 
 
 def _print_records(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:

@@ -94,8 +94,8 @@ def _check_lock(path: Path) -> list[Finding]:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(file.fileno(), _LOCK_HOLDER_BYTES_MAX, 0).decode(errors="replace") or "another process"
-            message = f"{holder} has the spool open; a second daemon waits until that process ends"
+            holder = os.pread(file.fileno(), _LOCK_HOLDER_BYTES_MAX, 0).decode(errors="replace").strip()
+            message = f"{holder or 'another process'} has the spool open; a second daemon waits until that process ends"
             return [Finding(Level.NOTE, "spool", message)]
     return []
 
