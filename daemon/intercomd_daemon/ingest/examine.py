@@ -1,7 +1,7 @@
-"""What becomes of an envelope, as far as it and the settings tell: where it goes, whether it may, and as which calls.
+"""Decides an envelope from itself and the settings alone: its connection, whether it is accepted, and its calls.
 
-Precedence: unknown connection, inactive or of development, identity and validity, event skip. What others sent, what
-the spool holds and which seconds are free, it does not know.
+Precedence: unknown connection, inactive connection or development data, identity and validity, event skip. Duplicates
+and the seconds of events are decided later, in accept.py.
 """
 
 from intercomd_daemon.connection import Connections, ConnectionSettings

@@ -1,7 +1,4 @@
-"""What accepting says of an envelope: the findings as they are gathered, and the result.
-
-Which finding belongs to which rule it does not know.
-"""
+"""The findings about an envelope, as they are collected, and the result of accepting it."""
 
 from enum import IntEnum
 

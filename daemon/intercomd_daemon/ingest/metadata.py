@@ -1,7 +1,7 @@
-"""The metadata of an event: the sender's attributes made fit for Intercom, and what we add, as the JSON that is sent.
+"""The metadata of an event: the sender's attributes as Intercom takes them, and what we add, as the JSON that is sent.
 
 "Intercom tracks the first 10 keys in the order sent and ignores the rest without an error": so the order is kept, and
-what is too much is cut here and said. Which event it is, and whose, it does not know.
+the keys above the limit are dropped here and reported.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Names of attributes and events: what Intercom forbids in them is mended, and the names that mean something are known.
-
-Pure functions of the name alone; what an attribute's name is used for, it does not know.
-"""
+"""Names of attributes and events: replaces the characters that Intercom forbids, and recognises the reserved names."""
 
 import re
 from enum import IntEnum

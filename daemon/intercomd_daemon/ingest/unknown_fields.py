@@ -20,7 +20,7 @@ _ENVELOPE_NUMBERS_FROM = 100
 """The number plan: below it a field of an envelope or an identity may change what is meant."""
 _MEANT = frozenset({"", "identity"})
 _BESIDE_BYTES_MAX = 16 * 1024
-"""What a request says of itself is far less: beyond it there is a coalescer of fields, which nobody counts."""
+"""The known fields of a request beside its envelopes take far less; unknown fields above it are not listed."""
 _FIRST = "this release does not know its field {}: it was left out"
 _MORE = f"this release does not know more than {FIELDS_NAMED_MAX} fields here: the others were left out, too"
 

@@ -1,7 +1,4 @@
-"""The door of an HTTP listener: it lets so many connections in, and closes any further one at once.
-
-What is spoken on a connection, it does not know.
-"""
+"""Limits the open connections of an HTTP listener: a further one is closed at once."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""grpc.health.v1 and reflection for a listener: what probes and people with grpcurl ask.
+"""grpc.health.v1 and reflection for a listener.
 
-It says what it is told: NOT_SERVING until switched on, and again when switched off. When that is, it does not know.
+NOT_SERVING until the daemon switches it on, and again after it switches it off.
 """
 
 import asyncio

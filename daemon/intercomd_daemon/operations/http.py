@@ -1,7 +1,6 @@
-"""Health, readiness and metrics over HTTP: GET and HEAD, nothing that changes anything, nothing about a person.
+"""Health, readiness and metrics over HTTP: GET and HEAD, read-only, without personal data.
 
-Readiness says that calls are answered: neither an outage of Intercom nor a full spool fails it. Liveness follows
-progress. What serving or progress is, it does not know.
+Ready means that calls are answered: neither an outage of Intercom nor a full spool fails it. Live means progress.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""What happened, told once: the only place that turns outcomes, calls and changes into log lines and metrics.
+"""The only place that turns outcomes, calls and changes into log lines and metrics, each once.
 
-Who wants to know more reads the journal; the watchers are only woken. What should happen next, it does not know.
+Watchers are woken and read the journal.
 """
 
 import logging

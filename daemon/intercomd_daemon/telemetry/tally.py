@@ -1,6 +1,6 @@
-"""Counts by label values, kept as plain numbers and turned into Prometheus' families when somebody asks.
+"""Counts by label values, kept as plain numbers and turned into Prometheus' families at a scrape.
 
-An addition costs a dictionary's look-up; which labels there are, and how many values they have, it does not know.
+An addition costs one dictionary look-up.
 """
 
 from bisect import bisect_left
