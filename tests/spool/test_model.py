@@ -16,6 +16,7 @@ from disk import Disk
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from intercomd_daemon.spool.selection import selects_outcome
 from msgspec.structs import replace
 from power import power_cut
 from spool_model import NOON, Model, Place, end_of, made
@@ -25,7 +26,6 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Batch, BookEntry, DeadLetterFilter, Incoming, OutcomeFilter, Settlement, Spool
 from intercomd_daemon.spool.memory import MemorySpool
-from intercomd_daemon.spool.selection import selects_outcome
 from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
 
 Result = TypeVar("Result")

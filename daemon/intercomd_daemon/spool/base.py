@@ -136,6 +136,16 @@ class OutcomeFilter(msgspec.Struct, frozen=True):
     email: str = ""
     types: tuple[int, ...] = ()
 
+    def matches(self, outcome: Outcome) -> bool:
+        """Whether every field that is not empty equals the outcome's; engines that filter in SQL do the same."""
+        return (
+            self.connection in {"", outcome.connection}
+            and self.envelope_id in {"", outcome.envelope_id}
+            and self.customer_id in {"", outcome.customer_id}
+            and self.email in {"", outcome.email}
+            and (not self.types or outcome.type in self.types)
+        )
+
 
 class DeadLetterFilter(msgspec.Struct, frozen=True):
     """Which dead letters to list, replay or discard; empty fields match all."""
@@ -148,6 +158,21 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
     reason: str = ""
     accept_time_from: float = 0.0
     accept_time_to: float = 0.0
+    """The time of acceptance is at least `accept_time_from` and below `accept_time_to`."""
+
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether every field that is not empty matches the dead letter; engines that filter in SQL do the same."""
+        outcome = letter.outcome
+        return (
+            self.connection in {"", outcome.connection}
+            and (not self.dead_letter_ids or letter.dead_letter_id in self.dead_letter_ids)
+            and (not self.envelope_ids or outcome.envelope_id in self.envelope_ids)
+            and self.customer_id in {"", outcome.customer_id}
+            and self.email in {"", outcome.email}
+            and self.reason in {"", outcome.reason}
+            and self.accept_time_from <= outcome.accept_time
+            and (not self.accept_time_to or outcome.accept_time < self.accept_time_to)
+        )
 
 
 class Intake(Protocol):

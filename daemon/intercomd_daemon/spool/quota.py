@@ -1,6 +1,6 @@
-"""Decides whether the quota lets an append in; what is counted where, it only knows by the numbers that it is given.
+"""Decides whether the quota has room for an append.
 
-Each of the n connections of the settings is sure of bytes_max / 2n; the rest is shared.
+Each of the n connections of the settings is guaranteed bytes_max / 2n; all share the rest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,27 +9,27 @@ from typing import NamedTuple
 from intercomd_daemon.spool.base import Incoming
 
 BYTES_MIN = 1 << 20
-"""The smallest bytes_max that is of any use: a single envelope may have 1 MiB after its expansion."""
+"""The smallest useful bytes_max: a single envelope may have 1 MiB after its expansion."""
 ROW_OVERHEAD_BYTES = 200
-"""What a row costs beside its record: lane, id, key, its entry in the duplicate window, its share of unused space."""
+"""What a row costs besides its record: lane, id, key, its entry in the duplicate window, its share of unused space."""
 RETRY_SECONDS = 5.0
-"""Room comes at the speed of Intercom's rate limit, so the longest wait that the contract allows."""
+"""The longest wait that the contract allows: deliveries make room no faster than Intercom's rate limit."""
 
 
 class Quota(NamedTuple):
-    """The bytes that may wait, and the connections among which half of them is divided."""
+    """The bytes that may wait, and the connections that share half of them equally."""
 
     bytes_max: int
     connections: tuple[str, ...]
 
     def refusal(self, used: Mapping[str, int], new: Mapping[str, int]) -> str:
-        """Why `new` bytes by connection do not fit beside the `used` ones, in words; empty if they do."""
+        """Returns why `new` bytes by connection do not fit beside the `used` ones; empty if they do."""
         total = sum(used.values()) + sum(new.values())
         if 2 * total <= self.bytes_max:  # No more than the other half is kept for anybody.
             return ""
         sure = self.bytes_max // (2 * max(1, len(self.connections)))
         kept = {name: max(0, sure - used.get(name, 0) - new.get(name, 0)) for name in self.connections}
-        # What is kept for one that is named as well is no room for another of the request.
+        # What is reserved for one connection of the request is no room for another one of it.
         reserved = sum(kept.values()) - min((kept.get(name, 0) for name in new), default=0)
         if total + reserved <= self.bytes_max:
             return ""
@@ -41,12 +41,12 @@ class Quota(NamedTuple):
 
 
 def row_bytes(data: bytes) -> int:
-    """What a row with this record counts for."""
+    """Returns the bytes that a row with this record counts."""
     return len(data) + ROW_OVERHEAD_BYTES
 
 
 def weigh(rows: Sequence[Incoming]) -> dict[str, int]:
-    """What the rows count for, by connection."""
+    """Returns the bytes that the rows count, by connection."""
     new: dict[str, int] = {}
     for row in rows:
         new[row.connection] = new.get(row.connection, 0) + len(row.data) + ROW_OVERHEAD_BYTES
@@ -54,7 +54,7 @@ def weigh(rows: Sequence[Incoming]) -> dict[str, int]:
 
 
 SETTLING_BYTES = 2 << 20
-"""Kept free beside `free_bytes_min`, whatever that is: what settling writes on a disk that takes no more envelopes."""
+"""Kept free in addition to `free_bytes_min`: what settling writes on a disk that has no room for envelopes."""
 _APPEND_FACTOR = 3
 """An appended byte is written twice, into the write-ahead log and then into the file; the third is for indexes."""
 _PAGE_BYTES = 4_096
@@ -70,7 +70,7 @@ _VOLUME_SHARE = 16
 
 
 class DiskSpace(NamedTuple):
-    """The disk as the gate last saw it."""
+    """The disk as admission last read it."""
 
     free_bytes: int
     volume_bytes: int
@@ -81,12 +81,12 @@ class DiskSpace(NamedTuple):
 
 
 def log_bytes(volume_bytes: int) -> int:
-    """The size of the write-ahead log at which it is copied back into the file."""
+    """Returns the size of the write-ahead log at which it is copied back into the file."""
     return min(LOG_BYTES_MAX, max(LOG_BYTES_MIN, volume_bytes // _VOLUME_SHARE))
 
 
 def reserved(new_bytes: int, space: DiskSpace) -> int:
-    """What must be free for an append of so many bytes by `weigh`, beside `free_bytes_min`.
+    """Returns the bytes that must be free for an append of `new_bytes` by `weigh`, in addition to `free_bytes_min`.
 
     The log may still grow to its full size, and its checkpoint may make the file longer by all that it holds.
     """
@@ -94,7 +94,7 @@ def reserved(new_bytes: int, space: DiskSpace) -> int:
 
 
 def append_cost(new_bytes: int, space: DiskSpace) -> int:
-    """What appending so many bytes by `weigh` may take from the disk until the next checkpoint is over.
+    """Returns the bytes of the disk that appending `new_bytes` by `weigh` may take until the next checkpoint is over.
 
     The log holds a changed page as a whole, but never more pages of indexes than the file has.
     """
@@ -103,9 +103,9 @@ def append_cost(new_bytes: int, space: DiskSpace) -> int:
 
 
 def free_refusal(free_bytes: int, free_bytes_min: int, reserved_bytes: int = 0) -> str:
-    """Why the disk's free space forbids an append, in words; empty if it does not.
+    """Returns why the disk's free space forbids an append; empty if it does not.
 
-    `reserved_bytes` are kept beside `free_bytes_min`.
+    `reserved_bytes` are kept free in addition to `free_bytes_min`.
     """
     if free_bytes >= free_bytes_min + reserved_bytes:
         return ""

@@ -8,17 +8,17 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import BookEntry, Ended, Incoming, Known, OutcomeFilter
-from intercomd_daemon.spool.memory.state import CONTACTS_MAX, Archive, Book, Connection, Keys, Window
+from intercomd_daemon.spool.memory.state import CONTACTS_MAX, Archive, Connection, ContactCache, Keys, Window
 
 
 def test_a_window_that_turned_twice_keeps_only_ids_of_rows_that_wait(row: Callable[..., Incoming]) -> None:
     window = Window(100.0, 0.0, 0.0)
-    assert window.enter(row("gone"), 1)
-    assert window.enter(row("waits"), 2)
+    assert window.add(row("gone"), 1)
+    assert window.add(row("waits"), 2)
     for time in (100.0, 200.0):
-        window.keep(time, time, lambda key: key == 2)
-    assert window.enter(row("gone"), 3)
-    assert not window.enter(row("waits"), 4)
+        window.rotate(time, time, lambda key: key == 2)
+    assert window.add(row("gone"), 3)
+    assert not window.add(row("waits"), 4)
 
 
 def test_keys_stay_in_order_whichever_come_late_go_or_come_twice() -> None:
@@ -33,11 +33,11 @@ def test_keys_stay_in_order_whichever_come_late_go_or_come_twice() -> None:
 
 
 def test_a_contact_that_no_lane_names_is_forgotten() -> None:
-    book = Book()
-    book.write(BookEntry("c:ann", "i1", b"old"))
-    book.write(BookEntry("c:ann", "i2", b""))
-    book.write(BookEntry("c:bob", "i1", b""))
-    assert book.known("c:bob") == Known("i1", b"")
+    contacts = ContactCache()
+    contacts.write(BookEntry("c:ann", "i1", b"old"))
+    contacts.write(BookEntry("c:ann", "i2", b""))
+    contacts.write(BookEntry("c:bob", "i1", b""))
+    assert contacts.read("c:bob") == Known("i1", b"")
 
 
 def test_sequences_go_on_where_outcomes_have_gone(ended: Callable[..., Ended]) -> None:
@@ -60,10 +60,10 @@ def test_a_connection_counts_what_comes_and_goes(row: Callable[..., Incoming]) -
 
 @pytest.mark.fills("spool.memory.state.CONTACTS_MAX")
 def test_of_too_many_contacts_those_not_written_for_longest_go() -> None:
-    book = Book()
-    book._identities = {f"c:{number}": f"i{number}" for number in range(CONTACTS_MAX)}
-    book._contacts = dict.fromkeys(book._identities.values(), b"")
-    book.write(BookEntry("c:0", "i0", b"again"))
-    book.write(BookEntry("c:new", "new", b""))
-    assert [book.known(f"c:{name}").contact_id for name in (0, 1, 2, "new")] == ["i0", "", "i2", "new"]
-    assert len(book._contacts) == CONTACTS_MAX
+    contacts = ContactCache()
+    contacts._identities = {f"c:{number}": f"i{number}" for number in range(CONTACTS_MAX)}
+    contacts._contacts = dict.fromkeys(contacts._identities.values(), b"")
+    contacts.write(BookEntry("c:0", "i0", b"again"))
+    contacts.write(BookEntry("c:new", "new", b""))
+    assert [contacts.read(f"c:{name}").contact_id for name in (0, 1, 2, "new")] == ["i0", "", "i2", "new"]
+    assert len(contacts._contacts) == CONTACTS_MAX

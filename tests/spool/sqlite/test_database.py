@@ -96,7 +96,7 @@ def test_a_spool_whose_tables_are_not_described_as_they_were_made_must_be_rebuil
     path = tmp_path / "spool.db"
     with closing(open_database(str(path), NOON)) as database:
         database.execute("DROP INDEX lanes_by_due")
-    with pytest.raises(SpoolCorrupt, match="not described as they were made"):
+    with pytest.raises(SpoolCorrupt, match="not defined as they were created"):
         open_database(str(path), NOON)
 
 

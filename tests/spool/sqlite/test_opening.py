@@ -58,9 +58,8 @@ def test_a_damaged_one_is_rebuilt_and_kept_and_it_is_said_loudly(path: Path, spe
     kept = f"{path}.damaged-20250615T150640Z"
     assert Path(kept).read_bytes() == before
     assert f"{path} was damaged (" in told
-    assert (
-        f"{len(specimen.filled.rows)} envelopes wait, 0 that waited are lost; `intercomd spool verify {kept}`" in told
-    )
+    assert f"{len(specimen.filled.rows)} envelopes wait, 0 that waited are lost; for details run" in told
+    assert f"`intercomd spool verify {kept}`" in told
     assert opened(path)[1] == []
 
 
@@ -83,7 +82,7 @@ def test_a_replacement_that_a_crash_cut_off_is_completed_before_the_spool_is_ope
 def test_an_empty_file_begins_anew_with_numbers_that_were_never_given(path: Path, left_open: bool) -> None:
     path.write_bytes(b"")
     counters, told = opened(path, left_open=left_open)
-    assert told == [f"{path} is an empty file: what a daemon kept in it is lost"]
+    assert told == [f"{path} is an empty file: what a daemon stored in it is lost"]
     assert (counters.spool.position, counters.spool.sequence) == (POSITION_LEAP, SEQUENCE_LEAP)
     assert opened(path)[1] == []
 
@@ -92,7 +91,7 @@ def test_a_missing_log_is_told_where_it_is_missed_and_numbers_leap(path: Path, s
     assert describe_lost_content(str(path), left_open=False) == ""
     counters, (told,) = opened(path, left_open=True)
     assert f"{path}-wal is missing" in told
-    assert "what it accepted last may be lost" in told
+    assert "the envelopes that it accepted last may be lost" in told
     assert waiting(counters) == len(specimen.filled.rows)
     assert POSITION_LEAP < counters.spool.position < 2 * POSITION_LEAP
 
@@ -116,7 +115,7 @@ def test_what_is_left_of_a_new_file_is_made_whole_from_the_log_beside_it(
 def test_a_repair_for_which_there_is_no_room_leaves_the_spool_and_names_the_remedy(path: Path) -> None:
     before = spoil(path, "log")
     Path(str(path) + ".rebuilding").mkdir()  # Stands in the way, as a full disk would.
-    with pytest.raises(SpoolUnusable, match=r"is damaged \(.*\), and could not be repaired: .*make room on the disk"):
+    with pytest.raises(SpoolUnusable, match=r"is damaged \(.*\) and could not be repaired: .*free space on the disk"):
         opened(path)
     assert path.read_bytes() == before
 
@@ -124,7 +123,7 @@ def test_a_repair_for_which_there_is_no_room_leaves_the_spool_and_names_the_reme
 def test_a_file_that_is_damaged_again_after_its_repair_is_not_repaired_for_ever(path: Path) -> None:
     """As by a program, or a disk, that spoils it meanwhile: here, whoever is told."""
     settings = SpoolSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
-    with pytest.raises(SpoolUnusable, match=r"is damaged again right after its repair: .*; look at the disk"):
+    with pytest.raises(SpoolUnusable, match=r"is damaged again right after its repair: .*; check the disk"):
         repair_and_open(settings, "for a test", NOON, lambda _: spoil(path, "log") and None)
 
 

@@ -1,4 +1,4 @@
-"""The spool without a disk."""
+"""The spool in memory."""
 
 from intercomd_daemon.spool.memory.engine import MemorySpool
 

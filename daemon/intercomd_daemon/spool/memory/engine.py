@@ -1,6 +1,6 @@
-"""The engine without a disk: the whole contract, for tests and demonstrations, and as a model of the other engines.
+"""The engine in memory: the whole contract, for tests and demonstrations, and as a model of the other engines.
 
-Each method takes effect before it first could wait. What it holds ends with the process.
+Each method takes effect before its first await. Its content is lost with the process.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ from intercomd_daemon.spool.keys import log_start, priority_of
 from intercomd_daemon.spool.memory.state import Archive, Connection, Kept, Keys, Lane, Window
 from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
 
-_DRAINING_RETRY_SECONDS = 1.0
+_SHUTTING_DOWN_RETRY_SECONDS = 1.0
 
 
 class MemorySpool:
-    """A spool in memory; the law of each method is `base.Spool`'s."""
+    """A spool in memory; `base.Spool` documents each method."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class MemorySpool:
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Empty; the arguments are those of the settings."""
+        """Creates an empty spool; the arguments are those of the settings."""
         self._quota = Quota(bytes_max, tuple(connections))
         self._wall = wall
         self._monotonic = monotonic
@@ -55,18 +55,18 @@ class MemorySpool:
         self._progress: dict[int, bytes] = {}
         self._refused: dict[str, int] = {}
         self._position = 0
-        self._ended = asyncio.Event()
+        self._closed = asyncio.Event()
 
     def _connection(self, name: str) -> Connection:
         self._refuse_if_closed()
         return self._connections.setdefault(name, Connection(len(self._connections) + 1))
 
     def _refuse_if_closed(self) -> None:
-        if self._ended.is_set():
-            raise ShuttingDown("the spool is closed, as the daemon stops", _DRAINING_RETRY_SECONDS)
+        if self._closed.is_set():
+            raise ShuttingDown("the spool is closed, as the daemon stops", _SHUTTING_DOWN_RETRY_SECONDS)
 
     async def append(self, rows: Sequence[Incoming]) -> list[int]:
-        """Appends rows; see `base.Intake`."""
+        """Appends rows to the logs."""
         self._refuse_if_closed()
         new = weigh(rows)
         refusal = self._quota.refusal({name: place.usage.bytes for name, place in self._connections.items()}, new)
@@ -76,14 +76,14 @@ class MemorySpool:
         return self._append(rows)
 
     def _append(self, rows: Sequence[Incoming]) -> list[int]:
-        self._window.keep(self._wall(), self._monotonic(), self._rows.__contains__)
+        self._window.rotate(self._wall(), self._monotonic(), self._rows.__contains__)
         keys: list[int] = []
         grown: set[tuple[str, Priority]] = set()
         for row in rows:
             connection = self._connection(row.connection)
             self._position += 1
             key = log_start(connection.number, row.priority) + self._position
-            new = self._window.enter(row, key)
+            new = self._window.add(row, key)
             keys.append(key if new else 0)
             if new:
                 self._rows[key] = Kept(row, self._wall())
@@ -95,7 +95,7 @@ class MemorySpool:
         return keys
 
     def usage(self) -> Usage:
-        """The counters."""
+        """Returns the counters."""
         usages = {name: replace(connection.usage) for name, connection in self._connections.items()}
         unseen = {name for name, usage in usages.items() if usage.normal or usage.bulk}
         for kept in self._rows.values():
@@ -109,7 +109,7 @@ class MemorySpool:
         return Usage(usages, sum(used.values()), self._quota.bytes_max, reason)
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
-        """Reads on in a log; see `base.Outflow`."""
+        """Reads the next page of a log."""
         place = self._connection(connection)
         left: list[int] = []
         moved: set[str] = set()
@@ -120,13 +120,13 @@ class MemorySpool:
         return self._batch(place, left, after)._replace(moved=frozenset(moved))
 
     def _page(self, keys: Keys, after: int, rows_max: int, bytes_max: int) -> list[int]:
-        """The keys of waiting rows from above `after`, up to the limits, but at least one."""
+        """Returns the keys of waiting rows above `after`, up to the limits, but at least one."""
         found = list(islice(keys.above(after), rows_max))
         sizes = accumulate(len(self._rows[key].incoming.data) for key in found)
         return found[: max(1, sum(size <= bytes_max for size in sizes))]
 
     def _move(self, place: Connection, keys: Sequence[int]) -> set[str]:
-        """Moves rows from their log to their parked lanes, and returns these."""
+        """Moves rows from their log to their parked lanes; returns the lanes."""
         rows = {key: self._rows[key].incoming for key in keys if key in self._rows}
         for key, row in rows.items():
             place.logs[row.priority].discard(key)
@@ -134,50 +134,50 @@ class MemorySpool:
         return {row.lane for row in rows.values()}
 
     def _batch(self, place: Connection, keys: Sequence[int], after: int, attempts: int = 0) -> Batch:
-        """The rows as they are read; damaged ones go."""
+        """Returns the rows as a batch; corrupt ones are completed and left out."""
         rows: list[Row] = []
         damaged: list[str] = []
         ended: list[Outcome] = []
         for key in keys:
             row, accept_time = self._rows[key]
             if wrong := record.check(row.data):
-                self._take_out(key)
+                self._remove(key)
                 damaged.append(f"row {key}: {wrong}")
                 ended.append(self._archive.add_damaged(row, accept_time, self._wall()))
             else:
                 rows.append(Row(key, row.priority, row.lane, row.data, self._progress.get(key, b"")))
-        known = {row.lane: place.book.known(row.lane) for row in rows}
+        known = {row.lane: place.contacts.read(row.lane) for row in rows}
         return Batch(rows, known, after, attempts, tuple(damaged), tuple(ended))
 
-    def _take_out(self, key: int) -> bool:
+    def _remove(self, key: int) -> bool:
         kept = self._rows.pop(key, None)
         self._progress.pop(key, None)
         if kept:
-            self._connections[kept.incoming.connection].take_out(kept.incoming, key)
+            self._connections[kept.incoming.connection].remove(kept.incoming, key)
         return kept is not None
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
-        """Commits what has been judged; see `base.Outflow`."""
+        """Commits settlements and returns the new outcomes."""
         outcomes: list[Outcome] = []
         for settlement in settlements:
             place = self._connection(settlement.connection)
             self._progress |= {key: data for key, data in settlement.progress if key in self._rows}
-            outcomes += [self._end(place, ended) for ended in settlement.ended if self._take_out(ended.key)]
+            outcomes += [self._complete(place, ended) for ended in settlement.ended if self._remove(ended.key)]
             for entry in settlement.book:
-                place.book.write(entry)
+                place.contacts.write(entry)
         return outcomes
 
-    def _end(self, place: Connection, ended: Ended) -> Outcome:
+    def _complete(self, place: Connection, ended: Ended) -> Outcome:
         outcome = completion.outcome_of(ended, self._archive.next_sequence())
         self._archive.add(outcome)
         if ended.buried is not None:
             letter = completion.dead_letter_of(ended.key, outcome, ended.buried, ended.answer_body)
-            self._archive.bury(letter, priority_of(ended.key))
+            self._archive.add_letter(letter, priority_of(ended.key))
             place.count_letters(1, record.pack(letter))
         return outcome
 
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
-        """Sets a lane aside; see `base.Outflow`."""
+        """Parks a lane until `due`."""
         place = self._connection(connection)
         parked = place.lanes.setdefault(lane, Lane())
         place.usage.parked_lanes = len(place.lanes)
@@ -185,13 +185,13 @@ class MemorySpool:
         self._move(place, keys)
 
     async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:
-        """The parked lanes due by `now`, and when the next is; see `base.Outflow`."""
+        """Returns the parked lanes due by `now`, and when the next one is due."""
         lanes = sorted((parked.due, lane) for lane, parked in self._connection(connection).lanes.items())
         ready = [lane for due, lane in lanes[:lanes_max] if due <= now]
         return ready, lanes[len(ready)][0] if len(ready) < len(lanes) else 0.0
 
     async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
-        """Reads on in a parked lane; see `base.Outflow`."""
+        """Reads the next page of a parked lane."""
         place = self._connection(connection)
         parked = place.lanes.get(lane, Lane())
         seen = self._page(parked.keys, after, rows_max, bytes_max)
@@ -201,28 +201,28 @@ class MemorySpool:
         return self._batch(place, seen, seen[-1] if seen else after, parked.attempts)
 
     def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
-        """Names what to call after appends."""
+        """Registers the callback for appends to a log of the connection."""
         self._connection(connection).wake = wake
 
     async def outcomes(self, wanted: OutcomeFilter, before: int, limit: int) -> list[Outcome]:
-        """The journal, newest first."""
+        """Lists the journal, newest first."""
         self._refuse_if_closed()
         found = [outcome for outcome in self._archive.outcomes(wanted) if not before or outcome.sequence < before]
         return found[::-1][:limit]
 
     async def outcomes_after(self, wanted: OutcomeFilter, after: int, limit: int) -> tuple[list[Outcome], int]:
-        """The journal in order, and the oldest sequence that it holds."""
+        """Lists the journal in order, and returns the oldest sequence that it holds."""
         self._refuse_if_closed()
         found = (outcome for outcome in self._archive.outcomes(wanted) if outcome.sequence > after)
         return list(islice(found, limit)), self._archive.oldest()
 
     async def dead_letters(self, wanted: DeadLetterFilter, after: int, limit: int) -> list[DeadLetter]:
-        """Dead letters in the order of their ids."""
+        """Lists dead letters in the order of their ids."""
         self._refuse_if_closed()
         return [letter for letter in self._archive.letters(wanted) if letter.dead_letter_id > after][:limit]
 
     async def count_dead_letters(self, wanted: DeadLetterFilter) -> int:
-        """How many the filter matches."""
+        """Counts the dead letters that the filter matches."""
         self._refuse_if_closed()
         return len(self._archive.letters(wanted))
 
@@ -241,21 +241,21 @@ class MemorySpool:
         return -1 if letters is None else expected
 
     def on_discard(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
-        """Names what to call after a discard."""
+        """Registers the callback for discards."""
         self._archive.on_discard = tell
 
     async def _matching(self, wanted: DeadLetterFilter, expected: int) -> list[DeadLetter] | None:
-        """The letters in the order of their first acceptance, if there are as many as expected."""
+        """Returns the matching letters in the order of first acceptance; None unless `expected` match."""
         self._refuse_if_closed()
         letters = sorted(self._archive.letters(wanted), key=lambda letter: letter.envelope.origin)
         return letters if len(letters) == expected else None
 
     def _drop(self, letter: DeadLetter) -> Priority:
         self._connection(letter.outcome.connection).count_letters(-1, record.pack(letter))
-        return self._archive.take(letter)
+        return self._archive.remove_letter(letter)
 
     async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
-        """The envelope of this id if it still waits."""
+        """Returns the envelope of this id if it still waits."""
         self._refuse_if_closed()
         for row in (kept.incoming for kept in self._rows.values()):
             if (row.connection, row.envelope_id) == (connection, envelope_id) and not record.check(row.data):
@@ -263,21 +263,21 @@ class MemorySpool:
         return None
 
     async def set_paused(self, connection: str, paused: bool) -> None:
-        """Remembers that a connection is paused."""
+        """Stores whether an operator paused the connection."""
         self._connection(connection).paused = paused
 
     def paused(self) -> frozenset[str]:
-        """The paused connections."""
+        """Returns the paused connections."""
         return frozenset(name for name, connection in self._connections.items() if connection.paused)
 
     def seconds(self) -> list[tuple[int, int]]:
-        """Nothing: it remembers nothing from before."""
+        """Returns no pairs: nothing was remembered before."""
         return []
 
     async def ended(self) -> None:
-        """Returns once it is closed; nothing else ends it."""
-        await self._ended.wait()
+        """Returns once the spool is closed."""
+        await self._closed.wait()
 
     async def close(self) -> None:
-        """Refuses from now on."""
-        self._ended.set()
+        """Closes the spool: every later call fails with ShuttingDown."""
+        self._closed.set()

@@ -1,6 +1,6 @@
-"""What the engine without a disk is made of: the duplicate window, the contact book, the archive, the queues.
+"""The parts of the engine in memory: duplicate window, contact cache, archive, logs and lanes.
 
-Plain dictionaries, nothing awaited; the times are arguments.
+Plain dictionaries without awaits; times are arguments.
 """
 
 from bisect import bisect_left, bisect_right
@@ -14,10 +14,9 @@ from intercomd_daemon.spool import completion
 from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Incoming, Known, LogUsage, OutcomeFilter
 from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.rotation import rotation_due
-from intercomd_daemon.spool.selection import selects_letter, selects_outcome
 
 CONTACTS_MAX = 500_000
-"""Lanes whose contact the book knows; as in the engine on disk."""
+"""Lanes whose contact is cached; as in the SQLite engine."""
 
 
 class Kept(NamedTuple):
@@ -31,15 +30,15 @@ class Window:
     """The duplicate window: two generations of (connection, id), each with the key of its row."""
 
     def __init__(self, seconds: float, now: float, monotonic: float) -> None:
-        """Empty, turned just now."""
+        """Starts empty, rotated just now."""
         self._seconds = seconds
         self._young: dict[tuple[str, str], int] = {}
         self._old: dict[tuple[str, str], int] = {}
-        self._turned_at = now
-        self._turned_monotonic = monotonic
+        self._rotated_at = now
+        self._rotated_monotonic = monotonic
 
-    def enter(self, row: Incoming, key: int) -> bool:
-        """Enters the id of a row; whether it is new."""
+    def add(self, row: Incoming, key: int) -> bool:
+        """Adds the id of a row; returns whether it is new."""
         if not row.recognised:
             return True
         name = (row.connection, row.envelope_id)
@@ -48,58 +47,58 @@ class Window:
         self._young[name] = key
         return True
 
-    def keep(self, now: float, monotonic: float, waits: Callable[[int], bool]) -> None:
-        """Turns if it is time; ids of rows that wait stay known."""
-        self._turned_at = min(self._turned_at, now)
-        if rotation_due(self._seconds, now - self._turned_at, monotonic - self._turned_monotonic, len(self._young)):
+    def rotate(self, now: float, monotonic: float, waits: Callable[[int], bool]) -> None:
+        """Rotates if it is due; ids of rows that wait stay known."""
+        self._rotated_at = min(self._rotated_at, now)
+        if rotation_due(self._seconds, now - self._rotated_at, monotonic - self._rotated_monotonic, len(self._young)):
             waiting = {name: key for name, key in self._old.items() if waits(key)}
             self._young, self._old = waiting, self._young
-            self._turned_at, self._turned_monotonic = now, monotonic
+            self._rotated_at, self._rotated_monotonic = now, monotonic
 
 
 class Keys:
-    """Keys of rows in order; taking one out costs the same however many there are."""
+    """Keys of rows in order; removing one costs the same however many there are."""
 
     def __init__(self) -> None:
         """Empty."""
         self._ordered: list[int] = []
-        """Some of them gone: those are skipped, and dropped when they are too many."""
+        """Includes removed keys: those are skipped, and dropped when there are too many."""
         self._present: set[int] = set()
 
     def add(self, key: int) -> None:
-        """Takes a key in, if it is not there."""
+        """Adds a key, unless it is there."""
         place = bisect_left(self._ordered, key)
         if self._ordered[place : place + 1] != [key]:
             self._ordered.insert(place, key)
         self._present.add(key)
 
     def discard(self, key: int) -> None:
-        """Takes a key out, if it is there."""
+        """Removes a key, if it is there."""
         self._present.discard(key)
         if len(self._ordered) > 512 + len(self._present) * 5 // 4:
             self._ordered = [kept for kept in self._ordered if kept in self._present]
 
     def above(self, key: int) -> Iterator[int]:
-        """The keys from above this one, in order."""
+        """Returns the keys above this one, in order."""
         places = range(bisect_right(self._ordered, key), len(self._ordered))
         return (self._ordered[place] for place in places if self._ordered[place] in self._present)
 
 
-class Book:
-    """The contact book: lane to contact id, contact id to what is known; those not written for longest go first."""
+class ContactCache:
+    """The contact cache: lane to contact id, contact id to its record; the entries not written for longest go first."""
 
     def __init__(self) -> None:
         """Empty."""
         self._identities: dict[str, str] = {}
         self._contacts: dict[str, bytes] = {}
 
-    def known(self, lane: str) -> Known:
-        """The lane's entry; an empty one where nothing is known."""
+    def read(self, lane: str) -> Known:
+        """Returns the lane's entry; an empty one if nothing is known."""
         contact_id = self._identities.get(lane, "")
         return Known(contact_id, self._contacts.get(contact_id, b""))
 
     def write(self, entry: BookEntry) -> None:
-        """Enters what the book is to hold of a lane; a contact that no lane names is forgotten."""
+        """Writes or deletes the entry of a lane; a contact that no lane names any more is deleted."""
         before = self._identities.pop(entry.lane, "")
         if entry.contact_id:
             self._identities[entry.lane] = entry.contact_id
@@ -121,42 +120,42 @@ class Archive:
         self._letters: dict[int, DeadLetter] = {}
         self._priorities: dict[int, Priority] = {}
         self.on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
-        """Told of outcomes that discards have made."""
+        """Called with the outcomes of discards."""
 
     def next_sequence(self) -> int:
-        """One more than any before."""
+        """Returns the next sequence."""
         self._sequence += 1
         return self._sequence
 
     def add(self, outcome: Outcome) -> None:
-        """Enters an outcome at the end of the journal."""
+        """Adds an outcome to the journal."""
         self._outcomes[outcome.sequence] = outcome
         while len(self._outcomes) > self._outcomes_max:
             del self._outcomes[self.oldest()]
 
     def add_damaged(self, row: Incoming, accept_time: float, now: float) -> Outcome:
-        """Enters the outcome of a row whose record is damaged."""
+        """Adds the outcome of a row whose record is corrupt."""
         name = (row.connection, row.lane, row.envelope_id)
         outcome = completion.damaged_outcome(*name, accept_time, self.next_sequence(), now)
         self.add(outcome)
         return outcome
 
     def oldest(self) -> int:
-        """The oldest sequence; 0 if there is none."""
+        """Returns the oldest sequence; 0: the journal is empty."""
         return next(iter(self._outcomes), 0)
 
-    def bury(self, letter: DeadLetter, priority: Priority) -> None:
-        """Keeps a letter."""
+    def add_letter(self, letter: DeadLetter, priority: Priority) -> None:
+        """Stores a dead letter."""
         self._letters[letter.dead_letter_id] = letter
         self._priorities[letter.dead_letter_id] = priority
 
-    def take(self, letter: DeadLetter) -> Priority:
-        """Drops a letter; returns the priority that its envelope had."""
+    def remove_letter(self, letter: DeadLetter) -> Priority:
+        """Removes a dead letter; returns its envelope's priority."""
         del self._letters[letter.dead_letter_id]
         return self._priorities.pop(letter.dead_letter_id)
 
     def discard(self, letters: Sequence[DeadLetter], now: float) -> None:
-        """Puts the outcomes of discarded letters in the place of those that they had, and tells them."""
+        """Replaces the outcomes of discarded letters, and reports the new ones."""
         outcomes = [completion.discarded_outcome(letter, self.next_sequence(), now) for letter in letters]
         for letter, outcome in zip(letters, outcomes, strict=True):
             self._outcomes.pop(letter.dead_letter_id, None)
@@ -166,11 +165,11 @@ class Archive:
 
     def outcomes(self, wanted: OutcomeFilter) -> Iterable[Outcome]:
         """What matches, oldest first."""
-        return (outcome for outcome in self._outcomes.values() if selects_outcome(wanted, outcome))
+        return (outcome for outcome in self._outcomes.values() if wanted.matches(outcome))
 
     def letters(self, wanted: DeadLetterFilter) -> list[DeadLetter]:
         """What matches, oldest first."""
-        return [letter for letter in self._letters.values() if selects_letter(wanted, letter)]
+        return [letter for letter in self._letters.values() if wanted.matches(letter)]
 
 
 @dataclass
@@ -184,32 +183,32 @@ class Lane:
 
 @dataclass
 class Connection:
-    """What is kept of a connection; the logs, like the lanes, hold the keys of rows that wait."""
+    """One connection; logs and lanes hold the keys of waiting rows."""
 
     number: int
     usage: LogUsage = field(default_factory=LogUsage)
     logs: dict[Priority, Keys] = field(default_factory=lambda: {priority: Keys() for priority in Priority})
     lanes: dict[str, Lane] = field(default_factory=dict)
-    book: Book = field(default_factory=Book)
+    contacts: ContactCache = field(default_factory=ContactCache)
     wake: Callable[[Priority], None] = lambda _: None
     paused: bool = False
 
     def count(self, row: Incoming, rows: int) -> None:
-        """Counts rows that came to wait, or with a negative figure, that went."""
+        """Counts rows that were added, or with a negative number, removed."""
         if row.priority is Priority.BULK:
             self.usage.bulk += rows
         else:
             self.usage.normal += rows
         self.usage.bytes += rows * row_bytes(row.data)
 
-    def take_out(self, row: Incoming, key: int) -> None:
-        """Forgets a row that went, wherever it was."""
+    def remove(self, row: Incoming, key: int) -> None:
+        """Removes a row from its log or lane."""
         self.count(row, -1)
         self.logs[row.priority].discard(key)
         if row.lane in self.lanes:
             self.lanes[row.lane].keys.discard(key)
 
     def count_letters(self, letters: int, data: bytes) -> None:
-        """Counts a letter that came, or with a negative figure, that went."""
+        """Counts a letter that was added, or with a negative number, removed."""
         self.usage.dead_letters += letters
         self.usage.bytes += letters * row_bytes(data)

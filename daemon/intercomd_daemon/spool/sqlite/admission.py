@@ -13,7 +13,7 @@ from pathlib import Path
 from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.spool.quota import RETRY_SECONDS, DiskSpace, Quota, free_refusal, reserved
 from intercomd_daemon.spool.sqlite.counters import Counters
-from intercomd_daemon.spool.sqlite.file.replacement import LOG
+from intercomd_daemon.spool.sqlite.file.replacement import WAL
 
 _DISK_ERRORS = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _PRIMARY_CODE = 0xFF
@@ -147,7 +147,7 @@ class Admission:
             disk.f_bavail * disk.f_frsize,
             disk.f_blocks * disk.f_frsize,
             _size(self._file),
-            _size(Path(f"{self._file}{LOG}")),
+            _size(Path(f"{self._file}{WAL}")),
         )
 
 

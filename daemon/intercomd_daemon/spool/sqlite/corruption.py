@@ -1,7 +1,7 @@
-"""Whether the file is what was written; where it is not, nothing is to be read from it before it has been rebuilt.
+"""Detects corruption: whether the file is what was written. A corrupt file is repaired before it is read any further.
 
-At the opening it looks at what every operation rests on, and at what waits if that is little; a large backlog is looked
-at where it is read. What is then to be done, it does not know.
+Opening checks what every operation relies on, and the waiting rows if they are few; the rows of a large backlog are
+checked when they are read.
 """
 
 import sqlite3
@@ -11,23 +11,23 @@ from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.spool.sqlite.file import replacement, wal
 
 CHECKED_BYTES_MAX = 32 << 20
-"""Of what waits: SQLite checks so much in some hundredths of a second."""
+"""Bytes of waiting rows up to which opening checks them; SQLite checks 32 MiB in some hundredths of a second."""
 _VITAL = ("counters", "connections")
 _WAITING = ("log", "parked", "lanes", "progress", "dead_letters")
 
 _OF_THE_FILE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-# "A generic error code": of our statements none is wrong, so it is the file that they do not fit.
+# "A generic error code": none of our statements is wrong, so the file does not fit them.
 _AT_THE_OPENING = {*_OF_THE_FILE, sqlite3.SQLITE_ERROR}
 _PRIMARY = 0xFF
 
 
 class SpoolCorrupt(IntercomdError):
-    """The file is not what was written, in a way that makes more of it doubtful than one record."""
+    """The file is corrupt in a way that makes more than one record doubtful."""
 
 
 def is_corruption(error: BaseException, *, opening: bool = False) -> bool:
-    """Whether the file, and neither the disk nor the program, is what is wrong."""
-    # SQLite quotes in its errors what stands in the file, and Python takes that for UTF-8.
+    """Whether the error means that the file is corrupt, rather than that the disk or the program fails."""
+    # SQLite quotes the file's content in its messages, and Python decodes them as UTF-8.
     if isinstance(error, SpoolCorrupt | UnicodeDecodeError):
         return True
     code = getattr(error, "sqlite_errorcode", None)
@@ -35,19 +35,19 @@ def is_corruption(error: BaseException, *, opening: bool = False) -> bool:
 
 
 def preserve_unread_wal(path: str) -> None:
-    """Keeps a write-ahead log that SQLite would delete unread, as the file that it belongs to is empty."""
-    log = Path(path + replacement.LOG)
+    """Preserves a write-ahead log that SQLite would delete unread because its database file is empty."""
+    log = Path(path + replacement.WAL)
     if not Path(path).stat().st_size and log.exists() and log.stat().st_size:
         replacement.preserve_wal(path)
 
 
 def check_wal(database: sqlite3.Connection, path: str) -> None:
-    """Makes sure that SQLite has read the write-ahead log to the end of its commits; else the log is kept as it is.
+    """Checks that SQLite has read the write-ahead log to its last commit; if not, preserves the log unchanged.
 
     Raises:
-        Malformed: it has not, now or at an earlier opening.
+        SpoolCorrupt: it has not, now or at an earlier opening.
     """
-    log = Path(path + replacement.LOG)
+    log = Path(path + replacement.WAL)
     if not replacement.has_preserved_wal(path) and log.exists():
         frames = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0][1]
         with log.open("rb") as file:
@@ -59,7 +59,7 @@ def check_wal(database: sqlite3.Connection, path: str) -> None:
 
 
 def _commits(database: sqlite3.Connection) -> int:
-    """How many commits SQLite has read of."""
+    """Returns how many commits SQLite knows of."""
     try:
         return int(database.execute("SELECT commits FROM counters").fetchone()[0])
     except (sqlite3.Error, TypeError):  # It has not even read of the table.
@@ -67,18 +67,18 @@ def _commits(database: sqlite3.Connection) -> int:
 
 
 def check_tables(database: sqlite3.Connection, waiting_bytes: int) -> None:
-    """Has SQLite check what every operation rests on, and what waits unless that takes long.
+    """Has SQLite check what every operation relies on, and the waiting rows unless that takes long.
 
     Raises:
-        Malformed: something is wrong; or SQLite's error.
+        SpoolCorrupt: something is wrong; or SQLite's error.
     """
     for table in (*_VITAL, *(_WAITING if waiting_bytes <= CHECKED_BYTES_MAX else ())):
-        # What the disk could not read, SQLite tells in the same words as damage: only what is found again is damage.
+        # SQLite reports a failed read in the same words as corruption; only what it finds twice is corruption.
         if _found(database, table) and (found := _found(database, table)):
             raise SpoolCorrupt(found)
 
 
 def _found(database: sqlite3.Connection, table: str) -> str:
-    """The first of what SQLite finds wrong with a table; empty if it is sound."""
+    """Returns the first error that SQLite finds in a table; empty if it is sound."""
     found = str(database.execute(f"PRAGMA integrity_check({table})").fetchall()[0][0])
     return "" if found == "ok" else found

@@ -1,6 +1,7 @@
-"""Opens the file: what SQLite is set to, and which files this release can use. What is in the tables, it does not know.
+"""Opens the database file: SQLite's settings, and which files this release can use.
 
-What is not ours, or of another major version, is left as it is. What is ours and damaged is for others to rebuild.
+A file of another program or of another major version is left unchanged. A corrupt spool raises `SpoolCorrupt`, so that
+the caller can repair it.
 """
 
 import os
@@ -19,9 +20,9 @@ from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
 from intercomd_daemon.spool.sqlite.schema import MAJOR
 
 CACHE_KIB = 8 * 1024
-"""Pages in memory: the tails of the logs, of the duplicate window and of the journal fit several times over."""
+"""SQLite's page cache. The ends of the logs, of the duplicate window and of the journal fit several times over."""
 WAL_KEPT_BYTES = 32 << 20
-"""After a long transaction the write-ahead log shrinks back to this."""
+"""The size to which the write-ahead log shrinks after a long transaction."""
 
 _PAGE_BYTES = 4_096
 
@@ -47,14 +48,14 @@ _SETTINGS = (
 
 
 def open_database(path: str, now: float, additions: Sequence[Sequence[str]] = schema.ADDITIONS) -> sqlite3.Connection:
-    """The file as a connection in autocommit, made if it is not there; for the calling thread alone.
+    """Opens the file in autocommit mode, creating it if it does not exist; for the calling thread alone.
 
     Raises:
         SpoolUnusable: not a database, another program's, another major version's, or not writable.
-        Malformed: a spool that must be rebuilt before it is used.
+        SpoolCorrupt: a spool that must be repaired before it is used.
     """
     with usable(path):
-        # It holds personal data: where it is new it is its owner's alone, and so are the files beside it.
+        # The file holds personal data: only its owner may read it, or the files that SQLite creates beside it.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     database, new = _connect_sound(path, additions)
     with _closed_on_failure(database), usable(path):
@@ -77,30 +78,30 @@ def limit_log(database: sqlite3.Connection, path: str) -> None:
 
 
 def open_for_reading(path: str) -> sqlite3.Connection:
-    """A spool's file as a connection, for who only reads.
+    """Opens a spool's file for a caller that only reads.
 
     Raises:
-        SpoolUnusable: not a database, another program's, another major version's, or nothing in it.
-        Malformed: a spool that must be rebuilt before it is used.
+        SpoolUnusable: not a database, another program's, another major version's, or empty.
+        SpoolCorrupt: a spool that must be repaired before it is used.
     """
     database, new = _connect_sound(path, schema.ADDITIONS)
     if new:
         database.close()
-        raise SpoolUnusable(f"{path} is empty: no daemon has used it yet, or what it held is gone")
+        raise SpoolUnusable(f"{path} is empty: either no daemon has used it yet, or its content is lost")
     return database
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """The file as a connection, whatever is in it; nothing is read yet."""
+    """Connects to the file, whatever it holds; reads nothing yet."""
     database = sqlite3.connect(path, isolation_level=None, cached_statements=128)
-    # Text that rot has made invalid must not stop the rows around it from being read.
+    # Text that corruption made invalid must not stop the rows around it from being read.
     database.text_factory = partial(str, encoding="utf-8", errors="replace")
     database.execute(_LOCKING).fetchall()
     return database
 
 
 def create_unsynced(path: str, now: float) -> sqlite3.Connection:
-    """A new spool in an empty file, written at once and not synced: whoever fills it does that at the end."""
+    """Creates a spool in an empty file, unsynced: the caller syncs it once it is filled."""
     database = connect(path)
     for setting in (*_FORMAT, "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF"):
         database.execute(setting).fetchall()
@@ -110,7 +111,7 @@ def create_unsynced(path: str, now: float) -> sqlite3.Connection:
 
 @contextmanager
 def usable(path: str) -> Iterator[None]:
-    """Turns what SQLite says of a file that it cannot use into SpoolUnusable, or Malformed if it is a spool."""
+    """Turns SQLite's error on a file that it cannot use into SpoolUnusable, or SpoolCorrupt if the file is a spool."""
     try:
         yield
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
@@ -129,7 +130,7 @@ def _closed_on_failure(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _connect_sound(path: str, additions: Sequence[Sequence[str]]) -> tuple[sqlite3.Connection, bool]:
-    """The file as a connection, and whether it is new; nothing is set yet, so that what is not ours stays as it is."""
+    """Connects to the file, and returns whether it is new. No setting is applied yet: the file may not be ours."""
     with usable(path):
         if not header.is_sound(path):
             raise SpoolCorrupt("the file's header is not what was written")
@@ -142,11 +143,11 @@ def _connect_sound(path: str, additions: Sequence[Sequence[str]]) -> tuple[sqlit
 
 
 def _is_new(database: sqlite3.Connection, path: str, additions: Sequence[Sequence[str]]) -> bool:
-    """Whether the file has nothing in it yet; what is in it must be ours.
+    """Whether the file is empty; if it is not, it must be a spool.
 
     Raises:
         SpoolUnusable: another program's, or another major version's.
-        Malformed: ours, but not with our tables.
+        SpoolCorrupt: a spool whose tables are not defined as they were created.
     """
     application_id: int = database.execute("PRAGMA application_id").fetchone()[0]
     tables: int = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
@@ -161,5 +162,5 @@ def _is_new(database: sqlite3.Connection, path: str, additions: Sequence[Sequenc
             " let the release that wrote it deliver what waits, or name another file in spool.url"
         )
     if application_id != APPLICATION_ID or schema.differing_definitions(database, additions):
-        raise SpoolCorrupt("the tables are not described as they were made")
+        raise SpoolCorrupt("the tables are not defined as they were created")
     return False

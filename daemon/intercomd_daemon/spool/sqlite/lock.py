@@ -1,6 +1,6 @@
-"""One daemon per spool: an exclusive lock on `<path>.lock`, held until the process lets go or ends, however it ends.
+"""One daemon per spool: an exclusive lock on `<path>.lock`, held until it is released or the process ends.
 
-The lock file stays, since removing it would let two daemons lock two files of one name.
+The lock file is never deleted: two daemons could then lock two files of the same name.
 """
 
 import asyncio
@@ -14,64 +14,64 @@ from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
 from intercomd_daemon.spool.sqlite.file.replacement import sync_folder
 
 RETRY_SECONDS = 0.25
-"""Between attempts, only while another daemon holds the lock: short beside the seconds that its stop takes."""
+"""Between attempts while another daemon holds the lock; a stop takes seconds."""
 _HOLDER_BYTES_MAX = 200
 _OPEN = b"\n"
-"""Behind the holder's name from the opening of the spool until it is closed, by this holder or by a later one."""
+"""The mark behind the holder's name while the spool is open; the next holder finds it if the spool was not closed."""
 
 
 class Lock:
     """A held lock."""
 
     def __init__(self, descriptor: int, path: str) -> None:
-        """`descriptor` is the open and locked file beside `path`, the spool's."""
+        """Takes the locked file; `path` is the spool's."""
         self._descriptor = descriptor
         self._path = path
         self._mark = _OPEN if os.pread(descriptor, _HOLDER_BYTES_MAX, 0).endswith(_OPEN) else b""
         self.left_open = bool(self._mark)
-        """Whether the last one that opened the spool has ended without closing it."""
+        """Whether the last daemon ended without closing the spool."""
         self._holder = f"process {os.getpid()} on {socket.gethostname()}".encode()
         self._write()
 
     def opened(self) -> None:
-        """The holder has opened the spool."""
-        # The name of the write-ahead log must be on the disk before it is said that it should be there.
+        """Marks the spool as open."""
+        # Sync the write-ahead log's name first: the mark claims that the log exists.
         with suppress(OSError):
             sync_folder(self._path)
         self._mark = _OPEN
         self._write()
 
     def closing(self) -> None:
-        """The holder is about to close the spool: a write-ahead log that is missing from here on is not missed."""
+        """Removes the mark before the spool is closed: from here on, a missing write-ahead log is right."""
         self._mark = b""
         self._write()
         with suppress(OSError):
             os.fsync(self._descriptor)
 
     def release(self) -> None:
-        """Lets go; called once."""
+        """Releases the lock; called once."""
         self._holder = b""
         self._write()
         os.close(self._descriptor)
 
     def _write(self) -> None:
-        # Who waits is told less then, or too much; a disk that is full keeps nobody from opening, and from closing.
+        # Without it a waiting daemon names no holder. A full disk must not keep a daemon from opening its spool.
         with suppress(OSError):
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, self._holder + self._mark, 0)
 
 
 async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | None = None) -> Lock:
-    """Locks the spool at `path`, waiting for another daemon to let go.
+    """Locks the spool at `path`, waiting while another daemon holds it.
 
     Args:
         path: the spool's file.
         wait_seconds: how long to wait.
-        on_wait: called once, with who holds the lock in words, before the waiting begins.
+        on_wait: called once, with the holder's name, before the wait begins.
 
     Raises:
-        SpoolLocked: it still holds the spool.
-        SpoolUnusable: the lock file cannot be made.
+        SpoolLocked: another daemon still holds the spool.
+        SpoolUnusable: the lock file cannot be created.
     """
     name = path + ".lock"
     try:

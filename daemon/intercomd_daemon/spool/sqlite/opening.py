@@ -1,6 +1,6 @@
-"""Opens the spool's file for use, and has it rebuilt first where it is damaged: a daemon goes on with what is readable.
+"""Opens the spool's file, and repairs it first where it is corrupt: the daemon goes on with what is readable.
 
-It says loudly what was found. Nothing of the damaged file is deleted; what a repair does is not decided here.
+Each finding is reported. Nothing of the corrupt file is deleted.
 """
 
 import sqlite3
@@ -19,7 +19,7 @@ from intercomd_daemon.spool.sqlite.repair.rebuild import repair
 from intercomd_daemon.spool.sqlite.settings import SpoolSettings
 
 OnDamage = Callable[[str], None]
-"""Told what was damaged, and what became of it, in words that name no user."""
+"""Called with a sentence on what was corrupt and what became of it; it names no user."""
 
 
 class Opened(NamedTuple):
@@ -28,31 +28,33 @@ class Opened(NamedTuple):
     database: sqlite3.Connection
     counters: Counters
     seconds: bytes
-    """The ring, as `seconds.recall` gives it."""
+    """The claimed seconds, as `claimed_seconds.load` returns them."""
 
 
-def open_file(settings: SpoolSettings, now: float, tell: OnDamage, *, left_open: bool = False) -> Opened:
-    """Opens the file, made if it is not there; `now` is in Unix seconds, and of `left_open` see `what_is_gone`.
+def open_file(settings: SpoolSettings, now: float, report: OnDamage, *, left_open: bool = False) -> Opened:
+    """Opens the file, creating it if it does not exist; `now` is in Unix seconds.
+
+    `left_open`: see `describe_lost_content`.
 
     Raises:
-        SpoolUnusable: it cannot be used, and not be repaired.
+        SpoolUnusable: the file cannot be used, and cannot be repaired.
     """
     with usable(settings.path):
         replacement.complete(settings.path)
-        gone = describe_lost_content(settings.path, left_open=left_open)
-    if gone:
-        tell(gone)
+        lost = describe_lost_content(settings.path, left_open=left_open)
+    if lost:
+        report(lost)
     try:
-        return _open(settings, now, leap=bool(gone))
+        return _open(settings, now, leap=bool(lost))
     except SpoolCorrupt as damage:
-        return repair_and_open(settings, str(damage), now, tell)
+        return repair_and_open(settings, str(damage), now, report)
 
 
-def repair_and_open(settings: SpoolSettings, damage: str, now: float, tell: OnDamage) -> Opened:
-    """Has the file rebuilt of what is readable, and opens that; for whoever holds its lock and has it closed.
+def repair_and_open(settings: SpoolSettings, damage: str, now: float, report: OnDamage) -> Opened:
+    """Repairs the file and opens the result; the caller holds the lock and has the file closed.
 
     Raises:
-        SpoolUnusable: it cannot be rebuilt, and is as it was.
+        SpoolUnusable: it cannot be repaired, and is unchanged.
     """
     path = settings.path
     try:
@@ -61,30 +63,34 @@ def repair_and_open(settings: SpoolSettings, damage: str, now: float, tell: OnDa
         with suppress(OSError):
             replacement.abandon(path)
         raise SpoolUnusable(
-            f"{path} is damaged ({damage}), and could not be repaired: {error};"
-            " make room on the disk, or name another file in spool.url"
+            f"{path} is damaged ({damage}) and could not be repaired: {error};"
+            " free space on the disk, or set spool.url to another file"
         ) from error
-    tell(
-        f"{path} was damaged ({damage}), and has been rebuilt of what is readable: {contents.waiting} envelopes wait,"
-        f" {contents.lost} that waited are lost; `intercomd spool verify {kept}`, the damaged file, says more"
+    report(
+        f"{path} was damaged ({damage}) and has been rebuilt from what is readable: {contents.waiting} envelopes wait,"
+        f" {contents.lost} that waited are lost; for details run `intercomd spool verify {kept}` on the damaged file"
     )
     try:
         return _open(settings, now)
     except SpoolCorrupt as error:
-        raise SpoolUnusable(f"{path} is damaged again right after its repair: {error}; look at the disk") from error
+        raise SpoolUnusable(f"{path} is damaged again right after its repair: {error}; check the disk") from error
 
 
 def describe_lost_content(path: str, *, left_open: bool) -> str:
-    """What to tell of content that is gone with its file; empty if nothing is, as far as the files themselves say.
+    """Returns which content is lost with its file, as far as the files show; empty if none is.
 
-    `left_open`: the daemon that had the spool last did not close it, and so left its write-ahead log.
+    `left_open`: the last daemon did not close the spool, so it must have left its write-ahead log.
     """
-    if not Path(path).exists() or Path(path + replacement.LOG).exists():
+    if not Path(path).exists() or Path(path + replacement.WAL).exists():
         return ""
     if not Path(path).stat().st_size:
-        return f"{path} is an empty file: what a daemon kept in it is lost"
-    log = f"{path}{replacement.LOG} is missing, though the daemon that had the spool did not close it"
-    return f"{log}: what it accepted last may be lost" if left_open else ""
+        return f"{path} is an empty file: what a daemon stored in it is lost"
+    if not left_open:
+        return ""
+    return (
+        f"{path}{replacement.WAL} is missing, though the last daemon did not close the spool:"
+        " the envelopes that it accepted last may be lost"
+    )
 
 
 def _open(settings: SpoolSettings, now: float, *, leap: bool = False) -> Opened:

@@ -1,7 +1,8 @@
-"""The tables, and what each minor version added to them. What the rows mean, it does not know.
+"""The tables, and what each minor version added to them.
 
-The version stands in `user_version` as major * 1000 + minor. A minor only adds what its predecessor may ignore, and its
-predecessor names the columns that it reads and writes; so both use one file in turn. Another major does not.
+`user_version` holds major * 1000 + minor. A minor version only adds what its predecessor may ignore, and each release
+names the columns that it reads and writes; so neighbouring minor versions can use one file in turn. Another major
+version cannot.
 """
 
 import sqlite3
@@ -13,13 +14,13 @@ from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
 
 MAJOR = 1
 ADDITIONS: Sequence[Sequence[str]] = ()
-"""Of each minor version, from 1 on: the statements that make what it adds to the one before."""
+"""The statements of each minor version from 1 on, which add to the one before."""
 VERSION = MAJOR * 1000 + len(ADDITIONS)
 
 GENERATIONS = 3
-"""Of the duplicate window: the younger, the older, and the one that is being emptied."""
+"""The generations of the duplicate window: the young one, the old one, and the one that is being emptied."""
 RECENT = tuple(f"recent_{place}" for place in range(GENERATIONS))
-"""Their tables: a generation's is that of its number modulo `GENERATIONS`."""
+"""Their tables; a generation's table is that of its number modulo `GENERATIONS`."""
 
 _TABLES = (
     # One row: what is counted instead of scanned, so that opening reads no backlog.
@@ -84,7 +85,7 @@ _DESCRIPTION = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_
 
 
 def create(database: sqlite3.Connection, now: float, additions: Sequence[Sequence[str]] = ADDITIONS) -> None:
-    """Makes everything in an empty file, in one commit; `now` is in Unix seconds."""
+    """Creates the tables in an empty file, in one commit; `now` is in Unix seconds."""
     database.execute("BEGIN IMMEDIATE")
     for statement in _statements(additions):
         database.execute(statement)
@@ -99,7 +100,7 @@ def create(database: sqlite3.Connection, now: float, additions: Sequence[Sequenc
 
 
 def upgrade(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = ADDITIONS) -> None:
-    """Adds, in one commit, what minor versions after the file's have added; a newer minor's file stays as it is."""
+    """Adds what later minor versions added, in one commit; the file of a newer minor version is unchanged."""
     missing = additions[version_of(database) % 1000 :]
     if missing:
         database.execute("BEGIN IMMEDIATE")
@@ -110,13 +111,13 @@ def upgrade(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = A
 
 
 def version_of(database: sqlite3.Connection) -> int:
-    """Of the file."""
+    """Returns the file's version."""
     version: int = database.execute("PRAGMA user_version").fetchone()[0]
     return version
 
 
 def differing_definitions(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = ADDITIONS) -> set[str]:
-    """The tables and indexes that the file does not describe as they were made; of a newer minor's nobody can say."""
+    """Returns the tables and indexes that are defined differently in the file; none if its minor version is newer."""
     minor = version_of(database) % 1000
     if minor > len(additions):
         return set()

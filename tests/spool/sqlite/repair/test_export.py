@@ -90,7 +90,9 @@ def test_a_record_of_a_later_release_is_told_and_not_guessed_at(spool: Path) -> 
         database.execute(change, (later, row_checksum(number, 1, 1), number))
         database.commit()
     _, findings = exported(spool, dead_letters=True)
-    assert [damage.reason for damage in findings.damages] == ["a record of another release: that one can export it"] * 2
+    assert [damage.reason for damage in findings.damages] == [
+        "the record is of another release: export it with that release"
+    ] * 2
 
 
 def test_there_is_nothing_to_export_of_a_spool_that_is_none(tmp_path: Path) -> None:

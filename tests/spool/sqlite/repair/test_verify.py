@@ -53,7 +53,7 @@ SPOILT = [
     ("seconds", "INSERT INTO seconds VALUES (1, x'0102')", "not pairs of numbers"),
     ("counters", "UPDATE counters SET position = 1", "the row checksum does not match"),
     ("connections", "UPDATE connections SET paused = 1 WHERE number = 1", "the row checksum does not match"),
-    ("connections", "DELETE FROM log WHERE key = (SELECT max(key) FROM log)", "wait by the counters, and"),
+    ("connections", "DELETE FROM log WHERE key = (SELECT max(key) FROM log)", "wait by the counters, but"),
     ("damaged", "INSERT INTO damaged VALUES (1, 'damaged', 7, 'c:ann', 'rot', x'00')", "quarantined: rot"),
 ]
 

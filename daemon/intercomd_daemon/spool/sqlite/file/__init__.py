@@ -1,1 +1,1 @@
-"""The spool's files by their names and bytes, as SQLite's published format has it: no SQL, and no row is understood."""
+"""The spool's files by their names and bytes, in SQLite's published format: no SQL, no meaning of rows."""

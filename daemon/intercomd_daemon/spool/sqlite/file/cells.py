@@ -1,35 +1,32 @@
-"""The rows of a leaf page of a table, by SQLite's published file format; a row that makes no sense is passed over.
-
-Whose page it is, and whether its rows are what was written, it does not know.
-"""
+"""Decodes the rows of a table's leaf page by SQLite's published file format; rows that make no sense are skipped."""
 
 from collections.abc import Callable, Iterator
 from struct import error as unpack_error
 from struct import unpack_from
 
 PAGE_BYTES = 4096
-"""Of every spool."""
+"""The page size of every spool."""
 Value = int | float | str | bytes | None
 Record = tuple[int, list[Value]]
-"""The row's number, and its columns; the one that stands for the number is None."""
+"""The row's number, and its columns; the column that is the number is None."""
 
 _TABLE_LEAF = 0x0D
 _HEADER_BYTES = 100
-"""Of the file, in front of the first page's own."""
+"""The file's header, before the first page's own."""
 _PAYLOAD_BYTES_MAX = 1 << 26
-"""No record of ours is nearly as large."""
-# "X is U-35 [...] M is ((U-12)*32/255)-23 and K is M+((P-M)%(U-4))": what a cell holds of a payload by itself.
+"""Far more than our largest record."""
+# "X is U-35 [...] M is ((U-12)*32/255)-23 and K is M+((P-M)%(U-4))": how much of a payload a cell itself holds.
 _LOCAL_MAX = PAGE_BYTES - 35
 _LOCAL_MIN = (PAGE_BYTES - 12) * 32 // 255 - 23
 _OVERFLOW_BYTES = PAGE_BYTES - 4
-# Serial types 1 to 6: big-endian signed integers of so many bytes.
+# Serial types 1 to 6: big-endian signed integers of this many bytes.
 _INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
 
 Read = Callable[[int], bytes]
 
 
 def leaf_rows(page: bytes, number: int, read: Read) -> Iterator[Record]:
-    """The rows of the page of this number; nothing if it is no leaf of a table. `read` gives other pages."""
+    """Returns the rows of a page, or none if it is no table leaf; `read` returns other pages by number."""
     start = _HEADER_BYTES if number == 1 else 0
     if len(page) < PAGE_BYTES or page[start] != _TABLE_LEAF:
         return
@@ -46,7 +43,7 @@ def _row(page: bytes, offset: int, read: Read) -> Record:
     size, offset = _varint(page, offset)
     key, offset = _varint(page, offset)
     if size > _PAYLOAD_BYTES_MAX:
-        raise ValueError("a payload that is too large")
+        raise ValueError("the payload is too large")
     return key - (1 << 64 if key >> 63 else 0), _columns(_payload(page, offset, size, read))
 
 
@@ -78,13 +75,13 @@ def _columns(payload: bytes) -> list[Value]:
 
 
 def _value(payload: bytes, offset: int, kind: int) -> tuple[Value, int]:
-    """The value of a serial type, and where the next one begins."""
+    """Returns the value of a serial type, and the offset of the next value."""
     if kind in {0, 8, 9}:
         return {0: None, 8: 0, 9: 1}[kind], offset
     size = (kind - 12) // 2 if kind >= 12 else 8 if kind == 7 else _INTEGER_BYTES[kind]
     content = payload[offset : offset + size]
     if len(content) < size:
-        raise ValueError("a value that ends before its end")
+        raise ValueError("the value is cut off")
     value: Value = content
     if kind < 7:
         value = int.from_bytes(content, "big", signed=True)
@@ -96,7 +93,7 @@ def _value(payload: bytes, offset: int, kind: int) -> tuple[Value, int]:
 
 
 def _varint(content: bytes, place: int) -> tuple[int, int]:
-    """A number of up to nine bytes, and where the next thing begins."""
+    """Returns a number of up to 9 bytes, and the offset behind it."""
     number = 0
     for count in range(8):
         byte = content[place + count]

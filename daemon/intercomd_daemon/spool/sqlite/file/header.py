@@ -1,6 +1,6 @@
-"""The first bytes of the file, read before SQLite acts on them: whose it is, and whether they are what was written.
+"""The file's header, checked before SQLite acts on it: whether the file is a spool, and whether the header is intact.
 
-By SQLite's published format. A single bit here makes SQLite take a file for another one, or rearrange it.
+By SQLite's published format. One flipped bit here makes SQLite take the file for another one, or rearrange it.
 """
 
 from pathlib import Path
@@ -10,11 +10,11 @@ APPLICATION_ID = 0x49434D44  # "ICMD": what `file` shows, and what tells our dat
 _MARK = slice(68, 72)
 _HEADER_BYTES = 100
 _HEAD_BYTES = 256 * 1024
-"""In which the tables are described, at the beginning of the file."""
+"""The part of the file that holds the tables' definitions."""
 _DESCRIBED = b"CREATE TABLE recent_0 ("
-# What of the header is the same in every spool: "the header string", page size, file format versions (by which a file
-# has a rollback journal or a write-ahead log), no reserved space, payload fractions; then schema format, no cache size,
-# no auto-vacuum, UTF-8; no incremental vacuum; and "reserved for expansion. Must be zero".
+# The fields that are the same in every spool: "the header string", page size, file format versions (which say whether
+# a file has a rollback journal or a write-ahead log), no reserved space, payload fractions; then schema format, no
+# cache size, no auto-vacuum, UTF-8; no incremental vacuum; and "reserved for expansion. Must be zero".
 _MAGIC = b"SQLite format 3\0"
 _SINCE_TABLES = slice(32, 92)
 _SAME = (
@@ -29,16 +29,16 @@ _SAME = (
 
 
 def is_ours(path: str) -> bool:
-    """Whether a file that SQLite perhaps cannot read is a spool: by its mark, its tables, or what is left of it."""
+    """Whether a file, which SQLite may be unable to read, is a spool, by its application id or its tables."""
     head = _head(path)
     cut_off = len(head) < _HEADER_BYTES and _MAGIC.startswith(head[: len(_MAGIC)])
     return cut_off or head[_MARK] == APPLICATION_ID.to_bytes(4, "big") or _DESCRIBED in head
 
 
 def is_sound(path: str) -> bool:
-    """Whether the header is what was written; that of a file which is empty, or not ours, is not looked at.
+    """Whether the header is intact; true for an empty file and for one that is not ours.
 
-    Until the write-ahead log is first copied back, the file has the header that it was made with, before any table.
+    Until the write-ahead log is first copied back, the file has the header of its creation, from before any table.
     """
     head = _head(path)
     if not head or not is_ours(path):

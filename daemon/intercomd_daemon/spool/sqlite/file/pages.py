@@ -1,4 +1,4 @@
-"""A database file page by page; no page need make sense."""
+"""Reads a database file page by page, whatever state the pages are in."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Self
 
 from intercomd_daemon.spool.sqlite.file.cells import PAGE_BYTES
 
-# "Offset 32: page number of the first freelist trunk page." A trunk page: the next one, how many leaves, the leaves.
+# "Offset 32: page number of the first freelist trunk page." A trunk page holds the next trunk, a count, and leaves.
 _FIRST_TRUNK = 32
 _TRUNK = Struct(">II")
 
@@ -32,7 +32,7 @@ class Pages:
         os.close(self._file)
 
     def read(self, number: int) -> bytes:
-        """A page, filled up with zeros where the file ends; what is not there or cannot be read is empty."""
+        """Returns a page, padded with zeros at the file's end; empty if it does not exist or cannot be read."""
         if not 0 < number <= self.count:
             return b""
         try:
@@ -41,7 +41,7 @@ class Pages:
             return b""
 
     def free(self) -> set[int]:
-        """The pages that hold nothing any more, whatever can still be read in them."""
+        """Returns the free pages, which may still hold old content."""
         free: set[int] = set()
         first = self.read(1)
         trunk = unpack_from(">I", first, _FIRST_TRUNK)[0] if first else 0

@@ -1,8 +1,8 @@
-"""The commits in a write-ahead log, by SQLite's published format, also behind a frame that rot has spoilt.
+"""Reads the commits of a write-ahead log by SQLite's published format, including those behind a corrupt frame.
 
-SQLite stops at the first frame whose checksum is wrong, as behind a torn write there is nothing. But each commit is
-synced before the next begins, and holds the counters: a later one proves that those before it were whole once. What a
-disk has refused may lie behind the last commit too, and proves nothing: it counts no further than that one.
+SQLite stops at the first frame whose checksum is wrong, as nothing follows a torn write. But each commit is synced
+before the next begins, and contains the counters: a later commit proves that those before it were complete once. Frames
+that the disk refused may follow the last commit; they count no further than it, and prove nothing.
 """
 
 import sys
@@ -16,11 +16,11 @@ from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.file.cells import PAGE_BYTES, leaf_rows
 
 COUNTERS_PAGE = 2
-"""The counters are the first table that is made, and fill a page: the one behind the tables' descriptions."""
+"""The counters are the first table created and fill one page, the one behind the schema."""
 COUNTERS_REALS = (11, 12)
-"""Which columns of the counters are floating numbers, that SQLite may write as integers."""
+"""The counters' columns of floating-point numbers, which SQLite may write as integers."""
 COUNTERS_CHECKSUM = 13
-"""Which column is their seal; behind it stands what later minor versions have added."""
+"""The column of their row checksum; later minor versions add columns behind it."""
 _HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
 # "The magic number is 0x377f0682 or 0x377f0683; the checksum words are little-endian by the first, big by the second."
@@ -38,14 +38,14 @@ class Frame(NamedTuple):
     """One frame."""
 
     page: int
-    """The number of the page that it holds, from 1."""
+    """The number of its page, from 1."""
     ends: bool
-    """Whether it is the last of a commit."""
+    """Whether it is the last frame of a commit."""
     offset: int
-    """Where in the file the page's content begins."""
+    """The offset of the page's content in the file."""
     sound: bool
     counted: int
-    """How many commits the counters in it count; 0 if it does not hold them."""
+    """The number of commits by the counters on this page; 0: it holds no sound counters."""
 
 
 class Commit(NamedTuple):
@@ -54,11 +54,11 @@ class Commit(NamedTuple):
     frames: Sequence[Frame]
     sound: bool
     counted: int
-    """By its counters; 0 if it holds none that are sound."""
+    """By the counters that it contains; 0: none are sound."""
 
 
 def commits(file: BinaryIO, after: int = 0) -> list[Commit]:
-    """What looks like commits behind the first `after` frames; single frames of them may be spoilt."""
+    """Returns the commits behind the first `after` frames, some of whose frames may be corrupt."""
     frames: list[Frame] = []
     for frame in _frames(file, after):
         frames.append(frame)
@@ -72,9 +72,9 @@ def commits(file: BinaryIO, after: int = 0) -> list[Commit]:
 
 
 def certain(found: Sequence[Commit], count: int) -> list[Commit]:
-    """Those that were committed for certain, `count` being what the counters say before them.
+    """Returns those that were certainly committed; `count` is the number of commits by the counters before them.
 
-    A spoilt one was if one behind it counts further than it would itself.
+    A corrupt commit is certain if a later one counts further than the corrupt one itself would.
     """
     sure: list[Commit] = []
     for place, commit in enumerate(found):
@@ -92,9 +92,9 @@ def certain(found: Sequence[Commit], count: int) -> list[Commit]:
 
 
 def merge(log_path: str, database_path: str) -> None:
-    """Writes the pages of a log's commits to a database file, as SQLite would, those of spoilt frames included.
+    """Writes the pages of a log's commits to a database file, as SQLite would, those of corrupt frames included.
 
-    Of a spoilt page most is as it was written, and what is not will show; without it, its neighbours would not fit.
+    Most of a corrupt page is intact, and its rows' checks find the rest. Without it, its neighbours would not fit.
     """
     with Path(log_path).open("rb") as log, Path(database_path).open("r+b") as database:
         frames = [frame for commit in certain(commits(log), 0) for frame in commit.frames]
@@ -113,7 +113,7 @@ def _frames(file: BinaryIO, after: int) -> Iterator[Frame]:
         return
     magic, _, salt, one, two = _HEADER.unpack(header)
     words = _words(magic)
-    # What is spoilt is the header or its checksum, and not both: the frames hang together by one of the two.
+    # Either the header or its checksum is corrupt, hardly both: the frames continue one of the two.
     seeds = [(one, two), _sum(header[:-8], (0, 0), words)]
     if seeds[0] != seeds[1]:
         salt = file.read(_FRAME_HEADER_BYTES)[_SALT]
@@ -125,7 +125,7 @@ def _frames(file: BinaryIO, after: int) -> Iterator[Frame]:
     while len(content := file.read(_FRAME_BYTES)) == _FRAME_BYTES:
         page, commit, its_salt, one, two = _FRAME.unpack_from(content)
         sums = [_sum(content[_FRAME_HEADER_BYTES:], _sum(content[:8], seed, words), words) for seed in seeds]
-        # A frame of another salt is left over from what has been copied back; or it is its salt that is spoilt.
+        # A frame with another salt is left from before the last checkpoint; or its salt is corrupt.
         sound = its_salt == salt and (one, two) in sums
         counted = _counted(content[_FRAME_HEADER_BYTES:]) if sound and page == COUNTERS_PAGE else 0
         yield Frame(page, commit > 0, start + _FRAME_HEADER_BYTES, sound, counted)
@@ -140,7 +140,7 @@ def _words(magic: int) -> str:
 
 
 def _sum(data: bytes, seed: Sum, words: str) -> Sum:
-    """SQLite's checksum: two sums, each of which adds up the other."""
+    """Returns SQLite's checksum: two sums, each of which adds the other."""
     one, two = seed
     for first, second in iter_unpack(words, data):
         one = (one + first + two) & _WORD
@@ -149,7 +149,7 @@ def _sum(data: bytes, seed: Sum, words: str) -> Sum:
 
 
 def _counted(page: bytes) -> int:
-    """How many commits the counters on a page count; 0 if they are not what was written."""
+    """Returns the number of commits by the counters on a page; 0 if they are corrupt."""
     for key, columns in leaf_rows(page, COUNTERS_PAGE, lambda _: b""):
         row = [key, *columns[1 : COUNTERS_CHECKSUM + 1]]
         if len(row) <= COUNTERS_CHECKSUM:

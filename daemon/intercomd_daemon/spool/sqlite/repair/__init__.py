@@ -1,1 +1,1 @@
-"""A spool at rest: proving what of it is what was written, exporting that, and building a new file of it."""
+"""Maintenance of a spool that no daemon has open: verify, export and repair."""

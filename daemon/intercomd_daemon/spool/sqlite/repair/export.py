@@ -1,7 +1,6 @@
-"""The envelopes that wait, and the dead letters, in the order in which they were accepted, from a spool at rest.
+"""Exports the waiting envelopes and the dead letters of a closed spool, in the order of acceptance.
 
-Of a damaged spool it is what a repair would keep; the spool itself stays as it is. What an envelope is written as, it
-does not know.
+Of a corrupt spool it exports what a repair would keep; the spool itself is unchanged.
 """
 
 import sqlite3
@@ -22,29 +21,29 @@ from intercomd_daemon.spool.sqlite.repair.findings import FILE, Damage, Findings
 from intercomd_daemon.spool.sqlite.repair.rebuild import rebuild
 from intercomd_daemon.spool.sqlite.repair.tables import DEAD_LETTERS, LOG, PARKED, Table, decode
 
-_UNKNOWN = "a record of another release: that one can export it"
+_UNKNOWN = "the record is of another release: export it with that release"
 
 
 class Exported(NamedTuple):
-    """An envelope to be sent again."""
+    """An exported envelope."""
 
     connection: str
     envelope: AcceptedEnvelope
 
 
 Found = tuple[int, Exported | Damage]
-"""A position, and what stands there."""
+"""A position, and what was found there."""
 
 
 def export(path: str, now: float, findings: Findings, *, dead_letters: bool) -> Iterator[Exported]:
-    """What waits, and where wished the dead letters at the place of their first acceptance; damages are taken note of.
+    """Returns what waits, and with `dead_letters` those too, in the order of acceptance; adds damage to `findings`.
 
-    For whoever holds the spool's lock; `now` is in Unix seconds.
+    The caller holds the spool's lock; `now` is in Unix seconds.
 
     Raises:
         SpoolUnusable: no spool, or another major version's.
         OSError: a file cannot be read or written.
-        sqlite3.Error: a copy of a damaged spool cannot be written.
+        sqlite3.Error: the copy of a corrupt spool cannot be written.
     """
     replacement.complete(path)
     with _sound(path, now, findings) as database:
@@ -61,7 +60,7 @@ def export(path: str, now: float, findings: Findings, *, dead_letters: bool) -> 
 
 @contextmanager
 def _sound(path: str, now: float, findings: Findings) -> Iterator[sqlite3.Connection]:
-    """The spool, or where it is damaged what a repair would make of it."""
+    """Opens the spool, or if it is corrupt, what a repair would make of it."""
     try:
         database = _checked(path)
     except SpoolCorrupt as damage:
@@ -89,14 +88,14 @@ def _checked(path: str) -> sqlite3.Connection:
 
 
 def _logs(names: dict[int, str]) -> Iterator[tuple[tuple[int, int], str]]:
-    """Between which keys each log lies, and its connection."""
+    """Returns the key range of each log, and its connection."""
     for number, name in names.items():
         for priority in Priority:
             yield (log_start(number, priority), log_end(number, priority)), name
 
 
 def _waiting(database: sqlite3.Connection, table: Table, log: tuple[int, int], connection: str) -> Iterator[Found]:
-    """What waits of a log, still in it or parked."""
+    """Returns what waits of a log, still in it or parked."""
     rows = database.execute(
         f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE key > ? AND key < ? ORDER BY key",  # noqa: S608 - our own names
         log,
@@ -112,9 +111,9 @@ def _waiting(database: sqlite3.Connection, table: Table, log: tuple[int, int], c
 
 
 def _letters(database: sqlite3.Connection) -> Iterator[Found]:
-    """The dead letters by the first acceptance of each."""
+    """Returns the dead letters in the order of their first acceptance."""
     one = f"SELECT {', '.join(DEAD_LETTERS.columns)} FROM dead_letters WHERE id = ?"  # noqa: S608 - our own names
-    # What is sorted is two numbers of each, and not the letters.
+    # The query sorts two numbers per letter instead of the letters.
     for _, number in database.execute("SELECT origin, id FROM dead_letters ORDER BY origin, id"):
         row = database.execute(one, (number,)).fetchone()
         letter = decode(row[DEAD_LETTERS.columns.index("data")], DeadLetter)

@@ -1,6 +1,6 @@
-"""Looks through a spool that no daemon has open, and lists every record that is not what was written. It mends nothing.
+"""Checks a spool that no daemon has open, and lists every corrupt record. It changes nothing.
 
-SQLite judges the file, and each row is judged for itself; then the counters are held against the rows.
+SQLite checks the file, each row is checked by itself, then the counters are compared with the rows.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ from intercomd_daemon.spool.sqlite.repair.tables import (
 
 
 def verify(path: str) -> Findings:
-    """Everything that is damaged; for whoever holds the spool's lock.
+    """Returns everything that is corrupt; the caller holds the spool's lock.
 
     Raises:
         SpoolUnusable: no spool, or another major version's.
@@ -43,14 +43,14 @@ def verify(path: str) -> Findings:
         open_for_reading(path).close()
     except SpoolCorrupt as error:
         findings.add(Damage(FILE, 0, "", str(error)))
-        if replacement.find_wal(path) == path + replacement.LOG:
+        if replacement.find_wal(path) == path + replacement.WAL:
             replacement.preserve_wal(path)  # What SQLite does not read of it, it deletes with it.
     with Source(path) as source:
-        for said in source.integrity_errors():
-            findings.add(Damage(FILE, 0, "", said))
+        for message in source.integrity_errors():
+            findings.add(Damage(FILE, 0, "", message))
         sound = {table: _check(source, table, findings) for table in (*PRECIOUS, CONTACTS, SECONDS, COUNTERS)}
-        counted, miscounted = _counted(source)
-        for damage in chain(_unknown(source), _stranded(source), source.quarantined(), miscounted):
+        counted, miscounted = _compare_counters(source)
+        for damage in chain(_mismatched_identities(source), _stranded_rows(source), source.quarantined(), miscounted):
             findings.add(damage)
         waiting = sound[LOG] + sound[PARKED]
         findings.contents = Contents(waiting, max(0, counted - waiting), sound[DEAD_LETTERS], sound[JOURNAL])
@@ -60,7 +60,7 @@ def verify(path: str) -> Findings:
 
 
 def _check(source: Source, table: Table, findings: Findings) -> int:
-    """Takes note of the damaged rows of a table; returns how many are sound."""
+    """Adds the corrupt rows of a table to the findings; returns the number of sound rows."""
     sound = 0
     for row, error in source.rows(table):
         if error:
@@ -70,8 +70,8 @@ def _check(source: Source, table: Table, findings: Findings) -> int:
     return sound
 
 
-def _unknown(source: Source) -> Iterator[Damage]:
-    """Lanes whose contact is not the one that was entered."""
+def _mismatched_identities(source: Source) -> Iterator[Damage]:
+    """Returns the lanes whose contact is not the one that was written."""
     rows = source.query(
         "identities",
         "SELECT identities.connection, lane, contact_id, identities.seal FROM identities"
@@ -82,8 +82,8 @@ def _unknown(source: Source) -> Iterator[Damage]:
             yield Damage("identities", 0, lane if isinstance(lane, str) else "", "the row checksum does not match")
 
 
-def _stranded(source: Source) -> Iterator[Damage]:
-    """Rows of a parked lane that is not parked: nobody would read them."""
+def _stranded_rows(source: Source) -> Iterator[Damage]:
+    """Returns rows of lanes that are not parked: nothing would read them."""
     rows = source.query(
         "parked",
         "SELECT key, parked.lane FROM parked LEFT JOIN lanes"
@@ -94,10 +94,10 @@ def _stranded(source: Source) -> Iterator[Damage]:
         yield Damage("parked", number, name, "its lane is not among the parked ones")
 
 
-def _counted(source: Source) -> tuple[int, list[Damage]]:
-    """How many envelopes wait by the counters; and counters that are damaged, or say something else than the rows."""
+def _compare_counters(source: Source) -> tuple[int, list[Damage]]:
+    """Returns how many envelopes wait by the counters, and the counters that are corrupt or differ from the rows."""
     keys = source.query("log", "SELECT key FROM log UNION ALL SELECT key FROM parked")
-    there = Counter(connection_of(key) for (key,) in keys if isinstance(key, int))
+    stored = Counter(connection_of(key) for (key,) in keys if isinstance(key, int))
     counted = 0
     damages: list[Damage] = []
     for row, error in source.rows(CONNECTIONS):
@@ -105,10 +105,13 @@ def _counted(source: Source) -> tuple[int, list[Damage]]:
             damages.append(CONNECTIONS.damage(row, error))
             continue
         values: Any = row[:-1]
-        account = ConnectionCounters(*values)
-        waiting = account.normal + account.bulk
+        connection = ConnectionCounters(*values)
+        waiting = connection.normal + connection.bulk
         counted += waiting
-        if waiting != there[account.number]:
-            said = f"{waiting} envelopes of {account.name} wait by the counters, and {there[account.number]} are there"
-            damages.append(Damage(CONNECTIONS.name, account.number, "", said))
+        if waiting != stored[connection.number]:
+            message = (
+                f"{waiting} envelopes of {connection.name} wait by the counters,"
+                f" but {stored[connection.number]} are stored"
+            )
+            damages.append(Damage(CONNECTIONS.name, connection.number, "", message))
     return counted, damages

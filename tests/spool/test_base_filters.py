@@ -5,7 +5,6 @@ from msgspec.structs import replace
 
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
 from intercomd_daemon.spool.base import DeadLetterFilter, Ended, OutcomeFilter
-from intercomd_daemon.spool.selection import selects_letter, selects_outcome
 
 
 @pytest.fixture
@@ -26,9 +25,9 @@ def outcome(ended: Callable[..., Ended]) -> Outcome:
 def test_each_field_of_an_outcome_filter_must_match_alone(
     outcome: Outcome, field: str, same: object, other: object
 ) -> None:
-    assert selects_outcome(OutcomeFilter(**{field: same}), outcome)
-    assert not selects_outcome(OutcomeFilter(**{field: other}), outcome)
-    assert not selects_outcome(OutcomeFilter(**{"connection": "default", "email": "x", field: other}), outcome)
+    assert OutcomeFilter(**{field: same}).matches(outcome)
+    assert not OutcomeFilter(**{field: other}).matches(outcome)
+    assert not OutcomeFilter(**{"connection": "default", "email": "x", field: other}).matches(outcome)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +47,10 @@ def test_each_field_of_a_dead_letter_filter_must_match_alone(
     outcome: Outcome, ended: Callable[..., Ended], field: str, same: object, other: object
 ) -> None:
     letter = DeadLetter(7, ended(1, "e1", reason="BAD").buried, outcome, "")
-    assert selects_letter(DeadLetterFilter(**{field: same}), letter)
-    assert not selects_letter(DeadLetterFilter(**{field: other}), letter)
+    assert DeadLetterFilter(**{field: same}).matches(letter)
+    assert not DeadLetterFilter(**{field: other}).matches(letter)
 
 
 def test_an_empty_filter_matches_all(outcome: Outcome, ended: Callable[..., Ended]) -> None:
-    assert selects_outcome(OutcomeFilter(), outcome)
-    assert selects_letter(DeadLetterFilter(), DeadLetter(7, ended(1, "e1", reason="BAD").buried, outcome, ""))
+    assert OutcomeFilter().matches(outcome)
+    assert DeadLetterFilter().matches(DeadLetter(7, ended(1, "e1", reason="BAD").buried, outcome, ""))
