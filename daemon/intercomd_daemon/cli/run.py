@@ -44,27 +44,27 @@ def command(path: str | None) -> None:
         stream.write(error.problems)
         stream.close()
         sys.exit(EXIT_CONFIGURATION)
-    told = logs.set_up(loaded.settings.log, stream)
-    # What libraries and Python itself print goes the same way: a write of theirs would block the daemon as well.
+    log = logs.set_up(loaded.settings.log, stream)
+    # Output of libraries and of Python itself goes to the log, too: writing it directly could block the daemon.
     logging.captureWarnings(capture=True)
-    with redirect_stdout(_printed(told, "stdout")), redirect_stderr(_printed(told, "stderr")):
+    with redirect_stdout(_printed(log, "stdout")), redirect_stderr(_printed(log, "stderr")):
         try:
-            code = asyncio.run(_run(loaded, told))
+            code = asyncio.run(_run(loaded, log))
         finally:
             stream.close()
     sys.exit(code)
 
 
-def _printed(told: logs.Logs, name: str) -> LineWriter:
-    return LineWriter(lambda line: told.logger.warning("printed", stream=name, text=line))
+def _printed(log: logs.Logs, name: str) -> LineWriter:
+    return LineWriter(lambda line: log.logger.warning("printed", stream=name, text=line))
 
 
-async def _run(loaded: config.Loaded, told: logs.Logs) -> int:
+async def _run(loaded: config.Loaded, log: logs.Logs) -> int:
     for warning in loaded.warnings:
-        told.logger.warning("setting", warning=warning)
+        log.logger.warning("setting", warning=warning)
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    daemon = Daemon(loaded.settings, told)
+    daemon = Daemon(loaded.settings, log)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
@@ -73,10 +73,10 @@ async def _run(loaded: config.Loaded, told: logs.Logs) -> int:
         await daemon.run()
     except* IntercomdError as known:
         for error in dict.fromkeys(map(str, _flatten(known))):
-            told.logger.error("ended", error=error)  # noqa: TRY400 - the message holds the remedy, a trace would not
+            log.logger.error("ended", error=error)  # noqa: TRY400 - the message names the fix, a traceback would not help
         code = EXIT_FAILED
-    except* Exception:  # the last frame: a fault of ours stands in the log as well, past the redaction
-        told.logger.error("ended", exc_info=True)  # noqa: G201 - our logger is not logging's
+    except* Exception:  # top level: bugs are logged as well, after redaction
+        log.logger.error("ended", exc_info=True)  # noqa: G201 - a structlog logger
         code = EXIT_FAILED
     return code
 
