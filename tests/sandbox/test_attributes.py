@@ -68,6 +68,13 @@ def test_another_value_is_refused_by_name(name: str, value: object) -> None:
     assert (caught.value.status, caught.value.code, caught.value.illegal) == (400, "parameter_invalid", False)
 
 
+def test_a_refusal_may_leave_out_which_attribute_it_is_about() -> None:
+    with pytest.raises(Refused) as caught:
+        Attributes(INITIAL, custom_max=250, refusals_named=False).check({"size": "medium"}, "user")
+    assert (caught.value.status, caught.value.code, caught.value.field) == (400, "parameter_invalid", "")
+    assert "size" not in caught.value.message
+
+
 @pytest.mark.parametrize("name", ["missing", "Text", "turnover", "name"])
 def test_an_attribute_must_exist_before_it_is_written(name: str) -> None:
     with pytest.raises(Refused) as caught:

@@ -123,6 +123,18 @@ def test_deleting_is_permanent(workspace: Workspace, ask: Ask, read: Read, refus
     assert refusal(ask(workspace, "DELETE", f"/contacts/{ada.id}")) == NOT_FOUND
 
 
+def test_a_deleted_contact_may_stay_as_one_marked_for_deletion(ask: Ask, refusal: Refusal) -> None:
+    """As recorded: it counts as archived for a create, and cannot be unarchived."""
+    workspace = Workspace(SandboxSettings(deleted_contacts_marked=True))
+    ada = workspace.add_contact("7")
+    ask(workspace, "DELETE", f"/contacts/{ada.id}")
+    assert refusal(ask(workspace, "GET", f"/contacts/{ada.id}")) == NOT_FOUND
+    assert "An archived contact" in refusal(ask(workspace, "POST", "/contacts", {"external_id": "7"}))[2]
+    status, code, message = refusal(ask(workspace, "POST", f"/contacts/{ada.id}/unarchive"))[:3]
+    assert (status, code) == (400, "bad_request")
+    assert message == "User has been marked for permanent deletion and is not restorable."
+
+
 def test_a_lead_is_merged_into_a_user_if_they_are_duplicates(
     workspace: Workspace, ask: Ask, read: Read, refusal: Refusal
 ) -> None:

@@ -47,10 +47,12 @@ STANDARD: tuple[tuple[str, DataType, bool], ...] = (
 class Attributes:
     """The custom attributes, by model and name; the standard ones beside them in the list."""
 
-    def __init__(self, initial: Iterable[CustomAttribute], *, custom_max: int) -> None:
+    def __init__(self, initial: Iterable[CustomAttribute], *, custom_max: int, refusals_named: bool = True) -> None:
+        """`refusals_named`: whether the refusal of a value says which attribute it is about."""
         self._custom: dict[tuple[str, str], CustomAttribute] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self._custom_max = custom_max
+        self._refusals_named = refusals_named
         for attribute in initial:
             self.put(attribute)
 
@@ -112,9 +114,14 @@ class Attributes:
         """Give the values that a write puts into a contact of that role; None clears.
 
         Raises:
-            Refused: 400 `parameter_invalid` that names the attribute; "the whole request is refused".
+            Refused: 400 `parameter_invalid`, which names the attribute by default; "the whole request is refused".
         """
-        return {name: self._check(name, value, role) for name, value in values.items()}
+        try:
+            return {name: self._check(name, value, role) for name, value in values.items()}
+        except Refused:
+            if self._refusals_named:
+                raise
+            raise invalid("A parameter is invalid") from None
 
     def _check(self, name: str, value: Value, role: str) -> AttributeValue | None:
         attribute = self._custom.get(("contact", name))
@@ -129,6 +136,8 @@ class Attributes:
             raise invalid(f"Custom attribute '{name}' can not be null", field=name)
         if value is None or (role == "lead" and value == ""):
             return None
+        if attribute.options and value not in attribute.options:
+            raise invalid(f"Custom attribute '{name}' must be one of its options", field=name)
         if not _fits(attribute, value):
             raise invalid(f"Custom attribute '{name}' must be of type {attribute.data_type}", field=name)
         return value
@@ -168,8 +177,6 @@ def _may_stand_in_name(character: str) -> bool:
 
 
 def _fits(attribute: CustomAttribute, value: AttributeValue) -> bool:
-    if attribute.options:
-        return value in attribute.options
     number = isinstance(value, int | float) and not isinstance(value, bool)
     match attribute.data_type:
         case "string":

@@ -33,7 +33,7 @@ class Contact:
     owner_id: str | None = None
     unsubscribed_from_emails: bool | None = None
     custom_attributes: dict[str, AttributeValue] = field(default_factory=dict)
-    state: Literal["active", "archived", "blocked"] = "active"
+    state: Literal["active", "archived", "blocked", "deleted"] = "active"
     updated_at: int = 0
     searchable_at: float = 0.0
     searches_until: int = 0

@@ -65,8 +65,13 @@ def archive_contact(workspace: Workspace, request: Admitted) -> Answer:
 
 def unarchive_contact(workspace: Workspace, request: Admitted) -> Answer:
     """`POST /contacts/{id}/unarchive`: "unarchiving brings all data back"; a blocked contact stays blocked."""
-    if workspace.contacts.get_in_any_state(request.argument).state == "blocked":
+    state = workspace.contacts.get_in_any_state(request.argument).state
+    if state == "blocked":
         raise user_not_found()
+    if state == "deleted":
+        # Recorded: 400 `bad_request` after a DELETE.
+        message = "User has been marked for permanent deletion and is not restorable."
+        raise Refused(400, "bad_request", message)
     return json_answer(contact_reference(workspace.unarchive(request.argument), archived=False))
 
 

@@ -58,7 +58,12 @@ class SandboxSettings:
     """True: a user may have the email of another user if both have an external_id; sources disagree."""
     blocked_status: int = 409
     """The status of `not_restorable`, which no source gives."""
+    deleted_contacts_marked: bool = False
+    """True: a deleted contact stays as one that is "marked for permanent deletion": a create of its identity is
+    answered with the 409 for archived contacts, and its unarchiving with 400, as recorded with API 2.3."""
     attributes: tuple[CustomAttribute, ...] = ()
+    attribute_refusals_named: bool = True
+    """False: the 400 for a custom attribute's value does not say which attribute it is about."""
     custom_attributes_max: int = 250
     event_names_max: int = 120
     event_names_refusal_empty: bool = False

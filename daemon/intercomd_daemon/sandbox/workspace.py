@@ -24,7 +24,11 @@ class Workspace:
             shared_emails=settings.shared_emails,
             blocked_status=settings.blocked_status,
         )
-        self.attributes = Attributes(settings.attributes, custom_max=settings.custom_attributes_max)
+        self.attributes = Attributes(
+            settings.attributes,
+            custom_max=settings.custom_attributes_max,
+            refusals_named=settings.attribute_refusals_named,
+        )
         self.events = Events(events_max=settings.events_max, names_max=settings.event_names_max)
         self.rate = RateWindows(
             limit=settings.rate_limit,
@@ -71,18 +75,30 @@ class Workspace:
         return contact
 
     def delete(self, contact_id: str) -> Contact:
-        """Delete a contact for good."""
-        return self.contacts.delete(contact_id)
+        """Delete a contact for good, or mark it for that, as the settings say."""
+        if not self.settings.deleted_contacts_marked:
+            return self.contacts.delete(contact_id)
+        contact = self.contacts.get_in_any_state(contact_id)
+        contact.state = "deleted"
+        return contact
 
     def merge(self, from_id: str, into_id: str, now: float = 1_700_000_000) -> Contact:
         """Merge one contact into another, whatever their roles; the first one's ids answer 410 from now on."""
         return self.contacts.merge(from_id, into_id, now)
 
     def add_attribute(
-        self, name: str, data_type: DataType = "string", *, archived: bool = False, api_writable: bool = True
+        self,
+        name: str,
+        data_type: DataType = "string",
+        *,
+        archived: bool = False,
+        api_writable: bool = True,
+        options: tuple[str, ...] = (),
     ) -> CustomAttribute:
         """Add a custom attribute of contacts, or replace it, whatever its name and however many there are."""
-        return self.attributes.put(CustomAttribute(name, data_type, archived=archived, api_writable=api_writable))
+        return self.attributes.put(
+            CustomAttribute(name, data_type, archived=archived, api_writable=api_writable, options=options)
+        )
 
     def set_access_token(self, *access_tokens: str) -> None:
         """Make these the tokens that are accepted; none: every call is answered with 401."""
