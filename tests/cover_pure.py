@@ -17,6 +17,7 @@ TESTS = (
     "tests/setting",
     "tests/config",
     "tests/test_connection.py",
+    "tests/test_conversion.py",
     "--ignore=tests/deliver/test_worker.py",
 )
 

@@ -5,11 +5,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import attribute_pb2 as pb
+from intercomd_daemon.conversion import EARLIEST_TIME
 from intercomd_daemon.envelope import Link, Money, Note, Tag, Time
 from intercomd_daemon.ingest.decode_attributes import decode_attributes
 from intercomd_daemon.ingest.decoded import SentValue, Unread
 from intercomd_daemon.ingest.limits import LIST_VALUES_MAX
-from intercomd_daemon.ingest.values import EARLIEST_TIME
 
 Value = pb.AttributeValue
 

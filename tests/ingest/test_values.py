@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from intercomd_daemon.conversion import LATEST_TIME
 from intercomd_daemon.envelope import Link, Money, Note, Tag, Time
 from intercomd_daemon.ingest.decoded import SentValue, Unread
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.values import LATEST_TIME, metadata_value, scalar, text
+from intercomd_daemon.ingest.values import metadata_value, scalar, text
 
 Brief = Callable[[list[Note]], list[tuple[str, str]]]
 LONG_URL = "https://example.com/" + "x" * 300

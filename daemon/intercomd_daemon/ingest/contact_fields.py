@@ -6,12 +6,11 @@ unsubscribed_from_emails": one wrong value would refuse the whole update, so wha
 
 from collections.abc import Callable
 
+from intercomd_daemon.conversion import to_boolean, to_seconds
 from intercomd_daemon.envelope import Scalar
 from intercomd_daemon.ingest.examined import Findings
-from intercomd_daemon.ingest.values import ABSOLUTE_LINK, EARLIEST_TIME, LATEST_TIME
+from intercomd_daemon.ingest.values import ABSOLUTE_LINK
 
-# 10^11 seconds are the year 5138, 10^11 milliseconds are 1973: what is above is no number of seconds.
-_MILLISECONDS_FROM = 100_000_000_000
 _OWNER_ID_MAX = 2**63 - 1
 
 
@@ -47,15 +46,6 @@ def _whole(value: Scalar) -> int | None:
     return value if isinstance(value, int) else int(value or 0)
 
 
-def _seconds(value: Scalar) -> int | None:
-    whole = _whole(value)
-    if whole is None:
-        return None
-    if whole >= _MILLISECONDS_FROM:
-        whole //= 1000
-    return whole if EARLIEST_TIME <= whole <= LATEST_TIME else None
-
-
 def _owner(value: Scalar) -> int | None:
     whole = _whole(value)
     if whole is None or (whole != value and not isinstance(value, str)):
@@ -63,17 +53,11 @@ def _owner(value: Scalar) -> int | None:
     return whole if 0 <= whole <= _OWNER_ID_MAX else None
 
 
-def _truth(value: Scalar) -> bool | None:
-    if isinstance(value, str):
-        return {"true": True, "false": False}.get(value.strip().lower())
-    return bool(value) if value in (0, 1) else None
-
-
 _TEXT: tuple[Callable[[Scalar], Scalar], str] = (_text, "takes text")
 _FIELDS: dict[str, tuple[Callable[[Scalar], Scalar], str]] = {
     "avatar": (_address, "takes an absolute http or https address"),
-    "signed_up_at": (_seconds, "takes a time in Unix seconds"),
-    "last_seen_at": (_seconds, "takes a time in Unix seconds"),
+    "signed_up_at": (to_seconds, "takes a time in Unix seconds"),
+    "last_seen_at": (to_seconds, "takes a time in Unix seconds"),
     "owner_id": (_owner, "takes the id of a teammate, a whole number"),
-    "unsubscribed_from_emails": (_truth, "takes true or false"),
+    "unsubscribed_from_emails": (to_boolean, "takes true or false"),
 }

@@ -6,6 +6,7 @@ events have their own modules.
 
 import re
 
+from intercomd_daemon.conversion import LATEST_TIME
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import (
@@ -17,7 +18,6 @@ from intercomd_daemon.ingest.limits import (
     OLDEST_TIME,
 )
 from intercomd_daemon.ingest.names import event_name
-from intercomd_daemon.ingest.values import LATEST_TIME
 
 # https://www.w3.org/TR/trace-context/#traceparent-header: version ff is invalid, and so are ids of zeros only.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")

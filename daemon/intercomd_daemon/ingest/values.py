@@ -9,6 +9,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from intercomd_daemon.conversion import EARLIEST_TIME, LATEST_TIME
 from intercomd_daemon.envelope import Link, Money, Scalar, Tag, Time
 from intercomd_daemon.ingest.amounts import (
     AMOUNT_WANTED,
@@ -26,9 +27,6 @@ Json = Scalar | Decimal | dict[str, Scalar]
 
 ABSOLUTE_LINK: Final = re.compile(r"https?://[^\s/?#\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*", re.IGNORECASE)
 """Intercom: "link = http(s) string"; it has a host, and no white space."""
-# google.protobuf.Timestamp: "from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z inclusive".
-EARLIEST_TIME: Final = -62_135_596_800
-LATEST_TIME: Final = 253_402_300_799
 
 
 def scalar(value: SentValue, path: str, found: Findings) -> Scalar:
