@@ -47,7 +47,7 @@ def test_a_release_reads_what_its_neighbours_write() -> None:
     envelope = AcceptedEnvelope("id", "u", "", 1.5, {"plan": "pro"}, (Event("came", 7, b"{}"),), (), "", b"raw")
     older = msgspec.msgpack.decode(msgspec.msgpack.encode(written), type=AcceptedEnvelope)
     assert msgspec.structs.replace(older, adjustments=()) == envelope
-    newer = msgspec.msgpack.decode(msgspec.msgpack.encode([*written, 2, 9, "new"]), type=AcceptedEnvelope)
+    newer = msgspec.msgpack.decode(msgspec.msgpack.encode([*written, 2, 9, ["since"], "new"]), type=AcceptedEnvelope)
     assert (newer.replay, newer.origin) == (2, 9)
 
 

@@ -108,6 +108,8 @@ class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True):
     """How often it has been replayed; a replay holds only the calls that were refused."""
     origin: int = 0
     """For a replay: the position of the first acceptance, so that an older value never overwrites a newer one."""
+    times: tuple[str, ...] = ()
+    """The custom attributes of `update` whose value the sender typed as a point in time, in whole Unix seconds."""
 
 
 FIRST_NAME = "$first_name"

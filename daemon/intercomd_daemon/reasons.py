@@ -184,7 +184,7 @@ REASONS: Final = (
     Reason(
         "ATTRIBUTE_DROPPED",
         Kind.ADJUSTMENT,
-        "Left out: one too many (`limits.*_attributes_max`, the first ones stay), behind the first 500 of an envelope or 100 of an event or product (which are not even looked at), a name that stood there already, a user attribute whose name says who the user is (`id`, `email`, `user_id`, `external_id`, `role`), a link of more than 255 characters, a value that a field of Intercom's cannot hold. *Delivery*: the attribute is missing, archived, not writable, of another type or refused in the workspace; `attributes_created_max` is used up; Intercom refused the update and did not say which attribute; or a later envelope has said something newer than this replay.",
+        "Left out: one too many (`limits.*_attributes_max`, the first ones stay), behind the first 500 of an envelope or 100 of an event or product (which are not even looked at), a name that stood there already, a user attribute whose name says who the user is (`id`, `email`, `user_id`, `external_id`, `role`), a link of more than 255 characters, a value that a field of Intercom's cannot hold. *Delivery*: the attribute is missing, archived, not writable, of another type or refused in the workspace; the value is none of the options of a list, or Intercom refused this value (remembered for an hour: other values are sent); `attributes_created_max` is used up; Intercom refused the update and did not say which attribute; or a later envelope has said something newer than this replay.",
         "Do what the message says: send the most important attributes first, use `Identity` for who the user is, and create attributes in Intercom.",
     ),
     Reason(
@@ -238,7 +238,7 @@ REASONS: Final = (
     Reason(
         "VALUE_CONVERTED",
         Kind.ADJUSTMENT,
-        "An amount was rounded to its currency's smallest unit or to a binary number; a value was turned into the type of the field. *Delivery*: turned, without loss, into the attribute's type in Intercom.",
+        "An amount was rounded to its currency's smallest unit or to a binary number; a value was turned into the type of the field. *Delivery*: turned, without loss, into the attribute's type in Intercom; or into whole Unix seconds for a date: ISO 8601 text (UTC if it has no offset), milliseconds (numbers from 10^11 on), microseconds (from 10^14), nanoseconds (from 10^17), fractions of a second cut.",
         "Send the type that Intercom has.",
     ),
     Reason(
@@ -276,14 +276,20 @@ REASONS: Final = (
     Reason(
         "CONTACT_ARCHIVED",
         Kind.DEAD_LETTER,
-        "The contact is archived, and `unarchive = false`; remembered for 10 minutes, in which no call is made.",
-        "Restore the contact in Intercom, or set `unarchive = true`; then replay.",
+        "The contact is archived, and `unarchive = false` or Intercom refused to unarchive it; remembered for 10 minutes, in which no call is made.",
+        "Restore the contact in Intercom, or set `unarchive = true` unless Intercom's answer says that it cannot be restored; then replay.",
     ),
     Reason(
         "CONTACT_BLOCKED",
         Kind.DEAD_LETTER,
         "The person is blocked in Intercom; remembered for 10 minutes.",
         "Unblock the person in Intercom; then replay.",
+    ),
+    Reason(
+        "CONTACT_DELETED",
+        Kind.DEAD_LETTER,
+        "`unarchive = true`, and Intercom answered that the contact is marked for permanent deletion and not restorable; remembered for 10 minutes, in which no call is made.",
+        "Replay when Intercom has deleted the contact, within 7 days, to create a new one; unarchiving cannot restore it.",
     ),
     Reason(
         "CONTACT_NOT_FOUND",

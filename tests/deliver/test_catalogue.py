@@ -1,5 +1,8 @@
 """The custom attributes: what of a value is sent, as tables."""
 
+from decimal import Decimal
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +12,13 @@ from intercomd_daemon.deliver.catalogue import (
     DAY_SECONDS,
     FRESH_SECONDS,
     KNOWN_MAX,
+    PLAUSIBLE_FROM,
+    PLAUSIBLE_UNTIL,
     REFUSED_MAX,
     REFUSED_SECONDS,
+    TRUSTED_SECONDS,
     Attribute,
+    AttributeList,
     Catalogue,
     Fit,
     convert,
@@ -51,9 +58,18 @@ def fit(known: Catalogue, name: str = "plan", value: Scalar = "gold", now: float
         (5.5, "float", 5.5),
         ("5.5", "float", 5.5),
         ("5", "float", 5),
-        # Only the canonical form of a number says nothing more than the number.
-        ("5.50", "float", None),
+        ("5.50", "float", 5.5),
+        ("-0.25", "float", -0.25),
+        (" 42 ", "integer", 42),
+        ("\t19.90\n", "float", 19.9),
+        # Text with leading zeros is an identifier.
         ("007", "integer", None),
+        # A binary number does not hold these digits.
+        ("0.12345678901234567890", "float", None),
+        ("9223372036854775807", "integer", 2**63 - 1),
+        ("9223372036854775808", "integer", None),
+        ("9" * 200, "float", None),
+        (1e300, "integer", None),
         ("1e5", "float", None),
         ("\uff11\uff12", "integer", None),
         ("1_000", "integer", None),
@@ -65,15 +81,24 @@ def fit(known: Catalogue, name: str = "plan", value: Scalar = "gold", now: float
         (True, "boolean", True),
         ("true", "boolean", True),
         ("false", "boolean", False),
-        ("True", "boolean", None),
+        ("True", "boolean", True),
+        (" FALSE ", "boolean", False),
+        ("1", "boolean", True),
+        ("0", "boolean", False),
         ("yes", "boolean", None),
-        (1, "boolean", None),
-        (1.0, "boolean", None),
+        ("2", "boolean", None),
+        ("", "boolean", None),
+        (1, "boolean", True),
+        (0, "boolean", False),
+        (1.0, "boolean", True),
+        (2, "boolean", None),
         (1_795_000_000, "date", 1_795_000_000),
         (1_795_000_000.0, "date", 1_795_000_000),
-        (1_795_000_000.5, "date", None),
+        (1_795_000_000.5, "date", 1_795_000_000),
+        (1_795_000_000_123, "date", 1_795_000_000),
+        ("1795000000123", "date", 1_795_000_000),
         ("1795000000", "datetime", 1_795_000_000),
-        ("2026-11-18", "datetime", None),
+        ("2026-11-18", "datetime", 1_794_960_000),
         (True, "date", None),
         # A type that we don't know may take anything.
         ("gold", "options", "gold"),
@@ -83,9 +108,9 @@ def fit(known: Catalogue, name: str = "plan", value: Scalar = "gold", now: float
     ],
 )
 def test_a_value_is_turned_into_the_type_if_nothing_is_lost(value: Scalar, data_type: str, sent: Scalar) -> None:
-    fitting, converted = convert(value, data_type)
+    fitting, how = convert(value, data_type)
     assert (fitting, type(fitting)) == (sent, type(sent))
-    assert converted is (sent is not None and type(sent) is not type(value))
+    assert bool(how) is (sent is not None and (sent, type(sent)) != (value, type(value)))
 
 
 TYPES = ["string", "integer", "float", "boolean", "date", "datetime", "options"]
@@ -97,16 +122,143 @@ TYPES = ["string", "integer", "float", "boolean", "date", "datetime", "options"]
 )
 def test_what_is_turned_stays_and_can_be_turned_back(value: Scalar, data_type: str) -> None:
     fitting, _ = convert(value, data_type)
-    assert convert(fitting, data_type) == (fitting, False)
-    if fitting is not None and isinstance(value, str):
-        assert str(convert(fitting, "string")[0]).removesuffix(".0") == value.removesuffix(".0")
+    assert convert(fitting, data_type) == (fitting, "")
+    if isinstance(fitting, int | float) and isinstance(value, str) and data_type in {"integer", "float"}:
+        assert Decimal(repr(fitting)) == Decimal(value.strip())
 
 
 @pytest.mark.parametrize(
     ("value", "data_type"), [("gold", "string"), (1, "float"), (1.5, "float"), (True, "boolean"), (None, "string")]
 )
 def test_a_new_attribute_s_type_is_the_value_s_numbers_as_float(value: Scalar, data_type: str) -> None:
-    assert type_of(value) == data_type
+    assert type_of("plan", value, is_time=False) == data_type
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_time", "data_type"),
+    [
+        ("renewal", 1_795_000_000, True, "datetime"),
+        ("renewal", -5, True, "datetime"),
+        ("renewal", 253_402_300_799, True, "datetime"),
+        ("renewal", 1_795_000_000, False, "float"),
+        ("renewed_at", 1_795_000_000, False, "datetime"),
+        ("renewed_at", 1_795_000_000.0, False, "datetime"),
+        ("renewed_at", 1_795_000_000_123, False, "datetime"),
+        ("renewed_at", 1_795_000_000.5, False, "float"),
+        ("renewed_at", PLAUSIBLE_FROM, False, "datetime"),
+        ("renewed_at", PLAUSIBLE_FROM - 1, False, "float"),
+        ("renewed_at", PLAUSIBLE_UNTIL, False, "float"),
+        ("renewed_at", 12, False, "float"),
+        ("renewed_at", 2**63 - 1, False, "float"),
+        ("renewed_at", True, False, "boolean"),
+        ("renewed_at", "1795000000", False, "string"),
+        ("renewed_at_all", 1_795_000_000, False, "float"),
+    ],
+)
+def test_type_of_a_time_is_datetime(name: str, value: Scalar, is_time: bool, data_type: str) -> None:
+    """A typed time in every attribute; a whole number of plausible seconds, or milliseconds, in one named `…_at`."""
+    assert type_of(name, value, is_time=is_time) == data_type
+
+
+LIST = Attribute("plan", "string", options=["free", "pro", "7"])
+
+
+@pytest.mark.parametrize(
+    ("value", "fitting", "sent"),
+    [
+        ("free", Fit.SEND, "free"),
+        (7, Fit.SEND, "7"),
+        (None, Fit.SEND, None),
+        ("enterprise", Fit.LEAVE_OUT, None),
+        ("Free", Fit.LEAVE_OUT, None),
+        ("", Fit.LEAVE_OUT, None),
+        (True, Fit.LEAVE_OUT, None),
+    ],
+)
+def test_a_list_attribute_takes_its_options_alone(value: Scalar, fitting: Fit, sent: Scalar) -> None:
+    fitted = catalogue(LIST).fit("plan", value, NOW)
+    assert (fitted.fit, fitted.value) == (fitting, sent)
+    assert fitting is Fit.SEND or "options" in fitted.why
+
+
+@pytest.mark.parametrize(
+    ("options", "choices"),
+    [
+        (["free", "pro"], {"free", "pro"}),
+        ([{"value": "free"}, {"value": "pro"}], {"free", "pro"}),
+        ([], set()),
+        (None, set()),
+        ("free", set()),
+        ([1, None, {}, {"value": 2}], set()),
+    ],
+)
+def test_options_are_read_in_every_form(options: object, choices: set[str]) -> None:
+    listed = msgspec.json.decode(
+        msgspec.json.encode({"data": [{"name": "plan", "options": options}]}), type=AttributeList
+    )
+    assert listed.data[0].choices == choices
+
+
+def test_a_typed_time_goes_as_it_is_into_a_date() -> None:
+    """Numbers from 10^11 on count as milliseconds only where nobody says that they are seconds."""
+    known = catalogue(Attribute("until", "date"))
+    assert known.fit("until", 253_402_300_799, NOW, is_time=True).value == 253_402_300_799
+    assert known.fit("until", 253_402_300_799, NOW).value == 253_402_300
+
+
+def test_a_refused_value_is_left_out_for_an_hour_and_others_are_sent() -> None:
+    known = catalogue(Attribute("plan"))
+    known.value_refused("plan", "gold", NOW)
+    assert fit(known, value="gold", now=NOW + REFUSED_SECONDS - 1) is Fit.LEAVE_OUT
+    assert fit(known, value="silver") is Fit.SEND
+    assert fit(known, value="gold", now=NOW + REFUSED_SECONDS) is Fit.SEND
+    known.read([Attribute("plan")], NOW)
+    assert fit(known, value="gold") is Fit.LEAVE_OUT
+    known.read([Attribute("plan", options=["gold"])], NOW)
+    assert fit(known, value="gold") is Fit.SEND
+
+
+def test_a_refused_value_is_left_out_where_the_list_may_not_be_read() -> None:
+    known = Catalogue(ConnectionSettings(name="main"))
+    known.unreadable(NOW)
+    known.value_refused("plan", "gold", NOW)
+    assert fit(known, value="gold") is Fit.LEAVE_OUT
+    assert fit(known, value="silver") is Fit.SEND
+
+
+@pytest.mark.fills("deliver.catalogue.REFUSED_MAX")
+def test_of_too_many_refused_values_the_oldest_are_forgotten() -> None:
+    known = catalogue(Attribute("plan"))
+    for number in range(REFUSED_MAX + 1):
+        known.value_refused("plan", str(number), NOW)
+    assert [fit(known, value=value) for value in ("0", "1")] == [Fit.SEND, Fit.LEAVE_OUT]
+
+
+def test_a_list_in_doubt_is_read_again_but_once_a_minute() -> None:
+    known = catalogue(LIST)
+    assert not known.doubt(NOW + TRUSTED_SECONDS - 1)
+    assert not known.stale(NOW)
+    assert known.doubt(NOW + TRUSTED_SECONDS)
+    assert known.stale(NOW + TRUSTED_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "age", "must_be_read"),
+    [
+        ("plan", "enterprise", TRUSTED_SECONDS, True),
+        ("plan", "enterprise", TRUSTED_SECONDS - 1, False),
+        ("plan", "free", TRUSTED_SECONDS, False),
+        ("plan", None, TRUSTED_SECONDS, False),
+        ("city", "Bath", TRUSTED_SECONDS, False),
+        ("club", "red", TRUSTED_SECONDS, False),
+        ("club", "red", FRESH_SECONDS, True),
+    ],
+)
+def test_a_list_must_be_read_again_for_a_value_that_is_no_option_yet(
+    name: str, value: Scalar, age: float, must_be_read: bool
+) -> None:
+    known = catalogue(LIST, Attribute("city"))
+    assert known.must_be_read({"city": "Bath", name: value}, NOW + age) is must_be_read
 
 
 @pytest.mark.parametrize(

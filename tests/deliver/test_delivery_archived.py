@@ -1,5 +1,6 @@
 """Dialogues with a lane: the contact is archived, or the person was blocked."""
 
+import pytest
 from dialogue import talk
 
 
@@ -207,7 +208,47 @@ def test_an_unarchiving_that_is_refused_is_a_dead_letter() -> None:
         < 409 archived c9
         > POST /contacts/c9/unarchive
         < 400 invalid
-        = 1 dead_lettered: contact dead_lettered REQUEST_INVALID 2
+        = 1 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 2
+        book -:
+        2: plan=gold; Seen
+        = 2 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 0, Seen dead_lettered CONTACT_ARCHIVED 0
+        """,
+        unarchive=True,
+    )
+
+
+@pytest.mark.parametrize("event", ["", "; Seen"])
+def test_a_contact_marked_for_deletion_is_remembered_without_calls(event: str) -> None:
+    """No attribute is dropped, and no later envelope of the user makes a call for ten minutes."""
+    ended = ", Seen dead_lettered CONTACT_DELETED 0" if event else ""
+    talk(
+        f"""
+        1: plan=gold phone=1{event}
+        > POST /contacts role=user external_id=u1 phone=1 .plan=gold
+        < 409 archived c9
+        > POST /contacts/c9/unarchive
+        < 500
+        wait 1
+        > POST /contacts/c9/unarchive
+        < 400 deleted
+        {"~ 1: contact dead_lettered CONTACT_DELETED 3" if event else ""}
+        {"book -:" if event else ""}
+        = 1 dead_lettered: contact dead_lettered CONTACT_DELETED 3{ended}
+        {"" if event else "book -:"}
+        later 599
+        2: plan=silver
+        = 2 dead_lettered: contact dead_lettered CONTACT_DELETED 0
+        3: ; Came
+        = 3 dead_lettered: Came dead_lettered CONTACT_DELETED 0
+        later 1
+        4: ; Came
+        > POST /events event_name=Came user_id=u1
+        < 404
+        > POST /contacts role=user external_id=u1
+        < 409 archived c9
+        > POST /contacts/c9/unarchive
+        < 400 deleted
+        = 4 dead_lettered: Came dead_lettered CONTACT_DELETED 3
         book -:
         """,
         unarchive=True,

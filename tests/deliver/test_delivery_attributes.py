@@ -278,3 +278,98 @@ def test_an_attribute_that_a_merged_call_lacks_is_created_and_the_call_stays_mer
         = 2 delivered: contact delivered 2 + ATTRIBUTE_DROPPED club
         book c1: plan
     """)
+
+
+def test_a_value_that_a_400_names_is_left_out_for_everyone_who_has_it_and_other_values_are_sent() -> None:
+    talk("""
+        known c1
+        1: plan=gold city=Bath
+        > PUT /contacts/c1 .plan=gold .city=Bath
+        < 400 value plan
+        > PUT /contacts/c1 .city=Bath
+        < 200 c1
+        = 1 delivered: contact delivered 2 + ATTRIBUTE_DROPPED plan
+        book c1: city
+        2: plan=gold
+        = 2 skipped: contact skipped ATTRIBUTES_LEFT_OUT 0 + ATTRIBUTE_DROPPED plan
+        3: plan=silver
+        > PUT /contacts/c1 .plan=silver
+        < 200 c1
+        = 3 delivered: contact delivered 1
+        book c1: city plan
+    """)
+
+
+def test_a_400_that_names_a_value_makes_an_old_list_read_again_and_the_value_converted() -> None:
+    talk("""
+        known c1
+        later 60
+        1: plan=gold city=5
+        > PUT /contacts/c1 .plan=gold .city="5"
+        < 400 value city
+        ? list
+        < list plan:string city:integer
+        > PUT /contacts/c1 .plan=gold .city=5
+    """)
+
+
+def test_an_attribute_that_a_400_names_and_the_list_lacks_is_created() -> None:
+    talk("""
+        known c1
+        later 60
+        1: plan=gold
+        > PUT /contacts/c1 .plan=gold
+        < 400 value plan
+        ? list
+        < list city:string
+        ? create plan string
+    """)
+
+
+def test_a_400_without_a_name_costs_one_value_if_the_list_tells_which() -> None:
+    talk("""
+        known c1
+        later 60
+        1: plan=gold city=Bath phone=1
+        > PUT /contacts/c1 phone=1 .plan=gold .city=Bath
+        < 400 invalid
+        ? list
+        < list plan:string city:integer
+        > PUT /contacts/c1 phone=1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 2 + ATTRIBUTE_DROPPED city
+        book c1: phone plan
+    """)
+
+
+def test_a_400_without_a_name_is_answered_with_less_if_the_list_does_not_tell() -> None:
+    talk("""
+        known c1
+        later 60
+        1: plan=gold phone=1
+        > PUT /contacts/c1 phone=1 .plan=gold
+        < 400 invalid
+        ? list
+        < list plan:string
+        > PUT /contacts/c1 phone=1 .plan=gold
+        < 400 invalid
+        > PUT /contacts/c1 phone=1
+        < 200 c1
+        = 1 delivered: contact delivered 3 + ATTRIBUTE_DROPPED plan
+        book c1: phone
+    """)
+
+
+def test_a_clearing_that_is_refused_is_left_out_for_this_contact_alone() -> None:
+    talk("""
+        known c1
+        1: plan=null city=Bath
+        > PUT /contacts/c1 .plan=null .city=Bath
+        < 400 value plan
+        > PUT /contacts/c1 .city=Bath
+        < 200 c1
+        = 1 delivered: contact delivered 2 + ATTRIBUTE_DROPPED plan
+        book c1: city
+        2: plan=null
+        > PUT /contacts/c1 .plan=null
+    """)

@@ -20,12 +20,13 @@ EXISTS = f"A contact matching those details already exists with id={ID}"
 ARCHIVED = f"An archived contact matching those details already exists with id={ID}"
 SEVERAL = "Multiple existing users match this email address - must be more specific using user_id"
 BLOCKED = "This user was blocked and cannot be recreated"
+DELETED = "User has been marked for permanent deletion and is not restorable."
 MISSING = "Custom attribute 'plan' does not exist"
 EVENT_NAMES = "Cannot have more than 120 active event names"
 
 
-def error(code: str, message: str | None = None) -> bytes:
-    body = {"type": "error.list", "request_id": None, "errors": [{"code": code, "message": message, "field": None}]}
+def error(code: str, message: str | None = None, field: object = None) -> bytes:
+    body = {"type": "error.list", "request_id": None, "errors": [{"code": code, "message": message, "field": field}]}
     return msgspec.json.encode(body)
 
 
@@ -37,6 +38,9 @@ TABLE: list[Row] = [
     # 400 parameter_invalid naming a custom attribute; of other calls, and of other statuses, it means nothing.
     ([CREATE, UPDATE], [400], error("parameter_invalid", MISSING), RESOLVE, "ATTRIBUTE_REFUSED"),
     ([EVENT, READ, UNARCHIVE, ME, *SIDE], [400], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
+    ([UNARCHIVE], [400], error("bad_request", DELETED), REFUSED, "CONTACT_DELETED"),
+    ([UNARCHIVE], [400], error("bad_request", "no"), REFUSED, "REQUEST_INVALID"),
+    ([CREATE, UPDATE, READ, EVENT, ME, *SIDE], [400], error("bad_request", DELETED), REFUSED, "REQUEST_INVALID"),
     ([CREATE, UPDATE], [422], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
     # 400 other, 405, 406, 415, 422: wrong for ever. Unknown 4xx too.
     (ALL, [400, 405, 406, 415, 422], error("parameter_invalid", "no"), REFUSED, "REQUEST_INVALID"),
@@ -143,6 +147,23 @@ def test_table(call: Call, status: int, body: bytes, kind: Kind, reason: str) ->
             Answer(400, error("parameter_invalid", MISSING)),
             Verdict(RESOLVE, "ATTRIBUTE_REFUSED", Clue.ATTRIBUTE, attribute="plan"),
         ),
+        (
+            UPDATE,
+            Answer(400, error("parameter_invalid", "Custom attribute 'plan' must be one of its options")),
+            Verdict(RESOLVE, "ATTRIBUTE_REFUSED", Clue.VALUE, attribute="plan"),
+        ),
+        (
+            UPDATE,
+            Answer(400, error("parameter_invalid", "no such option", "plan")),
+            Verdict(REFUSED, "REQUEST_INVALID", Clue.VALUE, attribute="plan"),
+        ),
+        (
+            CREATE,
+            Answer(400, error("parameter_invalid", None, "custom_attributes.plan")),
+            Verdict(REFUSED, "REQUEST_INVALID", Clue.VALUE, attribute="plan"),
+        ),
+        (CREATE, Answer(400, error("parameter_invalid", None, 5)), Verdict(REFUSED, "REQUEST_INVALID")),
+        (CREATE, Answer(400, error("parameter_invalid", "no", "")), Verdict(REFUSED, "REQUEST_INVALID")),
         (CREATE, Answer(200, b'{"id":"c1","external_id":"u1"}'), Verdict(DONE, contact_id="c1", external_id="u1")),
         (UPDATE, Answer(200, b'{"id":7,"external_id":8}'), Verdict(DONE, contact_id="7", external_id="8")),
         (READ, Answer(200, b'{"id":"c1","external_id":null}'), Verdict(DONE, contact_id="c1")),
@@ -171,7 +192,7 @@ def test_odd_bodies_leave_the_status_to_decide(body: bytes) -> None:
 def test_any_answer_has_a_verdict(call: Call, status: int, body: bytes) -> None:
     verdict = judge(call, Answer(status, body))
     assert bool(verdict.reason) is (verdict.kind is not DONE)
-    assert bool(verdict.attribute) is (verdict.clue is Clue.ATTRIBUTE)
+    assert bool(verdict.attribute) is (verdict.clue in {Clue.ATTRIBUTE, Clue.VALUE})
 
 
 JSON = st.recursive(

@@ -67,7 +67,7 @@ def test_attributes_become_an_update(
     found: Findings,
     brief: Brief,
 ) -> None:
-    result = update_of(attributes, removed, rules, found)
+    result = update_of(attributes, removed, rules, found).values
     assert list(result.items()) == list(update.items())
     assert brief(found.adjustments) == adjustments
     assert not found.violations
@@ -88,7 +88,7 @@ def test_the_first_hundred_stay_and_removals_give_way_first(
     rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     attributes: list[Attribute] = [(f"a{index}", index) for index in range(99)]
-    update = update_of(attributes, ["r0", "r1", "a0"], rules, found)
+    update = update_of(attributes, ["r0", "r1", "a0"], rules, found).values
     assert list(update)[-2:] == ["a98", "r0"]
     assert brief(found.adjustments) == [
         ("ATTRIBUTE_DROPPED", "removed_user_attributes[1]"),
@@ -98,7 +98,7 @@ def test_the_first_hundred_stay_and_removals_give_way_first(
 
 def test_excess_is_trimmed_from_the_end(rules: ConnectionSettings, found: Findings, brief: Brief) -> None:
     few = replace(rules, limits=LimitSettings(user_attributes_max=2))
-    update = update_of([("a", 1), ("b", 2), ("a", 3), ("Mobile", "4"), ("c", 5)], [], few, found)
+    update = update_of([("a", 1), ("b", 2), ("a", 3), ("Mobile", "4"), ("c", 5)], [], few, found).values
     assert update == {"a": 1, "b": 2}
     assert brief(found.adjustments) == [("ATTRIBUTE_DROPPED", f"user_attributes[{index}]") for index in (2, 3, 4)]
 
@@ -115,5 +115,26 @@ def test_excess_is_refused_once_where_the_connection_does_not_trim(
 
 def test_what_fits_is_not_refused(rules: ConnectionSettings, found: Findings) -> None:
     strict = replace(rules, limits=LimitSettings(user_attributes_max=2, on_excess="reject"))
-    assert len(update_of([("a", 1), ("b", 2), ("a", 3)], ["b"], strict, found)) == 2
+    assert len(update_of([("a", 1), ("b", 2), ("a", 3)], ["b"], strict, found).values) == 2
     assert not found.violations
+
+
+@pytest.mark.parametrize(
+    ("attributes", "times"),
+    [
+        ([("renewal", Time(5))], ("renewal",)),
+        ([("a", 5), ("$renewal", Time(5)), ("b", Time(6))], ("renewal", "b")),
+        ([("renewal", 5)], ()),
+        # Of equal names the first stays, with its kind.
+        ([("renewal", 5), ("renewal", Time(5))], ()),
+        ([("renewal", Time(5)), ("renewal", 5)], ("renewal",)),
+        # One of Intercom's own fields has its type already.
+        ([("signed_up_at", Time(5))], ()),
+        ([("a", 1.5), ("b", 2), ("renewal", Time(5))], ()),
+    ],
+)
+def test_update_of_keeps_which_values_are_times(
+    attributes: list[Attribute], times: tuple[str, ...], rules: ConnectionSettings, found: Findings
+) -> None:
+    few = replace(rules, limits=LimitSettings(user_attributes_max=2 if attributes[0] == ("a", 1.5) else 100))
+    assert update_of(attributes, [], few, found).times == times

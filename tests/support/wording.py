@@ -16,6 +16,8 @@ _ERRORS = {
     "taken": ("conflict", "A contact with these details already exists"),
     "blocked": ("not_restorable", "This user was blocked and cannot be recreated"),
     "missing": ("parameter_invalid", "Custom attribute '{}' does not exist"),
+    "value": ("parameter_invalid", "Custom attribute '{}' must be one of its options"),
+    "deleted": ("bad_request", "User has been marked for permanent deletion and is not restorable."),
     "invalid": ("parameter_invalid", "The parameters are invalid"),
 }
 

@@ -21,7 +21,7 @@ from intercomd_daemon.spool.base import BookEntry, Ended, Settlement
 from intercomd_daemon.spool.record import pack
 
 DRY_RUN = "DRY_RUN"
-_UNAVAILABLE = frozenset({"CONTACT_ARCHIVED", "CONTACT_BLOCKED"})
+_UNAVAILABLE = frozenset({"CONTACT_ARCHIVED", "CONTACT_BLOCKED", "CONTACT_DELETED"})
 _WRITES = frozenset({Call.CREATE_CONTACT, Call.UPDATE_CONTACT})
 # Refusals of what was said, not of whom it was said of.
 _CONTENT = frozenset({"ATTRIBUTE_REFUSED", "REQUEST_INVALID", "TOO_LARGE"})
@@ -60,6 +60,7 @@ class Lane:
         """Forgets what was learned for the head that has been judged."""
         self._resolution = Resolution()
         self._saying_less = False
+        self._unclearable: set[str] = set()
         self._creating = False
         self._created = False
         self.failures = 0
@@ -104,9 +105,10 @@ class Lane:
         """The call that says what is unsaid; None, and the updates ended, if nothing is."""
         rules = self._rules.merge
         new = unsaid(group, self.contact, rules, now)
-        if any(map(is_custom, new)) and self._catalogue.stale(now):
+        custom = {name: value for name, (value, _) in new.items() if is_custom(name)}
+        if custom and self._catalogue.must_be_read(custom, now):
             return ReadAttributes()
-        speech = compose(new, group, self.contact, self._catalogue, rules, now)
+        speech = compose(new, group, self.contact, self._catalogue, rules, now, unclearable=self._unclearable)
         if speech.missing:
             return CreateAttribute(*speech.missing)
         if self._saying_less:
@@ -163,9 +165,15 @@ class Lane:
             return After(back_off=True)
         if flight.event is not None:
             return self._event_answered(flight, verdict, answer, now)
-        attribute = verdict.attribute if verdict.clue is Clue.ATTRIBUTE else ""
+        attribute = verdict.attribute
         if flight.speech and attribute in flight.speech.fields and is_custom(attribute):
-            self._catalogue.reported_missing(verdict.attribute, now)
+            value = flight.speech.fields[attribute]
+            if verdict.clue is Clue.ATTRIBUTE:
+                self._catalogue.reported_missing(attribute, now)
+            elif value is None:
+                self._unclearable.add(attribute)  # "on leads null was refused", which says nothing of other contacts.
+            else:
+                self._catalogue.value_refused(attribute, value, now)
             return After()
         if verdict.kind is Kind.DONE and flight.call in _WRITES:
             return self._written(flight, verdict, answer, now)
@@ -217,10 +225,16 @@ class Lane:
                 waiting.alone = True
             self._resolution = Resolution()
             return After()
+        if flight.call is Call.UNARCHIVE_CONTACT and reason not in _UNAVAILABLE:
+            # Whatever the answer says, the contact stays archived.
+            reason = "CONTACT_ARCHIVED"
         head = flight.group[0]
-        if reason in _CONTENT and not self._saying_less and self._less_would_do(flight, answer.status):
-            self._saying_less = True
-            return After()
+        if reason in _CONTENT and not self._saying_less:
+            if _list_may_tell(flight, answer.status) and self._catalogue.doubt(now):
+                return After()
+            if _less_would_do(flight, answer.status, creating=self._creating):
+                self._saying_less = True
+                return After()
         if reason in _UNAVAILABLE:
             self._unavailable.add(self.key, reason, now)
         head.keep_answer(answer.body)
@@ -229,16 +243,6 @@ class Lane:
         else:
             head.contact_ended(OutcomeType.DEAD_LETTERED, reason, answer.status, answer.request_id)
         return After(self._settle([head], now, book=True).settlement)
-
-    def _less_would_do(self, flight: _Flight, status: int) -> bool:
-        """Whether a refused write is worth another call that says less."""
-        if flight.speech is None or flight.call not in _WRITES:
-            return False
-        if self._creating:
-            # "A bad attribute must not cost the event": the contact alone is enough for it.
-            return any(name != "email" for name in flight.speech.fields)
-        # "A 400 that names nothing: once more without custom attributes, those listed as refused."
-        return status in {400, 422} and {True, False} == {is_custom(name) for name in flight.speech.fields}
 
     def _event_answered(self, flight: _Flight, verdict: Verdict, answer: Answer, now: float) -> After:
         head = flight.group[0]
@@ -283,3 +287,20 @@ class Lane:
 
     def _book_entry(self) -> BookEntry:
         return BookEntry(self.key, self.contact.id, self.contact.pack())
+
+
+def _list_may_tell(flight: _Flight, status: int) -> bool:
+    """Whether the list of attributes, read again, may tell which value was refused without a name."""
+    fields = flight.speech.fields if flight.speech and flight.call in _WRITES and status in {400, 422} else ()
+    return any(map(is_custom, fields))
+
+
+def _less_would_do(flight: _Flight, status: int, *, creating: bool) -> bool:
+    """Whether a refused write is worth another call that says less."""
+    if flight.speech is None or flight.call not in _WRITES:
+        return False
+    if creating:
+        # "A bad attribute must not cost the event": the contact alone is enough for it.
+        return any(name != "email" for name in flight.speech.fields)
+    # "A 400 that names nothing: once more without custom attributes, those listed as refused."
+    return status in {400, 422} and {True, False} == {is_custom(name) for name in flight.speech.fields}

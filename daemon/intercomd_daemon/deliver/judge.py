@@ -33,6 +33,9 @@ class Clue(Enum):
     AMBIGUOUS = auto()
     CONFLICT = auto()
     ATTRIBUTE = auto()
+    """A custom attribute that does not exist."""
+    VALUE = auto()
+    """A custom attribute that exists, or may, and does not take the value."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -52,6 +55,7 @@ class Verdict(msgspec.Struct, frozen=True):
 class _Error(msgspec.Struct):
     code: str | None = None
     message: str | None = None
+    field: object = None
 
 
 class _Body(msgspec.Struct):
@@ -66,6 +70,11 @@ CONTACT_ID_CHARACTERS_MAX = 64
 _EXISTING = re.compile(rf"exists with id=([0-9a-zA-Z]{{1,{CONTACT_ID_CHARACTERS_MAX}}})(?![0-9a-zA-Z])")
 # 400 parameter_invalid: Custom attribute 'X' does not exist
 _ATTRIBUTE = re.compile(r"[Cc]ustom attribute '(.+?)'")
+_MISSING = "does not exist"
+# The attribute's name as `field` may give it.
+_FIELD_PREFIX = "custom_attributes."
+# 400 bad_request: User has been marked for permanent deletion and is not restorable.
+_DELETED = "marked for permanent deletion"
 # "Every refusal of a side call ... only turns that feature off"
 _SIDE_CALLS = frozenset({Call.LIST_ATTRIBUTES, Call.CREATE_ATTRIBUTE})
 _BY_ID = frozenset({Call.UPDATE_CONTACT, Call.READ_CONTACT, Call.UNARCHIVE_CONTACT})
@@ -129,14 +138,27 @@ def _refusal(call: Call, status: int, errors: list[_Error]) -> Verdict:
         return Verdict(Kind.RESOLVE, "CONTACT_NOT_FOUND", Clue.NOT_FOUND)
     if status == 409 or "unique_user_constraint" in codes:
         return _conflict(call, message)
-    named = _ATTRIBUTE.search(message) if status == 400 and call in _CONTACT_WRITES else None
-    if named:
-        return Verdict(Kind.RESOLVE, "ATTRIBUTE_REFUSED", Clue.ATTRIBUTE, attribute=named.group(1))
+    if status == 400:
+        return _bad_request(call, errors, message)
     if status == 413:
         return Verdict(Kind.REFUSED, "TOO_LARGE")
     if status == 422 and _EVENT_NAMES in message:
         return Verdict(Kind.REFUSED, "EVENT_NAMES_EXHAUSTED")
     return Verdict(Kind.REFUSED, "REQUEST_INVALID")
+
+
+def _bad_request(call: Call, errors: list[_Error], message: str) -> Verdict:
+    if call is Call.UNARCHIVE_CONTACT and _DELETED in message:
+        return Verdict(Kind.REFUSED, "CONTACT_DELETED")
+    if call not in _CONTACT_WRITES:
+        return Verdict(Kind.REFUSED, "REQUEST_INVALID")
+    named = _ATTRIBUTE.search(message)
+    if named:
+        clue = Clue.ATTRIBUTE if _MISSING in message else Clue.VALUE
+        return Verdict(Kind.RESOLVE, "ATTRIBUTE_REFUSED", clue, attribute=named.group(1))
+    fields = (error.field.removeprefix(_FIELD_PREFIX) for error in errors if isinstance(error.field, str))
+    field = next(fields, "")
+    return Verdict(Kind.REFUSED, "REQUEST_INVALID", Clue.VALUE if field else Clue.NONE, attribute=field)
 
 
 def _conflict(call: Call, message: str) -> Verdict:

@@ -4,12 +4,12 @@ Values that the book already holds are left out; custom attributes are fitted to
 reached, and what the answer means, it does not know.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import msgspec
 
-from intercomd_daemon.deliver.catalogue import Catalogue, Fit
+from intercomd_daemon.deliver.catalogue import Catalogue, Fit, Fitted
 from intercomd_daemon.deliver.contact import Contact
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME, Note, Scalar
@@ -72,24 +72,36 @@ def email_of(group: list[Waiting]) -> str:
 
 
 def compose(
-    unsaid: Spoken, group: list[Waiting], contact: Contact, catalogue: Catalogue, rules: MergeRules, now: float
+    unsaid: Spoken,
+    group: list[Waiting],
+    contact: Contact,
+    catalogue: Catalogue,
+    rules: MergeRules,
+    now: float,
+    *,
+    unclearable: Collection[str] = (),
 ) -> Speech:
-    """What goes over the wire for what is unsaid; adjustments are noted on the envelopes."""
+    """What goes over the wire for what is unsaid; adjustments are noted on the envelopes.
+
+    `unclearable`: custom attributes that Intercom refused to clear on this contact.
+    """
+    times = {(name, waiting.position) for waiting in group for name in waiting.envelope.times}
     spoken = dict(unsaid)
     fields: dict[str, Scalar] = {}
-    for name, (value, _) in unsaid.items():
+    for name, (value, position) in unsaid.items():
         if not is_custom(name):
             if name not in _NAME_PARTS:
                 fields[name] = _owner(value, rules) if name == "owner_id" else value
             continue
-        fitted = catalogue.fit(name, value, now)
+        fitted = catalogue.fit(name, value, now, is_time=(name, position) in times)
+        if value is None and name in unclearable:
+            fitted = Fitted(Fit.LEAVE_OUT, why="Intercom refuses to clear this attribute on this contact")
         if fitted.fit is Fit.CREATE:
             return Speech({}, {}, left_out=False, missing=(name, fitted.data_type))
         if fitted.fit is Fit.SEND:
             fields[name] = fitted.value
-            if fitted.converted:
-                message = "the value was converted to the attribute's type in Intercom, without loss"
-                _note(group, rules, "VALUE_CONVERTED", name, message)
+            if fitted.why:
+                _note(group, rules, "VALUE_CONVERTED", name, fitted.why)
         else:
             del spoken[name]
             _note(group, rules, "ATTRIBUTE_DROPPED", name, fitted.why)

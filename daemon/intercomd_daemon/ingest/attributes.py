@@ -3,8 +3,10 @@
 Set attributes come before removed ones; what is set and removed at once is set. Events are unknown here.
 """
 
+from typing import NamedTuple
+
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.envelope import Scalar
+from intercomd_daemon.envelope import Scalar, Time
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
 from intercomd_daemon.ingest.contact_fields import field_value
@@ -17,23 +19,29 @@ from intercomd_daemon.ingest.values import scalar
 _SETTING = "limits.user_attributes_max"
 
 
-def update_of(
-    attributes: list[Attribute], removed: list[str], rules: ConnectionSettings, found: Findings
-) -> dict[str, Scalar]:
-    """What the contact's update is to say: by Intercom's names, in the sender's order, removals last as None."""
+class Update(NamedTuple):
+    """A contact update: values by Intercom's names, in the sender's order, removals last as None."""
+
+    values: dict[str, Scalar]
+    times: tuple[str, ...] = ()
+    """The custom attributes whose value is a point in time: once it is a number, nothing else tells."""
+
+
+def update_of(attributes: list[Attribute], removed: list[str], rules: ConnectionSettings, found: Findings) -> Update:
+    """Build the contact update of an envelope; adjustments and violations go to `found`."""
     usual = None if removed else fast_path_pairs(attributes, rules.limits.user_attributes_max)
     if usual is not None:
-        return usual
+        return Update(usual)
     gathered = _Gathered(rules, found)
     for index, (given, value) in enumerate(attributes):
         name = attribute_name(given)
         final = _made_fit(name, given, value, f"user_attributes[{index}]", found)
         if final is not None:
-            gathered.place(name, given, final, index)
+            gathered.place(name, given, final, index, is_time=isinstance(value, Time))
     for index, given in enumerate(removed):
         gathered.remove(given, f"removed_user_attributes[{index}]")
     gathered.close()
-    return gathered.update
+    return Update(gathered.update, tuple(gathered.times))
 
 
 def _made_fit(name: AttributeName, given: str, value: SentValue, path: str, found: Findings) -> Scalar:
@@ -50,17 +58,20 @@ class _Gathered:
 
     def __init__(self, rules: ConnectionSettings, found: Findings) -> None:
         self.update: dict[str, Scalar] = {}
+        self.times: list[str] = []
         self._rules = rules
         self._found = found
         self._excess = 0
         self._mobile = -1
         """Where the phone comes from, if it was named as the platform does; -1 if not."""
 
-    def place(self, name: AttributeName, given: str, final: Scalar, index: int) -> None:
+    def place(self, name: AttributeName, given: str, final: Scalar, index: int, *, is_time: bool) -> None:
         """Adds an attribute, unless its name is taken or there is no room."""
         if name.name not in self.update:
             if self._has_room(f"user_attributes[{index}]"):
                 self.update[name.name] = final
+                if is_time and name.meaning is Meaning.CUSTOM:
+                    self.times.append(name.name)
                 self._mobile = index if name.meaning is Meaning.MOBILE else self._mobile
         elif name.name == "phone" and name.meaning is Meaning.CONTACT_FIELD and self._mobile >= 0:
             # "Plain `name` and `phone` win."

@@ -5,9 +5,9 @@ and the seconds of events are decided later, in accept.py.
 """
 
 from intercomd_daemon.connection import Connections, ConnectionSettings
-from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note, Scalar
+from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note
 from intercomd_daemon.errors import quoted
-from intercomd_daemon.ingest.attributes import update_of
+from intercomd_daemon.ingest.attributes import Update, update_of
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
 from intercomd_daemon.ingest.decoded import CommerceEvent, CustomEvent, DecodedEnvelope, SessionEnd
 from intercomd_daemon.ingest.examined import Disposition, Examined, Findings
@@ -35,7 +35,7 @@ def examine(envelope: DecodedEnvelope, rules: Connections, now: float) -> Examin
         check_envelope_id(envelope.envelope_id, found)
     customer_id, email = identity_of(envelope.customer_id, envelope.email, found)
     created_at = created_at_of(envelope.event_time, int(now), found)
-    update = _update(envelope, connection, found)
+    update, times = _update(envelope, connection, found)
     events, skip = _events(envelope, created_at, connection, found) if envelope.event else ((), None)
     traceparent = traceparent_of(envelope.traceparent, found)
     if found.violations or (not update and not events):
@@ -44,6 +44,9 @@ def examine(envelope: DecodedEnvelope, rules: Connections, now: float) -> Examin
         found.adjust("EVENT_SKIPPED", skip.field, f"{skip.reason}: {skip.message}")
     adjustments = tuple(found.adjustments)
     envelope_id, encoded = envelope.envelope_id, envelope.encoded
+    accepted = AcceptedEnvelope(
+        envelope_id, customer_id, email, now, update, events, adjustments, traceparent, encoded, times=times
+    )
     return Examined(
         envelope_id,
         connection.name,
@@ -53,7 +56,7 @@ def examine(envelope: DecodedEnvelope, rules: Connections, now: float) -> Examin
         found.adjustments_omitted,
         envelope.priority,
         envelope.recognised,
-        AcceptedEnvelope(envelope_id, customer_id, email, now, update, events, adjustments, traceparent, encoded),
+        accepted,
     )
 
 
@@ -77,7 +80,7 @@ def _target(
     return named
 
 
-def _update(envelope: DecodedEnvelope, rules: ConnectionSettings, found: Findings) -> dict[str, Scalar]:
+def _update(envelope: DecodedEnvelope, rules: ConnectionSettings, found: Findings) -> Update:
     """What the contact's update is to say; an envelope without anything to say is found."""
     attributes, removed = envelope.user_attributes, envelope.removed_user_attributes
     if attributes or removed:
@@ -85,7 +88,7 @@ def _update(envelope: DecodedEnvelope, rules: ConnectionSettings, found: Finding
     if envelope.event is None and not envelope.violations:
         message = "user attributes, removals or an event are needed: without them there is nothing to send"
         found.reject("EMPTY_ENVELOPE", "", message)
-    return {}
+    return Update({})
 
 
 def _events(
