@@ -35,9 +35,7 @@ async def test_demo_runs_to_its_end_and_all_checks_hold(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("begun", [False, True])
-async def test_a_demo_that_is_ended_by_a_signal_leaves_no_daemon(
-    tmp_path: Path, number: signal.Signals, begun: bool
-) -> None:
+async def test_demo_ended_by_a_signal_leaves_no_daemon(tmp_path: Path, number: signal.Signals, begun: bool) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     demo = await asyncio.create_subprocess_exec(COMMAND, "demo", stdout=asyncio.subprocess.PIPE, env=environment)
     assert demo.stdout is not None
