@@ -8,7 +8,7 @@ from serving import Served
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Note
-from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.spool.memory import MemorySpool
 
 

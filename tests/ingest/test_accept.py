@@ -10,6 +10,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RequestRefused, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decision import Disposition
 from intercomd_daemon.ingest.decoded import (
     CommerceEvent,
     CustomEvent,
@@ -18,7 +19,6 @@ from intercomd_daemon.ingest.decoded import (
     Product,
     ProductAction,
 )
-from intercomd_daemon.ingest.examined import Disposition
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import unpack

@@ -6,7 +6,7 @@ from intercomd.v1 import ingest_pb2 as pb
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Note
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.answer import preview_response, publish_response, stream_response
-from intercomd_daemon.ingest.examined import Disposition, Examined
+from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
 from intercomd_daemon.spool.base import LogUsage, Usage
 
@@ -15,9 +15,9 @@ EVENTS = (Event("a", 1000, b""), Event("a", 1001, b""))
 ACCEPTED = AcceptedEnvelope("e-1", "u", "", 1.0, {}, EVENTS, (), "", b"")
 
 
-def accepted(**given: object) -> Examined:
+def accepted(**given: object) -> Decision:
     fields = {"envelope_id": "e-1", "connection": "default", "disposition": Disposition.ACCEPTED, "accepted": ACCEPTED}
-    return Examined(**fields | given)
+    return Decision(**fields | given)
 
 
 def test_a_result_says_what_became_of_the_envelope() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
-from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.names import attribute_name
 
 Brief = Callable[[list[Note]], list[tuple[str, str]]]

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Money, Note, Scalar, Tag, Time
 from intercomd_daemon.ingest.attributes import update_of
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Attribute
-from intercomd_daemon.ingest.examined import Findings
 
 Brief = Callable[[list[Note]], list[tuple[str, str]]]
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import Note, Source, Tag
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import (
     Attribute,
     CommerceEvent,
@@ -22,7 +23,6 @@ from intercomd_daemon.ingest.decoded import (
     Promotion,
     PromotionAction,
 )
-from intercomd_daemon.ingest.examined import Findings
 
 Brief = Callable[[list[Note]], list[tuple[str, str]]]
 WIDE = ConnectionSettings(name="default", limits=LimitSettings(event_attributes_max=20))

@@ -7,8 +7,8 @@ import pytest
 
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.commerce_facts import item_of, promotion_of, said_of, total_of
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Product, ProductAction, Promotion
-from intercomd_daemon.ingest.examined import Findings
 
 Brief = Callable[[list[Note]], list[tuple[str, str]]]
 FULL = Product("p-1", "Tea", "Ceylon", "Drinks", "Loose", 3, "4.50", "2", "TEA10", "9.00", [])

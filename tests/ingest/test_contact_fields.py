@@ -6,7 +6,7 @@ import pytest
 
 from intercomd_daemon.envelope import FIRST_NAME, Note, Scalar
 from intercomd_daemon.ingest.contact_fields import field_value
-from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.decision import Findings
 
 Brief = Callable[[list[Note]], list[tuple[str, str]]]
 

@@ -9,8 +9,8 @@ from accepting import GatedSpool, Told, sent
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RequestRefused, ShuttingDown, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decoded import DecodedEnvelope, Request
-from intercomd_daemon.ingest.examined import Disposition, Examined
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
 from intercomd_daemon.ingest.stream import StreamSession
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
@@ -33,7 +33,7 @@ class Client:
             Acceptor(RULES, spool, TimestampAllocator(), told, lambda: 1_760_000_000.0), self._answer
         )
 
-    async def _answer(self, request: Request, results: Sequence[Examined]) -> None:
+    async def _answer(self, request: Request, results: Sequence[Decision]) -> None:
         await self.reading.wait()
         assert [result.disposition for result in results] == [Disposition.ACCEPTED] * len(request.envelopes)
         self.answered.append(request.sequence)

@@ -11,7 +11,7 @@ from intercomd.v1.event_pb2 import CustomEvent
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.envelope import Note
-from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.unknown_fields import unknown_in_envelope, unknown_in_request
 
 Brief = Callable[[list[Note]], list[tuple[str, str]]]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd_daemon.envelope import Note
-from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.validate import (
     check_envelope_id,
     created_at_of,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from intercomd_daemon.envelope import Environment, Priority, Source
 from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope
-from intercomd_daemon.ingest.examined import Examined
 from intercomd_daemon.spool.base import Incoming, Usage
 
 NOW = 1_760_000_000
@@ -37,10 +37,10 @@ class Told:
     """A report that remembers what it was told."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Examined]] = []
+        self.batches: list[list[Decision]] = []
         self.told = asyncio.Event()
 
-    def examined(self, results: Sequence[Examined]) -> None:
+    def examined(self, results: Sequence[Decision]) -> None:
         self.batches.append(list(results))
         self.told.set()
 

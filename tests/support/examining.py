@@ -3,22 +3,22 @@
 from intercomd import Envelope
 from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.ingest.decide import decide
+from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.decode import decode_publish
-from intercomd_daemon.ingest.examine import examine
-from intercomd_daemon.ingest.examined import Examined
 from intercomd_daemon.ingest.settings import IngestSettings
 
 RULES = {"default": ConnectionSettings(name="default")}
 
 
-def examined(envelope: Envelope, now: float) -> Examined:
+def examined(envelope: Envelope, now: float) -> Decision:
     """What becomes of an envelope that is handed over alone, by the contract's defaults."""
     request = decode_publish(PublishRequest(envelopes=[envelope]).SerializeToString(), IngestSettings(), lambda: "made")
     (sent,) = request.envelopes
-    return examine(sent, RULES, now)
+    return decide(sent, RULES, now)
 
 
-def stored(given: Examined) -> dict[str, object]:
+def stored(given: Decision) -> dict[str, object]:
     """The contact's fields that an accepted envelope sets, as Intercom holds them."""
     assert given.accepted is not None
     fields: dict[str, object] = dict(given.accepted.update)

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.status import Standing
 from intercomd_daemon.envelope import Note
-from intercomd_daemon.ingest.examined import Disposition, Examined
+from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.telemetry.metrics import Metrics
@@ -60,8 +60,8 @@ def counted(metrics: Metrics, name: str, *labels: str) -> dict[tuple[str, ...], 
 
 
 def test_envelopes_are_counted_by_connection_disposition_and_reason(metrics: Metrics) -> None:
-    rejected = Examined("a", CONNECTION, Disposition.REJECTED, (Note("INVALID_EMAIL", "identity.email", "..."),))
-    cut = Examined("b", CONNECTION, Disposition.ACCEPTED, adjustments=(Note("VALUE_TRUNCATED", "x", "..."),) * 2)
+    rejected = Decision("a", CONNECTION, Disposition.REJECTED, (Note("INVALID_EMAIL", "identity.email", "..."),))
+    cut = Decision("b", CONNECTION, Disposition.ACCEPTED, adjustments=(Note("VALUE_TRUNCATED", "x", "..."),) * 2)
     metrics.examined([rejected, cut, cut])
     assert counted(metrics, "intercomd_envelopes_received_total", "connection", "disposition", "reason") == {
         (CONNECTION, "rejected", "INVALID_EMAIL"): 1,
@@ -135,8 +135,8 @@ def test_the_build_the_process_and_lost_lines_are_told(metrics: Metrics) -> None
 def test_nothing_that_is_sent_or_answered_makes_a_label(metrics: Metrics) -> None:
     for number in range(50):
         strange = f"alice{number}@example.com"
-        metrics.examined([Examined(strange, strange, Disposition.REJECTED, (Note(strange, strange, strange),))])
-        metrics.examined([Examined("a", CONNECTION, Disposition.ACCEPTED, adjustments=(Note(strange, "x", "x"),))])
+        metrics.examined([Decision(strange, strange, Disposition.REJECTED, (Note(strange, strange, strange),))])
+        metrics.examined([Decision("a", CONNECTION, Disposition.ACCEPTED, adjustments=(Note(strange, "x", "x"),))])
         metrics.ended([outcome(OutcomeType.DEAD_LETTERED, strange, strange)])
         metrics.called(strange, f"GET /contacts/{number}", 200, 1.0)
         metrics.changed(strange, Standing.DOWN)

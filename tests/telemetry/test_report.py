@@ -12,7 +12,7 @@ from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.gate import Observer
 from intercomd_daemon.deliver.status import Standing
 from intercomd_daemon.envelope import Note
-from intercomd_daemon.ingest.examined import Disposition, Examined
+from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool.base import Usage
 from intercomd_daemon.telemetry.logs import Logs
@@ -169,7 +169,7 @@ def test_what_may_not_be_told_is_in_no_line_whichever_field_held_it(write: Write
         traceparent=planted,
     )
     report.ended([outcome])
-    report.examined([Examined(planted, planted, Disposition.REJECTED, (Note(planted, planted, planted),))])
+    report.examined([Decision(planted, planted, Disposition.REJECTED, (Note(planted, planted, planted),))])
     report.called(planted, planted, 200, 0.1)
     report.changed(planted, Standing.DOWN, planted)
     report.noted(planted, "attribute_refused", attribute=planted, rows=[planted], traceparent=planted)
@@ -284,11 +284,11 @@ def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: 
     notes = (Note("INVALID_EMAIL", "identity.email", "..."), Note("INVALID_TIME", "event_time", "..."))
     report.examined(
         [
-            Examined("a", "default", Disposition.ACCEPTED),
-            Examined("b", "default", Disposition.DUPLICATE),
-            Examined("c", "default", Disposition.SKIPPED, (Note("EVENT_TYPE_OFF", "commerce_event", "..."),)),
-            Examined("d", "default", Disposition.REJECTED, notes),
-            Examined("e" * 4096, "x" * 4096, Disposition.REJECTED, (Note("UNKNOWN_CONNECTION", "f" * 4096, "..."),)),
+            Decision("a", "default", Disposition.ACCEPTED),
+            Decision("b", "default", Disposition.DUPLICATE),
+            Decision("c", "default", Disposition.SKIPPED, (Note("EVENT_TYPE_OFF", "commerce_event", "..."),)),
+            Decision("d", "default", Disposition.REJECTED, notes),
+            Decision("e" * 4096, "x" * 4096, Disposition.REJECTED, (Note("UNKNOWN_CONNECTION", "f" * 4096, "..."),)),
         ]
     )
     skipped, rejected, cut = told(written)

@@ -13,9 +13,9 @@ from intercomd_daemon.connection import Connections
 from intercomd_daemon.envelope import AcceptedEnvelope, lane_of
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
+from intercomd_daemon.ingest.decide import decide
+from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decoded import DecodedEnvelope
-from intercomd_daemon.ingest.examine import examine
-from intercomd_daemon.ingest.examined import Disposition, Examined
 from intercomd_daemon.ingest.limits import REQUEST_EXPANDED_BYTES_MAX
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.base import Incoming, Intake
@@ -31,7 +31,7 @@ PAUSE_SECONDS = 0.002
 class AcceptReport(Protocol):
     """Whoever counts and logs what was accepted."""
 
-    def examined(self, results: Sequence[Examined]) -> None:
+    def examined(self, results: Sequence[Decision]) -> None:
         """Told once a batch, after the answer."""
         ...
 
@@ -55,7 +55,7 @@ class Acceptor:
         self._clock = clock
         self._coalescer = RequestCoalescer()
 
-    async def accept(self, envelopes: Iterable[DecodedEnvelope], size_bytes: int = 0) -> list[Examined]:
+    async def accept(self, envelopes: Iterable[DecodedEnvelope], size_bytes: int = 0) -> list[Decision]:
         """What became of each; when it returns, the accepted ones are on disk.
 
         Args:
@@ -77,7 +77,7 @@ class Acceptor:
         asyncio.get_running_loop().call_soon(self._report.examined, results)  # Once the answer is on its way.
         return results
 
-    async def look(self, envelopes: Iterable[DecodedEnvelope]) -> list[Examined]:
+    async def look(self, envelopes: Iterable[DecodedEnvelope]) -> list[Decision]:
         """What would become of each, by itself and the settings alone; nothing is written.
 
         Raises:
@@ -85,16 +85,16 @@ class Acceptor:
         """
         return await self._examine(envelopes, None)
 
-    async def _examine(self, envelopes: Iterable[DecodedEnvelope], rows: list[Incoming] | None) -> list[Examined]:
+    async def _examine(self, envelopes: Iterable[DecodedEnvelope], rows: list[Incoming] | None) -> list[Decision]:
         """What becomes of each; adds the rows to append if they are wanted."""
         rules, now = self._rules, self._clock()
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
-        results: list[Examined] = []
+        results: list[Decision] = []
         expanded_bytes = 0
         for handful in _handfuls(envelopes):
             for envelope in handful:
-                result = examine(envelope, rules, now)
+                result = decide(envelope, rules, now)
                 accepted = result.accepted
                 if accepted is not None:
                     if len(accepted.events) > 1:
@@ -108,7 +108,7 @@ class Acceptor:
                 turn_ends = time() + TURN_SECONDS
         return results
 
-    def _enter(self, result: Examined, envelope: AcceptedEnvelope) -> tuple[Examined, Incoming]:
+    def _enter(self, result: Decision, envelope: AcceptedEnvelope) -> tuple[Decision, Incoming]:
         """The row to append, with the envelope's events on seconds that no other event of the user and name has."""
         lane = lane_of(envelope.customer_id, envelope.email)
         pairs: tuple[tuple[int, int], ...] = ()
@@ -146,7 +146,7 @@ def _expanded(expanded_bytes: int, envelope: AcceptedEnvelope) -> int:
     return expanded_bytes
 
 
-def _receipts(examined: Sequence[Examined], keys: Sequence[int]) -> list[Examined]:
+def _receipts(examined: Sequence[Decision], keys: Sequence[int]) -> list[Decision]:
     """The results, with those that the spool knew already as duplicates; a key for each accepted one."""
     if all(keys):
         return list(examined)

@@ -15,7 +15,7 @@ from intercomd.v1.ingest_pb2 import (
 )
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.ingest.examined import Disposition, Examined
+from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
 from intercomd_daemon.rpc.spool_status import fill_spool_status
 from intercomd_daemon.spool.base import Usage
@@ -27,7 +27,7 @@ _FRAME_BYTES = 16 * 1024
 """Kept free in an answer for what is not a result, and for the lengths that frame each."""
 
 
-def publish_response(results: Sequence[Examined], usage: Usage, now: float) -> PublishResponse:
+def publish_response(results: Sequence[Decision], usage: Usage, now: float) -> PublishResponse:
     """The answer to a batch."""
     response = PublishResponse()
     fill_spool_status(response.spool, usage, now)
@@ -37,7 +37,7 @@ def publish_response(results: Sequence[Examined], usage: Usage, now: float) -> P
     return response
 
 
-def stream_response(sequence: int, results: Sequence[Examined], usage: Usage, now: float) -> PublishStreamResponse:
+def stream_response(sequence: int, results: Sequence[Decision], usage: Usage, now: float) -> PublishStreamResponse:
     """The answer to one message of a stream."""
     response = PublishStreamResponse(sequence=sequence)
     fill_spool_status(response.spool, usage, now)
@@ -47,7 +47,7 @@ def stream_response(sequence: int, results: Sequence[Examined], usage: Usage, no
     return response
 
 
-def preview_response(previews: Iterable[tuple[Examined, Sequence[PreviewedRequest]]]) -> PreviewResponse:
+def preview_response(previews: Iterable[tuple[Decision, Sequence[PreviewedRequest]]]) -> PreviewResponse:
     """What the envelopes would become.
 
     Raises:
@@ -68,7 +68,7 @@ def preview_response(previews: Iterable[tuple[Examined, Sequence[PreviewedReques
     return response
 
 
-def _fill(message: EnvelopeResult, result: Examined) -> None:
+def _fill(message: EnvelopeResult, result: Decision) -> None:
     message.envelope_id = _short_id(result.envelope_id)
     message.disposition = int(result.disposition)  # type: ignore[assignment]  # the numbers are the contract's
     for violation in result.violations:

@@ -1,7 +1,7 @@
 """What a sender is told of the names and the number of attributes, the same for users and events."""
 
 from intercomd_daemon.errors import quoted
-from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX
 from intercomd_daemon.ingest.names import AttributeName, Meaning
 

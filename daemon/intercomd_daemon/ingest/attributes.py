@@ -10,8 +10,8 @@ from intercomd_daemon.envelope import Scalar, Time
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
 from intercomd_daemon.ingest.contact_fields import field_value
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Attribute, SentValue
-from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.fast_path import fast_path_pairs
 from intercomd_daemon.ingest.names import AttributeName, Meaning, attribute_name
 from intercomd_daemon.ingest.values import scalar

@@ -12,8 +12,8 @@ from intercomd_daemon.envelope import Event, Note, Source
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.amounts import CURRENCY_WANTED, currency_of
 from intercomd_daemon.ingest.commerce_facts import item_of, promotion_of, said_of, total_of
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import CommerceEvent, Impressions, Product, ProductAction, PromotionAction
-from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import EVENT_NAME_CHARACTERS_MAX, EXPANDED_BYTES_MAX, PRODUCTS_MAX
 from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
 from intercomd_daemon.ingest.names import mend_event_name

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from intercomd_daemon.ingest.amounts import AMOUNT_WANTED, decimal_of
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Product, ProductAction, Promotion
-from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.metadata import Pairs
 from intercomd_daemon.ingest.values import Json, text
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from intercomd_daemon.conversion import to_boolean, to_seconds
 from intercomd_daemon.envelope import Scalar
-from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.values import ABSOLUTE_LINK
 
 _OWNER_ID_MAX = 2**63 - 1

@@ -1,7 +1,7 @@
-"""Bytes to nouns: requests as they come over the wire, within the limits of a request, their envelopes named.
+"""Decodes requests from the wire into domain objects, within the limits of a request, and names their envelopes.
 
-What in them this release does not know is found here; what the nouns mean for Intercom is not looked at. Envelopes are
-decoded one by one as they are asked for, so that a large request is no long piece of work.
+Fields that this release does not know are found here. Envelopes are decoded one by one as they are asked for, so that
+a large request does not block the event loop.
 """
 
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
@@ -14,10 +14,10 @@ from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStreamRequest
 from intercomd_daemon.envelope import Environment, Note, Priority, Source
 from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decode_attributes import decode_attributes, unread
 from intercomd_daemon.ingest.decode_events import decode_event, unknown_number
 from intercomd_daemon.ingest.decoded import DecodedEnvelope, Request
-from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.frame import frame_of
 from intercomd_daemon.ingest.limits import ENVELOPE_BYTES_MAX, REQUEST_ID_BYTES_MAX, USER_ATTRIBUTES_READ_MAX
 from intercomd_daemon.ingest.settings import IngestSettings

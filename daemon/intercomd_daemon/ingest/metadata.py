@@ -19,8 +19,8 @@ from intercomd_daemon.ingest.attribute_findings import (
     say_renamed,
     say_repeated,
 )
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Attribute, SentValue
-from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.fast_path import fast_path_pairs
 from intercomd_daemon.ingest.names import date_name, mend_key
 from intercomd_daemon.ingest.values import Json, metadata_value

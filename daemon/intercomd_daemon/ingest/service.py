@@ -16,9 +16,9 @@ from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import RequestRefused, RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.answer import PreviewedRequest, preview_response, publish_response, stream_response
+from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.decode import MakeId, decode_preview, decode_publish, decode_stream_publish
 from intercomd_daemon.ingest.decoded import Request
-from intercomd_daemon.ingest.examined import Examined
 from intercomd_daemon.ingest.limits import HELD_BYTES_MAX, STREAMS_MAX
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.stream import StreamSession, shutting_down
@@ -107,7 +107,7 @@ class IngestService:
             self._held_bytes -= size_bytes
 
     async def _publish_stream(self, messages: AsyncIterator[Request | RequestRefused], context: Context) -> None:
-        async def answer(request: Request, results: Sequence[Examined]) -> None:
+        async def answer(request: Request, results: Sequence[Decision]) -> None:
             await context.write(stream_response(request.sequence, results, self._usage(), self._clock()))
 
         self._check_open()

@@ -2,8 +2,8 @@
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Event, Note
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import SessionEnd
-from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
 from intercomd_daemon.ingest.names import event_name
 from intercomd_daemon.ingest.values import text

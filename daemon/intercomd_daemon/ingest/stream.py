@@ -10,11 +10,11 @@ from itertools import chain
 
 from intercomd_daemon.errors import RequestRefused, RetryLater, ShuttingDown
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.decoded import Request
-from intercomd_daemon.ingest.examined import Examined
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
 
-Answer = Callable[[Request, Sequence[Examined]], Awaitable[None]]
+Answer = Callable[[Request, Sequence[Decision]], Awaitable[None]]
 """Writes the answer to one message; returns when the way to the client has room for it."""
 
 _Item = Request | RequestRefused | ShuttingDown | None

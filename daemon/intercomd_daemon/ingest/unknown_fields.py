@@ -13,7 +13,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd_daemon.envelope import Note
-from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.limits import EVENT_ATTRIBUTES_READ_MAX, FIELDS_NAMED_MAX, USER_ATTRIBUTES_READ_MAX
 
 _ENVELOPE_NUMBERS_FROM = 100

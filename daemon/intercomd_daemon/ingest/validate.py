@@ -8,7 +8,7 @@ import re
 
 from intercomd_daemon.conversion import LATEST_TIME
 from intercomd_daemon.errors import quoted
-from intercomd_daemon.ingest.examined import Findings
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.limits import (
     CLOCK_SKEW_SECONDS,
     CUSTOMER_ID_CHARACTERS_MAX,

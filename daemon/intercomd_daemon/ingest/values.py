@@ -18,8 +18,8 @@ from intercomd_daemon.ingest.amounts import (
     decimal_of,
     smallest_units,
 )
+from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import SentValue, Unread
-from intercomd_daemon.ingest.examined import Findings
 from intercomd_daemon.ingest.limits import LIST_VALUES_MAX, VALUE_CHARACTERS_MAX
 
 Json = Scalar | Decimal | dict[str, Scalar]

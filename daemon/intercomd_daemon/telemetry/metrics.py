@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
 
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.status import ConnectionStatus, Standing
-from intercomd_daemon.ingest.examined import Examined
+from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.reasons import OTHER, label_of
 from intercomd_daemon.spool.base import Usage
@@ -97,7 +97,7 @@ class Metrics:
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
-    def examined(self, results: Iterable[Examined]) -> None:
+    def examined(self, results: Iterable[Decision]) -> None:
         """Counts what was decided on envelopes."""
         for result in results:
             reason = result.violations[0].reason if result.violations else ""

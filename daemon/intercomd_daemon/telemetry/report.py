@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from intercomd_daemon.deliver.status import Standing
 from intercomd_daemon.envelope import lane_of
-from intercomd_daemon.ingest.examined import Disposition, Examined
+from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, Outcome, OutcomeType
 from intercomd_daemon.telemetry.logs import Logger
 from intercomd_daemon.telemetry.metrics import Metrics
@@ -128,7 +128,7 @@ class Report:
         else:
             self._logger.info("spool_taking")
 
-    def examined(self, results: Sequence[Examined]) -> None:
+    def examined(self, results: Sequence[Decision]) -> None:
         """What was decided on the envelopes of a request: counts, and a line for each rejected or skipped one."""
         self._metrics.examined(results)
         told = self._logger.is_enabled_for(logging.INFO)
@@ -138,7 +138,7 @@ class Report:
             elif told and result.disposition is Disposition.SKIPPED:
                 self._tell_refusal(result, logging.INFO)
 
-    def _tell_refusal(self, result: Examined, level: int) -> None:
+    def _tell_refusal(self, result: Decision, level: int) -> None:
         first = result.violations[0] if result.violations else None
         self._logger.log(
             level,

@@ -5,7 +5,7 @@ from sending import NOON
 
 from intercomd_daemon.cli.demo import edge_cases, personas
 from intercomd_daemon.cli.demo.builders import FinalState
-from intercomd_daemon.ingest.examined import Disposition
+from intercomd_daemon.ingest.decision import Disposition
 
 NOW = NOON + 86_400
 ADA = personas.persona(0)

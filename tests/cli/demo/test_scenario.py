@@ -7,7 +7,7 @@ from sending import NOON
 
 from intercomd_daemon.cli.demo.builders import FinalState, Step
 from intercomd_daemon.cli.demo.scenario import SENT_AGAIN, SYNCED, scenario
-from intercomd_daemon.ingest.examined import Disposition
+from intercomd_daemon.ingest.decision import Disposition
 
 STEPS = scenario(NOON).steps
 NOW = NOON + 6 * 3600

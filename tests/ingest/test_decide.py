@@ -14,6 +14,8 @@ from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note, Priority, Source
+from intercomd_daemon.ingest.decide import decide
+from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decode import decode_publish
 from intercomd_daemon.ingest.decoded import (
     CommerceEvent,
@@ -24,8 +26,6 @@ from intercomd_daemon.ingest.decoded import (
     ProductAction,
     SessionEnd,
 )
-from intercomd_daemon.ingest.examine import examine
-from intercomd_daemon.ingest.examined import Disposition, Examined
 from intercomd_daemon.ingest.settings import IngestSettings
 
 NOW = 1_760_000_000.75
@@ -47,7 +47,7 @@ PURCHASE = CommerceEvent(
 )
 
 
-def brief(result: Examined) -> tuple[Disposition, list[str], list[str]]:
+def brief(result: Decision) -> tuple[Disposition, list[str], list[str]]:
     return (
         result.disposition,
         [note.reason for note in result.violations],
@@ -65,9 +65,9 @@ def test_an_accepted_envelope_is_kept_as_it_will_leave() -> None:
         traceparent="nonsense",
         recognised=False,
     )
-    adjustments = examine(envelope, RULES, NOW).adjustments
+    adjustments = decide(envelope, RULES, NOW).adjustments
     assert [note.reason for note in adjustments] == ["EVENT_NAME_CHANGED", "FIELD_IGNORED"]
-    assert examine(envelope, RULES, NOW) == Examined(
+    assert decide(envelope, RULES, NOW) == Decision(
         "e-1",
         "default",
         Disposition.ACCEPTED,
@@ -135,14 +135,14 @@ def test_an_accepted_envelope_is_kept_as_it_will_leave() -> None:
 def test_precedence_is_the_contracts(
     given_fields: dict[str, object], disposition: Disposition, reason: str, connection: str
 ) -> None:
-    result = examine(sent(**given_fields), RULES, NOW)
+    result = decide(sent(**given_fields), RULES, NOW)
     assert (result.disposition, [note.reason for note in result.violations]) == (disposition, [reason])
     assert all(note.message for note in result.violations)
     assert (result.connection, result.accepted) == (connection, None)
 
 
 def test_data_of_development_go_to_their_connection_and_no_further() -> None:
-    result = examine(sent(connection="open", environment=DEVELOPMENT), RULES, NOW)
+    result = decide(sent(connection="open", environment=DEVELOPMENT), RULES, NOW)
     assert (result.disposition, result.connection) == (Disposition.ACCEPTED, "test")
 
 
@@ -157,7 +157,7 @@ def test_data_of_development_go_to_their_connection_and_no_further() -> None:
 def test_an_event_that_is_not_for_intercom_is_left_out_beside_attributes(
     event: object, source: Source, reason: str
 ) -> None:
-    result = examine(sent(event=event, source=source, removed_user_attributes=["old"]), RULES, NOW)
+    result = decide(sent(event=event, source=source, removed_user_attributes=["old"]), RULES, NOW)
     assert brief(result) == (Disposition.ACCEPTED, [], ["EVENT_SKIPPED"])
     assert result.adjustments[0].message.startswith(reason)
     assert result.accepted is not None
@@ -166,7 +166,7 @@ def test_an_event_that_is_not_for_intercom_is_left_out_beside_attributes(
 
 def test_an_event_that_is_not_for_intercom_must_still_be_valid() -> None:
     bad = SessionEnd("", -1, [("", 1)])
-    result = examine(sent(event=bad, user_attributes=[("a", 1)]), RULES, NOW)
+    result = decide(sent(event=bad, user_attributes=[("a", 1)]), RULES, NOW)
     assert brief(result) == (Disposition.REJECTED, ["INVALID_TIME", "INVALID_ATTRIBUTE_NAME"], [])
 
 
@@ -179,7 +179,7 @@ def test_all_violations_come_at_once_and_no_adjustments() -> None:
         user_attributes=[("a", None), ("a.b", 1)],
         event=CustomEvent("", [("", 1)]),
     )
-    assert brief(examine(envelope, RULES, NOW)) == (
+    assert brief(decide(envelope, RULES, NOW)) == (
         Disposition.REJECTED,
         [
             "ENVELOPE_ID_TOO_LONG",
@@ -196,42 +196,42 @@ def test_all_violations_come_at_once_and_no_adjustments() -> None:
 
 def test_what_decoding_found_is_told_with_the_rest() -> None:
     unsupported = (Note("UNSUPPORTED_FIELD", "", "m"),)
-    result = examine(sent(event=None, customer_id="", violations=unsupported), RULES, NOW)
+    result = decide(sent(event=None, customer_id="", violations=unsupported), RULES, NOW)
     assert brief(result)[1] == ["UNSUPPORTED_FIELD", "IDENTITY_REQUIRED"]
     ignored = (Note("FIELD_IGNORED", "", "m"),)
-    assert brief(examine(sent(adjustments=ignored), RULES, NOW)) == (Disposition.ACCEPTED, [], ["FIELD_IGNORED"])
+    assert brief(decide(sent(adjustments=ignored), RULES, NOW)) == (Disposition.ACCEPTED, [], ["FIELD_IGNORED"])
 
 
 def test_an_id_that_the_daemon_gave_is_not_measured() -> None:
-    assert examine(sent(envelope_id="r" * 128 + "/499", named=False), RULES, NOW).disposition is Disposition.ACCEPTED
+    assert decide(sent(envelope_id="r" * 128 + "/499", named=False), RULES, NOW).disposition is Disposition.ACCEPTED
 
 
 def test_an_email_alone_or_attributes_alone_suffice() -> None:
-    result = examine(sent(customer_id="", email="A@b", event=None, user_attributes=[("a", 1)]), RULES, NOW)
+    result = decide(sent(customer_id="", email="A@b", event=None, user_attributes=[("a", 1)]), RULES, NOW)
     assert result.accepted is not None
     assert (result.accepted.customer_id, result.accepted.email, result.accepted.events) == ("", "a@b", ())
 
 
 def test_an_event_without_a_time_has_the_present() -> None:
-    result = examine(sent(event_time=None), RULES, NOW)
+    result = decide(sent(event_time=None), RULES, NOW)
     assert result.accepted is not None
     assert result.accepted.events[0].created_at == 1_760_000_000
 
 
 def test_a_purchase_is_expanded_on_acceptance() -> None:
-    result = examine(sent(event=PURCHASE, connection="open", source=Source.WEB), RULES, NOW)
+    result = decide(sent(event=PURCHASE, connection="open", source=Source.WEB), RULES, NOW)
     assert result.accepted is not None
     assert len(result.accepted.events) == 3
 
 
 def test_a_session_end_is_an_event_where_it_is_on() -> None:
-    result = examine(sent(event=SessionEnd("s", None, []), connection="open"), RULES, NOW)
+    result = decide(sent(event=SessionEnd("s", None, []), connection="open"), RULES, NOW)
     assert result.accepted is not None
     assert result.accepted.events[0].metadata == b'{"session_id":"s"}'
 
 
 def test_skipped_envelopes_say_what_was_left_out() -> None:
-    result = examine(sent(event=None, user_attributes=[("role", "x")]), RULES, NOW)
+    result = decide(sent(event=None, user_attributes=[("role", "x")]), RULES, NOW)
     assert brief(result) == (Disposition.SKIPPED, ["NOTHING_LEFT"], ["ATTRIBUTE_DROPPED"])
 
 
@@ -314,7 +314,7 @@ def test_any_envelope_has_one_disposition_and_what_is_accepted_is_within_the_lim
         )
         for name, each in RULES.items()
     }
-    result = examine(sent, rules, NOW)
+    result = decide(sent, rules, NOW)
     assert result.disposition in {Disposition.ACCEPTED, Disposition.SKIPPED, Disposition.REJECTED}
     assert bool(result.violations) is (result.accepted is None)
     assert (result.accepted is not None) is (result.disposition is Disposition.ACCEPTED)

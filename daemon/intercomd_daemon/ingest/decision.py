@@ -41,8 +41,8 @@ class Findings:
             self.adjustments_omitted += 1
 
 
-class Examined(msgspec.Struct, frozen=True, gc=False):
-    """What becomes of one envelope, as far as it and the settings tell."""
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """Whether one envelope is accepted, as what, and why not."""
 
     envelope_id: str
     connection: str

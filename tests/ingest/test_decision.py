@@ -4,7 +4,7 @@ import pytest
 
 from intercomd.v1.ingest_pb2 import Disposition as Wire
 from intercomd_daemon.envelope import Note
-from intercomd_daemon.ingest.examined import Disposition, Findings
+from intercomd_daemon.ingest.decision import Disposition, Findings
 from intercomd_daemon.ingest.limits import NOTES_MAX
 
 

@@ -9,8 +9,8 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attributes import Update, update_of
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
+from intercomd_daemon.ingest.decision import Decision, Disposition, Findings
 from intercomd_daemon.ingest.decoded import CommerceEvent, CustomEvent, DecodedEnvelope, SessionEnd
-from intercomd_daemon.ingest.examined import Disposition, Examined, Findings
 from intercomd_daemon.ingest.metadata import custom_metadata
 from intercomd_daemon.ingest.session import session_event, session_skip
 from intercomd_daemon.ingest.validate import (
@@ -22,12 +22,12 @@ from intercomd_daemon.ingest.validate import (
 )
 
 
-def examine(envelope: DecodedEnvelope, rules: Connections, now: float) -> Examined:
+def decide(envelope: DecodedEnvelope, rules: Connections, now: float) -> Decision:
     """The envelope's disposition, all that was found, and what is to be kept; `now` in Unix seconds."""
     connection = rules.get(envelope.connection)
     if connection is None or not connection.active or envelope.environment is Environment.DEVELOPMENT:
         target = _target(envelope, connection, rules)
-        if isinstance(target, Examined):
+        if isinstance(target, Decision):
             return target
         connection = target
     found = Findings(envelope.violations, envelope.adjustments)
@@ -47,7 +47,7 @@ def examine(envelope: DecodedEnvelope, rules: Connections, now: float) -> Examin
     accepted = AcceptedEnvelope(
         envelope_id, customer_id, email, now, update, events, adjustments, traceparent, encoded, times=times
     )
-    return Examined(
+    return Decision(
         envelope_id,
         connection.name,
         Disposition.ACCEPTED,
@@ -62,7 +62,7 @@ def examine(envelope: DecodedEnvelope, rules: Connections, now: float) -> Examin
 
 def _target(
     envelope: DecodedEnvelope, named: ConnectionSettings | None, rules: Connections
-) -> ConnectionSettings | Examined:
+) -> ConnectionSettings | Decision:
     """The connection that the envelope goes to, or why it goes nowhere."""
     if named is None:
         return _unknown(envelope, envelope.connection, "connection")
@@ -118,22 +118,22 @@ def _events(
     return (), skip
 
 
-def _not_taken(envelope: DecodedEnvelope, connection: str, skip: Note | None, found: Findings) -> Examined:
+def _not_taken(envelope: DecodedEnvelope, connection: str, skip: Note | None, found: Findings) -> Decision:
     if found.violations:
-        return Examined(envelope.envelope_id, connection, Disposition.REJECTED, tuple(found.violations))
+        return Decision(envelope.envelope_id, connection, Disposition.REJECTED, tuple(found.violations))
     if skip is None:
         skip = Note("NOTHING_LEFT", "user_attributes", "every attribute had to be left out: the adjustments say why")
     return _skipped(envelope, connection, skip, found)
 
 
-def _unknown(envelope: DecodedEnvelope, name: str, field: str) -> Examined:
+def _unknown(envelope: DecodedEnvelope, name: str, field: str) -> Decision:
     message = f'there is no connection {quoted(name)}: name one of the settings, or none for "default"'
     note = Note("UNKNOWN_CONNECTION", field, message)
-    return Examined(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (note,))
+    return Decision(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (note,))
 
 
-def _skipped(envelope: DecodedEnvelope, connection: str, reason: Note, found: Findings | None = None) -> Examined:
+def _skipped(envelope: DecodedEnvelope, connection: str, reason: Note, found: Findings | None = None) -> Decision:
     adjustments, omitted = (tuple(found.adjustments), found.adjustments_omitted) if found else ((), 0)
-    return Examined(
+    return Decision(
         envelope.envelope_id, connection, Disposition.SKIPPED, (reason,), adjustments, omitted, envelope.priority
     )
