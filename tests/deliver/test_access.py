@@ -39,9 +39,19 @@ def refusal(status: int, code: str | None) -> Answer:
         (me(), Grant.GRANTED, "ACCESS_UNVERIFIED"),
         (app(None), Grant.GRANTED, "ACCESS_UNVERIFIED"),
         (me([1]), Grant.GRANTED, "ACCESS_UNVERIFIED"),
-        (Answer(200, b"<html>"), Grant.GRANTED, "ACCESS_UNVERIFIED"),
-        (Answer(200, b"\xff"), Grant.GRANTED, "ACCESS_UNVERIFIED"),
-        (Answer(200, b'{"app":' + b"[" * 100_000), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        # What is no admin in JSON was not said by Intercom.
+        (Answer(200, b"<html>"), Grant.SUSPENDED, "NOT_INTERCOM"),
+        (Answer(200, b"\xff"), Grant.SUSPENDED, "NOT_INTERCOM"),
+        (Answer(200, b'{"app":' + b"[" * 100_000), Grant.SUSPENDED, "NOT_INTERCOM"),
+        (Answer(200), Grant.SUSPENDED, "NOT_INTERCOM"),
+        (Answer(200, b'{"type":"contact","id":"c1"}'), Grant.SUSPENDED, "NOT_INTERCOM"),
+        (Answer(200, b'{"status":"ok"}'), Grant.SUSPENDED, "NOT_INTERCOM"),
+        (Answer(204), Grant.SUSPENDED, "NOT_INTERCOM"),
+        (refusal(200, "server_error"), Grant.SUSPENDED, "NOT_INTERCOM"),
+        (Answer(302, b"<html>"), Grant.SUSPENDED, "NOT_INTERCOM"),
+        *((Answer(status, b"<html>"), Grant.SUSPENDED, "NOT_INTERCOM") for status in (400, 401, 403, 404, 405, 451)),
+        *((Answer(status), Grant.SUSPENDED, "NOT_INTERCOM") for status in (407, 421, 431)),
+        (Answer(400, b'{"message":"no route"}'), Grant.SUSPENDED, "NOT_INTERCOM"),
         (refusal(403, "not_allowed"), Grant.GRANTED, "ACCESS_UNVERIFIED"),
         (refusal(403, None), Grant.GRANTED, "ACCESS_UNVERIFIED"),
         (Answer(403), Grant.GRANTED, "ACCESS_UNVERIFIED"),
@@ -56,6 +66,7 @@ def refusal(status: int, code: str | None) -> Answer:
         (refusal(400, "intercom_version_invalid"), Grant.SUSPENDED, "VERSION_INVALID"),
         # Nothing is known yet.
         (Answer(503), Grant.UNKNOWN, "HTTP_503"),
+        (Answer(502, b"<html>"), Grant.UNKNOWN, "HTTP_502"),
         (Answer(429), Grant.UNKNOWN, "RATE_LIMITED"),
         (Answer(0, failure="no answer in time"), Grant.UNKNOWN, "NETWORK"),
     ],
@@ -111,9 +122,9 @@ def test_probes_come_from_5_seconds_to_5_minutes() -> None:
 @pytest.mark.fills("deliver.access.NAME_CHARACTERS_MAX")
 def test_of_what_intercom_says_of_the_workspace_so_much_is_kept() -> None:
     long = "x" * 100_000
-    body = msgspec.json.encode({"app": {"id_code": "abc", "name": long, "region": long}})
+    body = msgspec.json.encode({"type": "admin", "app": {"id_code": "abc", "name": long, "region": long}})
     settings = ConnectionSettings(name="main", app_id="abc", base_url="http://there")
     access = read_access(Answer(200, body), settings)
     assert (len(access.workspace_name), len(access.region)) == (NAME_CHARACTERS_MAX, NAME_CHARACTERS_MAX)
-    body = msgspec.json.encode({"app": {"id_code": long, "name": long, "region": long}})
+    body = msgspec.json.encode({"type": "admin", "app": {"id_code": long, "name": long, "region": long}})
     assert len(read_access(Answer(200, body), settings).message) < 1_000

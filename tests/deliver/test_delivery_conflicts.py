@@ -52,7 +52,7 @@ def test_with_both_one_without_external_id_gets_ours() -> None:
         > GET /contacts/c9
         < 200 c9
         > PUT /contacts/c9 external_id=u1 email=ada@x.io .plan=gold
-        < 200
+        < 200 c9
         = 1 delivered: contact delivered 3
         book c9: email plan
     """)
@@ -244,7 +244,7 @@ def test_after_three_rounds_it_backs_off_ever_longer_and_starts_over() -> None:
         > GET /contacts/c9
         < 200 c9
         > PUT /contacts/c9 external_id=u1 email=ada@x.io .plan=gold
-        < 409
+        < 409 exists c9
         > POST /contacts role=user external_id=u1 .plan=gold
         < 409 exists c1
         > PUT /contacts/c1 .plan=gold

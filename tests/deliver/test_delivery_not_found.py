@@ -98,15 +98,18 @@ def test_a_contact_found_by_email_gets_our_external_id_before_the_event() -> Non
     """)
 
 
-def test_where_no_id_comes_back_the_event_goes_by_the_customer_id_again() -> None:
+def test_where_no_id_comes_back_the_contact_is_created_again() -> None:
+    """Whoever answered, it need not have been Intercom; if it was, a 409 tells the id."""
     talk("""
         1: ; Seen
         > POST /events event_name=Seen user_id=u1
         < 404
         > POST /contacts role=user external_id=u1
         < 200
-        book -:
-        > POST /events event_name=Seen user_id=u1
+        wait 1
+        > POST /contacts role=user external_id=u1
+        < 409 exists c1
+        > POST /events event_name=Seen id=c1
     """)
 
 

@@ -146,7 +146,7 @@ async def test_a_version_that_intercom_does_not_know_suspends(sandbox: Sandbox, 
     assert bench.notes.events == []
 
 
-@pytest.mark.parametrize("fault", ["GET /data_attributes 403", "GET /data_attributes not-json"])
+@pytest.mark.parametrize("fault", ["GET /data_attributes 403", "GET /data_attributes 404"])
 async def test_a_list_that_may_not_be_read_turns_only_that_off(
     sandbox: Sandbox, intercom: Intercom, fault: str
 ) -> None:
@@ -156,6 +156,28 @@ async def test_a_list_that_may_not_be_read_turns_only_that_off(
     assert bench.catalogue.fit("plan", "pro", time.time()).fit is Fit.SEND
     assert [name for name, _ in bench.notes.events] == ["attributes_unreadable"]
     assert not bench.gate.suspended
+
+
+@pytest.mark.parametrize(
+    "fault", ["not-json", "html", "200 html", "other-json", "200", "204", "truncated", "text", "404 html", "empty"]
+)
+async def test_what_is_no_list_is_not_taken_for_an_empty_one(sandbox: Sandbox, intercom: Intercom, fault: str) -> None:
+    """Or attributes that exist would be created, or left out."""
+    sandbox.fault(f"GET /data_attributes {fault}")
+    bench = Bench(sandbox, intercom)
+    assert await bench.work.read_attributes() > 0
+    assert bench.catalogue.stale(time.time())
+    assert bench.notes.events == []
+
+
+@pytest.mark.parametrize("fault", ["html", "200 html", "other-json", "200", "204", "truncated", "text"])
+async def test_an_attribute_is_not_known_before_its_creation_is_answered_by_intercom(
+    sandbox: Sandbox, intercom: Intercom, fault: str
+) -> None:
+    sandbox.fault(f"POST /data_attributes {fault}")
+    bench = Bench(sandbox, intercom)
+    assert await bench.work.create_attribute("plan", "string") > 0
+    assert bench.catalogue.absent("plan", time.time())
 
 
 async def test_a_passing_failure_is_tried_again_once_for_all(sandbox: Sandbox, intercom: Intercom) -> None:

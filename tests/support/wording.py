@@ -10,6 +10,7 @@ EVENT_TIME = 1_794_999_000
 _PARTS = {"$first": FIRST_NAME, "$last": LAST_NAME}
 _SHORT = {part: short for short, part in _PARTS.items()}
 _ERRORS = {
+    "token": ("token_unauthorized", "Not authorized to access resource"),
     "exists": ("conflict", "A contact matching those details already exists with id={}"),
     "archived": ("conflict", "An archived contact matching those details already exists with id={}"),
     "several": ("conflict", "Multiple existing users match this email address - must be more specific using user_id"),

@@ -10,7 +10,7 @@ import msgspec
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.exchange import Answer, Call
-from intercomd_daemon.deliver.judge import Kind, judge
+from intercomd_daemon.deliver.judge import NOT_INTERCOM, Kind, judge
 
 # "It probes GET /me from 5 s to 5 min."
 PROBE_FIRST_SECONDS = 5.0
@@ -58,14 +58,30 @@ class _Me(msgspec.Struct):
 _REMEDIES = {
     "UNAUTHORIZED": "Intercom does not know the access token: put a valid one into access_token_file",
     "PLAN_RESTRICTED": "the workspace's plan does not include the API: talk to Intercom, or use another workspace",
-    "FORBIDDEN": "the access token may not do this: give it the scopes to read and write users and events",
-    "NOT_INTERCOM": "POST /contacts was answered 404, and not by Intercom: correct base_url, or the proxy on the way",
+    "FORBIDDEN": (
+        "the access token may not do this: give it the scopes to read and write users and events; "
+        "if an HTML page came, a proxy or firewall on the way refuses: allow these calls there"
+    ),
+    "NOT_INTERCOM": (
+        "another server answers in Intercom's place (a proxy, a captive portal, a firewall): "
+        "correct base_url, or let the calls pass there"
+    ),
     "VERSION_INVALID": "Intercom does not know this api_version: set one that it supports, such as 2.16",
 }
 
 
-def remedy_of(reason: str) -> str:
-    """What to do about a suspension."""
+# What is wrong on the way, where the status alone tells.
+_WAY_REMEDIES = {
+    407: "a proxy on the way asks for credentials (407): set them there, or reach Intercom without it",
+    421: "the server that answers is not responsible for this host (421): correct base_url, or the proxy on the way",
+    431: "a server on the way takes no headers of this size (431): shorten the access token, or raise its limit",
+}
+
+
+def remedy_of(reason: str, status: int = 0) -> str:
+    """What to do about a suspension that an answer with this status led to."""
+    if reason == NOT_INTERCOM and status in _WAY_REMEDIES:
+        return _WAY_REMEDIES[status]
     return _REMEDIES.get(reason, "look at the access token and the App ID")
 
 
@@ -81,8 +97,8 @@ def read_access(answer: Answer, settings: ConnectionSettings) -> Access:
     if verdict.kind is Kind.SUSPENDED:
         codes = [error.code or "" for error in me.errors or []]
         about_me_only = answer.status == 403 and not any(code.startswith(_OURS) for code in codes)
-        if not about_me_only:
-            return Access(Grant.SUSPENDED, verdict.reason, remedy_of(verdict.reason))
+        if not about_me_only or verdict.reason == NOT_INTERCOM:
+            return Access(Grant.SUSPENDED, verdict.reason, remedy_of(verdict.reason, answer.status))
     if verdict.kind is not Kind.DONE:
         message = f"GET /me was answered {answer.status}: the App ID could not be verified"
         return Access(Grant.GRANTED, "ACCESS_UNVERIFIED", message)

@@ -9,7 +9,7 @@ from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
 
 # No answer, our access, a time-out, the budget; other refusals are about one user, and stand in that user's outcome.
-_OF_THE_CONNECTION = frozenset({0, 401, 402, 403, 408, 429})
+_OF_THE_CONNECTION = frozenset({0, 401, 402, 403, 407, 408, 421, 429, 431})
 
 
 class Caller:

@@ -10,7 +10,7 @@ from intercomd_daemon.deliver import encode
 from intercomd_daemon.deliver.catalogue import Catalogue
 from intercomd_daemon.deliver.contact import Contact, Resolution, Turn, Unavailable
 from intercomd_daemon.deliver.exchange import Answer, Call
-from intercomd_daemon.deliver.judge import RATE_LIMITED, Clue, Kind, Verdict
+from intercomd_daemon.deliver.judge import FORBIDDEN, RATE_LIMITED, Clue, Kind, Verdict
 from intercomd_daemon.deliver.merge import Speech, compose, email_of, gather, is_custom, reduce, unsaid
 from intercomd_daemon.deliver.queue import Queue
 from intercomd_daemon.deliver.step import After, CreateAttribute, ReadAttributes, Rest, Rules, Send, Settle, Step
@@ -24,7 +24,7 @@ DRY_RUN = "DRY_RUN"
 _UNAVAILABLE = frozenset({"CONTACT_ARCHIVED", "CONTACT_BLOCKED", "CONTACT_DELETED"})
 _WRITES = frozenset({Call.CREATE_CONTACT, Call.UPDATE_CONTACT})
 # Refusals of what was said, not of whom it was said of.
-_CONTENT = frozenset({"ATTRIBUTE_REFUSED", "REQUEST_INVALID", "TOO_LARGE"})
+_CONTENT = frozenset({"ATTRIBUTE_REFUSED", FORBIDDEN, "REQUEST_INVALID", "TOO_LARGE"})
 
 
 class _Flight(msgspec.Struct, eq=False):

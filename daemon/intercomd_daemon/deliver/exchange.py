@@ -23,6 +23,11 @@ class Call(StrEnum):
         return self.value.startswith("GET ")
 
     @property
+    def scope(self) -> str:
+        """What a token or a firewall allows together: contacts, events, and so on."""
+        return self.value.split("/")[1]
+
+    @property
     def repeatable(self) -> bool:
         """Whether the method is idempotent by HTTP (RFC 9110, 9.2.2), so that a client may repeat it by itself."""
         return not self.value.startswith("POST ")
@@ -39,6 +44,11 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     def method(self) -> str:
         """The HTTP method."""
         return self.call.value.split(" ", 1)[0]
+
+    @property
+    def contact_id(self) -> str:
+        """Intercom's id of the contact that the path names; empty if it names none."""
+        return self.path.split("/")[2] if "/{id}" in self.call.value else ""
 
 
 class RateHeaders(msgspec.Struct, frozen=True, gc=False):
@@ -62,3 +72,5 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     retry_after_seconds: float | None = None
     date: float | None = None
     """The answer's `Date`, Unix seconds, whole."""
+    html: bool = False
+    """Whether `Content-Type` announces a page."""

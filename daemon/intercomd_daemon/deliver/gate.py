@@ -10,8 +10,10 @@ from typing import Protocol
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.access import Access, Grant, remedy_of
 from intercomd_daemon.deliver.clock import Clock
+from intercomd_daemon.deliver.doubt import Doubt
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.outage import Allowed, OutageDetector
+from intercomd_daemon.deliver.pace import WAIT_MAX_SECONDS
 from intercomd_daemon.deliver.status import Standing
 from intercomd_daemon.outcome import Outcome
 
@@ -62,6 +64,7 @@ class Gate:
         self._suspended = ""
         self._failing = ""
         self._verified = False
+        self._doubt = Doubt()
 
     @property
     def open(self) -> bool:
@@ -78,33 +81,49 @@ class Gate:
         self._paused = paused
         self._tell()
 
-    def suspend(self, reason: str) -> None:
-        """A call was answered that our access is wrong."""
+    def suspend(self, reason: str, status: int = 0) -> None:
+        """A call was answered, with this status, that our access is wrong."""
         self._verified = False
-        self._suspended = f"{reason}: {remedy_of(reason)}"
+        self._suspended = f"{reason}: {remedy_of(reason, status)}"
         self.asked.set()
         self._tell()
+
+    def doubted(self, call: Call, lane: str, reason: str, status: int) -> None:
+        """An answer may be about the connection: asks `GET /me`, and suspends if several users got such answers."""
+        if self._doubt.seen(call.scope, lane):
+            self.suspend(reason, status)
+        self.asked.set()
+
+    def forbidden(self, call: Call, lane: str) -> bool:
+        """A call was answered 403; True if that is about this call alone."""
+        return self._doubt.forbidden(call.scope, lane)
 
     def accessed(self, access: Access) -> None:
         """`GET /me` was answered."""
         if access.grant is Grant.UNKNOWN:
             self._failing = access.message
         elif access.grant is Grant.SUSPENDED:
+            self._verified = False
             self._suspended = f"{access.reason}: {access.message}"
         else:
             if access.reason:
                 self._observer.noted(self._name, "access_unverified", warning=access.message)
             self.workspace_name, self.region = access.workspace_name, access.region
+            self._doubt.granted()
             self._verified = True
             self._suspended = ""
             self.next_probe = 0.0
             self.asked.clear()
         self._tell()
 
-    def failed(self, lane: str, reason: str, now: float, before: int = 0) -> None:
+    def failed(
+        self, lane: str, reason: str, now: float, before: int = 0, retry_after_seconds: float | None = None
+    ) -> None:
         """A call failed for a reason that need not be its user's, and has failed so often before."""
         self._failing = reason
-        if self.outage.failed(lane, now, self._clock.jitter(), before):
+        # "honour Retry-After, capped at 60 s, on 5xx for the probe"
+        least = min(retry_after_seconds or 0.0, WAIT_MAX_SECONDS)
+        if self.outage.failed(lane, now, self._clock.jitter(), before, least):
             self._tell()
 
     def ask_check(self, now: float) -> None:
@@ -112,11 +131,17 @@ class Gate:
         self.outage.leave(Allowed.CHECK, "", now)
         self.check_asked.set()
 
-    def checked(self, *, answered: bool) -> bool:
+    def checked(self, *, answered: bool, least_seconds: float = 0.0) -> bool:
         """`GET /me`, which the outage detector needed, was answered or failed; True if Intercom is back."""
-        back = self.outage.checked(answered=answered, now=self._clock.monotonic(), jitter=self._clock.jitter())
+        now, jitter = self._clock.monotonic(), self._clock.jitter()
+        back = self.outage.checked(answered=answered, now=now, jitter=jitter, least_seconds=least_seconds)
         self._tell()
         return back
+
+    def answered(self, call: Call, lane: str, *, done: bool) -> None:
+        """A call of a user was answered without doubt, and perhaps done."""
+        self.well = True
+        self._doubt.answered(call.scope, lane, done=done)
 
     def succeeded(self) -> bool:
         """A call was answered by an Intercom that is well; True if it was down until now."""

@@ -1,14 +1,18 @@
 """The session with Intercom: one request, one answer, no policy. What an answer means, it does not know."""
 
 import base64
+import codecs
 import os
 import ssl
+import time
+import zlib
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy, istr
 
 from intercomd_daemon.connection import ConnectionSettings
@@ -22,8 +26,12 @@ CONNECT_SECONDS = 5.0
 CALL_SECONDS = 30.0
 ANSWER_BYTES_MAX = 1024 * 1024
 ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024
+# "The status line decides before anything else is read: headers of up to 64 KiB do not undo a 202."
+HEADER_BYTES_MAX = 64 * 1024
+HEADERS_MAX = 1_000
 _LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
 _REQUEST_ID, _RETRY_AFTER, _DATE = map(istr, ("X-Request-Id", "Retry-After", "Date"))
+_TYPE, _ENCODING = map(istr, ("Content-Type", "Content-Encoding"))
 # RFC 9110, 15.5.8: "407 Proxy Authentication Required".
 _PROXY_CREDENTIALS = 407
 _BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
@@ -55,7 +63,13 @@ class Intercom:
             connector=aiohttp.TCPConnector(limit=self._connections_max, ttl_dns_cache=60, ssl=self._tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS),
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+            # "A body in an encoding that was not asked for does not undo a 202": it is decoded where that is possible.
+            auto_decompress=False,
             headers={
+                "Accept-Encoding": "identity",
                 # "Content-Type and Accept: application/json; otherwise 406."
                 "Accept": "application/json",
                 "Content-Type": "application/json",
@@ -92,8 +106,9 @@ class Intercom:
                 middlewares=_ONCE if request.call.repeatable else (),
             ) as response:
                 body = await _body(response, limit, must_end=request.call.reads)
-                return _answer(response.status, response.headers, body)
-        except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
+                body = _decoded(body, response.headers.get(_ENCODING, ""), limit)
+                return _answer(response.status, response.headers, body.removeprefix(codecs.BOM_UTF8))
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ssl.SSLError, ValueError) as error:
             # A time-out is an OSError; a ValueError is an answer that is no HTTP, or a token that no header takes.
             return Answer(0, failure=_describe_proxy(error) or _describe(error))
 
@@ -144,11 +159,21 @@ async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool)
             if len(body) >= limit:
                 response.close()
                 break
-    except (aiohttp.ClientError, OSError):
+    except (aiohttp.ClientError, HttpProcessingError, OSError):
         response.close()
         if must_end:
             raise
     return bytes(body[:limit])
+
+
+def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
+    """The body of a server that compresses although `identity` was asked for; as it is where it can't be read."""
+    if encoding.lower() not in {"gzip", "x-gzip", "deflate"}:
+        return body
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, limit)
+    except zlib.error:
+        return body
 
 
 def _answer(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Answer:
@@ -161,14 +186,27 @@ def _answer(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Answer:
         body,
         request_id=headers.get(_REQUEST_ID, "")[:128],
         rate=rate,
-        retry_after_seconds=_number(headers, _RETRY_AFTER),
+        retry_after_seconds=_retry_after(headers),
         date=_date(headers.get(_DATE, "")),
+        html="html" in headers.get(_TYPE, ""),
     )
 
 
 def _number(headers: CIMultiDictProxy[str], name: str) -> float | None:
     text = headers.get(name, "")
     return float(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+
+
+def _retry_after(headers: CIMultiDictProxy[str]) -> float | None:
+    """`Retry-After` in seconds: "seconds or an HTTP date", which counts from the answer's own `Date`."""
+    seconds = _number(headers, _RETRY_AFTER)
+    if seconds is not None:
+        return seconds
+    at = _date(headers.get(_RETRY_AFTER, ""))
+    if at is None:
+        return None
+    answered = _date(headers.get(_DATE, ""))
+    return max(0.0, at - (time.time() if answered is None else answered))
 
 
 @lru_cache(maxsize=8)  # Many answers share a second, and so the text.

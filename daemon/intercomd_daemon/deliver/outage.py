@@ -109,13 +109,14 @@ class OutageDetector:
         elif allowed is Allowed.UNTRIED and self._trials_failed >= TRIALS_MAX:
             self._trial_at = now + TRIAL_SECONDS
 
-    def failed(self, lane: str, now: float, jitter: float, before: int = 0) -> bool:
+    def failed(self, lane: str, now: float, jitter: float, before: int = 0, least_seconds: float = 0.0) -> bool:
         """Counts a failed call; True if the connection went down with it.
 
         `lane` is empty for a call that concerns no user. `before`: how often this very call had failed already.
+        `least_seconds`: no probe leaves earlier, because the answer asked for that (`Retry-After`).
         """
         if self.down:
-            self._failed_while_down(lane, now, jitter, before)
+            self._failed_while_down(lane, now, jitter, before, least_seconds)
             return False
         if before >= STUCK_FAILURES:
             return False
@@ -127,10 +128,10 @@ class OutageDetector:
             return False
         self.down = True
         self._failures = 0
-        self._back_off(now, jitter)
+        self._back_off(now, jitter, least_seconds)
         return True
 
-    def _failed_while_down(self, lane: str, now: float, jitter: float, before: int) -> None:
+    def _failed_while_down(self, lane: str, now: float, jitter: float, before: int, least_seconds: float) -> None:
         if not before:
             self._failures += 1
             self._trials_failed += 1
@@ -139,9 +140,9 @@ class OutageDetector:
         if lane == self._probing or (not lane and now >= self._probe_at):
             self._probing = None
             self._probes += 1
-            self._back_off(now, jitter)
+            self._back_off(now, jitter, least_seconds)
 
-    def checked(self, *, answered: bool, now: float, jitter: float) -> bool:
+    def checked(self, *, answered: bool, now: float, jitter: float, least_seconds: float = 0.0) -> bool:
         """`GET /me` was answered, or failed; True if Intercom is back: it failed before and is answered now."""
         if not self._checking:
             return False  # A call has succeeded meanwhile.
@@ -153,7 +154,7 @@ class OutageDetector:
         if not answered:
             self._away = True
             self._probes += 1
-            self._back_off(now, jitter)
+            self._back_off(now, jitter, least_seconds)
         return False
 
     def abandoned(self, lane: str) -> None:
@@ -167,5 +168,6 @@ class OutageDetector:
         self._reset()
         return was_down
 
-    def _back_off(self, now: float, jitter: float) -> None:
-        self._probe_at = now + min(PROBE_SECONDS_MAX, delay_seconds(self._probes + 1, jitter))
+    def _back_off(self, now: float, jitter: float, least_seconds: float) -> None:
+        wait = min(PROBE_SECONDS_MAX, delay_seconds(self._probes + 1, jitter))
+        self._probe_at = now + max(wait, least_seconds)

@@ -14,10 +14,10 @@ from intercomd_daemon.deliver.access import Grant, next_probe_seconds, read_acce
 from intercomd_daemon.deliver.backoff import delay_seconds
 from intercomd_daemon.deliver.catalogue import AttributeList, Catalogue
 from intercomd_daemon.deliver.clock import Clock
-from intercomd_daemon.deliver.exchange import Answer, Request
+from intercomd_daemon.deliver.exchange import Answer, Call, Request
 from intercomd_daemon.deliver.gate import Gate, Observer
-from intercomd_daemon.deliver.judge import Kind, Verdict, judge
-from intercomd_daemon.deliver.pace import Pace
+from intercomd_daemon.deliver.judge import DOUBTFUL, Kind, Verdict, judge
+from intercomd_daemon.deliver.pace import WAIT_MAX_SECONDS, Pace
 
 # Neither done nor refused: the same call leaves again, when it may.
 _LATER = frozenset({Kind.PASSING, Kind.SUSPENDED})
@@ -51,7 +51,7 @@ class Sidework:
 
     async def verify(self, then: Callable[[], None]) -> None:
         """Asks `GET /me` whenever access is in doubt, until it is granted; runs until it is cancelled."""
-        wait, failures = 0.0, 0
+        wait, failures, least = 0.0, 0, 0.0
         while True:
             await self._gate.asked.wait()
             if self._gate.well:
@@ -61,8 +61,14 @@ class Sidework:
                 wait = next_probe_seconds(wait)
                 await self._until_probe(wait)
             elif failures:
-                await self._until_probe(delay_seconds(failures, self._clock.jitter()))
-            access = read_access(await self._paced(encode.ME), self._settings)
+                await self._until_probe(max(least, delay_seconds(failures, self._clock.jitter())))
+            suspended = self._gate.suspended
+            answer = await self._paced(encode.ME)
+            # "honour Retry-After, capped at 60 s, on 5xx for the probe"
+            least = min(answer.retry_after_seconds or 0.0, WAIT_MAX_SECONDS) if answer.status >= 500 else 0.0
+            access = read_access(answer, self._settings)
+            if access.grant is Grant.GRANTED and self._gate.suspended and not suspended:
+                continue  # Suspended by another call meanwhile: only a later answer ends that.
             failures = failures + 1 if access.grant is Grant.UNKNOWN else 0
             self._gate.accessed(access)
             then()
@@ -72,10 +78,12 @@ class Sidework:
         while True:
             await self._gate.check_asked.wait()
             self._gate.check_asked.clear()
-            access = read_access(await self._paced(encode.ME), self._settings)
+            answer = await self._paced(encode.ME)
+            access = read_access(answer, self._settings)
             if access.grant is Grant.SUSPENDED:
-                self._gate.suspend(access.reason)
-            if self._gate.checked(answered=access.grant is not Grant.UNKNOWN):
+                self._gate.suspend(access.reason, answer.status)
+            least = min(answer.retry_after_seconds or 0.0, WAIT_MAX_SECONDS)
+            if self._gate.checked(answered=access.grant is not Grant.UNKNOWN, least_seconds=least):
                 self._recovered()
             then()
 
@@ -102,9 +110,9 @@ class Sidework:
                 self._catalogue.created(name, data_type, now)
                 return 0.0
             answer = await self._paced(encode.create_attribute(name, data_type))
-            verdict = judge(encode.create_attribute(name, data_type).call, answer)
+            verdict = judge(Call.CREATE_ATTRIBUTE, answer)
             if verdict.kind in _LATER:
-                return self._failed(verdict)
+                return self._failed(Call.CREATE_ATTRIBUTE, verdict, answer)
             self._went_well()
             details = {"attribute": name, "data_type": data_type, "status": answer.status}
             if verdict.kind is Kind.DONE:
@@ -124,9 +132,9 @@ class Sidework:
 
     async def _read_list(self) -> float:
         answer = await self._paced(encode.ATTRIBUTES)
-        verdict = judge(encode.ATTRIBUTES.call, answer)
+        verdict = judge(Call.LIST_ATTRIBUTES, answer)
         if verdict.kind in _LATER:
-            return self._failed(verdict)
+            return self._failed(Call.LIST_ATTRIBUTES, verdict, answer)
         self._went_well()
         try:
             listed = msgspec.json.decode(answer.body, type=AttributeList)
@@ -139,13 +147,15 @@ class Sidework:
             self._observer.noted(self._settings.name, "attributes_unreadable", status=answer.status)
         return 0.0
 
-    def _failed(self, verdict: Verdict) -> float:
+    def _failed(self, call: Call, verdict: Verdict, answer: Answer) -> float:
         if verdict.kind is Kind.SUSPENDED:
-            self._gate.suspend(verdict.reason)
+            self._gate.suspend(verdict.reason, answer.status)
             return 0.0
         self._failures += 1
         now = self._clock.monotonic()
-        self._gate.failed("", verdict.reason, now)
+        if verdict.reason in DOUBTFUL:
+            self._gate.doubted(call, "", verdict.reason, answer.status)
+        self._gate.failed("", verdict.reason, now, retry_after_seconds=answer.retry_after_seconds)
         wait = max(0.001, delay_seconds(self._failures, self._clock.jitter()))
         self._retry_at = now + wait
         return wait

@@ -15,11 +15,11 @@ from intercomd_daemon.deliver.caller import Caller
 from intercomd_daemon.deliver.catalogue import Catalogue
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.delivery import DRY_RUN, Lane
-from intercomd_daemon.deliver.exchange import Answer, Request
+from intercomd_daemon.deliver.exchange import Answer, Call, Request
 from intercomd_daemon.deliver.feeder import Feeder
 from intercomd_daemon.deliver.gate import Gate, Observer
 from intercomd_daemon.deliver.intercom import Intercom
-from intercomd_daemon.deliver.judge import Kind, Verdict, judge
+from intercomd_daemon.deliver.judge import DOUBTFUL, FORBIDDEN, Kind, Verdict, judge
 from intercomd_daemon.deliver.outage import Allowed
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.roster import Roster
@@ -213,7 +213,7 @@ class Worker:
     async def _send(self, lane: Lane, request: Request) -> None:
         answer = await self._caller.make(request)
         self._flying -= 1
-        self._judged(lane, judge(request.call, answer), answer)
+        self._judged(lane, request.call, judge(request.call, answer, request.contact_id), answer)
         self._pump()
 
     def _pretend(self, lane: Lane) -> None:
@@ -222,13 +222,21 @@ class Worker:
         after = lane.answered(Verdict(Kind.DONE, DRY_RUN), Answer(0), self._clock.wall())
         self._next(lane, after)
 
-    def _judged(self, lane: Lane, verdict: Verdict, answer: Answer) -> None:
-        if verdict.kind is Kind.PASSING:
-            self._gate.failed(lane.key, verdict.reason, self._clock.monotonic(), lane.failures)
+    def _judged(self, lane: Lane, call: Call, verdict: Verdict, answer: Answer) -> None:
+        gate = self._gate
+        if verdict.reason == FORBIDDEN and gate.forbidden(call, lane.key):
+            verdict = Verdict(Kind.REFUSED, FORBIDDEN)
+        if verdict.kind is Kind.PASSING and verdict.reason in DOUBTFUL and not gate.outage.down:
+            self._caller.last_error = f"{call}: {answer.status}, {verdict.reason}"
+            gate.doubted(call, lane.key, verdict.reason, answer.status)
+        elif verdict.kind is Kind.PASSING:
+            now, retry_after = self._clock.monotonic(), answer.retry_after_seconds
+            gate.failed(lane.key, verdict.reason, now, lane.failures, retry_after)
         elif verdict.kind is Kind.SUSPENDED:
-            self._gate.suspend(verdict.reason)
+            gate.outage.abandoned(lane.key)
+            gate.suspend(verdict.reason, answer.status)
         else:
-            self._gate.well = True
+            gate.answered(call, lane.key, done=verdict.kind is Kind.DONE)
             self._recovered()
         after = lane.answered(verdict, answer, self._clock.wall())
         self._feeder.share(lane)

@@ -125,6 +125,8 @@ OPTIONS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "delay": ("delay_seconds", _duration),
     "over": ("slow_seconds", _duration),
     "size": ("huge_bytes", _size),
+    "header-size": ("header_bytes", _size),
+    "containing": ("containing", str),
     "code": ("code", str),
     "message": ("message", str),
     "body": ("body", str),

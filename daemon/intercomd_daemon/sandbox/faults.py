@@ -3,7 +3,7 @@
 Chance is handed in as a function that draws from [0, 1), so that a seed makes a run repeatable.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -11,6 +11,8 @@ from intercomd_daemon.sandbox.messages import Answer, Headers, error_body
 
 HUGE_BYTES = 8 << 20
 """The default size of a huge body: beyond what any client of ours reads."""
+PAGE = b"<html><body><h1>Bad Gateway</h1></body></html>"
+"""A page as gateways answer it."""
 SLOW_SECONDS = 2.0
 """Over how long a slow body is spread by default."""
 CODES = {
@@ -41,6 +43,14 @@ class Action(StrEnum):
     HANG_AFTER = "hang-after"  # taken, but not answered
     EMPTY = "empty"  # no body
     NOT_JSON = "not-json"  # a body that says it is JSON and is a gateway's page
+    HTML = "html"  # a page, as a proxy, a captive portal or a firewall answers
+    TEXT = "text"  # a line of plain text
+    OTHER_JSON = "other-json"  # JSON of another server's shape
+    ERRORS = "errors"  # Intercom's list of errors, whatever the status
+    TRUNCATED = "truncated"  # the first half of the body, as if it were all
+    GARBLED = "garbled"  # a body that says it is gzip and is not
+    UTF_16 = "utf-16"  # the right body in another encoding
+    MARKED = "bom"  # the right body behind a byte order mark
     WRONG_TYPE = "wrong-type"  # the right body as text/html
     HUGE = "huge"  # a body of many megabytes
     SLOW = "slow"  # a body that comes in drops
@@ -55,7 +65,8 @@ class Fault:
     """One instruction: for calls of `method` (`*`: any) whose path starts with `path`, what happens.
 
     With a `status` the call is answered with it and changes nothing; without one the call is taken as usual, unless the
-    action says otherwise. `after` matching calls are spared, then `times` are hit (None: all), each with `probability`.
+    action says otherwise. `containing`: only calls with this text in their bodies. `header_bytes`: the length of one
+    more header line. `after` matching calls are spared, then `times` are hit (None: all), each with `probability`.
     """
 
     method: str = "*"
@@ -69,6 +80,8 @@ class Fault:
     delay_seconds: float = 0.0
     slow_seconds: float = SLOW_SECONDS
     huge_bytes: int = HUGE_BYTES
+    header_bytes: int = 0
+    containing: str = ""
     times: int | None = None
     after: int = 0
     probability: float = 1.0
@@ -117,22 +130,24 @@ class Faults:
         """Let every call go well again."""
         self.counts.clear()
 
-    def pick(self, method: str, path: str) -> Fault | None:
+    def pick(self, method: str, path: str, body: bytes = b"") -> Fault | None:
         """Give what happens to this call: the first fault that hits it, with the delays of those before it."""
         delay_seconds = 0.0
         for count in self.counts:
-            if not self._hits(count, method, path):
+            if not self._hits(count, method, path, body):
                 continue
             delay_seconds += count.fault.delay_seconds
             if not count.fault.only_delays:
                 return replace(count.fault, delay_seconds=delay_seconds)
         return Fault(delay_seconds=delay_seconds) if delay_seconds else None
 
-    def _hits(self, count: FaultCount, method: str, path: str) -> bool:
+    def _hits(self, count: FaultCount, method: str, path: str, body: bytes) -> bool:
         fault = count.fault
         if fault.times is not None and count.hit >= fault.times:
             return False
         if fault.method not in {"*", method} or not path.startswith(fault.path):
+            return False
+        if fault.containing.encode() not in body:
             return False
         count.matched += 1
         if count.matched <= fault.after or (fault.probability < 1.0 and self._draw() >= fault.probability):
@@ -154,17 +169,34 @@ def fault_answer(fault: Fault, request_id: str, rate_message: str) -> Answer:
     return Answer(fault.status, body)
 
 
+_BODIES: Mapping[Action, Callable[[bytes], bytes]] = {
+    Action.EMPTY: lambda _: b"",
+    Action.NOT_JSON: lambda _: PAGE,
+    Action.HTML: lambda _: PAGE,
+    Action.TEXT: lambda _: b"no healthy upstream",
+    Action.OTHER_JSON: lambda _: b'{"message":"no route matched","status":"error"}',
+    Action.ERRORS: lambda _: error_body("", "server_error", "The sandbox was told to fail"),
+    Action.TRUNCATED: lambda body: body[: len(body) // 2],
+    Action.GARBLED: lambda _: b"\x1f\x8bno gzip",
+    Action.UTF_16: lambda body: body.decode().encode("utf-16"),
+    Action.MARKED: lambda body: b"\xef\xbb\xbf" + body,
+}
+_HEADERS: Mapping[Action, Headers] = {
+    Action.WRONG_TYPE: (("Content-Type", "text/html"),),
+    Action.HTML: (("Content-Type", "text/html"),),
+    Action.TEXT: (("Content-Type", "text/plain"),),
+    Action.GARBLED: (("Content-Encoding", "gzip"),),
+}
+
+
 def spoil(fault: Fault, answer: Answer) -> Answer:
     """Change an answer as the fault says: other bytes, other headers."""
     body = answer.body if fault.body is None else fault.body.encode()
-    headers = fault.headers
-    match fault.action:
-        case Action.EMPTY:
-            body = b""
-        case Action.NOT_JSON:
-            body = b"<html><body><h1>Bad Gateway</h1></body></html>"
-        case Action.HUGE:
-            body = b'{"type":"' + b"x" * fault.huge_bytes + b'"}'
-        case Action.WRONG_TYPE:
-            headers = (("Content-Type", "text/html"), *headers)
-    return replace(answer, body=body, headers=answer.headers + headers)
+    if fault.action is Action.HUGE:
+        body = b'{"type":"' + b"x" * fault.huge_bytes + b'"}'
+    elif fault.action in _BODIES:
+        body = _BODIES[fault.action](body)
+    headers = answer.headers + _HEADERS.get(fault.action, ()) + fault.headers
+    if fault.header_bytes:
+        headers += (("X-Padding", "x" * fault.header_bytes),)
+    return replace(answer, body=body, headers=headers)

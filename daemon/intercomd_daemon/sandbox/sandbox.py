@@ -144,7 +144,7 @@ class Sandbox:
         now = self._clock()
         number = self.record.count + 1
         request_id = f"{self.settings.seed & 0xFFFFFFFF:08x}-5a4d-4b05-8a4d-{number:012x}"
-        fault = self.faults.pick(request.method, request.path)
+        fault = self.faults.pick(request.method, request.path, request.body)
         answer = self._answer(request, fault, request_id, now)
         call = Call(
             number=number,
