@@ -316,6 +316,12 @@ REASONS: Final = (
         "Raise `event_age_max`; then replay.",
     ),
     Reason(
+        "FORBIDDEN",
+        Kind.DEAD_LETTER,
+        "403 three times in a row, while `GET /me` and other users' calls succeeded: a firewall may refuse this payload.",
+        "Allow the call where Intercom's answer says that it was refused; then replay.",
+    ),
+    Reason(
         "IDENTITY_AMBIGUOUS",
         Kind.DEAD_LETTER,
         "409 that names no contact: several have this email.",
@@ -341,12 +347,17 @@ REASONS: Final = (
         "The token belongs to another workspace than `app_id`.",
         "Correct the token or `app_id`, or set `verify_app_id = false`.",
     ),
-    Reason("FORBIDDEN", Kind.SUSPENSION, "403.", "Give the token the scopes to read and write users and events."),
+    Reason(
+        "FORBIDDEN",
+        Kind.SUSPENSION,
+        "403 about the token, or 403 on calls of several users in a row.",
+        "Give the token the scopes to read and write users and events; if an HTML page came, allow the calls at the proxy.",
+    ),
     Reason(
         "NOT_INTERCOM",
         Kind.SUSPENSION,
-        "404 on `POST /contacts`, for which Intercom describes none, in a form that is not Intercom's: another server answers.",
-        "Correct `base_url`, or the proxy on the way.",
+        "Another server answers (proxy, captive portal, firewall): 407, 421, 431, an HTML page, or no error of Intercom's.",
+        "Correct `base_url`, or the proxy on the way: 407 wants credentials, 431 smaller headers.",
     ),
     Reason(
         "PLAN_RESTRICTED", Kind.SUSPENSION, "402.", "Talk to Intercom, or use another workspace: the plan has no API."
@@ -368,13 +379,13 @@ REASONS: Final = (
     Reason(
         "ANSWER_UNREADABLE",
         Kind.OUTAGE,
-        "200 for a contact, and no contact in it.",
+        "A success without what was asked for, or with errors in its body; or a 409 that cannot be read.",
         "Nothing: calls go on by themselves when the probe gets a good answer.",
     ),
     Reason(
         "HTTP_<status>",
         Kind.OUTAGE,
-        "3xx, 408, 423, 425 or 5xx.",
+        "3xx, 408, 423, 425, 5xx, or a 2xx that Intercom does not document for the call.",
         "Nothing: calls go on by themselves when the probe gets a good answer.",
     ),
     Reason(

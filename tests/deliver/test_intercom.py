@@ -1,6 +1,7 @@
 """The session with Intercom: one request, one answer, whatever the other side does."""
 
 import asyncio
+import gzip
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
@@ -17,10 +18,12 @@ from intercomd_daemon.deliver.intercom import (
     ATTRIBUTES_BYTES_MAX,
     CALL_SECONDS,
     CONNECT_SECONDS,
+    HEADER_BYTES_MAX,
+    HEADERS_MAX,
     Intercom,
 )
 from intercomd_daemon.deliver.token import Token
-from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings
 
 EVENT = Request(Call.TRACK_EVENT, "/events", b'{"event_name":"came","created_at":1795000000,"user_id":"u"}')
 
@@ -83,6 +86,66 @@ async def test_a_huge_answer_is_read_up_to_the_limit_and_still_counts(sandbox: S
     assert answer.status == 202
     assert len(answer.body) == ANSWER_BYTES_MAX
     assert (await session.call(EVENT)).status == 202
+
+
+@pytest.mark.fills("deliver.intercom.HEADER_BYTES_MAX")
+async def test_a_long_header_line_does_not_undo_a_202(sandbox: Sandbox, session: Intercom) -> None:
+    for size, status in ((9_000, 202), (HEADER_BYTES_MAX - 100, 202), (2 * HEADER_BYTES_MAX, 0)):
+        sandbox.fault(f"POST /events header-size={size}B times=1")
+        assert (await session.call(EVENT)).status == status
+
+
+@pytest.mark.fills("deliver.intercom.HEADERS_MAX")
+async def test_many_header_lines_do_not_undo_a_202(sandbox: Sandbox, session: Intercom) -> None:
+    for count, status in ((HEADERS_MAX - 20, 202), (HEADERS_MAX + 20, 0)):
+        headers = tuple((f"X-{number}", "x") for number in range(count))
+        sandbox.fault(Fault("POST", "/events", headers=headers, times=1))
+        assert (await session.call(EVENT)).status == status
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "nonsense"])
+@pytest.mark.parametrize("how", ["empty", "text", "html"])
+async def test_an_encoding_that_was_not_asked_for_leaves_the_status(
+    sandbox: Sandbox, session: Intercom, encoding: str, how: str
+) -> None:
+    sandbox.fault(f"POST /events {how} header=Content-Encoding:{encoding} times=1")
+    answer = await session.call(EVENT)
+    assert (answer.status, answer.failure) == (202, "")
+
+
+async def test_a_compressed_body_is_read_although_none_was_asked_for() -> None:
+    async def zipped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = gzip.compress(b'{"type":"admin"}')
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(zipped, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = ConnectionSettings(name="default", base_url=f"http://127.0.0.1:{port}")
+    async with server, Intercom(settings, Token(TOKEN), 4) as intercom:
+        assert (await intercom.call(encode.ME)).body == b'{"type":"admin"}'
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ("7", 7.0),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", 30.0),
+        ("Fri, 31 Dec 2100 23:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-3", None),
+    ],
+)
+async def test_retry_after_is_seconds_or_a_date(
+    sandbox: Sandbox, session: Intercom, retry_after: str, seconds: float | None
+) -> None:
+    """A date counts from the answer's own, so that clocks need not agree."""
+    headers = (("Date", "Fri, 31 Dec 2100 23:59:29 GMT"), ("Retry-After", retry_after))
+    sandbox.fault(Fault("POST", "/events", 503, headers=headers, times=1))
+    assert (await session.call(EVENT)).retry_after_seconds == seconds
 
 
 async def test_an_answer_cut_in_the_middle_still_says_that_a_write_went_well(

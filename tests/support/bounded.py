@@ -48,6 +48,9 @@ BOUNDS = {
     "deliver.unsettled.Unsettled._results": "deliver.worker.SETTLING_MAX",
     "deliver.waiting.Waiting._effects": "one for each call of an envelope, which has at most 1 MiB of them",
     "deliver.waiting.Waiting._notes": "deliver.waiting.NOTES_MAX",
+    "deliver.doubt.Doubt._forbidden": "deliver.doubt.FORBIDDEN_LANES_MAX",
+    "deliver.doubt.Doubt._lanes": "three of each scope",
+    "deliver.doubt.Doubt._succeeded": "one of each scope",
     "deliver.outage.OutageDetector._lanes": "the three that make it an outage",
     # ingest
     "ingest.attributes._Gathered.times": "limits.user_attributes_max",

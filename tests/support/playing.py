@@ -163,6 +163,7 @@ class Play:
             envelope(f"of {user}", user, dict(self.scene.says), event("came"), email=email(user)) for user in self.users
         ]
         await spool.append([row(envelope) for envelope in envelopes])
+        self.spool = spool
         self.road = Road(settings, self.call, elsewhere, self.times)
         pace = Pace(CALLS_PER_WINDOW, 1.0, self._clock.monotonic())
         self.worker = Worker(settings, spool, self.road, pace, self.notes, clock=self._clock)

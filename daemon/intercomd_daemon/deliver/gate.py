@@ -11,7 +11,8 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.access import Access, Grant, remedy_of
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.doubt import Doubt
-from intercomd_daemon.deliver.exchange import Call
+from intercomd_daemon.deliver.exchange import Answer, Call
+from intercomd_daemon.deliver.judge import DOUBTFUL, FORBIDDEN, Kind, Verdict
 from intercomd_daemon.deliver.outage import Allowed, OutageDetector
 from intercomd_daemon.deliver.pace import WAIT_MAX_SECONDS
 from intercomd_daemon.deliver.status import Standing
@@ -88,15 +89,30 @@ class Gate:
         self.asked.set()
         self._tell()
 
+    def judged(self, call: Call, lane: str, verdict: Verdict, answer: Answer, before: int) -> Verdict:
+        """Takes the verdict on a user's call, which had failed so often before, and gives the one that holds.
+
+        It is another one for the third 403 in a row that is about this call alone.
+        """
+        if verdict.reason == FORBIDDEN and self._doubt.forbidden(call.scope, lane):
+            verdict = Verdict(Kind.REFUSED, FORBIDDEN)
+        if verdict.kind is Kind.SUSPENDED:
+            self.outage.abandoned(lane)
+            self.suspend(verdict.reason, answer.status)
+        elif verdict.kind is not Kind.PASSING:
+            self.well = True
+            self._doubt.answered(call.scope, lane, done=verdict.kind is Kind.DONE)
+        elif verdict.reason in DOUBTFUL and not self.outage.down:
+            self.doubted(call, lane, verdict.reason, answer.status)
+        else:
+            self.failed(lane, verdict.reason, self._clock.monotonic(), before, answer.retry_after_seconds)
+        return verdict
+
     def doubted(self, call: Call, lane: str, reason: str, status: int) -> None:
         """An answer may be about the connection: asks `GET /me`, and suspends if several users got such answers."""
         if self._doubt.seen(call.scope, lane):
             self.suspend(reason, status)
         self.asked.set()
-
-    def forbidden(self, call: Call, lane: str) -> bool:
-        """A call was answered 403; True if that is about this call alone."""
-        return self._doubt.forbidden(call.scope, lane)
 
     def accessed(self, access: Access) -> None:
         """`GET /me` was answered."""
@@ -137,11 +153,6 @@ class Gate:
         back = self.outage.checked(answered=answered, now=now, jitter=jitter, least_seconds=least_seconds)
         self._tell()
         return back
-
-    def answered(self, call: Call, lane: str, *, done: bool) -> None:
-        """A call of a user was answered without doubt, and perhaps done."""
-        self.well = True
-        self._doubt.answered(call.scope, lane, done=done)
 
     def succeeded(self) -> bool:
         """A call was answered by an Intercom that is well; True if it was down until now."""

@@ -19,7 +19,7 @@ from intercomd_daemon.deliver.exchange import Answer, Call, Request
 from intercomd_daemon.deliver.feeder import Feeder
 from intercomd_daemon.deliver.gate import Gate, Observer
 from intercomd_daemon.deliver.intercom import Intercom
-from intercomd_daemon.deliver.judge import DOUBTFUL, FORBIDDEN, Kind, Verdict, judge
+from intercomd_daemon.deliver.judge import Kind, Verdict, judge
 from intercomd_daemon.deliver.outage import Allowed
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.roster import Roster
@@ -223,20 +223,8 @@ class Worker:
         self._next(lane, after)
 
     def _judged(self, lane: Lane, call: Call, verdict: Verdict, answer: Answer) -> None:
-        gate = self._gate
-        if verdict.reason == FORBIDDEN and gate.forbidden(call, lane.key):
-            verdict = Verdict(Kind.REFUSED, FORBIDDEN)
-        if verdict.kind is Kind.PASSING and verdict.reason in DOUBTFUL and not gate.outage.down:
-            self._caller.last_error = f"{call}: {answer.status}, {verdict.reason}"
-            gate.doubted(call, lane.key, verdict.reason, answer.status)
-        elif verdict.kind is Kind.PASSING:
-            now, retry_after = self._clock.monotonic(), answer.retry_after_seconds
-            gate.failed(lane.key, verdict.reason, now, lane.failures, retry_after)
-        elif verdict.kind is Kind.SUSPENDED:
-            gate.outage.abandoned(lane.key)
-            gate.suspend(verdict.reason, answer.status)
-        else:
-            gate.answered(call, lane.key, done=verdict.kind is Kind.DONE)
+        verdict = self._gate.judged(call, lane.key, verdict, answer, lane.failures)
+        if verdict.kind not in {Kind.PASSING, Kind.SUSPENDED}:
             self._recovered()
         after = lane.answered(verdict, answer, self._clock.wall())
         self._feeder.share(lane)
