@@ -1,4 +1,4 @@
-"""The order of starting and stopping, in one process; what crosses processes stands in tests/way."""
+"""The order of starting and stopping, in one process; what crosses processes stands in tests/e2e."""
 
 import asyncio
 import io
