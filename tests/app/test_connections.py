@@ -3,7 +3,7 @@
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.setting.secret import Secret
 
@@ -20,9 +20,9 @@ def connections(hidden: list[str] | None = None, **tokens: str) -> Connections:
 
 def test_each_connection_is_shown_before_it_has_a_worker() -> None:
     shown = connections(on="a", off="b").statuses()
-    assert [(status.name, status.standing, status.reason) for status in shown] == [
-        ("on", Standing.VERIFYING, "the daemon is starting"),
-        ("off", Standing.INACTIVE, "active = false in the settings"),
+    assert [(status.name, status.state, status.reason) for status in shown] == [
+        ("on", ConnectionState.VERIFYING, "the daemon is starting"),
+        ("off", ConnectionState.INACTIVE, "active = false in the settings"),
     ]
 
 
@@ -56,5 +56,5 @@ def test_an_envelope_is_previewed_by_the_rules_of_its_connection() -> None:
 def test_pausing_what_has_no_worker_changes_nothing() -> None:
     without = connections(off="x")
     without.pause("off", paused=True)
-    assert without.statuses()[0].standing is Standing.INACTIVE
+    assert without.statuses()[0].state is ConnectionState.INACTIVE
     assert without.moving() == {}

@@ -10,7 +10,7 @@ from delivering import Notes, envelope, event, row
 
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
-from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.memory import MemorySpool
@@ -44,8 +44,8 @@ async def test_each_active_connection_has_a_worker_that_delivers(load: Load, tmp
     assert connections.moving() == {"worker default": True}
     await spool.append([row(envelope("one", "u1", None, event("came")))])
     await notes.until(lambda notes: len(notes.outcomes) == 1)
-    assert status_of(connections, "default").standing is Standing.DELIVERING
-    assert status_of(connections, "off").standing is Standing.INACTIVE
+    assert status_of(connections, "default").state is ConnectionState.DELIVERING
+    assert status_of(connections, "off").state is ConnectionState.INACTIVE
     await finish(connections, tasks)
     assert connections.moving() == {"worker default": False}
     await spool.close()
@@ -77,8 +77,8 @@ async def test_a_pause_is_kept_from_the_spool_and_may_be_ended(load: Load, sandb
     notes = Notes()
     tasks = connections.start(spool, notes)
     await spool.append([row(envelope("one", "u1", None, event("came")))])
-    await notes.until(lambda notes: Standing.PAUSED in notes.standings or bool(notes.standings))
-    assert status_of(connections, "default").standing is Standing.PAUSED
+    await notes.until(lambda notes: ConnectionState.PAUSED in notes.states or bool(notes.states))
+    assert status_of(connections, "default").state is ConnectionState.PAUSED
     connections.pause("default", paused=False)
     await notes.until(lambda notes: len(notes.outcomes) == 1)
     connections.pause("nobody", paused=True)

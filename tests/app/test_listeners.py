@@ -29,7 +29,7 @@ from intercomd_daemon.spool.memory import MemorySpool
 class Silent:
     """Who is told of what was accepted, and does nothing with it."""
 
-    def examined(self, results: object) -> None:
+    def on_decisions(self, results: object) -> None:
         """Nothing."""
 
 

@@ -134,7 +134,7 @@ class Daemon(_Process):
 
     def delivering(self) -> None:
         """Waits until calls may leave."""
-        self.wait(lambda: self.lines.get("connection", {}).get("standing") == "delivering")
+        self.wait(lambda: self.lines.get("connection", {}).get("state") == "delivering")
 
     def wait(self, holds: Callable[[], bool]) -> None:
         """Waits until this holds; it is asked whenever the daemon has told something."""

@@ -17,7 +17,7 @@ BUDGET = messages.Budget(limit=167, remaining=118, window=Duration(seconds=10))
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_status_shows_a_running_daemon(daemon: Daemon) -> None:
-    await daemon.heard("connection", standing="delivering")
+    await daemon.heard("connection", state="delivering")
     result = await invoke("status", "--operations", daemon.operations_address)
     assert result.exit_code == 0
     assert "serving since" in result.stdout

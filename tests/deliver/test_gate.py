@@ -7,7 +7,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.access import Access, Grant
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.gate import Gate
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 
 GRANTED = Access(Grant.GRANTED, workspace_name="Shop", region="eu")
 CLOCK = Clock(lambda: 1000.0, lambda: 10.0, lambda: 0.5)
@@ -31,7 +31,7 @@ async def test_nothing_leaves_before_access_is_granted(notes: Notes) -> None:
     gate.accessed(GRANTED)
     assert gate.open
     assert (gate.workspace_name, gate.region, gate.reason) == ("Shop", "eu", "")
-    assert notes.standings == [Standing.VERIFYING, Standing.DELIVERING]
+    assert notes.states == [ConnectionState.VERIFYING, ConnectionState.DELIVERING]
     assert not gate.asked.is_set()
 
 
@@ -45,7 +45,12 @@ async def test_a_suspension_asks_for_access_again_and_ends_with_it(notes: Notes)
     assert gate.reason == "APP_ID_MISMATCH: the token is another's"
     gate.accessed(GRANTED)
     assert gate.open
-    assert notes.standings == [Standing.DELIVERING, Standing.SUSPENDED, Standing.SUSPENDED, Standing.DELIVERING]
+    assert notes.states == [
+        ConnectionState.DELIVERING,
+        ConnectionState.SUSPENDED,
+        ConnectionState.SUSPENDED,
+        ConnectionState.DELIVERING,
+    ]
 
 
 async def test_access_that_cannot_be_verified_is_granted_with_a_warning(notes: Notes) -> None:
@@ -58,11 +63,11 @@ async def test_access_that_cannot_be_verified_is_granted_with_a_warning(notes: N
 async def test_a_pause_stands_above_all_and_leaves_what_is_below(notes: Notes) -> None:
     gate = gate_for(notes, paused=True)
     gate.accessed(GRANTED)
-    assert (gate.open, gate.standing) == (False, Standing.PAUSED)
+    assert (gate.open, gate.state) == (False, ConnectionState.PAUSED)
     gate.suspend("FORBIDDEN")
     gate.pause(paused=False)
-    assert gate.standing is Standing.SUSPENDED
-    assert notes.standings == [Standing.PAUSED, Standing.SUSPENDED]
+    assert gate.state is ConnectionState.SUSPENDED
+    assert notes.states == [ConnectionState.PAUSED, ConnectionState.SUSPENDED]
 
 
 async def test_an_outage_is_reported_once_and_so_is_its_end(notes: Notes) -> None:
@@ -70,12 +75,12 @@ async def test_an_outage_is_reported_once_and_so_is_its_end(notes: Notes) -> Non
     gate.accessed(GRANTED)
     for lane in "abcde":
         gate.failed(lane, "HTTP_503", 10.0)
-    assert gate.standing is Standing.DOWN
+    assert gate.state is ConnectionState.DOWN
     assert "HTTP_503" in gate.reason
     assert gate.open
     assert gate.succeeded()
     assert not gate.succeeded()
-    assert notes.standings == [Standing.DELIVERING, Standing.DOWN, Standing.DELIVERING]
+    assert notes.states == [ConnectionState.DELIVERING, ConnectionState.DOWN, ConnectionState.DELIVERING]
 
 
 async def test_the_reason_says_whether_intercom_is_away_or_the_calls_of_several_users_fail(notes: Notes) -> None:

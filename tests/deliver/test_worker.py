@@ -12,7 +12,7 @@ from delivering import NOON, TOKEN, Notes, delivering, envelope, event, row, set
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.deliver.worker import OPEN_MAX, SETTLING_MAX, Worker
 from intercomd_daemon.envelope import Priority
@@ -97,8 +97,8 @@ class Ending(Notes):
 
     running: "asyncio.Task[None]"
 
-    def called(self, connection: str, call: Call, status: int, seconds: float) -> None:
-        super().called(connection, call, status, seconds)
+    def on_call(self, connection: str, call: Call, status: int, seconds: float) -> None:
+        super().on_call(connection, call, status, seconds)
         if call is Call.TRACK_EVENT:
             self.running.cancel()
 
@@ -129,14 +129,14 @@ async def test_a_worker_that_is_ended_at_once_lets_go_of_what_was_judged_and_not
 async def test_an_outage_of_intercom_costs_nothing(sandbox: Sandbox, spool: MemorySpool) -> None:
     """While Intercom is away the connection is down, and goes on by itself when it is back."""
     async with delivering(spool, settings_for(sandbox)) as (worker, notes):
-        await notes.until(lambda n: Standing.DELIVERING in n.standings)
+        await notes.until(lambda n: ConnectionState.DELIVERING in n.states)
         await sandbox.stop()
         await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came"))) for n in range(100)])
-        await notes.until(lambda n: Standing.DOWN in n.standings)
-        assert worker.status().standing is Standing.DOWN
+        await notes.until(lambda n: ConnectionState.DOWN in n.states)
+        assert worker.status().state is ConnectionState.DOWN
         await sandbox.start()
         await notes.until(lambda n: len(n.outcomes) == 100)
-        assert worker.status().standing is Standing.DELIVERING
+        assert worker.status().state is ConnectionState.DELIVERING
     assert len(sandbox.events) == 100
 
 
@@ -148,7 +148,7 @@ async def test_a_wrong_token_suspends_and_a_new_one_resumes(
     path.write_text("wrong")
     await spool.append([row(envelope("a", "u", None, event("came")))])
     async with delivering(spool, settings_for(sandbox), Token("", str(path))) as (worker, notes):
-        await notes.until(lambda n: Standing.SUSPENDED in n.standings)
+        await notes.until(lambda n: ConnectionState.SUSPENDED in n.states)
         assert worker.status().next_probe > 0
         path.write_text(f"{TOKEN}\n")
         await notes.until(lambda n: len(n.outcomes) == 1)
@@ -158,7 +158,7 @@ async def test_a_wrong_token_suspends_and_a_new_one_resumes(
 async def test_a_token_of_another_workspace_sends_nothing(sandbox: Sandbox, spool: MemorySpool) -> None:
     await spool.append([row(envelope("a", "u", None, event("came")))])
     async with delivering(spool, settings_for(sandbox, app_id="other")) as (worker, notes):
-        await notes.until(lambda n: Standing.SUSPENDED in n.standings)
+        await notes.until(lambda n: ConnectionState.SUSPENDED in n.states)
         assert "App ID sandbox" in worker.status().reason
     assert {call.path for call in sandbox.calls} == {"/me"}
 
@@ -166,10 +166,10 @@ async def test_a_token_of_another_workspace_sends_nothing(sandbox: Sandbox, spoo
 async def test_a_token_revoked_in_between_keeps_everything(sandbox: Sandbox, spool: MemorySpool) -> None:
     """The connection is suspended at the first 401, and goes on with the very envelope."""
     async with delivering(spool, settings_for(sandbox)) as (_, notes):
-        await notes.until(lambda n: Standing.DELIVERING in n.standings)
+        await notes.until(lambda n: ConnectionState.DELIVERING in n.states)
         sandbox.workspace.set_access_token("another")
         await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came"))) for n in range(5)])
-        await notes.until(lambda n: Standing.SUSPENDED in n.standings)
+        await notes.until(lambda n: ConnectionState.SUSPENDED in n.states)
         sandbox.workspace.set_access_token(TOKEN)
         await notes.until(lambda n: len(n.outcomes) == 5)
     assert len(sandbox.events) == 5
@@ -179,7 +179,7 @@ async def test_a_paused_connection_waits_and_goes_on(sandbox: Sandbox, spool: Me
     await spool.append([row(envelope("a", "u", None, event("came")))])
     async with delivering(spool, settings_for(sandbox), paused=True) as (worker, notes):
         await notes.until(lambda n: ("GET /me", 200) in n.calls)
-        assert worker.status().standing is Standing.PAUSED
+        assert worker.status().state is ConnectionState.PAUSED
         assert notes.of_users() == 0
         worker.pause(paused=False)
         await notes.until(lambda n: len(n.outcomes) == 1)

@@ -9,7 +9,7 @@ from delivering import envelope, event, row
 from scenes import Scene, play
 
 from intercomd_daemon.deliver.outage import PROBE_SECONDS_MAX
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.deliver.unsettled import LINGER_SECONDS
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.outcome import Outcome, OutcomeType
@@ -63,12 +63,12 @@ def test_in_an_outage_no_lane_is_taken_for_stuck_and_after_it_all_go_on_at_once(
     """Failures for long would set each lane aside for minutes; it is the connection that waits, half a minute."""
 
     async def act(scene: Scene) -> None:
-        await scene.notes.until(lambda notes: Standing.DELIVERING in notes.standings)
+        await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
         await scene.sandbox.stop()
         await scene.spool.append([row(envelope(f"{n}", f"u{n % users}", None, event("came", n))) for n in range(400)])
         now = asyncio.get_running_loop().time
         await scene.notes.until(lambda _: now() >= OUTAGE_SECONDS, HOUR)
-        assert scene.worker.status().standing is Standing.DOWN
+        assert scene.worker.status().state is ConnectionState.DOWN
         assert scene.spool.usage().connections["default"].parked_lanes == 0
         await scene.sandbox.start()
         back = now()

@@ -7,7 +7,7 @@ import pytest
 from delivering import NOON, envelope, event, row
 from scenes import Scene, play
 
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings
 
@@ -46,7 +46,7 @@ def test_updates_that_wait_through_an_outage_leave_as_one_call_for_each_user(
     """1,000 updates of 100 users, accepted together or one after another, of fields of Intercom's and of our own."""
 
     async def act(scene: Scene) -> None:
-        await scene.notes.until(lambda notes: Standing.DELIVERING in notes.standings)
+        await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
         await goes(scene, fault)
         numbers = range(10 * USERS)
         size = len(numbers) // batches
@@ -70,7 +70,7 @@ def test_whenever_an_outage_hits_what_waits_is_planned_anew(calls_before: int) -
     """Also where some users' first updates are delivered already, and in the middle of the calls of others."""
 
     async def act(scene: Scene) -> None:
-        await scene.notes.until(lambda notes: Standing.DELIVERING in notes.standings)
+        await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
         rows = [row(envelope(f"{n}", f"u{n % USERS}", {"name": str(n)})) for n in range(10 * USERS)]
         await scene.spool.append(rows[:USERS])
         await scene.notes.until(lambda notes: notes.of_users() >= calls_before)
@@ -90,7 +90,7 @@ def test_events_among_the_updates_keep_their_order_through_an_outage(fault: str)
     """Of each user's ten envelopes the fourth and the eighth are events: three updates and two events."""
 
     async def act(scene: Scene) -> None:
-        await scene.notes.until(lambda notes: Standing.DELIVERING in notes.standings)
+        await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
         await goes(scene, fault)
         rows = [
             row(

@@ -31,11 +31,11 @@ async def test_another_server_at_every_call_suspends_and_keeps_everything(
     start: Start, sandbox: Sandbox, fault: str
 ) -> None:
     daemon = await start()
-    await daemon.heard("connection", standing="delivering")
+    await daemon.heard("connection", state="delivering")
     sandbox.fault(f"* {fault}")
     names = [f"kept-{number}" for number in range(20)]
     await daemon.publish(*(envelope(name, "Opened", envelope_id=name, update={"plan": "pro"}) for name in names))
-    told = await daemon.heard("connection", standing="suspended")
+    told = await daemon.heard("connection", state="suspended")
     assert "NOT_INTERCOM" in str(told)
     status = await daemon.connection()
     assert (status.state, status.suspended_reason) == (SUSPENDED, "NOT_INTERCOM")
@@ -108,4 +108,4 @@ async def test_a_payload_that_a_firewall_refuses_ends_alone(start: Start, sandbo
     assert set(ended.values()) == {(OutcomeType.OUTCOME_TYPE_DELIVERED, "")}
     assert [call.status for call in sandbox.calls].count(403) == 3
     if fault != "403":  # That code is about the token: GET /me decides.
-        assert not daemon.told("connection", standing="suspended")
+        assert not daemon.told("connection", state="suspended")

@@ -175,7 +175,7 @@ async def test_an_archived_contact_comes_back_where_the_settings_say_so(start: S
 
 async def test_nothing_leaves_with_a_token_of_another_workspace(start: Start, sandbox: Sandbox) -> None:
     daemon = await start(connections={"default": {"app_id": "mine"}})
-    told = await daemon.heard("connection", standing="suspended")
+    told = await daemon.heard("connection", state="suspended")
     assert "mine" in told["reason"]
     assert "sandbox" in told["reason"]
     answer = await daemon.publish(envelope("u1", "Opened", envelope_id="kept"))

@@ -73,7 +73,7 @@ async def test_while_the_disk_refuses_so_does_the_daemon_and_both_recover(on_dis
         await daemon.ended([str(number)])
         assert not await refusing(daemon)
     assert FAULTS[0][1] in daemon.told("spool_refusing")[0]["reason"]
-    await daemon.heard("spool_taking")
+    await daemon.heard("spool_accepting")
     assert [event.name for event in sandbox.events] == ["Taken"] * len(FAULTS)
 
 
@@ -146,7 +146,7 @@ async def test_too_little_free_space_refuses_delivering_goes_on_and_room_is_seen
     large.unlink()
     await daemon.publish(envelope("u2", "Room", envelope_id="room"))
     await daemon.ended(["room"])
-    await daemon.heard("spool_taking")
+    await daemon.heard("spool_accepting")
     assert len(sandbox.events) == len(taken) + 1
 
 

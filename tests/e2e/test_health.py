@@ -86,7 +86,7 @@ async def test_metrics_count_what_was_accepted_called_and_delivered(shared: Daem
     assert f'intercomd_envelopes_received_total{{{accepted},reason=""}} 1.0' in lines
     assert 'intercomd_outcomes_total{connection="default",reason="",type="delivered"} 1.0' in lines
     assert 'intercomd_intercom_calls_total{call="POST /events",connection="default",status="2xx"} 1.0' in lines
-    assert 'intercomd_connection_standing{connection="default",standing="delivering"} 1.0' in lines
+    assert 'intercomd_connection_state{connection="default",state="delivering"} 1.0' in lines
     assert "metered" not in text
     assert any(
         line.startswith("intercomd_spool_commit_duration_seconds_count ") and line[-4:] != " 0.0" for line in lines
@@ -98,7 +98,7 @@ async def test_an_outage_of_intercom_takes_nothing_out_of_service(shared: Daemon
     await shared_sandbox.stop()
     names = [f"outage-{number}" for number in range(10)]
     await shared.publish(*(envelope(name, "Opened", envelope_id=name) for name in names))
-    await shared.heard("connection", standing="down")
+    await shared.heard("connection", state="down")
     health = health_pb2_grpc.HealthStub(shared.channel)
     assert (await health.Check(health_pb2.HealthCheckRequest())).status == SERVING
     status, text = await get(shared, "/readyz")
@@ -106,4 +106,4 @@ async def test_an_outage_of_intercom_takes_nothing_out_of_service(shared: Daemon
     assert (await get(shared, "/healthz"))[0] == 200
     await shared_sandbox.start()
     await shared.ended(names)
-    assert shared.told("connection")[-1]["standing"] == "delivering"
+    assert shared.told("connection")[-1]["state"] == "delivering"

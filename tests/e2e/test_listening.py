@@ -50,7 +50,7 @@ async def test_an_address_that_is_taken_ends_the_daemon_with_the_address_in_its_
         setting = {"listen": address if table == "operations" else [address]}
         daemon = await Daemon(tmp_path, sandbox.base_url, {table: setting}).launch()
         assert await daemon.gone() == 1
-    assert address in daemon.told("ended")[0]["error"]
+    assert address in daemon.told("fatal")[0]["error"]
     await daemon.close()
 
 
@@ -61,7 +61,7 @@ async def test_two_daemons_never_share_a_port(start: Start, tmp_path: Path, sand
     folder.mkdir()
     second = await Daemon(folder, sandbox.base_url, {"ingest": {"listen": [first.ingest_address]}}).launch()
     assert await second.gone() == 1
-    assert first.ingest_address in second.told("ended")[0]["error"]
+    assert first.ingest_address in second.told("fatal")[0]["error"]
     await second.close()
 
 

@@ -52,7 +52,7 @@ async def test_a_second_daemon_gives_up_after_lock_wait_and_says_who_holds_the_s
 ) -> None:
     second = await rival(daemon, sandbox, "1s").launch()
     assert await second.gone() == 1
-    (ended,) = second.told("ended")
+    (ended,) = second.told("fatal")
     assert f"process {daemon.pid}" in ended["error"]
     assert "spool.url" in ended["error"]
     assert not second.told("serving")
@@ -91,6 +91,6 @@ async def test_a_spool_that_is_none_is_left_alone_and_said(tmp_path: Path, sandb
     (tmp_path / "spool.db").write_bytes(b"somebody's letters\n" * 1000)
     daemon = await Daemon(tmp_path, sandbox.base_url).launch()
     assert await daemon.gone() == 1
-    assert "spool.db" in daemon.told("ended")[0]["error"]
+    assert "spool.db" in daemon.told("fatal")[0]["error"]
     assert (tmp_path / "spool.db").read_bytes() == b"somebody's letters\n" * 1000
     await daemon.close()

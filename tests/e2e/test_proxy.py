@@ -171,7 +171,7 @@ async def test_a_ca_file_that_cannot_be_used_ends_the_daemon(
         path.write_text(content)
     daemon = await Daemon(tmp_path, sandbox.base_url, connection(ca_file=str(path))).launch()
     assert await daemon.gone() == 1
-    assert str(path) in daemon.told("ended")[0]["error"]
+    assert str(path) in daemon.told("fatal")[0]["error"]
     checked = await invoke("check", "--config", tmp_path / "intercomd.toml")
     assert (checked.exit_code, str(path) in checked.output) == (78, True)
     await daemon.close()

@@ -62,7 +62,7 @@ async def test_a_pause_lasts(shared: Daemon, shared_sandbox: Sandbox) -> None:
     await shared.operations.PauseConnection(PauseConnectionRequest())
     await shared.publish(envelope("paused", "Opened", envelope_id="held"))
     await restart(shared)
-    await shared.heard("connection", standing="paused")
+    await shared.heard("connection", state="paused")
     assert (await shared.connection()).state == ConnectionState.CONNECTION_STATE_PAUSED
     assert not any(b'"paused"' in call.body for call in shared_sandbox.calls)
     await shared.operations.ResumeConnection(ResumeConnectionRequest())

@@ -61,7 +61,7 @@ async def test_the_same_settings_twice_and_the_second_gives_up(start: Start, tmp
     tables = {**everywhere(tmp_path), "spool": {"url": f"sqlite:{tmp_path / 'spool.db'}", "lock_wait": "0s"}}
     second = await Daemon(tmp_path, sandbox.base_url, tables).launch()
     assert await second.gone() == 1
-    assert "spool.url" in second.told("ended")[0]["error"]
+    assert "spool.url" in second.told("fatal")[0]["error"]
     assert sockets(tmp_path) == before
     await first.publish(envelope("u1", "Opened", envelope_id="undisturbed"))
     await first.ended(["undisturbed"])
@@ -83,7 +83,7 @@ async def test_a_socket_of_a_daemon_with_another_spool_is_not_taken_over(
     tables[table][setting] = shared if table == "operations" else [shared]
     second = await Daemon(folder, sandbox.base_url, tables).launch()
     assert await second.gone() == 1
-    assert f"cannot listen on {shared}: is another daemon there?" in second.told("ended")[0]["error"]
+    assert f"cannot listen on {shared}: is another daemon there?" in second.told("fatal")[0]["error"]
     assert sockets(folder) == {}
     assert sockets(tmp_path) == before
     await first.publish(envelope("u1", "Opened", envelope_id="undisturbed"))
@@ -111,7 +111,7 @@ async def test_a_file_at_the_path_is_kept(tmp_path: Path, sandbox: Sandbox, name
     (tmp_path / name).write_text("kept")
     daemon = await Daemon(tmp_path, sandbox.base_url, everywhere(tmp_path)).launch()
     assert await daemon.gone() == 1
-    error = daemon.told("ended")[0]["error"]
+    error = daemon.told("fatal")[0]["error"]
     assert str(tmp_path / name) in error
     assert "not a socket" in error
     assert (tmp_path / name).read_text() == "kept"
@@ -126,5 +126,5 @@ async def test_a_port_that_is_taken_is_named_with_the_question(tmp_path: Path, s
         daemon = await Daemon(tmp_path, sandbox.base_url, {"operations": {key: address}}).launch()
         assert await daemon.gone() == 1
     said = f"cannot listen on {address}: is another daemon there? (Address already in use)"
-    assert daemon.told("ended")[0]["error"] == said
+    assert daemon.told("fatal")[0]["error"] == said
     await daemon.close()

@@ -161,10 +161,10 @@ async def test_a_stop_while_it_starts_ends_well_and_keeps_what_waits(daemon: Dae
 async def test_a_stop_while_intercom_is_away_waits_for_no_answer(daemon: Daemon, sandbox: Sandbox) -> None:
     """What waits to be tried again is no call under way."""
     names = [f"u{n}" for n in range(5)]
-    await daemon.heard("connection", standing="delivering")
+    await daemon.heard("connection", state="delivering")
     await sandbox.stop()
     await daemon.publish(*(envelope(name, "Waiting", envelope_id=name) for name in names))
-    await daemon.until(lambda: daemon.told("connection", standing="down"))
+    await daemon.until(lambda: daemon.told("connection", state="down"))
     daemon.signal(signal.SIGTERM)
     async with asyncio.timeout(DRAIN_SECONDS / 2):
         assert await daemon.gone() == 0

@@ -27,12 +27,12 @@ async def test_a_token_that_is_refused_suspends_the_connection_and_a_new_one_let
     shared: Daemon, shared_sandbox: Sandbox
 ) -> None:
     """Everything is accepted meanwhile, and no call but the probe is made; the token's file is read again."""
-    await shared.heard("connection", standing="delivering")
+    await shared.heard("connection", state="delivering")
     shared_sandbox.workspace.set_access_token("another-token")
     names = [f"kept-{number}" for number in range(100)]
     answer = await shared.publish(*(envelope(name, "Opened", envelope_id=name) for name in names))
     assert {result.disposition for result in answer.results} == {ACCEPTED}
-    told = await shared.heard("connection", standing="suspended")
+    told = await shared.heard("connection", state="suspended")
     assert told["level"] == "error"
     status = await shared.connection()
     assert (status.state, status.suspended_reason) == (SUSPENDED, "UNAUTHORIZED")

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from intercomd.v1 import envelope_pb2, operations_pb2_grpc
-from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.operations.daemon import Check, State
@@ -27,7 +27,7 @@ class Bell:
     def __init__(self) -> None:
         self.callbacks: list[Callable[[], None]] = []
 
-    def on_ended(self, callback: Callable[[], None]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.callbacks.append(callback)
         return lambda: self.callbacks.remove(callback)
 
@@ -61,20 +61,20 @@ class House:
         return self.opened[0]
 
     async def pause(self, connection: str) -> None:
-        await self._stand(connection, Standing.PAUSED)
+        await self._stand(connection, ConnectionState.PAUSED)
 
     async def resume(self, connection: str) -> None:
-        await self._stand(connection, Standing.DELIVERING)
+        await self._stand(connection, ConnectionState.DELIVERING)
 
-    async def _stand(self, connection: str, standing: Standing) -> None:
-        await self.archive().set_paused(connection, standing is Standing.PAUSED)
-        self.connections[connection] = msgspec.structs.replace(self.connections[connection], standing=standing)
+    async def _stand(self, connection: str, state: ConnectionState) -> None:
+        await self.archive().set_paused(connection, state is ConnectionState.PAUSED)
+        self.connections[connection] = msgspec.structs.replace(self.connections[connection], state=state)
 
 
 def _status(name: str) -> ConnectionStatus:
     return ConnectionStatus(
         name=name,
-        standing=Standing.DELIVERING,
+        state=ConnectionState.DELIVERING,
         reason="",
         since=NOW - 50,
         app_id="abc12345",
@@ -116,7 +116,7 @@ def service(opened: list[MemorySpool], bell: Bell) -> OperationsService:
     for each in opened:
         each.on_discard(lambda _: bell.ring())
     house = House(opened, {name: _status(name) for name in ("eu", "default")})
-    return OperationsService(house, bell.on_ended, version="0.1.0", start_time=NOW - 60, clock=lambda: NOW)
+    return OperationsService(house, bell.subscribe, version="0.1.0", start_time=NOW - 60, clock=lambda: NOW)
 
 
 @pytest.fixture

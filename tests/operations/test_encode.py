@@ -5,7 +5,7 @@ import pytest
 from google.protobuf import json_format
 
 from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2
-from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.envelope import AcceptedEnvelope, Note
 from intercomd_daemon.operations import encode
 from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType
@@ -32,7 +32,7 @@ OUTCOME = Outcome(
 )
 STATUS = ConnectionStatus(
     name="default",
-    standing=Standing.DELIVERING,
+    state=ConnectionState.DELIVERING,
     reason="",
     since=1_700_000_000.0,
     app_id="abc12345",
@@ -130,7 +130,7 @@ def test_a_delivering_connection_shows_its_budget_and_no_trouble() -> None:
 def test_a_suspended_connection_says_why_since_when_and_when_it_probes() -> None:
     status = msgspec.structs.replace(
         STATUS,
-        standing=Standing.SUSPENDED,
+        state=ConnectionState.SUSPENDED,
         reason="UNAUTHORIZED: put a valid token",
         next_probe=NOW + 5,
         last_error="401 unauthorized",
@@ -144,29 +144,29 @@ def test_a_suspended_connection_says_why_since_when_and_when_it_probes() -> None
 
 
 @pytest.mark.parametrize(
-    ("standing", "probes", "says_why"),
+    ("state", "probes", "says_why"),
     [
-        (Standing.VERIFYING, False, False),
-        (Standing.DELIVERING, False, False),
-        (Standing.DOWN, True, False),
-        (Standing.SUSPENDED, True, True),
-        (Standing.PAUSED, False, False),
-        (Standing.INACTIVE, False, False),
+        (ConnectionState.VERIFYING, False, False),
+        (ConnectionState.DELIVERING, False, False),
+        (ConnectionState.DOWN, True, False),
+        (ConnectionState.SUSPENDED, True, True),
+        (ConnectionState.PAUSED, False, False),
+        (ConnectionState.INACTIVE, False, False),
     ],
 )
 def test_each_standing_is_the_state_of_its_name_and_shows_what_belongs_to_it(
-    standing: Standing, probes: bool, says_why: bool
+    state: ConnectionState, probes: bool, says_why: bool
 ) -> None:
-    status = msgspec.structs.replace(STATUS, standing=standing, reason="WHY", next_probe=NOW)
+    status = msgspec.structs.replace(STATUS, state=state, reason="WHY", next_probe=NOW)
     message = encode.connection_message(status, LogUsage(), NOW)
-    assert operations_pb2.ConnectionState.Name(message.state) == f"CONNECTION_STATE_{standing.name}"
+    assert operations_pb2.ConnectionState.Name(message.state) == f"CONNECTION_STATE_{state.name}"
     assert message.HasField("next_probe_time") is probes
     assert message.HasField("suspended_since") is says_why
     assert bool(message.suspended_reason) is says_why
 
 
 def test_what_is_not_known_is_absent() -> None:
-    unknown = msgspec.structs.replace(STATUS, budget_limit=0, standing=Standing.SUSPENDED, since=0.0)
+    unknown = msgspec.structs.replace(STATUS, budget_limit=0, state=ConnectionState.SUSPENDED, since=0.0)
     message = encode.connection_message(unknown, LogUsage(), NOW)
     for field in ("budget", "oldest_age", "suspended_since", "next_probe_time"):
         assert not message.HasField(field), field

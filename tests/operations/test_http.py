@@ -10,17 +10,17 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.operations.daemon import Check, State
 from intercomd_daemon.operations.http import HEADERS, health_application, listen_http
 
 PATHS = ("/healthz", "/readyz", "/metrics")
 
 
-def _status(name: str, standing: Standing) -> ConnectionStatus:
+def _status(name: str, state: ConnectionState) -> ConnectionStatus:
     return ConnectionStatus(
         name=name,
-        standing=standing,
+        state=state,
         reason="UNAUTHORIZED",
         since=1.0,
         app_id="abc12345",
@@ -79,11 +79,11 @@ async def test_it_is_ready_exactly_while_calls_are_answered(state: State, status
 
 
 async def test_no_connections_trouble_makes_it_unready_but_it_is_shown() -> None:
-    house = House(connections=[_status(standing.name.lower(), standing) for standing in Standing])
+    house = House(connections=[_status(state.name.lower(), state) for state in ConnectionState])
     async with _asking(house) as session, session.get("/readyz") as answer:
         assert answer.status == 200
         assert (await answer.json())["connections"] == {
-            standing.name.lower(): standing.name.lower() for standing in Standing
+            state.name.lower(): state.name.lower() for state in ConnectionState
         }
 
 

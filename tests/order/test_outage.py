@@ -9,7 +9,7 @@ from simulating import Plan, Simulation, identity, simulate
 
 from intercomd_daemon.deliver.intercom import CALL_SECONDS
 from intercomd_daemon.deliver.outage import PROBE_SECONDS_MAX
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.envelope import Priority, lane_of
 
 PLAN = Plan(temper=Temper(), stalls=0.0, limit=1667)
@@ -134,7 +134,7 @@ def test_an_outage_stops_the_calls_and_costs_few_and_ends_at_the_first_probe() -
         for minute in range(60):
             await simulation.loop.passes(60.0)
             ids += await send(simulation, *range(400 + 40 * minute, 440 + 40 * minute, 4))
-        assert simulation.standings[-1] is Standing.DOWN
+        assert simulation.states[-1] is ConnectionState.DOWN
         probes = 3600.0 / PROBE_SECONDS_MAX
         assert simulation.far_side.statuses.total() - before < 64 + probes
         simulation.far_side.away = False
@@ -142,6 +142,6 @@ def test_an_outage_stops_the_calls_and_costs_few_and_ends_at_the_first_probe() -
             await seconds_until_ended(simulation, ids)
             < CALL_SECONDS + PROBE_SECONDS_MAX + len(ids) / 160 + WITHIN_SECONDS
         )
-        assert simulation.standings[-1] is Standing.DELIVERING
+        assert simulation.states[-1] is ConnectionState.DELIVERING
 
     played(play)

@@ -40,7 +40,7 @@ class Told:
         self.batches: list[list[Decision]] = []
         self.told = asyncio.Event()
 
-    def examined(self, results: Sequence[Decision]) -> None:
+    def on_decisions(self, results: Sequence[Decision]) -> None:
         self.batches.append(list(results))
         self.told.set()
 

@@ -111,7 +111,7 @@ BOUNDS = {
     # telemetry
     "telemetry.logs._LineWriter._held": "the lines of one commit's outcomes",
     "telemetry.stream.LogStream._waiting": "telemetry.stream.BUFFER_BYTES_MAX",
-    "telemetry.metrics.Metrics._standings": _SETTINGS,
+    "telemetry.metrics.Metrics._states": _SETTINGS,
     "telemetry.report.Report._watchers": "operations.watch.WATCHES_MAX",
     "telemetry.tally.Spread._counts": "the connections of the settings by the calls and reasons that we know",
     "telemetry.tally.Spread._sums": "the connections of the settings by the calls and reasons that we know",

@@ -11,7 +11,7 @@ from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, Scalar, lane_of
@@ -29,31 +29,31 @@ class Notes:
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
-        self.standings: list[Standing] = []
-        self.told: list[tuple[Standing, str]] = []
+        self.states: list[ConnectionState] = []
+        self.told: list[tuple[ConnectionState, str]] = []
         """The same, with the reasons."""
         self.events: list[tuple[str, dict[str, object]]] = []
         self.calls: Counter[tuple[str, int]] = Counter()
         self._changed = asyncio.Event()
 
-    def ended(self, outcomes: Sequence[Outcome]) -> None:
+    def on_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         self.outcomes += outcomes
         self._changed.set()
 
-    def called(self, connection: str, call: Call, status: int, seconds: float) -> None:
+    def on_call(self, connection: str, call: Call, status: int, seconds: float) -> None:
         assert connection
         assert seconds >= 0
         self.calls[str(call), status] += 1
         self._changed.set()
 
-    def changed(self, connection: str, standing: Standing, reason: str) -> None:
+    def on_state(self, connection: str, state: ConnectionState, reason: str) -> None:
         assert connection
-        assert bool(reason) is (standing is not Standing.DELIVERING)
-        self.standings.append(standing)
-        self.told.append((standing, reason))
+        assert bool(reason) is (state is not ConnectionState.DELIVERING)
+        self.states.append(state)
+        self.told.append((state, reason))
         self._changed.set()
 
-    def noted(self, connection: str, event: str, **details: object) -> None:
+    def on_notice(self, connection: str, event: str, **details: object) -> None:
         assert connection
         self.events.append((event, details))
         self._changed.set()

@@ -7,7 +7,7 @@ from playing import Made, Play
 
 from intercomd_daemon.deliver.exchange import Call, Request
 from intercomd_daemon.deliver.judge import judge
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.outcome import EffectKind, Outcome, OutcomeType
 
 USERS = ("u1", "u2", "u3")
@@ -43,7 +43,7 @@ async def see_it_stay(call: Call, how: str) -> str:
     async with Play(call, how, users, FOREVER) as play:
         ended = await _all_ended(play, STAYS_SECONDS)
         reason = play.worker.status().reason
-        standing = _standing(play.worker.status().standing, reason)
+        state = _state_text(play.worker.status().state, reason)
         play.lift()
         if not ended:
             assert await _all_ended(play, PATIENCE_SECONDS), "the fault is over, and still something waits"
@@ -51,8 +51,8 @@ async def see_it_stay(call: Call, how: str) -> str:
         outcomes = {_outcome(play, outcome) for outcome in play.notes.outcomes}
         outcome = " or ".join(sorted(outcomes))
         if ended:
-            return ", ".join(filter(None, [outcome, standing]))
-        waits = " ".join(["waits", standing and f"({standing})"]).strip()
+            return ", ".join(filter(None, [outcome, state]))
+        waits = " ".join(["waits", state and f"({state})"]).strip()
         return waits if outcome == "delivered" else f"{waits}, then {outcome}"
 
 
@@ -114,18 +114,18 @@ def _type(type_: OutcomeType) -> str:
 
 
 def _told(play: Play) -> str:
-    told = [_standing(standing, reason) for standing, reason in play.notes.told]
+    told = [_state_text(state, reason) for state, reason in play.notes.told]
     return ", ".join([*filter(None, told), *(f"`{name}`" for name, _ in play.notes.events)]) or NOTHING
 
 
-def _standing(standing: Standing, reason: str) -> str:
+def _state_text(state: ConnectionState, reason: str) -> str:
     """In a word or two; empty if it delivers."""
-    if standing is Standing.DELIVERING:
+    if state is ConnectionState.DELIVERING:
         return ""
-    if standing is Standing.DOWN:
+    if state is ConnectionState.DOWN:
         return f"down {reason.partition('(')[2].partition(')')[0]}"
     word, _, why = reason.partition(": ")
-    return f"{standing.name.lower()} {why if standing is Standing.VERIFYING else word}".strip()
+    return f"{state.name.lower()} {why if state is ConnectionState.VERIFYING else word}".strip()
 
 
 async def see_all(call: Call, faults: dict[str, str]) -> dict[str, tuple[str, ...] | BaseException]:

@@ -19,7 +19,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.pace import Pace
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, Scalar, lane_of
 from intercomd_daemon.outcome import Outcome, OutcomeType
@@ -83,7 +83,7 @@ class Simulation:
         )
         self.far_side = FarSide(loop, seed, self.order, plan.temper, settings)
         self.chance = Random(f"what happens {seed}")  # noqa: S311 - to be the same each time
-        self.standings: list[Standing] = []
+        self.states: list[ConnectionState] = []
         self.ended_at: dict[str, float] = {}
         """When each envelope ended, by its id."""
         self._offset = 0.0
@@ -105,17 +105,17 @@ class Simulation:
 
     # What a worker tells.
 
-    def ended(self, outcomes: Sequence[Outcome]) -> None:
+    def on_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         assert all(outcome.sequence for outcome in outcomes)
 
-    def called(self, connection: str, call: Call, status: int, seconds: float) -> None:
+    def on_call(self, connection: str, call: Call, status: int, seconds: float) -> None:
         assert seconds >= 0, (connection, call, status)
 
-    def changed(self, connection: str, standing: Standing, reason: str) -> None:
-        assert bool(reason) is (standing is not Standing.DELIVERING), connection
-        self.standings.append(standing)
+    def on_state(self, connection: str, state: ConnectionState, reason: str) -> None:
+        assert bool(reason) is (state is not ConnectionState.DELIVERING), connection
+        self.states.append(state)
 
-    def noted(self, connection: str, event: str, **details: object) -> None:
+    def on_notice(self, connection: str, event: str, **details: object) -> None:
         assert event != "rows_damaged", (connection, details)
 
     def _settled(self, outcomes: Sequence[Outcome]) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 import msgspec
 from prometheus_client.core import Metric
 
-from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.telemetry.gauges import connection_families, spool_families
 
 STATUS = ConnectionStatus(
     name="default",
-    standing=Standing.DOWN,
+    state=ConnectionState.DOWN,
     reason="Intercom does not answer",
     since=0.0,
     app_id="abc",
@@ -68,8 +68,8 @@ def test_an_envelope_from_a_clock_ahead_has_no_age() -> None:
 
 
 def test_a_connection_stands_one_way_and_shows_its_budget() -> None:
-    found = samples(connection_families([STATUS], {"default": Standing.DOWN}))
-    stands = {key[2]: value for key, value in found.items() if key[0] == "intercomd_connection_standing"}
+    found = samples(connection_families([STATUS], {"default": ConnectionState.DOWN}))
+    stands = {key[2]: value for key, value in found.items() if key[0] == "intercomd_connection_state"}
     assert stands == {
         "verifying": 0, "delivering": 0, "down": 1, "suspended": 0, "paused": 0, "inactive": 0,
     }  # fmt: skip

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from intercomd_daemon.deliver.exchange import Call
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Outcome, OutcomeType
@@ -62,7 +62,7 @@ def counted(metrics: Metrics, name: str, *labels: str) -> dict[tuple[str, ...], 
 def test_envelopes_are_counted_by_connection_disposition_and_reason(metrics: Metrics) -> None:
     rejected = Decision("a", CONNECTION, Disposition.REJECTED, (Note("INVALID_EMAIL", "identity.email", "..."),))
     cut = Decision("b", CONNECTION, Disposition.ACCEPTED, adjustments=(Note("VALUE_TRUNCATED", "x", "..."),) * 2)
-    metrics.examined([rejected, cut, cut])
+    metrics.count_decisions([rejected, cut, cut])
     assert counted(metrics, "intercomd_envelopes_received_total", "connection", "disposition", "reason") == {
         (CONNECTION, "rejected", "INVALID_EMAIL"): 1,
         (CONNECTION, "accepted", ""): 2,
@@ -73,8 +73,8 @@ def test_envelopes_are_counted_by_connection_disposition_and_reason(metrics: Met
 
 
 def test_outcomes_are_counted_by_connection_type_and_reason(metrics: Metrics) -> None:
-    metrics.ended([outcome()] * 3 + [outcome(OutcomeType.DEAD_LETTERED, "EXPIRED")])
-    metrics.ended([outcome()])
+    metrics.count_outcomes([outcome()] * 3 + [outcome(OutcomeType.DEAD_LETTERED, "EXPIRED")])
+    metrics.count_outcomes([outcome()])
     assert counted(metrics, "intercomd_outcomes_total", "connection", "type", "reason") == {
         (CONNECTION, "delivered", ""): 4,
         (CONNECTION, "dead_lettered", "EXPIRED"): 1,
@@ -86,15 +86,15 @@ def test_outcomes_are_counted_by_connection_type_and_reason(metrics: Metrics) ->
     [(200, "2xx"), (202, "2xx"), (301, "3xx"), (429, "4xx"), (503, "5xx"), (0, "none"), (999, "none")],
 )
 def test_calls_are_counted_by_call_and_class_of_the_answer(metrics: Metrics, status: int, label: str) -> None:
-    metrics.called(CONNECTION, Call.TRACK_EVENT, status, 0.15)
+    metrics.count_call(CONNECTION, Call.TRACK_EVENT, status, 0.15)
     assert counted(metrics, "intercomd_intercom_calls_total", "connection", "call", "status") == {
         (CONNECTION, "POST /events", label): 1
     }
 
 
 def test_calls_are_measured(metrics: Metrics) -> None:
-    metrics.called(CONNECTION, "POST /contacts", 200, 0.15)
-    metrics.called(CONNECTION, "POST /contacts", 200, 60.0)
+    metrics.count_call(CONNECTION, "POST /contacts", 200, 0.15)
+    metrics.count_call(CONNECTION, "POST /contacts", 200, 60.0)
     buckets = counted(metrics, "intercomd_intercom_call_duration_seconds_bucket", "connection", "call", "le")
     call = (CONNECTION, "POST /contacts")
     assert (buckets[(*call, "0.1")], buckets[(*call, "0.2")], buckets[(*call, "+Inf")]) == (0, 1, 2)
@@ -102,19 +102,19 @@ def test_calls_are_measured(metrics: Metrics) -> None:
 
 
 def test_commits_are_counted_and_measured(metrics: Metrics) -> None:
-    metrics.committed(200, 0.004)
-    metrics.committed(1, 0.003)
-    metrics.damaged()
+    metrics.count_commit(200, 0.004)
+    metrics.count_commit(1, 0.003)
+    metrics.count_damage()
     assert counted(metrics, "intercomd_spool_damages_total") == {(): 1}
     assert counted(metrics, "intercomd_spool_committed_rows_total") == {(): 201}
     assert counted(metrics, "intercomd_spool_commit_duration_seconds_count") == {(): 2}
 
 
 def test_a_connection_stands_as_it_was_last_told(metrics: Metrics) -> None:
-    metrics.changed(CONNECTION, Standing.VERIFYING)
-    metrics.changed(CONNECTION, Standing.SUSPENDED)
-    stands = counted(metrics, "intercomd_connection_standing", "connection", "standing")
-    assert [standing for (_, standing), value in stands.items() if value] == ["suspended"]
+    metrics.set_state(CONNECTION, ConnectionState.VERIFYING)
+    metrics.set_state(CONNECTION, ConnectionState.SUSPENDED)
+    stands = counted(metrics, "intercomd_connection_state", "connection", "state")
+    assert [state for (_, state), value in stands.items() if value] == ["suspended"]
 
 
 def test_the_spool_is_asked_at_the_scrape(metrics: Metrics) -> None:
@@ -135,12 +135,14 @@ def test_the_build_the_process_and_lost_lines_are_told(metrics: Metrics) -> None
 def test_nothing_that_is_sent_or_answered_makes_a_label(metrics: Metrics) -> None:
     for number in range(50):
         strange = f"alice{number}@example.com"
-        metrics.examined([Decision(strange, strange, Disposition.REJECTED, (Note(strange, strange, strange),))])
-        metrics.examined([Decision("a", CONNECTION, Disposition.ACCEPTED, adjustments=(Note(strange, "x", "x"),))])
-        metrics.ended([outcome(OutcomeType.DEAD_LETTERED, strange, strange)])
-        metrics.called(strange, f"GET /contacts/{number}", 200, 1.0)
-        metrics.changed(strange, Standing.DOWN)
-        metrics.noted(strange, "attribute_created")
+        metrics.count_decisions([Decision(strange, strange, Disposition.REJECTED, (Note(strange, strange, strange),))])
+        metrics.count_decisions(
+            [Decision("a", CONNECTION, Disposition.ACCEPTED, adjustments=(Note(strange, "x", "x"),))]
+        )
+        metrics.count_outcomes([outcome(OutcomeType.DEAD_LETTERED, strange, strange)])
+        metrics.count_call(strange, f"GET /contacts/{number}", 200, 1.0)
+        metrics.set_state(strange, ConnectionState.DOWN)
+        metrics.count_notice(strange, "attribute_created")
     assert "alice" not in text(metrics)
     assert counted(metrics, "intercomd_outcomes_total", "connection", "type", "reason") == {
         ("other", "dead_lettered", "other"): 50
@@ -172,11 +174,11 @@ def test_names_follow_prometheus(metrics: Metrics) -> None:
 
 
 def test_the_global_registry_knows_nothing_of_it(metrics: Metrics) -> None:
-    metrics.ended([outcome()])
+    metrics.count_outcomes([outcome()])
     assert b"intercomd" not in generate_latest(REGISTRY)
 
 
 def test_two_daemons_in_one_process_count_apart(metrics: Metrics) -> None:
     other = Metrics("1.2.3", [CONNECTION], usage=lambda: Usage({}, 0, 0, ""), statuses=list, clock=lambda: 0.0)
-    metrics.ended([outcome()])
+    metrics.count_outcomes([outcome()])
     assert counted(other, "intercomd_outcomes_total", "connection", "type", "reason") == {}

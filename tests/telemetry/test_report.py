@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.gate import Observer
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
@@ -78,13 +78,13 @@ def told(written: Written) -> list[dict[str, Any]]:
 
 def test_it_is_what_deliveries_report_to(write: Write) -> None:
     observer: Observer = a_report(write())[0]
-    observer.ended([])
+    observer.on_outcomes([])
 
 
 def test_an_outcome_is_one_line_and_one_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)
-    report.ended([DELIVERED])
+    report.on_outcomes([DELIVERED])
     assert told(written) == [
         {
             "level": "info",
@@ -118,14 +118,14 @@ def test_the_outcomes_of_a_commit_are_told_together(write: Write) -> None:
         lines_at.append(len(written.lines))
 
     metrics = a_report(written)[1]
-    Report(written.logs.logger, metrics, KEY, together).ended([DELIVERED, REFUSED, DELIVERED])
+    Report(written.logs.logger, metrics, KEY, together).on_outcomes([DELIVERED, REFUSED, DELIVERED])
     assert lines_at == [0, 3]
 
 
 def test_a_dead_letter_is_a_warning_with_the_answer_that_refused_it(write: Write) -> None:
     written = write(level="warning")
     report, _ = a_report(written)
-    report.ended([DELIVERED, REFUSED])
+    report.on_outcomes([DELIVERED, REFUSED])
     (line,) = told(written)
     assert (line["level"], line["outcome"], line["reason"]) == ("warning", "dead_lettered", "REQUEST_INVALID")
     assert (line["http_status"], line["intercom_request_id"]) == (400, "req-1")
@@ -136,7 +136,7 @@ def test_an_outcome_that_needed_no_call_has_no_status(write: Write) -> None:
     written = write()
     report, _ = a_report(written)
     unchanged = msgspec.structs.replace(CONTACT, type=OutcomeType.UNCHANGED, http_status=0, attempts=0)
-    report.ended([msgspec.structs.replace(DELIVERED, type=OutcomeType.UNCHANGED, effects=(unchanged,))])
+    report.on_outcomes([msgspec.structs.replace(DELIVERED, type=OutcomeType.UNCHANGED, effects=(unchanged,))])
     (line,) = told(written)
     assert (line["outcome"], line["http_status"], line["attempts"]) == ("unchanged", 0, 0)
 
@@ -144,7 +144,7 @@ def test_an_outcome_that_needed_no_call_has_no_status(write: Write) -> None:
 def test_a_lane_by_email_is_told_by_its_hash(write: Write) -> None:
     written = write()
     report, _ = a_report(written)
-    report.ended([msgspec.structs.replace(DELIVERED, customer_id="")])
+    report.on_outcomes([msgspec.structs.replace(DELIVERED, customer_id="")])
     assert told(written)[0]["lane"] == lane_name("e:alice@example.com", KEY)
     assert "alice" not in written.text
 
@@ -168,11 +168,11 @@ def test_what_may_not_be_told_is_in_no_line_whichever_field_held_it(write: Write
         replay=0,
         traceparent=planted,
     )
-    report.ended([outcome])
-    report.examined([Decision(planted, planted, Disposition.REJECTED, (Note(planted, planted, planted),))])
-    report.called(planted, planted, 200, 0.1)
-    report.changed(planted, Standing.DOWN, planted)
-    report.noted(planted, "attribute_refused", attribute=planted, rows=[planted], traceparent=planted)
+    report.on_outcomes([outcome])
+    report.on_decisions([Decision(planted, planted, Disposition.REJECTED, (Note(planted, planted, planted),))])
+    report.on_call(planted, planted, 200, 0.1)
+    report.on_state(planted, ConnectionState.DOWN, planted)
+    report.on_notice(planted, "attribute_refused", attribute=planted, rows=[planted], traceparent=planted)
     assert len(written.lines) == 5
     assert planted not in written.text + scraped(metrics)
 
@@ -181,7 +181,7 @@ def test_a_call_is_counted_and_told_to_those_who_look_for_a_mistake(write: Write
     quiet, talking = write(), write(level="debug")
     for written in (quiet, talking):
         report, metrics = a_report(written)
-        report.called("default", Call.TRACK_EVENT, 202, 0.25)
+        report.on_call("default", Call.TRACK_EVENT, 202, 0.25)
         assert 'calls_total{call="POST /events",connection="default",status="2xx"} 1.0' in scraped(metrics)
     assert quiet.text == ""
     assert told(talking) == [
@@ -197,38 +197,38 @@ def test_a_call_is_counted_and_told_to_those_who_look_for_a_mistake(write: Write
 
 
 @pytest.mark.parametrize(
-    ("standing", "level"),
+    ("state", "level"),
     [
-        (Standing.VERIFYING, "info"),
-        (Standing.DELIVERING, "info"),
-        (Standing.DOWN, "warning"),
-        (Standing.SUSPENDED, "error"),
-        (Standing.PAUSED, "info"),
-        (Standing.INACTIVE, "info"),
+        (ConnectionState.VERIFYING, "info"),
+        (ConnectionState.DELIVERING, "info"),
+        (ConnectionState.DOWN, "warning"),
+        (ConnectionState.SUSPENDED, "error"),
+        (ConnectionState.PAUSED, "info"),
+        (ConnectionState.INACTIVE, "info"),
     ],
 )
-def test_a_change_is_one_line_and_a_gauge(write: Write, standing: Standing, level: str) -> None:
+def test_a_change_is_one_line_and_a_gauge(write: Write, state: ConnectionState, level: str) -> None:
     written = write()
     report, metrics = a_report(written)
-    report.changed("default", standing, "why, and the remedy")
-    name = standing.name.lower()
+    report.on_state("default", state, "why, and the remedy")
+    name = state.name.lower()
     assert told(written) == [
         {
             "level": level,
             "event": "connection",
             "connection": "default",
-            "standing": name,
+            "state": name,
             "reason": "why, and the remedy",
         }
     ]
-    assert f'intercomd_connection_standing{{connection="default",standing="{name}"}} 1.0' in scraped(metrics)
+    assert f'intercomd_connection_state{{connection="default",state="{name}"}} 1.0' in scraped(metrics)
 
 
 def test_what_is_noted_is_one_line_and_a_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)
-    report.noted("default", "rows_damaged", rows=["row 1: bad", "row 2: bad"], traceparent=DELIVERED.traceparent)
-    report.noted("default", "attribute_created", attribute="plan", data_type="string")
+    report.on_notice("default", "rows_damaged", rows=["row 1: bad", "row 2: bad"], traceparent=DELIVERED.traceparent)
+    report.on_notice("default", "attribute_created", attribute="plan", data_type="string")
     assert told(written) == [
         {
             "level": "warning",
@@ -251,7 +251,7 @@ def test_what_is_noted_is_one_line_and_a_count(write: Write) -> None:
 def test_a_commit_is_measured_without_a_line(write: Write) -> None:
     written = write(level="debug")
     report, metrics = a_report(written)
-    report.committed(200, 0.004)
+    report.on_commit(200, 0.004)
     assert "intercomd_spool_committed_rows_total 200.0" in scraped(metrics)
     assert written.text == ""
 
@@ -259,7 +259,7 @@ def test_a_commit_is_measured_without_a_line(write: Write) -> None:
 def test_damage_to_the_spool_is_an_error_with_a_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)
-    report.damaged("record 7 of journal is damaged")
+    report.on_damage("record 7 of journal is damaged")
     assert [(line["level"], line["event"], line["detail"]) for line in written.lines] == [
         ("error", "spool_damaged", "record 7 of journal is damaged")
     ]
@@ -269,11 +269,11 @@ def test_damage_to_the_spool_is_an_error_with_a_count(write: Write) -> None:
 def test_it_is_said_when_the_spool_takes_no_more_and_when_it_does_again(write: Write) -> None:
     written = write()
     report, _ = a_report(written)
-    report.refusing("the disk refuses: database or disk is full")
-    report.refusing("")
+    report.on_refusing("the disk refuses: database or disk is full")
+    report.on_refusing("")
     assert [(line["level"], line["event"], line.get("reason")) for line in written.lines] == [
         ("warning", "spool_refusing", "the disk refuses: database or disk is full"),
-        ("info", "spool_taking", None),
+        ("info", "spool_accepting", None),
     ]
 
 
@@ -282,7 +282,7 @@ def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: 
     written = write()
     report, metrics = a_report(written)
     notes = (Note("INVALID_EMAIL", "identity.email", "..."), Note("INVALID_TIME", "event_time", "..."))
-    report.examined(
+    report.on_decisions(
         [
             Decision("a", "default", Disposition.ACCEPTED),
             Decision("b", "default", Disposition.DUPLICATE),
@@ -318,12 +318,12 @@ def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: 
 def test_watchers_are_woken_until_they_leave(write: Write) -> None:
     report, _ = a_report(write())
     woken: list[str] = []
-    leave = report.on_ended(lambda: woken.append("a"))
-    report.on_ended(lambda: woken.append("b"))
-    report.ended([DELIVERED])
+    leave = report.subscribe(lambda: woken.append("a"))
+    report.subscribe(lambda: woken.append("b"))
+    report.on_outcomes([DELIVERED])
     leave()
     leave()
-    report.ended([DELIVERED])
+    report.on_outcomes([DELIVERED])
     assert woken == ["a", "b", "b"]
 
 
@@ -335,10 +335,10 @@ def test_a_watcher_may_leave_while_it_is_woken(write: Write) -> None:
         woken.append("once")
         leave()
 
-    leave = report.on_ended(once)
-    report.on_ended(lambda: woken.append("always"))
-    report.ended([DELIVERED])
-    report.ended([DELIVERED])
+    leave = report.subscribe(once)
+    report.subscribe(lambda: woken.append("always"))
+    report.on_outcomes([DELIVERED])
+    report.on_outcomes([DELIVERED])
     assert woken == ["once", "always", "always"]
 
 
@@ -349,17 +349,17 @@ def test_the_same_callback_may_watch_twice(write: Write) -> None:
     def wake() -> None:
         woken.append(1)
 
-    leave = report.on_ended(wake)
-    report.on_ended(wake)
+    leave = report.subscribe(wake)
+    report.subscribe(wake)
     leave()
-    report.ended([DELIVERED])
+    report.on_outcomes([DELIVERED])
     assert woken == [1]
 
 
 @pytest.mark.fills("telemetry.report.DETAIL_CHARACTERS_MAX")
 def test_of_a_long_list_of_texts_the_beginning_is_told(write: Write) -> None:
     written = write()
-    a_report(written)[0].noted("default", "rows_damaged", rows=[f"row {number}" for number in range(5_000)])
+    a_report(written)[0].on_notice("default", "rows_damaged", rows=[f"row {number}" for number in range(5_000)])
     (line,) = written.lines
     assert line["rows"].startswith("row 0; row 1; ")
     assert len(line["rows"]) == DETAIL_CHARACTERS_MAX

@@ -10,7 +10,7 @@ from intercomd_daemon.deliver.gate import Observer
 from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace
 from intercomd_daemon.deliver.preview import preview
-from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
@@ -88,10 +88,10 @@ class Connections:
     def _idle(self, name: str) -> ConnectionStatus:
         """One without a worker: switched off, or not started yet."""
         settings = self._settings[name]
-        standing = Standing.VERIFYING if settings.active else Standing.INACTIVE
+        state = ConnectionState.VERIFYING if settings.active else ConnectionState.INACTIVE
         return ConnectionStatus(
             name=name,
-            standing=standing,
+            state=state,
             reason="the daemon is starting" if settings.active else "active = false in the settings",
             since=self._start_time,
             app_id=settings.app_id,

@@ -161,7 +161,7 @@ class Daemon:
 
     async def _open_operations(self) -> None:
         service = OperationsService(
-            self, self._report.on_ended, version=__version__, start_time=time.time(), clock=time.time
+            self, self._report.subscribe, version=__version__, start_time=time.time(), clock=time.time
         )
         self._operations = await open_operations(
             self, service, self._settings.operations, self._settings.health, self._metrics.registry
@@ -179,7 +179,7 @@ class Daemon:
             await asyncio.gather(opening, return_exceptions=True)
             return None
         self._spool = opening.result()
-        self._spool.on_discard(self._report.ended)
+        self._spool.on_discard(self._report.on_outcomes)
         return self._spool
 
     async def _opened_spool(self) -> Spool:
@@ -203,9 +203,9 @@ class Daemon:
                 connections=names,
             ),
             on_wait=lambda who: self._logger.warning("spool_locked", by=who),
-            on_commit=self._report.committed,
-            on_damage=self._report.damaged,
-            on_refusing=self._report.refusing,
+            on_commit=self._report.on_commit,
+            on_damage=self._report.on_damage,
+            on_refusing=self._report.on_refusing,
         )
 
     async def _close(self) -> None:

@@ -73,10 +73,10 @@ async def _run(loaded: config.Loaded, log: logs.Logs) -> int:
         await daemon.run()
     except* IntercomdError as known:
         for error in dict.fromkeys(map(str, _flatten(known))):
-            log.logger.error("ended", error=error)  # noqa: TRY400 - the message names the fix, a traceback would not help
+            log.logger.error("fatal", error=error)  # noqa: TRY400 - the message names the fix, a traceback would not help
         code = EXIT_FAILED
     except* Exception:  # top level: bugs are logged as well, after redaction
-        log.logger.error("ended", exc_info=True)  # noqa: G201 - a structlog logger
+        log.logger.error("fatal", exc_info=True)  # noqa: G201 - a structlog logger
         code = EXIT_FAILED
     return code
 

@@ -41,7 +41,7 @@ class Caller:
         answer = await self._intercom.call(request)
         now = self._clock.monotonic()
         self._pace.answered(answer, sent, now)
-        self._observer.called(self._connection, request.call, answer.status, now - sent)
+        self._observer.on_call(self._connection, request.call, answer.status, now - sent)
         if answer.status >= 500 or answer.status in _OF_THE_CONNECTION:
             self.last_error = f"{request.call}: {answer.failure or answer.status}"
         return answer

@@ -1,4 +1,4 @@
-"""Whether calls may leave at all: access, an operator's pause, and outages, as one standing that is reported.
+"""Whether calls may leave at all: access, an operator's pause, and outages, as one state that is reported.
 
 Every change of it is told once. When within the budget a call may leave, pace knows.
 """
@@ -15,36 +15,36 @@ from intercomd_daemon.deliver.exchange import Answer, Call
 from intercomd_daemon.deliver.judge import DOUBTFUL, FORBIDDEN, Kind, Verdict
 from intercomd_daemon.deliver.outage import Allowed, OutageDetector
 from intercomd_daemon.deliver.pace import WAIT_MAX_SECONDS
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.outcome import Outcome
 
 
 class Observer(Protocol):
     """Who is told what happened; log lines, metrics and watchers follow from it."""
 
-    def ended(self, outcomes: Sequence[Outcome]) -> None:
+    def on_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """These outcomes are committed."""
         ...
 
-    def called(self, connection: str, call: Call, status: int, seconds: float) -> None:
+    def on_call(self, connection: str, call: Call, status: int, seconds: float) -> None:
         """A call was answered (status 0: it was not)."""
         ...
 
-    def changed(self, connection: str, standing: Standing, reason: str) -> None:
+    def on_state(self, connection: str, state: ConnectionState, reason: str) -> None:
         """The connection stands differently now."""
         ...
 
-    def noted(self, connection: str, event: str, **details: object) -> None:
+    def on_notice(self, connection: str, event: str, **details: object) -> None:
         """Something that an operator should see."""
         ...
 
 
 class Gate:
-    """The standing of one connection."""
+    """The state of one connection."""
 
     def __init__(self, settings: ConnectionSettings, observer: Observer, clock: Clock, *, paused: bool) -> None:
         self.outage = OutageDetector()
-        self.standing = Standing.VERIFYING
+        self.state = ConnectionState.VERIFYING
         self.reason = "GET /me has not been answered yet"
         self.since = clock.wall()
         self.workspace_name = ""
@@ -123,7 +123,7 @@ class Gate:
             self._suspended = f"{access.reason}: {access.message}"
         else:
             if access.reason:
-                self._observer.noted(self._name, "access_unverified", warning=access.message)
+                self._observer.on_notice(self._name, "access_unverified", warning=access.message)
             self.workspace_name, self.region = access.workspace_name, access.region
             self._doubt.granted()
             self._verified = True
@@ -161,25 +161,28 @@ class Gate:
             self._tell()
         return recovered
 
-    def _now(self) -> tuple[Standing, str]:
+    def _now(self) -> tuple[ConnectionState, str]:
         if self._paused:
-            return Standing.PAUSED, "an operator paused it: resume it to go on"
+            return ConnectionState.PAUSED, "an operator paused it: resume it to go on"
         if self._suspended:
-            return Standing.SUSPENDED, self._suspended
+            return ConnectionState.SUSPENDED, self._suspended
         if not self._verified:
-            return Standing.VERIFYING, f"GET /me has not been answered yet{self._failing and ': ' + self._failing}"
+            return (
+                ConnectionState.VERIFYING,
+                f"GET /me has not been answered yet{self._failing and ': ' + self._failing}",
+            )
         if self.outage.down:
             if self.outage.of_single_users:
                 reason = f"calls of several users fail ({self._failing}), though Intercom answers GET /me; others go on"
             else:
                 reason = f"Intercom does not answer well ({self._failing}); one call at a time probes it"
-            return Standing.DOWN, reason
-        return Standing.DELIVERING, ""
+            return ConnectionState.DOWN, reason
+        return ConnectionState.DELIVERING, ""
 
     def _tell(self) -> None:
-        standing, reason = self._now()
-        if (standing, reason) == (self.standing, self.reason):
+        state, reason = self._now()
+        if (state, reason) == (self.state, self.reason):
             return
-        self.standing, self.reason = standing, reason
+        self.state, self.reason = state, reason
         self.since = self._clock.wall()
-        self._observer.changed(self._name, standing, reason)
+        self._observer.on_state(self._name, state, reason)

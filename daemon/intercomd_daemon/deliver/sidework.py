@@ -117,7 +117,7 @@ class Sidework:
             details = {"attribute": name, "data_type": data_type, "status": answer.status}
             if verdict.kind is Kind.DONE:
                 self._catalogue.created(name, data_type, now)
-                self._observer.noted(self._settings.name, "attribute_created", **details)
+                self._observer.on_notice(self._settings.name, "attribute_created", **details)
                 return 0.0
             if answer.status == 400 and not self._catalogue.doubted(name):
                 # "Every refusal is 400": perhaps it exists, made by others meanwhile, or by us, with the answer lost.
@@ -127,7 +127,7 @@ class Sidework:
             if self._catalogue.absent(name, now):
                 why = f"Intercom refused to create the attribute (status {answer.status}); create it there"
                 self._catalogue.refused(name, why, now)
-                self._observer.noted(self._settings.name, "attribute_refused", **details)
+                self._observer.on_notice(self._settings.name, "attribute_refused", **details)
             return 0.0
 
     async def _read_list(self) -> float:
@@ -144,7 +144,7 @@ class Sidework:
             self._catalogue.read(listed.data, self._clock.wall())
         else:
             self._catalogue.unreadable(self._clock.wall())
-            self._observer.noted(self._settings.name, "attributes_unreadable", status=answer.status)
+            self._observer.on_notice(self._settings.name, "attributes_unreadable", status=answer.status)
         return 0.0
 
     def _failed(self, call: Call, verdict: Verdict, answer: Answer) -> float:

@@ -5,7 +5,7 @@ from enum import IntEnum
 import msgspec
 
 
-class Standing(IntEnum):
+class ConnectionState(IntEnum):
     """What a connection does at present."""
 
     VERIFYING = 1
@@ -25,7 +25,7 @@ class ConnectionStatus(msgspec.Struct, frozen=True):
     """A picture of one connection; times are Unix seconds, 0.0 where there is none."""
 
     name: str
-    standing: Standing
+    state: ConnectionState
     reason: str
     """Why it does not deliver, with the remedy; empty if it does."""
     since: float

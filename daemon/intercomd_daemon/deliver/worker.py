@@ -107,7 +107,7 @@ class Worker:
         now = self._clock.monotonic()
         return ConnectionStatus(
             name=self._settings.name,
-            standing=self._gate.standing,
+            state=self._gate.state,
             reason=self._gate.reason,
             since=self._gate.since,
             app_id=self._settings.app_id,
@@ -266,7 +266,7 @@ class Worker:
         self._unsettled.add((settlement, lane, after), last=not self._flying)
 
     async def _settle(self, batch: list[tuple[Settlement, Lane, After]]) -> None:
-        self._observer.ended(await self._spool.settle([settlement for settlement, _, _ in batch]))
+        self._observer.on_outcomes(await self._spool.settle([settlement for settlement, _, _ in batch]))
         for settlement, lane, after in batch:
             self._feeder.leave([ended.key for ended in settlement.ended])
             self._free(lane, after)
@@ -288,8 +288,8 @@ class Worker:
 
 def _tell_damage(feeder: Feeder, observer: Observer, connection: str) -> None:
     if feeder.damaged:
-        observer.noted(connection, "rows_damaged", rows=feeder.damaged.copy())
+        observer.on_notice(connection, "rows_damaged", rows=feeder.damaged.copy())
         feeder.damaged.clear()
     if feeder.ended_damaged:
-        observer.ended(feeder.ended_damaged.copy())
+        observer.on_outcomes(feeder.ended_damaged.copy())
         feeder.ended_damaged.clear()

@@ -31,7 +31,7 @@ PAUSE_SECONDS = 0.002
 class AcceptReport(Protocol):
     """Whoever counts and logs what was accepted."""
 
-    def examined(self, results: Sequence[Decision]) -> None:
+    def on_decisions(self, results: Sequence[Decision]) -> None:
         """Told once a batch, after the answer."""
         ...
 
@@ -74,7 +74,7 @@ class Acceptor:
         finally:
             self._coalescer.on_answer()
         results = _receipts(examined, keys)
-        asyncio.get_running_loop().call_soon(self._report.examined, results)  # Once the answer is on its way.
+        asyncio.get_running_loop().call_soon(self._report.on_decisions, results)  # Once the answer is on its way.
         return results
 
     async def look(self, envelopes: Iterable[DecodedEnvelope]) -> list[Decision]:

@@ -29,7 +29,7 @@ class Check(NamedTuple):
     """For a person: what it is at, without any user's data."""
 
 
-OnEnded = Callable[[Callable[[], None]], Callable[[], None]]
+Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
 """Subscribes to new outcomes and returns what unsubscribes. The callback is called on the event loop, after the commit,
 and only wakes: what has ended stands in the journal."""
 

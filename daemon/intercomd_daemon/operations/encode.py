@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2, outcome_pb2
-from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.envelope import AcceptedEnvelope, Note
 from intercomd_daemon.outcome import DeadLetter, Effect, Outcome
 from intercomd_daemon.spool.base import LogUsage
@@ -18,12 +18,12 @@ _MICROS = 1_000_000
 
 CONNECTION_STATES = MappingProxyType(
     {
-        Standing.VERIFYING: operations_pb2.CONNECTION_STATE_VERIFYING,
-        Standing.DELIVERING: operations_pb2.CONNECTION_STATE_DELIVERING,
-        Standing.DOWN: operations_pb2.CONNECTION_STATE_DOWN,
-        Standing.SUSPENDED: operations_pb2.CONNECTION_STATE_SUSPENDED,
-        Standing.PAUSED: operations_pb2.CONNECTION_STATE_PAUSED,
-        Standing.INACTIVE: operations_pb2.CONNECTION_STATE_INACTIVE,
+        ConnectionState.VERIFYING: operations_pb2.CONNECTION_STATE_VERIFYING,
+        ConnectionState.DELIVERING: operations_pb2.CONNECTION_STATE_DELIVERING,
+        ConnectionState.DOWN: operations_pb2.CONNECTION_STATE_DOWN,
+        ConnectionState.SUSPENDED: operations_pb2.CONNECTION_STATE_SUSPENDED,
+        ConnectionState.PAUSED: operations_pb2.CONNECTION_STATE_PAUSED,
+        ConnectionState.INACTIVE: operations_pb2.CONNECTION_STATE_INACTIVE,
     }
 )
 
@@ -100,16 +100,16 @@ def waiting_message(waiting: AcceptedEnvelope | None) -> operations_pb2.GetWaiti
 
 def connection_message(status: ConnectionStatus, usage: LogUsage, now: float) -> operations_pb2.ConnectionStatus:
     """A connection of the configuration; the reason of a suspension comes as `REASON: what to do`."""
-    suspended = status.standing is Standing.SUSPENDED
+    suspended = status.state is ConnectionState.SUSPENDED
     reason, _, remedy = status.reason.partition(": ") if suspended else ("", "", "")
-    probing = suspended or status.standing is Standing.DOWN
+    probing = suspended or status.state is ConnectionState.DOWN
     message = _waiting(status.name, usage, now)
     message.MergeFrom(
         operations_pb2.ConnectionStatus(
             app_id=status.app_id,
             workspace_name=status.workspace_name,
             region=status.region,
-            state=CONNECTION_STATES[status.standing],
+            state=CONNECTION_STATES[status.state],
             dry_run=status.dry_run,
             budget=_budget(status) if status.budget_limit else None,
             calls_made=status.calls,

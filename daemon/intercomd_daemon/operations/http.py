@@ -60,7 +60,7 @@ class HealthPages:
         """200 while calls are answered, else 503; says how the connections stand, which changes nothing about that."""
         state = self._observed.state()
         ready = state is State.SERVING
-        connections = {status.name: status.standing.name.lower() for status in self._observed.statuses()}
+        connections = {status.name: status.state.name.lower() for status in self._observed.statuses()}
         return _json(ready, {"ready": ready, "state": state.name.lower(), "connections": connections})
 
     async def metrics(self, _request: web.Request) -> web.Response:

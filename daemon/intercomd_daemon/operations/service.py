@@ -9,7 +9,7 @@ from grpc.aio import Server, ServicerContext
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.errors import ConnectionNotFound, CountMismatch, RequestRefused
 from intercomd_daemon.operations import encode
-from intercomd_daemon.operations.daemon import OnEnded, Operated
+from intercomd_daemon.operations.daemon import Operated, Subscribe
 from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter
 from intercomd_daemon.operations.listing import Bounds, fill_page
 from intercomd_daemon.operations.page import page_size_of, place_of, token_of
@@ -32,7 +32,7 @@ class OperationsService:
     def __init__(
         self,
         daemon: Operated,
-        on_ended: OnEnded,
+        subscribe: Subscribe,
         *,
         version: str,
         start_time: float,
@@ -41,7 +41,7 @@ class OperationsService:
     ) -> None:
         """`start_time` and what `clock` gives are Unix seconds."""
         self._daemon = daemon
-        self._watches = Watches(on_ended)
+        self._watches = Watches(subscribe)
         self._version = version
         self._start_time = start_time
         self._clock = clock

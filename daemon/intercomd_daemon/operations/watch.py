@@ -10,7 +10,7 @@ from grpc.aio import ServicerContext
 
 from intercomd.v1 import operations_pb2
 from intercomd_daemon.errors import RequestRefused, ShuttingDown, TooManyWatches
-from intercomd_daemon.operations.daemon import OnEnded
+from intercomd_daemon.operations.daemon import Subscribe
 from intercomd_daemon.operations.encode import outcome_message
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Archive, OutcomeFilter
@@ -60,9 +60,9 @@ def step(cursor: int, newest: int, found: list[Outcome], oldest: int, limit: int
 class Watches:
     """The open watches of one daemon."""
 
-    def __init__(self, on_ended: OnEnded) -> None:
-        """`on_ended` subscribes a watch to the news that something has ended."""
-        self._on_ended = on_ended
+    def __init__(self, subscribe: Subscribe) -> None:
+        """`subscribe` subscribes a watch to the news that something has ended."""
+        self._subscribe = subscribe
         self._wakes: set[asyncio.Event] = set()
         self._closing = False
 
@@ -80,7 +80,7 @@ class Watches:
             raise TooManyWatches(f"{WATCHES_MAX} watches are open, and no more may be; close one")
         wake = asyncio.Event()
         self._wakes.add(wake)
-        unsubscribe = self._on_ended(wake.set)
+        unsubscribe = self._subscribe(wake.set)
         try:
             cursor = first_cursor(after, await newest_sequence(archive))
             await context.send_initial_metadata(())

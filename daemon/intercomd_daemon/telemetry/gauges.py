@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.spool.base import Usage
 
 _BUDGET: tuple[tuple[str, str, Callable[[ConnectionStatus], float]], ...] = (
@@ -17,14 +17,16 @@ _BUDGET: tuple[tuple[str, str, Callable[[ConnectionStatus], float]], ...] = (
 )
 
 
-def connection_families(statuses: Sequence[ConnectionStatus], standings: Mapping[str, Standing]) -> Iterator[Metric]:
+def connection_families(
+    statuses: Sequence[ConnectionStatus], states: Mapping[str, ConnectionState]
+) -> Iterator[Metric]:
     """How the connections stand, and what is left of their budgets."""
     family = GaugeMetricFamily(
-        "intercomd_connection_standing", "1 for how the connection stands.", labels=("connection", "standing")
+        "intercomd_connection_state", "1 for how the connection stands.", labels=("connection", "state")
     )
-    for name, current in standings.items():
-        for standing in Standing:
-            family.add_metric((name, standing.name.lower()), standing is current)
+    for name, current in states.items():
+        for state in ConnectionState:
+            family.add_metric((name, state.name.lower()), state is current)
     yield family
     for name, documentation, measure in _BUDGET:
         family = GaugeMetricFamily(f"intercomd_{name}", documentation, labels=("connection",))

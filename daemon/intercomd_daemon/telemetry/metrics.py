@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
 
 from intercomd_daemon.deliver.exchange import Call
-from intercomd_daemon.deliver.status import ConnectionStatus, Standing
+from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.reasons import OTHER, label_of
@@ -91,13 +91,13 @@ class Metrics:
         self._statuses = statuses
         self._clock = clock
         self._lost: Callable[[], int] = int
-        self._standings: dict[str, Standing] = {}
+        self._states: dict[str, ConnectionState] = {}
         self._counts = _Counts()
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
-    def examined(self, results: Iterable[Decision]) -> None:
+    def count_decisions(self, results: Iterable[Decision]) -> None:
         """Counts what was decided on envelopes."""
         for result in results:
             reason = result.violations[0].reason if result.violations else ""
@@ -106,33 +106,33 @@ class Metrics:
             for note in result.adjustments:
                 self._counts.adjustments.add((connection, label_of(note.reason)))
 
-    def ended(self, outcomes: Iterable[Outcome]) -> None:
+    def count_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Counts what has ended."""
         found = Counter((outcome.connection, outcome.type, outcome.reason) for outcome in outcomes)
         for (connection, type_, reason), count in found.items():
             self._counts.outcomes.add((self._connection(connection), type_.name.lower(), label_of(reason)), count)
 
-    def called(self, connection: str, call: str, status: int, seconds: float) -> None:
+    def count_call(self, connection: str, call: str, status: int, seconds: float) -> None:
         """Counts and measures one call to Intercom; status 0: there was no answer."""
         connection = self._connection(connection)
         call = call if call in CALLS else OTHER
         self._counts.calls.add((connection, call, f"{status // 100}xx" if 100 <= status <= 599 else "none"))
         self._counts.call_seconds.add((connection, call), seconds)
 
-    def changed(self, connection: str, standing: Standing) -> None:
+    def set_state(self, connection: str, state: ConnectionState) -> None:
         """Remembers how a connection stands."""
-        self._standings[self._connection(connection)] = standing
+        self._states[self._connection(connection)] = state
 
-    def noted(self, connection: str, notice: str) -> None:
+    def count_notice(self, connection: str, notice: str) -> None:
         """Counts something that an operator should see; `notice` is a word of our code, never a sender's."""
         self._counts.notices.add((self._connection(connection), notice))
 
-    def committed(self, rows: int, seconds: float) -> None:
+    def count_commit(self, rows: int, seconds: float) -> None:
         """Counts and measures one commit of the spool; its writer's thread may call this."""
         self._counts.committed_rows.add((), rows)
         self._counts.commit_seconds.add((), seconds)
 
-    def damaged(self) -> None:
+    def count_damage(self) -> None:
         """Counts that something of the spool was found damaged."""
         self._counts.damages.add(())
 
@@ -148,8 +148,8 @@ class Metrics:
             "intercomd_log_lines_lost", "Log lines that could not be written.", value=self._lost()
         )
         statuses = self._statuses()
-        standings = self._standings | {status.name: status.standing for status in statuses}
-        yield from connection_families(statuses, standings)
+        states = self._states | {status.name: status.state for status in statuses}
+        yield from connection_families(statuses, states)
         yield from spool_families(self._usage(), self._clock())
 
     def _connection(self, name: str) -> str:

@@ -1,13 +1,13 @@
-"""The only place that turns outcomes, calls and changes into log lines and metrics, each once.
+"""Turns outcomes, calls, decisions and state changes into log lines and metrics, each once and only here.
 
-Watchers are woken and read the journal.
+Watchers are woken after a commit and read the outcomes from the journal themselves.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from intercomd_daemon.deliver.status import Standing
+from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.envelope import lane_of
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, Outcome, OutcomeType
@@ -16,17 +16,17 @@ from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.redaction import lane_name
 from intercomd_daemon.telemetry.trace import trace_id_of
 
-# A rejected envelope's texts may be over every limit: lines show so many characters of each.
 SENT_CHARACTERS_MAX = 256
-# Of a list of texts.
+"""Characters of a sender's text in a line: the texts of a rejected envelope may exceed every limit."""
 DETAIL_CHARACTERS_MAX = 2_000
-# What happens while all is well; everything else that is noted is a warning.
+"""Characters of a list of texts in a line."""
+# Notices of normal operation, logged as info; all others are warnings.
 _EXPECTED = frozenset({"attribute_created"})
-_CHANGE_LEVELS = {Standing.DOWN: logging.WARNING, Standing.SUSPENDED: logging.ERROR}
+_CHANGE_LEVELS = {ConnectionState.DOWN: logging.WARNING, ConnectionState.SUSPENDED: logging.ERROR}
 
 
 class Report:
-    """Tells what happened; every method is for the event loop's thread and returns at once."""
+    """Writes log lines and counts metrics; call every method on the event loop's thread. None of them waits."""
 
     def __init__(
         self,
@@ -35,9 +35,9 @@ class Report:
         lane_key: bytes,
         together: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """`lane_key`, of 1 to 64 bytes, keeps the names of lanes by email in logs from being guessed.
+        """`lane_key`, of 1 to 64 bytes, keys the hashes of emails in log lines, so that they cannot be guessed.
 
-        What the logger is told within `together` is written in one go.
+        Lines that are logged within `together` are written with one call.
         """
         self._logger = logger
         self._metrics = metrics
@@ -45,8 +45,8 @@ class Report:
         self._together = together
         self._watchers: dict[object, Callable[[], None]] = {}
 
-    def on_ended(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Has `wake` called after each commit that holds outcomes; returns what ends that."""
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Calls `wake` after each commit that holds outcomes; returns a function that unsubscribes."""
         ticket = object()
         self._watchers[ticket] = wake
 
@@ -55,28 +55,28 @@ class Report:
 
         return unsubscribe
 
-    def ended(self, outcomes: Sequence[Outcome]) -> None:
-        """Outcomes that have been committed, discards included: a count and a line for each; the watchers are woken."""
-        self._metrics.ended(outcomes)
+    def on_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Counts and logs each committed outcome, discards included, and wakes the watchers."""
+        self._metrics.count_outcomes(outcomes)
         for wake in list(self._watchers.values()):
             wake()
-        told = self._logger.is_enabled_for(logging.INFO)
+        log_info = self._logger.is_enabled_for(logging.INFO)
         with self._together():
             for outcome in outcomes:
                 dead = outcome.type is OutcomeType.DEAD_LETTERED
-                if told or dead:
-                    self._tell(outcome, logging.WARNING if dead else logging.INFO)
+                if log_info or dead:
+                    self._log_outcome(outcome, logging.WARNING if dead else logging.INFO)
 
-    def _tell(self, outcome: Outcome, level: int) -> None:
-        telling = _telling(outcome.effects)
+    def _log_outcome(self, outcome: Outcome, level: int) -> None:
+        deciding = _deciding_effect(outcome.effects)
         fields: dict[str, object] = {
             "envelope_id": outcome.envelope_id,
             "connection": outcome.connection,
             "lane": lane_name(lane_of(outcome.customer_id, outcome.email), self._lane_key),
             "outcome": outcome.type.name.lower(),
             "reason": outcome.reason,
-            "intercom_request_id": telling.intercom_request_id if telling else "",
-            "http_status": telling.http_status if telling else 0,
+            "intercom_request_id": deciding.intercom_request_id if deciding else "",
+            "http_status": deciding.http_status if deciding else 0,
             "attempts": sum(effect.attempts for effect in outcome.effects),
             "effects": len(outcome.effects),
             "replay": outcome.replay,
@@ -87,58 +87,58 @@ class Report:
             fields["trace_id"] = trace_id
         self._logger.log(level, "outcome", **fields)
 
-    def called(self, connection: str, call: str, status: int, seconds: float) -> None:
-        """One call to Intercom, by method and path template; status 0: there was no answer. A line for debugging."""
-        self._metrics.called(connection, call, status, seconds)
+    def on_call(self, connection: str, call: str, status: int, seconds: float) -> None:
+        """Counts one call to Intercom, by method and path template, and logs it as debug; status 0: no answer."""
+        self._metrics.count_call(connection, call, status, seconds)
         if self._logger.is_enabled_for(logging.DEBUG):
             self._logger.debug("call", connection=connection, call=call, http_status=status, seconds=round(seconds, 3))
 
-    def changed(self, connection: str, standing: Standing, reason: str) -> None:
-        """A connection's new state, and why; with the remedy if it does not deliver."""
-        self._metrics.changed(connection, standing)
-        level = _CHANGE_LEVELS.get(standing, logging.INFO)
-        self._logger.log(level, "connection", connection=connection, standing=standing.name.lower(), reason=reason)
+    def on_state(self, connection: str, state: ConnectionState, reason: str) -> None:
+        """Logs a connection's new state; `reason` says why, with the remedy if the connection does not deliver."""
+        self._metrics.set_state(connection, state)
+        level = _CHANGE_LEVELS.get(state, logging.INFO)
+        self._logger.log(level, "connection", connection=connection, state=state.name.lower(), reason=reason)
 
-    def noted(self, connection: str, event: str, **details: object) -> None:
-        """Something else that an operator should see, as one line.
+    def on_notice(self, connection: str, event: str, **details: object) -> None:
+        """Counts and logs a notice, which an operator should see.
 
-        `event` is a snake_case word of our code, as it becomes a label. A detail is a scalar or a list of texts; a
-        `traceparent` is told as the `trace_id`.
+        `event` is a snake_case constant of our code, as it becomes a label. A detail is a scalar or a list of texts; a
+        `traceparent` is logged as the `trace_id`.
         """
-        self._metrics.noted(connection, event)
+        self._metrics.count_notice(connection, event)
         if "traceparent" in details:
             details["trace_id"] = trace_id_of(str(details.pop("traceparent")))
         level = logging.INFO if event in _EXPECTED else logging.WARNING
         fields = {name: _as_scalar(detail) for name, detail in details.items()}
         self._logger.log(level, event, connection=connection, **fields)
 
-    def committed(self, rows: int, seconds: float) -> None:
-        """A commit of the spool, with its sync; may be called from the writer's thread, and makes no line."""
-        self._metrics.committed(rows, seconds)
+    def on_commit(self, rows: int, seconds: float) -> None:
+        """Measures a commit of the spool, with its sync; the writer's thread may call it. Logs nothing."""
+        self._metrics.count_commit(rows, seconds)
 
-    def damaged(self, detail: str) -> None:
-        """Something of the spool is not what was written: what, and what became of it, in words that name no user."""
-        self._metrics.damaged()
+    def on_damage(self, detail: str) -> None:
+        """Counts and logs damage to the spool; `detail` says what is damaged and what was done, and names no user."""
+        self._metrics.count_damage()
         self._logger.error("spool_damaged", detail=detail)
 
-    def refusing(self, reason: str) -> None:
-        """The spool takes no more, and why; or, without a reason, takes more again."""
+    def on_refusing(self, reason: str) -> None:
+        """Logs that the spool refuses appends and why, or, with an empty reason, that it accepts them again."""
         if reason:
             self._logger.warning("spool_refusing", reason=reason)
         else:
-            self._logger.info("spool_taking")
+            self._logger.info("spool_accepting")
 
-    def examined(self, results: Sequence[Decision]) -> None:
-        """What was decided on the envelopes of a request: counts, and a line for each rejected or skipped one."""
-        self._metrics.examined(results)
-        told = self._logger.is_enabled_for(logging.INFO)
+    def on_decisions(self, results: Sequence[Decision]) -> None:
+        """Counts the decisions on the envelopes of a request, and logs the rejected and the skipped ones."""
+        self._metrics.count_decisions(results)
+        log_info = self._logger.is_enabled_for(logging.INFO)
         for result in results:
             if result.disposition is Disposition.REJECTED:
-                self._tell_refusal(result, logging.WARNING)
-            elif told and result.disposition is Disposition.SKIPPED:
-                self._tell_refusal(result, logging.INFO)
+                self._log_refusal(result, logging.WARNING)
+            elif log_info and result.disposition is Disposition.SKIPPED:
+                self._log_refusal(result, logging.INFO)
 
-    def _tell_refusal(self, result: Decision, level: int) -> None:
+    def _log_refusal(self, result: Decision, level: int) -> None:
         first = result.violations[0] if result.violations else None
         self._logger.log(
             level,
@@ -151,8 +151,8 @@ class Report:
         )
 
 
-def _telling(effects: Sequence[Effect]) -> Effect | None:
-    """The effect whose answer explains the outcome: the first refusal, else the last one that a call was made for."""
+def _deciding_effect(effects: Sequence[Effect]) -> Effect | None:
+    """Returns the effect whose answer explains the outcome: the first refusal, else the last one with a call."""
     refused = next((effect for effect in effects if effect.type is OutcomeType.DEAD_LETTERED), None)
     return refused or next((effect for effect in reversed(effects) if effect.http_status), None)
 
