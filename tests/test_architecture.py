@@ -34,6 +34,8 @@ IMPURE = (
     "rpc/handlers.py",
     "sandbox",
     "spool/base.py",
+    "spool/engines.py",
+    "spool/local.py",
     "spool/memory",
     "spool/memory.py",
     "spool/sqlite",
@@ -47,7 +49,7 @@ IMPURE_IMPORTS = frozenset(
 LINES_MAX = 400
 TABLES = {"reasons.py"}  # looked up, not read from top to bottom
 FUNCTION_LINES_MAX = 60
-CLASS_LINES_MAX = 250
+CLASS_LINES_MAX = 300
 
 
 def relative(path: Path) -> str:

@@ -65,6 +65,10 @@ class TooManyWatches(IntercomdError):
     """The limit of open watches is reached."""
 
 
+class LeaseLost(IntercomdError):
+    """Another process may deliver for the workspace now: nothing more may be called or committed for it."""
+
+
 class SpoolLocked(IntercomdError):
     """Another daemon holds the spool."""
 

@@ -11,8 +11,10 @@ from delivering import Notes, envelope, event, row
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
+from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
 
 Load = Callable[..., config.Settings]
@@ -40,7 +42,7 @@ async def test_each_active_connection_has_a_worker_that_delivers(load: Load, tmp
     connections = Connections(load(sandbox.base_url, connections={"off": off}), lambda _: None)
     spool = MemorySpool(("default", "off"))
     notes = Notes()
-    tasks = connections.start(spool, notes)
+    tasks = await connections.start(spool, notes)
     assert connections.moving() == {"worker default": True}
     await spool.append([row(envelope("one", "u1", None, event("came")))])
     await notes.until(lambda notes: len(notes.outcomes) == 1)
@@ -60,7 +62,7 @@ async def test_connections_of_one_workspace_share_its_budget(load: Load, tmp_pat
     connections = Connections(load(sandbox.base_url, connections=tables), lambda _: None)
     spool = MemorySpool(("default", "twin", "stranger"))
     notes = Notes()
-    tasks = connections.start(spool, notes)
+    tasks = await connections.start(spool, notes)
     await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came")), connection="twin") for n in range(10)])
     await notes.until(lambda notes: len(notes.outcomes) == 10)
     left = {status.name: status.budget_remaining for status in connections.statuses()}
@@ -75,12 +77,72 @@ async def test_a_pause_is_kept_from_the_spool_and_may_be_ended(load: Load, sandb
     spool: Spool = MemorySpool()
     await spool.set_paused("default", paused=True)
     notes = Notes()
-    tasks = connections.start(spool, notes)
+    tasks = await connections.start(spool, notes)
     await spool.append([row(envelope("one", "u1", None, event("came")))])
     await notes.until(lambda notes: ConnectionState.PAUSED in notes.states or bool(notes.states))
     assert status_of(connections, "default").state is ConnectionState.PAUSED
     connections.pause("default", paused=False)
     await notes.until(lambda notes: len(notes.outcomes) == 1)
     connections.pause("nobody", paused=True)
+    await finish(connections, tasks)
+    await spool.close()
+
+
+class Lease(LocalOutflow):
+    """An outflow whose workspace another process takes."""
+
+    def __init__(self, engine: MemorySpool) -> None:
+        super().__init__(engine, {}, "workspace")
+        self.taken = asyncio.Event()
+
+    async def wait_lost(self) -> None:
+        await self.taken.wait()
+        raise LeaseLost("another process delivers for the workspace")
+
+
+class LeasedSpool(MemorySpool):
+    """A spool whose workspaces can be lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leases: dict[str, Lease] = {}
+
+    async def acquire(self, workspace: str) -> Lease:
+        self.leases[workspace] = Lease(self)
+        return self.leases[workspace]
+
+
+async def test_worker_ends_when_its_workspace_is_lost(load: Load, sandbox: Sandbox) -> None:
+    """No call is made any more, and what waits stays for whoever delivers it now."""
+    connections = Connections(load(sandbox.base_url), lambda _: None)
+    spool = LeasedSpool()
+    notes = Notes()
+    (task,) = await connections.start(spool, notes)
+    await spool.append([row(envelope("one", "u1", None, event("came")))])
+    await notes.until(lambda notes: len(notes.outcomes) == 1)
+    (lease,) = spool.leases.values()
+    lease.taken.set()
+    (error,) = await asyncio.gather(task, return_exceptions=True)
+    assert isinstance(error, ExceptionGroup)
+    assert error.subgroup(LeaseLost)
+    requests = len(sandbox.calls)
+    await spool.append([row(envelope("two", "u1", None, event("came")))])
+    connections.pause("default", paused=False)
+    assert spool.usage().connections["default"].normal == 1
+    assert len(sandbox.calls) == requests
+    await spool.close()
+
+
+async def test_connections_of_one_workspace_acquire_it_by_the_same_name(
+    load: Load, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    tables = {
+        "twin": connection_for(sandbox.base_url, tmp_path / "token"),
+        "stranger": connection_for(sandbox.base_url, tmp_path / "token", app_id="", verify_app_id=False),
+    }
+    connections = Connections(load(sandbox.base_url, connections=tables), lambda _: None)
+    spool = LeasedSpool()
+    tasks = await connections.start(spool, Notes())
+    assert len(spool.leases) == 2
     await finish(connections, tasks)
     await spool.close()

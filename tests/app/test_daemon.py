@@ -110,7 +110,7 @@ async def test_a_pause_is_remembered_over_restarts(tmp_path: Path) -> None:
         daemon, _ = daemon_of(settings(tmp_path))
         running = asyncio.create_task(daemon.run())
         await daemon.serving.wait()
-        assert daemon.archive().paused() == (frozenset({"default"}) if paused else frozenset())
+        assert await daemon.archive().paused() == (frozenset({"default"}) if paused else frozenset())
         await (daemon.resume("default") if paused else daemon.pause("default"))
         daemon.stop()
         daemon.stop()

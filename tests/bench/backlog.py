@@ -18,7 +18,7 @@ from intercomd_daemon.deliver.contact import Contact
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
 from intercomd_daemon.spool.base import BookEntry, Incoming, Settlement
 from intercomd_daemon.spool.record import pack
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 CONNECTION = "default"
 _AT_ONCE = 2_000
@@ -37,7 +37,7 @@ def row(number: int, users: int) -> Incoming:
 
 async def fill(path: str, rows: int, users: int) -> None:
     """Fills the spool at `path`, and closes it."""
-    spool = await open_spool(SpoolSettings(path, bytes_max=8 << 30, free_bytes_min=0))
+    spool = await open_spool(SqliteSettings(path, bytes_max=8 << 30, free_bytes_min=0))
     nothing_known = Contact().pack()
     for start in range(0, users, _AT_ONCE):
         lanes = [lane_of(user_of(number, users), "") for number in range(start, min(start + _AT_ONCE, users))]

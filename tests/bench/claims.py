@@ -10,7 +10,7 @@ from questions import answer_all
 
 from intercomd_daemon.deliver.window import READ_ROWS
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 _BYTES_MAX = 1 << 20
 
@@ -20,7 +20,7 @@ class Claims:
 
     def __init__(self, path: str) -> None:
         self._runner = asyncio.Runner()
-        settings = SpoolSettings(path, bytes_max=8 << 30, free_bytes_min=0)
+        settings = SqliteSettings(path, bytes_max=8 << 30, free_bytes_min=0)
         self._spool = self._runner.run(open_spool(settings))
         self._after = 0
 

@@ -8,7 +8,7 @@ from intercomd.v1.attribute_pb2 import Attribute, AttributeValue
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd_daemon.cli.exported import UnwritableEnvelope, sender_json
 from intercomd_daemon.envelope import AcceptedEnvelope, Event
-from intercomd_daemon.spool.sqlite.repair.export import Exported
+from intercomd_daemon.spool.maintenance import Exported
 
 SENT = Envelope(
     connection="staging",

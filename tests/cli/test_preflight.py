@@ -14,8 +14,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.sandbox import CustomAttribute, Sandbox, SandboxSettings
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
-from intercomd_daemon.spool.sqlite import SpoolSettings as SqliteSettings
-from intercomd_daemon.spool.sqlite import open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 FREE = {"free_bytes_min": 0, "bytes_max": 1 << 20}
 

@@ -13,7 +13,7 @@ from intercomd_daemon.deliver.window import LANE_ROWS_MAX, READ_ROWS, ROWS_MAX
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import BookEntry, Settlement
 from intercomd_daemon.spool.memory import MemorySpool
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 
 @pytest.mark.fills("deliver.window.ROWS_MAX")
@@ -151,7 +151,7 @@ async def test_a_clock_that_is_set_back_meanwhile_keeps_none_either(spool: Memor
 
 async def test_a_lane_is_not_forgotten_whose_leaving_a_look_at_what_is_due_overtakes(tmp_path: Path) -> None:
     """The spool does not know yet when it is due, so that the look finds nothing; the lane itself tells afterwards."""
-    spool = await open_spool(SpoolSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0))
+    spool = await open_spool(SqliteSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0))
     feeding = Feeding(spool)
     keys = await spool.append([row(envelope("0", "u", None, event("e")))])
     await feeding.fill()
@@ -167,7 +167,7 @@ async def test_a_lane_is_not_forgotten_whose_leaving_a_look_at_what_is_due_overt
 @pytest.mark.parametrize("reading_first", [True, False])
 async def test_rows_read_while_their_lane_is_set_aside_follow_it(tmp_path: Path, reading_first: bool) -> None:
     """A read under way, or begun before the lane has left, brings rows of it: they go behind the others."""
-    spool = await open_spool(SpoolSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0))
+    spool = await open_spool(SqliteSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0))
     feeding = Feeding(spool)
     keys = await spool.append([row(envelope("0", "u", None, event("e")))])
     await feeding.fill()

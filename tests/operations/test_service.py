@@ -250,11 +250,11 @@ async def test_a_connection_is_paused_and_resumed_by_its_name(
     for _ in range(2):
         held = (await stub.PauseConnection(messages.PauseConnectionRequest(connection=asked))).connection
         assert (held.name, held.state) == (name, messages.CONNECTION_STATE_PAUSED)
-        assert spool.paused() == {name}
+        assert await spool.paused() == {name}
     for _ in range(2):
         going = (await stub.ResumeConnection(messages.ResumeConnectionRequest(connection=asked))).connection
         assert (going.name, going.state) == (name, messages.CONNECTION_STATE_DELIVERING)
-        assert spool.paused() == frozenset()
+        assert await spool.paused() == frozenset()
 
 
 async def test_a_connection_that_is_not_configured_is_not_found(stub: Stub) -> None:

@@ -12,7 +12,7 @@ from simulating import Figures, Plan, Simulation, simulate
 from troubling import play
 from virtual_time import VirtualLoop, run_virtually
 
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 DAY = Plan(users=40, envelopes=700, seconds=180.0, crashes=5, stuck=15)
 
@@ -40,7 +40,7 @@ def test_no_call_is_refused_for_the_budget_while_the_wall_clock_is_set() -> None
 
 def test_on_disk_as_in_memory(tmp_path: Path) -> None:
     async def run(loop: VirtualLoop) -> Figures:
-        spool = await loop.outside(open_spool(SpoolSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0)))
+        spool = await loop.outside(open_spool(SqliteSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0)))
         plan = DAY._replace(envelopes=150, seconds=60.0, crashes=2, stops=0, outages=0, stuck=2)
         simulation = Simulation(loop, 1, plan, spool, OnDisk(loop))
         simulation.start()

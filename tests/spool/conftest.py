@@ -11,7 +11,7 @@ from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Ended, Incoming, Spool
 from intercomd_daemon.spool.memory import MemorySpool
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 NOON = 1_750_000_000.0
 
@@ -87,7 +87,7 @@ async def open_engine(
             opened.append(MemorySpool(**settings, **times))
         else:
             path = str(tmp_path / "spool.db")
-            opened.append(await open_spool(SpoolSettings(path, free_bytes_min=0, **settings), **times))
+            opened.append(await open_spool(SqliteSettings(path, free_bytes_min=0, **settings), **times))
         return opened[-1]
 
     yield make

@@ -249,8 +249,8 @@ async def test_what_waits_is_found_by_its_id_wherever_it_is(spool: Spool, row: M
 
 async def test_paused_connections_are_remembered(open_engine: Open) -> None:
     spool = await open_engine(connections=("eu", "us"))
-    assert spool.paused() == frozenset()
+    assert await spool.paused() == frozenset()
     await spool.set_paused("us", True)
     await spool.set_paused("eu", True)
     await spool.set_paused("eu", False)
-    assert spool.paused() == {"us"}
+    assert await spool.paused() == {"us"}

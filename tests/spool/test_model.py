@@ -16,7 +16,6 @@ from disk import Disk
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from intercomd_daemon.spool.selection import selects_outcome
 from msgspec.structs import replace
 from power import power_cut
 from spool_model import NOON, Model, Place, end_of, made
@@ -26,7 +25,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Batch, BookEntry, DeadLetterFilter, Incoming, OutcomeFilter, Settlement, Spool
 from intercomd_daemon.spool.memory import MemorySpool
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 Result = TypeVar("Result")
 
@@ -195,7 +194,7 @@ class Machine(RuleBasedStateMachine):
     @rule(connection=connections | st.just(""), customer_id=users | st.just(""), before=st.integers(0, 9), limit=limits)
     def look_back(self, connection: str, customer_id: str, before: int, limit: int) -> None:
         wanted = OutcomeFilter(connection=connection, customer_id=customer_id)
-        matching = [each for each in self.model.journal.values() if selects_outcome(wanted, each)]
+        matching = [each for each in self.model.journal.values() if wanted.matches(each)]
         older = [outcome for outcome in matching if not before or outcome.sequence < before]
         assert self.wait(self.spool.outcomes(wanted, before, limit)) == older[::-1][:limit]
         newer = [outcome for outcome in matching if outcome.sequence > before]
@@ -214,7 +213,7 @@ class Machine(RuleBasedStateMachine):
         usage = self.spool.usage()
         assert usage.connections == {name: self.model.usage(name) for name in CONNECTIONS}
         assert usage.full_reason == ""
-        assert self.spool.paused() == self.model.paused
+        assert self.wait(self.spool.paused()) == self.model.paused
 
     @invariant()
     def letters_agree(self) -> None:
@@ -240,7 +239,7 @@ class SqliteMachine(Machine):
         self.below = ExitStack()
 
     async def open(self) -> Spool:
-        told = SpoolSettings(str(self.path), free_bytes_min=0, connections=CONNECTIONS)
+        told = SqliteSettings(str(self.path), free_bytes_min=0, connections=CONNECTIONS)
         return await open_spool(told, wall=lambda: NOON, on_damage=self.damages.append)
 
     @initialize()

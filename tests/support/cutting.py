@@ -17,7 +17,7 @@ from vfs import below_sqlite
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import BookEntry, Incoming, Row, Settlement, position_of
-from intercomd_daemon.spool.sqlite import SpoolSettings, SqliteSpool, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 from intercomd_daemon.spool.sqlite.repair.verify import verify
 
 CONNECTIONS = ("eu", "us")
@@ -45,7 +45,7 @@ def row(name: str, size: int) -> Incoming:
 
 async def opened(path: Path, on_damage: Callable[[str], None]) -> SqliteSpool:
     """The spool, on clocks that run fast: its duplicate window turns again and again."""
-    settings = SpoolSettings(str(path), free_bytes_min=0, connections=CONNECTIONS, duplicate_window_seconds=20.0)
+    settings = SqliteSettings(str(path), free_bytes_min=0, connections=CONNECTIONS, duplicate_window_seconds=20.0)
     wall, monotonic = itertools.count(NOON), itertools.count(0.0)
     return await open_spool(settings, on_damage=on_damage, wall=wall.__next__, monotonic=monotonic.__next__)
 

@@ -23,7 +23,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull, SpoolUnusable
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Ended, Incoming, Settlement
-from intercomd_daemon.spool.sqlite import SpoolSettings, SqliteSpool, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 
 CONNECTIONS = ("eu", "us")
 WINDOW_SECONDS = 100.0
@@ -109,7 +109,7 @@ TURNS = len(BEFORE) + len(ACTS) - 2
 
 async def opened(path: Path, clock: Clock, told: list[str]) -> SqliteSpool:
     """The spool; `told` is what is said of damage."""
-    settings = SpoolSettings(
+    settings = SqliteSettings(
         str(path), free_bytes_min=0, connections=CONNECTIONS, duplicate_window_seconds=WINDOW_SECONDS
     )
     return await open_spool(settings, on_damage=told.append, wall=clock.wall, monotonic=clock.monotonic)

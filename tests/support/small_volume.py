@@ -18,7 +18,7 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Incoming, Settlement
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 CONNECTION = "default"
 _PAGE_ROWS = 200
@@ -31,11 +31,11 @@ def command(folder: Path, volume_bytes: int, *numbers: int) -> Sequence[str]:
     return ("unshare", "-rm", "/bin/sh", "-c", script, sys.executable, str(folder), *map(str, numbers))
 
 
-def _settings(folder: str, free_bytes_min: int) -> SpoolSettings:
-    return SpoolSettings(f"{folder}/spool.db", free_bytes_min=free_bytes_min, connections=(CONNECTION,))
+def _settings(folder: str, free_bytes_min: int) -> SqliteSettings:
+    return SqliteSettings(f"{folder}/spool.db", free_bytes_min=free_bytes_min, connections=(CONNECTION,))
 
 
-async def _fill(settings: SpoolSettings, row_bytes: int, rows: int) -> None:
+async def _fill(settings: SqliteSettings, row_bytes: int, rows: int) -> None:
     """Appends until that is refused, a normal and a bulk request in turn; dies with the spool open."""
     spool = await open_spool(settings)
     accepted = 0
@@ -54,7 +54,7 @@ async def _fill(settings: SpoolSettings, row_bytes: int, rows: int) -> None:
         accepted += rows
 
 
-async def _drain(settings: SpoolSettings) -> None:
+async def _drain(settings: SqliteSettings) -> None:
     """Opens the spool, ends all that waits, and appends again."""
     spool = await open_spool(settings)
     names: list[str] = []

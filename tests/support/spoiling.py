@@ -17,9 +17,9 @@ from spool_model import Held, end_of, made
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.base import Known, Settlement, position_of
+from intercomd_daemon.spool.maintenance import Findings
 from intercomd_daemon.spool.record import unpack
 from intercomd_daemon.spool.sqlite.repair.export import export
-from intercomd_daemon.spool.sqlite.repair.findings import Findings
 from intercomd_daemon.spool.sqlite.repair.verify import verify
 
 NAME = "spool.db"

@@ -24,7 +24,7 @@ from intercomd_daemon.spool.base import (
     Row,
     Settlement,
 )
-from intercomd_daemon.spool.sqlite import SpoolSettings, SqliteSpool, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 
 CONNECTIONS = ("eu", "us")
 USERS = ("ann", "bob", "cid", "dan")
@@ -60,7 +60,7 @@ class Seen:
 
 
 async def opened(path: Path, told: list[str] | None = None) -> SqliteSpool:
-    settings = SpoolSettings(str(path), free_bytes_min=0, connections=CONNECTIONS, lock_wait_seconds=0.0)
+    settings = SqliteSettings(str(path), free_bytes_min=0, connections=CONNECTIONS, lock_wait_seconds=0.0)
     on_damage: Callable[[str], None] = [].append if told is None else told.append
     return await open_spool(settings, wall=lambda: NOON, on_damage=on_damage)
 

@@ -35,7 +35,7 @@ class Seen(NamedTuple):
 async def see(spool: Spool) -> Seen:
     """Reads everything; nothing of it may be damaged. What it meets of parked lanes it moves there, as any reader."""
     usage = {name: replace(each, oldest_accept_time=0.0) for name, each in spool.usage().connections.items()}
-    seen = Seen({}, {}, {}, {}, [], [], spool.paused(), usage)
+    seen = Seen({}, {}, {}, {}, [], [], await spool.paused(), usage)
     for connection in usage:
         for priority in Priority:
             seen.logs[connection, priority] = _taken(seen, connection, await spool.read(connection, priority, 0, *ALL))

@@ -14,7 +14,7 @@ from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
-from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.spool.base import Outflow, Spool
 
 
 class Connections:
@@ -42,10 +42,15 @@ class Connections:
             digest.update(f"{name}\0{token.current()}\0".encode())
         return digest.digest()
 
-    def start(self, spool: Spool, observer: Observer) -> list[asyncio.Task[None]]:
-        """Starts a worker for each active connection; each task lasts until `stop`, or ends with a fault of ours."""
+    async def start(self, spool: Spool, observer: Observer) -> list[asyncio.Task[None]]:
+        """Acquires the workspaces and starts a worker for each active connection.
+
+        Each task lasts until `stop`, or ends with LeaseLost or a fault of ours.
+        """
         paces: dict[tuple[str, str], Pace] = {}
-        paused = spool.paused()
+        outflows: dict[tuple[str, str], Outflow] = {}
+        of_workers: dict[str, Outflow] = {}
+        paused = await spool.paused()
         for name, settings in self._settings.items():
             if not settings.active:
                 continue
@@ -55,10 +60,15 @@ class Connections:
             if pace is None:
                 pace = Pace(settings.rate.calls_per_window, settings.rate.share, time.monotonic())
                 paces[workspace] = pace
+            outflow = outflows.get(workspace)
+            if outflow is None:
+                outflow = outflows[workspace] = await spool.acquire(" ".join(workspace))
             session = Intercom(settings, self._tokens[name], OPEN_MAX)
-            self._workers[name] = Worker(settings, spool, session, pace, observer, paused=name in paused)
+            of_workers[name] = outflow
+            self._workers[name] = Worker(settings, outflow, session, pace, observer, paused=name in paused)
         self._tasks = [
-            asyncio.create_task(worker.run(), name=f"worker {name}") for name, worker in self._workers.items()
+            asyncio.create_task(_run(worker, of_workers[name]), name=f"worker {name}")
+            for name, worker in self._workers.items()
         ]
         return self._tasks
 
@@ -109,3 +119,11 @@ class Connections:
             next_probe=0.0,
             last_error="",
         )
+
+
+async def _run(worker: Worker, outflow: Outflow) -> None:
+    """Runs a worker. If its workspace is lost, the worker is cancelled: it must make no further call."""
+    async with asyncio.TaskGroup() as tasks:
+        lease = tasks.create_task(outflow.wait_lost())
+        await worker.run()
+        lease.cancel()

@@ -28,8 +28,7 @@ from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.operations.daemon import Check, State
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.spool.base import Archive, Spool, Usage
-from intercomd_daemon.spool.memory import MemorySpool
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.spool.engines import SpoolEvents, engine_of
 from intercomd_daemon.telemetry.logs import Logs
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.report import Report
@@ -85,8 +84,8 @@ class Daemon:
 
     async def _serve(self, spool: Spool) -> None:
         """Serves until `stop`, or until a part ends by itself, which none of them should."""
-        workers = self._connections.start(spool, self._report)
-        service = self._ingest_service(spool)
+        workers = await self._connections.start(spool, self._report)
+        service = self._ingest_service(spool, TimestampAllocator(await spool.seconds()))
         ingest = self._settings.ingest
         stopping, engine = asyncio.create_task(self._stopping.wait()), asyncio.create_task(spool.ended())
         try:
@@ -104,10 +103,8 @@ class Daemon:
         if faults:
             raise ExceptionGroup("a part of the daemon ended by itself", faults)
 
-    def _ingest_service(self, spool: Spool) -> IngestService:
-        acceptor = Acceptor(
-            self._settings.connections, spool, TimestampAllocator(spool.seconds()), self._report, time.time
-        )
+    def _ingest_service(self, spool: Spool, seconds: TimestampAllocator) -> IngestService:
+        acceptor = Acceptor(self._settings.connections, spool, seconds, self._report, time.time)
         return IngestService(acceptor, self._connections.preview, spool.usage, self._settings.ingest, time.time)
 
     async def _drain(self, service: IngestService, door: GrpcListener, workers: Sequence[asyncio.Task[None]]) -> None:
@@ -184,29 +181,13 @@ class Daemon:
 
     async def _opened_spool(self) -> Spool:
         settings = self._settings.spool
-        names = tuple(self._settings.connections)
-        if settings.engine == "memory":
-            return MemorySpool(
-                names,
-                bytes_max=settings.bytes_max,
-                duplicate_window_seconds=settings.duplicate_window_seconds,
-                outcomes_max=settings.outcomes_max,
-            )
-        return await open_spool(
-            SpoolSettings(
-                path=settings.path,
-                bytes_max=settings.bytes_max,
-                free_bytes_min=settings.free_bytes_min,
-                duplicate_window_seconds=settings.duplicate_window_seconds,
-                outcomes_max=settings.outcomes_max,
-                lock_wait_seconds=settings.lock_wait_seconds,
-                connections=names,
-            ),
-            on_wait=lambda who: self._logger.warning("spool_locked", by=who),
+        events = SpoolEvents(
+            on_wait=lambda holder: self._logger.warning("spool_locked", by=holder),
             on_commit=self._report.on_commit,
             on_damage=self._report.on_damage,
             on_refusing=self._report.on_refusing,
         )
+        return await engine_of(settings.url).open(settings, tuple(self._settings.connections), events)
 
     async def _close(self) -> None:
         """Operators and watchers, after the last outcome; and last the spool, with its last commit."""

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd_daemon.cli.output import message_to_json
 from intercomd_daemon.ingest.limits import ENVELOPE_ID_BYTES_MAX
-from intercomd_daemon.spool.sqlite.repair.export import Exported
+from intercomd_daemon.spool.maintenance import Exported
 
 
 class UnwritableEnvelope(ValueError):

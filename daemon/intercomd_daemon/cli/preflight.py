@@ -63,7 +63,7 @@ class Finding(NamedTuple):
 
 def check_spool(spool: SpoolSettings) -> list[Finding]:
     """Checks the folder, the file, its lock, and the free space of the disk."""
-    if spool.engine == "memory":
+    if not spool.path:
         message = "the spool is in memory: accepted envelopes are lost when the process ends"
         return [Finding(Level.NOTE, "spool", message)]
     path = Path(spool.path).absolute()

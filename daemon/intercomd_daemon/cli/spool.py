@@ -1,8 +1,6 @@
 """`intercomd spool`: verifies, exports and repairs a spool that no daemon has open."""
 
-import asyncio
 import json
-import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -17,13 +15,9 @@ from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
 from intercomd_daemon.cli.exported import UnwritableEnvelope, sender_json
 from intercomd_daemon.cli.format import printable, quantity
 from intercomd_daemon.cli.output import Column, align_columns, print_table
-from intercomd_daemon.errors import IntercomdError, SpoolLocked
-from intercomd_daemon.spool.sqlite.lock import hold
-from intercomd_daemon.spool.sqlite.opening import describe_lost_content
-from intercomd_daemon.spool.sqlite.repair.export import export
-from intercomd_daemon.spool.sqlite.repair.findings import FILE, Contents, Damage, Findings
-from intercomd_daemon.spool.sqlite.repair.rebuild import repair
-from intercomd_daemon.spool.sqlite.repair.verify import verify
+from intercomd_daemon.errors import IntercomdError
+from intercomd_daemon.spool.engines import FILE_ENGINE, engine_of
+from intercomd_daemon.spool.maintenance import ClosedSpool, Contents, Damage, Findings, Maintenance
 
 COLUMNS = (
     Column("table", style="bold"),
@@ -63,9 +57,9 @@ def verify_command(path: str | None, config_path: str | None, as_json: bool) -> 
 
     Exit code 0: no damage. 1: damage, or the spool could not be read.
     """
-    with _locked(path, config_path) as (name, damages):
-        findings = verify(name)
-    for damage in damages:
+    with _locked(path, config_path) as (name, spool):
+        findings = spool.verify()
+    for damage in spool.damages:
         findings.add(damage)
     _list(findings, as_json)
     if as_json:
@@ -92,9 +86,9 @@ def export_command(path: str | None, config_path: str | None, dead_letters: bool
     readable is written), or the spool could not be read.
     """
     findings = Findings()
-    with _locked(path, config_path) as (name, damages):
-        written = _write(name, findings, dead_letters=dead_letters)
-    for damage in damages:
+    with _locked(path, config_path) as (name, spool):
+        written = _write(spool, findings, dead_letters=dead_letters)
+    for damage in spool.damages:
         findings.add(damage)
     if as_json:
         summary = {"path": name, "written": written, "damaged": findings.count, "lost": findings.contents.lost}
@@ -108,9 +102,9 @@ def export_command(path: str | None, config_path: str | None, dead_letters: bool
     sys.exit(EXIT_FAILED if findings.count else 0)
 
 
-def _write(path: str, findings: Findings, *, dead_letters: bool) -> int:
+def _write(spool: ClosedSpool, findings: Findings, *, dead_letters: bool) -> int:
     written = 0
-    for exported in export(path, time.time(), findings, dead_letters=dead_letters):
+    for exported in spool.export(time.time(), findings, dead_letters=dead_letters):
         try:
             line = sender_json(exported)
         except UnwritableEnvelope as error:
@@ -135,9 +129,9 @@ def repair_command(path: str | None, config_path: str | None, as_json: bool) -> 
     Exit code 0: the spool is sound, and what could not be read is listed. 1: the repair failed, and the spool is
     unchanged.
     """
-    with _locked(path, config_path) as (name, _):
-        findings = verify(name)
-        contents, kept = repair(name, time.time()) if findings.count else (findings.contents, "")
+    with _locked(path, config_path) as (name, spool):
+        findings = spool.verify()
+        contents, kept = spool.repair(time.time()) if findings.count else (findings.contents, "")
     _list(findings, as_json)
     if as_json:
         output.print_json({"path": name, "kept": kept, "damaged": findings.count, **contents._asdict()})
@@ -149,38 +143,23 @@ def repair_command(path: str | None, config_path: str | None, as_json: bool) -> 
 
 
 @contextmanager
-def _locked(path: str | None, config_path: str | None) -> Iterator[tuple[str, list[Damage]]]:
-    """Locks the spool against daemons; yields its path, and the damage that shows when it is opened."""
-    name = path or _configured_path(config_path)
-    holders: list[str] = []
-    try:
-        lock = asyncio.run(hold(name, 0.0, holders.append))
-    except SpoolLocked:
-        raise CommandFailed(f"{holders[0]} has {name} open: stop that daemon first") from None
-    except IntercomdError as error:
-        raise CommandFailed(str(error)) from None
-    try:
-        gone = describe_lost_content(name, left_open=lock.left_open)
-        if not gone:
-            lock.closing()
-        yield name, [Damage(FILE, 0, "", gone)] if gone else []
-    except IntercomdError as error:
-        raise CommandFailed(str(error)) from None
-    except BrokenPipeError:  # the reader of the output has gone
-        raise
-    except (OSError, sqlite3.Error) as error:
-        raise CommandFailed(f"{name}: {error}; look at the disk's room, and at the file's permissions") from None
-    finally:
-        lock.release()
-
-
-def _configured_path(config_path: str | None) -> str:
-    spool = load_or_exit(config_path).settings.spool
-    if spool.engine == "memory":
+def _locked(path: str | None, config_path: str | None) -> Iterator[tuple[str, ClosedSpool]]:
+    """Locks the spool against daemons; yields its path, and the closed spool."""
+    name, maintenance = (path, FILE_ENGINE.maintenance) if path else _configured(config_path)
+    if maintenance is None:
         raise CommandFailed("the settings keep the spool in memory (spool.url): there is no file; give its path")
-    if not Path(spool.path).exists():
-        raise CommandFailed(f"there is no spool {spool.path}: name its file, or the settings with --config FILE")
-    return spool.path
+    if not Path(name).exists():
+        raise CommandFailed(f"there is no spool {name}: name its file, or the settings with --config FILE")
+    try:
+        with maintenance.lock(name) as spool:
+            yield name, spool
+    except IntercomdError as error:
+        raise CommandFailed(str(error)) from None
+
+
+def _configured(config_path: str | None) -> tuple[str, Maintenance | None]:
+    spool = load_or_exit(config_path).settings.spool
+    return spool.path, engine_of(spool.url).maintenance
 
 
 def _list(findings: Findings, as_json: bool) -> None:

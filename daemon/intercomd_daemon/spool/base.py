@@ -118,7 +118,7 @@ class LogUsage(msgspec.Struct):
 
 
 class Usage(NamedTuple):
-    """The whole spool, as of the last commit."""
+    """The whole spool, as of the last commit of this process; other processes' commits may show later."""
 
     connections: dict[str, LogUsage]
     bytes: int
@@ -189,12 +189,23 @@ class Intake(Protocol):
         ...
 
     def usage(self) -> Usage:
-        """The counters; costs nothing and may be asked at any time."""
+        """Returns the counters, which may be a moment old; costs nothing."""
         ...
 
 
-class Outflow(Protocol):
-    """What delivering needs; every method is of one connection."""
+class PacingState(NamedTuple):
+    """What was learned of a workspace's budget."""
+
+    limit: int
+    """Calls that Intercom allows in a window."""
+    window_ends: float
+    """Unix seconds."""
+    calls_used: int
+    """In that window."""
+
+
+class Deliveries(Protocol):
+    """Reading and settling what waits; every method is of one connection."""
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads on in a log.
@@ -224,7 +235,26 @@ class Outflow(Protocol):
         ...
 
     def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
-        """Names what to call, on the event loop, after each commit that appended rows to a log of the connection."""
+        """Registers what to call, on the event loop, after each commit that appended to the connection's logs."""
+        ...
+
+
+class Outflow(Deliveries, Protocol):
+    """The deliveries of one workspace, which one process at a time makes: the one that acquired it.
+
+    After the workspace is lost, every method raises LeaseLost.
+    """
+
+    async def wait_lost(self) -> None:
+        """Returns never; raises LeaseLost as soon as no further call may be made for the workspace."""
+        ...
+
+    async def save_pacing(self, state: PacingState) -> None:
+        """Saves what was learned of the budget, for whoever acquires the workspace next."""
+        ...
+
+    async def load_pacing(self) -> PacingState | None:
+        """Returns the state that was saved last. An engine of one process may lose it when it closes."""
         ...
 
 
@@ -270,16 +300,20 @@ class Archive(Protocol):
         """Remembers over restarts that an operator paused the connection."""
         ...
 
-    def paused(self) -> frozenset[str]:
-        """The paused connections."""
+    async def paused(self) -> frozenset[str]:
+        """Returns the paused connections."""
         ...
 
 
-class Spool(Intake, Outflow, Archive, Protocol):
-    """An engine, open. Built by the engine's own `open` function, which may wait for another daemon to let go."""
+class Spool(Intake, Archive, Protocol):
+    """An open engine; see `engines`."""
 
-    def seconds(self) -> list[tuple[int, int]]:
-        """The (key, owner) pairs remembered at the opening, oldest first, at most 65,536."""
+    async def acquire(self, workspace: str) -> Outflow:
+        """Waits until this process may deliver for a workspace, by a name that is the same in every process."""
+        ...
+
+    async def seconds(self) -> list[tuple[int, int]]:
+        """Returns the (key, owner) pairs that were remembered at the opening, oldest first, at most 65,536."""
         ...
 
     async def ended(self) -> None:

@@ -9,6 +9,6 @@ from intercomd_daemon.spool.memory import MemorySpool
 async def test_it_remembers_nothing_from_before(row: Callable[..., Incoming]) -> None:
     spool = MemorySpool()
     await spool.append([row("1", seconds=((1, 2),))])
-    assert spool.seconds() == []
+    assert await spool.seconds() == []
     assert spool.usage().connections["default"].normal == 1
     assert MemorySpool().usage().connections["default"].normal == 0

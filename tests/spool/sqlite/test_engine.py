@@ -14,7 +14,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SettingsInvalid, SpoolFull, SpoolLocked, SpoolUnusable
 from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Ended, Incoming, Known, OutcomeFilter, Settlement
 from intercomd_daemon.spool.record import pack
-from intercomd_daemon.spool.sqlite import SpoolSettings, SqliteSpool, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 Make = Callable[..., Incoming]
@@ -34,7 +34,7 @@ async def open_file(tmp_path: Path, clock: SimpleNamespace) -> AsyncIterator[Ope
     ) -> SqliteSpool:
         fields = {"free_bytes_min": 0, "lock_wait_seconds": 0.0, **settings}
         told = {"wall": lambda: clock.wall, "monotonic": lambda: clock.monotonic, "on_damage": on_damage}
-        opened.append(await open_spool(SpoolSettings(str(tmp_path / name), **fields), **told))
+        opened.append(await open_spool(SqliteSettings(str(tmp_path / name), **fields), **told))
         return opened[-1]
 
     yield make
@@ -74,8 +74,8 @@ async def test_everything_outlives_a_close(open_file: Open, row: Make, ended: En
 
     spool = await open_file()
     assert spool.usage() == usage
-    assert spool.paused() == {"default"}
-    assert spool.seconds() == [(number, 1) for number in range(6)]
+    assert await spool.paused() == {"default"}
+    assert await spool.seconds() == [(number, 1) for number in range(6)]
     assert await spool.due("default", 77.0, 9) == (["c:user 1"], 0.0)
     assert (await spool.parked("default", "c:user 1", 0, *ALL)).attempts == 3
     batch = await spool.read("default", Priority.NORMAL, 0, *ALL)
@@ -158,7 +158,7 @@ async def test_a_second_daemon_waits_and_then_goes_away_or_on(open_file: Open, t
     with pytest.raises(SpoolLocked):
         await open_file()
     waiting = asyncio.Event()
-    settings = SpoolSettings(str(tmp_path / "spool.db"), lock_wait_seconds=60.0, free_bytes_min=0)
+    settings = SqliteSettings(str(tmp_path / "spool.db"), lock_wait_seconds=60.0, free_bytes_min=0)
     second = asyncio.create_task(open_spool(settings, on_wait=lambda _holder: waiting.set()))
     await waiting.wait()
     await first.append([row("1")])

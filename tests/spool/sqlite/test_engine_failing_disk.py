@@ -11,7 +11,7 @@ import pytest
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.spool.base import DeadLetterFilter, Ended, Incoming, OutcomeFilter, Settlement
-from intercomd_daemon.spool.sqlite import SpoolSettings, SqliteSpool, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 
 Make = Callable[..., Incoming]
 End = Callable[..., Ended]
@@ -41,7 +41,7 @@ def disk(tmp_path: Path) -> Disk:
 
 @pytest.fixture
 async def spool(disk: Disk) -> AsyncIterator[SqliteSpool]:
-    made = await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0))
+    made = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0))
     yield made
     await made.close()
 
@@ -90,7 +90,7 @@ async def test_that_settlements_wait_for_the_disk_is_said_though_nobody_appends(
     disk: Disk, row: Make, ended: End
 ) -> None:
     told: asyncio.Queue[str] = asyncio.Queue()
-    spool = await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0), on_refusing=told.put_nowait)
+    spool = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0), on_refusing=told.put_nowait)
     (key,) = await spool.append([row("1")])
     with disk.full():
         settling = asyncio.create_task(spool.settle([Settlement("default", [ended(key, "1")])]))
@@ -103,11 +103,11 @@ async def test_that_settlements_wait_for_the_disk_is_said_though_nobody_appends(
 
 async def test_a_spool_opens_works_and_closes_where_its_lock_file_cannot_be_written(disk: Disk, row: Make) -> None:
     """A disk that is full when the daemon starts; it can go on as soon as there is room."""
-    await (await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0))).close()
+    await (await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0))).close()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
-        spool = await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0))
+        spool = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0))
         with pytest.raises(SpoolFull, match="the disk refuses"):
             await spool.append([row("1")])
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -116,7 +116,7 @@ async def test_a_spool_opens_works_and_closes_where_its_lock_file_cannot_be_writ
         await spool.close()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    again = await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0))
+    again = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0))
     assert again.usage().connections["default"].normal == 1
     await again.close()
 
@@ -132,6 +132,6 @@ async def test_a_spool_that_closes_on_a_full_disk_says_what_it_could_not_settle(
         await spool.close()
         with pytest.raises(SpoolFull, match="the disk refuses"):
             await settling
-    again = await open_spool(SpoolSettings(str(disk.path), free_bytes_min=0))
+    again = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0))
     assert again.usage().connections["default"].normal == 1
     await again.close()

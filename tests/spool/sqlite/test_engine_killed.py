@@ -9,7 +9,7 @@ from pathlib import Path
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.record import unpack
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 # Appends rows of three envelopes from several callers until it is killed, and tells each batch that was acknowledged.
 APPENDER = """
@@ -17,14 +17,14 @@ import asyncio, itertools, sys
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.record import pack
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 def row(name):
     noun = AcceptedEnvelope(name, "ann", "", 0.0, {}, (), (), "", bytes(500))
     return Incoming("default", Priority.NORMAL, "c:ann", name, pack(noun))
 
 async def main():
-    spool = await open_spool(SpoolSettings(sys.argv[1], free_bytes_min=0))
+    spool = await open_spool(SqliteSettings(sys.argv[1], free_bytes_min=0))
     async def caller(number):
         for batch in itertools.count():
             name = f"{number}-{batch}"
@@ -45,7 +45,7 @@ async def test_what_was_acknowledged_before_a_kill_is_there(tmp_path: Path, row:
     await child.wait()
     told = [line.decode().strip() for line in acknowledged if line.endswith(b"\n")]
 
-    spool = await open_spool(SpoolSettings(path, free_bytes_min=0))
+    spool = await open_spool(SqliteSettings(path, free_bytes_min=0))
     batch = await spool.read("default", Priority.NORMAL, 0, 1_000_000, 1 << 30)
     names = [unpack(each.data, AcceptedEnvelope).envelope_id for each in batch.rows]
     assert batch.damaged == ()

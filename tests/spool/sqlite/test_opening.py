@@ -7,7 +7,7 @@ import spoiling
 from spoiling import PAGE, Specimen
 
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.sqlite import SpoolSettings
+from intercomd_daemon.spool.sqlite import SqliteSettings
 from intercomd_daemon.spool.sqlite.counters import POSITION_LEAP, SEQUENCE_LEAP, Counters
 from intercomd_daemon.spool.sqlite.opening import describe_lost_content, open_file, repair_and_open
 
@@ -17,7 +17,7 @@ NOON = 1_750_000_000.0
 def opened(path: Path, *, left_open: bool = False) -> tuple[Counters, list[str]]:
     """The counters of a spool once it has been opened, and what was told."""
     told: list[str] = []
-    settings = SpoolSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
+    settings = SqliteSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
     made = open_file(settings, NOON, told.append, left_open=left_open)
     made.database.close()
     return made.counters, told
@@ -122,7 +122,7 @@ def test_a_repair_for_which_there_is_no_room_leaves_the_spool_and_names_the_reme
 
 def test_a_file_that_is_damaged_again_after_its_repair_is_not_repaired_for_ever(path: Path) -> None:
     """As by a program, or a disk, that spoils it meanwhile: here, whoever is told."""
-    settings = SpoolSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
+    settings = SqliteSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
     with pytest.raises(SpoolUnusable, match=r"is damaged again right after its repair: .*; check the disk"):
         repair_and_open(settings, "for a test", NOON, lambda _: spoil(path, "log") and None)
 

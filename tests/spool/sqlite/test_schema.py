@@ -8,7 +8,7 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Incoming
-from intercomd_daemon.spool.sqlite import SpoolSettings, open_spool, schema
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool, schema
 from intercomd_daemon.spool.sqlite.counters import open_counters
 from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.file.wal import COUNTERS_CHECKSUM, COUNTERS_PAGE, COUNTERS_REALS
@@ -83,7 +83,7 @@ async def test_a_minor_version_its_successor_and_again_it_use_one_file_in_turn(
 
     async def use(name: str) -> list[int]:
         told: list[str] = []
-        settings = SpoolSettings(path, free_bytes_min=0, lock_wait_seconds=0.0, connections=("default",))
+        settings = SqliteSettings(path, free_bytes_min=0, lock_wait_seconds=0.0, connections=("default",))
         spool = await open_spool(settings, on_damage=told.append)
         await spool.append([row(name)])
         batch = await spool.read("default", Priority.NORMAL, 0, 100, 1 << 20)

@@ -1,8 +1,8 @@
-from intercomd_daemon.spool.sqlite import SpoolSettings
+from intercomd_daemon.spool.sqlite import SqliteSettings
 
 
 def test_the_defaults_are_the_contracts() -> None:
-    assert SpoolSettings() == SpoolSettings(
+    assert SqliteSettings() == SqliteSettings(
         path="intercomd.db",
         bytes_max=2 * 1024**3,
         free_bytes_min=256 * 1024**2,

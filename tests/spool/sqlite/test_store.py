@@ -12,7 +12,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull, SpoolUnusable
 from intercomd_daemon.spool.base import Ended, Incoming, Settlement
 from intercomd_daemon.spool.quota import Quota
-from intercomd_daemon.spool.sqlite import SpoolSettings, log, parked_lanes, settle
+from intercomd_daemon.spool.sqlite import SqliteSettings, log, parked_lanes, settle
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.job_queue import Job
 from intercomd_daemon.spool.sqlite.store import Store
@@ -25,7 +25,7 @@ class Bench:
     """A store, and jobs for it; nobody waits for their futures."""
 
     def __init__(self, path: Path, clock: SimpleNamespace) -> None:
-        settings = SpoolSettings(str(path), free_bytes_min=0, bytes_max=1 << 20, connections=("eu",))
+        settings = SqliteSettings(str(path), free_bytes_min=0, bytes_max=1 << 20, connections=("eu",))
         self.admission = Admission(
             settings.path, Quota(settings.bytes_max, settings.connections), settings.free_bytes_min
         )

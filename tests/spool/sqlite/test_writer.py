@@ -9,7 +9,7 @@ import pytest
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import ShuttingDown, SpoolUnusable
 from intercomd_daemon.spool.quota import Quota
-from intercomd_daemon.spool.sqlite import SpoolSettings
+from intercomd_daemon.spool.sqlite import SqliteSettings
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.store import Store
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -18,7 +18,7 @@ from intercomd_daemon.spool.sqlite.writer import Writer
 
 @pytest.fixture
 def opening(tmp_path: Path, clock: SimpleNamespace) -> Callable[[], Store]:
-    settings = SpoolSettings(str(tmp_path / "spool.db"), free_bytes_min=0)
+    settings = SqliteSettings(str(tmp_path / "spool.db"), free_bytes_min=0)
     admission = Admission(settings.path, Quota(settings.bytes_max, settings.connections), 0)
     return lambda: Store(settings, admission, lambda: clock.wall, lambda: clock.monotonic)
 

@@ -20,11 +20,13 @@ from intercomd_daemon.spool.base import (
     Ended,
     Incoming,
     OutcomeFilter,
+    PacingState,
     Row,
     Settlement,
     Usage,
 )
 from intercomd_daemon.spool.keys import log_start, priority_of
+from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory.state import Archive, Connection, Kept, Keys, Lane, Window
 from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
 
@@ -55,6 +57,7 @@ class MemorySpool:
         self._progress: dict[int, bytes] = {}
         self._refused: dict[str, int] = {}
         self._position = 0
+        self._pacing: dict[str, PacingState] = {}
         self._closed = asyncio.Event()
 
     def _connection(self, name: str) -> Connection:
@@ -107,6 +110,11 @@ class MemorySpool:
         used = {name: usage.bytes for name, usage in usages.items()}
         reason = self._quota.refusal(used, self._refused) if self._refused else ""
         return Usage(usages, sum(used.values()), self._quota.bytes_max, reason)
+
+    async def acquire(self, workspace: str) -> LocalOutflow:
+        """Acquires a workspace at once."""
+        self._refuse_if_closed()
+        return LocalOutflow(self, self._pacing, workspace)
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a log."""
@@ -266,11 +274,11 @@ class MemorySpool:
         """Stores whether an operator paused the connection."""
         self._connection(connection).paused = paused
 
-    def paused(self) -> frozenset[str]:
+    async def paused(self) -> frozenset[str]:
         """Returns the paused connections."""
         return frozenset(name for name, connection in self._connections.items() if connection.paused)
 
-    def seconds(self) -> list[tuple[int, int]]:
+    async def seconds(self) -> list[tuple[int, int]]:
         """Returns no pairs: nothing was remembered before."""
         return []
 

@@ -18,15 +18,17 @@ from intercomd_daemon.spool.base import (
     DeadLetterFilter,
     Incoming,
     OutcomeFilter,
+    PacingState,
     Settlement,
     Usage,
 )
+from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.quota import BYTES_MIN, Quota, weigh
 from intercomd_daemon.spool.sqlite import claimed_seconds, dead_letters, journal, log, parked_lanes, waiting_rows
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
 from intercomd_daemon.spool.sqlite.lock import hold
-from intercomd_daemon.spool.sqlite.settings import SpoolSettings
+from intercomd_daemon.spool.sqlite.settings import SqliteSettings
 from intercomd_daemon.spool.sqlite.settle import settle
 from intercomd_daemon.spool.sqlite.store import Store
 from intercomd_daemon.spool.sqlite.transaction import Operation, Result, Transaction
@@ -43,6 +45,7 @@ class SqliteSpool:
         self._on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
         self._writer = Writer(self._wake)
         self._store: Store
+        self._pacing: dict[str, PacingState] = {}
 
     async def start(self, opening: Callable[[], Store], release: Callable[[], None]) -> None:
         """Opens the store in the writer's thread; called once, by `open_spool`."""
@@ -66,11 +69,15 @@ class SqliteSpool:
         """Returns the counters as of the last commit."""
         return self._store.usage
 
-    def seconds(self) -> list[tuple[int, int]]:
+    async def seconds(self) -> list[tuple[int, int]]:
         """Returns the pairs remembered at the opening, oldest first."""
         return claimed_seconds.unpack_pairs(self._store.seconds)
 
     # Delivering
+
+    async def acquire(self, workspace: str) -> LocalOutflow:
+        """Acquires a workspace at once: the lock on the file keeps every other process out."""
+        return LocalOutflow(self, self._pacing, workspace)
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a log."""
@@ -207,7 +214,7 @@ class SqliteSpool:
 
         await self._writer.perform(pause)
 
-    def paused(self) -> frozenset[str]:
+    async def paused(self) -> frozenset[str]:
         """Returns the paused connections."""
         return self._store.paused
 
@@ -223,7 +230,7 @@ class SqliteSpool:
 
 
 async def open_spool(
-    settings: SpoolSettings,
+    settings: SqliteSettings,
     *,
     on_wait: Callable[[str], None] | None = None,
     on_commit: Callable[[int, float], None] | None = None,

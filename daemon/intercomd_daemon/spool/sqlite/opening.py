@@ -16,7 +16,7 @@ from intercomd_daemon.spool.sqlite.counters import Counters, load_counters, open
 from intercomd_daemon.spool.sqlite.database import limit_log, open_database, usable
 from intercomd_daemon.spool.sqlite.file import replacement
 from intercomd_daemon.spool.sqlite.repair.rebuild import repair
-from intercomd_daemon.spool.sqlite.settings import SpoolSettings
+from intercomd_daemon.spool.sqlite.settings import SqliteSettings
 
 OnDamage = Callable[[str], None]
 """Called with a sentence on what was corrupt and what became of it; it names no user."""
@@ -31,7 +31,7 @@ class Opened(NamedTuple):
     """The claimed seconds, as `claimed_seconds.load` returns them."""
 
 
-def open_file(settings: SpoolSettings, now: float, report: OnDamage, *, left_open: bool = False) -> Opened:
+def open_file(settings: SqliteSettings, now: float, report: OnDamage, *, left_open: bool = False) -> Opened:
     """Opens the file, creating it if it does not exist; `now` is in Unix seconds.
 
     `left_open`: see `describe_lost_content`.
@@ -50,7 +50,7 @@ def open_file(settings: SpoolSettings, now: float, report: OnDamage, *, left_ope
         return repair_and_open(settings, str(damage), now, report)
 
 
-def repair_and_open(settings: SpoolSettings, damage: str, now: float, report: OnDamage) -> Opened:
+def repair_and_open(settings: SqliteSettings, damage: str, now: float, report: OnDamage) -> Opened:
     """Repairs the file and opens the result; the caller holds the lock and has the file closed.
 
     Raises:
@@ -93,7 +93,7 @@ def describe_lost_content(path: str, *, left_open: bool) -> str:
     )
 
 
-def _open(settings: SpoolSettings, now: float, *, leap: bool = False) -> Opened:
+def _open(settings: SqliteSettings, now: float, *, leap: bool = False) -> Opened:
     database = open_database(settings.path, now)
     try:
         with usable(settings.path):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class SpoolSettings:
+class SqliteSettings:
     """Sizes are in bytes, times in seconds."""
 
     path: str = "intercomd.db"

@@ -24,7 +24,7 @@ from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.job_queue import Job
 from intercomd_daemon.spool.sqlite.lock import Lock
 from intercomd_daemon.spool.sqlite.opening import OnDamage, open_file, repair_and_open
-from intercomd_daemon.spool.sqlite.settings import SpoolSettings
+from intercomd_daemon.spool.sqlite.settings import SqliteSettings
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 _TIME_MAX = 1e11
@@ -51,7 +51,7 @@ class Store:
 
     def __init__(
         self,
-        settings: SpoolSettings,
+        settings: SqliteSettings,
         admission: Admission,
         wall: Callable[[], float],
         monotonic: Callable[[], float],

@@ -12,9 +12,9 @@ from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.outcome import Progress
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import position_of
+from intercomd_daemon.spool.maintenance import FILE, Exported, Findings
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
-from intercomd_daemon.spool.sqlite.repair.export import Exported, export
-from intercomd_daemon.spool.sqlite.repair.findings import FILE, Findings
+from intercomd_daemon.spool.sqlite.repair.export import export
 
 Spoil = Callable[..., None]
 NOON = 1_750_000_000.0

@@ -8,8 +8,8 @@ import spoiling
 from spoiling import PAGE, Specimen
 
 from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.spool.maintenance import FILE
 from intercomd_daemon.spool.sqlite import schema
-from intercomd_daemon.spool.sqlite.repair.findings import FILE
 from intercomd_daemon.spool.sqlite.repair.verify import verify
 
 Spoil = Callable[..., None]

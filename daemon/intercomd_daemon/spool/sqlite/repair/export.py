@@ -7,28 +7,20 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from heapq import merge
-from typing import NamedTuple
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import DeadLetter
 from intercomd_daemon.spool.base import position_of
 from intercomd_daemon.spool.keys import log_end, log_start
+from intercomd_daemon.spool.maintenance import FILE, Damage, Exported, Findings
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_tables
 from intercomd_daemon.spool.sqlite.counters import load_counters
 from intercomd_daemon.spool.sqlite.database import open_for_reading, usable
 from intercomd_daemon.spool.sqlite.file import replacement
-from intercomd_daemon.spool.sqlite.repair.findings import FILE, Damage, Findings
 from intercomd_daemon.spool.sqlite.repair.rebuild import rebuild
 from intercomd_daemon.spool.sqlite.repair.tables import DEAD_LETTERS, LOG, PARKED, Table, decode
 
 _UNKNOWN = "the record is of another release: export it with that release"
-
-
-class Exported(NamedTuple):
-    """An exported envelope."""
-
-    connection: str
-    envelope: AcceptedEnvelope
 
 
 Found = tuple[int, Exported | Damage]

@@ -8,30 +8,20 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from typing import NamedTuple
 
 from intercomd_daemon.spool.keys import connection_of
+from intercomd_daemon.spool.maintenance import Contents, Repaired
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.counters import load_counters, store_counters
 from intercomd_daemon.spool.sqlite.database import create_unsynced
 from intercomd_daemon.spool.sqlite.file import replacement, wal
-from intercomd_daemon.spool.sqlite.repair.findings import Contents
 from intercomd_daemon.spool.sqlite.repair.outdated import drop_outdated
 from intercomd_daemon.spool.sqlite.repair.recount import OldCounters, recount
 from intercomd_daemon.spool.sqlite.repair.source import Source
 from intercomd_daemon.spool.sqlite.repair.tables import CONTACTS, COUNTED, PRECIOUS, SECONDS, Row, Table
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.waiting_rows import CorruptRow, complete_corrupt
-
-
-class Repaired(NamedTuple):
-    """The result of a repair."""
-
-    contents: Contents
-    """What the new file holds."""
-    kept: str
-    """The path of the old file."""
 
 
 def repair(path: str, now: float) -> Repaired:

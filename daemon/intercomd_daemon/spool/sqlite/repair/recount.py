@@ -13,6 +13,7 @@ from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import POSITION_BITS
 from intercomd_daemon.spool.keys import CONNECTION_BITS
+from intercomd_daemon.spool.maintenance import Contents
 from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.counters import (
@@ -22,7 +23,6 @@ from intercomd_daemon.spool.sqlite.counters import (
     load_counters,
     store_counters,
 )
-from intercomd_daemon.spool.sqlite.repair.findings import Contents
 from intercomd_daemon.spool.sqlite.repair.tables import COUNTERS, Row, Table
 
 _POSITION = (1 << POSITION_BITS) - 1

@@ -4,11 +4,11 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple, Self
 
+from intercomd_daemon.spool.maintenance import Damage
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.database import connect
 from intercomd_daemon.spool.sqlite.file.cells import Value, leaf_rows
 from intercomd_daemon.spool.sqlite.file.pages import Pages
-from intercomd_daemon.spool.sqlite.repair.findings import Damage
 from intercomd_daemon.spool.sqlite.repair.tables import CONNECTIONS, COUNTED, PRECIOUS, TABLES, Row, Table
 
 

@@ -11,6 +11,7 @@ import msgspec
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.keys import connection_of
+from intercomd_daemon.spool.maintenance import Damage
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.contact_cache import contact_error
 from intercomd_daemon.spool.sqlite.counters import ConnectionCounters, SpoolCounters
@@ -18,7 +19,6 @@ from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.file.cells import Value
 from intercomd_daemon.spool.sqlite.file.wal import COUNTERS_REALS
 from intercomd_daemon.spool.sqlite.quarantine import record_error
-from intercomd_daemon.spool.sqlite.repair.findings import Damage
 from intercomd_daemon.spool.sqlite.waiting_rows import CorruptRow, progress_checksum
 
 Row = Sequence[Value]

@@ -9,12 +9,12 @@ from itertools import chain
 from typing import Any
 
 from intercomd_daemon.spool.keys import connection_of
+from intercomd_daemon.spool.maintenance import FILE, Contents, Damage, Findings
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.counters import ConnectionCounters
 from intercomd_daemon.spool.sqlite.database import open_for_reading
 from intercomd_daemon.spool.sqlite.file import replacement
-from intercomd_daemon.spool.sqlite.repair.findings import FILE, Contents, Damage, Findings
 from intercomd_daemon.spool.sqlite.repair.source import Source
 from intercomd_daemon.spool.sqlite.repair.tables import (
     CONNECTIONS,

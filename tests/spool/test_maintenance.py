@@ -1,9 +1,9 @@
 import pytest
 
-from intercomd_daemon.spool.sqlite.repair.findings import LISTED_MAX, Damage, Findings
+from intercomd_daemon.spool.maintenance import LISTED_MAX, Damage, Findings
 
 
-@pytest.mark.fills("spool.sqlite.repair.findings.LISTED_MAX")
+@pytest.mark.fills("spool.maintenance.LISTED_MAX")
 def test_damages_are_listed_up_to_a_bound_and_counted_beyond() -> None:
     findings = Findings()
     for key in range(LISTED_MAX + 3):

@@ -1,0 +1,82 @@
+"""The engines that keep a spool, by the scheme of `spool.url`. No other part asks which engine it is.
+
+An engine is added by its entry here, its scheme in `setting.places.spool_url` and its run of the contract suite.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.spool.maintenance import Maintenance
+from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.settings import SpoolSettings
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+from intercomd_daemon.spool.sqlite.maintenance import SqliteMaintenance
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpoolEvents:
+    """What an engine reports while it opens and works; each callback is optional for the engine."""
+
+    on_wait: Callable[[str], None]
+    """Another process holds the spool: its name."""
+    on_commit: Callable[[int, float], None]
+    """A commit changed this many rows in this many seconds; may be called in another thread."""
+    on_damage: Callable[[str], None]
+    """What was corrupt, and what became of it."""
+    on_refusing: Callable[[str], None]
+    """Why appends are refused from now on; "": they are accepted again."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine and its optional capabilities."""
+
+    open: Callable[[SpoolSettings, Sequence[str], SpoolEvents], Awaitable[Spool]]
+    """Opens the spool for the connections of the settings; raises SpoolLocked or SpoolUnusable."""
+    maintenance: Maintenance | None = None
+    """Verifies, exports and repairs a spool that no daemon has open; None: there is nothing to maintain."""
+
+
+def engine_of(url: str) -> Engine:
+    """Returns the engine of a valid `spool.url`."""
+    return ENGINES[url.partition(":")[0]]
+
+
+async def _open_memory(settings: SpoolSettings, connections: Sequence[str], _: SpoolEvents) -> Spool:
+    return MemorySpool(
+        connections,
+        bytes_max=settings.bytes_max,
+        duplicate_window_seconds=settings.duplicate_window_seconds,
+        outcomes_max=settings.outcomes_max,
+    )
+
+
+async def _open_sqlite(settings: SpoolSettings, connections: Sequence[str], events: SpoolEvents) -> Spool:
+    return await open_spool(
+        SqliteSettings(
+            path=settings.path,
+            bytes_max=settings.bytes_max,
+            free_bytes_min=settings.free_bytes_min,
+            duplicate_window_seconds=settings.duplicate_window_seconds,
+            outcomes_max=settings.outcomes_max,
+            lock_wait_seconds=settings.lock_wait_seconds,
+            connections=tuple(connections),
+        ),
+        on_wait=events.on_wait,
+        on_commit=events.on_commit,
+        on_damage=events.on_damage,
+        on_refusing=events.on_refusing,
+    )
+
+
+ENGINES: Mapping[str, Engine] = MappingProxyType(
+    {
+        "memory": Engine(_open_memory),
+        "sqlite": Engine(_open_sqlite, SqliteMaintenance()),
+    }
+)
+
+FILE_ENGINE = ENGINES["sqlite"]
+"""The engine of a path that is given without a scheme."""

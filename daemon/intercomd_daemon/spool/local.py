@@ -1,0 +1,54 @@
+"""The outflow of an engine that only this process uses: acquired at once, and never lost."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.spool.base import Batch, Deliveries, PacingState, Settlement
+
+
+class LocalOutflow:
+    """Passes the deliveries of a workspace on to the engine; `base.Outflow` documents each method."""
+
+    def __init__(self, engine: Deliveries, pacing: dict[str, PacingState], workspace: str) -> None:
+        """`pacing` holds the saved state of each workspace, for as long as the engine is open."""
+        self._engine = engine
+        self._pacing = pacing
+        self._workspace = workspace
+
+    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
+        """Reads the next page of a log."""
+        return await self._engine.read(connection, priority, after, rows_max, bytes_max)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
+        """Commits settlements and returns the new outcomes."""
+        return await self._engine.settle(settlements)
+
+    async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
+        """Parks a lane until `due`."""
+        await self._engine.park(connection, lane, keys, due, attempts)
+
+    async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:
+        """Returns the parked lanes due by `now`, and when the next one is due."""
+        return await self._engine.due(connection, now, lanes_max)
+
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+        """Reads the next page of a parked lane."""
+        return await self._engine.parked(connection, lane, after, rows_max, bytes_max)
+
+    def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
+        """Registers the callback for commits that append rows to a log of the connection."""
+        self._engine.on_append(connection, wake)
+
+    async def wait_lost(self) -> None:
+        """Never returns: no other process can take the workspace."""
+        await asyncio.get_running_loop().create_future()
+
+    async def save_pacing(self, state: PacingState) -> None:
+        """Saves what was learned of the workspace's budget."""
+        self._pacing[self._workspace] = state
+
+    async def load_pacing(self) -> PacingState | None:
+        """Returns the state that was saved last."""
+        return self._pacing.get(self._workspace)

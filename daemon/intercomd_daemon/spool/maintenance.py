@@ -1,0 +1,99 @@
+"""Maintenance of a spool that no daemon has open: what an engine offers, and what it finds."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from intercomd_daemon.envelope import AcceptedEnvelope
+
+FILE = "file"
+"""Stands for the file as a whole, in place of a table."""
+LISTED_MAX = 10_000
+"""Corrupt records listed one by one; further ones are only counted."""
+
+
+class Damage(NamedTuple):
+    """A corrupt record, or larger damage."""
+
+    table: str
+    key: int
+    """0: not about one record."""
+    lane: str
+    """Whose it was, as far as can be read; it may contain an email. Empty: unknown, or of no user."""
+    reason: str
+
+
+class Contents(NamedTuple):
+    """The sound content."""
+
+    waiting: int = 0
+    """Envelopes."""
+    lost: int = 0
+    """Envelopes that wait by the counters, but are corrupt or missing."""
+    dead_letters: int = 0
+    outcomes: int = 0
+
+
+@dataclass
+class Findings:
+    """Everything that was found."""
+
+    damages: list[Damage] = field(default_factory=list)
+    count: int = 0
+    """Damages, including those that are not listed."""
+    contents: Contents = field(default_factory=Contents)
+
+    def add(self, damage: Damage) -> None:
+        """Adds a damage."""
+        self.count += 1
+        if len(self.damages) < LISTED_MAX:
+            self.damages.append(damage)
+
+
+class Exported(NamedTuple):
+    """An exported envelope."""
+
+    connection: str
+    envelope: AcceptedEnvelope
+
+
+class Repaired(NamedTuple):
+    """The result of a repair."""
+
+    contents: Contents
+    """What the new file holds."""
+    kept: str
+    """The path of the old file."""
+
+
+class ClosedSpool(Protocol):
+    """A spool whose lock the caller holds."""
+
+    damages: list[Damage]
+    """Damage that shows without reading the spool."""
+
+    def verify(self) -> Findings:
+        """Checks every record; changes nothing."""
+        ...
+
+    def export(self, now: float, findings: Findings, *, dead_letters: bool) -> Iterator[Exported]:
+        """Returns what waits, in the order of acceptance, with `dead_letters` those too; adds damage to `findings`."""
+        ...
+
+    def repair(self, now: float) -> Repaired:
+        """Replaces the spool by a new one of what is readable; `now` is in Unix seconds."""
+        ...
+
+
+class Maintenance(Protocol):
+    """The maintenance that an engine offers."""
+
+    def lock(self, path: str) -> AbstractContextManager[ClosedSpool]:
+        """Locks a spool against daemons. Inside, errors of the engine and the disk become SpoolUnusable.
+
+        Raises:
+            SpoolLocked: a daemon has it open.
+            SpoolUnusable: it is no spool of this engine, or the disk refuses.
+        """
+        ...

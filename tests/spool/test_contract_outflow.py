@@ -1,0 +1,49 @@
+"""What every engine promises of the outflow of a workspace."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool.base import Ended, Incoming, PacingState, Settlement, Spool
+
+ALL = (1_000, 1 << 20)
+
+
+async def test_outflow_delivers_what_the_spool_accepted(
+    spool: Spool, row: Callable[..., Incoming], ended: Callable[..., Ended]
+) -> None:
+    outflow = await spool.acquire("workspace")
+    woken = asyncio.Event()
+    outflow.on_append("default", lambda _: woken.set())
+    keys = await spool.append([row("1"), row("2", "bob")])
+    await woken.wait()
+    batch = await outflow.read("default", Priority.NORMAL, 0, *ALL)
+    assert [each.key for each in batch.rows] == keys
+    await outflow.park("default", "c:bob", [keys[1]], 5.0, 1)
+    assert await outflow.due("default", 9.0, 10) == (["c:bob"], 0.0)
+    assert [each.key for each in (await outflow.parked("default", "c:bob", 0, *ALL)).rows] == keys[1:]
+    (outcome,) = await outflow.settle([Settlement("default", [ended(keys[0], "1")])])
+    assert outcome.envelope_id == "1"
+    assert spool.usage().connections["default"].normal == 1
+
+
+async def test_pacing_state_is_restored_for_its_workspace_alone(spool: Spool) -> None:
+    outflow = await spool.acquire("one")
+    assert await outflow.load_pacing() is None
+    await outflow.save_pacing(PacingState(10_000, 1_750_000_010.0, 7))
+    await outflow.save_pacing(PacingState(10_000, 1_750_000_020.0, 9))
+    again = await spool.acquire("one")
+    assert await again.load_pacing() == PacingState(10_000, 1_750_000_020.0, 9)
+    assert await (await spool.acquire("other")).load_pacing() is None
+
+
+async def test_workspace_of_a_single_process_is_never_lost(spool: Spool) -> None:
+    outflow = await spool.acquire("workspace")
+    waiting = asyncio.create_task(outflow.wait_lost())
+    await spool.append([])
+    assert not waiting.done()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
