@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 import pytest
-from pages import DOCS, README, ROOT, blocks, called, first_cells, section, tables
 
 import intercomd_daemon
+from documents import DOCS, README, ROOT, blocks, called, first_cells, section, tables
 from intercomd_daemon import config
 from intercomd_daemon.cli.main import COMMANDS, main
 from intercomd_daemon.config.environment import Environment

@@ -15,8 +15,8 @@ from pathlib import Path
 import aiohttp
 import grpc
 import pytest
-from pages import DOCS, README, ROOT, blocks, called, first_cells, section
 
+from documents import DOCS, README, ROOT, blocks, called, first_cells, section
 from intercomd.v1 import (
     attribute_pb2,
     envelope_pb2,

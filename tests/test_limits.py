@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bounded import BOUNDS
-from pages import ROOT, section, tables
 
 import intercomd
+from bounds import BOUNDS
+from documents import ROOT, section, tables
 from intercomd import PublisherSettings
 from intercomd_daemon import config
 from intercomd_daemon.config.schema import keys_of

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from pages import ROOT
 
+from documents import ROOT
 from generate_reasons import PAGE, render
 from intercomd.v1 import envelope_pb2, event_pb2, ingest_pb2, operations_pb2, outcome_pb2
 from intercomd_daemon.reasons import LABELS, OTHER, REASONS, Kind, label_of, remedy_of

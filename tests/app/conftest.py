@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import write_settings
 
+from daemons.process import write_settings
 from intercomd_daemon import config
 
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from daemons import connection_for
-from delivering import Notes, envelope, event, row
 
+from daemons.process import connection_for
+from delivery.worker import Notes, envelope, event, row
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from virtual_time import VirtualLoop
 
+from clock.virtual import VirtualLoop
 from intercomd_daemon import config
 from intercomd_daemon.app import Daemon
 from intercomd_daemon.app.daemon import CLOSE_SECONDS, DRAIN_SECONDS, LINGER_SECONDS

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import commands
 import pytest
 import pytest_asyncio
-from daemons import Daemon
 
+from daemons import commands
+from daemons.process import Daemon
 from intercomd_daemon.sandbox import Sandbox
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import invoke
 
+from daemons.commands import invoke
 from intercomd_daemon.cli.check import exit_code_of
 from intercomd_daemon.cli.preflight import Finding, Level
 from intercomd_daemon.sandbox import Sandbox

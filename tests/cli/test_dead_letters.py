@@ -5,15 +5,15 @@ import json
 import click
 import pytest
 from click.testing import CliRunner
-from commands import invoke
-from daemons import Daemon
 from google.protobuf import text_format
 from google.protobuf.timestamp_pb2 import Timestamp
-from sending import envelope
 
+from daemons.commands import invoke
+from daemons.process import Daemon
 from intercomd.v1.operations_pb2 import DeadLetterFilter
 from intercomd_daemon.cli.dead_letters import FilterOptions, filter_from, filter_options
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 module_wide = pytest.mark.asyncio(loop_scope="module")
 

@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from commands import invoke
-from daemons import Daemon
-from sending import envelope
 
+from daemons.commands import invoke
+from daemons.process import Daemon
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.cli.explain import not_found_text
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

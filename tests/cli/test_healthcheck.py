@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from commands import invoke
-from daemons import Daemon
+
+from daemons.commands import invoke
+from daemons.process import Daemon
 
 module_wide = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from daemons import WAIT_SECONDS, Daemon
 from google.protobuf.timestamp_pb2 import Timestamp
-from sending import envelope
 
+from daemons.process import WAIT_SECONDS, Daemon
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1 import outcome_pb2
 from intercomd.v1.identity_pb2 import Identity
@@ -26,6 +25,7 @@ from intercomd_daemon.cli.outcomes import (
 )
 from intercomd_daemon.cli.remote import operations
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 ALL = messages.OutcomeFilter()
 

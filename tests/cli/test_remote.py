@@ -3,14 +3,14 @@
 import socket
 
 import pytest
-from commands import invoke
-from daemons import Daemon
-from sending import envelope
 
+from daemons.commands import invoke
+from daemons.process import Daemon
 from intercomd.v1.ingest_pb2 import PreviewRequest
 from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
 from intercomd_daemon.cli.remote import ingest, resolve_address
+from senders.client import envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

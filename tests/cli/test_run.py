@@ -3,9 +3,8 @@
 import signal
 from pathlib import Path
 
-from commands import launch
-from daemons import Daemon
-
+from daemons.commands import launch
+from daemons.process import Daemon
 from intercomd_daemon.sandbox import Sandbox
 
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
-from commands import Command, invoke
 
+from daemons.commands import Command, invoke
 from intercomd_daemon.sandbox import Sandbox
 
 Launch = Callable[..., Awaitable[Command]]

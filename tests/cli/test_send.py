@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from commands import Command, invoke
-from daemons import Daemon
 
+from daemons.commands import Command, invoke
+from daemons.process import Daemon
 from intercomd_daemon.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -5,9 +5,9 @@ import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
-from commands import Command
-from daemons import Daemon
 
+from daemons.commands import Command
+from daemons.process import Daemon
 from intercomd_daemon.cli.signals import run_interruptible
 
 Launch = Callable[..., Awaitable[Command]]

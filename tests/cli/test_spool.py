@@ -8,18 +8,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import spoiling
-from commands import invoke
 from google.protobuf.json_format import ParseDict
-from sending import envelope
-from spool_filled import opened
-from spool_model import Held, end_of
 
+from daemons.commands import invoke
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Incoming, Settlement
 from intercomd_daemon.spool.sqlite.lock import hold
+from senders.client import envelope
+from spool import corruption
+from spool.filled import opened
+from spool.model import Held, end_of
 
 Spoil = Callable[[str], None]
 USERS = ("ann", "bob", "ann", "cid", "dan")
@@ -45,15 +45,15 @@ async def fill(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> spoiling.Files:
+def files(tmp_path_factory: pytest.TempPathFactory) -> corruption.Files:
     folder = tmp_path_factory.mktemp("filled")
-    asyncio.run(fill(folder / spoiling.NAME))
+    asyncio.run(fill(folder / corruption.NAME))
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 @pytest.fixture
-def path(files: spoiling.Files, tmp_path: Path) -> Path:
-    return spoiling.put(files, tmp_path)
+def path(files: corruption.Files, tmp_path: Path) -> Path:
+    return corruption.put(files, tmp_path)
 
 
 @pytest.fixture
@@ -196,8 +196,8 @@ async def test_export_of_a_damaged_spool_writes_what_is_readable(path: Path, spo
     assert json.loads(said) == {"path": str(path), "written": 3, "damaged": 1, "lost": 0}
 
 
-async def test_export_reports_an_envelope_that_json_cannot_represent(files: spoiling.Files, tmp_path: Path) -> None:
-    path = spoiling.put(files, tmp_path)
+async def test_export_reports_an_envelope_that_json_cannot_represent(files: corruption.Files, tmp_path: Path) -> None:
+    path = corruption.put(files, tmp_path)
     spool = await opened(path)
     strange = AcceptedEnvelope("strange", "ann", "", 1_750_000_000.0, {"plan": "pro"}, (), (), "", b"\xff")
     await spool.append([Incoming("eu", Priority.NORMAL, "c:ann", "strange", record.pack(strange))])

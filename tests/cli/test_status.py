@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from commands import invoke
-from daemons import Daemon
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from daemons.commands import invoke
+from daemons.process import Daemon
 from intercomd.v1 import ingest_pb2
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.cli.status import COLUMNS, remarks_of, row_of, summary_of

@@ -4,9 +4,10 @@ import json
 from collections.abc import Awaitable, Callable
 
 import pytest
-from commands import Command, invoke
-from daemons import Daemon
-from sending import envelope
+
+from daemons.commands import Command, invoke
+from daemons.process import Daemon
+from senders.client import envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -15,10 +15,10 @@ from secrets import randbelow
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
-from cutting import Work, cut_and_check, moments
-from disk import Disk
-from failing import faults, play, rehearse
-from vfs import below_sqlite
+from disk.faulty import Disk
+from disk.sqlite_vfs import below_sqlite
+from spool.disk_failures import faults, play, rehearse
+from spool.power_cuts import Work, cut_and_check, moments
 
 CUTS_OF_A_RUN = 100
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
-from pacing import paced
-
+from daemons.backlog import paced
 from intercomd_daemon.sandbox import SandboxSettings
 
 

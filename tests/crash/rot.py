@@ -14,17 +14,17 @@ from secrets import randbelow
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
-import spoiling
-from spoiling import SPOILS
+from spool import corruption
+from spool.corruption import SPOILS
 
 
 async def rot(seeds: range, rows: int, folder: Path) -> list[str]:
     """One run in an empty folder; a spool of so many rows is filled anew for it."""
     (folder / "specimen").mkdir()
-    specimen = await spoiling.specimen(folder / "specimen", rows, seeds.start)
+    specimen = await corruption.specimen(folder / "specimen", rows, seeds.start)
     wrong: list[str] = []
     for seed in seeds:
-        wrong += await spoiling.sweep(specimen, SPOILS, range(seed, seed + 1), folder / "spoilt")
+        wrong += await corruption.sweep(specimen, SPOILS, range(seed, seed + 1), folder / "spoilt")
         shutil.rmtree(folder / "spoilt")
     return wrong
 

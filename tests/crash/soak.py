@@ -15,7 +15,7 @@ from secrets import randbelow
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
-from crashing import crashing
+from kill_harness.run import crashing
 
 ERA_KILLS = 50
 """After so many everything is looked at and forgotten, so that a run of any length needs the memory of one era."""

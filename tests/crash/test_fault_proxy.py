@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from fault_proxy import FaultProxy, Kind
 
+from intercom.fault_proxy import FaultProxy, Kind
 from intercomd_daemon.sandbox import Sandbox
 
 HEADERS = {"Authorization": "Bearer sandbox-token", "Accept": "application/json"}

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from crash_kills import Phase
-from crashing import ANSWERS, crashing
-from fault_proxy import Kind
+from intercom.fault_proxy import Kind
+from kill_harness.kills import Phase
+from kill_harness.run import ANSWERS, crashing
 
 KILLS = 20
 

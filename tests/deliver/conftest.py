@@ -1,6 +1,6 @@
 import pytest
-from feeding import Feeding
 
+from delivery.lane_loader import Feeding
 from intercomd_daemon.spool.memory import MemorySpool
 
 

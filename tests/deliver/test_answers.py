@@ -2,12 +2,12 @@
 
 import asyncio
 
-from delivering import envelope, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playing import Play
-from virtual_time import VirtualLoop
 
+from clock.virtual import VirtualLoop
+from delivery.fault_play import Play
+from delivery.worker import envelope, row
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.outcome import EffectKind, Outcome, OutcomeType
 from intercomd_daemon.sandbox.faults import Action

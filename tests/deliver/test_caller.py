@@ -2,8 +2,7 @@
 
 import time
 
-from delivering import TOKEN, Notes, settings_for
-
+from delivery.worker import TOKEN, Notes, settings_for
 from intercomd_daemon.deliver import encode
 from intercomd_daemon.deliver.caller import Caller
 from intercomd_daemon.deliver.clock import Clock

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-from dialogue import Talk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from delivery.dialogue import Talk
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.outcome import Effect, EffectKind, OutcomeType
 

@@ -1,7 +1,8 @@
 """Dialogues with a lane: the contact is archived, or the person was blocked."""
 
 import pytest
-from dialogue import talk
+
+from delivery.dialogue import talk
 
 
 def test_an_archived_user_is_a_dead_letter_remembered_for_ten_minutes_without_calls() -> None:

@@ -1,7 +1,8 @@
 """Dialogues with a lane: custom attributes that are missing, of another type, or refused."""
 
 import pytest
-from dialogue import talk
+
+from delivery.dialogue import talk
 
 
 def test_the_list_is_fetched_before_an_update_with_custom_attributes_every_ten_minutes() -> None:

@@ -1,7 +1,8 @@
 """Dialogues with a lane: the contact exists already, or its email is another's."""
 
 import pytest
-from dialogue import talk
+
+from delivery.dialogue import talk
 
 
 def test_a_customer_id_that_exists_is_updated_by_the_id_in_the_message() -> None:

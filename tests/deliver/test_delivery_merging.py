@@ -1,7 +1,6 @@
 """Dialogues with a lane: which waiting updates leave as one call, and in which order calls leave."""
 
-from dialogue import talk
-
+from delivery.dialogue import talk
 from intercomd_daemon.connection import LimitSettings
 
 

@@ -1,6 +1,6 @@
 """Dialogues with a lane: first and last name go as the name; the book keeps both parts."""
 
-from dialogue import talk
+from delivery.dialogue import talk
 
 
 def test_both_parts_are_joined_and_known_from_then_on() -> None:

@@ -1,7 +1,8 @@
 """Dialogues with a lane: Intercom does not know the contact, of an update or of an event."""
 
 import pytest
-from dialogue import talk
+
+from delivery.dialogue import talk
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -1,8 +1,8 @@
 """Dialogues with a lane: how far an envelope is, over refusals, passing failures, restarts and replays."""
 
 import pytest
-from dialogue import NOON, talk
 
+from delivery.dialogue import NOON, talk
 from intercomd_daemon.deliver.exchange import Answer
 from intercomd_daemon.deliver.judge import Kind, Verdict
 from intercomd_daemon.deliver.step import After

@@ -1,6 +1,6 @@
 """Dialogues with two lanes that turn out to be one person: one named by customer id, one by email alone."""
 
-from dialogue import talk
+from delivery.dialogue import talk
 
 BOTH = """
         who u1 ada@x.io

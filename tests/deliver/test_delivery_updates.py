@@ -1,7 +1,8 @@
 """Dialogues with a lane: which updates leave, merged how, and what is left out because Intercom knows it."""
 
 import pytest
-from dialogue import talk
+
+from delivery.dialogue import talk
 
 
 def test_a_new_user_with_attributes_and_an_event_takes_two_calls() -> None:

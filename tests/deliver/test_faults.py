@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from matrix import NO_FAULT, Row, read_matrix
-from seeing import see_all
-from virtual_time import VirtualLoop
-from wire import PLACES
 
+from clock.virtual import VirtualLoop
+from delivery.fault_matrix import NO_FAULT, Row, read_matrix
+from delivery.observation import see_all
+from intercom.broken_endpoints import PLACES
 from intercomd_daemon import deliver
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.sandbox.faults import Action

@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
-from delivering import envelope, event, row
-from feeding import Feeding
 from msgspec.structs import replace
 
+from delivery.lane_loader import Feeding
+from delivery.worker import envelope, event, row
 from intercomd_daemon.deliver.feeder import FED_BYTES_MAX, FED_LANES_MAX, READ_BYTES_MAX
 from intercomd_daemon.deliver.window import LANE_ROWS_MAX, READ_ROWS, ROWS_MAX
 from intercomd_daemon.envelope import Priority

@@ -2,9 +2,8 @@
 
 import time
 
-from delivering import envelope, event, row
-from feeding import Feeding
-
+from delivery.lane_loader import Feeding
+from delivery.worker import envelope, event, row
 from intercomd_daemon.deliver.delivery import Lane
 from intercomd_daemon.deliver.window import LANE_ROWS_MAX
 from intercomd_daemon.envelope import Priority

@@ -1,8 +1,8 @@
 """Whether calls may leave at all, and that each change of it is told once."""
 
 import pytest
-from delivering import Notes
 
+from delivery.worker import Notes
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.access import Access, Grant
 from intercomd_daemon.deliver.clock import Clock

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 import pytest
-from delivering import TOKEN, settings_for
-from virtual_time import VirtualLoop
 
+from clock.virtual import VirtualLoop
+from delivery.worker import TOKEN, settings_for
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver import encode
 from intercomd_daemon.deliver.exchange import Answer, Call, RateHeaders, Request

@@ -6,8 +6,8 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from delivering import TOKEN, Notes, settings_for
 
+from delivery.worker import TOKEN, Notes, settings_for
 from intercomd_daemon.deliver.catalogue import Catalogue, Fit
 from intercomd_daemon.deliver.clock import Clock
 from intercomd_daemon.deliver.gate import Gate

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from delivering import settings_for
 
+from delivery.worker import settings_for
 from intercomd_daemon.deliver import encode
 from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.token import FILE_BYTES_MAX, Token

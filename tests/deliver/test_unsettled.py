@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from virtual_time import VirtualLoop, run_virtually
 
+from clock.virtual import VirtualLoop, run_virtually
 from intercomd_daemon.deliver.unsettled import LINGER_SECONDS, Unsettled
 
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from delivering import NOON, TOKEN, Notes, delivering, envelope, event, row, settings_for
 
+from delivery.worker import NOON, TOKEN, Notes, delivering, envelope, event, row, settings_for
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.pace import Pace

@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import pytest
-from delivering import envelope, event, row
-from scenes import Scene, play
 
+from delivery.worker import envelope, event, row
 from intercomd_daemon.deliver.outage import PROBE_SECONDS_MAX
 from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.deliver.unsettled import LINGER_SECONDS
@@ -16,6 +15,7 @@ from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings
 from intercomd_daemon.spool.base import Settlement
 from intercomd_daemon.spool.memory import MemorySpool
+from simulation.scene import Scene, play
 
 HOUR = 3600.0
 OUTAGE_SECONDS = 1200.0

@@ -4,12 +4,12 @@ import asyncio
 from collections import defaultdict
 
 import pytest
-from delivering import NOON, envelope, event, row
-from scenes import Scene, play
 
+from delivery.worker import NOON, envelope, event, row
 from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings
+from simulation.scene import Scene, play
 
 USERS = 100
 HOUR = 3600.0

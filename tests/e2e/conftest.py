@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from daemons import Daemon, Start
 
+from daemons.process import Daemon, Start
 from intercomd_daemon.sandbox import Sandbox
 
 

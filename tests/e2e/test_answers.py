@@ -1,12 +1,12 @@
 """Another server answers in Intercom's place, for everybody or for one payload: a real daemon loses nothing."""
 
 import pytest
-from daemons import Daemon, Start
-from sending import envelope
 
+from daemons.process import Daemon, Start
 from intercomd.v1.operations_pb2 import ConnectionState
 from intercomd.v1.outcome_pb2 import OutcomeType
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 SUSPENDED = ConnectionState.CONNECTION_STATE_SUSPENDED
 EVERYWHERE = ["200 html", "200", "204", "200 other-json", "200 text", "302 html", "400 html", "401 html", "403 html"]

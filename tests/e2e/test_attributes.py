@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from daemons import Daemon, Start
 from google.protobuf.timestamp_pb2 import Timestamp
-from sending import envelope
-from telling import CREATE, TRACK, UNARCHIVE, UPDATE, tell
 
+from daemons.process import Daemon, Start
+from daemons.round_trip import CREATE, TRACK, UNARCHIVE, UPDATE, tell
 from intercomd.v1.operations_pb2 import ReplayDeadLettersRequest
 from intercomd.v1.outcome_pb2 import OutcomeType
 from intercomd.values import Value
 from intercomd_daemon.sandbox import CustomAttribute, Fault, Sandbox, SandboxSettings
+from senders.client import envelope
 
 DELIVERED = OutcomeType.OUTCOME_TYPE_DELIVERED
 DEAD_LETTERED = OutcomeType.OUTCOME_TYPE_DEAD_LETTERED

@@ -1,13 +1,13 @@
 """Contacts that are there already, with other ids, emails and states: every 409, 404 and 410 ends as it should."""
 
 import pytest
-from daemons import Daemon
-from sending import envelope
-from telling import CREATE, READ, TRACK, UPDATE, tell
 
+from daemons.process import Daemon
+from daemons.round_trip import CREATE, READ, TRACK, UPDATE, tell
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.outcome_pb2 import OutcomeType
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

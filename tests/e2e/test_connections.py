@@ -6,10 +6,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from daemons import Daemon, Start, connection_for
-from sending import Refused, envelope
-from telling import UNARCHIVE, tell
 
+from daemons.process import Daemon, Start, connection_for
+from daemons.round_trip import UNARCHIVE, tell
 from intercomd.v1.envelope_pb2 import Environment, Priority
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd.v1.operations_pb2 import (
@@ -19,6 +18,7 @@ from intercomd.v1.operations_pb2 import (
 )
 from intercomd.v1.outcome_pb2 import OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from senders.client import Refused, envelope
 
 ACCEPTED = Disposition.DISPOSITION_ACCEPTED
 SKIPPED = Disposition.DISPOSITION_SKIPPED

@@ -5,14 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 import aiohttp
-from commands import invoke
-from daemons import Daemon, Start
-from sending import NOON, envelope
 
+from daemons.commands import invoke
+from daemons.process import Daemon, Start
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd.v1.operations_pb2 import PauseConnectionRequest, ResumeConnectionRequest
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import NOON, envelope
 
 USERS = ("ann", "bob", "cid")
 PAGE = 4096

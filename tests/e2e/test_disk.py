@@ -7,13 +7,13 @@ from pathlib import Path
 import aiohttp
 import grpc
 import pytest
-from daemon_on_disk import COMMAND, fail
-from daemons import Daemon, Start
-from disk import Fault, Kind
-from sending import Refused, envelope
 
+from daemons.on_faulty_disk import COMMAND, fail
+from daemons.process import Daemon, Start
+from disk.faulty import Fault, Kind
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import Refused, envelope
 
 ACCEPTED = Disposition.DISPOSITION_ACCEPTED
 MIB = 1 << 20

@@ -2,11 +2,11 @@
 
 import grpc
 import pytest
-from daemons import Daemon
-from sending import Refused, envelope
 
+from daemons.process import Daemon
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import Disposition, PublishRequest
+from senders.client import Refused, envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,13 +5,13 @@ from collections.abc import Awaitable
 import aiohttp
 import grpc
 import pytest
-from daemons import Daemon, Start
 from google.protobuf.message import Message
-from sending import Refused, converse, envelope
 
+from daemons.process import Daemon, Start
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import Disposition, PreviewRequest, PublishStreamRequest
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import Refused, converse, envelope
 
 ACCEPTED = Disposition.DISPOSITION_ACCEPTED
 TEXT = "x" * 20_000

@@ -3,12 +3,12 @@
 import aiohttp
 import grpc
 import pytest
-from daemons import Daemon
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from sending import envelope
 
+from daemons.process import Daemon
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,7 +7,14 @@ import signal
 import aiohttp
 import grpc
 import pytest
-from callers import (
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from daemons.process import Daemon
+from intercomd.v1.ingest_pb2 import Disposition, PublishRequest, PublishStreamRequest
+from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
+from senders.client import envelope
+from senders.raw_sockets import (
     CONTINUATION,
     DATA,
     GREETING,
@@ -21,13 +28,6 @@ from callers import (
     resident_bytes,
     said,
 )
-from daemons import Daemon
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from sending import envelope
-
-from intercomd.v1.ingest_pb2 import Disposition, PublishRequest, PublishStreamRequest
-from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

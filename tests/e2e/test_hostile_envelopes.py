@@ -4,12 +4,12 @@ import asyncio
 
 import grpc
 import pytest
-from daemons import Daemon, Start
-from sending import envelope
-from shapes import shape
 
+from daemons.process import Daemon, Start
 from intercomd.v1.ingest_pb2 import Disposition, EnvelopeResult, PublishRequest, PublishResponse
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
+from senders.costly_requests import shape
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

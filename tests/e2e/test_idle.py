@@ -3,10 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from daemons import Daemon
-from sending import envelope
-
+from daemons.process import Daemon
 from intercomd.v1.operations_pb2 import PauseConnectionRequest
+from senders.client import envelope
 
 LOOK_SECONDS = 3.0
 # gRPC's own threads wake some ten times a second in all; none of them is ours to stop.

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import pytest
-from daemons import Daemon
-from sending import NOON, envelope
 
+from daemons.process import Daemon
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd.v1.operations_pb2 import PauseConnectionRequest, ResumeConnectionRequest
 from intercomd.v1.outcome_pb2 import OutcomeType
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import NOON, envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

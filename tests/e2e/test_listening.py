@@ -6,13 +6,13 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from daemons import WAIT_SECONDS, Daemon, Start
-from sending import envelope
 
+from daemons.process import WAIT_SECONDS, Daemon, Start
 from intercomd.v1.ingest_pb2 import Disposition, PublishRequest
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd_daemon.app.listeners import CONNECTIONS_MAX
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 
 async def test_every_ingest_address_takes_envelopes_and_a_socket_is_found_again_after_a_crash(

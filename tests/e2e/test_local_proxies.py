@@ -4,12 +4,12 @@ import asyncio
 import os
 
 import pytest
-from commands import invoke
-from connect_proxy import ConnectProxy
-from daemons import COMMAND, WAIT_SECONDS, Daemon, Start
-from sending import envelope
 
+from daemons.commands import invoke
+from daemons.process import COMMAND, WAIT_SECONDS, Daemon, Start
+from intercom.connect_proxy import ConnectProxy
 from intercomd import BlockingPublisher, Publisher
+from senders.client import envelope
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 LINE = '{"identity":{"customer_id":"s-1"},"custom_event":{"name":"opened"}}\n'

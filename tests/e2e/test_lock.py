@@ -4,13 +4,13 @@ import signal
 from pathlib import Path
 
 import aiohttp
-from daemons import Daemon
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from sending import envelope
 
+from daemons.process import Daemon
 from intercomd.v1.operations_pb2 import DaemonState, GetStatusRequest
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 
 def rival(daemon: Daemon, sandbox: Sandbox, lock_wait: str) -> Daemon:

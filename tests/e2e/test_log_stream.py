@@ -9,12 +9,12 @@ from pathlib import Path
 import aiohttp
 import grpc
 import pytest
-from commands import launch
-from daemons import COMMAND, WAIT_SECONDS, Daemon, Start, write_settings
-from sending import envelope
 
+from daemons.commands import launch
+from daemons.process import COMMAND, WAIT_SECONDS, Daemon, Start, write_settings
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 REJECTED = 12_000
 """Lines of some 240 bytes: more than the pipe and the buffer hold."""

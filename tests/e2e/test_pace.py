@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from pacing import paced
-
+from daemons.backlog import paced
 from intercomd_daemon.sandbox import SandboxSettings
 
 SHARE_MIN = 0.98

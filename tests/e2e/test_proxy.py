@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import trustme
-from commands import invoke
-from connect_proxy import ConnectProxy, copy_both
-from daemons import COMMAND, Daemon
-from sending import envelope
 
+from daemons.commands import invoke
+from daemons.process import COMMAND, Daemon
+from intercom.connect_proxy import ConnectProxy, copy_both
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 HOST = "api.intercom.test"
 URL = f"https://{HOST}"

@@ -5,15 +5,15 @@ from uuid import UUID
 
 import grpc
 import pytest
-from daemons import Daemon
 from google.protobuf.timestamp_pb2 import Timestamp
-from sending import NOON, envelope
 
+from daemons.process import Daemon
 from intercomd.v1.envelope_pb2 import Environment, Source
 from intercomd.v1.event_pb2 import CommerceEvent, OtherEvent, Product, ProductAction, ProductActionType
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import Disposition, EnvelopeResult, PreviewRequest, PublishRequest, PublishResponse
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import NOON, envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -1,14 +1,14 @@
 """What a daemon that was killed still knows when it starts again."""
 
 import pytest
-from daemons import Daemon
-from sending import NOON, envelope
-from telling import TRACK, UPDATE, tell
 
+from daemons.process import Daemon
+from daemons.round_trip import TRACK, UPDATE, tell
 from intercomd.v1.event_pb2 import CommerceEvent, Product, ProductAction, ProductActionType
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd.v1.operations_pb2 import ConnectionState, PauseConnectionRequest, ResumeConnectionRequest
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import NOON, envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import Daemon, Start
-from sending import envelope
 
+from daemons.process import Daemon, Start
 from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 NAMES = ("ingest", "http", "grpc", "health")
 

@@ -6,13 +6,13 @@ import signal
 import aiohttp
 import grpc
 import pytest
-from daemons import Daemon
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from sending import Refused, converse, envelope
 
+from daemons.process import Daemon
 from intercomd.v1.ingest_pb2 import Disposition, PublishStreamRequest
 from intercomd.v1.operations_pb2 import DaemonState, GetStatusRequest, WatchOutcomesRequest
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import Refused, converse, envelope
 
 ACCEPTED = Disposition.DISPOSITION_ACCEPTED
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -4,11 +4,11 @@ import asyncio
 
 import grpc
 import pytest
-from daemons import Daemon
-from sending import Refused, converse, envelope
 
+from daemons.process import Daemon
 from intercomd.v1.ingest_pb2 import Disposition, PublishStreamRequest
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import Refused, converse, envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

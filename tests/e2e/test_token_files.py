@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from commands import invoke
-from daemons import TOKEN, Daemon
-from sending import envelope
 
+from daemons.commands import invoke
+from daemons.process import TOKEN, Daemon
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 WRONG = {
     "bom": (b"\xef\xbb\xbf" + TOKEN.encode(), "byte order mark"),

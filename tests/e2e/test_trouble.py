@@ -2,9 +2,8 @@
 
 import aiohttp
 import pytest
-from daemons import TOKEN, Daemon
-from sending import NOON, envelope
 
+from daemons.process import TOKEN, Daemon
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd.v1.operations_pb2 import (
     ConnectionState,
@@ -16,6 +15,7 @@ from intercomd.v1.operations_pb2 import (
 )
 from intercomd.v1.outcome_pb2 import OutcomeType
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import NOON, envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

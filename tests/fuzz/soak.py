@@ -15,12 +15,11 @@ from secrets import randbelow
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
-from callers import resident_bytes
-from daemons import Daemon
-from fuzzing import Answer, Assault, Method
-from shapes import SHAPES, shape
-
+from daemons.process import Daemon
+from fuzz_harness.calls import Answer, Assault, Method
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from senders.costly_requests import SHAPES, shape
+from senders.raw_sockets import resident_bytes
 
 CALLS_A_ROUND = 250
 WARM_ROUNDS = 3

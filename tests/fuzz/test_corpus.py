@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from daemons import Daemon
-from fuzzing import Assault
-from shapes import SHAPES, shape
 
+from daemons.process import Daemon
+from fuzz_harness.calls import Assault
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from senders.costly_requests import SHAPES, shape
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

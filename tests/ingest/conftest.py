@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from accepting import Told
-from serving import Served
 
+from ingest.acceptance import Told
+from ingest.server import Served
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Note
 from intercomd_daemon.ingest.decision import Findings

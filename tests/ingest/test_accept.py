@@ -4,8 +4,8 @@ import asyncio
 from itertools import count
 
 import pytest
-from accepting import GatedSpool, Told, sent
 
+from ingest.acceptance import GatedSpool, Told, sent
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RequestRefused, SpoolFull

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from virtual_time import VirtualLoop, run_virtually
 
+from clock.virtual import VirtualLoop, run_virtually
 from intercomd_daemon.ingest.coalescing import (
     COALESCE_BYTES_MAX,
     COALESCE_MIN,

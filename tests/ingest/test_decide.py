@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from accepting import sent
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ingest.acceptance import sent
 from intercomd.v1 import attribute_pb2, event_pb2
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity

@@ -1,8 +1,8 @@
 """What was sent is data, and stays as it is."""
 
 import pytest
-from accepting import sent
 
+from ingest.acceptance import sent
 from intercomd_daemon.ingest.decoded import Unread
 
 

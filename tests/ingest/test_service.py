@@ -2,10 +2,10 @@
 
 import grpc
 import pytest
-from accepting import GatedSpool, Told
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
-from serving import LIMITS, NOW, RULES, TIMEOUT_SECONDS, Served, envelope, preview, refused
 
+from ingest.acceptance import GatedSpool, Told
+from ingest.server import LIMITS, NOW, RULES, TIMEOUT_SECONDS, Served, envelope, preview, refused
 from intercomd.v1 import ingest_pb2 as messages
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RetryLater

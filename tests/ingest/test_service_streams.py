@@ -4,10 +4,10 @@ import asyncio
 
 import grpc
 import pytest
-from accepting import GatedSpool, Told
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
-from serving import NOW, RULES, TIMEOUT_SECONDS, Served, envelope, refused
 
+from ingest.acceptance import GatedSpool, Told
+from ingest.server import NOW, RULES, TIMEOUT_SECONDS, Served, envelope, refused
 from intercomd.v1 import ingest_pb2 as messages
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.limits import STREAMS_MAX

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import pytest
-from accepting import GatedSpool, Told, sent
 
+from ingest.acceptance import GatedSpool, Told, sent
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RequestRefused, ShuttingDown, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor

@@ -1,6 +1,6 @@
 """Days in virtual time, as many as one has time for: `python tests/order/soak.py --days 500`, or `--seed 7` alone.
 
-Each is larger than a test's, with clocks that are set and everything else that `troubling` knows. A day that fails ends
+Each is larger than a test's, with clocks that are set and everything else that `troubles` knows. A day that fails ends
 the run with its seed, and fails again with it.
 """
 
@@ -11,8 +11,8 @@ from secrets import randbelow
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
-from simulating import Plan, simulate
-from troubling import play
+from simulation.simulation import Plan, simulate
+from simulation.troubles import play
 
 
 def main() -> None:

@@ -4,11 +4,10 @@ from collections.abc import Callable, Coroutine
 from statistics import mean
 from typing import Any
 
-from far_side import Temper
-from simulating import Plan, Simulation, identity, simulate
-
 from intercomd_daemon.deliver.window import LANE_ROWS_MAX, ROWS_MAX
 from intercomd_daemon.envelope import Priority, lane_of
+from simulation.intercom import Temper
+from simulation.simulation import Plan, Simulation, identity, simulate
 
 NORMAL = Priority.NORMAL
 CALM = Plan(temper=Temper(), stalls=0.0)

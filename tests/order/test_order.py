@@ -6,13 +6,13 @@ A seed that fails here fails again: `python tests/order/soak.py --seed N` plays 
 from pathlib import Path
 
 import pytest
-from committing import OnDisk
-from far_side import Temper
-from simulating import Figures, Plan, Simulation, simulate
-from troubling import play
-from virtual_time import VirtualLoop, run_virtually
 
+from clock.virtual import VirtualLoop, run_virtually
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+from simulation.delayed_spool import OnDisk
+from simulation.intercom import Temper
+from simulation.simulation import Figures, Plan, Simulation, simulate
+from simulation.troubles import play
 
 DAY = Plan(users=40, envelopes=700, seconds=180.0, crashes=5, stuck=15)
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from far_side import CUT, Temper
-from simulating import Plan, Simulation, identity, simulate
 
 from intercomd_daemon.deliver.intercom import CALL_SECONDS
 from intercomd_daemon.deliver.outage import PROBE_SECONDS_MAX
 from intercomd_daemon.deliver.status import ConnectionState
 from intercomd_daemon.envelope import Priority, lane_of
+from simulation.intercom import CUT, Temper
+from simulation.simulation import Plan, Simulation, identity, simulate
 
 PLAN = Plan(temper=Temper(), stalls=0.0, limit=1667)
 """No faults but those of the test, and the budget of a usual workspace: 10,000 calls a minute."""

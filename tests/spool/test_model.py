@@ -12,20 +12,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
-from disk import Disk
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
-from power import power_cut
-from spool_model import NOON, Model, Place, end_of, made
-from vfs import below_sqlite
 
+from disk.faulty import Disk
+from disk.power_cut import power_cut
+from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Batch, BookEntry, DeadLetterFilter, Incoming, OutcomeFilter, Settlement, Spool
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+from spool.model import NOON, Model, Place, end_of, made
 
 Result = TypeVar("Result")
 

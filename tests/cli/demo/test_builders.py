@@ -1,12 +1,12 @@
 """Tests the builders of the demo."""
 
 import pytest
-from examining import examined, stored
-from sending import NOON
 
+from ingest.decision import examined, stored
 from intercomd.v1 import envelope_pb2
 from intercomd_daemon.cli.demo import builders, personas
 from intercomd_daemon.cli.demo.builders import FinalState, Step
+from senders.client import NOON
 
 ADA = personas.persona(0)
 SERVER = envelope_pb2.SOURCE_SERVER

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from sending import NOON
 
 from intercomd import EnvelopeResult
 from intercomd.v1 import ingest_pb2, outcome_pb2
@@ -12,6 +11,7 @@ from intercomd_daemon.cli.demo.builders import Step
 from intercomd_daemon.cli.demo.checks import CallCounts, checks, expected_events, fewest_calls
 from intercomd_daemon.cli.demo.edge_cases import refused_by_intercom
 from intercomd_daemon.cli.demo.observations import Observations, ObservedCall, ReceivedEvent, SentStep
+from senders.client import NOON
 
 ADA = personas.persona(0)
 

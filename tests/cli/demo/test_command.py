@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from daemons import COMMAND, WAIT_SECONDS, Daemon
-from sending import NOON
 
+from daemons.process import COMMAND, WAIT_SECONDS, Daemon
 from intercomd.v1 import ingest_pb2
 from intercomd_daemon.cli.demo import builders, edge_cases, personas
 from intercomd_daemon.cli.demo.command import Senders
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import NOON
 
 LAWS = 8
 

@@ -1,11 +1,10 @@
 """Tests the edge cases of the demo."""
 
-from examining import examined, stored
-from sending import NOON
-
+from ingest.decision import examined, stored
 from intercomd_daemon.cli.demo import edge_cases, personas
 from intercomd_daemon.cli.demo.builders import FinalState
 from intercomd_daemon.ingest.decision import Disposition
+from senders.client import NOON
 
 NOW = NOON + 86_400
 ADA = personas.persona(0)

@@ -3,12 +3,11 @@
 import asyncio
 from pathlib import Path
 
-from sending import NOON
-
 from intercomd import Publisher
 from intercomd_daemon.cli.demo import builders, personas
 from intercomd_daemon.cli.demo.edge_cases import refused_by_intercom
 from intercomd_daemon.cli.demo.environment import Environment
+from senders.client import NOON
 
 KNOWN = personas.known()[0]
 STEP = builders.sign_up(KNOWN, NOON)

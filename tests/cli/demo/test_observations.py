@@ -2,13 +2,12 @@
 
 from collections import Counter
 
-from sending import NOON
-
 from intercomd import EnvelopeResult
 from intercomd.v1 import ingest_pb2, outcome_pb2
 from intercomd_daemon.cli.demo import builders, personas
 from intercomd_daemon.cli.demo.builders import FinalState, Step
 from intercomd_daemon.cli.demo.observations import Observations, ObservedCall, SentStep
+from senders.client import NOON
 
 ACCEPTED, DUPLICATE = ingest_pb2.DISPOSITION_ACCEPTED, ingest_pb2.DISPOSITION_DUPLICATE
 REJECTED, SKIPPED = ingest_pb2.DISPOSITION_REJECTED, ingest_pb2.DISPOSITION_SKIPPED

@@ -2,12 +2,11 @@
 
 from collections import Counter
 
-from examining import examined, stored
-from sending import NOON
-
+from ingest.decision import examined, stored
 from intercomd_daemon.cli.demo.builders import FinalState, Step
 from intercomd_daemon.cli.demo.scenario import SENT_AGAIN, SYNCED, scenario
 from intercomd_daemon.ingest.decision import Disposition
+from senders.client import NOON
 
 STEPS = scenario(NOON).steps
 NOW = NOON + 6 * 3600

@@ -1,9 +1,8 @@
 """Tests the summary of the demo."""
 
 import pytest
-from examining import examined
-from sending import NOON
 
+from ingest.decision import examined
 from intercomd import EnvelopeResult
 from intercomd.v1 import ingest_pb2, outcome_pb2
 from intercomd.v1.envelope_pb2 import Adjustment
@@ -18,6 +17,7 @@ from intercomd_daemon.deliver.intercom import Intercom
 from intercomd_daemon.deliver.preview import preview
 from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import NOON
 
 ADA = personas.persona(0)
 STEP = builders.purchase(ADA, NOON, 1, 1)

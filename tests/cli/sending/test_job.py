@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from daemons import WAIT_SECONDS, Daemon
-from sending import NOON
 
+from daemons.process import WAIT_SECONDS, Daemon
 from intercomd import EnvelopeResult, Publisher
 from intercomd.v1 import ingest_pb2
 from intercomd_daemon.cli.exits import CommandFailed
@@ -18,6 +17,7 @@ from intercomd_daemon.cli.sending.job import Job, Transfer
 from intercomd_daemon.cli.sending.lines import Line
 from intercomd_daemon.cli.sending.report import Report, Tally
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import NOON
 
 LINES = 3000
 USERS = 20

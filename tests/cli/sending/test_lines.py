@@ -7,10 +7,10 @@ from io import FileIO
 from pathlib import Path
 
 import pytest
-from daemons import WAIT_SECONDS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemons.process import WAIT_SECONDS
 from intercomd_daemon.cli.sending.lines import LINE_BYTES_MAX, Line, LineSplitter, read_lines
 
 

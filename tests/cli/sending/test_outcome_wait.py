@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from daemons import WAIT_SECONDS, Daemon
-from sending import envelope
 
+from daemons.process import WAIT_SECONDS, Daemon
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1.ingest_pb2 import (
     DISPOSITION_ACCEPTED,
@@ -20,6 +19,7 @@ from intercomd.v1.outcome_pb2 import Outcome
 from intercomd_daemon.cli.remote import Operations, operations
 from intercomd_daemon.cli.sending.outcome_wait import OutcomeWait, PendingOutcomes
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 
 def test_pending_counts_an_accepted_envelope_until_its_outcome() -> None:

@@ -4,8 +4,8 @@ import json
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
-from daemons import Daemon
 
+from daemons.process import Daemon
 from intercomd.v1 import ingest_pb2
 from intercomd.v1.envelope_pb2 import Adjustment
 from intercomd_daemon.cli.remote import ingest

@@ -6,12 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import spoiling
-from spoiling import Specimen
 
 from intercomd_daemon.spool.sqlite.counters import open_counters
 from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.transaction import Transaction
+from spool import corruption
+from spool.corruption import Specimen
 
 
 @pytest.fixture
@@ -27,4 +27,4 @@ def transaction(tmp_path: Path, clock: SimpleNamespace) -> Iterator[Transaction]
 @pytest.fixture(scope="session")
 def specimen(tmp_path_factory: pytest.TempPathFactory) -> Specimen:
     """A spool with something of everything in it."""
-    return asyncio.run(spoiling.specimen(tmp_path_factory.mktemp("specimen")))
+    return asyncio.run(corruption.specimen(tmp_path_factory.mktemp("specimen")))

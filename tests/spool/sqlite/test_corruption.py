@@ -3,11 +3,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import spoiling
-from disk import Disk, Fault, Kind
-from spoiling import LOG, NAME, PAGE, Files, Specimen
-from vfs import below_sqlite
 
+from disk.faulty import Disk, Fault, Kind
+from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.spool.sqlite.corruption import (
     CHECKED_BYTES_MAX,
     SpoolCorrupt,
@@ -17,6 +15,8 @@ from intercomd_daemon.spool.sqlite.corruption import (
     preserve_unread_wal,
 )
 from intercomd_daemon.spool.sqlite.database import connect
+from spool import corruption
+from spool.corruption import LOG, NAME, PAGE, Files, Specimen
 
 
 def error_of(path: Path, statement: str) -> sqlite3.Error:
@@ -48,7 +48,7 @@ def put(files: Files, folder: Path, *, flipped: int | None = None) -> Path:
     log = bytearray(files[LOG])
     if flipped is not None:
         log[flipped] ^= 1
-    return spoiling.put({**files, LOG: bytes(log)}, folder)
+    return corruption.put({**files, LOG: bytes(log)}, folder)
 
 
 def checked(path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_log_beside_an_empty_file_is_kept(specimen: Specimen, tmp_path: Path) 
 @pytest.mark.parametrize("table", ["counters", "connections", "log", "parked", "lanes", "progress", "dead_letters"])
 @pytest.mark.fills("spool.sqlite.corruption.CHECKED_BYTES_MAX")
 def test_a_table_that_is_not_sound_is_found(specimen: Specimen, tmp_path: Path, table: str) -> None:
-    path = spoiling.put(specimen.closed, tmp_path)
+    path = corruption.put(specimen.closed, tmp_path)
     with closing(connect(str(path))) as database:
         check_tables(database, 0)
         page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
@@ -105,7 +105,7 @@ def test_a_table_that_is_not_sound_is_found(specimen: Specimen, tmp_path: Path, 
 
 @pytest.mark.parametrize("after", range(0, 40, 3))
 def test_what_a_disk_fails_to_read_once_is_no_damage(specimen: Specimen, tmp_path: Path, after: int) -> None:
-    path = spoiling.put(specimen.closed, tmp_path)
+    path = corruption.put(specimen.closed, tmp_path)
     disk = Disk(path.parent)
     with below_sqlite(disk), closing(connect(str(path))) as database:
         database.execute("SELECT count(*) FROM sqlite_schema").fetchall()

@@ -5,9 +5,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from disk import Disk, Fault, Kind, Operation
-from power import SECTOR_BYTES, power_cut
-from vfs import below_sqlite
+
+from disk.faulty import Disk, Fault, Kind, Operation
+from disk.power_cut import SECTOR_BYTES, power_cut
+from disk.sqlite_vfs import below_sqlite
 
 OLD, NEW = b"o" * 4 * SECTOR_BYTES, b"n" * 4 * SECTOR_BYTES
 CREATED = [Operation(Kind.CREATE, "a"), Operation(Kind.SYNC_FOLDER)]

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-import spoiling
-from spoiling import SPOILS, Specimen, Spoilt
+
+from spool import corruption
+from spool.corruption import SPOILS, Specimen, Spoilt
 
 SEEDS = range(4)
 """Of each way; `python tests/crash/rot.py` takes as many as one has time for."""
@@ -14,7 +15,7 @@ SEEDS = range(4)
 async def test_whatever_happens_to_the_files_what_can_be_read_stays(
     specimen: Specimen, tmp_path: Path, name: str
 ) -> None:
-    assert await spoiling.sweep(specimen, {name: SPOILS[name]}, SEEDS, tmp_path) == []
+    assert await corruption.sweep(specimen, {name: SPOILS[name]}, SEEDS, tmp_path) == []
 
 
 async def test_the_judgement_sees_what_should_not_have_been(specimen: Specimen, tmp_path: Path) -> None:
@@ -22,11 +23,11 @@ async def test_the_judgement_sees_what_should_not_have_been(specimen: Specimen, 
     filled = specimen.filled
     (taken, row), *others = filled.rows.items()
     untouched = Spoilt("nothing", specimen.closed)
-    fewer = spoiling.Filled(**{**vars(filled), "sent": dict(others), "rows": dict(others)})
+    fewer = corruption.Filled(**{**vars(filled), "sent": dict(others), "rows": dict(others)})
     assert any(
-        f"row {taken} is not" in each for each in await spoiling.open_and_judge(untouched, fewer, tmp_path / "a")
+        f"row {taken} is not" in each for each in await corruption.open_and_judge(untouched, fewer, tmp_path / "a")
     )
-    more = spoiling.Filled(**{**vars(filled), "rows": {**filled.rows, taken + 1: row}})
-    assert any("lost in silence" in each for each in await spoiling.open_and_judge(untouched, more, tmp_path / "b"))
-    assert any("lost in silence" in each for each in spoiling.look_and_judge(untouched, more, tmp_path / "c"))
-    assert await spoiling.open_and_judge(untouched, filled, tmp_path / "d") == []
+    more = corruption.Filled(**{**vars(filled), "rows": {**filled.rows, taken + 1: row}})
+    assert any("lost in silence" in each for each in await corruption.open_and_judge(untouched, more, tmp_path / "b"))
+    assert any("lost in silence" in each for each in corruption.look_and_judge(untouched, more, tmp_path / "c"))
+    assert await corruption.open_and_judge(untouched, filled, tmp_path / "d") == []

@@ -3,8 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-from disk import Kind
-from failing import faults, play, rehearse
+from disk.faulty import Kind
+from spool.disk_failures import faults, play, rehearse
 
 STRIDE = 12
 """Of the calls of a frequent kind one in so many fails here; all of them do in `tests/crash/disks.py`."""

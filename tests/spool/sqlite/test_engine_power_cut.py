@@ -4,9 +4,9 @@ import random
 import shutil
 from pathlib import Path
 
-from cutting import Work, cut_and_check, moments
-from disk import Disk, Fault, Kind
-from vfs import below_sqlite
+from disk.faulty import Disk, Fault, Kind
+from disk.sqlite_vfs import below_sqlite
+from spool.power_cuts import Work, cut_and_check, moments
 
 CUTS = 24
 

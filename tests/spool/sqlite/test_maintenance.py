@@ -5,11 +5,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from spool_filled import opened
 
 from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
 from intercomd_daemon.spool.maintenance import Findings
 from intercomd_daemon.spool.sqlite.maintenance import SqliteMaintenance
+from spool.filled import opened
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import spoiling
-from spoiling import PAGE, Specimen
 
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.sqlite import SqliteSettings
 from intercomd_daemon.spool.sqlite.counters import POSITION_LEAP, SEQUENCE_LEAP, Counters
 from intercomd_daemon.spool.sqlite.opening import describe_lost_content, open_file, repair_and_open
+from spool import corruption
+from spool.corruption import PAGE, Specimen
 
 NOON = 1_750_000_000.0
 
@@ -29,7 +29,7 @@ def waiting(counters: Counters) -> int:
 
 @pytest.fixture
 def path(specimen: Specimen, tmp_path: Path) -> Path:
-    return spoiling.put(specimen.closed, tmp_path)
+    return corruption.put(specimen.closed, tmp_path)
 
 
 def spoil(path: Path, table: str) -> bytes:
@@ -105,8 +105,8 @@ def test_what_is_left_of_a_new_file_is_made_whole_from_the_log_beside_it(
     specimen: Specimen, tmp_path: Path, size: int
 ) -> None:
     """Of less than a header SQLite would delete the log unread; with one it finds the rest there itself."""
-    head = specimen.left_open[spoiling.NAME][:size]
-    path = spoiling.put({**specimen.left_open, spoiling.NAME: head}, tmp_path)
+    head = specimen.left_open[corruption.NAME][:size]
+    path = corruption.put({**specimen.left_open, corruption.NAME: head}, tmp_path)
     counters, told = opened(path, left_open=True)
     assert waiting(counters) == len(specimen.filled.rows)
     assert ["was damaged" in each for each in told] == [True] * (size < 100)

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from small_volume import command
+
+from disk.small_volume import command
 
 MIB = 1 << 20
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from disk import Disk, Fault, Kind
-from vfs import below_sqlite
 
+from disk.faulty import Disk, Fault, Kind
+from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull, SpoolUnusable
 from intercomd_daemon.spool.base import Ended, Incoming, Settlement

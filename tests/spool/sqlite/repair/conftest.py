@@ -6,8 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import spoiling
-from spoiling import Specimen
+
+from spool import corruption
+from spool.corruption import Specimen
 
 Spoil = Callable[..., None]
 
@@ -15,7 +16,7 @@ Spoil = Callable[..., None]
 @pytest.fixture
 def spool(specimen: Specimen, tmp_path: Path) -> Path:
     """The file of a closed spool with something of everything in it."""
-    return spoiling.put(specimen.closed, tmp_path)
+    return corruption.put(specimen.closed, tmp_path)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import spoiling
-from spoiling import Specimen
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import SpoolUnusable
@@ -15,6 +13,8 @@ from intercomd_daemon.spool.base import position_of
 from intercomd_daemon.spool.maintenance import FILE, Exported, Findings
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.repair.export import export
+from spool import corruption
+from spool.corruption import Specimen
 
 Spoil = Callable[..., None]
 NOON = 1_750_000_000.0
@@ -38,7 +38,7 @@ def test_what_waits_comes_in_the_order_of_its_acceptance_and_the_spool_stays_as_
     assert found == waiting(specimen)
     assert {Priority.BULK, Priority.NORMAL} == {row.priority for row in specimen.filled.rows.values()}
     assert findings.count == 0
-    assert spool.read_bytes() == specimen.closed[spoiling.NAME]
+    assert spool.read_bytes() == specimen.closed[corruption.NAME]
     assert sorted(file.name for file in spool.parent.iterdir()) == ["spool.db", "spool.db.lock"]
 
 
@@ -55,7 +55,7 @@ def test_dead_letters_stand_where_they_were_first_accepted(spool: Path, specimen
 
 
 def test_a_spool_that_was_killed_is_exported_with_its_log(specimen: Specimen, tmp_path: Path) -> None:
-    assert exported(spoiling.put(specimen.left_open, tmp_path))[0] == waiting(specimen)
+    assert exported(corruption.put(specimen.left_open, tmp_path))[0] == waiting(specimen)
 
 
 def test_a_damaged_row_is_told_and_the_others_are_exported(spool: Path, spoil: Spoil, specimen: Specimen) -> None:
@@ -72,7 +72,7 @@ def test_of_a_damaged_file_it_is_what_a_repair_would_keep_and_nothing_is_left_be
     with closing(sqlite3.connect(spool)) as database:
         page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'log'").fetchone()[0]
     content = spool.read_bytes()
-    spoilt = content[: (page - 1) * spoiling.PAGE] + bytes(spoiling.PAGE) + content[page * spoiling.PAGE :]
+    spoilt = content[: (page - 1) * corruption.PAGE] + bytes(corruption.PAGE) + content[page * corruption.PAGE :]
     spool.write_bytes(spoilt)
     found, findings = exported(spool)
     assert found == waiting(specimen)

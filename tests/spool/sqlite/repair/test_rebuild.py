@@ -4,16 +4,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import spoiling
-from spoiling import PAGE, Specimen
-from spool_filled import Filled, Seen, opened, see
-from spool_model import made
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import position_of
 from intercomd_daemon.spool.sqlite.database import open_for_reading
 from intercomd_daemon.spool.sqlite.repair.rebuild import rebuild, repair
 from intercomd_daemon.spool.sqlite.repair.verify import verify
+from spool import corruption
+from spool.corruption import PAGE, Specimen
+from spool.filled import Filled, Seen, opened, see
+from spool.model import made
 
 Spoil = Callable[..., None]
 NOON = 1_750_000_000.0
@@ -58,7 +58,7 @@ def root_of(path: Path, name: str) -> int:
 
 async def test_a_sound_spool_comes_to_the_same_and_is_kept_as_it_was(spool: Path, specimen: Specimen) -> None:
     contents, kept = repair(str(spool), NOON)
-    assert files_of(kept) == [specimen.closed[spoiling.NAME]]
+    assert files_of(kept) == [specimen.closed[corruption.NAME]]
     assert kept == f"{spool}.damaged-20250615T150640Z"
     assert contents == verify(str(spool)).contents == verify(kept).contents
     seen = await seen_in(spool)
@@ -74,20 +74,20 @@ async def test_a_sound_spool_comes_to_the_same_and_is_kept_as_it_was(spool: Path
 
 
 async def test_a_spool_that_was_killed_is_rebuilt_with_its_log(specimen: Specimen, tmp_path: Path) -> None:
-    path = spoiling.put(specimen.left_open, tmp_path)
+    path = corruption.put(specimen.left_open, tmp_path)
     _, kept = repair(str(path), NOON)
-    assert files_of(kept) == [specimen.left_open[spoiling.NAME], specimen.left_open[spoiling.LOG]]
-    (tmp_path / f"{spoiling.NAME}.lock").unlink()
+    assert files_of(kept) == [specimen.left_open[corruption.NAME], specimen.left_open[corruption.LOG]]
+    (tmp_path / f"{corruption.NAME}.lock").unlink()
     assert whole(await seen_in(path), specimen.filled)
 
 
 async def test_behind_a_spoilt_commit_of_the_log_nothing_is_lost(specimen: Specimen, tmp_path: Path) -> None:
     """SQLite itself reads up to the bit, and takes what stands behind it for nothing."""
-    log = bytearray(specimen.left_open[spoiling.LOG])
+    log = bytearray(specimen.left_open[corruption.LOG])
     log[len(log) // 3] ^= 1
-    path = spoiling.put({**specimen.left_open, spoiling.LOG: bytes(log)}, tmp_path)
+    path = corruption.put({**specimen.left_open, corruption.LOG: bytes(log)}, tmp_path)
     repair(str(path), NOON)
-    (tmp_path / f"{spoiling.NAME}.lock").unlink()
+    (tmp_path / f"{corruption.NAME}.lock").unlink()
     assert whole(await seen_in(path), specimen.filled)
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from spoiling import Specimen
 
 from intercomd_daemon.spool.base import position_of
 from intercomd_daemon.spool.sqlite.counters import POSITION_LEAP, SEQUENCE_LEAP, Counters, load_counters
 from intercomd_daemon.spool.sqlite.repair.recount import OldCounters, recount
 from intercomd_daemon.spool.sqlite.repair.source import Source
 from intercomd_daemon.spool.sqlite.repair.tables import CONNECTIONS, COUNTERS, DEAD_LETTERS
+from spool.corruption import Specimen
 
 NOON = 1_750_000_000.0
 

@@ -3,10 +3,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from spoiling import PAGE, Specimen
 
 from intercomd_daemon.spool.sqlite.repair.source import Source
 from intercomd_daemon.spool.sqlite.repair.tables import COUNTED, DEAD_LETTERS, JOURNAL, LOG, PARKED, TABLES
+from spool.corruption import PAGE, Specimen
 
 
 def page_of(path: Path, table: str) -> int:

@@ -4,13 +4,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import spoiling
-from spoiling import PAGE, Specimen
 
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.maintenance import FILE
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.repair.verify import verify
+from spool import corruption
+from spool.corruption import PAGE, Specimen
 
 Spoil = Callable[..., None]
 
@@ -28,7 +28,7 @@ def test_looking_changes_nothing(spool: Path, specimen: Specimen) -> None:
 
 
 def test_a_spool_that_was_killed_is_read_with_its_log(specimen: Specimen, tmp_path: Path) -> None:
-    findings = verify(str(spoiling.put(specimen.left_open, tmp_path)))
+    findings = verify(str(corruption.put(specimen.left_open, tmp_path)))
     assert (findings.count, findings.contents.waiting) == (0, len(specimen.filled.rows))
 
 
@@ -92,9 +92,9 @@ def test_a_page_that_sqlite_cannot_read_is_told_of_the_file_and_of_the_table(spo
 def test_a_log_of_commits_that_sqlite_would_not_read_to_its_end_is_damage_and_is_kept(
     specimen: Specimen, tmp_path: Path
 ) -> None:
-    log = bytearray(specimen.left_open[spoiling.LOG])
+    log = bytearray(specimen.left_open[corruption.LOG])
     log[len(log) // 2] ^= 1
-    path = spoiling.put({**specimen.left_open, spoiling.LOG: bytes(log)}, tmp_path)
+    path = corruption.put({**specimen.left_open, corruption.LOG: bytes(log)}, tmp_path)
     for _ in range(2):
         findings = verify(str(path))
         assert any("write-ahead log" in damage.reason for damage in findings.damages)
@@ -102,11 +102,11 @@ def test_a_log_of_commits_that_sqlite_would_not_read_to_its_end_is_damage_and_is
 
 
 def test_with_a_spoilt_header_the_log_is_kept_before_sqlite_deletes_it(specimen: Specimen, tmp_path: Path) -> None:
-    spoilt = bytearray(specimen.closed[spoiling.NAME])
+    spoilt = bytearray(specimen.closed[corruption.NAME])
     spoilt[16] ^= 1
-    path = spoiling.put({**specimen.left_open, spoiling.NAME: bytes(spoilt)}, tmp_path)
+    path = corruption.put({**specimen.left_open, corruption.NAME: bytes(spoilt)}, tmp_path)
     assert verify(str(path)).count
-    assert Path(f"{path}-wal.damaged").read_bytes() == specimen.left_open[spoiling.LOG]
+    assert Path(f"{path}-wal.damaged").read_bytes() == specimen.left_open[corruption.LOG]
 
 
 def test_another_major_versions_spool_is_refused_and_left_alone(spool: Path) -> None:

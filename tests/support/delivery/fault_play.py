@@ -1,0 +1,205 @@
+"""Plays one fault on one call of a real delivery, on a clock that leaps.
+
+A worker on a spool in memory, a session, a sandbox, and places where a call does not end well: all of them real.
+"""
+
+import asyncio
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Self
+
+import msgspec
+
+from delivery.worker import TOKEN, Notes, envelope, event, row, settings_for
+from intercom.broken_endpoints import Wire
+from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.clock import Clock
+from intercomd_daemon.deliver.exchange import Answer, Call, Request
+from intercomd_daemon.deliver.intercom import Intercom
+from intercomd_daemon.deliver.pace import Pace
+from intercomd_daemon.deliver.token import Token
+from intercomd_daemon.deliver.worker import Worker
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox.contact import Contact
+from intercomd_daemon.sandbox.fault_text import parse_fault
+from intercomd_daemon.sandbox.settings import CustomAttribute
+from intercomd_daemon.sandbox.workspace import Workspace
+from intercomd_daemon.spool.base import BookEntry, Settlement
+from intercomd_daemon.spool.memory import MemorySpool
+
+NOON = 1_795_000_000.0
+CALLS_PER_WINDOW = 1000
+# More calls than any play needs: those that follow each other without a pause would never end.
+CALLS_MAX = 2000
+
+People = Callable[[Workspace, str], Contact | None]
+
+
+def _nobody(_: Workspace, __: str) -> None:
+    return None
+
+
+def _the_user(workspace: Workspace, user: str) -> Contact:
+    return workspace.add_contact(user)
+
+
+def _with_an_old_email(workspace: Workspace, user: str) -> Contact:
+    return workspace.add_contact(user, f"{user}@old.org")
+
+
+def _the_email_alone(workspace: Workspace, user: str) -> Contact:
+    return workspace.add_contact(None, f"{user}@x.org")
+
+
+def _archived(workspace: Workspace, user: str) -> Contact:
+    return workspace.archive(workspace.add_contact(user).id)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """How it comes to one call: what Intercom and the book hold of a user, what the envelope says, which settings."""
+
+    people: People = _the_user
+    path: str = ""
+    """As a fault matches it; empty: the call's own."""
+    email: bool = False
+    says: dict[str, str] = field(default_factory=dict)
+    known: bool = False
+    """Whether the book holds the contact's id."""
+    plan_exists: bool = True
+    unarchive: bool = False
+
+
+_PRO = {"plan": "pro"}
+SCENES = {
+    Call.READ_ME: Scene(),
+    Call.LIST_ATTRIBUTES: Scene(_nobody, says=_PRO),
+    Call.CREATE_ATTRIBUTE: Scene(_nobody, says=_PRO, plan_exists=False),
+    Call.CREATE_CONTACT: Scene(_nobody, says=_PRO, email=True),
+    Call.UPDATE_CONTACT: Scene(_with_an_old_email, "/contacts/", says=_PRO, email=True, known=True),
+    Call.READ_CONTACT: Scene(_the_email_alone, "/contacts/", says=_PRO, email=True),
+    Call.UNARCHIVE_CONTACT: Scene(_archived, "/contacts/", says=_PRO, unarchive=True),
+    Call.TRACK_EVENT: Scene(),
+}
+
+
+@dataclass(slots=True)
+class Made:
+    """A call that was made, and what came of it; times by the clock that leaps."""
+
+    request: Request
+    answer: Answer
+    left: float
+    ended: float
+    away: bool
+    """Whether it was led elsewhere than to the sandbox."""
+
+
+class Road(Intercom):
+    """A session that notes its calls, and leads those of one kind elsewhere, as often as it is told to."""
+
+    def __init__(self, settings: ConnectionSettings, call: Call, elsewhere: str, times: int) -> None:
+        super().__init__(settings, Token(TOKEN), 64)
+        self.made: list[Made] = []
+        self.times = times if elsewhere else 0
+        self._call = call
+        self._elsewhere = Intercom(msgspec.structs.replace(settings, base_url=elsewhere), Token(TOKEN), 64)
+
+    async def __aenter__(self) -> Self:
+        await self._elsewhere.__aenter__()
+        await super().__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await super().__aexit__(*error)
+        await self._elsewhere.__aexit__(*error)
+
+    async def call(self, request: Request) -> Answer:
+        assert len(self.made) < CALLS_MAX, "calls follow each other without a pause"
+        away = request.call is self._call and self.times > 0
+        self.times -= away
+        clock = asyncio.get_running_loop().time
+        left = clock()
+        answer = await (self._elsewhere.call(request) if away else super().call(request))
+        self.made.append(Made(request, answer, left, clock(), away))
+        return answer
+
+
+class Play:
+    """One connection with some users, one fault on one call, and all that came of it; an asynchronous context."""
+
+    def __init__(self, call: Call, how: str, users: Sequence[str], times: int) -> None:
+        """`how`: a fault of the sandbox, after `no-rate-headers` if they are absent; or `to` and a place."""
+        loop = asyncio.get_running_loop()
+        words = shlex.split(how)
+        self.call, self.scene, self.users, self.times = call, SCENES[call], users, times
+        self._place = words[1] if words[:1] == ["to"] else ""
+        self._fault = "" if self._place else shlex.join(word for word in words if word != "no-rate-headers")
+        self._clock = Clock(lambda: NOON + loop.time(), loop.time, lambda: 1.0)
+        self._open = AsyncExitStack()
+        attributes = (CustomAttribute("plan"),) if self.scene.plan_exists else ()
+        self.sandbox = Sandbox(
+            SandboxSettings(
+                rate_limit=CALLS_PER_WINDOW, rate_headers="no-rate-headers" not in words, attributes=attributes
+            ),
+            clock=self._clock.wall,
+        )
+        self.notes = Notes()
+
+    async def __aenter__(self) -> Self:
+        await self._open.enter_async_context(self.sandbox)
+        elsewhere = ""
+        if self._place:
+            elsewhere = await self._open.enter_async_context(Wire(self._place, self.sandbox.port))
+        settings = settings_for(self.sandbox, unarchive=self.scene.unarchive)
+        spool = MemorySpool(wall=self._clock.wall, monotonic=self._clock.monotonic)
+        self._open.push_async_callback(spool.close)
+        for user in self.users:
+            await self._introduce(user, spool)
+        email = "{}@x.org".format if self.scene.email else lambda _: ""
+        envelopes = [
+            envelope(f"of {user}", user, dict(self.scene.says), event("came"), email=email(user)) for user in self.users
+        ]
+        await spool.append([row(envelope) for envelope in envelopes])
+        self.spool = spool
+        self.road = Road(settings, self.call, elsewhere, self.times)
+        pace = Pace(CALLS_PER_WINDOW, 1.0, self._clock.monotonic())
+        self.worker = Worker(settings, spool, self.road, pace, self.notes, clock=self._clock)
+        running = asyncio.create_task(self.worker.run())
+        self._open.push_async_callback(self._stop, running)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._open.aclose()
+
+    async def _stop(self, running: "asyncio.Task[None]") -> None:
+        self.worker.stop()
+        await running
+
+    async def _introduce(self, user: str, spool: MemorySpool) -> None:
+        """Whoever is to be there is there; the fault may name them."""
+        people = _the_user if "{id}" in self._fault and self.scene.people is _nobody else self.scene.people
+        contact = people(self.sandbox.workspace, user)
+        if contact and self.scene.known:
+            await spool.settle([Settlement("default", book=[BookEntry(f"c:{user}", contact.id, b"")])])
+        if self._fault and user == self.users[0]:
+            method, path = self.call.value.split(" ")
+            fault = self._fault.replace("{id}", contact.id if contact else "")
+            self.sandbox.fault(parse_fault(f"{method} {self.scene.path or path} {fault} times={self.times}"))
+
+    def lift(self) -> None:
+        """The fault is over."""
+        self.sandbox.faults.clear()
+        self.road.times = 0
+
+    def check(self) -> None:
+        """What holds whatever the fault: the sandbox saw the very calls that were counted, all of them lawful."""
+        assert self.sandbox.illegal_requests == []
+        assert self.worker.status().calls == len(self.road.made) == sum(self.notes.calls.values())
+        reached = [made.request for made in self.road.made if not made.away or self._place == "reset-after"]
+        seen = [f"{call.method} {call.path}" for call in self.sandbox.calls]
+        counted = [f"{request.method} {request.path.partition('?')[0]}" for request in reached]
+        # The calls of several users are answered in any order.
+        assert (seen, sorted(seen))[len(self.users) > 1] == (counted, sorted(counted))[len(self.users) > 1]

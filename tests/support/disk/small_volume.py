@@ -1,0 +1,94 @@
+"""A spool on a small volume: `python small_volume.py FOLDER FREE_BYTES_MIN ROW_BYTES ROWS` plays an outage on it.
+
+It fills the spool until that refuses, dies without closing it, opens it again, ends everything that was accepted, every
+third envelope as a dead letter, and prints as JSON what it counted. `COMMAND` does so on a volume of its own.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.spool import record
+from intercomd_daemon.spool.base import Incoming, Settlement
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+
+sys.path.append(str(Path(__file__).parent.parent))  # where pytest finds it too
+
+from spool.model import Held, end_of, made
+
+CONNECTION = "default"
+_PAGE_ROWS = 200
+_DEAD = 3
+
+
+def command(folder: Path, volume_bytes: int, *numbers: int) -> Sequence[str]:
+    """The command that plays on a volume of so many bytes, which is mounted at `folder` for it alone."""
+    script = f'mount -t tmpfs -o size={volume_bytes} tmpfs "$1" && exec "$0" "{__file__}" "$@"'
+    return ("unshare", "-rm", "/bin/sh", "-c", script, sys.executable, str(folder), *map(str, numbers))
+
+
+def _settings(folder: str, free_bytes_min: int) -> SqliteSettings:
+    return SqliteSettings(f"{folder}/spool.db", free_bytes_min=free_bytes_min, connections=(CONNECTION,))
+
+
+async def _fill(settings: SqliteSettings, row_bytes: int, rows: int) -> None:
+    """Appends until that is refused, a normal and a bulk request in turn; dies with the spool open."""
+    spool = await open_spool(settings)
+    accepted = 0
+    while True:
+        priority = (Priority.NORMAL, Priority.BULK)[accepted // rows % 2]
+        names = range(accepted, accepted + rows)
+        request = [
+            made(CONNECTION, priority, f"u{name % 500}", str(name), row_bytes, recognised=True) for name in names
+        ]
+        try:
+            await spool.append(request)
+        except SpoolFull as refusal:
+            sys.stdout.write(json.dumps([accepted, str(refusal)]) + "\n")
+            sys.stdout.flush()
+            os._exit(0)
+        accepted += rows
+
+
+async def _drain(settings: SqliteSettings) -> None:
+    """Opens the spool, ends all that waits, and appends again."""
+    spool = await open_spool(settings)
+    names: list[str] = []
+    for priority in (Priority.NORMAL, Priority.BULK):
+        after = 0
+        while (batch := await spool.read(CONNECTION, priority, after, _PAGE_ROWS, 1 << 20)).rows:
+            ended = []
+            for row in batch.rows:
+                envelope = record.unpack(row.data, AcceptedEnvelope)
+                names.append(envelope.envelope_id)
+                incoming = Incoming(CONNECTION, priority, "", envelope.envelope_id, row.data)
+                reason = "" if len(names) % _DEAD else "REQUEST_INVALID"
+                ended.append(end_of(row.key, Held(incoming, envelope), reason))
+            async with asyncio.timeout(60):
+                await spool.settle([Settlement(CONNECTION, ended)])
+            after = batch.rows[-1].key
+    usage = spool.usage().connections[CONNECTION]
+    await spool.close()
+    await (await open_spool(settings)).close()
+    sys.stdout.write(json.dumps([len(set(names)), usage.normal + usage.bulk, usage.dead_letters]) + "\n")
+
+
+def _main() -> None:
+    folder, free_bytes_min, row_bytes, rows = sys.argv[1], *map(int, sys.argv[2:5])
+    settings = _settings(folder, free_bytes_min)
+    if len(sys.argv) > 5:
+        asyncio.run(_fill(settings, row_bytes, rows))
+        return
+    # Its own process, so that it can die.
+    subprocess.run([sys.executable, __file__, *sys.argv[1:], "fill"], check=True)  # noqa: S603 - ourselves
+    asyncio.run(_drain(settings))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,1 @@
+"""Random and mutated calls, and what must hold after each."""

@@ -1,0 +1,1 @@
+"""The parts of ingest, each without a daemon."""

@@ -1,0 +1,1 @@
+"""Senders: through the client, and as bytes on a socket."""

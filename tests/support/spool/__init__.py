@@ -1,0 +1,1 @@
+"""A spool filled with everything, its model and snapshot, and ways to damage it."""
