@@ -15,7 +15,7 @@ from documents import DOCS, README, ROOT, blocks, called, first_cells, section, 
 from intercomd_daemon import config
 from intercomd_daemon.cli.main import COMMANDS, main
 from intercomd_daemon.config.environment import Environment
-from intercomd_daemon.config.given import Findings
+from intercomd_daemon.config.findings import Findings
 from intercomd_daemon.config.schema import build, keys_of
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.reasons import LABELS

@@ -57,4 +57,4 @@ def test_pausing_what_has_no_worker_changes_nothing() -> None:
     without = connections(off="x")
     without.pause("off", paused=True)
     assert without.statuses()[0].state is ConnectionState.INACTIVE
-    assert without.moving() == {}
+    assert without.workers_alive() == {}

@@ -43,13 +43,13 @@ async def test_each_active_connection_has_a_worker_that_delivers(load: Load, tmp
     spool = MemorySpool(("default", "off"))
     notes = Notes()
     tasks = await connections.start(spool, notes)
-    assert connections.moving() == {"worker default": True}
+    assert connections.workers_alive() == {"worker default": True}
     await spool.append([row(envelope("one", "u1", None, event("came")))])
     await notes.until(lambda notes: len(notes.outcomes) == 1)
     assert status_of(connections, "default").state is ConnectionState.DELIVERING
     assert status_of(connections, "off").state is ConnectionState.INACTIVE
     await finish(connections, tasks)
-    assert connections.moving() == {"worker default": False}
+    assert connections.workers_alive() == {"worker default": False}
     await spool.close()
 
 

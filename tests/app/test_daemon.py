@@ -15,7 +15,7 @@ from intercomd_daemon.app.listeners import ListenerUnavailable
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RetryLater, SpoolLocked
 from intercomd_daemon.ingest.settings import IngestSettings
-from intercomd_daemon.operations.daemon import State
+from intercomd_daemon.operations.daemon_control import State
 from intercomd_daemon.operations.settings import OperationsSettings
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from intercomd_daemon.app.listeners import OPERATORS_MAX, ListenerUnavailable, open_operations
 from intercomd_daemon.deliver.status import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
-from intercomd_daemon.operations.daemon import Check, State
+from intercomd_daemon.operations.daemon_control import Check, State
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from intercomd_daemon.spool.base import Archive, Usage

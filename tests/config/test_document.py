@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from intercomd_daemon.config.document import Document
-from intercomd_daemon.config.given import API_KEY_ADVICE, Findings, Given
+from intercomd_daemon.config.findings import API_KEY_ADVICE, Findings, RawValue
 from intercomd_daemon.config.schema import keys_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings
@@ -31,10 +31,10 @@ def test_values_are_taken_as_they_stand_with_the_file_as_their_origin() -> None:
     assert not problems
     assert document.names == ["eu-shop", "empty"]
     assert document.given == {
-        "log.level": Given("info", "f.toml", is_text=False),
-        "connections.eu-shop.app_id": Given("a", "f.toml", is_text=False),
-        "connections.eu-shop.attribute_types": Given({"plan": "string"}, "f.toml", is_text=False),
-        "connections.eu-shop.rate.share": Given(0.5, "f.toml", is_text=False),
+        "log.level": RawValue("info", "f.toml", is_text=False),
+        "connections.eu-shop.app_id": RawValue("a", "f.toml", is_text=False),
+        "connections.eu-shop.attribute_types": RawValue({"plan": "string"}, "f.toml", is_text=False),
+        "connections.eu-shop.rate.share": RawValue(0.5, "f.toml", is_text=False),
     }
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd_daemon.config.environment import Environment, variable
-from intercomd_daemon.config.given import API_KEY_ADVICE, Findings
+from intercomd_daemon.config.findings import API_KEY_ADVICE, Findings
 from intercomd_daemon.config.schema import keys_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings

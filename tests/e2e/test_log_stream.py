@@ -50,7 +50,7 @@ def must_account_for_all(daemon: Daemon, count: int) -> None:
     assert expected == count
 
 
-@pytest.mark.fills("telemetry.stream.BUFFER_BYTES_MAX")
+@pytest.mark.fills("telemetry.log_stream.BUFFER_BYTES_MAX")
 async def test_a_log_that_nobody_reads_stops_nothing_and_counts_what_is_missing(start: Start, sandbox: Sandbox) -> None:
     daemon = await start()
     daemon.read_log(on=False)
@@ -80,7 +80,7 @@ async def test_lines_keep_their_order_around_a_loss(start: Start) -> None:
     must_account_for_all(daemon, REJECTED + 10)
 
 
-@pytest.mark.fills("telemetry.stream.FLUSH_SECONDS")
+@pytest.mark.fills("telemetry.log_stream.FLUSH_SECONDS")
 async def test_a_daemon_whose_log_nobody_reads_ends_in_order_and_leaves_whole_lines(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:

@@ -11,7 +11,7 @@ from intercomd.v1 import envelope_pb2, operations_pb2_grpc
 from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
 from intercomd_daemon.errors import RetryLater
-from intercomd_daemon.operations.daemon import Check, State
+from intercomd_daemon.operations.daemon_control import Check, State
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record

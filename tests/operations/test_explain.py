@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import identity_pb2, operations_pb2, outcome_pb2
-from intercomd_daemon.operations.explain import explain, questions
+from intercomd_daemon.operations.explain import explain, filters_for
 
 AT = Timestamp(seconds=1_700_000_000)
 LATER = Timestamp(seconds=1_700_000_060)
@@ -45,7 +45,7 @@ LETTER = outcome_pb2.DeadLetter(dead_letter_id="42", outcome=REFUSED)
 
 
 def test_an_identifier_is_asked_for_as_an_envelope_and_as_a_customer() -> None:
-    asked = questions("c-1")
+    asked = filters_for("c-1")
     assert asked.outcomes == (
         operations_pb2.OutcomeFilter(envelope_id="c-1"),
         operations_pb2.OutcomeFilter(customer_id="c-1"),
@@ -57,7 +57,7 @@ def test_an_identifier_is_asked_for_as_an_envelope_and_as_a_customer() -> None:
 
 
 def test_what_has_an_at_sign_is_asked_for_as_an_email_too() -> None:
-    asked = questions("ann@example.com")
+    asked = filters_for("ann@example.com")
     assert asked.outcomes[-1] == operations_pb2.OutcomeFilter(email="ann@example.com")
     assert asked.dead_letters[-1] == operations_pb2.DeadLetterFilter(email="ann@example.com")
 

@@ -1,4 +1,4 @@
-"""Filling a page from a list that is read in bites."""
+"""Filling a page from a list that is read in chunks."""
 
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
@@ -12,20 +12,20 @@ class Shelf:
 
     def __init__(self, *sizes: int) -> None:
         self.entries = list(enumerate(sizes, 1))
-        self.bites: list[int] = []
+        self.chunks: list[int] = []
 
     async def read(self, place: int, limit: int) -> list[tuple[int, int]]:
-        self.bites.append(limit)
+        self.chunks.append(limit)
         return [entry for entry in self.entries if entry[0] > place][:limit]
 
-    async def page(self, place: int, page_size: int, bite_max: int = 4) -> tuple[int, int]:
+    async def page(self, place: int, page_size: int, chunk_max: int = 4) -> tuple[int, int]:
         """How many entries the page has, and where the next begins."""
         messages, following = await fill_page(
             self.read,
             lambda entry: BytesValue(value=bytes(entry[1])),
             lambda entry: entry[0],
             place,
-            Bounds(page_size, bite_max),
+            Bounds(page_size, chunk_max),
         )
         return len(messages), following
 
@@ -65,5 +65,5 @@ async def test_an_entry_that_is_too_large_alone_is_a_page() -> None:
 
 async def test_no_bite_is_larger_than_allowed_nor_than_what_the_page_may_need() -> None:
     shelf = Shelf(*[1] * 20)
-    await shelf.page(0, 6, bite_max=4)
-    assert shelf.bites == [4, 3]
+    await shelf.page(0, 6, chunk_max=4)
+    assert shelf.chunks == [4, 3]

@@ -111,13 +111,13 @@ BOUNDS = {
     "spool.sqlite.transaction.Transaction.grown": _SETTINGS,
     "spool.sqlite.duplicate_window._insert_statement": "the 128 that were last needed",
     # telemetry
-    "telemetry.logs._LineWriter._held": "the lines of one commit's outcomes",
-    "telemetry.stream.LogStream._waiting": "telemetry.stream.BUFFER_BYTES_MAX",
+    "telemetry.logs._Output._held": "the lines of one commit's outcomes",
+    "telemetry.log_stream.LogStream._waiting": "telemetry.log_stream.BUFFER_BYTES_MAX",
     "telemetry.metrics.Metrics._states": _SETTINGS,
     "telemetry.report.Report._watchers": "operations.watch.WATCHES_MAX",
-    "telemetry.tally.Spread._counts": "the connections of the settings by the calls and reasons that we know",
-    "telemetry.tally.Spread._sums": "the connections of the settings by the calls and reasons that we know",
-    "telemetry.tally.Tally._counts": "the connections of the settings by the calls and reasons that we know",
+    "telemetry.instruments.Histogram._counts": "the connections of the settings by the calls and reasons that we know",
+    "telemetry.instruments.Histogram._sums": "the connections of the settings by the calls and reasons that we know",
+    "telemetry.instruments.Counter._counts": "the connections of the settings by the calls and reasons that we know",
     # The client.
     "intercomd.buffer.Batch.frames": "PublisherSettings.batch_envelopes_max",
     "intercomd.buffer.Batch.waiters": "PublisherSettings.batch_envelopes_max",

@@ -197,7 +197,7 @@ def test_lines_that_cannot_be_written_are_counted_and_stop_nobody(write: Write) 
     stream.close()
     logs.logger.info("to a closed stream")
     assert logs.lost() == 3
-    with logs.together():
+    with logs.batch():
         logs.logger.info("one")
         logs.logger.info("two")
     assert logs.lost() == 5
@@ -208,7 +208,7 @@ def test_what_is_said_together_is_written_in_one_go_even_if_it_ends_badly(write:
     stream = Pieces()
     logs = set_up(LogSettings(), stream)
     logs.logger.info("before")
-    with suppress(RuntimeError), logs.together():
+    with suppress(RuntimeError), logs.batch():
         logs.logger.info("one")
         logs.logger.info("two")
         raise RuntimeError
@@ -223,7 +223,7 @@ def test_what_is_said_together_is_written_in_one_go_even_if_it_ends_badly(write:
 def test_where_nothing_is_said_together_nothing_is_written(write: Write) -> None:
     write()
     stream = Pieces()
-    with set_up(LogSettings(), stream).together():
+    with set_up(LogSettings(), stream).batch():
         pass
     assert stream.pieces == []
 

@@ -112,13 +112,13 @@ def test_the_outcomes_of_a_commit_are_told_together(write: Write) -> None:
     lines_at: list[int] = []
 
     @contextmanager
-    def together() -> Iterator[None]:
+    def batch() -> Iterator[None]:
         lines_at.append(len(written.lines))
         yield
         lines_at.append(len(written.lines))
 
     metrics = a_report(written)[1]
-    Report(written.logs.logger, metrics, KEY, together).on_outcomes([DELIVERED, REFUSED, DELIVERED])
+    Report(written.logs.logger, metrics, KEY, batch).on_outcomes([DELIVERED, REFUSED, DELIVERED])
     assert lines_at == [0, 3]
 
 

@@ -1,4 +1,4 @@
-"""The one composition root."""
+"""The composition root."""
 
 from intercomd_daemon.app.daemon import Daemon
 

@@ -1,4 +1,4 @@
-"""The workers of all connections: built, run and stopped together, and asked how they stand."""
+"""The workers of all connections: creates, starts and stops them, and returns their statuses."""
 
 import asyncio
 import time
@@ -18,10 +18,10 @@ from intercomd_daemon.spool.base import Outflow, Spool
 
 
 class Connections:
-    """The connections as configured; the active ones have a worker each."""
+    """The configured connections; each active one has a worker."""
 
     def __init__(self, settings: Settings, hide: Callable[[str], None]) -> None:
-        """`hide` receives each access token and a proxy's credentials, so that no log line ever holds one."""
+        """`hide` registers each access token and the credentials of proxies for redaction from log lines."""
         self._settings = settings.connections
         self._tokens = {
             name: Token(connection.access_token.reveal(), connection.access_token_file, hide)
@@ -36,7 +36,7 @@ class Connections:
         self._start_time = time.time()
 
     def log_key(self) -> bytes:
-        """A key that nobody else has and that stays while the tokens do: it hides the emails in the names of lanes."""
+        """Returns the key of the hashes of emails in log lines: secret, and unchanged as long as the tokens are."""
         digest = blake2b(digest_size=32)
         for name, token in sorted(self._tokens.items()):
             digest.update(f"{name}\0{token.current()}\0".encode())
@@ -73,30 +73,30 @@ class Connections:
         return self._tasks
 
     def stop(self) -> None:
-        """Has every worker make no further call."""
+        """Stops every worker after its calls in flight."""
         for worker in self._workers.values():
             worker.stop()
 
     def statuses(self) -> list[ConnectionStatus]:
-        """How each configured connection stands."""
+        """Returns the status of each configured connection."""
         return [self._workers[name].status() if name in self._workers else self._idle(name) for name in self._settings]
 
-    def moving(self) -> dict[str, bool]:
-        """Whether the worker of each active connection is alive."""
+    def workers_alive(self) -> dict[str, bool]:
+        """Returns whether the worker of each active connection is alive."""
         return {task.get_name(): not task.done() for task in self._tasks}
 
     def pause(self, name: str, *, paused: bool) -> None:
-        """Stops calling for a connection, or lets it go on; one without a worker does not call anyway."""
+        """Pauses or resumes a connection; without effect on one that is inactive."""
         if name in self._workers:
             self._workers[name].pause(paused=paused)
 
     def preview(self, name: str, envelope: AcceptedEnvelope) -> list[tuple[str, str, str]]:
-        """The (method, path, JSON body) of each call that an envelope would become."""
+        """Returns the (method, path, JSON body) of each call that would be made for an envelope."""
         requests = preview(envelope, self._settings[name], time.time())
         return [(request.method, request.path, request.body.decode()) for request in requests]
 
     def _idle(self, name: str) -> ConnectionStatus:
-        """One without a worker: switched off, or not started yet."""
+        """Returns the status of a connection without a worker: inactive, or not started yet."""
         settings = self._settings[name]
         state = ConnectionState.VERIFYING if settings.active else ConnectionState.INACTIVE
         return ConnectionStatus(

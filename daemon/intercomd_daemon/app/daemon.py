@@ -1,9 +1,4 @@
-"""The daemon: builds the parts, starts them and stops them in order, and gives the reasons of the order.
-
-Start: operations first, so that probes are answered while the spool is waited for; then the spool, the workers, and
-last the door: nobody is let in before everything behind it stands. Stop: the other way round. A listener of operations
-whose address is taken waits for the spool too: usually the daemon that holds one holds the other.
-"""
+"""The daemon: builds the parts, and starts and stops them in the order that `Daemon` describes."""
 
 import asyncio
 import time
@@ -25,7 +20,7 @@ from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
-from intercomd_daemon.operations.daemon import Check, State
+from intercomd_daemon.operations.daemon_control import Check, State
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.spool.base import Archive, Spool, Usage
 from intercomd_daemon.spool.engines import SpoolEvents, engine_of
@@ -33,15 +28,33 @@ from intercomd_daemon.telemetry.logs import Logs
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.report import Report
 
-# "Stopping: linger 2 s, drain 20 s." The first is for meshes to see NOT_SERVING, the second for what is open.
+# "Stopping: linger 2 s, drain 20 s."
 LINGER_SECONDS = 2.0
+"""Time for load balancers to see NOT_SERVING."""
 DRAIN_SECONDS = 20.0
-# For the last answers to leave; a connection that says nothing would otherwise hold the door open.
+"""Time for open calls of senders, and for calls to Intercom in flight."""
 CLOSE_SECONDS = 1.0
+"""Time for the last responses to be sent; an idle connection would otherwise keep the listener open."""
 
 
 class Daemon:
-    """One daemon; `run` it once."""
+    """One daemon. Call `run` once.
+
+    Start:
+    1. The operations listeners, so that probes are answered while the daemon waits for the spool. If one of their
+       addresses is in use, they open after the spool: usually the same daemon holds both.
+    2. The spool. Only one daemon can hold it; a second one waits for the lock up to `spool.lock_wait`.
+    3. The workers, which deliver what the spool already holds.
+    4. The ingest listener, last: an envelope is accepted only when every part that handles it is running.
+
+    Stop, in reverse:
+    1. Health becomes NOT_SERVING. The listener goes on for LINGER_SECONDS, until load balancers have noticed.
+    2. New calls are refused with UNAVAILABLE, and the workers finish their calls in flight, at most DRAIN_SECONDS.
+    3. The ingest listener closes. It stays open until here so that clients get an answer that says "not accepted,
+       retry" instead of a connection error.
+    4. The operations listeners, after the last outcome, so that watchers get all of them.
+    5. The spool, with its last commit.
+    """
 
     def __init__(self, settings: Settings, logs: Logs) -> None:
         self._settings = settings
@@ -49,28 +62,28 @@ class Daemon:
         self._connections = Connections(settings, logs.hide)
         self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, time.time)
         self._metrics.watch_log(logs.lost)
-        self._report = Report(logs.logger, self._metrics, self._connections.log_key(), logs.together)
+        self._report = Report(logs.logger, self._metrics, self._connections.log_key(), logs.batch)
         self._state = State.STARTING
         self._spool: Spool | None = None
         self._operations: OperationsListeners | None = None
         self._ingest: GrpcListener | None = None
         self._stopping = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._stop_now = asyncio.Event()
         self.serving = asyncio.Event()
-        """Set once envelopes are taken."""
+        """Set once the daemon accepts envelopes."""
 
     def stop(self) -> None:
-        """Ends the daemon in order; called again, at once. Either way nothing that was accepted is lost."""
+        """Stops the daemon in order; a second call skips all waits. No accepted envelope is lost in either case."""
         if self._stopping.is_set():
-            self._hurry.set()
+            self._stop_now.set()
         self._stopping.set()
 
     async def run(self) -> None:
         """Serves until `stop`.
 
         Raises:
-            IntercomdError: an address or the spool cannot be had.
-            ExceptionGroup: a fault of ours, after which nothing should go on.
+            IntercomdError: an address cannot be bound, or the spool cannot be opened.
+            ExceptionGroup: a worker or the spool ended with a bug.
         """
         try:
             await self._open_health()
@@ -83,7 +96,7 @@ class Daemon:
             await self._close()
 
     async def _serve(self, spool: Spool) -> None:
-        """Serves until `stop`, or until a part ends by itself, which none of them should."""
+        """Serves until `stop`, or until a worker or the spool ends by itself, which is a bug."""
         workers = await self._connections.start(spool, self._report)
         service = self._ingest_service(spool, TimestampAllocator(await spool.seconds()))
         ingest = self._settings.ingest
@@ -107,11 +120,10 @@ class Daemon:
         acceptor = Acceptor(self._settings.connections, spool, seconds, self._report, time.time)
         return IngestService(acceptor, self._connections.preview, spool.usage, self._settings.ingest, time.time)
 
-    async def _drain(self, service: IngestService, door: GrpcListener, workers: Sequence[asyncio.Task[None]]) -> None:
-        """NOT_SERVING first, so that the mesh looks elsewhere; then new calls are refused, and what is open ends.
-
-        The door closes last: until then whoever comes is told to come again, and knows that nothing was taken.
-        """
+    async def _drain(
+        self, service: IngestService, listener: GrpcListener, workers: Sequence[asyncio.Task[None]]
+    ) -> None:
+        """Performs steps 1 to 3 of a stop, as the class describes."""
         self._switch(serving=False)
         await self._in_time(asyncio.Event().wait(), LINGER_SECONDS)
         deadline = time.monotonic() + DRAIN_SECONDS
@@ -119,16 +131,16 @@ class Daemon:
         self._connections.stop()
         await self._in_time(asyncio.gather(*workers, return_exceptions=True), DRAIN_SECONDS)
         await self._in_time(service.wait_idle(), max(0.0, deadline - time.monotonic()))
-        await self._in_time(door.close(CLOSE_SECONDS), 2 * CLOSE_SECONDS)
+        await self._in_time(listener.close(CLOSE_SECONDS), 2 * CLOSE_SECONDS)
 
     async def _in_time(self, work: Coroutine[Any, Any, Any] | asyncio.Future[Any], seconds: float) -> None:
-        """Waits for something, at most so long, and not at all once there is a hurry."""
+        """Waits until `work` is done, at most `seconds`, and no longer than until a second `stop`."""
         task = asyncio.ensure_future(work)
-        hurry = asyncio.create_task(self._hurry.wait())
-        await asyncio.wait({task, hurry}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for unfinished in (task, hurry):
+        stop_now = asyncio.create_task(self._stop_now.wait())
+        await asyncio.wait({task, stop_now}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for unfinished in (task, stop_now):
             unfinished.cancel()
-        await asyncio.gather(task, hurry, return_exceptions=True)
+        await asyncio.gather(task, stop_now, return_exceptions=True)
 
     def _switch(self, *, serving: bool) -> None:
         self._state = State.SERVING if serving else State.DRAINING
@@ -145,9 +157,10 @@ class Daemon:
         self.serving.set()
 
     async def _open_health(self) -> None:
-        """Answers probes before the spool is open, unless an address is taken: perhaps by the daemon that holds it.
+        """Opens the operations listeners, unless an address is in use.
 
-        That one keeps its addresses, and this one has them once it has the spool.
+        In that case the daemon that holds the spool probably holds the address as well. `run` tries again once it has
+        the spool.
         """
         try:
             await self._open_operations()
@@ -166,7 +179,7 @@ class Daemon:
         self._logger.info("operations", http=self._operations.http_address, grpc=self._operations.grpc_address)
 
     async def _open_spool(self) -> Spool | None:
-        """The spool, waited for; None if the daemon was stopped meanwhile."""
+        """Opens the spool, waiting for its lock; returns None if the daemon is stopped meanwhile."""
         opening = asyncio.ensure_future(self._opened_spool())
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -190,7 +203,7 @@ class Daemon:
         return await engine_of(settings.url).open(settings, tuple(self._settings.connections), events)
 
     async def _close(self) -> None:
-        """Operators and watchers, after the last outcome; and last the spool, with its last commit."""
+        """Performs steps 4 and 5 of a stop."""
         if self._operations is not None:
             await self._operations.close()
         if self._spool is not None:
@@ -199,38 +212,40 @@ class Daemon:
         self._logger.info("stopped")
 
     def state(self) -> State:
-        """Whether it takes envelopes."""
+        """Returns whether the daemon accepts envelopes."""
         return self._state
 
     def statuses(self) -> list[ConnectionStatus]:
-        """The configured connections."""
+        """Returns the status of each configured connection."""
         return self._connections.statuses()
 
     def checks(self) -> list[Check]:
-        """Whether each part moves; that this is answered says that the event loop does."""
-        parts = {"spool": self._spool is not None or self._state is not State.SERVING} | self._connections.moving()
-        return [Check(name, moves) for name, moves in parts.items()]
+        """Returns whether each part is alive; the answer itself shows that the event loop is."""
+        parts = {
+            "spool": self._spool is not None or self._state is not State.SERVING
+        } | self._connections.workers_alive()
+        return [Check(name, alive) for name, alive in parts.items()]
 
     def usage(self) -> Usage:
-        """The spool's counters."""
+        """Returns the spool's usage; before the spool is open, an empty one."""
         return self._spool.usage() if self._spool is not None else Usage({}, 0, self._settings.spool.bytes_max, "")
 
     def archive(self) -> Archive:
-        """The open spool.
+        """Returns the open spool.
 
         Raises:
-            RetryLater: it is not open yet, or no longer.
+            RetryLater: the spool is not open yet, or already closed.
         """
         if self._spool is None:
-            raise RetryLater("the spool is not open; the daemon is starting or stopping", 1.0)
+            raise RetryLater("the spool is not open: the daemon is starting or stopping", 1.0)
         return self._spool
 
     async def pause(self, connection: str) -> None:
-        """Stops calling Intercom for a connection, remembered over restarts."""
+        """Pauses calls to Intercom for a connection, also across restarts."""
         await self.archive().set_paused(connection, paused=True)
         self._connections.pause(connection, paused=True)
 
     async def resume(self, connection: str) -> None:
-        """Lets a connection go on."""
+        """Resumes a connection."""
         await self.archive().set_paused(connection, paused=False)
         self._connections.pause(connection, paused=False)

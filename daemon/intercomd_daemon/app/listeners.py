@@ -1,4 +1,4 @@
-"""The doors: the operations listeners, which open first and close last, and the ingest listener."""
+"""The gRPC and HTTP listeners for senders, operators and probes, with their connection limits."""
 
 import errno
 import logging
@@ -12,7 +12,7 @@ from intercomd_daemon import unix_socket
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.ingest.service import SERVICE as INGEST_SERVICE
 from intercomd_daemon.ingest.service import IngestService
-from intercomd_daemon.operations.daemon import Operated
+from intercomd_daemon.operations.daemon_control import DaemonControl
 from intercomd_daemon.operations.health import Health, add_health_and_reflection
 from intercomd_daemon.operations.http import HttpListener, health_application, listen_http
 from intercomd_daemon.operations.service import SERVICE as OPERATIONS_SERVICE
@@ -21,29 +21,28 @@ from intercomd_daemon.operations.settings import HealthSettings, OperationsSetti
 from intercomd_daemon.unix_socket import SocketFile
 
 CONNECTIONS_MAX = 512
-"""Of senders, on each address: half of the 1,024 files that a process may usually have open. A further one is closed at
-once, which is UNAVAILABLE to its owner."""
+"""Connections of senders, on each address: half of the 1,024 files that a process may usually open. A further one is
+closed at once, which the client reports as UNAVAILABLE."""
 OPERATORS_MAX = 64
-"""Connections of operators: people and their tools, each with one."""
+"""Connections of operators: people and their tools, one each."""
 CALLS_MAX = 1_024
-"""Open at once on one connection, which the channels of a process may share; RFC 9113, 6.5.2, asks for 100 at least. A
-further one waits at the client, whose library knows the number."""
+"""Calls open at once on one connection, which the channels of a process may share; RFC 9113, 6.5.2, recommends at least
+100. A further call waits in the client's library, which learns the limit from HTTP/2 settings."""
 METADATA_BYTES_MAX = 16 << 10
-"""Of one call; gRPC refuses more with RESOURCE_EXHAUSTED. Its own default, at which it starts to refuse, is half."""
+"""Metadata of one call; gRPC refuses more with RESOURCE_EXHAUSTED. Its default is half of this."""
 RECEIVE_FACTOR = 4
-"""gRPC refuses by itself what is larger than this many times the limit; up to there we answer, with the remedy."""
-# For watchers to read the last outcomes.
+"""gRPC itself refuses requests above this many times the limit; smaller ones get our error, which names the remedy."""
+# Time for watchers to read the last outcomes.
 _CLOSE_SECONDS = 1.0
 HANDSHAKE_SECONDS = 10
-"""For a connection to say that it speaks HTTP/2; one that does not would be kept for ever."""
+"""Time for the HTTP/2 handshake: a connection that never sends anything is closed."""
 KEEPALIVE_SECONDS = 60
 KEEPALIVE_ANSWER_SECONDS = 20
-"""A connection is asked for a sign of life so often, and has so long for it: streams of a machine that is gone would
-be kept for hours."""
+"""Time for the answer to a keepalive ping: without pings, the streams of a dead machine stay open for hours."""
 PENDING_CALLS_MAX = 4096
-"""Calls that wait to be looked at, after which gRPC begins to refuse; a fleet that comes back at once is let in."""
+"""Calls that wait for a handler before gRPC starts to refuse some: enough for a fleet that reconnects at once."""
 _OPTIONS = (
-    # Two daemons on one port would share its calls, and each would know half of each user's order.
+    # With SO_REUSEPORT two daemons could share a port, and each would see only some envelopes of a user.
     ("grpc.so_reuseport", 0),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
     ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
@@ -59,13 +58,13 @@ _GRPC_LOGGER = "grpc._cython.cygrpc"
 
 
 class ListenerUnavailable(IntercomdError):
-    """An address cannot be listened on."""
+    """The daemon cannot listen on an address."""
 
     def __init__(self, address: str, error: OSError) -> None:
-        """`error` is what the system says."""
+        """`error` is that of the system."""
         super().__init__(f"cannot listen on {address}: is another daemon there? ({error.strerror or error})")
         self.taken = error.errno == errno.EADDRINUSE
-        """Another process listens there, which may end."""
+        """Another process listens on the address; it may end."""
 
 
 class GrpcListener:
@@ -76,13 +75,13 @@ class GrpcListener:
         self._files: list[SocketFile] = []
         self.health = health
         self.addresses: tuple[str, ...] = ()
-        """Ports as the system gave them."""
+        """Bound addresses, with the ports that the system chose."""
 
     def listen(self, address: str, access: unix_socket.Access) -> None:
-        """Listens on one more address, before the server is started.
+        """Adds an address; call it before the server is started.
 
         Raises:
-            ListenerUnavailable: the address cannot be had.
+            ListenerUnavailable: the address cannot be bound.
         """
         if not address.startswith(unix_socket.SCHEME):
             port = self._bind(address, address)
@@ -101,10 +100,10 @@ class GrpcListener:
         try:
             return int(self._server.add_insecure_port(target))
         except RuntimeError as error:
-            raise ListenerUnavailable(address, _reason_of(address)) from error
+            raise ListenerUnavailable(address, _bind_error(address)) from error
 
     async def close(self, grace_seconds: float | None) -> None:
-        """Takes no new calls; open ones have so long to end."""
+        """Refuses new calls and gives open ones `grace_seconds` to end; None: they are cancelled at once."""
         for file in self._files:
             file.remove()
         self.health.close()
@@ -114,10 +113,10 @@ class GrpcListener:
 async def open_ingest(
     service: IngestService, addresses: Sequence[str], request_bytes_max: int, access: unix_socket.Access | None = None
 ) -> GrpcListener:
-    """Opens the door for senders; NOT_SERVING until its health is switched on.
+    """Opens the listener for senders, which is NOT_SERVING until its health is switched on.
 
     Raises:
-        ListenerUnavailable: an address cannot be had; nothing is served then.
+        ListenerUnavailable: an address cannot be bound; then no address is served.
     """
     receive = ("grpc.max_receive_message_length", RECEIVE_FACTOR * request_bytes_max)
     server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, CONNECTIONS_MAX), receive))
@@ -126,7 +125,7 @@ async def open_ingest(
 
 
 class OperationsListeners:
-    """HTTP for probes and scrapers, gRPC for operators."""
+    """HTTP for probes and scrapers, and gRPC for operators."""
 
     def __init__(self, service: OperationsService, grpc_listener: GrpcListener, http: Sequence[HttpListener]) -> None:
         self._service = service
@@ -135,21 +134,21 @@ class OperationsListeners:
 
     @property
     def health(self) -> Health:
-        """What the gRPC listener says of itself."""
+        """The health of the gRPC listener."""
         return self._grpc.health
 
     @property
     def grpc_address(self) -> str:
-        """Where operators call, the port as the system gave it."""
+        """The address of OperationsService, with the port that the system chose."""
         return self._grpc.addresses[0]
 
     @property
     def http_address(self) -> str:
-        """Where `/healthz`, `/readyz` and `/metrics` are, the port as the system gave it."""
+        """The address of `/healthz`, `/readyz` and `/metrics`, with the port that the system chose."""
         return self._http[0].addresses[0]
 
     async def close(self) -> None:
-        """Ends the watches, then the listeners."""
+        """Ends the watches, then closes the listeners."""
         self._service.close()
         await self._grpc.close(_CLOSE_SECONDS)
         for listener in self._http:
@@ -157,7 +156,7 @@ class OperationsListeners:
 
 
 async def open_operations(
-    daemon: Operated,
+    daemon: DaemonControl,
     service: OperationsService,
     settings: OperationsSettings,
     health: HealthSettings,
@@ -166,7 +165,7 @@ async def open_operations(
     """Opens the listeners for operators and probes.
 
     Raises:
-        ListenerUnavailable: an address cannot be had.
+        ListenerUnavailable: an address cannot be bound; then no address is served.
     """
     server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, OPERATORS_MAX)))
     service.add_to(server)
@@ -188,7 +187,7 @@ async def open_operations(
 async def _open(
     server: grpc.aio.Server, addresses: Sequence[str], service: str, access: unix_socket.Access
 ) -> GrpcListener:
-    logging.getLogger(_GRPC_LOGGER).addFilter(_is_a_fault)
+    logging.getLogger(_GRPC_LOGGER).addFilter(_is_server_error)
     listener = GrpcListener(server, add_health_and_reflection(server, (service,)))
     try:
         for address in addresses:
@@ -200,22 +199,22 @@ async def _open(
     return listener
 
 
-def _reason_of(address: str) -> OSError:
-    """Why the system does not let the daemon listen there, which gRPC does not say."""
+def _bind_error(address: str) -> OSError:
+    """Returns the system's error for an address, which gRPC does not pass on, by binding it again."""
     host, _, port = address.rpartition(":")
     try:
         for family, kind, protocol, _name, place in socket.getaddrinfo(
             host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         ):
-            with socket.socket(family, kind, protocol) as tried:
-                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                tried.bind(place)
-                tried.listen()
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+                probe.listen()
     except OSError as error:
         return error
-    return OSError("gRPC gives no reason")
+    return OSError("gRPC names no cause")
 
 
-def _is_a_fault(record: logging.LogRecord) -> bool:
-    """What could not be said to a caller who was gone is not: gRPC would write an error with its stack for each."""
+def _is_server_error(record: logging.LogRecord) -> bool:
+    """Suppresses gRPC errors for callers that have disconnected, each of which would log a stack."""
     return record.exc_info is None or not isinstance(record.exc_info[1], grpc.aio.InternalError)

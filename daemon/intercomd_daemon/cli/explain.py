@@ -18,7 +18,7 @@ from intercomd_daemon.cli.format import printable, quantity, timestamp
 from intercomd_daemon.cli.output import message_to_json, print_json
 from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_address
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
-from intercomd_daemon.operations.explain import explain, questions
+from intercomd_daemon.operations.explain import explain, filters_for
 
 
 @click.command(
@@ -82,7 +82,7 @@ class Records:
 
 
 async def _collect(address: str, identifier: str, limit: int) -> Records:
-    filters, records = questions(identifier), Records()
+    filters, records = filters_for(identifier), Records()
     async with operations(address) as stub:
         for outcome_filter in filters.outcomes:
             request = messages.ListOutcomesRequest(filter=outcome_filter, page_size=limit)

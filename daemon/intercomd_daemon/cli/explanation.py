@@ -3,10 +3,10 @@
 import click
 
 from intercomd_daemon.cli.format import printable
-from intercomd_daemon.operations.explain import Story
+from intercomd_daemon.operations.explain import Explanation
 
 
-def print_explanation(explanation: Story) -> None:
+def print_explanation(explanation: Explanation) -> None:
     """Prints the heading, how the envelope ended, the result of each call, and the remedy if there is one."""
     click.secho(printable(explanation.heading), bold=True)
     click.echo(f"  {printable(explanation.end)}")

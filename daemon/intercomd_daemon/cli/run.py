@@ -16,7 +16,7 @@ from intercomd_daemon.app import Daemon
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.errors import IntercomdError, SettingsInvalid
 from intercomd_daemon.telemetry import logs
-from intercomd_daemon.telemetry.stream import LineWriter, LogStream, occupy_standard_descriptors
+from intercomd_daemon.telemetry.log_stream import LineWriter, LogStream, occupy_standard_descriptors
 
 # Reference counting frees nearly everything that a request allocates. The collector therefore skips what is loaded at
 # the start (gc.freeze), and runs only once the new objects of a few large requests are alive, not after every 700.

@@ -6,7 +6,7 @@ What a value may be, it does not know.
 import re
 from collections.abc import Mapping
 
-from intercomd_daemon.config.given import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, Given
+from intercomd_daemon.config.findings import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, RawValue
 from intercomd_daemon.config.schema import nearest
 from intercomd_daemon.connection import NAME
 from intercomd_daemon.setting.kinds import Kind, shown
@@ -21,7 +21,7 @@ class Document:
         self, origin: str, keys: Mapping[str, Kind], connection_keys: Mapping[str, Kind], findings: Findings
     ) -> None:
         """`keys` are those of the sections, `connection_keys` those below `connections.<name>.`."""
-        self.given: dict[str, Given] = {}
+        self.given: dict[str, RawValue] = {}
         """The values by key."""
         self.names: list[str] = []
         """The connections that it has, empty ones too."""
@@ -56,7 +56,7 @@ class Document:
         for name, raw in table.items():
             path = inner + name
             if path in keys and "." not in name:
-                self.given[outer + path] = Given(raw, self._origin, is_text=False)
+                self.given[outer + path] = RawValue(raw, self._origin, is_text=False)
             elif not any(key.startswith(path + ".") for key in keys):
                 self._problem(outer + path, self._unknown(name, inner, keys))
             elif isinstance(raw, dict):

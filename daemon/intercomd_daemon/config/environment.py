@@ -6,7 +6,7 @@ What a value may be, it does not know.
 import re
 from collections.abc import Mapping
 
-from intercomd_daemon.config.given import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, Given
+from intercomd_daemon.config.findings import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, RawValue
 from intercomd_daemon.config.schema import nearest
 from intercomd_daemon.connection import NAME
 from intercomd_daemon.setting.kinds import Kind, shown
@@ -28,11 +28,11 @@ class Environment:
 
     def __init__(self, keys: Mapping[str, Kind], connection_keys: Mapping[str, Kind], findings: Findings) -> None:
         """`keys` are those of the sections, `connection_keys` those below `connections.<name>.`."""
-        self.given: dict[str, Given] = {}
+        self.given: dict[str, RawValue] = {}
         """The values by key."""
         self.names: list[str] = []
         """The connections that variables name."""
-        self.short: dict[str, Given] = {}
+        self.short: dict[str, RawValue] = {}
         """The values of the short forms, by the key below the connection."""
         self._keys = {variable(key): key for key in keys}
         self._short = {variable(key): key for key in _SHORT_FORMS}
@@ -45,9 +45,9 @@ class Environment:
         """Takes what there is a key for, and warns of the rest."""
         for name in sorted(environment):
             if name.startswith(PREFIX):
-                self._variable(name, Given(environment[name], name, is_text=True))
+                self._variable(name, RawValue(environment[name], name, is_text=True))
 
-    def _variable(self, name: str, given: Given) -> None:
+    def _variable(self, name: str, given: RawValue) -> None:
         if name in self._keys:
             self.given[self._keys[name]] = given
         elif name in self._short:
@@ -59,7 +59,7 @@ class Environment:
             advice = f"did you mean {PREFIX}{near}?" if near else "`intercomd config` shows what there is"
             self._findings.warnings.append(f"{name}: no such setting, so it is ignored; {advice}")
 
-    def _connection(self, name: str, given: Given) -> bool:
+    def _connection(self, name: str, given: RawValue) -> bool:
         """Whether the variable is one of a connection's."""
         rest = name.removeprefix(_CONNECTION_PREFIX) if name.startswith(_CONNECTION_PREFIX) else ""
         suffix = next((suffix for suffix in self._suffixes if rest.endswith("_" + suffix)), None)

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from intercomd_daemon.config.check import check
+from intercomd_daemon.config.consistency import check_consistency
 from intercomd_daemon.config.document import Document
 from intercomd_daemon.config.environment import Environment, variable
-from intercomd_daemon.config.given import CONNECTIONS, Findings, Given
+from intercomd_daemon.config.findings import CONNECTIONS, Findings, RawValue
 from intercomd_daemon.config.schema import build, keys_of, values_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings
@@ -64,7 +64,7 @@ def load(path: str | None, environment: Mapping[str, str]) -> Loaded:
     settings = _settings(names, values)
     if not unread:
         _require_connection(names, findings)
-        check(settings, origins, given.keys() - values.keys(), findings)
+        check_consistency(settings, origins, given.keys() - values.keys(), findings)
     if findings.problems:
         raise SettingsInvalid(findings.problems)
     return Loaded(settings, MappingProxyType(origins), tuple(findings.warnings))
@@ -93,9 +93,9 @@ def _read(path: str, document: Document) -> str:
     return ""
 
 
-def _in_full(variables: Environment, names: list[str], findings: Findings) -> dict[str, Given]:
+def _in_full(variables: Environment, names: list[str], findings: Findings) -> dict[str, RawValue]:
     """The short forms under the full keys of the single connection."""
-    full: dict[str, Given] = {}
+    full: dict[str, RawValue] = {}
     for key, given in variables.short.items():
         if len(names) > 1:
             message = f"this is for a single connection, and there are {', '.join(names)}; say which"
@@ -108,7 +108,7 @@ def _in_full(variables: Environment, names: list[str], findings: Findings) -> di
     return full
 
 
-def _choose_token(prefix: str, given: dict[str, Given], findings: Findings) -> None:
+def _choose_token(prefix: str, given: dict[str, RawValue], findings: Findings) -> None:
     """Of a token and a token file, the one that the environment names; both from one place contradict."""
     token, file = given.get(prefix + "access_token"), given.get(prefix + "access_token_file")
     if token and token.raw and not token.is_text:
@@ -126,7 +126,7 @@ def _choose_token(prefix: str, given: dict[str, Given], findings: Findings) -> N
     findings.warn(prefix + unused, given.pop(prefix + unused).origin, f"not used, because {used.origin} is set")
 
 
-def _values(given: Mapping[str, Given], keys: Mapping[str, Kind], findings: Findings) -> dict[str, Any]:
+def _values(given: Mapping[str, RawValue], keys: Mapping[str, Kind], findings: Findings) -> dict[str, Any]:
     values = {}
     for key, (raw, origin, is_text) in given.items():
         kind = keys[key]

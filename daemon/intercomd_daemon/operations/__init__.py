@@ -1,1 +1,1 @@
-"""What operators and the mesh ask: health, metrics, status, outcomes, dead letters."""
+"""What operators, probes and scrapers call: health, metrics, status, outcomes, dead letters."""

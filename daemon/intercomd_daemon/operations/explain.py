@@ -1,6 +1,6 @@
-"""What became of a user or an envelope, in sentences: what to ask the daemon, and what its answers say.
+"""Explains what became of a user's envelopes, in sentences: the list calls to make, and the text for their responses.
 
-Pure. It knows the contract's messages and reasons, and neither channels nor screens.
+Pure: the caller makes the calls and prints the text.
 """
 
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from intercomd.v1 import operations_pb2, outcome_pb2
 from intercomd_daemon.reasons import Kind, remedy_of
 
 DAMAGED = "DAMAGED"
-"""The one reason of a dead-lettered envelope that is not Intercom's, and of which no dead letter is kept."""
-ENDS = MappingProxyType(
+"""The reason of an envelope whose record is corrupt: the only one without a dead letter."""
+OUTCOME_SENTENCES = MappingProxyType(
     {
         outcome_pb2.OUTCOME_TYPE_DELIVERED: "Intercom has it.",
         outcome_pb2.OUTCOME_TYPE_UNCHANGED: "No call was needed: Intercom was sent the same not long ago.",
@@ -28,29 +28,29 @@ ENDS = MappingProxyType(
 )
 
 
-class Questions(NamedTuple):
-    """What to ask the daemon about a user or an envelope, one list call each."""
+class Filters(NamedTuple):
+    """Filters of the list calls about a user or an envelope, one call for each filter."""
 
     outcomes: tuple[operations_pb2.OutcomeFilter, ...]
     dead_letters: tuple[operations_pb2.DeadLetterFilter, ...]
 
 
-class Story(msgspec.Struct, frozen=True):
-    """What became of one envelope, or of one replay of it."""
+class Explanation(msgspec.Struct, frozen=True):
+    """What became of one envelope, or of one replay of it, as text."""
 
     envelope_id: str
     heading: str
-    """Who, where and when."""
+    """The envelope, its user, connection and times."""
     end: str
-    """How it ended, in a sentence."""
+    """The outcome, as a sentence."""
     details: tuple[str, ...]
-    """A line for each call, then one for each change."""
+    """A line for each call, then one for each adjustment."""
     remedy: str
-    """What to do about it; empty if nothing needs to be done."""
+    """What to do; empty if nothing."""
 
 
 class _Envelope(NamedTuple):
-    """An accepted envelope: once the duplicate window is over, another one may have the same id."""
+    """Identifies an accepted envelope: after the duplicate window another envelope may have the same id."""
 
     connection: str
     envelope_id: str
@@ -59,37 +59,37 @@ class _Envelope(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """An envelope, or one replay of it: what a dead letter and the outcome that speaks of it have in common."""
+    """Identifies an envelope or one replay of it; equal for a dead letter and its outcome."""
 
     envelope: _Envelope
     replay: int
 
 
-def questions(identifier: str) -> Questions:
-    """What to ask about an identifier, which may be an envelope's id, a customer id, or an email if it has an `@`."""
+def filters_for(identifier: str) -> Filters:
+    """Returns the filters for an envelope id, a customer id or, if it contains `@`, an email."""
     outcome, letter = operations_pb2.OutcomeFilter, operations_pb2.DeadLetterFilter
     outcomes = [outcome(envelope_id=identifier), outcome(customer_id=identifier)]
     letters = [letter(envelope_ids=[identifier]), letter(customer_id=identifier)]
     if "@" in identifier:
         outcomes.append(outcome(email=identifier))
         letters.append(letter(email=identifier))
-    return Questions(tuple(outcomes), tuple(letters))
+    return Filters(tuple(outcomes), tuple(letters))
 
 
 def explain(
     outcomes: Iterable[outcome_pb2.Outcome], dead_letters: Iterable[outcome_pb2.DeadLetter]
-) -> tuple[Story, ...]:
-    """Tells what was answered, the newest first; empty if nothing is known."""
+) -> tuple[Explanation, ...]:
+    """Explains listed outcomes and dead letters, newest first; empty if there are none."""
     letters = {_run_of(letter.outcome): letter for letter in dead_letters}
     ended = {_run_of(letter.outcome): letter.outcome for letter in letters.values()}
     ended |= {_run_of(outcome): outcome for outcome in sorted(outcomes, key=lambda outcome: outcome.sequence)}
-    told: set[_Envelope] = set()
-    stories = []
+    seen: set[_Envelope] = set()
+    explanations = []
     for run, outcome in sorted(ended.items(), key=lambda item: item[1].sequence, reverse=True):
-        superseded = run.envelope in told
-        told.add(run.envelope)
-        stories.append(_story(outcome, letters.get(run), superseded=superseded))
-    return tuple(stories)
+        superseded = run.envelope in seen
+        seen.add(run.envelope)
+        explanations.append(_explanation(outcome, letters.get(run), superseded=superseded))
+    return tuple(explanations)
 
 
 def _run_of(outcome: outcome_pb2.Outcome) -> _Run:
@@ -97,13 +97,15 @@ def _run_of(outcome: outcome_pb2.Outcome) -> _Run:
     return _Run(_Envelope(outcome.connection, outcome.envelope_id, accepted.seconds, accepted.nanos), outcome.replay)
 
 
-def _story(outcome: outcome_pb2.Outcome, letter: outcome_pb2.DeadLetter | None, *, superseded: bool) -> Story:
+def _explanation(
+    outcome: outcome_pb2.Outcome, letter: outcome_pb2.DeadLetter | None, *, superseded: bool
+) -> Explanation:
     who = outcome.identity.customer_id or outcome.identity.email
     replay = f", replay {outcome.replay}" if outcome.replay else ""
     accepted, ended = _moment(outcome.accept_time), _moment(outcome.end_time)
     details = [_call(effect) for effect in outcome.effects]
     details += [f"changed: {note.reason} {note.field}: {note.message}" for note in outcome.adjustments]
-    return Story(
+    return Explanation(
         envelope_id=outcome.envelope_id,
         heading=f"{outcome.envelope_id}{replay} of {who} in {outcome.connection}: accepted {accepted}, ended {ended}",
         end=_end(outcome, superseded=superseded),
@@ -113,7 +115,7 @@ def _story(outcome: outcome_pb2.Outcome, letter: outcome_pb2.DeadLetter | None, 
 
 
 def _end(outcome: outcome_pb2.Outcome, *, superseded: bool) -> str:
-    end = ENDS.get(outcome.type, f"It ended as {outcome.type}, which this version does not know.")
+    end = OUTCOME_SENTENCES.get(outcome.type, f"It ended as {outcome.type}, which this version does not know.")
     if outcome.reason == DAMAGED:
         end = "The disk damaged it before it could be sent, and nothing of it can be read: send it again."
     reason = f" ({outcome.reason})" if outcome.reason else ""
@@ -126,12 +128,12 @@ def _call(effect: outcome_pb2.Effect) -> str:
         what = f"event {effect.event_name!r} of {_moment(effect.event_time)}"
     known = effect.type in outcome_pb2.OutcomeType.values()
     end = outcome_pb2.OutcomeType.Name(effect.type) if known else str(effect.type)
-    said = [f"{what}: {end.removeprefix('OUTCOME_TYPE_').lower().replace('_', ' ')}"]
-    said += [effect.reason] if effect.reason else []
-    said += [f"status {effect.http_status}"] if effect.http_status else []
-    said += [f"{effect.attempts} calls" if effect.attempts > 1 else "1 call"] if effect.attempts else []
-    said += [f"request {effect.intercom_request_id}"] if effect.intercom_request_id else []
-    return ", ".join(said)
+    parts = [f"{what}: {end.removeprefix('OUTCOME_TYPE_').lower().replace('_', ' ')}"]
+    parts += [effect.reason] if effect.reason else []
+    parts += [f"status {effect.http_status}"] if effect.http_status else []
+    parts += [f"{effect.attempts} calls" if effect.attempts > 1 else "1 call"] if effect.attempts else []
+    parts += [f"request {effect.intercom_request_id}"] if effect.intercom_request_id else []
+    return ", ".join(parts)
 
 
 def _remedy(outcome: outcome_pb2.Outcome, letter: outcome_pb2.DeadLetter) -> str:
@@ -142,5 +144,5 @@ def _remedy(outcome: outcome_pb2.Outcome, letter: outcome_pb2.DeadLetter) -> str
 
 
 def _moment(time: Timestamp) -> str:
-    """RFC 3339 in UTC, to the second."""
+    """Returns the time in RFC 3339, UTC, to the second."""
     return datetime.fromtimestamp(time.seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

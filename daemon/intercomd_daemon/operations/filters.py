@@ -1,6 +1,6 @@
-"""Filters as callers send them to filters as the spool takes them, or what is wrong with them.
+"""Validates callers' filters and converts them to the spool's filters.
 
-Pure. A filter that is given but holds nothing is refused, never taken for "all": whole lists are discarded by filters.
+Pure. A blank value is refused rather than taken for "all": a filter may discard every dead letter that it matches.
 """
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,14 +11,14 @@ from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
 
 IDS_MAX = 1000
-"""Dead letters or envelopes named in one filter; as operations.proto says."""
+"""Dead letters or envelopes named in one filter, as documented in operations.proto."""
 _ID_MAX = (1 << 63) - 1
 _ID_DIGITS_MAX = 19
 _NANOS = 1_000_000_000
 
 
 def outcome_filter(message: operations_pb2.OutcomeFilter) -> OutcomeFilter:
-    """The outcomes that are meant.
+    """Converts a filter of outcomes.
 
     Raises:
         RequestRefused: a field is out of its range.
@@ -33,18 +33,20 @@ def outcome_filter(message: operations_pb2.OutcomeFilter) -> OutcomeFilter:
 
 
 def dead_letter_filter(message: operations_pb2.DeadLetterFilter) -> DeadLetterFilter:
-    """The dead letters that are meant.
+    """Converts a filter of dead letters.
 
     Raises:
         RequestRefused: a field is out of its range.
     """
     for name, ids in (("dead_letter_ids", message.dead_letter_ids), ("envelope_ids", message.envelope_ids)):
         if len(ids) > IDS_MAX:
-            raise RequestRefused(f"filter.{name}", f"names {len(ids)}; at most {IDS_MAX} may be named in one filter")
+            raise RequestRefused(
+                f"filter.{name}", f"has {len(ids)} ids, limit {IDS_MAX}: split the filter into several calls"
+            )
     accepted_from = _moment("accept_time_from", message.accept_time_from, message.HasField("accept_time_from"))
     accepted_to = _moment("accept_time_to", message.accept_time_to, message.HasField("accept_time_to"))
     if accepted_to and accepted_from >= accepted_to:
-        raise RequestRefused("filter.accept_time_to", "is not after accept_time_from: nothing lies between them")
+        raise RequestRefused("filter.accept_time_to", "must be after accept_time_from")
     return DeadLetterFilter(
         connection=message.connection,
         dead_letter_ids=tuple(_dead_letter_id(place, text) for place, text in enumerate(message.dead_letter_ids)),
@@ -58,34 +60,36 @@ def dead_letter_filter(message: operations_pb2.DeadLetterFilter) -> DeadLetterFi
 
 
 def envelope_id_of(text: str) -> str:
-    """The id of one envelope that is meant.
+    """Returns the envelope id of a request.
 
     Raises:
-        RequestRefused: it is none.
+        RequestRefused: it is empty or too long.
     """
     if not text or len(text.encode()) > GIVEN_ID_BYTES_MAX:
-        raise RequestRefused("envelope_id", f"is the id of one envelope, of 1 to {GIVEN_ID_BYTES_MAX} bytes")
+        raise RequestRefused("envelope_id", f"has {len(text.encode())} bytes: expected 1 to {GIVEN_ID_BYTES_MAX}")
     return text
 
 
 def _identity(name: str, text: str) -> str:
-    """Trimmed, as identities are on acceptance."""
+    """Returns the text trimmed, as identities are on acceptance."""
     trimmed = text.strip()
     if text and not trimmed:
-        raise RequestRefused(f"filter.{name}", "is blank, and nobody is called so; leave it out to mean anyone")
+        raise RequestRefused(f"filter.{name}", "is blank: leave it out to match everyone")
     return trimmed
 
 
 def _dead_letter_id(place: int, text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > _ID_DIGITS_MAX or int(text) > _ID_MAX:
-        raise RequestRefused(f"filter.dead_letter_ids[{place}]", f"{text[:40]!r} is no id of a dead letter: a number")
+        raise RequestRefused(
+            f"filter.dead_letter_ids[{place}]", f"invalid dead letter id {text[:40]!r}: expected a number"
+        )
     return int(text)
 
 
 def _moment(name: str, time: Timestamp, given: bool) -> float:
-    """Unix seconds; 0.0 where no bound was given."""
+    """Returns Unix seconds; 0.0 for no bound."""
     if not given:
         return 0.0
     if time.seconds <= 0 or not 0 <= time.nanos < _NANOS:
-        raise RequestRefused(f"filter.{name}", "is not a time after 1970; leave it out for no bound")
+        raise RequestRefused(f"filter.{name}", "is not a time after 1970: leave it out for no bound")
     return time.seconds + time.nanos / _NANOS

@@ -1,6 +1,7 @@
 """Health, readiness and metrics over HTTP: GET and HEAD, read-only, without personal data.
 
-Ready means that calls are answered: neither an outage of Intercom nor a full spool fails it. Live means progress.
+Live: every part of the daemon makes progress. Ready: calls are answered; an outage of Intercom or a full spool does not
+change that.
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from intercomd_daemon import unix_socket
-from intercomd_daemon.operations.daemon import Observed, State
-from intercomd_daemon.operations.door import Door
+from intercomd_daemon.operations.connection_limiter import ConnectionLimiter
+from intercomd_daemon.operations.daemon_control import DaemonStatus, State
 from intercomd_daemon.unix_socket import SocketFile
 
 HEADERS = MappingProxyType(
@@ -30,84 +31,84 @@ HEADERS = MappingProxyType(
         "Server": "intercomd",
     }
 )
-"""On every answer: none is to be kept, framed, guessed at or read by another site's page."""
+"""Sent with every response: no caching, framing, content sniffing or reading by another site's page."""
 _HTTP_LOGGER = "aiohttp.server"
 _CLOSE_SECONDS = 1.0
-"""For answers that are being written when the listener closes; each takes milliseconds."""
+"""Time for responses in progress when the listener closes; each takes milliseconds."""
 
 
 class HealthPages:
     """`/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, observed: Observed, registry: CollectorRegistry) -> None:
-        """`registry` holds all that `/metrics` shows."""
-        self._observed = observed
+    def __init__(self, daemon: DaemonStatus, registry: CollectorRegistry) -> None:
+        """`registry` holds the metrics that `/metrics` shows."""
+        self._daemon = daemon
         self._registry = registry
 
     def add_to(self, application: web.Application) -> None:
-        """Adds the three to an application; each also answers HEAD."""
+        """Adds the three pages to an application; aiohttp answers HEAD for each as well."""
         application.router.add_get("/healthz", self.healthz)
         application.router.add_get("/readyz", self.readyz)
         application.router.add_get("/metrics", self.metrics)
 
     async def healthz(self, _request: web.Request) -> web.Response:
-        """200 while every part moves, else 503; says which do."""
-        checks = self._observed.checks()
+        """Returns 200 while every part is alive, else 503, and lists the parts."""
+        checks = self._daemon.checks()
         alive = all(check.moves for check in checks)
         return _json(alive, {"alive": alive, "checks": [check._asdict() for check in checks]})
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """200 while calls are answered, else 503; says how the connections stand, which changes nothing about that."""
-        state = self._observed.state()
+        """Returns 200 while calls are answered, else 503, and lists the connections' states, which do not affect it."""
+        state = self._daemon.state()
         ready = state is State.SERVING
-        connections = {status.name: status.state.name.lower() for status in self._observed.statuses()}
+        connections = {status.name: status.state.name.lower() for status in self._daemon.statuses()}
         return _json(ready, {"ready": ready, "state": state.name.lower(), "connections": connections})
 
     async def metrics(self, _request: web.Request) -> web.Response:
-        """The registry in Prometheus' text format, which every scraper reads."""
+        """Returns the registry in Prometheus' text format."""
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
-def health_application(observed: Observed, registry: CollectorRegistry) -> web.Application:
-    """What answers on the operations address, and alone on the health addresses."""
+def health_application(daemon: DaemonStatus, registry: CollectorRegistry) -> web.Application:
+    """Returns the application of the operations and health addresses."""
     application = web.Application()
-    HealthPages(observed, registry).add_to(application)
+    HealthPages(daemon, registry).add_to(application)
     application.on_response_prepare.append(_harden)
     return application
 
 
 class HttpListener:
-    """An application that is being served."""
+    """An HTTP server with one or more addresses."""
 
     def __init__(self, runner: web.AppRunner) -> None:
-        """`runner` is set up."""
+        """`runner` has been set up."""
         self._runner = runner
         self._servers: list[asyncio.Server] = []
         self._files: list[SocketFile] = []
         self.addresses: tuple[str, ...] = ()
-        """Where it answers, ports as the system gave them."""
+        """Bound addresses, with the ports that the system chose."""
 
-    async def listen(self, door: Door, address: str, access: unix_socket.Access) -> None:
+    async def listen(self, limiter: ConnectionLimiter, address: str, access: unix_socket.Access) -> None:
         """Listens on one more address."""
         loop = asyncio.get_running_loop()
         if address.startswith(unix_socket.SCHEME):
             listening, file = unix_socket.listening_socket(address, access)
             self._files.append(file)
-            self._servers.append(await loop.create_unix_server(door, sock=listening))
+            self._servers.append(await loop.create_unix_server(limiter, sock=listening))
             self.addresses += (address,)
             return
         host, _, port = address.rpartition(":")
         try:
-            server = await loop.create_server(door, host.strip("[]"), int(port))
+            server = await loop.create_server(limiter, host.strip("[]"), int(port))
         except OSError as error:
-            # asyncio's own text names the address as a tuple, and an unknown host has no number of the system's.
+            # asyncio's message shows the address as a tuple, and a failed look-up of a host has no positive errno.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
             raise OSError(error.errno or 0, reason, address) from error
         self._servers.append(server)
-        self.addresses += tuple(_written(listening.getsockname()) for listening in server.sockets)
+        self.addresses += tuple(_host_port(listening.getsockname()) for listening in server.sockets)
 
     async def close(self) -> None:
-        """Takes no more connections, and closes those that are open."""
+        """Stops accepting connections and closes the open ones."""
         for file in self._files:
             file.remove()
         for server in self._servers:
@@ -121,35 +122,35 @@ async def listen_http(
     """Serves an application on addresses of the form `host:port`, `[host]:port` or `unix:/path`.
 
     Raises:
-        OSError: an address, its `filename`, cannot be had; nothing is served then.
+        OSError: an address, its `filename`, cannot be bound; then no address is served.
     """
-    logging.getLogger(_HTTP_LOGGER).addFilter(_is_a_fault)
-    # Access logs tell nothing that the metrics don't, several times a minute.
+    logging.getLogger(_HTTP_LOGGER).addFilter(_is_server_error)
+    # No access log: probes and scrapers call several times a minute.
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
     await runner.setup()
-    assert runner.server is not None  # noqa: S101 - it is what the set-up makes
-    door = Door(runner.server)
+    assert runner.server is not None  # noqa: S101 - set by `setup`
+    limiter = ConnectionLimiter(runner.server)
     listener = HttpListener(runner)
     try:
         for address in addresses:
-            await listener.listen(door, address, access or unix_socket.Access())
+            await listener.listen(limiter, address, access or unix_socket.Access())
     except BaseException:
         await listener.close()
         raise
     return listener
 
 
-def _written(address: tuple[str, int]) -> str:
+def _host_port(address: tuple[str, int]) -> str:
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _json(well: bool, body: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json", status=200 if well else 503)
+def _json(ok: bool, body: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json", status=200 if ok else 503)
 
 
-def _is_a_fault(record: logging.LogRecord) -> bool:
-    """What is no HTTP is the caller's fault, who is answered 400: aiohttp would write an error with its stack."""
+def _is_server_error(record: logging.LogRecord) -> bool:
+    """Suppresses errors about malformed HTTP: the client gets a 400, and aiohttp would log a stack for each."""
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 

@@ -1,7 +1,4 @@
-"""One page of a list, read in bites, so that a page of large entries never stands in memory as a whole.
-
-It knows the bounds of an answer, not what the entries are or in which order they come.
-"""
+"""Fills one page of a list, reading in chunks, so that a page of large entries is never in memory as a whole."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeVar
@@ -15,11 +12,11 @@ Encoded = TypeVar("Encoded", bound=Message)
 
 
 class Bounds(NamedTuple):
-    """How far one page goes."""
+    """Bounds of one page."""
 
     page_size: int
     """Entries in the page."""
-    bite_max: int
+    chunk_max: int
     """Entries read at once."""
 
 
@@ -30,16 +27,16 @@ async def fill_page(
     place: int,
     bounds: Bounds,
 ) -> tuple[list[Encoded], int]:
-    """Fills a page with what `read` gives from `place` on, until it is long or large enough.
+    """Fills a page with the entries that `read` returns from `place` on, up to `bounds.page_size` and ANSWER_BYTES_MAX.
 
-    Returns the messages, and the place from which the next page reads on; 0 where the list ends. One entry is always
-    taken, however large.
+    Returns the messages and the place at which the next page starts, 0 at the end of the list. A page has at least one
+    entry, however large.
     """
     page: list[Encoded] = []
     page_bytes = 0
     while True:
-        bite = min(bounds.bite_max, bounds.page_size + 1 - len(page))
-        entries = await read(place, bite)
+        chunk = min(bounds.chunk_max, bounds.page_size + 1 - len(page))
+        entries = await read(place, chunk)
         for entry in entries:
             message = encode(entry)
             page_bytes += message.ByteSize()
@@ -47,5 +44,5 @@ async def fill_page(
                 return page, place
             page.append(message)
             place = place_of(entry)
-        if len(entries) < bite:
+        if len(entries) < chunk:
             return page, 0

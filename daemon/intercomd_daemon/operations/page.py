@@ -1,6 +1,6 @@
-"""Pages of a list: how long one may be, and the token that asks for the next.
+"""Page sizes and page tokens of the list calls.
 
-Pure. A token holds where to read on, bound to its list and filter; to its holder it is opaque.
+Pure. A token is opaque to clients: it holds the place at which the next page starts and a checksum of list and filter.
 """
 
 import struct
@@ -15,38 +15,40 @@ from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
 
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 1000
-"""Entries; as operations.proto says."""
+"""Entries in a page, as documented in operations.proto."""
 ANSWER_BYTES_MAX = 1 << 20
-"""Of the entries of one answer, encoded: a quarter of what a gRPC client takes by default (4 MiB)."""
+"""Encoded entries of one response: a quarter of what a gRPC client accepts by default (4 MiB)."""
 
 _PLACE = struct.Struct(">q")
-_SEAL_BYTES = 10
+_CHECKSUM_BYTES = 10
 
 
-def page_size_of(asked: int) -> int:
-    """How many entries the answer may hold.
+def page_size_of(requested: int) -> int:
+    """Returns the number of entries for a page; 0 requests the default.
 
     Raises:
-        RequestRefused: less than none were asked for.
+        RequestRefused: the requested size is negative.
     """
-    if asked < 0:
-        raise RequestRefused("page_size", f"{asked} is negative; 0 asks for {PAGE_SIZE_DEFAULT}")
-    return min(asked or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    if requested < 0:
+        raise RequestRefused(
+            "page_size", f"{requested} is negative: expected 0 (the default, {PAGE_SIZE_DEFAULT}) to {PAGE_SIZE_MAX}"
+        )
+    return min(requested or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
 
 
 def token_of(wanted: OutcomeFilter | DeadLetterFilter, place: int) -> str:
-    """The token that asks for what comes after `place` in the list of `wanted`; empty for 0, the list's end."""
+    """Returns the token of the page after `place` in the list of `wanted`; "" for 0, the end of the list."""
     if not place:
         return ""
     packed = _PLACE.pack(place)
-    return urlsafe_b64encode(packed + _seal(wanted, packed)).decode("ascii")
+    return urlsafe_b64encode(packed + _checksum(wanted, packed)).decode("ascii")
 
 
 def place_of(wanted: OutcomeFilter | DeadLetterFilter, token: str) -> int:
-    """Where a token says to read on; 0 for the empty one, the list's beginning.
+    """Returns the place at which the page of a token starts; 0 for "", the first page.
 
     Raises:
-        RequestRefused: the token is not one of this list and filter.
+        RequestRefused: the token does not belong to this list and filter.
     """
     if not token:
         return 0
@@ -54,13 +56,16 @@ def place_of(wanted: OutcomeFilter | DeadLetterFilter, token: str) -> int:
         data = urlsafe_b64decode(token.encode("ascii"))
     except (UnicodeEncodeError, Error):
         data = b""
-    packed, seal = data[: _PLACE.size], data[_PLACE.size :]
-    if seal != _seal(wanted, packed):
-        raise RequestRefused("page_token", "is not a token of this list; pass next_page_token with the same filter")
+    packed, checksum = data[: _PLACE.size], data[_PLACE.size :]
+    if checksum != _checksum(wanted, packed):
+        raise RequestRefused(
+            "page_token",
+            "does not belong to this list and filter: pass next_page_token with the filter of the first page",
+        )
     place: int = _PLACE.unpack(packed)[0]
     return place
 
 
-def _seal(wanted: OutcomeFilter | DeadLetterFilter, packed: bytes) -> bytes:
+def _checksum(wanted: OutcomeFilter | DeadLetterFilter, packed: bytes) -> bytes:
     scope = msgspec.msgpack.encode((type(wanted).__name__, wanted))
-    return blake2b(scope + packed, digest_size=_SEAL_BYTES).digest()
+    return blake2b(scope + packed, digest_size=_CHECKSUM_BYTES).digest()

@@ -1,4 +1,4 @@
-"""OperationsService: answers operators from the daemon's state and the spool's archive, in the contract's messages."""
+"""OperationsService: status, outcomes, dead letters and connections."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,8 +8,8 @@ from grpc.aio import Server, ServicerContext
 
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.errors import ConnectionNotFound, CountMismatch, RequestRefused
-from intercomd_daemon.operations import encode
-from intercomd_daemon.operations.daemon import Operated, Subscribe
+from intercomd_daemon.operations import responses
+from intercomd_daemon.operations.daemon_control import DaemonControl, Subscribe
 from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter
 from intercomd_daemon.operations.listing import Bounds, fill_page
 from intercomd_daemon.operations.page import page_size_of, place_of, token_of
@@ -20,18 +20,18 @@ from intercomd_daemon.spool.base import Archive, DeadLetterFilter, LogUsage
 
 SERVICE: Final = messages.DESCRIPTOR.services_by_name["OperationsService"].full_name
 DEFAULT_CONNECTION: Final = "default"
-_OUTCOMES_BITE_MAX: Final = 64
-"""Outcomes read at once: a kilobyte each as a rule, and rarely a hundred."""
-_DEAD_LETTERS_BITE_MAX: Final = 16
-"""Dead letters read at once: they may take a megabyte each."""
+_OUTCOMES_CHUNK_MAX: Final = 64
+"""Outcomes in one read: usually 1 KB each, rarely 100 KB."""
+_DEAD_LETTERS_CHUNK_MAX: Final = 16
+"""Dead letters in one read: up to 1 MB each."""
 
 
 class OperationsService:
-    """The calls of the operations listener. Register it with `add_to`; close it before the archive is closed."""
+    """The methods of OperationsService. Register it with `add_to`; close it before the archive is closed."""
 
     def __init__(
         self,
-        daemon: Operated,
+        daemon: DaemonControl,
         subscribe: Subscribe,
         *,
         version: str,
@@ -39,7 +39,7 @@ class OperationsService:
         clock: Callable[[], float],
         interceptors: Sequence[Interceptor] = (),
     ) -> None:
-        """`start_time` and what `clock` gives are Unix seconds."""
+        """`start_time` and the values of `clock` are Unix seconds."""
         self._daemon = daemon
         self._watches = Watches(subscribe)
         self._version = version
@@ -48,7 +48,7 @@ class OperationsService:
         self._interceptors = interceptors
 
     def add_to(self, server: Server) -> None:
-        """Registers the service; to be called before the server is started."""
+        """Registers the service; call it before the server starts."""
         handlers = ServiceHandlers(SERVICE, self._interceptors)
         handlers.unary("GetStatus", self.get_status, messages.GetStatusRequest.FromString)
         handlers.server_stream("WatchOutcomes", self.watch_outcomes, messages.WatchOutcomesRequest.FromString)
@@ -62,63 +62,63 @@ class OperationsService:
         handlers.add_to(server)
 
     def close(self) -> None:
-        """Ends the watches, each after what has ended so far; other calls go on as long as the archive is open."""
+        """Ends each watch after sending the outcomes so far; other calls work as long as the archive is open."""
         self._watches.close()
 
     async def get_status(self, _request: messages.GetStatusRequest) -> messages.GetStatusResponse:
-        """The daemon, its spool and its connections, also before the spool is open."""
+        """Returns the state of the daemon, its spool and its connections, also before the spool is open."""
         usage = self._daemon.usage()
         now = self._clock()
         configured = {status.name: status for status in self._daemon.statuses()}
         connections = [
-            encode.connection_message(status, usage.connections.get(name, LogUsage()), now)
+            responses.connection_message(status, usage.connections.get(name, LogUsage()), now)
             for name, status in configured.items()
         ]
         connections += [
-            encode.unconfigured_message(name, left, now)
+            responses.unconfigured_message(name, left, now)
             for name, left in usage.connections.items()
             if name not in configured and (left.normal or left.bulk or left.dead_letters)
         ]
         return messages.GetStatusResponse(
             version=self._version,
             state=messages.DaemonState.ValueType(self._daemon.state()),
-            start_time=encode.timestamp(self._start_time),
+            start_time=responses.timestamp(self._start_time),
             spool=spool_status(usage, now),
             connections=sorted(connections, key=lambda connection: connection.name),
         )
 
     async def watch_outcomes(self, request: messages.WatchOutcomesRequest, context: ServicerContext[Any, Any]) -> None:
-        """Outcomes as they are committed."""
+        """Sends outcomes as they are committed."""
         after = request.after_sequence if request.HasField("after_sequence") else None
         await self._watches.follow(self._daemon.archive(), outcome_filter(request.filter), after, context)
 
     async def list_outcomes(self, request: messages.ListOutcomesRequest) -> messages.ListOutcomesResponse:
-        """The journal, newest first."""
+        """Lists outcomes of the journal, newest first."""
         wanted = outcome_filter(request.filter)
-        bounds = Bounds(page_size_of(request.page_size), _OUTCOMES_BITE_MAX)
+        bounds = Bounds(page_size_of(request.page_size), _OUTCOMES_CHUNK_MAX)
         place = place_of(wanted, request.page_token)
         read = partial(self._daemon.archive().outcomes, wanted)
-        page, place = await fill_page(read, encode.outcome_message, lambda outcome: outcome.sequence, place, bounds)
+        page, place = await fill_page(read, responses.outcome_message, lambda outcome: outcome.sequence, place, bounds)
         return messages.ListOutcomesResponse(outcomes=page, next_page_token=token_of(wanted, place))
 
     async def get_waiting_envelope(
         self, request: messages.GetWaitingEnvelopeRequest
     ) -> messages.GetWaitingEnvelopeResponse:
-        """An accepted envelope that has not ended."""
+        """Returns an accepted envelope that has no outcome yet."""
         name = self._configured(request.connection)
         waiting = await self._daemon.archive().waiting(name, envelope_id_of(request.envelope_id))
-        return encode.waiting_message(waiting)
+        return responses.waiting_message(waiting)
 
     async def list_dead_letters(self, request: messages.ListDeadLettersRequest) -> messages.ListDeadLettersResponse:
-        """Dead letters, oldest first, and how many there are of them."""
+        """Lists dead letters, oldest first, with the total number that match."""
         wanted = dead_letter_filter(request.filter)
-        bounds = Bounds(page_size_of(request.page_size), _DEAD_LETTERS_BITE_MAX)
+        bounds = Bounds(page_size_of(request.page_size), _DEAD_LETTERS_CHUNK_MAX)
         place = place_of(wanted, request.page_token)
         archive = self._daemon.archive()
         total = await archive.count_dead_letters(wanted)
         read = partial(archive.dead_letters, wanted)
         page, place = await fill_page(
-            read, encode.dead_letter_message, lambda letter: letter.dead_letter_id, place, bounds
+            read, responses.dead_letter_message, lambda letter: letter.dead_letter_id, place, bounds
         )
         return messages.ListDeadLettersResponse(
             dead_letters=page, next_page_token=token_of(wanted, place), total_count=total
@@ -127,7 +127,7 @@ class OperationsService:
     async def replay_dead_letters(
         self, request: messages.ReplayDeadLettersRequest
     ) -> messages.ReplayDeadLettersResponse:
-        """Sends dead letters on their way again."""
+        """Appends dead letters to their logs again."""
         wanted = dead_letter_filter(request.filter)
         expected = _expected(request.expected_count)
         archive = self._daemon.archive()
@@ -137,7 +137,7 @@ class OperationsService:
     async def discard_dead_letters(
         self, request: messages.DiscardDeadLettersRequest
     ) -> messages.DiscardDeadLettersResponse:
-        """Gives dead letters up."""
+        """Discards dead letters."""
         wanted = dead_letter_filter(request.filter)
         expected = _expected(request.expected_count)
         archive = self._daemon.archive()
@@ -145,13 +145,13 @@ class OperationsService:
         return messages.DiscardDeadLettersResponse(count=count)
 
     async def pause_connection(self, request: messages.PauseConnectionRequest) -> messages.PauseConnectionResponse:
-        """Holds a connection."""
+        """Pauses a connection."""
         name = self._configured(request.connection)
         await self._daemon.pause(name)
         return messages.PauseConnectionResponse(connection=self._connection(name))
 
     async def resume_connection(self, request: messages.ResumeConnectionRequest) -> messages.ResumeConnectionResponse:
-        """Lets a connection go on."""
+        """Resumes a connection."""
         name = self._configured(request.connection)
         await self._daemon.resume(name)
         return messages.ResumeConnectionResponse(connection=self._connection(name))
@@ -165,17 +165,21 @@ class OperationsService:
     def _connection(self, name: str) -> messages.ConnectionStatus:
         usage = self._daemon.usage().connections.get(name, LogUsage())
         status = next(status for status in self._daemon.statuses() if status.name == name)
-        return encode.connection_message(status, usage, self._clock())
+        return responses.connection_message(status, usage, self._clock())
 
 
 def _expected(count: int) -> int:
     if count < 0:
-        raise RequestRefused("expected_count", f"{count} is negative; it is the total_count that ListDeadLetters names")
+        raise RequestRefused("expected_count", f"{count} is negative: expected the total_count of ListDeadLetters")
     return count
 
 
 async def _counted(archive: Archive, wanted: DeadLetterFilter, expected: int, count: int) -> int:
-    """What a replay or discard has come to; the number that does match is asked for only when it is missed."""
+    """Returns the count of a replay or discard; -1 means that `expected` did not match.
+
+    Raises:
+        CountMismatch: with the number of dead letters that match now.
+    """
     if count < 0:
         raise CountMismatch(expected, await archive.count_dead_letters(wanted))
     return count

@@ -1,4 +1,4 @@
-"""The settings of operating: `[operations]` and `[health]`. Addresses are `host:port` or `unix:path`."""
+"""The settings of the operations side: `[operations]` and `[health]`. Addresses are `host:port` or `unix:path`."""
 
 from typing import Annotated
 

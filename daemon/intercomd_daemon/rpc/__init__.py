@@ -1,1 +1,1 @@
-"""What the gRPC services share: the map from errors to statuses, deserializers, interceptors, the spool's status."""
+"""Shared by the gRPC services: the map from errors to statuses, deserializers, interceptors, the spool's status."""

@@ -1,6 +1,6 @@
-"""From methods that take decoded requests and raise our errors to the handlers that a gRPC server calls.
+"""Turns methods that take decoded requests and raise IntercomdErrors into handlers of a gRPC server.
 
-A method's errors become statuses here, and only here. Interceptors wrap every method of a service.
+Errors of methods become statuses here, and only here. Interceptors wrap every method of a service.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ Context = ServicerContext[Any, Any]
 Method = Callable[[Any, Context], Awaitable[Message | None]]
 """Takes the request, or the iterator of requests, and the context; returns the response, or None if it wrote them."""
 Interceptor = Callable[[Method], Method]
-"""Wraps a method. An IntercomdError that it raises becomes the status of the call, as one of the method does."""
+"""Wraps a method. Its IntercomdErrors become the status of the call, like those of the method."""
 
 _CODES = MappingProxyType({code.value[0]: code for code in grpc.StatusCode})
 
 
 class ServiceHandlers:
-    """The methods of one gRPC service, and how many of its calls are open."""
+    """The methods of one gRPC service, and the number of its open calls."""
 
     def __init__(self, service: str, interceptors: Sequence[Interceptor] = ()) -> None:
         """`service` is the full name. The first interceptor is the outermost."""
@@ -80,7 +80,7 @@ class ServiceHandlers:
         for interceptor in reversed(self._interceptors):
             method = interceptor(method)
 
-        async def handle(request: Any, context: Context) -> Message | None:  # noqa: ANN401 - of any method
+        async def handle(request: Any, context: Context) -> Message | None:  # noqa: ANN401 - the request of any method
             self._open_calls += 1
             self._idle.clear()
             try:
@@ -97,7 +97,7 @@ class ServiceHandlers:
 
 
 def deserializer(decode: Callable[[bytes], Request]) -> Callable[[bytes], Request | RequestRefused]:
-    """A deserializer that returns the error: one that raises would end the call as UNKNOWN.
+    """Returns a deserializer that returns its error: gRPC ends a call as UNKNOWN if its deserializer raises.
 
     `decode` raises DecodeError or RequestRefused; both become INVALID_ARGUMENT.
     """

@@ -1,4 +1,4 @@
-"""How full the spool is, as the message that senders and operators get."""
+"""Builds the SpoolStatus message for senders and operators."""
 
 from math import inf
 
@@ -7,14 +7,14 @@ from intercomd_daemon.spool.base import Usage
 
 
 def spool_status(usage: Usage, now: float) -> SpoolStatus:
-    """How full the spool is; `now` in Unix seconds."""
+    """Returns the status; `now` is Unix seconds."""
     status = SpoolStatus()
     fill_spool_status(status, usage, now)
     return status
 
 
 def fill_spool_status(status: SpoolStatus, usage: Usage, now: float) -> None:
-    """Fills the status within a response, where protobuf does not let it be assigned."""
+    """Fills a status in place: protobuf does not allow assigning a message field of a response."""
     envelopes, oldest = 0, inf
     for log in usage.connections.values():
         envelopes += log.normal + log.bulk

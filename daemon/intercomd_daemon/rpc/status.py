@@ -22,13 +22,13 @@ from intercomd_daemon.errors import (
 RETRY_SECONDS_MIN = 1.0
 RETRY_SECONDS_MAX = 5.0
 DETAILS = "grpc-status-details-bin"
-"""The trailer in which gRPC's libraries of all languages look for a google.rpc.Status."""
+"""The trailer in which gRPC libraries of all languages expect a google.rpc.Status."""
 PUSHBACK = "grpc-retry-pushback-ms"
 """gRPC's own retries wait as long as this trailer asks for (gRFC A6)."""
 DOMAIN = "intercomd"
 """The domain of the reasons in an ErrorInfo."""
 _NAME_CHARACTERS_MAX = 255
-"""Of a name from the request, repeated in a detail: clients accept at most 16 KiB of trailers."""
+"""Characters of a name from the request that a detail repeats: clients accept at most 16 KiB of trailers."""
 
 
 class CallStatus(NamedTuple):
@@ -41,10 +41,10 @@ class CallStatus(NamedTuple):
 
 
 def status_of(error: IntercomdError) -> CallStatus:
-    """The status of an error, always with details.
+    """Returns the status of an error, always with details.
 
     Raises:
-        TypeError: the error is not one that a call may end with.
+        TypeError: no call may end with this error.
     """
     match error:
         case RequestRefused(field=field, message=message):

@@ -1,1 +1,1 @@
-"""What is told of the work: log lines, metrics, and the one report of outcomes that feeds both."""
+"""Log lines and metrics, and the report of outcomes and calls that feeds both."""

@@ -1,4 +1,4 @@
-"""What is at hand elsewhere, the spool's counters and the connections' budgets, as Prometheus' families."""
+"""Prometheus families of values that other parts keep: the spool's usage and the connections' states and budgets."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -8,21 +8,27 @@ from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.spool.base import Usage
 
 _BUDGET: tuple[tuple[str, str, Callable[[ConnectionStatus], float]], ...] = (
-    ("budget_limit", "Calls that Intercom allows in a window, as last heard.", lambda status: status.budget_limit),
-    ("budget_plan", "Calls of those that we mean to make.", lambda status: status.budget_plan),
-    ("budget_remaining", "Calls that we may still make in this window.", lambda status: status.budget_remaining),
-    ("budget_window_seconds", "The length of Intercom's window.", lambda status: status.window_seconds),
-    ("lanes_open", "Users whose envelopes are being delivered.", lambda status: status.lanes_open),
-    ("rows_read_ahead", "Envelopes read from the spool and not settled.", lambda status: status.rows_read_ahead),
+    ("budget_limit", "Calls that Intercom allows in a window, by its last answer.", lambda status: status.budget_limit),
+    ("budget_plan", "Calls that the daemon plans to make in a window.", lambda status: status.budget_plan),
+    ("budget_remaining", "Calls left in the current window.", lambda status: status.budget_remaining),
+    ("budget_window_seconds", "Length of Intercom's window.", lambda status: status.window_seconds),
+    ("lanes_open", "Lanes (users) with a call in flight.", lambda status: status.lanes_open),
+    (
+        "rows_read_ahead",
+        "Envelopes in memory: read from the spool and not settled.",
+        lambda status: status.rows_read_ahead,
+    ),
 )
 
 
 def connection_families(
     statuses: Sequence[ConnectionStatus], states: Mapping[str, ConnectionState]
 ) -> Iterator[Metric]:
-    """How the connections stand, and what is left of their budgets."""
+    """Yields the connections' states and budgets."""
     family = GaugeMetricFamily(
-        "intercomd_connection_state", "1 for how the connection stands.", labels=("connection", "state")
+        "intercomd_connection_state",
+        "1 for the current state of the connection, 0 for the others.",
+        labels=("connection", "state"),
     )
     for name, current in states.items():
         for state in ConnectionState:
@@ -36,19 +42,21 @@ def connection_families(
 
 
 def spool_families(usage: Usage, now: float) -> Iterator[Metric]:
-    """What waits, how full the spool is, and how old the oldest envelope is; `now` is Unix seconds."""
+    """Yields the number and age of waiting envelopes and the spool's size; `now` is Unix seconds."""
     waiting = GaugeMetricFamily(
-        "intercomd_spool_envelopes", "Envelopes that wait for their outcome.", labels=("connection", "priority")
+        "intercomd_spool_envelopes", "Envelopes that wait for delivery.", labels=("connection", "priority")
     )
     parked = GaugeMetricFamily(
         "intercomd_spool_parked_lanes",
-        "Users set aside, whose calls fail while others succeed.",
+        "Parked lanes: users whose calls fail while others succeed, or with many envelopes.",
         labels=("connection",),
     )
-    letters = GaugeMetricFamily("intercomd_spool_dead_letters", "Dead letters that are kept.", labels=("connection",))
-    taken = GaugeMetricFamily("intercomd_spool_connection_bytes", "Bytes by connection.", labels=("connection",))
+    letters = GaugeMetricFamily("intercomd_spool_dead_letters", "Dead letters in the spool.", labels=("connection",))
+    taken = GaugeMetricFamily(
+        "intercomd_spool_connection_bytes", "Bytes that count to the quota, by connection.", labels=("connection",)
+    )
     oldest = GaugeMetricFamily(
-        "intercomd_spool_oldest_age_seconds", "How long the oldest envelope has waited.", labels=("connection",)
+        "intercomd_spool_oldest_age_seconds", "Age of the oldest waiting envelope.", labels=("connection",)
     )
     for name, log in usage.connections.items():
         waiting.add_metric((name, "normal"), log.normal)
@@ -59,9 +67,11 @@ def spool_families(usage: Usage, now: float) -> Iterator[Metric]:
         oldest.add_metric((name,), max(0.0, now - log.oldest_accept_time) if log.oldest_accept_time else 0.0)
     yield from (waiting, parked, letters, taken, oldest)
     fill = min(1.0, usage.bytes / usage.bytes_max) if usage.bytes_max else 0.0
-    yield GaugeMetricFamily("intercomd_spool_bytes", "Bytes in use, of what counts to the quota.", value=usage.bytes)
-    yield GaugeMetricFamily("intercomd_spool_max_bytes", "The quota.", value=usage.bytes_max)
-    yield GaugeMetricFamily("intercomd_spool_fill_ratio", "Bytes in use by the quota, 0 to 1.", value=fill)
+    yield GaugeMetricFamily("intercomd_spool_bytes", "Bytes that count to the quota.", value=usage.bytes)
+    yield GaugeMetricFamily("intercomd_spool_max_bytes", "The quota, spool.bytes_max.", value=usage.bytes_max)
+    yield GaugeMetricFamily("intercomd_spool_fill_ratio", "Bytes in use as a share of the quota, 0 to 1.", value=fill)
     yield GaugeMetricFamily(
-        "intercomd_spool_refusing", "1 while requests are refused for want of room.", value=bool(usage.full_reason)
+        "intercomd_spool_refusing",
+        "1 while the spool refuses requests because it or its disk is full or failing.",
+        value=bool(usage.full_reason),
     )

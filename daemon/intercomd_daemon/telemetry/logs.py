@@ -1,6 +1,6 @@
-"""How a line is written: JSON or for a person, one scalar a field, past the redaction, whoever says it.
+"""Configures logging: JSON or console lines, one scalar a field, redacted whichever part or library logs them.
 
-The only place that knows structlog; every other part is given a Logger. What is worth a line, it does not know.
+The only module that imports structlog; every other part receives a Logger.
 """
 
 import json
@@ -14,67 +14,66 @@ from typing import Any, NamedTuple, Protocol, TextIO
 
 import msgspec
 
+from intercomd_daemon.telemetry.log_stream import LogStream
 from intercomd_daemon.telemetry.redaction import GUARDED_FIELDS, SCALARS, Redaction, shown_field
 from intercomd_daemon.telemetry.settings import LogSettings
-from intercomd_daemon.telemetry.stream import LogStream
 
 TEXT_CHARACTERS_MAX = 4_096
-"""Of one field of a line, as collectors cut lines at 16 KiB or more: what a library, a stack or somebody else's answer
-says may be of any length. The beginning and the end stay."""
+"""Characters of one field: log collectors cut lines, usually at 16 KiB, and stacks or texts of libraries may be longer.
+The beginning and the end are kept."""
 Render = Callable[[MutableMapping[str, Any]], str]
 
 
 class Logger(Protocol):
-    """What says a line: an event's name in snake_case, and fields of one scalar each."""
+    """Logs an event, named in snake_case, with fields of one scalar each."""
 
     def is_enabled_for(self, level: int, /) -> bool:
-        """Whether lines of the level (of `logging`) are written; a caller need not make those that are not."""
+        """Returns whether lines of this `logging` level are written, so that callers can skip preparing the others."""
         ...
 
     def log(self, level: int, event: str, /, **fields: object) -> None:
-        """A line of a level of `logging`."""
+        """Logs with a level of `logging`."""
         ...
 
     def debug(self, event: str, /, **fields: object) -> None:
-        """What helps to find a mistake."""
+        """Logs a detail that helps to find a mistake."""
         ...
 
     def info(self, event: str, /, **fields: object) -> None:
-        """What happened."""
+        """Logs normal operation."""
         ...
 
     def warning(self, event: str, /, **fields: object) -> None:
-        """What an operator should look at."""
+        """Logs a condition that an operator should look at."""
         ...
 
     def error(self, event: str, /, **fields: object) -> None:
-        """What keeps the daemon from its work."""
+        """Logs a failure that keeps the daemon from its work."""
         ...
 
 
 class Logs(NamedTuple):
-    """The log, set up."""
+    """The configured log."""
 
     logger: Logger
     hide: Callable[[str], None]
-    """Tells the redaction a secret, such as an access token that was read from its file."""
+    """Registers a secret for redaction, such as an access token read from its file."""
     lost: Callable[[], int]
-    """How many lines could not be written since the start."""
-    together: Callable[[], AbstractContextManager[None]]
-    """What is said within it is written in one go: each write wakes whoever reads. For one thread, and not nested."""
+    """Returns the number of lines lost since the start."""
+    batch: Callable[[], AbstractContextManager[None]]
+    """Lines logged within it leave in one write, as each write wakes the reader. For one thread, and not nested."""
 
 
 def set_up(settings: LogSettings, stream: TextIO | LogStream) -> Logs:
-    """Sends our lines, and what libraries log from warning on, to the stream.
+    """Writes our lines and the warnings and errors of libraries to the stream; call it once in a process.
 
-    A text stream is written to at once, and may block; a LogStream never does. This is the one place that configures
-    structlog and the root logger; the composer calls it once.
+    Configures structlog and the root logger. Writing to a LogStream never blocks; writing to a text stream may.
     """
     with _without_rich():
-        import structlog  # noqa: PLC0415  # here, because of what its import would bring along
+        import structlog  # noqa: PLC0415  # imported here to keep rich from being imported
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     redaction = Redaction()
-    writer = _LineWriter(stream)
+    writer = _Output(stream)
     render = _render_json
     if settings.format == "console":
         console = structlog.dev.ConsoleRenderer(
@@ -94,11 +93,11 @@ def set_up(settings: LogSettings, stream: TextIO | LogStream) -> Logs:
     root = logging.getLogger()
     root.handlers[:] = [_Bridge(logger)]
     root.setLevel(max(level, logging.WARNING))
-    return Logs(logger, redaction.hide, writer.lost, writer.together)
+    return Logs(logger, redaction.hide, writer.lost, writer.batch)
 
 
 class _Guard:
-    """The last processor: orders the fields, hides what must be, renders."""
+    """The last processor: orders the fields, redacts and renders."""
 
     def __init__(self, redaction: Redaction, render: Render, *, values: bool) -> None:
         self._redaction = redaction
@@ -121,7 +120,7 @@ class _Guard:
         return line
 
     def _clean_fields(self, fields: Mapping[Any, Any], *, emails: bool) -> dict[str, Any]:
-        """The fields with marks in their names and values, however deep."""
+        """Returns the fields with names and values redacted, at every depth."""
         clean = self._redaction.clean
         return {clean(str(name), emails=emails): self._clean(value, emails=emails) for name, value in fields.items()}
 
@@ -138,7 +137,7 @@ class _Guard:
 
 
 def _shortened(value: object) -> object:
-    """The value, or of one that is too long its beginning and end as text; no word is cut, as it may be a secret."""
+    """Returns the value; of long text its beginning and end, cut between words: redaction finds only whole secrets."""
     if value is None or isinstance(value, int | float):
         return value
     text = str(value)
@@ -149,7 +148,7 @@ def _shortened(value: object) -> object:
 
 
 def _now() -> str:
-    """RFC 3339, in UTC."""
+    """Returns the current time in RFC 3339, UTC."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -163,8 +162,8 @@ def _render_json(fields: MutableMapping[str, Any]) -> str:
         return json.dumps(fields, default=str)
 
 
-class _LineWriter:
-    """Writes whole lines. A line that cannot be written is counted: a full disk must not stop deliveries as well."""
+class _Output:
+    """Writes whole lines and counts those that cannot be written: a full disk must not stop deliveries."""
 
     def __init__(self, stream: TextIO | LogStream) -> None:
         self._stream = stream
@@ -180,7 +179,7 @@ class _LineWriter:
                 self._held.append(line)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def batch(self) -> Iterator[None]:
         with self._lock:
             self._held = []
         try:
@@ -208,7 +207,7 @@ class _LineWriter:
 
 
 class _Bridge(logging.Handler):
-    """What libraries say through `logging` becomes lines like ours."""
+    """Turns records that libraries log through `logging` into lines like ours."""
 
     def __init__(self, logger: Logger) -> None:
         super().__init__()
@@ -225,7 +224,7 @@ class _Bridge(logging.Handler):
 
 @contextmanager
 def _without_rich() -> Iterator[None]:
-    """Importing structlog imports rich where it is installed: a quarter of a second and 6 MB that no line needs."""
+    """Hides rich, which structlog imports if it is installed: 0.25 s and 6 MB that no line needs."""
     hidden = "rich" not in sys.modules
     if hidden:
         sys.modules["rich"] = None  # type: ignore[assignment]  # Python's own mark for "not to be imported"

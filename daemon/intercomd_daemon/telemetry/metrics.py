@@ -1,10 +1,10 @@
-"""What is counted and measured, under the names that Prometheus shows; a registry of its own, no global one.
+"""The daemon's Prometheus metrics, in a registry of their own instead of prometheus_client's global one.
 
-Labels are bounded: connections are those of the settings, reasons and calls those that we know, events never.
-What is at hand elsewhere (the spool, the budgets) is asked for at the scrape and costs nothing in between.
+Label values are bounded: connections come from the settings, reasons and calls from our code; event names are no label.
+Values that other parts keep (the spool's usage, the budgets) are read at the scrape.
 """
 
-from collections import Counter
+import collections
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -17,64 +17,62 @@ from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.reasons import OTHER, label_of
 from intercomd_daemon.spool.base import Usage
 from intercomd_daemon.telemetry.gauges import connection_families, spool_families
-from intercomd_daemon.telemetry.tally import Spread, Tally
+from intercomd_daemon.telemetry.instruments import Counter, Histogram
 
 CALLS = frozenset(call.value for call in Call)
-# From a call inside one data centre to the 30 s after which a call is given up.
+# From a call within one data centre to the timeout of a call, 30 s.
 CALL_SECONDS_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
-# From a sync of a fast disk to one that makes callers wait.
+# From the sync of a fast disk to one so slow that callers wait noticeably.
 COMMIT_SECONDS_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
-class _Counts:
-    """What is counted here; the rest is at hand elsewhere."""
+class _Instruments:
+    """The metrics that are updated as events happen."""
 
     def __init__(self) -> None:
-        self.received = Tally(
+        self.received = Counter(
             "intercomd_envelopes_received",
-            "Envelopes looked at by Publish, by what was decided.",
+            "Envelopes received by Publish, by the decision.",
             ("connection", "disposition", "reason"),
         )
-        self.adjustments = Tally(
+        self.adjustments = Counter(
             "intercomd_adjustments", "Changes made to envelopes on acceptance.", ("connection", "reason")
         )
-        self.outcomes = Tally(
-            "intercomd_outcomes", "Accepted envelopes that have ended.", ("connection", "type", "reason")
+        self.outcomes = Counter(
+            "intercomd_outcomes", "Outcomes of accepted envelopes.", ("connection", "type", "reason")
         )
-        self.calls = Tally(
+        self.calls = Counter(
             "intercomd_intercom_calls",
-            'Calls made to Intercom, by the class of the answer ("none": there was no answer).',
+            'Calls to Intercom, by status class; "none" if Intercom did not answer.',
             ("connection", "call", "status"),
         )
-        self.call_seconds = Spread(
+        self.call_seconds = Histogram(
             "intercomd_intercom_call_duration_seconds",
-            "How long calls to Intercom took, to the end of the answer.",
+            "Duration of calls to Intercom, until the response is read completely.",
             ("connection", "call"),
             CALL_SECONDS_BOUNDS,
         )
-        self.notices = Tally(
-            "intercomd_notices", "Things that an operator should see, by what they are.", ("connection", "notice")
-        )
-        self.commit_seconds = Spread(
+        self.notices = Counter("intercomd_notices", "Notices for operators, by notice.", ("connection", "notice"))
+        self.commit_seconds = Histogram(
             "intercomd_spool_commit_duration_seconds",
-            "How long the spool's commits took, with their sync.",
+            "Duration of the spool's commits, including the sync.",
             (),
             COMMIT_SECONDS_BOUNDS,
         )
-        self.committed_rows = Tally("intercomd_spool_committed_rows", "Rows written by the spool's commits.", ())
-        self.damages = Tally("intercomd_spool_damages", "Times that something of the spool was found damaged.", ())
+        self.committed_rows = Counter("intercomd_spool_committed_rows", "Rows that the spool's commits wrote.", ())
+        self.damages = Counter("intercomd_spool_damages", "Damages found in the spool.", ())
 
     def families(self) -> Iterator[Metric]:
-        """All of it, as of now."""
-        of_envelopes = (self.received, self.adjustments, self.outcomes)
-        for counted in (*of_envelopes, self.calls, self.notices, self.committed_rows, self.damages):
-            yield counted.family()
-        for measured in (self.call_seconds, self.commit_seconds):
-            yield measured.family()
+        """Yields the current values as Prometheus families."""
+        counters = (self.received, self.adjustments, self.outcomes, self.calls, self.notices)
+        for counter in (*counters, self.committed_rows, self.damages):
+            yield counter.family()
+        for histogram in (self.call_seconds, self.commit_seconds):
+            yield histogram.family()
 
 
 class Metrics:
-    """The daemon's metrics; `registry` is what a scrape reads. Everything but `committed` runs on the event loop."""
+    """The daemon's metrics; a scrape reads `registry`. All but `count_commit` are for the event loop's thread."""
 
     def __init__(
         self,
@@ -84,7 +82,7 @@ class Metrics:
         statuses: Callable[[], Sequence[ConnectionStatus]],
         clock: Callable[[], float],
     ) -> None:
-        """`usage` and `statuses` are asked at each scrape; `clock` tells Unix seconds."""
+        """`usage` and `statuses` are called at each scrape; `clock` returns Unix seconds."""
         self._version = version
         self._connections = frozenset(connections)
         self._usage = usage
@@ -92,60 +90,62 @@ class Metrics:
         self._clock = clock
         self._lost: Callable[[], int] = int
         self._states: dict[str, ConnectionState] = {}
-        self._counts = _Counts()
+        self._instruments = _Instruments()
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
     def count_decisions(self, results: Iterable[Decision]) -> None:
-        """Counts what was decided on envelopes."""
+        """Counts decisions on received envelopes, and their adjustments."""
         for result in results:
             reason = result.violations[0].reason if result.violations else ""
             connection = self._connection(result.connection)
-            self._counts.received.add((connection, result.disposition.name.lower(), label_of(reason)))
+            self._instruments.received.add((connection, result.disposition.name.lower(), label_of(reason)))
             for note in result.adjustments:
-                self._counts.adjustments.add((connection, label_of(note.reason)))
+                self._instruments.adjustments.add((connection, label_of(note.reason)))
 
     def count_outcomes(self, outcomes: Iterable[Outcome]) -> None:
-        """Counts what has ended."""
-        found = Counter((outcome.connection, outcome.type, outcome.reason) for outcome in outcomes)
+        """Counts outcomes."""
+        found = collections.Counter((outcome.connection, outcome.type, outcome.reason) for outcome in outcomes)
         for (connection, type_, reason), count in found.items():
-            self._counts.outcomes.add((self._connection(connection), type_.name.lower(), label_of(reason)), count)
+            self._instruments.outcomes.add((self._connection(connection), type_.name.lower(), label_of(reason)), count)
 
     def count_call(self, connection: str, call: str, status: int, seconds: float) -> None:
-        """Counts and measures one call to Intercom; status 0: there was no answer."""
+        """Counts and measures one call to Intercom; status 0: no answer."""
         connection = self._connection(connection)
         call = call if call in CALLS else OTHER
-        self._counts.calls.add((connection, call, f"{status // 100}xx" if 100 <= status <= 599 else "none"))
-        self._counts.call_seconds.add((connection, call), seconds)
+        self._instruments.calls.add((connection, call, f"{status // 100}xx" if 100 <= status <= 599 else "none"))
+        self._instruments.call_seconds.add((connection, call), seconds)
 
     def set_state(self, connection: str, state: ConnectionState) -> None:
-        """Remembers how a connection stands."""
+        """Sets the state of a connection."""
         self._states[self._connection(connection)] = state
 
     def count_notice(self, connection: str, notice: str) -> None:
-        """Counts something that an operator should see; `notice` is a word of our code, never a sender's."""
-        self._counts.notices.add((self._connection(connection), notice))
+        """Counts a notice; `notice` is a constant of our code, never text from a sender."""
+        self._instruments.notices.add((self._connection(connection), notice))
 
     def count_commit(self, rows: int, seconds: float) -> None:
-        """Counts and measures one commit of the spool; its writer's thread may call this."""
-        self._counts.committed_rows.add((), rows)
-        self._counts.commit_seconds.add((), seconds)
+        """Counts and measures one commit of the spool; the writer's thread may call this."""
+        self._instruments.committed_rows.add((), rows)
+        self._instruments.commit_seconds.add((), seconds)
 
     def count_damage(self) -> None:
-        """Counts that something of the spool was found damaged."""
-        self._counts.damages.add(())
+        """Counts one damage to the spool."""
+        self._instruments.damages.add(())
 
     def watch_log(self, lost: Callable[[], int]) -> None:
-        """Names what tells how many log lines could not be written."""
+        """Reads the number of lost log lines from `lost` at each scrape."""
         self._lost = lost
 
     def collect(self) -> Iterator[Metric]:
-        """Everything as of now; Prometheus' registry asks for it at a scrape."""
-        yield InfoMetricFamily("intercomd_build", "What runs here.", {"version": self._version})
-        yield from self._counts.families()
+        """Yields all current values; prometheus_client calls this at each scrape."""
+        yield InfoMetricFamily("intercomd_build", "The version of the daemon.", {"version": self._version})
+        yield from self._instruments.families()
         yield CounterMetricFamily(
-            "intercomd_log_lines_lost", "Log lines that could not be written.", value=self._lost()
+            "intercomd_log_lines_lost",
+            "Log lines that were lost because they could not be written.",
+            value=self._lost(),
         )
         statuses = self._statuses()
         states = self._states | {status.name: status.state for status in statuses}

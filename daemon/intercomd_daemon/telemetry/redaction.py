@@ -1,7 +1,7 @@
-"""What no log line may hold, and the marks that stand in its place: the last guard, behind those who know better.
+"""Redacts log lines: replaces secrets, tokens, emails and users' values by marks.
 
-It knows the shapes of tokens and emails, the secrets that it was told, and which fields may be shown. Where lines go,
-it does not know.
+It is the last guard: callers already leave such values out. It recognizes tokens and emails by their form, secrets by
+registration (`Redaction.hide`), and values by the names of their fields.
 """
 
 import re
@@ -17,23 +17,23 @@ SECRET_FIELDS = frozenset({"access_token", "api_key", "authorization", "password
 VALUE_FIELDS = frozenset({"answer_body", "body", "email", "json_body", "metadata", "phone", "value", "values"})
 GUARDED_FIELDS = SECRET_FIELDS | VALUE_FIELDS
 SCALARS = frozenset({str, int, float, bool, type(None)})
-"""What a field may hold under any other name without being looked at."""
+"""Types that a field with any other name may hold without being checked."""
 
-# Whatever is written around an @, as it is or percent-encoded: a mark too many costs nothing.
-# Bounded, as an address is ("254 characters"), so that a long word is looked through in one go.
+# Any text around an @, plain or percent-encoded: a false match costs nothing.
+# Bounded like an address ("254 characters"), so that a long word is scanned in linear time.
 _EMAIL_PART = r"[^\s@\"<>(),:;\[\]\\]{1,254}"
 _EMAIL = re.compile(rf"{_EMAIL_PART}(?:@|%40){_EMAIL_PART}")
-# A told secret that is shorter would blot out common words; Intercom's have 60 characters.
+# A shorter secret would mask common words; Intercom's tokens have 60 characters.
 _SECRET_CHARACTERS_MIN = 6
-# So many told secrets are remembered, the newest: tokens change a few times a year.
 SECRETS_MAX = 64
+"""Registered secrets, the newest: tokens change a few times a year."""
 _HASH_BYTES = 8
 
 
 def lane_name(lane: str, key: bytes) -> str:
-    """A lane as logs may show it: a customer id as it is, an email (also one used as an id) as a keyed hash.
+    """Returns a lane for log lines: a customer id unchanged, an email (also one used as an id) as a keyed hash.
 
-    The key, of at most 64 bytes, keeps the hash from being looked up in a list of hashed emails.
+    The key, of at most 64 bytes, prevents a look-up in a list of hashed emails.
     """
     if lane.startswith("c:") and "@" not in lane:
         return lane
@@ -41,24 +41,24 @@ def lane_name(lane: str, key: bytes) -> str:
 
 
 class Redaction:
-    """The guard of one daemon's log."""
+    """Redacts the lines of one log."""
 
     def __init__(self) -> None:
         self._secrets: tuple[str, ...] = ()
 
     def hide(self, secret: str) -> None:
-        """From now on this very text is masked; one under 6 characters is not, as it would be found everywhere."""
+        """Masks this text from now on, unless it has fewer than 6 characters."""
         if len(secret) >= _SECRET_CHARACTERS_MIN and secret not in self._secrets:
             self._secrets = (*self._secrets, secret)[-SECRETS_MAX:]
 
     def suspects(self, line: str, *, emails: bool) -> bool:
-        """Whether a rendered line may hold what it must not; costs less than a microsecond, so that all are asked."""
+        """Returns whether a rendered line may hold a secret or an email. Takes under 1 µs: every line is checked."""
         if emails and ("@" in line or "%40" in line):
             return True
         return TOKEN_HEAD in line or "earer " in line or any(secret in line for secret in self._secrets)
 
     def clean(self, text: str, *, emails: bool) -> str:
-        """The text with marks where tokens, and with `emails` also where emails stood."""
+        """Returns the text with secrets and tokens replaced by marks, and with `emails` emails too."""
         for secret in self._secrets:
             text = text.replace(secret, TOKEN_MARK)
         text = without_tokens(text)
@@ -66,9 +66,9 @@ class Redaction:
 
 
 def shown_field(name: str, value: object, *, values: bool) -> object:
-    """A field's value as a line may show it.
+    """Returns the value of a field as a line may show it.
 
-    A field holds one scalar: whatever holds more could hold a user's values, and is shown only where `values` may be.
+    Fields hold one scalar. Other values could hold a user's data and are shown only with `values`.
     """
     if name in SECRET_FIELDS:
         return TOKEN_MARK

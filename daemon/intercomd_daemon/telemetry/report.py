@@ -33,16 +33,16 @@ class Report:
         logger: Logger,
         metrics: Metrics,
         lane_key: bytes,
-        together: Callable[[], AbstractContextManager[None]] = nullcontext,
+        batch: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """`lane_key`, of 1 to 64 bytes, keys the hashes of emails in log lines, so that they cannot be guessed.
 
-        Lines that are logged within `together` are written with one call.
+        Lines that are logged within `batch` are written with one call.
         """
         self._logger = logger
         self._metrics = metrics
         self._lane_key = lane_key
-        self._together = together
+        self._batch = batch
         self._watchers: dict[object, Callable[[], None]] = {}
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
@@ -61,7 +61,7 @@ class Report:
         for wake in list(self._watchers.values()):
             wake()
         log_info = self._logger.is_enabled_for(logging.INFO)
-        with self._together():
+        with self._batch():
             for outcome in outcomes:
                 dead = outcome.type is OutcomeType.DEAD_LETTERED
                 if log_info or dead:

@@ -10,9 +10,9 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which lines are written, and how."""
+    """Level and format of the log."""
 
     format: Annotated[str, kinds.choice("json", "console")] = "json"
     level: Annotated[str, kinds.choice(*LEVELS)] = "info"
     values: Annotated[bool, kinds.boolean()] = False
-    """Whether debug lines may hold attribute values and emails."""
+    """Whether debug lines show attribute values and emails."""

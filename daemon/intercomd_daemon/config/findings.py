@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Given(NamedTuple):
+class RawValue(NamedTuple):
     """One value of the file or the environment."""
 
     raw: object

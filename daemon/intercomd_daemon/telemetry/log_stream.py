@@ -1,7 +1,7 @@
 """Writes log lines to a file descriptor from a thread, so that a reader that stops reading never stops the daemon.
 
-Lines wait in a bounded buffer. What does not fit, and what the stream refuses, is counted, and a line says how many
-lines are missing at the place where they are missing.
+Lines wait in a bounded buffer. Lines that do not fit, and lines that the stream refuses, are lost and counted; a line
+in their place reports how many are missing.
 """
 
 import io
@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from threading import Condition, Thread
 
 BUFFER_BYTES_MAX = 1 << 20
-"""Lines that wait for the stream: some 2,500 of them. Beyond, new lines are lost."""
+"""Lines that wait for the stream, some 2,500. Further lines are lost."""
 FLUSH_SECONDS = 1.0
-"""At the end of the process, for the last lines: a reader that is only slow takes 1 MiB in less."""
+"""Time for the last lines at the end of the process: even a slow reader takes 1 MiB in less."""
 STDERR = 2
 LINE_CHARACTERS_MAX = 4_096
-"""Of a line that a library prints without ending it."""
+"""Characters of a line that a library prints without ending it."""
 _CHUNK_BYTES_MAX = 1 << 16
 
 
@@ -26,33 +26,33 @@ class LogStream:
     """A file descriptor that takes whole lines and never blocks its caller."""
 
     def __init__(self, descriptor: int = STDERR) -> None:
-        """Starts the thread. The descriptor stays its owner's, and stays open as long as this is used."""
+        """Starts the thread. The caller owns the descriptor and keeps it open while this is used."""
         self.describe_lost: Callable[[int], str] = "{} log lines lost".format
-        """Returns the line that reports so many lost lines."""
+        """Returns the line that reports a number of lost lines."""
         self._descriptor = descriptor
         self._chunk_bytes_max = select.PIPE_BUF if _is_pipe(descriptor) else _CHUNK_BYTES_MAX
         self._changed = Condition()
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
-        """Of the lines that wait or are being written."""
+        """Size of the lines that wait or are being written."""
         self._overflowed = 0
-        """Lines lost behind those that wait. While there are any, all new lines are lost: their report comes first."""
+        """Lines lost behind the waiting ones. While it is above 0, new lines are lost too: the report goes first."""
         self._refused = 0
         """Lines that the stream refused, not reported yet."""
         self._rest = b""
-        """What is missing of a line that was written in part."""
+        """The unwritten rest of a line that was written in part."""
         self._broken = False
-        """The reader is gone, with all that it had not read: the next one begins with a whole line."""
+        """The reader has closed the pipe and lost what it had not read: the next reader starts with a whole line."""
         self._lost = 0
         self._closing = False
         self._pending = False
-        """Whether the thread has something in hand."""
+        """Whether the thread is writing."""
         # A daemon thread: a write that hangs must not keep the process from ending.
         self._thread = Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
     def write(self, lines: Iterable[str]) -> None:
-        """Enters lines, without their line breaks; those that do not fit into the buffer are lost."""
+        """Queues lines, given without line breaks; lines that do not fit into the buffer are lost."""
         encoded = [line.encode("utf-8", "backslashreplace") + b"\n" for line in lines]
         with self._changed:
             for line in encoded:
@@ -67,11 +67,11 @@ class LogStream:
             self._changed.notify_all()
 
     def lost(self) -> int:
-        """Returns how many lines were lost since the start."""
+        """Returns the number of lines lost since the start."""
         return self._lost
 
     def isatty(self) -> bool:
-        """Whether a person reads it."""
+        """Returns whether the descriptor is a terminal."""
         return os.isatty(self._descriptor)
 
     def close(self, seconds: float = FLUSH_SECONDS) -> None:
@@ -104,14 +104,14 @@ class LogStream:
             with self._changed:
                 self._bytes -= taken
                 unwritten = len(lines) - written
-                if missing and not written:  # The report itself is no lost line; what it says is still to be reported.
+                if missing and not written:  # The report does not count as a lost line; the loss stays to be reported.
                     self._refused += missing
                     unwritten -= 1
                 self._refused += unwritten
                 self._lost += unwritten
 
     def _write_lines(self, lines: Iterable[bytes]) -> int:
-        """Writes lines in order until the stream refuses one; returns how many need no further attempt."""
+        """Writes lines in order until the stream refuses one; returns the number of lines done with."""
         rest, self._rest = self._rest, b""
         sent = self._send(rest)
         if sent < len(rest):
@@ -130,10 +130,10 @@ class LogStream:
         return written
 
     def _chunks(self, lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-        """Splits lines into those that go in one write.
+        """Yields groups of lines that leave in one write.
 
-        "POSIX.1 says that writes of less than PIPE_BUF bytes must be atomic" (pipe(7)): so no line is cut by the end
-        of the process, or mixed with what others write into the same pipe.
+        "POSIX.1 says that writes of less than PIPE_BUF bytes must be atomic" (pipe(7)): so neither
+        the end of the process nor another writer of the same pipe cuts a line.
         """
         chunk: list[bytes] = []
         size = 0
@@ -147,12 +147,12 @@ class LogStream:
             yield chunk
 
     def _send(self, data: bytes) -> int:
-        """Writes until all is written or the stream refuses; returns how many bytes are done with."""
+        """Writes until everything is written or the stream refuses; returns the number of bytes written."""
         sent, self._broken = 0, False
         while sent < len(data):
             try:
                 sent += os.write(self._descriptor, memoryview(data)[sent:])
-            except BlockingIOError:  # Whoever shares the stream has made it non-blocking.
+            except BlockingIOError:  # Another process that shares the stream has made it non-blocking.
                 self._await_room()
             except BrokenPipeError:
                 self._broken = True
@@ -175,7 +175,7 @@ def _is_pipe(descriptor: int) -> bool:
 
 
 class LineWriter(io.TextIOBase):
-    """A text stream that passes each line on: in place of `sys.stderr`, whose writes may block."""
+    """A text stream that calls a function with each line; it replaces `sys.stderr`, whose writes may block."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         """`on_line` gets each line without its line break; empty lines are left out."""
@@ -183,11 +183,11 @@ class LineWriter(io.TextIOBase):
         self._begun = ""
 
     def writable(self) -> bool:
-        """Whether it can be written to."""
+        """Returns True."""
         return True
 
     def write(self, text: str) -> int:
-        """Passes on the lines that `text` completes; of an endless line, pieces."""
+        """Passes on the lines that `text` completes; a line without end is passed on in pieces."""
         *lines, self._begun = (self._begun + text).split("\n")
         if len(self._begun) > LINE_CHARACTERS_MAX:
             lines.append(self._begun)
@@ -198,9 +198,9 @@ class LineWriter(io.TextIOBase):
 
 
 def occupy_standard_descriptors() -> None:
-    """Opens the null device wherever standard input, output or error is closed.
+    """Opens the null device in place of a closed standard input, output or error.
 
-    Else the next file or socket would get its number, and what libraries print would be written into it.
+    Otherwise the next file or socket would get that number, and libraries would print into it.
     """
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= STDERR:

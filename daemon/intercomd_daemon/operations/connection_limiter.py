@@ -7,38 +7,38 @@ CONNECTIONS_MAX = 64
 """Open at once on one listener: probes, scrapers and people, each with one or two."""
 
 
-class Door:
-    """Makes a protocol for each connection, as an asyncio server asks for it."""
+class ConnectionLimiter:
+    """A protocol factory for an asyncio server, which serves at most CONNECTIONS_MAX connections."""
 
     def __init__(self, serve: Callable[[], asyncio.Protocol]) -> None:
-        """`serve` makes the protocol of a connection that is let in."""
+        """`serve` makes the protocol of a connection within the limit."""
         self.serve = serve
-        self.inside = 0
-        """Connections that are open."""
+        self.open = 0
+        """Connections that are being served."""
 
     def __call__(self) -> asyncio.Protocol:
-        """Somebody is at the door."""
-        return _Guest(self)
+        """Returns the protocol of a new connection, which may be above the limit."""
+        return _LimitedConnection(self)
 
 
-class _Guest(asyncio.Protocol):
-    """A connection, which has come in or not."""
+class _LimitedConnection(asyncio.Protocol):
+    """Passes everything to the served protocol, or closes the connection where it is one too many."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, limiter: ConnectionLimiter) -> None:
+        self._limiter = limiter
         self._served: asyncio.Protocol | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self._door.inside >= CONNECTIONS_MAX:
+        if self._limiter.open >= CONNECTIONS_MAX:
             transport.close()
             return
-        self._door.inside += 1
-        self._served = self._door.serve()
+        self._limiter.open += 1
+        self._served = self._limiter.serve()
         self._served.connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._served is not None:
-            self._door.inside -= 1
+            self._limiter.open -= 1
             self._served.connection_lost(error)
 
     def data_received(self, data: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from prometheus_client.core import Metric
 
-from intercomd_daemon.telemetry.tally import Spread, Tally
+from intercomd_daemon.telemetry.instruments import Counter, Histogram
 
 
 def samples(metric: Metric) -> dict[tuple[str, str], float]:
@@ -10,7 +10,7 @@ def samples(metric: Metric) -> dict[tuple[str, str], float]:
 
 
 def test_a_tally_counts_by_label_values() -> None:
-    tally = Tally("things", "Things.", ("kind",))
+    tally = Counter("things", "Things.", ("kind",))
     tally.add(("a",))
     tally.add(("a",), 2)
     tally.add(("b",))
@@ -18,14 +18,14 @@ def test_a_tally_counts_by_label_values() -> None:
 
 
 def test_a_tally_without_labels_has_one_count_from_the_start() -> None:
-    tally = Tally("things", "Things.", ())
+    tally = Counter("things", "Things.", ())
     assert samples(tally.family()) == {("things_total", ""): 0.0}
     tally.add((), 5)
     assert samples(tally.family()) == {("things_total", ""): 5.0}
 
 
 def test_a_spread_counts_up_to_each_bound() -> None:
-    spread = Spread("seconds", "Seconds.", ("call",), (0.1, 1.0))
+    spread = Histogram("seconds", "Seconds.", ("call",), (0.1, 1.0))
     for measured in (0.05, 0.1, 0.5, 3.0):
         spread.add(("a",), measured)
     assert samples(spread.family()) == {

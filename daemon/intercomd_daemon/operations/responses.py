@@ -1,6 +1,6 @@
-"""Nouns to the messages of the operations service.
+"""Converts domain objects to the messages of OperationsService: one pure function for each message.
 
-Pure, one function a message. Absent times stay absent; a dead letter shows the sender's envelope as it came.
+Absent times stay absent; a dead letter holds the sender's envelope unchanged.
 """
 
 from types import MappingProxyType
@@ -29,7 +29,7 @@ CONNECTION_STATES = MappingProxyType(
 
 
 def timestamp(seconds: float) -> Timestamp | None:
-    """Unix seconds, to the microsecond; None for 0.0, no time."""
+    """Converts Unix seconds, to the microsecond; None for 0.0, which means no time."""
     if not seconds:
         return None
     whole, micros = divmod(round(seconds * _MICROS), _MICROS)
@@ -37,18 +37,18 @@ def timestamp(seconds: float) -> Timestamp | None:
 
 
 def duration(seconds: float) -> Duration:
-    """Seconds, to the microsecond; negative ones, which a clock that was set back makes, count as none."""
+    """Converts seconds, to the microsecond; negative ones, after the clock was set back, become 0."""
     whole, micros = divmod(round(max(0.0, seconds) * _MICROS), _MICROS)
     return Duration(seconds=whole, nanos=micros * 1000)
 
 
 def adjustment(note: Note) -> envelope_pb2.Adjustment:
-    """What was changed in an envelope."""
+    """Converts an adjustment."""
     return envelope_pb2.Adjustment(reason=note.reason, field=note.field, message=note.message)
 
 
 def effect_message(effect: Effect) -> outcome_pb2.Effect:
-    """What one call came to."""
+    """Converts the effect of one call."""
     return outcome_pb2.Effect(
         kind=outcome_pb2.EffectKind.ValueType(effect.kind),
         event_name=effect.event_name,
@@ -62,7 +62,7 @@ def effect_message(effect: Effect) -> outcome_pb2.Effect:
 
 
 def outcome_message(outcome: Outcome) -> outcome_pb2.Outcome:
-    """How an envelope ended."""
+    """Converts an outcome."""
     return outcome_pb2.Outcome(
         sequence=outcome.sequence,
         envelope_id=outcome.envelope_id,
@@ -79,7 +79,7 @@ def outcome_message(outcome: Outcome) -> outcome_pb2.Outcome:
 
 
 def dead_letter_message(letter: DeadLetter) -> outcome_pb2.DeadLetter:
-    """A dead letter, with the sender's envelope as it came."""
+    """Converts a dead letter, with the sender's envelope unchanged."""
     return outcome_pb2.DeadLetter(
         dead_letter_id=str(letter.dead_letter_id),
         envelope=envelope_pb2.Envelope.FromString(letter.envelope.source),
@@ -89,7 +89,7 @@ def dead_letter_message(letter: DeadLetter) -> outcome_pb2.DeadLetter:
 
 
 def waiting_message(waiting: AcceptedEnvelope | None) -> operations_pb2.GetWaitingEnvelopeResponse:
-    """An envelope that waits, with the sender's envelope as it came."""
+    """Converts a waiting envelope, with the sender's envelope unchanged; None: not found among the waiting ones."""
     if waiting is None:
         return operations_pb2.GetWaitingEnvelopeResponse(waiting=False)
     envelope = envelope_pb2.Envelope.FromString(waiting.source)
@@ -99,7 +99,7 @@ def waiting_message(waiting: AcceptedEnvelope | None) -> operations_pb2.GetWaiti
 
 
 def connection_message(status: ConnectionStatus, usage: LogUsage, now: float) -> operations_pb2.ConnectionStatus:
-    """A connection of the configuration; the reason of a suspension comes as `REASON: what to do`."""
+    """Converts the status of a configured connection. The reason of a suspension has the form `REASON: remedy`."""
     suspended = status.state is ConnectionState.SUSPENDED
     reason, _, remedy = status.reason.partition(": ") if suspended else ("", "", "")
     probing = suspended or status.state is ConnectionState.DOWN
@@ -123,7 +123,7 @@ def connection_message(status: ConnectionStatus, usage: LogUsage, now: float) ->
 
 
 def unconfigured_message(name: str, usage: LogUsage, now: float) -> operations_pb2.ConnectionStatus:
-    """A connection that is gone from the configuration, of which something is left in the spool."""
+    """Returns the status of a connection that was removed from the settings and still has envelopes in the spool."""
     message = _waiting(name, usage, now)
     message.state = operations_pb2.CONNECTION_STATE_UNCONFIGURED
     return message

@@ -7,7 +7,7 @@ from google.protobuf import json_format
 from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2
 from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.envelope import AcceptedEnvelope, Note
-from intercomd_daemon.operations import encode
+from intercomd_daemon.operations import responses
 from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool.base import LogUsage
 
@@ -53,7 +53,7 @@ STATUS = ConnectionStatus(
 
 
 def test_an_outcome_keeps_every_field() -> None:
-    assert json_format.MessageToDict(encode.outcome_message(OUTCOME), preserving_proto_field_name=True) == {
+    assert json_format.MessageToDict(responses.outcome_message(OUTCOME), preserving_proto_field_name=True) == {
         "sequence": "7",
         "envelope_id": "order-1",
         "connection": "default",
@@ -88,23 +88,23 @@ def test_an_outcome_keeps_every_field() -> None:
 
 @pytest.mark.parametrize("kind", OutcomeType)
 def test_every_end_has_its_number_in_the_contract(kind: OutcomeType) -> None:
-    message = encode.outcome_message(msgspec.structs.replace(OUTCOME, type=kind))
+    message = responses.outcome_message(msgspec.structs.replace(OUTCOME, type=kind))
     assert json_format.MessageToDict(message)["type"] == f"OUTCOME_TYPE_{kind.name}"
 
 
 def test_a_dead_letter_shows_the_senders_envelope_as_it_came() -> None:
     sent = envelope_pb2.Envelope(envelope_id="order-1", identity=identity_pb2.Identity(customer_id=" c-1 "))
     accepted = AcceptedEnvelope("order-1", "c-1", "", NOW, {}, (), (), "", sent.SerializeToString())
-    message = encode.dead_letter_message(DeadLetter(42, accepted, OUTCOME, '{"type":"error.list"}'))
+    message = responses.dead_letter_message(DeadLetter(42, accepted, OUTCOME, '{"type":"error.list"}'))
     assert message.dead_letter_id == "42"
     assert message.envelope == sent
-    assert message.outcome == encode.outcome_message(OUTCOME)
+    assert message.outcome == responses.outcome_message(OUTCOME)
     assert message.answer_body == '{"type":"error.list"}'
 
 
 def test_a_delivering_connection_shows_its_budget_and_no_trouble() -> None:
     usage = LogUsage(normal=5, bulk=6, parked_lanes=1, dead_letters=2, bytes=999, oldest_accept_time=NOW - 1.5)
-    message = encode.connection_message(STATUS, usage, NOW)
+    message = responses.connection_message(STATUS, usage, NOW)
     assert json_format.MessageToDict(message, preserving_proto_field_name=True) == {
         "name": "default",
         "app_id": "abc12345",
@@ -135,7 +135,7 @@ def test_a_suspended_connection_says_why_since_when_and_when_it_probes() -> None
         next_probe=NOW + 5,
         last_error="401 unauthorized",
     )
-    message = encode.connection_message(status, LogUsage(), NOW)
+    message = responses.connection_message(status, LogUsage(), NOW)
     assert message.state == operations_pb2.CONNECTION_STATE_SUSPENDED
     assert message.suspended_reason == "UNAUTHORIZED"
     assert message.suspended_since.seconds == 1_700_000_000
@@ -158,7 +158,7 @@ def test_each_standing_is_the_state_of_its_name_and_shows_what_belongs_to_it(
     state: ConnectionState, probes: bool, says_why: bool
 ) -> None:
     status = msgspec.structs.replace(STATUS, state=state, reason="WHY", next_probe=NOW)
-    message = encode.connection_message(status, LogUsage(), NOW)
+    message = responses.connection_message(status, LogUsage(), NOW)
     assert operations_pb2.ConnectionState.Name(message.state) == f"CONNECTION_STATE_{state.name}"
     assert message.HasField("next_probe_time") is probes
     assert message.HasField("suspended_since") is says_why
@@ -167,11 +167,11 @@ def test_each_standing_is_the_state_of_its_name_and_shows_what_belongs_to_it(
 
 def test_what_is_not_known_is_absent() -> None:
     unknown = msgspec.structs.replace(STATUS, budget_limit=0, state=ConnectionState.SUSPENDED, since=0.0)
-    message = encode.connection_message(unknown, LogUsage(), NOW)
+    message = responses.connection_message(unknown, LogUsage(), NOW)
     for field in ("budget", "oldest_age", "suspended_since", "next_probe_time"):
         assert not message.HasField(field), field
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_age() -> None:
-    message = encode.connection_message(STATUS, LogUsage(oldest_accept_time=NOW + 9), NOW)
+    message = responses.connection_message(STATUS, LogUsage(oldest_accept_time=NOW + 9), NOW)
     assert message.oldest_age.ToMilliseconds() == 0

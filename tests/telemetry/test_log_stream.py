@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from intercomd_daemon.telemetry.stream import LINE_CHARACTERS_MAX, LineWriter, LogStream
+from intercomd_daemon.telemetry.log_stream import LINE_CHARACTERS_MAX, LineWriter, LogStream
 
 LINE = "x" * 999
 
@@ -89,7 +89,7 @@ def test_a_closed_descriptor_loses_lines() -> None:
     assert stream.lost() == 1
 
 
-@pytest.mark.fills("telemetry.stream.LINE_CHARACTERS_MAX")
+@pytest.mark.fills("telemetry.log_stream.LINE_CHARACTERS_MAX")
 def test_what_is_printed_becomes_lines() -> None:
     lines: list[str] = []
     writer = LineWriter(lines.append)

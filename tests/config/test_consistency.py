@@ -2,8 +2,8 @@
 
 import pytest
 
-from intercomd_daemon.config.check import check
-from intercomd_daemon.config.given import Findings
+from intercomd_daemon.config.consistency import check_consistency
+from intercomd_daemon.config.findings import Findings
 from intercomd_daemon.config.schema import keys_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
@@ -20,7 +20,7 @@ def found(*connections: ConnectionSettings, wrong: tuple[str, ...] = (), **secti
     for connection in connections:
         origins |= dict.fromkeys(keys_of(ConnectionSettings, f"connections.{connection.name}."), "f.toml")
     findings = Findings()
-    check(settings, origins, wrong, findings)
+    check_consistency(settings, origins, wrong, findings)
     return findings
 
 

@@ -1,6 +1,6 @@
 """Findings are lines with the key, where it was written, and what is wrong."""
 
-from intercomd_daemon.config.given import Findings
+from intercomd_daemon.config.findings import Findings
 
 
 def test_a_finding_names_the_key_and_its_origin() -> None:

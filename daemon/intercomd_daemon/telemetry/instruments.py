@@ -1,6 +1,6 @@
-"""Counts by label values, kept as plain numbers and turned into Prometheus' families at a scrape.
+"""Counters and histograms with labels. They hold plain numbers: an update costs one dictionary look-up.
 
-An addition costs one dictionary look-up.
+`family` converts them to Prometheus families at a scrape.
 """
 
 from bisect import bisect_left
@@ -9,33 +9,33 @@ from collections.abc import Sequence
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
 
-class Tally:
-    """A counter by label values."""
+class Counter:
+    """A counter with labels."""
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
-        """`name` is without `_total`. One without labels is shown from the start, as alerts look for its increase."""
+        """`name` has no `_total`. A counter without labels starts at 0, so that an alert sees its first increase."""
         self._name = name
         self._documentation = documentation
         self._labels = tuple(labels)
         self._counts: dict[tuple[str, ...], int] = {} if labels else {(): 0}
 
     def add(self, values: tuple[str, ...], count: int = 1) -> None:
-        """Counts; `values` are the labels', in their order."""
+        """Adds `count`; `values` are the label values, in the order of the labels."""
         self._counts[values] = self._counts.get(values, 0) + count
 
     def family(self) -> CounterMetricFamily:
-        """All of it, as of now."""
+        """Returns the current values."""
         family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
         for values, count in list(self._counts.items()):
             family.add_metric(values, count)
         return family
 
 
-class Spread:
-    """A histogram by label values."""
+class Histogram:
+    """A histogram with labels."""
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
-        """`bounds` are the buckets' upper bounds, included, in order; the last bucket has none."""
+        """`bounds` are the inclusive upper bounds of the buckets, ascending; a bucket without a bound is added."""
         self._name = name
         self._documentation = documentation
         self._labels = tuple(labels)
@@ -44,7 +44,7 @@ class Spread:
         self._sums: dict[tuple[str, ...], float] = {}
 
     def add(self, values: tuple[str, ...], measured: float) -> None:
-        """Counts one measurement."""
+        """Adds one measurement."""
         counts = self._counts.get(values)
         if counts is None:
             counts = self._counts[values] = [0] * (len(self._bounds) + 1)
@@ -53,7 +53,7 @@ class Spread:
         self._sums[values] += measured
 
     def family(self) -> HistogramMetricFamily:
-        """All of it, as of now."""
+        """Returns the current values."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
         names = [*(str(bound) for bound in self._bounds), "+Inf"]
         for values, counts in list(self._counts.items()):

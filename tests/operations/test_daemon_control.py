@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd.v1 import operations_pb2
-from intercomd_daemon.operations.daemon import State
+from intercomd_daemon.operations.daemon_control import State
 
 
 @pytest.mark.parametrize("state", State)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from itertools import combinations
 
 from intercomd_daemon.config.environment import variable
-from intercomd_daemon.config.given import CONNECTIONS, Findings
+from intercomd_daemon.config.findings import CONNECTIONS, Findings
 from intercomd_daemon.config.schema import nearest
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings
@@ -18,7 +18,9 @@ NOT_SET = "not set"
 _EVENT_ATTRIBUTES_TRACKED = 10
 
 
-def check(settings: Settings, origins: Mapping[str, str], wrong: Collection[str], findings: Findings) -> None:
+def check_consistency(
+    settings: Settings, origins: Mapping[str, str], wrong: Collection[str], findings: Findings
+) -> None:
     """Notes what the settings lack and where they contradict; keys in `wrong` have been reported already."""
     _check_listeners(settings, origins, findings)
     active = [connection for connection in settings.connections.values() if connection.active]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from intercomd_daemon.operations.door import CONNECTIONS_MAX
+from intercomd_daemon.operations.connection_limiter import CONNECTIONS_MAX
 from intercomd_daemon.operations.http import HttpListener, listen_http
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -22,7 +22,7 @@ async def come(listener: HttpListener) -> tuple[Connection, bytes]:
         return (reader, writer), b""
 
 
-@pytest.mark.fills("operations.door.CONNECTIONS_MAX")
+@pytest.mark.fills("operations.connection_limiter.CONNECTIONS_MAX")
 async def test_one_connection_too_many_is_closed_at_once_and_the_others_go_on() -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(text="here")
