@@ -16,7 +16,7 @@ from envelopes import EVENT, created_at_of, envelope, envelope_id, metadata_of, 
 
 from intercomd_daemon.deliver.contact import Contact
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
-from intercomd_daemon.spool.base import BookEntry, Incoming, Settlement
+from intercomd_daemon.spool.base import CachedContact, Incoming, Settlement
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
@@ -41,8 +41,8 @@ async def fill(path: str, rows: int, users: int) -> None:
     nothing_known = Contact().pack()
     for start in range(0, users, _AT_ONCE):
         lanes = [lane_of(user_of(number, users), "") for number in range(start, min(start + _AT_ONCE, users))]
-        entries = [BookEntry(lane, f"{start + place:024x}", nothing_known) for place, lane in enumerate(lanes)]
-        await spool.settle([Settlement(CONNECTION, book=entries)])
+        entries = [CachedContact(lane, f"{start + place:024x}", nothing_known) for place, lane in enumerate(lanes)]
+        await spool.settle([Settlement(CONNECTION, contacts=entries)])
     for start in range(0, rows, _AT_ONCE):
         await spool.append([row(number, users) for number in range(start, min(start + _AT_ONCE, rows))])
     await spool.close()

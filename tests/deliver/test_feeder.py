@@ -11,7 +11,7 @@ from delivery.worker import envelope, event, row
 from intercomd_daemon.deliver.feeder import FED_BYTES_MAX, FED_LANES_MAX, READ_BYTES_MAX
 from intercomd_daemon.deliver.window import LANE_ROWS_MAX, READ_ROWS, ROWS_MAX
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import BookEntry, Settlement
+from intercomd_daemon.spool.base import CachedContact, Settlement
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
@@ -84,7 +84,7 @@ async def test_of_many_large_lanes_a_number_is_in_memory_and_each_gets_its_turn(
 
 async def test_lanes_that_are_the_same_person_share_what_is_known(spool: MemorySpool, feeding: Feeding) -> None:
     await spool.settle(
-        [Settlement("default", book=[BookEntry("c:u", "id-1", b""), BookEntry("e:a@x.org", "id-1", b"")])]
+        [Settlement("default", contacts=[CachedContact("c:u", "id-1", b""), CachedContact("e:a@x.org", "id-1", b"")])]
     )
     await spool.append(
         [row(envelope("a", "u", None, event("e"))), row(envelope("b", "", None, event("e"), email="a@x.org"))]
@@ -191,7 +191,7 @@ async def test_a_fed_lane_that_has_run_dry_is_parked_no_more(spool: MemorySpool,
     lane = feeding.roster.take()
     step = lane.next(time.time())
     assert step.request.path == "/events"
-    await spool.settle([Settlement("default", ended=[lane.queue.head.end("default", 1.0)])])
+    await spool.settle([Settlement("default", completions=[lane.queue.head.end("default", 1.0)])])
     lane.queue.remove_first(Priority.NORMAL)
     feeding.feeder.ran_dry(lane)
     await feeding.quiet()

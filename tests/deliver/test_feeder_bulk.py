@@ -56,7 +56,7 @@ async def test_where_a_bulk_envelope_has_begun_it_is_finished_and_the_normal_one
     lane.busy = True
     normal = await _append_normal(spool, feeding)
     assert lane.queue.keys() == bulk[:1]
-    await spool.settle([Settlement("default", ended=[lane.queue.head.end("default", 1.0)])])
+    await spool.settle([Settlement("default", completions=[lane.queue.head.end("default", 1.0)])])
     lane.queue.remove_first(Priority.BULK)
     lane.busy = False
     feeding.feeder.ran_dry(lane)

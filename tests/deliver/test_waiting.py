@@ -115,10 +115,10 @@ def test_how_an_envelope_ends(effects: list[tuple[OutcomeType, str]], type_: Out
     assert (end.outcome.type, end.outcome.reason) == (type_, reason)
     assert end.key == row.key
     if type_ is DEAD:
-        assert end.buried is not None
-        assert (end.buried.origin, end.buried.events, end.answer_body) == (42, ENVELOPE.events, "no")
+        assert end.dead_letter is not None
+        assert (end.dead_letter.origin, end.dead_letter.events, end.answer_body) == (42, ENVELOPE.events, "no")
     else:
-        assert (end.buried, end.answer_body) == (None, "")
+        assert (end.dead_letter, end.answer_body) == (None, "")
 
 
 @pytest.mark.parametrize(("ended", "refused"), [(DEAD, True), (DELIVERED, False), (UNCHANGED, False)])

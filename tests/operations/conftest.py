@@ -15,7 +15,7 @@ from intercomd_daemon.operations.daemon_control import Check, State
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Archive, Ended, Incoming, Settlement, Usage
+from intercomd_daemon.spool.base import Archive, Completion, Incoming, Settlement, Usage
 from intercomd_daemon.spool.memory import MemorySpool
 
 NOW = 1_700_000_100.0
@@ -166,8 +166,10 @@ def end(spool: MemorySpool, bell: Bell, wait: Callable[..., Awaitable[int]]) -> 
         key = await wait(envelope_id, connection=connection, **fields)
         accepted = _accepted(envelope_id, **fields)
         outcome = _outcome(accepted, connection, kind, reason)
-        buried = accepted if kind is OutcomeType.DEAD_LETTERED else None
-        (ended,) = await spool.settle([Settlement(connection, ended=[Ended(key, outcome, buried, answer_body)])])
+        dead_letter = accepted if kind is OutcomeType.DEAD_LETTERED else None
+        (ended,) = await spool.settle(
+            [Settlement(connection, completions=[Completion(key, outcome, dead_letter, answer_body)])]
+        )
         bell.ring()
         return ended
 

@@ -9,7 +9,7 @@ import pytest
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Ended, Incoming, Spool
+from intercomd_daemon.spool.base import Completion, Incoming, Spool
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
@@ -47,10 +47,10 @@ def row(envelope: Callable[..., AcceptedEnvelope]) -> Callable[..., Incoming]:
 
 
 @pytest.fixture
-def ended(envelope: Callable[..., AcceptedEnvelope]) -> Callable[..., Ended]:
+def ended(envelope: Callable[..., AcceptedEnvelope]) -> Callable[..., Completion]:
     """Makes an end: delivered, or where a reason is given, a dead letter whose first event was refused."""
 
-    def make(key: int, name: str = "a", customer_id: str = "ann", *, reason: str = "", **changes: object) -> Ended:
+    def make(key: int, name: str = "a", customer_id: str = "ann", *, reason: str = "", **changes: object) -> Completion:
         well, ill = OutcomeType.DELIVERED, OutcomeType.DEAD_LETTERED
         effects = (
             Effect(EffectKind.CONTACT, "", 0, well, "", 200, "r1", 1),
@@ -69,7 +69,9 @@ def ended(envelope: Callable[..., AcceptedEnvelope]) -> Callable[..., Ended]:
             replay=0,
             **fields,
         )
-        return Ended(key, outcome, envelope(name, customer_id) if reason else None, "no such event" if reason else "")
+        return Completion(
+            key, outcome, envelope(name, customer_id) if reason else None, "no such event" if reason else ""
+        )
 
     return make
 

@@ -4,11 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
-from intercomd_daemon.spool.base import DeadLetterFilter, Ended, OutcomeFilter
+from intercomd_daemon.spool.base import Completion, DeadLetterFilter, OutcomeFilter
 
 
 @pytest.fixture
-def outcome(ended: Callable[..., Ended]) -> Outcome:
+def outcome(ended: Callable[..., Completion]) -> Outcome:
     return replace(ended(1, "e1", "ann", reason="BAD").outcome, email="ann@example.com", accept_time=100.0)
 
 
@@ -44,13 +44,13 @@ def test_each_field_of_an_outcome_filter_must_match_alone(
     ],
 )
 def test_each_field_of_a_dead_letter_filter_must_match_alone(
-    outcome: Outcome, ended: Callable[..., Ended], field: str, same: object, other: object
+    outcome: Outcome, ended: Callable[..., Completion], field: str, same: object, other: object
 ) -> None:
-    letter = DeadLetter(7, ended(1, "e1", reason="BAD").buried, outcome, "")
+    letter = DeadLetter(7, ended(1, "e1", reason="BAD").dead_letter, outcome, "")
     assert DeadLetterFilter(**{field: same}).matches(letter)
     assert not DeadLetterFilter(**{field: other}).matches(letter)
 
 
-def test_an_empty_filter_matches_all(outcome: Outcome, ended: Callable[..., Ended]) -> None:
+def test_an_empty_filter_matches_all(outcome: Outcome, ended: Callable[..., Completion]) -> None:
     assert OutcomeFilter().matches(outcome)
-    assert DeadLetterFilter().matches(DeadLetter(7, ended(1, "e1", reason="BAD").buried, outcome, ""))
+    assert DeadLetterFilter().matches(DeadLetter(7, ended(1, "e1", reason="BAD").dead_letter, outcome, ""))

@@ -5,18 +5,18 @@ import pytest
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool import completion
-from intercomd_daemon.spool.base import Ended
+from intercomd_daemon.spool.base import Completion
 from intercomd_daemon.spool.record import unpack
 
 KEY = 5 << 48 | 1234
 
-End = Callable[..., Ended]
+End = Callable[..., Completion]
 
 
 @pytest.mark.fills("spool.completion.ANSWER_BODY_MAX")
 def test_a_letter_is_named_by_its_outcome_and_keeps_the_first_position(ended: End) -> None:
     end = ended(KEY, reason="BAD")
-    letter = completion.dead_letter_of(KEY, completion.outcome_of(end, 9), end.buried, "x" * 100_000)
+    letter = completion.dead_letter_of(KEY, completion.outcome_of(end, 9), end.dead_letter, "x" * 100_000)
     assert (letter.dead_letter_id, letter.outcome.sequence, letter.envelope.origin) == (9, 9, 1234)
     assert len(letter.answer_body) == completion.ANSWER_BODY_MAX
     again = completion.dead_letter_of(KEY + 50, letter.outcome, letter.envelope, "")
@@ -25,7 +25,7 @@ def test_a_letter_is_named_by_its_outcome_and_keeps_the_first_position(ended: En
 
 def test_a_replay_is_a_row_of_the_same_lane_with_the_refused_calls(ended: End) -> None:
     end = ended(KEY, "e1", "ann", reason="BAD")
-    row = completion.replayed_row(completion.dead_letter_of(KEY, end.outcome, end.buried, ""), Priority.BULK)
+    row = completion.replayed_row(completion.dead_letter_of(KEY, end.outcome, end.dead_letter, ""), Priority.BULK)
     assert (row.connection, row.priority, row.lane, row.envelope_id) == ("default", Priority.BULK, "c:ann", "e1")
     assert not row.recognised
     envelope = unpack(row.data, AcceptedEnvelope)
@@ -35,7 +35,7 @@ def test_a_replay_is_a_row_of_the_same_lane_with_the_refused_calls(ended: End) -
 def test_a_discarded_letter_ends_a_second_time_under_a_new_sequence(ended: End) -> None:
     end = ended(KEY, reason="BAD")
     outcome = completion.discarded_outcome(
-        completion.dead_letter_of(KEY, end.outcome, end.buried, ""), 77, 1_800_000_000.0
+        completion.dead_letter_of(KEY, end.outcome, end.dead_letter, ""), 77, 1_800_000_000.0
     )
     assert (outcome.type, outcome.sequence, outcome.end_time) == (OutcomeType.DISCARDED, 77, 1_800_000_000.0)
     assert (outcome.reason, outcome.effects) == ("BAD", end.outcome.effects)

@@ -10,11 +10,11 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import ShuttingDown, SpoolFull
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import (
-    BookEntry,
+    CachedContact,
+    Completion,
+    ContactEntry,
     DeadLetterFilter,
-    Ended,
     Incoming,
-    Known,
     OutcomeFilter,
     Settlement,
     Spool,
@@ -24,7 +24,7 @@ from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.record import pack
 
 Make = Callable[..., Incoming]
-End = Callable[..., Ended]
+End = Callable[..., Completion]
 Open = Callable[..., Awaitable[Spool]]
 
 ALL = (1_000, 1 << 20)
@@ -55,7 +55,7 @@ async def test_reading_goes_on_in_stretches_of_rows_and_of_bytes_but_always_goes
 
 async def test_an_empty_log_gives_nothing_and_stays_where_it_is(spool: Spool) -> None:
     batch = await spool.read("default", Priority.NORMAL, 0, *ALL)
-    assert (batch.rows, batch.known, batch.after, batch.damaged) == ([], {}, 0, ())
+    assert (batch.rows, batch.contacts, batch.after, batch.corrupt) == ([], {}, 0, ())
 
 
 async def test_connections_and_priorities_have_logs_of_their_own_and_one_count_of_positions(
@@ -158,20 +158,23 @@ async def test_the_book_holds_who_a_lane_is_and_what_is_known(spool: Spool, row:
     await spool.append([row("a", "ann"), row("b", "bob")])
     ann, more = pack(row("what is known")), pack(row("more"))
 
-    async def known_after(*entries: BookEntry) -> dict[str, Known]:
-        await spool.settle([Settlement("default", book=entries)])
-        return (await spool.read("default", Priority.NORMAL, 0, *ALL)).known
+    async def known_after(*entries: CachedContact) -> dict[str, ContactEntry]:
+        await spool.settle([Settlement("default", contacts=entries)])
+        return (await spool.read("default", Priority.NORMAL, 0, *ALL)).contacts
 
-    nothing = Known("", b"")
+    nothing = ContactEntry("", b"")
     assert await known_after() == {"c:ann": nothing, "c:bob": nothing}
-    assert await known_after(BookEntry("c:ann", "i1", ann)) == {"c:ann": Known("i1", ann), "c:bob": nothing}
-    both = await known_after(BookEntry("c:bob", "i1", more))
-    assert both == {"c:ann": Known("i1", more), "c:bob": Known("i1", more)}
-    assert await known_after(BookEntry("c:ann", "", b"")) == {"c:ann": nothing, "c:bob": Known("i1", more)}
-    assert await known_after(BookEntry("c:bob", "i1", b"")) == {"c:ann": nothing, "c:bob": Known("i1", b"")}
-    assert await known_after(BookEntry("c:bob", "i2", ann)) == {"c:ann": nothing, "c:bob": Known("i2", ann)}
+    assert await known_after(CachedContact("c:ann", "i1", ann)) == {"c:ann": ContactEntry("i1", ann), "c:bob": nothing}
+    both = await known_after(CachedContact("c:bob", "i1", more))
+    assert both == {"c:ann": ContactEntry("i1", more), "c:bob": ContactEntry("i1", more)}
+    assert await known_after(CachedContact("c:ann", "", b"")) == {"c:ann": nothing, "c:bob": ContactEntry("i1", more)}
+    assert await known_after(CachedContact("c:bob", "i1", b"")) == {"c:ann": nothing, "c:bob": ContactEntry("i1", b"")}
+    assert await known_after(CachedContact("c:bob", "i2", ann)) == {"c:ann": nothing, "c:bob": ContactEntry("i2", ann)}
     # What nobody names any more is forgotten, so a lane that comes to it later finds nothing old.
-    assert await known_after(BookEntry("c:ann", "i1", b"")) == {"c:ann": Known("i1", b""), "c:bob": Known("i2", ann)}
+    assert await known_after(CachedContact("c:ann", "i1", b"")) == {
+        "c:ann": ContactEntry("i1", b""),
+        "c:bob": ContactEntry("i2", ann),
+    }
 
 
 async def test_a_row_that_is_no_record_stands_aside_and_the_rest_is_read(spool: Spool, row: Make) -> None:
@@ -180,16 +183,16 @@ async def test_a_row_that_is_no_record_stands_aside_and_the_rest_is_read(spool: 
     keys = await spool.append([row("1"), row("2", data=spoilt), good])
     batch = await spool.read("default", Priority.NORMAL, 0, *ALL)
     assert [each.key for each in batch.rows] == [keys[0], keys[2]]
-    assert len(batch.damaged) == 1
-    assert str(keys[1]) in batch.damaged[0]
-    (ended,) = batch.ended
+    assert len(batch.corrupt) == 1
+    assert str(keys[1]) in batch.corrupt[0]
+    (ended,) = batch.outcomes
     assert (ended.envelope_id, ended.customer_id, ended.reason) == ("2", "ann", "DAMAGED")
     assert ended.type is OutcomeType.DEAD_LETTERED
     assert (await spool.outcomes(OutcomeFilter(envelope_id="2"), 0, 10)) == [ended]
     assert await spool.dead_letters(DeadLetterFilter(), 0, 10) == []
     assert batch.after == keys[2]
     again = await spool.read("default", Priority.NORMAL, 0, *ALL)
-    assert ([each.key for each in again.rows], again.damaged) == ([keys[0], keys[2]], ())
+    assert ([each.key for each in again.rows], again.corrupt) == ([keys[0], keys[2]], ())
     assert spool.usage().connections["default"].normal == 2
 
 

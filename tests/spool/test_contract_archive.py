@@ -8,8 +8,8 @@ import pytest
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
 from intercomd_daemon.spool.base import (
+    Completion,
     DeadLetterFilter,
-    Ended,
     Incoming,
     OutcomeFilter,
     Settlement,
@@ -19,7 +19,7 @@ from intercomd_daemon.spool.base import (
 from intercomd_daemon.spool.record import unpack
 
 Make = Callable[..., Incoming]
-End = Callable[..., Ended]
+End = Callable[..., Completion]
 Open = Callable[..., Awaitable[Spool]]
 
 ALL = (1_000, 1 << 20)
@@ -160,7 +160,7 @@ async def test_a_replay_that_is_refused_again_keeps_the_position_of_the_first_ac
     await bury(spool, row, ended, ["ann"])
     assert await spool.replay(EVERYTHING, 1) == 1
     (again,) = (await spool.read("default", Priority.NORMAL, 0, *ALL)).rows
-    end = ended(again.key, "ann", "ann", reason="BAD")._replace(buried=unpack(again.data, AcceptedEnvelope))
+    end = ended(again.key, "ann", "ann", reason="BAD")._replace(dead_letter=unpack(again.data, AcceptedEnvelope))
     await spool.settle([Settlement("default", [end])])
     (letter,) = await letters_of(spool)
     assert (letter.envelope.origin, letter.envelope.replay) == (1, 1)

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Batch, BookEntry, Ended, Incoming, Known, Settlement, Spool
+from intercomd_daemon.spool.base import Batch, CachedContact, Completion, ContactEntry, Incoming, Settlement, Spool
 from intercomd_daemon.spool.record import pack
 
 Make = Callable[..., Incoming]
-End = Callable[..., Ended]
+End = Callable[..., Completion]
 Open = Callable[..., Awaitable[Spool]]
 
 ALL = (1_000, 1 << 20)
@@ -32,7 +32,7 @@ async def test_a_parked_lane_is_fed_from_its_own_queue_in_order_and_the_log_from
     assert keys_of(await read_all(spool)) == keys
     await spool.park("default", "c:ann", [keys[1], keys[3], keys[5]], 50.0, 2)
     assert keys_of(await read_all(spool)) == [keys[0], keys[2], keys[4]]
-    assert (await parked_all(spool, "c:nobody")).known == {}
+    assert (await parked_all(spool, "c:nobody")).contacts == {}
     batch = await parked_all(spool, "c:ann")
     assert (keys_of(batch), batch.attempts, batch.after) == ([keys[1], keys[3], keys[5]], 2, keys[5])
     assert keys_of(await parked_all(spool, "c:ann", keys[1])) == [keys[3], keys[5]]
@@ -105,12 +105,12 @@ async def test_parking_again_takes_new_rows_along_and_keeps_those_that_are_there
 async def test_a_parked_row_keeps_its_progress_and_its_lane_what_is_known(spool: Spool, row: Make, ended: End) -> None:
     progress, contact = pack(row("half")), pack(row("contact"))
     keys = await spool.append([row("1", "ann"), row("2", "ann")])
-    await spool.settle([Settlement("default", (), [(keys[0], progress)], [BookEntry("c:ann", "i1", contact)])])
+    await spool.settle([Settlement("default", (), [(keys[0], progress)], [CachedContact("c:ann", "i1", contact)])])
     await spool.park("default", "c:ann", keys, 10.0, 1)
     await spool.settle([Settlement("default", progress=[(keys[1], progress)])])
     batch = await parked_all(spool, "c:ann")
     assert [each.progress for each in batch.rows] == [progress, progress]
-    assert batch.known == {"c:ann": Known("i1", contact)}
+    assert batch.contacts == {"c:ann": ContactEntry("i1", contact)}
     assert len(await spool.settle([Settlement("default", [ended(keys[0], "1")])])) == 1
     assert keys_of(await parked_all(spool, "c:ann")) == [keys[1]]
 
@@ -119,8 +119,8 @@ async def test_a_parked_row_that_is_no_record_stands_aside(spool: Spool, row: Ma
     keys = await spool.append([row("1", "ann", data=b"no record at all"), row("2", "ann")])
     await spool.park("default", "c:ann", keys, 10.0, 1)
     batch = await parked_all(spool, "c:ann")
-    assert (keys_of(batch), len(batch.damaged)) == ([keys[1]], 1)
-    assert (await parked_all(spool, "c:ann")).damaged == ()
+    assert (keys_of(batch), len(batch.corrupt)) == ([keys[1]], 1)
+    assert (await parked_all(spool, "c:ann")).corrupt == ()
 
 
 async def test_normal_rows_of_a_parked_lane_come_before_its_bulk_rows(spool: Spool, row: Make) -> None:

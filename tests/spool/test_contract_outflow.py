@@ -6,13 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Ended, Incoming, PacingState, Settlement, Spool
+from intercomd_daemon.spool.base import Completion, Incoming, PacingState, Settlement, Spool
 
 ALL = (1_000, 1 << 20)
 
 
 async def test_outflow_delivers_what_the_spool_accepted(
-    spool: Spool, row: Callable[..., Incoming], ended: Callable[..., Ended]
+    spool: Spool, row: Callable[..., Incoming], ended: Callable[..., Completion]
 ) -> None:
     outflow = await spool.acquire("workspace")
     woken = asyncio.Event()

@@ -22,7 +22,15 @@ from disk.power_cut import power_cut
 from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Batch, BookEntry, DeadLetterFilter, Incoming, OutcomeFilter, Settlement, Spool
+from intercomd_daemon.spool.base import (
+    Batch,
+    CachedContact,
+    DeadLetterFilter,
+    Incoming,
+    OutcomeFilter,
+    Settlement,
+    Spool,
+)
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from spool.model import NOON, Model, Place, end_of, made
@@ -120,8 +128,8 @@ class Machine(RuleBasedStateMachine):
             (key, each.incoming.priority, each.incoming.lane, each.incoming.data, each.progress)
             for key, each in zip(keys, held, strict=True)
         ]
-        assert batch.known == {each.incoming.lane: self.model.known_of(each.place) for each in held}
-        assert batch.damaged == ()
+        assert batch.contacts == {each.incoming.lane: self.model.known_of(each.place) for each in held}
+        assert batch.corrupt == ()
 
     @rule(
         picked=picks,
@@ -139,7 +147,7 @@ class Machine(RuleBasedStateMachine):
         own = [(key, held) for key, held in everything.items() if held.place[0] == connection]
         ended = [end_of(key, held, reason) for key, held in chosen(own, picked)]
         ahead = [(key, progress) for key, _ in chosen(own, worked)]
-        entries = [BookEntry(place[1], *book)]
+        entries = [CachedContact(place[1], *book)]
         outcomes = self.wait(self.spool.settle([Settlement(connection, ended, ahead, entries)]))
         assert outcomes == self.model.settle(ended, ahead)
         self.model.learn(connection, entries[0])

@@ -100,7 +100,7 @@ class Daemon:
         workers = await self._connections.start(spool, self._report)
         service = self._ingest_service(spool, TimestampAllocator(await spool.seconds()))
         ingest = self._settings.ingest
-        stopping, engine = asyncio.create_task(self._stopping.wait()), asyncio.create_task(spool.ended())
+        stopping, engine = asyncio.create_task(self._stopping.wait()), asyncio.create_task(spool.wait_closed())
         try:
             self._ingest = await open_ingest(service, ingest.listen, ingest.request_bytes_max, ingest.unix_access)
             self._switch(serving=True)

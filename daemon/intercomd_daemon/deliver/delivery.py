@@ -17,7 +17,7 @@ from intercomd_daemon.deliver.step import After, CreateAttribute, ReadAttributes
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.envelope import Event, Note
 from intercomd_daemon.outcome import OutcomeType
-from intercomd_daemon.spool.base import BookEntry, Ended, Settlement
+from intercomd_daemon.spool.base import CachedContact, Completion, Settlement
 from intercomd_daemon.spool.record import pack
 
 DRY_RUN = "DRY_RUN"
@@ -212,7 +212,7 @@ class Lane:
             self.contact.told(flight.speech.spoken, flight, now)
         if self._creating:
             self._found()
-            return After(Settlement(self._rules.connection, book=[self._book_entry()]))
+            return After(Settlement(self._rules.connection, contacts=[self._book_entry()]))
         type_ = OutcomeType.SKIPPED if dry else OutcomeType.DELIVERED
         for waiting in flight.group:
             waiting.contact_ended(type_, verdict.reason, answer.status, answer.request_id)
@@ -273,7 +273,7 @@ class Lane:
 
     def _settle(self, group: list[Waiting], now: float, *, book: bool = False) -> Settle:
         """What the judged calls change: envelopes that are done leave the lane, the others note how far they are."""
-        ended: list[Ended] = []
+        ended: list[Completion] = []
         progress: list[tuple[int, bytes]] = []
         for waiting in group:
             if waiting.event is None:
@@ -285,8 +285,8 @@ class Lane:
         entries = [self._book_entry()] if book else []
         return Settle(Settlement(self._rules.connection, ended, progress, entries))
 
-    def _book_entry(self) -> BookEntry:
-        return BookEntry(self.key, self.contact.id, self.contact.pack())
+    def _book_entry(self) -> CachedContact:
+        return CachedContact(self.key, self.contact.id, self.contact.pack())
 
 
 def _list_may_tell(flight: _Flight, status: int) -> bool:

@@ -134,13 +134,13 @@ class Feeder:
             self._spawn(self._refeed(lane.key))
 
     def _note_damage(self, batch: Batch) -> None:
-        self.damaged += batch.damaged
-        self.ended_damaged += batch.ended
+        self.damaged += batch.corrupt
+        self.ended_damaged += batch.outcomes
 
     def _add(self, row: Row, batch: Batch) -> None:
         lane = self.lanes.get(row.lane)
         if lane is None:
-            known = batch.known.get(row.lane)
+            known = batch.contacts.get(row.lane)
             contact = self._contact(known.contact_id, known.data) if known else Contact()
             lane = Lane(row.lane, contact, self._rules, self._catalogue, self._unavailable)
             lane.failures = batch.attempts
@@ -260,7 +260,7 @@ class Feeder:
         self._note_damage(batch)
         for row in batch.rows:
             self._add(row, batch)
-        if not batch.rows and batch.damaged:
+        if not batch.rows and batch.corrupt:
             self._next_due = 1.0
         if not batch.rows:
             self._fed.discard(key)

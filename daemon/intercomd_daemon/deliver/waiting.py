@@ -5,7 +5,7 @@ import msgspec
 from intercomd_daemon.deliver.contact import Turn
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Note, Priority, Scalar
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress
-from intercomd_daemon.spool.base import Ended, position_of
+from intercomd_daemon.spool.base import Completion, position_of
 
 # An answer kept with a dead letter is cut at so many bytes.
 ANSWER_KEPT_BYTES = 65_536
@@ -98,7 +98,7 @@ class Waiting:
         """How far it is."""
         return Progress(tuple(self._effects), self.attempts, tuple(self._notes), self._answer_body, self.not_found)
 
-    def end(self, connection: str, now: float) -> Ended:
+    def end(self, connection: str, now: float) -> Completion:
         """Its outcome: a dead letter if any call was refused, delivered if any was made, else as its calls say."""
         type_, reason = OutcomeType.UNCHANGED, ""
         for candidate in (OutcomeType.DEAD_LETTERED, OutcomeType.DELIVERED, OutcomeType.SKIPPED):
@@ -122,5 +122,5 @@ class Waiting:
             traceparent=envelope.traceparent,
         )
         if type_ is not OutcomeType.DEAD_LETTERED:
-            return Ended(self.key, outcome)
-        return Ended(self.key, outcome, msgspec.structs.replace(envelope, origin=self.position), self._answer_body)
+            return Completion(self.key, outcome)
+        return Completion(self.key, outcome, msgspec.structs.replace(envelope, origin=self.position), self._answer_body)

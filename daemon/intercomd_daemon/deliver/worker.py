@@ -268,7 +268,7 @@ class Worker:
     async def _settle(self, batch: list[tuple[Settlement, Lane, After]]) -> None:
         self._observer.on_outcomes(await self._spool.settle([settlement for settlement, _, _ in batch]))
         for settlement, lane, after in batch:
-            self._feeder.leave([ended.key for ended in settlement.ended])
+            self._feeder.leave([ended.key for ended in settlement.completions])
             self._free(lane, after)
         self._pump()
 

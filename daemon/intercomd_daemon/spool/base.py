@@ -1,9 +1,8 @@
-"""The seam between accepting, delivering and whatever keeps envelopes safe.
+"""The seam between accepting, delivering and the engine that keeps envelopes.
 
-An ordered log per connection and priority, lanes set aside from it, the contact book, the duplicate window, the journal
-of outcomes and the dead letters. An engine keeps bytes and a few columns; what they mean it does not know.
-Methods return when their effect is on disk (or was there to read). Calls take effect in the order in which they were
-made.
+An engine keeps an ordered log per connection and priority, lanes parked from it, the contact cache, the duplicate
+window, the journal of outcomes and the dead letters. It stores bytes and a few columns. A method returns when its
+effect is on disk, or when it has read; calls take effect in the order in which they were made.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ POSITION_BITS = 48
 
 
 def position_of(key: int) -> int:
-    """The place of a row among all rows ever appended to the spool; later rows have higher ones, in every log."""
+    """Returns the position of a row among all rows ever appended to the spool; positions rise with every append."""
     return key & ((1 << POSITION_BITS) - 1)
 
 
@@ -32,9 +31,9 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     """An `AcceptedEnvelope` by `record.pack`."""
     recognised: bool = True
-    """False where the sender gave no id: such an envelope is not entered in the duplicate window."""
+    """False if the sender gave no id: the envelope is not entered in the duplicate window."""
     seconds: tuple[tuple[int, int], ...] = ()
-    """(key, owner) pairs of the seconds that its events took, kept so that a restart remembers them."""
+    """(key, owner) pairs of the seconds that its events claimed, kept so that a restart remembers them."""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -46,11 +45,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     lane: str
     data: bytes
     progress: bytes
-    """How far it is, a `Progress` by `record.pack`; empty if no call of it has been judged."""
+    """A `Progress` by `record.pack`; empty if no call of the envelope has a result yet."""
 
 
-class Known(NamedTuple):
-    """What the contact book holds of a lane's contact."""
+class ContactEntry(NamedTuple):
+    """What the contact cache holds of a lane's contact."""
 
     contact_id: str
     """Intercom's id; empty if unknown."""
@@ -59,54 +58,55 @@ class Known(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A stretch of a log, or of a parked lane."""
+    """A page of a log or of a parked lane."""
 
     rows: list[Row]
-    known: dict[str, Known]
-    """The book's entry of each lane in `rows`."""
+    contacts: dict[str, ContactEntry]
+    """The cached contact of each lane in `rows`."""
     after: int
-    """Where to read on: the key of the last row looked at, those of parked lanes included."""
+    """Where to read on: the key of the last row read, rows of parked lanes included."""
     attempts: int = 0
     """Of a parked lane: how often its head has been tried."""
-    damaged: tuple[str, ...] = ()
-    """One description per row whose checksum did not match; those rows now stand aside with their bytes."""
-    ended: tuple[Outcome, ...] = ()
+    corrupt: tuple[str, ...] = ()
+    """One sentence for each row whose checksum did not match; these rows are quarantined with their bytes."""
+    outcomes: tuple[Outcome, ...] = ()
     """Their outcomes, committed."""
     moved: frozenset[str] = frozenset()
     """The parked lanes that rows of the log have moved to."""
 
 
-class Ended(NamedTuple):
-    """An envelope that has its outcome: its row goes, the outcome enters the journal."""
+class Completion(NamedTuple):
+    """An envelope that has its outcome: its row is deleted, the outcome enters the journal."""
 
     key: int
     outcome: Outcome
-    buried: AcceptedEnvelope | None = None
-    """Set for a dead letter."""
+    dead_letter: AcceptedEnvelope | None = None
+    """The envelope to keep as a dead letter; None: it was not refused."""
     answer_body: str = ""
+    """Intercom's last refusal."""
 
 
-class BookEntry(NamedTuple):
-    """What the contact book is to hold from now on."""
+class CachedContact(NamedTuple):
+    """What the contact cache is to hold of a lane from now on."""
 
     lane: str
     contact_id: str
     """Empty: forget the lane's contact."""
     data: bytes
-    """Empty: forget what is known of the contact, not who it is."""
+    """Empty: forget what is known of the contact, but not which contact it is."""
 
 
 class Settlement(NamedTuple):
-    """What one judged call, or a decision that needed none, changes; committed as a whole."""
+    """What one answered call, or a decision without a call, changes; committed as a whole."""
 
     connection: str
-    ended: Sequence[Ended] = ()
+    completions: Sequence[Completion] = ()
     progress: Sequence[tuple[int, bytes]] = ()
-    book: Sequence[BookEntry] = ()
+    contacts: Sequence[CachedContact] = ()
 
 
 class LogUsage(msgspec.Struct):
-    """What waits in one connection, as of the last commit; bytes count rows with their overhead."""
+    """What waits in one connection, as of the last commit; `bytes` includes the overhead of each row."""
 
     normal: int = 0
     bulk: int = 0
@@ -114,7 +114,7 @@ class LogUsage(msgspec.Struct):
     dead_letters: int = 0
     bytes: int = 0
     oldest_accept_time: float = 0.0
-    """Of the oldest waiting envelope, approximately: the head of the logs; 0.0 if nothing waits."""
+    """When the envelope at the head of the logs was accepted, about the oldest that waits; 0.0 if none waits."""
 
 
 class Usage(NamedTuple):
@@ -124,11 +124,11 @@ class Usage(NamedTuple):
     bytes: int
     bytes_max: int
     full_reason: str
-    """Why appends are refused at present (quota, free disk space, an error of the disk); empty if they are not."""
+    """Why appends are refused (quota, free disk space, an error of the disk); empty if they are accepted."""
 
 
 class OutcomeFilter(msgspec.Struct, frozen=True):
-    """Which outcomes to list; empty fields match all."""
+    """Which outcomes to list; an empty field matches all."""
 
     connection: str = ""
     envelope_id: str = ""
@@ -148,7 +148,7 @@ class OutcomeFilter(msgspec.Struct, frozen=True):
 
 
 class DeadLetterFilter(msgspec.Struct, frozen=True):
-    """Which dead letters to list, replay or discard; empty fields match all."""
+    """Which dead letters to list, replay or discard; an empty field matches all."""
 
     connection: str = ""
     dead_letter_ids: tuple[int, ...] = ()
@@ -176,12 +176,12 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
 
 
 class Intake(Protocol):
-    """What accepting needs."""
+    """What accepting needs of an engine."""
 
     async def append(self, rows: Sequence[Incoming]) -> list[int]:
-        """Appends all rows at the end of their logs, in order and in one go.
+        """Appends all rows at the end of their logs, in order, all or none.
 
-        Returns for each row its key, or 0 for a duplicate. When it returns, the rows are synced to disk.
+        Returns the key of each row, 0 for a duplicate, once the rows are synced to disk.
 
         Raises:
             SpoolFull: nothing was appended.
@@ -208,29 +208,29 @@ class Deliveries(Protocol):
     """Reading and settling what waits; every method is of one connection."""
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
-        """Reads on in a log.
+        """Reads the next page of a log, above the key `after`.
 
-        Rows of parked lanes are not returned: the same commit moves them to their lane, and while it has met no others
-        it may look beyond the limits.
+        Rows of parked lanes are not returned: the same commit moves them to their lane, and it may read beyond the
+        limits as long as it meets no others.
         """
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
-        """Commits what has been judged, and returns the new outcomes with their sequence."""
+        """Commits settlements, and returns the new outcomes with their sequence."""
         ...
 
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
-        """Sets a lane aside until `due` (Unix seconds): the named rows and all that will be read later."""
+        """Parks a lane until `due` (Unix seconds): the named rows, and all rows of it that will be read later."""
         ...
 
     async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:
-        """The parked lanes due by `now`, longest due first, and when the next after them is due (0.0: none)."""
+        """Returns the parked lanes due by `now`, longest due first, and when the next one is due (0.0: none)."""
         ...
 
     async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
-        """Reads on in a parked lane from above the key `after`.
+        """Reads the next page of a parked lane, above the key `after`.
 
-        With `after` 0 and nothing there, the lane is parked no more: from now on its rows come from `read`.
+        If `after` is 0 and no row is left, the lane is unparked: from now on `read` returns its rows.
         """
         ...
 
@@ -246,11 +246,11 @@ class Outflow(Deliveries, Protocol):
     """
 
     async def wait_lost(self) -> None:
-        """Returns never; raises LeaseLost as soon as no further call may be made for the workspace."""
+        """Never returns; raises LeaseLost as soon as no further call may be made for the workspace."""
         ...
 
     async def save_pacing(self, state: PacingState) -> None:
-        """Saves what was learned of the budget, for whoever acquires the workspace next."""
+        """Saves what was learned of the budget, for the process that acquires the workspace next."""
         ...
 
     async def load_pacing(self) -> PacingState | None:
@@ -259,45 +259,46 @@ class Outflow(Deliveries, Protocol):
 
 
 class Archive(Protocol):
-    """What operating needs."""
+    """What operating needs of an engine."""
 
     async def outcomes(self, wanted: OutcomeFilter, before: int, limit: int) -> list[Outcome]:
-        """The journal, newest first, from below sequence `before` (0: from the newest)."""
+        """Lists the journal, newest first, below sequence `before` (0: from the newest)."""
         ...
 
     async def outcomes_after(self, wanted: OutcomeFilter, after: int, limit: int) -> tuple[list[Outcome], int]:
-        """The journal in order from above sequence `after`, and the oldest sequence that it still holds."""
+        """Lists the journal in order above sequence `after`, and returns the oldest sequence that it still holds."""
         ...
 
     async def dead_letters(self, wanted: DeadLetterFilter, after: int, limit: int) -> list[DeadLetter]:
-        """Dead letters in order from above the id `after`."""
+        """Lists dead letters in order above the id `after`."""
         ...
 
     async def count_dead_letters(self, wanted: DeadLetterFilter) -> int:
-        """How many the filter matches."""
+        """Counts the dead letters that the filter matches."""
         ...
 
     async def replay(self, wanted: DeadLetterFilter, expected: int) -> int:
         """Appends the refused calls of the matching dead letters, in their old order, some hundreds a commit.
 
-        Those are meant that match at its beginning. Returns how many; -1 and nothing done if they are not `expected`.
+        Letters that arrive meanwhile are left out. Returns how many it replayed; -1, and nothing is done, if not
+        `expected` letters match.
         """
         ...
 
     async def discard(self, wanted: DeadLetterFilter, expected: int) -> int:
-        """Drops the matching dead letters, each outcome becoming DISCARDED; commits and counts like `replay`."""
+        """Drops the matching dead letters, each outcome becomes DISCARDED; commits and counts like `replay`."""
         ...
 
     def on_discard(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
-        """Names what to call, on the event loop, after each commit that discarded dead letters."""
+        """Registers what to call, on the event loop, after each commit that discarded dead letters."""
         ...
 
     async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
-        """The envelope of this id if it still waits."""
+        """Returns the envelope of this id if it still waits."""
         ...
 
     async def set_paused(self, connection: str, paused: bool) -> None:
-        """Remembers over restarts that an operator paused the connection."""
+        """Stores whether an operator paused the connection; a restart keeps it."""
         ...
 
     async def paused(self) -> frozenset[str]:
@@ -316,10 +317,10 @@ class Spool(Intake, Archive, Protocol):
         """Returns the (key, owner) pairs that were remembered at the opening, oldest first, at most 65,536."""
         ...
 
-    async def ended(self) -> None:
-        """Returns once the engine is closed; raises what ended it by itself, after which nothing can go on."""
+    async def wait_closed(self) -> None:
+        """Returns once the engine is closed; raises the error that ended it, after which nothing can go on."""
         ...
 
     async def close(self) -> None:
-        """Commits what waits and closes; later calls fail with ShuttingDown."""
+        """Commits what waits and closes; later calls raise ShuttingDown."""
         ...

@@ -5,22 +5,22 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of, user_of
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType, replay_of
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Ended, Incoming, position_of
+from intercomd_daemon.spool.base import Completion, Incoming, position_of
 
 ANSWER_BODY_MAX = 64 * 1024
 """Characters kept of Intercom's last refusal; Intercom's error bodies have a few KiB."""
 
 
-def outcome_of(ended: Ended, sequence: int) -> Outcome:
+def outcome_of(ended: Completion, sequence: int) -> Outcome:
     """Returns the outcome as the journal holds it."""
     return replace(ended.outcome, sequence=sequence)
 
 
-def dead_letter_of(key: int, outcome: Outcome, buried: AcceptedEnvelope, answer_body: str) -> DeadLetter:
+def dead_letter_of(key: int, outcome: Outcome, dead_letter: AcceptedEnvelope, answer_body: str) -> DeadLetter:
     """Returns the dead letter of an outcome. Its id is the outcome's sequence, its origin the first acceptance."""
     return DeadLetter(
         dead_letter_id=outcome.sequence,
-        envelope=replace(buried, origin=buried.origin or position_of(key)),
+        envelope=replace(dead_letter, origin=dead_letter.origin or position_of(key)),
         outcome=outcome,
         answer_body=answer_body[:ANSWER_BODY_MAX],
     )

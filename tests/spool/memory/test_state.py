@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import OutcomeType
-from intercomd_daemon.spool.base import BookEntry, Ended, Incoming, Known, OutcomeFilter
+from intercomd_daemon.spool.base import CachedContact, Completion, ContactEntry, Incoming, OutcomeFilter
 from intercomd_daemon.spool.memory.state import CONTACTS_MAX, Archive, Connection, ContactCache, Keys, Window
 
 
@@ -34,13 +34,13 @@ def test_keys_stay_in_order_whichever_come_late_go_or_come_twice() -> None:
 
 def test_a_contact_that_no_lane_names_is_forgotten() -> None:
     contacts = ContactCache()
-    contacts.write(BookEntry("c:ann", "i1", b"old"))
-    contacts.write(BookEntry("c:ann", "i2", b""))
-    contacts.write(BookEntry("c:bob", "i1", b""))
-    assert contacts.read("c:bob") == Known("i1", b"")
+    contacts.write(CachedContact("c:ann", "i1", b"old"))
+    contacts.write(CachedContact("c:ann", "i2", b""))
+    contacts.write(CachedContact("c:bob", "i1", b""))
+    assert contacts.read("c:bob") == ContactEntry("i1", b"")
 
 
-def test_sequences_go_on_where_outcomes_have_gone(ended: Callable[..., Ended]) -> None:
+def test_sequences_go_on_where_outcomes_have_gone(ended: Callable[..., Completion]) -> None:
     archive = Archive(1)
     for name in ("1", "2"):
         sequence = archive.next_sequence()
@@ -63,7 +63,7 @@ def test_of_too_many_contacts_those_not_written_for_longest_go() -> None:
     contacts = ContactCache()
     contacts._identities = {f"c:{number}": f"i{number}" for number in range(CONTACTS_MAX)}
     contacts._contacts = dict.fromkeys(contacts._identities.values(), b"")
-    contacts.write(BookEntry("c:0", "i0", b"again"))
-    contacts.write(BookEntry("c:new", "new", b""))
+    contacts.write(CachedContact("c:0", "i0", b"again"))
+    contacts.write(CachedContact("c:new", "new", b""))
     assert [contacts.read(f"c:{name}").contact_id for name in (0, 1, 2, "new")] == ["i0", "", "i2", "new"]
     assert len(contacts._contacts) == CONTACTS_MAX

@@ -2,12 +2,12 @@ from collections.abc import Callable
 
 import pytest
 
-from intercomd_daemon.spool.base import BookEntry, Incoming, Known
+from intercomd_daemon.spool.base import CachedContact, ContactEntry, Incoming
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import contact_cache
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
-NOTHING = Known("", b"")
+NOTHING = ContactEntry("", b"")
 
 
 def test_a_rotten_entry_is_forgotten_with_all_who_it_was(
@@ -15,7 +15,7 @@ def test_a_rotten_entry_is_forgotten_with_all_who_it_was(
 ) -> None:
     data = pack(row("contact"))
     for lane in ("c:ann", "e:ann@example.com"):
-        contact_cache.write(transaction, 1, BookEntry(lane, "i1", data))
+        contact_cache.write(transaction, 1, CachedContact(lane, "i1", data))
     transaction.database.execute("UPDATE contacts SET data = x'01020304'")
     assert contact_cache.read_entries(transaction, 1, ["c:ann"]) == {"c:ann": NOTHING}
     assert transaction.database.execute("SELECT count(*) FROM identities").fetchone() == (0,)
@@ -35,10 +35,10 @@ def test_a_rotten_entry_is_forgotten_with_all_who_it_was(
 )
 def test_nobody_is_taken_for_somebody_else(transaction: Transaction, rot: str) -> None:
     for lane, contact_id in (("c:ann", "i1"), ("c:cid", "i2")):
-        contact_cache.write(transaction, 1, BookEntry(lane, contact_id, b""))
+        contact_cache.write(transaction, 1, CachedContact(lane, contact_id, b""))
     transaction.database.execute(f"UPDATE {rot}")
     known = contact_cache.read_entries(transaction, 1, ["c:ann", "c:bob", "c:cid"])
-    assert known == {"c:ann": NOTHING, "c:bob": NOTHING, "c:cid": Known("i2", b"")}
+    assert known == {"c:ann": NOTHING, "c:bob": NOTHING, "c:cid": ContactEntry("i2", b"")}
 
 
 def test_what_is_known_of_one_is_not_believed_of_another(
@@ -46,38 +46,38 @@ def test_what_is_known_of_one_is_not_believed_of_another(
 ) -> None:
     data = pack(row("contact"))
     for lane, contact_id in (("c:ann", "i1"), ("c:cid", "i2")):
-        contact_cache.write(transaction, 1, BookEntry(lane, contact_id, data if contact_id == "i1" else b""))
+        contact_cache.write(transaction, 1, CachedContact(lane, contact_id, data if contact_id == "i1" else b""))
     copied = "data = (SELECT data FROM contacts WHERE number = 1), seal = (SELECT seal FROM contacts WHERE number = 1)"
     transaction.database.execute(f"UPDATE contacts SET {copied} WHERE number = 2")  # noqa: S608 - as above
     assert contact_cache.read_entries(transaction, 1, ["c:cid"]) == {"c:cid": NOTHING}
 
 
 def test_an_entry_without_data_is_not_rotten(transaction: Transaction) -> None:
-    contact_cache.write(transaction, 1, BookEntry("c:ann", "i1", b""))
+    contact_cache.write(transaction, 1, CachedContact("c:ann", "i1", b""))
     assert contact_cache.read_entries(transaction, 1, ["c:ann", "c:bob"]) == {
-        "c:ann": Known("i1", b""),
+        "c:ann": ContactEntry("i1", b""),
         "c:bob": NOTHING,
     }
 
 
 def test_connections_have_books_of_their_own(transaction: Transaction) -> None:
-    contact_cache.write(transaction, 1, BookEntry("c:ann", "i1", b""))
-    contact_cache.write(transaction, 2, BookEntry("c:ann", "i1", b""))
-    contact_cache.write(transaction, 2, BookEntry("c:ann", "", b""))
-    assert contact_cache.read_entries(transaction, 1, ["c:ann"]) == {"c:ann": Known("i1", b"")}
+    contact_cache.write(transaction, 1, CachedContact("c:ann", "i1", b""))
+    contact_cache.write(transaction, 2, CachedContact("c:ann", "i1", b""))
+    contact_cache.write(transaction, 2, CachedContact("c:ann", "", b""))
+    assert contact_cache.read_entries(transaction, 1, ["c:ann"]) == {"c:ann": ContactEntry("i1", b"")}
     assert contact_cache.read_entries(transaction, 2, ["c:ann"]) == {"c:ann": NOTHING}
 
 
 def test_contacts_are_counted_once_each(transaction: Transaction) -> None:
     for lane, contact_id in (("a", "i1"), ("b", "i1"), ("a", "i2"), ("b", "i2"), ("c", "")):
-        contact_cache.write(transaction, 1, BookEntry(lane, contact_id, b""))
+        contact_cache.write(transaction, 1, CachedContact(lane, contact_id, b""))
     assert transaction.counters.spool.contacts == 1
 
 
 def test_beyond_the_bound_the_contacts_that_were_entered_first_go(transaction: Transaction) -> None:
     for number in range(7):
-        contact_cache.write(transaction, 1, BookEntry(f"c:{number}", f"i{number}", b""))
-    contact_cache.write(transaction, 1, BookEntry("c:0", "i0", b""))
+        contact_cache.write(transaction, 1, CachedContact(f"c:{number}", f"i{number}", b""))
+    contact_cache.write(transaction, 1, CachedContact("c:0", "i0", b""))
     contact_cache.evict(transaction, 5)
     assert [*contact_cache.read_entries(transaction, 1, [f"c:{n}" for n in range(7)]).values()].count(NOTHING) == 2
     assert contact_cache.read_entries(transaction, 1, ["c:0", "c:1"]) == {"c:0": NOTHING, "c:1": NOTHING}
@@ -100,11 +100,11 @@ def test_a_few_go_per_commit(transaction: Transaction) -> None:
 @pytest.mark.fills("spool.sqlite.contact_cache.CONTACTS_MAX")
 def test_at_the_bound_nobody_goes_and_one_more_costs_the_first(transaction: Transaction) -> None:
     for number in range(3):
-        contact_cache.write(transaction, 1, BookEntry(f"c:{number}", f"i{number}", b""))
+        contact_cache.write(transaction, 1, CachedContact(f"c:{number}", f"i{number}", b""))
     transaction.counters.spool.contacts = contact_cache.CONTACTS_MAX
     contact_cache.evict(transaction)
     assert contact_cache.read_entries(transaction, 1, ["c:0"])["c:0"].contact_id == "i0"
-    contact_cache.write(transaction, 1, BookEntry("c:new", "new", b""))
+    contact_cache.write(transaction, 1, CachedContact("c:new", "new", b""))
     contact_cache.evict(transaction)
     assert transaction.counters.spool.contacts == contact_cache.CONTACTS_MAX
     known = contact_cache.read_entries(transaction, 1, ["c:0", "c:1", "c:new"])

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import completion
-from intercomd_daemon.spool.base import DeadLetterFilter, Ended
+from intercomd_daemon.spool.base import Completion, DeadLetterFilter
 from intercomd_daemon.spool.sqlite import dead_letters
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -16,14 +16,14 @@ EVERYTHING = DeadLetterFilter()
 
 
 @pytest.fixture
-def add(transaction: Transaction, ended: Callable[..., Ended]) -> Add:
+def add(transaction: Transaction, ended: Callable[..., Completion]) -> Add:
     """Buries a letter of the given id, whose origin is that from 1,000 down unless another is given."""
 
     def make(name: int, origin: int = 0) -> None:
         end = ended(1, str(name), connection="eu", reason="BAD")
-        buried = replace(end.buried, origin=origin or 1_000 - name)
+        dead_letter = replace(end.dead_letter, origin=origin or 1_000 - name)
         outcome = completion.outcome_of(end, name)
-        dead_letters.add(transaction, completion.dead_letter_of(1, outcome, buried, "no"), Priority.NORMAL)
+        dead_letters.add(transaction, completion.dead_letter_of(1, outcome, dead_letter, "no"), Priority.NORMAL)
         transaction.counters.spool.sequence = name
 
     return make

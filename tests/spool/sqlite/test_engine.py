@@ -12,13 +12,21 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SettingsInvalid, SpoolFull, SpoolLocked, SpoolUnusable
-from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Ended, Incoming, Known, OutcomeFilter, Settlement
+from intercomd_daemon.spool.base import (
+    CachedContact,
+    Completion,
+    ContactEntry,
+    DeadLetterFilter,
+    Incoming,
+    OutcomeFilter,
+    Settlement,
+)
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 Make = Callable[..., Incoming]
-End = Callable[..., Ended]
+End = Callable[..., Completion]
 Open = Callable[..., Awaitable[SqliteSpool]]
 
 ALL = (10_000, 1 << 20)
@@ -68,7 +76,7 @@ async def test_everything_outlives_a_close(open_file: Open, row: Make, ended: En
     await spool.park("default", "c:user 1", [keys[1]], 77.0, 3)
     await spool.set_paused("default", True)
     ends = [ended(keys[2], "2"), ended(keys[3], "3", reason="BAD")]
-    await spool.settle([Settlement("default", ends, [(keys[0], data)], [BookEntry("c:user 0", "i0", data)])])
+    await spool.settle([Settlement("default", ends, [(keys[0], data)], [CachedContact("c:user 0", "i0", data)])])
     usage = spool.usage()
     await spool.close()
 
@@ -80,7 +88,7 @@ async def test_everything_outlives_a_close(open_file: Open, row: Make, ended: En
     assert (await spool.parked("default", "c:user 1", 0, *ALL)).attempts == 3
     batch = await spool.read("default", Priority.NORMAL, 0, *ALL)
     assert [(each.key, each.progress) for each in batch.rows] == [(keys[0], data), (keys[4], b""), (keys[5], b"")]
-    assert batch.known["c:user 0"] == Known("i0", data)
+    assert batch.contacts["c:user 0"] == ContactEntry("i0", data)
     assert [outcome.sequence for outcome in await spool.outcomes(OutcomeFilter(), 0, 9)] == [2, 1]
     assert await spool.count_dead_letters(DeadLetterFilter()) == 1
     assert await spool.append([row("2", "user 2")]) == [0]
@@ -260,13 +268,13 @@ async def test_more_than_may_wait_for_the_thread_is_refused(open_file: Open, row
 async def test_reads_settlements_and_parking_keep_the_order_of_the_calls(open_file: Open, row: Make) -> None:
     spool = await open_file()
     keys = await spool.append([row("1", "ann"), row("2", "bob")])
-    book = [BookEntry("c:bob", "i1", b"")]
+    book = [CachedContact("c:bob", "i1", b"")]
     calls = (
-        spool.settle([Settlement("default", book=book)]),
+        spool.settle([Settlement("default", contacts=book)]),
         spool.park("default", "c:ann", [keys[0]], 1.0, 1),
         spool.read("default", Priority.NORMAL, 0, *ALL),
-        spool.settle([Settlement("default", book=[BookEntry("c:bob", "", b"")])]),
+        spool.settle([Settlement("default", contacts=[CachedContact("c:bob", "", b"")])]),
     )
     batch = (await asyncio.gather(*calls))[2]
     assert [each.key for each in batch.rows] == [keys[1]]
-    assert batch.known == {"c:bob": Known("i1", b"")}
+    assert batch.contacts == {"c:bob": ContactEntry("i1", b"")}

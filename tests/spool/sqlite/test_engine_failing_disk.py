@@ -10,11 +10,11 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull
-from intercomd_daemon.spool.base import DeadLetterFilter, Ended, Incoming, OutcomeFilter, Settlement
+from intercomd_daemon.spool.base import Completion, DeadLetterFilter, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 
 Make = Callable[..., Incoming]
-End = Callable[..., Ended]
+End = Callable[..., Completion]
 
 
 class Disk:

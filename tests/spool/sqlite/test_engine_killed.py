@@ -48,7 +48,7 @@ async def test_what_was_acknowledged_before_a_kill_is_there(tmp_path: Path, row:
     spool = await open_spool(SqliteSettings(path, free_bytes_min=0))
     batch = await spool.read("default", Priority.NORMAL, 0, 1_000_000, 1 << 30)
     names = [unpack(each.data, AcceptedEnvelope).envelope_id for each in batch.rows]
-    assert batch.damaged == ()
+    assert batch.corrupt == ()
     assert {f"{name}-{place}" for name in told for place in range(3)} <= set(names)
     assert len(names) == len(set(names)) == spool.usage().connections["default"].normal
     for caller in range(4):

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from intercomd_daemon.outcome import Outcome, OutcomeType
-from intercomd_daemon.spool.base import Ended, OutcomeFilter
+from intercomd_daemon.spool.base import Completion, OutcomeFilter
 from intercomd_daemon.spool.sqlite import journal
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
@@ -14,7 +14,7 @@ ANYTHING = OutcomeFilter()
 
 
 @pytest.fixture
-def add(transaction: Transaction, ended: Callable[..., Ended]) -> Add:
+def add(transaction: Transaction, ended: Callable[..., Completion]) -> Add:
     """Enters outcomes with the given sequences."""
 
     def enter(sequences: Sequence[int], **changes: object) -> list[Outcome]:

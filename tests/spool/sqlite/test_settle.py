@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from intercomd_daemon.spool.base import BookEntry, Ended, Incoming, Settlement
+from intercomd_daemon.spool.base import CachedContact, Completion, Incoming, Settlement
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import log
 from intercomd_daemon.spool.sqlite.settle import settle
@@ -10,14 +10,14 @@ from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 
 def test_settling_finds_everything_by_its_key(
-    transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Ended]
+    transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Completion]
 ) -> None:
     """However many rows, progresses and contacts there are, none is scanned."""
     keys = log.append(transaction, [row(str(n), connection="eu") for n in range(3)], lambda _counters, _new: None)
     progress = pack(row("progress"))
     statements: list[str] = []
     transaction.database.set_trace_callback(statements.append)
-    book = [BookEntry("c:ann", "i1", progress), BookEntry("c:ann", "i2", b""), BookEntry("c:ann", "", b"")]
+    book = [CachedContact("c:ann", "i1", progress), CachedContact("c:ann", "i2", b""), CachedContact("c:ann", "", b"")]
     ends = [ended(keys[0], "0", connection="eu"), ended(keys[1], "1", connection="eu", reason="BAD")]
     settle(transaction, [Settlement("eu", ends, [(keys[2], progress)], book)])
     transaction.database.set_trace_callback(None)
@@ -33,7 +33,7 @@ def test_progress_of_a_row_that_is_gone_is_not_kept(transaction: Transaction, ro
 
 
 def test_each_outcome_takes_a_sequence_and_what_is_gone_takes_none(
-    transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Ended]
+    transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Completion]
 ) -> None:
     keys = log.append(transaction, [row(str(n), connection="eu") for n in range(2)], lambda _counters, _new: None)
     ends = [ended(key, "x", connection="eu") for key in (keys[1], 99, keys[1], keys[0])]

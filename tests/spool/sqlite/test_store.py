@@ -10,7 +10,7 @@ from disk.faulty import Disk, Fault, Kind
 from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull, SpoolUnusable
-from intercomd_daemon.spool.base import Ended, Incoming, Settlement
+from intercomd_daemon.spool.base import Completion, Incoming, Settlement
 from intercomd_daemon.spool.quota import Quota
 from intercomd_daemon.spool.sqlite import SqliteSettings, log, parked_lanes, settle
 from intercomd_daemon.spool.sqlite.admission import Admission
@@ -122,7 +122,7 @@ def test_no_frame_of_a_failed_operation_holds_its_cursors(bench: Bench) -> None:
 
 
 def test_after_a_settlement_that_the_disk_refused_no_later_one_is_tried(
-    bench: Bench, row: Make, ended: Callable[..., Ended]
+    bench: Bench, row: Make, ended: Callable[..., Completion]
 ) -> None:
     def full(transaction: Transaction) -> None:
         transaction.database.execute("PRAGMA max_page_count = 1")

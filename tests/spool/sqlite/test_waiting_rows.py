@@ -28,11 +28,11 @@ def test_a_rotten_record_is_set_aside_with_what_is_left_of_it(transaction: Trans
     transaction.database.execute(f"UPDATE log SET data = {rot} WHERE key = ?", (keys[0],))  # noqa: S608 - listed above
     batch = read(transaction)
     assert [each.key for each in batch.rows] == [keys[1]]
-    assert len(batch.damaged) == 1
-    assert batch.damaged[0].startswith(f"row {keys[0]} of the log: ")
+    assert len(batch.corrupt) == 1
+    assert batch.corrupt[0].startswith(f"row {keys[0]} of the log: ")
     kept = transaction.database.execute("SELECT place, key, lane FROM damaged").fetchall()
     assert kept == [("log", keys[0], "c:ann")]
-    (outcome,) = batch.ended
+    (outcome,) = batch.outcomes
     assert (outcome.envelope_id, outcome.customer_id, outcome.connection) == ("1", "ann", "eu")
     assert (outcome.type, outcome.reason, outcome.effects) == (OutcomeType.DEAD_LETTERED, "DAMAGED", ())
     assert journal.read_after(transaction, OutcomeFilter(), 0, 10).outcomes == [outcome]
@@ -41,7 +41,7 @@ def test_a_rotten_record_is_set_aside_with_what_is_left_of_it(transaction: Trans
 
 def test_a_description_names_no_user(transaction: Transaction, row: Make) -> None:
     append(transaction, row("1", "ann@example.com", connection="eu", data=b"spoilt"))
-    assert "ann" not in read(transaction).damaged[0]
+    assert "ann" not in read(transaction).corrupt[0]
 
 
 def test_a_rotten_progress_is_forgotten(transaction: Transaction, row: Make) -> None:

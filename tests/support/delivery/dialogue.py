@@ -195,10 +195,10 @@ class Talk:
 
     def _commit(self, settlement: Settlement) -> list[str]:
         said: list[str] = []
-        for ended in settlement.ended:
+        for ended in settlement.completions:
             del self._rows[ended.key]
             outcome = ended.outcome
-            assert (ended.buried is None) is (outcome.type is not OutcomeType.DEAD_LETTERED)
+            assert (ended.dead_letter is None) is (outcome.type is not OutcomeType.DEAD_LETTERED)
             self.outcomes[outcome.envelope_id] = outcome
             self.answer_bodies[outcome.envelope_id] = ended.answer_body
             effects = ", ".join(map(words_of_effect, outcome.effects)) or "nothing"
@@ -207,7 +207,7 @@ class Talk:
         for key, progress in settlement.progress:
             self._rows[key] = (*self._rows[key][:2], progress)
             said.append(f"~ {key}: " + ", ".join(map(words_of_effect, unpack(progress, Progress).effects)))
-        for entry in settlement.book:
+        for entry in settlement.contacts:
             self._known[entry.lane] = entry.contact_id
             self._book[entry.contact_id] = entry.data if entry.contact_id else b""
             kept = unpack(entry.data, Remembered).digests.items()

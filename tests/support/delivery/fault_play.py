@@ -26,7 +26,7 @@ from intercomd_daemon.sandbox.contact import Contact
 from intercomd_daemon.sandbox.fault_text import parse_fault
 from intercomd_daemon.sandbox.settings import CustomAttribute
 from intercomd_daemon.sandbox.workspace import Workspace
-from intercomd_daemon.spool.base import BookEntry, Settlement
+from intercomd_daemon.spool.base import CachedContact, Settlement
 from intercomd_daemon.spool.memory import MemorySpool
 
 NOON = 1_795_000_000.0
@@ -183,7 +183,7 @@ class Play:
         people = _the_user if "{id}" in self._fault and self.scene.people is _nobody else self.scene.people
         contact = people(self.sandbox.workspace, user)
         if contact and self.scene.known:
-            await spool.settle([Settlement("default", book=[BookEntry(f"c:{user}", contact.id, b"")])])
+            await spool.settle([Settlement("default", contacts=[CachedContact(f"c:{user}", contact.id, b"")])])
         if self._fault and user == self.users[0]:
             method, path = self.call.value.split(" ")
             fault = self._fault.replace("{id}", contact.id if contact else "")

@@ -167,13 +167,13 @@ class Committing:
         await self._commits.crash()
 
     def _lanes(self, settlement: Settlement) -> set[str]:
-        keys = [ended.key for ended in settlement.ended] + [key for key, _ in settlement.progress]
-        return {self._rows[key][0] for key in keys} | {entry.lane for entry in settlement.book}
+        keys = [ended.key for ended in settlement.completions] + [key for key, _ in settlement.progress]
+        return {self._rows[key][0] for key in keys} | {entry.lane for entry in settlement.contacts}
 
     def _note(self, settlement: Settlement) -> None:
         for key, data in settlement.progress:
             self._settle(key, unpack(data, Progress).effects)
-        for ended in settlement.ended:
+        for ended in settlement.completions:
             self._settle(ended.key, ended.outcome.effects)
 
     def _settle(self, key: int, effects: Sequence[Effect]) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.base import Known, Settlement, position_of
+from intercomd_daemon.spool.base import ContactEntry, Settlement, position_of
 from intercomd_daemon.spool.maintenance import Findings
 from intercomd_daemon.spool.record import unpack
 from intercomd_daemon.spool.sqlite.repair.export import export
@@ -164,7 +164,7 @@ def _invented(seen: Seen, filled: Filled) -> list[str]:
     wrong += [
         f"{place} is not {known}"
         for place, known in seen.known.items()
-        if known not in (Known("", b""), *filled.known.get(place, []))
+        if known not in (ContactEntry("", b""), *filled.known.get(place, []))
     ]
     damaged = {row.envelope_id for key, row in filled.sent.items() if key not in seen.rows}
     for outcome in seen.outcomes:

@@ -19,7 +19,7 @@ from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull, SpoolUnusable
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Ended, Incoming, Settlement
+from intercomd_daemon.spool.base import CachedContact, Completion, DeadLetterFilter, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 from spool.model import NOON, Held, end_of, made
 from spool.snapshot import Seen, see
@@ -59,7 +59,7 @@ def row(connection: str, user: str, name: str, size: int = 0, priority: Priority
     return made(connection, priority, user, name, size, recognised=True)
 
 
-def ending(incoming: Incoming, key: int, reason: str = "") -> Ended:
+def ending(incoming: Incoming, key: int, reason: str = "") -> Completion:
     """How it ends."""
     return end_of(key, Held(incoming), reason)
 
@@ -73,7 +73,7 @@ US = DeadLetterFilter(connection="us")
 
 def _settled_ann(spool: SqliteSpool, results: list[Any]) -> Awaitable[Any]:
     data = record.pack(ANN[1])
-    entry = BookEntry("c:ann", "contact", data)
+    entry = CachedContact("c:ann", "contact", data)
     return spool.settle(
         [Settlement("eu", [ending(ANN[0], results[0][0], "REFUSED")], [(results[0][1], data)], [entry])]
     )

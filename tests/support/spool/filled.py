@@ -14,10 +14,10 @@ from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import (
     Batch,
-    BookEntry,
+    CachedContact,
+    ContactEntry,
     DeadLetterFilter,
     Incoming,
-    Known,
     OutcomeFilter,
     Row,
     Settlement,
@@ -40,7 +40,7 @@ class Filled:
     ended: set[int] = field(default_factory=set)
     progress: dict[int, list[bytes]] = field(default_factory=dict)
     """All that was ever written of a row, the newest last; and so for the lanes' contacts."""
-    known: dict[Place, list[Known]] = field(default_factory=dict)
+    known: dict[Place, list[ContactEntry]] = field(default_factory=dict)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     letters: set[int] = field(default_factory=set)
 
@@ -51,7 +51,7 @@ class Seen:
 
     rows: dict[int, Row] = field(default_factory=dict)
     connections: dict[int, str] = field(default_factory=dict)
-    known: dict[Place, Known] = field(default_factory=dict)
+    known: dict[Place, ContactEntry] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     """What was said of damage."""
     outcomes: list[Outcome] = field(default_factory=list)
@@ -98,12 +98,12 @@ async def _settle(spool: SqliteSpool, filled: Filled, chance: random.Random) -> 
         ]
         ahead = (next(key for key in own if key not in {each.key for each in ended}), record.pack(filled.rows[own[0]]))
         lane, data = f"c:{chance.choice(USERS)}", record.pack(filled.rows[own[-1]])
-        entry = BookEntry(lane, f"{connection}-{lane}", data)
+        entry = CachedContact(lane, f"{connection}-{lane}", data)
         outcomes = await spool.settle([Settlement(connection, ended, [ahead], [entry])])
         filled.outcomes |= {outcome.sequence: outcome for outcome in outcomes}
         filled.letters |= {outcome.sequence for outcome in outcomes if outcome.reason}
         filled.progress.setdefault(ahead[0], []).append(ahead[1])
-        filled.known.setdefault((connection, lane), []).append(Known(entry.contact_id, data))
+        filled.known.setdefault((connection, lane), []).append(ContactEntry(entry.contact_id, data))
         for each in ended:
             filled.ended.add(each.key)
             del filled.rows[each.key]
@@ -140,7 +140,7 @@ async def _page(seen: Seen, connection: str, read: Callable[[int], Awaitable[Bat
 
 
 def _take(seen: Seen, connection: str, batch: Batch) -> None:
-    seen.told += batch.damaged
+    seen.told += batch.corrupt
     seen.rows |= {row.key: row for row in batch.rows}
     seen.connections |= {row.key: connection for row in batch.rows}
-    seen.known |= {(connection, lane): known for lane, known in batch.known.items()}
+    seen.known |= {(connection, lane): known for lane, known in batch.contacts.items()}

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
 from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import completion, record
-from intercomd_daemon.spool.base import BookEntry, Ended, Incoming, Known, LogUsage
+from intercomd_daemon.spool.base import CachedContact, Completion, ContactEntry, Incoming, LogUsage
 from intercomd_daemon.spool.keys import log_start
 from intercomd_daemon.spool.quota import row_bytes
 
@@ -45,7 +45,7 @@ def made(connection: str, priority: Priority, user: str, name: str, size: int, *
     return Incoming(connection, priority, lane_of(user, ""), name, record.pack(envelope), recognised)
 
 
-def end_of(key: int, held: Held, reason: str) -> Ended:
+def end_of(key: int, held: Held, reason: str) -> Completion:
     """How a row ends: delivered, or where there is a reason, as a dead letter whose last event was refused."""
     envelope = held.envelope
     kind = OutcomeType.DEAD_LETTERED if reason else OutcomeType.DELIVERED
@@ -67,7 +67,7 @@ def end_of(key: int, held: Held, reason: str) -> Ended:
         adjustments=(),
         replay=envelope.replay,
     )
-    return Ended(key, outcome, envelope if reason else None, "no" if reason else "")
+    return Completion(key, outcome, envelope if reason else None, "no" if reason else "")
 
 
 @dataclass
@@ -116,23 +116,23 @@ class Model:
         """The keys that lie in a parked lane, in order."""
         return [key for key, held in sorted(self.rows.items()) if (held.place, held.parked) == (place, True)]
 
-    def settle(self, ended: Sequence[Ended], progress: Sequence[tuple[int, bytes]]) -> list[Outcome]:
+    def settle(self, ended: Sequence[Completion], progress: Sequence[tuple[int, bytes]]) -> list[Outcome]:
         """Ends rows, which makes the outcomes that are returned."""
         for key, data in progress:
             if key in self.rows:
                 self.rows[key].progress = data
         return [self._end(each) for each in ended if each.key in self.rows]
 
-    def _end(self, ended: Ended) -> Outcome:
+    def _end(self, ended: Completion) -> Outcome:
         self.gone[ended.key] = held = self.rows.pop(ended.key)
         self.sequence += 1
         outcome = self.journal[self.sequence] = completion.outcome_of(ended, self.sequence)
-        if ended.buried is not None:
-            letter = completion.dead_letter_of(ended.key, outcome, ended.buried, ended.answer_body)
+        if ended.dead_letter is not None:
+            letter = completion.dead_letter_of(ended.key, outcome, ended.dead_letter, ended.answer_body)
             self.letters[self.sequence] = (letter, held.incoming.priority)
         return outcome
 
-    def learn(self, connection: str, entry: BookEntry) -> None:
+    def learn(self, connection: str, entry: CachedContact) -> None:
         """Enters what the book is to hold; a contact that no lane names is forgotten."""
         self.identities.pop((connection, entry.lane), None)
         if entry.contact_id:
@@ -141,10 +141,10 @@ class Model:
         named = {(place[0], contact_id) for place, contact_id in self.identities.items()}
         self.contacts = {place: data for place, data in self.contacts.items() if place in named}
 
-    def known_of(self, place: Place) -> Known:
+    def known_of(self, place: Place) -> ContactEntry:
         """The book's entry of a lane."""
         contact_id = self.identities.get(place, "")
-        return Known(contact_id, self.contacts.get((place[0], contact_id), b""))
+        return ContactEntry(contact_id, self.contacts.get((place[0], contact_id), b""))
 
     def replay(self, ids: Sequence[int]) -> None:
         """Appends the refused calls of letters, in the order of their first acceptance."""

@@ -13,7 +13,7 @@ from disk.power_cut import power_cut
 from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import BookEntry, Incoming, Row, Settlement, position_of
+from intercomd_daemon.spool.base import CachedContact, Incoming, Row, Settlement, position_of
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 from intercomd_daemon.spool.sqlite.repair.verify import verify
 from spool.model import NOON, Held, end_of, made
@@ -86,7 +86,7 @@ class Work:
             keys = await spool.append(rows)
             self._promise(Promise(appended=dict(zip(names, keys, strict=True))))
             ended = end_of(keys[0], Held(rows[0]), "REFUSED" if refused else "")
-            entry = BookEntry(rows[0].lane, f"contact of {caller}", b"")
+            entry = CachedContact(rows[0].lane, f"contact of {caller}", b"")
             progress = (keys[1], record.pack(rows[1]))
             await spool.settle([Settlement(rows[0].connection, [ended], [progress], [entry])])
             self._promise(Promise(ended=names[0]))

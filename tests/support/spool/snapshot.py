@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome
-from intercomd_daemon.spool.base import Batch, DeadLetterFilter, Known, LogUsage, OutcomeFilter, Row, Spool
+from intercomd_daemon.spool.base import Batch, ContactEntry, DeadLetterFilter, LogUsage, OutcomeFilter, Row, Spool
 
 ALL = (1_000_000, 1 << 40)
 
@@ -19,7 +19,7 @@ class Seen(NamedTuple):
     """The parked ones of each connection, in the order of their times."""
     parked: dict[tuple[str, str], tuple[int, list[Row]]]
     """Of each parked lane: how often it was tried, and its rows."""
-    known: dict[tuple[str, str], Known]
+    known: dict[tuple[str, str], ContactEntry]
     outcomes: list[Outcome]
     letters: list[DeadLetter]
     paused: frozenset[str]
@@ -49,6 +49,6 @@ async def see(spool: Spool) -> Seen:
 
 
 def _taken(seen: Seen, connection: str, batch: Batch) -> list[Row]:
-    assert batch.damaged == ()
-    seen.known.update({(connection, lane): known for lane, known in batch.known.items()})
+    assert batch.corrupt == ()
+    seen.known.update({(connection, lane): known for lane, known in batch.contacts.items()})
     return batch.rows

@@ -16,8 +16,8 @@ from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import completion, record
 from intercomd_daemon.spool.base import (
     Batch,
+    Completion,
     DeadLetterFilter,
-    Ended,
     Incoming,
     OutcomeFilter,
     PacingState,
@@ -170,16 +170,16 @@ class MemorySpool:
         for settlement in settlements:
             place = self._connection(settlement.connection)
             self._progress |= {key: data for key, data in settlement.progress if key in self._rows}
-            outcomes += [self._complete(place, ended) for ended in settlement.ended if self._remove(ended.key)]
-            for entry in settlement.book:
+            outcomes += [self._complete(place, ended) for ended in settlement.completions if self._remove(ended.key)]
+            for entry in settlement.contacts:
                 place.contacts.write(entry)
         return outcomes
 
-    def _complete(self, place: Connection, ended: Ended) -> Outcome:
+    def _complete(self, place: Connection, ended: Completion) -> Outcome:
         outcome = completion.outcome_of(ended, self._archive.next_sequence())
         self._archive.add(outcome)
-        if ended.buried is not None:
-            letter = completion.dead_letter_of(ended.key, outcome, ended.buried, ended.answer_body)
+        if ended.dead_letter is not None:
+            letter = completion.dead_letter_of(ended.key, outcome, ended.dead_letter, ended.answer_body)
             self._archive.add_letter(letter, priority_of(ended.key))
             place.count_letters(1, record.pack(letter))
         return outcome
@@ -282,7 +282,7 @@ class MemorySpool:
         """Returns no pairs: nothing was remembered before."""
         return []
 
-    async def ended(self) -> None:
+    async def wait_closed(self) -> None:
         """Returns once the spool is closed."""
         await self._closed.wait()
 

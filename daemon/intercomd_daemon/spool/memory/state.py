@@ -11,7 +11,7 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import completion
-from intercomd_daemon.spool.base import BookEntry, DeadLetterFilter, Incoming, Known, LogUsage, OutcomeFilter
+from intercomd_daemon.spool.base import CachedContact, ContactEntry, DeadLetterFilter, Incoming, LogUsage, OutcomeFilter
 from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.rotation import rotation_due
 
@@ -92,12 +92,12 @@ class ContactCache:
         self._identities: dict[str, str] = {}
         self._contacts: dict[str, bytes] = {}
 
-    def read(self, lane: str) -> Known:
+    def read(self, lane: str) -> ContactEntry:
         """Returns the lane's entry; an empty one if nothing is known."""
         contact_id = self._identities.get(lane, "")
-        return Known(contact_id, self._contacts.get(contact_id, b""))
+        return ContactEntry(contact_id, self._contacts.get(contact_id, b""))
 
-    def write(self, entry: BookEntry) -> None:
+    def write(self, entry: CachedContact) -> None:
         """Writes or deletes the entry of a lane; a contact that no lane names any more is deleted."""
         before = self._identities.pop(entry.lane, "")
         if entry.contact_id:
@@ -106,7 +106,7 @@ class ContactCache:
         if before and before != entry.contact_id and before not in self._identities.values():
             self._contacts.pop(before, None)
         if len(self._identities) > CONTACTS_MAX:
-            self.write(BookEntry(next(iter(self._identities)), "", b""))
+            self.write(CachedContact(next(iter(self._identities)), "", b""))
 
 
 class Archive:

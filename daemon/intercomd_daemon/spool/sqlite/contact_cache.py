@@ -7,7 +7,7 @@ A corrupt entry is deleted as a whole: looking a contact up again costs less tha
 import json
 from collections.abc import Iterable
 
-from intercomd_daemon.spool.base import BookEntry, Known
+from intercomd_daemon.spool.base import CachedContact, ContactEntry
 from intercomd_daemon.spool.sqlite.checksum import RECORD_STAMP_BYTES, row_checksum
 from intercomd_daemon.spool.sqlite.quarantine import record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -15,15 +15,15 @@ from intercomd_daemon.spool.sqlite.transaction import Transaction
 CONTACTS_MAX = 500_000
 EVICTED_PER_COMMIT = 1_000
 """More contacts than the settlements of a commit add, so that the bound holds."""
-_UNKNOWN = Known("", b"")
+_UNKNOWN = ContactEntry("", b"")
 
 
-def read_entries(transaction: Transaction, number: int, lanes: Iterable[str]) -> dict[str, Known]:
+def read_entries(transaction: Transaction, number: int, lanes: Iterable[str]) -> dict[str, ContactEntry]:
     """Returns the entry of each lane of a connection; an empty entry for an unknown one."""
     return {lane: _read_entry(transaction, number, lane) for lane in lanes}
 
 
-def _read_entry(transaction: Transaction, number: int, lane: str) -> Known:
+def _read_entry(transaction: Transaction, number: int, lane: str) -> ContactEntry:
     found = transaction.database.execute(
         "SELECT contacts.number, contact_id, data, contacts.seal, identities.seal FROM identities"
         " JOIN contacts ON contacts.number = identities.contact"
@@ -39,7 +39,7 @@ def _read_entry(transaction: Transaction, number: int, lane: str) -> Known:
     if contact_error(number, contact_id, data, stored_contact_checksum):
         _delete(transaction, [contact])
         return _UNKNOWN
-    return Known(contact_id, data)
+    return ContactEntry(contact_id, data)
 
 
 def identity_checksum(number: int, lane: str, contact_id: str) -> int:
@@ -60,7 +60,7 @@ def contact_error(number: int, contact_id: str, data: object, stored_checksum: i
     return "" if stored_checksum == contact_checksum(number, contact_id, data) else "the row checksum does not match"
 
 
-def write(transaction: Transaction, number: int, entry: BookEntry) -> None:
+def write(transaction: Transaction, number: int, entry: CachedContact) -> None:
     """Writes or deletes the entry of a lane; a contact that no lane names any more is deleted."""
     before = transaction.database.execute(
         "SELECT contact FROM identities WHERE connection = ? AND lane = ?", (number, entry.lane)
@@ -83,7 +83,7 @@ def write(transaction: Transaction, number: int, entry: BookEntry) -> None:
             _delete(transaction, [before[0]])
 
 
-def _write_contact(transaction: Transaction, number: int, entry: BookEntry) -> int:
+def _write_contact(transaction: Transaction, number: int, entry: CachedContact) -> int:
     """Writes the contact of an entry; returns its number."""
     contact = (entry.data, contact_checksum(number, entry.contact_id, entry.data), number, entry.contact_id)
     updated = transaction.database.execute(

@@ -220,9 +220,9 @@ class SqliteSpool:
 
     # Ending
 
-    async def ended(self) -> None:
+    async def wait_closed(self) -> None:
         """Returns once the file is closed; raises the error that ended the thread."""
-        await self._writer.ended()
+        await self._writer.wait_ended()
 
     async def close(self) -> None:
         """Commits what waits and closes the file."""

@@ -111,15 +111,15 @@ def read(
         parked_lanes.move(transaction, number, list(page.parked))
         moved |= page.parked
         # A page of parked lanes alone gives the reader nothing: read on, within one commit's worth of moves.
-        if page.rows or page.damaged or not page.parked or len(moved) >= MOVED_MAX:
+        if page.rows or page.corrupt or not page.parked or len(moved) >= MOVED_MAX:
             break
         after = page.after
     return Batch(
         page.rows,
-        known=contact_cache.read_entries(transaction, number, {row.lane for row in page.rows}),
+        contacts=contact_cache.read_entries(transaction, number, {row.lane for row in page.rows}),
         after=page.after,
-        damaged=tuple(page.damaged),
-        ended=tuple(page.ended),
+        corrupt=tuple(page.corrupt),
+        outcomes=tuple(page.outcomes),
         moved=frozenset(moved.values()),
     )
 

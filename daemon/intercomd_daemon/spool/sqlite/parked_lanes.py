@@ -80,4 +80,4 @@ def read(transaction: Transaction, connection: str, lane: str, after: int, rows_
         counters.parked_lanes -= 1
     known = contact_cache.read_entries(transaction, counters.number, {row.lane for row in page.rows})
     attempts = head[0] if head else 0
-    return Batch(page.rows, known, page.after, attempts, tuple(page.damaged), tuple(page.ended))
+    return Batch(page.rows, known, page.after, attempts, tuple(page.corrupt), tuple(page.outcomes))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import completion
-from intercomd_daemon.spool.base import Ended, Settlement
+from intercomd_daemon.spool.base import Completion, Settlement
 from intercomd_daemon.spool.keys import priority_of
 from intercomd_daemon.spool.sqlite import contact_cache, dead_letters, journal
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -19,11 +19,11 @@ def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> list[
     # Progress before completions: a settlement may hold progress of a row that another settlement completes, and the
     # completion deletes it.
     _write_progress(transaction, [pair for settlement in settlements for pair in settlement.progress])
-    outcomes = _complete(transaction, [each for settlement in settlements for each in settlement.ended])
+    outcomes = _complete(transaction, [each for settlement in settlements for each in settlement.completions])
     for settlement in settlements:
-        if settlement.book:
+        if settlement.contacts:
             number = transaction.counters.connection(settlement.connection).number
-            for entry in settlement.book:
+            for entry in settlement.contacts:
                 contact_cache.write(transaction, number, entry)
     return outcomes
 
@@ -37,7 +37,7 @@ def _write_progress(transaction: Transaction, progress: Sequence[tuple[int, byte
         )
 
 
-def _complete(transaction: Transaction, completions: Sequence[Ended]) -> list[Outcome]:
+def _complete(transaction: Transaction, completions: Sequence[Completion]) -> list[Outcome]:
     if not completions:
         return []
     spool = transaction.counters.spool
@@ -50,8 +50,8 @@ def _complete(transaction: Transaction, completions: Sequence[Ended]) -> list[Ou
         spool.sequence += 1
         outcome = completion.outcome_of(each, spool.sequence)
         outcomes.append(outcome)
-        if each.buried is not None:
-            letter = completion.dead_letter_of(each.key, outcome, each.buried, each.answer_body)
+        if each.dead_letter is not None:
+            letter = completion.dead_letter_of(each.key, outcome, each.dead_letter, each.answer_body)
             dead_letters.add(transaction, letter, priority_of(each.key))
     journal.add(transaction, outcomes)
     return outcomes

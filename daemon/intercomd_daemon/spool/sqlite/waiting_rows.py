@@ -56,9 +56,9 @@ class Page(NamedTuple):
     """The lanes of the rows whose lane is parked, by key."""
     after: int
     """Where to read on."""
-    damaged: list[str]
+    corrupt: list[str]
     """One sentence for each corrupt row."""
-    ended: list[Outcome]
+    outcomes: list[Outcome]
     """Their outcomes."""
 
 

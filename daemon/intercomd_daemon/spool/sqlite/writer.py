@@ -73,7 +73,7 @@ class Writer:
         result: Result = await job.future
         return result
 
-    async def ended(self) -> None:
+    async def wait_ended(self) -> None:
         """Returns once the thread has ended; raises the error that ended it."""
         await asyncio.shield(self._ended)
 
