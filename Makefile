@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format coverage stubs reasons lock bench soak clean
+.PHONY: help install demo check test lint format coverage stubs reasons lock bench soak clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ demo: install ## the main job, with a sandbox in Intercom's place
 
 test: install ## all tests that need minutes, not hours, in four processes: many wait more than they compute
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
+
+check: lint ## in under a minute: what `lint` checks, and the tests of the pure modules
+	$(BIN)/python -m pytest --pure -n 2
 
 lint: install ## style, types, layers, contracts
 	$(BIN)/ruff check .

@@ -61,9 +61,6 @@ class Command:
 
 async def launch(*words: object, ignore_interrupts: bool = False) -> Command:
     """Starts a command; with SIGINT ignored, as a shell without job control starts background commands."""
-    if not ignore_interrupts and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # Child processes inherit an ignored signal. A handled one is reset to its default.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     shell = ("sh", "-c", 'trap "" INT; exec "$@"', "sh") if ignore_interrupts else ()
     pipe = asyncio.subprocess.PIPE
     texts = [*shell, COMMAND, *(str(word) for word in words)]

@@ -1,0 +1,21 @@
+"""For all tests: default signals for the processes that they start, and `--pure`, which collects quick tests alone."""
+
+from pathlib import Path
+
+import pytest
+
+import signals
+from purity import is_pure_test
+
+signals.restore_defaults()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pure", action="store_true", help="collect only the tests of pure modules")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves files out before they are imported: importing all of them takes longer than the pure tests."""
+    if config.getoption("--pure") and collection_path.suffix == ".py":
+        return not is_pure_test(collection_path) or None
+    return None
