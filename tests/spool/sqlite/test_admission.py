@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,8 +129,8 @@ def test_it_is_told_when_no_more_is_taken_and_when_more_is_and_not_at_each_chang
 
 def test_errors_of_the_disk_are_told_from_others() -> None:
     assert is_disk_error(disk_error())
-    with pytest.raises(sqlite3.OperationalError) as raised:
-        sqlite3.connect(":memory:").execute("nonsense")
+    with closing(sqlite3.connect(":memory:")) as database, pytest.raises(sqlite3.OperationalError) as raised:
+        database.execute("nonsense")
     assert not is_disk_error(raised.value)
     assert not is_disk_error(OSError(28, "No space left on device"))
     assert not is_disk_error(sqlite3.ProgrammingError("of the module, without a code"))

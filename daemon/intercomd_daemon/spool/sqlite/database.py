@@ -96,16 +96,18 @@ def connect(path: str) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, cached_statements=128)
     # Text that corruption made invalid must not stop the rows around it from being read.
     database.text_factory = partial(str, encoding="utf-8", errors="replace")
-    database.execute(_LOCKING).fetchall()
+    with _closed_on_failure(database):
+        database.execute(_LOCKING).fetchall()
     return database
 
 
 def create_unsynced(path: str, now: float) -> sqlite3.Connection:
     """Creates a spool in an empty file, unsynced: the caller syncs it once it is filled."""
     database = connect(path)
-    for setting in (*_FORMAT, "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF"):
-        database.execute(setting).fetchall()
-    schema.create(database, now)
+    with _closed_on_failure(database):
+        for setting in (*_FORMAT, "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF"):
+            database.execute(setting).fetchall()
+        schema.create(database, now)
     return database
 
 

@@ -102,6 +102,6 @@ def _open(settings: SqliteSettings, now: float, *, leap: bool = False) -> Opened
             check_tables(database, sum(counted.used().values()))
             opened = open_counters(database, settings.connections, leap=leap)
             return Opened(database, opened, claimed_seconds.load(database))
-    except (SpoolUnusable, SpoolCorrupt):
+    except BaseException:
         database.close()
         raise
