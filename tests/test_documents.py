@@ -187,7 +187,7 @@ def test_a_test_that_stands_beside_a_promise_is_there(name: str, file: str) -> N
 
 
 def test_the_promises_are_those_of_the_readme_and_each_has_its_tests_and_its_end() -> None:
-    promised = re.findall(r"(?m)^\d\. \*\*([^*]+?)\.?\*\*", section(README, "## What it promises, and within what"))
+    promised = re.findall(r"(?m)^\d\. \*\*([^*]+?)\.?\*\*", section(README, "## Promises and limits"))
     headings = re.findall(r"(?m)^## (\d)\. (.+)$", PROMISES.read_text())
     assert [number for number, _ in headings] == list("12345")
     assert all(one.startswith(other) for one, (_, other) in zip(promised, headings, strict=True)), (promised, headings)
