@@ -26,25 +26,25 @@ if _version_not_supported:
 
 
 class IngestServiceStub:
-    """Takes envelopes and keeps them until Intercom has them.
+    """Accepts envelopes and stores them until they are delivered to Intercom.
 
-    OK means that the batch was processed, even if every envelope was rejected: do not repeat it; each result says what
-    became of its envelope. A status of the daemon's own means that nothing of the request was taken:
+    OK means that the batch was processed, even if every envelope was rejected: do not repeat it. Each result describes
+    one envelope. An error status of the daemon means that no envelope of the request was accepted:
 
-    INVALID_ARGUMENT (details: BadRequest): no envelope at all, more than 500, more than 4 MiB, bytes that cannot be
-    decoded, text that is not UTF-8. Do not repeat it as it is.
+    INVALID_ARGUMENT (details: BadRequest): no envelope, more than 500, more than 4 MiB, malformed bytes, text that is
+    not UTF-8. Do not repeat the request unchanged.
 
     UNAVAILABLE (details: RetryInfo, 1 to 5 s, and beside it the trailer grpc-retry-pushback-ms): the spool or its disk
     is full, or the daemon is stopping. Wait that long and repeat with the same ids.
 
     RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
-    details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it as it is.
+    details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
 
-    UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, wrong, or not for this
-    connection. Repeat only with another credential.
+    UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
+    this connection. Repeat only with another credential.
 
-    DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the way, not from the daemon: whether
-    anything was taken is unknown. Repeat with the same ids; what was taken comes back as DUPLICATE.
+    DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the network or the client: whether
+    envelopes were accepted is unknown. Repeat with the same ids; envelopes that were accepted return DUPLICATE.
     """
 
     def __init__(self, channel):
@@ -71,47 +71,47 @@ class IngestServiceStub:
 
 
 class IngestServiceServicer:
-    """Takes envelopes and keeps them until Intercom has them.
+    """Accepts envelopes and stores them until they are delivered to Intercom.
 
-    OK means that the batch was processed, even if every envelope was rejected: do not repeat it; each result says what
-    became of its envelope. A status of the daemon's own means that nothing of the request was taken:
+    OK means that the batch was processed, even if every envelope was rejected: do not repeat it. Each result describes
+    one envelope. An error status of the daemon means that no envelope of the request was accepted:
 
-    INVALID_ARGUMENT (details: BadRequest): no envelope at all, more than 500, more than 4 MiB, bytes that cannot be
-    decoded, text that is not UTF-8. Do not repeat it as it is.
+    INVALID_ARGUMENT (details: BadRequest): no envelope, more than 500, more than 4 MiB, malformed bytes, text that is
+    not UTF-8. Do not repeat the request unchanged.
 
     UNAVAILABLE (details: RetryInfo, 1 to 5 s, and beside it the trailer grpc-retry-pushback-ms): the spool or its disk
     is full, or the daemon is stopping. Wait that long and repeat with the same ids.
 
     RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
-    details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it as it is.
+    details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
 
-    UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, wrong, or not for this
-    connection. Repeat only with another credential.
+    UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
+    this connection. Repeat only with another credential.
 
-    DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the way, not from the daemon: whether
-    anything was taken is unknown. Repeat with the same ids; what was taken comes back as DUPLICATE.
+    DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the network or the client: whether
+    envelopes were accepted is unknown. Repeat with the same ids; envelopes that were accepted return DUPLICATE.
     """
 
     def Publish(self, request, context):
-        """Hands over a batch. ACCEPTED and DUPLICATE in a result mean that the envelope is on disk. Concurrent calls have no
-        order among each other: who needs order waits for one answer before the next call, or uses a stream.
+        """Publishes a batch. ACCEPTED and DUPLICATE mean that the envelope is on disk. The envelopes of a user are delivered
+        in the order of acceptance. Concurrent calls are unordered: to keep order, wait for each response, or use a stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PublishStream(self, request_iterator, context):
-        """Hands over many batches in order; each message is answered by one, in the order of the requests. The first message
-        that is refused ends the stream with a status as above: all earlier messages are answered before, nothing after it
-        is looked at. Up to 32 messages or 4 MiB are read ahead of their answers; when answers are not read, reading stops.
+        """Publishes many batches in order, with one response for each message. The first refused message ends the stream with
+        a status as above, after the responses to all earlier messages; later messages are ignored. The daemon reads up to
+        32 messages or 4 MiB ahead of its responses, and stops reading while the client does not read responses.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Preview(self, request, context):
-        """Says what each envelope would become: its result, and the HTTP requests that would be sent for it if nothing were
-        known of the contact. Nothing is written and nothing is sent; it works on a full spool.
+        """Returns the result of each envelope, and the HTTP requests that would be sent for it for an unknown contact,
+        without storing or sending anything. Works with a full spool.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,25 +144,25 @@ def add_IngestServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IngestService:
-    """Takes envelopes and keeps them until Intercom has them.
+    """Accepts envelopes and stores them until they are delivered to Intercom.
 
-    OK means that the batch was processed, even if every envelope was rejected: do not repeat it; each result says what
-    became of its envelope. A status of the daemon's own means that nothing of the request was taken:
+    OK means that the batch was processed, even if every envelope was rejected: do not repeat it. Each result describes
+    one envelope. An error status of the daemon means that no envelope of the request was accepted:
 
-    INVALID_ARGUMENT (details: BadRequest): no envelope at all, more than 500, more than 4 MiB, bytes that cannot be
-    decoded, text that is not UTF-8. Do not repeat it as it is.
+    INVALID_ARGUMENT (details: BadRequest): no envelope, more than 500, more than 4 MiB, malformed bytes, text that is
+    not UTF-8. Do not repeat the request unchanged.
 
     UNAVAILABLE (details: RetryInfo, 1 to 5 s, and beside it the trailer grpc-retry-pushback-ms): the spool or its disk
     is full, or the daemon is stopping. Wait that long and repeat with the same ids.
 
     RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
-    details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it as it is.
+    details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
 
-    UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, wrong, or not for this
-    connection. Repeat only with another credential.
+    UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
+    this connection. Repeat only with another credential.
 
-    DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the way, not from the daemon: whether
-    anything was taken is unknown. Repeat with the same ids; what was taken comes back as DUPLICATE.
+    DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the network or the client: whether
+    envelopes were accepted is unknown. Repeat with the same ids; envelopes that were accepted return DUPLICATE.
     """
 
     @staticmethod

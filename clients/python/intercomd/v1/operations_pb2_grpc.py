@@ -26,12 +26,12 @@ if _version_not_supported:
 
 
 class OperationsServiceStub:
-    """Looks into the daemon and steers it. It is served on the operations listener, never where senders call, because its
-    answers hold personal data.
+    """Shows the state of the daemon and controls it. It is served on the operations listener only, not on the listener for
+    senders, because its responses hold personal data.
 
-    INVALID_ARGUMENT (details: BadRequest): a field is out of its range, a page token is not of this list. NOT_FOUND
-    (details: ErrorInfo): no connection has that name. FAILED_PRECONDITION (details: ErrorInfo): the count is not the
-    expected one. UNAVAILABLE: the daemon is starting or stopping; repeat later.
+    INVALID_ARGUMENT (details: BadRequest): a field is out of range, a page token belongs to another list. NOT_FOUND
+    (details: ErrorInfo): no connection has this name. FAILED_PRECONDITION (details: ErrorInfo): another number of dead
+    letters matches than expected. UNAVAILABLE: the daemon is starting or stopping; retry later.
     """
 
     def __init__(self, channel):
@@ -88,76 +88,76 @@ class OperationsServiceStub:
 
 
 class OperationsServiceServicer:
-    """Looks into the daemon and steers it. It is served on the operations listener, never where senders call, because its
-    answers hold personal data.
+    """Shows the state of the daemon and controls it. It is served on the operations listener only, not on the listener for
+    senders, because its responses hold personal data.
 
-    INVALID_ARGUMENT (details: BadRequest): a field is out of its range, a page token is not of this list. NOT_FOUND
-    (details: ErrorInfo): no connection has that name. FAILED_PRECONDITION (details: ErrorInfo): the count is not the
-    expected one. UNAVAILABLE: the daemon is starting or stopping; repeat later.
+    INVALID_ARGUMENT (details: BadRequest): a field is out of range, a page token belongs to another list. NOT_FOUND
+    (details: ErrorInfo): no connection has this name. FAILED_PRECONDITION (details: ErrorInfo): another number of dead
+    letters matches than expected. UNAVAILABLE: the daemon is starting or stopping; retry later.
     """
 
     def GetStatus(self, request, context):
-        """The state of the daemon, its spool and its connections at this moment.
+        """Returns the state of the daemon, its spool and its connections.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchOutcomes(self, request, context):
-        """Outcomes as they are committed, without end. The headers come as soon as the watch stands: what ends after them is
-        seen. A reader that is too slow, or comes too late, is told how many outcomes it missed.
+        """Sends outcomes as they are committed, without end. The response headers mark the start: the watch sees every later
+        outcome. A reader that is too slow, or starts too late, gets the number of outcomes that it missed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOutcomes(self, request, context):
-        """Outcomes of the journal, the newest first.
+        """Lists outcomes of the journal, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetWaitingEnvelope(self, request, context):
-        """An envelope that was accepted and has not come to its end yet, by its id.
+        """Returns an accepted envelope without an outcome, by its id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDeadLetters(self, request, context):
-        """Dead letters, the oldest first: the order in which a replay appends them.
+        """Lists dead letters, oldest first: the order in which a replay appends them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplayDeadLetters(self, request, context):
-        """Puts dead letters at the end of their log, in their order and with their times; only the calls that were refused
-        are made again. They go 500 a commit, so that accepting goes on meanwhile: what a stop or a crash left undone is
-        still a dead letter. UNAVAILABLE with RetryInfo where the disk refuses.
+        """Appends dead letters to their log, in order and with their original times; only refused calls are made again. A
+        commit holds at most 500, so that the daemon keeps accepting; after a stop or a crash the rest are still dead
+        letters. UNAVAILABLE with RetryInfo if the disk refuses.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardDeadLetters(self, request, context):
-        """Gives dead letters up for good; each gets the outcome DISCARDED. They go 500 a commit, like a replay.
+        """Discards dead letters permanently; each gets the outcome DISCARDED. A commit holds at most 500.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseConnection(self, request, context):
-        """Stops calling Intercom for a connection until it is resumed, also across restarts. Calls in flight are finished;
-        envelopes are accepted as before. Pausing what is paused changes nothing.
+        """Pauses calls to Intercom for a connection until it is resumed, also across restarts. Calls in flight are finished;
+        envelopes are accepted as before. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeConnection(self, request, context):
-        """Lets a paused connection go on. Resuming what is not paused changes nothing.
+        """Resumes a paused connection. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -220,12 +220,12 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService:
-    """Looks into the daemon and steers it. It is served on the operations listener, never where senders call, because its
-    answers hold personal data.
+    """Shows the state of the daemon and controls it. It is served on the operations listener only, not on the listener for
+    senders, because its responses hold personal data.
 
-    INVALID_ARGUMENT (details: BadRequest): a field is out of its range, a page token is not of this list. NOT_FOUND
-    (details: ErrorInfo): no connection has that name. FAILED_PRECONDITION (details: ErrorInfo): the count is not the
-    expected one. UNAVAILABLE: the daemon is starting or stopping; repeat later.
+    INVALID_ARGUMENT (details: BadRequest): a field is out of range, a page token belongs to another list. NOT_FOUND
+    (details: ErrorInfo): no connection has this name. FAILED_PRECONDITION (details: ErrorInfo): another number of dead
+    letters matches than expected. UNAVAILABLE: the daemon is starting or stopping; retry later.
     """
 
     @staticmethod
