@@ -68,4 +68,4 @@ lock: install ## pins every dependency with its hashes
 		--no-emit-package intercomd-client -c requirements-dev.txt pyproject.toml -o requirements.txt
 
 clean: ## removes what the other targets made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-3.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*

@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent / "support"))  # where pytest finds it too
+
+from purity import pure_modules
 
 ROOT = Path(__file__).parent.parent
 COVERAGE = (sys.executable, "-m", "coverage")
@@ -22,19 +25,9 @@ TESTS = (
 )
 
 
-def pure_modules() -> list[str]:
-    """The files that the architecture says are pure."""
-    spec = spec_from_file_location("architecture", ROOT / "tests" / "test_architecture.py")
-    if spec is None or spec.loader is None:
-        raise ImportError
-    architecture = module_from_spec(spec)
-    spec.loader.exec_module(architecture)
-    return [str(path.relative_to(ROOT)) for path in architecture.MODULES if architecture.is_pure(path)]
-
-
 def main() -> int:
     """Exit code 0 if the tests pass and the coverage is complete."""
-    include = ",".join(pure_modules())
+    include = ",".join(str(path.relative_to(ROOT)) for path in pure_modules())
     report = ("report", "--fail-under=100", f"--include={include}")
     return _coverage("run", "--branch", "-m", "pytest", *TESTS) or _coverage(*report)
 
