@@ -24,6 +24,9 @@ from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.settings import REQUEST_BYTES_MAX, IngestSettings
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.memory import MemorySpool
+from senders.raw_sockets import GREETING, PING, frame
+
+GOAWAY = 7
 
 
 class Silent:
@@ -87,6 +90,24 @@ async def test_a_call_too_many_on_one_connection_waits_until_another_has_ended()
         async with asyncio.timeout(30):
             await one_more
     await door.close(None)
+
+
+async def test_keepalive_pings_at_any_rate_are_answered() -> None:
+    """Meshes ping every 10 s without a call; gRPC by default closes such a connection after the third ping."""
+    listener = await open_ingest(service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+    host, _, port = listener.addresses[0].rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(GREETING)
+    kinds: list[int] = []
+    for number in range(1, 21):
+        writer.write(frame(PING, payload=bytes(8)))
+        while kinds.count(PING) < number:
+            header = await reader.readexactly(9)
+            await reader.readexactly(int.from_bytes(header[:3], "big"))
+            kinds.append(header[3])
+    assert GOAWAY not in kinds
+    writer.close()
+    await listener.close(None)
 
 
 @pytest.mark.fills("app.listeners.METADATA_BYTES_MAX")

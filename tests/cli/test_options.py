@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from intercomd_daemon.cli import options
+from intercomd_daemon.cli.main import main
 
 
 @click.command(epilog=options.examples("one", "two"))
@@ -31,3 +32,22 @@ def test_patience_rejects_an_invalid_duration(text: str) -> None:
 
 def test_examples_are_on_separate_lines() -> None:
     assert CliRunner().invoke(command, ["--help"]).output.endswith("  Examples:\n    one\n    two\n")
+
+
+def texts(command: click.Command) -> list[click.Parameter]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        names = command.list_commands(context)
+        return [text for name in names for text in texts(command.get_command(context, name) or command)]
+    return [parameter for parameter in command.params if parameter.type is click.STRING]
+
+
+def test_text_of_every_command_is_checked_to_be_utf_8() -> None:
+    """Options that parse their text themselves have a callback and report their own error."""
+    assert [parameter.name for parameter in texts(main) if parameter.callback is None] == []
+
+
+@pytest.mark.parametrize("words", [["explain"], ["dead-letters", "show"], ["watch", "--email"], ["status", "--target"]])
+def test_text_that_is_not_utf_8_is_a_usage_error(words: list[str]) -> None:
+    result = CliRunner().invoke(main, [*words, "\udcff"])
+    assert (result.exit_code, "b'\\xff' is not UTF-8" in result.output) == (2, True)

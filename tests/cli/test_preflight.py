@@ -2,15 +2,18 @@
 
 import os
 import shutil
+import socket
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from intercomd_daemon.cli.preflight import Finding, Level, check_connections, check_spool
+from intercomd_daemon.cli.preflight import Finding, Level, check_connections, check_listeners, check_spool
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.ingest.settings import IngestSettings
+from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from intercomd_daemon.sandbox import CustomAttribute, Sandbox, SandboxSettings
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
@@ -48,7 +51,28 @@ def test_check_spool_notes_a_spool_in_memory() -> None:
 def test_check_spool_rejects_a_missing_folder(tmp_path: Path) -> None:
     (found,) = check_spool(spool(tmp_path / "nowhere" / "spool.db"))
     assert found.level is Level.WRONG
-    assert "nowhere" in found.message
+    assert f"{tmp_path / 'nowhere'}: No such file or directory; create a folder" in found.message
+
+
+def test_check_listeners_notes_each_address_with_a_listening_process(tmp_path: Path) -> None:
+    path = tmp_path / "taken.sock"
+    stale = tmp_path / "stale.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(stale))
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(path))
+        unix.listen()
+        taken = f"127.0.0.1:{tcp.getsockname()[1]}"
+        settings = Settings(
+            ingest=IngestSettings(listen=(taken, f"unix:{path}", f"unix:{stale}", "[::1]:0")),
+            operations=OperationsSettings(listen="127.0.0.1:0", grpc_listen=f"unix:{tmp_path / 'new.sock'}"),
+            health=HealthSettings(listen=("no-such-host.invalid:80",)),
+        )
+        found = check_listeners(settings)
+    assert [(finding.level, finding.message) for finding in found] == [
+        (Level.NOTE, f"ingest.listen: a process listens on {address}; is another daemon there?")
+        for address in (taken, f"unix:{path}")
+    ]
 
 
 def test_check_spool_rejects_a_text_file(tmp_path: Path) -> None:
@@ -170,3 +194,15 @@ async def test_check_connections_notes_those_that_share_a_budget() -> None:
 def test_finding_as_json_has_level_subject_and_message() -> None:
     finding = Finding(Level.WRONG, "spool", "no such folder")
     assert finding.as_json() == {"level": "wrong", "subject": "spool", "message": "no such folder"}
+
+
+@pytest.mark.parametrize(("mode", "noted"), [(0o600, False), (0o640, False), (0o644, True), (0o666, True)])
+async def test_check_connections_notes_a_token_file_that_everyone_can_read(
+    tmp_path: Path, mode: int, noted: bool
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("sandbox-token\n")
+    path.chmod(mode)
+    async with Sandbox() as sandbox:
+        found = await check(connection(sandbox, access_token=Secret(""), access_token_file=str(path)))
+    assert [finding.level for finding in found if "readable by every user" in finding.message] == [Level.NOTE] * noted

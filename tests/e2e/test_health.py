@@ -72,7 +72,8 @@ async def test_probes_are_answered_well_and_nothing_else_is_there(shared: Daemon
     assert (await get(shared, "/healthz"))[0] == 200
     assert (await get(shared, "/readyz"))[0] == 200
     assert await get(shared, "/readyz", "HEAD") == (200, "")
-    assert (await get(shared, "/"))[0] == 404
+    assert "/metrics" in (await get(shared, "/"))[1]
+    assert (await get(shared, "/admin"))[0] == 404
     assert (await get(shared, "/healthz", "POST"))[0] == 405
 
 

@@ -14,7 +14,7 @@ from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
 from intercomd_daemon.operations.daemon_control import Check, State
 from intercomd_daemon.operations.http import HEADERS, health_application, listen_http
 
-PATHS = ("/healthz", "/readyz", "/metrics")
+PATHS = ("/", "/healthz", "/readyz", "/metrics")
 
 
 def _status(name: str, state: ConnectionState) -> ConnectionStatus:
@@ -131,7 +131,7 @@ async def test_nothing_but_get_and_head_is_allowed(method: str, path: str) -> No
         assert answer.headers["Allow"] == "GET,HEAD"
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/", "/../etc/passwd"])
+@pytest.mark.parametrize("path", [*PATHS, "/nowhere", "/../etc/passwd"])
 async def test_every_answer_carries_the_secure_headers_and_no_version(path: str) -> None:
     async with _asking(House()) as session, session.get(path) as answer:
         assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)

@@ -54,6 +54,11 @@ def test_a_list_of_addresses_is_written_with_commas_in_a_variable() -> None:
     assert kind.read(kind.from_text("")) == ()
 
 
+def test_addresses_names_every_bad_item() -> None:
+    with pytest.raises(ValueError, match=r'"nowhere" is not an address.*"127.0.0.1:70000" has a port above 65535'):
+        places.addresses().read(["nowhere", "127.0.0.1:1", "127.0.0.1:70000"])
+
+
 @pytest.mark.parametrize("raw", ["127.0.0.1:50051", [], 5])
 def test_where_addresses_are_needed_nothing_else_will_do(raw: object) -> None:
     with pytest.raises(ValueError, match=r'is not a list of addresses; write \["127.0.0.1:50051"\]'):

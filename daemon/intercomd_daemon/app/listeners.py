@@ -47,6 +47,9 @@ _OPTIONS = (
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
     ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
     ("grpc.keepalive_timeout_ms", KEEPALIVE_ANSWER_SECONDS * 1000),
+    # Meshes and clients in Go ping every 10 s, also without calls. By default gRPC takes that for abuse and closes the
+    # connection (GOAWAY, ENHANCE_YOUR_CALM); answering a ping costs nothing.
+    ("grpc.http2.max_ping_strikes", 0),
     ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
     ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_CALLS_MAX),
     ("grpc.max_concurrent_streams", CALLS_MAX),

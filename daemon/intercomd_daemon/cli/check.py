@@ -26,8 +26,8 @@ def command(config_path: str | None, offline: bool, as_json: bool) -> None:
     """Validate the settings and what they refer to; report every problem with its fix.
 
     The command checks syntax and meaning of the settings. If they are valid, it checks the spool's folder and disk,
-    the access tokens, and with Intercom the workspace of each token and how many custom attributes are in use. It
-    changes nothing.
+    the listeners' addresses, the access tokens, and with Intercom the workspace of each token and how many custom
+    attributes are in use. It changes nothing.
 
     Exit code 0: no problem. 78: something is wrong. 1: nothing is known to be wrong, but Intercom did not answer.
     """
@@ -54,6 +54,7 @@ def collect_findings(config_path: str | None, *, offline: bool) -> list[Finding]
     findings.append(Finding(Level.OK, "settings", f"{source}: {connections} ({names})"))
     if not offline:
         findings += preflight.check_spool(loaded.settings.spool)
+        findings += preflight.check_listeners(loaded.settings)
         findings += asyncio.run(preflight.check_connections(loaded.settings))
     return findings
 

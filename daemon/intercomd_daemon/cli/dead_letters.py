@@ -55,14 +55,25 @@ def filter_options(command: Command) -> Command:
     for option in (
         click.option("--to", "time_to", type=time, metavar="TIME", help="Accepted before this time (UTC)."),
         click.option("--from", "time_from", type=time, metavar="TIME", help="Accepted at this time or later (UTC)."),
-        click.option("--reason", default="", metavar="REASON", help="With this reason, such as CONTACT_NOT_FOUND."),
-        click.option("--email", default="", metavar="EMAIL", help="Of the user with this email."),
-        click.option("--customer-id", default="", metavar="ID", help="Of this customer."),
         click.option(
-            "--envelope-id", "envelope_ids", multiple=True, metavar="ID", help="Of this envelope; repeatable."
+            "--reason",
+            default="",
+            type=options.TEXT,
+            metavar="REASON",
+            help="With this reason, like EXPIRED.",
         ),
-        click.option("--connection", default="", metavar="NAME", help="Of this connection."),
-        click.argument("ids", nargs=-1, metavar="[ID]..."),
+        click.option("--email", default="", type=options.TEXT, metavar="EMAIL", help="Of the user with this email."),
+        click.option("--customer-id", default="", type=options.TEXT, metavar="ID", help="Of this customer."),
+        click.option(
+            "--envelope-id",
+            "envelope_ids",
+            multiple=True,
+            type=options.TEXT,
+            metavar="ID",
+            help="Of this envelope; repeatable.",
+        ),
+        click.option("--connection", default="", type=options.TEXT, metavar="NAME", help="Of this connection."),
+        click.argument("ids", type=options.TEXT, nargs=-1, metavar="[ID]..."),
     ):
         command = option(command)
     return command
@@ -159,7 +170,7 @@ def _row(letter: DeadLetter) -> list[str]:
 
 
 @command.command("show", epilog=options.examples("intercomd dead-letters show 7"))
-@click.argument("dead_letter_id", metavar="ID")
+@click.argument("dead_letter_id", type=options.TEXT, metavar="ID")
 @options.OPERATIONS
 @options.CONFIG
 @options.JSON

@@ -35,6 +35,7 @@ class UnixConnection(HTTPConnection):
 @click.option(
     "--target",
     metavar="ADDR",
+    type=options.TEXT,
     help="HTTP address of the daemon, host:port or unix:path.  "
     "[default: operations.listen of the settings, 127.0.0.1:9090]",
 )

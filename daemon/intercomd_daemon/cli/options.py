@@ -7,6 +7,23 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+class Text(click.ParamType[str]):
+    """Text that gRPC can carry: an argument whose bytes are not UTF-8 arrives with surrogates."""
+
+    name = "text"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns the text."""
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{text.encode(errors='surrogateescape')!r} is not UTF-8; write it as UTF-8 text", param, ctx)
+        return text
+
+
+TEXT = Text()
 CONFIG = click.option(
     "--config",
     "config_path",
@@ -20,6 +37,7 @@ OPERATIONS = click.option(
     "--target",
     "address",
     metavar="ADDR",
+    type=TEXT,
     help="Address of the daemon's operations service (gRPC), host:port or unix:path.  "
     "[default: operations.grpc_listen of the settings, 127.0.0.1:9091]",
 )

@@ -3,9 +3,12 @@
 The daemon's own code interprets Intercom's responses, so that a check and a start come to the same result.
 """
 
+import errno
 import fcntl
 import os
 import shutil
+import socket
+import stat
 import tempfile
 from enum import Enum
 from pathlib import Path
@@ -25,6 +28,7 @@ from intercomd_daemon.deliver.judge import Kind, judge
 from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.spool.settings import SpoolSettings
+from intercomd_daemon.unix_socket import SCHEME
 
 # "At most 250 per workspace; beyond: `custom_data_limit_reached`."
 CUSTOM_ATTRIBUTES_MAX = 250
@@ -76,7 +80,9 @@ def check_spool(spool: SpoolSettings) -> list[Finding]:
             with path.open("r+b") as file:  # as the daemon will open it
                 header = file.read(_SQLITE_HEADER_BYTES)
     except OSError as error:
-        message = f"{error.filename or folder}: {error.strerror}; create a folder that the daemon can write to"
+        # Without the name of the temporary file, which tells an operator nothing.
+        place = path if folder.is_dir() and os.access(folder, os.W_OK) else folder
+        message = f"{place}: {error.strerror}; create a folder that the daemon can write to"
         return [Finding(Level.WRONG, "spool", f"{message}, or set spool.url to another file")]
     if header and not (header.startswith(_SQLITE_MAGIC) and header[_SQLITE_APPLICATION_ID] in {b"ICMD", bytes(4)}):
         message = f"{path} is another program's file; set spool.url to another file"
@@ -113,6 +119,34 @@ def _check_space(folder: Path, spool: SpoolSettings) -> Finding:
     return Finding(Level.OK, "spool", fact)
 
 
+def check_listeners(settings: config.Settings) -> list[Finding]:
+    """Notes the addresses on which a process listens already, such as a daemon that runs with these settings."""
+    addresses = dict.fromkeys(settings.ingest.listen, "ingest.listen")
+    addresses |= {settings.operations.listen: "operations.listen"}
+    addresses |= {settings.operations.grpc_listen: "operations.grpc_listen"}
+    addresses |= dict.fromkeys(settings.health.listen, "health.listen")
+    return [
+        Finding(Level.NOTE, "listeners", f"{key}: a process listens on {address}; is another daemon there?")
+        for address, key in addresses.items()
+        if _is_taken(address)
+    ]
+
+
+def _is_taken(address: str) -> bool:
+    if address.startswith(SCHEME):
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(address.removeprefix(SCHEME)) == 0
+    host, _, port = address.rpartition(":")
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
+
+
 async def check_connections(settings: config.Settings) -> list[Finding]:
     """Checks the access token, the workspace and the custom attributes of each connection."""
     findings = _shared_budgets(settings)
@@ -125,11 +159,18 @@ async def check_connections(settings: config.Settings) -> list[Finding]:
         if not token.current():
             findings.append(Finding(Level.WRONG, subject, token.problem))
             continue
+        findings += _check_mode(subject, connection.access_token_file)
         try:
             findings += await _check_workspace(subject, connection, token)
         except IntercomdError as error:
             findings.append(Finding(Level.WRONG, subject, str(error)))
     return findings
+
+
+def _check_mode(subject: str, path: str) -> list[Finding]:
+    if path and Path(path).stat().st_mode & stat.S_IROTH:
+        return [Finding(Level.NOTE, subject, f"{path} is readable by every user of the host: chmod 600 or 640")]
+    return []
 
 
 def _shared_budgets(settings: config.Settings) -> list[Finding]:

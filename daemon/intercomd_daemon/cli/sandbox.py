@@ -29,7 +29,7 @@ def _parse_faults(_context: click.Context, _parameter: click.Parameter, texts: t
 
 
 @click.command("sandbox", epilog=EPILOG)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Host to listen on.")
+@click.option("--host", default="127.0.0.1", type=options.TEXT, show_default=True, help="Host to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
@@ -52,8 +52,16 @@ def _parse_faults(_context: click.Context, _parameter: click.Parameter, texts: t
     metavar="TEXT",
     help='Fault to inject: "METHOD /path status action option=value ..."; repeatable.',
 )
-@click.option("--app-id", default=DEFAULTS.app_id, show_default=True, help="App ID of the workspace.")
-@click.option("--access-token", default=DEFAULTS.access_token, show_default=True, help="Access token that it accepts.")
+@click.option(
+    "--app-id", default=DEFAULTS.app_id, type=options.TEXT, show_default=True, help="App ID of the workspace."
+)
+@click.option(
+    "--access-token",
+    default=DEFAULTS.access_token,
+    type=options.TEXT,
+    show_default=True,
+    help="Access token that it accepts.",
+)
 @click.option("--calls", "show_calls", is_flag=True, help="Print each call.")
 @options.JSON
 def command(

@@ -38,6 +38,7 @@ class JobOptions(TypedDict):
 @click.option(
     "--target",
     metavar="ADDR",
+    type=options.TEXT,
     help="Address where the daemon accepts envelopes (gRPC), host:port or unix:path.  "
     "[default: ingest.listen of the settings, 127.0.0.1:50051]",
 )
@@ -45,11 +46,14 @@ class JobOptions(TypedDict):
     "--operations",
     "operations_address",
     metavar="ADDR",
+    type=options.TEXT,
     help="Address of the daemon's operations service, for --wait.  "
     "[default: operations.grpc_listen of the settings, 127.0.0.1:9091]",
 )
 @options.CONFIG
-@click.option("--connection", default="", metavar="NAME", help="Connection of envelopes that name none.")
+@click.option(
+    "--connection", default="", type=options.TEXT, metavar="NAME", help="Connection of envelopes that name none."
+)
 @click.option("--validate-only", is_flag=True, help="Only validate the envelopes; the daemon accepts none.")
 @click.option("--preview", is_flag=True, help="Only print the calls to Intercom that each envelope would become.")
 @click.option("--wait", is_flag=True, help="Wait until every accepted envelope has its outcome.")

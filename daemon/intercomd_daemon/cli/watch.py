@@ -35,13 +35,13 @@ class FilterOptions(TypedDict):
 )
 @options.OPERATIONS
 @options.CONFIG
-@click.option("--connection", default="", metavar="NAME", help="Only outcomes of this connection.")
+@click.option("--connection", default="", type=options.TEXT, metavar="NAME", help="Only outcomes of this connection.")
 @click.option(
     "--type", "types", multiple=True, type=click.Choice(list(TYPES)), help="Only this type of outcome; repeatable."
 )
-@click.option("--customer-id", default="", metavar="ID", help="Only outcomes of this customer.")
-@click.option("--email", default="", metavar="EMAIL", help="Only outcomes of this email.")
-@click.option("--envelope-id", default="", metavar="ID", help="Only outcomes of this envelope.")
+@click.option("--customer-id", default="", type=options.TEXT, metavar="ID", help="Only outcomes of this customer.")
+@click.option("--email", default="", type=options.TEXT, metavar="EMAIL", help="Only outcomes of this email.")
+@click.option("--envelope-id", default="", type=options.TEXT, metavar="ID", help="Only outcomes of this envelope.")
 @click.option(
     "--after",
     type=click.IntRange(min=0),

@@ -37,8 +37,16 @@ _CLOSE_SECONDS = 1.0
 """Time for responses in progress when the listener closes; each takes milliseconds."""
 
 
+_INDEX = """intercomd
+
+/healthz  200 while every part works
+/readyz   200 while calls are accepted
+/metrics  metrics in Prometheus' text format
+"""
+
+
 class HealthPages:
-    """`/healthz`, `/readyz` and `/metrics`."""
+    """`/healthz`, `/readyz`, `/metrics`, and `/`, which lists them."""
 
     def __init__(self, daemon: DaemonStatus, registry: CollectorRegistry) -> None:
         """`registry` holds the metrics that `/metrics` shows."""
@@ -46,10 +54,15 @@ class HealthPages:
         self._registry = registry
 
     def add_to(self, application: web.Application) -> None:
-        """Adds the three pages to an application; aiohttp answers HEAD for each as well."""
+        """Adds the pages to an application; aiohttp answers HEAD for each as well."""
+        application.router.add_get("/", self.index)
         application.router.add_get("/healthz", self.healthz)
         application.router.add_get("/readyz", self.readyz)
         application.router.add_get("/metrics", self.metrics)
+
+    async def index(self, _request: web.Request) -> web.Response:
+        """Returns the pages that exist here, for a person who opens the address."""
+        return web.Response(text=_INDEX)
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Returns 200 while every part is alive, else 503, and lists the parts."""

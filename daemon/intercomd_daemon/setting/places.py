@@ -27,7 +27,15 @@ def addresses(minimum: int = 0) -> Kind:
     def read(raw: object) -> tuple[str, ...]:
         if not isinstance(raw, list) or len(raw) < minimum:
             raise ValueError(f'{shown(raw)} is not a list of addresses; write ["127.0.0.1:50051"], for example')
-        return tuple(_address(item) for item in raw)
+        problems = []
+        for item in raw:
+            try:
+                _address(item)
+            except ValueError as error:
+                problems.append(str(error))
+        if problems:
+            raise ValueError("; ".join(problems))
+        return tuple(raw)
 
     return Kind(read, lambda given: [item.strip() for item in given.split(",") if item.strip()])
 
