@@ -11,6 +11,7 @@ import click
 import pytest
 
 import intercomd_daemon
+from delivery.dialogue import talk
 from documents import DOCS, README, ROOT, blocks, called, first_cells, section, tables
 from intercomd_daemon import config
 from intercomd_daemon.cli.main import COMMANDS, main
@@ -23,7 +24,8 @@ from intercomd_daemon.setting.kinds import Kind
 
 PACKAGE = Path(intercomd_daemon.__file__).parent
 ARCHITECTURE = ROOT / "daemon" / "ARCHITECTURE.md"
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "daemon").rglob("*.md")]
+TESTS_PAGE = ROOT / "tests" / "README.md"
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "daemon").rglob("*.md"), TESTS_PAGE]
 
 
 def relative(path: Path) -> str:
@@ -195,3 +197,9 @@ def test_the_promises_are_those_of_the_readme_and_each_has_its_tests_and_its_end
         text = section(PROMISES, f"## {number}. {heading}")
         assert len(tables(text)[0]) > 2
         assert "Where it ends:" in text
+
+
+def test_dialogue_of_the_tests_page_holds() -> None:
+    """A remark follows each line after several spaces."""
+    (script,) = blocks(TESTS_PAGE, "dialogue")
+    talk("\n".join(re.split(r" {3,}", line)[0] for line in script.splitlines()))
