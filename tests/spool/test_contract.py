@@ -154,7 +154,7 @@ async def test_every_row_ends_once_and_outcomes_are_numbered_in_order(spool: Spo
     assert spool.usage().connections["default"].normal == 1
 
 
-async def test_the_book_holds_who_a_lane_is_and_what_is_known(spool: Spool, row: Make) -> None:
+async def test_contact_cache_holds_the_contact_of_a_lane(spool: Spool, row: Make) -> None:
     await spool.append([row("a", "ann"), row("b", "bob")])
     ann, more = pack(row("what is known")), pack(row("more"))
 
@@ -177,7 +177,7 @@ async def test_the_book_holds_who_a_lane_is_and_what_is_known(spool: Spool, row:
     }
 
 
-async def test_a_row_that_is_no_record_stands_aside_and_the_rest_is_read(spool: Spool, row: Make) -> None:
+async def test_corrupt_row_is_quarantined_and_the_others_are_read(spool: Spool, row: Make) -> None:
     good = row("good")
     spoilt = good.data[:-1] + bytes([good.data[-1] ^ 1])
     keys = await spool.append([row("1"), row("2", data=spoilt), good])

@@ -183,7 +183,7 @@ async def test_discarding_replaces_the_outcome(spool: Spool, row: Make, ended: E
     assert (other.type, other.customer_id) == (OutcomeType.DEAD_LETTERED, "bob")
 
 
-async def test_what_is_discarded_is_told_as_the_journal_holds_it(spool: Spool, row: Make, ended: End) -> None:
+async def test_discards_are_reported_as_the_journal_holds_them(spool: Spool, row: Make, ended: End) -> None:
     told: list[Outcome] = []
     spool.on_discard(told.extend)
     await bury(spool, row, ended, ["ann", "bob", "cid"])

@@ -115,7 +115,7 @@ async def test_a_parked_row_keeps_its_progress_and_its_lane_what_is_known(spool:
     assert keys_of(await parked_all(spool, "c:ann")) == [keys[1]]
 
 
-async def test_a_parked_row_that_is_no_record_stands_aside(spool: Spool, row: Make) -> None:
+async def test_corrupt_parked_row_is_quarantined(spool: Spool, row: Make) -> None:
     keys = await spool.append([row("1", "ann", data=b"no record at all"), row("2", "ann")])
     await spool.park("default", "c:ann", keys, 10.0, 1)
     batch = await parked_all(spool, "c:ann")

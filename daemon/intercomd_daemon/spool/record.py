@@ -1,7 +1,7 @@
-"""Nouns to bytes and back: the format on disk, which is ours and not the wire's.
+"""Domain objects to bytes and back: our own format on disk, independent of the wire format.
 
-One version byte, a CRC-32 of what follows, MessagePack arrays. Fields are only ever added at the end of a noun, with a
-default, so that a minor release reads and writes what its neighbours do. Which bytes are kept where, it does not know.
+One version byte, a CRC-32 of what follows, MessagePack arrays. Fields are only ever added at the end of a struct, with
+a default, so that neighbouring minor releases read each other's records.
 """
 
 from functools import cache

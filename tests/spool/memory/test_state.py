@@ -11,7 +11,7 @@ from intercomd_daemon.spool.base import CachedContact, Completion, ContactEntry,
 from intercomd_daemon.spool.memory.state import CONTACTS_MAX, Archive, Connection, ContactCache, Keys, Window
 
 
-def test_a_window_that_turned_twice_keeps_only_ids_of_rows_that_wait(row: Callable[..., Incoming]) -> None:
+def test_window_rotated_twice_keeps_only_ids_of_waiting_rows(row: Callable[..., Incoming]) -> None:
     window = Window(100.0, 0.0, 0.0)
     assert window.add(row("gone"), 1)
     assert window.add(row("waits"), 2)

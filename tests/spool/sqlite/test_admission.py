@@ -12,7 +12,7 @@ from intercomd_daemon.spool.sqlite.transaction import Transaction
 MORE_THAN_ANY_DISK_HAS = 1 << 62
 
 
-def gate_of(path: Path, free_bytes_min: int = 0) -> Admission:
+def admission_of(path: Path, free_bytes_min: int = 0) -> Admission:
     return Admission(str(path / "spool.db"), Quota(1_000, ("eu",)), free_bytes_min)
 
 
@@ -28,7 +28,7 @@ def disk_error() -> sqlite3.Error:
 
 
 def test_the_quota_is_asked_with_what_is_counted(tmp_path: Path, transaction: Transaction) -> None:
-    admission = gate_of(tmp_path)
+    admission = admission_of(tmp_path)
     admission.admit(transaction.counters, {"eu": 1_000})
     transaction.counters.connection("eu").bytes = 600
     with pytest.raises(SpoolFull, match="quota") as refused:
@@ -38,7 +38,7 @@ def test_the_quota_is_asked_with_what_is_counted(tmp_path: Path, transaction: Tr
 
 
 def test_the_reason_goes_when_what_was_refused_would_be_let_in(tmp_path: Path, transaction: Transaction) -> None:
-    admission = gate_of(tmp_path)
+    admission = admission_of(tmp_path)
     transaction.counters.connection("eu").bytes = 600
     with pytest.raises(SpoolFull):
         admission.admit(transaction.counters, {"eu": 401})
@@ -50,7 +50,7 @@ def test_the_reason_goes_when_what_was_refused_would_be_let_in(tmp_path: Path, t
 
 
 def test_too_little_free_space_refuses_and_says_so(tmp_path: Path, transaction: Transaction) -> None:
-    admission = gate_of(tmp_path, MORE_THAN_ANY_DISK_HAS)
+    admission = admission_of(tmp_path, MORE_THAN_ANY_DISK_HAS)
     with pytest.raises(SpoolFull, match="free_bytes_min"):
         admission.admit(transaction.counters, {"eu": 1})
     admission.committed(transaction.counters, grown=False)
@@ -60,7 +60,7 @@ def test_too_little_free_space_refuses_and_says_so(tmp_path: Path, transaction: 
 def test_the_free_space_is_asked_for_again_a_little_later(tmp_path: Path, transaction: Transaction) -> None:
     folder = tmp_path / "spool"
     folder.mkdir()
-    admission = gate_of(folder)
+    admission = admission_of(folder)
     admission.begin(5.0)
     admission.admit(transaction.counters, {"eu": 1})
     folder.rmdir()
@@ -75,7 +75,7 @@ def test_the_free_space_is_asked_for_again_a_little_later(tmp_path: Path, transa
 
 
 def test_a_folder_that_is_gone_refuses(tmp_path: Path, transaction: Transaction) -> None:
-    admission = gate_of(tmp_path / "gone")
+    admission = admission_of(tmp_path / "gone")
     with pytest.raises(SpoolFull, match="No such file"):
         admission.admit(transaction.counters, {"eu": 1})
 
@@ -83,7 +83,7 @@ def test_a_folder_that_is_gone_refuses(tmp_path: Path, transaction: Transaction)
 def test_an_error_of_the_disk_stays_the_reason_until_an_append_succeeds(
     tmp_path: Path, transaction: Transaction
 ) -> None:
-    admission = gate_of(tmp_path)
+    admission = admission_of(tmp_path)
     assert "database or disk is full" in str(admission.append_failed(disk_error()))
     admission.committed(transaction.counters, grown=False)
     assert admission.reason == "the disk refuses: database or disk is full"
@@ -92,7 +92,7 @@ def test_an_error_of_the_disk_stays_the_reason_until_an_append_succeeds(
 
 
 def test_what_waits_for_the_disk_is_a_reason_until_the_disk_goes_on(tmp_path: Path, transaction: Transaction) -> None:
-    admission = gate_of(tmp_path)
+    admission = admission_of(tmp_path)
     assert "database or disk is full" in str(admission.delivery_failed(disk_error()))
     assert admission.reason == "the disk refuses: database or disk is full"
     admission.disk_works()
@@ -103,31 +103,31 @@ def test_what_waits_for_the_disk_is_a_reason_until_the_disk_goes_on(tmp_path: Pa
 
 
 def test_an_append_that_was_refused_is_a_reason_though_what_waited_goes_on(tmp_path: Path) -> None:
-    admission = gate_of(tmp_path)
+    admission = admission_of(tmp_path)
     admission.delivery_failed(disk_error())
     admission.append_failed(disk_error())
     admission.disk_works()
     assert admission.reason == "the disk refuses: database or disk is full"
 
 
-def test_it_is_told_when_no_more_is_taken_and_when_more_is_and_not_at_each_change(tmp_path: Path) -> None:
-    told: list[str] = []
-    admission = Admission(str(tmp_path / "spool.db"), Quota(1_000, ("eu",)), 0, told.append)
+def test_admission_reports_refusing_and_accepting_but_not_each_change(tmp_path: Path) -> None:
+    reports: list[str] = []
+    admission = Admission(str(tmp_path / "spool.db"), Quota(1_000, ("eu",)), 0, reports.append)
     for moment in range(20):
         admission.begin(5.0 + moment / 100)
         admission.delivery_failed(disk_error())
         admission.report_change()
         admission.disk_works()
         admission.report_change()
-    assert told == ["the disk refuses: database or disk is full", ""]
+    assert reports == ["the disk refuses: database or disk is full", ""]
     admission.delivery_failed(disk_error())
     admission.report_change()
-    assert len(told) == 2
+    assert len(reports) == 2
     admission.begin(5.0 + REPORT_SECONDS)
-    assert len(told) == 3
+    assert len(reports) == 3
 
 
-def test_errors_of_the_disk_are_told_from_others() -> None:
+def test_disk_errors_are_distinguished_from_others() -> None:
     assert is_disk_error(disk_error())
     with closing(sqlite3.connect(":memory:")) as database, pytest.raises(sqlite3.OperationalError) as raised:
         database.execute("nonsense")

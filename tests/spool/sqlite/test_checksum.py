@@ -3,7 +3,7 @@ import pytest
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 
 
-def test_equal_values_have_equal_seals() -> None:
+def test_equal_values_have_equal_checksums() -> None:
     assert row_checksum(1 << 60, "c:ann", b"\x00", 1.5, None) == row_checksum(1 << 60, "c:ann", b"\x00", 1.5, None)
 
 

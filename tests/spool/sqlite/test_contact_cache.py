@@ -10,9 +10,7 @@ from intercomd_daemon.spool.sqlite.transaction import Transaction
 NOTHING = ContactEntry("", b"")
 
 
-def test_a_rotten_entry_is_forgotten_with_all_who_it_was(
-    transaction: Transaction, row: Callable[..., Incoming]
-) -> None:
+def test_corrupt_contact_is_deleted_with_all_its_lanes(transaction: Transaction, row: Callable[..., Incoming]) -> None:
     data = pack(row("contact"))
     for lane in ("c:ann", "e:ann@example.com"):
         contact_cache.write(transaction, 1, CachedContact(lane, "i1", data))
@@ -33,7 +31,7 @@ def test_a_rotten_entry_is_forgotten_with_all_who_it_was(
         "contacts SET data = '' WHERE number = 1",
     ],
 )
-def test_nobody_is_taken_for_somebody_else(transaction: Transaction, rot: str) -> None:
+def test_contact_is_never_returned_for_another_lane(transaction: Transaction, rot: str) -> None:
     for lane, contact_id in (("c:ann", "i1"), ("c:cid", "i2")):
         contact_cache.write(transaction, 1, CachedContact(lane, contact_id, b""))
     transaction.database.execute(f"UPDATE {rot}")
@@ -52,7 +50,7 @@ def test_what_is_known_of_one_is_not_believed_of_another(
     assert contact_cache.read_entries(transaction, 1, ["c:cid"]) == {"c:cid": NOTHING}
 
 
-def test_an_entry_without_data_is_not_rotten(transaction: Transaction) -> None:
+def test_entry_without_data_is_not_corrupt(transaction: Transaction) -> None:
     contact_cache.write(transaction, 1, CachedContact("c:ann", "i1", b""))
     assert contact_cache.read_entries(transaction, 1, ["c:ann", "c:bob"]) == {
         "c:ann": ContactEntry("i1", b""),
@@ -60,7 +58,7 @@ def test_an_entry_without_data_is_not_rotten(transaction: Transaction) -> None:
     }
 
 
-def test_connections_have_books_of_their_own(transaction: Transaction) -> None:
+def test_connections_have_separate_contact_caches(transaction: Transaction) -> None:
     contact_cache.write(transaction, 1, CachedContact("c:ann", "i1", b""))
     contact_cache.write(transaction, 2, CachedContact("c:ann", "i1", b""))
     contact_cache.write(transaction, 2, CachedContact("c:ann", "", b""))
@@ -98,7 +96,7 @@ def test_a_few_go_per_commit(transaction: Transaction) -> None:
 
 
 @pytest.mark.fills("spool.sqlite.contact_cache.CONTACTS_MAX")
-def test_at_the_bound_nobody_goes_and_one_more_costs_the_first(transaction: Transaction) -> None:
+def test_one_contact_above_the_bound_evicts_the_first(transaction: Transaction) -> None:
     for number in range(3):
         contact_cache.write(transaction, 1, CachedContact(f"c:{number}", f"i{number}", b""))
     transaction.counters.spool.contacts = contact_cache.CONTACTS_MAX

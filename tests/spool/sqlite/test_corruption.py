@@ -27,7 +27,7 @@ def error_of(path: Path, statement: str) -> sqlite3.Error:
     return raised.value
 
 
-def test_the_file_is_told_from_the_disk_and_from_the_program(tmp_path: Path) -> None:
+def test_corruption_is_distinguished_from_errors_of_disk_and_program(tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("no database, but somebody's notes\n" * 100)
     assert is_corruption(SpoolCorrupt("a row is not what was written"))
@@ -61,9 +61,7 @@ def test_a_log_that_sqlite_reads_to_its_end_is_sound(specimen: Specimen, tmp_pat
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
-def test_a_log_with_commits_behind_a_spoilt_frame_is_kept_as_it_was(
-    specimen: Specimen, tmp_path: Path, part: float
-) -> None:
+def test_log_with_commits_behind_a_corrupt_frame_is_preserved(specimen: Specimen, tmp_path: Path, part: float) -> None:
     path = put(specimen.left_open, tmp_path, flipped=int(part * len(specimen.left_open[LOG])))
     before = Path(f"{path}-wal").read_bytes()
     with pytest.raises(SpoolCorrupt, match="write-ahead log"):

@@ -30,7 +30,7 @@ def test_what_is_stored_is_loaded(transaction: Transaction) -> None:
         "UPDATE connections SET name = 'et' WHERE number = 1",
     ],
 )
-def test_counters_that_have_rotten_are_not_believed(transaction: Transaction, rot: str) -> None:
+def test_corrupt_counters_are_refused(transaction: Transaction, rot: str) -> None:
     transaction.database.execute(rot)
     transaction.database.execute("COMMIT")
     with pytest.raises(SpoolCorrupt):

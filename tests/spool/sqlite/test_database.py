@@ -100,7 +100,7 @@ def test_a_spool_whose_tables_are_not_described_as_they_were_made_must_be_rebuil
         open_database(str(path), NOON)
 
 
-def test_a_spool_whose_header_is_spoilt_must_be_rebuilt_before_sqlite_acts_on_it(tmp_path: Path) -> None:
+def test_corrupt_header_is_found_before_sqlite_acts_on_it(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     open_database(str(path), NOON).close()
     content = bytearray(path.read_bytes())
@@ -119,7 +119,7 @@ def test_looking_makes_no_spool_where_there_is_none(tmp_path: Path) -> None:
     assert path.read_bytes() == b""
 
 
-def test_text_that_rot_has_made_invalid_can_still_be_read(tmp_path: Path) -> None:
+def test_text_with_invalid_utf8_is_still_read(tmp_path: Path) -> None:
     with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
         assert database.execute("SELECT CAST(x'63ff64' AS TEXT)").fetchone() == ("c\ufffdd",)
 

@@ -41,7 +41,7 @@ def test_a_search_goes_on_chunk_by_chunk_to_the_end(transaction: Transaction, ad
     assert ([letter.dead_letter_id for letter in found.letters], found.next) == ([1, 2], 2)
 
 
-def test_replays_follow_the_first_acceptance_not_the_burial(transaction: Transaction, add: Add) -> None:
+def test_replays_follow_the_order_of_first_acceptance(transaction: Transaction, add: Add) -> None:
     for name in (1, 2, 3):
         add(name)
     assert dead_letters.replay(transaction, EVERYTHING, 3).letters == 3
@@ -53,7 +53,7 @@ def test_replays_follow_the_first_acceptance_not_the_burial(transaction: Transac
 
 @pytest.mark.parametrize("operation", [dead_letters.replay, dead_letters.discard])
 @pytest.mark.fills("spool.sqlite.dead_letters.TAKEN_PER_COMMIT")
-def test_a_large_operation_goes_bite_by_bite_and_takes_none_that_is_buried_meanwhile(
+def test_large_operation_takes_chunks_and_leaves_out_later_letters(
     transaction: Transaction, add: Add, operation: Callable[..., dead_letters.Taken]
 ) -> None:
     many = dead_letters.TAKEN_PER_COMMIT + 2
@@ -84,9 +84,7 @@ def test_finding_the_next_letters_sorts_nothing(transaction: Transaction, add: A
     assert "dead_letters_by_origin" in steps[0]
 
 
-def test_a_rotten_letter_that_is_met_in_a_list_is_set_aside_with_its_bytes_and_told(
-    transaction: Transaction, add: Add
-) -> None:
+def test_corrupt_letter_in_a_list_is_quarantined_and_reported(transaction: Transaction, add: Add) -> None:
     add(1)
     add(2)
     transaction.database.execute("UPDATE dead_letters SET data = x'0102' WHERE id = 1")
@@ -101,9 +99,7 @@ def test_a_rotten_letter_that_is_met_in_a_list_is_set_aside_with_its_bytes_and_t
 
 
 @pytest.mark.parametrize("rot", ["priority = 3", "priority = 2", "connection = 2", "connection = 77"])
-def test_a_letter_of_which_nobody_knows_any_more_whose_it_is_is_not_replayed(
-    transaction: Transaction, add: Add, rot: str
-) -> None:
+def test_letter_with_a_wrong_row_checksum_is_not_replayed(transaction: Transaction, add: Add, rot: str) -> None:
     add(1)
     transaction.database.execute(f"UPDATE dead_letters SET {rot}")  # noqa: S608 - listed above
     with pytest.raises(SpoolCorrupt, match="dead letter 1 is not what was written"):
@@ -111,7 +107,7 @@ def test_a_letter_of_which_nobody_knows_any_more_whose_it_is_is_not_replayed(
 
 
 @pytest.mark.parametrize("operation", [dead_letters.replay, dead_letters.discard])
-def test_a_rotten_letter_is_set_aside_instead(
+def test_corrupt_letter_is_quarantined_instead_of_taken(
     transaction: Transaction, add: Add, operation: Callable[[Transaction, DeadLetterFilter, int], dead_letters.Taken]
 ) -> None:
     add(1)

@@ -118,7 +118,7 @@ def test_a_database_that_does_not_sync_each_commit_is_found_out(
         (Fault(Kind.OPEN, ending="-wal"), "SQLITE_CANTOPEN"),
     ],
 )
-def test_calls_fail_as_they_are_told_until_they_are_told_otherwise(tmp_path: Path, fault: Fault, name: str) -> None:
+def test_calls_fail_as_configured_until_reconfigured(tmp_path: Path, fault: Fault, name: str) -> None:
     disk = Disk(tmp_path)
     with below_sqlite(disk):
         database = sqlite3.connect(tmp_path / "plain.db", isolation_level=None)

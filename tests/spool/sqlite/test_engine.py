@@ -54,7 +54,7 @@ async def keys_in_log(spool: SqliteSpool) -> list[int]:
     return [row.key for row in (await spool.read("default", Priority.NORMAL, 0, 10_000, 1 << 30)).rows]
 
 
-async def test_a_discard_whose_caller_has_gone_is_told_as_well(open_file: Open, row: Make, ended: End) -> None:
+async def test_discard_of_a_cancelled_caller_is_reported(open_file: Open, row: Make, ended: End) -> None:
     spool = await open_file()
     told = asyncio.Event()
     spool.on_discard(lambda _: told.set())
@@ -189,7 +189,7 @@ async def test_a_quota_that_holds_no_envelope_is_refused(open_file: Open) -> Non
         await open_file(bytes_max=1_000)
 
 
-async def test_opening_reads_no_large_backlog_and_damage_in_it_is_met_and_mended_where_it_is_read(
+async def test_corruption_in_a_large_backlog_is_repaired_when_it_is_read(
     open_file: Open, row: Make, tmp_path: Path
 ) -> None:
     """The pages in which the middle of the backlog lies are unreadable, and the opening does not notice."""

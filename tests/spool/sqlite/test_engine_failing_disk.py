@@ -86,9 +86,7 @@ async def test_settlements_wait_for_the_disk_and_keep_their_order(
     assert [outcome.envelope_id for outcome in await spool.outcomes(OutcomeFilter(), 0, 9)] == ["2", "1", "0"]
 
 
-async def test_that_settlements_wait_for_the_disk_is_said_though_nobody_appends(
-    disk: Disk, row: Make, ended: End
-) -> None:
+async def test_settlements_waiting_for_the_disk_are_reported_without_appends(disk: Disk, row: Make, ended: End) -> None:
     told: asyncio.Queue[str] = asyncio.Queue()
     spool = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0), on_refusing=told.put_nowait)
     (key,) = await spool.append([row("1")])

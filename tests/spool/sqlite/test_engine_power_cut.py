@@ -11,7 +11,7 @@ from spool.power_cuts import Work, cut_and_check, moments
 CUTS = 24
 
 
-async def test_after_any_power_cut_every_promise_stands_and_nothing_is_half_done(tmp_path: Path) -> None:
+async def test_every_promise_holds_after_any_power_cut(tmp_path: Path) -> None:
     """Twice the disk also fails to sync what is copied back from the write-ahead log, which nobody is told."""
     (tmp_path / "watched").mkdir()
     disk = Disk(tmp_path / "watched")

@@ -56,7 +56,7 @@ def test_a_page_that_is_full_goes_on_behind_its_last_outcome(transaction: Transa
     assert (sequences_of(found.outcomes), found.next) == ([4, 3], 3)
 
 
-def test_a_rotten_outcome_is_set_aside_and_hides_none_behind_it(transaction: Transaction, add: Add) -> None:
+def test_corrupt_outcome_is_quarantined_and_hides_no_other(transaction: Transaction, add: Add) -> None:
     add(range(1, 5))
     transaction.database.execute("UPDATE journal SET data = x'00' WHERE sequence IN (2, 3)")
     first = journal.read_after(transaction, ANYTHING, 0, 2)

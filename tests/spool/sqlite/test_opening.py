@@ -15,12 +15,12 @@ NOON = 1_750_000_000.0
 
 
 def opened(path: Path, *, left_open: bool = False) -> tuple[Counters, list[str]]:
-    """The counters of a spool once it has been opened, and what was told."""
-    told: list[str] = []
+    """The counters of a spool once it has been opened, and what was reports."""
+    reports: list[str] = []
     settings = SqliteSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
-    made = open_file(settings, NOON, told.append, left_open=left_open)
+    made = open_file(settings, NOON, reports.append, left_open=left_open)
     made.database.close()
-    return made.counters, told
+    return made.counters, reports
 
 
 def waiting(counters: Counters) -> int:
@@ -42,31 +42,31 @@ def spoil(path: Path, table: str) -> bytes:
 
 
 def test_a_sound_spool_is_opened_without_a_word(path: Path, specimen: Specimen) -> None:
-    counters, told = opened(path)
-    assert (waiting(counters), told) == (len(specimen.filled.rows), [])
+    counters, reports = opened(path)
+    assert (waiting(counters), reports) == (len(specimen.filled.rows), [])
 
 
 def test_a_new_spool_is_made_without_a_word(tmp_path: Path) -> None:
-    counters, told = opened(tmp_path / "spool.db")
-    assert ({account.name for account in counters.connections.values()}, told) == ({"eu", "us"}, [])
+    counters, reports = opened(tmp_path / "spool.db")
+    assert ({account.name for account in counters.connections.values()}, reports) == ({"eu", "us"}, [])
 
 
 def test_a_damaged_one_is_rebuilt_and_kept_and_it_is_said_loudly(path: Path, specimen: Specimen) -> None:
     before = spoil(path, "log")
-    counters, (told,) = opened(path)
+    counters, (reports,) = opened(path)
     assert waiting(counters) == len(specimen.filled.rows)
     kept = f"{path}.damaged-20250615T150640Z"
     assert Path(kept).read_bytes() == before
-    assert f"{path} was damaged (" in told
-    assert f"{len(specimen.filled.rows)} envelopes wait, 0 that waited are lost; for details run" in told
-    assert f"`intercomd spool verify {kept}`" in told
+    assert f"{path} was damaged (" in reports
+    assert f"{len(specimen.filled.rows)} envelopes wait, 0 that waited are lost; for details run" in reports
+    assert f"`intercomd spool verify {kept}`" in reports
     assert opened(path)[1] == []
 
 
-def test_what_is_told_names_no_user(path: Path) -> None:
+def test_reports_of_damage_name_no_user(path: Path) -> None:
     spoil(path, "log")
-    (told,) = opened(path)[1]
-    assert "ann" not in told
+    (reports,) = opened(path)[1]
+    assert "ann" not in reports
 
 
 def test_a_replacement_that_a_crash_cut_off_is_completed_before_the_spool_is_opened(
@@ -81,17 +81,17 @@ def test_a_replacement_that_a_crash_cut_off_is_completed_before_the_spool_is_ope
 @pytest.mark.parametrize("left_open", [False, True])
 def test_an_empty_file_begins_anew_with_numbers_that_were_never_given(path: Path, left_open: bool) -> None:
     path.write_bytes(b"")
-    counters, told = opened(path, left_open=left_open)
-    assert told == [f"{path} is an empty file: what a daemon stored in it is lost"]
+    counters, reports = opened(path, left_open=left_open)
+    assert reports == [f"{path} is an empty file: what a daemon stored in it is lost"]
     assert (counters.spool.position, counters.spool.sequence) == (POSITION_LEAP, SEQUENCE_LEAP)
     assert opened(path)[1] == []
 
 
-def test_a_missing_log_is_told_where_it_is_missed_and_numbers_leap(path: Path, specimen: Specimen) -> None:
+def test_missing_log_is_reported_and_numbers_leap(path: Path, specimen: Specimen) -> None:
     assert describe_lost_content(str(path), left_open=False) == ""
-    counters, (told,) = opened(path, left_open=True)
-    assert f"{path}-wal is missing" in told
-    assert "the envelopes that it accepted last may be lost" in told
+    counters, (reports,) = opened(path, left_open=True)
+    assert f"{path}-wal is missing" in reports
+    assert "the envelopes that it accepted last may be lost" in reports
     assert waiting(counters) == len(specimen.filled.rows)
     assert POSITION_LEAP < counters.spool.position < 2 * POSITION_LEAP
 
@@ -107,9 +107,9 @@ def test_what_is_left_of_a_new_file_is_made_whole_from_the_log_beside_it(
     """Of less than a header SQLite would delete the log unread; with one it finds the rest there itself."""
     head = specimen.left_open[corruption.NAME][:size]
     path = corruption.put({**specimen.left_open, corruption.NAME: head}, tmp_path)
-    counters, told = opened(path, left_open=True)
+    counters, reports = opened(path, left_open=True)
     assert waiting(counters) == len(specimen.filled.rows)
-    assert ["was damaged" in each for each in told] == [True] * (size < 100)
+    assert ["was damaged" in each for each in reports] == [True] * (size < 100)
 
 
 def test_a_repair_for_which_there_is_no_room_leaves_the_spool_and_names_the_remedy(path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_repair_for_which_there_is_no_room_leaves_the_spool_and_names_the_reme
 
 
 def test_a_file_that_is_damaged_again_after_its_repair_is_not_repaired_for_ever(path: Path) -> None:
-    """As by a program, or a disk, that spoils it meanwhile: here, whoever is told."""
+    """As by a program, or a disk, that spoils it meanwhile: here, whoever is reports."""
     settings = SqliteSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
     with pytest.raises(SpoolUnusable, match=r"is damaged again right after its repair: .*; check the disk"):
         repair_and_open(settings, "for a test", NOON, lambda _: spoil(path, "log") and None)

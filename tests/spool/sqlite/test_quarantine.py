@@ -20,7 +20,7 @@ def test_what_is_wrong_with_a_record_is_said_in_words(data: object, wrong: str) 
     assert quarantine.record_error(data) == wrong
 
 
-def test_a_record_stands_aside_with_its_bytes_and_is_told(transaction: Transaction) -> None:
+def test_quarantined_record_keeps_its_bytes_and_is_reported(transaction: Transaction) -> None:
     quarantine.quarantine_record(transaction, "journal", 7, b"rot", "the checksum does not match")
     found = transaction.database.execute("SELECT place, key, lane, reason, data FROM damaged").fetchall()
     assert found == [("journal", 7, "", "the checksum does not match", b"rot")]

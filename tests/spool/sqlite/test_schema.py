@@ -37,7 +37,7 @@ def test_a_new_spool_is_of_the_newest_version_and_described_as_it_was_made() -> 
         assert schema.differing_definitions(database, ADDED[:1]) == set(), "of a newer minor's nobody can say"
 
 
-def test_the_first_counters_are_sealed_and_stand_where_a_log_of_commits_is_measured_by_them(tmp_path: Path) -> None:
+def test_first_counters_have_a_checksum_on_the_page_that_logs_rely_on(tmp_path: Path) -> None:
     with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
         counters = open_counters(database, ()).spool
         assert (counters.commits, counters.generation, counters.turned_at) == (1, 2, NOON)

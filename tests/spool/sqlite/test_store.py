@@ -29,9 +29,9 @@ class Bench:
         self.admission = Admission(
             settings.path, Quota(settings.bytes_max, settings.connections), settings.free_bytes_min
         )
-        self.told: list[str] = []
+        self.reports: list[str] = []
         self.store = Store(
-            settings, self.admission, lambda: clock.wall, lambda: clock.monotonic, on_damage=self.told.append
+            settings, self.admission, lambda: clock.wall, lambda: clock.monotonic, on_damage=self.reports.append
         )
 
     def perform(self, *operations: Operation[object] | Job) -> list[object]:
@@ -141,7 +141,7 @@ def test_after_a_settlement_that_the_disk_refused_no_later_one_is_tried(
     assert [outcome.envelope_id for outcome in bench.perform(end)[0]] == ["1"]
 
 
-def test_the_logs_that_grew_are_told(bench: Bench, row: Make) -> None:
+def test_commit_reports_the_logs_that_grew(bench: Bench, row: Make) -> None:
     performed = bench.store.perform([bench.append(row("1", connection="eu", priority=Priority.BULK))])
     assert performed.grown == {("eu", Priority.BULK)}
     assert bench.store.perform([bench.append(row("1", connection="eu"))]).grown == set()
@@ -171,22 +171,18 @@ def read(transaction: Transaction) -> list[int]:
     return [each.key for each in log.read(transaction, "eu", Priority.NORMAL, 0, 100, 1 << 20).rows]
 
 
-def test_damage_that_an_operation_meets_is_mended_and_it_is_performed_on_what_is_left(
-    bench: Bench, row: Make, tmp_path: Path
-) -> None:
+def test_operation_that_meets_corruption_is_performed_after_the_repair(bench: Bench, row: Make, tmp_path: Path) -> None:
     ((_, *others),) = bench.perform(bench.append(*(row(str(number), connection="eu") for number in range(3))))
     bench.perform(spoil)
     first, found, last = bench.perform(bench.append(row("4", connection="eu")), read, damaged_rows)
     assert (found, last) == ([*others, *first], 0)
     assert bench.store.usage.connections["eu"].normal == 3
-    assert len(bench.told) == 1
-    assert "3 envelopes wait, 1 that waited are lost" in bench.told[0]
+    assert len(bench.reports) == 1
+    assert "3 envelopes wait, 1 that waited are lost" in bench.reports[0]
     assert len(list(tmp_path.glob("spool.db.damaged-*"))) == 1
 
 
-def test_where_there_is_no_room_for_the_mending_it_is_tried_again_and_meanwhile_the_rest_goes_on(
-    bench: Bench, row: Make, tmp_path: Path
-) -> None:
+def test_repair_without_room_is_retried_while_the_rest_goes_on(bench: Bench, row: Make, tmp_path: Path) -> None:
     bench.perform(bench.append(*(row(str(number), connection="eu") for number in range(2))))
     bench.perform(spoil)
     in_the_way = tmp_path / "spool.db.rebuilding"
@@ -197,7 +193,7 @@ def test_where_there_is_no_room_for_the_mending_it_is_tried_again_and_meanwhile_
     ((key,),) = bench.perform(bench.append(row("3", connection="eu")))
     in_the_way.rmdir()
     assert bench.perform(read)[0][-1] == key
-    assert len(bench.told) == 1
+    assert len(bench.reports) == 1
 
 
 @pytest.mark.parametrize("after", range(16))

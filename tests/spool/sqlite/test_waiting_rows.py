@@ -23,7 +23,7 @@ def read(transaction: Transaction) -> Batch:
 
 
 @pytest.mark.parametrize("rot", ["x'00' || data", "x''", "17", "'text'", "zeroblob(3)"])
-def test_a_rotten_record_is_set_aside_with_what_is_left_of_it(transaction: Transaction, row: Make, rot: str) -> None:
+def test_corrupt_record_is_quarantined_with_its_bytes(transaction: Transaction, row: Make, rot: str) -> None:
     keys = append(transaction, row("1", connection="eu"), row("2", connection="eu"))
     transaction.database.execute(f"UPDATE log SET data = {rot} WHERE key = ?", (keys[0],))  # noqa: S608 - listed above
     batch = read(transaction)
@@ -40,11 +40,11 @@ def test_a_rotten_record_is_set_aside_with_what_is_left_of_it(transaction: Trans
 
 
 def test_a_description_names_no_user(transaction: Transaction, row: Make) -> None:
-    append(transaction, row("1", "ann@example.com", connection="eu", data=b"spoilt"))
+    append(transaction, row("1", "ann@example.com", connection="eu", data=b"corrupt"))
     assert "ann" not in read(transaction).corrupt[0]
 
 
-def test_a_rotten_progress_is_forgotten(transaction: Transaction, row: Make) -> None:
+def test_corrupt_progress_is_deleted(transaction: Transaction, row: Make) -> None:
     keys = append(transaction, row("1", connection="eu"), row("2", connection="eu"))
     good = pack(row("progress"))
     settle(transaction, [Settlement("eu", progress=[(key, good) for key in keys])])
@@ -76,9 +76,7 @@ def test_progress_that_has_come_to_another_row_is_forgotten(transaction: Transac
         "seal = x'00'",
     ],
 )
-def test_a_row_of_which_nobody_knows_any_more_whose_it_is_is_given_to_nobody(
-    transaction: Transaction, row: Make, rot: str
-) -> None:
+def test_row_with_a_wrong_row_checksum_is_not_returned(transaction: Transaction, row: Make, rot: str) -> None:
     append(transaction, row("1", connection="eu"))
     transaction.database.execute(f"UPDATE log SET {rot}")  # noqa: S608 - listed above
     with pytest.raises(SpoolCorrupt, match="is not what was written"):

@@ -30,7 +30,7 @@ def test_without_the_window_the_rows_are_looked_through_in_chunks(transaction: T
     assert waiting_rows.search(transaction, "parked", "eu", "last", 0) == waiting_rows.Found(None, 0)
 
 
-def test_of_a_rotten_row_nothing_is_told(transaction: Transaction, row: Make) -> None:
-    append(transaction, row("1", connection="eu", data=b"spoilt"))
+def test_corrupt_row_is_not_found(transaction: Transaction, row: Make) -> None:
+    append(transaction, row("1", connection="eu", data=b"corrupt"))
     assert waiting_rows.find(transaction, "eu", "1") is None
     assert waiting_rows.search(transaction, "log", "eu", "1", 0) == waiting_rows.Found(None, 0)

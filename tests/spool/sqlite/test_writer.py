@@ -99,7 +99,7 @@ async def test_what_waits_goes_together_in_the_order_of_the_calls(opening: Calla
     assert store.commits == 1
 
 
-async def test_callers_are_woken_after_the_logs_are_told_of(opening: Callable[[], Store]) -> None:
+async def test_callers_are_woken_after_the_logs_are_reported(opening: Callable[[], Store]) -> None:
     told: list[set[tuple[str, Priority]]] = []
     writer = Writer(told.append)
     await writer.start(opening, lambda: None)
@@ -109,7 +109,7 @@ async def test_callers_are_woken_after_the_logs_are_told_of(opening: Callable[[]
     assert told == [{("default", Priority.BULK)}]
 
 
-async def test_a_caller_that_went_away_disturbs_nobody(writer: Writer) -> None:
+async def test_cancelled_caller_does_not_disturb_others(writer: Writer) -> None:
     going = threading.Event()
     first = asyncio.create_task(writer.perform(lambda _transaction: going.wait(30)))
     second = asyncio.create_task(writer.perform(pause("second")))
@@ -120,7 +120,7 @@ async def test_a_caller_that_went_away_disturbs_nobody(writer: Writer) -> None:
     assert await writer.perform(pause("third")) == "third"
 
 
-async def test_closing_commits_what_waits_lets_go_and_refuses_what_comes_later(opening: Callable[[], Store]) -> None:
+async def test_close_commits_what_waits_and_refuses_later_calls(opening: Callable[[], Store]) -> None:
     writer = Writer(lambda _grown: None)
     released = threading.Event()
     store = await writer.start(opening, released.set)
@@ -135,7 +135,7 @@ async def test_closing_commits_what_waits_lets_go_and_refuses_what_comes_later(o
     await writer.close()
 
 
-async def test_an_opening_that_fails_lets_go_and_says_why() -> None:
+async def test_failed_opening_releases_the_lock_and_raises() -> None:
     writer = Writer(lambda _grown: None)
     released = threading.Event()
 
@@ -147,7 +147,7 @@ async def test_an_opening_that_fails_lets_go_and_says_why() -> None:
     assert released.is_set()
 
 
-async def test_an_opening_that_is_given_up_lets_go(opening: Callable[[], Store]) -> None:
+async def test_cancelled_opening_releases_the_lock(opening: Callable[[], Store]) -> None:
     writer = Writer(lambda _grown: None)
     going, released = threading.Event(), threading.Event()
 
@@ -165,7 +165,7 @@ async def test_an_opening_that_is_given_up_lets_go(opening: Callable[[], Store])
     assert released.is_set()
 
 
-async def test_if_the_thread_ends_by_a_fault_everyone_who_waits_is_told(opening: Callable[[], Store]) -> None:
+async def test_every_waiting_caller_gets_the_error_that_ended_the_thread(opening: Callable[[], Store]) -> None:
     writer = Writer(lambda _grown: None)
     await writer.start(opening, lambda: None)
 

@@ -48,7 +48,7 @@ def test_a_page_that_is_cut_off_is_filled_up_with_zeros(path: Path) -> None:
 
 
 @pytest.mark.parametrize("trunk", [b"\0\0\0\1", b"\xff\xff\xff\xff"])
-def test_a_list_of_free_pages_that_is_spoilt_comes_to_an_end(path: Path, trunk: bytes) -> None:
+def test_corrupt_free_list_ends(path: Path, trunk: bytes) -> None:
     content = bytearray(path.read_bytes())
     first = int.from_bytes(content[32:36], "big")
     content[(first - 1) * PAGE_BYTES : (first - 1) * PAGE_BYTES + 4] = first.to_bytes(4, "big")

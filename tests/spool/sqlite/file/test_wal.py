@@ -93,14 +93,14 @@ def test_behind_a_frame_with_a_bit_flipped_the_later_commits_are_still_found(
 
 
 @pytest.mark.parametrize("place", range(0, HEADER, 4))
-def test_with_a_spoilt_header_of_the_log_its_commits_are_found(left: Left, place: int) -> None:
+def test_commits_are_found_behind_a_corrupt_log_header(left: Left, place: int) -> None:
     whole = left.found()
     left.flip(place)
     assert [commit.frames for commit in left.found()] == [commit.frames for commit in whole]
     assert len(wal.certain(left.found(), 0)) == COMMITS
 
 
-def test_a_page_of_a_spoilt_frame_is_written_too_and_shows_itself(left: Left) -> None:
+def test_merge_writes_the_page_of_a_corrupt_frame(left: Left) -> None:
     left.flip(begins(left.found(), 3) + 24 + PAGE_BYTES - 600)
     assert left.merged() == [1, 2, 3, 4, 5]
 
@@ -113,7 +113,7 @@ def test_what_was_torn_at_the_end_is_no_commit(left: Left, tail: int) -> None:
     assert left.merged() == [1, 2, 3, 4]
 
 
-def test_the_last_commit_with_a_spoilt_frame_is_not_certain(left: Left) -> None:
+def test_last_commit_with_a_corrupt_frame_is_not_certain(left: Left) -> None:
     """It may be one that never came to its sync, and nobody was told of it."""
     left.flip(begins(left.found(), COMMITS - 1) + 24)
     found = left.found()

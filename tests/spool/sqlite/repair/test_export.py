@@ -58,7 +58,7 @@ def test_a_spool_that_was_killed_is_exported_with_its_log(specimen: Specimen, tm
     assert exported(corruption.put(specimen.left_open, tmp_path))[0] == waiting(specimen)
 
 
-def test_a_damaged_row_is_told_and_the_others_are_exported(spool: Path, spoil: Spoil, specimen: Specimen) -> None:
+def test_export_reports_a_corrupt_row_and_exports_the_others(spool: Path, spoil: Spoil, specimen: Specimen) -> None:
     spoil("UPDATE log SET data = x'00' WHERE key = (SELECT max(key) FROM log)")
     spoil("UPDATE dead_letters SET seal = 1 WHERE id = (SELECT max(id) FROM dead_letters)")
     found, findings = exported(spool, dead_letters=True)
@@ -81,7 +81,7 @@ def test_of_a_damaged_file_it_is_what_a_repair_would_keep_and_nothing_is_left_be
     assert sorted(file.name for file in spool.parent.iterdir()) == ["spool.db", "spool.db.lock"]
 
 
-def test_a_record_of_a_later_release_is_told_and_not_guessed_at(spool: Path) -> None:
+def test_export_reports_a_record_of_a_later_release(spool: Path) -> None:
     later = record.pack(Progress())
     with closing(sqlite3.connect(spool)) as database:
         database.execute("UPDATE log SET data = ? WHERE key = (SELECT max(key) FROM log)", (later,))

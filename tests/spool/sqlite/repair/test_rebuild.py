@@ -81,7 +81,7 @@ async def test_a_spool_that_was_killed_is_rebuilt_with_its_log(specimen: Specime
     assert whole(await seen_in(path), specimen.filled)
 
 
-async def test_behind_a_spoilt_commit_of_the_log_nothing_is_lost(specimen: Specimen, tmp_path: Path) -> None:
+async def test_rebuild_keeps_commits_behind_a_corrupt_one(specimen: Specimen, tmp_path: Path) -> None:
     """SQLite itself reads up to the bit, and takes what stands behind it for nothing."""
     log = bytearray(specimen.left_open[corruption.LOG])
     log[len(log) // 3] ^= 1

@@ -66,7 +66,7 @@ def test_numbers_that_rows_have_beyond_the_counters_are_not_given_again(spool: P
     assert after.spool.sequence == max(specimen.filled.outcomes)
 
 
-def test_which_lanes_are_parked_is_told_by_the_rows_and_they_are_due_at_once(spool: Path) -> None:
+def test_recount_parks_the_lanes_of_parked_rows_due_at_once(spool: Path) -> None:
     with closing(sqlite3.connect(spool, isolation_level=None)) as database:
         parked = set(database.execute("SELECT DISTINCT connection, lane FROM parked"))
         assert parked
@@ -113,7 +113,7 @@ def test_a_connection_whose_counters_are_lost_gets_its_name_from_elsewhere(
     assert {number: account.name for number, account in after.connections.items()} == expected
 
 
-def test_a_connection_that_nothing_names_is_nobodys(spool: Path) -> None:
+def test_recount_gives_an_unnamed_connection_a_name_that_no_settings_have(spool: Path) -> None:
     """So that nothing of it is delivered to where it does not belong; no settings can name it so."""
     with closing(sqlite3.connect(spool, isolation_level=None)) as database:
         database.execute("DELETE FROM journal")

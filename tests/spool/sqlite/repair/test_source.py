@@ -80,7 +80,7 @@ def test_a_page_that_has_been_freed_is_not_searched(spool: Path) -> None:
         assert [row for table, row in source.scan_pages() if table is JOURNAL] == []
 
 
-def test_what_a_daemon_has_set_aside_is_told_as_far_as_it_can_be_read(spool: Path) -> None:
+def test_quarantined_records_are_listed_as_far_as_they_are_readable(spool: Path) -> None:
     with closing(sqlite3.connect(spool)) as database:
         database.execute("INSERT INTO damaged VALUES (1, 'log', 7, 'c:ann', 'rot', x'00')")
         database.execute("INSERT INTO damaged VALUES (2, x'ff', 'seven', x'07', 'rot', x'00')")

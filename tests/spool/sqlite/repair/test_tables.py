@@ -91,7 +91,7 @@ def test_no_column_can_change_unnoticed(spool: Path, spoil: Spoil, name: str, ch
     assert [bool(table.error(row)) for row in changed] == [True]
 
 
-def test_a_damage_is_told_with_what_can_be_read_of_its_key_and_lane() -> None:
+def test_damage_names_key_and_lane_as_far_as_they_are_readable() -> None:
     assert tables.LOG.damage((7, "c:ann"), "x") == ("log", 7, "c:ann", "x")
     assert tables.LOG.damage((7, b"\xff"), "x") == ("log", 7, "", "x")
     assert tables.JOURNAL.damage((None, "c:ann"), "x") == ("journal", 0, "", "x")
@@ -107,7 +107,7 @@ def test_a_record_that_a_later_release_wrote_is_sound_and_not_understood() -> No
 
 
 @pytest.mark.parametrize("table", [tables.LOG, tables.PARKED], ids=lambda table: table.name)
-def test_a_row_with_a_damaged_record_still_says_which_envelope_it_was_if_its_seal_is_right(
+def test_corrupt_row_identifies_its_envelope_if_the_row_checksum_matches(
     spool: Path, spoil: Spoil, table: Table
 ) -> None:
     spoil(f"UPDATE {table.name} SET data = x'00' WHERE key = (SELECT max(key) FROM {table.name})")  # noqa: S608 - ours

@@ -78,7 +78,7 @@ def test_waiting_rows_that_are_damaged_or_gone_are_lost_by_the_counters(
     assert (contents.waiting, contents.lost) == (len(specimen.filled.rows) - 2, 2)
 
 
-def test_a_page_that_sqlite_cannot_read_is_told_of_the_file_and_of_the_table(spool: Path) -> None:
+def test_verify_reports_an_unreadable_page_for_file_and_table(spool: Path) -> None:
     with closing(sqlite3.connect(spool)) as database:
         page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'journal'").fetchone()[0]
     content = spool.read_bytes()
@@ -101,7 +101,7 @@ def test_a_log_of_commits_that_sqlite_would_not_read_to_its_end_is_damage_and_is
         assert Path(f"{path}-wal.damaged").read_bytes() == log
 
 
-def test_with_a_spoilt_header_the_log_is_kept_before_sqlite_deletes_it(specimen: Specimen, tmp_path: Path) -> None:
+def test_verify_preserves_the_log_of_a_file_with_a_corrupt_header(specimen: Specimen, tmp_path: Path) -> None:
     spoilt = bytearray(specimen.closed[corruption.NAME])
     spoilt[16] ^= 1
     path = corruption.put({**specimen.left_open, corruption.NAME: bytes(spoilt)}, tmp_path)
