@@ -1,3 +1,3 @@
-"""intercomd: hands customer events, identities and attributes to Intercom, durably, in order, at the fewest calls."""
+"""intercomd: delivers customer events, identities and attributes to Intercom, durably, in order, in few calls."""
 
 __version__ = "0.1.0"

@@ -14,7 +14,7 @@ from intercomd_daemon.setting.kinds import DAY
 from intercomd_daemon.setting.secret import Secret
 
 NAME = r"[a-z][a-z0-9-]*"
-"""What a connection may be called."""
+"""The pattern of a connection's name."""
 # "Hosts: US https://api.intercom.io, EU https://api.eu.intercom.io, AU https://api.au.intercom.io"
 HOSTS = MappingProxyType(
     {"us": "https://api.intercom.io", "eu": "https://api.eu.intercom.io", "au": "https://api.au.intercom.io"}
@@ -39,7 +39,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`rate`: how much of Intercom's budget to use."""
+    """`rate`: the share of Intercom's budget to use."""
 
     share: Annotated[float, kinds.share()] = 1.0
     calls_per_window: Annotated[int, kinds.integer(1, 100_000)] = 167
@@ -61,7 +61,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     proxy: Annotated[Secret, places.proxy()] = Secret("")
     """Empty: HTTPS_PROXY and NO_PROXY decide; "none": no proxy."""
     ca_file: Annotated[str, kinds.text("a path", characters_max=_PATH_CHARACTERS_MAX)] = ""
-    """Certificates that are trusted beside the system's."""
+    """Certificates to trust in addition to the system's."""
     api_version: Annotated[str, kinds.text('a version such as "2.16"', r"[2-9]\.\d{1,3}")] = "2.16"
     active: Annotated[bool, kinds.boolean()] = True
     dry_run: Annotated[bool, kinds.boolean()] = False
@@ -92,7 +92,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        """Where the calls go, without a final slash."""
+        """The base URL of calls, without a trailing slash."""
         return (self.base_url or HOSTS[self.region]).rstrip("/")
 
     @property

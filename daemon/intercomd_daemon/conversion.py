@@ -17,7 +17,7 @@ EARLIEST_TIME: Final = -62_135_596_800
 LATEST_TIME: Final = 253_402_300_799
 INTEGER_MAX: Final = 2**63 - 1
 
-# 10^11 seconds are the year 5138, 10^11 milliseconds are 1973, and so on: the magnitude of a number tells its unit.
+# 10^11 seconds are the year 5138, 10^11 milliseconds are 1973, and so on: the magnitude of a number implies its unit.
 # Nanoseconds end in the year 2255, before the extremes of a 64-bit integer, which stand for "never".
 _UNITS: Final[tuple[tuple[int, int], ...]] = ((10**11, 1), (10**14, 10**3), (10**17, 10**6), (9 * 10**18, 10**9))
 _COUNT: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")

@@ -1,6 +1,6 @@
-"""The nouns of the way in: what a sender hands over, and what was accepted of it.
+"""Domain objects of acceptance: attribute values, events, and the accepted envelope that the spool stores.
 
-Frozen data, no behaviour beyond naming a lane. Nothing here knows protobuf, SQL or Intercom's JSON.
+Frozen data, independent of protobuf, SQL and Intercom's JSON.
 """
 
 from enum import IntEnum
@@ -9,11 +9,11 @@ from typing import NamedTuple
 import msgspec
 
 GIVEN_ID_BYTES_MAX = 128 + len("/9999")
-"""The longest envelope id: one that the daemon gives, `<request_id>/<index>`."""
+"""The longest envelope id, which the daemon assigns: `<request_id>/<index>`."""
 
 
 class Source(IntEnum):
-    """Where the envelope was made; unspecified counts as the server."""
+    """The platform of an envelope; unspecified counts as the server."""
 
     SERVER = 1
     WEB = 2
@@ -23,14 +23,14 @@ class Source(IntEnum):
 
 
 class Environment(IntEnum):
-    """Whether the envelope is of real users; unspecified counts as production."""
+    """Whether an envelope comes from production or development; unspecified counts as production."""
 
     PRODUCTION = 1
     DEVELOPMENT = 2
 
 
 class Priority(IntEnum):
-    """Bulk leaves only when nothing normal is due; unspecified counts as normal."""
+    """Bulk envelopes are delivered only when no normal one is due; unspecified counts as normal."""
 
     NORMAL = 1
     BULK = 2
@@ -57,14 +57,14 @@ class Link(NamedTuple):
 
 
 class Tag(NamedTuple):
-    """The value of an attribute that only says "the user has this"."""
+    """The value of an attribute that is only present or absent: "the user has this"."""
 
 
 Value = str | int | float | bool | Time | Money | Link | Tag | tuple[str, ...] | None
-"""What an attribute may hold as decoded; None: the sender set no value."""
+"""A decoded attribute value; None: the sender set no value."""
 
 Scalar = str | int | float | bool | None
-"""What Intercom takes as an attribute's value; None clears it."""
+"""An attribute value for Intercom; None clears the attribute."""
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -76,7 +76,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):
-    """An event exactly as Intercom will get it; the metadata are JSON text already, so no digit is lost on the way."""
+    """An event as Intercom gets it. The metadata are JSON text already, so that no digit of a number is lost."""
 
     name: str
     created_at: int
@@ -84,10 +84,10 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
 
 
 class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True):
-    """What the spool keeps of an accepted envelope: a fixed list of calls, at most one update and then the events.
+    """An accepted envelope as the spool stores it: a fixed list of calls, at most one update and then the events.
 
-    Later settings change nothing in it. New fields go to the end, with a default: the predecessor of a release
-    must read what it writes.
+    Later changes of settings do not affect it. Add new fields at the end, with a default: the previous release must be
+    able to read the records of this one.
     """
 
     envelope_id: str
@@ -103,13 +103,13 @@ class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True):
     adjustments: tuple[Note, ...]
     traceparent: str
     source: bytes
-    """The sender's envelope as it came (a protobuf `Envelope`), for those who look at dead letters and exports."""
+    """The sender's protobuf `Envelope`, unchanged, for dead letters and exports."""
     replay: int = 0
-    """How often it has been replayed; a replay holds only the calls that were refused."""
+    """The number of replays; a replay holds only the refused calls."""
     origin: int = 0
-    """For a replay: the position of the first acceptance, so that an older value never overwrites a newer one."""
+    """For a replay: the position of the first acceptance, so that an old value never overwrites a newer one."""
     times: tuple[str, ...] = ()
-    """The custom attributes of `update` whose value the sender typed as a point in time, in whole Unix seconds."""
+    """Custom attributes of `update` that the sender sent as a `Timestamp`; their values are whole Unix seconds."""
 
 
 FIRST_NAME = "$first_name"
@@ -123,11 +123,11 @@ CONTACT_FIELDS = frozenset(
 
 
 def lane_of(customer_id: str, email: str) -> str:
-    """Names the ordered queue of one user: the customer id, or the email where there is none."""
+    """Returns the lane of a user, by the customer id, or by the email if there is no customer id."""
     return "c:" + customer_id if customer_id else "e:" + email
 
 
 def user_of(lane: str) -> tuple[str, str]:
-    """The customer id and the email that `lane_of` made a lane's name of: one of the two, the other empty."""
+    """Returns the customer id and the email of a lane: the inverse of `lane_of`; one of the two is empty."""
     kind, name = lane[:2], lane[2:]
     return (name, "") if kind == "c:" else ("", name)

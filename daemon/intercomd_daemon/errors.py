@@ -1,43 +1,43 @@
-"""The errors that intercomd raises on purpose; `rpc/status.py` and the commands turn them into statuses."""
+"""The errors that intercomd raises on purpose; `rpc/status.py` and the commands map them to statuses."""
 
 _QUOTED_CHARACTERS_MAX = 60
 
 
 def quoted(name: str) -> str:
-    """A name in a message: quoted, cut after 60 characters, control characters escaped."""
+    """Returns a name for a message: quoted, cut after 60 characters, control characters escaped."""
     return repr(name if len(name) <= _QUOTED_CHARACTERS_MAX else name[:_QUOTED_CHARACTERS_MAX] + "…")
 
 
 class IntercomdError(Exception):
-    """The root of what intercomd raises on purpose."""
+    """The base class of these errors."""
 
 
 class RequestRefused(IntercomdError):
-    """The caller must change the request; nothing of it was taken."""
+    """The request is invalid; nothing of it was accepted."""
 
     def __init__(self, field: str, message: str) -> None:
-        """`field` is the path of what is wrong, `message` the limit and the remedy."""
+        """`field` is the path of the invalid field, `message` the limit and the remedy."""
         super().__init__(message)
         self.field = field
         self.message = message
 
 
 class RetryLater(IntercomdError):
-    """Nothing of the request was taken; the same request may be repeated after `retry_seconds`."""
+    """Nothing of the request was accepted; it may be repeated unchanged after `retry_seconds`."""
 
     def __init__(self, message: str, retry_seconds: float) -> None:
-        """`retry_seconds` is how long the caller should wait, from 1 to 5."""
+        """`retry_seconds` is the time that the caller should wait, 1 to 5 s."""
         super().__init__(message)
         self.message = message
         self.retry_seconds = retry_seconds
 
 
 class SpoolFull(RetryLater):
-    """The spool's quota, the free disk space or the disk itself forbids taking more; what was accepted stays."""
+    """The spool's quota, the free disk space or the disk itself prevents accepting more; accepted envelopes stay."""
 
 
 class ShuttingDown(RetryLater):
-    """The daemon is stopping; another one, or the restarted one, will take the request."""
+    """The daemon is stopping; another one, or the restarted one, can accept the request."""
 
 
 class ConnectionNotFound(IntercomdError):
@@ -45,18 +45,16 @@ class ConnectionNotFound(IntercomdError):
 
     def __init__(self, connection: str) -> None:
         """`connection` is the name that the caller sent."""
-        super().__init__(f"no connection of the settings is called {quoted(connection)}; GetStatus lists them")
+        super().__init__(f"unknown connection {quoted(connection)}: GetStatus lists the configured ones")
         self.connection = connection
 
 
 class CountMismatch(IntercomdError):
-    """The filter does not match as many dead letters as the caller expected; nothing was done."""
+    """The filter matches another number of dead letters than expected; nothing was done."""
 
     def __init__(self, expected: int, total: int) -> None:
-        """`expected` is the caller's number, `total` the number that matches now."""
-        super().__init__(
-            f"{total} dead letters match, not {expected}: list them again and repeat with the total_count of that list"
-        )
+        """`expected` is the caller's number, `total` the number that match now."""
+        super().__init__(f"{total} dead letters match, expected {expected}: list them again and pass that total_count")
         self.expected = expected
         self.total = total
 
@@ -74,11 +72,11 @@ class SpoolLocked(IntercomdError):
 
 
 class SpoolUnusable(IntercomdError):
-    """The spool cannot be opened: another program's file, or the format of another major version."""
+    """The spool cannot be opened: the file of another program, or the format of another major version."""
 
 
 class SettingsInvalid(IntercomdError):
-    """The settings are wrong; `problems` names each key, what is wrong and the remedy."""
+    """The settings are invalid; each problem names a key, what is wrong and the remedy."""
 
     def __init__(self, problems: list[str]) -> None:
         """All problems at once, in the order of the file."""

@@ -1,4 +1,4 @@
-"""The nouns of the way out: how an accepted envelope ended, and what each of its calls did."""
+"""Domain objects of delivery: the outcome of an accepted envelope, and the effect of each of its calls."""
 
 from enum import IntEnum
 
@@ -8,7 +8,7 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Note
 
 
 class OutcomeType(IntEnum):
-    """How an envelope, or one call of it, ended; the numbers are the contract's."""
+    """The result of an envelope or of one of its calls; the numbers are those of outcome.proto."""
 
     DELIVERED = 1
     UNCHANGED = 2
@@ -19,14 +19,14 @@ class OutcomeType(IntEnum):
 
 
 class EffectKind(IntEnum):
-    """What a call was to do; the numbers are the contract's."""
+    """The purpose of a call; the numbers are those of outcome.proto."""
 
     CONTACT = 1
     EVENT = 2
 
 
 class Effect(msgspec.Struct, frozen=True, array_like=True):
-    """What became of one call of an envelope."""
+    """The effect of one call of an envelope."""
 
     kind: EffectKind
     event_name: str
@@ -35,27 +35,27 @@ class Effect(msgspec.Struct, frozen=True, array_like=True):
     type: OutcomeType
     reason: str
     http_status: int
-    """0 where no call was needed."""
+    """0 if no call was needed."""
     intercom_request_id: str
     attempts: int
-    """Calls made for this effect, those that resolved the contact included."""
+    """Calls made for this effect, including those that resolved the contact."""
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True):
-    """How far a waiting envelope is: what became of its first calls, and how often the next one was tried."""
+    """The progress of a waiting envelope: the effects of its first calls, and the attempts of the next one."""
 
     effects: tuple[Effect, ...] = ()
     attempts: int = 0
     adjustments: tuple[Note, ...] = ()
-    """Made while delivering, such as attributes left out because Intercom refused to create them."""
+    """Made during delivery, such as attributes left out because Intercom refused to create them."""
     answer_body: str = ""
     """The last refusal among the effects."""
     not_found: int = 0
-    """How often Intercom did not know the contact of the next event."""
+    """How often Intercom answered 404 for the contact of the next event."""
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
-    """The one end of an accepted envelope (and of each replay); a row of the journal."""
+    """The outcome of an accepted envelope or of a replay; a row of the journal."""
 
     envelope_id: str
     connection: str
@@ -69,24 +69,24 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     adjustments: tuple[Note, ...]
     replay: int
     sequence: int = 0
-    """Its place in the journal; 0 until the spool has committed it."""
+    """The position in the journal; 0 until the spool has committed it."""
     traceparent: str = ""
-    """The envelope's, as it came."""
+    """That of the envelope, unchanged."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True):
-    """An envelope that was refused for good, with Intercom's answer."""
+    """An envelope that Intercom refused permanently, with the response."""
 
     dead_letter_id: int
     envelope: AcceptedEnvelope
     """As it was accepted; `origin` is the position of its first acceptance."""
     outcome: Outcome
     answer_body: str
-    """Intercom's last refusal, as text, cut at 64 KiB."""
+    """The body of Intercom's last refusal, cut at 64 KiB."""
 
 
 def replay_of(letter: DeadLetter) -> AcceptedEnvelope:
-    """The envelope that a replay appends: its refused calls only, with the times that they had."""
+    """Returns the envelope that a replay appends: only the refused calls, with their original times."""
     envelope = letter.envelope
     refused: dict[EffectKind, list[bool]] = {EffectKind.CONTACT: [], EffectKind.EVENT: []}
     for effect in letter.outcome.effects:

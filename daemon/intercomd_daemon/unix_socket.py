@@ -1,7 +1,7 @@
-"""Names of listening Unix sockets: a live one is never taken over, a stale one is replaced, a clean stop removes it.
+"""Paths of listening Unix sockets: a live socket is never replaced, a stale one is, and a clean stop removes the path.
 
-The socket is bound under a temporary name beside its path, gets its group and mode there, and appears at its path in
-one step. So nobody can connect before its permissions are right, and a path that exists is never overwritten.
+The socket is bound at a temporary path in the same folder, gets its group and mode there, and then appears at its path
+in one step. So no client can connect before the permissions are set, and an existing path is never overwritten.
 """
 
 import errno
@@ -32,26 +32,26 @@ class Access(NamedTuple):
 
 @dataclass(frozen=True)
 class SocketFile:
-    """The name of a socket that this process listens on."""
+    """The path of a socket that this process listens on."""
 
     path: Path
     identity: tuple[int, int]
-    """Device and inode: another process may have put its own socket at the path since."""
+    """Device and inode: another process may have published its own socket at the path since."""
 
     def remove(self) -> None:
-        """Removes the name, unless it is gone or belongs to another socket."""
+        """Removes the path, unless it is gone or belongs to another socket."""
         with suppress(FileNotFoundError):
             if _identity(self.path.lstat()) == self.identity:
                 self.path.unlink()
 
 
 def publish(address: str, access: Access, listen: Callable[[str], object]) -> SocketFile:
-    """Has `listen` bind a socket and listen on it, and publishes it at the path of a `unix:` address.
+    """Publishes a socket at the path of a `unix:` address; when this returns, clients can connect.
 
-    `listen` gets the temporary path. When this returns, clients can connect.
+    `listen` gets a temporary path; it must bind a socket there and listen on it.
 
     Raises:
-        OSError: the path cannot be had; `strerror` says why, and `filename` is the address.
+        OSError: the path cannot be used; `strerror` gives the cause, and `filename` is the address.
     """
     path = Path(address.removeprefix(SCHEME))
     temporary = _beside(path)
@@ -80,7 +80,7 @@ def publish(address: str, access: Access, listen: Callable[[str], object]) -> So
 
 
 def listening_socket(address: str, access: Access) -> tuple[socket.socket, SocketFile]:
-    """A socket that listens at a `unix:` address, and its name.
+    """Returns a socket that listens at a `unix:` address, and its path.
 
     Raises:
         OSError: as `publish`.
@@ -109,7 +109,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 @contextmanager
 def _named(address: str) -> Iterator[None]:
-    """Errors leave with the address in place of a temporary file's name."""
+    """Replaces the temporary path in errors by the address."""
     try:
         yield
     except OSError as error:
@@ -118,10 +118,10 @@ def _named(address: str) -> Iterator[None]:
 
 
 def _stale_at(path: Path) -> tuple[int, int] | None:
-    """The identity of a socket at the path that nobody listens on; None: nothing is there.
+    """Returns the identity of a stale socket at the path; None if the path is free.
 
     Raises:
-        OSError: a live socket is there, or something else than a socket.
+        OSError: a live socket is at the path, or a file that is not a socket.
     """
     try:
         found = path.lstat()
@@ -141,12 +141,12 @@ def _is_live(path: Path) -> bool:
         except (ConnectionRefusedError, FileNotFoundError):
             return False
         except BlockingIOError:
-            return True  # Its queue is full: somebody listens.
+            return True  # Its queue is full, so a process listens.
     return True
 
 
 def _remove_stale(path: Path, stale: tuple[int, int]) -> None:
-    """Removes the name of a stale socket, but not one that another process has published there since the probe."""
+    """Removes the path of a stale socket, unless another process has published its own socket there since the probe."""
     removed = _beside(path)
     try:
         path.rename(removed)

@@ -80,7 +80,7 @@ def test_data_of_development_goes_to_a_connection_that_there_is(name: str, advic
     staging = ConnectionSettings(name="staging", app_id="abc", access_token_file="/token")
     connection = ConnectionSettings(name="a", app_id="abc", access_token_file="/token", development_connection=name)
     assert found(connection, staging).problems == [
-        f"connections.a.development_connection (f.toml): {name} is no configured connection; {advice}"
+        f"connections.a.development_connection (f.toml): connection {name} is not configured; {advice}"
     ]
 
 

@@ -117,7 +117,7 @@ def test_with_several_connections_a_short_form_is_a_problem_that_names_the_full_
     file.write_text(WELL + WELL.replace("default", "eu-shop"))
     assert problems_of(str(file), {"INTERCOMD_REGION": "eu"}) == [
         (
-            "region (INTERCOMD_REGION): this is for a single connection, and there are default, eu-shop; "
+            "region (INTERCOMD_REGION): this applies to a single connection, and there are default, eu-shop; "
             "say which: INTERCOMD_CONNECTIONS_DEFAULT_REGION"
         )
     ]
@@ -218,8 +218,8 @@ def test_a_token_in_the_file_is_taken_with_a_warning(file: Path) -> None:
     assert loaded.settings.connections["default"].access_token.reveal() == TOKEN
     assert loaded.warnings == (
         (
-            f"connections.default.access_token ({file}): whoever reads this file has the token; "
-            "put it into a file of its own and name that in access_token_file"
+            f"connections.default.access_token ({file}): anyone who can read this file has the token; "
+            "move it to a file of its own and name that in access_token_file"
         ),
     )
 

@@ -1,7 +1,4 @@
-"""What no single setting can show to be wrong: what is missing, and what contradicts.
-
-It looks at the settings alone; files, ports and Intercom it does not touch.
-"""
+"""Checks the settings as a whole: missing settings and contradictions, without opening files or connections."""
 
 from collections.abc import Collection, Mapping
 from itertools import combinations
@@ -21,7 +18,7 @@ _EVENT_ATTRIBUTES_TRACKED = 10
 def check_consistency(
     settings: Settings, origins: Mapping[str, str], wrong: Collection[str], findings: Findings
 ) -> None:
-    """Notes what the settings lack and where they contradict; keys in `wrong` have been reported already."""
+    """Adds missing settings and contradictions to the findings; keys in `wrong` have been reported already."""
     _check_listeners(settings, origins, findings)
     active = [connection for connection in settings.connections.values() if connection.active]
     if settings.connections and not active:
@@ -75,10 +72,10 @@ def _check_connection(
         near = nearest(other, connections)
         advice = f"did you mean {near}?" if near else f"write [{CONNECTIONS}.{other}], or leave this empty"
         key = prefix + "development_connection"
-        findings.problem(key, origins[key], f"{other} is no configured connection; {advice}")
+        findings.problem(key, origins[key], f"connection {other} is not configured; {advice}")
     if connection.proxy.reveal() not in {"", NO_PROXY} and connection.url.startswith("http:"):
         key = prefix + "proxy"
-        message = "the proxy would read the access token on its way to a plain http base_url; write https:// there"
+        message = "a proxy could read the access token on the way to an http:// base_url; write https:// there"
         findings.problem(key, origins[key], f'{message}, or proxy = "none"')
     if in_the_clear(connection.base_url):
         key = prefix + "base_url"

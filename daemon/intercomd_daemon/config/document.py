@@ -1,7 +1,4 @@
-"""From a TOML document to values by key; says which keys there are none of, and which were meant.
-
-What a value may be, it does not know.
-"""
+"""Reads a TOML document into raw values by key; reports unknown keys, with the nearest known one."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +12,7 @@ _NAME = re.compile(NAME)
 
 
 class Document:
-    """One file's document, read in its order."""
+    """The document of one file."""
 
     def __init__(
         self, origin: str, keys: Mapping[str, Kind], connection_keys: Mapping[str, Kind], findings: Findings
@@ -24,14 +21,14 @@ class Document:
         self.given: dict[str, RawValue] = {}
         """The values by key."""
         self.names: list[str] = []
-        """The connections that it has, empty ones too."""
+        """The connections in the document, empty ones included."""
         self._origin = origin
         self._keys = keys
         self._connection_keys = connection_keys
         self._findings = findings
 
     def read(self, document: Mapping[str, object]) -> None:
-        """Takes what there is a key for; the rest becomes problems."""
+        """Reads values of known keys; unknown keys become problems."""
         for name, raw in document.items():
             if name != CONNECTIONS:
                 self._walk({name: raw}, "", "", self._keys)
@@ -52,7 +49,7 @@ class Document:
             self._walk(table, key + ".", "", self._connection_keys)
 
     def _walk(self, table: Mapping[str, object], outer: str, inner: str, keys: Mapping[str, Kind]) -> None:
-        """`outer` is the path of where `keys` begin, `inner` the path of `table` below that."""
+        """`outer` is the prefix of all `keys`, `inner` the path of `table` below it."""
         for name, raw in table.items():
             path = inner + name
             if path in keys and "." not in name:

@@ -1,7 +1,4 @@
-"""From INTERCOMD_ variables to values by key: which variable is which key, and which is none of ours.
-
-What a value may be, it does not know.
-"""
+"""Reads INTERCOMD_ variables into raw values by key; warns of unknown ones, with the nearest known one."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +13,7 @@ _CONNECTION_PREFIX = PREFIX + "CONNECTIONS_"
 # For a single connection, whatever its name.
 _SHORT_FORMS = ("app_id", "access_token", "region", "base_url")
 _NAME = re.compile(NAME)
-# What Kubernetes sets for every service of the namespace, so also for one that is called intercomd or intercomd-...:
+# Kubernetes sets these for every service of the namespace, also for one named intercomd or intercomd-...:
 # {SVCNAME}_SERVICE_HOST, _SERVICE_PORT, _SERVICE_PORT_{name}, and like Docker's links _PORT, _PORT_{n}_TCP_ADDR.
 _SERVICE_LINK = re.compile(
     r".*_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
@@ -24,7 +21,7 @@ _SERVICE_LINK = re.compile(
 
 
 class Environment:
-    """The variables, read in the order of their names."""
+    """The variables, in the order of their names."""
 
     def __init__(self, keys: Mapping[str, Kind], connection_keys: Mapping[str, Kind], findings: Findings) -> None:
         """`keys` are those of the sections, `connection_keys` those below `connections.<name>.`."""
@@ -36,13 +33,13 @@ class Environment:
         """The values of the short forms, by the key below the connection."""
         self._keys = {variable(key): key for key in keys}
         self._short = {variable(key): key for key in _SHORT_FORMS}
-        # The longest first: it decides.
+        # The longest first, as the longest known key at the end of a variable decides.
         suffixes = sorted([*connection_keys, API_KEY], key=len, reverse=True)
         self._suffixes = {variable(key).removeprefix(PREFIX): key for key in suffixes}
         self._findings = findings
 
     def read(self, environment: Mapping[str, str]) -> None:
-        """Takes what there is a key for, and warns of the rest."""
+        """Reads variables of known keys, and warns of others."""
         for name in sorted(environment):
             if name.startswith(PREFIX):
                 self._variable(name, RawValue(environment[name], name, is_text=True))
@@ -60,7 +57,7 @@ class Environment:
             self._findings.warnings.append(f"{name}: no such setting, so it is ignored; {advice}")
 
     def _connection(self, name: str, given: RawValue) -> bool:
-        """Whether the variable is one of a connection's."""
+        """Reads a variable of a connection; returns whether it is one."""
         rest = name.removeprefix(_CONNECTION_PREFIX) if name.startswith(_CONNECTION_PREFIX) else ""
         suffix = next((suffix for suffix in self._suffixes if rest.endswith("_" + suffix)), None)
         if suffix is None:
@@ -79,7 +76,7 @@ class Environment:
         return True
 
     def _nearest(self, rest: str) -> str:
-        """What a name without its prefix was perhaps meant to be; of a connection's, the longest key like its end."""
+        """Returns the known variable nearest to a name without prefix; of a connection, by the longest key."""
         words = rest.split("_")
         for suffix in self._suffixes if words[0] == CONNECTIONS.upper() else ():
             end = suffix.count("_") + 1
@@ -89,5 +86,5 @@ class Environment:
 
 
 def variable(key: str) -> str:
-    """The variable that overrides a key; `-` and `.` are written `_`."""
+    """Returns the variable that overrides a key; `-` and `.` become `_`."""
     return PREFIX + key.upper().replace(".", "_").replace("-", "_")

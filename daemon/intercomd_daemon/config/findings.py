@@ -1,32 +1,32 @@
-"""What was written where: a value as it came, before anybody has looked at it."""
+"""Raw values with their origin, and the findings about them."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
 class RawValue(NamedTuple):
-    """One value of the file or the environment."""
+    """A value of the file or the environment, before it is checked."""
 
     raw: object
     origin: str
     """The file's path or the variable's name."""
     is_text: bool
-    """Of a variable: its kind makes of the text what TOML would have given."""
+    """From a variable: its kind converts the text to what TOML would give."""
 
 
 @dataclass
 class Findings:
-    """What is wrong with the settings so far, each in one line with the remedy."""
+    """Problems and warnings about the settings, each in one line with the remedy."""
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def problem(self, key: str, origin: str, message: str) -> None:
-        """Notes what must be mended."""
+        """Adds a problem: the settings cannot be used."""
         self.problems.append(f"{key} ({origin}): {message}")
 
     def warn(self, key: str, origin: str, message: str) -> None:
-        """Notes what is odd, and works."""
+        """Adds a warning: the settings work, but probably not as intended."""
         self.warnings.append(f"{key} ({origin}): {message}")
 
 

@@ -1,4 +1,4 @@
-"""From a file and the environment to the settings in force, each with its origin, or to every problem at once."""
+"""Loads the settings from a file and the environment, each with its origin, or reports all problems at once."""
 
 import codecs
 import tomllib
@@ -18,7 +18,7 @@ from intercomd_daemon.errors import SettingsInvalid
 from intercomd_daemon.setting.kinds import Kind
 
 DEFAULT = "default"
-"""The origin of what nobody set; also the connection that the short forms are about if none is named."""
+"""The origin of settings that are not set; also the connection of the short forms if none is named."""
 
 
 class Loaded(NamedTuple):
@@ -28,7 +28,7 @@ class Loaded(NamedTuple):
     origins: Mapping[str, str]
     """For each key (`connections.default.region`): the file's path, the variable's name, or "default"."""
     warnings: tuple[str, ...]
-    """What is odd, each in one line with the key, the origin and the remedy."""
+    """Each in one line with the key, the origin and the remedy."""
 
 
 class Row(NamedTuple):
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
     key: str
     value: str
-    """As TOML has it; secrets masked."""
+    """In TOML, with secrets masked."""
     origin: str
 
 
@@ -71,7 +71,7 @@ def load(path: str | None, environment: Mapping[str, str]) -> Loaded:
 
 
 def describe(loaded: Loaded) -> list[Row]:
-    """Every setting in force, in the order of the documentation."""
+    """Returns every setting in force, in the order of the documentation."""
     rows = list(values_of(loaded.settings))
     for name, connection in loaded.settings.connections.items():
         rows += values_of(connection, f"{CONNECTIONS}.{name}.")
@@ -79,7 +79,7 @@ def describe(loaded: Loaded) -> list[Row]:
 
 
 def _read(path: str, document: Document) -> str:
-    """What keeps the file from being read, or an empty text."""
+    """Reads the file into the document; returns the problem, or ""."""
     try:
         # Windows editors begin UTF-8 files with a byte order mark.
         content = tomllib.loads(Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).decode())
@@ -94,11 +94,11 @@ def _read(path: str, document: Document) -> str:
 
 
 def _in_full(variables: Environment, names: list[str], findings: Findings) -> dict[str, RawValue]:
-    """The short forms under the full keys of the single connection."""
+    """Returns the short forms under the full keys of the only connection."""
     full: dict[str, RawValue] = {}
     for key, given in variables.short.items():
         if len(names) > 1:
-            message = f"this is for a single connection, and there are {', '.join(names)}; say which"
+            message = f"this applies to a single connection, and there are {', '.join(names)}; say which"
             findings.problem(key, given.origin, f"{message}: {variable(f'{CONNECTIONS}.{names[0]}.{key}')}")
             continue
         path = f"{CONNECTIONS}.{names[0]}.{key}"
@@ -109,11 +109,12 @@ def _in_full(variables: Environment, names: list[str], findings: Findings) -> di
 
 
 def _choose_token(prefix: str, given: dict[str, RawValue], findings: Findings) -> None:
-    """Of a token and a token file, the one that the environment names; both from one place contradict."""
+    """Keeps the token or the token file: the one from the environment. Both from the same place are a problem."""
     token, file = given.get(prefix + "access_token"), given.get(prefix + "access_token_file")
     if token and token.raw and not token.is_text:
         message = (
-            "whoever reads this file has the token; put it into a file of its own and name that in access_token_file"
+            "anyone who can read this file has the token; "
+            "move it to a file of its own and name that in access_token_file"
         )
         findings.warn(prefix + "access_token", token.origin, message)
     if not (token and token.raw and file and file.raw):

@@ -1,4 +1,4 @@
-"""Between the settings' structs and their keys: which keys there are, structs from values by key, and back.
+"""Maps settings structs to keys: lists the keys of a struct, builds a struct from values by key, and back.
 
 A key is a dotted path, such as `rate.share`.
 """
@@ -15,7 +15,7 @@ Section = TypeVar("Section", bound=msgspec.Struct)
 
 
 def keys_of(section: type[msgspec.Struct], prefix: str = "") -> dict[str, Kind]:
-    """Every key of a section, those of the sections in it included, in the order of their declaration."""
+    """Returns every key of a section and its subsections, in the order of declaration."""
     keys: dict[str, Kind] = {}
     for field in msgspec.structs.fields(section):
         key = prefix + field.encode_name
@@ -27,7 +27,7 @@ def keys_of(section: type[msgspec.Struct], prefix: str = "") -> dict[str, Kind]:
 
 
 def build(section: type[Section], values: Mapping[str, object], prefix: str = "", **more: object) -> Section:
-    """A section from the values below `prefix`; what is not among them has its default. `more` are other fields."""
+    """Builds a section from the values below `prefix`, and defaults. `more` are fields that are no settings."""
     arguments = dict(more)
     for field in msgspec.structs.fields(section):
         key = prefix + field.encode_name
@@ -39,7 +39,7 @@ def build(section: type[Section], values: Mapping[str, object], prefix: str = ""
 
 
 def values_of(section: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every key of a section with its value as TOML has it, secrets masked."""
+    """Yields every key of a section with its value in TOML, secrets masked."""
     kinds = keys_of(type(section))
     for field in msgspec.structs.fields(section):
         value: Any = getattr(section, field.name)
@@ -50,7 +50,7 @@ def values_of(section: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, 
 
 
 def nearest(name: str, beside: Iterable[str], everywhere: Iterable[str] = ()) -> str:
-    """What an unknown name was perhaps meant to be: one `beside` it, else a key that ends in it, else nothing."""
+    """Returns the name that an unknown one probably means: one `beside` it, else a key that ends in it, else ""."""
     near = get_close_matches(name, list(beside), n=1)
     return next(iter(near or [key for key in everywhere if key.rpartition(".")[2] == name]), "")
 

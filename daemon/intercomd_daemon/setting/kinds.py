@@ -1,6 +1,6 @@
-"""What a setting may hold: how each kind is read from TOML, how from a variable's text, and how it is shown.
+"""Kinds of settings: how each is read from TOML, from the text of a variable, and how it is shown.
 
-A reader raises ValueError that says what is wrong and the remedy. Which key it reads, it does not know.
+Readers raise ValueError with what is wrong and the remedy; the caller adds the key.
 """
 
 import json
@@ -31,14 +31,14 @@ _ATTRIBUTE_TYPES = ("string", "integer", "float", "boolean", "datetime")
 
 
 def shown(value: object) -> str:
-    """A value as an error may show it: quoted, cut at 60 characters, without what looks like an access token."""
+    """Returns a value for an error message: quoted, cut at 60 characters, with tokens masked."""
     text = without_tokens(json.dumps(value, default=str, ensure_ascii=False))
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= _SHOWN_CHARACTERS_MAX else text[: _SHOWN_CHARACTERS_MAX - 3] + "..."
 
 
 def as_toml(value: object) -> str:
-    """A value as TOML has it; JSON's quoting is also TOML's."""
+    """Returns a value in TOML, whose quoting is that of JSON."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{as_toml(key)} = {as_toml(item)}" for key, item in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)
@@ -53,15 +53,15 @@ class Kind:
     """One kind of value."""
 
     read: Callable[[object], Any]
-    """From a value as TOML gives it; ValueError says what is wrong and the remedy."""
+    """Converts a value from TOML, or raises ValueError with what is wrong and the remedy."""
     from_text: Callable[[str], object] = _unchanged
-    """From a variable's text to what TOML would have given; what does not fit passes, for `read` to refuse."""
+    """Converts the text of a variable to what TOML would give; `read` refuses text that it returns unchanged."""
     show: Callable[[Any], str] = as_toml
-    """The value as TOML has it; secrets masked."""
+    """Returns the value in TOML, with secrets masked."""
 
 
 def text(form: str = "text", pattern: str = r"(?s).*", characters_max: int = 255) -> Kind:
-    """Printable text; `form` names in words what the pattern demands."""
+    """Printable text; `form` describes the pattern in words."""
     compiled = re.compile(pattern)
 
     def read(raw: object) -> str:
@@ -75,7 +75,7 @@ def text(form: str = "text", pattern: str = r"(?s).*", characters_max: int = 255
 
 
 def choice(*options: str) -> Kind:
-    """One of a few words."""
+    """One of the options."""
     listed = " or ".join([", ".join(as_toml(option) for option in options[:-1]), as_toml(options[-1])])
 
     def read(raw: object) -> str:
@@ -87,7 +87,7 @@ def choice(*options: str) -> Kind:
 
 
 def boolean() -> Kind:
-    """True or false; a variable may also say 1 or 0."""
+    """True or false; as a variable also 1 or 0."""
     words = {"true": True, "1": True, "false": False, "0": False}
 
     def read(raw: object) -> bool:
@@ -117,10 +117,10 @@ def _whole(given: str) -> object:
 
 
 def share() -> Kind:
-    """A part of a whole: above 0, up to 1."""
+    """A share: above 0, up to 1."""
 
     def read(raw: object) -> float:
-        if type(raw) in {int, float} and 0 < raw <= 1:  # type: ignore[operator]  # a number, by the line's first half
+        if type(raw) in {int, float} and 0 < raw <= 1:  # type: ignore[operator]  # a number, by the first condition
             return float(raw)  # type: ignore[arg-type]  # the same
         raise ValueError(f"{shown(raw)} is not a number above 0 and up to 1; write one, such as 0.5, without quotes")
 
@@ -184,7 +184,7 @@ def _span(seconds: float) -> str:
 
 
 def secret() -> Kind:
-    """An access token; no error repeats it."""
+    """An access token; errors never show it."""
 
     def read(raw: object) -> Secret:
         if isinstance(raw, str) and (not raw or _BEARER_TOKEN.fullmatch(raw)):

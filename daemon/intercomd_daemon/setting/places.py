@@ -1,6 +1,6 @@
-"""The kinds of setting that name a place: listeners' addresses, the spool's url, the base url of Intercom.
+"""Kinds of settings for addresses and URLs: of listeners, the spool, Intercom and proxies.
 
-Like the other kinds, pure: whether a place exists is not looked at.
+Pure: only the form is checked, not whether a place exists.
 """
 
 import re
@@ -17,7 +17,7 @@ _ENGINES = ("sqlite", "memory")
 
 
 def address() -> Kind:
-    """Where to listen: host:port, [::]:port, or unix:path. Port 0 takes any free one."""
+    """An address to listen on: host:port, [::]:port, or unix:path. Port 0 means any free port."""
     return Kind(_address)
 
 
@@ -64,7 +64,7 @@ def socket_mode() -> Kind:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether two listeners could not both have these addresses."""
+    """Returns whether two listeners cannot both listen on these addresses."""
     if one.startswith("unix:") or other.startswith("unix:"):
         return one == other
     one_host, one_port = _host_and_port(one)
@@ -101,7 +101,7 @@ def spool_url() -> Kind:
 
 
 def base_url() -> Kind:
-    """Where Intercom is, or what stands in for it; empty: the region decides."""
+    """The URL of Intercom or a stand-in; empty: the region decides."""
 
     def read(raw: object) -> str:
         if raw == "":
@@ -119,11 +119,11 @@ def base_url() -> Kind:
 
 
 NO_PROXY = "none"
-"""In place of a proxy's URL: calls go directly, whatever the environment says."""
+"""Instead of a proxy's URL: calls go directly, regardless of the environment."""
 
 
 def proxy() -> Kind:
-    """An HTTP proxy, "none", or empty: the environment decides. It may hold credentials, so no error repeats it."""
+    """An HTTP proxy, "none", or empty: the environment decides. It may hold credentials, so errors never show it."""
 
     def read(raw: object) -> Secret:
         if not isinstance(raw, str) or (raw not in {"", NO_PROXY} and split_proxy(raw) is None):
@@ -136,7 +136,7 @@ def proxy() -> Kind:
 
 
 def split_proxy(text: str) -> SplitResult | None:
-    """The parts of a proxy's URL; None if it is not one that calls can go through."""
+    """Returns the parts of a proxy's URL; None if it is not the URL of an HTTP proxy."""
     url = _split(text)
     if url is None or url.scheme != "http" or not url.hostname or url.path.strip("/") or url.query or url.fragment:
         return None
@@ -144,14 +144,14 @@ def split_proxy(text: str) -> SplitResult | None:
 
 
 def shown_proxy(text: str) -> str:
-    """A proxy's URL with its credentials masked."""
+    """Returns a proxy's URL with its credentials masked."""
     head, at, place = text.rpartition("@")
     scheme, separator, _ = head.rpartition("://")
     return f"{scheme}{separator}{MASK}@{place}" if at else text
 
 
 def in_the_clear(url: str) -> bool:
-    """Whether calls to this `base_url` leave the host unencrypted, the access token with them."""
+    """Returns whether calls to this `base_url` send the access token over the network unencrypted."""
     split = urlsplit(url)
     return split.scheme == "http" and not _LOOPBACK.fullmatch(split.hostname or "")
 

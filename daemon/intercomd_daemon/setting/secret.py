@@ -1,17 +1,17 @@
-"""A text that shows itself to nobody: repr, str and format are masked; only `reveal` gives it."""
+"""Secret text: repr, str and format are masked; only `reveal` returns it."""
 
 import re
 
 MASK = "********"
 
-# Intercom's access tokens are the base64 of "tok:..."; other secrets are known by what stands before them, or are told.
+# Intercom's access tokens are the base64 of "tok:..."; other secrets follow "Bearer", or are registered by their owner.
 TOKEN_HEAD = "dG9rO"  # noqa: S105  # how they begin
 _TOKEN = re.compile(TOKEN_HEAD + r"[A-Za-z0-9+/_-]{8,}=*")
 _BEARER = re.compile(r"(?i)\b(bearer) +[A-Za-z0-9._~+/-]+=*")
 
 
 def without_tokens(text: str) -> str:
-    """The text without what looks like an access token of Intercom's or follows "Bearer"."""
+    """Returns the text with access tokens of Intercom, and what follows "Bearer", masked."""
     return _BEARER.sub(rf"\1 {MASK}", _TOKEN.sub(MASK, text))
 
 
