@@ -33,7 +33,7 @@ async def create(client: aiohttp.ClientSession) -> int:
 @pytest.mark.parametrize(
     ("kind", "taken"), [(Kind.CUT_BEFORE, False), (Kind.CUT_AFTER, True), (Kind.CUT_MIDDLE, True)], ids=str
 )
-async def test_a_call_that_is_cut_fails_and_had_its_effect_or_not_as_the_fault_says(kind: Kind, taken: bool) -> None:
+async def test_cut_call_fails_with_or_without_its_effect_as_chosen(kind: Kind, taken: bool) -> None:
     async with between(kind) as (sandbox, proxy, client):
         with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionResetError)):
             await create(client)
@@ -42,7 +42,8 @@ async def test_a_call_that_is_cut_fails_and_had_its_effect_or_not_as_the_fault_s
         assert not proxy.answered
 
 
-async def test_a_call_without_a_fault_or_with_a_short_delay_is_answered_as_the_sandbox_does() -> None:
+async def test_call_without_a_fault_passes_through() -> None:
+    """Also one with a short delay."""
     async with between() as (_, proxy, client):
         assert [await create(client), await create(client)] == [200, 409]
         assert proxy.statuses == {200: 1, 409: 1}
@@ -52,7 +53,7 @@ async def test_a_call_without_a_fault_or_with_a_short_delay_is_answered_as_the_s
         assert proxy.faults == {Kind.DELAY: 1}
 
 
-async def test_an_outage_refuses_connections_and_ends() -> None:
+async def test_outage_refuses_connections_and_ends() -> None:
     async with between() as (_, proxy, client):
         assert await create(client) == 200
         proxy.refuse()
@@ -63,7 +64,7 @@ async def test_an_outage_refuses_connections_and_ends() -> None:
         assert await create(client) == 409
 
 
-async def test_an_answer_that_is_held_back_finds_its_caller_gone() -> None:
+async def test_delayed_response_outlives_its_caller() -> None:
     async with between() as (sandbox, proxy, client):
         proxy.holding = True
         with pytest.raises(TimeoutError):

@@ -9,7 +9,7 @@ from kill_harness.run import ANSWERS, crashing
 KILLS = 20
 
 
-async def test_through_twenty_kills_every_accepted_envelope_arrives_once_in_order_with_one_outcome(
+async def test_accepted_envelopes_survive_20_kills(
     tmp_path: Path,
 ) -> None:
     """And the kills are shown to have landed in each phase, and what must be survived to have happened."""

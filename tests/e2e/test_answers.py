@@ -27,7 +27,7 @@ async def outcomes(daemon: Daemon) -> dict[str, tuple[int, str]]:
 
 
 @pytest.mark.parametrize("fault", EVERYWHERE)
-async def test_another_server_at_every_call_suspends_and_keeps_everything(
+async def test_answer_of_another_server_suspends_and_keeps_everything(
     start: Start, sandbox: Sandbox, fault: str
 ) -> None:
     daemon = await start()
@@ -48,7 +48,7 @@ async def test_another_server_at_every_call_suspends_and_keeps_everything(
 
 
 @pytest.mark.parametrize("fault", ["200 html", "204", "200", "other-json", "truncated", "cut-middle", "201 empty"])
-async def test_a_value_whose_write_was_answered_by_another_server_is_sent_again(
+async def test_value_is_sent_again_after_an_answer_of_another_server(
     daemon: Daemon, sandbox: Sandbox, fault: str
 ) -> None:
     await daemon.publish(envelope("u", envelope_id="first", update={"plan": "free"}))
@@ -66,7 +66,7 @@ async def test_a_value_whose_write_was_answered_by_another_server_is_sent_again(
 
 
 @pytest.mark.parametrize("body", ["empty", "truncated", "html", "utf-16", "garbled", "text"])
-async def test_a_conflict_that_cannot_be_read_is_asked_again(daemon: Daemon, sandbox: Sandbox, body: str) -> None:
+async def test_unreadable_conflict_is_retried(daemon: Daemon, sandbox: Sandbox, body: str) -> None:
     sandbox.workspace.add_contact("u")
     sandbox.fault(f"POST /contacts {body} times=2")
     await daemon.publish(envelope("u", envelope_id="one", update={"plan": "pro"}))
@@ -79,7 +79,7 @@ async def test_a_conflict_that_cannot_be_read_is_asked_again(daemon: Daemon, san
     "fault",
     ["header-size=9000B", "header-size=60000B", "empty header=Content-Encoding:br", "garbled", "cut-middle", "text"],
 )
-async def test_a_202_settles_an_event_whatever_comes_with_it(daemon: Daemon, sandbox: Sandbox, fault: str) -> None:
+async def test_202_settles_an_event_whatever_its_body(daemon: Daemon, sandbox: Sandbox, fault: str) -> None:
     sandbox.workspace.add_contact("u")
     sandbox.fault(f"POST /events {fault}")
     await daemon.publish(envelope("u", "Opened", envelope_id="one"))
@@ -89,7 +89,7 @@ async def test_a_202_settles_an_event_whatever_comes_with_it(daemon: Daemon, san
 
 
 @pytest.mark.parametrize("fault", ["403 html", "403 empty", "403 text", "403 code=action_forbidden", "403"])
-async def test_a_payload_that_a_firewall_refuses_ends_alone(start: Start, sandbox: Sandbox, fault: str) -> None:
+async def test_payload_refused_by_a_firewall_is_dead_lettered_alone(start: Start, sandbox: Sandbox, fault: str) -> None:
     daemon = await start()
     for number in range(30):
         sandbox.workspace.add_contact(f"u{number}")

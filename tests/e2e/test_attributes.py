@@ -48,7 +48,7 @@ def created(sandbox: Sandbox) -> dict[str, str]:
     return {body["name"]: body["data_type"] for body in bodies}
 
 
-async def test_a_time_is_created_as_a_datetime(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_time_attribute_is_created_as_a_datetime(daemon: Daemon, sandbox: Sandbox) -> None:
     values: dict[str, Value] = {
         "renewal": Timestamp(seconds=WHEN),
         "birthday": Timestamp(seconds=-5),
@@ -74,7 +74,7 @@ async def test_a_time_is_created_as_a_datetime(daemon: Daemon, sandbox: Sandbox)
     assert told.adjustments == ["VALUE_CONVERTED"] * 2
 
 
-async def test_a_time_stays_one_through_a_restart_and_a_replay(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_time_attribute_survives_a_restart_and_a_replay(daemon: Daemon, sandbox: Sandbox) -> None:
     there = sandbox.workspace.add_contact("u1")
     sandbox.workspace.archive(there.id)
     refused = await tell(daemon, sandbox, envelope("u1", update={"since": Timestamp(seconds=WHEN)}))
@@ -115,7 +115,7 @@ async def test_a_time_stays_one_through_a_restart_and_a_replay(daemon: Daemon, s
         ("score", "19.90", 19.9),
     ],
 )
-async def test_a_value_is_converted_and_reported(
+async def test_value_of_another_type_is_converted_and_reported(
     daemon: Daemon, sandbox: Sandbox, name: str, value: Value, expected: object
 ) -> None:
     told = await tell(daemon, sandbox, envelope("u1", update={name: value, "city": "Bath"}))
@@ -141,7 +141,7 @@ async def test_a_value_is_converted_and_reported(
         ("plan", 5),
     ],
 )
-async def test_a_value_that_does_not_fit_is_left_out_and_reported(
+async def test_unconvertible_value_is_left_out_and_reported(
     daemon: Daemon, sandbox: Sandbox, name: str, value: Value
 ) -> None:
     told = await tell(daemon, sandbox, envelope("u1", update={name: value, "city": "Bath"}))
@@ -153,7 +153,7 @@ UNNAMED = replace(WORKSPACE, attribute_refusals_named=False)
 
 
 @pytest.mark.parametrize("sandbox", [WORKSPACE, UNNAMED], indirect=True)
-async def test_a_value_that_is_no_option_costs_itself_alone(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_value_outside_the_list_options_is_left_out_alone(daemon: Daemon, sandbox: Sandbox) -> None:
     """Other users, other attributes and other values of the same user are delivered, at no further call."""
     plans = {"u1": "free", "u2": "enterprise", "u3": "pro", "u4": "gold", "u5": "free"}
     for customer_id, plan in plans.items():
@@ -166,9 +166,7 @@ async def test_a_value_that_is_no_option_costs_itself_alone(daemon: Daemon, sand
 
 
 @pytest.mark.parametrize("readable", [True, False])
-async def test_a_value_that_intercom_refuses_by_name_costs_itself_alone(
-    daemon: Daemon, sandbox: Sandbox, readable: bool
-) -> None:
+async def test_value_refused_by_name_is_left_out_alone(daemon: Daemon, sandbox: Sandbox, readable: bool) -> None:
     """Also where the list of attributes does not tell why, or may not be read."""
     if readable:
         plain = [replace(attribute, options=()) for attribute in ATTRIBUTES]
@@ -189,9 +187,7 @@ DELETIONS = replace(WORKSPACE, deleted_contacts_marked=True)
 
 
 @pytest.mark.parametrize("sandbox", [DELETIONS], indirect=True)
-async def test_a_contact_marked_for_deletion_is_a_dead_letter_without_repeated_calls(
-    start: Start, sandbox: Sandbox
-) -> None:
+async def test_contact_marked_for_deletion_is_dead_lettered_without_retries(start: Start, sandbox: Sandbox) -> None:
     """Recorded: in the first seconds after the DELETE, unarchiving is answered 500."""
     daemon = await start(connections={"default": {"unarchive": True}})
     there = sandbox.workspace.add_contact("u1")
@@ -206,9 +202,7 @@ async def test_a_contact_marked_for_deletion_is_a_dead_letter_without_repeated_c
 
 
 @pytest.mark.parametrize("status", [400, 422, 409])
-async def test_an_unarchiving_that_is_refused_otherwise_is_remembered_too(
-    start: Start, sandbox: Sandbox, status: int
-) -> None:
+async def test_refused_unarchiving_is_remembered(start: Start, sandbox: Sandbox, status: int) -> None:
     daemon = await start(connections={"default": {"unarchive": True}})
     there = sandbox.workspace.add_contact("u1")
     sandbox.workspace.archive(there.id)
@@ -220,7 +214,7 @@ async def test_an_unarchiving_that_is_refused_otherwise_is_remembered_too(
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
-async def test_an_unarchiving_that_fails_once_is_tried_again(start: Start, sandbox: Sandbox, status: int) -> None:
+async def test_failed_unarchiving_is_retried(start: Start, sandbox: Sandbox, status: int) -> None:
     daemon = await start(connections={"default": {"unarchive": True}})
     there = sandbox.workspace.add_contact("u1")
     sandbox.workspace.archive(there.id)

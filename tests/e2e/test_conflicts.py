@@ -19,7 +19,7 @@ def gold(customer_id: str = "", email: str = "") -> Envelope:
     return envelope(customer_id, email=email, update={"plan": "gold"})
 
 
-async def test_a_contact_of_this_customer_id_is_updated(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_conflict_with_the_same_customer_id_updates_the_contact(shared: Daemon, shared_sandbox: Sandbox) -> None:
     there = shared_sandbox.workspace.add_contact("a1")
     told = await tell(shared, shared_sandbox, gold("a1"))
     assert told.calls == [CREATE, UPDATE]
@@ -27,9 +27,7 @@ async def test_a_contact_of_this_customer_id_is_updated(shared: Daemon, shared_s
     assert there.custom_attributes["plan"] == "gold"
 
 
-async def test_a_contact_of_this_customer_id_and_email_is_looked_at_and_updated(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_conflict_with_the_same_id_and_email_updates_the_contact(shared: Daemon, shared_sandbox: Sandbox) -> None:
     there = shared_sandbox.workspace.add_contact("b1", "b1@example.org")
     told = await tell(shared, shared_sandbox, gold("b1", "b1@example.org"))
     assert told.calls == [CREATE, READ, UPDATE]
@@ -37,7 +35,7 @@ async def test_a_contact_of_this_customer_id_and_email_is_looked_at_and_updated(
     assert there.custom_attributes["plan"] == "gold"
 
 
-async def test_a_contact_known_by_its_email_alone_gets_the_customer_id(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_contact_known_by_email_gets_the_customer_id(shared: Daemon, shared_sandbox: Sandbox) -> None:
     there = shared_sandbox.workspace.add_contact(None, "c1@example.org")
     told = await tell(shared, shared_sandbox, gold("c1", "C1@example.org"))
     assert told.calls == [CREATE, READ, UPDATE]
@@ -45,9 +43,7 @@ async def test_a_contact_known_by_its_email_alone_gets_the_customer_id(shared: D
     assert there.custom_attributes["plan"] == "gold"
 
 
-async def test_an_email_that_belongs_to_another_customer_is_left_out_and_said(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_email_of_another_customer_is_left_out_and_reported(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """The other customer's contact is not touched; ours exists without the email, and later updates cost one call."""
     other = shared_sandbox.workspace.add_contact("d-other", "d@example.org")
     told = await tell(shared, shared_sandbox, gold("d1", "d@example.org"))
@@ -62,9 +58,7 @@ async def test_an_email_that_belongs_to_another_customer_is_left_out_and_said(
     assert ours.custom_attributes == {"plan": "silver"}
 
 
-async def test_a_contact_of_this_email_is_updated_when_that_is_all_that_is_known(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_email_without_customer_id_updates_its_contact(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """Also one that has a customer id, which stays."""
     for number, external_id in enumerate((None, "e-known")):
         there = shared_sandbox.workspace.add_contact(external_id, f"e{number}@example.org")
@@ -74,7 +68,7 @@ async def test_a_contact_of_this_email_is_updated_when_that_is_all_that_is_known
         assert (there.external_id, there.custom_attributes["plan"]) == (external_id, "gold")
 
 
-async def test_an_email_that_several_share_names_nobody(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_email_shared_by_several_contacts_identifies_none(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """With a customer id the email is left out; without one the envelope is a dead letter, and so is an event."""
     for number in range(2):
         shared_sandbox.workspace.add_contact(f"f-{number}", "f@example.org")
@@ -91,7 +85,7 @@ async def test_an_email_that_several_share_names_nobody(shared: Daemon, shared_s
 
 
 @pytest.mark.parametrize("email", ["", "g@example.org"])
-async def test_an_archived_contact_is_left_alone_and_not_asked_again(
+async def test_archived_contact_is_left_alone_and_not_looked_up_again(
     shared: Daemon, shared_sandbox: Sandbox, email: str
 ) -> None:
     name = f"g{len(email)}"
@@ -105,7 +99,7 @@ async def test_an_archived_contact_is_left_alone_and_not_asked_again(
     assert (again.outcome.type, again.outcome.reason) == (DEAD_LETTERED, "CONTACT_ARCHIVED")
 
 
-async def test_a_blocked_person_is_left_alone(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_blocked_contact_is_left_alone(shared: Daemon, shared_sandbox: Sandbox) -> None:
     there = shared_sandbox.workspace.add_contact("h1")
     shared_sandbox.workspace.block(there.id)
     told = await tell(shared, shared_sandbox, gold("h1"))
@@ -113,7 +107,9 @@ async def test_a_blocked_person_is_left_alone(shared: Daemon, shared_sandbox: Sa
     assert (told.outcome.type, told.outcome.reason) == (DEAD_LETTERED, "CONTACT_BLOCKED")
 
 
-async def test_a_known_user_who_takes_anothers_email_keeps_the_old_one(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_update_with_the_email_of_another_contact_keeps_the_old_email(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
     """409 on the update: it is repeated without the email."""
     await tell(shared, shared_sandbox, gold("i1", "i1@example.org"))
     shared_sandbox.workspace.add_contact("i-other", "i2@example.org")
@@ -124,16 +120,14 @@ async def test_a_known_user_who_takes_anothers_email_keeps_the_old_one(shared: D
     assert (ours.email, ours.custom_attributes) == ("i1@example.org", {"plan": "silver"})
 
 
-async def test_a_known_user_who_changes_the_email_is_updated(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_update_with_a_new_email_changes_the_email(shared: Daemon, shared_sandbox: Sandbox) -> None:
     await tell(shared, shared_sandbox, gold("j1", "j1@example.org"))
     told = await tell(shared, shared_sandbox, gold("j1", "j2@example.org"))
     assert told.calls == [UPDATE]
     assert [contact.email for contact in shared_sandbox.contacts if contact.external_id == "j1"] == ["j2@example.org"]
 
 
-async def test_a_known_contact_that_was_deleted_is_created_again_with_all_that_is_said(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_deleted_contact_is_created_again_with_all_attributes(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """What the daemon had told the old one is not taken for known by the new one."""
     await tell(shared, shared_sandbox, envelope("k1", update={"plan": "gold", "seats": 3}))
     old = next(contact for contact in shared_sandbox.contacts if contact.external_id == "k1")
@@ -144,9 +138,7 @@ async def test_a_known_contact_that_was_deleted_is_created_again_with_all_that_i
     assert new.custom_attributes == {"plan": "gold", "seats": 4}
 
 
-async def test_a_known_contact_that_was_merged_away_is_found_where_it_went(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_merged_contact_is_found_again(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """410: the email leads to nobody any more, and the contact that it went into has another one: a new one is made."""
     await tell(shared, shared_sandbox, gold(email="l1@example.org"))
     old = next(contact for contact in shared_sandbox.contacts if contact.email == "l1@example.org")
@@ -157,9 +149,7 @@ async def test_a_known_contact_that_was_merged_away_is_found_where_it_went(
     assert told.outcome.type == DELIVERED
 
 
-async def test_an_event_of_a_deleted_contact_brings_it_back_and_arrives(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_event_of_a_deleted_contact_creates_it_again(shared: Daemon, shared_sandbox: Sandbox) -> None:
     await tell(shared, shared_sandbox, gold("m1"))
     old = next(contact for contact in shared_sandbox.contacts if contact.external_id == "m1")
     shared_sandbox.workspace.delete(old.id)
@@ -169,9 +159,7 @@ async def test_an_event_of_a_deleted_contact_brings_it_back_and_arrives(
     assert any(event.external_id == "m1" for event in shared_sandbox.events)
 
 
-async def test_one_person_named_by_email_and_by_customer_id_is_one_contact(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_email_and_customer_id_of_one_person_are_one_contact(shared: Daemon, shared_sandbox: Sandbox) -> None:
     first = await tell(shared, shared_sandbox, gold(email="n1@example.org"))
     then = await tell(shared, shared_sandbox, gold("n1", "n1@example.org"))
     last = await tell(shared, shared_sandbox, envelope(email="n1@example.org", update={"plan": "silver"}))

@@ -40,7 +40,7 @@ def beside(tmp_path: Path, other: Sandbox) -> dict[str, object]:
     return connection_for(other.base_url, tmp_path / "token", app_id="other")
 
 
-async def test_each_connection_delivers_to_its_own_workspace(
+async def test_connections_deliver_to_their_own_workspaces(
     start: Start, beside: dict[str, object], sandbox: Sandbox, other: Sandbox
 ) -> None:
     """Also the same id and user: ids are known by connection."""
@@ -55,7 +55,7 @@ async def test_each_connection_delivers_to_its_own_workspace(
     assert {outcome.connection for outcome in await daemon.journal()} == {"default", "eu"}
 
 
-async def test_a_sick_connection_keeps_its_envelopes_and_holds_up_no_other(
+async def test_failing_connection_keeps_its_envelopes_and_delays_no_other(
     start: Start, beside: dict[str, object], other: Sandbox
 ) -> None:
     daemon = await start(connections={"eu": beside})
@@ -72,7 +72,7 @@ async def test_a_sick_connection_keeps_its_envelopes_and_holds_up_no_other(
     assert len(other.events) == 20
 
 
-async def test_a_connection_that_fills_its_share_leaves_the_others_theirs(
+async def test_connection_at_its_quota_leaves_the_others_theirs(
     start: Start, beside: dict[str, object], sandbox: Sandbox, other: Sandbox
 ) -> None:
     """Of 1 MiB each of two is sure of a quarter; a request for both is refused as a whole."""
@@ -99,7 +99,7 @@ async def test_a_connection_that_fills_its_share_leaves_the_others_theirs(
     await daemon.ended([str(number) for number in range(10)])
 
 
-async def test_development_data_go_where_the_settings_send_them(
+async def test_development_data_goes_to_the_development_connection(
     start: Start, beside: dict[str, object], sandbox: Sandbox, other: Sandbox
 ) -> None:
     daemon = await start(connections={"default": {"development_connection": "dev"}, "dev": beside})
@@ -115,7 +115,7 @@ async def test_development_data_go_where_the_settings_send_them(
     assert [event.name for event in other.events] == ["Tried"]
 
 
-async def test_an_inactive_connection_takes_nothing_and_calls_nobody(
+async def test_inactive_connection_accepts_nothing_and_makes_no_calls(
     start: Start, beside: dict[str, object], other: Sandbox
 ) -> None:
     daemon = await start(connections={"eu": {**beside, "active": False}})
@@ -126,7 +126,7 @@ async def test_an_inactive_connection_takes_nothing_and_calls_nobody(
     assert other.calls == []
 
 
-async def test_a_dry_run_decides_and_counts_but_makes_only_calls_that_read(start: Start, sandbox: Sandbox) -> None:
+async def test_dry_run_decides_and_counts_but_only_reads(start: Start, sandbox: Sandbox) -> None:
     daemon = await start(connections={"default": {"dry_run": True}})
     await daemon.publish(envelope("u1", "Opened", update={"plan": "gold"}, envelope_id="dry"))
     await daemon.ended(["dry"])
@@ -138,7 +138,7 @@ async def test_a_dry_run_decides_and_counts_but_makes_only_calls_that_read(start
     assert [effect.reason for effect in outcome.effects] == ["DRY_RUN", "DRY_RUN"]
 
 
-async def test_bulk_envelopes_leave_when_nothing_normal_is_due(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_bulk_envelopes_follow_all_normal_ones(daemon: Daemon, sandbox: Sandbox) -> None:
     """Of a backlog of both, whoever was first: all normal ones, then the bulk ones; each user's in order."""
     bulk = Priority.PRIORITY_BULK
     await daemon.operations.PauseConnection(PauseConnectionRequest())
@@ -163,7 +163,7 @@ async def test_bulk_envelopes_leave_when_nothing_normal_is_due(daemon: Daemon, s
         assert arrived == sorted(arrived)
 
 
-async def test_an_archived_contact_comes_back_where_the_settings_say_so(start: Start, sandbox: Sandbox) -> None:
+async def test_archived_contact_is_unarchived_if_the_setting_says_so(start: Start, sandbox: Sandbox) -> None:
     daemon = await start(connections={"default": {"unarchive": True}})
     there = sandbox.workspace.add_contact("o1", "o1@example.org")
     sandbox.workspace.archive(there.id)
@@ -173,7 +173,7 @@ async def test_an_archived_contact_comes_back_where_the_settings_say_so(start: S
     assert (there.state, there.custom_attributes) == ("active", {"plan": "gold"})
 
 
-async def test_nothing_leaves_with_a_token_of_another_workspace(start: Start, sandbox: Sandbox) -> None:
+async def test_token_of_another_workspace_sends_nothing(start: Start, sandbox: Sandbox) -> None:
     daemon = await start(connections={"default": {"app_id": "mine"}})
     told = await daemon.heard("connection", state="suspended")
     assert "mine" in told["reason"]

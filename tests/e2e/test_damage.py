@@ -79,7 +79,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-async def test_a_daemon_starts_on_a_damaged_spool_says_so_and_delivers_everything_that_can_be_read(
+async def test_damaged_spool_is_reported_and_its_readable_rows_delivered(
     start: Start, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     daemon = await start()
@@ -99,9 +99,8 @@ async def test_a_daemon_starts_on_a_damaged_spool_says_so_and_delivers_everythin
     assert (await invoke("spool", "verify", kept)).exit_code == 1
 
 
-async def test_a_damaged_record_costs_itself_alone_and_a_lost_log_what_it_held(
-    start: Start, sandbox: Sandbox, tmp_path: Path
-) -> None:
+async def test_damaged_record_is_lost_alone(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
+    """And a lost write-ahead log costs what it held."""
     daemon = await start()
     await holding(daemon, 12)
     await daemon.stop()
@@ -123,7 +122,9 @@ async def test_a_damaged_record_costs_itself_alone_and_a_lost_log_what_it_held(
     await daemon.ended(["afterwards"])
 
 
-async def test_what_waits_can_be_carried_to_another_daemon(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_exported_envelopes_are_delivered_by_another_daemon(
+    start: Start, sandbox: Sandbox, tmp_path: Path
+) -> None:
     daemon = await start()
     await holding(daemon, 12)
     await daemon.publish(envelope("ann", update={"plan": "pro"}))

@@ -60,7 +60,7 @@ async def refusing(daemon: Daemon) -> bool:
     return "intercomd_spool_refusing 1.0" in lines
 
 
-async def test_while_the_disk_refuses_so_does_the_daemon_and_both_recover(on_disk: OnDisk, sandbox: Sandbox) -> None:
+async def test_failing_disk_refuses_requests_until_it_recovers(on_disk: OnDisk, sandbox: Sandbox) -> None:
     daemon = on_disk.daemon
     for number, (fault, text) in enumerate(FAULTS):
         await on_disk.fail(fault)
@@ -77,7 +77,7 @@ async def test_while_the_disk_refuses_so_does_the_daemon_and_both_recover(on_dis
     assert [event.name for event in sandbox.events] == ["Taken"] * len(FAULTS)
 
 
-async def test_deliveries_wait_for_a_disk_that_fails_and_go_on_by_themselves(on_disk: OnDisk, sandbox: Sandbox) -> None:
+async def test_deliveries_wait_for_a_failing_disk_and_resume(on_disk: OnDisk, sandbox: Sandbox) -> None:
     """A user's next call leaves only when the last one's result is on disk."""
     daemon = on_disk.daemon
     await daemon.publish(*(envelope(f"u{user}", update={"known": True}, envelope_id=f"u{user}") for user in range(5)))
@@ -99,7 +99,7 @@ async def test_deliveries_wait_for_a_disk_that_fails_and_go_on_by_themselves(on_
     assert {daemon.outcomes[name] for name in names} == {1}
 
 
-async def test_what_was_accepted_outlives_a_kill_on_a_disk_that_fails(on_disk: OnDisk, sandbox: Sandbox) -> None:
+async def test_accepted_envelopes_survive_a_kill_on_a_failing_disk(on_disk: OnDisk, sandbox: Sandbox) -> None:
     daemon = on_disk.daemon
     await sandbox.stop()
     names = [str(number) for number in range(20)]
@@ -115,7 +115,7 @@ async def test_what_was_accepted_outlives_a_kill_on_a_disk_that_fails(on_disk: O
     assert daemon.outcomes.total() == 20
 
 
-async def test_a_daemon_stops_in_order_on_a_disk_that_fails(on_disk: OnDisk, sandbox: Sandbox) -> None:
+async def test_daemon_stops_in_order_on_a_failing_disk(on_disk: OnDisk, sandbox: Sandbox) -> None:
     daemon = on_disk.daemon
     await sandbox.stop()
     await daemon.publish(envelope("u1", "Step", envelope_id="kept"))
@@ -127,9 +127,10 @@ async def test_a_daemon_stops_in_order_on_a_disk_that_fails(on_disk: OnDisk, san
     assert len(sandbox.events) == 1
 
 
-async def test_too_little_free_space_refuses_delivering_goes_on_and_room_is_seen(
+async def test_low_free_space_refuses_requests_but_deliveries_continue(
     start: Start, sandbox: Sandbox, tmp_path: Path
 ) -> None:
+    """Freed space is noticed without a restart."""
     disk = os.statvfs(tmp_path)
     margin = 256 * MIB
     daemon = await start(spool={"free_bytes_min": disk.f_bavail * disk.f_frsize - margin})

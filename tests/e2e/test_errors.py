@@ -35,9 +35,7 @@ CASES = (
 
 
 @pytest.mark.parametrize(("data", "field"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-async def test_what_is_no_request_is_the_callers_fault_and_nothing_of_it_is_taken(
-    shared: Daemon, data: bytes, field: str
-) -> None:
+async def test_malformed_request_is_invalid_argument_and_takes_nothing(shared: Daemon, data: bytes, field: str) -> None:
     publish = shared.channel.unary_unary("/intercomd.v1.IngestService/Publish")
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await publish(data)
@@ -47,14 +45,14 @@ async def test_what_is_no_request_is_the_callers_fault_and_nothing_of_it_is_take
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe no protobuf \x00"], ids=["empty", "garbage"])
-async def test_a_preview_is_refused_in_the_same_way(shared: Daemon, data: bytes) -> None:
+async def test_malformed_preview_is_refused_in_the_same_way(shared: Daemon, data: bytes) -> None:
     preview = shared.channel.unary_unary("/intercomd.v1.IngestService/Preview")
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await preview(data)
     Refused(ended.value).must_be_bad("" if data else "envelopes")
 
 
-async def test_a_request_at_the_limits_is_taken(shared: Daemon) -> None:
+async def test_request_at_the_limits_is_accepted(shared: Daemon) -> None:
     """500 envelopes; 4 MiB; a request_id of 128 bytes, by which the daemon names envelopes without an id."""
     many = await shared.publish(*(envelope(f"u{n}", "Opened") for n in range(499)), GOOD)
     assert {result.disposition for result in many.results} == {Disposition.DISPOSITION_ACCEPTED}
@@ -67,7 +65,7 @@ async def test_a_request_at_the_limits_is_taken(shared: Daemon) -> None:
     assert [result.envelope_id for result in answer.results] == [f"{large.request_id}/{index}" for index in range(41)]
 
 
-async def test_an_answer_stays_under_its_limit_however_much_there_is_to_say(shared: Daemon) -> None:
+async def test_response_stays_under_its_limit_with_any_number_of_findings(shared: Daemon) -> None:
     """500 envelopes with 40 attributes renamed each: what is not listed is counted, and every result is there."""
     update = {f"attribute.{number}": number for number in range(40)}
     answer = await shared.publish(*(envelope(f"v{n}", update=update) for n in range(500)))

@@ -53,7 +53,7 @@ async def refused(call: Awaitable[Message]) -> Refused:
 
 
 @pytest.mark.fills("spool.bytes_max")
-async def test_a_full_spool_refuses_whole_requests_and_recovers_by_itself(full: Full, sandbox: Sandbox) -> None:
+async def test_full_spool_refuses_whole_requests_and_recovers(full: Full, sandbox: Sandbox) -> None:
     daemon, accepted = full
     small = envelope("u9", "Small", envelope_id="small")
     (await refused(daemon.publish(small, large(500)))).must_be_not_now()
@@ -68,7 +68,7 @@ async def test_a_full_spool_refuses_whole_requests_and_recovers_by_itself(full: 
     assert status.waiting_normal == 0
 
 
-async def test_looking_at_envelopes_works_on_a_full_spool(full: Full) -> None:
+async def test_full_spool_answers_previews(full: Full) -> None:
     daemon, _ = full
     looked = await daemon.publish(large(500), validate_only=True)
     preview = await daemon.ingest.Preview(PreviewRequest(envelopes=[large(500)]))
@@ -77,14 +77,14 @@ async def test_looking_at_envelopes_works_on_a_full_spool(full: Full) -> None:
     assert [request.path for request in preview.previews[0].requests] == ["/events"]
 
 
-async def test_what_has_nothing_to_append_is_answered_on_a_full_spool(full: Full) -> None:
+async def test_full_spool_answers_requests_without_appends(full: Full) -> None:
     """Rejected and skipped envelopes need no room."""
     daemon, _ = full
     answer = await daemon.publish(envelope("", "Opened"), envelope("u1"))
     assert {result.disposition for result in answer.results} == {Disposition.DISPOSITION_REJECTED}
 
 
-async def test_a_full_spool_is_seen_and_takes_nothing_out_of_service(full: Full) -> None:
+async def test_full_spool_is_reported_and_stays_in_service(full: Full) -> None:
     daemon, accepted = full
     async with aiohttp.ClientSession(f"http://{daemon.http_address}") as pages:
         async with pages.get("/readyz") as ready:
@@ -98,7 +98,7 @@ async def test_a_full_spool_is_seen_and_takes_nothing_out_of_service(full: Full)
     assert looked.spool.envelopes == len(accepted)
 
 
-async def test_a_full_spool_is_full_after_a_crash_too_and_loses_nothing(full: Full, sandbox: Sandbox) -> None:
+async def test_full_spool_is_full_after_a_crash_and_loses_nothing(full: Full, sandbox: Sandbox) -> None:
     daemon, accepted = full
     await daemon.kill()
     await daemon.start()
@@ -109,9 +109,7 @@ async def test_a_full_spool_is_full_after_a_crash_too_and_loses_nothing(full: Fu
     assert len(set(arrived)) == len(arrived) == len(accepted)
 
 
-async def test_a_stream_on_a_full_spool_ends_after_the_answers_to_what_was_taken(
-    start: Start, sandbox: Sandbox
-) -> None:
+async def test_full_spool_ends_a_stream_after_the_accepted_messages(start: Start, sandbox: Sandbox) -> None:
     """Of many messages sent ahead, a beginning is taken and answered; the rest is known not to be taken."""
     daemon = await start(spool={"bytes_max": "1MiB"})
     await sandbox.stop()

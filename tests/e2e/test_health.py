@@ -27,25 +27,25 @@ async def get(daemon: Daemon, path: str, method: str = "GET") -> tuple[int, str]
 
 
 @pytest.mark.parametrize("service", ["", INGEST])
-async def test_the_ingest_listener_says_that_it_serves(shared: Daemon, service: str) -> None:
+async def test_ingest_listener_reports_serving(shared: Daemon, service: str) -> None:
     health = health_pb2_grpc.HealthStub(shared.channel)
     assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
 
 
 @pytest.mark.parametrize("service", ["", OPERATIONS])
-async def test_the_operations_listener_says_that_it_serves(shared: Daemon, service: str) -> None:
+async def test_operations_listener_reports_serving(shared: Daemon, service: str) -> None:
     health = health_pb2_grpc.HealthStub(shared.open_channel(shared.operations_address))
     assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
 
 
-async def test_a_service_that_is_not_there_is_not_found(shared: Daemon) -> None:
+async def test_health_of_an_unknown_service_is_not_found(shared: Daemon) -> None:
     health = health_pb2_grpc.HealthStub(shared.channel)
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await health.Check(health_pb2.HealthCheckRequest(service="intercomd.v1.Other"))
     assert ended.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_senders_do_not_reach_what_belongs_to_operators(shared: Daemon) -> None:
+async def test_ingest_listener_does_not_serve_operators_methods(shared: Daemon) -> None:
     status = shared.channel.unary_unary(f"/{OPERATIONS}/GetStatus")
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await status(b"")
@@ -53,9 +53,7 @@ async def test_senders_do_not_reach_what_belongs_to_operators(shared: Daemon) ->
 
 
 @pytest.mark.parametrize("service", [INGEST, OPERATIONS])
-async def test_reflection_lists_the_services_of_each_listener_and_gives_their_files(
-    shared: Daemon, service: str
-) -> None:
+async def test_reflection_describes_the_services_of_each_listener(shared: Daemon, service: str) -> None:
     address = shared.ingest_address if service == INGEST else shared.operations_address
     stub = reflection_pb2_grpc.ServerReflectionStub(shared.open_channel(address))
     requests = [
@@ -68,7 +66,7 @@ async def test_reflection_lists_the_services_of_each_listener_and_gives_their_fi
     assert answers[1].file_descriptor_response.file_descriptor_proto
 
 
-async def test_probes_are_answered_well_and_nothing_else_is_there(shared: Daemon) -> None:
+async def test_http_listener_answers_probes_and_nothing_else(shared: Daemon) -> None:
     assert (await get(shared, "/healthz"))[0] == 200
     assert (await get(shared, "/readyz"))[0] == 200
     assert await get(shared, "/readyz", "HEAD") == (200, "")
@@ -77,7 +75,7 @@ async def test_probes_are_answered_well_and_nothing_else_is_there(shared: Daemon
     assert (await get(shared, "/healthz", "POST"))[0] == 405
 
 
-async def test_metrics_count_what_was_accepted_called_and_delivered(shared: Daemon) -> None:
+async def test_metrics_count_acceptance_calls_and_outcomes(shared: Daemon) -> None:
     await shared.publish(envelope("metered", "Opened", update={"plan": "gold"}, envelope_id="metered"))
     await shared.ended(["metered"])
     status, text = await get(shared, "/metrics")
@@ -94,7 +92,7 @@ async def test_metrics_count_what_was_accepted_called_and_delivered(shared: Daem
     )
 
 
-async def test_an_outage_of_intercom_takes_nothing_out_of_service(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_outage_of_intercom_takes_nothing_out_of_service(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """Calls fail for five users in a row: the connection is down, and the daemon is as ready and alive as before."""
     await shared_sandbox.stop()
     names = [f"outage-{number}" for number in range(10)]

@@ -65,7 +65,7 @@ async def served(daemon: Daemon) -> None:
         *("pings", "settings", "resets", "data of no stream", "headers without end"),
     ],
 )
-async def test_what_is_no_grpc_is_not_taken_for_it(shared: Daemon, data: bytes) -> None:
+async def test_bytes_that_are_not_grpc_are_refused(shared: Daemon, data: bytes) -> None:
     await said(shared.ingest_address, data)
     await said(shared.operations_address, data)
     await served(shared)
@@ -90,7 +90,7 @@ async def test_what_is_no_grpc_is_not_taken_for_it(shared: Daemon, data: bytes) 
         *("a body without end", "a chunk without end"),
     ],
 )
-async def test_what_is_no_request_for_a_page_is_the_callers_fault(shared: Daemon, data: bytes, status: bytes) -> None:
+async def test_malformed_http_request_is_the_callers_fault(shared: Daemon, data: bytes, status: bytes) -> None:
     answer = await said(shared.http_address, data)
     assert answer.split(b" ")[1:2] == [status], answer[:200]
     async with aiohttp.ClientSession(f"http://{shared.http_address}") as pages, pages.get("/healthz") as alive:
@@ -106,7 +106,7 @@ async def test_what_is_no_request_for_a_page_is_the_callers_fault(shared: Daemon
         (1, MIB, grpc.StatusCode.RESOURCE_EXHAUSTED),
     ],
 )
-async def test_a_crowd_of_headers_is_refused(
+async def test_excessive_headers_are_refused(
     shared: Daemon, count: int, size_bytes: int, code: grpc.StatusCode
 ) -> None:
     flood = tuple((f"x-{number}", "v" * size_bytes) for number in range(count))
@@ -115,7 +115,7 @@ async def test_a_crowd_of_headers_is_refused(
     await served(shared)
 
 
-async def test_what_grpc_itself_refuses_never_comes_to_memory(shared: Daemon) -> None:
+async def test_message_over_grpcs_limit_is_never_read_into_memory(shared: Daemon) -> None:
     """Over 16 MiB, four times the limit up to which we say what is wrong; also where compression hides it."""
     before = resident_bytes(shared.pid)
     data = PublishRequest(request_id="x" * (48 * MIB)).SerializeToString()
@@ -128,7 +128,7 @@ async def test_what_grpc_itself_refuses_never_comes_to_memory(shared: Daemon) ->
     await served(shared)
 
 
-async def test_five_hundred_streams_that_say_nothing_more_cost_little_and_hold_up_nobody(shared: Daemon) -> None:
+async def test_500_idle_streams_cost_little_and_delay_nobody(shared: Daemon) -> None:
     before = resident_bytes(shared.pid)
     streams = []
     for _ in range(4):
@@ -145,7 +145,7 @@ async def test_five_hundred_streams_that_say_nothing_more_cost_little_and_hold_u
     await served(shared)
 
 
-async def test_callers_who_go_amid_their_calls_leave_no_error(shared: Daemon) -> None:
+async def test_disconnected_callers_leave_no_error(shared: Daemon) -> None:
     """As a client that is killed: the calls are reset while they are read, committed and answered."""
     messages = [
         PublishStreamRequest(sequence=1, envelopes=[envelope(f"u{user}", "Opened") for user in range(users)])
@@ -165,7 +165,7 @@ async def test_callers_who_go_amid_their_calls_leave_no_error(shared: Daemon) ->
     await served(shared)
 
 
-async def test_a_crowd_of_questions_about_the_services_is_answered(shared: Daemon) -> None:
+async def test_many_reflection_requests_are_answered(shared: Daemon) -> None:
     async def questions() -> object:
         for number in range(300):
             yield reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"no.such.Service{number}")
@@ -183,7 +183,7 @@ async def test_a_crowd_of_questions_about_the_services_is_answered(shared: Daemo
     await served(shared)
 
 
-async def test_connections_that_say_nothing_hold_up_no_stop(shared: Daemon) -> None:
+async def test_idle_connections_do_not_delay_a_stop(shared: Daemon) -> None:
     """Also streams that nobody ends, and half a request for a page; the last test, after which nobody serves."""
     streams = [shared.ingest.PublishStream() for _ in range(50)]
     for stream in streams:

@@ -34,7 +34,7 @@ def reasons(result: EnvelopeResult) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-async def test_text_arrives_as_it_is_and_names_without_what_no_name_may_have(
+async def test_text_arrives_unchanged_and_names_are_repaired(
     shared: Daemon, shared_sandbox: Sandbox, name: str
 ) -> None:
     text = TEXTS[name]
@@ -54,9 +54,8 @@ async def test_text_arrives_as_it_is_and_names_without_what_no_name_may_have(
     assert contact.custom_attributes["plan"] == text
 
 
-async def test_numbers_at_the_edge_arrive_exactly_and_what_is_none_is_rejected(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_numbers_at_the_limits_arrive_exactly(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    """What is not a number is rejected."""
     edges = {
         "largest": LARGEST,
         "smallest": -LARGEST - 1,
@@ -77,9 +76,8 @@ async def test_numbers_at_the_edge_arrive_exactly_and_what_is_none_is_rejected(
     assert event.metadata == edges
 
 
-async def test_of_attributes_beyond_any_number_the_first_stay_and_an_envelope_of_a_hundred_thousand_is_too_large(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_first_attributes_stay_of_any_number(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    """An envelope with 100,000 of them is too large."""
     many = envelope("many", update={f"a{number}": True for number in range(5000)})
     too_many = envelope("many", update={f"a{number}": True for number in range(100_000)})
     answer = await shared.publish(many, too_many)
@@ -93,7 +91,7 @@ async def test_of_attributes_beyond_any_number_the_first_stay_and_an_envelope_of
 
 
 @pytest.mark.asyncio(loop_scope="function")
-async def test_where_excess_is_refused_attributes_beyond_any_number_are(start: Start) -> None:
+async def test_excess_attributes_are_rejected_if_the_setting_says_so(start: Start) -> None:
     daemon = await start(connections={"default": {"limits": {"on_excess": "reject"}}})
     many = {f"a{number}": True for number in range(5000)}
     answer = await daemon.publish(envelope("u1", update=many), envelope("u1", "Opened", metadata=many))
@@ -104,7 +102,7 @@ async def test_where_excess_is_refused_attributes_beyond_any_number_are(start: S
 
 
 @pytest.mark.parametrize("name", ["products with attributes", "small envelopes of attributes"])
-async def test_while_a_request_is_looked_at_that_costs_most_others_are_answered(shared: Daemon, name: str) -> None:
+async def test_most_expensive_request_does_not_block_the_others(shared: Daemon, name: str) -> None:
     publish = shared.open_channel(shared.ingest_address).unary_unary("/intercomd.v1.IngestService/Publish")
     costly = asyncio.ensure_future(publish(shape(name, FULL_BYTES)))
     await publish(PublishRequest(envelopes=[envelope("u1", "Opened")], validate_only=True).SerializeToString())
@@ -117,7 +115,7 @@ async def test_while_a_request_is_looked_at_that_costs_most_others_are_answered(
     assert others > 3
 
 
-async def test_a_request_that_would_become_too_much_is_refused(shared: Daemon) -> None:
+async def test_request_that_expands_too_much_is_refused(shared: Daemon) -> None:
     """500 envelopes of 6 KB, whose events would have 300 MB."""
     publish = shared.channel.unary_unary("/intercomd.v1.IngestService/Publish")
     call = publish(shape("large attributes of a hundred products", FULL_BYTES))

@@ -36,14 +36,14 @@ async def must_rest(daemon: Daemon) -> None:
     assert wakes(daemon.pid) - before[1] <= 8
 
 
-async def test_a_daemon_that_has_delivered_everything_rests(daemon: Daemon) -> None:
+async def test_idle_daemon_uses_no_cpu(daemon: Daemon) -> None:
     names = [str(number) for number in range(100)]
     await daemon.publish(*(envelope(f"u{n}", "Opened", update={"n": n}, envelope_id=n) for n in names))
     await daemon.ended(names)
     await must_rest(daemon)
 
 
-async def test_a_daemon_that_is_paused_over_a_backlog_rests(daemon: Daemon) -> None:
+async def test_daemon_paused_over_a_backlog_uses_no_cpu(daemon: Daemon) -> None:
     await daemon.operations.PauseConnection(PauseConnectionRequest())
     await daemon.publish(*(envelope(f"u{n}", "Opened", at=n) for n in range(500)))
     await must_rest(daemon)

@@ -48,9 +48,8 @@ def visits_of(group: str, sandbox: Sandbox) -> dict[str, object]:
     return {contact.external_id: contact.custom_attributes["visits"] for contact in found}
 
 
-async def test_a_thousand_events_of_a_hundred_new_users_take_1100_calls_and_again_1000(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_1000_events_of_100_new_users_take_1100_calls(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    """The same again: 1,000."""
     calls = Calls(shared_sandbox)
     for run, expected in (("first", 1100), ("second", 2100)):
         sent = [
@@ -69,7 +68,7 @@ async def test_a_thousand_events_of_a_hundred_new_users_take_1100_calls_and_agai
     assert sorted(set(made) & ATTRIBUTES.keys()) == sorted(made[: len(ATTRIBUTES)]) == sorted(ATTRIBUTES)
 
 
-async def test_a_thousand_updates_of_a_hundred_users_that_wait_together_take_at_most_200_calls(
+async def test_1000_waiting_updates_of_100_users_take_at_most_200_calls(
     shared: Daemon, shared_sandbox: Sandbox
 ) -> None:
     calls = Calls(shared_sandbox)
@@ -82,9 +81,7 @@ async def test_a_thousand_updates_of_a_hundred_users_that_wait_together_take_at_
     assert visits_of("waiting", shared_sandbox) == {f"waiting-{number}": 900 + number for number in range(USERS)}
 
 
-async def test_updates_that_wait_for_an_intercom_that_is_away_leave_together_too(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_updates_that_wait_for_an_outage_are_merged(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """The same over an outage and a restart of the daemon in it: at most two calls for each user."""
     calls = Calls(shared_sandbox)
     await shared_sandbox.stop()
@@ -97,9 +94,7 @@ async def test_updates_that_wait_for_an_intercom_that_is_away_leave_together_too
     assert visits_of("outage", shared_sandbox) == {f"outage-{number}": 900 + number for number in range(USERS)}
 
 
-async def test_equal_attributes_are_not_sent_again_also_after_a_restart(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_unchanged_attributes_are_not_sent_again_after_a_restart(shared: Daemon, shared_sandbox: Sandbox) -> None:
     calls = Calls(shared_sandbox)
     for number in range(2):
         await shared.publish(envelope("equal", update=ATTRIBUTES, envelope_id=f"equal-{number}"))
@@ -111,7 +106,7 @@ async def test_equal_attributes_are_not_sent_again_also_after_a_restart(
     assert types == [OutcomeType.OUTCOME_TYPE_DELIVERED, OutcomeType.OUTCOME_TYPE_UNCHANGED]
 
 
-async def test_an_event_of_an_unknown_user_arrives_with_its_time(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_event_of_an_unknown_user_keeps_its_time(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """Intercom answers 404 to it; the contact is created, and the same event is sent again."""
     calls = Calls(shared_sandbox)
     await shared.publish(

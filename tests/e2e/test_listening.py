@@ -15,9 +15,8 @@ from intercomd_daemon.sandbox import Sandbox
 from senders.client import envelope
 
 
-async def test_every_ingest_address_takes_envelopes_and_a_socket_is_found_again_after_a_crash(
-    start: Start, tmp_path: Path
-) -> None:
+async def test_every_ingest_address_accepts_envelopes(start: Start, tmp_path: Path) -> None:
+    """A socket is taken over after a crash."""
     path = f"unix:{tmp_path / 'ingest.sock'}"
     daemon = await start(ingest={"listen": ["127.0.0.1:0", path]})
     for run in ("before", "after"):
@@ -31,7 +30,7 @@ async def test_every_ingest_address_takes_envelopes_and_a_socket_is_found_again_
         await daemon.start()
 
 
-async def test_health_alone_may_be_on_an_address_of_its_own(start: Start, tmp_path: Path) -> None:
+async def test_health_listener_serves_probes_and_metrics_alone(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "health.sock"
     await start(health={"listen": [f"unix:{path}"]})
     async with aiohttp.ClientSession("http://daemon", connector=aiohttp.UnixConnector(str(path))) as pages:
@@ -41,9 +40,7 @@ async def test_health_alone_may_be_on_an_address_of_its_own(start: Start, tmp_pa
 
 
 @pytest.mark.parametrize("table", ["ingest", "operations"])
-async def test_an_address_that_is_taken_ends_the_daemon_with_the_address_in_its_last_words(
-    tmp_path: Path, sandbox: Sandbox, table: str
-) -> None:
+async def test_address_in_use_ends_the_daemon_and_is_named(tmp_path: Path, sandbox: Sandbox, table: str) -> None:
     """Nothing is served half: a port is never shared with whoever has it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -54,7 +51,7 @@ async def test_an_address_that_is_taken_ends_the_daemon_with_the_address_in_its_
     await daemon.close()
 
 
-async def test_two_daemons_never_share_a_port(start: Start, tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_second_daemon_never_shares_a_port(start: Start, tmp_path: Path, sandbox: Sandbox) -> None:
     """Each would know half of each user's order."""
     first = await start()
     folder = tmp_path / "second"
@@ -66,7 +63,7 @@ async def test_two_daemons_never_share_a_port(start: Start, tmp_path: Path, sand
 
 
 @pytest.mark.fills("app.listeners.CONNECTIONS_MAX")
-async def test_one_connection_of_a_sender_too_many_is_closed_and_room_is_made_by_one_that_goes(start: Start) -> None:
+async def test_connection_over_the_limit_is_closed_until_another_ends(start: Start) -> None:
     daemon = await start()
     host, _, port = daemon.ingest_address.rpartition(":")
 

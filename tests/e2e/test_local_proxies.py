@@ -22,9 +22,7 @@ def _no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-async def test_nothing_that_calls_this_machine_asks_a_proxy(
-    start: Start, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
+async def test_local_calls_use_no_proxy(start: Start, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     async with ConnectProxy(answer=b"HTTP/1.1 502 Bad Gateway\r\n\r\n") as proxy:
         monkeypatch.setenv(variable, proxy.url)
         daemon = await start()
@@ -49,7 +47,7 @@ def publish_blocking(daemon: Daemon) -> None:
         publisher.publish_and_wait(envelope("u1", "Opened", envelope_id="blocking"))
 
 
-async def test_the_demo_plays_with_a_proxy_in_the_environment() -> None:
+async def test_demo_works_with_a_proxy_in_the_environment() -> None:
     async with ConnectProxy(answer=b"HTTP/1.1 502 Bad Gateway\r\n\r\n") as proxy:
         environment = {**os.environ, **dict.fromkeys(VARIABLES, proxy.url)}
         demo = await asyncio.create_subprocess_exec(
@@ -61,7 +59,7 @@ async def test_the_demo_plays_with_a_proxy_in_the_environment() -> None:
         assert proxy.targets == []
 
 
-async def test_a_daemon_elsewhere_is_reached_through_the_proxy_of_the_environment(
+async def test_remote_daemon_is_reached_through_the_proxy_of_the_environment(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with ConnectProxy(route=daemon.ingest_address) as proxy:

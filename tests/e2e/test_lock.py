@@ -21,9 +21,8 @@ def rival(daemon: Daemon, sandbox: Sandbox, lock_wait: str) -> Daemon:
     return Daemon(folder, sandbox.base_url, {"spool": {"url": url, "lock_wait": lock_wait}})
 
 
-async def test_a_second_daemon_waits_for_the_spool_not_serving_and_then_takes_over(
-    daemon: Daemon, sandbox: Sandbox
-) -> None:
+async def test_second_daemon_waits_for_the_spool_and_takes_over(daemon: Daemon, sandbox: Sandbox) -> None:
+    """It is NOT_SERVING while it waits."""
     second = await rival(daemon, sandbox, "60s").launch()
     told = await second.heard("spool_locked")
     assert str(daemon.pid) in told["by"]
@@ -47,9 +46,7 @@ async def test_a_second_daemon_waits_for_the_spool_not_serving_and_then_takes_ov
     await second.close()
 
 
-async def test_a_second_daemon_gives_up_after_lock_wait_and_says_who_holds_the_spool(
-    daemon: Daemon, sandbox: Sandbox
-) -> None:
+async def test_second_daemon_gives_up_after_lock_wait_and_names_the_holder(daemon: Daemon, sandbox: Sandbox) -> None:
     second = await rival(daemon, sandbox, "1s").launch()
     assert await second.gone() == 1
     (ended,) = second.told("fatal")
@@ -61,9 +58,8 @@ async def test_a_second_daemon_gives_up_after_lock_wait_and_says_who_holds_the_s
     await daemon.ended(["undisturbed"])
 
 
-async def test_of_two_daemons_that_start_at_once_on_a_new_spool_one_serves_and_the_other_waits(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+async def test_one_of_two_daemons_started_together_serves(tmp_path: Path, sandbox: Sandbox) -> None:
+    """On a new spool; the other waits."""
     one = Daemon(tmp_path, sandbox.base_url)
     pair = [one, rival(one, sandbox, "60s")]
     for daemon in pair:
@@ -78,7 +74,7 @@ async def test_of_two_daemons_that_start_at_once_on_a_new_spool_one_serves_and_t
         await daemon.close()
 
 
-async def test_a_daemon_that_waits_for_the_spool_can_be_stopped(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_daemon_waiting_for_the_spool_can_be_stopped(daemon: Daemon, sandbox: Sandbox) -> None:
     second = await rival(daemon, sandbox, "60s").launch()
     await second.heard("spool_locked")
     second.signal(signal.SIGTERM)
@@ -86,7 +82,7 @@ async def test_a_daemon_that_waits_for_the_spool_can_be_stopped(daemon: Daemon, 
     await second.close()
 
 
-async def test_a_spool_that_is_none_is_left_alone_and_said(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_file_of_another_program_is_reported_and_kept(tmp_path: Path, sandbox: Sandbox) -> None:
     """Another program's file keeps every byte."""
     (tmp_path / "spool.db").write_bytes(b"somebody's letters\n" * 1000)
     daemon = await Daemon(tmp_path, sandbox.base_url).launch()

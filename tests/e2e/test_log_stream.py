@@ -51,7 +51,7 @@ def must_account_for_all(daemon: Daemon, count: int) -> None:
 
 
 @pytest.mark.fills("telemetry.log_stream.BUFFER_BYTES_MAX")
-async def test_a_log_that_nobody_reads_stops_nothing_and_counts_what_is_missing(start: Start, sandbox: Sandbox) -> None:
+async def test_unread_log_blocks_nothing_and_counts_lost_lines(start: Start, sandbox: Sandbox) -> None:
     daemon = await start()
     daemon.read_log(on=False)
     await reject(daemon)
@@ -69,7 +69,7 @@ async def test_a_log_that_nobody_reads_stops_nothing_and_counts_what_is_missing(
     assert written + await lost(daemon) == REJECTED + 101
 
 
-async def test_lines_keep_their_order_around_a_loss(start: Start) -> None:
+async def test_log_lines_keep_their_order_around_a_loss(start: Start) -> None:
     daemon = await start()
     daemon.read_log(on=False)
     await reject(daemon)
@@ -81,9 +81,8 @@ async def test_lines_keep_their_order_around_a_loss(start: Start) -> None:
 
 
 @pytest.mark.fills("telemetry.log_stream.FLUSH_SECONDS")
-async def test_a_daemon_whose_log_nobody_reads_ends_in_order_and_leaves_whole_lines(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+async def test_daemon_with_an_unread_log_stops_in_order(tmp_path: Path, sandbox: Sandbox) -> None:
+    """It leaves whole lines."""
     daemon = await Daemon(tmp_path, sandbox.base_url).start()
     daemon.read_log(on=False)
     await reject(daemon)
@@ -95,7 +94,7 @@ async def test_a_daemon_whose_log_nobody_reads_ends_in_order_and_leaves_whole_li
     await daemon.close()
 
 
-async def test_the_last_lines_are_written_before_the_end(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_last_log_lines_are_written_before_the_exit(tmp_path: Path, sandbox: Sandbox) -> None:
     daemon = await Daemon(tmp_path, sandbox.base_url).start()
     await reject(daemon, count=2_000)
     assert await daemon.hurry() == 0
@@ -104,7 +103,7 @@ async def test_the_last_lines_are_written_before_the_end(tmp_path: Path, sandbox
     await daemon.close()
 
 
-async def test_a_reader_that_is_gone_is_counted(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_closed_log_reader_is_counted(tmp_path: Path, sandbox: Sandbox) -> None:
     daemon = await Daemon(tmp_path, sandbox.base_url).start()
     daemon.close_log()
     await reject(daemon, count=600)
@@ -115,9 +114,7 @@ async def test_a_reader_that_is_gone_is_counted(tmp_path: Path, sandbox: Sandbox
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", ">&- 2>&- <&-", "2>&- 0</dev/null >/dev/full"])
-async def test_a_standard_error_that_takes_nothing_or_is_closed_stops_nothing(
-    tmp_path: Path, sandbox: Sandbox, redirection: str
-) -> None:
+async def test_full_or_closed_standard_error_blocks_nothing(tmp_path: Path, sandbox: Sandbox, redirection: str) -> None:
     tables = {
         "ingest": {"listen": [f"unix:{tmp_path}/ingest"]},
         "operations": {"listen": f"unix:{tmp_path}/http", "grpc_listen": f"unix:{tmp_path}/operations"},
@@ -137,7 +134,7 @@ async def test_a_standard_error_that_takes_nothing_or_is_closed_stops_nothing(
     assert await process.wait() == 0
 
 
-async def test_a_log_on_a_terminal_is_written_line_by_line(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_log_on_a_terminal_is_written_line_by_line(tmp_path: Path, sandbox: Sandbox) -> None:
     ours, theirs = os.openpty()
     settings = write_settings(tmp_path, sandbox.base_url, {})
     process = await asyncio.create_subprocess_exec(str(COMMAND), "run", "--config", str(settings), stderr=theirs)

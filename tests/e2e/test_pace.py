@@ -8,7 +8,7 @@ from intercomd_daemon.sandbox import SandboxSettings
 SHARE_MIN = 0.98
 
 
-async def test_a_backlog_uses_98_percent_of_each_window_and_is_never_refused(tmp_path: Path) -> None:
+async def test_backlog_uses_98_percent_of_each_window_without_a_429(tmp_path: Path) -> None:
     """The default settings believe in 167 calls in ten seconds; that it is 83 in four is learned from the headers."""
     pace = await paced(tmp_path, SandboxSettings(rate_limit=83, rate_window_seconds=4.0), 380)
     print(pace, f"{pace.share:.2%}")  # noqa: T201 - shown where the test fails, and with -s
@@ -17,7 +17,7 @@ async def test_a_backlog_uses_98_percent_of_each_window_and_is_never_refused(tmp
     assert pace.share >= SHARE_MIN
 
 
-async def test_what_other_apps_use_of_the_budget_is_left_to_them(tmp_path: Path) -> None:
+async def test_budget_that_other_apps_use_is_left_to_them(tmp_path: Path) -> None:
     settings = SandboxSettings(rate_limit=83, rate_window_seconds=2.0, other_apps_calls=40)
     pace = await paced(tmp_path, settings, 120)
     print(pace)  # noqa: T201 - as above

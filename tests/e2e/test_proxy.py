@@ -67,7 +67,7 @@ async def delivers(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("credentials", ["", CREDENTIALS])
-async def test_the_proxy_of_the_settings_is_used(
+async def test_proxy_of_the_settings_is_used(
     tmp_path: Path, sandbox: Sandbox, tls: str, ca_file: str, credentials: str
 ) -> None:
     async with ConnectProxy(credentials, route=tls) as proxy:
@@ -83,7 +83,7 @@ async def test_the_proxy_of_the_settings_is_used(
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
-async def test_the_proxy_of_the_environment_is_used_with_certificates_of_ssl_cert_file(
+async def test_proxy_of_the_environment_is_used_with_ssl_cert_file(
     tmp_path: Path, sandbox: Sandbox, tls: str, ca_file: str, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     async with ConnectProxy(CREDENTIALS, route=tls) as proxy:
@@ -94,7 +94,7 @@ async def test_the_proxy_of_the_environment_is_used_with_certificates_of_ssl_cer
 
 
 @pytest.mark.parametrize(("proxied", "exceptions"), [("", ""), ("", "127.0.0.0/8"), ("", "*"), ("none", "example.com")])
-async def test_exceptions_and_none_go_directly(
+async def test_no_proxy_and_none_connect_directly(
     tmp_path: Path,
     sandbox: Sandbox,
     tls: str,
@@ -124,7 +124,7 @@ async def test_exceptions_and_none_go_directly(
         (b"\x00\xff\r\n\r\n", ""),
     ],
 )
-async def test_a_proxy_that_makes_no_tunnel_is_named_and_everything_is_kept(
+async def test_proxy_that_refuses_the_tunnel_is_named_and_nothing_is_lost(
     tmp_path: Path, sandbox: Sandbox, ca_file: str, answer: bytes, said: str
 ) -> None:
     async with ConnectProxy(answer=answer) as proxy:
@@ -139,7 +139,7 @@ async def test_a_proxy_that_makes_no_tunnel_is_named_and_everything_is_kept(
     assert sandbox.calls == []
 
 
-async def test_a_certificate_that_is_not_trusted_is_not_used(tmp_path: Path, sandbox: Sandbox, tls: str) -> None:
+async def test_untrusted_certificate_is_refused(tmp_path: Path, sandbox: Sandbox, tls: str) -> None:
     async with ConnectProxy(route=tls) as proxy:
         daemon = Daemon(tmp_path, sandbox.base_url, connection(proxy=proxy.url))
         await daemon.start()
@@ -148,7 +148,7 @@ async def test_a_certificate_that_is_not_trusted_is_not_used(tmp_path: Path, san
     assert sandbox.calls == []
 
 
-async def test_a_plain_http_base_url_through_a_proxy_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_plain_http_base_url_through_a_proxy_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:
     url = f"http://{CREDENTIALS}@127.0.0.1:1"
     Daemon(tmp_path, sandbox.base_url, {"connections": {"default": {"proxy": url}}})
     for command in ("run", "check"):
@@ -163,9 +163,7 @@ async def test_a_plain_http_base_url_through_a_proxy_is_refused(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-async def test_a_ca_file_that_cannot_be_used_ends_the_daemon(
-    tmp_path: Path, sandbox: Sandbox, content: str | None
-) -> None:
+async def test_unusable_ca_file_ends_the_daemon(tmp_path: Path, sandbox: Sandbox, content: str | None) -> None:
     path = tmp_path / "corporate.pem"
     if content is not None:
         path.write_text(content)

@@ -62,9 +62,8 @@ EVERY_KIND = (
 )
 
 
-async def test_one_batch_holds_every_disposition_in_its_order_the_good_is_taken_and_the_bad_explained(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_results_are_in_the_order_of_the_batch(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    """Every disposition in one batch: the good is accepted and the bad explained."""
     answer = await shared.publish(*(sent for sent, _, _ in EVERY_KIND))
     found = [(result.disposition, _first(result)) for result in answer.results]
     assert found == [(disposition, reason) for _, disposition, reason in EVERY_KIND]
@@ -82,7 +81,7 @@ def _first(result: EnvelopeResult) -> str:
     return f"{result.violations[0].reason} {result.violations[0].field}" if result.violations else ""
 
 
-async def test_what_a_later_release_means_by_a_field_is_refused_where_it_may_matter_and_named_elsewhere(
+async def test_unknown_fields_are_rejected_if_they_may_matter_else_named(
     shared: Daemon,
 ) -> None:
     """Fields 14 of an envelope and 4 of an identity are unknown today; so is 900, which cannot change what is meant."""
@@ -123,7 +122,7 @@ def _varint(number: int) -> bytes:
     return bytes((*encoded, number))
 
 
-async def test_a_request_that_is_repeated_by_its_id_is_taken_once(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_request_repeated_with_its_id_is_accepted_once(shared: Daemon, shared_sandbox: Sandbox) -> None:
     batch = [envelope("r1", f"Step {number}") for number in range(3)]
     first = await shared.publish(*batch, request_id="request-1")
     again = await shared.publish(*batch, request_id="request-1")
@@ -134,7 +133,7 @@ async def test_a_request_that_is_repeated_by_its_id_is_taken_once(shared: Daemon
     assert sum(event.external_id == "r1" for event in shared_sandbox.events) == 3
 
 
-async def test_an_envelope_id_is_known_over_requests_and_within_one(shared: Daemon) -> None:
+async def test_envelope_id_is_recognised_over_requests_and_within_one(shared: Daemon) -> None:
     first = await shared.publish(*(envelope("d1", "Opened", envelope_id=name) for name in ("a", "b", "a")))
     again = await shared.publish(*(envelope("d1", "Other", envelope_id=name) for name in ("c", "b", "a")))
     assert [result.disposition for result in first.results] == [ACCEPTED, ACCEPTED, DUPLICATE]
@@ -142,7 +141,7 @@ async def test_an_envelope_id_is_known_over_requests_and_within_one(shared: Daem
     await shared.ended(["a", "b", "c"])
 
 
-async def test_of_equal_ids_that_come_at_once_exactly_one_is_taken(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_concurrent_equal_ids_are_accepted_once(shared: Daemon, shared_sandbox: Sandbox) -> None:
     calls = [shared.publish(envelope("once", "Opened", envelope_id="the one")) for _ in range(50)]
     results = [answer.results[0].disposition for answer in await asyncio.gather(*calls)]
     assert sorted(results) == [ACCEPTED] + 49 * [DUPLICATE]
@@ -150,7 +149,7 @@ async def test_of_equal_ids_that_come_at_once_exactly_one_is_taken(shared: Daemo
     assert sum(event.external_id == "once" for event in shared_sandbox.events) == 1
 
 
-async def test_without_any_id_the_daemon_names_the_envelope_and_recognises_nothing(shared: Daemon) -> None:
+async def test_envelope_without_an_id_gets_one_and_is_never_a_duplicate(shared: Daemon) -> None:
     answers = [await shared.publish(envelope("w1", "Opened")) for _ in range(2)]
     names = [UUID(answer.results[0].envelope_id) for answer in answers]
     assert [answer.results[0].disposition for answer in answers] == [ACCEPTED, ACCEPTED]
@@ -158,7 +157,7 @@ async def test_without_any_id_the_daemon_names_the_envelope_and_recognises_nothi
     assert names[0] < names[1]
 
 
-async def test_a_rejected_id_may_be_mended_and_sent_again(shared: Daemon) -> None:
+async def test_rejected_id_can_be_fixed_and_sent_again(shared: Daemon) -> None:
     refused = await shared.publish(envelope("", "Opened", envelope_id="mended"))
     mended = await shared.publish(envelope("m1", "Opened", envelope_id="mended"))
     again = await shared.publish(envelope("m1", "Opened", envelope_id="mended"))
@@ -166,9 +165,7 @@ async def test_a_rejected_id_may_be_mended_and_sent_again(shared: Daemon) -> Non
     assert dispositions == [REJECTED, ACCEPTED, DUPLICATE]
 
 
-async def test_validate_only_and_preview_write_nothing_and_know_of_nothing(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_validate_only_and_preview_neither_read_nor_write_ids(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """Neither an id that was accepted nor one that was only looked at makes a difference to them."""
     known = envelope("v1", "Opened", update={"plan": "gold"}, envelope_id="known")
     await shared.publish(known)
@@ -193,9 +190,8 @@ async def test_validate_only_and_preview_write_nothing_and_know_of_nothing(
     assert [call.body.decode() for call in sent] == [preview.previews[1].requests[1].json_body]
 
 
-async def test_two_events_of_a_second_get_a_second_each_and_the_sender_is_told(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_events_of_the_same_second_get_seconds_of_their_own(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    """The sender is told."""
     batch = [envelope("s1", name, at=5, metadata={"n": 1}, envelope_id=name) for name in ("Clicked", "CLICKED", "Read")]
     answer = await shared.publish(*batch)
     assert [result.event_time.seconds - NOON for result in answer.results] == [5, 6, 5]
@@ -205,9 +201,7 @@ async def test_two_events_of_a_second_get_a_second_each_and_the_sender_is_told(
     assert arrived == [("Clicked", 5), ("CLICKED", 6), ("Read", 5)]
 
 
-async def test_an_event_that_is_not_for_intercom_is_left_out_beside_attributes(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_unsupported_event_is_left_out_beside_attributes(shared: Daemon, shared_sandbox: Sandbox) -> None:
     answer = await shared.publish(
         envelope("e1", other_event=OtherEvent(type="screen_view"), update={"plan": "gold"}, envelope_id="left out")
     )
@@ -219,13 +213,13 @@ async def test_an_event_that_is_not_for_intercom_is_left_out_beside_attributes(
     assert not any(event.external_id == "e1" for event in shared_sandbox.events)
 
 
-async def test_a_compressed_request_is_taken_like_any_other(shared: Daemon) -> None:
+async def test_compressed_request_is_accepted(shared: Daemon) -> None:
     request = PublishRequest(envelopes=[envelope("z1", "Opened", metadata={"text": "x" * 1000}) for _ in range(100)])
     answer = await shared.ingest.Publish(request, compression=grpc.Compression.Gzip)
     assert {result.disposition for result in answer.results} == {ACCEPTED}
 
 
-async def test_many_requests_at_once_are_each_answered_for_their_own_envelopes(shared: Daemon) -> None:
+async def test_concurrent_requests_are_answered_for_their_own_envelopes(shared: Daemon) -> None:
     names = [f"crowd-{number}" for number in range(500)]
     calls = [shared.publish(envelope(f"c{n % 20}", "Opened", envelope_id=name)) for n, name in enumerate(names)]
     answers = await asyncio.gather(*calls)

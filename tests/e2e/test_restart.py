@@ -20,9 +20,8 @@ async def restart(daemon: Daemon) -> None:
     await daemon.start()
 
 
-async def test_ids_are_known_whether_their_envelopes_wait_or_have_ended(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_ids_are_recognised_after_a_restart(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    """Whether their envelopes wait or have ended."""
     ended = [envelope("ids", "Opened", envelope_id="ended"), envelope("ids", "Closed")]
     await shared.publish(*ended, request_id="request-1")
     await shared.ended(["ended", "request-1/1"])
@@ -36,7 +35,9 @@ async def test_ids_are_known_whether_their_envelopes_wait_or_have_ended(
     assert sum(event.external_id == "ids" for event in shared_sandbox.events) == 3
 
 
-async def test_envelopes_that_waited_are_delivered_in_their_order(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_waiting_envelopes_are_delivered_in_order_after_a_restart(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
     """More of one user than may be in memory at once, and others' between them."""
     await shared.operations.PauseConnection(PauseConnectionRequest())
     sent = [
@@ -58,7 +59,7 @@ async def test_envelopes_that_waited_are_delivered_in_their_order(shared: Daemon
     assert {event.metadata["n"] for event in events} == set(range(450))
 
 
-async def test_a_pause_lasts(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_pause_survives_a_restart(shared: Daemon, shared_sandbox: Sandbox) -> None:
     await shared.operations.PauseConnection(PauseConnectionRequest())
     await shared.publish(envelope("paused", "Opened", envelope_id="held"))
     await restart(shared)
@@ -69,7 +70,7 @@ async def test_a_pause_lasts(shared: Daemon, shared_sandbox: Sandbox) -> None:
     await shared.ended(["held"])
 
 
-async def test_seconds_that_are_taken_stay_taken(shared: Daemon) -> None:
+async def test_allocated_seconds_survive_a_restart(shared: Daemon) -> None:
     first = await shared.publish(envelope("seconds", "Clicked", at=5, envelope_id="first"))
     await restart(shared)
     second = await shared.publish(envelope("seconds", "Clicked", at=5, envelope_id="second"))
@@ -77,14 +78,16 @@ async def test_seconds_that_are_taken_stay_taken(shared: Daemon) -> None:
     assert times == [5, 6]
 
 
-async def test_a_contact_that_is_known_is_updated_and_not_looked_for(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_known_contact_is_updated_without_a_search_after_a_restart(
+    shared: Daemon, shared_sandbox: Sandbox
+) -> None:
     await tell(shared, shared_sandbox, envelope("known", update={"plan": "gold"}))
     await restart(shared)
     told = await tell(shared, shared_sandbox, envelope("known", "Opened", update={"plan": "silver"}))
     assert told.calls == [UPDATE, TRACK]
 
 
-async def test_an_envelope_of_several_calls_goes_on_where_it_was(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_partly_delivered_envelope_resumes_where_it_was(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """The update and the first two events of a purchase are through when the daemon is killed over the third."""
     action = ProductActionType.PRODUCT_ACTION_TYPE_PURCHASE
     bought = CommerceEvent(product_action=ProductAction(action=action, products=[Product(id="a"), Product(id="b")]))

@@ -31,9 +31,10 @@ def sockets(folder: Path) -> dict[str, int]:
     return {path.name: path.lstat().st_ino for path in folder.iterdir() if stat.S_ISSOCK(path.lstat().st_mode)}
 
 
-async def test_the_same_settings_twice_leave_the_first_undisturbed_and_the_second_takes_over_after_it(
+async def test_second_daemon_with_the_same_settings_takes_over_later(
     start: Start, tmp_path: Path, sandbox: Sandbox
 ) -> None:
+    """The first is undisturbed."""
     first = await start(**everywhere(tmp_path))
     before = sockets(tmp_path)
     assert set(before) == set(NAMES)
@@ -55,7 +56,7 @@ async def test_the_same_settings_twice_leave_the_first_undisturbed_and_the_secon
     await second.close()
 
 
-async def test_the_same_settings_twice_and_the_second_gives_up(start: Start, tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_second_daemon_with_the_same_settings_gives_up(start: Start, tmp_path: Path, sandbox: Sandbox) -> None:
     first = await start(**everywhere(tmp_path))
     before = sockets(tmp_path)
     tables = {**everywhere(tmp_path), "spool": {"url": f"sqlite:{tmp_path / 'spool.db'}", "lock_wait": "0s"}}
@@ -69,7 +70,7 @@ async def test_the_same_settings_twice_and_the_second_gives_up(start: Start, tmp
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_socket_of_a_daemon_with_another_spool_is_not_taken_over(
+async def test_socket_of_a_daemon_with_another_spool_is_not_taken_over(
     start: Start, tmp_path: Path, sandbox: Sandbox, name: str
 ) -> None:
     first = await start(**everywhere(tmp_path))
@@ -91,7 +92,7 @@ async def test_a_socket_of_a_daemon_with_another_spool_is_not_taken_over(
     await second.close()
 
 
-async def test_after_a_crash_every_socket_is_replaced(start: Start, tmp_path: Path) -> None:
+async def test_sockets_are_replaced_after_a_crash(start: Start, tmp_path: Path) -> None:
     daemon = await start(**everywhere(tmp_path))
     await daemon.kill()
     assert set(sockets(tmp_path)) == set(NAMES)
@@ -100,14 +101,14 @@ async def test_after_a_crash_every_socket_is_replaced(start: Start, tmp_path: Pa
     await daemon.ended(["again"])
 
 
-async def test_the_modes_are_those_of_the_settings(start: Start, tmp_path: Path) -> None:
+async def test_socket_modes_are_those_of_the_settings(start: Start, tmp_path: Path) -> None:
     tables = everywhere(tmp_path)
     await start(**tables)
     assert [stat.S_IMODE((tmp_path / name).lstat().st_mode) for name in NAMES] == [0o660, 0o600, 0o600, 0o600]
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_file_at_the_path_is_kept(tmp_path: Path, sandbox: Sandbox, name: str) -> None:
+async def test_file_at_the_path_of_a_socket_is_kept(tmp_path: Path, sandbox: Sandbox, name: str) -> None:
     (tmp_path / name).write_text("kept")
     daemon = await Daemon(tmp_path, sandbox.base_url, everywhere(tmp_path)).launch()
     assert await daemon.gone() == 1
@@ -120,7 +121,7 @@ async def test_a_file_at_the_path_is_kept(tmp_path: Path, sandbox: Sandbox, name
 
 
 @pytest.mark.parametrize("key", ["listen", "grpc_listen"])
-async def test_a_port_that_is_taken_is_named_with_the_question(tmp_path: Path, sandbox: Sandbox, key: str) -> None:
+async def test_port_in_use_is_named_with_the_question(tmp_path: Path, sandbox: Sandbox, key: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         daemon = await Daemon(tmp_path, sandbox.base_url, {"operations": {key: address}}).launch()

@@ -27,7 +27,7 @@ async def door_refuses(daemon: Daemon) -> None:
     Refused(ended.value).must_be_not_now()
 
 
-async def test_a_stop_is_told_to_those_who_watch_before_the_door_closes(daemon: Daemon) -> None:
+async def test_stop_is_announced_before_the_listeners_close(daemon: Daemon) -> None:
     """NOT_SERVING on both listeners and 503 on /readyz, while what still comes is accepted; then exit code 0."""
     watches = [
         health_pb2_grpc.HealthStub(daemon.open_channel(address)).Watch(health_pb2.HealthCheckRequest())
@@ -47,7 +47,7 @@ async def test_a_stop_is_told_to_those_who_watch_before_the_door_closes(daemon: 
     assert daemon.told("stopped")
 
 
-async def test_a_stop_finishes_the_calls_that_are_under_way_and_commits_them(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_stop_finishes_calls_under_way_and_commits_them(daemon: Daemon, sandbox: Sandbox) -> None:
     """A slow answer is waited for, and its outcome written: the next start makes no call for it."""
     sandbox.workspace.add_contact("u1")
     sandbox.fault("POST /events delay=3s")
@@ -61,7 +61,7 @@ async def test_a_stop_finishes_the_calls_that_are_under_way_and_commits_them(dae
     assert not sandbox.repeats
 
 
-async def test_who_comes_while_it_drains_is_told_to_come_again(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_requests_during_a_drain_are_told_when_to_retry(daemon: Daemon, sandbox: Sandbox) -> None:
     """A stream ends after its answers, and a further request is refused with the time to wait; neither is taken."""
     sandbox.workspace.add_contact("u1")
     sandbox.fault("POST /events hang")
@@ -85,7 +85,7 @@ async def test_who_comes_while_it_drains_is_told_to_come_again(daemon: Daemon, s
     assert (await daemon.publish(envelope("u2", "Refused", envelope_id="refused"))).results[0].disposition == ACCEPTED
 
 
-async def test_a_second_signal_ends_it_at_once_and_loses_nothing(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_second_signal_stops_at_once_and_loses_nothing(daemon: Daemon, sandbox: Sandbox) -> None:
     """A call that is never answered would hold it for the whole of the drain."""
     sandbox.workspace.add_contact("u1")
     sandbox.fault("POST /events hang")
@@ -103,7 +103,7 @@ async def test_a_second_signal_ends_it_at_once_and_loses_nothing(daemon: Daemon,
 
 
 @pytest.mark.parametrize(("last", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)], ids=str)
-async def test_a_drain_that_is_cut_short_loses_nothing(
+async def test_interrupted_drain_loses_nothing(
     daemon: Daemon, sandbox: Sandbox, last: signal.Signals, code: int
 ) -> None:
     """By a second signal, or by a platform whose grace is shorter: the call under way is made again, and no other."""
@@ -124,7 +124,7 @@ async def test_a_drain_that_is_cut_short_loses_nothing(
     assert [event.name for event in sandbox.repeats] == ["First"]
 
 
-async def test_operators_see_a_stop_to_its_end(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_operators_are_served_until_the_end_of_a_stop(daemon: Daemon, sandbox: Sandbox) -> None:
     """While the door refuses they are answered; the watch tells the last outcome, and then why it ends."""
     sandbox.workspace.add_contact("u1")
     sandbox.fault("POST /events delay=3s")
@@ -144,7 +144,7 @@ async def test_operators_see_a_stop_to_its_end(daemon: Daemon, sandbox: Sandbox)
     assert told.index("draining") < told.index("outcome") < told.index("stopped")
 
 
-async def test_a_stop_while_it_starts_ends_well_and_keeps_what_waits(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_stop_during_the_start_exits_cleanly_and_keeps_the_backlog(daemon: Daemon, sandbox: Sandbox) -> None:
     """As soon as operators are let in, before or while the spool is opened."""
     await sandbox.stop()
     await daemon.publish(envelope("u1", "Kept", envelope_id="kept"))
@@ -158,7 +158,7 @@ async def test_a_stop_while_it_starts_ends_well_and_keeps_what_waits(daemon: Dae
     await daemon.ended(["kept"])
 
 
-async def test_a_stop_while_intercom_is_away_waits_for_no_answer(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_stop_during_an_outage_waits_for_no_response(daemon: Daemon, sandbox: Sandbox) -> None:
     """What waits to be tried again is no call under way."""
     names = [f"u{n}" for n in range(5)]
     await daemon.heard("connection", state="delivering")
@@ -173,15 +173,13 @@ async def test_a_stop_while_intercom_is_away_waits_for_no_answer(daemon: Daemon,
     await daemon.ended(names)
 
 
-async def test_an_interrupt_stops_it_too(daemon: Daemon) -> None:
+async def test_sigint_stops_the_daemon(daemon: Daemon) -> None:
     daemon.signal(signal.SIGINT)
     assert await daemon.gone() == 0
     assert daemon.told("draining")
 
 
-async def test_a_stop_amid_publishing_and_delivering_loses_and_repeats_nothing(
-    daemon: Daemon, sandbox: Sandbox
-) -> None:
+async def test_stop_under_load_loses_and_repeats_nothing(daemon: Daemon, sandbox: Sandbox) -> None:
     """What was answered is delivered, by this daemon or the next; an orderly stop makes no call twice."""
     messages = [
         PublishStreamRequest(sequence=n, envelopes=[envelope(f"u{n % 10}", "Step", at=n, envelope_id=str(n))])

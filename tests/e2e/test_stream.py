@@ -26,7 +26,7 @@ def message(name: str, sequence: int, users: int = 7) -> PublishStreamRequest:
     return PublishStreamRequest(sequence=sequence, envelopes=[one])
 
 
-async def test_answers_come_in_the_order_of_the_messages_and_so_do_the_events(
+async def test_stream_answers_and_delivers_in_the_order_of_the_messages(
     shared: Daemon, shared_sandbox: Sandbox
 ) -> None:
     messages = [message("order", sequence) for sequence in range(1, 301)]
@@ -43,7 +43,7 @@ async def test_answers_come_in_the_order_of_the_messages_and_so_do_the_events(
         assert len(times) == len(range(1, 301)[user - 1 if user else 6 :: 7])
 
 
-async def test_32_messages_are_taken_before_the_first_answer_is_read(shared: Daemon) -> None:
+async def test_stream_accepts_32_messages_before_an_answer_is_read(shared: Daemon) -> None:
     stream = shared.ingest.PublishStream()
     for sequence in range(AHEAD):
         await stream.write(message("ahead", sequence))
@@ -56,9 +56,10 @@ async def test_32_messages_are_taken_before_the_first_answer_is_read(shared: Dae
     assert await stream.read() is grpc.aio.EOF
 
 
-async def test_a_refused_message_ends_the_stream_after_the_earlier_answers_and_nothing_behind_it_is_looked_at(
+async def test_stream_ends_after_a_refused_message(
     shared: Daemon,
 ) -> None:
+    """The earlier messages are answered, the later ones are not read."""
     messages = [message("ends", sequence) for sequence in range(20)]
     messages[10] = PublishStreamRequest(sequence=10)
     answers, refusal = await converse(shared.ingest_address, messages)
@@ -69,7 +70,7 @@ async def test_a_refused_message_ends_the_stream_after_the_earlier_answers_and_n
     assert [result.disposition for result in again.results] == [DUPLICATE, ACCEPTED, ACCEPTED]
 
 
-async def test_bytes_that_are_no_message_end_the_stream_in_the_same_way(shared: Daemon) -> None:
+async def test_stream_ends_after_a_malformed_message(shared: Daemon) -> None:
     stream = shared.channel.stream_stream("/intercomd.v1.IngestService/PublishStream")()
     await stream.write(message("bytes", 0).SerializeToString())
     await stream.read()
@@ -79,7 +80,7 @@ async def test_bytes_that_are_no_message_end_the_stream_in_the_same_way(shared: 
     Refused(ended.value).must_be_bad("")
 
 
-async def test_rejected_envelopes_do_not_end_a_stream(shared: Daemon) -> None:
+async def test_stream_goes_on_after_rejected_envelopes(shared: Daemon) -> None:
     messages = [message("mixed", sequence) for sequence in range(3)]
     messages[1].envelopes[0].identity.Clear()
     answers, refusal = await converse(shared.ingest_address, messages)
@@ -88,7 +89,7 @@ async def test_rejected_envelopes_do_not_end_a_stream(shared: Daemon) -> None:
     assert [answer.results[0].disposition for answer in answers] == [ACCEPTED, rejected, ACCEPTED]
 
 
-async def test_a_stream_repeated_after_a_cut_takes_each_envelope_once(shared: Daemon, shared_sandbox: Sandbox) -> None:
+async def test_stream_repeated_after_a_cut_accepts_each_envelope_once(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """The sender does not know how far the first one came; the same ids make the repeat harmless."""
     stream = shared.ingest.PublishStream()
     for sequence in range(10):
@@ -104,7 +105,7 @@ async def test_a_stream_repeated_after_a_cut_takes_each_envelope_once(shared: Da
     assert len(arrived) == len(set(arrived)) == 10
 
 
-async def test_a_stream_whose_answers_are_not_read_is_not_read_on_and_goes_on_when_they_are(shared: Daemon) -> None:
+async def test_stream_waits_while_its_answers_are_not_read(shared: Daemon) -> None:
     """The answers are large; a sender that reads none of them is stopped long before the end, and loses nothing."""
     nothing = dict.fromkeys((f"attribute {number}" for number in range(100)), float("nan"))
     batch = [envelope("slow", update=nothing, envelope_id=f"slow-{number}") for number in range(10)]
@@ -126,9 +127,7 @@ async def test_a_stream_whose_answers_are_not_read_is_not_read_on_and_goes_on_wh
     assert answers == list(range(MESSAGES))
 
 
-async def test_who_writes_on_to_a_stream_that_has_ended_repeats_what_had_no_answer_and_nothing_is_taken_twice(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_unanswered_messages_of_an_ended_stream_can_be_repeated(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """As the client's README says: grpc.aio may tell INTERNAL then, of its own, in place of how the stream ended."""
     messages = [message("behind", sequence) for sequence in range(1, 21)]
     stream = shared.ingest.PublishStream()

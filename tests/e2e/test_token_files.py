@@ -19,9 +19,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-async def test_the_connection_and_check_name_the_file_and_a_good_one_lets_it_go_on(
-    tmp_path: Path, sandbox: Sandbox, name: str
-) -> None:
+async def test_unusable_token_file_is_named_until_it_is_repaired(tmp_path: Path, sandbox: Sandbox, name: str) -> None:
     daemon = Daemon(tmp_path, sandbox.base_url)
     token = tmp_path / "token"
     content, wrong = WRONG[name]

@@ -23,7 +23,7 @@ ACCEPTED = Disposition.DISPOSITION_ACCEPTED
 SUSPENDED = ConnectionState.CONNECTION_STATE_SUSPENDED
 
 
-async def test_a_token_that_is_refused_suspends_the_connection_and_a_new_one_lets_it_go_on(
+async def test_refused_token_suspends_the_connection_until_it_is_replaced(
     shared: Daemon, shared_sandbox: Sandbox
 ) -> None:
     """Everything is accepted meanwhile, and no call but the probe is made; the token's file is read again."""
@@ -47,9 +47,7 @@ async def test_a_token_that_is_refused_suspends_the_connection_and_a_new_one_let
     assert len(refused) <= 64 + 2, "those under way when it was noticed"
 
 
-async def test_one_users_trouble_is_that_users_alone_and_keeps_the_order(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_failing_user_delays_only_itself_and_keeps_its_order(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """Updates of one contact fail: the user's own envelopes wait behind it, parked; all others go on."""
     there = shared_sandbox.workspace.add_contact("stuck")
     shared_sandbox.fault(f"PUT /contacts/{there.id} 500")
@@ -70,9 +68,7 @@ async def test_one_users_trouble_is_that_users_alone_and_keeps_the_order(
     assert there.custom_attributes["n"] == 19
 
 
-async def test_through_faults_of_every_kind_each_event_arrives_once_and_in_order(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_events_arrive_once_and_in_order_through_every_fault(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """Cut before and after the effect, in the middle, emptied, spoilt, refused for a while: all are passing."""
     for fault in (
         "* 500 probability=0.03",
@@ -102,9 +98,8 @@ async def test_through_faults_of_every_kind_each_event_arrives_once_and_in_order
         assert arrived == list(range(user, 150, 15))
 
 
-async def test_a_dead_letter_keeps_the_answer_and_a_replay_makes_the_refused_call_with_its_time(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_replay_repeats_the_refused_call_with_its_original_time(shared: Daemon, shared_sandbox: Sandbox) -> None:
+    """The dead letter keeps Intercom's response."""
     shared_sandbox.fault("POST /events 422 times=1")
     await shared.publish(envelope("letter", "Refused", at=7, update={"plan": "gold"}, envelope_id="letter"))
     await shared.ended(["letter"])
@@ -125,9 +120,7 @@ async def test_a_dead_letter_keeps_the_answer_and_a_replay_makes_the_refused_cal
     assert not (await shared.operations.ListDeadLetters(ListDeadLettersRequest())).dead_letters
 
 
-async def test_dead_letters_of_one_user_are_replayed_in_the_users_order_with_the_times_that_they_had(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_replay_keeps_the_users_order_and_the_times(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """Also where one of them was replayed alone before, and refused again: its place is that of its acceptance."""
     names = [f"again-{number}" for number in range(5)]
     shared_sandbox.workspace.add_contact("again")
@@ -150,9 +143,7 @@ async def test_dead_letters_of_one_user_are_replayed_in_the_users_order_with_the
     assert arrived == [0, 9, 18, 27, 36]
 
 
-async def test_a_dead_letter_that_is_discarded_is_gone_and_its_outcome_is_told_like_any_other(
-    shared: Daemon, shared_sandbox: Sandbox
-) -> None:
+async def test_discarded_dead_letter_has_an_outcome_like_any_other(shared: Daemon, shared_sandbox: Sandbox) -> None:
     shared_sandbox.fault("POST /events 422")
     await shared.publish(envelope("one", "Refused", envelope_id="one"), envelope("two", "Refused", envelope_id="two"))
     await shared.ended(["one", "two"])

@@ -32,18 +32,18 @@ async def assault(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ass
 
 
 @pytest.mark.parametrize("name", CORPUS)
-async def test_what_was_interesting_is_answered_as_its_name_says(assault: Assault, name: str) -> None:
+async def test_corpus_is_answered_as_its_file_names_say(assault: Assault, name: str) -> None:
     method, code = name.split("-")[:2]
     answer = await assault.strike(assault.methods[method], CORPUS[name])
     assert answer.code == code
 
 
 @pytest.mark.parametrize("name", SHAPES)
-async def test_what_costs_most_is_answered(assault: Assault, name: str) -> None:
+async def test_most_expensive_requests_are_answered(assault: Assault, name: str) -> None:
     await assault.strike(assault.methods["Publish"], shape(name, FEW_BYTES))
 
 
-async def test_what_nobody_sends_on_purpose_is_answered_and_all_that_was_taken_ends(assault: Assault) -> None:
+async def test_random_requests_are_answered_and_accepted_ones_end(assault: Assault) -> None:
     for _ in range(CALLS):
         await assault.strike(*assault.invented())
     await assault.peace()

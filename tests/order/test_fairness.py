@@ -53,7 +53,7 @@ def played(play: Callable[[Simulation], Coroutine[Any, Any, list[float]]]) -> li
     return times
 
 
-def test_of_ten_thousand_users_each_waits_only_for_what_was_there_before() -> None:
+def test_user_among_10000_waits_only_for_earlier_envelopes() -> None:
     """No more than the window's rows go before their turn, and none of the budget is given away."""
 
     async def play(simulation: Simulation) -> list[float]:
@@ -67,7 +67,7 @@ def test_of_ten_thousand_users_each_waits_only_for_what_was_there_before() -> No
     assert all(at < (place + ROWS_MAX) / CALLS_A_SECOND + 5 for place, at in enumerate(times))
 
 
-def test_a_user_with_a_hundred_thousand_waiting_does_not_slow_the_rest() -> None:
+def test_user_with_100000_waiting_envelopes_does_not_slow_the_rest() -> None:
     def beside(waiting: int) -> list[float]:
         async def play(simulation: Simulation) -> list[float]:
             for user in (0, *OTHERS):
@@ -82,7 +82,7 @@ def test_a_user_with_a_hundred_thousand_waiting_does_not_slow_the_rest() -> None
     assert max(beside_him) <= 1.2 * max(alone)
 
 
-def test_users_who_are_stuck_delay_nobody_else() -> None:
+def test_stuck_users_delay_nobody_else() -> None:
     """Errors, no answers at all, and contacts that are never found, of one user each and for good."""
 
     def beside(stuck: dict[int, int]) -> list[float]:
@@ -104,7 +104,7 @@ def test_users_who_are_stuck_delay_nobody_else() -> None:
     assert max(beside_them) <= 1.1 * max(alone)
 
 
-def test_in_a_quiet_workspace_too() -> None:
+def test_stuck_users_delay_nobody_in_a_quiet_workspace() -> None:
     """Nobody else's calls go well in between."""
 
     async def play(simulation: Simulation) -> list[float]:
@@ -122,7 +122,7 @@ def test_in_a_quiet_workspace_too() -> None:
     assert max(played(play)) < 1
 
 
-def test_not_even_where_all_that_is_read_ahead_is_of_users_who_are_stuck() -> None:
+def test_stuck_users_who_fill_the_window_delay_nobody() -> None:
     async def play(simulation: Simulation) -> list[float]:
         stuck = range(0, 40, 4)
         for user in (*stuck, OTHERS[0]):

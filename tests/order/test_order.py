@@ -18,7 +18,7 @@ DAY = Plan(users=40, envelopes=700, seconds=180.0, crashes=5, stuck=15)
 
 
 @pytest.mark.parametrize("seed", range(1, 4))
-def test_each_users_calls_keep_their_order_through_faults_crashes_and_replays(seed: int) -> None:
+def test_order_holds_through_faults_crashes_and_replays(seed: int) -> None:
     figures = simulate(seed, DAY, play)
     assert figures.crashes == DAY.crashes
     assert figures.repeats > 0
@@ -26,11 +26,11 @@ def test_each_users_calls_keep_their_order_through_faults_crashes_and_replays(se
 
 
 @pytest.mark.parametrize("seed", range(100, 102))
-def test_nor_do_wall_clocks_matter_that_are_set_forward_and_back(seed: int) -> None:
+def test_order_holds_while_the_wall_clock_is_set(seed: int) -> None:
     simulate(seed, DAY._replace(jumps=6), play)
 
 
-def test_no_call_is_refused_for_the_budget_while_the_wall_clock_is_set() -> None:
+def test_budget_is_never_exceeded_while_the_wall_clock_is_set() -> None:
     """The budget is measured by the answers, and by a clock that never jumps."""
     calm = DAY._replace(temper=Temper(), crashes=0, stops=0, outages=0, stuck=0)
     figures = simulate(5, calm._replace(jumps=12, envelopes=1500), play)
@@ -38,7 +38,7 @@ def test_no_call_is_refused_for_the_budget_while_the_wall_clock_is_set() -> None
     assert figures.calls > 1500
 
 
-def test_on_disk_as_in_memory(tmp_path: Path) -> None:
+def test_order_holds_on_disk(tmp_path: Path) -> None:
     async def run(loop: VirtualLoop) -> Figures:
         spool = await loop.outside(open_spool(SqliteSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0)))
         plan = DAY._replace(envelopes=150, seconds=60.0, crashes=2, stops=0, outages=0, stuck=2)

@@ -57,7 +57,7 @@ async def seconds_until_ended(simulation: Simulation, ids: list[str]) -> float:
 
 @pytest.mark.parametrize("count", [1, 5, 6, 17, 64, 70])
 @pytest.mark.parametrize("statuses", [(500,), (502, 503), (CUT,), (500, 503, CUT, 504, 408)])
-def test_healthy_users_go_on_within_seconds_of_a_start(count: int, statuses: tuple[int, ...]) -> None:
+def test_healthy_users_are_served_within_seconds_of_a_start(count: int, statuses: tuple[int, ...]) -> None:
     """Those whose calls fail are read first, and nobody's call has succeeded before."""
 
     async def play(simulation: Simulation) -> None:
@@ -75,7 +75,7 @@ def test_healthy_users_go_on_within_seconds_of_a_start(count: int, statuses: tup
 @pytest.mark.parametrize("count", [5, 20, 63])
 @pytest.mark.parametrize("statuses", [(500,), (0,), (500, 0, CUT)])
 @pytest.mark.parametrize("later_seconds", [1.0, 40.0, 1000.0])
-def test_healthy_users_who_come_later_go_on_within_seconds(
+def test_healthy_users_who_come_later_are_served_within_seconds(
     count: int, statuses: tuple[int, ...], later_seconds: float
 ) -> None:
     """In a quiet workspace, where meanwhile nobody's call succeeds; and again, after those have been tried again."""
@@ -92,7 +92,7 @@ def test_healthy_users_who_come_later_go_on_within_seconds(
     played(play)
 
 
-def test_healthy_users_in_the_middle_of_a_run_do_not_wait_for_those_who_begin_to_fail() -> None:
+def test_healthy_users_do_not_wait_for_users_who_begin_to_fail() -> None:
     async def play(simulation: Simulation) -> None:
         users = range(0, 280, 4)
         know(simulation, *HEALTHY)
@@ -106,7 +106,7 @@ def test_healthy_users_in_the_middle_of_a_run_do_not_wait_for_those_who_begin_to
     played(play)
 
 
-def test_a_window_full_of_users_who_fail_is_left_for_those_behind_them() -> None:
+def test_window_full_of_failing_users_is_left_for_those_behind() -> None:
     async def play(simulation: Simulation) -> None:
         users = range(0, 40, 4)
         failing(simulation, users, 500)
@@ -120,7 +120,7 @@ def test_a_window_full_of_users_who_fail_is_left_for_those_behind_them() -> None
     played(play)
 
 
-def test_an_outage_stops_the_calls_and_costs_few_and_ends_at_the_first_probe() -> None:
+def test_outage_costs_few_calls_and_ends_at_the_first_probe() -> None:
     """100 users wait, and each minute 10 others come; Intercom is away for an hour."""
 
     async def play(simulation: Simulation) -> None:
