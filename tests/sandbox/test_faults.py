@@ -5,7 +5,7 @@ import random
 import msgspec
 import pytest
 
-from intercomd_daemon.sandbox.faults import Action, Fault, Faults, fault_answer, spoil
+from intercomd_daemon.sandbox.faults import Action, Fault, Faults, corrupt_answer, fault_answer
 from intercomd_daemon.sandbox.messages import Answer
 
 
@@ -136,7 +136,7 @@ def test_what_is_never_answered_has_no_status() -> None:
     ],
 )
 def test_an_answer_is_spoiled_as_ordered(fault: Fault, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
-    assert spoil(fault, Answer(200, b"{}", (("x", "y"),))) == Answer(200, body, (("x", "y"), *headers))
+    assert corrupt_answer(fault, Answer(200, b"{}", (("x", "y"),))) == Answer(200, body, (("x", "y"), *headers))
 
 
 @pytest.mark.parametrize(

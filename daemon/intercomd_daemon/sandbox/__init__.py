@@ -1,4 +1,4 @@
-"""The stand-in for Intercom: a real HTTP server that behaves as Intercom is documented to behave."""
+"""A stand-in for Intercom: an HTTP server that behaves as Intercom's documentation describes."""
 
 from intercomd_daemon.sandbox.calls import Call
 from intercomd_daemon.sandbox.contact import Contact

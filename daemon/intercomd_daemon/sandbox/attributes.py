@@ -1,6 +1,6 @@
-"""The workspace's data attributes: which exist, which may be created, and which values a write may hold.
+"""The data attributes of the workspace: lists and creates them, and checks the values of a write.
 
-From 2.0 a custom attribute "must exist before it is written". Knows no contacts, only the role of the one written to.
+From 2.0 a custom attribute "must exist before it is written".
 """
 
 import unicodedata
@@ -15,7 +15,7 @@ from intercomd_daemon.sandbox.messages import Refused, illegal, invalid
 from intercomd_daemon.sandbox.settings import CustomAttribute, DataType
 
 NAME_MAX = 190
-"""Characters of an attribute's name: "Names at most 190 characters"."""
+"""Characters of a name: "Names at most 190 characters"."""
 CREATABLE: Mapping[str, DataType] = {
     "string": "string",
     "integer": "integer",
@@ -25,7 +25,7 @@ CREATABLE: Mapping[str, DataType] = {
     "date": "date",
     "options": "string",
 }
-"""The types that a creation may name, and as which of the listed types they appear afterwards."""
+"""Types that a creation may name, each with the type in which the attribute is listed."""
 STANDARD: tuple[tuple[str, DataType, bool], ...] = (
     ("id", "string", False),
     ("external_id", "string", True),
@@ -41,14 +41,14 @@ STANDARD: tuple[tuple[str, DataType, bool], ...] = (
     ("last_seen_at", "date", True),
     ("unsubscribed_from_emails", "boolean", True),
 )
-"""Contact attributes that every workspace has: name, type, whether the API may write it."""
+"""Contact attributes of every workspace: name, type, whether the API may write it."""
 
 
 class Attributes:
-    """The custom attributes, by model and name; the standard ones beside them in the list."""
+    """The custom attributes by model and name, and the standard ones."""
 
     def __init__(self, initial: Iterable[CustomAttribute], *, custom_max: int, refusals_named: bool = True) -> None:
-        """`refusals_named`: whether the refusal of a value says which attribute it is about."""
+        """`refusals_named`: whether the refusal of a value names its attribute."""
         self._custom: dict[tuple[str, str], CustomAttribute] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self._custom_max = custom_max
@@ -57,11 +57,11 @@ class Attributes:
             self.put(attribute)
 
     def all(self) -> list[CustomAttribute]:
-        """Every custom attribute, archived ones too, in the order of creation."""
+        """Return every custom attribute, archived ones too, in the order of creation."""
         return list(self._custom.values())
 
     def put(self, attribute: CustomAttribute) -> CustomAttribute:
-        """Add an attribute, or replace the one of that model and name, without asking whether it may exist."""
+        """Add an attribute, or replace the one of the same model and name, without any check."""
         key = (attribute.model, attribute.name)
         self._numbers.setdefault(key, len(self._numbers) + 1)
         self._custom[key] = attribute
@@ -101,7 +101,7 @@ class Attributes:
         )
 
     def list_json(self, model: str | None, *, include_archived: bool) -> dict[str, Any]:
-        """Write the list of `GET /data_attributes`: all models where `model` is None."""
+        """Return the list of `GET /data_attributes`, of all models if `model` is None."""
         data = [_standard_json(*standard) for standard in STANDARD] if model in {None, "contact"} else []
         data += [
             self._json(attribute)
@@ -111,7 +111,7 @@ class Attributes:
         return {"type": "list", "data": data}
 
     def check(self, values: Mapping[str, Value], role: str) -> dict[str, AttributeValue | None]:
-        """Give the values that a write puts into a contact of that role; None clears.
+        """Check the values of a write to a contact of that role, and return those to store; None clears.
 
         Raises:
             Refused: 400 `parameter_invalid`, which names the attribute by default; "the whole request is refused".
@@ -145,7 +145,7 @@ class Attributes:
     def _refuse_name(self, name: str) -> None:
         if not name or len(name) > NAME_MAX:
             raise invalid(f"Name must have between 1 and {NAME_MAX} characters", field="name")
-        if not all(_may_stand_in_name(character) for character in name):
+        if not all(_is_name_character(character) for character in name):
             message = "Your name for this attribute must only contain alphanumeric characters, currency symbols, "
             raise invalid(message + "and hyphens", field="name")
 
@@ -168,7 +168,7 @@ class Attributes:
         return listed | ({"options": attribute.options} if attribute.options else {})
 
 
-def _may_stand_in_name(character: str) -> bool:
+def _is_name_character(character: str) -> bool:
     # Documented: "alphanumeric characters, currency symbols, and hyphens"; underscores and spaces "are seen in use";
     # "no `.` or `$`".
     if character == "$":

@@ -1,7 +1,6 @@
-"""What Intercom's description allows as the body of each call: fields, types and lengths, and nothing else.
+"""The body of each call as Intercom's description allows it: fields, types and lengths.
 
-A body that does not fit is refused as illegal, whatever the workspace holds. What depends on the workspace is decided
-elsewhere.
+Other bodies are refused as illegal. Checks that depend on the workspace follow later.
 """
 
 from typing import Annotated, Any, Literal, TypeVar
@@ -12,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from intercomd_daemon.sandbox.messages import illegal
 
 MILLISECONDS_FROM = 100_000_000_000
-"""From here (the year 5138) a number can't be meant as Unix seconds: it is a time in milliseconds."""
+"""From this number on (the year 5138) a time is in milliseconds, not in Unix seconds."""
 STRING_MAX = 255
 """Characters of a string value: "string (at most 255 characters), number, boolean"."""
 
@@ -102,7 +101,7 @@ Body = TypeVar("Body")
 
 
 def decode(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
-    """Read a body; whatever does not fit, or is no JSON, is refused with 400 `parameter_invalid` and recorded."""
+    """Decode a body; refuse other fields and types, and malformed JSON, with 400 `parameter_invalid`, and record it."""
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as error:

@@ -1,6 +1,6 @@
-"""The record of what came in: every call, the newest so many, and those that Intercom's description does not allow.
+"""The record of received calls: the newest ones, and those that Intercom's description does not allow.
 
-Headers are not recorded, so that no token ever stands in it.
+Headers are not recorded, so that the record never holds a token.
 """
 
 from collections import deque
@@ -12,10 +12,10 @@ from msgspec import Struct
 
 
 class Call(Struct, gc=False):
-    """A call as the sandbox took it. `status` 0: never answered; `ended` 0: not answered yet; times are Unix seconds.
+    """A received call. `status` 0: never answered; `ended` 0.0: not answered yet; times are Unix seconds.
 
-    `taken`: the workspace saw it, so it had whatever effect its status says. `fault`: what it was made to suffer.
-    `illegal`: what Intercom's description does not allow in it. `number` counts from 1.
+    `taken`: the workspace processed it. `fault`: the fault that hit it. `illegal`: why Intercom's description does not
+    allow it. `number` counts from 1.
     """
 
     number: int
@@ -34,7 +34,7 @@ class Call(Struct, gc=False):
 
     @property
     def json(self) -> Any:  # noqa: ANN401 -- a body is whatever JSON holds
-        """The body, read; None where there is none, or where it is not JSON."""
+        """The decoded body; None if it is empty or not JSON."""
         try:
             return msgspec.json.decode(self.body) if self.body else None
         except msgspec.DecodeError:
@@ -46,13 +46,13 @@ class Call(Struct, gc=False):
         return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as `/_sandbox/calls` shows it."""
+        """Return the call as `/_sandbox/calls` shows it."""
         shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in {"body", "query_string"}}
         return shown | {"query": self.query, "json": self.json}
 
 
 class Calls:
-    """The newest calls and the newest illegal ones, and how many there were in all."""
+    """The newest calls, the newest illegal ones, and the number of all calls."""
 
     def __init__(self, *, calls_max: int, illegal_max: int) -> None:
         self._calls: deque[Call] = deque(maxlen=calls_max)
@@ -67,9 +67,9 @@ class Calls:
             self._illegal.append(call)
 
     def all(self) -> list[Call]:
-        """The calls that are remembered, oldest first."""
+        """Return the recorded calls, oldest first."""
         return list(self._calls)
 
     def illegal(self) -> list[Call]:
-        """Those that Intercom's description does not allow, oldest first."""
+        """Return the recorded calls that Intercom's description does not allow, oldest first."""
         return list(self._illegal)

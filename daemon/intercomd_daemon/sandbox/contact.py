@@ -1,4 +1,4 @@
-"""One contact: what is kept of it, and how Intercom writes it down. Knows no other contact."""
+"""A contact of the workspace, and its JSON in responses."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,7 +18,7 @@ AttributeValue = str | int | float | bool
 
 @dataclass(slots=True)
 class Contact:
-    """A person's record. `owner_id` is kept as text; `searchable_at` and `searches_until` hold the search's lag."""
+    """A contact. `owner_id` is stored as text; `searchable_at` and `searches_until` simulate the lag of the search."""
 
     id: str
     role: Literal["user", "lead"]
@@ -40,7 +40,7 @@ class Contact:
 
 
 def write_fields(contact: Contact, body: ContactBody) -> None:
-    """Take over the fields that need no look at other contacts; null clears, what is not named stays."""
+    """Write the fields that do not depend on other contacts; null clears, absent fields stay."""
     for name in PLAIN_FIELDS:
         value = getattr(body, name)
         if value is not UNSET:
@@ -50,7 +50,7 @@ def write_fields(contact: Contact, body: ContactBody) -> None:
 
 
 def write_attributes(contact: Contact, values: dict[str, AttributeValue | None]) -> None:
-    """Take over attribute values that have been checked; None clears."""
+    """Write checked attribute values; None clears."""
     for name, value in values.items():
         if value is None:
             contact.custom_attributes.pop(name, None)
@@ -59,7 +59,7 @@ def write_attributes(contact: Contact, values: dict[str, AttributeValue | None])
 
 
 def contact_json(contact: Contact, workspace_id: str, version: Version) -> dict[str, Any]:
-    """Write a contact as the answers to create, update, get and search hold it."""
+    """Return a contact as the responses to create, update, get and search contain it."""
     return {
         "type": "contact",
         "id": contact.id,
@@ -84,7 +84,7 @@ def contact_json(contact: Contact, workspace_id: str, version: Version) -> dict[
 
 
 def contact_reference(contact: Contact, **more: bool) -> dict[str, Any]:
-    """Write the short form that archiving, unarchiving and deleting answer with."""
+    """Return the short form in the responses to archive, unarchive and delete."""
     return {"type": "contact", "id": contact.id, "external_id": contact.external_id, **more}
 
 

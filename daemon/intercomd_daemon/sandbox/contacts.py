@@ -1,6 +1,6 @@
-"""All contacts of the workspace: who may exist beside whom, and what became of those who are gone.
+"""All contacts of the workspace, with the rules for unique identities, and for merged and deleted contacts.
 
-Takes bodies that are well formed and attribute values that have been checked. Knows no versions and no HTTP.
+Expects well-formed bodies and checked attribute values.
 """
 
 from msgspec import UNSET, UnsetType
@@ -11,15 +11,15 @@ from intercomd_daemon.sandbox.messages import Refused, illegal
 
 
 def user_not_found() -> Refused:
-    """Answer for an unknown contact: "404 `not_found` `User Not Found`"."""
+    """Return the refusal for an unknown contact: "404 `not_found` `User Not Found`"."""
     return Refused(404, "not_found", "User Not Found")
 
 
 class Contacts:
-    """The contacts that exist, with the two indexes by which Intercom recognises a user: external_id and email."""
+    """The contacts, indexed by the two identities of a user: external_id and email."""
 
     def __init__(self, *, id_prefix: str, shared_emails: bool, blocked_status: int) -> None:
-        """`id_prefix`: 18 hex digits that open every contact's id of 24."""
+        """`id_prefix`: the first 18 of the 24 hex digits of every contact id."""
         self._id_prefix = id_prefix
         self._shared_emails = shared_emails
         self._blocked_status = blocked_status
@@ -31,7 +31,7 @@ class Contacts:
         self._merged_external_ids: dict[str, str] = {}
 
     def all(self) -> list[Contact]:
-        """Every contact that has not been deleted or merged away, archived and blocked ones too, oldest first."""
+        """Return every contact that is not deleted or merged, archived and blocked ones too, oldest first."""
         return list(self._by_id.values())
 
     def create(self, body: ContactBody, attributes: dict[str, AttributeValue | None], now: float) -> Contact:
@@ -54,7 +54,7 @@ class Contacts:
         return contact
 
     def put(self, contact: Contact) -> Contact:
-        """Add a contact as it is, without asking whether it may exist; a lead's external_id is replaced."""
+        """Add a contact without any check; a lead's external_id is replaced."""
         if contact.role == "lead":
             # "A lead's `external_id` is ignored and replaced".
             contact.external_id = f"{contact.id[:8]}-0000-4000-8000-{contact.id[12:]}"
@@ -64,7 +64,7 @@ class Contacts:
         return contact
 
     def new_id(self) -> str:
-        """Give out the next id, 24 hex digits."""
+        """Return the next id, 24 hex digits."""
         self._made += 1
         return f"{self._id_prefix}{self._made:06x}"
 
@@ -74,7 +74,7 @@ class Contacts:
         """Update in part, by Intercom's own id.
 
         Raises:
-            Refused: 404 or 410 for an id that is no active contact's; 409 when "the new email or external_id
+            Refused: 404 or 410 if no active contact has the id; 409 when "the new email or external_id
                 belongs to another contact".
         """
         contact = self.get(contact_id)
@@ -99,7 +99,7 @@ class Contacts:
         return contact
 
     def get(self, contact_id: str) -> Contact:
-        """Give an active contact by its id.
+        """Return an active contact by its id.
 
         Raises:
             Refused: 410 `contact_merged` for one that was merged, 404 for every other that is not active.
@@ -110,33 +110,33 @@ class Contacts:
         raise self._gone(self._merged_ids.get(contact_id))
 
     def get_in_any_state(self, contact_id: str) -> Contact:
-        """Give a contact by its id, archived or blocked too; refuses like `get`."""
+        """Return a contact by its id, archived or blocked ones too; refuse like `get`."""
         contact = self._by_id.get(contact_id)
         if contact is None:
             raise self._gone(self._merged_ids.get(contact_id))
         return contact
 
     def find_user(self, external_id: str) -> Contact:
-        """Give the active user with that external_id: "users only, not leads; 404 unknown; 410 `contact_merged`"."""
+        """Return the active user with that external_id: "users only, not leads; 404 unknown; 410 `contact_merged`"."""
         contact = self._users_by_external_id.get(external_id)
         if contact is not None and contact.state == "active":
             return contact
         raise self._gone(self._merged_external_ids.get(external_id))
 
     def users_with_email(self, email: str) -> list[Contact]:
-        """Give every active user with that email; "Emails are lower-cased by Intercom"."""
+        """Return every active user with that email; "Emails are lower-cased by Intercom"."""
         found = self._users_by_email.get(email.lower(), {})
         return [contact for contact in found.values() if contact.state == "active"]
 
     def delete(self, contact_id: str) -> Contact:
-        """Forget a contact for good, "by Intercom's id"."""
+        """Delete a contact permanently, "by Intercom's id"."""
         contact = self.get_in_any_state(contact_id)
         del self._by_id[contact_id]
         self._unindex(contact)
         return contact
 
     def merge(self, from_id: str, into_id: str, now: float) -> Contact:
-        """Merge one contact into another, whatever their roles; the old id and external_id lead to the other."""
+        """Merge one contact into another, regardless of their roles; the old ids then refer to the other."""
         into = self.get(into_id)
         source = self.delete(from_id)
         self._merged_ids[source.id] = into.id

@@ -1,6 +1,6 @@
-"""What may be asked of a sandbox over HTTP, under `/_sandbox/`: its state, its calls, faults, a fresh start.
+"""The control API of a sandbox over HTTP, below `/_sandbox/`: state, calls, faults, reset.
 
-Neither authenticated nor counted nor recorded: it belongs to whoever runs the sandbox, not to Intercom.
+Its calls need no token, do not count to the budget and are not recorded: Intercom does not have them.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,19 +18,19 @@ from intercomd_daemon.sandbox.workspace import Workspace
 
 PREFIX = "/_sandbox/"
 LIMIT = 100
-"""How many entries a list has, the newest, unless `?limit=` says otherwise."""
+"""Entries of a list, the newest, unless `?limit=` is given."""
 NEWEST_VERSION = (2, 16)
 
 
 class Controlled(Protocol):
-    """What is controlled."""
+    """The sandbox under control."""
 
     workspace: Workspace
     faults: Faults
     record: Calls
 
     def reset(self) -> None:
-        """Forget everything but the settings."""
+        """Reset everything but the settings."""
 
 
 class FaultsBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,7 +40,7 @@ class FaultsBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def answer_control(sandbox: Controlled, request: Request) -> Answer:
-    """Answer a request under `/_sandbox/`; 404 for what is not there, 400 for what can't be understood."""
+    """Answer a request below `/_sandbox/`: 404 for an unknown path, 400 for a malformed body."""
     perform = CONTROLS.get(f"{request.method} {request.path.removeprefix(PREFIX)}")
     if perform is None:
         return Answer(404, error_body("", "not_found", f"There is no {request.method} {request.path}"))

@@ -1,6 +1,6 @@
-"""From a request to its answer: who is calling, in which version, within which budget, to which call.
+"""Answers a request: checks headers, token, version and budget, finds the endpoint and performs the call.
 
-Everything here is decided at once and without waiting; the only state is the workspace's.
+Nothing here waits; the only state is the workspace.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ FIND_BY_EXTERNAL_ID_FROM = (2, 13)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What performs a call, and which query parameters it may have."""
+    """The function that performs a call, and its query parameters."""
 
     perform: Callable[[Workspace, Admitted], Answer]
     query: frozenset[str] = frozenset()
@@ -51,11 +51,11 @@ ROUTES: Mapping[str, Methods] = {
     },
     "/me": {"GET": Endpoint(endpoints.identify)},
 }
-"""The calls that are played; `*` is the variable part of a path."""
+"""The supported calls; `*` is the variable part of a path."""
 
 
 def answer(workspace: Workspace, request: Request, request_id: str, now: float) -> Answer:
-    """Answer a request and do what it asks; every answer has a request id and, once admitted, version and budget."""
+    """Perform a request and answer it. Every answer has a request id and, once admitted, version and budget."""
     headers: Headers = (("x-request-id", request_id),)
     try:
         version = _admit(workspace, request)
@@ -70,14 +70,14 @@ def answer(workspace: Workspace, request: Request, request_id: str, now: float) 
 
 
 def faulty_headers(workspace: Workspace, request: Request, request_id: str, status: int, now: float) -> Headers:
-    """Give the headers of an answer that a fault brings: the call counts, and a 429 leaves nothing of the budget."""
+    """Return the headers of a fault's answer. The call counts to the budget, and a 429 uses it up."""
     rate = workspace.rate.exceeded(now) if status == 429 else workspace.rate.take(now)
     version = request.headers.get("Intercom-Version", workspace.settings.version_default)
     return (("x-request-id", request_id), ("intercom-version", version), *rate_headers(workspace, rate))
 
 
 def rate_headers(workspace: Workspace, rate: Rate) -> Headers:
-    """Write the three headers: calls allowed, calls left, and the Unix second at which the window ends."""
+    """Return the three headers: calls allowed, calls left, and the end of the window in Unix seconds."""
     if not workspace.settings.rate_headers:
         return ()  # "They may be absent."
     return (
@@ -130,7 +130,7 @@ def _perform(workspace: Workspace, request: Request, version: Version, request_i
 
 
 def find_route(path: str, version: Version) -> tuple[Methods, str]:
-    """Give the methods of a path, none for an unknown one, and the path's variable part, decoded."""
+    """Return the methods of a path, none for an unknown one, and the decoded variable part of the path."""
     if path in ROUTES:
         return ROUTES[path], ""
     segments = path.split("/")
@@ -143,5 +143,5 @@ def find_route(path: str, version: Version) -> tuple[Methods, str]:
 
 def _version(text: str) -> Version:
     parts = text.split(".")
-    # What has no number ("Unstable", "Preview") is ahead of all that have one.
+    # A version without a number ("Unstable", "Preview") is newer than all numbered ones.
     return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else (99,)

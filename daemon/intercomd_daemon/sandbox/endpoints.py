@@ -1,7 +1,4 @@
-"""The calls that the sandbox plays, each from its well-formed request to the answer, with its effect on the workspace.
-
-Who may call, and how often, has been settled before.
-"""
+"""The supported calls: each performs an admitted request on the workspace and returns the answer."""
 
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -18,7 +15,7 @@ from intercomd_daemon.sandbox.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request that has been admitted: `argument` is the decoded variable part of its path."""
+    """A request that passed the checks; `argument` is the decoded variable part of its path."""
 
     argument: str
     query: str

@@ -1,6 +1,6 @@
-"""Events: what makes one valid, what makes two the same, and how many names a workspace may have.
+"""Events: their validation, the recognition of repeats, and the limit of event names.
 
-An event never creates a contact: whose it is has been settled before. Knows no contacts but the one it belongs to.
+An event never creates a contact: the caller finds its contact first.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ _FOLD = str.maketrans({".": "-", "$": "-"})
 
 
 class Event(Struct, frozen=True, gc=False):
-    """An event as it was taken. `metadata` is all that was sent, in order; `tracked` what Intercom keeps of it."""
+    """A received event. `metadata` is everything that was sent, in order; `tracked` is what Intercom keeps."""
 
     name: str
     folded_name: str
@@ -38,12 +38,12 @@ class Event(Struct, frozen=True, gc=False):
 
 
 def fold(name: str) -> str:
-    """Fold a name to what Intercom compares: "Names are case-insensitive; `.` and `$` become `-`"."""
+    """Normalize a name for comparison: "Names are case-insensitive; `.` and `$` become `-`"."""
     return name.translate(_FOLD).lower()
 
 
 def check(body: EventBody) -> None:
-    """Refuse what no workspace takes: not exactly one identifier, or metadata that is not flat.
+    """Refuse what no workspace accepts: other than exactly one identifier, or metadata that is not flat.
 
     Raises:
         Refused: 400, illegal.
@@ -79,7 +79,7 @@ def _check_date(key: str, value: float) -> None:
 
 
 class Events:
-    """The newest events, the newest repeats, and the active event names."""
+    """The newest events and repeats, and the active event names."""
 
     def __init__(self, *, events_max: int, names_max: int) -> None:
         self._events_max = events_max
@@ -92,21 +92,21 @@ class Events:
         self.repeated = 0
 
     def all(self) -> list[Event]:
-        """The events that are remembered, oldest first, without the repeats."""
+        """Return the recorded events, oldest first, without repeats."""
         return list(self._events)
 
     def repeats(self) -> list[Event]:
-        """The events that were answered like others but are repeats of one, oldest first."""
+        """Return the recorded repeats, which are answered like other events, oldest first."""
         return list(self._repeats)
 
     def names(self) -> list[str]:
-        """The active event names, folded, in the order in which they came up."""
+        """Return the active event names, normalized, in the order of their first use."""
         return list(self._names)
 
     def track(self, body: EventBody, contact: Contact, request_id: str, now: float) -> bool:
-        """Take a checked event; False if it is a repeat: "workspace + contact's external id + name + created_at".
+        """Record a checked event; return False for a repeat: "workspace + contact's external id + name + created_at".
 
-        "For contacts without an external id the key is unclear": here it is Intercom's id.
+        "For contacts without an external id the key is unclear": here it is the contact's id.
 
         Raises:
             Refused: 422 for a new name beyond the limit.

@@ -18,14 +18,14 @@ _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20}
 
 
 class FaultSyntaxError(ValueError):
-    """A fault's text that can't be understood; the message says which word, and what was expected."""
+    """A malformed fault; the message names the word and what was expected."""
 
 
 def parse_fault(text: str) -> Fault:
-    """Read a fault.
+    """Parse a fault.
 
     Raises:
-        FaultSyntaxError: says what is wrong with the text.
+        FaultSyntaxError: the text is malformed.
     """
     try:
         words = shlex.split(text)
@@ -132,4 +132,4 @@ OPTIONS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "body": ("body", str),
     "header": ("headers", _header),
 }
-"""The options, each with the field of `Fault` that it fills and how its value is read."""
+"""The options, each with its field of `Fault` and the function that parses its value."""

@@ -1,6 +1,6 @@
-"""Misbehaviour on demand: which calls go wrong, how, and how often. Decides; the server performs.
+"""Faults on request: which calls fail, how, and how often. Decides; `server.py` performs.
 
-Chance is handed in as a function that draws from [0, 1), so that a seed makes a run repeatable.
+The source of randomness is an argument, a function that draws from [0, 1), so that a seed makes a run repeatable.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ from enum import StrEnum
 from intercomd_daemon.sandbox.messages import Answer, Headers, error_body
 
 HUGE_BYTES = 8 << 20
-"""The default size of a huge body: beyond what any client of ours reads."""
+"""The default size of a huge body: more than the daemon reads."""
 PAGE = b"<html><body><h1>Bad Gateway</h1></body></html>"
 """A page as gateways answer it."""
 SLOW_SECONDS = 2.0
-"""Over how long a slow body is spread by default."""
+"""The default duration of a slow body."""
 CODES = {
     400: ("parameter_invalid", "The sandbox was told to refuse"),
     401: ("unauthorized", "Access Token Invalid"),
@@ -29,31 +29,31 @@ CODES = {
     429: ("rate_limit_exceeded", ""),
     503: ("service_unavailable", "Sorry, the API service is temporarily unavailable"),
 }
-"""Code and message where a fault names a status alone; 429 has the budget's message, others of 500 `server_error`."""
+"""Code and message of a fault with only a status; 429 has the message of the budget, other 5xx are `server_error`."""
 
 
 class Action(StrEnum):
-    """What goes wrong beside the status and the delay. Those marked * leave the workspace as it was."""
+    """What a fault does besides status and delay. Those marked * do not change the workspace."""
 
     ANSWER = "answer"
-    CUT_BEFORE = "cut-before"  # * the connection is lost before the request is taken
-    CUT_AFTER = "cut-after"  # the request is taken, the answer is lost
-    CUT_MIDDLE = "cut-middle"  # the request is taken, half of the answer's body arrives
-    HANG = "hang"  # * neither taken nor answered, until either side goes
-    HANG_AFTER = "hang-after"  # taken, but not answered
+    CUT_BEFORE = "cut-before"  # * the connection is lost before the request is processed
+    CUT_AFTER = "cut-after"  # the request is processed, the answer is lost
+    CUT_MIDDLE = "cut-middle"  # the request is processed, half of the answer's body arrives
+    HANG = "hang"  # * neither processed nor answered, until one side disconnects
+    HANG_AFTER = "hang-after"  # processed, but not answered
     EMPTY = "empty"  # no body
-    NOT_JSON = "not-json"  # a body that says it is JSON and is a gateway's page
+    NOT_JSON = "not-json"  # a gateway's HTML page with the content type of JSON
     HTML = "html"  # a page, as a proxy, a captive portal or a firewall answers
     TEXT = "text"  # a line of plain text
     OTHER_JSON = "other-json"  # JSON of another server's shape
     ERRORS = "errors"  # Intercom's list of errors, whatever the status
     TRUNCATED = "truncated"  # the first half of the body, as if it were all
-    GARBLED = "garbled"  # a body that says it is gzip and is not
+    GARBLED = "garbled"  # a body labelled gzip that is not compressed
     UTF_16 = "utf-16"  # the right body in another encoding
     MARKED = "bom"  # the right body behind a byte order mark
     WRONG_TYPE = "wrong-type"  # the right body as text/html
     HUGE = "huge"  # a body of many megabytes
-    SLOW = "slow"  # a body that comes in drops
+    SLOW = "slow"  # a body that arrives in pieces
 
 
 UNTAKEN = frozenset({Action.CUT_BEFORE, Action.HANG})
@@ -62,11 +62,11 @@ UNANSWERED = frozenset({Action.CUT_BEFORE, Action.CUT_AFTER, Action.HANG, Action
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One instruction: for calls of `method` (`*`: any) whose path starts with `path`, what happens.
+    """A fault for calls of `method` (`*`: any) whose path starts with `path`.
 
-    With a `status` the call is answered with it and changes nothing; without one the call is taken as usual, unless the
-    action says otherwise. `containing`: only calls with this text in their bodies. `header_bytes`: the length of one
-    more header line. `after` matching calls are spared, then `times` are hit (None: all), each with `probability`.
+    With a `status` the call gets that status and changes nothing; without one it is processed as usual, unless the
+    action prevents it. `containing`: only calls with this text in their bodies. `header_bytes`: the length of an
+    additional header. `after` matching calls pass, then `times` calls are hit (None: all), each with `probability`.
     """
 
     method: str = "*"
@@ -88,17 +88,17 @@ class Fault:
 
     @property
     def only_delays(self) -> bool:
-        """Whether it does nothing but wait, so that further faults may join it."""
+        """Whether it only delays the call, so that another fault may hit the call as well."""
         nothing = Fault(self.method, self.path, delay_seconds=self.delay_seconds)
         return replace(self, times=None, after=0, probability=1.0) == nothing
 
     @property
     def takes(self) -> bool:
-        """Whether the workspace sees the call."""
+        """Whether the workspace processes the call."""
         return self.status is None and self.action not in UNTAKEN
 
     def __str__(self) -> str:
-        """Name it as the calls that it hit are marked."""
+        """Return the text that marks the calls that it hit."""
         words = [str(self.status) if self.status else "", "" if self.action is Action.ANSWER else self.action.value]
         words.append(f"delay={self.delay_seconds:g}s" if self.delay_seconds else "")
         return " ".join(word for word in words if word) or "changed"
@@ -106,7 +106,7 @@ class Fault:
 
 @dataclass(slots=True)
 class FaultCount:
-    """A fault that has been asked for, how many calls it matched, and how many it hit."""
+    """A fault with the number of calls that it matched and hit."""
 
     fault: Fault
     matched: int = 0
@@ -114,24 +114,24 @@ class FaultCount:
 
 
 class Faults:
-    """The faults in force, in the order in which they were asked for."""
+    """The active faults, in the order in which they were added."""
 
     def __init__(self, draw: Callable[[], float]) -> None:
         self._draw = draw
         self.counts: list[FaultCount] = []
 
     def add(self, fault: Fault) -> FaultCount:
-        """Put a fault in force; what is returned tells later how often it hit."""
+        """Add a fault; the returned object counts its hits."""
         count = FaultCount(fault)
         self.counts.append(count)
         return count
 
     def clear(self) -> None:
-        """Let every call go well again."""
+        """Remove all faults."""
         self.counts.clear()
 
     def pick(self, method: str, path: str, body: bytes = b"") -> Fault | None:
-        """Give what happens to this call: the first fault that hits it, with the delays of those before it."""
+        """Return the first fault that hits this call, with the delays of those before it; None if no fault does."""
         delay_seconds = 0.0
         for count in self.counts:
             if not self._hits(count, method, path, body):
@@ -157,7 +157,7 @@ class Faults:
 
 
 def fault_answer(fault: Fault, request_id: str, rate_message: str) -> Answer:
-    """Give the answer of a fault that has a status, or that leaves the call unanswered (status 0)."""
+    """Return the answer of a fault with a status; status 0 leaves the call unanswered."""
     if fault.status is None:
         return Answer(0)
     code, message = CODES.get(fault.status, ("server_error", "The sandbox was told to fail"))
@@ -189,8 +189,8 @@ _HEADERS: Mapping[Action, Headers] = {
 }
 
 
-def spoil(fault: Fault, answer: Answer) -> Answer:
-    """Change an answer as the fault says: other bytes, other headers."""
+def corrupt_answer(fault: Fault, answer: Answer) -> Answer:
+    """Change body and headers of an answer as the fault demands."""
     body = answer.body if fault.body is None else fault.body.encode()
     if fault.action is Action.HUGE:
         body = b'{"type":"' + b"x" * fault.huge_bytes + b'"}'

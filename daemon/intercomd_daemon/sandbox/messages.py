@@ -1,4 +1,4 @@
-"""A request as it came, the answer that is owed, and the refusal in Intercom's envelope. Knows no workspace."""
+"""Requests, answers, and refusals in Intercom's format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer. `illegal` says what in the request Intercom's own description does not allow, or is empty."""
+    """An HTTP answer. `illegal` says why Intercom's description does not allow the request, or is empty."""
 
     status: int
     body: bytes = b""
@@ -30,7 +30,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """A request that is answered with an error: status, Intercom's code, message, and headers beside the usual ones."""
+    """An error response: status, Intercom's code, message, and additional headers."""
 
     def __init__(
         self, status: int, code: str, message: str, *, field: str = "", illegal: bool = False, headers: Headers = ()
@@ -45,17 +45,17 @@ class Refused(Exception):
 
 
 def invalid(message: str, *, field: str = "") -> Refused:
-    """Refuse what the workspace as it is does not take: 400 `parameter_invalid`."""
+    """Return a refusal that depends on the workspace: 400 `parameter_invalid`."""
     return Refused(400, "parameter_invalid", message, field=field)
 
 
 def illegal(message: str, *, field: str = "", code: str = "parameter_invalid", status: int = 400) -> Refused:
-    """Refuse what Intercom's description allows in no workspace; whoever sent it has a mistake in its code."""
+    """Return a refusal of what Intercom's description never allows: a bug in the client."""
     return Refused(status, code, message, field=field, illegal=True)
 
 
 def error_body(request_id: str, code: str, message: str, field: str = "") -> bytes:
-    """Write Intercom's envelope: `{"type":"error.list","request_id":…,"errors":[{"code","message"?,"field"?}]}`."""
+    """Return the body of an error: `{"type":"error.list","request_id":…,"errors":[{"code","message"?,"field"?}]}`."""
     error = {"code": code, "message": message}
     if field:
         error["field"] = field
@@ -63,5 +63,5 @@ def error_body(request_id: str, code: str, message: str, field: str = "") -> byt
 
 
 def json_answer(value: object, status: int = 200) -> Answer:
-    """Answer with a JSON value."""
+    """Return an answer with a JSON value."""
     return Answer(status, msgspec.json.encode(value))

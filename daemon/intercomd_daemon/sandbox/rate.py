@@ -1,15 +1,15 @@
-"""The workspace's budget of calls: fixed windows, a limit, and what is left. Knows neither calls nor clocks."""
+"""The budget of calls of the workspace: a limit in each window of fixed length."""
 
 import math
 from dataclasses import dataclass
 
 UNLIMITED = 1_000_000
-"""The limit that the headers name when nothing is limited."""
+"""The limit in the headers of an unlimited workspace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The budget after a call: what the three headers say, and whether the call was one too many."""
+    """The budget after a call: the values of the three headers, and whether the call exceeded it."""
 
     limit: int
     remaining: int
@@ -18,7 +18,7 @@ class Rate:
 
 
 class RateWindows:
-    """Counts calls in windows of fixed length. A call that is refused is not counted."""
+    """Counts calls in windows of fixed length. Refused calls do not count."""
 
     def __init__(self, *, limit: int, window_seconds: float, aligned: bool, other_apps_calls: int) -> None:
         self._unlimited = limit == 0
@@ -30,7 +30,7 @@ class RateWindows:
         self._used = 0
 
     def take(self, now: float) -> Rate:
-        """Count a call at `now` (Unix seconds), if the window has room for it."""
+        """Count a call at `now` (Unix seconds) if the budget allows it."""
         end = self._enter(now)
         limited = self._used >= self._limit and not self._unlimited
         if not limited:
@@ -38,18 +38,18 @@ class RateWindows:
         return self._rate(end, limited=limited)
 
     def spend(self, calls: int, now: float) -> None:
-        """Let other apps of the workspace use up that many calls of the present window."""
+        """Use up calls of the current window, as other apps of the workspace do."""
         self._enter(now)
         self._used += calls
 
     def exceeded(self, now: float) -> Rate:
-        """The budget as a refused call sees it: nothing left until the window ends."""
+        """Return the budget of a refused call: nothing left until the window ends."""
         end = self._enter(now)
         return Rate(self._limit, 0, math.ceil(end), limited=True)
 
     @property
     def message(self) -> str:
-        """The text of a refusal: "Exceeded rate limit of 167 in 10_seconds"."""
+        """The message of a refusal: "Exceeded rate limit of 167 in 10_seconds"."""
         return f"Exceeded rate limit of {self._limit} in {self._window_seconds:g}_seconds"
 
     def _enter(self, now: float) -> float:

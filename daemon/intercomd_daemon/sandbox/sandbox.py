@@ -1,6 +1,6 @@
-"""The stand-in for Intercom: a workspace behind a real HTTP server, with a record of what came in and faults on demand.
+"""A sandbox that stands in for Intercom: a workspace behind an HTTP server, with recorded calls and faults on request.
 
-The composition of this package, and what its users hold in their hands.
+This class composes the package and is its interface.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ from intercomd_daemon.sandbox.contact import Contact
 from intercomd_daemon.sandbox.control import PREFIX, answer_control
 from intercomd_daemon.sandbox.events import Event
 from intercomd_daemon.sandbox.fault_text import parse_fault
-from intercomd_daemon.sandbox.faults import Fault, FaultCount, Faults, fault_answer, spoil
+from intercomd_daemon.sandbox.faults import Fault, FaultCount, Faults, corrupt_answer, fault_answer
 from intercomd_daemon.sandbox.messages import Answer, Request
 from intercomd_daemon.sandbox.server import Exchange, Server
 from intercomd_daemon.sandbox.settings import CustomAttribute, SandboxSettings
 from intercomd_daemon.sandbox.workspace import Workspace
 
 TIMEOUT_SECONDS = 10.0
-"""How long `wait_for` waits by default: far longer than anything that happens on a loopback."""
+"""The default timeout of `wait_for`: far longer than any call over the loopback takes."""
 
 
 class Sandbox:
     """A sandbox. `async with Sandbox(settings) as sandbox:` starts it on a free port of the loopback, and stops it.
 
-    `workspace` is its state, for tests to read and to change; `faults` are those in force; `record` is what came in.
-    `clock` gives Unix seconds: one that is off makes a server whose clock is off.
+    `workspace` is its state, which tests may read and change; `faults` are the active faults; `record` holds the calls.
+    `clock` returns Unix seconds; a wrong clock simulates a server with a wrong clock.
     """
 
     def __init__(self, settings: SandboxSettings | None = None, *, clock: Callable[[], float] = time.time) -> None:
@@ -43,7 +43,7 @@ class Sandbox:
         self.reset()
 
     def reset(self) -> None:
-        """Forget contacts, attributes, events, calls and faults; the settings stay, and so do open connections."""
+        """Drop contacts, attributes, events, calls and faults; settings and open connections stay."""
         settings = self.settings
         self._random = random.Random(settings.seed)  # noqa: S311 -- chance for faults, and nothing to guess
         self.workspace = Workspace(settings)
@@ -63,66 +63,66 @@ class Sandbox:
         """Listen; after a stop at the same address, with the same state, unless another is given.
 
         Raises:
-            OSError: the address is taken or not ours.
+            OSError: the address is in use or not local.
         """
         self.host = self.host if host is None else host
         self.port = await self._server.start(self.host, self.port if port is None else port)
 
     async def stop(self) -> None:
-        """Stop listening and cut every connection, as an outage does; the state stays."""
+        """Stop listening and abort every connection, as in an outage; the state stays."""
         await self._server.stop()
 
     @property
     def base_url(self) -> str:
-        """Where it listens, such as `http://127.0.0.1:40123`."""
+        """The URL, such as `http://127.0.0.1:40123`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     @property
     def calls(self) -> list[Call]:
-        """A copy of the calls that came in, oldest first, the newest `calls_max`; `record.count` counts them all."""
+        """A copy of the newest `calls_max` calls, oldest first; `record.count` counts all of them."""
         return self.record.all()
 
     @property
     def illegal_requests(self) -> list[Call]:
-        """The calls that Intercom's own description does not allow; a test's last line is that there are none."""
+        """Calls that Intercom's description does not allow; tests end by asserting that there are none."""
         return self.record.illegal()
 
     @property
     def contacts(self) -> list[Contact]:
-        """The contacts that exist, archived and blocked ones too, oldest first."""
+        """The contacts, archived and blocked ones too, oldest first."""
         return self.workspace.contacts.all()
 
     @property
     def events(self) -> list[Event]:
-        """The events that were taken, oldest first, without the repeats."""
+        """The recorded events, oldest first, without repeats."""
         return self.workspace.events.all()
 
     @property
     def repeats(self) -> list[Event]:
-        """The events that were answered with 202 but are repeats of earlier ones, oldest first."""
+        """The repeats of earlier events, also answered with 202, oldest first."""
         return self.workspace.events.repeats()
 
     @property
     def attributes(self) -> list[CustomAttribute]:
-        """The custom attributes that exist, archived ones too, oldest first."""
+        """The custom attributes, archived ones too, oldest first."""
         return self.workspace.attributes.all()
 
     def fault(self, fault: Fault | str) -> FaultCount:
-        """Put a fault in force, given as such or as text; `hit` of what is returned says how often it struck.
+        """Add a fault, given as an object or as text; `hit` of the result counts its hits.
 
         Raises:
-            FaultSyntaxError: the text can't be understood.
+            FaultSyntaxError: the text is malformed.
         """
         return self.faults.add(parse_fault(fault) if isinstance(fault, str) else fault)
 
     async def wait_for(
         self, predicate: Callable[["Sandbox"], object], timeout_seconds: float = TIMEOUT_SECONDS
     ) -> None:
-        """Wait until the predicate holds; it is asked now, and after each call that comes in or ends.
+        """Wait until the predicate holds; it is evaluated now, and whenever a call arrives or ends.
 
         Raises:
-            TimeoutError: it did not hold in time; the message says what came in.
+            TimeoutError: it did not hold in time; the message lists the newest calls.
         """
         if predicate(self):
             return
@@ -162,7 +162,7 @@ class Sandbox:
         )
         self.record.add(call)
         self._wake()
-        return Exchange(answer if fault is None else spoil(fault, answer), fault, lambda: self._end(call))
+        return Exchange(answer if fault is None else corrupt_answer(fault, answer), fault, lambda: self._end(call))
 
     def _answer(self, request: Request, fault: Fault | None, request_id: str, now: float) -> Answer:
         if fault is None or fault.takes:
@@ -183,9 +183,9 @@ class Sandbox:
                 try:
                     if predicate(self):
                         future.set_result(None)
-                except Exception as error:  # noqa: BLE001 -- it belongs to whoever waits, who gets it
+                except Exception as error:  # noqa: BLE001 -- raised where the predicate was passed in
                     future.set_exception(error)
 
 
 def _nothing() -> None:
-    """Take no note of an exchange that is not recorded."""
+    """Ignore the end of an exchange that is not recorded."""

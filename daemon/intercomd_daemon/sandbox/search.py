@@ -1,6 +1,6 @@
-"""Which contacts a search finds, among those that it can see: filters, groups of filters, pages.
+"""The contact search: filters, groups of filters, pages.
 
-Known to lag: "a new contact may stay invisible for minutes: never use it as the existence check".
+Its index lags: "a new contact may stay invisible for minutes: never use it as the existence check".
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ FIELDS = frozenset(
     {"id", "role", "name", "avatar", "owner_id", "email", "phone", "external_id", "created_at", "updated_at"}
     | {"signed_up_at", "last_seen_at", "unsubscribed_from_emails"}
 )
-"""The searchable fields that the sandbox keeps."""
+"""Searchable fields that the sandbox stores."""
 
 
 def _same(value: object, wanted: object) -> bool:
@@ -43,10 +43,10 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def search(contacts: Iterable[Contact], body: SearchBody) -> tuple[list[Contact], int, int | None]:
-    """Give a page of the contacts that match, how many match in all, and where the next page starts, if there is one.
+    """Return a page of matching contacts, the number that match, and the start of the next page, if any.
 
     Raises:
-        Refused: 400, illegal, for a query that can't be understood.
+        Refused: 400, illegal, for a malformed query.
     """
     found = [contact for contact in contacts if _matches(contact, body.query, 0)]
     start = int(body.pagination.starting_after or "0")

@@ -1,6 +1,6 @@
-"""The sandbox on the wire: reads requests, sends answers, and performs what a fault does to a connection.
+"""The HTTP server of the sandbox: reads requests, sends answers, and performs faults on connections.
 
-What is answered has been decided by whoever is asked through `receive`, at once and without waiting.
+The function `receive` decides the answer without waiting.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from intercomd_daemon.sandbox.faults import Action, Fault
 from intercomd_daemon.sandbox.messages import Answer, Request
 
 BODY_BYTES_MAX = 64 << 20
-"""Beyond this the connection's own protection answers 413; the workspace's limit is far below."""
+"""Bodies above this get a 413 from aiohttp; the limit of the workspace is far below."""
 SLOW_PIECES = 10
 SHUTDOWN_SECONDS = 5.0
-"""How long a stop waits for handlers whose connections are gone; they end at once."""
+"""Time for handlers to end after their connections are aborted; they end at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What a request gets: an answer, perhaps a fault in delivering it, and whom to tell when it has ended."""
+    """The answer to a request, the fault in sending it, if any, and a function to call at its end."""
 
     answer: Answer
     fault: Fault | None
@@ -35,7 +35,7 @@ class Exchange:
 
 
 class Server:
-    """One listening address. Its stopping is an outage: every connection is cut, whatever goes on in it."""
+    """A server on one address. Stopping it simulates an outage: every connection is aborted."""
 
     def __init__(self, receive: Callable[[Request], Exchange], clock: Callable[[], float]) -> None:
         self._receive = receive
@@ -50,13 +50,13 @@ class Server:
         return self._listener is not None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, and give the port; 0 asks for any free one.
+        """Listen, and return the port; 0 requests any free one.
 
         Raises:
-            OSError: the address is taken or not ours.
+            OSError: the address is in use or not local.
         """
         loop = asyncio.get_running_loop()
-        # A handler whose client has gone is cancelled: so end those that wait for the connection's loss.
+        # Handlers are cancelled when their client disconnects: this ends those in `_until_lost`.
         connections = web.Server(
             self._handle, handler_cancellation=True, request_factory=self._request, access_log=None
         )
@@ -157,6 +157,6 @@ async def _lose(request: web.BaseRequest) -> NoReturn:
 
 
 async def _until_lost() -> NoReturn:
-    # Ends by the cancellation that the connection's loss brings.
+    # Ends by cancellation when the connection is lost.
     await asyncio.get_running_loop().create_future()
     raise AssertionError

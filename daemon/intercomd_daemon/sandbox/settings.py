@@ -1,6 +1,6 @@
-"""What a sandbox may be told beforehand: the workspace it plays, its limits and its habits.
+"""Settings of a sandbox: its workspace, limits and variants of behaviour.
 
-Every default is Intercom's documented figure where there is one; the rest is what makes a test readable.
+Defaults are Intercom's documented values where they exist; the others keep tests short.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ DataType = Literal["string", "integer", "float", "boolean", "date"]
 """The types in which Intercom lists an attribute."""
 
 VERSIONS = ("2.7", "2.8", "2.9", "2.10", "2.11", "2.12", "2.13", "2.14", "2.15", "2.16")
-"""The published versions in which every call that is played here reads the same, or differs as the code says."""
+"""Supported versions: in them the supported calls are the same, or differ as the code shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class CustomAttribute:
-    """A custom attribute of the workspace: what a write of it may hold, and whether it may be written."""
+    """A custom attribute of the workspace."""
 
     name: str
     data_type: DataType = "string"
@@ -39,31 +39,31 @@ class SandboxSettings:
 
     versions: tuple[str, ...] = VERSIONS
     version_default: str = "2.16"
-    """The app's own setting, which decides when a call names no version."""
+    """The version of calls that do not name one: a setting of the app."""
 
     rate_limit: int = 0
-    """Calls a window. Every real figure on record is 83 or 167."""
+    """Calls in a window. Recorded values are 83 and 167."""
     rate_window_seconds: float = 10.0
     rate_window_aligned: bool = True
     """True: windows end at multiples of their length on the clock; False: the first begins with the first call."""
     rate_headers: bool = True
     other_apps_calls: int = 0
-    """How many calls of each window the customer's other apps use up at its start."""
+    """Calls of each window that other apps of the workspace use at its start."""
 
     search_lag_seconds: float = 120.0
     search_lag_calls: int = 0
-    """How long, and for how many searches, a new contact stays invisible to `POST /contacts/search`."""
+    """The time, and the number of searches, for which a new contact is invisible to `POST /contacts/search`."""
 
     shared_emails: bool = False
     """True: a user may have the email of another user if both have an external_id; sources disagree."""
     blocked_status: int = 409
-    """The status of `not_restorable`, which no source gives."""
+    """The status of `not_restorable`, which is not documented."""
     deleted_contacts_marked: bool = False
     """True: a deleted contact stays as one that is "marked for permanent deletion": a create of its identity is
     answered with the 409 for archived contacts, and its unarchiving with 400, as recorded with API 2.3."""
     attributes: tuple[CustomAttribute, ...] = ()
     attribute_refusals_named: bool = True
-    """False: the 400 for a custom attribute's value does not say which attribute it is about."""
+    """False: the 400 for the value of a custom attribute does not name the attribute."""
     custom_attributes_max: int = 250
     event_names_max: int = 120
     event_names_refusal_empty: bool = False
@@ -73,6 +73,6 @@ class SandboxSettings:
     calls_max: int = 100_000
     events_max: int = 200_000
     illegal_requests_max: int = 1_000
-    """How many calls, events and illegal requests are remembered, the newest; repeats of forgotten events are new."""
+    """Calls, events and illegal requests kept, the newest. A repeat of a dropped event counts as new."""
     seed: int = 0
-    """What decides the ids that are given out and the faults that come by chance."""
+    """Determines the generated ids and the random faults."""

@@ -1,6 +1,6 @@
-"""The workspace that the sandbox plays: its state, whole, and the changes that a test makes to it directly.
+"""The state of the sandbox's workspace, and the changes that tests make to it directly.
 
-What a test does here needs no permission: it may bring about what no call could. Knows no HTTP.
+These changes are not checked, so tests can create states that calls cannot.
 """
 
 from typing import Any
@@ -46,13 +46,13 @@ class Workspace:
         created_at: int = 1_700_000_000,
         **fields: Any,  # noqa: ANN401 -- the fields of Contact
     ) -> Contact:
-        """Add a user, beside whomever: also one who shares an email. Search finds it at once."""
+        """Add a user, even with the email of another one. Search finds it at once."""
         email = email.lower() if email else None
         contact = Contact(self.contacts.new_id(), "user", created_at, external_id=external_id, email=email, **fields)
         return self.contacts.put(contact)
 
     def add_lead(self, email: str | None = None, *, created_at: int = 1_700_000_000) -> Contact:
-        """Add a lead; its external_id is made up, as Intercom does."""
+        """Add a lead; its external_id is generated, as Intercom does."""
         email = email.lower() if email else None
         return self.contacts.put(Contact(self.contacts.new_id(), "lead", created_at, email=email))
 
@@ -63,19 +63,19 @@ class Workspace:
         return contact
 
     def unarchive(self, contact_id: str) -> Contact:
-        """Bring a contact back, with all its data."""
+        """Restore a contact with all its data."""
         contact = self.contacts.get_in_any_state(contact_id)
         contact.state = "active"
         return contact
 
     def block(self, contact_id: str) -> Contact:
-        """Block a contact: it is gone, and can't be created again."""
+        """Block a contact: calls do not find it, and it cannot be created again."""
         contact = self.contacts.get_in_any_state(contact_id)
         contact.state = "blocked"
         return contact
 
     def delete(self, contact_id: str) -> Contact:
-        """Delete a contact for good, or mark it for that, as the settings say."""
+        """Delete a contact permanently, or mark it for deletion, as the settings say."""
         if not self.settings.deleted_contacts_marked:
             return self.contacts.delete(contact_id)
         contact = self.contacts.get_in_any_state(contact_id)
@@ -83,7 +83,7 @@ class Workspace:
         return contact
 
     def merge(self, from_id: str, into_id: str, now: float = 1_700_000_000) -> Contact:
-        """Merge one contact into another, whatever their roles; the first one's ids answer 410 from now on."""
+        """Merge one contact into another, regardless of their roles; the ids of the first then return 410."""
         return self.contacts.merge(from_id, into_id, now)
 
     def add_attribute(
@@ -95,11 +95,11 @@ class Workspace:
         api_writable: bool = True,
         options: tuple[str, ...] = (),
     ) -> CustomAttribute:
-        """Add a custom attribute of contacts, or replace it, whatever its name and however many there are."""
+        """Add or replace a custom attribute of contacts, regardless of its name and of the limit."""
         return self.attributes.put(
             CustomAttribute(name, data_type, archived=archived, api_writable=api_writable, options=options)
         )
 
     def set_access_token(self, *access_tokens: str) -> None:
-        """Make these the tokens that are accepted; none: every call is answered with 401."""
+        """Set the valid tokens; with none, every call gets a 401."""
         self.access_tokens = set(access_tokens)
