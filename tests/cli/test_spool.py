@@ -21,7 +21,7 @@ from spool import corruption
 from spool.filled import opened
 from spool.model import Held, end_of
 
-Spoil = Callable[[str], None]
+Corrupt = Callable[[str], None]
 USERS = ("ann", "bob", "ann", "cid", "dan")
 
 
@@ -57,7 +57,7 @@ def path(files: corruption.Files, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def spoil(path: Path) -> Spoil:
+def corrupt(path: Path) -> Corrupt:
     """Changes the last row of the log behind the spool's back."""
 
     def run(change: str) -> None:
@@ -91,8 +91,8 @@ async def test_verify_of_a_sound_spool_prints_its_contents(path: Path) -> None:
     assert result.output == f"{path}: 4 envelopes waiting, 1 dead letter, 1 outcome; nothing is damaged\n"
 
 
-async def test_verify_lists_damage_with_record_and_user(path: Path, spoil: Spoil) -> None:
-    spoil("data = x'0102'")
+async def test_verify_lists_damage_with_record_and_user(path: Path, corrupt: Corrupt) -> None:
+    corrupt("data = x'0102'")
     result = await invoke("spool", "verify", path)
     assert result.exit_code == 1
     title, line, summary = result.output.splitlines()
@@ -104,8 +104,8 @@ async def test_verify_lists_damage_with_record_and_user(path: Path, spoil: Spoil
     )
 
 
-async def test_verify_json_has_a_line_for_each_damage_and_a_summary(path: Path, spoil: Spoil) -> None:
-    spoil("data = x'0102'")
+async def test_verify_json_has_a_line_for_each_damage_and_a_summary(path: Path, corrupt: Corrupt) -> None:
+    corrupt("data = x'0102'")
     result = await invoke("spool", "verify", path, "--json")
     damage, summary = map(json.loads, result.output.splitlines())
     assert (damage["table"], damage["reason"]) == ("log", "2 bytes are too few for a record")
@@ -120,8 +120,8 @@ async def test_verify_json_has_a_line_for_each_damage_and_a_summary(path: Path, 
     }
 
 
-async def test_verify_escapes_control_characters(path: Path, spoil: Spoil) -> None:
-    spoil("lane = 'c:' || char(27) || '[2J'")
+async def test_verify_escapes_control_characters(path: Path, corrupt: Corrupt) -> None:
+    corrupt("lane = 'c:' || char(27) || '[2J'")
     assert "\\x1b[2J" in (await invoke("spool", "verify", path)).output
 
 
@@ -185,8 +185,8 @@ async def test_export_includes_dead_letters_on_request(path: Path) -> None:
     assert (code, [each.envelope_id for each in envelopes]) == (0, [f"id-{number}" for number in range(5)])
 
 
-async def test_export_of_a_damaged_spool_writes_what_is_readable(path: Path, spoil: Spoil) -> None:
-    spoil("data = x'0102'")
+async def test_export_of_a_damaged_spool_writes_what_is_readable(path: Path, corrupt: Corrupt) -> None:
+    corrupt("data = x'0102'")
     code, envelopes, said = await exported(path)
     assert (code, len(envelopes)) == (1, 3)
     assert "2 bytes are too few for a record" in said
@@ -216,8 +216,8 @@ async def test_repair_leaves_a_sound_spool_unchanged(path: Path) -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_repair_rebuilds_a_damaged_spool_and_keeps_it(path: Path, spoil: Spoil, as_json: bool) -> None:
-    spoil("lane = 'c:eve'")
+async def test_repair_rebuilds_a_damaged_spool_and_keeps_it(path: Path, corrupt: Corrupt, as_json: bool) -> None:
+    corrupt("lane = 'c:eve'")
     before = content(path)
     result = await invoke("spool", "repair", path, *["--json"][: int(as_json)])
     assert result.exit_code == 0
@@ -235,8 +235,8 @@ async def test_repair_rebuilds_a_damaged_spool_and_keeps_it(path: Path, spoil: S
     assert (await invoke("spool", "verify", path)).exit_code == 0
 
 
-async def test_repair_without_disk_space_leaves_the_spool(path: Path, spoil: Spoil) -> None:
-    spoil("lane = 'c:eve'")
+async def test_repair_without_disk_space_leaves_the_spool(path: Path, corrupt: Corrupt) -> None:
+    corrupt("lane = 'c:eve'")
     before = content(path)
     stand_in_the_way(path)
     result = await invoke("spool", "repair", path)

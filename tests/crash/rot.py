@@ -1,6 +1,6 @@
 """As much rot as one has time for: `python tests/crash/rot.py --seeds 1000`. Prints what should not have been.
 
-Each seed spoils the files of a filled spool in every way once, closed and as a kill leaves them, and has them opened,
+Each seed corrupts the files of a filled spool in every way once, closed and as a kill leaves them, and has them opened,
 verified and exported. It ends with the exit code 1 if anything that must hold did not.
 """
 
@@ -15,7 +15,7 @@ from secrets import randbelow
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
 from spool import corruption
-from spool.corruption import SPOILS
+from spool.corruption import CORRUPTIONS
 
 
 async def rot(seeds: range, rows: int, folder: Path) -> list[str]:
@@ -24,8 +24,8 @@ async def rot(seeds: range, rows: int, folder: Path) -> list[str]:
     specimen = await corruption.specimen(folder / "specimen", rows, seeds.start)
     wrong: list[str] = []
     for seed in seeds:
-        wrong += await corruption.sweep(specimen, SPOILS, range(seed, seed + 1), folder / "spoilt")
-        shutil.rmtree(folder / "spoilt")
+        wrong += await corruption.sweep(specimen, CORRUPTIONS, range(seed, seed + 1), folder / "corrupted")
+        shutil.rmtree(folder / "corrupted")
     return wrong
 
 

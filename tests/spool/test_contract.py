@@ -170,7 +170,7 @@ async def test_contact_cache_holds_the_contact_of_a_lane(spool: Spool, row: Make
     assert await known_after(CachedContact("c:ann", "", b"")) == {"c:ann": nothing, "c:bob": ContactEntry("i1", more)}
     assert await known_after(CachedContact("c:bob", "i1", b"")) == {"c:ann": nothing, "c:bob": ContactEntry("i1", b"")}
     assert await known_after(CachedContact("c:bob", "i2", ann)) == {"c:ann": nothing, "c:bob": ContactEntry("i2", ann)}
-    # What nobody names any more is forgotten, so a lane that comes to it later finds nothing old.
+    # A contact that no lane names is deleted, so a lane that gets it later finds nothing old.
     assert await known_after(CachedContact("c:ann", "i1", b"")) == {
         "c:ann": ContactEntry("i1", b""),
         "c:bob": ContactEntry("i2", ann),
@@ -179,8 +179,8 @@ async def test_contact_cache_holds_the_contact_of_a_lane(spool: Spool, row: Make
 
 async def test_corrupt_row_is_quarantined_and_the_others_are_read(spool: Spool, row: Make) -> None:
     good = row("good")
-    spoilt = good.data[:-1] + bytes([good.data[-1] ^ 1])
-    keys = await spool.append([row("1"), row("2", data=spoilt), good])
+    corrupted = good.data[:-1] + bytes([good.data[-1] ^ 1])
+    keys = await spool.append([row("1"), row("2", data=corrupted), good])
     batch = await spool.read("default", Priority.NORMAL, 0, *ALL)
     assert [each.key for each in batch.rows] == [keys[0], keys[2]]
     assert len(batch.corrupt) == 1

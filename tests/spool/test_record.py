@@ -14,9 +14,9 @@ def test_a_noun_comes_back_as_it_was() -> None:
 def test_every_single_flipped_bit_is_noticed() -> None:
     data = record.pack(PROGRESS)
     for place in range(8 * len(data)):
-        spoilt = bytearray(data)
-        spoilt[place // 8] ^= 1 << place % 8
-        assert record.check(bytes(spoilt))
+        corrupted = bytearray(data)
+        corrupted[place // 8] ^= 1 << place % 8
+        assert record.check(bytes(corrupted))
 
 
 @pytest.mark.parametrize("data", [b"", b"\x01", b"\x01abcd", b"\x02abcdefgh", b"no record"])

@@ -72,7 +72,7 @@ def test_log_with_commits_behind_a_corrupt_frame_is_preserved(specimen: Specimen
 
 
 def test_a_last_commit_that_was_torn_is_none_and_no_damage(specimen: Specimen, tmp_path: Path) -> None:
-    """Nobody was told of it: that is how SQLite sees it too."""
+    """It was not acknowledged: SQLite drops it, too."""
     path = put(specimen.left_open, tmp_path, flipped=len(specimen.left_open[LOG]) - 5)
     checked(path)
     assert not Path(f"{path}-wal.damaged").exists()

@@ -1,28 +1,28 @@
-"""A spool whose files were spoilt at random: whoever opens it goes on with what can be read, and invents nothing."""
+"""A spool whose files were corrupted at random: opening it continues with what is readable, and invents nothing."""
 
 from pathlib import Path
 
 import pytest
 
 from spool import corruption
-from spool.corruption import SPOILS, Specimen, Spoilt
+from spool.corruption import CORRUPTIONS, Corrupted, Specimen
 
 SEEDS = range(4)
 """Of each way; `python tests/crash/rot.py` takes as many as one has time for."""
 
 
-@pytest.mark.parametrize("name", SPOILS)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 async def test_whatever_happens_to_the_files_what_can_be_read_stays(
     specimen: Specimen, tmp_path: Path, name: str
 ) -> None:
-    assert await corruption.sweep(specimen, {name: SPOILS[name]}, SEEDS, tmp_path) == []
+    assert await corruption.sweep(specimen, {name: CORRUPTIONS[name]}, SEEDS, tmp_path) == []
 
 
 async def test_the_judgement_sees_what_should_not_have_been(specimen: Specimen, tmp_path: Path) -> None:
     """Held against the rows of a spool from which one was taken, and to which one was added, by hand."""
     filled = specimen.filled
     (taken, row), *others = filled.rows.items()
-    untouched = Spoilt("nothing", specimen.closed)
+    untouched = Corrupted("nothing", specimen.closed)
     fewer = corruption.Filled(**{**vars(filled), "sent": dict(others), "rows": dict(others)})
     assert any(
         f"row {taken} is not" in each for each in await corruption.open_and_judge(untouched, fewer, tmp_path / "a")

@@ -12,7 +12,7 @@ CUTS = 24
 
 
 async def test_every_promise_holds_after_any_power_cut(tmp_path: Path) -> None:
-    """Twice the disk also fails to sync what is copied back from the write-ahead log, which nobody is told."""
+    """Twice the disk also fails to sync a checkpoint of the write-ahead log, without an error."""
     (tmp_path / "watched").mkdir()
     disk = Disk(tmp_path / "watched")
     work = Work(disk, batches=24)

@@ -60,7 +60,7 @@ async def test_a_spool_that_was_opened_and_not_closed_is_left_open_until_somebod
     lock.opened()
     lock.release()  # As the kernel does for a process that was killed: without `closing`.
     assert await reopened(path)
-    assert await reopened(path), "whoever only had the lock has closed nothing"
+    assert await reopened(path), "a process that only had the lock closed nothing"
     lock = await hold(path, 0.0)
     lock.opened()
     lock.closing()

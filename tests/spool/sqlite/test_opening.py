@@ -32,7 +32,7 @@ def path(specimen: Specimen, tmp_path: Path) -> Path:
     return corruption.put(specimen.closed, tmp_path)
 
 
-def spoil(path: Path, table: str) -> bytes:
+def corrupt(path: Path, table: str) -> bytes:
     """Overwrites the page on which a table rests; returns the file."""
     with closing(sqlite3.connect(path)) as database:
         page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
@@ -52,7 +52,7 @@ def test_a_new_spool_is_made_without_a_word(tmp_path: Path) -> None:
 
 
 def test_a_damaged_one_is_rebuilt_and_kept_and_it_is_said_loudly(path: Path, specimen: Specimen) -> None:
-    before = spoil(path, "log")
+    before = corrupt(path, "log")
     counters, (reports,) = opened(path)
     assert waiting(counters) == len(specimen.filled.rows)
     kept = f"{path}.damaged-20250615T150640Z"
@@ -64,7 +64,7 @@ def test_a_damaged_one_is_rebuilt_and_kept_and_it_is_said_loudly(path: Path, spe
 
 
 def test_reports_of_damage_name_no_user(path: Path) -> None:
-    spoil(path, "log")
+    corrupt(path, "log")
     (reports,) = opened(path)[1]
     assert "ann" not in reports
 
@@ -113,7 +113,7 @@ def test_what_is_left_of_a_new_file_is_made_whole_from_the_log_beside_it(
 
 
 def test_a_repair_for_which_there_is_no_room_leaves_the_spool_and_names_the_remedy(path: Path) -> None:
-    before = spoil(path, "log")
+    before = corrupt(path, "log")
     Path(str(path) + ".rebuilding").mkdir()  # Stands in the way, as a full disk would.
     with pytest.raises(SpoolUnusable, match=r"is damaged \(.*\) and could not be repaired: .*free space on the disk"):
         opened(path)
@@ -121,10 +121,10 @@ def test_a_repair_for_which_there_is_no_room_leaves_the_spool_and_names_the_reme
 
 
 def test_a_file_that_is_damaged_again_after_its_repair_is_not_repaired_for_ever(path: Path) -> None:
-    """As by a program, or a disk, that spoils it meanwhile: here, whoever is reports."""
+    """As by a program or a disk that corrupts it meanwhile: here, the callback does."""
     settings = SqliteSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
     with pytest.raises(SpoolUnusable, match=r"is damaged again right after its repair: .*; check the disk"):
-        repair_and_open(settings, "for a test", NOON, lambda _: spoil(path, "log") and None)
+        repair_and_open(settings, "for a test", NOON, lambda _: corrupt(path, "log") and None)
 
 
 def test_of_what_is_no_file_the_path_is_named(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_new_spool_is_of_the_newest_version_and_described_as_it_was_made() -> 
         schema.create(database, NOON, ADDED)
         assert schema.version_of(database) == schema.MAJOR * 1000 + 2
         assert schema.differing_definitions(database, ADDED) == set()
-        assert schema.differing_definitions(database, ADDED[:1]) == set(), "of a newer minor's nobody can say"
+        assert schema.differing_definitions(database, ADDED[:1]) == set(), "a newer minor version is not compared"
 
 
 def test_first_counters_have_a_checksum_on_the_page_that_logs_rely_on(tmp_path: Path) -> None:

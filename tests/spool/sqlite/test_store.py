@@ -22,7 +22,7 @@ Make = Callable[..., Incoming]
 
 
 class Bench:
-    """A store, and jobs for it; nobody waits for their futures."""
+    """A store, and jobs for it whose futures are not awaited."""
 
     def __init__(self, path: Path, clock: SimpleNamespace) -> None:
         settings = SqliteSettings(str(path), free_bytes_min=0, bytes_max=1 << 20, connections=("eu",))
@@ -162,7 +162,7 @@ def test_the_age_of_the_window_counts_only_while_the_spool_is_open(
     assert elapsed == 80.0
 
 
-def spoil(transaction: Transaction) -> None:
+def corrupt(transaction: Transaction) -> None:
     """Whose the first row of the log is, can no more be said."""
     transaction.database.execute("UPDATE log SET lane = 'c:eve' WHERE key = (SELECT min(key) FROM log)")
 
@@ -173,7 +173,7 @@ def read(transaction: Transaction) -> list[int]:
 
 def test_operation_that_meets_corruption_is_performed_after_the_repair(bench: Bench, row: Make, tmp_path: Path) -> None:
     ((_, *others),) = bench.perform(bench.append(*(row(str(number), connection="eu") for number in range(3))))
-    bench.perform(spoil)
+    bench.perform(corrupt)
     first, found, last = bench.perform(bench.append(row("4", connection="eu")), read, damaged_rows)
     assert (found, last) == ([*others, *first], 0)
     assert bench.store.usage.connections["eu"].normal == 3
@@ -184,7 +184,7 @@ def test_operation_that_meets_corruption_is_performed_after_the_repair(bench: Be
 
 def test_repair_without_room_is_retried_while_the_rest_goes_on(bench: Bench, row: Make, tmp_path: Path) -> None:
     bench.perform(bench.append(*(row(str(number), connection="eu") for number in range(2))))
-    bench.perform(spoil)
+    bench.perform(corrupt)
     in_the_way = tmp_path / "spool.db.rebuilding"
     in_the_way.mkdir()
     (result,) = bench.store.perform([job(read, retried=True)]).results

@@ -47,7 +47,7 @@ async def test_operations_run_in_one_thread_that_is_not_the_loops(writer: Writer
 
 
 async def test_who_never_sleeps_is_not_rung_for(writer: Writer) -> None:
-    """Rings that nobody hears would pile up for as long as the thread has work."""
+    """Rings would pile up for as long as the thread has work."""
     loop = asyncio.get_running_loop()
     rounds = [(asyncio.Event(), threading.Event()) for _ in range(20)]
 

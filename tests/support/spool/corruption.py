@@ -1,4 +1,4 @@
-"""Ways to spoil the files of a filled spool, and what must hold afterwards of whoever opens it, whatever they were.
+"""Ways to corrupt the files of a filled spool, and what must hold afterwards of whoever opens it, whatever they were.
 
 No crash; nothing that was never written; nothing lost that can be read, and no loss in silence; no position twice.
 """
@@ -25,12 +25,12 @@ NAME = "spool.db"
 LOG = NAME + "-wal"
 PAGE = 4096
 ROWS_IN_A_PAGE_MAX = 16
-"""Of those that are filled in: what one spoilt page, or one spoilt bit, may cost."""
+"""Of those that are filled in: what one corrupted page, or one corrupted bit, may cost."""
 
 Files = Mapping[str, bytes]
 
 
-class Spoilt(NamedTuple):
+class Corrupted(NamedTuple):
     """Files after something has happened to them."""
 
     what: str
@@ -38,10 +38,10 @@ class Spoilt(NamedTuple):
     ends_early: bool = False
     """Whether the end of what was committed is missing in a way that nobody can notice."""
     one_page: bool = False
-    """Whether no more than one page is spoilt."""
+    """Whether no more than one page is corrupted."""
 
 
-Spoil = Callable[[Random, Files], Spoilt]
+Corrupt = Callable[[Random, Files], Corrupted]
 
 
 @dataclass(frozen=True)
@@ -75,25 +75,25 @@ def put(files: Files, folder: Path) -> Path:
     return folder / NAME
 
 
-def flip(chance: Random, files: Files) -> Spoilt:
+def flip(chance: Random, files: Files) -> Corrupted:
     """One bit of one file, but for the format's number: with another major version, nobody knows what a file is."""
     name = chance.choice([name for name in (NAME, LOG) if name in files])
     place = chance.choice([place for place in (chance.randrange(len(files[name])), 0) if not 60 <= place < 64])
     content = bytearray(files[name])
     content[place] ^= 1 << chance.randrange(8)
-    return Spoilt(f"bit at {place} of {name}", {**files, name: bytes(content)}, one_page=True)
+    return Corrupted(f"bit at {place} of {name}", {**files, name: bytes(content)}, one_page=True)
 
 
-def flip_structure(chance: Random, files: Files) -> Spoilt:
+def flip_structure(chance: Random, files: Files) -> Corrupted:
     """One bit where SQLite keeps its own: the beginning of a page, or of the file."""
     page = chance.choice([0, chance.randrange(len(files[NAME]) // PAGE)])
     place = page * PAGE + chance.choice([chance.randrange(16), chance.randrange(60), 100 + chance.randrange(60)])
     content = bytearray(files[NAME])
     content[place if not 60 <= place < 64 else 0] ^= 1 << chance.randrange(8)
-    return Spoilt(f"bit at {place} of page {page + 1}", {**files, NAME: bytes(content)}, one_page=True)
+    return Corrupted(f"bit at {place} of page {page + 1}", {**files, NAME: bytes(content)}, one_page=True)
 
 
-def overwrite(chance: Random, files: Files) -> Spoilt:
+def overwrite(chance: Random, files: Files) -> Corrupted:
     """A page, or its second half, of zeros, of noise, or of another page: a write that went wrong."""
     pages = len(files[NAME]) // PAGE
     page = chance.randrange(pages)
@@ -103,22 +103,22 @@ def overwrite(chance: Random, files: Files) -> Spoilt:
     kind = chance.choice(["zeros", "noise", "another page"])
     new = {"zeros": bytes(size), "noise": chance.randbytes(size), "another page": files[NAME][other : other + size]}
     content = files[NAME][:start] + new[kind] + files[NAME][start + size :]
-    return Spoilt(f"{kind} ({other}) at {start} of {pages} pages", {**files, NAME: content}, one_page=True)
+    return Corrupted(f"{kind} ({other}) at {start} of {pages} pages", {**files, NAME: content}, one_page=True)
 
 
-def cut(chance: Random, files: Files) -> Spoilt:
+def cut(chance: Random, files: Files) -> Corrupted:
     """A file that ends early; so may a write-ahead log, of which nobody can tell that it was longer."""
     name = chance.choice([name for name in (NAME, LOG) if name in files])
     size = chance.choice([0, chance.randrange(200), chance.randrange(len(files[name]))])
-    return Spoilt(f"{name} ends at {size}", {**files, name: files[name][:size]}, ends_early=name == LOG)
+    return Corrupted(f"{name} ends at {size}", {**files, name: files[name][:size]}, ends_early=name == LOG)
 
 
-def lose_log(_chance: Random, files: Files) -> Spoilt:
+def lose_log(_chance: Random, files: Files) -> Corrupted:
     """The write-ahead log is gone."""
-    return Spoilt("no log", {name: content for name, content in files.items() if name != LOG})
+    return Corrupted("no log", {name: content for name, content in files.items() if name != LOG})
 
 
-SPOILS: Mapping[str, Spoil] = MappingProxyType(
+CORRUPTIONS: Mapping[str, Corrupt] = MappingProxyType(
     {
         "a bit": flip,
         "a bit of the structure": flip_structure,
@@ -129,9 +129,9 @@ SPOILS: Mapping[str, Spoil] = MappingProxyType(
 )
 
 
-async def open_and_judge(spoilt: Spoilt, filled: Filled, folder: Path) -> list[str]:
-    """Opens spoilt files as a daemon does, reads all, goes on, opens again; returns what should not have been."""
-    path = put(spoilt.files, folder)
+async def open_and_judge(corrupted: Corrupted, filled: Filled, folder: Path) -> list[str]:
+    """Opens corrupted files as a daemon does, reads all, goes on, opens again; returns what should not have been."""
+    path = put(corrupted.files, folder)
     told: list[str] = []
     spool = await opened(path, told)
     seen = await see(spool, told)
@@ -140,7 +140,7 @@ async def open_and_judge(spoilt: Spoilt, filled: Filled, folder: Path) -> list[s
     await spool.settle([Settlement(CONNECTIONS[0], [end_of(key, Held(new), "")])])
     usage = spool.usage()
     await spool.close()
-    wrong = [*_invented(seen, filled), *_lost(seen, filled, spoilt), *_reused(key, seen, filled, spoilt)]
+    wrong = [*_invented(seen, filled), *_lost(seen, filled, corrupted), *_reused(key, seen, filled, corrupted)]
     waiting = sum(each.normal + each.bulk for each in usage.connections.values())
     if waiting != len(seen.rows):
         wrong.append(f"{waiting} rows are counted, and {len(seen.rows)} are there")
@@ -149,7 +149,7 @@ async def open_and_judge(spoilt: Spoilt, filled: Filled, folder: Path) -> list[s
     if (await see(spool, again)).rows != seen.rows or (again and not told):
         wrong.append(f"the next opening sees it otherwise: {again}")
     await spool.close()
-    return [f"{spoilt.what}: {each}; told: {[said[-200:] for said in told]}" for each in wrong]
+    return [f"{corrupted.what}: {each}; told: {[said[-200:] for said in told]}" for each in wrong]
 
 
 def _invented(seen: Seen, filled: Filled) -> list[str]:
@@ -174,49 +174,49 @@ def _invented(seen: Seen, filled: Filled) -> list[str]:
     return [*wrong, *(f"letter {number} was never written" for number in seen.letters if number not in filled.letters)]
 
 
-def _lost(seen: Seen, filled: Filled, spoilt: Spoilt) -> list[str]:
+def _lost(seen: Seen, filled: Filled, corrupted: Corrupted) -> list[str]:
     missing = filled.rows.keys() - seen.rows.keys()
-    if spoilt.ends_early:
+    if corrupted.ends_early:
         behind = [key for key in seen.rows if missing and position_of(key) > min(map(position_of, missing))]
         return [f"rows {behind} stand behind lost ones"] if behind else []
     silent = [f"{len(missing)} rows are lost in silence"] if missing and not seen.told else []
-    if spoilt.one_page and len(missing) > ROWS_IN_A_PAGE_MAX:
+    if corrupted.one_page and len(missing) > ROWS_IN_A_PAGE_MAX:
         silent.append(f"{len(missing)} rows are lost with one page")
     return [*silent, *(f"row {key} had ended" for key in seen.rows.keys() & filled.ended)]
 
 
-def _reused(key: int, seen: Seen, filled: Filled, spoilt: Spoilt) -> list[str]:
-    taken = seen.rows if spoilt.ends_early else filled.sent
+def _reused(key: int, seen: Seen, filled: Filled, corrupted: Corrupted) -> list[str]:
+    taken = seen.rows if corrupted.ends_early else filled.sent
     return ["a position is given again"] if position_of(key) <= max(map(position_of, taken), default=0) else []
 
 
-def look_and_judge(spoilt: Spoilt, filled: Filled, folder: Path) -> list[str]:
-    """Verifies and exports spoilt files as the commands do; returns what should not have been."""
-    path = put(spoilt.files, folder)
+def look_and_judge(corrupted: Corrupted, filled: Filled, folder: Path) -> list[str]:
+    """Verifies and exports corrupted files as the commands do; returns what should not have been."""
+    path = put(corrupted.files, folder)
     try:
         found = verify(str(path))
         findings = Findings()
         exported = [each.envelope for each in export(str(path), 0.0, findings, dead_letters=False)]
     except SpoolUnusable as refusal:
-        return [] if "is empty" in str(refusal) else [f"{spoilt.what}: {refusal}"]
+        return [] if "is empty" in str(refusal) else [f"{corrupted.what}: {refusal}"]
     sent = {unpack(row.data, AcceptedEnvelope).envelope_id for row in filled.sent.values()}
     wrong = [f"{each.envelope_id} was never sent" for each in exported if each.envelope_id not in sent]
-    if len(exported) < len(filled.rows) and not spoilt.ends_early and not (findings.count and found.count):
+    if len(exported) < len(filled.rows) and not corrupted.ends_early and not (findings.count and found.count):
         wrong.append(f"{len(filled.rows) - len(exported)} rows are lost in silence: {found}, {findings}")
-    return [f"{spoilt.what}: {each}" for each in wrong]
+    return [f"{corrupted.what}: {each}" for each in wrong]
 
 
-async def sweep(one: Specimen, spoils: Mapping[str, Spoil], seeds: range, folder: Path) -> list[str]:
+async def sweep(one: Specimen, corrupts: Mapping[str, Corrupt], seeds: range, folder: Path) -> list[str]:
     """Each way with each seed, on the closed and on the left files; returns all that should not have been."""
     wrong: list[str] = []
     for seed in seeds:
-        for name, spoil in spoils.items():
+        for name, corrupt in corrupts.items():
             for kind, files in (("closed", one.closed), ("left", one.left_open)):
-                spoilt = spoil(Random(f"{name} {kind} {seed}"), files)  # noqa: S311 - nothing to guess
+                corrupted = corrupt(Random(f"{name} {kind} {seed}"), files)  # noqa: S311 - nothing to guess
                 here = folder / f"{kind}-{name}-{seed}"
                 try:
-                    wrong += await asyncio.wait_for(open_and_judge(spoilt, one.filled, here / "opened"), 60)
-                    wrong += look_and_judge(spoilt, one.filled, here / "looked-at")
+                    wrong += await asyncio.wait_for(open_and_judge(corrupted, one.filled, here / "opened"), 60)
+                    wrong += look_and_judge(corrupted, one.filled, here / "looked-at")
                 except Exception as error:  # noqa: BLE001 - the sweep's last frame: what was raised is what it looks for
-                    wrong.append(f"{name} {seed}, {spoilt.what}: {error!r}")
+                    wrong.append(f"{name} {seed}, {corrupted.what}: {error!r}")
     return wrong

@@ -68,7 +68,7 @@ def read_page(transaction: Transaction, table: str, cursor: sqlite3.Cursor, afte
     Rows whose record is corrupt are quarantined.
 
     Raises:
-        SpoolCorrupt: a row's checksum is wrong, so that nobody knows whose it is, or the row is out of order.
+        SpoolCorrupt: a row's checksum is wrong, so that its owner is unknown, or the row is out of order.
     """
     rows: list[Row] = []
     parked: dict[int, str] = {}

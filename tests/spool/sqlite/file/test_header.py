@@ -23,9 +23,9 @@ def flipped(path: Path, places: range) -> Iterator[tuple[int, int]]:
     content = path.read_bytes()
     for place in places:
         for bit in range(8):
-            spoilt = bytearray(content)
-            spoilt[place] ^= 1 << bit
-            path.write_bytes(spoilt)
+            corrupted = bytearray(content)
+            corrupted[place] ^= 1 << bit
+            path.write_bytes(corrupted)
             yield place, bit
 
 
@@ -45,7 +45,7 @@ def test_a_new_spool_whose_tables_still_stand_in_the_log_alone_is_sound(tmp_path
 def test_a_bit_that_would_make_sqlite_take_the_file_for_another_is_noticed(spool: Path, places: range) -> None:
     content = spool.read_bytes()
     unnoticed = [place for place in flipped(spool, places) if header.is_sound(str(spool))]
-    # "Suggested cache size", and the mark, by which the opening sees that it is spoilt.
+    # "Suggested cache size", and the mark, by which the opening sees that it is corrupted.
     assert {place for place, _ in unnoticed} <= {*range(68, 72)}
     spool.write_bytes(content)
 

@@ -114,7 +114,7 @@ def test_what_was_torn_at_the_end_is_no_commit(left: Left, tail: int) -> None:
 
 
 def test_last_commit_with_a_corrupt_frame_is_not_certain(left: Left) -> None:
-    """It may be one that never came to its sync, and nobody was told of it."""
+    """It may never have been synced, and then it was not acknowledged."""
     left.flip(begins(left.found(), COMMITS - 1) + 24)
     found = left.found()
     assert [commit.sound for commit in found] == [True] * 5 + [False]
@@ -150,18 +150,18 @@ def commit(counted: int, *, sound: bool = True) -> Commit:
     return Commit([frame(ends=True)], sound, counted)
 
 
-SPOILT = commit(0, sound=False)
+CORRUPTED = commit(0, sound=False)
 CASES: list[tuple[str, int, list[Commit], int]] = [
     ("nothing", 0, [], 0),
     ("sound ones, one after the other", 3, [commit(4), commit(5)], 2),
     ("one without counters is where it lies", 3, [commit(0), commit(4)], 2),
     ("one that counts no further was before", 3, [commit(3)], 0),
-    ("a spoilt one with nothing behind it", 3, [SPOILT], 0),
-    ("a spoilt one behind which one counts two further", 3, [SPOILT, commit(5)], 2),
-    ("a spoilt one behind which the next is only its own number", 3, [SPOILT, commit(4)], 0),
-    ("two spoilt ones in a row: nobody knows", 3, [SPOILT, SPOILT, commit(6)], 0),
-    ("two spoilt ones apart", 3, [SPOILT, commit(5), SPOILT, commit(7)], 4),
-    ("sound ones before a spoilt last one", 3, [commit(4), SPOILT], 1),
+    ("a corrupted commit with nothing behind it", 3, [CORRUPTED], 0),
+    ("a corrupted commit behind which one counts two further", 3, [CORRUPTED, commit(5)], 2),
+    ("a corrupted commit behind which the next is only its own number", 3, [CORRUPTED, commit(4)], 0),
+    ("two corrupted commits in a row", 3, [CORRUPTED, CORRUPTED, commit(6)], 0),
+    ("two corrupted commits apart", 3, [CORRUPTED, commit(5), CORRUPTED, commit(7)], 4),
+    ("sound commits before a corrupted last one", 3, [commit(4), CORRUPTED], 1),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What the repair's tests share: a filled spool's files, closed, and SQL that spoils them."""
+"""What the repair's tests share: a filled spool's files, closed, and SQL that corrupts them."""
 
 import sqlite3
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 from spool import corruption
 from spool.corruption import Specimen
 
-Spoil = Callable[..., None]
+Corrupt = Callable[..., None]
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def spool(specimen: Specimen, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def spoil(spool: Path) -> Spoil:
+def corrupt(spool: Path) -> Corrupt:
     """Changes rows of the spool behind its back."""
 
     def run(statement: str, *values: object) -> None:

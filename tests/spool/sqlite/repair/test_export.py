@@ -16,7 +16,7 @@ from intercomd_daemon.spool.sqlite.repair.export import export
 from spool import corruption
 from spool.corruption import Specimen
 
-Spoil = Callable[..., None]
+Corrupt = Callable[..., None]
 NOON = 1_750_000_000.0
 
 
@@ -58,9 +58,9 @@ def test_a_spool_that_was_killed_is_exported_with_its_log(specimen: Specimen, tm
     assert exported(corruption.put(specimen.left_open, tmp_path))[0] == waiting(specimen)
 
 
-def test_export_reports_a_corrupt_row_and_exports_the_others(spool: Path, spoil: Spoil, specimen: Specimen) -> None:
-    spoil("UPDATE log SET data = x'00' WHERE key = (SELECT max(key) FROM log)")
-    spoil("UPDATE dead_letters SET seal = 1 WHERE id = (SELECT max(id) FROM dead_letters)")
+def test_export_reports_a_corrupt_row_and_exports_the_others(spool: Path, corrupt: Corrupt, specimen: Specimen) -> None:
+    corrupt("UPDATE log SET data = x'00' WHERE key = (SELECT max(key) FROM log)")
+    corrupt("UPDATE dead_letters SET seal = 1 WHERE id = (SELECT max(id) FROM dead_letters)")
     found, findings = exported(spool, dead_letters=True)
     assert len(found) == len(specimen.filled.rows) + len(specimen.filled.letters) - 2
     assert {damage.table for damage in findings.damages} == {"log", "dead_letters"}
@@ -72,12 +72,12 @@ def test_of_a_damaged_file_it_is_what_a_repair_would_keep_and_nothing_is_left_be
     with closing(sqlite3.connect(spool)) as database:
         page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'log'").fetchone()[0]
     content = spool.read_bytes()
-    spoilt = content[: (page - 1) * corruption.PAGE] + bytes(corruption.PAGE) + content[page * corruption.PAGE :]
-    spool.write_bytes(spoilt)
+    corrupted = content[: (page - 1) * corruption.PAGE] + bytes(corruption.PAGE) + content[page * corruption.PAGE :]
+    spool.write_bytes(corrupted)
     found, findings = exported(spool)
     assert found == waiting(specimen)
     assert [damage.table for damage in findings.damages] == [FILE]
-    assert spool.read_bytes() == spoilt
+    assert spool.read_bytes() == corrupted
     assert sorted(file.name for file in spool.parent.iterdir()) == ["spool.db", "spool.db.lock"]
 
 

@@ -15,7 +15,7 @@ from spool.corruption import PAGE, Specimen
 from spool.filled import Filled, Seen, opened, see
 from spool.model import made
 
-Spoil = Callable[..., None]
+Corrupt = Callable[..., None]
 NOON = 1_750_000_000.0
 
 
@@ -110,10 +110,10 @@ async def test_without_the_descriptions_of_all_tables_the_rows_are_still_found(s
 
 
 async def test_a_damaged_row_is_left_out_and_its_neighbours_are_not(
-    spool: Path, spoil: Spoil, specimen: Specimen
+    spool: Path, corrupt: Corrupt, specimen: Specimen
 ) -> None:
-    spoil("UPDATE log SET lane = 'c:eve' WHERE key = (SELECT max(key) FROM log)")
-    spoil("UPDATE parked SET connection = 9 WHERE key = (SELECT max(key) FROM parked)")
+    corrupt("UPDATE log SET lane = 'c:eve' WHERE key = (SELECT max(key) FROM log)")
+    corrupt("UPDATE parked SET connection = 9 WHERE key = (SELECT max(key) FROM parked)")
     contents, _ = repair(str(spool), NOON)
     assert contents[:2] == (len(specimen.filled.rows) - 2, 2)
     assert whole(await seen_in(spool), specimen.filled, without=2)
@@ -121,11 +121,11 @@ async def test_a_damaged_row_is_left_out_and_its_neighbours_are_not(
 
 
 async def test_an_envelope_whose_record_is_damaged_has_its_outcome_where_the_row_says_which_it_was(
-    spool: Path, spoil: Spoil, specimen: Specimen
+    spool: Path, corrupt: Corrupt, specimen: Specimen
 ) -> None:
-    spoil("UPDATE log SET data = zeroblob(50) WHERE key = (SELECT max(key) FROM log)")
-    spoil("UPDATE parked SET data = zeroblob(50) WHERE key = (SELECT max(key) FROM parked)")
-    spoil("UPDATE log SET lane = 'c:eve' WHERE key = (SELECT min(key) FROM log)")
+    corrupt("UPDATE log SET data = zeroblob(50) WHERE key = (SELECT max(key) FROM log)")
+    corrupt("UPDATE parked SET data = zeroblob(50) WHERE key = (SELECT max(key) FROM parked)")
+    corrupt("UPDATE log SET lane = 'c:eve' WHERE key = (SELECT min(key) FROM log)")
     contents, _ = repair(str(spool), NOON)
     assert contents[:2] == (len(specimen.filled.rows) - 3, 3)
     seen = await seen_in(spool)

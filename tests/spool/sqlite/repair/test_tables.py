@@ -11,7 +11,7 @@ from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.repair import tables
 from intercomd_daemon.spool.sqlite.repair.tables import TABLES, Row, Table
 
-Spoil = Callable[..., None]
+Corrupt = Callable[..., None]
 BY_NAME = {table.name: table for table in TABLES}
 
 
@@ -40,7 +40,7 @@ def test_the_columns_are_the_tables_in_their_order_with_the_row_number_first() -
             assert table.lane == (table.columns.index("lane") if "lane" in table.columns else -1)
 
 
-SPOILT = [
+CORRUPTED = [
     *[("log", f"{column} = {value}") for column, value in [("lane", "'c:eve'"), ("accept_time", "7.0"), ("data", "1")]],
     ("log", "key = key + (1 << 20)"),
     ("log", "envelope_id = x'00'"),
@@ -77,8 +77,8 @@ SPOILT = [
 ]
 
 
-@pytest.mark.parametrize(("name", "change"), SPOILT, ids=[f"{name}: {change}" for name, change in SPOILT])
-def test_no_column_can_change_unnoticed(spool: Path, spoil: Spoil, name: str, change: str) -> None:
+@pytest.mark.parametrize(("name", "change"), CORRUPTED, ids=[f"{name}: {change}" for name, change in CORRUPTED])
+def test_no_column_can_change_unnoticed(spool: Path, corrupt: Corrupt, name: str, change: str) -> None:
     table = BY_NAME[name]
     before = rows(spool, table)
     key = before[-1][0]
@@ -86,7 +86,7 @@ def test_no_column_can_change_unnoticed(spool: Path, spoil: Spoil, name: str, ch
         database.execute("PRAGMA writable_schema = ON")
         database.execute("UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '')")
         database.commit()
-    spoil(f"UPDATE {name} SET {change} WHERE {table.columns[0]} = ?", key)  # noqa: S608 - listed above
+    corrupt(f"UPDATE {name} SET {change} WHERE {table.columns[0]} = ?", key)  # noqa: S608 - listed above
     changed = [row for row in rows(spool, table) if row not in before]
     assert [bool(table.error(row)) for row in changed] == [True]
 
@@ -108,9 +108,9 @@ def test_a_record_that_a_later_release_wrote_is_sound_and_not_understood() -> No
 
 @pytest.mark.parametrize("table", [tables.LOG, tables.PARKED], ids=lambda table: table.name)
 def test_corrupt_row_identifies_its_envelope_if_the_row_checksum_matches(
-    spool: Path, spoil: Spoil, table: Table
+    spool: Path, corrupt: Corrupt, table: Table
 ) -> None:
-    spoil(f"UPDATE {table.name} SET data = x'00' WHERE key = (SELECT max(key) FROM {table.name})")  # noqa: S608 - ours
+    corrupt(f"UPDATE {table.name} SET data = x'00' WHERE key = (SELECT max(key) FROM {table.name})")  # noqa: S608 - ours
     row = rows(spool, table)[-1]
     found = table.identify(row)
     assert found is not None

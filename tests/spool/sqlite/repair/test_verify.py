@@ -12,7 +12,7 @@ from intercomd_daemon.spool.sqlite.repair.verify import verify
 from spool import corruption
 from spool.corruption import PAGE, Specimen
 
-Spoil = Callable[..., None]
+Corrupt = Callable[..., None]
 
 
 def test_in_a_sound_spool_nothing_is_found_and_all_is_counted(spool: Path, specimen: Specimen) -> None:
@@ -32,7 +32,7 @@ def test_a_spool_that_was_killed_is_read_with_its_log(specimen: Specimen, tmp_pa
     assert (findings.count, findings.contents.waiting) == (0, len(specimen.filled.rows))
 
 
-SPOILT = [
+CASES = [
     ("log", "UPDATE log SET data = zeroblob(9) WHERE key = (SELECT max(key) FROM log)", "record version 0 is not 1"),
     ("log", "UPDATE log SET lane = 'c:eve' WHERE key = (SELECT max(key) FROM log)", "the row checksum does not match"),
     ("parked", "UPDATE parked SET data = x'' WHERE key = (SELECT max(key) FROM parked)", "0 bytes are too few"),
@@ -58,11 +58,13 @@ SPOILT = [
 ]
 
 
-@pytest.mark.parametrize(("table", "statement", "reason"), SPOILT, ids=[f"{case[0]}: {case[2]}" for case in SPOILT])
+@pytest.mark.parametrize(
+    ("table", "statement", "reason"), CASES, ids=[f"{case[0]}: {case[2]}" for case in CASES]
+)
 def test_what_is_damaged_is_listed_with_its_table_and_what_is_wrong(
-    spool: Path, spoil: Spoil, table: str, statement: str, reason: str
+    spool: Path, corrupt: Corrupt, table: str, statement: str, reason: str
 ) -> None:
-    spoil(statement)
+    corrupt(statement)
     findings = verify(str(spool))
     assert table in {damage.table for damage in findings.damages}
     assert any(reason in damage.reason for damage in findings.damages if damage.table == table)
@@ -70,10 +72,10 @@ def test_what_is_damaged_is_listed_with_its_table_and_what_is_wrong(
 
 
 def test_waiting_rows_that_are_damaged_or_gone_are_lost_by_the_counters(
-    spool: Path, spoil: Spoil, specimen: Specimen
+    spool: Path, corrupt: Corrupt, specimen: Specimen
 ) -> None:
-    spoil("UPDATE log SET data = x'00' WHERE key = (SELECT max(key) FROM log)")
-    spoil("DELETE FROM log WHERE key = (SELECT min(key) FROM log)")
+    corrupt("UPDATE log SET data = x'00' WHERE key = (SELECT max(key) FROM log)")
+    corrupt("DELETE FROM log WHERE key = (SELECT min(key) FROM log)")
     contents = verify(str(spool)).contents
     assert (contents.waiting, contents.lost) == (len(specimen.filled.rows) - 2, 2)
 
@@ -102,9 +104,9 @@ def test_a_log_of_commits_that_sqlite_would_not_read_to_its_end_is_damage_and_is
 
 
 def test_verify_preserves_the_log_of_a_file_with_a_corrupt_header(specimen: Specimen, tmp_path: Path) -> None:
-    spoilt = bytearray(specimen.closed[corruption.NAME])
-    spoilt[16] ^= 1
-    path = corruption.put({**specimen.left_open, corruption.NAME: bytes(spoilt)}, tmp_path)
+    corrupted = bytearray(specimen.closed[corruption.NAME])
+    corrupted[16] ^= 1
+    path = corruption.put({**specimen.left_open, corruption.NAME: bytes(corrupted)}, tmp_path)
     assert verify(str(path)).count
     assert Path(f"{path}-wal.damaged").read_bytes() == specimen.left_open[corruption.LOG]
 
