@@ -58,9 +58,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("table", "statement", "reason"), CASES, ids=[f"{case[0]}: {case[2]}" for case in CASES]
-)
+@pytest.mark.parametrize(("table", "statement", "reason"), CASES, ids=[f"{case[0]}: {case[2]}" for case in CASES])
 def test_what_is_damaged_is_listed_with_its_table_and_what_is_wrong(
     spool: Path, corrupt: Corrupt, table: str, statement: str, reason: str
 ) -> None:
