@@ -15,9 +15,9 @@ from delivery.dialogue import talk
 from documents import DOCS, README, ROOT, blocks, called, first_cells, section, tables
 from intercomd_daemon import config
 from intercomd_daemon.cli.main import COMMANDS, main
-from intercomd_daemon.config.environment import Environment
 from intercomd_daemon.config.findings import Findings
-from intercomd_daemon.config.schema import build, keys_of
+from intercomd_daemon.config.keys import build, keys_of
+from intercomd_daemon.config.variables import Variables
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.reasons import LABELS
 from intercomd_daemon.setting.kinds import Kind
@@ -80,7 +80,7 @@ def test_examples_of_settings_load(path: Path, tmp_path: Path) -> None:
 def test_variables_are_settings(path: Path) -> None:
     findings = Findings()
     named = re.findall(r"INTERCOMD_[A-Z_]*[A-Z]", path.read_text())
-    Environment(keys_of(config.Settings), keys_of(ConnectionSettings), findings).read(dict.fromkeys(named, ""))
+    Variables(keys_of(config.Settings), keys_of(ConnectionSettings), findings).read(dict.fromkeys(named, ""))
     assert not findings.warnings
     assert not findings.problems
 

@@ -1,9 +1,9 @@
-"""Makes the Python stubs out of proto/: messages, services, and their types. The one place that knows the command.
+"""Generates the Python stubs from proto/: messages, services, and their types.
 
     python clients/python/generate.py             writes clients/python/intercomd/v1
     python clients/python/generate.py DIRECTORY   writes DIRECTORY/intercomd/v1, to compare
 
-It needs grpcio-tools and mypy-protobuf in the same environment. What it writes is committed, and never edited by hand.
+It needs grpcio-tools and mypy-protobuf in the same environment. The output is committed; never edit it by hand.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 CLIENT = Path(__file__).resolve().parent
 PROTO = CLIENT.parents[1] / "proto"
 DESCRIPTORS = "descriptors.bin"
-PACKAGE = '''"""Every message, enum and service stub of intercomd.v1. Written by generate.py, never edited by hand.
+PACKAGE = '''"""Every message, enum and service stub of intercomd.v1. Written by generate.py; do not edit it.
 
 A name is imported when it is first used: `from intercomd.v1 import Envelope` loads neither grpc nor the other files.
 """
@@ -43,7 +43,7 @@ def __dir__() -> list[str]:
 
 
 def protoc_commands(output: Path) -> list[list[str]]:
-    """The two calls of protoc: messages of every file, and stubs of those files that hold a service."""
+    """Returns the two calls of protoc: for the messages of every file, and for the stubs of files with a service."""
     files = sorted(str(path) for path in (PROTO / "intercomd" / "v1").glob("*.proto"))
     services = [path for path in files if "\nservice " in Path(path).read_text(encoding="utf-8")]
     protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}"]
@@ -57,13 +57,13 @@ def protoc_commands(output: Path) -> list[list[str]]:
 
 
 def generate(output: Path) -> None:
-    """Writes `output`/intercomd/v1 anew, so that a message that is gone leaves nothing behind."""
+    """Writes `output`/intercomd/v1, after deleting all old stubs."""
     package = output / "intercomd" / "v1"
     package.mkdir(parents=True, exist_ok=True)
     for stale in package.glob("*.py*"):
         stale.unlink()
     for command in protoc_commands(output):
-        subprocess.run(command, check=True)  # noqa: S603 - the command is made of constants and this file's own place
+        subprocess.run(command, check=True)  # noqa: S603 - constants and the path of this file
     descriptors = output / DESCRIPTORS
     modules = exported_names(FileDescriptorSet.FromString(descriptors.read_bytes()))
     descriptors.unlink()
@@ -75,7 +75,7 @@ def generate(output: Path) -> None:
 
 
 def exported_names(files: FileDescriptorSet) -> dict[str, str]:
-    """The module of every top-level message and enum, and of the stub of every service, sorted by name."""
+    """Returns the module of every top-level message, enum and service stub, sorted by name."""
     modules: dict[str, str] = {}
     for file in files.file:
         module = Path(file.name).stem + "_pb2"

@@ -6,7 +6,7 @@ import pytest
 
 from intercomd_daemon.config.document import Document
 from intercomd_daemon.config.findings import API_KEY_ADVICE, Findings, RawValue
-from intercomd_daemon.config.schema import keys_of
+from intercomd_daemon.config.keys import keys_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings
 

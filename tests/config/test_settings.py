@@ -5,7 +5,7 @@ import tomllib
 import msgspec
 import pytest
 
-from intercomd_daemon.config.schema import keys_of, values_of
+from intercomd_daemon.config.keys import keys_of, values_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.setting.kinds import DAY, GIB, MIB

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hands three envelopes to intercomd and shows what became of each.
+"""Publishes three envelopes and prints the result of each.
 
 python publish.py [TARGET]         TARGET: where intercomd listens, 127.0.0.1:50051 by default
 """
@@ -21,12 +21,12 @@ from intercomd import (
 )
 
 ENVELOPES = [
-    # What somebody is like.
+    # User attributes.
     Envelope(
         identity=Identity(customer_id="42", email="ada@example.com"),
         user_attributes=attributes({"name": "Ada Lovelace", "plan": "pro", "seats": 12}),
     ),
-    # What they did, with what there is to say of it.
+    # An event with attributes.
     Envelope(
         identity=Identity(customer_id="42"),
         event_time=timestamp(datetime.now(UTC)),
@@ -37,7 +37,7 @@ ENVELOPES = [
             ),
         ),
     ),
-    # Nobody knows whom this is about: it is rejected, with the reason.
+    # Rejected, with the reason IDENTITY_REQUIRED.
     Envelope(custom_event=CustomEvent(name="signed-up")),
 ]
 
@@ -48,7 +48,7 @@ async def main(target: str) -> None:
         results = await asyncio.gather(*(publisher.publish_and_wait(envelope) for envelope in ENVELOPES))
     for result in results:
         reasons = ", ".join(violation.reason for violation in result.violations)
-        print(result.envelope_id, Disposition.Name(result.disposition), reasons)  # noqa: T201 - it shows
+        print(result.envelope_id, Disposition.Name(result.disposition), reasons)  # noqa: T201 - an example
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ids for envelopes: UUIDv7, so that they rise with time and the daemon's window of ids grows at its end."""
+"""Envelope ids: UUIDv7, which increase with time, so that the daemon's index of ids grows at its end."""
 
 import os
 import threading
@@ -9,7 +9,7 @@ TAIL_BITS = 32
 
 
 class EnvelopeIds:
-    """Makes ids that rise, from whichever thread and whatever the clock does.
+    """Generates increasing ids, from any thread, even if the clock is set back.
 
     RFC 9562, section 6.2, method 1: after the 48 bits of the millisecond (and the version) a counter of 42 bits around
     the variant, seeded at random with its highest bit zero, then 32 random bits.
@@ -21,7 +21,7 @@ class EnvelopeIds:
         self._counter = 0
 
     def next(self, now_milliseconds: int) -> str:
-        """The next id, later than all before it, as text of 36 characters."""
+        """Returns the next id, greater than all previous ones, as text of 36 characters."""
         with self._lock:
             self._advance(now_milliseconds)
             millisecond, counter = self._millisecond, self._counter
@@ -31,7 +31,7 @@ class EnvelopeIds:
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def _advance(self, now_milliseconds: int) -> None:
-        """A new millisecond seeds the counter; the same one, or a clock that went back, counts on."""
+        """Seeds the counter in a new millisecond; otherwise, or if the clock went back, increments it."""
         self._counter += 1
         if now_milliseconds > self._millisecond or self._counter >> COUNTER_BITS:
             self._millisecond = max(now_milliseconds, self._millisecond + 1)
@@ -39,18 +39,18 @@ class EnvelopeIds:
 
 
 def random_bits(count: int) -> int:
-    """`count` random bits of the operating system, which two processes never share, forked or not."""
+    """Returns `count` random bits from the operating system, which differ between processes, even after a fork."""
     return int.from_bytes(os.urandom((count + 7) // 8)) >> (-count % 8)
 
 
-# One for the whole process: ids of several publishers in it rise together.
+# One for the process: the ids of all its publishers form one increasing sequence.
 _ids = EnvelopeIds()
 
 
 def new_envelope_id() -> str:
-    """A new UUIDv7, such as "0198c2a5-7f3e-7c1b-9d4e-2b6f8a901c3d"; each is greater than all before it in this process.
+    """Returns a new UUIDv7, such as "0198c2a5-7f3e-7c1b-9d4e-2b6f8a901c3d", greater than all previous ones.
 
-    Publishers give one to every envelope that has none. Make it yourself where an envelope may be handed over twice,
-    and store it with what it stands for, so that the repeat is recognised.
+    Publishers assign one to every envelope without an id. Assign it yourself where an envelope may be published twice,
+    and store it with its data, so that the daemon recognizes the repeat.
     """
     return _ids.next(time.time_ns() // 1_000_000)

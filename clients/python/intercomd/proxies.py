@@ -1,4 +1,4 @@
-"""Whether a channel may go through an HTTP proxy: never to this machine, elsewhere as gRPC decides."""
+"""Decides whether a channel may use an HTTP proxy: never for the local machine; otherwise gRPC decides."""
 
 import ipaddress
 import re
@@ -9,16 +9,16 @@ _SCHEME = re.compile(r"(?:dns:(?://[^/]*/)?|ipv4:|ipv6:|passthrough:(?://[^/]*/)
 
 
 def proxy_options(target: str) -> tuple[tuple[str, int], ...]:
-    """The options of a channel to `target`.
+    """Returns the channel options for `target`.
 
-    `grpc_proxy`, `https_proxy` and `http_proxy` apply to targets beyond this machine alone, `no_grpc_proxy` and
-    `no_proxy` excepting some. gRPC itself would send calls to 127.0.0.1 to the proxy too.
+    `grpc_proxy`, `https_proxy` and `http_proxy`, with the exceptions in `no_grpc_proxy` and `no_proxy`, apply to remote
+    targets only. gRPC by itself would send calls to 127.0.0.1 to the proxy, too.
     """
     return _DIRECT if is_local(target) else ()
 
 
 def is_local(target: str) -> bool:
-    """Whether a target is a Unix socket, or names the loopback alone."""
+    """Returns whether a target is a Unix socket, or only loopback addresses."""
     if target.lower().startswith(("unix:", "unix-abstract:")):
         return True
     matched = _SCHEME.match(target)
@@ -27,7 +27,7 @@ def is_local(target: str) -> bool:
 
 
 def _is_loopback(place: str) -> bool:
-    """Whether `host`, `host:port`, `address` or `[address]:port` is the loopback."""
+    """Returns whether `host`, `host:port`, `address` or `[address]:port` is a loopback address."""
     host = place.strip().lower().replace("%5b", "[").replace("%5d", "]")
     if host.startswith("["):
         host = host[1:].partition("]")[0]

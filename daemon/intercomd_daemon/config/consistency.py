@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from itertools import combinations
 
-from intercomd_daemon.config.environment import variable
 from intercomd_daemon.config.findings import CONNECTIONS, Findings
-from intercomd_daemon.config.schema import nearest
+from intercomd_daemon.config.keys import nearest
 from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.config.variables import variable
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.setting.places import NO_PROXY, in_the_clear, overlap
 

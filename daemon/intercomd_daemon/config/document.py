@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from intercomd_daemon.config.findings import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, RawValue
-from intercomd_daemon.config.schema import nearest
+from intercomd_daemon.config.keys import nearest
 from intercomd_daemon.connection import NAME
 from intercomd_daemon.setting.kinds import Kind, shown
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from intercomd_daemon.config.consistency import check_consistency
 from intercomd_daemon.config.document import Document
-from intercomd_daemon.config.environment import Environment, variable
 from intercomd_daemon.config.findings import CONNECTIONS, Findings, RawValue
-from intercomd_daemon.config.schema import build, keys_of, values_of
+from intercomd_daemon.config.keys import build, keys_of, values_of
 from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.config.variables import Variables, variable
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import SettingsInvalid
 from intercomd_daemon.setting.kinds import Kind
@@ -52,16 +52,17 @@ def load(path: str | None, environment: Mapping[str, str]) -> Loaded:
     unread = "" if path is None else _read(path, document)
     if unread:
         findings.problems.append(unread)
-    variables = Environment(keys, connection_keys, findings)
+    variables = Variables(keys, connection_keys, findings)
     variables.read(environment)
     names = list(dict.fromkeys([*document.names, *variables.names])) or ([DEFAULT] if variables.short else [])
-    given = document.given | _in_full(variables, names, findings) | variables.given
+    given = document.given | _short_forms(variables, names, findings) | variables.given
     for name in names:
         keys |= {f"{CONNECTIONS}.{name}.{key}": kind for key, kind in connection_keys.items()}
         _choose_token(f"{CONNECTIONS}.{name}.", given, findings)
     values = _values(given, keys, findings)
     origins = {key: given[key].origin if key in given else DEFAULT for key in keys}
-    settings = _settings(names, values)
+    connections = {name: build(ConnectionSettings, values, f"{CONNECTIONS}.{name}.", name=name) for name in names}
+    settings = build(Settings, values, connections=MappingProxyType(connections))
     if not unread:
         _require_connection(names, findings)
         check_consistency(settings, origins, given.keys() - values.keys(), findings)
@@ -93,7 +94,7 @@ def _read(path: str, document: Document) -> str:
     return ""
 
 
-def _in_full(variables: Environment, names: list[str], findings: Findings) -> dict[str, RawValue]:
+def _short_forms(variables: Variables, names: list[str], findings: Findings) -> dict[str, RawValue]:
     """Returns the short forms under the full keys of the only connection."""
     full: dict[str, RawValue] = {}
     for key, given in variables.short.items():
@@ -136,11 +137,6 @@ def _values(given: Mapping[str, RawValue], keys: Mapping[str, Kind], findings: F
         except ValueError as error:
             findings.problem(key, origin, str(error))
     return values
-
-
-def _settings(names: list[str], values: Mapping[str, Any]) -> Settings:
-    connections = {name: build(ConnectionSettings, values, f"{CONNECTIONS}.{name}.", name=name) for name in names}
-    return build(Settings, values, connections=MappingProxyType(connections))
 
 
 def _require_connection(names: list[str], findings: Findings) -> None:

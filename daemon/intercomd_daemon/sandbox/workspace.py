@@ -5,9 +5,9 @@ These changes are not checked, so tests can create states that calls cannot.
 
 from typing import Any
 
-from intercomd_daemon.sandbox.attributes import Attributes
 from intercomd_daemon.sandbox.contact import Contact
 from intercomd_daemon.sandbox.contacts import Contacts
+from intercomd_daemon.sandbox.data_attributes import Attributes
 from intercomd_daemon.sandbox.events import Events
 from intercomd_daemon.sandbox.rate import RateWindows
 from intercomd_daemon.sandbox.settings import CustomAttribute, DataType, SandboxSettings

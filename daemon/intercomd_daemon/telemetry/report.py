@@ -4,6 +4,7 @@ Watchers are woken after a commit and read the outcomes from the journal themsel
 """
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -14,12 +15,16 @@ from intercomd_daemon.outcome import Effect, Outcome, OutcomeType
 from intercomd_daemon.telemetry.logs import Logger
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.redaction import lane_name
-from intercomd_daemon.telemetry.trace import trace_id_of
 
 SENT_CHARACTERS_MAX = 256
 """Characters of a sender's text in a line: the texts of a rejected envelope may exceed every limit."""
 DETAIL_CHARACTERS_MAX = 2_000
 """Characters of a list of texts in a line."""
+# W3C Trace Context: "version "-" trace-id "-" parent-id "-" trace-flags", in lower-case hexadecimal digits; "all bytes
+# zero" and version ff are invalid, and a version above 00 may have more after the flags.
+_TRACEPARENT = re.compile(
+    r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace_id>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?P<more>-.*)?"
+)
 # Notices of normal operation, logged as info; all others are warnings.
 _EXPECTED = frozenset({"attribute_created"})
 _CHANGE_LEVELS = {ConnectionState.DOWN: logging.WARNING, ConnectionState.SUSPENDED: logging.ERROR}
@@ -155,6 +160,14 @@ def _deciding_effect(effects: Sequence[Effect]) -> Effect | None:
     """Returns the effect whose answer explains the outcome: the first refusal, else the last one with a call."""
     refused = next((effect for effect in effects if effect.type is OutcomeType.DEAD_LETTERED), None)
     return refused or next((effect for effect in reversed(effects) if effect.http_status), None)
+
+
+def trace_id_of(traceparent: str) -> str:
+    """Returns the trace id of a `traceparent`, 32 hexadecimal digits, or "" if it is invalid."""
+    matched = _TRACEPARENT.fullmatch(traceparent)
+    if not matched or (matched["more"] and matched["version"] == "00"):
+        return ""
+    return matched["trace_id"]
 
 
 def _as_scalar(detail: object) -> object:

@@ -1,4 +1,4 @@
-"""Every message, enum and service stub of intercomd.v1. Written by generate.py, never edited by hand.
+"""Every message, enum and service stub of intercomd.v1. Written by generate.py; do not edit it.
 
 A name is imported when it is first used: `from intercomd.v1 import Envelope` loads neither grpc nor the other files.
 """

@@ -4,19 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercomd_daemon.config.environment import Environment, variable
 from intercomd_daemon.config.findings import API_KEY_ADVICE, Findings
-from intercomd_daemon.config.schema import keys_of
+from intercomd_daemon.config.keys import keys_of
 from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.config.variables import Variables, variable
 from intercomd_daemon.connection import ConnectionSettings
 
 KEYS = keys_of(Settings)
 CONNECTION_KEYS = keys_of(ConnectionSettings)
 
 
-def read(*names: str) -> tuple[Environment, Findings]:
+def read(*names: str) -> tuple[Variables, Findings]:
     findings = Findings()
-    environment = Environment(KEYS, CONNECTION_KEYS, findings)
+    environment = Variables(KEYS, CONNECTION_KEYS, findings)
     environment.read(dict.fromkeys(names, "value"))
     return environment, findings
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from intercomd_daemon.sandbox.attributes import Attributes
 from intercomd_daemon.sandbox.bodies import AttributeBody, AttributeOption
+from intercomd_daemon.sandbox.data_attributes import Attributes
 from intercomd_daemon.sandbox.messages import Refused
 from intercomd_daemon.sandbox.settings import CustomAttribute
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from intercomd_daemon.config.findings import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, RawValue
-from intercomd_daemon.config.schema import nearest
+from intercomd_daemon.config.keys import nearest
 from intercomd_daemon.connection import NAME
 from intercomd_daemon.setting.kinds import Kind, shown
 
@@ -20,7 +20,7 @@ _SERVICE_LINK = re.compile(
 )
 
 
-class Environment:
+class Variables:
     """The variables, in the order of their names."""
 
     def __init__(self, keys: Mapping[str, Kind], connection_keys: Mapping[str, Kind], findings: Findings) -> None:

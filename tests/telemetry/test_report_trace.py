@@ -2,7 +2,7 @@
 
 import pytest
 
-from intercomd_daemon.telemetry.trace import trace_id_of
+from intercomd_daemon.telemetry.report import trace_id_of
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
