@@ -18,7 +18,7 @@ def connections(hidden: list[str] | None = None, **tokens: str) -> Connections:
     return Connections(settings, (hidden if hidden is not None else []).append)
 
 
-def test_each_connection_is_shown_before_it_has_a_worker() -> None:
+def test_connection_without_a_worker_is_shown() -> None:
     shown = connections(on="a", off="b").statuses()
     assert [(status.name, status.state, status.reason) for status in shown] == [
         ("on", ConnectionState.VERIFYING, "the daemon is starting"),
@@ -26,19 +26,19 @@ def test_each_connection_is_shown_before_it_has_a_worker() -> None:
     ]
 
 
-def test_the_key_that_hides_emails_in_logs_stays_while_the_tokens_do() -> None:
+def test_email_hash_key_stays_while_the_tokens_do() -> None:
     assert connections(a="x", b="y").log_key() == connections(b="y", a="x").log_key()
     assert connections(a="x", b="y").log_key() != connections(a="x", b="z").log_key()
     assert len(connections(a="x").log_key()) == 32
 
 
-def test_every_token_is_told_to_whoever_hides_it() -> None:
+def test_every_token_is_registered_for_redaction() -> None:
     hidden: list[str] = []
     connections(hidden, a="first", b="second")
     assert hidden == ["first", "second"]
 
 
-def test_the_credentials_of_a_proxy_are_hidden() -> None:
+def test_proxy_credentials_are_registered_for_redaction() -> None:
     hidden: list[str] = []
     proxy = Secret("http://me:secret@proxy:3128")
     settings = config.Settings(connections={"one": ConnectionSettings(name="one", app_id="one", proxy=proxy)})
@@ -46,14 +46,14 @@ def test_the_credentials_of_a_proxy_are_hidden() -> None:
     assert hidden == ["me:secret"]
 
 
-def test_an_envelope_is_previewed_by_the_rules_of_its_connection() -> None:
+def test_envelope_is_previewed_by_the_rules_of_its_connection() -> None:
     envelope = AcceptedEnvelope("e", "u", "", 1.0, {"plan": "pro"}, (), (), "", b"")
     assert connections(a="x").preview("a", envelope) == [
         ("POST", "/contacts", '{"role":"user","external_id":"u","custom_attributes":{"plan":"pro"}}')
     ]
 
 
-def test_pausing_what_has_no_worker_changes_nothing() -> None:
+def test_pause_without_a_worker_changes_nothing() -> None:
     without = connections(off="x")
     without.pause("off", paused=True)
     assert without.statuses()[0].state is ConnectionState.INACTIVE

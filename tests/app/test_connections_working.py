@@ -72,7 +72,7 @@ async def test_connections_of_one_workspace_share_its_budget(load: Load, tmp_pat
     await spool.close()
 
 
-async def test_a_pause_is_kept_from_the_spool_and_may_be_ended(load: Load, sandbox: Sandbox) -> None:
+async def test_stored_pause_is_restored_and_can_be_ended(load: Load, sandbox: Sandbox) -> None:
     connections = Connections(load(sandbox.base_url), lambda _: None)
     spool: Spool = MemorySpool()
     await spool.set_paused("default", paused=True)

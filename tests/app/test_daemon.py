@@ -48,7 +48,7 @@ def events(stream: io.StringIO) -> list[str]:
 
 
 @pytest.mark.parametrize("url", ["", "memory:"])
-async def test_it_serves_until_it_is_stopped(tmp_path: Path, url: str) -> None:
+async def test_daemon_serves_until_it_is_stopped(tmp_path: Path, url: str) -> None:
     daemon, stream = daemon_of(settings(tmp_path, url))
     assert daemon.state() is State.STARTING
     with pytest.raises(RetryLater):
@@ -64,7 +64,7 @@ async def test_it_serves_until_it_is_stopped(tmp_path: Path, url: str) -> None:
     assert events(stream) == ["operations", "serving", "draining", "stopped"]
 
 
-async def test_a_second_daemon_waits_for_the_spool_and_then_gives_up(tmp_path: Path) -> None:
+async def test_second_daemon_waits_for_the_spool_and_then_gives_up(tmp_path: Path) -> None:
     first, _ = daemon_of(settings(tmp_path))
     running = asyncio.create_task(first.run())
     await first.serving.wait()
@@ -78,7 +78,7 @@ async def test_a_second_daemon_waits_for_the_spool_and_then_gives_up(tmp_path: P
     await running
 
 
-async def test_a_daemon_that_waits_for_its_spool_can_be_stopped(tmp_path: Path) -> None:
+async def test_daemon_that_waits_for_its_spool_can_be_stopped(tmp_path: Path) -> None:
     first, _ = daemon_of(settings(tmp_path))
     running = asyncio.create_task(first.run())
     await first.serving.wait()
@@ -91,7 +91,7 @@ async def test_a_daemon_that_waits_for_its_spool_can_be_stopped(tmp_path: Path) 
     await running
 
 
-async def test_an_address_that_cannot_be_had_ends_it_and_frees_the_spool(tmp_path: Path) -> None:
+async def test_unavailable_address_ends_the_daemon_and_frees_the_spool(tmp_path: Path) -> None:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     async with taken:
@@ -105,7 +105,7 @@ async def test_an_address_that_cannot_be_had_ends_it_and_frees_the_spool(tmp_pat
     await daemon.run()
 
 
-async def test_a_pause_is_remembered_over_restarts(tmp_path: Path) -> None:
+async def test_pause_is_remembered_over_restarts(tmp_path: Path) -> None:
     for paused in (False, True):
         daemon, _ = daemon_of(settings(tmp_path))
         running = asyncio.create_task(daemon.run())
@@ -120,7 +120,7 @@ async def test_a_pause_is_remembered_over_restarts(tmp_path: Path) -> None:
 @pytest.mark.fills("app.daemon.LINGER_SECONDS")
 @pytest.mark.fills("app.daemon.DRAIN_SECONDS")
 @pytest.mark.fills("app.daemon.CLOSE_SECONDS")
-def test_no_part_of_a_stop_waits_for_ever_for_what_never_ends(tmp_path: Path) -> None:
+def test_stop_is_bounded_whatever_never_ends(tmp_path: Path) -> None:
     """In a loop whose clock leaps; a second stop ends the waits at once, whatever the clock."""
 
     async def wait() -> list[bool]:

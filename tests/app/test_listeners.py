@@ -42,7 +42,7 @@ def service() -> IngestService:
     return IngestService(acceptor, lambda *_: (), spool.usage, IngestSettings(), lambda: 1.0)
 
 
-async def test_a_listener_is_not_serving_until_it_is_switched_on(tmp_path: Path) -> None:
+async def test_listener_is_not_serving_until_it_is_switched_on(tmp_path: Path) -> None:
     addresses = ("127.0.0.1:0", f"unix:{tmp_path / 'ingest.sock'}")
     door = await open_ingest(service(), addresses, REQUEST_BYTES_MAX)
     assert not door.addresses[0].endswith(":0")
@@ -57,7 +57,7 @@ async def test_a_listener_is_not_serving_until_it_is_switched_on(tmp_path: Path)
     await door.close(None)
 
 
-async def test_an_address_that_is_taken_is_named_with_the_remedy() -> None:
+async def test_address_in_use_is_named_with_the_remedy() -> None:
     """Two daemons never share a port: each would know half of a user's order."""
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
@@ -71,7 +71,7 @@ async def test_an_address_that_is_taken_is_named_with_the_remedy() -> None:
 
 
 @pytest.mark.fills("app.listeners.CALLS_MAX")
-async def test_a_call_too_many_on_one_connection_waits_until_another_has_ended() -> None:
+async def test_call_over_the_limit_waits_until_another_ends() -> None:
     asyncio.get_running_loop().set_debug(enabled=False)  # A stack for each callback of a thousand calls.
     door = await open_ingest(service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
     own = [("grpc.use_local_subchannel_pool", 1)]
@@ -111,7 +111,7 @@ async def test_keepalive_pings_at_any_rate_are_answered() -> None:
 
 
 @pytest.mark.fills("app.listeners.METADATA_BYTES_MAX")
-async def test_metadata_beyond_the_limit_are_refused() -> None:
+async def test_metadata_over_the_limit_is_refused() -> None:
     door = await open_ingest(service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
     async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
@@ -124,7 +124,8 @@ async def test_metadata_beyond_the_limit_are_refused() -> None:
 
 
 @pytest.mark.fills("app.listeners.RECEIVE_FACTOR")
-async def test_a_request_is_answered_with_the_remedy_up_to_what_grpc_refuses_by_itself() -> None:
+async def test_oversized_request_is_answered_with_the_remedy() -> None:
+    """Up to the size that gRPC refuses by itself."""
     door = await open_ingest(service(), ("127.0.0.1:0",), 1_000)
     async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
         publish = channel.unary_unary("/intercomd.v1.IngestService/Publish")
@@ -141,7 +142,7 @@ async def test_a_request_is_answered_with_the_remedy_up_to_what_grpc_refuses_by_
 @pytest.mark.fills("app.listeners.KEEPALIVE_SECONDS")
 @pytest.mark.fills("app.listeners.KEEPALIVE_ANSWER_SECONDS")
 @pytest.mark.fills("app.listeners.PENDING_CALLS_MAX")
-def test_grpc_is_told_how_long_it_may_wait_and_how_much_may_wait_in_it() -> None:
+def test_grpc_options_bound_waits_and_pending_calls() -> None:
     """What it makes of these takes minutes, or more calls than a test should make; that it is told is what is ours."""
     told = dict(listeners._OPTIONS)
     assert told["grpc.server_handshake_timeout_ms"] == HANDSHAKE_SECONDS * 1000

@@ -57,7 +57,7 @@ async def health_of(address: str) -> int:
 
 
 @pytest.mark.parametrize("taken", ["grpc", "http", "health"])
-async def test_all_of_them_open_or_none(tmp_path: Path, taken: str) -> None:
+async def test_listeners_open_together_or_not_at_all(tmp_path: Path, taken: str) -> None:
     """What was opened before the one that is taken is free again."""
     path = tmp_path / "operations.sock"
     with socket.create_server(("127.0.0.1", 0)) as holder:
@@ -89,7 +89,7 @@ async def said_to_one_who_comes(address: str) -> tuple[asyncio.StreamWriter, byt
 
 
 @pytest.mark.fills("app.listeners.OPERATORS_MAX")
-async def test_operators_connections_are_bounded_and_one_too_many_is_closed() -> None:
+async def test_operators_connection_over_the_limit_is_closed() -> None:
     settings = OperationsSettings(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0")
     opened = await open_operations(Starting(), operations_service(), settings, HealthSettings(), CollectorRegistry())
     inside = [await said_to_one_who_comes(opened.grpc_address) for _ in range(OPERATORS_MAX)]

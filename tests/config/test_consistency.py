@@ -33,11 +33,11 @@ def found(*connections: ConnectionSettings, wrong: tuple[str, ...] = (), **secti
         ConnectionSettings(name="a", app_id="abc", access_token_file="/token", development_connection="a"),
     ],
 )
-def test_an_app_id_and_a_token_are_enough(connection: ConnectionSettings) -> None:
+def test_app_id_and_token_are_enough(connection: ConnectionSettings) -> None:
     assert found(connection) == Findings()
 
 
-def test_an_active_connection_needs_an_app_id_and_a_token() -> None:
+def test_active_connection_needs_an_app_id_and_a_token() -> None:
     assert found(ConnectionSettings(name="eu-shop")).problems == [
         (
             "connections.eu-shop.app_id (not set): an active connection needs the App ID of its workspace; "
@@ -50,15 +50,16 @@ def test_an_active_connection_needs_an_app_id_and_a_token() -> None:
     ]
 
 
-def test_a_dry_run_needs_a_token_too_as_it_reads() -> None:
+def test_dry_run_needs_a_token() -> None:
+    """It makes the calls that read."""
     assert "needs an access token" in found(ConnectionSettings(name="a", app_id="abc", dry_run=True)).problems[0]
 
 
-def test_an_inactive_connection_needs_nothing() -> None:
+def test_inactive_connection_needs_nothing() -> None:
     assert found(WELL, ConnectionSettings(name="off", active=False)) == Findings()
 
 
-def test_settings_without_an_active_connection_are_odd() -> None:
+def test_settings_without_an_active_connection_are_a_warning() -> None:
     findings = found(ConnectionSettings(name="off", active=False))
     assert not findings.problems
     assert findings.warnings == [
@@ -67,7 +68,7 @@ def test_settings_without_an_active_connection_are_odd() -> None:
 
 
 @pytest.mark.parametrize("key", ["access_token", "access_token_file"])
-def test_what_is_there_and_wrong_is_not_missing_as_well(key: str) -> None:
+def test_wrong_value_is_not_reported_as_missing_too(key: str) -> None:
     wrong = ("connections.a.app_id", f"connections.a.{key}")
     assert found(ConnectionSettings(name="a"), wrong=wrong) == Findings()
 
@@ -76,7 +77,7 @@ def test_what_is_there_and_wrong_is_not_missing_as_well(key: str) -> None:
     ("name", "advice"),
     [("stagin", "did you mean staging?"), ("other", "write [connections.other], or leave this empty")],
 )
-def test_data_of_development_goes_to_a_connection_that_there_is(name: str, advice: str) -> None:
+def test_development_connection_must_exist(name: str, advice: str) -> None:
     staging = ConnectionSettings(name="staging", app_id="abc", access_token_file="/token")
     connection = ConnectionSettings(name="a", app_id="abc", access_token_file="/token", development_connection=name)
     assert found(connection, staging).problems == [
@@ -84,7 +85,7 @@ def test_data_of_development_goes_to_a_connection_that_there_is(name: str, advic
     ]
 
 
-def test_attributes_beyond_what_intercom_tracks_are_odd() -> None:
+def test_more_attributes_than_intercom_tracks_are_a_warning() -> None:
     connection = ConnectionSettings(
         name="a", app_id="abc", access_token_file="/token", limits=LimitSettings(event_attributes_max=11)
     )
@@ -129,11 +130,11 @@ def test_attributes_beyond_what_intercom_tracks_are_odd() -> None:
         ({"operations": OperationsSettings(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0")}, []),
     ],
 )
-def test_no_two_listeners_have_one_address(sections: dict[str, object], problems: list[str]) -> None:
+def test_listeners_must_have_different_addresses(sections: dict[str, object], problems: list[str]) -> None:
     assert found(WELL, **sections).problems == problems
 
 
-def test_a_token_that_leaves_the_host_in_the_clear_is_odd() -> None:
+def test_token_sent_in_the_clear_is_a_warning() -> None:
     def told(url: str) -> list[str]:
         return found(ConnectionSettings(name="a", app_id="abc", access_token_file="/t", base_url=url)).warnings
 

@@ -18,7 +18,7 @@ def read(text: str) -> tuple[Document, list[str]]:
     return document, findings.problems
 
 
-def test_values_are_taken_as_they_stand_with_the_file_as_their_origin() -> None:
+def test_values_have_the_file_as_their_origin() -> None:
     document, problems = read("""
         [log]
         level = "info"
@@ -92,7 +92,7 @@ def test_values_are_taken_as_they_stand_with_the_file_as_their_origin() -> None:
         ("api_key = 'k'", f"api_key (f.toml): {API_KEY_ADVICE}"),
     ],
 )
-def test_what_is_no_setting_is_a_problem_that_names_the_nearest(text: str, problem: str) -> None:
+def test_unknown_key_is_a_problem_that_names_the_nearest(text: str, problem: str) -> None:
     document, problems = read(text)
     assert problems == [problem]
     assert not document.given

@@ -3,7 +3,7 @@
 from intercomd_daemon.config.findings import Findings
 
 
-def test_a_finding_names_the_key_and_its_origin() -> None:
+def test_finding_names_the_key_and_its_origin() -> None:
     findings = Findings()
     findings.problem("log.level", "intercomd.toml", "wrong; mend it")
     findings.warn("log.values", "INTERCOMD_LOG_VALUES", "odd")

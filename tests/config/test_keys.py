@@ -19,21 +19,21 @@ class Outer(msgspec.Struct, frozen=True, kw_only=True):
     rate: Inner = Inner()
 
 
-def test_a_key_is_a_dotted_path_and_what_has_no_kind_is_none() -> None:
+def test_key_is_a_dotted_path_of_a_field_with_a_kind() -> None:
     assert list(keys_of(Outer)) == ["wait", "rate.share"]
     assert list(keys_of(Outer, "x.")) == ["x.wait", "x.rate.share"]
 
 
-def test_a_section_is_built_of_the_values_below_its_prefix() -> None:
+def test_section_is_built_of_the_values_below_its_prefix() -> None:
     values = {"x.wait": 5.0, "x.rate.share": 0.5, "wait": 7.0}
     assert build(Outer, values, "x.", name="x") == Outer(name="x", wait_seconds=5.0, rate=Inner(share=0.5))
 
 
-def test_what_has_no_value_has_its_default() -> None:
+def test_absent_value_has_its_default() -> None:
     assert build(Outer, {}) == Outer()
 
 
-def test_the_values_of_a_section_are_shown_as_toml_has_them() -> None:
+def test_values_of_a_section_are_shown_as_toml_has_them() -> None:
     assert list(values_of(Outer(), "x.")) == [("x.wait", '"1s"'), ("x.rate.share", "1.0")]
 
 
@@ -41,5 +41,5 @@ def test_the_values_of_a_section_are_shown_as_toml_has_them() -> None:
     ("name", "found"),
     [("wiat", "wait"), ("share", "rate.share"), ("rates", "rate"), ("zzz", "")],
 )
-def test_the_nearest_name_beside_comes_before_one_elsewhere(name: str, found: str) -> None:
+def test_nearest_name_in_the_same_section_comes_first(name: str, found: str) -> None:
     assert nearest(name, ["wait", "rate"], keys_of(Outer)) == found

@@ -30,7 +30,7 @@ def problems_of(path: str | None, environment: Mapping[str, str] | None = None) 
     return raised.value.problems
 
 
-def test_two_variables_are_enough() -> None:
+def test_environment_with_two_variables_is_enough() -> None:
     loaded = load(None, SHORT)
     connection = loaded.settings.connections["default"]
     assert (connection.app_id, connection.access_token.reveal()) == ("abc12345", TOKEN)
@@ -38,7 +38,7 @@ def test_two_variables_are_enough() -> None:
     assert loaded.warnings == ()
 
 
-def test_nothing_at_all_says_what_to_set() -> None:
+def test_missing_settings_are_named() -> None:
     assert problems_of(None) == [
         (
             "connections (not set): no connection is configured; set INTERCOMD_APP_ID and INTERCOMD_ACCESS_TOKEN, "
@@ -47,7 +47,7 @@ def test_nothing_at_all_says_what_to_set() -> None:
     ]
 
 
-def test_a_file_is_enough(file: Path) -> None:
+def test_file_is_enough(file: Path) -> None:
     loaded = of(
         file,
         """
@@ -76,7 +76,7 @@ def test_a_file_is_enough(file: Path) -> None:
     assert (connection.attribute_types, connection.rate.share) == ({"plan": "string"}, 0.5)
 
 
-def test_the_environment_overrides_the_file(file: Path) -> None:
+def test_environment_overrides_the_file(file: Path) -> None:
     environment = {
         "INTERCOMD_LOG_LEVEL": "debug",
         "INTERCOMD_INGEST_LISTEN": "127.0.0.1:1,127.0.0.1:2",
@@ -103,17 +103,18 @@ def test_each_key_has_its_origin(file: Path) -> None:
     assert origins["connections.default.app_id"] == str(file)
 
 
-def test_a_connection_of_the_environment_joins_those_of_the_file(file: Path) -> None:
+def test_connection_of_the_environment_joins_those_of_the_file(file: Path) -> None:
     environment = {"INTERCOMD_CONNECTIONS_EU_APP_ID": "def", "INTERCOMD_CONNECTIONS_EU_ACCESS_TOKEN": TOKEN}
     assert list(of(file, WELL, environment).settings.connections) == ["default", "eu"]
 
 
-def test_a_short_form_is_for_the_only_connection_whatever_its_name(file: Path) -> None:
+def test_short_form_sets_the_only_connection_whatever_its_name(file: Path) -> None:
     loaded = of(file, WELL.replace("default", "eu-shop"), {"INTERCOMD_REGION": "eu"})
     assert loaded.settings.connections["eu-shop"].region == "eu"
 
 
-def test_with_several_connections_a_short_form_is_a_problem_that_names_the_full_one(file: Path) -> None:
+def test_short_form_with_several_connections_is_a_problem(file: Path) -> None:
+    """The problem names the full variable."""
     file.write_text(WELL + WELL.replace("default", "eu-shop"))
     assert problems_of(str(file), {"INTERCOMD_REGION": "eu"}) == [
         (
@@ -123,7 +124,7 @@ def test_with_several_connections_a_short_form_is_a_problem_that_names_the_full_
     ]
 
 
-def test_the_full_variable_wins_over_the_short_form() -> None:
+def test_full_variable_wins_over_the_short_form() -> None:
     loaded = load(None, SHORT | {"INTERCOMD_REGION": "us", "INTERCOMD_CONNECTIONS_DEFAULT_REGION": "eu"})
     assert loaded.settings.connections["default"].region == "eu"
     assert loaded.warnings == (
@@ -134,14 +135,14 @@ def test_the_full_variable_wins_over_the_short_form() -> None:
     )
 
 
-def test_an_unknown_variable_is_a_warning() -> None:
+def test_unknown_variable_is_a_warning() -> None:
     loaded = load(None, SHORT | {"INTERCOMD_LOG_LEVL": "debug", "INTERCOMD_SERVICE_HOST": "10.0.0.1"})
     assert loaded.warnings == (
         "INTERCOMD_LOG_LEVL: no such setting, so it is ignored; did you mean INTERCOMD_LOG_LEVEL?",
     )
 
 
-def test_every_problem_is_told_at_once_with_key_origin_and_remedy(file: Path) -> None:
+def test_problems_are_reported_together_with_key_origin_and_remedy(file: Path) -> None:
     file.write_text("""
         [ingest]
         envelopes_max = 0
@@ -174,17 +175,17 @@ def test_every_problem_is_told_at_once_with_key_origin_and_remedy(file: Path) ->
     assert all("; " in problem for problem in problems)
 
 
-def test_a_wrong_value_in_the_file_does_not_count_where_a_variable_overrides_it(file: Path) -> None:
+def test_overridden_value_of_the_file_may_be_wrong(file: Path) -> None:
     loaded = of(file, '[log]\nlevel = "loud"\n' + WELL, {"INTERCOMD_LOG_LEVEL": "debug"})
     assert loaded.settings.log.level == "debug"
 
 
-def test_a_file_may_begin_with_a_byte_order_mark(file: Path) -> None:
+def test_file_may_begin_with_a_byte_order_mark(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + ('[log]\nlevel = "debug"\n' + WELL).encode())
     assert load(str(file), {}).settings.log.level == "debug"
 
 
-def test_an_empty_file_with_a_byte_order_mark_is_empty(file: Path) -> None:
+def test_empty_file_with_a_byte_order_mark_is_empty(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf")
     assert [problem.split()[0] for problem in problems_of(str(file))] == ["connections"]
 
@@ -199,21 +200,21 @@ def test_an_empty_file_with_a_byte_order_mark_is_empty(file: Path) -> None:
         (b"a = '\xff'", "byte 5 is not UTF-8, which TOML is written in; save the file as UTF-8"),
     ],
 )
-def test_a_file_that_is_no_toml_is_said_beside_the_variables_mistakes(file: Path, content: bytes, problem: str) -> None:
+def test_invalid_toml_is_reported_beside_wrong_variables(file: Path, content: bytes, problem: str) -> None:
     file.write_bytes(content)
     problems = problems_of(str(file), {"INTERCOMD_LOG_LEVEL": "loud"})
     assert problems[0].startswith(f"{file}: {problem}")
     assert [problem.split()[0] for problem in problems[1:]] == ["log.level"]
 
 
-def test_a_file_that_cannot_be_read_is_the_only_problem_of_its_absence(tmp_path: Path) -> None:
+def test_unreadable_file_is_the_only_problem_of_its_absence(tmp_path: Path) -> None:
     missing = tmp_path / "missing.toml"
     remedy = "name another, or set variables instead"
     assert problems_of(str(missing)) == [f"{missing}: the file cannot be read (No such file or directory); {remedy}"]
     assert problems_of(str(tmp_path)) == [f"{tmp_path}: the file cannot be read (Is a directory); {remedy}"]
 
 
-def test_a_token_in_the_file_is_taken_with_a_warning(file: Path) -> None:
+def test_token_in_the_file_is_taken_with_a_warning(file: Path) -> None:
     loaded = of(file, f'[connections.default]\napp_id = "abc"\naccess_token = "{TOKEN}"\n')
     assert loaded.settings.connections["default"].access_token.reveal() == TOKEN
     assert loaded.warnings == (
@@ -224,7 +225,7 @@ def test_a_token_in_the_file_is_taken_with_a_warning(file: Path) -> None:
     )
 
 
-def test_a_token_of_the_environment_takes_the_place_of_the_files_token_file(file: Path) -> None:
+def test_token_of_the_environment_overrides_the_token_file(file: Path) -> None:
     loaded = of(file, WELL, {"INTERCOMD_ACCESS_TOKEN": TOKEN})
     connection = loaded.settings.connections["default"]
     assert (connection.access_token.reveal(), connection.access_token_file) == (TOKEN, "")
@@ -233,13 +234,13 @@ def test_a_token_of_the_environment_takes_the_place_of_the_files_token_file(file
     )
 
 
-def test_an_empty_token_of_the_environment_is_none(file: Path) -> None:
+def test_empty_token_of_the_environment_is_ignored(file: Path) -> None:
     loaded = of(file, WELL, {"INTERCOMD_ACCESS_TOKEN": ""})
     assert loaded.settings.connections["default"].access_token_file == "/run/secrets/token"
     assert loaded.warnings == ()
 
 
-def test_a_token_and_a_token_file_from_one_place_contradict() -> None:
+def test_token_and_a_token_file_from_one_place_contradict() -> None:
     problems = problems_of(None, SHORT | {"INTERCOMD_CONNECTIONS_DEFAULT_ACCESS_TOKEN_FILE": "/token"})
     assert problems == [
         (
@@ -249,7 +250,7 @@ def test_a_token_and_a_token_file_from_one_place_contradict() -> None:
     ]
 
 
-def test_the_settings_in_force_are_shown_with_their_origins_and_no_token(file: Path) -> None:
+def test_effective_settings_are_shown_with_origins_without_tokens(file: Path) -> None:
     loaded = of(file, '[log]\nlevel = "debug"\n', SHORT)
     rows = describe(loaded)
     shown = {row.key: (row.value, row.origin) for row in rows}
@@ -261,7 +262,7 @@ def test_the_settings_in_force_are_shown_with_their_origins_and_no_token(file: P
     assert TOKEN not in repr(rows)
 
 
-def test_a_token_is_in_no_problem_no_warning_and_no_repr(file: Path) -> None:
+def test_token_appears_in_no_problem_warning_or_repr(file: Path) -> None:
     """Wherever else something is wrong, and also where the token itself is."""
     loaded = of(file, f'[connections.default]\naccess_token = "{TOKEN}"\napp_id = "a"\n')
     assert TOKEN not in repr(loaded)

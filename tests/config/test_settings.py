@@ -74,7 +74,7 @@ rate.calls_per_window = 167
 @pytest.mark.parametrize(
     ("section", "document"), [(Settings(), SECTIONS), (ConnectionSettings(name="default"), CONNECTION)]
 )
-def test_the_defaults_are_the_contracts(section: msgspec.Struct, document: str) -> None:
+def test_defaults_are_those_of_the_contract(section: msgspec.Struct, document: str) -> None:
     shown = tomllib.loads("\n".join(f"{key} = {value}" for key, value in values_of(section)))
     assert shown == tomllib.loads(document)
 
@@ -82,7 +82,7 @@ def test_the_defaults_are_the_contracts(section: msgspec.Struct, document: str) 
 @pytest.mark.parametrize(
     ("section", "default"), [(Settings, Settings()), (ConnectionSettings, ConnectionSettings(name="x"))]
 )
-def test_a_default_is_of_its_own_kind(section: type[msgspec.Struct], default: msgspec.Struct) -> None:
+def test_default_is_of_its_own_kind(section: type[msgspec.Struct], default: msgspec.Struct) -> None:
     kinds = keys_of(section)
     for key, shown in values_of(default):
         raw = tomllib.loads(f"x = {shown}")["x"]
@@ -104,7 +104,7 @@ def test_values_are_in_the_units_of_their_names() -> None:
         ("memory:", "memory", ""),
     ],
 )
-def test_a_spools_url_is_an_engine_and_a_path(url: str, engine: str, path: str) -> None:
+def test_spools_url_is_an_engine_and_a_path(url: str, engine: str, path: str) -> None:
     spool = SpoolSettings(url=url)
     assert (spool.engine, spool.path) == (engine, path)
 

@@ -37,7 +37,7 @@ def read(*names: str) -> tuple[Variables, Findings]:
         ("INTERCOMD_CONNECTIONS_A1_COMMERCE_FROM_WEB", "connections.a1.commerce_from_web"),
     ],
 )
-def test_a_variable_is_the_path_with_underscores(name: str, key: str) -> None:
+def test_variable_is_the_path_with_underscores(name: str, key: str) -> None:
     environment, findings = read(name)
     assert list(environment.given) == [key]
     assert environment.given[key].origin == name
@@ -66,7 +66,7 @@ def test_every_key_of_a_section_has_a_variable(key: str) -> None:
     assert findings == Findings()
 
 
-def test_a_connection_is_named_once_however_many_variables_it_has() -> None:
+def test_connection_is_named_once_however_many_variables_it_has() -> None:
     environment, _ = read("INTERCOMD_CONNECTIONS_EU_APP_ID", "INTERCOMD_CONNECTIONS_EU_REGION")
     assert environment.names == ["eu"]
 
@@ -114,7 +114,7 @@ def test_service_links_and_other_programs_variables_are_ignored(name: str) -> No
         ("INTERCOMD_", ""),
     ],
 )
-def test_an_unknown_variable_is_a_warning(name: str, advice: str) -> None:
+def test_unknown_variable_is_a_warning(name: str, advice: str) -> None:
     environment, findings = read(name)
     assert not environment.given
     assert not findings.problems
@@ -140,7 +140,7 @@ def test_an_unknown_variable_is_a_warning(name: str, advice: str) -> None:
         ),
     ],
 )
-def test_a_variable_that_can_only_be_a_mistake_is_a_problem(name: str, problem: str) -> None:
+def test_variable_that_must_be_a_mistake_is_a_problem(name: str, problem: str) -> None:
     environment, findings = read(name)
     assert findings.problems == [problem]
     assert not environment.given

@@ -23,7 +23,7 @@ async def come(listener: HttpListener) -> tuple[Connection, bytes]:
 
 
 @pytest.mark.fills("operations.connection_limiter.CONNECTIONS_MAX")
-async def test_one_connection_too_many_is_closed_at_once_and_the_others_go_on() -> None:
+async def test_connection_over_the_limit_is_closed_at_once() -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(text="here")
 

@@ -44,7 +44,7 @@ REFUSED = _outcome(5, outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, effects=[DELIVERED
 LETTER = outcome_pb2.DeadLetter(dead_letter_id="42", outcome=REFUSED)
 
 
-def test_an_identifier_is_asked_for_as_an_envelope_and_as_a_customer() -> None:
+def test_identifier_is_looked_up_as_envelope_and_as_customer() -> None:
     asked = filters_for("c-1")
     assert asked.outcomes == (
         operations_pb2.OutcomeFilter(envelope_id="c-1"),
@@ -56,24 +56,24 @@ def test_an_identifier_is_asked_for_as_an_envelope_and_as_a_customer() -> None:
     )
 
 
-def test_what_has_an_at_sign_is_asked_for_as_an_email_too() -> None:
+def test_identifier_with_an_at_sign_is_looked_up_as_an_email_too() -> None:
     asked = filters_for("ann@example.com")
     assert asked.outcomes[-1] == operations_pb2.OutcomeFilter(email="ann@example.com")
     assert asked.dead_letters[-1] == operations_pb2.DeadLetterFilter(email="ann@example.com")
 
 
-def test_of_what_nobody_knows_nothing_is_told() -> None:
+def test_unknown_identifier_has_no_explanation() -> None:
     assert explain([], []) == ()
 
 
 @pytest.mark.parametrize("end", [end for end in outcome_pb2.OutcomeType.values() if end])
-def test_every_end_is_told_in_a_sentence(end: outcome_pb2.OutcomeType.ValueType) -> None:
+def test_every_outcome_type_has_a_sentence(end: outcome_pb2.OutcomeType.ValueType) -> None:
     (story,) = explain([_outcome(1, end, reason="WHY")], [])
     assert story.end.endswith("(WHY).")
     assert "does not know" not in story.end
 
 
-def test_a_newer_daemons_end_is_told_by_its_number() -> None:
+def test_outcome_type_of_a_newer_daemon_is_shown_by_number() -> None:
     strange = outcome_pb2.Effect(kind=outcome_pb2.EFFECT_KIND_CONTACT)
     strange.type = 99  # a number of tomorrow's contract
     (story,) = explain([_outcome(1, 99, effects=[strange])], [])
@@ -81,7 +81,7 @@ def test_a_newer_daemons_end_is_told_by_its_number() -> None:
     assert story.details == ("contact: 99",)
 
 
-def test_a_refused_envelope_is_told_call_by_call_with_its_dead_letter_and_the_remedy() -> None:
+def test_refused_envelope_is_explained_call_by_call_with_the_remedy() -> None:
     (story,) = explain([REFUSED], [LETTER])
     assert story.heading == ("order-1 of c-1 in default: accepted 2023-11-14T22:13:20Z, ended 2023-11-14T22:14:20Z")
     assert story.end == "Intercom refused it for good."
@@ -92,7 +92,7 @@ def test_a_refused_envelope_is_told_call_by_call_with_its_dead_letter_and_the_re
     assert story.remedy == ("Send less in one envelope. It is kept as dead letter 42, with Intercom's answer.")
 
 
-def test_a_reason_without_a_known_remedy_still_leads_to_the_dead_letter() -> None:
+def test_reason_without_a_known_remedy_still_leads_to_the_dead_letter() -> None:
     letter = outcome_pb2.DeadLetter(
         dead_letter_id="7", outcome=_outcome(5, outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, reason="STRANGE")
     )
@@ -100,15 +100,15 @@ def test_a_reason_without_a_known_remedy_still_leads_to_the_dead_letter() -> Non
     assert story.remedy == "It is kept as dead letter 7, with Intercom's answer."
 
 
-def test_a_dead_letter_that_the_journal_forgot_is_told_from_the_letter() -> None:
+def test_dead_letter_missing_in_the_journal_is_explained() -> None:
     assert explain([], [LETTER]) == explain([REFUSED], [LETTER])
 
 
-def test_what_two_questions_find_is_told_once() -> None:
+def test_outcome_found_by_two_queries_is_shown_once() -> None:
     assert len(explain([REFUSED, REFUSED], [LETTER, LETTER])) == 1
 
 
-def test_a_replays_end_stands_first_and_supersedes_the_earlier_one() -> None:
+def test_outcome_of_a_replay_is_first_and_supersedes_the_earlier_one() -> None:
     newer, older = explain([REFUSED, _outcome(9, outcome_pb2.OUTCOME_TYPE_DELIVERED, replay=1)], [])
     assert newer.heading.startswith("order-1, replay 1 of c-1")
     assert newer.end == "Intercom has it."
@@ -116,7 +116,7 @@ def test_a_replays_end_stands_first_and_supersedes_the_earlier_one() -> None:
     assert older.remedy == ""
 
 
-def test_a_discarded_dead_letter_ends_as_discarded_alone() -> None:
+def test_discarded_dead_letter_ends_as_discarded_alone() -> None:
     (story,) = explain([_outcome(8, outcome_pb2.OUTCOME_TYPE_DISCARDED), REFUSED], [])
     assert "discarded by an operator" in story.end
 
@@ -130,13 +130,13 @@ def test_another_envelope_that_took_the_same_id_later_supersedes_nothing() -> No
     ]
 
 
-def test_what_was_changed_is_told_after_the_calls() -> None:
+def test_adjustments_are_shown_after_the_calls() -> None:
     note = {"reason": "VALUE_TRUNCATED", "field": "user_attributes[0].value", "message": "cut at 255 characters"}
     (story,) = explain([_outcome(1, outcome_pb2.OUTCOME_TYPE_DELIVERED, adjustments=[note])], [])
     assert story.details == ("changed: VALUE_TRUNCATED user_attributes[0].value: cut at 255 characters",)
 
 
-def test_an_envelope_that_the_disk_damaged_is_not_called_refused() -> None:
+def test_corrupt_envelope_is_not_called_refused() -> None:
     (story,) = explain([_outcome(1, outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, reason="DAMAGED")], [])
     assert story.end.startswith("The disk damaged it before it could be sent")
     assert story.end.endswith("(DAMAGED).")

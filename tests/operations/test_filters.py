@@ -10,12 +10,12 @@ from intercomd_daemon.operations.filters import dead_letter_filter, outcome_filt
 from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
 
 
-def test_nothing_set_means_all() -> None:
+def test_empty_filter_matches_all() -> None:
     assert outcome_filter(messages.OutcomeFilter()) == OutcomeFilter()
     assert dead_letter_filter(messages.DeadLetterFilter()) == DeadLetterFilter()
 
 
-def test_an_outcome_filter_is_taken_over_with_identities_as_they_are_on_acceptance() -> None:
+def test_outcome_filter_normalizes_identities_as_acceptance_does() -> None:
     asked = messages.OutcomeFilter(
         connection="eu",
         types=[outcome_pb2.OUTCOME_TYPE_DELIVERED],
@@ -28,7 +28,7 @@ def test_an_outcome_filter_is_taken_over_with_identities_as_they_are_on_acceptan
     )
 
 
-def test_a_dead_letter_filter_is_taken_over_with_ids_as_numbers_and_times_in_seconds() -> None:
+def test_dead_letter_filter_has_numeric_ids_and_times_in_seconds() -> None:
     asked = messages.DeadLetterFilter(
         connection="eu",
         dead_letter_ids=["1", "9223372036854775807"],
@@ -74,14 +74,12 @@ def test_a_dead_letter_filter_is_taken_over_with_ids_as_numbers_and_times_in_sec
     ],
 )
 @pytest.mark.fills("operations.filters.IDS_MAX")
-def test_what_is_given_but_means_nobody_or_nothing_is_refused_by_its_field(
-    asked: messages.DeadLetterFilter, field: str
-) -> None:
+def test_filter_that_can_match_nothing_is_refused_by_its_field(asked: messages.DeadLetterFilter, field: str) -> None:
     with pytest.raises(RequestRefused) as refused:
         dead_letter_filter(asked)
     assert refused.value.field == field
 
 
-def test_a_blank_identity_is_refused_for_outcomes_too() -> None:
+def test_blank_identity_is_refused_for_outcomes_too() -> None:
     with pytest.raises(RequestRefused):
         outcome_filter(messages.OutcomeFilter(email=" "))

@@ -38,7 +38,7 @@ async def _served() -> AsyncIterator[Served]:
 
 
 @pytest.mark.parametrize("service", ["", SERVICE])
-async def test_it_serves_when_switched_on_and_not_before_nor_after(service: str) -> None:
+async def test_health_is_serving_only_while_switched_on(service: str) -> None:
     asked = health_pb2.HealthCheckRequest(service=service)
     async with _served() as served:
         assert (await served.stub.Check(asked)).status == NOT_SERVING
@@ -48,21 +48,21 @@ async def test_it_serves_when_switched_on_and_not_before_nor_after(service: str)
         assert (await served.stub.Check(asked)).status == NOT_SERVING
 
 
-async def test_a_service_of_another_listener_is_not_found() -> None:
+async def test_service_of_another_listener_is_not_found() -> None:
     async with _served() as served:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await served.stub.Check(health_pb2.HealthCheckRequest(service="intercomd.v1.IngestService"))
         assert refused.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_list_names_every_service_of_the_listener() -> None:
+async def test_health_list_names_every_service_of_the_listener() -> None:
     async with _served() as served:
         served.health.switch(serving=True)
         listed = await served.stub.List(health_pb2.HealthListRequest())
     assert {name: answer.status for name, answer in listed.statuses.items()} == {"": SERVING, SERVICE: SERVING}
 
 
-async def test_a_watcher_sees_each_switch_and_then_the_end() -> None:
+async def test_health_watcher_sees_each_change_and_the_end() -> None:
     async with _served() as served:
         watch = served.stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
         assert (await watch.read()).status == NOT_SERVING
@@ -74,13 +74,13 @@ async def test_a_watcher_sees_each_switch_and_then_the_end() -> None:
         assert await watch.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_watcher_of_an_unknown_service_is_told_so_and_waits() -> None:
+async def test_health_watcher_of_an_unknown_service_waits() -> None:
     async with _served() as served:
         watch = served.stub.Watch(health_pb2.HealthCheckRequest(service="intercomd.v1.IngestService"))
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
-async def test_closing_while_it_serves_tells_the_watchers_before_they_end() -> None:
+async def test_close_notifies_health_watchers_before_they_end() -> None:
     async with _served() as served:
         served.health.switch(serving=True)
         watch = served.stub.Watch(health_pb2.HealthCheckRequest())
@@ -90,7 +90,8 @@ async def test_closing_while_it_serves_tells_the_watchers_before_they_end() -> N
         assert await watch.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_after_closing_it_stays_not_serving_and_a_new_watch_ends_with_that() -> None:
+async def test_closed_health_service_stays_not_serving() -> None:
+    """A new watch ends with that."""
     async with _served() as served:
         served.health.switch(serving=True)
         served.health.close()
@@ -101,7 +102,7 @@ async def test_after_closing_it_stays_not_serving_and_a_new_watch_ends_with_that
         assert await watch.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_an_open_watch_does_not_hold_up_a_server_that_stops() -> None:
+async def test_open_health_watch_does_not_delay_a_stop() -> None:
     async with _served() as served:
         watch = served.stub.Watch(health_pb2.HealthCheckRequest())
         await watch.read()

@@ -72,13 +72,13 @@ async def _asking(house: House) -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.mark.parametrize(
     ("state", "status"), [(State.STARTING, 503), (State.SERVING, 200), (State.DRAINING, 503)], ids=str
 )
-async def test_it_is_ready_exactly_while_calls_are_answered(state: State, status: int) -> None:
+async def test_readyz_is_ok_exactly_while_calls_are_answered(state: State, status: int) -> None:
     async with _asking(House(now=state)) as session, session.get("/readyz") as answer:
         assert answer.status == status
         assert await answer.json() == {"ready": status == 200, "state": state.name.lower(), "connections": {}}
 
 
-async def test_no_connections_trouble_makes_it_unready_but_it_is_shown() -> None:
+async def test_readyz_shows_failing_connections_and_stays_ok() -> None:
     house = House(connections=[_status(state.name.lower(), state) for state in ConnectionState])
     async with _asking(house) as session, session.get("/readyz") as answer:
         assert answer.status == 200
@@ -88,14 +88,14 @@ async def test_no_connections_trouble_makes_it_unready_but_it_is_shown() -> None
 
 
 @pytest.mark.parametrize("state", State)
-async def test_it_is_alive_in_every_state_while_all_parts_move(state: State) -> None:
+async def test_healthz_is_ok_while_all_parts_make_progress(state: State) -> None:
     house = House(now=state, parts=[Check("spool writer", moves=True), Check("default", moves=True)])
     async with _asking(house) as session, session.get("/healthz") as answer:
         assert answer.status == 200
         assert (await answer.json())["alive"] is True
 
 
-async def test_one_part_that_stands_still_makes_it_not_alive_and_is_named() -> None:
+async def test_healthz_fails_and_names_a_part_without_progress() -> None:
     house = House(parts=[Check("spool writer", moves=True), Check("default", moves=False, detail="nothing for 61 s")])
     async with _asking(house) as session, session.get("/healthz") as answer:
         assert answer.status == 503
@@ -108,7 +108,7 @@ async def test_one_part_that_stands_still_makes_it_not_alive_and_is_named() -> N
         }
 
 
-async def test_metrics_are_those_of_the_registry_in_the_text_format() -> None:
+async def test_metrics_page_has_the_text_format() -> None:
     house = House()
     Counter("intercomd_things", "Things.", registry=house.registry).inc(3)
     async with _asking(house) as session, session.get("/metrics") as answer:
@@ -117,7 +117,7 @@ async def test_metrics_are_those_of_the_registry_in_the_text_format() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_head_is_answered_like_get_without_the_body(path: str) -> None:
+async def test_head_is_answered_like_get_without_a_body(path: str) -> None:
     async with _asking(House()) as session, session.get(path) as get, session.head(path) as head:
         assert (head.status, head.headers["Content-Type"]) == (get.status, get.headers["Content-Type"])
         assert await head.read() == b""
@@ -125,7 +125,7 @@ async def test_head_is_answered_like_get_without_the_body(path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_nothing_but_get_and_head_is_allowed(method: str, path: str) -> None:
+async def test_other_methods_than_get_and_head_are_refused(method: str, path: str) -> None:
     async with _asking(House()) as session, session.request(method, path, data=b"x") as answer:
         assert answer.status == 405
         assert answer.headers["Allow"] == "GET,HEAD"
@@ -137,7 +137,7 @@ async def test_every_answer_carries_the_secure_headers_and_no_version(path: str)
         assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
 
 
-async def test_it_listens_on_every_address_and_says_which(tmp_path: Path) -> None:
+async def test_listener_serves_every_address_and_reports_it(tmp_path: Path) -> None:
     house = House()
     addresses = ["127.0.0.1:0", f"unix:{tmp_path}/http.sock"]
     listener = await listen_http(health_application(house, house.registry), addresses)
@@ -153,7 +153,7 @@ async def test_it_listens_on_every_address_and_says_which(tmp_path: Path) -> Non
         await listener.close()
 
 
-async def test_an_address_in_use_is_an_error_and_leaves_nothing_listening() -> None:
+async def test_address_in_use_is_an_error_and_leaves_nothing_listening() -> None:
     house = House()
     with socket.socket() as free, socket.create_server(("127.0.0.1", 0)) as taken:
         free.bind(("127.0.0.1", 0))
@@ -165,7 +165,7 @@ async def test_an_address_in_use_is_an_error_and_leaves_nothing_listening() -> N
     socket.create_server(("127.0.0.1", free_port)).close()
 
 
-async def test_after_closing_nothing_is_answered() -> None:
+async def test_closed_listener_answers_nothing() -> None:
     house = House()
     listener = await listen_http(health_application(house, house.registry), ["127.0.0.1:0"])
     (address,) = listener.addresses

@@ -43,27 +43,27 @@ class Shelf:
         (3, 0, 1, (1, 1)),
     ],
 )
-async def test_a_page_ends_with_its_size_or_the_list(
+async def test_page_ends_with_its_size_or_the_list(
     entries: int, place: int, page_size: int, page: tuple[int, int]
 ) -> None:
     assert await Shelf(*[1] * entries).page(place, page_size) == page
 
 
 @pytest.mark.fills("operations.page.ANSWER_BYTES_MAX")
-async def test_a_page_ends_before_it_grows_too_large() -> None:
+async def test_page_ends_before_it_grows_too_large() -> None:
     shelf = Shelf(*[ANSWER_BYTES_MAX // 3] * 5)
     assert await shelf.page(0, 100) == (2, 2)
     assert await shelf.page(2, 100) == (2, 4)
     assert await shelf.page(4, 100) == (1, 0)
 
 
-async def test_an_entry_that_is_too_large_alone_is_a_page() -> None:
+async def test_entry_that_is_too_large_alone_is_a_page() -> None:
     shelf = Shelf(2 * ANSWER_BYTES_MAX, 1)
     assert await shelf.page(0, 100) == (1, 1)
     assert await shelf.page(1, 100) == (1, 0)
 
 
-async def test_no_bite_is_larger_than_allowed_nor_than_what_the_page_may_need() -> None:
+async def test_chunk_is_bounded_by_the_page_and_the_limit() -> None:
     shelf = Shelf(*[1] * 20)
     await shelf.page(0, 6, chunk_max=4)
     assert shelf.chunks == [4, 3]

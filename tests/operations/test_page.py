@@ -11,27 +11,27 @@ ALL = OutcomeFilter()
 
 @pytest.mark.parametrize(("asked", "given"), [(0, 100), (1, 1), (1000, 1000), (1001, 1000)])
 @pytest.mark.fills("operations.page.PAGE_SIZE_MAX")
-def test_a_page_holds_what_was_asked_for_up_to_a_thousand(asked: int, given: int) -> None:
+def test_page_holds_what_was_asked_for_up_to_a_thousand(asked: int, given: int) -> None:
     assert page_size_of(asked) == given
 
 
-def test_less_than_nothing_cannot_be_asked_for() -> None:
+def test_negative_page_size_is_refused() -> None:
     with pytest.raises(RequestRefused) as refused:
         page_size_of(-1)
     assert refused.value.field == "page_size"
 
 
 @pytest.mark.parametrize("place", [1, 100, 2**63 - 1])
-def test_a_token_leads_back_to_its_place(place: int) -> None:
+def test_page_token_leads_back_to_its_place(place: int) -> None:
     assert place_of(ALL, token_of(ALL, place)) == place
 
 
-def test_no_token_is_the_beginning_and_the_end() -> None:
+def test_empty_page_token_is_the_beginning_and_the_end() -> None:
     assert token_of(ALL, 0) == ""
     assert place_of(ALL, "") == 0
 
 
-def test_a_token_does_not_show_its_place() -> None:
+def test_page_token_does_not_show_its_place() -> None:
     assert "7" * 6 not in token_of(ALL, 777_777)
 
 
@@ -50,7 +50,7 @@ def test_a_token_does_not_show_its_place() -> None:
     ],
     ids=["short", "words", "not ASCII", "too few bytes", "cut", "longer", "changed", "other filter", "other list"],
 )
-def test_only_a_token_of_the_same_list_and_filter_is_taken(token: str) -> None:
+def test_page_token_of_another_list_or_filter_is_refused(token: str) -> None:
     with pytest.raises(RequestRefused) as refused:
         place_of(ALL, token)
     assert refused.value.field == "page_token"

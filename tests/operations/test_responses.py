@@ -52,7 +52,7 @@ STATUS = ConnectionStatus(
 )
 
 
-def test_an_outcome_keeps_every_field() -> None:
+def test_outcome_keeps_every_field() -> None:
     assert json_format.MessageToDict(responses.outcome_message(OUTCOME), preserving_proto_field_name=True) == {
         "sequence": "7",
         "envelope_id": "order-1",
@@ -87,12 +87,12 @@ def test_an_outcome_keeps_every_field() -> None:
 
 
 @pytest.mark.parametrize("kind", OutcomeType)
-def test_every_end_has_its_number_in_the_contract(kind: OutcomeType) -> None:
+def test_every_outcome_type_has_its_number_in_the_contract(kind: OutcomeType) -> None:
     message = responses.outcome_message(msgspec.structs.replace(OUTCOME, type=kind))
     assert json_format.MessageToDict(message)["type"] == f"OUTCOME_TYPE_{kind.name}"
 
 
-def test_a_dead_letter_shows_the_senders_envelope_as_it_came() -> None:
+def test_dead_letter_shows_the_senders_envelope_as_it_came() -> None:
     sent = envelope_pb2.Envelope(envelope_id="order-1", identity=identity_pb2.Identity(customer_id=" c-1 "))
     accepted = AcceptedEnvelope("order-1", "c-1", "", NOW, {}, (), (), "", sent.SerializeToString())
     message = responses.dead_letter_message(DeadLetter(42, accepted, OUTCOME, '{"type":"error.list"}'))
@@ -102,7 +102,7 @@ def test_a_dead_letter_shows_the_senders_envelope_as_it_came() -> None:
     assert message.answer_body == '{"type":"error.list"}'
 
 
-def test_a_delivering_connection_shows_its_budget_and_no_trouble() -> None:
+def test_delivering_connection_shows_its_budget_and_no_trouble() -> None:
     usage = LogUsage(normal=5, bulk=6, parked_lanes=1, dead_letters=2, bytes=999, oldest_accept_time=NOW - 1.5)
     message = responses.connection_message(STATUS, usage, NOW)
     assert json_format.MessageToDict(message, preserving_proto_field_name=True) == {
@@ -127,7 +127,7 @@ def test_a_delivering_connection_shows_its_budget_and_no_trouble() -> None:
     }
 
 
-def test_a_suspended_connection_says_why_since_when_and_when_it_probes() -> None:
+def test_suspended_connection_shows_reason_start_and_next_probe() -> None:
     status = msgspec.structs.replace(
         STATUS,
         state=ConnectionState.SUSPENDED,
@@ -154,9 +154,7 @@ def test_a_suspended_connection_says_why_since_when_and_when_it_probes() -> None
         (ConnectionState.INACTIVE, False, False),
     ],
 )
-def test_each_standing_is_the_state_of_its_name_and_shows_what_belongs_to_it(
-    state: ConnectionState, probes: bool, says_why: bool
-) -> None:
+def test_each_connection_state_shows_its_fields(state: ConnectionState, probes: bool, says_why: bool) -> None:
     status = msgspec.structs.replace(STATUS, state=state, reason="WHY", next_probe=NOW)
     message = responses.connection_message(status, LogUsage(), NOW)
     assert operations_pb2.ConnectionState.Name(message.state) == f"CONNECTION_STATE_{state.name}"
@@ -165,13 +163,13 @@ def test_each_standing_is_the_state_of_its_name_and_shows_what_belongs_to_it(
     assert bool(message.suspended_reason) is says_why
 
 
-def test_what_is_not_known_is_absent() -> None:
+def test_unknown_values_are_absent() -> None:
     unknown = msgspec.structs.replace(STATUS, budget_limit=0, state=ConnectionState.SUSPENDED, since=0.0)
     message = responses.connection_message(unknown, LogUsage(), NOW)
     for field in ("budget", "oldest_age", "suspended_since", "next_probe_time"):
         assert not message.HasField(field), field
 
 
-def test_a_clock_that_was_set_back_makes_no_negative_age() -> None:
+def test_age_is_never_negative_after_the_clock_is_set_back() -> None:
     message = responses.connection_message(STATUS, LogUsage(oldest_accept_time=NOW + 9), NOW)
     assert message.oldest_age.ToMilliseconds() == 0

@@ -33,7 +33,7 @@ async def _refused(call: Awaitable[Message], code: grpc.StatusCode, detail: Mess
     return refused.value
 
 
-async def test_status_tells_of_the_daemon_its_spool_and_its_connections(stub: Stub, end: End, wait: Wait) -> None:
+async def test_status_describes_daemon_spool_and_connections(stub: Stub, end: End, wait: Wait) -> None:
     await wait("w-1", accept_time=NOW_SECONDS - 30.0)
     await wait("w-2", connection="eu")
     await end("d-1", OutcomeType.DEAD_LETTERED)
@@ -49,9 +49,7 @@ async def test_status_tells_of_the_daemon_its_spool_and_its_connections(stub: St
     assert {each.state for each in status.connections} == {messages.CONNECTION_STATE_DELIVERING}
 
 
-async def test_a_connection_that_left_the_settings_is_shown_while_something_of_it_waits(
-    stub: Stub, end: End, wait: Wait
-) -> None:
+async def test_removed_connection_is_shown_while_it_has_a_backlog(stub: Stub, end: End, wait: Wait) -> None:
     await wait("w-1", connection="gone")
     await end("d-1", connection="went-too")
     status = await stub.GetStatus(messages.GetStatusRequest())
@@ -62,9 +60,8 @@ async def test_a_connection_that_left_the_settings_is_shown_while_something_of_i
     ]
 
 
-async def test_a_daemon_that_waits_for_its_spool_says_so_and_refuses_the_rest_for_now(
-    stub: Stub, opened: list[MemorySpool]
-) -> None:
+async def test_daemon_waiting_for_its_spool_reports_it(stub: Stub, opened: list[MemorySpool]) -> None:
+    """It refuses the other methods for now."""
     opened.clear()
     assert (await stub.GetStatus(messages.GetStatusRequest())).state == messages.DAEMON_STATE_STARTING
     for call in (
@@ -92,7 +89,7 @@ async def test_outcomes_are_listed_newest_first_in_pages(stub: Stub, end: End) -
     assert token == ""
 
 
-async def test_a_last_page_that_is_full_asks_for_no_further_one(stub: Stub, end: End) -> None:
+async def test_full_last_page_has_no_next_page_token(stub: Stub, end: End) -> None:
     await end("e-1")
     await end("e-2")
     answer = await stub.ListOutcomes(messages.ListOutcomesRequest(page_size=2))
@@ -161,7 +158,7 @@ async def test_dead_letters_are_listed_by_all_fields_of_the_filter(
     assert answer.total_count == len(found)
 
 
-async def test_a_dead_letter_shows_what_was_sent_and_what_intercom_answered(stub: Stub, end: End) -> None:
+async def test_dead_letter_shows_what_was_sent_and_what_intercom_answered(stub: Stub, end: End) -> None:
     sent = envelope_pb2.Envelope(envelope_id="e-1", custom_event={"name": "Signed up"})
     await end("e-1", OutcomeType.DEAD_LETTERED, reason="TOO_LARGE", answer_body="{}", source=sent.SerializeToString())
     (letter,) = (await stub.ListDeadLetters(messages.ListDeadLettersRequest())).dead_letters
@@ -169,7 +166,7 @@ async def test_a_dead_letter_shows_what_was_sent_and_what_intercom_answered(stub
     assert (letter.outcome.reason, letter.answer_body) == ("TOO_LARGE", "{}")
 
 
-async def test_a_page_of_large_dead_letters_stays_near_a_megabyte_and_loses_none(stub: Stub, end: End) -> None:
+async def test_page_of_large_dead_letters_is_about_1_mib_and_loses_none(stub: Stub, end: End) -> None:
     sent = envelope_pb2.Envelope(custom_event={"name": "x" * 100_000}).SerializeToString()
     for number in range(25):
         await end(f"e-{number}", OutcomeType.DEAD_LETTERED, source=sent)
@@ -183,9 +180,7 @@ async def test_a_page_of_large_dead_letters_stays_near_a_megabyte_and_loses_none
     assert ids == [f"e-{number}" for number in range(25)]
 
 
-async def test_replaying_puts_the_matching_dead_letters_on_their_way_again(
-    stub: Stub, end: End, spool: MemorySpool
-) -> None:
+async def test_replay_delivers_the_matching_dead_letters_again(stub: Stub, end: End, spool: MemorySpool) -> None:
     for number in range(3):
         await end(f"e-{number}", OutcomeType.DEAD_LETTERED, customer_id=f"c-{number % 2}")
     asked = messages.ReplayDeadLettersRequest(filter=messages.DeadLetterFilter(customer_id="c-0"), expected_count=2)
@@ -194,7 +189,7 @@ async def test_replaying_puts_the_matching_dead_letters_on_their_way_again(
     assert await spool.count_dead_letters(DeadLetterFilter()) == 1
 
 
-async def test_discarding_gives_them_up_and_the_journal_says_so(stub: Stub, end: End, spool: MemorySpool) -> None:
+async def test_discard_removes_dead_letters_and_is_in_the_journal(stub: Stub, end: End, spool: MemorySpool) -> None:
     await end("e-1", OutcomeType.DEAD_LETTERED)
     assert (await stub.DiscardDeadLetters(messages.DiscardDeadLettersRequest(expected_count=1))).count == 1
     assert await spool.count_dead_letters(DeadLetterFilter()) == 0
@@ -203,7 +198,7 @@ async def test_discarding_gives_them_up_and_the_journal_says_so(stub: Stub, end:
 
 
 @pytest.mark.parametrize("expected", [0, 1, 3])
-async def test_where_the_count_is_not_the_expected_one_nothing_is_done_and_both_are_named(
+async def test_unexpected_count_changes_nothing_and_names_both_counts(
     stub: Stub, end: End, spool: MemorySpool, expected: int
 ) -> None:
     await end("e-1", OutcomeType.DEAD_LETTERED)
@@ -220,7 +215,7 @@ async def test_where_the_count_is_not_the_expected_one_nothing_is_done_and_both_
     assert spool.usage().connections["default"].normal == 0
 
 
-async def test_no_dead_letters_expected_and_none_there_is_no_error(stub: Stub) -> None:
+async def test_expected_count_of_zero_is_no_error(stub: Stub) -> None:
     assert (await stub.ReplayDeadLetters(messages.ReplayDeadLettersRequest())).count == 0
 
 
@@ -236,7 +231,7 @@ async def test_no_dead_letters_expected_and_none_there_is_no_error(stub: Stub) -
         (messages.DiscardDeadLettersRequest(filter={"customer_id": "\t"}), "filter.customer_id"),
     ],
 )
-async def test_what_cannot_be_meant_is_refused_by_its_field(stub: Stub, asked: Message, field: str) -> None:
+async def test_invalid_filter_is_refused_by_its_field(stub: Stub, asked: Message, field: str) -> None:
     method = getattr(stub, type(asked).__name__.removesuffix("Request"))
     detail = BadRequest()
     await _refused(method(asked), grpc.StatusCode.INVALID_ARGUMENT, detail)
@@ -244,7 +239,7 @@ async def test_what_cannot_be_meant_is_refused_by_its_field(stub: Stub, asked: M
 
 
 @pytest.mark.parametrize(("asked", "name"), [("", "default"), ("eu", "eu")])
-async def test_a_connection_is_paused_and_resumed_by_its_name(
+async def test_connection_is_paused_and_resumed_by_its_name(
     stub: Stub, spool: MemorySpool, asked: str, name: str
 ) -> None:
     for _ in range(2):
@@ -257,7 +252,7 @@ async def test_a_connection_is_paused_and_resumed_by_its_name(
         assert await spool.paused() == frozenset()
 
 
-async def test_a_connection_that_is_not_configured_is_not_found(stub: Stub) -> None:
+async def test_connection_that_is_not_configured_is_not_found(stub: Stub) -> None:
     for call in (
         stub.PauseConnection(messages.PauseConnectionRequest(connection="ue")),
         stub.ResumeConnection(messages.ResumeConnectionRequest(connection="ue")),
@@ -273,12 +268,12 @@ async def test_every_method_of_the_contract_is_served(channel: grpc.aio.Channel)
         assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT, method.name
 
 
-async def test_a_closed_spool_is_a_reason_to_come_back(stub: Stub, spool: MemorySpool) -> None:
+async def test_closed_spool_asks_the_caller_to_retry(stub: Stub, spool: MemorySpool) -> None:
     await spool.close()
     await _refused(stub.ListOutcomes(messages.ListOutcomesRequest()), grpc.StatusCode.UNAVAILABLE, RetryInfo())
 
 
-async def test_an_envelope_that_waits_is_found_by_its_id_until_it_has_ended(stub: Stub, end: End, wait: Wait) -> None:
+async def test_waiting_envelope_is_found_by_its_id_until_it_ends(stub: Stub, end: End, wait: Wait) -> None:
     await wait("w-1", accept_time=NOW_SECONDS - 30.0)
     await end("d-1")
     found = await stub.GetWaitingEnvelope(messages.GetWaitingEnvelopeRequest(envelope_id="w-1"))

@@ -35,12 +35,12 @@ def _found(*sequences: int) -> list[Outcome]:
 
 
 @pytest.mark.parametrize(("after", "newest", "cursor"), [(None, 0, 0), (None, 7, 7), (0, 7, 0), (3, 7, 3), (7, 7, 7)])
-def test_a_watch_begins_where_it_is_asked_to_or_with_what_comes(after: int | None, newest: int, cursor: int) -> None:
+def test_watch_begins_at_the_given_sequence_or_now(after: int | None, newest: int, cursor: int) -> None:
     assert first_cursor(after, newest) == cursor
 
 
 @pytest.mark.parametrize("after", [-1, 8])
-def test_a_watch_cannot_begin_where_the_journal_has_never_been(after: int) -> None:
+def test_watch_beyond_the_journal_is_refused(after: int) -> None:
     with pytest.raises(RequestRefused):
         first_cursor(after, 7)
 
@@ -72,7 +72,7 @@ def test_a_watch_cannot_begin_where_the_journal_has_never_been(after: int) -> No
         "the next one is the oldest",
     ],
 )
-def test_a_look_moves_the_watch_past_what_was_looked_at_and_counts_what_was_not(
+def test_read_advances_the_watch_and_counts_missed_outcomes(
     cursor: int, newest: int, found: list[int], oldest: int, expected: Step
 ) -> None:
     assert step(cursor, newest, _found(*found), oldest, limit=3) == expected
@@ -91,7 +91,7 @@ async def _ended(watch: Watch, code: grpc.StatusCode, detail: Any) -> None:  # n
     assert Status.FromString(packed).details[0].Unpack(detail)
 
 
-async def test_what_ends_after_the_headers_is_told_and_nothing_from_before(stub: Stub, end: End) -> None:
+async def test_watch_reports_outcomes_after_its_headers(stub: Stub, end: End) -> None:
     await end("before")
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest())
     await watch.initial_metadata()
@@ -102,7 +102,7 @@ async def test_what_ends_after_the_headers_is_told_and_nothing_from_before(stub:
     assert [await _next(watch), await _next(watch)] == ["second", "third"]
 
 
-async def test_a_watch_goes_on_after_a_sequence_without_a_gap(stub: Stub, end: End) -> None:
+async def test_watch_resumes_after_a_sequence_without_a_gap(stub: Stub, end: End) -> None:
     ended = [await end(f"e-{number}") for number in range(4)]
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=ended[1].sequence))
     assert [await _next(watch), await _next(watch)] == ["e-2", "e-3"]
@@ -110,14 +110,14 @@ async def test_a_watch_goes_on_after_a_sequence_without_a_gap(stub: Stub, end: E
     assert await _next(watch) == "e-4"
 
 
-async def test_from_zero_on_the_whole_journal_is_told_in_order(stub: Stub, end: End) -> None:
+async def test_watch_from_zero_reports_the_whole_journal_in_order(stub: Stub, end: End) -> None:
     for number in range(150):
         await end(f"e-{number}")
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=0))
     assert [await _next(watch) for _ in range(150)] == [f"e-{number}" for number in range(150)]
 
 
-async def test_only_what_the_filter_means_is_told(stub: Stub, end: End) -> None:
+async def test_watch_reports_matching_outcomes_only(stub: Stub, end: End) -> None:
     wanted = messages.OutcomeFilter(connection="eu", types=[outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED])
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(filter=wanted))
     await watch.initial_metadata()
@@ -127,14 +127,14 @@ async def test_only_what_the_filter_means_is_told(stub: Stub, end: End) -> None:
     assert await _next(watch) == "c"
 
 
-async def test_who_comes_too_late_is_told_how_many_left_the_journal(stub: Stub, end: End) -> None:
+async def test_late_watch_is_told_how_many_outcomes_it_missed(stub: Stub, end: End) -> None:
     for number in range(JOURNAL + 10):
         await end(f"e-{number}")
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=3))
     assert [await _next(watch), await _next(watch)] == [7, "e-10"]
 
 
-async def test_what_does_not_match_is_never_counted_as_missed_once_it_was_looked_at(stub: Stub, end: End) -> None:
+async def test_read_outcomes_that_do_not_match_are_not_missed(stub: Stub, end: End) -> None:
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(filter=messages.OutcomeFilter(connection="eu")))
     await watch.initial_metadata()
     for number in range(2 * JOURNAL):
@@ -144,7 +144,8 @@ async def test_what_does_not_match_is_never_counted_as_missed_once_it_was_looked
             assert await _next(watch) == f"mark-{number}"
 
 
-async def test_a_slow_reader_is_told_how_many_it_missed_and_all_others_in_order(stub: Stub, end: End) -> None:
+async def test_slow_reader_learns_how_many_outcomes_it_missed(stub: Stub, end: End) -> None:
+    """All others are reported in order."""
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest())
     await watch.initial_metadata()
     count = 3 * JOURNAL
@@ -164,7 +165,7 @@ async def test_a_slow_reader_is_told_how_many_it_missed_and_all_others_in_order(
     assert told[-1] == count - 1
 
 
-async def test_a_discarded_dead_letter_is_told(stub: Stub, end: End) -> None:
+async def test_watch_reports_a_discarded_dead_letter(stub: Stub, end: End) -> None:
     await end("e-1", OutcomeType.DEAD_LETTERED)
     wanted = messages.OutcomeFilter(types=[outcome_pb2.OUTCOME_TYPE_DISCARDED])
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(filter=wanted))
@@ -173,7 +174,7 @@ async def test_a_discarded_dead_letter_is_told(stub: Stub, end: End) -> None:
     assert await _next(watch) == "e-1"
 
 
-async def test_a_watch_that_is_closed_by_its_reader_leaves_nothing_behind(stub: Stub, bell: Any) -> None:  # noqa: ANN401 - conftest's Bell
+async def test_watch_closed_by_its_reader_leaves_nothing_behind(stub: Stub, bell: Any) -> None:  # noqa: ANN401 - conftest's Bell
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest())
     await watch.initial_metadata()
     assert len(bell.callbacks) == 1
@@ -183,7 +184,7 @@ async def test_a_watch_that_is_closed_by_its_reader_leaves_nothing_behind(stub: 
             await stub.GetStatus(messages.GetStatusRequest())
 
 
-async def test_a_daemon_that_stops_tells_what_ended_before_it_ends_the_watch(
+async def test_stop_reports_the_last_outcomes_before_the_watch_ends(
     stub: Stub, end: End, service: OperationsService
 ) -> None:
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest())
@@ -195,7 +196,7 @@ async def test_a_daemon_that_stops_tells_what_ended_before_it_ends_the_watch(
     await _ended(stub.WatchOutcomes(messages.WatchOutcomesRequest()), grpc.StatusCode.UNAVAILABLE, RetryInfo())
 
 
-async def test_a_sequence_of_another_journal_is_refused(stub: Stub, end: End) -> None:
+async def test_sequence_of_another_journal_is_refused(stub: Stub, end: End) -> None:
     await end("e-1")
     detail = BadRequest()
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=2))
@@ -203,13 +204,13 @@ async def test_a_sequence_of_another_journal_is_refused(stub: Stub, end: End) ->
     assert detail.field_violations[0].field == "after_sequence"
 
 
-async def test_there_is_no_watch_before_the_spool_is_open(stub: Stub, opened: list[MemorySpool]) -> None:
+async def test_watch_is_refused_before_the_spool_is_open(stub: Stub, opened: list[MemorySpool]) -> None:
     opened.clear()
     await _ended(stub.WatchOutcomes(messages.WatchOutcomesRequest()), grpc.StatusCode.UNAVAILABLE, RetryInfo())
 
 
 @pytest.mark.fills("operations.watch.WATCHES_MAX")
-async def test_watches_are_bounded_and_one_too_many_is_told_so(stub: Stub) -> None:
+async def test_watch_over_the_limit_is_refused(stub: Stub) -> None:
     watches = [stub.WatchOutcomes(messages.WatchOutcomesRequest()) for _ in range(WATCHES_MAX)]
     for watch in watches:
         await watch.initial_metadata()
@@ -218,7 +219,7 @@ async def test_watches_are_bounded_and_one_too_many_is_told_so(stub: Stub) -> No
 
 
 @pytest.mark.fills("operations.watch.OUTCOMES_READ_MAX")
-async def test_a_watch_reads_a_few_outcomes_at_a_time_and_tells_all(spool: MemorySpool, stub: Stub, end: End) -> None:
+async def test_watch_reads_outcomes_in_small_batches_and_reports_all(spool: MemorySpool, stub: Stub, end: End) -> None:
     many = 2 * OUTCOMES_READ_MAX + 1
     for number in range(many):
         await end(f"e-{number}")

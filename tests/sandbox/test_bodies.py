@@ -53,7 +53,7 @@ DECODERS = {
         ("search", '{"query": {"field": "email", "operator": "=", "value": 1}, "pagination": {"per_page": 0}}'),
     ],
 )
-def test_a_body_that_the_description_does_not_allow_is_illegal(body: str, text: str) -> None:
+def test_undocumented_body_is_illegal(body: str, text: str) -> None:
     with pytest.raises(Refused) as caught:
         bodies.decode(DECODERS[body], text.encode())
     assert (caught.value.status, caught.value.code, caught.value.illegal) == (400, "parameter_invalid", True)
@@ -73,11 +73,11 @@ def test_a_body_that_the_description_does_not_allow_is_illegal(body: str, text: 
         ("search", '{"query": {"operator": "AND", "value": []}, "pagination": {"per_page": 5}}'),
     ],
 )
-def test_a_body_that_the_description_allows_is_read(body: str, text: str) -> None:
+def test_documented_body_is_read(body: str, text: str) -> None:
     assert isinstance(bodies.decode(DECODERS[body], text.encode()), msgspec.Struct)
 
 
-def test_the_order_of_metadata_is_that_of_the_sender() -> None:
+def test_metadata_keeps_the_order_of_the_sender() -> None:
     keys = [f"key-{number}" for number in (3, 1, 2, 9, 0)]
     sent = msgspec.json.encode({"event_name": "a", "created_at": 1, "id": "1", "metadata": dict.fromkeys(keys, 1)})
     assert list(bodies.decode(bodies.EVENT, sent).metadata) == keys

@@ -25,7 +25,7 @@ def refusal_of_create(contacts: Contacts, **fields: str | None) -> tuple[int, st
     return caught.value.status, caught.value.code, caught.value.message
 
 
-def test_an_id_has_24_hex_digits_and_is_given_once() -> None:
+def test_id_has_24_hex_digits_and_is_unique() -> None:
     contacts = book()
     ids = {create(contacts, external_id=str(number)).id for number in range(300)}
     assert len(ids) == 300
@@ -41,7 +41,7 @@ def test_an_id_has_24_hex_digits_and_is_given_once() -> None:
         {"external_id": "8", "email": "ada@example.com"},
     ],
 )
-def test_a_create_is_strict_and_names_the_id_of_the_one_that_exists_in_its_message_only(again: dict[str, str]) -> None:
+def test_create_names_the_existing_contact_in_its_message_only(again: dict[str, str]) -> None:
     contacts = book()
     ada = create(contacts, external_id="7", email="Ada@example.com")
     message = f"A contact matching those details already exists with id={ada.id}"
@@ -49,14 +49,14 @@ def test_a_create_is_strict_and_names_the_id_of_the_one_that_exists_in_its_messa
     assert ada.email == "ada@example.com"
 
 
-def test_the_external_id_decides_before_the_email() -> None:
+def test_external_id_decides_before_the_email() -> None:
     contacts = book()
     by_id, by_email = create(contacts, external_id="7"), create(contacts, email="ada@example.com")
     assert by_id.id in refusal_of_create(contacts, external_id="7", email="ada@example.com")[2]
     assert by_email.id in refusal_of_create(contacts, external_id="8", email="ada@example.com")[2]
 
 
-def test_an_archived_contact_is_named_as_such() -> None:
+def test_archived_contact_is_named_as_such() -> None:
     contacts = book()
     ada = create(contacts, external_id="7", email="ada@example.com")
     ada.state = "archived"
@@ -74,14 +74,14 @@ def test_several_users_with_one_email_are_a_conflict_without_an_id() -> None:
     assert refusal_of_create(contacts, external_id="9", email="ada@example.com") == (409, "conflict", message)
 
 
-def test_a_blocked_person_can_not_be_created_again() -> None:
+def test_blocked_contact_cannot_be_created_again() -> None:
     contacts = book()
     create(contacts, external_id="7").state = "blocked"
     message = "This user was blocked and cannot be recreated"
     assert refusal_of_create(contacts, external_id="7") == (409, "not_restorable", message)
 
 
-def test_where_emails_may_be_shared_a_fresh_external_id_makes_a_second_user() -> None:
+def test_shared_email_with_a_new_external_id_creates_a_second_user() -> None:
     contacts = book(shared_emails=True)
     create(contacts, external_id="7", email="ada@example.com")
     second = create(contacts, external_id="8", email="ada@example.com")
@@ -90,14 +90,14 @@ def test_where_emails_may_be_shared_a_fresh_external_id_makes_a_second_user() ->
     assert refusal_of_create(contacts, email="ada@example.com")[0] == 409
 
 
-def test_one_of_email_external_id_and_role_is_required() -> None:
+def test_create_requires_email_external_id_or_role() -> None:
     with pytest.raises(Refused, match="is required") as caught:
         create(book(), name="Ada")
     assert caught.value.status == 400
     assert caught.value.illegal
 
 
-def test_a_lead_is_never_unique_and_its_external_id_is_replaced() -> None:
+def test_lead_is_never_unique_and_its_external_id_is_replaced() -> None:
     contacts = book()
     create(contacts, external_id="7", email="ada@example.com")
     leads = [create(contacts, role="lead", external_id="7", email="ada@example.com") for _ in range(2)]
@@ -108,7 +108,7 @@ def test_a_lead_is_never_unique_and_its_external_id_is_replaced() -> None:
     assert len(contacts.users_with_email("ada@example.com")) == 1
 
 
-def test_an_update_is_partial_and_null_clears() -> None:
+def test_update_is_partial_and_null_clears() -> None:
     contacts = book()
     ada = create(contacts, external_id="7", email="ada@example.com", name="Ada", phone="1")
     contacts.update(ada.id, ContactBody(name=None, custom_attributes=UNSET), {"plan": "pro"}, NOW + 5)
@@ -120,7 +120,7 @@ def test_an_update_is_partial_and_null_clears() -> None:
 
 
 @pytest.mark.parametrize("change", [{"external_id": "8"}, {"email": "Bob@example.com"}])
-def test_an_update_conflicts_when_the_new_identity_is_anothers(change: dict[str, str]) -> None:
+def test_update_to_the_identity_of_another_contact_is_a_conflict(change: dict[str, str]) -> None:
     contacts = book()
     ada = create(contacts, external_id="7", email="ada@example.com")
     bob = create(contacts, external_id="8", email="bob@example.com")
@@ -129,7 +129,7 @@ def test_an_update_conflicts_when_the_new_identity_is_anothers(change: dict[str,
     assert (ada.external_id, ada.email) == ("7", "ada@example.com")
 
 
-def test_an_update_moves_a_contact_to_its_new_identity() -> None:
+def test_update_moves_a_contact_to_its_new_identity() -> None:
     contacts = book()
     ada = create(contacts, external_id="7", email="ada@example.com")
     contacts.update(ada.id, ContactBody(external_id="70", email=None), {}, NOW)
@@ -138,7 +138,7 @@ def test_an_update_moves_a_contact_to_its_new_identity() -> None:
     assert create(contacts, external_id="7", email="ada@example.com") is not ada
 
 
-def test_an_update_with_the_same_identity_is_no_conflict_even_where_the_email_is_shared() -> None:
+def test_update_with_its_own_shared_email_is_not_a_conflict() -> None:
     contacts = book()
     for external_id in ("7", "8"):
         contacts.put(Contact(contacts.new_id(), "user", 1, external_id=external_id, email="ada@example.com"))
@@ -149,7 +149,7 @@ def test_an_update_with_the_same_identity_is_no_conflict_even_where_the_email_is
     )
 
 
-def test_a_lead_keeps_its_made_up_external_id_until_it_becomes_a_user() -> None:
+def test_lead_keeps_its_made_up_external_id_until_it_becomes_a_user() -> None:
     contacts = book()
     lead = create(contacts, role="lead")
     made_up = lead.external_id
@@ -160,7 +160,7 @@ def test_a_lead_keeps_its_made_up_external_id_until_it_becomes_a_user() -> None:
 
 
 @pytest.mark.parametrize("state", ["archived", "blocked"])
-def test_who_is_not_active_is_not_found(state: str) -> None:
+def test_inactive_contact_is_not_found(state: str) -> None:
     contacts = book()
     ada = create(contacts, external_id="7", email="ada@example.com")
     ada.state = state  # type: ignore[assignment]  # the table's strings are the states
@@ -172,7 +172,7 @@ def test_who_is_not_active_is_not_found(state: str) -> None:
     assert contacts.get_in_any_state(ada.id) is ada
 
 
-def test_who_was_deleted_is_gone_and_may_be_created_anew() -> None:
+def test_deleted_contact_is_gone_and_can_be_created_again() -> None:
     contacts = book()
     ada = contacts.delete(create(contacts, external_id="7", email="ada@example.com").id)
     with pytest.raises(Refused, match="User Not Found"):
@@ -180,7 +180,7 @@ def test_who_was_deleted_is_gone_and_may_be_created_anew() -> None:
     assert create(contacts, external_id="7", email="ada@example.com").id != ada.id
 
 
-def test_who_was_merged_leads_to_the_other_by_id_and_external_id() -> None:
+def test_merged_contact_leads_to_the_other_by_id_and_external_id() -> None:
     contacts = book()
     old, new = create(contacts, external_id="old"), create(contacts, external_id="new")
     old.custom_attributes, new.custom_attributes = {"a": 1, "b": 1}, {"b": 2}

@@ -15,7 +15,7 @@ async def owner(sandbox: Sandbox) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def test_the_state_is_summed_up(
+async def test_state_is_summarized(
     sandbox: Sandbox, client: aiohttp.ClientSession, owner: aiohttp.ClientSession
 ) -> None:
     sandbox.workspace.add_contact("7")
@@ -78,7 +78,7 @@ async def test_faults_can_be_ordered_watched_and_cleared(
 
 
 @pytest.mark.parametrize("body", [{"faults": ["* 503", "* explode"]}, {"fault": "* 503"}, []])
-async def test_faults_that_can_not_be_understood_are_all_refused(
+async def test_unreadable_faults_are_refused_together(
     sandbox: Sandbox, owner: aiohttp.ClientSession, body: object
 ) -> None:
     async with owner.post("/_sandbox/faults", json=body) as answer:
@@ -86,7 +86,7 @@ async def test_faults_that_can_not_be_understood_are_all_refused(
     assert sandbox.faults.counts == []
 
 
-async def test_a_reset_forgets_everything_but_the_settings(owner: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+async def test_reset_forgets_everything_but_the_settings(owner: aiohttp.ClientSession, sandbox: Sandbox) -> None:
     sandbox.workspace.add_contact("7")
     sandbox.fault("* 503")
     async with owner.post("/_sandbox/reset") as answer:
@@ -94,7 +94,7 @@ async def test_a_reset_forgets_everything_but_the_settings(owner: aiohttp.Client
     assert (sandbox.contacts, sandbox.calls, sandbox.faults.counts) == ([], [], [])
 
 
-async def test_the_controls_are_neither_counted_nor_recorded_nor_hit_by_faults() -> None:
+async def test_control_calls_are_not_counted_recorded_or_hit_by_faults() -> None:
     async with (
         Sandbox(SandboxSettings(rate_limit=1)) as sandbox,
         aiohttp.ClientSession(sandbox.base_url) as owner,

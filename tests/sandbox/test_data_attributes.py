@@ -38,7 +38,7 @@ def attributes() -> Attributes:
         ("size", "large"),
     ],
 )
-def test_a_value_of_the_attributes_type_is_taken_and_null_clears(name: str, value: object) -> None:
+def test_attribute_takes_a_value_of_its_type_and_null_clears_it(name: str, value: object) -> None:
     assert attributes().check({name: value}, "user") == {name: value}
 
 
@@ -62,13 +62,13 @@ def test_a_value_of_the_attributes_type_is_taken_and_null_clears(name: str, valu
         ("size", "medium"),
     ],
 )
-def test_another_value_is_refused_by_name(name: str, value: object) -> None:
+def test_value_of_another_type_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(Refused, match=f"Custom attribute '{name}'") as caught:
         attributes().check({"text": "fine", name: value}, "user")
     assert (caught.value.status, caught.value.code, caught.value.illegal) == (400, "parameter_invalid", False)
 
 
-def test_a_refusal_may_leave_out_which_attribute_it_is_about() -> None:
+def test_refusal_may_omit_the_attribute() -> None:
     with pytest.raises(Refused) as caught:
         Attributes(INITIAL, custom_max=250, refusals_named=False).check({"size": "medium"}, "user")
     assert (caught.value.status, caught.value.code, caught.value.field) == (400, "parameter_invalid", "")
@@ -76,20 +76,21 @@ def test_a_refusal_may_leave_out_which_attribute_it_is_about() -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "Text", "turnover", "name"])
-def test_an_attribute_must_exist_before_it_is_written(name: str) -> None:
+def test_attribute_must_exist_before_it_is_written(name: str) -> None:
     with pytest.raises(Refused) as caught:
         attributes().check({"text": "fine", name: "a"}, "user")
     assert caught.value.message == f"Custom attribute '{name}' does not exist"
 
 
-def test_on_a_lead_null_is_refused_and_empty_text_clears() -> None:
+def test_lead_refuses_null_and_empty_text_clears() -> None:
     with pytest.raises(Refused, match="'whole' can not be null"):
         attributes().check({"whole": None}, "lead")
     assert attributes().check({"whole": ""}, "lead") == {"whole": None}
 
 
 @pytest.mark.parametrize("name", ["plan", "Mithril Shirt", "snake_case", "with-hyphen", "price €", "größe", "x" * 190])
-def test_a_name_of_letters_digits_currency_and_hyphens_may_be_created(name: str) -> None:
+def test_attribute_with_an_allowed_name_is_created(name: str) -> None:
+    """Letters, digits, currency signs and hyphens."""
     created = attributes().create(AttributeBody(name, "contact", "string"))
     assert (created["name"], created["full_name"]) == (name, f"custom_attributes.{name}")
     assert created["custom"]
@@ -97,7 +98,7 @@ def test_a_name_of_letters_digits_currency_and_hyphens_may_be_created(name: str)
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "a$b", "!nv@l!d n@me", 'quo"te', "tab\t", "nul\0", "a(b)", "x" * 191])
-def test_another_name_may_not(name: str) -> None:
+def test_attribute_with_another_name_is_refused(name: str) -> None:
     with pytest.raises(Refused) as caught:
         attributes().create(AttributeBody(name, "contact", "string"))
     assert (caught.value.status, caught.value.code) == (400, "parameter_invalid")
@@ -114,7 +115,7 @@ def test_another_name_may_not(name: str) -> None:
         (AttributeBody("new", "contact", "options", options=[AttributeOption("1-10")]), "At least two options"),
     ],
 )
-def test_every_refusal_to_create_is_400_parameter_invalid(body: AttributeBody, message: str) -> None:
+def test_refused_creation_is_400_parameter_invalid(body: AttributeBody, message: str) -> None:
     with pytest.raises(Refused, match=message) as caught:
         attributes().create(body)
     assert (caught.value.status, caught.value.code) == (400, "parameter_invalid")
@@ -131,11 +132,11 @@ def test_every_refusal_to_create_is_400_parameter_invalid(body: AttributeBody, m
         ("date", "date"),
     ],
 )
-def test_a_type_of_creation_is_listed_as_one_of_five(data_type: str, listed: str) -> None:
+def test_created_type_is_listed_as_one_of_five(data_type: str, listed: str) -> None:
     assert attributes().create(AttributeBody("new", "contact", data_type))["data_type"] == listed
 
 
-def test_a_list_attribute_keeps_its_options() -> None:
+def test_list_attribute_keeps_its_options() -> None:
     options = [AttributeOption("1-10"), AttributeOption("11-50")]
     assert attributes().create(AttributeBody("new", "contact", "options", options=options))["options"] == (
         "1-10",
@@ -143,7 +144,8 @@ def test_a_list_attribute_keeps_its_options() -> None:
     )
 
 
-def test_the_251st_is_refused_with_a_code_of_its_own_and_archived_ones_leave_room() -> None:
+def test_251st_attribute_is_refused_with_a_code_of_its_own() -> None:
+    """Archived ones leave room."""
     full = Attributes([CustomAttribute(f"a{number}") for number in range(250)], custom_max=250)
     with pytest.raises(Refused) as caught:
         full.create(AttributeBody("new", "contact", "string"))
@@ -152,7 +154,7 @@ def test_the_251st_is_refused_with_a_code_of_its_own_and_archived_ones_leave_roo
     assert full.create(AttributeBody("new", "contact", "string"))["name"] == "new"
 
 
-def test_the_list_has_one_model_or_all_and_archived_ones_only_when_asked() -> None:
+def test_list_has_one_model_or_all_and_archived_ones_on_request() -> None:
     def names(model: str | None, *, include_archived: bool) -> set[str]:
         data = attributes().list_json(model, include_archived=include_archived)["data"]
         return {one["name"] for one in data if one["custom"]}
@@ -164,7 +166,7 @@ def test_the_list_has_one_model_or_all_and_archived_ones_only_when_asked() -> No
     assert names(None, include_archived=False) == people | {"turnover"}
 
 
-def test_the_list_says_of_each_what_a_writer_must_know() -> None:
+def test_list_describes_each_attribute_for_writers() -> None:
     data = {one["name"]: one for one in attributes().list_json("contact", include_archived=True)["data"]}
     assert (data["day"]["data_type"], data["day"]["api_writable"], data["day"]["archived"]) == ("date", True, False)
     assert data["gone"]["archived"]

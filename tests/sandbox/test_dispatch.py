@@ -15,7 +15,7 @@ NOW = 1_700_000_003.5
 RATE_NAMES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 
 
-def test_an_answer_carries_request_id_version_and_the_three_rate_headers(ask: Ask) -> None:
+def test_response_has_request_id_version_and_three_rate_headers(ask: Ask) -> None:
     workspace = Workspace(SandboxSettings(rate_limit=167))
     assert ask(workspace, "GET", "/me", version="2.11", now=NOW).headers == (
         ("x-request-id", "request-1"),
@@ -26,12 +26,12 @@ def test_an_answer_carries_request_id_version_and_the_three_rate_headers(ask: As
     )
 
 
-def test_the_rate_headers_may_be_absent(ask: Ask) -> None:
+def test_rate_headers_may_be_absent(ask: Ask) -> None:
     answer = ask(Workspace(SandboxSettings(rate_limit=167, rate_headers=False)), "GET", "/me")
     assert [name for name, _ in answer.headers] == ["x-request-id", "intercom-version"]
 
 
-def test_a_call_over_the_limit_is_refused_without_effect(ask: Ask, refusal: Refusal) -> None:
+def test_call_over_the_rate_limit_has_no_effect(ask: Ask, refusal: Refusal) -> None:
     workspace = Workspace(SandboxSettings(rate_limit=1))
     assert ask(workspace, "POST", "/contacts", {"external_id": "7"}, now=NOW).status == 200
     refused = ask(workspace, "POST", "/contacts", {"external_id": "8"}, now=NOW)
@@ -42,7 +42,7 @@ def test_a_call_over_the_limit_is_refused_without_effect(ask: Ask, refusal: Refu
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", "Basic sandbox-token", "sandbox-token"])
-def test_a_call_without_a_valid_token_is_401_and_costs_nothing(
+def test_call_without_a_valid_token_is_401_and_costs_nothing(
     workspace: Workspace, ask: Ask, refusal: Refusal, authorization: str | None
 ) -> None:
     refused = ask(workspace, "GET", "/me", headers={"Authorization": authorization})
@@ -55,7 +55,7 @@ def test_a_call_without_a_valid_token_is_401_and_costs_nothing(
     "headers",
     [{"Accept": None}, {"Accept": "text/html"}, {"Content-Type": None}, {"Content-Type": "application/x-www-form"}],
 )
-def test_anything_but_json_is_406(
+def test_body_that_is_not_json_is_406(
     workspace: Workspace, ask: Ask, refusal: Refusal, headers: dict[str, str | None]
 ) -> None:
     refused = ask(workspace, "POST", "/contacts", {"external_id": "7"}, headers=headers)
@@ -64,24 +64,24 @@ def test_anything_but_json_is_406(
 
 
 @pytest.mark.parametrize("version", ["2.7", "2.10", "2.16"])
-def test_the_published_versions_are_spoken(workspace: Workspace, ask: Ask, version: str) -> None:
+def test_published_versions_are_supported(workspace: Workspace, ask: Ask, version: str) -> None:
     assert ask(workspace, "GET", "/me", version=version).status == 200
 
 
 @pytest.mark.parametrize("version", ["2.6", "2.99", "16", "Unstable", ""])
-def test_another_version_is_invalid(workspace: Workspace, ask: Ask, refusal: Refusal, version: str) -> None:
+def test_unpublished_version_is_invalid(workspace: Workspace, ask: Ask, refusal: Refusal, version: str) -> None:
     refused = ask(workspace, "GET", "/me", version=version)
     assert refusal(refused)[:2] == (400, "intercom_version_invalid")
     assert refused.illegal
 
 
-def test_without_a_version_the_apps_own_setting_decides(ask: Ask) -> None:
+def test_call_without_a_version_gets_that_of_the_app(ask: Ask) -> None:
     workspace = Workspace(SandboxSettings(version_default="2.12"))
     answer = ask(workspace, "GET", "/me", headers={"Intercom-Version": None})
     assert dict(answer.headers)["intercom-version"] == "2.12"
 
 
-def test_a_version_without_a_number_is_ahead_of_all(ask: Ask) -> None:
+def test_version_without_a_number_is_the_newest(ask: Ask) -> None:
     workspace = Workspace(SandboxSettings(versions=("Preview",)))
     found = ask(workspace, "GET", "/contacts/find_by_external_id/7", version="Preview")
     assert found.status == 404
@@ -104,7 +104,7 @@ def test_a_version_without_a_number_is_ahead_of_all(ask: Ask) -> None:
         ("POST", "/me", 405),
     ],
 )
-def test_what_is_no_call_of_the_api_is_illegal(
+def test_call_outside_the_api_is_illegal(
     workspace: Workspace, ask: Ask, refusal: Refusal, method: str, path: str, status: int
 ) -> None:
     refused = ask(workspace, method, path)
@@ -113,13 +113,13 @@ def test_what_is_no_call_of_the_api_is_illegal(
 
 
 @pytest.mark.parametrize("target", ["/me?a=1", "/data_attributes?model=contact&page=2", "/contacts/1?expand"])
-def test_an_unknown_query_parameter_is_illegal(workspace: Workspace, ask: Ask, refusal: Refusal, target: str) -> None:
+def test_unknown_query_parameter_is_illegal(workspace: Workspace, ask: Ask, refusal: Refusal, target: str) -> None:
     refused = ask(workspace, "GET", target)
     assert refusal(refused)[:2] == (400, "parameter_invalid")
     assert refused.illegal
 
 
-def test_a_body_beyond_the_limit_is_too_large(ask: Ask, refusal: Refusal) -> None:
+def test_body_beyond_the_limit_is_too_large(ask: Ask, refusal: Refusal) -> None:
     workspace = Workspace(SandboxSettings(request_bytes_max=100))
     assert refusal(ask(workspace, "POST", "/contacts", {"external_id": "x" * 100}))[0] == 413
 
@@ -134,15 +134,13 @@ def test_a_body_beyond_the_limit_is_too_large(ask: Ask, refusal: Refusal) -> Non
         ("/nothing", (2, 16), False, ""),
     ],
 )
-def test_a_path_is_found_with_its_variable_part(
-    path: str, version: tuple[int, ...], known: bool, argument: str
-) -> None:
+def test_path_is_found_with_its_variable_part(path: str, version: tuple[int, ...], known: bool, argument: str) -> None:
     methods, found = find_route(path, version)
     assert (bool(methods), found) == (known, argument)
 
 
 @pytest.mark.parametrize(("status", "remaining"), [(503, "166"), (429, "0")])
-def test_an_answer_that_a_fault_brings_has_the_same_headers(status: int, remaining: str) -> None:
+def test_response_of_a_fault_has_the_same_headers(status: int, remaining: str) -> None:
     workspace = Workspace(SandboxSettings(rate_limit=167))
     headers = faulty_headers(workspace, Request("GET", "/me", "", {}, b""), "r1", status, NOW)
     assert [name for name, _ in headers] == ["x-request-id", "intercom-version", *RATE_NAMES]

@@ -16,7 +16,7 @@ NOW = 1_700_000_000.0
 NOT_FOUND = (404, "not_found", "User Not Found")
 
 
-def test_a_contact_is_created_updated_and_read(workspace: Workspace, ask: Ask, read: Read) -> None:
+def test_contact_is_created_updated_and_read(workspace: Workspace, ask: Ask, read: Read) -> None:
     workspace.add_attribute("plan")
     fields = {"external_id": "7", "email": "Ada@Example.com", "name": "Ada", "custom_attributes": {"plan": "pro"}}
     created = read(ask(workspace, "POST", "/contacts", fields))
@@ -27,14 +27,14 @@ def test_a_contact_is_created_updated_and_read(workspace: Workspace, ask: Ask, r
     assert read(ask(workspace, "GET", "/contacts/find_by_external_id/7")) == updated
 
 
-def test_a_second_create_is_a_conflict(workspace: Workspace, ask: Ask, refusal: Refusal) -> None:
+def test_second_create_is_a_conflict(workspace: Workspace, ask: Ask, refusal: Refusal) -> None:
     ada = workspace.add_contact("7")
     message = f"A contact matching those details already exists with id={ada.id}"
     assert refusal(ask(workspace, "POST", "/contacts", {"external_id": "7"})) == (409, "conflict", message)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_a_missing_attribute_refuses_the_whole_request(
+def test_missing_attribute_refuses_the_whole_request(
     workspace: Workspace, ask: Ask, refusal: Refusal, method: str
 ) -> None:
     workspace.add_attribute("plan")
@@ -62,7 +62,7 @@ def test_null_in_an_attribute_clears_it_on_a_user_and_is_refused_on_a_lead(works
 @pytest.mark.parametrize(
     ("version", "owner_id", "status"), [("2.16", "3", 200), ("2.16", 3, 400), ("2.15", 3, 200), ("2.15", "3", 400)]
 )
-def test_the_owner_has_the_versions_type(
+def test_owner_has_the_versions_type(
     workspace: Workspace, ask: Ask, version: str, owner_id: object, status: int
 ) -> None:
     body = {"external_id": "7", "owner_id": owner_id}
@@ -71,12 +71,12 @@ def test_the_owner_has_the_versions_type(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_an_unknown_id_is_not_found(workspace: Workspace, ask: Ask, refusal: Refusal, method: str) -> None:
+def test_unknown_id_is_not_found(workspace: Workspace, ask: Ask, refusal: Refusal, method: str) -> None:
     assert refusal(ask(workspace, method, "/contacts/" + "0" * 24, {})) == NOT_FOUND
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_a_merged_contact_is_gone_with_a_link_from_2_16_and_not_found_before(
+def test_merged_contact_is_410_from_2_16_and_404_before(
     workspace: Workspace, ask: Ask, refusal: Refusal, method: str
 ) -> None:
     old, new = workspace.add_contact("old"), workspace.add_contact("new")
@@ -87,7 +87,7 @@ def test_a_merged_contact_is_gone_with_a_link_from_2_16_and_not_found_before(
     assert refusal(ask(workspace, method, f"/contacts/{old.id}", {}, version="2.15")) == NOT_FOUND
 
 
-def test_find_by_external_id_knows_users_only(workspace: Workspace, ask: Ask, refusal: Refusal) -> None:
+def test_find_by_external_id_finds_users_only(workspace: Workspace, ask: Ask, refusal: Refusal) -> None:
     lead = workspace.add_lead()
     merged, into = workspace.add_contact("merged"), workspace.add_contact("into")
     workspace.merge(merged.id, into.id)
@@ -98,7 +98,7 @@ def test_find_by_external_id_knows_users_only(workspace: Workspace, ask: Ask, re
     assert dict(gone.headers)["Link"] == f'</contacts/{into.id}>; rel="canonical"'
 
 
-def test_archiving_hides_a_contact_and_unarchiving_brings_all_data_back(
+def test_unarchiving_restores_all_data_of_a_contact(
     workspace: Workspace, ask: Ask, read: Read, refusal: Refusal
 ) -> None:
     ada = workspace.add_contact("7", name="Ada")
@@ -110,7 +110,7 @@ def test_archiving_hides_a_contact_and_unarchiving_brings_all_data_back(
     assert read(ask(workspace, "GET", f"/contacts/{ada.id}"))["name"] == "Ada"
 
 
-def test_a_blocked_contact_can_not_be_brought_back(workspace: Workspace, ask: Ask, refusal: Refusal) -> None:
+def test_blocked_contact_cannot_be_unarchived(workspace: Workspace, ask: Ask, refusal: Refusal) -> None:
     ada = workspace.block(workspace.add_contact("7").id)
     assert refusal(ask(workspace, "POST", f"/contacts/{ada.id}/unarchive")) == NOT_FOUND
     assert refusal(ask(workspace, "POST", "/contacts", {"external_id": "7"}))[1] == "not_restorable"
@@ -123,7 +123,7 @@ def test_deleting_is_permanent(workspace: Workspace, ask: Ask, read: Read, refus
     assert refusal(ask(workspace, "DELETE", f"/contacts/{ada.id}")) == NOT_FOUND
 
 
-def test_a_deleted_contact_may_stay_as_one_marked_for_deletion(ask: Ask, refusal: Refusal) -> None:
+def test_deleted_contact_may_stay_as_one_marked_for_deletion(ask: Ask, refusal: Refusal) -> None:
     """As recorded: it counts as archived for a create, and cannot be unarchived."""
     workspace = Workspace(SandboxSettings(deleted_contacts_marked=True))
     ada = workspace.add_contact("7")
@@ -135,7 +135,7 @@ def test_a_deleted_contact_may_stay_as_one_marked_for_deletion(ask: Ask, refusal
     assert message == "User has been marked for permanent deletion and is not restorable."
 
 
-def test_a_lead_is_merged_into_a_user_if_they_are_duplicates(
+def test_lead_is_merged_into_a_user_if_they_are_duplicates(
     workspace: Workspace, ask: Ask, read: Read, refusal: Refusal
 ) -> None:
     user, lead, stranger = workspace.add_contact("7", "a@b.c"), workspace.add_lead("a@b.c"), workspace.add_lead()
@@ -150,7 +150,7 @@ def test_a_lead_is_merged_into_a_user_if_they_are_duplicates(
     assert refusal(merge(lead.id, user.id))[:2] == (410, "contact_merged")
 
 
-def test_search_sees_a_new_contact_only_after_some_time(ask: Ask, read: Read) -> None:
+def test_search_finds_a_new_contact_after_a_delay(ask: Ask, read: Read) -> None:
     workspace = Workspace(SandboxSettings())
     query = {"query": {"field": "external_id", "operator": "=", "value": "7"}}
     ask(workspace, "POST", "/contacts", {"external_id": "7"}, now=NOW)
@@ -200,13 +200,13 @@ def test_attributes_are_created_and_listed(workspace: Workspace, ask: Ask, read:
 
 
 @pytest.mark.parametrize("query", ["?model=people", "?model=contact&include_archived=yes", "?include_archived="])
-def test_the_list_takes_only_what_is_described(workspace: Workspace, ask: Ask, query: str) -> None:
+def test_attribute_list_takes_documented_parameters_only(workspace: Workspace, ask: Ask, query: str) -> None:
     refused = ask(workspace, "GET", f"/data_attributes{query}")
     assert (refused.status, bool(refused.illegal)) == (400, True)
 
 
 @pytest.mark.parametrize("identifier", [{"user_id": "7"}, {"email": "ADA@example.com"}, {"id": "<id>"}])
-def test_an_event_is_202_and_empty(workspace: Workspace, ask: Ask, identifier: dict[str, str]) -> None:
+def test_event_is_answered_202_without_a_body(workspace: Workspace, ask: Ask, identifier: dict[str, str]) -> None:
     ada = workspace.add_contact("7", "ada@example.com")
     identifier = {name: value.replace("<id>", ada.id) for name, value in identifier.items()}
     answer = ask(workspace, "POST", "/events", {"event_name": "Added.Item", "created_at": 5, **identifier})
@@ -228,7 +228,7 @@ def test_an_event_is_202_and_empty(workspace: Workspace, ask: Ask, identifier: d
         {"user_id": "merged"},
     ],
 )
-def test_an_event_of_nobody_known_is_404_and_creates_nobody(
+def test_event_of_an_unknown_contact_is_404_and_creates_none(
     workspace: Workspace, ask: Ask, refusal: Refusal, identifier: dict[str, str]
 ) -> None:
     workspace.archive(workspace.add_contact("archived", "archived@example.com").id)
@@ -240,7 +240,7 @@ def test_an_event_of_nobody_known_is_404_and_creates_nobody(
     assert workspace.events.all() == []
 
 
-def test_an_event_by_an_email_that_several_share_is_409(workspace: Workspace, ask: Ask, refusal: Refusal) -> None:
+def test_event_by_a_shared_email_is_409(workspace: Workspace, ask: Ask, refusal: Refusal) -> None:
     workspace.add_contact("7", "a@example.com")
     workspace.add_contact("8", "a@example.com")
     refused = ask(workspace, "POST", "/events", {"event_name": "a", "created_at": 5, "email": "a@example.com"})
@@ -255,7 +255,7 @@ def test_events_for_leads_need_intercoms_id(workspace: Workspace, ask: Ask, refu
     assert ask(workspace, "POST", "/events", body | {"id": lead.id}).status == 202
 
 
-def test_a_repeated_event_is_202_counts_and_is_no_new_event(ask: Ask) -> None:
+def test_repeated_event_is_202_and_counted_as_a_repeat(ask: Ask) -> None:
     workspace = Workspace(SandboxSettings(rate_limit=10))
     workspace.add_contact("7")
     body = {"event_name": "a", "created_at": 5, "user_id": "7"}
@@ -266,7 +266,7 @@ def test_a_repeated_event_is_202_counts_and_is_no_new_event(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("empty", [False, True])
-def test_the_121st_event_name_is_422_in_either_reported_form(ask: Ask, refusal: Refusal, empty: bool) -> None:
+def test_121st_event_name_is_422_in_either_reported_form(ask: Ask, refusal: Refusal, empty: bool) -> None:
     workspace = Workspace(SandboxSettings(event_names_refusal_empty=empty))
     workspace.add_contact("7")
     for number in range(120):
@@ -277,7 +277,7 @@ def test_the_121st_event_name_is_422_in_either_reported_form(ask: Ask, refusal: 
     assert empty or refusal(refused)[2] == "Cannot have more than 120 active event names"
 
 
-def test_me_tells_the_app_and_its_region(ask: Ask, read: Read) -> None:
+def test_me_returns_the_app_and_its_region(ask: Ask, read: Read) -> None:
     settings = SandboxSettings(app_id="abc12345", workspace_name="Shop", region="eu")
     me = read(ask(Workspace(settings), "GET", "/me"))
     assert me["type"] == "admin"

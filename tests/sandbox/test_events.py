@@ -23,7 +23,7 @@ def track(book: Events, name: str, created_at: int = 5, contact: Contact = ADA, 
 @pytest.mark.parametrize(
     "identifiers", [{}, {"user_id": "7", "email": "a@example.com"}, {"user_id": "7", "id": "1", "email": "a"}]
 )
-def test_exactly_one_identifier_is_required(identifiers: dict[str, str]) -> None:
+def test_event_requires_exactly_one_identifier(identifiers: dict[str, str]) -> None:
     with pytest.raises(Refused, match="Exactly one of") as caught:
         check(EventBody("a", 1, **identifiers))
     assert caught.value.illegal
@@ -40,7 +40,7 @@ def test_exactly_one_identifier_is_required(identifiers: dict[str, str]) -> None
         {f"key-{number}": number for number in range(30)},
     ],
 )
-def test_flat_metadata_is_taken(metadata: dict[str, Any]) -> None:
+def test_flat_metadata_is_accepted(metadata: dict[str, Any]) -> None:
     check(EventBody("a", 1, id="1", metadata=metadata))
 
 
@@ -71,11 +71,11 @@ def test_other_metadata_is_illegal(metadata: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "folded"), [("Added-Item", "added-item"), ("eCommerce.view$", "ecommerce-view-"), ("a b", "a b")]
 )
-def test_names_are_compared_folded(name: str, folded: str) -> None:
+def test_event_names_are_compared_case_insensitively(name: str, folded: str) -> None:
     assert fold(name) == folded
 
 
-def test_a_repeat_is_one_by_contact_name_and_second_and_by_nothing_else() -> None:
+def test_repeat_has_the_same_contact_name_and_second() -> None:
     book = events()
     assert track(book, "Added.Item", 5, quantity=1)
     assert not track(book, "added-item", 5, quantity=2)
@@ -89,7 +89,7 @@ def test_a_repeat_is_one_by_contact_name_and_second_and_by_nothing_else() -> Non
     assert [event.metadata for event in book.repeats()] == [{"quantity": 2}, {}]
 
 
-def test_the_first_ten_keys_are_tracked_in_the_order_sent() -> None:
+def test_first_ten_metadata_keys_are_tracked_in_order() -> None:
     book = events()
     track(book, "a", **{f"k{number}": number for number in range(12, 0, -1)})
     (event,) = book.all()
@@ -97,7 +97,7 @@ def test_the_first_ten_keys_are_tracked_in_the_order_sent() -> None:
     assert list(event.tracked) == [f"k{number}" for number in range(12, 2, -1)]
 
 
-def test_a_new_name_beyond_the_limit_is_refused_and_a_known_one_is_not() -> None:
+def test_new_name_beyond_the_limit_is_refused_and_a_known_one_is_not() -> None:
     book = events(names_max=2)
     track(book, "one")
     track(book, "two")
@@ -108,7 +108,7 @@ def test_a_new_name_beyond_the_limit_is_refused_and_a_known_one_is_not() -> None
     assert book.names() == ["one", "two"]
 
 
-def test_only_the_newest_are_remembered_and_counted_all_the_same() -> None:
+def test_events_are_all_counted_and_the_newest_kept() -> None:
     book = events(events_max=3)
     for second in range(5):
         track(book, "a", second)

@@ -30,7 +30,7 @@ from intercomd_daemon.sandbox.faults import Action, Fault
         ("* wrong-type", Fault(action=Action.WRONG_TYPE)),
     ],
 )
-def test_a_fault_is_read(text: str, fault: Fault) -> None:
+def test_fault_text_is_read(text: str, fault: Fault) -> None:
     assert parse_fault(text) == fault
 
 
@@ -57,7 +57,7 @@ def test_a_fault_is_read(text: str, fault: Fault) -> None:
         ("* 503 message='open", "No closing quotation"),
     ],
 )
-def test_a_text_that_can_not_be_understood_is_explained(text: str, complaint: str) -> None:
+def test_unreadable_fault_text_is_explained(text: str, complaint: str) -> None:
     with pytest.raises(FaultSyntaxError) as caught:
         parse_fault(text)
     assert str(caught.value).startswith(f"fault '{text}': ")

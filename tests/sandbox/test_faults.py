@@ -13,7 +13,7 @@ def never() -> float:
     raise AssertionError
 
 
-def test_the_next_calls_go_wrong_and_then_no_more() -> None:
+def test_fault_hits_the_next_calls_and_ends() -> None:
     faults = Faults(never)
     count = faults.add(Fault("POST", "/events", 503, times=2))
     assert [faults.pick("POST", "/events") is not None for _ in range(4)] == [True, True, False, False]
@@ -30,19 +30,19 @@ def test_the_next_calls_go_wrong_and_then_no_more() -> None:
         (Fault("*", "/contacts", 503), False),
     ],
 )
-def test_a_fault_is_for_its_method_and_paths(fault: Fault, hit: bool) -> None:
+def test_fault_applies_to_its_method_and_paths(fault: Fault, hit: bool) -> None:
     faults = Faults(never)
     faults.add(fault)
     assert (faults.pick("POST", "/events") is not None) is hit
 
 
-def test_the_first_matching_calls_may_be_spared() -> None:
+def test_fault_can_skip_the_first_matching_calls() -> None:
     faults = Faults(never)
     faults.add(Fault(status=500, after=2, times=1))
     assert [faults.pick("GET", "/me") is not None for _ in range(5)] == [False, False, True, False, False]
 
 
-def test_chance_is_drawn_from_a_seed() -> None:
+def test_fault_probability_follows_from_the_seed() -> None:
     def hits(seed: int) -> list[bool]:
         faults = Faults(random.Random(seed).random)  # noqa: S311 -- chance, and nothing to guess
         faults.add(Fault(status=429, probability=0.3))
@@ -64,7 +64,7 @@ def test_delays_join_the_first_fault_that_does_more() -> None:
     assert (second.action, second.delay_seconds) == (Action.HANG, 0.25)
 
 
-def test_a_delay_alone_leaves_the_rest_as_it_is() -> None:
+def test_delay_alone_leaves_the_rest_as_it_is() -> None:
     faults = Faults(never)
     faults.add(Fault(delay_seconds=0.25, times=5, after=0))
     faults.add(Fault("POST", delay_seconds=0.5))
@@ -73,7 +73,7 @@ def test_a_delay_alone_leaves_the_rest_as_it_is() -> None:
     assert picked.takes
 
 
-def test_faults_that_were_cleared_are_gone() -> None:
+def test_cleared_faults_are_gone() -> None:
     faults = Faults(never)
     faults.add(Fault(status=503))
     faults.clear()
@@ -96,7 +96,7 @@ def test_faults_that_were_cleared_are_gone() -> None:
         (Fault(body="{}"), True),
     ],
 )
-def test_a_fault_leaves_the_workspace_alone_or_not(fault: Fault, takes: bool) -> None:
+def test_fault_hits_before_or_after_the_effect(fault: Fault, takes: bool) -> None:
     assert fault.takes is takes
 
 
@@ -111,7 +111,7 @@ def test_a_fault_leaves_the_workspace_alone_or_not(fault: Fault, takes: bool) ->
         (Fault(status=418), 418, "server_error", "The sandbox was told to fail"),
     ],
 )
-def test_a_status_has_intercoms_envelope(fault: Fault, status: int, code: str, message: str) -> None:
+def test_fault_status_has_intercoms_error_body(fault: Fault, status: int, code: str, message: str) -> None:
     answer = fault_answer(fault, "request-1", "Exceeded rate limit of 167 in 10_seconds")
     assert answer.status == status
     assert msgspec.json.decode(answer.body) == {
@@ -121,7 +121,7 @@ def test_a_status_has_intercoms_envelope(fault: Fault, status: int, code: str, m
     }
 
 
-def test_what_is_never_answered_has_no_status() -> None:
+def test_unanswered_call_has_no_status() -> None:
     assert fault_answer(Fault(action=Action.HANG), "request-1", "") == Answer(0)
 
 
@@ -135,7 +135,7 @@ def test_what_is_never_answered_has_no_status() -> None:
         (Fault(body="[1]", headers=(("Retry-After", "7"),)), b"[1]", (("Retry-After", "7"),)),
     ],
 )
-def test_an_answer_is_spoiled_as_ordered(fault: Fault, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
+def test_response_is_corrupted_as_chosen(fault: Fault, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
     assert corrupt_answer(fault, Answer(200, b"{}", (("x", "y"),))) == Answer(200, body, (("x", "y"), *headers))
 
 
@@ -148,5 +148,5 @@ def test_an_answer_is_spoiled_as_ordered(fault: Fault, body: bytes, headers: tup
         (Fault(body="x"), "changed"),
     ],
 )
-def test_a_fault_has_a_name_for_the_record(fault: Fault, name: str) -> None:
+def test_fault_has_a_name_in_the_record(fault: Fault, name: str) -> None:
     assert str(fault) == name

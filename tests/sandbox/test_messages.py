@@ -5,7 +5,7 @@ import msgspec
 from intercomd_daemon.sandbox.messages import error_body, illegal, invalid, json_answer
 
 
-def test_the_envelope_names_code_message_and_the_field_if_there_is_one() -> None:
+def test_error_body_has_code_message_and_field() -> None:
     assert msgspec.json.decode(error_body("r1", "conflict", "taken")) == {
         "type": "error.list",
         "request_id": "r1",
@@ -14,12 +14,12 @@ def test_the_envelope_names_code_message_and_the_field_if_there_is_one() -> None
     assert msgspec.json.decode(error_body("r1", "conflict", "taken", "email"))["errors"][0]["field"] == "email"
 
 
-def test_a_mistake_of_the_sender_is_told_from_what_the_workspace_does_not_take() -> None:
+def test_illegal_requests_differ_from_refusals_of_the_workspace() -> None:
     assert (invalid("a").status, invalid("a").code, invalid("a").illegal) == (400, "parameter_invalid", False)
     assert (illegal("a").status, illegal("a").code, illegal("a").illegal) == (400, "parameter_invalid", True)
     assert illegal("a", code="not_found", status=404).status == 404
 
 
-def test_an_answer_is_json_with_200() -> None:
+def test_response_is_json_with_200() -> None:
     assert json_answer({"a": None}).body == b'{"a":null}'
     assert json_answer({}).status == 200

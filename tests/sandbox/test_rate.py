@@ -28,7 +28,7 @@ def test_windows_may_begin_with_the_first_call() -> None:
     assert rate.take(1013.5) == Rate(3, 2, 1024, limited=False)
 
 
-def test_windows_that_nobody_uses_pass() -> None:
+def test_unused_windows_pass() -> None:
     rate = windows()
     rate.take(1000.0)
     assert rate.take(1055.0) == Rate(3, 2, 1060, limited=False)
@@ -48,19 +48,19 @@ def test_other_apps_may_use_up_the_present_window_at_once() -> None:
     assert not rate.take(1010.0).limited
 
 
-def test_without_a_limit_no_call_is_refused_and_the_headers_name_a_huge_one() -> None:
+def test_no_limit_refuses_nothing_and_reports_a_huge_limit() -> None:
     rate = windows(limit=0)
     rate.spend(2 * UNLIMITED, 1000.0)
     assert rate.take(1001.0) == Rate(UNLIMITED, 0, 1010, limited=False)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(10.0, "10_seconds"), (2.5, "2.5_seconds")])
-def test_the_refusal_names_limit_and_window(seconds: float, text: str) -> None:
+def test_refusal_names_limit_and_window(seconds: float, text: str) -> None:
     rate = RateWindows(limit=167, window_seconds=seconds, aligned=True, other_apps_calls=0)
     assert rate.message == f"Exceeded rate limit of 167 in {text}"
 
 
-def test_a_429_that_was_ordered_shows_an_empty_budget_and_counts_nothing() -> None:
+def test_chosen_429_reports_an_empty_budget_and_counts_nothing() -> None:
     rate = windows()
     assert rate.exceeded(1003.0) == Rate(3, 0, 1010, limited=True)
     assert rate.take(1004.0).remaining == 2

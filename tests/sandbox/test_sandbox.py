@@ -17,13 +17,13 @@ async def post(client: aiohttp.ClientSession, path: str, body: object) -> tuple[
 
 
 @pytest.mark.parametrize(("host", "base_url"), [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80")])
-def test_its_address_is_a_url(host: str, base_url: str) -> None:
+def test_address_is_a_url(host: str, base_url: str) -> None:
     sandbox = Sandbox()
     sandbox.host, sandbox.port = host, 80
     assert sandbox.base_url == base_url
 
 
-async def test_a_user_and_its_event_in_three_calls(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_user_and_its_event_in_three_calls(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     assert (await post(client, "/events", EVENT))[0] == 404
     assert (await post(client, "/contacts", {"external_id": "7", "email": "ada@example.com"}))[0] == 200
     assert await post(client, "/events", EVENT) == (202, None)
@@ -38,7 +38,7 @@ async def test_a_user_and_its_event_in_three_calls(sandbox: Sandbox, client: aio
     assert sandbox.illegal_requests == []
 
 
-async def test_a_call_is_recorded_whole_and_without_headers(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_call_is_recorded_whole_and_without_headers(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     await post(client, "/events?verbose=1", EVENT)
     (call,) = sandbox.calls
     assert (call.number, call.version, call.query, call.json) == (1, "2.16", {"verbose": "1"}, EVENT)
@@ -46,9 +46,7 @@ async def test_a_call_is_recorded_whole_and_without_headers(sandbox: Sandbox, cl
     assert "sandbox-token" not in repr(call)
 
 
-async def test_a_request_that_intercom_does_not_describe_is_refused_and_marked(
-    sandbox: Sandbox, client: aiohttp.ClientSession
-) -> None:
+async def test_undocumented_request_is_refused_and_recorded(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     status, answer = await post(client, "/contacts", {"external_id": "7", "user_id": "7"})
     assert (status, answer["errors"][0]["code"]) == (400, "parameter_invalid")
     (call,) = sandbox.illegal_requests
@@ -57,14 +55,14 @@ async def test_a_request_that_intercom_does_not_describe_is_refused_and_marked(
     assert sandbox.contacts == []
 
 
-async def test_repeats_are_told_from_events(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_repeats_are_separate_from_events(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     sandbox.workspace.add_contact("7")
     for _ in range(3):
         assert (await post(client, "/events", EVENT))[0] == 202
     assert (len(sandbox.events), len(sandbox.repeats)) == (1, 2)
 
 
-async def test_a_fault_may_be_given_as_text_or_as_such_and_counts_its_hits(
+async def test_fault_is_given_as_text_or_object_and_counts_its_hits(
     sandbox: Sandbox, client: aiohttp.ClientSession
 ) -> None:
     busy = sandbox.fault("POST /events 429 times=2 header=Retry-After:7")
@@ -82,7 +80,7 @@ async def test_a_fault_may_be_given_as_text_or_as_such_and_counts_its_hits(
         sandbox.fault("POST /events perhaps")
 
 
-async def test_an_ordered_429_looks_like_a_real_one() -> None:
+async def test_chosen_429_looks_like_a_real_one() -> None:
     headers = {"Authorization": "Bearer sandbox-token", "Accept": "application/json"}
     async with (
         Sandbox(SandboxSettings(rate_limit=167)) as sandbox,
@@ -97,7 +95,7 @@ async def test_an_ordered_429_looks_like_a_real_one() -> None:
         assert error == {"code": "rate_limit_exceeded", "message": "Exceeded rate limit of 167 in 10_seconds"}
 
 
-async def test_waiting_ends_with_the_call_that_was_waited_for(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_wait_ends_with_the_awaited_call(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     sandbox.workspace.add_contact("7")
     three = asyncio.create_task(sandbox.wait_for(lambda one: len(one.calls) == 3))
     for second in range(3):
@@ -106,26 +104,24 @@ async def test_waiting_ends_with_the_call_that_was_waited_for(sandbox: Sandbox, 
     await three
 
 
-async def test_waiting_for_what_holds_already_does_not_wait(sandbox: Sandbox) -> None:
+async def test_wait_for_a_condition_that_holds_returns_at_once(sandbox: Sandbox) -> None:
     await sandbox.wait_for(lambda one: not one.calls, timeout_seconds=0)
 
 
-async def test_waiting_in_vain_says_what_came_in(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_wait_that_times_out_lists_the_received_calls(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     await post(client, "/events", EVENT)
     with pytest.raises(TimeoutError, match="1 calls, the newest: POST /events 404"):
         await sandbox.wait_for(lambda one: one.events, timeout_seconds=0.01)
 
 
-async def test_a_mistake_in_what_is_waited_for_reaches_whoever_waits(
-    sandbox: Sandbox, client: aiohttp.ClientSession
-) -> None:
+async def test_wait_raises_the_error_of_its_condition(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     waiting = asyncio.create_task(sandbox.wait_for(lambda one: one.calls and one.events[0]))
     assert (await post(client, "/events", EVENT))[0] == 404
     with pytest.raises(IndexError):
         await waiting
 
 
-async def test_the_same_seed_gives_the_same_ids_and_the_same_bad_luck() -> None:
+async def test_same_seed_gives_the_same_ids_and_faults() -> None:
     async def run() -> tuple[list[int], list[str]]:
         headers = {"Authorization": "Bearer sandbox-token", "Accept": "application/json"}
         async with (
@@ -142,7 +138,7 @@ async def test_the_same_seed_gives_the_same_ids_and_the_same_bad_luck() -> None:
     assert set(first[0]) == {200, 503}
 
 
-async def test_calls_at_the_same_time_are_all_taken(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_concurrent_calls_are_all_served(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     sandbox.workspace.add_contact("7")
     bodies = [EVENT | {"created_at": second} for second in range(50)]
     answers = await asyncio.gather(*(post(client, "/events", body) for body in bodies))

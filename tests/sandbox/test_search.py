@@ -60,7 +60,7 @@ def one(field: str, operator: str, value: object) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_filter_finds(query: dict[str, Any], found: str) -> None:
+def test_filter_finds_contacts(query: dict[str, Any], found: str) -> None:
     assert ids(query) == found
 
 
@@ -81,7 +81,7 @@ def test_a_filter_finds(query: dict[str, Any], found: str) -> None:
         },
     ],
 )
-def test_a_query_that_can_not_be_understood_is_illegal(query: dict[str, Any]) -> None:
+def test_unreadable_query_is_illegal(query: dict[str, Any]) -> None:
     with pytest.raises(Refused) as caught:
         ids(query)
     assert (caught.value.status, caught.value.illegal) == (400, True)

@@ -18,7 +18,7 @@ async def create(client: aiohttp.ClientSession) -> tuple[int, bytes]:
         return answer.status, await answer.read()
 
 
-async def test_an_answer_has_date_json_and_request_id(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_answer_has_date_json_and_request_id(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     before = int(time.time())
     async with client.get("/me") as answer:
         assert answer.content_type == "application/json"
@@ -26,7 +26,7 @@ async def test_an_answer_has_date_json_and_request_id(sandbox: Sandbox, client: 
         assert before <= parsedate_to_datetime(answer.headers["Date"]).timestamp() <= time.time()
 
 
-async def test_a_clock_that_is_off_shows_in_date_and_reset() -> None:
+async def test_clock_offset_shows_in_date_and_reset() -> None:
     headers = {"Authorization": "Bearer sandbox-token", "Accept": "application/json"}
     async with (
         Sandbox(clock=lambda: 1_000_000_003.5) as sandbox,
@@ -38,7 +38,7 @@ async def test_a_clock_that_is_off_shows_in_date_and_reset() -> None:
 
 
 @pytest.mark.parametrize(("fault", "contacts"), [("cut-before", 0), ("cut-after", 1)])
-async def test_a_connection_is_cut_before_or_after_the_request_was_taken(
+async def test_connection_is_cut_before_or_after_the_effect(
     sandbox: Sandbox, client: aiohttp.ClientSession, fault: str, contacts: int
 ) -> None:
     sandbox.fault(f"POST /contacts {fault} times=1")
@@ -50,14 +50,14 @@ async def test_a_connection_is_cut_before_or_after_the_request_was_taken(
     assert (await create(client))[0] == (409 if contacts else 200)
 
 
-async def test_an_answer_is_cut_in_the_middle(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_response_is_cut_in_the_middle(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     sandbox.fault("POST /contacts cut-middle times=1")
     with pytest.raises(aiohttp.ClientPayloadError):
         await create(client)
     assert len(sandbox.contacts) == 1
 
 
-async def test_an_empty_answer_is_cut_in_the_middle_too(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_empty_response_is_cut_in_the_middle(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     sandbox.workspace.add_contact("7")
     sandbox.fault("POST /events cut-middle")
     with pytest.raises(aiohttp.ClientPayloadError):
@@ -67,7 +67,7 @@ async def test_an_empty_answer_is_cut_in_the_middle_too(sandbox: Sandbox, client
 
 
 @pytest.mark.parametrize(("fault", "contacts"), [("hang", 0), ("hang-after", 1)])
-async def test_a_call_hangs_until_the_client_goes(
+async def test_hanging_call_ends_when_the_client_disconnects(
     sandbox: Sandbox, client: aiohttp.ClientSession, fault: str, contacts: int
 ) -> None:
     sandbox.fault(f"POST /contacts {fault}")
@@ -80,7 +80,7 @@ async def test_a_call_hangs_until_the_client_goes(
     await sandbox.wait_for(lambda one: one.calls[0].ended)
 
 
-async def test_a_stop_cuts_what_hangs(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_stop_cuts_hanging_calls(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     sandbox.fault("POST /contacts hang")
     hanging = asyncio.create_task(create(client))
     await sandbox.wait_for(lambda one: one.calls)
@@ -90,9 +90,7 @@ async def test_a_stop_cuts_what_hangs(sandbox: Sandbox, client: aiohttp.ClientSe
     assert sandbox.calls[0].ended
 
 
-async def test_an_outage_refuses_connections_and_keeps_the_state(
-    sandbox: Sandbox, client: aiohttp.ClientSession
-) -> None:
+async def test_outage_refuses_connections_and_keeps_the_state(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     assert (await create(client))[0] == 200
     base_url = sandbox.base_url
     await sandbox.stop()
@@ -104,7 +102,7 @@ async def test_an_outage_refuses_connections_and_keeps_the_state(
     assert [call.status for call in sandbox.calls] == [200, 409]
 
 
-async def test_a_stop_of_what_does_not_run_is_nothing() -> None:
+async def test_stop_without_a_start_does_nothing() -> None:
     sandbox = Sandbox()
     await sandbox.stop()
     await sandbox.start("127.0.0.1", 0)
@@ -125,7 +123,7 @@ async def test_a_stop_of_what_does_not_run_is_nothing() -> None:
         ("200 delay=10ms body=late", 200, "application/json; charset=utf-8", b"late"),
     ],
 )
-async def test_an_answer_is_spoiled_as_ordered(
+async def test_response_is_corrupted_as_chosen(
     sandbox: Sandbox, client: aiohttp.ClientSession, fault: str, status: int, content_type: str | None, body: bytes
 ) -> None:
     sandbox.fault(f"POST /contacts {fault}")
@@ -134,7 +132,7 @@ async def test_an_answer_is_spoiled_as_ordered(
         assert await answer.read() == body
 
 
-async def test_a_delay_is_after_the_effect(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_delay_is_after_the_effect(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     sandbox.fault("* delay=1m")
     slow = asyncio.create_task(create(client))
     await sandbox.wait_for(lambda one: one.calls)
@@ -144,13 +142,13 @@ async def test_a_delay_is_after_the_effect(sandbox: Sandbox, client: aiohttp.Cli
     await sandbox.wait_for(lambda one: one.calls[0].ended)
 
 
-async def test_a_body_beyond_the_limit_is_413(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
+async def test_body_beyond_the_limit_is_413(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:
     body = io.BytesIO(b'{"external_id": "' + b"x" * (1 << 20) + b'"}')
     async with client.post("/contacts", data=body, headers={"Content-Type": "application/json"}) as answer:
         assert answer.status == 413
     assert sandbox.contacts == []
 
 
-async def test_an_address_that_is_taken_can_not_be_listened_on(sandbox: Sandbox) -> None:
+async def test_address_in_use_is_refused(sandbox: Sandbox) -> None:
     with pytest.raises(OSError, match="address already in use"):
         await Sandbox().start("127.0.0.1", sandbox.port)

@@ -7,7 +7,7 @@ from intercomd_daemon.sandbox.messages import Refused
 from intercomd_daemon.sandbox.workspace import Workspace
 
 
-def test_contacts_may_be_added_whether_or_not_a_call_could(workspace: Workspace) -> None:
+def test_contacts_can_be_added_beyond_what_calls_allow(workspace: Workspace) -> None:
     first = workspace.add_contact("7", "Ada@example.com", name="Ada", custom_attributes={"plan": "pro"})
     second = workspace.add_contact("8", "ada@example.com")
     lead = workspace.add_lead("ada@example.com")
@@ -18,7 +18,7 @@ def test_contacts_may_be_added_whether_or_not_a_call_could(workspace: Workspace)
     assert workspace.contacts.all() == [first, second, lead]
 
 
-def test_contacts_may_be_archived_blocked_brought_back_deleted_and_merged(workspace: Workspace) -> None:
+def test_contacts_can_change_to_every_state(workspace: Workspace) -> None:
     ada, bob = workspace.add_contact("7"), workspace.add_contact("8")
     assert workspace.archive(ada.id).state == "archived"
     assert workspace.unarchive(ada.id).state == "active"
@@ -37,12 +37,12 @@ def test_attributes_may_be_added_and_replaced(workspace: Workspace) -> None:
     assert workspace.attributes.all() == [CustomAttribute("age", "integer", archived=True)]
 
 
-def test_attributes_may_be_there_from_the_start() -> None:
+def test_attributes_can_exist_from_the_start() -> None:
     started = Workspace(SandboxSettings(attributes=(CustomAttribute("age", "integer"),)))
     assert [attribute.name for attribute in started.attributes.all()] == ["age"]
 
 
-def test_the_tokens_that_are_accepted_may_change(workspace: Workspace) -> None:
+def test_tokens_that_are_accepted_may_change(workspace: Workspace) -> None:
     assert workspace.access_tokens == {"sandbox-token"}
     workspace.set_access_token("new", "old")
     assert workspace.access_tokens == {"new", "old"}
@@ -50,5 +50,5 @@ def test_the_tokens_that_are_accepted_may_change(workspace: Workspace) -> None:
     assert workspace.access_tokens == set()
 
 
-def test_two_seeds_give_out_different_ids() -> None:
+def test_different_seeds_give_different_ids() -> None:
     assert Workspace(SandboxSettings(seed=1)).add_contact().id != Workspace(SandboxSettings(seed=2)).add_contact().id

@@ -50,7 +50,7 @@ TYPES = kinds.attribute_types()
         (TYPES, {"plan": "string", "since": "datetime"}, {"plan": "string", "since": "datetime"}),
     ],
 )
-def test_what_fits_is_read(kind: Kind, raw: object, value: object) -> None:
+def test_valid_value_is_read(kind: Kind, raw: object, value: object) -> None:
     read = kind.read(raw)
     assert read == value
 
@@ -73,7 +73,7 @@ def test_what_fits_is_read(kind: Kind, raw: object, value: object) -> None:
         (kinds.secret(), " abc\n", Secret("abc")),
     ],
 )
-def test_what_a_variable_says_is_read(kind: Kind, text: str, value: object) -> None:
+def test_valid_variable_is_read(kind: Kind, text: str, value: object) -> None:
     assert kind.read(kind.from_text(text)) == value
 
 
@@ -122,50 +122,50 @@ def test_what_a_variable_says_is_read(kind: Kind, text: str, value: object) -> N
         ),
     ],
 )
-def test_what_does_not_fit_is_said_with_the_remedy(kind: Kind, raw: object, message: str) -> None:
+def test_invalid_value_is_refused_with_the_remedy(kind: Kind, raw: object, message: str) -> None:
     with pytest.raises(ValueError, match=r"; ") as raised:
         kind.read(raw)
     assert str(raised.value) == message
 
 
 @pytest.mark.parametrize("name", ["a.b", "$a", "", "a" * 191, "a|b", "a{b", 'a"b', "a\\b"])
-def test_an_attribute_that_intercom_cannot_name_so_has_no_type(name: str) -> None:
+def test_type_of_an_impossible_attribute_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"cannot name an attribute; write at most 190 characters"):
         TYPES.read({name: "string"})
 
 
 @pytest.mark.parametrize("raw", ["two words", "naïve", "line\nbreak", 'quo"te', 5, ["x"], "=abc"])
-def test_the_refusal_of_a_token_does_not_repeat_it(raw: object) -> None:
+def test_refusal_of_a_token_does_not_repeat_it(raw: object) -> None:
     with pytest.raises(ValueError, match="this is no access token") as raised:
         kinds.secret().read(raw)
     assert str(raw) not in str(raised.value)
 
 
-def test_an_error_shows_no_access_token_that_stands_in_the_wrong_place() -> None:
+def test_error_shows_no_misplaced_access_token() -> None:
     with pytest.raises(ValueError, match=r"; ") as raised:
         CHOICE.read("dG9rOmFiY2RlZmdoaWprbG1ub3A=")
     assert str(raised.value).startswith('"********" is not one of the choices')
 
 
-def test_an_error_shows_sixty_characters_of_a_value() -> None:
+def test_error_shows_60_characters_of_a_value() -> None:
     assert len(kinds.shown("x" * 1000)) == 60
     assert kinds.shown("x" * 1000).endswith("xxx...")
 
 
 @given(st.integers(0, 2**50))
-def test_a_size_is_shown_as_it_can_be_read(value: int) -> None:
+def test_size_is_shown_as_it_can_be_read(value: int) -> None:
     kind = kinds.size(0, 2**50)
     assert kind.read(kind.show(value).strip('"')) == value
 
 
 @given(st.integers(1, 10**10))
-def test_a_duration_is_shown_as_it_can_be_read(milliseconds: int) -> None:
+def test_duration_is_shown_as_it_can_be_read(milliseconds: int) -> None:
     kind = kinds.duration(0.0, 1e9)
     assert kind.read(kind.show(milliseconds / 1000).strip('"')) == milliseconds / 1000
 
 
 @given(st.text())
-def test_no_text_makes_a_kind_fail_otherwise_than_by_its_message(text: str) -> None:
+def test_kind_fails_with_a_message_for_any_text(text: str) -> None:
     for kind in (TEXT, CHOICE, BOOLEAN, INTEGER, SHARE, SIZE, DURATION, AGE, TYPES, kinds.secret()):
         message = "; "
         try:
@@ -190,5 +190,5 @@ def test_no_text_makes_a_kind_fail_otherwise_than_by_its_message(text: str) -> N
         (kinds.secret(), Secret(""), '""'),
     ],
 )
-def test_a_value_is_shown_as_toml_has_it(kind: Kind, value: object, text: str) -> None:
+def test_value_is_shown_as_toml_has_it(kind: Kind, value: object, text: str) -> None:
     assert kind.show(value) == text

@@ -22,7 +22,7 @@ ADDRESS = places.address()
         "unix:" + "x" * 107,
     ],
 )
-def test_an_address_is_read_as_it_stands(text: str) -> None:
+def test_address_is_read_as_it_stands(text: str) -> None:
     assert ADDRESS.read(text) == text
 
 
@@ -42,13 +42,13 @@ def test_an_address_is_read_as_it_stands(text: str) -> None:
         ("unix:" + "ü" * 54, "has a path that no socket can have; write 1 to 107 bytes"),
     ],
 )
-def test_what_is_no_address_is_said_with_the_remedy(raw: object, message: str) -> None:
+def test_invalid_address_is_refused_with_the_remedy(raw: object, message: str) -> None:
     with pytest.raises(ValueError, match=r"; ") as raised:
         ADDRESS.read(raw)
     assert message in str(raised.value)
 
 
-def test_a_list_of_addresses_is_written_with_commas_in_a_variable() -> None:
+def test_list_of_addresses_is_written_with_commas_in_a_variable() -> None:
     kind = places.addresses()
     assert kind.read(kind.from_text("127.0.0.1:1, unix:/s ,")) == ("127.0.0.1:1", "unix:/s")
     assert kind.read(kind.from_text("")) == ()
@@ -60,7 +60,7 @@ def test_addresses_names_every_bad_item() -> None:
 
 
 @pytest.mark.parametrize("raw", ["127.0.0.1:50051", [], 5])
-def test_where_addresses_are_needed_nothing_else_will_do(raw: object) -> None:
+def test_addresses_refuses_other_types(raw: object) -> None:
     with pytest.raises(ValueError, match=r'is not a list of addresses; write \["127.0.0.1:50051"\]'):
         places.addresses(minimum=1).read(raw)
 
@@ -89,7 +89,7 @@ def test_two_listeners_cannot_have_overlapping_addresses(one: str, other: str, s
 
 
 @pytest.mark.parametrize("text", ["sqlite:intercomd.db", "sqlite:/var/lib/intercomd/spool.db", "memory:"])
-def test_a_spool_is_an_engine_and_a_path(text: str) -> None:
+def test_spool_is_an_engine_and_a_path(text: str) -> None:
     assert places.spool_url().read(text) == text
 
 
@@ -119,13 +119,13 @@ SPOOL = places.spool_url()
         (BASE, "http://api.intercom.io", "would send the access token in the clear; write https://"),
     ],
 )
-def test_what_is_no_place_is_said_with_the_remedy(kind: Kind, raw: object, message: str) -> None:
+def test_invalid_place_is_refused_with_the_remedy(kind: Kind, raw: object, message: str) -> None:
     with pytest.raises(ValueError, match=r"; ") as raised:
         kind.read(raw)
     assert message in str(raised.value)
 
 
-def test_the_refusal_of_a_url_with_a_password_does_not_repeat_it() -> None:
+def test_refusal_of_a_url_with_a_password_does_not_repeat_it() -> None:
     with pytest.raises(ValueError, match="more than a host and a path") as raised:
         BASE.read("https://somebody:hush@host")
     assert "hush" not in str(raised.value)
@@ -142,5 +142,5 @@ def test_the_refusal_of_a_url_with_a_password_does_not_repeat_it() -> None:
         ("http://[::1]:8080", "http://[::1]:8080"),
     ],
 )
-def test_intercom_is_reached_by_https_or_on_this_very_host(text: str, url: str) -> None:
+def test_base_url_is_https_or_on_this_host(text: str, url: str) -> None:
     assert BASE.read(text) == url

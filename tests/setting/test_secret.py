@@ -11,11 +11,11 @@ class Holder(msgspec.Struct, frozen=True):
     token: Secret
 
 
-def test_only_reveal_gives_the_text() -> None:
+def test_reveal_returns_the_text() -> None:
     assert Secret(TOKEN).reveal() == TOKEN
 
 
-def test_no_way_of_showing_it_gives_the_text() -> None:
+def test_secret_is_never_shown() -> None:
     secret = Secret(TOKEN)
     shown = (
         repr(secret),
@@ -29,12 +29,12 @@ def test_no_way_of_showing_it_gives_the_text() -> None:
     assert all(TOKEN not in text and MASK in text for text in shown)
 
 
-def test_it_is_true_if_there_is_one() -> None:
+def test_secret_is_true_if_it_is_set() -> None:
     assert Secret(TOKEN)
     assert not Secret("")
 
 
-def test_an_absent_one_shows_that_it_is_absent() -> None:
+def test_absent_secret_is_shown_as_absent() -> None:
     assert (repr(Secret("")), str(Secret(""))) == ("Secret('')", "")
 
 

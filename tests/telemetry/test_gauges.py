@@ -35,7 +35,7 @@ def samples(families: Iterable[Metric]) -> dict[tuple[str, ...], float]:
     return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
 
 
-def test_a_spools_counters_are_shown_by_connection() -> None:
+def test_spools_counters_are_shown_by_connection() -> None:
     log = LogUsage(normal=5, bulk=2, parked_lanes=1, dead_letters=4, bytes=900, oldest_accept_time=1_000.0)
     found = samples(spool_families(Usage({"default": log, "idle": LogUsage()}, 1_000, 4_000, ""), now=1_060.0))
     assert found == {
@@ -58,16 +58,16 @@ def test_a_spools_counters_are_shown_by_connection() -> None:
     }
 
 
-def test_a_spool_that_refuses_says_so() -> None:
+def test_refusing_spool_is_shown() -> None:
     assert samples(spool_families(Usage({}, 0, 0, "the disk is full"), now=0.0))[("intercomd_spool_refusing",)] == 1
 
 
-def test_an_envelope_from_a_clock_ahead_has_no_age() -> None:
+def test_envelope_from_a_clock_ahead_has_no_age() -> None:
     usage = Usage({"default": LogUsage(oldest_accept_time=2_000.0)}, 0, 1, "")
     assert samples(spool_families(usage, now=1_000.0))[("intercomd_spool_oldest_age_seconds", "default")] == 0.0
 
 
-def test_a_connection_stands_one_way_and_shows_its_budget() -> None:
+def test_connection_has_one_state_and_shows_its_budget() -> None:
     found = samples(connection_families([STATUS], {"default": ConnectionState.DOWN}))
     stands = {key[2]: value for key, value in found.items() if key[0] == "intercomd_connection_state"}
     assert stands == {
@@ -81,7 +81,7 @@ def test_a_connection_stands_one_way_and_shows_its_budget() -> None:
     assert found[("intercomd_rows_read_ahead", "default")] == 40
 
 
-def test_a_budget_is_its_own_connections() -> None:
+def test_budget_is_shown_by_connection() -> None:
     other = msgspec.structs.replace(STATUS, name="eu", budget_limit=83)
     found = samples(connection_families([STATUS, other], {}))
     assert (found[("intercomd_budget_limit", "default")], found[("intercomd_budget_limit", "eu")]) == (167, 83)

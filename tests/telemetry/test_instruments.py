@@ -9,7 +9,7 @@ def samples(metric: Metric) -> dict[tuple[str, str], float]:
     return {(sample.name, ",".join(sample.labels.values())): sample.value for sample in metric.samples}
 
 
-def test_a_tally_counts_by_label_values() -> None:
+def test_counter_counts_by_label_values() -> None:
     tally = Counter("things", "Things.", ("kind",))
     tally.add(("a",))
     tally.add(("a",), 2)
@@ -17,14 +17,14 @@ def test_a_tally_counts_by_label_values() -> None:
     assert samples(tally.family()) == {("things_total", "a"): 3.0, ("things_total", "b"): 1.0}
 
 
-def test_a_tally_without_labels_has_one_count_from_the_start() -> None:
+def test_counter_without_labels_starts_at_zero() -> None:
     tally = Counter("things", "Things.", ())
     assert samples(tally.family()) == {("things_total", ""): 0.0}
     tally.add((), 5)
     assert samples(tally.family()) == {("things_total", ""): 5.0}
 
 
-def test_a_spread_counts_up_to_each_bound() -> None:
+def test_histogram_counts_up_to_each_bound() -> None:
     spread = Histogram("seconds", "Seconds.", ("call",), (0.1, 1.0))
     for measured in (0.05, 0.1, 0.5, 3.0):
         spread.add(("a",), measured)

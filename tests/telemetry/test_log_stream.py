@@ -11,7 +11,7 @@ from intercomd_daemon.telemetry.log_stream import LINE_CHARACTERS_MAX, LineWrite
 LINE = "x" * 999
 
 
-def test_lines_are_written_in_order_by_the_time_it_is_closed(tmp_path: Path) -> None:
+def test_lines_are_written_in_order_before_close_returns(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
         stream = LogStream(file.fileno())
         for number in range(1_000):
@@ -23,7 +23,7 @@ def test_lines_are_written_in_order_by_the_time_it_is_closed(tmp_path: Path) -> 
     assert stream.lost() == 1
 
 
-def test_a_pipe_that_is_set_to_non_blocking_loses_nothing() -> None:
+def test_non_blocking_pipe_loses_nothing() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     stream = LogStream(writing)
@@ -38,7 +38,7 @@ def test_a_pipe_that_is_set_to_non_blocking_loses_nothing() -> None:
     os.close(writing)
 
 
-def test_a_reader_that_comes_back_begins_with_a_whole_line_and_learns_of_the_loss(tmp_path: Path) -> None:
+def test_resumed_reader_gets_whole_lines_and_the_count_of_lost_ones(tmp_path: Path) -> None:
     path = tmp_path / "log"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -62,7 +62,7 @@ def test_a_reader_that_comes_back_begins_with_a_whole_line_and_learns_of_the_los
     os.close(writer)
 
 
-def test_a_full_disk_loses_lines_and_completes_the_one_that_was_cut(tmp_path: Path) -> None:
+def test_full_disk_loses_lines_and_completes_the_cut_one(tmp_path: Path) -> None:
     """A pipe stands in for the file: once it is full, its descriptor's errors are those of a full device."""
     full = os.open("/dev/full", os.O_WRONLY)
     target = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
@@ -79,7 +79,7 @@ def test_a_full_disk_loses_lines_and_completes_the_one_that_was_cut(tmp_path: Pa
         os.close(descriptor)
 
 
-def test_a_closed_descriptor_loses_lines() -> None:
+def test_closed_descriptor_loses_lines() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     os.close(writing)
@@ -90,7 +90,7 @@ def test_a_closed_descriptor_loses_lines() -> None:
 
 
 @pytest.mark.fills("telemetry.log_stream.LINE_CHARACTERS_MAX")
-def test_what_is_printed_becomes_lines() -> None:
+def test_printed_text_becomes_lines() -> None:
     lines: list[str] = []
     writer = LineWriter(lines.append)
     print("one", "two", file=writer)

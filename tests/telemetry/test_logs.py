@@ -24,7 +24,7 @@ TOKEN = "dG9rOmFiY2RlZjEyMzQ1Njc4OTA="
 TOLD = "a-token-from-a-file"
 
 
-def test_a_line_is_one_json_object_with_time_level_and_event_first(write: Write) -> None:
+def test_line_is_one_json_object_with_time_level_and_event_first(write: Write) -> None:
     written = write()
     written.logs.logger.info("started", port=50051, name="a\nb", share=0.5, ready=True, nothing=None)
     assert written.text.endswith("\n")
@@ -50,7 +50,7 @@ def test_lines_below_the_level_are_not_written(write: Write, level: str) -> None
     assert enabled == list(LEVELS[LEVELS.index(level) :])
 
 
-def test_a_person_reads_a_console(write: Write) -> None:
+def test_console_format_is_readable(write: Write) -> None:
     written = write(format="console")
     written.logs.logger.warning("outcome", reason="EXPIRED", attempts=2)
     assert re.match(r"\S+Z \[warning +\] outcome +reason=EXPIRED attempts=2\n", written.text)
@@ -69,7 +69,7 @@ class Plain(Enum):
     ROUND = "round"
 
 
-def test_a_console_shows_the_values_of_enumerations_as_json_does(write: Write) -> None:
+def test_console_shows_values_of_enums_as_json_does(write: Write) -> None:
     console, lines = (write(format=each, level="debug", values=True) for each in ("console", "json"))
     for written in (console, lines):
         logger = set_up(
@@ -81,7 +81,7 @@ def test_a_console_shows_the_values_of_enumerations_as_json_does(write: Write) -
     assert [lines.lines[0][name] for name in ("size", "colour", "shape", "several")] == [3, "red", "round", ["red"]]
 
 
-def test_libraries_write_the_same_lines_from_warning_on(write: Write) -> None:
+def test_libraries_log_the_same_lines_from_warning_up(write: Write) -> None:
     written = write(level="debug")
     logging.getLogger("aiohttp.server").warning("late by %d s", 5)
     logging.getLogger("grpc").info("chatter")
@@ -101,7 +101,7 @@ def test_libraries_keep_to_a_higher_level(write: Write) -> None:
     assert written.text == ""
 
 
-def test_an_exception_is_told_with_where_it_came_from(write: Write) -> None:
+def test_exception_is_logged_with_its_traceback(write: Write) -> None:
     written = write()
     try:
         raise RuntimeError(f"no room for {EMAIL}")  # noqa: TRY301  # an exception with a traceback
@@ -115,7 +115,8 @@ def test_an_exception_is_told_with_where_it_came_from(write: Write) -> None:
 @pytest.mark.parametrize("format_", ["json", "console"])
 @pytest.mark.parametrize("values", [False, True])
 @pytest.mark.parametrize("secret", [TOKEN, TOLD, "Bearer abcdefgh"])
-def test_a_token_planted_in_every_place_never_comes_out(write: Write, format_: str, values: bool, secret: str) -> None:
+def test_token_appears_in_no_line(write: Write, format_: str, values: bool, secret: str) -> None:
+    """Planted in every place."""
     written = write(format=format_, level="debug", values=values)
     written.logs.hide(TOLD)
     for level in LEVELS:
@@ -126,7 +127,8 @@ def test_a_token_planted_in_every_place_never_comes_out(write: Write, format_: s
 
 
 @pytest.mark.parametrize("format_", ["json", "console"])
-def test_an_email_planted_in_every_place_never_comes_out(write: Write, format_: str) -> None:
+def test_email_appears_in_no_line(write: Write, format_: str) -> None:
+    """Planted in every place."""
     written = write(format=format_, level="debug")
     for level in LEVELS:
         plant(getattr(written.logs.logger, level), EMAIL)
@@ -163,7 +165,7 @@ class Shown:
 
 
 @pytest.mark.parametrize("format_", ["json", "console"])
-def test_attribute_values_come_out_in_debug_lines_alone_and_only_if_asked_for(write: Write, format_: str) -> None:
+def test_attribute_values_appear_in_debug_lines_if_enabled(write: Write, format_: str) -> None:
     shy, open_ = write(format=format_, level="debug"), write(format=format_, level="debug", values=True)
     fields = {"update": {"plan": "platinum"}, "email": EMAIL, "metadata": '{"price": "platinum"}'}
     shy_logger = set_up(LogSettings(format=format_, level="debug"), shy._stream).logger
@@ -185,7 +187,7 @@ def test_half_a_surrogate_pair_is_written_escaped(write: Write) -> None:
     assert json.loads(written.text)["path"] == "\udc80"
 
 
-def test_lines_that_cannot_be_written_are_counted_and_stop_nobody(write: Write) -> None:
+def test_unwritable_lines_are_counted_and_raise_nothing(write: Write) -> None:
     write()
     reading, writing = os.pipe()
     os.close(reading)
@@ -203,7 +205,8 @@ def test_lines_that_cannot_be_written_are_counted_and_stop_nobody(write: Write) 
     assert logs.lost() == 5
 
 
-def test_what_is_said_together_is_written_in_one_go_even_if_it_ends_badly(write: Write) -> None:
+def test_lines_logged_together_are_written_in_one_call(write: Write) -> None:
+    """Even if the block raises."""
     write()
     stream = Pieces()
     logs = set_up(LogSettings(), stream)
@@ -220,7 +223,7 @@ def test_what_is_said_together_is_written_in_one_go_even_if_it_ends_badly(write:
     ]
 
 
-def test_where_nothing_is_said_together_nothing_is_written(write: Write) -> None:
+def test_nothing_logged_together_writes_nothing(write: Write) -> None:
     write()
     stream = Pieces()
     with set_up(LogSettings(), stream).batch():
@@ -240,7 +243,7 @@ class Pieces(io.StringIO):
         return len(text)
 
 
-def test_a_disabled_line_is_not_even_looked_at(write: Write) -> None:
+def test_disabled_line_is_not_rendered(write: Write) -> None:
     written = write(level="warning")
     written.logs.logger.info("nothing", raw=Untouchable())
     assert written.text == ""
@@ -253,7 +256,7 @@ class Untouchable:
         raise AssertionError("looked at")
 
 
-def test_setting_up_again_leaves_the_first_log_as_it_was(write: Write) -> None:
+def test_second_setup_leaves_the_first_log_unchanged(write: Write) -> None:
     first, second = write(), write(level="debug")
     first.logs.logger.info("first")
     first.logs.logger.debug("first")
@@ -262,7 +265,7 @@ def test_setting_up_again_leaves_the_first_log_as_it_was(write: Write) -> None:
     assert [line["event"] for line in second.lines] == ["second"]
 
 
-def test_logs_load_nothing_that_draws(tmp_path: Path) -> None:
+def test_logs_do_not_import_rich(tmp_path: Path) -> None:
     """Rich costs a quarter of a second of every start, so that only the commands that draw may load it."""
     script = tmp_path / "start.py"
     script.write_text(
@@ -278,7 +281,7 @@ def test_logs_load_nothing_that_draws(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(script)], check=True)  # noqa: S603  # our own script
 
 
-def test_a_terminal_gets_colours(write: Write) -> None:
+def test_terminal_gets_colours(write: Write) -> None:
     write()
     stream = Terminal()
     set_up(LogSettings(format="console"), stream).logger.info("started")
@@ -294,7 +297,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.fills("telemetry.logs.TEXT_CHARACTERS_MAX")
 @pytest.mark.parametrize("format_", ["json", "console"])
-def test_a_text_that_is_too_long_is_told_by_its_beginning_and_end(write: Write, format_: str) -> None:
+def test_long_text_is_cut_to_its_beginning_and_end(write: Write, format_: str) -> None:
     written = write(format=format_)
     half = TEXT_CHARACTERS_MAX // 2
     text = "begins " + "x" * 1_000_000 + " ends"

@@ -85,7 +85,7 @@ def test_outcomes_are_counted_by_connection_type_and_reason(metrics: Metrics) ->
     ("status", "label"),
     [(200, "2xx"), (202, "2xx"), (301, "3xx"), (429, "4xx"), (503, "5xx"), (0, "none"), (999, "none")],
 )
-def test_calls_are_counted_by_call_and_class_of_the_answer(metrics: Metrics, status: int, label: str) -> None:
+def test_calls_are_counted_by_call_and_status_class(metrics: Metrics, status: int, label: str) -> None:
     metrics.count_call(CONNECTION, Call.TRACK_EVENT, status, 0.15)
     assert counted(metrics, "intercomd_intercom_calls_total", "connection", "call", "status") == {
         (CONNECTION, "POST /events", label): 1
@@ -110,21 +110,21 @@ def test_commits_are_counted_and_measured(metrics: Metrics) -> None:
     assert counted(metrics, "intercomd_spool_commit_duration_seconds_count") == {(): 2}
 
 
-def test_a_connection_stands_as_it_was_last_told(metrics: Metrics) -> None:
+def test_connection_state_is_the_last_reported(metrics: Metrics) -> None:
     metrics.set_state(CONNECTION, ConnectionState.VERIFYING)
     metrics.set_state(CONNECTION, ConnectionState.SUSPENDED)
     stands = counted(metrics, "intercomd_connection_state", "connection", "state")
     assert [state for (_, state), value in stands.items() if value] == ["suspended"]
 
 
-def test_the_spool_is_asked_at_the_scrape(metrics: Metrics) -> None:
+def test_spool_usage_is_read_at_the_scrape(metrics: Metrics) -> None:
     found = scrape(metrics)
     assert found['intercomd_spool_envelopes{connection="default",priority="normal"}'] == "3.0"
     assert found["intercomd_spool_fill_ratio"] == "0.1"
     assert found['intercomd_spool_oldest_age_seconds{connection="default"}'] == "60.0"
 
 
-def test_the_build_the_process_and_lost_lines_are_told(metrics: Metrics) -> None:
+def test_build_process_and_lost_lines_are_exported(metrics: Metrics) -> None:
     metrics.watch_log(lambda: 7)
     found = scrape(metrics)
     assert found['intercomd_build_info{version="1.2.3"}'] == "1.0"
@@ -132,7 +132,7 @@ def test_the_build_the_process_and_lost_lines_are_told(metrics: Metrics) -> None
     assert float(found["process_resident_memory_bytes"]) > 0
 
 
-def test_nothing_that_is_sent_or_answered_makes_a_label(metrics: Metrics) -> None:
+def test_sent_or_received_text_never_becomes_a_label(metrics: Metrics) -> None:
     for number in range(50):
         strange = f"alice{number}@example.com"
         metrics.count_decisions([Decision(strange, strange, Disposition.REJECTED, (Note(strange, strange, strange),))])
@@ -153,7 +153,7 @@ def test_nothing_that_is_sent_or_answered_makes_a_label(metrics: Metrics) -> Non
     assert counted(metrics, "intercomd_notices_total", "connection", "notice") == {("other", "attribute_created"): 50}
 
 
-def test_an_emptied_daemon_shows_every_family_with_help_and_type(metrics: Metrics) -> None:
+def test_every_family_is_exported_with_help_and_type(metrics: Metrics) -> None:
     for name in families(metrics):
         assert f"# HELP {name} " in text(metrics)
         assert f"# TYPE {name} " in text(metrics)
@@ -163,7 +163,7 @@ def families(metrics: Metrics) -> Iterator[str]:
     return (match[1] for match in re.finditer(r"# TYPE (intercomd_\w+) ", text(metrics)))
 
 
-def test_names_follow_prometheus(metrics: Metrics) -> None:
+def test_metric_names_follow_prometheus(metrics: Metrics) -> None:
     names = set(families(metrics))
     assert len(names) > 20
     for line in text(metrics).splitlines():
@@ -173,12 +173,12 @@ def test_names_follow_prometheus(metrics: Metrics) -> None:
             assert not re.search(r"_(milliseconds|ms|kb|mb|count|created)$", name), line
 
 
-def test_the_global_registry_knows_nothing_of_it(metrics: Metrics) -> None:
+def test_global_registry_stays_empty(metrics: Metrics) -> None:
     metrics.count_outcomes([outcome()])
     assert b"intercomd" not in generate_latest(REGISTRY)
 
 
-def test_two_daemons_in_one_process_count_apart(metrics: Metrics) -> None:
+def test_daemons_in_one_process_count_separately(metrics: Metrics) -> None:
     other = Metrics("1.2.3", [CONNECTION], usage=lambda: Usage({}, 0, 0, ""), statuses=list, clock=lambda: 0.0)
     metrics.count_outcomes([outcome()])
     assert counted(other, "intercomd_outcomes_total", "connection", "type", "reason") == {}

@@ -19,11 +19,11 @@ KEY = b"a key of the daemon's"
 TOKEN = "dG9rOmFiY2RlZjEyMzQ1Njc4OTA="
 
 
-def test_a_lane_by_customer_id_is_named_by_it() -> None:
+def test_lane_by_customer_id_is_named_by_it() -> None:
     assert lane_name("c:user-1", KEY) == "c:user-1"
 
 
-def test_a_lane_by_email_is_named_by_a_hash_that_needs_the_key() -> None:
+def test_lane_by_email_is_named_by_a_hash_that_needs_the_key() -> None:
     name = lane_name("e:alice@example.com", KEY)
     assert name == lane_name("e:alice@example.com", KEY)
     assert name.startswith("e:")
@@ -32,7 +32,7 @@ def test_a_lane_by_email_is_named_by_a_hash_that_needs_the_key() -> None:
     assert name != lane_name("e:alice@example.com", b"another key")
 
 
-def test_a_customer_id_that_is_an_email_is_hashed_too() -> None:
+def test_customer_id_that_is_an_email_is_hashed_too() -> None:
     assert "alice" not in lane_name("c:alice@example.com", KEY)
     assert lane_name("c:alice@example.com", KEY).startswith("c:")
 
@@ -48,7 +48,7 @@ def test_a_customer_id_that_is_an_email_is_hashed_too() -> None:
         ("nothing of the kind", "nothing of the kind"),
     ],
 )
-def test_what_looks_like_a_token_goes(text: str, clean: str) -> None:
+def test_text_like_a_token_is_redacted(text: str, clean: str) -> None:
     assert without_tokens(text) == clean
 
 
@@ -64,20 +64,20 @@ def test_what_looks_like_a_token_goes(text: str, clean: str) -> None:
         ("at 5 @ noon", "at 5 @ noon"),
     ],
 )
-def test_what_looks_like_an_email_goes(text: str, clean: str) -> None:
+def test_text_like_an_email_is_redacted(text: str, clean: str) -> None:
     redaction = Redaction()
     assert redaction.clean(text, emails=True) == clean
     assert redaction.clean(text, emails=False) == text
 
 
-def test_a_secret_that_was_told_goes_wherever_it_stands() -> None:
+def test_registered_secret_is_redacted_everywhere() -> None:
     redaction = Redaction()
     redaction.hide("open-sesame")
     assert redaction.suspects('{"a":"xopen-sesamey"}', emails=False)
     assert redaction.clean("xopen-sesamey", emails=False) == f"x{TOKEN_MARK}y"
 
 
-def test_a_short_secret_is_not_looked_for() -> None:
+def test_short_secret_is_not_redacted() -> None:
     redaction = Redaction()
     redaction.hide("info")
     redaction.hide("")
@@ -85,7 +85,7 @@ def test_a_short_secret_is_not_looked_for() -> None:
 
 
 @pytest.mark.fills("telemetry.redaction.SECRETS_MAX")
-def test_the_newest_secrets_are_remembered() -> None:
+def test_newest_secrets_are_remembered() -> None:
     redaction = Redaction()
     for number in range(SECRETS_MAX + 1):
         redaction.hide(f"secret-{number:03}")
@@ -95,12 +95,12 @@ def test_the_newest_secrets_are_remembered() -> None:
 
 
 @given(st.text(), st.emails(), st.text())
-def test_a_line_with_an_email_is_always_suspect(before: str, email: str, after: str) -> None:
+def test_line_with_an_email_is_always_suspect(before: str, email: str, after: str) -> None:
     assert Redaction().suspects(before + email + after, emails=True)
 
 
 @given(st.emails())
-def test_nothing_of_an_email_is_left(email: str) -> None:
+def test_email_is_redacted_completely(email: str) -> None:
     assert Redaction().clean(f"lane {email} waits", emails=True) == f"lane {EMAIL_MARK} waits"
 
 
@@ -121,11 +121,11 @@ def test_nothing_of_an_email_is_left(email: str) -> None:
         ("authorization", "x", TOKEN_MARK),
     ],
 )
-def test_a_field_holds_one_scalar_that_is_no_value_of_a_users(name: str, value: object, shown: object) -> None:
+def test_log_field_is_one_scalar_without_user_values(name: str, value: object, shown: object) -> None:
     assert shown_field(name, value, values=False) == shown
 
 
-def test_where_values_may_be_shown_secrets_still_may_not() -> None:
+def test_secrets_are_redacted_even_where_values_are_shown() -> None:
     assert shown_field("update", {"plan": "gold"}, values=True) == {"plan": "gold"}
     assert shown_field("email", "alice@example.com", values=True) == "alice@example.com"
     assert shown_field("access_token", "x", values=True) == TOKEN_MARK

@@ -76,12 +76,12 @@ def told(written: Written) -> list[dict[str, Any]]:
     return [{name: value for name, value in line.items() if name != "timestamp"} for line in written.lines]
 
 
-def test_it_is_what_deliveries_report_to(write: Write) -> None:
+def test_report_implements_the_interface_of_deliveries(write: Write) -> None:
     observer: Observer = a_report(write())[0]
     observer.on_outcomes([])
 
 
-def test_an_outcome_is_one_line_and_one_count(write: Write) -> None:
+def test_outcome_is_one_line_and_one_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)
     report.on_outcomes([DELIVERED])
@@ -106,7 +106,7 @@ def test_an_outcome_is_one_line_and_one_count(write: Write) -> None:
     assert 'intercomd_outcomes_total{connection="default",reason="",type="delivered"} 1.0' in scraped(metrics)
 
 
-def test_the_outcomes_of_a_commit_are_told_together(write: Write) -> None:
+def test_outcomes_of_a_commit_are_reported_together(write: Write) -> None:
     """The log is woken once for all of them."""
     written = write()
     lines_at: list[int] = []
@@ -122,7 +122,7 @@ def test_the_outcomes_of_a_commit_are_told_together(write: Write) -> None:
     assert lines_at == [0, 3]
 
 
-def test_a_dead_letter_is_a_warning_with_the_answer_that_refused_it(write: Write) -> None:
+def test_dead_letter_is_a_warning_with_the_refusing_response(write: Write) -> None:
     written = write(level="warning")
     report, _ = a_report(written)
     report.on_outcomes([DELIVERED, REFUSED])
@@ -132,7 +132,7 @@ def test_a_dead_letter_is_a_warning_with_the_answer_that_refused_it(write: Write
     assert "trace_id" not in line
 
 
-def test_an_outcome_that_needed_no_call_has_no_status(write: Write) -> None:
+def test_outcome_that_needed_no_call_has_no_status(write: Write) -> None:
     written = write()
     report, _ = a_report(written)
     unchanged = msgspec.structs.replace(CONTACT, type=OutcomeType.UNCHANGED, http_status=0, attempts=0)
@@ -141,7 +141,7 @@ def test_an_outcome_that_needed_no_call_has_no_status(write: Write) -> None:
     assert (line["outcome"], line["http_status"], line["attempts"]) == ("unchanged", 0, 0)
 
 
-def test_a_lane_by_email_is_told_by_its_hash(write: Write) -> None:
+def test_lane_by_email_is_logged_by_its_hash(write: Write) -> None:
     written = write()
     report, _ = a_report(written)
     report.on_outcomes([msgspec.structs.replace(DELIVERED, customer_id="")])
@@ -150,7 +150,7 @@ def test_a_lane_by_email_is_told_by_its_hash(write: Write) -> None:
 
 
 @pytest.mark.parametrize("planted", ["alice@example.com", "dG9rOmFiY2RlZjEyMzQ1Njc4OTA="])
-def test_what_may_not_be_told_is_in_no_line_whichever_field_held_it(write: Write, planted: str) -> None:
+def test_personal_data_is_in_no_line_whichever_field_held_it(write: Write, planted: str) -> None:
     written = write(level="debug")
     report, metrics = a_report(written)
     effect = Effect(EffectKind.EVENT, planted, 1, OutcomeType.DEAD_LETTERED, planted, 400, planted, 1)
@@ -177,7 +177,7 @@ def test_what_may_not_be_told_is_in_no_line_whichever_field_held_it(write: Write
     assert planted not in written.text + scraped(metrics)
 
 
-def test_a_call_is_counted_and_told_to_those_who_look_for_a_mistake(write: Write) -> None:
+def test_call_is_counted_and_has_a_debug_line(write: Write) -> None:
     quiet, talking = write(), write(level="debug")
     for written in (quiet, talking):
         report, metrics = a_report(written)
@@ -207,7 +207,7 @@ def test_a_call_is_counted_and_told_to_those_who_look_for_a_mistake(write: Write
         (ConnectionState.INACTIVE, "info"),
     ],
 )
-def test_a_change_is_one_line_and_a_gauge(write: Write, state: ConnectionState, level: str) -> None:
+def test_change_is_one_line_and_a_gauge(write: Write, state: ConnectionState, level: str) -> None:
     written = write()
     report, metrics = a_report(written)
     report.on_state("default", state, "why, and the remedy")
@@ -224,7 +224,7 @@ def test_a_change_is_one_line_and_a_gauge(write: Write, state: ConnectionState, 
     assert f'intercomd_connection_state{{connection="default",state="{name}"}} 1.0' in scraped(metrics)
 
 
-def test_what_is_noted_is_one_line_and_a_count(write: Write) -> None:
+def test_notice_is_one_line_and_one_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)
     report.on_notice("default", "rows_damaged", rows=["row 1: bad", "row 2: bad"], traceparent=DELIVERED.traceparent)
@@ -248,7 +248,7 @@ def test_what_is_noted_is_one_line_and_a_count(write: Write) -> None:
     assert 'intercomd_notices_total{connection="default",notice="rows_damaged"} 1.0' in scraped(metrics)
 
 
-def test_a_commit_is_measured_without_a_line(write: Write) -> None:
+def test_commit_is_measured_without_a_line(write: Write) -> None:
     written = write(level="debug")
     report, metrics = a_report(written)
     report.on_commit(200, 0.004)
@@ -266,7 +266,7 @@ def test_damage_to_the_spool_is_an_error_with_a_count(write: Write) -> None:
     assert "intercomd_spool_damages_total 1.0" in scraped(metrics)
 
 
-def test_it_is_said_when_the_spool_takes_no_more_and_when_it_does_again(write: Write) -> None:
+def test_spool_refusal_and_recovery_are_logged(write: Write) -> None:
     written = write()
     report, _ = a_report(written)
     report.on_refusing("the disk refuses: database or disk is full")
@@ -327,7 +327,7 @@ def test_watchers_are_woken_until_they_leave(write: Write) -> None:
     assert woken == ["a", "b", "b"]
 
 
-def test_a_watcher_may_leave_while_it_is_woken(write: Write) -> None:
+def test_watcher_may_leave_while_it_is_woken(write: Write) -> None:
     report, _ = a_report(write())
     woken: list[str] = []
 
@@ -342,7 +342,7 @@ def test_a_watcher_may_leave_while_it_is_woken(write: Write) -> None:
     assert woken == ["once", "always", "always"]
 
 
-def test_the_same_callback_may_watch_twice(write: Write) -> None:
+def test_same_callback_may_watch_twice(write: Write) -> None:
     report, _ = a_report(write())
     woken: list[int] = []
 
@@ -357,7 +357,7 @@ def test_the_same_callback_may_watch_twice(write: Write) -> None:
 
 
 @pytest.mark.fills("telemetry.report.DETAIL_CHARACTERS_MAX")
-def test_of_a_long_list_of_texts_the_beginning_is_told(write: Write) -> None:
+def test_long_list_of_texts_is_cut(write: Write) -> None:
     written = write()
     a_report(written)[0].on_notice("default", "rows_damaged", rows=[f"row {number}" for number in range(5_000)])
     (line,) = written.lines

@@ -12,7 +12,7 @@ SPAN = "b7ad6b7169203331"
     "traceparent",
     [f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00", f"01-{TRACE}-{SPAN}-01", f"cc-{TRACE}-{SPAN}-01-more"],
 )
-def test_a_valid_header_has_a_trace_id(traceparent: str) -> None:
+def test_valid_header_has_a_trace_id(traceparent: str) -> None:
     assert trace_id_of(traceparent) == TRACE
 
 
@@ -32,5 +32,5 @@ def test_a_valid_header_has_a_trace_id(traceparent: str) -> None:
         f"cc-{TRACE}-{SPAN}-01more",
     ],
 )
-def test_any_other_has_none(traceparent: str) -> None:
+def test_invalid_header_has_no_trace_id(traceparent: str) -> None:
     assert trace_id_of(traceparent) == ""

@@ -29,7 +29,7 @@ def event(name: str) -> Envelope:
     return Envelope(identity=Identity(customer_id="42"), custom_event=CustomEvent(name=name))
 
 
-async def test_envelopes_arrive_in_order_and_leaving_the_block_waits_for_them(daemon: "Daemon") -> None:
+async def test_leaving_the_block_waits_for_the_envelopes_in_order(daemon: "Daemon") -> None:
     def publish() -> None:
         with BlockingPublisher(daemon.target) as publisher:
             for number in range(1200):
@@ -39,7 +39,7 @@ async def test_envelopes_arrive_in_order_and_leaving_the_block_waits_for_them(da
     assert daemon.names == [f"event-{number}" for number in range(1200)]
 
 
-async def test_each_of_many_threads_keeps_its_order_and_gets_its_own_results(daemon: "Daemon") -> None:
+async def test_threads_keep_their_order_and_get_their_own_results(daemon: "Daemon") -> None:
     def publish(publisher: BlockingPublisher, thread: int) -> list[EnvelopeResult]:
         for number in range(100):
             publisher.publish(event(f"{thread}-{number}"))
@@ -77,7 +77,7 @@ async def test_publish_blocks_while_buffer_and_inbox_are_full(daemon: "Daemon") 
     assert daemon.names == [f"event-{number}" for number in range(20)]
 
 
-async def test_flush_returns_when_all_is_answered_and_raises_when_it_takes_too_long(daemon: "Daemon") -> None:
+async def test_flush_waits_for_all_results_and_raises_on_timeout(daemon: "Daemon") -> None:
     daemon.answering.clear()
     settings = PublisherSettings(buffer_bytes_max=1, linger_seconds=3600)
     publisher = BlockingPublisher(daemon.target, settings=settings)
@@ -95,7 +95,7 @@ async def test_flush_returns_when_all_is_answered_and_raises_when_it_takes_too_l
         publisher.publish(event("late"))
 
 
-async def test_a_result_that_takes_too_long_raises_and_the_envelope_is_still_sent(daemon: "Daemon") -> None:
+async def test_result_timeout_raises_and_the_envelope_is_still_sent(daemon: "Daemon") -> None:
     daemon.answering.clear()
     publisher = BlockingPublisher(daemon.target)
     with pytest.raises(TimeoutError):
@@ -105,7 +105,7 @@ async def test_a_result_that_takes_too_long_raises_and_the_envelope_is_still_sen
     assert daemon.names == ["slow"]
 
 
-async def test_close_says_what_was_left_in_the_buffer_and_before_it(daemon: "Daemon") -> None:
+async def test_close_reports_unsent_envelopes_of_buffer_and_inbox(daemon: "Daemon") -> None:
     daemon.answering.clear()
     publisher = BlockingPublisher(daemon.target, settings=PublisherSettings(buffer_bytes_max=1))
     await asyncio.to_thread(lambda: [publisher.publish(event(f"event-{number}")) for number in range(4)])
@@ -115,7 +115,7 @@ async def test_close_says_what_was_left_in_the_buffer_and_before_it(daemon: "Dae
     assert [envelope.custom_event.name for envelope in left] == ["event-0", "event-1", "event-2", "event-3", "last"]
 
 
-async def test_those_who_wait_for_results_are_told_when_the_publisher_is_closed(daemon: "Daemon") -> None:
+async def test_close_ends_the_waits_for_results(daemon: "Daemon") -> None:
     daemon.answering.clear()
     publisher = BlockingPublisher(daemon.target, settings=PublisherSettings(buffer_bytes_max=1))
     with ThreadPoolExecutor(2) as threads:
@@ -127,7 +127,7 @@ async def test_those_who_wait_for_results_are_told_when_the_publisher_is_closed(
             result.result()
 
 
-async def test_a_status_that_no_repeat_mends_reaches_every_thread(daemon: "Daemon") -> None:
+async def test_permanent_status_reaches_every_thread(daemon: "Daemon") -> None:
     daemon.refuse_next(grpc.StatusCode.PERMISSION_DENIED)
     publisher = BlockingPublisher(daemon.target)
     with pytest.raises(PublishError, match="PERMISSION_DENIED"):
@@ -155,7 +155,7 @@ async def test_callbacks_run_on_the_publishers_own_thread(daemon: "Daemon") -> N
     assert threads == ["intercomd-publisher"] * 2
 
 
-async def test_leaving_the_block_raises_for_what_is_left(daemon: "Daemon") -> None:
+async def test_leaving_the_block_raises_for_unsent_envelopes(daemon: "Daemon") -> None:
     daemon.refuse_next(grpc.StatusCode.UNAUTHENTICATED)
 
     def publish() -> None:

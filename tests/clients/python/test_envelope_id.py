@@ -11,7 +11,7 @@ from intercomd import new_envelope_id
 from intercomd.envelope_id import COUNTER_BITS, EnvelopeIds
 
 
-def test_an_id_is_a_uuid_of_version_7_that_holds_the_time() -> None:
+def test_id_is_a_uuid_of_version_7_that_holds_the_time() -> None:
     before = time.time_ns() // 1_000_000
     text = new_envelope_id()
     made = UUID(text)
@@ -22,14 +22,14 @@ def test_an_id_is_a_uuid_of_version_7_that_holds_the_time() -> None:
 
 
 @given(st.lists(st.integers(0, 2**48 - 2), min_size=2, max_size=50))
-def test_ids_rise_also_when_the_clock_stands_still_or_goes_back(milliseconds: list[int]) -> None:
+def test_ids_increase_when_the_clock_stops_or_goes_back(milliseconds: list[int]) -> None:
     ids = EnvelopeIds()
     made = [ids.next(millisecond) for millisecond in milliseconds]
     assert made == sorted(set(made))
     assert {UUID(text).version for text in made} == {7}
 
 
-def test_a_counter_that_is_used_up_goes_on_in_the_next_millisecond() -> None:
+def test_exhausted_counter_continues_in_the_next_millisecond() -> None:
     ids = EnvelopeIds()
     first = ids.next(1000)
     ids._counter = 2**COUNTER_BITS - 2

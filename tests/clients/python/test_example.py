@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 EXAMPLE = Path(__file__).resolve().parents[3] / "clients" / "python" / "examples" / "publish.py"
 
 
-async def test_the_example_publishes_and_prints_what_became_of_each_envelope(daemon: "Daemon") -> None:
+async def test_example_publishes_and_prints_each_result(daemon: "Daemon") -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, EXAMPLE, daemon.target, stdout=asyncio.subprocess.PIPE
     )

@@ -22,7 +22,7 @@ def test_frames_joined_are_the_request_that_holds_their_envelopes(listed: list[E
     assert joined == PublishRequest(envelopes=listed).SerializeToString()
 
 
-def test_a_frame_gives_its_envelope_back_with_the_id_that_it_was_given() -> None:
+def test_frame_decodes_to_its_envelope_and_id() -> None:
     envelope = Envelope(identity=Identity(email="a@example.com"))
     framed = unframe(frame(envelope))
     assert envelope.envelope_id == ""
@@ -30,7 +30,7 @@ def test_a_frame_gives_its_envelope_back_with_the_id_that_it_was_given() -> None
     assert framed == Envelope(envelope_id=framed.envelope_id, identity=Identity(email="a@example.com"))
 
 
-def test_the_other_fields_of_a_request_may_follow_its_frames() -> None:
+def test_other_fields_of_a_request_may_follow_its_frames() -> None:
     request = PublishRequest.FromString(
         frame(Envelope(envelope_id="a")) + PublishRequest(validate_only=True).SerializeToString()
     )

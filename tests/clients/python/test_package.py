@@ -56,7 +56,7 @@ def test_importing_the_messages_loads_no_publisher() -> None:
 
 
 @pytest.mark.parametrize("package", ["intercomd", "intercomd.v1"])
-def test_a_message_loads_its_own_file_alone(package: str) -> None:
+def test_message_loads_its_own_file_alone(package: str) -> None:
     loaded = modules_loaded_by(f"from {package} import Identity")
     assert {name for name in loaded if name.startswith("intercomd")} == {
         "intercomd",
@@ -66,7 +66,7 @@ def test_a_message_loads_its_own_file_alone(package: str) -> None:
     assert not {name for name in loaded if name.startswith(("grpc", "asyncio"))}
 
 
-def test_a_function_for_values_loads_no_publisher() -> None:
+def test_function_for_values_loads_no_publisher() -> None:
     loaded = modules_loaded_by("from intercomd import attributes, new_envelope_id")
     assert "intercomd.values" in loaded
     assert not loaded & {"intercomd.publisher", "intercomd.blocking", "intercomd.sender", "grpc", "asyncio"}
@@ -90,7 +90,7 @@ def test_every_listed_name_can_be_imported(package: object) -> None:
 
 
 @pytest.mark.parametrize("package", [intercomd, intercomd.v1])
-def test_an_unknown_name_is_an_attribute_error(package: object) -> None:
+def test_unknown_name_is_an_attribute_error(package: object) -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         _ = package.Nothing  # type: ignore[attr-defined]
 
@@ -103,7 +103,7 @@ def check_types(program: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_users_program_passes_mypy_strict(tmp_path: Path) -> None:
+def test_users_program_passes_mypy_strict(tmp_path: Path) -> None:
     assert check_types(PROGRAM, tmp_path)[0] == 0, check_types(PROGRAM, tmp_path)[1]
 
 

@@ -44,12 +44,12 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("target", LOCAL)
-def test_a_local_target_is_never_asked_of_a_proxy(target: str) -> None:
+def test_local_target_uses_no_proxy(target: str) -> None:
     assert is_local(target)
     assert proxy_options(target) == (("grpc.enable_http_proxy", 0),)
 
 
 @pytest.mark.parametrize("target", ELSEWHERE)
-def test_for_other_targets_grpc_decides(target: str) -> None:
+def test_other_targets_are_left_to_grpc(target: str) -> None:
     assert not is_local(target)
     assert proxy_options(target) == ()

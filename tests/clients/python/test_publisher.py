@@ -57,7 +57,7 @@ async def publish_all(publisher: Publisher, envelopes: Sequence[Envelope]) -> No
 
 
 @pytest.mark.fills("PublisherSettings.batch_envelopes_max")
-async def test_envelopes_arrive_in_the_order_of_publishing_in_batches_of_at_most_500(daemon: "Daemon") -> None:
+async def test_envelopes_are_sent_in_order_in_batches_of_at_most_500(daemon: "Daemon") -> None:
     async with Publisher(daemon.target) as publisher:
         await publish_all(publisher, numbered(1200))
     assert daemon.names == names(numbered(1200))
@@ -65,14 +65,14 @@ async def test_envelopes_arrive_in_the_order_of_publishing_in_batches_of_at_most
 
 
 @pytest.mark.fills("PublisherSettings.batch_bytes_max")
-async def test_no_request_is_larger_than_its_bound_in_bytes(daemon: "Daemon") -> None:
+async def test_request_stays_within_its_bound_in_bytes(daemon: "Daemon") -> None:
     async with Publisher(daemon.target, settings=PublisherSettings(batch_bytes_max=1000)) as publisher:
         await publish_all(publisher, numbered(100))
     assert len(daemon.accepted) == 100
     assert max(request.ByteSize() for request in daemon.requests) <= 1000
 
 
-async def test_an_envelope_without_an_id_gets_one_and_is_itself_left_alone(daemon: "Daemon") -> None:
+async def test_envelope_without_an_id_is_copied_with_one(daemon: "Daemon") -> None:
     envelope = event("first")
     async with Publisher(daemon.target) as publisher:
         await publisher.publish(envelope)
@@ -83,7 +83,7 @@ async def test_an_envelope_without_an_id_gets_one_and_is_itself_left_alone(daemo
     assert list(daemon.accepted) == sorted(daemon.accepted)
 
 
-async def test_an_id_of_the_senders_own_is_kept(daemon: "Daemon") -> None:
+async def test_id_of_the_sender_is_kept(daemon: "Daemon") -> None:
     async with Publisher(daemon.target) as publisher:
         await publisher.publish(Envelope(envelope_id="mine", identity=Identity(email="a@example.com")))
     assert list(daemon.accepted) == ["mine"]
@@ -102,7 +102,7 @@ async def test_one_call_at_a_time_is_in_flight(daemon: "Daemon") -> None:
 
 
 @pytest.mark.fills("PublisherSettings.calls_in_flight_max")
-async def test_more_calls_are_in_flight_where_the_settings_say_so(daemon: "Daemon") -> None:
+async def test_calls_in_flight_follow_the_setting(daemon: "Daemon") -> None:
     daemon.answering.clear()
     settings = PublisherSettings(batch_envelopes_max=1, calls_in_flight_max=3)
     async with Publisher(daemon.target, settings=settings) as publisher:
@@ -113,7 +113,7 @@ async def test_more_calls_are_in_flight_where_the_settings_say_so(daemon: "Daemo
     assert sorted(daemon.names) == names(numbered(5))
 
 
-async def test_what_comes_while_a_call_is_in_flight_shares_the_next(daemon: "Daemon") -> None:
+async def test_envelopes_published_during_a_call_share_the_next(daemon: "Daemon") -> None:
     daemon.answering.clear()
     async with Publisher(daemon.target, settings=PublisherSettings(linger_seconds=0)) as publisher:
         await publisher.publish(event("first"))
@@ -136,9 +136,7 @@ async def test_publish_waits_while_the_buffer_is_full_and_keeps_the_order(daemon
     assert daemon.names == names(numbered(200))
 
 
-async def test_a_refusal_with_pushback_is_repeated_with_the_same_ids(
-    daemon: "Daemon", quick: PublisherSettings
-) -> None:
+async def test_refusal_with_pushback_is_retried_with_the_same_ids(daemon: "Daemon", quick: PublisherSettings) -> None:
     daemon.refuse_next(CODE.UNAVAILABLE, PUSHBACK)
     daemon.refuse_next(CODE.UNAVAILABLE, PUSHBACK)
     async with Publisher(daemon.target, settings=quick) as publisher:
@@ -160,7 +158,7 @@ async def test_a_refusal_with_pushback_is_repeated_with_the_same_ids(
         (CODE.RESOURCE_EXHAUSTED, retry_info()),
     ],
 )
-async def test_a_status_that_passes_is_repeated(
+async def test_transient_status_is_retried(
     daemon: "Daemon", quick: PublisherSettings, code: grpc.StatusCode, trailers: tuple[tuple[str, str | bytes], ...]
 ) -> None:
     daemon.refuse_next(code, trailers)
@@ -170,9 +168,7 @@ async def test_a_status_that_passes_is_repeated(
     assert daemon.requests == [daemon.requests[0]] * 2
 
 
-async def test_what_was_taken_before_its_answer_was_lost_comes_back_as_a_duplicate(
-    daemon: "Daemon", quick: PublisherSettings
-) -> None:
+async def test_retry_after_a_lost_response_returns_duplicate(daemon: "Daemon", quick: PublisherSettings) -> None:
     daemon.refuse_next(CODE.UNAVAILABLE, after_taking=True)
     async with Publisher(daemon.target, settings=quick) as publisher:
         result = await publisher.publish_and_wait(event("once"))
@@ -180,7 +176,7 @@ async def test_what_was_taken_before_its_answer_was_lost_comes_back_as_a_duplica
     assert daemon.names == ["once"]
 
 
-async def test_a_call_that_is_too_slow_is_repeated(daemon: "Daemon", quick: PublisherSettings) -> None:
+async def test_slow_call_is_retried(daemon: "Daemon", quick: PublisherSettings) -> None:
     daemon.answering.clear()
     async with Publisher(daemon.target, settings=replace(quick, call_seconds=0.05)) as publisher:
         await publisher.publish(event("once"))
@@ -190,7 +186,7 @@ async def test_a_call_that_is_too_slow_is_repeated(daemon: "Daemon", quick: Publ
     assert daemon.names == ["once"]
 
 
-async def test_a_connection_that_is_cut_loses_nothing(daemon: "Daemon", quick: PublisherSettings) -> None:
+async def test_cut_connection_loses_nothing(daemon: "Daemon", quick: PublisherSettings) -> None:
     daemon.answering.clear()
     async with Publisher(daemon.target, settings=replace(quick, batch_envelopes_max=10)) as publisher:
         await publish_all(publisher, numbered(25))
@@ -202,7 +198,7 @@ async def test_a_connection_that_is_cut_loses_nothing(daemon: "Daemon", quick: P
     assert daemon.names == names(numbered(25))
 
 
-async def test_an_envelope_that_makes_its_request_undecodable_is_rejected_alone(daemon: "Daemon") -> None:
+async def test_undecodable_envelope_is_rejected_alone(daemon: "Daemon") -> None:
     rejected: list[tuple[Envelope, EnvelopeResult]] = []
     results: list[EnvelopeResult] = []
     publisher = Publisher(
@@ -222,7 +218,7 @@ async def test_an_envelope_that_makes_its_request_undecodable_is_rejected_alone(
     assert len(set(requests)) == len(requests)  # no refused request was repeated
 
 
-async def test_a_daemon_that_takes_smaller_batches_gets_smaller_batches(daemon: "Daemon") -> None:
+async def test_batches_shrink_to_what_the_daemon_accepts(daemon: "Daemon") -> None:
     daemon.envelopes_max = 100
     async with Publisher(daemon.target) as publisher:
         await publish_all(publisher, numbered(1000))
@@ -231,7 +227,7 @@ async def test_a_daemon_that_takes_smaller_batches_gets_smaller_batches(daemon: 
     assert max(len(request.envelopes) for request in daemon.requests[3:]) == 63
 
 
-async def test_a_request_larger_than_the_server_takes_is_divided(daemon: "Daemon") -> None:
+async def test_request_over_the_servers_limit_is_divided(daemon: "Daemon") -> None:
     daemon.refuse_next(CODE.RESOURCE_EXHAUSTED)
     async with Publisher(daemon.target) as publisher:
         await publish_all(publisher, [event("x" * 100_000), event("y" * 100_000)])
@@ -240,7 +236,7 @@ async def test_a_request_larger_than_the_server_takes_is_divided(daemon: "Daemon
 
 
 @pytest.mark.parametrize("code", [CODE.PERMISSION_DENIED, CODE.UNAUTHENTICATED, CODE.UNIMPLEMENTED])
-async def test_a_status_that_no_repeat_mends_stops_the_publisher(daemon: "Daemon", code: grpc.StatusCode) -> None:
+async def test_permanent_status_stops_the_publisher(daemon: "Daemon", code: grpc.StatusCode) -> None:
     daemon.refuse_next(code)
     publisher = Publisher(daemon.target)
     with pytest.raises(PublishError) as stopped:
@@ -255,7 +251,7 @@ async def test_a_status_that_no_repeat_mends_stops_the_publisher(daemon: "Daemon
     assert [envelope.envelope_id for envelope in left] == [daemon.requests[0].envelopes[0].envelope_id]
 
 
-async def test_those_who_wait_for_room_are_told_when_the_publisher_stops(daemon: "Daemon") -> None:
+async def test_stop_ends_the_waits_for_room(daemon: "Daemon") -> None:
     daemon.answering.clear()
     daemon.refuse_next(CODE.PERMISSION_DENIED)
     publisher = Publisher(daemon.target, settings=PublisherSettings(buffer_bytes_max=1))
@@ -268,7 +264,7 @@ async def test_those_who_wait_for_room_are_told_when_the_publisher_stops(daemon:
 
 
 @pytest.mark.fills("PublisherSettings.repeat_seconds_max")
-async def test_repeating_ends_where_it_is_bounded(daemon: "Daemon", quick: PublisherSettings) -> None:
+async def test_retries_end_at_their_bound(daemon: "Daemon", quick: PublisherSettings) -> None:
     daemon.refuse_next(CODE.UNAVAILABLE, PUSHBACK)
     publisher = Publisher(daemon.target, settings=replace(quick, repeat_seconds_max=0.001))
     with pytest.raises(PublishError, match="gave up after 1 call") as stopped:
@@ -277,7 +273,7 @@ async def test_repeating_ends_where_it_is_bounded(daemon: "Daemon", quick: Publi
     assert names(await publisher.close()) == ["first"]
 
 
-async def test_an_answer_that_is_no_answer_stops_the_publisher(daemon: "Daemon") -> None:
+async def test_malformed_response_stops_the_publisher(daemon: "Daemon") -> None:
     daemon.results_left_out = 1
     publisher = Publisher(daemon.target)
     with pytest.raises(PublishError, match="0 results for 1 envelope"):
@@ -285,7 +281,7 @@ async def test_an_answer_that_is_no_answer_stops_the_publisher(daemon: "Daemon")
     await publisher.close()
 
 
-async def test_a_callback_that_raises_stops_the_publisher(daemon: "Daemon") -> None:
+async def test_callback_that_raises_stops_the_publisher(daemon: "Daemon") -> None:
     def on_results(_results: Sequence[EnvelopeResult]) -> None:
         raise LookupError("the caller's own mistake")
 
@@ -298,7 +294,7 @@ async def test_a_callback_that_raises_stops_the_publisher(daemon: "Daemon") -> N
     assert await publisher.close() == []  # it was answered
 
 
-async def test_rejected_envelopes_are_logged_where_no_callback_hears_of_them(
+async def test_rejected_envelopes_are_logged_without_a_callback(
     daemon: "Daemon", caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "intercomd"):
@@ -307,7 +303,8 @@ async def test_rejected_envelopes_are_logged_where_no_callback_hears_of_them(
     assert [record.getMessage() for record in caplog.records] == ["1 of 3 envelopes were rejected: IDENTITY_REQUIRED"]
 
 
-async def test_those_who_wait_for_results_share_a_call_and_get_each_their_own(daemon: "Daemon") -> None:
+async def test_concurrent_publish_and_wait_calls_share_a_request(daemon: "Daemon") -> None:
+    """Each gets its own result."""
     async with Publisher(daemon.target) as publisher:
         waiting = [publisher.publish_and_wait(envelope) for envelope in (event("a"), Envelope(), event("b"))]
         results = await asyncio.gather(*waiting)
@@ -318,7 +315,7 @@ async def test_those_who_wait_for_results_share_a_call_and_get_each_their_own(da
     assert len(daemon.requests) == 1
 
 
-async def test_flush_does_not_wait_for_the_linger_and_returns_when_all_is_answered(daemon: "Daemon") -> None:
+async def test_flush_skips_the_linger_and_waits_for_all_results(daemon: "Daemon") -> None:
     async with Publisher(daemon.target, settings=PublisherSettings(linger_seconds=3600)) as publisher:
         await publisher.flush()
         await publish_all(publisher, numbered(3))
@@ -326,7 +323,7 @@ async def test_flush_does_not_wait_for_the_linger_and_returns_when_all_is_answer
         assert daemon.names == names(numbered(3))
 
 
-async def test_close_says_what_was_left_with_its_ids_and_in_its_order(daemon: "Daemon") -> None:
+async def test_close_returns_unsent_envelopes_in_order_with_their_ids(daemon: "Daemon") -> None:
     daemon.answering.clear()
     publisher = Publisher(daemon.target, settings=PublisherSettings(batch_envelopes_max=2))
     waiting = asyncio.create_task(publisher.publish_and_wait(event("waiting")))
@@ -341,14 +338,14 @@ async def test_close_says_what_was_left_with_its_ids_and_in_its_order(daemon: "D
         await publisher.publish(event("late"))
 
 
-async def test_leaving_the_block_raises_for_what_is_left(daemon: "Daemon") -> None:
+async def test_leaving_the_block_raises_for_unsent_envelopes(daemon: "Daemon") -> None:
     daemon.refuse_next(CODE.PERMISSION_DENIED)
     with pytest.raises(PublishError, match=r"2 envelopes were not answered: .*PERMISSION_DENIED"):
         async with Publisher(daemon.target) as publisher:
             await publish_all(publisher, numbered(2))
 
 
-async def test_what_close_has_handed_back_is_not_raised_again(daemon: "Daemon") -> None:
+async def test_envelopes_returned_by_close_are_not_raised_again(daemon: "Daemon") -> None:
     daemon.refuse_next(CODE.PERMISSION_DENIED)
     async with Publisher(daemon.target) as publisher:
         await publisher.publish(event("first"))
@@ -377,7 +374,7 @@ async def test_validate_only_and_metadata_reach_the_daemon(daemon: "Daemon") -> 
     assert daemon.metadata[0]["authorization"] == "Bearer t"
 
 
-async def test_a_call_to_publish_that_is_cancelled_has_published_nothing(daemon: "Daemon") -> None:
+async def test_cancelled_publish_has_published_nothing(daemon: "Daemon") -> None:
     daemon.answering.clear()
     async with Publisher(daemon.target, settings=PublisherSettings(buffer_bytes_max=1)) as publisher:
         await publisher.publish(event("first"))

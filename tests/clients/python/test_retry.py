@@ -72,14 +72,14 @@ def test_each_status_has_its_advice(
         ),
     ],
 )
-def test_the_wait_is_the_pushback_else_the_retry_info(
+def test_wait_is_the_pushback_else_the_retry_info(
     trailers: tuple[tuple[str, str | bytes], ...], seconds: float | None
 ) -> None:
     assert retry_after_seconds(trailers) == seconds
 
 
 @given(details=st.binary(max_size=200))
-def test_no_details_whatever_break_the_reading(details: bytes) -> None:
+def test_any_error_details_are_tolerated(details: bytes) -> None:
     retry_after_seconds([("grpc-status-details-bin", details)])
 
 
@@ -87,5 +87,5 @@ def test_no_details_whatever_break_the_reading(details: bytes) -> None:
     ("failures", "share", "seconds"), [(1, 1.0, 0.5), (2, 1.0, 1.0), (3, 0.5, 1.0), (4, 1.0, 3.0), (10_000, 1.0, 3.0)]
 )
 @pytest.mark.fills("PublisherSettings.backoff_seconds_max")
-def test_pauses_double_up_to_their_bound_and_are_spread(failures: int, share: float, seconds: float) -> None:
+def test_pauses_double_up_to_their_bound_with_jitter(failures: int, share: float, seconds: float) -> None:
     assert backoff_seconds(failures, 0.5, 3.0, share) == seconds

@@ -17,11 +17,11 @@ from intercomd import PublisherSettings
         {"backoff_seconds": -1.0},
     ],
 )
-def test_a_setting_out_of_its_range_is_refused(wrong: dict[str, float]) -> None:
+def test_setting_out_of_its_range_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         PublisherSettings(**wrong)
 
 
-def test_the_defaults_fit_what_the_daemon_takes() -> None:
+def test_defaults_fit_the_limits_of_the_daemon() -> None:
     assert PublisherSettings().batch_envelopes_max == 500
     assert PublisherSettings().batch_bytes_max < 4 * 1024 * 1024

@@ -34,7 +34,7 @@ NOON = Timestamp(seconds=1_767_268_800)
         (tag(), AttributeValue(tag_value=Tag())),
     ],
 )
-def test_each_kind_of_value_has_its_kind_of_attribute(value: Value, expected: AttributeValue) -> None:
+def test_each_value_type_has_its_attribute_type(value: Value, expected: AttributeValue) -> None:
     made = attribute_value(value)
     assert made == expected
     assert made.WhichOneof("kind") == expected.WhichOneof("kind")
@@ -56,7 +56,7 @@ def test_attributes_keep_the_order_in_which_they_are_given() -> None:
         (datetime(2026, 1, 1), ValueError, "time zone"),  # noqa: DTZ001 - that is what is refused
     ],
 )
-def test_what_no_attribute_can_hold_is_refused_by_name(value: Value, kind: type[Exception], advice: str) -> None:
+def test_unsupported_value_is_refused_by_name(value: Value, kind: type[Exception], advice: str) -> None:
     with pytest.raises(kind, match=f"attribute 'plan': .*{advice}"):
         attributes({"plan": value})
 
@@ -69,12 +69,12 @@ def test_amounts_of_money_are_exact_decimal_text(amount: Decimal | int | str, te
 
 
 @pytest.mark.parametrize(("amount", "kind"), [(19.99, TypeError), ("cheap", ValueError), ("NaN", ValueError)])
-def test_what_is_no_exact_amount_is_refused(amount: str, kind: type[Exception]) -> None:
+def test_inexact_amount_is_refused(amount: str, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         money(amount, "EUR")
 
 
-def test_a_timestamp_is_the_moment_of_its_datetime() -> None:
+def test_timestamp_is_the_moment_of_its_datetime() -> None:
     assert timestamp(datetime(2026, 1, 1, 12, microsecond=250_000, tzinfo=UTC)) == Timestamp(
         seconds=NOON.seconds, nanos=250_000_000
     )
