@@ -108,7 +108,7 @@ def test_exception_is_logged_with_its_traceback(write: Write) -> None:
     except RuntimeError:
         logging.getLogger("asyncio").exception("a task failed")
     exception = written.lines[0]["exception"]
-    assert "test_an_exception_is_told" in exception
+    assert "test_exception_is_logged" in exception
     assert "no room for <email>" in exception
 
 
