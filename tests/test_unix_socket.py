@@ -142,7 +142,7 @@ def test_only_our_own_name_is_removed(tmp_path: Path) -> None:
     ("name", "access", "said"),
     [
         ("missing/a.sock", MINE, "No such file"),
-        ("a.sock", Access(0o600, "no-such-group"), "there is no group 'no-such-group'"),
+        ("a.sock", Access(0o600, "no-such-group"), "unknown group 'no-such-group'"),
         ("d" * PATH_BYTES_MAX + "/a", MINE, "too long"),
     ],
 )

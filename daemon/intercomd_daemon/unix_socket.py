@@ -165,4 +165,4 @@ def _gid(group: str) -> int | None:
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        raise OSError(errno.EINVAL, f"there is no group {group!r}: correct unix_group") from None
+        raise OSError(errno.EINVAL, f"unknown group {group!r}: correct unix_group") from None

@@ -93,7 +93,7 @@ async def test_show_prints_envelope_calls_and_response(daemon: Daemon, sandbox: 
         '"customer_id": "c-s-1"',
         "event 'refused' of ",
         "dead lettered, REQUEST_INVALID, status 422, 1 call",
-        "The sandbox was told to refuse",
+        "A fault of the sandbox refuses the call",
     ):
         assert shown in output
     code, output, _ = await run(daemon, "show", number, "--json")

@@ -106,9 +106,9 @@ def test_fault_hits_before_or_after_the_effect(fault: Fault, takes: bool) -> Non
         (Fault(status=429), 429, "rate_limit_exceeded", "Exceeded rate limit of 167 in 10_seconds"),
         (Fault(status=401), 401, "unauthorized", "Access Token Invalid"),
         (Fault(status=404), 404, "not_found", "User Not Found"),
-        (Fault(status=500), 500, "server_error", "The sandbox was told to fail"),
+        (Fault(status=500), 500, "server_error", "A fault of the sandbox fails the call"),
         (Fault(status=429, code="too_many_requests", message="busy"), 429, "too_many_requests", "busy"),
-        (Fault(status=418), 418, "server_error", "The sandbox was told to fail"),
+        (Fault(status=418), 418, "server_error", "A fault of the sandbox fails the call"),
     ],
 )
 def test_fault_status_has_intercoms_error_body(fault: Fault, status: int, code: str, message: str) -> None:

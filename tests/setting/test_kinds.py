@@ -113,8 +113,8 @@ def test_valid_variable_is_read(kind: Kind, text: str, value: object) -> None:
         (DURATION, "25h", '"25h" is out of range; write 100ms to 24h'),
         (AGE, "0s", '"0s" is out of range; write 1s to 24h, or "" for none'),
         (TYPES, "plan", '"plan" is not a table of attributes; write lines such as plan = "string"'),
-        (TYPES, {"plan": "text"}, '"text", for "plan", is no type; write string, integer, float, boolean, datetime'),
-        (TYPES, {"plan": 1}, '1, for "plan", is no type; write string, integer, float, boolean, datetime'),
+        (TYPES, {"plan": "text"}, '"text", for "plan", is not a type; write string, integer, float, boolean, datetime'),
+        (TYPES, {"plan": 1}, '1, for "plan", is not a type; write string, integer, float, boolean, datetime'),
         (
             INTEGER,
             dt.date(2026, 1, 2),
@@ -136,7 +136,7 @@ def test_type_of_an_impossible_attribute_name_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("raw", ["two words", "naïve", "line\nbreak", 'quo"te', 5, ["x"], "=abc"])
 def test_refusal_of_a_token_does_not_repeat_it(raw: object) -> None:
-    with pytest.raises(ValueError, match="this is no access token") as raised:
+    with pytest.raises(ValueError, match="this is not an access token") as raised:
         kinds.secret().read(raw)
     assert str(raw) not in str(raised.value)
 

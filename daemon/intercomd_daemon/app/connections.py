@@ -45,30 +45,27 @@ class Connections:
     async def start(self, spool: Spool, observer: Observer) -> list[asyncio.Task[None]]:
         """Acquires the workspaces and starts a worker for each active connection.
 
-        Each task lasts until `stop`, or ends with LeaseLost or a fault of ours.
+        Each task runs until `stop`; it raises LeaseLost if its workspace is lost, and other exceptions for bugs.
         """
-        paces: dict[tuple[str, str], Pace] = {}
-        outflows: dict[tuple[str, str], Outflow] = {}
-        of_workers: dict[str, Outflow] = {}
+        shared: dict[tuple[str, str], tuple[Pace, Outflow]] = {}
+        workers: list[tuple[str, Worker, Outflow]] = []
         paused = await spool.paused()
         for name, settings in self._settings.items():
             if not settings.active:
                 continue
             # "One budget per connection (connections of the same workspace share one)."
             workspace = (settings.url, settings.app_id or name)
-            pace = paces.get(workspace)
-            if pace is None:
+            if workspace not in shared:
                 pace = Pace(settings.rate.calls_per_window, settings.rate.share, time.monotonic())
-                paces[workspace] = pace
-            outflow = outflows.get(workspace)
-            if outflow is None:
-                outflow = outflows[workspace] = await spool.acquire(" ".join(workspace))
+                shared[workspace] = (pace, await spool.acquire(" ".join(workspace)))
+            pace, outflow = shared[workspace]
             session = Intercom(settings, self._tokens[name], OPEN_MAX)
-            of_workers[name] = outflow
-            self._workers[name] = Worker(settings, outflow, session, pace, observer, paused=name in paused)
+            worker = Worker(settings, outflow, session, pace, observer, paused=name in paused)
+            workers.append((name, worker, outflow))
+        # Started only now: if a workspace cannot be acquired, no worker runs.
+        self._workers = {name: worker for name, worker, _ in workers}
         self._tasks = [
-            asyncio.create_task(_run(worker, of_workers[name]), name=f"worker {name}")
-            for name, worker in self._workers.items()
+            asyncio.create_task(_run(worker, outflow), name=f"worker {name}") for name, worker, outflow in workers
         ]
         return self._tasks
 
@@ -122,7 +119,7 @@ class Connections:
 
 
 async def _run(worker: Worker, outflow: Outflow) -> None:
-    """Runs a worker. If its workspace is lost, the worker is cancelled: it must make no further call."""
+    """Runs a worker, and cancels it if its workspace is lost: then it must make no further call."""
     async with asyncio.TaskGroup() as tasks:
         lease = tasks.create_task(outflow.wait_lost())
         await worker.run()

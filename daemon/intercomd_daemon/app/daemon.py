@@ -48,7 +48,7 @@ class Daemon:
     4. The ingest listener, last: an envelope is accepted only when every part that handles it is running.
 
     Stop, in reverse:
-    1. Health becomes NOT_SERVING. The listener goes on for LINGER_SECONDS, until load balancers have noticed.
+    1. Health becomes NOT_SERVING. Calls are still accepted for LINGER_SECONDS, until load balancers have noticed.
     2. New calls are refused with UNAVAILABLE, and the workers finish their calls in flight, at most DRAIN_SECONDS.
     3. The ingest listener closes. It stays open until here so that clients get an answer that says "not accepted,
        retry" instead of a connection error.

@@ -73,7 +73,7 @@ class Watches:
         """Sends outcomes until the reader disconnects or the daemon stops.
 
         Raises:
-            RequestRefused: `after` is no sequence of this journal.
+            RequestRefused: `after` is not a sequence of this journal.
             TooManyWatches: WATCHES_MAX watches are open.
             ShuttingDown: the daemon is stopping; all outcomes so far have been sent.
         """

@@ -16,16 +16,16 @@ PAGE = b"<html><body><h1>Bad Gateway</h1></body></html>"
 SLOW_SECONDS = 2.0
 """The default duration of a slow body."""
 CODES = {
-    400: ("parameter_invalid", "The sandbox was told to refuse"),
+    400: ("parameter_invalid", "A fault of the sandbox refuses the call"),
     401: ("unauthorized", "Access Token Invalid"),
     402: ("api_plan_restricted", "Active subscription needed."),
     403: ("token_unauthorized", "Not authorized to access resource"),
     404: ("not_found", "User Not Found"),
     406: ("media_type_not_acceptable", "The media type is not acceptable"),
     408: ("request_timeout", "The request timed out"),
-    409: ("conflict", "The sandbox was told to refuse"),
+    409: ("conflict", "A fault of the sandbox refuses the call"),
     413: ("client_error", "Request Entity Too Large"),
-    422: ("data_invalid", "The sandbox was told to refuse"),
+    422: ("data_invalid", "A fault of the sandbox refuses the call"),
     429: ("rate_limit_exceeded", ""),
     503: ("service_unavailable", "Sorry, the API service is temporarily unavailable"),
 }
@@ -160,7 +160,7 @@ def fault_answer(fault: Fault, request_id: str, rate_message: str) -> Answer:
     """Return the answer of a fault with a status; status 0 leaves the call unanswered."""
     if fault.status is None:
         return Answer(0)
-    code, message = CODES.get(fault.status, ("server_error", "The sandbox was told to fail"))
+    code, message = CODES.get(fault.status, ("server_error", "A fault of the sandbox fails the call"))
     if fault.status == 429:
         message = rate_message
     code = fault.code or code
@@ -175,7 +175,7 @@ _BODIES: Mapping[Action, Callable[[bytes], bytes]] = {
     Action.HTML: lambda _: PAGE,
     Action.TEXT: lambda _: b"no healthy upstream",
     Action.OTHER_JSON: lambda _: b'{"message":"no route matched","status":"error"}',
-    Action.ERRORS: lambda _: error_body("", "server_error", "The sandbox was told to fail"),
+    Action.ERRORS: lambda _: error_body("", "server_error", "A fault of the sandbox fails the call"),
     Action.TRUNCATED: lambda body: body[: len(body) // 2],
     Action.GARBLED: lambda _: b"\x1f\x8bno gzip",
     Action.UTF_16: lambda body: body.decode().encode("utf-16"),

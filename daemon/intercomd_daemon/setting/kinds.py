@@ -189,7 +189,9 @@ def secret() -> Kind:
     def read(raw: object) -> Secret:
         if isinstance(raw, str) and (not raw or _BEARER_TOKEN.fullmatch(raw)):
             return Secret(raw)
-        raise ValueError("this is no access token, which is one word of letters, digits and -._~+/=; copy it again")
+        raise ValueError(
+            "this is not an access token; write one word of letters, digits and -._~+/=, as Intercom shows it"
+        )
 
     return Kind(read, str.strip, lambda value: as_toml(MASK if value else ""))
 
@@ -206,7 +208,9 @@ def attribute_types() -> Kind:
                     "with - in place of each of .$~`!@#%^&*'{}|\\\""
                 )
             if kind not in _ATTRIBUTE_TYPES:
-                raise ValueError(f"{shown(kind)}, for {shown(name)}, is no type; write {', '.join(_ATTRIBUTE_TYPES)}")
+                raise ValueError(
+                    f"{shown(kind)}, for {shown(name)}, is not a type; write {', '.join(_ATTRIBUTE_TYPES)}"
+                )
         if types or raw == {}:
             return MappingProxyType(dict(types))
         raise ValueError(f'{shown(raw)} is not a table of attributes; write lines such as plan = "string"')

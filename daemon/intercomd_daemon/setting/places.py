@@ -161,7 +161,7 @@ def _split(raw: object) -> SplitResult | None:
         return None
     try:
         url = urlsplit(raw)
-        url.port  # noqa: B018  # raises for a port that is none
+        url.port  # noqa: B018  # raises for an invalid port
     except ValueError:
         return None
     return url
