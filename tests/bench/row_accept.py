@@ -46,7 +46,7 @@ def accept_singles(folder: Path) -> Iterator[Line]:
 
 def stream(folder: Path) -> Iterator[Line]:
     """A stream of batches of 50, one caller that does not wait for each answer."""
-    what = "stream, batches of 50, one caller ahead of its answers"
+    what = "stream, batches of 50, one caller ahead of its responses"
     yield _beside_bare_loop(what, folder, MESSAGES, MESSAGE, do="stream", stream=True)
 
 

@@ -75,7 +75,7 @@ def budget(folder: Path) -> Iterator[Line]:
     of_window = Counter(int(call["time"] // WINDOW_SECONDS) for call in made if call["status"] != 429)
     used = measured([of_window[window] / RATE for window in range(first, first + WINDOWS)])
     refused = sum(call["status"] == 429 for call in made)
-    what = "budget used with a steady backlog; 429s met"
+    what = "rate limit used with a steady backlog; 429s"
     holds = used.median >= 0.98 and refused == 0
     ours = f"{used.median:.3f}; {refused}"
     yield Line(what, ours, f"{RATE} calls in {WINDOW_SECONDS} s", f"{used.median:.2f}", ">= 0.98; none", holds)
@@ -114,7 +114,7 @@ def deliver(folder: Path) -> Iterator[Line]:
             return CALLS / float(answer["seconds"])
 
         rate, most = alternate(ROUNDS, ours, limit)
-    yield line("deliver without a budget, 64 lanes", "calls/s", rate, most, 0.5)
+    yield line("deliver without a rate limit, 64 lanes", "calls/s", rate, most, 0.5)
     mine, least = measured(ours_cpu[1:]), measured(bare_cpu[1:])
     ratio = f"{written(mine.median / least.median)}"
     yield Line("processor time per delivered envelope", f"{mine} µs", f"{least} µs", ratio, "", None)

@@ -32,7 +32,7 @@ ROWS = {
     "crowd": row_backlog.crowd,
 }
 _MARKS = {True: "yes", False: "NO", None: ""}
-_HEAD = ("what", "ours", "limit", "ratio", "must reach", "does", "reproduce")
+_HEAD = ("row", "intercomd", "limit", "ratio", "target", "met", "command")
 
 
 def main() -> None:
