@@ -67,7 +67,7 @@ Scalar = str | int | float | bool | None
 """An attribute value for Intercom; None clears the attribute."""
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Finding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A violation or an adjustment: a stable UPPER_SNAKE reason, the field's path, and the limit with its remedy."""
 
     reason: str
@@ -100,7 +100,7 @@ class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True):
     update: dict[str, Scalar]
     """Attributes by Intercom's name, in the sender's order; `FIRST_NAME` and `LAST_NAME` are parts of `name`."""
     events: tuple[Event, ...]
-    adjustments: tuple[Note, ...]
+    adjustments: tuple[Finding, ...]
     traceparent: str
     source: bytes
     """The sender's protobuf `Envelope`, unchanged, for dead letters and exports."""

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 import msgspec
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Note
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding
 
 
 class OutcomeType(IntEnum):
@@ -46,7 +46,7 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
 
     effects: tuple[Effect, ...] = ()
     attempts: int = 0
-    adjustments: tuple[Note, ...] = ()
+    adjustments: tuple[Finding, ...] = ()
     """Made during delivery, such as attributes left out because Intercom refused to create them."""
     answer_body: str = ""
     """The last refusal among the effects."""
@@ -66,7 +66,7 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     accept_time: float
     end_time: float
     effects: tuple[Effect, ...]
-    adjustments: tuple[Note, ...]
+    adjustments: tuple[Finding, ...]
     replay: int
     sequence: int = 0
     """The position in the journal; 0 until the spool has committed it."""

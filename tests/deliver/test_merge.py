@@ -126,7 +126,7 @@ def test_a_reduced_update_says_for_each_envelope_what_of_it_was_left_out() -> No
     assert without_custom.fields == {"phone": "1", "email": "a@x.io", "name": "Ada"}
     assert list(without_custom.spoken) == ["phone", "email", FIRST_NAME]
     assert without_custom.left_out
-    assert [[note.field for note in row.progress().adjustments] for row in rows] == [
+    assert [[finding.field for finding in row.progress().adjustments] for row in rows] == [
         ["user_attributes[plan]"],
         ["user_attributes[city]"],
     ]

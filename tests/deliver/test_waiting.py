@@ -2,8 +2,8 @@
 
 import pytest
 
-from intercomd_daemon.deliver.waiting import ANSWER_KEPT_BYTES, NOTES_MAX, Waiting
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Note, Priority
+from intercomd_daemon.deliver.waiting import ANSWER_KEPT_BYTES, FINDINGS_MAX, Waiting
+from intercomd_daemon.envelope import AcceptedEnvelope, Event, Finding, Priority
 from intercomd_daemon.outcome import EffectKind, OutcomeType, Progress
 from intercomd_daemon.spool.base import POSITION_BITS
 from intercomd_daemon.spool.record import pack, unpack
@@ -11,7 +11,7 @@ from intercomd_daemon.spool.record import pack, unpack
 NOW = 1_795_000_000.0
 DELIVERED, UNCHANGED, SKIPPED = OutcomeType.DELIVERED, OutcomeType.UNCHANGED, OutcomeType.SKIPPED
 DEAD = OutcomeType.DEAD_LETTERED
-TRIMMED = Note("VALUE_TRUNCATED", "user_attributes[0]", "cut")
+TRIMMED = Finding("VALUE_TRUNCATED", "user_attributes[0]", "cut")
 
 ENVELOPE = AcceptedEnvelope(
     envelope_id="e1",
@@ -61,7 +61,7 @@ def test_the_update_comes_first_then_each_event_and_how_far_it_is_can_be_kept() 
         row.contact_ended(DELIVERED, status=200, request_id="r1")
         assert (row.attempts, row.update_due(with_email=True)) == (0, False)
         row.attempts, row.not_found = 3, 1
-        row.note(TRIMMED)
+        row.add_finding(TRIMMED)
         if kept:
             row = waiting(progress=unpack(pack(row.progress()), Progress))
             assert (row.attempts, row.not_found) == (3, 1)
@@ -136,10 +136,10 @@ def test_an_answer_is_kept_as_text_up_to_a_limit() -> None:
     assert row.progress().answer_body == "x" * (ANSWER_KEPT_BYTES - 1) + "\ufffd"
 
 
-@pytest.mark.fills("deliver.waiting.NOTES_MAX")
+@pytest.mark.fills("deliver.waiting.FINDINGS_MAX")
 def test_a_note_is_made_once_and_so_many_at_most() -> None:
     row = waiting()
-    for number in range(NOTES_MAX + 10):
-        row.note(Note("ATTRIBUTE_DROPPED", str(number), ""))
-        row.note(Note("ATTRIBUTE_DROPPED", "0", ""))
-    assert [note.field for note in row.progress().adjustments] == [str(number) for number in range(NOTES_MAX)]
+    for number in range(FINDINGS_MAX + 10):
+        row.add_finding(Finding("ATTRIBUTE_DROPPED", str(number), ""))
+        row.add_finding(Finding("ATTRIBUTE_DROPPED", "0", ""))
+    assert [finding.field for finding in row.progress().adjustments] == [str(number) for number in range(FINDINGS_MAX)]

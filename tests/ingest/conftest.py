@@ -7,7 +7,7 @@ import pytest
 from ingest.acceptance import Told
 from ingest.server import Served
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.spool.memory import MemorySpool
 
@@ -31,12 +31,12 @@ def told() -> Told:
 
 
 @pytest.fixture
-def brief() -> Callable[[list[Note]], list[tuple[str, str]]]:
+def brief() -> Callable[[list[Finding]], list[tuple[str, str]]]:
     """Notes without their messages, which every one must have."""
 
-    def shorten(notes: list[Note]) -> list[tuple[str, str]]:
-        assert all(note.message for note in notes)
-        return [(note.reason, note.field) for note in notes]
+    def shorten(findings: list[Finding]) -> list[tuple[str, str]]:
+        assert all(finding.message for finding in findings)
+        return [(finding.reason, finding.field) for finding in findings]
 
     return shorten
 

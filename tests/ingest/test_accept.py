@@ -92,7 +92,7 @@ async def test_a_second_event_of_a_second_moves_on_in_the_record_and_the_answer(
     acceptor: Acceptor, spool: MemorySpool
 ) -> None:
     first, second = await acceptor.accept([sent(envelope_id="a"), sent(envelope_id="b")])
-    assert [note.reason for note in second.adjustments] == ["TIME_SHIFTED"]
+    assert [finding.reason for finding in second.adjustments] == ["TIME_SHIFTED"]
     assert first.adjustments == ()
     assert await kept(spool) == [first.accepted, second.accepted]
     assert second.accepted is not None
@@ -105,7 +105,7 @@ async def test_the_seconds_go_to_the_spool_and_a_new_acceptor_goes_on_with_them(
     await Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW).accept([sent(envelope_id="a")])
     restarted = Acceptor(RULES, spool, TimestampAllocator(spool.seconds), told, lambda: NOW)
     again, other = await restarted.accept([sent(envelope_id="a"), sent(envelope_id="b")])
-    assert [note.reason for note in again.adjustments + other.adjustments] == ["TIME_SHIFTED"]
+    assert [finding.reason for finding in again.adjustments + other.adjustments] == ["TIME_SHIFTED"]
     assert len(spool.seconds) == 3
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd.v1 import ingest_pb2 as pb
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Note
+from intercomd_daemon.envelope import AcceptedEnvelope, Event, Finding
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.answer import preview_response, publish_response, stream_response
 from intercomd_daemon.ingest.decision import Decision, Disposition
@@ -21,8 +21,8 @@ def accepted(**given: object) -> Decision:
 
 
 def test_a_result_says_what_became_of_the_envelope() -> None:
-    note = Note("VALUE_TRUNCATED", "user_attributes[0].value", "cut")
-    response = publish_response([accepted(adjustments=(note,), adjustments_omitted=2)], USAGE, 100.0)
+    finding = Finding("VALUE_TRUNCATED", "user_attributes[0].value", "cut")
+    response = publish_response([accepted(adjustments=(finding,), adjustments_omitted=2)], USAGE, 100.0)
     assert list(response.results) == [
         pb.EnvelopeResult(
             envelope_id="e-1",
@@ -36,8 +36,8 @@ def test_a_result_says_what_became_of_the_envelope() -> None:
 
 @pytest.mark.parametrize("disposition", [Disposition.DUPLICATE, Disposition.SKIPPED, Disposition.REJECTED])
 def test_what_was_not_taken_has_no_event_time(disposition: Disposition) -> None:
-    note = Note("IDENTITY_REQUIRED", "identity", "m")
-    result = accepted(disposition=disposition, violations=(note,))
+    finding = Finding("IDENTITY_REQUIRED", "identity", "m")
+    result = accepted(disposition=disposition, violations=(finding,))
     message = stream_response(7, [result], USAGE, 100.0)
     assert message.sequence == 7
     assert message.results[0].disposition == int(disposition)
@@ -57,8 +57,8 @@ def test_an_id_that_is_too_long_is_answered_by_its_beginning() -> None:
 
 @pytest.mark.fills("ingest.limits.RESPONSE_BYTES_MAX")
 def test_adjustments_give_way_from_the_end_and_are_counted() -> None:
-    notes = tuple(Note("ATTRIBUTE_DROPPED", f"user_attributes[{index}]", "m" * 100) for index in range(200))
-    response = publish_response([accepted(adjustments=notes)] * 100, USAGE, 100.0)
+    findings = tuple(Finding("ATTRIBUTE_DROPPED", f"user_attributes[{index}]", "m" * 100) for index in range(200))
+    response = publish_response([accepted(adjustments=findings)] * 100, USAGE, 100.0)
     assert response.ByteSize() <= RESPONSE_BYTES_MAX
     told = [(len(result.adjustments), result.adjustments_omitted) for result in response.results]
     assert set(told) == {(200, 0), (0, 200)}
@@ -66,9 +66,9 @@ def test_adjustments_give_way_from_the_end_and_are_counted() -> None:
 
 
 def test_violations_give_way_but_the_first_of_each() -> None:
-    notes = tuple(Note("INVALID_ATTRIBUTE_VALUE", f"user_attributes[{index}]", "m" * 100) for index in range(100))
-    rejected = accepted(disposition=Disposition.REJECTED, accepted=None, violations=notes, adjustments=notes[:1])
-    single = accepted(disposition=Disposition.REJECTED, accepted=None, violations=notes[:1])
+    findings = tuple(Finding("INVALID_ATTRIBUTE_VALUE", f"user_attributes[{index}]", "m" * 100) for index in range(100))
+    rejected = accepted(disposition=Disposition.REJECTED, accepted=None, violations=findings, adjustments=findings[:1])
+    single = accepted(disposition=Disposition.REJECTED, accepted=None, violations=findings[:1])
     response = publish_response([rejected] * 400 + [single], USAGE, 100.0)
     assert response.ByteSize() <= RESPONSE_BYTES_MAX
     assert len(response.results[0].violations) == 100
@@ -78,8 +78,10 @@ def test_violations_give_way_but_the_first_of_each() -> None:
 
 
 def test_the_largest_batch_fits_with_a_violation_each() -> None:
-    note = Note("INVALID_ATTRIBUTE_VALUE", "commerce_event.product_action.products[99].attributes[9].value", "m" * 400)
-    rejected = accepted(envelope_id="x" * 128, disposition=Disposition.REJECTED, violations=(note,) * 250)
+    finding = Finding(
+        "INVALID_ATTRIBUTE_VALUE", "commerce_event.product_action.products[99].attributes[9].value", "m" * 400
+    )
+    rejected = accepted(envelope_id="x" * 128, disposition=Disposition.REJECTED, violations=(finding,) * 250)
     assert publish_response([rejected] * 500, USAGE, 100.0).ByteSize() <= RESPONSE_BYTES_MAX
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.names import attribute_name
 
-Brief = Callable[[list[Note]], list[tuple[str, str]]]
+Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
-from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Money, Note, Scalar, Tag, Time
+from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Finding, Money, Scalar, Tag, Time
 from intercomd_daemon.ingest.attributes import update_of
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Attribute
 
-Brief = Callable[[list[Note]], list[tuple[str, str]]]
+Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 
 
 @pytest.mark.parametrize(

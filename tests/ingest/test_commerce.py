@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
-from intercomd_daemon.envelope import Note, Source, Tag
+from intercomd_daemon.envelope import Finding, Source, Tag
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import (
@@ -24,7 +24,7 @@ from intercomd_daemon.ingest.decoded import (
     PromotionAction,
 )
 
-Brief = Callable[[list[Note]], list[tuple[str, str]]]
+Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 WIDE = ConnectionSettings(name="default", limits=LimitSettings(event_attributes_max=20))
 
 

@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.commerce_facts import item_of, promotion_of, said_of, total_of
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Product, ProductAction, Promotion
 
-Brief = Callable[[list[Note]], list[tuple[str, str]]]
+Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 FULL = Product("p-1", "Tea", "Ceylon", "Drinks", "Loose", 3, "4.50", "2", "TEA10", "9.00", [])
 EMPTY = Product("", "", "", "", "", None, "", "", "", "", [])
 PURCHASE = ProductAction(

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from intercomd_daemon.envelope import FIRST_NAME, Note, Scalar
+from intercomd_daemon.envelope import FIRST_NAME, Finding, Scalar
 from intercomd_daemon.ingest.contact_fields import field_value
 from intercomd_daemon.ingest.decision import Findings
 
-Brief = Callable[[list[Note]], list[tuple[str, str]]]
+Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
-from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note, Priority, Source
+from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Finding, Priority, Source
 from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decode import decode_publish
@@ -50,8 +50,8 @@ PURCHASE = CommerceEvent(
 def brief(result: Decision) -> tuple[Disposition, list[str], list[str]]:
     return (
         result.disposition,
-        [note.reason for note in result.violations],
-        [note.reason for note in result.adjustments],
+        [finding.reason for finding in result.violations],
+        [finding.reason for finding in result.adjustments],
     )
 
 
@@ -66,7 +66,7 @@ def test_an_accepted_envelope_is_kept_as_it_will_leave() -> None:
         recognised=False,
     )
     adjustments = decide(envelope, RULES, NOW).adjustments
-    assert [note.reason for note in adjustments] == ["EVENT_NAME_CHANGED", "FIELD_IGNORED"]
+    assert [finding.reason for finding in adjustments] == ["EVENT_NAME_CHANGED", "FIELD_IGNORED"]
     assert decide(envelope, RULES, NOW) == Decision(
         "e-1",
         "default",
@@ -136,8 +136,8 @@ def test_precedence_is_the_contracts(
     given_fields: dict[str, object], disposition: Disposition, reason: str, connection: str
 ) -> None:
     result = decide(sent(**given_fields), RULES, NOW)
-    assert (result.disposition, [note.reason for note in result.violations]) == (disposition, [reason])
-    assert all(note.message for note in result.violations)
+    assert (result.disposition, [finding.reason for finding in result.violations]) == (disposition, [reason])
+    assert all(finding.message for finding in result.violations)
     assert (result.connection, result.accepted) == (connection, None)
 
 
@@ -195,10 +195,10 @@ def test_all_violations_come_at_once_and_no_adjustments() -> None:
 
 
 def test_what_decoding_found_is_told_with_the_rest() -> None:
-    unsupported = (Note("UNSUPPORTED_FIELD", "", "m"),)
+    unsupported = (Finding("UNSUPPORTED_FIELD", "", "m"),)
     result = decide(sent(event=None, customer_id="", violations=unsupported), RULES, NOW)
     assert brief(result)[1] == ["UNSUPPORTED_FIELD", "IDENTITY_REQUIRED"]
-    ignored = (Note("FIELD_IGNORED", "", "m"),)
+    ignored = (Finding("FIELD_IGNORED", "", "m"),)
     assert brief(decide(sent(adjustments=ignored), RULES, NOW)) == (Disposition.ACCEPTED, [], ["FIELD_IGNORED"])
 
 

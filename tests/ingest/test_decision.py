@@ -3,26 +3,26 @@
 import pytest
 
 from intercomd.v1.ingest_pb2 import Disposition as Wire
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Disposition, Findings
-from intercomd_daemon.ingest.limits import NOTES_MAX
+from intercomd_daemon.ingest.limits import FINDINGS_MAX
 
 
 def test_findings_start_with_what_is_known() -> None:
-    found = Findings((Note("A", "a", "m"),), (Note("B", "b", "m"),))
+    found = Findings((Finding("A", "a", "m"),), (Finding("B", "b", "m"),))
     found.reject("C", "c", "m")
     found.adjust("D", "d", "m")
-    assert [note.reason for note in found.violations] == ["A", "C"]
-    assert [note.reason for note in found.adjustments] == ["B", "D"]
+    assert [finding.reason for finding in found.violations] == ["A", "C"]
+    assert [finding.reason for finding in found.adjustments] == ["B", "D"]
 
 
-@pytest.mark.fills("ingest.limits.NOTES_MAX")
+@pytest.mark.fills("ingest.limits.FINDINGS_MAX")
 def test_findings_are_bounded() -> None:
     found = Findings()
-    for index in range(NOTES_MAX + 3):
+    for index in range(FINDINGS_MAX + 3):
         found.reject("A", str(index), "m")
         found.adjust("B", str(index), "m")
-    assert len(found.violations) == len(found.adjustments) == NOTES_MAX
+    assert len(found.violations) == len(found.adjustments) == FINDINGS_MAX
     assert found.adjustments_omitted == 3
 
 

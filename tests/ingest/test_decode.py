@@ -109,7 +109,7 @@ def test_a_time_at_the_edge_of_its_type_is_decoded(number: int) -> None:
 def test_numbers_that_are_not_known_count_as_not_set_and_are_said() -> None:
     sent = one(Envelope(source=9, environment=-1, priority=77, custom_event=CustomEventMessage(type=99)))
     assert (sent.source, sent.environment, sent.priority) == (Source.SERVER, Environment.PRODUCTION, Priority.NORMAL)
-    assert [(note.reason, note.field) for note in sent.adjustments] == [
+    assert [(finding.reason, finding.field) for finding in sent.adjustments] == [
         ("FIELD_IGNORED", "custom_event.type"),
         ("FIELD_IGNORED", "source"),
         ("FIELD_IGNORED", "environment"),
@@ -191,7 +191,7 @@ def test_an_envelope_that_is_too_large_is_not_looked_into() -> None:
     attribute = Attribute(name="a", value=AttributeValue(string_value="x" * (128 * 1024)))
     message = Envelope(envelope_id="e", connection="eu", identity=Identity(email="a@b"), user_attributes=[attribute])
     sent = one(message)
-    assert [(note.reason, note.field) for note in sent.violations] == [("ENVELOPE_TOO_LARGE", "")]
+    assert [(finding.reason, finding.field) for finding in sent.violations] == [("ENVELOPE_TOO_LARGE", "")]
     assert (sent.envelope_id, sent.connection, sent.email, sent.user_attributes) == ("e", "eu", "a@b", [])
 
 
@@ -234,7 +234,7 @@ def test_of_five_hundred_attributes_the_rest_is_left_out_unread(
 ) -> None:
     sent = one(envelope)
     assert len(read(sent)) == 500
-    assert [(note.reason, note.field) for note in sent.adjustments] == [("ATTRIBUTE_DROPPED", field)]
+    assert [(finding.reason, finding.field) for finding in sent.adjustments] == [("ATTRIBUTE_DROPPED", field)]
 
 
 def test_a_crowd_of_unknown_fields_beside_the_envelopes_is_not_counted() -> None:
@@ -262,10 +262,10 @@ def test_unknown_fields_are_found_and_kept_in_the_bytes() -> None:
     newer_kind = Envelope(envelope_id="c", user_attributes=[Attribute(name="n", value=value)]).SerializeToString()
     data = b"".join(b"\x12" + bytes([len(each)]) + each for each in (matters, passes, newer_kind)) + UNKNOWN_15
     first, second, third = decode_publish(data, LIMITS, new_id).envelopes
-    assert [(note.reason, note.field) for note in first.violations] == [("UNSUPPORTED_FIELD", "")]
-    assert [note.reason for note in first.adjustments] == ["FIELD_IGNORED"]
-    assert [(note.reason, note.field) for note in second.adjustments] == [("FIELD_IGNORED", "")] * 2
-    assert [note.field for note in third.adjustments] == ["", "user_attributes[0].value"]
+    assert [(finding.reason, finding.field) for finding in first.violations] == [("UNSUPPORTED_FIELD", "")]
+    assert [finding.reason for finding in first.adjustments] == ["FIELD_IGNORED"]
+    assert [(finding.reason, finding.field) for finding in second.adjustments] == [("FIELD_IGNORED", "")] * 2
+    assert [finding.field for finding in third.adjustments] == ["", "user_attributes[0].value"]
     assert third.user_attributes == [("n", Unread.KIND)]
     assert [each.encoded for each in (first, second, third)] == [matters, passes, newer_kind]
 

@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import attribute_pb2 as pb
 from intercomd_daemon.conversion import EARLIEST_TIME
-from intercomd_daemon.envelope import Link, Money, Note, Tag, Time
+from intercomd_daemon.envelope import Finding, Link, Money, Tag, Time
 from intercomd_daemon.ingest.decode_attributes import decode_attributes
 from intercomd_daemon.ingest.decoded import SentValue, Unread
 from intercomd_daemon.ingest.limits import LIST_VALUES_MAX
@@ -46,18 +46,18 @@ def test_an_attribute_without_a_value_has_none() -> None:
 
 def test_order_is_kept_and_no_attributes_are_none() -> None:
     named = [pb.Attribute(name=name) for name in "cab"]
-    notes: list[Note] = []
-    assert [name for name, _ in decode_attributes(named, 3, "p", notes)] == ["c", "a", "b"]
-    assert decode_attributes([], 3, "p", notes) == []
-    assert notes == []
+    findings: list[Finding] = []
+    assert [name for name, _ in decode_attributes(named, 3, "p", findings)] == ["c", "a", "b"]
+    assert decode_attributes([], 3, "p", findings) == []
+    assert findings == []
 
 
 def test_of_a_list_that_is_too_long_the_beginning_is_looked_at_and_the_rest_is_counted() -> None:
-    notes: list[Note] = []
+    findings: list[Finding] = []
     named = [pb.Attribute(name=name) for name in "abcde"]
-    assert [name for name, _ in decode_attributes(named, 3, "p", notes)] == ["a", "b", "c"]
-    assert [(note.reason, note.field) for note in notes] == [("ATTRIBUTE_DROPPED", "p")]
-    assert "the 2 after them" in notes[0].message
+    assert [name for name, _ in decode_attributes(named, 3, "p", findings)] == ["a", "b", "c"]
+    assert [(finding.reason, finding.field) for finding in findings] == [("ATTRIBUTE_DROPPED", "p")]
+    assert "the 2 after them" in findings[0].message
 
 
 def test_of_a_list_value_just_enough_is_read_to_see_that_it_is_too_long() -> None:

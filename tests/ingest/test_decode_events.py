@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from intercomd.v1 import event_pb2 as pb
 from intercomd.v1.attribute_pb2 import Attribute, AttributeValue
 from intercomd.v1.envelope_pb2 import Envelope
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decode_events import decode_event
 from intercomd_daemon.ingest.decoded import (
     CommerceEvent,
@@ -65,9 +65,9 @@ EMPTY_PRODUCT = Product("", "", "", "", "", None, "", "", "", "", [])
     ],
 )
 def test_each_event_has_its_noun(message: Envelope, event: SentEvent | None) -> None:
-    notes: list[Note] = []
-    assert decode_event(message, notes) == event
-    assert not notes
+    findings: list[Finding] = []
+    assert decode_event(message, findings) == event
+    assert not findings
 
 
 def test_a_product_action_brings_all_its_fields() -> None:
@@ -159,10 +159,10 @@ IMPRESSIONS = pb.ProductImpressions(lists=[pb.ImpressionList(), pb.ImpressionLis
 )
 @pytest.mark.fills("ingest.limits.EVENT_ATTRIBUTES_READ_MAX")
 def test_a_hundred_attributes_of_an_event_are_read_and_the_rest_is_counted(message: Envelope, field: str) -> None:
-    notes: list[Note] = []
-    decode_event(message, notes)
-    assert [(note.reason, note.field) for note in notes] == [("ATTRIBUTE_DROPPED", field)]
-    assert "the 3 after them" in notes[0].message
+    findings: list[Finding] = []
+    decode_event(message, findings)
+    assert [(finding.reason, finding.field) for finding in findings] == [("ATTRIBUTE_DROPPED", field)]
+    assert "the 3 after them" in findings[0].message
 
 
 @pytest.mark.parametrize("value", list(pb.ProductActionType.DESCRIPTOR.values), ids=lambda value: value.name)
@@ -181,16 +181,16 @@ def test_actions_are_called_as_in_the_contract(value: object) -> None:
     ],
 )
 def test_an_action_without_a_name_here_counts_as_not_set_and_is_said(message: pb.CommerceEvent, field: str) -> None:
-    notes: list[Note] = []
-    decoded = decode_event(Envelope(commerce_event=message), notes)
+    findings: list[Finding] = []
+    decoded = decode_event(Envelope(commerce_event=message), findings)
     assert decoded.action.action == ""
-    assert [(note.reason, note.field) for note in notes] == [("FIELD_IGNORED", field)]
+    assert [(finding.reason, finding.field) for finding in findings] == [("FIELD_IGNORED", field)]
 
 
 def test_every_custom_event_type_is_known_and_others_are_said() -> None:
-    notes: list[Note] = []
+    findings: list[Finding] = []
     for value in pb.CustomEventType.DESCRIPTOR.values:
-        decode_event(Envelope(custom_event=pb.CustomEvent(type=value.number)), notes)
-    assert not notes
-    decode_event(Envelope(custom_event=pb.CustomEvent(type=11)), notes)
-    assert [(note.reason, note.field) for note in notes] == [("FIELD_IGNORED", "custom_event.type")]
+        decode_event(Envelope(custom_event=pb.CustomEvent(type=value.number)), findings)
+    assert not findings
+    decode_event(Envelope(custom_event=pb.CustomEvent(type=11)), findings)
+    assert [(finding.reason, finding.field) for finding in findings] == [("FIELD_IGNORED", "custom_event.type")]

@@ -7,12 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
-from intercomd_daemon.envelope import Link, Money, Note, Time
+from intercomd_daemon.envelope import Finding, Link, Money, Time
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Attribute
 from intercomd_daemon.ingest.metadata import composed_metadata, custom_metadata, own_pairs
 
-Brief = Callable[[list[Note]], list[tuple[str, str]]]
+Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
-from intercomd_daemon.envelope import Event, Note
+from intercomd_daemon.envelope import Event, Finding
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import SessionEnd
 from intercomd_daemon.ingest.session import session_event, session_skip
 
-Brief = Callable[[list[Note]], list[tuple[str, str]]]
+Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 
 
 @pytest.mark.parametrize(

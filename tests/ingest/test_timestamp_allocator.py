@@ -21,7 +21,7 @@ def click(created_at: int = 1000, name: str = "Click") -> Event:
 
 def test_a_free_second_is_the_events_own() -> None:
     placed = place(TimestampAllocator(), "e-1", click())
-    assert (placed.events, placed.notes) == ((click(),), ())
+    assert (placed.events, placed.findings) == ((click(),), ())
     assert len(placed.pairs) == 1
 
 
@@ -29,7 +29,7 @@ def test_a_taken_second_moves_the_event_on_and_it_is_said() -> None:
     seconds = TimestampAllocator()
     placed = [place(seconds, f"e-{index}", click()) for index in range(3)]
     assert [each.events[0].created_at for each in placed] == [1000, 1001, 1002]
-    assert [[(note.reason, note.field) for note in each.notes] for each in placed] == [
+    assert [[(finding.reason, finding.field) for finding in each.findings] for each in placed] == [
         [],
         [("TIME_SHIFTED", "event_time")],
         [("TIME_SHIFTED", "event_time")],
@@ -56,7 +56,7 @@ def test_the_same_envelope_asked_again_gets_the_same_second() -> None:
 def test_another_name_second_user_or_connection_does_not_matter(event: Event, lane: str, connection: str) -> None:
     seconds = TimestampAllocator()
     place(seconds, "e-1", click())
-    assert not place(seconds, "e-2", event, lane=lane, connection=connection).notes
+    assert not place(seconds, "e-2", event, lane=lane, connection=connection).findings
 
 
 def test_names_are_the_same_in_any_case() -> None:
@@ -77,7 +77,7 @@ def test_after_five_minutes_the_event_stays_and_it_is_said() -> None:
     placed = [place(seconds, f"e-{index}", click()) for index in range(302)]
     assert placed[300].events[0].created_at == 1300
     assert placed[301].events[0].created_at == 1000
-    assert [note.reason for note in placed[301].notes] == ["SAME_SECOND"]
+    assert [finding.reason for finding in placed[301].findings] == ["SAME_SECOND"]
     assert placed[301].pairs == ()
 
 

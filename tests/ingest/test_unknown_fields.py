@@ -10,11 +10,11 @@ from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.event_pb2 import CustomEvent
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PublishRequest
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.unknown_fields import unknown_in_envelope, unknown_in_request
 
-Brief = Callable[[list[Note]], list[tuple[str, str]]]
+Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 
 
 def field(number: int) -> bytes:
@@ -62,8 +62,8 @@ def test_below_a_hundred_in_envelope_and_identity_it_may_matter(
 
 
 def test_a_requests_unknown_fields_are_named_once_each() -> None:
-    notes = unknown_in_request(newer(PublishRequest(request_id="r"), 9, 9, 10), 10)
-    assert [(note.reason, note.field) for note in notes] == [("FIELD_IGNORED", "")] * 2
+    findings = unknown_in_request(newer(PublishRequest(request_id="r"), 9, 9, 10), 10)
+    assert [(finding.reason, finding.field) for finding in findings] == [("FIELD_IGNORED", "")] * 2
     assert unknown_in_request(PublishRequest(request_id="r"), 3) == ()
 
 
@@ -72,11 +72,11 @@ def test_what_may_matter_is_found_among_any_number_that_do_not(found: Findings) 
     crowd = range(100, 1000)
     message = newer(Envelope(identity=newer(Identity(), *crowd, 3)), *crowd, 50)
     unknown_in_envelope(message, found)
-    assert [(note.reason, note.field) for note in found.violations] == [
+    assert [(finding.reason, finding.field) for finding in found.violations] == [
         ("UNSUPPORTED_FIELD", ""),
         ("UNSUPPORTED_FIELD", "identity"),
     ]
-    assert [note.reason for note in found.adjustments] == ["FIELD_IGNORED"] * 101
+    assert [finding.reason for finding in found.adjustments] == ["FIELD_IGNORED"] * 101
     assert "more than 100" in found.adjustments[-1].message
 
 

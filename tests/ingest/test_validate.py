@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.validate import (
     check_envelope_id,
@@ -16,7 +16,7 @@ from intercomd_daemon.ingest.validate import (
     traceparent_of,
 )
 
-Brief = Callable[[list[Note]], list[tuple[str, str]]]
+Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 NOW = 1_760_000_000
 
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd_daemon.conversion import LATEST_TIME
-from intercomd_daemon.envelope import Link, Money, Note, Tag, Time
+from intercomd_daemon.envelope import Finding, Link, Money, Tag, Time
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import SentValue, Unread
 from intercomd_daemon.ingest.values import metadata_value, scalar, text
 
-Brief = Callable[[list[Note]], list[tuple[str, str]]]
+Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 LONG_URL = "https://example.com/" + "x" * 300
 
 SAME_IN_BOTH = [

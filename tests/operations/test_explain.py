@@ -131,8 +131,8 @@ def test_another_envelope_that_took_the_same_id_later_supersedes_nothing() -> No
 
 
 def test_adjustments_are_shown_after_the_calls() -> None:
-    note = {"reason": "VALUE_TRUNCATED", "field": "user_attributes[0].value", "message": "cut at 255 characters"}
-    (story,) = explain([_outcome(1, outcome_pb2.OUTCOME_TYPE_DELIVERED, adjustments=[note])], [])
+    finding = {"reason": "VALUE_TRUNCATED", "field": "user_attributes[0].value", "message": "cut at 255 characters"}
+    (story,) = explain([_outcome(1, outcome_pb2.OUTCOME_TYPE_DELIVERED, adjustments=[finding])], [])
     assert story.details == ("changed: VALUE_TRUNCATED user_attributes[0].value: cut at 255 characters",)
 
 

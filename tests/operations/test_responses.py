@@ -6,7 +6,7 @@ from google.protobuf import json_format
 
 from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2
 from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
-from intercomd_daemon.envelope import AcceptedEnvelope, Note
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding
 from intercomd_daemon.operations import responses
 from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool.base import LogUsage
@@ -26,7 +26,7 @@ OUTCOME = Outcome(
     accept_time=1_700_000_000.25,
     end_time=1_700_000_001.0,
     effects=(CONTACT, EVENT),
-    adjustments=(Note("VALUE_TRUNCATED", "user_attributes[0].value", "cut at 255"),),
+    adjustments=(Finding("VALUE_TRUNCATED", "user_attributes[0].value", "cut at 255"),),
     replay=1,
     sequence=7,
 )

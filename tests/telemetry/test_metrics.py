@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.status import ConnectionState
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.spool.base import LogUsage, Usage
@@ -60,8 +60,8 @@ def counted(metrics: Metrics, name: str, *labels: str) -> dict[tuple[str, ...], 
 
 
 def test_envelopes_are_counted_by_connection_disposition_and_reason(metrics: Metrics) -> None:
-    rejected = Decision("a", CONNECTION, Disposition.REJECTED, (Note("INVALID_EMAIL", "identity.email", "..."),))
-    cut = Decision("b", CONNECTION, Disposition.ACCEPTED, adjustments=(Note("VALUE_TRUNCATED", "x", "..."),) * 2)
+    rejected = Decision("a", CONNECTION, Disposition.REJECTED, (Finding("INVALID_EMAIL", "identity.email", "..."),))
+    cut = Decision("b", CONNECTION, Disposition.ACCEPTED, adjustments=(Finding("VALUE_TRUNCATED", "x", "..."),) * 2)
     metrics.count_decisions([rejected, cut, cut])
     assert counted(metrics, "intercomd_envelopes_received_total", "connection", "disposition", "reason") == {
         (CONNECTION, "rejected", "INVALID_EMAIL"): 1,
@@ -135,9 +135,11 @@ def test_build_process_and_lost_lines_are_exported(metrics: Metrics) -> None:
 def test_sent_or_received_text_never_becomes_a_label(metrics: Metrics) -> None:
     for number in range(50):
         strange = f"alice{number}@example.com"
-        metrics.count_decisions([Decision(strange, strange, Disposition.REJECTED, (Note(strange, strange, strange),))])
         metrics.count_decisions(
-            [Decision("a", CONNECTION, Disposition.ACCEPTED, adjustments=(Note(strange, "x", "x"),))]
+            [Decision(strange, strange, Disposition.REJECTED, (Finding(strange, strange, strange),))]
+        )
+        metrics.count_decisions(
+            [Decision("a", CONNECTION, Disposition.ACCEPTED, adjustments=(Finding(strange, "x", "x"),))]
         )
         metrics.count_outcomes([outcome(OutcomeType.DEAD_LETTERED, strange, strange)])
         metrics.count_call(strange, f"GET /contacts/{number}", 200, 1.0)

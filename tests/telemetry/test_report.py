@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from intercomd_daemon.deliver.exchange import Call
 from intercomd_daemon.deliver.gate import Observer
 from intercomd_daemon.deliver.status import ConnectionState
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool.base import Usage
@@ -164,12 +164,12 @@ def test_personal_data_is_in_no_line_whichever_field_held_it(write: Write, plant
         accept_time=0.0,
         end_time=1.0,
         effects=(effect,),
-        adjustments=(Note(planted, planted, planted),),
+        adjustments=(Finding(planted, planted, planted),),
         replay=0,
         traceparent=planted,
     )
     report.on_outcomes([outcome])
-    report.on_decisions([Decision(planted, planted, Disposition.REJECTED, (Note(planted, planted, planted),))])
+    report.on_decisions([Decision(planted, planted, Disposition.REJECTED, (Finding(planted, planted, planted),))])
     report.on_call(planted, planted, 200, 0.1)
     report.on_state(planted, ConnectionState.DOWN, planted)
     report.on_notice(planted, "attribute_refused", attribute=planted, rows=[planted], traceparent=planted)
@@ -281,14 +281,14 @@ def test_spool_refusal_and_recovery_are_logged(write: Write) -> None:
 def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)
-    notes = (Note("INVALID_EMAIL", "identity.email", "..."), Note("INVALID_TIME", "event_time", "..."))
+    findings = (Finding("INVALID_EMAIL", "identity.email", "..."), Finding("INVALID_TIME", "event_time", "..."))
     report.on_decisions(
         [
             Decision("a", "default", Disposition.ACCEPTED),
             Decision("b", "default", Disposition.DUPLICATE),
-            Decision("c", "default", Disposition.SKIPPED, (Note("EVENT_TYPE_OFF", "commerce_event", "..."),)),
-            Decision("d", "default", Disposition.REJECTED, notes),
-            Decision("e" * 4096, "x" * 4096, Disposition.REJECTED, (Note("UNKNOWN_CONNECTION", "f" * 4096, "..."),)),
+            Decision("c", "default", Disposition.SKIPPED, (Finding("EVENT_TYPE_OFF", "commerce_event", "..."),)),
+            Decision("d", "default", Disposition.REJECTED, findings),
+            Decision("e" * 4096, "x" * 4096, Disposition.REJECTED, (Finding("UNKNOWN_CONNECTION", "f" * 4096, "..."),)),
         ]
     )
     skipped, rejected, cut = told(written)

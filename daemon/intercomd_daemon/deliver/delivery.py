@@ -15,7 +15,7 @@ from intercomd_daemon.deliver.merge import Speech, compose, email_of, gather, is
 from intercomd_daemon.deliver.queue import Queue
 from intercomd_daemon.deliver.step import After, CreateAttribute, ReadAttributes, Rest, Rules, Send, Settle, Step
 from intercomd_daemon.deliver.waiting import Waiting
-from intercomd_daemon.envelope import Event, Note
+from intercomd_daemon.envelope import Event, Finding
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import CachedContact, Completion, Settlement
 from intercomd_daemon.spool.record import pack
@@ -191,7 +191,7 @@ class Lane:
             message = "another contact owns this email, so it was left out; give it up there, or send the right one"
             for waiting in flight.group:
                 if waiting.envelope.email == self._resolution.taken:
-                    waiting.note(Note("EMAIL_TAKEN", "identity.email", message))
+                    waiting.add_finding(Finding("EMAIL_TAKEN", "identity.email", message))
         missed = flight.group[0].missed() if self._resolution.lost else Turn.GO_ON
         if Turn.REFUSE in {turn, missed}:
             return self._write_refused(flight, self._resolution.refusal or verdict.reason, answer, now)

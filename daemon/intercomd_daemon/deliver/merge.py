@@ -12,7 +12,7 @@ import msgspec
 from intercomd_daemon.deliver.catalogue import Catalogue, Fit, Fitted
 from intercomd_daemon.deliver.contact import Contact
 from intercomd_daemon.deliver.waiting import Waiting
-from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME, Note, Scalar
+from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME, Finding, Scalar
 
 _IDENTITY = frozenset({"email"})
 _STANDARD = CONTACT_FIELDS | _IDENTITY | {FIRST_NAME, LAST_NAME}
@@ -136,7 +136,7 @@ def unsaid(group: list[Waiting], contact: Contact, rules: MergeRules, now: float
                 continue  # "Plain name and phone win."
             if waiting.envelope.replay and contact.written_after(name, waiting.position):
                 message = "a later envelope has said what it is since, so that the older value is left out"
-                waiting.note(Note("ATTRIBUTE_DROPPED", _path(name), message))
+                waiting.add_finding(Finding("ATTRIBUTE_DROPPED", _path(name), message))
                 continue
             if not contact.knows(name, value, now, rules.unchanged_for_seconds):
                 changed.add(name)
@@ -174,7 +174,7 @@ def _owner(value: Scalar, rules: MergeRules) -> Scalar:
 def _note(group: list[Waiting], rules: MergeRules, reason: str, name: str, message: str) -> None:
     for waiting in group:
         if name in waiting.update(with_email=rules.update_email):
-            waiting.note(Note(reason, _path(name), message))
+            waiting.add_finding(Finding(reason, _path(name), message))
 
 
 def _path(name: str) -> str:

@@ -3,7 +3,7 @@
 import msgspec
 
 from intercomd_daemon.deliver.contact import Turn
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Note, Priority, Scalar
+from intercomd_daemon.envelope import AcceptedEnvelope, Event, Finding, Priority, Scalar
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress
 from intercomd_daemon.spool.base import Completion, position_of
 
@@ -12,7 +12,7 @@ ANSWER_KEPT_BYTES = 65_536
 # "A second 404 is passing; the fifth: dead letter." So of an event, and so of what is to be said of the contact.
 NOT_FOUND_MAX = 5
 # Adjustments made while delivering that one outcome lists.
-NOTES_MAX = 100
+FINDINGS_MAX = 100
 
 
 class Waiting:
@@ -31,7 +31,7 @@ class Waiting:
         self.alone = False
         """Whether its update must not share a call: a shared one was refused."""
         self._effects = list(progress.effects)
-        self._notes = list(progress.adjustments)
+        self._findings = list(progress.adjustments)
         self._answer_body = progress.answer_body
         self._contact_done = any(effect.kind is EffectKind.CONTACT for effect in self._effects)
 
@@ -85,10 +85,10 @@ class Waiting:
             return Turn.REFUSE
         return Turn.BACK_OFF if self.not_found > 1 else Turn.GO_ON
 
-    def note(self, note: Note) -> None:
+    def add_finding(self, finding: Finding) -> None:
         """Adds an adjustment, once."""
-        if note not in self._notes and len(self._notes) < NOTES_MAX:
-            self._notes.append(note)
+        if finding not in self._findings and len(self._findings) < FINDINGS_MAX:
+            self._findings.append(finding)
 
     def keep_answer(self, body: bytes) -> None:
         """Keeps a refusal for the dead letter."""
@@ -96,7 +96,7 @@ class Waiting:
 
     def progress(self) -> Progress:
         """How far it is."""
-        return Progress(tuple(self._effects), self.attempts, tuple(self._notes), self._answer_body, self.not_found)
+        return Progress(tuple(self._effects), self.attempts, tuple(self._findings), self._answer_body, self.not_found)
 
     def end(self, connection: str, now: float) -> Completion:
         """Its outcome: a dead letter if any call was refused, delivered if any was made, else as its calls say."""
@@ -117,7 +117,7 @@ class Waiting:
             accept_time=envelope.accept_time,
             end_time=now,
             effects=tuple(self._effects),
-            adjustments=(*envelope.adjustments, *self._notes),
+            adjustments=(*envelope.adjustments, *self._findings),
             replay=envelope.replay,
             traceparent=envelope.traceparent,
         )

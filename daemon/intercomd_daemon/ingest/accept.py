@@ -115,8 +115,8 @@ class Acceptor:
         if envelope.events and result.recognised and self._rules[result.connection].same_second == "shift":
             placed = self._seconds.place(result.connection, lane, envelope.envelope_id, envelope.events)
             pairs = placed.pairs
-            if placed.notes:
-                adjustments = envelope.adjustments + placed.notes
+            if placed.findings:
+                adjustments = envelope.adjustments + placed.findings
                 envelope = replace(envelope, events=placed.events, adjustments=adjustments)
                 result = replace(result, accepted=envelope, adjustments=adjustments)
         name, priority, envelope_id = result.connection, result.priority, result.envelope_id

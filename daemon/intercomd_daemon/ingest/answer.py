@@ -89,7 +89,7 @@ def _short_id(envelope_id: str) -> str:
 
 
 def _shorten(results: MutableSequence[EnvelopeResult], size: int) -> None:
-    """Takes notes out, from the last envelope on, until the answer is within its limit."""
+    """Takes findings out, from the last envelope on, until the answer is within its limit."""
     if size <= RESPONSE_BYTES_MAX - _FRAME_BYTES:
         return
     for lighten in (_without_adjustments, _without_further_violations):

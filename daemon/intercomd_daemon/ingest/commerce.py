@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.envelope import Event, Note, Source
+from intercomd_daemon.envelope import Event, Finding, Source
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.amounts import CURRENCY_WANTED, currency_of
 from intercomd_daemon.ingest.commerce_facts import item_of, promotion_of, said_of, total_of
@@ -36,20 +36,20 @@ class _Draft(NamedTuple):
     path: str
 
 
-def commerce_skip(source: Source, rules: ConnectionSettings) -> Note | None:
+def commerce_skip(source: Source, rules: ConnectionSettings) -> Finding | None:
     """Why a commerce event is not for Intercom, however valid; None if it is."""
     if source is Source.WEB and not rules.commerce_from_web:
         message = "commerce events are taken server-to-server only: commerce_from_web of the connection lets it through"
-        return Note("COMMERCE_FROM_WEB", _PATH, message)
+        return Finding("COMMERCE_FROM_WEB", _PATH, message)
     if rules.commerce == "off":
         message = 'commerce events are switched off for the connection: commerce = "expanded" or "summary" takes them'
-        return Note("EVENT_TYPE_OFF", _PATH, message)
+        return Finding("EVENT_TYPE_OFF", _PATH, message)
     return None
 
 
 def commerce_events(
     event: CommerceEvent, created_at: int, rules: ConnectionSettings, found: Findings
-) -> tuple[tuple[Event, ...], Note | None]:
+) -> tuple[tuple[Event, ...], Finding | None]:
     """The final events, each a second after the one before; or why there are none where that is nobody's fault."""
     own, _ = own_pairs(event.attributes, f"{_PATH}.attributes", found, len(event.attributes), trim=False)
     currency = currency_of(event.currency_code or _CURRENCY)
@@ -70,7 +70,7 @@ def commerce_events(
 
 def _of_products(
     action: ProductAction, own: Pairs, currency: str, found: Findings, *, expanded: bool
-) -> tuple[list[_Draft], Note | None]:
+) -> tuple[list[_Draft], Finding | None]:
     path = f"{_PATH}.product_action"
     name = _action_name(action, path, found)
     said = said_of(action, path, found)
@@ -102,12 +102,12 @@ def _products_own(product: Product, path: str, found: Findings) -> Pairs:
     return pairs
 
 
-def _without_total(said: Pairs, path: str, found: Findings, *, items: bool) -> Note | None:
+def _without_total(said: Pairs, path: str, found: Findings, *, items: bool) -> Finding | None:
     """What only a total says, of an action that has none: it is left out, or nothing is left at all."""
     homeless = [name for name in said if name != "Transaction Id"]
     if not items and said:
         message = 'without products there is nothing to expand: name one, or set commerce = "summary"'
-        return Note("NO_PRODUCTS", path, message)
+        return Finding("NO_PRODUCTS", path, message)
     if homeless:
         message = (
             f'only purchases and refunds have a total: left out {", ".join(homeless)}; commerce = "summary" sends it'

@@ -5,7 +5,7 @@ and the seconds of events are decided later, in accept.py.
 """
 
 from intercomd_daemon.connection import Connections, ConnectionSettings
-from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Note
+from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Finding
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attributes import Update, update_of
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
@@ -69,14 +69,14 @@ def _target(
     if envelope.environment is Environment.DEVELOPMENT and named.active:
         if not named.development_connection:
             message = "data of development have no place here: development_connection of the connection gives them one"
-            return _skipped(envelope, named.name, Note("DEVELOPMENT_DATA", "environment", message))
+            return _skipped(envelope, named.name, Finding("DEVELOPMENT_DATA", "environment", message))
         target = rules.get(named.development_connection)
         if target is None:
             return _unknown(envelope, named.development_connection, "environment")
         named = target
     if not named.active:
         message = "the connection is switched off in the settings: active = true switches it on"
-        return _skipped(envelope, named.name, Note("CONNECTION_INACTIVE", "connection", message))
+        return _skipped(envelope, named.name, Finding("CONNECTION_INACTIVE", "connection", message))
     return named
 
 
@@ -93,7 +93,7 @@ def _update(envelope: DecodedEnvelope, rules: ConnectionSettings, found: Finding
 
 def _events(
     envelope: DecodedEnvelope, created_at: int, rules: ConnectionSettings, found: Findings
-) -> tuple[tuple[Event, ...], Note | None]:
+) -> tuple[tuple[Event, ...], Finding | None]:
     """The events that Intercom will get of the envelope's, or why it gets none; what cannot be sent is found."""
     event = envelope.event
     if isinstance(event, CustomEvent):
@@ -111,28 +111,28 @@ def _events(
     else:
         type_shown = quoted(event.type) if event else ""
         message = f"Intercom takes custom events, commerce events and session ends, and none of type {type_shown}"
-        events, skip = (), Note("UNSUPPORTED_EVENT_TYPE", "other_event", message)
+        events, skip = (), Finding("UNSUPPORTED_EVENT_TYPE", "other_event", message)
     if skip is None:
         return events, None
     del found.adjustments[before:]  # of an event that is not sent
     return (), skip
 
 
-def _not_taken(envelope: DecodedEnvelope, connection: str, skip: Note | None, found: Findings) -> Decision:
+def _not_taken(envelope: DecodedEnvelope, connection: str, skip: Finding | None, found: Findings) -> Decision:
     if found.violations:
         return Decision(envelope.envelope_id, connection, Disposition.REJECTED, tuple(found.violations))
     if skip is None:
-        skip = Note("NOTHING_LEFT", "user_attributes", "every attribute had to be left out: the adjustments say why")
+        skip = Finding("NOTHING_LEFT", "user_attributes", "every attribute had to be left out: the adjustments say why")
     return _skipped(envelope, connection, skip, found)
 
 
 def _unknown(envelope: DecodedEnvelope, name: str, field: str) -> Decision:
     message = f'there is no connection {quoted(name)}: name one of the settings, or none for "default"'
-    note = Note("UNKNOWN_CONNECTION", field, message)
-    return Decision(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (note,))
+    finding = Finding("UNKNOWN_CONNECTION", field, message)
+    return Decision(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (finding,))
 
 
-def _skipped(envelope: DecodedEnvelope, connection: str, reason: Note, found: Findings | None = None) -> Decision:
+def _skipped(envelope: DecodedEnvelope, connection: str, reason: Finding, found: Findings | None = None) -> Decision:
     adjustments, omitted = (tuple(found.adjustments), found.adjustments_omitted) if found else ((), 0)
     return Decision(
         envelope.envelope_id, connection, Disposition.SKIPPED, (reason,), adjustments, omitted, envelope.priority

@@ -4,8 +4,8 @@ from enum import IntEnum
 
 import msgspec
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Note, Priority
-from intercomd_daemon.ingest.limits import NOTES_MAX
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority
+from intercomd_daemon.ingest.limits import FINDINGS_MAX
 
 
 class Disposition(IntEnum):
@@ -22,21 +22,21 @@ class Findings:
 
     __slots__ = ("adjustments", "adjustments_omitted", "violations")
 
-    def __init__(self, violations: tuple[Note, ...] = (), adjustments: tuple[Note, ...] = ()) -> None:
+    def __init__(self, violations: tuple[Finding, ...] = (), adjustments: tuple[Finding, ...] = ()) -> None:
         """Starts with what is known already."""
-        self.violations: list[Note] = list(violations) if violations else []
-        self.adjustments: list[Note] = list(adjustments) if adjustments else []
+        self.violations: list[Finding] = list(violations) if violations else []
+        self.adjustments: list[Finding] = list(adjustments) if adjustments else []
         self.adjustments_omitted = 0
 
     def reject(self, reason: str, field: str, message: str) -> None:
         """The sender must change `field`; `message` has the limit and the remedy."""
-        if len(self.violations) < NOTES_MAX:
-            self.violations.append(Note(reason, field, message))
+        if len(self.violations) < FINDINGS_MAX:
+            self.violations.append(Finding(reason, field, message))
 
     def adjust(self, reason: str, field: str, message: str) -> None:
         """`field` was changed; `message` has the rule and what was made of it."""
-        if len(self.adjustments) < NOTES_MAX:
-            self.adjustments.append(Note(reason, field, message))
+        if len(self.adjustments) < FINDINGS_MAX:
+            self.adjustments.append(Finding(reason, field, message))
         else:
             self.adjustments_omitted += 1
 
@@ -48,9 +48,9 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     connection: str
     """The one that it goes to: for data of development not the one that the sender named."""
     disposition: Disposition
-    violations: tuple[Note, ...] = ()
+    violations: tuple[Finding, ...] = ()
     """Why it is rejected or skipped; empty otherwise."""
-    adjustments: tuple[Note, ...] = ()
+    adjustments: tuple[Finding, ...] = ()
     adjustments_omitted: int = 0
     priority: Priority = Priority.NORMAL
     recognised: bool = True

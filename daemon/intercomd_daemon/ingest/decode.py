@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStreamRequest
-from intercomd_daemon.envelope import Environment, Note, Priority, Source
+from intercomd_daemon.envelope import Environment, Finding, Priority, Source
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decode_attributes import decode_attributes, unread
@@ -68,7 +68,7 @@ def decode_preview(data: bytes, limits: IngestSettings, new_envelope_id: MakeId)
     return Request(_Envelopes(encoded, "", new_envelope_id, beside), len(data), validate_only=True)
 
 
-def _opened(data: bytes, kind: type[Message], limits: IngestSettings) -> tuple[Any, list[bytes], tuple[Note, ...]]:
+def _opened(data: bytes, kind: type[Message], limits: IngestSettings) -> tuple[Any, list[bytes], tuple[Finding, ...]]:
     """The request's frame, its envelopes as bytes, and what is to be said of what is unknown beside them."""
     if len(data) > limits.request_bytes_max:
         text = f"a request has at most {limits.request_bytes_max} bytes, this has {len(data)}: send smaller ones"
@@ -95,7 +95,7 @@ class _Envelopes(Collection[DecodedEnvelope]):
     """The envelopes of a request, each decoded when it is asked for."""
 
     def __init__(
-        self, encoded: Sequence[bytes], request_id: str, new_envelope_id: MakeId, beside: tuple[Note, ...]
+        self, encoded: Sequence[bytes], request_id: str, new_envelope_id: MakeId, beside: tuple[Finding, ...]
     ) -> None:
         """`beside` is said with each of them."""
         self._encoded = encoded
@@ -119,7 +119,7 @@ class _Envelopes(Collection[DecodedEnvelope]):
             yield _envelope(message, name, recognised, encoded, found)
 
 
-def _message(encoded: bytes, beside: tuple[Note, ...]) -> tuple[Envelope, Findings | None]:
+def _message(encoded: bytes, beside: tuple[Finding, ...]) -> tuple[Envelope, Findings | None]:
     """The envelope, of one that is too large only who it is, and what has been found so far if it is anything."""
     if len(encoded) <= ENVELOPE_BYTES_MAX:
         message: Envelope = _parsed(encoded, Envelope, Envelope)
@@ -154,14 +154,14 @@ def _envelope(
     source = _SOURCES.get(message.source)
     environment = _ENVIRONMENTS.get(message.environment)
     priority = _PRIORITIES.get(message.priority)
-    notes = found.adjustments if found else []
-    attributes = decode_attributes(message.user_attributes, USER_ATTRIBUTES_READ_MAX, "user_attributes", notes)
+    findings = found.adjustments if found else []
+    attributes = decode_attributes(message.user_attributes, USER_ATTRIBUTES_READ_MAX, "user_attributes", findings)
     if len(removed) > USER_ATTRIBUTES_READ_MAX:
         excess = len(removed) - USER_ATTRIBUTES_READ_MAX
-        notes.append(unread(excess, USER_ATTRIBUTES_READ_MAX, "removed_user_attributes"))
-    event = decode_event(message, notes)
+        findings.append(unread(excess, USER_ATTRIBUTES_READ_MAX, "removed_user_attributes"))
+    event = decode_event(message, findings)
     if source is None or environment is None or priority is None:
-        notes += _unknown_numbers(message)
+        findings += _unknown_numbers(message)
     return DecodedEnvelope(
         name,
         recognised,
@@ -178,12 +178,12 @@ def _envelope(
         message.traceparent,
         encoded,
         tuple(found.violations) if found else (),
-        tuple(notes) if notes else (),
+        tuple(findings) if findings else (),
         bool(message.envelope_id),
     )
 
 
-def _unknown_numbers(message: Envelope) -> list[Note]:
+def _unknown_numbers(message: Envelope) -> list[Finding]:
     numbers: tuple[tuple[str, int, Container[int]], ...] = (
         ("source", message.source, _SOURCES),
         ("environment", message.environment, _ENVIRONMENTS),

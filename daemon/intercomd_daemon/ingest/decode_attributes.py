@@ -1,4 +1,4 @@
-"""Attributes from protobuf: names and values as nouns, in the sender's order, as far as they are looked at at all."""
+"""Decodes attributes: names and values as domain objects, in the sender's order, up to a maximum."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,19 +6,19 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from intercomd.v1.attribute_pb2 import Attribute as AttributeMessage
 from intercomd.v1.attribute_pb2 import AttributeValue
-from intercomd_daemon.envelope import Link, Money, Note, Tag, Time
+from intercomd_daemon.envelope import Finding, Link, Money, Tag, Time
 from intercomd_daemon.ingest.decoded import Attribute, SentValue, Unread
 from intercomd_daemon.ingest.limits import LIST_VALUES_MAX
 
 
 def decode_attributes(
-    messages: Sequence[AttributeMessage], read_max: int, path: str, notes: list[Note]
+    messages: Sequence[AttributeMessage], read_max: int, path: str, findings: list[Finding]
 ) -> list[Attribute]:
-    """(name, value) of each of the first `read_max`; adds to the notes that there were more."""
+    """(name, value) of each of the first `read_max`; adds a finding if there are more."""
     if not messages:
         return []
     if len(messages) > read_max:
-        notes.append(unread(len(messages) - read_max, read_max, path))
+        findings.append(unread(len(messages) - read_max, read_max, path))
     # Most values are texts or whole numbers: asking for these first saves them the question which kind they are. The
     # copy of a repeated field is iterated over faster than the field.
     return [
@@ -27,10 +27,10 @@ def decode_attributes(
     ]
 
 
-def unread(count: int, read_max: int, path: str) -> Note:
+def unread(count: int, read_max: int, path: str) -> Finding:
     """What is said of the end of a list that is too long to be looked at."""
     message = f"of a list the first {read_max} are looked at: the {count} after them were left out"
-    return Note("ATTRIBUTE_DROPPED", path, message)
+    return Finding("ATTRIBUTE_DROPPED", path, message)
 
 
 def _value(message: AttributeValue) -> SentValue:

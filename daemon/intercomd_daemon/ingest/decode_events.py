@@ -1,4 +1,4 @@
-"""Events from protobuf: each of the four kinds as its noun, enum numbers as the names that Intercom gets."""
+"""Events from protobuf: each of the four kinds as its domain object, enum numbers as the names that Intercom gets."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from intercomd.v1.event_pb2 import Product as ProductMessage
 from intercomd.v1.event_pb2 import ProductAction as ProductActionMessage
 from intercomd.v1.event_pb2 import PromotionAction as PromotionActionMessage
 from intercomd.v1.event_pb2 import SessionEndEvent
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decode_attributes import decode_attributes
 from intercomd_daemon.ingest.decoded import (
     Attribute,
@@ -48,56 +48,56 @@ _PROMOTION_ACTIONS = {0: "", 1: "view", 2: "click"}
 _CUSTOM_EVENT_TYPES = frozenset(range(11))
 
 
-def decode_event(message: Envelope, notes: list[Note]) -> SentEvent | None:
-    """The envelope's event, None if it has none; adds to the notes each enum number that this release does not know."""
+def decode_event(message: Envelope, findings: list[Finding]) -> SentEvent | None:
+    """Returns the envelope's event, or None; adds a finding for each enum number that this release does not know."""
     custom = message.custom_event
     # Most events are custom ones with a name: asking for it first saves those the question which kind they are.
     kind = "custom_event" if custom.name else message.WhichOneof("event")
     if kind == "custom_event":
         if custom.type not in _CUSTOM_EVENT_TYPES:
-            notes.append(unknown_number("custom_event.type", custom.type))
-        return CustomEvent(custom.name, _attributes(custom.attributes, "custom_event", notes))
+            findings.append(unknown_number("custom_event.type", custom.type))
+        return CustomEvent(custom.name, _attributes(custom.attributes, "custom_event", findings))
     if kind == "commerce_event":
-        return _commerce(message.commerce_event, notes)
+        return _commerce(message.commerce_event, findings)
     if kind == "session_end_event":
-        return _session_end(message.session_end_event, notes)
+        return _session_end(message.session_end_event, findings)
     return OtherEvent(message.other_event.type) if kind else None
 
 
-def _attributes(messages: Sequence[AttributeMessage], path: str, notes: list[Note]) -> list[Attribute]:
-    return decode_attributes(messages, EVENT_ATTRIBUTES_READ_MAX, f"{path}.attributes", notes) if messages else []
+def _attributes(messages: Sequence[AttributeMessage], path: str, findings: list[Finding]) -> list[Attribute]:
+    return decode_attributes(messages, EVENT_ATTRIBUTES_READ_MAX, f"{path}.attributes", findings) if messages else []
 
 
-def unknown_number(path: str, number: int) -> Note:
+def unknown_number(path: str, number: int) -> Finding:
     """What is said of an enum's number that this release does not know."""
-    return Note("FIELD_IGNORED", path, f"this release does not know the number {number}: it counts as not set")
+    return Finding("FIELD_IGNORED", path, f"this release does not know the number {number}: it counts as not set")
 
 
-def _commerce(message: CommerceMessage, notes: list[Note]) -> CommerceEvent:
+def _commerce(message: CommerceMessage, findings: list[Finding]) -> CommerceEvent:
     action: ProductAction | PromotionAction | Impressions | None = None
     kind = message.WhichOneof("action")
     if kind == "product_action":
-        action = _product_action(message.product_action, notes)
+        action = _product_action(message.product_action, findings)
     elif kind == "promotion_action":
-        action = _promotion_action(message.promotion_action, notes)
+        action = _promotion_action(message.promotion_action, findings)
     elif kind:
-        action = _impressions(message.impressions.lists, notes)
-    own = _attributes(message.attributes, "commerce_event", notes)
+        action = _impressions(message.impressions.lists, findings)
+    own = _attributes(message.attributes, "commerce_event", findings)
     return CommerceEvent(action, message.currency_code, message.screen_name, own)
 
 
-def _impressions(messages: Sequence[ImpressionListMessage], notes: list[Note]) -> Impressions:
+def _impressions(messages: Sequence[ImpressionListMessage], findings: list[Finding]) -> Impressions:
     lists = []
     for index, message in enumerate(messages[:_PRODUCTS_READ_MAX]):
         path = f"commerce_event.impressions.lists[{index}].products"
-        lists.append(ImpressionList(message.name, _products(message.products, path, notes)))
+        lists.append(ImpressionList(message.name, _products(message.products, path, findings)))
     return Impressions(lists)
 
 
-def _promotion_action(message: PromotionActionMessage, notes: list[Note]) -> PromotionAction:
+def _promotion_action(message: PromotionActionMessage, findings: list[Finding]) -> PromotionAction:
     name = _PROMOTION_ACTIONS.get(message.action)
     if name is None:
-        notes.append(unknown_number("commerce_event.promotion_action.action", message.action))
+        findings.append(unknown_number("commerce_event.promotion_action.action", message.action))
     promotions = [
         Promotion(promotion.id, promotion.name, promotion.creative, promotion.position)
         for promotion in message.promotions[:_PRODUCTS_READ_MAX]
@@ -105,13 +105,13 @@ def _promotion_action(message: PromotionActionMessage, notes: list[Note]) -> Pro
     return PromotionAction(name or "", promotions)
 
 
-def _product_action(message: ProductActionMessage, notes: list[Note]) -> ProductAction:
+def _product_action(message: ProductActionMessage, findings: list[Finding]) -> ProductAction:
     name = _PRODUCT_ACTIONS.get(message.action)
     if name is None:
-        notes.append(unknown_number("commerce_event.product_action.action", message.action))
+        findings.append(unknown_number("commerce_event.product_action.action", message.action))
     return ProductAction(
         action=name or "",
-        products=_products(message.products, "commerce_event.product_action.products", notes),
+        products=_products(message.products, "commerce_event.product_action.products", findings),
         transaction_id=message.transaction_id,
         affiliation=message.affiliation,
         total_amount=message.total_amount,
@@ -126,7 +126,7 @@ def _product_action(message: ProductActionMessage, notes: list[Note]) -> Product
     )
 
 
-def _products(messages: Sequence[ProductMessage], path: str, notes: list[Note]) -> list[Product]:
+def _products(messages: Sequence[ProductMessage], path: str, findings: list[Finding]) -> list[Product]:
     return [
         Product(
             id=message.id,
@@ -139,13 +139,13 @@ def _products(messages: Sequence[ProductMessage], path: str, notes: list[Note]) 
             quantity=message.quantity,
             coupon_code=message.coupon_code,
             total_product_amount=message.total_product_amount,
-            attributes=_attributes(message.attributes, f"{path}[{index}]", notes),
+            attributes=_attributes(message.attributes, f"{path}[{index}]", findings),
         )
         for index, message in enumerate(messages[:_PRODUCTS_READ_MAX])
     ]
 
 
-def _session_end(message: SessionEndEvent, notes: list[Note]) -> SessionEnd:
+def _session_end(message: SessionEndEvent, findings: list[Finding]) -> SessionEnd:
     duration = message.duration
     nanoseconds = duration.seconds * _NANOSECONDS + duration.nanos if message.HasField("duration") else None
-    return SessionEnd(message.session_id, nanoseconds, _attributes(message.attributes, "session_end_event", notes))
+    return SessionEnd(message.session_id, nanoseconds, _attributes(message.attributes, "session_end_event", findings))

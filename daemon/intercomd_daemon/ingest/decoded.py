@@ -8,7 +8,7 @@ from enum import Enum
 
 import msgspec
 
-from intercomd_daemon.envelope import Environment, Note, Priority, Source, Value
+from intercomd_daemon.envelope import Environment, Finding, Priority, Source, Value
 
 
 class Unread(Enum):
@@ -138,9 +138,9 @@ class DecodedEnvelope(msgspec.Struct, frozen=True, gc=False):
     traceparent: str
     encoded: bytes
     """The envelope as protobuf."""
-    violations: tuple[Note, ...] = ()
+    violations: tuple[Finding, ...] = ()
     """What decoding found that it must not lose."""
-    adjustments: tuple[Note, ...] = ()
+    adjustments: tuple[Finding, ...] = ()
     """What decoding left out."""
     named: bool = True
     """Whether the id is the sender's own."""

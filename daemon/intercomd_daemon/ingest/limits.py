@@ -32,7 +32,7 @@ EXPANDED_BYTES_MAX = MIB
 """Ours: all events that come of one envelope, as JSON; the spool keeps them as one row."""
 REQUEST_EXPANDED_BYTES_MAX = 32 * MIB
 """Ours: all events that come of one request, as JSON; as much as may wait for the disk."""
-NOTES_MAX = 250
+FINDINGS_MAX = 250
 """Ours: violations or adjustments listed of one envelope; the further adjustments are counted."""
 PRODUCTS_MAX = 100
 """Products, or promotions, of one commerce event; ours: each becomes a call, and 100 are six seconds of a workspace's

@@ -1,7 +1,7 @@
 """Session ends to the event that Intercom will get."""
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.envelope import Event, Note
+from intercomd_daemon.envelope import Event, Finding
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import SessionEnd
 from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
@@ -14,12 +14,12 @@ _NANOSECONDS = 1_000_000_000
 _DURATION_SECONDS_MAX = 315_576_000_000
 
 
-def session_skip(rules: ConnectionSettings) -> Note | None:
+def session_skip(rules: ConnectionSettings) -> Finding | None:
     """Why a session's end is not for Intercom, however valid; None if it is."""
     if rules.session_end_name:
         return None
     message = "session ends are switched off for the connection: a session_end_name takes them"
-    return Note("EVENT_TYPE_OFF", _PATH, message)
+    return Finding("EVENT_TYPE_OFF", _PATH, message)
 
 
 def session_event(event: SessionEnd, created_at: int, rules: ConnectionSettings, found: Findings) -> Event:

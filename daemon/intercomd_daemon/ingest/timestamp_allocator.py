@@ -11,7 +11,7 @@ from zlib import crc32
 
 import msgspec
 
-from intercomd_daemon.envelope import Event, Note
+from intercomd_daemon.envelope import Event, Finding
 from intercomd_daemon.ingest.limits import SECONDS_REMEMBERED, SHIFT_SECONDS_MAX
 
 _SHIFTED = "Intercom would take it for a repeat of another event of this user and name: it moved on by {} s, to {}"
@@ -28,7 +28,7 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
     events: tuple[Event, ...]
     pairs: tuple[tuple[int, int], ...]
     """(key, owner) of each second that is held now."""
-    notes: tuple[Note, ...]
+    findings: tuple[Finding, ...]
     """What moved, and what could not; empty: the events are where they were."""
 
 
@@ -52,7 +52,7 @@ class TimestampAllocator:
         The same envelope asked again gets the same seconds.
         """
         pairs: list[tuple[int, int]] = []
-        notes: list[Note] = []
+        findings: list[Finding] = []
         placed = list(events)
         for index, event in enumerate(events):
             # Whose a second is matters among the few that ask for the very same one: 32 bits tell them apart.
@@ -64,13 +64,13 @@ class TimestampAllocator:
                 continue
             shift = self._take(key, owner)
             if shift < 0:
-                notes.append(Note("SAME_SECOND", "event_time", _SAME_SECOND))
+                findings.append(Finding("SAME_SECOND", "event_time", _SAME_SECOND))
                 continue
             pairs.append((key + shift, owner))
             if shift:
                 placed[index] = Event(event.name, event.created_at + shift, event.metadata)
-                notes.append(Note("TIME_SHIFTED", "event_time", _SHIFTED.format(shift, event.created_at + shift)))
-        return Placed(tuple(placed), tuple(pairs), tuple(notes))
+                findings.append(Finding("TIME_SHIFTED", "event_time", _SHIFTED.format(shift, event.created_at + shift)))
+        return Placed(tuple(placed), tuple(pairs), tuple(findings))
 
     def _take(self, key: int, owner: int) -> int:
         """How far on from `key` the first second is that is free or the owner's, and takes it; -1: none is."""

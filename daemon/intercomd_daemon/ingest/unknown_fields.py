@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from intercomd.v1.envelope_pb2 import Envelope
-from intercomd_daemon.envelope import Note
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.limits import EVENT_ATTRIBUTES_READ_MAX, FIELDS_NAMED_MAX, USER_ATTRIBUTES_READ_MAX
 
@@ -40,18 +40,18 @@ def unknown_in_envelope(message: Envelope, found: Findings) -> None:
         found.adjust("FIELD_IGNORED", "", _MORE)
 
 
-def unknown_in_request(frame: Message, beside_bytes: int) -> tuple[Note, ...]:
+def unknown_in_request(frame: Message, beside_bytes: int) -> tuple[Finding, ...]:
     """What is to be said, with every envelope, of unknown fields beside the envelopes, which are so many bytes."""
     if beside_bytes > _BESIDE_BYTES_MAX:
         text = f"the request has {beside_bytes} bytes beside its envelopes, which mean nothing to this release"
-        return (Note("FIELD_IGNORED", "", text),)
+        return (Finding("FIELD_IGNORED", "", text),)
     fields = UnknownFieldSet(frame)
     if not len(fields):
         return ()
     numbers = dict.fromkeys(fields[index].field_number for index in range(min(len(fields), FIELDS_NAMED_MAX)))
     text = "this release does not know field {} of the request: it was left out"
-    named = tuple(Note("FIELD_IGNORED", "", text.format(number)) for number in numbers)
-    return (*named, Note("FIELD_IGNORED", "", _MORE)) if len(fields) > FIELDS_NAMED_MAX else named
+    named = tuple(Finding("FIELD_IGNORED", "", text.format(number)) for number in numbers)
+    return (*named, Finding("FIELD_IGNORED", "", _MORE)) if len(fields) > FIELDS_NAMED_MAX else named
 
 
 def _matters(number: int) -> bool:

@@ -104,7 +104,7 @@ def _explanation(
     replay = f", replay {outcome.replay}" if outcome.replay else ""
     accepted, ended = _moment(outcome.accept_time), _moment(outcome.end_time)
     details = [_call(effect) for effect in outcome.effects]
-    details += [f"changed: {note.reason} {note.field}: {note.message}" for note in outcome.adjustments]
+    details += [f"changed: {finding.reason} {finding.field}: {finding.message}" for finding in outcome.adjustments]
     return Explanation(
         envelope_id=outcome.envelope_id,
         heading=f"{outcome.envelope_id}{replay} of {who} in {outcome.connection}: accepted {accepted}, ended {ended}",

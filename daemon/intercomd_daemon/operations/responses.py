@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2, outcome_pb2
 from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
-from intercomd_daemon.envelope import AcceptedEnvelope, Note
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding
 from intercomd_daemon.outcome import DeadLetter, Effect, Outcome
 from intercomd_daemon.spool.base import LogUsage
 
@@ -42,9 +42,9 @@ def duration(seconds: float) -> Duration:
     return Duration(seconds=whole, nanos=micros * 1000)
 
 
-def adjustment(note: Note) -> envelope_pb2.Adjustment:
+def adjustment(finding: Finding) -> envelope_pb2.Adjustment:
     """Converts an adjustment."""
-    return envelope_pb2.Adjustment(reason=note.reason, field=note.field, message=note.message)
+    return envelope_pb2.Adjustment(reason=finding.reason, field=finding.field, message=finding.message)
 
 
 def effect_message(effect: Effect) -> outcome_pb2.Effect:
@@ -73,7 +73,7 @@ def outcome_message(outcome: Outcome) -> outcome_pb2.Outcome:
         accept_time=timestamp(outcome.accept_time),
         end_time=timestamp(outcome.end_time),
         effects=[effect_message(effect) for effect in outcome.effects],
-        adjustments=[adjustment(note) for note in outcome.adjustments],
+        adjustments=[adjustment(finding) for finding in outcome.adjustments],
         replay=outcome.replay,
     )
 

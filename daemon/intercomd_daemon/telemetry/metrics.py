@@ -101,8 +101,8 @@ class Metrics:
             reason = result.violations[0].reason if result.violations else ""
             connection = self._connection(result.connection)
             self._instruments.received.add((connection, result.disposition.name.lower(), label_of(reason)))
-            for note in result.adjustments:
-                self._instruments.adjustments.add((connection, label_of(note.reason)))
+            for finding in result.adjustments:
+                self._instruments.adjustments.add((connection, label_of(finding.reason)))
 
     def count_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Counts outcomes."""

@@ -29,7 +29,7 @@ from delivery.dialogue_text import (
     short_name,
     update_of,
     words_of_effect,
-    words_of_note,
+    words_of_finding,
     words_of_request,
 )
 from intercomd_daemon.connection import ConnectionSettings
@@ -202,7 +202,7 @@ class Talk:
             self.outcomes[outcome.envelope_id] = outcome
             self.answer_bodies[outcome.envelope_id] = ended.answer_body
             effects = ", ".join(map(words_of_effect, outcome.effects)) or "nothing"
-            notes = "".join(f" + {words_of_note(note)}" for note in outcome.adjustments)
+            notes = "".join(f" + {words_of_finding(finding)}" for finding in outcome.adjustments)
             said.append(f"= {outcome.envelope_id} {outcome.type.name.lower()}: {effects}{notes}")
         for key, progress in settlement.progress:
             self._rows[key] = (*self._rows[key][:2], progress)

@@ -3,7 +3,7 @@
 import msgspec
 
 from intercomd_daemon.deliver.exchange import Answer, Request
-from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Note, Scalar
+from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Finding, Scalar
 from intercomd_daemon.outcome import Effect
 
 EVENT_TIME = 1_794_999_000
@@ -64,10 +64,10 @@ def words_of_effect(effect: Effect) -> str:
     return " ".join(word for word in words if word)
 
 
-def words_of_note(note: Note) -> str:
+def words_of_finding(finding: Finding) -> str:
     """`EMAIL_TAKEN`, `ATTRIBUTE_DROPPED plan`."""
-    name = note.field.removeprefix("user_attributes[").removesuffix("]")
-    return note.reason if name == "identity.email" else f"{note.reason} {short_name(name)}"
+    name = finding.field.removeprefix("user_attributes[").removesuffix("]")
+    return finding.reason if name == "identity.email" else f"{finding.reason} {short_name(name)}"
 
 
 def short_name(name: str) -> str:
