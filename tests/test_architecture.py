@@ -80,13 +80,13 @@ def definitions(path: Path, kinds: tuple[type[ast.AST], ...]) -> Iterator[tuple[
             yield f"{path.name}:{node.lineno} {node.name}", node.end_lineno - node.lineno + 1
 
 
-def test_there_is_something_to_look_at() -> None:
-    """The pure modules are the larger half of the way of an envelope."""
+def test_pure_modules_are_found() -> None:
+    """Guards the tests below against an empty list."""
     assert len([path for path in MODULES if is_pure(path)]) > 30
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if is_pure(path)], ids=relative)
-def test_a_pure_module_awaits_nothing_and_touches_no_clock_chance_or_world(path: Path) -> None:
+def test_pure_module_has_no_await_clock_randomness_or_io(path: Path) -> None:
     tree = ast.parse(path.read_text())
     touched = sorted(name for name in imports(tree) if name in IMPURE_IMPORTS or name.split(".")[0] in IMPURE_IMPORTS)
     assert not touched
@@ -97,7 +97,7 @@ def test_a_pure_module_awaits_nothing_and_touches_no_clock_chance_or_world(path:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_a_module_is_one_thing_that_can_be_read_at_once(path: Path) -> None:
+def test_module_stays_within_the_size_limits(path: Path) -> None:
     assert relative(path) in TABLES or len(path.read_text().splitlines()) <= LINES_MAX
     functions = definitions(path, (ast.FunctionDef, ast.AsyncFunctionDef))
     assert not [name for name, lines in functions if lines > FUNCTION_LINES_MAX]
@@ -105,7 +105,7 @@ def test_a_module_is_one_thing_that_can_be_read_at_once(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_a_module_opens_with_its_law(path: Path) -> None:
+def test_module_has_a_docstring(path: Path) -> None:
     law = ast.get_docstring(ast.parse(path.read_text()))
     assert law
     assert len(law.splitlines()) <= 10
@@ -114,7 +114,7 @@ def test_a_module_opens_with_its_law(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", [p for p in MODULES if p.name not in {"__init__.py", "__main__.py", "settings.py"}], ids=relative
 )
-def test_a_module_has_its_test(path: Path) -> None:
+def test_module_has_its_test(path: Path) -> None:
     """`deliver/judge.py` is tested by `tests/deliver/test_judge.py`, or by a theme of it, `test_judge_....py`.
 
     The settings of all parts are tested as a whole, beside the contract's text: `tests/config/test_settings.py`.

@@ -14,7 +14,7 @@ from intercomd_daemon.connection import ConnectionSettings
         ("eu", "http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
     ],
 )
-def test_the_base_url_overrides_the_region_s_host(region: str, base_url: str, url: str) -> None:
+def test_base_url_overrides_the_region_s_host(region: str, base_url: str, url: str) -> None:
     assert ConnectionSettings(name="main", region=region, base_url=base_url).url == url
 
 

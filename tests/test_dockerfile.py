@@ -149,7 +149,7 @@ def image() -> Iterator[Image]:
         yield built
 
 
-def test_what_is_copied_is_there_and_reaches_the_build() -> None:
+def test_copied_files_exist_and_reach_the_build() -> None:
     copied = [rest.split(" ")[:-1] for name, rest in stages()[0] if name == "COPY"]
     for path in (source.rstrip("/") for sources in copied for source in sources):
         assert (ROOT / path).exists()
@@ -168,13 +168,13 @@ def test_both_stages_have_one_python_and_no_registry_is_named() -> None:
     assert "://" not in DOCKERFILE.read_text()
 
 
-def test_the_image_runs_as_a_numeric_user_that_owns_the_volume() -> None:
+def test_image_runs_as_a_numeric_user_that_owns_the_volume() -> None:
     assert of_the_image("USER") == ["10001:10001"]
     assert of_the_image("VOLUME") == [f'["{VOLUME}"]']
     assert of_the_image("RUN") == [f"install -d -m 0750 -o 10001 -g 10001 {VOLUME}"]
 
 
-def test_the_variables_of_the_image_are_settings() -> None:
+def test_variables_of_the_image_are_settings() -> None:
     """Of all settings they change two: where senders are answered, and where the spool is."""
     loaded = config.load(None, variables() | ACCESS)
     assert not loaded.warnings
@@ -184,11 +184,12 @@ def test_the_variables_of_the_image_are_settings() -> None:
     assert loaded.settings.spool.path == f"{VOLUME}/spool.db"
 
 
-def test_the_image_knows_its_version(image: Image) -> None:
+def test_image_knows_its_version(image: Image) -> None:
     assert image.run([*command("ENTRYPOINT"), "--version"]) == (0, "intercomd, version 0.1.0\n")
 
 
-def test_the_daemon_of_the_image_is_healthy_writes_on_its_volume_alone_and_ends_on_sigterm(image: Image) -> None:
+def test_image_runs_a_healthy_daemon_that_ends_on_sigterm(image: Image) -> None:
+    """It writes to its volume alone."""
     healthcheck = json.loads(of_the_image("HEALTHCHECK")[0].partition("CMD ")[2])
     assert image.run(healthcheck)[0] == 1
     before = image.files()

@@ -46,7 +46,8 @@ def read_as(kind: Kind, cell: str) -> object:
     return kind.read(tomllib.loads(f"value = {cell.strip('`')}")["value"])
 
 
-def test_the_settings_are_those_of_the_code_in_its_order_with_its_defaults() -> None:
+def test_settings_table_matches_the_code() -> None:
+    """Keys, order and defaults."""
     common, connection = tables(section(README, "## Settings"))
     for table, struct, more in ((common, config.Settings, {}), (connection, ConnectionSettings, {"name": "default"})):
         kinds = keys_of(struct)
@@ -104,7 +105,7 @@ def test_make_has_the_targets_that_are_named(path: Path) -> None:
     assert {words[0] for words in called(path, "make")} <= set(targets)
 
 
-def test_the_change_log_lists_the_commands() -> None:
+def test_change_log_lists_the_commands() -> None:
     listed = re.search(r"The command `intercomd`: ([^.]+)\.", (ROOT / "CHANGELOG.md").read_text())
     assert listed
     assert re.split(r",\s+", listed[1]) == list(COMMANDS)
@@ -123,21 +124,21 @@ def reasons_of_the_code() -> set[str]:
     return found - NO_REASONS
 
 
-def test_the_page_of_reasons_lists_those_that_the_code_can_give() -> None:
+def test_reasons_page_lists_the_reasons_of_the_code() -> None:
     page = (DOCS / "reasons.md").read_text().split("\n## Notices\n")[0]
     listed = first_cells(page)
     assert set(listed) == reasons_of_the_code()
     assert set(listed) >= LABELS
 
 
-def test_the_page_of_reasons_lists_the_notices() -> None:
+def test_reasons_page_lists_the_notices() -> None:
     calls = [node for tree in trees("") for node in ast.walk(tree) if isinstance(node, ast.Call)]
     noted = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "on_notice"]
     notices = {text for call in noted for text in constants(ast.Tuple(call.args))}
     assert set(first_cells(section(DOCS / "reasons.md", "## Notices"))) == notices
 
 
-def test_the_page_for_operators_lists_the_lines_of_the_log() -> None:
+def test_operations_page_lists_the_log_events() -> None:
     """What is rejected or skipped is told by the name of its disposition."""
     events = {"rejected", "skipped"}
     for tree in trees(""):
@@ -164,13 +165,13 @@ def measure(text: str) -> float:
 
 
 @pytest.mark.parametrize("row", tables(section(ARCHITECTURE, "## Limits"))[0], ids=lambda row: row[2].strip("`| "))
-def test_a_limit_is_that_of_the_code(row: list[str]) -> None:
+def test_limit_is_that_of_the_code(row: list[str]) -> None:
     module, _, name = row[2].strip("`| ").rpartition(".")
     value = getattr(importlib.import_module(f"intercomd_daemon.{module}"), name)
     assert value * (1024 if name.endswith("_KIB") else 1) == pytest.approx(measure(row[1]))
 
 
-def test_the_files_that_the_architecture_names_are_there() -> None:
+def test_files_that_the_architecture_names_are_there() -> None:
     files = [relative(path) for path in ROOT.rglob("*.*") if ".venv" not in path.parts]
     for named in re.findall(r"`([\w/]+\.(?:py|proto|toml))`", ARCHITECTURE.read_text()):
         assert any(f"/{file}".endswith(f"/{named}") for file in files), named
@@ -181,14 +182,14 @@ NAMED_TESTS = re.findall(r"\[`(\w+)`\]\(([^)]+)\)", PROMISES.read_text())
 
 
 @pytest.mark.parametrize(("name", "file"), sorted(set(NAMED_TESTS)))
-def test_a_test_that_stands_beside_a_promise_is_there(name: str, file: str) -> None:
+def test_linked_test_of_a_promise_exists(name: str, file: str) -> None:
     tree = ast.parse((PROMISES.parent / file).read_text())
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert name.startswith("test_")
     assert name in functions
 
 
-def test_the_promises_are_those_of_the_readme_and_each_has_its_tests_and_its_end() -> None:
+def test_promises_match_the_readme_and_have_tests_and_limits() -> None:
     promised = re.findall(r"(?m)^\d\. \*\*([^*]+?)\.?\*\*", section(README, "## Promises and limits"))
     headings = re.findall(r"(?m)^## (\d)\. (.+)$", PROMISES.read_text())
     assert [number for number, _ in headings] == list("12345")

@@ -94,7 +94,7 @@ async def running() -> AsyncIterator[Running]:
             assert daemon.returncode == 0
 
 
-async def test_the_quickstart_runs_as_it_stands(running: Running) -> None:
+async def test_quickstart_runs_as_written(running: Running) -> None:
     await running.run("intercomd", "check", "--config", "intercomd.toml")
     said = await running.run_python(blocks(README, "python")[0])
     assert "DISPOSITION_ACCEPTED" in said
@@ -105,20 +105,20 @@ async def test_the_quickstart_runs_as_it_stands(running: Running) -> None:
     assert "paid" in await running.run("intercomd", "explain", "42")
 
 
-async def test_the_program_for_bare_stubs_runs_as_it_stands(running: Running) -> None:
+async def test_bare_stubs_program_runs_as_written(running: Running) -> None:
     program = blocks(DOCS / "stubs.md", "python")[0]
     assert await running.run_python(program) == "signed-up/42 DISPOSITION_ACCEPTED []\n"
     assert await running.run_python(program) == "signed-up/42 DISPOSITION_DUPLICATE []\n"
 
 
-def test_the_stubs_are_generated_as_it_is_said(tmp_path: Path) -> None:
+def test_stubs_are_generated_as_documented(tmp_path: Path) -> None:
     (tmp_path / "proto").symlink_to(ROOT / "proto")
     line = blocks(DOCS / "stubs.md", "sh")[0].splitlines()[1].replace("python ", f"{sys.executable} ")
     subprocess.run(["/bin/sh", "-ec", line], cwd=tmp_path, check=True)  # noqa: S603 - a line of our own document
     assert (tmp_path / "intercomd/v1/ingest_pb2_grpc.py").exists()
 
 
-async def test_the_daemon_answers_by_reflection_and_by_the_files(running: Running) -> None:
+async def test_daemon_answers_by_reflection_and_by_the_files(running: Running) -> None:
     """The requests shown for grpcurl, made by another program that knows both ways."""
     shown = list(called(DOCS / "stubs.md", "grpcurl"))
     assert [words[-1].rpartition("/")[2] for words in shown] == ["Publish", "Preview"]
@@ -131,7 +131,7 @@ async def test_the_daemon_answers_by_reflection_and_by_the_files(running: Runnin
         assert "DISPOSITION_ACCEPTED" in json.dumps(json.loads(said))
 
 
-async def test_the_page_for_operators_lists_the_metrics_that_a_daemon_shows(running: Running) -> None:
+async def test_operations_page_lists_the_metrics_of_a_daemon(running: Running) -> None:
     """One envelope is changed, makes an attribute, and ends: that is all there is to count."""
     value = attribute_pb2.AttributeValue(string_value="pro")
     attributes = [attribute_pb2.Attribute(name="the.plan", value=value)]

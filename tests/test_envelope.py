@@ -18,7 +18,7 @@ from intercomd_daemon.envelope import (
 )
 
 
-def test_the_numbers_are_the_contract_s() -> None:
+def test_numbers_are_the_contract_s() -> None:
     for ours, theirs in (
         (Source, envelope_pb2.Source),
         (Environment, envelope_pb2.Environment),
@@ -32,7 +32,7 @@ def test_the_numbers_are_the_contract_s() -> None:
     ("customer_id", "email", "lane"),
     [("u1", "a@x.org", "c:u1"), ("u1", "", "c:u1"), ("", "a@x.org", "e:a@x.org"), ("e:a@x.org", "", "c:e:a@x.org")],
 )
-def test_a_lane_is_the_customer_id_or_the_email_where_there_is_none(customer_id: str, email: str, lane: str) -> None:
+def test_lane_is_the_customer_id_else_the_email(customer_id: str, email: str, lane: str) -> None:
     assert lane_of(customer_id, email) == lane
 
 
@@ -41,7 +41,7 @@ def test_no_attribute_can_be_named_like_a_part_of_the_name() -> None:
     assert all(part.startswith("$") and part not in CONTACT_FIELDS for part in (FIRST_NAME, LAST_NAME))
 
 
-def test_a_release_reads_what_its_neighbours_write() -> None:
+def test_release_reads_records_of_neighbouring_releases() -> None:
     """Fields that are missing at the end have their defaults, and fields behind the known ones are passed over."""
     written = ["id", "u", "", 1.5, {"plan": "pro"}, [["came", 7, b"{}"]], [["R", "f", "m"]], "", b"raw"]
     envelope = AcceptedEnvelope("id", "u", "", 1.5, {"plan": "pro"}, (Event("came", 7, b"{}"),), (), "", b"raw")
@@ -52,5 +52,5 @@ def test_a_release_reads_what_its_neighbours_write() -> None:
 
 
 @pytest.mark.parametrize(("customer_id", "email"), [("42", ""), ("", "ann@example.com"), ("e:x", ""), ("", "c:x@y.z")])
-def test_a_lane_says_whose_it_is(customer_id: str, email: str) -> None:
+def test_lane_key_returns_its_identity(customer_id: str, email: str) -> None:
     assert user_of(lane_of(customer_id, email)) == (customer_id, email)

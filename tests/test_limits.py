@@ -41,7 +41,8 @@ def marks() -> Iterator[str]:
                     yield ast.literal_eval(decorator.args[0])
 
 
-def test_each_limit_is_filled_by_a_test_and_nothing_else_is() -> None:
+def test_every_limit_is_filled_by_a_test() -> None:
+    """And nothing else is."""
     assert set(marks()) == limits()
 
 
@@ -85,18 +86,18 @@ def containers() -> set[str]:
     return found
 
 
-def test_whatever_outlives_a_call_is_named_with_its_bound() -> None:
+def test_every_lasting_container_is_listed_with_its_bound() -> None:
     assert set(BOUNDS) == containers()
 
 
 @pytest.mark.parametrize("container", BOUNDS)
-def test_a_bound_is_a_limit_or_says_why_there_needs_to_be_none(container: str) -> None:
+def test_bound_is_a_limit_or_explains_why_none_is_needed(container: str) -> None:
     """A limit is named alone; anything else is a sentence."""
     bound = BOUNDS[container]
     assert bound in limits() or " " in bound
 
 
-def test_there_is_a_value_behind_each_name_of_the_code() -> None:
+def test_limit_names_exist_in_the_code() -> None:
     for name in limits():
         module, _, constant = name.rpartition(".")
         if constant.isupper():

@@ -10,7 +10,7 @@ DONE, DEAD = OutcomeType.DELIVERED, OutcomeType.DEAD_LETTERED
 EVENTS = (Event("one", 1, b""), Event("two", 2, b""), Event("three", 3, b""))
 
 
-def test_the_numbers_are_the_contract_s() -> None:
+def test_numbers_are_the_contract_s() -> None:
     for ours, theirs, prefix in (
         (OutcomeType, outcome_pb2.OutcomeType, "OUTCOME_TYPE_"),
         (EffectKind, outcome_pb2.EffectKind, "EFFECT_KIND_"),
@@ -39,7 +39,7 @@ def letter(update: dict[str, str], contact: OutcomeType | None, *events: Outcome
         (letter({}, DEAD, DONE), {}, ()),
     ],
 )
-def test_a_replay_holds_the_refused_calls_alone(
+def test_replay_contains_only_the_refused_calls(
     dead: DeadLetter, update: dict[str, str], events: tuple[Event, ...]
 ) -> None:
     replay = replay_of(dead)

@@ -28,22 +28,22 @@ def codes(*kinds: Kind) -> set[str]:
     return {reason.code for reason in REASONS if reason.kind in kinds}
 
 
-def test_the_page_is_generated_from_the_registry() -> None:
+def test_page_is_generated_from_the_registry() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert page == render(page), "run make reasons"
 
 
-def test_a_page_without_a_table_for_each_kind_is_refused() -> None:
+def test_page_without_a_table_for_each_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="expected 9"):
         render("no table")
 
 
-def test_a_code_is_listed_once_for_each_kind() -> None:
+def test_code_is_listed_once_for_each_kind() -> None:
     assert len({(reason.kind, reason.code) for reason in REASONS}) == len(REASONS)
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: f"{reason.kind.name} {reason.code}")
-def test_a_remedy_is_one_sentence(reason: object) -> None:
+def test_remedy_is_one_sentence(reason: object) -> None:
     assert re.fullmatch(r"[A-Z`][^\n|]*\.", reason.remedy)  # type: ignore[attr-defined]
     assert not re.search(r"[.!?] [A-Z]", reason.remedy)  # type: ignore[attr-defined]
     assert reason.cause.endswith(".")  # type: ignore[attr-defined]
@@ -72,18 +72,18 @@ def test_every_code_in_a_comment_of_the_contract_is_registered(path: object) -> 
     assert named - enums <= codes(*Kind)
 
 
-def test_the_remedy_of_a_reason_is_plain_text() -> None:
+def test_remedy_of_a_reason_is_plain_text() -> None:
     assert remedy_of(Kind.DEAD_LETTER, "EXPIRED") == "Raise event_age_max; then replay."
     assert remedy_of(Kind.DEAD_LETTER, "STRANGE") == remedy_of(Kind.SKIP, "EXPIRED") == ""
 
 
-def test_the_codes_of_calls_envelopes_and_outcomes_are_labels() -> None:
+def test_codes_of_calls_envelopes_and_outcomes_are_labels() -> None:
     kinds = (Kind.VIOLATION, Kind.SKIP, Kind.ADJUSTMENT, Kind.LEFT_OUT, Kind.DEAD_LETTER)
     assert codes(*kinds) == LABELS
 
 
 @pytest.mark.parametrize("reason", ["", "EXPIRED", "IDENTITY_REQUIRED", "SAME_SECOND", "CONNECTION_INACTIVE"])
-def test_a_known_reason_is_its_own_label(reason: str) -> None:
+def test_known_reason_is_its_own_label(reason: str) -> None:
     assert label_of(reason) == reason
 
 
@@ -93,5 +93,5 @@ def test_any_other_text_is_other(reason: str) -> None:
 
 
 @pytest.mark.parametrize(("reason", "label"), [("HTTP_503", "HTTP_5xx"), ("HTTP_418", "HTTP_4xx")])
-def test_a_status_is_told_by_its_class(reason: str, label: str) -> None:
+def test_status_is_told_by_its_class(reason: str, label: str) -> None:
     assert label_of(reason) == label

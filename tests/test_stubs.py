@@ -25,7 +25,7 @@ def package_files(top: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in package.iterdir() if path.is_file()}
 
 
-def test_the_committed_stubs_are_those_of_the_contract(tmp_path: Path) -> None:
+def test_committed_stubs_are_those_of_the_contract(tmp_path: Path) -> None:
     generated = run(sys.executable, CLIENT / "generate.py", tmp_path)
     assert generated.returncode == 0, generated.stderr
     expected, committed = package_files(tmp_path), package_files(CLIENT)
@@ -34,7 +34,7 @@ def test_the_committed_stubs_are_those_of_the_contract(tmp_path: Path) -> None:
     assert stale == [], "run clients/python/generate.py"
 
 
-def test_the_client_asks_for_the_libraries_that_its_stubs_ask_for() -> None:
+def test_client_requires_the_libraries_of_its_stubs() -> None:
     stubs = package_files(CLIENT)
     protobuf = re.search(r"# Protobuf Python Version: (\S+)", stubs["ingest_pb2.py"])
     grpc = re.search(r"GRPC_GENERATED_VERSION = '(\S+)'", stubs["ingest_pb2_grpc.py"])
@@ -57,7 +57,7 @@ def described(tmp_path: Path) -> FileDescriptorSet:
     return FileDescriptorSet.FromString((tmp_path / "contract.bin").read_bytes())
 
 
-def test_the_contract_needs_nothing_but_itself_and_the_well_known_types(described: FileDescriptorSet) -> None:
+def test_contract_needs_nothing_but_itself_and_the_well_known_types(described: FileDescriptorSet) -> None:
     names = [file.name for file in described.file]
     assert "intercomd/v1/ingest.proto" in names
     assert [name for name in names if not name.startswith(("intercomd/v1/", "google/protobuf/"))] == []
@@ -73,14 +73,14 @@ def test_every_file_names_the_packages_of_the_other_languages(described: FileDes
             assert file.options.csharp_namespace == "Intercomd.V1"
 
 
-def test_the_contract_passes_lint_and_formatting() -> None:
+def test_contract_passes_lint_and_formatting() -> None:
     linted = run(BUF, "lint", PROTO)
     assert linted.returncode == 0, linted.stdout
     formatted = run(BUF, "format", "--diff", "--exit-code", PROTO)
     assert formatted.returncode == 0, formatted.stdout
 
 
-def test_a_field_that_is_gone_counts_as_breaking(tmp_path: Path) -> None:
+def test_removed_field_is_a_breaking_change(tmp_path: Path) -> None:
     changed = Path(shutil.copytree(PROTO, tmp_path / "proto"))
     identity = changed / "intercomd" / "v1" / "identity.proto"
     identity.write_text(identity.read_text(encoding="utf-8").replace("string email = 2;", ""), encoding="utf-8")

@@ -29,7 +29,7 @@ def connects(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
-def test_a_socket_appears_with_its_mode_and_group_and_is_removed(tmp_path: Path, mode: int) -> None:
+def test_socket_appears_with_its_mode_and_group_and_is_removed(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "a.sock"
     listening, file = listening_socket(f"unix:{path}", Access(mode, str(os.getgid())))
     with listening:
@@ -42,7 +42,7 @@ def test_a_socket_appears_with_its_mode_and_group_and_is_removed(tmp_path: Path,
     file.remove()
 
 
-def test_before_it_appears_nobody_else_can_open_it(tmp_path: Path) -> None:
+def test_socket_cannot_be_opened_by_others_before_it_appears(tmp_path: Path) -> None:
     modes = []
 
     def listen(temporary: str) -> None:
@@ -60,7 +60,7 @@ def test_before_it_appears_nobody_else_can_open_it(tmp_path: Path) -> None:
     assert modes == [0o600]
 
 
-def test_a_live_socket_is_not_taken_over(tmp_path: Path) -> None:
+def test_live_socket_is_not_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "a.sock"
     listening, _ = listening_socket(f"unix:{path}", MINE)
     with listening:
@@ -72,7 +72,7 @@ def test_a_live_socket_is_not_taken_over(tmp_path: Path) -> None:
         assert connects(path)
 
 
-def test_a_live_socket_whose_queue_is_full_is_not_taken_over(tmp_path: Path) -> None:
+def test_live_socket_whose_queue_is_full_is_not_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "a.sock"
     with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as waiting:
         busy.bind(str(path))
@@ -82,7 +82,7 @@ def test_a_live_socket_whose_queue_is_full_is_not_taken_over(tmp_path: Path) -> 
             listening_socket(f"unix:{path}", MINE)
 
 
-def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
+def test_stale_socket_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.sock"
     stale(path)
     assert not connects(path)
@@ -94,7 +94,7 @@ def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "symlink", "fifo"])
-def test_what_is_not_a_socket_is_left_alone(tmp_path: Path, kind: str) -> None:
+def test_file_that_is_not_a_socket_is_left_alone(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.sock"
     if kind == "file":
         path.write_text("kept")
@@ -111,7 +111,7 @@ def test_what_is_not_a_socket_is_left_alone(tmp_path: Path, kind: str) -> None:
     assert identity(path) == before
 
 
-def test_a_socket_that_another_process_published_meanwhile_is_kept(tmp_path: Path) -> None:
+def test_socket_that_another_process_published_meanwhile_is_kept(tmp_path: Path) -> None:
     """Both found the stale one; the one that comes second fails."""
     path, other = tmp_path / "a.sock", tmp_path / "other"
     stale(path)
@@ -126,7 +126,7 @@ def test_a_socket_that_another_process_published_meanwhile_is_kept(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_only_our_own_name_is_removed(tmp_path: Path) -> None:
+def test_close_removes_only_its_own_socket(tmp_path: Path) -> None:
     path = tmp_path / "a.sock"
     listening, file = listening_socket(f"unix:{path}", MINE)
     listening.close()
@@ -146,7 +146,7 @@ def test_only_our_own_name_is_removed(tmp_path: Path) -> None:
         ("d" * PATH_BYTES_MAX + "/a", MINE, "too long"),
     ],
 )
-def test_what_cannot_be_had_is_said_and_leaves_nothing(tmp_path: Path, name: str, access: Access, said: str) -> None:
+def test_failure_is_reported_and_leaves_nothing(tmp_path: Path, name: str, access: Access, said: str) -> None:
     with pytest.raises(OSError, match=said) as refused:
         listening_socket(f"unix:{tmp_path}/{name}", access)
     assert refused.value.filename == f"unix:{tmp_path}/{name}"

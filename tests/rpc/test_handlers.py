@@ -51,7 +51,7 @@ async def _served(*interceptors: Interceptor) -> AsyncIterator[tuple[ServiceHand
     await server.stop(None)
 
 
-async def test_a_method_is_asked_with_a_message_and_its_answers_are_sent() -> None:
+async def test_method_receives_a_message_and_its_responses_are_sent() -> None:
     asked = StringValue(value="hello").SerializeToString()
     async with _served() as (_, channel):
         assert await channel.unary_unary("/Echo/Say")(asked) == asked
@@ -60,7 +60,7 @@ async def test_a_method_is_asked_with_a_message_and_its_answers_are_sent() -> No
 
 @pytest.mark.parametrize("data", UNDECODABLE, ids=["no field", "cut short", "no UTF-8"])
 @pytest.mark.parametrize("method", ["Say", "SayTwice"])
-async def test_bytes_that_are_no_message_are_the_callers_fault(method: str, data: bytes) -> None:
+async def test_malformed_bytes_are_invalid_argument(method: str, data: bytes) -> None:
     async with _served() as (_, channel):
         call = channel.unary_stream(f"/Echo/{method}")(data)
         assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -68,7 +68,7 @@ async def test_bytes_that_are_no_message_are_the_callers_fault(method: str, data
 
 
 @pytest.mark.parametrize("method", ["Say", "SayTwice"])
-async def test_an_error_of_ours_becomes_its_status_with_details(method: str) -> None:
+async def test_error_becomes_its_status_with_details(method: str) -> None:
     async with _served() as (_, channel):
         call = channel.unary_stream(f"/Echo/{method}")(StringValue(value="refuse").SerializeToString())
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -83,7 +83,7 @@ async def test_an_error_of_ours_becomes_its_status_with_details(method: str) -> 
 @pytest.mark.parametrize(
     "last", [b"\xff", StringValue(value="refuse").SerializeToString()], ids=["undecodable", "refused"]
 )
-async def test_a_stream_answers_all_messages_before_a_wrong_one(last: bytes) -> None:
+async def test_stream_answers_all_messages_before_a_malformed_one(last: bytes) -> None:
     async with _served() as (_, channel):
         hello = StringValue(value="hello").SerializeToString()
         call = channel.stream_stream("/Echo/SayAll")(iter([hello, hello, last, hello]))
@@ -92,7 +92,7 @@ async def test_a_stream_answers_all_messages_before_a_wrong_one(last: bytes) -> 
 
 
 @pytest.mark.parametrize("method", ["Say", "SayTwice", "SayAll"])
-async def test_an_interceptor_can_end_every_kind_of_call_with_a_status(method: str) -> None:
+async def test_interceptor_can_end_every_kind_of_call(method: str) -> None:
     def refuse(_: Method) -> Method:
         async def call(_request: object, context: Context) -> None:
             names = dict(context.invocation_metadata() or ())
@@ -126,7 +126,7 @@ async def test_interceptors_are_called_in_their_order() -> None:
     assert order == ["first", "second"]
 
 
-async def test_a_service_is_idle_when_the_last_call_has_ended() -> None:
+async def test_service_is_idle_when_the_last_call_has_ended() -> None:
     async with _served() as (handlers, channel):
         await handlers.wait_idle()
         call = channel.stream_stream("/Echo/SayAll")()

@@ -8,7 +8,7 @@ from intercomd_daemon.spool.base import LogUsage, Usage
 USAGE = Usage({"default": LogUsage(normal=2, bulk=1, oldest_accept_time=90.0), "eu": LogUsage()}, 50, 200, "")
 
 
-def test_the_spool_is_described() -> None:
+def test_spool_is_described() -> None:
     status = spool_status(USAGE, 100.5)
     assert (status.envelopes, status.bytes, status.fill_ratio) == (3, 50, 0.25)
     assert status.oldest_age.ToMilliseconds() == 10_500
@@ -22,11 +22,12 @@ def test_the_spool_is_described() -> None:
         (Usage({}, 5, 100, "the disk is full"), 1.0),
     ],
 )
-def test_a_spool_that_takes_nothing_counts_as_full_and_an_empty_one_has_no_age(usage: Usage, ratio: float) -> None:
+def test_refusing_spool_counts_as_full(usage: Usage, ratio: float) -> None:
+    """An empty one has no age."""
     status = spool_status(usage, 100.0)
     assert status.fill_ratio == ratio
     assert not status.HasField("oldest_age")
 
 
-def test_a_clock_that_went_back_gives_no_negative_age() -> None:
+def test_age_is_never_negative() -> None:
     assert spool_status(USAGE, 50.0).oldest_age.ToMilliseconds() == 0

@@ -41,13 +41,13 @@ def test_each_error_has_its_code_and_the_same_words_in_its_details(
     assert status.details[0].Is(detail_type.DESCRIPTOR)
 
 
-def test_the_field_that_is_wrong_is_named() -> None:
+def test_field_that_is_wrong_is_named() -> None:
     detail = BadRequest()
     _unpack(RequestRefused("filter.email", "is blank"), detail)
     assert [(each.field, each.description) for each in detail.field_violations] == [("filter.email", "is blank")]
 
 
-def test_however_long_a_name_is_the_answer_arrives() -> None:
+def test_status_with_a_long_name_arrives() -> None:
     """A client takes no trailers of more than 16 KiB."""
     detail = ErrorInfo()
     trailers = _unpack(ConnectionNotFound("é" * 100_000), detail)
@@ -55,21 +55,21 @@ def test_however_long_a_name_is_the_answer_arrives() -> None:
     assert len(trailers["grpc-status-details-bin"]) < 4096
 
 
-def test_when_to_come_back_is_said_to_programs_and_to_grpc_itself() -> None:
+def test_retry_delay_is_in_the_details_and_in_pushback() -> None:
     detail = RetryInfo()
     trailers = _unpack(SpoolFull("full", 1.5), detail)
     assert detail.retry_delay.ToMilliseconds() == 1500
     assert trailers["grpc-retry-pushback-ms"] == "1500"
 
 
-def test_both_counts_are_said_where_they_differ() -> None:
+def test_count_mismatch_names_both_counts() -> None:
     detail = ErrorInfo()
     _unpack(CountMismatch(3, 4), detail)
     assert (detail.reason, detail.domain) == ("COUNT_MISMATCH", "intercomd")
     assert dict(detail.metadata) == {"expected_count": "3", "total_count": "4"}
 
 
-def test_an_error_that_no_call_may_end_with_stays_one() -> None:
+def test_error_without_a_status_is_refused() -> None:
     with pytest.raises(TypeError):
         status_of(SpoolLocked("another daemon holds it"))
 
