@@ -15,7 +15,7 @@ from secrets import randbelow
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
-from kill_harness.run import crashing
+from kill_harness.run import kill_run
 
 ERA_KILLS = 50
 """After so many everything is looked at and forgotten, so that a run of any length needs the memory of one era."""
@@ -28,7 +28,7 @@ def say(text: object) -> None:
 
 async def soak(folder: Path, kills: int, seed: int) -> str:
     """The table of one run."""
-    async with crashing(folder, seed) as run:
+    async with kill_run(folder, seed) as run:
         begun = time.monotonic()
         for era, first in enumerate(range(0, kills, ERA_KILLS)):
             await run.era(era, min(ERA_KILLS, kills - first))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from intercom.fault_proxy import Kind
 from kill_harness.kills import Phase
-from kill_harness.run import ANSWERS, crashing
+from kill_harness.run import ANSWERS, kill_run
 
 KILLS = 20
 
@@ -13,7 +13,7 @@ async def test_accepted_envelopes_survive_20_kills(
     tmp_path: Path,
 ) -> None:
     """And the kills are shown to have landed in each phase, and what must be survived to have happened."""
-    async with crashing(tmp_path, seed=1) as run:
+    async with kill_run(tmp_path, seed=1) as run:
         await run.era(1, KILLS)
     figures = run.figures
     print(figures.table())  # noqa: T201 - shown where the test fails, and with -s

@@ -1,7 +1,7 @@
-"""What of the code holds several things for longer than a call, each with the limit that bounds it.
+"""Lists every field of the code that holds several things for longer than a call, with the limit that bounds it.
 
-A limit by its name in `daemon/ARCHITECTURE.md`, in the settings or in those of the publisher; or a sentence where
-something else bounds it.
+The limit is named as in `daemon/ARCHITECTURE.md`, in the settings or in the publisher's. A sentence stands where
+something else bounds the field.
 """
 
 _SETTINGS = "one for each connection of the settings"

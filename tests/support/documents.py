@@ -1,4 +1,4 @@
-"""The documents as data: their sections, tables, blocks, and the calls of programs that they show."""
+"""Reads the documents as data: sections, tables, code blocks, and the program calls that they show."""
 
 import re
 import shlex

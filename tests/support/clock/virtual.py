@@ -1,8 +1,8 @@
-"""The real event loop on a clock of its own: where nothing is ready, time jumps to the next timer.
+"""Runs the real event loop in virtual time: when nothing is ready, time jumps to the next timer.
 
-So hours pass in seconds, a time-out of half a minute costs milliseconds, and the order in which things happen does not
-depend on the machine. Sockets, servers and sessions on it are real. What threads do takes no time on this clock: while
-any is `awaited`, the loop waits for it as usual.
+Hours pass in seconds, a timeout of 30 s costs milliseconds, and the order of events does not depend on the machine.
+Sockets, servers and sessions are real. Work in threads takes no virtual time: while a thread is `awaited`, the loop
+waits for it as usual.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A backlog that leaves at the speed of the budget: how much of each window was used, and how often it was too much."""
+"""Delivers a backlog and counts how much of each rate window was used, and how often it was exceeded."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs commands: in this process, which is fast, or in a process of their own, as a shell does."""
+"""Runs commands in this process, which is fast, or in a process of their own, as a shell does."""
 
 import asyncio
 import signal

@@ -1,6 +1,6 @@
-"""A daemon whose spool lies on a disk that fails as it is told: `on_faulty_disk.py FOLDER run ...`; `fail` tells it.
+"""Runs a daemon whose spool is on a faulty disk: `on_faulty_disk.py FOLDER run ...`. `fail` chooses the failing calls.
 
-It says where it is told so in a line of the log: `disk`, with `address`.
+The log line `disk` has the `address` that `fail` connects to.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The daemon as its user has it: a process with a file of settings, spoken to over real channels, heard by its log."""
+"""Runs the daemon as a process with a settings file; tests use its channels and read its log."""
 
 import asyncio
 import json

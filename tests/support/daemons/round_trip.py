@@ -1,4 +1,4 @@
-"""One envelope at a time: the calls about users that it took, and the outcome that it had."""
+"""Publishes one envelope and returns the contact calls that it took, and its outcome."""
 
 import re
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The words of the dialogues with lanes: answers, updates, calls and effects as short text. See `dialogue`."""
+"""Converts between text and what dialogues consist of: responses, updates, calls and effects. See `dialogue`."""
 
 import msgspec
 

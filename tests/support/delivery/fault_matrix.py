@@ -1,4 +1,4 @@
-"""Reads the matrix of faults: tables in Markdown, for people first."""
+"""Parses the fault matrix: tables in Markdown."""
 
 import re
 from dataclasses import dataclass

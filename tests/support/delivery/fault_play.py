@@ -1,6 +1,6 @@
-"""Plays one fault on one call of a real delivery, on a clock that leaps.
+"""Plays one fault on one call of a delivery, in virtual time.
 
-A worker on a spool in memory, a session, a sandbox, and places where a call does not end well: all of them real.
+The worker, its spool in memory, the session, the sandbox and the broken endpoints are real.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What was seen of a play, in the words of the matrix."""
+"""Describes what happened in a play, in the words of the fault matrix."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""One connection's deliveries on a real spool, against a real sandbox, with everything that happened noted down."""
+"""Runs one connection's deliveries with a real spool and a real sandbox, and records what happens."""
 
 import asyncio
 import time

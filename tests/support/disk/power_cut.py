@@ -1,8 +1,8 @@
-"""What a power cut leaves of the files on a disk: a state, by chance, of all those that a disk may be left in.
+"""Derives the files that a power cut leaves: one state, drawn at random, of all that the disk may be left in.
 
-What was synced is there. Of the rest, each write is there, is not, or some of its sectors are, whatever became of the
-writes before and after it; each file is there or not as it was before or after each time that it was made or deleted
-since its folder was synced. What a sync was to make sure that failed is never sure: systems take it for written.
+What was synced is there. Each other write is there, is missing, or has some of its sectors, independently of the writes
+before and after it. Each file is as it was before or after any creation or deletion since its folder was synced. What a
+failed sync should have secured is never certain: operating systems take it for written.
 """
 
 import random

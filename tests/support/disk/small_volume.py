@@ -1,7 +1,7 @@
-"""A spool on a small volume: `python small_volume.py FOLDER FREE_BYTES_MIN ROW_BYTES ROWS` plays an outage on it.
+"""Plays an outage on a small volume: `python small_volume.py FOLDER FREE_BYTES_MIN ROW_BYTES ROWS`.
 
-It fills the spool until that refuses, dies without closing it, opens it again, ends everything that was accepted, every
-third envelope as a dead letter, and prints as JSON what it counted. `COMMAND` does so on a volume of its own.
+It fills the spool until it refuses, exits without closing it, opens it again, ends every accepted envelope, each third
+as a dead letter, and prints the counts as JSON. `command` does so on a volume of its own.
 """
 
 import asyncio

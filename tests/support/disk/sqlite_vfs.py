@@ -1,7 +1,8 @@
-"""Puts a disk below SQLite: a VFS before SQLite's own one, made the default for a while.
+"""Puts a disk below SQLite: a VFS in front of SQLite's own, which is the default while the context lasts.
 
-It says what the disk is told and has calls fail as the disk says; all else goes to SQLite's own methods untouched. The
-structures are those of https://sqlite.org/c3ref/vfs.html and https://sqlite.org/c3ref/io_methods.html.
+It reports each operation to the disk and fails the calls that the disk chooses. Everything else goes to SQLite's own
+methods unchanged. The structures are those of https://sqlite.org/c3ref/vfs.html and
+https://sqlite.org/c3ref/io_methods.html.
 """
 
 import _sqlite3

@@ -1,4 +1,4 @@
-"""Calls with any bytes, and what must hold after any of them: a known status, a daemon that serves, nothing lost."""
+"""Makes calls with any bytes and checks each: the status is known, the daemon still serves, nothing is lost."""
 
 import asyncio
 import re

@@ -1,6 +1,6 @@
-"""Protobuf gone bad: messages with extreme values, and mutations that keep just enough structure to get far.
+"""Makes protobuf messages with extreme values, and mutations that keep enough structure to be decoded deeply.
 
-All of it follows from a seeded source of randomness, so that the seed names the run.
+All randomness is seeded: the seed names the run.
 """
 
 from collections.abc import Callable

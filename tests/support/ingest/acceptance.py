@@ -1,4 +1,4 @@
-"""What the tests of accepting share: envelopes as decoded, a report that remembers, and a spool with a gate."""
+"""Decoded envelopes, a recording report and a gated spool, for the tests of acceptance."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the daemon's own rules say of an envelope, without a daemon."""
+"""Decides an envelope by the daemon's rules, without a daemon."""
 
 from intercomd import Envelope
 from intercomd.v1.ingest_pb2 import PublishRequest

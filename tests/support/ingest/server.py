@@ -1,4 +1,4 @@
-"""An ingest service that listens, a client of it, what is sent to it, and what it refuses."""
+"""An ingest service that listens, with a client, and a check of refused calls."""
 
 from collections.abc import Awaitable
 from typing import Self

@@ -1,6 +1,6 @@
-"""Places on the loopback where a call does not end well: nobody there, no such host, no TLS, no HTTP, a reset.
+"""Endpoints on the loopback interface where a call fails: no listener, no such host, no TLS, no HTTP, a reset.
 
-What a sandbox can do itself (late, cut, huge or foreign answers) is its own business.
+What the sandbox plays itself (late, cut, huge or foreign responses) is not here.
 """
 
 import asyncio

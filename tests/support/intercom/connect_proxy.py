@@ -1,4 +1,4 @@
-"""An HTTP proxy as companies have it: CONNECT alone, with or without credentials, and answers of its own when told."""
+"""An HTTP proxy as companies run it: CONNECT only, with or without credentials, or with a response of its own."""
 
 import asyncio
 import base64

@@ -1,7 +1,7 @@
-"""What lies between a daemon and Intercom: a proxy that loses, cuts and delays calls, and counts what it did.
+"""A proxy between a daemon and Intercom that loses, cuts and delays calls, and counts what it did.
 
-It knows HTTP only as far as to see where a message ends. The faults go round in turn, every so many calls, so that a
-run meets each kind however short it is; which calls they hit is left to chance.
+It parses HTTP only to find where a message ends. The faults take turns at a fixed interval of calls, so that even a
+short run meets each kind. Which calls they hit is random.
 """
 
 import asyncio

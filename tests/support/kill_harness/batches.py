@@ -1,6 +1,6 @@
-"""What a sender sends at once: batches of its users' envelopes, and what any answer to one must be like.
+"""Batches of envelopes as the senders publish them, and the check of every result.
 
-A batch knows whether the daemon may have taken it already; it knows nothing of how it travels.
+A batch records whether the daemon may have accepted it already.
 """
 
 import random

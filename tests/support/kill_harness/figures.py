@@ -1,4 +1,4 @@
-"""What a run of kills came to, added up over eras, and as a table."""
+"""The figures of a run of kills, added up over eras, and printed as a table."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,6 @@
-"""How a daemon is killed in each phase of its life, and what shows that the kill fell into it.
+"""Kills a daemon in each phase of its life, and proves that the kill fell into that phase.
 
-Nothing here hopes: a kill keeps what was seen of the daemon before and after it, and `proves` reads only that and the
-senders' notes.
+The proof reads only what the kill recorded of the daemon before and after it, and the senders' notes.
 """
 
 import asyncio

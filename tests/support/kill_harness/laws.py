@@ -1,6 +1,6 @@
-"""What must hold when a run of kills is over: of the journal, of the events and of the contacts, for one era's users.
+"""Checks the invariants at the end of a run of kills: the journal, events and contacts of one era's users.
 
-Each function raises an AssertionError where a law is broken, and counts in `laws` how many things it looked at.
+Each function raises an AssertionError if an invariant is broken, and counts in `laws` how many things it checked.
 """
 
 from bisect import bisect_right

@@ -1,6 +1,6 @@
-"""What senders publish while a daemon is killed, and what Intercom has to hold of it: both from names alone.
+"""Computes what senders publish while a daemon is killed and what Intercom must hold, from names alone.
 
-An envelope is made from its user and number, so that nothing that the daemon says is needed to know what must arrive.
+An envelope is made from its user and number. So what must arrive never depends on what the daemon reports.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""A sender in a process of its own: publishes its users' envelopes until its input ends, and notes what it was told.
+"""A sender as a process: publishes its users' envelopes until its input ends, and notes the results.
 
-`python producer.py SETTINGS`, of which `Settings` tells. It knows an address and nothing else of the daemon, repeats
-what it has no answer to under the same ids, and ends with a trace where an answer is none that it may get.
+`python producer.py SETTINGS`; see `Settings`. It only has the daemon's address. It repeats unanswered envelopes with
+the same ids, and exits with a traceback on a response that it must not get.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The senders of a run: processes that know an address, and what they noted when they are over."""
+"""Starts and stops the senders of a run as processes, and reads their notes."""
 
 import asyncio
 import sys

@@ -1,6 +1,6 @@
-"""A daemon that is killed again and again, in each phase of its life, while senders publish and deliveries run.
+"""Kills a daemon again and again, in each phase of its life, while senders publish and deliveries run.
 
-The oracle is the plan: what Intercom must hold follows from what the senders were told, and from nothing else.
+The plan is the oracle: what Intercom must hold follows only from the results that the senders got.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ OUTAGE_SECONDS = 0.5
 _PAGE_SIZE = 1000
 
 
-class Crashing:
+class KillRun:
     """One run: eras after each other, each with users of its own, over one spool and one sandbox."""
 
     def __init__(self, daemon: Daemon, sandbox: Sandbox, proxy: FaultProxy, seed: int) -> None:
@@ -219,7 +219,7 @@ class Crashing:
 
 
 @asynccontextmanager
-async def crashing(folder: Path, seed: int) -> AsyncIterator[Crashing]:
+async def kill_run(folder: Path, seed: int) -> AsyncIterator[KillRun]:
     """A sandbox, a proxy that loses calls, and a daemon before it with two connections; nothing runs yet."""
     # A window of a second, so that a 429 costs no more than that.
     async with (
@@ -232,7 +232,7 @@ async def crashing(folder: Path, seed: int) -> AsyncIterator[Crashing]:
         }
         daemon = Daemon(folder, proxy.base_url, tables)
         try:
-            yield Crashing(daemon, sandbox, proxy, seed)
+            yield KillRun(daemon, sandbox, proxy, seed)
             await daemon.close()
         finally:
             if daemon.runs:

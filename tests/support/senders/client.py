@@ -1,4 +1,4 @@
-"""Envelopes as senders write them, a stream that is sent ahead, and what a refused call says beside its code."""
+"""Envelopes as senders write them, a stream that sends ahead, and the details of a refused call."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

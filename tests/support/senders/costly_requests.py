@@ -1,4 +1,4 @@
-"""Requests that are within the limits of a request and cost as much as a sender can make them cost, by name."""
+"""The most expensive requests within the limits, by name."""
 
 from collections.abc import Callable
 

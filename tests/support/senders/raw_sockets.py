@@ -1,4 +1,4 @@
-"""Callers that are no clients: bytes on a socket, HTTP/2 by hand, and what a process holds of memory."""
+"""Callers without a client library: bytes on a socket, HTTP/2 by hand; and the memory of a process."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,7 +1,7 @@
-"""A spool whose commits take time, on the simulation's clock, and that a crash can catch with work in hand.
+"""A spool whose commits take virtual time, so that a crash can interrupt them.
 
-What the worker asks for waits for the next commit and takes effect there, all at once and in order, as in the engine
-with a disk. The engine behind it is the one in memory, or that with a disk, whose commits take no virtual time.
+Operations wait for the next commit and take effect there together and in order, as in the SQLite engine. The engine
+behind it is the memory engine, or the SQLite engine, whose own commits take no virtual time.
 """
 
 import asyncio
@@ -95,7 +95,7 @@ class OnDisk:
             await asyncio.wait(self._under_way)
 
 
-class Committing:
+class DelayedSpool:
     """The spool as the worker and the senders of a simulation see it."""
 
     def __init__(

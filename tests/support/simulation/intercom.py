@@ -1,7 +1,7 @@
-"""Intercom at the other end of the network, in virtual time: the sandbox's workspace, reached without HTTP.
+"""Intercom in virtual time: the sandbox's workspace, reached without HTTP.
 
-How a call fares, a seed says: how long it takes, whether it is taken, whether its answer comes. Each call is shown to
-the book of `order` as it leaves, as it is taken and as it is answered.
+The seed decides how long a call takes, whether it has its effect and whether its response arrives. `order` checks each
+call as it leaves, as it takes effect and as it is answered.
 """
 
 import asyncio

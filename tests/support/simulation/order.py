@@ -1,8 +1,8 @@
-"""What must hold of every call that reaches Intercom, judged as it arrives, by a book of its own.
+"""Checks every call that reaches Intercom, as it arrives, against records of its own.
 
-It knows what was handed over, in which order, what Intercom took and which results are committed; of lanes, windows
-and turns it knows nothing. A user's envelopes of one priority are a line of parts: part 0 of an envelope is its update,
-the others are its events.
+The records hold what was accepted, in which order, what Intercom took and which results are committed. They are
+independent of lanes, windows and turns. A user's envelopes of one priority are a line of parts: part 0 of an envelope
+is its update, the others are its events.
 """
 
 from collections import Counter, defaultdict

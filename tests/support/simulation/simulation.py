@@ -1,7 +1,7 @@
-"""A worker's days in virtual time: senders, Intercom with its moods, crashes, and an operator, all drawn from one seed.
+"""Simulates a worker's days in virtual time: senders, Intercom's faults, crashes and an operator, from one seed.
 
-What must hold of each call is `order`'s; what must hold at the end stands here: nothing is lost, every envelope has
-one outcome, Intercom has the last values, and all that can be delivered is delivered before long.
+`order` checks each call. The end is checked here: nothing is lost, every envelope has one outcome, Intercom has the
+last values, and everything that can be delivered is delivered soon.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from intercomd_daemon.sandbox import CustomAttribute, SandboxSettings
 from intercomd_daemon.spool.base import DeadLetterFilter, Incoming, OutcomeFilter, Spool
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import pack
-from simulation.delayed_spool import Commits, Committing, InMemory
+from simulation.delayed_spool import Commits, DelayedSpool, InMemory
 from simulation.intercom import ATTRIBUTES, POISON, TROUBLE, UNIX, FarSide, Temper, Wire, number_of, part_of, time_of
 from simulation.order import Order, Part
 
@@ -89,7 +89,7 @@ class Simulation:
         self._jitter = Random(f"jitter {seed}").random  # noqa: S311 - to be the same each time
         self.spool = spool or MemorySpool(bytes_max=1 << 40, outcomes_max=1 << 40, wall=self.wall, monotonic=loop.time)
         commits = commits or InMemory(loop, Random(seed), stalls=plan.stalls)  # noqa: S311 - as above
-        self.committing = Committing(self.spool, commits, self.order, self._settled)
+        self.committing = DelayedSpool(self.spool, commits, self.order, self._settled)
         self._worker: Worker | None = None
         self._life: asyncio.Task[None] | None = None
         self._paused = False

@@ -1,4 +1,4 @@
-"""A day of everything at once: senders send while the worker crashes, Intercom fails, and clocks are set."""
+"""Plays a day with everything at once: senders publish, the worker crashes, Intercom fails, clocks are set."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

@@ -1,6 +1,6 @@
-"""Ways to corrupt the files of a filled spool, and what must hold afterwards of whoever opens it, whatever they were.
+"""Corrupts the files of a filled spool, and checks the spool that is opened afterwards.
 
-No crash; nothing that was never written; nothing lost that can be read, and no loss in silence; no position twice.
+It must not crash, invent rows, lose a readable row, lose anything silently, or use a position twice.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""A script of everything that a spool does, played on disks that fail, each at another call; and what must hold.
+"""Plays a script of every spool operation on disks that fail at different calls, and checks the result.
 
-It is played once on a disk that does not fail: what came of it then must come of it always, only later. A call that was
-refused is made again until it is taken, as senders and the deliverer would.
+The script is played once on a sound disk. Every other play must have the same result, only later: a refused call is
+repeated until it is accepted, as senders and the worker do.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""A spool with something of everything in it, what must be read of it again, and the looking.
+"""Fills a spool with something of everything, and reads it again.
 
-Rows of four users in two connections and priorities: in the logs, parked, with progress, ended, dead letters, contacts.
+The rows of four users in two connections and both priorities are waiting, parked, in progress, ended or dead letters.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""What a spool is, in dictionaries: the model that engines are held against. It knows no file, no batch and no time."""
+"""A model of a spool in dictionaries, which every engine must match."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A spool at work on a disk that is watched, and what must hold of it wherever the power is cut."""
+"""Runs a spool on a recording disk, and checks what it holds after a power cut at any operation."""
 
 import asyncio
 import itertools

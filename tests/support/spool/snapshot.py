@@ -1,4 +1,4 @@
-"""Everything that a spool holds, as its users can see it, for comparing."""
+"""A snapshot of everything that a spool holds, through its public methods."""
 
 from typing import NamedTuple
 
