@@ -37,7 +37,7 @@ async def test_operations_rejects_the_ingest_address(daemon: Daemon) -> None:
 
 async def test_operations_passes_on_the_details_of_a_refused_call(daemon: Daemon) -> None:
     result = await invoke("watch", "--operations", daemon.operations_address, "--after", 1_000_000)
-    assert (result.exit_code, "no sequence of this journal" in result.stderr) == (1, True)
+    assert (result.exit_code, "not a sequence of this journal" in result.stderr) == (1, True)
 
 
 async def test_resolve_address_prefers_the_command_line() -> None:
