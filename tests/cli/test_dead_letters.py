@@ -89,7 +89,7 @@ async def test_show_prints_envelope_calls_and_response(daemon: Daemon, sandbox: 
     assert code == 0
     for shown in (
         "s-1 of c-s-1",
-        "Intercom refused it for good",
+        "Intercom refused it permanently",
         '"customer_id": "c-s-1"',
         "event 'refused' of ",
         "dead lettered, REQUEST_INVALID, status 422, 1 call",

@@ -21,7 +21,7 @@ async def test_explain_finds_customer_id_email_and_envelope_id(daemon: Daemon) -
         result = await invoke("explain", identifier, "--operations", daemon.operations_address)
         assert result.exit_code == 0
         assert "t-1 of told in default" in result.stdout
-        assert "Intercom has it." in result.stdout
+        assert "Intercom accepted it." in result.stdout
         assert "event 'opened'" in result.stdout
 
 

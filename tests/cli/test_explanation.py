@@ -16,5 +16,5 @@ def test_explanation_ends_with_the_remedy(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_explanation_without_a_remedy_advises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    print_explanation(Explanation("e-1", "e-1 of 42", "Intercom has it.", (), ""))
+    print_explanation(Explanation("e-1", "e-1 of 42", "Intercom accepted it.", (), ""))
     assert "What to do" not in capsys.readouterr().out

@@ -77,14 +77,14 @@ def test_outcome_type_of_a_newer_daemon_is_shown_by_number() -> None:
     strange = outcome_pb2.Effect(kind=outcome_pb2.EFFECT_KIND_CONTACT)
     strange.type = 99  # a number of tomorrow's contract
     (story,) = explain([_outcome(1, 99, effects=[strange])], [])
-    assert story.end == "It ended as 99, which this version does not know."
+    assert story.end == "It ended as 99, which is unknown to this version."
     assert story.details == ("contact: 99",)
 
 
 def test_refused_envelope_is_explained_call_by_call_with_the_remedy() -> None:
     (story,) = explain([REFUSED], [LETTER])
     assert story.heading == ("order-1 of c-1 in default: accepted 2023-11-14T22:13:20Z, ended 2023-11-14T22:14:20Z")
-    assert story.end == "Intercom refused it for good."
+    assert story.end == "Intercom refused it permanently."
     assert story.details == (
         "contact: delivered, status 200, 2 calls",
         "event 'Signed up' of 2023-11-14T22:13:20Z: dead lettered, TOO_LARGE, status 422, 1 call, request req-9",
@@ -111,8 +111,8 @@ def test_outcome_found_by_two_queries_is_shown_once() -> None:
 def test_outcome_of_a_replay_is_first_and_supersedes_the_earlier_one() -> None:
     newer, older = explain([REFUSED, _outcome(9, outcome_pb2.OUTCOME_TYPE_DELIVERED, replay=1)], [])
     assert newer.heading.startswith("order-1, replay 1 of c-1")
-    assert newer.end == "Intercom has it."
-    assert older.end == "Intercom refused it for good. A later outcome supersedes this one."
+    assert newer.end == "Intercom accepted it."
+    assert older.end == "Intercom refused it permanently. A later outcome supersedes this one."
     assert older.remedy == ""
 
 
@@ -125,8 +125,8 @@ def test_another_envelope_that_took_the_same_id_later_supersedes_nothing() -> No
     other = _outcome(9, outcome_pb2.OUTCOME_TYPE_DELIVERED)
     other.accept_time.seconds += 100_000
     assert [story.end for story in explain([REFUSED, other], [])] == [
-        "Intercom has it.",
-        "Intercom refused it for good.",
+        "Intercom accepted it.",
+        "Intercom refused it permanently.",
     ]
 
 
@@ -138,5 +138,5 @@ def test_adjustments_are_shown_after_the_calls() -> None:
 
 def test_corrupt_envelope_is_not_called_refused() -> None:
     (story,) = explain([_outcome(1, outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, reason="DAMAGED")], [])
-    assert story.end.startswith("The disk damaged it before it could be sent")
+    assert story.end.startswith("Its record on disk is corrupt")
     assert story.end.endswith("(DAMAGED).")

@@ -18,12 +18,12 @@ DAMAGED = "DAMAGED"
 """The reason of an envelope whose record is corrupt: the only one without a dead letter."""
 OUTCOME_SENTENCES = MappingProxyType(
     {
-        outcome_pb2.OUTCOME_TYPE_DELIVERED: "Intercom has it.",
-        outcome_pb2.OUTCOME_TYPE_UNCHANGED: "No call was needed: Intercom was sent the same not long ago.",
+        outcome_pb2.OUTCOME_TYPE_DELIVERED: "Intercom accepted it.",
+        outcome_pb2.OUTCOME_TYPE_UNCHANGED: "No call was needed: all values equal those sent last.",
         outcome_pb2.OUTCOME_TYPE_SKIPPED: "It was left out on purpose.",
-        outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED: "Intercom refused it for good.",
-        outcome_pb2.OUTCOME_TYPE_DISCARDED: "It was refused for good, and then discarded by an operator.",
-        outcome_pb2.OUTCOME_TYPE_ERASED: "It was erased with the person whom it was about.",
+        outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED: "Intercom refused it permanently.",
+        outcome_pb2.OUTCOME_TYPE_DISCARDED: "Intercom refused it permanently, and an operator discarded it.",
+        outcome_pb2.OUTCOME_TYPE_ERASED: "It was erased together with its user.",
     }
 )
 
@@ -115,9 +115,9 @@ def _explanation(
 
 
 def _end(outcome: outcome_pb2.Outcome, *, superseded: bool) -> str:
-    end = OUTCOME_SENTENCES.get(outcome.type, f"It ended as {outcome.type}, which this version does not know.")
+    end = OUTCOME_SENTENCES.get(outcome.type, f"It ended as {outcome.type}, which is unknown to this version.")
     if outcome.reason == DAMAGED:
-        end = "The disk damaged it before it could be sent, and nothing of it can be read: send it again."
+        end = "Its record on disk is corrupt and cannot be read: send it again."
     reason = f" ({outcome.reason})" if outcome.reason else ""
     return f"{end[:-1]}{reason}." + (" A later outcome supersedes this one." if superseded else "")
 
