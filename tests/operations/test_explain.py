@@ -118,7 +118,7 @@ def test_outcome_of_a_replay_is_first_and_supersedes_the_earlier_one() -> None:
 
 def test_discarded_dead_letter_ends_as_discarded_alone() -> None:
     (story,) = explain([_outcome(8, outcome_pb2.OUTCOME_TYPE_DISCARDED), REFUSED], [])
-    assert "discarded by an operator" in story.end
+    assert "an operator discarded it" in story.end
 
 
 def test_another_envelope_that_took_the_same_id_later_supersedes_nothing() -> None:
