@@ -17,14 +17,15 @@ IMPURE = (
     "app.py",
     "cli",
     "config",
-    "deliver/caller.py",
-    "deliver/clock.py",
-    "deliver/feeder.py",
-    "deliver/gate.py",
-    "deliver/intercom.py",
-    "deliver/sidework.py",
-    "deliver/token.py",
-    "deliver/unsettled.py",
+    "deliver/intercom/client.py",
+    "deliver/intercom/token.py",
+    "deliver/schedule/access_probe.py",
+    "deliver/schedule/attribute_sync.py",
+    "deliver/schedule/caller.py",
+    "deliver/schedule/clock.py",
+    "deliver/schedule/commit_batcher.py",
+    "deliver/schedule/connection_state.py",
+    "deliver/schedule/lane_loader.py",
     "deliver/worker.py",
     "ingest/accept.py",
     "ingest/coalescing.py",
@@ -46,10 +47,10 @@ IMPURE_IMPORTS = frozenset(
     {"aiohttp", "asyncio", "grpc", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal"}
     | {"socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid"}
 )
-LINES_MAX = 400
+LINES_MAX = 450
 TABLES = {"reasons.py"}  # looked up, not read from top to bottom
 FUNCTION_LINES_MAX = 60
-CLASS_LINES_MAX = 300
+CLASS_LINES_MAX = 400
 
 
 def relative(path: Path) -> str:
@@ -115,7 +116,7 @@ def test_module_has_a_docstring(path: Path) -> None:
     "path", [p for p in MODULES if p.name not in {"__init__.py", "__main__.py", "settings.py"}], ids=relative
 )
 def test_module_has_its_test(path: Path) -> None:
-    """`deliver/judge.py` is tested by `tests/deliver/test_judge.py`, or by a theme of it, `test_judge_....py`.
+    """`spool/record.py` is tested by `tests/spool/test_record.py`, or by a theme of it, `test_record_….py`.
 
     The settings of all parts are tested as a whole, beside the contract's text: `tests/config/test_settings.py`.
     """

@@ -10,7 +10,7 @@ from daemons.process import connection_for
 from delivery.worker import Notes, envelope, event, row
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
-from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.spool.base import Spool

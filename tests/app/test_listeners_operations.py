@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from intercomd_daemon.app.listeners import OPERATORS_MAX, ListenerUnavailable, open_operations
-from intercomd_daemon.deliver.status import ConnectionStatus
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.operations.daemon_control import Check, State
 from intercomd_daemon.operations.service import OperationsService

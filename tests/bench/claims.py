@@ -8,7 +8,7 @@ from typing import Any
 from backlog import CONNECTION
 from questions import answer_all
 
-from intercomd_daemon.deliver.window import READ_ROWS
+from intercomd_daemon.deliver.schedule.read_ahead import READ_ROWS
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 

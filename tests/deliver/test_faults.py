@@ -16,7 +16,7 @@ from delivery.fault_matrix import NO_FAULT, Row, read_matrix
 from delivery.observation import see_all
 from intercom.broken_endpoints import PLACES
 from intercomd_daemon import deliver
-from intercomd_daemon.deliver.exchange import Call
+from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.sandbox.faults import Action
 
 MATRIX = read_matrix(Path(__file__).with_name("faults.md"))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from delivery.worker import NOON, TOKEN, Notes, delivering, envelope, event, row, settings_for
-from intercomd_daemon.deliver.exchange import Call
-from intercomd_daemon.deliver.intercom import Intercom
-from intercomd_daemon.deliver.pace import Pace
-from intercomd_daemon.deliver.status import ConnectionState
-from intercomd_daemon.deliver.token import Token
+from intercomd_daemon.deliver.intercom.client import IntercomClient
+from intercomd_daemon.deliver.intercom.messages import Call
+from intercomd_daemon.deliver.intercom.token import Token
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import OPEN_MAX, SETTLING_MAX, Worker
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Outcome, OutcomeType
@@ -115,7 +115,7 @@ async def test_a_worker_that_is_ended_at_once_lets_go_of_what_was_judged_and_not
     notes = Ending()
     pace = Pace(1_000_000, 1.0, time.monotonic())
     notes.running = asyncio.create_task(
-        Worker(settings, spool, Intercom(settings, Token(TOKEN), 64), pace, notes).run()
+        Worker(settings, spool, IntercomClient(settings, Token(TOKEN), 64), pace, notes).run()
     )
     with pytest.raises(asyncio.CancelledError):
         await notes.running

@@ -6,7 +6,7 @@ from collections import defaultdict
 import pytest
 
 from delivery.worker import NOON, envelope, event, row
-from intercomd_daemon.deliver.status import ConnectionState
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings
 from simulation.scene import Scene, play

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from intercomd.v1 import envelope_pb2, operations_pb2_grpc
-from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.operations.daemon_control import Check, State

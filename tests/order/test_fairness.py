@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from statistics import mean
 from typing import Any
 
-from intercomd_daemon.deliver.window import LANE_ROWS_MAX, ROWS_MAX
+from intercomd_daemon.deliver.schedule.read_ahead import LANE_ROWS_MAX, ROWS_MAX
 from intercomd_daemon.envelope import Priority, lane_of
 from simulation.intercom import Temper
 from simulation.simulation import Plan, Simulation, identity, simulate

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from intercomd_daemon.deliver.intercom import CALL_SECONDS
-from intercomd_daemon.deliver.outage import PROBE_SECONDS_MAX
-from intercomd_daemon.deliver.status import ConnectionState
+from intercomd_daemon.deliver.intercom.client import CALL_SECONDS
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.deliver.schedule.outage import PROBE_SECONDS_MAX
 from intercomd_daemon.envelope import Priority, lane_of
 from simulation.intercom import CUT, Temper
 from simulation.simulation import Plan, Simulation, identity, simulate

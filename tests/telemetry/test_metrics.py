@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from intercomd_daemon.deliver.exchange import Call
-from intercomd_daemon.deliver.status import ConnectionState
+from intercomd_daemon.deliver.intercom.messages import Call
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Outcome, OutcomeType

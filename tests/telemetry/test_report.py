@@ -8,9 +8,8 @@ import msgspec
 import pytest
 from prometheus_client import generate_latest
 
-from intercomd_daemon.deliver.exchange import Call
-from intercomd_daemon.deliver.gate import Observer
-from intercomd_daemon.deliver.status import ConnectionState
+from intercomd_daemon.deliver.intercom.messages import Call
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, Observer
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType

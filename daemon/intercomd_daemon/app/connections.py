@@ -6,12 +6,11 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 from intercomd_daemon.config import Settings
-from intercomd_daemon.deliver.gate import Observer
-from intercomd_daemon.deliver.intercom import Intercom
-from intercomd_daemon.deliver.pace import Pace
+from intercomd_daemon.deliver.intercom.client import IntercomClient
+from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.preview import preview
-from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
-from intercomd_daemon.deliver.token import Token
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus, Observer
+from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.spool.base import Outflow, Spool
@@ -59,7 +58,7 @@ class Connections:
                 pace = Pace(settings.rate.calls_per_window, settings.rate.share, time.monotonic())
                 shared[workspace] = (pace, await spool.acquire(" ".join(workspace)))
             pace, outflow = shared[workspace]
-            session = Intercom(settings, self._tokens[name], OPEN_MAX)
+            session = IntercomClient(settings, self._tokens[name], OPEN_MAX)
             worker = Worker(settings, outflow, session, pace, observer, paused=name in paused)
             workers.append((name, worker, outflow))
         # Started only now: if a workspace cannot be acquired, no worker runs.

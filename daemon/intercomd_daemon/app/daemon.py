@@ -15,7 +15,7 @@ from intercomd_daemon.app.listeners import (
     open_operations,
 )
 from intercomd_daemon.config import Settings
-from intercomd_daemon.deliver.status import ConnectionStatus
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService

@@ -19,13 +19,13 @@ import msgspec
 from intercomd_daemon import config
 from intercomd_daemon.cli.format import byte_size
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver import encode
-from intercomd_daemon.deliver.access import Grant, read_access
-from intercomd_daemon.deliver.catalogue import AttributeList
-from intercomd_daemon.deliver.exchange import Answer
-from intercomd_daemon.deliver.intercom import Intercom
-from intercomd_daemon.deliver.judge import Kind, judge
-from intercomd_daemon.deliver.token import Token
+from intercomd_daemon.deliver.intercom import requests
+from intercomd_daemon.deliver.intercom.access import Grant, read_access
+from intercomd_daemon.deliver.intercom.classification import Kind, classify
+from intercomd_daemon.deliver.intercom.client import IntercomClient
+from intercomd_daemon.deliver.intercom.messages import Response
+from intercomd_daemon.deliver.intercom.token import Token
+from intercomd_daemon.deliver.lane.attribute_catalog import AttributeList
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.unix_socket import SCHEME
@@ -191,8 +191,8 @@ def _shared_budgets(settings: config.Settings) -> list[Finding]:
 
 
 async def _check_workspace(subject: str, connection: ConnectionSettings, token: Token) -> list[Finding]:
-    async with Intercom(connection, token, connections_max=1) as intercom:
-        access = read_access(await intercom.call(encode.ME), connection)
+    async with IntercomClient(connection, token, connections_max=1) as intercom:
+        access = read_access(await intercom.call(requests.ME), connection)
         if access.grant is Grant.UNKNOWN:
             message = f"no usable response from {connection.url}: {access.message}; check the address and the network"
             return [Finding(Level.UNKNOWN, subject, message)]
@@ -204,17 +204,17 @@ async def _check_workspace(subject: str, connection: ConnectionSettings, token: 
             region = access.region or connection.region
             message = f'the access token belongs to App ID {connection.app_id}, "{access.workspace_name}", in {region}'
             workspace = Finding(Level.OK, subject, message)
-        return [workspace, _check_attributes(subject, await intercom.call(encode.ATTRIBUTES))]
+        return [workspace, _check_attributes(subject, await intercom.call(requests.ATTRIBUTES))]
 
 
-def _check_attributes(subject: str, answer: Answer) -> Finding:
+def _check_attributes(subject: str, answer: Response) -> Finding:
     """Reports how many of the custom attributes that a workspace may have are in use."""
-    verdict = judge(encode.ATTRIBUTES.call, answer)
-    if verdict.kind is Kind.PASSING:
-        message = f"the custom attributes could not be listed: {verdict.reason}; try again"
+    classification = classify(requests.ATTRIBUTES.call, answer)
+    if classification.kind is Kind.TRANSIENT:
+        message = f"the custom attributes could not be listed: {classification.reason}; try again"
         return Finding(Level.UNKNOWN, subject, message)
     try:
-        listed = msgspec.json.decode(answer.body, type=AttributeList).data if verdict.kind is Kind.DONE else None
+        listed = msgspec.json.decode(answer.body, type=AttributeList).data if classification.kind is Kind.DONE else None
     except msgspec.DecodeError:
         listed = None
     if listed is None:

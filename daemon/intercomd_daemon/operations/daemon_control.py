@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-from intercomd_daemon.deliver.status import ConnectionStatus
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
 from intercomd_daemon.spool.base import Archive, Usage
 
 

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2, outcome_pb2
-from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding
 from intercomd_daemon.outcome import DeadLetter, Effect, Outcome
 from intercomd_daemon.spool.base import LogUsage

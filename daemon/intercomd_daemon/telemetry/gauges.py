@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.spool.base import Usage
 
 _BUDGET: tuple[tuple[str, str, Callable[[ConnectionStatus], float]], ...] = (

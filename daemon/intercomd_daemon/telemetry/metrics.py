@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
 
-from intercomd_daemon.deliver.exchange import Call
-from intercomd_daemon.deliver.status import ConnectionState, ConnectionStatus
+from intercomd_daemon.deliver.intercom.messages import Call
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.reasons import OTHER, label_of

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from intercomd_daemon.deliver.status import ConnectionState
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.envelope import lane_of
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, Outcome, OutcomeType

@@ -13,9 +13,9 @@ from intercomd_daemon.cli.demo.observations import Observations, ObservedCall, R
 from intercomd_daemon.cli.demo.scenario import scenario
 from intercomd_daemon.cli.demo.summary import SAMPLED_EVENTS, Sample, samples
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.intercom import Intercom
+from intercomd_daemon.deliver.intercom.client import IntercomClient
+from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.preview import preview
-from intercomd_daemon.deliver.token import Token
 from intercomd_daemon.sandbox import Sandbox
 from senders.client import NOON
 
@@ -99,7 +99,7 @@ async def deliver(step: Step, sandbox: Sandbox) -> None:
     settings = ConnectionSettings(name="default", base_url=sandbox.base_url)
     accepted = examined(step.envelope, NOON + 3600).accepted
     assert accepted is not None
-    async with Intercom(settings, Token(sandbox.settings.access_token), 1) as session:
+    async with IntercomClient(settings, Token(sandbox.settings.access_token), 1) as session:
         for request in preview(accepted, settings, NOON + 3600):
             await session.call(request)
 

@@ -33,13 +33,13 @@ from delivery.dialogue_text import (
     words_of_request,
 )
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.catalogue import Attribute, Catalogue
-from intercomd_daemon.deliver.contact import Contact, Remembered, Unavailable
-from intercomd_daemon.deliver.delivery import DRY_RUN, Lane
-from intercomd_daemon.deliver.exchange import Answer, Request
-from intercomd_daemon.deliver.judge import Kind, Verdict, judge
-from intercomd_daemon.deliver.step import CreateAttribute, ReadAttributes, Rest, Settle, rules_of
-from intercomd_daemon.deliver.waiting import Waiting
+from intercomd_daemon.deliver.intercom.classification import Classification, Kind, classify
+from intercomd_daemon.deliver.intercom.messages import Request, Response
+from intercomd_daemon.deliver.lane.actions import CreateAttribute, Idle, ReadAttributes, Settle
+from intercomd_daemon.deliver.lane.attribute_catalog import Attribute, AttributeCatalog
+from intercomd_daemon.deliver.lane.contact import Contact, StoredContact, UnavailableContacts
+from intercomd_daemon.deliver.lane.lane import DRY_RUN, Lane
+from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
 from intercomd_daemon.outcome import Outcome, OutcomeType, Progress
 from intercomd_daemon.spool.base import Settlement
@@ -56,12 +56,12 @@ class Talk:
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self.now = NOON
-        self.catalogue = Catalogue(settings)
-        self.catalogue.read(ATTRIBUTES, NOON)
+        self.catalog = AttributeCatalog(settings)
+        self.catalog.read(ATTRIBUTES, NOON)
         self.outcomes: dict[str, Outcome] = {}
         self.answer_bodies: dict[str, str] = {}
-        self._rules = rules_of(settings)
-        self._unavailable = Unavailable()
+        self._settings = settings
+        self._unavailable = UnavailableContacts()
         self._who = ("u1", "")
         self._lanes: dict[str, Lane] = {}
         self._contacts: dict[str, Contact] = {}
@@ -80,7 +80,7 @@ class Talk:
             contact = self._contacts.get(contact_id) or Contact(contact_id, self._book.get(contact_id, b""))
             if contact_id:
                 self._contacts[contact_id] = contact
-            self._lanes[key] = Lane(key, contact, self._rules, self.catalogue, self._unavailable)
+            self._lanes[key] = Lane(key, contact, self._settings, self.catalog, self._unavailable)
         return self._lanes[key]
 
     def follow(self, script: str) -> None:
@@ -109,8 +109,8 @@ class Talk:
     def _know(self, rest: str) -> None:
         contact_id, _, said = rest.partition(" ")
         contact = Contact(contact_id, self._book.get(contact_id, b""))
-        contact.begin([*update_of(said), "name"], self)
-        contact.told({name: (value, 0) for name, value in update_of(said).items()}, self, self.now)
+        contact.begin_write([*update_of(said), "name"], self)
+        contact.mark_sent({name: (value, 0) for name, value in update_of(said).items()}, self, self.now)
         self._known[lane_of(*self._who)] = contact_id
         self._book[contact_id] = contact.pack()
 
@@ -127,7 +127,7 @@ class Talk:
         for key, (priority, envelope, progress) in sorted(self._rows.items()):
             self._who = envelope.customer_id, envelope.email
             noted = unpack(progress, Progress) if progress else Progress()
-            self.lane.queue.add(Waiting(key, priority, envelope, noted))
+            self.lane.queue.add(PendingEnvelope(key, priority, envelope, noted))
         self._who = who
 
     def _accept(self, line: str) -> None:
@@ -151,12 +151,12 @@ class Talk:
         )
         priority = Priority.BULK if kind == "bulk" else Priority.NORMAL
         self._rows[int(number)] = priority, envelope, b""
-        self.lane.queue.add(Waiting(int(number), priority, envelope, Progress()))
+        self.lane.queue.add(PendingEnvelope(int(number), priority, envelope, Progress()))
 
     def ask(self) -> list[str]:
         """What the lane says when its turn has come."""
         step = self.lane.next(self.now)
-        if isinstance(step, Rest):
+        if isinstance(step, Idle):
             return ["rest"]
         if isinstance(step, Settle):
             return self._commit(step.settlement)
@@ -171,15 +171,15 @@ class Talk:
         asked = self._calls.pop(self.lane.key)
         if isinstance(asked, ReadAttributes):
             listed = (word.partition(":") for word in rest.split()[1:])
-            self.catalogue.read([Attribute(name, data_type) for name, _, data_type in listed], self.now)
+            self.catalog.read([Attribute(name, data_type) for name, _, data_type in listed], self.now)
         elif isinstance(asked, CreateAttribute) and rest == "created":
-            self.catalogue.created(asked.name, asked.data_type, self.now)
+            self.catalog.created(asked.name, asked.data_type, self.now)
         elif isinstance(asked, CreateAttribute):
-            self.catalogue.refused(asked.name, "Intercom refused to create it", self.now)
+            self.catalog.refused(asked.name, "Intercom refused to create it", self.now)
         else:
-            answer = Answer(0) if rest == "dry" else answer_of(rest.split())
-            verdict = Verdict(Kind.DONE, DRY_RUN) if rest == "dry" else judge(asked.call, answer)
-            after = self.lane.answered(verdict, answer, self.now)
+            answer = Response(0) if rest == "dry" else answer_of(rest.split())
+            classification = Classification(Kind.DONE, DRY_RUN) if rest == "dry" else classify(asked.call, answer)
+            after = self.lane.answered(classification, answer, self.now)
             self._share()
             said = self._commit(after.settlement) if after.settlement else []
             return [*said, f"wait {self.lane.failures}"] if after.back_off else said
@@ -210,7 +210,7 @@ class Talk:
         for entry in settlement.contacts:
             self._known[entry.lane] = entry.contact_id
             self._book[entry.contact_id] = entry.data if entry.contact_id else b""
-            kept = unpack(entry.data, Remembered).digests.items()
+            kept = unpack(entry.data, StoredContact).digests.items()
             names = sorted(short_name(name) for name, digest in kept if digest.value != -1)
             said.append(" ".join([f"book {entry.contact_id or '-'}:", *names]))
         return said

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from intercomd_daemon.deliver.exchange import Answer, Request
+from intercomd_daemon.deliver.intercom.messages import Request, Response
 from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Finding, Scalar
 from intercomd_daemon.outcome import Effect
 
@@ -23,7 +23,7 @@ _ERRORS = {
 }
 
 
-def answer_of(words: list[str]) -> Answer:
+def answer_of(words: list[str]) -> Response:
     """An answer by its words.
 
     `202`; `200 c1` or `200 c1 of u2` (a contact, and its external id); `409 exists c1`, `400 missing plan` and so on,
@@ -31,15 +31,17 @@ def answer_of(words: list[str]) -> Answer:
     """
     status, *rest = words
     if status == "cut":
-        return Answer(0, failure="no answer in time")
+        return Response(0, failure="no answer in time")
     if not rest:
-        return Answer(int(status), request_id="r" + status)
+        return Response(int(status), request_id="r" + status)
     if status == "200":
         contact = {"id": rest[0], "external_id": rest[2] if len(rest) > 1 else None}
-        return Answer(200, msgspec.json.encode(contact), request_id="r200")
+        return Response(200, msgspec.json.encode(contact), request_id="r200")
     code, message = _ERRORS[rest[0]]
     error = {"code": code, "message": message.format(*rest[1:])}
-    return Answer(int(status), msgspec.json.encode({"type": "error.list", "errors": [error]}), request_id="r" + status)
+    return Response(
+        int(status), msgspec.json.encode({"type": "error.list", "errors": [error]}), request_id="r" + status
+    )
 
 
 def update_of(words: str) -> dict[str, Scalar]:

@@ -15,11 +15,11 @@ import msgspec
 from delivery.worker import TOKEN, Notes, envelope, event, row, settings_for
 from intercom.broken_endpoints import Wire
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.clock import Clock
-from intercomd_daemon.deliver.exchange import Answer, Call, Request
-from intercomd_daemon.deliver.intercom import Intercom
-from intercomd_daemon.deliver.pace import Pace
-from intercomd_daemon.deliver.token import Token
+from intercomd_daemon.deliver.intercom.client import IntercomClient
+from intercomd_daemon.deliver.intercom.messages import Call, Request, Response
+from intercomd_daemon.deliver.intercom.token import Token
+from intercomd_daemon.deliver.schedule.clock import Clock
+from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.contact import Contact
@@ -90,14 +90,14 @@ class Made:
     """A call that was made, and what came of it; times by the clock that leaps."""
 
     request: Request
-    answer: Answer
+    answer: Response
     left: float
     ended: float
     away: bool
     """Whether it was led elsewhere than to the sandbox."""
 
 
-class Road(Intercom):
+class Road(IntercomClient):
     """A session that notes its calls, and leads those of one kind elsewhere, as often as it is told to."""
 
     def __init__(self, settings: ConnectionSettings, call: Call, elsewhere: str, times: int) -> None:
@@ -105,7 +105,7 @@ class Road(Intercom):
         self.made: list[Made] = []
         self.times = times if elsewhere else 0
         self._call = call
-        self._elsewhere = Intercom(msgspec.structs.replace(settings, base_url=elsewhere), Token(TOKEN), 64)
+        self._elsewhere = IntercomClient(msgspec.structs.replace(settings, base_url=elsewhere), Token(TOKEN), 64)
 
     async def __aenter__(self) -> Self:
         await self._elsewhere.__aenter__()
@@ -116,7 +116,7 @@ class Road(Intercom):
         await super().__aexit__(*error)
         await self._elsewhere.__aexit__(*error)
 
-    async def call(self, request: Request) -> Answer:
+    async def call(self, request: Request) -> Response:
         assert len(self.made) < CALLS_MAX, "calls follow each other without a pause"
         away = request.call is self._call and self.times > 0
         self.times -= away

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Coroutine
 
 from delivery.worker import settings_for
-from intercomd_daemon.deliver.catalogue import Catalogue
-from intercomd_daemon.deliver.feeder import Feeder
-from intercomd_daemon.deliver.roster import Roster
-from intercomd_daemon.deliver.step import rules_of
+from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
+from intercomd_daemon.deliver.schedule.lane_loader import LaneLoader
+from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.sandbox import Sandbox
 from intercomd_daemon.spool.base import Spool
 
@@ -18,8 +17,10 @@ class Feeding:
     def __init__(self, spool: Spool) -> None:
         settings = settings_for(Sandbox(), base_url="http://127.0.0.1:1")
         self.tasks: list[asyncio.Task[None]] = []
-        self.roster = Roster()
-        self.feeder = Feeder(rules_of(settings), spool, Catalogue(settings), self.roster, self._spawn, lambda: None)
+        self.ready_queue = ReadyQueue()
+        self.loader = LaneLoader(
+            settings, spool, AttributeCatalog(settings), self.ready_queue, self._spawn, lambda: None
+        )
 
     def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
         self.tasks.append(asyncio.ensure_future(coroutine))
@@ -32,11 +33,11 @@ class Feeding:
     async def fill(self) -> None:
         """Reads until the window is full or the logs are at their end."""
         while True:
-            self.feeder.fill()
+            self.loader.fill()
             if not self.tasks:
                 return
             await self.quiet()
 
     async def bring_back(self, now: float) -> None:
-        self.feeder.feed_due(now)
+        self.loader.feed_due(now)
         await self.quiet()

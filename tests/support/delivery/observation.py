@@ -5,9 +5,9 @@ import asyncio
 import msgspec
 
 from delivery.fault_play import Made, Play
-from intercomd_daemon.deliver.exchange import Call, Request
-from intercomd_daemon.deliver.judge import judge
-from intercomd_daemon.deliver.status import ConnectionState
+from intercomd_daemon.deliver.intercom.classification import classify
+from intercomd_daemon.deliver.intercom.messages import Call, Request
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.outcome import EffectKind, Outcome, OutcomeType
 
 USERS = ("u1", "u2", "u3")
@@ -30,8 +30,8 @@ async def see_once(call: Call, how: str) -> tuple[str, ...]:
         play.check()
         made = play.road.made
         first = next(number for number, one in enumerate(made) if one.request.call is call)
-        verdict = judge(call, made[first].answer)
-        kind = f"{verdict.kind.name.lower()} {verdict.reason}".strip()
+        classification = classify(call, made[first].answer)
+        kind = f"{classification.kind.name.lower()} {classification.reason}".strip()
         outcome = _outcome(play, play.notes.outcomes[0]) if ended else "waits for ever"
         return kind, _pause(made[first:]), _calls(play, made[first + 1 :]), outcome, _told(play)
 
@@ -114,7 +114,7 @@ def _type(type_: OutcomeType) -> str:
 
 
 def _told(play: Play) -> str:
-    told = [_state_text(state, reason) for state, reason in play.notes.told]
+    told = [_state_text(state, reason) for state, reason in play.notes.states]
     return ", ".join([*filter(None, told), *(f"`{name}`" for name, _ in play.notes.events)]) or NOTHING
 
 

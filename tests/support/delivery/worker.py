@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.clock import Clock
-from intercomd_daemon.deliver.exchange import Call
-from intercomd_daemon.deliver.intercom import Intercom
-from intercomd_daemon.deliver.pace import Pace
-from intercomd_daemon.deliver.status import ConnectionState
-from intercomd_daemon.deliver.token import Token
+from intercomd_daemon.deliver.intercom.client import IntercomClient
+from intercomd_daemon.deliver.intercom.messages import Call
+from intercomd_daemon.deliver.intercom.token import Token
+from intercomd_daemon.deliver.schedule.clock import Clock
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, Scalar, lane_of
 from intercomd_daemon.outcome import Outcome
@@ -30,7 +30,7 @@ class Notes:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.states: list[ConnectionState] = []
-        self.told: list[tuple[ConnectionState, str]] = []
+        self.states: list[tuple[ConnectionState, str]] = []
         """The same, with the reasons."""
         self.events: list[tuple[str, dict[str, object]]] = []
         self.calls: Counter[tuple[str, int]] = Counter()
@@ -50,7 +50,7 @@ class Notes:
         assert connection
         assert bool(reason) is (state is not ConnectionState.DELIVERING)
         self.states.append(state)
-        self.told.append((state, reason))
+        self.states.append((state, reason))
         self._changed.set()
 
     def on_notice(self, connection: str, event: str, **details: object) -> None:
@@ -104,7 +104,7 @@ async def delivering(
     """A worker that runs until the block ends, and then stops in order."""
     notes, clock = Notes(), clock or Clock()
     pace = Pace(1_000_000, 1.0, clock.monotonic())
-    intercom = Intercom(settings, token or Token(TOKEN), 64)
+    intercom = IntercomClient(settings, token or Token(TOKEN), 64)
     worker = Worker(settings, spool, intercom, pace, notes, paused=paused, clock=clock)
     running = asyncio.create_task(worker.run())
     try:

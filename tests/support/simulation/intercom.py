@@ -13,9 +13,9 @@ from typing import NamedTuple, Self
 import msgspec
 
 from clock.virtual import VirtualLoop
-from intercomd_daemon.deliver import exchange
-from intercomd_daemon.deliver.exchange import Answer, Call, RateHeaders
-from intercomd_daemon.deliver.intercom import CALL_SECONDS
+from intercomd_daemon.deliver.intercom import messages
+from intercomd_daemon.deliver.intercom.client import CALL_SECONDS
+from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Response
 from intercomd_daemon.envelope import Priority, lane_of
 from intercomd_daemon.outcome import Effect, EffectKind
 from intercomd_daemon.sandbox import SandboxSettings, dispatch
@@ -131,7 +131,7 @@ class FarSide:
         self.away = False
         self.healed = True
 
-    def lane_of(self, request: exchange.Request) -> str:
+    def lane_of(self, request: messages.Request) -> str:
         """Whom a call is about; empty if about nobody."""
         if request.call in {Call.READ_ME, Call.LIST_ATTRIBUTES, Call.CREATE_ATTRIBUTE}:
             return ""
@@ -142,7 +142,7 @@ class FarSide:
             return self.contact_lanes[body["id"]]
         return lane_of(body.get("user_id") or body.get("external_id") or "", body.get("email", ""))
 
-    def leave(self, request: exchange.Request) -> tuple[str, asyncio.Future[Answer]]:
+    def leave(self, request: messages.Request) -> tuple[str, asyncio.Future[Response]]:
         """A call leaves: whom it is about, and its answer, once that is there."""
         lane = self.lane_of(request)
         if lane:
@@ -175,28 +175,28 @@ class FarSide:
                 return fate
         return Fate(usual)
 
-    def _arrive(self, lane: str, request: exchange.Request, answer: "asyncio.Future[Answer]") -> None:
+    def _arrive(self, lane: str, request: messages.Request, answer: "asyncio.Future[Response]") -> None:
         fate = self._fate(lane, request.call) if lane or self.away else Fate(self.temper.seconds / 2)
         given = self._perform(lane, request) if fate.taken else None
         if fate.status == 0:
-            given = Answer(0, failure="no answer")
+            given = Response(0, failure="no answer")
         elif given is None or fate.status != 200:
             given = self._refuse(request, fate.status)
         self.statuses[given.status] += 1
         self._loop.call_later(fate.back, _give, answer, given)
 
-    def _request(self, request: exchange.Request) -> tuple[Request, str]:
+    def _request(self, request: messages.Request) -> tuple[Request, str]:
         self._count += 1
         path, _, query = request.path.partition("?")
         return Request(request.method, path, query, HEADERS, request.body), f"request-{self._count}"
 
-    def _refuse(self, request: exchange.Request, status: int) -> Answer:
+    def _refuse(self, request: messages.Request, status: int) -> Response:
         asked, name = self._request(request)
         headers = dispatch.faulty_headers(self.workspace, asked, name, status, self.now())
         code = {404: "not_found", 422: "data_invalid"}.get(status, "server_error")
         return self._answer(status, error_body(name, code, "told to"), headers)
 
-    def _perform(self, lane: str, request: exchange.Request) -> Answer:
+    def _perform(self, lane: str, request: messages.Request) -> Response:
         body = msgspec.json.decode(request.body) if request.body else {}
         if request.call is Call.TRACK_EVENT and body["event_name"] == POISON and not self.healed:
             return self._refuse(request, 422)
@@ -220,19 +220,19 @@ class FarSide:
             if name in said:
                 self._order.take(lane, priority, Part(said[name], 0))
 
-    def _answer(self, status: int, body: bytes, headers: Headers) -> Answer:
+    def _answer(self, status: int, body: bytes, headers: Headers) -> Response:
         named = dict(headers)
         rate = RateHeaders(*(int(named[f"X-RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset")))
-        return Answer(status, body, request_id=named["x-request-id"], rate=rate, date=float(int(self.now())))
+        return Response(status, body, request_id=named["x-request-id"], rate=rate, date=float(int(self.now())))
 
 
-def _give(answer: "asyncio.Future[Answer]", given: Answer) -> None:
+def _give(answer: "asyncio.Future[Response]", given: Response) -> None:
     if not answer.done():
         answer.set_result(given)
 
 
 class Wire:
-    """What one life of a worker has in place of `deliver.intercom.Intercom`: the same calls, without HTTP."""
+    """What one life of a worker has in place of `deliver.intercom.client.Intercom`: the same calls, without HTTP."""
 
     def __init__(self, far_side: FarSide, order: Order) -> None:
         self._far_side = far_side
@@ -246,7 +246,7 @@ class Wire:
     ) -> None:
         return
 
-    async def call(self, request: exchange.Request) -> Answer:
+    async def call(self, request: messages.Request) -> Response:
         lane, coming = self._far_side.leave(request)
         answer = await coming
         if lane:

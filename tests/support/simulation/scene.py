@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from clock.virtual import VirtualLoop
 from delivery.worker import NOON, Notes, delivering, settings_for
-from intercomd_daemon.deliver.clock import Clock
+from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.spool.memory import MemorySpool

@@ -1,0 +1,245 @@
+"""The session with Intercom: one request, one answer, no policy. What an answer means, it does not know."""
+
+import base64
+import codecs
+import os
+import ssl
+import time
+import zlib
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDictProxy, istr
+
+from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
+from intercomd_daemon.deliver.intercom.proxy import Proxy, proxy_for
+from intercomd_daemon.deliver.intercom.token import Token
+from intercomd_daemon.errors import IntercomdError
+
+# "HTTP: connect 5 s, whole call 30 s, answers read to 1 MiB (4 MiB for the list of attributes)."
+CONNECT_SECONDS = 5.0
+CALL_SECONDS = 30.0
+ANSWER_BYTES_MAX = 1024 * 1024
+ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024
+# "The status line decides before anything else is read: headers of up to 64 KiB do not undo a 202."
+HEADER_BYTES_MAX = 64 * 1024
+HEADERS_MAX = 1_000
+_LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
+_REQUEST_ID, _RETRY_AFTER, _DATE = map(istr, ("X-Request-Id", "Retry-After", "Date"))
+_TYPE, _ENCODING = map(istr, ("Content-Type", "Content-Encoding"))
+# RFC 9110, 15.5.8: "407 Proxy Authentication Required".
+_PROXY_CREDENTIALS = 407
+_BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
+
+
+class CertificatesUnusable(IntercomdError):
+    """A file of certificates that are to be trusted cannot be used."""
+
+
+class IntercomClient:
+    """An HTTP session for one connection; use as an asynchronous context."""
+
+    def __init__(self, settings: ConnectionSettings, token: Token, connections_max: int) -> None:
+        """Reads `ca_file` and the variables of proxies.
+
+        Raises:
+            ProxyInvalid: a variable does not name a proxy.
+            CertificatesUnusable: `ca_file` cannot be read or holds no certificates.
+        """
+        self._settings = settings
+        self._token = token
+        self._connections_max = connections_max
+        self._session: aiohttp.ClientSession | None = None
+        self._proxy = proxy_for(settings.url, settings.proxy.reveal(), os.environ)
+        self._tls = _tls(settings.ca_file)
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections_max, ttl_dns_cache=60, ssl=self._tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS),
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+            # "A body in an encoding that was not asked for does not undo a 202": it is decoded where that is possible.
+            auto_decompress=False,
+            headers={
+                "Accept-Encoding": "identity",
+                # "Content-Type and Accept: application/json; otherwise 406."
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "Intercom-Version": self._settings.api_version,
+                "User-Agent": "intercomd",
+            },
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def call(self, request: Request) -> Response:
+        """Makes one call; a failure of the network is an answer of status 0."""
+        if self._session is None:
+            return Response(0, failure="the session is closed")
+        token = self._token.current()
+        if not token:
+            return Response(0, failure=self._token.problem)
+        limit = ATTRIBUTES_BYTES_MAX if request.call is Call.LIST_ATTRIBUTES else ANSWER_BYTES_MAX
+        try:
+            async with self._session.request(
+                request.method,
+                self._settings.url + request.path,
+                data=request.body or None,
+                headers={"Authorization": f"Bearer {token}"},
+                allow_redirects=False,
+                proxy=self._proxy.url if self._proxy else None,
+                proxy_headers=_credentials(self._proxy),
+                middlewares=_ONCE if request.call.repeatable else (),
+            ) as response:
+                body = await _body(response, limit, must_end=request.call.reads)
+                body = _decoded(body, response.headers.get(_ENCODING, ""), limit)
+                return _answer(response.status, response.headers, body.removeprefix(codecs.BOM_UTF8))
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ssl.SSLError, ValueError) as error:
+            # A time-out is an OSError; a ValueError is an answer that is no HTTP, or a token that no header takes.
+            return Response(0, failure=_describe_proxy(error) or _describe(error))
+
+
+def _tls(ca_file: str) -> ssl.SSLContext:
+    # "SSL_CERT_FILE": OpenSSL's own variable for the system's certificates, which this loads.
+    context = ssl.create_default_context()
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:  # ssl.SSLError is one.
+            reason = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+            raise CertificatesUnusable(f"ca_file {ca_file} cannot be used: {reason}") from error
+    return context
+
+
+def _credentials(proxy: Proxy | None) -> dict[str, str] | None:
+    if proxy is None or not proxy.user:
+        return None
+    # RFC 7617: "base64(user-id ":" password)"
+    pair = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+    return {"Proxy-Authorization": f"Basic {pair}"}
+
+
+class _BrokenError(aiohttp.ClientError):
+    """The connection broke while a call was under way that aiohttp would make again."""
+
+
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from repeating a GET or a PUT whose connection broke: that call would have passed no budget."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise  # Never repeated.
+    except _BROKEN as error:
+        raise _BrokenError from error
+
+
+_ONCE = (_once,)
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool) -> bytes:
+    """The body up to the limit. Of a write the status says what became of it; of a read a broken body says nothing."""
+    body = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) >= limit:
+                response.close()
+                break
+    except (aiohttp.ClientError, HttpProcessingError, OSError):
+        response.close()
+        if must_end:
+            raise
+    return bytes(body[:limit])
+
+
+def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
+    """The body of a server that compresses although `identity` was asked for; as it is where it can't be read."""
+    if encoding.lower() not in {"gzip", "x-gzip", "deflate"}:
+        return body
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, limit)
+    except zlib.error:
+        return body
+
+
+def _answer(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Response:
+    rate = None
+    limit, remaining, reset = _number(headers, _LIMIT), _number(headers, _REMAINING), _number(headers, _RESET)
+    if limit is not None and remaining is not None and reset is not None:
+        rate = RateHeaders(int(limit), int(remaining), reset)
+    return Response(
+        status,
+        body,
+        request_id=headers.get(_REQUEST_ID, "")[:128],
+        rate=rate,
+        retry_after_seconds=_retry_after(headers),
+        date=_date(headers.get(_DATE, "")),
+        html="html" in headers.get(_TYPE, ""),
+    )
+
+
+def _number(headers: CIMultiDictProxy[str], name: str) -> float | None:
+    text = headers.get(name, "")
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+
+
+def _retry_after(headers: CIMultiDictProxy[str]) -> float | None:
+    """`Retry-After` in seconds: "seconds or an HTTP date", which counts from the answer's own `Date`."""
+    seconds = _number(headers, _RETRY_AFTER)
+    if seconds is not None:
+        return seconds
+    at = _date(headers.get(_RETRY_AFTER, ""))
+    if at is None:
+        return None
+    answered = _date(headers.get(_DATE, ""))
+    return max(0.0, at - (time.time() if answered is None else answered))
+
+
+@lru_cache(maxsize=8)  # Many answers share a second, and so the text.
+def _date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _describe_proxy(error: Exception) -> str:
+    """What went wrong at the proxy; empty: nothing did."""
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return "the proxy cannot be reached"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        advice = ": put the user and the password for it into its URL" if error.status == _PROXY_CREDENTIALS else ""
+        return f"the proxy answered {error.status}{advice}"
+    return ""
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "the TLS certificate was not accepted"
+    if isinstance(error, ssl.SSLError):
+        return "TLS could not be set up"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "the host is not known"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "the host cannot be reached"
+    if isinstance(error, (_BrokenError, *_BROKEN, aiohttp.ClientPayloadError)):
+        return "the connection broke"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "the answer is no HTTP"
+    return type(error).__name__

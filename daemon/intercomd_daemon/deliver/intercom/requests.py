@@ -1,0 +1,68 @@
+"""Nouns to method, path and JSON: the only place that knows how Intercom's requests are written."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import msgspec
+
+from intercomd_daemon.deliver.intercom.messages import Call, Request
+from intercomd_daemon.envelope import CONTACT_FIELDS, Event, Scalar
+
+_encode = msgspec.json.Encoder().encode
+
+ME = Request(Call.READ_ME, "/me")
+ATTRIBUTES = Request(Call.LIST_ATTRIBUTES, "/data_attributes?model=contact&include_archived=true")
+
+
+def create_contact(customer_id: str, email: str, fields: Mapping[str, Scalar]) -> Request:
+    """`POST /contacts`: a strict create with whatever identity is not empty."""
+    body = {"role": "user"}
+    if customer_id:
+        body["external_id"] = customer_id
+    if email:
+        body["email"] = email
+    return Request(Call.CREATE_CONTACT, "/contacts", _contact(body, fields))
+
+
+def update_contact(contact_id: str, external_id: str, fields: Mapping[str, Scalar]) -> Request:
+    """`PUT /contacts/{id}`: partial; `external_id` where the contact has none yet; an email is among the fields."""
+    body = {"external_id": external_id} if external_id else {}
+    return Request(Call.UPDATE_CONTACT, f"/contacts/{quote(contact_id, safe='')}", _contact(body, fields))
+
+
+def read_contact(contact_id: str) -> Request:
+    """`GET /contacts/{id}`."""
+    return Request(Call.READ_CONTACT, f"/contacts/{quote(contact_id, safe='')}")
+
+
+def unarchive_contact(contact_id: str) -> Request:
+    """`POST /contacts/{id}/unarchive`, "brings all data back"."""
+    return Request(Call.UNARCHIVE_CONTACT, f"/contacts/{quote(contact_id, safe='')}/unarchive", b"{}")
+
+
+def track_event(event: Event, identity: tuple[str, str]) -> Request:
+    """`POST /events`; the identity is one of ("user_id" | "id" | "email", value)."""
+    key, value = identity
+    body: dict[str, object] = {"event_name": event.name, "created_at": event.created_at, key: value}
+    if event.metadata:
+        body["metadata"] = msgspec.Raw(event.metadata)
+    return Request(Call.TRACK_EVENT, "/events", _encode(body))
+
+
+def create_attribute(name: str, data_type: str) -> Request:
+    """`POST /data_attributes {name, model:"contact", data_type}`."""
+    body = _encode({"name": name, "model": "contact", "data_type": data_type})
+    return Request(Call.CREATE_ATTRIBUTE, "/data_attributes", body)
+
+
+def _contact(identity: Mapping[str, str], fields: Mapping[str, Scalar]) -> bytes:
+    body: dict[str, object] = dict(identity)
+    custom: dict[str, Scalar] = {}
+    for name, value in fields.items():
+        if name == "email" or name in CONTACT_FIELDS:
+            body[name] = value
+        else:
+            custom[name] = value
+    if custom:
+        body["custom_attributes"] = custom
+    return _encode(body)

@@ -1,0 +1,185 @@
+"""One waiting envelope as delivery sees it: which call is next, what became of the earlier ones, how it ends."""
+
+from collections import deque
+
+import msgspec
+
+from intercomd_daemon.deliver.lane.actions import Retry
+from intercomd_daemon.envelope import AcceptedEnvelope, Event, Finding, Priority, Scalar
+from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress
+from intercomd_daemon.spool.base import Completion, position_of
+
+# An answer kept with a dead letter is cut at so many bytes.
+ANSWER_KEPT_BYTES = 65_536
+# "A second 404 is passing; the fifth: dead letter." So of an event, and so of what is to be said of the contact.
+NOT_FOUND_MAX = 5
+# Adjustments made while delivering that one outcome lists.
+FINDINGS_MAX = 100
+
+
+class PendingEnvelope:
+    """An envelope between the spool and its outcome."""
+
+    def __init__(self, key: int, priority: Priority, envelope: AcceptedEnvelope, progress: Progress) -> None:
+        self.key = key
+        self.priority = priority
+        self.envelope = envelope
+        self.position = envelope.origin or position_of(key)
+        """Where its values stand among all: a replay's where it was first accepted."""
+        self.attempts = progress.attempts
+        """Calls made for the effect that is next."""
+        self.not_found = progress.not_found
+        """How often Intercom did not know the contact in calls for the effect that is next."""
+        self.alone = False
+        """Whether its update must not share a call: a shared one was refused."""
+        self._effects = list(progress.effects)
+        self._findings = list(progress.adjustments)
+        self._answer_body = progress.answer_body
+        self._contact_done = any(effect.kind is EffectKind.CONTACT for effect in self._effects)
+
+    def update(self, *, with_email: bool) -> dict[str, Scalar]:
+        """What it says of the contact; the email beside a customer id is part of that, by setting."""
+        envelope = self.envelope
+        if with_email and envelope.customer_id and envelope.email:
+            return {**envelope.update, "email": envelope.email}
+        return envelope.update
+
+    def update_due(self, *, with_email: bool) -> bool:
+        """Whether its next call is the contact's update."""
+        return not self._contact_done and bool(self.update(with_email=with_email))
+
+    @property
+    def update_refused(self) -> bool:
+        """Whether Intercom refused what it says of the contact."""
+        return any(
+            effect.kind is EffectKind.CONTACT and effect.type is OutcomeType.DEAD_LETTERED for effect in self._effects
+        )
+
+    @property
+    def event(self) -> Event | None:
+        """The next event to track, once the update is done with."""
+        return self.envelope.events[self._events_done] if self._events_done < len(self.envelope.events) else None
+
+    @property
+    def _events_done(self) -> int:
+        return len(self._effects) - self._contact_done
+
+    def contact_ended(self, type_: OutcomeType, reason: str = "", status: int = 0, request_id: str = "") -> None:
+        """Notes what became of the update."""
+        self._contact_done = True
+        self._ended(Effect(EffectKind.CONTACT, "", 0, type_, reason, status, request_id, self.attempts))
+
+    def event_ended(self, type_: OutcomeType, reason: str = "", status: int = 0, request_id: str = "") -> None:
+        """Notes what became of the next event."""
+        event = self.envelope.events[self._events_done]
+        kind = EffectKind.EVENT
+        self._ended(Effect(kind, event.name, event.created_at, type_, reason, status, request_id, self.attempts))
+
+    def _ended(self, effect: Effect) -> None:
+        self._effects.append(effect)
+        self.attempts = 0
+        self.not_found = 0
+
+    def missed(self) -> Retry:
+        """The contact was not found once more, with an event or with what is to be said of it: what to do then."""
+        self.not_found += 1
+        if self.not_found >= NOT_FOUND_MAX:
+            return Retry.NEVER
+        return Retry.LATER if self.not_found > 1 else Retry.NOW
+
+    def add_finding(self, finding: Finding) -> None:
+        """Adds an adjustment, once."""
+        if finding not in self._findings and len(self._findings) < FINDINGS_MAX:
+            self._findings.append(finding)
+
+    def keep_answer(self, body: bytes) -> None:
+        """Keeps a refusal for the dead letter."""
+        self._answer_body = body[:ANSWER_KEPT_BYTES].decode("utf-8", "replace")
+
+    def progress(self) -> Progress:
+        """How far it is."""
+        return Progress(tuple(self._effects), self.attempts, tuple(self._findings), self._answer_body, self.not_found)
+
+    def end(self, connection: str, now: float) -> Completion:
+        """Its outcome: a dead letter if any call was refused, delivered if any was made, else as its calls say."""
+        type_, reason = OutcomeType.UNCHANGED, ""
+        for candidate in (OutcomeType.DEAD_LETTERED, OutcomeType.DELIVERED, OutcomeType.SKIPPED):
+            found = next((effect for effect in self._effects if effect.type is candidate), None)
+            if found:
+                type_, reason = candidate, found.reason
+                break
+        envelope = self.envelope
+        outcome = Outcome(
+            envelope_id=envelope.envelope_id,
+            connection=connection,
+            customer_id=envelope.customer_id,
+            email=envelope.email,
+            type=type_,
+            reason=reason,
+            accept_time=envelope.accept_time,
+            end_time=now,
+            effects=tuple(self._effects),
+            adjustments=(*envelope.adjustments, *self._findings),
+            replay=envelope.replay,
+            traceparent=envelope.traceparent,
+        )
+        if type_ is not OutcomeType.DEAD_LETTERED:
+            return Completion(self.key, outcome)
+        return Completion(self.key, outcome, msgspec.structs.replace(envelope, origin=self.position), self._answer_body)
+
+
+class PendingQueue:
+    """What of a lane is in memory."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Priority, deque[PendingEnvelope]] = {Priority.NORMAL: deque(), Priority.BULK: deque()}
+
+    def __len__(self) -> int:
+        """How many envelopes wait."""
+        return sum(len(queue) for queue in self._queues.values())
+
+    @property
+    def of_head(self) -> deque[PendingEnvelope]:
+        """The queue whose turn it is: normal before bulk, but a bulk envelope that has begun is finished first."""
+        normal, bulk = self._queues[Priority.NORMAL], self._queues[Priority.BULK]
+        return bulk if bulk and (not normal or bulk[0].attempts) else normal
+
+    @property
+    def head(self) -> PendingEnvelope | None:
+        """The envelope whose turn it is."""
+        queue = self.of_head
+        return queue[0] if queue else None
+
+    def add(self, waiting: PendingEnvelope) -> None:
+        """Takes an envelope at the end."""
+        self._queues[waiting.priority].append(waiting)
+
+    def remove_first(self, priority: Priority) -> None:
+        """The first envelope of this priority is done."""
+        self._queues[priority].popleft()
+
+    def keys(self) -> list[int]:
+        """The rows of all that wait here."""
+        return [waiting.key for queue in self._queues.values() for waiting in queue]
+
+    def yield_to_normal(self) -> bool:
+        """Bulk envelopes that have not begun leave, and must be fed again after what goes before; whether one did."""
+        bulk = self._queues[Priority.BULK]
+        waited = len(bulk)
+        while bulk and not bulk[-1].attempts:
+            bulk.pop()
+        return len(bulk) < waited
+
+    def truncate(self, rows: int) -> None:
+        """Keeps at most so many rows of the queue whose turn it is, and none of the other, nor any that go after those.
+
+        The rest must be fed again, in order.
+        """
+        normal, bulk = self._queues[Priority.NORMAL], self._queues[Priority.BULK]
+        if self.of_head is normal:
+            bulk.clear()
+        elif normal:
+            normal.clear()
+            self.yield_to_normal()
+        while len(self.of_head) > rows:
+            self.of_head.pop()

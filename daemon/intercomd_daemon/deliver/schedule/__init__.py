@@ -1,0 +1,1 @@
+"""Who may call when: ready lanes, reading ahead, pacing, outages, access, and committing results."""

@@ -1,0 +1,117 @@
+"""Reads the list of custom attributes and creates missing ones, once for all lanes that wait for it."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.intercom import requests
+from intercomd_daemon.deliver.intercom.classification import DOUBTFUL, Classification, Kind, classify
+from intercomd_daemon.deliver.intercom.messages import Call, Response
+from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, AttributeList
+from intercomd_daemon.deliver.schedule.backoff import delay_seconds
+from intercomd_daemon.deliver.schedule.caller import Caller
+from intercomd_daemon.deliver.schedule.clock import Clock
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, Observer
+
+# Neither done nor refused: the same call leaves again, when it may.
+_LATER = frozenset({Kind.TRANSIENT, Kind.SUSPENDED})
+
+
+class AttributeSync:
+    """Keeps the attribute catalog of one connection up to date."""
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        catalog: AttributeCatalog,
+        monitor: ConnectionMonitor,
+        caller: Caller,
+        recovered: Callable[[], None],
+        observer: Observer,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._monitor = monitor
+        self._caller = caller
+        self._recovered = recovered
+        self._observer = observer
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._failures = 0
+        self._retry_at = 0.0
+
+    async def read_attributes(self) -> float:
+        """Fetches the list of custom attributes; returns how long to wait before asking again (0: it is known)."""
+        async with self._turn:
+            wait = self._retry_at - self._clock.monotonic()
+            if wait > 0 or not self._catalog.stale(self._clock.wall()):
+                return max(0.0, wait)
+            return await self._read_list()
+
+    async def create_attribute(self, name: str, data_type: str) -> float:
+        """Creates a custom attribute, or remembers the refusal; returns how long to wait before asking again."""
+        async with self._turn:
+            now = self._clock.wall()
+            wait = self._retry_at - self._clock.monotonic()
+            if wait > 0 or not self._catalog.absent(name, now):
+                return max(0.0, wait)
+            if self._settings.dry_run:
+                self._catalog.created(name, data_type, now)
+                return 0.0
+            response = await self._caller.make_within_budget(requests.create_attribute(name, data_type))
+            classification = classify(Call.CREATE_ATTRIBUTE, response)
+            if classification.kind in _LATER:
+                return self._on_failure(Call.CREATE_ATTRIBUTE, classification, response)
+            self._on_success()
+            details = {"attribute": name, "data_type": data_type, "status": response.status}
+            if classification.kind is Kind.DONE:
+                self._catalog.created(name, data_type, now)
+                self._observer.on_notice(self._settings.name, "attribute_created", **details)
+                return 0.0
+            if response.status == 400 and not self._catalog.doubted(name):
+                # "Every refusal is 400": perhaps it exists, made by others meanwhile, or by us, with the answer lost.
+                wait = await self._read_list()
+                if wait or self._monitor.suspended:
+                    return wait
+            if self._catalog.absent(name, now):
+                why = f"Intercom refused to create the attribute (status {response.status}); create it there"
+                self._catalog.refused(name, why, now)
+                self._observer.on_notice(self._settings.name, "attribute_refused", **details)
+            return 0.0
+
+    async def _read_list(self) -> float:
+        response = await self._caller.make_within_budget(requests.ATTRIBUTES)
+        classification = classify(Call.LIST_ATTRIBUTES, response)
+        if classification.kind in _LATER:
+            return self._on_failure(Call.LIST_ATTRIBUTES, classification, response)
+        self._on_success()
+        try:
+            listed = msgspec.json.decode(response.body, type=AttributeList)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            listed = None
+        if classification.kind is Kind.DONE and listed is not None:
+            self._catalog.read(listed.data, self._clock.wall())
+        else:
+            self._catalog.unreadable(self._clock.wall())
+            self._observer.on_notice(self._settings.name, "attributes_unreadable", status=response.status)
+        return 0.0
+
+    def _on_failure(self, call: Call, classification: Classification, response: Response) -> float:
+        if classification.kind is Kind.SUSPENDED:
+            self._monitor.suspend(classification.reason, response.status)
+            return 0.0
+        self._failures += 1
+        now = self._clock.monotonic()
+        if classification.reason in DOUBTFUL:
+            self._monitor.doubted(call, "", classification.reason, response.status)
+        self._monitor.failed("", classification.reason, now, retry_after_seconds=response.retry_after_seconds)
+        wait = max(0.001, delay_seconds(self._failures, self._clock.jitter()))
+        self._retry_at = now + wait
+        return wait
+
+    def _on_success(self) -> None:
+        self._failures = 0
+        self._recovered()

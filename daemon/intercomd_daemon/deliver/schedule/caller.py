@@ -1,0 +1,59 @@
+"""Makes the calls of one connection within its budget, and reports each to pacing and to the observer."""
+
+import asyncio
+from types import TracebackType
+
+from intercomd_daemon.deliver.intercom.client import IntercomClient
+from intercomd_daemon.deliver.intercom.messages import Request, Response
+from intercomd_daemon.deliver.schedule.clock import Clock
+from intercomd_daemon.deliver.schedule.connection_state import Observer
+from intercomd_daemon.deliver.schedule.pacing import Pace
+
+# No response, our access, a timeout, the budget. Other refusals are about one user and are in that user's outcome.
+_OF_THE_CONNECTION = frozenset({0, 401, 402, 403, 407, 408, 421, 429, 431})
+
+
+class Caller:
+    """A session with Intercom; use as an asynchronous context."""
+
+    def __init__(self, connection: str, intercom: IntercomClient, pace: Pace, observer: Observer, clock: Clock) -> None:
+        self.calls = 0
+        """Calls since the start, including those that a dry run only counts."""
+        self.last_error = ""
+        """The last failure that concerned the whole connection, in words."""
+        self._connection = connection
+        self._intercom = intercom
+        self._pace = pace
+        self._observer = observer
+        self._clock = clock
+
+    async def __aenter__(self) -> None:
+        await self._intercom.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._intercom.__aexit__(kind, error, trace)
+
+    async def make_within_budget(self, request: Request) -> Response:
+        """Waits until the budget allows a call, then makes it."""
+        while True:
+            now = self._clock.monotonic()
+            at = self._pace.next_at(now)
+            if at <= now:
+                break
+            await asyncio.sleep(at - now)
+        self._pace.take(now)
+        return await self.make(request)
+
+    async def make(self, request: Request) -> Response:
+        """Makes a call that was taken from the budget already; a network failure is a response with status 0."""
+        sent = self._clock.monotonic()
+        self.calls += 1
+        response = await self._intercom.call(request)
+        now = self._clock.monotonic()
+        self._pace.answered(response, sent, now)
+        self._observer.on_call(self._connection, request.call, response.status, now - sent)
+        if response.status >= 500 or response.status in _OF_THE_CONNECTION:
+            self.last_error = f"{request.call}: {response.failure or response.status}"
+        return response

@@ -1,0 +1,309 @@
+"""The judge, a row for each line of Intercom's table of errors and for what that table leaves open."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intercomd_daemon.deliver.intercom.classification import (
+    CONTACT_ID_CHARACTERS_MAX,
+    Classification,
+    Hint,
+    Kind,
+    classify,
+)
+from intercomd_daemon.deliver.intercom.messages import Call, Response
+
+DONE, REFUSED, TRANSIENT, SUSPENDED, RESOLVE = Kind.DONE, Kind.REFUSED, Kind.TRANSIENT, Kind.SUSPENDED, Kind.RESOLVE
+CREATE, UPDATE, READ, UNARCHIVE = Call.CREATE_CONTACT, Call.UPDATE_CONTACT, Call.READ_CONTACT, Call.UNARCHIVE_CONTACT
+EVENT, ME, LIST, ATTRIBUTE = Call.TRACK_EVENT, Call.READ_ME, Call.LIST_ATTRIBUTES, Call.CREATE_ATTRIBUTE
+CONTACTS = [CREATE, UPDATE, READ, UNARCHIVE]
+SIDE = [LIST, ATTRIBUTE]
+ALL = list(Call)
+
+ID = "6762f0dd1bb69f9f2193bb83"
+EXISTS = f"A contact matching those details already exists with id={ID}"
+ARCHIVED = f"An archived contact matching those details already exists with id={ID}"
+SEVERAL = "Multiple existing users match this email address - must be more specific using user_id"
+BLOCKED = "This user was blocked and cannot be recreated"
+DELETED = "User has been marked for permanent deletion and is not restorable."
+MISSING = "Custom attribute 'plan' does not exist"
+PAGE = b"\n<!DOCTYPE html><html><body>Blocked</body></html>"
+EVENT_NAMES = "Cannot have more than 120 active event names"
+
+
+def error(code: str, message: str | None = None, field: object = None) -> bytes:
+    body = {"type": "error.list", "request_id": None, "errors": [{"code": code, "message": message, "field": field}]}
+    return msgspec.json.encode(body)
+
+
+# calls, statuses, body, and the classification's kind and reason.
+Row = tuple[list[Call], list[int], bytes, Kind, str]
+TABLE: list[Row] = [
+    # What Intercom documents is success, and nothing else.
+    ([EVENT], [202], b"", DONE, ""),
+    ([EVENT], [202], b"accepted", DONE, ""),
+    ([EVENT], [200, 201, 204, 299], b"", TRANSIENT, "HTTP_{}"),
+    ([EVENT], [200], b'{"id":"c1"}', TRANSIENT, "HTTP_{}"),
+    (CONTACTS, [200], b'{"type":"contact","id":"c1"}', DONE, ""),
+    (CONTACTS, [200], b'\xef\xbb\xbf{"id":"c1"}', DONE, ""),
+    (CONTACTS, [201, 202, 204, 206, 299], b'{"type":"contact","id":"c1"}', TRANSIENT, "HTTP_{}"),
+    (CONTACTS, [200], b"", TRANSIENT, "ANSWER_UNREADABLE"),
+    (CONTACTS, [200], b"{}", TRANSIENT, "ANSWER_UNREADABLE"),
+    (CONTACTS, [200], b"OK", TRANSIENT, "ANSWER_UNREADABLE"),
+    (CONTACTS, [200], b'{"type":"contact","id":"c1"', TRANSIENT, "ANSWER_UNREADABLE"),
+    (CONTACTS, [200], b'{"id":null}', TRANSIENT, "ANSWER_UNREADABLE"),
+    (CONTACTS, [200], b'{"id":""}', TRANSIENT, "ANSWER_UNREADABLE"),
+    (CONTACTS, [200], b'{"id":7}', TRANSIENT, "ANSWER_UNREADABLE"),
+    (CONTACTS, [200], b'{"id":"../me"}', TRANSIENT, "ANSWER_UNREADABLE"),
+    (CONTACTS, [200], b'{"type":"admin","id":"c1"}', TRANSIENT, "ANSWER_UNREADABLE"),
+    (CONTACTS, [200], b'{"type":"error.list","id":"c1"}', TRANSIENT, "ANSWER_UNREADABLE"),
+    ([*CONTACTS, *SIDE], [200], error("server_error"), TRANSIENT, "ANSWER_UNREADABLE"),
+    ([ME], [200], b'{"type":"admin","id":"1","app":null}', DONE, ""),
+    ([ME], [200, 201, 204, 404], b'{"type":"contact","id":"c1"}', SUSPENDED, "NOT_INTERCOM"),
+    ([ME], [200], error("server_error"), SUSPENDED, "NOT_INTERCOM"),
+    ([LIST], [200], b'{"type":"list","data":[]}', DONE, ""),
+    ([LIST], [200], b'{"type":"list"}', TRANSIENT, "ANSWER_UNREADABLE"),
+    ([LIST], [200], b'{"data":null}', TRANSIENT, "ANSWER_UNREADABLE"),
+    ([LIST, ATTRIBUTE], [201, 204], b"", TRANSIENT, "HTTP_{}"),
+    ([ATTRIBUTE], [200], b'{"type":"data_attribute","name":"plan"}', DONE, ""),
+    ([ATTRIBUTE], [200], b"{}", TRANSIENT, "ANSWER_UNREADABLE"),
+    # Any status with an HTML page is another server's, but for those that pass by themselves.
+    (
+        [*CONTACTS, EVENT, *SIDE],
+        [200, 202, 204, 302, 400, 401, 404, 405, 409, 422, 451],
+        PAGE,
+        TRANSIENT,
+        "NOT_INTERCOM",
+    ),
+    ([*CONTACTS, EVENT, *SIDE], [200, 202, 405], PAGE.decode().encode("utf-16"), TRANSIENT, "NOT_INTERCOM"),
+    ([ME], [200, 302, 400, 401, 403, 404, 405, 451], PAGE, SUSPENDED, "NOT_INTERCOM"),
+    (ALL, [408, 500, 502, 503, 504], PAGE, TRANSIENT, "HTTP_{}"),
+    (ALL, [429], PAGE, TRANSIENT, "RATE_LIMITED"),
+    # So is any 4xx whose body is neither Intercom's nor empty.
+    ([*CONTACTS, EVENT, *SIDE], [400, 404, 405, 413, 422, 451], b'{"message":"no route"}', TRANSIENT, "NOT_INTERCOM"),
+    ([*CONTACTS, EVENT, *SIDE], [400, 404, 405, 413, 422, 451], b"no healthy upstream", TRANSIENT, "NOT_INTERCOM"),
+    # The way to Intercom is wrong.
+    (ALL, [407, 421, 431], b"", SUSPENDED, "NOT_INTERCOM"),
+    (ALL, [407, 421, 431], PAGE, SUSPENDED, "NOT_INTERCOM"),
+    # A 403 that is not about the token may be about this request: a firewall's page, a scope.
+    ([*CONTACTS, EVENT], [403], PAGE, TRANSIENT, "FORBIDDEN"),
+    ([*CONTACTS, EVENT], [403], b"", TRANSIENT, "FORBIDDEN"),
+    ([*CONTACTS, EVENT], [403], error("action_forbidden"), TRANSIENT, "FORBIDDEN"),
+    # A 409 that cannot be read says nothing.
+    ([CREATE, UPDATE, EVENT], [409], b"", TRANSIENT, "ANSWER_UNREADABLE"),
+    ([CREATE, UPDATE, EVENT], [409], error("conflict", "x")[:-9], TRANSIENT, "ANSWER_UNREADABLE"),
+    (
+        [CREATE, UPDATE, EVENT],
+        [409],
+        error("conflict", EXISTS).decode().encode("utf-16"),
+        TRANSIENT,
+        "ANSWER_UNREADABLE",
+    ),
+    ([CREATE, UPDATE, EVENT], [409], b'{"errors":[]}', TRANSIENT, "ANSWER_UNREADABLE"),
+    # 400 parameter_invalid naming a custom attribute; of other calls, and of other statuses, it means nothing.
+    ([CREATE, UPDATE], [400], error("parameter_invalid", MISSING), RESOLVE, "ATTRIBUTE_REFUSED"),
+    ([EVENT, READ, UNARCHIVE, ME, *SIDE], [400], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
+    ([UNARCHIVE], [400], error("bad_request", DELETED), REFUSED, "CONTACT_DELETED"),
+    ([UNARCHIVE], [400], error("bad_request", "no"), REFUSED, "REQUEST_INVALID"),
+    ([CREATE, UPDATE, READ, EVENT, ME, *SIDE], [400], error("bad_request", DELETED), REFUSED, "REQUEST_INVALID"),
+    ([CREATE, UPDATE], [422], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
+    # 400 other, 405, 406, 415, 422: wrong for ever. Unknown 4xx too.
+    (ALL, [400, 405, 406, 415, 422], error("parameter_invalid", "no"), REFUSED, "REQUEST_INVALID"),
+    (ALL, [411, 412, 414, 418, 424, 426, 451, 499], b"", REFUSED, "REQUEST_INVALID"),
+    ([ATTRIBUTE], [400], error("custom_data_limit_reached", "no more"), REFUSED, "REQUEST_INVALID"),
+    ([EVENT], [422], error("parameter_invalid", EVENT_NAMES), REFUSED, "EVENT_NAMES_EXHAUSTED"),
+    ([EVENT], [422], b"", REFUSED, "REQUEST_INVALID"),
+    # 401, 402, 403: our configuration; on a side call they only turn that feature off.
+    ([*CONTACTS, EVENT, ME], [401], error("unauthorized", "Access Token Invalid"), SUSPENDED, "UNAUTHORIZED"),
+    ([*CONTACTS, EVENT, ME], [402], b"", SUSPENDED, "PLAN_RESTRICTED"),
+    ([ME], [403], error("action_forbidden"), SUSPENDED, "FORBIDDEN"),
+    ([*CONTACTS, EVENT, ME], [403], error("api_plan_restricted"), SUSPENDED, "FORBIDDEN"),
+    ([*CONTACTS, EVENT, ME], [403], error("token_revoked"), SUSPENDED, "FORBIDDEN"),
+    (SIDE, [401], b"", REFUSED, "UNAUTHORIZED"),
+    (SIDE, [402], b"", REFUSED, "PLAN_RESTRICTED"),
+    (SIDE, [403], b"", REFUSED, "FORBIDDEN"),
+    (SIDE, [404, 405, 410], b"", REFUSED, "REQUEST_INVALID"),
+    # A version that Intercom does not know is no fault of the request, whatever the call.
+    (ALL, [400, 404], error("intercom_version_invalid"), SUSPENDED, "VERSION_INVALID"),
+    # 404 on /events, 404 or 410 on a known id: resolve again.
+    ([EVENT, UPDATE, READ, UNARCHIVE], [404, 410], error("not_found"), RESOLVE, "CONTACT_NOT_FOUND"),
+    ([EVENT, UPDATE, READ, UNARCHIVE], [404], b"", RESOLVE, "CONTACT_NOT_FOUND"),
+    ([CREATE, ME], [404, 410], error("not_found"), REFUSED, "REQUEST_INVALID"),
+    # A create has no 404 that is described: without Intercom's envelope it is another server's.
+    ([CREATE], [404], b"", TRANSIENT, "NOT_INTERCOM"),
+    ([CREATE], [405, 410], b"", REFUSED, "REQUEST_INVALID"),
+    # 408, 500, 502, 503, 504 and no answer: passing. 423, 425, unknown 5xx and redirections (never followed) too.
+    (ALL, [408, 423, 425, 500, 501, 502, 503, 504, 520, 599], error("server_error"), TRANSIENT, "HTTP_{}"),
+    (ALL, [100, 300, 301, 302, 304, 307, 308, 600], b"", TRANSIENT, "HTTP_{}"),
+    (ALL, [0], b"", TRANSIENT, "NETWORK"),
+    # 429: the budget's.
+    (ALL, [429], error("rate_limit_exceeded"), TRANSIENT, "RATE_LIMITED"),
+    (ALL, [429], error("too_many_requests"), TRANSIENT, "RATE_LIMITED"),
+    # 409 on create: exists. On an update: somebody else has the email or the external id. On an event: several.
+    ([CREATE], [409], error("conflict", EXISTS), RESOLVE, "EXISTS"),
+    ([CREATE], [409], error("conflict", ARCHIVED), RESOLVE, "ARCHIVED"),
+    ([CREATE], [409], error("conflict", SEVERAL), RESOLVE, "IDENTITY_AMBIGUOUS"),
+    ([CREATE], [409], error("conflict"), RESOLVE, "IDENTITY_AMBIGUOUS"),
+    ([CREATE], [400, 422], error("unique_user_constraint", EXISTS), RESOLVE, "EXISTS"),
+    ([UPDATE], [409], error("conflict", EXISTS), RESOLVE, "IDENTITY_CONFLICT"),
+    ([EVENT, READ, UNARCHIVE], [409], error("conflict", SEVERAL), REFUSED, "IDENTITY_AMBIGUOUS"),
+    # The person was blocked.
+    (
+        [CREATE, UPDATE, UNARCHIVE, EVENT],
+        [400, 404, 409, 422],
+        error("not_restorable", BLOCKED),
+        REFUSED,
+        "CONTACT_BLOCKED",
+    ),
+    # 413.
+    (ALL, [413], b"", REFUSED, "TOO_LARGE"),
+    # Whatever else stands in a body, the status counts.
+    (ALL, [503], error("conflict", EXISTS), TRANSIENT, "HTTP_503"),
+    ([EVENT], [202], error("conflict", EXISTS), TRANSIENT, "ANSWER_UNREADABLE"),
+]
+# Bodies that are empty, no JSON, no UTF-8, of another shape or bottomless.
+ODD = [
+    b"",
+    b"<html>409 Conflict</html>",
+    b"\xff\xfe{}",
+    b'"text"',
+    b"[]",
+    b"null",
+    b'{"errors":null}',
+    b'{"errors":{}}',
+    b'{"errors":[null]}',
+    b'{"errors":["conflict"]}',
+    b'{"errors":[{"code":409,"message":{}}]}',
+    b'{"error":"conflict"}',
+    b'{"errors":[{"code":"conflict","message":"\\ud800"}]}',
+    b'{"id":{"a":1}}',
+    b'{"id":1e999}',
+    b'{"a":' + b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "body", "kind", "reason"),
+    [
+        pytest.param(call, status, body, kind, reason.format(status), id=f"{call} {status} {reason}".strip())
+        for calls, statuses, body, kind, reason in TABLE
+        for call in calls
+        for status in statuses
+    ],
+)
+def test_table(call: Call, status: int, body: bytes, kind: Kind, reason: str) -> None:
+    classification = classify(call, Response(status, body))
+    assert (classification.kind, classification.reason) == (kind, reason)
+    assert (classification.hint is Hint.NONE) is (kind is not RESOLVE)
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "classification"),
+    [
+        (
+            CREATE,
+            Response(409, error("conflict", EXISTS)),
+            Classification(RESOLVE, "EXISTS", Hint.EXISTS, contact_id=ID),
+        ),
+        (
+            CREATE,
+            Response(409, error("conflict", ARCHIVED)),
+            Classification(RESOLVE, "ARCHIVED", Hint.ARCHIVED, contact_id=ID),
+        ),
+        (
+            CREATE,
+            Response(409, error("conflict", SEVERAL)),
+            Classification(RESOLVE, "IDENTITY_AMBIGUOUS", Hint.AMBIGUOUS),
+        ),
+        (UPDATE, Response(409, error("conflict", EXISTS)), Classification(RESOLVE, "IDENTITY_CONFLICT", Hint.CONFLICT)),
+        (UPDATE, Response(404), Classification(RESOLVE, "CONTACT_NOT_FOUND", Hint.NOT_FOUND)),
+        (
+            CREATE,
+            Response(400, error("parameter_invalid", MISSING)),
+            Classification(RESOLVE, "ATTRIBUTE_REFUSED", Hint.ATTRIBUTE, attribute="plan"),
+        ),
+        (
+            UPDATE,
+            Response(400, error("parameter_invalid", "Custom attribute 'plan' must be one of its options")),
+            Classification(RESOLVE, "ATTRIBUTE_REFUSED", Hint.VALUE, attribute="plan"),
+        ),
+        (
+            UPDATE,
+            Response(400, error("parameter_invalid", "no such option", "plan")),
+            Classification(REFUSED, "REQUEST_INVALID", Hint.VALUE, attribute="plan"),
+        ),
+        (
+            CREATE,
+            Response(400, error("parameter_invalid", None, "custom_attributes.plan")),
+            Classification(REFUSED, "REQUEST_INVALID", Hint.VALUE, attribute="plan"),
+        ),
+        (CREATE, Response(400, error("parameter_invalid", None, 5)), Classification(REFUSED, "REQUEST_INVALID")),
+        (CREATE, Response(400, error("parameter_invalid", "no", "")), Classification(REFUSED, "REQUEST_INVALID")),
+        (
+            CREATE,
+            Response(200, b'{"id":"c1","external_id":"u1"}'),
+            Classification(DONE, contact_id="c1", external_id="u1"),
+        ),
+        (UPDATE, Response(200, b'{"id":"c7","external_id":8}'), Classification(DONE, contact_id="c7", external_id="8")),
+        (READ, Response(200, b'{"id":"c1","external_id":null}'), Classification(DONE, contact_id="c1")),
+        (READ, Response(200, b'{"id":"c1","errors":null}'), Classification(DONE, contact_id="c1")),
+        # Without an id nobody can tell whose contact it is; a created one is found by the next conflict.
+        (READ, Response(200, b"{}"), Classification(TRANSIENT, "ANSWER_UNREADABLE")),
+        # A page without tags is one by its content type; Intercom's own JSON is none.
+        (EVENT, Response(202, b"please log in", html=True), Classification(TRANSIENT, "NOT_INTERCOM")),
+        (EVENT, Response(202, b"", html=True), Classification(DONE)),
+        (CREATE, Response(200, b'{"id":"c1"}', html=True), Classification(DONE, contact_id="c1")),
+    ],
+)
+def test_what_a_classification_carries(call: Call, answer: Response, classification: Classification) -> None:
+    assert classify(call, answer) == classification
+
+
+@pytest.mark.parametrize("body", ODD, ids=[body[:30].decode("latin-1") for body in ODD])
+def test_odd_bodies_leave_the_status_to_decide(body: bytes) -> None:
+    page, errors = body.startswith(b"<"), b'"errors":[' in body and b"ud800" not in body
+    assert classify(EVENT, Response(202, body)).kind is (TRANSIENT if page or errors else DONE)
+    # An empty body and Intercom's are Intercom's; nothing is given up, or erased, for what others say.
+    assert classify(EVENT, Response(404, body)).kind is (TRANSIENT if body and not errors else RESOLVE)
+    assert classify(UPDATE, Response(400, body)).kind is (TRANSIENT if body and not errors else REFUSED)
+    assert classify(CREATE, Response(409, body)).kind is TRANSIENT
+    assert classify(READ, Response(200, body)).kind is TRANSIENT
+    assert classify(CREATE, Response(401, body)).kind is (TRANSIENT if page else SUSPENDED)
+    assert classify(CREATE, Response(503, body)).kind is TRANSIENT
+
+
+@pytest.mark.parametrize("call", [UPDATE, READ, UNARCHIVE])
+def test_a_contact_that_was_not_asked_for_is_no_answer(call: Call) -> None:
+    assert classify(call, Response(200, b'{"id":"c1"}'), "c1").kind is DONE
+    assert classify(call, Response(200, b'{"id":"c2"}'), "c1") == Classification(TRANSIENT, "ANSWER_UNREADABLE")
+
+
+@given(st.sampled_from(Call), st.integers(-1, 1000), st.binary() | st.sampled_from(ODD))
+def test_any_answer_has_a_classification(call: Call, status: int, body: bytes) -> None:
+    classification = classify(call, Response(status, body))
+    assert bool(classification.reason) is (classification.kind is not DONE)
+    assert bool(classification.attribute) is (classification.hint in {Hint.ATTRIBUTE, Hint.VALUE})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda j: st.lists(j) | st.dictionaries(st.sampled_from(["id", "external_id", "errors", "code", "message"]), j),
+)
+
+
+@given(st.sampled_from(Call), st.sampled_from([200, 400, 404, 409, 422]), JSON)
+def test_any_json_has_a_classification(call: Call, status: int, value: object) -> None:
+    assert classify(call, Response(status, msgspec.json.encode(value))).kind in Kind
+
+
+@pytest.mark.fills("deliver.intercom.classification.CONTACT_ID_CHARACTERS_MAX")
+def test_an_id_that_is_far_too_long_is_none() -> None:
+    for characters, known in ((CONTACT_ID_CHARACTERS_MAX, True), (CONTACT_ID_CHARACTERS_MAX + 1, False)):
+        contact_id = "a" * characters
+        created = classify(Call.CREATE_CONTACT, Response(200, msgspec.json.encode({"id": contact_id})))
+        assert (created.contact_id, created.kind) == ((contact_id, DONE) if known else ("", TRANSIENT))
+        message = f"A contact matching those details already exists with id={contact_id}"
+        answer = Response(409, msgspec.json.encode({"errors": [{"code": "conflict", "message": message}]}))
+        met = classify(Call.CREATE_CONTACT, answer)
+        assert (met.contact_id, met.hint) == ((contact_id, Hint.EXISTS) if known else ("", Hint.AMBIGUOUS))

@@ -1,0 +1,269 @@
+"""The session with Intercom: one request, one answer, whatever the other side does."""
+
+import asyncio
+import gzip
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+
+import pytest
+
+from clock.virtual import VirtualLoop
+from delivery.worker import TOKEN, settings_for
+from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.intercom import requests
+from intercomd_daemon.deliver.intercom.client import (
+    ANSWER_BYTES_MAX,
+    ATTRIBUTES_BYTES_MAX,
+    CALL_SECONDS,
+    CONNECT_SECONDS,
+    HEADER_BYTES_MAX,
+    HEADERS_MAX,
+    IntercomClient,
+)
+from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
+from intercomd_daemon.deliver.intercom.token import Token
+from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings
+
+EVENT = Request(Call.TRACK_EVENT, "/events", b'{"event_name":"came","created_at":1795000000,"user_id":"u"}')
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(SandboxSettings(rate_limit=100, rate_window_seconds=10)) as running:
+        running.workspace.add_contact(external_id="u")
+        yield running
+
+
+@pytest.fixture
+async def session(sandbox: Sandbox) -> AsyncIterator[IntercomClient]:
+    async with IntercomClient(settings_for(sandbox), Token(TOKEN), 4) as intercom:
+        yield intercom
+
+
+async def test_an_answer_holds_what_the_headers_say(session: IntercomClient) -> None:
+    answer = await session.call(requests.ME)
+    assert answer.status == 200
+    assert b'"id_code":"sandbox"' in answer.body
+    assert answer.request_id
+    assert answer.rate == RateHeaders(100, 99, answer.rate.reset)
+    assert 0 <= answer.rate.reset - answer.date <= 11
+    assert answer.retry_after_seconds is None
+
+
+async def test_every_request_is_one_that_intercom_takes(sandbox: Sandbox, session: IntercomClient) -> None:
+    """Accept, version and token are those that it asks for."""
+    assert (await session.call(EVENT)).status == 202
+    assert sandbox.illegal_requests == []
+    assert sandbox.calls[-1].version == "2.16"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "body"),
+    [
+        ("POST /events 503", 503, None),
+        ("POST /events 503 empty", 503, b""),
+        ("POST /events not-json", 202, None),
+        ("POST /events wrong-type", 202, None),
+        ("POST /events cut-before", 0, b""),
+        ("POST /events cut-after", 0, b""),
+    ],
+)
+async def test_a_fault_is_an_answer_too(
+    sandbox: Sandbox, session: IntercomClient, fault: str, status: int, body: bytes | None
+) -> None:
+    sandbox.fault(fault)
+    answer = await session.call(EVENT)
+    assert answer.status == status
+    assert body is None or answer.body == body
+    assert bool(answer.failure) is (status == 0)
+
+
+@pytest.mark.fills("deliver.intercom.client.ANSWER_BYTES_MAX")
+async def test_a_huge_answer_is_read_up_to_the_limit_and_still_counts(
+    sandbox: Sandbox, session: IntercomClient
+) -> None:
+    sandbox.fault("POST /events huge size=4MiB times=1")
+    answer = await session.call(EVENT)
+    assert answer.status == 202
+    assert len(answer.body) == ANSWER_BYTES_MAX
+    assert (await session.call(EVENT)).status == 202
+
+
+@pytest.mark.fills("deliver.intercom.client.HEADER_BYTES_MAX")
+async def test_a_long_header_line_does_not_undo_a_202(sandbox: Sandbox, session: IntercomClient) -> None:
+    for size, status in ((9_000, 202), (HEADER_BYTES_MAX - 100, 202), (2 * HEADER_BYTES_MAX, 0)):
+        sandbox.fault(f"POST /events header-size={size}B times=1")
+        assert (await session.call(EVENT)).status == status
+
+
+@pytest.mark.fills("deliver.intercom.client.HEADERS_MAX")
+async def test_many_header_lines_do_not_undo_a_202(sandbox: Sandbox, session: IntercomClient) -> None:
+    for count, status in ((HEADERS_MAX - 20, 202), (HEADERS_MAX + 20, 0)):
+        headers = tuple((f"X-{number}", "x") for number in range(count))
+        sandbox.fault(Fault("POST", "/events", headers=headers, times=1))
+        assert (await session.call(EVENT)).status == status
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "nonsense"])
+@pytest.mark.parametrize("how", ["empty", "text", "html"])
+async def test_an_encoding_that_was_not_asked_for_leaves_the_status(
+    sandbox: Sandbox, session: IntercomClient, encoding: str, how: str
+) -> None:
+    sandbox.fault(f"POST /events {how} header=Content-Encoding:{encoding} times=1")
+    answer = await session.call(EVENT)
+    assert (answer.status, answer.failure) == (202, "")
+
+
+async def test_a_compressed_body_is_read_although_none_was_asked_for() -> None:
+    async def zipped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = gzip.compress(b'{"type":"admin"}')
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(zipped, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = ConnectionSettings(name="default", base_url=f"http://127.0.0.1:{port}")
+    async with server, IntercomClient(settings, Token(TOKEN), 4) as intercom:
+        assert (await intercom.call(requests.ME)).body == b'{"type":"admin"}'
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ("7", 7.0),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", 30.0),
+        ("Fri, 31 Dec 2100 23:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-3", None),
+    ],
+)
+async def test_retry_after_is_seconds_or_a_date(
+    sandbox: Sandbox, session: IntercomClient, retry_after: str, seconds: float | None
+) -> None:
+    """A date counts from the answer's own, so that clocks need not agree."""
+    headers = (("Date", "Fri, 31 Dec 2100 23:59:29 GMT"), ("Retry-After", retry_after))
+    sandbox.fault(Fault("POST", "/events", 503, headers=headers, times=1))
+    assert (await session.call(EVENT)).retry_after_seconds == seconds
+
+
+async def test_an_answer_cut_in_the_middle_still_says_that_a_write_went_well(
+    sandbox: Sandbox, session: IntercomClient
+) -> None:
+    sandbox.fault("POST /contacts cut-middle times=1")
+    answer = await session.call(requests.create_contact("v", "", {}))
+    assert answer.status == 200
+    assert not answer.failure
+
+
+async def test_of_a_read_an_answer_cut_in_the_middle_says_nothing(sandbox: Sandbox, session: IntercomClient) -> None:
+    """Or a list of which half arrived would be taken for one that may not be read."""
+    sandbox.fault("GET /me cut-middle times=1")
+    answer = await session.call(requests.ME)
+    assert (answer.status, answer.failure) == (0, "the connection broke")
+
+
+@pytest.mark.parametrize("request_", [requests.ME, requests.update_contact("c1", "", {})], ids=["GET", "PUT"])
+@pytest.mark.parametrize("fault", ["cut-before", "cut-after"])
+async def test_a_call_whose_connection_breaks_is_made_once(
+    sandbox: Sandbox, session: IntercomClient, request_: Request, fault: str
+) -> None:
+    """A second one would be counted by Intercom and by nobody else."""
+    sandbox.fault(f"{request_.method} / {fault} times=1")
+    answer = await session.call(request_)
+    assert (answer.status, answer.failure) == (0, "the connection broke")
+    assert len(sandbox.calls) == 1
+
+
+async def test_a_429_carries_what_pace_needs(sandbox: Sandbox, session: IntercomClient) -> None:
+    sandbox.fault("POST /events 429 header=Retry-After:7 times=1")
+    answer = await session.call(EVENT)
+    assert (answer.status, answer.retry_after_seconds) == (429, 7.0)
+
+
+async def test_nobody_there_is_an_answer_too(sandbox: Sandbox) -> None:
+    settings = settings_for(sandbox)
+    await sandbox.stop()
+    async with IntercomClient(settings, Token(TOKEN), 4) as intercom:
+        answer = await intercom.call(EVENT)
+    assert (answer.status, answer.failure) == (0, "the host cannot be reached")
+
+
+async def test_a_host_that_speaks_no_tls_is_an_answer_too(sandbox: Sandbox) -> None:
+    settings = settings_for(sandbox, base_url=sandbox.base_url.replace("http:", "https:"))
+    async with IntercomClient(settings, Token(TOKEN), 4) as intercom:
+        answer = await intercom.call(EVENT)
+    assert (answer.status, answer.failure) == (0, "TLS could not be set up")
+
+
+async def test_what_is_no_http_at_all_is_an_answer_too() -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"\x00\xff\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, base_url=f"http://127.0.0.1:{port}")
+    async with server, IntercomClient(settings, Token(TOKEN), 4) as intercom:
+        answer = await intercom.call(EVENT)
+    assert (answer.status, answer.failure) == (0, "the answer is no HTTP")
+
+
+async def test_a_session_that_is_closed_makes_no_call(sandbox: Sandbox) -> None:
+    intercom = IntercomClient(settings_for(sandbox), Token(TOKEN), 4)
+    assert (await intercom.call(EVENT)).failure == "the session is closed"
+    assert sandbox.calls == []
+
+
+@pytest.mark.parametrize("date", ["no date", "Sun, 99 Nov 2026 99:99:99 GMT"])
+async def test_headers_that_say_nothing_are_left_out(sandbox: Sandbox, session: IntercomClient, date: str) -> None:
+    sandbox.fault(f"POST /events 503 header=X-RateLimit-Limit:many header=Date:{date.split(' ', 1)[0]} times=1")
+    answer = await session.call(EVENT)
+    assert answer.status == 503
+    assert answer.rate is None
+    assert answer.date is None
+
+
+@pytest.mark.fills("deliver.intercom.client.ATTRIBUTES_BYTES_MAX")
+async def test_of_the_list_of_attributes_more_is_read(sandbox: Sandbox, session: IntercomClient) -> None:
+    sandbox.fault("GET /data_attributes huge size=6MiB times=1")
+    assert len((await session.call(requests.ATTRIBUTES)).body) == ATTRIBUTES_BYTES_MAX
+
+
+@pytest.mark.fills("deliver.intercom.client.CALL_SECONDS")
+def test_a_call_that_is_never_answered_ends() -> None:
+    async def call() -> Response:
+        async with Sandbox(SandboxSettings(rate_limit=0)) as sandbox:
+            sandbox.fault("POST /events hang")
+            async with IntercomClient(settings_for(sandbox), Token(TOKEN), 4) as session:
+                assert session._session is not None
+                assert session._session.timeout.total == CALL_SECONDS
+                return await session.call(EVENT)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(call()) == Response(0, failure="no answer in time")
+
+
+@pytest.mark.fills("deliver.intercom.client.CONNECT_SECONDS")
+def test_a_host_that_lets_nobody_in_is_given_up_sooner() -> None:
+    async def call(port: int) -> Response:
+        settings = ConnectionSettings(name="default", base_url=f"http://127.0.0.1:{port}")
+        async with IntercomClient(settings, Token(TOKEN), 4) as session:
+            assert session._session is not None
+            assert session._session.timeout.sock_connect == CONNECT_SECONDS < CALL_SECONDS
+            return await session.call(EVENT)
+
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        # Nobody accepts: once its queue is full, who knocks hears nothing.
+        for _ in range(4):
+            knocking = waiting.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(full.getsockname())
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            assert runner.run(call(full.getsockname()[1])) == Response(0, failure="no answer in time")

@@ -1,0 +1,375 @@
+"""The custom attributes: what of a value is sent, as tables."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.lane.attribute_catalog import (
+    DAY_SECONDS,
+    FRESH_SECONDS,
+    KNOWN_MAX,
+    PLAUSIBLE_FROM,
+    PLAUSIBLE_UNTIL,
+    REFUSED_MAX,
+    REFUSED_SECONDS,
+    TRUSTED_SECONDS,
+    Attribute,
+    AttributeCatalog,
+    AttributeList,
+    Fit,
+    convert,
+    type_of,
+)
+from intercomd_daemon.envelope import Scalar
+
+NOW = 1_795_000_000.0
+
+
+def catalog(*attributes: Attribute, created_max: int = 20) -> AttributeCatalog:
+    known = AttributeCatalog(ConnectionSettings(name="main", attributes_created_max=created_max))
+    known.read(attributes, NOW)
+    return known
+
+
+def fit(known: AttributeCatalog, name: str = "plan", value: Scalar = "gold", now: float = NOW) -> Fit:
+    return known.fit(name, value, now).fit
+
+
+@pytest.mark.parametrize(
+    ("value", "data_type", "sent"),
+    [
+        ("gold", "string", "gold"),
+        (5, "string", "5"),
+        (0.5, "string", "0.5"),
+        (True, "string", "true"),
+        (False, "string", "false"),
+        (5, "integer", 5),
+        (5.0, "integer", 5),
+        (5.5, "integer", None),
+        ("5", "integer", 5),
+        ("5.0", "integer", 5),
+        ("5.5", "integer", None),
+        (True, "integer", None),
+        (5, "float", 5),
+        (5.5, "float", 5.5),
+        ("5.5", "float", 5.5),
+        ("5", "float", 5),
+        ("5.50", "float", 5.5),
+        ("-0.25", "float", -0.25),
+        (" 42 ", "integer", 42),
+        ("\t19.90\n", "float", 19.9),
+        # Text with leading zeros is an identifier.
+        ("007", "integer", None),
+        # A binary number does not hold these digits.
+        ("0.12345678901234567890", "float", None),
+        ("9223372036854775807", "integer", 2**63 - 1),
+        ("9223372036854775808", "integer", None),
+        ("9" * 200, "float", None),
+        (1e300, "integer", None),
+        ("1e5", "float", None),
+        ("\uff11\uff12", "integer", None),
+        ("1_000", "integer", None),
+        ("inf", "float", None),
+        ("nan", "float", None),
+        ("", "float", None),
+        ("many", "float", None),
+        (False, "float", None),
+        (True, "boolean", True),
+        ("true", "boolean", True),
+        ("false", "boolean", False),
+        ("True", "boolean", True),
+        (" FALSE ", "boolean", False),
+        ("1", "boolean", True),
+        ("0", "boolean", False),
+        ("yes", "boolean", None),
+        ("2", "boolean", None),
+        ("", "boolean", None),
+        (1, "boolean", True),
+        (0, "boolean", False),
+        (1.0, "boolean", True),
+        (2, "boolean", None),
+        (1_795_000_000, "date", 1_795_000_000),
+        (1_795_000_000.0, "date", 1_795_000_000),
+        (1_795_000_000.5, "date", 1_795_000_000),
+        (1_795_000_000_123, "date", 1_795_000_000),
+        ("1795000000123", "date", 1_795_000_000),
+        ("1795000000", "datetime", 1_795_000_000),
+        ("2026-11-18", "datetime", 1_794_960_000),
+        (True, "date", None),
+        # A type that we don't know may take anything.
+        ("gold", "options", "gold"),
+        (5, "relationship", 5),
+        (None, "integer", None),
+        (None, "string", None),
+    ],
+)
+def test_a_value_is_turned_into_the_type_if_nothing_is_lost(value: Scalar, data_type: str, sent: Scalar) -> None:
+    fitting, how = convert(value, data_type)
+    assert (fitting, type(fitting)) == (sent, type(sent))
+    assert bool(how) is (sent is not None and (sent, type(sent)) != (value, type(value)))
+
+
+TYPES = ["string", "integer", "float", "boolean", "date", "datetime", "options"]
+
+
+@given(
+    st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none(),
+    st.sampled_from(TYPES),
+)
+def test_what_is_turned_stays_and_can_be_turned_back(value: Scalar, data_type: str) -> None:
+    fitting, _ = convert(value, data_type)
+    assert convert(fitting, data_type) == (fitting, "")
+    if isinstance(fitting, int | float) and isinstance(value, str) and data_type in {"integer", "float"}:
+        assert Decimal(repr(fitting)) == Decimal(value.strip())
+
+
+@pytest.mark.parametrize(
+    ("value", "data_type"), [("gold", "string"), (1, "float"), (1.5, "float"), (True, "boolean"), (None, "string")]
+)
+def test_a_new_attribute_s_type_is_the_value_s_numbers_as_float(value: Scalar, data_type: str) -> None:
+    assert type_of("plan", value, is_time=False) == data_type
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_time", "data_type"),
+    [
+        ("renewal", 1_795_000_000, True, "datetime"),
+        ("renewal", -5, True, "datetime"),
+        ("renewal", 253_402_300_799, True, "datetime"),
+        ("renewal", 1_795_000_000, False, "float"),
+        ("renewed_at", 1_795_000_000, False, "datetime"),
+        ("renewed_at", 1_795_000_000.0, False, "datetime"),
+        ("renewed_at", 1_795_000_000_123, False, "datetime"),
+        ("renewed_at", 1_795_000_000.5, False, "float"),
+        ("renewed_at", PLAUSIBLE_FROM, False, "datetime"),
+        ("renewed_at", PLAUSIBLE_FROM - 1, False, "float"),
+        ("renewed_at", PLAUSIBLE_UNTIL, False, "float"),
+        ("renewed_at", 12, False, "float"),
+        ("renewed_at", 2**63 - 1, False, "float"),
+        ("renewed_at", True, False, "boolean"),
+        ("renewed_at", "1795000000", False, "string"),
+        ("renewed_at_all", 1_795_000_000, False, "float"),
+    ],
+)
+def test_type_of_a_time_is_datetime(name: str, value: Scalar, is_time: bool, data_type: str) -> None:
+    """A typed time in every attribute; a whole number of plausible seconds, or milliseconds, in one named `…_at`."""
+    assert type_of(name, value, is_time=is_time) == data_type
+
+
+LIST = Attribute("plan", "string", options=["free", "pro", "7"])
+
+
+@pytest.mark.parametrize(
+    ("value", "fitting", "sent"),
+    [
+        ("free", Fit.SEND, "free"),
+        (7, Fit.SEND, "7"),
+        (None, Fit.SEND, None),
+        ("enterprise", Fit.LEAVE_OUT, None),
+        ("Free", Fit.LEAVE_OUT, None),
+        ("", Fit.LEAVE_OUT, None),
+        (True, Fit.LEAVE_OUT, None),
+    ],
+)
+def test_a_list_attribute_takes_its_options_alone(value: Scalar, fitting: Fit, sent: Scalar) -> None:
+    fitted = catalog(LIST).fit("plan", value, NOW)
+    assert (fitted.fit, fitted.value) == (fitting, sent)
+    assert fitting is Fit.SEND or "options" in fitted.why
+
+
+@pytest.mark.parametrize(
+    ("options", "choices"),
+    [
+        (["free", "pro"], {"free", "pro"}),
+        ([{"value": "free"}, {"value": "pro"}], {"free", "pro"}),
+        ([], set()),
+        (None, set()),
+        ("free", set()),
+        ([1, None, {}, {"value": 2}], set()),
+    ],
+)
+def test_options_are_read_in_every_form(options: object, choices: set[str]) -> None:
+    listed = msgspec.json.decode(
+        msgspec.json.encode({"data": [{"name": "plan", "options": options}]}), type=AttributeList
+    )
+    assert listed.data[0].choices == choices
+
+
+def test_a_typed_time_goes_as_it_is_into_a_date() -> None:
+    """Numbers from 10^11 on count as milliseconds only where nobody says that they are seconds."""
+    known = catalog(Attribute("until", "date"))
+    assert known.fit("until", 253_402_300_799, NOW, is_time=True).value == 253_402_300_799
+    assert known.fit("until", 253_402_300_799, NOW).value == 253_402_300
+
+
+def test_a_refused_value_is_left_out_for_an_hour_and_others_are_sent() -> None:
+    known = catalog(Attribute("plan"))
+    known.value_refused("plan", "gold", NOW)
+    assert fit(known, value="gold", now=NOW + REFUSED_SECONDS - 1) is Fit.LEAVE_OUT
+    assert fit(known, value="silver") is Fit.SEND
+    assert fit(known, value="gold", now=NOW + REFUSED_SECONDS) is Fit.SEND
+    known.read([Attribute("plan")], NOW)
+    assert fit(known, value="gold") is Fit.LEAVE_OUT
+    known.read([Attribute("plan", options=["gold"])], NOW)
+    assert fit(known, value="gold") is Fit.SEND
+
+
+def test_a_refused_value_is_left_out_where_the_list_may_not_be_read() -> None:
+    known = AttributeCatalog(ConnectionSettings(name="main"))
+    known.unreadable(NOW)
+    known.value_refused("plan", "gold", NOW)
+    assert fit(known, value="gold") is Fit.LEAVE_OUT
+    assert fit(known, value="silver") is Fit.SEND
+
+
+@pytest.mark.fills("deliver.lane.attribute_catalog.REFUSED_MAX")
+def test_of_too_many_refused_values_the_oldest_are_forgotten() -> None:
+    known = catalog(Attribute("plan"))
+    for number in range(REFUSED_MAX + 1):
+        known.value_refused("plan", str(number), NOW)
+    assert [fit(known, value=value) for value in ("0", "1")] == [Fit.SEND, Fit.LEAVE_OUT]
+
+
+def test_a_list_in_doubt_is_read_again_but_once_a_minute() -> None:
+    known = catalog(LIST)
+    assert not known.doubt(NOW + TRUSTED_SECONDS - 1)
+    assert not known.stale(NOW)
+    assert known.doubt(NOW + TRUSTED_SECONDS)
+    assert known.stale(NOW + TRUSTED_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "age", "must_be_read"),
+    [
+        ("plan", "enterprise", TRUSTED_SECONDS, True),
+        ("plan", "enterprise", TRUSTED_SECONDS - 1, False),
+        ("plan", "free", TRUSTED_SECONDS, False),
+        ("plan", None, TRUSTED_SECONDS, False),
+        ("city", "Bath", TRUSTED_SECONDS, False),
+        ("club", "red", TRUSTED_SECONDS, False),
+        ("club", "red", FRESH_SECONDS, True),
+    ],
+)
+def test_a_list_must_be_read_again_for_a_value_that_is_no_option_yet(
+    name: str, value: Scalar, age: float, must_be_read: bool
+) -> None:
+    known = catalog(LIST, Attribute("city"))
+    assert known.must_be_read({"city": "Bath", name: value}, NOW + age) is must_be_read
+
+
+@pytest.mark.parametrize(
+    ("attribute", "fitting", "why"),
+    [
+        (Attribute("plan"), Fit.SEND, ""),
+        (Attribute("plan", archived=True), Fit.LEAVE_OUT, "archived"),
+        (Attribute("plan", api_writable=False), Fit.LEAVE_OUT, "not writable"),
+        (Attribute("plan", "integer"), Fit.LEAVE_OUT, "integer"),
+        # A standard attribute of that name is none of ours.
+        (Attribute("plan", custom=False), Fit.CREATE, ""),
+    ],
+)
+def test_what_the_list_says_of_an_attribute(attribute: Attribute, fitting: Fit, why: str) -> None:
+    fitted = catalog(attribute).fit("plan", "gold", NOW)
+    assert fitted.fit is fitting
+    assert why in fitted.why
+
+
+def test_there_is_nothing_to_clear_of_an_attribute_that_is_missing() -> None:
+    assert fit(catalog(), value=None) is Fit.LEAVE_OUT
+    assert fit(catalog(Attribute("plan")), value=None) is Fit.SEND
+    assert fit(catalog(Attribute("plan", "integer")), value=None) is Fit.SEND
+
+
+@pytest.mark.parametrize(
+    ("age", "stale"), [(0.0, False), (FRESH_SECONDS - 1, False), (FRESH_SECONDS, True), (-1.0, True), (-1e9, True)]
+)
+def test_the_list_is_good_for_ten_minutes_and_not_beyond_a_clock_that_is_set_back(age: float, stale: bool) -> None:
+    assert catalog().stale(NOW + age) is stale
+    assert AttributeCatalog(ConnectionSettings(name="main")).stale(0.0)
+
+
+@pytest.mark.fills("attributes_created_max")
+def test_so_many_attributes_are_created_a_day() -> None:
+    known = catalog(created_max=2)
+    known.created("a", "string", NOW)
+    known.created("b", "string", NOW + 10)
+    assert fit(known, "c", now=NOW + 10) is Fit.LEAVE_OUT
+    assert "attributes_created_max = 2" in known.fit("c", "x", NOW + 10).why
+    assert fit(known, "c", now=NOW + DAY_SECONDS) is Fit.CREATE
+    known.created("c", "string", NOW + DAY_SECONDS)
+    assert fit(known, "d", now=NOW + DAY_SECONDS) is Fit.LEAVE_OUT
+    assert fit(known, "a", now=NOW + DAY_SECONDS) is Fit.SEND
+
+
+def test_a_refusal_is_remembered_for_an_hour() -> None:
+    known = catalog()
+    known.refused("plan", "because", NOW)
+    assert known.fit("plan", "gold", NOW + REFUSED_SECONDS - 1).why == "because"
+    assert not known.absent("plan", NOW + REFUSED_SECONDS - 1)
+    assert known.absent("plan", NOW + REFUSED_SECONDS)
+    assert fit(known, now=NOW + REFUSED_SECONDS) is Fit.CREATE
+    known.created("plan", "string", NOW + REFUSED_SECONDS)
+    assert not known.absent("plan", NOW + REFUSED_SECONDS)
+
+
+def test_a_clock_that_is_set_back_makes_neither_a_refusal_nor_the_limit_of_a_day_last_longer() -> None:
+    known = catalog(created_max=1)
+    known.refused("plan", "because", NOW)
+    known.created("other", "string", NOW)
+    assert fit(known, now=NOW) is Fit.LEAVE_OUT
+    assert fit(known, now=NOW - 365 * DAY_SECONDS) is Fit.CREATE
+
+
+@pytest.mark.fills("deliver.lane.attribute_catalog.REFUSED_MAX")
+def test_of_too_many_refusals_the_oldest_are_forgotten() -> None:
+    known = catalog()
+    for number in range(REFUSED_MAX):
+        known.refused(str(number), "because", NOW)
+    known.refused("0", "because", NOW)
+    known.refused("new", "because", NOW)
+    assert [known.absent(name, NOW) for name in ("0", "1", "2", "new")] == [False, True, False, False]
+
+
+def test_where_the_list_may_not_be_read_values_go_as_they_are_until_a_400_names_them() -> None:
+    known = AttributeCatalog(ConnectionSettings(name="main"))
+    known.unreadable(NOW)
+    assert not known.stale(NOW)
+    assert known.fit("plan", "5", NOW).value == "5"
+    assert fit(known, value=None) is Fit.SEND
+    known.reported_missing("plan", NOW)
+    assert fit(known) is Fit.CREATE
+    known.created("plan", "string", NOW)
+    assert fit(known) is Fit.SEND
+    known.reported_missing("plan", NOW)
+    assert fit(known) is Fit.LEAVE_OUT
+    assert fit(known, "city") is Fit.SEND
+
+
+def test_the_next_list_takes_every_doubt_away() -> None:
+    known = catalog(Attribute("plan"))
+    known.reported_missing("plan", NOW)
+    assert fit(known) is Fit.CREATE
+    known.read([Attribute("plan")], NOW)
+    assert fit(known) is Fit.SEND
+    known.reported_missing("plan", NOW)
+    assert fit(known) is Fit.CREATE
+
+
+def test_of_too_many_doubts_the_next_is_given_up_at_once_so_that_no_call_goes_round_in_circles() -> None:
+    known = catalog()
+    for number in range(REFUSED_MAX):
+        known.reported_missing(str(number), NOW)
+    known.reported_missing("plan", NOW)
+    assert fit(known) is Fit.LEAVE_OUT
+
+
+@pytest.mark.fills("deliver.lane.attribute_catalog.KNOWN_MAX")
+def test_of_too_many_attributes_some_are_not_known() -> None:
+    known = catalog(*[Attribute(str(number)) for number in range(KNOWN_MAX + 1)])
+    assert [known.absent(name, NOW) for name in ("0", str(KNOWN_MAX - 1), str(KNOWN_MAX))] == [False, False, True]
+    known.created("new", "string", NOW)
+    assert [known.absent(name, NOW) for name in ("0", "1", "new")] == [True, False, False]

@@ -1,0 +1,258 @@
+"""Dialogues with a lane: how far an envelope is, over refusals, passing failures, restarts and replays."""
+
+import pytest
+
+from delivery.dialogue import NOON, talk
+from intercomd_daemon.deliver.intercom.classification import Classification, Kind
+from intercomd_daemon.deliver.intercom.messages import Response
+from intercomd_daemon.deliver.lane.actions import AfterResponse
+
+
+def test_after_each_call_of_a_purchase_it_is_known_how_far_it_is() -> None:
+    talk("""
+        known c1
+        1: plan=gold; Item; Item; Total
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        ~ 1: contact delivered 1
+        book c1: plan
+        > POST /events event_name=Item user_id=u1
+        < 202
+        ~ 1: contact delivered 1, Item delivered 1
+        > POST /events event_name=Item created_at=1794999001 user_id=u1
+        < 202
+        ~ 1: contact delivered 1, Item delivered 1, Item delivered 1
+        > POST /events event_name=Total created_at=1794999002 user_id=u1
+        < 202
+        = 1 delivered: contact delivered 1, Item delivered 1, Item delivered 1, Total delivered 1
+    """)
+
+
+def test_after_a_crash_it_goes_on_at_the_call_that_was_not_judged() -> None:
+    talk("""
+        known c1
+        1: plan=gold; Item; Total
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        ~ 1: contact delivered 1
+        book c1: plan
+        > POST /events event_name=Item user_id=u1
+        restart
+        > POST /events event_name=Item user_id=u1
+        < 202
+        ~ 1: contact delivered 1, Item delivered 1
+        restart
+        > POST /events event_name=Total created_at=1794999001 user_id=u1
+        < 202
+        = 1 delivered: contact delivered 1, Item delivered 1, Total delivered 1
+    """)
+
+
+def test_parking_keeps_the_count_of_tries() -> None:
+    talk("""
+        known c1
+        1: plan=gold
+        > PUT /contacts/c1 .plan=gold
+        < 500
+        wait 1
+        > PUT /contacts/c1 .plan=gold
+        < 500
+        wait 2
+        park
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 3
+        book c1: plan
+    """)
+
+
+def test_a_refused_event_does_not_stop_the_later_ones() -> None:
+    talked = talk("""
+        1: ; Item; Total
+        > POST /events event_name=Item user_id=u1
+        < 422
+        ~ 1: Item dead_lettered REQUEST_INVALID 1
+        > POST /events event_name=Total created_at=1794999001 user_id=u1
+        < 202
+        = 1 dead_lettered: Item dead_lettered REQUEST_INVALID 1, Total delivered 1
+        2: ; Seen
+        > POST /events event_name=Seen user_id=u1
+    """)
+    assert talked.outcomes["1"].effects[0].intercom_request_id == "r422"
+
+
+@pytest.mark.parametrize("failure", ["cut", "500", "503", "408", "302"])
+def test_passing_failures_are_counted_until_the_call_goes_through(failure: str) -> None:
+    talk(f"""
+        1: ; Seen
+        > POST /events event_name=Seen user_id=u1
+        < {failure}
+        wait 1
+        > POST /events event_name=Seen user_id=u1
+        < {failure}
+        wait 2
+        > POST /events event_name=Seen user_id=u1
+        < 202
+        = 1 delivered: Seen delivered 3
+        2: ; Seen
+        > POST /events event_name=Seen user_id=u1
+        < {failure}
+        wait 1
+    """)
+
+
+@pytest.mark.parametrize("status", [401, 402, "403 token", 429])
+def test_a_suspension_or_a_spent_budget_gives_the_turn_back_and_is_no_failure_of_the_lane(status: int | str) -> None:
+    talk(f"""
+        known c1
+        1: plan=gold; Seen
+        > PUT /contacts/c1 .plan=gold
+        < {status}
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        ~ 1: contact delivered 2
+        book c1: plan
+        > POST /events event_name=Seen user_id=u1
+        < {status}
+        > POST /events event_name=Seen user_id=u1
+    """)
+
+
+def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
+    talked = talk("1: plan=gold")
+    assert talked.lane.answered(Classification(Kind.REFUSED, "REQUEST_INVALID"), Response(400), NOON) == AfterResponse()
+    talked.follow("""
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 503
+        wait 1
+    """)
+    assert talked.lane.answered(Classification(Kind.REFUSED, "REQUEST_INVALID"), Response(400), NOON) == AfterResponse()
+
+
+def test_a_create_that_timed_out_is_found_by_the_conflict() -> None:
+    talk("""
+        1: plan=gold
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < cut
+        wait 1
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 409 exists c1
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        = 1 delivered: contact delivered 3
+        book c1: plan
+    """)
+
+
+def test_a_dry_run_decides_everything_and_remembers_nothing() -> None:
+    talked = talk("""
+        who u1 ada@x.io
+        1: plan=gold club=red; Seen
+        ? create club string
+        < created
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold .club=red
+        < dry
+        ~ 1: contact skipped DRY_RUN 1
+        > POST /events event_name=Seen user_id=u1
+        < dry
+        = 1 skipped: contact skipped DRY_RUN 1, Seen skipped DRY_RUN 1
+        2: plan=gold
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
+    """)
+    assert talked.outcomes["1"].reason == "DRY_RUN"
+
+
+@pytest.mark.fills("event_age_max")
+def test_an_event_that_is_too_old_is_a_dead_letter_and_its_update_is_not() -> None:
+    talk(
+        """
+        known c1
+        1: plan=gold; Old; Newer
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1
+        ~ 1: contact delivered 1
+        book c1: plan
+        ~ 1: contact delivered 1, Old dead_lettered EXPIRED 0
+        > POST /events event_name=Newer created_at=1794999001 user_id=u1
+        < 503
+        wait 1
+        later 1
+        = 1 dead_lettered: contact delivered 1, Old dead_lettered EXPIRED 0, Newer dead_lettered EXPIRED 1
+        """,
+        event_age_max_seconds=NOON - 1_794_999_001,
+    )
+
+
+def test_no_age_kills_an_event_by_default() -> None:
+    talk("""
+        1: ; Seen
+        later 100000000
+        > POST /events event_name=Seen user_id=u1
+    """)
+
+
+def test_a_replay_leaves_out_what_a_later_envelope_has_written_and_says_so() -> None:
+    talked = talk("""
+        known c1
+        1: plan=gold
+        > PUT /contacts/c1 .plan=gold
+        < 422
+        = 1 dead_lettered: contact dead_lettered REQUEST_INVALID 1
+        book c1:
+        2: plan=silver
+        > PUT /contacts/c1 .plan=silver
+        < 200 c1
+        = 2 delivered: contact delivered 1
+        book c1: plan
+        replay 3 of 1: plan=gold city=Bath; Seen
+        > PUT /contacts/c1 .city=Bath
+        < 200 c1
+        ~ 3: contact delivered 1
+        book c1: city plan
+        > POST /events event_name=Seen user_id=u1
+        < 202
+        = 3 delivered: contact delivered 1, Seen delivered 1 + ATTRIBUTE_DROPPED plan
+    """)
+    assert talked.outcomes["3"].replay == 1
+
+
+def test_a_replay_of_a_name_gives_way_to_a_later_part_and_the_other_way_about() -> None:
+    talk("""
+        known c1
+        2: $first=Ada $last=King
+        > PUT /contacts/c1 name=Ada_King
+        < 200 c1
+        = 2 delivered: contact delivered 1
+        book c1: $first $last
+        replay 3 of 1: name=Countess
+        = 3 unchanged: contact unchanged 0 + ATTRIBUTE_DROPPED name
+        5: name=Countess
+        > PUT /contacts/c1 name=Countess
+        < 200 c1
+        = 5 delivered: contact delivered 1
+        book c1: name
+        replay 6 of 4: $first=Augusta
+        = 6 unchanged: contact unchanged 0 + ATTRIBUTE_DROPPED $first
+    """)
+
+
+def test_a_replay_merges_with_newer_envelopes_whose_values_stand() -> None:
+    talk("""
+        who u1 new@x.io
+        5: plan=silver
+        who u1 old@x.io
+        replay 6 of 1: plan=gold city=Bath
+        > POST /contacts role=user external_id=u1 email=new@x.io .plan=silver .city=Bath
+        < 200 c1
+        = 5 delivered: contact delivered 1
+        = 6 delivered: contact delivered 1
+        book c1: city email plan
+    """)
+
+
+def test_a_replay_is_not_held_back_by_what_came_before_it() -> None:
+    talk("""
+        known c1 plan=silver
+        replay 3 of 1: plan=gold
+        > PUT /contacts/c1 .plan=gold
+    """)

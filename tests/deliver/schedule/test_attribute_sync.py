@@ -1,0 +1,177 @@
+"""The custom attributes are read and created once, however many lanes wait for them."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from delivery.worker import TOKEN, Notes, settings_for
+from intercomd_daemon.deliver.intercom.client import IntercomClient
+from intercomd_daemon.deliver.intercom.token import Token
+from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, Fit
+from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
+from intercomd_daemon.deliver.schedule.caller import Caller
+from intercomd_daemon.deliver.schedule.clock import Clock
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
+from intercomd_daemon.deliver.schedule.pacing import Pace
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+
+SOON = Clock(jitter=lambda: 0.01)
+LATER = Clock(jitter=lambda: 60.0)
+
+
+class Bench:
+    """An attribute sync with its own session."""
+
+    def __init__(self, sandbox: Sandbox, intercom: IntercomClient, clock: Clock = SOON, **changes: object) -> None:
+        settings = settings_for(sandbox, **changes)
+        self.notes = Notes()
+        self.catalog = AttributeCatalog(settings)
+        self.monitor = ConnectionMonitor(settings, self.notes, clock, paused=False)
+        self.recovered = 0
+        caller = Caller("default", intercom, Pace(1000, 1.0, time.monotonic()), self.notes, clock)
+        self.sync = AttributeSync(settings, self.catalog, self.monitor, caller, lambda: None, self.notes, clock)
+
+    def _count(self) -> None:
+        self.recovered += 1
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(SandboxSettings(rate_limit=0)) as running:
+        yield running
+
+
+@pytest.fixture
+async def intercom(sandbox: Sandbox) -> AsyncIterator[IntercomClient]:
+    async with IntercomClient(settings_for(sandbox), Token(TOKEN), 4) as session:
+        yield session
+
+
+def paths(sandbox: Sandbox) -> list[str]:
+    return [f"{call.method} {call.path}" for call in sandbox.calls]
+
+
+async def test_many_lanes_fetch_the_list_once(sandbox: Sandbox, intercom: IntercomClient) -> None:
+    sandbox.workspace.add_attribute("plan", "string")
+    bench = Bench(sandbox, intercom)
+    assert await asyncio.gather(*(bench.sync.read_attributes() for _ in range(10))) == [0.0] * 10
+    assert paths(sandbox) == ["GET /data_attributes"]
+    assert bench.catalog.fit("plan", "pro", time.time()).fit is Fit.SEND
+
+
+async def test_many_lanes_create_an_attribute_once(sandbox: Sandbox, intercom: IntercomClient) -> None:
+    bench = Bench(sandbox, intercom)
+    await bench.sync.read_attributes()
+    assert await asyncio.gather(*(bench.sync.create_attribute("plan", "string") for _ in range(5))) == [0.0] * 5
+    assert paths(sandbox) == ["GET /data_attributes", "POST /data_attributes"]
+    assert [name for name, _ in bench.notes.events] == ["attribute_created"]
+
+
+async def test_a_refused_creation_is_remembered(sandbox: Sandbox, intercom: IntercomClient) -> None:
+    sandbox.fault("POST /data_attributes 400 code=parameter_invalid")
+    bench = Bench(sandbox, intercom)
+    for _ in range(3):
+        assert await bench.sync.create_attribute("plan", "string") == 0.0
+    assert paths(sandbox) == ["POST /data_attributes", "GET /data_attributes"]
+    assert bench.catalog.fit("plan", "pro", time.time()).fit is Fit.LEAVE_OUT
+    assert [name for name, _ in bench.notes.events] == ["attribute_refused"]
+
+
+@pytest.mark.parametrize("lost", ["", "cut-after"])
+async def test_an_attribute_that_was_made_meanwhile_is_found_when_its_creation_is_refused(
+    sandbox: Sandbox, intercom: IntercomClient, lost: str
+) -> None:
+    """By another daemon, or by this one with the answer lost: no value is left out for that."""
+    each_look_takes_a_second = itertools.count(time.monotonic()).__next__
+    bench = Bench(sandbox, intercom, SOON._replace(monotonic=each_look_takes_a_second))
+    await bench.sync.read_attributes()
+    if lost:
+        sandbox.fault(f"POST /data_attributes {lost} times=1")
+        assert await bench.sync.create_attribute("plan", "string") > 0
+    else:
+        sandbox.workspace.add_attribute("plan", "string")
+    assert await bench.sync.create_attribute("plan", "string") == 0.0
+    assert paths(sandbox)[-2:] == ["POST /data_attributes", "GET /data_attributes"]
+    assert bench.catalog.fit("plan", "pro", time.time()).fit is Fit.SEND
+    assert bench.notes.events == []
+
+
+async def test_what_a_400_has_named_is_given_up_when_its_creation_is_refused(
+    sandbox: Sandbox, intercom: IntercomClient
+) -> None:
+    """Whatever the list says, or update and creation would refuse each other for ever."""
+    sandbox.workspace.add_attribute("plan", "string")
+    bench = Bench(sandbox, intercom)
+    await bench.sync.read_attributes()
+    bench.catalog.reported_missing("plan", time.time())
+    assert await bench.sync.create_attribute("plan", "string") == 0.0
+    assert paths(sandbox) == ["GET /data_attributes", "POST /data_attributes"]
+    assert bench.catalog.fit("plan", "pro", time.time()).fit is Fit.LEAVE_OUT
+
+
+async def test_a_version_that_intercom_does_not_know_suspends(sandbox: Sandbox, intercom: IntercomClient) -> None:
+    """And costs no attribute."""
+    sandbox.fault("* /data_attributes 400 code=intercom_version_invalid")
+    bench = Bench(sandbox, intercom)
+    assert await bench.sync.create_attribute("plan", "string") == 0.0
+    assert bench.monitor.suspended
+    assert bench.catalog.absent("plan", time.time())
+    assert await bench.sync.read_attributes() == 0.0
+    assert bench.notes.events == []
+
+
+@pytest.mark.parametrize("fault", ["GET /data_attributes 403", "GET /data_attributes 404"])
+async def test_a_list_that_may_not_be_read_turns_only_that_off(
+    sandbox: Sandbox, intercom: IntercomClient, fault: str
+) -> None:
+    sandbox.fault(fault)
+    bench = Bench(sandbox, intercom)
+    assert await bench.sync.read_attributes() == 0.0
+    assert bench.catalog.fit("plan", "pro", time.time()).fit is Fit.SEND
+    assert [name for name, _ in bench.notes.events] == ["attributes_unreadable"]
+    assert not bench.monitor.suspended
+
+
+@pytest.mark.parametrize(
+    "fault", ["not-json", "html", "200 html", "other-json", "200", "204", "truncated", "text", "404 html", "empty"]
+)
+async def test_what_is_no_list_is_not_taken_for_an_empty_one(
+    sandbox: Sandbox, intercom: IntercomClient, fault: str
+) -> None:
+    """Or attributes that exist would be created, or left out."""
+    sandbox.fault(f"GET /data_attributes {fault}")
+    bench = Bench(sandbox, intercom)
+    assert await bench.sync.read_attributes() > 0
+    assert bench.catalog.stale(time.time())
+    assert bench.notes.events == []
+
+
+@pytest.mark.parametrize("fault", ["html", "200 html", "other-json", "200", "204", "truncated", "text"])
+async def test_an_attribute_is_not_known_before_its_creation_is_answered_by_intercom(
+    sandbox: Sandbox, intercom: IntercomClient, fault: str
+) -> None:
+    sandbox.fault(f"POST /data_attributes {fault}")
+    bench = Bench(sandbox, intercom)
+    assert await bench.sync.create_attribute("plan", "string") > 0
+    assert bench.catalog.absent("plan", time.time())
+
+
+async def test_a_passing_failure_is_tried_again_once_for_all(sandbox: Sandbox, intercom: IntercomClient) -> None:
+    """Those that wait for the same list do not each make a call that fails."""
+    sandbox.fault("GET /data_attributes 503 times=1")
+    bench = Bench(sandbox, intercom, LATER)
+    waits = await asyncio.gather(*(bench.sync.read_attributes() for _ in range(10)))
+    assert all(0 < wait <= 60.0 for wait in waits)
+    assert len(sandbox.calls) == 1
+    assert bench.recovered == 0
+    assert await bench.sync.create_attribute("plan", "string") > 0
+
+
+async def test_a_dry_run_creates_nothing(sandbox: Sandbox, intercom: IntercomClient) -> None:
+    bench = Bench(sandbox, intercom, dry_run=True)
+    assert await bench.sync.create_attribute("plan", "string") == 0.0
+    assert sandbox.calls == []
+    assert bench.catalog.fit("plan", "pro", time.time()).fit is Fit.SEND

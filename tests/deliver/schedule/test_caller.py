@@ -1,0 +1,33 @@
+"""Calls are made, counted and told of."""
+
+import time
+
+from delivery.worker import TOKEN, Notes, settings_for
+from intercomd_daemon.deliver.intercom import requests
+from intercomd_daemon.deliver.intercom.client import IntercomClient
+from intercomd_daemon.deliver.intercom.token import Token
+from intercomd_daemon.deliver.schedule.caller import Caller
+from intercomd_daemon.deliver.schedule.clock import Clock
+from intercomd_daemon.deliver.schedule.pacing import Pace
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+
+
+async def test_each_call_is_counted_told_and_learned_from() -> None:
+    notes, pace = Notes(), Pace(10, 1.0, time.monotonic())
+    async with Sandbox(SandboxSettings(rate_limit=83)) as sandbox:
+        intercom = IntercomClient(settings_for(sandbox), Token(TOKEN), 4)
+        caller = Caller("default", intercom, pace, notes, Clock())
+        async with caller:
+            await caller.make(requests.ME)
+            assert (caller.calls, caller.last_error, pace.limit) == (1, "", 83)
+            sandbox.fault("GET /me 503")
+            await caller.make(requests.ME)
+            assert (caller.calls, caller.last_error) == (2, "GET /me: 503")
+            sandbox.faults.clear()
+            sandbox.fault("GET /me 404")
+            await caller.make(requests.ME)
+            assert (caller.calls, caller.last_error) == (3, "GET /me: 503")
+            await sandbox.stop()
+            assert (await caller.make(requests.ME)).status == 0
+    assert caller.last_error == "GET /me: the host cannot be reached"
+    assert notes.calls == {("GET /me", 200): 1, ("GET /me", 503): 1, ("GET /me", 404): 1, ("GET /me", 0): 1}

@@ -1,0 +1,189 @@
+"""The pace against a simulated budget, in virtual time: no call refused, and next to none given away."""
+
+import heapq
+from math import ceil, floor, inf
+from random import Random
+from typing import NamedTuple
+
+import pytest
+
+from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
+from intercomd_daemon.deliver.schedule.pacing import BURST, Pace
+
+UNIX = 1_795_000_000.0
+
+
+class World(NamedTuple):
+    """Intercom, the network and this machine; times are seconds."""
+
+    limit: int = 167
+    window: float = 10.0
+    phase: float = 0.0
+    """When a window begins, beside a whole second of Intercom's clock."""
+    offset: float = UNIX
+    """Intercom's clock less ours."""
+    network: float = 0.03
+    """One way, give or take `jitter` of it."""
+    latency: float = 0.1
+    """From sending to receiving."""
+    jitter: float = 0.3
+    late: float = 0.003
+    """By so much a timer of ours is late."""
+    others: int = 0
+    """Calls that other apps make at the beginning of each window."""
+    headers: str = "end"
+    """What the reset names: the window's "end", a "sliding" one, one in the "past" or the "future"; or "none"."""
+    dated: bool = True
+    share: float = 1.0
+    believed: int = 167
+    seconds: float = 120.0
+    idle: tuple[float, float] = (inf, inf)
+    """Between these seconds there is nothing to send."""
+
+
+class Run(NamedTuple):
+    """What became of it."""
+
+    refused: int
+    """Calls answered 429."""
+    full: list[int]
+    """Our calls in each whole window but the first two, in which the headers are met."""
+    pace: Pace
+
+    def share_of(self, limit: int) -> float:
+        """Of the budget, in full windows with a steady backlog."""
+        return sum(self.full) / len(self.full) / limit
+
+
+class IntercomClient:
+    """Fixed windows on a clock of its own; a call that is refused is not counted."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.ours: dict[int, int] = {}
+        self._all: dict[int, int] = {}
+        self.refused = 0
+
+    def take(self, at: float, answered_at: float) -> Response:
+        """Counts a call that arrives `at`; the answer is written at `answered_at`; both by Intercom's clock."""
+        world = self._world
+        window = floor((at - world.phase) / world.window)
+        used = self._all.get(window, world.others)
+        well = used < world.limit
+        self.refused += not well
+        self.ours[window] = self.ours.get(window, 0) + well
+        self._all[window] = used + well
+        ends = world.phase + (window + 1) * world.window
+        resets = {"end": ceil(ends), "sliding": floor(at + world.window), "past": at - 100, "future": at + 1e5}
+        rate = None
+        if world.headers != "none":
+            rate = RateHeaders(world.limit, max(0, world.limit - used - well), resets[world.headers])
+        return Response(200 if well else 429, rate=rate, date=float(floor(answered_at)) if world.dated else None)
+
+
+def simulate(world: World) -> Run:
+    """Sends whenever the pace allows, with always something to send."""
+    chance = Random(world.limit)  # noqa: S311 - to be the same each time
+    now = begin = 1000.0
+    pace, intercom = Pace(world.believed, world.share, now), IntercomClient(world)
+    coming: list[tuple[float, int, float, Response]] = []
+    sent = 0
+    while now < begin + world.seconds:
+        next_at = pace.next_at(now)
+        if world.idle[0] <= next_at - begin < world.idle[1]:
+            next_at = begin + world.idle[1]
+        if coming and coming[0][0] <= next_at:
+            arrives, _, left, answer = heapq.heappop(coming)
+            now = max(now, arrives)
+            pace.answered(answer, left, now)
+            continue
+        now = max(now, next_at) + chance.random() * world.late
+        pace.take(now)
+        sent += 1
+        network = min(world.latency / 2, world.network) * (1 + world.jitter * (chance.random() - 0.5))
+        written = now + world.latency - network
+        answer = intercom.take(now + network + world.offset, written + world.offset)
+        heapq.heappush(coming, (now + world.latency, sent, now, answer))
+    whole = sorted(intercom.ours)[2:-1]
+    return Run(intercom.refused, [intercom.ours[window] for window in whole], pace)
+
+
+LATENCIES = [0.005, 0.1, 0.5, 1.0, 2.0, 5.0]
+CLOCKS = [0.0, 0.37, 0.99, -3600.0, 3600.5]
+
+
+@pytest.mark.parametrize("latency", LATENCIES)
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_no_call_is_refused_and_the_budget_is_used_whatever_the_latency_and_the_clocks(
+    latency: float, clock: float
+) -> None:
+    for phase in (0.0, 0.4):
+        run = simulate(World(latency=latency, offset=UNIX + clock, phase=phase))
+        assert run.refused == 0
+        assert run.share_of(167) >= 0.98
+        assert run.pace.window_seconds == 10
+
+
+@pytest.mark.parametrize("network", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("jitter", [0.0, 1.0])
+def test_nor_when_the_way_is_long_or_uneven(network: float, jitter: float) -> None:
+    run = simulate(World(latency=2 * network, network=network, jitter=jitter))
+    assert run.refused == 0
+    assert run.share_of(167) >= 0.975
+
+
+@pytest.mark.parametrize("limit", [20, 83, 167])
+@pytest.mark.parametrize("window", [5.0, 10.0, 60.0])
+@pytest.mark.parametrize("latency", [0.005, 1.0])
+def test_the_window_s_length_is_learned_from_the_resets(limit: int, window: float, latency: float) -> None:
+    run = simulate(World(limit=limit, window=window, latency=latency, seconds=12 * window, believed=20))
+    assert run.refused == 0
+    assert run.share_of(limit) >= min(limit - 1, 0.98 * limit) / limit
+    assert run.pace.window_seconds == window
+    assert run.pace.limit == limit
+
+
+@pytest.mark.parametrize("others", [1, 10, 30, 60])
+@pytest.mark.parametrize("latency", LATENCIES)
+def test_what_other_apps_use_is_left_to_them_and_the_rest_is_used(others: int, latency: float) -> None:
+    run = simulate(World(others=others, latency=latency))
+    assert run.refused == 0
+    assert run.share_of(167) + others / 167 >= 0.98
+
+
+@pytest.mark.parametrize("latency", [0.005, 1.0])
+def test_where_next_to_nothing_is_left_only_what_leaves_before_the_first_answer_is_refused(latency: float) -> None:
+    run = simulate(World(others=160, latency=latency))
+    assert run.refused <= BURST * (len(run.full) + 3)
+    assert run.share_of(167) + 160 / 167 >= 0.98
+
+
+@pytest.mark.parametrize("headers", ["none", "past", "future", "sliding"])
+@pytest.mark.parametrize("dated", [True, False])
+def test_headers_that_are_absent_or_senseless_leave_the_even_pace(headers: str, dated: bool) -> None:
+    run = simulate(World(headers=headers, dated=dated))
+    assert run.refused == 0
+    assert sum(run.full[1:]) >= 0.98 * 167 * len(run.full[1:])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+def test_a_share_of_the_budget_is_kept_to(share: float) -> None:
+    run = simulate(World(share=share, latency=0.5))
+    assert run.refused == 0
+    assert max(run.full) <= 167 * share
+    assert sum(run.full) >= (164 * share - 1) * len(run.full)
+
+
+def test_a_limit_believed_too_high_cures_itself() -> None:
+    run = simulate(World(limit=83, believed=1000, latency=1.0, headers="none", seconds=600))
+    assert 0 < run.refused < 0.2 * sum(run.full)
+    run = simulate(World(limit=83, believed=1000, latency=1.0, seconds=600))
+    assert run.refused < 100
+    assert run.full[-1] >= 0.98 * 83
+
+
+@pytest.mark.parametrize("until", [47.0, 51.5, 55.1, 58.9, 90.0])
+def test_after_idleness_a_burst_stays_within_what_remains(until: float) -> None:
+    for latency in (0.005, 1.0):
+        run = simulate(World(idle=(43.0, until), latency=latency))
+        assert run.refused == 0
