@@ -133,7 +133,7 @@ TABLE: list[Row] = [
     # A create has no 404 that is described: without Intercom's envelope it is another server's.
     ([CREATE], [404], b"", TRANSIENT, "NOT_INTERCOM"),
     ([CREATE], [405, 410], b"", REFUSED, "REQUEST_INVALID"),
-    # 408, 500, 502, 503, 504 and no answer: passing. 423, 425, unknown 5xx and redirections (never followed) too.
+    # 408, 500, 502, 503, 504 and no answer: transient. 423, 425, unknown 5xx and redirections (never followed) too.
     (ALL, [408, 423, 425, 500, 501, 502, 503, 504, 520, 599], error("server_error"), TRANSIENT, "HTTP_{}"),
     (ALL, [100, 300, 301, 302, 304, 307, 308, 600], b"", TRANSIENT, "HTTP_{}"),
     (ALL, [0], b"", TRANSIENT, "NETWORK"),

@@ -1,4 +1,4 @@
-"""Dialogues with a lane: how far an envelope is, over refusals, passing failures, restarts and replays."""
+"""Dialogues with a lane: how far an envelope is, over refusals, transient failures, restarts and replays."""
 
 import pytest
 
@@ -82,7 +82,7 @@ def test_a_refused_event_does_not_stop_the_later_ones() -> None:
 
 
 @pytest.mark.parametrize("failure", ["cut", "500", "503", "408", "302"])
-def test_passing_failures_are_counted_until_the_call_goes_through(failure: str) -> None:
+def test_transient_failures_are_counted_until_the_call_goes_through(failure: str) -> None:
     talk(f"""
         1: ; Seen
         > POST /events event_name=Seen user_id=u1

@@ -123,7 +123,7 @@ AGAIN = """
 
 
 @pytest.mark.fills("deliver.lane.pending.NOT_FOUND_MAX")
-def test_a_second_404_is_passing_and_the_fifth_a_dead_letter() -> None:
+def test_a_second_404_is_transient_and_the_fifth_a_dead_letter() -> None:
     talked = talk(f"""
         known c1
         1: ; Seen

@@ -159,7 +159,7 @@ async def test_an_attribute_is_not_known_before_its_creation_is_answered_by_inte
     assert bench.catalog.absent("plan", time.time())
 
 
-async def test_a_passing_failure_is_tried_again_once_for_all(sandbox: Sandbox, intercom: IntercomClient) -> None:
+async def test_a_transient_failure_is_tried_again_once_for_all(sandbox: Sandbox, intercom: IntercomClient) -> None:
     """Those that wait for the same list do not each make a call that fails."""
     sandbox.fault("GET /data_attributes 503 times=1")
     bench = Bench(sandbox, intercom, LATER)

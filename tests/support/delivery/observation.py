@@ -114,7 +114,7 @@ def _type(type_: OutcomeType) -> str:
 
 
 def _told(play: Play) -> str:
-    told = [_state_text(state, reason) for state, reason in play.notes.states]
+    told = [_state_text(state, reason) for state, reason in play.notes.reasoned_states]
     return ", ".join([*filter(None, told), *(f"`{name}`" for name, _ in play.notes.events)]) or NOTHING
 
 

@@ -30,8 +30,8 @@ class Notes:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.states: list[ConnectionState] = []
-        self.states: list[tuple[ConnectionState, str]] = []
-        """The same, with the reasons."""
+        self.reasoned_states: list[tuple[ConnectionState, str]] = []
+        """The states with their reasons."""
         self.events: list[tuple[str, dict[str, object]]] = []
         self.calls: Counter[tuple[str, int]] = Counter()
         self._changed = asyncio.Event()
@@ -50,7 +50,7 @@ class Notes:
         assert connection
         assert bool(reason) is (state is not ConnectionState.DELIVERING)
         self.states.append(state)
-        self.states.append((state, reason))
+        self.reasoned_states.append((state, reason))
         self._changed.set()
 
     def on_notice(self, connection: str, event: str, **details: object) -> None:

@@ -70,7 +70,7 @@ class Lane:
         self.contact = contact
         self.queue = PendingQueue()
         self.failures = 0
-        """Tries of the head that failed for passing reasons."""
+        """Transient failures of the head in a row."""
         self.busy = False
         """Whether a call, or a commit, is under way for it; kept by whoever performs its steps."""
         self._settings = settings

@@ -11,7 +11,7 @@ from intercomd_daemon.spool.base import Completion, position_of
 
 # An answer kept with a dead letter is cut at so many bytes.
 ANSWER_KEPT_BYTES = 65_536
-# "A second 404 is passing; the fifth: dead letter." So of an event, and so of what is to be said of the contact.
+# "A second 404 is transient; the fifth: dead letter.": for an event, and for an update of the contact.
 NOT_FOUND_MAX = 5
 # Adjustments made while delivering that one outcome lists.
 FINDINGS_MAX = 100
