@@ -54,12 +54,13 @@ def test_the_matrix_has_every_call_with_every_fault_once() -> None:
 
 def test_no_call_is_written_anywhere_but_in_one_module() -> None:
     """So that the calls of the matrix are those that the code can make: a request names one of them."""
-    texts = {path.name: path.read_text() for path in Path(str(deliver.__file__)).parent.glob("*.py")}
+    folder = Path(str(deliver.__file__)).parent
+    texts = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py")}
     assert [name for name, text in texts.items() if re.search(r"^import aiohttp", text, re.MULTILINE)] == [
-        "intercom.py"
+        "intercom/client.py"
     ]
-    assert [name for name, text in texts.items() if re.search(r"\bRequest\(Call", text)] == ["encode.py"]
-    assert set(re.findall(r"\bRequest\(Call\.(\w+)", texts["encode.py"])) == {call.name for call in Call}
+    assert [name for name, text in texts.items() if re.search(r"\bRequest\(Call", text)] == ["intercom/requests.py"]
+    assert set(re.findall(r"\bRequest\(Call\.(\w+)", texts["intercom/requests.py"])) == {call.name for call in Call}
 
 
 def test_the_faults_are_all_that_can_be_played() -> None:

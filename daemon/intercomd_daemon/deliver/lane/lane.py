@@ -4,6 +4,8 @@ It is asked for the next step when a call may leave, and told each verdict. It n
 random number; pace, outages and the spool are others'.
 """
 
+from enum import Enum, auto
+
 import msgspec
 
 from intercomd_daemon.connection import ConnectionSettings
@@ -23,7 +25,7 @@ from intercomd_daemon.deliver.lane.actions import (
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope, PendingQueue
-from intercomd_daemon.deliver.lane.resolution import Resolution
+from intercomd_daemon.deliver.lane.resolution import NotFound, Refused, Resolution
 from intercomd_daemon.deliver.lane.update import (
     ContactUpdate,
     changed_values,
@@ -43,6 +45,15 @@ _UNAVAILABLE = frozenset({"CONTACT_ARCHIVED", "CONTACT_BLOCKED", "CONTACT_DELETE
 _WRITES = frozenset({Call.CREATE_CONTACT, Call.UPDATE_CONTACT})
 # Refusals of what was said, not of whom it was said of.
 _CONTENT = frozenset({"ATTRIBUTE_REFUSED", FORBIDDEN, "REQUEST_INVALID", "TOO_LARGE"})
+
+
+class _Recreation(Enum):
+    """Whether the contact must be created again before the head's event, because Intercom did not find it."""
+
+    NOT_NEEDED = auto()
+    DUE = auto()
+    DONE = auto()
+    """Created or found: the event names it by Intercom's id."""
 
 
 class _Flight(msgspec.Struct, eq=False):
@@ -81,11 +92,11 @@ class Lane:
 
     def _begin(self) -> None:
         """Forgets what was learned for the head that has been judged."""
-        self._resolution = Resolution()
-        self._saying_less = False
+        self._resolution = Resolution(unarchive=self._settings.unarchive)
+        self._reduced = False
+        """Whether the update leaves without what Intercom may have refused in it."""
         self._unclearable: set[str] = set()
-        self._creating = False
-        self._created = False
+        self._recreation = _Recreation.NOT_NEEDED
         self.failures = 0
 
     @property
@@ -111,10 +122,12 @@ class Lane:
         if age_max and head.event.created_at < now - age_max:
             head.event_ended(OutcomeType.DEAD_LETTERED, "EXPIRED")
             return self._settle([head], now)
-        if self._creating and self.contact.id:
+        if self._recreation is _Recreation.DUE and self.contact.id:
             # Found, by us or by a lane that shares the contact.
-            self._found()
-        return (self._say([head], now) if self._creating else None) or self._track(head, head.event)
+            self._recreation = _Recreation.DONE
+        return (self._say([head], now) if self._recreation is _Recreation.DUE else None) or self._track(
+            head, head.event
+        )
 
     def _update(self, now: float) -> NextAction | None:
         """The call for what the envelopes at the head say of the contact; None if an event can leave without one."""
@@ -134,8 +147,8 @@ class Lane:
         contact_update = compose(new, group, self.contact, self._catalog, settings, now, unclearable=self._unclearable)
         if contact_update.missing:
             return CreateAttribute(*contact_update.missing)
-        if self._saying_less:
-            contact_update = reduce(contact_update, group, settings, to_identity=self._creating)
+        if self._reduced:
+            contact_update = reduce(contact_update, group, settings, to_identity=self._recreation is _Recreation.DUE)
         reason = "ATTRIBUTES_LEFT_OUT" if contact_update.left_out else ""
         if self._resolution.nothing_left(self.contact, email_of(group), contact_update.fields):
             # Remembered like one that was sent, or every later update would try it again.
@@ -143,7 +156,7 @@ class Lane:
             self.contact.mark_sent(contact_update.sent_values, self, now)
             self.contact.end_write(self)
             reason = "EMAIL_TAKEN"
-        elif contact_update.fields or self._creating:
+        elif contact_update.fields or self._recreation is _Recreation.DUE:
             return self._write(group, contact_update)
         for waiting in group:
             waiting.contact_ended(OutcomeType.SKIPPED if reason else OutcomeType.UNCHANGED, reason)
@@ -162,7 +175,7 @@ class Lane:
     def _track(self, head: PendingEnvelope, event: Event) -> Send:
         customer_id, email = head.envelope.customer_id, head.envelope.email
         # "`user_id` is preferred over `email`"; after a 404, and for leads, only Intercom's own `id` is sure.
-        if self.contact.id and (self._created or not customer_id):
+        if self.contact.id and (self._recreation is _Recreation.DONE or not customer_id):
             identity = ("id", self.contact.id)
         else:
             identity = ("user_id", customer_id) if customer_id else ("email", email)
@@ -211,36 +224,32 @@ class Lane:
     ) -> AfterResponse:
         customer_id, email = flight.group[-1].envelope.customer_id, email_of(flight.group)
         taken = self._resolution.taken
-        turn = self._resolution.learn(
-            self.contact, flight.call, classification, customer_id, email, unarchive=self._settings.unarchive
-        )
+        retry = self._resolution.on_response(self.contact, classification, customer_id, email)
         if self._resolution.taken != taken:
             message = "another contact owns this email, so it was left out; give it up there, or send the right one"
             for waiting in flight.group:
                 if waiting.envelope.email == self._resolution.taken:
                     waiting.add_finding(Finding("EMAIL_TAKEN", "identity.email", message))
-        missed = flight.group[0].missed() if self._resolution.lost else Retry.NOW
-        if Retry.NEVER in {turn, missed}:
-            return self._write_refused(flight, self._resolution.refusal or classification.reason, response, now)
-        if Retry.LATER in {turn, missed}:
-            self._resolution = Resolution()
+        state = self._resolution.state
+        missed = flight.group[0].missed() if isinstance(state, NotFound) else Retry.NOW
+        if Retry.NEVER in {retry, missed}:
+            reason = state.reason if isinstance(state, Refused) else classification.reason
+            return self._write_refused(flight, reason, response, now)
+        if Retry.LATER in {retry, missed}:
+            self._resolution = Resolution(unarchive=self._settings.unarchive)
             self.failures += 1
             return AfterResponse(back_off=True)
         return AfterResponse()
-
-    def _found(self) -> None:
-        self._creating = False
-        self._created = True
 
     def _written(
         self, flight: _Flight, classification: Classification, response: Response, now: float
     ) -> AfterResponse:
         dry = classification.reason == DRY_RUN
-        self.contact.id = classification.contact_id or self._resolution.adopt or self.contact.id
+        self.contact.id = classification.contact_id or self._resolution.adopted or self.contact.id
         if flight.contact_update is not None and not dry:
             self.contact.mark_sent(flight.contact_update.sent_values, flight, now)
-        if self._creating:
-            self._found()
+        if self._recreation is _Recreation.DUE:
+            self._recreation = _Recreation.DONE
             return AfterResponse(Settlement(self._settings.name, contacts=[self._book_entry()]))
         type_ = OutcomeType.SKIPPED if dry else OutcomeType.DELIVERED
         for waiting in flight.group:
@@ -252,22 +261,22 @@ class Lane:
             # "A refused call that carries more than one envelope is never buried: its envelopes go one by one."
             for waiting in flight.group:
                 waiting.alone = True
-            self._resolution = Resolution()
+            self._resolution = Resolution(unarchive=self._settings.unarchive)
             return AfterResponse()
         if flight.call is Call.UNARCHIVE_CONTACT and reason not in _UNAVAILABLE:
             # Whatever the answer says, the contact stays archived.
             reason = "CONTACT_ARCHIVED"
         head = flight.group[0]
-        if reason in _CONTENT and not self._saying_less:
+        if reason in _CONTENT and not self._reduced:
             if _list_may_tell(flight, response.status) and self._catalog.doubt(now):
                 return AfterResponse()
-            if _less_would_do(flight, response.status, creating=self._creating):
-                self._saying_less = True
+            if _less_would_do(flight, response.status, creating=self._recreation is _Recreation.DUE):
+                self._reduced = True
                 return AfterResponse()
         if reason in _UNAVAILABLE:
             self._unavailable.add(self.key, reason, now)
         head.keep_answer(response.body)
-        if self._creating:
+        if self._recreation is _Recreation.DUE:
             head.event_ended(OutcomeType.DEAD_LETTERED, reason, response.status, response.request_id)
         else:
             head.contact_ended(OutcomeType.DEAD_LETTERED, reason, response.status, response.request_id)
@@ -281,9 +290,9 @@ class Lane:
             turn = head.missed()
             self.contact.forget()
             if turn is not Retry.NEVER:
-                self._creating = True
-                self._saying_less = head.update_refused
-                self._resolution = Resolution()
+                self._recreation = _Recreation.DUE
+                self._reduced = head.update_refused
+                self._resolution = Resolution(unarchive=self._settings.unarchive)
                 self.failures += turn is Retry.LATER
                 return AfterResponse(back_off=turn is Retry.LATER)
         if classification.kind is Kind.DONE:
@@ -292,7 +301,9 @@ class Lane:
             type_ = OutcomeType.DEAD_LETTERED
             head.keep_answer(response.body)
         head.event_ended(type_, classification.reason, response.status, response.request_id)
-        learned = self._created or self._resolution.taken or classification.hint is Hint.NOT_FOUND
+        learned = (
+            self._recreation is _Recreation.DONE or self._resolution.taken or classification.hint is Hint.NOT_FOUND
+        )
         return AfterResponse(self._settle([head], now, book=bool(learned)).settlement)
 
     def _refuse_all(self, head: PendingEnvelope, reason: str, now: float) -> Settle:
