@@ -6,7 +6,7 @@ attribute and `signed_up_at` take the same values.
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -26,6 +26,7 @@ _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 # Eight digits are a date of the years 1900 to 2199 rather than a second of the year 1970.
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|(?:19|20|21)[0-9]{6}")
 _DATE_AND_TIME: Final = re.compile(rf"(?:{_DATE.pattern})" + r"[Tt ][0-9][0-9:.,]*(?:[Zz]|[+-][0-9:]+)?")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -45,6 +46,11 @@ def to_seconds(value: Scalar) -> int | None:
     else:
         seconds = None if value is None or isinstance(value, bool) else _scaled(value)
     return seconds if seconds is not None and EARLIEST_TIME <= seconds <= LATEST_TIME else None
+
+
+def rfc3339(seconds: int) -> str:
+    """Format Unix seconds of the years 1 to 9999 as RFC 3339, in UTC."""
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def to_boolean(value: Scalar) -> bool | None:

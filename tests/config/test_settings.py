@@ -51,6 +51,7 @@ active = true
 dry_run = false
 verify_app_id = true
 development_connection = ""
+placeholder_ids = ["null", "undefined", "nan", "none", "nil", "(null)", "[object object]", "true", "false"]
 widget_id = "#IntercomDefaultWidget"
 update_email = true
 unchanged_for = "24h"

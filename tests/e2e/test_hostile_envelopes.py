@@ -14,6 +14,7 @@ from senders.costly_requests import shape
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ACCEPTED = Disposition.DISPOSITION_ACCEPTED
+SKIPPED = Disposition.DISPOSITION_SKIPPED
 REJECTED = Disposition.DISPOSITION_REJECTED
 TEXTS = {
     "NUL": "a\0b",
@@ -25,6 +26,7 @@ TEXTS = {
     "HTML": "<script>alert('1')</script>",
     "JSON": '"},"x":{"',
 }
+WITHOUT_CONTROLS = {"NUL": "ab", "controls": "[2J\x85"}
 LARGEST = 2**63 - 1
 FULL_BYTES = 4_000_000
 
@@ -37,8 +39,8 @@ def reasons(result: EnvelopeResult) -> list[tuple[str, str]]:
 async def test_text_arrives_unchanged_and_names_are_repaired(
     shared: Daemon, shared_sandbox: Sandbox, name: str
 ) -> None:
-    text = TEXTS[name]
-    user, envelope_id = f"{name} {text} user", f"id of {name} {text}"
+    text, final = TEXTS[name], WITHOUT_CONTROLS.get(name, TEXTS[name])
+    user, envelope_id = f"{name} user", f"id of {name} {text}"
     sent = envelope(user, "Opened", update={"plan": text}, metadata={"key": text}, envelope_id=envelope_id)
     named = envelope(user, f"Event {text}", at=1, metadata={f"key {text}": 1}, envelope_id=f"second {envelope_id}")
     answer = await shared.publish(sent, named)
@@ -48,14 +50,14 @@ async def test_text_arrives_unchanged_and_names_are_repaired(
     ]
     await shared.until(lambda: sum(event.external_id == user for event in shared_sandbox.events) == 2)
     opened, other = [event for event in shared_sandbox.events if event.external_id == user]
-    assert (opened.name, opened.metadata) == ("Opened", {"key": text})
+    assert (opened.name, opened.metadata) == ("Opened", {"key": final})
     assert not set("\0\x1b\x07\x7f\r\n.$") & set(other.name + next(iter(other.metadata)))
     (contact,) = [contact for contact in shared_sandbox.contacts if contact.external_id == user]
-    assert contact.custom_attributes["plan"] == text
+    assert contact.custom_attributes["plan"] == final
 
 
 async def test_numbers_at_the_limits_arrive_exactly(shared: Daemon, shared_sandbox: Sandbox) -> None:
-    """What is not a number is rejected."""
+    """What is not a number is dropped; an envelope of nothing else is skipped."""
     edges = {
         "largest": LARGEST,
         "smallest": -LARGEST - 1,
@@ -67,10 +69,11 @@ async def test_numbers_at_the_limits_arrive_exactly(shared: Daemon, shared_sandb
     answer = await shared.publish(
         envelope("edges", "Measured", metadata=edges),
         *(envelope("edges", update={"score": number}) for number in none),
-        *(envelope("edges", "Measured", metadata={"score": number}) for number in none),
+        *(envelope("no numbers", "Measured", metadata={"score": number}) for number in none),
     )
-    assert [result.disposition for result in answer.results] == [ACCEPTED, *[REJECTED] * 6]
-    assert {reason for result in answer.results[1:] for reason, _ in reasons(result)} == {"INVALID_ATTRIBUTE_VALUE"}
+    assert [result.disposition for result in answer.results] == [ACCEPTED, *[SKIPPED] * 3, *[ACCEPTED] * 3]
+    dropped = [adjustment.reason for result in answer.results[1:] for adjustment in result.adjustments]
+    assert dropped.count("ATTRIBUTE_DROPPED") == 6
     await shared.until(lambda: any(event.external_id == "edges" for event in shared_sandbox.events))
     (event,) = [event for event in shared_sandbox.events if event.external_id == "edges"]
     assert event.metadata == edges

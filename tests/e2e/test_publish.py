@@ -45,7 +45,9 @@ EVERY_KIND = (
     (envelope("k2", "Opened", envelope_id="i" * 129), REJECTED, "ENVELOPE_ID_TOO_LONG envelope_id"),
     (envelope("k2", "Opened", event_time=Timestamp(seconds=1)), REJECTED, "INVALID_TIME event_time"),
     (envelope("k2", "Opened", traceparent="x" * 140_000), REJECTED, "ENVELOPE_TOO_LARGE "),
-    (envelope("k2", update={"score": float("nan")}), REJECTED, "INVALID_ATTRIBUTE_VALUE user_attributes[0].value"),
+    (envelope("k2", update={"score": float("nan")}), SKIPPED, "NOTHING_LEFT user_attributes"),
+    (envelope("null", "Opened"), REJECTED, "PLACEHOLDER_ID identity.customer_id"),
+    (envelope("k\0", "Opened"), REJECTED, "INVALID_CUSTOMER_ID identity.customer_id"),
     (envelope("k3", other_event=OtherEvent(type="screen_view")), SKIPPED, "UNSUPPORTED_EVENT_TYPE other_event"),
     (
         envelope("k3", commerce_event=PURCHASE, source=Source.SOURCE_WEB),

@@ -38,13 +38,15 @@ def test_what_is_no_plain_decimal_is_none(text: str) -> None:
     assert decimal_of(text) is None
 
 
-@pytest.mark.parametrize(("code", "currency"), [("USD", "USD"), ("eur", "EUR"), ("jPy", "JPY")])
-def test_a_currency_is_three_letters(code: str, currency: str) -> None:
+@pytest.mark.parametrize(("code", "currency"), [("USD", "USD"), ("eur", "EUR"), ("jPy", "JPY"), ("XCG", "XCG")])
+def test_currency_of_accepts_any_case(code: str, currency: str) -> None:
     assert currency_of(code) == currency
 
 
-@pytest.mark.parametrize("code", ["", "US", "USDT", "U$D", "123", "ÜSD", "USD\n", " USD"])
-def test_what_is_not_three_letters_is_no_currency(code: str) -> None:
+@pytest.mark.parametrize(
+    "code", ["", "US", "USDT", "U$D", "123", "ÜSD", "USD\n", " USD", "ZZZ", "EUC", "RMB", "\u017fek"]
+)
+def test_currency_of_refuses_codes_that_iso_4217_does_not_list(code: str) -> None:
     assert currency_of(code) is None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from intercomd_daemon.envelope import Finding
-from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
+from intercomd_daemon.ingest.attribute_findings import check_name, reject_excess, report_excess, report_repeated
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.names import attribute_name
 
@@ -30,16 +30,17 @@ def test_a_name_stands_unless_it_is_identity_or_nothing(
     found: Findings,
     brief: Brief,
 ) -> None:
-    assert name_stands(attribute_name(given), given, "user_attributes[0]", found) is stands
+    assert check_name(attribute_name(given), given, "user_attributes[0]", found) is stands
     assert (brief(found.violations), brief(found.adjustments)) == (violations, adjustments)
 
 
 def test_messages_hold_the_limit_and_where_it_is_set(found: Findings) -> None:
-    say_excess("a[5]", 5, "limits.event_attributes_max", found)
-    say_repeated("plan", "a[1]", found)
-    refuse_excess("a", 2, 5, "limits.event_attributes_max", found)
+    report_excess("seats", "a[5]", 5, "limits.event_attributes_max", found)
+    report_repeated("plan", "a[1]", found)
+    reject_excess("a", 2, 5, "limits.event_attributes_max", found)
     excess, repeated = found.adjustments
     assert "5" in excess.message
+    assert "'seats'" in excess.message
     assert "limits.event_attributes_max" in excess.message
     assert "'plan'" in repeated.message
     assert "2 too many" in found.violations[0].message

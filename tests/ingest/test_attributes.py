@@ -1,4 +1,4 @@
-"""A user's attributes are mended, trimmed and ordered; removals come last."""
+"""A user's attributes are normalized, trimmed and ordered; removals come last."""
 
 from collections.abc import Callable
 
@@ -73,7 +73,8 @@ def test_attributes_become_an_update(
     assert not found.violations
 
 
-def test_all_that_is_wrong_is_found_at_once(rules: ConnectionSettings, found: Findings, brief: Brief) -> None:
+def test_all_that_is_wrong_is_found_at_once(rules: ConnectionSettings, brief: Brief) -> None:
+    found = Findings(reject_values=True)
     update_of([("", "x"), ("a", None), ("x" * 200, float("nan"))], ["$"], rules, found)
     assert brief(found.violations) == [
         ("INVALID_ATTRIBUTE_NAME", "user_attributes[0]"),

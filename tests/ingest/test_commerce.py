@@ -25,6 +25,7 @@ from intercomd_daemon.ingest.decoded import (
 )
 
 Brief = Callable[[list[Finding]], list[tuple[str, str]]]
+LATEST = 2000
 WIDE = ConnectionSettings(name="default", limits=LimitSettings(event_attributes_max=20))
 
 
@@ -45,7 +46,7 @@ def commerce(
 
 
 def shape(event: CommerceEvent, rules: ConnectionSettings, found: Findings) -> list[tuple[str, int, dict[str, Any]]]:
-    events, skip = commerce_events(event, 1000, rules, found)
+    events, skip = commerce_events(event, 1000, LATEST, rules, found)
     assert skip is None
     return [(each.name, each.created_at, json.loads(each.metadata or b"{}")) for each in events]
 
@@ -53,7 +54,11 @@ def shape(event: CommerceEvent, rules: ConnectionSettings, found: Findings) -> l
 def test_a_purchase_is_an_item_for_each_product_and_a_total_each_on_its_second(found: Findings, brief: Brief) -> None:
     bought = action("purchase", product("p-1", price="1.10"), product("p-2"), transaction_id="t-1", total_amount="2.20")
     assert shape(commerce(bought, [("vip", Tag())], "eur"), WIDE, found) == [
-        ("eCommerce - purchase - Item", 1000, {"Id": "p-1", "Item Price": 1.1, "Transaction Id": "t-1", "vip": True}),
+        (
+            "eCommerce - purchase - Item",
+            1000,
+            {"Id": "p-1", "Item Price": 1.1, "Transaction Id": "t-1", "vip": True},
+        ),
         ("eCommerce - purchase - Item", 1001, {"Id": "p-2", "Transaction Id": "t-1", "vip": True}),
         (
             "eCommerce - purchase - Total",
@@ -65,7 +70,7 @@ def test_a_purchase_is_an_item_for_each_product_and_a_total_each_on_its_second(f
 
 
 def test_amounts_keep_the_senders_digits(found: Findings) -> None:
-    events, _ = commerce_events(commerce(action("refund", total_amount="19.90")), 1000, WIDE, found)
+    events, _ = commerce_events(commerce(action("refund", total_amount="19.90")), 1000, LATEST, WIDE, found)
     assert events[0].metadata == b'{"Total Amount":19.90,"Currency Code":"USD"}'
 
 
@@ -86,7 +91,7 @@ def test_other_actions_have_no_total(name: str, found: Findings) -> None:
 def test_what_only_a_total_says_is_said_to_be_left_out(found: Findings, brief: Brief) -> None:
     shape(commerce(action("checkout", product("p-1"), checkout_step=2, transaction_id="t")), WIDE, found)
     assert brief(found.adjustments) == [("FIELD_IGNORED", "commerce_event.product_action")]
-    assert "left out Checkout Step;" in found.adjustments[0].message
+    assert "dropped Checkout Step;" in found.adjustments[0].message
 
 
 def test_a_products_own_attributes_come_before_the_events_and_leak_into_no_other(found: Findings) -> None:
@@ -182,21 +187,22 @@ def test_a_summary_needs_no_products(found: Findings) -> None:
 )
 @pytest.mark.parametrize("form", ["expanded", "summary", "off"])
 def test_an_event_without_anything_is_rejected(empty: object, form: str, found: Findings, brief: Brief) -> None:
-    commerce_events(commerce(empty, [("a", 1)]), 1000, replace(WIDE, commerce=form), found)
+    commerce_events(commerce(empty, [("a", 1)]), 1000, LATEST, replace(WIDE, commerce=form), found)
     assert [reason for reason, _ in brief(found.violations)] == ["COMMERCE_EVENT_EMPTY"]
 
 
 def test_an_action_that_says_something_but_has_nothing_to_expand_is_for_nobody(found: Findings) -> None:
-    events, skip = commerce_events(commerce(action("checkout", checkout_step=1)), 1000, WIDE, found)
+    events, skip = commerce_events(commerce(action("checkout", checkout_step=1)), 1000, LATEST, WIDE, found)
     assert events == ()
     assert skip is not None
     assert (skip.reason, skip.field) == ("NO_PRODUCTS", "commerce_event.product_action")
     assert not found.violations
 
 
-def test_all_that_is_wrong_is_found_at_once(found: Findings, brief: Brief) -> None:
+def test_all_that_is_wrong_is_found_at_once(brief: Brief) -> None:
+    found = Findings(reject_values=True)
     wrong = action("purchase", product("p", [("", 1)], price="x"), tax_amount="1,0")
-    commerce_events(commerce(wrong, [("a", None)], "DOLLAR"), 1000, WIDE, found)
+    commerce_events(commerce(wrong, [("a", None)], "DOLLAR"), 1000, LATEST, WIDE, found)
     assert brief(found.violations) == [
         ("INVALID_ATTRIBUTE_VALUE", "commerce_event.attributes[0].value"),
         ("INVALID_AMOUNT", "commerce_event.currency_code"),
@@ -204,6 +210,28 @@ def test_all_that_is_wrong_is_found_at_once(found: Findings, brief: Brief) -> No
         ("INVALID_AMOUNT", "commerce_event.product_action.products[0].price"),
         ("INVALID_ATTRIBUTE_NAME", "commerce_event.product_action.products[0].attributes[0]"),
     ]
+
+
+@pytest.mark.parametrize("currency", ["DOLLAR", "ZZZ", "RMB", "US"])
+def test_a_currency_that_iso_4217_does_not_list_is_rejected(currency: str, found: Findings, brief: Brief) -> None:
+    commerce_events(commerce(action("click", product("p")), currency=currency), 1000, LATEST, WIDE, found)
+    assert brief(found.violations) == [("INVALID_AMOUNT", "commerce_event.currency_code")]
+    assert found.violations[0].message == f'unknown currency {currency!r}: expected a code of ISO 4217, such as "USD"'
+
+
+@pytest.mark.parametrize(
+    ("count", "latest", "seconds"),
+    [
+        (1, 1000, range(1000, 1001)),
+        (2, 1000, range(999, 1001)),
+        (100, 1060, range(961, 1061)),
+        (61, 1060, range(1000, 1061)),
+    ],
+)
+def test_no_event_of_many_is_after_the_latest_second(count: int, latest: int, seconds: range, found: Findings) -> None:
+    many = action("click", *[product("p")] * count)
+    events, _ = commerce_events(commerce(many), 1000, latest, WIDE, found)
+    assert [event.created_at for event in events] == list(seconds)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +249,7 @@ def test_all_that_is_wrong_is_found_at_once(found: Findings, brief: Brief) -> No
 def test_a_hundred_products_promotions_or_lists_are_the_most(
     many: object, field: str, found: Findings, brief: Brief
 ) -> None:
-    assert commerce_events(commerce(many), 1000, WIDE, found) == ((), None)
+    assert commerce_events(commerce(many), 1000, LATEST, WIDE, found) == ((), None)
     assert brief(found.violations) == [("ENVELOPE_TOO_LARGE", field)]
 
 
@@ -232,15 +260,15 @@ def test_a_hundred_are_taken(found: Findings) -> None:
 def test_expansion_ends_at_a_mebibyte(found: Findings, brief: Brief) -> None:
     vast = replace(WIDE, limits=LimitSettings(event_attributes_max=1000))
     own: list[Attribute] = [(f"a{index}", "x" * 250) for index in range(100)]
-    commerce_events(commerce(action("click", *[product("p")] * 100), own), 1000, vast, found)
+    commerce_events(commerce(action("click", *[product("p")] * 100), own), 1000, LATEST, vast, found)
     assert brief(found.violations) == [("ENVELOPE_TOO_LARGE", "commerce_event")]
 
 
 def test_an_other_actions_name_leaves_room_for_ours(found: Findings, brief: Brief) -> None:
     longest = 255 - len("eCommerce -  - Total")
-    fits, _ = commerce_events(commerce(action("", product("p"), other_action="x" * longest)), 1000, WIDE, found)
+    fits, _ = commerce_events(commerce(action("", product("p"), other_action="x" * longest)), 1000, LATEST, WIDE, found)
     assert len(fits[0].name) <= 255
-    commerce_events(commerce(action("", product("p"), other_action="x" * (longest + 1))), 1000, WIDE, found)
+    commerce_events(commerce(action("", product("p"), other_action="x" * (longest + 1))), 1000, LATEST, WIDE, found)
     assert brief(found.violations) == [("EVENT_NAME_TOO_LONG", "commerce_event.product_action.other_action")]
 
 
@@ -302,7 +330,7 @@ ACTIONS = st.one_of(
 def test_whatever_comes_the_events_are_within_intercoms_limits(event: CommerceEvent, form: str, maximum: int) -> None:
     found = Findings()
     rules = ConnectionSettings(name="default", commerce=form, limits=LimitSettings(event_attributes_max=maximum))
-    events, skip = commerce_events(event, 1000, rules, found)
+    events, skip = commerce_events(event, 1000, LATEST, rules, found)
     assert events or skip or found.violations
     assert [each.created_at for each in events] == list(range(1000, 1000 + len(events)))
     for each in events:

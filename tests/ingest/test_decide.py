@@ -13,7 +13,7 @@ from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
-from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Finding, Priority, Source
+from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Finding, Link, Money, Priority, Source, Time
 from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decode import decode_publish
@@ -24,6 +24,7 @@ from intercomd_daemon.ingest.decoded import (
     OtherEvent,
     Product,
     ProductAction,
+    SentValue,
     SessionEnd,
 )
 from intercomd_daemon.ingest.settings import IngestSettings
@@ -186,12 +187,43 @@ def test_all_violations_come_at_once_and_no_adjustments() -> None:
             "IDENTITY_TOO_LONG",
             "INVALID_EMAIL",
             "INVALID_TIME",
-            "INVALID_ATTRIBUTE_VALUE",
             "EVENT_NAME_REQUIRED",
             "INVALID_ATTRIBUTE_NAME",
         ],
         [],
     )
+
+
+INVALID_VALUES = [None, float("nan"), float("-inf"), Link("/pricing", ""), Money("5", "ZZZ"), Time(2**62)]
+
+
+@pytest.mark.parametrize("value", INVALID_VALUES)
+def test_an_invalid_value_costs_itself_and_not_the_event(value: SentValue) -> None:
+    envelope = sent(user_attributes=[("a", value), ("b", 1)], event=CustomEvent("E", [("c", value), ("d", 1)]))
+    decision = decide(envelope, RULES, NOW)
+    assert brief(decision) == (Disposition.ACCEPTED, [], ["ATTRIBUTE_DROPPED", "ATTRIBUTE_DROPPED"])
+    assert decision.accepted is not None
+    assert decision.accepted.update == {"b": 1}
+    assert decision.accepted.events[0].metadata == b'{"d":1}'
+
+
+@pytest.mark.parametrize("value", INVALID_VALUES)
+def test_an_invalid_value_rejects_the_envelope_under_reject(value: SentValue) -> None:
+    strict = {"default": ConnectionSettings(name="default", limits=LimitSettings(on_excess="reject"))}
+    decision = decide(sent(user_attributes=[("a", value), ("b", 1)]), strict, NOW)
+    assert decision.disposition is Disposition.REJECTED
+    assert decision.violations[0].reason in {"INVALID_ATTRIBUTE_VALUE", "INVALID_AMOUNT"}
+    assert not decision.adjustments
+
+
+def test_an_envelope_of_invalid_values_alone_is_skipped() -> None:
+    decision = decide(sent(user_attributes=[("a", None), ("b", float("inf"))], event=None), RULES, NOW)
+    assert brief(decision) == (Disposition.SKIPPED, ["NOTHING_LEFT"], ["ATTRIBUTE_DROPPED", "ATTRIBUTE_DROPPED"])
+
+
+@pytest.mark.parametrize(("customer_id", "reason"), [("NULL", "PLACEHOLDER_ID"), ("a\0", "INVALID_CUSTOMER_ID")])
+def test_a_customer_id_that_names_nobody_is_rejected(customer_id: str, reason: str) -> None:
+    assert brief(decide(sent(customer_id=customer_id), RULES, NOW))[:2] == (Disposition.REJECTED, [reason])
 
 
 def test_what_decoding_found_is_told_with_the_rest() -> None:

@@ -57,7 +57,8 @@ def test_attributes_become_json(
 
 
 @pytest.mark.fills("limits.event_attributes_max")
-def test_what_is_wrong_is_found_also_beyond_the_limit(rules: ConnectionSettings, found: Findings, brief: Brief) -> None:
+def test_what_is_wrong_is_found_also_beyond_the_limit(rules: ConnectionSettings, brief: Brief) -> None:
+    found = Findings(reject_values=True)
     attributes: list[Attribute] = [*((name, 1) for name in "abcde"), ("f", None), ("", 1), ("g", Time(2**62))]
     custom_metadata(attributes, "e", rules, found)
     assert brief(found.violations) == [
@@ -89,14 +90,14 @@ def test_ours_come_first_then_the_nearer_of_the_senders(
     )
     assert composed == b'{"Id":"1","Price":1.10,"a":1,"b":3}'
     assert brief(found.adjustments) == [("ATTRIBUTE_DROPPED", "e")]
-    assert found.adjustments[0].message.endswith("left out 'Id', 'a'")
+    assert found.adjustments[0].message.endswith("dropped 'Id', 'a'")
 
 
 def test_ours_are_trimmed_by_priority_in_either_mode(rules: ConnectionSettings, found: Findings) -> None:
     strict = replace(rules, limits=LimitSettings(on_excess="reject", event_attributes_max=2))
     assert composed_metadata({"A": 1, "B": 2, "C": 3}, ({"d": 4},), "e", strict, found) == b'{"A":1,"B":2}'
     assert not found.violations
-    assert found.adjustments[0].message.endswith("left out 'C', 'd'")
+    assert found.adjustments[0].message.endswith("dropped 'C', 'd'")
 
 
 def test_the_senders_own_excess_alone_is_refused(rules: ConnectionSettings, found: Findings, brief: Brief) -> None:

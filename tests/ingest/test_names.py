@@ -1,4 +1,4 @@
-"""Names are mended as Intercom asks, once and for all."""
+"""Names are normalized as Intercom asks, once and for all."""
 
 import pytest
 from hypothesis import given
@@ -14,9 +14,9 @@ from intercomd_daemon.ingest.names import (
     attribute_name,
     date_name,
     event_name,
-    mend_attribute_name,
-    mend_event_name,
-    mend_key,
+    normalize_attribute_name,
+    normalize_event_name,
+    normalize_key,
 )
 
 
@@ -53,7 +53,7 @@ def test_of_some_names_nothing_is_left(name: str) -> None:
     ("given_name", "name"), [("id", "id"), ("FirstName", "FirstName"), ("$Mobile", "Mobile"), ("a.b", "a-b")]
 )
 def test_the_name_of_an_event_s_attribute_addresses_nothing(given_name: str, name: str) -> None:
-    assert mend_key(given_name) == AttributeName(name, Meaning.CUSTOM, renamed=name != given_name)
+    assert normalize_key(given_name) == AttributeName(name, Meaning.CUSTOM, renamed=name != given_name)
 
 
 @pytest.mark.parametrize("name", ["id", "email", "user_id", "external_id", "role", "ID", "$Email", " User_Id "])
@@ -86,11 +86,13 @@ def test_intercoms_own_fields_are_matched_in_their_case() -> None:
 
 @given(st.text(max_size=300))
 def test_mending_twice_changes_nothing(name: str) -> None:
-    mended = mend_attribute_name(name)
-    if mended.meaning not in {Meaning.NOTHING, Meaning.MOBILE} and mended.name not in {FIRST_NAME, LAST_NAME}:
-        assert mend_attribute_name(mended.name) == AttributeName(mended.name, mended.meaning, renamed=False)
-        assert len(mended.name) <= 190
-        assert not set(mended.name) & set(".$\x00")
+    normalized = normalize_attribute_name(name)
+    if normalized.meaning not in {Meaning.NOTHING, Meaning.MOBILE} and normalized.name not in {FIRST_NAME, LAST_NAME}:
+        assert normalize_attribute_name(normalized.name) == AttributeName(
+            normalized.name, normalized.meaning, renamed=False
+        )
+        assert len(normalized.name) <= 190
+        assert not set(normalized.name) & set(".$\x00")
 
 
 @pytest.mark.parametrize(
@@ -120,9 +122,9 @@ def test_an_events_name_is_trimmed_and_mended(given_name: str, name: str) -> Non
 
 @given(st.text(max_size=300))
 def test_mending_an_events_name_twice_changes_nothing(name: str) -> None:
-    mended = mend_event_name(name)
-    assert mend_event_name(mended) == mended
-    assert not set(mended) & set(".$\x00")
+    normalized = normalize_event_name(name)
+    assert normalize_event_name(normalized) == normalized
+    assert not set(normalized) & set(".$\x00")
 
 
 @pytest.mark.fills("ingest.names.NAMES_REMEMBERED")
@@ -138,5 +140,5 @@ def test_so_many_names_are_remembered_and_none_that_is_too_long() -> None:
         name_of("x" * (longest + 1))
         assert recalled.cache_info().misses == misses
     for number in range(NAMES_REMEMBERED + 5):
-        names.is_fit(f"name {number}")
-    assert names.is_fit.cache_info().currsize == NAMES_REMEMBERED
+        names.is_normal(f"name {number}")
+    assert names.is_normal.cache_info().currsize == NAMES_REMEMBERED

@@ -4,15 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from intercomd_daemon.conversion import LATEST_TIME
 from intercomd_daemon.envelope import Event
 from intercomd_daemon.ingest.limits import SECONDS_REMEMBERED
 from intercomd_daemon.ingest.timestamp_allocator import Placed, TimestampAllocator
 
 
 def place(
-    seconds: TimestampAllocator, envelope_id: str, *events: Event, lane: str = "c:u", connection: str = "default"
+    seconds: TimestampAllocator,
+    envelope_id: str,
+    *events: Event,
+    lane: str = "c:u",
+    connection: str = "default",
+    latest: int = LATEST_TIME,
 ) -> Placed:
-    return seconds.place(connection, lane, envelope_id, events)
+    return seconds.place(connection, lane, envelope_id, events, latest)
 
 
 def click(created_at: int = 1000, name: str = "Click") -> Event:
@@ -79,6 +85,38 @@ def test_after_five_minutes_the_event_stays_and_it_is_said() -> None:
     assert placed[301].events[0].created_at == 1000
     assert [finding.reason for finding in placed[301].findings] == ["SAME_SECOND"]
     assert placed[301].pairs == ()
+
+
+@pytest.mark.parametrize(
+    ("latest", "created_at"),
+    [
+        (1002, [1000, 1001, 1002, 1000, 1000]),
+        (1000, [1000] * 5),
+        # The clock went back: the event is in the future already, and does not move further.
+        (990, [1000] * 5),
+        (1060, [1000, 1001, 1002, 1003, 1004]),
+    ],
+)
+def test_no_event_moves_beyond_the_latest_second(latest: int, created_at: list[int]) -> None:
+    seconds = TimestampAllocator()
+    placed = [place(seconds, f"e-{index}", click(), latest=latest) for index in range(5)]
+    assert [each.events[0].created_at for each in placed] == created_at
+    stayed = [each.findings[0].reason for each in placed[1:] if each.events[0].created_at == 1000]
+    assert stayed == ["SAME_SECOND"] * len(stayed)
+
+
+def test_messages_give_times_as_rfc_3339() -> None:
+    seconds = TimestampAllocator()
+    placed = [place(seconds, f"e-{index}", click(), latest=1001) for index in range(3)]
+    shifted, stayed = (each.findings[0].message for each in placed[1:])
+    assert shifted == (
+        "the user has another event of this name at 1970-01-01T00:16:40Z, which Intercom would merge with it: "
+        "moved by 1 s to 1970-01-01T00:16:41Z"
+    )
+    assert stayed == (
+        "the user has events of this name on every second from 1970-01-01T00:16:40Z to 1970-01-01T00:16:41Z: "
+        "not moved, and Intercom may merge it; send the events' real times"
+    )
 
 
 def test_what_an_earlier_run_remembered_counts() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.validate import (
@@ -18,6 +19,7 @@ from intercomd_daemon.ingest.validate import (
 
 Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 NOW = 1_760_000_000
+PLACEHOLDERS = ConnectionSettings(name="default").placeholder_ids
 
 
 @pytest.mark.parametrize(
@@ -31,10 +33,15 @@ NOW = 1_760_000_000
         (("", "x" * 242 + "@example.com"), ("", "x" * 242 + "@example.com")),
         (("u-1", "   "), ("u-1", "")),
         (("", "a@b"), ("", "a@b")),
+        (("nullable", ""), ("nullable", "")),
+        (("0", ""), ("0", "")),
+        (("truely", ""), ("truely", "")),
+        (("u\t1", ""), ("u\t1", "")),
+        (("u\r\n1", ""), ("u\r\n1", "")),
     ],
 )
 def test_an_identity_is_trimmed(given: tuple[str, str], identity: tuple[str, str], found: Findings) -> None:
-    assert identity_of(*given, found) == identity
+    assert identity_of(*given, PLACEHOLDERS, found) == identity
     assert not found.violations
 
 
@@ -45,6 +52,16 @@ def test_an_identity_is_trimmed(given: tuple[str, str], identity: tuple[str, str
         ((" \t", "\u2003"), [("IDENTITY_REQUIRED", "identity")]),
         (("x" * 256, ""), [("IDENTITY_TOO_LONG", "identity.customer_id")]),
         (("", "x" * 243 + "@example.com"), [("IDENTITY_TOO_LONG", "identity.email")]),
+        *(
+            ((customer_id, "ada@example.com"), [("PLACEHOLDER_ID", "identity.customer_id")])
+            for customer_id in (
+                *("null", "NULL", "undefined", "NaN", "None", " nil ", "(null)", "[object Object]", "TRUE", "false\n"),
+            )
+        ),
+        *(
+            ((customer_id, ""), [("INVALID_CUSTOMER_ID", "identity.customer_id")])
+            for customer_id in ("u\0", "u\x1b[2J", "\x1fu", "u\x7f1", "u\x9f1", "u\b1")
+        ),
         (("u-1", "ada"), [("INVALID_EMAIL", "identity.email")]),
         (("u-1", "a@b@c"), [("INVALID_EMAIL", "identity.email")]),
         (("u-1", "@b"), [("INVALID_EMAIL", "identity.email")]),
@@ -62,19 +79,55 @@ def test_an_identity_is_trimmed(given: tuple[str, str], identity: tuple[str, str
 def test_a_wrong_identity_is_rejected(
     given: tuple[str, str], violations: list[tuple[str, str]], found: Findings, brief: Brief
 ) -> None:
-    identity_of(*given, found)
+    identity_of(*given, PLACEHOLDERS, found)
     assert brief(found.violations) == violations
+
+
+@pytest.mark.parametrize(
+    ("placeholder_ids", "customer_id", "rejected"),
+    [
+        ((), "null", False),
+        (("anonymous",), "Anonymous", True),
+        (("anonymous", "guest"), " GUEST", True),
+        (("anonymous",), "null", False),
+    ],
+)
+def test_placeholder_ids_are_those_of_the_connection(
+    placeholder_ids: tuple[str, ...], customer_id: str, rejected: bool, found: Findings, brief: Brief
+) -> None:
+    identity_of(customer_id, "", placeholder_ids, found)
+    assert brief(found.violations) == ([("PLACEHOLDER_ID", "identity.customer_id")] if rejected else [])
+
+
+def test_identity_messages_name_value_limit_and_fix(found: Findings) -> None:
+    for identity in (("x" * 256, ""), ("", "ada"), ("Null", ""), ("u\0", ""), ("", "")):
+        identity_of(*identity, PLACEHOLDERS, found)
+    assert [finding.message for finding in found.violations] == [
+        f"customer id of 256 characters, limit 255: shorten {'x' * 60 + '…'!r}",
+        "invalid email 'ada': expected local@domain without whitespace",
+        "customer id 'Null' is a placeholder for a missing id (placeholder_ids): set the user's id, or only an email",
+        "invalid customer id 'u\\x00': expected text without control characters",
+        "the identity has neither a customer id nor an email: set one of them",
+    ]
+
+
+def test_created_at_of_reports_times_as_rfc_3339(found: Findings) -> None:
+    created_at_of(NOW + 3600, NOW, found)
+    assert found.adjustments[0].message == (
+        "event_time 2025-10-09T09:53:20Z is more than 60 s in the future: became the time of acceptance, "
+        "2025-10-09T08:53:20Z; check the sender's clock"
+    )
 
 
 @given(st.text(max_size=300), st.text(max_size=300) | st.emails())
 def test_an_identity_that_stands_is_within_intercoms_limits(customer_id: str, email: str) -> None:
     found = Findings()
-    identity = identity_of(customer_id, email, found)
+    identity = identity_of(customer_id, email, PLACEHOLDERS, found)
     if not found.violations:
         assert any(identity)
         assert len(identity[0]) <= 255
         assert len(identity[1]) <= 254
-        assert identity_of(*identity, found) == identity
+        assert identity_of(*identity, PLACEHOLDERS, found) == identity
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ SAME_IN_BOTH = [
     ("😀" * 256, "😀" * 255, [("VALUE_TRUNCATED", "a[0].value")]),
     ("see " + LONG_URL, ("see " + LONG_URL)[:255], [("VALUE_TRUNCATED", "a[0].value")]),
     (LONG_URL, None, [("ATTRIBUTE_DROPPED", "a[0].value")]),
+    ("a\tb\r\nc\x85d\u2028e\u00a0f", "a\tb\r\nc\x85d\u2028e\u00a0f", []),
     (7, 7, []),
     (-(2**63), -(2**63), []),
     (1.5, 1.5, []),
@@ -55,13 +56,17 @@ def test_plain_values_are_the_same_for_users_and_events(
     assert not found.violations
 
 
-REJECTED = [
+INVALID = [
     (None, [("INVALID_ATTRIBUTE_VALUE", "a[0].value")]),
     (float("nan"), [("INVALID_ATTRIBUTE_VALUE", "a[0].value")]),
     (float("-inf"), [("INVALID_ATTRIBUTE_VALUE", "a[0].value")]),
     (Time(LATEST_TIME + 1), [("INVALID_ATTRIBUTE_VALUE", "a[0].value")]),
     (Time(-(2**63)), [("INVALID_ATTRIBUTE_VALUE", "a[0].value")]),
     (Money("1e3", "USD"), [("INVALID_AMOUNT", "a[0].value.money_value.amount")]),
+    (Money("5", "ZZZ"), [("INVALID_AMOUNT", "a[0].value.money_value.currency_code")]),
+    (Link("/pricing", "Pricing"), [("INVALID_ATTRIBUTE_VALUE", "a[0].value.link_value.url")]),
+    (Link("", ""), [("INVALID_ATTRIBUTE_VALUE", "a[0].value.link_value.url")]),
+    (float("inf"), [("INVALID_ATTRIBUTE_VALUE", "a[0].value")]),
     (Money("5", "EURO"), [("INVALID_AMOUNT", "a[0].value.money_value.currency_code")]),
     (
         Money("", ""),
@@ -77,9 +82,20 @@ REJECTED = [
 ]
 
 
-@pytest.mark.parametrize(("value", "violations"), REJECTED)
+@pytest.mark.parametrize(("value", "violations"), INVALID)
 @pytest.mark.parametrize("convert", [scalar, metadata_value])
-def test_what_means_nothing_is_rejected(
+def test_invalid_value_rejects_the_envelope_if_the_connection_rejects(
+    convert: Callable[..., object], value: SentValue, violations: list[tuple[str, str]], brief: Brief
+) -> None:
+    found = Findings(reject_values=True)
+    assert convert(value, "a[0]", found) is None
+    assert brief(found.violations) == violations
+    assert not found.adjustments
+
+
+@pytest.mark.parametrize(("value", "violations"), INVALID)
+@pytest.mark.parametrize("convert", [scalar, metadata_value])
+def test_invalid_value_costs_only_its_attribute_if_the_connection_trims(
     convert: Callable[..., object],
     value: SentValue,
     violations: list[tuple[str, str]],
@@ -87,7 +103,33 @@ def test_what_means_nothing_is_rejected(
     brief: Brief,
 ) -> None:
     assert convert(value, "a[0]", found) is None
-    assert brief(found.violations) == violations
+    assert brief(found.adjustments) == [("ATTRIBUTE_DROPPED", field) for _, field in violations]
+    assert not found.violations
+
+
+@pytest.mark.parametrize(
+    ("value", "final"),
+    [
+        ("a\0b", "ab"),
+        ("\x1b[2J\x07\x7f", "[2J"),
+        ("\x80\x9f", ""),
+        ("\0" * 10 + "x" * 255, "x" * 255),
+        (("a\0", "\x01b"), "a,b"),
+    ],
+)
+@pytest.mark.parametrize("convert", [scalar, metadata_value])
+def test_control_characters_leave_values(
+    convert: Callable[..., object], value: SentValue, final: str, found: Findings, brief: Brief
+) -> None:
+    assert convert(value, "a[0]", found) == final
+    assert brief(found.adjustments) == [("VALUE_CONVERTED", "a[0].value")]
+    assert not found.violations
+
+
+def test_control_characters_leave_the_label_of_a_link(found: Findings, brief: Brief) -> None:
+    link = metadata_value(Link("https://e.com", "a\0b"), "a[0]", found)
+    assert link == {"url": "https://e.com", "value": "ab"}
+    assert brief(found.adjustments) == [("VALUE_CONVERTED", "a[0].value.link_value.label")]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ DURATION = kinds.duration(0.1, 86_400.0)
 AGE = kinds.duration(1.0, 86_400.0, none=True)
 TYPES = kinds.attribute_types()
 
+PLACEHOLDERS = kinds.placeholders()
+
 
 @pytest.mark.parametrize(
     ("kind", "raw", "value"),
@@ -192,3 +194,21 @@ def test_kind_fails_with_a_message_for_any_text(text: str) -> None:
 )
 def test_value_is_shown_as_toml_has_it(kind: Kind, value: object, text: str) -> None:
     assert kind.show(value) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"), [([], ()), (["NULL", " [object Object] "], ("null", "[object object]")), (["x"], ("x",))]
+)
+def test_placeholders_are_kept_in_lower_case(raw: object, value: tuple[str, ...]) -> None:
+    assert PLACEHOLDERS.read(raw) == value
+    assert PLACEHOLDERS.read(list(value)) == value
+
+
+@pytest.mark.parametrize("raw", ["null", None, [1], [""], [" "], {"null": 1}])
+def test_placeholders_are_a_list_of_texts(raw: object) -> None:
+    with pytest.raises(ValueError, match="is not a list of texts; write"):
+        PLACEHOLDERS.read(raw)
+
+
+def test_placeholders_of_a_variable_have_commas_between() -> None:
+    assert PLACEHOLDERS.read(PLACEHOLDERS.from_text("null, undefined ,,")) == ("null", "undefined")

@@ -16,7 +16,7 @@ from intercomd_daemon.ingest.coalescing import RequestCoalescer
 from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decoded import DecodedEnvelope
-from intercomd_daemon.ingest.limits import REQUEST_EXPANDED_BYTES_MAX
+from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS, REQUEST_EXPANDED_BYTES_MAX
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.base import Incoming, Intake
 from intercomd_daemon.spool.record import pack
@@ -88,6 +88,7 @@ class Acceptor:
     async def _examine(self, envelopes: Iterable[DecodedEnvelope], rows: list[Incoming] | None) -> list[Decision]:
         """What becomes of each; adds the rows to append if they are wanted."""
         rules, now = self._rules, self._clock()
+        latest = int(now) + CLOCK_SKEW_SECONDS
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
         results: list[Decision] = []
@@ -100,7 +101,7 @@ class Acceptor:
                     if len(accepted.events) > 1:
                         expanded_bytes = _expanded(expanded_bytes, accepted)
                     if rows is not None:
-                        result, row = self._enter(result, accepted)
+                        result, row = self._enter(result, accepted, latest)
                         rows.append(row)
                 results.append(result)
             if time() >= turn_ends:
@@ -108,12 +109,12 @@ class Acceptor:
                 turn_ends = time() + TURN_SECONDS
         return results
 
-    def _enter(self, result: Decision, envelope: AcceptedEnvelope) -> tuple[Decision, Incoming]:
+    def _enter(self, result: Decision, envelope: AcceptedEnvelope, latest: int) -> tuple[Decision, Incoming]:
         """The row to append, with the envelope's events on seconds that no other event of the user and name has."""
         lane = lane_of(envelope.customer_id, envelope.email)
         pairs: tuple[tuple[int, int], ...] = ()
         if envelope.events and result.recognised and self._rules[result.connection].same_second == "shift":
-            placed = self._seconds.place(result.connection, lane, envelope.envelope_id, envelope.events)
+            placed = self._seconds.place(result.connection, lane, envelope.envelope_id, envelope.events, latest)
             pairs = placed.pairs
             if placed.findings:
                 adjustments = envelope.adjustments + placed.findings

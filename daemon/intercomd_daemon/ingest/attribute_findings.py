@@ -1,4 +1,4 @@
-"""What a sender is told of the names and the number of attributes, the same for users and events."""
+"""Findings about the names and the number of attributes, the same for users and events."""
 
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.decision import Findings
@@ -6,43 +6,45 @@ from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX
 from intercomd_daemon.ingest.names import AttributeName, Meaning
 
 
-def name_stands(name: AttributeName, given: str, path: str, found: Findings) -> bool:
-    """Says what became of a name that is not simply taken as given; False if the attribute goes with it."""
+def check_name(name: AttributeName, given: str, path: str, found: Findings) -> bool:
+    """Reports a name that is not sent as given; returns False if the attribute is not sent at all."""
     if name.meaning is Meaning.NOTHING:
-        message = f"a name of 1 to {ATTRIBUTE_NAME_CHARACTERS_MAX} characters is wanted, a leading $ not counted"
+        message = f"invalid name {quoted(given)}: expected 1 to {ATTRIBUTE_NAME_CHARACTERS_MAX} characters after any $"
         found.reject("INVALID_ATTRIBUTE_NAME", path, message)
         return False
     if name.meaning is Meaning.IDENTITY:
-        message = f"{quoted(given)} says who the user is, and is no attribute: use Identity; it was left out"
+        message = f"{quoted(given)} identifies the user: dropped the attribute; use Identity"
         found.adjust("ATTRIBUTE_DROPPED", path, message)
         return False
     if name.renamed:
-        say_renamed(name.name, given, path, found)
+        report_renamed(name.name, given, path, found)
     return True
 
 
-def say_renamed(name: str, given: str, path: str, found: Findings) -> None:
-    """A name had to be mended."""
+def report_renamed(name: str, given: str, path: str, found: Findings) -> None:
+    """Reports a name that was normalized."""
     message = (
-        f"Intercom takes names of at most {ATTRIBUTE_NAME_CHARACTERS_MAX} characters, without . $ and other special "
-        f"ones, and times in events with the ending _date: {quoted(given)} became {quoted(name)}"
+        f"name {quoted(given)} became {quoted(name)}: Intercom accepts at most {ATTRIBUTE_NAME_CHARACTERS_MAX} "
+        "characters, without . $ and other special ones, and _date at the end of times in events"
     )
     found.adjust("ATTRIBUTE_RENAMED", path, message)
 
 
-def say_repeated(name: str, path: str, found: Findings) -> None:
-    """Another attribute has the name already."""
-    message = f"{quoted(name)} stands there already, and the first of equal names stays: it was left out"
+def report_repeated(name: str, path: str, found: Findings) -> None:
+    """Reports an attribute whose name an earlier one has."""
+    message = f"{quoted(name)} is there twice: kept the first, dropped this one"
     found.adjust("ATTRIBUTE_DROPPED", path, message)
 
 
-def say_excess(path: str, maximum: int, setting: str, found: Findings) -> None:
-    """An attribute is one too many and was trimmed."""
-    message = f"at most {maximum} attributes reach Intercom, the first ones ({setting}): it was left out"
+def report_excess(name: str, path: str, maximum: int, setting: str, found: Findings) -> None:
+    """Reports an attribute that is dropped because the limit is reached."""
+    message = f"more attributes than the limit of {maximum} ({setting}): dropped {quoted(name)}; send it earlier"
     found.adjust("ATTRIBUTE_DROPPED", path, message)
 
 
-def refuse_excess(path: str, excess: int, maximum: int, setting: str, found: Findings) -> None:
-    """There are too many attributes, and the connection does not trim."""
-    message = f"at most {maximum} attributes are taken ({setting}), these are at least {excess} too many: send fewer"
+def reject_excess(path: str, excess: int, maximum: int, setting: str, found: Findings) -> None:
+    """Rejects an envelope with too many attributes, where the connection does not trim."""
+    message = (
+        f"at least {maximum + excess} attributes, limit {maximum} ({setting}): at least {excess} too many, send fewer"
+    )
     found.reject("TOO_MANY_ATTRIBUTES", path, message)

@@ -1,6 +1,6 @@
-"""A user's attributes: names and values made fit for Intercom, of equal names the first, trimmed to the limit.
+"""Normalizes a user's attributes to a contact update: of equal names the first, up to the limit.
 
-Set attributes come before removed ones; what is set and removed at once is set. Events are unknown here.
+Set attributes come before removed ones. An attribute that is both set and removed is set.
 """
 
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Scalar, Time
 from intercomd_daemon.errors import quoted
-from intercomd_daemon.ingest.attribute_findings import name_stands, refuse_excess, say_excess, say_repeated
+from intercomd_daemon.ingest.attribute_findings import check_name, reject_excess, report_excess, report_repeated
 from intercomd_daemon.ingest.contact_fields import field_value
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Attribute, SentValue
@@ -24,37 +24,37 @@ class Update(NamedTuple):
 
     values: dict[str, Scalar]
     times: tuple[str, ...] = ()
-    """The custom attributes whose value is a point in time: once it is a number, nothing else tells."""
+    """The custom attributes whose value, a number by now, is a point in time."""
 
 
 def update_of(attributes: list[Attribute], removed: list[str], rules: ConnectionSettings, found: Findings) -> Update:
     """Build the contact update of an envelope; adjustments and violations go to `found`."""
-    usual = None if removed else fast_path_pairs(attributes, rules.limits.user_attributes_max)
-    if usual is not None:
-        return Update(usual)
-    gathered = _Gathered(rules, found)
+    unchanged = None if removed else fast_path_pairs(attributes, rules.limits.user_attributes_max)
+    if unchanged is not None:
+        return Update(unchanged)
+    builder = _Builder(rules, found)
     for index, (given, value) in enumerate(attributes):
         name = attribute_name(given)
-        final = _made_fit(name, given, value, f"user_attributes[{index}]", found)
-        if final is not None:
-            gathered.place(name, given, final, index, is_time=isinstance(value, Time))
+        normal = _normalize(name, given, value, f"user_attributes[{index}]", found)
+        if normal is not None:
+            builder.place(name, given, normal, index, is_time=isinstance(value, Time))
     for index, given in enumerate(removed):
-        gathered.remove(given, f"removed_user_attributes[{index}]")
-    gathered.close()
-    return Update(gathered.update, tuple(gathered.times))
+        builder.remove(given, f"removed_user_attributes[{index}]")
+    builder.close()
+    return Update(builder.update, tuple(builder.times))
 
 
-def _made_fit(name: AttributeName, given: str, value: SentValue, path: str, found: Findings) -> Scalar:
-    if not name_stands(name, given, path, found):
+def _normalize(name: AttributeName, given: str, value: SentValue, path: str, found: Findings) -> Scalar:
+    if not check_name(name, given, path, found):
         return None
-    final = scalar(value, path, found)
-    if final is None or name.meaning is Meaning.CUSTOM:
-        return final
-    return field_value(name.name, final, path, found)
+    normal = scalar(value, path, found)
+    if normal is None or name.meaning is Meaning.CUSTOM:
+        return normal
+    return field_value(name.name, normal, path, found)
 
 
-class _Gathered:
-    """The update as it grows."""
+class _Builder:
+    """Builds the update, attribute by attribute."""
 
     def __init__(self, rules: ConnectionSettings, found: Findings) -> None:
         self.update: dict[str, Scalar] = {}
@@ -63,48 +63,48 @@ class _Gathered:
         self._found = found
         self._excess = 0
         self._mobile = -1
-        """Where the phone comes from, if it was named as the platform does; -1 if not."""
+        """The index of the attribute `Mobile` that set the phone; -1 if none did."""
 
-    def place(self, name: AttributeName, given: str, final: Scalar, index: int, *, is_time: bool) -> None:
-        """Adds an attribute, unless its name is taken or there is no room."""
+    def place(self, name: AttributeName, given: str, normal: Scalar, index: int, *, is_time: bool) -> None:
+        """Adds an attribute, unless its name is taken or the limit is reached."""
         if name.name not in self.update:
-            if self._has_room(f"user_attributes[{index}]"):
-                self.update[name.name] = final
+            if self._has_room(given, f"user_attributes[{index}]"):
+                self.update[name.name] = normal
                 if is_time and name.meaning is Meaning.CUSTOM:
                     self.times.append(name.name)
                 self._mobile = index if name.meaning is Meaning.MOBILE else self._mobile
         elif name.name == "phone" and name.meaning is Meaning.CONTACT_FIELD and self._mobile >= 0:
             # "Plain `name` and `phone` win."
-            self.update[name.name] = final
-            say_repeated(name.name, f"user_attributes[{self._mobile}]", self._found)
+            self.update[name.name] = normal
+            report_repeated(name.name, f"user_attributes[{self._mobile}]", self._found)
             self._mobile = -1
         else:
-            say_repeated(given, f"user_attributes[{index}]", self._found)
+            report_repeated(given, f"user_attributes[{index}]", self._found)
 
     def remove(self, given: str, path: str) -> None:
-        """Adds the clearing of an attribute, unless it is set; twice is once."""
+        """Adds the removal of an attribute, unless it is set or removed already."""
         name = attribute_name(given)
-        if not name_stands(name, given, path, self._found):
+        if not check_name(name, given, path, self._found):
             return
         if name.name not in self.update:
-            if self._has_room(path):
+            if self._has_room(given, path):
                 self.update[name.name] = None
         elif self.update[name.name] is not None:
-            message = f"{quoted(given)} is also set, and stays so"
+            message = f"{quoted(given)} is both set and removed: dropped the removal"
             self._found.adjust("ATTRIBUTE_DROPPED", path, message)
 
-    def _has_room(self, path: str) -> bool:
+    def _has_room(self, name: str, path: str) -> bool:
         maximum = self._rules.limits.user_attributes_max
         if len(self.update) < maximum:
             return True
         self._excess += 1
         if self._rules.limits.on_excess == "trim":
-            say_excess(path, maximum, _SETTING, self._found)
+            report_excess(name, path, maximum, _SETTING, self._found)
         return False
 
     def close(self) -> None:
-        """Says what is left to say when all attributes have been looked at."""
+        """Rejects the excess, once all attributes have been counted."""
         if self._excess and self._rules.limits.on_excess == "reject":
-            refuse_excess(
+            reject_excess(
                 "user_attributes", self._excess, self._rules.limits.user_attributes_max, _SETTING, self._found
             )

@@ -1,22 +1,23 @@
-"""Commerce events to the events that Intercom will get, as partners of the platform receive them.
+"""Expands commerce events to the events that Intercom gets, named as the platform's other partners receive them.
 
 Expanded: one per product, promotion or impression, and a total of purchases and refunds. Summary: one with the totals.
-What each says stands in commerce_facts; here is which events there are, under which names, and when.
+`commerce_facts.py` composes the metadata of each.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.conversion import rfc3339
 from intercomd_daemon.envelope import Event, Finding, Source
 from intercomd_daemon.errors import quoted
-from intercomd_daemon.ingest.amounts import CURRENCY_WANTED, currency_of
+from intercomd_daemon.ingest.amounts import currency_of, unknown_currency
 from intercomd_daemon.ingest.commerce_facts import item_of, promotion_of, said_of, total_of
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import CommerceEvent, Impressions, Product, ProductAction, PromotionAction
 from intercomd_daemon.ingest.limits import EVENT_NAME_CHARACTERS_MAX, EXPANDED_BYTES_MAX, PRODUCTS_MAX
 from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
-from intercomd_daemon.ingest.names import mend_event_name
+from intercomd_daemon.ingest.names import normalize_event_name
 from intercomd_daemon.ingest.values import text
 
 _PATH = "commerce_event"
@@ -28,7 +29,7 @@ _CURRENCY = "USD"
 
 
 class _Draft(NamedTuple):
-    """One event to be: what we say of it, and the sender's own attributes in groups, the nearer first."""
+    """An event before encoding: our metadata, and the sender's attributes in groups, the most specific first."""
 
     name: str
     ours: Pairs
@@ -37,26 +38,26 @@ class _Draft(NamedTuple):
 
 
 def commerce_skip(source: Source, rules: ConnectionSettings) -> Finding | None:
-    """Why a commerce event is not for Intercom, however valid; None if it is."""
+    """Returns the reason to skip a valid commerce event; None if it is sent."""
     if source is Source.WEB and not rules.commerce_from_web:
-        message = "commerce events are taken server-to-server only: commerce_from_web of the connection lets it through"
+        message = "commerce events from SOURCE_WEB are off: send them from a server, or set commerce_from_web"
         return Finding("COMMERCE_FROM_WEB", _PATH, message)
     if rules.commerce == "off":
-        message = 'commerce events are switched off for the connection: commerce = "expanded" or "summary" takes them'
+        message = 'commerce events are off for the connection: set commerce = "expanded" or "summary"'
         return Finding("EVENT_TYPE_OFF", _PATH, message)
     return None
 
 
 def commerce_events(
-    event: CommerceEvent, created_at: int, rules: ConnectionSettings, found: Findings
+    event: CommerceEvent, created_at: int, latest: int, rules: ConnectionSettings, found: Findings
 ) -> tuple[tuple[Event, ...], Finding | None]:
-    """The final events, each a second after the one before; or why there are none where that is nobody's fault."""
+    """Returns the events to send, each a second after the one before and none after `latest`; or why it is skipped."""
     own, _ = own_pairs(event.attributes, f"{_PATH}.attributes", found, len(event.attributes), trim=False)
     currency = currency_of(event.currency_code or _CURRENCY)
     if currency is None:
-        found.reject("INVALID_AMOUNT", f"{_PATH}.currency_code", CURRENCY_WANTED)
+        found.reject("INVALID_AMOUNT", f"{_PATH}.currency_code", unknown_currency(event.currency_code))
     if event.screen_name:
-        message = "the events that Intercom gets of commerce have no place for it: add it to the attributes"
+        message = f"commerce events have no screen name: dropped {quoted(event.screen_name)}; send it as an attribute"
         found.adjust("FIELD_IGNORED", f"{_PATH}.screen_name", message)
     expanded = rules.commerce == "expanded"
     if isinstance(event.action, ProductAction):
@@ -65,7 +66,9 @@ def commerce_events(
         drafts, skip = _of_promotions(event.action, own, found, expanded=expanded), None
     else:
         drafts, skip = _of_impressions(event.action or Impressions([]), own, found, expanded=expanded), None
-    return _written(drafts, created_at, rules, found), skip
+    # The events take consecutive seconds: many of them start earlier, so that the last is not in the future.
+    started_at = min(created_at, latest - max(0, len(drafts) - 1))
+    return _written(drafts, started_at, rules, found), skip
 
 
 def _of_products(
@@ -103,14 +106,14 @@ def _products_own(product: Product, path: str, found: Findings) -> Pairs:
 
 
 def _without_total(said: Pairs, path: str, found: Findings, *, items: bool) -> Finding | None:
-    """What only a total says, of an action that has none: it is left out, or nothing is left at all."""
-    homeless = [name for name in said if name != "Transaction Id"]
+    """Reports the fields that only a total event has; returns the reason to skip if nothing else is left."""
+    total_only = [name for name in said if name != "Transaction Id"]
     if not items and said:
-        message = 'without products there is nothing to expand: name one, or set commerce = "summary"'
+        message = 'the action has no products to expand: name a product, or set commerce = "summary"'
         return Finding("NO_PRODUCTS", path, message)
-    if homeless:
+    if total_only:
         message = (
-            f'only purchases and refunds have a total: left out {", ".join(homeless)}; commerce = "summary" sends it'
+            f'only purchases and refunds have a total: dropped {", ".join(total_only)}; commerce = "summary" sends it'
         )
         found.adjust("FIELD_IGNORED", path, message)
     return None
@@ -133,16 +136,16 @@ def _of_promotions(action: PromotionAction, own: Pairs, found: Findings, *, expa
 def _of_impressions(impressions: Impressions, own: Pairs, found: Findings, *, expanded: bool) -> list[_Draft]:
     path = f"{_PATH}.impressions"
     lists = impressions.lists
-    count = sum(len(shown_list.products) for shown_list in lists)
+    count = sum(len(impression_list.products) for impression_list in lists)
     if not count:
         _reject_empty(_PATH, found)
     if _too_many(max(count, len(lists)), path, found):
         return []
     items = []
-    for list_index, shown_list in enumerate(lists):
+    for list_index, impression_list in enumerate(lists):
         at = f"{path}.lists[{list_index}]"
-        list_name = text(shown_list.name, f"{at}.name", found)
-        for index, product in enumerate(shown_list.products):
+        list_name = text(impression_list.name, f"{at}.name", found)
+        for index, product in enumerate(impression_list.products):
             item = _item(product, {}, own, "eCommerce - Impression - Item", f"{at}.products[{index}]", found)
             if list_name:
                 item.ours["Product Impression List"] = list_name
@@ -158,32 +161,32 @@ def _written(drafts: list[_Draft], created_at: int, rules: ConnectionSettings, f
         written_bytes += len(metadata)
         events.append(Event(draft.name, created_at + index, metadata))
         if written_bytes > EXPANDED_BYTES_MAX:
-            message = f"the events that come of it have at most {EXPANDED_BYTES_MAX} bytes: send fewer products at once"
+            message = f"expanded to {written_bytes} bytes or more, limit {EXPANDED_BYTES_MAX}: send fewer products"
             found.reject("ENVELOPE_TOO_LARGE", _PATH, message)
             break
     if len(events) > 1:
         message = (
-            f"Intercom takes equal events of one second for one: these {len(events)} have the seconds from "
-            f"{created_at} to {created_at + len(events) - 1}"
+            f"Intercom merges events of one name and second: the {len(events)} events have the seconds from "
+            f"{rfc3339(created_at)} to {rfc3339(created_at + len(events) - 1)}"
         )
         found.adjust("TIME_SHIFTED", _PATH, message)
     return tuple(events)
 
 
 def _action_name(action: ProductAction, path: str, found: Findings) -> str:
-    other = mend_event_name(action.other_action)
+    other = normalize_event_name(action.other_action)
     if action.action:
         if other:
-            message = f"the action is {action.action}: another name for it was left out"
+            message = f"the action is {action.action} already: dropped the other name {quoted(other)}"
             found.adjust("FIELD_IGNORED", f"{path}.other_action", message)
         return action.action
     longest = EVENT_NAME_CHARACTERS_MAX - len("eCommerce -  - Total")
     if len(other) > longest:
-        message = f"an action's name has at most {longest} characters, since it becomes part of an event's"
+        message = f"action name of {len(other)} characters, limit {longest} in an event name: shorten {quoted(other)}"
         found.reject("EVENT_NAME_TOO_LONG", f"{path}.other_action", message)
         return _UNKNOWN
     if other != action.other_action:
-        message = f"white space around a name, and . $ in it, are not for Intercom: it became {quoted(other)}"
+        message = f"action name {quoted(action.other_action)} has invalid characters: became {quoted(other)}"
         found.adjust("EVENT_NAME_CHANGED", f"{path}.other_action", message)
     return _ALIASES.get(other, other) or _UNKNOWN
 
@@ -191,11 +194,11 @@ def _action_name(action: ProductAction, path: str, found: Findings) -> str:
 def _too_many(count: int, path: str, found: Findings) -> bool:
     if count <= PRODUCTS_MAX:
         return False
-    message = f"a commerce event has at most {PRODUCTS_MAX} products, promotions or lists of them: send several events"
+    message = f"at least {count} products, promotions or lists, limit {PRODUCTS_MAX}: send several events"
     found.reject("ENVELOPE_TOO_LARGE", path, message)
     return True
 
 
 def _reject_empty(path: str, found: Findings) -> None:
-    message = "a product or promotion is needed, or something said of the action: add it, or send another event"
+    message = "the commerce event has no product, promotion or field of the action: add one, or send another event"
     found.reject("COMMERCE_EVENT_EMPTY", path, message)

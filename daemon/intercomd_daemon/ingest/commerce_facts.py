@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from intercomd_daemon.ingest.amounts import AMOUNT_WANTED, decimal_of
+from intercomd_daemon.ingest.amounts import decimal_of, invalid_amount
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Product, ProductAction, Promotion
 from intercomd_daemon.ingest.metadata import Pairs
@@ -25,7 +25,7 @@ class _Fact(NamedTuple):
 def _amount(value: str, path: str, found: Findings) -> Decimal | None:
     amount = decimal_of(value)
     if amount is None:
-        found.reject("INVALID_AMOUNT", path, AMOUNT_WANTED)
+        found.reject("INVALID_AMOUNT", path, invalid_amount(value))
     return amount
 
 
@@ -100,10 +100,10 @@ def promotion_of(promotion: Promotion, path: str, found: Findings) -> Pairs:
     return _facts(_PROMOTION, promotion, path, found)
 
 
-def _facts(facts: Iterable[_Fact], noun: object, path: str, found: Findings) -> Pairs:
+def _facts(facts: Iterable[_Fact], source: object, path: str, found: Findings) -> Pairs:
     pairs: Pairs = {}
     for name, field, convert in facts:
-        value = getattr(noun, field)
+        value = getattr(source, field)
         if value is None or value == "":
             continue
         final = convert(value, f"{path}.{field}", found)

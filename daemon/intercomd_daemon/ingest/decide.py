@@ -11,6 +11,7 @@ from intercomd_daemon.ingest.attributes import Update, update_of
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
 from intercomd_daemon.ingest.decision import Decision, Disposition, Findings
 from intercomd_daemon.ingest.decoded import CommerceEvent, CustomEvent, DecodedEnvelope, SessionEnd
+from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS
 from intercomd_daemon.ingest.metadata import custom_metadata
 from intercomd_daemon.ingest.session import session_event, session_skip
 from intercomd_daemon.ingest.validate import (
@@ -23,20 +24,20 @@ from intercomd_daemon.ingest.validate import (
 
 
 def decide(envelope: DecodedEnvelope, rules: Connections, now: float) -> Decision:
-    """The envelope's disposition, all that was found, and what is to be kept; `now` in Unix seconds."""
+    """Returns the disposition, the findings and, if accepted, the envelope to store; `now` in Unix seconds."""
     connection = rules.get(envelope.connection)
     if connection is None or not connection.active or envelope.environment is Environment.DEVELOPMENT:
         target = _target(envelope, connection, rules)
         if isinstance(target, Decision):
             return target
         connection = target
-    found = Findings(envelope.violations, envelope.adjustments)
+    found = Findings(envelope.violations, envelope.adjustments, reject_values=connection.limits.on_excess == "reject")
     if envelope.named:
         check_envelope_id(envelope.envelope_id, found)
-    customer_id, email = identity_of(envelope.customer_id, envelope.email, found)
+    customer_id, email = identity_of(envelope.customer_id, envelope.email, connection.placeholder_ids, found)
     created_at = created_at_of(envelope.event_time, int(now), found)
     update, times = _update(envelope, connection, found)
-    events, skip = _events(envelope, created_at, connection, found) if envelope.event else ((), None)
+    events, skip = _events(envelope, created_at, now, connection, found) if envelope.event else ((), None)
     traceparent = traceparent_of(envelope.traceparent, found)
     if found.violations or (not update and not events):
         return _not_taken(envelope, connection.name, skip, found)
@@ -63,38 +64,38 @@ def decide(envelope: DecodedEnvelope, rules: Connections, now: float) -> Decisio
 def _target(
     envelope: DecodedEnvelope, named: ConnectionSettings | None, rules: Connections
 ) -> ConnectionSettings | Decision:
-    """The connection that the envelope goes to, or why it goes nowhere."""
+    """Returns the connection that the envelope goes to, or the decision if it goes to none."""
     if named is None:
         return _unknown(envelope, envelope.connection, "connection")
     if envelope.environment is Environment.DEVELOPMENT and named.active:
         if not named.development_connection:
-            message = "data of development have no place here: development_connection of the connection gives them one"
+            message = f"development data is off for {quoted(named.name)}: set development_connection to route it"
             return _skipped(envelope, named.name, Finding("DEVELOPMENT_DATA", "environment", message))
         target = rules.get(named.development_connection)
         if target is None:
             return _unknown(envelope, named.development_connection, "environment")
         named = target
     if not named.active:
-        message = "the connection is switched off in the settings: active = true switches it on"
+        message = f"connection {quoted(named.name)} is off in the settings: set active = true"
         return _skipped(envelope, named.name, Finding("CONNECTION_INACTIVE", "connection", message))
     return named
 
 
 def _update(envelope: DecodedEnvelope, rules: ConnectionSettings, found: Findings) -> Update:
-    """What the contact's update is to say; an envelope without anything to say is found."""
+    """Returns the contact update; an envelope without attributes, removals and event is a violation."""
     attributes, removed = envelope.user_attributes, envelope.removed_user_attributes
     if attributes or removed:
         return update_of(attributes, removed, rules, found)
     if envelope.event is None and not envelope.violations:
-        message = "user attributes, removals or an event are needed: without them there is nothing to send"
+        message = "the envelope has no user attributes, removals or event: add one of them, or do not send it"
         found.reject("EMPTY_ENVELOPE", "", message)
     return Update({})
 
 
 def _events(
-    envelope: DecodedEnvelope, created_at: int, rules: ConnectionSettings, found: Findings
+    envelope: DecodedEnvelope, created_at: int, now: float, rules: ConnectionSettings, found: Findings
 ) -> tuple[tuple[Event, ...], Finding | None]:
-    """The events that Intercom will get of the envelope's, or why it gets none; what cannot be sent is found."""
+    """Returns the events to send, or the reason why the valid event is skipped."""
     event = envelope.event
     if isinstance(event, CustomEvent):
         name = event_name_of(event.name, "custom_event.name", found)
@@ -104,17 +105,17 @@ def _events(
         return (Event(name, created_at, metadata),), None
     before = len(found.adjustments)
     if isinstance(event, CommerceEvent):
-        events, skip = commerce_events(event, created_at, rules, found)
+        events, skip = commerce_events(event, created_at, int(now) + CLOCK_SKEW_SECONDS, rules, found)
         skip = commerce_skip(envelope.source, rules) or skip
     elif isinstance(event, SessionEnd):
         events, skip = (session_event(event, created_at, rules, found),), session_skip(rules)
     else:
-        type_shown = quoted(event.type) if event else ""
-        message = f"Intercom takes custom events, commerce events and session ends, and none of type {type_shown}"
+        event_type = quoted(event.type) if event else ""
+        message = f"events of type {event_type} are not supported: send it as a custom event"
         events, skip = (), Finding("UNSUPPORTED_EVENT_TYPE", "other_event", message)
     if skip is None:
         return events, None
-    del found.adjustments[before:]  # of an event that is not sent
+    del found.adjustments[before:]  # They are about an event that is not sent.
     return (), skip
 
 
@@ -122,12 +123,16 @@ def _not_taken(envelope: DecodedEnvelope, connection: str, skip: Finding | None,
     if found.violations:
         return Decision(envelope.envelope_id, connection, Disposition.REJECTED, tuple(found.violations))
     if skip is None:
-        skip = Finding("NOTHING_LEFT", "user_attributes", "every attribute had to be left out: the adjustments say why")
+        skip = Finding(
+            "NOTHING_LEFT",
+            "user_attributes",
+            "every attribute was dropped: see the adjustments",
+        )
     return _skipped(envelope, connection, skip, found)
 
 
 def _unknown(envelope: DecodedEnvelope, name: str, field: str) -> Decision:
-    message = f'there is no connection {quoted(name)}: name one of the settings, or none for "default"'
+    message = f'unknown connection {quoted(name)}: name a connection of the settings, or none for "default"'
     finding = Finding("UNKNOWN_CONNECTION", field, message)
     return Decision(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (finding,))
 

@@ -9,7 +9,7 @@ from intercomd_daemon.ingest.limits import FINDINGS_MAX
 
 
 class Disposition(IntEnum):
-    """Whether an envelope was taken; the numbers are the contract's."""
+    """What became of an envelope; the numbers are those of the proto."""
 
     ACCEPTED = 1
     DUPLICATE = 2
@@ -18,23 +18,37 @@ class Disposition(IntEnum):
 
 
 class Findings:
-    """Gathers what is wrong with an envelope and what was changed in it, each up to a maximum."""
+    """Collects the violations and the adjustments of an envelope, each up to a maximum."""
 
-    __slots__ = ("adjustments", "adjustments_omitted", "violations")
+    __slots__ = ("_reject_values", "adjustments", "adjustments_omitted", "violations")
 
-    def __init__(self, violations: tuple[Finding, ...] = (), adjustments: tuple[Finding, ...] = ()) -> None:
-        """Starts with what is known already."""
+    def __init__(
+        self,
+        violations: tuple[Finding, ...] = (),
+        adjustments: tuple[Finding, ...] = (),
+        *,
+        reject_values: bool = False,
+    ) -> None:
+        """Starts with the findings of decoding; `reject_values` is `on_excess = "reject"` of the connection."""
+        self._reject_values = reject_values
         self.violations: list[Finding] = list(violations) if violations else []
         self.adjustments: list[Finding] = list(adjustments) if adjustments else []
         self.adjustments_omitted = 0
 
+    def refuse_value(self, reason: str, field: str, message: str) -> None:
+        """Drops the attribute whose value is invalid, or rejects the envelope for it, as the connection wants."""
+        if self._reject_values:
+            self.reject(reason, field, message)
+        else:
+            self.adjust("ATTRIBUTE_DROPPED", field, f"{message}; the attribute was dropped")
+
     def reject(self, reason: str, field: str, message: str) -> None:
-        """The sender must change `field`; `message` has the limit and the remedy."""
+        """Adds a violation; `message` names the value, the limit and the fix."""
         if len(self.violations) < FINDINGS_MAX:
             self.violations.append(Finding(reason, field, message))
 
     def adjust(self, reason: str, field: str, message: str) -> None:
-        """`field` was changed; `message` has the rule and what was made of it."""
+        """Adds an adjustment of `field`; `message` names the value, the limit and what it became."""
         if len(self.adjustments) < FINDINGS_MAX:
             self.adjustments.append(Finding(reason, field, message))
         else:
@@ -46,7 +60,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
     envelope_id: str
     connection: str
-    """The one that it goes to: for data of development not the one that the sender named."""
+    """The connection that the envelope goes to; for development data not the one that the sender named."""
     disposition: Disposition
     violations: tuple[Finding, ...] = ()
     """Why it is rejected or skipped; empty otherwise."""

@@ -28,8 +28,8 @@ def decode_attributes(
 
 
 def unread(count: int, read_max: int, path: str) -> Finding:
-    """What is said of the end of a list that is too long to be looked at."""
-    message = f"of a list the first {read_max} are looked at: the {count} after them were left out"
+    """Returns the finding about the end of a list that is too long to be read."""
+    message = f"list of {read_max + count}, limit {read_max}: dropped the {count} after them"
     return Finding("ATTRIBUTE_DROPPED", path, message)
 
 

@@ -69,8 +69,8 @@ def _attributes(messages: Sequence[AttributeMessage], path: str, findings: list[
 
 
 def unknown_number(path: str, number: int) -> Finding:
-    """What is said of an enum's number that this release does not know."""
-    return Finding("FIELD_IGNORED", path, f"this release does not know the number {number}: it counts as not set")
+    """Returns the finding about an enum's number that this release does not know."""
+    return Finding("FIELD_IGNORED", path, f"unknown enum number {number}: it counts as not set; upgrade the daemon")
 
 
 def _commerce(message: CommerceMessage, findings: list[Finding]) -> CommerceEvent:

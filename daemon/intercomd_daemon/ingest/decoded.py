@@ -1,7 +1,4 @@
-"""What a sender handed over, decoded and not yet judged.
-
-Frozen data in the sender's order, as it came: nothing is trimmed, cut or checked here. Protobuf is unknown.
-"""
+"""Decoded envelopes: frozen data in the sender's order, not yet trimmed, cut or checked."""
 
 from collections.abc import Collection
 from enum import Enum

@@ -21,9 +21,9 @@ class Meaning(IntEnum):
     MOBILE = 2
     """The phone, unless the sender names it plainly."""
     IDENTITY = 3
-    """Who the user is, which is no attribute."""
+    """The user's identity, which is not an attribute."""
     NOTHING = 4
-    """No character is left of it."""
+    """No character is left of the name."""
 
 
 class AttributeName(NamedTuple):
@@ -32,7 +32,7 @@ class AttributeName(NamedTuple):
     name: str
     meaning: Meaning
     renamed: bool
-    """Whether it had to be mended, which the sender is told."""
+    """Whether it differs from the sender's name, which is reported."""
 
 
 # Intercom: "no `.` or `$` (nor NUL or ~`!@#%^&*'{}|\")"; other control characters are no names either.
@@ -49,44 +49,44 @@ _RESERVED = {
 }
 
 
-def mend_attribute_name(name: str) -> AttributeName:
-    """The name of a user's attribute as Intercom takes it, and what it addresses there.
+def normalize_attribute_name(name: str) -> AttributeName:
+    """Returns the name of a user's attribute as Intercom accepts it, and what it addresses there.
 
     Trimmed, without leading `$`, forbidden characters as `-`, at most 190 long.
     """
     reserved = _RESERVED.get(_bare(name).lower())
     if reserved:
         return AttributeName(*reserved, renamed=False)
-    mended = mend_key(name)
-    if mended.meaning is Meaning.CUSTOM and mended.name.lower() in _IDENTITY:
-        return mended._replace(meaning=Meaning.IDENTITY)
-    if mended.name in CONTACT_FIELDS:
-        return mended._replace(meaning=Meaning.CONTACT_FIELD)
-    return mended
+    normalized = normalize_key(name)
+    if normalized.meaning is Meaning.CUSTOM and normalized.name.lower() in _IDENTITY:
+        return normalized._replace(meaning=Meaning.IDENTITY)
+    if normalized.name in CONTACT_FIELDS:
+        return normalized._replace(meaning=Meaning.CONTACT_FIELD)
+    return normalized
 
 
-def mend_key(name: str) -> AttributeName:
-    """The name of an event's attribute as Intercom takes it: only its characters matter, it addresses nothing."""
-    mended = _FORBIDDEN_IN_ATTRIBUTES.sub("-", _bare(name)[:ATTRIBUTE_NAME_CHARACTERS_MAX]).strip()
-    return AttributeName(mended, Meaning.CUSTOM if mended else Meaning.NOTHING, renamed=mended != name)
+def normalize_key(name: str) -> AttributeName:
+    """Returns the name of an event's attribute as Intercom accepts it; no name has a special meaning there."""
+    normalized = _FORBIDDEN_IN_ATTRIBUTES.sub("-", _bare(name)[:ATTRIBUTE_NAME_CHARACTERS_MAX]).strip()
+    return AttributeName(normalized, Meaning.CUSTOM if normalized else Meaning.NOTHING, renamed=normalized != name)
 
 
 def _bare(name: str) -> str:
     return name.strip().lstrip("$").strip()
 
 
-_recall_attribute_name = lru_cache(NAMES_REMEMBERED)(mend_attribute_name)
+_recall_attribute_name = lru_cache(NAMES_REMEMBERED)(normalize_attribute_name)
 
 
 def attribute_name(name: str) -> AttributeName:
-    """The name as Intercom takes it, remembered where it is not too long for that."""
-    return (_recall_attribute_name if len(name) <= ATTRIBUTE_NAME_CHARACTERS_MAX else mend_attribute_name)(name)
+    """Returns the normalized name, from the cache unless it is too long for it."""
+    return (_recall_attribute_name if len(name) <= ATTRIBUTE_NAME_CHARACTERS_MAX else normalize_attribute_name)(name)
 
 
 @lru_cache(NAMES_REMEMBERED)
-def is_fit(name: str) -> bool:
-    """Whether the name, of at most 190 characters, may be sent as it is, and addresses nothing but an attribute."""
-    return mend_attribute_name(name) == AttributeName(name, Meaning.CUSTOM, renamed=False)
+def is_normal(name: str) -> bool:
+    """Returns whether a name of at most 190 characters is sent unchanged and is that of a custom attribute."""
+    return normalize_attribute_name(name) == AttributeName(name, Meaning.CUSTOM, renamed=False)
 
 
 def date_name(name: str) -> str:
@@ -96,14 +96,14 @@ def date_name(name: str) -> str:
     return name[: ATTRIBUTE_NAME_CHARACTERS_MAX - len("_date")] + "_date"
 
 
-def mend_event_name(name: str) -> str:
-    """The name as Intercom takes it: trimmed, with `-` for `.`, `$` and control characters, of any length."""
+def normalize_event_name(name: str) -> str:
+    """Returns an event's name, of any length: trimmed, with `-` for `.`, `$` and control characters."""
     return _FORBIDDEN_IN_EVENTS.sub("-", name.strip())
 
 
-_recall_event_name = lru_cache(NAMES_REMEMBERED)(mend_event_name)
+_recall_event_name = lru_cache(NAMES_REMEMBERED)(normalize_event_name)
 
 
 def event_name(name: str) -> str:
-    """The name as Intercom takes it, remembered where it is not too long for that."""
-    return (_recall_event_name if len(name) <= EVENT_NAME_CHARACTERS_MAX else mend_event_name)(name)
+    """Returns the normalized name, from the cache unless it is too long for it."""
+    return (_recall_event_name if len(name) <= EVENT_NAME_CHARACTERS_MAX else normalize_event_name)(name)

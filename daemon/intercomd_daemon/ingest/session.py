@@ -1,4 +1,4 @@
-"""Session ends to the event that Intercom will get."""
+"""Converts a session end to the event that Intercom gets."""
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Event, Finding
@@ -15,15 +15,15 @@ _DURATION_SECONDS_MAX = 315_576_000_000
 
 
 def session_skip(rules: ConnectionSettings) -> Finding | None:
-    """Why a session's end is not for Intercom, however valid; None if it is."""
+    """Returns the reason to skip a valid session end; None if it is sent."""
     if rules.session_end_name:
         return None
-    message = "session ends are switched off for the connection: a session_end_name takes them"
+    message = "session ends are off for the connection: set session_end_name"
     return Finding("EVENT_TYPE_OFF", _PATH, message)
 
 
 def session_event(event: SessionEnd, created_at: int, rules: ConnectionSettings, found: Findings) -> Event:
-    """The final event: how long the session was and which, then its own attributes."""
+    """Returns the event: duration and id of the session, then the sender's attributes."""
     ours: Pairs = {}
     if event.duration_nanoseconds is not None:
         ours["session_duration_seconds"] = _seconds(event.duration_nanoseconds, found)
@@ -35,7 +35,7 @@ def session_event(event: SessionEnd, created_at: int, rules: ConnectionSettings,
 
 def _seconds(nanoseconds: int, found: Findings) -> int | float:
     if not 0 <= nanoseconds <= _DURATION_SECONDS_MAX * _NANOSECONDS:
-        message = f"a session lasts from 0 to {_DURATION_SECONDS_MAX} s: send its length, or leave it out"
+        message = f"duration of {nanoseconds // _NANOSECONDS} s, limit 0 to {_DURATION_SECONDS_MAX} s: correct it"
         found.reject("INVALID_TIME", f"{_PATH}.duration", message)
     whole, rest = divmod(nanoseconds, _NANOSECONDS)
     return nanoseconds / _NANOSECONDS if rest else whole

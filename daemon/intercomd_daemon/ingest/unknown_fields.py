@@ -21,8 +21,8 @@ _ENVELOPE_NUMBERS_FROM = 100
 _MEANT = frozenset({"", "identity"})
 _BESIDE_BYTES_MAX = 16 * 1024
 """The known fields of a request beside its envelopes take far less; unknown fields above it are not listed."""
-_FIRST = "this release does not know its field {}: it was left out"
-_MORE = f"this release does not know more than {FIELDS_NAMED_MAX} fields here: the others were left out, too"
+_FIRST = "unknown field {}: dropped; upgrade the daemon to use it"
+_MORE = f"more than {FIELDS_NAMED_MAX} unknown fields: dropped the others, too"
 
 
 def unknown_in_envelope(message: Envelope, found: Findings) -> None:
@@ -31,7 +31,7 @@ def unknown_in_envelope(message: Envelope, found: Findings) -> None:
     for path, unknown in (("", numbers), ("identity", _numbers(message.identity))):
         for number in takewhile(_matters, unknown):
             where = f"of {path}" if path else "of the envelope"
-            text = f"this release does not know field {number} {where}, and it may matter: upgrade the daemon first"
+            text = f"unknown field {number} {where}, which may change its meaning: upgrade the daemon"
             found.reject("UNSUPPORTED_FIELD", path, text)
     ignored = list(islice(_ignored_fields(message, numbers, ""), FIELDS_NAMED_MAX + 1))
     for path, number in ignored[:FIELDS_NAMED_MAX]:
@@ -43,13 +43,13 @@ def unknown_in_envelope(message: Envelope, found: Findings) -> None:
 def unknown_in_request(frame: Message, beside_bytes: int) -> tuple[Finding, ...]:
     """What is to be said, with every envelope, of unknown fields beside the envelopes, which are so many bytes."""
     if beside_bytes > _BESIDE_BYTES_MAX:
-        text = f"the request has {beside_bytes} bytes beside its envelopes, which mean nothing to this release"
+        text = f"{beside_bytes} bytes of unknown fields beside the envelopes: dropped; upgrade the daemon"
         return (Finding("FIELD_IGNORED", "", text),)
     fields = UnknownFieldSet(frame)
     if not len(fields):
         return ()
     numbers = dict.fromkeys(fields[index].field_number for index in range(min(len(fields), FIELDS_NAMED_MAX)))
-    text = "this release does not know field {} of the request: it was left out"
+    text = "unknown field {} of the request: dropped; upgrade the daemon to use it"
     named = tuple(Finding("FIELD_IGNORED", "", text.format(number)) for number in numbers)
     return (*named, Finding("FIELD_IGNORED", "", _MORE)) if len(fields) > FIELDS_NAMED_MAX else named
 

@@ -1,12 +1,12 @@
-"""What can never be delivered: envelopes without an identity, with a wrong one, from an impossible time.
+"""Validates an envelope's identity, id, time, event name and trace context.
 
-Each function looks at one part of an envelope, adds what it finds, and returns what is left to send. Attributes and
-events have their own modules.
+Each function validates one part, adds findings, and returns the part as it is sent.
 """
 
 import re
+from collections.abc import Collection
 
-from intercomd_daemon.conversion import LATEST_TIME
+from intercomd_daemon.conversion import LATEST_TIME, rfc3339
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.limits import (
@@ -18,24 +18,40 @@ from intercomd_daemon.ingest.limits import (
     OLDEST_TIME,
 )
 from intercomd_daemon.ingest.names import event_name
+from intercomd_daemon.ingest.values import CONTROL_CHARACTER
 
 # https://www.w3.org/TR/trace-context/#traceparent-header: version ff is invalid, and so are ids of zeros only.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def identity_of(customer_id: str, email: str, found: Findings) -> tuple[str, str]:
-    """The customer id trimmed, and the email trimmed and in lower case; "at least one, or it is not forwarded".
+def identity_of(customer_id: str, email: str, placeholder_ids: Collection[str], found: Findings) -> tuple[str, str]:
+    """Returns the customer id trimmed, and the email trimmed and in lower case.
+
+    `placeholder_ids` are texts in lower case that stand for a missing customer id.
 
     "Blank or white space counts as absent"; "Emails are lower-cased by Intercom".
     """
+    # Before trimming: U+001C to U+001F count as white space for `strip`, and would leave unnoticed.
+    if not customer_id.isprintable() and CONTROL_CHARACTER.search(customer_id):
+        message = f"invalid customer id {quoted(customer_id)}: expected text without control characters"
+        found.reject("INVALID_CUSTOMER_ID", "identity.customer_id", message)
     customer_id = customer_id.strip()
     email = email.strip().lower()
     if not customer_id and not email:
-        message = "a customer id or an email is needed: without one nothing can be said of anybody"
+        message = "the identity has neither a customer id nor an email: set one of them"
         found.reject("IDENTITY_REQUIRED", "identity", message)
     if len(customer_id) > CUSTOMER_ID_CHARACTERS_MAX:
-        message = f"a customer id has at most {CUSTOMER_ID_CHARACTERS_MAX} characters"
+        message = (
+            f"customer id of {len(customer_id)} characters, limit {CUSTOMER_ID_CHARACTERS_MAX}: "
+            f"shorten {quoted(customer_id)}"
+        )
         found.reject("IDENTITY_TOO_LONG", "identity.customer_id", message)
+    elif customer_id.lower() in placeholder_ids:
+        message = (
+            f"customer id {quoted(customer_id)} is a placeholder for a missing id (placeholder_ids): "
+            "set the user's id, or only an email"
+        )
+        found.reject("PLACEHOLDER_ID", "identity.customer_id", message)
     if email:
         _check_email(email, found)
     return customer_id, email
@@ -43,68 +59,78 @@ def identity_of(customer_id: str, email: str, found: Findings) -> tuple[str, str
 
 def _check_email(email: str, found: Findings) -> None:
     if len(email) > EMAIL_CHARACTERS_MAX:
-        message = f"an email address has at most {EMAIL_CHARACTERS_MAX} characters"
+        message = f"email of {len(email)} characters, limit {EMAIL_CHARACTERS_MAX}: shorten {quoted(email)}"
         found.reject("IDENTITY_TOO_LONG", "identity.email", message)
     elif email.count("@") != 1 or email[0] == "@" or email[-1] == "@" or " " in email or not email.isprintable():
         # White space other than " ", control characters and invisible ones are not printable. Intercom judges the rest.
-        message = "one @ with text on both sides of it, and no white space, is wanted: mend it, or leave it out"
+        message = f"invalid email {quoted(email)}: expected local@domain without whitespace"
         found.reject("INVALID_EMAIL", "identity.email", message)
 
 
 def check_envelope_id(envelope_id: str, found: Findings) -> None:
-    """An id has at most 128 bytes."""
-    if len(envelope_id) > ENVELOPE_ID_BYTES_MAX or not envelope_id.isascii():
-        _measure_envelope_id(envelope_id, found)
-
-
-def _measure_envelope_id(envelope_id: str, found: Findings) -> None:
-    if len(envelope_id.encode()) > ENVELOPE_ID_BYTES_MAX:
-        message = f"an id has at most {ENVELOPE_ID_BYTES_MAX} bytes: a UUIDv7 is best"
+    """Rejects an id of more than 128 bytes."""
+    # An id of ASCII characters, as most are, has as many bytes as characters and needs no encoding.
+    if len(envelope_id) <= ENVELOPE_ID_BYTES_MAX and envelope_id.isascii():
+        return
+    size_bytes = len(envelope_id.encode())
+    if size_bytes > ENVELOPE_ID_BYTES_MAX:
+        message = f"id of {size_bytes} bytes, limit {ENVELOPE_ID_BYTES_MAX}: use a shorter one, such as a UUIDv7"
         found.reject("ENVELOPE_ID_TOO_LONG", "envelope_id", message)
 
 
 def created_at_of(event_time: int | None, now: int, found: Findings) -> int:
-    """The event's time in whole Unix seconds: absent it is now, in the future it becomes now."""
+    """Returns the event's time in whole Unix seconds: `now` if it is absent or in the future."""
     if event_time is None:
         return now
     if event_time < OLDEST_TIME:
-        message = "a time before 2000 is a mistake: send the seconds since 1970, or leave it out for the present"
+        message = (
+            f"event_time of {event_time} seconds is before 2000-01-01T00:00:00Z: send Unix seconds, "
+            "or leave it out for the time of acceptance"
+        )
         found.reject("INVALID_TIME", "event_time", message)
         return now
     if event_time > now + CLOCK_SKEW_SECONDS:
-        return _clamped(event_time, now, found)
+        if event_time > LATEST_TIME:
+            message = f"event_time of {event_time} seconds is after the year 9999: send Unix seconds, not milliseconds"
+            found.reject("INVALID_TIME", "event_time", message)
+        else:
+            message = (
+                f"event_time {rfc3339(event_time)} is more than {CLOCK_SKEW_SECONDS} s in the future: became the time "
+                f"of acceptance, {rfc3339(now)}; check the sender's clock"
+            )
+            found.adjust("TIME_CLAMPED", "event_time", message)
+        return now
     return event_time
 
 
-def _clamped(event_time: int, now: int, found: Findings) -> int:
-    if event_time > LATEST_TIME:
-        message = "a time after the year 9999 is a mistake: send seconds, not milliseconds"
-        found.reject("INVALID_TIME", "event_time", message)
-    else:
-        message = f"it was more than {CLOCK_SKEW_SECONDS} s in the future, and became the time of acceptance, {now}"
-        found.adjust("TIME_CLAMPED", "event_time", message)
-    return now
-
-
 def event_name_of(given: str, path: str, found: Findings) -> str:
-    """An event's name as Intercom takes it: 1 to 255 characters, `.` and `$` as `-`."""
+    """Returns an event's name as Intercom accepts it: 1 to 255 characters, `-` for `.` and `$`."""
     name = event_name(given)
     if not name:
-        found.reject("EVENT_NAME_REQUIRED", path, f"a name of 1 to {EVENT_NAME_CHARACTERS_MAX} characters is needed")
+        found.reject(
+            "EVENT_NAME_REQUIRED",
+            path,
+            f"no event name: set one of 1 to {EVENT_NAME_CHARACTERS_MAX} characters",
+        )
     elif len(name) > EVENT_NAME_CHARACTERS_MAX:
-        message = f"an event's name has at most {EVENT_NAME_CHARACTERS_MAX} characters, what we add to it included"
+        message = f"event name of {len(name)} characters, limit {EVENT_NAME_CHARACTERS_MAX}: shorten {quoted(name)}"
         found.reject("EVENT_NAME_TOO_LONG", path, message)
     elif name != given:
         message = (
-            f"white space around a name, and . $ in it, are not for Intercom: {quoted(given)} became {quoted(name)}"
+            f"event name {quoted(given)} has surrounding white space, or . $ or control characters, which Intercom "
+            f"does not accept: became {quoted(name)}"
         )
         found.adjust("EVENT_NAME_CHANGED", path, message)
     return name
 
 
 def traceparent_of(given: str, found: Findings) -> str:
-    """The W3C trace context; empty if it is none."""
+    """Returns the W3C trace context; empty if it is malformed."""
     if given and not _TRACEPARENT.fullmatch(given):
-        found.adjust("FIELD_IGNORED", "traceparent", "it is no traceparent by W3C Trace Context: it was left out")
+        found.adjust(
+            "FIELD_IGNORED",
+            "traceparent",
+            f"invalid traceparent {quoted(given)}: dropped it; send that of W3C",
+        )
         return ""
     return given

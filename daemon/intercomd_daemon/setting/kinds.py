@@ -196,6 +196,17 @@ def secret() -> Kind:
     return Kind(read, str.strip, lambda value: as_toml(MASK if value else ""))
 
 
+def placeholders() -> Kind:
+    """A list of texts, kept in lower case; as a variable: with commas between."""
+
+    def read(raw: object) -> tuple[str, ...]:
+        if isinstance(raw, list) and all(isinstance(item, str) and item.strip() for item in raw):
+            return tuple(item.strip().lower() for item in raw)
+        raise ValueError(f'{shown(raw)} is not a list of texts; write ["null", "undefined"], for example')
+
+    return Kind(read, lambda given: [item.strip() for item in given.split(",") if item.strip()])
+
+
 def attribute_types() -> Kind:
     """Custom attributes and the types to create them with; as a variable: "plan=string,seats=integer"."""
 

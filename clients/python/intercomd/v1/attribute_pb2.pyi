@@ -37,7 +37,7 @@ class Attribute(_message.Message):
     """
     @_builtins.property
     def value(self) -> Global___AttributeValue:
-        """The value. Absent, or without a kind: REJECTED, INVALID_ATTRIBUTE_VALUE."""
+        """The value. Absent, or without a kind: invalid."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class AttributeValue(_message.Message):
     integer_value: _builtins.int
     """A whole number."""
     number_value: _builtins.float
-    """A number with a fraction. NaN and infinity: REJECTED, INVALID_ATTRIBUTE_VALUE."""
+    """A number with a fraction. NaN and infinity are invalid."""
     boolean_value: _builtins.bool
     """True or false."""
     @_builtins.property
@@ -130,12 +130,12 @@ class Money(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     amount: _builtins.str
-    """Decimal text in major units, such as "19.99" or "-5", without exponent or grouping. Anything else: REJECTED,
-    INVALID_AMOUNT. In the metadata of an event it becomes a whole number of the currency's smallest unit, rounded half
+    """Decimal text in major units, such as "19.99" or "-5", without exponent or grouping. Anything else is
+    invalid. In the metadata of an event it becomes a whole number of the currency's smallest unit, rounded half
     to even, with VALUE_CONVERTED where digits are lost; as a user attribute it becomes a number.
     """
     currency_code: _builtins.str
-    """The three letters of ISO 4217, such as "USD". Anything else: REJECTED, INVALID_AMOUNT."""
+    """A code of ISO 4217, such as "USD". Anything else is invalid."""
     def __init__(
         self,
         *,
@@ -159,8 +159,8 @@ class Link(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """Absolute, http or https. Anything else: REJECTED, INVALID_ATTRIBUTE_VALUE. Longer than 255 characters: the
-    attribute is left out rather than cut, ATTRIBUTE_DROPPED.
+    """Absolute, http or https. Anything else is invalid. Longer than 255 characters: the attribute
+    is left out rather than cut, ATTRIBUTE_DROPPED.
     """
     label: _builtins.str
     """The text that a reader sees. At most 255 characters; above that it is cut, VALUE_TRUNCATED. Empty: the URL is

@@ -168,7 +168,7 @@ class Envelope(_message.Message):
         """When it happened. Absent: the time of acceptance. Intercom takes whole seconds; fractions are cut. A time in the
         future (60 s of skew are tolerated) becomes the time of acceptance, TIME_CLAMPED; before 2000, or out of a
         Timestamp's range: REJECTED, INVALID_TIME. A second event of one user and name in the same second moves to the next
-        free second, TIME_SHIFTED: Intercom would take it for a repeat.
+        free second, at most 60 s into the future, TIME_SHIFTED: Intercom would take it for a repeat.
         """
 
     @_builtins.property

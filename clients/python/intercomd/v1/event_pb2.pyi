@@ -211,7 +211,7 @@ class CommerceEvent(_message.Message):
     NON_INTERACTIVE_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     currency_code: _builtins.str
-    """The currency of every amount in the event: the three letters of ISO 4217. Empty: "USD". Anything else: REJECTED,
+    """The currency of every amount in the event: a code of ISO 4217. Empty: "USD". Anything else: REJECTED,
     INVALID_AMOUNT.
     """
     screen_name: _builtins.str

@@ -30,7 +30,9 @@ class Identity(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The sender's own id of the user: Intercom's external_id and user_id. 1 to 255 characters after trimming; above
-    that: REJECTED, IDENTITY_TOO_LONG. If set, it names the lane, in which envelopes of a user are delivered in order.
+    that: REJECTED, IDENTITY_TOO_LONG. Control characters except tab and line breaks: REJECTED, INVALID_CUSTOMER_ID. A
+    placeholder for a missing id, such as "null" or "undefined" (placeholder_ids): REJECTED, PLACEHOLDER_ID. If set, it
+    names the lane, in which envelopes of a user are delivered in order.
     """
     email: _builtins.str
     """The user's email address, case-insensitive. At most 254 characters; above that: REJECTED, IDENTITY_TOO_LONG. Not an
