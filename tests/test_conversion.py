@@ -2,7 +2,7 @@
 
 import pytest
 
-from intercomd_daemon.conversion import LATEST_TIME, to_boolean, to_number, to_seconds
+from intercomd_daemon.conversion import LATEST_TIME, rfc3339, to_boolean, to_number, to_seconds
 from intercomd_daemon.envelope import Scalar
 
 
@@ -110,3 +110,16 @@ def test_to_boolean_converts_words_and_bits(value: Scalar, truth: bool | None) -
 def test_to_number_converts_decimal_text(value: Scalar, number: float | None) -> None:
     converted = to_number(value)
     assert (converted, type(converted)) == (number, type(number))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (1_760_000_000, "2025-10-09T08:53:20Z"),
+        (-62_135_596_800, "0001-01-01T00:00:00Z"),
+        (253_402_300_799, "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_rfc3339_formats_every_second_of_the_years_1_to_9999(seconds: int, text: str) -> None:
+    assert rfc3339(seconds) == text

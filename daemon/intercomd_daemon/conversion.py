@@ -50,7 +50,7 @@ def to_seconds(value: Scalar) -> int | None:
 
 def rfc3339(seconds: int) -> str:
     """Format Unix seconds of the years 1 to 9999 as RFC 3339, in UTC."""
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
 def to_boolean(value: Scalar) -> bool | None:

@@ -165,7 +165,7 @@ REASONS: Final = (
     Reason(
         "DEVELOPMENT_DATA",
         Kind.SKIP,
-        "`ENVIRONMENT_DEVELOPMENT`, and the connection has no place for it.",
+        "`ENVIRONMENT_DEVELOPMENT`, and the connection has no `development_connection`.",
         "Set `development_connection`.",
     ),
     Reason(
