@@ -4,10 +4,12 @@ All messages, enums and gRPC stubs are in `intercomd.v1`. A name is imported whe
 program that needs only messages loads no publisher.
 """
 
+from datetime import datetime
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from intercomd.access import Tls
     from intercomd.blocking import BlockingPublisher
     from intercomd.envelope_id import new_envelope_id
     from intercomd.errors import PublishError
@@ -77,6 +79,7 @@ __all__ = [
     "Source",
     "StringList",
     "Tag",
+    "Tls",
     "Violation",
     "attributes",
     "link",
@@ -91,6 +94,7 @@ _MODULES = {
     "PublishError": "errors",
     "Publisher": "publisher",
     "PublisherSettings": "settings",
+    "Tls": "access",
     "attributes": "values",
     "link": "values",
     "money": "values",
@@ -107,7 +111,44 @@ if not TYPE_CHECKING:  # A type checker that saw it would accept every name.
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'v1')}"), name)
+        if name not in _MODULES and hasattr(value, "DESCRIPTOR") and isinstance(value, type):
+            _check_fields(value)
         return value
+
+
+def _check_fields(message_class: Any) -> None:  # noqa: ANN401 - a generated class, whose constructor is replaced
+    """Makes errors of a message's construction name the field.
+
+    Protobuf's own say "bad argument type for built-in operation", and it takes a naive datetime for UTC: the local
+    time of New York would be five hours early.
+    """
+    if "_intercomd_checks" in message_class.__dict__:
+        return
+    construct = message_class.__init__
+
+    def __init__(self: object, *arguments: object, **fields: object) -> None:  # noqa: N807
+        for field, value in fields.items():
+            if isinstance(value, datetime) and value.utcoffset() is None:
+                raise ValueError(
+                    f"{message_class.__name__}.{field}: {value!r} has no time zone, so its moment is unknown: "
+                    "use datetime.now(UTC)"
+                )
+        try:
+            construct(self, *arguments, **fields)
+        except (TypeError, ValueError) as error:
+            for field, value in fields.items():
+                try:
+                    construct(message_class.__new__(message_class), **{field: value})
+                except (TypeError, ValueError) as cause:
+                    kind = TypeError if isinstance(cause, TypeError) else ValueError
+                    raise kind(
+                        f"{message_class.__name__}.{field}: {value!r:.60}, a {type(value).__name__}, does not fit: "
+                        f"convert it to the field's type ({cause})"
+                    ) from error
+            raise
+
+    message_class.__init__ = __init__
+    message_class._intercomd_checks = True  # noqa: SLF001 - our own mark
 
 
 def __dir__() -> list[str]:

@@ -1,93 +1,119 @@
-"""The publisher for threads: the asyncio publisher on an event loop in a thread of its own.
+"""The publisher for threads: threads of its own carry batches from the buffer to the daemon, by grpc's synchronous API.
 
-How envelopes are sent is decided there alone; here is only how threads reach it.
+What is sent when, repeated or given up is decided in `buffer` and `delivery`, as for asyncio.
 """
 
-import asyncio
 import threading
-from collections.abc import Coroutine
+import time
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import grpc
 
-from intercomd.errors import PublishError
+from intercomd import lifecycle
+from intercomd.access import Access, FilePath, Metadata, Tls
+from intercomd.buffer import Batch, Buffer
+from intercomd.delivery import Delivery, RejectedCallback, Reply, ResultsCallback
+from intercomd.errors import PublisherClosedError, PublishError
 from intercomd.framing import frame, unframe
-from intercomd.inbox import Inbox
-from intercomd.publisher import CLOSE_SECONDS, DEFAULT_TARGET, Publisher, raise_if_left
-from intercomd.sender import Metadata, RejectedCallback, ResultsCallback
+from intercomd.publisher import DEFAULT_TARGET, RESULT_SECONDS
 from intercomd.settings import PublisherSettings
+from intercomd.transport import StoppedError, ThreadTransport, carry_out
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import EnvelopeResult
-
-Result = TypeVar("Result")
 
 
 class BlockingPublisher:
     """`Publisher` for code without an event loop. Any number of threads may share one.
 
-    `publish` hands over and returns; it blocks only while the buffer is full, which here holds one batch more.
-    Envelopes of one thread keep their order. Close it, best with `with`: what was published and not sent when the
-    process ends is lost. After `os.fork` the child needs one of its own.
+    `publish` hands over and returns; it blocks only while the buffer is full. Envelopes of one thread keep their order.
+    Close it, best with `with`. It opens its channel and starts its threads at the first `publish`, and survives forks:
+    in a child it starts anew, without the parent's envelopes, which the parent sends.
 
     The arguments are those of `Publisher`. Callbacks run on the publisher's own thread, and must not call it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is optional
         self,
         target: str = DEFAULT_TARGET,
         *,
         settings: PublisherSettings | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        tls: Tls | bool | None = None,
+        token: str | None = None,
+        token_file: FilePath | None = None,
         metadata: Metadata = (),
         on_results: ResultsCallback | None = None,
         on_rejected: RejectedCallback | None = None,
     ) -> None:
-        settings = settings or PublisherSettings()
+        self._settings = settings or PublisherSettings()
+        self._access = Access(
+            target,
+            self._settings,
+            credentials=credentials,
+            tls=tls,
+            token=token,
+            token_file=token_file,
+            metadata=metadata,
+        )
+        self._callbacks = (on_results, on_rejected)
+        self._inherited: list[object] = []
+        self._closed = False
+        self._unanswered: list[Envelope] = []
+        self._start()
+        lifecycle.survives_forks(self)
+
+    def _start(self) -> None:
+        self._delivery = Delivery(self._access.target, self._settings, *self._callbacks)
+        self._transport = ThreadTransport(self._access)
+        self._buffer = Buffer(self._settings)
+        self._changed = threading.Condition()
         self._closing = threading.Lock()
-        self._passing_on = asyncio.Lock()
-        self._filled = asyncio.Event()
-        self._loop = asyncio.new_event_loop()
-        self._inbox = Inbox(settings.batch_bytes_max, lambda: self._loop.call_soon_threadsafe(self._filled.set))
-        self._thread = threading.Thread(target=self._loop.run_forever, name="intercomd-publisher", daemon=True)
-        self._thread.start()
+        self._ending = threading.Event()
+        self._threads: list[threading.Thread] = []
 
-        async def start() -> tuple[Publisher, asyncio.Task[None]]:
-            publisher = Publisher(
-                target,
-                settings=settings,
-                credentials=credentials,
-                metadata=metadata,
-                on_results=on_results,
-                on_rejected=on_rejected,
-            )
-            return publisher, asyncio.create_task(self._empty_inbox())
+    def start_anew(self) -> None:
+        """Forgets, in a forked child, what belongs to the parent.
 
-        try:
-            self._publisher, self._emptying = self._run(start())
-        except BaseException:
-            self._end_loop()
-            raise
+        The parent's transport is kept and never closed: gRPC would use locks and sockets that the parent holds.
+        """
+        if self._threads:
+            self._inherited += [self._transport]
+        self._start()
+        if self._closed:
+            self._buffer.fail(PublisherClosedError())
+
+    @property
+    def failure(self) -> PublishError | None:
+        """Why the publisher has stopped or was closed; None: it works."""
+        return self._buffer.failure
+
+    @property
+    def unanswered(self) -> list[Envelope]:
+        """What `close` has returned: the envelopes without an answer, in their order, with their ids."""
+        return list(self._unanswered)
 
     def publish(self, envelope: Envelope) -> None:
         """Takes an envelope, to send it soon. Blocks only while the buffer is full. See `Publisher.publish`.
 
         Raises:
+            TypeError: the argument is not an `Envelope`.
             PublishError: the publisher is closed or has stopped; the envelope was not taken.
         """
-        self._inbox.put(frame(envelope))
+        self._put(frame(envelope), None, None)
 
-    def publish_and_wait(self, envelope: Envelope, timeout_seconds: float | None = None) -> EnvelopeResult:
+    def publish_and_wait(self, envelope: Envelope, timeout_seconds: float | None = RESULT_SECONDS) -> EnvelopeResult:
         """Takes an envelope, and waits until intercomd has answered.
 
         Raises:
-            TimeoutError: there was no answer in time; the envelope is still sent.
+            TimeoutError: no answer came in time. If the publisher has taken the envelope, it still sends it.
             PublishError: the publisher was closed or stopped before there was an answer.
         """
+        deadline = _deadline(timeout_seconds)
         waiter: Future[EnvelopeResult] = Future()
-        self._inbox.put(frame(envelope), waiter)
-        return waiter.result(timeout_seconds)
+        self._put(frame(envelope), waiter, deadline)
+        return waiter.result(_remaining(deadline))
 
     def flush(self, timeout_seconds: float | None = None) -> None:
         """Waits until everything that was published so far is answered.
@@ -96,68 +122,111 @@ class BlockingPublisher:
             TimeoutError: not all of it was answered in time; it is still sent.
             PublishError: the publisher is closed or has stopped.
         """
-        with self._closing:
-            if self._loop.is_closed():
-                raise PublishError("the publisher is closed")
-            flushing = asyncio.run_coroutine_threadsafe(self._flush(timeout_seconds), self._loop)
-        flushing.result()
+        deadline = _deadline(timeout_seconds)
+        with self._changed:
+            batches = self._buffer.unsettled()
+            self._buffer.hasten()
+            self._changed.notify_all()
+            while not self._buffer.is_settled(batches):
+                self._wait(deadline)
 
-    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> list[Envelope]:
-        """Flushes, for as long as it is given, and ends. It never raises for what could not be sent.
+    def close(self, timeout_seconds: float | None = None) -> list[Envelope]:
+        """Flushes for at most `timeout_seconds` (default: `PublisherSettings.close_seconds`) and ends.
+
+        It never raises for envelopes that could not be sent.
 
         Returns:
             The envelopes without an answer, in their order, with their ids. See `Publisher.close`.
         """
         with self._closing:
-            if self._loop.is_closed():
-                return []
-            self._inbox.refuse(PublishError("the publisher is closed"))
-            left = self._run(self._close(timeout_seconds))
-            self._end_loop()
-            return left
+            if not self._closed:
+                self._close(self._settings.close_seconds if timeout_seconds is None else timeout_seconds)
+                self._closed = True
+        return self.unanswered
 
-    def _run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    def _end_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _empty_inbox(self) -> None:
+    def _close(self, timeout_seconds: float) -> None:
+        closed = PublisherClosedError()
+        with self._changed:
+            self._buffer.refuse(closed)
+            self._changed.notify_all()
         try:
-            while True:
-                await self._filled.wait()
-                self._filled.clear()
-                await self._pass_on()
-        except PublishError as error:
-            self._inbox.fail(error)
-
-    async def _pass_on(self) -> None:
-        """Moves what is in the inbox into the publisher's buffer; each item is in one of the two, also if cancelled."""
-        async with self._passing_on:
-            while (item := self._inbox.first()) is not None:
-                framed, waiter = item
-                await self._publisher.publish_frame(framed, waiter)
-                self._inbox.drop_first()
-
-    async def _flush(self, timeout_seconds: float | None) -> None:
-        async with asyncio.timeout(timeout_seconds):
-            await self._pass_on()
-            await self._publisher.flush()
-
-    async def _close(self, timeout_seconds: float) -> list[Envelope]:
-        deadline = self._loop.time() + timeout_seconds
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._pass_on()
+            self.flush(timeout_seconds)
         except (TimeoutError, PublishError):
-            pass  # what is left says it
-        left = await self._publisher.close(max(0.0, deadline - self._loop.time()))
-        self._emptying.cancel()
-        await asyncio.gather(self._emptying, return_exceptions=True)
-        self._inbox.fail(PublishError("the publisher is closed"))
-        return left + [unframe(framed) for framed in self._inbox.left()]
+            pass  # `unanswered` holds the rest
+        finally:
+            self._ending.set()
+            with self._changed:
+                self._changed.notify_all()
+            self._transport.close()
+            for thread in self._threads:
+                thread.join()
+            self._fail(closed)
+            self._unanswered = [unframe(framed) for framed in self._buffer.unanswered()]
+            lifecycle.closed(self)
+
+    def _put(self, framed: bytes, waiter: "Future[EnvelopeResult] | None", deadline: float | None) -> None:
+        with self._changed:
+            while not self._buffer.has_room(len(framed)):
+                self._buffer.hasten()
+                self._changed.notify_all()
+                self._wait(deadline)
+            had_none = self._buffer.due_at() is None
+            if self._buffer.put(framed, waiter, time.monotonic()) or had_none:
+                self._changed.notify_all()
+            if not self._threads:
+                self._open()
+
+    def _wait(self, deadline: float | None) -> None:
+        """Waits for a change. Raises TimeoutError after the deadline."""
+        if not self._changed.wait(_remaining(deadline)) and _remaining(deadline) == 0.0:
+            raise TimeoutError
+
+    def _open(self) -> None:
+        lifecycle.opened(self, uses_asyncio=False)
+        for _ in range(self._settings.calls_in_flight_max):
+            # A daemon thread does not keep a process alive whose publisher was not closed: that is flushed at exit.
+            thread = threading.Thread(target=self._carry, name="intercomd-publisher", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _carry(self) -> None:
+        try:
+            while (batch := self._take()) is not None:
+                carry_out(self._delivery.deliver(batch), self._call, lambda seconds: not self._ending.wait(seconds))
+                with self._changed:
+                    self._buffer.settle(batch)
+                    self._changed.notify_all()
+        except StoppedError:
+            pass  # close returns what is left
+        except PublishError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - the thread's last frame: callers must hear of it
+            failure = PublishError(f"the publisher stopped: {error!r}")
+            failure.__cause__ = error
+            self._fail(failure)
+
+    def _call(self, request: bytes) -> Reply:
+        return self._transport.call(request, self._settings.call_seconds)
+
+    def _take(self) -> Batch | None:
+        """The next batch that may leave; None: the publisher ends. Waits for one."""
+        with self._changed:
+            while not self._ending.is_set():
+                batch = self._buffer.take(time.monotonic())
+                if batch is not None:
+                    return batch
+                due_at = self._buffer.due_at()
+                self._changed.wait(None if due_at is None else max(0.0, due_at - time.monotonic()))
+        return None
+
+    def _fail(self, failure: PublishError) -> None:
+        with self._changed:
+            self._buffer.fail(failure)
+            self._changed.notify_all()
+
+    def end_at_exit(self, deadline: float) -> int:
+        """Sends what is left when the process ends, and returns the count of envelopes without an answer."""
+        return len(self.close(max(0.0, deadline - time.monotonic())))
 
     def __enter__(self) -> Self:
         return self
@@ -165,7 +234,16 @@ class BlockingPublisher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes. What is left raises PublishError, unless another exception is on its way."""
+        """Closes. If envelopes have no answer, raises PublishError with them, unless another exception is under way."""
+        if self._closed:
+            return  # whoever closed it has the envelopes
         left = self.close()
-        if error is None:
-            raise_if_left(left, self._publisher.failure)
+        lifecycle.end_scope(error, left, self.failure, self._delivery.last_failure, self._settings.close_seconds)
+
+
+def _deadline(timeout_seconds: float | None) -> float | None:
+    return None if timeout_seconds is None else time.monotonic() + timeout_seconds
+
+
+def _remaining(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

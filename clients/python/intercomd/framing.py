@@ -17,7 +17,13 @@ ENVELOPE_ID_TAG = bytes([Envelope.ENVELOPE_ID_FIELD_NUMBER << 3 | 2])
 
 
 def frame(envelope: Envelope) -> bytes:
-    """The envelope's frame. One without an id gets a new one there; the envelope itself is left as it is."""
+    """The envelope's frame. One without an id gets a new one there; the envelope itself is left as it is.
+
+    Raises:
+        TypeError: the argument is not an Envelope.
+    """
+    if not isinstance(envelope, Envelope):
+        raise TypeError(f"publish takes an intercomd.Envelope, not {type(envelope).__name__}: {envelope!r:.60}")
     body = envelope.SerializeToString()
     if not envelope.envelope_id:
         envelope_id = new_envelope_id().encode()

@@ -1,70 +1,110 @@
-"""The asyncio publisher: a buffer, a channel, and the tasks that carry batches from the one to the other."""
+"""The asyncio publisher: tasks that carry batches from the buffer to the daemon."""
 
 import asyncio
+import os
 from types import TracebackType
 from typing import Self
 
 import grpc
 
-from intercomd.buffer import Buffer, Waiter
-from intercomd.errors import PublishError
+from intercomd import lifecycle
+from intercomd.access import Access, FilePath, Metadata, Tls
+from intercomd.buffer import Batch, Buffer, Waiter
+from intercomd.delivery import Call, Delivery, RejectedCallback, Reply, ResultsCallback
+from intercomd.errors import PublisherClosedError, PublishError
 from intercomd.framing import frame, unframe
-from intercomd.proxies import proxy_options
-from intercomd.sender import Metadata, RejectedCallback, ResultsCallback, Sender
 from intercomd.settings import PublisherSettings
+from intercomd.transport import AsyncTransport, StoppedError, carry_out_at_exit
 from intercomd.v1.envelope_pb2 import Envelope
-from intercomd.v1.ingest_pb2 import EnvelopeResult, PublishResponse
+from intercomd.v1.ingest_pb2 import EnvelopeResult
 
 DEFAULT_TARGET = "127.0.0.1:50051"
-PUBLISH_METHOD = "/intercomd.v1.IngestService/Publish"
-CLOSE_SECONDS = 10.0
+RESULT_SECONDS = 30.0
 
 
 class Publisher:
     """Hands envelopes to intercomd: in batches, in the order of the calls to `publish`, each until it is answered.
 
-    Make it inside a running event loop, and close it, best with `async with`. It repeats calls that failed for a
-    passing reason, for ever by default; a repeat carries the same envelope ids, so that nothing is taken twice. What
-    the daemon rejects is told to `on_rejected`, and logged where no callback would hear of it.
+    Make it inside a running event loop, and close it, best with `async with`. It opens its channel at the first
+    `publish`. It repeats calls that failed for a transient reason, for ever by default; a repeat carries the same
+    envelope ids, so that the daemon takes nothing twice. Rejected envelopes go to `on_rejected`, without callbacks to
+    the log.
 
     Args:
         target: where intercomd listens, as gRPC writes it: "host:port", "unix:/run/intercomd.sock".
         settings: bounds and times; the defaults suit most.
-        credentials: for TLS; None: plain text, for a daemon beside the service.
-        metadata: sent with every call, such as ("authorization", "Bearer ...").
+        credentials: gRPC's own, in place of `tls`.
+        tls: `Tls` with PEM files, or True for the system's authorities; None: plain text, for a daemon beside the
+            service.
+        token: sent with every call as "authorization: Bearer ...".
+        token_file: a file that holds the token, read again before each call.
+        metadata: sent with every call.
         on_results: called with the results of each batch, in the order of publishing.
         on_rejected: called with each rejected envelope and its result.
 
-    Callbacks run on the event loop: they must be quick. One that raises stops the publisher.
+    Callbacks run on the event loop and must be quick. If one raises, the error is logged and publishing goes on.
+
+    Raises:
+        RuntimeError: no event loop is running.
+        ValueError: an argument can never work; the message names it.
+        PublishError: the process was forked while its parent had an open `Publisher`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is optional
         self,
         target: str = DEFAULT_TARGET,
         *,
         settings: PublisherSettings | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        tls: Tls | bool | None = None,
+        token: str | None = None,
+        token_file: FilePath | None = None,
         metadata: Metadata = (),
         on_results: ResultsCallback | None = None,
         on_rejected: RejectedCallback | None = None,
     ) -> None:
-        settings = settings or PublisherSettings()
-        self._channel = open_channel(target, credentials, settings)
-        call = self._channel.unary_unary(
-            PUBLISH_METHOD,
-            request_serializer=encoded,
-            response_deserializer=PublishResponse.FromString,
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "Publisher needs a running event loop: make it inside `async def`, or use BlockingPublisher"
+            ) from None
+        lifecycle.check_asyncio_after_fork()
+        self._settings = settings or PublisherSettings()
+        self._access = Access(
+            target,
+            self._settings,
+            credentials=credentials,
+            tls=tls,
+            token=token,
+            token_file=token_file,
+            metadata=metadata,
         )
-        self._sender = Sender(call, settings, metadata, on_results, on_rejected)
-        self._buffer = Buffer(settings)
+        self._callbacks = (on_results, on_rejected)
+        self._delivery = Delivery(target, self._settings, on_results, on_rejected)
+        self._transport = AsyncTransport(self._access)
+        self._buffer = Buffer(self._settings)
+        self._batch_due = asyncio.Event()
+        self._room_freed = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._in_turn = 0
+        self._batch_filled = False
+        self._closing = asyncio.Lock()
         self._closed = False
-        loop = asyncio.get_running_loop()
-        self._carriers = [loop.create_task(self._carry()) for _ in range(settings.calls_in_flight_max)]
+        self._unanswered: list[Envelope] = []
+        self._carriers: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
 
     @property
     def failure(self) -> PublishError | None:
         """Why the publisher has stopped or was closed; None: it works."""
         return self._buffer.failure
+
+    @property
+    def unanswered(self) -> list[Envelope]:
+        """What `close` has returned: the envelopes without an answer, in their order, with their ids."""
+        return list(self._unanswered)
 
     async def publish(self, envelope: Envelope) -> None:
         """Takes an envelope, to send it soon. Waits only while the buffer is full.
@@ -72,74 +112,189 @@ class Publisher:
         The envelope is encoded here and now, and may be used again afterwards. One without an id gets a new UUIDv7.
 
         Raises:
+            TypeError: the argument is not an `Envelope`.
             PublishError: the publisher is closed or has stopped; the envelope was not taken.
         """
-        await self._buffer.put(frame(envelope))
+        await self._put(frame(envelope), None)
 
-    async def publish_and_wait(self, envelope: Envelope) -> EnvelopeResult:
+    async def publish_and_wait(
+        self, envelope: Envelope, timeout_seconds: float | None = RESULT_SECONDS
+    ) -> EnvelopeResult:
         """Takes an envelope, and waits until intercomd has answered. Several at a time share their calls.
 
         Raises:
+            TimeoutError: no answer came in time. If the publisher has taken the envelope, it still sends it.
             PublishError: the publisher was closed or stopped before there was an answer.
         """
+        framed = frame(envelope)
         future: asyncio.Future[EnvelopeResult] = asyncio.get_running_loop().create_future()
-        await self._buffer.put(frame(envelope), future)
-        return await future
+        async with asyncio.timeout(timeout_seconds):
+            await self._put(framed, future)
+            return await future
 
-    async def publish_frame(self, framed: bytes, waiter: Waiter | None = None) -> None:
-        """As `publish`, for an envelope that `intercomd.framing.frame` encoded elsewhere, such as on another thread.
-
-        Args:
-            framed: the frame.
-            waiter: a future of any kind that gets the result. It is set on this event loop.
-        """
-        await self._buffer.put(framed, waiter)
-
-    async def flush(self) -> None:
-        """Waits until everything that was published so far is answered. Bound it with `asyncio.timeout`.
+    async def flush(self, timeout_seconds: float | None = None) -> None:
+        """Waits until everything that was published so far is answered.
 
         Raises:
+            TimeoutError: not all of it was answered in time; it is still sent.
             PublishError: the publisher has stopped.
         """
-        await self._buffer.flush()
+        batches = self._buffer.unsettled()
+        self._buffer.hasten()
+        self._batch_due.set()
+        async with asyncio.timeout(timeout_seconds):
+            while not self._buffer.is_settled(batches):
+                self._room_freed.clear()
+                await self._room_freed.wait()
 
-    async def close(self, timeout_seconds: float = CLOSE_SECONDS) -> list[Envelope]:
-        """Flushes, for as long as it is given, and ends. It never raises for what could not be sent.
+    async def close(self, timeout_seconds: float | None = None) -> list[Envelope]:
+        """Flushes for at most `timeout_seconds` (default: `PublisherSettings.close_seconds`) and ends.
+
+        It never raises for envelopes that could not be sent.
 
         Returns:
             The envelopes without an answer, in their order, with their ids: publish them again elsewhere, or keep them.
-            Some may have been taken; with the same id they are then answered as duplicates. Closed again: none.
+            Some may have been taken; with the same id they are then answered as duplicates. Closed again: the same.
         """
-        if self._closed:
-            return []
-        self._closed = True
-        closed = PublishError("the publisher is closed")
+        if self._pid != os.getpid():
+            return []  # a forked child: the envelopes are the parent's
+        async with self._closing:
+            if not self._closed:
+                self._closed = True
+                await self._close(self._settings.close_seconds if timeout_seconds is None else timeout_seconds)
+        return self.unanswered
+
+    async def _close(self, timeout_seconds: float) -> None:
+        closed = PublisherClosedError()
         self._buffer.refuse(closed)
+        self._room_freed.set()
         try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._buffer.flush()
+            await self.flush(timeout_seconds)
         except (TimeoutError, PublishError):
-            pass  # what is left says it
+            pass  # `unanswered` holds the rest
         finally:
             for carrier in self._carriers:
                 carrier.cancel()
             await asyncio.gather(*self._carriers, return_exceptions=True)
-            self._buffer.fail(closed)
-            await self._channel.close()
-        return [unframe(framed) for framed in self._buffer.left()]
+            self._fail(closed)
+            self._unanswered = [unframe(framed) for framed in self._buffer.unanswered()]
+            await self._transport.close()
+            lifecycle.closed(self)
+
+    async def _put(self, framed: bytes, waiter: Waiter | None) -> None:
+        """Adds a frame at the end of the buffer. Callers that wait for room keep their order."""
+        self._open()
+        if self._in_turn or self._batch_filled or not self._buffer.has_room(len(framed)):
+            await self._put_in_turn(framed, waiter)
+        else:
+            self._append(framed, waiter)
+
+    async def _put_in_turn(self, framed: bytes, waiter: Waiter | None) -> None:
+        self._in_turn += 1
+        try:
+            async with self._turn:
+                if self._batch_filled:
+                    # A caller that never waits for anything else would keep full batches from leaving.
+                    self._batch_filled = False
+                    await asyncio.sleep(0)
+                while not self._buffer.has_room(len(framed)):
+                    self._buffer.hasten()
+                    self._batch_due.set()
+                    self._room_freed.clear()
+                    await self._room_freed.wait()
+                self._append(framed, waiter)
+        finally:
+            self._in_turn -= 1
+
+    def _append(self, framed: bytes, waiter: Waiter | None) -> None:
+        had_none = self._buffer.due_at() is None
+        filled = self._buffer.put(framed, waiter, asyncio.get_running_loop().time())
+        self._batch_filled = self._batch_filled or filled
+        if filled or had_none:
+            self._batch_due.set()
+
+    def _open(self) -> None:
+        """Starts the tasks at the first `publish`.
+
+        Raises:
+            PublishError: the publisher belongs to another process or event loop.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is loop and self._pid == os.getpid():
+            return
+        lifecycle.check_asyncio_after_fork()
+        if self._loop is not None:
+            raise PublishError("this Publisher belongs to another event loop: make one in each, or BlockingPublisher")
+        if self._closed:
+            return
+        self._loop, self._pid = loop, os.getpid()
+        self._carriers = [loop.create_task(self._carry()) for _ in range(self._settings.calls_in_flight_max)]
+        lifecycle.opened(self, uses_asyncio=True)
 
     async def _carry(self) -> None:
         try:
             while True:
-                batch = await self._buffer.take()
-                await self._sender.send(batch)
+                batch = await self._take()
+                await self._deliver(batch)
                 self._buffer.settle(batch)
+                self._room_freed.set()
         except PublishError as error:
-            self._buffer.fail(error)
-        except Exception as error:  # noqa: BLE001 - the task's last frame: a callback raised, and callers must hear of it
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - the task's last frame: callers must hear of it
             failure = PublishError(f"the publisher stopped: {error!r}")
             failure.__cause__ = error
-            self._buffer.fail(failure)
+            self._fail(failure)
+
+    async def _take(self) -> Batch:
+        """The next batch that may leave. Waits for one."""
+        loop = asyncio.get_running_loop()
+        while (batch := self._buffer.take(loop.time())) is None:
+            self._batch_due.clear()
+            try:
+                async with asyncio.timeout_at(self._buffer.due_at()):
+                    await self._batch_due.wait()
+            except TimeoutError:
+                pass  # the linger is over
+        return batch
+
+    async def _deliver(self, batch: Batch) -> None:
+        steps = self._delivery.deliver(batch)
+        reply: Reply = None
+        while True:
+            try:
+                step = steps.send(reply)
+            except StopIteration:
+                return
+            if isinstance(step, Call):
+                reply = await self._transport.call(step.request, self._settings.call_seconds)
+            else:
+                reply = None
+                await asyncio.sleep(step.seconds)
+
+    def _fail(self, failure: PublishError) -> None:
+        self._buffer.fail(failure)
+        self._room_freed.set()
+        self._batch_due.set()
+
+    def end_at_exit(self, deadline: float) -> int:
+        """Sends what is left when the process ends. The event loop is gone: a new synchronous channel is used.
+
+        Returns:
+            The count of envelopes without an answer.
+        """
+        self._closed = True
+        rest = Buffer(self._settings)
+        for framed in self._buffer.unanswered():
+            rest.put(framed, None, 0.0)
+        delivery = Delivery(self._access.target, self._settings, *self._callbacks)
+        batches = rest.unsettled()
+        try:
+            if self.failure is None:
+                steps = [delivery.deliver(batch) for batch in batches]
+                carry_out_at_exit(steps, self._access, self._settings.call_seconds, deadline)
+        except (StoppedError, PublishError):
+            pass  # the count says it
+        return sum(len(batch.frames) - batch.answered for batch in batches)
 
     async def __aenter__(self) -> Self:
         return self
@@ -147,41 +302,8 @@ class Publisher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes. What is left raises PublishError, unless another exception is on its way."""
+        """Closes. If envelopes have no answer, raises PublishError with them, unless another exception is under way."""
+        if self._closed:
+            return  # whoever closed it has the envelopes
         left = await self.close()
-        if error is None:
-            raise_if_left(left, self.failure)
-
-
-def raise_if_left(left: list[Envelope], failure: PublishError | None) -> None:
-    """Raises PublishError where a publisher ended with envelopes that were not answered, because of what ended it."""
-    if left:
-        reason = f": {failure}" if failure else ""
-        raise PublishError(
-            f"{len(left)} envelopes were not answered{reason}", failure.code if failure else None
-        ) from failure
-
-
-def encoded(request: bytes) -> bytes:
-    """Frames are encoded already."""
-    return request
-
-
-def open_channel(
-    target: str, credentials: grpc.ChannelCredentials | None, settings: PublisherSettings
-) -> grpc.aio.Channel:
-    """A channel that leaves repeating to the publisher, and connects again when the publisher asks."""
-    options = [
-        ("grpc.enable_retries", 0),
-        # A service configuration from DNS could turn retries, time-outs or waiting on again.
-        ("grpc.service_config_disable_resolution", 1),
-        # gRPC's own pause between connection attempts grows to two minutes, longer than ours.
-        ("grpc.max_reconnect_backoff_ms", max(1000, int(settings.backoff_seconds_max * 1000))),
-        # A connection that died in silence is noticed within a call, not by the kernel's quarter of an hour.
-        ("grpc.keepalive_time_ms", 20_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        *proxy_options(target),
-    ]
-    if credentials is None:
-        return grpc.aio.insecure_channel(target, options)
-    return grpc.aio.secure_channel(target, credentials, options)
+        lifecycle.end_scope(error, left, self.failure, self._delivery.last_failure, self._settings.close_seconds)

@@ -1,6 +1,8 @@
 """What an error status asks of a publisher, and how long to wait. Pure: no clock, no randomness, no call."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 import grpc
@@ -9,9 +11,6 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
-
-# The daemon's limit of one envelope: a request below it was not refused for its size.
-ENVELOPE_BYTES_MAX = 128 * 1024
 
 # Of these the daemon sends UNAVAILABLE alone; the others come from the way to it, a proxy or a lost connection. A
 # repeat with the same ids does no harm: what was taken is answered as a duplicate.
@@ -25,9 +24,19 @@ PASSING = frozenset(
     }
 )
 
-# google.rpc.Status and google.rpc.RetryInfo by their field numbers, which spares a dependency for two messages.
+PUSHBACK_SECONDS_MAX = 60.0
+"""The longest pause that a target may ask for: a wrong header must not stop publishing for hours."""
+
+# google.rpc.Status, RetryInfo and ErrorInfo by their field numbers, which spares a dependency for three messages.
 STATUS_DETAILS_FIELD = 3
 RETRY_DELAY_FIELD = 1
+REASON_FIELD = 1
+METADATA_FIELD = 3
+KEY_FIELD, VALUE_FIELD = 1, 2  # protobuf encodes a map as repeated messages of a key and a value
+
+# What gRPC's details say of a server that answers in HTTP/1: "Failed parsing HTTP/2 (Expected SETTINGS frame as the
+# first frame, got frame type 79)", "Trying to connect an http1.x server".
+_NOT_HTTP2 = re.compile(r"Failed parsing HTTP/2|http1\.x server", re.IGNORECASE)
 
 
 class Advice(Enum):
@@ -37,24 +46,58 @@ class Advice(Enum):
     """The same request again, after a pause."""
     DIVIDE = auto()
     """Never this request again; the daemon may take its envelopes in smaller ones."""
+    REJECT_CONNECTION = auto()
+    """The envelopes of one connection are rejected, the others sent again."""
     STOP = auto()
-    """Nothing that this publisher can do."""
+    """Repeating helps only if somebody changes something."""
 
 
-def advise(code: grpc.StatusCode, retry_after_seconds: float | None, request_bytes: int) -> Advice:
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the trailers of an error status say.
+
+    Attributes:
+        retry_after_seconds: how long the daemon asks to wait, at most 60 s; None where it does not.
+        forbidden_connection: the connection of an ErrorInfo CONNECTION_NOT_ALLOWED; None without one.
+    """
+
+    retry_after_seconds: float | None = None
+    forbidden_connection: str | None = None
+
+
+def advise(code: grpc.StatusCode, text: str, details: Details) -> Advice:
     """Reads a status as the contract means it.
 
-    RESOURCE_EXHAUSTED with a time to wait is a quota. Without one it may be gRPC's own limit of a message's size, as
-    long as the request is larger than a single envelope may be; else it is some limit on the way that passes.
+    RESOURCE_EXHAUSTED with a time to wait is a quota. Without one it may be gRPC's own limit of a message's size.
     """
+    if code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(text):
+        return Advice.STOP
     if code in PASSING:
         return Advice.REPEAT
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return Advice.DIVIDE
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        too_large = retry_after_seconds is None and request_bytes > ENVELOPE_BYTES_MAX
-        return Advice.DIVIDE if too_large else Advice.REPEAT
+        return Advice.DIVIDE if details.retry_after_seconds is None else Advice.REPEAT
+    if code is grpc.StatusCode.PERMISSION_DENIED and details.forbidden_connection is not None:
+        return Advice.REJECT_CONNECTION
     return Advice.STOP
+
+
+def explain(code: grpc.StatusCode, text: str, target: str) -> str:
+    """The status in one line, and what to do where repeating does not help."""
+    said = f"{code.name}: {text}" if text else code.name
+    if code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(text):
+        return f"{target} answers HTTP/1, not gRPC: set `target` to the ingest address, by default port 50051 ({said})"
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return (
+            f"{target} does not serve intercomd.v1.IngestService: set `target` to the ingest address, by default "
+            f"port 50051, not the operations address ({said})"
+        )
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        return f"{target} refuses the credential: set `token` or `token_file` to a token that it knows ({said})"
+    if code is grpc.StatusCode.PERMISSION_DENIED:
+        return f"{target} does not allow this caller to publish: ask for the permission or use another token ({said})"
+    return said
 
 
 def backoff_seconds(failures: int, first_seconds: float, max_seconds: float, share: float) -> float:
@@ -62,26 +105,49 @@ def backoff_seconds(failures: int, first_seconds: float, max_seconds: float, sha
     return share * min(max_seconds, first_seconds * 2.0 ** min(failures - 1, 32))
 
 
-def retry_after_seconds(trailers: Iterable[tuple[str, str | bytes]]) -> float | None:
-    """How long the daemon asks to wait: the trailer grpc-retry-pushback-ms, else RetryInfo; None where it does not."""
+def read_details(trailers: Iterable[tuple[str, str | bytes]]) -> Details:
+    """What the trailers say: grpc-retry-pushback-ms, and google.rpc details, which count where the former is absent."""
     values = dict(trailers)
+    encoded = values.get("grpc-status-details-bin")
+    details = _status_details(encoded) if isinstance(encoded, bytes) else Details()
     pushback = values.get("grpc-retry-pushback-ms")
     if isinstance(pushback, str) and pushback.isascii() and pushback.isdigit():
-        return int(pushback) / 1000
-    details = values.get("grpc-status-details-bin")
-    return _retry_info_seconds(details) if isinstance(details, bytes) else None
+        # Of the many digits that a text may have, more than 9 exceed the cap by far.
+        seconds = int(pushback) / 1000 if len(pushback) < 10 else PUSHBACK_SECONDS_MAX
+        details = replace(details, retry_after_seconds=seconds)
+    if details.retry_after_seconds is None:
+        return details
+    return replace(details, retry_after_seconds=min(max(details.retry_after_seconds, 0.0), PUSHBACK_SECONDS_MAX))
 
 
-def _retry_info_seconds(status: bytes) -> float | None:
-    """The delay of the google.rpc.RetryInfo in an encoded google.rpc.Status."""
+def retry_after_seconds(trailers: Iterable[tuple[str, str | bytes]]) -> float | None:
+    """How long the daemon asks to wait, at most 60 s; None where it does not."""
+    return read_details(trailers).retry_after_seconds
+
+
+def _status_details(status: bytes) -> Details:
+    """RetryInfo and ErrorInfo of an encoded google.rpc.Status."""
+    details = Details()
     try:
         for encoded in _fields(status, STATUS_DETAILS_FIELD):
             detail = Any.FromString(encoded)
             if detail.type_url.endswith("/google.rpc.RetryInfo"):
                 for delay in _fields(detail.value, RETRY_DELAY_FIELD):
-                    return Duration.FromString(delay).ToNanoseconds() / 1e9
+                    seconds = Duration.FromString(delay).ToNanoseconds() / 1e9
+                    details = replace(details, retry_after_seconds=seconds)
+            elif detail.type_url.endswith("/google.rpc.ErrorInfo"):
+                details = replace(details, forbidden_connection=_forbidden_connection(detail.value))
     except DecodeError:
+        return Details()
+    return details
+
+
+def _forbidden_connection(error_info: bytes) -> str | None:
+    if _fields(error_info, REASON_FIELD) != [b"CONNECTION_NOT_ALLOWED"]:
         return None
+    for entry in _fields(error_info, METADATA_FIELD):
+        if _fields(entry, KEY_FIELD) == [b"connection"]:
+            return b"".join(_fields(entry, VALUE_FIELD)).decode(errors="replace")
     return None
 
 

@@ -11,7 +11,7 @@ class PublisherSettings:
 
     Attributes:
         batch_envelopes_max: envelopes in one call; the daemon takes at most 500.
-        batch_bytes_max: bytes in one call; the daemon takes at most 4 MiB, and 64 KiB stay free for what is around it.
+        batch_bytes_max: bytes in one call; the daemon takes at most 4 MiB.
         linger_seconds: how long the first envelope of a batch waits for others to come along.
         buffer_bytes_max: encoded envelopes held in memory, those in flight included; above it `publish` waits.
         calls_in_flight_max: calls at a time. Above 1 the order of envelopes is lost: concurrent calls have none.
@@ -20,23 +20,27 @@ class PublisherSettings:
             doubles with each failure.
         backoff_seconds_max: what the longest pause grows to.
         repeat_seconds_max: how long a batch is repeated before the publisher stops with an error; None: for ever.
+        close_seconds: how long `close`, and leaving a `with` block, waits for answers.
         validate_only: the daemon looks at the envelopes and answers, but takes none.
     """
 
-    batch_envelopes_max: int = 500
-    batch_bytes_max: int = 4 * MEBIBYTE - 64 * 1024
+    batch_envelopes_max: int = 200
+    batch_bytes_max: int = MEBIBYTE
     linger_seconds: float = 0.01
     buffer_bytes_max: int = 16 * MEBIBYTE
     calls_in_flight_max: int = 1
     call_seconds: float = 30.0
     backoff_seconds: float = 0.2
-    backoff_seconds_max: float = 30.0
+    backoff_seconds_max: float = 5.0
     repeat_seconds_max: float | None = None
+    close_seconds: float = 10.0
     validate_only: bool = False
 
     def __post_init__(self) -> None:
         counts = (self.batch_envelopes_max, self.batch_bytes_max, self.buffer_bytes_max, self.calls_in_flight_max)
         if min(counts) < 1:
             raise ValueError("the numbers of envelopes, bytes and calls must be at least 1")
+        if self.close_seconds < 0:
+            raise ValueError(f"close_seconds is {self.close_seconds}: it must not be negative")
         if min(self.linger_seconds, self.backoff_seconds, self.backoff_seconds_max) < 0 or self.call_seconds <= 0:
             raise ValueError("times must not be negative, and a call must have some")

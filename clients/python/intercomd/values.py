@@ -1,6 +1,6 @@
 """Python values as attributes: what can be said with a plain value is; what cannot has a function here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,12 +19,16 @@ def attributes(values: Mapping[str, Value]) -> list[Attribute]:
         TypeError: a value is of no kind that an attribute can hold; the message names the attribute.
         ValueError: a value is of the right kind, but out of its range.
     """
-    return [Attribute(name=name, value=_named_value(name, value)) for name, value in values.items()]
+    if not isinstance(values, Mapping):
+        raise TypeError(f"attributes takes a mapping of names to values, not {type(values).__name__}")
+    return [_attribute(name, value) for name, value in values.items()]
 
 
-def _named_value(name: str, value: Value) -> AttributeValue:
+def _attribute(name: str, value: Value) -> Attribute:
+    if not isinstance(name, str):
+        raise TypeError(f"attribute {name!r}: a name is a str, not {type(name).__name__}; use {str(name)!r}")
     try:
-        return attribute_value(value)
+        return Attribute(name=name, value=attribute_value(value))
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"attribute {name!r}: {error}") from error
@@ -44,7 +48,7 @@ def attribute_value(value: Value) -> AttributeValue:  # noqa: C901 - one case fo
         case datetime():
             kind = AttributeValue(time_value=timestamp(value))
         case list() | tuple():
-            kind = AttributeValue(list_value=StringList(values=value))
+            kind = AttributeValue(list_value=_string_list(value))
         case Timestamp():
             kind = AttributeValue(time_value=value)
         case Money():
@@ -58,6 +62,13 @@ def attribute_value(value: Value) -> AttributeValue:  # noqa: C901 - one case fo
         case _:
             raise TypeError(f"{type(value).__name__} is no kind of attribute value; {_advice(value)}")
     return kind
+
+
+def _string_list(values: Sequence[str]) -> StringList:
+    for place, value in enumerate(values):
+        if not isinstance(value, str):
+            raise TypeError(f"item {place} of the list is {value!r}, a {type(value).__name__}: use str(item)")
+    return StringList(values=values)
 
 
 def _advice(value: object) -> str:
@@ -76,7 +87,10 @@ def money(amount: Decimal | int | str, currency_code: str) -> Money:
         ValueError: text that is no decimal number, or infinite.
     """
     if isinstance(amount, float):
-        raise TypeError("a binary float is not an exact amount; use a str or a Decimal")
+        raise TypeError("amount: a binary float is not an exact amount; use a str or a Decimal")
+    if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
+        raise TypeError(f"amount is {amount!r}, a {type(amount).__name__}: use a str or a Decimal")
+    _check_text("currency_code", currency_code)
     try:
         exact = Decimal(amount)
     except ArithmeticError as error:
@@ -88,6 +102,8 @@ def money(amount: Decimal | int | str, currency_code: str) -> Money:
 
 def link(url: str, label: str = "") -> Link:
     """A link, with the text that a reader sees in its place."""
+    _check_text("url", url)
+    _check_text("label", label)
     return Link(url=url, label=label)
 
 
@@ -100,10 +116,21 @@ def timestamp(moment: datetime) -> Timestamp:
     """A moment, for `event_time` and others.
 
     Raises:
+        TypeError: the argument is not a datetime.
         ValueError: the datetime does not know its time zone, so that the moment it means is unknown.
     """
-    if moment.tzinfo is None:
+    if not isinstance(moment, datetime):
+        raise TypeError(
+            f"timestamp takes a datetime, not {type(moment).__name__} {moment!r}: "
+            "use datetime.fromtimestamp(seconds, UTC) for seconds since 1970"
+        )
+    if moment.utcoffset() is None:
         raise ValueError("a datetime without a time zone names no moment; give it one, such as datetime.UTC")
     result = Timestamp()
     result.FromDatetime(moment)
     return result
+
+
+def _check_text(field: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{field} is {value!r}, a {type(value).__name__}: use a str")

@@ -4,13 +4,15 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
 import pytest
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
-from google.rpc.error_details_pb2 import RetryInfo
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from intercomd import (
@@ -45,6 +47,13 @@ def names(envelopes: Sequence[Envelope]) -> list[str]:
     return [envelope.custom_event.name for envelope in envelopes]
 
 
+def packed(*details: Message) -> bytes:
+    status = Status(code=8)
+    for detail in details:
+        status.details.add().Pack(detail)
+    return status.SerializeToString()
+
+
 def retry_info() -> tuple[tuple[str, bytes]]:
     detail = Any()
     detail.Pack(RetryInfo(retry_delay=Duration(nanos=5_000_000)))
@@ -57,11 +66,11 @@ async def publish_all(publisher: Publisher, envelopes: Sequence[Envelope]) -> No
 
 
 @pytest.mark.fills("PublisherSettings.batch_envelopes_max")
-async def test_envelopes_are_sent_in_order_in_batches_of_at_most_500(daemon: "Daemon") -> None:
+async def test_envelopes_are_sent_in_order_in_batches_of_at_most_200(daemon: "Daemon") -> None:
     async with Publisher(daemon.target) as publisher:
         await publish_all(publisher, numbered(1200))
     assert daemon.names == names(numbered(1200))
-    assert max(len(request.envelopes) for request in daemon.requests) == 500
+    assert max(len(request.envelopes) for request in daemon.requests) == 200
 
 
 @pytest.mark.fills("PublisherSettings.batch_bytes_max")
@@ -220,7 +229,7 @@ async def test_undecodable_envelope_is_rejected_alone(daemon: "Daemon") -> None:
 
 async def test_batches_shrink_to_what_the_daemon_accepts(daemon: "Daemon") -> None:
     daemon.envelopes_max = 100
-    async with Publisher(daemon.target) as publisher:
+    async with Publisher(daemon.target, settings=PublisherSettings(batch_envelopes_max=500)) as publisher:
         await publish_all(publisher, numbered(1000))
     assert daemon.names == names(numbered(1000))
     assert [len(request.envelopes) for request in daemon.requests[:4]] == [500, 250, 125, 63]
@@ -281,17 +290,122 @@ async def test_malformed_response_stops_the_publisher(daemon: "Daemon") -> None:
     await publisher.close()
 
 
-async def test_callback_that_raises_stops_the_publisher(daemon: "Daemon") -> None:
-    def on_results(_results: Sequence[EnvelopeResult]) -> None:
+@pytest.mark.parametrize("name", ["on_results", "on_rejected"])
+async def test_callback_that_raises_is_logged_and_publishing_goes_on(
+    daemon: "Daemon", caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    def callback(*_arguments: object) -> None:
         raise LookupError("the caller's own mistake")
 
-    publisher = Publisher(daemon.target, on_results=on_results)
-    await publisher.publish(event("first"))
-    with pytest.raises(PublishError, match="the caller's own mistake"):
-        await publisher.flush()
-    assert isinstance(publisher.failure, PublishError)
-    assert isinstance(publisher.failure.__cause__, LookupError)
-    assert await publisher.close() == []  # it was answered
+    async with Publisher(daemon.target, **{name: callback}) as publisher:
+        await publisher.publish_and_wait(Envelope())
+        await publisher.publish_and_wait(event("second"))
+    assert daemon.names == ["second"]
+    assert "the caller's own mistake" in caplog.text
+    assert publisher.unanswered == []
+
+
+async def test_scopes_error_carries_the_envelopes_and_its_cause(daemon: "Daemon") -> None:
+    await daemon.stop()
+    settings = PublisherSettings(close_seconds=0.2)
+    with pytest.raises(PublishError, match="2 envelopes were not answered: UNAVAILABLE") as raised:
+        async with Publisher(daemon.target, settings=settings) as publisher:
+            await publish_all(publisher, numbered(2))
+    assert names(raised.value.unanswered) == names(numbered(2))
+    assert raised.value.code is CODE.UNAVAILABLE
+    assert raised.value.__cause__ is not None
+    assert isinstance(raised.value.__cause__.__cause__, grpc.RpcError)
+    assert await publisher.close() == await publisher.close() == publisher.unanswered == raised.value.unanswered
+
+
+async def test_error_in_the_body_wins_and_gets_a_note(daemon: "Daemon", caplog: pytest.LogCaptureFixture) -> None:
+    daemon.answering.clear()
+    publisher = Publisher(daemon.target, settings=PublisherSettings(close_seconds=0.01))
+
+    async def fail_while_publishing() -> None:
+        async with publisher:
+            await publish_all(publisher, numbered(3))
+            raise LookupError
+
+    with pytest.raises(LookupError) as raised:
+        await fail_while_publishing()
+    assert "3 envelopes were not answered" in raised.value.__notes__[0]
+    assert "3 envelopes were not answered" in caplog.text
+    assert names(publisher.unanswered) == names(numbered(3))
+
+
+async def test_publish_and_wait_and_flush_give_up_in_time(daemon: "Daemon") -> None:
+    daemon.answering.clear()
+    async with Publisher(daemon.target) as publisher:
+        with pytest.raises(TimeoutError):
+            await publisher.publish_and_wait(event("slow"), 0.01)
+        with pytest.raises(TimeoutError):
+            await publisher.flush(0.01)
+        daemon.answering.set()
+    assert daemon.names == ["slow"]
+
+
+@pytest.mark.parametrize("code", [CODE.PERMISSION_DENIED, CODE.UNAUTHENTICATED, CODE.UNIMPLEMENTED])
+async def test_refusal_after_the_first_success_is_repeated(
+    daemon: "Daemon", quick: PublisherSettings, caplog: pytest.LogCaptureFixture, code: grpc.StatusCode
+) -> None:
+    async with Publisher(daemon.target, settings=quick) as publisher:
+        await publisher.publish_and_wait(event("first"))
+        daemon.refuse_next(code)
+        daemon.refuse_next(code)
+        await publisher.publish_and_wait(event("second"))
+    assert daemon.names == ["first", "second"]
+    assert caplog.text.count("Publishing is refused") == 1
+
+
+async def test_connection_that_may_not_be_used_costs_its_own_envelopes_alone(daemon: "Daemon") -> None:
+    info = ErrorInfo(reason="CONNECTION_NOT_ALLOWED", metadata={"connection": "other"})
+    daemon.refuse_next(CODE.PERMISSION_DENIED, (("grpc-status-details-bin", packed(info)),))
+    results: list[EnvelopeResult] = []
+    mixed = [event("a"), Envelope(connection="other", identity=Identity(customer_id="1")), event("b")]
+    async with Publisher(daemon.target, on_results=results.extend) as publisher:
+        await publish_all(publisher, mixed)
+    assert daemon.names == ["a", "b"]
+    assert [result.disposition for result in results] == [ACCEPTED, REJECTED, ACCEPTED]
+    assert results[1].violations[0].reason == "CONNECTION_NOT_ALLOWED"
+
+
+async def test_single_envelope_whose_resources_are_exhausted_is_repeated(
+    daemon: "Daemon", quick: PublisherSettings
+) -> None:
+    daemon.refuse_next(CODE.RESOURCE_EXHAUSTED)
+    async with Publisher(daemon.target, settings=quick) as publisher:
+        result = await publisher.publish_and_wait(event("once"))
+    assert result.disposition == ACCEPTED
+
+
+async def test_token_file_is_read_again_before_each_call(daemon: "Daemon", tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(b"\xef\xbb\xbffirst\n")
+    async with Publisher(daemon.target, token_file=file) as publisher:
+        await publisher.publish_and_wait(event("a"))
+        file.write_text("other\n")
+        await publisher.publish_and_wait(event("b"))
+        file.write_text("")
+        await publisher.publish_and_wait(event("c"))
+    assert [sent["authorization"] for sent in daemon.metadata] == ["Bearer first", "Bearer other", "Bearer other"]
+
+
+async def test_one_warning_names_a_token_in_plain_text_beyond_this_machine(caplog: pytest.LogCaptureFixture) -> None:
+    for target in ("127.0.0.1:1", "unix:/run/intercomd.sock"):
+        await Publisher(target, token="t").close()
+    assert not caplog.records
+    await Publisher("gateway.example:443", token="t", tls=True).close()
+    assert not caplog.records
+    await Publisher("gateway.example:443", token="t").close()
+    assert caplog.text.count("plain text") == 1
+
+
+async def test_no_task_is_left_after_close(daemon: "Daemon") -> None:
+    async with Publisher(daemon.target, settings=PublisherSettings(linger_seconds=3600)) as publisher:
+        await publisher.publish(event("a"))
+    coroutines = [str(task.get_coro()) for task in asyncio.all_tasks()]
+    assert not [coroutine for coroutine in coroutines if "Publisher" in coroutine]
 
 
 async def test_rejected_envelopes_are_logged_without_a_callback(
@@ -350,7 +464,7 @@ async def test_envelopes_returned_by_close_are_not_raised_again(daemon: "Daemon"
     async with Publisher(daemon.target) as publisher:
         await publisher.publish(event("first"))
         assert names(await publisher.close()) == ["first"]
-        assert await publisher.close() == []
+        assert names(await publisher.close()) == ["first"]
 
 
 async def test_leaving_the_block_hides_no_other_exception(daemon: "Daemon") -> None:

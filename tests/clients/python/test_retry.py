@@ -5,15 +5,14 @@ import pytest
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import QuotaFailure, RetryInfo
+from google.rpc.error_details_pb2 import ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercomd.retry import Advice, advise, backoff_seconds, retry_after_seconds
+from intercomd.retry import Advice, Details, advise, backoff_seconds, explain, read_details, retry_after_seconds
 
 CODE = grpc.StatusCode
-LARGE, SMALL = 128 * 1024 + 1, 128 * 1024
 
 
 def status(*details: Message) -> bytes:
@@ -25,29 +24,60 @@ def status(*details: Message) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("code", "retry_after", "request_bytes", "advice"),
+    ("code", "retry_after", "advice"),
     [
-        (CODE.UNAVAILABLE, 1.0, SMALL, Advice.REPEAT),
-        (CODE.UNAVAILABLE, None, LARGE, Advice.REPEAT),
-        (CODE.DEADLINE_EXCEEDED, None, LARGE, Advice.REPEAT),
-        (CODE.CANCELLED, None, LARGE, Advice.REPEAT),
-        (CODE.INTERNAL, None, LARGE, Advice.REPEAT),
-        (CODE.UNKNOWN, None, LARGE, Advice.REPEAT),
-        (CODE.RESOURCE_EXHAUSTED, 1.0, LARGE, Advice.REPEAT),
-        (CODE.RESOURCE_EXHAUSTED, None, SMALL, Advice.REPEAT),
-        (CODE.RESOURCE_EXHAUSTED, None, LARGE, Advice.DIVIDE),
-        (CODE.INVALID_ARGUMENT, None, SMALL, Advice.DIVIDE),
-        (CODE.INVALID_ARGUMENT, 1.0, LARGE, Advice.DIVIDE),
-        (CODE.UNAUTHENTICATED, None, SMALL, Advice.STOP),
-        (CODE.PERMISSION_DENIED, None, SMALL, Advice.STOP),
-        (CODE.UNIMPLEMENTED, None, SMALL, Advice.STOP),
-        (CODE.FAILED_PRECONDITION, None, SMALL, Advice.STOP),
+        (CODE.UNAVAILABLE, 1.0, Advice.REPEAT),
+        (CODE.UNAVAILABLE, None, Advice.REPEAT),
+        (CODE.DEADLINE_EXCEEDED, None, Advice.REPEAT),
+        (CODE.CANCELLED, None, Advice.REPEAT),
+        (CODE.INTERNAL, None, Advice.REPEAT),
+        (CODE.UNKNOWN, None, Advice.REPEAT),
+        (CODE.RESOURCE_EXHAUSTED, 1.0, Advice.REPEAT),
+        (CODE.RESOURCE_EXHAUSTED, 0.0, Advice.REPEAT),
+        (CODE.RESOURCE_EXHAUSTED, None, Advice.DIVIDE),
+        (CODE.INVALID_ARGUMENT, None, Advice.DIVIDE),
+        (CODE.INVALID_ARGUMENT, 1.0, Advice.DIVIDE),
+        (CODE.UNAUTHENTICATED, None, Advice.STOP),
+        (CODE.PERMISSION_DENIED, None, Advice.STOP),
+        (CODE.UNIMPLEMENTED, None, Advice.STOP),
+        (CODE.FAILED_PRECONDITION, None, Advice.STOP),
     ],
 )
-def test_each_status_has_its_advice(
-    code: grpc.StatusCode, retry_after: float | None, request_bytes: int, advice: Advice
-) -> None:
-    assert advise(code, retry_after, request_bytes) is advice
+def test_each_status_has_its_advice(code: grpc.StatusCode, retry_after: float | None, advice: Advice) -> None:
+    assert advise(code, "", Details(retry_after_seconds=retry_after)) is advice
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Failed parsing HTTP/2 (Expected SETTINGS frame as the first frame, got frame type 79)",
+        "Trying to connect an http1.x server",
+    ],
+)
+def test_http_server_is_named(text: str) -> None:
+    assert advise(CODE.UNAVAILABLE, text, Details()) is Advice.STOP
+    assert "answers HTTP/1" in explain(CODE.UNAVAILABLE, text, "127.0.0.1:8080")
+
+
+@pytest.mark.parametrize("pushback", ["60001", "9" * 8, "9" * 6000])
+def test_pushback_is_capped_at_a_minute(pushback: str) -> None:
+    assert retry_after_seconds([("grpc-retry-pushback-ms", pushback)]) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("info", "connection"),
+    [
+        (ErrorInfo(reason="CONNECTION_NOT_ALLOWED", metadata={"connection": "eu"}), "eu"),
+        (ErrorInfo(reason="CONNECTION_NOT_ALLOWED", metadata={"other": "x", "connection": "eu"}), "eu"),
+        (ErrorInfo(reason="CONNECTION_NOT_ALLOWED"), None),
+        (ErrorInfo(reason="OPERATIONS_NOT_ALLOWED", metadata={"connection": "eu"}), None),
+    ],
+)
+def test_forbidden_connection_is_read_from_its_error_info(info: ErrorInfo, connection: str | None) -> None:
+    details = read_details([("grpc-status-details-bin", status(info))])
+    assert details.forbidden_connection == connection
+    advice = Advice.STOP if connection is None else Advice.REJECT_CONNECTION
+    assert advise(CODE.PERMISSION_DENIED, "", details) is advice
 
 
 @pytest.mark.parametrize(

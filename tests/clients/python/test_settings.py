@@ -15,6 +15,7 @@ from intercomd import PublisherSettings
         {"linger_seconds": -1.0},
         {"call_seconds": 0.0},
         {"backoff_seconds": -1.0},
+        {"close_seconds": -1.0},
     ],
 )
 def test_setting_out_of_its_range_is_refused(wrong: dict[str, float]) -> None:
@@ -22,6 +23,6 @@ def test_setting_out_of_its_range_is_refused(wrong: dict[str, float]) -> None:
         PublisherSettings(**wrong)
 
 
-def test_defaults_fit_the_limits_of_the_daemon() -> None:
-    assert PublisherSettings().batch_envelopes_max == 500
-    assert PublisherSettings().batch_bytes_max < 4 * 1024 * 1024
+def test_defaults_follow_the_contract() -> None:
+    assert PublisherSettings().batch_envelopes_max == 200
+    assert PublisherSettings().batch_bytes_max == 1024 * 1024

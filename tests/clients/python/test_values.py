@@ -1,12 +1,14 @@
 """Python values become the attributes that say the same."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from intercomd import attributes, link, money, tag, timestamp
+from intercomd import AttributeValue as CheckedValue
+from intercomd import Envelope, Identity, Product, attributes, link, money, tag, timestamp
 from intercomd.v1.attribute_pb2 import AttributeValue, Link, Money, StringList, Tag
 from intercomd.values import Value, attribute_value
 
@@ -50,7 +52,9 @@ def test_attributes_keep_the_order_in_which_they_are_given() -> None:
         (None, TypeError, r"removed_user_attributes, or use tag\(\)"),
         (Decimal("1.5"), TypeError, "money"),
         ({"a": 1}, TypeError, "use a str, number"),
-        ([1], TypeError, ""),
+        ([1], TypeError, "item 0 of the list"),
+        (["a", None], TypeError, "item 1 of the list"),
+        (("a", 2.5), TypeError, r"use str\(item\)"),
         (2**63, ValueError, ""),
         ("\ud800", ValueError, ""),
         (datetime(2026, 1, 1), ValueError, "time zone"),  # noqa: DTZ001 - that is what is refused
@@ -78,3 +82,36 @@ def test_timestamp_is_the_moment_of_its_datetime() -> None:
     assert timestamp(datetime(2026, 1, 1, 12, microsecond=250_000, tzinfo=UTC)) == Timestamp(
         seconds=NOON.seconds, nanos=250_000_000
     )
+
+
+NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - that is what is refused
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"),
+    [
+        (lambda: attributes({1: "x"}), TypeError, "attribute 1: a name is a str"),
+        (lambda: attributes([("a", 1)]), TypeError, "mapping"),
+        (lambda: timestamp(1_700_000_000), TypeError, "datetime.fromtimestamp"),
+        (lambda: timestamp("2026-01-01"), TypeError, "takes a datetime"),
+        (lambda: link(7), TypeError, "url is 7"),
+        (lambda: money("1", 840), TypeError, "currency_code is 840"),
+        (lambda: money(True, "USD"), TypeError, "amount is True"),
+        (lambda: Envelope(event_time=NAIVE), ValueError, "Envelope.event_time: .* no time zone"),
+        (lambda: CheckedValue(time_value=NAIVE), ValueError, "AttributeValue.time_value: .* no time zone"),
+        (lambda: Identity(customer_id=42), TypeError, "Identity.customer_id: 42, a int"),
+        (lambda: Identity(email=b"\xff"), ValueError, "Identity.email"),
+        (lambda: Envelope(user_attributes=[1]), TypeError, "Envelope.user_attributes"),
+        (lambda: Product(position="first"), TypeError, "Product.position"),
+        (lambda: Product(nothing=1), ValueError, "nothing"),
+    ],
+)
+def test_wrong_type_or_a_naive_time_is_refused_by_the_fields_name(
+    make: Callable[[], object], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        make()
+
+
+def test_time_with_a_zone_is_taken() -> None:
+    assert Envelope(event_time=datetime(2026, 1, 1, 12, tzinfo=UTC)).event_time == NOON

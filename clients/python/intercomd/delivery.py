@@ -1,0 +1,265 @@
+"""Carries one batch to the daemon until every frame has its result: repeats, waits, divides, gives up.
+
+No I/O and no clock. `Delivery.deliver` is a generator that asks for calls and pauses; the publishers carry these out on
+an event loop, on a thread or at exit, and send back what came of them.
+"""
+
+import logging
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from intercomd.buffer import Batch
+from intercomd.errors import PublishError
+from intercomd.framing import unframe
+from intercomd.retry import Advice, advise, backoff_seconds, explain, read_details
+from intercomd.settings import PublisherSettings
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd.v1.ingest_pb2 import (
+    DISPOSITION_REJECTED,
+    EnvelopeResult,
+    PublishRequest,
+    PublishResponse,
+    Violation,
+)
+
+ResultsCallback = Callable[[Sequence[EnvelopeResult]], None]
+RejectedCallback = Callable[[Envelope, EnvelopeResult], None]
+
+REFUSED_SECONDS_MAX = 300.0
+"""How long a refusal is repeated after calls have succeeded: long enough to replace a token or restart a daemon."""
+REFUSED_WARNING_SECONDS = 60.0
+
+logger = logging.getLogger("intercomd")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Asks for one call with this request. The reply is a `Response` or a `Failure`."""
+
+    request: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Asks to wait. The reply is None."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer to a call."""
+
+    message: PublishResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The error status of a call.
+
+    Attributes:
+        now: when it came, in seconds of any clock that only goes forward.
+        share: 0.0 to 1.0, drawn at random: the share of the longest pause that is waited.
+    """
+
+    code: grpc.StatusCode
+    details: str
+    trailers: Sequence[tuple[str, str | bytes]]
+    error: Exception
+    now: float
+    share: float
+
+
+Reply = Response | Failure | None
+Steps = Generator[Call | Pause, Reply, None]
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """The failed calls of one request."""
+
+    failures: int = 0
+    first_at: float = 0.0
+    refused_at: float | None = None
+    warned_at: float = 0.0
+
+
+class Delivery:
+    """What a publisher knows of its target, and the callbacks for its results. Batches may be under way together."""
+
+    def __init__(
+        self,
+        target: str,
+        settings: PublisherSettings,
+        on_results: ResultsCallback | None,
+        on_rejected: RejectedCallback | None,
+    ) -> None:
+        self._target = target
+        self._settings = settings
+        self._on_results = on_results
+        self._on_rejected = on_rejected
+        # Joined to the frames: the other fields of the request.
+        self._request_end = PublishRequest(validate_only=settings.validate_only).SerializeToString()
+        # As many envelopes as the daemon is known to take: halved when it refuses a call as a whole.
+        self._call_envelopes_max = settings.batch_envelopes_max
+        self._has_succeeded = False
+        self.last_failure: PublishError | None = None
+        """The newest failed call, while no later one has succeeded."""
+
+    def deliver(self, batch: Batch) -> Steps:
+        """Ends when every frame has its result.
+
+        Raises:
+            PublishError: the daemon refuses the batch, and repeating does not help.
+        """
+        while batch.answered < len(batch.frames):
+            frames = batch.frames[batch.answered : batch.answered + self._call_envelopes_max]
+            results = yield from self._results(frames)
+            if results:
+                self._hand_back(batch, frames, results)
+
+    def _results(self, frames: list[bytes]) -> Generator[Call | Pause, Reply, Sequence[EnvelopeResult]]:
+        """One result for each frame; none where they must be sent in smaller requests."""
+        attempts = _Attempts()
+        rejected: dict[int, EnvelopeResult] = {}  # by the frame's place
+        while len(rejected) < len(frames):
+            sent = [framed for place, framed in enumerate(frames) if place not in rejected]
+            reply = yield Call(b"".join((*sent, self._request_end)))
+            if isinstance(reply, Response):
+                results = self._on_response(reply.message, len(sent), attempts)
+                remaining = iter(results)
+                return [rejected.get(place) or next(remaining) for place in range(len(frames))] if rejected else results
+            if reply is None:
+                raise TypeError("a call has a reply")
+            advice, connection = self._on_failure(reply, frames, rejected)
+            if advice is Advice.REJECT_CONNECTION:
+                rejected |= self._rejected_connection(frames, rejected, connection, reply)
+            elif advice is Advice.DIVIDE and len(sent) > 1:
+                self._call_envelopes_max = (len(sent) + 1) // 2
+                return []
+            elif advice is Advice.DIVIDE and reply.code is grpc.StatusCode.INVALID_ARGUMENT:
+                self._call_envelopes_max = self._settings.batch_envelopes_max
+                place = next(place for place in range(len(frames)) if place not in rejected)
+                rejected[place] = _rejection(frames[place], reply.code.name, reply.details)
+            else:
+                yield Pause(self._pause_seconds(advice, reply, attempts))
+        return [rejected[place] for place in range(len(frames))]
+
+    def _on_response(self, response: PublishResponse, sent: int, attempts: _Attempts) -> Sequence[EnvelopeResult]:
+        if len(response.results) != sent:
+            raise PublishError(
+                f"{len(response.results)} results for {sent} envelopes: {self._target} is not intercomd; set `target`"
+            )
+        if attempts.failures:
+            logger.info("Publishing goes on after %d failed calls", attempts.failures)
+        self._has_succeeded = True
+        self.last_failure = None
+        return response.results
+
+    def _on_failure(
+        self, failure: Failure, frames: list[bytes], rejected: dict[int, EnvelopeResult]
+    ) -> tuple[Advice, str]:
+        """What to do, and the connection that the caller may not use."""
+        text = explain(failure.code, failure.details, self._target)
+        self.last_failure = PublishError(text, failure.code)
+        self.last_failure.__cause__ = failure.error
+        details = read_details(failure.trailers)
+        advice = advise(failure.code, failure.details, details)
+        connection = details.forbidden_connection or ""
+        if advice is Advice.REJECT_CONNECTION and not self._places_of(connection, frames, rejected):
+            advice = Advice.STOP  # not ours: to reject nothing and repeat would never end
+        return advice, connection
+
+    def _places_of(self, connection: str, frames: list[bytes], rejected: dict[int, EnvelopeResult]) -> list[int]:
+        return [
+            place
+            for place, framed in enumerate(frames)
+            if place not in rejected and (unframe(framed).connection or "default") == connection
+        ]
+
+    def _rejected_connection(
+        self, frames: list[bytes], rejected: dict[int, EnvelopeResult], connection: str, failure: Failure
+    ) -> dict[int, EnvelopeResult]:
+        return {
+            place: _rejection(frames[place], "CONNECTION_NOT_ALLOWED", failure.details, "connection")
+            for place in self._places_of(connection, frames, rejected)
+        }
+
+    def _pause_seconds(self, advice: Advice, failure: Failure, attempts: _Attempts) -> float:
+        """How long to wait before the request is repeated.
+
+        Raises:
+            PublishError: it must not be repeated, or not any longer.
+        """
+        settings = self._settings
+        error = self.last_failure or PublishError(failure.code.name, failure.code)
+        attempts.failures += 1
+        if attempts.failures == 1:
+            attempts.first_at = failure.now
+        pause_seconds = read_details(failure.trailers).retry_after_seconds
+        if pause_seconds is None:
+            pause_seconds = backoff_seconds(
+                attempts.failures, settings.backoff_seconds, settings.backoff_seconds_max, failure.share
+            )
+        if advice is Advice.STOP:
+            self._bear_refusal(error, failure.now, attempts)
+        else:
+            attempts.refused_at = None
+        bound = settings.repeat_seconds_max
+        if bound is not None and failure.now - attempts.first_at + pause_seconds > bound:
+            raise PublishError(f"gave up after {attempts.failures} calls: {error}", failure.code) from failure.error
+        if advice is not Advice.STOP:
+            level = logging.WARNING if attempts.failures == 1 else logging.DEBUG
+            logger.log(level, "Publishing failed (%s), repeating in %.1f s", error, pause_seconds)
+        return pause_seconds
+
+    def _bear_refusal(self, error: PublishError, now: float, attempts: _Attempts) -> None:
+        """Raises, unless earlier calls succeeded: then the refusal is borne for 5 minutes, as in a rollout."""
+        if attempts.refused_at is None:
+            attempts.refused_at, attempts.warned_at = now, float("-inf")
+        if not self._has_succeeded or now - attempts.refused_at >= REFUSED_SECONDS_MAX:
+            raise PublishError(f"publishing was refused: {error}", error.code) from error.__cause__
+        if now - attempts.warned_at >= REFUSED_WARNING_SECONDS:
+            attempts.warned_at = now
+            left_seconds = REFUSED_SECONDS_MAX - (now - attempts.refused_at)
+            logger.warning("Publishing is refused, repeating for another %.0f s: %s", left_seconds, error)
+
+    def _hand_back(self, batch: Batch, frames: list[bytes], results: Sequence[EnvelopeResult]) -> None:
+        first = batch.answered
+        batch.answered += len(frames)
+        for place in range(first, batch.answered) if batch.waiters else ():
+            waiter = batch.waiters.pop(place, None)
+            if waiter is not None and not waiter.done():
+                waiter.set_result(results[place - first])
+        if self._on_results is not None:
+            _call_back(self._on_results, results)
+        rejected = [place for place, result in enumerate(results) if result.disposition == DISPOSITION_REJECTED]
+        if rejected:
+            self._report(frames, results, rejected)
+
+    def _report(self, frames: list[bytes], results: Sequence[EnvelopeResult], rejected: list[int]) -> None:
+        """Rejected envelopes go to the callback; without one, to the log."""
+        if self._on_rejected is not None:
+            for place in rejected:
+                _call_back(self._on_rejected, unframe(frames[place]), results[place])
+        elif self._on_results is None:
+            reasons = sorted({violation.reason for place in rejected for violation in results[place].violations})
+            logger.warning("%d of %d envelopes were rejected: %s", len(rejected), len(results), ", ".join(reasons))
+
+
+def _call_back(callback: Callable[..., None], *arguments: object) -> None:
+    """Calls a user's callback. Its error is logged: one envelope's callback must not stop all others."""
+    try:
+        callback(*arguments)
+    except Exception:
+        logger.exception("The callback %r raised; publishing goes on", callback)
+
+
+def _rejection(framed: bytes, reason: str, message: str, field: str = "") -> EnvelopeResult:
+    return EnvelopeResult(
+        envelope_id=unframe(framed).envelope_id,
+        disposition=DISPOSITION_REJECTED,
+        violations=[Violation(reason=reason, field=field, message=message)],
+    )

@@ -1,0 +1,104 @@
+"""Targets, tokens and TLS: what can never work is refused by name."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from intercomd import BlockingPublisher, Envelope, Identity, Publisher, PublishError, Tls
+from intercomd.target import check_target
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "127.0.0.1:50051",
+        "intercomd:1",
+        "[::1]:65535",
+        "unix:/run/i.sock",
+        "dns:///gateway:443",
+        "ipv4:127.0.0.1:1,127.0.0.2:2",
+        "xds:///intercomd",
+        "unix-abstract:intercomd",
+    ],
+)
+def test_target_as_grpc_writes_it_is_taken(target: str) -> None:
+    check_target(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("", "empty"),
+        (" 127.0.0.1:1", "white space"),
+        ("http://127.0.0.1:50051", "is a URL"),
+        ("grpc://127.0.0.1:50051", "is a URL"),
+        ("127.0.0.1", "no port"),
+        ("::1", "no port"),
+        (":50051", "no host"),
+        ("127.0.0.1:99999", "port '99999'"),
+        ("127.0.0.1:0", "port '0'"),
+        ("localhost:http", "port 'http'"),
+        ("127.0.0.1:50051/v1", "path"),
+        ("unix:", "no path"),
+    ],
+)
+async def test_malformed_target_is_refused_by_both_publishers(target: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BlockingPublisher(target)
+    with pytest.raises(ValueError, match=message):
+        Publisher(target)
+
+
+def test_publisher_without_an_event_loop_names_the_other_one() -> None:
+    with pytest.raises(RuntimeError, match="use BlockingPublisher"):
+        Publisher()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "empty"), (b"\n", "empty"), (b"a\nb\n", "one line"), ("a".encode("utf-16"), "UTF-8"), (b"a\0", "one line")],
+)
+def test_token_file_that_holds_no_token_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=f"token_file .*{message}"):
+        BlockingPublisher(token_file=file)
+    with pytest.raises(ValueError, match="missing cannot be read"):
+        BlockingPublisher(token_file=tmp_path / "missing")
+
+
+def test_arguments_that_exclude_each_other_are_refused() -> None:
+    with pytest.raises(ValueError, match="token and token_file"):
+        BlockingPublisher(token="a", token_file="b")
+    with pytest.raises(ValueError, match="cert_file and key_file"):
+        Tls(cert_file="a")
+
+
+@pytest.fixture
+async def http_port() -> AsyncIterator[int]:
+    from aiohttp import web  # noqa: PLC0415 - one test's server
+
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
+async def test_target_that_is_an_http_server_or_another_grpc_service_is_named(http_port: int) -> None:
+    envelope = Envelope(identity=Identity(customer_id="42"))
+    publisher = Publisher(f"127.0.0.1:{http_port}")
+    with pytest.raises(PublishError, match=f"127.0.0.1:{http_port} answers HTTP/1"):
+        await publisher.publish_and_wait(envelope)
+    await publisher.close()
+    server = grpc.aio.server()
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    publisher = Publisher(f"127.0.0.1:{port}")
+    with pytest.raises(PublishError, match=r"does not serve intercomd.v1.IngestService: set `target`"):
+        await publisher.publish_and_wait(envelope)
+    await publisher.close()
+    await server.stop(None)
