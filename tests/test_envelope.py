@@ -10,10 +10,15 @@ from intercomd_daemon.envelope import (
     LAST_NAME,
     AcceptedEnvelope,
     Environment,
-    Event,
+    Operation,
     Priority,
+    Scalar,
     Source,
+    TrackEvent,
+    UpdateContact,
     lane_of,
+    operations_of,
+    replace_events,
     user_of,
 )
 
@@ -43,12 +48,37 @@ def test_no_attribute_can_be_named_like_a_part_of_the_name() -> None:
 
 def test_release_reads_records_of_neighbouring_releases() -> None:
     """Fields that are missing at the end have their defaults, and fields behind the known ones are passed over."""
-    written = ["id", "u", "", 1.5, {"plan": "pro"}, [["came", 7, b"{}"]], [["R", "f", "m"]], "", b"raw"]
-    envelope = AcceptedEnvelope("id", "u", "", 1.5, {"plan": "pro"}, (Event("came", 7, b"{}"),), (), "", b"raw")
+    operations = [[1, {"plan": "pro"}], [2, "came", 7, b"{}"]]
+    written = ["id", "u", "", 1.5, operations, [["R", "f", "m"]], "", b"raw"]
+    expected = (UpdateContact({"plan": "pro"}), TrackEvent("came", 7, b"{}"))
     older = msgspec.msgpack.decode(msgspec.msgpack.encode(written), type=AcceptedEnvelope)
-    assert msgspec.structs.replace(older, adjustments=()) == envelope
-    newer = msgspec.msgpack.decode(msgspec.msgpack.encode([*written, 2, 9, ["since"], "new"]), type=AcceptedEnvelope)
+    assert (older.operations, older.replay, older.origin) == (expected, 0, 0)
+    newer = msgspec.msgpack.decode(msgspec.msgpack.encode([*written, 2, 9, "new"]), type=AcceptedEnvelope)
     assert (newer.replay, newer.origin) == (2, 9)
+
+
+EVENTS = (TrackEvent("one", 1, b""), TrackEvent("two", 2, b""))
+
+
+@pytest.mark.parametrize(
+    ("customer_id", "email", "attributes", "operations"),
+    [
+        ("u", "", {"plan": "pro"}, (UpdateContact({"plan": "pro"}), *EVENTS)),
+        ("u", "a@x.org", {}, (UpdateContact({}), *EVENTS)),
+        ("", "a@x.org", {}, EVENTS),
+        ("u", "", {}, EVENTS),
+    ],
+)
+def test_operations_update_the_contact_before_its_events(
+    customer_id: str, email: str, attributes: dict[str, Scalar], operations: tuple[Operation, ...]
+) -> None:
+    assert operations_of(customer_id, email, attributes, EVENTS) == operations
+
+
+def test_replace_events_keeps_the_update_and_the_order() -> None:
+    later = (TrackEvent("one", 5, b""), TrackEvent("two", 6, b""))
+    operations = (UpdateContact({"a": 1}), *EVENTS)
+    assert replace_events(operations, later) == (UpdateContact({"a": 1}), *later)
 
 
 @pytest.mark.parametrize(("customer_id", "email"), [("42", ""), ("", "ann@example.com"), ("e:x", ""), ("", "c:x@y.z")])

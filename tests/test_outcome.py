@@ -3,11 +3,11 @@
 import pytest
 
 from intercomd.v1 import outcome_pb2
-from intercomd_daemon.envelope import AcceptedEnvelope, Event
-from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType, replay_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Operation, TrackEvent, UpdateContact, operations_of
+from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType, index_effects, replay_of
 
 DONE, DEAD = OutcomeType.DELIVERED, OutcomeType.DEAD_LETTERED
-EVENTS = (Event("one", 1, b""), Event("two", 2, b""), Event("three", 3, b""))
+EVENTS = (TrackEvent("one", 1, b""), TrackEvent("two", 2, b""), TrackEvent("three", 3, b""))
 
 
 def test_numbers_are_the_contract_s() -> None:
@@ -20,7 +20,9 @@ def test_numbers_are_the_contract_s() -> None:
 
 
 def letter(update: dict[str, str], contact: OutcomeType | None, *events: OutcomeType) -> DeadLetter:
-    envelope = AcceptedEnvelope("e", "u", "u@x.org", 1.0, update, EVENTS[: len(events)], (), "", b"", 1, 42)
+    envelope = AcceptedEnvelope(
+        "e", "u", "u@x.org", 1.0, operations_of("u", "u@x.org", update, EVENTS[: len(events)]), (), "", b"", 1, 42
+    )
     kinds = [(EffectKind.CONTACT, contact)] if contact else []
     kinds += [(EffectKind.EVENT, each) for each in events]
     effects = tuple(Effect(kind, "", 0, type_, "", 0, "", 1) for kind, type_ in kinds)
@@ -39,8 +41,34 @@ def letter(update: dict[str, str], contact: OutcomeType | None, *events: Outcome
         (letter({}, DEAD, DONE), {}, ()),
     ],
 )
-def test_replay_contains_only_the_refused_calls(
-    dead: DeadLetter, update: dict[str, str], events: tuple[Event, ...]
+def test_a_replay_holds_the_refused_calls_alone(
+    dead: DeadLetter, update: dict[str, str], events: tuple[TrackEvent, ...]
 ) -> None:
     replay = replay_of(dead)
-    assert (replay.update, replay.events, replay.replay, replay.origin) == (update, events, 2, 42)
+    written = replay.contact_update.attributes if replay.contact_update else {}
+    assert (written, replay.events, replay.replay, replay.origin) == (update, events, 2, 42)
+
+
+CONTACT, EVENT = EffectKind.CONTACT, EffectKind.EVENT
+
+
+@pytest.mark.parametrize(
+    ("kinds", "operations", "indexes"),
+    [
+        ([], EVENTS, []),
+        ([CONTACT, EVENT], (UpdateContact({}), *EVENTS), [0, 1]),
+        ([EVENT, EVENT], (UpdateContact({}), *EVENTS), [1, 2]),
+        ([EVENT], EVENTS, [0]),
+        ([CONTACT], EVENTS, [0]),
+    ],
+)
+def test_index_effects_finds_the_operations_of_records_of_0_1(
+    kinds: list[EffectKind], operations: tuple[Operation, ...], indexes: list[int]
+) -> None:
+    effects = [Effect(kind, "", 0, DONE, "", 0, "", 1) for kind in kinds]
+    assert [effect.operation for effect in index_effects(effects, operations)] == indexes
+
+
+def test_index_effects_keeps_indexes_that_are_known() -> None:
+    effects = (Effect(EVENT, "", 0, DONE, "", 0, "", 1, operation=2),)
+    assert index_effects(effects, EVENTS) == effects

@@ -75,16 +75,31 @@ class Finding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     message: str
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True):
-    """An event as Intercom gets it. The metadata are JSON text already, so that no digit of a number is lost."""
+class UpdateContact(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """Write attributes to the contact; a missing contact is created."""
+
+    attributes: dict[str, Scalar]
+    """By Intercom's name, in the sender's order; `FIRST_NAME` and `LAST_NAME` are parts of `name`. Empty: only the
+    email beside the customer id is written."""
+    times: tuple[str, ...] = ()
+    """Custom attributes that the sender sent as a `Timestamp`; their values are whole Unix seconds."""
+
+
+class TrackEvent(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Track an event. The metadata are JSON text already, so that no digit of a number is lost."""
 
     name: str
     created_at: int
+    """Unix seconds."""
     metadata: bytes
 
 
+Operation = UpdateContact | TrackEvent
+"""What an envelope does at Intercom. The tag of a kind is on disk: never reuse one."""
+
+
 class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True):
-    """An accepted envelope as the spool stores it: a fixed list of calls, at most one update and then the events.
+    """An accepted envelope as the spool stores it.
 
     Later changes of settings do not affect it. Add new fields at the end, with a default: the previous release must be
     able to read the records of this one.
@@ -97,19 +112,48 @@ class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True):
     """Trimmed, in lower case; empty if the sender named none."""
     accept_time: float
     """Unix seconds."""
-    update: dict[str, Scalar]
-    """Attributes by Intercom's name, in the sender's order; `FIRST_NAME` and `LAST_NAME` are parts of `name`."""
-    events: tuple[Event, ...]
+    operations: tuple[Operation, ...]
+    """In the order in which they are performed. A refused operation does not stop the later ones."""
     adjustments: tuple[Finding, ...]
     traceparent: str
     source: bytes
     """The sender's protobuf `Envelope`, unchanged, for dead letters and exports."""
     replay: int = 0
-    """The number of replays; a replay holds only the refused calls."""
+    """The number of replays; a replay holds only the refused operations."""
     origin: int = 0
     """For a replay: the position of the first acceptance, so that an old value never overwrites a newer one."""
-    times: tuple[str, ...] = ()
-    """Custom attributes of `update` that the sender sent as a `Timestamp`; their values are whole Unix seconds."""
+
+    @property
+    def events(self) -> tuple[TrackEvent, ...]:
+        """The events among the operations."""
+        return tuple(operation for operation in self.operations if isinstance(operation, TrackEvent))
+
+    @property
+    def contact_update(self) -> UpdateContact | None:
+        """The update of the contact among the operations; there is at most one."""
+        return next((operation for operation in self.operations if isinstance(operation, UpdateContact)), None)
+
+
+def operations_of(
+    customer_id: str,
+    email: str,
+    attributes: dict[str, Scalar],
+    events: tuple[TrackEvent, ...],
+    times: tuple[str, ...] = (),
+) -> tuple[Operation, ...]:
+    """Returns the operations of an envelope: "the user is updated before the user's events".
+
+    An email beside a customer id is written to the contact too, if the connection's settings say so at delivery.
+    """
+    if attributes or (customer_id and email):
+        return (UpdateContact(attributes, times), *events)
+    return events
+
+
+def replace_events(operations: tuple[Operation, ...], events: tuple[TrackEvent, ...]) -> tuple[Operation, ...]:
+    """Returns the operations with other events in the places of theirs."""
+    remaining = iter(events)
+    return tuple(next(remaining) if isinstance(operation, TrackEvent) else operation for operation in operations)
 
 
 FIRST_NAME = "$first_name"

@@ -1,10 +1,11 @@
 """Domain objects of delivery: the outcome of an accepted envelope, and the effect of each of its calls."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import msgspec
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Finding
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, UpdateContact
 
 
 class OutcomeType(IntEnum):
@@ -39,6 +40,8 @@ class Effect(msgspec.Struct, frozen=True, array_like=True):
     intercom_request_id: str
     attempts: int
     """Calls made for this effect, including those that resolved the contact."""
+    operation: int = -1
+    """The index of the envelope's operation; -1 in records of 0.1, see `index_effects`."""
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True):
@@ -85,15 +88,37 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True):
     """The body of Intercom's last refusal, cut at 64 KiB."""
 
 
+def kind_of(operation: Operation) -> EffectKind:
+    """Returns the kind of effect that an operation has."""
+    return EffectKind.CONTACT if isinstance(operation, UpdateContact) else EffectKind.EVENT
+
+
+def index_effects(effects: Sequence[Effect], operations: Sequence[Operation]) -> tuple[Effect, ...]:
+    """Returns the effects, each with the index of its operation.
+
+    Effects of 0.1 name no operation. They are in the order of the operations, so each is of the next one of its kind.
+    """
+    indexed: list[Effect] = []
+    for effect in effects:
+        index = effect.operation
+        if index < 0:
+            start = indexed[-1].operation + 1 if indexed else 0
+            places = range(start, len(operations))
+            index = next((place for place in places if kind_of(operations[place]) is effect.kind), start)
+        indexed.append(msgspec.structs.replace(effect, operation=index))
+    return tuple(indexed)
+
+
 def replay_of(letter: DeadLetter) -> AcceptedEnvelope:
-    """Returns the envelope that a replay appends: only the refused calls, with their original times."""
+    """Returns the envelope that a replay appends: only the refused operations, with their original times."""
     envelope = letter.envelope
-    refused: dict[EffectKind, list[bool]] = {EffectKind.CONTACT: [], EffectKind.EVENT: []}
-    for effect in letter.outcome.effects:
-        refused[effect.kind].append(effect.type is OutcomeType.DEAD_LETTERED)
+    refused = {
+        effect.operation
+        for effect in index_effects(letter.outcome.effects, envelope.operations)
+        if effect.type is OutcomeType.DEAD_LETTERED
+    }
     return msgspec.structs.replace(
         envelope,
-        update=envelope.update if any(refused[EffectKind.CONTACT]) else {},
-        events=tuple(event for event, again in zip(envelope.events, refused[EffectKind.EVENT], strict=True) if again),
+        operations=tuple(operation for index, operation in enumerate(envelope.operations) if index in refused),
         replay=envelope.replay + 1,
     )

@@ -4,7 +4,7 @@ from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
-from intercomd_daemon.envelope import AcceptedEnvelope
+from intercomd_daemon.envelope import AcceptedEnvelope, UpdateContact
 from intercomd_daemon.setting.secret import Secret
 
 
@@ -47,7 +47,7 @@ def test_proxy_credentials_are_registered_for_redaction() -> None:
 
 
 def test_envelope_is_previewed_by_the_rules_of_its_connection() -> None:
-    envelope = AcceptedEnvelope("e", "u", "", 1.0, {"plan": "pro"}, (), (), "", b"")
+    envelope = AcceptedEnvelope("e", "u", "", 1.0, (UpdateContact({"plan": "pro"}),), (), "", b"")
     assert connections(a="x").preview("a", envelope) == [
         ("POST", "/contacts", '{"role":"user","external_id":"u","custom_attributes":{"plan":"pro"}}')
     ]

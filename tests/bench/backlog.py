@@ -15,7 +15,7 @@ from children import environment
 from envelopes import EVENT, created_at_of, envelope, envelope_id, metadata_of, user_of
 
 from intercomd_daemon.deliver.lane.contact import Contact
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of
 from intercomd_daemon.spool.base import CachedContact, Incoming, Settlement
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
@@ -29,9 +29,9 @@ def row(number: int, users: int) -> Incoming:
     user = user_of(number, users)
     at = created_at_of(number, users)
     name = envelope_id(number)
-    events = (Event(EVENT, at, msgspec.json.encode(metadata_of(number))),)
+    events = (TrackEvent(EVENT, at, msgspec.json.encode(metadata_of(number))),)
     source = envelope(number % 1_000).SerializeToString()
-    noun = AcceptedEnvelope(name, user, "", float(at), {}, events, (), "", source)
+    noun = AcceptedEnvelope(name, user, "", float(at), events, (), "", source)
     return Incoming(CONNECTION, Priority.NORMAL, lane_of(user, ""), name, pack(noun))
 
 

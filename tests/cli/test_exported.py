@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from intercomd.v1.attribute_pb2 import Attribute, AttributeValue
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd_daemon.cli.exported import UnwritableEnvelope, sender_json
-from intercomd_daemon.envelope import AcceptedEnvelope, Event
+from intercomd_daemon.envelope import AcceptedEnvelope, TrackEvent
 from intercomd_daemon.spool.maintenance import Exported
 
 SENT = Envelope(
@@ -20,7 +20,7 @@ SENT = Envelope(
 SENT.identity.customer_id = " 42 "
 SENT.custom_event.name = "order"
 ACCEPTED = AcceptedEnvelope(
-    "id-1", "42", "", 1_750_000_000.75, {}, (Event("order", 1_749_999_000, b""),), (), "", SENT.SerializeToString()
+    "id-1", "42", "", 1_750_000_000.75, (TrackEvent("order", 1_749_999_000, b""),), (), "", SENT.SerializeToString()
 )
 
 
@@ -45,7 +45,7 @@ def test_sender_json_leaves_out_unset_fields() -> None:
 
 
 def test_sender_json_without_an_event_has_the_accept_time() -> None:
-    assert sent_again(replace(ACCEPTED, events=())).event_time.seconds == 1_750_000_000
+    assert sent_again(replace(ACCEPTED, operations=())).event_time.seconds == 1_750_000_000
 
 
 def test_sender_json_keeps_the_event_time_of_the_sender() -> None:
@@ -53,7 +53,7 @@ def test_sender_json_keeps_the_event_time_of_the_sender() -> None:
     source = Envelope.FromString(ACCEPTED.source)
     source.event_time.FromSeconds(1_749_998_000)
     later = replace(ACCEPTED, source=source.SerializeToString())
-    assert sent_again(replace(later, events=())).event_time.seconds == 1_749_998_000
+    assert sent_again(replace(later, operations=())).event_time.seconds == 1_749_998_000
     assert sent_again(replace(later, replay=1)).event_time.seconds == 1_749_998_000
     assert sent_again(later).event_time.seconds == 1_749_999_000
 

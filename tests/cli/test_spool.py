@@ -12,7 +12,7 @@ from google.protobuf.json_format import ParseDict
 
 from daemons.commands import invoke
 from intercomd.v1.envelope_pb2 import Envelope
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, UpdateContact
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Incoming, Settlement
 from intercomd_daemon.spool.sqlite.lock import hold
@@ -28,8 +28,8 @@ USERS = ("ann", "bob", "ann", "cid", "dan")
 def sent(number: int, user: str) -> Incoming:
     name = f"id-{number}"
     source = envelope(user, "order", metadata={"number": number}).SerializeToString()
-    events = (Event("order", 1_749_999_000 + number, b""),)
-    accepted = AcceptedEnvelope(name, user, "", 1_750_000_000.0, {}, events, (), "", source)
+    events = (TrackEvent("order", 1_749_999_000 + number, b""),)
+    accepted = AcceptedEnvelope(name, user, "", 1_750_000_000.0, events, (), "", source)
     priority = Priority.BULK if number % 2 else Priority.NORMAL
     return Incoming("eu", priority, f"c:{user}", name, record.pack(accepted), recognised=True)
 
@@ -199,7 +199,9 @@ async def test_export_of_a_damaged_spool_writes_what_is_readable(path: Path, cor
 async def test_export_reports_an_envelope_that_json_cannot_represent(files: corruption.Files, tmp_path: Path) -> None:
     path = corruption.put(files, tmp_path)
     spool = await opened(path)
-    strange = AcceptedEnvelope("strange", "ann", "", 1_750_000_000.0, {"plan": "pro"}, (), (), "", b"\xff")
+    strange = AcceptedEnvelope(
+        "strange", "ann", "", 1_750_000_000.0, (UpdateContact({"plan": "pro"}),), (), "", b"\xff"
+    )
     await spool.append([Incoming("eu", Priority.NORMAL, "c:ann", "strange", record.pack(strange))])
     await spool.close()
     code, envelopes, said = await exported(path)

@@ -2,14 +2,16 @@
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.preview import preview
-from intercomd_daemon.envelope import AcceptedEnvelope, Event
+from intercomd_daemon.envelope import AcceptedEnvelope, TrackEvent, operations_of
 
 SETTINGS = ConnectionSettings(name="default")
-EVENT = Event("came", 1_795_000_000, b'{"n":1.50}')
+EVENT = TrackEvent("came", 1_795_000_000, b'{"n":1.50}')
 
 
-def shown(customer_id: str, email: str, update: dict, *events: Event) -> list[tuple[str, str, str]]:
-    envelope = AcceptedEnvelope("e", customer_id, email, 1.0, update, events, (), "", b"")
+def shown(customer_id: str, email: str, update: dict, *events: TrackEvent) -> list[tuple[str, str, str]]:
+    envelope = AcceptedEnvelope(
+        "e", customer_id, email, 1.0, operations_of(customer_id, email, update, events), (), "", b""
+    )
     return [(r.method, r.path, r.body.decode()) for r in preview(envelope, SETTINGS, 1_795_000_100.0)]
 
 
@@ -21,7 +23,7 @@ def test_attributes_and_an_event_are_a_create_and_the_event() -> None:
 
 
 def test_an_event_alone_is_one_call() -> None:
-    assert shown("", "a@x.org", {}, Event("came", 1_795_000_000, b"")) == [
+    assert shown("", "a@x.org", {}, TrackEvent("came", 1_795_000_000, b"")) == [
         ("POST", "/events", '{"event_name":"came","created_at":1795000000,"email":"a@x.org"}'),
     ]
 
@@ -31,6 +33,6 @@ def test_each_event_of_an_expansion_is_a_call() -> None:
 
 
 def test_an_event_that_is_too_old_is_no_call() -> None:
-    envelope = AcceptedEnvelope("e", "u1", "", 1.0, {}, (EVENT,), (), "", b"")
+    envelope = AcceptedEnvelope("e", "u1", "", 1.0, (EVENT,), (), "", b"")
     settings = ConnectionSettings(name="default", event_age_max_seconds=60.0)
     assert preview(envelope, settings, 1_795_000_100.0) == []

@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd.v1 import ingest_pb2 as pb
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Finding
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, TrackEvent, UpdateContact
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.answer import preview_response, publish_response, stream_response
 from intercomd_daemon.ingest.decision import Decision, Disposition
@@ -11,8 +11,8 @@ from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
 from intercomd_daemon.spool.base import LogUsage, Usage
 
 USAGE = Usage({"default": LogUsage(normal=2, bulk=1, oldest_accept_time=90.0), "eu": LogUsage()}, 50, 200, "")
-EVENTS = (Event("a", 1000, b""), Event("a", 1001, b""))
-ACCEPTED = AcceptedEnvelope("e-1", "u", "", 1.0, {}, EVENTS, (), "", b"")
+EVENTS = (TrackEvent("a", 1000, b""), TrackEvent("a", 1001, b""))
+ACCEPTED = AcceptedEnvelope("e-1", "u", "", 1.0, EVENTS, (), "", b"")
 
 
 def accepted(**given: object) -> Decision:
@@ -46,7 +46,7 @@ def test_what_was_not_taken_has_no_event_time(disposition: Disposition) -> None:
 
 
 def test_attributes_alone_have_no_event_time() -> None:
-    plain = AcceptedEnvelope("e-1", "u", "", 1.0, {"a": 1}, (), (), "", b"")
+    plain = AcceptedEnvelope("e-1", "u", "", 1.0, (UpdateContact({"a": 1}),), (), "", b"")
     assert not publish_response([accepted(accepted=plain)], USAGE, 100.0).results[0].HasField("event_time")
 
 

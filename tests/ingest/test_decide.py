@@ -13,7 +13,19 @@ from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
-from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Finding, Link, Money, Priority, Source, Time
+from intercomd_daemon.envelope import (
+    AcceptedEnvelope,
+    Environment,
+    Finding,
+    Link,
+    Money,
+    Priority,
+    Source,
+    Time,
+    TrackEvent,
+    UpdateContact,
+    operations_of,
+)
 from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decode import decode_publish
@@ -82,8 +94,12 @@ def test_an_accepted_envelope_is_kept_as_it_will_leave() -> None:
             "u-1",
             "ada@b.c",
             NOW,
-            {"plan": "pro", "old": None},
-            (Event("Order-placed", envelope.event_time, b'{"a":1}'),),
+            operations_of(
+                "u-1",
+                "ada@b.c",
+                {"plan": "pro", "old": None},
+                (TrackEvent("Order-placed", envelope.event_time, b'{"a":1}'),),
+            ),
             adjustments,
             "",
             b"encoded",
@@ -162,7 +178,7 @@ def test_an_event_that_is_not_for_intercom_is_left_out_beside_attributes(
     assert brief(result) == (Disposition.ACCEPTED, [], ["EVENT_SKIPPED"])
     assert result.adjustments[0].message.startswith(reason)
     assert result.accepted is not None
-    assert (result.accepted.update, result.accepted.events) == ({"old": None}, ())
+    assert result.accepted.operations == (UpdateContact({"old": None}),)
 
 
 def test_an_event_that_is_not_for_intercom_must_still_be_valid() -> None:
@@ -355,10 +371,11 @@ def test_any_envelope_has_one_disposition_and_what_is_accepted_is_within_the_lim
 
 
 def _check(accepted: AcceptedEnvelope, maximum: int) -> None:
-    assert accepted.update or accepted.events
+    assert accepted.operations
+    update = accepted.contact_update.attributes if accepted.contact_update else {}
     assert accepted.customer_id or accepted.email
-    assert len(accepted.update) <= maximum
-    pairs = [list(accepted.update.items())]
+    assert len(update) <= maximum
+    pairs = [list(update.items())]
     for event in accepted.events:
         assert 1 <= len(event.name) <= 255
         assert 946_684_800 <= event.created_at <= NOW + 60 + 2

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
-from intercomd_daemon.envelope import Event, Finding
+from intercomd_daemon.envelope import Finding, TrackEvent
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import SessionEnd
 from intercomd_daemon.ingest.session import session_event, session_skip
@@ -29,7 +29,7 @@ Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 def test_it_says_how_long_it_was_and_which_then_its_own(
     event: SessionEnd, metadata: bytes, rules: ConnectionSettings, found: Findings
 ) -> None:
-    assert session_event(event, 1000, rules, found) == Event("Session End", 1000, metadata)
+    assert session_event(event, 1000, rules, found) == TrackEvent("Session End", 1000, metadata)
     assert not found.violations
 
 

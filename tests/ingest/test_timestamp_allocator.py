@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd_daemon.conversion import LATEST_TIME
-from intercomd_daemon.envelope import Event
+from intercomd_daemon.envelope import TrackEvent
 from intercomd_daemon.ingest.limits import SECONDS_REMEMBERED
 from intercomd_daemon.ingest.timestamp_allocator import Placed, TimestampAllocator
 
@@ -13,7 +13,7 @@ from intercomd_daemon.ingest.timestamp_allocator import Placed, TimestampAllocat
 def place(
     seconds: TimestampAllocator,
     envelope_id: str,
-    *events: Event,
+    *events: TrackEvent,
     lane: str = "c:u",
     connection: str = "default",
     latest: int = LATEST_TIME,
@@ -21,8 +21,8 @@ def place(
     return seconds.place(connection, lane, envelope_id, events, latest)
 
 
-def click(created_at: int = 1000, name: str = "Click") -> Event:
-    return Event(name, created_at, b'{"a":1}')
+def click(created_at: int = 1000, name: str = "Click") -> TrackEvent:
+    return TrackEvent(name, created_at, b'{"a":1}')
 
 
 def test_a_free_second_is_the_events_own() -> None:
@@ -59,7 +59,7 @@ def test_the_same_envelope_asked_again_gets_the_same_second() -> None:
         (click(), "c:u", "other"),
     ],
 )
-def test_another_name_second_user_or_connection_does_not_matter(event: Event, lane: str, connection: str) -> None:
+def test_another_name_second_user_or_connection_does_not_matter(event: TrackEvent, lane: str, connection: str) -> None:
     seconds = TimestampAllocator()
     place(seconds, "e-1", click())
     assert not place(seconds, "e-2", event, lane=lane, connection=connection).findings

@@ -9,7 +9,7 @@ import pytest
 
 from intercomd.v1 import envelope_pb2, operations_pb2_grpc
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.operations.daemon_control import Check, State
 from intercomd_daemon.operations.service import OperationsService
@@ -185,8 +185,10 @@ def _accepted(
     source: bytes | None = None,
 ) -> AcceptedEnvelope:
     sent = envelope_pb2.Envelope(envelope_id=envelope_id).SerializeToString() if source is None else source
-    event = Event("Signed up", int(NOW) - 41, b"")
-    return AcceptedEnvelope(envelope_id, customer_id, email, accept_time, {}, (event,), (), "", sent)
+    event = TrackEvent("Signed up", int(NOW) - 41, b"")
+    return AcceptedEnvelope(
+        envelope_id, customer_id, email, accept_time, operations_of(customer_id, email, {}, (event,)), (), "", sent
+    )
 
 
 def _outcome(accepted: AcceptedEnvelope, connection: str, kind: OutcomeType, reason: str) -> Outcome:

@@ -94,7 +94,7 @@ def test_every_outcome_type_has_its_number_in_the_contract(kind: OutcomeType) ->
 
 def test_dead_letter_shows_the_senders_envelope_as_it_came() -> None:
     sent = envelope_pb2.Envelope(envelope_id="order-1", identity=identity_pb2.Identity(customer_id=" c-1 "))
-    accepted = AcceptedEnvelope("order-1", "c-1", "", NOW, {}, (), (), "", sent.SerializeToString())
+    accepted = AcceptedEnvelope("order-1", "c-1", "", NOW, (), (), "", sent.SerializeToString())
     message = responses.dead_letter_message(DeadLetter(42, accepted, OUTCOME, '{"type":"error.list"}'))
     assert message.dead_letter_id == "42"
     assert message.envelope == sent

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Completion, Incoming, Spool
@@ -27,8 +27,10 @@ def envelope() -> Callable[..., AcceptedEnvelope]:
     """Makes an envelope with an update and events."""
 
     def make(name: str = "a", customer_id: str = "ann", events: tuple[str, ...] = ("order",)) -> AcceptedEnvelope:
-        made = tuple(Event(event, 1_749_999_000, b"") for event in events)
-        return AcceptedEnvelope(name, customer_id, "", NOON, {"plan": "pro"}, made, (), "", b"")
+        made = tuple(TrackEvent(event, 1_749_999_000, b"") for event in events)
+        return AcceptedEnvelope(
+            name, customer_id, "", NOON, operations_of(customer_id, "", {"plan": "pro"}, made), (), "", b""
+        )
 
     return make
 
@@ -39,7 +41,7 @@ def row(envelope: Callable[..., AcceptedEnvelope]) -> Callable[..., Incoming]:
 
     def make(name: str = "a", customer_id: str = "ann", *, size: int = 0, **changes: object) -> Incoming:
         made = envelope(name, customer_id)
-        data = record.pack(AcceptedEnvelope(*[getattr(made, key) for key in made.__struct_fields__[:8]], bytes(size)))
+        data = record.pack(AcceptedEnvelope(*[getattr(made, key) for key in made.__struct_fields__[:7]], bytes(size)))
         columns = {"connection": "default", "priority": Priority.NORMAL, "lane": lane_of(customer_id, ""), **changes}
         return Incoming(envelope_id=name, data=columns.pop("data", data), **columns)
 

@@ -144,9 +144,9 @@ async def test_a_replay_appends_the_refused_calls_in_the_old_order_and_drops_the
     assert [envelope.envelope_id for envelope in envelopes] == ["1", "3"]
     assert [position_of(each.key) > 3 for each in batch.rows] == [True, True]
     assert [each.lane for each in batch.rows] == ["c:ann", "c:cid"]
-    assert [(each.update, len(each.events), each.replay, each.origin) for each in envelopes] == [
-        ({}, 1, 1, 1),
-        ({}, 1, 1, 3),
+    assert [(each.contact_update, len(each.events), each.replay, each.origin) for each in envelopes] == [
+        (None, 1, 1, 1),
+        (None, 1, 1, 3),
     ]
     assert len((await spool.read("default", Priority.BULK, 0, *ALL)).rows) == 1
     assert await letters_of(spool) == []

@@ -19,7 +19,7 @@ def test_every_single_flipped_bit_is_noticed() -> None:
         assert record.check(bytes(corrupted))
 
 
-@pytest.mark.parametrize("data", [b"", b"\x01", b"\x01abcd", b"\x02abcdefgh", b"no record"])
+@pytest.mark.parametrize("data", [b"", b"\x01", b"\x01abcd", b"\x03abcdefgh", b"no record"])
 def test_other_bytes_are_no_record(data: bytes) -> None:
     assert record.check(data)
     with pytest.raises(record.RecordDamaged):

@@ -10,7 +10,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from intercomd_daemon.connection import Connections
-from intercomd_daemon.envelope import AcceptedEnvelope, lane_of
+from intercomd_daemon.envelope import AcceptedEnvelope, lane_of, replace_events
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
 from intercomd_daemon.ingest.decide import decide
@@ -98,7 +98,7 @@ class Acceptor:
                 result = decide(envelope, rules, now)
                 accepted = result.accepted
                 if accepted is not None:
-                    if len(accepted.events) > 1:
+                    if len(accepted.operations) > 1:
                         expanded_bytes = _expanded(expanded_bytes, accepted)
                     if rows is not None:
                         result, row = self._enter(result, accepted, latest)
@@ -113,12 +113,15 @@ class Acceptor:
         """The row to append, with the envelope's events on seconds that no other event of the user and name has."""
         lane = lane_of(envelope.customer_id, envelope.email)
         pairs: tuple[tuple[int, int], ...] = ()
-        if envelope.events and result.recognised and self._rules[result.connection].same_second == "shift":
-            placed = self._seconds.place(result.connection, lane, envelope.envelope_id, envelope.events, latest)
+        events = envelope.events
+        if events and result.recognised and self._rules[result.connection].same_second == "shift":
+            placed = self._seconds.place(result.connection, lane, envelope.envelope_id, events, latest)
             pairs = placed.pairs
             if placed.findings:
                 adjustments = envelope.adjustments + placed.findings
-                envelope = replace(envelope, events=placed.events, adjustments=adjustments)
+                envelope = replace(
+                    envelope, operations=replace_events(envelope.operations, placed.events), adjustments=adjustments
+                )
                 result = replace(result, accepted=envelope, adjustments=adjustments)
         name, priority, envelope_id = result.connection, result.priority, result.envelope_id
         return result, Incoming(name, priority, lane, envelope_id, pack(envelope), result.recognised, pairs)

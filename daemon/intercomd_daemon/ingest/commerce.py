@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.conversion import rfc3339
-from intercomd_daemon.envelope import Event, Finding, Source
+from intercomd_daemon.envelope import Finding, Source, TrackEvent
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.amounts import currency_of, unknown_currency
 from intercomd_daemon.ingest.commerce_facts import item_of, promotion_of, said_of, total_of
@@ -50,7 +50,7 @@ def commerce_skip(source: Source, rules: ConnectionSettings) -> Finding | None:
 
 def commerce_events(
     event: CommerceEvent, created_at: int, latest: int, rules: ConnectionSettings, found: Findings
-) -> tuple[tuple[Event, ...], Finding | None]:
+) -> tuple[tuple[TrackEvent, ...], Finding | None]:
     """Returns the events to send, each a second after the one before and none after `latest`; or why it is skipped."""
     own, _ = own_pairs(event.attributes, f"{_PATH}.attributes", found, len(event.attributes), trim=False)
     currency = currency_of(event.currency_code or _CURRENCY)
@@ -153,13 +153,15 @@ def _of_impressions(impressions: Impressions, own: Pairs, found: Findings, *, ex
     return items if expanded else [_Draft("eCommerce - Impression", {"Product Count": count}, (own,), path)]
 
 
-def _written(drafts: list[_Draft], created_at: int, rules: ConnectionSettings, found: Findings) -> tuple[Event, ...]:
+def _written(
+    drafts: list[_Draft], created_at: int, rules: ConnectionSettings, found: Findings
+) -> tuple[TrackEvent, ...]:
     events = []
     written_bytes = 0
     for index, draft in enumerate(drafts):
         metadata = composed_metadata(draft.ours, draft.own, draft.path, rules, found)
         written_bytes += len(metadata)
-        events.append(Event(draft.name, created_at + index, metadata))
+        events.append(TrackEvent(draft.name, created_at + index, metadata))
         if written_bytes > EXPANDED_BYTES_MAX:
             message = f"expanded to {written_bytes} bytes or more, limit {EXPANDED_BYTES_MAX}: send fewer products"
             found.reject("ENVELOPE_TOO_LARGE", _PATH, message)

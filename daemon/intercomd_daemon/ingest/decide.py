@@ -5,7 +5,7 @@ and the seconds of events are decided later, in accept.py.
 """
 
 from intercomd_daemon.connection import Connections, ConnectionSettings
-from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Event, Finding
+from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Finding, TrackEvent, operations_of
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.attributes import Update, update_of
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
@@ -45,9 +45,8 @@ def decide(envelope: DecodedEnvelope, rules: Connections, now: float) -> Decisio
         found.adjust("EVENT_SKIPPED", skip.field, f"{skip.reason}: {skip.message}")
     adjustments = tuple(found.adjustments)
     envelope_id, encoded = envelope.envelope_id, envelope.encoded
-    accepted = AcceptedEnvelope(
-        envelope_id, customer_id, email, now, update, events, adjustments, traceparent, encoded, times=times
-    )
+    operations = operations_of(customer_id, email, update, events, times)
+    accepted = AcceptedEnvelope(envelope_id, customer_id, email, now, operations, adjustments, traceparent, encoded)
     return Decision(
         envelope_id,
         connection.name,
@@ -94,7 +93,7 @@ def _update(envelope: DecodedEnvelope, rules: ConnectionSettings, found: Finding
 
 def _events(
     envelope: DecodedEnvelope, created_at: int, now: float, rules: ConnectionSettings, found: Findings
-) -> tuple[tuple[Event, ...], Finding | None]:
+) -> tuple[tuple[TrackEvent, ...], Finding | None]:
     """Returns the events to send, or the reason why the valid event is skipped."""
     event = envelope.event
     if isinstance(event, CustomEvent):
@@ -102,7 +101,7 @@ def _events(
         metadata = (
             custom_metadata(event.attributes, "custom_event.attributes", rules, found) if event.attributes else b""
         )
-        return (Event(name, created_at, metadata),), None
+        return (TrackEvent(name, created_at, metadata),), None
     before = len(found.adjustments)
     if isinstance(event, CommerceEvent):
         events, skip = commerce_events(event, created_at, int(now) + CLOCK_SKEW_SECONDS, rules, found)

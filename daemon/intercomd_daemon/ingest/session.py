@@ -1,7 +1,7 @@
 """Converts a session end to the event that Intercom gets."""
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.envelope import Event, Finding
+from intercomd_daemon.envelope import Finding, TrackEvent
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import SessionEnd
 from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
@@ -22,7 +22,7 @@ def session_skip(rules: ConnectionSettings) -> Finding | None:
     return Finding("EVENT_TYPE_OFF", _PATH, message)
 
 
-def session_event(event: SessionEnd, created_at: int, rules: ConnectionSettings, found: Findings) -> Event:
+def session_event(event: SessionEnd, created_at: int, rules: ConnectionSettings, found: Findings) -> TrackEvent:
     """Returns the event: duration and id of the session, then the sender's attributes."""
     ours: Pairs = {}
     if event.duration_nanoseconds is not None:
@@ -30,7 +30,9 @@ def session_event(event: SessionEnd, created_at: int, rules: ConnectionSettings,
     if event.session_id:
         ours["session_id"] = text(event.session_id, f"{_PATH}.session_id", found)
     own, _ = own_pairs(event.attributes, f"{_PATH}.attributes", found, len(event.attributes), trim=False)
-    return Event(event_name(rules.session_end_name), created_at, composed_metadata(ours, (own,), _PATH, rules, found))
+    return TrackEvent(
+        event_name(rules.session_end_name), created_at, composed_metadata(ours, (own,), _PATH, rules, found)
+    )
 
 
 def _seconds(nanoseconds: int, found: Findings) -> int | float:

@@ -12,7 +12,7 @@ from zlib import crc32
 import msgspec
 
 from intercomd_daemon.conversion import rfc3339
-from intercomd_daemon.envelope import Event, Finding
+from intercomd_daemon.envelope import Finding, TrackEvent
 from intercomd_daemon.ingest.limits import SECONDS_REMEMBERED, SHIFT_SECONDS_MAX
 
 _SHIFTED = "the user has another event of this name at {}, which Intercom would merge with it: moved by {} s to {}"
@@ -26,7 +26,7 @@ _SAME_SECOND = (
 class Placed(msgspec.Struct, frozen=True, gc=False):
     """An envelope's events with their allocated seconds."""
 
-    events: tuple[Event, ...]
+    events: tuple[TrackEvent, ...]
     pairs: tuple[tuple[int, int], ...]
     """(key, owner) of each allocated second."""
     findings: tuple[Finding, ...]
@@ -47,7 +47,9 @@ class TimestampAllocator:
             if key < _KEYS_END and key not in self._owners:
                 self._remember(key, owner)
 
-    def place(self, connection: str, lane: str, envelope_id: str, events: tuple[Event, ...], latest: int) -> Placed:
+    def place(
+        self, connection: str, lane: str, envelope_id: str, events: tuple[TrackEvent, ...], latest: int
+    ) -> Placed:
         """Gives each event its own second if that is free, else the next free one, at most 300 s later.
 
         No event moves beyond `latest` (Unix seconds): a shift must not put an event into the future. The same envelope
@@ -72,7 +74,7 @@ class TimestampAllocator:
                 continue
             pairs.append((key + shift, owner))
             if shift:
-                placed[index] = Event(event.name, event.created_at + shift, event.metadata)
+                placed[index] = TrackEvent(event.name, event.created_at + shift, event.metadata)
                 message = _SHIFTED.format(rfc3339(event.created_at), shift, rfc3339(event.created_at + shift))
                 findings.append(Finding("TIME_SHIFTED", "event_time", message))
         return Placed(tuple(placed), tuple(pairs), tuple(findings))

@@ -11,8 +11,10 @@ from zlib import crc32
 import msgspec
 
 from intercomd_daemon.errors import IntercomdError
+from intercomd_daemon.spool import record_0_1
 
-VERSION = 1
+VERSION = 2
+"""Since 0.2. Version 1 has the records of 0.1, which `record_0_1` upgrades."""
 _HEADER_BYTES = 5
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
@@ -39,8 +41,8 @@ def check(data: bytes) -> str:
     """What is wrong with a record's bytes, in words; empty if they are what was written."""
     if len(data) <= _HEADER_BYTES:
         return f"{len(data)} bytes are too few for a record"
-    if data[0] != VERSION:
-        return f"record version {data[0]} is not {VERSION}"
+    if data[0] not in {1, VERSION}:
+        return f"record version {data[0]} is not {VERSION} or 1"
     if crc32(memoryview(data)[_HEADER_BYTES:]) != int.from_bytes(data[1:_HEADER_BYTES], "little"):
         return "the checksum does not match"
     return ""
@@ -56,7 +58,11 @@ def unpack(data: bytes, struct: type[Struct]) -> Struct:
     if wrong:
         raise RecordDamaged(wrong)
     try:
+        body = memoryview(data)[_HEADER_BYTES:]
+        if data[0] != VERSION and (upgrade := record_0_1.UPGRADES.get(struct)):
+            upgraded: Struct = upgrade(body)
+            return upgraded
         decoder: msgspec.msgpack.Decoder[Struct] = _decoder(struct)
-        return decoder.decode(memoryview(data)[_HEADER_BYTES:])
+        return decoder.decode(body)
     except msgspec.DecodeError as error:
         raise RecordDamaged(f"not a {struct.__name__}: {error}") from error

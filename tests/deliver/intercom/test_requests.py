@@ -4,7 +4,7 @@ import pytest
 
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.messages import Call, Request
-from intercomd_daemon.envelope import Event
+from intercomd_daemon.envelope import TrackEvent
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from intercomd_daemon.envelope import Event
         (requests.read_contact("../me"), "GET", "/contacts/..%2Fme", b""),
         (requests.unarchive_contact("c1"), "POST", "/contacts/c1/unarchive", b"{}"),
         (
-            requests.track_event(Event("Größe", 1_795_000_000, b""), ("user_id", "u1")),
+            requests.track_event(TrackEvent("Größe", 1_795_000_000, b""), ("user_id", "u1")),
             "POST",
             "/events",
             '{"event_name":"Größe","created_at":1795000000,"user_id":"u1"}'.encode(),
@@ -42,7 +42,7 @@ from intercomd_daemon.envelope import Event
         (
             # No digit of what was accepted is lost, and the order stays.
             requests.track_event(
-                Event("Bought", 1, b'{"b":19.990,"a":{"amount":1999,"currency":"USD"}}'), ("id", "c1")
+                TrackEvent("Bought", 1, b'{"b":19.990,"a":{"amount":1999,"currency":"USD"}}'), ("id", "c1")
             ),
             "POST",
             "/events",
@@ -71,7 +71,7 @@ def test_every_call_can_be_written() -> None:
         requests.update_contact("c1", "", {}).call,
         requests.read_contact("c1").call,
         requests.unarchive_contact("c1").call,
-        requests.track_event(Event("", 0, b""), ("id", "c1")).call,
+        requests.track_event(TrackEvent("", 0, b""), ("id", "c1")).call,
         requests.create_attribute("plan", "string").call,
     }
     assert written == set(Call)

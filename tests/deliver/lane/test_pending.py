@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd_daemon.deliver.lane.pending import ANSWER_KEPT_BYTES, FINDINGS_MAX, PendingEnvelope
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Finding, Priority
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority, TrackEvent, UpdateContact, operations_of
 from intercomd_daemon.outcome import EffectKind, OutcomeType, Progress
 from intercomd_daemon.spool.base import POSITION_BITS
 from intercomd_daemon.spool.record import pack, unpack
@@ -18,8 +18,7 @@ ENVELOPE = AcceptedEnvelope(
     customer_id="u1",
     email="ada@x.io",
     accept_time=NOW - 5,
-    update={"plan": "gold"},
-    events=(Event("Bought", 7, b""), Event("Seen", 8, b"")),
+    operations=(UpdateContact({"plan": "gold"}), TrackEvent("Bought", 7, b""), TrackEvent("Seen", 8, b"")),
     adjustments=(TRIMMED,),
     traceparent="00-trace",
     source=b"source",
@@ -32,7 +31,7 @@ def waiting(envelope: AcceptedEnvelope = ENVELOPE, progress: Progress | None = N
 
 def test_its_place_among_all_is_its_position_a_replay_s_that_of_the_first_acceptance() -> None:
     assert waiting().position == 42
-    replayed = AcceptedEnvelope("e1", "u1", "", NOW, {}, (), (), "", b"", replay=1, origin=9)
+    replayed = AcceptedEnvelope("e1", "u1", "", NOW, (), (), "", b"", replay=1, origin=9)
     assert waiting(replayed).position == 9
 
 
@@ -48,7 +47,9 @@ def test_its_place_among_all_is_its_position_a_replay_s_that_of_the_first_accept
 def test_the_email_is_part_of_the_update_beside_a_customer_id_by_setting(
     customer_id: str, email: str, with_email: bool, update: dict[str, str]
 ) -> None:
-    envelope = AcceptedEnvelope("e1", customer_id, email, NOW, {"plan": "gold"}, (), (), "", b"")
+    envelope = AcceptedEnvelope(
+        "e1", customer_id, email, NOW, operations_of(customer_id, email, {"plan": "gold"}, ()), (), "", b""
+    )
     assert waiting(envelope).update(with_email=with_email) == update
 
 

@@ -8,7 +8,7 @@ NORMAL, BULK = Priority.NORMAL, Priority.BULK
 
 
 def waiting(key: int, priority: Priority) -> PendingEnvelope:
-    return PendingEnvelope(key, priority, AcceptedEnvelope(str(key), "u1", "", 0.0, {}, (), (), "", b""), Progress())
+    return PendingEnvelope(key, priority, AcceptedEnvelope(str(key), "u1", "", 0.0, (), (), "", b""), Progress())
 
 
 def queue(*rows: tuple[int, Priority]) -> PendingQueue:

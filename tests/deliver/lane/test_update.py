@@ -16,7 +16,15 @@ from intercomd_daemon.deliver.lane.update import (
     is_custom,
     reduce,
 )
-from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, AcceptedEnvelope, Event, Priority, Scalar
+from intercomd_daemon.envelope import (
+    FIRST_NAME,
+    LAST_NAME,
+    AcceptedEnvelope,
+    Priority,
+    Scalar,
+    TrackEvent,
+    operations_of,
+)
 from intercomd_daemon.outcome import Progress
 
 NOW = 1_795_000_000.0
@@ -27,7 +35,16 @@ def waiting(
     position: int, update: dict[str, Scalar], *, email: str = "", customer_id: str = "u1", origin: int = 0
 ) -> PendingEnvelope:
     envelope = AcceptedEnvelope(
-        str(position), customer_id, email, NOW, update, (), (), "", b"", replay=int(origin > 0), origin=origin
+        str(position),
+        customer_id,
+        email,
+        NOW,
+        operations_of(customer_id, email, update, ()),
+        (),
+        "",
+        b"",
+        replay=int(origin > 0),
+        origin=origin,
     )
     return PendingEnvelope(position, Priority.NORMAL, envelope, Progress())
 
@@ -80,7 +97,14 @@ def test_the_group_ends_with_the_first_event_with_the_limit_and_around_who_must_
             1,
             Priority.NORMAL,
             AcceptedEnvelope(
-                "1", "u1", email, NOW, made.envelope.update, (Event("Seen", 0, b""),) * events, (), "", b""
+                "1",
+                "u1",
+                email,
+                NOW,
+                operations_of("u1", email, made.update(with_email=False), (TrackEvent("Seen", 0, b""),) * events),
+                (),
+                "",
+                b"",
             ),
             Progress(),
         )

@@ -15,9 +15,7 @@ NORMAL, BULK = Priority.NORMAL, Priority.BULK
 
 
 def add(lane: Lane, priority: Priority) -> None:
-    lane.queue.add(
-        PendingEnvelope(1, priority, AcceptedEnvelope("1", lane.key, "", 0.0, {}, (), (), "", b""), Progress())
-    )
+    lane.queue.add(PendingEnvelope(1, priority, AcceptedEnvelope("1", lane.key, "", 0.0, (), (), "", b""), Progress()))
 
 
 def lane(key: str, *priorities: Priority) -> Lane:

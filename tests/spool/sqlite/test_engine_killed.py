@@ -20,7 +20,7 @@ from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 def row(name):
-    noun = AcceptedEnvelope(name, "ann", "", 0.0, {}, (), (), "", bytes(500))
+    noun = AcceptedEnvelope(name, "ann", "", 0.0, (), (), "", bytes(500))
     return Incoming("default", Priority.NORMAL, "c:ann", name, pack(noun))
 
 async def main():

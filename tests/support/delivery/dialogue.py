@@ -40,7 +40,7 @@ from intercomd_daemon.deliver.lane.attribute_catalog import Attribute, Attribute
 from intercomd_daemon.deliver.lane.contact import Contact, StoredContact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import DRY_RUN, Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Outcome, OutcomeType, Progress
 from intercomd_daemon.spool.base import Settlement
 from intercomd_daemon.spool.record import pack, unpack
@@ -141,8 +141,11 @@ class Talk:
             customer_id=self._who[0],
             email=self._who[1],
             accept_time=self.now,
-            update=update_of(update),
-            events=tuple(Event(name.strip(), EVENT_TIME + index, b"") for index, name in enumerate(events)),
+            operations=operations_of(
+                *self._who,
+                update_of(update),
+                tuple(TrackEvent(name.strip(), EVENT_TIME + index, b"") for index, name in enumerate(events)),
+            ),
             adjustments=(),
             traceparent="",
             source=b"",

@@ -14,7 +14,7 @@ from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, Scalar, lane_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Scalar, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.sandbox import Sandbox
 from intercomd_daemon.spool.base import Incoming, Spool
@@ -74,14 +74,16 @@ def envelope(
     name: str,
     customer_id: str = "u1",
     update: dict[str, Scalar] | None = None,
-    *events: Event,
+    *events: TrackEvent,
     email: str = "",
 ) -> AcceptedEnvelope:
-    return AcceptedEnvelope(name, customer_id, email, time.time(), update or {}, events, (), "", b"")
+    return AcceptedEnvelope(
+        name, customer_id, email, time.time(), operations_of(customer_id, email, update or {}, events), (), "", b""
+    )
 
 
-def event(name: str, second: int = 0, metadata: bytes = b"") -> Event:
-    return Event(name, NOON + second, metadata)
+def event(name: str, second: int = 0, metadata: bytes = b"") -> TrackEvent:
+    return TrackEvent(name, NOON + second, metadata)
 
 
 def row(what: AcceptedEnvelope, priority: Priority = Priority.NORMAL, connection: str = "default") -> Incoming:

@@ -21,6 +21,6 @@ def examined(envelope: Envelope, now: float) -> Decision:
 def stored(given: Decision) -> dict[str, object]:
     """The contact's fields that an accepted envelope sets, as Intercom holds them."""
     assert given.accepted is not None
-    fields: dict[str, object] = dict(given.accepted.update)
+    fields: dict[str, object] = dict(given.accepted.contact_update.attributes) if given.accepted.contact_update else {}
     names = [fields.pop(part) for part in ("$first_name", "$last_name") if part in fields]
     return fields | ({"name": " ".join(map(str, names))} if names else {})

@@ -17,7 +17,7 @@ from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, Scalar, lane_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Scalar, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import CustomAttribute, SandboxSettings
 from intercomd_daemon.spool.base import DeadLetterFilter, Incoming, OutcomeFilter, Spool
@@ -170,7 +170,9 @@ class Simulation:
             for (envelope, priority), row in zip(envelopes, rows, strict=True):
                 number = number_of(envelope.envelope_id)
                 self.far_side.priorities[row.lane, number] = priority
-                parts = range(0 if envelope.update else 1, len(envelope.events) + 1)
+                parts = range(
+                    0 if envelope.contact_update and envelope.contact_update.attributes else 1, len(envelope.events) + 1
+                )
                 self.order.append(row.lane, priority, number, parts)
                 self.appended.append((envelope.envelope_id, 0))
 
@@ -183,8 +185,17 @@ class Simulation:
         self._numbers[str(user)] += 1
         update: dict[str, Scalar] = {ATTRIBUTES[priority]: number} if "u" in form else {}
         name = POISON if poison else "step"
-        events = tuple(Event(name, time_of(Part(number, 1 + place)), b"") for place in range(form.count("e")))
-        return AcceptedEnvelope(f"{user}/{number}", customer_id, email, self.wall(), update, events, (), "", b"")
+        events = tuple(TrackEvent(name, time_of(Part(number, 1 + place)), b"") for place in range(form.count("e")))
+        return AcceptedEnvelope(
+            f"{user}/{number}",
+            customer_id,
+            email,
+            self.wall(),
+            operations_of(customer_id, email, update, events),
+            (),
+            "",
+            b"",
+        )
 
     async def replay(self) -> None:
         """Every dead letter of now, again."""

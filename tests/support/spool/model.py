@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import completion, record
 from intercomd_daemon.spool.base import CachedContact, Completion, ContactEntry, Incoming, LogUsage
@@ -40,8 +40,10 @@ class Held:
 
 def made(connection: str, priority: Priority, user: str, name: str, size: int, *, recognised: bool) -> Incoming:
     """A row to append: an envelope of an update and two events, padded to about `size` bytes."""
-    events = tuple(Event(event, 1, b"") for event in ("order", "visit"))
-    envelope = AcceptedEnvelope(name, user, "", NOON, {"plan": "pro"}, events, (), "", bytes(size))
+    events = tuple(TrackEvent(event, 1, b"") for event in ("order", "visit"))
+    envelope = AcceptedEnvelope(
+        name, user, "", NOON, operations_of(user, "", {"plan": "pro"}, events), (), "", bytes(size)
+    )
     return Incoming(connection, priority, lane_of(user, ""), name, record.pack(envelope), recognised)
 
 
@@ -49,7 +51,8 @@ def end_of(key: int, held: Held, reason: str) -> Completion:
     """How a row ends: delivered, or where there is a reason, as a dead letter whose last event was refused."""
     envelope = held.envelope
     kind = OutcomeType.DEAD_LETTERED if reason else OutcomeType.DELIVERED
-    effects = [Effect(EffectKind.CONTACT, "", 0, OutcomeType.DELIVERED, "", 200, "", 1)] if envelope.update else []
+    contact = Effect(EffectKind.CONTACT, "", 0, OutcomeType.DELIVERED, "", 200, "", 1)
+    effects = [contact] if envelope.contact_update else []
     effects += [
         Effect(EffectKind.EVENT, each.name, 1, OutcomeType.DELIVERED, "", 202, "", 1) for each in envelope.events
     ]

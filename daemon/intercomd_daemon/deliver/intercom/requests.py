@@ -6,7 +6,7 @@ from urllib.parse import quote
 import msgspec
 
 from intercomd_daemon.deliver.intercom.messages import Call, Request
-from intercomd_daemon.envelope import CONTACT_FIELDS, Event, Scalar
+from intercomd_daemon.envelope import CONTACT_FIELDS, Scalar, TrackEvent
 
 _encode = msgspec.json.Encoder().encode
 
@@ -40,7 +40,7 @@ def unarchive_contact(contact_id: str) -> Request:
     return Request(Call.UNARCHIVE_CONTACT, f"/contacts/{quote(contact_id, safe='')}/unarchive", b"{}")
 
 
-def track_event(event: Event, identity: tuple[str, str]) -> Request:
+def track_event(event: TrackEvent, identity: tuple[str, str]) -> Request:
     """`POST /events`; the identity is one of ("user_id" | "id" | "email", value)."""
     key, value = identity
     body: dict[str, object] = {"event_name": event.name, "created_at": event.created_at, key: value}

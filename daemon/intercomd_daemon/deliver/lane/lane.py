@@ -35,7 +35,7 @@ from intercomd_daemon.deliver.lane.update import (
     is_custom,
     reduce,
 )
-from intercomd_daemon.envelope import Event, Finding
+from intercomd_daemon.envelope import Finding, TrackEvent
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import CachedContact, Completion, Settlement
 from intercomd_daemon.spool.record import pack
@@ -63,7 +63,7 @@ class _Flight(msgspec.Struct, eq=False):
     group: list[PendingEnvelope]
     contact_update: ContactUpdate | None = None
     """Of a call that writes the contact."""
-    event: Event | None = None
+    event: TrackEvent | None = None
 
 
 class Lane:
@@ -172,7 +172,7 @@ class Lane:
             waiting.attempts += 1
         return Send(request)
 
-    def _track(self, head: PendingEnvelope, event: Event) -> Send:
+    def _track(self, head: PendingEnvelope, event: TrackEvent) -> Send:
         customer_id, email = head.envelope.customer_id, head.envelope.email
         # "`user_id` is preferred over `email`"; after a 404, and for leads, only Intercom's own `id` is sure.
         if self.contact.id and (self._recreation is _Recreation.DONE or not customer_id):

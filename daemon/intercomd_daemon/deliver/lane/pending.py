@@ -5,8 +5,8 @@ from collections import deque
 import msgspec
 
 from intercomd_daemon.deliver.lane.actions import Retry
-from intercomd_daemon.envelope import AcceptedEnvelope, Event, Finding, Priority, Scalar
-from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority, Scalar, TrackEvent, UpdateContact
+from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress, index_effects, kind_of
 from intercomd_daemon.spool.base import Completion, position_of
 
 # An answer kept with a dead letter is cut at so many bytes.
@@ -32,51 +32,70 @@ class PendingEnvelope:
         """How often Intercom did not know the contact in calls for the effect that is next."""
         self.alone = False
         """Whether its update must not share a call: a shared one was refused."""
-        self._effects = list(progress.effects)
+        self._effects = list(index_effects(progress.effects, envelope.operations))
         self._findings = list(progress.adjustments)
         self._answer_body = progress.answer_body
-        self._contact_done = any(effect.kind is EffectKind.CONTACT for effect in self._effects)
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """Custom attributes of the update that the sender sent as a `Timestamp`."""
+        contact_update = self.envelope.contact_update
+        return contact_update.times if contact_update else ()
 
     def update(self, *, with_email: bool) -> dict[str, Scalar]:
-        """What it says of the contact; the email beside a customer id is part of that, by setting."""
-        envelope = self.envelope
+        """Returns the contact's attributes; the email beside a customer id is one of them, by setting."""
+        envelope, contact_update = self.envelope, self.envelope.contact_update
+        attributes = contact_update.attributes if contact_update else {}
         if with_email and envelope.customer_id and envelope.email:
-            return {**envelope.update, "email": envelope.email}
-        return envelope.update
+            return {**attributes, "email": envelope.email}
+        return attributes
 
     def update_due(self, *, with_email: bool) -> bool:
-        """Whether its next call is the contact's update."""
-        return not self._contact_done and bool(self.update(with_email=with_email))
+        """Whether the next operation is the contact's update, and has something to write."""
+        index = self._next
+        operations = self.envelope.operations
+        return (
+            index < len(operations)
+            and isinstance(operations[index], UpdateContact)
+            and bool(self.update(with_email=with_email))
+        )
 
     @property
     def update_refused(self) -> bool:
-        """Whether Intercom refused what it says of the contact."""
+        """Whether Intercom refused the contact's update."""
         return any(
             effect.kind is EffectKind.CONTACT and effect.type is OutcomeType.DEAD_LETTERED for effect in self._effects
         )
 
     @property
-    def event(self) -> Event | None:
-        """The next event to track, once the update is done with."""
-        return self.envelope.events[self._events_done] if self._events_done < len(self.envelope.events) else None
+    def event(self) -> TrackEvent | None:
+        """The next event to track; None if no event remains."""
+        remaining = self.envelope.operations[self._next :]
+        return next((operation for operation in remaining if isinstance(operation, TrackEvent)), None)
 
     @property
-    def _events_done(self) -> int:
-        return len(self._effects) - self._contact_done
+    def _next(self) -> int:
+        """The index of the operation behind the last one that has an effect."""
+        return self._effects[-1].operation + 1 if self._effects else 0
 
     def contact_ended(self, type_: OutcomeType, reason: str = "", status: int = 0, request_id: str = "") -> None:
-        """Notes what became of the update."""
-        self._contact_done = True
-        self._ended(Effect(EffectKind.CONTACT, "", 0, type_, reason, status, request_id, self.attempts))
+        """Records the effect of the contact's update."""
+        self._record(self._next, "", 0, type_, reason, status, request_id)
 
     def event_ended(self, type_: OutcomeType, reason: str = "", status: int = 0, request_id: str = "") -> None:
-        """Notes what became of the next event."""
-        event = self.envelope.events[self._events_done]
-        kind = EffectKind.EVENT
-        self._ended(Effect(kind, event.name, event.created_at, type_, reason, status, request_id, self.attempts))
+        """Records the effect of the next event."""
+        event = self.event
+        if event is None:
+            raise ValueError(self.key)
+        # An update with nothing to write is passed over: it has no effect.
+        index = self.envelope.operations.index(event, self._next)
+        self._record(index, event.name, event.created_at, type_, reason, status, request_id)
 
-    def _ended(self, effect: Effect) -> None:
-        self._effects.append(effect)
+    def _record(
+        self, index: int, name: str, time: int, type_: OutcomeType, reason: str, status: int, request_id: str
+    ) -> None:
+        kind = kind_of(self.envelope.operations[index])
+        self._effects.append(Effect(kind, name, time, type_, reason, status, request_id, self.attempts, index))
         self.attempts = 0
         self.not_found = 0
 

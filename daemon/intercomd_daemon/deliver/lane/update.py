@@ -75,7 +75,7 @@ def compose(
 
     `unclearable`: custom attributes that Intercom refused to clear on this contact.
     """
-    times = {(name, waiting.position) for waiting in group for name in waiting.envelope.times}
+    times = {(name, waiting.position) for waiting in group for name in waiting.times}
     sent_values = dict(changed_values)
     fields: dict[str, Scalar] = {}
     for name, (value, position) in changed_values.items():

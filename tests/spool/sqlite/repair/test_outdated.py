@@ -50,7 +50,7 @@ class Rebuilt:
 
 
 def _envelope(name: str, replay: int) -> AcceptedEnvelope:
-    return replace(AcceptedEnvelope(name, "ann", "", NOON, {}, (), (), "", b""), replay=replay)
+    return replace(AcceptedEnvelope(name, "ann", "", NOON, (), (), "", b""), replay=replay)
 
 
 def _outcome(name: str, kind: OutcomeType, replay: int) -> Outcome:
