@@ -219,7 +219,7 @@ def test_an_invalid_value_costs_itself_and_not_the_event(value: SentValue) -> No
     decision = decide(envelope, RULES, NOW)
     assert brief(decision) == (Disposition.ACCEPTED, [], ["ATTRIBUTE_DROPPED", "ATTRIBUTE_DROPPED"])
     assert decision.accepted is not None
-    assert decision.accepted.update == {"b": 1}
+    assert decision.accepted.contact_update.attributes == {"b": 1}
     assert decision.accepted.events[0].metadata == b'{"d":1}'
 
 
