@@ -1,6 +1,6 @@
-"""The inbound half: look at each envelope, give its events seconds of their own, append, and say what became of it.
+"""Accepts envelopes: decides each, allocates seconds to its events, appends it to the spool, and returns the decisions.
 
-Whoever waits gets a turn amid a request that takes long.
+A long request pauses regularly, so that it does not block the event loop.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.base import Incoming, Intake
 from intercomd_daemon.spool.record import pack
 
-HANDFUL_MAX = 16
-HANDFUL_BYTES_MAX = 16 << 10
+CHUNK_MAX = 16
+CHUNK_BYTES_MAX = 16 << 10
 TURN_SECONDS = 0.02
 PAUSE_SECONDS = 0.002
-"""After so long a turn the others on the event loop have so long for theirs; a usual request needs no second one."""
+"""The pause after each turn of `TURN_SECONDS`, for the other tasks of the loop. Most requests need one turn only."""
 
 
 class AcceptReport(Protocol):
-    """Whoever counts and logs what was accepted."""
+    """Counts and logs decisions."""
 
     def on_decisions(self, results: Sequence[Decision]) -> None:
-        """Told once a batch, after the answer."""
+        """Called once for each request, after the answer is on its way."""
         ...
 
 
 class Acceptor:
-    """Accepts envelopes; the clock tells Unix seconds."""
+    """Accepts envelopes; the clock returns Unix seconds."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Acceptor:
         report: AcceptReport,
         clock: Callable[[], float],
     ) -> None:
-        """`seconds` are those that the spool remembers from an earlier run."""
+        """`seconds` holds the allocations that the spool kept from an earlier run."""
         self._rules = rules
         self._spool = spool
         self._seconds = seconds
@@ -56,45 +56,46 @@ class Acceptor:
         self._coalescer = RequestCoalescer()
 
     async def accept(self, envelopes: Iterable[DecodedEnvelope], size_bytes: int = 0) -> list[Decision]:
-        """What became of each; when it returns, the accepted ones are on disk.
+        """Returns the decision of each envelope; the accepted ones are on disk by then.
 
         Args:
-            envelopes: decoded as they are asked for.
-            size_bytes: what they have as they came; small requests that come together are examined together.
+            envelopes: decoded during the iteration.
+            size_bytes: the size of the request; small requests that arrive together are decided together.
 
         Raises:
-            RetryLater: nothing was taken.
-            RequestRefused: more comes of them than a request may become; nothing was taken.
+            RetryLater: nothing was accepted.
+            RequestRefused: their events exceed the limit of a request; nothing was accepted.
         """
+        # The wait comes first: the decisions of a batch then share one turn of the loop and one commit.
         await self._coalescer.join(size_bytes)
         try:
             rows: list[Incoming] = []
-            examined = await self._examine(envelopes, rows)
+            decisions = await self._decide_all(envelopes, rows)
             keys = await self._spool.append(rows) if rows else []
         finally:
             self._coalescer.on_answer()
-        results = _receipts(examined, keys)
+        results = _receipts(decisions, keys)
         asyncio.get_running_loop().call_soon(self._report.on_decisions, results)  # Once the answer is on its way.
         return results
 
     async def look(self, envelopes: Iterable[DecodedEnvelope]) -> list[Decision]:
-        """What would become of each, by itself and the settings alone; nothing is written.
+        """Returns the decision of each envelope by its content and the settings; nothing is written.
 
         Raises:
-            RequestRefused: more would come of them than a request may become.
+            RequestRefused: their events exceed the limit of a request.
         """
-        return await self._examine(envelopes, None)
+        return await self._decide_all(envelopes, None)
 
-    async def _examine(self, envelopes: Iterable[DecodedEnvelope], rows: list[Incoming] | None) -> list[Decision]:
-        """What becomes of each; adds the rows to append if they are wanted."""
+    async def _decide_all(self, envelopes: Iterable[DecodedEnvelope], rows: list[Incoming] | None) -> list[Decision]:
+        """Decides each envelope; adds the rows to append to `rows`, unless it is None."""
         rules, now = self._rules, self._clock()
         latest = int(now) + CLOCK_SKEW_SECONDS
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
         results: list[Decision] = []
         expanded_bytes = 0
-        for handful in _handfuls(envelopes):
-            for envelope in handful:
+        for chunk in _chunks(envelopes):
+            for envelope in chunk:
                 result = decide(envelope, rules, now)
                 accepted = result.accepted
                 if accepted is not None:
@@ -110,7 +111,7 @@ class Acceptor:
         return results
 
     def _enter(self, result: Decision, envelope: AcceptedEnvelope, latest: int) -> tuple[Decision, Incoming]:
-        """The row to append, with the envelope's events on seconds that no other event of the user and name has."""
+        """Allocates seconds to the events, where the connection wants it, and returns the row to append."""
         lane = lane_of(envelope.customer_id, envelope.email)
         pairs: tuple[tuple[int, int], ...] = ()
         events = envelope.events
@@ -127,37 +128,37 @@ class Acceptor:
         return result, Incoming(name, priority, lane, envelope_id, pack(envelope), result.recognised, pairs)
 
 
-def _handfuls(envelopes: Iterable[DecodedEnvelope]) -> Iterator[list[DecodedEnvelope]]:
-    """A few at a time: decoding some and then examining them is a fifth faster than the two by turns."""
-    handful: list[DecodedEnvelope] = []
+def _chunks(envelopes: Iterable[DecodedEnvelope]) -> Iterator[list[DecodedEnvelope]]:
+    """Splits a request into chunks: decoding some envelopes and then deciding them is a fifth faster than in turns."""
+    chunk: list[DecodedEnvelope] = []
     size_bytes = 0
     for envelope in envelopes:
-        handful.append(envelope)
+        chunk.append(envelope)
         size_bytes += len(envelope.encoded)
-        if len(handful) == HANDFUL_MAX or size_bytes > HANDFUL_BYTES_MAX:
-            yield handful
-            handful, size_bytes = [], 0
-    if handful:
-        yield handful
+        if len(chunk) == CHUNK_MAX or size_bytes > CHUNK_BYTES_MAX:
+            yield chunk
+            chunk, size_bytes = [], 0
+    if chunk:
+        yield chunk
 
 
 def _expanded(expanded_bytes: int, envelope: AcceptedEnvelope) -> int:
-    """How much has come of a request with this envelope, which became several events."""
+    """Adds the events of an expanded envelope to the size of the request's events, within the limit."""
     expanded_bytes += sum(len(event.metadata) for event in envelope.events)
     if expanded_bytes > REQUEST_EXPANDED_BYTES_MAX:
-        text = f"the events that come of one request have at most {REQUEST_EXPANDED_BYTES_MAX} bytes: send less at once"
+        text = f"expands to {expanded_bytes} bytes or more, limit {REQUEST_EXPANDED_BYTES_MAX}: send smaller requests"
         raise RequestRefused("envelopes", text)
     return expanded_bytes
 
 
-def _receipts(examined: Sequence[Decision], keys: Sequence[int]) -> list[Decision]:
-    """The results, with those that the spool knew already as duplicates; a key for each accepted one."""
+def _receipts(decisions: Sequence[Decision], keys: Sequence[int]) -> list[Decision]:
+    """Returns the decisions, with DUPLICATE where the spool returned no key for an accepted envelope."""
     if all(keys):
-        return list(examined)
+        return list(decisions)
     remaining = iter(keys)
     return [
         replace(result, disposition=Disposition.DUPLICATE)
         if result.accepted is not None and not next(remaining)
         else result
-        for result in examined
+        for result in decisions
     ]

@@ -185,7 +185,7 @@ class AttributeCatalog:
             return self._absent(name, value, now, is_time=is_time)
         if attribute.archived or not attribute.api_writable:
             state = "archived" if attribute.archived else "not writable through the API"
-            return Fitted(Fit.LEAVE_OUT, why=f"the attribute is {state} in Intercom; change that there")
+            return Fitted(Fit.LEAVE_OUT, why=f"the attribute is {state} in Intercom: dropped it; change that there")
         if is_time and attribute.data_type in _DATES:
             fitted, how = value, ""  # Seconds already, also where they are so many that a number would be milliseconds.
         else:
@@ -195,7 +195,7 @@ class AttributeCatalog:
             return Fitted(Fit.LEAVE_OUT, why=why)
         choices = attribute.choices
         if fitted is not None and choices and fitted not in choices:
-            why = "the attribute is a list in Intercom, and the value is none of its options; add it there"
+            why = "the attribute is a list in Intercom, and the value is not one of its options; add it"
             return Fitted(Fit.LEAVE_OUT, why=why)
         if self._value_refused(name, fitted, now):
             return Fitted(Fit.LEAVE_OUT, why=_VALUE_REFUSED)
@@ -210,14 +210,14 @@ class AttributeCatalog:
             refused = self._value_refused(name, value, now)
             return Fitted(Fit.LEAVE_OUT, why=_VALUE_REFUSED) if refused else Fitted(Fit.SEND, value)
         if value is None:
-            return Fitted(Fit.LEAVE_OUT, why="there is nothing to clear: Intercom has no such attribute")
+            return Fitted(Fit.LEAVE_OUT, why="Intercom has no such attribute: dropped the removal")
         if self._settings.missing_attributes != "create":
             why = 'Intercom has no such attribute: create it there, or set missing_attributes = "create"'
             return Fitted(Fit.LEAVE_OUT, why=why)
         while self._created and not 0.0 <= now - self._created[0] < DAY_SECONDS:
             self._created.popleft()
         if len(self._created) >= self._settings.attributes_created_max:
-            why = f"attributes_created_max = {self._settings.attributes_created_max} attributes were made in a day"
+            why = f"attributes_created_max = {self._settings.attributes_created_max} attributes were created in a day"
             return Fitted(Fit.LEAVE_OUT, why=why + "; raise it, or create the attribute in Intercom")
         data_type = self._settings.attribute_types.get(name) or type_of(name, value, is_time=is_time)
         return Fitted(Fit.CREATE, value, data_type=data_type)
