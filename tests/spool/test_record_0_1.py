@@ -43,6 +43,12 @@ def test_an_envelope_is_read_as_its_operations(
     assert record.unpack(record.pack(expected), AcceptedEnvelope) == expected
 
 
+def test_attributes_that_are_times_stay_times() -> None:
+    """A record that a build between 0.1 and 0.2 wrote."""
+    data = written("id", "u", "", 1.5, {"renewed_at": 7}, [], [], "", b"raw", 0, 0, ["renewed_at"])
+    assert record.unpack(data, AcceptedEnvelope).operations == (UpdateContact({"renewed_at": 7}, ("renewed_at",)),)
+
+
 def test_progress_continues_at_the_operation_where_it_was() -> None:
     progress = record.unpack(written(EFFECTS, 3, [FINDING], "no", 1), Progress)
     assert (progress.attempts, progress.not_found, progress.answer_body) == (3, 1, "no")

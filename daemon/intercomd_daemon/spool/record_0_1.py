@@ -28,6 +28,7 @@ class _Envelope(msgspec.Struct, frozen=True, array_like=True):
     source: bytes
     replay: int = 0
     origin: int = 0
+    times: tuple[str, ...] = ()
 
 
 class _DeadLetter(msgspec.Struct, frozen=True, array_like=True):
@@ -44,7 +45,7 @@ def _envelope(old: _Envelope) -> AcceptedEnvelope:
         old.customer_id,
         old.email,
         old.accept_time,
-        operations_of(old.customer_id, old.email, old.update, events),
+        operations_of(old.customer_id, old.email, old.update, events, old.times),
         old.adjustments,
         old.traceparent,
         old.source,
