@@ -40,7 +40,7 @@ BOUNDS = {
     "deliver.intercom.client._date": "the eight newest texts",
     "deliver.schedule.pacing.Pace._flying": "deliver.worker.OPEN_MAX",
     "deliver.lane.pending.PendingQueue._queues": "deliver.schedule.read_ahead.LANE_ROWS_MAX",
-    "deliver.schedule.ready_queue.ReadyQueue._queued": _HOLDS_LANES,
+    "deliver.schedule.ready_queue.ReadyQueue._places": _HOLDS_LANES,
     "deliver.schedule.ready_queue.ReadyQueue._ready": _HOLDS_LANES,
     "deliver.schedule.ready_queue.ReadyQueue._resting": _HOLDS_LANES,
     "connection.ConnectionSettings.attribute_types": "as many as the settings name",

@@ -69,7 +69,6 @@ class Worker:
         self._commits: CommitBatcher[tuple[Settlement, Lane, AfterResponse]] = CommitBatcher(
             lambda batch: self._spawn(self._settle(batch))
         )
-        self._open = 0
         self._flying = 0
         self._stopping = False
         self._timer: asyncio.TimerHandle | None = None
@@ -142,7 +141,7 @@ class Worker:
     def _pump(self) -> None:
         """Gives out turns as long as calls may leave, then arms the timer for when the next one may."""
         if self._stopping:
-            if not self._open and not self._commits:
+            if not self._ready_queue.busy and not self._commits:
                 self._drained.set()
             return
         if not self._monitor.open:
@@ -177,7 +176,7 @@ class Worker:
             self._loader.park(lane, self._clock.wall() + delay)
 
     def _has_room(self) -> bool:
-        return self._flying < OPEN_MAX and self._open - self._flying < SETTLING_MAX
+        return self._flying < OPEN_MAX and self._ready_queue.busy - self._flying < SETTLING_MAX
 
     def _arm(self, now: float) -> None:
         self._disarm()
@@ -199,8 +198,7 @@ class Worker:
         if isinstance(step, Idle):
             self._loader.drained(lane)
             return
-        lane.busy = True
-        self._open += 1
+        self._ready_queue.start(lane)
         if isinstance(step, Settle):
             self._commit(step.settlement, lane, AfterResponse())
             return
@@ -248,8 +246,7 @@ class Worker:
 
     def _free(self, lane: Lane, after: AfterResponse) -> None:
         """Nothing is under way for the lane any more: it lines up, rests, or is set aside."""
-        lane.busy = False
-        self._open -= 1
+        self._ready_queue.finish(lane)
         down = self._monitor.outage.down
         if after.back_off and down and self._loader.full and self._ready_queue.untried is None:
             # Its rows leave the window to others; it comes back at once.
@@ -282,8 +279,7 @@ class Worker:
         delay = await (sync.read_attributes() if isinstance(step, ReadAttributes) else sync.create_attribute(*step))
         self._flying -= 1
         self._monitor.outage.abandoned(lane.key)
-        lane.busy = False
-        self._open -= 1
+        self._ready_queue.finish(lane)
         if delay:
             self._ready_queue.rest(lane, self._clock.monotonic() + delay)
         else:

@@ -53,12 +53,12 @@ async def test_where_a_bulk_envelope_has_begun_it_is_finished_and_the_normal_one
     bulk = await _with_a_bulk_backlog(spool, feeding)
     lane = _taken(feeding)
     lane.next(time.time())
-    lane.busy = True
+    feeding.ready_queue.start(lane)
     normal = await _append_normal(spool, feeding)
     assert lane.queue.keys() == bulk[:1]
     await spool.settle([Settlement("default", completions=[lane.queue.head.end("default", 1.0)])])
     lane.queue.remove_first(Priority.BULK)
-    lane.busy = False
+    feeding.ready_queue.finish(lane)
     feeding.loader.drained(lane)
     await feeding.quiet()
     assert lane.queue.keys() == [normal, *bulk[1:LANE_ROWS_MAX]]

@@ -61,9 +61,18 @@ def test_a_lane_stands_in_line_once_and_lines_up_anew_after_its_turn() -> None:
 
 
 def test_who_is_busy_does_not_line_up_and_who_is_empty_does_to_say_so() -> None:
-    busy = lane("a", NORMAL)
-    busy.busy = True
-    assert order(lined_up(busy, lane("b"), lane("c", NORMAL))) == ["b", "c"]
+    busy, empty = lane("a", NORMAL), lane("b")
+    ready_queue = lined_up(busy)
+    ready_queue.take()
+    ready_queue.start(busy)
+    for one in (busy, empty, lane("c", NORMAL)):
+        ready_queue.ready(one)
+    assert ready_queue.busy == 1
+    assert not ready_queue.leave(busy)
+    assert order(ready_queue) == ["b", "c"]
+    ready_queue.finish(busy)
+    ready_queue.ready(busy)
+    assert (ready_queue.busy, order(ready_queue)) == (0, ["a"])
 
 
 def test_a_lane_in_the_bulk_line_changes_lines_for_a_normal_envelope() -> None:

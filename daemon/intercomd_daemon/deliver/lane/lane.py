@@ -82,8 +82,6 @@ class Lane:
         self.queue = PendingQueue()
         self.failures = 0
         """Transient failures of the head in a row."""
-        self.busy = False
-        """Whether a call, or a commit, is under way for it; kept by whoever performs its steps."""
         self._settings = settings
         self._catalog = catalog
         self._unavailable = unavailable

@@ -26,6 +26,8 @@ FED_LANES_MAX = 64
 READ_BYTES_MAX = 1024 * 1024
 # Of a parked lane in memory, but at least one envelope.
 FED_BYTES_MAX = BYTES_MAX // 16
+# A time before every `now`: ask at the next turn.
+_AT_ONCE = 0.0
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -44,7 +46,8 @@ class LaneLoader:
     ) -> None:
         """`then` is called whenever rows have come in, or a time has become known at which some are due."""
         self.lanes: dict[str, Lane] = {}
-        self._next_due = 1.0  # At first: ask at once.
+        self._next_due = _AT_ONCE
+        """When to ask the spool for parked lanes that are due, Unix seconds; infinite if none is parked."""
         self._now = 0.0
         self.damaged: list[str] = []
         """Descriptions of rows set aside as damaged, for whoever reports them."""
@@ -80,7 +83,7 @@ class LaneLoader:
     @property
     def due_at(self) -> float:
         """When a parked lane is to be brought back, Unix seconds; infinite if none is, or none may be."""
-        return self._next_due if self._next_due and len(self._fed) < FED_LANES_MAX else inf
+        return self._next_due if len(self._fed) < FED_LANES_MAX else inf
 
     def appended(self, priority: Priority) -> None:
         """Rows were appended to a log."""
@@ -123,7 +126,7 @@ class LaneLoader:
             self.leave(keys)
             self._spawn(self._spool.park(self._settings.name, key, keys, due, attempts))
             # A lane that has just run dry would not be asked for again.
-            self._next_due = 1.0
+            self._next_due = _AT_ONCE
         if priority is Priority.NORMAL:
             for key in self._fed & self.lanes.keys() & (batch.moved | again.keys()):
                 self._overtake(self.lanes[key])
@@ -214,14 +217,14 @@ class LaneLoader:
     def _gone(self, lane: str) -> None:
         """The lane has left memory. Only now does the spool tell when it is due, to whoever asks what is due next."""
         due, _ = self._leaving.pop(lane)
-        self._next_due = min(self._next_due or due, due)
+        self._next_due = min(self._next_due, due)
 
     def feed_due(self, now: float) -> None:
         """Brings parked lanes back whose time has come, as many as may be in memory; to be called at each turn."""
         self._now = now
         # Nothing is set aside for longer than the cap: what seems to be was, before the clock was set back.
         if now >= self.due_at or now + CAP_SECONDS < self.due_at < inf:
-            self._next_due = 0.0
+            self._next_due = inf
             self._spawn(self._bring_back(now))
 
     async def _bring_back(self, now: float) -> None:
@@ -237,14 +240,14 @@ class LaneLoader:
                 break
             self._fed.add(key)
             await self._feed(key)
-        self._next_due = min(next_due or self._next_due, self._next_due or next_due)
+        self._next_due = min(self._next_due, next_due or inf)
         self._then()
 
     def drained(self, lane: Lane) -> None:
         """The lane has nothing in memory, and all it did is committed."""
         if lane.key not in self._fed:
             self._drop(lane)
-        elif len(self._fed) >= FED_LANES_MAX and 0.0 < self._next_due <= self._now:
+        elif len(self._fed) >= FED_LANES_MAX and self._next_due <= self._now:
             # Others wait for a place: this one had its share, and lines up behind them.
             self._drop(lane)
             self._spawn(self._spool.park(self._settings.name, lane.key, (), self._now, lane.failures))
@@ -261,7 +264,7 @@ class LaneLoader:
         for row in batch.rows:
             self._add(row, batch)
         if not batch.rows and batch.corrupt:
-            self._next_due = 1.0
+            self._next_due = _AT_ONCE
         if not batch.rows:
             self._fed.discard(key)
             lane = self.lanes.get(key)

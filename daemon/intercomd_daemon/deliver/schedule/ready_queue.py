@@ -1,9 +1,11 @@
-"""Whose turn it is: the lanes that could go now, normal before bulk, round-robin, and those that rest until a time.
+"""Which lane may take a turn next: ready lanes round-robin, normal before bulk, and when resting lanes are ready again.
 
-Pure. What a lane would do with its turn, it does not know.
+A lane is in one place at a time: ready (normal or bulk), resting until a time, or busy with a call or a commit. A lane
+that is in none has nothing to do, or was just taken. Only this module changes the place.
 """
 
 from collections import deque
+from enum import Enum, auto
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
@@ -12,82 +14,101 @@ from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.envelope import Priority
 
 
+class Place(Enum):
+    """Where a lane is."""
+
+    READY_NORMAL = auto()
+    READY_BULK = auto()
+    RESTING = auto()
+    BUSY = auto()
+
+
+_READY = {Priority.NORMAL: Place.READY_NORMAL, Priority.BULK: Place.READY_BULK}
+
+
 class ReadyQueue:
-    """The lanes of one connection that have something to do and nothing under way."""
+    """The places of the lanes of one connection."""
 
     def __init__(self) -> None:
-        self._ready: dict[Priority, deque[Lane]] = {Priority.NORMAL: deque(), Priority.BULK: deque()}
-        self._queued: dict[str, Priority | None] = {}
-        """Where each lane is in line; None: it rests."""
+        self._ready: dict[Place, deque[Lane]] = {Place.READY_NORMAL: deque(), Place.READY_BULK: deque()}
         self._resting: list[tuple[float, int, Lane]] = []
+        self._places: dict[Lane, Place] = {}
+        self._busy = 0
         self._order = count()
 
-    def ready(self, lane: Lane) -> None:
-        """The lane may take a turn, if only to say that it is empty; busy, resting or in line it stays where it is.
+    @property
+    def waiting(self) -> bool:
+        """Whether a lane is ready."""
+        return any(self._ready.values())
 
-        Except that a lane in line with bulk envelopes changes lines when its turn is for a normal one.
+    @property
+    def busy(self) -> int:
+        """How many lanes are busy."""
+        return self._busy
+
+    @property
+    def next_wake(self) -> float:
+        """When the first rest ends; infinite if no lane rests."""
+        return self._resting[0][0] if self._resting else inf
+
+    @property
+    def untried(self) -> Lane | None:
+        """The next ready lane whose call has not failed yet."""
+        return next((lane for queue in self._ready.values() for lane in queue if not lane.failures), None)
+
+    def ready(self, lane: Lane) -> None:
+        """Lines the lane up. A ready, resting or busy lane stays where it is.
+
+        Except that a lane in the bulk line moves to the normal line if its head is a normal envelope. An empty lane
+        lines up as well: its turn finds that it is drained.
         """
-        if lane.busy:
-            return
-        priority = lane.head.priority if lane.head else Priority.NORMAL
-        if self._queued.get(lane.key) is Priority.BULK and priority is Priority.NORMAL:
-            self._ready[Priority.BULK].remove(lane)
-            del self._queued[lane.key]
-        if lane.key not in self._queued:
-            self._queued[lane.key] = priority
-            self._ready[priority].append(lane)
+        place = _READY[lane.head.priority if lane.head else Priority.NORMAL]
+        if self._places.get(lane) is Place.READY_BULK and place is Place.READY_NORMAL:
+            self.leave(lane)
+        if lane not in self._places:
+            self._places[lane] = place
+            self._ready[place].append(lane)
+
+    def take(self, *, untried: bool = False) -> Lane | None:
+        """Removes and returns the next ready lane; with `untried`, preferably one whose call has not failed yet."""
+        lane = self.untried if untried else None
+        if lane is None:
+            lane = next((queue[0] for queue in self._ready.values() if queue), None)
+        if lane is not None:
+            self.leave(lane)
+        return lane
 
     def leave(self, lane: Lane) -> bool:
-        """Takes the lane out of line; False if it is not in one: it is busy, or rests."""
-        priority = self._queued.get(lane.key)
-        if priority is None:
+        """Removes a ready lane; returns False if it is not ready."""
+        queue = self._ready.get(self._places.get(lane, Place.BUSY))
+        if queue is None:
             return False
-        self._ready[priority].remove(lane)
-        del self._queued[lane.key]
+        queue.remove(lane)
+        del self._places[lane]
         return True
 
+    def start(self, lane: Lane) -> None:
+        """A call or a commit begins for a lane that was taken."""
+        self._places[lane] = Place.BUSY
+        self._busy += 1
+
+    def finish(self, lane: Lane) -> None:
+        """The call and the commit are over; the lane is in no place now."""
+        del self._places[lane]
+        self._busy -= 1
+
     def rest(self, lane: Lane, until: float) -> None:
-        """The lane waits by itself until `until`."""
-        self._queued[lane.key] = None
+        """The lane waits until `until`."""
+        self._places[lane] = Place.RESTING
         heappush(self._resting, (until, next(self._order), lane))
 
     def wake(self, now: float) -> None:
         """Lines up the lanes whose rest is over."""
         while self._resting and self._resting[0][0] <= now:
-            self._line_up(heappop(self._resting)[2])
+            lane = heappop(self._resting)[2]
+            del self._places[lane]
+            self.ready(lane)
 
     def wake_all(self) -> None:
-        """Lines up every resting lane: what they rested for is over."""
-        while self._resting:
-            self._line_up(heappop(self._resting)[2])
-
-    @property
-    def untried(self) -> Lane | None:
-        """The next lane in line whose call has not failed yet."""
-        return next((lane for queue in self._ready.values() for lane in queue if not lane.failures), None)
-
-    def take(self, *, untried: bool = False) -> Lane | None:
-        """The next lane in line; with `untried` rather the next whose call has not failed yet, if there is one."""
-        first = self.untried if untried else None
-        if first is not None and self.leave(first):
-            return first
-        for queue in self._ready.values():
-            if queue:
-                lane = queue.popleft()
-                del self._queued[lane.key]
-                return lane
-        return None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a lane is in line."""
-        return any(self._ready.values())
-
-    @property
-    def next_wake(self) -> float:
-        """When the first rest ends; infinite if none rests."""
-        return self._resting[0][0] if self._resting else inf
-
-    def _line_up(self, lane: Lane) -> None:
-        del self._queued[lane.key]
-        self.ready(lane)
+        """Lines up every resting lane, because what they rested for is over."""
+        self.wake(inf)
