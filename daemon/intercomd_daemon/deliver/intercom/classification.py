@@ -1,7 +1,4 @@
-"""From an answer to a verdict: one pure, total function, by status first, then by code, by message only for conflicts.
-
-What a verdict means for an envelope, it does not know.
-"""
+"""Classifies responses: one pure, total function, by status first, then by code, by message only for conflicts."""
 
 import re
 from enum import Enum, auto
@@ -126,7 +123,7 @@ DOUBTFUL = frozenset({NOT_INTERCOM, FORBIDDEN})
 
 
 def classify(call: Call, response: Response, contact_id: str = "") -> Classification:
-    """The verdict on an answer to a call about this contact; total: bodies may be empty, not JSON, or anything.
+    """Classifies the response to a call about this contact. The body may be empty, not JSON, or anything.
 
     Success is what Intercom documents, and nothing else. Otherwise an answer that another server gave (a proxy, a
     captive portal) would end an envelope that Intercom never saw.
@@ -160,7 +157,7 @@ def _classify(call: Call, response: Response, contact_id: str) -> Classification
 
 
 def _by_status(status: int) -> Classification | None:
-    """The verdict where the status alone decides, whatever the body."""
+    """The classification if the status alone decides; None if the body does."""
     if status == 0:
         return Classification(Kind.TRANSIENT, NETWORK)
     if status == 429:
@@ -224,7 +221,7 @@ def _no_access(call: Call, status: int, errors: list[_Error]) -> Classification:
         return Classification(Kind.REFUSED, reason)
     ours = any((error.code or "").startswith(_OURS) for error in errors)
     if status == 403 and call is not Call.READ_ME and not ours:
-        # "403 while GET /me and other users' calls succeed: about this request"; whether they do, others know.
+        # "403 while GET /me and other users' calls succeed: about this request"; `AccessDoubt` knows whether they do.
         return Classification(Kind.TRANSIENT, reason)
     return Classification(Kind.SUSPENDED, reason)
 

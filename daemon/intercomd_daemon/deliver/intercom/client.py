@@ -1,4 +1,4 @@
-"""The session with Intercom: one request, one answer, no policy. What an answer means, it does not know."""
+"""The HTTP session with Intercom: sends one request and returns one response."""
 
 import base64
 import codecs

@@ -1,6 +1,6 @@
 """The custom attributes of a workspace: which exist, which may be made, and how a value must be turned to fit.
 
-"From 2.0 they must exist before they are written", or "the whole request is refused". Who sends what, it does not know.
+"From 2.0 they must exist before they are written", or "the whole request is refused".
 """
 
 from collections import deque

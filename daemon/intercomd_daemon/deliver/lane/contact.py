@@ -1,6 +1,6 @@
 """What is known of a contact, and which call settles what is not.
 
-A contact is shared by all lanes that turn out to be the same person. What is to be said of it, it does not know.
+A contact is shared by all lanes that turn out to be the same person.
 """
 
 from collections.abc import Hashable, Iterable, Mapping

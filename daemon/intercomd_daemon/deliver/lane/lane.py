@@ -1,7 +1,7 @@
-"""The outbound half: one state machine for a lane, events in, commands out.
+"""The state machine of a lane: which call one user needs next, and what follows from each classified response.
 
-It is asked for the next step when a call may leave, and told each verdict. It never awaits, reads no clock and draws no
-random number; pace, outages and the spool are others'.
+`next` names the next call when one may leave; `answered` takes its response. Pure: it never awaits, reads no clock and
+draws no random number.
 """
 
 from enum import Enum, auto
@@ -182,7 +182,7 @@ class Lane:
         return Send(requests.track_event(event, identity))
 
     def answered(self, classification: Classification, response: Response, now: float) -> AfterResponse:
-        """Takes the verdict on the call in flight."""
+        """Takes the response to the call in flight, as classified."""
         flight = self._flight
         if flight is None:
             return AfterResponse()

@@ -1,6 +1,6 @@
 """What was judged and is not on the disk yet: it waits a little for the results of other calls that are under way.
 
-A commit costs as much for one as for many. What a result changes, and what comes after its commit, is not known here.
+A commit costs as much for one as for many.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Whether calls may leave at all: access, an operator's pause, and outages, as one state that is reported.
 
-Every change of it is told once. When within the budget a call may leave, pace knows.
+Each change is reported once.
 """
 
 import asyncio
@@ -140,7 +140,7 @@ class ConnectionMonitor:
     def classified(
         self, call: Call, lane: str, classification: Classification, response: Response, before: int
     ) -> Classification:
-        """Takes the verdict on a user's call, which had failed so often before, and gives the one that holds.
+        """Takes the classified response to a user's call that had failed `before` times; returns the one that holds.
 
         It is another one for the third 403 in a row that is about this call alone.
         """

@@ -3,7 +3,7 @@
 "X-RateLimit-Limit calls allowed in this window, -Remaining left, -Reset Unix second at which the window ends. They may
 be absent." "The window's length and whether the limit is per window are seen, not promised." Hence: the length is
 learned from the resets, the end of the window is measured against the answer's own `Date`, and a 429 halves what is
-believed. Who makes the calls, it does not know.
+believed.
 """
 
 from bisect import bisect_right
