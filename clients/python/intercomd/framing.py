@@ -7,8 +7,8 @@ A frame is a PublishRequest that holds the one envelope. Frames joined are the r
 repeated fields of concatenated messages add up (protobuf's encoding, "Last One Wins").
 """
 
+from intercomd import Envelope  # its constructor checks times, also for those who import it from intercomd.v1
 from intercomd.envelope_id import new_envelope_id
-from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import PublishRequest
 
 # Tag bytes: the field's number << 3 | 2, the wire type of what has a length.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 
 from intercomd import BlockingPublisher, Envelope, Identity, Publisher, PublishError, Tls
 from intercomd.target import check_target
@@ -100,5 +101,31 @@ async def test_target_that_is_an_http_server_or_another_grpc_service_is_named(ht
     publisher = Publisher(f"127.0.0.1:{port}")
     with pytest.raises(PublishError, match=r"does not serve intercomd.v1.IngestService: set `target`"):
         await publisher.publish_and_wait(envelope)
+    await publisher.close()
+    await server.stop(None)
+
+
+async def serve_tls(authority: trustme.CA, port: int = 0) -> tuple[grpc.aio.Server, int]:
+    """A server without services: a call that reaches it is answered UNIMPLEMENTED."""
+    certificate = authority.issue_cert("localhost")
+    pair = (certificate.private_key_pem.bytes(), b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    server = grpc.aio.server()
+    port = server.add_secure_port(f"localhost:{port}", grpc.ssl_server_credentials([pair]))
+    await server.start()
+    return server, port
+
+
+async def test_tls_files_are_used_and_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    authority = trustme.CA()
+    server, port = await serve_tls(authority)
+    envelope = Envelope(identity=Identity(customer_id="42"))
+    publisher = Publisher(f"localhost:{port}", tls=Tls(ca_file=file))
+    with pytest.raises(TimeoutError):  # another authority: it may yet be replaced
+        await publisher.publish_and_wait(envelope, 0.5)
+    authority.cert_pem.write_to_path(str(file))
+    with pytest.raises(PublishError, match="does not serve"):
+        await publisher.flush()
     await publisher.close()
     await server.stop(None)
