@@ -28,4 +28,4 @@ async def serve(opened: Any) -> None:  # noqa: ANN401 - what to call with the po
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(lambda port: print(port, flush=True)))  # noqa: T201 - to whoever started it
+    asyncio.run(serve(lambda port: print(port, flush=True)))  # noqa: T201 - to the parent

@@ -1,6 +1,6 @@
 """What the rows send: one kind of envelope, about 300 bytes, each with an id of its own that rises with time.
 
-A user, two attributes of his, an event with four attributes. Envelope n is the same whoever makes it.
+A user, two attributes of his, an event with four attributes. Envelope n is the same in every process.
 """
 
 from collections.abc import Sequence

@@ -11,4 +11,4 @@ def answer_all(answers: dict[str, Callable[..., dict[str, Any]]]) -> None:
     for line in sys.stdin:
         question = json.loads(line)
         answer = answers[question.pop("do")](**question)
-        print(json.dumps(answer), flush=True)  # noqa: T201 - to whoever asked
+        print(json.dumps(answer), flush=True)  # noqa: T201 - to the parent

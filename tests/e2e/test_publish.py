@@ -160,10 +160,10 @@ async def test_envelope_without_an_id_gets_one_and_is_never_a_duplicate(shared: 
 
 
 async def test_rejected_id_can_be_fixed_and_sent_again(shared: Daemon) -> None:
-    refused = await shared.publish(envelope("", "Opened", envelope_id="mended"))
-    mended = await shared.publish(envelope("m1", "Opened", envelope_id="mended"))
-    again = await shared.publish(envelope("m1", "Opened", envelope_id="mended"))
-    dispositions = [answer.results[0].disposition for answer in (refused, mended, again)]
+    refused = await shared.publish(envelope("", "Opened", envelope_id="repaired"))
+    repaired = await shared.publish(envelope("m1", "Opened", envelope_id="repaired"))
+    again = await shared.publish(envelope("m1", "Opened", envelope_id="repaired"))
+    dispositions = [answer.results[0].disposition for answer in (refused, repaired, again)]
     assert dispositions == [REJECTED, ACCEPTED, DUPLICATE]
 
 

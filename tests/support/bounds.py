@@ -120,7 +120,7 @@ BOUNDS = {
     # The client.
     "intercomd.buffer.Batch.frames": "PublisherSettings.batch_envelopes_max",
     "intercomd.buffer.Batch.waiters": "PublisherSettings.batch_envelopes_max",
-    "intercomd.buffer.Buffer._unsettled": "PublisherSettings.buffer_bytes_max",
+    "intercomd.buffer.Buffer._unfinished": "PublisherSettings.buffer_bytes_max",
     "intercomd.buffer.Buffer._untaken": "PublisherSettings.buffer_bytes_max",
     "intercomd.access.Access._warned": "the files of TLS and of the token",
     "intercomd.blocking.BlockingPublisher._inherited": "one transport for each fork between a process and its ancestor",

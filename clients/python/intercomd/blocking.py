@@ -124,7 +124,7 @@ class BlockingPublisher:
         """
         deadline = _deadline(timeout_seconds)
         with self._changed:
-            batches = self._buffer.unsettled()
+            batches = self._buffer.unfinished()
             self._buffer.hasten()
             self._changed.notify_all()
             while not self._buffer.is_settled(batches):
@@ -236,7 +236,7 @@ class BlockingPublisher:
     ) -> None:
         """Closes. If envelopes have no answer, raises PublishError with them, unless another exception is under way."""
         if self._closed:
-            return  # whoever closed it has the envelopes
+            return  # the caller of `close` has the envelopes
         left = self.close()
         lifecycle.end_scope(error, left, self.failure, self._delivery.last_failure, self._settings.close_seconds)
 

@@ -39,7 +39,7 @@ class Buffer:
     def __init__(self, settings: PublisherSettings) -> None:
         self._settings = settings
         self._size_bytes = 0
-        self._unsettled: dict[Batch, None] = {}
+        self._unfinished: dict[Batch, None] = {}
         self._untaken: deque[Batch] = deque()
         self._open: Batch | None = None  # the last of the untaken, while it takes frames
         self._refusal: PublishError | None = None
@@ -68,7 +68,7 @@ class Buffer:
             self.hasten()
             batch = self._open = Batch(now + self._settings.linger_seconds)
             self._untaken.append(batch)
-            self._unsettled[batch] = None
+            self._unfinished[batch] = None
         if waiter is not None:
             batch.waiters[len(batch.frames)] = waiter
         batch.frames.append(framed)
@@ -100,12 +100,12 @@ class Buffer:
 
     def settle(self, batch: Batch) -> None:
         """Every frame of the batch has its answer: its room is free."""
-        del self._unsettled[batch]
+        del self._unfinished[batch]
         self._size_bytes -= batch.size_bytes
 
-    def unsettled(self) -> list[Batch]:
+    def unfinished(self) -> list[Batch]:
         """The batches that have frames without an answer."""
-        return list(self._unsettled)
+        return list(self._unfinished)
 
     def is_settled(self, batches: list[Batch]) -> bool:
         """Whether all of these have their answers.
@@ -115,7 +115,7 @@ class Buffer:
         """
         if self.failure is not None:
             raise self.failure.again()
-        return not any(batch in self._unsettled for batch in batches)
+        return not any(batch in self._unfinished for batch in batches)
 
     def refuse(self, refusal: PublishError) -> None:
         """Takes no more frames; those in it may still leave. The first refusal stays."""
@@ -125,7 +125,7 @@ class Buffer:
         """Takes no more frames, and ends the wait of all callers. The first failure stays."""
         self.failure = self.failure or failure
         self.refuse(failure)
-        for batch in self._unsettled:
+        for batch in self._unfinished:
             for waiter in batch.waiters.values():
                 if not waiter.done():
                     waiter.set_exception(failure.again())
@@ -133,4 +133,4 @@ class Buffer:
 
     def unanswered(self) -> list[bytes]:
         """The frames without an answer, in their order."""
-        return [framed for batch in self._unsettled for framed in batch.frames[batch.answered :]]
+        return [framed for batch in self._unfinished for framed in batch.frames[batch.answered :]]

@@ -139,7 +139,7 @@ class Publisher:
             TimeoutError: not all of it was answered in time; it is still sent.
             PublishError: the publisher has stopped.
         """
-        batches = self._buffer.unsettled()
+        batches = self._buffer.unfinished()
         self._buffer.hasten()
         self._batch_due.set()
         async with asyncio.timeout(timeout_seconds):
@@ -287,7 +287,7 @@ class Publisher:
         for framed in self._buffer.unanswered():
             rest.put(framed, None, 0.0)
         delivery = Delivery(self._access.target, self._settings, *self._callbacks)
-        batches = rest.unsettled()
+        batches = rest.unfinished()
         try:
             if self.failure is None:
                 steps = [delivery.deliver(batch) for batch in batches]
@@ -304,6 +304,6 @@ class Publisher:
     ) -> None:
         """Closes. If envelopes have no answer, raises PublishError with them, unless another exception is under way."""
         if self._closed:
-            return  # whoever closed it has the envelopes
+            return  # the caller of `close` has the envelopes
         left = await self.close()
         lifecycle.end_scope(error, left, self.failure, self._delivery.last_failure, self._settings.close_seconds)

@@ -14,7 +14,7 @@ class Commits:
     def __init__(self, loop: VirtualLoop) -> None:
         self.loop = loop
         self.made: list[tuple[float, list[str]]] = []
-        self.unsettled: CommitBatcher[str] = CommitBatcher(lambda results: self.made.append((loop.time(), results)))
+        self.batcher: CommitBatcher[str] = CommitBatcher(lambda results: self.made.append((loop.time(), results)))
 
 
 def played(play: Callable[[Commits], Awaitable[None]]) -> None:
@@ -27,11 +27,11 @@ def played(play: Callable[[Commits], Awaitable[None]]) -> None:
 def test_the_last_result_takes_the_others_of_its_turn_along() -> None:
     async def play(commits: Commits) -> None:
         for result in "abc":
-            commits.unsettled.add(result, last=True)
-        assert len(commits.unsettled) == 3
+            commits.batcher.add(result, last=True)
+        assert len(commits.batcher) == 3
         await commits.loop.passes(0)
         assert commits.made == [(0.0, ["a", "b", "c"])]
-        assert not commits.unsettled
+        assert not commits.batcher
 
     played(play)
 
@@ -39,12 +39,12 @@ def test_the_last_result_takes_the_others_of_its_turn_along() -> None:
 @pytest.mark.fills("deliver.schedule.commit_batcher.LINGER_SECONDS")
 def test_results_wait_for_others_no_longer_than_the_first_of_them_may() -> None:
     async def play(commits: Commits) -> None:
-        commits.unsettled.add("a", last=False)
+        commits.batcher.add("a", last=False)
         await commits.loop.passes(LINGER_SECONDS / 2)
-        commits.unsettled.add("b", last=False)
+        commits.batcher.add("b", last=False)
         await commits.loop.passes(LINGER_SECONDS)
         assert commits.made == [(pytest.approx(LINGER_SECONDS), ["a", "b"])]
-        commits.unsettled.add("c", last=False)
+        commits.batcher.add("c", last=False)
         await commits.loop.passes(LINGER_SECONDS * 2)
         assert [results for _, results in commits.made] == [["a", "b"], ["c"]]
 
@@ -53,9 +53,9 @@ def test_results_wait_for_others_no_longer_than_the_first_of_them_may() -> None:
 
 def test_a_last_result_ends_the_wait() -> None:
     async def play(commits: Commits) -> None:
-        commits.unsettled.add("a", last=False)
+        commits.batcher.add("a", last=False)
         await commits.loop.passes(LINGER_SECONDS / 4)
-        commits.unsettled.add("b", last=True)
+        commits.batcher.add("b", last=True)
         await commits.loop.passes(LINGER_SECONDS * 2)
         assert commits.made == [(pytest.approx(LINGER_SECONDS / 4), ["a", "b"])]
 

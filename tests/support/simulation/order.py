@@ -83,7 +83,7 @@ class Line:
         if part in self._places:
             self._settled.add(self._places[part])
 
-    def unsettled(self) -> list[Part]:
+    def unfinished(self) -> list[Part]:
         return [part for place, part in enumerate(self._parts) if place not in self._settled]
 
 
@@ -142,6 +142,6 @@ class Order:
         """A part's result is committed."""
         self._lines[lane, priority].settle(part)
 
-    def unsettled(self) -> dict[str, list[Part]]:
+    def unfinished(self) -> dict[str, list[Part]]:
         """What has no result yet."""
-        return {lane: left for (lane, _), line in self._lines.items() if (left := line.unsettled())}
+        return {lane: left for (lane, _), line in self._lines.items() if (left := line.unfinished())}

@@ -227,7 +227,7 @@ class Simulation:
         self._ended.clear()
         woken = self.loop.create_task(self._ended.wait())
         await asyncio.wait([woken, self._life], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        assert woken.done(), f"nothing has ended for {seconds} s: {self.order.unsettled()}"
+        assert woken.done(), f"nothing has ended for {seconds} s: {self.order.unfinished()}"
 
     async def until_done(self, seconds: float) -> None:
         """Everything is delivered within so many virtual seconds from now."""
@@ -240,7 +240,7 @@ class Simulation:
         outcomes, _ = await self.loop.outside(self.spool.outcomes_after(OutcomeFilter(), 0, 1 << 40))
         found = Counter((outcome.envelope_id, outcome.replay) for outcome in outcomes)
         assert found == Counter(self.appended)
-        assert not self.order.unsettled()
+        assert not self.order.unfinished()
         statuses = self.far_side.statuses
         return Figures(
             calls=statuses.total(),

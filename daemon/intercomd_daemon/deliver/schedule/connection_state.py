@@ -28,7 +28,7 @@ class ConnectionState(IntEnum):
     """Before the first answer of `GET /me`: nothing leaves."""
     DELIVERING = 2
     DOWN = 3
-    """Intercom does not answer well, whoever the call is for: one call probes."""
+    """Intercom does not answer well for any user: one call probes."""
     SUSPENDED = 4
     """The access token, the App ID or the region is wrong: `GET /me` probes."""
     PAUSED = 5

@@ -50,7 +50,7 @@ class LaneLoader:
         """When to ask the spool for parked lanes that are due, Unix seconds; infinite if none is parked."""
         self._now = 0.0
         self.damaged: list[str] = []
-        """Descriptions of rows set aside as damaged, for whoever reports them."""
+        """Descriptions of quarantined rows, to be reported."""
         self.ended_damaged: list[Outcome] = []
         """The outcomes of those rows."""
         self._settings = settings
@@ -215,7 +215,7 @@ class LaneLoader:
             self._then()
 
     def _gone(self, lane: str) -> None:
-        """The lane has left memory. Only now does the spool tell when it is due, to whoever asks what is due next."""
+        """The lane has left memory. Only now does the spool report when it is due."""
         due, _ = self._leaving.pop(lane)
         self._next_due = min(self._next_due, due)
 
