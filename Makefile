@@ -22,8 +22,8 @@ install: $(VENV)/installed ## the virtual environment, with everything that runs
 demo: install ## the main job, with a sandbox in Intercom's place
 	$(BIN)/intercomd demo
 
-test: install ## all tests that need minutes, not hours, in four processes: many wait more than they compute
-	$(BIN)/python -m pytest -n 4 --dist loadgroup
+test: install ## all tests that need minutes, not hours, in four processes: many wait more than they compute; TESTS="tests/cli" for some
+	$(BIN)/python -m pytest -n 4 --dist loadgroup $(TESTS)
 
 check: lint ## in under a minute: what `lint` checks, and the tests of the pure modules
 	$(BIN)/python -m pytest --pure -n 2

@@ -106,6 +106,7 @@ async def test_payload_refused_by_a_firewall_is_dead_lettered_alone(start: Start
     ended = await outcomes(daemon)
     assert ended.pop("poison") == (OutcomeType.OUTCOME_TYPE_DEAD_LETTERED, "FORBIDDEN")
     assert set(ended.values()) == {(OutcomeType.OUTCOME_TYPE_DELIVERED, "")}
-    assert [call.status for call in sandbox.calls].count(403) == 3
+    # Three in a row, and further ones only until another user's call has proven the access.
+    assert 3 <= [call.status for call in sandbox.calls].count(403) <= 5
     if fault != "403":  # That code is about the token: GET /me decides.
         assert not daemon.told("connection", state="suspended")
