@@ -29,7 +29,7 @@ def test_a_replay_is_a_row_of_the_same_lane_with_the_refused_calls(ended: End) -
     assert (row.connection, row.priority, row.lane, row.envelope_id) == ("default", Priority.BULK, "c:ann", "e1")
     assert not row.recognised
     envelope = unpack(row.data, AcceptedEnvelope)
-    assert (envelope.update, [event.name for event in envelope.events], envelope.replay) == ({}, ["order"], 1)
+    assert (envelope.contact_update, [event.name for event in envelope.events], envelope.replay) == (None, ["order"], 1)
 
 
 def test_a_discarded_letter_ends_a_second_time_under_a_new_sequence(ended: End) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from intercomd import CommerceEvent, CustomEvent, Envelope, Identity, OtherEvent, attributes, money
+from intercomd import CommerceEvent, CustomEvent, Envelope, Identity, OtherEvent, attributes
 from intercomd.v1 import envelope_pb2, event_pb2
 from intercomd.values import Value
 from intercomd_daemon.cli.demo.builders import ExpectedEvent, FinalState, Step, custom, purchase, sign_up
@@ -35,7 +35,12 @@ def rejected(at: int) -> list[Step]:
             "INVALID_AMOUNT",
             {
                 "identity": ada,
-                "custom_event": CustomEvent(name="paid", attributes=attributes({"amount": money("1", "US")})),
+                "commerce_event": CommerceEvent(
+                    product_action=event_pb2.ProductAction(
+                        action=event_pb2.PRODUCT_ACTION_TYPE_PURCHASE,
+                        products=[event_pb2.Product(id="P-1", name="Seat", price="12,50")],
+                    )
+                ),
             },
         ),
     ]
