@@ -8,9 +8,12 @@ import pytest
 from intercomd_daemon.config.keys import keys_of, values_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.ingest.settings import IngestSettings
+from intercomd_daemon.operations.settings import OperationsSettings
 from intercomd_daemon.setting.kinds import DAY, GIB, MIB
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
+from intercomd_daemon.unix_socket import Access
 
 SECTIONS = """
 [ingest]
@@ -115,3 +118,11 @@ def test_settings_are_frozen_and_show_no_token() -> None:
     assert "hush-hush" not in repr(Settings(connections={"default": connection}))
     with pytest.raises(AttributeError):
         connection.region = "eu"
+
+
+@pytest.mark.parametrize(("settings", "mode"), [(IngestSettings, 0o660), (OperationsSettings, 0o600)])
+def test_unix_access_holds_the_mode_and_the_group(
+    settings: type[IngestSettings] | type[OperationsSettings], mode: int
+) -> None:
+    assert settings().unix_access == Access(mode, "")
+    assert settings(unix_mode="0640", unix_group="app").unix_access == Access(0o640, "app")

@@ -144,3 +144,21 @@ def test_refusal_of_a_url_with_a_password_does_not_repeat_it() -> None:
 )
 def test_base_url_is_https_or_on_this_host(text: str, url: str) -> None:
     assert BASE.read(text) == url
+
+
+PROXY = places.proxy()
+
+
+@pytest.mark.parametrize("raw", ["", "none", "http://proxy:3128", "http://user:secret@proxy:3128"])
+def test_proxy_is_a_url_none_or_empty(raw: str) -> None:
+    assert PROXY.read(raw).reveal() == raw
+
+
+@pytest.mark.parametrize("raw", ["proxy", "https://", 5, None])
+def test_proxy_rejects_other_values(raw: object) -> None:
+    with pytest.raises(ValueError, match="this is not the URL of a proxy"):
+        PROXY.read(raw)
+
+
+def test_proxy_is_shown_without_its_password() -> None:
+    assert "secret" not in PROXY.show(PROXY.read("http://user:secret@proxy:3128"))

@@ -13,3 +13,16 @@ def test_a_dry_run_makes_the_calls_that_only_read(call: Call) -> None:
 
 def test_a_call_reads_as_method_and_path_template() -> None:
     assert f"{Call.UPDATE_CONTACT}" == "PUT /contacts/{id}"
+
+
+@pytest.mark.parametrize(
+    ("call", "path", "contact_id"),
+    [
+        (Call.UPDATE_CONTACT, "/contacts/c1", "c1"),
+        (Call.UNARCHIVE_CONTACT, "/contacts/c1/unarchive", "c1"),
+        (Call.CREATE_CONTACT, "/contacts", ""),
+        (Call.TRACK_EVENT, "/events", ""),
+    ],
+)
+def test_request_contact_id_is_that_of_the_path(call: Call, path: str, contact_id: str) -> None:
+    assert Request(call, path).contact_id == contact_id
