@@ -144,3 +144,12 @@ def test_a_note_is_made_once_and_so_many_at_most() -> None:
         row.add_finding(Finding("ATTRIBUTE_DROPPED", str(number), ""))
         row.add_finding(Finding("ATTRIBUTE_DROPPED", "0", ""))
     assert [finding.field for finding in row.progress().adjustments] == [str(number) for number in range(FINDINGS_MAX)]
+
+
+def test_event_ended_without_a_remaining_event_is_an_error() -> None:
+    pending = waiting()
+    pending.contact_ended(OutcomeType.DELIVERED)
+    pending.event_ended(OutcomeType.DELIVERED)
+    pending.event_ended(OutcomeType.DELIVERED)
+    with pytest.raises(ValueError, match=str(pending.key)):
+        pending.event_ended(OutcomeType.DELIVERED)
