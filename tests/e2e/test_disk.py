@@ -11,8 +11,7 @@ import pytest
 from daemons.on_faulty_disk import COMMAND, fail
 from daemons.process import Daemon, Start
 from disk.faulty import Fault, Kind
-from intercomd.v1.envelope_pb2 import Envelope
-from intercomd.v1.ingest_pb2 import Disposition, PublishResponse
+from intercomd.v1.ingest_pb2 import Disposition
 from intercomd_daemon.sandbox import Sandbox
 from senders.client import Refused, envelope
 
@@ -51,16 +50,6 @@ async def must_refuse(daemon: Daemon, text: str, name: str = "refused") -> None:
     assert text in refusal.message
 
 
-async def publish_again(daemon: Daemon, sent: Envelope) -> PublishResponse:
-    """Publishes as a client does: repeats a refusal that the disk's last error has left behind, here at most twice."""
-    for _ in range(2):
-        try:
-            return await daemon.publish(sent)
-        except grpc.aio.AioRpcError as error:
-            Refused(error).must_be_not_now()
-    return await daemon.publish(sent)
-
-
 async def refusing(daemon: Daemon) -> bool:
     """What the metrics say; in any case the daemon is ready."""
     async with aiohttp.ClientSession(f"http://{daemon.http_address}") as pages:
@@ -79,7 +68,7 @@ async def test_failing_disk_refuses_requests_until_it_recovers(on_disk: OnDisk, 
             await must_refuse(daemon, text, str(number))
         assert await refusing(daemon)
         await on_disk.fail(None)
-        answer = await publish_again(daemon, envelope("u9", "Taken", at=number, envelope_id=str(number)))
+        answer = await daemon.publish(envelope("u9", "Taken", at=number, envelope_id=str(number)))
         assert answer.results[0].disposition == ACCEPTED, "nothing of what was refused had been taken"
         await daemon.ended([str(number)])
         assert not await refusing(daemon)

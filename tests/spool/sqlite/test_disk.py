@@ -2,10 +2,12 @@
 
 import random
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 
+from daemons.on_faulty_disk import ControlServer, fail
 from disk.faulty import Disk, Fault, Kind, Operation
 from disk.power_cut import SECTOR_BYTES, power_cut
 from disk.sqlite_vfs import below_sqlite
@@ -131,3 +133,24 @@ def test_calls_fail_as_configured_until_reconfigured(tmp_path: Path, fault: Faul
         disk.fail(None)
         database.execute("CREATE TABLE rows (number)")
         database.close()
+
+
+class BrokenDisk(Disk):
+    """A disk that cannot be changed."""
+
+    def fail(self, fault: Fault | None) -> None:
+        raise ConnectionResetError(fault)
+
+
+async def test_fault_of_a_daemons_disk_is_confirmed_after_it_is_set(tmp_path: Path) -> None:
+    """A confirmation before the change lets the caller's next request meet the old state of the disk."""
+    with ControlServer(Disk(tmp_path)) as server:
+        threading.Thread(target=server.serve_forever).start()
+        await fail(server.address, Fault(Kind.WRITE))
+        assert server.disk.refusal(Kind.WRITE, "spool.db") == sqlite3.SQLITE_IOERR_WRITE
+        await fail(server.address, None)
+        assert server.disk.refusal(Kind.WRITE, "spool.db") == sqlite3.SQLITE_OK
+        server.disk = BrokenDisk(tmp_path)
+        with pytest.raises(AssertionError, match="did not change"):
+            await fail(server.address, None)
+        server.shutdown()

@@ -17,45 +17,54 @@ from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.cli.main import main as intercomd
 
 COMMAND = (sys.executable, __file__)
+_DONE = b"done\n"
 
 
-async def fail(address: str, fault: Fault | None) -> int:
-    """Has these calls fail from now on, or none; gives how many have failed until now."""
+async def fail(address: str, fault: Fault | None) -> None:
+    """Sets which calls fail from now on, or none; returns once the disk has changed."""
     host, port = address.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    told = fault._asdict() | {"kind": fault.kind.name} if fault else None
-    writer.write(json.dumps(told).encode() + b"\n")
-    failed = int(await reader.readline())
+    fields = fault._asdict() | {"kind": fault.kind.name} if fault else None
+    writer.write(json.dumps(fields).encode() + b"\n")
+    confirmation = await reader.readline()
     writer.close()
     await writer.wait_closed()
-    return failed
+    assert confirmation == _DONE, "the disk did not change"
 
 
-class _Server(ThreadingTCPServer):
+class ControlServer(ThreadingTCPServer):
+    """Accepts the changes that `fail` sends."""
+
     daemon_threads = True
 
     def __init__(self, disk: Disk) -> None:
-        super().__init__(("127.0.0.1", 0), _Told)
+        super().__init__(("127.0.0.1", 0), _Change)
         self.disk = disk
 
+    @property
+    def address(self) -> str:
+        """What `fail` connects to."""
+        host, port = self.server_address
+        return f"{host}:{port}"
 
-class _Told(StreamRequestHandler):
+
+class _Change(StreamRequestHandler):
     """One connection, one change."""
 
-    server: _Server
+    server: ControlServer
 
     def handle(self) -> None:
-        told = json.loads(self.rfile.readline())
-        self.wfile.write(f"{self.server.disk.failed}\n".encode())
-        self.server.disk.fail(Fault(**(told | {"kind": Kind[told["kind"]]})) if told else None)
+        fields = json.loads(self.rfile.readline())
+        # Change the disk before confirming: the caller's next request must meet the new state.
+        self.server.disk.fail(Fault(**(fields | {"kind": Kind[fields["kind"]]})) if fields else None)
+        self.wfile.write(_DONE)
 
 
 def _main() -> None:
     disk = Disk(Path(sys.argv.pop(1)))
-    server = _Server(disk)
+    server = ControlServer(disk)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    host, port = server.server_address
-    sys.stderr.write(json.dumps({"event": "disk", "address": f"{host}:{port}"}) + "\n")
+    sys.stderr.write(json.dumps({"event": "disk", "address": server.address}) + "\n")
     sys.stderr.flush()
     with below_sqlite(disk):
         intercomd()
