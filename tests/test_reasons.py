@@ -34,7 +34,7 @@ def test_page_is_generated_from_the_registry() -> None:
 
 
 def test_page_without_a_table_for_each_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected 9"):
+    with pytest.raises(ValueError, match="expected 10"):
         render("no table")
 
 

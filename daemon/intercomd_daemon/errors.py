@@ -49,6 +49,19 @@ class ConnectionNotFound(IntercomdError):
         self.connection = connection
 
 
+class EnvelopeNotWaiting(IntercomdError):
+    """No envelope of that id waits in the connection."""
+
+    def __init__(self, connection: str, envelope_id: str) -> None:
+        """Both as the caller sent them."""
+        super().__init__(
+            f"envelope {quoted(envelope_id)} does not wait in connection {quoted(connection)}:"
+            " it has its outcome, or was never accepted there; ListTrail shows which"
+        )
+        self.connection = connection
+        self.envelope_id = envelope_id
+
+
 class CountMismatch(IntercomdError):
     """The filter matches another number of dead letters than expected; nothing was done."""
 

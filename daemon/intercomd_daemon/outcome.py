@@ -17,6 +17,7 @@ class OutcomeType(IntEnum):
     DEAD_LETTERED = 4
     DISCARDED = 5
     ERASED = 6
+    FORWARDED = 7
 
 
 class EffectKind(IntEnum):

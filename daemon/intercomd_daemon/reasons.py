@@ -18,6 +18,8 @@ class Kind(StrEnum):
     """In the result of a call: nothing in the envelope is for Intercom."""
     ADJUSTMENT = "What was done, and why"
     """In the result of a call and in the outcome: something was changed."""
+    WAITING = "Why it waits"
+    """In the trail: an accepted envelope has no outcome yet."""
     LEFT_OUT = "Why nothing was sent"
     """In an outcome SKIPPED."""
     DEAD_LETTER = "Why it was refused for good"
@@ -259,6 +261,52 @@ REASONS: Final = (
         "A text was cut at 255 characters, or a list at 1,000 values or at 255 characters, commas included.",
         "Send a shorter value.",
     ),
+    # WAITING
+    Reason(
+        "DOWN",
+        Kind.WAITING,
+        "Intercom is unreachable or fails for all users of the connection. `next_attempt_time` is that of the next probe.",
+        "None: calls resume when a probe succeeds; `RetryConnection` probes now.",
+    ),
+    Reason("INACTIVE", Kind.WAITING, "The connection is switched off.", "Set `active = true`."),
+    Reason("IN_FLIGHT", Kind.WAITING, "A call for its user is in flight, or its result is being committed.", "None."),
+    Reason("PAUSED", Kind.WAITING, "An operator paused the connection.", "Resume it: `ResumeConnection`."),
+    Reason(
+        "RATE_LIMITED",
+        Kind.WAITING,
+        "It could go now, but the connection's budget of calls is used up.",
+        "None: it leaves when Intercom's window allows; `rate.share` sets the daemon's part of the budget.",
+    ),
+    Reason(
+        "RETRYING",
+        Kind.WAITING,
+        "The last call for this user failed, while other users' calls may succeed. It is repeated at `next_attempt_time`; later envelopes of the user wait for it.",
+        "Wait for the next attempt, or read `last_error`; `GiveUpEnvelope` ends an envelope that cannot succeed.",
+    ),
+    Reason(
+        "SUSPENDED",
+        Kind.WAITING,
+        "The access of the connection is wrong.",
+        "Correct what the reason of the suspension names; `RetryConnection` probes now.",
+    ),
+    Reason(
+        "UNCONFIGURED",
+        Kind.WAITING,
+        "The settings have no connection of that name any more.",
+        "Add the connection to the settings again.",
+    ),
+    Reason(
+        "VERIFYING",
+        Kind.WAITING,
+        "The daemon checks whether the token belongs to the workspace, before any other call.",
+        "None: it takes one call.",
+    ),
+    Reason(
+        "WAITING_TURN",
+        Kind.WAITING,
+        "Earlier envelopes of the connection or of its user come first.",
+        "None: `ahead` says how many were accepted before it.",
+    ),
     # LEFT_OUT
     Reason(
         "ATTRIBUTES_LEFT_OUT",
@@ -332,6 +380,12 @@ REASONS: Final = (
         Kind.DEAD_LETTER,
         "403 three times in a row, while `GET /me` and other users' calls succeeded: a firewall may refuse this payload.",
         "Allow the call where Intercom's answer says that it was refused; then replay.",
+    ),
+    Reason(
+        "GIVEN_UP",
+        Kind.DEAD_LETTER,
+        "An operator gave the envelope up while it waited; the calls that were not made yet were not made.",
+        "Replay to make these calls.",
     ),
     Reason(
         "IDENTITY_AMBIGUOUS",
@@ -427,6 +481,12 @@ REASONS: Final = (
         Kind.CALL,
         "FAILED_PRECONDITION: the number of matching dead letters differs from the expected one; nothing was done.",
         "List the dead letters again, and repeat with the `total_count` of that list.",
+    ),
+    Reason(
+        "ENVELOPE_NOT_WAITING",
+        Kind.CALL,
+        "NOT_FOUND: no envelope of this id waits in the connection: it has its outcome, or was never accepted there.",
+        "See what became of it: `intercomd explain`.",
     ),
     # NOTICE
     Reason(

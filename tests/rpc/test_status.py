@@ -9,6 +9,7 @@ from grpc import StatusCode
 from intercomd_daemon.errors import (
     ConnectionNotFound,
     CountMismatch,
+    EnvelopeNotWaiting,
     IntercomdError,
     RequestRefused,
     RetryLater,
@@ -25,6 +26,7 @@ CASES = [
     (SpoolFull("full", 5.0), StatusCode.UNAVAILABLE, RetryInfo),
     (ShuttingDown("stopping", 1.0), StatusCode.UNAVAILABLE, RetryInfo),
     (ConnectionNotFound("ue"), StatusCode.NOT_FOUND, ErrorInfo),
+    (EnvelopeNotWaiting("eu", "e-1"), StatusCode.NOT_FOUND, ErrorInfo),
     (CountMismatch(3, 4), StatusCode.FAILED_PRECONDITION, ErrorInfo),
     (TooManyWatches("64 watches are open"), StatusCode.RESOURCE_EXHAUSTED, QuotaFailure),
 ]
@@ -67,6 +69,13 @@ def test_count_mismatch_names_both_counts() -> None:
     _unpack(CountMismatch(3, 4), detail)
     assert (detail.reason, detail.domain) == ("COUNT_MISMATCH", "intercomd")
     assert dict(detail.metadata) == {"expected_count": "3", "total_count": "4"}
+
+
+def test_envelope_that_does_not_wait_is_named_with_its_connection() -> None:
+    detail = ErrorInfo()
+    _unpack(EnvelopeNotWaiting("eu", "e-1"), detail)
+    assert (detail.reason, detail.domain) == ("ENVELOPE_NOT_WAITING", "intercomd")
+    assert dict(detail.metadata) == {"connection": "eu", "envelope_id": "e-1"}
 
 
 def test_error_without_a_status_is_refused() -> None:

@@ -24,6 +24,7 @@ OUTCOME_SENTENCES = MappingProxyType(
         outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED: "Intercom refused it permanently.",
         outcome_pb2.OUTCOME_TYPE_DISCARDED: "Intercom refused it permanently, and an operator discarded it.",
         outcome_pb2.OUTCOME_TYPE_ERASED: "It was erased together with its user.",
+        outcome_pb2.OUTCOME_TYPE_FORWARDED: "An upstream daemon accepted it.",
     }
 )
 

@@ -13,6 +13,7 @@ from google.rpc.status_pb2 import Status
 from intercomd_daemon.errors import (
     ConnectionNotFound,
     CountMismatch,
+    EnvelopeNotWaiting,
     IntercomdError,
     RequestRefused,
     RetryLater,
@@ -59,6 +60,12 @@ def status_of(error: IntercomdError) -> CallStatus:
             return _status(
                 NOT_FOUND, error, _info("CONNECTION_NOT_FOUND", connection=connection[:_NAME_CHARACTERS_MAX])
             )
+        case EnvelopeNotWaiting(connection=connection, envelope_id=envelope_id):
+            names = {
+                "connection": connection[:_NAME_CHARACTERS_MAX],
+                "envelope_id": envelope_id[:_NAME_CHARACTERS_MAX],
+            }
+            return _status(NOT_FOUND, error, _info("ENVELOPE_NOT_WAITING", **names))
         case CountMismatch(expected=expected, total=total):
             counts = _info("COUNT_MISMATCH", expected_count=str(expected), total_count=str(total))
             return _status(FAILED_PRECONDITION, error, counts)

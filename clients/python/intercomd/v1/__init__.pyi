@@ -9,6 +9,7 @@ from intercomd.v1.event_pb2 import CustomEvent as CustomEvent
 from intercomd.v1.event_pb2 import CustomEventType as CustomEventType
 from intercomd.v1.operations_pb2 import DaemonState as DaemonState
 from intercomd.v1.outcome_pb2 import DeadLetter as DeadLetter
+from intercomd.v1.operations_pb2 import DeadLetterCount as DeadLetterCount
 from intercomd.v1.operations_pb2 import DeadLetterFilter as DeadLetterFilter
 from intercomd.v1.operations_pb2 import DiscardDeadLettersRequest as DiscardDeadLettersRequest
 from intercomd.v1.operations_pb2 import DiscardDeadLettersResponse as DiscardDeadLettersResponse
@@ -23,6 +24,8 @@ from intercomd.v1.operations_pb2 import GetStatusRequest as GetStatusRequest
 from intercomd.v1.operations_pb2 import GetStatusResponse as GetStatusResponse
 from intercomd.v1.operations_pb2 import GetWaitingEnvelopeRequest as GetWaitingEnvelopeRequest
 from intercomd.v1.operations_pb2 import GetWaitingEnvelopeResponse as GetWaitingEnvelopeResponse
+from intercomd.v1.operations_pb2 import GiveUpEnvelopeRequest as GiveUpEnvelopeRequest
+from intercomd.v1.operations_pb2 import GiveUpEnvelopeResponse as GiveUpEnvelopeResponse
 from intercomd.v1.ingest_pb2 import HttpRequest as HttpRequest
 from intercomd.v1.identity_pb2 import Identity as Identity
 from intercomd.v1.event_pb2 import ImpressionList as ImpressionList
@@ -33,6 +36,8 @@ from intercomd.v1.operations_pb2 import ListDeadLettersRequest as ListDeadLetter
 from intercomd.v1.operations_pb2 import ListDeadLettersResponse as ListDeadLettersResponse
 from intercomd.v1.operations_pb2 import ListOutcomesRequest as ListOutcomesRequest
 from intercomd.v1.operations_pb2 import ListOutcomesResponse as ListOutcomesResponse
+from intercomd.v1.operations_pb2 import ListTrailRequest as ListTrailRequest
+from intercomd.v1.operations_pb2 import ListTrailResponse as ListTrailResponse
 from intercomd.v1.attribute_pb2 import Money as Money
 from intercomd.v1.operations_pb2_grpc import OperationsServiceServicer as OperationsServiceServicer
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub as OperationsServiceStub
@@ -56,16 +61,21 @@ from intercomd.v1.ingest_pb2 import PublishRequest as PublishRequest
 from intercomd.v1.ingest_pb2 import PublishResponse as PublishResponse
 from intercomd.v1.ingest_pb2 import PublishStreamRequest as PublishStreamRequest
 from intercomd.v1.ingest_pb2 import PublishStreamResponse as PublishStreamResponse
+from intercomd.v1.operations_pb2 import Refusal as Refusal
 from intercomd.v1.operations_pb2 import ReplayDeadLettersRequest as ReplayDeadLettersRequest
 from intercomd.v1.operations_pb2 import ReplayDeadLettersResponse as ReplayDeadLettersResponse
 from intercomd.v1.operations_pb2 import ResumeConnectionRequest as ResumeConnectionRequest
 from intercomd.v1.operations_pb2 import ResumeConnectionResponse as ResumeConnectionResponse
+from intercomd.v1.operations_pb2 import RetryConnectionRequest as RetryConnectionRequest
+from intercomd.v1.operations_pb2 import RetryConnectionResponse as RetryConnectionResponse
 from intercomd.v1.event_pb2 import SessionEndEvent as SessionEndEvent
 from intercomd.v1.envelope_pb2 import Source as Source
 from intercomd.v1.ingest_pb2 import SpoolStatus as SpoolStatus
 from intercomd.v1.attribute_pb2 import StringList as StringList
 from intercomd.v1.attribute_pb2 import Tag as Tag
+from intercomd.v1.operations_pb2 import TrailEntry as TrailEntry
 from intercomd.v1.ingest_pb2 import Violation as Violation
+from intercomd.v1.operations_pb2 import WaitingEnvelope as WaitingEnvelope
 from intercomd.v1.operations_pb2 import WatchOutcomesRequest as WatchOutcomesRequest
 from intercomd.v1.operations_pb2 import WatchOutcomesResponse as WatchOutcomesResponse
 
@@ -81,6 +91,7 @@ __all__ = [
     "CustomEventType",
     "DaemonState",
     "DeadLetter",
+    "DeadLetterCount",
     "DeadLetterFilter",
     "DiscardDeadLettersRequest",
     "DiscardDeadLettersResponse",
@@ -95,6 +106,8 @@ __all__ = [
     "GetStatusResponse",
     "GetWaitingEnvelopeRequest",
     "GetWaitingEnvelopeResponse",
+    "GiveUpEnvelopeRequest",
+    "GiveUpEnvelopeResponse",
     "HttpRequest",
     "Identity",
     "ImpressionList",
@@ -105,6 +118,8 @@ __all__ = [
     "ListDeadLettersResponse",
     "ListOutcomesRequest",
     "ListOutcomesResponse",
+    "ListTrailRequest",
+    "ListTrailResponse",
     "Money",
     "OperationsServiceServicer",
     "OperationsServiceStub",
@@ -128,16 +143,21 @@ __all__ = [
     "PublishResponse",
     "PublishStreamRequest",
     "PublishStreamResponse",
+    "Refusal",
     "ReplayDeadLettersRequest",
     "ReplayDeadLettersResponse",
     "ResumeConnectionRequest",
     "ResumeConnectionResponse",
+    "RetryConnectionRequest",
+    "RetryConnectionResponse",
     "SessionEndEvent",
     "Source",
     "SpoolStatus",
     "StringList",
     "Tag",
+    "TrailEntry",
     "Violation",
+    "WaitingEnvelope",
     "WatchOutcomesRequest",
     "WatchOutcomesResponse",
 ]

@@ -30,8 +30,9 @@ class OperationsServiceStub:
     senders, because its responses hold personal data.
 
     INVALID_ARGUMENT (details: BadRequest): a field is out of range, a page token belongs to another list. NOT_FOUND
-    (details: ErrorInfo): no connection has this name. FAILED_PRECONDITION (details: ErrorInfo): another number of dead
-    letters matches than expected. UNAVAILABLE: the daemon is starting or stopping; retry later.
+    (details: ErrorInfo): no connection has this name, or the envelope does not wait. FAILED_PRECONDITION (details:
+    ErrorInfo): another number of dead letters matches than expected. UNAVAILABLE: the daemon is starting or stopping;
+    retry later.
     """
 
     def __init__(self, channel):
@@ -60,6 +61,16 @@ class OperationsServiceStub:
                 request_serializer=intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeRequest.SerializeToString,
                 response_deserializer=intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeResponse.FromString,
                 _registered_method=True)
+        self.ListTrail = channel.unary_unary(
+                '/intercomd.v1.OperationsService/ListTrail',
+                request_serializer=intercomd_dot_v1_dot_operations__pb2.ListTrailRequest.SerializeToString,
+                response_deserializer=intercomd_dot_v1_dot_operations__pb2.ListTrailResponse.FromString,
+                _registered_method=True)
+        self.GiveUpEnvelope = channel.unary_unary(
+                '/intercomd.v1.OperationsService/GiveUpEnvelope',
+                request_serializer=intercomd_dot_v1_dot_operations__pb2.GiveUpEnvelopeRequest.SerializeToString,
+                response_deserializer=intercomd_dot_v1_dot_operations__pb2.GiveUpEnvelopeResponse.FromString,
+                _registered_method=True)
         self.ListDeadLetters = channel.unary_unary(
                 '/intercomd.v1.OperationsService/ListDeadLetters',
                 request_serializer=intercomd_dot_v1_dot_operations__pb2.ListDeadLettersRequest.SerializeToString,
@@ -85,6 +96,11 @@ class OperationsServiceStub:
                 request_serializer=intercomd_dot_v1_dot_operations__pb2.ResumeConnectionRequest.SerializeToString,
                 response_deserializer=intercomd_dot_v1_dot_operations__pb2.ResumeConnectionResponse.FromString,
                 _registered_method=True)
+        self.RetryConnection = channel.unary_unary(
+                '/intercomd.v1.OperationsService/RetryConnection',
+                request_serializer=intercomd_dot_v1_dot_operations__pb2.RetryConnectionRequest.SerializeToString,
+                response_deserializer=intercomd_dot_v1_dot_operations__pb2.RetryConnectionResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
@@ -92,8 +108,9 @@ class OperationsServiceServicer:
     senders, because its responses hold personal data.
 
     INVALID_ARGUMENT (details: BadRequest): a field is out of range, a page token belongs to another list. NOT_FOUND
-    (details: ErrorInfo): no connection has this name. FAILED_PRECONDITION (details: ErrorInfo): another number of dead
-    letters matches than expected. UNAVAILABLE: the daemon is starting or stopping; retry later.
+    (details: ErrorInfo): no connection has this name, or the envelope does not wait. FAILED_PRECONDITION (details:
+    ErrorInfo): another number of dead letters matches than expected. UNAVAILABLE: the daemon is starting or stopping;
+    retry later.
     """
 
     def GetStatus(self, request, context):
@@ -125,8 +142,25 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTrail(self, request, context):
+        """Lists everything known of a user or an envelope, newest first: envelopes that wait, with the reason; outcomes, those
+        of dead letters included; rejected and skipped envelopes, with the reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GiveUpEnvelope(self, request, context):
+        """Ends a waiting envelope as a dead letter with the reason GIVEN_UP, which can be replayed. Later envelopes of its user
+        go on. If a call of the envelope is in flight, the call's result is recorded first. NOT_FOUND (details: ErrorInfo
+        ENVELOPE_NOT_WAITING): it does not wait, or that result has ended it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDeadLetters(self, request, context):
-        """Lists dead letters, oldest first: the order in which a replay appends them.
+        """Lists dead letters, oldest first by default: the order in which a replay appends them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,6 +197,13 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryConnection(self, request, context):
+        """Probes a suspended or down connection now, rather than at its next_probe_time. Changes nothing in other states.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -185,6 +226,16 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.GetWaitingEnvelope,
                     request_deserializer=intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeRequest.FromString,
                     response_serializer=intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeResponse.SerializeToString,
+            ),
+            'ListTrail': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTrail,
+                    request_deserializer=intercomd_dot_v1_dot_operations__pb2.ListTrailRequest.FromString,
+                    response_serializer=intercomd_dot_v1_dot_operations__pb2.ListTrailResponse.SerializeToString,
+            ),
+            'GiveUpEnvelope': grpc.unary_unary_rpc_method_handler(
+                    servicer.GiveUpEnvelope,
+                    request_deserializer=intercomd_dot_v1_dot_operations__pb2.GiveUpEnvelopeRequest.FromString,
+                    response_serializer=intercomd_dot_v1_dot_operations__pb2.GiveUpEnvelopeResponse.SerializeToString,
             ),
             'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeadLetters,
@@ -211,6 +262,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=intercomd_dot_v1_dot_operations__pb2.ResumeConnectionRequest.FromString,
                     response_serializer=intercomd_dot_v1_dot_operations__pb2.ResumeConnectionResponse.SerializeToString,
             ),
+            'RetryConnection': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryConnection,
+                    request_deserializer=intercomd_dot_v1_dot_operations__pb2.RetryConnectionRequest.FromString,
+                    response_serializer=intercomd_dot_v1_dot_operations__pb2.RetryConnectionResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'intercomd.v1.OperationsService', rpc_method_handlers)
@@ -224,8 +280,9 @@ class OperationsService:
     senders, because its responses hold personal data.
 
     INVALID_ARGUMENT (details: BadRequest): a field is out of range, a page token belongs to another list. NOT_FOUND
-    (details: ErrorInfo): no connection has this name. FAILED_PRECONDITION (details: ErrorInfo): another number of dead
-    letters matches than expected. UNAVAILABLE: the daemon is starting or stopping; retry later.
+    (details: ErrorInfo): no connection has this name, or the envelope does not wait. FAILED_PRECONDITION (details:
+    ErrorInfo): another number of dead letters matches than expected. UNAVAILABLE: the daemon is starting or stopping;
+    retry later.
     """
 
     @staticmethod
@@ -326,6 +383,60 @@ class OperationsService:
             '/intercomd.v1.OperationsService/GetWaitingEnvelope',
             intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeRequest.SerializeToString,
             intercomd_dot_v1_dot_operations__pb2.GetWaitingEnvelopeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTrail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/intercomd.v1.OperationsService/ListTrail',
+            intercomd_dot_v1_dot_operations__pb2.ListTrailRequest.SerializeToString,
+            intercomd_dot_v1_dot_operations__pb2.ListTrailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GiveUpEnvelope(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/intercomd.v1.OperationsService/GiveUpEnvelope',
+            intercomd_dot_v1_dot_operations__pb2.GiveUpEnvelopeRequest.SerializeToString,
+            intercomd_dot_v1_dot_operations__pb2.GiveUpEnvelopeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -461,6 +572,33 @@ class OperationsService:
             '/intercomd.v1.OperationsService/ResumeConnection',
             intercomd_dot_v1_dot_operations__pb2.ResumeConnectionRequest.SerializeToString,
             intercomd_dot_v1_dot_operations__pb2.ResumeConnectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryConnection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/intercomd.v1.OperationsService/RetryConnection',
+            intercomd_dot_v1_dot_operations__pb2.RetryConnectionRequest.SerializeToString,
+            intercomd_dot_v1_dot_operations__pb2.RetryConnectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from intercomd.v1 import envelope_pb2 as intercomd_dot_v1_dot_envelope__pb2
 from intercomd.v1 import identity_pb2 as intercomd_dot_v1_dot_identity__pb2
+from intercomd.v1 import ingest_pb2 as intercomd_dot_v1_dot_ingest__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aintercomd/v1/outcome.proto\x12\x0cintercomd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bintercomd/v1/envelope.proto\x1a\x1bintercomd/v1/identity.proto\"\xec\x02\n\x07Outcome\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x13\n\x0b\x65nvelope_id\x18\x02 \x01(\t\x12\x12\n\nconnection\x18\x03 \x01(\t\x12(\n\x08identity\x18\x04 \x01(\x0b\x32\x16.intercomd.v1.Identity\x12\'\n\x04type\x18\x05 \x01(\x0e\x32\x19.intercomd.v1.OutcomeType\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07\x65\x66\x66\x65\x63ts\x18\t \x03(\x0b\x32\x14.intercomd.v1.Effect\x12-\n\x0b\x61\x64justments\x18\n \x03(\x0b\x32\x18.intercomd.v1.Adjustment\x12\x0e\n\x06replay\x18\x0b \x01(\x05\"\xf1\x01\n\x06\x45\x66\x66\x65\x63t\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.intercomd.v1.EffectKind\x12\x12\n\nevent_name\x18\x02 \x01(\t\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04type\x18\x04 \x01(\x0e\x32\x19.intercomd.v1.OutcomeType\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x13\n\x0bhttp_status\x18\x06 \x01(\x05\x12\x1b\n\x13intercom_request_id\x18\x07 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\"\x8b\x01\n\nDeadLetter\x12\x16\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\t\x12(\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x16.intercomd.v1.Envelope\x12&\n\x07outcome\x18\x03 \x01(\x0b\x32\x15.intercomd.v1.Outcome\x12\x13\n\x0b\x61nswer_body\x18\x04 \x01(\t*Y\n\nEffectKind\x12\x1b\n\x17\x45\x46\x46\x45\x43T_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45\x46\x46\x45\x43T_KIND_CONTACT\x10\x01\x12\x15\n\x11\x45\x46\x46\x45\x43T_KIND_EVENT\x10\x02*\xd2\x01\n\x0bOutcomeType\x12\x1c\n\x18OUTCOME_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16OUTCOME_TYPE_DELIVERED\x10\x01\x12\x1a\n\x16OUTCOME_TYPE_UNCHANGED\x10\x02\x12\x18\n\x14OUTCOME_TYPE_SKIPPED\x10\x03\x12\x1e\n\x1aOUTCOME_TYPE_DEAD_LETTERED\x10\x04\x12\x1a\n\x16OUTCOME_TYPE_DISCARDED\x10\x05\x12\x17\n\x13OUTCOME_TYPE_ERASED\x10\x06\x42m\n\x16io.github.intercomd.v1P\x01ZBgithub.com/intercomd/intercomd/clients/go/intercomd/v1;intercomdv1\xaa\x02\x0cIntercomd.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aintercomd/v1/outcome.proto\x12\x0cintercomd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bintercomd/v1/envelope.proto\x1a\x1bintercomd/v1/identity.proto\x1a\x19intercomd/v1/ingest.proto\"\xbf\x03\n\x07Outcome\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x13\n\x0b\x65nvelope_id\x18\x02 \x01(\t\x12\x12\n\nconnection\x18\x03 \x01(\t\x12(\n\x08identity\x18\x04 \x01(\x0b\x32\x16.intercomd.v1.Identity\x12\'\n\x04type\x18\x05 \x01(\x0e\x32\x19.intercomd.v1.OutcomeType\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07\x65\x66\x66\x65\x63ts\x18\t \x03(\x0b\x32\x14.intercomd.v1.Effect\x12-\n\x0b\x61\x64justments\x18\n \x03(\x0b\x32\x18.intercomd.v1.Adjustment\x12\x0e\n\x06replay\x18\x0b \x01(\x05\x12+\n\nviolations\x18\x0c \x03(\x0b\x32\x17.intercomd.v1.Violation\x12\x14\n\x0c\x66orwarded_to\x18\r \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x0e \x01(\t\"\xf1\x01\n\x06\x45\x66\x66\x65\x63t\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.intercomd.v1.EffectKind\x12\x12\n\nevent_name\x18\x02 \x01(\t\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04type\x18\x04 \x01(\x0e\x32\x19.intercomd.v1.OutcomeType\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x13\n\x0bhttp_status\x18\x06 \x01(\x05\x12\x1b\n\x13intercom_request_id\x18\x07 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\"\x8b\x01\n\nDeadLetter\x12\x16\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\t\x12(\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x16.intercomd.v1.Envelope\x12&\n\x07outcome\x18\x03 \x01(\x0b\x32\x15.intercomd.v1.Outcome\x12\x13\n\x0b\x61nswer_body\x18\x04 \x01(\t*Y\n\nEffectKind\x12\x1b\n\x17\x45\x46\x46\x45\x43T_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45\x46\x46\x45\x43T_KIND_CONTACT\x10\x01\x12\x15\n\x11\x45\x46\x46\x45\x43T_KIND_EVENT\x10\x02*\xee\x01\n\x0bOutcomeType\x12\x1c\n\x18OUTCOME_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16OUTCOME_TYPE_DELIVERED\x10\x01\x12\x1a\n\x16OUTCOME_TYPE_UNCHANGED\x10\x02\x12\x18\n\x14OUTCOME_TYPE_SKIPPED\x10\x03\x12\x1e\n\x1aOUTCOME_TYPE_DEAD_LETTERED\x10\x04\x12\x1a\n\x16OUTCOME_TYPE_DISCARDED\x10\x05\x12\x17\n\x13OUTCOME_TYPE_ERASED\x10\x06\x12\x1a\n\x16OUTCOME_TYPE_FORWARDED\x10\x07\x42m\n\x16io.github.intercomd.v1P\x01ZBgithub.com/intercomd/intercomd/clients/go/intercomd/v1;intercomdv1\xaa\x02\x0cIntercomd.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +36,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'intercomd.v1.outcome_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026io.github.intercomd.v1P\001ZBgithub.com/intercomd/intercomd/clients/go/intercomd/v1;intercomdv1\252\002\014Intercomd.V1'
-  _globals['_EFFECTKIND']._serialized_start=888
-  _globals['_EFFECTKIND']._serialized_end=977
-  _globals['_OUTCOMETYPE']._serialized_start=980
-  _globals['_OUTCOMETYPE']._serialized_end=1190
-  _globals['_OUTCOME']._serialized_start=136
-  _globals['_OUTCOME']._serialized_end=500
-  _globals['_EFFECT']._serialized_start=503
-  _globals['_EFFECT']._serialized_end=744
-  _globals['_DEADLETTER']._serialized_start=747
-  _globals['_DEADLETTER']._serialized_end=886
+  _globals['_EFFECTKIND']._serialized_start=998
+  _globals['_EFFECTKIND']._serialized_end=1087
+  _globals['_OUTCOMETYPE']._serialized_start=1090
+  _globals['_OUTCOMETYPE']._serialized_end=1328
+  _globals['_OUTCOME']._serialized_start=163
+  _globals['_OUTCOME']._serialized_end=610
+  _globals['_EFFECT']._serialized_start=613
+  _globals['_EFFECT']._serialized_end=854
+  _globals['_DEADLETTER']._serialized_start=857
+  _globals['_DEADLETTER']._serialized_end=996
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from intercomd.v1 import envelope_pb2 as _envelope_pb2
 from intercomd.v1 import identity_pb2 as _identity_pb2
+from intercomd.v1 import ingest_pb2 as _ingest_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -61,13 +62,15 @@ class _OutcomeTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutcomeTy
     OUTCOME_TYPE_SKIPPED: _OutcomeType.ValueType  # 3
     """It was left out on purpose; the reason gives the cause."""
     OUTCOME_TYPE_DEAD_LETTERED: _OutcomeType.ValueType  # 4
-    """Intercom refused it permanently; it is kept as a dead letter. With the reason DAMAGED, its record on disk is
-    corrupt and no dead letter is kept.
+    """Intercom refused it permanently, or an operator gave it up (GIVEN_UP); it is kept as a dead letter. With the reason
+    DAMAGED, its record on disk is corrupt and no dead letter is kept.
     """
     OUTCOME_TYPE_DISCARDED: _OutcomeType.ValueType  # 5
     """An operator discarded its dead letter."""
     OUTCOME_TYPE_ERASED: _OutcomeType.ValueType  # 6
     """It was erased together with its user."""
+    OUTCOME_TYPE_FORWARDED: _OutcomeType.ValueType  # 7
+    """An upstream daemon accepted it; its outcome is there."""
 
 class OutcomeType(_OutcomeType, metaclass=_OutcomeTypeEnumTypeWrapper):
     """The result of an envelope or of one of its calls."""
@@ -81,13 +84,15 @@ OUTCOME_TYPE_UNCHANGED: OutcomeType.ValueType  # 2
 OUTCOME_TYPE_SKIPPED: OutcomeType.ValueType  # 3
 """It was left out on purpose; the reason gives the cause."""
 OUTCOME_TYPE_DEAD_LETTERED: OutcomeType.ValueType  # 4
-"""Intercom refused it permanently; it is kept as a dead letter. With the reason DAMAGED, its record on disk is
-corrupt and no dead letter is kept.
+"""Intercom refused it permanently, or an operator gave it up (GIVEN_UP); it is kept as a dead letter. With the reason
+DAMAGED, its record on disk is corrupt and no dead letter is kept.
 """
 OUTCOME_TYPE_DISCARDED: OutcomeType.ValueType  # 5
 """An operator discarded its dead letter."""
 OUTCOME_TYPE_ERASED: OutcomeType.ValueType  # 6
 """It was erased together with its user."""
+OUTCOME_TYPE_FORWARDED: OutcomeType.ValueType  # 7
+"""An upstream daemon accepted it; its outcome is there."""
 Global___OutcomeType: _TypeAlias = OutcomeType  # noqa: Y015
 
 @_typing.final
@@ -109,22 +114,29 @@ class Outcome(_message.Message):
     EFFECTS_FIELD_NUMBER: _builtins.int
     ADJUSTMENTS_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
+    VIOLATIONS_FIELD_NUMBER: _builtins.int
+    FORWARDED_TO_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """The position in the journal of outcomes, from 1: strictly increasing and never reused. The journal keeps the newest
-    200,000 by default.
+    """The position in the journal of outcomes, from 1: strictly increasing and never reused. By default the journal keeps
+    outcomes for 72 h, the newest 1,000,000 at most.
     """
     envelope_id: _builtins.str
     """The id of the envelope."""
     connection: _builtins.str
     """The name of its connection."""
     type: Global___OutcomeType.ValueType
-    """The type: DEAD_LETTERED if Intercom refused one of its calls, else DELIVERED if a call was made, else UNCHANGED or
-    SKIPPED.
+    """The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
+    made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
     """
     reason: _builtins.str
     """The reason, where the type alone does not give it: stable, UPPER_SNAKE, such as CONTACT_NOT_FOUND. Empty otherwise."""
     replay: _builtins.int
     """The number of the replay: 0 for the envelope as accepted, 1 for its first replay."""
+    forwarded_to: _builtins.str
+    """The upstream daemon that accepted it. Empty unless `type` is FORWARDED."""
+    caller: _builtins.str
+    """The caller that published it, by its name in the settings. Empty: no credential was needed."""
     @_builtins.property
     def identity(self) -> _identity_pb2.Identity:
         """Its user."""
@@ -145,6 +157,10 @@ class Outcome(_message.Message):
     def adjustments(self) -> _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Adjustment]:
         """The changes made on acceptance and on delivery."""
 
+    @_builtins.property
+    def violations(self) -> _containers.RepeatedCompositeFieldContainer[_ingest_pb2.Violation]:
+        """Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom."""
+
     def __init__(
         self,
         *,
@@ -159,10 +175,13 @@ class Outcome(_message.Message):
         effects: _abc.Iterable[Global___Effect] | None = ...,
         adjustments: _abc.Iterable[_envelope_pb2.Adjustment] | None = ...,
         replay: _builtins.int = ...,
+        violations: _abc.Iterable[_ingest_pb2.Violation] | None = ...,
+        forwarded_to: _builtins.str = ...,
+        caller: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "end_time", b"end_time", "identity", b"identity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "adjustments", b"adjustments", "connection", b"connection", "effects", b"effects", "end_time", b"end_time", "envelope_id", b"envelope_id", "identity", b"identity", "reason", b"reason", "replay", b"replay", "sequence", b"sequence", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "adjustments", b"adjustments", "caller", b"caller", "connection", b"connection", "effects", b"effects", "end_time", b"end_time", "envelope_id", b"envelope_id", "forwarded_to", b"forwarded_to", "identity", b"identity", "reason", b"reason", "replay", b"replay", "sequence", b"sequence", "type", b"type", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -224,7 +243,7 @@ Global___Effect: _TypeAlias = Effect  # noqa: Y015
 
 @_typing.final
 class DeadLetter(_message.Message):
-    """An envelope that Intercom refused permanently, kept with the response until it is replayed or discarded."""
+    """An envelope that Intercom refused permanently, or that an operator gave up, kept until it is replayed or discarded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -235,7 +254,7 @@ class DeadLetter(_message.Message):
     dead_letter_id: _builtins.str
     """Its id in the spool."""
     answer_body: _builtins.str
-    """The body of the last refusal, cut at 64 KiB."""
+    """The body of the last refusal, cut at 64 KiB. Empty if an operator gave it up."""
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope:
         """The envelope as the sender published it; the outcome's effects show the resulting events."""
