@@ -185,7 +185,7 @@ def test_variables_of_the_image_are_settings() -> None:
 
 
 def test_image_knows_its_version(image: Image) -> None:
-    assert image.run([*command("ENTRYPOINT"), "--version"]) == (0, "intercomd, version 0.1.0\n")
+    assert image.run([*command("ENTRYPOINT"), "--version"]) == (0, "intercomd, version 0.2.0\n")
 
 
 def test_image_runs_a_healthy_daemon_that_ends_on_sigterm(image: Image) -> None:

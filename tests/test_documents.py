@@ -111,6 +111,15 @@ def test_change_log_lists_the_commands() -> None:
     assert re.split(r",\s+", listed[1]) == list(COMMANDS)
 
 
+def test_version_is_the_same_in_the_packages_and_the_change_log() -> None:
+    daemon, client = (
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"] for folder in (".", "clients/python")
+    )
+    headings = re.findall(r"(?m)^## (\S+)$", (ROOT / "CHANGELOG.md").read_text())
+    assert {client["version"], headings[0]} == {intercomd_daemon.__version__}
+    assert f"intercomd-client=={intercomd_daemon.__version__}" in daemon["dependencies"]
+
+
 # Texts in the same spelling that are no reasons: words of SQL, a currency, and what names the warning of a notice.
 NO_REASONS = {"ASC", "BEGIN", "COMMIT", "DESC", "ROLLBACK", "USD", "ACCESS_UNVERIFIED", "HTTPS_PROXY", "NO_PROXY"}
 

@@ -1,3 +1,3 @@
 """intercomd: delivers customer events, identities and attributes to Intercom, durably, in order, in few calls."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -116,7 +116,7 @@ def service(opened: list[MemorySpool], bell: Bell) -> OperationsService:
     for each in opened:
         each.on_discard(lambda _: bell.ring())
     house = House(opened, {name: _status(name) for name in ("eu", "default")})
-    return OperationsService(house, bell.subscribe, version="0.1.0", start_time=NOW - 60, clock=lambda: NOW)
+    return OperationsService(house, bell.subscribe, version="0.2.0", start_time=NOW - 60, clock=lambda: NOW)
 
 
 @pytest.fixture

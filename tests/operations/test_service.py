@@ -38,7 +38,7 @@ async def test_status_describes_daemon_spool_and_connections(stub: Stub, end: En
     await wait("w-2", connection="eu")
     await end("d-1", OutcomeType.DEAD_LETTERED)
     status = await stub.GetStatus(messages.GetStatusRequest())
-    assert (status.version, status.state) == ("0.1.0", messages.DAEMON_STATE_SERVING)
+    assert (status.version, status.state) == ("0.2.0", messages.DAEMON_STATE_SERVING)
     assert status.start_time.seconds == NOW_SECONDS - 60
     assert status.spool.envelopes == 2
     assert 0.0 < status.spool.fill_ratio < 1.0

@@ -1,9 +1,11 @@
-"""A spool that 0.1 wrote is verified, exported, repaired and delivered.
+"""A spool that 0.1 wrote is verified, exported, repaired, upgraded and delivered.
 
 `spool_0_1.db.gz` is what `write_spool_0_1.py` wrote with the code of 0.1.
 """
 
 import gzip
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from intercomd_daemon.outcome import EffectKind, Outcome, OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.spool.base import DeadLetterFilter, Spool
 from intercomd_daemon.spool.maintenance import Findings
+from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.engine import open_spool
 from intercomd_daemon.spool.sqlite.maintenance import SqliteMaintenance
 from intercomd_daemon.spool.sqlite.settings import SqliteSettings
@@ -66,6 +69,35 @@ def test_spool_of_0_1_is_verified_and_exported(path: Path) -> None:
         exported = [each.envelope for each in closed.export(NOON, findings, dead_letters=True)]
         assert operations(exported) == {**WAITING, **DEAD}
         assert findings.damages == []
+
+
+def version_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        version: int = database.execute("PRAGMA user_version").fetchone()[0]
+        return version
+
+
+def test_spool_of_0_1_keeps_its_version_while_it_is_only_read(path: Path) -> None:
+    with SqliteMaintenance().lock(str(path)) as closed:
+        closed.verify()
+        list(closed.export(NOON, Findings(), dead_letters=True))
+    assert version_of(path) == 1_000
+
+
+async def test_spool_of_0_1_is_upgraded_when_it_is_opened(path: Path) -> None:
+    """0.1 refuses every major version but 1, so it cannot quarantine what 0.2 appends."""
+    await (await opened(path)).close()
+    assert version_of(path) == schema.VERSION
+    assert schema.VERSION // 1_000 > 1
+    spool = await opened(path)
+    assert spool.usage().connections["default"].normal == len(WAITING)
+    await spool.close()
+
+
+def test_spool_of_0_1_is_upgraded_by_a_repair(path: Path) -> None:
+    with SqliteMaintenance().lock(str(path)) as closed:
+        closed.repair(NOON)
+    assert version_of(path) == schema.VERSION
 
 
 def test_spool_of_0_1_is_repaired(path: Path) -> None:

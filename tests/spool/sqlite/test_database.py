@@ -54,11 +54,24 @@ def test_a_file_of_the_same_major_version_opens_and_stays_of_its_version(tmp_pat
         assert database.execute("PRAGMA user_version").fetchone() == (version,)
 
 
-@pytest.mark.parametrize(("version", "words"), [((MAJOR + 1) * 1000 + 2, "format 2.2"), (1, "format 0.1")])
-def test_a_file_of_another_major_version_is_refused_by_both_names(tmp_path: Path, version: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "named"), [((MAJOR + 1) * 1000 + 2, "format 3.2"), (1_001, "format 1.1"), (1, "format 0.1")]
+)
+def test_file_of_another_major_version_is_refused_with_both_versions(tmp_path: Path, version: int, named: str) -> None:
     version_set(tmp_path / "spool.db", version)
-    with pytest.raises(SpoolUnusable, match=rf"{words}, and this release reads 1\.x"):
-        open_database(str(tmp_path / "spool.db"), NOON)
+    before = (tmp_path / "spool.db").read_bytes()
+    for opened in (lambda path: open_database(path, NOON), open_for_reading):
+        with pytest.raises(SpoolUnusable, match=rf"{named}, and this release reads 2\.x and 1\.0;"):
+            opened(str(tmp_path / "spool.db"))
+    assert (tmp_path / "spool.db").read_bytes() == before
+
+
+def test_file_of_0_1_is_upgraded_by_opening_but_not_by_reading(tmp_path: Path) -> None:
+    version_set(tmp_path / "spool.db", 1_000)
+    with closing(open_for_reading(str(tmp_path / "spool.db"))) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (1_000,)
+    with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:

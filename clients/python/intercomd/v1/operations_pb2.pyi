@@ -126,7 +126,7 @@ class GetStatusResponse(_message.Message):
     SPOOL_FIELD_NUMBER: _builtins.int
     CONNECTIONS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
-    """The version of the daemon, such as "0.1.0"."""
+    """The version of the daemon, such as "0.2.0"."""
     state: Global___DaemonState.ValueType
     """Whether it accepts envelopes."""
     @_builtins.property

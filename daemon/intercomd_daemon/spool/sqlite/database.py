@@ -17,7 +17,6 @@ from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_wal, is_corruption, preserve_unread_wal
 from intercomd_daemon.spool.sqlite.file import header
 from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
-from intercomd_daemon.spool.sqlite.schema import MAJOR
 
 CACHE_KIB = 8 * 1024
 """SQLite's page cache. The ends of the logs, of the duplicate window and of the journal fit several times over."""
@@ -157,10 +156,10 @@ def _is_new(database: sqlite3.Connection, path: str, additions: Sequence[Sequenc
         return True
     if application_id != APPLICATION_ID and not header.is_ours(path):
         raise SpoolUnusable(f"{path} is another program's database; name another file in spool.url")
-    major, minor = divmod(schema.version_of(database), 1000)
-    if major != MAJOR:
+    version = schema.version_of(database)
+    if not schema.is_usable(version):
         raise SpoolUnusable(
-            f"{path} has the format {major}.{minor}, and this release reads {MAJOR}.x;"
+            f"{path} has the format {version // 1000}.{version % 1000}, and this release reads {schema.USABLE};"
             " let the release that wrote it deliver what waits, or name another file in spool.url"
         )
     if application_id != APPLICATION_ID or schema.differing_definitions(database, additions):

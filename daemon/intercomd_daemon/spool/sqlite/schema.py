@@ -2,7 +2,7 @@
 
 `user_version` holds major * 1000 + minor. A minor version only adds what its predecessor may ignore, and each release
 names the columns that it reads and writes; so neighbouring minor versions can use one file in turn. Another major
-version cannot.
+version is refused, or upgraded when the spool is opened.
 """
 
 import sqlite3
@@ -12,10 +12,15 @@ from contextlib import closing
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
 
-MAJOR = 1
+MAJOR = 2
+"""Raised with 0.2: the tables are those of 1.0, but 0.1 would quarantine each row with a record of version 2."""
+UPGRADABLE = (1_000,)
+"""The versions of earlier major versions that `upgrade` upgrades: 0.1 wrote 1.0, with the same tables."""
 ADDITIONS: Sequence[Sequence[str]] = ()
 """The statements of each minor version from 1 on, which add to the one before."""
 VERSION = MAJOR * 1000 + len(ADDITIONS)
+USABLE = f"{MAJOR}.x and 1.0"
+"""What `is_usable` accepts, in an error message."""
 
 GENERATIONS = 3
 """The generations of the duplicate window: the young one, the old one, and the one that is being emptied."""
@@ -100,14 +105,20 @@ def create(database: sqlite3.Connection, now: float, additions: Sequence[Sequenc
 
 
 def upgrade(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = ADDITIONS) -> None:
-    """Adds what later minor versions added, in one commit; the file of a newer minor version is unchanged."""
-    missing = additions[version_of(database) % 1000 :]
-    if missing:
+    """Upgrades the file to this version, in one commit; the file of a newer minor version is unchanged."""
+    major, minor = divmod(version_of(database), 1000)
+    missing = additions[minor:]
+    if missing or major != MAJOR:
         database.execute("BEGIN IMMEDIATE")
         for statement in _flat(missing):
             database.execute(statement)
         database.execute(f"PRAGMA user_version = {MAJOR * 1000 + len(additions)}")
         database.execute("COMMIT")
+
+
+def is_usable(version: int) -> bool:
+    """Returns whether this release can use a file of this version, after an upgrade if necessary."""
+    return version // 1000 == MAJOR or version in UPGRADABLE
 
 
 def version_of(database: sqlite3.Connection) -> int:
