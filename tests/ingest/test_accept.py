@@ -145,7 +145,7 @@ async def test_a_full_spool_does_not_matter_where_nothing_is_accepted(told: Told
 async def test_looking_writes_nothing_takes_no_second_and_finds_no_duplicate(told: Told) -> None:
     spool = GatedSpool()
     acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
-    looked = [(await acceptor.look([sent(envelope_id=name)]))[0] for name in "aab"]
+    looked = [(await acceptor.check([sent(envelope_id=name)]))[0] for name in "aab"]
     assert [(result.disposition, result.adjustments) for result in looked] == [(Disposition.ACCEPTED, ())] * 3
     assert (spool.appends, told.batches) == ([], [])
     (result,) = await acceptor.accept([sent(envelope_id="c")])
@@ -160,7 +160,7 @@ def expanding(number: int) -> DecodedEnvelope:
     return sent(envelope_id=str(number), event=CommerceEvent(action, "", "", own))
 
 
-@pytest.mark.parametrize("method", ["accept", "look"])
+@pytest.mark.parametrize("method", ["accept", "check"])
 @pytest.mark.fills("ingest.limits.REQUEST_EXPANDED_BYTES_MAX")
 async def test_a_request_that_would_become_too_much_is_refused_before_it_has(told: Told, method: str) -> None:
     spool = GatedSpool()

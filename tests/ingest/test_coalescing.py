@@ -48,7 +48,7 @@ class Callers:
     def answered(self, count: int) -> None:
         """So many are answered by one commit."""
         for _ in range(count):
-            self.coalescer.on_answer()
+            self.coalescer.on_response()
 
 
 def played(play: Callable[[Callers], Awaitable[None]]) -> None:

@@ -32,11 +32,11 @@ from intercomd_daemon.ingest.decode import decode_publish
 from intercomd_daemon.ingest.decoded import (
     CommerceEvent,
     CustomEvent,
+    DecodedValue,
     Impressions,
     OtherEvent,
     Product,
     ProductAction,
-    SentValue,
     SessionEnd,
 )
 from intercomd_daemon.ingest.settings import IngestSettings
@@ -214,7 +214,7 @@ INVALID_VALUES = [None, float("nan"), float("-inf"), Link("/pricing", ""), Money
 
 
 @pytest.mark.parametrize("value", INVALID_VALUES)
-def test_an_invalid_value_costs_itself_and_not_the_event(value: SentValue) -> None:
+def test_an_invalid_value_costs_itself_and_not_the_event(value: DecodedValue) -> None:
     envelope = sent(user_attributes=[("a", value), ("b", 1)], event=CustomEvent("E", [("c", value), ("d", 1)]))
     decision = decide(envelope, RULES, NOW)
     assert brief(decision) == (Disposition.ACCEPTED, [], ["ATTRIBUTE_DROPPED", "ATTRIBUTE_DROPPED"])
@@ -224,7 +224,7 @@ def test_an_invalid_value_costs_itself_and_not_the_event(value: SentValue) -> No
 
 
 @pytest.mark.parametrize("value", INVALID_VALUES)
-def test_an_invalid_value_rejects_the_envelope_under_reject(value: SentValue) -> None:
+def test_an_invalid_value_rejects_the_envelope_under_reject(value: DecodedValue) -> None:
     strict = {"default": ConnectionSettings(name="default", limits=LimitSettings(on_excess="reject"))}
     decision = decide(sent(user_attributes=[("a", value), ("b", 1)]), strict, NOW)
     assert decision.disposition is Disposition.REJECTED
@@ -251,7 +251,9 @@ def test_what_decoding_found_is_told_with_the_rest() -> None:
 
 
 def test_an_id_that_the_daemon_gave_is_not_measured() -> None:
-    assert decide(sent(envelope_id="r" * 128 + "/499", named=False), RULES, NOW).disposition is Disposition.ACCEPTED
+    assert (
+        decide(sent(envelope_id="r" * 128 + "/499", has_own_id=False), RULES, NOW).disposition is Disposition.ACCEPTED
+    )
 
 
 def test_an_email_alone_or_attributes_alone_suffice() -> None:

@@ -16,7 +16,7 @@ from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStrea
 from intercomd_daemon.envelope import Environment, Priority, Source
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decode import decode_preview, decode_publish, decode_stream_publish
-from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope, Request, Unread
+from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope, Request, UnknownValue
 from intercomd_daemon.ingest.settings import IngestSettings
 
 LIMITS = IngestSettings()
@@ -93,7 +93,7 @@ def test_what_is_not_said_has_its_default() -> None:
         None,
         "",
         b"",
-        named=False,
+        has_own_id=False,
     )
 
 
@@ -266,7 +266,7 @@ def test_unknown_fields_are_found_and_kept_in_the_bytes() -> None:
     assert [finding.reason for finding in first.adjustments] == ["FIELD_IGNORED"]
     assert [(finding.reason, finding.field) for finding in second.adjustments] == [("FIELD_IGNORED", "")] * 2
     assert [finding.field for finding in third.adjustments] == ["", "user_attributes[0].value"]
-    assert third.user_attributes == [("n", Unread.KIND)]
+    assert third.user_attributes == [("n", UnknownValue.KIND)]
     assert [each.encoded for each in (first, second, third)] == [matters, passes, newer_kind]
 
 

@@ -8,7 +8,7 @@ from intercomd.v1 import attribute_pb2 as pb
 from intercomd_daemon.conversion import EARLIEST_TIME
 from intercomd_daemon.envelope import Finding, Link, Money, Tag, Time
 from intercomd_daemon.ingest.decode_attributes import decode_attributes
-from intercomd_daemon.ingest.decoded import SentValue, Unread
+from intercomd_daemon.ingest.decoded import DecodedValue, UnknownValue
 from intercomd_daemon.ingest.limits import LIST_VALUES_MAX
 
 Value = pb.AttributeValue
@@ -31,10 +31,10 @@ Value = pb.AttributeValue
         (Value(list_value=pb.StringList(values=["a", ""])), ("a", "")),
         (Value(tag_value=pb.Tag()), Tag()),
         (Value(), None),
-        (Value.FromString(Duration(seconds=5).SerializeToString().replace(b"\x08", b"\x78")), Unread.KIND),
+        (Value.FromString(Duration(seconds=5).SerializeToString().replace(b"\x08", b"\x78")), UnknownValue.KIND),
     ],
 )
-def test_each_kind_has_its_noun(message: pb.AttributeValue, value: SentValue) -> None:
+def test_each_kind_has_its_noun(message: pb.AttributeValue, value: DecodedValue) -> None:
     decoded = decode_attributes([pb.Attribute(name="a", value=message)], 9, "p", [])
     assert decoded == [("a", value)]
     assert type(decoded[0][1]) is type(value)
@@ -57,7 +57,7 @@ def test_of_a_list_that_is_too_long_the_beginning_is_looked_at_and_the_rest_is_c
     named = [pb.Attribute(name=name) for name in "abcde"]
     assert [name for name, _ in decode_attributes(named, 3, "p", findings)] == ["a", "b", "c"]
     assert [(finding.reason, finding.field) for finding in findings] == [("ATTRIBUTE_DROPPED", "p")]
-    assert "the 2 after them" in findings[0].message
+    assert "list of 5 entries, limit 3: dropped the last 2" in findings[0].message
 
 
 def test_of_a_list_value_just_enough_is_read_to_see_that_it_is_too_long() -> None:

@@ -13,6 +13,7 @@ from intercomd_daemon.ingest.decode_events import decode_event
 from intercomd_daemon.ingest.decoded import (
     CommerceEvent,
     CustomEvent,
+    DecodedEvent,
     ImpressionList,
     Impressions,
     OtherEvent,
@@ -20,7 +21,6 @@ from intercomd_daemon.ingest.decoded import (
     ProductAction,
     Promotion,
     PromotionAction,
-    SentEvent,
     SessionEnd,
 )
 
@@ -64,7 +64,7 @@ EMPTY_PRODUCT = Product("", "", "", "", "", None, "", "", "", "", [])
         ),
     ],
 )
-def test_each_event_has_its_noun(message: Envelope, event: SentEvent | None) -> None:
+def test_each_event_has_its_noun(message: Envelope, event: DecodedEvent | None) -> None:
     findings: list[Finding] = []
     assert decode_event(message, findings) == event
     assert not findings
@@ -162,7 +162,7 @@ def test_a_hundred_attributes_of_an_event_are_read_and_the_rest_is_counted(messa
     findings: list[Finding] = []
     decode_event(message, findings)
     assert [(finding.reason, finding.field) for finding in findings] == [("ATTRIBUTE_DROPPED", field)]
-    assert "the 3 after them" in findings[0].message
+    assert "limit 100: dropped the last 3" in findings[0].message
 
 
 @pytest.mark.parametrize("value", list(pb.ProductActionType.DESCRIPTOR.values), ids=lambda value: value.name)

@@ -3,7 +3,7 @@
 import pytest
 
 from ingest.acceptance import sent
-from intercomd_daemon.ingest.decoded import Unread
+from intercomd_daemon.ingest.decoded import UnknownValue
 
 
 def test_an_envelope_as_sent_does_not_change() -> None:
@@ -14,4 +14,4 @@ def test_an_envelope_as_sent_does_not_change() -> None:
 
 
 def test_an_unread_value_is_none_of_the_kinds() -> None:
-    assert Unread.KIND not in {"", None, 0, ()}
+    assert UnknownValue.KIND not in {"", None, 0, ()}

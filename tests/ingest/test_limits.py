@@ -17,7 +17,7 @@ def test_the_figures_are_the_contracts() -> None:
     assert (limits.ENVELOPE_BYTES_MAX, limits.EXPANDED_BYTES_MAX) == (128 * 1024, 1024 * 1024)
     assert (limits.PRODUCTS_MAX, limits.LIST_VALUES_MAX) == (100, 1000)
     assert (limits.ATTRIBUTE_NAME_CHARACTERS_MAX, limits.VALUE_CHARACTERS_MAX) == (190, 255)
-    assert (limits.CLOCK_SKEW_SECONDS, limits.SHIFT_SECONDS_MAX, limits.SECONDS_REMEMBERED) == (60, 300, 65_536)
+    assert (limits.CLOCK_SKEW_SECONDS, limits.SHIFT_SECONDS_MAX, limits.CLAIMED_SECONDS_MAX) == (60, 300, 65_536)
     assert (limits.STREAM_MESSAGES_AHEAD, limits.STREAM_BYTES_AHEAD) == (32, 4 * 1024 * 1024)
     assert limits.RESPONSE_BYTES_MAX == 1024 * 1024
     assert IngestSettings() == IngestSettings(envelopes_max=500, request_bytes_max=4 * 1024 * 1024)

@@ -10,7 +10,7 @@ from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import Finding, Link, Money, Time
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Attribute
-from intercomd_daemon.ingest.metadata import composed_metadata, custom_metadata, own_pairs
+from intercomd_daemon.ingest.metadata import compose_metadata, custom_metadata, normalize_attributes
 
 Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 
@@ -78,14 +78,14 @@ def test_excess_is_refused_where_the_connection_does_not_trim(
 
 
 def test_own_pairs_keep_their_order_and_count_what_is_too_much(found: Findings) -> None:
-    assert own_pairs([("b", 1), ("a", 2), ("c", 3)], "e", found, 2, trim=False) == ({"b": 1, "a": 2}, 1)
+    assert normalize_attributes([("b", 1), ("a", 2), ("c", 3)], "e", found, 2, trim=False) == ({"b": 1, "a": 2}, 1)
     assert not found.adjustments
 
 
 def test_ours_come_first_then_the_nearer_of_the_senders(
     rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
-    composed = composed_metadata(
+    composed = compose_metadata(
         {"Id": "1", "Price": Decimal("1.10")}, ({"a": 1, "Id": "2"}, {"a": 2, "b": 3}), "e", rules, found
     )
     assert composed == b'{"Id":"1","Price":1.10,"a":1,"b":3}'
@@ -95,24 +95,24 @@ def test_ours_come_first_then_the_nearer_of_the_senders(
 
 def test_ours_are_trimmed_by_priority_in_either_mode(rules: ConnectionSettings, found: Findings) -> None:
     strict = replace(rules, limits=LimitSettings(on_excess="reject", event_attributes_max=2))
-    assert composed_metadata({"A": 1, "B": 2, "C": 3}, ({"d": 4},), "e", strict, found) == b'{"A":1,"B":2}'
+    assert compose_metadata({"A": 1, "B": 2, "C": 3}, ({"d": 4},), "e", strict, found) == b'{"A":1,"B":2}'
     assert not found.violations
     assert found.adjustments[0].message.endswith("dropped 'C', 'd'")
 
 
 def test_the_senders_own_excess_alone_is_refused(rules: ConnectionSettings, found: Findings, brief: Brief) -> None:
     strict = replace(rules, limits=LimitSettings(on_excess="reject", event_attributes_max=2))
-    assert composed_metadata({}, ({"a": 1, "b": 2}, {"a": 1, "c": 3}), "e", strict, found) == b""
+    assert compose_metadata({}, ({"a": 1, "b": 2}, {"a": 1, "c": 3}), "e", strict, found) == b""
     assert brief(found.violations) == [("TOO_MANY_ATTRIBUTES", "e")]
 
 
 def test_of_many_left_out_a_dozen_is_named(rules: ConnectionSettings, found: Findings) -> None:
-    composed_metadata({f"k{index}": index for index in range(30)}, (), "e", rules, found)
+    compose_metadata({f"k{index}": index for index in range(30)}, (), "e", rules, found)
     assert found.adjustments[0].message.endswith("'k16' and 13 more")
 
 
 def test_nothing_is_no_json(rules: ConnectionSettings, found: Findings) -> None:
-    assert composed_metadata({}, ({},), "e", rules, found) == b""
+    assert compose_metadata({}, ({},), "e", rules, found) == b""
     assert (
-        composed_metadata({"a": 1}, (), "e", replace(rules, limits=LimitSettings(event_attributes_max=0)), found) == b""
+        compose_metadata({"a": 1}, (), "e", replace(rules, limits=LimitSettings(event_attributes_max=0)), found) == b""
     )

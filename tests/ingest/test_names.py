@@ -8,7 +8,7 @@ from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME
 from intercomd_daemon.ingest import names
 from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, EVENT_NAME_CHARACTERS_MAX
 from intercomd_daemon.ingest.names import (
-    NAMES_REMEMBERED,
+    CACHED_NAMES_MAX,
     AttributeName,
     Meaning,
     attribute_name,
@@ -46,7 +46,7 @@ def test_a_name_is_trimmed_cut_and_mended(given_name: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "$", "$ $"[:2], "\t\n", "$$$"])
 def test_of_some_names_nothing_is_left(name: str) -> None:
-    assert attribute_name(name).meaning is Meaning.NOTHING
+    assert attribute_name(name).meaning is Meaning.EMPTY
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_intercoms_own_fields_are_matched_in_their_case() -> None:
 @given(st.text(max_size=300))
 def test_mending_twice_changes_nothing(name: str) -> None:
     normalized = normalize_attribute_name(name)
-    if normalized.meaning not in {Meaning.NOTHING, Meaning.MOBILE} and normalized.name not in {FIRST_NAME, LAST_NAME}:
+    if normalized.meaning not in {Meaning.EMPTY, Meaning.MOBILE} and normalized.name not in {FIRST_NAME, LAST_NAME}:
         assert normalize_attribute_name(normalized.name) == AttributeName(
             normalized.name, normalized.meaning, renamed=False
         )
@@ -127,18 +127,18 @@ def test_mending_an_events_name_twice_changes_nothing(name: str) -> None:
     assert not set(normalized) & set(".$\x00")
 
 
-@pytest.mark.fills("ingest.names.NAMES_REMEMBERED")
+@pytest.mark.fills("ingest.names.CACHED_NAMES_MAX")
 def test_so_many_names_are_remembered_and_none_that_is_too_long() -> None:
     for recalled, name_of, longest in (
-        (names._recall_attribute_name, names.attribute_name, ATTRIBUTE_NAME_CHARACTERS_MAX),
-        (names._recall_event_name, names.event_name, EVENT_NAME_CHARACTERS_MAX),
+        (names._cached_attribute_name, names.attribute_name, ATTRIBUTE_NAME_CHARACTERS_MAX),
+        (names._cached_event_name, names.event_name, EVENT_NAME_CHARACTERS_MAX),
     ):
-        for number in range(NAMES_REMEMBERED + 5):
+        for number in range(CACHED_NAMES_MAX + 5):
             name_of(f"name {number}")
-        assert recalled.cache_info().currsize == NAMES_REMEMBERED
+        assert recalled.cache_info().currsize == CACHED_NAMES_MAX
         misses = recalled.cache_info().misses
         name_of("x" * (longest + 1))
         assert recalled.cache_info().misses == misses
-    for number in range(NAMES_REMEMBERED + 5):
+    for number in range(CACHED_NAMES_MAX + 5):
         names.is_normal(f"name {number}")
-    assert names.is_normal.cache_info().currsize == NAMES_REMEMBERED
+    assert names.is_normal.cache_info().currsize == CACHED_NAMES_MAX

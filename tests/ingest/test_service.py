@@ -10,7 +10,7 @@ from intercomd.v1 import ingest_pb2 as messages
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
-from intercomd_daemon.ingest.limits import HELD_BYTES_MAX
+from intercomd_daemon.ingest.limits import OPEN_REQUESTS_BYTES_MAX
 from intercomd_daemon.ingest.service import SERVICE, IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.memory import MemorySpool
@@ -117,15 +117,15 @@ def test_the_service_has_the_name_that_reflection_asks_for() -> None:
     assert SERVICE == "intercomd.v1.IngestService"
 
 
-@pytest.mark.fills("ingest.limits.HELD_BYTES_MAX")
+@pytest.mark.fills("ingest.limits.OPEN_REQUESTS_BYTES_MAX")
 def test_the_bytes_of_requests_that_wait_for_their_commit_are_bounded(spool: MemorySpool, told: Told) -> None:
     acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
     service = IngestService(acceptor, preview, spool.usage, LIMITS, lambda: NOW)
-    with service._hold(HELD_BYTES_MAX + 1):
+    with service._reserve(OPEN_REQUESTS_BYTES_MAX + 1):
         pass  # One alone is never too large.
-    with service._hold(HELD_BYTES_MAX - 10), service._hold(10):
-        with pytest.raises(RetryLater) as refused, service._hold(1):
+    with service._reserve(OPEN_REQUESTS_BYTES_MAX - 10), service._reserve(10):
+        with pytest.raises(RetryLater) as refused, service._reserve(1):
             pass
         assert refused.value.retry_seconds == 1.0
-    with service._hold(HELD_BYTES_MAX):
+    with service._reserve(OPEN_REQUESTS_BYTES_MAX):
         pass

@@ -51,7 +51,7 @@ class Client:
         """Ends when the stream does; without `more` the client has no further messages."""
         over = asyncio.Event()
         over.set()
-        await self.session.hold(self._messages(messages, until, more or over))
+        await self.session.run(self._messages(messages, until, more or over))
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ async def test_a_fault_of_the_way_is_not_hidden(told: Told, message: Message) ->
 
     client = Client(GatedSpool(), told)
     with pytest.raises(ConnectionResetError):
-        await client.session.hold(broken())
+        await client.session.run(broken())
     assert client.answered == [0]
 
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from intercomd_daemon.conversion import LATEST_TIME
 from intercomd_daemon.envelope import TrackEvent
-from intercomd_daemon.ingest.limits import SECONDS_REMEMBERED
-from intercomd_daemon.ingest.timestamp_allocator import Placed, TimestampAllocator
+from intercomd_daemon.ingest.limits import CLAIMED_SECONDS_MAX
+from intercomd_daemon.ingest.timestamp_allocator import Allocation, TimestampAllocator
 
 
 def place(
@@ -17,8 +17,8 @@ def place(
     lane: str = "c:u",
     connection: str = "default",
     latest: int = LATEST_TIME,
-) -> Placed:
-    return seconds.place(connection, lane, envelope_id, events, latest)
+) -> Allocation:
+    return seconds.allocate(connection, lane, envelope_id, events, latest)
 
 
 def click(created_at: int = 1000, name: str = "Click") -> TrackEvent:
@@ -111,11 +111,11 @@ def test_messages_give_times_as_rfc_3339() -> None:
     shifted, stayed = (each.findings[0].message for each in placed[1:])
     assert shifted == (
         "the user has another event of this name at 1970-01-01T00:16:40Z, which Intercom would merge with it: "
-        "moved by 1 s to 1970-01-01T00:16:41Z"
+        "shifted by 1 s to 1970-01-01T00:16:41Z"
     )
     assert stayed == (
         "the user has events of this name on every second from 1970-01-01T00:16:40Z to 1970-01-01T00:16:41Z: "
-        "not moved, and Intercom may merge it; send the events' real times"
+        "not shifted, and Intercom may merge it; send the events' real times"
     )
 
 
@@ -128,7 +128,7 @@ def test_what_an_earlier_run_remembered_counts() -> None:
 
 
 def test_only_the_newest_are_remembered() -> None:
-    seconds = TimestampAllocator(remembered_max=3)
+    seconds = TimestampAllocator(claims_max=3)
     for index in range(4):
         place(seconds, "e", click(index))
     assert place(seconds, "x", click(0)).events[0].created_at == 0
@@ -154,11 +154,11 @@ def test_a_key_that_cannot_be_ours_is_left_out() -> None:
     assert list(seconds._owners.values()) == [3]
 
 
-@pytest.mark.fills("ingest.limits.SECONDS_REMEMBERED")
+@pytest.mark.fills("ingest.limits.CLAIMED_SECONDS_MAX")
 def test_as_many_are_remembered_as_the_limit_says() -> None:
     seconds = TimestampAllocator()
-    for index in range(SECONDS_REMEMBERED + 1):
+    for index in range(CLAIMED_SECONDS_MAX + 1):
         place(seconds, "e", click(index))
-    assert len(seconds._owners) == SECONDS_REMEMBERED
+    assert len(seconds._owners) == CLAIMED_SECONDS_MAX
     assert place(seconds, "x", click(0)).events[0].created_at == 0
-    assert place(seconds, "x", click(SECONDS_REMEMBERED)).events[0].created_at == SECONDS_REMEMBERED + 1
+    assert place(seconds, "x", click(CLAIMED_SECONDS_MAX)).events[0].created_at == CLAIMED_SECONDS_MAX + 1

@@ -67,7 +67,7 @@ def test_a_requests_unknown_fields_are_named_once_each() -> None:
     assert unknown_in_request(PublishRequest(request_id="r"), 3) == ()
 
 
-@pytest.mark.fills("ingest.limits.FIELDS_NAMED_MAX")
+@pytest.mark.fills("ingest.limits.UNKNOWN_FIELDS_LISTED_MAX")
 def test_what_may_matter_is_found_among_any_number_that_do_not(found: Findings) -> None:
     crowd = range(100, 1000)
     message = newer(Envelope(identity=newer(Identity(), *crowd, 3)), *crowd, 50)

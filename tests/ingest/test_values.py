@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from intercomd_daemon.conversion import LATEST_TIME
 from intercomd_daemon.envelope import Finding, Link, Money, Tag, Time
 from intercomd_daemon.ingest.decision import Findings
-from intercomd_daemon.ingest.decoded import SentValue, Unread
+from intercomd_daemon.ingest.decoded import DecodedValue, UnknownValue
 from intercomd_daemon.ingest.values import metadata_value, scalar, text
 
 Brief = Callable[[list[Finding]], list[tuple[str, str]]]
@@ -36,7 +36,7 @@ SAME_IN_BOTH = [
     ((), "", []),
     (("x" * 200, "y" * 100), "x" * 200 + "," + "y" * 54, [("VALUE_TRUNCATED", "a[0].value")]),
     (("",) * 1001, "," * 255, [("VALUE_TRUNCATED", "a[0].value")]),
-    (Unread.KIND, None, []),
+    (UnknownValue.KIND, None, []),
 ]
 
 
@@ -44,7 +44,7 @@ SAME_IN_BOTH = [
 @pytest.mark.parametrize("convert", [scalar, metadata_value])
 def test_plain_values_are_the_same_for_users_and_events(
     convert: Callable[..., object],
-    value: SentValue,
+    value: DecodedValue,
     final: object,
     adjustments: list[tuple[str, str]],
     found: Findings,
@@ -85,7 +85,7 @@ INVALID = [
 @pytest.mark.parametrize(("value", "violations"), INVALID)
 @pytest.mark.parametrize("convert", [scalar, metadata_value])
 def test_invalid_value_rejects_the_envelope_if_the_connection_rejects(
-    convert: Callable[..., object], value: SentValue, violations: list[tuple[str, str]], brief: Brief
+    convert: Callable[..., object], value: DecodedValue, violations: list[tuple[str, str]], brief: Brief
 ) -> None:
     found = Findings(reject_values=True)
     assert convert(value, "a[0]", found) is None
@@ -97,7 +97,7 @@ def test_invalid_value_rejects_the_envelope_if_the_connection_rejects(
 @pytest.mark.parametrize("convert", [scalar, metadata_value])
 def test_invalid_value_costs_only_its_attribute_if_the_connection_trims(
     convert: Callable[..., object],
-    value: SentValue,
+    value: DecodedValue,
     violations: list[tuple[str, str]],
     found: Findings,
     brief: Brief,
@@ -119,7 +119,7 @@ def test_invalid_value_costs_only_its_attribute_if_the_connection_trims(
 )
 @pytest.mark.parametrize("convert", [scalar, metadata_value])
 def test_control_characters_leave_values(
-    convert: Callable[..., object], value: SentValue, final: str, found: Findings, brief: Brief
+    convert: Callable[..., object], value: DecodedValue, final: str, found: Findings, brief: Brief
 ) -> None:
     assert convert(value, "a[0]", found) == final
     assert brief(found.adjustments) == [("VALUE_CONVERTED", "a[0].value")]
@@ -143,7 +143,7 @@ def test_control_characters_leave_the_label_of_a_link(found: Findings, brief: Br
     ],
 )
 def test_a_users_money_is_a_number_and_a_link_its_address(
-    value: SentValue, final: object, adjustments: list[tuple[str, str]], found: Findings, brief: Brief
+    value: DecodedValue, final: object, adjustments: list[tuple[str, str]], found: Findings, brief: Brief
 ) -> None:
     assert scalar(value, "a[0]", found) == final
     assert brief(found.adjustments) == adjustments
@@ -165,7 +165,7 @@ def test_a_users_money_is_a_number_and_a_link_its_address(
     ],
 )
 def test_an_events_money_is_in_the_smallest_unit_and_a_link_has_its_label(
-    value: SentValue, final: object, adjustments: list[tuple[str, str]], found: Findings, brief: Brief
+    value: DecodedValue, final: object, adjustments: list[tuple[str, str]], found: Findings, brief: Brief
 ) -> None:
     assert metadata_value(value, "a[0]", found) == final
     assert brief(found.adjustments) == adjustments
@@ -182,17 +182,17 @@ VALUES = st.one_of(
     st.builds(Link, st.text(max_size=300).map("https://e.com/{}".format) | st.text(), st.text(max_size=300)),
     st.just(Tag()),
     st.lists(st.text(max_size=30)).map(tuple),
-    st.just(Unread.KIND),
+    st.just(UnknownValue.KIND),
 )
 
 
 @given(VALUES)
-def test_every_value_is_within_intercoms_limits_or_left_out_with_a_reason(value: SentValue) -> None:
+def test_every_value_is_within_intercoms_limits_or_left_out_with_a_reason(value: DecodedValue) -> None:
     for convert in (scalar, metadata_value):
         found = Findings()
         final = convert(value, "a[0]", found)
         if final is None:
-            assert found.violations or found.adjustments or value is Unread.KIND
+            assert found.violations or found.adjustments or value is UnknownValue.KIND
         parts = list(final.values()) if isinstance(final, dict) else [final]
         assert all(part is None or isinstance(part, str | int | float | Decimal) for part in parts)
         assert all(len(part) <= 255 for part in parts if isinstance(part, str))

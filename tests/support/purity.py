@@ -29,8 +29,8 @@ def is_pure_test(path: Path) -> bool:
     """Whether a test file is named after a pure module, or is the test of the architecture.
 
     `tests/deliver/test_pace.py` and `tests/deliver/test_pace_limits.py` are named after `deliver/pace.py`. Of several
-    modules that fit, the longest name counts: `test_contact_fields.py` is the test of `contact_fields.py`, not of
-    `contact.py`.
+    modules that fit, the longest name counts: `test_decode_events.py` is the test of `decode_events.py`, not of
+    `decode.py`.
     """
     if path == ARCHITECTURE:
         return True

@@ -1,6 +1,7 @@
 """Accepts envelopes: decides each, allocates seconds to its events, appends it to the spool, and returns the decisions.
 
-A long request pauses regularly, so that it does not block the event loop.
+A decision leaves here only after the commit that holds its envelope: ACCEPTED means "on disk". A long request pauses
+regularly, so that it does not block the event loop.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ class AcceptReport(Protocol):
     """Counts and logs decisions."""
 
     def on_decisions(self, results: Sequence[Decision]) -> None:
-        """Called once for each request, after the answer is on its way."""
+        """Called once for each accepted request, after its response was handed to gRPC."""
         ...
 
 
@@ -47,7 +48,7 @@ class Acceptor:
         report: AcceptReport,
         clock: Callable[[], float],
     ) -> None:
-        """`seconds` holds the allocations that the spool kept from an earlier run."""
+        """`seconds` starts with the claims that the spool kept of an earlier run."""
         self._rules = rules
         self._spool = spool
         self._seconds = seconds
@@ -59,27 +60,31 @@ class Acceptor:
         """Returns the decision of each envelope; the accepted ones are on disk by then.
 
         Args:
-            envelopes: decoded during the iteration.
+            envelopes: each is decoded when the iteration reaches it.
             size_bytes: the size of the request; small requests that arrive together are decided together.
 
         Raises:
             RetryLater: nothing was accepted.
             RequestRefused: their events exceed the limit of a request; nothing was accepted.
         """
-        # The wait comes first: the decisions of a batch then share one turn of the loop and one commit.
+        # 1. Wait for others first: the requests of a batch then share one turn of the event loop and one commit.
         await self._coalescer.join(size_bytes)
         try:
+            # 2. Decide every envelope before the first append, so that a malformed one refuses the request as a whole.
             rows: list[Incoming] = []
             decisions = await self._decide_all(envelopes, rows)
+            # 3. One append for the request, all or nothing. It returns after the sync.
             keys = await self._spool.append(rows) if rows else []
         finally:
-            self._coalescer.on_answer()
-        results = _receipts(decisions, keys)
-        asyncio.get_running_loop().call_soon(self._report.on_decisions, results)  # Once the answer is on its way.
+            self._coalescer.on_response()
+        # 4. The append found the duplicates, in the transaction that wrote the other rows.
+        results = _with_duplicates(decisions, keys)
+        # 5. Logs and metrics come after the response, which the caller writes in this turn of the event loop.
+        asyncio.get_running_loop().call_soon(self._report.on_decisions, results)
         return results
 
-    async def look(self, envelopes: Iterable[DecodedEnvelope]) -> list[Decision]:
-        """Returns the decision of each envelope by its content and the settings; nothing is written.
+    async def check(self, envelopes: Iterable[DecodedEnvelope]) -> list[Decision]:
+        """Returns the decision of each envelope by its content and the settings; writes nothing, finds no duplicates.
 
         Raises:
             RequestRefused: their events exceed the limit of a request.
@@ -87,7 +92,8 @@ class Acceptor:
         return await self._decide_all(envelopes, None)
 
     async def _decide_all(self, envelopes: Iterable[DecodedEnvelope], rows: list[Incoming] | None) -> list[Decision]:
-        """Decides each envelope; adds the rows to append to `rows`, unless it is None."""
+        """Decides each envelope; allocates seconds and adds the rows to append to `rows`, unless that is None."""
+        # One `now` for the request, so that its envelopes are accepted at the same time.
         rules, now = self._rules, self._clock()
         latest = int(now) + CLOCK_SKEW_SECONDS
         time = asyncio.get_running_loop().time
@@ -111,17 +117,21 @@ class Acceptor:
         return results
 
     def _enter(self, result: Decision, envelope: AcceptedEnvelope, latest: int) -> tuple[Decision, Incoming]:
-        """Allocates seconds to the events, where the connection wants it, and returns the row to append."""
+        """Allocates seconds to the events, and returns the decision with their final times and the row to append.
+
+        The claims travel with the row, so that one commit stores both. Without `same_second = "shift"`, and without an
+        id that a repeat would have, too, events keep their times: a repeat would shift against its first delivery.
+        """
         lane = lane_of(envelope.customer_id, envelope.email)
         pairs: tuple[tuple[int, int], ...] = ()
         events = envelope.events
         if events and result.recognised and self._rules[result.connection].same_second == "shift":
-            placed = self._seconds.place(result.connection, lane, envelope.envelope_id, events, latest)
-            pairs = placed.pairs
-            if placed.findings:
-                adjustments = envelope.adjustments + placed.findings
+            allocation = self._seconds.allocate(result.connection, lane, envelope.envelope_id, events, latest)
+            pairs = allocation.pairs
+            if allocation.findings:
+                adjustments = envelope.adjustments + allocation.findings
                 envelope = replace(
-                    envelope, operations=replace_events(envelope.operations, placed.events), adjustments=adjustments
+                    envelope, operations=replace_events(envelope.operations, allocation.events), adjustments=adjustments
                 )
                 result = replace(result, accepted=envelope, adjustments=adjustments)
         name, priority, envelope_id = result.connection, result.priority, result.envelope_id
@@ -151,7 +161,7 @@ def _expanded(expanded_bytes: int, envelope: AcceptedEnvelope) -> int:
     return expanded_bytes
 
 
-def _receipts(decisions: Sequence[Decision], keys: Sequence[int]) -> list[Decision]:
+def _with_duplicates(decisions: Sequence[Decision], keys: Sequence[int]) -> list[Decision]:
     """Returns the decisions, with DUPLICATE where the spool returned no key for an accepted envelope."""
     if all(keys):
         return list(decisions)

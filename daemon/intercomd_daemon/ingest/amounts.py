@@ -10,15 +10,15 @@ from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.limits import AMOUNT_DIGITS_MAX
 
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
-# The digits of an amount, shifted by at most four places, always fit.
+# Enough for the digits of an amount, shifted by at most four places.
 _CONTEXT = Context(prec=AMOUNT_DIGITS_MAX + 6, rounding=ROUND_HALF_EVEN)
 _EXPONENT = 2
 # ISO 4217 (list one, 2024): the currencies whose smallest unit is not a hundredth.
-_WITHOUT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_WITHOUT_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
 _TEN_THOUSANDTHS = "CLF UYW"
 _OTHER_EXPONENTS = {
-    **dict.fromkeys(_WITHOUT.split(), 0),
+    **dict.fromkeys(_WITHOUT_DECIMALS.split(), 0),
     **dict.fromkeys(_THOUSANDTHS.split(), 3),
     **dict.fromkeys(_TEN_THOUSANDTHS.split(), 4),
 }

@@ -1,26 +1,28 @@
-"""Request coalescing: small requests that arrive together are decided together, each at a third of its cost alone.
+"""Request coalescing: small requests that arrive together share one turn of the event loop and one commit.
 
-Clients that were answered together usually call again together. The first request waits for the others, at most 40 ms,
-and less if the event loop is idle and nothing arrives. A client that is alone never waits.
+Together, each costs a third of what it costs alone. Clients that got their responses together usually call again
+together. So the number of responses since the last batch is the number of requests to expect in the next one. The first
+request waits for the others, at most 40 ms, and less if the event loop is idle and nothing arrives. A single client
+never waits.
 """
 
 import asyncio
 
 COALESCE_MIN = 4
-"""Answers since the last batch started; after fewer, a request does not wait."""
+"""Expected requests below which a request does not wait: sharing would save less than the wait costs."""
 COALESCE_BYTES_MAX = 32 << 10
-"""Bytes of waiting requests that start a batch at once."""
+"""Bytes of waiting requests that start a batch at once: a batch of this size is efficient already."""
 COALESCE_SECONDS = 0.04
-"""The longest wait, and how long after an answer the next call is expected: 64 clients call again in less if each costs
-half a millisecond, and fewer of them sooner."""
+"""The longest wait, and how long after a response the client's next call is expected. 64 clients that cost half a
+millisecond each call again within 32 ms."""
 QUIET_SECONDS = 0.001
-"""Without an arrival for so long, the missing clients are assumed to do something else."""
+"""After this time without an arrival, the batch no longer waits for the missing clients."""
 LATE_SECONDS = 0.000_25
-"""A timer that fires so late shows that the event loop was busy: requests may have arrived that it has not read yet."""
+"""A timer that fires later than this shows that the event loop was busy: it may not have read requests that arrived."""
 
 
 def next_check_at(now: float, scheduled_at: float, first_at: float, last_at: float) -> float:
-    """When to check again whether the batch should start; `now` or earlier: it starts.
+    """Returns when to check again whether the batch should start; `now` or earlier means that it starts.
 
     Args:
         now: seconds of the event loop's clock.
@@ -28,56 +30,57 @@ def next_check_at(now: float, scheduled_at: float, first_at: float, last_at: flo
         first_at: when the first request arrived.
         last_at: when the last request arrived.
     """
-    # A late timer says that the loop was busy, not that nothing arrives: the quiet time starts again.
+    # A late timer shows that the loop was busy, not that nothing arrived. So the quiet time starts again.
     quiet_since = now if now > scheduled_at + LATE_SECONDS else last_at
     return min(quiet_since + QUIET_SECONDS, first_at + COALESCE_SECONDS)
 
 
 class RequestCoalescer:
-    """The requests that wait to be decided in one batch."""
+    """Lets requests wait for the start of their batch."""
 
     def __init__(self) -> None:
-        """No request waits."""
+        """Starts without a waiting request."""
         self._waiting: list[asyncio.Future[None]] = []
         self._bytes = 0
         self._first_at = self._last_at = 0.0
-        self._answers = 0
-        """Since the last batch started: as many requests are expected in the next one."""
-        self._last_answer_at = 0.0
+        self._expected = 0
+        """Responses since the last batch started: as many requests are expected in the next one."""
+        self._last_response_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     async def join(self, size_bytes: int) -> None:
         """Waits until the batch of this request starts; `size_bytes` is the size of the request."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        # No batch is forming and none is expected: the request goes on alone, without a wait.
+        # Case 1: no batch is open and none is expected. The request goes on alone, without a wait.
         if not self._waiting and not self._expects_others(now, size_bytes):
-            self._answers = 0
+            self._expected = 0
             return
         turn = loop.create_future()
         self._waiting.append(turn)
         self._bytes += size_bytes
         self._last_at = now
-        if len(self._waiting) >= self._answers or self._bytes >= COALESCE_BYTES_MAX:
-            # All clients that were answered are back, or the batch is large enough to be efficient.
+        if len(self._waiting) >= self._expected or self._bytes >= COALESCE_BYTES_MAX:
+            # Case 2: every expected request is here, or the batch is large enough. It starts without a wait.
             self._start_batch()
         elif len(self._waiting) == 1:
-            # The first request opens the batch; the timer starts it if the others do not arrive.
+            # Case 3: the first request opens the batch. The timer starts it if the others do not arrive.
             self._first_at = now
             self._schedule_check(now + QUIET_SECONDS)
+        # Case 4: the batch is open. Its start, by the last request or by the timer, wakes this one.
         await turn
 
     def _expects_others(self, now: float, size_bytes: int) -> bool:
         return (
-            self._answers >= COALESCE_MIN
-            and now <= self._last_answer_at + COALESCE_SECONDS
+            self._expected >= COALESCE_MIN
+            and now <= self._last_response_at + COALESCE_SECONDS
             and size_bytes < COALESCE_BYTES_MAX
         )
 
-    def on_answer(self) -> None:
-        """Counts an answer: its client is expected to call again."""
-        self._answers += 1
-        self._last_answer_at = asyncio.get_running_loop().time()
+    def on_response(self) -> None:
+        """Counts a response, or an error: its client is expected to call again."""
+        self._expected += 1
+        self._last_response_at = asyncio.get_running_loop().time()
 
     def _schedule_check(self, when: float) -> None:
         self._timer = asyncio.get_running_loop().call_at(when, self._check, when)
@@ -94,7 +97,7 @@ class RequestCoalescer:
         if self._timer is not None:
             self._timer.cancel()
         for turn in self._waiting:
-            if not turn.done():  # A caller that was cancelled has a done turn.
+            if not turn.done():  # The future of a cancelled call is done already.
                 turn.set_result(None)
         self._waiting = []
-        self._bytes = self._answers = 0
+        self._bytes = self._expected = 0

@@ -1,39 +1,113 @@
 """Expands commerce events to the events that Intercom gets, named as the platform's other partners receive them.
 
 Expanded: one per product, promotion or impression, and a total of purchases and refunds. Summary: one with the totals.
-`commerce_facts.py` composes the metadata of each.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.conversion import rfc3339
 from intercomd_daemon.envelope import Finding, Source, TrackEvent
 from intercomd_daemon.errors import quoted
-from intercomd_daemon.ingest.amounts import currency_of, unknown_currency
-from intercomd_daemon.ingest.commerce_facts import item_of, promotion_of, said_of, total_of
+from intercomd_daemon.ingest.amounts import currency_of, decimal_of, invalid_amount, unknown_currency
 from intercomd_daemon.ingest.decision import Findings
-from intercomd_daemon.ingest.decoded import CommerceEvent, Impressions, Product, ProductAction, PromotionAction
+from intercomd_daemon.ingest.decoded import (
+    CommerceEvent,
+    Impressions,
+    Product,
+    ProductAction,
+    Promotion,
+    PromotionAction,
+)
 from intercomd_daemon.ingest.limits import EVENT_NAME_CHARACTERS_MAX, EXPANDED_BYTES_MAX, PRODUCTS_MAX
-from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
+from intercomd_daemon.ingest.metadata import Metadata, compose_metadata, normalize_attributes
 from intercomd_daemon.ingest.names import normalize_event_name
-from intercomd_daemon.ingest.values import text
+from intercomd_daemon.ingest.values import Json, text
 
 _PATH = "commerce_event"
-_TOTALLED = frozenset({"purchase", "refund"})
+_ACTIONS_WITH_TOTAL = frozenset({"purchase", "refund"})
 # "also met as `remove_from_wish_list`"
 _ALIASES = {"remove_from_wish_list": "remove_from_wishlist"}
-_UNKNOWN = "unknown"
-_CURRENCY = "USD"
+_UNKNOWN_ACTION = "unknown"
+_DEFAULT_CURRENCY = "USD"
+
+
+class _Field(NamedTuple):
+    """A metadata name that Intercom gets, the field that it is read from, and its conversion."""
+
+    name: str
+    field: str
+    convert: Callable[[Any, str, Findings], Json]
+
+
+def _amount(value: str, path: str, found: Findings) -> Decimal | None:
+    amount = decimal_of(value)
+    if amount is None:
+        found.reject("INVALID_AMOUNT", path, invalid_amount(value))
+    return amount
+
+
+def _whole(value: int, _path: str, _found: Findings) -> int:
+    return value
+
+
+# Names and order are those that the platform's partners receive. The order is the priority where a limit cuts.
+_TOTAL_ORDER = (
+    "Transaction Id",
+    "Total Amount",
+    "Currency Code",
+    "Product Count",
+    "Coupon Code",
+    "Tax Amount",
+    "Shipping Amount",
+    "Affiliation",
+    "Checkout Step",
+    "Checkout Options",
+    "Product Action List",
+    "Product List Source",
+)
+_ACTION_FIELDS = (
+    _Field("Transaction Id", "transaction_id", text),
+    _Field("Total Amount", "total_amount", _amount),
+    _Field("Coupon Code", "coupon_code", text),
+    _Field("Tax Amount", "tax_amount", _amount),
+    _Field("Shipping Amount", "shipping_amount", _amount),
+    _Field("Affiliation", "affiliation", text),
+    _Field("Checkout Step", "checkout_step", _whole),
+    _Field("Checkout Options", "checkout_options", text),
+    _Field("Product Action List", "product_action_list", text),
+    _Field("Product List Source", "product_list_source", text),
+)
+_ITEM_FIELDS = (
+    _Field("Id", "id", text),
+    _Field("Name", "name", text),
+    _Field("Item Price", "price", _amount),
+    _Field("Quantity", "quantity", _amount),
+    _Field("Total Product Amount", "total_product_amount", _amount),
+    _Field("Category", "category", text),
+    _Field("Brand", "brand", text),
+    _Field("Variant", "variant", text),
+    _Field("Position", "position", _whole),
+    _Field("Coupon Code", "coupon_code", text),
+)
+_PROMOTION_FIELDS = (
+    _Field("Id", "id", text),
+    _Field("Name", "name", text),
+    _Field("Creative", "creative", text),
+    _Field("Position", "position", text),
+)
 
 
 class _Draft(NamedTuple):
-    """An event before encoding: our metadata, and the sender's attributes in groups, the most specific first."""
+    """An event before encoding."""
 
     name: str
-    ours: Pairs
-    own: Sequence[Pairs]
+    ours: Metadata
+    """The metadata that the daemon reads from the event's fields."""
+    own: Sequence[Metadata]
+    """The sender's attributes in groups, the most specific first."""
     path: str
 
 
@@ -51,64 +125,71 @@ def commerce_skip(source: Source, rules: ConnectionSettings) -> Finding | None:
 def commerce_events(
     event: CommerceEvent, created_at: int, latest: int, rules: ConnectionSettings, found: Findings
 ) -> tuple[tuple[TrackEvent, ...], Finding | None]:
-    """Returns the events to send, each a second after the one before and none after `latest`; or why it is skipped."""
-    own, _ = own_pairs(event.attributes, f"{_PATH}.attributes", found, len(event.attributes), trim=False)
-    currency = currency_of(event.currency_code or _CURRENCY)
+    """Returns the events to send, or the reason to skip a valid event that has nothing to send.
+
+    Each event is a second after the one before and none is after `latest`.
+    """
+    own, _ = normalize_attributes(event.attributes, f"{_PATH}.attributes", found, len(event.attributes), trim=False)
+    currency = currency_of(event.currency_code or _DEFAULT_CURRENCY)
     if currency is None:
         found.reject("INVALID_AMOUNT", f"{_PATH}.currency_code", unknown_currency(event.currency_code))
     if event.screen_name:
-        message = f"commerce events have no screen name: dropped {quoted(event.screen_name)}; send it as an attribute"
+        message = (
+            f"screen_name {quoted(event.screen_name)} has no place in Intercom's events: dropped; send an attribute"
+        )
         found.adjust("FIELD_IGNORED", f"{_PATH}.screen_name", message)
     expanded = rules.commerce == "expanded"
     if isinstance(event.action, ProductAction):
-        drafts, skip = _of_products(event.action, own, currency or _CURRENCY, found, expanded=expanded)
+        drafts, skip = _product_drafts(event.action, own, currency or _DEFAULT_CURRENCY, found, expanded=expanded)
     elif isinstance(event.action, PromotionAction):
-        drafts, skip = _of_promotions(event.action, own, found, expanded=expanded), None
+        drafts, skip = _promotion_drafts(event.action, own, found, expanded=expanded), None
     else:
-        drafts, skip = _of_impressions(event.action or Impressions([]), own, found, expanded=expanded), None
-    # The events take consecutive seconds: many of them start earlier, so that the last is not in the future.
+        drafts, skip = _impression_drafts(event.action or Impressions([]), own, found, expanded=expanded), None
+    # The events take consecutive seconds. Many of them start earlier, so that the last is not in the future.
     started_at = min(created_at, latest - max(0, len(drafts) - 1))
-    return _written(drafts, started_at, rules, found), skip
+    return _encode(drafts, started_at, rules, found), skip
 
 
-def _of_products(
-    action: ProductAction, own: Pairs, currency: str, found: Findings, *, expanded: bool
+def _product_drafts(
+    action: ProductAction, own: Metadata, currency: str, found: Findings, *, expanded: bool
 ) -> tuple[list[_Draft], Finding | None]:
     path = f"{_PATH}.product_action"
     name = _action_name(action, path, found)
-    said = said_of(action, path, found)
-    if not (action.products or said):
+    fields = action_metadata(action, path, found)
+    if not (action.products or fields):
         _reject_empty(path, found)
     if _too_many(len(action.products), f"{path}.products", found):
         return [], None
     items = [
-        _item(product, said, own, f"eCommerce - {name} - Item", f"{path}.products[{index}]", found)
+        _item(product, fields, own, f"eCommerce - {name} - Item", f"{path}.products[{index}]", found)
         for index, product in enumerate(action.products)
     ]
-    total = total_of(said, currency, len(action.products))
+    total = total_metadata(fields, currency, len(action.products))
     if not expanded:
         return [_Draft(f"eCommerce - {name}", total, (own,), path)], None
-    if name in _TOTALLED:
+    if name in _ACTIONS_WITH_TOTAL:
         return [*items, _Draft(f"eCommerce - {name} - Total", total, (own,), path)], None
-    return items, _without_total(said, path, found, items=bool(items))
+    return items, _skip_without_total(fields, path, found, items=bool(items))
 
 
-def _item(product: Product, said: Pairs, own: Pairs, name: str, path: str, found: Findings) -> _Draft:
-    ours = item_of(product, path, found)
-    if "Transaction Id" in said:
-        ours["Transaction Id"] = said["Transaction Id"]
-    return _Draft(name, ours, (_products_own(product, path, found), own), path)
+def _item(product: Product, fields: Metadata, own: Metadata, name: str, path: str, found: Findings) -> _Draft:
+    ours = item_metadata(product, path, found)
+    if "Transaction Id" in fields:
+        ours["Transaction Id"] = fields["Transaction Id"]
+    return _Draft(name, ours, (_product_attributes(product, path, found), own), path)
 
 
-def _products_own(product: Product, path: str, found: Findings) -> Pairs:
-    pairs, _ = own_pairs(product.attributes, f"{path}.attributes", found, len(product.attributes), trim=False)
+def _product_attributes(product: Product, path: str, found: Findings) -> Metadata:
+    pairs, _ = normalize_attributes(
+        product.attributes, f"{path}.attributes", found, len(product.attributes), trim=False
+    )
     return pairs
 
 
-def _without_total(said: Pairs, path: str, found: Findings, *, items: bool) -> Finding | None:
+def _skip_without_total(fields: Metadata, path: str, found: Findings, *, items: bool) -> Finding | None:
     """Reports the fields that only a total event has; returns the reason to skip if nothing else is left."""
-    total_only = [name for name in said if name != "Transaction Id"]
-    if not items and said:
+    total_only = [name for name in fields if name != "Transaction Id"]
+    if not items and fields:
         message = 'the action has no products to expand: name a product, or set commerce = "summary"'
         return Finding("NO_PRODUCTS", path, message)
     if total_only:
@@ -119,9 +200,9 @@ def _without_total(said: Pairs, path: str, found: Findings, *, items: bool) -> F
     return None
 
 
-def _of_promotions(action: PromotionAction, own: Pairs, found: Findings, *, expanded: bool) -> list[_Draft]:
+def _promotion_drafts(action: PromotionAction, own: Metadata, found: Findings, *, expanded: bool) -> list[_Draft]:
     path = f"{_PATH}.promotion_action"
-    name = f"eCommerce - {action.action or _UNKNOWN}"
+    name = f"eCommerce - {action.action or _UNKNOWN_ACTION}"
     if not action.promotions:
         _reject_empty(path, found)
     if _too_many(len(action.promotions), f"{path}.promotions", found):
@@ -129,11 +210,11 @@ def _of_promotions(action: PromotionAction, own: Pairs, found: Findings, *, expa
     items = []
     for index, promotion in enumerate(action.promotions):
         at = f"{path}.promotions[{index}]"
-        items.append(_Draft(f"{name} - Item", promotion_of(promotion, at, found), (own,), at))
+        items.append(_Draft(f"{name} - Item", promotion_metadata(promotion, at, found), (own,), at))
     return items if expanded else [_Draft(name, {"Promotion Count": len(items)}, (own,), path)]
 
 
-def _of_impressions(impressions: Impressions, own: Pairs, found: Findings, *, expanded: bool) -> list[_Draft]:
+def _impression_drafts(impressions: Impressions, own: Metadata, found: Findings, *, expanded: bool) -> list[_Draft]:
     path = f"{_PATH}.impressions"
     lists = impressions.lists
     count = sum(len(impression_list.products) for impression_list in lists)
@@ -153,17 +234,17 @@ def _of_impressions(impressions: Impressions, own: Pairs, found: Findings, *, ex
     return items if expanded else [_Draft("eCommerce - Impression", {"Product Count": count}, (own,), path)]
 
 
-def _written(
+def _encode(
     drafts: list[_Draft], created_at: int, rules: ConnectionSettings, found: Findings
 ) -> tuple[TrackEvent, ...]:
     events = []
-    written_bytes = 0
+    encoded_bytes = 0
     for index, draft in enumerate(drafts):
-        metadata = composed_metadata(draft.ours, draft.own, draft.path, rules, found)
-        written_bytes += len(metadata)
+        metadata = compose_metadata(draft.ours, draft.own, draft.path, rules, found)
+        encoded_bytes += len(metadata)
         events.append(TrackEvent(draft.name, created_at + index, metadata))
-        if written_bytes > EXPANDED_BYTES_MAX:
-            message = f"expanded to {written_bytes} bytes or more, limit {EXPANDED_BYTES_MAX}: send fewer products"
+        if encoded_bytes > EXPANDED_BYTES_MAX:
+            message = f"expanded to {encoded_bytes} bytes or more, limit {EXPANDED_BYTES_MAX}: send fewer products"
             found.reject("ENVELOPE_TOO_LARGE", _PATH, message)
             break
     if len(events) > 1:
@@ -186,11 +267,11 @@ def _action_name(action: ProductAction, path: str, found: Findings) -> str:
     if len(other) > longest:
         message = f"action name of {len(other)} characters, limit {longest} in an event name: shorten {quoted(other)}"
         found.reject("EVENT_NAME_TOO_LONG", f"{path}.other_action", message)
-        return _UNKNOWN
+        return _UNKNOWN_ACTION
     if other != action.other_action:
         message = f"action name {quoted(action.other_action)} has invalid characters: became {quoted(other)}"
         found.adjust("EVENT_NAME_CHANGED", f"{path}.other_action", message)
-    return _ALIASES.get(other, other) or _UNKNOWN
+    return _ALIASES.get(other, other) or _UNKNOWN_ACTION
 
 
 def _too_many(count: int, path: str, found: Findings) -> bool:
@@ -204,3 +285,37 @@ def _too_many(count: int, path: str, found: Findings) -> bool:
 def _reject_empty(path: str, found: Findings) -> None:
     message = "the commerce event has no product, promotion or field of the action: add one, or send another event"
     found.reject("COMMERCE_EVENT_EMPTY", path, message)
+
+
+def action_metadata(action: ProductAction, path: str, found: Findings) -> Metadata:
+    """Returns the metadata of the action itself, without its products."""
+    return _read(_ACTION_FIELDS, action, path, found)
+
+
+def total_metadata(action: Metadata, currency: str, products: int) -> Metadata:
+    """Returns the metadata of a total: that of the action, the currency, and the number of products."""
+    known: Metadata = {**action, "Currency Code": currency, "Product Count": products or None}
+    return {name: known[name] for name in _TOTAL_ORDER if known.get(name) is not None}
+
+
+def item_metadata(product: Product, path: str, found: Findings) -> Metadata:
+    """Returns the metadata of one product; the caller adds the transaction, or the impression list, at the end."""
+    return _read(_ITEM_FIELDS, product, path, found)
+
+
+def promotion_metadata(promotion: Promotion, path: str, found: Findings) -> Metadata:
+    """Returns the metadata of one promotion."""
+    return _read(_PROMOTION_FIELDS, promotion, path, found)
+
+
+def _read(fields: Iterable[_Field], source: object, path: str, found: Findings) -> Metadata:
+    """Reads the fields of a domain object that are set: "Missing values are left out"."""
+    metadata: Metadata = {}
+    for name, field, convert in fields:
+        value = getattr(source, field)
+        if value is None or value == "":
+            continue
+        final = convert(value, f"{path}.{field}", found)
+        if final is not None:
+            metadata[name] = final
+    return metadata

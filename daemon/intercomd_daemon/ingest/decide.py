@@ -1,4 +1,4 @@
-"""Decides an envelope from itself and the settings alone: its connection, whether it is accepted, and its calls.
+"""Decides an envelope by its content and the settings: its connection, its disposition, and its operations.
 
 Precedence: unknown connection, inactive connection or development data, identity and validity, event skip. Duplicates
 and the seconds of events are decided later, in accept.py.
@@ -7,13 +7,13 @@ and the seconds of events are decided later, in accept.py.
 from intercomd_daemon.connection import Connections, ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Finding, TrackEvent, operations_of
 from intercomd_daemon.errors import quoted
-from intercomd_daemon.ingest.attributes import Update, update_of
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
+from intercomd_daemon.ingest.contact_update import Update, update_of
 from intercomd_daemon.ingest.decision import Decision, Disposition, Findings
 from intercomd_daemon.ingest.decoded import CommerceEvent, CustomEvent, DecodedEnvelope, SessionEnd
 from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS
 from intercomd_daemon.ingest.metadata import custom_metadata
-from intercomd_daemon.ingest.session import session_event, session_skip
+from intercomd_daemon.ingest.session_end import session_end_event, session_end_skip
 from intercomd_daemon.ingest.validate import (
     check_envelope_id,
     created_at_of,
@@ -31,8 +31,9 @@ def decide(envelope: DecodedEnvelope, rules: Connections, now: float) -> Decisio
         if isinstance(target, Decision):
             return target
         connection = target
+    # Every check adds to `found`, so that the sender learns of all violations at once.
     found = Findings(envelope.violations, envelope.adjustments, reject_values=connection.limits.on_excess == "reject")
-    if envelope.named:
+    if envelope.has_own_id:
         check_envelope_id(envelope.envelope_id, found)
     customer_id, email = identity_of(envelope.customer_id, envelope.email, connection.placeholder_ids, found)
     created_at = created_at_of(envelope.event_time, int(now), found)
@@ -40,7 +41,7 @@ def decide(envelope: DecodedEnvelope, rules: Connections, now: float) -> Decisio
     events, skip = _events(envelope, created_at, now, connection, found) if envelope.event else ((), None)
     traceparent = traceparent_of(envelope.traceparent, found)
     if found.violations or (not update and not events):
-        return _not_taken(envelope, connection.name, skip, found)
+        return _not_accepted(envelope, connection.name, skip, found)
     if skip is not None:
         found.adjust("EVENT_SKIPPED", skip.field, f"{skip.reason}: {skip.message}")
     adjustments = tuple(found.adjustments)
@@ -107,18 +108,18 @@ def _events(
         events, skip = commerce_events(event, created_at, int(now) + CLOCK_SKEW_SECONDS, rules, found)
         skip = commerce_skip(envelope.source, rules) or skip
     elif isinstance(event, SessionEnd):
-        events, skip = (session_event(event, created_at, rules, found),), session_skip(rules)
+        events, skip = (session_end_event(event, created_at, rules, found),), session_end_skip(rules)
     else:
         event_type = quoted(event.type) if event else ""
         message = f"events of type {event_type} are not supported: send it as a custom event"
         events, skip = (), Finding("UNSUPPORTED_EVENT_TYPE", "other_event", message)
     if skip is None:
         return events, None
-    del found.adjustments[before:]  # They are about an event that is not sent.
+    del found.adjustments[before:]  # The adjustments of an event that is not sent.
     return (), skip
 
 
-def _not_taken(envelope: DecodedEnvelope, connection: str, skip: Finding | None, found: Findings) -> Decision:
+def _not_accepted(envelope: DecodedEnvelope, connection: str, skip: Finding | None, found: Findings) -> Decision:
     if found.violations:
         return Decision(envelope.envelope_id, connection, Disposition.REJECTED, tuple(found.violations))
     if skip is None:

@@ -1,4 +1,4 @@
-"""The findings about an envelope, as they are collected, and the result of accepting it."""
+"""The decision about an envelope, and the findings that are collected for it."""
 
 from enum import IntEnum
 
@@ -9,7 +9,7 @@ from intercomd_daemon.ingest.limits import FINDINGS_MAX
 
 
 class Disposition(IntEnum):
-    """What became of an envelope; the numbers are those of the proto."""
+    """The result of an envelope; the numbers are those of the proto."""
 
     ACCEPTED = 1
     DUPLICATE = 2
@@ -36,7 +36,7 @@ class Findings:
         self.adjustments_omitted = 0
 
     def refuse_value(self, reason: str, field: str, message: str) -> None:
-        """Drops the attribute whose value is invalid, or rejects the envelope for it, as the connection wants."""
+        """Rejects the envelope for an invalid value, or drops the attribute, according to `reject_values`."""
         if self._reject_values:
             self.reject(reason, field, message)
         else:
@@ -56,7 +56,7 @@ class Findings:
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """Whether one envelope is accepted, as what, and why not."""
+    """The disposition of one envelope with its reasons and, if it is accepted, the envelope to store."""
 
     envelope_id: str
     connection: str

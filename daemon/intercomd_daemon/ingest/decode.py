@@ -1,13 +1,18 @@
-"""Decodes requests from the wire into domain objects, within the limits of a request, and names their envelopes.
+"""Decodes requests into `DecodedEnvelope`s, within the limits of a request, and gives ids to envelopes without one.
 
-Fields that this release does not know are found here. Envelopes are decoded one by one as they are asked for, so that
-a large request does not block the event loop.
+Two bytes of protobuf can become a hundred in memory, and a request has room for two million of them. So a request is
+decoded without its envelopes first, and then one envelope after another during the iteration.
 """
 
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from functools import cache
 from typing import Any
 
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
@@ -15,17 +20,20 @@ from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStrea
 from intercomd_daemon.envelope import Environment, Finding, Priority, Source
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decision import Findings
-from intercomd_daemon.ingest.decode_attributes import decode_attributes, unread
+from intercomd_daemon.ingest.decode_attributes import decode_attributes, excess_finding
 from intercomd_daemon.ingest.decode_events import decode_event, unknown_number
 from intercomd_daemon.ingest.decoded import DecodedEnvelope, Request
-from intercomd_daemon.ingest.frame import frame_of
 from intercomd_daemon.ingest.limits import ENVELOPE_BYTES_MAX, REQUEST_ID_BYTES_MAX, USER_ATTRIBUTES_READ_MAX
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.unknown_fields import unknown_in_envelope, unknown_in_request
 
 DEFAULT_CONNECTION = "default"
-_HEAD_BYTES = 5
-"""At most, of an envelope in a request: its number and its length."""
+_ENVELOPE_HEADER_BYTES = 5
+"""The most that the field number and the length of an envelope take in a request."""
+_SHALLOW_TYPES = {
+    FieldDescriptorProto.TYPE_MESSAGE: FieldDescriptorProto.TYPE_BYTES,
+    FieldDescriptorProto.TYPE_ENUM: FieldDescriptorProto.TYPE_INT32,
+}
 _SOURCES = {0: Source.SERVER} | {int(source): source for source in Source}
 _ENVIRONMENTS = {0: Environment.PRODUCTION} | {int(environment): environment for environment in Environment}
 _PRIORITIES = {0: Priority.NORMAL} | {int(priority): priority for priority in Priority}
@@ -34,74 +42,100 @@ MakeId = Callable[[], str]
 
 
 def decode_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> Request:
-    """A `PublishRequest`; envelopes without an id are named `<request_id>/<index>`, or by `new_envelope_id`.
+    """Decodes a `PublishRequest`; an envelope without an id gets `<request_id>/<index>`, or `new_envelope_id()`.
 
     Raises:
-        RequestRefused: it is too large, empty, undecodable, or its request_id is too long. An envelope that cannot be
-            decoded raises it when it is asked for.
+        RequestRefused: it is too large, empty or malformed, or its request_id is too long. For a malformed envelope the
+            iteration over the envelopes raises it.
     """
-    frame, encoded, beside = _opened(data, PublishRequest, limits)
-    request_id: str = frame.request_id
-    if len(request_id.encode()) > REQUEST_ID_BYTES_MAX:
-        raise RequestRefused("request_id", f"a request_id has at most {REQUEST_ID_BYTES_MAX} bytes")
-    envelopes = _Envelopes(encoded, request_id, new_envelope_id, beside)
-    return Request(envelopes, len(data), validate_only=frame.validate_only)
+    request, encoded, adjustments = _decode_request(data, PublishRequest, limits)
+    request_id: str = request.request_id
+    size_bytes = len(request_id.encode())
+    if size_bytes > REQUEST_ID_BYTES_MAX:
+        text = f"request_id of {size_bytes} bytes, limit {REQUEST_ID_BYTES_MAX}: use a shorter one, such as a UUIDv7"
+        raise RequestRefused("request_id", text)
+    envelopes = _Envelopes(encoded, request_id, new_envelope_id, adjustments)
+    return Request(envelopes, len(data), validate_only=request.validate_only)
 
 
 def decode_stream_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> Request:
-    """A `PublishStreamRequest`; envelopes without an id are named by `new_envelope_id`.
+    """Decodes a `PublishStreamRequest`; an envelope without an id gets `new_envelope_id()`.
 
     Raises:
         RequestRefused: as `decode_publish`.
     """
-    frame, encoded, beside = _opened(data, PublishStreamRequest, limits)
-    return Request(_Envelopes(encoded, "", new_envelope_id, beside), len(data), frame.sequence)
+    request, encoded, adjustments = _decode_request(data, PublishStreamRequest, limits)
+    return Request(_Envelopes(encoded, "", new_envelope_id, adjustments), len(data), request.sequence)
 
 
 def decode_preview(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> Request:
-    """A `PreviewRequest`.
+    """Decodes a `PreviewRequest`; an envelope without an id gets `new_envelope_id()`.
 
     Raises:
         RequestRefused: as `decode_publish`.
     """
-    _, encoded, beside = _opened(data, PreviewRequest, limits)
-    return Request(_Envelopes(encoded, "", new_envelope_id, beside), len(data), validate_only=True)
+    _, encoded, adjustments = _decode_request(data, PreviewRequest, limits)
+    return Request(_Envelopes(encoded, "", new_envelope_id, adjustments), len(data), validate_only=True)
 
 
-def _opened(data: bytes, kind: type[Message], limits: IngestSettings) -> tuple[Any, list[bytes], tuple[Finding, ...]]:
-    """The request's frame, its envelopes as bytes, and what is to be said of what is unknown beside them."""
+def _decode_request(
+    data: bytes, kind: type[Message], limits: IngestSettings
+) -> tuple[Any, list[bytes], tuple[Finding, ...]]:
+    """Returns the request without its envelopes, the encoded envelopes, and findings about unknown fields of it."""
     if len(data) > limits.request_bytes_max:
-        text = f"a request has at most {limits.request_bytes_max} bytes, this has {len(data)}: send smaller ones"
+        text = (
+            f"request of {len(data)} bytes, limit {limits.request_bytes_max} (ingest.request_bytes_max): "
+            "send smaller requests"
+        )
         raise RequestRefused("", text)
-    frame = _parsed(data, frame_of(kind.DESCRIPTOR), kind)
-    count = len(frame.envelopes)
+    request = _parse(data, shallow_class(kind.DESCRIPTOR), kind)
+    count = len(request.envelopes)
     if not 1 <= count <= limits.envelopes_max:
-        text = f"a request has 1 to {limits.envelopes_max} envelopes, this has {count}"
+        fix = "send several requests" if count else "add an envelope"
+        text = f"request of {count} envelopes, limit 1 to {limits.envelopes_max} (ingest.envelopes_max): {fix}"
         raise RequestRefused("envelopes", text)
-    envelopes = frame.envelopes[:]
-    return frame, envelopes, unknown_in_request(frame, len(data) - sum(map(len, envelopes)) - _HEAD_BYTES * count)
+    envelopes = request.envelopes[:]
+    other_bytes = len(data) - sum(map(len, envelopes)) - _ENVELOPE_HEADER_BYTES * count
+    return request, envelopes, unknown_in_request(request, other_bytes)
 
 
-def _parsed(data: bytes, form: type[Any], kind: type[Message]) -> Any:  # noqa: ANN401 - of the form
-    """The bytes as a message of the form, which stands for the kind."""
+def _parse(data: bytes, target: type[Any], kind: type[Message]) -> Any:  # noqa: ANN401 - an instance of `target`
+    """Parses bytes of the message type `kind` as `target`, which is `kind` or its shallow class."""
     try:
-        return form.FromString(data)
+        return target.FromString(data)
     except DecodeError:
-        text = f"these bytes are no intercomd.v1.{kind.DESCRIPTOR.name}, or text in them is not UTF-8"
+        text = f"cannot decode intercomd.v1.{kind.DESCRIPTOR.name}: expected its protobuf encoding, with text in UTF-8"
         raise RequestRefused("", text) from None
 
 
+@cache
+def shallow_class(kind: Descriptor) -> type[Any]:
+    """Returns a message class with the same fields, in which messages are undecoded bytes and enums are numbers.
+
+    Parsing it costs no more than the message's own fields.
+    """
+    shallow = DescriptorProto()
+    kind.CopyToProto(shallow)
+    for field in shallow.field:
+        if field.type in _SHALLOW_TYPES:
+            field.type = _SHALLOW_TYPES[field.type]
+            field.ClearField("type_name")
+    pool = DescriptorPool()
+    pool.Add(FileDescriptorProto(name="shallow.proto", package="shallow", syntax="proto3", message_type=[shallow]))
+    return GetMessageClass(pool.FindMessageTypeByName(f"shallow.{shallow.name}"))
+
+
 class _Envelopes(Collection[DecodedEnvelope]):
-    """The envelopes of a request, each decoded when it is asked for."""
+    """The envelopes of a request, each decoded when the iteration reaches it."""
 
     def __init__(
-        self, encoded: Sequence[bytes], request_id: str, new_envelope_id: MakeId, beside: tuple[Finding, ...]
+        self, encoded: Sequence[bytes], request_id: str, new_envelope_id: MakeId, adjustments: tuple[Finding, ...]
     ) -> None:
-        """`beside` is said with each of them."""
+        """`adjustments` are about the request; each of its envelopes reports them."""
         self._encoded = encoded
         self._request_id = request_id
         self._new_envelope_id = new_envelope_id
-        self._beside = beside
+        self._adjustments = adjustments
 
     def __len__(self) -> int:
         return len(self._encoded)
@@ -111,33 +145,39 @@ class _Envelopes(Collection[DecodedEnvelope]):
 
     def __iter__(self) -> Iterator[DecodedEnvelope]:
         for index, encoded in enumerate(self._encoded):
-            message, found = _message(encoded, self._beside)
-            name: str = message.envelope_id
-            recognised = bool(name or self._request_id)
-            if not name:
-                name = f"{self._request_id}/{index}" if self._request_id else self._new_envelope_id()
-            yield _envelope(message, name, recognised, encoded, found)
+            message, found = _decode_message(encoded, self._adjustments)
+            envelope_id: str = message.envelope_id
+            recognised = bool(envelope_id or self._request_id)
+            if not envelope_id:
+                envelope_id = f"{self._request_id}/{index}" if self._request_id else self._new_envelope_id()
+            yield _envelope(message, envelope_id, recognised, encoded, found)
 
 
-def _message(encoded: bytes, beside: tuple[Finding, ...]) -> tuple[Envelope, Findings | None]:
-    """The envelope, of one that is too large only who it is, and what has been found so far if it is anything."""
+def _decode_message(encoded: bytes, adjustments: tuple[Finding, ...]) -> tuple[Envelope, Findings | None]:
+    """Returns the envelope's message, and the findings so far, None if there are none.
+
+    Of an envelope that is too large, only id, connection, identity and environment are decoded: enough to report it.
+    """
     if len(encoded) <= ENVELOPE_BYTES_MAX:
-        message: Envelope = _parsed(encoded, Envelope, Envelope)
-        # What is as long without its unknown fields as it came had none: nobody writes a message shorter than we do.
+        message: Envelope = _parse(encoded, Envelope, Envelope)
+        # Protobuf's encoding is the shortest. If the message without unknown fields is as long as it came, it had none.
         message.DiscardUnknownFields()
         if message.ByteSize() == len(encoded):
-            return message, Findings(adjustments=beside) if beside else None
-    found = Findings(adjustments=beside)
+            return message, Findings(adjustments=adjustments) if adjustments else None
+    found = Findings(adjustments=adjustments)
     if len(encoded) > ENVELOPE_BYTES_MAX:
-        text = f"an envelope has at most {ENVELOPE_BYTES_MAX} bytes, this has {len(encoded)}: say less in it"
+        text = (
+            f"envelope of {len(encoded)} bytes, limit {ENVELOPE_BYTES_MAX}: send fewer or shorter attributes, or "
+            "several events"
+        )
         found.reject("ENVELOPE_TOO_LARGE", "", text)
-        frame = _parsed(encoded, frame_of(Envelope.DESCRIPTOR), Envelope)
-        identity = _parsed(frame.identity, Identity, Identity)
+        shallow = _parse(encoded, shallow_class(Envelope.DESCRIPTOR), Envelope)
+        identity = _parse(shallow.identity, Identity, Identity)
         message = Envelope(
-            envelope_id=frame.envelope_id,
-            connection=frame.connection,
+            envelope_id=shallow.envelope_id,
+            connection=shallow.connection,
             identity=identity,
-            environment=frame.environment,
+            environment=shallow.environment,
         )
     else:
         message = Envelope.FromString(encoded)
@@ -146,7 +186,7 @@ def _message(encoded: bytes, beside: tuple[Finding, ...]) -> tuple[Envelope, Fin
 
 
 def _envelope(
-    message: Envelope, name: str, recognised: bool, encoded: bytes, found: Findings | None
+    message: Envelope, envelope_id: str, recognised: bool, encoded: bytes, found: Findings | None
 ) -> DecodedEnvelope:
     identity = message.identity
     removed = message.removed_user_attributes
@@ -158,12 +198,12 @@ def _envelope(
     attributes = decode_attributes(message.user_attributes, USER_ATTRIBUTES_READ_MAX, "user_attributes", findings)
     if len(removed) > USER_ATTRIBUTES_READ_MAX:
         excess = len(removed) - USER_ATTRIBUTES_READ_MAX
-        findings.append(unread(excess, USER_ATTRIBUTES_READ_MAX, "removed_user_attributes"))
+        findings.append(excess_finding(excess, USER_ATTRIBUTES_READ_MAX, "removed_user_attributes"))
     event = decode_event(message, findings)
     if source is None or environment is None or priority is None:
         findings += _unknown_numbers(message)
     return DecodedEnvelope(
-        name,
+        envelope_id,
         recognised,
         message.connection or DEFAULT_CONNECTION,
         identity.customer_id,

@@ -1,4 +1,4 @@
-"""Decodes attributes: names and values as domain objects, in the sender's order, up to a maximum."""
+"""Decodes attributes to names and values of the domain, in the sender's order, up to a maximum."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,41 +7,41 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from intercomd.v1.attribute_pb2 import Attribute as AttributeMessage
 from intercomd.v1.attribute_pb2 import AttributeValue
 from intercomd_daemon.envelope import Finding, Link, Money, Tag, Time
-from intercomd_daemon.ingest.decoded import Attribute, SentValue, Unread
+from intercomd_daemon.ingest.decoded import Attribute, DecodedValue, UnknownValue
 from intercomd_daemon.ingest.limits import LIST_VALUES_MAX
 
 
 def decode_attributes(
     messages: Sequence[AttributeMessage], read_max: int, path: str, findings: list[Finding]
 ) -> list[Attribute]:
-    """(name, value) of each of the first `read_max`; adds a finding if there are more."""
+    """Returns (name, value) of each of the first `read_max` attributes; adds a finding if there are more."""
     if not messages:
         return []
     if len(messages) > read_max:
-        findings.append(unread(len(messages) - read_max, read_max, path))
-    # Most values are texts or whole numbers: asking for these first saves them the question which kind they are. The
-    # copy of a repeated field is iterated over faster than the field.
+        findings.append(excess_finding(len(messages) - read_max, read_max, path))
+    # Most values are texts or whole numbers. Reading these fields first saves the slower `WhichOneof`. Iterating over a
+    # copy of a repeated field is faster than over the field.
     return [
         (message.name, (value := message.value).string_value or value.integer_value or _value(value))
         for message in messages[:read_max]
     ]
 
 
-def unread(count: int, read_max: int, path: str) -> Finding:
-    """Returns the finding about the end of a list that is too long to be read."""
-    message = f"list of {read_max + count}, limit {read_max}: dropped the {count} after them"
+def excess_finding(count: int, read_max: int, path: str) -> Finding:
+    """Returns the finding about the `count` entries of a list that are beyond the limit and not decoded."""
+    message = f"list of {read_max + count} entries, limit {read_max}: dropped the last {count}; send fewer"
     return Finding("ATTRIBUTE_DROPPED", path, message)
 
 
-def _value(message: AttributeValue) -> SentValue:
+def _value(message: AttributeValue) -> DecodedValue:
     kind = message.WhichOneof("kind")
     if kind == "integer_value":
         return message.integer_value
     return _READERS[kind](message) if kind else _unset(message)
 
 
-def _unset(message: AttributeValue) -> SentValue:
-    return Unread.KIND if len(UnknownFieldSet(message)) else None
+def _unset(message: AttributeValue) -> DecodedValue:
+    return UnknownValue.KIND if len(UnknownFieldSet(message)) else None
 
 
 def _time(message: AttributeValue) -> Time:
@@ -57,11 +57,11 @@ def _link(message: AttributeValue) -> Link:
 
 
 def _list(message: AttributeValue) -> tuple[str, ...]:
-    # One more than there may be shows that there were too many.
+    # One value above the limit shows the later check that there were too many.
     return tuple(message.list_value.values[: LIST_VALUES_MAX + 1])
 
 
-_READERS: dict[str, Callable[[AttributeValue], SentValue]] = {
+_READERS: dict[str, Callable[[AttributeValue], DecodedValue]] = {
     "string_value": lambda _message: "",
     "number_value": lambda message: message.number_value,
     "boolean_value": lambda message: message.boolean_value,

@@ -1,4 +1,4 @@
-"""Events from protobuf: each of the four kinds as its domain object, enum numbers as the names that Intercom gets."""
+"""Decodes events: each kind to its domain object, enum numbers to the names that Intercom gets."""
 
 from collections.abc import Sequence
 
@@ -16,6 +16,7 @@ from intercomd_daemon.ingest.decoded import (
     Attribute,
     CommerceEvent,
     CustomEvent,
+    DecodedEvent,
     ImpressionList,
     Impressions,
     OtherEvent,
@@ -23,14 +24,13 @@ from intercomd_daemon.ingest.decoded import (
     ProductAction,
     Promotion,
     PromotionAction,
-    SentEvent,
     SessionEnd,
 )
 from intercomd_daemon.ingest.limits import EVENT_ATTRIBUTES_READ_MAX, PRODUCTS_MAX
 
 _NANOSECONDS = 1_000_000_000
 _PRODUCTS_READ_MAX = PRODUCTS_MAX + 1
-"""One more than there may be shows that there are too many."""
+"""One above the limit shows the later check that there were too many."""
 _PRODUCT_ACTIONS = {
     0: "",
     1: "add_to_cart",
@@ -48,10 +48,10 @@ _PROMOTION_ACTIONS = {0: "", 1: "view", 2: "click"}
 _CUSTOM_EVENT_TYPES = frozenset(range(11))
 
 
-def decode_event(message: Envelope, findings: list[Finding]) -> SentEvent | None:
+def decode_event(message: Envelope, findings: list[Finding]) -> DecodedEvent | None:
     """Returns the envelope's event, or None; adds a finding for each enum number that this release does not know."""
     custom = message.custom_event
-    # Most events are custom ones with a name: asking for it first saves those the question which kind they are.
+    # Most events are custom events with a name. Reading it first saves the slower `WhichOneof`.
     kind = "custom_event" if custom.name else message.WhichOneof("event")
     if kind == "custom_event":
         if custom.type not in _CUSTOM_EVENT_TYPES:
@@ -70,7 +70,7 @@ def _attributes(messages: Sequence[AttributeMessage], path: str, findings: list[
 
 def unknown_number(path: str, number: int) -> Finding:
     """Returns the finding about an enum's number that this release does not know."""
-    return Finding("FIELD_IGNORED", path, f"unknown enum number {number}: it counts as not set; upgrade the daemon")
+    return Finding("FIELD_IGNORED", path, f"unknown enum number {number}: treated as not set; upgrade the daemon")
 
 
 def _commerce(message: CommerceMessage, findings: list[Finding]) -> CommerceEvent:

@@ -1,4 +1,4 @@
-"""Decoded envelopes: frozen data in the sender's order, not yet trimmed, cut or checked."""
+"""Decoded envelopes: frozen data in the sender's order, not yet validated, trimmed or cut."""
 
 from collections.abc import Collection
 from enum import Enum
@@ -8,25 +8,26 @@ import msgspec
 from intercomd_daemon.envelope import Environment, Finding, Priority, Source, Value
 
 
-class Unread(Enum):
-    """A value that is there, but of a kind that this release does not know."""
+class UnknownValue(Enum):
+    """A value of a kind that this release does not know."""
 
     KIND = 0
 
 
-SentValue = Value | Unread
-Attribute = tuple[str, SentValue]
+DecodedValue = Value | UnknownValue
+Attribute = tuple[str, DecodedValue]
+"""Name and value."""
 
 
 class CustomEvent(msgspec.Struct, frozen=True, gc=False):
-    """Something that the sender has a name for."""
+    """An event with a name of the sender's choice."""
 
     name: str
     attributes: list[Attribute]
 
 
 class Product(msgspec.Struct, frozen=True, gc=False):
-    """One product; amounts and the quantity are decimal text, empty texts and None are not known."""
+    """One product; amounts and the quantity are decimal text. Empty text and None mean not set."""
 
     id: str
     name: str
@@ -42,7 +43,7 @@ class Product(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProductAction(msgspec.Struct, frozen=True, gc=False):
-    """Something done with products; `action` is empty where the sender's enum value says nothing to us."""
+    """An action on products; `action` is empty if the enum is not set or its number is unknown."""
 
     action: str
     products: list[Product]
@@ -69,27 +70,27 @@ class Promotion(msgspec.Struct, frozen=True, gc=False):
 
 
 class PromotionAction(msgspec.Struct, frozen=True, gc=False):
-    """Something done with promotions; `action` as in `ProductAction`."""
+    """An action on promotions; `action` as in `ProductAction`."""
 
     action: str
     promotions: list[Promotion]
 
 
 class ImpressionList(msgspec.Struct, frozen=True, gc=False):
-    """One list of products that was shown."""
+    """One list of products that the user was shown."""
 
     name: str
     products: list[Product]
 
 
 class Impressions(msgspec.Struct, frozen=True, gc=False):
-    """Lists of products that were shown."""
+    """The lists of products that the user was shown."""
 
     lists: list[ImpressionList]
 
 
 class CommerceEvent(msgspec.Struct, frozen=True, gc=False):
-    """Something about buying."""
+    """A commerce event: at most one action, and the sender's own attributes."""
 
     action: ProductAction | PromotionAction | Impressions | None
     currency_code: str
@@ -106,21 +107,21 @@ class SessionEnd(msgspec.Struct, frozen=True, gc=False):
 
 
 class OtherEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event of a type that is not for Intercom."""
+    """An event of a type that is not forwarded to Intercom."""
 
     type: str
 
 
-SentEvent = CustomEvent | CommerceEvent | SessionEnd | OtherEvent
+DecodedEvent = CustomEvent | CommerceEvent | SessionEnd | OtherEvent
 
 
 class DecodedEnvelope(msgspec.Struct, frozen=True, gc=False):
     """One envelope."""
 
     envelope_id: str
-    """The sender's, or the one that it was given."""
+    """The sender's, or the one that decoding gave it."""
     recognised: bool
-    """Whether the same envelope would come with the same id again."""
+    """Whether a repeat of the envelope has the same id, so that it can be recognised as a duplicate."""
     connection: str
     customer_id: str
     email: str
@@ -131,23 +132,23 @@ class DecodedEnvelope(msgspec.Struct, frozen=True, gc=False):
     removed_user_attributes: list[str]
     environment: Environment
     priority: Priority
-    event: SentEvent | None
+    event: DecodedEvent | None
     traceparent: str
     encoded: bytes
     """The envelope as protobuf."""
     violations: tuple[Finding, ...] = ()
-    """What decoding found that it must not lose."""
+    """Unknown fields that may change the meaning, and an envelope that is too large."""
     adjustments: tuple[Finding, ...] = ()
-    """What decoding left out."""
-    named: bool = True
-    """Whether the id is the sender's own."""
+    """What decoding dropped."""
+    has_own_id: bool = True
+    """Whether the sender set `envelope_id`."""
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One request, or one message of a stream."""
 
     envelopes: Collection[DecodedEnvelope]
-    """In the sender's order; they may be decoded as they are asked for."""
+    """In the sender's order; each may be decoded when the iteration reaches it, which may raise RequestRefused."""
     size_bytes: int
     sequence: int = 0
     validate_only: bool = False

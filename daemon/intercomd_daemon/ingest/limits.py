@@ -1,7 +1,4 @@
-"""Every limit that accepting enforces, with its unit and its source, and what a connection's settings ask for.
-
-Numbers and settings only: how a limit is enforced stands where the thing is that it limits.
-"""
+"""The fixed limits of ingest, each with its unit and its source. `settings.py` has those that can be configured."""
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -10,18 +7,18 @@ MIB = 1024 * KIB
 REQUEST_ID_BYTES_MAX = 128
 """Ours: room for any UUID or trace id with a prefix."""
 RESPONSE_BYTES_MAX = MIB
-"""Ours: a quarter of what a gRPC client receives by default, so that an answer always arrives."""
+"""Ours: a quarter of what a gRPC client receives by default, so that a response always arrives."""
 PREVIEW_BYTES_MAX = 3 * MIB
 """Ours: the requests of a preview may be large; below the 4 MiB that a gRPC client receives by default."""
 STREAM_MESSAGES_AHEAD = 32
-"""Ours: messages of a stream read before their answers are written; enough to fill a commit."""
+"""Ours: messages of a stream read before their responses are written; enough to fill a commit."""
 STREAM_BYTES_AHEAD = 4 * MIB
 """Ours: one request of the largest size."""
 STREAMS_MAX = 1_024
-"""Ours: streams open at once, two for each sender that may be connected; one that says nothing costs some kilobytes."""
-HELD_BYTES_MAX = 64 * MIB
-"""Ours: of the requests that are under way, streams aside: 16 of the largest. The spool's queue, half as large,
-is full first, unless most of what came is refused."""
+"""Ours: streams open at once, two for each sender that may be connected; an idle one costs some kilobytes."""
+OPEN_REQUESTS_BYTES_MAX = 64 * MIB
+"""Ours: unary requests in progress: 16 of the largest. The spool's queue, half as large, is full first, unless most
+envelopes are rejected."""
 
 # Envelopes.
 ENVELOPE_ID_BYTES_MAX = 128
@@ -29,16 +26,16 @@ ENVELOPE_ID_BYTES_MAX = 128
 ENVELOPE_BYTES_MAX = 128 * KIB
 """Encoded; the platform's inbound limits: "batch 128 KB"."""
 EXPANDED_BYTES_MAX = MIB
-"""Ours: all events that come of one envelope, as JSON; the spool keeps them as one row."""
+"""Ours: the JSON of all events of one envelope; the spool stores them as one row."""
 REQUEST_EXPANDED_BYTES_MAX = 32 * MIB
-"""Ours: all events that come of one request, as JSON; as much as may wait for the disk."""
+"""Ours: the JSON of all events of one request; as much as may wait for a commit."""
 FINDINGS_MAX = 250
-"""Ours: violations or adjustments listed of one envelope; the further adjustments are counted."""
+"""Ours: violations, and adjustments, listed for one envelope; further adjustments are counted."""
 PRODUCTS_MAX = 100
 """Products, or promotions, of one commerce event; ours: each becomes a call, and 100 are six seconds of a workspace's
 budget at 167 calls per 10 seconds."""
 
-# Who, when, what.
+# Identity, event and attributes.
 CUSTOMER_ID_CHARACTERS_MAX = 255
 """Code points; Intercom: "String (≤ 255 characters)", as for every text."""
 EMAIL_CHARACTERS_MAX = 254
@@ -46,12 +43,12 @@ EMAIL_CHARACTERS_MAX = 254
 EVENT_NAME_CHARACTERS_MAX = 255
 """Code points; as for every text."""
 USER_ATTRIBUTES_READ_MAX = 500
-"""Ours: attributes, or removals, of an envelope that are looked at, where a workspace has at most 250 custom ones; what
-comes after them is left out unread, so that an envelope of the largest size costs no more than others."""
+"""Ours: attributes, and removals, of an envelope that are decoded. A workspace has at most 250 custom attributes. The
+others are dropped undecoded, so that an envelope of the largest size costs no more than others."""
 EVENT_ATTRIBUTES_READ_MAX = 100
 """Ours: of one event, and of one product; Intercom tracks the first 10."""
-FIELDS_NAMED_MAX = 100
-"""Ours: fields that this release does not know, named one by one; who sends more needs no longer list."""
+UNKNOWN_FIELDS_LISTED_MAX = 100
+"""Ours: unknown fields that are reported one by one; the first hundred are enough to find the cause."""
 ATTRIBUTE_NAME_CHARACTERS_MAX = 190
 """Intercom: "Names at most 190 characters"."""
 VALUE_CHARACTERS_MAX = 255
@@ -61,12 +58,12 @@ LIST_VALUES_MAX = 1000
 AMOUNT_DIGITS_MAX = 34
 """IEEE 754 decimal128 holds 34 digits; no currency needs more."""
 CLOCK_SKEW_SECONDS = 60
-"""Ours: what the clocks of machines that synchronise at all may differ."""
+"""Ours: far more than the clocks of synchronised machines differ."""
 OLDEST_TIME = 946_684_800
-"""2000-01-01T00:00:00Z; ours: before it a time is a mistake, mostly 0 or a wrong unit."""
+"""2000-01-01T00:00:00Z; ours: an earlier time is a mistake, mostly 0 or a wrong unit."""
 
-# Seconds of their own.
+# Timestamps of events.
 SHIFT_SECONDS_MAX = 300
-"""Ours: how far an event may move on before a wrong time is worse than a swallowed event."""
-SECONDS_REMEMBERED = 65_536
-"""Ours: the newest ones; more than an hour of a workspace's budget at 16.7 calls a second."""
+"""Ours: the largest shift of an event. A larger one would be worse than an event that Intercom merges."""
+CLAIMED_SECONDS_MAX = 65_536
+"""Ours: the newest claims are kept, more than an hour of a workspace's budget at 16.7 calls a second."""

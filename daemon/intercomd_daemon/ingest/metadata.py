@@ -1,4 +1,4 @@
-"""Composes the metadata of an event as JSON: what we add, and the sender's normalized attributes.
+"""Composes the metadata of an event as JSON: the daemon's own metadata, then the sender's normalized attributes.
 
 "Intercom tracks the first 10 keys in the order sent and ignores the rest without an error": so the order is kept, and
 the keys above the limit are dropped here and reported.
@@ -12,52 +12,53 @@ import msgspec
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Time
 from intercomd_daemon.errors import quoted
-from intercomd_daemon.ingest.attribute_findings import (
+from intercomd_daemon.ingest.attributes import (
     check_name,
     reject_excess,
+    report_duplicate,
     report_excess,
     report_renamed,
-    report_repeated,
+    unchanged_attributes,
 )
 from intercomd_daemon.ingest.decision import Findings
-from intercomd_daemon.ingest.decoded import Attribute, SentValue
-from intercomd_daemon.ingest.fast_path import fast_path_pairs
+from intercomd_daemon.ingest.decoded import Attribute, DecodedValue
 from intercomd_daemon.ingest.names import date_name, normalize_key
 from intercomd_daemon.ingest.values import Json, metadata_value
 
 _SETTING = "limits.event_attributes_max"
-_DROPPED_NAMED_MAX = 12
-"""The names that a message lists; we add at most as many to an event."""
+_DROPPED_LISTED_MAX = 12
+"""Names that a message lists; the daemon adds at most as many to an event."""
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
-Pairs = dict[str, Json]
+Metadata = dict[str, Json]
+"""Name to value, in the order in which Intercom gets them."""
 
 
 def custom_metadata(attributes: list[Attribute], path: str, rules: ConnectionSettings, found: Findings) -> bytes:
     """Returns the JSON of the sender's attributes; those above the limit are trimmed or rejected."""
     maximum = rules.limits.event_attributes_max
-    pairs, excess = own_pairs(attributes, path, found, maximum, trim=rules.limits.on_excess == "trim")
+    pairs, excess = normalize_attributes(attributes, path, found, maximum, trim=rules.limits.on_excess == "trim")
     if excess and rules.limits.on_excess == "reject":
         reject_excess(path, excess, maximum, _SETTING, found)
     return _encode(pairs) if pairs else b""
 
 
-def own_pairs(
+def normalize_attributes(
     attributes: list[Attribute], path: str, found: Findings, maximum: int, *, trim: bool
-) -> tuple[Pairs, int]:
-    """Returns the normalized attributes, at most `maximum`, and the number of those beyond."""
-    unchanged = fast_path_pairs(attributes, maximum)
+) -> tuple[Metadata, int]:
+    """Returns the first `maximum` normalized attributes, and the number of the others."""
+    unchanged = unchanged_attributes(attributes, maximum)
     if unchanged is not None:
         return unchanged, 0
-    pairs: Pairs = {}
+    pairs: Metadata = {}
     excess = 0
     for index, (given, value) in enumerate(attributes):
         name, final = _normalize(given, value, f"{path}[{index}]", found)
         if final is None:
             continue
         if name in pairs:
-            report_repeated(given, f"{path}[{index}]", found)
+            report_duplicate(given, f"{path}[{index}]", found)
         elif len(pairs) < maximum:
             pairs[name] = final
         else:
@@ -67,12 +68,12 @@ def own_pairs(
     return pairs, excess
 
 
-def composed_metadata(
-    ours: Pairs, own: Sequence[Pairs], path: str, rules: ConnectionSettings, found: Findings
+def compose_metadata(
+    ours: Metadata, own: Sequence[Metadata], path: str, rules: ConnectionSettings, found: Findings
 ) -> bytes:
-    """Returns the JSON of our metadata and then the sender's groups: the first of each name, up to the limit.
+    """Returns the JSON of `ours`, then of the sender's groups: the first of each name, up to the limit.
 
-    If the connection does not trim, more attributes of the sender alone than the limit are rejected; ours are trimmed.
+    If the connection does not trim, the sender's attributes alone must be within the limit; `ours` is always trimmed.
     """
     maximum = rules.limits.event_attributes_max
     own_excess = len(set().union(*own)) - maximum
@@ -80,7 +81,7 @@ def composed_metadata(
         reject_excess(path, own_excess, maximum, _SETTING, found)
         return b""
     groups = (ours, *own)
-    pairs: Pairs = {}
+    pairs: Metadata = {}
     for name, value in chain.from_iterable(group.items() for group in groups):
         if len(pairs) >= maximum:
             break
@@ -91,7 +92,7 @@ def composed_metadata(
     return _encode(pairs) if pairs else b""
 
 
-def _normalize(given: str, value: SentValue, path: str, found: Findings) -> tuple[str, Json]:
+def _normalize(given: str, value: DecodedValue, path: str, found: Findings) -> tuple[str, Json]:
     name = normalize_key(given)
     if not check_name(name, given, path, found):
         return "", None
@@ -105,9 +106,9 @@ def _normalize(given: str, value: SentValue, path: str, found: Findings) -> tupl
 
 
 def _report_dropped(
-    groups: Sequence[Pairs], kept: Pairs, left: int, path: str, rules: ConnectionSettings, found: Findings
+    groups: Sequence[Metadata], kept: Metadata, left: int, path: str, rules: ConnectionSettings, found: Findings
 ) -> None:
-    names = [quoted(name) for name in islice(_dropped(groups, kept), _DROPPED_NAMED_MAX)]
+    names = [quoted(name) for name in islice(_dropped(groups, kept), _DROPPED_LISTED_MAX)]
     more = f" and {left - len(names)} more" if left > len(names) else ""
     limit = rules.limits.event_attributes_max
     message = (

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME
 from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, EVENT_NAME_CHARACTERS_MAX
 
-NAMES_REMEMBERED = 4096
+CACHED_NAMES_MAX = 4096
 """Senders use few names, each many times; at 190 characters these are a few megabytes at most."""
 
 
@@ -17,17 +17,17 @@ class Meaning(IntEnum):
 
     CUSTOM = 0
     CONTACT_FIELD = 1
-    """A field of Intercom's own, a part of the name included."""
+    """A field of Intercom's own; `FirstName` and `LastName` are parts of one."""
     MOBILE = 2
-    """The phone, unless the sender names it plainly."""
+    """The contact field `phone`, unless the sender also sets `phone` itself."""
     IDENTITY = 3
     """The user's identity, which is not an attribute."""
-    NOTHING = 4
-    """No character is left of the name."""
+    EMPTY = 4
+    """The normalized name is empty."""
 
 
 class AttributeName(NamedTuple):
-    """A name as it may be sent."""
+    """A normalized name."""
 
     name: str
     meaning: Meaning
@@ -35,13 +35,13 @@ class AttributeName(NamedTuple):
     """Whether it differs from the sender's name, which is reported."""
 
 
-# Intercom: "no `.` or `$` (nor NUL or ~`!@#%^&*'{}|\")"; other control characters are no names either.
+# Intercom: "no `.` or `$` (nor NUL or ~`!@#%^&*'{}|\")"; other control characters are replaced, too.
 _FORBIDDEN_IN_ATTRIBUTES = re.compile(r"""[.$~`!@#%^&*'{}|\\"\x00-\x1f\x7f]""")
-# Intercom: "`.` and `$` become `-`"; control characters are no names either.
+# Intercom: "`.` and `$` become `-`"; control characters are replaced, too.
 _FORBIDDEN_IN_EVENTS = re.compile(r"[.$\x00-\x1f\x7f]")
 _IDENTITY = frozenset({"id", "email", "user_id", "external_id", "role"})
-# The platform's reserved names, "matched without regard to case, with or without `$`". Those that are not here (Age,
-# Gender, Address, City, State, Zip, Country) are custom attributes without their `$`, as any name is.
+# The platform's reserved names, "matched without regard to case, with or without `$`". The others (Age, Gender,
+# Address, City, State, Zip, Country) become custom attributes without their `$`, as any name does.
 _RESERVED = {
     "firstname": (FIRST_NAME, Meaning.CONTACT_FIELD),
     "lastname": (LAST_NAME, Meaning.CONTACT_FIELD),
@@ -66,31 +66,31 @@ def normalize_attribute_name(name: str) -> AttributeName:
 
 
 def normalize_key(name: str) -> AttributeName:
-    """Returns the name of an event's attribute as Intercom accepts it; no name has a special meaning there."""
+    """Returns the name of an event's attribute as Intercom accepts it; no name is reserved there."""
     normalized = _FORBIDDEN_IN_ATTRIBUTES.sub("-", _bare(name)[:ATTRIBUTE_NAME_CHARACTERS_MAX]).strip()
-    return AttributeName(normalized, Meaning.CUSTOM if normalized else Meaning.NOTHING, renamed=normalized != name)
+    return AttributeName(normalized, Meaning.CUSTOM if normalized else Meaning.EMPTY, renamed=normalized != name)
 
 
 def _bare(name: str) -> str:
     return name.strip().lstrip("$").strip()
 
 
-_recall_attribute_name = lru_cache(NAMES_REMEMBERED)(normalize_attribute_name)
+_cached_attribute_name = lru_cache(CACHED_NAMES_MAX)(normalize_attribute_name)
 
 
 def attribute_name(name: str) -> AttributeName:
     """Returns the normalized name, from the cache unless it is too long for it."""
-    return (_recall_attribute_name if len(name) <= ATTRIBUTE_NAME_CHARACTERS_MAX else normalize_attribute_name)(name)
+    return (_cached_attribute_name if len(name) <= ATTRIBUTE_NAME_CHARACTERS_MAX else normalize_attribute_name)(name)
 
 
-@lru_cache(NAMES_REMEMBERED)
+@lru_cache(CACHED_NAMES_MAX)
 def is_normal(name: str) -> bool:
     """Returns whether a name of at most 190 characters is sent unchanged and is that of a custom attribute."""
     return normalize_attribute_name(name) == AttributeName(name, Meaning.CUSTOM, renamed=False)
 
 
 def date_name(name: str) -> str:
-    """The name of a time in an event's metadata: "date = key ending in _date"."""
+    """Returns the name of a time in an event's metadata: "date = key ending in _date"."""
     if name.endswith("_date"):
         return name
     return name[: ATTRIBUTE_NAME_CHARACTERS_MAX - len("_date")] + "_date"
@@ -101,9 +101,9 @@ def normalize_event_name(name: str) -> str:
     return _FORBIDDEN_IN_EVENTS.sub("-", name.strip())
 
 
-_recall_event_name = lru_cache(NAMES_REMEMBERED)(normalize_event_name)
+_cached_event_name = lru_cache(CACHED_NAMES_MAX)(normalize_event_name)
 
 
 def event_name(name: str) -> str:
     """Returns the normalized name, from the cache unless it is too long for it."""
-    return (_recall_event_name if len(name) <= EVENT_NAME_CHARACTERS_MAX else normalize_event_name)(name)
+    return (_cached_event_name if len(name) <= EVENT_NAME_CHARACTERS_MAX else normalize_event_name)(name)

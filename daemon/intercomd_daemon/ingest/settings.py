@@ -1,4 +1,4 @@
-"""The settings of accepting: `[ingest]`."""
+"""The settings of `[ingest]`."""
 
 from typing import Annotated
 
@@ -8,18 +8,18 @@ from intercomd_daemon.setting import kinds, places
 from intercomd_daemon.setting.kinds import KIB, MIB
 from intercomd_daemon.unix_socket import Access
 
-# A request waits for the writer as a whole, and the writer's queue holds 32 MiB.
+# The spool's queue takes a request as a whole, and holds 32 MiB.
 _REQUEST_BYTES_ALLOWED = 16 * MIB
 # Ten thousand results of the usual size are a response of 1 MiB.
 _ENVELOPES_ALLOWED = 10_000
 ENVELOPES_MAX = 500
-"""Ours: at 128 KiB each the bytes decide; at a usual 300 bytes a request is 150 KB and one commit."""
+"""Ours: 500 envelopes of the usual 300 bytes are 150 KB and one commit. For large ones, the limit of bytes is lower."""
 REQUEST_BYTES_MAX = 4 * MIB
 """What gRPC lets a server receive by default in every language, so that senders know the number."""
 
 
 class IngestSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where senders call, and how large a request may be."""
+    """The addresses that senders call, and the limits of a request."""
 
     listen: Annotated[tuple[str, ...], places.addresses(minimum=1)] = ("127.0.0.1:50051",)
     envelopes_max: Annotated[int, kinds.integer(1, _ENVELOPES_ALLOWED)] = ENVELOPES_MAX

@@ -1,7 +1,7 @@
-"""One stream of batches: read ahead of the answers within a limit, append what is there in one go, answer in order.
+"""One stream of batches: reads ahead of the responses within a limit, and responds in order.
 
-While a commit is under way the next messages are read; together they make the next one. So no message is looked at
-before the one before it is known to be taken, and the stream still commits as often as the disk can.
+While a commit is in progress, the next messages are read; together they make the next commit. So the stream commits as
+often as the disk allows, and still decides no message before the one before it is accepted.
 """
 
 import asyncio
@@ -14,36 +14,36 @@ from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.decoded import Request
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
 
-Answer = Callable[[Request, Sequence[Decision]], Awaitable[None]]
-"""Writes the answer to one message; returns when the way to the client has room for it."""
+Respond = Callable[[Request, Sequence[Decision]], Awaitable[None]]
+"""Writes the response to one message; returns when the connection to the client has room for it."""
 
 _Item = Request | RequestRefused | ShuttingDown | None
 
 
 class StreamSession:
-    """A stream that is open."""
+    """An open stream."""
 
-    def __init__(self, acceptor: Acceptor, answer: Answer) -> None:
-        """`answer` is called for each message that was taken, in their order."""
+    def __init__(self, acceptor: Acceptor, respond: Respond) -> None:
+        """`respond` is called for each accepted message, in their order."""
         self._acceptor = acceptor
-        self._answer = answer
+        self._respond = respond
         self._waiting: asyncio.Queue[_Item] = asyncio.Queue()
         self._ahead = 0
         self._ahead_bytes = 0
         self._room = asyncio.Event()
 
-    async def hold(self, messages: AsyncIterator[Request | RequestRefused]) -> None:
-        """Takes and answers messages until the client has no more.
+    async def run(self, messages: AsyncIterator[Request | RequestRefused]) -> None:
+        """Accepts messages and responds to them until the client closes its side.
 
         Raises:
-            RequestRefused: a message was wrong; all before it are answered, nothing after it was looked at.
-            RetryLater: a message was not taken; the same holds.
+            RequestRefused: a message is invalid. Those before it have their responses, those after it were not read.
+            RetryLater: a message was not accepted; likewise.
         """
         reader = asyncio.create_task(self._read(messages))
         try:
             while True:
-                requests, end = self._collected(await self._waiting.get())
-                await self._take(requests)
+                requests, end = self._collect(await self._waiting.get())
+                await self._accept(requests)
                 if isinstance(end, (RequestRefused, ShuttingDown)):
                     raise end
                 if end is None:
@@ -54,11 +54,11 @@ class StreamSession:
             await asyncio.wait([reader])
 
     def drain(self) -> None:
-        """Ends the stream when what has been read is answered."""
+        """Ends the stream after the responses to the messages that were read."""
         self._waiting.put_nowait(shutting_down())
 
-    def _collected(self, item: _Item) -> tuple[list[Request], _Item]:
-        """All messages that wait, and what ends the stream after them, or the last of them."""
+    def _collect(self, item: _Item) -> tuple[list[Request], _Item]:
+        """Returns the waiting messages, and the item after them that ends the stream, else the last message."""
         requests: list[Request] = []
         while isinstance(item, Request):
             requests.append(item)
@@ -67,8 +67,8 @@ class StreamSession:
             item = self._waiting.get_nowait()
         return requests, item
 
-    async def _take(self, requests: list[Request]) -> None:
-        """Appends the messages in one go, or one by one where they do not fit together, and answers them."""
+    async def _accept(self, requests: list[Request]) -> None:
+        """Accepts the messages in one commit, or one by one if together they are refused, and responds to each."""
         if not requests:
             return
         try:
@@ -78,12 +78,12 @@ class StreamSession:
             if len(requests) == 1:
                 raise
             for request in requests:
-                await self._take([request])
+                await self._accept([request])
             return
         start = 0
         for request in requests:
             end = start + len(request.envelopes)
-            await self._answer(request, results[start:end])
+            await self._respond(request, results[start:end])
             start = end
             self._ahead -= 1
             self._ahead_bytes -= request.size_bytes
@@ -105,7 +105,7 @@ class StreamSession:
 
 
 def shutting_down() -> ShuttingDown:
-    """The error of calls that arrive while the daemon stops."""
+    """Returns the error of calls that arrive while the daemon stops."""
     return ShuttingDown(
         "the daemon is stopping: send the request again, to another daemon or to this one after its restart", 1.0
     )

@@ -1,7 +1,7 @@
-"""Allocates a second of its own to each event, among the events of one user and name.
+"""Allocates a unique second to each event, among the events of one user and name.
 
-Intercom identifies an event by "workspace + contact's external id + event name + created_at", so two real events of one
-second collapse into one. The newest allocations are kept in bounded memory.
+Intercom identifies an event by "workspace + contact's external id + event name + created_at". So it would merge two
+events of one second. The newest claims are kept in bounded memory, and the spool keeps them over a restart.
 """
 
 from array import array
@@ -13,74 +13,79 @@ import msgspec
 
 from intercomd_daemon.conversion import rfc3339
 from intercomd_daemon.envelope import Finding, TrackEvent
-from intercomd_daemon.ingest.limits import SECONDS_REMEMBERED, SHIFT_SECONDS_MAX
+from intercomd_daemon.ingest.limits import CLAIMED_SECONDS_MAX, SHIFT_SECONDS_MAX
 
-_SHIFTED = "the user has another event of this name at {}, which Intercom would merge with it: moved by {} s to {}"
+_SHIFTED = "the user has another event of this name at {}, which Intercom would merge with it: shifted by {} s to {}"
 _KEYS_END = 1 << 63
 _SAME_SECOND = (
-    "the user has events of this name on every second from {} to {}: not moved, and Intercom may merge it; "
+    "the user has events of this name on every second from {} to {}: not shifted, and Intercom may merge it; "
     "send the events' real times"
 )
 
 
-class Placed(msgspec.Struct, frozen=True, gc=False):
-    """An envelope's events with their allocated seconds."""
+class Allocation(msgspec.Struct, frozen=True, gc=False):
+    """The events of one envelope with their allocated seconds."""
 
     events: tuple[TrackEvent, ...]
     pairs: tuple[tuple[int, int], ...]
-    """(key, owner) of each allocated second."""
+    """(key, owner) of each claimed second, for the spool."""
     findings: tuple[Finding, ...]
-    """The events that moved or could not; empty: all events kept their times."""
+    """One for each event that was shifted, or that found no free second; empty if all events keep their times."""
 
 
 class TimestampAllocator:
-    """Allocates seconds, and remembers the newest allocations."""
+    """Allocates seconds and remembers the newest claims.
 
-    def __init__(self, pairs: Iterable[tuple[int, int]] = (), remembered_max: int = SECONDS_REMEMBERED) -> None:
-        """`pairs` of (key, owner), oldest first, are what an earlier run remembered."""
+    A claim maps a key (user, name and second) to its owner (an event of an envelope). The owner makes a repeat of the
+    envelope get the same second, instead of shifting against itself.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[int, int]] = (), claims_max: int = CLAIMED_SECONDS_MAX) -> None:
+        """`pairs` are the claims (key, owner) of an earlier run, oldest first."""
         self._owners: dict[int, int] = {}
-        self._ring = array("q", bytes(8 * remembered_max))
+        self._ring = array("q", bytes(8 * claims_max))
         self._next = 0
         self._full = False
         for key, owner in pairs:
-            # A larger key was damaged on disk. Ignoring it costs at most one collision.
+            # A larger key is damaged: keys have 63 bits. Ignoring it costs at most one collision.
             if key < _KEYS_END and key not in self._owners:
                 self._remember(key, owner)
 
-    def place(
+    def allocate(
         self, connection: str, lane: str, envelope_id: str, events: tuple[TrackEvent, ...], latest: int
-    ) -> Placed:
-        """Gives each event its own second if that is free, else the next free one, at most 300 s later.
+    ) -> Allocation:
+        """Allocates to each event its own second if that is free, else the next free one, at most 300 s later.
 
-        No event moves beyond `latest` (Unix seconds): a shift must not put an event into the future. The same envelope
-        gets the same seconds when it is sent again.
+        No event is shifted beyond `latest` (Unix seconds): a shift must not put an event into the future. A repeat of
+        the envelope gets the same seconds.
         """
         pairs: list[tuple[int, int]] = []
         findings: list[Finding] = []
-        placed = list(events)
+        shifted = list(events)
         for index, event in enumerate(events):
-            # 32 bits are enough: the owner only has to differ among the few events that want the same second.
+            # 32 bits are enough: owners only have to differ among the few events that share a second.
             owner = crc32(f"{envelope_id}\0{index}".encode() if index else envelope_id.encode())
             key = _first_key(connection, lane, event.name) + event.created_at
+            # Fast path: most events have their second to themselves.
             if key not in self._owners:
                 self._remember(key, owner)
                 pairs.append((key, owner))
                 continue
             shift_max = max(0, min(SHIFT_SECONDS_MAX, latest - event.created_at))
-            shift = self._take(key, owner, shift_max)
+            shift = self._claim(key, owner, shift_max)
             if shift < 0:
                 message = _SAME_SECOND.format(rfc3339(event.created_at), rfc3339(event.created_at + shift_max))
                 findings.append(Finding("SAME_SECOND", "event_time", message))
                 continue
             pairs.append((key + shift, owner))
             if shift:
-                placed[index] = TrackEvent(event.name, event.created_at + shift, event.metadata)
+                shifted[index] = TrackEvent(event.name, event.created_at + shift, event.metadata)
                 message = _SHIFTED.format(rfc3339(event.created_at), shift, rfc3339(event.created_at + shift))
                 findings.append(Finding("TIME_SHIFTED", "event_time", message))
-        return Placed(tuple(placed), tuple(pairs), tuple(findings))
+        return Allocation(tuple(shifted), tuple(pairs), tuple(findings))
 
-    def _take(self, key: int, owner: int, shift_max: int) -> int:
-        """Allocates the first second from `key` on that is free or the owner's; returns the shift, -1 if none is."""
+    def _claim(self, key: int, owner: int, shift_max: int) -> int:
+        """Claims the first second from `key` on that is free or the owner's; returns the shift, -1 if all are taken."""
         owners = self._owners
         for shift in range(shift_max + 1):
             holder = owners.get(key + shift)
@@ -92,6 +97,7 @@ class TimestampAllocator:
         return -1
 
     def _remember(self, key: int, owner: int) -> None:
+        # The ring holds the keys in the order of their claims, so that a new claim evicts the oldest.
         if self._full:
             del self._owners[self._ring[self._next]]
         self._owners[key] = owner
@@ -102,9 +108,9 @@ class TimestampAllocator:
 
 
 def _first_key(connection: str, lane: str, name: str) -> int:
-    """Returns the key of second 0 of one user and name; later seconds follow, so that a search needs one hash.
+    """Returns the key of second 0 of one user and name. Later seconds follow it, so that a search needs one hash.
 
-    It has 62 bits, so that the sum with a second is a signed 64-bit number. Names are case-insensitive.
+    It has 62 bits, so that the sum with a second is a signed 64-bit number. Case does not distinguish names.
     """
     text = f"{connection}\0{lane}\0{name.casefold()}"
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") >> 2

@@ -31,7 +31,7 @@ def identity_of(customer_id: str, email: str, placeholder_ids: Collection[str], 
 
     "Blank or white space counts as absent"; "Emails are lower-cased by Intercom".
     """
-    # Before trimming: U+001C to U+001F count as white space for `strip`, and would leave unnoticed.
+    # Before trimming: `strip` takes U+001C to U+001F for white space and would remove them unnoticed.
     if not customer_id.isprintable() and CONTROL_CHARACTER.search(customer_id):
         message = f"invalid customer id {quoted(customer_id)}: expected text without control characters"
         found.reject("INVALID_CUSTOMER_ID", "identity.customer_id", message)
@@ -62,7 +62,7 @@ def _check_email(email: str, found: Findings) -> None:
         message = f"email of {len(email)} characters, limit {EMAIL_CHARACTERS_MAX}: shorten {quoted(email)}"
         found.reject("IDENTITY_TOO_LONG", "identity.email", message)
     elif email.count("@") != 1 or email[0] == "@" or email[-1] == "@" or " " in email or not email.isprintable():
-        # White space other than " ", control characters and invisible ones are not printable. Intercom judges the rest.
+        # White space other than " ", control characters and invisible ones are not printable. Intercom checks the rest.
         message = f"invalid email {quoted(email)}: expected local@domain without whitespace"
         found.reject("INVALID_EMAIL", "identity.email", message)
 
@@ -130,7 +130,7 @@ def traceparent_of(given: str, found: Findings) -> str:
         found.adjust(
             "FIELD_IGNORED",
             "traceparent",
-            f"invalid traceparent {quoted(given)}: dropped it; send that of W3C",
+            f"invalid traceparent {quoted(given)}: dropped it; send the W3C format 00-<trace id>-<span id>-<flags>",
         )
         return ""
     return given

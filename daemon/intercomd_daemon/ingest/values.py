@@ -1,6 +1,6 @@
 """Converts attribute values to what Intercom accepts, for user attributes and for the metadata of events.
 
-Long texts are cut. Links are dropped rather than cut, since a part of one leads nowhere. An invalid value costs itself:
+Long texts are cut. Links are dropped rather than cut, since a cut link does not work. For an invalid value,
 `Findings.refuse_value` drops the attribute, or rejects the envelope under `on_excess = "reject"`.
 """
 
@@ -20,19 +20,19 @@ from intercomd_daemon.ingest.amounts import (
     unknown_currency,
 )
 from intercomd_daemon.ingest.decision import Findings
-from intercomd_daemon.ingest.decoded import SentValue, Unread
+from intercomd_daemon.ingest.decoded import DecodedValue, UnknownValue
 from intercomd_daemon.ingest.limits import LIST_VALUES_MAX, VALUE_CHARACTERS_MAX
 
 Json = Scalar | Decimal | dict[str, Scalar]
 """A value in the metadata of an event."""
 
 ABSOLUTE_LINK: Final = re.compile(r"https?://[^\s/?#\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*", re.IGNORECASE)
-"""Intercom: "link = http(s) string"; it has a host, and no white space."""
+"""Intercom: "link = http(s) string"; it has a host and no white space."""
 CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 """The control characters of Unicode without tab and line breaks (LF, CR, NEL)."""
 
 
-def scalar(value: SentValue, path: str, found: Findings) -> Scalar:
+def scalar(value: DecodedValue, path: str, found: Findings) -> Scalar:
     """Returns the value of a user attribute; None if it was refused, with a finding."""
     if isinstance(value, Money):
         return _number(value, path, found)
@@ -41,7 +41,7 @@ def scalar(value: SentValue, path: str, found: Findings) -> Scalar:
     return _plain(value, path, found)
 
 
-def metadata_value(value: SentValue, path: str, found: Findings) -> Json:
+def metadata_value(value: DecodedValue, path: str, found: Findings) -> Json:
     """Returns a value for an event's metadata; None if it was refused, with a finding."""
     if isinstance(value, Money):
         return _money(value, path, found)
@@ -65,7 +65,9 @@ def text(value: str, path: str, found: Findings) -> str:
     return value[:VALUE_CHARACTERS_MAX]
 
 
-def _plain(value: str | float | Time | Tag | tuple[str, ...] | Unread | None, path: str, found: Findings) -> Scalar:
+def _plain(
+    value: str | float | Time | Tag | tuple[str, ...] | UnknownValue | None, path: str, found: Findings
+) -> Scalar:
     if isinstance(value, str):
         return _text_or_link(value, f"{path}.value", found)
     if isinstance(value, float):
@@ -81,7 +83,7 @@ def _plain(value: str | float | Time | Tag | tuple[str, ...] | Unread | None, pa
         found.refuse_value("INVALID_ATTRIBUTE_VALUE", f"{path}.value", message)
         return None
     # Decoding has reported the kinds of values that this release does not know.
-    return None if isinstance(value, Unread) else _joined(value, f"{path}.value", found)
+    return None if isinstance(value, UnknownValue) else _joined(value, f"{path}.value", found)
 
 
 def _finite(value: float, path: str, found: Findings) -> float | None:

@@ -1,1 +1,1 @@
-"""Shared by the gRPC services: the map from errors to statuses, deserializers, interceptors, the spool's status."""
+"""Shared by the gRPC services: statuses of errors, deserializers, interceptors, and the spool's status."""

@@ -1,4 +1,4 @@
-"""The map from errors to gRPC statuses: code, message, and the google.rpc details that programs read."""
+"""Maps errors to gRPC statuses: code, message, and the google.rpc details that programs read."""
 
 from typing import NamedTuple
 

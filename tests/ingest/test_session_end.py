@@ -9,7 +9,7 @@ from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import Finding, TrackEvent
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import SessionEnd
-from intercomd_daemon.ingest.session import session_event, session_skip
+from intercomd_daemon.ingest.session_end import session_end_event, session_end_skip
 
 Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 
@@ -29,7 +29,7 @@ Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 def test_it_says_how_long_it_was_and_which_then_its_own(
     event: SessionEnd, metadata: bytes, rules: ConnectionSettings, found: Findings
 ) -> None:
-    assert session_event(event, 1000, rules, found) == TrackEvent("Session End", 1000, metadata)
+    assert session_end_event(event, 1000, rules, found) == TrackEvent("Session End", 1000, metadata)
     assert not found.violations
 
 
@@ -37,7 +37,7 @@ def test_it_says_how_long_it_was_and_which_then_its_own(
 def test_an_impossible_length_is_rejected(
     nanoseconds: int, rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
-    session_event(SessionEnd("", nanoseconds, []), 1000, rules, found)
+    session_end_event(SessionEnd("", nanoseconds, []), 1000, rules, found)
     assert brief(found.violations) == [("INVALID_TIME", "session_end_event.duration")]
 
 
@@ -45,7 +45,7 @@ def test_ours_take_their_place_and_the_senders_are_trimmed(
     rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     event = SessionEnd("x" * 300, 5, [("a", 1), ("session_id", 2)])
-    session_event(event, 1000, replace(rules, limits=LimitSettings(event_attributes_max=2)), found)
+    session_end_event(event, 1000, replace(rules, limits=LimitSettings(event_attributes_max=2)), found)
     assert brief(found.adjustments) == [
         ("VALUE_TRUNCATED", "session_end_event.session_id"),
         ("ATTRIBUTE_DROPPED", "session_end_event"),
@@ -54,8 +54,8 @@ def test_ours_take_their_place_and_the_senders_are_trimmed(
 
 def test_the_name_is_the_connections_and_an_empty_one_turns_it_off(rules: ConnectionSettings, found: Findings) -> None:
     named = replace(rules, session_end_name=" mp.session_end")
-    assert session_event(SessionEnd("", None, []), 1000, named, found).name == "mp-session_end"
-    assert session_skip(named) is None
-    skip = session_skip(replace(rules, session_end_name=""))
+    assert session_end_event(SessionEnd("", None, []), 1000, named, found).name == "mp-session_end"
+    assert session_end_skip(named) is None
+    skip = session_end_skip(replace(rules, session_end_name=""))
     assert skip is not None
     assert skip.reason == "EVENT_TYPE_OFF"

@@ -1,6 +1,6 @@
-"""Nouns to answers: what became of each envelope and how full the spool is, as protobuf, within the answer's limit.
+"""Builds the responses: the result of each envelope and the status of the spool, within the limit of a response.
 
-Adjustments give way first, then all violations but the first of an envelope; what gave way is counted.
+A response above the limit loses adjustments first, then all violations of an envelope but the first; both are counted.
 """
 
 from collections.abc import Iterable, MutableSequence, Sequence
@@ -21,14 +21,14 @@ from intercomd_daemon.rpc.spool_status import fill_spool_status
 from intercomd_daemon.spool.base import Usage
 
 PreviewedRequest = tuple[str, str, str]
-"""Method, path, JSON body."""
+"""Method, path and JSON body of a call to Intercom."""
 
-_FRAME_BYTES = 16 * 1024
-"""Kept free in an answer for what is not a result, and for the lengths that frame each."""
+_OTHER_BYTES = 16 * 1024
+"""Reserved in a response for everything but the results."""
 
 
 def publish_response(results: Sequence[Decision], usage: Usage, now: float) -> PublishResponse:
-    """The answer to a batch."""
+    """Returns the response to a `PublishRequest`; `now` is Unix seconds."""
     response = PublishResponse()
     fill_spool_status(response.spool, usage, now)
     for result in results:
@@ -38,7 +38,7 @@ def publish_response(results: Sequence[Decision], usage: Usage, now: float) -> P
 
 
 def stream_response(sequence: int, results: Sequence[Decision], usage: Usage, now: float) -> PublishStreamResponse:
-    """The answer to one message of a stream."""
+    """Returns the response to one message of a stream; `now` is Unix seconds."""
     response = PublishStreamResponse(sequence=sequence)
     fill_spool_status(response.spool, usage, now)
     for result in results:
@@ -48,10 +48,10 @@ def stream_response(sequence: int, results: Sequence[Decision], usage: Usage, no
 
 
 def preview_response(previews: Iterable[tuple[Decision, Sequence[PreviewedRequest]]]) -> PreviewResponse:
-    """What the envelopes would become.
+    """Returns the decision and the requests of each envelope.
 
     Raises:
-        RequestRefused: the answer would not arrive, being larger than what clients receive.
+        RequestRefused: the response would be larger than what clients receive by default.
     """
     response = PreviewResponse()
     size = 0
@@ -62,7 +62,7 @@ def preview_response(previews: Iterable[tuple[Decision, Sequence[PreviewedReques
             preview.requests.append(HttpRequest(method=method, path=path, json_body=body))
         size += preview.ByteSize()
         if size > PREVIEW_BYTES_MAX:
-            text = f"the answer would pass {PREVIEW_BYTES_MAX} bytes: preview fewer envelopes at once"
+            text = f"response of {size} bytes or more, limit {PREVIEW_BYTES_MAX}: preview fewer envelopes at once"
             raise RequestRefused("envelopes", text)
         response.previews.append(preview)
     return response
@@ -82,30 +82,30 @@ def _fill(message: EnvelopeResult, result: Decision) -> None:
 
 
 def _short_id(envelope_id: str) -> str:
-    """The id; of one that is too long, and was refused for it, the beginning."""
+    """Returns the id, or the beginning of an id that is too long, for which the envelope was rejected."""
     if len(envelope_id) <= GIVEN_ID_BYTES_MAX:
         return envelope_id
     return envelope_id.encode()[:GIVEN_ID_BYTES_MAX].decode(errors="ignore")
 
 
 def _shorten(results: MutableSequence[EnvelopeResult], size: int) -> None:
-    """Takes findings out, from the last envelope on, until the answer is within its limit."""
-    if size <= RESPONSE_BYTES_MAX - _FRAME_BYTES:
+    """Removes findings, from the last envelope on, until the response is within its limit."""
+    if size <= RESPONSE_BYTES_MAX - _OTHER_BYTES:
         return
-    for lighten in (_without_adjustments, _without_further_violations):
+    for remove in (_remove_adjustments, _remove_further_violations):
         for result in reversed(results):
-            if size > RESPONSE_BYTES_MAX - _FRAME_BYTES:
+            if size > RESPONSE_BYTES_MAX - _OTHER_BYTES:
                 before = result.ByteSize()
-                lighten(result)
+                remove(result)
                 size -= before - result.ByteSize()
 
 
-def _without_adjustments(result: EnvelopeResult) -> None:
+def _remove_adjustments(result: EnvelopeResult) -> None:
     result.adjustments_omitted += len(result.adjustments)
     result.ClearField("adjustments")
 
 
-def _without_further_violations(result: EnvelopeResult) -> None:
+def _remove_further_violations(result: EnvelopeResult) -> None:
     further = len(result.violations) - 1
     if further > 0:
         del result.violations[1:]

@@ -6,7 +6,7 @@ from google.protobuf.message import DecodeError
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PublishRequest
-from intercomd_daemon.ingest.frame import frame_of
+from intercomd_daemon.ingest.decode import shallow_class
 
 
 def test_messages_are_bytes_and_all_else_is_what_it_was() -> None:
@@ -14,10 +14,10 @@ def test_messages_are_bytes_and_all_else_is_what_it_was() -> None:
         envelope_id="e", identity=Identity(email="a@b"), environment=2, removed_user_attributes=["a", "b"]
     )
     request = PublishRequest(request_id="r", envelopes=[envelope, Envelope()], validate_only=True)
-    frame = frame_of(PublishRequest.DESCRIPTOR).FromString(request.SerializeToString())
+    frame = shallow_class(PublishRequest.DESCRIPTOR).FromString(request.SerializeToString())
     assert (frame.request_id, frame.validate_only) == ("r", True)
     assert list(frame.envelopes) == [envelope.SerializeToString(), b""]
-    inner = frame_of(Envelope.DESCRIPTOR).FromString(frame.envelopes[0])
+    inner = shallow_class(Envelope.DESCRIPTOR).FromString(frame.envelopes[0])
     assert (inner.envelope_id, inner.environment, inner.removed_user_attributes) == ("e", 2, ["a", "b"])
     assert Identity.FromString(inner.identity).email == "a@b"
 
@@ -26,8 +26,8 @@ def test_what_is_in_a_message_is_not_looked_at() -> None:
     data = b"\x12\x02\xff\xff"
     with pytest.raises(DecodeError):
         PublishRequest.FromString(data)
-    assert frame_of(PublishRequest.DESCRIPTOR).FromString(data).envelopes == [b"\xff\xff"]
+    assert shallow_class(PublishRequest.DESCRIPTOR).FromString(data).envelopes == [b"\xff\xff"]
 
 
 def test_a_kind_of_message_has_one_frame() -> None:
-    assert frame_of(PublishRequest.DESCRIPTOR) is frame_of(PublishRequest.DESCRIPTOR)
+    assert shallow_class(PublishRequest.DESCRIPTOR) is shallow_class(PublishRequest.DESCRIPTOR)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from intercomd_daemon.envelope import FIRST_NAME, Finding, Scalar
-from intercomd_daemon.ingest.contact_fields import field_value
+from intercomd_daemon.ingest.contact_update import field_value
 from intercomd_daemon.ingest.decision import Findings
 
 Brief = Callable[[list[Finding]], list[tuple[str, str]]]

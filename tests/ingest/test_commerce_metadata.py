@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from intercomd_daemon.envelope import Finding
-from intercomd_daemon.ingest.commerce_facts import item_of, promotion_of, said_of, total_of
+from intercomd_daemon.ingest.commerce import action_metadata, item_metadata, promotion_metadata, total_metadata
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import Product, ProductAction, Promotion
 
@@ -19,7 +19,7 @@ PURCHASE = ProductAction(
 
 
 def test_an_item_says_all_in_the_order_of_priority(found: Findings) -> None:
-    assert list(item_of(FULL, "p", found).items()) == [
+    assert list(item_metadata(FULL, "p", found).items()) == [
         ("Id", "p-1"),
         ("Name", "Tea"),
         ("Item Price", Decimal("4.50")),
@@ -34,7 +34,7 @@ def test_an_item_says_all_in_the_order_of_priority(found: Findings) -> None:
 
 
 def test_a_total_says_all_in_the_order_of_priority(found: Findings) -> None:
-    assert list(total_of(said_of(PURCHASE, "p", found), "EUR", 3).items()) == [
+    assert list(total_metadata(action_metadata(PURCHASE, "p", found), "EUR", 3).items()) == [
         ("Transaction Id", "t-1"),
         ("Total Amount", Decimal("19.90")),
         ("Currency Code", "EUR"),
@@ -51,28 +51,28 @@ def test_a_total_says_all_in_the_order_of_priority(found: Findings) -> None:
 
 
 def test_a_promotion_says_all_in_the_order_of_priority(found: Findings) -> None:
-    said = promotion_of(Promotion("m-1", "May", "red", "top"), "p", found)
+    said = promotion_metadata(Promotion("m-1", "May", "red", "top"), "p", found)
     assert list(said.items()) == [("Id", "m-1"), ("Name", "May"), ("Creative", "red"), ("Position", "top")]
 
 
 def test_missing_values_are_left_out(found: Findings) -> None:
-    assert item_of(EMPTY, "p", found) == {}
-    assert total_of({}, "USD", 0) == {"Currency Code": "USD"}
+    assert item_metadata(EMPTY, "p", found) == {}
+    assert total_metadata({}, "USD", 0) == {"Currency Code": "USD"}
 
 
 def test_a_position_and_a_step_of_zero_are_said(found: Findings) -> None:
     zero = Product("", "", "", "", "", 0, "0", "", "", "", [])
-    assert item_of(zero, "p", found) == {"Item Price": Decimal(0), "Position": 0}
+    assert item_metadata(zero, "p", found) == {"Item Price": Decimal(0), "Position": 0}
 
 
 @pytest.mark.parametrize("field", ["price", "quantity", "total_product_amount"])
 def test_a_products_amounts_are_decimal_text(field: str, found: Findings, brief: Brief) -> None:
     fields = {name: getattr(EMPTY, name) for name in EMPTY.__struct_fields__} | {field: "1,5"}
-    assert item_of(Product(**fields), "p", found) == {}
+    assert item_metadata(Product(**fields), "p", found) == {}
     assert brief(found.violations) == [("INVALID_AMOUNT", f"p.{field}")]
 
 
 def test_texts_are_cut(found: Findings, brief: Brief) -> None:
-    said = promotion_of(Promotion("x" * 300, "", "", ""), "p", found)
+    said = promotion_metadata(Promotion("x" * 300, "", "", ""), "p", found)
     assert said == {"Id": "x" * 255}
     assert brief(found.adjustments) == [("VALUE_TRUNCATED", "p.id")]

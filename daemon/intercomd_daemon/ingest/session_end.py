@@ -1,10 +1,10 @@
-"""Converts a session end to the event that Intercom gets."""
+"""Converts the end of a session to the event that Intercom gets."""
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Finding, TrackEvent
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decoded import SessionEnd
-from intercomd_daemon.ingest.metadata import Pairs, composed_metadata, own_pairs
+from intercomd_daemon.ingest.metadata import Metadata, compose_metadata, normalize_attributes
 from intercomd_daemon.ingest.names import event_name
 from intercomd_daemon.ingest.values import text
 
@@ -14,7 +14,7 @@ _NANOSECONDS = 1_000_000_000
 _DURATION_SECONDS_MAX = 315_576_000_000
 
 
-def session_skip(rules: ConnectionSettings) -> Finding | None:
+def session_end_skip(rules: ConnectionSettings) -> Finding | None:
     """Returns the reason to skip a valid session end; None if it is sent."""
     if rules.session_end_name:
         return None
@@ -22,16 +22,16 @@ def session_skip(rules: ConnectionSettings) -> Finding | None:
     return Finding("EVENT_TYPE_OFF", _PATH, message)
 
 
-def session_event(event: SessionEnd, created_at: int, rules: ConnectionSettings, found: Findings) -> TrackEvent:
-    """Returns the event: duration and id of the session, then the sender's attributes."""
-    ours: Pairs = {}
+def session_end_event(event: SessionEnd, created_at: int, rules: ConnectionSettings, found: Findings) -> TrackEvent:
+    """Returns the event: its metadata is duration and id of the session, then the sender's attributes."""
+    ours: Metadata = {}
     if event.duration_nanoseconds is not None:
         ours["session_duration_seconds"] = _seconds(event.duration_nanoseconds, found)
     if event.session_id:
         ours["session_id"] = text(event.session_id, f"{_PATH}.session_id", found)
-    own, _ = own_pairs(event.attributes, f"{_PATH}.attributes", found, len(event.attributes), trim=False)
+    own, _ = normalize_attributes(event.attributes, f"{_PATH}.attributes", found, len(event.attributes), trim=False)
     return TrackEvent(
-        event_name(rules.session_end_name), created_at, composed_metadata(ours, (own,), _PATH, rules, found)
+        event_name(rules.session_end_name), created_at, compose_metadata(ours, (own,), _PATH, rules, found)
     )
 
 

@@ -5,9 +5,9 @@ import pytest
 from intercomd.v1 import ingest_pb2 as pb
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, TrackEvent, UpdateContact
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.ingest.answer import preview_response, publish_response, stream_response
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
+from intercomd_daemon.ingest.responses import preview_response, publish_response, stream_response
 from intercomd_daemon.spool.base import LogUsage, Usage
 
 USAGE = Usage({"default": LogUsage(normal=2, bulk=1, oldest_accept_time=90.0), "eu": LogUsage()}, 50, 200, "")
