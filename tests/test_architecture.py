@@ -33,6 +33,7 @@ IMPURE = (
     "ingest/stream.py",
     "operations",
     "rpc/handlers.py",
+    "rpc/tls.py",
     "sandbox",
     "spool/base.py",
     "spool/engines.py",
@@ -42,6 +43,7 @@ IMPURE = (
     "spool/sqlite",
     "telemetry",
     "unix_socket.py",
+    "watched_file.py",
 )
 IMPURE_IMPORTS = frozenset(
     {"aiohttp", "asyncio", "grpc", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal"}

@@ -19,32 +19,16 @@ from intercomd_daemon.app.listeners import (
     ListenerUnavailable,
     open_ingest,
 )
-from intercomd_daemon.ingest.accept import Acceptor
-from intercomd_daemon.ingest.service import IngestService
-from intercomd_daemon.ingest.settings import REQUEST_BYTES_MAX, IngestSettings
-from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
-from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.ingest.settings import REQUEST_BYTES_MAX
+from listeners import ingest_service
 from senders.raw_sockets import GREETING, PING, frame
 
 GOAWAY = 7
 
 
-class Silent:
-    """Who is told of what was accepted, and does nothing with it."""
-
-    def on_decisions(self, results: object) -> None:
-        """Nothing."""
-
-
-def service() -> IngestService:
-    spool = MemorySpool()
-    acceptor = Acceptor({}, spool, TimestampAllocator(), Silent(), lambda: 1.0)
-    return IngestService(acceptor, lambda *_: (), spool.usage, IngestSettings(), lambda: 1.0)
-
-
 async def test_listener_is_not_serving_until_it_is_switched_on(tmp_path: Path) -> None:
     addresses = ("127.0.0.1:0", f"unix:{tmp_path / 'ingest.sock'}")
-    door = await open_ingest(service(), addresses, REQUEST_BYTES_MAX)
+    door = await open_ingest(ingest_service(), addresses, REQUEST_BYTES_MAX)
     assert not door.addresses[0].endswith(":0")
     for address in door.addresses:
         async with grpc.aio.insecure_channel(address) as channel:
@@ -63,17 +47,17 @@ async def test_address_in_use_is_named_with_the_remedy() -> None:
     port = taken.sockets[0].getsockname()[1]
     async with taken:
         with pytest.raises(ListenerUnavailable, match=f"cannot listen on 127.0.0.1:{port}: is another daemon there?"):
-            await open_ingest(service(), (f"127.0.0.1:{port}",), REQUEST_BYTES_MAX)
-    door = await open_ingest(service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+            await open_ingest(ingest_service(), (f"127.0.0.1:{port}",), REQUEST_BYTES_MAX)
+    door = await open_ingest(ingest_service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
     with pytest.raises(ListenerUnavailable):
-        await open_ingest(service(), door.addresses, REQUEST_BYTES_MAX)
+        await open_ingest(ingest_service(), door.addresses, REQUEST_BYTES_MAX)
     await door.close(None)
 
 
 @pytest.mark.fills("app.listeners.CALLS_MAX")
 async def test_call_over_the_limit_waits_until_another_ends() -> None:
     asyncio.get_running_loop().set_debug(enabled=False)  # A stack for each callback of a thousand calls.
-    door = await open_ingest(service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+    door = await open_ingest(ingest_service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
     own = [("grpc.use_local_subchannel_pool", 1)]
     async with (
         grpc.aio.insecure_channel(door.addresses[0], own) as channel,
@@ -94,7 +78,7 @@ async def test_call_over_the_limit_waits_until_another_ends() -> None:
 
 async def test_keepalive_pings_at_any_rate_are_answered() -> None:
     """Meshes ping every 10 s without a call; gRPC by default closes such a connection after the third ping."""
-    listener = await open_ingest(service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+    listener = await open_ingest(ingest_service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
     host, _, port = listener.addresses[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(GREETING)
@@ -112,7 +96,7 @@ async def test_keepalive_pings_at_any_rate_are_answered() -> None:
 
 @pytest.mark.fills("app.listeners.METADATA_BYTES_MAX")
 async def test_metadata_over_the_limit_is_refused() -> None:
-    door = await open_ingest(service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+    door = await open_ingest(ingest_service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
     async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
         most = "x" * (METADATA_BYTES_MAX - 1_000)
@@ -126,7 +110,7 @@ async def test_metadata_over_the_limit_is_refused() -> None:
 @pytest.mark.fills("app.listeners.RECEIVE_FACTOR")
 async def test_oversized_request_is_answered_with_the_remedy() -> None:
     """Up to the size that gRPC refuses by itself."""
-    door = await open_ingest(service(), ("127.0.0.1:0",), 1_000)
+    door = await open_ingest(ingest_service(), ("127.0.0.1:0",), 1_000)
     async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
         publish = channel.unary_unary("/intercomd.v1.IngestService/Publish")
         codes = []

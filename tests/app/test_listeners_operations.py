@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -11,43 +10,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from intercomd_daemon.app.listeners import OPERATORS_MAX, ListenerUnavailable, open_operations
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
-from intercomd_daemon.errors import RetryLater
-from intercomd_daemon.operations.daemon_control import Check, State
-from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
-from intercomd_daemon.spool.base import Archive, Usage
-
-NOW = 1_750_000_000.0
-
-
-class Starting:
-    """A daemon that waits for its spool."""
-
-    def state(self) -> State:
-        return State.STARTING
-
-    def statuses(self) -> Sequence[ConnectionStatus]:
-        return []
-
-    def checks(self) -> Sequence[Check]:
-        return []
-
-    def usage(self) -> Usage:
-        return Usage({}, 0, 1 << 20, "")
-
-    def archive(self) -> Archive:
-        raise RetryLater("not open yet", 1.0)
-
-    async def pause(self, connection: str) -> None:
-        raise RetryLater(f"{connection} cannot be paused yet", 1.0)
-
-    async def resume(self, connection: str) -> None:
-        raise RetryLater(f"{connection} cannot be resumed yet", 1.0)
-
-
-def operations_service() -> OperationsService:
-    return OperationsService(Starting(), lambda _: lambda: None, version="1", start_time=NOW, clock=lambda: NOW)
+from listeners import Starting, operations_service
 
 
 async def health_of(address: str) -> int:

@@ -9,6 +9,7 @@ from daemons.commands import invoke
 from intercomd_daemon.cli.check import exit_code_of
 from intercomd_daemon.cli.preflight import Finding, Level
 from intercomd_daemon.sandbox import Sandbox
+from tls.certificates import Files
 
 SETTINGS = """
 [spool]
@@ -33,6 +34,10 @@ def write(path: Path, sandbox: Sandbox, app_id: str = "sandbox") -> None:
 
 def write_text(path: Path, text: str) -> None:
     path.write_text(text)
+
+
+def read_text(path: Path) -> str:
+    return path.read_text()
 
 
 async def test_check_passes_with_valid_settings(path: Path) -> None:
@@ -90,3 +95,15 @@ async def test_check_reports_all_invalid_settings(path: Path) -> None:
 )
 def test_exit_code_of_follows_the_most_severe_finding(levels: tuple[Level, ...], code: int) -> None:
     assert exit_code_of([Finding(level, "", "") for level in levels]) == code
+
+
+async def test_check_rejects_a_certificate_without_its_key(path: Path, tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.key.unlink()
+    async with Sandbox() as sandbox:
+        write(path, sandbox)
+        tls = "".join(f'{key} = "{value}"\n' for key, value in files.table.items())
+        write_text(path, f"[ingest.tls]\n{tls}{read_text(path)}")
+        result = await invoke("check", "--config", path)
+    assert result.exit_code == 78
+    assert f"ingest.tls: {files.key}: No such file or directory" in result.stdout

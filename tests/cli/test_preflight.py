@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from intercomd_daemon.cli.preflight import Finding, Level, check_connections, check_listeners, check_spool
+from intercomd_daemon.cli.preflight import Finding, Level, check_connections, check_listeners, check_spool, check_tls
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.ingest.settings import IngestSettings
@@ -18,6 +18,7 @@ from intercomd_daemon.sandbox import CustomAttribute, Sandbox, SandboxSettings
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+from tls.certificates import Files
 
 FREE = {"free_bytes_min": 0, "bytes_max": 1 << 20}
 
@@ -104,6 +105,24 @@ def test_check_spool_rejects_a_full_disk_and_notes_a_small_one(tmp_path: Path) -
     path, total = tmp_path / "spool.db", shutil.disk_usage(tmp_path).total
     assert levels(check_spool(spool(path, free_bytes_min=2 * total))) == [Level.OK, Level.WRONG]
     assert levels(check_spool(spool(path, bytes_max=2 * total))) == [Level.OK, Level.NOTE]
+
+
+def test_check_tls_rejects_unusable_files_and_notes_a_key_that_everyone_can_read(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    tls = files.settings
+    settings = Settings(ingest=IngestSettings(tls=tls), operations=OperationsSettings(tls=tls))
+    files.key.chmod(0o600)
+    assert levels(check_tls(settings)) == [Level.OK, Level.OK]
+    files.key.chmod(0o644)
+    assert levels(check_tls(settings)) == [Level.OK, Level.NOTE, Level.OK, Level.NOTE]
+    files.key.unlink()
+    found = check_tls(settings)
+    assert [(finding.level, finding.subject) for finding in found] == [
+        (Level.WRONG, "ingest.tls"),
+        (Level.WRONG, "operations.tls"),
+    ]
+    assert "key.pem: No such file or directory" in found[0].message
+    assert check_tls(Settings()) == []
 
 
 async def test_check_connections_reports_workspace_and_attributes() -> None:

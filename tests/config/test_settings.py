@@ -22,6 +22,9 @@ envelopes_max = 500
 request_bytes_max = "4MiB"
 unix_mode = "0660"
 unix_group = ""
+tls.certificate_file = ""
+tls.key_file = ""
+tls.client_ca_file = ""
 [spool]
 url = "sqlite:intercomd.db"
 bytes_max = "2GiB"
@@ -34,6 +37,9 @@ listen = "127.0.0.1:9090"
 grpc_listen = "127.0.0.1:9091"
 unix_mode = "0600"
 unix_group = ""
+tls.certificate_file = ""
+tls.key_file = ""
+tls.client_ca_file = ""
 [health]
 listen = []
 [log]

@@ -15,6 +15,7 @@ BOUNDS = {
     "app.connections.Connections._tokens": _SETTINGS,
     "app.connections.Connections._workers": _SETTINGS,
     "app.listeners.GrpcListener._files": "one for each address of the settings",
+    "app.security.Security._tls": "one for ingest and one for operations",
     # deliver
     "deliver.lane.attribute_catalog.AttributeList.data": "deliver.intercom.client.ATTRIBUTES_BYTES_MAX",
     "deliver.lane.attribute_catalog.AttributeCatalog._created": "attributes_created_max",
@@ -66,11 +67,13 @@ BOUNDS = {
     "ingest.service.IngestService._sessions": "ingest.limits.STREAMS_MAX",
     "ingest.stream.StreamSession._waiting": "ingest.limits.STREAM_MESSAGES_AHEAD",
     # operations
+    "operations.connection_limiter.ConnectionLimiter.handshakes": "operations.connection_limiter.CONNECTIONS_MAX",
     "operations.http.HttpListener._files": "one for each address of the settings",
     "operations.http.HttpListener._servers": "one for each address of the settings",
     "operations.health.Health._wakes": "the calls of the connections that are open, both of which are limits",
     "operations.watch.Watches._wakes": "operations.watch.WATCHES_MAX",
     # rpc
+    "rpc.tls.ServerTls._files": "three files at most",
     "rpc.handlers.ServiceHandlers._handlers": "the methods of the service",
     # spool
     "spool.memory.engine.MemorySpool._connections": _SETTINGS,

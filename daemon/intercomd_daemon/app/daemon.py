@@ -14,6 +14,7 @@ from intercomd_daemon.app.listeners import (
     open_ingest,
     open_operations,
 )
+from intercomd_daemon.app.security import Security
 from intercomd_daemon.config import Settings
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
@@ -59,6 +60,7 @@ class Daemon:
     def __init__(self, settings: Settings, logs: Logs) -> None:
         self._settings = settings
         self._logger = logs.logger
+        self._security = Security(settings, logs.logger)
         self._connections = Connections(settings, logs.hide)
         self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, time.time)
         self._metrics.watch_log(logs.lost)
@@ -82,9 +84,11 @@ class Daemon:
         """Serves until `stop`.
 
         Raises:
-            IntercomdError: an address cannot be bound, or the spool cannot be opened.
+            IntercomdError: a file that the settings name or an address cannot be used, or the spool cannot be opened.
             ExceptionGroup: a worker or the spool ended with a bug.
         """
+        self._security.load()
+        watch = asyncio.create_task(self._security.watch())
         try:
             await self._open_health()
             spool = await self._open_spool()
@@ -93,6 +97,7 @@ class Daemon:
                     await self._open_operations()
                 await self._serve(spool)
         finally:
+            watch.cancel()
             await self._close()
 
     async def _serve(self, spool: Spool) -> None:
@@ -102,7 +107,9 @@ class Daemon:
         ingest = self._settings.ingest
         stopping, engine = asyncio.create_task(self._stopping.wait()), asyncio.create_task(spool.wait_closed())
         try:
-            self._ingest = await open_ingest(service, ingest.listen, ingest.request_bytes_max, ingest.unix_access)
+            self._ingest = await open_ingest(
+                service, ingest.listen, ingest.request_bytes_max, ingest.unix_access, self._security.ingest_tls
+            )
             self._switch(serving=True)
             await asyncio.wait({stopping, engine, *workers}, return_when=asyncio.FIRST_COMPLETED)
             await self._drain(service, self._ingest, workers)
@@ -174,7 +181,12 @@ class Daemon:
             self, self._report.subscribe, version=__version__, start_time=time.time(), clock=time.time
         )
         self._operations = await open_operations(
-            self, service, self._settings.operations, self._settings.health, self._metrics.registry
+            self,
+            service,
+            self._settings.operations,
+            self._settings.health,
+            self._metrics.registry,
+            self._security.operations_tls,
         )
         self._logger.info("operations", http=self._operations.http_address, grpc=self._operations.grpc_address)
 

@@ -18,6 +18,7 @@ from intercomd_daemon.operations.http import HttpListener, health_application, l
 from intercomd_daemon.operations.service import SERVICE as OPERATIONS_SERVICE
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
+from intercomd_daemon.rpc.tls import ServerTls
 from intercomd_daemon.unix_socket import SocketFile
 
 CONNECTIONS_MAX = 512
@@ -73,8 +74,9 @@ class ListenerUnavailable(IntercomdError):
 class GrpcListener:
     """A gRPC server with health and reflection."""
 
-    def __init__(self, server: grpc.aio.Server, health: Health) -> None:
+    def __init__(self, server: grpc.aio.Server, health: Health, tls: ServerTls | None) -> None:
         self._server = server
+        self._tls = tls
         self._files: list[SocketFile] = []
         self.health = health
         self.addresses: tuple[str, ...] = ()
@@ -101,7 +103,9 @@ class GrpcListener:
 
     def _bind(self, target: str, address: str) -> int:
         try:
-            return int(self._server.add_insecure_port(target))
+            if self._tls is None or target.startswith(unix_socket.SCHEME):
+                return int(self._server.add_insecure_port(target))
+            return int(self._server.add_secure_port(target, self._tls.grpc_credentials()))
         except RuntimeError as error:
             raise ListenerUnavailable(address, _bind_error(address)) from error
 
@@ -114,7 +118,11 @@ class GrpcListener:
 
 
 async def open_ingest(
-    service: IngestService, addresses: Sequence[str], request_bytes_max: int, access: unix_socket.Access | None = None
+    service: IngestService,
+    addresses: Sequence[str],
+    request_bytes_max: int,
+    access: unix_socket.Access | None = None,
+    tls: ServerTls | None = None,
 ) -> GrpcListener:
     """Opens the listener for senders, which is NOT_SERVING until its health is switched on.
 
@@ -124,7 +132,7 @@ async def open_ingest(
     receive = ("grpc.max_receive_message_length", RECEIVE_FACTOR * request_bytes_max)
     server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, CONNECTIONS_MAX), receive))
     service.add_to(server)
-    return await _open(server, addresses, INGEST_SERVICE, access or unix_socket.Access())
+    return await _open(server, addresses, INGEST_SERVICE, access or unix_socket.Access(), tls)
 
 
 class OperationsListeners:
@@ -150,6 +158,11 @@ class OperationsListeners:
         """The address of `/healthz`, `/readyz` and `/metrics`, with the port that the system chose."""
         return self._http[0].addresses[0]
 
+    @property
+    def health_addresses(self) -> tuple[str, ...]:
+        """The addresses of `health.listen`, with the ports that the system chose."""
+        return tuple(address for listener in self._http[1:] for address in listener.addresses)
+
     async def close(self) -> None:
         """Ends the watches, then closes the listeners."""
         self._service.close()
@@ -164,21 +177,23 @@ async def open_operations(
     settings: OperationsSettings,
     health: HealthSettings,
     registry: CollectorRegistry,
+    tls: ServerTls | None = None,
 ) -> OperationsListeners:
-    """Opens the listeners for operators and probes.
+    """Opens the listeners for operators and probes; `tls` is that of `operations`, never of `health`.
 
     Raises:
         ListenerUnavailable: an address cannot be bound; then no address is served.
     """
     server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, OPERATORS_MAX)))
     service.add_to(server)
-    grpc_listener = await _open(server, (settings.grpc_listen,), OPERATIONS_SERVICE, settings.unix_access)
+    grpc_listener = await _open(server, (settings.grpc_listen,), OPERATIONS_SERVICE, settings.unix_access, tls)
     http: list[HttpListener] = []
     try:
-        for addresses in ((settings.listen,), health.listen):
-            if addresses:
-                pages = health_application(daemon, registry)
-                http.append(await listen_http(pages, addresses, settings.unix_access))
+        context = None if tls is None else lambda: tls.context
+        pages = health_application(daemon, registry)
+        http.append(await listen_http(pages, (settings.listen,), settings.unix_access, context))
+        if health.listen:
+            http.append(await listen_http(health_application(daemon, registry), health.listen, settings.unix_access))
     except OSError as error:
         for listener in http:
             await listener.close()
@@ -188,10 +203,14 @@ async def open_operations(
 
 
 async def _open(
-    server: grpc.aio.Server, addresses: Sequence[str], service: str, access: unix_socket.Access
+    server: grpc.aio.Server,
+    addresses: Sequence[str],
+    service: str,
+    access: unix_socket.Access,
+    tls: ServerTls | None,
 ) -> GrpcListener:
     logging.getLogger(_GRPC_LOGGER).addFilter(_is_server_error)
-    listener = GrpcListener(server, add_health_and_reflection(server, (service,)))
+    listener = GrpcListener(server, add_health_and_reflection(server, (service,)), tls)
     try:
         for address in addresses:
             listener.listen(address, access)

@@ -27,8 +27,10 @@ from intercomd_daemon.deliver.intercom.messages import Response
 from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeList
 from intercomd_daemon.errors import IntercomdError
+from intercomd_daemon.rpc.tls import ServerTls
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.unix_socket import SCHEME
+from intercomd_daemon.watched_file import FileUnusable
 
 # "At most 250 per workspace; beyond: `custom_data_limit_reached`."
 CUSTOM_ATTRIBUTES_MAX = 250
@@ -56,7 +58,7 @@ class Finding(NamedTuple):
 
     level: Level
     subject: str
-    """`settings`, `spool`, or `connection <name>`."""
+    """`settings`, `spool`, `ingest.tls`, `connection <name>`, for example."""
     message: str
     """The fact; with the fix, if the level is WRONG."""
 
@@ -145,6 +147,21 @@ def _is_taken(address: str) -> bool:
     except OSError as error:
         return error.errno == errno.EADDRINUSE
     return False
+
+
+def check_tls(settings: config.Settings) -> list[Finding]:
+    """Checks the certificates, keys and client CAs of the listeners."""
+    findings = []
+    for section, tls in (("ingest.tls", settings.ingest.tls), ("operations.tls", settings.operations.tls)):
+        if tls.on:
+            try:
+                ServerTls(tls).load()
+            except FileUnusable as error:
+                findings.append(Finding(Level.WRONG, section, str(error)))
+            else:
+                findings.append(Finding(Level.OK, section, f"{tls.certificate_file} belongs to {tls.key_file}"))
+                findings += _check_mode(section, tls.key_file)
+    return findings
 
 
 async def check_connections(settings: config.Settings) -> list[Finding]:

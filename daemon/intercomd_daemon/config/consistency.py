@@ -1,14 +1,14 @@
 """Checks the settings as a whole: missing settings and contradictions, without opening files or connections."""
 
 from collections.abc import Collection, Mapping
-from itertools import combinations
 
 from intercomd_daemon.config.findings import CONNECTIONS, Findings
 from intercomd_daemon.config.keys import nearest
+from intercomd_daemon.config.listeners import check_listeners
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.config.variables import variable
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.setting.places import NO_PROXY, in_the_clear, overlap
+from intercomd_daemon.setting.places import NO_PROXY, in_the_clear
 
 NOT_SET = "not set"
 # "Intercom tracks the first 10 keys in the order sent and ignores the rest without an error"
@@ -19,7 +19,7 @@ def check_consistency(
     settings: Settings, origins: Mapping[str, str], wrong: Collection[str], findings: Findings
 ) -> None:
     """Adds missing settings and contradictions to the findings; keys in `wrong` have been reported already."""
-    _check_listeners(settings, origins, findings)
+    check_listeners(settings, origins, findings)
     active = [connection for connection in settings.connections.values() if connection.active]
     if settings.connections and not active:
         message = "no connection is active, so every envelope will be skipped"
@@ -28,19 +28,6 @@ def check_consistency(
         _check_access(connection, wrong, findings)
     for connection in settings.connections.values():
         _check_connection(connection, settings.connections, origins, findings)
-
-
-def _check_listeners(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
-    listeners = [
-        *(("ingest.listen", address) for address in settings.ingest.listen),
-        ("operations.listen", settings.operations.listen),
-        ("operations.grpc_listen", settings.operations.grpc_listen),
-        *(("health.listen", address) for address in settings.health.listen),
-    ]
-    for (key, address), (other_key, other) in combinations(listeners, 2):
-        if overlap(address, other):
-            message = f"{other} is taken by {address} of {key}; give each listener an address of its own"
-            findings.problem(other_key, origins[other_key], message)
 
 
 def _check_access(connection: ConnectionSettings, wrong: Collection[str], findings: Findings) -> None:

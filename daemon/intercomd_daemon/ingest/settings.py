@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from intercomd_daemon.rpc.settings import TlsSettings
 from intercomd_daemon.setting import kinds, places
 from intercomd_daemon.setting.kinds import KIB, MIB
 from intercomd_daemon.unix_socket import Access
@@ -29,6 +30,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True):
     unix_mode: Annotated[str, places.socket_mode()] = "0660"
     unix_group: Annotated[str, kinds.text()] = ""
     """A group's name or number; empty: the process's."""
+    tls: TlsSettings = TlsSettings()
 
     @property
     def unix_access(self) -> Access:

@@ -7,7 +7,8 @@ change that.
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -95,24 +96,29 @@ class HttpListener:
 
     def __init__(self, runner: web.AppRunner) -> None:
         """`runner` has been set up."""
+        assert runner.server is not None  # noqa: S101 - set by `setup`
         self._runner = runner
+        self._limiter = ConnectionLimiter(runner.server)
         self._servers: list[asyncio.Server] = []
         self._files: list[SocketFile] = []
         self.addresses: tuple[str, ...] = ()
         """Bound addresses, with the ports that the system chose."""
 
-    async def listen(self, limiter: ConnectionLimiter, address: str, access: unix_socket.Access) -> None:
-        """Listens on one more address."""
+    async def listen(
+        self, address: str, access: unix_socket.Access, tls: Callable[[], ssl.SSLContext] | None = None
+    ) -> None:
+        """Listens on one more address; `tls` returns the context of each new TCP connection."""
         loop = asyncio.get_running_loop()
         if address.startswith(unix_socket.SCHEME):
             listening, file = unix_socket.listening_socket(address, access)
             self._files.append(file)
-            self._servers.append(await loop.create_unix_server(limiter, sock=listening))
+            self._servers.append(await loop.create_unix_server(self._limiter, sock=listening))
             self.addresses += (address,)
             return
         host, _, port = address.rpartition(":")
         try:
-            server = await loop.create_server(limiter, host.strip("[]"), int(port))
+            accept = self._limiter if tls is None else self._limiter.with_tls(tls)
+            server = await loop.create_server(accept, host.strip("[]"), int(port))
         except OSError as error:
             # asyncio's message shows the address as a tuple, and a failed look-up of a host has no positive errno.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
@@ -126,13 +132,20 @@ class HttpListener:
             file.remove()
         for server in self._servers:
             server.close()
+        for handshake in self._limiter.handshakes:
+            handshake.cancel()
         await self._runner.cleanup()
 
 
 async def listen_http(
-    application: web.Application, addresses: Sequence[str], access: unix_socket.Access | None = None
+    application: web.Application,
+    addresses: Sequence[str],
+    access: unix_socket.Access | None = None,
+    tls: Callable[[], ssl.SSLContext] | None = None,
 ) -> HttpListener:
     """Serves an application on addresses of the form `host:port`, `[host]:port` or `unix:/path`.
+
+    `tls` returns the context of each new TCP connection; None: plain text.
 
     Raises:
         OSError: an address, its `filename`, cannot be bound; then no address is served.
@@ -141,12 +154,10 @@ async def listen_http(
     # No access log: probes and scrapers call several times a minute.
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
     await runner.setup()
-    assert runner.server is not None  # noqa: S101 - set by `setup`
-    limiter = ConnectionLimiter(runner.server)
     listener = HttpListener(runner)
     try:
         for address in addresses:
-            await listener.listen(limiter, address, access or unix_socket.Access())
+            await listener.listen(address, access or unix_socket.Access(), tls)
     except BaseException:
         await listener.close()
         raise

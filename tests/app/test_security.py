@@ -1,0 +1,54 @@
+"""What guards the listeners: which parts there are, and when their files are read again."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon import config
+from intercomd_daemon.app.security import Security
+from intercomd_daemon.telemetry.log_stream import LogStream
+from intercomd_daemon.telemetry.logs import set_up
+from intercomd_daemon.watched_file import FileUnusable
+from tls.certificates import Files
+
+
+@pytest.fixture
+def secured(load: Callable[..., config.Settings]) -> Callable[..., Security]:
+    def made(**tables: object) -> Security:
+        settings = load("http://127.0.0.1:1", **tables)
+        return Security(settings, set_up(settings.log, LogStream()).logger)
+
+    return made
+
+
+async def test_nothing_is_watched_without_tls(secured: Callable[..., Security]) -> None:
+    security = secured()
+    security.load()
+    assert (security.ingest_tls, security.operations_tls) == (None, None)
+    async with asyncio.timeout(30):
+        await security.watch()
+
+
+async def test_changed_files_are_in_use_soon(secured: Callable[..., Security], tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    security = secured(operations={"tls": files.table})
+    security.load()
+    assert security.ingest_tls is None
+    tls = security.operations_tls
+    assert tls is not None
+    context = tls.context
+    watch = asyncio.create_task(security.watch())
+    files.write_pair()
+    async with asyncio.timeout(30):
+        while tls.context is context:
+            await asyncio.wait({watch}, timeout=0.01)
+    watch.cancel()
+
+
+def test_missing_file_is_named(secured: Callable[..., Security], tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.certificate.unlink()
+    with pytest.raises(FileUnusable, match=f"{files.certificate}: No such file"):
+        secured(ingest={"tls": files.table}).load()

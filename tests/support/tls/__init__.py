@@ -1,0 +1,1 @@
+"""Certificates for tests: real ones, of authorities that each test creates."""
