@@ -1,10 +1,10 @@
-"""What the tests of accepting share: findings to read, rules to change, a report, a service."""
+"""Fixtures of the tests of ingest: findings, settings of a connection, a report, a service."""
 
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from ingest.acceptance import Told
+from ingest.acceptance import RecordingReport
 from ingest.server import Served
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import Finding
@@ -14,25 +14,25 @@ from intercomd_daemon.spool.memory import MemorySpool
 
 @pytest.fixture
 def found() -> Findings:
-    """Findings of nothing so far."""
+    """Returns empty findings."""
     return Findings()
 
 
 @pytest.fixture
 def rules() -> ConnectionSettings:
-    """A connection with the contract's defaults."""
+    """Returns the settings of a connection with the contract's defaults."""
     return ConnectionSettings(name="default")
 
 
 @pytest.fixture
-def told() -> Told:
-    """A report."""
-    return Told()
+def report() -> RecordingReport:
+    """Returns a report that records decisions."""
+    return RecordingReport()
 
 
 @pytest.fixture
 def brief() -> Callable[[list[Finding]], list[tuple[str, str]]]:
-    """Notes without their messages, which every one must have."""
+    """Returns (reason, field) of findings, and checks that each has a message."""
 
     def shorten(findings: list[Finding]) -> list[tuple[str, str]]:
         assert all(finding.message for finding in findings)
@@ -43,12 +43,12 @@ def brief() -> Callable[[list[Finding]], list[tuple[str, str]]]:
 
 @pytest.fixture
 def spool() -> MemorySpool:
-    """An empty spool."""
+    """Returns an empty spool."""
     return MemorySpool()
 
 
 @pytest.fixture
-async def served(spool: MemorySpool, told: Told) -> AsyncIterator[Served]:
-    """A service that listens."""
-    async with Served(spool, told) as served:
+async def served(spool: MemorySpool, report: RecordingReport) -> AsyncIterator[Served]:
+    """Yields a running service and its client."""
+    async with Served(spool, report) as served:
         yield served

@@ -1,11 +1,11 @@
-"""Accepting appends what is accepted, in one go, and says what became of each envelope."""
+"""Accepting appends the accepted envelopes in one commit and returns a decision for each."""
 
 import asyncio
 from itertools import count
 
 import pytest
 
-from ingest.acceptance import GatedSpool, Told, sent
+from ingest.acceptance import GatedSpool, RecordingReport, sent
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RequestRefused, SpoolFull
@@ -36,8 +36,8 @@ def spool() -> MemorySpool:
 
 
 @pytest.fixture
-def acceptor(spool: MemorySpool, told: Told) -> Acceptor:
-    return Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
+def acceptor(spool: MemorySpool, report: RecordingReport) -> Acceptor:
+    return Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
 
 
 async def kept(
@@ -47,8 +47,8 @@ async def kept(
     return [unpack(row.data, AcceptedEnvelope) for row in batch.rows]
 
 
-async def test_what_is_accepted_is_in_the_spool_when_the_answer_comes(
-    acceptor: Acceptor, spool: MemorySpool, told: Told
+async def test_accept_returns_after_the_commit_and_reports_afterwards(
+    acceptor: Acceptor, spool: MemorySpool, report: RecordingReport
 ) -> None:
     results = await acceptor.accept(
         [
@@ -68,12 +68,12 @@ async def test_what_is_accepted_is_in_the_spool_when_the_answer_comes(
     assert await kept(spool, priority=Priority.BULK) == [results[3].accepted]
     bulk = await spool.read("default", Priority.BULK, 0, 10, 1 << 20)
     assert [row.lane for row in bulk.rows] == ["e:ada@b.c"]
-    assert told.batches == []  # It comes after the answer.
-    await told.told.wait()
-    assert told.batches == [results]
+    assert report.batches == []  # The report comes after the response.
+    await report.reported.wait()
+    assert report.batches == [results]
 
 
-async def test_the_same_id_again_is_a_duplicate_also_in_one_request(acceptor: Acceptor, spool: MemorySpool) -> None:
+async def test_repeated_id_is_a_duplicate_even_in_one_request(acceptor: Acceptor, spool: MemorySpool) -> None:
     twice = [sent(envelope_id="a"), sent(envelope_id="b"), sent(envelope_id="a"), sent(envelope_id="c", customer_id="")]
     dispositions = [[result.disposition for result in await acceptor.accept(twice)] for _ in range(2)]
     accepted, duplicate, rejected = Disposition.ACCEPTED, Disposition.DUPLICATE, Disposition.REJECTED
@@ -81,16 +81,14 @@ async def test_the_same_id_again_is_a_duplicate_also_in_one_request(acceptor: Ac
     assert len(await kept(spool)) == 2
 
 
-async def test_an_id_that_the_daemon_made_is_never_a_duplicate(acceptor: Acceptor, spool: MemorySpool) -> None:
+async def test_id_made_by_the_daemon_is_never_a_duplicate(acceptor: Acceptor, spool: MemorySpool) -> None:
     made = sent(envelope_id="made", recognised=False)
     results = await acceptor.accept([made, made])
     assert [result.disposition for result in results] == [Disposition.ACCEPTED] * 2
     assert {envelope.events[0].created_at for envelope in await kept(spool)} == {made.event_time}
 
 
-async def test_a_second_event_of_a_second_moves_on_in_the_record_and_the_answer(
-    acceptor: Acceptor, spool: MemorySpool
-) -> None:
+async def test_shifted_time_is_stored_and_returned(acceptor: Acceptor, spool: MemorySpool) -> None:
     first, second = await acceptor.accept([sent(envelope_id="a"), sent(envelope_id="b")])
     assert [finding.reason for finding in second.adjustments] == ["TIME_SHIFTED"]
     assert first.adjustments == ()
@@ -100,10 +98,10 @@ async def test_a_second_event_of_a_second_moves_on_in_the_record_and_the_answer(
     assert second.accepted.events[0].created_at == sent().event_time + 1
 
 
-async def test_the_seconds_go_to_the_spool_and_a_new_acceptor_goes_on_with_them(told: Told) -> None:
+async def test_claims_are_stored_and_honoured_after_a_restart(report: RecordingReport) -> None:
     spool = GatedSpool()
-    await Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW).accept([sent(envelope_id="a")])
-    restarted = Acceptor(RULES, spool, TimestampAllocator(spool.seconds), told, lambda: NOW)
+    await Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW).accept([sent(envelope_id="a")])
+    restarted = Acceptor(RULES, spool, TimestampAllocator(spool.seconds), report, lambda: NOW)
     again, other = await restarted.accept([sent(envelope_id="a"), sent(envelope_id="b")])
     assert [finding.reason for finding in again.adjustments + other.adjustments] == ["TIME_SHIFTED"]
     assert len(spool.seconds) == 3
@@ -117,43 +115,43 @@ async def test_the_seconds_go_to_the_spool_and_a_new_acceptor_goes_on_with_them(
         {"event": None, "user_attributes": [("a", 1)]},
     ],
 )
-async def test_no_seconds_are_taken_where_none_are_needed(plain: dict[str, object], told: Told) -> None:
+async def test_no_second_is_claimed_without_need(plain: dict[str, object], report: RecordingReport) -> None:
     spool = GatedSpool()
-    acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
     results = await acceptor.accept([sent(envelope_id=name, **plain) for name in "ab"])
     assert [(result.disposition, result.adjustments) for result in results] == [(Disposition.ACCEPTED, ())] * 2
     assert spool.seconds == []
 
 
-async def test_a_full_spool_refuses_the_whole_request_and_a_repeat_has_the_same_seconds(told: Told) -> None:
+async def test_full_spool_refuses_the_request_and_a_repeat_gets_the_same_seconds(report: RecordingReport) -> None:
     full = GatedSpool(rows_at_once_max=1)
-    acceptor = Acceptor(RULES, full, TimestampAllocator(), told, lambda: NOW)
+    acceptor = Acceptor(RULES, full, TimestampAllocator(), report, lambda: NOW)
     with pytest.raises(SpoolFull):
         await acceptor.accept([sent(envelope_id="a"), sent(envelope_id="b")])
-    assert (full.appends, told.batches) == ([], [])
+    assert (full.appends, report.batches) == ([], [])
     (result,) = await acceptor.accept([sent(envelope_id="b")])
     assert result.accepted is not None
     assert result.accepted.events[0].created_at == sent().event_time + 1
 
 
-async def test_a_full_spool_does_not_matter_where_nothing_is_accepted(told: Told) -> None:
-    acceptor = Acceptor(RULES, GatedSpool(rows_at_once_max=0), TimestampAllocator(), told, lambda: NOW)
+async def test_full_spool_does_not_refuse_a_request_without_accepted_envelopes(report: RecordingReport) -> None:
+    acceptor = Acceptor(RULES, GatedSpool(rows_at_once_max=0), TimestampAllocator(), report, lambda: NOW)
     (result,) = await acceptor.accept([sent(customer_id="")])
     assert result.disposition is Disposition.REJECTED
 
 
-async def test_looking_writes_nothing_takes_no_second_and_finds_no_duplicate(told: Told) -> None:
+async def test_check_writes_nothing_claims_no_second_and_finds_no_duplicate(report: RecordingReport) -> None:
     spool = GatedSpool()
-    acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
-    looked = [(await acceptor.check([sent(envelope_id=name)]))[0] for name in "aab"]
-    assert [(result.disposition, result.adjustments) for result in looked] == [(Disposition.ACCEPTED, ())] * 3
-    assert (spool.appends, told.batches) == ([], [])
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
+    checked = [(await acceptor.check([sent(envelope_id=name)]))[0] for name in "aab"]
+    assert [(result.disposition, result.adjustments) for result in checked] == [(Disposition.ACCEPTED, ())] * 3
+    assert (spool.appends, report.batches) == ([], [])
     (result,) = await acceptor.accept([sent(envelope_id="c")])
     assert result.adjustments == ()
 
 
 def expanding(number: int) -> DecodedEnvelope:
-    """An envelope whose events have half a MiB, though it is small itself."""
+    """Returns a small envelope whose events have half a MiB."""
     own = [(f"{index}" * 190, "\u1234" * 255) for index in range(5)]
     items = [Product("", "", "", "", "", None, "", "", "", "", [])] * 100
     action = ProductAction("click", items, "", "", "", "", "", "", "", "", None, "", "")
@@ -162,9 +160,9 @@ def expanding(number: int) -> DecodedEnvelope:
 
 @pytest.mark.parametrize("method", ["accept", "check"])
 @pytest.mark.fills("ingest.limits.REQUEST_EXPANDED_BYTES_MAX")
-async def test_a_request_that_would_become_too_much_is_refused_before_it_has(told: Told, method: str) -> None:
+async def test_request_that_expands_beyond_the_limit_is_refused(report: RecordingReport, method: str) -> None:
     spool = GatedSpool()
-    acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
     assert await getattr(acceptor, method)(map(expanding, range(50)))
     spool.appends.clear()
     endless = map(expanding, count())
@@ -175,7 +173,7 @@ async def test_a_request_that_would_become_too_much_is_refused_before_it_has(tol
 
 
 @pytest.mark.fills("ingest.accept.TURN_SECONDS")
-async def test_others_have_their_turn_amid_a_request_that_takes_long(acceptor: Acceptor) -> None:
+async def test_long_request_lets_other_tasks_run(acceptor: Acceptor) -> None:
     long = asyncio.ensure_future(acceptor.accept([sent(envelope_id="a", customer_id="")] * 100_000))
     (result,) = await acceptor.accept([sent(envelope_id="b")])
     assert result.disposition is Disposition.ACCEPTED
@@ -184,7 +182,7 @@ async def test_others_have_their_turn_amid_a_request_that_takes_long(acceptor: A
     await asyncio.wait([long])
 
 
-async def test_an_event_without_a_time_has_that_of_the_clock(acceptor: Acceptor, spool: MemorySpool) -> None:
+async def test_event_without_a_time_gets_the_time_of_acceptance(acceptor: Acceptor, spool: MemorySpool) -> None:
     await acceptor.accept([sent(event_time=None, event=CustomEvent("x", []))])
     (envelope,) = await kept(spool)
     assert (envelope.accept_time, envelope.events[0].created_at) == (NOW, int(NOW))

@@ -1,4 +1,4 @@
-"""Money is exact."""
+"""Amounts are exact decimals."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -22,7 +22,7 @@ from intercomd_daemon.ingest.amounts import currency_of, decimal_of, smallest_un
         ("-0." + "1" * 33, "-0." + "1" * 33),
     ],
 )
-def test_decimal_text_is_read_with_all_its_digits(text: str, number: str) -> None:
+def test_decimal_of_keeps_all_digits(text: str, number: str) -> None:
     assert decimal_of(text) == Decimal(number)
     assert str(decimal_of(text)) == number
 
@@ -34,7 +34,7 @@ def test_decimal_text_is_read_with_all_its_digits(text: str, number: str) -> Non
         *("5\n", " 5", "0x10", "9" * 35, "0." + "1" * 34, "9" * 100_000),
     ],
 )
-def test_what_is_no_plain_decimal_is_none(text: str) -> None:
+def test_decimal_of_refuses_other_text(text: str) -> None:
     assert decimal_of(text) is None
 
 
@@ -70,14 +70,12 @@ def test_currency_of_refuses_codes_that_iso_4217_does_not_list(code: str) -> Non
         ("9" * 34, "USD", int("9" * 34 + "00"), False),
     ],
 )
-def test_the_smallest_unit_is_the_currencys_rounded_half_to_even(
-    amount: str, currency: str, units: int, lost: bool
-) -> None:
+def test_smallest_units_rounds_half_to_even_by_currency(amount: str, currency: str, units: int, lost: bool) -> None:
     assert smallest_units(Decimal(amount), currency) == (units, lost)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**30), max_value=10**30))
-def test_cents_never_lose_a_digit(amount: Decimal) -> None:
+def test_smallest_units_keeps_every_cent(amount: Decimal) -> None:
     parsed = decimal_of(f"{amount:f}")
     assert parsed == amount
     assert smallest_units(amount, "USD") == (int(Fraction(amount) * 100), False)

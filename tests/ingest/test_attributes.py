@@ -1,4 +1,4 @@
-"""The sender is told of names and numbers of attributes in words that hold the limit and the remedy."""
+"""Findings about attributes name the limit and the fix."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ Brief = Callable[[list[Finding]], list[tuple[str, str]]]
         (" $ ", False, [("INVALID_ATTRIBUTE_NAME", "user_attributes[0]")], []),
     ],
 )
-def test_a_name_stands_unless_it_is_identity_or_nothing(
+def test_check_name_drops_identity_and_rejects_empty_names(
     given: str,
     stands: bool,
     violations: list[tuple[str, str]],
@@ -34,7 +34,7 @@ def test_a_name_stands_unless_it_is_identity_or_nothing(
     assert (brief(found.violations), brief(found.adjustments)) == (violations, adjustments)
 
 
-def test_messages_hold_the_limit_and_where_it_is_set(found: Findings) -> None:
+def test_messages_name_the_limit_and_its_setting(found: Findings) -> None:
     report_excess("seats", "a[5]", 5, "limits.event_attributes_max", found)
     report_duplicate("plan", "a[1]", found)
     reject_excess("a", 2, 5, "limits.event_attributes_max", found)

@@ -1,4 +1,4 @@
-"""The usual attributes pass as they came, and every other one is looked at."""
+"""The fast path returns attributes unchanged, or leaves them to the general path."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from intercomd_daemon.ingest.decoded import Attribute
     "attributes",
     [[], [("a", "x")], [("b", 1), ("a", True), ("c", "")], [("x" * 190, "x" * 255)], [("Favourite colour", -(2**63))]],
 )
-def test_usual_attributes_pass_in_their_order(attributes: list[Attribute]) -> None:
+def test_attributes_without_a_change_keep_their_order(attributes: list[Attribute]) -> None:
     pairs = unchanged_attributes(attributes, 5)
     assert pairs is not None
     assert list(pairs.items()) == attributes
@@ -27,12 +27,12 @@ def test_usual_attributes_pass_in_their_order(attributes: list[Attribute]) -> No
         *([("a", 1), ("a", 1)], [(name, 1) for name in "abcdef"]),
     ],
 )
-def test_one_that_is_not_usual_is_left_to_be_looked_at(attributes: list[Attribute]) -> None:
+def test_attribute_that_needs_a_change_takes_the_general_path(attributes: list[Attribute]) -> None:
     assert unchanged_attributes(attributes, 5) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "c.d", "id", "x" * 191]), st.integers() | st.text(max_size=3))))
-def test_what_passes_is_exactly_what_came(attributes: list[Attribute]) -> None:
+def test_unchanged_attributes_equal_the_input(attributes: list[Attribute]) -> None:
     pairs = unchanged_attributes(attributes, 3)
     if pairs is not None:
         assert list(pairs.items()) == attributes

@@ -1,4 +1,4 @@
-"""Who waits for whom: nobody who is alone, and many who come together for each other, in virtual time."""
+"""Requests coalesce within their bounds, in virtual time; a single caller never waits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,20 +18,20 @@ from intercomd_daemon.ingest.coalescing import (
 
 SMALL = 300
 SOON = QUIET_SECONDS / 2
-"""Between two who come one after the other."""
+"""Between two arrivals."""
 
 
 class Callers:
-    """Those who join a coalescer, and when each of them went on."""
+    """Those who join a coalescer, and when each of them started on."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.loop = loop
         self.coalescer = RequestCoalescer()
-        self.went: dict[int, float] = {}
+        self.started: dict[int, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def comes(self, size_bytes: int = SMALL) -> int:
-        """One more comes; returns its number."""
+    async def arrive(self, size_bytes: int = SMALL) -> int:
+        """Lets a request arrive; returns its number."""
         number = len(self._tasks)
         self._tasks.append(self.loop.create_task(self._join(number, size_bytes)))
         await self.loop.passes(0)
@@ -39,115 +39,115 @@ class Callers:
 
     async def _join(self, number: int, size_bytes: int) -> None:
         await self.coalescer.join(size_bytes)
-        self.went[number] = self.loop.time()
+        self.started[number] = self.loop.time()
 
-    def gives_up(self, number: int) -> None:
-        """One who waits is cancelled."""
+    def cancel(self, number: int) -> None:
+        """Cancels a waiting request."""
         self._tasks[number].cancel()
 
-    def answered(self, count: int) -> None:
-        """So many are answered by one commit."""
+    def respond(self, count: int) -> None:
+        """Counts the responses of one commit."""
         for _ in range(count):
             self.coalescer.on_response()
 
 
-def played(play: Callable[[Callers], Awaitable[None]]) -> None:
+def run(scenario: Callable[[Callers], Awaitable[None]]) -> None:
     async def main(loop: VirtualLoop) -> None:
-        await play(Callers(loop))
+        await scenario(Callers(loop))
 
     run_virtually(main)
 
 
-def test_a_caller_that_is_alone_goes_at_once() -> None:
-    async def play(callers: Callers) -> None:
+def test_single_caller_never_waits() -> None:
+    async def scenario(callers: Callers) -> None:
         for _ in range(3 * COALESCE_MIN):
-            number = await callers.comes()
-            assert callers.went[number] == callers.loop.time()
-            callers.answered(1)
+            number = await callers.arrive()
+            assert callers.started[number] == callers.loop.time()
+            callers.respond(1)
             await callers.loop.passes(SOON)
 
-    played(play)
+    run(scenario)
 
 
-def test_after_many_were_answered_at_once_the_first_waits_until_as_many_have_come() -> None:
-    async def play(callers: Callers) -> None:
-        callers.answered(6)
+def test_first_request_waits_for_as_many_as_got_responses() -> None:
+    async def scenario(callers: Callers) -> None:
+        callers.respond(6)
         for _ in range(5):
-            await callers.comes()
+            await callers.arrive()
             await callers.loop.passes(SOON)
-        assert not callers.went
-        last = await callers.comes()
+        assert not callers.started
+        last = await callers.arrive()
         await callers.loop.passes(0)
-        assert sorted(callers.went) == list(range(6))
-        assert set(callers.went.values()) == {callers.went[last]}
-        alone = await callers.comes()
-        assert callers.went[alone] == callers.loop.time()
+        assert sorted(callers.started) == list(range(6))
+        assert set(callers.started.values()) == {callers.started[last]}
+        alone = await callers.arrive()
+        assert callers.started[alone] == callers.loop.time()
 
-    played(play)
+    run(scenario)
 
 
-def test_when_nobody_comes_any_more_those_who_are_there_go() -> None:
-    async def play(callers: Callers) -> None:
-        callers.answered(100)
+def test_batch_starts_when_arrivals_stop() -> None:
+    async def scenario(callers: Callers) -> None:
+        callers.respond(100)
         for _ in range(2):
-            await callers.comes()
+            await callers.arrive()
             await callers.loop.passes(SOON)
-        assert not callers.went
+        assert not callers.started
         await callers.loop.passes(QUIET_SECONDS - SOON)
-        assert sorted(callers.went) == [0, 1]
+        assert sorted(callers.started) == [0, 1]
 
-    played(play)
+    run(scenario)
 
 
 @pytest.mark.fills("ingest.coalescing.COALESCE_SECONDS")
-def test_nobody_waits_longer_however_many_come() -> None:
-    async def play(callers: Callers) -> None:
-        callers.answered(1_000)
-        while not callers.went:
-            await callers.comes()
+def test_wait_is_bounded_while_requests_keep_arriving() -> None:
+    async def scenario(callers: Callers) -> None:
+        callers.respond(1_000)
+        while not callers.started:
+            await callers.arrive()
             await callers.loop.passes(SOON)
-        assert callers.went[0] == pytest.approx(COALESCE_SECONDS)
+        assert callers.started[0] == pytest.approx(COALESCE_SECONDS)
 
-    played(play)
+    run(scenario)
 
 
-def test_those_who_were_answered_long_ago_are_not_waited_for() -> None:
-    async def play(callers: Callers) -> None:
-        callers.answered(100)
+def test_old_responses_are_not_waited_for() -> None:
+    async def scenario(callers: Callers) -> None:
+        callers.respond(100)
         await callers.loop.passes(COALESCE_SECONDS * 1.01)
-        number = await callers.comes()
-        assert callers.went[number] == callers.loop.time()
+        number = await callers.arrive()
+        assert callers.started[number] == callers.loop.time()
 
-    played(play)
+    run(scenario)
 
 
 @pytest.mark.fills("ingest.coalescing.COALESCE_BYTES_MAX")
-def test_requests_that_are_large_alone_or_together_wait_for_nobody() -> None:
-    async def play(callers: Callers) -> None:
-        callers.answered(100)
-        large = await callers.comes(COALESCE_BYTES_MAX)
-        assert callers.went[large] == callers.loop.time()
-        callers.answered(100)
+def test_large_requests_do_not_wait() -> None:
+    async def scenario(callers: Callers) -> None:
+        callers.respond(100)
+        large = await callers.arrive(COALESCE_BYTES_MAX)
+        assert callers.started[large] == callers.loop.time()
+        callers.respond(100)
         for _ in range(2):
-            await callers.comes(COALESCE_BYTES_MAX // 2)
+            await callers.arrive(COALESCE_BYTES_MAX // 2)
         await callers.loop.passes(0)
-        assert set(callers.went) == {0, 1, 2}
+        assert set(callers.started) == {0, 1, 2}
         assert callers.loop.time() == 0.0
 
-    played(play)
+    run(scenario)
 
 
-def test_one_who_gives_up_takes_nobody_along() -> None:
-    async def play(callers: Callers) -> None:
-        callers.answered(COALESCE_MIN)
-        given_up = await callers.comes()
-        callers.gives_up(given_up)
+def test_cancelled_request_does_not_affect_its_batch() -> None:
+    async def scenario(callers: Callers) -> None:
+        callers.respond(COALESCE_MIN)
+        cancelled = await callers.arrive()
+        callers.cancel(cancelled)
         for _ in range(COALESCE_MIN - 1):
-            await callers.comes()
+            await callers.arrive()
         await callers.loop.passes(0)
-        assert sorted(callers.went) == list(range(1, COALESCE_MIN))
+        assert sorted(callers.started) == list(range(1, COALESCE_MIN))
 
-    played(play)
+    run(scenario)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_one_who_gives_up_takes_nobody_along() -> None:
     ],
     ids=["quiet", "a little late", "the loop had work", "much work", "as long as it takes"],
 )
-def test_it_is_quiet_only_if_the_loop_had_nothing_else_to_do(late: float, last: float, look: float) -> None:
+def test_busy_loop_restarts_the_quiet_time(late: float, last: float, look: float) -> None:
     now = 0.01
     assert next_check_at(now, scheduled_at=now - late, first_at=0.0, last_at=last) == pytest.approx(look)
     assert next_check_at(COALESCE_SECONDS, scheduled_at=0.0, first_at=0.0, last_at=last) == pytest.approx(

@@ -51,7 +51,7 @@ def shape(event: CommerceEvent, rules: ConnectionSettings, found: Findings) -> l
     return [(each.name, each.created_at, json.loads(each.metadata or b"{}")) for each in events]
 
 
-def test_a_purchase_is_an_item_for_each_product_and_a_total_each_on_its_second(found: Findings, brief: Brief) -> None:
+def test_purchase_becomes_items_and_a_total_on_consecutive_seconds(found: Findings, brief: Brief) -> None:
     bought = action("purchase", product("p-1", price="1.10"), product("p-2"), transaction_id="t-1", total_amount="2.20")
     assert shape(commerce(bought, [("vip", Tag())], "eur"), WIDE, found) == [
         (
@@ -88,13 +88,13 @@ def test_other_actions_have_no_total(name: str, found: Findings) -> None:
     assert not found.adjustments
 
 
-def test_what_only_a_total_says_is_said_to_be_left_out(found: Findings, brief: Brief) -> None:
+def test_fields_of_a_total_are_reported_where_no_total_is_sent(found: Findings, brief: Brief) -> None:
     shape(commerce(action("checkout", product("p-1"), checkout_step=2, transaction_id="t")), WIDE, found)
     assert brief(found.adjustments) == [("FIELD_IGNORED", "commerce_event.product_action")]
     assert "dropped Checkout Step;" in found.adjustments[0].message
 
 
-def test_a_products_own_attributes_come_before_the_events_and_leak_into_no_other(found: Findings) -> None:
+def test_attributes_of_a_product_come_first_and_only_in_its_item(found: Findings) -> None:
     bought = action("click", product("p-1", [("own", 1), ("both", 1)]), product("p-2"))
     assert [metadata for _, _, metadata in shape(commerce(bought, [("both", 2), ("all", 3)]), WIDE, found)] == [
         {"Id": "p-1", "own": 1, "both": 1, "all": 3},
@@ -102,7 +102,7 @@ def test_a_products_own_attributes_come_before_the_events_and_leak_into_no_other
     ]
 
 
-def test_the_first_five_stay_by_default_and_the_rest_is_said(
+def test_item_keeps_the_first_five_attributes_and_reports_the_others(
     rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     full = product("p", [("own", 1)], name="n", price="1", quantity="2", total_product_amount="2", brand="b")
@@ -126,7 +126,7 @@ def test_the_first_five_stay_by_default_and_the_rest_is_said(
         ("click", "rent", "click", [("FIELD_IGNORED", "commerce_event.product_action.other_action")]),
     ],
 )
-def test_an_action_comes_by_its_name(
+def test_action_names_the_event(
     given_name: str, other: str, name: str, adjustments: list[tuple[str, str]], found: Findings, brief: Brief
 ) -> None:
     events = shape(commerce(action(given_name, product("p"), other_action=other)), WIDE, found)
@@ -134,12 +134,12 @@ def test_an_action_comes_by_its_name(
     assert brief(found.adjustments) == adjustments
 
 
-def test_an_other_action_that_is_a_purchase_has_its_total(found: Findings) -> None:
+def test_other_action_purchase_has_a_total(found: Findings) -> None:
     events = shape(commerce(action("", product("p"), other_action="purchase")), WIDE, found)
     assert [event[0] for event in events] == ["eCommerce - purchase - Item", "eCommerce - purchase - Total"]
 
 
-def test_promotions_and_impressions_are_an_item_each(found: Findings) -> None:
+def test_each_promotion_and_impression_becomes_an_item(found: Findings) -> None:
     promoted = PromotionAction("view", [Promotion("m", "May", "", ""), Promotion("", "", "red", "top")])
     shown = Impressions(
         [ImpressionList("Best", [product("p-1"), product("p-2")]), ImpressionList("", [product("p-1", position=0)])]
@@ -155,7 +155,7 @@ def test_promotions_and_impressions_are_an_item_each(found: Findings) -> None:
     ]
 
 
-def test_a_summary_is_one_event_with_the_totals_and_the_count(found: Findings) -> None:
+def test_summary_is_one_event_with_totals_and_count(found: Findings) -> None:
     summary = replace(WIDE, commerce="summary")
     bought = action("purchase", product("p-1"), product("p-2"), total_amount="2.20", checkout_step=0)
     promoted = PromotionAction("", [Promotion("m", "", "", "")])
@@ -174,7 +174,7 @@ def test_a_summary_is_one_event_with_the_totals_and_the_count(found: Findings) -
     assert not found.adjustments
 
 
-def test_a_summary_needs_no_products(found: Findings) -> None:
+def test_summary_needs_no_products(found: Findings) -> None:
     summary = replace(WIDE, commerce="summary")
     assert shape(commerce(action("checkout", checkout_step=1)), summary, found) == [
         ("eCommerce - checkout", 1000, {"Currency Code": "USD", "Checkout Step": 1})
@@ -186,12 +186,12 @@ def test_a_summary_needs_no_products(found: Findings) -> None:
     [None, action("purchase"), action("click"), PromotionAction("view", []), Impressions([ImpressionList("a", [])])],
 )
 @pytest.mark.parametrize("form", ["expanded", "summary", "off"])
-def test_an_event_without_anything_is_rejected(empty: object, form: str, found: Findings, brief: Brief) -> None:
+def test_empty_event_is_rejected(empty: object, form: str, found: Findings, brief: Brief) -> None:
     commerce_events(commerce(empty, [("a", 1)]), 1000, LATEST, replace(WIDE, commerce=form), found)
     assert [reason for reason, _ in brief(found.violations)] == ["COMMERCE_EVENT_EMPTY"]
 
 
-def test_an_action_that_says_something_but_has_nothing_to_expand_is_for_nobody(found: Findings) -> None:
+def test_action_without_products_is_skipped_if_expanded(found: Findings) -> None:
     events, skip = commerce_events(commerce(action("checkout", checkout_step=1)), 1000, LATEST, WIDE, found)
     assert events == ()
     assert skip is not None
@@ -199,7 +199,7 @@ def test_an_action_that_says_something_but_has_nothing_to_expand_is_for_nobody(f
     assert not found.violations
 
 
-def test_all_that_is_wrong_is_found_at_once(brief: Brief) -> None:
+def test_all_violations_are_reported_at_once(brief: Brief) -> None:
     found = Findings(reject_values=True)
     wrong = action("purchase", product("p", [("", 1)], price="x"), tax_amount="1,0")
     commerce_events(commerce(wrong, [("a", None)], "DOLLAR"), 1000, LATEST, WIDE, found)
@@ -213,7 +213,7 @@ def test_all_that_is_wrong_is_found_at_once(brief: Brief) -> None:
 
 
 @pytest.mark.parametrize("currency", ["DOLLAR", "ZZZ", "RMB", "US"])
-def test_a_currency_that_iso_4217_does_not_list_is_rejected(currency: str, found: Findings, brief: Brief) -> None:
+def test_currency_outside_iso_4217_is_rejected(currency: str, found: Findings, brief: Brief) -> None:
     commerce_events(commerce(action("click", product("p")), currency=currency), 1000, LATEST, WIDE, found)
     assert brief(found.violations) == [("INVALID_AMOUNT", "commerce_event.currency_code")]
     assert found.violations[0].message == f'unknown currency {currency!r}: expected a code of ISO 4217, such as "USD"'
@@ -228,7 +228,7 @@ def test_a_currency_that_iso_4217_does_not_list_is_rejected(currency: str, found
         (61, 1060, range(1000, 1061)),
     ],
 )
-def test_no_event_of_many_is_after_the_latest_second(count: int, latest: int, seconds: range, found: Findings) -> None:
+def test_expanded_events_end_by_the_latest_second(count: int, latest: int, seconds: range, found: Findings) -> None:
     many = action("click", *[product("p")] * count)
     events, _ = commerce_events(commerce(many), 1000, latest, WIDE, found)
     assert [event.created_at for event in events] == list(seconds)
@@ -246,25 +246,25 @@ def test_no_event_of_many_is_after_the_latest_second(count: int, latest: int, se
         ),
     ],
 )
-def test_a_hundred_products_promotions_or_lists_are_the_most(
+def test_more_than_a_hundred_products_promotions_or_lists_are_rejected(
     many: object, field: str, found: Findings, brief: Brief
 ) -> None:
     assert commerce_events(commerce(many), 1000, LATEST, WIDE, found) == ((), None)
     assert brief(found.violations) == [("ENVELOPE_TOO_LARGE", field)]
 
 
-def test_a_hundred_are_taken(found: Findings) -> None:
+def test_a_hundred_products_are_accepted(found: Findings) -> None:
     assert len(shape(commerce(action("purchase", *[product("p")] * 100)), WIDE, found)) == 101
 
 
-def test_expansion_ends_at_a_mebibyte(found: Findings, brief: Brief) -> None:
+def test_expansion_stops_at_a_mebibyte(found: Findings, brief: Brief) -> None:
     vast = replace(WIDE, limits=LimitSettings(event_attributes_max=1000))
     own: list[Attribute] = [(f"a{index}", "x" * 250) for index in range(100)]
     commerce_events(commerce(action("click", *[product("p")] * 100), own), 1000, LATEST, vast, found)
     assert brief(found.violations) == [("ENVELOPE_TOO_LARGE", "commerce_event")]
 
 
-def test_an_other_actions_name_leaves_room_for_ours(found: Findings, brief: Brief) -> None:
+def test_other_action_is_limited_to_what_an_event_name_can_hold(found: Findings, brief: Brief) -> None:
     longest = 255 - len("eCommerce -  - Total")
     fits, _ = commerce_events(commerce(action("", product("p"), other_action="x" * longest)), 1000, LATEST, WIDE, found)
     assert len(fits[0].name) <= 255
@@ -272,7 +272,7 @@ def test_an_other_actions_name_leaves_room_for_ours(found: Findings, brief: Brie
     assert brief(found.violations) == [("EVENT_NAME_TOO_LONG", "commerce_event.product_action.other_action")]
 
 
-def test_a_screen_has_no_place_and_that_is_said(found: Findings, brief: Brief) -> None:
+def test_screen_name_is_dropped_and_reported(found: Findings, brief: Brief) -> None:
     shape(commerce(action("click", product("p")), screen="Home"), WIDE, found)
     assert brief(found.adjustments) == [("FIELD_IGNORED", "commerce_event.screen_name")]
 
@@ -288,7 +288,7 @@ def test_a_screen_has_no_place_and_that_is_said(found: Findings, brief: Brief) -
         (Source.SERVER, False, "off", "EVENT_TYPE_OFF"),
     ],
 )
-def test_commerce_is_taken_server_to_server_unless_it_is_off(
+def test_commerce_skip_depends_on_source_and_settings(
     source: Source, from_web: bool, form: str, reason: str | None
 ) -> None:
     skip = commerce_skip(source, replace(WIDE, commerce_from_web=from_web, commerce=form))
@@ -327,7 +327,7 @@ ACTIONS = st.one_of(
     st.sampled_from(["expanded", "summary", "off"]),
     st.integers(0, 12),
 )
-def test_whatever_comes_the_events_are_within_intercoms_limits(event: CommerceEvent, form: str, maximum: int) -> None:
+def test_any_commerce_event_is_expanded_within_intercoms_limits(event: CommerceEvent, form: str, maximum: int) -> None:
     found = Findings()
     rules = ConnectionSettings(name="default", commerce=form, limits=LimitSettings(event_attributes_max=maximum))
     events, skip = commerce_events(event, 1000, LATEST, rules, found)

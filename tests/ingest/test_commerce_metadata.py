@@ -1,4 +1,4 @@
-"""Names and order of what commerce events say are the platform's."""
+"""The metadata of commerce events has the platform's names and order."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -18,7 +18,7 @@ PURCHASE = ProductAction(
 )
 
 
-def test_an_item_says_all_in_the_order_of_priority(found: Findings) -> None:
+def test_item_metadata_is_complete_in_order_of_priority(found: Findings) -> None:
     assert list(item_metadata(FULL, "p", found).items()) == [
         ("Id", "p-1"),
         ("Name", "Tea"),
@@ -33,7 +33,7 @@ def test_an_item_says_all_in_the_order_of_priority(found: Findings) -> None:
     ]
 
 
-def test_a_total_says_all_in_the_order_of_priority(found: Findings) -> None:
+def test_total_metadata_is_complete_in_order_of_priority(found: Findings) -> None:
     assert list(total_metadata(action_metadata(PURCHASE, "p", found), "EUR", 3).items()) == [
         ("Transaction Id", "t-1"),
         ("Total Amount", Decimal("19.90")),
@@ -50,29 +50,29 @@ def test_a_total_says_all_in_the_order_of_priority(found: Findings) -> None:
     ]
 
 
-def test_a_promotion_says_all_in_the_order_of_priority(found: Findings) -> None:
-    said = promotion_metadata(Promotion("m-1", "May", "red", "top"), "p", found)
-    assert list(said.items()) == [("Id", "m-1"), ("Name", "May"), ("Creative", "red"), ("Position", "top")]
+def test_promotion_metadata_is_complete_in_order_of_priority(found: Findings) -> None:
+    metadata = promotion_metadata(Promotion("m-1", "May", "red", "top"), "p", found)
+    assert list(metadata.items()) == [("Id", "m-1"), ("Name", "May"), ("Creative", "red"), ("Position", "top")]
 
 
-def test_missing_values_are_left_out(found: Findings) -> None:
+def test_metadata_omits_missing_values(found: Findings) -> None:
     assert item_metadata(EMPTY, "p", found) == {}
     assert total_metadata({}, "USD", 0) == {"Currency Code": "USD"}
 
 
-def test_a_position_and_a_step_of_zero_are_said(found: Findings) -> None:
+def test_metadata_includes_zeros(found: Findings) -> None:
     zero = Product("", "", "", "", "", 0, "0", "", "", "", [])
     assert item_metadata(zero, "p", found) == {"Item Price": Decimal(0), "Position": 0}
 
 
 @pytest.mark.parametrize("field", ["price", "quantity", "total_product_amount"])
-def test_a_products_amounts_are_decimal_text(field: str, found: Findings, brief: Brief) -> None:
+def test_product_amount_that_is_not_decimal_is_rejected(field: str, found: Findings, brief: Brief) -> None:
     fields = {name: getattr(EMPTY, name) for name in EMPTY.__struct_fields__} | {field: "1,5"}
     assert item_metadata(Product(**fields), "p", found) == {}
     assert brief(found.violations) == [("INVALID_AMOUNT", f"p.{field}")]
 
 
-def test_texts_are_cut(found: Findings, brief: Brief) -> None:
-    said = promotion_metadata(Promotion("x" * 300, "", "", ""), "p", found)
-    assert said == {"Id": "x" * 255}
+def test_metadata_texts_are_cut(found: Findings, brief: Brief) -> None:
+    metadata = promotion_metadata(Promotion("x" * 300, "", "", ""), "p", found)
+    assert metadata == {"Id": "x" * 255}
     assert brief(found.adjustments) == [("VALUE_TRUNCATED", "p.id")]

@@ -1,4 +1,4 @@
-"""A user's attributes are normalized, trimmed and ordered; removals come last."""
+"""User attributes are normalized, trimmed and ordered; removals come last."""
 
 from collections.abc import Callable
 
@@ -73,7 +73,7 @@ def test_attributes_become_an_update(
     assert not found.violations
 
 
-def test_all_that_is_wrong_is_found_at_once(rules: ConnectionSettings, brief: Brief) -> None:
+def test_all_violations_are_reported_at_once(rules: ConnectionSettings, brief: Brief) -> None:
     found = Findings(reject_values=True)
     update_of([("", "x"), ("a", None), ("x" * 200, float("nan"))], ["$"], rules, found)
     assert brief(found.violations) == [
@@ -85,7 +85,7 @@ def test_all_that_is_wrong_is_found_at_once(rules: ConnectionSettings, brief: Br
 
 
 @pytest.mark.fills("limits.user_attributes_max")
-def test_the_first_hundred_stay_and_removals_give_way_first(
+def test_first_hundred_are_kept_and_removals_dropped_first(
     rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     attributes: list[Attribute] = [(f"a{index}", index) for index in range(99)]
@@ -104,7 +104,7 @@ def test_excess_is_trimmed_from_the_end(rules: ConnectionSettings, found: Findin
     assert brief(found.adjustments) == [("ATTRIBUTE_DROPPED", f"user_attributes[{index}]") for index in (2, 3, 4)]
 
 
-def test_excess_is_refused_once_where_the_connection_does_not_trim(
+def test_excess_is_rejected_once_if_the_connection_does_not_trim(
     rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     strict = replace(rules, limits=LimitSettings(user_attributes_max=2, on_excess="reject"))
@@ -114,7 +114,7 @@ def test_excess_is_refused_once_where_the_connection_does_not_trim(
     assert not found.adjustments
 
 
-def test_what_fits_is_not_refused(rules: ConnectionSettings, found: Findings) -> None:
+def test_attributes_within_the_limit_are_not_rejected(rules: ConnectionSettings, found: Findings) -> None:
     strict = replace(rules, limits=LimitSettings(user_attributes_max=2, on_excess="reject"))
     assert len(update_of([("a", 1), ("b", 2), ("a", 3)], ["b"], strict, found).values) == 2
     assert not found.violations

@@ -1,4 +1,4 @@
-"""Intercom's own fields get values of their own types, or none."""
+"""Values of Intercom's contact fields are converted to the fields' types, or dropped."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ Brief = Callable[[list[Finding]], list[tuple[str, str]]]
         ("unsubscribed_from_emails", True),
     ],
 )
-def test_a_value_of_the_fields_type_is_taken_as_it_is(name: str, value: Scalar, found: Findings) -> None:
+def test_value_of_the_fields_type_is_unchanged(name: str, value: Scalar, found: Findings) -> None:
     assert field_value(name, value, "user_attributes[0]", found) == value
     assert not found.adjustments
 
@@ -52,7 +52,7 @@ def test_a_value_of_the_fields_type_is_taken_as_it_is(name: str, value: Scalar, 
         ("unsubscribed_from_emails", "1", True),
     ],
 )
-def test_a_value_of_another_type_is_converted_and_said(
+def test_value_of_another_type_is_converted_and_reported(
     name: str, value: Scalar, final: Scalar, found: Findings, brief: Brief
 ) -> None:
     result = field_value(name, value, "user_attributes[0]", found)
@@ -83,7 +83,7 @@ def test_a_value_of_another_type_is_converted_and_said(
         ("unsubscribed_from_emails", 2),
     ],
 )
-def test_a_value_that_is_none_for_the_field_is_left_out_and_said(
+def test_value_without_a_conversion_is_dropped_and_reported(
     name: str, value: Scalar, found: Findings, brief: Brief
 ) -> None:
     assert field_value(name, value, "user_attributes[0]", found) is None

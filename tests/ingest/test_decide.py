@@ -1,4 +1,4 @@
-"""Every envelope has one disposition, by the precedence of the contract, and what is accepted can be delivered."""
+"""Every envelope gets one disposition, by the precedence of the contract; accepted ones can be delivered."""
 
 import json
 
@@ -68,7 +68,7 @@ def brief(result: Decision) -> tuple[Disposition, list[str], list[str]]:
     )
 
 
-def test_an_accepted_envelope_is_kept_as_it_will_leave() -> None:
+def test_accepted_envelope_has_the_operations_to_deliver() -> None:
     envelope = sent(
         email=" Ada@B.c ",
         user_attributes=[("plan", "pro")],
@@ -149,7 +149,7 @@ def test_an_accepted_envelope_is_kept_as_it_will_leave() -> None:
         ),
     ],
 )
-def test_precedence_is_the_contracts(
+def test_decide_follows_the_precedence_of_the_contract(
     given_fields: dict[str, object], disposition: Disposition, reason: str, connection: str
 ) -> None:
     result = decide(sent(**given_fields), RULES, NOW)
@@ -158,7 +158,7 @@ def test_precedence_is_the_contracts(
     assert (result.connection, result.accepted) == (connection, None)
 
 
-def test_data_of_development_go_to_their_connection_and_no_further() -> None:
+def test_development_data_goes_to_the_development_connection_only() -> None:
     result = decide(sent(connection="open", environment=DEVELOPMENT), RULES, NOW)
     assert (result.disposition, result.connection) == (Disposition.ACCEPTED, "test")
 
@@ -171,9 +171,7 @@ def test_data_of_development_go_to_their_connection_and_no_further() -> None:
         (PURCHASE, Source.WEB, "COMMERCE_FROM_WEB"),
     ],
 )
-def test_an_event_that_is_not_for_intercom_is_left_out_beside_attributes(
-    event: object, source: Source, reason: str
-) -> None:
+def test_skipped_event_leaves_the_attributes(event: object, source: Source, reason: str) -> None:
     result = decide(sent(event=event, source=source, removed_user_attributes=["old"]), RULES, NOW)
     assert brief(result) == (Disposition.ACCEPTED, [], ["EVENT_SKIPPED"])
     assert result.adjustments[0].message.startswith(reason)
@@ -181,13 +179,13 @@ def test_an_event_that_is_not_for_intercom_is_left_out_beside_attributes(
     assert result.accepted.operations == (UpdateContact({"old": None}),)
 
 
-def test_an_event_that_is_not_for_intercom_must_still_be_valid() -> None:
+def test_skipped_event_must_be_valid() -> None:
     bad = SessionEnd("", -1, [("", 1)])
     result = decide(sent(event=bad, user_attributes=[("a", 1)]), RULES, NOW)
     assert brief(result) == (Disposition.REJECTED, ["INVALID_TIME", "INVALID_ATTRIBUTE_NAME"], [])
 
 
-def test_all_violations_come_at_once_and_no_adjustments() -> None:
+def test_rejected_envelope_reports_all_violations_without_adjustments() -> None:
     envelope = sent(
         envelope_id="x" * 200,
         customer_id="x" * 300,
@@ -214,7 +212,7 @@ INVALID_VALUES = [None, float("nan"), float("-inf"), Link("/pricing", ""), Money
 
 
 @pytest.mark.parametrize("value", INVALID_VALUES)
-def test_an_invalid_value_costs_itself_and_not_the_event(value: DecodedValue) -> None:
+def test_invalid_value_drops_its_attribute_and_keeps_the_event(value: DecodedValue) -> None:
     envelope = sent(user_attributes=[("a", value), ("b", 1)], event=CustomEvent("E", [("c", value), ("d", 1)]))
     decision = decide(envelope, RULES, NOW)
     assert brief(decision) == (Disposition.ACCEPTED, [], ["ATTRIBUTE_DROPPED", "ATTRIBUTE_DROPPED"])
@@ -224,7 +222,7 @@ def test_an_invalid_value_costs_itself_and_not_the_event(value: DecodedValue) ->
 
 
 @pytest.mark.parametrize("value", INVALID_VALUES)
-def test_an_invalid_value_rejects_the_envelope_under_reject(value: DecodedValue) -> None:
+def test_invalid_value_rejects_the_envelope_if_on_excess_is_reject(value: DecodedValue) -> None:
     strict = {"default": ConnectionSettings(name="default", limits=LimitSettings(on_excess="reject"))}
     decision = decide(sent(user_attributes=[("a", value), ("b", 1)]), strict, NOW)
     assert decision.disposition is Disposition.REJECTED
@@ -232,17 +230,17 @@ def test_an_invalid_value_rejects_the_envelope_under_reject(value: DecodedValue)
     assert not decision.adjustments
 
 
-def test_an_envelope_of_invalid_values_alone_is_skipped() -> None:
+def test_envelope_of_invalid_values_alone_is_skipped() -> None:
     decision = decide(sent(user_attributes=[("a", None), ("b", float("inf"))], event=None), RULES, NOW)
     assert brief(decision) == (Disposition.SKIPPED, ["NOTHING_LEFT"], ["ATTRIBUTE_DROPPED", "ATTRIBUTE_DROPPED"])
 
 
 @pytest.mark.parametrize(("customer_id", "reason"), [("NULL", "PLACEHOLDER_ID"), ("a\0", "INVALID_CUSTOMER_ID")])
-def test_a_customer_id_that_names_nobody_is_rejected(customer_id: str, reason: str) -> None:
+def test_placeholder_customer_id_is_rejected(customer_id: str, reason: str) -> None:
     assert brief(decide(sent(customer_id=customer_id), RULES, NOW))[:2] == (Disposition.REJECTED, [reason])
 
 
-def test_what_decoding_found_is_told_with_the_rest() -> None:
+def test_findings_of_decoding_are_in_the_decision() -> None:
     unsupported = (Finding("UNSUPPORTED_FIELD", "", "m"),)
     result = decide(sent(event=None, customer_id="", violations=unsupported), RULES, NOW)
     assert brief(result)[1] == ["UNSUPPORTED_FIELD", "IDENTITY_REQUIRED"]
@@ -250,37 +248,37 @@ def test_what_decoding_found_is_told_with_the_rest() -> None:
     assert brief(decide(sent(adjustments=ignored), RULES, NOW)) == (Disposition.ACCEPTED, [], ["FIELD_IGNORED"])
 
 
-def test_an_id_that_the_daemon_gave_is_not_measured() -> None:
+def test_id_made_by_the_daemon_is_not_limited() -> None:
     assert (
         decide(sent(envelope_id="r" * 128 + "/499", has_own_id=False), RULES, NOW).disposition is Disposition.ACCEPTED
     )
 
 
-def test_an_email_alone_or_attributes_alone_suffice() -> None:
+def test_email_alone_and_attributes_alone_are_accepted() -> None:
     result = decide(sent(customer_id="", email="A@b", event=None, user_attributes=[("a", 1)]), RULES, NOW)
     assert result.accepted is not None
     assert (result.accepted.customer_id, result.accepted.email, result.accepted.events) == ("", "a@b", ())
 
 
-def test_an_event_without_a_time_has_the_present() -> None:
+def test_event_without_a_time_gets_the_present_time() -> None:
     result = decide(sent(event_time=None), RULES, NOW)
     assert result.accepted is not None
     assert result.accepted.events[0].created_at == 1_760_000_000
 
 
-def test_a_purchase_is_expanded_on_acceptance() -> None:
+def test_purchase_is_expanded() -> None:
     result = decide(sent(event=PURCHASE, connection="open", source=Source.WEB), RULES, NOW)
     assert result.accepted is not None
     assert len(result.accepted.events) == 3
 
 
-def test_a_session_end_is_an_event_where_it_is_on() -> None:
+def test_session_end_becomes_an_event_unless_it_is_off() -> None:
     result = decide(sent(event=SessionEnd("s", None, []), connection="open"), RULES, NOW)
     assert result.accepted is not None
     assert result.accepted.events[0].metadata == b'{"session_id":"s"}'
 
 
-def test_skipped_envelopes_say_what_was_left_out() -> None:
+def test_skipped_envelope_reports_its_adjustments() -> None:
     result = decide(sent(event=None, user_attributes=[("role", "x")]), RULES, NOW)
     assert brief(result) == (Disposition.SKIPPED, ["NOTHING_LEFT"], ["ATTRIBUTE_DROPPED"])
 
@@ -353,7 +351,7 @@ EVENTS = st.one_of(
 
 
 @given(ENVELOPES, EVENTS, st.sampled_from(["trim", "reject"]), st.integers(0, 8))
-def test_any_envelope_has_one_disposition_and_what_is_accepted_is_within_the_limits(
+def test_any_envelope_gets_one_disposition_and_accepted_ones_are_within_limits(
     fields: dict[str, object], event: dict[str, object], on_excess: str, maximum: int
 ) -> None:
     request = PublishRequest(envelopes=[Envelope(**fields, **event)])

@@ -1,4 +1,4 @@
-"""Findings are gathered up to a maximum, and what is above it is counted."""
+"""Findings are collected up to a limit; further adjustments are counted."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from intercomd_daemon.ingest.decision import Disposition, Findings
 from intercomd_daemon.ingest.limits import FINDINGS_MAX
 
 
-def test_findings_start_with_what_is_known() -> None:
+def test_findings_start_with_those_of_decoding() -> None:
     found = Findings((Finding("A", "a", "m"),), (Finding("B", "b", "m"),))
     found.reject("C", "c", "m")
     found.adjust("D", "d", "m")
@@ -17,7 +17,7 @@ def test_findings_start_with_what_is_known() -> None:
 
 
 @pytest.mark.fills("ingest.limits.FINDINGS_MAX")
-def test_findings_are_bounded() -> None:
+def test_findings_stop_at_the_limit_and_count_further_adjustments() -> None:
     found = Findings()
     for index in range(FINDINGS_MAX + 3):
         found.reject("A", str(index), "m")
@@ -26,7 +26,7 @@ def test_findings_are_bounded() -> None:
     assert found.adjustments_omitted == 3
 
 
-def test_dispositions_have_the_contracts_numbers() -> None:
+def test_disposition_has_the_numbers_of_the_proto() -> None:
     assert {f"DISPOSITION_{each.name}": int(each) for each in Disposition} | {"DISPOSITION_UNSPECIFIED": 0} == dict(
         Wire.items()
     )

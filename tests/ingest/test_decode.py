@@ -1,4 +1,4 @@
-"""Bytes become requests, or are refused as the caller's fault."""
+"""Bytes are decoded to requests, or refused with the field and the reason."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,12 +40,12 @@ def one(envelope: Envelope) -> DecodedEnvelope:
 
 
 def too_large(body: bytes) -> bytes:
-    """A request of one envelope that has more than 128 KiB, with these fields in it."""
+    """Returns a request with one envelope of more than 128 KiB that has these fields."""
     body += b"\x32\x80\x80\x08" + bytes(128 * 1024)
     return b"\x12" + bytes([len(body) & 127 | 128, len(body) >> 7 & 127 | 128, len(body) >> 14]) + body
 
 
-def test_an_envelope_comes_out_as_it_went_in() -> None:
+def test_every_field_of_an_envelope_is_decoded() -> None:
     message = Envelope(
         envelope_id="e-1",
         connection="eu",
@@ -77,7 +77,7 @@ def test_an_envelope_comes_out_as_it_went_in() -> None:
     )
 
 
-def test_what_is_not_said_has_its_default() -> None:
+def test_unset_fields_have_their_defaults() -> None:
     assert one(Envelope()) == DecodedEnvelope(
         "made-here",
         False,
@@ -97,16 +97,16 @@ def test_what_is_not_said_has_its_default() -> None:
     )
 
 
-def test_a_time_of_zero_is_a_time() -> None:
+def test_time_of_zero_counts_as_set() -> None:
     assert one(Envelope(event_time=Timestamp())).event_time == 0
 
 
 @pytest.mark.parametrize("number", [-(2**63), 2**63 - 1])
-def test_a_time_at_the_edge_of_its_type_is_decoded(number: int) -> None:
+def test_time_at_the_limits_of_its_type_is_decoded(number: int) -> None:
     assert one(Envelope(event_time=Timestamp(seconds=number, nanos=-5))).event_time == number
 
 
-def test_numbers_that_are_not_known_count_as_not_set_and_are_said() -> None:
+def test_unknown_enum_numbers_count_as_unset_and_are_reported() -> None:
     sent = one(Envelope(source=9, environment=-1, priority=77, custom_event=CustomEventMessage(type=99)))
     assert (sent.source, sent.environment, sent.priority) == (Source.SERVER, Environment.PRODUCTION, Priority.NORMAL)
     assert [(finding.reason, finding.field) for finding in sent.adjustments] == [
@@ -117,7 +117,7 @@ def test_numbers_that_are_not_known_count_as_not_set_and_are_said() -> None:
     ]
 
 
-def test_envelopes_without_an_id_are_named_by_the_request() -> None:
+def test_envelope_without_an_id_gets_one_of_the_request() -> None:
     request = PublishRequest(request_id="r-1", envelopes=[Envelope(), Envelope(envelope_id="own"), Envelope()])
     decoded = decode_publish(request.SerializeToString(), LIMITS, new_id)
     assert [(sent.envelope_id, sent.recognised) for sent in decoded.envelopes] == [
@@ -127,7 +127,7 @@ def test_envelopes_without_an_id_are_named_by_the_request() -> None:
     ]
 
 
-def test_requests_bring_what_they_say_of_themselves() -> None:
+def test_request_has_sequence_validate_only_and_size() -> None:
     publish = PublishRequest(envelopes=[Envelope()], validate_only=True).SerializeToString()
     stream = PublishStreamRequest(sequence=-7, envelopes=[Envelope()]).SerializeToString()
     preview = PreviewRequest(envelopes=[Envelope()]).SerializeToString()
@@ -154,7 +154,7 @@ def test_requests_bring_what_they_say_of_themselves() -> None:
 )
 @pytest.mark.fills("ingest.settings.ENVELOPES_MAX")
 @pytest.mark.fills("ingest.settings.REQUEST_BYTES_MAX")
-def test_what_is_no_request_is_refused(decode: Decode, kind: type, data: bytes, field: str) -> None:
+def test_malformed_request_is_refused(decode: Decode, kind: type, data: bytes, field: str) -> None:
     if kind is PreviewRequest:
         data = data.replace(b"\x12", b"\x0a", 501)
     with pytest.raises(RequestRefused) as refused:
@@ -163,7 +163,7 @@ def test_what_is_no_request_is_refused(decode: Decode, kind: type, data: bytes, 
     assert refused.value.message
 
 
-def test_a_request_id_has_at_most_128_bytes() -> None:
+def test_request_id_above_128_bytes_is_refused() -> None:
     fits = PublishRequest(request_id="x" * 128, envelopes=[Envelope()])
     assert (
         next(iter(decode_publish(fits.SerializeToString(), LIMITS, new_id).envelopes)).envelope_id == "x" * 128 + "/0"
@@ -176,7 +176,7 @@ def test_a_request_id_has_at_most_128_bytes() -> None:
 
 @pytest.mark.fills("ingest.envelopes_max")
 @pytest.mark.fills("ingest.request_bytes_max")
-def test_the_settings_say_how_large_a_request_may_be() -> None:
+def test_settings_limit_the_envelopes_and_bytes_of_a_request() -> None:
     data = PublishRequest(envelopes=[Envelope(envelope_id="e")] * 3).SerializeToString()
     with pytest.raises(RequestRefused):
         decode_publish(data, IngestSettings(envelopes_max=2), new_id)
@@ -187,7 +187,7 @@ def test_the_settings_say_how_large_a_request_may_be() -> None:
     )
 
 
-def test_an_envelope_that_is_too_large_is_not_looked_into() -> None:
+def test_too_large_envelope_is_rejected_undecoded() -> None:
     attribute = Attribute(name="a", value=AttributeValue(string_value="x" * (128 * 1024)))
     message = Envelope(envelope_id="e", connection="eu", identity=Identity(email="a@b"), user_attributes=[attribute])
     sent = one(message)
@@ -195,15 +195,15 @@ def test_an_envelope_that_is_too_large_is_not_looked_into() -> None:
     assert (sent.envelope_id, sent.connection, sent.email, sent.user_attributes) == ("e", "eu", "a@b", [])
 
 
-def test_of_an_envelope_that_is_too_large_it_is_known_where_it_would_go() -> None:
+def test_too_large_envelope_keeps_its_environment() -> None:
     (sent,) = decode_publish(
         too_large(Envelope(envelope_id="e", environment=2).SerializeToString()), LIMITS, new_id
     ).envelopes
     assert (sent.envelope_id, sent.environment) == ("e", Environment.DEVELOPMENT)
 
 
-def test_envelopes_are_decoded_when_they_are_asked_for() -> None:
-    """Also twice; a wrong one is found when its turn comes, and one that is there can be asked about."""
+def test_envelopes_are_decoded_during_each_iteration() -> None:
+    """Iterating twice works, a malformed envelope raises in its turn, and membership can be tested."""
     good = Envelope(envelope_id="e").SerializeToString()
     decoded = decode_publish(b"\x12" + bytes([len(good)]) + good + b"\x12\x01\x0a", LIMITS, new_id).envelopes
     assert [next(iter(decoded)).envelope_id for _ in range(2)] == ["e", "e"]
@@ -229,7 +229,7 @@ def test_envelopes_are_decoded_when_they_are_asked_for() -> None:
     ],
 )
 @pytest.mark.fills("ingest.limits.USER_ATTRIBUTES_READ_MAX")
-def test_of_five_hundred_attributes_the_rest_is_left_out_unread(
+def test_attributes_beyond_five_hundred_are_dropped_undecoded(
     envelope: Envelope, read: Callable[[DecodedEnvelope], list[object]], field: str
 ) -> None:
     sent = one(envelope)
@@ -237,8 +237,8 @@ def test_of_five_hundred_attributes_the_rest_is_left_out_unread(
     assert [(finding.reason, finding.field) for finding in sent.adjustments] == [("ATTRIBUTE_DROPPED", field)]
 
 
-def test_a_crowd_of_unknown_fields_beside_the_envelopes_is_not_counted() -> None:
-    """However many there are, an answer says of them what 500 envelopes can carry."""
+def test_many_unknown_fields_of_a_request_become_one_finding() -> None:
+    """Every envelope repeats these findings, so a response of 500 results needs few of them."""
     data = PublishRequest(envelopes=[Envelope(envelope_id="a")] * 2).SerializeToString()
     few, many = (
         data + b"".join(b"\x80" + bytes([128 | n % 128, 1 + n // 128, 0]) for n in range(count))
@@ -248,14 +248,14 @@ def test_a_crowd_of_unknown_fields_beside_the_envelopes_is_not_counted() -> None
     assert [len(sent.adjustments) for sent in decode_publish(many, LIMITS, new_id).envelopes] == [1, 1]
 
 
-def test_128_kib_are_taken() -> None:
+def test_envelope_of_128_kib_is_accepted() -> None:
     empty = len(Envelope(user_attributes=[Attribute(name="x" * 100_000)]).SerializeToString()) - 100_000
     sent = one(Envelope(user_attributes=[Attribute(name="x" * (128 * 1024 - empty))]))
     assert len(sent.encoded) == 128 * 1024
     assert not sent.violations
 
 
-def test_unknown_fields_are_found_and_kept_in_the_bytes() -> None:
+def test_unknown_fields_are_reported_and_kept_in_the_bytes() -> None:
     matters = Envelope(envelope_id="a").SerializeToString() + UNKNOWN_15
     passes = Envelope(envelope_id="b").SerializeToString() + UNKNOWN_101
     value = AttributeValue.FromString(UNKNOWN_15)
@@ -271,7 +271,7 @@ def test_unknown_fields_are_found_and_kept_in_the_bytes() -> None:
 
 
 @given(st.binary(max_size=200) | st.binary(max_size=60).map(lambda body: b"\x12" + bytes([len(body)]) + body))
-def test_any_bytes_are_a_request_or_refused(data: bytes) -> None:
+def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     for decode, _ in ALL:
         with suppress(RequestRefused):
             decoded = decode(data, LIMITS, new_id).envelopes

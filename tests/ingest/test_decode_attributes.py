@@ -1,4 +1,4 @@
-"""Attributes come out of protobuf as they went in."""
+"""Attributes are decoded in order, up to a limit."""
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -34,17 +34,17 @@ Value = pb.AttributeValue
         (Value.FromString(Duration(seconds=5).SerializeToString().replace(b"\x08", b"\x78")), UnknownValue.KIND),
     ],
 )
-def test_each_kind_has_its_noun(message: pb.AttributeValue, value: DecodedValue) -> None:
+def test_each_kind_becomes_its_domain_object(message: pb.AttributeValue, value: DecodedValue) -> None:
     decoded = decode_attributes([pb.Attribute(name="a", value=message)], 9, "p", [])
     assert decoded == [("a", value)]
     assert type(decoded[0][1]) is type(value)
 
 
-def test_an_attribute_without_a_value_has_none() -> None:
+def test_attribute_without_a_value_is_none() -> None:
     assert decode_attributes([pb.Attribute(name="a")], 9, "p", []) == [("a", None)]
 
 
-def test_order_is_kept_and_no_attributes_are_none() -> None:
+def test_attributes_keep_their_order() -> None:
     named = [pb.Attribute(name=name) for name in "cab"]
     findings: list[Finding] = []
     assert [name for name, _ in decode_attributes(named, 3, "p", findings)] == ["c", "a", "b"]
@@ -52,7 +52,7 @@ def test_order_is_kept_and_no_attributes_are_none() -> None:
     assert findings == []
 
 
-def test_of_a_list_that_is_too_long_the_beginning_is_looked_at_and_the_rest_is_counted() -> None:
+def test_attributes_beyond_the_limit_are_counted() -> None:
     findings: list[Finding] = []
     named = [pb.Attribute(name=name) for name in "abcde"]
     assert [name for name, _ in decode_attributes(named, 3, "p", findings)] == ["a", "b", "c"]
@@ -60,6 +60,6 @@ def test_of_a_list_that_is_too_long_the_beginning_is_looked_at_and_the_rest_is_c
     assert "list of 5 entries, limit 3: dropped the last 2" in findings[0].message
 
 
-def test_of_a_list_value_just_enough_is_read_to_see_that_it_is_too_long() -> None:
+def test_list_value_is_read_to_one_above_its_limit() -> None:
     message = pb.Attribute(name="a", value=Value(list_value=pb.StringList(values=["x"] * 5000)))
     assert decode_attributes([message], 9, "p", []) == [("a", ("x",) * (LIST_VALUES_MAX + 1))]

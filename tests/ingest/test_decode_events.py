@@ -1,4 +1,4 @@
-"""Events come out of protobuf with the names that Intercom gets."""
+"""Events are decoded with the names that Intercom gets."""
 
 from collections.abc import Callable
 
@@ -64,13 +64,13 @@ EMPTY_PRODUCT = Product("", "", "", "", "", None, "", "", "", "", [])
         ),
     ],
 )
-def test_each_event_has_its_noun(message: Envelope, event: DecodedEvent | None) -> None:
+def test_each_event_becomes_its_domain_object(message: Envelope, event: DecodedEvent | None) -> None:
     findings: list[Finding] = []
     assert decode_event(message, findings) == event
     assert not findings
 
 
-def test_a_product_action_brings_all_its_fields() -> None:
+def test_every_field_of_a_product_action_is_decoded() -> None:
     product = pb.Product(
         id="i",
         name="n",
@@ -129,7 +129,7 @@ PROMOTIONS = [pb.Promotion()] * 200
         (pb.CommerceEvent(impressions=pb.ProductImpressions(lists=LISTS)), lambda action: action.lists[100].products),
     ],
 )
-def test_of_products_and_their_like_just_enough_are_read_to_see_that_there_are_too_many(
+def test_repeated_fields_are_read_to_one_above_their_limit(
     commerce: pb.CommerceEvent, read: Callable[[object], list[object]]
 ) -> None:
     decoded = decode_event(Envelope(commerce_event=commerce), [])
@@ -158,7 +158,7 @@ IMPRESSIONS = pb.ProductImpressions(lists=[pb.ImpressionList(), pb.ImpressionLis
     ],
 )
 @pytest.mark.fills("ingest.limits.EVENT_ATTRIBUTES_READ_MAX")
-def test_a_hundred_attributes_of_an_event_are_read_and_the_rest_is_counted(message: Envelope, field: str) -> None:
+def test_attributes_of_an_event_beyond_a_hundred_are_counted(message: Envelope, field: str) -> None:
     findings: list[Finding] = []
     decode_event(message, findings)
     assert [(finding.reason, finding.field) for finding in findings] == [("ATTRIBUTE_DROPPED", field)]
@@ -166,7 +166,7 @@ def test_a_hundred_attributes_of_an_event_are_read_and_the_rest_is_counted(messa
 
 
 @pytest.mark.parametrize("value", list(pb.ProductActionType.DESCRIPTOR.values), ids=lambda value: value.name)
-def test_actions_are_called_as_in_the_contract(value: object) -> None:
+def test_product_actions_have_the_names_of_the_proto(value: object) -> None:
     name = value.name.removeprefix("PRODUCT_ACTION_TYPE_").lower()
     action = pb.ProductAction(action=value.number)
     decoded = decode_event(Envelope(commerce_event=pb.CommerceEvent(product_action=action)), [])
@@ -180,14 +180,14 @@ def test_actions_are_called_as_in_the_contract(value: object) -> None:
         (pb.CommerceEvent(promotion_action=pb.PromotionAction(action=-1)), "commerce_event.promotion_action.action"),
     ],
 )
-def test_an_action_without_a_name_here_counts_as_not_set_and_is_said(message: pb.CommerceEvent, field: str) -> None:
+def test_unknown_action_counts_as_unset_and_is_reported(message: pb.CommerceEvent, field: str) -> None:
     findings: list[Finding] = []
     decoded = decode_event(Envelope(commerce_event=message), findings)
     assert decoded.action.action == ""
     assert [(finding.reason, finding.field) for finding in findings] == [("FIELD_IGNORED", field)]
 
 
-def test_every_custom_event_type_is_known_and_others_are_said() -> None:
+def test_unknown_custom_event_type_is_reported() -> None:
     findings: list[Finding] = []
     for value in pb.CustomEventType.DESCRIPTOR.values:
         decode_event(Envelope(custom_event=pb.CustomEvent(type=value.number)), findings)

@@ -1,4 +1,4 @@
-"""What was sent is data, and stays as it is."""
+"""Decoded envelopes are immutable data."""
 
 import pytest
 
@@ -6,12 +6,12 @@ from ingest.acceptance import sent
 from intercomd_daemon.ingest.decoded import UnknownValue
 
 
-def test_an_envelope_as_sent_does_not_change() -> None:
+def test_decoded_envelope_is_immutable() -> None:
     envelope = sent()
     with pytest.raises(AttributeError):
         envelope.email = "a@b"
     assert (envelope.violations, envelope.adjustments) == ((), ())
 
 
-def test_an_unread_value_is_none_of_the_kinds() -> None:
+def test_unknown_value_differs_from_every_value() -> None:
     assert UnknownValue.KIND not in {"", None, 0, ()}

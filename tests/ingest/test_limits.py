@@ -1,4 +1,4 @@
-"""The limits are the contract's."""
+"""The limits are those of the contract."""
 
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
@@ -6,7 +6,7 @@ from intercomd_daemon.ingest import limits
 from intercomd_daemon.ingest.settings import IngestSettings
 
 
-def test_the_figures_are_the_contracts() -> None:
+def test_limits_are_those_of_the_contract() -> None:
     assert (limits.EVENT_NAME_CHARACTERS_MAX, limits.CUSTOMER_ID_CHARACTERS_MAX, limits.EMAIL_CHARACTERS_MAX) == (
         255,
         255,
@@ -23,7 +23,7 @@ def test_the_figures_are_the_contracts() -> None:
     assert IngestSettings() == IngestSettings(envelopes_max=500, request_bytes_max=4 * 1024 * 1024)
 
 
-def test_a_connection_that_says_nothing_has_the_contracts_defaults() -> None:
+def test_connection_has_the_defaults_of_the_contract() -> None:
     assert ConnectionSettings(name="default") == ConnectionSettings(
         name="default",
         active=True,

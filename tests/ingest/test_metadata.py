@@ -1,4 +1,4 @@
-"""An event's metadata are JSON in the sender's order, and nothing leaves them in silence."""
+"""The metadata of an event is JSON in the sender's order; dropped attributes are reported."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -43,7 +43,7 @@ Brief = Callable[[list[Finding]], list[tuple[str, str]]]
         ),
     ],
 )
-def test_attributes_become_json(
+def test_custom_metadata_is_json_in_order(
     attributes: list[Attribute],
     metadata: bytes,
     adjustments: list[tuple[str, str]],
@@ -57,7 +57,7 @@ def test_attributes_become_json(
 
 
 @pytest.mark.fills("limits.event_attributes_max")
-def test_what_is_wrong_is_found_also_beyond_the_limit(rules: ConnectionSettings, brief: Brief) -> None:
+def test_violations_beyond_the_limit_are_reported(rules: ConnectionSettings, brief: Brief) -> None:
     found = Findings(reject_values=True)
     attributes: list[Attribute] = [*((name, 1) for name in "abcde"), ("f", None), ("", 1), ("g", Time(2**62))]
     custom_metadata(attributes, "e", rules, found)
@@ -68,7 +68,7 @@ def test_what_is_wrong_is_found_also_beyond_the_limit(rules: ConnectionSettings,
     ]
 
 
-def test_excess_is_refused_where_the_connection_does_not_trim(
+def test_excess_is_rejected_if_the_connection_does_not_trim(
     rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     strict = replace(rules, limits=LimitSettings(on_excess="reject"))
@@ -77,12 +77,12 @@ def test_excess_is_refused_where_the_connection_does_not_trim(
     assert not found.adjustments
 
 
-def test_own_pairs_keep_their_order_and_count_what_is_too_much(found: Findings) -> None:
+def test_normalize_attributes_keeps_order_and_counts_the_excess(found: Findings) -> None:
     assert normalize_attributes([("b", 1), ("a", 2), ("c", 3)], "e", found, 2, trim=False) == ({"b": 1, "a": 2}, 1)
     assert not found.adjustments
 
 
-def test_ours_come_first_then_the_nearer_of_the_senders(
+def test_composed_metadata_has_ours_first_then_the_most_specific(
     rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     composed = compose_metadata(
@@ -93,25 +93,27 @@ def test_ours_come_first_then_the_nearer_of_the_senders(
     assert found.adjustments[0].message.endswith("dropped 'Id', 'a'")
 
 
-def test_ours_are_trimmed_by_priority_in_either_mode(rules: ConnectionSettings, found: Findings) -> None:
+def test_our_metadata_is_trimmed_by_priority_in_either_mode(rules: ConnectionSettings, found: Findings) -> None:
     strict = replace(rules, limits=LimitSettings(on_excess="reject", event_attributes_max=2))
     assert compose_metadata({"A": 1, "B": 2, "C": 3}, ({"d": 4},), "e", strict, found) == b'{"A":1,"B":2}'
     assert not found.violations
     assert found.adjustments[0].message.endswith("dropped 'C', 'd'")
 
 
-def test_the_senders_own_excess_alone_is_refused(rules: ConnectionSettings, found: Findings, brief: Brief) -> None:
+def test_excess_of_the_senders_attributes_alone_is_rejected(
+    rules: ConnectionSettings, found: Findings, brief: Brief
+) -> None:
     strict = replace(rules, limits=LimitSettings(on_excess="reject", event_attributes_max=2))
     assert compose_metadata({}, ({"a": 1, "b": 2}, {"a": 1, "c": 3}), "e", strict, found) == b""
     assert brief(found.violations) == [("TOO_MANY_ATTRIBUTES", "e")]
 
 
-def test_of_many_left_out_a_dozen_is_named(rules: ConnectionSettings, found: Findings) -> None:
+def test_message_lists_at_most_twelve_dropped_names(rules: ConnectionSettings, found: Findings) -> None:
     compose_metadata({f"k{index}": index for index in range(30)}, (), "e", rules, found)
     assert found.adjustments[0].message.endswith("'k16' and 13 more")
 
 
-def test_nothing_is_no_json(rules: ConnectionSettings, found: Findings) -> None:
+def test_empty_metadata_is_empty_bytes(rules: ConnectionSettings, found: Findings) -> None:
     assert compose_metadata({}, ({},), "e", rules, found) == b""
     assert (
         compose_metadata({"a": 1}, (), "e", replace(rules, limits=LimitSettings(event_attributes_max=0)), found) == b""

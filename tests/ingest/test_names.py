@@ -1,4 +1,4 @@
-"""Names are normalized as Intercom asks, once and for all."""
+"""Names are normalized to what Intercom accepts."""
 
 import pytest
 from hypothesis import given
@@ -40,24 +40,24 @@ from intercomd_daemon.ingest.names import (
         ("plan€", "plan€"),
     ],
 )
-def test_a_name_is_trimmed_cut_and_mended(given_name: str, name: str) -> None:
+def test_attribute_name_is_trimmed_cut_and_normalized(given_name: str, name: str) -> None:
     assert attribute_name(given_name) == AttributeName(name, Meaning.CUSTOM, renamed=name != given_name)
 
 
 @pytest.mark.parametrize("name", ["", " ", "$", "$ $"[:2], "\t\n", "$$$"])
-def test_of_some_names_nothing_is_left(name: str) -> None:
+def test_name_of_forbidden_characters_only_is_empty(name: str) -> None:
     assert attribute_name(name).meaning is Meaning.EMPTY
 
 
 @pytest.mark.parametrize(
     ("given_name", "name"), [("id", "id"), ("FirstName", "FirstName"), ("$Mobile", "Mobile"), ("a.b", "a-b")]
 )
-def test_the_name_of_an_event_s_attribute_addresses_nothing(given_name: str, name: str) -> None:
+def test_event_attribute_name_is_never_reserved(given_name: str, name: str) -> None:
     assert normalize_key(given_name) == AttributeName(name, Meaning.CUSTOM, renamed=name != given_name)
 
 
 @pytest.mark.parametrize("name", ["id", "email", "user_id", "external_id", "role", "ID", "$Email", " User_Id "])
-def test_names_of_identity_are_known_in_any_case(name: str) -> None:
+def test_identity_names_are_recognised_in_any_case(name: str) -> None:
     assert attribute_name(name).meaning is Meaning.IDENTITY
 
 
@@ -71,21 +71,21 @@ def test_names_of_identity_are_known_in_any_case(name: str) -> None:
         ("$Mobile", "phone", Meaning.MOBILE),
     ],
 )
-def test_reserved_names_are_known_with_and_without_the_dollar(given_name: str, name: str, meaning: Meaning) -> None:
+def test_reserved_names_are_recognised_with_and_without_dollar(given_name: str, name: str, meaning: Meaning) -> None:
     assert attribute_name(given_name) == AttributeName(name, meaning, renamed=False)
 
 
 @pytest.mark.parametrize("name", sorted(CONTACT_FIELDS))
-def test_plain_names_address_intercoms_own_fields(name: str) -> None:
+def test_contact_fields_are_recognised(name: str) -> None:
     assert attribute_name(name) == AttributeName(name, Meaning.CONTACT_FIELD, renamed=False)
 
 
-def test_intercoms_own_fields_are_matched_in_their_case() -> None:
+def test_contact_fields_are_matched_in_their_case() -> None:
     assert attribute_name("Name").meaning is Meaning.CUSTOM
 
 
 @given(st.text(max_size=300))
-def test_mending_twice_changes_nothing(name: str) -> None:
+def test_normalizing_twice_changes_nothing(name: str) -> None:
     normalized = normalize_attribute_name(name)
     if normalized.meaning not in {Meaning.EMPTY, Meaning.MOBILE} and normalized.name not in {FIRST_NAME, LAST_NAME}:
         assert normalize_attribute_name(normalized.name) == AttributeName(
@@ -99,7 +99,7 @@ def test_mending_twice_changes_nothing(name: str) -> None:
     ("name", "dated"),
     [("start", "start_date"), ("start_date", "start_date"), ("x" * 190, "x" * 185 + "_date"), ("_date", "_date")],
 )
-def test_a_time_in_an_event_has_its_ending(name: str, dated: str) -> None:
+def test_date_name_ends_with_date(name: str, dated: str) -> None:
     assert date_name(name) == dated
 
 
@@ -116,19 +116,19 @@ def test_a_time_in_an_event_has_its_ending(name: str, dated: str) -> None:
         ("x" * 300 + ".", "x" * 300 + "-"),
     ],
 )
-def test_an_events_name_is_trimmed_and_mended(given_name: str, name: str) -> None:
+def test_event_name_is_trimmed_and_normalized(given_name: str, name: str) -> None:
     assert event_name(given_name) == name
 
 
 @given(st.text(max_size=300))
-def test_mending_an_events_name_twice_changes_nothing(name: str) -> None:
+def test_normalizing_an_event_name_twice_changes_nothing(name: str) -> None:
     normalized = normalize_event_name(name)
     assert normalize_event_name(normalized) == normalized
     assert not set(normalized) & set(".$\x00")
 
 
 @pytest.mark.fills("ingest.names.CACHED_NAMES_MAX")
-def test_so_many_names_are_remembered_and_none_that_is_too_long() -> None:
+def test_cache_of_names_is_bounded_in_number_and_length() -> None:
     for recalled, name_of, longest in (
         (names._cached_attribute_name, names.attribute_name, ATTRIBUTE_NAME_CHARACTERS_MAX),
         (names._cached_event_name, names.event_name, EVENT_NAME_CHARACTERS_MAX),

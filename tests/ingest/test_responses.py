@@ -1,4 +1,4 @@
-"""Answers say all that was found, and stay small enough to arrive."""
+"""Responses have all findings, and stay within the size that clients receive."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def accepted(**given: object) -> Decision:
     return Decision(**fields | given)
 
 
-def test_a_result_says_what_became_of_the_envelope() -> None:
+def test_result_has_disposition_findings_and_event_time() -> None:
     finding = Finding("VALUE_TRUNCATED", "user_attributes[0].value", "cut")
     response = publish_response([accepted(adjustments=(finding,), adjustments_omitted=2)], USAGE, 100.0)
     assert list(response.results) == [
@@ -35,7 +35,7 @@ def test_a_result_says_what_became_of_the_envelope() -> None:
 
 
 @pytest.mark.parametrize("disposition", [Disposition.DUPLICATE, Disposition.SKIPPED, Disposition.REJECTED])
-def test_what_was_not_taken_has_no_event_time(disposition: Disposition) -> None:
+def test_result_of_an_envelope_not_accepted_has_no_event_time(disposition: Disposition) -> None:
     finding = Finding("IDENTITY_REQUIRED", "identity", "m")
     result = accepted(disposition=disposition, violations=(finding,))
     message = stream_response(7, [result], USAGE, 100.0)
@@ -45,27 +45,27 @@ def test_what_was_not_taken_has_no_event_time(disposition: Disposition) -> None:
     assert not message.results[0].HasField("event_time")
 
 
-def test_attributes_alone_have_no_event_time() -> None:
+def test_result_of_attributes_alone_has_no_event_time() -> None:
     plain = AcceptedEnvelope("e-1", "u", "", 1.0, (UpdateContact({"a": 1}),), (), "", b"")
     assert not publish_response([accepted(accepted=plain)], USAGE, 100.0).results[0].HasField("event_time")
 
 
-def test_an_id_that_is_too_long_is_answered_by_its_beginning() -> None:
+def test_result_cuts_an_id_that_is_too_long() -> None:
     rejected = accepted(envelope_id="ü" * 5000, disposition=Disposition.REJECTED, accepted=None)
     assert publish_response([rejected], USAGE, 100.0).results[0].envelope_id == "ü" * 66
 
 
 @pytest.mark.fills("ingest.limits.RESPONSE_BYTES_MAX")
-def test_adjustments_give_way_from_the_end_and_are_counted() -> None:
+def test_large_response_loses_adjustments_from_the_end_and_counts_them() -> None:
     findings = tuple(Finding("ATTRIBUTE_DROPPED", f"user_attributes[{index}]", "m" * 100) for index in range(200))
     response = publish_response([accepted(adjustments=findings)] * 100, USAGE, 100.0)
     assert response.ByteSize() <= RESPONSE_BYTES_MAX
-    told = [(len(result.adjustments), result.adjustments_omitted) for result in response.results]
-    assert set(told) == {(200, 0), (0, 200)}
-    assert told == sorted(told, reverse=True)
+    counts = [(len(result.adjustments), result.adjustments_omitted) for result in response.results]
+    assert set(counts) == {(200, 0), (0, 200)}
+    assert counts == sorted(counts, reverse=True)
 
 
-def test_violations_give_way_but_the_first_of_each() -> None:
+def test_large_response_keeps_the_first_violation_of_each_envelope() -> None:
     findings = tuple(Finding("INVALID_ATTRIBUTE_VALUE", f"user_attributes[{index}]", "m" * 100) for index in range(100))
     rejected = accepted(disposition=Disposition.REJECTED, accepted=None, violations=findings, adjustments=findings[:1])
     single = accepted(disposition=Disposition.REJECTED, accepted=None, violations=findings[:1])
@@ -77,7 +77,7 @@ def test_violations_give_way_but_the_first_of_each() -> None:
     assert response.results[400].violations[0].message == "m" * 100
 
 
-def test_the_largest_batch_fits_with_a_violation_each() -> None:
+def test_largest_batch_fits_with_a_violation_each() -> None:
     finding = Finding(
         "INVALID_ATTRIBUTE_VALUE", "commerce_event.product_action.products[99].attributes[9].value", "m" * 400
     )
@@ -85,7 +85,7 @@ def test_the_largest_batch_fits_with_a_violation_each() -> None:
     assert publish_response([rejected] * 500, USAGE, 100.0).ByteSize() <= RESPONSE_BYTES_MAX
 
 
-def test_a_preview_brings_the_requests() -> None:
+def test_preview_has_the_requests() -> None:
     response = preview_response([(accepted(), [("POST", "/events", "{}")]), (accepted(), ())])
     assert list(response.previews[0].requests) == [pb.HttpRequest(method="POST", path="/events", json_body="{}")]
     assert [preview.result.envelope_id for preview in response.previews] == ["e-1", "e-1"]
@@ -93,7 +93,7 @@ def test_a_preview_brings_the_requests() -> None:
 
 
 @pytest.mark.fills("ingest.limits.PREVIEW_BYTES_MAX")
-def test_a_preview_that_would_not_arrive_is_refused() -> None:
+def test_preview_above_the_limit_is_refused() -> None:
     body = "x" * (PREVIEW_BYTES_MAX // 2)
     with pytest.raises(RequestRefused) as refused:
         preview_response([(accepted(), [("POST", "/events", body)])] * 2)

@@ -1,10 +1,10 @@
-"""IngestService over a real channel: requests."""
+"""IngestService over a real channel: unary calls."""
 
 import grpc
 import pytest
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 
-from ingest.acceptance import GatedSpool, Told
+from ingest.acceptance import GatedSpool, RecordingReport
 from ingest.server import LIMITS, NOW, RULES, TIMEOUT_SECONDS, Served, envelope, preview, refused
 from intercomd.v1 import ingest_pb2 as messages
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
@@ -17,7 +17,9 @@ from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import unpack
 
 
-async def test_what_is_published_is_in_the_spool_and_answered(served: Served, spool: MemorySpool, told: Told) -> None:
+async def test_publish_appends_to_the_spool_and_returns_results(
+    served: Served, spool: MemorySpool, report: RecordingReport
+) -> None:
     request = messages.PublishRequest(
         request_id="r", envelopes=[envelope("a"), envelope(), envelope("c", identity=None), envelope("a")]
     )
@@ -35,17 +37,17 @@ async def test_what_is_published_is_in_the_spool_and_answered(served: Served, sp
     batch = await spool.read("default", Priority.NORMAL, 0, 10, 1 << 20)
     first = unpack(batch.rows[0].data, AcceptedEnvelope)
     assert first.source == request.envelopes[0].SerializeToString()
-    assert len(told.batches) == 1
+    assert len(report.batches) == 1
 
 
-async def test_a_repeated_request_is_recognised_by_its_id(served: Served) -> None:
+async def test_publish_recognises_a_repeated_request_id(served: Served) -> None:
     request = messages.PublishRequest(request_id="r", envelopes=[envelope(), envelope()])
     await served.stub.Publish(request, timeout=TIMEOUT_SECONDS)
     again = await served.stub.Publish(request, timeout=TIMEOUT_SECONDS)
     assert {result.disposition for result in again.results} == {messages.DISPOSITION_DUPLICATE}
 
 
-async def test_without_any_id_the_daemon_makes_one(served: Served) -> None:
+async def test_publish_makes_an_id_where_none_is_given(served: Served) -> None:
     request = messages.PublishRequest(envelopes=[envelope()])
     responses = [await served.stub.Publish(request, timeout=TIMEOUT_SECONDS) for _ in range(2)]
     names = [response.results[0].envelope_id for response in responses]
@@ -65,16 +67,23 @@ async def test_without_any_id_the_daemon_makes_one(served: Served) -> None:
         b"\x12\x00" * 501 + b"\x0a\x00" * 501,
         bytes(4 * 1024 * 1024 + 1),
     ],
-    ids=["empty", "no protobuf", "no UTF-8", "no UTF-8 either", "501 envelopes", "too many bytes"],
+    ids=[
+        "empty",
+        "malformed",
+        "not UTF-8 in the envelope",
+        "not UTF-8 in the request",
+        "501 envelopes",
+        "too many bytes",
+    ],
 )
-async def test_what_is_no_request_is_the_callers_fault(served: Served, method: str, data: bytes) -> None:
+async def test_malformed_request_is_invalid_argument(served: Served, method: str, data: bytes) -> None:
     detail = BadRequest()
     await refused(served.raw(method, data), grpc.StatusCode.INVALID_ARGUMENT, detail)
     assert detail.field_violations[0].description
 
 
-async def test_a_full_spool_asks_for_patience_and_still_looks(told: Told) -> None:
-    async with Served(GatedSpool(rows_max=0), told) as served:
+async def test_full_spool_refuses_publish_and_still_validates(report: RecordingReport) -> None:
+    async with Served(GatedSpool(rows_max=0), report) as served:
         request = messages.PublishRequest(envelopes=[envelope("a")])
         detail = RetryInfo()
         error = await refused(served.stub.Publish(request), grpc.StatusCode.UNAVAILABLE, detail)
@@ -87,15 +96,15 @@ async def test_a_full_spool_asks_for_patience_and_still_looks(told: Told) -> Non
         assert previewed.previews[0].result.disposition == messages.DISPOSITION_ACCEPTED
 
 
-async def test_validating_writes_nothing(served: Served, told: Told) -> None:
+async def test_validate_only_writes_nothing(served: Served, report: RecordingReport) -> None:
     request = messages.PublishRequest(envelopes=[envelope("a"), envelope("a")], validate_only=True)
     response = await served.stub.Publish(request, timeout=TIMEOUT_SECONDS)
     assert [result.disposition for result in response.results] == [messages.DISPOSITION_ACCEPTED] * 2
     assert response.spool.envelopes == 0
-    assert told.batches == []
+    assert report.batches == []
 
 
-async def test_a_preview_shows_the_requests_of_what_would_be_accepted(served: Served) -> None:
+async def test_preview_returns_the_requests_of_accepted_envelopes(served: Served) -> None:
     request = messages.PreviewRequest(envelopes=[envelope(), envelope(identity=None)])
     response = await served.stub.Preview(request, timeout=TIMEOUT_SECONDS)
     assert [list(preview.requests) for preview in response.previews] == [
@@ -104,22 +113,22 @@ async def test_a_preview_shows_the_requests_of_what_would_be_accepted(served: Se
     ]
 
 
-async def test_draining_refuses_new_requests(served: Served) -> None:
+async def test_draining_service_refuses_new_requests(served: Served) -> None:
     served.service.drain()
     publish = messages.PublishRequest(envelopes=[envelope()])
-    look = messages.PreviewRequest(envelopes=[envelope()])
+    preview_request = messages.PreviewRequest(envelopes=[envelope()])
     await refused(served.stub.Publish(publish), grpc.StatusCode.UNAVAILABLE, RetryInfo())
-    await refused(served.stub.Preview(look), grpc.StatusCode.UNAVAILABLE, RetryInfo())
+    await refused(served.stub.Preview(preview_request), grpc.StatusCode.UNAVAILABLE, RetryInfo())
     await refused(served.stub.PublishStream(iter(())).read(), grpc.StatusCode.UNAVAILABLE, RetryInfo())
 
 
-def test_the_service_has_the_name_that_reflection_asks_for() -> None:
+def test_service_has_the_name_in_the_proto() -> None:
     assert SERVICE == "intercomd.v1.IngestService"
 
 
 @pytest.mark.fills("ingest.limits.OPEN_REQUESTS_BYTES_MAX")
-def test_the_bytes_of_requests_that_wait_for_their_commit_are_bounded(spool: MemorySpool, told: Told) -> None:
-    acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
+def test_open_requests_are_bounded_in_bytes(spool: MemorySpool, report: RecordingReport) -> None:
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
     service = IngestService(acceptor, preview, spool.usage, LIMITS, lambda: NOW)
     with service._reserve(OPEN_REQUESTS_BYTES_MAX + 1):
         pass  # One alone is never too large.

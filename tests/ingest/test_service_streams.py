@@ -6,7 +6,7 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 
-from ingest.acceptance import GatedSpool, Told
+from ingest.acceptance import GatedSpool, RecordingReport
 from ingest.server import NOW, RULES, TIMEOUT_SECONDS, Served, envelope, refused
 from intercomd.v1 import ingest_pb2 as messages
 from intercomd_daemon.ingest.accept import Acceptor
@@ -20,34 +20,34 @@ def batch(sequence: int, *names: str) -> messages.PublishStreamRequest:
     return messages.PublishStreamRequest(sequence=sequence, envelopes=[envelope(name) for name in names])
 
 
-async def test_a_stream_is_answered_by_sequence_in_order(served: Served) -> None:
+async def test_stream_responds_with_each_sequence_in_order(served: Served) -> None:
     call = served.stub.PublishStream(iter([batch(7, "a", "b"), batch(5, "c"), batch(6, "a")]), timeout=TIMEOUT_SECONDS)
-    answers = [answer async for answer in call]
+    responses = [response async for response in call]
     accepted, duplicate = messages.DISPOSITION_ACCEPTED, messages.DISPOSITION_DUPLICATE
-    assert [(answer.sequence, [result.disposition for result in answer.results]) for answer in answers] == [
+    assert [(response.sequence, [result.disposition for result in response.results]) for response in responses] == [
         (7, [accepted, accepted]),
         (5, [accepted]),
         (6, [duplicate]),
     ]
-    assert answers[-1].spool.envelopes == 3
+    assert responses[-1].spool.envelopes == 3
     assert await call.code() is grpc.StatusCode.OK
 
 
-async def test_a_stream_ends_at_the_first_refused_message(served: Served, spool: MemorySpool) -> None:
+async def test_stream_ends_at_the_first_refused_message(served: Served, spool: MemorySpool) -> None:
     call = served.stub.PublishStream(iter([batch(1, "a"), batch(2), batch(3, "c")]), timeout=TIMEOUT_SECONDS)
-    answers = []
+    responses = []
 
     async def listen() -> None:
-        async for answer in call:
-            answers.append(answer.sequence)  # noqa: PERF401 - what came before the error counts
+        async for response in call:
+            responses.append(response.sequence)  # noqa: PERF401 - what responses before the error count
 
     await refused(listen(), grpc.StatusCode.INVALID_ARGUMENT, BadRequest())
-    assert answers == [1]
+    assert responses == [1]
     assert spool.usage().connections["default"].normal == 1
 
 
-async def test_a_full_spool_ends_a_stream(told: Told) -> None:
-    async with Served(GatedSpool(rows_max=1), told) as served:
+async def test_full_spool_ends_a_stream(report: RecordingReport) -> None:
+    async with Served(GatedSpool(rows_max=1), report) as served:
         call = served.stub.PublishStream(timeout=TIMEOUT_SECONDS)
         await call.write(batch(1, "a"))
         assert (await call.read()).sequence == 1
@@ -56,7 +56,7 @@ async def test_a_full_spool_ends_a_stream(told: Told) -> None:
         assert dict(error.trailing_metadata())["grpc-retry-pushback-ms"] == "2000"
 
 
-async def test_draining_ends_a_stream_that_is_open(served: Served) -> None:
+async def test_draining_ends_an_open_stream(served: Served) -> None:
     call = served.stub.PublishStream(timeout=TIMEOUT_SECONDS)
     await call.write(batch(1, "a"))
     assert (await call.read()).sequence == 1
@@ -64,7 +64,7 @@ async def test_draining_ends_a_stream_that_is_open(served: Served) -> None:
     await refused(call.read(), grpc.StatusCode.UNAVAILABLE, RetryInfo())
 
 
-async def test_all_is_answered_when_the_last_open_call_has_ended(served: Served) -> None:
+async def test_wait_idle_waits_for_the_last_open_call(served: Served) -> None:
     await served.service.wait_idle()
     call = served.stub.PublishStream(timeout=TIMEOUT_SECONDS)
     await call.write(batch(1, "a"))
@@ -76,7 +76,7 @@ async def test_all_is_answered_when_the_last_open_call_has_ended(served: Served)
     await answered
 
 
-async def test_a_stream_whose_client_goes_away_is_forgotten(served: Served) -> None:
+async def test_cancelled_stream_is_forgotten(served: Served) -> None:
     call = served.stub.PublishStream(timeout=TIMEOUT_SECONDS)
     await call.write(batch(1, "a"))
     await call.read()
@@ -86,10 +86,10 @@ async def test_a_stream_whose_client_goes_away_is_forgotten(served: Served) -> N
     assert session not in served.service._sessions
 
 
-async def test_many_streams_and_calls_go_side_by_side(served: Served, spool: MemorySpool) -> None:
+async def test_streams_and_calls_run_concurrently(served: Served, spool: MemorySpool) -> None:
     async def stream(number: int) -> list[int]:
         batches = iter([batch(sequence, f"{number}/{sequence}") for sequence in range(20)])
-        return [answer.sequence async for answer in served.stub.PublishStream(batches, timeout=TIMEOUT_SECONDS)]
+        return [response.sequence async for response in served.stub.PublishStream(batches, timeout=TIMEOUT_SECONDS)]
 
     async def publish(number: int) -> int:
         request = messages.PublishRequest(envelopes=[envelope(f"p/{number}")])
@@ -105,12 +105,12 @@ async def test_many_streams_and_calls_go_side_by_side(served: Served, spool: Mem
 
 
 @pytest.mark.fills("ingest.limits.STREAMS_MAX")
-async def test_a_stream_too_many_is_told_to_come_again_and_the_others_go_on(served: Served, told: Told) -> None:
-    async def unheard(*_: object) -> None:
-        """An answer that nobody reads."""
+async def test_stream_above_the_limit_is_refused_and_the_others_go_on(served: Served, report: RecordingReport) -> None:
+    async def drop(*_: object) -> None:
+        """Drops the response."""
 
-    acceptor = Acceptor(RULES, MemorySpool(), TimestampAllocator(), told, lambda: NOW)
-    others = {StreamSession(acceptor, unheard) for _ in range(STREAMS_MAX - 1)}
+    acceptor = Acceptor(RULES, MemorySpool(), TimestampAllocator(), report, lambda: NOW)
+    others = {StreamSession(acceptor, drop) for _ in range(STREAMS_MAX - 1)}
     served.service._sessions |= others
     last = served.stub.PublishStream()
     for sequence in (1, 2):

@@ -1,4 +1,4 @@
-"""A session's end becomes one event."""
+"""The end of a session becomes one event."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ Brief = Callable[[list[Finding]], list[tuple[str, str]]]
         (SessionEnd("", None, []), b""),
     ],
 )
-def test_it_says_how_long_it_was_and_which_then_its_own(
+def test_event_has_duration_and_id_then_the_senders_attributes(
     event: SessionEnd, metadata: bytes, rules: ConnectionSettings, found: Findings
 ) -> None:
     assert session_end_event(event, 1000, rules, found) == TrackEvent("Session End", 1000, metadata)
@@ -34,14 +34,14 @@ def test_it_says_how_long_it_was_and_which_then_its_own(
 
 
 @pytest.mark.parametrize("nanoseconds", [-1, 315_576_000_001 * 10**9])
-def test_an_impossible_length_is_rejected(
+def test_impossible_duration_is_rejected(
     nanoseconds: int, rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     session_end_event(SessionEnd("", nanoseconds, []), 1000, rules, found)
     assert brief(found.violations) == [("INVALID_TIME", "session_end_event.duration")]
 
 
-def test_ours_take_their_place_and_the_senders_are_trimmed(
+def test_duration_and_id_count_and_the_senders_attributes_are_trimmed(
     rules: ConnectionSettings, found: Findings, brief: Brief
 ) -> None:
     event = SessionEnd("x" * 300, 5, [("a", 1), ("session_id", 2)])
@@ -52,7 +52,7 @@ def test_ours_take_their_place_and_the_senders_are_trimmed(
     ]
 
 
-def test_the_name_is_the_connections_and_an_empty_one_turns_it_off(rules: ConnectionSettings, found: Findings) -> None:
+def test_name_is_the_connections_and_an_empty_one_skips_the_event(rules: ConnectionSettings, found: Findings) -> None:
     named = replace(rules, session_end_name=" mp.session_end")
     assert session_end_event(SessionEnd("", None, []), 1000, named, found).name == "mp-session_end"
     assert session_end_skip(named) is None

@@ -1,4 +1,4 @@
-"""What this release does not know is refused where it may matter, and named where not."""
+"""Unknown fields reject the envelope where they may change its meaning, and are reported elsewhere."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 
 
 def field(number: int) -> bytes:
-    """Field `number` with the varint 1."""
+    """Returns field `number` with the varint 1."""
     tag, encoded = number << 3, b""
     while tag > 127:
         encoded, tag = encoded + bytes([tag & 127 | 128]), tag >> 7
@@ -26,7 +26,7 @@ def field(number: int) -> bytes:
 
 
 def newer(message: Message, *numbers: int) -> Message:
-    """The message with fields of a later release."""
+    """Returns the message with fields of a later release."""
     return type(message).FromString(message.SerializeToString() + b"".join(map(field, numbers)))
 
 
@@ -50,7 +50,7 @@ def newer(message: Message, *numbers: int) -> Message:
         ),
     ],
 )
-def test_below_a_hundred_in_envelope_and_identity_it_may_matter(
+def test_unknown_field_below_100_in_envelope_or_identity_is_rejected(
     message: Envelope,
     violations: list[tuple[str, str]],
     adjustments: list[tuple[str, str]],
@@ -61,14 +61,14 @@ def test_below_a_hundred_in_envelope_and_identity_it_may_matter(
     assert (brief(found.violations), brief(found.adjustments)) == (violations, adjustments)
 
 
-def test_a_requests_unknown_fields_are_named_once_each() -> None:
+def test_unknown_fields_of_a_request_are_listed_once_each() -> None:
     findings = unknown_in_request(newer(PublishRequest(request_id="r"), 9, 9, 10), 10)
     assert [(finding.reason, finding.field) for finding in findings] == [("FIELD_IGNORED", "")] * 2
     assert unknown_in_request(PublishRequest(request_id="r"), 3) == ()
 
 
 @pytest.mark.fills("ingest.limits.UNKNOWN_FIELDS_LISTED_MAX")
-def test_what_may_matter_is_found_among_any_number_that_do_not(found: Findings) -> None:
+def test_rejecting_fields_are_found_among_any_number_of_others(found: Findings) -> None:
     crowd = range(100, 1000)
     message = newer(Envelope(identity=newer(Identity(), *crowd, 3)), *crowd, 50)
     unknown_in_envelope(message, found)
@@ -80,7 +80,7 @@ def test_what_may_matter_is_found_among_any_number_that_do_not(found: Findings) 
     assert "more than 100" in found.adjustments[-1].message
 
 
-def test_what_is_left_out_unread_is_not_searched(found: Findings) -> None:
+def test_undecoded_attributes_are_not_searched(found: Findings) -> None:
     """500 attributes of the user, 100 of an event."""
     odd = newer(Attribute(), 9)
     message = Envelope(

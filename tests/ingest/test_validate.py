@@ -1,4 +1,4 @@
-"""What can never be delivered is found, each thing in its own words."""
+"""Envelopes that can never be delivered are rejected with a message of their own."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ PLACEHOLDERS = ConnectionSettings(name="default").placeholder_ids
         (("u\r\n1", ""), ("u\r\n1", "")),
     ],
 )
-def test_an_identity_is_trimmed(given: tuple[str, str], identity: tuple[str, str], found: Findings) -> None:
+def test_identity_is_trimmed(given: tuple[str, str], identity: tuple[str, str], found: Findings) -> None:
     assert identity_of(*given, PLACEHOLDERS, found) == identity
     assert not found.violations
 
@@ -76,7 +76,7 @@ def test_an_identity_is_trimmed(given: tuple[str, str], identity: tuple[str, str
         ),
     ],
 )
-def test_a_wrong_identity_is_rejected(
+def test_invalid_identity_is_rejected(
     given: tuple[str, str], violations: list[tuple[str, str]], found: Findings, brief: Brief
 ) -> None:
     identity_of(*given, PLACEHOLDERS, found)
@@ -120,7 +120,7 @@ def test_created_at_of_reports_times_as_rfc_3339(found: Findings) -> None:
 
 
 @given(st.text(max_size=300), st.text(max_size=300) | st.emails())
-def test_an_identity_that_stands_is_within_intercoms_limits(customer_id: str, email: str) -> None:
+def test_valid_identity_is_within_intercoms_limits(customer_id: str, email: str) -> None:
     found = Findings()
     identity = identity_of(customer_id, email, PLACEHOLDERS, found)
     if not found.violations:
@@ -133,7 +133,7 @@ def test_an_identity_that_stands_is_within_intercoms_limits(customer_id: str, em
 @pytest.mark.parametrize(
     ("envelope_id", "long"), [("x" * 128, False), ("x" * 129, True), ("ü" * 64, False), ("ü" * 65, True)]
 )
-def test_an_id_is_measured_in_bytes(envelope_id: str, long: bool, found: Findings, brief: Brief) -> None:
+def test_envelope_id_is_limited_in_bytes(envelope_id: str, long: bool, found: Findings, brief: Brief) -> None:
     check_envelope_id(envelope_id, found)
     assert brief(found.violations) == ([("ENVELOPE_ID_TOO_LONG", "envelope_id")] if long else [])
 
@@ -154,7 +154,7 @@ def test_an_id_is_measured_in_bytes(envelope_id: str, long: bool, found: Finding
         (253_402_300_800, NOW, [("INVALID_TIME", "event_time")], []),
     ],
 )
-def test_an_events_time_is_neither_of_the_future_nor_before_2000(
+def test_event_time_is_clamped_in_the_future_and_rejected_before_2000(
     event_time: int | None,
     created_at: int,
     violations: list[tuple[str, str]],
@@ -177,7 +177,7 @@ def test_an_events_time_is_neither_of_the_future_nor_before_2000(
         (" " * 99 + "x" * 255, "x" * 255, [], [("EVENT_NAME_CHANGED", "custom_event.name")]),
     ],
 )
-def test_an_events_name_is_needed_and_short(
+def test_event_name_is_required_and_limited(
     given: str,
     name: str,
     violations: list[tuple[str, str]],
@@ -193,7 +193,7 @@ GOOD_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.mark.parametrize("given", ["", GOOD_TRACE])
-def test_a_trace_context_is_kept(given: str, found: Findings) -> None:
+def test_valid_traceparent_is_kept(given: str, found: Findings) -> None:
     assert traceparent_of(given, found) == given
     assert not found.adjustments
 
@@ -205,6 +205,6 @@ def test_a_trace_context_is_kept(given: str, found: Findings) -> None:
         *(f"00-{'0' * 32}-b7ad6b7169203331-01", f"00-0af7651916cd43dd8448eb211c80319c-{'0' * 16}-01"),
     ],
 )
-def test_what_is_no_trace_context_is_left_out(given: str, found: Findings, brief: Brief) -> None:
+def test_invalid_traceparent_is_dropped(given: str, found: Findings, brief: Brief) -> None:
     assert traceparent_of(given, found) == ""
     assert brief(found.adjustments) == [("FIELD_IGNORED", "traceparent")]

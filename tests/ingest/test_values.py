@@ -1,4 +1,4 @@
-"""Values reach Intercom as its types allow, and nothing meaningless does."""
+"""Values are converted to what Intercom accepts, or reported."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -95,7 +95,7 @@ def test_invalid_value_rejects_the_envelope_if_the_connection_rejects(
 
 @pytest.mark.parametrize(("value", "violations"), INVALID)
 @pytest.mark.parametrize("convert", [scalar, metadata_value])
-def test_invalid_value_costs_only_its_attribute_if_the_connection_trims(
+def test_invalid_value_drops_its_attribute_if_the_connection_trims(
     convert: Callable[..., object],
     value: DecodedValue,
     violations: list[tuple[str, str]],
@@ -118,7 +118,7 @@ def test_invalid_value_costs_only_its_attribute_if_the_connection_trims(
     ],
 )
 @pytest.mark.parametrize("convert", [scalar, metadata_value])
-def test_control_characters_leave_values(
+def test_control_characters_are_removed_from_values(
     convert: Callable[..., object], value: DecodedValue, final: str, found: Findings, brief: Brief
 ) -> None:
     assert convert(value, "a[0]", found) == final
@@ -126,7 +126,7 @@ def test_control_characters_leave_values(
     assert not found.violations
 
 
-def test_control_characters_leave_the_label_of_a_link(found: Findings, brief: Brief) -> None:
+def test_control_characters_are_removed_from_the_label_of_a_link(found: Findings, brief: Brief) -> None:
     link = metadata_value(Link("https://e.com", "a\0b"), "a[0]", found)
     assert link == {"url": "https://e.com", "value": "ab"}
     assert brief(found.adjustments) == [("VALUE_CONVERTED", "a[0].value.link_value.label")]
@@ -142,7 +142,7 @@ def test_control_characters_leave_the_label_of_a_link(found: Findings, brief: Br
         (Link(LONG_URL, "home"), None, [("ATTRIBUTE_DROPPED", "a[0].value.link_value.url")]),
     ],
 )
-def test_a_users_money_is_a_number_and_a_link_its_address(
+def test_user_attribute_money_is_a_number_and_a_link_its_address(
     value: DecodedValue, final: object, adjustments: list[tuple[str, str]], found: Findings, brief: Brief
 ) -> None:
     assert scalar(value, "a[0]", found) == final
@@ -164,7 +164,7 @@ def test_a_users_money_is_a_number_and_a_link_its_address(
         (Link(LONG_URL, "home"), None, [("ATTRIBUTE_DROPPED", "a[0].value.link_value.url")]),
     ],
 )
-def test_an_events_money_is_in_the_smallest_unit_and_a_link_has_its_label(
+def test_event_money_is_in_the_smallest_unit_and_a_link_has_its_label(
     value: DecodedValue, final: object, adjustments: list[tuple[str, str]], found: Findings, brief: Brief
 ) -> None:
     assert metadata_value(value, "a[0]", found) == final
@@ -187,7 +187,7 @@ VALUES = st.one_of(
 
 
 @given(VALUES)
-def test_every_value_is_within_intercoms_limits_or_left_out_with_a_reason(value: DecodedValue) -> None:
+def test_every_value_is_within_intercoms_limits_or_reported(value: DecodedValue) -> None:
     for convert in (scalar, metadata_value):
         found = Findings()
         final = convert(value, "a[0]", found)

@@ -22,7 +22,7 @@ class Echo:
 
     async def say(self, request: StringValue) -> Message:
         if request.value == "refuse":
-            raise RequestRefused("value", "is not to be said")
+            raise RequestRefused("value", "refused value")
         return request
 
     async def say_twice(self, request: StringValue, context: Context) -> None:
@@ -83,7 +83,7 @@ async def test_error_becomes_its_status_with_details(method: str) -> None:
 @pytest.mark.parametrize(
     "last", [b"\xff", StringValue(value="refuse").SerializeToString()], ids=["undecodable", "refused"]
 )
-async def test_stream_answers_all_messages_before_a_malformed_one(last: bytes) -> None:
+async def test_stream_responds_to_all_messages_before_a_malformed_one(last: bytes) -> None:
     async with _served() as (_, channel):
         hello = StringValue(value="hello").SerializeToString()
         call = channel.stream_stream("/Echo/SayAll")(iter([hello, hello, last, hello]))

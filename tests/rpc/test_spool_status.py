@@ -1,4 +1,4 @@
-"""How full the spool is, as callers get it."""
+"""SpoolStatus has counts, fill ratio and age."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from intercomd_daemon.spool.base import LogUsage, Usage
 USAGE = Usage({"default": LogUsage(normal=2, bulk=1, oldest_accept_time=90.0), "eu": LogUsage()}, 50, 200, "")
 
 
-def test_spool_is_described() -> None:
+def test_status_has_counts_fill_ratio_and_age() -> None:
     status = spool_status(USAGE, 100.5)
     assert (status.envelopes, status.bytes, status.fill_ratio) == (3, 50, 0.25)
     assert status.oldest_age.ToMilliseconds() == 10_500
@@ -23,7 +23,7 @@ def test_spool_is_described() -> None:
     ],
 )
 def test_refusing_spool_counts_as_full(usage: Usage, ratio: float) -> None:
-    """An empty one has no age."""
+    """An empty spool has no age."""
     status = spool_status(usage, 100.0)
     assert status.fill_ratio == ratio
     assert not status.HasField("oldest_age")

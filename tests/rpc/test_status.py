@@ -1,4 +1,4 @@
-"""Every error of ours has its status, with details that a program can read."""
+"""Every IntercomdError has its status, with details that a program can read."""
 
 import pytest
 from google.rpc.code_pb2 import UNAVAILABLE
@@ -33,7 +33,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("error", "code", "detail_type"), CASES)
-def test_each_error_has_its_code_and_the_same_words_in_its_details(
+def test_each_error_has_its_code_and_its_message_in_the_details(
     error: IntercomdError, code: StatusCode, detail_type: type
 ) -> None:
     ended = status_of(error)
@@ -43,14 +43,14 @@ def test_each_error_has_its_code_and_the_same_words_in_its_details(
     assert status.details[0].Is(detail_type.DESCRIPTOR)
 
 
-def test_field_that_is_wrong_is_named() -> None:
+def test_request_refused_names_the_field() -> None:
     detail = BadRequest()
     _unpack(RequestRefused("filter.email", "is blank"), detail)
     assert [(each.field, each.description) for each in detail.field_violations] == [("filter.email", "is blank")]
 
 
 def test_status_with_a_long_name_arrives() -> None:
-    """A client takes no trailers of more than 16 KiB."""
+    """Clients accept at most 16 KiB of trailers."""
     detail = ErrorInfo()
     trailers = _unpack(ConnectionNotFound("é" * 100_000), detail)
     assert detail.metadata["connection"] == "é" * 255

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.decision import examined, stored
+from ingest.decision import decided, stored
 from intercomd.v1 import envelope_pb2
 from intercomd_daemon.cli.demo import builders, personas
 from intercomd_daemon.cli.demo.builders import FinalState, Step
@@ -26,7 +26,7 @@ STEPS = (
 
 @pytest.mark.parametrize("step", STEPS, ids=[f"{place} {step.kind}" for place, step in enumerate(STEPS)])
 def test_builders_expect_what_the_daemon_accepts(step: Step) -> None:
-    result = examined(step.envelope, NOON + 86_400)
+    result = decided(step.envelope, NOON + 86_400)
     assert result.accepted is not None, result.violations
     assert tuple((event.name, event.created_at) for event in result.accepted.events) == step.events
     assert stored(result) == step.stored

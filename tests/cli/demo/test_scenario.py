@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from ingest.decision import examined, stored
+from ingest.decision import decided, stored
 from intercomd_daemon.cli.demo.builders import FinalState, Step
 from intercomd_daemon.cli.demo.scenario import SENT_AGAIN, SYNCED, scenario
 from intercomd_daemon.ingest.decision import Disposition
@@ -51,7 +51,7 @@ def test_scenario_expects_what_the_daemon_accepts() -> None:
 
 
 def _fits(step: Step) -> bool:
-    result = examined(step.envelope, NOW)
+    result = decided(step.envelope, NOW)
     if step.final_state in {FinalState.SKIPPED, FinalState.REJECTED}:
         return result.disposition is Disposition[step.final_state.name] and result.violations[0].reason == step.reason
     if step.final_state in {FinalState.DUPLICATE, FinalState.DEAD_LETTER}:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.decision import examined
+from ingest.decision import decided
 from intercomd import EnvelopeResult
 from intercomd.v1 import ingest_pb2, outcome_pb2
 from intercomd.v1.envelope_pb2 import Adjustment
@@ -97,7 +97,7 @@ STEPS = (builders.sign_up(ADA, NOON), builders.purchase(ADA, NOON + 60, 2, 1), b
 
 async def deliver(step: Step, sandbox: Sandbox) -> None:
     settings = ConnectionSettings(name="default", base_url=sandbox.base_url)
-    accepted = examined(step.envelope, NOON + 3600).accepted
+    accepted = decided(step.envelope, NOON + 3600).accepted
     assert accepted is not None
     async with IntercomClient(settings, Token(sandbox.settings.access_token), 1) as session:
         for request in preview(accepted, settings, NOON + 3600):

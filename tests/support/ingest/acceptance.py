@@ -1,4 +1,4 @@
-"""Decoded envelopes, a recording report and a gated spool, for the tests of acceptance."""
+"""Decoded envelopes, a recording report and a gated spool."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ NOW = 1_760_000_000
 
 
 def sent(**given: object) -> DecodedEnvelope:
-    """An envelope as decoded: a custom event of the customer u-1, unless told otherwise."""
+    """Returns a decoded envelope: by default a custom event of the customer u-1."""
     fields: dict[str, object] = {
         "envelope_id": "e-1",
         "recognised": True,
@@ -33,20 +33,20 @@ def sent(**given: object) -> DecodedEnvelope:
     return DecodedEnvelope(**fields | given)
 
 
-class Told:
-    """A report that remembers what it was told."""
+class RecordingReport:
+    """A report that records the decisions that it gets."""
 
     def __init__(self) -> None:
         self.batches: list[list[Decision]] = []
-        self.told = asyncio.Event()
+        self.reported = asyncio.Event()
 
     def on_decisions(self, results: Sequence[Decision]) -> None:
         self.batches.append(list(results))
-        self.told.set()
+        self.reported.set()
 
 
 class GatedSpool:
-    """A spool that takes rows when it is let, and at most so many at once and altogether."""
+    """A spool that appends while its gate is open, and refuses more rows than the limits, at once and in all."""
 
     def __init__(self, rows_at_once_max: int = 10_000, rows_max: int = 100_000) -> None:
         self.gate = asyncio.Event()

@@ -11,15 +11,15 @@ from intercomd_daemon.ingest.settings import IngestSettings
 RULES = {"default": ConnectionSettings(name="default")}
 
 
-def examined(envelope: Envelope, now: float) -> Decision:
-    """What becomes of an envelope that is handed over alone, by the contract's defaults."""
+def decided(envelope: Envelope, now: float) -> Decision:
+    """Returns the decision about an envelope under the default settings."""
     request = decode_publish(PublishRequest(envelopes=[envelope]).SerializeToString(), IngestSettings(), lambda: "made")
     (sent,) = request.envelopes
     return decide(sent, RULES, now)
 
 
 def stored(given: Decision) -> dict[str, object]:
-    """The contact's fields that an accepted envelope sets, as Intercom holds them."""
+    """Returns the contact fields that an accepted envelope sets, as Intercom stores them."""
     assert given.accepted is not None
     fields: dict[str, object] = dict(given.accepted.contact_update.attributes) if given.accepted.contact_update else {}
     names = [fields.pop(part) for part in ("$first_name", "$last_name") if part in fields]

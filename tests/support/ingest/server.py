@@ -1,4 +1,4 @@
-"""An ingest service that listens, with a client, and a check of refused calls."""
+"""A running ingest service with a client, and a check of refused calls."""
 
 from collections.abc import Awaitable
 from typing import Self
@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
-from ingest.acceptance import Told
+from ingest.acceptance import RecordingReport
 from intercomd.v1 import event_pb2, identity_pb2
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
@@ -32,10 +32,10 @@ def preview(connection: str, envelope: AcceptedEnvelope) -> list[tuple[str, str,
 
 
 class Served:
-    """A service that listens, and a client of it."""
+    """A running service and its client."""
 
-    def __init__(self, spool: Intake, told: Told) -> None:
-        acceptor = Acceptor(RULES, spool, TimestampAllocator(), told, lambda: NOW)
+    def __init__(self, spool: Intake, report: RecordingReport) -> None:
+        acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
         self.service = IngestService(acceptor, preview, spool.usage, LIMITS, lambda: NOW)
         self.server = grpc.aio.server(options=OPTIONS)
         self.service.add_to(self.server)
@@ -52,7 +52,7 @@ class Served:
         await self.server.stop(None)
 
     def raw(self, method: str, data: bytes) -> Awaitable[bytes]:
-        """A call with bytes of one's own."""
+        """Calls a method with raw bytes."""
         return self.channel.unary_unary(f"/{SERVICE}/{method}")(data, timeout=TIMEOUT_SECONDS)
 
 
@@ -66,7 +66,7 @@ def envelope(name: str = "", **given: object) -> Envelope:
 
 
 async def refused(call: Awaitable[object], code: grpc.StatusCode, detail: Message) -> grpc.aio.AioRpcError:
-    """The error that a call ends with, its detail unpacked into `detail`."""
+    """Returns the error of a call, with its detail unpacked into `detail`."""
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await call
     status = Status.FromString(dict(error.value.trailing_metadata())["grpc-status-details-bin"])

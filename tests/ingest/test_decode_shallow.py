@@ -1,4 +1,4 @@
-"""A frame reads a message without the messages in it."""
+"""The shallow class of a message leaves its inner messages undecoded."""
 
 import pytest
 from google.protobuf.message import DecodeError
@@ -9,7 +9,7 @@ from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.ingest.decode import shallow_class
 
 
-def test_messages_are_bytes_and_all_else_is_what_it_was() -> None:
+def test_shallow_class_keeps_messages_as_bytes() -> None:
     envelope = Envelope(
         envelope_id="e", identity=Identity(email="a@b"), environment=2, removed_user_attributes=["a", "b"]
     )
@@ -22,12 +22,12 @@ def test_messages_are_bytes_and_all_else_is_what_it_was() -> None:
     assert Identity.FromString(inner.identity).email == "a@b"
 
 
-def test_what_is_in_a_message_is_not_looked_at() -> None:
+def test_shallow_class_does_not_parse_inner_messages() -> None:
     data = b"\x12\x02\xff\xff"
     with pytest.raises(DecodeError):
         PublishRequest.FromString(data)
     assert shallow_class(PublishRequest.DESCRIPTOR).FromString(data).envelopes == [b"\xff\xff"]
 
 
-def test_a_kind_of_message_has_one_frame() -> None:
+def test_shallow_class_is_built_once() -> None:
     assert shallow_class(PublishRequest.DESCRIPTOR) is shallow_class(PublishRequest.DESCRIPTOR)
