@@ -35,6 +35,7 @@ IMPURE = (
     "rpc/handlers.py",
     "rpc/tls.py",
     "sandbox",
+    "signal_handlers.py",
     "spool/base.py",
     "spool/engines.py",
     "spool/local.py",

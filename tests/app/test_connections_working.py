@@ -28,9 +28,10 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         assert running.illegal_requests == []
 
 
-async def finish(connections: Connections, tasks: list[asyncio.Task[None]]) -> None:
+async def finish(connections: Connections) -> None:
     connections.stop()
-    await asyncio.gather(*tasks)
+    await connections.wait_stopped()
+    assert connections.faults() == []
 
 
 def status_of(connections: Connections, name: str) -> ConnectionStatus:
@@ -42,13 +43,13 @@ async def test_each_active_connection_has_a_worker_that_delivers(load: Load, tmp
     connections = Connections(load(sandbox.base_url, connections={"off": off}), lambda _: None)
     spool = MemorySpool(("default", "off"))
     notes = Notes()
-    tasks = await connections.start(spool, notes)
+    await connections.start(spool, notes)
     assert connections.workers_alive() == {"worker default": True}
     await spool.append([row(envelope("one", "u1", None, event("came")))])
     await notes.until(lambda notes: len(notes.outcomes) == 1)
     assert status_of(connections, "default").state is ConnectionState.DELIVERING
     assert status_of(connections, "off").state is ConnectionState.INACTIVE
-    await finish(connections, tasks)
+    await finish(connections)
     assert connections.workers_alive() == {"worker default": False}
     await spool.close()
 
@@ -62,13 +63,13 @@ async def test_connections_of_one_workspace_share_its_budget(load: Load, tmp_pat
     connections = Connections(load(sandbox.base_url, connections=tables), lambda _: None)
     spool = MemorySpool(("default", "twin", "stranger"))
     notes = Notes()
-    tasks = await connections.start(spool, notes)
+    await connections.start(spool, notes)
     await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came")), connection="twin") for n in range(10)])
     await notes.until(lambda notes: len(notes.outcomes) == 10)
     left = {status.name: status.budget_remaining for status in connections.statuses()}
     assert left["default"] == left["twin"]
     assert left["stranger"] > left["twin"]
-    await finish(connections, tasks)
+    await finish(connections)
     await spool.close()
 
 
@@ -77,14 +78,14 @@ async def test_stored_pause_is_restored_and_can_be_ended(load: Load, sandbox: Sa
     spool: Spool = MemorySpool()
     await spool.set_paused("default", paused=True)
     notes = Notes()
-    tasks = await connections.start(spool, notes)
+    await connections.start(spool, notes)
     await spool.append([row(envelope("one", "u1", None, event("came")))])
     await notes.until(lambda notes: ConnectionState.PAUSED in notes.states or bool(notes.states))
     assert status_of(connections, "default").state is ConnectionState.PAUSED
     connections.pause("default", paused=False)
     await notes.until(lambda notes: len(notes.outcomes) == 1)
     connections.pause("nobody", paused=True)
-    await finish(connections, tasks)
+    await finish(connections)
     await spool.close()
 
 
@@ -117,12 +118,13 @@ async def test_worker_ends_when_its_workspace_is_lost(load: Load, sandbox: Sandb
     connections = Connections(load(sandbox.base_url), lambda _: None)
     spool = LeasedSpool()
     notes = Notes()
-    (task,) = await connections.start(spool, notes)
+    await connections.start(spool, notes)
     await spool.append([row(envelope("one", "u1", None, event("came")))])
     await notes.until(lambda notes: len(notes.outcomes) == 1)
     (lease,) = spool.leases.values()
     lease.taken.set()
-    (error,) = await asyncio.gather(task, return_exceptions=True)
+    await connections.wait_fault()
+    (error,) = connections.faults()
     assert isinstance(error, ExceptionGroup)
     assert error.subgroup(LeaseLost)
     requests = len(sandbox.calls)
@@ -142,7 +144,7 @@ async def test_connections_of_one_workspace_acquire_it_by_the_same_name(
     }
     connections = Connections(load(sandbox.base_url, connections=tables), lambda _: None)
     spool = LeasedSpool()
-    tasks = await connections.start(spool, Notes())
+    await connections.start(spool, Notes())
     assert len(spool.leases) == 2
-    await finish(connections, tasks)
+    await finish(connections)
     await spool.close()

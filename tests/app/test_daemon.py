@@ -10,7 +10,7 @@ import pytest
 from clock.virtual import VirtualLoop
 from intercomd_daemon import config
 from intercomd_daemon.app import Daemon
-from intercomd_daemon.app.daemon import CLOSE_SECONDS, DRAIN_SECONDS, LINGER_SECONDS
+from intercomd_daemon.app.daemon import CLOSE_SECONDS
 from intercomd_daemon.app.listeners import ListenerUnavailable
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RetryLater, SpoolLocked
@@ -117,8 +117,6 @@ async def test_pause_is_remembered_over_restarts(tmp_path: Path) -> None:
         await running
 
 
-@pytest.mark.fills("app.daemon.LINGER_SECONDS")
-@pytest.mark.fills("app.daemon.DRAIN_SECONDS")
 @pytest.mark.fills("app.daemon.CLOSE_SECONDS")
 def test_stop_is_bounded_whatever_never_ends(tmp_path: Path) -> None:
     """In a loop whose clock leaps; a second stop ends the waits at once, whatever the clock."""
@@ -126,7 +124,7 @@ def test_stop_is_bounded_whatever_never_ends(tmp_path: Path) -> None:
     async def wait() -> list[bool]:
         daemon, _ = daemon_of(settings(tmp_path))
         never_ending = [asyncio.ensure_future(asyncio.Event().wait()) for _ in range(4)]
-        for each, seconds in zip(never_ending, (LINGER_SECONDS, DRAIN_SECONDS, CLOSE_SECONDS), strict=False):
+        for each, seconds in zip(never_ending, (2.0, 20.0, CLOSE_SECONDS), strict=False):
             await daemon._in_time(each, seconds)
         daemon.stop()
         daemon.stop()

@@ -46,11 +46,17 @@ def test_values_have_the_file_as_their_origin() -> None:
         ("level = 'info'", "level (f.toml): no such setting; did you mean log.level?"),
         (
             "zzz = 1",
-            "zzz (f.toml): no such setting; here there are ingest, spool, operations, health, log, connections",
+            (
+                "zzz (f.toml): no such setting; here there are ingest, spool, operations, health, log, "
+                "stopping, connections"
+            ),
         ),
         (
             "'log.level' = 'info'",
-            "log.level (f.toml): no such setting; here there are ingest, spool, operations, health, log, connections",
+            (
+                "log.level (f.toml): no such setting; here there are ingest, spool, operations, health, log, "
+                "stopping, connections"
+            ),
         ),
         ("log.levl = 'info'", "log.levl (f.toml): no such setting; did you mean level?"),
         ("log.zzz = 1", "log.zzz (f.toml): no such setting; here there are format, level, values"),

@@ -46,6 +46,10 @@ listen = []
 format = "json"
 level = "info"
 values = false
+[stopping]
+linger = "2s"
+drain = "20s"
+deliver = "0s"
 """
 CONNECTION = """
 app_id = ""

@@ -11,9 +11,10 @@ _KEPT_BY_QUOTA = "spool.bytes_max"
 
 BOUNDS = {
     # app
-    "app.connections.Connections._tasks": _SETTINGS,
+    "app.connections.Connections._faults": "one for each worker",
+    "app.connections.Connections._running": _SETTINGS,
     "app.connections.Connections._tokens": _SETTINGS,
-    "app.connections.Connections._workers": _SETTINGS,
+    "app.connections.Connections._workspaces": "one for each workspace of the settings since the start",
     "app.listeners.GrpcListener._files": "one for each address of the settings",
     "app.security.Security._tls": "one for ingest and one for operations",
     # deliver

@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from typing import NamedTuple
 
 from intercomd_daemon.config import Settings
+from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.preview import preview
@@ -16,23 +18,35 @@ from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.spool.base import Outflow, Spool
 
 
+class _Running(NamedTuple):
+    """A worker and its task."""
+
+    worker: Worker
+    task: asyncio.Task[None]
+
+
 class Connections:
     """The configured connections; each active one has a worker."""
 
     def __init__(self, settings: Settings, hide: Callable[[str], None]) -> None:
         """`hide` registers each access token and the credentials of proxies for redaction from log lines."""
-        self._settings = settings.connections
-        self._tokens = {
-            name: Token(connection.access_token.reveal(), connection.access_token_file, hide)
-            for name, connection in settings.connections.items()
-        }
-        for connection in settings.connections.values():
-            credentials = connection.proxy.reveal().rpartition("@")[0].partition("://")[2]
-            if credentials:
-                hide(credentials)
-        self._workers: dict[str, Worker] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._hide = hide
+        self._settings: Mapping[str, ConnectionSettings] = settings.connections
+        self._tokens: dict[str, Token] = {}
+        self._read_tokens(settings.connections)
+        self._running: dict[str, _Running] = {}
+        self._workspaces: dict[str, tuple[Pace, Outflow]] = {}
+        self._faults: list[BaseException] = []
+        self._faulty = asyncio.Event()
+        self._stopping = False
         self._start_time = time.time()
+
+    def _read_tokens(self, connections: Mapping[str, ConnectionSettings]) -> None:
+        for name, settings in connections.items():
+            self._tokens[name] = Token(settings.access_token.reveal(), settings.access_token_file, self._hide)
+            credentials = settings.proxy.reveal().rpartition("@")[0].partition("://")[2]
+            if credentials:
+                self._hide(credentials)
 
     def log_key(self) -> bytes:
         """Returns the key of the hashes of emails in log lines: secret, and unchanged as long as the tokens are."""
@@ -41,50 +55,114 @@ class Connections:
             digest.update(f"{name}\0{token.current()}\0".encode())
         return digest.digest()
 
-    async def start(self, spool: Spool, observer: Observer) -> list[asyncio.Task[None]]:
-        """Acquires the workspaces and starts a worker for each active connection.
+    async def start(self, spool: Spool, observer: Observer) -> None:
+        """Acquires the workspaces and starts a worker for each active connection."""
+        self._spool, self._observer = spool, observer
+        self._run(await self._workers(self._settings))
 
-        Each task runs until `stop`; it raises LeaseLost if its workspace is lost, and other exceptions for bugs.
+    async def reconfigure(self, connections: Mapping[str, ConnectionSettings]) -> None:
+        """Replaces the settings: only the workers of connections that changed stop, or start anew.
+
+        A changed worker finishes its calls in flight before its successor starts, so the order of each user holds. The
+        envelopes of a removed connection stay in the spool.
+
+        Raises:
+            IntercomdError: a worker cannot be created; nothing has changed.
         """
-        shared: dict[tuple[str, str], tuple[Pace, Outflow]] = {}
-        workers: list[tuple[str, Worker, Outflow]] = []
-        paused = await spool.paused()
-        for name, settings in self._settings.items():
-            if not settings.active:
-                continue
-            # "One budget per connection (connections of the same workspace share one)."
-            workspace = (settings.url, settings.app_id or name)
-            if workspace not in shared:
-                pace = Pace(settings.rate.calls_per_window, settings.rate.share, time.monotonic())
-                shared[workspace] = (pace, await spool.acquire(" ".join(workspace)))
-            pace, outflow = shared[workspace]
-            session = IntercomClient(settings, self._tokens[name], OPEN_MAX)
-            worker = Worker(settings, outflow, session, pace, observer, paused=name in paused)
-            workers.append((name, worker, outflow))
-        # Started only now: if a workspace cannot be acquired, no worker runs.
-        self._workers = {name: worker for name, worker, _ in workers}
-        self._tasks = [
-            asyncio.create_task(_run(worker, outflow), name=f"worker {name}") for name, worker, outflow in workers
-        ]
-        return self._tasks
+        before = self._settings
+        changed = {name: settings for name, settings in connections.items() if before.get(name) != settings}
+        self._read_tokens(changed)
+        workers = await self._workers(changed)
+        self._settings = connections
+        stopped = [self._running.pop(name) for name in [*self._running] if connections.get(name) != before[name]]
+        for running in stopped:
+            running.worker.stop()
+        await asyncio.gather(*(running.task for running in stopped), return_exceptions=True)
+        for name in self._tokens.keys() - connections.keys():
+            del self._tokens[name]
+        used = {_workspace(settings) for settings in connections.values() if settings.active}
+        for workspace in self._workspaces.keys() - used:
+            del self._workspaces[workspace]
+        if not self._stopping:
+            self._run(workers)
+
+    async def _workers(self, connections: Mapping[str, ConnectionSettings]) -> dict[str, tuple[Worker, Outflow]]:
+        """Creates a worker for each active connection; none of them runs yet."""
+        workers: dict[str, tuple[Worker, Outflow]] = {}
+        paused = await self._spool.paused()
+        for name, settings in connections.items():
+            if settings.active:
+                pace, outflow = await self._acquire(settings)
+                client = IntercomClient(settings, self._tokens[name], OPEN_MAX)
+                worker = Worker(settings, outflow, client, pace, self._observer, paused=name in paused)
+                workers[name] = worker, outflow
+        return workers
+
+    async def _acquire(self, settings: ConnectionSettings) -> tuple[Pace, Outflow]:
+        """Returns the budget and the deliveries of a connection's workspace.
+
+        "One budget per connection (connections of the same workspace share one)."
+        """
+        workspace = _workspace(settings)
+        if workspace not in self._workspaces:
+            pace = Pace(settings.rate.calls_per_window, settings.rate.share, time.monotonic())
+            self._workspaces[workspace] = pace, await self._spool.acquire(workspace)
+        pace, outflow = self._workspaces[workspace]
+        pace.share = settings.rate.share
+        return pace, outflow
+
+    def _run(self, workers: Mapping[str, tuple[Worker, Outflow]]) -> None:
+        for name, (worker, outflow) in workers.items():
+            task = asyncio.create_task(_run(worker, outflow), name=f"worker {name}")
+            task.add_done_callback(self._on_end)
+            self._running[name] = _Running(worker, task)
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        """Notes why a worker ended by itself: a bug, or a lost workspace. Either ends the daemon."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._faults.append(error)
+            self._faulty.set()
+
+    async def wait_fault(self) -> None:
+        """Waits until a worker ends by itself."""
+        await self._faulty.wait()
+
+    def faults(self) -> list[BaseException]:
+        """Returns the errors that ended workers: LeaseLost if a workspace was lost, else bugs."""
+        return self._faults
 
     def stop(self) -> None:
         """Stops every worker after its calls in flight."""
-        for worker in self._workers.values():
-            worker.stop()
+        self._stopping = True
+        for running in self._running.values():
+            running.worker.stop()
+
+    async def wait_stopped(self) -> None:
+        """Waits until no worker runs."""
+        await asyncio.gather(*(running.task for running in self._running.values()), return_exceptions=True)
+
+    async def cancel(self) -> None:
+        """Ends every worker at once; a call in flight will be made again."""
+        for running in self._running.values():
+            running.task.cancel()
+        await self.wait_stopped()
 
     def statuses(self) -> list[ConnectionStatus]:
         """Returns the status of each configured connection."""
-        return [self._workers[name].status() if name in self._workers else self._idle(name) for name in self._settings]
+        return [
+            self._running[name].worker.status() if name in self._running else self._idle(name)
+            for name in self._settings
+        ]
 
     def workers_alive(self) -> dict[str, bool]:
         """Returns whether the worker of each active connection is alive."""
-        return {task.get_name(): not task.done() for task in self._tasks}
+        return {running.task.get_name(): not running.task.done() for running in self._running.values()}
 
     def pause(self, name: str, *, paused: bool) -> None:
         """Pauses or resumes a connection; without effect on one that is inactive."""
-        if name in self._workers:
-            self._workers[name].pause(paused=paused)
+        if name in self._running:
+            self._running[name].worker.pause(paused=paused)
 
     def preview(self, name: str, envelope: AcceptedEnvelope) -> list[tuple[str, str, str]]:
         """Returns the (method, path, JSON body) of each call that would be made for an envelope."""
@@ -115,6 +193,11 @@ class Connections:
             next_probe=0.0,
             last_error="",
         )
+
+
+def _workspace(settings: ConnectionSettings) -> str:
+    """Returns the name of a connection's workspace, the same in every process."""
+    return f"{settings.url} {settings.app_id or settings.name}"
 
 
 async def _run(worker: Worker, outflow: Outflow) -> None:

@@ -1,8 +1,9 @@
 """The daemon: builds the parts, and starts and stops them in the order that `Daemon` describes."""
 
 import asyncio
+import os
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from intercomd_daemon import __version__
@@ -15,13 +16,15 @@ from intercomd_daemon.app.listeners import (
     open_operations,
 )
 from intercomd_daemon.app.security import Security
-from intercomd_daemon.config import Settings
+from intercomd_daemon.app.reload import Changes, compare
+from intercomd_daemon.app.systemd import EXTEND_SECONDS, Systemd
+from intercomd_daemon.config import Loaded, Settings
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
-from intercomd_daemon.errors import RetryLater
+from intercomd_daemon.errors import IntercomdError, RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
-from intercomd_daemon.operations.daemon_control import Check, State
+from intercomd_daemon.operations.daemon_control import Check, Reloaded, State
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.spool.base import Archive, Spool, Usage
 from intercomd_daemon.spool.engines import SpoolEvents, engine_of
@@ -29,11 +32,6 @@ from intercomd_daemon.telemetry.logs import Logs
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.report import Report
 
-# "Stopping: linger 2 s, drain 20 s."
-LINGER_SECONDS = 2.0
-"""Time for load balancers to see NOT_SERVING."""
-DRAIN_SECONDS = 20.0
-"""Time for open calls of senders, and for calls to Intercom in flight."""
 CLOSE_SECONDS = 1.0
 """Time for the last responses to be sent; an idle connection would otherwise keep the listener open."""
 
@@ -49,18 +47,24 @@ class Daemon:
     4. The ingest listener, last: an envelope is accepted only when every part that handles it is running.
 
     Stop, in reverse:
-    1. Health becomes NOT_SERVING. Calls are still accepted for LINGER_SECONDS, until load balancers have noticed.
-    2. New calls are refused with UNAVAILABLE, and the workers finish their calls in flight, at most DRAIN_SECONDS.
+    1. Health becomes NOT_SERVING. Calls are still accepted for `stopping.linger`, until load balancers have noticed.
+    2. New calls are refused with UNAVAILABLE. What waits is still delivered for `stopping.deliver`; then the workers
+       finish their calls in flight, at most `stopping.drain`.
     3. The ingest listener closes. It stays open until here so that clients get an answer that says "not accepted,
        retry" instead of a connection error.
     4. The operations listeners, after the last outcome, so that watchers get all of them.
     5. The spool, with its last commit.
     """
 
-    def __init__(self, settings: Settings, logs: Logs) -> None:
+    def __init__(self, settings: Settings, logs: Logs, load: Callable[[], Loaded] | None = None) -> None:
+        """`load` reads the settings again for a reload, and raises SettingsInvalid; None: there is no reload."""
         self._settings = settings
+        self._load = load
         self._logger = logs.logger
         self._security = Security(settings, logs.logger)
+        self._configure_log = logs.configure
+        self._systemd = Systemd(os.environ, os.getpid())
+        self._reloading = asyncio.Lock()
         self._connections = Connections(settings, logs.hide)
         self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, time.time)
         self._metrics.watch_log(logs.lost)
@@ -69,6 +73,10 @@ class Daemon:
         self._spool: Spool | None = None
         self._operations: OperationsListeners | None = None
         self._ingest: GrpcListener | None = None
+        self._acceptor: Acceptor | None = None
+        self._service: IngestService | None = None
+        self._refusing: asyncio.Task[None] | None = None
+        """The first steps of a stop or a drain, once one has begun."""
         self._stopping = asyncio.Event()
         self._stop_now = asyncio.Event()
         self.serving = asyncio.Event()
@@ -102,43 +110,131 @@ class Daemon:
 
     async def _serve(self, spool: Spool) -> None:
         """Serves until `stop`, or until a worker or the spool ends by itself, which is a bug."""
-        workers = await self._connections.start(spool, self._report)
+        connections = self._connections
+        await connections.start(spool, self._report)
         service = self._ingest_service(spool, TimestampAllocator(await spool.seconds()))
         ingest = self._settings.ingest
-        stopping, engine = asyncio.create_task(self._stopping.wait()), asyncio.create_task(spool.wait_closed())
+        ends = [
+            asyncio.create_task(wait) for wait in (self._stopping.wait(), spool.wait_closed(), connections.wait_fault())
+        ]
+        watchdog = asyncio.create_task(self._notify_alive())
         try:
             self._ingest = await open_ingest(
                 service, ingest.listen, ingest.request_bytes_max, ingest.unix_access, self._security.ingest_tls
             )
             self._switch(serving=True)
-            await asyncio.wait({stopping, engine, *workers}, return_when=asyncio.FIRST_COMPLETED)
-            await self._drain(service, self._ingest, workers)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await self._stop(service, self._ingest)
         finally:
-            self._connections.stop()
-            await self._in_time(asyncio.gather(*workers, return_exceptions=True), DRAIN_SECONDS)
-            for task in (stopping, engine, *workers):
+            connections.stop()
+            await self._in_time(connections.wait_stopped(), self._settings.stopping.drain_seconds)
+            await connections.cancel()
+            watchdog.cancel()
+            for task in ends:
                 task.cancel()
-            ends = await asyncio.gather(engine, *workers, return_exceptions=True)
-        faults = [end for end in ends if isinstance(end, Exception)]
+            closed = await asyncio.gather(*ends, return_exceptions=True)
+        faults = [end for end in (*closed, *connections.faults()) if isinstance(end, Exception)]
         if faults:
             raise ExceptionGroup("a part of the daemon ended by itself", faults)
 
     def _ingest_service(self, spool: Spool, seconds: TimestampAllocator) -> IngestService:
         acceptor = Acceptor(self._settings.connections, spool, seconds, self._report, time.time)
-        return IngestService(acceptor, self._connections.preview, spool.usage, self._settings.ingest, time.time)
+        service = IngestService(acceptor, self._connections.preview, spool.usage, self._settings.ingest, time.time)
+        self._acceptor, self._service = acceptor, service
+        return service
 
-    async def _drain(
-        self, service: IngestService, listener: GrpcListener, workers: Sequence[asyncio.Task[None]]
-    ) -> None:
+    async def _stop(self, service: IngestService, listener: GrpcListener) -> None:
         """Performs steps 1 to 3 of a stop, as the class describes."""
-        self._switch(serving=False)
-        await self._in_time(asyncio.Event().wait(), LINGER_SECONDS)
-        deadline = time.monotonic() + DRAIN_SECONDS
-        service.drain()
+        stopping = self._settings.stopping
+        self._systemd.stopping(stopping.linger_seconds + stopping.deliver_seconds + 2 * stopping.drain_seconds)
+        await self._refuse_calls(service)
+        await self._in_time(self._wait_delivered(), stopping.deliver_seconds)
+        deadline = time.monotonic() + stopping.drain_seconds
         self._connections.stop()
-        await self._in_time(asyncio.gather(*workers, return_exceptions=True), DRAIN_SECONDS)
+        await self._in_time(self._connections.wait_stopped(), stopping.drain_seconds)
         await self._in_time(service.wait_idle(), max(0.0, deadline - time.monotonic()))
         await self._in_time(listener.close(CLOSE_SECONDS), 2 * CLOSE_SECONDS)
+
+    async def _refuse_calls(self, service: IngestService) -> None:
+        """Lets load balancers notice, then refuses new calls; once, however often it is called."""
+        if self._refusing is None:
+            self._refusing = asyncio.create_task(self._linger_and_refuse(service))
+        await asyncio.shield(self._refusing)
+
+    async def _linger_and_refuse(self, service: IngestService) -> None:
+        self._switch(serving=False)
+        await self._in_time(asyncio.Event().wait(), self._settings.stopping.linger_seconds)
+        service.drain()
+
+    async def _wait_delivered(self) -> None:
+        """Waits until nothing waits in the spool that a worker could deliver."""
+        committed = asyncio.Event()
+        unsubscribe = self._report.subscribe(committed.set)
+        try:
+            while any(usage.normal or usage.bulk for usage in self.usage().connections.values()):
+                committed.clear()
+                await committed.wait()
+        finally:
+            unsubscribe()
+
+    async def drain(self, *, wait: bool) -> None:
+        """Refuses new calls from now on, until a restart; what is accepted is still delivered.
+
+        With `wait` it returns once load balancers had time to notice and no call is open.
+
+        Raises:
+            RetryLater: the daemon is starting or stopping.
+        """
+        if self._service is None or self._stopping.is_set():
+            raise RetryLater("the daemon is starting or stopping", 1.0)
+        refusing = asyncio.create_task(self._refuse_calls(self._service))
+        if wait:
+            await refusing
+            await self._service.wait_idle()
+
+    async def reload(self) -> Reloaded:
+        """Reads the settings again and applies what can be applied while calls are served, as SIGHUP does.
+
+        Raises:
+            SettingsInvalid: with every problem; nothing has changed.
+            IntercomdError: a connection cannot be opened, or the daemon is starting or stopping; nothing has changed.
+        """
+        async with self._reloading:
+            if self._load is None or self._acceptor is None or self._stopping.is_set():
+                raise RetryLater("the daemon is starting or stopping", 1.0)
+            self._systemd.reloading()
+            try:
+                loaded = self._load()
+                changes = compare(self._settings, loaded.settings)
+                await self._apply(changes)
+            except IntercomdError as error:
+                self._metrics.count_reload(time.time(), success=False)
+                self._logger.error("reload_failed", error=str(error))  # noqa: TRY400 - the message names the fix
+                raise
+            finally:
+                self._systemd.ready("serving")
+            self._metrics.count_reload(time.time(), success=True)
+            self._logger.info("reloaded", changed=", ".join(changes.changed), needs_restart=", ".join(changes.restart))
+            for warning in loaded.warnings:
+                self._logger.warning("setting", warning=warning)
+            return Reloaded(changes.changed, changes.restart, loaded.warnings)
+
+    async def _apply(self, changes: Changes) -> None:
+        """Applies a configuration: the workers first, as only they can fail, and accepting last."""
+        settings, before = changes.settings, self._settings
+        spool = self._opened()
+        await spool.set_connections(tuple(settings.connections))
+        try:
+            await self._connections.reconfigure(settings.connections)
+        except IntercomdError:
+            await spool.set_connections(tuple(before.connections))
+            raise
+        self._settings = settings
+        self._metrics.set_connections(settings.connections)
+        self._configure_log(settings.log)
+        if self._acceptor is not None and self._service is not None:
+            self._acceptor.reconfigure(settings.connections)
+            self._service.reconfigure(settings.ingest)
 
     async def _in_time(self, work: Coroutine[Any, Any, Any] | asyncio.Future[Any], seconds: float) -> None:
         """Waits until `work` is done, at most `seconds`, and no longer than until a second `stop`."""
@@ -161,7 +257,15 @@ class Daemon:
         self._logger.info(
             "serving", version=__version__, ingest=addresses, connections=", ".join(self._settings.connections)
         )
+        self._systemd.ready(f"serving {addresses}")
         self.serving.set()
+
+    async def _notify_alive(self) -> None:
+        """Notifies systemd's watchdog while every part makes progress."""
+        while self._systemd.watchdog_seconds:
+            if all(check.moves for check in self.checks()):
+                self._systemd.alive()
+            await asyncio.sleep(self._systemd.watchdog_seconds)
 
     async def _open_health(self) -> None:
         """Opens the operations listeners, unless an address is in use.
@@ -194,7 +298,9 @@ class Daemon:
         """Opens the spool, waiting for its lock; returns None if the daemon is stopped meanwhile."""
         opening = asyncio.ensure_future(self._opened_spool())
         stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        while not (opening.done() or stopping.done()):
+            self._systemd.extend("opening the spool")
+            await asyncio.wait({opening, stopping}, timeout=EXTEND_SECONDS / 2, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not opening.done():
             opening.cancel()
@@ -248,6 +354,9 @@ class Daemon:
         Raises:
             RetryLater: the spool is not open yet, or already closed.
         """
+        return self._opened()
+
+    def _opened(self) -> Spool:
         if self._spool is None:
             raise RetryLater("the spool is not open: the daemon is starting or stopping", 1.0)
         return self._spool

@@ -1,17 +1,17 @@
-"""`intercomd run`: runs the daemon until SIGTERM or SIGINT; a second signal stops it at once."""
+"""`intercomd run`: runs the daemon until SIGTERM or SIGINT; a second signal stops it at once, SIGHUP reloads."""
 
 import asyncio
 import gc
 import logging
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from functools import partial
 
 import click
 
-from intercomd_daemon import config
+from intercomd_daemon import config, signal_handlers
 from intercomd_daemon.app import Daemon
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.errors import IntercomdError, SettingsInvalid
@@ -34,7 +34,7 @@ def command(path: str | None) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
     It accepts envelopes over gRPC, stores them on disk, and forwards them to Intercom. On SIGTERM it finishes open
-    calls and exits with 0. A second signal ends it at once, also without loss.
+    calls and exits with 0. A second signal ends it at once, also without loss. On SIGHUP it reads the settings again.
     """
     occupy_standard_descriptors()
     stream = LogStream()
@@ -49,7 +49,7 @@ def command(path: str | None) -> None:
     logging.captureWarnings(capture=True)
     with redirect_stdout(_printed(log, "stdout")), redirect_stderr(_printed(log, "stderr")):
         try:
-            code = asyncio.run(_run(loaded, log))
+            code = asyncio.run(_run(loaded, log, partial(config.load, path, dict(os.environ))))
         finally:
             stream.close()
     sys.exit(code)
@@ -59,15 +59,22 @@ def _printed(log: logs.Logs, name: str) -> LineWriter:
     return LineWriter(lambda line: log.logger.warning("printed", stream=name, text=line))
 
 
-async def _run(loaded: config.Loaded, log: logs.Logs) -> int:
+async def _run(loaded: config.Loaded, log: logs.Logs, load: Callable[[], config.Loaded]) -> int:
     for warning in loaded.warnings:
         log.logger.warning("setting", warning=warning)
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    daemon = Daemon(loaded.settings, log)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, daemon.stop)
+    daemon = Daemon(loaded.settings, log, load)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        if len(reloads) < 2:  # One that has not begun reads the settings for every signal until then.
+            reloads.add(task := asyncio.create_task(_reload(daemon)))
+            task.add_done_callback(reloads.discard)
+
+    signal_handlers.connect(
+        daemon.stop, reload, lambda number: log.logger.warning("signal_ignored", signal=number.name)
+    )
     code = 0
     try:
         await daemon.run()
@@ -79,6 +86,13 @@ async def _run(loaded: config.Loaded, log: logs.Logs) -> int:
         log.logger.error("fatal", exc_info=True)  # noqa: G201 - a structlog logger
         code = EXIT_FAILED
     return code
+
+
+async def _reload(daemon: Daemon) -> None:
+    """Reloads after SIGHUP, once the daemon serves; the daemon logs what came of it."""
+    await daemon.serving.wait()
+    with suppress(IntercomdError):
+        await daemon.reload()
 
 
 def _flatten(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

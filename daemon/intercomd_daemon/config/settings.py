@@ -9,6 +9,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from intercomd_daemon.spool.settings import SpoolSettings
+from intercomd_daemon.stopping import StoppingSettings
 from intercomd_daemon.telemetry.settings import LogSettings
 
 
@@ -20,5 +21,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     operations: OperationsSettings = OperationsSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
+    stopping: StoppingSettings = StoppingSettings()
     connections: Mapping[str, ConnectionSettings] = MappingProxyType({})
     """By name, in the order of the file."""

@@ -56,6 +56,10 @@ class Acceptor:
         self._clock = clock
         self._coalescer = RequestCoalescer()
 
+    def reconfigure(self, connections: Connections) -> None:
+        """Decides envelopes by these settings from the next request on."""
+        self._rules = connections
+
     async def accept(self, envelopes: Iterable[DecodedEnvelope], size_bytes: int = 0) -> list[Decision]:
         """Returns the decision of each envelope; the accepted ones are on disk by then.
 
@@ -108,7 +112,7 @@ class Acceptor:
                     if len(accepted.operations) > 1:
                         expanded_bytes = _expanded(expanded_bytes, accepted)
                     if rows is not None:
-                        result, row = self._enter(result, accepted, latest)
+                        result, row = self._enter(result, accepted, rules, latest)
                         rows.append(row)
                 results.append(result)
             if time() >= turn_ends:
@@ -116,7 +120,9 @@ class Acceptor:
                 turn_ends = time() + TURN_SECONDS
         return results
 
-    def _enter(self, result: Decision, envelope: AcceptedEnvelope, latest: int) -> tuple[Decision, Incoming]:
+    def _enter(
+        self, result: Decision, envelope: AcceptedEnvelope, rules: Connections, latest: int
+    ) -> tuple[Decision, Incoming]:
         """Allocates seconds to the events, and returns the decision with their final times and the row to append.
 
         The claims travel with the row, so that one commit stores both. Without `same_second = "shift"`, and without an
@@ -125,7 +131,7 @@ class Acceptor:
         lane = lane_of(envelope.customer_id, envelope.email)
         pairs: tuple[tuple[int, int], ...] = ()
         events = envelope.events
-        if events and result.recognised and self._rules[result.connection].same_second == "shift":
+        if events and result.recognised and rules[result.connection].same_second == "shift":
             allocation = self._seconds.allocate(result.connection, lane, envelope.envelope_id, events, latest)
             pairs = allocation.pairs
             if allocation.findings:

@@ -70,6 +70,10 @@ class IngestService:
         """Registers the service with a server that has not started yet."""
         self._handlers.add_to(server)
 
+    def reconfigure(self, settings: IngestSettings) -> None:
+        """Decodes requests within these limits from now on."""
+        self._limits = settings
+
     def drain(self) -> None:
         """Refuses new requests from now on; requests that were received are still accepted."""
         self._draining = True

@@ -26,6 +26,17 @@ class Check(NamedTuple):
     """For a person, without any user's data."""
 
 
+class Reloaded(NamedTuple):
+    """What a reload changed, by the keys of settings."""
+
+    changed: tuple[str, ...]
+    """In effect now; `connections.<name>` for an added or removed connection."""
+    restart: tuple[str, ...]
+    """In effect after a restart."""
+    warnings: tuple[str, ...]
+    """About the new settings, each in one line with its remedy."""
+
+
 Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
 """Subscribes to new outcomes and returns a function that unsubscribes. The callback runs on the event loop after the
 commit; it only wakes the subscriber, who reads the outcomes from the journal."""
@@ -48,7 +59,7 @@ class DaemonStatus(Protocol):
 
 
 class DaemonControl(DaemonStatus, Protocol):
-    """What OperationsService reads, and the two things that it changes."""
+    """What OperationsService reads and changes."""
 
     def usage(self) -> Usage:
         """Returns the spool's usage; before the spool is open, an empty one."""
@@ -68,4 +79,21 @@ class DaemonControl(DaemonStatus, Protocol):
 
     async def resume(self, connection: str) -> None:
         """Resumes a configured connection. Idempotent."""
+        ...
+
+    async def drain(self, *, wait: bool) -> None:
+        """Refuses new calls until a restart; with `wait` it returns once no call is open. Idempotent.
+
+        Raises:
+            RetryLater: the daemon is starting or stopping.
+        """
+        ...
+
+    async def reload(self) -> Reloaded:
+        """Reads the settings again and applies what can be applied while calls are served.
+
+        Raises:
+            SettingsInvalid: with every problem; nothing has changed.
+            IntercomdError: a connection cannot be opened, or the daemon is starting or stopping; nothing has changed.
+        """
         ...

@@ -317,6 +317,14 @@ class Spool(Intake, Archive, Protocol):
         """Returns the (key, owner) pairs that were remembered at the opening, oldest first, at most 65,536."""
         ...
 
+    async def set_connections(self, names: Sequence[str]) -> None:
+        """Replaces the connections of the settings, which share the quota. What waits in others stays.
+
+        Raises:
+            SpoolUnusable: the spool has no room for another connection; nothing has changed.
+        """
+        ...
+
     async def wait_closed(self) -> None:
         """Returns once the engine is closed; raises the error that ended it, after which nothing can go on."""
         ...

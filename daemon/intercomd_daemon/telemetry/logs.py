@@ -60,6 +60,8 @@ class Logs(NamedTuple):
     """Registers a secret for redaction, such as an access token read from its file."""
     lost: Callable[[], int]
     """Returns the number of lines lost since the start."""
+    configure: Callable[[LogSettings], None]
+    """Applies another level and another `values` from now on; the format stays."""
     batch: Callable[[], AbstractContextManager[None]]
     """Lines logged within it leave in one write, as each write wakes the reader. For one thread, and not nested."""
 
@@ -71,7 +73,6 @@ def set_up(settings: LogSettings, stream: TextIO | LogStream) -> Logs:
     """
     with _without_rich():
         import structlog  # noqa: PLC0415  # imported here to keep rich from being imported
-    level = logging.getLevelNamesMapping()[settings.level.upper()]
     redaction = Redaction()
     writer = _Output(stream)
     render = _render_json
@@ -86,14 +87,47 @@ def set_up(settings: LogSettings, stream: TextIO | LogStream) -> Logs:
         stream.describe_lost = lambda lines: guard(None, "warning", {"event": "log_lines_lost", "lines": lines})
     structlog.configure(
         processors=[structlog.processors.format_exc_info, guard],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=lambda *_: writer,
     )
-    logger: Logger = structlog.get_logger().bind()
+    logger = _LeveledLogger(structlog.get_logger().bind())
     root = logging.getLogger()
     root.handlers[:] = [_Bridge(logger)]
-    root.setLevel(max(level, logging.WARNING))
-    return Logs(logger, redaction.hide, writer.lost, writer.batch)
+
+    def configure(settings: LogSettings) -> None:
+        level = logging.getLevelNamesMapping()[settings.level.upper()]
+        logger.level, guard.values = level, settings.values
+        root.setLevel(max(level, logging.WARNING))
+
+    configure(settings)
+    return Logs(logger, redaction.hide, writer.lost, configure, writer.batch)
+
+
+class _LeveledLogger:
+    """Logs lines of a level that can be changed, unlike structlog's own filter."""
+
+    def __init__(self, logger: Logger) -> None:
+        self._logger = logger
+        self.level = logging.INFO
+
+    def is_enabled_for(self, level: int, /) -> bool:
+        return level >= self.level
+
+    def log(self, level: int, event: str, /, **fields: object) -> None:
+        if level >= self.level:
+            self._logger.log(level, event, **fields)
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        self.log(logging.DEBUG, event, **fields)
+
+    def info(self, event: str, /, **fields: object) -> None:
+        self.log(logging.INFO, event, **fields)
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        self.log(logging.WARNING, event, **fields)
+
+    def error(self, event: str, /, **fields: object) -> None:
+        self.log(logging.ERROR, event, **fields)
 
 
 class _Guard:
@@ -102,10 +136,10 @@ class _Guard:
     def __init__(self, redaction: Redaction, render: Render, *, values: bool) -> None:
         self._redaction = redaction
         self._render = render
-        self._values = values
+        self.values = values
 
     def __call__(self, _logger: object, level: str, event: MutableMapping[str, Any]) -> str:
-        values = self._values and level == "debug"
+        values = self.values and level == "debug"
         fields: dict[str, Any] = {"timestamp": _now(), "level": level, "event": event.pop("event")}
         if SCALARS.issuperset(map(type, event.values())) and GUARDED_FIELDS.isdisjoint(event):
             fields.update(event)

@@ -8,7 +8,7 @@ import collections
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
@@ -90,6 +90,8 @@ class Metrics:
         self._clock = clock
         self._lost: Callable[[], int] = int
         self._states: dict[str, ConnectionState] = {}
+        self._reload = clock(), True
+        """When the settings were read last, and whether they could be used."""
         self._instruments = _Instruments()
         self.registry = CollectorRegistry()
         self.registry.register(self)
@@ -134,6 +136,14 @@ class Metrics:
         """Counts one damage to the spool."""
         self._instruments.damages.add(())
 
+    def set_connections(self, connections: Iterable[str]) -> None:
+        """Replaces the connections of the settings, which become labels."""
+        self._connections = frozenset(connections)
+
+    def count_reload(self, now: float, *, success: bool) -> None:
+        """Records the last reload; `now` is Unix seconds."""
+        self._reload = now, success
+
     def watch_log(self, lost: Callable[[], int]) -> None:
         """Reads the number of lost log lines from `lost` at each scrape."""
         self._lost = lost
@@ -146,6 +156,13 @@ class Metrics:
             "intercomd_log_lines_lost",
             "Log lines that were lost because they could not be written.",
             value=self._lost(),
+        )
+        reloaded_at, success = self._reload
+        yield GaugeMetricFamily(
+            "intercomd_config_reload_success", "Whether the last reload of the settings succeeded.", value=success
+        )
+        yield GaugeMetricFamily(
+            "intercomd_config_reload_timestamp_seconds", "When the settings were last read.", value=reloaded_at
         )
         statuses = self._statuses()
         states = self._states | {status.name: status.state for status in statuses}

@@ -31,7 +31,8 @@ class Pace:
     """The budget of one workspace. `take` each call that leaves; tell each answer."""
 
     def __init__(self, calls_per_window: int, share: float, now: float) -> None:
-        self._share = share
+        self.share = share
+        """Of the limit, from the settings."""
         self._limit = calls_per_window
         self._believed = 1.0
         self._clock = ServerClock()
@@ -56,7 +57,7 @@ class Pace:
     def plan(self) -> int:
         """Calls that we mean to make in a window: `min(limit - 1, ceil(0.98 x limit)) x share`, at least one."""
         planned = min(self._limit - 1, ceil(PLANNED * self._limit))
-        return max(1, int(planned * self._share * self._believed))
+        return max(1, int(planned * self.share * self._believed))
 
     @property
     def window_seconds(self) -> float:
@@ -75,7 +76,7 @@ class Pace:
     def remaining(self, now: float) -> int:
         """Calls that may still be made in the window of `now`, ours and what others left."""
         # A window's count may pass the plan by what an earlier stall has left over, never the limit less one.
-        ours = max(1, int((self._limit - 1) * self._share * self._believed))
+        ours = max(1, int((self._limit - 1) * self.share * self._believed))
         if now >= self._ends:
             return max(0, min(ours, self._limit - 1 - len(self._flying)))
         # What Intercom has counted, and what it had not when it said so: the calls sent since and not answered.

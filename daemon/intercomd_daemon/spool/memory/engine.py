@@ -278,6 +278,12 @@ class MemorySpool:
         """Returns the paused connections."""
         return frozenset(name for name, connection in self._connections.items() if connection.paused)
 
+    async def set_connections(self, names: Sequence[str]) -> None:
+        """Replaces the connections that share the quota."""
+        for name in names:
+            self._connection(name)
+        self._quota = self._quota._replace(connections=tuple(names))
+
     async def seconds(self) -> list[tuple[int, int]]:
         """Returns no pairs: nothing was remembered before."""
         return []

@@ -60,6 +60,10 @@ class Admission:
         self.reason = ""
         """Why appends are refused; empty if they are accepted."""
 
+    def set_connections(self, names: tuple[str, ...]) -> None:
+        """Shares the quota among these connections from now on."""
+        self._quota = self._quota._replace(connections=names)
+
     def begin(self, now: float) -> None:
         """Begins a transaction at `now`, by a clock that does not jump."""
         self._now = now

@@ -218,6 +218,16 @@ class SqliteSpool:
         """Returns the paused connections."""
         return self._store.paused
 
+    async def set_connections(self, names: Sequence[str]) -> None:
+        """Replaces the connections that share the quota."""
+
+        def number(transaction: Transaction) -> None:
+            for name in names:
+                transaction.counters.connection(name)
+            self._admission.set_connections(tuple(names))
+
+        await self._writer.perform(number)
+
     # Ending
 
     async def wait_closed(self) -> None:

@@ -1,0 +1,79 @@
+"""What a reload changes, and what it leaves to a restart."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from intercomd_daemon.app.reload import compare
+from intercomd_daemon.config import Settings
+from intercomd_daemon.connection import ConnectionSettings, LimitSettings, RateSettings
+from intercomd_daemon.ingest.settings import IngestSettings
+from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
+from intercomd_daemon.setting.secret import Secret
+from intercomd_daemon.spool.settings import SpoolSettings
+from intercomd_daemon.stopping import StoppingSettings
+from intercomd_daemon.telemetry.settings import LogSettings
+
+OLD = Settings(connections={"default": ConnectionSettings(name="default", app_id="a", access_token=Secret("t"))})
+
+
+def connection(**fields: Any) -> Settings:  # noqa: ANN401 - fields of a connection
+    return replace(OLD, connections={"default": replace(OLD.connections["default"], **fields)})
+
+
+def test_same_settings_change_nothing() -> None:
+    changes = compare(OLD, connection())
+    assert (changes.changed, changes.restart, changes.settings) == ((), (), OLD)
+
+
+@pytest.mark.parametrize(
+    ("new", "changed"),
+    [
+        (connection(app_id="b"), "connections.default.app_id"),
+        (connection(access_token=Secret("u")), "connections.default.access_token"),
+        (connection(unchanged_for_seconds=0.0), "connections.default.unchanged_for"),
+        (connection(limits=LimitSettings(on_excess="reject")), "connections.default.limits.on_excess"),
+        (connection(rate=RateSettings(share=0.5)), "connections.default.rate.share"),
+        (connection(attribute_types={"plan": "string"}), "connections.default.attribute_types"),
+        (replace(OLD, ingest=IngestSettings(envelopes_max=7)), "ingest.envelopes_max"),
+        (replace(OLD, log=LogSettings(level="debug")), "log.level"),
+        (replace(OLD, stopping=StoppingSettings(drain_seconds=1.0)), "stopping.drain"),
+    ],
+)
+def test_setting_that_can_be_swapped_takes_effect_at_once(new: Settings, changed: str) -> None:
+    changes = compare(OLD, new)
+    assert (changes.changed, changes.restart, changes.settings) == ((changed,), (), new)
+
+
+@pytest.mark.parametrize(
+    ("new", "key"),
+    [
+        (replace(OLD, ingest=IngestSettings(listen=("127.0.0.1:1",))), "ingest.listen"),
+        (replace(OLD, ingest=IngestSettings(request_bytes_max=1 << 20)), "ingest.request_bytes_max"),
+        (replace(OLD, ingest=IngestSettings(unix_mode="0600")), "ingest.unix_mode"),
+        (replace(OLD, operations=OperationsSettings(listen="127.0.0.1:1")), "operations.listen"),
+        (replace(OLD, operations=OperationsSettings(grpc_listen="127.0.0.1:1")), "operations.grpc_listen"),
+        (replace(OLD, health=HealthSettings(listen=("127.0.0.1:1",))), "health.listen"),
+        (replace(OLD, spool=SpoolSettings(url="memory:")), "spool.url"),
+        (replace(OLD, spool=SpoolSettings(bytes_max=1 << 30)), "spool.bytes_max"),
+        (replace(OLD, log=LogSettings(format="console")), "log.format"),
+    ],
+)
+def test_setting_that_needs_a_restart_keeps_its_old_value(new: Settings, key: str) -> None:
+    changes = compare(OLD, new)
+    assert (changes.changed, changes.restart, changes.settings) == ((), (key,), OLD)
+
+
+def test_restart_and_swap_in_one_section_are_told_apart() -> None:
+    new = replace(OLD, ingest=IngestSettings(listen=("127.0.0.1:1",), envelopes_max=7))
+    changes = compare(OLD, new)
+    assert (changes.changed, changes.restart) == (("ingest.envelopes_max",), ("ingest.listen",))
+    assert changes.settings.ingest == IngestSettings(envelopes_max=7)
+
+
+def test_added_and_removed_connections_are_named() -> None:
+    shop = ConnectionSettings(name="shop", app_id="s", access_token=Secret("t"))
+    changes = compare(OLD, replace(OLD, connections={"shop": shop}))
+    assert changes.changed == ("connections.default", "connections.shop")
+    assert changes.settings.connections == {"shop": shop}

@@ -1,0 +1,35 @@
+"""Signals other than SIGTERM: none of them ends the daemon without a drain."""
+
+import signal
+
+import pytest
+
+from daemons.process import Daemon
+from intercomd.v1.ingest_pb2 import Disposition
+from intercomd_daemon.signal_handlers import IGNORED
+from senders.client import envelope
+
+
+@pytest.mark.parametrize("number", IGNORED)
+async def test_signal_without_a_meaning_is_logged_and_ignored(daemon: Daemon, number: signal.Signals) -> None:
+    daemon.signal(number)
+    await daemon.heard("signal_ignored", signal=number.name)
+    published = await daemon.publish(envelope("u1", "After", envelope_id="after"))
+    assert published.results[0].disposition == Disposition.DISPOSITION_ACCEPTED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+async def test_signal_that_stops_drains_first(daemon: Daemon, number: signal.Signals) -> None:
+    daemon.signal(number)
+    assert await daemon.gone() == 0
+    assert daemon.told("draining")
+    assert daemon.told("stopped")
+
+
+async def test_reload_during_the_start_waits_for_it(daemon: Daemon) -> None:
+    await daemon.stop()
+    await daemon.launch()
+    await daemon.heard("operations")
+    daemon.signal(signal.SIGHUP)
+    await daemon.heard("reloaded", changed="", needs_restart="")
+    assert daemon.told("serving")
