@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from daemons.process import Daemon
+from daemons.process import Daemon, Start
 from intercomd.v1.ingest_pb2 import Disposition, PublishStreamRequest
 from intercomd.v1.operations_pb2 import DaemonState, GetStatusRequest, WatchOutcomesRequest
 from intercomd_daemon.sandbox import Sandbox
@@ -199,3 +199,26 @@ async def test_stop_under_load_loses_and_repeats_nothing(daemon: Daemon, sandbox
     taken = sorted(event.created_at for event in sandbox.events)
     assert len(taken) == len(set(taken)) == len(answers)
     assert not sandbox.repeats
+
+
+async def test_stop_delivers_what_waits_for_as_long_as_is_set(start: Start, sandbox: Sandbox) -> None:
+    """Ten events of one user, one call after the other: without the setting only the call in flight would end."""
+    sandbox.workspace.add_contact("u1")
+    daemon = await start(stopping={"linger": "0s", "deliver": "60s"})
+    sandbox.fault("POST /events delay=0.2s")
+    names = [f"e{number}" for number in range(10)]
+    await daemon.publish(*(envelope("u1", "Came", at=at, envelope_id=name) for at, name in enumerate(names)))
+    assert await daemon.stop() == 0
+    assert [daemon.outcomes[name] for name in names] == [1] * 10
+
+
+async def test_stop_that_delivers_ends_when_its_time_is_over(start: Start, sandbox: Sandbox) -> None:
+    daemon = await start(stopping={"linger": "0s", "deliver": "1s", "drain": "1s"})
+    await daemon.heard("connection", state="delivering")
+    await sandbox.stop()
+    await daemon.publish(envelope("u1", "Kept", envelope_id="kept"))
+    async with asyncio.timeout(DRAIN_SECONDS / 2):
+        assert await daemon.stop() == 0
+    await sandbox.start()
+    await daemon.start()
+    await daemon.ended(["kept"])

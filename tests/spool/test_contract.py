@@ -230,6 +230,20 @@ async def test_an_append_that_could_never_fit_is_refused_and_disturbs_nothing(op
     assert all(await spool.append([row("huge", size=10)]))
 
 
+async def test_connections_of_new_settings_share_the_quota(open_engine: Open, row: Make) -> None:
+    """An added one is guaranteed its part, a removed one no longer is; what waits in it stays."""
+    spool = await open_engine(connections=("eu", "us"), bytes_max=MIB)
+    await spool.append([row("kept", connection="us", size=1_000)])
+    await spool.set_connections(("eu", "au"))
+    await spool.append([row(str(number), connection="eu", size=100_000) for number in range(7)])
+    with pytest.raises(SpoolFull):
+        await spool.append([row("much", connection="eu", size=100_000)])
+    assert all(await spool.append([row(f"au {number}", connection="au", size=100_000) for number in range(2)]))
+    assert spool.usage().connections["us"].normal == 1
+    await spool.set_connections(("eu",))
+    assert all(await spool.append([row("more", connection="eu", size=50_000)]))
+
+
 async def test_each_connection_is_sure_of_its_share(open_engine: Open, row: Make) -> None:
     spool = await open_engine(connections=("eu", "us"), bytes_max=MIB)
     for number in range(7):

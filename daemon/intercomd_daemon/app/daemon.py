@@ -20,7 +20,7 @@ from intercomd_daemon.app.reload import Changes, compare
 from intercomd_daemon.app.systemd import EXTEND_SECONDS, Systemd
 from intercomd_daemon.config import Loaded, Settings
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
-from intercomd_daemon.errors import IntercomdError, RetryLater
+from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
@@ -197,7 +197,7 @@ class Daemon:
 
         Raises:
             SettingsInvalid: with every problem; nothing has changed.
-            IntercomdError: a connection cannot be opened, or the daemon is starting or stopping; nothing has changed.
+            RetryLater: the daemon is starting or stopping.
         """
         async with self._reloading:
             if self._load is None or self._acceptor is None or self._stopping.is_set():
@@ -208,9 +208,10 @@ class Daemon:
                 changes = compare(self._settings, loaded.settings)
                 await self._apply(changes)
             except IntercomdError as error:
+                problems = error.problems if isinstance(error, SettingsInvalid) else [str(error)]
                 self._metrics.count_reload(time.time(), success=False)
-                self._logger.error("reload_failed", error=str(error))  # noqa: TRY400 - the message names the fix
-                raise
+                self._logger.error("reload_failed", error="; ".join(problems))  # noqa: TRY400 - it names the fix
+                raise SettingsInvalid(problems) from error
             finally:
                 self._systemd.ready("serving")
             self._metrics.count_reload(time.time(), success=True)

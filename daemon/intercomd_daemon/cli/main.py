@@ -19,6 +19,8 @@ COMMANDS = MappingProxyType(
         "watch": ("watch", "Show outcomes as they happen."),
         "explain": ("explain", "Explain what became of a user's envelopes."),
         "dead-letters": ("dead_letters", "List, show, replay and discard dead letters."),
+        "reload": ("reload", "Make a daemon read its settings again."),
+        "drain": ("drain", "Make a daemon refuse new calls, before a stop."),
         "spool": ("spool", "Verify, export or repair a closed spool."),
         "healthcheck": ("healthcheck", "Check a daemon's health; exit 0 or 1."),
     }

@@ -94,6 +94,6 @@ class DaemonControl(DaemonStatus, Protocol):
 
         Raises:
             SettingsInvalid: with every problem; nothing has changed.
-            IntercomdError: a connection cannot be opened, or the daemon is starting or stopping; nothing has changed.
+            RetryLater: the daemon is starting or stopping.
         """
         ...

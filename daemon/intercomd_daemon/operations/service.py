@@ -7,7 +7,7 @@ from typing import Any, Final
 from grpc.aio import Server, ServicerContext
 
 from intercomd.v1 import operations_pb2 as messages
-from intercomd_daemon.errors import ConnectionNotFound, CountMismatch, RequestRefused
+from intercomd_daemon.errors import ConnectionNotFound, CountMismatch, RequestRefused, SettingsInvalid
 from intercomd_daemon.operations import responses
 from intercomd_daemon.operations.daemon_control import DaemonControl, Subscribe
 from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter
@@ -59,6 +59,8 @@ class OperationsService:
         handlers.unary("DiscardDeadLetters", self.discard_dead_letters, messages.DiscardDeadLettersRequest.FromString)
         handlers.unary("PauseConnection", self.pause_connection, messages.PauseConnectionRequest.FromString)
         handlers.unary("ResumeConnection", self.resume_connection, messages.ResumeConnectionRequest.FromString)
+        handlers.unary("Reload", self.reload, messages.ReloadRequest.FromString)
+        handlers.unary("Drain", self.drain, messages.DrainRequest.FromString)
         handlers.add_to(server)
 
     def close(self) -> None:
@@ -155,6 +157,19 @@ class OperationsService:
         name = self._configured(request.connection)
         await self._daemon.resume(name)
         return messages.ResumeConnectionResponse(connection=self._connection(name))
+
+    async def reload(self, _request: messages.ReloadRequest) -> messages.ReloadResponse:
+        """Reads the settings again; errors are part of the response."""
+        try:
+            changed, restart, warnings = await self._daemon.reload()
+        except SettingsInvalid as error:
+            return messages.ReloadResponse(errors=error.problems)
+        return messages.ReloadResponse(changed=changed, needs_restart=restart, warnings=warnings)
+
+    async def drain(self, request: messages.DrainRequest) -> messages.DrainResponse:
+        """Refuses new calls of senders."""
+        await self._daemon.drain(wait=request.wait)
+        return messages.DrainResponse()
 
     def _configured(self, asked: str) -> str:
         name = asked or DEFAULT_CONNECTION

@@ -55,7 +55,7 @@ class Answer(NamedTuple):
 
 
 def methods() -> dict[str, Method]:
-    """Every call that there is, by its name."""
+    """Every call by its name, but for Drain: the daemon would refuse whatever follows."""
     found = [
         Method(
             method.name,
@@ -66,6 +66,7 @@ def methods() -> dict[str, Method]:
         for file in SERVICES
         for service in file.services_by_name.values()
         for method in service.methods
+        if method.name != "Drain"
     ]
     return {method.name: method for method in found}
 

@@ -14,6 +14,8 @@ from intercomd.v1.operations_pb2 import DeadLetterFilter as DeadLetterFilter
 from intercomd.v1.operations_pb2 import DiscardDeadLettersRequest as DiscardDeadLettersRequest
 from intercomd.v1.operations_pb2 import DiscardDeadLettersResponse as DiscardDeadLettersResponse
 from intercomd.v1.ingest_pb2 import Disposition as Disposition
+from intercomd.v1.operations_pb2 import DrainRequest as DrainRequest
+from intercomd.v1.operations_pb2 import DrainResponse as DrainResponse
 from intercomd.v1.outcome_pb2 import Effect as Effect
 from intercomd.v1.outcome_pb2 import EffectKind as EffectKind
 from intercomd.v1.envelope_pb2 import Envelope as Envelope
@@ -62,6 +64,8 @@ from intercomd.v1.ingest_pb2 import PublishResponse as PublishResponse
 from intercomd.v1.ingest_pb2 import PublishStreamRequest as PublishStreamRequest
 from intercomd.v1.ingest_pb2 import PublishStreamResponse as PublishStreamResponse
 from intercomd.v1.operations_pb2 import Refusal as Refusal
+from intercomd.v1.operations_pb2 import ReloadRequest as ReloadRequest
+from intercomd.v1.operations_pb2 import ReloadResponse as ReloadResponse
 from intercomd.v1.operations_pb2 import ReplayDeadLettersRequest as ReplayDeadLettersRequest
 from intercomd.v1.operations_pb2 import ReplayDeadLettersResponse as ReplayDeadLettersResponse
 from intercomd.v1.operations_pb2 import ResumeConnectionRequest as ResumeConnectionRequest
@@ -96,6 +100,8 @@ __all__ = [
     "DiscardDeadLettersRequest",
     "DiscardDeadLettersResponse",
     "Disposition",
+    "DrainRequest",
+    "DrainResponse",
     "Effect",
     "EffectKind",
     "Envelope",
@@ -144,6 +150,8 @@ __all__ = [
     "PublishStreamRequest",
     "PublishStreamResponse",
     "Refusal",
+    "ReloadRequest",
+    "ReloadResponse",
     "ReplayDeadLettersRequest",
     "ReplayDeadLettersResponse",
     "ResumeConnectionRequest",

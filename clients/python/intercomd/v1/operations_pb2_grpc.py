@@ -101,6 +101,16 @@ class OperationsServiceStub:
                 request_serializer=intercomd_dot_v1_dot_operations__pb2.RetryConnectionRequest.SerializeToString,
                 response_deserializer=intercomd_dot_v1_dot_operations__pb2.RetryConnectionResponse.FromString,
                 _registered_method=True)
+        self.Reload = channel.unary_unary(
+                '/intercomd.v1.OperationsService/Reload',
+                request_serializer=intercomd_dot_v1_dot_operations__pb2.ReloadRequest.SerializeToString,
+                response_deserializer=intercomd_dot_v1_dot_operations__pb2.ReloadResponse.FromString,
+                _registered_method=True)
+        self.Drain = channel.unary_unary(
+                '/intercomd.v1.OperationsService/Drain',
+                request_serializer=intercomd_dot_v1_dot_operations__pb2.DrainRequest.SerializeToString,
+                response_deserializer=intercomd_dot_v1_dot_operations__pb2.DrainResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
@@ -204,6 +214,22 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Reload(self, request, context):
+        """Reads the settings again and applies what can be applied while calls are served, as SIGHUP does. The whole new
+        configuration is validated first: with an error nothing changes, and the response lists every error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Drain(self, request, context):
+        """Refuses new calls of senders from now on, until a restart; accepted envelopes are still delivered. Health becomes
+        NOT_SERVING, and calls are accepted for stopping.linger more, until load balancers have noticed. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -266,6 +292,16 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.RetryConnection,
                     request_deserializer=intercomd_dot_v1_dot_operations__pb2.RetryConnectionRequest.FromString,
                     response_serializer=intercomd_dot_v1_dot_operations__pb2.RetryConnectionResponse.SerializeToString,
+            ),
+            'Reload': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reload,
+                    request_deserializer=intercomd_dot_v1_dot_operations__pb2.ReloadRequest.FromString,
+                    response_serializer=intercomd_dot_v1_dot_operations__pb2.ReloadResponse.SerializeToString,
+            ),
+            'Drain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Drain,
+                    request_deserializer=intercomd_dot_v1_dot_operations__pb2.DrainRequest.FromString,
+                    response_serializer=intercomd_dot_v1_dot_operations__pb2.DrainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -599,6 +635,60 @@ class OperationsService:
             '/intercomd.v1.OperationsService/RetryConnection',
             intercomd_dot_v1_dot_operations__pb2.RetryConnectionRequest.SerializeToString,
             intercomd_dot_v1_dot_operations__pb2.RetryConnectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/intercomd.v1.OperationsService/Reload',
+            intercomd_dot_v1_dot_operations__pb2.ReloadRequest.SerializeToString,
+            intercomd_dot_v1_dot_operations__pb2.ReloadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Drain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/intercomd.v1.OperationsService/Drain',
+            intercomd_dot_v1_dot_operations__pb2.DrainRequest.SerializeToString,
+            intercomd_dot_v1_dot_operations__pb2.DrainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -76,6 +76,14 @@ class OperationsServiceStub:
     """Resumes a paused connection. Idempotent."""
     RetryConnection: _grpc.UnaryUnaryMultiCallable[_operations_pb2.RetryConnectionRequest, _operations_pb2.RetryConnectionResponse]
     """Probes a suspended or down connection now, rather than at its next_probe_time. Changes nothing in other states."""
+    Reload: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ReloadRequest, _operations_pb2.ReloadResponse]
+    """Reads the settings again and applies what can be applied while calls are served, as SIGHUP does. The whole new
+    configuration is validated first: with an error nothing changes, and the response lists every error.
+    """
+    Drain: _grpc.UnaryUnaryMultiCallable[_operations_pb2.DrainRequest, _operations_pb2.DrainResponse]
+    """Refuses new calls of senders from now on, until a restart; accepted envelopes are still delivered. Health becomes
+    NOT_SERVING, and calls are accepted for stopping.linger more, until load balancers have noticed. Idempotent.
+    """
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
@@ -125,6 +133,14 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """Resumes a paused connection. Idempotent."""
     RetryConnection: _aio.UnaryUnaryMultiCallable[_operations_pb2.RetryConnectionRequest, _operations_pb2.RetryConnectionResponse]  # type: ignore[assignment]
     """Probes a suspended or down connection now, rather than at its next_probe_time. Changes nothing in other states."""
+    Reload: _aio.UnaryUnaryMultiCallable[_operations_pb2.ReloadRequest, _operations_pb2.ReloadResponse]  # type: ignore[assignment]
+    """Reads the settings again and applies what can be applied while calls are served, as SIGHUP does. The whole new
+    configuration is validated first: with an error nothing changes, and the response lists every error.
+    """
+    Drain: _aio.UnaryUnaryMultiCallable[_operations_pb2.DrainRequest, _operations_pb2.DrainResponse]  # type: ignore[assignment]
+    """Refuses new calls of senders from now on, until a restart; accepted envelopes are still delivered. Health becomes
+    NOT_SERVING, and calls are accepted for stopping.linger more, until load balancers have noticed. Idempotent.
+    """
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows the state of the daemon and controls it. It is served on the operations listener only, not on the listener for
@@ -243,5 +259,25 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.RetryConnectionResponse, _abc.Awaitable[_operations_pb2.RetryConnectionResponse]]:
         """Probes a suspended or down connection now, rather than at its next_probe_time. Changes nothing in other states."""
+
+    @_abc_1.abstractmethod
+    def Reload(
+        self,
+        request: _operations_pb2.ReloadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.ReloadResponse, _abc.Awaitable[_operations_pb2.ReloadResponse]]:
+        """Reads the settings again and applies what can be applied while calls are served, as SIGHUP does. The whole new
+        configuration is validated first: with an error nothing changes, and the response lists every error.
+        """
+
+    @_abc_1.abstractmethod
+    def Drain(
+        self,
+        request: _operations_pb2.DrainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.DrainResponse, _abc.Awaitable[_operations_pb2.DrainResponse]]:
+        """Refuses new calls of senders from now on, until a restart; accepted envelopes are still delivered. Health becomes
+        NOT_SERVING, and calls are accepted for stopping.linger more, until load balancers have noticed. Idempotent.
+        """
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
