@@ -11,7 +11,7 @@ KEYS = keys_of(StoppingSettings)
 
 
 def test_defaults_are_those_of_the_contract() -> None:
-    """ "[stopping] linger = "2s", drain = "20s", deliver = "0s"" """
+    """The numbers of the contract with operators."""
     settings = StoppingSettings()
     assert (settings.linger_seconds, settings.drain_seconds, settings.deliver_seconds) == (2.0, 20.0, 0.0)
 
@@ -19,7 +19,7 @@ def test_defaults_are_those_of_the_contract() -> None:
 @pytest.mark.parametrize("key", ["linger", "drain", "deliver"])
 @pytest.mark.parametrize("wrong", ["-1s", "2", "48h", 2, True, ""])
 def test_other_values_than_durations_are_refused(key: str, wrong: Any) -> None:  # noqa: ANN401 - of any type
-    with pytest.raises(ValueError, match="duration|out of range"):
+    with pytest.raises(ValueError, match=r"duration|out of range"):
         KEYS[key].read(wrong)
 
 

@@ -15,8 +15,8 @@ from intercomd_daemon.app.listeners import (
     open_ingest,
     open_operations,
 )
-from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.reload import Changes, compare
+from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.systemd import EXTEND_SECONDS, Systemd
 from intercomd_daemon.config import Loaded, Settings
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
