@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest f
 
 from daemons.backlog import paced
 from intercomd_daemon.sandbox import SandboxSettings
+from intercomd_daemon.sandbox.recorded import ALL, NONE
 
 
 def main() -> None:
@@ -21,8 +22,13 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--limit", type=int, default=167)
     parser.add_argument("--window", type=float, default=10.0, help="seconds")
+    parser.add_argument("--described", action="store_true", help="headers as Intercom describes them, not as recorded")
     arguments = parser.parse_args()
-    settings = SandboxSettings(rate_limit=arguments.limit, rate_window_seconds=arguments.window)
+    settings = SandboxSettings(
+        rate_limit=arguments.limit,
+        rate_window_seconds=arguments.window,
+        recorded=NONE if arguments.described else ALL,
+    )
     with tempfile.TemporaryDirectory(prefix="intercomd-pace-") as folder:
         pace = asyncio.run(paced(Path(folder), settings, arguments.calls))
     print(pace)  # noqa: T201 - a command prints

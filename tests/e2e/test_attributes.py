@@ -183,7 +183,7 @@ async def test_value_refused_by_name_is_left_out_alone(daemon: Daemon, sandbox: 
     assert (told.adjustments, told.calls) == (["ATTRIBUTE_DROPPED"], [CREATE])
 
 
-DELETIONS = replace(WORKSPACE, deleted_contacts_marked=True)
+DELETIONS = replace(WORKSPACE, deletion_seconds=1.0)
 
 
 @pytest.mark.parametrize("sandbox", [DELETIONS], indirect=True)

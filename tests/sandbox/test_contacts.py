@@ -7,12 +7,13 @@ from intercomd_daemon.sandbox.bodies import ContactBody
 from intercomd_daemon.sandbox.contact import Contact
 from intercomd_daemon.sandbox.contacts import Contacts
 from intercomd_daemon.sandbox.messages import Refused
+from intercomd_daemon.sandbox.recorded import NONE
 
 NOW = 1_700_000_000.0
 
 
 def book(*, shared_emails: bool = False) -> Contacts:
-    return Contacts(id_prefix="0" * 18, shared_emails=shared_emails, blocked_status=409)
+    return Contacts(id_prefix="0" * 18, shared_emails=shared_emails, blocked_status=409, recorded=NONE)
 
 
 def create(contacts: Contacts, **fields: str | None) -> Contact:

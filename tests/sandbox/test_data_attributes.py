@@ -20,8 +20,8 @@ INITIAL = (
 )
 
 
-def attributes() -> Attributes:
-    return Attributes(INITIAL, custom_max=250)
+def attributes(*, lead_null: bool = False) -> Attributes:
+    return Attributes(INITIAL, custom_max=250, lead_null=lead_null)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,7 @@ def test_lead_refuses_null_and_empty_text_clears() -> None:
     with pytest.raises(Refused, match="'whole' can not be null"):
         attributes().check({"whole": None}, "lead")
     assert attributes().check({"whole": ""}, "lead") == {"whole": None}
+    assert attributes(lead_null=True).check({"whole": None}, "lead") == {"whole": None}
 
 
 @pytest.mark.parametrize("name", ["plan", "Mithril Shirt", "snake_case", "with-hyphen", "price €", "größe", "x" * 190])

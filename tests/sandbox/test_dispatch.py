@@ -7,6 +7,7 @@ import pytest
 from intercomd_daemon.sandbox import SandboxSettings
 from intercomd_daemon.sandbox.dispatch import faulty_headers, find_route
 from intercomd_daemon.sandbox.messages import Answer, Request
+from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.sandbox.workspace import Workspace
 
 Ask = Callable[..., Answer]
@@ -16,7 +17,7 @@ RATE_NAMES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 
 
 def test_response_has_request_id_version_and_three_rate_headers(ask: Ask) -> None:
-    workspace = Workspace(SandboxSettings(rate_limit=167))
+    workspace = Workspace(SandboxSettings(rate_limit=167, recorded=NONE))
     assert ask(workspace, "GET", "/me", version="2.11", now=NOW).headers == (
         ("x-request-id", "request-1"),
         ("intercom-version", "2.11"),
@@ -141,7 +142,7 @@ def test_path_is_found_with_its_variable_part(path: str, version: tuple[int, ...
 
 @pytest.mark.parametrize(("status", "remaining"), [(503, "166"), (429, "0")])
 def test_response_of_a_fault_has_the_same_headers(status: int, remaining: str) -> None:
-    workspace = Workspace(SandboxSettings(rate_limit=167))
+    workspace = Workspace(SandboxSettings(rate_limit=167, recorded=NONE))
     headers = faulty_headers(workspace, Request("GET", "/me", "", {}, b""), "r1", status, NOW)
     assert [name for name, _ in headers] == ["x-request-id", "intercom-version", *RATE_NAMES]
     assert dict(headers)["X-RateLimit-Remaining"] == remaining

@@ -7,6 +7,7 @@ import pytest
 
 from intercomd_daemon.sandbox import SandboxSettings
 from intercomd_daemon.sandbox.messages import Answer
+from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.sandbox.workspace import Workspace
 
 Ask = Callable[..., Answer]
@@ -48,7 +49,8 @@ def test_missing_attribute_refuses_the_whole_request(
     assert (ada.name, ada.external_id, ada.custom_attributes) == ("Ada", "7", {})
 
 
-def test_null_in_an_attribute_clears_it_on_a_user_and_is_refused_on_a_lead(workspace: Workspace, ask: Ask) -> None:
+def test_null_in_an_attribute_clears_it_on_a_user_and_is_refused_on_a_lead(ask: Ask) -> None:
+    workspace = Workspace(SandboxSettings(recorded=NONE))
     workspace.add_attribute("plan")
     user, lead = workspace.add_contact("7", custom_attributes={"plan": "pro"}), workspace.add_lead()
     lead.custom_attributes["plan"] = "pro"
@@ -116,16 +118,16 @@ def test_blocked_contact_cannot_be_unarchived(workspace: Workspace, ask: Ask, re
     assert refusal(ask(workspace, "POST", "/contacts", {"external_id": "7"}))[1] == "not_restorable"
 
 
-def test_deleting_is_permanent(workspace: Workspace, ask: Ask, read: Read, refusal: Refusal) -> None:
+def test_deleting_is_permanent(ask: Ask, read: Read, refusal: Refusal) -> None:
+    workspace = Workspace(SandboxSettings(recorded=NONE))
     ada = workspace.add_contact("7")
     assert read(ask(workspace, "DELETE", f"/contacts/{ada.id}"))["deleted"] is True
     assert refusal(ask(workspace, "POST", f"/contacts/{ada.id}/unarchive")) == NOT_FOUND
     assert refusal(ask(workspace, "DELETE", f"/contacts/{ada.id}")) == NOT_FOUND
 
 
-def test_deleted_contact_may_stay_as_one_marked_for_deletion(ask: Ask, refusal: Refusal) -> None:
+def test_deleted_contact_may_stay_as_one_marked_for_deletion(workspace: Workspace, ask: Ask, refusal: Refusal) -> None:
     """As recorded: it counts as archived for a create, and cannot be unarchived."""
-    workspace = Workspace(SandboxSettings(deleted_contacts_marked=True))
     ada = workspace.add_contact("7")
     ask(workspace, "DELETE", f"/contacts/{ada.id}")
     assert refusal(ask(workspace, "GET", f"/contacts/{ada.id}")) == NOT_FOUND
@@ -256,7 +258,7 @@ def test_events_for_leads_need_intercoms_id(workspace: Workspace, ask: Ask, refu
 
 
 def test_repeated_event_is_202_and_counted_as_a_repeat(ask: Ask) -> None:
-    workspace = Workspace(SandboxSettings(rate_limit=10))
+    workspace = Workspace(SandboxSettings(rate_limit=10, recorded=NONE))
     workspace.add_contact("7")
     body = {"event_name": "a", "created_at": 5, "user_id": "7"}
     answers = [ask(workspace, "POST", "/events", body) for _ in range(3)]

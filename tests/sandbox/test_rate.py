@@ -3,10 +3,13 @@
 import pytest
 
 from intercomd_daemon.sandbox.rate import UNLIMITED, Rate, RateWindows
+from intercomd_daemon.sandbox.recorded import NONE
 
 
 def windows(limit: int = 3, *, aligned: bool = True, other_apps_calls: int = 0) -> RateWindows:
-    return RateWindows(limit=limit, window_seconds=10.0, aligned=aligned, other_apps_calls=other_apps_calls)
+    return RateWindows(
+        limit=limit, window_seconds=10.0, aligned=aligned, other_apps_calls=other_apps_calls, recorded=NONE
+    )
 
 
 def test_calls_are_counted_down_and_refused_until_the_window_ends() -> None:
@@ -64,3 +67,15 @@ def test_chosen_429_reports_an_empty_budget_and_counts_nothing() -> None:
     rate = windows()
     assert rate.exceeded(1003.0) == Rate(3, 0, 1010, limited=True)
     assert rate.take(1004.0).remaining == 2
+
+
+def test_recorded_headers_count_before_the_call_and_reset_2_s_late() -> None:
+    rate = RateWindows(limit=3, window_seconds=10.0, aligned=True, other_apps_calls=0)
+    assert [rate.take(1003.5 + step) for step in range(4)] == [
+        Rate(3, 3, 1012, limited=False),
+        Rate(3, 2, 1012, limited=False),
+        Rate(3, 1, 1012, limited=False),
+        Rate(3, 0, 1012, limited=True),
+    ]
+    assert rate.exceeded(1009.9) == Rate(3, 0, 1012, limited=True)
+    assert rate.take(1010.0) == Rate(3, 3, 1022, limited=False)

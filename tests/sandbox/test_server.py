@@ -8,7 +8,8 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import pytest
 
-from intercomd_daemon.sandbox import Sandbox
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox.recorded import NONE
 
 CREATE = {"external_id": "7"}
 
@@ -29,7 +30,7 @@ async def test_answer_has_date_json_and_request_id(sandbox: Sandbox, client: aio
 async def test_clock_offset_shows_in_date_and_reset() -> None:
     headers = {"Authorization": "Bearer sandbox-token", "Accept": "application/json"}
     async with (
-        Sandbox(clock=lambda: 1_000_000_003.5) as sandbox,
+        Sandbox(SandboxSettings(recorded=NONE), clock=lambda: 1_000_000_003.5) as sandbox,
         aiohttp.ClientSession(sandbox.base_url, headers=headers) as client,
         client.get("/me") as answer,
     ):

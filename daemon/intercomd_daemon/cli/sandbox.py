@@ -10,13 +10,23 @@ from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.cli.format import printable
 from intercomd_daemon.cli.output import print_json
 from intercomd_daemon.cli.signals import run_interruptible
-from intercomd_daemon.sandbox import Call, Fault, FaultSyntaxError, Sandbox, SandboxSettings, parse_fault
+from intercomd_daemon.sandbox import (
+    Call,
+    Fault,
+    FaultSyntaxError,
+    Recorded,
+    Sandbox,
+    SandboxSettings,
+    parse_fault,
+)
 
 PORT = 9080
 DEFAULTS = SandboxSettings()
+ALL = "all"
 EPILOG = options.examples(
     "intercomd sandbox --rate 20 --calls",
     'intercomd sandbox --fault "POST /events 503 times=3" --fault "* 429 probability=0.05"',
+    "intercomd sandbox --rate 167 --without remaining-before --without reset-late",
     'intercomd sandbox --port 0 --fault "POST /contacts cut-after times=1" --json',
 )
 
@@ -26,6 +36,10 @@ def _parse_faults(_context: click.Context, _parameter: click.Parameter, texts: t
         return [parse_fault(text) for text in texts]
     except FaultSyntaxError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def _recorded(_context: click.Context, _parameter: click.Parameter, without: tuple[str, ...]) -> frozenset[Recorded]:
+    return frozenset(answer for answer in Recorded if not {ALL, answer.value} & set(without))
 
 
 @click.command("sandbox", epilog=EPILOG)
@@ -53,6 +67,15 @@ def _parse_faults(_context: click.Context, _parameter: click.Parameter, texts: t
     help='Fault to inject: "METHOD /path status action option=value ..."; repeatable.',
 )
 @click.option(
+    "--without",
+    "recorded",
+    multiple=True,
+    callback=_recorded,
+    type=click.Choice([ALL, *(answer.value for answer in Recorded)]),
+    metavar="NAME",
+    help="Recorded answer to replace by the other one, as listed above; repeatable.",
+)
+@click.option(
     "--app-id", default=DEFAULTS.app_id, type=options.TEXT, show_default=True, help="App ID of the workspace."
 )
 @click.option(
@@ -64,23 +87,46 @@ def _parse_faults(_context: click.Context, _parameter: click.Parameter, texts: t
 )
 @click.option("--calls", "show_calls", is_flag=True, help="Print each call.")
 @options.JSON
-def command(
+def command(  # noqa: PLR0913, PLR0917 -- one for each option
     host: str,
     port: int,
     rate: int,
     faults: list[Fault],
+    recorded: frozenset[Recorded],
     app_id: str,
     access_token: str,
     show_calls: bool,
     as_json: bool,
 ) -> None:
-    """Run a stand-in for Intercom, until Ctrl-C: an HTTP server that behaves as Intercom is documented to.
+    r"""Run a stand-in for Intercom, until Ctrl-C: an HTTP server that behaves as Intercom is documented to.
 
     It keeps contacts, custom attributes and events in memory, answers with Intercom's errors and rate limit headers,
     and rejects requests that Intercom's API description does not allow. GET /_sandbox/state, /calls, /contacts and
     /events return what it has received; POST /_sandbox/reset deletes it.
+
+    Where sources disagree, it gives the answers that were recorded with version 2.3 of the API. --without NAME plays
+    the other answer, so that a client can be tested with both:
+
+    \b
+      shared-email       PUT of another user's email: 200 if both have
+                         an external_id; other: 409
+      archived-update    PUT on an archived user, or of the identity of
+                         one: 200; other: 404, 409
+      deleted-marked     create after DELETE: 409, unarchive: 400;
+                         other: 200, 404
+      remaining-before   X-RateLimit-Remaining counts before the call;
+                         other: after it
+      reset-late         X-RateLimit-Reset is 2 s after the end of the
+                         window; other: at its end
+      user-stays-user    PUT role "lead" on a user: 400; other: 200
+      external-id-stays  PUT external_id null on a user: 200, kept;
+                         other: cleared
+      email-emptied      PUT email null: stored as ""; other: null
+      lead-null          null in a lead's custom attributes: 200,
+                         cleared; other: 400
+      all                all of these
     """
-    settings = SandboxSettings(app_id=app_id, access_token=access_token, rate_limit=rate)
+    settings = SandboxSettings(app_id=app_id, access_token=access_token, rate_limit=rate, recorded=recorded)
     with suppress(KeyboardInterrupt):
         run_interruptible(_run(Sandbox(settings), host, port, faults, show_calls, as_json))
 

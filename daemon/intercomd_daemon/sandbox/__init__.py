@@ -5,6 +5,7 @@ from intercomd_daemon.sandbox.contact import Contact
 from intercomd_daemon.sandbox.events import Event
 from intercomd_daemon.sandbox.fault_text import FaultSyntaxError, parse_fault
 from intercomd_daemon.sandbox.faults import Action, Fault, FaultCount
+from intercomd_daemon.sandbox.recorded import Recorded
 from intercomd_daemon.sandbox.sandbox import Sandbox
 from intercomd_daemon.sandbox.settings import CustomAttribute, SandboxSettings
 
@@ -17,6 +18,7 @@ __all__ = [
     "Fault",
     "FaultCount",
     "FaultSyntaxError",
+    "Recorded",
     "Sandbox",
     "SandboxSettings",
     "parse_fault",

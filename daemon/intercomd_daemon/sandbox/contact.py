@@ -35,6 +35,7 @@ class Contact:
     custom_attributes: dict[str, AttributeValue] = field(default_factory=dict)
     state: Literal["active", "archived", "blocked", "deleted"] = "active"
     updated_at: int = 0
+    deleted_at: float = 0.0
     searchable_at: float = 0.0
     searches_until: int = 0
 

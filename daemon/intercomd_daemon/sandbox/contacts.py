@@ -3,11 +3,14 @@
 Expects well-formed bodies and checked attribute values.
 """
 
+from collections.abc import Set as AbstractSet
+
 from msgspec import UNSET, UnsetType
 
 from intercomd_daemon.sandbox.bodies import ContactBody
 from intercomd_daemon.sandbox.contact import AttributeValue, Contact, write_attributes, write_fields
 from intercomd_daemon.sandbox.messages import Refused, illegal
+from intercomd_daemon.sandbox.recorded import ALL, Recorded
 
 
 def user_not_found() -> Refused:
@@ -18,11 +21,14 @@ def user_not_found() -> Refused:
 class Contacts:
     """The contacts, indexed by the two identities of a user: external_id and email."""
 
-    def __init__(self, *, id_prefix: str, shared_emails: bool, blocked_status: int) -> None:
+    def __init__(
+        self, *, id_prefix: str, shared_emails: bool, blocked_status: int, recorded: AbstractSet[Recorded] = ALL
+    ) -> None:
         """`id_prefix`: the first 18 of the 24 hex digits of every contact id."""
         self._id_prefix = id_prefix
         self._shared_emails = shared_emails
         self._blocked_status = blocked_status
+        self._recorded = recorded
         self._made = 0
         self._by_id: dict[str, Contact] = {}
         self._users_by_external_id: dict[str, Contact] = {}
@@ -47,7 +53,7 @@ class Contacts:
             raise illegal(message, code="parameter_not_found")
         role = body.role or "user"
         if role == "user":
-            self._refuse_conflict(external_id, email, None)
+            self._refuse_conflict(external_id, email, None, shared_emails=self._shared_emails)
         contact = self.put(Contact(self.new_id(), role, int(now), external_id=external_id, email=email))
         write_fields(contact, body)
         write_attributes(contact, attributes)
@@ -74,14 +80,17 @@ class Contacts:
         """Update in part, by Intercom's own id.
 
         Raises:
-            Refused: 404 or 410 if no active contact has the id; 409 when "the new email or external_id
-                belongs to another contact".
+            Refused: 404 or 410 if no contact that can be updated has the id; 409 when "the new email or external_id
+                belongs to another contact"; 400 for a user that is to become a lead.
         """
-        contact = self.get(contact_id)
+        contact = self.get_to_update(contact_id)
+        if contact.role == "user" and body.role == "lead" and Recorded.USER_STAYS_USER in self._recorded:
+            raise Refused(400, "client_error", "Contact with user role can't be converted to a lead")
         email = contact.email if body.email is UNSET else _lower(body.email)
         external_id = contact.external_id
         if body.external_id is not UNSET and (contact.role == "user" or body.role == "user"):
-            external_id = body.external_id or None
+            stays = contact.role == "user" and Recorded.EXTERNAL_ID_STAYS in self._recorded
+            external_id = body.external_id or (external_id if stays else None)
         role = body.role or contact.role
         if role == "user":
             joins = contact.role != "user"
@@ -89,10 +98,13 @@ class Contacts:
                 external_id if joins or external_id != contact.external_id else None,
                 email if joins or email != contact.email else None,
                 contact,
+                shared_emails=self._shared_emails or Recorded.SHARED_EMAIL in self._recorded,
             )
         self._unindex(contact)
         contact.role, contact.email, contact.external_id = role, email, external_id
         self._index(contact)
+        if body.email is None and Recorded.EMAIL_EMPTIED in self._recorded:
+            contact.email = ""
         write_fields(contact, body)
         write_attributes(contact, attributes)
         contact.updated_at = int(now)
@@ -108,6 +120,13 @@ class Contacts:
         if contact is not None and contact.state == "active":
             return contact
         raise self._gone(self._merged_ids.get(contact_id))
+
+    def get_to_update(self, contact_id: str) -> Contact:
+        """Return a contact that can be updated: active, or archived as recorded; refuse like `get`."""
+        contact = self._by_id.get(contact_id)
+        if contact is not None and contact.state == "archived" and Recorded.ARCHIVED_UPDATE in self._recorded:
+            return contact
+        return self.get(contact_id)
 
     def get_in_any_state(self, contact_id: str) -> Contact:
         """Return a contact by its id, archived or blocked ones too; refuse like `get`."""
@@ -149,13 +168,13 @@ class Contacts:
     def _index(self, contact: Contact) -> None:
         if contact.role == "user" and contact.external_id is not None:
             self._users_by_external_id[contact.external_id] = contact
-        if contact.role == "user" and contact.email is not None:
+        if contact.role == "user" and contact.email:
             self._users_by_email.setdefault(contact.email, {})[contact.id] = contact
 
     def _unindex(self, contact: Contact) -> None:
         if contact.external_id is not None and self._users_by_external_id.get(contact.external_id) is contact:
             del self._users_by_external_id[contact.external_id]
-        if contact.email is not None:
+        if contact.email:
             holders = self._users_by_email.get(contact.email, {})
             holders.pop(contact.id, None)
             if not holders:
@@ -168,18 +187,27 @@ class Contacts:
         link = ("Link", f'</contacts/{into_id}>; rel="canonical"')
         return Refused(410, "contact_merged", "The contact has been merged into another contact", headers=(link,))
 
-    def _refuse_conflict(self, external_id: str | None, email: str | None, own: Contact | None) -> None:
+    def _refuse_conflict(
+        self, external_id: str | None, email: str | None, own: Contact | None, *, shared_emails: bool
+    ) -> None:
         holder = self._users_by_external_id.get(external_id) if external_id is not None else None
-        if holder is not None and holder is not own:
+        if holder is not None and self._is_rival(holder, own):
             raise self._conflict([holder])
-        sharers = self._users_by_email.get(email, {}) if email is not None else {}
-        rivals = [contact for contact in sharers.values() if contact is not own]
+        sharers = self._users_by_email.get(email, {}) if email else {}
+        rivals = [contact for contact in sharers.values() if self._is_rival(contact, own)]
         identified = external_id or (own.external_id if own is not None else None)
-        if self._shared_emails and identified is not None:
+        if shared_emails and identified is not None:
             # "Several users may share an email if their external_ids differ".
             rivals = [contact for contact in rivals if contact.external_id is None]
         if rivals:
             raise self._conflict(rivals)
+
+    def _is_rival(self, holder: Contact, own: Contact | None) -> bool:
+        """Return whether the holder of an identity keeps it from `own`, the contact to update, or a new one."""
+        if own is not None and holder.state in {"archived", "deleted"}:
+            # Recorded: "`PUT` of external id and email of an archived user: 200".
+            return holder is not own and Recorded.ARCHIVED_UPDATE not in self._recorded
+        return holder is not own
 
     def _conflict(self, rivals: list[Contact]) -> Refused:
         active = [contact for contact in rivals if contact.state == "active"]

@@ -47,12 +47,20 @@ STANDARD: tuple[tuple[str, DataType, bool], ...] = (
 class Attributes:
     """The custom attributes by model and name, and the standard ones."""
 
-    def __init__(self, initial: Iterable[CustomAttribute], *, custom_max: int, refusals_named: bool = True) -> None:
-        """`refusals_named`: whether the refusal of a value names its attribute."""
+    def __init__(
+        self,
+        initial: Iterable[CustomAttribute],
+        *,
+        custom_max: int,
+        refusals_named: bool = True,
+        lead_null: bool = True,
+    ) -> None:
+        """`refusals_named`: whether the refusal of a value names its attribute; `lead_null`: null clears on leads."""
         self._custom: dict[tuple[str, str], CustomAttribute] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self._custom_max = custom_max
         self._refusals_named = refusals_named
+        self._lead_null = lead_null
         for attribute in initial:
             self.put(attribute)
 
@@ -131,8 +139,8 @@ class Attributes:
             raise invalid(f"Custom attribute '{name}' is archived", field=name)
         if not attribute.api_writable:
             raise invalid(f"Custom attribute '{name}' can not be written through the API", field=name)
-        if role == "lead" and value is None:
-            # "null clears a value on users; on leads null was refused and "" worked".
+        if role == "lead" and value is None and not self._lead_null:
+            # Reported in 2018: "null clears a value on users; on leads null was refused and "" worked".
             raise invalid(f"Custom attribute '{name}' can not be null", field=name)
         if value is None or (role == "lead" and value == ""):
             return None

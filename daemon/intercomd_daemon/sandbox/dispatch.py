@@ -77,7 +77,7 @@ def faulty_headers(workspace: Workspace, request: Request, request_id: str, stat
 
 
 def rate_headers(workspace: Workspace, rate: Rate) -> Headers:
-    """Return the three headers: calls allowed, calls left, and the end of the window in Unix seconds."""
+    """Return the three headers: calls allowed, calls left, and the reset in Unix seconds."""
     if not workspace.settings.rate_headers:
         return ()  # "They may be absent."
     return (

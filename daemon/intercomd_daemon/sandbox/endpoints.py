@@ -40,7 +40,7 @@ def update_contact(workspace: Workspace, request: Admitted) -> Answer:
     """`PUT /contacts/{id}`: "partial update by Intercom's own id"."""
     body = decode(bodies.CONTACT, request.body)
     _check_owner(body, request.version)
-    contact = workspace.contacts.get(request.argument)
+    contact = workspace.contacts.get_to_update(request.argument)
     attributes = workspace.attributes.check(body.custom_attributes or {}, body.role or contact.role)
     return _contact(workspace, workspace.contacts.update(contact.id, body, attributes, request.now), request)
 
@@ -62,11 +62,13 @@ def archive_contact(workspace: Workspace, request: Admitted) -> Answer:
 
 def unarchive_contact(workspace: Workspace, request: Admitted) -> Answer:
     """`POST /contacts/{id}/unarchive`: "unarchiving brings all data back"; a blocked contact stays blocked."""
-    state = workspace.contacts.get_in_any_state(request.argument).state
-    if state == "blocked":
+    contact = workspace.contacts.get_in_any_state(request.argument)
+    if contact.state == "blocked":
         raise user_not_found()
-    if state == "deleted":
-        # Recorded: 400 `bad_request` after a DELETE.
+    if contact.state == "deleted":
+        # Recorded: 400 `bad_request` after a DELETE, "in the first seconds 500 `server_error`".
+        if request.now < contact.deleted_at + workspace.settings.deletion_seconds:
+            raise Refused(500, "server_error", "Server Error")
         message = "User has been marked for permanent deletion and is not restorable."
         raise Refused(400, "bad_request", message)
     return json_answer(contact_reference(workspace.unarchive(request.argument), archived=False))
@@ -74,7 +76,7 @@ def unarchive_contact(workspace: Workspace, request: Admitted) -> Answer:
 
 def delete_contact(workspace: Workspace, request: Admitted) -> Answer:
     """`DELETE /contacts/{id}`: "permanent, by Intercom's id"."""
-    return json_answer(contact_reference(workspace.delete(request.argument), deleted=True))
+    return json_answer(contact_reference(workspace.delete(request.argument, request.now), deleted=True))
 
 
 def merge_contacts(workspace: Workspace, request: Admitted) -> Answer:

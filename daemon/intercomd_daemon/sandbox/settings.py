@@ -6,6 +6,8 @@ Defaults are Intercom's documented values where they exist; the others keep test
 from dataclasses import dataclass
 from typing import Literal
 
+from intercomd_daemon.sandbox.recorded import ALL, Recorded
+
 DataType = Literal["string", "integer", "float", "boolean", "date"]
 """The types in which Intercom lists an attribute."""
 
@@ -29,6 +31,9 @@ class CustomAttribute:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSettings:
     """A sandbox's settings. Times are in seconds, limits are counts; `rate_limit` 0 means that no call is refused."""
+
+    recorded: frozenset[Recorded] = ALL
+    """The recorded answers to play; instead of each other one, what Intercom's description or another report says."""
 
     access_token: str = "sandbox-token"  # noqa: S105 -- it opens nothing but the sandbox
     app_id: str = "sandbox"
@@ -55,12 +60,12 @@ class SandboxSettings:
     """The time, and the number of searches, for which a new contact is invisible to `POST /contacts/search`."""
 
     shared_emails: bool = False
-    """True: a user may have the email of another user if both have an external_id; sources disagree."""
+    """True: a user may be created with the email of another user if both have an external_id; sources disagree."""
     blocked_status: int = 409
     """The status of `not_restorable`, which is not documented."""
-    deleted_contacts_marked: bool = False
-    """True: a deleted contact stays as one that is "marked for permanent deletion": a create of its identity is
-    answered with the 409 for archived contacts, and its unarchiving with 400, as recorded with API 2.3."""
+    deletion_seconds: float = 0.0
+    """The time after a DELETE in which unarchiving is answered 500 `server_error` instead of 400: recorded "in the
+    first seconds"."""
     attributes: tuple[CustomAttribute, ...] = ()
     attribute_refusals_named: bool = True
     """False: the 400 for the value of a custom attribute does not name the attribute."""

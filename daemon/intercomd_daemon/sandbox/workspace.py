@@ -10,6 +10,7 @@ from intercomd_daemon.sandbox.contacts import Contacts
 from intercomd_daemon.sandbox.data_attributes import Attributes
 from intercomd_daemon.sandbox.events import Events
 from intercomd_daemon.sandbox.rate import RateWindows
+from intercomd_daemon.sandbox.recorded import Recorded
 from intercomd_daemon.sandbox.settings import CustomAttribute, DataType, SandboxSettings
 
 
@@ -23,11 +24,13 @@ class Workspace:
             id_prefix=f"{settings.seed & 0xFFFFFFFF:08x}5a4db05a4d",
             shared_emails=settings.shared_emails,
             blocked_status=settings.blocked_status,
+            recorded=settings.recorded,
         )
         self.attributes = Attributes(
             settings.attributes,
             custom_max=settings.custom_attributes_max,
             refusals_named=settings.attribute_refusals_named,
+            lead_null=Recorded.LEAD_NULL in settings.recorded,
         )
         self.events = Events(events_max=settings.events_max, names_max=settings.event_names_max)
         self.rate = RateWindows(
@@ -35,6 +38,7 @@ class Workspace:
             window_seconds=settings.rate_window_seconds,
             aligned=settings.rate_window_aligned,
             other_apps_calls=settings.other_apps_calls,
+            recorded=settings.recorded,
         )
         self.searches = 0
 
@@ -74,12 +78,13 @@ class Workspace:
         contact.state = "blocked"
         return contact
 
-    def delete(self, contact_id: str) -> Contact:
+    def delete(self, contact_id: str, now: float = 1_700_000_000) -> Contact:
         """Delete a contact permanently, or mark it for deletion, as the settings say."""
-        if not self.settings.deleted_contacts_marked:
+        if Recorded.DELETED_MARKED not in self.settings.recorded:
             return self.contacts.delete(contact_id)
         contact = self.contacts.get_in_any_state(contact_id)
         contact.state = "deleted"
+        contact.deleted_at = now
         return contact
 
     def merge(self, from_id: str, into_id: str, now: float = 1_700_000_000) -> Contact:

@@ -1,6 +1,8 @@
 """The pace against a simulated budget, in virtual time: no call refused, and next to none given away."""
 
 import heapq
+from collections.abc import Callable
+from functools import partial
 from math import ceil, floor, inf
 from random import Random
 from typing import NamedTuple
@@ -33,6 +35,8 @@ class World(NamedTuple):
     """Calls that other apps make at the beginning of each window."""
     headers: str = "end"
     """What the reset names: the window's "end", a "sliding" one, one in the "past" or the "future"; or "none"."""
+    recorded: bool = False
+    """True: the reset lies 2 s after the window's end, and what remains is counted before the call, as recorded."""
     dated: bool = True
     share: float = 1.0
     believed: int = 167
@@ -74,11 +78,23 @@ class IntercomClient:
         self.ours[window] = self.ours.get(window, 0) + well
         self._all[window] = used + well
         ends = world.phase + (window + 1) * world.window
-        resets = {"end": ceil(ends), "sliding": floor(at + world.window), "past": at - 100, "future": at + 1e5}
+        resets = {
+            "end": ceil(ends) + 2 * world.recorded,
+            "sliding": floor(at + world.window),
+            "past": at - 100,
+            "future": at + 1e5,
+        }
         rate = None
         if world.headers != "none":
-            rate = RateHeaders(world.limit, max(0, world.limit - used - well), resets[world.headers])
+            counted = used + (well and not world.recorded)
+            rate = RateHeaders(world.limit, max(0, world.limit - counted), resets[world.headers])
         return Response(200 if well else 429, rate=rate, date=float(floor(answered_at)) if world.dated else None)
+
+
+@pytest.fixture(params=[True, False], ids=["recorded", "described"])
+def world(request: pytest.FixtureRequest) -> Callable[..., World]:
+    """Make a world whose headers have one of the two forms."""
+    return partial(World, recorded=request.param)
 
 
 def simulate(world: World) -> Run:
@@ -108,6 +124,15 @@ def simulate(world: World) -> Run:
     return Run(intercom.refused, [intercom.ours[window] for window in whole], pace)
 
 
+def share_min(world: World) -> float:
+    """Return the share of the budget that is used at least, with what other apps use.
+
+    A late reset hides the end of a window until an answer of the next one. Longer than that BURST calls cannot bridge.
+    """
+    bridged = (BURST - 1) * world.window / world.limit
+    return 0.98 if not world.recorded or world.latency <= bridged + 0.11 else 0.88
+
+
 LATENCIES = [0.005, 0.1, 0.5, 1.0, 2.0, 5.0]
 CLOCKS = [0.0, 0.37, 0.99, -3600.0, 3600.5]
 
@@ -115,19 +140,20 @@ CLOCKS = [0.0, 0.37, 0.99, -3600.0, 3600.5]
 @pytest.mark.parametrize("latency", LATENCIES)
 @pytest.mark.parametrize("clock", CLOCKS)
 def test_no_call_is_refused_and_the_budget_is_used_whatever_the_latency_and_the_clocks(
-    latency: float, clock: float
+    world: Callable[..., World], latency: float, clock: float
 ) -> None:
     for phase in (0.0, 0.4):
-        run = simulate(World(latency=latency, offset=UNIX + clock, phase=phase))
+        here = world(latency=latency, offset=UNIX + clock, phase=phase)
+        run = simulate(here)
         assert run.refused == 0
-        assert run.share_of(167) >= 0.98
+        assert run.share_of(167) >= share_min(here)
         assert run.pace.window_seconds == 10
 
 
 @pytest.mark.parametrize("network", [0.0, 0.1, 0.5])
 @pytest.mark.parametrize("jitter", [0.0, 1.0])
-def test_nor_when_the_way_is_long_or_uneven(network: float, jitter: float) -> None:
-    run = simulate(World(latency=2 * network, network=network, jitter=jitter))
+def test_nor_when_the_way_is_long_or_uneven(world: Callable[..., World], network: float, jitter: float) -> None:
+    run = simulate(world(latency=2 * network, network=network, jitter=jitter))
     assert run.refused == 0
     assert run.share_of(167) >= 0.975
 
@@ -135,55 +161,65 @@ def test_nor_when_the_way_is_long_or_uneven(network: float, jitter: float) -> No
 @pytest.mark.parametrize("limit", [20, 83, 167])
 @pytest.mark.parametrize("window", [5.0, 10.0, 60.0])
 @pytest.mark.parametrize("latency", [0.005, 1.0])
-def test_the_window_s_length_is_learned_from_the_resets(limit: int, window: float, latency: float) -> None:
-    run = simulate(World(limit=limit, window=window, latency=latency, seconds=12 * window, believed=20))
+def test_the_window_s_length_is_learned_from_the_resets(
+    world: Callable[..., World], limit: int, window: float, latency: float
+) -> None:
+    here = world(limit=limit, window=window, latency=latency, seconds=12 * window, believed=20)
+    run = simulate(here)
     assert run.refused == 0
-    assert run.share_of(limit) >= min(limit - 1, 0.98 * limit) / limit
+    assert run.share_of(limit) >= min(limit - 1, share_min(here) * limit) / limit
     assert run.pace.window_seconds == window
     assert run.pace.limit == limit
 
 
 @pytest.mark.parametrize("others", [1, 10, 30, 60])
 @pytest.mark.parametrize("latency", LATENCIES)
-def test_what_other_apps_use_is_left_to_them_and_the_rest_is_used(others: int, latency: float) -> None:
-    run = simulate(World(others=others, latency=latency))
+def test_what_other_apps_use_is_left_to_them_and_the_rest_is_used(
+    world: Callable[..., World], others: int, latency: float
+) -> None:
+    here = world(others=others, latency=latency)
+    run = simulate(here)
     assert run.refused == 0
-    assert run.share_of(167) + others / 167 >= 0.98
+    assert run.share_of(167) + others / 167 >= share_min(here)
 
 
 @pytest.mark.parametrize("latency", [0.005, 1.0])
-def test_where_next_to_nothing_is_left_only_what_leaves_before_the_first_answer_is_refused(latency: float) -> None:
-    run = simulate(World(others=160, latency=latency))
+def test_where_next_to_nothing_is_left_only_what_leaves_before_the_first_answer_is_refused(
+    world: Callable[..., World], latency: float
+) -> None:
+    run = simulate(world(others=160, latency=latency))
     assert run.refused <= BURST * (len(run.full) + 3)
     assert run.share_of(167) + 160 / 167 >= 0.98
 
 
 @pytest.mark.parametrize("headers", ["none", "past", "future", "sliding"])
 @pytest.mark.parametrize("dated", [True, False])
-def test_headers_that_are_absent_or_senseless_leave_the_even_pace(headers: str, dated: bool) -> None:
-    run = simulate(World(headers=headers, dated=dated))
+def test_headers_that_are_absent_or_senseless_leave_the_even_pace(
+    world: Callable[..., World], headers: str, dated: bool
+) -> None:
+    run = simulate(world(headers=headers, dated=dated))
     assert run.refused == 0
     assert sum(run.full[1:]) >= 0.98 * 167 * len(run.full[1:])
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
-def test_a_share_of_the_budget_is_kept_to(share: float) -> None:
-    run = simulate(World(share=share, latency=0.5))
+def test_a_share_of_the_budget_is_kept_to(world: Callable[..., World], share: float) -> None:
+    run = simulate(world(share=share, latency=0.5))
     assert run.refused == 0
     assert max(run.full) <= 167 * share
     assert sum(run.full) >= (164 * share - 1) * len(run.full)
 
 
-def test_a_limit_believed_too_high_cures_itself() -> None:
-    run = simulate(World(limit=83, believed=1000, latency=1.0, headers="none", seconds=600))
+def test_a_limit_believed_too_high_cures_itself(world: Callable[..., World]) -> None:
+    run = simulate(world(limit=83, believed=1000, latency=1.0, headers="none", seconds=600))
     assert 0 < run.refused < 0.2 * sum(run.full)
-    run = simulate(World(limit=83, believed=1000, latency=1.0, seconds=600))
+    run = simulate(world(limit=83, believed=1000, latency=1.0, seconds=600))
     assert run.refused < 100
     assert run.full[-1] >= 0.98 * 83
 
 
 @pytest.mark.parametrize("until", [47.0, 51.5, 55.1, 58.9, 90.0])
-def test_after_idleness_a_burst_stays_within_what_remains(until: float) -> None:
+def test_after_idleness_a_burst_stays_within_what_remains(world: Callable[..., World], until: float) -> None:
     for latency in (0.005, 1.0):
-        run = simulate(World(idle=(43.0, until), latency=latency))
+        run = simulate(world(idle=(43.0, until), latency=latency))
         assert run.refused == 0

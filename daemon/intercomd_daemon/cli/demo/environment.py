@@ -9,7 +9,7 @@ from intercomd_daemon.cli.demo import personas
 from intercomd_daemon.cli.demo.builders import FieldValue
 from intercomd_daemon.cli.demo.observations import ObservedCall, ReceivedEvent
 from intercomd_daemon.cli.demo.process import DaemonProcess
-from intercomd_daemon.sandbox import Contact, Sandbox, SandboxSettings
+from intercomd_daemon.sandbox import Contact, Recorded, Sandbox, SandboxSettings
 
 # Intercom's rate limit windows last 10 s. Shorter ones let a viewer see several.
 RATE_LIMIT = 100
@@ -40,7 +40,11 @@ class Environment:
 
     def __init__(self, folder: Path) -> None:
         settings = SandboxSettings(
-            rate_limit=RATE_LIMIT, rate_window_seconds=RATE_WINDOW_SECONDS, workspace_name="Demo"
+            rate_limit=RATE_LIMIT,
+            rate_window_seconds=RATE_WINDOW_SECONDS,
+            # 2 s late is a whole window here: the resets of every second window would be seen after its end.
+            recorded=frozenset(Recorded) - {Recorded.RESET_LATE},
+            workspace_name="Demo",
         )
         self.sandbox = Sandbox(settings)
         self.answering = True
