@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from daemons.commands import Command, invoke
-from intercomd_daemon.sandbox import Sandbox
+from intercomd_daemon.sandbox import Recorded, Sandbox
 
 Launch = Callable[..., Awaitable[Command]]
 
@@ -71,3 +71,23 @@ async def test_sandbox_names_the_fix_for_a_port_in_use() -> None:
 @pytest.mark.parametrize("words", [("--port", "70000"), ("--rate", "-1")])
 async def test_sandbox_rejects_numbers_out_of_range(words: tuple[str, str]) -> None:
     assert (await invoke("sandbox", *words)).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("without", "remaining"), [((), "9"), (("remaining-before",), "8"), (("all",), "8"), (("lead-null",), "9")]
+)
+async def test_sandbox_replaces_recorded_answers(launch: Launch, without: tuple[str, ...], remaining: str) -> None:
+    words = [word for name in without for word in ("--without", name)]
+    command = await launch("sandbox", "--port", 0, "--rate", 9, "--json", *words)
+    settings = json.loads(await command.line())
+    headers = {"Authorization": f"Bearer {settings['access_token']}", "Accept": "application/json"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(settings["base_url"] + "/me") as answer,
+    ):
+        assert answer.headers["X-RateLimit-Remaining"] == remaining
+
+
+@pytest.mark.parametrize("name", list(Recorded))
+async def test_sandbox_help_explains_each_recorded_answer(name: Recorded) -> None:
+    assert f"    {name.value} " in (await invoke("sandbox", "--help")).output

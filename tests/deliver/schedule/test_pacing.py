@@ -173,3 +173,31 @@ def test_a_step_from_reset_to_reset_is_a_window_unless_it_spans_several_or_less_
     later = Response(200, rate=RateHeaders(167, 100, UNIX + 10 + step), date=UNIX + at)
     pace.answered(later, at, at)
     assert pace.window_seconds == window
+
+
+def late(step: int, at: float, sent: float, pace: Pace, remaining: int = 160) -> None:
+    """Answer with the reset of a window that ends at `10 + step`, named 2 s late."""
+    rate = RateHeaders(167, remaining, UNIX + 12 + step)
+    pace.answered(Answer(200, rate=rate, date=UNIX + int(at)), sent, at)
+
+
+def test_resets_that_are_late_do_not_hide_the_end_of_a_window() -> None:
+    """Recorded: "X-RateLimit-Reset lies 2 s after the moment at which the count starts anew"."""
+    pace = Pace(167, 1.0, 0.0)
+    late(0, 0.0, 0.0, pace)
+    late(10, 10.0, 10.0, pace)
+    assert pace.window_ends == pytest.approx(20.0, abs=0.01)
+    late(10, 15.0, 15.0, pace, 80)
+    assert pace.window_ends == pytest.approx(20.0, abs=0.01)
+    late(20, 23.0, 23.0, pace)
+    assert pace.window_ends == pytest.approx(30.0, abs=0.01)
+    assert pace.window_seconds == 10
+
+
+def test_window_that_outlasts_its_expected_end_is_believed_to_its_reset() -> None:
+    pace = Pace(167, 1.0, 0.0)
+    late(0, 0.0, 0.0, pace)
+    late(10, 10.0, 10.0, pace)
+    late(10, 20.5, 20.5, pace, 10)
+    assert pace.window_ends == pytest.approx(22.0, abs=0.6)
+    assert pace.remaining(20.5) == 9
