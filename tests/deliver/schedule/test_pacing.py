@@ -178,7 +178,7 @@ def test_a_step_from_reset_to_reset_is_a_window_unless_it_spans_several_or_less_
 def late(step: int, at: float, sent: float, pace: Pace, remaining: int = 160) -> None:
     """Answer with the reset of a window that ends at `10 + step`, named 2 s late."""
     rate = RateHeaders(167, remaining, UNIX + 12 + step)
-    pace.answered(Answer(200, rate=rate, date=UNIX + int(at)), sent, at)
+    pace.answered(Response(200, rate=rate, date=UNIX + int(at)), sent, at)
 
 
 def test_resets_that_are_late_do_not_hide_the_end_of_a_window() -> None:
