@@ -13,6 +13,7 @@ from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
@@ -23,7 +24,7 @@ LIMIT = 1000
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(SandboxSettings(rate_limit=LIMIT, rate_window_seconds=60.0)) as running:
+    async with Sandbox(SandboxSettings(recorded=NONE, rate_limit=LIMIT, rate_window_seconds=60.0)) as running:
         yield running
         assert running.illegal_requests == []
 

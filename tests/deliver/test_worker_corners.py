@@ -13,6 +13,7 @@ from intercomd_daemon.deliver.schedule.outage import PROBE_SECONDS_MAX
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings
+from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.spool.base import Settlement
 from intercomd_daemon.spool.memory import MemorySpool
 from simulation.scene import Scene, play
@@ -93,7 +94,7 @@ def test_a_clock_an_hour_from_intercoms_costs_no_time_and_no_call(off_seconds: f
         # 278 calls, where others leave 43 in 10 s, and one of them is not ours either.
         assert asyncio.get_running_loop().time() <= 75.0
 
-    play(act, off_seconds, SandboxSettings(rate_limit=83, other_apps_calls=40))
+    play(act, off_seconds, SandboxSettings(recorded=NONE, rate_limit=83, other_apps_calls=40))
 
 
 def named(email: str, customer_id: str = "", update: dict[str, str] | None = None) -> AcceptedEnvelope:

@@ -1,18 +1,30 @@
 """Contacts that are there already, with other ids, emails and states: every 409, 404 and 410 ends as it should."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+import pytest_asyncio
 
 from daemons.process import Daemon
 from daemons.round_trip import CREATE, READ, TRACK, UPDATE, tell
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.outcome_pb2 import OutcomeType
-from intercomd_daemon.sandbox import Sandbox
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox.recorded import NONE
 from senders.client import envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DELIVERED = OutcomeType.OUTCOME_TYPE_DELIVERED
 DEAD_LETTERED = OutcomeType.OUTCOME_TYPE_DEAD_LETTERED
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_sandbox() -> AsyncIterator[Sandbox]:
+    """A workspace that answers as Intercom is described to; `test_recorded.py` has the recorded answers beside."""
+    async with Sandbox(SandboxSettings(recorded=NONE)) as running:
+        yield running
+        assert running.illegal_requests == []
 
 
 def gold(customer_id: str = "", email: str = "") -> Envelope:

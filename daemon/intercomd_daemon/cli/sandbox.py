@@ -98,7 +98,7 @@ def command(  # noqa: PLR0913, PLR0917 -- one for each option
     show_calls: bool,
     as_json: bool,
 ) -> None:
-    r"""Run a stand-in for Intercom, until Ctrl-C: an HTTP server that behaves as Intercom is documented to.
+    """Run a stand-in for Intercom, until Ctrl-C: an HTTP server that behaves as Intercom is documented to.
 
     It keeps contacts, custom attributes and events in memory, answers with Intercom's errors and rate limit headers,
     and rejects requests that Intercom's API description does not allow. GET /_sandbox/state, /calls, /contacts and
@@ -125,7 +125,7 @@ def command(  # noqa: PLR0913, PLR0917 -- one for each option
       lead-null          null in a lead's custom attributes: 200,
                          cleared; other: 400
       all                all of these
-    """
+    """  # noqa: D301 -- click reads the backspace
     settings = SandboxSettings(app_id=app_id, access_token=access_token, rate_limit=rate, recorded=recorded)
     with suppress(KeyboardInterrupt):
         run_interruptible(_run(Sandbox(settings), host, port, faults, show_calls, as_json))

@@ -24,13 +24,14 @@ from intercomd_daemon.deliver.intercom.client import (
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
 from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings
+from intercomd_daemon.sandbox.recorded import NONE
 
 EVENT = Request(Call.TRACK_EVENT, "/events", b'{"event_name":"came","created_at":1795000000,"user_id":"u"}')
 
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(SandboxSettings(rate_limit=100, rate_window_seconds=10)) as running:
+    async with Sandbox(SandboxSettings(recorded=NONE, rate_limit=100, rate_window_seconds=10)) as running:
         running.workspace.add_contact(external_id="u")
         yield running
 

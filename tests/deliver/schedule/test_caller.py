@@ -10,11 +10,12 @@ from intercomd_daemon.deliver.schedule.caller import Caller
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox.recorded import NONE
 
 
 async def test_each_call_is_counted_told_and_learned_from() -> None:
     notes, pace = Notes(), Pace(10, 1.0, time.monotonic())
-    async with Sandbox(SandboxSettings(rate_limit=83)) as sandbox:
+    async with Sandbox(SandboxSettings(recorded=NONE, rate_limit=83)) as sandbox:
         intercom = IntercomClient(settings_for(sandbox), Token(TOKEN), 4)
         caller = Caller("default", intercom, pace, notes, Clock())
         async with caller:

@@ -24,6 +24,7 @@ from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.contact import Contact
 from intercomd_daemon.sandbox.fault_text import parse_fault
+from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.sandbox.settings import CustomAttribute
 from intercomd_daemon.sandbox.workspace import Workspace
 from intercomd_daemon.spool.base import CachedContact, Settlement
@@ -142,7 +143,10 @@ class Play:
         attributes = (CustomAttribute("plan"),) if self.scene.plan_exists else ()
         self.sandbox = Sandbox(
             SandboxSettings(
-                rate_limit=CALLS_PER_WINDOW, rate_headers="no-rate-headers" not in words, attributes=attributes
+                recorded=NONE,
+                rate_limit=CALLS_PER_WINDOW,
+                rate_headers="no-rate-headers" not in words,
+                attributes=attributes,
             ),
             clock=self._clock.wall,
         )

@@ -20,6 +20,7 @@ from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Scalar, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import CustomAttribute, SandboxSettings
+from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.spool.base import DeadLetterFilter, Incoming, OutcomeFilter, Spool
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import pack
@@ -76,6 +77,7 @@ class Simulation:
         self.plan = plan
         self.order = Order()
         settings = SandboxSettings(
+            recorded=NONE,
             rate_limit=plan.limit,
             attributes=tuple(CustomAttribute(name, "float") for name in ATTRIBUTES.values()),
             events_max=10_000_000,
