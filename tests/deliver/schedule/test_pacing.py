@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
-from intercomd_daemon.deliver.schedule.pacing import BURST, WAIT_MAX_SECONDS, Pace
+from intercomd_daemon.deliver.schedule.pacing import BURST, LATE_SECONDS, WAIT_MAX_SECONDS, Pace
 
 UNIX = 1_795_000_000.0
 
@@ -166,7 +166,7 @@ def test_idle_windows_pass_uncounted() -> None:
 def test_a_step_from_reset_to_reset_is_a_window_unless_it_spans_several_or_less_than_is_left(
     step: int, left: float, window: float
 ) -> None:
-    """Where a longer window is only seen by what is left of it, four seconds of that may be rounding and lateness."""
+    """Where a longer window is only seen by what is left of it, 2 s of that may be rounding, and 2 s a late reset."""
     pace = Pace(167, 1.0, 0.0)
     pace.answered(answer(reset=UNIX + 10), 0.0, 0.0)
     at = 10.0 + step - left
@@ -175,29 +175,45 @@ def test_a_step_from_reset_to_reset_is_a_window_unless_it_spans_several_or_less_
     assert pace.window_seconds == window
 
 
-def late(step: int, at: float, sent: float, pace: Pace, remaining: int = 160) -> None:
-    """Answer with the reset of a window that ends at `10 + step`, named 2 s late."""
-    rate = RateHeaders(167, remaining, UNIX + 12 + step)
-    pace.answered(Response(200, rate=rate, date=UNIX + int(at)), sent, at)
+def use_up_a_window(pace: Pace, others: int) -> None:
+    """Take what other apps leave of the first 10 s, evenly; each answer names the reset 2 s late."""
+    own = 166 - others
+    for number in range(own):
+        at = 10.0 * number / own
+        pace.take(at)
+        rate = RateHeaders(167, 167 - others - number - 1, UNIX + 12)
+        pace.answered(Response(200, rate=rate, date=UNIX + int(at)), at, at)
+    assert pace.remaining(9.99) == 0
 
 
-def test_resets_that_are_late_do_not_hide_the_end_of_a_window() -> None:
+def leave_at_once(pace: Pace, now: float) -> int:
+    """Take calls until the pace delays one; return their number."""
+    calls = 0
+    while pace.next_at(now) <= now + 1e-9:
+        pace.take(now)
+        calls += 1
+    return calls
+
+
+@pytest.mark.fills("deliver.schedule.pacing.LATE_SECONDS")
+def test_calls_that_waited_for_a_late_reset_leave_at_once() -> None:
     """Recorded: "X-RateLimit-Reset lies 2 s after the moment at which the count starts anew"."""
     pace = Pace(167, 1.0, 0.0)
-    late(0, 0.0, 0.0, pace)
-    late(10, 10.0, 10.0, pace)
-    assert pace.window_ends == pytest.approx(20.0, abs=0.01)
-    late(10, 15.0, 15.0, pace, 80)
-    assert pace.window_ends == pytest.approx(20.0, abs=0.01)
-    late(20, 23.0, 23.0, pace)
-    assert pace.window_ends == pytest.approx(30.0, abs=0.01)
-    assert pace.window_seconds == 10
+    use_up_a_window(pace, others=0)
+    ends = pace.next_at(9.99)
+    assert 12.0 <= ends <= 14.0
+    per_second = 164 / 10
+    assert per_second * LATE_SECONDS <= leave_at_once(pace, ends) <= per_second * LATE_SECONDS + BURST
 
 
-def test_window_that_outlasts_its_expected_end_is_believed_to_its_reset() -> None:
+@pytest.mark.parametrize("others", [20, 60])
+def test_no_more_than_a_burst_leaves_where_other_apps_used_the_window(others: int) -> None:
     pace = Pace(167, 1.0, 0.0)
-    late(0, 0.0, 0.0, pace)
-    late(10, 10.0, 10.0, pace)
-    late(10, 20.5, 20.5, pace, 10)
-    assert pace.window_ends == pytest.approx(22.0, abs=0.6)
-    assert pace.remaining(20.5) == 9
+    use_up_a_window(pace, others)
+    assert leave_at_once(pace, pace.next_at(9.99)) <= BURST
+
+
+def test_no_more_than_a_burst_leaves_long_after_a_used_up_window() -> None:
+    pace = Pace(167, 1.0, 0.0)
+    use_up_a_window(pace, others=0)
+    assert leave_at_once(pace, 60.0) == BURST

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from math import ceil, inf
 
 from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
-from intercomd_daemon.deliver.intercom.server_clock import DRIFT, ServerClock
+from intercomd_daemon.deliver.intercom.server_clock import ServerClock
 
 # "spread over windows of 10 seconds"
 WINDOW_SECONDS = 10.0
@@ -23,11 +23,10 @@ BURST = 16
 # Of what we believe, after a 429; recovered by a twentieth a clean window.
 HALVED = 0.5
 RECOVERY = 0.05
-# `Date` and the reset are whole seconds, and the reset may lie "2 s after the moment at which the count starts anew":
-# a window seems to last up to so much longer than it does.
-LATE_SECONDS = 4.0
-# Rounding alone puts a reset up to so much later than one window after the window's first answer. Later ones are late.
-ROUNDED_SECONDS = 1.0
+# `Date` and the reset are whole seconds: a window seems to last up to so much longer than it does.
+ROUNDED_SECONDS = 2.0
+# "`X-RateLimit-Reset` lies 2 s after the moment at which the count starts anew", in recorded answers.
+LATE_SECONDS = 2.0
 
 
 class Pace:
@@ -42,9 +41,9 @@ class Pace:
         self._window = WINDOW_SECONDS
         self._reset = 0.0
         self._ends = now + WINDOW_SECONDS
-        self._began = inf
-        """The latest time at which the present window began, learned where resets are late; inf: unknown."""
         self._used = 0
+        self._catches_up_until = -inf
+        """Until then, calls that waited for the end of a used up window leave at once, beside a burst."""
         self._counted = 0
         self._counted_up_to = -inf
         self._flying: list[float] = []
@@ -100,7 +99,14 @@ class Pace:
         self._roll(now)
         self._used += 1
         self._flying.append(now)
-        self._scheduled = max(self._scheduled, now - (BURST - 1) * self._spacing) + self._spacing
+        lag = (BURST - 1) * self._spacing
+        if now < self._catches_up_until:
+            lag += LATE_SECONDS
+        self._scheduled = max(self._scheduled, now - lag) + self._spacing
+        if self._used > self.plan - BURST and self.remaining(now) == 0:
+            # The next window may begin up to LATE_SECONDS before the reset, and calls of that time would be lost to it.
+            # Where other apps use more than BURST calls, a burst alone makes up for them.
+            self._catches_up_until = self._ends + LATE_SECONDS
 
     def answered(self, response: Response, sent: float, now: float) -> None:
         """Learns from an answer that came at `now` to a call that left at `sent`."""
@@ -134,26 +140,17 @@ class Pace:
             return
         counted = rate.limit - rate.remaining
         if rate.reset > self._reset:
-            self._enter(rate.reset - self._reset, left, now)
+            self._measure(rate.reset - self._reset, left)
             self._reset = rate.reset
             self._used = 1 + len(self._flying) - bisect_right(self._flying, sent)
             self._counted, self._counted_up_to = counted, sent
         elif counted >= self._counted:
             self._counted, self._counted_up_to = counted, sent
-        if sent >= self._began + self._window:
-            # Sent after the expected end, and still counted in the same window: windows are longer than learned.
-            self._began = inf
-        self._ends = min(now + left, self._began + self._window)
-
-    def _enter(self, step: float, left: float, now: float) -> None:
-        """Enters a window with its first answer: it began before that, and one step after the window before it."""
-        self._measure(step, left)
-        late = step == self._window and left > self._window + ROUNDED_SECONDS
-        self._began = min(self._began + step * (1.0 + DRIFT), now if late else inf)
+        self._ends = now + left
 
     def _measure(self, step: float, left: float) -> None:
         """The window is as long as the step from reset to reset, unless that spans several, or less than is left."""
-        least = left - LATE_SECONDS
+        least = left - ROUNDED_SECONDS - LATE_SECONDS
         if least <= step < 1.5 * self._window:
             self._window = step
         self._window = max(self._window, least)
