@@ -10,14 +10,15 @@ import pytest
 from clock.virtual import VirtualLoop
 from intercomd_daemon import config
 from intercomd_daemon.app import Daemon
-from intercomd_daemon.app.daemon import CLOSE_SECONDS
+from intercomd_daemon.app.daemon import CLOSE_SECONDS, STALLED_SECONDS
 from intercomd_daemon.app.listeners import ListenerUnavailable
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RetryLater, SpoolLocked
 from intercomd_daemon.ingest.settings import IngestSettings
-from intercomd_daemon.operations.daemon_control import State
+from intercomd_daemon.operations.daemon_control import Check, State
 from intercomd_daemon.operations.settings import OperationsSettings
 from intercomd_daemon.setting.secret import Secret
+from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.telemetry import logs
 
@@ -133,3 +134,22 @@ def test_stop_is_bounded_whatever_never_ends(tmp_path: Path) -> None:
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         assert runner.run(wait()) == [True, True, True, True]
+
+
+class BusySpool(MemorySpool):
+    """A spool whose commit has been under way for a while."""
+
+    seconds = 0.0
+
+    def busy_seconds(self) -> float:
+        return self.seconds
+
+
+@pytest.mark.fills("app.daemon.STALLED_SECONDS")
+async def test_commit_that_hangs_is_no_progress(tmp_path: Path) -> None:
+    daemon, _ = daemon_of(settings(tmp_path, "memory:"))
+    spool = daemon._spool = BusySpool()
+    assert daemon.checks() == [Check("spool", moves=True)]
+    spool.seconds = STALLED_SECONDS + 1
+    assert daemon.checks() == [Check("spool", moves=False, detail="a commit has been under way for 61 s")]
+    await spool.close()

@@ -33,6 +33,7 @@ def received(listening: socket.socket) -> list[dict[str, str]]:
         found.append(dict(line.split("=", 1) for line in text.splitlines()))
 
 
+@pytest.mark.fills("app.systemd.EXTEND_SECONDS")
 def test_states_are_notified(manager: tuple[socket.socket, str]) -> None:
     listening, address = manager
     systemd = Systemd({"NOTIFY_SOCKET": address}, PID)

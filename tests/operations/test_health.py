@@ -10,8 +10,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from clock.virtual import VirtualLoop
 from intercomd.v1 import operations_pb2
-from intercomd_daemon.operations.health import Health, add_health_and_reflection
+from intercomd_daemon.operations.health import LIVENESS, LIVENESS_SECONDS, READINESS, Health, add_health_and_reflection
 from intercomd_daemon.operations.service import SERVICE
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -37,7 +38,7 @@ async def _served() -> AsyncIterator[Served]:
     await server.stop(None)
 
 
-@pytest.mark.parametrize("service", ["", SERVICE])
+@pytest.mark.parametrize("service", ["", SERVICE, READINESS])
 async def test_health_is_serving_only_while_switched_on(service: str) -> None:
     asked = health_pb2.HealthCheckRequest(service=service)
     async with _served() as served:
@@ -46,6 +47,49 @@ async def test_health_is_serving_only_while_switched_on(service: str) -> None:
         assert (await served.stub.Check(asked)).status == SERVING
         served.health.switch(serving=False)
         assert (await served.stub.Check(asked)).status == NOT_SERVING
+
+
+async def test_liveness_follows_progress_alone() -> None:
+    """Also while the daemon starts and stops, when it does not serve."""
+    asked = health_pb2.HealthCheckRequest(service=LIVENESS)
+    alive = [True]
+    async with _served() as served:
+        served.health.alive = lambda: alive[0]
+        assert (await served.stub.Check(asked)).status == SERVING
+        served.health.switch(serving=True)
+        watch = served.stub.Watch(asked)
+        assert (await watch.read()).status == SERVING
+        alive[0] = False
+        assert (await served.stub.Check(asked)).status == NOT_SERVING
+        served.health.switch(serving=False)
+        assert (await watch.read()).status == NOT_SERVING
+
+
+@pytest.mark.fills("operations.health.LIVENESS_SECONDS")
+def test_liveness_watcher_sees_a_part_that_stops_by_itself() -> None:
+    """In a loop whose clock leaps: nothing wakes the watch but its own interval."""
+    alive: list[bool] = [True]
+    seen: list[tuple[int, float]] = []
+    following: list[asyncio.Task[None]] = []
+
+    class Context:
+        async def write(self, answer: health_pb2.HealthCheckResponse) -> None:
+            seen.append((answer.status, asyncio.get_running_loop().time()))
+            alive[0] = False
+            if len(seen) == 2:
+                following[0].cancel()
+
+    async def watch() -> None:
+        health = Health([SERVICE])
+        health.alive = lambda: alive[0]
+        asked = health_pb2.HealthCheckRequest(service=LIVENESS)
+        following.append(asyncio.create_task(health.Watch(asked, Context())))
+        await asyncio.gather(*following, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(watch())
+    assert [status for status, _ in seen] == [SERVING, NOT_SERVING]
+    assert seen[1][1] - seen[0][1] <= LIVENESS_SECONDS
 
 
 async def test_service_of_another_listener_is_not_found() -> None:
@@ -59,7 +103,8 @@ async def test_health_list_names_every_service_of_the_listener() -> None:
     async with _served() as served:
         served.health.switch(serving=True)
         listed = await served.stub.List(health_pb2.HealthListRequest())
-    assert {name: answer.status for name, answer in listed.statuses.items()} == {"": SERVING, SERVICE: SERVING}
+    found = {name: answer.status for name, answer in listed.statuses.items()}
+    assert found == dict.fromkeys(("", SERVICE, LIVENESS, READINESS), SERVING)
 
 
 async def test_health_watcher_sees_each_change_and_the_end() -> None:

@@ -32,6 +32,8 @@ from intercomd_daemon.telemetry.logs import Logs
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.report import Report
 
+STALLED_SECONDS = 60.0
+"""A commit that takes longer hangs: the slowest disks sync in seconds, and one that fails reports an error."""
 CLOSE_SECONDS = 1.0
 """Time for the last responses to be sent; an idle connection would otherwise keep the listener open."""
 
@@ -122,6 +124,7 @@ class Daemon:
             self._ingest = await open_ingest(
                 service, ingest.listen, ingest.request_bytes_max, ingest.unix_access, self._security.ingest_tls
             )
+            self._ingest.health.alive = self._alive
             self._switch(serving=True)
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             await self._stop(service, self._ingest)
@@ -264,7 +267,7 @@ class Daemon:
     async def _notify_alive(self) -> None:
         """Notifies systemd's watchdog while every part makes progress."""
         while self._systemd.watchdog_seconds:
-            if all(check.moves for check in self.checks()):
+            if self._alive():
                 self._systemd.alive()
             await asyncio.sleep(self._systemd.watchdog_seconds)
 
@@ -293,6 +296,7 @@ class Daemon:
             self._metrics.registry,
             self._security.operations_tls,
         )
+        self._operations.health.alive = self._alive
         self._logger.info("operations", http=self._operations.http_address, grpc=self._operations.grpc_address)
 
     async def _open_spool(self) -> Spool | None:
@@ -339,11 +343,19 @@ class Daemon:
         return self._connections.statuses()
 
     def checks(self) -> list[Check]:
-        """Returns whether each part is alive; the answer itself shows that the event loop is."""
-        parts = {
-            "spool": self._spool is not None or self._state is not State.SERVING
-        } | self._connections.workers_alive()
-        return [Check(name, alive) for name, alive in parts.items()]
+        """Returns whether each part makes progress; the answer itself shows that the event loop does."""
+        workers = [Check(name, alive) for name, alive in self._connections.workers_alive().items()]
+        return [self._check_spool(), *workers]
+
+    def _check_spool(self) -> Check:
+        if self._spool is None:
+            return Check("spool", self._state is not State.SERVING)
+        seconds = self._spool.busy_seconds()
+        stalled = f"a commit has been under way for {seconds:.0f} s" if seconds > STALLED_SECONDS else ""
+        return Check("spool", not stalled, stalled)
+
+    def _alive(self) -> bool:
+        return all(check.moves for check in self.checks())
 
     def usage(self) -> Usage:
         """Returns the spool's usage; before the spool is open, an empty one."""

@@ -1,10 +1,12 @@
 """grpc.health.v1 and reflection for a listener.
 
-A listener is NOT_SERVING until the daemon switches it on, and again from the first moment of a stop.
+A listener is NOT_SERVING until the daemon switches it on, and again from the first moment of a stop. The service name
+`liveness` says something else: SERVING while every part of the daemon makes progress.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from grpc import StatusCode
@@ -14,6 +16,9 @@ from grpc_reflection.v1alpha import reflection
 
 _Context = ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
 _Answer = health_pb2.HealthCheckResponse
+LIVENESS, READINESS = "liveness", "readiness"
+LIVENESS_SECONDS = 10.0
+"""Interval at which a watch of `liveness` looks whether it has changed; other watches are woken."""
 
 
 class Health(health_pb2_grpc.HealthServicer):
@@ -24,8 +29,10 @@ class Health(health_pb2_grpc.HealthServicer):
     """
 
     def __init__(self, services: Sequence[str]) -> None:
-        """`services` are full names; the empty name is added."""
-        self._names = frozenset(("", *services))
+        """`services` are full names; the empty name, `liveness` and `readiness` are added."""
+        self._names = frozenset(("", LIVENESS, READINESS, *services))
+        self.alive: Callable[[], bool] = lambda: True
+        """Returns whether every part of the daemon makes progress."""
         self._status: Literal[1, 2] = _Answer.NOT_SERVING
         self._closed = False
         self._wakes: set[asyncio.Event] = set()
@@ -46,11 +53,11 @@ class Health(health_pb2_grpc.HealthServicer):
         """Returns the status of a service; NOT_FOUND if this listener does not have it."""
         if request.service not in self._names:
             await context.abort(StatusCode.NOT_FOUND, "this listener has no such service")
-        return _Answer(status=self._status)
+        return _Answer(status=self._status_of(request.service))
 
     async def List(self, _request: object, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name; no stub has it
         """Returns the status of every service of this listener."""
-        statuses = {name: _Answer(status=self._status) for name in self._names}
+        statuses = {name: _Answer(status=self._status_of(name)) for name in self._names}
         return health_pb2.HealthListResponse(statuses=statuses)  # type: ignore[attr-defined]  # newer than the stubs
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: _Context) -> None:  # noqa: N802 - gRPC's name
@@ -65,15 +72,22 @@ class Health(health_pb2_grpc.HealthServicer):
                 closed = self._closed
                 # "If the requested service is unknown …, the server will send a message setting the serving status to
                 # SERVICE_UNKNOWN but will *not* terminate the call." (health.proto)
-                status = self._status if known else _Answer.SERVICE_UNKNOWN
+                status = self._status_of(request.service) if known else _Answer.SERVICE_UNKNOWN
                 if status != sent:
                     await context.write(_Answer(status=status))
                     sent = status
                 if closed:
                     await context.abort(StatusCode.UNAVAILABLE, "the daemon is stopping")
-                await wake.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LIVENESS_SECONDS if request.service == LIVENESS else None):
+                        await wake.wait()
         finally:
             self._wakes.discard(wake)
+
+    def _status_of(self, name: str) -> Literal[1, 2]:
+        if name == LIVENESS:
+            return _Answer.SERVING if self.alive() else _Answer.NOT_SERVING
+        return self._status
 
     def _wake(self) -> None:
         for wake in self._wakes:

@@ -325,6 +325,10 @@ class Spool(Intake, Archive, Protocol):
         """
         ...
 
+    def busy_seconds(self) -> float:
+        """Returns how long the engine has worked on the commit at hand; 0.0 while it has none. Costs nothing."""
+        ...
+
     async def wait_closed(self) -> None:
         """Returns once the engine is closed; raises the error that ended it, after which nothing can go on."""
         ...

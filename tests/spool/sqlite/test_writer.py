@@ -178,3 +178,19 @@ async def test_every_waiting_caller_gets_the_error_that_ended_the_thread(opening
     with pytest.raises(Exception, match="closed database"):
         await writer.perform(pause("us"))
     await writer.close()
+
+
+async def test_busy_seconds_grow_while_a_commit_hangs_and_end_with_it(writer: Writer) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def hang(_: Transaction) -> None:
+        entered.set()
+        release.wait()
+
+    assert writer.busy_seconds() == 0.0
+    hanging = asyncio.create_task(writer.perform(hang))
+    await asyncio.to_thread(entered.wait)
+    assert writer.busy_seconds() > 0.0
+    release.set()
+    await hanging
+    assert writer.busy_seconds() == 0.0

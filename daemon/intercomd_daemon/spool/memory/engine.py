@@ -288,6 +288,10 @@ class MemorySpool:
         """Returns no pairs: nothing was remembered before."""
         return []
 
+    def busy_seconds(self) -> float:
+        """Returns 0.0: nothing takes time."""
+        return 0.0
+
     async def wait_closed(self) -> None:
         """Returns once the spool is closed."""
         await self._closed.wait()

@@ -230,6 +230,10 @@ class SqliteSpool:
 
     # Ending
 
+    def busy_seconds(self) -> float:
+        """Returns how long the writer has worked on the commit at hand."""
+        return self._writer.busy_seconds()
+
     async def wait_closed(self) -> None:
         """Returns once the file is closed; raises the error that ended the thread."""
         await self._writer.wait_ended()

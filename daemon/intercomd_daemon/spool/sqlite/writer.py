@@ -40,6 +40,13 @@ class Writer:
         self._opened: asyncio.Future[Store] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._in_hand: Sequence[Job] = ()
+        self._busy_since: float | None = None
+        """When the thread took the jobs in hand, by `time.monotonic`."""
+
+    def busy_seconds(self) -> float:
+        """Returns how long the thread has worked on the commit at hand; 0.0: it has none."""
+        since = self._busy_since  # read once: the thread may end the commit meanwhile
+        return 0.0 if since is None else max(0.0, time.monotonic() - since)
 
     async def start(self, opening: Callable[[], Store], release: Callable[[], None]) -> Store:
         """Starts the thread, which opens the store and calls `release` when it ends.
@@ -118,6 +125,7 @@ class Writer:
                 self._sleeps = seconds != 0.0
                 if not self._sleeps:
                     self._in_hand = self._queue.take(now, last=self._closing)
+                    self._busy_since = now
                     return self._in_hand
             with suppress(Empty):
                 self._bell.get(timeout=seconds)
@@ -132,6 +140,7 @@ class Writer:
             if refused:
                 self._queue.hold(refused, time.monotonic())
         self._in_hand = ()
+        self._busy_since = None
         self._on_loop(self._wake_callers, done, commit.grown)
 
     def _on_loop(self, callback: Callable[..., None], *arguments: object) -> None:
