@@ -10,7 +10,7 @@ from intercomd_daemon.cli.addresses import INGEST, OPERATIONS
 from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
 from intercomd_daemon.cli.remote import resolve_address
 from intercomd_daemon.cli.sending.job import STDIN, Job
-from intercomd_daemon.cli.sending.report import Tally
+from intercomd_daemon.cli.sending.results import Tally
 from intercomd_daemon.cli.signals import run_interruptible
 
 EPILOG = options.examples(

@@ -15,7 +15,7 @@ from intercomd.v1 import ingest_pb2
 from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.cli.sending.job import Job, Transfer
 from intercomd_daemon.cli.sending.lines import Line
-from intercomd_daemon.cli.sending.report import Report, Tally
+from intercomd_daemon.cli.sending.results import ResultPrinter, Tally
 from intercomd_daemon.sandbox import Sandbox
 from senders.client import NOON
 
@@ -134,8 +134,8 @@ class RecordingProgress:
 async def transfer(daemon: Daemon, connection: str) -> tuple[Tally, RecordingProgress, list[EnvelopeResult]]:
     """Sends SOME_LINES, and returns the results as the publisher handed them over."""
     tally, progress = Tally(), RecordingProgress()
-    report = Report(tally, progress.notify, as_json=False, rejected=None)
-    sending = Transfer(tally, report, progress, None, connection)
+    results = ResultPrinter(tally, progress.notify, as_json=False, rejected=None)
+    sending = Transfer(tally, results, progress, None, connection)
     results: list[EnvelopeResult] = []
 
     def on_results(batch: Sequence[EnvelopeResult]) -> None:

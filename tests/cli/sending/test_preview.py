@@ -11,7 +11,7 @@ from intercomd.v1.envelope_pb2 import Adjustment
 from intercomd_daemon.cli.remote import ingest
 from intercomd_daemon.cli.sending.lines import Line
 from intercomd_daemon.cli.sending.preview import ENVELOPES_MAX, Preview, print_preview
-from intercomd_daemon.cli.sending.report import Tally
+from intercomd_daemon.cli.sending.results import Tally
 
 GOOD = b'{"identity":{"customer_id":"p"},"user_attributes":[{"name":"plan","value":{"string_value":"pro"}}]}'
 

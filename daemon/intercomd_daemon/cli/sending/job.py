@@ -1,4 +1,4 @@
-"""Runs one `intercomd send`: reads lines, publishes them in order, and reports the result of each."""
+"""Runs one `intercomd send`: reads lines, publishes them in order, and prints the result of each."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from intercomd_daemon.cli.sending.lines import Line, read_lines
 from intercomd_daemon.cli.sending.outcome_wait import OutcomeWait
 from intercomd_daemon.cli.sending.preview import Preview
 from intercomd_daemon.cli.sending.progress import Progress, show_progress
-from intercomd_daemon.cli.sending.report import Report, Tally
+from intercomd_daemon.cli.sending.results import ResultPrinter, Tally
 
 BUFFER_BYTES_MAX = 4 * 1024 * 1024
 """Envelopes in flight: the next batch is full when the daemon answers the last one."""
@@ -63,22 +63,22 @@ class Job:
                 rejected = stack.enter_context(_create(self.rejected_path)) if self.rejected_path else None
                 progress = stack.enter_context(show_progress(_size_bytes(file)))
                 stack.enter_context(_publisher_log_shown(progress))
-                report = Report(tally, progress.notify, as_json=self.as_json, rejected=rejected)
+                results = ResultPrinter(tally, progress.notify, as_json=self.as_json, rejected=rejected)
                 if self.wait:
-                    await self._send_and_wait(lines, tally, report, progress)
+                    await self._send_and_wait(lines, tally, results, progress)
                 else:
-                    await self._send(lines, tally, report, progress, None)
+                    await self._send(lines, tally, results, progress, None)
         except OSError as error:
             raise CommandFailed(f"{error.filename or self.file}: {error.strerror}") from None
 
     async def _send_and_wait(
-        self, lines: AsyncIterable[Line], tally: Tally, report: Report, progress: Progress
+        self, lines: AsyncIterable[Line], tally: Tally, results: ResultPrinter, progress: Progress
     ) -> None:
         async with operations(self.operations) as stub:
-            wait = OutcomeWait(stub, self.patience_seconds, report.on_outcome, progress.notify)
+            wait = OutcomeWait(stub, self.patience_seconds, results.on_outcome, progress.notify)
             try:
                 await wait.start()
-                transfer = await self._send(lines, tally, report, progress, wait)
+                transfer = await self._send(lines, tally, results, progress, wait)
                 await wait.wait_for_all(
                     lambda count: progress.update(f"waiting for {quantity(count, 'outcome')}", transfer.done_bytes)
                 )
@@ -87,9 +87,14 @@ class Job:
                 await wait.stop()
 
     async def _send(
-        self, lines: AsyncIterable[Line], tally: Tally, report: Report, progress: Progress, wait: OutcomeWait | None
+        self,
+        lines: AsyncIterable[Line],
+        tally: Tally,
+        results: ResultPrinter,
+        progress: Progress,
+        wait: OutcomeWait | None,
     ) -> "Transfer":
-        transfer = Transfer(tally, report, progress, wait, self.connection)
+        transfer = Transfer(tally, results, progress, wait, self.connection)
         settings = PublisherSettings(
             buffer_bytes_max=BUFFER_BYTES_MAX,
             backoff_seconds_max=BACKOFF_SECONDS_MAX,
@@ -113,7 +118,7 @@ class _InFlight(NamedTuple):
 
     number: int
     text: bytes
-    """Empty where the report does not need it."""
+    """Empty where the results do not need it."""
     envelope_id: str
     read_bytes: int
 
@@ -122,13 +127,13 @@ class Transfer:
     """Publishes lines in order, and assigns each result to its line."""
 
     def __init__(
-        self, tally: Tally, report: Report, progress: Progress, wait: OutcomeWait | None, connection: str
+        self, tally: Tally, results: ResultPrinter, progress: Progress, wait: OutcomeWait | None, connection: str
     ) -> None:
         """`connection` is used for envelopes that name none. `wait` collects the outcomes with --wait."""
         self.done_bytes = 0
         """How much of the input has its result."""
         self._tally = tally
-        self._report = report
+        self._results = results
         self._progress = progress
         self._wait = wait
         self._connection = connection
@@ -146,7 +151,7 @@ class Transfer:
                 try:
                     envelope = parse_envelope(line.text)
                 except UnreadableLine as error:
-                    self._report.on_unreadable(line.number, line.text, str(error))
+                    self._results.on_unreadable(line.number, line.text, str(error))
                     continue
                 envelope.envelope_id = envelope.envelope_id or ids.next_id(line.text or b"")
                 envelope.connection = envelope.connection or self._connection
@@ -158,7 +163,7 @@ class Transfer:
         if self._wait is not None:
             await self._wait.wait_for_room()
             self._wait.pending.add(envelope.envelope_id)
-        text = line.text if self._report.needs_text and line.text else b""
+        text = line.text if self._results.needs_text and line.text else b""
         self._in_flight.append(_InFlight(line.number, text, envelope.envelope_id, line.read_bytes))
         await publisher.publish(envelope)
 
@@ -168,7 +173,7 @@ class Transfer:
             sent = self._in_flight.popleft()
             if self._wait is not None:
                 self._wait.pending.on_result(sent.envelope_id, result.disposition)
-            self._report.on_result(sent.number, sent.text, result)
+            self._results.on_result(sent.number, sent.text, result)
             self.done_bytes = sent.read_bytes
         if results:
             self._progress.update(quantity(self._tally.sent - self._tally.unanswered, "line"), self.done_bytes)

@@ -10,7 +10,7 @@ from intercomd_daemon.cli.output import message_to_json, print_json
 from intercomd_daemon.cli.remote import CALL_SECONDS, Ingest
 from intercomd_daemon.cli.sending.envelopes import UnreadableLine, parse_envelope
 from intercomd_daemon.cli.sending.lines import Line
-from intercomd_daemon.cli.sending.report import DISPOSITIONS, Tally, violations_text
+from intercomd_daemon.cli.sending.results import DISPOSITIONS, Tally, violations_text
 
 ENVELOPES_MAX = 50
 """Envelopes of one call; the response is larger than the request."""

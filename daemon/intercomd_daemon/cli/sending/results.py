@@ -78,7 +78,7 @@ class Tally:
         return json.dumps({"summary": summary}, separators=(",", ":"))
 
 
-class Report:
+class ResultPrinter:
     """Prints and counts each result as it arrives."""
 
     def __init__(

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from intercomd.v1 import ingest_pb2, outcome_pb2
-from intercomd_daemon.cli.sending.report import SHOWN_MAX, Report, Tally, violations_text
+from intercomd_daemon.cli.sending.results import SHOWN_MAX, ResultPrinter, Tally, violations_text
 
 REJECTED = ingest_pb2.EnvelopeResult(
     envelope_id="e-1",
@@ -17,50 +17,50 @@ ACCEPTED = ingest_pb2.EnvelopeResult(envelope_id="e-2", disposition=ingest_pb2.D
 SKIPPED = ingest_pb2.EnvelopeResult(disposition=ingest_pb2.DISPOSITION_SKIPPED)
 
 
-def test_report_names_lines_that_were_not_accepted_with_the_reason() -> None:
+def test_results_name_lines_that_were_not_accepted_with_the_reason() -> None:
     notices: list[str] = []
-    report = Report(Tally(), notices.append, as_json=False, rejected=None)
-    report.on_result(3, b"", REJECTED)
-    report.on_result(4, b"", ACCEPTED)
-    report.on_unreadable(5, b"{", "not JSON")
+    results = ResultPrinter(Tally(), notices.append, as_json=False, rejected=None)
+    results.on_result(3, b"", REJECTED)
+    results.on_result(4, b"", ACCEPTED)
+    results.on_unreadable(5, b"{", "not JSON")
     assert notices == [
         "line 3 (e-1): rejected: INVALID_EMAIL identity.email: correct it",
         "line 5: unreadable: not JSON",
     ]
 
 
-def test_report_only_counts_lines_of_a_kind_beyond_the_maximum() -> None:
+def test_results_only_count_lines_of_a_kind_beyond_the_maximum() -> None:
     notices: list[str] = []
     tally = Tally()
-    report = Report(tally, notices.append, as_json=False, rejected=None)
+    results = ResultPrinter(tally, notices.append, as_json=False, rejected=None)
     for number in range(3 * SHOWN_MAX):
-        report.on_result(number, b"", SKIPPED)
-    report.on_result(1, b"", REJECTED)
+        results.on_result(number, b"", SKIPPED)
+    results.on_result(1, b"", REJECTED)
     assert len(notices) == SHOWN_MAX + 2
     assert "only counted" in notices[-2]
     assert "rejected" in notices[-1]
     assert tally.results[ingest_pb2.DISPOSITION_SKIPPED] == 3 * SHOWN_MAX
 
 
-def test_report_writes_rejected_and_unreadable_lines_to_a_file() -> None:
+def test_results_write_rejected_and_unreadable_lines_to_a_file() -> None:
     back = io.BytesIO()
-    report = Report(Tally(), [].append, as_json=False, rejected=back)
-    assert report.needs_text
-    report.on_result(1, b"one", REJECTED)
-    report.on_result(2, b"two", ACCEPTED)
-    report.on_result(3, b"three", SKIPPED)
-    report.on_unreadable(4, b"four", "not JSON")
-    report.on_unreadable(5, None, "too long")
+    results = ResultPrinter(Tally(), [].append, as_json=False, rejected=back)
+    assert results.needs_text
+    results.on_result(1, b"one", REJECTED)
+    results.on_result(2, b"two", ACCEPTED)
+    results.on_result(3, b"three", SKIPPED)
+    results.on_unreadable(4, b"four", "not JSON")
+    results.on_unreadable(5, None, "too long")
     assert back.getvalue() == b"one\nfour\n"
 
 
-def test_report_prints_every_line_and_outcome_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_print_every_line_and_outcome_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     notices: list[str] = []
-    report = Report(Tally(), notices.append, as_json=True, rejected=None)
-    report.on_result(1, b"", REJECTED)
-    report.on_result(2, b"", ACCEPTED)
-    report.on_unreadable(3, b"", "not JSON")
-    report.on_outcome(outcome_pb2.Outcome(envelope_id="e-2"))
+    results = ResultPrinter(Tally(), notices.append, as_json=True, rejected=None)
+    results.on_result(1, b"", REJECTED)
+    results.on_result(2, b"", ACCEPTED)
+    results.on_unreadable(3, b"", "not JSON")
+    results.on_outcome(outcome_pb2.Outcome(envelope_id="e-2"))
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [each.get("line") for each in printed] == [1, 2, 3, None]
     assert (printed[1]["result"]["envelope_id"], printed[3]["outcome"]["envelope_id"]) == ("e-2", "e-2")
