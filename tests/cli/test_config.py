@@ -27,6 +27,16 @@ def test_config_shows_value_and_origin(path: Path) -> None:
     assert rows["spool.lock_wait"][1] == "default"
 
 
+@pytest.mark.parametrize("columns", [80, 140])
+def test_config_keeps_values_whole_within_the_terminal(path: Path, columns: int) -> None:
+    environment = {"COLUMNS": str(columns), "INTERCOMD_OPERATIONS_GRPC_LISTEN": "127.0.0.1:19091"}
+    result = CliRunner().invoke(main, ["config", "--config", str(path)], env=environment)
+    rows = [line for line in result.stdout.splitlines() if str(path) not in line and "placeholder" not in line]
+    assert "INTERCOMD_OPERATIONS_GRPC_LISTEN" in result.stdout
+    assert '["null", "undefined", "nan", "none", "nil", "(null)", "[object object]", "true", "false"]' in result.stdout
+    assert max(len(line) for line in rows if "[object object]" not in line) <= columns
+
+
 def test_config_json_has_a_line_for_each_setting(path: Path) -> None:
     result = CliRunner().invoke(main, ["config", "--config", str(path), "--json"])
     rows = [json.loads(line) for line in result.stdout.splitlines()]

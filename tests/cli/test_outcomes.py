@@ -4,6 +4,7 @@ import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
+import click
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,7 +19,7 @@ from intercomd_daemon.cli.outcomes import (
     calls_of,
     follow,
     newest_sequence,
-    outcome_line,
+    outcome_fields,
     reasons_of,
     type_name,
     user_of,
@@ -72,6 +73,13 @@ REFUSED = outcome_pb2.Effect(
 )
 
 
+EVENT = outcome_pb2.Effect(
+    kind=outcome_pb2.EFFECT_KIND_EVENT, event_name="seen", type=outcome_pb2.OUTCOME_TYPE_DELIVERED
+)
+REFUSED_CONTACT = outcome_pb2.Effect(kind=outcome_pb2.EFFECT_KIND_CONTACT, type=outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED)
+UNCHANGED_CONTACT = outcome_pb2.Effect(kind=outcome_pb2.EFFECT_KIND_CONTACT, type=outcome_pb2.OUTCOME_TYPE_UNCHANGED)
+
+
 def outcome(*effects: outcome_pb2.Effect, **fields: object) -> outcome_pb2.Outcome:
     return outcome_pb2.Outcome(effects=effects, **fields)
 
@@ -98,17 +106,43 @@ def test_calls_of_names_contact_and_events(effects: tuple[outcome_pb2.Effect, ..
     assert calls_of(outcome(*effects)) == text
 
 
+@pytest.mark.parametrize(
+    ("type_of_outcome", "effects", "text"),
+    [
+        (outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, (CONTACT, REFUSED), "event paid"),
+        (outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, (REFUSED_CONTACT, EVENT, EVENT), "contact"),
+        (outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, (CONTACT, EVENT, REFUSED, EVENT, REFUSED), "event paid and 1 more"),
+        (outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, (REFUSED_CONTACT, REFUSED), "contact, event paid"),
+        (outcome_pb2.OUTCOME_TYPE_DISCARDED, (CONTACT, EVENT, REFUSED), "event paid"),
+        (outcome_pb2.OUTCOME_TYPE_DELIVERED, (UNCHANGED_CONTACT, EVENT), "event seen"),
+        (outcome_pb2.OUTCOME_TYPE_DELIVERED, (CONTACT, EVENT), "contact, event seen"),
+        (outcome_pb2.OUTCOME_TYPE_UNCHANGED, (UNCHANGED_CONTACT,), "contact"),
+        (outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, (CONTACT, EVENT), "contact, event seen"),
+    ],
+)
+def test_calls_of_names_only_the_calls_that_decided_the_outcome(
+    type_of_outcome: outcome_pb2.OutcomeType.ValueType, effects: tuple[outcome_pb2.Effect, ...], text: str
+) -> None:
+    assert calls_of(outcome(*effects, type=type_of_outcome)) == text
+
+
+def test_calls_of_cuts_a_long_event_name() -> None:
+    long = outcome_pb2.Effect(kind=outcome_pb2.EFFECT_KIND_EVENT, event_name="e" * 255)
+    assert calls_of(outcome(long)) == f"event {'e' * 79}…"
+
+
 def test_reasons_of_names_each_reason_once() -> None:
     assert reasons_of(outcome(CONTACT, REFUSED, REFUSED, reason="REQUEST_INVALID")) == "REQUEST_INVALID status 422"
     assert reasons_of(outcome(CONTACT)) == ""
 
 
 def test_user_of_prefers_the_customer_id_and_escapes_control_characters() -> None:
-    assert user_of(outcome(identity=Identity(customer_id="42", email="a@b.c"))) == "42"
-    assert user_of(outcome(identity=Identity(email="a@b\x1b.c"))) == "a@b\\x1b.c"
+    assert user_of(Identity(customer_id="42", email="a@b.c")) == "42"
+    assert user_of(Identity(email="a@b\x1b.c")) == "a@b\\x1b.c"
+    assert user_of(Identity(customer_id="u" * 255)) == "u" * 255
 
 
-def test_outcome_line_has_every_part() -> None:
+def test_outcome_fields_have_every_part() -> None:
     ended = outcome(
         REFUSED,
         connection="default",
@@ -118,6 +152,6 @@ def test_outcome_line_has_every_part() -> None:
         envelope_id="e-1",
         replay=2,
     )
-    assert "".join(outcome_line(ended)) == (
-        "1970-01-01T00:00:00Z  default  dead-lettered  42  event paid  REQUEST_INVALID status 422  e-1 replay 2"
+    assert click.unstyle("  ".join(outcome_fields(ended))) == (
+        "1970-01-01T00:00:00Z  default  dead-lettered  42  event paid  REQUEST_INVALID status 422  e-1  replay 2"
     )

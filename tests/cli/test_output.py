@@ -5,52 +5,79 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 
 import click
 import pytest
 
 from intercomd.v1.outcome_pb2 import OUTCOME_TYPE_DELIVERED, Outcome
-from intercomd_daemon.cli.output import Column, align_columns, message_to_json, print_json, print_table
+from intercomd_daemon.cli.layout import UNLIMITED, Column
+from intercomd_daemon.cli.output import message_to_json, output_width, print_json, print_table, print_text
 
 COLUMNS = (Column("name"), Column("count", right=True))
 ROWS = (("a", "1"), ("longer", "1,000"))
 PROGRAM = """
-from intercomd_daemon.cli.output import Column, print_table
-columns = [Column("name"), Column("count", right=True), Column("text", wrap=True)]
+from intercomd_daemon.cli.layout import Column
+from intercomd_daemon.cli.output import print_table
+columns = [Column("name"), Column("count", right=True), Column("text", prose=True)]
 print_table(columns, [["[bold]a\\x1b", "1", "long " * 20]])
 """
 
 
-def test_align_columns_uses_the_width_of_the_widest_cell() -> None:
-    assert align_columns(COLUMNS, ROWS) == "name    count\na           1\nlonger  1,000"
+def test_print_table_without_a_terminal_prints_a_line_for_each_row(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    print_table(COLUMNS, [["a\nb" + "x" * 300, "1"]])
+    assert capsys.readouterr().out.splitlines()[1] == f"a\\nb{'x' * 300}      1"
 
 
-def test_print_table_without_a_terminal_prints_aligned_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(COLUMNS, [["a\nb", "1"]])
-    assert capsys.readouterr().out == "name  count\na\\nb      1\n"
+def test_print_table_fits_the_width_in_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "8")
+    print_table(COLUMNS, ROWS)
+    assert capsys.readouterr().out.splitlines() == ["name", "    count", "a", "        1", "longer", "    1,000"]
 
 
-def drawn(columns: int) -> str:
-    """Runs PROGRAM on a terminal of this width."""
+@pytest.mark.parametrize("columns", ["", "0", "wide", "-1"])
+def test_output_width_ignores_columns_without_a_width(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert output_width() == UNLIMITED
+
+
+def drawn(columns: int) -> list[str]:
+    """Runs PROGRAM on a terminal of this width; returns its lines without styles."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
+    termios.tcsetwinsize(theirs, (24, columns))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     subprocess.run([sys.executable, "-c", PROGRAM], stdout=theirs, env=environment, check=True)  # noqa: S603 - of ours
     os.close(theirs)
-    output = click.unstyle(os.read(ours, 65_536).decode())
+    output = os.read(ours, 65_536).decode()
     os.close(ours)
-    return output
+    assert "\x1b[1mname" in output
+    return click.unstyle(output).splitlines()
 
 
-def test_print_table_draws_on_a_terminal_and_leaves_cells_unchanged() -> None:
-    output = drawn(80)
-    assert "─" in output
-    assert "[bold]a\\x1b" in output
-    assert max(map(len, output.splitlines())) <= 80
+def test_print_table_on_a_terminal_escapes_control_characters_and_wraps_prose() -> None:
+    assert drawn(60) == [
+        "name         count  text",
+        "[bold]a\\x1b      1  " + ("long " * 8).strip(),
+        "                    " + ("long " * 8).strip(),
+        "                    " + ("long " * 4).strip(),
+    ]
 
 
-def test_print_table_prints_records_where_a_row_does_not_fit() -> None:
-    lines = [line.strip() for line in drawn(30).splitlines()]
-    assert lines == ["", "name [bold]a\\x1b", "count  1", "text   " + ("long " * 20).strip()]
+def test_print_table_on_a_narrow_terminal_continues_rows_on_indented_lines() -> None:
+    lines = drawn(30)
+    assert lines[:4] == ["name         count", "    text", "[bold]a\\x1b      1", "    long long long long long"]
+    assert max(map(len, lines)) <= 30
+
+
+def test_print_text_keeps_ids_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    print_text(f"envelope {'e' * 30} waits", "  ")
+    assert capsys.readouterr().out.splitlines() == ["envelope", "  " + "e" * 30, "  waits"]
 
 
 def test_message_to_json_has_every_field_under_its_proto_name() -> None:

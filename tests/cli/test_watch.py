@@ -7,6 +7,7 @@ import pytest
 
 from daemons.commands import Command, invoke
 from daemons.process import Daemon
+from intercomd_daemon.sandbox import Sandbox
 from senders.client import envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,3 +33,43 @@ async def test_watch_prints_the_journal_by_filter_as_json(daemon: Daemon) -> Non
     assert result.exit_code == 0
     (line,) = result.stdout.splitlines()
     assert (json.loads(line)["envelope_id"], json.loads(line)["type"]) == ("f-1", "OUTCOME_TYPE_DELIVERED")
+
+
+async def test_watch_names_only_the_call_that_failed(daemon: Daemon, sandbox: Sandbox) -> None:
+    sandbox.fault("POST /events 422 times=1")
+    await daemon.publish(envelope("half", "refused", update={"plan": "pro"}, envelope_id="h-1"))
+    await daemon.ended(["h-1"])
+    words = ("--after", 0, "--envelope-id", "h-1", "--count", 1)
+    result = await invoke("watch", "--operations", daemon.operations_address, *words)
+    fields = result.stdout.split("  ")
+    assert fields[2:] == ["dead-lettered", "half", "event refused", "REQUEST_INVALID status 422", "h-1\n"]
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 2), (140, 1)])
+async def test_watch_fits_the_terminal(daemon: Daemon, columns: int, lines: int) -> None:
+    uuid = f"0198c2a5-7f3e-7c1b-9d4e-2b6f8a901c{columns}"[:36]
+    await daemon.publish(envelope("narrow", "opened", envelope_id=uuid))
+    await daemon.ended([uuid])
+    words = ("--after", 0, "--envelope-id", uuid, "--count", 1)
+    environment = {"COLUMNS": str(columns)}
+    result = await invoke("watch", "--operations", daemon.operations_address, *words, env=environment)
+    shown = result.stdout.splitlines()
+    assert len(shown) == lines
+    assert max(map(len, shown)) <= columns
+    assert shown[-1].endswith(uuid)
+
+
+@pytest.mark.parametrize("types", [["erased"], ["erased", "erased"]])
+async def test_watch_waits_for_a_type_that_does_not_occur_yet(daemon: Daemon, launch: Launch, types: list[str]) -> None:
+    words = [word for name in types for word in ("--type", name)]
+    watch = await launch("watch", "--operations", daemon.operations_address, "--after", 0, *words)
+    assert "ends no envelope as erased" in await watch.error()
+    assert "Ctrl-C ends it" in await watch.error()
+    watch.interrupt()
+    assert await watch.ended() == (0, "", "")
+
+
+@pytest.mark.parametrize("option", ["--connection", "--customer-id", "--email", "--envelope-id"])
+async def test_watch_refuses_a_blank_filter(option: str) -> None:
+    result = await invoke("watch", option, " ")
+    assert (result.exit_code, "is a shell variable unset" in result.stderr) == (2, True)

@@ -7,10 +7,11 @@ import click
 from intercomd_daemon import config
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION
-from intercomd_daemon.cli.output import Column, print_json, print_table
+from intercomd_daemon.cli.layout import Column
+from intercomd_daemon.cli.output import print_json, print_table
 from intercomd_daemon.errors import SettingsInvalid
 
-COLUMNS = (Column("setting", style="bold"), Column("value", wrap=True), Column("from", style="dim", wrap=True))
+COLUMNS = (Column("setting", style="bold"), Column("value", typical=14), Column("from", style="dim", typical=13))
 
 
 @click.command("config", epilog=options.examples("INTERCOMD_LOG_LEVEL=debug intercomd config --config intercomd.toml"))

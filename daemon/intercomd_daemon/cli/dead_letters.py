@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
@@ -15,21 +16,26 @@ from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.cli.explanation import print_explanation
 from intercomd_daemon.cli.format import printable, quantity, timestamp
+from intercomd_daemon.cli.layout import Column
 from intercomd_daemon.cli.outcomes import calls_of, reasons_of, user_of
-from intercomd_daemon.cli.output import Column, message_to_json, print_json, print_table
+from intercomd_daemon.cli.output import message_to_json, print_json, print_table, print_text
 from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolve_address
 from intercomd_daemon.operations.explain import explain
 
 COLUMNS = (
     Column("id", right=True, style="bold"),
-    Column("connection"),
     Column("accepted"),
-    Column("user"),
-    Column("calls"),
-    Column("reasons", style="red", wrap=True),
-    Column("envelope"),
+    Column("reasons", style="red", typical=26),
+    Column("refused", typical=18),
+    Column("connection", typical=7),
+    Column("user", typical=16),
+    Column("envelope", typical=36),
 )
 PAGE_SIZE = 100
+SHOWN_MAX = 100
+"""Dead letters of one envelope that are shown; after the duplicate window its id can be used again."""
+_ANSWER_CHARACTERS_MAX = 4_000
+_DEAD_LETTER_ID = re.compile("[0-9]{1,18}")
 _TIME_FORMATS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
 _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 
@@ -40,11 +46,11 @@ class FilterOptions(TypedDict):
     """The arguments and options that select dead letters."""
 
     ids: tuple[str, ...]
-    connection: str
+    connection: str | None
     envelope_ids: tuple[str, ...]
-    customer_id: str
-    email: str
-    reason: str
+    customer_id: str | None
+    email: str | None
+    reason: str | None
     time_from: datetime | None
     time_to: datetime | None
 
@@ -57,23 +63,22 @@ def filter_options(command: Command) -> Command:
         click.option("--from", "time_from", type=time, metavar="TIME", help="Accepted at this time or later (UTC)."),
         click.option(
             "--reason",
-            default="",
-            type=options.TEXT,
+            type=options.GIVEN,
             metavar="REASON",
             help="With this reason, like EXPIRED.",
         ),
-        click.option("--email", default="", type=options.TEXT, metavar="EMAIL", help="Of the user with this email."),
-        click.option("--customer-id", default="", type=options.TEXT, metavar="ID", help="Of this customer."),
+        click.option("--email", type=options.GIVEN, metavar="EMAIL", help="Of the user with this email."),
+        click.option("--customer-id", type=options.GIVEN, metavar="ID", help="Of this customer."),
         click.option(
             "--envelope-id",
             "envelope_ids",
             multiple=True,
-            type=options.TEXT,
+            type=options.GIVEN,
             metavar="ID",
             help="Of this envelope; repeatable.",
         ),
-        click.option("--connection", default="", type=options.TEXT, metavar="NAME", help="Of this connection."),
-        click.argument("ids", type=options.TEXT, nargs=-1, metavar="[ID]..."),
+        click.option("--connection", type=options.GIVEN, metavar="NAME", help="Of this connection."),
+        click.argument("ids", type=options.GIVEN, nargs=-1, metavar="[ID]..."),
     ):
         command = option(command)
     return command
@@ -82,12 +87,12 @@ def filter_options(command: Command) -> Command:
 def filter_from(given: FilterOptions) -> messages.DeadLetterFilter:
     """Returns the filter for the options given."""
     wanted = messages.DeadLetterFilter(
-        connection=given["connection"],
+        connection=given["connection"] or "",
         dead_letter_ids=given["ids"],
         envelope_ids=given["envelope_ids"],
-        customer_id=given["customer_id"],
-        email=given["email"],
-        reason=given["reason"],
+        customer_id=given["customer_id"] or "",
+        email=given["email"] or "",
+        reason=given["reason"] or "",
     )
     if given["time_from"] is not None:
         wanted.accept_time_from.FromDatetime(given["time_from"])
@@ -160,44 +165,71 @@ def _row(letter: DeadLetter) -> list[str]:
     outcome = letter.outcome
     return [
         letter.dead_letter_id,
-        outcome.connection,
         timestamp(outcome.accept_time),
-        user_of(outcome),
-        calls_of(outcome),
         reasons_of(outcome),
+        calls_of(outcome),
+        outcome.connection,
+        user_of(outcome.identity),
         outcome.envelope_id,
     ]
 
 
-@command.command("show", epilog=options.examples("intercomd dead-letters show 7"))
-@click.argument("dead_letter_id", type=options.TEXT, metavar="ID")
+@command.command(
+    "show",
+    epilog=options.examples(
+        "intercomd dead-letters show 7", "intercomd dead-letters show 0198c2a5-7f3e-7c1b-9d4e-2b6f8a901c3d"
+    ),
+)
+@click.argument("identifier", type=options.GIVEN, metavar="ID")
 @options.OPERATIONS
 @options.CONFIG
 @options.JSON
-def show_command(dead_letter_id: str, address: str | None, config_path: str | None, as_json: bool) -> None:
-    """Show one dead letter: the envelope, the result of each call, and Intercom's response.
+def show_command(identifier: str, address: str | None, config_path: str | None, as_json: bool) -> None:
+    """Show a dead letter: the envelope, the result of each call, and Intercom's response.
 
-    ID is the first column of `intercomd dead-letters list`.
+    ID is the id of a dead letter, the first column of `intercomd dead-letters list`, or of an envelope. If it is both,
+    or if several dead letters have the envelope id, all of them are shown, oldest first.
     """
-    letter = asyncio.run(_get(resolve_address(address, OPERATIONS, config_path), dead_letter_id))
-    if as_json:
-        print_json(letter)
-        return
+    letters = asyncio.run(_find(resolve_address(address, OPERATIONS, config_path), identifier))
+    for number, letter in enumerate(letters):
+        if as_json:
+            print_json(letter)
+            continue
+        if number:
+            click.echo()
+        _print_letter(letter)
+
+
+def _print_letter(letter: DeadLetter) -> None:
     for explanation in explain((), [letter]):
         print_explanation(explanation)
     envelope = message_to_json(letter.envelope, every_field=False)
     click.echo(f"\nThe envelope:\n{json.dumps(envelope, indent=2, ensure_ascii=False)}")
-    click.echo(f"\nIntercom's response:\n{printable(letter.answer_body) or '(empty)'}")
+    click.echo("\nIntercom's response:")
+    print_text(printable(letter.answer_body, _ANSWER_CHARACTERS_MAX) or "(empty)")
 
 
-async def _get(address: str, dead_letter_id: str) -> DeadLetter:
-    wanted = messages.DeadLetterFilter(dead_letter_ids=[dead_letter_id])
+async def _find(address: str, identifier: str) -> list[DeadLetter]:
+    """Returns the dead letters with this id or of this envelope, oldest first.
+
+    Raises:
+        CommandFailed: there is none, or the call failed.
+    """
+    filters = [messages.DeadLetterFilter(envelope_ids=[identifier])]
+    if _DEAD_LETTER_ID.fullmatch(identifier):
+        filters.append(messages.DeadLetterFilter(dead_letter_ids=[identifier]))
+    found = {}
     async with operations(address) as stub:
-        page = await stub.ListDeadLetters(_request(wanted, 1), timeout=CALL_SECONDS)
-    if not page.dead_letters:
-        message = f"no dead letter {printable(dead_letter_id)} exists: `intercomd dead-letters list` shows the ids"
+        for wanted in filters:
+            async for letter in _read_pages(stub, wanted, SHOWN_MAX):
+                found[letter.dead_letter_id] = letter
+    if not found:
+        message = (
+            f"no dead letter has the id {printable(identifier)}, or an envelope with this id: "
+            "`intercomd dead-letters list` shows the ids, `intercomd explain ID` what became of an envelope"
+        )
         raise CommandFailed(message)
-    return page.dead_letters[0]
+    return sorted(found.values(), key=lambda letter: int(letter.dead_letter_id))
 
 
 @command.command(

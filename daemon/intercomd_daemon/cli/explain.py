@@ -27,7 +27,7 @@ from intercomd_daemon.operations.explain import explain, filters_for
         "intercomd explain ada@example.com", "intercomd explain 0198c2a5-7f3e-7c1b-9d4e-2b6f8a901c3d"
     ),
 )
-@click.argument("identifier", type=options.TEXT, metavar="ID")
+@click.argument("identifier", type=options.GIVEN, metavar="ID")
 @options.OPERATIONS
 @options.CONFIG
 @click.option(

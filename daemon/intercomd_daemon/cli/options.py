@@ -23,7 +23,19 @@ class Text(click.ParamType[str]):
         return text
 
 
+class Given(Text):
+    """Text that is not blank. A blank value, as of an unset shell variable, must not select everything."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns the text."""
+        text = super().convert(value, param, ctx)
+        if not text.strip():
+            self.fail("it is blank: is a shell variable unset?", param, ctx)
+        return text
+
+
 TEXT = Text()
+GIVEN = Given()
 CONFIG = click.option(
     "--config",
     "config_path",

@@ -1,19 +1,23 @@
 """Formats outcomes for people, and follows the journal of outcomes across restarts of the daemon."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from types import MappingProxyType
 
+import click
 import grpc
 
 from intercomd.retry import PASSING
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1 import outcome_pb2
+from intercomd.v1.identity_pb2 import Identity
 from intercomd_daemon.cli.format import printable, timestamp
 from intercomd_daemon.cli.remote import CALL_SECONDS, Operations
 
 RETRY_SECONDS = 0.5
 """Interval of attempts to reach a daemon that has gone away; a restart takes about a second."""
+_EVENT_CHARACTERS_MAX = 80
+"""Longer event names are cut; Intercom's limit is 255 characters."""
 TYPE_NAMES = MappingProxyType(
     {
         outcome_pb2.OUTCOME_TYPE_DELIVERED: "delivered",
@@ -39,17 +43,31 @@ def type_name(number: outcome_pb2.OutcomeType.ValueType) -> str:
     return TYPE_NAMES.get(number, f"type-{number}")
 
 
-def user_of(outcome: outcome_pb2.Outcome) -> str:
-    """Returns the customer id, or the email of a user without one."""
-    return printable(outcome.identity.customer_id or outcome.identity.email)
+def user_of(identity: Identity) -> str:
+    """Returns the customer id, or the email of a user without one: whole, so that it can be copied."""
+    return printable(identity.customer_id or identity.email, characters_max=None)
+
+
+def decisive_effects(outcome: outcome_pb2.Outcome) -> Sequence[outcome_pb2.Effect]:
+    """Returns the effects of the calls that decided the outcome: the refused ones of a dead letter, for example.
+
+    All effects, if none has the type of the outcome.
+    """
+    decisive = outcome.type
+    if decisive == outcome_pb2.OUTCOME_TYPE_DISCARDED:
+        decisive = outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED
+    return [effect for effect in outcome.effects if effect.type == decisive] or outcome.effects
 
 
 def calls_of(outcome: outcome_pb2.Outcome) -> str:
-    """Returns what the envelope's calls were for: `contact, event order-placed`."""
+    """Returns the calls that decided the outcome: `contact, event order-placed`; of a dead letter the refused ones."""
+    effects = decisive_effects(outcome)
     events = [
-        printable(effect.event_name) for effect in outcome.effects if effect.kind == outcome_pb2.EFFECT_KIND_EVENT
+        printable(effect.event_name, _EVENT_CHARACTERS_MAX)
+        for effect in effects
+        if effect.kind == outcome_pb2.EFFECT_KIND_EVENT
     ]
-    parts = ["contact"] if len(events) < len(outcome.effects) else []
+    parts = ["contact"] if len(events) < len(effects) else []
     if events:
         parts.append(f"event {events[0]}" + (f" and {len(events) - 1:,} more" if events[1:] else ""))
     return ", ".join(parts) or "no call"
@@ -62,19 +80,22 @@ def reasons_of(outcome: outcome_pb2.Outcome) -> str:
         if effect.type == outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED:
             reasons.append(effect.reason)
             reasons.append(f"status {effect.http_status}" if effect.http_status else "")
-    return " ".join(dict.fromkeys(reason for reason in reasons if reason))
+    return printable(" ".join(dict.fromkeys(reason for reason in reasons if reason)))
 
 
-def outcome_line(outcome: outcome_pb2.Outcome) -> tuple[str, str, str]:
-    """Returns one line in three parts, so that the caller can colour the second one, the type."""
-    replay = f" replay {outcome.replay}" if outcome.replay else ""
-    reasons = reasons_of(outcome)
-    rest = f"{user_of(outcome)}  {calls_of(outcome)}{'  ' + reasons if reasons else ''}"
-    return (
-        f"{timestamp(outcome.end_time)}  {printable(outcome.connection)}  ",
-        f"{type_name(outcome.type):<13}",
-        f"  {rest}  {printable(outcome.envelope_id)}{replay}",
-    )
+def outcome_fields(outcome: outcome_pb2.Outcome) -> list[str]:
+    """Returns the fields of an outcome's line, the type in its colour."""
+    fields = [
+        timestamp(outcome.end_time),
+        printable(outcome.connection),
+        click.style(f"{type_name(outcome.type):<13}", fg=COLOURS.get(outcome.type)),
+        user_of(outcome.identity),
+        calls_of(outcome),
+        reasons_of(outcome),
+        printable(outcome.envelope_id, characters_max=None),
+        f"replay {outcome.replay}" if outcome.replay else "",
+    ]
+    return [field for field in fields if field]
 
 
 async def newest_sequence(stub: Operations) -> int:

@@ -13,8 +13,9 @@ from intercomd_daemon.cli import options, output
 from intercomd_daemon.cli.config import load_or_exit
 from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
 from intercomd_daemon.cli.exported import UnwritableEnvelope, sender_json
-from intercomd_daemon.cli.format import printable, quantity
-from intercomd_daemon.cli.output import Column, align_columns, print_table
+from intercomd_daemon.cli.format import quantity
+from intercomd_daemon.cli.layout import Column
+from intercomd_daemon.cli.output import print_table
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.spool.engines import FILE_ENGINE, engine_of
 from intercomd_daemon.spool.maintenance import ClosedSpool, Contents, Damage, Findings, Maintenance
@@ -22,8 +23,8 @@ from intercomd_daemon.spool.maintenance import ClosedSpool, Contents, Damage, Fi
 COLUMNS = (
     Column("table", style="bold"),
     Column("key", right=True),
-    Column("lane"),
-    Column("what is wrong", style="red"),
+    Column("lane", typical=20),
+    Column("what is wrong", style="red", prose=True),
 )
 _PATH = click.argument("path", metavar="[PATH]", required=False, type=click.Path(exists=True, dir_okay=False))
 
@@ -95,7 +96,7 @@ def export_command(path: str | None, config_path: str | None, dead_letters: bool
         click.echo(json.dumps(summary), err=True)
     else:
         if findings.damages:
-            click.echo(align_columns(COLUMNS, _rows(findings)), err=True)
+            print_table(COLUMNS, _rows(findings), err=True)
         _print_unlisted(findings)
         wrong = _damage_text(findings.count, findings.contents)
         click.echo(f"{name}: {quantity(written, 'envelope')} written; {wrong}", err=True)
@@ -172,9 +173,7 @@ def _list(findings: Findings, as_json: bool) -> None:
 
 
 def _rows(findings: Findings) -> list[tuple[str, ...]]:
-    return [
-        (table, str(key or ""), printable(lane), printable(reason)) for table, key, lane, reason in findings.damages
-    ]
+    return [(table, str(key or ""), lane, reason) for table, key, lane, reason in findings.damages]
 
 
 def _print_unlisted(findings: Findings) -> None:

@@ -9,27 +9,31 @@ from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.format import byte_size, duration_of, percentage, printable, quantity, timestamp
-from intercomd_daemon.cli.output import Column, print_json, print_table
+from intercomd_daemon.cli.layout import Column
+from intercomd_daemon.cli.output import print_json, print_table, print_text
 from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_address
+from intercomd_daemon.reasons import Kind, remedy_of
 
 COLUMNS = (
     Column("connection", style="bold"),
-    Column("workspace", wrap=True),
-    Column("state", wrap=True),
+    Column("state", typical=11),
     Column("waiting", right=True),
     Column("bulk", right=True),
     Column("parked", right=True),
     Column("oldest", right=True),
-    Column("dead letters", right=True),
+    Column("dead", right=True),
     Column("budget", right=True),
     Column("calls", right=True),
+    Column("workspace", typical=20),
 )
 LEGEND = """\b
 waiting, bulk  envelopes not delivered yet, by priority (normal, bulk)
 parked         users whose envelopes wait for a retry of their own
 oldest         age of the oldest waiting envelope
+dead           dead letters: envelopes that Intercom refused permanently
 budget         calls left in the current rate limit window of Intercom
 calls          calls since the daemon started
+workspace      name of the workspace in Intercom (App ID, region)
 
 """
 
@@ -46,10 +50,14 @@ def command(address: str | None, config_path: str | None, as_json: bool) -> None
         print_json(status)
         return
     for line in summary_of(status):
-        click.echo(line)
+        print_text(line, "  ")
+    click.echo()
     print_table(COLUMNS, [row_of(connection) for connection in status.connections])
-    for line in remarks_of(status):
-        click.echo(line)
+    remarks = remarks_of(status)
+    if remarks:
+        click.echo()
+    for line in remarks:
+        print_text(line, "  ")
 
 
 async def _get_status(address: str) -> messages.GetStatusResponse:
@@ -71,15 +79,11 @@ def summary_of(status: messages.GetStatusResponse) -> list[str]:
 def row_of(connection: messages.ConnectionStatus) -> list[str]:
     """Returns the row of a connection."""
     known = ", ".join(printable(part) for part in (connection.app_id, connection.region) if part)
-    state = _name(messages.ConnectionState.items(), connection.state, "CONNECTION_STATE_")
     budget = connection.budget
-    allowed = (
-        f"{budget.remaining} of {budget.limit} / {duration_of(budget.window)}" if budget.limit else "not known yet"
-    )
+    allowed = f"{budget.remaining:,} of {budget.limit:,}" if budget.limit else "not known yet"
     return [
         connection.name,
-        f"{printable(connection.workspace_name) or '?'} ({known})",
-        state + (", dry run" if connection.dry_run else ""),
+        state_of(connection),
         f"{connection.waiting_normal:,}",
         f"{connection.waiting_bulk:,}",
         f"{connection.parked_lanes:,}",
@@ -87,7 +91,14 @@ def row_of(connection: messages.ConnectionStatus) -> list[str]:
         f"{connection.dead_letters:,}",
         allowed,
         f"{connection.calls_made:,}",
+        f"{printable(connection.workspace_name) or '?'} ({known})",
     ]
+
+
+def state_of(connection: messages.ConnectionStatus) -> str:
+    """Returns the state of a connection: `delivering`, `delivering, dry run`."""
+    state = _name(messages.ConnectionState.items(), connection.state, "CONNECTION_STATE_")
+    return state + (", dry run" if connection.dry_run else "")
 
 
 def remarks_of(status: messages.GetStatusResponse) -> list[str]:
@@ -96,19 +107,29 @@ def remarks_of(status: messages.GetStatusResponse) -> list[str]:
     if status.spool.fill_ratio >= 1.0:
         lines.append("The spool is full: the daemon accepts nothing until deliveries free some space; senders retry.")
     for connection in status.connections:
-        name = printable(connection.name)
-        if connection.suspended_reason:
-            since = f" since {timestamp(connection.suspended_since)}" if connection.HasField("suspended_since") else ""
-            lines.append(f"{name} is suspended{since}: {printable(connection.suspended_reason)}")
-        if connection.HasField("next_probe_time"):
-            lines.append(f"{name} calls Intercom again at {timestamp(connection.next_probe_time)}")
-        if connection.last_error:
-            lines.append(f"{name}: last error: {printable(connection.last_error)}")
-        if connection.dead_letters:
-            dead = quantity(connection.dead_letters, "dead letter")
-            lines.append(f"{name} has {dead}: `intercomd dead-letters list` shows them")
-        if connection.state == messages.CONNECTION_STATE_UNCONFIGURED:
-            lines.append(f"{name} is missing from the settings; its envelopes wait until it is added again")
+        lines += remarks_of_connection(connection)
+    return lines
+
+
+def remarks_of_connection(connection: messages.ConnectionStatus) -> list[str]:
+    """Returns a line for each problem of a connection."""
+    name, lines = printable(connection.name), []
+    if connection.state == messages.CONNECTION_STATE_PAUSED:
+        lines.append(f"{name} is paused by an operator: `intercomd resume {name}` continues")
+    if connection.suspended_reason:
+        since = f" since {timestamp(connection.suspended_since)}" if connection.HasField("suspended_since") else ""
+        reason = connection.suspended_reason
+        remedy = remedy_of(Kind.SUSPENSION, reason)
+        lines.append(f"{name} is suspended{since}: {printable(reason)}" + (f": {remedy}" if remedy else ""))
+    if connection.HasField("next_probe_time"):
+        lines.append(f"{name} calls Intercom again at {timestamp(connection.next_probe_time)}")
+    if connection.last_error:
+        lines.append(f"{name}: last error: {printable(connection.last_error)}")
+    if connection.dead_letters:
+        dead = quantity(connection.dead_letters, "dead letter")
+        lines.append(f"{name} has {dead}: `intercomd dead-letters list --connection {name}` shows them")
+    if connection.state == messages.CONNECTION_STATE_UNCONFIGURED:
+        lines.append(f"{name} is missing from the settings; its envelopes wait until it is added again")
     return lines
 
 

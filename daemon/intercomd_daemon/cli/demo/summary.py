@@ -12,7 +12,8 @@ from intercomd_daemon.cli.demo.builders import FinalState, Step
 from intercomd_daemon.cli.demo.checks import CallCounts, Check, answered_calls
 from intercomd_daemon.cli.demo.observations import Observations, ReceivedEvent
 from intercomd_daemon.cli.format import printable
-from intercomd_daemon.cli.output import Column, message_to_json, print_table
+from intercomd_daemon.cli.layout import Column
+from intercomd_daemon.cli.output import message_to_json, print_table
 from intercomd_daemon.sandbox import Call, Sandbox
 
 _EXAMPLE_CHARACTERS_MAX = 110
@@ -85,7 +86,7 @@ def print_envelopes(observed: Observations) -> None:
     columns = (
         Column("envelope"),
         Column("sent", right=True),
-        Column("became", wrap=True),
+        Column("became"),
         Column("events at Intercom", right=True),
     )
     print_table(columns, rows)
@@ -125,7 +126,7 @@ def print_adjustments(observed: Observations) -> None:
             examples.setdefault(adjustment.reason, adjustment.message)
     print_heading("Adjustments, which the senders find in their results")
     rows = [[reason, str(count), _shortened(examples[reason])] for reason, count in counts.most_common()]
-    print_table((Column("reason"), Column("times", right=True), Column("example", wrap=True)), rows)
+    print_table((Column("reason"), Column("times", right=True), Column("example", prose=True)), rows)
 
 
 def print_dead_letters(observed: Observations) -> None:
