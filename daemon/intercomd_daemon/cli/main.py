@@ -3,26 +3,39 @@
 import os
 from importlib import import_module
 from types import MappingProxyType
+from typing import NamedTuple
 
 import click
 
-# By name: the module, and the line of the overview.
+
+class Entry(NamedTuple):
+    """A subcommand."""
+
+    module: str
+    text: str
+    """The line of the overview."""
+    attribute: str = "command"
+    """Name of the command in its module."""
+
+
 COMMANDS = MappingProxyType(
     {
-        "run": ("run", "Run the daemon."),
-        "check": ("check", "Validate the settings and what they refer to."),
-        "config": ("config", "Show the settings in effect and their origins."),
-        "demo": ("demo", "See everything work against a sandbox."),
-        "sandbox": ("sandbox", "Run a stand-in for Intercom, for tests."),
-        "send": ("send", "Send envelopes from a file or a pipe."),
-        "status": ("status", "Show the spool, connections and rate limits."),
-        "watch": ("watch", "Show outcomes as they happen."),
-        "explain": ("explain", "Explain what became of a user's envelopes."),
-        "dead-letters": ("dead_letters", "List, show, replay and discard dead letters."),
-        "reload": ("reload", "Make a daemon read its settings again."),
-        "drain": ("drain", "Make a daemon refuse new calls, before a stop."),
-        "spool": ("spool", "Verify, export or repair a closed spool."),
-        "healthcheck": ("healthcheck", "Check a daemon's health; exit 0 or 1."),
+        "run": Entry("run", "Run the daemon."),
+        "check": Entry("check", "Validate the settings and what they refer to."),
+        "config": Entry("config", "Show the settings in effect and their origins."),
+        "demo": Entry("demo", "See everything work against a sandbox."),
+        "sandbox": Entry("sandbox", "Run a stand-in for Intercom, for tests."),
+        "send": Entry("send", "Send envelopes from a file or a pipe."),
+        "status": Entry("status", "Show the spool, connections and rate limits."),
+        "watch": Entry("watch", "Show outcomes as they happen."),
+        "explain": Entry("explain", "Explain what became of a user's envelopes."),
+        "dead-letters": Entry("dead_letters", "List, show, replay and discard dead letters."),
+        "pause": Entry("connections", "Pause the calls of a connection.", "pause"),
+        "resume": Entry("connections", "Resume the calls of a connection.", "resume"),
+        "reload": Entry("reload", "Make a daemon read its settings again."),
+        "drain": Entry("drain", "Make a daemon refuse new calls, before a stop."),
+        "spool": Entry("spool", "Verify, export or repair a closed spool."),
+        "healthcheck": Entry("healthcheck", "Check a daemon's health; exit 0 or 1."),
     }
 )
 
@@ -41,14 +54,14 @@ class Commands(click.Group):
         # gRPC reads this variable when it is imported. It would print its own lines to stderr, about errors that our
         # commands report themselves.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        module = import_module(f"intercomd_daemon.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
+        entry = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"intercomd_daemon.cli.{entry.module}"), entry.attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         """Writes the overview without importing the commands."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl([(name, entry.text) for name, entry in COMMANDS.items()])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

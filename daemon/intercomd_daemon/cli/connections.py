@@ -1,0 +1,74 @@
+"""`intercomd pause` and `resume`: stop and continue the calls of a connection."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import click
+
+from intercomd.v1 import operations_pb2 as messages
+from intercomd_daemon.cli import options
+from intercomd_daemon.cli.addresses import OPERATIONS
+from intercomd_daemon.cli.format import quantity
+from intercomd_daemon.cli.output import print_json, print_text
+from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolve_address
+from intercomd_daemon.cli.status import remarks_of_connection, state_of
+
+_CONNECTION = click.argument("connection", type=options.GIVEN, metavar="CONNECTION")
+_TROUBLED = (messages.CONNECTION_STATE_SUSPENDED, messages.CONNECTION_STATE_DOWN)
+Call = Callable[[Operations], Awaitable[messages.ConnectionStatus]]
+
+
+@click.command("pause", epilog=options.examples("intercomd pause default"))
+@_CONNECTION
+@options.OPERATIONS
+@options.CONFIG
+@options.JSON
+def pause(connection: str, address: str | None, config_path: str | None, as_json: bool) -> None:
+    """Pause the calls of a connection to Intercom, until `intercomd resume`; also across restarts of the daemon.
+
+    The daemon finishes calls in flight and accepts envelopes as before. They wait.
+    """
+
+    async def call(stub: Operations) -> messages.ConnectionStatus:
+        request = messages.PauseConnectionRequest(connection=connection)
+        return (await stub.PauseConnection(request, timeout=CALL_SECONDS)).connection
+
+    _run(call, resolve_address(address, OPERATIONS, config_path), as_json=as_json)
+
+
+@click.command("resume", epilog=options.examples("intercomd resume default"))
+@_CONNECTION
+@options.OPERATIONS
+@options.CONFIG
+@options.JSON
+def resume(connection: str, address: str | None, config_path: str | None, as_json: bool) -> None:
+    """Resume the calls of a paused connection to Intercom."""
+
+    async def call(stub: Operations) -> messages.ConnectionStatus:
+        request = messages.ResumeConnectionRequest(connection=connection)
+        return (await stub.ResumeConnection(request, timeout=CALL_SECONDS)).connection
+
+    _run(call, resolve_address(address, OPERATIONS, config_path), as_json=as_json)
+
+
+def _run(call: Call, address: str, *, as_json: bool) -> None:
+    async def run() -> messages.ConnectionStatus:
+        async with operations(address) as stub:
+            return await call(stub)
+
+    status = asyncio.run(run())
+    if as_json:
+        print_json(status)
+        return
+    for line in lines_of(status):
+        print_text(line, "  ")
+
+
+def lines_of(status: messages.ConnectionStatus) -> list[str]:
+    """Returns the state of a connection after the call, and, if it does not deliver, why."""
+    waiting = quantity(status.waiting_normal + status.waiting_bulk, "envelope")
+    verb = "waits" if waiting == "1 envelope" else "wait"
+    line = f"{status.name} is {state_of(status)}; {waiting} {verb}"
+    if status.state == messages.CONNECTION_STATE_PAUSED:
+        line += f"; `intercomd resume {status.name}` continues"
+    return [line, *(remarks_of_connection(status) if status.state in _TROUBLED else ())]
