@@ -26,6 +26,7 @@ TYPE_NAMES = MappingProxyType(
         outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED: "dead-lettered",
         outcome_pb2.OUTCOME_TYPE_DISCARDED: "discarded",
         outcome_pb2.OUTCOME_TYPE_ERASED: "erased",
+        outcome_pb2.OUTCOME_TYPE_FORWARDED: "forwarded",
     }
 )
 COLOURS = MappingProxyType(

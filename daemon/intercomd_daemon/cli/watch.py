@@ -16,7 +16,7 @@ from intercomd_daemon.cli.remote import operations, resolve_address
 from intercomd_daemon.cli.signals import run_interruptible
 
 TYPES = {name: number for number, name in TYPE_NAMES.items()}
-NEVER_YET = ("erased",)
+NEVER_YET = ("erased", "forwarded")
 """Types that no version of the daemon produces yet. Watches wait for them without an error."""
 
 
