@@ -1,6 +1,6 @@
 import pytest
 
-from delivery.lane_loader import Feeding
+from delivery.lane_loader import Loading
 from intercomd_daemon.spool.memory import MemorySpool
 
 
@@ -10,5 +10,5 @@ async def spool() -> MemorySpool:
 
 
 @pytest.fixture
-async def feeding(spool: MemorySpool) -> Feeding:
-    return Feeding(spool)
+async def loading(spool: MemorySpool) -> Loading:
+    return Loading(spool)

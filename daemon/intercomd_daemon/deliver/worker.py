@@ -61,7 +61,7 @@ class Worker:
         self._monitor = ConnectionMonitor(settings, observer, self._clock, paused=paused)
         self._ready_queue = ReadyQueue()
         catalog = AttributeCatalog(settings)
-        self._loader = LaneLoader(settings, spool, catalog, self._ready_queue, self._spawn, self._pump)
+        self._loader = LaneLoader(settings, spool, catalog, self._ready_queue, observer, self._spawn, self._pump)
         self._access_probe = AccessProbe(settings, self._monitor, self._caller, self._recovered, self._clock)
         self._attribute_sync = AttributeSync(
             settings, catalog, self._monitor, self._caller, self._recovered, observer, self._clock
@@ -135,7 +135,7 @@ class Worker:
             self._tasks.create_task(coroutine)
 
     def _appended(self, priority: Priority) -> None:
-        self._loader.appended(priority)
+        self._loader.mark_appended(priority)
         self._pump()
 
     def _pump(self) -> None:
@@ -147,11 +147,10 @@ class Worker:
         if not self._monitor.open:
             return
         now = self._clock.monotonic()
-        _tell_damage(self._loader, self._observer, self._settings.name)
         self._ready_queue.wake(now)
         # During an outage too: updates that are in memory when it ends leave together.
-        self._loader.fill()
-        self._loader.feed_due(self._clock.wall())
+        self._loader.read_on()
+        self._loader.load_due(self._clock.wall())
         self._make_room()
         while self._ready_queue.waiting and self._has_room() and self._pace.next_at(now) <= now:
             allowed = self._monitor.outage.allowed(now, untried=self._ready_queue.untried is not None)
@@ -180,7 +179,7 @@ class Worker:
 
     def _arm(self, now: float) -> None:
         self._disarm()
-        at = min(self._ready_queue.next_wake, now + max(0.0, self._loader.due_at - self._clock.wall()))
+        at = min(self._ready_queue.next_wake, now + self._loader.seconds_until_due(self._clock.wall()))
         if self._ready_queue.waiting and self._has_room():
             untried = self._ready_queue.untried is not None
             at = min(at, max(self._pace.next_at(now), self._monitor.outage.next_at(untried=untried)))
@@ -230,7 +229,7 @@ class Worker:
         if classification.kind not in {Kind.TRANSIENT, Kind.SUSPENDED}:
             self._recovered()
         after = lane.answered(classification, response, self._clock.wall())
-        self._loader.share(lane)
+        self._loader.share_contact(lane)
         self._next(lane, after)
 
     def _recovered(self) -> None:
@@ -270,7 +269,7 @@ class Worker:
     async def _settle(self, batch: list[tuple[Settlement, Lane, AfterResponse]]) -> None:
         self._observer.on_outcomes(await self._spool.settle([settlement for settlement, _, _ in batch]))
         for settlement, lane, after in batch:
-            self._loader.leave([ended.key for ended in settlement.completions])
+            self._loader.remove_rows([ended.key for ended in settlement.completions])
             self._free(lane, after)
         self._pump()
 
@@ -285,12 +284,3 @@ class Worker:
         else:
             self._line_up(lane)
         self._pump()
-
-
-def _tell_damage(loader: LaneLoader, observer: Observer, connection: str) -> None:
-    if loader.damaged:
-        observer.on_notice(connection, "rows_damaged", rows=loader.damaged.copy())
-        loader.damaged.clear()
-    if loader.ended_damaged:
-        observer.on_outcomes(loader.ended_damaged.copy())
-        loader.ended_damaged.clear()

@@ -97,6 +97,15 @@ class Lane:
         self._recreation = _Recreation.NOT_NEEDED
         self.failures = 0
 
+    def resume(self, failures: int) -> None:
+        """Continues a lane that was parked after this number of failures in a row."""
+        self.failures = failures
+
+    def share_contact(self, contact: Contact) -> None:
+        """Joins another lane of the same person: both know what either of them knew of the contact."""
+        contact.absorb(self.contact)
+        self.contact = contact
+
     @property
     def head(self) -> PendingEnvelope | None:
         """The envelope whose turn it is."""

@@ -1,9 +1,10 @@
-"""From the spool to lanes in memory: reads the logs ahead within the window, sets lanes aside, feeds them when due.
+"""Loads lanes from the spool: reads the logs ahead, parks lanes, and loads parked ones when they are due.
 
-It awaits the spool, and decides nothing about calls. Every change to what is in memory happens between two awaits.
+Only the spool's I/O is here: `residency.py` decides where each lane's rows are, `read_ahead.py` how far to read. All
+changes to what is in memory happen between two awaits.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from math import inf
 from typing import Any
 from weakref import WeakValueDictionary
@@ -14,26 +15,36 @@ from intercomd_daemon.deliver.lane.contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.deliver.schedule.backoff import CAP_SECONDS
-from intercomd_daemon.deliver.schedule.read_ahead import BYTES_MAX, LANE_ROWS_MAX, READ_ROWS, window
+from intercomd_daemon.deliver.schedule.connection_state import Observer
+from intercomd_daemon.deliver.schedule.read_ahead import BYTES_MAX, LANE_ROWS_MAX, READ_ROWS, ReadAhead
 from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
+from intercomd_daemon.deliver.schedule.residency import LOADED_LANES_MAX, Loaded, NextDue, Residency
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import Outcome, Progress
 from intercomd_daemon.spool.base import Batch, Outflow, Row, Settlement
 from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
 
-# Parked lanes in memory at once; further ones wait in the spool until one of these is done or set aside again.
-FED_LANES_MAX = 64
 READ_BYTES_MAX = 1024 * 1024
-# Of a parked lane in memory, but at least one envelope.
-FED_BYTES_MAX = BYTES_MAX // 16
-# A time before every `now`: ask at the next turn.
-_AT_ONCE = 0.0
+# Of one parked lane in memory, but at least one envelope.
+LOADED_BYTES_MAX = BYTES_MAX // 16
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
 
 class LaneLoader:
-    """The lanes of one connection that are in memory."""
+    """Loads the lanes of one connection.
+
+    A lane comes into memory and leaves it in these cases:
+
+    1. `read_on`: while the window has room, the next page of a log is read. Its rows queue in their lanes.
+    2. `drained`: a lane without rows leaves memory.
+    3. `park`: a lane whose calls fail, or that keeps others from being read, is parked until a time.
+    4. `load_due`: parked lanes whose time has come are loaded, as long as LOADED_LANES_MAX allows.
+    5. A lane with more than LANE_ROWS_MAX rows is parked as well, due at once, and its first page stays in memory.
+
+    In cases 4 and 5 the next page is loaded when the lane is drained. When the table holds no more of its rows, the
+    spool returns its further rows from the log again.
+    """
 
     def __init__(
         self,
@@ -41,244 +52,238 @@ class LaneLoader:
         spool: Outflow,
         catalog: AttributeCatalog,
         ready_queue: ReadyQueue,
+        observer: Observer,
         spawn: Spawn,
-        then: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
-        """`then` is called whenever rows have come in, or a time has become known at which some are due."""
-        self.lanes: dict[str, Lane] = {}
-        self._next_due = _AT_ONCE
-        """When to ask the spool for parked lanes that are due, Unix seconds; infinite if none is parked."""
-        self._now = 0.0
-        self.damaged: list[str] = []
-        """Descriptions of quarantined rows, to be reported."""
-        self.ended_damaged: list[Outcome] = []
-        """The outcomes of those rows."""
+        """`on_change` is called when lanes have become ready, or the next due time has become known."""
+        self.residency = Residency()
+        self._connection = settings.name
         self._settings = settings
         self._spool = spool
         self._catalog = catalog
-        self._unavailable = UnavailableContacts()
         self._ready_queue = ready_queue
+        self._observer = observer
         self._spawn = spawn
-        self._then = then
-        self._window = window()
-        self._rows: dict[int, tuple[Priority, int]] = {}
-        self._fed: set[str] = set()
-        self._reading = False
-        self._leaving: dict[str, tuple[float, int]] = {}
-        """Lanes that are being set aside, until no read that was under way can bring rows of theirs."""
-        self._left: set[str] = set()
-        """Those of them that the spool has set aside."""
+        self._on_change = on_change
+        self._read_ahead = ReadAhead()
+        self._next_due = NextDue()
+        self._now = 0.0
+        """The time of the last turn, Unix seconds."""
+        self._unavailable = UnavailableContacts()
         self._contacts: WeakValueDictionary[str, Contact] = WeakValueDictionary()
+        """The contacts of the lanes in memory by Intercom's id, so that lanes of one person share what is known."""
+        self._damaged: list[str] = []
+        """Descriptions of damaged rows, not reported yet."""
+        self._damaged_outcomes: list[Outcome] = []
 
     @property
     def rows(self) -> int:
         """Rows read ahead."""
-        return len(self._rows)
+        return self._read_ahead.rows
 
     @property
     def full(self) -> bool:
         """Whether rows in memory keep others from being read."""
-        return any(read_ahead.full for read_ahead in self._window.values())
+        return self._read_ahead.full
 
-    @property
-    def due_at(self) -> float:
-        """When a parked lane is to be brought back, Unix seconds; infinite if none is, or none may be."""
-        return self._next_due if len(self._fed) < FED_LANES_MAX else inf
+    def mark_appended(self, priority: Priority) -> None:
+        """Notes that rows were appended to a log."""
+        self._read_ahead.mark_appended(priority)
 
-    def appended(self, priority: Priority) -> None:
-        """Rows were appended to a log."""
-        self._window[priority].appended()
+    # Case 1: reading the logs ahead.
 
-    def fill(self) -> None:
-        """Reads on where the window has room."""
-        if self._reading:
-            return
-        for priority, read_ahead in self._window.items():
-            if read_ahead.wants():
-                self._reading = True
-                read_ahead.reading()
-                self._spawn(self._read(priority))
-                return
+    def read_on(self) -> None:
+        """Starts to read the next page of a log, unless a read is in progress or the window is full."""
+        started = self._read_ahead.start_read()
+        if started is not None:
+            self._spawn(self._read(*started))
 
-    async def _read(self, priority: Priority) -> None:
-        read_ahead = self._window[priority]
-        batch = await self._spool.read(self._settings.name, priority, read_ahead.after, READ_ROWS, READ_BYTES_MAX)
-        read_ahead.read(len(batch.rows), sum(len(row.data) for row in batch.rows), batch.after)
-        for row in batch.rows:
-            self._rows[row.key] = (row.priority, len(row.data))
-        self._take(priority, batch)
-        self._reading = False
-        for key in self._left:
-            self._gone(key)
-        self._left.clear()
-        self._then()
-
-    def _take(self, priority: Priority, batch: Batch) -> None:
+    async def _read(self, priority: Priority, after: int) -> None:
+        batch = await self._spool.read(self._connection, priority, after, READ_ROWS, READ_BYTES_MAX)
+        self._read_ahead.end_read(priority, ((row.key, len(row.data)) for row in batch.rows), batch.after)
         self._note_damage(batch)
-        again: dict[str, list[int]] = {}
+        parked: dict[str, list[int]] = {}
         for row in batch.rows:
-            if row.lane in self._leaving or row.lane in self._fed:
-                again.setdefault(row.lane, []).append(row.key)
+            if self.residency.is_parked(row.lane):
+                parked.setdefault(row.lane, []).append(row.key)
             else:
                 self._add(row, batch)
-        for key, keys in again.items():
-            due, attempts = self._leaving.get(key, (0.0, 0))
-            self.leave(keys)
-            self._spawn(self._spool.park(self._settings.name, key, keys, due, attempts))
-            # A lane that has just run dry would not be asked for again.
-            self._next_due = _AT_ONCE
+        for key, rows in parked.items():
+            self._park_rows(key, rows)
         if priority is Priority.NORMAL:
-            for key in self._fed & self.lanes.keys() & (batch.moved | again.keys()):
-                self._overtake(self.lanes[key])
+            for key in batch.moved | parked.keys():
+                self._yield_to_normal(key)
+        self._next_due.learn(self.residency.end_read())
+        self._changed()
 
-    def _overtake(self, lane: Lane) -> None:
-        """Normal rows follow a lane that is fed: they go before its bulk ones in memory, which are fed again."""
+    def _park_rows(self, key: str, rows: list[int]) -> None:
+        """Sends rows that were read of a parked lane after it, so that they stay behind its other rows."""
+        due, failures = self.residency.parked_as(key)
+        self.remove_rows(rows)
+        self._spawn(self._spool.park(self._connection, key, rows, due, failures))
+        # If the table held no more rows of the lane, no due time of it is known.
+        self._next_due.invalidate()
+
+    def _yield_to_normal(self, key: str) -> None:
+        """Removes the bulk rows of a loaded lane from memory: normal rows in the table go first.
+
+        A lane that is ready is loaded anew at once, others at their next turn, when they are found to be drained.
+        """
+        state = self.residency.state(key)
+        if not isinstance(state, Loaded):
+            return
+        lane = state.lane
         if lane.queue.yield_to_normal() and not len(lane.queue) and self._ready_queue.leave(lane):
-            self._spawn(self._refeed(lane.key))
-
-    def _note_damage(self, batch: Batch) -> None:
-        self.damaged += batch.corrupt
-        self.ended_damaged += batch.outcomes
+            self._spawn(self._load_next(key))
 
     def _add(self, row: Row, batch: Batch) -> None:
-        lane = self.lanes.get(row.lane)
-        if lane is None:
-            known = batch.contacts.get(row.lane)
-            contact = self._contact(known.contact_id, known.data) if known else Contact()
-            lane = Lane(row.lane, contact, self._settings, self._catalog, self._unavailable)
-            lane.failures = batch.attempts
-            self.lanes[row.lane] = lane
+        """Queues a row in its lane."""
+        lane = self.residency.lane(row.lane) or self._create_lane(row.lane, batch)
         try:
             envelope = unpack(row.data, AcceptedEnvelope)
             progress = unpack(row.progress, Progress) if row.progress else Progress()
         except RecordDamaged as damage:
-            # The engine has checked the sum: a release wrote this that we do not understand. It stays where it is.
-            self.damaged.append(f"row {row.key}, left where it is: {damage}")
-            self.leave([row.key])
+            # The engine has verified the checksum, so another release wrote this record. It stays in the spool.
+            self._damaged.append(f"row {row.key}, left where it is: {damage}")
+            self.remove_rows([row.key])
             return
         lane.queue.add(PendingEnvelope(row.key, row.priority, envelope, progress))
         self._ready_queue.ready(lane)
-        if len(lane.queue) > LANE_ROWS_MAX and row.lane not in self._fed:
+        if len(lane.queue) > LANE_ROWS_MAX and not self.residency.is_parked(lane.key):
             self._overflow(lane)
 
-    def _contact(self, contact_id: str, data: bytes) -> Contact:
-        contact = self._contacts.get(contact_id) if contact_id else None
+    def _create_lane(self, key: str, batch: Batch) -> Lane:
+        cached = batch.contacts.get(key)
+        contact = self._contacts.get(cached.contact_id) if cached and cached.contact_id else None
         if contact is None:
-            contact = Contact(contact_id, data)
-            if contact_id:
-                self._contacts[contact_id] = contact
-        return contact
+            contact = Contact(cached.contact_id, cached.data) if cached else Contact()
+            if contact.id:
+                self._contacts[contact.id] = contact
+        lane = Lane(key, contact, self._settings, self._catalog, self._unavailable)
+        lane.resume(batch.attempts)
+        self.residency.add(lane)
+        return lane
 
-    def share(self, lane: Lane) -> None:
-        """Makes lanes that turned out to be the same person share what is known of the contact."""
+    def share_contact(self, lane: Lane) -> None:
+        """Lets lanes that turned out to be the same person share what is known of the contact."""
         contact = lane.contact
         if not contact.id:
             return
         other = self._contacts.setdefault(contact.id, contact)
         if other is not contact and other.id == contact.id:
-            other.absorb(contact)
-            lane.contact = other
+            lane.share_contact(other)
 
-    def _overflow(self, lane: Lane) -> None:
-        """A lane larger than its share of the window: its rows go to a queue of its own, from which it is fed."""
-        if len(self._fed) >= FED_LANES_MAX and self._ready_queue.leave(lane):
-            # What is fed does not count to the window, so that only so many may be; this one waits for its turn.
-            self.park(lane, self._now)
-            return
-        keys = lane.queue.keys()
-        self._fed.add(lane.key)
-        lane.queue.truncate(LANE_ROWS_MAX)
-        self.leave(keys)
-        self._spawn(self._spool.park(self._settings.name, lane.key, keys, 0.0, 0))
+    # Case 2: lanes without rows in memory.
+
+    def drained(self, lane: Lane) -> None:
+        """Loads the next page of a lane that has no row in memory and nothing in progress, or removes the lane."""
+        if not isinstance(self.residency.state(lane.key), Loaded):
+            self.residency.remove(lane)
+        elif self.residency.full and self._next_due.reached(self._now):
+            # Other parked lanes wait for a place in memory: this one gives up its place and lines up behind them.
+            self.residency.remove(lane)
+            self._spawn(self._spool.park(self._connection, lane.key, (), self._now, lane.failures))
+        else:
+            self._spawn(self._load_next(lane.key))
+
+    def remove_rows(self, keys: Iterable[int]) -> None:
+        """Removes rows from the window: they are settled, or parked."""
+        self._read_ahead.remove(keys)
+
+    # Case 3: parking.
 
     def park(self, lane: Lane, due: float) -> None:
         """Parks a lane until `due` (Unix seconds)."""
-        keys = lane.queue.keys()
-        head = lane.head
+        keys, head = lane.queue.keys(), lane.head
         progress = [(head.key, pack(head.progress()))] if head else []
-        self._drop(lane)
-        self.leave(keys)
-        self._leaving[lane.key] = (due, lane.failures)
+        self.residency.park(lane, due)
+        self.remove_rows(keys)
         self._spawn(self._park(lane.key, keys, progress, due, lane.failures))
 
     async def _park(
-        self, lane: str, keys: list[int], progress: list[tuple[int, bytes]], due: float, attempts: int
+        self, key: str, rows: list[int], progress: list[tuple[int, bytes]], due: float, failures: int
     ) -> None:
-        connection = self._settings.name
         if progress:
-            await self._spool.settle([Settlement(connection, progress=progress)])
-        await self._spool.park(connection, lane, keys, due, attempts)
-        if self._reading:
-            self._left.add(lane)
-        else:
-            self._gone(lane)
-            self._then()
+            await self._spool.settle([Settlement(self._connection, progress=progress)])
+        await self._spool.park(self._connection, key, rows, due, failures)
+        # The due time counts only from here on: a look in the spool before would have missed it.
+        dues = self.residency.confirm_parked(key, reading=self._read_ahead.reading)
+        if dues:
+            self._next_due.learn(dues)
+            self._changed()
 
-    def _gone(self, lane: str) -> None:
-        """The lane has left memory. Only now does the spool report when it is due."""
-        due, _ = self._leaving.pop(lane)
-        self._next_due = min(self._next_due, due)
+    # Case 4: loading what is parked and due.
 
-    def feed_due(self, now: float) -> None:
-        """Brings parked lanes back whose time has come, as many as may be in memory; to be called at each turn."""
+    def seconds_until_due(self, now: float) -> float:
+        """Returns how long until a parked lane may be loaded; infinite if none is known to be parked, or none may."""
+        return inf if self.residency.full else self._next_due.seconds_left(now)
+
+    def load_due(self, now: float) -> None:
+        """Starts to load the parked lanes that are due; to be called at each turn (`now`: Unix seconds)."""
         self._now = now
-        # Nothing is set aside for longer than the cap: what seems to be was, before the clock was set back.
-        if now >= self.due_at or now + CAP_SECONDS < self.due_at < inf:
-            self._next_due = inf
-            self._spawn(self._bring_back(now))
+        if not self.residency.full and self._next_due.must_look(now):
+            self._next_due.start_look()
+            self._spawn(self._load_due(now))
 
-    async def _bring_back(self, now: float) -> None:
-        limit = FED_LANES_MAX + len(self._fed)
-        keys, next_due = await self._spool.due(self._settings.name, now, limit)
-        if not keys and next_due > now + CAP_SECONDS:  # As above.
-            keys, next_due = await self._spool.due(self._settings.name, next_due, limit)
+    async def _load_due(self, now: float) -> None:
+        # Lanes that are loaded already may be among the first.
+        lanes_max = LOADED_LANES_MAX + self.residency.loaded
+        keys, next_due = await self._spool.due(self._connection, now, lanes_max)
+        if not keys and next_due > now + CAP_SECONDS:
+            # Parked before the clock was set back, see `NextDue.must_look`.
+            keys, next_due = await self._spool.due(self._connection, next_due, lanes_max)
         for key in keys:
-            if key in self.lanes or key in self._fed or key in self._leaving:
+            if self.residency.state(key) is not None:
                 continue
-            if len(self._fed) >= FED_LANES_MAX:
+            if self.residency.full:
                 next_due = now
                 break
-            self._fed.add(key)
-            await self._feed(key)
-        self._next_due = min(self._next_due, next_due or inf)
-        self._then()
+            self.residency.start_loading(key)
+            await self._load(key)
+        self._next_due.learn([next_due] if next_due else [])
+        self._changed()
 
-    def drained(self, lane: Lane) -> None:
-        """The lane has nothing in memory, and all it did is committed."""
-        if lane.key not in self._fed:
-            self._drop(lane)
-        elif len(self._fed) >= FED_LANES_MAX and self._next_due <= self._now:
-            # Others wait for a place: this one had its share, and lines up behind them.
-            self._drop(lane)
-            self._spawn(self._spool.park(self._settings.name, lane.key, (), self._now, lane.failures))
-        else:
-            self._spawn(self._refeed(lane.key))
+    async def _load_next(self, key: str) -> None:
+        await self._load(key)
+        self._changed()
 
-    async def _refeed(self, key: str) -> None:
-        await self._feed(key)
-        self._then()
-
-    async def _feed(self, key: str) -> None:
-        batch = await self._spool.parked(self._settings.name, key, 0, LANE_ROWS_MAX, FED_BYTES_MAX)
+    async def _load(self, key: str) -> None:
+        """Loads a page of a parked lane, which has no row in memory."""
+        batch = await self._spool.parked(self._connection, key, 0, LANE_ROWS_MAX, LOADED_BYTES_MAX)
         self._note_damage(batch)
         for row in batch.rows:
             self._add(row, batch)
-        if not batch.rows and batch.corrupt:
-            self._next_due = _AT_ONCE
         if not batch.rows:
-            self._fed.discard(key)
-            lane = self.lanes.get(key)
-            if lane is not None and not len(lane.queue):
-                self._drop(lane)
+            self.residency.end_loading(key)
+            if batch.corrupt:
+                # All rows of the page were damaged. There may be more in the table.
+                self._next_due.invalidate()
 
-    def leave(self, keys: list[int]) -> None:
-        """Rows leave the window: they have their outcome, or stand aside."""
-        for key in keys:
-            priority, size = self._rows.pop(key, (None, 0))
-            if priority is not None:
-                self._window[priority].left(1, size)
+    # Case 5: a lane with more rows than its share of the window.
 
-    def _drop(self, lane: Lane) -> None:
-        self._fed.discard(lane.key)
-        if self.lanes.get(lane.key) is lane:
-            del self.lanes[lane.key]
+    def _overflow(self, lane: Lane) -> None:
+        """Parks a lane but for its first page. Rows of parked lanes do not count to the window."""
+        if self.residency.full and self._ready_queue.leave(lane):
+            # No place for another loaded lane: the whole lane waits for one in the spool.
+            self.park(lane, self._now)
+            return
+        keys = lane.queue.keys()
+        self.residency.overflow(lane)
+        lane.queue.truncate(LANE_ROWS_MAX)
+        self.remove_rows(keys)
+        self._spawn(self._spool.park(self._connection, lane.key, keys, 0.0, 0))
+
+    def _note_damage(self, batch: Batch) -> None:
+        self._damaged += batch.corrupt
+        self._damaged_outcomes += batch.outcomes
+
+    def _changed(self) -> None:
+        """Reports damage, and lets the worker go on with what is in memory now."""
+        if self._damaged:
+            self._observer.on_notice(self._connection, "rows_damaged", rows=self._damaged)
+            self._damaged = []
+        if self._damaged_outcomes:
+            self._observer.on_outcomes(self._damaged_outcomes)
+            self._damaged_outcomes = []
+        self._on_change()

@@ -1,7 +1,9 @@
-"""How far to read ahead in the logs, so that memory is bounded by the window and not by the backlog. Pure.
+"""How far to read ahead in the logs of a connection, so that the window bounds memory, not the backlog. Pure.
 
-Each priority has half of the window, so that a bulk backlog never keeps normal envelopes out of sight.
+Each priority has half of the window, so that a bulk backlog cannot keep normal envelopes from being read.
 """
+
+from collections.abc import Iterable
 
 from intercomd_daemon.envelope import Priority
 
@@ -9,57 +11,101 @@ from intercomd_daemon.envelope import Priority
 ROWS_MAX = 4096
 BYTES_MAX = 8 * 1024 * 1024
 LANE_ROWS_MAX = 256
-# Rows of one read; a refill waits until so many fit, so that a full window is not topped up row by row.
+# Rows of one read. A full window is read on only when this many rows fit, not row by row.
 READ_ROWS = 512
 
 
-class ReadAheadWindow:
-    """The window of one log."""
+class LogWindow:
+    """The rows of one log that are in memory."""
 
     def __init__(self) -> None:
         self.after = 0
         """The key of the last row read."""
-        self._rows = 0
+        self.rows = 0
+        """Rows in memory."""
         self._bytes = 0
         self._more = True
+        """Whether the log may hold rows that were not read."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the rows of another read may not fit."""
+        return self.rows > ROWS_MAX // 2 - READ_ROWS or self._bytes >= BYTES_MAX // 4
+
+    @property
+    def readable(self) -> bool:
+        """Whether to read on: the log may hold more, and there is room."""
+        return self._more and not self.full
+
+    def mark_appended(self) -> None:
+        """Notes that the log has rows that were not read."""
+        self._more = True
+
+    def start_read(self) -> None:
+        """Notes that a read starts, which may miss rows that are appended from now on."""
+        self._more = False
+
+    def end_read(self, rows: int, size: int, after: int) -> None:
+        """Adds the rows of a read that reached the key `after`."""
+        self.rows += rows
+        self._bytes += size
+        if after > self.after:
+            # The log may go on behind what this read reached. Only a read that gets no further has found the end.
+            self._more = True
+        self.after = max(self.after, after)
+
+    def remove(self, size: int) -> None:
+        """Removes a row of this size from memory."""
+        self.rows -= 1
+        self._bytes -= size
+
+
+class ReadAhead:
+    """The window of a connection: its rows in memory, and the one read that may be in progress."""
+
+    def __init__(self) -> None:
+        self.reading = False
+        """Whether a read is in progress."""
+        self._windows = {Priority.NORMAL: LogWindow(), Priority.BULK: LogWindow()}
+        self._rows: dict[int, tuple[Priority, int]] = {}
+        """The priority and size of each row in memory, by its key."""
 
     @property
     def rows(self) -> int:
         """Rows in memory."""
-        return self._rows
+        return len(self._rows)
 
     @property
     def full(self) -> bool:
-        """Whether there is no room for a fair number of rows."""
-        return self._rows > ROWS_MAX // 2 - READ_ROWS or self._bytes >= BYTES_MAX // 4
+        """Whether rows in memory keep others from being read."""
+        return any(window.full for window in self._windows.values())
 
-    def wants(self) -> bool:
-        """Whether to read on: there may be more, and there is room."""
-        return self._more and not self.full
+    def mark_appended(self, priority: Priority) -> None:
+        """Notes that rows were appended to a log."""
+        self._windows[priority].mark_appended()
 
-    def appended(self) -> None:
-        """Rows were appended behind what was read."""
-        self._more = True
+    def start_read(self) -> tuple[Priority, int] | None:
+        """Returns the log to read now and the key to read after, normal before bulk; None if no read may start."""
+        if self.reading:
+            return None
+        for priority, window in self._windows.items():
+            if window.readable:
+                window.start_read()
+                self.reading = True
+                return priority, window.after
+        return None
 
-    def reading(self) -> None:
-        """A read begins: rows appended from now on may be missed by it."""
-        self._more = False
+    def end_read(self, priority: Priority, sizes: Iterable[tuple[int, int]], after: int) -> None:
+        """Adds the rows of the read in progress, as (key, bytes)."""
+        added = dict(sizes)
+        for key, size in added.items():
+            self._rows[key] = (priority, size)
+        self._windows[priority].end_read(len(added), sum(added.values()), after)
+        self.reading = False
 
-    def read(self, rows: int, size: int, after: int) -> None:
-        """A read is over: so many rows came in, and it went so far."""
-        self._rows += rows
-        self._bytes += size
-        if after > self.after:
-            # It moved, so there may be more; the read that does not move ends the stretch.
-            self._more = True
-        self.after = max(self.after, after)
-
-    def left(self, rows: int, size: int) -> None:
-        """Rows have left memory: settled, or set aside."""
-        self._rows -= rows
-        self._bytes -= size
-
-
-def window() -> dict[Priority, ReadAheadWindow]:
-    """An empty window, before anything was read."""
-    return {Priority.NORMAL: ReadAheadWindow(), Priority.BULK: ReadAheadWindow()}
+    def remove(self, keys: Iterable[int]) -> None:
+        """Removes rows from memory; those of parked lanes are not in the window and are passed over."""
+        for key in keys:
+            if key in self._rows:
+                priority, size = self._rows.pop(key)
+                self._windows[priority].remove(size)
