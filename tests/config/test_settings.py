@@ -30,7 +30,8 @@ url = "sqlite:intercomd.db"
 bytes_max = "2GiB"
 free_bytes_min = "256MiB"
 duplicate_window = "24h"
-outcomes_max = 200000
+outcomes_max = 1000000
+outcomes_kept = "72h"
 lock_wait = "1m"
 [operations]
 listen = "127.0.0.1:9090"

@@ -97,7 +97,7 @@ def _status(name: str) -> ConnectionStatus:
 @pytest.fixture
 def spool() -> MemorySpool:
     """An open spool; its journal holds the newest 200 outcomes."""
-    return MemorySpool(("default", "eu"), outcomes_max=200)
+    return MemorySpool(("default", "eu"), outcomes_max=200, wall=lambda: NOW)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
@@ -90,6 +91,32 @@ async def test_the_journal_forgets_the_oldest_beyond_its_bound(open_engine: Open
         await spool.settle([Settlement("default", [ended(key, str(number))])])
     outcomes, oldest = await spool.outcomes_after(OutcomeFilter(), 0, 10)
     assert ([each.sequence for each in outcomes], oldest) == ([3, 4, 5], 3)
+
+
+async def test_journal_forgets_outcomes_that_are_older_than_it_keeps(
+    open_engine: Open, row: Make, ended: End, clock: SimpleNamespace
+) -> None:
+    spool = await open_engine(outcomes_kept_seconds=100.0)
+    start = clock.wall
+    for number in range(4):
+        (key,) = await spool.append([row(str(number))])
+        clock.wall = start + number * 50.0
+        end = ended(key, str(number))
+        await spool.settle([Settlement("default", [end._replace(outcome=replace(end.outcome, end_time=clock.wall))])])
+    assert await sequences_and_start(spool) == ([2, 3, 4], 2)
+    clock.wall = start + 200.5
+    assert await sequences_and_start(spool) == ([4], 4)
+    assert [outcome.sequence for outcome in await spool.outcomes(OutcomeFilter(), 0, 10)] == [4]
+    clock.wall = start + 1_000.0
+    assert await sequences_and_start(spool) == ([], 5)
+    await spool.append([row("later")])
+    clock.wall = start + 160.0
+    assert await sequences_and_start(spool) == ([], 5)
+
+
+async def sequences_and_start(spool: Spool) -> tuple[list[int], int]:
+    outcomes, start = await spool.outcomes_after(OutcomeFilter(), 0, 10)
+    return [outcome.sequence for outcome in outcomes], start
 
 
 async def test_a_dead_letter_is_the_envelope_its_outcome_and_the_answer(spool: Spool, row: Make, ended: End) -> None:

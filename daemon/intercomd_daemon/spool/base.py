@@ -266,7 +266,10 @@ class Archive(Protocol):
         ...
 
     async def outcomes_after(self, wanted: OutcomeFilter, after: int, limit: int) -> tuple[list[Outcome], int]:
-        """Lists the journal in order above sequence `after`, and returns the oldest sequence that it still holds."""
+        """Lists the journal in order above sequence `after`.
+
+        Also returns the sequence from which on no outcome has left the journal; 0: there were none yet.
+        """
         ...
 
     async def dead_letters(self, wanted: DeadLetterFilter, after: int, limit: int) -> list[DeadLetter]:

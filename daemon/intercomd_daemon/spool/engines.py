@@ -50,6 +50,7 @@ async def _open_memory(settings: SpoolSettings, connections: Sequence[str], _: S
         bytes_max=settings.bytes_max,
         duplicate_window_seconds=settings.duplicate_window_seconds,
         outcomes_max=settings.outcomes_max,
+        outcomes_kept_seconds=settings.outcomes_kept_seconds,
     )
 
 
@@ -61,6 +62,7 @@ async def _open_sqlite(settings: SpoolSettings, connections: Sequence[str], even
             free_bytes_min=settings.free_bytes_min,
             duplicate_window_seconds=settings.duplicate_window_seconds,
             outcomes_max=settings.outcomes_max,
+            outcomes_kept_seconds=settings.outcomes_kept_seconds,
             lock_wait_seconds=settings.lock_wait_seconds,
             connections=tuple(connections),
         ),

@@ -19,7 +19,10 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     duplicate_window_seconds: Annotated[float, kinds.duration(1.0, 30 * DAY)] = msgspec.field(
         default=DAY, name="duplicate_window"
     )
-    outcomes_max: Annotated[int, kinds.integer(1, 100_000_000)] = 200_000
+    outcomes_max: Annotated[int, kinds.integer(1, 100_000_000)] = 1_000_000
+    outcomes_kept_seconds: Annotated[float, kinds.duration(1.0, 365 * DAY)] = msgspec.field(
+        default=3 * DAY, name="outcomes_kept"
+    )
     lock_wait_seconds: Annotated[float, kinds.duration(0.0, HOUR)] = msgspec.field(default=60.0, name="lock_wait")
 
     @property

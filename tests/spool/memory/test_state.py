@@ -41,7 +41,7 @@ def test_a_contact_that_no_lane_names_is_forgotten() -> None:
 
 
 def test_sequences_go_on_where_outcomes_have_gone(ended: Callable[..., Completion]) -> None:
-    archive = Archive(1)
+    archive = Archive(1, 100.0)
     for name in ("1", "2"):
         sequence = archive.next_sequence()
         archive.add(replace(ended(sequence, name).outcome, sequence=sequence))

@@ -16,6 +16,9 @@ from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spoo
 Make = Callable[..., Incoming]
 End = Callable[..., Completion]
 
+NOON = 1_750_000_000.0
+"""When the outcomes of these tests end."""
+
 
 class Disk:
     """The folder of the spool, whose files can be kept from growing."""
@@ -41,7 +44,7 @@ def disk(tmp_path: Path) -> Disk:
 
 @pytest.fixture
 async def spool(disk: Disk) -> AsyncIterator[SqliteSpool]:
-    made = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0))
+    made = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0), wall=lambda: NOON)
     yield made
     await made.close()
 

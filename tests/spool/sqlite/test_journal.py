@@ -91,6 +91,32 @@ def test_the_oldest_are_trimmed_a_few_at_a_time(transaction: Transaction, add: A
     assert transaction.counters.spool.outcomes == 50
 
 
+@pytest.mark.parametrize("first_kept", [1, 2, 100, journal.TRIMMED_PER_COMMIT + 60, journal.TRIMMED_PER_COMMIT + 101])
+def test_expired_outcomes_are_deleted_a_few_at_a_time(transaction: Transaction, add: Add, first_kept: int) -> None:
+    last = journal.TRIMMED_PER_COMMIT + 100
+    add(range(1, first_kept), end_time=100.0) if first_kept > 1 else None
+    add(range(first_kept, last + 1), end_time=200.0) if first_kept <= last else None
+    transaction.outcomes_from = 150.0
+    left = last - first_kept + 1
+    assert journal.oldest(transaction) == first_kept
+    if first_kept > journal.TRIMMED_PER_COMMIT:
+        assert journal.expire(transaction) == 100.0
+        assert transaction.counters.spool.outcomes == 100
+    assert journal.expire(transaction) == (200.0 if left else 150.0)
+    assert transaction.counters.spool.outcomes == left
+    assert journal.oldest(transaction) == first_kept
+
+
+def test_corrupt_outcomes_do_not_keep_others_from_expiring(transaction: Transaction, add: Add) -> None:
+    add(range(1, 9), end_time=100.0)
+    add(range(9, 12), end_time=200.0)
+    transaction.database.execute("UPDATE journal SET data = x'00' WHERE sequence IN (1, 6, 11)")
+    transaction.outcomes_from = 150.0
+    assert journal.oldest(transaction) == 9
+    assert journal.expire(transaction) == 200.0
+    assert sequences_of(journal.read_after(transaction, ANYTHING, 0, 10).outcomes) == [9, 10]
+
+
 def test_what_is_struck_is_counted_only_if_it_was_there(transaction: Transaction, add: Add) -> None:
     add([1, 2, 3])
     journal.remove(transaction, [2, 9])

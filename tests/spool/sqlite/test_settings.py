@@ -7,7 +7,8 @@ def test_the_defaults_are_the_contracts() -> None:
         bytes_max=2 * 1024**3,
         free_bytes_min=256 * 1024**2,
         duplicate_window_seconds=24 * 3600.0,
-        outcomes_max=200_000,
+        outcomes_max=1_000_000,
+        outcomes_kept_seconds=72 * 3600.0,
         lock_wait_seconds=60.0,
         connections=("default",),
     )

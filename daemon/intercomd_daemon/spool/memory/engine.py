@@ -42,7 +42,8 @@ class MemorySpool:
         *,
         bytes_max: int = 64 << 20,
         duplicate_window_seconds: float = 86_400.0,
-        outcomes_max: int = 200_000,
+        outcomes_max: int = 1_000_000,
+        outcomes_kept_seconds: float = 259_200.0,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -51,7 +52,7 @@ class MemorySpool:
         self._wall = wall
         self._monotonic = monotonic
         self._window = Window(duplicate_window_seconds, wall(), monotonic())
-        self._archive = Archive(outcomes_max)
+        self._archive = Archive(outcomes_max, outcomes_kept_seconds)
         self._connections = {name: Connection(number) for number, name in enumerate(connections, 1)}
         self._rows: dict[int, Kept] = {}
         self._progress: dict[int, bytes] = {}
@@ -215,12 +216,14 @@ class MemorySpool:
     async def outcomes(self, wanted: OutcomeFilter, before: int, limit: int) -> list[Outcome]:
         """Lists the journal, newest first."""
         self._refuse_if_closed()
+        self._archive.expire(self._wall())
         found = [outcome for outcome in self._archive.outcomes(wanted) if not before or outcome.sequence < before]
         return found[::-1][:limit]
 
     async def outcomes_after(self, wanted: OutcomeFilter, after: int, limit: int) -> tuple[list[Outcome], int]:
         """Lists the journal in order, and returns the oldest sequence that it holds."""
         self._refuse_if_closed()
+        self._archive.expire(self._wall())
         found = (outcome for outcome in self._archive.outcomes(wanted) if outcome.sequence > after)
         return list(islice(found, limit)), self._archive.oldest()
 

@@ -112,9 +112,10 @@ class ContactCache:
 class Archive:
     """The journal and the dead letters."""
 
-    def __init__(self, outcomes_max: int) -> None:
+    def __init__(self, outcomes_max: int, outcomes_kept_seconds: float) -> None:
         """Empty."""
         self._outcomes_max = outcomes_max
+        self._outcomes_kept_seconds = outcomes_kept_seconds
         self._sequence = 0
         self._outcomes: dict[int, Outcome] = {}
         self._letters: dict[int, DeadLetter] = {}
@@ -133,6 +134,13 @@ class Archive:
         while len(self._outcomes) > self._outcomes_max:
             del self._outcomes[self.oldest()]
 
+    def expire(self, now: float) -> None:
+        """Deletes the outcomes that have expired."""
+        for sequence, outcome in list(self._outcomes.items()):
+            if outcome.end_time >= now - self._outcomes_kept_seconds:
+                break
+            del self._outcomes[sequence]
+
     def add_damaged(self, row: Incoming, accept_time: float, now: float) -> Outcome:
         """Adds the outcome of a row whose record is corrupt."""
         name = (row.connection, row.lane, row.envelope_id)
@@ -141,8 +149,8 @@ class Archive:
         return outcome
 
     def oldest(self) -> int:
-        """Returns the oldest sequence; 0: the journal is empty."""
-        return next(iter(self._outcomes), 0)
+        """Returns the sequence from which on no outcome has left the journal; 0: there were none yet."""
+        return next(iter(self._outcomes), self._sequence and self._sequence + 1)
 
     def add_letter(self, letter: DeadLetter, priority: Priority) -> None:
         """Stores a dead letter."""

@@ -66,9 +66,51 @@ def trim(transaction: Transaction, outcomes_max: int) -> None:
         ).rowcount
 
 
+def expire(transaction: Transaction) -> float:
+    """Deletes expired outcomes, the oldest first, at most `TRIMMED_PER_COMMIT`.
+
+    Returns a time (Unix seconds) before which no outcome that is left has ended.
+    """
+    transaction.counters.spool.outcomes -= transaction.database.execute(
+        "DELETE FROM journal WHERE sequence IN"
+        " (SELECT sequence FROM journal WHERE sequence < ? ORDER BY sequence LIMIT ?)",
+        (oldest(transaction), TRIMMED_PER_COMMIT),
+    ).rowcount
+    first = _first(transaction, 0)
+    return first.end_time if first else transaction.outcomes_from
+
+
 def oldest(transaction: Transaction) -> int:
-    """Returns the oldest sequence in the journal; 0: it is empty."""
-    return int(transaction.database.execute("SELECT coalesce(min(sequence), 0) FROM journal").fetchone()[0])
+    """Returns the sequence from which on no outcome has left the journal or expired; 0: there were none yet.
+
+    Outcomes are in the order of their ends, so the first one that has not expired is found by bisection. After the
+    clock was set back, some stay longer.
+    """
+    first = _first(transaction, 0)
+    sequence = transaction.counters.spool.sequence
+    if first is None:
+        return sequence + 1 if sequence else 0
+    if first.end_time >= transaction.outcomes_from:
+        return first.sequence
+    expired, end = first.sequence, sequence + 1
+    while end - expired > 1:
+        middle = (expired + end) // 2
+        found = _first(transaction, middle)
+        if found and found.end_time < transaction.outcomes_from:
+            expired = found.sequence
+        else:
+            end = middle
+    return end
+
+
+def _first(transaction: Transaction, sequence: int) -> Outcome | None:
+    """Returns the first outcome from this sequence on; corrupt ones are quarantined."""
+    while found := transaction.database.execute(
+        "SELECT sequence, data FROM journal WHERE sequence >= ? ORDER BY sequence LIMIT 1", (sequence,)
+    ).fetchall():
+        if outcomes := _decode(transaction, found):
+            return outcomes[0]
+    return None
 
 
 def read_before(transaction: Transaction, wanted: OutcomeFilter, before: int, limit: int) -> Chunk:

@@ -13,8 +13,10 @@ class SqliteSettings:
     free_bytes_min: int = 256 << 20
     """Nothing is accepted while the disk has less free space."""
     duplicate_window_seconds: float = 86_400.0
-    outcomes_max: int = 200_000
+    outcomes_max: int = 1_000_000
     """Rows of the journal."""
+    outcomes_kept_seconds: float = 259_200.0
+    """How long the journal keeps an outcome."""
     lock_wait_seconds: float = 60.0
     """How long to wait for the daemon that holds the spool to stop."""
     connections: tuple[str, ...] = ("default",)

@@ -76,6 +76,8 @@ class Store:
         left_open = lock is not None and lock.left_open
         self._database, self._counters, self.seconds = open_file(settings, wall(), on_damage, left_open=left_open)
         self._stored_at = monotonic()
+        self._journal_start = 0.0
+        """The journal holds no outcome that ended earlier (Unix seconds)."""
         self._oldest: dict[int, float] = {}
         """When the oldest waiting row of each connection was accepted."""
         self.commits = 0
@@ -170,7 +172,9 @@ class Store:
         5. The counters in memory are replaced, then published; the writer wakes the callers last.
         """
         before = self._counters
-        transaction = Transaction(self._database, before.copy(), self._wall(), self._monotonic())
+        now = self._wall()
+        outcomes_from = now - self._settings.outcomes_kept_seconds
+        transaction = Transaction(self._database, before.copy(), now, self._monotonic(), outcomes_from)
         changes = self._database.total_changes
         self._database.execute("BEGIN")
         try:
@@ -184,6 +188,7 @@ class Store:
         except BaseException:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
+            self._journal_start = 0.0  # What this transaction deleted is there again.
             raise
         if changed:
             self._oldest = oldest
@@ -199,6 +204,8 @@ class Store:
         transaction.counters.spool.elapsed_seconds += transaction.monotonic - self._stored_at
         duplicate_window.rotate(transaction, self._settings.duplicate_window_seconds)
         journal.trim(transaction, self._settings.outcomes_max)
+        if self._journal_start < transaction.outcomes_from:
+            self._journal_start = journal.expire(transaction)
         contact_cache.evict(transaction)
 
     def _committed(self, transaction: Transaction, rows: int) -> None:

@@ -29,6 +29,8 @@ class Transaction(msgspec.Struct):
     """Unix seconds."""
     monotonic: float
     """Seconds of a clock that does not jump."""
+    outcomes_from: float = 0.0
+    """Outcomes that ended before this time (Unix seconds) have expired."""
     grown: set[tuple[str, Priority]] = msgspec.field(default_factory=set)
     """The logs that rows were appended to."""
     damages: list[str] = msgspec.field(default_factory=list)
