@@ -116,23 +116,20 @@ if not TYPE_CHECKING:  # A type checker that saw it would accept every name.
         return value
 
 
-def _check_fields(message_class: Any) -> None:  # noqa: ANN401 - a generated class, whose constructor is replaced
-    """Makes errors of a message's construction name the field.
+def _check_fields(message_class: Any) -> None:  # noqa: ANN401 - a generated class, whose methods are replaced
+    """Makes errors of a message's construction name the field, and refuses a datetime without a time zone.
 
-    Protobuf's own say "bad argument type for built-in operation", and it takes a naive datetime for UTC: the local
-    time of New York would be five hours early.
+    Protobuf's own errors say "bad argument type for built-in operation". It takes a naive datetime for UTC, so that the
+    local time of New York would be five hours early. It converts the value at once, so that `publish` could not see the
+    mistake any more: an assignment is checked, too.
     """
     if "_intercomd_checks" in message_class.__dict__:
         return
-    construct = message_class.__init__
+    construct, assign = message_class.__init__, message_class.__setattr__
 
     def __init__(self: object, *arguments: object, **fields: object) -> None:  # noqa: N807
         for field, value in fields.items():
-            if isinstance(value, datetime) and value.utcoffset() is None:
-                raise ValueError(
-                    f"{message_class.__name__}.{field}: {value!r} has no time zone, so its moment is unknown: "
-                    "use datetime.now(UTC)"
-                )
+            _check_zone(f"{message_class.__name__}.{field}", value)
         try:
             construct(self, *arguments, **fields)
         except (TypeError, ValueError) as error:
@@ -147,8 +144,31 @@ def _check_fields(message_class: Any) -> None:  # noqa: ANN401 - a generated cla
                     ) from error
             raise
 
+    def __setattr__(self: object, field: str, value: object) -> None:  # noqa: N807
+        if isinstance(value, datetime):
+            _check_zone(f"{message_class.__name__}.{field}", value)
+        assign(self, field, value)
+
     message_class.__init__ = __init__
+    message_class.__setattr__ = __setattr__
     message_class._intercomd_checks = True  # noqa: SLF001 - our own mark
+
+
+def _check_zone(path: str, value: object) -> None:
+    """Raises ValueError for a datetime without a time zone, also in a dict or a list that becomes a message."""
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise ValueError(
+                f"{path}: {value!r} has no time zone, so its moment is unknown: use datetime.now(UTC), or "
+                "value.astimezone() for local time"
+            )
+    elif isinstance(value, dict):
+        for field, item in value.items():
+            _check_zone(f"{path}.{field}", item)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            if isinstance(item, datetime | dict):
+                _check_zone(f"{path}[{index}]", item)
 
 
 def __dir__() -> list[str]:

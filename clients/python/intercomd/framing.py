@@ -7,7 +7,7 @@ A frame is a PublishRequest that holds the one envelope. Frames joined are the r
 repeated fields of concatenated messages add up (protobuf's encoding, "Last One Wins").
 """
 
-from intercomd import Envelope  # its constructor checks times, also for those who import it from intercomd.v1
+from intercomd import AttributeValue, Envelope  # noqa: F401 - both check times from now on, wherever they are imported
 from intercomd.envelope_id import new_envelope_id
 from intercomd.v1.ingest_pb2 import PublishRequest
 

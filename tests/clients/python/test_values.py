@@ -87,6 +87,10 @@ def test_timestamp_is_the_moment_of_its_datetime() -> None:
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - that is what is refused
 
 
+def assign(message: object, field: str) -> None:
+    setattr(message, field, NAIVE)
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
@@ -99,6 +103,13 @@ NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - that is what is refused
         (lambda: money(True, "USD"), TypeError, "amount is True"),
         (lambda: Envelope(event_time=NAIVE), ValueError, "Envelope.event_time: .* no time zone"),
         (lambda: CheckedValue(time_value=NAIVE), ValueError, "AttributeValue.time_value: .* no time zone"),
+        (lambda: assign(Envelope(), "event_time"), ValueError, "Envelope.event_time: .* no time zone"),
+        (lambda: assign(CheckedValue(), "time_value"), ValueError, "AttributeValue.time_value: .* no time zone"),
+        (
+            lambda: Envelope(user_attributes=[{"name": "a"}, {"name": "b", "value": {"time_value": NAIVE}}]),
+            ValueError,
+            r"Envelope.user_attributes\[1\].value.time_value: .* no time zone",
+        ),
         (lambda: Identity(customer_id=42), TypeError, "Identity.customer_id: 42, a int"),
         (lambda: Identity(email=b"\xff"), ValueError, "Identity.email"),
         (lambda: Envelope(user_attributes=[1]), TypeError, "Envelope.user_attributes"),
@@ -113,5 +124,10 @@ def test_wrong_type_or_a_naive_time_is_refused_by_the_fields_name(
         make()
 
 
-def test_time_with_a_zone_is_taken() -> None:
-    assert Envelope(event_time=datetime(2026, 1, 1, 12, tzinfo=UTC)).event_time == NOON
+def test_time_with_a_zone_is_accepted() -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assigned = Envelope()
+    assigned.event_time = noon
+    nested = Envelope(user_attributes=[{"name": "a", "value": {"time_value": noon}}])
+    assert Envelope(event_time=noon).event_time == assigned.event_time == NOON
+    assert nested.user_attributes[0].value.time_value == NOON
