@@ -1,13 +1,16 @@
-"""A stand-in for the daemon: a real gRPC server that answers as the contract says, and fails when it is told to."""
+"""Two daemons: a gRPC server in this process that fails on request, and `intercomd run` in front of a sandbox."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import aiohttp
 import grpc
 import pytest
 
+from daemons.process import Daemon as DaemonProcess
 from intercomd import Disposition, Envelope, EnvelopeResult, PublisherSettings
 from intercomd.v1.ingest_pb2 import (
     PublishRequest,
@@ -15,21 +18,26 @@ from intercomd.v1.ingest_pb2 import (
     Violation,
 )
 from intercomd.v1.ingest_pb2_grpc import IngestServiceServicer, add_IngestServiceServicer_to_server
+from intercomd.v1.operations_pb2 import GetStatusRequest
+from intercomd.v1.outcome_pb2 import OutcomeType
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 
 UNDECODABLE = "undecodable"
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One status in place of an answer."""
+    """A status that the server returns instead of a response."""
 
     code: grpc.StatusCode
     trailers: tuple[tuple[str, str | bytes], ...] = ()
-    after_taking: bool = False  # as when the answer is lost on its way
+    after_taking: bool = False  # as if the response was lost
 
 
 @dataclass
 class Daemon(IngestServiceServicer):
+    """A server in this process that answers as the contract says; tests hold its responses back and order refusals."""
+
     envelopes_max: int = 500
     port: int = 0
     refusals: deque[Refusal] = field(default_factory=deque)
@@ -37,11 +45,11 @@ class Daemon(IngestServiceServicer):
     metadata: list[dict[str, str | bytes]] = field(default_factory=list)
     accepted: dict[str, Envelope] = field(default_factory=dict)
     arrivals: asyncio.Queue[PublishRequest] = field(default_factory=asyncio.Queue)
-    answering: asyncio.Event = field(default_factory=asyncio.Event)  # while it is not set, requests get no answer
+    answering: asyncio.Event = field(default_factory=asyncio.Event)  # while it is not set, requests get no response
     results_left_out: int = 0
 
     async def start(self) -> None:
-        """Serves, after a stop on the same port as before."""
+        """Starts the server, after a stop on the same port."""
         self.server = grpc.aio.server()
         add_IngestServiceServicer_to_server(self, self.server)
         self.port = self.server.add_insecure_port(self.target)
@@ -50,11 +58,11 @@ class Daemon(IngestServiceServicer):
     def refuse_next(
         self, code: grpc.StatusCode, trailers: tuple[tuple[str, str | bytes], ...] = (), *, after_taking: bool = False
     ) -> None:
-        """The next request that has no such order yet gets a status in place of an answer."""
+        """Orders a refusal of the next request; several orders apply to successive requests."""
         self.refusals.append(Refusal(code, trailers, after_taking))
 
     async def stop(self) -> None:
-        """Cuts every connection."""
+        """Stops the server and cuts every connection."""
         await self.server.stop(None)
 
     @property
@@ -63,7 +71,7 @@ class Daemon(IngestServiceServicer):
 
     @property
     def names(self) -> list[str]:
-        """The names of the events that were accepted, in order."""
+        """The names of the accepted events, in order."""
         return [envelope.custom_event.name for envelope in self.accepted.values()]
 
     async def Publish(  # noqa: N802 - the contract's name
@@ -88,7 +96,7 @@ class Daemon(IngestServiceServicer):
         self, refusal: Refusal, context: grpc.aio.ServicerContext[PublishRequest, PublishResponse]
     ) -> None:
         context.set_trailing_metadata(refusal.trailers)
-        await context.abort(refusal.code, "as told")
+        await context.abort(refusal.code, "refused by the test")
 
     def take(self, envelope: Envelope, *, validate_only: bool) -> EnvelopeResult:
         result = EnvelopeResult(envelope_id=envelope.envelope_id, disposition=Disposition.DISPOSITION_ACCEPTED)
@@ -116,3 +124,42 @@ async def daemon() -> AsyncIterator[Daemon]:
 def quick() -> PublisherSettings:
     """Settings for a daemon that is near, and for tests that are short."""
     return PublisherSettings(backoff_seconds=0.001, backoff_seconds_max=0.05)
+
+
+@dataclass
+class RunningDaemon:
+    """`intercomd run` in a process of its own, which delivers to a sandbox."""
+
+    process: DaemonProcess
+    sandbox: Sandbox
+
+    @property
+    def target(self) -> str:
+        return self.process.ingest_address
+
+    async def delivered(self, count: int) -> list[str]:
+        """Waits for the outcomes of `count` envelopes; returns the names of all events at Intercom, in their order.
+
+        Fails if more envelopes arrived, or one arrived twice: at the daemon or at Intercom.
+        """
+        await self.process.until(lambda: self.process.outcomes.total() >= count)
+        status = await self.process.operations.GetStatus(GetStatusRequest())
+        assert status.spool.envelopes == 0
+        async with aiohttp.ClientSession() as session:
+            page = await session.get(f"http://{self.process.http_address}/metrics")
+            assert 'disposition="duplicate"' not in (await page.text()).lower()
+        outcomes = await self.process.journal()
+        assert {outcome.type for outcome in outcomes} == {OutcomeType.OUTCOME_TYPE_DELIVERED}
+        assert len({outcome.envelope_id for outcome in outcomes}) == len(outcomes)
+        assert self.sandbox.repeats == []
+        return [event.name for event in self.sandbox.events]
+
+
+@pytest.fixture
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningDaemon]:
+    async with Sandbox(SandboxSettings(rate_limit=1_000_000)) as sandbox:
+        folder: Path = tmp_path_factory.mktemp("daemon")
+        process = DaemonProcess(folder, sandbox.base_url)
+        yield RunningDaemon(await process.start(), sandbox)
+        await process.close()
+        assert sandbox.illegal_requests == []
