@@ -1,7 +1,9 @@
-"""Targets, tokens and TLS: what can never work is refused by name."""
+"""Targets, tokens and TLS: an argument that can never work is refused by name."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -9,6 +11,9 @@ import trustme
 
 from intercomd import BlockingPublisher, Envelope, Identity, Publisher, PublishError, Tls
 from intercomd.target import check_target
+
+if TYPE_CHECKING:
+    from conftest import RunningDaemon
 
 
 @pytest.mark.parametrize(
@@ -24,7 +29,7 @@ from intercomd.target import check_target
         "unix-abstract:intercomd",
     ],
 )
-def test_target_as_grpc_writes_it_is_taken(target: str) -> None:
+def test_target_in_grpcs_syntax_is_accepted(target: str) -> None:
     check_target(target)
 
 
@@ -61,7 +66,7 @@ def test_publisher_without_an_event_loop_names_the_other_one() -> None:
     ("content", "message"),
     [(b"", "empty"), (b"\n", "empty"), (b"a\nb\n", "one line"), ("a".encode("utf-16"), "UTF-8"), (b"a\0", "one line")],
 )
-def test_token_file_that_holds_no_token_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+def test_token_file_without_a_token_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "token"
     file.write_bytes(content)
     with pytest.raises(ValueError, match=f"token_file .*{message}"):
@@ -77,36 +82,32 @@ def test_arguments_that_exclude_each_other_are_refused() -> None:
         Tls(cert_file="a")
 
 
-@pytest.fixture
-async def http_port() -> AsyncIterator[int]:
-    from aiohttp import web  # noqa: PLC0415 - one test's server
-
-    runner = web.AppRunner(web.Application())
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield runner.addresses[0][1]
-    await runner.cleanup()
-
-
-async def test_target_that_is_an_http_server_or_another_grpc_service_is_named(http_port: int) -> None:
+@pytest.mark.parametrize(
+    ("listener", "message"),
+    [
+        ("operations_address", "{} does not serve intercomd.v1.IngestService: set `target` to the ingest address"),
+        ("http_address", "{} answers HTTP/1, not gRPC: set `target` to the ingest address"),
+    ],
+)
+async def test_publisher_of_an_operations_listener_stops_and_names_the_ingest_address(
+    running: "RunningDaemon", listener: str, message: str
+) -> None:
+    """Both listeners of a running daemon, by both publishers."""
+    target = getattr(running.process, listener)
+    expected = re.escape(message.format(target))
     envelope = Envelope(identity=Identity(customer_id="42"))
-    publisher = Publisher(f"127.0.0.1:{http_port}")
-    with pytest.raises(PublishError, match=f"127.0.0.1:{http_port} answers HTTP/1"):
+    publisher = Publisher(target)
+    with pytest.raises(PublishError, match=expected):
         await publisher.publish_and_wait(envelope)
-    await publisher.close()
-    server = grpc.aio.server()
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    publisher = Publisher(f"127.0.0.1:{port}")
-    with pytest.raises(PublishError, match=r"does not serve intercomd.v1.IngestService: set `target`"):
-        await publisher.publish_and_wait(envelope)
-    await publisher.close()
-    await server.stop(None)
+    assert len(await publisher.close()) == 1
+    blocking = BlockingPublisher(target)
+    with pytest.raises(PublishError, match=expected):
+        await asyncio.to_thread(blocking.publish_and_wait, envelope)
+    assert len(blocking.close()) == 1
 
 
 async def serve_tls(authority: trustme.CA, port: int = 0) -> tuple[grpc.aio.Server, int]:
-    """A server without services: a call that reaches it is answered UNIMPLEMENTED."""
+    """Starts a server without services, which answers every call with UNIMPLEMENTED."""
     certificate = authority.issue_cert("localhost")
     pair = (certificate.private_key_pem.bytes(), b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
     server = grpc.aio.server()

@@ -82,6 +82,26 @@ def test_v1_exports_every_message_enum_and_service() -> None:
             assert getattr(intercomd.v1, f"{service}Servicer").__name__ == f"{service}Servicer"
 
 
+@pytest.mark.parametrize("publisher", ["Publisher", "BlockingPublisher"])
+@pytest.mark.parametrize(("message", "field"), [("Envelope", "event_time"), ("AttributeValue", "time_value")])
+def test_import_of_a_publisher_makes_messages_of_v1_refuse_naive_times(
+    publisher: str, message: str, field: str
+) -> None:
+    """In a process that takes the messages from `intercomd.v1`, before it imports the publisher."""
+    program = f"""
+from datetime import datetime
+from intercomd.v1 import {message}
+from intercomd import {publisher}
+message = {message}()
+try:
+    message.{field} = datetime(2026, 1, 1)
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.startswith(f"{message}.{field}: datetime.datetime(2026, 1, 1, 0, 0) has no time zone")
+
+
 @pytest.mark.parametrize("package", [intercomd, intercomd.v1])
 def test_every_listed_name_can_be_imported(package: object) -> None:
     for name in package.__all__:  # type: ignore[attr-defined]
