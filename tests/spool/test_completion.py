@@ -3,10 +3,10 @@ from collections.abc import Callable
 import pytest
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.outcome import OutcomeType
+from intercomd_daemon.outcome import OutcomeType, Progress
 from intercomd_daemon.spool import completion
 from intercomd_daemon.spool.base import Completion
-from intercomd_daemon.spool.record import unpack
+from intercomd_daemon.spool.record import pack, unpack
 
 KEY = 5 << 48 | 1234
 
@@ -46,3 +46,8 @@ def test_a_damaged_envelope_ends_as_what_its_lane_and_its_id_still_say() -> None
     assert (outcome.connection, outcome.customer_id, outcome.email) == ("eu", "", "ann@example.com")
     assert (outcome.envelope_id, outcome.accept_time, outcome.end_time, outcome.sequence) == ("a", 5.0, 9.0, 7)
     assert (outcome.type, outcome.reason, outcome.effects) == (OutcomeType.DEAD_LETTERED, "DAMAGED", ())
+
+
+def test_progress_without_answer_keeps_the_rest() -> None:
+    progress = Progress((), 3, (), "x" * 1_000, 2)
+    assert unpack(completion.without_answer(pack(progress)), Progress) == Progress((), 3, (), "", 2)

@@ -3,6 +3,7 @@ import pytest
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.quota import (
+    DEAD_LETTER_BYTES,
     ROW_OVERHEAD_BYTES,
     DiskSpace,
     Quota,
@@ -76,9 +77,9 @@ def test_an_append_costs_whole_pages_of_indexes_but_no_more_than_there_are() -> 
 
 def test_room_is_kept_for_the_whole_write_ahead_log_which_is_smaller_on_a_small_volume() -> None:
     assert [log_bytes(size << 20) for size in (4, 24, 64, 4_096)] == [512 << 10, 1_536 << 10, 4 << 20, 16_384_000]
-    assert reserved(0, DiskSpace(0, 64 << 20, 0, 1)) == 6 << 20
-    assert reserved(0, DiskSpace(0, 64 << 20, 0, 5 << 20)) == 7 << 20
-    assert reserved(1, DiskSpace(0, 64 << 20, 0, 0)) == (6 << 20) + 3
+    assert reserved(0, 0, DiskSpace(0, 64 << 20, 0, 1)) == 6 << 20
+    assert reserved(0, 0, DiskSpace(0, 64 << 20, 0, 5 << 20)) == 7 << 20
+    assert reserved(1, 2, DiskSpace(0, 64 << 20, 0, 0)) == (6 << 20) + 2 * DEAD_LETTER_BYTES + 3
 
 
 def test_the_disk_keeps_its_free_bytes() -> None:

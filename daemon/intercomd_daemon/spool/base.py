@@ -83,7 +83,7 @@ class Completion(NamedTuple):
     dead_letter: AcceptedEnvelope | None = None
     """The envelope to keep as a dead letter; None: it was not refused."""
     answer_body: str = ""
-    """Intercom's last refusal."""
+    """Intercom's last refusal. An engine leaves it out if its disk has no room for it."""
 
 
 class CachedContact(NamedTuple):

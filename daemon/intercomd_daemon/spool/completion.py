@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of, user_of
-from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType, replay_of
+from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType, Progress, replay_of
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Completion, Incoming, position_of
 
@@ -24,6 +24,11 @@ def dead_letter_of(key: int, outcome: Outcome, dead_letter: AcceptedEnvelope, an
         outcome=outcome,
         answer_body=answer_body[:ANSWER_BODY_MAX],
     )
+
+
+def without_answer(data: bytes) -> bytes:
+    """Returns the record of a `Progress` without Intercom's answer."""
+    return record.pack(replace(record.unpack(data, Progress), answer_body=""))
 
 
 def replayed_row(letter: DeadLetter, priority: Priority) -> Incoming:

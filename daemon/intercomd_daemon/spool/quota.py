@@ -55,6 +55,12 @@ def weigh(rows: Sequence[Incoming]) -> dict[str, int]:
 
 SETTLING_BYTES = 2 << 20
 """Kept free in addition to `free_bytes_min`: what settling writes on a disk that has no room for envelopes."""
+DEAD_LETTER_BYTES = 768
+"""Kept free for each waiting row: what a dead letter without Intercom's answer takes more than the row did.
+
+It keeps the envelope, and the outcome is written twice: with the dead letter and into the journal. Measured: 530 bytes
+with one event, 770 with three.
+"""
 _APPEND_FACTOR = 3
 """An appended byte is written twice, into the write-ahead log and then into the file; the third is for indexes."""
 _PAGE_BYTES = 4_096
@@ -85,12 +91,17 @@ def log_bytes(volume_bytes: int) -> int:
     return min(LOG_BYTES_MAX, max(LOG_BYTES_MIN, volume_bytes // _VOLUME_SHARE))
 
 
-def reserved(new_bytes: int, space: DiskSpace) -> int:
+def reserved(new_bytes: int, rows: int, space: DiskSpace) -> int:
     """Returns the bytes that must be free for an append of `new_bytes` by `weigh`, in addition to `free_bytes_min`.
 
-    The log may still grow to its full size, and its checkpoint may make the file longer by all that it holds.
+    Args:
+        new_bytes: of the rows to append.
+        rows: that wait, with the new ones.
+        space: The log may still grow to its full size, and its checkpoint may make the file longer by all that it
+            holds.
     """
-    return SETTLING_BYTES + max(space.log_bytes, log_bytes(space.volume_bytes)) + append_cost(new_bytes, space)
+    log = max(space.log_bytes, log_bytes(space.volume_bytes))
+    return SETTLING_BYTES + rows * DEAD_LETTER_BYTES + log + append_cost(new_bytes, space)
 
 
 def append_cost(new_bytes: int, space: DiskSpace) -> int:

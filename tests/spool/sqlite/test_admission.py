@@ -1,3 +1,4 @@
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from intercomd_daemon.errors import SpoolFull
-from intercomd_daemon.spool.quota import Quota
+from intercomd_daemon.spool.quota import DEAD_LETTER_BYTES, Quota
 from intercomd_daemon.spool.sqlite.admission import FREE_SPACE_SECONDS, REPORT_SECONDS, Admission, is_disk_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
@@ -29,10 +30,10 @@ def disk_error() -> sqlite3.Error:
 
 def test_the_quota_is_asked_with_what_is_counted(tmp_path: Path, transaction: Transaction) -> None:
     admission = admission_of(tmp_path)
-    admission.admit(transaction.counters, {"eu": 1_000})
+    admission.admit(transaction.counters, {"eu": 1_000}, 1)
     transaction.counters.connection("eu").bytes = 600
     with pytest.raises(SpoolFull, match="quota") as refused:
-        admission.admit(transaction.counters, {"eu": 401})
+        admission.admit(transaction.counters, {"eu": 401}, 1)
     assert refused.value.retry_seconds == 5.0
     assert "quota" in admission.reason
 
@@ -41,7 +42,7 @@ def test_the_reason_goes_when_what_was_refused_would_be_let_in(tmp_path: Path, t
     admission = admission_of(tmp_path)
     transaction.counters.connection("eu").bytes = 600
     with pytest.raises(SpoolFull):
-        admission.admit(transaction.counters, {"eu": 401})
+        admission.admit(transaction.counters, {"eu": 401}, 1)
     admission.committed(transaction.counters, grown=False)
     assert admission.reason
     transaction.counters.connection("eu").bytes = 599
@@ -52,7 +53,7 @@ def test_the_reason_goes_when_what_was_refused_would_be_let_in(tmp_path: Path, t
 def test_too_little_free_space_refuses_and_says_so(tmp_path: Path, transaction: Transaction) -> None:
     admission = admission_of(tmp_path, MORE_THAN_ANY_DISK_HAS)
     with pytest.raises(SpoolFull, match="free_bytes_min"):
-        admission.admit(transaction.counters, {"eu": 1})
+        admission.admit(transaction.counters, {"eu": 1}, 1)
     admission.committed(transaction.counters, grown=False)
     assert "free_bytes_min" in admission.reason
 
@@ -62,22 +63,22 @@ def test_the_free_space_is_asked_for_again_a_little_later(tmp_path: Path, transa
     folder.mkdir()
     admission = admission_of(folder)
     admission.begin(5.0)
-    admission.admit(transaction.counters, {"eu": 1})
+    admission.admit(transaction.counters, {"eu": 1}, 1)
     folder.rmdir()
     admission.begin(5.0 + FREE_SPACE_SECONDS / 2)
-    admission.admit(transaction.counters, {"eu": 1})
+    admission.admit(transaction.counters, {"eu": 1}, 1)
     admission.begin(5.0 + 2 * FREE_SPACE_SECONDS)
     with pytest.raises(SpoolFull):
-        admission.admit(transaction.counters, {"eu": 1})
+        admission.admit(transaction.counters, {"eu": 1}, 1)
     folder.mkdir()
     admission.begin(5.0 + 2 * FREE_SPACE_SECONDS)
-    admission.admit(transaction.counters, {"eu": 1})
+    admission.admit(transaction.counters, {"eu": 1}, 1)
 
 
 def test_a_folder_that_is_gone_refuses(tmp_path: Path, transaction: Transaction) -> None:
     admission = admission_of(tmp_path / "gone")
     with pytest.raises(SpoolFull, match="No such file"):
-        admission.admit(transaction.counters, {"eu": 1})
+        admission.admit(transaction.counters, {"eu": 1}, 1)
 
 
 def test_an_error_of_the_disk_stays_the_reason_until_an_append_succeeds(
@@ -134,3 +135,28 @@ def test_disk_errors_are_distinguished_from_others() -> None:
     assert not is_disk_error(raised.value)
     assert not is_disk_error(OSError(28, "No space left on device"))
     assert not is_disk_error(sqlite3.ProgrammingError("of the module, without a code"))
+
+
+def test_answers_have_room_until_the_reserve_for_waiting_rows_is_needed(
+    tmp_path: Path, transaction: Transaction
+) -> None:
+    admission = admission_of(tmp_path)
+    admission.begin(5.0)
+    assert admission.has_room(transaction.counters, 65_536)
+    disk = os.statvfs(tmp_path)
+    transaction.counters.connection("eu").normal = disk.f_blocks * disk.f_frsize // DEAD_LETTER_BYTES
+    assert not admission.has_room(transaction.counters, 65_536)
+    assert admission.reason == "", "appends are not refused by that"
+    with pytest.raises(SpoolFull, match="settling and checkpoints need"):
+        admission.admit(transaction.counters, {"eu": 1}, 1)
+
+
+def test_answers_that_had_room_count_until_the_free_space_is_read_again(
+    tmp_path: Path, transaction: Transaction
+) -> None:
+    admission = admission_of(tmp_path)
+    admission.begin(5.0)
+    disk = os.statvfs(tmp_path)
+    size = disk.f_bavail * disk.f_frsize // 8
+    assert admission.has_room(transaction.counters, size)
+    assert not admission.has_room(transaction.counters, 2 * size)

@@ -89,7 +89,7 @@ def test_a_generation_is_emptied_over_several_commits_and_known_until_then(trans
 
 
 def test_ids_whose_row_waits_move_on(transaction: Transaction, row: Callable[..., Incoming]) -> None:
-    keys = log.append(transaction, [row("waits", connection="eu")], lambda _counters, _new: None)
+    keys = log.append(transaction, [row("waits", connection="eu")], lambda _counters, _new, _rows: None)
     add(transaction, [(1, "gone", 1 << 49 | 999)])
     for _ in range(5):
         turn(transaction)

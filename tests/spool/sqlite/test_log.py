@@ -15,11 +15,11 @@ from intercomd_daemon.spool.sqlite.transaction import Transaction
 Make = Callable[..., Incoming]
 
 
-def admit_all(_counters: Counters, _new: dict[str, int]) -> None:
+def admit_all(_counters: Counters, _new: dict[str, int], _rows: int) -> None:
     """There is room."""
 
 
-def refuse(_counters: Counters, _new: dict[str, int]) -> None:
+def refuse(_counters: Counters, _new: dict[str, int], _rows: int) -> None:
     """There is none."""
     raise SpoolFull("full", 5.0)
 
@@ -72,7 +72,7 @@ def test_requests_appended_together_get_their_own_keys_and_know_each_other(trans
 
 
 def test_where_there_is_no_room_for_all_each_request_is_let_in_by_itself(transaction: Transaction, row: Make) -> None:
-    def admit(counters: Counters, new: dict[str, int]) -> None:
+    def admit(counters: Counters, new: dict[str, int], _rows: int) -> None:
         if counters.used()["eu"] + new["eu"] > 3 * row_bytes(row("1").data):
             raise SpoolFull("full", 5.0)
 

@@ -13,7 +13,9 @@ Make = Callable[..., Incoming]
 
 @pytest.fixture
 def keys(transaction: Transaction, row: Make) -> list[int]:
-    return log.append(transaction, [row(str(n), connection="eu") for n in range(3)], lambda _counters, _new: None)
+    return log.append(
+        transaction, [row(str(n), connection="eu") for n in range(3)], lambda _counters, _new, _rows: None
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_nothing_scans_the_log_or_sorts(transaction: Transaction, keys: list[int
 def test_the_age_of_a_lane_is_that_of_its_first_row(transaction: Transaction, row: Make, keys: list[int]) -> None:
     accepted = transaction.now
     transaction.now += 500.0
-    log.append(transaction, [row("later", connection="eu")], lambda _counters, _new: None)
+    log.append(transaction, [row("later", connection="eu")], lambda _counters, _new, _rows: None)
     parked_lanes.park(transaction, "eu", "c:ann", keys, 5.0, 1)
     parked_lanes.park(transaction, "eu", "c:nobody", [], 5.0, 1)
     found = transaction.database.execute("SELECT lane, oldest FROM lanes ORDER BY lane").fetchall()

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from intercomd_daemon.outcome import DeadLetter, Progress
 from intercomd_daemon.spool.base import CachedContact, Completion, Incoming, Settlement
-from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.record import pack, unpack
 from intercomd_daemon.spool.sqlite import log
 from intercomd_daemon.spool.sqlite.settle import settle
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -13,7 +14,9 @@ def test_settling_finds_everything_by_its_key(
     transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Completion]
 ) -> None:
     """However many rows, progresses and contacts there are, none is scanned."""
-    keys = log.append(transaction, [row(str(n), connection="eu") for n in range(3)], lambda _counters, _new: None)
+    keys = log.append(
+        transaction, [row(str(n), connection="eu") for n in range(3)], lambda _counters, _new, _rows: None
+    )
     progress = pack(row("progress"))
     statements: list[str] = []
     transaction.database.set_trace_callback(statements.append)
@@ -35,7 +38,31 @@ def test_progress_of_a_row_that_is_gone_is_not_kept(transaction: Transaction, ro
 def test_each_outcome_takes_a_sequence_and_what_is_gone_takes_none(
     transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Completion]
 ) -> None:
-    keys = log.append(transaction, [row(str(n), connection="eu") for n in range(2)], lambda _counters, _new: None)
+    keys = log.append(
+        transaction, [row(str(n), connection="eu") for n in range(2)], lambda _counters, _new, _rows: None
+    )
     ends = [ended(key, "x", connection="eu") for key in (keys[1], 99, keys[1], keys[0])]
     assert [outcome.sequence for outcome in settle(transaction, [Settlement("eu", ends)])] == [1, 2]
     assert transaction.counters.spool.sequence == 2
+
+
+def test_answers_are_left_out_where_the_disk_has_no_room_for_them(
+    transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Completion]
+) -> None:
+    """The outcomes, the dead letters and the progress are stored in any case."""
+    keys = log.append(
+        transaction, [row(str(n), connection="eu") for n in range(3)], lambda _counters, _new, _rows: None
+    )
+    answers = ("first", "second")
+    ends = [
+        ended(key, str(key), connection="eu", reason="BAD")._replace(answer_body=answer)
+        for key, answer in zip(keys, answers, strict=False)
+    ]
+    progress = [(keys[2], pack(Progress(attempts=2, answer_body="x" * 1_000)))]
+    outcomes = settle(transaction, [Settlement("eu", ends, progress)], lambda _counters, size: size == len("first"))
+    letters = transaction.database.execute("SELECT data FROM dead_letters ORDER BY id").fetchall()
+    assert len(outcomes) == len(letters) == 2
+    assert [unpack(data, DeadLetter).answer_body for (data,) in letters] == ["first", ""]
+    assert [unpack(data, DeadLetter).outcome for (data,) in letters] == outcomes
+    (stored,) = transaction.database.execute("SELECT data FROM progress").fetchone()
+    assert unpack(stored, Progress) == Progress(attempts=2)

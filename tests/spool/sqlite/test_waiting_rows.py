@@ -15,7 +15,7 @@ Make = Callable[..., Incoming]
 
 
 def append(transaction: Transaction, *incoming: Incoming) -> list[int]:
-    return log.append(transaction, incoming, lambda _counters, _new: None)
+    return log.append(transaction, incoming, lambda _counters, _new, _rows: None)
 
 
 def read(transaction: Transaction) -> Batch:

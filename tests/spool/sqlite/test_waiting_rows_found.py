@@ -8,7 +8,7 @@ Make = Callable[..., Incoming]
 
 
 def append(transaction: Transaction, *rows: Incoming) -> list[int]:
-    return log.append(transaction, rows, lambda _counters, _new: None)
+    return log.append(transaction, rows, lambda _counters, _new, _rows: None)
 
 
 def test_the_window_leads_to_the_row_wherever_it_is(transaction: Transaction, row: Make) -> None:

@@ -1,7 +1,8 @@
-"""Plays an outage on a small volume: `python small_volume.py FOLDER FREE_BYTES_MIN ROW_BYTES ROWS`.
+"""Fills the spool of a small volume: `python small_volume.py FOLDER FREE_BYTES_MIN ROW_BYTES ROWS DEAD ANSWER_BYTES`.
 
-It fills the spool until it refuses, exits without closing it, opens it again, ends every accepted envelope, each third
-as a dead letter, and prints the counts as JSON. `command` does so on a volume of its own.
+It appends until the spool refuses, exits without closing it, opens it again, settles every accepted envelope, each
+DEAD-th as a dead letter with an answer of ANSWER_BYTES, and prints the counts as JSON. `command` does so on a volume of
+its own.
 """
 
 import asyncio
@@ -24,11 +25,10 @@ from spool.model import Held, end_of, made
 
 CONNECTION = "default"
 _PAGE_ROWS = 200
-_DEAD = 3
 
 
 def command(folder: Path, volume_bytes: int, *numbers: int) -> Sequence[str]:
-    """The command that plays on a volume of so many bytes, which is mounted at `folder` for it alone."""
+    """Returns the command that runs on a volume of this size, which is mounted at `folder` for it alone."""
     script = f'mount -t tmpfs -o size={volume_bytes} tmpfs "$1" && exec "$0" "{__file__}" "$@"'
     return ("unshare", "-rm", "/bin/sh", "-c", script, sys.executable, str(folder), *map(str, numbers))
 
@@ -38,7 +38,7 @@ def _settings(folder: str, free_bytes_min: int) -> SqliteSettings:
 
 
 async def _fill(settings: SqliteSettings, row_bytes: int, rows: int) -> None:
-    """Appends until that is refused, a normal and a bulk request in turn; dies with the spool open."""
+    """Appends normal and bulk requests in turn until one is refused; exits with the spool open."""
     spool = await open_spool(settings)
     accepted = 0
     while True:
@@ -56,8 +56,8 @@ async def _fill(settings: SqliteSettings, row_bytes: int, rows: int) -> None:
         accepted += rows
 
 
-async def _drain(settings: SqliteSettings) -> None:
-    """Opens the spool, ends all that waits, and appends again."""
+async def _drain(settings: SqliteSettings, dead: int, answer_bytes: int) -> None:
+    """Opens the spool, settles all that waits, and opens it once more."""
     spool = await open_spool(settings)
     names: list[str] = []
     for priority in (Priority.NORMAL, Priority.BULK):
@@ -68,8 +68,9 @@ async def _drain(settings: SqliteSettings) -> None:
                 envelope = record.unpack(row.data, AcceptedEnvelope)
                 names.append(envelope.envelope_id)
                 incoming = Incoming(CONNECTION, priority, "", envelope.envelope_id, row.data)
-                reason = "" if len(names) % _DEAD else "REQUEST_INVALID"
-                ended.append(end_of(row.key, Held(incoming, envelope), reason))
+                reason = "" if len(names) % dead else "REQUEST_INVALID"
+                completion = end_of(row.key, Held(incoming, envelope), reason)
+                ended.append(completion._replace(answer_body="x" * answer_bytes if reason else ""))
             async with asyncio.timeout(60):
                 await spool.settle([Settlement(CONNECTION, ended)])
             after = batch.rows[-1].key
@@ -80,14 +81,14 @@ async def _drain(settings: SqliteSettings) -> None:
 
 
 def _main() -> None:
-    folder, free_bytes_min, row_bytes, rows = sys.argv[1], *map(int, sys.argv[2:5])
+    folder, free_bytes_min, row_bytes, rows, dead, answer_bytes = sys.argv[1], *map(int, sys.argv[2:7])
     settings = _settings(folder, free_bytes_min)
-    if len(sys.argv) > 5:
+    if len(sys.argv) > 7:
         asyncio.run(_fill(settings, row_bytes, rows))
         return
     # Its own process, so that it can die.
     subprocess.run([sys.executable, __file__, *sys.argv[1:], "fill"], check=True)  # noqa: S603 - ourselves
-    asyncio.run(_drain(settings))
+    asyncio.run(_drain(settings, dead, answer_bytes))
 
 
 if __name__ == "__main__":

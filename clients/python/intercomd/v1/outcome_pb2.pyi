@@ -254,7 +254,7 @@ class DeadLetter(_message.Message):
     dead_letter_id: _builtins.str
     """Its id in the spool."""
     answer_body: _builtins.str
-    """The body of the last refusal, cut at 64 KiB. Empty if an operator gave it up."""
+    """The body of the last refusal, cut at 64 KiB. Empty if an operator gave it up, or if the disk was almost full."""
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope:
         """The envelope as the sender published it; the outcome's effects show the resulting events."""

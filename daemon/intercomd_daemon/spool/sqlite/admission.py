@@ -72,8 +72,8 @@ class Admission:
         if self._low or not now - self._free_read_at < FREE_SPACE_SECONDS:
             self._space = None
 
-    def admit(self, counters: Counters, new: dict[str, int]) -> None:
-        """Checks that `new` bytes by connection have room.
+    def admit(self, counters: Counters, new: dict[str, int], rows: int) -> None:
+        """Checks that `rows` new rows, of `new` bytes by connection, have room.
 
         Raises:
             SpoolFull: they have none.
@@ -81,10 +81,20 @@ class Admission:
         refusal = self._quota.refusal(counters.used(), new)
         self._refused = new if refusal else self._refused
         size = sum(new.values())
-        refusal = refusal or self._free_refusal(size)
+        refusal = refusal or self._free_refusal(size, counters.waiting() + rows)
         if refusal:
             self.reason = refusal
             raise SpoolFull(refusal, RETRY_SECONDS)
+        self._count(size)
+
+    def has_room(self, counters: Counters, size: int) -> bool:
+        """Returns whether the disk has room for `size` bytes that settling can leave out, and if so counts them."""
+        if self._free_refusal(size, counters.waiting()):
+            return False
+        self._count(size)
+        return True
+
+    def _count(self, size: int) -> None:
         self._unseen_bytes += size
         self._begun_bytes += size
 
@@ -98,7 +108,7 @@ class Admission:
         quota = self._quota.refusal(counters.used(), self._refused) if self._refused else ""
         if not quota:
             self._refused = {}
-        self.reason = quota or self._append_error or self._free_refusal(0)
+        self.reason = quota or self._append_error or self._free_refusal(0, counters.waiting())
 
     def disk_works(self) -> None:
         """Records that the disk did what it was asked."""
@@ -126,23 +136,26 @@ class Admission:
         self._reported_at = self._now if self.reason else self._reported_at
         self._on_change(self.reason)
 
-    def _free_refusal(self, new_bytes: int) -> str:
-        """Why the disk has no room for `new_bytes` more; empty if it has. It never refuses by an old reading."""
+    def _free_refusal(self, new_bytes: int, rows: int) -> str:
+        """Returns why the disk has no room for `new_bytes` more if `rows` wait; empty if it has.
+
+        It never refuses by an old reading.
+        """
         fresh = self._space is None
-        self._low = self._refusal_as_read(new_bytes)
+        self._low = self._refusal_as_read(new_bytes, rows)
         if self._low and not fresh:
             self._space = None
-            self._low = self._refusal_as_read(new_bytes)
+            self._low = self._refusal_as_read(new_bytes, rows)
         return self._low
 
-    def _refusal_as_read(self, new_bytes: int) -> str:
+    def _refusal_as_read(self, new_bytes: int, rows: int) -> str:
         if self._space is None:
             try:
                 self._space = self._read_space()
             except OSError as error:
                 return f"the disk's free space cannot be read: {error.strerror}"
             self._free_read_at, self._unseen_bytes = self._now, self._begun_bytes
-        needed = reserved(self._unseen_bytes + new_bytes, self._space)
+        needed = reserved(self._unseen_bytes + new_bytes, rows, self._space)
         return free_refusal(self._space.free_bytes, self._free_bytes_min, needed)
 
     def _read_space(self) -> DiskSpace:

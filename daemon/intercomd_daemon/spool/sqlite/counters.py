@@ -115,6 +115,10 @@ class Counters:
         """Returns the bytes by connection."""
         return {each.name: each.bytes for each in self.connections.values()}
 
+    def waiting(self) -> int:
+        """Returns the number of waiting rows."""
+        return sum(each.normal + each.bulk for each in self.connections.values())
+
     def differs(self, other: "Counters") -> bool:
         """Whether any counter differs."""
         return self.spool != other.spool or self.connections != other.connections

@@ -124,7 +124,7 @@ def replay(transaction: Transaction, wanted: DeadLetterFilter, expected: int, cu
     """
 
     def append_again(stored: _Stored, letter: DeadLetter) -> None:
-        log.append(transaction, [completion.replayed_row(letter, stored.priority)], lambda _counters, _new: None)
+        log.append(transaction, [completion.replayed_row(letter, stored.priority)], lambda _counters, _new, _rows: None)
 
     return _take(transaction, wanted, expected, cursor, append_again)
 

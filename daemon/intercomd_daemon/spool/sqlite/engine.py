@@ -87,7 +87,7 @@ class SqliteSpool:
         """Commits settlements and returns the new outcomes."""
         if not settlements:
             return []
-        return await self._deliver(lambda transaction: settle(transaction, settlements))
+        return await self._deliver(lambda each: settle(each, settlements, self._admission.has_room))
 
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
         """Parks a lane until `due`."""

@@ -27,8 +27,8 @@ MOVED_MAX = 2_048
 Behind a parked lane of 100,000 rows, other lanes wait until all of these have moved. A commit for every page would
 take twice as long."""
 
-Admit = Callable[[Counters, dict[str, int]], None]
-"""Raises SpoolFull if there is no room for these bytes by connection."""
+Admit = Callable[[Counters, dict[str, int], int], None]
+"""Raises SpoolFull if there is no room for these bytes by connection, of that many rows."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admit) -> 
     """Appends the rows that the duplicate window does not know; returns the keys, 0 for a duplicate."""
     counters = transaction.counters
     sizes = weigh(rows)
-    admit(counters, sizes)
+    admit(counters, sizes, len(rows))
     # Every row takes the next position, duplicates too: the key must be known before the window is asked, as the
     # window stores it beside the id.
     logs = [(row.connection, row.priority) for row in rows]

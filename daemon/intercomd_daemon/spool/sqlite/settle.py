@@ -3,23 +3,40 @@
 Settling is idempotent: a row that is gone has had its outcome, and settling it again makes no second one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import completion
 from intercomd_daemon.spool.base import Completion, Settlement
 from intercomd_daemon.spool.keys import priority_of
 from intercomd_daemon.spool.sqlite import contact_cache, dead_letters, journal
+from intercomd_daemon.spool.sqlite.counters import Counters
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.waiting_rows import delete_rows, progress_checksum
 
+HasRoom = Callable[[Counters, int], bool]
+"""Returns whether the disk has room for that many bytes, and if so counts them."""
 
-def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> list[Outcome]:
-    """Commits the settlements; returns the new outcomes with their sequence."""
+
+def settle(
+    transaction: Transaction, settlements: Sequence[Settlement], has_room: HasRoom = lambda _, __: True
+) -> list[Outcome]:
+    """Commits the settlements; returns the new outcomes with their sequence.
+
+    Intercom's answer is left out where `has_room` has none for it: settling must work on a disk that is almost full.
+    """
     # Progress before completions: a settlement may hold progress of a row that another settlement completes, and the
     # completion deletes it.
-    _write_progress(transaction, [pair for settlement in settlements for pair in settlement.progress])
-    outcomes = _complete(transaction, [each for settlement in settlements for each in settlement.completions])
+    _write_progress(
+        transaction,
+        [
+            (key, data if has_room(transaction.counters, len(data)) else completion.without_answer(data))
+            for settlement in settlements
+            for key, data in settlement.progress
+        ],
+    )
+    completions = [each for settlement in settlements for each in settlement.completions]
+    outcomes = _complete(transaction, completions, has_room)
     for settlement in settlements:
         if settlement.contacts:
             number = transaction.counters.connection(settlement.connection).number
@@ -37,7 +54,7 @@ def _write_progress(transaction: Transaction, progress: Sequence[tuple[int, byte
         )
 
 
-def _complete(transaction: Transaction, completions: Sequence[Completion]) -> list[Outcome]:
+def _complete(transaction: Transaction, completions: Sequence[Completion], has_room: HasRoom) -> list[Outcome]:
     if not completions:
         return []
     spool = transaction.counters.spool
@@ -51,7 +68,9 @@ def _complete(transaction: Transaction, completions: Sequence[Completion]) -> li
         outcome = completion.outcome_of(each, spool.sequence)
         outcomes.append(outcome)
         if each.dead_letter is not None:
-            letter = completion.dead_letter_of(each.key, outcome, each.dead_letter, each.answer_body)
+            kept = each.answer_body and has_room(transaction.counters, len(each.answer_body))
+            answer_body = each.answer_body if kept else ""
+            letter = completion.dead_letter_of(each.key, outcome, each.dead_letter, answer_body)
             dead_letters.add(transaction, letter, priority_of(each.key))
     journal.add(transaction, outcomes)
     return outcomes
