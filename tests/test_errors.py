@@ -1,5 +1,9 @@
 """Each error carries what its reader needs."""
 
+import json
+
+import pytest
+
 from intercomd_daemon.errors import (
     IntercomdError,
     RequestRefused,
@@ -35,6 +39,22 @@ def test_all_errors_have_one_base_class() -> None:
         assert issubclass(kind, IntercomdError)
 
 
-def test_quoted_name_is_cut_and_has_no_control_characters() -> None:
-    assert quoted("a\x1b[31m\u202eb") == "'a\\x1b[31m\\u202eb'"
-    assert len(quoted("x" * 500)) == 63
+def test_quoted_cuts_after_60_characters() -> None:
+    assert quoted("x" * 60) == '"' + "x" * 60 + '"'
+    assert quoted("x" * 500) == '"' + "x" * 60 + '…"'
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("plan", '"plan"'),
+        ("user's plan", '"user\'s plan"'),
+        ('a "b" \\', r'"a \"b\" \\"'),
+        ("Grüße 😀", '"Grüße 😀"'),
+        ("a\x1b[31m\u202eb\n", r'"a\u001b[31m\u202eb\n"'),
+        ("\U000e0001", r'"\udb40\udc01"'),
+    ],
+)
+def test_quoted_escapes_as_json_does_and_what_is_not_printable(name: str, expected: str) -> None:
+    assert quoted(name) == expected
+    assert json.loads(quoted(name)) == name

@@ -1,11 +1,18 @@
 """The errors that intercomd raises on purpose; `rpc/status.py` and the commands map them to statuses."""
 
+import json
+
 _QUOTED_CHARACTERS_MAX = 60
 
 
 def quoted(name: str) -> str:
-    """Returns a name for a message: quoted, cut after 60 characters, control characters escaped."""
-    return repr(name if len(name) <= _QUOTED_CHARACTERS_MAX else name[:_QUOTED_CHARACTERS_MAX] + "…")
+    """Returns a name for a message: in double quotes, cut after 60 characters, escaped as in JSON.
+
+    Characters that are not printable are escaped as well, such as those that change the direction of writing.
+    """
+    cut = name if len(name) <= _QUOTED_CHARACTERS_MAX else name[:_QUOTED_CHARACTERS_MAX] + "…"
+    plain = (c if c.isprintable() and c not in {'"', "\\"} else json.dumps(c)[1:-1] for c in cut)
+    return f'"{"".join(plain)}"'
 
 
 class IntercomdError(Exception):

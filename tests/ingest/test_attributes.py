@@ -40,7 +40,7 @@ def test_messages_name_the_limit_and_its_setting(found: Findings) -> None:
     reject_excess("a", 2, 5, "limits.event_attributes_max", found)
     excess, repeated = found.adjustments
     assert "5" in excess.message
-    assert "'seats'" in excess.message
+    assert '"seats"' in excess.message
     assert "limits.event_attributes_max" in excess.message
-    assert "'plan'" in repeated.message
+    assert '"plan"' in repeated.message
     assert "2 too many" in found.violations[0].message

@@ -90,14 +90,14 @@ def test_composed_metadata_has_ours_first_then_the_most_specific(
     )
     assert composed == b'{"Id":"1","Price":1.10,"a":1,"b":3}'
     assert brief(found.adjustments) == [("ATTRIBUTE_DROPPED", "e")]
-    assert found.adjustments[0].message.endswith("dropped 'Id', 'a'")
+    assert found.adjustments[0].message.endswith('dropped "Id", "a"')
 
 
 def test_our_metadata_is_trimmed_by_priority_in_either_mode(rules: ConnectionSettings, found: Findings) -> None:
     strict = replace(rules, limits=LimitSettings(on_excess="reject", event_attributes_max=2))
     assert compose_metadata({"A": 1, "B": 2, "C": 3}, ({"d": 4},), "e", strict, found) == b'{"A":1,"B":2}'
     assert not found.violations
-    assert found.adjustments[0].message.endswith("dropped 'C', 'd'")
+    assert found.adjustments[0].message.endswith('dropped "C", "d"')
 
 
 def test_excess_of_the_senders_attributes_alone_is_rejected(
@@ -110,7 +110,7 @@ def test_excess_of_the_senders_attributes_alone_is_rejected(
 
 def test_message_lists_at_most_twelve_dropped_names(rules: ConnectionSettings, found: Findings) -> None:
     compose_metadata({f"k{index}": index for index in range(30)}, (), "e", rules, found)
-    assert found.adjustments[0].message.endswith("'k16' and 13 more")
+    assert found.adjustments[0].message.endswith('"k16" and 13 more')
 
 
 def test_empty_metadata_is_empty_bytes(rules: ConnectionSettings, found: Findings) -> None:

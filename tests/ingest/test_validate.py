@@ -103,10 +103,10 @@ def test_identity_messages_name_value_limit_and_fix(found: Findings) -> None:
     for identity in (("x" * 256, ""), ("", "ada"), ("Null", ""), ("u\0", ""), ("", "")):
         identity_of(*identity, PLACEHOLDERS, found)
     assert [finding.message for finding in found.violations] == [
-        f"customer id of 256 characters, limit 255: shorten {'x' * 60 + '…'!r}",
-        "invalid email 'ada': expected local@domain without whitespace",
-        "customer id 'Null' is a placeholder for a missing id (placeholder_ids): set the user's id, or only an email",
-        "invalid customer id 'u\\x00': expected text without control characters",
+        f'customer id of 256 characters, limit 255: shorten "{"x" * 60}…"',
+        'invalid email "ada": expected local@domain without whitespace',
+        'customer id "Null" is a placeholder for a missing id (placeholder_ids): set the user\'s id, or only an email',
+        'invalid customer id "u\\u0000": expected text without control characters',
         "the identity has neither a customer id nor an email: set one of them",
     ]
 

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import operations_pb2
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
-from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.errors import RequestRefused, quoted
 from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
 
 IDS_MAX = 1000
@@ -81,7 +81,7 @@ def _identity(name: str, text: str) -> str:
 def _dead_letter_id(place: int, text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > _ID_DIGITS_MAX or int(text) > _ID_MAX:
         raise RequestRefused(
-            f"filter.dead_letter_ids[{place}]", f"invalid dead letter id {text[:40]!r}: expected a number"
+            f"filter.dead_letter_ids[{place}]", f"invalid dead letter id {quoted(text)}: expected a number"
         )
     return int(text)
 
