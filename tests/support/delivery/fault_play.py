@@ -106,7 +106,9 @@ class Road(IntercomClient):
         self.made: list[Made] = []
         self.times = times if elsewhere else 0
         self._call = call
-        self._elsewhere = IntercomClient(msgspec.structs.replace(settings, base_url=elsewhere), Token(TOKEN), 64)
+        # A session over TLS loads all trusted certificates, about 1 MiB: none without a place to lead calls to.
+        base_url = elsewhere or settings.base_url
+        self._elsewhere = IntercomClient(msgspec.structs.replace(settings, base_url=base_url), Token(TOKEN), 64)
 
     async def __aenter__(self) -> Self:
         await self._elsewhere.__aenter__()

@@ -56,7 +56,9 @@ class IntercomClient:
         self._connections_max = connections_max
         self._session: aiohttp.ClientSession | None = None
         self._proxy = proxy_for(settings.url, settings.proxy.reveal(), os.environ)
-        self._tls = _tls(settings.ca_file)
+        uses_tls = settings.url.startswith("https:")
+        # Loading the trusted certificates takes about 1 MiB. A ca_file is checked in any case.
+        self._tls = _tls(settings.ca_file) if uses_tls or settings.ca_file else True
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
