@@ -108,9 +108,11 @@ def fit(known: AttributeCatalog, name: str = "plan", value: Scalar = "gold", now
     ],
 )
 def test_a_value_is_turned_into_the_type_if_nothing_is_lost(value: Scalar, data_type: str, sent: Scalar) -> None:
-    fitting, how = convert(value, data_type)
+    fitting = convert(value, data_type)
     assert (fitting, type(fitting)) == (sent, type(sent))
-    assert bool(how) is (sent is not None and (sent, type(sent)) != (value, type(value)))
+    fitted = catalog(Attribute("plan", data_type)).fit("plan", value, NOW)
+    assert fitted.fit is (Fit.LEAVE_OUT if sent is None and value is not None else Fit.SEND)
+    assert bool(fitted.message) is ((sent, type(sent)) != (value, type(value)))
 
 
 TYPES = ["string", "integer", "float", "boolean", "date", "datetime", "options"]
@@ -121,8 +123,9 @@ TYPES = ["string", "integer", "float", "boolean", "date", "datetime", "options"]
     st.sampled_from(TYPES),
 )
 def test_what_is_turned_stays_and_can_be_turned_back(value: Scalar, data_type: str) -> None:
-    fitting, _ = convert(value, data_type)
-    assert convert(fitting, data_type) == (fitting, "")
+    fitting = convert(value, data_type)
+    again = convert(fitting, data_type)
+    assert (again, type(again)) == (fitting, type(fitting))
     if isinstance(fitting, int | float) and isinstance(value, str) and data_type in {"integer", "float"}:
         assert Decimal(repr(fitting)) == Decimal(value.strip())
 
@@ -178,7 +181,7 @@ LIST = Attribute("plan", "string", options=["free", "pro", "7"])
 def test_a_list_attribute_takes_its_options_alone(value: Scalar, fitting: Fit, sent: Scalar) -> None:
     fitted = catalog(LIST).fit("plan", value, NOW)
     assert (fitted.fit, fitted.value) == (fitting, sent)
-    assert fitting is Fit.SEND or "options" in fitted.why
+    assert fitting is Fit.SEND or "list of 3 options" in fitted.message
 
 
 @pytest.mark.parametrize(
@@ -275,7 +278,7 @@ def test_a_list_must_be_read_again_for_a_value_that_is_no_option_yet(
 def test_what_the_list_says_of_an_attribute(attribute: Attribute, fitting: Fit, why: str) -> None:
     fitted = catalog(attribute).fit("plan", "gold", NOW)
     assert fitted.fit is fitting
-    assert why in fitted.why
+    assert why in fitted.message
 
 
 def test_there_is_nothing_to_clear_of_an_attribute_that_is_missing() -> None:
@@ -298,7 +301,7 @@ def test_so_many_attributes_are_created_a_day() -> None:
     known.created("a", "string", NOW)
     known.created("b", "string", NOW + 10)
     assert fit(known, "c", now=NOW + 10) is Fit.LEAVE_OUT
-    assert "attributes_created_max = 2" in known.fit("c", "x", NOW + 10).why
+    assert "attributes_created_max = 2" in known.fit("c", "x", NOW + 10).message
     assert fit(known, "c", now=NOW + DAY_SECONDS) is Fit.CREATE
     known.created("c", "string", NOW + DAY_SECONDS)
     assert fit(known, "d", now=NOW + DAY_SECONDS) is Fit.LEAVE_OUT
@@ -307,8 +310,9 @@ def test_so_many_attributes_are_created_a_day() -> None:
 
 def test_a_refusal_is_remembered_for_an_hour() -> None:
     known = catalog()
-    known.refused("plan", "because", NOW)
-    assert known.fit("plan", "gold", NOW + REFUSED_SECONDS - 1).why == "because"
+    known.refused("plan", "because", "fix it", NOW)
+    message = 'because: dropped "gold"; fix it'
+    assert known.fit("plan", "gold", NOW + REFUSED_SECONDS - 1).message == message
     assert not known.absent("plan", NOW + REFUSED_SECONDS - 1)
     assert known.absent("plan", NOW + REFUSED_SECONDS)
     assert fit(known, now=NOW + REFUSED_SECONDS) is Fit.CREATE
@@ -318,7 +322,7 @@ def test_a_refusal_is_remembered_for_an_hour() -> None:
 
 def test_a_clock_that_is_set_back_makes_neither_a_refusal_nor_the_limit_of_a_day_last_longer() -> None:
     known = catalog(created_max=1)
-    known.refused("plan", "because", NOW)
+    known.refused("plan", "because", "fix it", NOW)
     known.created("other", "string", NOW)
     assert fit(known, now=NOW) is Fit.LEAVE_OUT
     assert fit(known, now=NOW - 365 * DAY_SECONDS) is Fit.CREATE
@@ -328,9 +332,9 @@ def test_a_clock_that_is_set_back_makes_neither_a_refusal_nor_the_limit_of_a_day
 def test_of_too_many_refusals_the_oldest_are_forgotten() -> None:
     known = catalog()
     for number in range(REFUSED_MAX):
-        known.refused(str(number), "because", NOW)
-    known.refused("0", "because", NOW)
-    known.refused("new", "because", NOW)
+        known.refused(str(number), "because", "fix it", NOW)
+    known.refused("0", "because", "fix it", NOW)
+    known.refused("new", "because", "fix it", NOW)
     assert [known.absent(name, NOW) for name in ("0", "1", "2", "new")] == [False, True, False, False]
 
 
@@ -373,3 +377,58 @@ def test_of_too_many_attributes_some_are_not_known() -> None:
     assert [known.absent(name, NOW) for name in ("0", str(KNOWN_MAX - 1), str(KNOWN_MAX))] == [False, False, True]
     known.created("new", "string", NOW)
     assert [known.absent(name, NOW) for name in ("0", "1", "new")] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        (
+            Attribute("plan", archived=True),
+            "gold",
+            'attribute "plan" is archived in Intercom: dropped "gold"; unarchive it there',
+        ),
+        (
+            Attribute("plan", api_writable=False),
+            None,
+            'attribute "plan" is not writable through the API: dropped the removal; make it writable',
+        ),
+        (
+            Attribute("plan", "integer"),
+            True,
+            'attribute "plan" is of type integer in Intercom: dropped true; send a value of that type',
+        ),
+        (
+            LIST,
+            "x" * 500,
+            'attribute "plan" is a list of 3 options in Intercom, without this value: dropped "'
+            + "x" * 60
+            + '…"; add the option there, or send one of them',
+        ),
+        (Attribute("plan", "float"), "2.5", 'attribute "plan" is of type float in Intercom: "2.5" became 2.5'),
+        (
+            Attribute("plan", "date"),
+            1_795_000_000_123,
+            'attribute "plan" is of type date in Intercom: 1795000000123 became 1795000000 (Unix seconds)',
+        ),
+    ],
+)
+def test_message_names_attribute_value_reason_and_fix(attribute: Attribute, value: Scalar, message: str) -> None:
+    assert catalog(attribute).fit("plan", value, NOW).message == message
+
+
+def test_message_about_a_missing_attribute_names_the_fix() -> None:
+    settings = ConnectionSettings(name="main", missing_attributes="drop")
+    known = AttributeCatalog(settings)
+    known.read([], NOW)
+    assert known.fit("plan", "gold", NOW).message == (
+        'Intercom has no attribute "plan": dropped "gold"; create it there, or set missing_attributes = "create"'
+    )
+
+
+def test_message_about_a_refused_value_names_it() -> None:
+    known = catalog(Attribute("plan"))
+    known.value_refused("plan", "gold", NOW)
+    assert known.fit("plan", "gold", NOW).message == (
+        'Intercom refuses this value of attribute "plan": dropped "gold"; '
+        "check there which values the attribute accepts"
+    )

@@ -59,6 +59,25 @@ def test_with_both_one_without_external_id_gets_ours() -> None:
     """)
 
 
+def test_finding_of_a_taken_email_names_it_with_reason_and_fix() -> None:
+    talked = talk("""
+        who u1 ada@x.io
+        1: plan=gold
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
+        < 409 several
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 200 c1 of u1
+        = 1 delivered: contact delivered 2 + EMAIL_TAKEN
+        book c1: email plan
+    """)
+    (finding,) = talked.outcomes["1"].adjustments
+    assert finding.field == "identity.email"
+    assert finding.message == (
+        'email "ada@x.io" belongs to another contact, and Intercom accepts it on one: left it out; '
+        "remove it there, or send the right one"
+    )
+
+
 def test_with_both_another_s_or_a_lead_s_email_is_left_out_said_and_remembered() -> None:
     """A lead has an external id of Intercom's own, and owns the email like any other contact."""
     talk("""

@@ -165,3 +165,34 @@ def test_a_missing_attribute_is_asked_for_before_anything_is_said() -> None:
     assert compose(new, rows, Contact(), catalog(), SETTINGS, NOW) == ContactUpdate(
         {}, {}, left_out=False, missing=("club", "string")
     )
+
+
+def test_findings_of_an_update_name_attribute_value_and_fix() -> None:
+    group = [waiting(1, {"plan": "gold", FIRST_NAME: "Ada", "city": None})]
+    values = changed_values(group, Contact("c1"), SETTINGS, NOW)
+    update = compose(values, group, Contact("c1"), catalog(), SETTINGS, NOW, unclearable={"city"})
+    reduce(update, group, SETTINGS, to_identity=True)
+    assert {finding.field: finding.message for finding in group[0].progress().adjustments} == {
+        "user_attributes[city]": (
+            'Intercom refuses to clear attribute "city" on this contact: dropped the removal; clear it there'
+        ),
+        "user_attributes[plan]": (
+            'Intercom refused the update without naming the attribute: dropped "plan", which is "gold"; '
+            "check each value there"
+        ),
+        "user_attributes[$first_name]": (
+            'Intercom refused the update without naming the attribute: dropped "first_name", which is "Ada"; '
+            "check each value there"
+        ),
+    }
+
+
+def test_finding_of_a_replay_names_the_older_value() -> None:
+    contact = Contact("c1")
+    contact.begin_write(["plan"], "writer")
+    contact.mark_sent({"plan": ("silver", 9)}, "writer", NOW)
+    replayed = waiting(20, {"plan": "gold"}, origin=5)
+    assert changed_values([replayed], contact, SETTINGS, NOW) == {}
+    assert [finding.message for finding in replayed.progress().adjustments] == [
+        'a later envelope set "plan": dropped the replay\'s value "gold"'
+    ]

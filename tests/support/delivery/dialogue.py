@@ -178,7 +178,7 @@ class Talk:
         elif isinstance(asked, CreateAttribute) and rest == "created":
             self.catalog.created(asked.name, asked.data_type, self.now)
         elif isinstance(asked, CreateAttribute):
-            self.catalog.refused(asked.name, "Intercom refused to create it", self.now)
+            self.catalog.refused(asked.name, "Intercom refused to create it", "create it there", self.now)
         else:
             answer = Response(0) if rest == "dry" else answer_of(rest.split())
             classification = Classification(Kind.DONE, DRY_RUN) if rest == "dry" else classify(asked.call, answer)

@@ -36,6 +36,7 @@ from intercomd_daemon.deliver.lane.update import (
     reduce,
 )
 from intercomd_daemon.envelope import Finding, TrackEvent
+from intercomd_daemon.errors import quoted
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import CachedContact, Completion, Settlement
 from intercomd_daemon.spool.record import pack
@@ -233,9 +234,13 @@ class Lane:
         taken = self._resolution.taken
         retry = self._resolution.on_response(self.contact, classification, customer_id, email)
         if self._resolution.taken != taken:
-            message = "another contact owns this email, so it was left out; give it up there, or send the right one"
+            email = self._resolution.taken
+            message = (
+                f"email {quoted(email)} belongs to another contact, and Intercom accepts it on one: left it out; "
+                "remove it there, or send the right one"
+            )
             for waiting in flight.group:
-                if waiting.envelope.email == self._resolution.taken:
+                if waiting.envelope.email == email:
                     waiting.add_finding(Finding("EMAIL_TAKEN", "identity.email", message))
         state = self._resolution.state
         missed = flight.group[0].missed() if isinstance(state, NotFound) else Retry.NOW

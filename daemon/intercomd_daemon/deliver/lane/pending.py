@@ -33,7 +33,7 @@ class PendingEnvelope:
         self.alone = False
         """Whether its update must not share a call: a shared one was refused."""
         self._effects = list(index_effects(progress.effects, envelope.operations))
-        self._findings = list(progress.adjustments)
+        self._findings = {(finding.reason, finding.field): finding for finding in progress.adjustments}
         self._answer_body = progress.answer_body
 
     @property
@@ -107,9 +107,10 @@ class PendingEnvelope:
         return Retry.LATER if self.not_found > 1 else Retry.NOW
 
     def add_finding(self, finding: Finding) -> None:
-        """Adds an adjustment, once."""
-        if finding not in self._findings and len(self._findings) < FINDINGS_MAX:
-            self._findings.append(finding)
+        """Adds an adjustment, or replaces the earlier one with the same reason and field."""
+        key = finding.reason, finding.field
+        if key in self._findings or len(self._findings) < FINDINGS_MAX:
+            self._findings[key] = finding
 
     def keep_answer(self, body: bytes) -> None:
         """Keeps a refusal for the dead letter."""
@@ -117,7 +118,9 @@ class PendingEnvelope:
 
     def progress(self) -> Progress:
         """How far it is."""
-        return Progress(tuple(self._effects), self.attempts, tuple(self._findings), self._answer_body, self.not_found)
+        return Progress(
+            tuple(self._effects), self.attempts, tuple(self._findings.values()), self._answer_body, self.not_found
+        )
 
     def end(self, connection: str, now: float) -> Completion:
         """Its outcome: a dead letter if any call was refused, delivered if any was made, else as its calls say."""
@@ -138,7 +141,7 @@ class PendingEnvelope:
             accept_time=envelope.accept_time,
             end_time=now,
             effects=tuple(self._effects),
-            adjustments=(*envelope.adjustments, *self._findings),
+            adjustments=(*envelope.adjustments, *self._findings.values()),
             replay=envelope.replay,
             traceparent=envelope.traceparent,
         )

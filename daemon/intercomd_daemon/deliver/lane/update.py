@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, Fit, Fitted
+from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, Fit, Fitted, shown
 from intercomd_daemon.deliver.lane.contact import Contact
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME, Finding, Scalar
+from intercomd_daemon.errors import quoted
 
 _IDENTITY = frozenset({"email"})
 _STANDARD = CONTACT_FIELDS | _IDENTITY | {FIRST_NAME, LAST_NAME}
@@ -85,16 +86,17 @@ def compose(
             continue
         fitted = catalog.fit(name, value, now, is_time=(name, position) in times)
         if value is None and name in unclearable:
-            fitted = Fitted(Fit.LEAVE_OUT, why="Intercom refuses to clear this attribute on this contact")
+            refusal = f"Intercom refuses to clear attribute {quoted(name)} on this contact"
+            fitted = Fitted(Fit.LEAVE_OUT, message=f"{refusal}: dropped the removal; clear it there")
         if fitted.fit is Fit.CREATE:
             return ContactUpdate({}, {}, left_out=False, missing=(name, fitted.data_type))
         if fitted.fit is Fit.SEND:
             fields[name] = fitted.value
-            if fitted.why:
-                _note(group, settings, "VALUE_CONVERTED", name, fitted.why)
+            if fitted.message:
+                _note(group, settings, "VALUE_CONVERTED", name, fitted.message)
         else:
             del sent_values[name]
-            _note(group, settings, "ATTRIBUTE_DROPPED", name, fitted.why)
+            _note(group, settings, "ATTRIBUTE_DROPPED", name, fitted.message)
     _join_name(fields, sent_values, contact)
     return ContactUpdate(fields, sent_values, left_out=len(sent_values) < len(changed_values))
 
@@ -104,9 +106,11 @@ def reduce(
 ) -> ContactUpdate:
     """The same update without custom attributes, or with the identity alone; the others are listed as refused."""
     kept = _IDENTITY if to_identity else _STANDARD
-    for name in (name for name in contact_update.sent_values if name not in kept):
-        message = "Intercom refused the update with this among its attributes and did not say which; sent without"
-        _note(group, settings, "ATTRIBUTE_DROPPED", name, message)
+    for name, (value, _) in contact_update.sent_values.items():
+        if name not in kept:
+            cause = "Intercom refused the update without naming the attribute"
+            message = f"{cause}: dropped {quoted(name.lstrip('$'))}, which is {shown(value)}; check each value there"
+            _note(group, settings, "ATTRIBUTE_DROPPED", name, message)
     fields = {name: value for name, value in contact_update.fields.items() if name in kept}
     sent_values = {name: value for name, value in contact_update.sent_values.items() if name in kept}
     return ContactUpdate(fields, sent_values, left_out=True)
@@ -129,7 +133,7 @@ def changed_values(
             if name in _NAME_PARTS and "name" in update:
                 continue  # "Plain name and phone win."
             if waiting.envelope.replay and contact.written_after(name, waiting.position):
-                message = "a later envelope has said what it is since, so that the older value is left out"
+                message = f"a later envelope set {quoted(name.lstrip('$'))}: dropped the replay's value {shown(value)}"
                 waiting.add_finding(Finding("ATTRIBUTE_DROPPED", _path(name), message))
                 continue
             if not contact.knows(name, value, now, settings.unchanged_for_seconds):

@@ -14,6 +14,7 @@ from intercomd_daemon.deliver.schedule.backoff import delay_seconds
 from intercomd_daemon.deliver.schedule.caller import Caller
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, Observer
+from intercomd_daemon.errors import quoted
 
 # Neither done nor refused: the same call leaves again, when it may.
 _LATER = frozenset({Kind.TRANSIENT, Kind.SUSPENDED})
@@ -77,8 +78,8 @@ class AttributeSync:
                 if wait or self._monitor.suspended:
                     return wait
             if self._catalog.absent(name, now):
-                why = f"Intercom refused to create the attribute (status {response.status}); create it there"
-                self._catalog.refused(name, why, now)
+                cause = f"Intercom refused to create attribute {quoted(name)} (status {response.status})"
+                self._catalog.refused(name, cause, "create it there", now)
                 self._observer.on_notice(self._settings.name, "attribute_refused", **details)
             return 0.0
 
