@@ -519,6 +519,12 @@ REASONS: Final = (
         "Rows of the spool did not match their checksum and were quarantined with their bytes; or this release cannot decode them, and they stay.",
         "Check the disk; quarantined envelopes have ended as `DAMAGED`.",
     ),
+    Reason(
+        "workspace_changed",
+        Kind.NOTICE,
+        "Since the last start or reload the connection has another `app_id`, `region` or `base_url`. What was cached of its contacts is deleted, and the `waiting` envelopes go to the new `workspace`.",
+        "None if that was intended; otherwise correct the settings and reload.",
+    ),
 )
 
 OTHER: Final = "other"

@@ -14,7 +14,7 @@ from intercomd.v1.operations_pb2 import (
     PauseConnectionRequest,
     ResumeConnectionRequest,
 )
-from intercomd_daemon.sandbox import Sandbox
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from senders.client import NOON, envelope
 
 ACCEPTED, REJECTED = Disposition.DISPOSITION_ACCEPTED, Disposition.DISPOSITION_REJECTED
@@ -137,3 +137,23 @@ async def test_reloads_under_load_lose_double_and_reorder_nothing(daemon: Daemon
     assert sandbox.repeats == []
     status = await daemon.operations.GetStatus(GetStatusRequest())
     assert status.spool.envelopes == 0
+
+
+async def test_other_workspace_gets_whole_updates_and_its_own_contacts(daemon: Daemon, tmp_path: Path) -> None:
+    """Neither the contact's id nor the values that the old workspace has are taken for those of the new one."""
+    update = {"plan": "pro"}
+    await daemon.publish(envelope("u1", update=update, envelope_id="first"))
+    await daemon.ended(["first"])
+    await daemon.operations.PauseConnection(PauseConnectionRequest(connection="default"))
+    await daemon.publish(envelope("u1", update=update, envelope_id="second"))
+    async with Sandbox(SandboxSettings(app_id="other")) as other:
+        connection = connection_for(other.base_url, tmp_path / "token", app_id="other")
+        write_settings(daemon.folder, other.base_url, {"connections": {"default": connection}})
+        line = await reload(daemon)
+        assert line["changed"] == "connections.default.app_id, connections.default.base_url"
+        assert daemon.told("workspace_changed", connection="default", waiting=1)
+        await daemon.operations.ResumeConnection(ResumeConnectionRequest(connection="default"))
+        await daemon.ended(["second"])
+        contact = other.workspace.contacts.find_user("u1")
+        assert contact is not None
+        assert contact.custom_attributes["plan"] == "pro"

@@ -278,3 +278,23 @@ async def test_a_closed_spool_says_that_the_daemon_drains(spool: Spool, row: Mak
         await spool.read("default", Priority.NORMAL, 0, *ALL)
     with pytest.raises(ShuttingDown):
         await spool.outcomes(OutcomeFilter(), 0, 1)
+
+
+async def test_cached_contacts_belong_to_the_workspace_of_their_connection(
+    open_engine: Open, row: Make, ended: End
+) -> None:
+    """The first workspace is stored; a later other one deletes what is cached, of its own connection only."""
+    spool = await open_engine(connections=("eu", "us"))
+    for name in ("eu", "us"):
+        keys = await spool.append([row("1", connection=name), row("2", connection=name)])
+        contact = CachedContact("c:ann", f"id of {name}", pack({"plan": "pro"}))
+        await spool.settle([Settlement(name, [ended(keys[0], "1", connection=name)], contacts=[contact])])
+    assert await spool.set_workspaces({"eu": "one", "us": "two"}) == []
+    assert await spool.set_workspaces({"eu": "one", "us": "two"}) == []
+    assert await spool.set_workspaces({"eu": "three", "us": "two"}) == ["eu"]
+    cached = {}
+    for name in ("eu", "us"):
+        batch = await spool.read(name, Priority.NORMAL, 0, *ALL)
+        cached[name] = batch.contacts["c:ann"].contact_id
+    assert cached == {"eu": "", "us": "id of us"}
+    assert await spool.set_workspaces({"eu": "three"}) == []

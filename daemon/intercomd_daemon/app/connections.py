@@ -15,7 +15,7 @@ from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, 
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
-from intercomd_daemon.spool.base import Outflow, Spool
+from intercomd_daemon.spool.base import LogUsage, Outflow, Spool
 
 
 class _Running(NamedTuple):
@@ -58,7 +58,9 @@ class Connections:
     async def start(self, spool: Spool, observer: Observer) -> None:
         """Acquires the workspaces and starts a worker for each active connection."""
         self._spool, self._observer = spool, observer
-        self._run(await self._workers(self._settings))
+        workers = await self._workers(self._settings)
+        await self._store_workspaces()
+        self._run(workers)
 
     async def reconfigure(self, connections: Mapping[str, ConnectionSettings]) -> None:
         """Replaces the settings: only the workers of connections that changed stop, or start anew.
@@ -83,8 +85,18 @@ class Connections:
         used = {_workspace(settings) for settings in connections.values() if settings.active}
         for workspace in self._workspaces.keys() - used:
             del self._workspaces[workspace]
+        # After the last commit of the old workers, and before the first read of the new ones.
+        await self._store_workspaces()
         if not self._stopping:
             self._run(workers)
+
+    async def _store_workspaces(self) -> None:
+        """Stores the workspace of each connection; reports those whose waiting envelopes go elsewhere from now on."""
+        workspaces = {name: _workspace(settings) for name, settings in self._settings.items() if settings.active}
+        for name in await self._spool.set_workspaces(workspaces):
+            usage = self._spool.usage().connections.get(name, LogUsage())
+            waiting = usage.normal + usage.bulk
+            self._observer.on_notice(name, "workspace_changed", workspace=workspaces[name], waiting=waiting)
 
     async def _workers(self, connections: Mapping[str, ConnectionSettings]) -> dict[str, tuple[Worker, Outflow]]:
         """Creates a worker for each active connection; none of them runs yet."""

@@ -5,7 +5,7 @@ window, the journal of outcomes and the dead letters. It stores bytes and a few 
 effect is on disk, or when it has read; calls take effect in the order in which they were made.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -325,6 +325,14 @@ class Spool(Intake, Archive, Protocol):
 
         Raises:
             SpoolUnusable: the spool has no room for another connection; nothing has changed.
+        """
+        ...
+
+    async def set_workspaces(self, workspaces: Mapping[str, str]) -> list[str]:
+        """Stores the workspace of each connection, by a name that is the same in every process.
+
+        Returns the connections that delivered to another workspace before. What was cached of its contacts is deleted,
+        so call it while no worker runs for them.
         """
         ...
 

@@ -5,7 +5,7 @@ Each method takes effect before its first await. Its content is lost with the pr
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, islice
 
 from msgspec.structs import replace
@@ -27,7 +27,7 @@ from intercomd_daemon.spool.base import (
 )
 from intercomd_daemon.spool.keys import log_start, priority_of
 from intercomd_daemon.spool.local import LocalOutflow
-from intercomd_daemon.spool.memory.state import Archive, Connection, Kept, Keys, Lane, Window
+from intercomd_daemon.spool.memory.state import Archive, Connection, ContactCache, Kept, Keys, Lane, Window
 from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
 
 _SHUTTING_DOWN_RETRY_SECONDS = 1.0
@@ -286,6 +286,17 @@ class MemorySpool:
         for name in names:
             self._connection(name)
         self._quota = self._quota._replace(connections=tuple(names))
+
+    async def set_workspaces(self, workspaces: Mapping[str, str]) -> list[str]:
+        """Stores the workspace of each connection; returns those that had another one."""
+        moved: list[str] = []
+        for name, workspace in workspaces.items():
+            connection = self._connection(name)
+            if connection.workspace not in {"", workspace}:
+                connection.contacts = ContactCache()
+                moved.append(name)
+            connection.workspace = workspace
+        return moved
 
     async def seconds(self) -> list[tuple[int, int]]:
         """Returns no pairs: nothing was remembered before."""

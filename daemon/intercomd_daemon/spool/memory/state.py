@@ -198,6 +198,8 @@ class Connection:
     logs: dict[Priority, Keys] = field(default_factory=lambda: {priority: Keys() for priority in Priority})
     lanes: dict[str, Lane] = field(default_factory=dict)
     contacts: ContactCache = field(default_factory=ContactCache)
+    workspace: str = ""
+    """That the cached contacts belong to; empty: not known."""
     wake: Callable[[Priority], None] = lambda _: None
     paused: bool = False
 

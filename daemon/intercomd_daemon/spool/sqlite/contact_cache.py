@@ -106,6 +106,16 @@ def _delete(transaction: Transaction, contacts: list[int]) -> None:
     ).rowcount
 
 
+def forget(transaction: Transaction, number: int) -> int:
+    """Deletes at most `EVICTED_PER_COMMIT` contacts of a connection; returns how many."""
+    found = transaction.database.execute(
+        "SELECT number FROM contacts WHERE connection = ? LIMIT ?", (number, EVICTED_PER_COMMIT)
+    ).fetchall()
+    if found:
+        _delete(transaction, [row[0] for row in found])
+    return len(found)
+
+
 def evict(transaction: Transaction, contacts_max: int = CONTACTS_MAX) -> None:
     """Deletes the contacts that were entered first beyond `contacts_max`, at most `EVICTED_PER_COMMIT`."""
     excess = min(transaction.counters.spool.contacts - contacts_max, EVICTED_PER_COMMIT)

@@ -6,7 +6,7 @@ several operations, one chunk each, so that appends and settlements are committe
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -25,6 +25,7 @@ from intercomd_daemon.spool.base import (
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.quota import BYTES_MIN, Quota, weigh
 from intercomd_daemon.spool.sqlite import claimed_seconds, dead_letters, journal, log, parked_lanes, waiting_rows
+from intercomd_daemon.spool.sqlite import workspaces as workspaces_table
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
 from intercomd_daemon.spool.sqlite.lock import hold
@@ -224,9 +225,17 @@ class SqliteSpool:
         def number(transaction: Transaction) -> None:
             for name in names:
                 transaction.counters.connection(name)
-            self._admission.set_connections(tuple(names))
 
         await self._writer.perform(number)
+        self._admission.set_connections(tuple(names))
+
+    async def set_workspaces(self, workspaces: Mapping[str, str]) -> list[str]:
+        """Stores the workspace of each connection; returns those that had another one."""
+        moved = await self._deliver(partial(workspaces_table.enter, workspaces=workspaces))
+        for name in moved:
+            while not await self._deliver(partial(workspaces_table.move, name=name, workspace=workspaces[name])):
+                pass  # a further commit
+        return moved
 
     # Ending
 

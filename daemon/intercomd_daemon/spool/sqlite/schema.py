@@ -13,9 +13,9 @@ from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
 
 MAJOR = 2
-"""Raised with 0.2: the tables are those of 1.0, but 0.1 would quarantine each row with a record of version 2."""
+"""Raised with 0.2, as 0.1 would quarantine each row with a record of version 2."""
 UPGRADABLE = (1_000,)
-"""The versions of earlier major versions that `upgrade` upgrades: 0.1 wrote 1.0, with the same tables."""
+"""Versions of earlier major versions that `upgrade` upgrades: 0.1 wrote 1.0, without the tables of `_ADDED_IN_2`."""
 ADDITIONS: Sequence[Sequence[str]] = ()
 """The statements of each minor version from 1 on, which add to the one before."""
 VERSION = MAJOR * 1000 + len(ADDITIONS)
@@ -88,6 +88,11 @@ _FIRST = {"row": 1, "commits": 1, **dict.fromkeys(_COUNTED, 0), "generation": 2,
 """The counters of a new spool."""
 _DESCRIPTION = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
 
+_ADDED_IN_2 = (
+    # The workspace that the cached contacts of a connection belong to.
+    "CREATE TABLE workspaces (connection INTEGER PRIMARY KEY, workspace TEXT NOT NULL)",
+)
+
 
 def create(database: sqlite3.Connection, now: float, additions: Sequence[Sequence[str]] = ADDITIONS) -> None:
     """Creates the tables in an empty file, in one commit; `now` is in Unix seconds."""
@@ -110,7 +115,7 @@ def upgrade(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = A
     missing = additions[minor:]
     if missing or major != MAJOR:
         database.execute("BEGIN IMMEDIATE")
-        for statement in _flat(missing):
+        for statement in (*(_ADDED_IN_2 if major != MAJOR else ()), *_flat(missing)):
             database.execute(statement)
         database.execute(f"PRAGMA user_version = {MAJOR * 1000 + len(additions)}")
         database.execute("COMMIT")
@@ -129,11 +134,11 @@ def version_of(database: sqlite3.Connection) -> int:
 
 def differing_definitions(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = ADDITIONS) -> set[str]:
     """Returns the tables and indexes that are defined differently in the file; none if its minor version is newer."""
-    minor = version_of(database) % 1000
+    major, minor = divmod(version_of(database), 1000)
     if minor > len(additions):
         return set()
     with closing(sqlite3.connect(":memory:")) as made:
-        for statement in _statements(additions[:minor]):
+        for statement in _statements(additions[:minor]) if major == MAJOR else _TABLES:
             made.execute(statement)
         expected, found = (set(each.execute(_DESCRIPTION).fetchall()) for each in (made, database))
     return {name for name, _ in expected ^ found}
@@ -141,6 +146,7 @@ def differing_definitions(database: sqlite3.Connection, additions: Sequence[Sequ
 
 def _statements(additions: Sequence[Sequence[str]]) -> Iterator[str]:
     yield from _TABLES
+    yield from _ADDED_IN_2
     yield from _flat(additions)
 
 
