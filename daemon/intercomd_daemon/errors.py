@@ -47,6 +47,17 @@ class ShuttingDown(RetryLater):
     """The daemon is stopping; another one, or the restarted one, can accept the request."""
 
 
+class SecondsTaken(RetryLater):
+    """Another process claimed seconds of the request's events for other events; nothing was appended."""
+
+    def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """`pairs` are the (key, owner) of each taken second and of the taken seconds that follow it without a gap."""
+        super().__init__(
+            "other daemons accepted events of the same users and seconds at the same time: send the request again", 1.0
+        )
+        self.pairs = pairs
+
+
 class ConnectionNotFound(IntercomdError):
     """The settings have no connection of that name."""
 

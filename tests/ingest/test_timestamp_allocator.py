@@ -127,6 +127,29 @@ def test_claims_of_an_earlier_run_are_honoured() -> None:
     assert allocate(later, "e-9", click()).events[0].created_at == 1003
 
 
+def test_learned_claim_replaces_that_of_this_process() -> None:
+    seconds = TimestampAllocator()
+    first = allocate(seconds, "e-1", click())
+    ((key, owner),) = first.pairs
+    seconds.learn([(key, owner + 1), (key + 1, owner + 2)])
+    shifted = allocate(seconds, "e-1", click())
+    assert shifted.events[0].created_at == 1002
+    assert allocate(seconds, "e-1", click()) == shifted
+
+
+def test_learned_claims_are_evicted_like_others() -> None:
+    """Learning the same claims again takes no more room."""
+    seconds = TimestampAllocator(claims_max=3)
+    ((key, owner),) = allocate(seconds, "e", click()).pairs
+    for _ in range(3):
+        seconds.learn([(key, owner + 1), (key + 1, owner + 2)])
+    assert len(seconds._owners) == 2
+    for index in range(4):
+        allocate(seconds, "e", click(2000 + index))
+    assert len(seconds._owners) == 3
+    assert allocate(seconds, "e", click()).events[0].created_at == 1000
+
+
 def test_oldest_claims_are_evicted() -> None:
     seconds = TimestampAllocator(claims_max=3)
     for index in range(4):

@@ -6,13 +6,13 @@ regularly, so that it does not block the event loop.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
 from intercomd_daemon.connection import Connections
 from intercomd_daemon.envelope import AcceptedEnvelope, lane_of, replace_events
-from intercomd_daemon.errors import RequestRefused
+from intercomd_daemon.errors import RequestRefused, SecondsTaken
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
 from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import Decision, Disposition
@@ -27,6 +27,8 @@ CHUNK_BYTES_MAX = 16 << 10
 TURN_SECONDS = 0.02
 PAUSE_SECONDS = 0.002
 """The pause after each turn of `TURN_SECONDS`, for the other tasks of the loop. Most requests need one turn only."""
+APPEND_ATTEMPTS_MAX = 3
+"""Appends of a request whose seconds other processes claim. The second fails only if they claim more in between."""
 
 
 class AcceptReport(Protocol):
@@ -35,6 +37,20 @@ class AcceptReport(Protocol):
     def on_decisions(self, results: Sequence[Decision]) -> None:
         """Called once for each accepted request, after its response was handed to gRPC."""
         ...
+
+
+class _Request(NamedTuple):
+    """A request while it is accepted."""
+
+    rules: Connections
+    """The settings when it arrived, for all of its envelopes."""
+    now: float
+    """When it arrived: the time of acceptance of all of its envelopes."""
+    decisions: list[Decision]
+    rows: list[Incoming]
+    """One for each accepted envelope."""
+    origins: list[tuple[int, Decision]]
+    """For each row the index of its decision, and the decision before seconds were allocated."""
 
 
 class Acceptor:
@@ -75,14 +91,14 @@ class Acceptor:
         await self._coalescer.join(size_bytes)
         try:
             # 2. Decide every envelope before the first append, so that a malformed one refuses the request as a whole.
-            rows: list[Incoming] = []
-            decisions = await self._decide_all(envelopes, rows)
+            request = self._new_request()
+            await self._decide_all(envelopes, request)
             # 3. One append for the request, all or nothing. It returns after the sync.
-            keys = await self._spool.append(rows) if rows else []
+            keys = await self._append(request) if request.rows else []
         finally:
             self._coalescer.on_response()
         # 4. The append found the duplicates, in the transaction that wrote the other rows.
-        results = _with_duplicates(decisions, keys)
+        results = _with_duplicates(request.decisions, keys)
         # 5. Logs and metrics come after the response, which the caller writes in this turn of the event loop.
         asyncio.get_running_loop().call_soon(self._report.on_decisions, results)
         return results
@@ -93,36 +109,38 @@ class Acceptor:
         Raises:
             RequestRefused: their events exceed the limit of a request.
         """
-        return await self._decide_all(envelopes, None)
+        request = self._new_request()
+        await self._decide_all(envelopes, request, to_append=False)
+        return request.decisions
 
-    async def _decide_all(self, envelopes: Iterable[DecodedEnvelope], rows: list[Incoming] | None) -> list[Decision]:
-        """Decides each envelope; allocates seconds and adds the rows to append to `rows`, unless that is None."""
-        # One `now` for the request, so that its envelopes are accepted at the same time.
-        rules, now = self._rules, self._clock()
-        latest = int(now) + CLOCK_SKEW_SECONDS
+    def _new_request(self) -> _Request:
+        return _Request(self._rules, self._clock(), [], [], [])
+
+    async def _decide_all(
+        self, envelopes: Iterable[DecodedEnvelope], request: _Request, *, to_append: bool = True
+    ) -> None:
+        """Decides each envelope; allocates seconds and makes the rows, unless nothing will be appended."""
+        rules, now, decisions, rows, origins = request
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
-        results: list[Decision] = []
         expanded_bytes = 0
         for chunk in _chunks(envelopes):
             for envelope in chunk:
-                result = decide(envelope, rules, now)
-                accepted = result.accepted
+                decision = decide(envelope, rules, now)
+                accepted = decision.accepted
                 if accepted is not None:
                     if len(accepted.operations) > 1:
                         expanded_bytes = _expanded(expanded_bytes, accepted)
-                    if rows is not None:
-                        result, row = self._enter(result, accepted, rules, latest)
+                    if to_append:
+                        origins.append((len(decisions), decision))
+                        decision, row = self._enter(decision, accepted, request)
                         rows.append(row)
-                results.append(result)
+                decisions.append(decision)
             if time() >= turn_ends:
                 await asyncio.sleep(PAUSE_SECONDS)
                 turn_ends = time() + TURN_SECONDS
-        return results
 
-    def _enter(
-        self, result: Decision, envelope: AcceptedEnvelope, rules: Connections, latest: int
-    ) -> tuple[Decision, Incoming]:
+    def _enter(self, result: Decision, envelope: AcceptedEnvelope, request: _Request) -> tuple[Decision, Incoming]:
         """Allocates seconds to the events, and returns the decision with their final times and the row to append.
 
         The claims travel with the row, so that one commit stores both. Without `same_second = "shift"`, and without an
@@ -131,7 +149,8 @@ class Acceptor:
         lane = lane_of(envelope.customer_id, envelope.email)
         pairs: tuple[tuple[int, int], ...] = ()
         events = envelope.events
-        if events and result.recognised and rules[result.connection].same_second == "shift":
+        if events and result.recognised and request.rules[result.connection].same_second == "shift":
+            latest = int(request.now) + CLOCK_SKEW_SECONDS
             allocation = self._seconds.allocate(result.connection, lane, envelope.envelope_id, events, latest)
             pairs = allocation.pairs
             if allocation.findings:
@@ -142,6 +161,29 @@ class Acceptor:
                 result = replace(result, accepted=envelope, adjustments=adjustments)
         name, priority, envelope_id = result.connection, result.priority, result.envelope_id
         return result, Incoming(name, priority, lane, envelope_id, pack(envelope), result.recognised, pairs)
+
+    async def _append(self, request: _Request) -> list[int]:
+        """Appends the rows, and returns their keys.
+
+        If other processes claimed seconds of the rows, the events are shifted and all rows are appended again. All of
+        them wait for that, so that no later row of a lane overtakes a shifted one.
+        """
+        for _ in range(APPEND_ATTEMPTS_MAX - 1):
+            try:
+                return await self._spool.append(request.rows)
+            except SecondsTaken as error:
+                self._seconds.learn(error.pairs)
+                self._shift(request, {key for key, _ in error.pairs})
+        return await self._spool.append(request.rows)
+
+    def _shift(self, request: _Request, taken: set[int]) -> None:
+        """Allocates anew for the rows that claim one of these seconds, from the event times as they were sent.
+
+        An event whose second is not taken gets it again, as its owner.
+        """
+        for place, (index, origin) in enumerate(request.origins):
+            if origin.accepted is not None and not taken.isdisjoint(key for key, _ in request.rows[place].seconds):
+                request.decisions[index], request.rows[place] = self._enter(origin, origin.accepted, request)
 
 
 def _chunks(envelopes: Iterable[DecodedEnvelope]) -> Iterator[list[DecodedEnvelope]]:

@@ -46,9 +46,15 @@ class TimestampAllocator:
         self._ring = array("q", bytes(8 * claims_max))
         self._next = 0
         self._full = False
+        self.learn(pairs)
+
+    def learn(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Records claims that were made elsewhere; they replace claims of the same seconds."""
         for key, owner in pairs:
+            if key in self._owners:
+                self._owners[key] = owner
             # A larger key is damaged: keys have 63 bits. Ignoring it costs at most one collision.
-            if key < _KEYS_END and key not in self._owners:
+            elif key < _KEYS_END:
                 self._remember(key, owner)
 
     def allocate(

@@ -185,6 +185,8 @@ class Intake(Protocol):
 
         Raises:
             SpoolFull: nothing was appended.
+            SecondsTaken: a second of a row has another owner by now; nothing was appended. Only engines that several
+                processes share raise it: one process gives no second twice.
         """
         ...
 

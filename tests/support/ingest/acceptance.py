@@ -1,10 +1,10 @@
 """Decoded envelopes, a recording report and a gated spool."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from intercomd_daemon.envelope import Environment, Priority, Source
-from intercomd_daemon.errors import SpoolFull
+from intercomd_daemon.errors import SecondsTaken, SpoolFull
 from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope
 from intercomd_daemon.spool.base import Incoming, Usage
@@ -68,3 +68,31 @@ class GatedSpool:
 
     def usage(self) -> Usage:
         return Usage({}, 0, 1 << 20, "")
+
+
+class SharedSpool(GatedSpool):
+    """A spool of several processes: it refuses rows whose seconds other processes have claimed."""
+
+    def __init__(self, claims_before_append: Sequence[Mapping[int, int]] = ()) -> None:
+        """Before each append, other processes make the next of these claims: key to owner."""
+        super().__init__()
+        self.claims: dict[int, int] = {}
+        self.rows: list[Incoming] = []
+        self.attempts = 0
+        self._claims_before_append = list(claims_before_append)
+
+    async def append(self, rows: Sequence[Incoming]) -> list[int]:
+        self.attempts += 1
+        if self._claims_before_append:
+            self.claims |= self._claims_before_append.pop(0)
+        taken: dict[int, int] = {}
+        for key, owner in (pair for row in rows for pair in row.seconds):
+            if self.claims.get(key, owner) != owner:
+                while key in self.claims:
+                    taken[key] = self.claims[key]
+                    key += 1  # noqa: PLW2901 - the seconds that follow
+        if taken:
+            raise SecondsTaken(tuple(taken.items()))
+        self.claims |= dict(pair for row in rows for pair in row.seconds)
+        self.rows += rows
+        return await super().append(rows)
