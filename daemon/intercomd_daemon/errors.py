@@ -1,6 +1,7 @@
 """The errors that intercomd raises on purpose; `rpc/status.py` and the commands map them to statuses."""
 
 import json
+from collections.abc import Sequence
 
 _QUOTED_CHARACTERS_MAX = 60
 
