@@ -104,6 +104,11 @@ async def test_check_spool_notes_the_process_that_has_it_open(tmp_path: Path) ->
 def test_check_spool_rejects_a_full_disk_and_notes_a_small_one(tmp_path: Path) -> None:
     path, total = tmp_path / "spool.db", shutil.disk_usage(tmp_path).total
     assert levels(check_spool(spool(path, free_bytes_min=2 * total))) == [Level.OK, Level.WRONG]
+    # Half of the reserve (2 MiB and the write-ahead log) is free besides free_bytes_min.
+    free = shutil.disk_usage(tmp_path).free
+    _, short = check_spool(spool(path, free_bytes_min=free - (1 << 20)))
+    assert short.level is Level.WRONG
+    assert "and what it reserves for settling" in short.message
     assert levels(check_spool(spool(path, bytes_max=2 * total))) == [Level.OK, Level.NOTE]
 
 

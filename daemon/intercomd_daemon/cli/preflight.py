@@ -4,12 +4,8 @@ The daemon's own code interprets Intercom's responses, so that a check and a sta
 """
 
 import errno
-import fcntl
-import os
-import shutil
 import socket
 import stat
-import tempfile
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +24,8 @@ from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeList
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.rpc.tls import ServerTls
+from intercomd_daemon.spool.engines import engine_of
+from intercomd_daemon.spool.maintenance import Inspection
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.unix_socket import SCHEME
 from intercomd_daemon.watched_file import FileUnusable
@@ -35,11 +33,6 @@ from intercomd_daemon.watched_file import FileUnusable
 # "At most 250 per workspace; beyond: `custom_data_limit_reached`."
 CUSTOM_ATTRIBUTES_MAX = 250
 _CUSTOM_ATTRIBUTES_WARNING = 225
-_LOCK_HOLDER_BYTES_MAX = 200
-# From SQLite's file format: the magic of every database, the size of the header, and the application id in it.
-_SQLITE_MAGIC = b"SQLite format 3\x00"
-_SQLITE_HEADER_BYTES = 100
-_SQLITE_APPLICATION_ID = slice(68, 72)
 
 
 class Level(Enum):
@@ -68,54 +61,33 @@ class Finding(NamedTuple):
 
 
 def check_spool(spool: SpoolSettings) -> list[Finding]:
-    """Checks the folder, the file, its lock, and the free space of the disk."""
-    if not spool.path:
+    """Checks where the spool is, which process holds it, and the free space of its disk."""
+    inspect = engine_of(spool.url).inspect
+    if inspect is None:
         message = "the spool is in memory: accepted envelopes are lost when the process ends"
         return [Finding(Level.NOTE, "spool", message)]
-    path = Path(spool.path).absolute()
-    folder = path.parent
-    header = b""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-        if path.exists():
-            with path.open("r+b") as file:  # as the daemon will open it
-                header = file.read(_SQLITE_HEADER_BYTES)
-    except OSError as error:
-        # Without the name of the temporary file, which tells an operator nothing.
-        place = path if folder.is_dir() and os.access(folder, os.W_OK) else folder
-        message = f"{place}: {error.strerror}; create a folder that the daemon can write to"
-        return [Finding(Level.WRONG, "spool", f"{message}, or set spool.url to another file")]
-    if header and not (header.startswith(_SQLITE_MAGIC) and header[_SQLITE_APPLICATION_ID] in {b"ICMD", bytes(4)}):
-        message = f"{path} is another program's file; set spool.url to another file"
-        return [Finding(Level.WRONG, "spool", message)]
-    writable = Finding(Level.OK, "spool", f"{path} is writable" if header else f"{path} can be created")
-    return [writable, *_check_lock(path), _check_space(folder, spool)]
+    found = inspect(spool)
+    if found.problem:
+        return [Finding(Level.WRONG, "spool", found.problem)]
+    state = "is writable" if found.exists else "can be created"
+    findings = [Finding(Level.OK, "spool", f"{found.path} {state}")]
+    if found.holder:
+        message = f"{found.holder} has the spool open; a second daemon waits until that process ends"
+        findings.append(Finding(Level.NOTE, "spool", message))
+    return [*findings, _check_space(found, spool)]
 
 
-def _check_lock(path: Path) -> list[Finding]:
-    """Reports the process that has the spool open: takes the lock and releases it at once."""
-    lock = path.with_name(path.name + ".lock")
-    if not lock.exists():
-        return []
-    with lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(file.fileno(), _LOCK_HOLDER_BYTES_MAX, 0).decode(errors="replace").strip()
-            message = f"{holder or 'another process'} has the spool open; a second daemon waits until that process ends"
-            return [Finding(Level.NOTE, "spool", message)]
-    return []
-
-
-def _check_space(folder: Path, spool: SpoolSettings) -> Finding:
-    free = shutil.disk_usage(folder).free
-    fact = f"{byte_size(free)} free on the disk of {folder}"
-    if free < spool.free_bytes_min:
-        least = byte_size(spool.free_bytes_min)
-        message = f"{fact}: the daemon accepts nothing below {least}; free some space, or lower spool.free_bytes_min"
+def _check_space(found: Inspection, spool: SpoolSettings) -> Finding:
+    kept = spool.free_bytes_min + found.reserved_bytes
+    fact = f"{byte_size(found.free_bytes)} free on the disk of {found.folder}"
+    if found.free_bytes < kept:
+        message = (
+            f"{fact}: the daemon accepts nothing below {byte_size(kept)}, which are spool.free_bytes_min"
+            f" ({byte_size(spool.free_bytes_min)}) and what it reserves for settling;"
+            " free some space, or lower spool.free_bytes_min"
+        )
         return Finding(Level.WRONG, "spool", message)
-    if free < spool.bytes_max + spool.free_bytes_min:
+    if found.free_bytes < spool.bytes_max + kept:
         message = f"{fact}: less than spool.bytes_max ({byte_size(spool.bytes_max)}), so the disk may fill up first"
         return Finding(Level.NOTE, "spool", message)
     return Finding(Level.OK, "spool", fact)

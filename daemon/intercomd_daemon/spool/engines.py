@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from intercomd_daemon.spool.base import Spool
-from intercomd_daemon.spool.maintenance import Maintenance
+from intercomd_daemon.spool.maintenance import Inspection, Maintenance
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+from intercomd_daemon.spool.sqlite.inspection import inspect
 from intercomd_daemon.spool.sqlite.maintenance import SqliteMaintenance
 
 
@@ -35,6 +36,8 @@ class Engine:
 
     open: Callable[[SpoolSettings, Sequence[str], SpoolEvents], Awaitable[Spool]]
     """Opens the spool for the connections of the settings; raises SpoolLocked or SpoolUnusable."""
+    inspect: Callable[[SpoolSettings], Inspection] | None = None
+    """Inspects a spool from outside; None: the spool ends with its process."""
     maintenance: Maintenance | None = None
     """Verifies, exports and repairs a spool that no daemon has open; None: there is nothing to maintain."""
 
@@ -76,7 +79,7 @@ async def _open_sqlite(settings: SpoolSettings, connections: Sequence[str], even
 ENGINES: Mapping[str, Engine] = MappingProxyType(
     {
         "memory": Engine(_open_memory),
-        "sqlite": Engine(_open_sqlite, SqliteMaintenance()),
+        "sqlite": Engine(_open_sqlite, inspect, SqliteMaintenance()),
     }
 )
 

@@ -1,4 +1,4 @@
-"""Maintenance of a spool that no daemon has open: what an engine offers, and what it finds."""
+"""What an engine offers for a spool that this process does not open: inspection, and maintenance when it is closed."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -11,6 +11,22 @@ FILE = "file"
 """Stands for the file as a whole, in place of a table."""
 LISTED_MAX = 10_000
 """Corrupt records listed one by one; further ones are only counted."""
+
+
+class Inspection(NamedTuple):
+    """What shows of a spool without opening or changing it."""
+
+    path: str
+    problem: str = ""
+    """Why a daemon cannot use it, with the fix; empty if it can."""
+    exists: bool = False
+    holder: str = ""
+    """The process that has it open; empty if none has."""
+    folder: str = ""
+    """Whose disk the next fields are about."""
+    free_bytes: int = 0
+    reserved_bytes: int = 0
+    """Kept free besides `free_bytes_min`, with no envelope waiting."""
 
 
 class Damage(NamedTuple):

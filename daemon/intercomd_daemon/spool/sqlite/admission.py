@@ -151,21 +151,23 @@ class Admission:
     def _refusal_as_read(self, new_bytes: int, rows: int) -> str:
         if self._space is None:
             try:
-                self._space = self._read_space()
+                self._space = read_space(self._file)
             except OSError as error:
                 return f"the disk's free space cannot be read: {error.strerror}"
             self._free_read_at, self._unseen_bytes = self._now, self._begun_bytes
         needed = reserved(self._unseen_bytes + new_bytes, rows, self._space)
         return free_refusal(self._space.free_bytes, self._free_bytes_min, needed)
 
-    def _read_space(self) -> DiskSpace:
-        disk = os.statvfs(self._file.parent)
-        return DiskSpace(
-            disk.f_bavail * disk.f_frsize,
-            disk.f_blocks * disk.f_frsize,
-            _size(self._file),
-            _size(Path(f"{self._file}{WAL}")),
-        )
+
+def read_space(file: Path) -> DiskSpace:
+    """Reads the space of the disk that a spool's file is on, or would be created on."""
+    disk = os.statvfs(file.parent)
+    return DiskSpace(
+        free_bytes=disk.f_bavail * disk.f_frsize,
+        volume_bytes=disk.f_blocks * disk.f_frsize,
+        file_bytes=_size(file),
+        log_bytes=_size(Path(f"{file}{WAL}")),
+    )
 
 
 def _size(path: Path) -> int:

@@ -73,7 +73,7 @@ async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | 
         SpoolLocked: another daemon still holds the spool.
         SpoolUnusable: the lock file cannot be created.
     """
-    name = path + ".lock"
+    name = lock_path(path)
     try:
         descriptor = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -91,7 +91,7 @@ async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | 
 async def _wait(descriptor: int, path: str, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
     if _locked(descriptor):
         return
-    holder = os.pread(descriptor, _HOLDER_BYTES_MAX, 0).decode(errors="replace").strip() or "another process"
+    holder = name_of_holder(descriptor)
     if on_wait:
         on_wait(holder)
     ends = asyncio.get_running_loop().time() + wait_seconds
@@ -103,6 +103,16 @@ async def _wait(descriptor: int, path: str, wait_seconds: float, on_wait: Callab
         f"{holder} holds the spool {path}, also after {wait_seconds:g} s;"
         " one daemon per spool: stop the other one, or name another file in spool.url"
     )
+
+
+def lock_path(path: str) -> str:
+    """Returns the lock file of the spool at `path`."""
+    return path + ".lock"
+
+
+def name_of_holder(descriptor: int) -> str:
+    """Returns the name that the holder wrote into an open lock file."""
+    return os.pread(descriptor, _HOLDER_BYTES_MAX, 0).decode(errors="replace").strip() or "another process"
 
 
 def _locked(descriptor: int) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.file import header
 
@@ -82,3 +83,13 @@ def test_an_empty_file_may_become_a_spool(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     path.touch()
     assert header.is_sound(str(path))
+
+
+def test_version_and_newness_are_those_of_the_header(spool: Path, tmp_path: Path) -> None:
+    assert header.version(str(spool)) == schema.VERSION
+    assert not header.is_new(str(spool))
+    other = tmp_path / "new.db"
+    with closing(sqlite3.connect(other)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    assert header.is_new(str(other))
+    assert header.version(str(other)) == 0

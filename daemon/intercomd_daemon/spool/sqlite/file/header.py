@@ -8,6 +8,8 @@ from pathlib import Path
 APPLICATION_ID = 0x49434D44  # "ICMD": what `file` shows, and what tells our database from another program's.
 # "Offset 68, 4 bytes: the application ID set by PRAGMA application_id."
 _MARK = slice(68, 72)
+# "Offset 60, 4 bytes: the user version as read and set by the user_version pragma."
+_VERSION = slice(60, 64)
 _HEADER_BYTES = 100
 _HEAD_BYTES = 256 * 1024
 """The part of the file that holds the tables' definitions."""
@@ -48,6 +50,17 @@ def is_sound(path: str) -> bool:
     if not any(head[_SINCE_TABLES]) and Path(path + "-wal").exists():
         return True
     return all(any(head.startswith(each, place) for each in expected) for place, expected in _SAME)
+
+
+def is_new(path: str) -> bool:
+    """Whether a file is a database of SQLite in which no program has written its application id."""
+    head = _head(path)
+    return head.startswith(_MAGIC) and head[_MARK] == bytes(4)
+
+
+def version(path: str) -> int:
+    """Returns the version that `schema` wrote, as far as the header has it: 0 until the log is first copied back."""
+    return int.from_bytes(_head(path)[_VERSION], "big")
 
 
 def _head(path: str) -> bytes:

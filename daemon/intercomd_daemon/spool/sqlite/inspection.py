@@ -1,0 +1,77 @@
+"""Inspects a spool's file from outside, whether a daemon has it open or not; changes nothing."""
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+from intercomd_daemon.spool.maintenance import Inspection
+from intercomd_daemon.spool.quota import reserved
+from intercomd_daemon.spool.settings import SpoolSettings
+from intercomd_daemon.spool.sqlite import schema
+from intercomd_daemon.spool.sqlite.admission import read_space
+from intercomd_daemon.spool.sqlite.file import header
+from intercomd_daemon.spool.sqlite.lock import lock_path, name_of_holder
+
+
+def inspect(settings: SpoolSettings) -> Inspection:
+    """Inspects the folder, the file, its lock and the free space of its disk."""
+    path = Path(settings.path).absolute()
+    folder = path.parent
+    problem = _access_problem(path) or _format_problem(path)
+    if problem:
+        return Inspection(str(path), problem)
+    space = read_space(path)
+    return Inspection(
+        path=str(path),
+        exists=path.exists(),
+        holder=_holder(path),
+        folder=str(folder),
+        free_bytes=space.free_bytes,
+        reserved_bytes=reserved(0, 0, space),
+    )
+
+
+def _access_problem(path: Path) -> str:
+    folder = path.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if path.exists():
+            with path.open("r+b"):  # as the daemon will open it
+                pass
+    except OSError as error:
+        # The error names the temporary file, which is of no use to an operator.
+        place = path if folder.is_dir() and os.access(folder, os.W_OK) else folder
+        return (
+            f"{place}: {error.strerror}; create a folder that the daemon can write to, or set spool.url to another file"
+        )
+    return ""
+
+
+def _format_problem(path: Path) -> str:
+    if not path.exists() or not path.stat().st_size:
+        return ""
+    if not header.is_ours(str(path)) and not header.is_new(str(path)):
+        return f"{path} is another program's file; set spool.url to another file"
+    # 0: the header is still that of the file's creation, and the version is in the write-ahead log.
+    version = header.version(str(path))
+    if version and not schema.is_usable(version):
+        return (
+            f"{path} has the format {version // 1000}.{version % 1000}, and this release reads {schema.USABLE};"
+            " let the release that wrote it deliver what waits, or set spool.url to another file"
+        )
+    return ""
+
+
+def _holder(path: Path) -> str:
+    """Returns the process that has the spool open: takes the lock and releases it at once."""
+    lock = Path(lock_path(str(path)))
+    if not lock.exists():
+        return ""
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return name_of_holder(file.fileno())
+    return ""

@@ -1,0 +1,81 @@
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from intercomd_daemon.spool.quota import SETTLING_BYTES
+from intercomd_daemon.spool.settings import SpoolSettings
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool, schema
+from intercomd_daemon.spool.sqlite.database import open_database
+from intercomd_daemon.spool.sqlite.inspection import inspect
+
+
+def settings(path: Path) -> SpoolSettings:
+    return SpoolSettings(url=f"sqlite:{path}")
+
+
+def version_set(path: Path, version: int) -> None:
+    open_database(str(path), 0.0).close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+        # The header has the version once the write-ahead log is copied back.
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def test_missing_file_can_be_created_and_is_not(tmp_path: Path) -> None:
+    found = inspect(settings(tmp_path / "spool.db"))
+    disk = os.statvfs(tmp_path)
+    assert (found.problem, found.exists, found.holder) == ("", False, "")
+    assert 0 < found.free_bytes <= disk.f_blocks * disk.f_frsize
+    assert found.reserved_bytes > SETTLING_BYTES
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_open_spool_names_its_holder_and_is_left_unchanged(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    spool = await open_spool(SqliteSettings(str(path), free_bytes_min=0))
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    found = inspect(settings(path))
+    assert (found.problem, found.exists) == ("", True)
+    assert found.holder.startswith(f"process {os.getpid()} on ")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    await spool.close()
+    assert inspect(settings(path)).holder == ""
+
+
+@pytest.mark.parametrize("version", [schema.VERSION, schema.VERSION + 1, *schema.UPGRADABLE])
+def test_usable_version_is_no_problem(tmp_path: Path, version: int) -> None:
+    version_set(tmp_path / "spool.db", version)
+    assert inspect(settings(tmp_path / "spool.db")).problem == ""
+
+
+@pytest.mark.parametrize(("version", "named"), [(3_002, "3.2"), (1_001, "1.1")])
+def test_other_version_is_reported_as_a_start_reports_it(tmp_path: Path, version: int, named: str) -> None:
+    version_set(tmp_path / "spool.db", version)
+    problem = inspect(settings(tmp_path / "spool.db")).problem
+    assert f"has the format {named}, and this release reads 2.x and 1.0" in problem
+
+
+def test_files_of_other_programs_are_reported(tmp_path: Path) -> None:
+    text, other = tmp_path / "notes.txt", tmp_path / "other.db"
+    text.write_text("a list of things")
+    with closing(sqlite3.connect(other)) as database:
+        database.execute("PRAGMA application_id = 7")
+        database.execute("CREATE TABLE things (name)")
+    for path in (text, other):
+        assert "is another program's file" in inspect(settings(path)).problem
+
+
+def test_empty_file_is_no_problem(tmp_path: Path) -> None:
+    (tmp_path / "spool.db").touch()
+    assert inspect(settings(tmp_path / "spool.db")).problem == ""
+
+
+def test_missing_folder_and_folder_in_place_of_the_file_are_reported(tmp_path: Path) -> None:
+    missing = inspect(settings(tmp_path / "missing" / "spool.db")).problem
+    assert missing.startswith(f"{tmp_path / 'missing'}: No such file or directory; create a folder")
+    (tmp_path / "folder").mkdir()
+    folder = inspect(settings(tmp_path / "folder")).problem
+    assert folder.startswith(f"{tmp_path / 'folder'}: Is a directory")
