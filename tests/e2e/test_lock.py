@@ -1,12 +1,20 @@
 """One daemon per spool: a second one waits, and takes over or gives up; and a spool that cannot be used is said."""
 
+import asyncio
 import signal
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from daemons.process import Daemon
+from intercomd.v1.ingest_pb2 import PublishRequest
+from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd.v1.operations_pb2 import DaemonState, GetStatusRequest
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.sandbox import Sandbox
@@ -70,6 +78,45 @@ async def test_one_of_two_daemons_started_together_serves(tmp_path: Path, sandbo
     (second,) = [daemon for daemon in pair if daemon.told("spool_locked")]
     await first.kill()
     await second.heard("serving")
+    for daemon in pair:
+        await daemon.close()
+
+
+def unix_addresses(folder: Path) -> dict[str, Any]:
+    ingest, http, grpc = (f"unix:{folder / name}" for name in ("ingest", "http", "grpc"))
+    return {"ingest": {"listen": [ingest]}, "operations": {"listen": http, "grpc_listen": grpc}}
+
+
+def tcp_addresses(_folder: Path) -> dict[str, Any]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        ingest, http, grpc = (f"127.0.0.1:{probe.getsockname()[1]}" for probe in probes)
+    return {"ingest": {"listen": [ingest]}, "operations": {"listen": http, "grpc_listen": grpc}}
+
+
+@pytest.mark.parametrize("addresses", [unix_addresses, tcp_addresses])
+@pytest.mark.parametrize("attempt", range(3))
+async def test_one_of_two_daemons_with_the_same_settings_serves(
+    tmp_path: Path, sandbox: Sandbox, addresses: Callable[[Path], dict[str, Any]], attempt: int
+) -> None:
+    """Started together on a new spool. The other waits for the spool, or ends because its addresses are in use."""
+    tables = addresses(tmp_path)
+    pair = [Daemon(tmp_path, sandbox.base_url, tables) for _ in range(2)]
+    await asyncio.gather(*(daemon.launch() for daemon in pair))
+    for daemon in pair:
+        await daemon.until(lambda daemon=daemon: any(map(daemon.told, ("serving", "spool_locked", "fatal"))))
+    first, second = sorted(pair, key=lambda daemon: (len(daemon.told("fatal")), len(daemon.told("spool_locked"))))
+    if second.told("fatal"):
+        assert "is another daemon there?" in second.told("fatal")[0]["error"]
+        assert await second.gone() == 1
+    await first.heard("serving")
+    assert not second.told("serving")
+    stub = IngestServiceStub(first.open_channel(first.ingest_address))
+    await stub.Publish(PublishRequest(envelopes=[envelope("u1", "Opened", envelope_id=f"sent {attempt}")]))
+    await first.ended([f"sent {attempt}"])
+    assert await first.stop() == 0
+    if second.runs:
+        await second.heard("serving")
     for daemon in pair:
         await daemon.close()
 
