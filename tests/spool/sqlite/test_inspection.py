@@ -24,6 +24,10 @@ def version_set(path: Path, version: int) -> None:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
 def test_missing_file_can_be_created_and_is_not(tmp_path: Path) -> None:
     found = inspect(settings(tmp_path / "spool.db"))
     disk = os.statvfs(tmp_path)
@@ -36,11 +40,11 @@ def test_missing_file_can_be_created_and_is_not(tmp_path: Path) -> None:
 async def test_open_spool_names_its_holder_and_is_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     spool = await open_spool(SqliteSettings(str(path), free_bytes_min=0))
-    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    before = contents(tmp_path)
     found = inspect(settings(path))
     assert (found.problem, found.exists) == ("", True)
     assert found.holder.startswith(f"process {os.getpid()} on ")
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert contents(tmp_path) == before
     await spool.close()
     assert inspect(settings(path)).holder == ""
 
