@@ -114,6 +114,7 @@ BOUNDS = {
     # telemetry
     "telemetry.logs._Output._held": "the lines of one commit's outcomes",
     "telemetry.log_stream.LogStream._waiting": "telemetry.log_stream.BUFFER_BYTES_MAX",
+    "telemetry.metrics.Metrics._event_names": "telemetry.metrics.EVENT_NAMES_MAX",
     "telemetry.metrics.Metrics._states": _SETTINGS,
     "telemetry.report.Report._watchers": "operations.watch.WATCHES_MAX",
     "telemetry.instruments.Histogram._counts": "the connections of the settings by the calls and reasons that we know",

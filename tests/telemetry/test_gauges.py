@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.spool.base import LogUsage, Usage
-from intercomd_daemon.telemetry.gauges import connection_families, spool_families
+from intercomd_daemon.telemetry.gauges import connection_families, spool_families, workspace_families
 
 STATUS = ConnectionStatus(
     name="default",
@@ -85,3 +85,12 @@ def test_budget_is_shown_by_connection() -> None:
     other = msgspec.structs.replace(STATUS, name="eu", budget_limit=83)
     found = samples(connection_families([STATUS, other], {}))
     assert (found[("intercomd_budget_limit", "default")], found[("intercomd_budget_limit", "eu")]) == (167, 83)
+
+
+def test_names_in_use_are_shown_beside_intercoms_limits() -> None:
+    assert samples(workspace_families({"default": 7}, {"default": 249})) == {
+        ("intercomd_event_names_in_use", "default"): 7,
+        ("intercomd_event_names_limit",): 120,
+        ("intercomd_custom_attributes_in_use", "default"): 249,
+        ("intercomd_custom_attributes_limit",): 250,
+    }

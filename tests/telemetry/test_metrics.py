@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -11,11 +12,13 @@ from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
-from intercomd_daemon.outcome import Outcome, OutcomeType
+from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
+from intercomd_daemon.reasons import REASONS, Kind
 from intercomd_daemon.spool.base import LogUsage, Usage
-from intercomd_daemon.telemetry.metrics import Metrics
+from intercomd_daemon.telemetry.metrics import EVENT_NAMES_MAX, Metrics
 
 CONNECTION = "default"
+CONTACT = EffectKind.CONTACT
 
 
 @pytest.fixture
@@ -50,12 +53,12 @@ def text(metrics: Metrics) -> str:
 
 
 def counted(metrics: Metrics, name: str, *labels: str) -> dict[tuple[str, ...], float]:
-    """A metric's samples by the values of the labels, which are all that it has."""
+    """A metric's buckets, or samples above 0, by the values of the labels, which are all that it has."""
     return {
         tuple(sample.labels[label] for label in labels or sample.labels): sample.value
         for family in text_string_to_metric_families(text(metrics))
         for sample in family.samples
-        if sample.name == name
+        if sample.name == name and (sample.value or "le" in sample.labels)
     }
 
 
@@ -99,6 +102,79 @@ def test_calls_are_measured(metrics: Metrics) -> None:
     call = (CONNECTION, "POST /contacts")
     assert (buckets[(*call, "0.1")], buckets[(*call, "0.2")], buckets[(*call, "+Inf")]) == (0, 1, 2)
     assert counted(metrics, "intercomd_intercom_call_duration_seconds_sum", "connection", "call") == {call: 60.15}
+
+
+@pytest.mark.parametrize(
+    ("status", "label"), [(401, "401"), (404, "404"), (429, "429"), (503, "503"), (418, "other"), (599, "other")]
+)
+def test_refusals_are_counted_by_call_and_status(metrics: Metrics, status: int, label: str) -> None:
+    for answered in (status, 200, 302, 0):
+        metrics.count_call(CONNECTION, Call.TRACK_EVENT, answered, 0.15)
+    assert counted(metrics, "intercomd_intercom_refusals_total", "connection", "call", "status") == {
+        (CONNECTION, "POST /events", label): 1
+    }
+
+
+def test_latency_is_measured_from_acceptance_to_the_outcome_of_the_first_delivery(metrics: Metrics) -> None:
+    replayed = replace(outcome(), replay=1)
+    discarded = outcome(OutcomeType.DISCARDED, "EXPIRED")
+    late = replace(outcome(OutcomeType.DEAD_LETTERED, "EXPIRED"), end_time=4.0)
+    metrics.count_outcomes([outcome(), late, replayed, discarded])
+    assert counted(metrics, "intercomd_delivery_latency_seconds_count") == {(CONNECTION,): 2}
+    assert counted(metrics, "intercomd_delivery_latency_seconds_sum") == {(CONNECTION,): 4.0}
+    buckets = counted(metrics, "intercomd_delivery_latency_seconds_bucket", "le")
+    assert (buckets["0.5",], buckets["1.0",], buckets["5.0",]) == (0, 1, 2)
+
+
+def effect(name: str, type_: OutcomeType = OutcomeType.DELIVERED, kind: EffectKind = EffectKind.EVENT) -> Effect:
+    return Effect(kind, name, 1, type_, "", 202, "", 1)
+
+
+def test_delivered_event_names_are_counted_once_each(metrics: Metrics) -> None:
+    first = replace(outcome(), effects=(effect("came"), effect("Came"), effect("left"), effect("", kind=CONTACT)))
+    refused = replace(outcome(OutcomeType.DEAD_LETTERED, "x"), effects=(effect("new", OutcomeType.DEAD_LETTERED),))
+    metrics.count_outcomes([first, refused, replace(first, connection="unknown"), replace(first, replay=1)])
+    assert counted(metrics, "intercomd_event_names_in_use") == {(CONNECTION,): 2}
+
+
+@pytest.mark.fills("telemetry.metrics.EVENT_NAMES_MAX")
+def test_event_names_are_collected_up_to_a_limit(metrics: Metrics) -> None:
+    names = tuple(effect(f"event {number}") for number in range(EVENT_NAMES_MAX + 5))
+    metrics.count_outcomes([replace(outcome(), effects=names)])
+    assert counted(metrics, "intercomd_event_names_in_use") == {(CONNECTION,): EVENT_NAMES_MAX}
+
+
+def test_series_of_a_connection_exist_from_the_start_at_zero(metrics: Metrics) -> None:
+    """Prometheus' `increase` misses the first increase of a series that begins above 0."""
+    found = scrape(metrics)
+    for reason in REASONS:
+        code, start = reason.code, 'connection="default"'
+        series = {
+            Kind.VIOLATION: f'envelopes_received_total{{{start},disposition="rejected",reason="{code}"}}',
+            Kind.SKIP: f'envelopes_received_total{{{start},disposition="skipped",reason="{code}"}}',
+            Kind.ADJUSTMENT: f'adjustments_total{{{start},reason="{code}"}}',
+            Kind.DEAD_LETTER: f'outcomes_total{{{start},reason="{code}",type="dead_lettered"}}',
+            Kind.LEFT_OUT: f'outcomes_total{{{start},reason="{code}",type="skipped"}}',
+            Kind.NOTICE: f'notices_total{{{start},notice="{code}"}}',
+        }.get(reason.kind)
+        assert series is None or found[f"intercomd_{series}"] == "0.0", reason
+    for call in Call:
+        for status in (401, 404, 409, 422, 429):
+            labels = f'call="{call.value}",connection="default",status="{status}"'
+            assert found[f"intercomd_intercom_refusals_total{{{labels}}}"] == "0.0"
+    assert found['intercomd_delivery_latency_seconds_count{connection="default"}'] == "0.0"
+    unknown = 'connection="other",disposition="rejected",reason="UNKNOWN_CONNECTION"'
+    assert found[f"intercomd_envelopes_received_total{{{unknown}}}"] == "0.0"
+
+
+def test_connections_of_new_settings_start_at_zero_beside_the_old_ones(metrics: Metrics) -> None:
+    metrics.count_outcomes([replace(outcome(), effects=(effect("came"),))])
+    metrics.set_connections([CONNECTION, "eu"])
+    found = scrape(metrics)
+    assert found['intercomd_outcomes_total{connection="eu",reason="",type="delivered"}'] == "0.0"
+    assert found['intercomd_outcomes_total{connection="default",reason="",type="delivered"}'] == "1.0"
+    assert found['intercomd_spool_envelopes{connection="eu",priority="normal"}'] == "0.0"
+    assert counted(metrics, "intercomd_event_names_in_use") == {(CONNECTION,): 1}
 
 
 def test_commits_are_counted_and_measured(metrics: Metrics) -> None:

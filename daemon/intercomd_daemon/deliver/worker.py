@@ -60,11 +60,11 @@ class Worker:
         self._clock = clock or Clock()
         self._monitor = ConnectionMonitor(settings, observer, self._clock, paused=paused)
         self._ready_queue = ReadyQueue()
-        catalog = AttributeCatalog(settings)
-        self._loader = LaneLoader(settings, spool, catalog, self._ready_queue, observer, self._spawn, self._pump)
+        self._catalog = AttributeCatalog(settings)
+        self._loader = LaneLoader(settings, spool, self._catalog, self._ready_queue, observer, self._spawn, self._pump)
         self._access_probe = AccessProbe(settings, self._monitor, self._caller, self._recovered, self._clock)
         self._attribute_sync = AttributeSync(
-            settings, catalog, self._monitor, self._caller, self._recovered, observer, self._clock
+            settings, self._catalog, self._monitor, self._caller, self._recovered, observer, self._clock
         )
         self._commits: CommitBatcher[tuple[Settlement, Lane, AfterResponse]] = CommitBatcher(
             lambda batch: self._spawn(self._settle(batch))
@@ -126,6 +126,7 @@ class Worker:
             rows_read_ahead=self._loader.rows,
             next_probe=self._monitor.next_probe,
             last_error=self._caller.last_error,
+            custom_attributes=self._catalog.in_use,
         )
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:

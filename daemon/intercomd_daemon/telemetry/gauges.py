@@ -7,6 +7,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.spool.base import Usage
 
+# "At most 120 active event names per workspace"; "At most 250 [custom attributes] per workspace".
+EVENT_NAMES_LIMIT = 120
+CUSTOM_ATTRIBUTES_LIMIT = 250
+
 _BUDGET: tuple[tuple[str, str, Callable[[ConnectionStatus], float]], ...] = (
     ("budget_limit", "Calls that Intercom allows in a window, by its last answer.", lambda status: status.budget_limit),
     ("budget_plan", "Calls that the daemon plans to make in a window.", lambda status: status.budget_plan),
@@ -39,6 +43,26 @@ def connection_families(
         for status in statuses:
             family.add_metric((status.name,), measure(status))
         yield family
+
+
+def workspace_families(event_names: Mapping[str, int], custom_attributes: Mapping[str, int]) -> Iterator[Metric]:
+    """Yields how much of the workspace's names is in use, by connection, and Intercom's limits."""
+    for name, documentation, counts in (
+        ("event_names_in_use", "Different event names delivered since the start; 1000: or more.", event_names),
+        ("custom_attributes_in_use", "Custom attributes of the workspace, as last read.", custom_attributes),
+    ):
+        family = GaugeMetricFamily(f"intercomd_{name}", documentation, labels=("connection",))
+        for connection, count in counts.items():
+            family.add_metric((connection,), count)
+        yield family
+    yield GaugeMetricFamily(
+        "intercomd_event_names_limit", "Active event names that Intercom allows in a workspace.", EVENT_NAMES_LIMIT
+    )
+    yield GaugeMetricFamily(
+        "intercomd_custom_attributes_limit",
+        "Custom attributes that Intercom allows in a workspace.",
+        CUSTOM_ATTRIBUTES_LIMIT,
+    )
 
 
 def spool_families(usage: Usage, now: float) -> Iterator[Metric]:

@@ -19,6 +19,10 @@ class Counter:
         self._labels = tuple(labels)
         self._counts: dict[tuple[str, ...], int] = {} if labels else {(): 0}
 
+    def declare(self, values: tuple[str, ...]) -> None:
+        """Starts these label values at 0: Prometheus cannot see the first increase of a series that starts at 1."""
+        self._counts.setdefault(values, 0)
+
     def add(self, values: tuple[str, ...], count: int = 1) -> None:
         """Adds `count`; `values` are the label values, in the order of the labels."""
         self._counts[values] = self._counts.get(values, 0) + count
@@ -43,13 +47,17 @@ class Histogram:
         self._counts: dict[tuple[str, ...], list[int]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
 
-    def add(self, values: tuple[str, ...], measured: float) -> None:
-        """Adds one measurement."""
+    def declare(self, values: tuple[str, ...]) -> list[int]:
+        """Starts these label values at 0, if they are new; returns the numbers of measurements by bucket."""
         counts = self._counts.get(values)
         if counts is None:
             counts = self._counts[values] = [0] * (len(self._bounds) + 1)
             self._sums[values] = 0.0
-        counts[bisect_left(self._bounds, measured)] += 1
+        return counts
+
+    def add(self, values: tuple[str, ...], measured: float) -> None:
+        """Adds one measurement."""
+        self.declare(values)[bisect_left(self._bounds, measured)] += 1
         self._sums[values] += measured
 
     def family(self) -> HistogramMetricFamily:

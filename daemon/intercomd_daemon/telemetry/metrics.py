@@ -12,18 +12,45 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 
 from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
-from intercomd_daemon.ingest.decision import Decision
-from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.reasons import OTHER, label_of
-from intercomd_daemon.spool.base import Usage
-from intercomd_daemon.telemetry.gauges import connection_families, spool_families
+from intercomd_daemon.ingest.decision import Decision, Disposition
+from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
+from intercomd_daemon.reasons import OTHER, REASONS, Kind, label_of
+from intercomd_daemon.spool.base import LogUsage, Usage
+from intercomd_daemon.telemetry.gauges import connection_families, spool_families, workspace_families
 from intercomd_daemon.telemetry.instruments import Counter, Histogram
 
 CALLS = frozenset(call.value for call in Call)
 # From a call within one data centre to the timeout of a call, 30 s.
 CALL_SECONDS_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
+# From an idle daemon to a backlog of a day.
+LATENCY_SECONDS_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
 # From the sync of a fast disk to one so slow that callers wait noticeably.
 COMMIT_SECONDS_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+# "At most 120 active event names per workspace", and no text of senders may fill the memory.
+EVENT_NAMES_MAX = 1000
+STATUS_CLASSES = ("2xx", "4xx", "5xx", "none")
+# The refusals with a meaning of their own; these series exist from the start.
+ALERTED_STATUSES = frozenset({400, 401, 403, 404, 409, 422, 429})
+STATUSES = ALERTED_STATUSES | {402, 405, 406, 407, 408, 410, 413, 415, 421, 423, 425, 431, 451, 500, 502, 503, 504}
+
+
+def _codes(kind: Kind) -> list[str]:
+    """Returns the codes of a kind of reason."""
+    return [reason.code for reason in REASONS if reason.kind is kind]
+
+
+_DISPOSITIONS = (
+    (Disposition.ACCEPTED, [""]),
+    (Disposition.DUPLICATE, [""]),
+    (Disposition.SKIPPED, _codes(Kind.SKIP)),
+    (Disposition.REJECTED, _codes(Kind.VIOLATION)),
+)
+_TYPES = (
+    (OutcomeType.DELIVERED, [""]),
+    (OutcomeType.UNCHANGED, [""]),
+    (OutcomeType.SKIPPED, _codes(Kind.LEFT_OUT)),
+    (OutcomeType.DEAD_LETTERED, _codes(Kind.DEAD_LETTER)),
+)
 
 
 class _Instruments:
@@ -46,6 +73,17 @@ class _Instruments:
             'Calls to Intercom, by status class; "none" if Intercom did not answer.',
             ("connection", "call", "status"),
         )
+        self.refusals = Counter(
+            "intercomd_intercom_refusals",
+            'Calls that Intercom answered with an error, by status; "other" for unusual ones.',
+            ("connection", "call", "status"),
+        )
+        self.latency_seconds = Histogram(
+            "intercomd_delivery_latency_seconds",
+            "Time from the acceptance of an envelope to its outcome; replays and discards are not measured.",
+            ("connection",),
+            LATENCY_SECONDS_BOUNDS,
+        )
         self.call_seconds = Histogram(
             "intercomd_intercom_call_duration_seconds",
             "Duration of calls to Intercom, until the response is read completely.",
@@ -62,13 +100,47 @@ class _Instruments:
         self.committed_rows = Counter("intercomd_spool_committed_rows", "Rows that the spool's commits wrote.", ())
         self.damages = Counter("intercomd_spool_damages", "Damages found in the spool.", ())
 
+    def declare(self, connection: str) -> None:
+        """Starts the series of a connection at 0, so that alerts see the first increase of each."""
+        for disposition, reasons in _DISPOSITIONS:
+            for reason in reasons:
+                self.received.declare((connection, disposition.name.lower(), reason))
+        for type_, reasons in _TYPES:
+            for reason in reasons:
+                self.outcomes.declare((connection, type_.name.lower(), reason))
+        for reason in _codes(Kind.ADJUSTMENT):
+            self.adjustments.declare((connection, reason))
+        for notice in _codes(Kind.NOTICE):
+            self.notices.declare((connection, notice))
+        for call in CALLS:
+            self._declare_call(connection, call)
+        self.latency_seconds.declare((connection,))
+
+    def _declare_call(self, connection: str, call: str) -> None:
+        self.call_seconds.declare((connection, call))
+        for status_class in STATUS_CLASSES:
+            self.calls.declare((connection, call, status_class))
+        for status in ALERTED_STATUSES:
+            self.refusals.declare((connection, call, str(status)))
+
     def families(self) -> Iterator[Metric]:
         """Yields the current values as Prometheus families."""
-        counters = (self.received, self.adjustments, self.outcomes, self.calls, self.notices)
+        counters = (self.received, self.adjustments, self.outcomes, self.calls, self.refusals, self.notices)
         for counter in (*counters, self.committed_rows, self.damages):
             yield counter.family()
-        for histogram in (self.call_seconds, self.commit_seconds):
+        for histogram in (self.latency_seconds, self.call_seconds, self.commit_seconds):
             yield histogram.family()
+
+
+# These outcomes follow a command, whenever that comes.
+_BY_AN_OPERATOR = frozenset({OutcomeType.DISCARDED, OutcomeType.ERASED})
+
+
+def _collect_names(names: set[str], effects: Iterable[Effect]) -> None:
+    """Adds the names of delivered events; "Names are case-insensitive"."""
+    for effect in effects:
+        if effect.kind is EffectKind.EVENT and effect.type is OutcomeType.DELIVERED and len(names) < EVENT_NAMES_MAX:
+            names.add(effect.event_name.casefold())
 
 
 class Metrics:
@@ -84,7 +156,6 @@ class Metrics:
     ) -> None:
         """`usage` and `statuses` are called at each scrape; `clock` returns Unix seconds."""
         self._version = version
-        self._connections = frozenset(connections)
         self._usage = usage
         self._statuses = statuses
         self._clock = clock
@@ -92,7 +163,10 @@ class Metrics:
         self._states: dict[str, ConnectionState] = {}
         self._reload = clock(), True
         """When the settings were read last, and whether they could be used."""
+        self._event_names: dict[str, set[str]] = {}
         self._instruments = _Instruments()
+        self.set_connections(connections)
+        self._instruments.received.declare((OTHER, Disposition.REJECTED.name.lower(), "UNKNOWN_CONNECTION"))
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
@@ -106,11 +180,18 @@ class Metrics:
             for finding in result.adjustments:
                 self._instruments.adjustments.add((connection, label_of(finding.reason)))
 
-    def count_outcomes(self, outcomes: Iterable[Outcome]) -> None:
-        """Counts outcomes."""
+    def count_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Counts outcomes, measures their latency, and collects the names of delivered events."""
         found = collections.Counter((outcome.connection, outcome.type, outcome.reason) for outcome in outcomes)
         for (connection, type_, reason), count in found.items():
             self._instruments.outcomes.add((self._connection(connection), type_.name.lower(), label_of(reason)), count)
+        for outcome in outcomes:
+            if outcome.replay == 0 and outcome.type not in _BY_AN_OPERATOR:
+                latency = max(0.0, outcome.end_time - outcome.accept_time)
+                self._instruments.latency_seconds.add((self._connection(outcome.connection),), latency)
+            names = self._event_names.get(outcome.connection)
+            if names is not None:
+                _collect_names(names, outcome.effects)
 
     def count_call(self, connection: str, call: str, status: int, seconds: float) -> None:
         """Counts and measures one call to Intercom; status 0: no answer."""
@@ -118,6 +199,8 @@ class Metrics:
         call = call if call in CALLS else OTHER
         self._instruments.calls.add((connection, call, f"{status // 100}xx" if 100 <= status <= 599 else "none"))
         self._instruments.call_seconds.add((connection, call), seconds)
+        if status >= 400:
+            self._instruments.refusals.add((connection, call, str(status) if status in STATUSES else OTHER))
 
     def set_state(self, connection: str, state: ConnectionState) -> None:
         """Sets the state of a connection."""
@@ -139,6 +222,9 @@ class Metrics:
     def set_connections(self, connections: Iterable[str]) -> None:
         """Replaces the connections of the settings, which become labels."""
         self._connections = frozenset(connections)
+        self._event_names = {name: self._event_names.get(name, set()) for name in self._connections}
+        for name in self._connections:
+            self._instruments.declare(name)
 
     def count_reload(self, now: float, *, success: bool) -> None:
         """Records the last reload; `now` is Unix seconds."""
@@ -167,7 +253,13 @@ class Metrics:
         statuses = self._statuses()
         states = self._states | {status.name: status.state for status in statuses}
         yield from connection_families(statuses, states)
-        yield from spool_families(self._usage(), self._clock())
+        yield from workspace_families(
+            {name: len(names) for name, names in self._event_names.items()},
+            {status.name: status.custom_attributes for status in statuses},
+        )
+        usage = self._usage()
+        idle = {name: LogUsage() for name in self._connections}
+        yield from spool_families(usage._replace(connections=idle | usage.connections), self._clock())
 
     def _connection(self, name: str) -> str:
         return name if name in self._connections else OTHER

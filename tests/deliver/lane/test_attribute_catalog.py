@@ -432,3 +432,10 @@ def test_message_about_a_refused_value_names_it() -> None:
         'Intercom refuses this value of attribute "plan": dropped "gold"; '
         "check there which values the attribute accepts"
     )
+
+
+def test_attributes_in_use_leave_out_archived_and_standard_ones() -> None:
+    known = catalog(Attribute("plan"), Attribute("old", archived=True), Attribute("email", custom=False))
+    assert known.in_use == 1
+    known.created("seats", "integer", NOW)
+    assert known.in_use == 2

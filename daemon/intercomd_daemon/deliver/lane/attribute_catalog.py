@@ -100,6 +100,11 @@ class AttributeCatalog:
         self._doubted: set[str] = set()
         self._created: deque[float] = deque()
 
+    @property
+    def in_use(self) -> int:
+        """The number of known attributes that are not archived."""
+        return sum(not attribute.archived for attribute in self._known.values())
+
     def stale(self, now: float) -> bool:
         """Whether the list must be fetched before the next update with custom attributes."""
         return not 0.0 <= now - self._read_at < FRESH_SECONDS

@@ -65,6 +65,8 @@ class ConnectionStatus(msgspec.Struct, frozen=True):
     next_probe: float
     last_error: str
     """The last failure that concerned the connection as a whole, in words, without any user's data."""
+    custom_attributes: int = 0
+    """Of contacts in the workspace, archived ones left out; 0 before the list is read."""
 
 
 class Observer(Protocol):

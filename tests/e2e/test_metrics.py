@@ -1,0 +1,42 @@
+"""The table of metrics in the documentation, against the first scrape of a daemon."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from daemons.process import Daemon
+
+DOCUMENT = Path(__file__).parents[2] / "daemon" / "docs" / "operations.md"
+ROW = re.compile(r"\| `(?P<name>intercomd_\w+)` \| (?P<type>\w+) \| (?P<labels>[^|]*) \|")
+
+
+class Metric(NamedTuple):
+    type: str
+    labels: frozenset[str]
+
+
+def documented() -> dict[str, Metric]:
+    return {
+        row["name"]: Metric(row["type"], frozenset(re.findall(r"`(\w+)`", row["labels"])))
+        for row in ROW.finditer(DOCUMENT.read_text())
+    }
+
+
+async def scraped(daemon: Daemon) -> dict[str, Metric]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{daemon.http_address}/metrics") as answer:
+        text = await answer.text()
+    found = {}
+    for family in text_string_to_metric_families(text):
+        if family.name.startswith(("process_", "python_")):
+            continue
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        suffix = "_total" if family.type == "counter" else ""
+        found[family.name + suffix] = Metric(family.type, frozenset(labels))
+    return found
+
+
+async def test_documented_metrics_are_those_of_the_first_scrape(daemon: Daemon) -> None:
+    assert await scraped(daemon) == documented()
