@@ -23,7 +23,6 @@ IMPURE = (
     "deliver/schedule/attribute_sync.py",
     "deliver/schedule/caller.py",
     "deliver/schedule/clock.py",
-    "deliver/schedule/commit_batcher.py",
     "deliver/schedule/connection_state.py",
     "deliver/schedule/lane_loader.py",
     "deliver/worker.py",

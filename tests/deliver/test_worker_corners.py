@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from delivery.worker import envelope, event, row
-from intercomd_daemon.deliver.schedule.commit_batcher import LINGER_SECONDS
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.deliver.schedule.outage import PROBE_SECONDS_MAX
+from intercomd_daemon.deliver.worker import LINGER_SECONDS
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings

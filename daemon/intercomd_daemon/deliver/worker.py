@@ -1,45 +1,86 @@
-"""Performs what the lanes of one connection ask for: makes their calls, commits what was judged, feeds answers back.
+"""Delivers the envelopes of one connection: makes the calls that the lanes need, and commits their results.
 
-Synchronous methods decide; tasks only await one answer, or one commit, and hand it over. When a call may leave, pace,
-the outage detector and access say; what it is, the lane says.
+Synchronous methods decide. Tasks only await a response or a commit, and hand it over. The lane says which call is next;
+the connection's state, the outage detector and the pace say when it may leave.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from math import inf
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.classification import Classification, Kind, classify
 from intercomd_daemon.deliver.intercom.client import IntercomClient
-from intercomd_daemon.deliver.intercom.messages import Call, Request, Response
+from intercomd_daemon.deliver.intercom.messages import Request, Response
 from intercomd_daemon.deliver.lane.actions import AfterResponse, CreateAttribute, Idle, ReadAttributes, Send, Settle
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.lane import DRY_RUN, Lane
 from intercomd_daemon.deliver.schedule.access_probe import AccessProbe
 from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
-from intercomd_daemon.deliver.schedule.backoff import delay_seconds
 from intercomd_daemon.deliver.schedule.caller import Caller
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.commit_batcher import CommitBatcher
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, ConnectionStatus, Observer
 from intercomd_daemon.deliver.schedule.lane_loader import LaneLoader
 from intercomd_daemon.deliver.schedule.outage import Allowed
-from intercomd_daemon.deliver.schedule.pacing import Pace
+from intercomd_daemon.deliver.schedule.pacing import Pace, retry_delay
 from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Outflow, Settlement
+from intercomd_daemon.spool.base import Outflow
 
-# "64 lanes are open at once": so many have a call under way.
+# "64 lanes are open at once": calls in flight.
 OPEN_MAX = 64
-# Lanes whose results are being committed, during which others may call; a disk that hangs stops the calls at so many.
+# Lanes whose results wait for their commit, while other lanes may call. A disk that hangs stops the calls here.
 SETTLING_MAX = 256
-# A lane whose own trouble keeps it waiting longer than this is set aside; shorter waits are spent in memory.
+# A result waits this long for the results of other calls in flight: a commit costs as much for one as for many.
+LINGER_SECONDS = 0.02
+# A lane that must pause for longer is parked. During shorter pauses it stays in memory.
 REST_SECONDS_MAX = 2.0
+
+Result = TypeVar("Result")
+
+
+class CommitBatcher(Generic[Result]):
+    """Collects results to be committed together."""
+
+    def __init__(self, commit: Callable[[list[Result]], None]) -> None:
+        """`commit` is called with the results, on the event loop."""
+        self._commit = commit
+        self._results: list[Result] = []
+        self._timer: asyncio.Handle | None = None
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def add(self, result: Result, *, last: bool) -> None:
+        """Adds a result. After the `last` one, all are committed when this pass of the event loop ends."""
+        self._results.append(result)
+        loop = asyncio.get_running_loop()
+        if last:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_soon(self._flush)
+        elif self._timer is None:
+            self._timer = loop.call_later(LINGER_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        results, self._results, self._timer = self._results, [], None
+        self._commit(results)
 
 
 class Worker:
-    """The deliveries of one connection."""
+    """Delivers the envelopes of one connection.
+
+    A lane's turn, from top to bottom below:
+
+    1. `_pump` takes a ready lane when a call may leave.
+    2. `_start_turn` starts what the lane needs next, mostly a call (`_send`).
+    3. The response changes the connection's state and the lane.
+    4. `_commit` collects the result with others; `_settle` commits them.
+    5. `_free` makes the lane ready again, lets it rest, or parks it.
+
+    A lane's next call leaves only after the commit of the last one, so a crash repeats at most one call for each lane.
+    """
 
     def __init__(
         self,
@@ -54,58 +95,60 @@ class Worker:
     ) -> None:
         self._settings = settings
         self._spool = spool
-        self._caller = Caller(settings.name, intercom, pace, observer, clock or Clock())
         self._pace = pace
         self._observer = observer
         self._clock = clock or Clock()
-        self._monitor = ConnectionMonitor(settings, observer, self._clock, paused=paused)
+        self._caller = Caller(settings.name, intercom, pace, observer, self._clock)
         self._ready_queue = ReadyQueue()
+        self._monitor = ConnectionMonitor(settings, observer, self._clock, self._ready_queue.wake_all, paused=paused)
+        self._outage = self._monitor.outage
         self._catalog = AttributeCatalog(settings)
         self._loader = LaneLoader(settings, spool, self._catalog, self._ready_queue, observer, self._spawn, self._pump)
-        self._access_probe = AccessProbe(settings, self._monitor, self._caller, self._recovered, self._clock)
+        self._access_probe = AccessProbe(settings, self._monitor, self._caller)
         self._attribute_sync = AttributeSync(
-            settings, self._catalog, self._monitor, self._caller, self._recovered, observer, self._clock
+            settings, self._catalog, self._monitor, self._caller, observer, self._clock
         )
-        self._commits: CommitBatcher[tuple[Settlement, Lane, AfterResponse]] = CommitBatcher(
+        self._commits: CommitBatcher[tuple[Lane, AfterResponse]] = CommitBatcher(
             lambda batch: self._spawn(self._settle(batch))
         )
-        self._flying = 0
+        self._in_flight = 0
+        """Lanes that wait for a response."""
         self._stopping = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._drained = asyncio.Event()
 
     async def run(self) -> None:
-        """Delivers until `stop`; a fault of ours ends it with the exception."""
-        self._spool.on_append(self._settings.name, self._appended)
+        """Delivers until `stop`; a bug in the daemon ends it with the exception."""
+        self._spool.on_append(self._settings.name, self._on_append)
         async with self._caller, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            asking = [
-                tasks.create_task(ask(self._pump)) for ask in (self._access_probe.verify, self._access_probe.check)
+            probes = [
+                tasks.create_task(probe(self._pump)) for probe in (self._access_probe.verify, self._access_probe.check)
             ]
             self._pump()
             try:
                 await self._drained.wait()
             finally:
-                # Nothing begins any more. Ended at once, what was judged and still waits for its commit is let go as
-                # well: its call will be made again.
+                # From here on nothing starts. If the worker is cancelled, results that wait for their commit are
+                # dropped too: their calls are repeated after the next start.
                 self._stopping, self._tasks = True, None
-                self._disarm()
-            for task in asking:
+                self._cancel_timer()
+            for task in probes:
                 task.cancel()
 
     def stop(self) -> None:
-        """Makes no further call; `run` returns when those in flight are answered and committed."""
+        """Starts no further call; `run` returns when the results of those in flight are committed."""
         self._stopping = True
         self._pump()
 
     def pause(self, *, paused: bool) -> None:
-        """Stops calling, or goes on; what is in flight is finished."""
+        """Pauses or resumes the calls; those in flight are finished."""
         self._monitor.pause(paused=paused)
         self._pump()
 
     def status(self) -> ConnectionStatus:
-        """How the connection stands."""
+        """Returns the status of the connection."""
         now = self._clock.monotonic()
         return ConnectionStatus(
             name=self._settings.name,
@@ -122,7 +165,7 @@ class Worker:
             budget_remaining=self._pace.remaining(now),
             window_seconds=self._pace.window_seconds,
             window_ends=self._clock.wall() + self._pace.window_ends - now,
-            lanes_open=self._flying,
+            lanes_open=self._in_flight,
             rows_read_ahead=self._loader.rows,
             next_probe=self._monitor.next_probe,
             last_error=self._caller.last_error,
@@ -135,153 +178,155 @@ class Worker:
         else:
             self._tasks.create_task(coroutine)
 
-    def _appended(self, priority: Priority) -> None:
+    def _on_append(self, priority: Priority) -> None:
         self._loader.mark_appended(priority)
         self._pump()
 
     def _pump(self) -> None:
-        """Gives out turns as long as calls may leave, then arms the timer for when the next one may."""
+        """Starts all calls that may leave now, and sets the timer for the next one.
+
+        Called after everything that may let a call leave: rows that were appended or loaded, a response, a commit, a
+        change of the connection's state, the timer.
+        """
         if self._stopping:
+            # `run` returns after the last commit.
             if not self._ready_queue.busy and not self._commits:
                 self._drained.set()
             return
         if not self._monitor.open:
             return
         now = self._clock.monotonic()
+        # Lanes are loaded during an outage too: updates that are in memory when it ends are merged into one call.
         self._ready_queue.wake(now)
-        # During an outage too: updates that are in memory when it ends leave together.
         self._loader.read_on()
         self._loader.load_due(self._clock.wall())
-        self._make_room()
-        while self._ready_queue.waiting and self._has_room() and self._pace.next_at(now) <= now:
-            allowed = self._monitor.outage.allowed(now, untried=self._ready_queue.untried is not None)
-            if allowed is Allowed.NOTHING:
-                break
+        self._park_failing_lanes()
+        while self._next_call_at(now) <= now:
+            # During an outage lanes that have not failed go first: their success ends it.
+            allowed = self._outage.allowed(now, untried=self._ready_queue.untried is not None)
             if allowed is Allowed.CHECK:
-                self._monitor.ask_check(now)
+                self._monitor.request_check(now)
                 break
             lane = self._ready_queue.take(untried=allowed is not Allowed.ANY)
             if lane is not None:
-                self._turn(lane, now, allowed)
-        self._arm(now)
+                self._start_turn(lane, now, allowed)
+        self._set_timer(now)
 
-    def _make_room(self) -> None:
-        """Sets aside lanes that have failed and fill the window while Intercom answers: others are read and tried."""
-        if not self._monitor.outage.of_single_users:
+    def _next_call_at(self, now: float) -> float:
+        """Returns when a ready lane may take its turn; infinite if none is ready, or another turn must end first."""
+        if not self._ready_queue.waiting:
+            return inf
+        if self._in_flight >= OPEN_MAX or self._ready_queue.busy - self._in_flight >= SETTLING_MAX:
+            return inf
+        return max(self._pace.next_at(now), self._outage.next_at(untried=self._ready_queue.untried is not None))
+
+    def _park_failing_lanes(self) -> None:
+        """Parks lanes that have failed and fill the window while Intercom works, so that others are read and tried."""
+        if not self._outage.of_single_users:
             return
         while (
             self._loader.full and self._ready_queue.untried is None and (lane := self._ready_queue.take()) is not None
         ):
-            delay = delay_seconds(max(1, lane.failures), self._clock.jitter())
+            delay = retry_delay(max(1, lane.failures), self._clock.jitter())
             self._loader.park(lane, self._clock.wall() + delay)
 
-    def _has_room(self) -> bool:
-        return self._flying < OPEN_MAX and self._ready_queue.busy - self._flying < SETTLING_MAX
-
-    def _arm(self, now: float) -> None:
-        self._disarm()
-        at = min(self._ready_queue.next_wake, now + self._loader.seconds_until_due(self._clock.wall()))
-        if self._ready_queue.waiting and self._has_room():
-            untried = self._ready_queue.untried is not None
-            at = min(at, max(self._pace.next_at(now), self._monitor.outage.next_at(untried=untried)))
+    def _set_timer(self, now: float) -> None:
+        """Calls `_pump` when a rest ends, a parked lane is due, or the next call may leave."""
+        self._cancel_timer()
+        due_at = now + self._loader.seconds_until_due(self._clock.wall())
+        at = min(self._ready_queue.next_wake, due_at, self._next_call_at(now))
         if at < inf:
             self._timer = asyncio.get_running_loop().call_later(max(0.0, at - self._clock.monotonic()), self._pump)
 
-    def _disarm(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _turn(self, lane: Lane, now: float, allowed: Allowed) -> None:
-        """Performs a lane's next step."""
+    def _start_turn(self, lane: Lane, now: float, allowed: Allowed) -> None:
+        """Starts what a lane needs next, as the outage detector allowed it."""
         step = lane.next(self._clock.wall())
         if isinstance(step, Idle):
             self._loader.drained(lane)
             return
         self._ready_queue.start(lane)
         if isinstance(step, Settle):
-            self._commit(step.settlement, lane, AfterResponse())
-            return
-        if isinstance(step, Send) and self._settings.dry_run and not step.request.call.reads:
-            self._pretend(lane)
-            return
-        self._monitor.outage.leave(allowed, lane.key, now)
-        self._flying += 1
-        if isinstance(step, Send):
-            self._pace.take(now)
-            self._spawn(self._send(lane, step.request))
+            self._commit(lane, AfterResponse(step.settlement))
+        elif isinstance(step, Send) and self._settings.dry_run and not step.request.call.reads:
+            # A dry run decides and counts the call, but does not make it.
+            self._caller.count_dry_run()
+            self._commit(lane, lane.answered(Classification(Kind.DONE, DRY_RUN), Response(0), self._clock.wall()))
         else:
-            self._spawn(self._attribute(lane, step))
+            self._outage.start_call(allowed, lane.key, now)
+            self._in_flight += 1
+            if isinstance(step, Send):
+                self._pace.take(now)
+                self._spawn(self._send(lane, step.request))
+            else:
+                self._spawn(self._sync_attributes(lane, step))
 
     async def _send(self, lane: Lane, request: Request) -> None:
         response = await self._caller.make(request)
-        self._flying -= 1
-        self._classified(lane, request.call, classify(request.call, response, request.contact_id), response)
-        self._pump()
-
-    def _pretend(self, lane: Lane) -> None:
-        """A dry run: the call is decided, counted and logged, but not made."""
-        self._caller.calls += 1
-        after = lane.answered(Classification(Kind.DONE, DRY_RUN), Response(0), self._clock.wall())
-        self._next(lane, after)
-
-    def _classified(self, lane: Lane, call: Call, classification: Classification, response: Response) -> None:
-        classification = self._monitor.classified(call, lane.key, classification, response, lane.failures)
-        if classification.kind not in {Kind.TRANSIENT, Kind.SUSPENDED}:
-            self._recovered()
+        self._in_flight -= 1
+        classification = classify(request.call, response, request.contact_id)
+        # The connection first: it may find that a 403 is about this call alone, or that an outage has ended.
+        classification = self._monitor.on_response(request.call, lane.key, classification, response, lane.failures)
         after = lane.answered(classification, response, self._clock.wall())
         self._loader.share_contact(lane)
-        self._next(lane, after)
-
-    def _recovered(self) -> None:
-        """Intercom answers: if it was down until now, all lanes go on at once."""
-        if self._monitor.succeeded():
-            self._ready_queue.wake_all()
-
-    def _next(self, lane: Lane, after: AfterResponse) -> None:
-        if after.settlement is not None:
-            self._commit(after.settlement, lane, after)
-        else:
-            self._free(lane, after)
-
-    def _free(self, lane: Lane, after: AfterResponse) -> None:
-        """Nothing is under way for the lane any more: it lines up, rests, or is set aside."""
-        self._ready_queue.finish(lane)
-        down = self._monitor.outage.down
-        if after.back_off and down and self._loader.full and self._ready_queue.untried is None:
-            # Its rows leave the window to others; it comes back at once.
-            self._loader.park(lane, self._clock.wall())
-        elif not after.back_off or down:
-            self._line_up(lane)
-        elif (delay := delay_seconds(lane.failures, self._clock.jitter())) <= REST_SECONDS_MAX:
-            self._ready_queue.rest(lane, self._clock.monotonic() + delay)
-        else:
-            self._loader.park(lane, self._clock.wall() + delay)
-
-    def _line_up(self, lane: Lane) -> None:
-        if lane.head is None:
-            self._loader.drained(lane)
-        else:
-            self._ready_queue.ready(lane)
-
-    def _commit(self, settlement: Settlement, lane: Lane, after: AfterResponse) -> None:
-        self._commits.add((settlement, lane, after), last=not self._flying)
-
-    async def _settle(self, batch: list[tuple[Settlement, Lane, AfterResponse]]) -> None:
-        self._observer.on_outcomes(await self._spool.settle([settlement for settlement, _, _ in batch]))
-        for settlement, lane, after in batch:
-            self._loader.remove_rows([ended.key for ended in settlement.completions])
-            self._free(lane, after)
+        self._commit(lane, after)
         self._pump()
 
-    async def _attribute(self, lane: Lane, step: ReadAttributes | CreateAttribute) -> None:
+    async def _sync_attributes(self, lane: Lane, step: ReadAttributes | CreateAttribute) -> None:
         sync = self._attribute_sync
         delay = await (sync.read_attributes() if isinstance(step, ReadAttributes) else sync.create_attribute(*step))
-        self._flying -= 1
-        self._monitor.outage.abandoned(lane.key)
+        self._in_flight -= 1
+        self._outage.abandon_probe(lane.key)
         self._ready_queue.finish(lane)
         if delay:
             self._ready_queue.rest(lane, self._clock.monotonic() + delay)
         else:
-            self._line_up(lane)
+            self._continue(lane)
         self._pump()
+
+    def _commit(self, lane: Lane, after: AfterResponse) -> None:
+        """Commits a result together with others; without anything to commit, the lane is free at once."""
+        if after.settlement is None:
+            self._free(lane, after)
+        else:
+            self._commits.add((lane, after), last=not self._in_flight)
+
+    async def _settle(self, batch: list[tuple[Lane, AfterResponse]]) -> None:
+        settlements = [after.settlement for _, after in batch if after.settlement is not None]
+        self._observer.on_outcomes(await self._spool.settle(settlements))
+        for settlement, (lane, after) in zip(settlements, batch, strict=True):
+            self._loader.remove_rows(completion.key for completion in settlement.completions)
+            self._free(lane, after)
+        self._pump()
+
+    def _free(self, lane: Lane, after: AfterResponse) -> None:
+        """Decides when a lane continues whose call and commit are over.
+
+        1. Its call did not fail: at once.
+        2. It failed while the connection is down: the outage detector decides when, so it stays ready. Only if the
+           window is full of lanes that failed is it parked, due at once, so that others are read.
+        3. It failed by itself: after a pause, for which it is parked unless the pause is short.
+        """
+        self._ready_queue.finish(lane)
+        if not after.back_off:
+            self._continue(lane)
+        elif self._outage.down:
+            if self._loader.full and self._ready_queue.untried is None:
+                self._loader.park(lane, self._clock.wall())
+            else:
+                self._continue(lane)
+        elif (delay := retry_delay(lane.failures, self._clock.jitter())) <= REST_SECONDS_MAX:
+            self._ready_queue.rest(lane, self._clock.monotonic() + delay)
+        else:
+            self._loader.park(lane, self._clock.wall() + delay)
+
+    def _continue(self, lane: Lane) -> None:
+        """Makes a lane ready for its next envelope, or has more of its envelopes loaded."""
+        if lane.head is None:
+            self._loader.drained(lane)
+        else:
+            self._ready_queue.ready(lane)

@@ -1,4 +1,4 @@
-"""The custom attributes are read and created once, however many lanes wait for them."""
+"""Custom attributes are fetched and created once, whatever the number of lanes that wait for them."""
 
 import asyncio
 import itertools
@@ -23,16 +23,16 @@ LATER = Clock(jitter=lambda: 60.0)
 
 
 class Bench:
-    """An attribute sync with its own session."""
+    """An attribute sync with a session of its own."""
 
     def __init__(self, sandbox: Sandbox, intercom: IntercomClient, clock: Clock = SOON, **changes: object) -> None:
         settings = settings_for(sandbox, **changes)
         self.notes = Notes()
         self.catalog = AttributeCatalog(settings)
-        self.monitor = ConnectionMonitor(settings, self.notes, clock, paused=False)
         self.recovered = 0
+        self.monitor = ConnectionMonitor(settings, self.notes, clock, self._count, paused=False)
         caller = Caller("default", intercom, Pace(1000, 1.0, time.monotonic()), self.notes, clock)
-        self.sync = AttributeSync(settings, self.catalog, self.monitor, caller, lambda: None, self.notes, clock)
+        self.sync = AttributeSync(settings, self.catalog, self.monitor, caller, self.notes, clock)
 
     def _count(self) -> None:
         self.recovered += 1
@@ -54,7 +54,7 @@ def paths(sandbox: Sandbox) -> list[str]:
     return [f"{call.method} {call.path}" for call in sandbox.calls]
 
 
-async def test_many_lanes_fetch_the_list_once(sandbox: Sandbox, intercom: IntercomClient) -> None:
+async def test_list_is_fetched_once_for_many_lanes(sandbox: Sandbox, intercom: IntercomClient) -> None:
     sandbox.workspace.add_attribute("plan", "string")
     bench = Bench(sandbox, intercom)
     assert await asyncio.gather(*(bench.sync.read_attributes() for _ in range(10))) == [0.0] * 10
@@ -62,7 +62,7 @@ async def test_many_lanes_fetch_the_list_once(sandbox: Sandbox, intercom: Interc
     assert bench.catalog.fit("plan", "pro", time.time()).fit is Fit.SEND
 
 
-async def test_many_lanes_create_an_attribute_once(sandbox: Sandbox, intercom: IntercomClient) -> None:
+async def test_attribute_is_created_once_for_many_lanes(sandbox: Sandbox, intercom: IntercomClient) -> None:
     bench = Bench(sandbox, intercom)
     await bench.sync.read_attributes()
     assert await asyncio.gather(*(bench.sync.create_attribute("plan", "string") for _ in range(5))) == [0.0] * 5
@@ -70,7 +70,7 @@ async def test_many_lanes_create_an_attribute_once(sandbox: Sandbox, intercom: I
     assert [name for name, _ in bench.notes.events] == ["attribute_created"]
 
 
-async def test_a_refused_creation_is_remembered(sandbox: Sandbox, intercom: IntercomClient) -> None:
+async def test_refused_creation_is_remembered(sandbox: Sandbox, intercom: IntercomClient) -> None:
     sandbox.fault("POST /data_attributes 400 code=parameter_invalid")
     bench = Bench(sandbox, intercom)
     for _ in range(3):
@@ -81,12 +81,12 @@ async def test_a_refused_creation_is_remembered(sandbox: Sandbox, intercom: Inte
 
 
 @pytest.mark.parametrize("lost", ["", "cut-after"])
-async def test_an_attribute_that_was_made_meanwhile_is_found_when_its_creation_is_refused(
+async def test_attribute_created_in_the_meantime_is_found_when_its_creation_is_refused(
     sandbox: Sandbox, intercom: IntercomClient, lost: str
 ) -> None:
-    """By another daemon, or by this one with the answer lost: no value is left out for that."""
-    each_look_takes_a_second = itertools.count(time.monotonic()).__next__
-    bench = Bench(sandbox, intercom, SOON._replace(monotonic=each_look_takes_a_second))
+    """By another daemon, or by this one with the response lost. Its values are sent."""
+    one_second_later_each_time = itertools.count(time.monotonic()).__next__
+    bench = Bench(sandbox, intercom, SOON._replace(monotonic=one_second_later_each_time))
     await bench.sync.read_attributes()
     if lost:
         sandbox.fault(f"POST /data_attributes {lost} times=1")
@@ -99,10 +99,10 @@ async def test_an_attribute_that_was_made_meanwhile_is_found_when_its_creation_i
     assert bench.notes.events == []
 
 
-async def test_what_a_400_has_named_is_given_up_when_its_creation_is_refused(
+async def test_attribute_named_by_a_400_is_left_out_when_its_creation_is_refused(
     sandbox: Sandbox, intercom: IntercomClient
 ) -> None:
-    """Whatever the list says, or update and creation would refuse each other for ever."""
+    """Even if the list has it. Otherwise updates and creations would be refused in turn, without end."""
     sandbox.workspace.add_attribute("plan", "string")
     bench = Bench(sandbox, intercom)
     await bench.sync.read_attributes()
@@ -112,8 +112,8 @@ async def test_what_a_400_has_named_is_given_up_when_its_creation_is_refused(
     assert bench.catalog.fit("plan", "pro", time.time()).fit is Fit.LEAVE_OUT
 
 
-async def test_a_version_that_intercom_does_not_know_suspends(sandbox: Sandbox, intercom: IntercomClient) -> None:
-    """And costs no attribute."""
+async def test_unknown_api_version_suspends_the_connection(sandbox: Sandbox, intercom: IntercomClient) -> None:
+    """The attribute is not given up."""
     sandbox.fault("* /data_attributes 400 code=intercom_version_invalid")
     bench = Bench(sandbox, intercom)
     assert await bench.sync.create_attribute("plan", "string") == 0.0
@@ -124,7 +124,7 @@ async def test_a_version_that_intercom_does_not_know_suspends(sandbox: Sandbox, 
 
 
 @pytest.mark.parametrize("fault", ["GET /data_attributes 403", "GET /data_attributes 404"])
-async def test_a_list_that_may_not_be_read_turns_only_that_off(
+async def test_list_that_may_not_be_read_turns_off_only_the_checks_against_it(
     sandbox: Sandbox, intercom: IntercomClient, fault: str
 ) -> None:
     sandbox.fault(fault)
@@ -138,10 +138,10 @@ async def test_a_list_that_may_not_be_read_turns_only_that_off(
 @pytest.mark.parametrize(
     "fault", ["not-json", "html", "200 html", "other-json", "200", "204", "truncated", "text", "404 html", "empty"]
 )
-async def test_what_is_no_list_is_not_taken_for_an_empty_one(
+async def test_response_without_a_list_does_not_count_as_an_empty_list(
     sandbox: Sandbox, intercom: IntercomClient, fault: str
 ) -> None:
-    """Or attributes that exist would be created, or left out."""
+    """Otherwise existing attributes would be created, or left out."""
     sandbox.fault(f"GET /data_attributes {fault}")
     bench = Bench(sandbox, intercom)
     assert await bench.sync.read_attributes() > 0
@@ -150,7 +150,7 @@ async def test_what_is_no_list_is_not_taken_for_an_empty_one(
 
 
 @pytest.mark.parametrize("fault", ["html", "200 html", "other-json", "200", "204", "truncated", "text"])
-async def test_an_attribute_is_not_known_before_its_creation_is_answered_by_intercom(
+async def test_attribute_is_absent_until_intercom_confirms_its_creation(
     sandbox: Sandbox, intercom: IntercomClient, fault: str
 ) -> None:
     sandbox.fault(f"POST /data_attributes {fault}")
@@ -159,8 +159,8 @@ async def test_an_attribute_is_not_known_before_its_creation_is_answered_by_inte
     assert bench.catalog.absent("plan", time.time())
 
 
-async def test_a_transient_failure_is_tried_again_once_for_all(sandbox: Sandbox, intercom: IntercomClient) -> None:
-    """Those that wait for the same list do not each make a call that fails."""
+async def test_transient_failure_is_retried_once_for_all_lanes(sandbox: Sandbox, intercom: IntercomClient) -> None:
+    """The lanes that wait for the list do not each make a failing call."""
     sandbox.fault("GET /data_attributes 503 times=1")
     bench = Bench(sandbox, intercom, LATER)
     waits = await asyncio.gather(*(bench.sync.read_attributes() for _ in range(10)))
@@ -170,7 +170,7 @@ async def test_a_transient_failure_is_tried_again_once_for_all(sandbox: Sandbox,
     assert await bench.sync.create_attribute("plan", "string") > 0
 
 
-async def test_a_dry_run_creates_nothing(sandbox: Sandbox, intercom: IntercomClient) -> None:
+async def test_dry_run_creates_no_attribute(sandbox: Sandbox, intercom: IntercomClient) -> None:
     bench = Bench(sandbox, intercom, dry_run=True)
     assert await bench.sync.create_attribute("plan", "string") == 0.0
     assert sandbox.calls == []

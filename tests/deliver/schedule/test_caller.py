@@ -1,4 +1,4 @@
-"""Calls are made, counted and told of."""
+"""Calls are made, counted and reported."""
 
 import time
 
@@ -13,7 +13,7 @@ from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
 
 
-async def test_each_call_is_counted_told_and_learned_from() -> None:
+async def test_each_call_is_counted_reported_and_learned_from() -> None:
     notes, pace = Notes(), Pace(10, 1.0, time.monotonic())
     async with Sandbox(SandboxSettings(recorded=NONE, rate_limit=83)) as sandbox:
         intercom = IntercomClient(settings_for(sandbox), Token(TOKEN), 4)
@@ -31,4 +31,6 @@ async def test_each_call_is_counted_told_and_learned_from() -> None:
             await sandbox.stop()
             assert (await caller.make(requests.ME)).status == 0
     assert caller.last_error == "GET /me: the host cannot be reached"
+    caller.count_dry_run()
+    assert caller.calls == 5
     assert notes.calls == {("GET /me", 200): 1, ("GET /me", 503): 1, ("GET /me", 404): 1, ("GET /me", 0): 1}

@@ -1,14 +1,20 @@
-"""Whether calls may leave at all, and that each change of it is told once."""
+"""The state of a connection: whether calls may leave, and that each change is reported once."""
+
+import asyncio
 
 import pytest
 
 from delivery.worker import Notes
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.access import Access, Grant
+from intercomd_daemon.deliver.intercom.classification import Classification, Kind
+from intercomd_daemon.deliver.intercom.messages import Call, Response
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, ConnectionState
 
 GRANTED = Access(Grant.GRANTED, workspace_name="Shop", region="eu")
+WELL = Response(200)
+FAILED = Response(500)
 CLOCK = Clock(lambda: 1000.0, lambda: 10.0, lambda: 0.5)
 
 
@@ -17,32 +23,67 @@ async def notes() -> Notes:
     return Notes()
 
 
-def gate_for(notes: Notes, *, paused: bool = False) -> ConnectionMonitor:
-    return ConnectionMonitor(ConnectionSettings(name="default"), notes, CLOCK, paused=paused)
+class Recoveries:
+    """Counts the ends of outages."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self) -> None:
+        self.count += 1
 
 
-async def test_nothing_leaves_before_access_is_granted(notes: Notes) -> None:
-    monitor = gate_for(notes)
+def monitor_for(
+    notes: Notes, *, paused: bool = False, verified: bool = True, recoveries: Recoveries | None = None
+) -> ConnectionMonitor:
+    on_recovery = (recoveries or Recoveries()).add
+    monitor = ConnectionMonitor(ConnectionSettings(name="default"), notes, CLOCK, on_recovery, paused=paused)
+    if verified:
+        on_access(monitor, GRANTED)
+    return monitor
+
+
+def on_access(monitor: ConnectionMonitor, access: Access) -> None:
+    assert monitor.on_access(access, WELL, while_suspended=monitor.suspended)
+
+
+def probe_needed(monitor: ConnectionMonitor) -> bool:
+    """Whether `wait_probe_needed` returns at once."""
+    waiting = monitor.wait_probe_needed()
+    try:
+        waiting.send(None)
+    except StopIteration:
+        return True
+    waiting.close()
+    return False
+
+
+async def test_no_call_leaves_before_access_is_granted(notes: Notes) -> None:
+    monitor = monitor_for(notes, verified=False)
     assert not monitor.open
-    monitor.accessed(Access(Grant.UNKNOWN, "NETWORK", "no answer in time"))
+    assert monitor.schedule_probe() == 0.0
+    on_access(monitor, Access(Grant.UNKNOWN, "NETWORK", "no answer in time"))
     assert not monitor.open
     assert "no answer in time" in monitor.reason
-    monitor.accessed(GRANTED)
+    assert probe_needed(monitor)
+    assert monitor.schedule_probe() == 0.5
+    assert monitor.next_probe == 1000.5
+    on_access(monitor, GRANTED)
     assert monitor.open
     assert (monitor.workspace_name, monitor.region, monitor.reason) == ("Shop", "eu", "")
     assert notes.states == [ConnectionState.VERIFYING, ConnectionState.DELIVERING]
-    assert not monitor.asked.is_set()
+    assert not probe_needed(monitor)
+    assert monitor.next_probe == 0.0
 
 
-async def test_a_suspension_asks_for_access_again_and_ends_with_it(notes: Notes) -> None:
-    monitor = gate_for(notes)
-    monitor.accessed(GRANTED)
-    monitor.suspend("UNAUTHORIZED")
-    assert (monitor.open, monitor.suspended, monitor.asked.is_set()) == (False, True, True)
+async def test_suspension_ends_with_a_grant(notes: Notes) -> None:
+    monitor = monitor_for(notes)
+    monitor.suspend("UNAUTHORIZED", 401)
+    assert (monitor.open, monitor.suspended, probe_needed(monitor)) == (False, True, True)
     assert monitor.reason.startswith("UNAUTHORIZED: Intercom does not know the access token")
-    monitor.accessed(Access(Grant.SUSPENDED, "APP_ID_MISMATCH", "the token is another's"))
+    on_access(monitor, Access(Grant.SUSPENDED, "APP_ID_MISMATCH", "the token is another's"))
     assert monitor.reason == "APP_ID_MISMATCH: the token is another's"
-    monitor.accessed(GRANTED)
+    on_access(monitor, GRANTED)
     assert monitor.open
     assert notes.states == [
         ConnectionState.DELIVERING,
@@ -52,56 +93,89 @@ async def test_a_suspension_asks_for_access_again_and_ends_with_it(notes: Notes)
     ]
 
 
-async def test_access_that_cannot_be_verified_is_granted_with_a_warning(notes: Notes) -> None:
-    monitor = gate_for(notes)
-    monitor.accessed(Access(Grant.GRANTED, "ACCESS_UNVERIFIED", "GET /me names no workspace"))
+async def test_grant_of_a_get_me_from_before_the_suspension_changes_nothing(notes: Notes) -> None:
+    monitor = monitor_for(notes)
+    monitor.suspend("UNAUTHORIZED", 401)
+    assert not monitor.on_access(GRANTED, WELL, while_suspended=False)
+    assert monitor.suspended
+    assert probe_needed(monitor)
+
+
+async def test_doubtful_response_needs_get_me_while_calls_go_on(notes: Notes) -> None:
+    monitor = monitor_for(notes)
+    doubtful = Classification(Kind.TRANSIENT, "NOT_INTERCOM")
+    for lane in "ab":
+        assert monitor.on_response(Call.TRACK_EVENT, lane, doubtful, Response(200), 0) is doubtful
+        assert (monitor.open, probe_needed(monitor)) == (True, True)
+    monitor.on_response(Call.TRACK_EVENT, "c", doubtful, Response(200), 0)
+    assert monitor.state is ConnectionState.SUSPENDED
+    assert monitor.reason.startswith("NOT_INTERCOM")
+
+
+async def test_unverifiable_access_is_granted_with_a_warning(notes: Notes) -> None:
+    monitor = monitor_for(notes, verified=False)
+    on_access(monitor, Access(Grant.GRANTED, "ACCESS_UNVERIFIED", "GET /me names no workspace"))
     assert monitor.open
     assert notes.events == [("access_unverified", {"warning": "GET /me names no workspace"})]
 
 
-async def test_a_pause_stands_above_all_and_leaves_what_is_below(notes: Notes) -> None:
-    monitor = gate_for(notes, paused=True)
-    monitor.accessed(GRANTED)
+async def test_pause_hides_the_other_states_and_keeps_them(notes: Notes) -> None:
+    monitor = monitor_for(notes, paused=True)
     assert (monitor.open, monitor.state) == (False, ConnectionState.PAUSED)
-    monitor.suspend("FORBIDDEN")
+    monitor.suspend("FORBIDDEN", 403)
     monitor.pause(paused=False)
     assert monitor.state is ConnectionState.SUSPENDED
     assert notes.states == [ConnectionState.PAUSED, ConnectionState.SUSPENDED]
 
 
-async def test_an_outage_is_reported_once_and_so_is_its_end(notes: Notes) -> None:
-    monitor = gate_for(notes)
-    monitor.accessed(GRANTED)
+async def test_outage_and_its_end_are_reported_once(notes: Notes) -> None:
+    recoveries = Recoveries()
+    monitor = monitor_for(notes, recoveries=recoveries)
     for lane in "abcde":
-        monitor.failed(lane, "HTTP_503", 10.0)
+        monitor.on_failure(lane, "HTTP_503", Response(503))
     assert monitor.state is ConnectionState.DOWN
     assert "HTTP_503" in monitor.reason
     assert monitor.open
-    assert monitor.succeeded()
-    assert not monitor.succeeded()
+    for _ in range(2):
+        monitor.on_success()
+        assert recoveries.count == 1
     assert notes.states == [ConnectionState.DELIVERING, ConnectionState.DOWN, ConnectionState.DELIVERING]
 
 
-async def test_the_reason_says_whether_intercom_is_away_or_the_calls_of_several_users_fail(notes: Notes) -> None:
-    monitor = gate_for(notes)
-    monitor.accessed(GRANTED)
+async def test_reason_of_an_outage_names_who_is_affected(notes: Notes) -> None:
+    recoveries = Recoveries()
+    monitor = monitor_for(notes, recoveries=recoveries)
     for lane in "abcde":
-        monitor.failed(lane, "HTTP_500", 10.0)
-    monitor.ask_check(10.0)
-    assert not monitor.checked(answered=True)
+        monitor.on_failure(lane, "HTTP_500", FAILED)
+    monitor.request_check(10.0)
+    monitor.on_check(GRANTED, WELL)
     assert monitor.reason == "calls of several users fail (HTTP_500), though Intercom answers GET /me; others go on"
     for lane in "fghij":
-        monitor.failed(lane, "HTTP_500", 10.0)
-    monitor.ask_check(10.0)
-    assert not monitor.checked(answered=False)
+        monitor.on_failure(lane, "HTTP_500", FAILED)
+    monitor.request_check(10.0)
+    monitor.on_check(Access(Grant.UNKNOWN), FAILED)
     assert monitor.reason == "Intercom does not answer well (HTTP_500); one call at a time probes it"
-    monitor.ask_check(20.0)
-    assert monitor.checked(answered=True)
-    assert monitor.succeeded()
+    assert recoveries.count == 0
+    monitor.request_check(20.0)
+    monitor.on_check(GRANTED, WELL)
+    assert recoveries.count == 1
+    assert monitor.state is ConnectionState.DELIVERING
 
 
-def test_the_numbers_of_standings_stay() -> None:
-    """Gauges and stored pictures of them outlive a release."""
+async def test_each_requested_check_is_waited_for_once(notes: Notes) -> None:
+    monitor = monitor_for(notes)
+    checks = asyncio.create_task(monitor.wait_check_needed())
+    for lane in "abcde":
+        monitor.on_failure(lane, "HTTP_500", FAILED)
+    monitor.request_check(10.0)
+    await checks
+    waiting = monitor.wait_check_needed()
+    waiting.send(None)
+    waiting.close()
+
+
+def test_numbers_of_the_states_never_change() -> None:
+    """Gauges and stored statuses of earlier releases use them."""
     assert {state.name: state.value for state in ConnectionState} == {
         "VERIFYING": 1,
         "DELIVERING": 2,

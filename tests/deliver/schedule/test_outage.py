@@ -34,32 +34,32 @@ def test_failures_in_a_row_over_several_lanes_bring_the_connection_down(lanes: s
     outage = OutageDetector()
     for lane in lanes:
         if lane == "-":
-            outage.succeeded()
+            outage.on_success()
         else:
-            outage.failed(lane, 0.0, 1.0)
+            outage.on_failure(lane, 0.0, 1.0)
     assert outage.down is down
 
 
 def test_failures_of_calls_that_concern_no_user_bring_it_down() -> None:
     outage = OutageDetector()
-    assert [outage.failed("", 0.0, 1.0) for _ in range(FAILURES_MIN)] == [False] * (FAILURES_MIN - 1) + [True]
+    assert [outage.on_failure("", 0.0, 1.0) for _ in range(FAILURES_MIN)] == [False] * (FAILURES_MIN - 1) + [True]
 
 
 def test_lanes_that_failed_often_while_others_did_not_are_ignored() -> None:
     outage = OutageDetector()
     for failures in range(STUCK_FAILURES, 50):
         for lane in "abc":
-            assert not outage.failed(lane, 0.0, 1.0, failures)
+            assert not outage.on_failure(lane, 0.0, 1.0, failures)
     for lane in "abcd":
-        assert not outage.failed(lane, 0.0, 1.0, STUCK_FAILURES - 1)
-    assert outage.failed("e", 0.0, 1.0)
+        assert not outage.on_failure(lane, 0.0, 1.0, STUCK_FAILURES - 1)
+    assert outage.on_failure("e", 0.0, 1.0)
 
 
 def fallen() -> OutageDetector:
     """Down at 100 s, with the check still to be made."""
     outage = OutageDetector()
     assert outage.allowed(100.0, untried=True) is Allowed.ANY
-    became = [outage.failed(lane, 100.0, 1.0) for lane in "abcde"]
+    became = [outage.on_failure(lane, 100.0, 1.0) for lane in "abcde"]
     assert became == [False] * (FAILURES_MIN - 1) + [True]
     return outage
 
@@ -67,10 +67,10 @@ def fallen() -> OutageDetector:
 def checked(*, answered: bool) -> OutageDetector:
     outage = fallen()
     assert outage.allowed(100.0, untried=True) is Allowed.CHECK
-    outage.leave(Allowed.CHECK, "", 100.0)
+    outage.start_call(Allowed.CHECK, "", 100.0)
     assert outage.allowed(1e9, untried=True) is Allowed.NOTHING
     assert outage.next_at(untried=True) == inf
-    assert not outage.checked(answered=answered, now=100.0, jitter=1.0)
+    assert not outage.on_check(answered=answered, now=100.0, jitter=1.0)
     return outage
 
 
@@ -86,12 +86,12 @@ def test_probes_leave_ever_slower_up_to_half_a_minute() -> None:
         assert outage.allowed(now - 0.1, untried=False) is Allowed.NOTHING
         kind = outage.allowed(now, untried=False)
         kinds.append(kind)
-        outage.leave(kind, "a", now)
+        outage.start_call(kind, "a", now)
         assert outage.next_at(untried=False) == inf
         if kind is Allowed.CHECK:
-            assert not outage.checked(answered=False, now=now, jitter=1.0)
+            assert not outage.on_check(answered=False, now=now, jitter=1.0)
         else:
-            assert not outage.failed("a", now, 1.0, STUCK_FAILURES)
+            assert not outage.on_failure("a", now, 1.0, STUCK_FAILURES)
     assert waits == [2, 4, 8, 16, PROBE_SECONDS_MAX, PROBE_SECONDS_MAX, PROBE_SECONDS_MAX]
     assert kinds == [Allowed.PROBE, Allowed.CHECK] * 3 + [Allowed.PROBE]
 
@@ -101,56 +101,56 @@ def test_lanes_that_have_not_failed_are_the_probes_of_an_outage() -> None:
     for _ in range(4):
         now = outage.next_at(untried=True)
         assert outage.allowed(now, untried=True) is Allowed.PROBE
-        outage.leave(Allowed.PROBE, "z", now)
-        outage.failed("z", now, 1.0)
+        outage.start_call(Allowed.PROBE, "z", now)
+        outage.on_failure("z", now, 1.0)
 
 
 def test_calls_under_way_when_it_went_down_are_no_probes() -> None:
     outage = checked(answered=False)
     for lane in map(str, range(60)):
-        assert not outage.failed(lane, 100.5, 1.0)
+        assert not outage.on_failure(lane, 100.5, 1.0)
     assert outage.next_at(untried=False) == 102.0
 
 
 def test_a_failure_that_concerns_no_user_counts_as_the_probe_that_was_due() -> None:
     outage = checked(answered=False)
-    outage.failed("", 101.0, 1.0)
+    outage.on_failure("", 101.0, 1.0)
     assert outage.next_at(untried=False) == 102.0
-    outage.failed("", 102.0, 1.0)
+    outage.on_failure("", 102.0, 1.0)
     assert outage.next_at(untried=False) == 106.0
 
 
 def test_a_probe_without_a_result_leaves_its_place_to_another() -> None:
     outage = checked(answered=False)
-    outage.leave(Allowed.PROBE, "a", 102.0)
-    outage.abandoned("b")
+    outage.start_call(Allowed.PROBE, "a", 102.0)
+    outage.abandon_probe("b")
     assert outage.next_at(untried=False) == inf
-    outage.abandoned("a")
+    outage.abandon_probe("a")
     assert outage.allowed(102.0, untried=False) is Allowed.PROBE
 
 
 def test_the_first_success_ends_it_and_the_next_outage_starts_over() -> None:
     outage = checked(answered=False)
-    assert outage.succeeded()
-    assert not outage.succeeded()
+    assert outage.on_success()
+    assert not outage.on_success()
     assert not outage.down
     for lane in "abcde":
-        outage.failed(lane, 200.0, 0.5)
+        outage.on_failure(lane, 200.0, 0.5)
     assert outage.down
     assert outage.allowed(200.0, untried=False) is Allowed.CHECK
 
 
 def test_get_me_answered_after_it_failed_ends_the_outage() -> None:
     outage = checked(answered=False)
-    outage.leave(Allowed.CHECK, "", 102.0)
-    assert outage.checked(answered=True, now=102.0, jitter=1.0)
+    outage.start_call(Allowed.CHECK, "", 102.0)
+    assert outage.on_check(answered=True, now=102.0, jitter=1.0)
 
 
 def test_a_check_that_a_success_overtakes_changes_nothing() -> None:
     outage = fallen()
-    outage.leave(Allowed.CHECK, "", 100.0)
-    outage.succeeded()
-    assert not outage.checked(answered=False, now=100.0, jitter=1.0)
+    outage.start_call(Allowed.CHECK, "", 100.0)
+    outage.on_success()
+    assert not outage.on_check(answered=False, now=100.0, jitter=1.0)
     assert outage.allowed(100.0, untried=False) is Allowed.ANY
 
 
@@ -160,23 +160,23 @@ def test_while_get_me_is_answered_lanes_that_have_not_failed_leave_at_once() -> 
     assert outage.of_single_users
     for _ in range(FAILURES_MIN - 1):
         assert outage.allowed(100.0, untried=True) is Allowed.UNTRIED
-        outage.leave(Allowed.UNTRIED, "z", 100.0)
-        outage.failed("z", 100.0, 1.0)
+        outage.start_call(Allowed.UNTRIED, "z", 100.0)
+        outage.on_failure("z", 100.0, 1.0)
     assert outage.allowed(100.5, untried=False) is Allowed.NOTHING
     assert outage.allowed(101.0, untried=False) is Allowed.PROBE
-    outage.leave(Allowed.PROBE, "a", 101.0)
+    outage.start_call(Allowed.PROBE, "a", 101.0)
     assert outage.allowed(101.0, untried=True) is Allowed.UNTRIED
-    assert outage.succeeded()
+    assert outage.on_success()
 
 
 def test_get_me_is_asked_again_after_each_few_lanes_that_fail() -> None:
     outage = checked(answered=True)
     for number in range(FAILURES_MIN):
         assert outage.allowed(100.0, untried=True) is Allowed.UNTRIED
-        outage.failed(f"{number}", 100.0, 1.0)
+        outage.on_failure(f"{number}", 100.0, 1.0)
     assert outage.allowed(100.0, untried=True) is Allowed.CHECK
-    outage.leave(Allowed.CHECK, "", 100.0)
-    assert not outage.checked(answered=False, now=100.0, jitter=1.0)
+    outage.start_call(Allowed.CHECK, "", 100.0)
+    assert not outage.on_check(answered=False, now=100.0, jitter=1.0)
     assert not outage.of_single_users
     assert outage.allowed(100.5, untried=True) is Allowed.NOTHING
 
@@ -188,13 +188,13 @@ def test_after_many_lanes_that_fail_others_are_tried_one_by_one() -> None:
     tried = FAILURES_MIN
     while outage.allowed(100.0, untried=True) is not Allowed.NOTHING:
         kind = outage.allowed(100.0, untried=True)
-        outage.leave(kind, f"{tried}", 100.0)
+        outage.start_call(kind, f"{tried}", 100.0)
         if kind is Allowed.CHECK:
-            outage.checked(answered=True, now=100.0, jitter=1.0)
+            outage.on_check(answered=True, now=100.0, jitter=1.0)
         else:
-            outage.failed(f"{tried}", 100.0, 1.0)
+            outage.on_failure(f"{tried}", 100.0, 1.0)
             tried += 1
     assert tried == TRIALS_MAX + 1
-    outage.leave(Allowed.PROBE, "a", 101.0)
+    outage.start_call(Allowed.PROBE, "a", 101.0)
     assert outage.next_at(untried=True) == 100.0 + TRIAL_SECONDS
     assert outage.allowed(100.0 + TRIAL_SECONDS, untried=True) is Allowed.UNTRIED

@@ -111,7 +111,7 @@ def simulate(world: World) -> Run:
         if coming and coming[0][0] <= next_at:
             arrives, _, left, answer = heapq.heappop(coming)
             now = max(now, arrives)
-            pace.answered(answer, left, now)
+            pace.on_response(answer, left, now)
             continue
         now = max(now, next_at) + chance.random() * world.late
         pace.take(now)

@@ -10,7 +10,7 @@ from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
-from intercomd_daemon.deliver.schedule.backoff import CAP_SECONDS
+from intercomd_daemon.deliver.schedule.pacing import RETRY_SECONDS_MAX
 from intercomd_daemon.deliver.schedule.residency import LOADED_LANES_MAX, NextDue, Residency
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import Progress
@@ -166,8 +166,8 @@ def test_first_turn_looks_for_parked_lanes() -> None:
         ([1000.0], 1001.0, True, True, 0.0),
         ([1000.0, 900.0, 1100.0], 899.0, False, False, 1.0),
         # Further away than any lane is parked: the clock was set back.
-        ([1000.0], 1000.0 - CAP_SECONDS, False, False, CAP_SECONDS),
-        ([1000.0], 999.0 - CAP_SECONDS, True, False, CAP_SECONDS + 1.0),
+        ([1000.0], 1000.0 - RETRY_SECONDS_MAX, False, False, RETRY_SECONDS_MAX),
+        ([1000.0], 999.0 - RETRY_SECONDS_MAX, True, False, RETRY_SECONDS_MAX + 1.0),
     ],
 )
 def test_look_is_due_at_the_earliest_due_time(

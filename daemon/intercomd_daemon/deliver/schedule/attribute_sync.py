@@ -1,7 +1,6 @@
-"""Reads the list of custom attributes and creates missing ones, once for all lanes that wait for it."""
+"""Fetches the list of custom attributes and creates missing ones, once for all lanes that wait for them."""
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 
@@ -10,13 +9,13 @@ from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.classification import DOUBTFUL, Classification, Kind, classify
 from intercomd_daemon.deliver.intercom.messages import Call, Response
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, AttributeList
-from intercomd_daemon.deliver.schedule.backoff import delay_seconds
 from intercomd_daemon.deliver.schedule.caller import Caller
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, Observer
+from intercomd_daemon.deliver.schedule.pacing import retry_delay
 from intercomd_daemon.errors import quoted
 
-# Neither done nor refused: the same call leaves again, when it may.
+# The call neither succeeded nor was refused: it is repeated later.
 _LATER = frozenset({Kind.TRANSIENT, Kind.SUSPENDED})
 
 
@@ -29,7 +28,6 @@ class AttributeSync:
         catalog: AttributeCatalog,
         monitor: ConnectionMonitor,
         caller: Caller,
-        recovered: Callable[[], None],
         observer: Observer,
         clock: Clock,
     ) -> None:
@@ -37,24 +35,23 @@ class AttributeSync:
         self._catalog = catalog
         self._monitor = monitor
         self._caller = caller
-        self._recovered = recovered
         self._observer = observer
         self._clock = clock
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._failures = 0
         self._retry_at = 0.0
 
     async def read_attributes(self) -> float:
-        """Fetches the list of custom attributes; returns how long to wait before asking again (0: it is known)."""
-        async with self._turn:
+        """Fetches the list of custom attributes; returns the seconds to wait before another attempt, 0.0 on success."""
+        async with self._lock:
             wait = self._retry_at - self._clock.monotonic()
             if wait > 0 or not self._catalog.stale(self._clock.wall()):
                 return max(0.0, wait)
             return await self._read_list()
 
     async def create_attribute(self, name: str, data_type: str) -> float:
-        """Creates a custom attribute, or remembers the refusal; returns how long to wait before asking again."""
-        async with self._turn:
+        """Creates a custom attribute, or remembers the refusal; returns the seconds to wait before another attempt."""
+        async with self._lock:
             now = self._clock.wall()
             wait = self._retry_at - self._clock.monotonic()
             if wait > 0 or not self._catalog.absent(name, now):
@@ -73,7 +70,7 @@ class AttributeSync:
                 self._observer.on_notice(self._settings.name, "attribute_created", **details)
                 return 0.0
             if response.status == 400 and not self._catalog.doubted(name):
-                # "Every refusal is 400": perhaps it exists, made by others meanwhile, or by us, with the answer lost.
+                # "Every refusal is 400": perhaps it exists, created by others, or by us with the response lost.
                 wait = await self._read_list()
                 if wait or self._monitor.suspended:
                     return wait
@@ -105,14 +102,13 @@ class AttributeSync:
             self._monitor.suspend(classification.reason, response.status)
             return 0.0
         self._failures += 1
-        now = self._clock.monotonic()
         if classification.reason in DOUBTFUL:
-            self._monitor.doubted(call, "", classification.reason, response.status)
-        self._monitor.failed("", classification.reason, now, retry_after_seconds=response.retry_after_seconds)
-        wait = max(0.001, delay_seconds(self._failures, self._clock.jitter()))
-        self._retry_at = now + wait
+            self._monitor.on_doubtful_response(call, "", classification.reason, response.status)
+        self._monitor.on_failure("", classification.reason, response)
+        wait = max(0.001, retry_delay(self._failures, self._clock.jitter()))
+        self._retry_at = self._clock.monotonic() + wait
         return wait
 
     def _on_success(self) -> None:
         self._failures = 0
-        self._recovered()
+        self._monitor.on_success()

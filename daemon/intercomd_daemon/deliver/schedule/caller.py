@@ -1,4 +1,4 @@
-"""Makes the calls of one connection within its budget, and reports each to pacing and to the observer."""
+"""Makes the calls of one connection, and reports each to the pace and the observer."""
 
 import asyncio
 from types import TracebackType
@@ -9,18 +9,18 @@ from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import Observer
 from intercomd_daemon.deliver.schedule.pacing import Pace
 
-# No response, our access, a timeout, the budget. Other refusals are about one user and are in that user's outcome.
+# No response, our access, a timeout, the rate limit. Other refusals concern one user and are in that user's outcome.
 _OF_THE_CONNECTION = frozenset({0, 401, 402, 403, 407, 408, 421, 429, 431})
 
 
 class Caller:
-    """A session with Intercom; use as an asynchronous context."""
+    """Makes calls in a session with Intercom; use as an asynchronous context manager."""
 
     def __init__(self, connection: str, intercom: IntercomClient, pace: Pace, observer: Observer, clock: Clock) -> None:
         self.calls = 0
         """Calls since the start, including those that a dry run only counts."""
         self.last_error = ""
-        """The last failure that concerned the whole connection, in words."""
+        """The last failure that concerned the whole connection, as text."""
         self._connection = connection
         self._intercom = intercom
         self._pace = pace
@@ -36,7 +36,7 @@ class Caller:
         await self._intercom.__aexit__(kind, error, trace)
 
     async def make_within_budget(self, request: Request) -> Response:
-        """Waits until the budget allows a call, then makes it."""
+        """Waits until the pace allows a call, then makes it."""
         while True:
             now = self._clock.monotonic()
             at = self._pace.next_at(now)
@@ -46,13 +46,17 @@ class Caller:
         self._pace.take(now)
         return await self.make(request)
 
+    def count_dry_run(self) -> None:
+        """Counts a call that a dry run does not make."""
+        self.calls += 1
+
     async def make(self, request: Request) -> Response:
-        """Makes a call that was taken from the budget already; a network failure is a response with status 0."""
+        """Makes a call that the pace has counted already; a network failure is a response with status 0."""
         sent = self._clock.monotonic()
         self.calls += 1
         response = await self._intercom.call(request)
         now = self._clock.monotonic()
-        self._pace.answered(response, sent, now)
+        self._pace.on_response(response, sent, now)
         self._observer.on_call(self._connection, request.call, response.status, now - sent)
         if response.status >= 500 or response.status in _OF_THE_CONNECTION:
             self.last_error = f"{request.call}: {response.failure or response.status}"

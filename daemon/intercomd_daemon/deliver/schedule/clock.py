@@ -1,4 +1,4 @@
-"""Time and chance, as a part receives them."""
+"""Time and randomness, passed to the parts that need them, so that tests can replace them."""
 
 import random
 import time
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Clock(NamedTuple):
-    """What is written down is timed by the wall clock, what is waited for by the one that never jumps."""
+    """Stored times are from the wall clock, waits are measured by the monotonic clock."""
 
     wall: Callable[[], float] = time.time
     """Unix seconds."""

@@ -1,240 +1,284 @@
-"""Whether calls may leave at all: access, an operator's pause, and outages, as one state that is reported.
-
-Each change is reported once.
-"""
+"""The state of a connection, from its access, an operator's pause and outages. Each change is reported once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Protocol
 
 import msgspec
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.intercom.access import Access, Grant, remedy_of
+from intercomd_daemon.deliver.intercom.access import Access, Grant
 from intercomd_daemon.deliver.intercom.classification import DOUBTFUL, FORBIDDEN, Classification, Kind
 from intercomd_daemon.deliver.intercom.messages import Call, Response
-from intercomd_daemon.deliver.schedule.access_doubt import AccessDoubt
+from intercomd_daemon.deliver.schedule.access_state import AccessState, Suspended
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.outage import Allowed, OutageDetector
 from intercomd_daemon.deliver.schedule.pacing import WAIT_MAX_SECONDS
 from intercomd_daemon.outcome import Outcome
 
+_NOT_VERIFIED = "GET /me has not been answered yet"
+
 
 class ConnectionState(IntEnum):
-    """What a connection does at present."""
+    """What a connection does at present. The numbers are those of the gauge, and never change."""
 
     VERIFYING = 1
-    """Before the first answer of `GET /me`: nothing leaves."""
+    """No response of `GET /me` yet: no other call leaves."""
     DELIVERING = 2
     DOWN = 3
-    """Intercom does not answer well for any user: one call probes."""
+    """Calls of several users fail. Probes find out when Intercom works again, see `outage.py`."""
     SUSPENDED = 4
-    """The access token, the App ID or the region is wrong: `GET /me` probes."""
+    """The access token, the App ID or the region is wrong: only `GET /me` is called."""
     PAUSED = 5
-    """An operator stopped it."""
+    """Paused by an operator."""
     INACTIVE = 6
-    """Switched off in the settings: its envelopes are skipped, what waits stays."""
+    """Inactive in the settings: new envelopes are skipped, waiting ones stay."""
 
 
 class ConnectionStatus(msgspec.Struct, frozen=True):
-    """A picture of one connection; times are Unix seconds, 0.0 where there is none."""
+    """The status of one connection. Times are Unix seconds, or 0.0."""
 
     name: str
     state: ConnectionState
     reason: str
-    """Why it does not deliver, with the remedy; empty if it does."""
+    """Why the connection does not deliver, with the remedy; empty if it does."""
     since: float
-    """When it came to stand like this."""
+    """When the state or the reason last changed."""
     app_id: str
     workspace_name: str
     region: str
     dry_run: bool
     calls: int
-    """Made since the start."""
+    """Calls since the start of the daemon."""
     budget_limit: int
-    """Calls that Intercom allows in a window, as last heard."""
+    """Calls that Intercom allows in a window, by its last response."""
     budget_plan: int
-    """Calls that we mean to make of those."""
+    """The share of those that this daemon uses."""
     budget_remaining: int
-    """Calls that we may still make in this window."""
+    """Calls that this daemon may still make in this window."""
     window_seconds: float
     window_ends: float
     lanes_open: int
     rows_read_ahead: int
     next_probe: float
     last_error: str
-    """The last failure that concerned the connection as a whole, in words, without any user's data."""
+    """The last failure of the connection as a whole. Contains no user data."""
     custom_attributes: int = 0
     """Of contacts in the workspace, archived ones left out; 0 before the list is read."""
 
 
 class Observer(Protocol):
-    """Who is told what happened; log lines, metrics and watchers follow from it."""
+    """Receives what happens to a connection: for log lines, metrics and watchers."""
 
     def on_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        """These outcomes are committed."""
+        """Takes committed outcomes."""
         ...
 
     def on_call(self, connection: str, call: Call, status: int, seconds: float) -> None:
-        """A call was answered (status 0: it was not)."""
+        """Takes a call with the status of its response, 0 if none came, and its duration."""
         ...
 
     def on_state(self, connection: str, state: ConnectionState, reason: str) -> None:
-        """The connection stands differently now."""
+        """Takes a change of the state or its reason."""
         ...
 
     def on_notice(self, connection: str, event: str, **details: object) -> None:
-        """Something that an operator should see."""
+        """Takes something else that an operator should see."""
         ...
 
 
 class ConnectionMonitor:
-    """The state of one connection."""
+    """Follows the state of one connection.
 
-    def __init__(self, settings: ConnectionSettings, observer: Observer, clock: Clock, *, paused: bool) -> None:
+    It combines three states, each with one owner: the access (`AccessState`), the outage detector and the pause. All
+    responses pass through here. It also says when `GET /me` is needed, for access or for the outage detector.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        observer: Observer,
+        clock: Clock,
+        on_recovery: Callable[[], None],
+        *,
+        paused: bool,
+    ) -> None:
+        """`on_recovery` is called when an outage ends."""
         self.outage = OutageDetector()
         self.state = ConnectionState.VERIFYING
-        self.reason = "GET /me has not been answered yet"
+        self.reason = _NOT_VERIFIED
         self.since = clock.wall()
         self.workspace_name = ""
         self.region = ""
         self.next_probe = 0.0
-        """When `GET /me` is asked next, Unix seconds; 0.0 if it need not be."""
-        self.asked = asyncio.Event()
-        """Set while `GET /me` must be asked before calls may leave."""
-        self.asked.set()
-        self.check_asked = asyncio.Event()
-        """Set while the outage detector needs `GET /me`."""
-        self.well = False
-        """Whether a delivery went well since the last suspension."""
+        """When `GET /me` is called next, Unix seconds; 0.0 if it is not needed."""
         self._name = settings.name
         self._observer = observer
         self._clock = clock
+        self._on_recovery = on_recovery
         self._paused = paused
-        self._suspended = ""
-        self._failing = ""
-        self._verified = False
-        self._access_doubt = AccessDoubt()
+        self._access = AccessState()
+        self._probe_needed = asyncio.Event()
+        self._set_probe_needed()
+        self._check_needed = asyncio.Event()
+        self._last_failure = ""
+        """The reason of the last failed call that the connection's state may mention."""
 
     @property
     def open(self) -> bool:
         """Whether calls may leave."""
-        return self._verified and not self._paused
+        return self._access.granted and not self._paused
 
     @property
     def suspended(self) -> bool:
-        """Whether our access was refused."""
-        return bool(self._suspended)
+        """Whether Intercom refused our access."""
+        return self._access.suspended
 
     def pause(self, *, paused: bool) -> None:
-        """An operator stops the connection, or lets it go on."""
+        """Pauses or resumes the connection."""
         self._paused = paused
-        self._tell()
+        self._report()
 
-    def suspend(self, reason: str, status: int = 0) -> None:
-        """A call was answered, with this status, that our access is wrong."""
-        self._verified = False
-        self._suspended = f"{reason}: {remedy_of(reason, status)}"
-        self.asked.set()
-        self._tell()
+    # Responses to users' calls, and to calls of the attribute sync.
 
-    def classified(
-        self, call: Call, lane: str, classification: Classification, response: Response, before: int
+    def on_response(
+        self, call: Call, lane: str, classification: Classification, response: Response, failures: int
     ) -> Classification:
-        """Takes the classified response to a user's call that had failed `before` times; returns the one that holds.
+        """Takes the response to a lane's call that failed `failures` times before; returns the final classification.
 
-        It is another one for the third 403 in a row that is about this call alone.
+        It differs from the given one for a 403 that turns out to be about this call alone.
         """
-        if classification.reason == FORBIDDEN and self._access_doubt.forbidden(call.scope, lane):
+        if classification.reason == FORBIDDEN and self._access.on_forbidden(call.scope, lane):
             classification = Classification(Kind.REFUSED, FORBIDDEN)
         if classification.kind is Kind.SUSPENDED:
-            self.outage.abandoned(lane)
+            self.outage.abandon_probe(lane)
             self.suspend(classification.reason, response.status)
         elif classification.kind is not Kind.TRANSIENT:
-            self.well = True
-            self._access_doubt.answered(call.scope, lane, done=classification.kind is Kind.DONE)
+            self._access.on_response(call.scope, lane, done=classification.kind is Kind.DONE)
+            self.on_success()
         elif classification.reason in DOUBTFUL and not self.outage.down:
-            self.doubted(call, lane, classification.reason, response.status)
+            self.on_doubtful_response(call, lane, classification.reason, response.status)
         else:
-            self.failed(lane, classification.reason, self._clock.monotonic(), before, response.retry_after_seconds)
+            self.on_failure(lane, classification.reason, response, failures)
         return classification
 
-    def doubted(self, call: Call, lane: str, reason: str, status: int) -> None:
-        """An answer may be about the connection: asks `GET /me`, and suspends if several users got such answers."""
-        if self._access_doubt.seen(call.scope, lane):
-            self.suspend(reason, status)
-        self.asked.set()
+    def on_success(self) -> None:
+        """Takes a response that shows that Intercom works; refusals do too."""
+        if self.outage.on_success():
+            self._report()
+            self._on_recovery()
 
-    def accessed(self, access: Access) -> None:
-        """`GET /me` was answered."""
+    def on_failure(self, lane: str, reason: str, response: Response, failures: int = 0) -> None:
+        """Takes a failure that need not be its user's fault, of a call that failed `failures` times before.
+
+        `lane` is empty for a call that concerns no user.
+        """
+        self._last_failure = reason
+        now, jitter = self._clock.monotonic(), self._clock.jitter()
+        if self.outage.on_failure(lane, now, jitter, failures, _retry_after_seconds(response)):
+            self._report()
+
+    def on_doubtful_response(self, call: Call, lane: str, reason: str, status: int) -> None:
+        """Takes a response that may be about the connection: `GET /me` is needed, and suspends it for several users."""
+        if self._access.on_doubtful_response(call.scope, lane):
+            self.suspend(reason, status)
+        self._set_probe_needed()
+
+    def suspend(self, reason: str, status: int) -> None:
+        """Suspends the connection: a response with this status refused our access."""
+        self._access.suspend(reason, status)
+        self._set_probe_needed()
+        self._report()
+
+    # `GET /me` to verify access.
+
+    async def wait_probe_needed(self) -> None:
+        """Returns while access is not granted, or in doubt."""
+        await self._probe_needed.wait()
+
+    def schedule_probe(self) -> float:
+        """Returns how long to wait before `GET /me` is called, in seconds."""
+        delay = self._access.next_probe_delay(self._clock.jitter())
+        if delay:
+            self.next_probe = self._clock.wall() + delay
+        return delay
+
+    def on_access(self, access: Access, response: Response, *, while_suspended: bool) -> bool:
+        """Takes a response of `GET /me` that was called `while_suspended` or not; returns whether it counts."""
+        retry_after_seconds = (response.retry_after_seconds or 0.0) if response.status >= 500 else 0.0
+        if not self._access.on_me(access, retry_after_seconds, while_suspended=while_suspended):
+            return False
         if access.grant is Grant.UNKNOWN:
-            self._failing = access.message
-        elif access.grant is Grant.SUSPENDED:
-            self._verified = False
-            self._suspended = f"{access.reason}: {access.message}"
-        else:
+            self._last_failure = access.message
+        elif access.grant is Grant.GRANTED:
             if access.reason:
                 self._observer.on_notice(self._name, "access_unverified", warning=access.message)
             self.workspace_name, self.region = access.workspace_name, access.region
-            self._access_doubt.granted()
-            self._verified = True
-            self._suspended = ""
             self.next_probe = 0.0
-            self.asked.clear()
-        self._tell()
+        self._set_probe_needed()
+        self._report()
+        return True
 
-    def failed(
-        self, lane: str, reason: str, now: float, before: int = 0, retry_after_seconds: float | None = None
-    ) -> None:
-        """A call failed for a reason that need not be its user's, and has failed so often before."""
-        self._failing = reason
-        # "honour Retry-After, capped at 60 s, on 5xx for the probe"
-        least = min(retry_after_seconds or 0.0, WAIT_MAX_SECONDS)
-        if self.outage.failed(lane, now, self._clock.jitter(), before, least):
-            self._tell()
+    def _set_probe_needed(self) -> None:
+        if self._access.probe_needed:
+            self._probe_needed.set()
+        else:
+            self._probe_needed.clear()
 
-    def ask_check(self, now: float) -> None:
-        """The outage detector needs `GET /me`."""
-        self.outage.leave(Allowed.CHECK, "", now)
-        self.check_asked.set()
+    # `GET /me` for the outage detector: whether Intercom can be reached.
 
-    def checked(self, *, answered: bool, least_seconds: float = 0.0) -> bool:
-        """`GET /me`, which the outage detector needed, was answered or failed; True if Intercom is back."""
-        now, jitter = self._clock.monotonic(), self._clock.jitter()
-        back = self.outage.checked(answered=answered, now=now, jitter=jitter, least_seconds=least_seconds)
-        self._tell()
-        return back
+    def request_check(self, now: float) -> None:
+        """Asks for a `GET /me`, as the outage detector allows."""
+        self.outage.start_call(Allowed.CHECK, "", now)
+        self._check_needed.set()
 
-    def succeeded(self) -> bool:
-        """A call was answered by an Intercom that is well; True if it was down until now."""
-        recovered = self.outage.succeeded()
+    async def wait_check_needed(self) -> None:
+        """Returns when a check is requested, once for each request."""
+        await self._check_needed.wait()
+        self._check_needed.clear()
+
+    def on_check(self, access: Access, response: Response) -> None:
+        """Takes the response of the `GET /me` that was requested."""
+        if access.grant is Grant.SUSPENDED:
+            self.suspend(access.reason, response.status)
+        recovered = self.outage.on_check(
+            answered=access.grant is not Grant.UNKNOWN,
+            now=self._clock.monotonic(),
+            jitter=self._clock.jitter(),
+            least_seconds=_retry_after_seconds(response),
+        )
+        self._report()
         if recovered:
-            self._tell()
-        return recovered
+            self.on_success()
 
-    def _now(self) -> tuple[ConnectionState, str]:
-        if self._paused:
-            return ConnectionState.PAUSED, "an operator paused it: resume it to go on"
-        if self._suspended:
-            return ConnectionState.SUSPENDED, self._suspended
-        if not self._verified:
-            return (
-                ConnectionState.VERIFYING,
-                f"GET /me has not been answered yet{self._failing and ': ' + self._failing}",
-            )
-        if self.outage.down:
-            if self.outage.of_single_users:
-                reason = f"calls of several users fail ({self._failing}), though Intercom answers GET /me; others go on"
-            else:
-                reason = f"Intercom does not answer well ({self._failing}); one call at a time probes it"
-            return ConnectionState.DOWN, reason
-        return ConnectionState.DELIVERING, ""
-
-    def _tell(self) -> None:
-        state, reason = self._now()
+    def _report(self) -> None:
+        """Reports the state if it changed."""
+        state, reason = self._current()
         if (state, reason) == (self.state, self.reason):
             return
         self.state, self.reason = state, reason
         self.since = self._clock.wall()
         self._observer.on_state(self._name, state, reason)
+
+    def _current(self) -> tuple[ConnectionState, str]:
+        """Returns the state and its reason. An operator's pause hides a suspension, which hides an outage."""
+        access = self._access.state
+        if self._paused:
+            return ConnectionState.PAUSED, "an operator paused it: resume it to go on"
+        if isinstance(access, Suspended):
+            return ConnectionState.SUSPENDED, access.reason
+        if not self._access.granted:
+            return ConnectionState.VERIFYING, _NOT_VERIFIED + (f": {self._last_failure}" if self._last_failure else "")
+        if self.outage.down and self.outage.of_single_users:
+            users_fail = f"calls of several users fail ({self._last_failure})"
+            return ConnectionState.DOWN, f"{users_fail}, though Intercom answers GET /me; others go on"
+        if self.outage.down:
+            away = f"Intercom does not answer well ({self._last_failure})"
+            return ConnectionState.DOWN, f"{away}; one call at a time probes it"
+        return ConnectionState.DELIVERING, ""
+
+
+def _retry_after_seconds(response: Response) -> float:
+    # "honour Retry-After, capped at 60 s, on 5xx for the probe"
+    return min(response.retry_after_seconds or 0.0, WAIT_MAX_SECONDS)

@@ -14,8 +14,8 @@ from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
-from intercomd_daemon.deliver.schedule.backoff import CAP_SECONDS
 from intercomd_daemon.deliver.schedule.connection_state import Observer
+from intercomd_daemon.deliver.schedule.pacing import RETRY_SECONDS_MAX
 from intercomd_daemon.deliver.schedule.read_ahead import BYTES_MAX, LANE_ROWS_MAX, READ_ROWS, ReadAhead
 from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.deliver.schedule.residency import LOADED_LANES_MAX, Loaded, NextDue, Residency
@@ -230,7 +230,7 @@ class LaneLoader:
         # Lanes that are loaded already may be among the first.
         lanes_max = LOADED_LANES_MAX + self.residency.loaded
         keys, next_due = await self._spool.due(self._connection, now, lanes_max)
-        if not keys and next_due > now + CAP_SECONDS:
+        if not keys and next_due > now + RETRY_SECONDS_MAX:
             # Parked before the clock was set back, see `NextDue.must_look`.
             keys, next_due = await self._spool.due(self._connection, next_due, lanes_max)
         for key in keys:

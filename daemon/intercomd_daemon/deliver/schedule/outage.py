@@ -1,30 +1,30 @@
-"""Tells an outage of Intercom from the trouble of single users, and says which calls may leave during one. Pure.
+"""Distinguishes an outage of Intercom from failures of single users, and decides which calls may leave. Pure.
 
 Several lanes that fail in a row, with no success in between, are a suspected outage: the connection is down. `GET /me`
 then decides between two cases.
 
-1. `GET /me` fails too. Intercom is away: calls stop, and one probe at a time leaves, with backoff.
-2. `GET /me` is answered. The trouble may be that of the lanes that failed. They wait for the probes, but lanes that
-   have not failed leave at once, and the first success ends the suspicion.
+1. `GET /me` fails too: Intercom is away. Calls stop, and one probe at a time leaves, with increasing pauses.
+2. `GET /me` succeeds: perhaps only these lanes fail. They wait for the probes, but lanes that have not failed go on,
+   and the first success ends the suspicion.
 
-Failures are those that need not be the user's fault: no answer, a timeout, 5xx, 429.
+Failures are those that need not be the user's fault: no response, a timeout, 5xx, 429.
 """
 
 from enum import Enum, auto
 from math import inf
 
-from intercomd_daemon.deliver.schedule.backoff import delay_seconds
+from intercomd_daemon.deliver.schedule.pacing import retry_delay
 
-# 5 failures in a row over 3 or more lanes are a suspected outage. In case 2, 5 more call for another `GET /me`.
+# 5 failures in a row over 3 or more lanes are a suspected outage. In case 2, 5 more need another `GET /me`.
 FAILURES_MIN = 5
 LANES_MIN = 3
-# After 3 failures while the connection was up, a lane's trouble is its own and says nothing about the others.
+# A call that failed 3 times while the connection was up fails by itself, and is no evidence of an outage.
 STUCK_FAILURES = 3
-# One call each 30 s costs nothing, and a recovery is noticed soon.
+# One call each 30 s costs little, and notices a recovery soon.
 PROBE_SECONDS_MAX = 30.0
-# In case 2, so many lanes may fail for the first time without a pause. Where only `GET /me` works, each costs a call.
+# In case 2, this many lanes may fail for the first time without a pause. If only `GET /me` works, each costs a call.
 TRIALS_MAX = 128
-# After those, lanes that have not failed are tried one by one, at this interval.
+# Beyond that, lanes that have not failed are tried one by one, at this interval.
 TRIAL_SECONDS = 2.0
 
 
@@ -37,7 +37,7 @@ class Allowed(Enum):
     PROBE = auto()
     """One call of any lane, preferably of one that has not failed."""
     CHECK = auto()
-    """`GET /me`."""
+    """`GET /me`, nothing else."""
     NOTHING = auto()
 
 
@@ -51,27 +51,27 @@ class OutageDetector:
         self._reset()
 
     def _reset(self) -> None:
-        """Forgets the failures."""
+        """Forgets all failures: the connection is up."""
         self.down = False
         self._failures = 0
-        """In a row: with no success in between. While the connection is down: since the last `GET /me`."""
+        """Failures in a row, without a success. While the connection is down: since the last `GET /me`."""
         self._lanes.clear()
         self._probes = 0
         """Probes that failed."""
         self._probe_at = 0.0
         self._probing: str | None = None
-        """The lane whose call is the probe under way."""
+        """The lane whose call is the probe in flight."""
         self._checking = False
-        """Whether `GET /me` is under way."""
+        """Whether `GET /me` is in flight."""
         self._reachable: bool | None = None
-        """Whether the last `GET /me` was answered; None: ask it now."""
+        """Whether the last `GET /me` succeeded; None: it must be called first."""
         self._away = False
         """Whether a `GET /me` failed since the connection went down."""
         self._trials_failed = 0
         self._trial_at = 0.0
 
     def allowed(self, now: float, *, untried: bool) -> Allowed:
-        """Which call may leave now. `untried`: a lane that has not failed is ready."""
+        """Returns which call may leave now. `untried`: a lane that has not failed is ready."""
         if not self.down:
             return Allowed.ANY
         if now < self.next_at(untried=untried):
@@ -80,14 +80,14 @@ class OutageDetector:
             return Allowed.CHECK
         if self._reachable and untried and now >= self._trial_at:
             return Allowed.UNTRIED
-        # A lane that has failed says little when it fails again, so GET /me takes turns with those: either may be
-        # broken for good by itself.
+        # Another failure of a lane that has failed proves little, so such lanes and `GET /me` probe in turns: either of
+        # them may fail permanently for a reason of its own.
         if self._reachable or untried or self._probes % 2:
             return Allowed.PROBE
         return Allowed.CHECK
 
     def next_at(self, *, untried: bool) -> float:
-        """When the next call may leave, by the clock of `now`; infinite if a result must come first."""
+        """Returns when the next call may leave, 0.0 if at once; infinite if a response must come first."""
         if self._checking:
             return inf
         if not self.down or self._reachable is None:
@@ -97,11 +97,11 @@ class OutageDetector:
 
     @property
     def of_single_users(self) -> bool:
-        """Whether the connection is down although Intercom answers."""
+        """Whether the connection is down although `GET /me` succeeded (case 2)."""
         return self.down and self._reachable is True
 
-    def leave(self, allowed: Allowed, lane: str, now: float) -> None:
-        """A call leaves, as it was allowed."""
+    def start_call(self, allowed: Allowed, lane: str, now: float) -> None:
+        """Notes that a call leaves, as it was allowed."""
         if allowed is Allowed.CHECK:
             self._checking = True
         elif allowed is Allowed.PROBE:
@@ -109,19 +109,19 @@ class OutageDetector:
         elif allowed is Allowed.UNTRIED and self._trials_failed >= TRIALS_MAX:
             self._trial_at = now + TRIAL_SECONDS
 
-    def failed(self, lane: str, now: float, jitter: float, before: int = 0, least_seconds: float = 0.0) -> bool:
-        """Counts a failed call; True if the connection went down with it.
+    def on_failure(self, lane: str, now: float, jitter: float, failures: int = 0, least_seconds: float = 0.0) -> bool:
+        """Counts a failed call; returns whether the connection went down with it.
 
-        `lane` is empty for a call that concerns no user. `before`: how often this very call had failed already.
-        `least_seconds`: no probe leaves earlier, because the answer asked for that (`Retry-After`).
+        `lane` is empty for a call that concerns no user. `failures`: how often this call failed before.
+        `least_seconds`: the response asked to wait this long (`Retry-After`), so no probe leaves earlier.
         """
         if self.down:
-            self._failed_while_down(lane, now, jitter, before, least_seconds)
+            self._on_failure_while_down(lane, now, jitter, failures, least_seconds)
             return False
-        if before >= STUCK_FAILURES:
+        if failures >= STUCK_FAILURES:
             return False
         self._failures += 1
-        self._trials_failed += not before
+        self._trials_failed += not failures
         if lane and len(self._lanes) < LANES_MIN:
             self._lanes.add(lane)
         if self._failures < FAILURES_MIN or (lane and len(self._lanes) < LANES_MIN):
@@ -131,8 +131,8 @@ class OutageDetector:
         self._back_off(now, jitter, least_seconds)
         return True
 
-    def _failed_while_down(self, lane: str, now: float, jitter: float, before: int, least_seconds: float) -> None:
-        if not before:
+    def _on_failure_while_down(self, lane: str, now: float, jitter: float, failures: int, least_seconds: float) -> None:
+        if not failures:
             self._failures += 1
             self._trials_failed += 1
         if self._failures >= FAILURES_MIN and self._reachable:
@@ -142,10 +142,10 @@ class OutageDetector:
             self._probes += 1
             self._back_off(now, jitter, least_seconds)
 
-    def checked(self, *, answered: bool, now: float, jitter: float, least_seconds: float = 0.0) -> bool:
-        """`GET /me` was answered, or failed; True if Intercom is back: it failed before and is answered now."""
+    def on_check(self, *, answered: bool, now: float, jitter: float, least_seconds: float = 0.0) -> bool:
+        """Takes the result of `GET /me`; returns whether Intercom is back: it failed before, and succeeds now."""
         if not self._checking:
-            return False  # A call has succeeded meanwhile.
+            return False  # A call has succeeded in the meantime.
         self._checking = False
         if answered and self._away:
             return True
@@ -157,17 +157,17 @@ class OutageDetector:
             self._back_off(now, jitter, least_seconds)
         return False
 
-    def abandoned(self, lane: str) -> None:
-        """The probe of this lane ended without a result."""
+    def abandon_probe(self, lane: str) -> None:
+        """Notes that a call of this lane ended without a result; if it was the probe, another one may leave."""
         if self._probing == lane:
             self._probing = None
 
-    def succeeded(self) -> bool:
-        """Counts an answer that shows that Intercom works, refusals included; True if the connection was down."""
+    def on_success(self) -> bool:
+        """Notes that Intercom works, which a refusal shows too; returns whether the connection was down."""
         was_down = self.down
         self._reset()
         return was_down
 
     def _back_off(self, now: float, jitter: float, least_seconds: float) -> None:
-        wait = min(PROBE_SECONDS_MAX, delay_seconds(self._probes + 1, jitter))
+        wait = min(PROBE_SECONDS_MAX, retry_delay(self._probes + 1, jitter))
         self._probe_at = now + max(wait, least_seconds)

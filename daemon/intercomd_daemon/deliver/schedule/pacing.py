@@ -1,9 +1,9 @@
-"""When the next call may leave, learned from the answers. Pure: times are arguments, by a clock that never goes back.
+"""When the next call may leave: within Intercom's rate limit, and after failures. Pure; times are monotonic seconds.
 
 "X-RateLimit-Limit calls allowed in this window, -Remaining left, -Reset Unix second at which the window ends. They may
-be absent." "The window's length and whether the limit is per window are seen, not promised." Hence: the length is
-learned from the resets, the end of the window is measured against the answer's own `Date`, and a 429 halves what is
-believed.
+be absent." "The window's length and whether the limit is per window are seen, not promised." So the length is learned
+from the resets, the end of the window is measured against the response's own `Date`, and a 429 halves the limit that
+is relied on.
 """
 
 from bisect import bisect_right
@@ -16,52 +16,74 @@ from intercomd_daemon.deliver.intercom.server_clock import ServerClock
 WINDOW_SECONDS = 10.0
 # "clamped to 60 s": no wait for a reset is longer, whatever the header says.
 WAIT_MAX_SECONDS = 60.0
-# The share of the limit that is planned; the rest is for other apps' single calls and for clocks.
+# The share of the limit that is planned. The rest is for single calls of other apps and for inexact clocks.
 PLANNED = 0.98
-# After idleness so many calls may leave at once.
+# Calls that may leave at once after idleness.
 BURST = 16
-# Of what we believe, after a 429; recovered by a twentieth a clean window.
+# A 429 halves the limit that is relied on. Each window without a 429 restores a twentieth.
 HALVED = 0.5
 RECOVERY = 0.05
-# `Date` and the reset are whole seconds: a window seems to last up to so much longer than it does.
+# `Date` and the reset are whole seconds: a window seems to last up to 2 s longer than it does.
 ROUNDED_SECONDS = 2.0
 # "`X-RateLimit-Reset` lies 2 s after the moment at which the count starts anew", in recorded answers.
 LATE_SECONDS = 2.0
+# A failed call is repeated after up to 1 s, then 2 s, 4 s, …: Intercom's 5xx usually clear within seconds.
+RETRY_SECONDS_FIRST = 1.0
+RETRY_SECONDS_MAX = 300.0
+
+
+def retry_delay(failures: int, jitter: float) -> float:
+    """Returns the wait after this many failures in a row, in seconds; `jitter` is drawn evenly from 0 to 1."""
+    return jitter * min(RETRY_SECONDS_MAX, RETRY_SECONDS_FIRST * 2.0 ** min(failures - 1, 32))
 
 
 class Pace:
-    """The budget of one workspace. `take` each call that leaves; tell each answer."""
+    """The budget of one workspace: `take` for each call that leaves, `on_response` for each response.
+
+    A call may leave when all of these allow it (`next_at`):
+
+    1. No 429 stops the calls.
+    2. The window has calls left: of our plan, and of what Intercom has not counted yet (`remaining`).
+    3. The calls are spread evenly over the window, except for a burst after idleness.
+    """
 
     def __init__(self, calls_per_window: int, share: float, now: float) -> None:
         self.share = share
-        """Of the limit, from the settings."""
+        """The share of the limit that this daemon may use, from the settings."""
         self._limit = calls_per_window
-        self._believed = 1.0
+        self._reliable = 1.0
+        """The share of the limit that is relied on after 429s."""
         self._clock = ServerClock()
         self._window = WINDOW_SECONDS
         self._reset = 0.0
+        """The latest `X-RateLimit-Reset`."""
         self._ends = now + WINDOW_SECONDS
         self._used = 0
+        """Our calls in this window."""
         self._catches_up_until = -inf
         """Until then, calls that waited for the end of a used up window leave at once, beside a burst."""
         self._counted = 0
+        """Calls that Intercom has counted in this window, other apps' included, …"""
         self._counted_up_to = -inf
-        self._flying: list[float] = []
+        """… by its response to a call of ours that left then."""
+        self._in_flight: list[float] = []
+        """When each call without a response left, in order."""
         self._scheduled = now - (BURST - 1) * self._spacing
+        """When the next call is scheduled, if calls are spread evenly."""
         self._stopped_until = -inf
         self._halved_at = -inf
         self._clean_since = now
 
     @property
     def limit(self) -> int:
-        """Calls that Intercom allows in a window, as last heard."""
+        """Calls that Intercom allows in a window, by its last response."""
         return self._limit
 
     @property
     def plan(self) -> int:
-        """Calls that we mean to make in a window: `min(limit - 1, ceil(0.98 x limit)) x share`, at least one."""
+        """Calls planned for a window: `min(limit - 1, ceil(0.98 x limit)) x share`, at least one."""
         planned = min(self._limit - 1, ceil(PLANNED * self._limit))
-        return max(1, int(planned * self.share * self._believed))
+        return max(1, int(planned * self.share * self._reliable))
 
     @property
     def window_seconds(self) -> float:
@@ -70,7 +92,7 @@ class Pace:
 
     @property
     def window_ends(self) -> float:
-        """When the present window ends, by the caller's clock."""
+        """When this window ends."""
         return self._ends
 
     @property
@@ -78,17 +100,17 @@ class Pace:
         return self._window / self.plan
 
     def remaining(self, now: float) -> int:
-        """Calls that may still be made in the window of `now`, ours and what others left."""
-        # A window's count may pass the plan by what an earlier stall has left over, never the limit less one.
-        ours = max(1, int((self._limit - 1) * self.share * self._believed))
+        """Returns the calls that may still be made in the window of `now`."""
+        # Our calls may exceed the plan by what an earlier pause has left over, but never reach the limit.
+        ours = max(1, int((self._limit - 1) * self.share * self._reliable))
         if now >= self._ends:
-            return max(0, min(ours, self._limit - 1 - len(self._flying)))
-        # What Intercom has counted, and what it had not when it said so: the calls sent since and not answered.
-        counted = self._counted + len(self._flying) - bisect_right(self._flying, self._counted_up_to)
+            return max(0, min(ours, self._limit - 1 - len(self._in_flight)))
+        # Intercom's count, and what it did not include: the calls that left later and have no response yet.
+        counted = self._counted + len(self._in_flight) - bisect_right(self._in_flight, self._counted_up_to)
         return max(0, min(ours - self._used, self._limit - 1 - counted))
 
     def next_at(self, now: float) -> float:
-        """When the next call may leave: `now`, or a later time."""
+        """Returns when the next call may leave: `now`, or a later time."""
         at = max(now, self._stopped_until)
         if self.remaining(at) == 0:
             at = max(at, self._ends)
@@ -96,9 +118,10 @@ class Pace:
 
     def take(self, now: float) -> None:
         """Counts a call that leaves now."""
-        self._roll(now)
+        self._advance(now)
         self._used += 1
-        self._flying.append(now)
+        self._in_flight.append(now)
+        # A schedule that lags behind `now` is what allows a burst: it may lag by BURST calls.
         lag = (BURST - 1) * self._spacing
         if now < self._catches_up_until:
             lag += LATE_SECONDS
@@ -108,27 +131,28 @@ class Pace:
             # Where other apps use more than BURST calls, a burst alone makes up for them.
             self._catches_up_until = self._ends + LATE_SECONDS
 
-    def answered(self, response: Response, sent: float, now: float) -> None:
-        """Learns from an answer that came at `now` to a call that left at `sent`."""
+    def on_response(self, response: Response, sent: float, now: float) -> None:
+        """Learns from a response that came at `now` to a call that left at `sent`."""
         if response.date is not None:
             self._clock.seen(response.date, sent, now)
-        self._roll(now)
-        landed = bisect_right(self._flying, sent)
+        self._advance(now)
+        landed = bisect_right(self._in_flight, sent)
         if landed:
-            del self._flying[landed - 1]
+            del self._in_flight[landed - 1]
         if response.rate is not None:
             self._learn(response.rate, sent, now)
         if response.status == 429:
             self._stop(response, sent, now)
 
-    def _roll(self, now: float) -> None:
+    def _advance(self, now: float) -> None:
+        """Starts the window of `now` if the last one has ended."""
         if now >= self._ends:
             self._ends += (int((now - self._ends) // self._window) + 1) * self._window
             self._used = 0
             self._counted, self._counted_up_to = 0, -inf
         clean = max(0, int((now - self._clean_since) // self._window))
         self._clean_since += clean * self._window
-        self._believed = min(1.0, self._believed + RECOVERY * clean)
+        self._reliable = min(1.0, self._reliable + RECOVERY * clean)
 
     def _learn(self, rate: RateHeaders, sent: float, now: float) -> None:
         if rate.limit < 1:
@@ -136,26 +160,29 @@ class Pace:
         self._limit = rate.limit
         left = self._clock.until(rate.reset, now)
         if left is None or not 0.0 < left <= WAIT_MAX_SECONDS or rate.reset < self._reset:
-            # No use for a reset without a clock, in the past, in the far future, or of a window that is over.
+            # Useless: no `Date` yet, a reset in the past or the far future, or a response of an earlier window.
             return
         counted = rate.limit - rate.remaining
         if rate.reset > self._reset:
+            # The first response of a new window. Of our calls, it counts this one and those that left later.
             self._measure(rate.reset - self._reset, left)
             self._reset = rate.reset
-            self._used = 1 + len(self._flying) - bisect_right(self._flying, sent)
+            self._used = 1 + len(self._in_flight) - bisect_right(self._in_flight, sent)
             self._counted, self._counted_up_to = counted, sent
         elif counted >= self._counted:
+            # Responses may overtake each other: the highest count is the latest.
             self._counted, self._counted_up_to = counted, sent
         self._ends = now + left
 
     def _measure(self, step: float, left: float) -> None:
-        """The window is as long as the step from reset to reset, unless that spans several, or less than is left."""
+        """Learns the window's length: the step between resets, unless it spans several windows or is too short."""
         least = left - ROUNDED_SECONDS - LATE_SECONDS
         if least <= step < 1.5 * self._window:
             self._window = step
         self._window = max(self._window, least)
 
     def _stop(self, response: Response, sent: float, now: float) -> None:
+        """Stops the calls after a 429, until the window ends or as long as the response says."""
         wait = self._ends - now if response.rate is not None else self._window
         if response.retry_after_seconds is not None:
             # "Retry-After is undocumented; honour it if it comes, capped."
@@ -163,6 +190,6 @@ class Pace:
         self._stopped_until = max(self._stopped_until, now + min(max(wait, 0.1), WAIT_MAX_SECONDS))
         self._clean_since = self._stopped_until
         if sent >= self._halved_at:
-            # Others that were under way by then say nothing new.
-            self._believed = max(HALVED * self._believed, 1.0 / self._limit)
+            # 429s of calls that left before the last halving are no further evidence.
+            self._reliable = max(HALVED * self._reliable, 1.0 / self._limit)
             self._halved_at = now

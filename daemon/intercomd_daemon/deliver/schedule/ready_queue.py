@@ -1,7 +1,7 @@
-"""Which lane may take a turn next: ready lanes round-robin, normal before bulk, and when resting lanes are ready again.
+"""Decides which lane takes the next turn: ready lanes in turn, normal before bulk; resting lanes wait for a time. Pure.
 
-A lane is in one place at a time: ready (normal or bulk), resting until a time, or busy with a call or a commit. A lane
-that is in none has nothing to do, or was just taken. Only this module changes the place.
+A lane has one place: ready (normal or bulk), resting until a time, or busy with a call or a commit. A lane without a
+place is empty, or was just taken. Only this module changes the place.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from intercomd_daemon.envelope import Priority
 
 
 class Place(Enum):
-    """Where a lane is."""
+    """The place of a lane."""
 
     READY_NORMAL = auto()
     READY_BULK = auto()
@@ -43,7 +43,7 @@ class ReadyQueue:
 
     @property
     def busy(self) -> int:
-        """How many lanes are busy."""
+        """The number of busy lanes."""
         return self._busy
 
     @property
@@ -57,10 +57,10 @@ class ReadyQueue:
         return next((lane for queue in self._ready.values() for lane in queue if not lane.failures), None)
 
     def ready(self, lane: Lane) -> None:
-        """Lines the lane up. A ready, resting or busy lane stays where it is.
+        """Makes a lane ready that has no place.
 
-        Except that a lane in the bulk line moves to the normal line if its head is a normal envelope. An empty lane
-        lines up as well: its turn finds that it is drained.
+        A lane that is ready in the bulk line moves to the normal line if its head is a normal envelope now. An empty
+        lane becomes ready as well: its turn finds that it is drained.
         """
         place = _READY[lane.head.priority if lane.head else Priority.NORMAL]
         if self._places.get(lane) is Place.READY_BULK and place is Place.READY_NORMAL:
@@ -88,27 +88,27 @@ class ReadyQueue:
         return True
 
     def start(self, lane: Lane) -> None:
-        """A call or a commit begins for a lane that was taken."""
+        """Makes a lane that was taken busy: a call or a commit starts."""
         self._places[lane] = Place.BUSY
         self._busy += 1
 
     def finish(self, lane: Lane) -> None:
-        """The call and the commit are over; the lane is in no place now."""
+        """Ends a lane's call and commit: it has no place now."""
         del self._places[lane]
         self._busy -= 1
 
     def rest(self, lane: Lane, until: float) -> None:
-        """The lane waits until `until`."""
+        """Makes a lane rest until `until`, by the clock of `wake`."""
         self._places[lane] = Place.RESTING
         heappush(self._resting, (until, next(self._order), lane))
 
     def wake(self, now: float) -> None:
-        """Lines up the lanes whose rest is over."""
+        """Makes the lanes ready whose rest is over."""
         while self._resting and self._resting[0][0] <= now:
             lane = heappop(self._resting)[2]
             del self._places[lane]
             self.ready(lane)
 
     def wake_all(self) -> None:
-        """Lines up every resting lane, because what they rested for is over."""
+        """Makes all resting lanes ready, because Intercom works again."""
         self.wake(inf)

@@ -6,7 +6,7 @@ from math import inf
 from typing import NamedTuple
 
 from intercomd_daemon.deliver.lane.lane import Lane
-from intercomd_daemon.deliver.schedule.backoff import CAP_SECONDS
+from intercomd_daemon.deliver.schedule.pacing import RETRY_SECONDS_MAX
 
 # Parked lanes in memory at once. Further ones stay in the spool until one of these is done or parked again.
 LOADED_LANES_MAX = 64
@@ -170,8 +170,8 @@ class NextDue:
 
     def must_look(self, now: float) -> bool:
         """Whether to look in the spool for lanes that are due."""
-        # No lane is parked for longer than the cap. One that seems to be was parked before the clock was set back.
-        return self.reached(now) or now + CAP_SECONDS < self._earliest < inf
+        # No lane is parked for longer than RETRY_SECONDS_MAX. If one seems to be, the clock was set back since.
+        return self.reached(now) or now + RETRY_SECONDS_MAX < self._earliest < inf
 
     def seconds_left(self, now: float) -> float:
         """Returns how long to wait before the next look; infinite if no lane is known to be parked."""

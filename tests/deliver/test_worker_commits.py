@@ -1,15 +1,15 @@
-"""Results go together, in virtual time: after the last one at once, else a little after the first one."""
+"""Results are committed together, in virtual time: at once after the last one, else a little after the first one."""
 
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from clock.virtual import VirtualLoop, run_virtually
-from intercomd_daemon.deliver.schedule.commit_batcher import LINGER_SECONDS, CommitBatcher
+from intercomd_daemon.deliver.worker import LINGER_SECONDS, CommitBatcher
 
 
 class Commits:
-    """What was committed, and when."""
+    """Records what was committed, and when."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.loop = loop
@@ -24,7 +24,7 @@ def played(play: Callable[[Commits], Awaitable[None]]) -> None:
     run_virtually(main)
 
 
-def test_the_last_result_takes_the_others_of_its_turn_along() -> None:
+def test_last_result_is_committed_at_once_with_the_others() -> None:
     async def play(commits: Commits) -> None:
         for result in "abc":
             commits.batcher.add(result, last=True)
@@ -36,8 +36,8 @@ def test_the_last_result_takes_the_others_of_its_turn_along() -> None:
     played(play)
 
 
-@pytest.mark.fills("deliver.schedule.commit_batcher.LINGER_SECONDS")
-def test_results_wait_for_others_no_longer_than_the_first_of_them_may() -> None:
+@pytest.mark.fills("deliver.worker.LINGER_SECONDS")
+def test_results_wait_at_most_linger_seconds_after_the_first() -> None:
     async def play(commits: Commits) -> None:
         commits.batcher.add("a", last=False)
         await commits.loop.passes(LINGER_SECONDS / 2)
@@ -51,7 +51,7 @@ def test_results_wait_for_others_no_longer_than_the_first_of_them_may() -> None:
     played(play)
 
 
-def test_a_last_result_ends_the_wait() -> None:
+def test_last_result_ends_the_wait() -> None:
     async def play(commits: Commits) -> None:
         commits.batcher.add("a", last=False)
         await commits.loop.passes(LINGER_SECONDS / 4)
