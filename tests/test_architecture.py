@@ -32,6 +32,7 @@ IMPURE = (
     "ingest/stream.py",
     "operations",
     "rpc/handlers.py",
+    "rpc/tracing.py",
     "rpc/tls.py",
     "sandbox",
     "signal_handlers.py",

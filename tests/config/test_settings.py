@@ -51,6 +51,9 @@ values = false
 linger = "2s"
 drain = "20s"
 deliver = "0s"
+[traces]
+endpoint = ""
+sample_ratio = 1.0
 """
 CONNECTION = """
 app_id = ""

@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, Observer
 from intercomd_daemon.envelope import Finding
-from intercomd_daemon.ingest.decision import Decision, Disposition
+from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool.base import Usage
 from intercomd_daemon.telemetry.logs import Logs
@@ -35,6 +35,7 @@ class Written(Protocol):
 KEY = b"a key"
 CONTACT = Effect(EffectKind.CONTACT, "", 0, OutcomeType.DELIVERED, "", 200, "req-1", 2)
 EVENT = Effect(EffectKind.EVENT, "Signed up", 1_700_000_000, OutcomeType.DELIVERED, "", 202, "req-2", 1)
+TIMES = AcceptTimes(1_750_000_000.0, 1_750_000_000.1, 1_750_000_000.2)
 DELIVERED = Outcome(
     envelope_id="id-1",
     connection="default",
@@ -168,7 +169,8 @@ def test_personal_data_is_in_no_line_whichever_field_held_it(write: Write, plant
         traceparent=planted,
     )
     report.on_outcomes([outcome])
-    report.on_decisions([Decision(planted, planted, Disposition.REJECTED, (Finding(planted, planted, planted),))])
+    rejected = Decision(planted, planted, Disposition.REJECTED, (Finding(planted, planted, planted),))
+    report.on_decisions([rejected], TIMES)
     report.on_call(planted, planted, 200, 0.1)
     report.on_state(planted, ConnectionState.DOWN, planted)
     report.on_notice(planted, "attribute_refused", attribute=planted, rows=[planted], traceparent=planted)
@@ -288,7 +290,8 @@ def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: 
             Decision("c", "default", Disposition.SKIPPED, (Finding("EVENT_TYPE_OFF", "commerce_event", "..."),)),
             Decision("d", "default", Disposition.REJECTED, findings),
             Decision("e" * 4096, "x" * 4096, Disposition.REJECTED, (Finding("UNKNOWN_CONNECTION", "f" * 4096, "..."),)),
-        ]
+        ],
+        TIMES,
     )
     skipped, rejected, cut = told(written)
     assert skipped == {

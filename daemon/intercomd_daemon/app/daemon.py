@@ -5,7 +5,9 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import urlsplit
 
+from intercomd.proxies import proxy_options
 from intercomd_daemon import __version__
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.app.listeners import (
@@ -26,12 +28,17 @@ from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.operations.daemon_control import Check, Reloaded, State
 from intercomd_daemon.operations.service import OperationsService
+from intercomd_daemon.rpc.tracing import with_trace_context
 from intercomd_daemon.spool.base import Archive, Spool, Usage
 from intercomd_daemon.spool.engines import SpoolEvents, engine_of
-from intercomd_daemon.telemetry.logs import Logs
+from intercomd_daemon.telemetry.logs import Logger, Logs
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.report import Report
+from intercomd_daemon.telemetry.trace_settings import TraceSettings, endpoint_of
+from intercomd_daemon.telemetry.traces import Traces, TracesUnavailable
 
+TRACES_SECONDS = 2.0
+"""Time for the last spans; a collector that is away must not delay the stop."""
 STALLED_SECONDS = 60.0
 """A commit that takes longer hangs: the slowest disks sync in seconds, and one that fails reports an error."""
 CLOSE_SECONDS = 1.0
@@ -70,7 +77,8 @@ class Daemon:
         self._connections = Connections(settings, logs.hide)
         self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, time.time)
         self._metrics.watch_log(logs.lost)
-        self._report = Report(logs.logger, self._metrics, self._connections.log_key(), logs.batch)
+        self._traces = _traces(settings.traces, logs.logger)
+        self._report = Report(logs.logger, self._metrics, self._connections.log_key(), logs.batch, self._traces)
         self._state = State.STARTING
         self._spool: Spool | None = None
         self._operations: OperationsListeners | None = None
@@ -142,7 +150,10 @@ class Daemon:
 
     def _ingest_service(self, spool: Spool, seconds: TimestampAllocator) -> IngestService:
         acceptor = Acceptor(self._settings.connections, spool, seconds, self._report, time.time)
-        service = IngestService(acceptor, self._connections.preview, spool.usage, self._settings.ingest, time.time)
+        interceptors = () if self._traces is None else (with_trace_context,)
+        service = IngestService(
+            acceptor, self._connections.preview, spool.usage, self._settings.ingest, time.time, interceptors
+        )
         self._acceptor, self._service = acceptor, service
         return service
 
@@ -332,6 +343,8 @@ class Daemon:
         if self._spool is not None:
             spool, self._spool = self._spool, None
             await spool.close()
+        if self._traces is not None:
+            await self._in_time(self._traces.close(), TRACES_SECONDS)
         self._logger.info("stopped")
 
     def state(self) -> State:
@@ -383,3 +396,22 @@ class Daemon:
         """Resumes a connection."""
         await self.archive().set_paused(connection, paused=False)
         self._connections.pause(connection, paused=False)
+
+
+def _traces(settings: TraceSettings, logger: Logger) -> Traces | None:
+    """Returns what makes spans; None: there is no endpoint, or only a variable names one and OpenTelemetry is missing.
+
+    Raises:
+        TracesUnavailable: the settings name an endpoint and OpenTelemetry is missing.
+    """
+    endpoint = endpoint_of(settings, os.environ)
+    if not endpoint:
+        return None
+    try:
+        target = urlsplit(endpoint).netloc
+        return Traces(endpoint, settings.sample_ratio, os.environ, __version__, proxy_options(target))
+    except TracesUnavailable as error:
+        if settings.endpoint:
+            raise
+        logger.warning("traces_off", reason=str(error))
+        return None

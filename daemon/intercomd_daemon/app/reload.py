@@ -14,7 +14,7 @@ RESTART = frozenset(
     | {"operations.listen", "operations.grpc_listen", "operations.unix_mode", "operations.unix_group"}
     | {"health.listen", "log.format"}
 )
-_SECTIONS = ("spool.",)
+_SECTIONS = ("spool.", "traces.")
 
 
 class Changes(NamedTuple):

@@ -64,7 +64,11 @@ async def _run(loaded: config.Loaded, log: logs.Logs, load: Callable[[], config.
         log.logger.warning("setting", warning=warning)
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    daemon = Daemon(loaded.settings, log, load)
+    try:
+        daemon = Daemon(loaded.settings, log, load)
+    except IntercomdError as unusable:
+        log.logger.error("fatal", error=str(unusable))  # noqa: TRY400 - the message names the fix
+        return EXIT_FAILED
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:

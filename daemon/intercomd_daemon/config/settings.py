@@ -11,6 +11,7 @@ from intercomd_daemon.operations.settings import HealthSettings, OperationsSetti
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.stopping import StoppingSettings
 from intercomd_daemon.telemetry.settings import LogSettings
+from intercomd_daemon.telemetry.trace_settings import TraceSettings
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,5 +23,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
     stopping: StoppingSettings = StoppingSettings()
+    traces: TraceSettings = TraceSettings()
     connections: Mapping[str, ConnectionSettings] = MappingProxyType({})
     """By name, in the order of the file."""

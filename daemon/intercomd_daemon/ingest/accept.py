@@ -15,12 +15,13 @@ from intercomd_daemon.envelope import AcceptedEnvelope, lane_of, replace_events
 from intercomd_daemon.errors import RequestRefused, SecondsTaken
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
 from intercomd_daemon.ingest.decide import decide
-from intercomd_daemon.ingest.decision import Decision, Disposition
+from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.ingest.decoded import DecodedEnvelope
 from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS, REQUEST_EXPANDED_BYTES_MAX
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.base import Incoming, Intake
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.trace_context import request_traceparent
 
 CHUNK_MAX = 16
 CHUNK_BYTES_MAX = 16 << 10
@@ -34,7 +35,7 @@ APPEND_ATTEMPTS_MAX = 3
 class AcceptReport(Protocol):
     """Counts and logs decisions."""
 
-    def on_decisions(self, results: Sequence[Decision]) -> None:
+    def on_decisions(self, results: Sequence[Decision], times: AcceptTimes) -> None:
         """Called once for each accepted request, after its response was handed to gRPC."""
         ...
 
@@ -51,6 +52,8 @@ class _Request(NamedTuple):
     """One for each accepted envelope."""
     origins: list[tuple[int, Decision]]
     """For each row the index of its decision, and the decision before seconds were allocated."""
+    traceparent: str
+    """Of the call's metadata, for envelopes without one of their own."""
 
 
 class Acceptor:
@@ -87,6 +90,7 @@ class Acceptor:
             RetryLater: nothing was accepted.
             RequestRefused: their events exceed the limit of a request; nothing was accepted.
         """
+        received = self._clock()
         # 1. Wait for others first: the requests of a batch then share one turn of the event loop and one commit.
         await self._coalescer.join(size_bytes)
         try:
@@ -94,13 +98,16 @@ class Acceptor:
             request = self._new_request()
             await self._decide_all(envelopes, request)
             # 3. One append for the request, all or nothing. It returns after the sync.
+            decided = self._clock()
             keys = await self._append(request) if request.rows else []
         finally:
             self._coalescer.on_response()
         # 4. The append found the duplicates, in the transaction that wrote the other rows.
         results = _with_duplicates(request.decisions, keys)
         # 5. Logs and metrics come after the response, which the caller writes in this turn of the event loop.
-        asyncio.get_running_loop().call_soon(self._report.on_decisions, results)
+        asyncio.get_running_loop().call_soon(
+            self._report.on_decisions, results, AcceptTimes(received, decided, self._clock() if keys else 0.0)
+        )
         return results
 
     async def check(self, envelopes: Iterable[DecodedEnvelope]) -> list[Decision]:
@@ -114,13 +121,13 @@ class Acceptor:
         return request.decisions
 
     def _new_request(self) -> _Request:
-        return _Request(self._rules, self._clock(), [], [], [])
+        return _Request(self._rules, self._clock(), [], [], [], request_traceparent.get())
 
     async def _decide_all(
         self, envelopes: Iterable[DecodedEnvelope], request: _Request, *, to_append: bool = True
     ) -> None:
         """Decides each envelope; allocates seconds and makes the rows, unless nothing will be appended."""
-        rules, now, decisions, rows, origins = request
+        rules, now, decisions, rows, origins, traceparent = request
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
         expanded_bytes = 0
@@ -129,6 +136,9 @@ class Acceptor:
                 decision = decide(envelope, rules, now)
                 accepted = decision.accepted
                 if accepted is not None:
+                    if traceparent and not accepted.traceparent:
+                        accepted = replace(accepted, traceparent=traceparent)
+                        decision = replace(decision, accepted=accepted)
                     if len(accepted.operations) > 1:
                         expanded_bytes = _expanded(expanded_bytes, accepted)
                     if to_append:

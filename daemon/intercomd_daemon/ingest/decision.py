@@ -1,6 +1,7 @@
 """The decision about an envelope, and the findings that are collected for it."""
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -53,6 +54,15 @@ class Findings:
             self.adjustments.append(Finding(reason, field, message))
         else:
             self.adjustments_omitted += 1
+
+
+class AcceptTimes(NamedTuple):
+    """When a request was accepted, in Unix seconds."""
+
+    received: float
+    decided: float
+    committed: float
+    """0.0: no envelope was appended."""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -3,9 +3,9 @@
 Each function validates one part, adds findings, and returns the part as it is sent.
 """
 
-import re
 from collections.abc import Collection
 
+from intercomd_daemon import trace_context
 from intercomd_daemon.conversion import LATEST_TIME, rfc3339
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.decision import Findings
@@ -19,9 +19,6 @@ from intercomd_daemon.ingest.limits import (
 )
 from intercomd_daemon.ingest.names import event_name
 from intercomd_daemon.ingest.values import CONTROL_CHARACTER
-
-# https://www.w3.org/TR/trace-context/#traceparent-header: version ff is invalid, and so are ids of zeros only.
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def identity_of(customer_id: str, email: str, placeholder_ids: Collection[str], found: Findings) -> tuple[str, str]:
@@ -126,7 +123,7 @@ def event_name_of(given: str, path: str, found: Findings) -> str:
 
 def traceparent_of(given: str, found: Findings) -> str:
     """Returns the W3C trace context; empty if it is malformed."""
-    if given and not _TRACEPARENT.fullmatch(given):
+    if given and trace_context.parse(given) is None:
         found.adjust(
             "FIELD_IGNORED",
             "traceparent",

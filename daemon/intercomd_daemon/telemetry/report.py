@@ -4,27 +4,23 @@ Watchers are woken after a commit and read the outcomes from the journal themsel
 """
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from intercomd_daemon import trace_context
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.envelope import lane_of
-from intercomd_daemon.ingest.decision import Decision, Disposition
+from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.outcome import Effect, Outcome, OutcomeType
 from intercomd_daemon.telemetry.logs import Logger
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.redaction import lane_name
+from intercomd_daemon.telemetry.traces import Traces
 
 SENT_CHARACTERS_MAX = 256
 """Characters of a sender's text in a line: the texts of a rejected envelope may exceed every limit."""
 DETAIL_CHARACTERS_MAX = 2_000
 """Characters of a list of texts in a line."""
-# W3C Trace Context: "version "-" trace-id "-" parent-id "-" trace-flags", in lower-case hexadecimal digits; "all bytes
-# zero" and version ff are invalid, and a version above 00 may have more after the flags.
-_TRACEPARENT = re.compile(
-    r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace_id>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?P<more>-.*)?"
-)
 # Notices of normal operation, logged as info; all others are warnings.
 _EXPECTED = frozenset({"attribute_created"})
 _CHANGE_LEVELS = {ConnectionState.DOWN: logging.WARNING, ConnectionState.SUSPENDED: logging.ERROR}
@@ -39,6 +35,7 @@ class Report:
         metrics: Metrics,
         lane_key: bytes,
         batch: Callable[[], AbstractContextManager[None]] = nullcontext,
+        traces: Traces | None = None,
     ) -> None:
         """`lane_key`, of 1 to 64 bytes, keys the hashes of emails in log lines, so that they cannot be guessed.
 
@@ -48,6 +45,7 @@ class Report:
         self._metrics = metrics
         self._lane_key = lane_key
         self._batch = batch
+        self._traces = traces
         self._watchers: dict[object, Callable[[], None]] = {}
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
@@ -92,9 +90,16 @@ class Report:
             fields["trace_id"] = trace_id
         self._logger.log(level, "outcome", **fields)
 
-    def on_call(self, connection: str, call: str, status: int, seconds: float) -> None:
-        """Counts one call to Intercom, by method and path template, and logs it as debug; status 0: no answer."""
+    def on_call(
+        self, connection: str, call: str, status: int, seconds: float, traceparents: Sequence[str] = ()
+    ) -> None:
+        """Counts one call to Intercom, by method and path template, and logs it as debug; status 0: no answer.
+
+        `traceparents` are those of the envelopes that it is made for.
+        """
         self._metrics.count_call(connection, call, status, seconds)
+        if self._traces is not None:
+            self._traces.on_call(connection, call, status, seconds, traceparents)
         if self._logger.is_enabled_for(logging.DEBUG):
             self._logger.debug("call", connection=connection, call=call, http_status=status, seconds=round(seconds, 3))
 
@@ -133,9 +138,11 @@ class Report:
         else:
             self._logger.info("spool_accepting")
 
-    def on_decisions(self, results: Sequence[Decision]) -> None:
+    def on_decisions(self, results: Sequence[Decision], times: AcceptTimes) -> None:
         """Counts the decisions on the envelopes of a request, and logs the rejected and the skipped ones."""
         self._metrics.count_decisions(results)
+        if self._traces is not None:
+            self._traces.on_decisions(results, times, trace_context.request_traceparent.get())
         log_info = self._logger.is_enabled_for(logging.INFO)
         for result in results:
             if result.disposition is Disposition.REJECTED:
@@ -164,10 +171,8 @@ def _deciding_effect(effects: Sequence[Effect]) -> Effect | None:
 
 def trace_id_of(traceparent: str) -> str:
     """Returns the trace id of a `traceparent`, 32 hexadecimal digits, or "" if it is invalid."""
-    matched = _TRACEPARENT.fullmatch(traceparent)
-    if not matched or (matched["more"] and matched["version"] == "00"):
-        return ""
-    return matched["trace_id"]
+    context = trace_context.parse(traceparent)
+    return context.trace_id if context else ""
 
 
 def _as_scalar(detail: object) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from intercomd_daemon.envelope import Environment, Priority, Source
 from intercomd_daemon.errors import SecondsTaken, SpoolFull
-from intercomd_daemon.ingest.decision import Decision
+from intercomd_daemon.ingest.decision import AcceptTimes, Decision
 from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope
 from intercomd_daemon.spool.base import Incoming, Usage
 
@@ -40,7 +40,7 @@ class RecordingReport:
         self.batches: list[list[Decision]] = []
         self.reported = asyncio.Event()
 
-    def on_decisions(self, results: Sequence[Decision]) -> None:
+    def on_decisions(self, results: Sequence[Decision], _times: AcceptTimes) -> None:
         self.batches.append(list(results))
         self.reported.set()
 

@@ -1,8 +1,8 @@
-"""The trace id of W3C's header, by a table of what is valid."""
+"""W3C's `traceparent`, by a table of what is valid."""
 
 import pytest
 
-from intercomd_daemon.telemetry.report import trace_id_of
+from intercomd_daemon.trace_context import TraceContext, parse
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -12,8 +12,8 @@ SPAN = "b7ad6b7169203331"
     "traceparent",
     [f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00", f"01-{TRACE}-{SPAN}-01", f"cc-{TRACE}-{SPAN}-01-more"],
 )
-def test_valid_header_has_a_trace_id(traceparent: str) -> None:
-    assert trace_id_of(traceparent) == TRACE
+def test_valid_header_is_parsed(traceparent: str) -> None:
+    assert parse(traceparent) == TraceContext(TRACE, SPAN, traceparent[53:55])
 
 
 @pytest.mark.parametrize(
@@ -32,5 +32,5 @@ def test_valid_header_has_a_trace_id(traceparent: str) -> None:
         f"cc-{TRACE}-{SPAN}-01more",
     ],
 )
-def test_invalid_header_has_no_trace_id(traceparent: str) -> None:
-    assert trace_id_of(traceparent) == ""
+def test_invalid_header_has_no_context(traceparent: str) -> None:
+    assert parse(traceparent) is None
