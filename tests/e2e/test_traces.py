@@ -29,13 +29,13 @@ async def test_spans_follow_an_envelope_from_its_caller_to_intercom(start: Start
         await daemon.ended(["one", "two"])
         await sandbox.stop()
         await daemon.publish(envelope("u1", "Three", envelope_id="three", traceparent=trace(3)))
-        await receiver.until(lambda received: len(received.named("intercomd accept")) == 3)
+        await receiver.until(lambda received: len(received.named("accept")) == 3)
         await daemon.kill()
         await sandbox.start()
         await daemon.start()
         await daemon.ended(["three"])
         assert await daemon.stop() == 0
-        accepted = {span.trace_id.hex() for span in receiver.named("intercomd accept")}
+        accepted = {span.trace_id.hex() for span in receiver.named("accept")}
     assert accepted == {f"{number:032x}" for number in (1, 2, 3)}
     ids = [line["trace_id"] for line in daemon.lines if line["event"] == "outcome"]
     assert ids == [f"{number:032x}" for number in (1, 2, 3)]

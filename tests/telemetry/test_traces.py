@@ -32,7 +32,7 @@ async def test_accepted_request_has_a_span_with_its_commit() -> None:
         refused = Decision("r", "default", Disposition.REJECTED)
         traces.on_decisions([decision(trace(2)), decision(), decision(trace(3)), refused], TIMES, trace(1))
         await traces.close()
-        (accept,), (commit,) = receiver.named("intercomd accept"), receiver.named("intercomd commit")
+        (accept,), (commit,) = receiver.named("accept"), receiver.named("commit")
     assert receiver.services == {"intercomd"}
     assert accept.trace_id.hex() == commit.trace_id.hex() == f"{1:032x}"
     assert accept.parent_span_id.hex() == SPAN_ID
@@ -48,7 +48,7 @@ async def test_request_without_a_commit_has_one_span() -> None:
         traces = await sent(receiver)
         traces.on_decisions([Decision("r", "default", Disposition.REJECTED)], TIMES._replace(committed=0.0), "")
         await traces.close()
-        assert [span.name for span in receiver.spans] == ["intercomd accept"]
+        assert [span.name for span in receiver.spans] == ["accept"]
         assert receiver.spans[0].parent_span_id == b""
 
 

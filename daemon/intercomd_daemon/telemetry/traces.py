@@ -73,10 +73,10 @@ class Traces:
         contexts += [result.accepted.traceparent for result in results if result.accepted is not None]
         accepted = sum(result.disposition is Disposition.ACCEPTED for result in results)
         attributes = {"intercomd.envelopes": len(results), "intercomd.accepted": accepted}
-        span = self._start("intercomd accept", self._api.SpanKind.SERVER, contexts, times.received, attributes)
+        span = self._start("accept", self._api.SpanKind.SERVER, contexts, times.received, attributes)
         if times.committed:
             commit = self._tracer.start_span(
-                "intercomd commit", self._api.set_span_in_context(span), start_time=_nanoseconds(times.decided)
+                "commit", self._api.set_span_in_context(span), start_time=_nanoseconds(times.decided)
             )
             commit.end(_nanoseconds(times.committed))
         span.end(_nanoseconds(times.committed or times.decided))
