@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test lint format coverage stubs reasons lock bench soak clean
+.PHONY: help install demo check test lint format coverage deploy stubs reasons lock bench soak clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ format: install ## formats the code
 
 coverage: install ## branch coverage of the pure modules, which must be complete
 	$(BIN)/python tests/cover_pure.py
+
+deploy: install ## what `deploy/` holds, by the programs that will read it; .ci/tools installs them
+	$(BIN)/python -m pytest -o python_files="check_*.py" tests/deploy
 
 bench: install ## what we reach beside the limit of each step; ROW=name for one row, ROW="this that" for some
 	$(BIN)/python tests/bench/run.py $(if $(ROW),--row $(ROW))
