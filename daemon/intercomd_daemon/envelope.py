@@ -75,6 +75,26 @@ class Finding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     message: str
 
 
+class Refusal(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A rejected or skipped envelope, for the trail. Texts are cut."""
+
+    time: float
+    """Unix seconds."""
+    envelope_id: str
+    connection: str
+    """The one that the envelope would have gone to; the sender's, if the settings have none of that name."""
+    customer_id: str
+    email: str
+    disposition: int
+    """3: skipped, 4: rejected, as in ingest.proto."""
+    violations: tuple[Finding, ...]
+    event_name: str
+    """Of a custom event; empty for others."""
+    caller: str = ""
+    number: int = 0
+    """The position among all refusals; 0 until the spool has given one."""
+
+
 class UpdateContact(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """Write attributes to the contact; a missing contact is created."""
 

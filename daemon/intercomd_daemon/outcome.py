@@ -56,6 +56,10 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
     """The last refusal among the effects."""
     not_found: int = 0
     """How often Intercom answered 404 for the contact of the next event."""
+    http_status: int = 0
+    """Of the last call that failed; 0: none did, or Intercom did not answer."""
+    last_error: str = ""
+    """That failure, for people; empty: no call failed."""
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):

@@ -32,6 +32,7 @@ free_bytes_min = "256MiB"
 duplicate_window = "24h"
 outcomes_max = 1000000
 outcomes_kept = "72h"
+refusals_max = 10000
 lock_wait = "1m"
 [operations]
 listen = "127.0.0.1:9090"

@@ -20,6 +20,7 @@ from intercomd_daemon.ingest.decoded import (
     ProductAction,
 )
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
+from intercomd_daemon.spool.base import TrailFilter
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import unpack
 
@@ -32,12 +33,40 @@ RULES = {
 
 @pytest.fixture
 def spool() -> MemorySpool:
-    return MemorySpool(("default", "keep"))
+    return MemorySpool(("default", "keep"), wall=lambda: NOW)
 
 
 @pytest.fixture
 def acceptor(spool: MemorySpool, report: RecordingReport) -> Acceptor:
     return Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
+
+
+async def test_rejected_and_skipped_envelopes_are_kept_for_the_trail(acceptor: Acceptor, spool: MemorySpool) -> None:
+    envelopes = [
+        sent(envelope_id="a"),
+        sent(envelope_id="b", customer_id=""),
+        sent(envelope_id="c", event=OtherEvent("x")),
+        sent(envelope_id="d", connection="nowhere"),
+    ]
+    await acceptor.accept(envelopes)
+    await acceptor.accept(envelopes[:1])
+    await acceptor.check(envelopes)
+    refusals = await spool.refusals(TrailFilter(), 0, 10)
+    assert [(each.envelope_id, each.disposition, each.violations[0].reason) for each in refusals] == [
+        ("d", 4, "UNKNOWN_CONNECTION"),
+        ("c", 3, "UNSUPPORTED_EVENT_TYPE"),
+        ("b", 4, "IDENTITY_REQUIRED"),
+    ]
+    assert {each.time for each in refusals} == {NOW}
+
+
+async def test_envelopes_of_a_refused_request_leave_no_refusal(report: RecordingReport) -> None:
+    """The sender repeats the request as a whole."""
+    full = GatedSpool(rows_at_once_max=0)
+    acceptor = Acceptor(RULES, full, TimestampAllocator(), report, lambda: NOW)
+    with pytest.raises(SpoolFull):
+        await acceptor.accept([sent(envelope_id="a"), sent(envelope_id="b", customer_id="")])
+    assert full.refusals == []
 
 
 async def kept(

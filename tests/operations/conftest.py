@@ -9,6 +9,7 @@ import pytest
 
 from intercomd.v1 import envelope_pb2, operations_pb2_grpc
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
+from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.operations.daemon_control import Check, State
@@ -42,6 +43,7 @@ class House:
 
     opened: list[MemorySpool]
     connections: dict[str, ConnectionStatus] = field(default_factory=dict)
+    lanes: dict[str, LaneState] = field(default_factory=dict)
 
     def state(self) -> State:
         return State.SERVING if self.opened else State.STARTING
@@ -59,6 +61,9 @@ class House:
         if not self.opened:
             raise RetryLater("the daemon waits for its spool", 1.0)
         return self.opened[0]
+
+    def lane_state(self, _connection: str, lane: str, _key: int) -> LaneState | None:
+        return self.lanes.get(lane)
 
     async def pause(self, connection: str) -> None:
         await self._stand(connection, ConnectionState.PAUSED)
@@ -112,10 +117,14 @@ def bell() -> Bell:
 
 
 @pytest.fixture
-def service(opened: list[MemorySpool], bell: Bell) -> OperationsService:
+def house(opened: list[MemorySpool]) -> House:
+    return House(opened, {name: _status(name) for name in ("eu", "default")})
+
+
+@pytest.fixture
+def service(opened: list[MemorySpool], house: House, bell: Bell) -> OperationsService:
     for each in opened:
         each.on_discard(lambda _: bell.ring())
-    house = House(opened, {name: _status(name) for name in ("eu", "default")})
     return OperationsService(house, bell.subscribe, version="0.2.0", start_time=NOW - 60, clock=lambda: NOW)
 
 

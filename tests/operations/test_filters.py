@@ -6,8 +6,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1 import outcome_pb2
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.operations.filters import dead_letter_filter, outcome_filter
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.operations.filters import dead_letter_filter, outcome_filter, trail_filter
+from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter, TrailFilter
 
 
 def test_empty_filter_matches_all() -> None:
@@ -26,6 +26,27 @@ def test_outcome_filter_normalizes_identities_as_acceptance_does() -> None:
     assert outcome_filter(asked) == OutcomeFilter(
         connection="eu", envelope_id="order-1", customer_id="c-1", email="ann@example.com", types=(1,)
     )
+
+
+def test_trail_filter_normalizes_identities_as_acceptance_does() -> None:
+    asked = messages.ListTrailRequest(connection="eu", customer_id=" c-1 ", email=" Ann@Example.com", envelope_id="e-1")
+    assert trail_filter(asked) == TrailFilter("eu", "e-1", "c-1", "ann@example.com")
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        (messages.ListTrailRequest(), "customer_id"),
+        (messages.ListTrailRequest(connection="eu"), "customer_id"),
+        (messages.ListTrailRequest(customer_id="c-1", email=" "), "email"),
+        (messages.ListTrailRequest(customer_id=" "), "customer_id"),
+        (messages.ListTrailRequest(envelope_id="x" * 200), "envelope_id"),
+    ],
+)
+def test_trail_filter_out_of_range_is_refused(asked: messages.ListTrailRequest, field: str) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        trail_filter(asked)
+    assert refused.value.field == field
 
 
 def test_dead_letter_filter_has_numeric_ids_and_times_in_seconds() -> None:

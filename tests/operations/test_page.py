@@ -3,8 +3,8 @@
 import pytest
 
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.operations.page import page_size_of, place_of, token_of
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.operations.page import page_size_of, place_of, places_of, token_of
+from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter, TrailFilter
 
 ALL = OutcomeFilter()
 
@@ -24,6 +24,16 @@ def test_negative_page_size_is_refused() -> None:
 @pytest.mark.parametrize("place", [1, 100, 2**63 - 1])
 def test_page_token_leads_back_to_its_place(place: int) -> None:
     assert place_of(ALL, token_of(ALL, place)) == place
+
+
+def test_page_token_of_a_merged_list_leads_back_to_all_its_places() -> None:
+    wanted = TrailFilter(customer_id="ann")
+    token = token_of(wanted, 5, 0, 7)
+    assert places_of(wanted, token, 3) == (5, 0, 7)
+    assert places_of(wanted, "", 3) == (0, 0, 0)
+    assert token_of(wanted, 0, 0, 0) == ""
+    with pytest.raises(RequestRefused):
+        places_of(wanted, token, 2)
 
 
 def test_empty_page_token_is_the_beginning_and_the_end() -> None:

@@ -70,6 +70,7 @@ BOUNDS = {
     "operations.http.HttpListener._files": "one for each address of the settings",
     "operations.http.HttpListener._servers": "one for each address of the settings",
     "operations.health.Health._wakes": "the calls of the connections that are open, both of which are limits",
+    "operations.trail.Source._entries": "operations.page.PAGE_SIZE_MAX",
     "operations.watch.Watches._wakes": "operations.watch.WATCHES_MAX",
     # rpc
     "rpc.tls.ServerTls._files": "three files at most",
@@ -94,6 +95,8 @@ BOUNDS = {
     "spool.memory.state.Lane.keys": _KEPT_BY_QUOTA,
     "spool.memory.state.Window._old": "spool.rotation.GENERATION_IDS_MAX",
     "spool.memory.state.Window._young": "spool.rotation.GENERATION_IDS_MAX",
+    "spool.refusals.Refusals._shares": "spool.refusals_max",
+    "spool.refusals._Share.refusals": "spool.refusals_max",
     "spool.record._decoder": "one for each noun of ours that is stored",
     "spool.sqlite.engine.SqliteSpool._pacing": _SETTINGS,
     "spool.sqlite.engine.SqliteSpool._wakes": _SETTINGS,

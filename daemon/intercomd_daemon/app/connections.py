@@ -13,6 +13,7 @@ from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.preview import preview
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus, Observer
 from intercomd_daemon.deliver.schedule.pacing import Pace
+from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.spool.base import LogUsage, Outflow, Spool
@@ -175,6 +176,10 @@ class Connections:
         """Pauses or resumes a connection; without effect on one that is inactive."""
         if name in self._running:
             self._running[name].worker.pause(paused=paused)
+
+    def lane_state(self, name: str, lane: str, key: int) -> LaneState | None:
+        """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
+        return self._running[name].worker.lane_state(lane, key) if name in self._running else None
 
     def preview(self, name: str, envelope: AcceptedEnvelope) -> list[tuple[str, str, str]]:
         """Returns the (method, path, JSON body) of each call that would be made for an envelope."""

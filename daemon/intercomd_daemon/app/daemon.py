@@ -22,6 +22,7 @@ from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.systemd import EXTEND_SECONDS, Systemd
 from intercomd_daemon.config import Loaded, Settings
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
+from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService
@@ -386,6 +387,10 @@ class Daemon:
         if self._spool is None:
             raise RetryLater("the spool is not open: the daemon is starting or stopping", 1.0)
         return self._spool
+
+    def lane_state(self, connection: str, lane: str, key: int) -> LaneState | None:
+        """Returns the state of a lane in memory, as far as the envelope of a row is concerned."""
+        return self._connections.lane_state(connection, lane, key)
 
     async def pause(self, connection: str) -> None:
         """Pauses calls to Intercom for a connection, also across restarts."""

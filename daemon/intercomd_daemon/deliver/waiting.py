@@ -1,6 +1,12 @@
-"""Why accepted envelopes wait, and what ends one by hand: the reasons that the trail and outcomes give."""
+"""Why an accepted envelope waits, for the trail: from its connection, its lane in memory, and the spool. Pure."""
 
 from enum import StrEnum
+from typing import NamedTuple
+
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
+from intercomd_daemon.outcome import Progress
+from intercomd_daemon.spool.base import WaitingRow
+from intercomd_daemon.spool.record import RecordDamaged, unpack
 
 GIVEN_UP = "GIVEN_UP"
 """The reason of the dead letter of an envelope that an operator gave up."""
@@ -19,3 +25,81 @@ class WaitingReason(StrEnum):
     UNCONFIGURED = "UNCONFIGURED"
     VERIFYING = "VERIFYING"
     WAITING_TURN = "WAITING_TURN"
+
+
+class LaneState(NamedTuple):
+    """A lane in memory, as far as one of its envelopes is concerned."""
+
+    in_flight: bool
+    """A call for the envelope is in flight, or its result is being committed."""
+    failures: int
+    """Failures in a row of the lane's head."""
+    retry_at: float
+    """When the lane may call again, Unix seconds; 0.0: at its turn."""
+    attempts: int
+    """Of the envelope."""
+    http_status: int
+    """Of the last failure of the lane's head; 0: none, or no answer."""
+    last_error: str
+
+
+class Waiting(NamedTuple):
+    """Why one envelope waits."""
+
+    reason: WaitingReason
+    next_attempt: float
+    """Unix seconds; 0.0: at its turn, or not known."""
+    attempts: int
+    """Calls made for its next effect."""
+    http_status: int
+    last_error: str
+
+
+_STATES = {
+    ConnectionState.INACTIVE: WaitingReason.INACTIVE,
+    ConnectionState.PAUSED: WaitingReason.PAUSED,
+    ConnectionState.SUSPENDED: WaitingReason.SUSPENDED,
+    ConnectionState.VERIFYING: WaitingReason.VERIFYING,
+    ConnectionState.DOWN: WaitingReason.DOWN,
+}
+
+
+def explain_waiting(found: WaitingRow, status: ConnectionStatus | None, lane: LaneState | None, now: float) -> Waiting:
+    """Returns why a row waits.
+
+    `status` is None if the settings have no such connection, `lane` if the row's lane is not in memory. `now` is Unix
+    seconds. What stops the whole connection comes before what is about the row's user.
+    """
+    if lane is None:
+        own, head = _progress(found.row.progress), _progress(found.head_progress)
+        lane = LaneState(
+            in_flight=False,
+            failures=found.attempts,
+            retry_at=found.due if found.due > now else 0.0,
+            attempts=own.attempts,
+            http_status=head.http_status,
+            last_error=head.last_error,
+        )
+    reason, next_attempt = _reason(status, lane, now)
+    return Waiting(reason, next_attempt, lane.attempts, lane.http_status, lane.last_error)
+
+
+def _reason(status: ConnectionStatus | None, lane: LaneState, now: float) -> tuple[WaitingReason, float]:
+    if status is None:
+        return WaitingReason.UNCONFIGURED, 0.0
+    if lane.in_flight:
+        return WaitingReason.IN_FLIGHT, 0.0
+    if status.state in _STATES:
+        return _STATES[status.state], status.next_probe
+    if lane.failures:
+        return WaitingReason.RETRYING, lane.retry_at
+    if status.budget_remaining <= 0 and status.window_ends > now:
+        return WaitingReason.RATE_LIMITED, status.window_ends
+    return WaitingReason.WAITING_TURN, 0.0
+
+
+def _progress(data: bytes) -> Progress:
+    try:
+        return unpack(data, Progress) if data else Progress()
+    except RecordDamaged:
+        return Progress()

@@ -20,11 +20,17 @@ from intercomd_daemon.deliver.schedule.access_probe import AccessProbe
 from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
 from intercomd_daemon.deliver.schedule.caller import Caller
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, ConnectionStatus, Observer
+from intercomd_daemon.deliver.schedule.connection_state import (
+    ConnectionMonitor,
+    ConnectionState,
+    ConnectionStatus,
+    Observer,
+)
 from intercomd_daemon.deliver.schedule.lane_loader import LaneLoader
 from intercomd_daemon.deliver.schedule.outage import Allowed
 from intercomd_daemon.deliver.schedule.pacing import Pace, retry_delay
 from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
+from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Outflow
 
@@ -167,9 +173,34 @@ class Worker:
             window_ends=self._clock.wall() + self._pace.window_ends - now,
             lanes_open=self._in_flight,
             rows_read_ahead=self._loader.rows,
-            next_probe=self._monitor.next_probe,
+            next_probe=self._next_probe(now),
             last_error=self._caller.last_error,
             custom_attributes=self._catalog.in_use,
+        )
+
+    def _next_probe(self, now: float) -> float:
+        """Returns when the connection is probed next, Unix seconds; 0.0: not known, or it need not be."""
+        if self._monitor.state is not ConnectionState.DOWN:
+            return self._monitor.next_probe
+        at = self._monitor.outage.next_at(untried=False)
+        return self._clock.wall() + max(0.0, at - now) if at < inf else 0.0
+
+    def lane_state(self, lane_key: str, key: int) -> LaneState | None:
+        """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
+        lane = self._loader.residency.lane(lane_key)
+        if lane is None:
+            return None
+        busy = self._ready_queue.is_busy(lane)
+        head, own = lane.head, lane.queue.find(key)
+        rest = self._ready_queue.rests_until(lane)
+        return LaneState(
+            # While a result is committed, its envelope has left the queue already.
+            in_flight=lane.calls_for(key) or (busy and (own is None or own is head)),
+            failures=lane.failures,
+            retry_at=self._clock.wall() + rest - self._clock.monotonic() if rest else 0.0,
+            attempts=own.attempts if own else 0,
+            http_status=head.http_status if head else 0,
+            last_error=head.last_error if head else "",
         )
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:

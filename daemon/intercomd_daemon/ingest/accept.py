@@ -11,13 +11,14 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from intercomd_daemon.connection import Connections
-from intercomd_daemon.envelope import AcceptedEnvelope, lane_of, replace_events
+from intercomd_daemon.envelope import AcceptedEnvelope, Refusal, lane_of, replace_events
 from intercomd_daemon.errors import RequestRefused, SecondsTaken
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
 from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.ingest.decoded import DecodedEnvelope
 from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS, REQUEST_EXPANDED_BYTES_MAX
+from intercomd_daemon.ingest.refusal import refusal_of
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.base import Incoming, Intake
 from intercomd_daemon.spool.record import pack
@@ -52,6 +53,8 @@ class _Request(NamedTuple):
     """One for each accepted envelope."""
     origins: list[tuple[int, Decision]]
     """For each row the index of its decision, and the decision before seconds were allocated."""
+    refusals: list[Refusal]
+    """What the trail keeps of each rejected or skipped envelope."""
     traceparent: str
     """Of the call's metadata, for envelopes without one of their own."""
 
@@ -100,6 +103,8 @@ class Acceptor:
             # 3. One append for the request, all or nothing. It returns after the sync.
             decided = self._clock()
             keys = await self._append(request) if request.rows else []
+            if request.refusals:
+                self._spool.keep_refusals(request.refusals)
         finally:
             self._coalescer.on_response()
         # 4. The append found the duplicates, in the transaction that wrote the other rows.
@@ -121,13 +126,13 @@ class Acceptor:
         return request.decisions
 
     def _new_request(self) -> _Request:
-        return _Request(self._rules, self._clock(), [], [], [], request_traceparent.get())
+        return _Request(self._rules, self._clock(), [], [], [], [], request_traceparent.get())
 
     async def _decide_all(
         self, envelopes: Iterable[DecodedEnvelope], request: _Request, *, to_append: bool = True
     ) -> None:
         """Decides each envelope; allocates seconds and makes the rows, unless nothing will be appended."""
-        rules, now, decisions, rows, origins, traceparent = request
+        rules, now, decisions, rows, origins, refusals, traceparent = request
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
         expanded_bytes = 0
@@ -145,6 +150,8 @@ class Acceptor:
                         origins.append((len(decisions), decision))
                         decision, row = self._enter(decision, accepted, request)
                         rows.append(row)
+                else:
+                    refusals.append(refusal_of(envelope, decision, now))
                 decisions.append(decision)
             if time() >= turn_ends:
                 await asyncio.sleep(PAUSE_SECONDS)

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
+from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.spool.base import Archive, Usage
 
 
@@ -71,6 +72,10 @@ class DaemonControl(DaemonStatus, Protocol):
         Raises:
             RetryLater: the spool is not open yet, or already closed.
         """
+        ...
+
+    def lane_state(self, connection: str, lane: str, key: int) -> LaneState | None:
+        """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
         ...
 
     async def pause(self, connection: str) -> None:

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from intercomd.v1 import operations_pb2
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.errors import RequestRefused, quoted
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter, TrailFilter
 
 IDS_MAX = 1000
 """Dead letters or envelopes named in one filter, as documented in operations.proto."""
@@ -30,6 +30,23 @@ def outcome_filter(message: operations_pb2.OutcomeFilter) -> OutcomeFilter:
         email=_identity("email", message.email).lower(),
         types=tuple(message.types),
     )
+
+
+def trail_filter(message: operations_pb2.ListTrailRequest) -> TrailFilter:
+    """Converts the request of a trail.
+
+    Raises:
+        RequestRefused: a field is out of its range, or names neither a user nor an envelope.
+    """
+    wanted = TrailFilter(
+        connection=message.connection,
+        envelope_id=envelope_id_of(message.envelope_id) if message.envelope_id else "",
+        customer_id=_identity("customer_id", message.customer_id, ""),
+        email=_identity("email", message.email, "").lower(),
+    )
+    if not (wanted.envelope_id or wanted.customer_id or wanted.email):
+        raise RequestRefused("customer_id", "no user or envelope: set customer_id, email or envelope_id")
+    return wanted
 
 
 def dead_letter_filter(message: operations_pb2.DeadLetterFilter) -> DeadLetterFilter:
@@ -70,11 +87,11 @@ def envelope_id_of(text: str) -> str:
     return text
 
 
-def _identity(name: str, text: str) -> str:
+def _identity(name: str, text: str, prefix: str = "filter.") -> str:
     """Returns the text trimmed, as identities are on acceptance."""
     trimmed = text.strip()
     if text and not trimmed:
-        raise RequestRefused(f"filter.{name}", "is blank: leave it out to match everyone")
+        raise RequestRefused(f"{prefix}{name}", "is blank: leave it out to match everyone")
     return trimmed
 
 

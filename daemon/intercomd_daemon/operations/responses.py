@@ -8,11 +8,13 @@ from types import MappingProxyType
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2, outcome_pb2
+from intercomd.v1 import envelope_pb2, identity_pb2, ingest_pb2, operations_pb2, outcome_pb2
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
-from intercomd_daemon.envelope import AcceptedEnvelope, Finding
+from intercomd_daemon.deliver.waiting import Waiting
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Refusal
 from intercomd_daemon.outcome import DeadLetter, Effect, Outcome
-from intercomd_daemon.spool.base import LogUsage
+from intercomd_daemon.spool.base import KeptOutcome, LogUsage, WaitingRow
+from intercomd_daemon.spool.record import unpack
 
 _MICROS = 1_000_000
 
@@ -76,6 +78,51 @@ def outcome_message(outcome: Outcome) -> outcome_pb2.Outcome:
         adjustments=[adjustment(finding) for finding in outcome.adjustments],
         replay=outcome.replay,
     )
+
+
+def kept_outcome_entry(kept: KeptOutcome) -> operations_pb2.TrailEntry:
+    """Converts an outcome of the trail."""
+    outcome = kept.outcome
+    return operations_pb2.TrailEntry(
+        time=timestamp(outcome.end_time),
+        outcome=outcome_message(outcome),
+        dead_letter_id=str(outcome.sequence) if kept.dead_letter else "",
+    )
+
+
+def refusal_entry(refusal: Refusal) -> operations_pb2.TrailEntry:
+    """Converts a rejected or skipped envelope of the trail."""
+    message = operations_pb2.Refusal(
+        envelope_id=refusal.envelope_id,
+        connection=refusal.connection,
+        identity=identity_pb2.Identity(customer_id=refusal.customer_id, email=refusal.email),
+        disposition=ingest_pb2.Disposition.ValueType(refusal.disposition),
+        violations=[
+            ingest_pb2.Violation(reason=each.reason, field=each.field, message=each.message)
+            for each in refusal.violations
+        ],
+        caller=refusal.caller,
+        event_name=refusal.event_name,
+    )
+    return operations_pb2.TrailEntry(time=timestamp(refusal.time), refusal=message)
+
+
+def waiting_entry(found: WaitingRow, waiting: Waiting) -> operations_pb2.TrailEntry:
+    """Converts a waiting envelope of the trail, with the sender's envelope unchanged."""
+    envelope = unpack(found.row.data, AcceptedEnvelope)
+    message = operations_pb2.WaitingEnvelope(
+        envelope=envelope_pb2.Envelope.FromString(envelope.source),
+        accept_time=timestamp(envelope.accept_time),
+        reason=waiting.reason,
+        next_attempt_time=timestamp(waiting.next_attempt),
+        attempts=waiting.attempts,
+        connection=found.connection,
+        http_status=waiting.http_status,
+        last_error=waiting.last_error,
+        ahead=found.ahead,
+        replay=envelope.replay,
+    )
+    return operations_pb2.TrailEntry(time=timestamp(envelope.accept_time), waiting=message)
 
 
 def dead_letter_message(letter: DeadLetter) -> outcome_pb2.DeadLetter:

@@ -7,16 +7,25 @@ from typing import Any, Final
 from grpc.aio import Server, ServicerContext
 
 from intercomd.v1 import operations_pb2 as messages
+from intercomd_daemon.deliver.waiting import explain_waiting
 from intercomd_daemon.errors import ConnectionNotFound, CountMismatch, RequestRefused, SettingsInvalid
 from intercomd_daemon.operations import responses
 from intercomd_daemon.operations.daemon_control import DaemonControl, Subscribe
-from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter
+from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter, trail_filter
 from intercomd_daemon.operations.listing import Bounds, fill_page
-from intercomd_daemon.operations.page import page_size_of, place_of, token_of
+from intercomd_daemon.operations.page import page_size_of, place_of, places_of, token_of
+from intercomd_daemon.operations.trail import (
+    SOURCES,
+    Source,
+    fill_trail,
+    read_outcomes,
+    read_refusals,
+    read_waiting,
+)
 from intercomd_daemon.operations.watch import Watches
 from intercomd_daemon.rpc.handlers import Interceptor, ServiceHandlers
 from intercomd_daemon.rpc.spool_status import spool_status
-from intercomd_daemon.spool.base import Archive, DeadLetterFilter, LogUsage
+from intercomd_daemon.spool.base import Archive, DeadLetterFilter, LogUsage, WaitingRow
 
 SERVICE: Final = messages.DESCRIPTOR.services_by_name["OperationsService"].full_name
 DEFAULT_CONNECTION: Final = "default"
@@ -54,6 +63,7 @@ class OperationsService:
         handlers.server_stream("WatchOutcomes", self.watch_outcomes, messages.WatchOutcomesRequest.FromString)
         handlers.unary("ListOutcomes", self.list_outcomes, messages.ListOutcomesRequest.FromString)
         handlers.unary("GetWaitingEnvelope", self.get_waiting_envelope, messages.GetWaitingEnvelopeRequest.FromString)
+        handlers.unary("ListTrail", self.list_trail, messages.ListTrailRequest.FromString)
         handlers.unary("ListDeadLetters", self.list_dead_letters, messages.ListDeadLettersRequest.FromString)
         handlers.unary("ReplayDeadLetters", self.replay_dead_letters, messages.ReplayDeadLettersRequest.FromString)
         handlers.unary("DiscardDeadLetters", self.discard_dead_letters, messages.DiscardDeadLettersRequest.FromString)
@@ -111,19 +121,46 @@ class OperationsService:
         waiting = await self._daemon.archive().waiting(name, envelope_id_of(request.envelope_id))
         return responses.waiting_message(waiting)
 
+    async def list_trail(self, request: messages.ListTrailRequest) -> messages.ListTrailResponse:
+        """Lists everything known of a user or an envelope, newest first."""
+        wanted = trail_filter(request)
+        size = page_size_of(request.page_size)
+        places = places_of(wanted, request.page_token, SOURCES)
+        archive = self._daemon.archive()
+        keys = await archive.find_waiting(wanted, places[0], size + 1)
+        statuses = {status.name: status for status in self._daemon.statuses()}
+
+        def waiting_entry(found: WaitingRow) -> messages.TrailEntry:
+            lane = self._daemon.lane_state(found.connection, found.row.lane, found.row.key)
+            waiting = explain_waiting(found, statuses.get(found.connection), lane, self._clock())
+            return responses.waiting_entry(found, waiting)
+
+        reads = (
+            read_waiting(archive, keys, waiting_entry),
+            read_outcomes(archive, wanted, responses.kept_outcome_entry),
+            read_refusals(archive, wanted, responses.refusal_entry),
+        )
+        sources = [Source(read, place) for read, place in zip(reads, places, strict=True)]
+        page, places = await fill_trail(sources, size)
+        return messages.ListTrailResponse(entries=page, next_page_token=token_of(wanted, *places))
+
     async def list_dead_letters(self, request: messages.ListDeadLettersRequest) -> messages.ListDeadLettersResponse:
-        """Lists dead letters, oldest first, with the total number that match."""
+        """Lists dead letters, oldest first by default, with the number that match by reason."""
         wanted = dead_letter_filter(request.filter)
         bounds = Bounds(page_size_of(request.page_size), _DEAD_LETTERS_CHUNK_MAX)
-        place = place_of(wanted, request.page_token)
+        scope = wanted, "newest first" if request.newest_first else "oldest first"
+        place = place_of(scope, request.page_token)
         archive = self._daemon.archive()
-        total = await archive.count_dead_letters(wanted)
-        read = partial(archive.dead_letters, wanted)
+        counts = await archive.count_dead_letters_by_reason(wanted)
+        read = partial(archive.newest_dead_letters if request.newest_first else archive.dead_letters, wanted)
         page, place = await fill_page(
             read, responses.dead_letter_message, lambda letter: letter.dead_letter_id, place, bounds
         )
         return messages.ListDeadLettersResponse(
-            dead_letters=page, next_page_token=token_of(wanted, place), total_count=total
+            dead_letters=page,
+            next_page_token=token_of(scope, place),
+            total_count=sum(counts.values()),
+            counts=[messages.DeadLetterCount(reason=reason, count=count) for reason, count in counts.items()],
         )
 
     async def replay_dead_letters(

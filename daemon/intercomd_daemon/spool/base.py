@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.outcome import DeadLetter, Outcome
 
 POSITION_BITS = 48
@@ -175,6 +175,58 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
         )
 
 
+class TrailFilter(msgspec.Struct, frozen=True):
+    """Whose trail: envelopes of this id, and of one of these identities; an empty field matches all.
+
+    If both identities are set, an envelope needs one of them.
+    """
+
+    connection: str = ""
+    envelope_id: str = ""
+    customer_id: str = ""
+    email: str = ""
+    """In lower case."""
+
+    def matches(self, connection: str, envelope_id: str, customer_id: str, email: str) -> bool:
+        """Whether an envelope with these matches; engines that filter in SQL do the same."""
+        return (
+            self.connection in {"", connection}
+            and self.envelope_id in {"", envelope_id}
+            and self.matches_user(customer_id, email)
+        )
+
+    def matches_user(self, customer_id: str, email: str) -> bool:
+        """Whether an envelope of this user matches, as far as the user is concerned."""
+        if not self.customer_id and not self.email:
+            return True
+        named = ((self.customer_id, customer_id), (self.email, email))
+        return any(wanted and wanted == found for wanted, found in named)
+
+
+class WaitingRow(NamedTuple):
+    """A waiting envelope, as the trail shows it."""
+
+    connection: str
+    row: Row
+    ahead: int
+    """At most so many rows are delivered before it: of its log, or if it is parked, of its lane."""
+    parked: bool
+    due: float
+    """Of a parked lane: when it is loaded again, Unix seconds."""
+    attempts: int
+    """Of a parked lane: how often its head has failed."""
+    head_progress: bytes = b""
+    """Of a parked lane: the `Progress` of its head; empty if it has none."""
+
+
+class KeptOutcome(NamedTuple):
+    """An outcome, as the trail shows it."""
+
+    outcome: Outcome
+    dead_letter: bool
+    """Whether its dead letter is kept."""
+
+
 class Intake(Protocol):
     """What accepting needs of an engine."""
 
@@ -187,6 +239,13 @@ class Intake(Protocol):
             SpoolFull: nothing was appended.
             SecondsTaken: a second of a row has another owner by now; nothing was appended. Only engines that several
                 processes share raise it: one process gives no second twice.
+        """
+        ...
+
+    def keep_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Keeps rejected and skipped envelopes for the trail: the newest ones, over a clean restart.
+
+        Returns at once. They are bounded by number, size and age, with a share for each caller and connection.
         """
         ...
 
@@ -278,6 +337,14 @@ class Archive(Protocol):
         """Lists dead letters in order above the id `after`."""
         ...
 
+    async def newest_dead_letters(self, wanted: DeadLetterFilter, before: int, limit: int) -> list[DeadLetter]:
+        """Lists dead letters, newest first, below the id `before` (0: from the newest)."""
+        ...
+
+    async def count_dead_letters_by_reason(self, wanted: DeadLetterFilter) -> dict[str, int]:
+        """Counts the dead letters that the filter matches by reason, the most frequent reason first."""
+        ...
+
     async def count_dead_letters(self, wanted: DeadLetterFilter) -> int:
         """Counts the dead letters that the filter matches."""
         ...
@@ -300,6 +367,22 @@ class Archive(Protocol):
 
     async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
         """Returns the envelope of this id if it still waits."""
+        ...
+
+    async def find_waiting(self, wanted: TrailFilter, before: int, limit: int) -> list[int]:
+        """Returns the keys of waiting rows, newest first, below the position `before` (0: from the newest)."""
+        ...
+
+    async def waiting_rows(self, keys: Sequence[int]) -> list[WaitingRow]:
+        """Returns the rows of these keys that still wait, in the order of the keys."""
+        ...
+
+    async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:
+        """Lists outcomes of the journal and of dead letters, newest first, below sequence `before` (0: all)."""
+        ...
+
+    async def refusals(self, wanted: TrailFilter, before: int, limit: int) -> list[Refusal]:
+        """Lists rejected and skipped envelopes, newest first, below the number `before` (0: from the newest)."""
         ...
 
     async def set_paused(self, connection: str, paused: bool) -> None:

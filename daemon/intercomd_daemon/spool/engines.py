@@ -54,6 +54,7 @@ async def _open_memory(settings: SpoolSettings, connections: Sequence[str], _: S
         duplicate_window_seconds=settings.duplicate_window_seconds,
         outcomes_max=settings.outcomes_max,
         outcomes_kept_seconds=settings.outcomes_kept_seconds,
+        refusals_max=settings.refusals_max,
     )
 
 
@@ -66,6 +67,7 @@ async def _open_sqlite(settings: SpoolSettings, connections: Sequence[str], even
             duplicate_window_seconds=settings.duplicate_window_seconds,
             outcomes_max=settings.outcomes_max,
             outcomes_kept_seconds=settings.outcomes_kept_seconds,
+            refusals_max=settings.refusals_max,
             lock_wait_seconds=settings.lock_wait_seconds,
             connections=tuple(connections),
         ),

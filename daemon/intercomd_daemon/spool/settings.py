@@ -23,6 +23,7 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     outcomes_kept_seconds: Annotated[float, kinds.duration(1.0, 365 * DAY)] = msgspec.field(
         default=3 * DAY, name="outcomes_kept"
     )
+    refusals_max: Annotated[int, kinds.integer(0, 100_000)] = 10_000
     lock_wait_seconds: Annotated[float, kinds.duration(0.0, HOUR)] = msgspec.field(default=60.0, name="lock_wait")
 
     @property

@@ -9,6 +9,7 @@ def test_the_defaults_are_the_contracts() -> None:
         duplicate_window_seconds=24 * 3600.0,
         outcomes_max=1_000_000,
         outcomes_kept_seconds=72 * 3600.0,
+        refusals_max=10_000,
         lock_wait_seconds=60.0,
         connections=("default",),
     )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from intercomd_daemon.envelope import Environment, Priority, Source
+from intercomd_daemon.envelope import Environment, Priority, Refusal, Source
 from intercomd_daemon.errors import SecondsTaken, SpoolFull
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision
 from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope
@@ -52,6 +52,7 @@ class GatedSpool:
         self.gate = asyncio.Event()
         self.gate.set()
         self.appends: list[list[str]] = []
+        self.refusals: list[Refusal] = []
         self.seconds: list[tuple[int, int]] = []
         self._rows_at_once_max = rows_at_once_max
         self._rows_max = rows_max
@@ -65,6 +66,9 @@ class GatedSpool:
         self.appends.append([row.envelope_id for row in rows])
         self.seconds += [pair for row in rows for pair in row.seconds]
         return list(range(1, len(rows) + 1))
+
+    def keep_refusals(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals += refusals
 
     def usage(self) -> Usage:
         return Usage({}, 0, 1 << 20, "")

@@ -714,17 +714,19 @@ class WaitingEnvelope(_message.Message):
     reason: _builtins.str
     """Why it waits now: stable, UPPER_SNAKE, such as WAITING_TURN, RETRYING, RATE_LIMITED, PAUSED, SUSPENDED or DOWN."""
     attempts: _builtins.int
-    """Calls made for it so far that failed, since the daemon started."""
+    """Calls made for its next effect so far: the contact update or an event."""
     caller: _builtins.str
     """The caller that published it, by its name in the settings. Empty: no credential was needed."""
     connection: _builtins.str
     """The name of its connection."""
     http_status: _builtins.int
-    """The HTTP status of the last failed call. 0: no call has failed, or Intercom did not answer."""
+    """The HTTP status of the last failed call for its user. 0: no call has failed, or Intercom did not answer."""
     last_error: _builtins.str
-    """The last failure of a call for it, for people. Empty: none since the daemon started."""
+    """The last failure of a call for its user, for people. Empty: none has failed."""
     ahead: _builtins.int
-    """Envelopes of its connection and priority that wait and were accepted before it."""
+    """At most so many envelopes are delivered before it: of its connection and priority, or if its user's calls fail, of
+    its user.
+    """
     replay: _builtins.int
     """The number of the replay: 0 for the envelope as accepted, 1 for its first replay."""
     @_builtins.property
@@ -787,7 +789,7 @@ class Refusal(_message.Message):
     """The name of a custom event, cut at 255 characters. Empty: another event, or none."""
     @_builtins.property
     def identity(self) -> _identity_pb2.Identity:
-        """Its user, as the sender gave it, cut at 255 characters. Empty if that was the violation."""
+        """Its user as the sender gave it, trimmed, the email in lower case, cut at 255 characters."""
 
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[_ingest_pb2.Violation]:
@@ -922,7 +924,7 @@ class ListDeadLettersResponse(_message.Message):
 
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadLetterCount]:
-        """The numbers that match by reason, the largest first. Only on the first page."""
+        """The numbers that match by reason, the largest first."""
 
     def __init__(
         self,

@@ -112,6 +112,10 @@ class Lane:
         """The envelope whose turn it is."""
         return self.queue.head
 
+    def calls_for(self, key: int) -> bool:
+        """Whether the call in flight is about this envelope."""
+        return self._flight is not None and any(waiting.key == key for waiting in self._flight.group)
+
     def next(self, now: float) -> NextAction:
         """The next step; `now` is Unix seconds. Not to be asked while a call is in flight."""
         head = self.head
@@ -208,6 +212,8 @@ class Lane:
             return AfterResponse()
         if classification.kind is Kind.TRANSIENT:
             self.failures += 1
+            for waiting in flight.group:
+                waiting.failed(response.status, f"{flight.call}: {classification.reason}")
             return AfterResponse(back_off=True)
         if flight.event is not None:
             return self._event_answered(flight, classification, response, now)

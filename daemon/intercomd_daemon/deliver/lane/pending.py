@@ -30,6 +30,9 @@ class PendingEnvelope:
         """Calls made for the effect that is next."""
         self.not_found = progress.not_found
         """How often Intercom did not know the contact in calls for the effect that is next."""
+        self.http_status = progress.http_status
+        """Of the last call that failed."""
+        self.last_error = progress.last_error
         self.alone = False
         """Whether its update must not share a call: a shared one was refused."""
         self._effects = list(index_effects(progress.effects, envelope.operations))
@@ -99,6 +102,10 @@ class PendingEnvelope:
         self.attempts = 0
         self.not_found = 0
 
+    def failed(self, status: int, error: str) -> None:
+        """Notes that a call failed and will be made again; status 0: Intercom did not answer."""
+        self.http_status, self.last_error = status, error
+
     def missed(self) -> Retry:
         """The contact was not found once more, with an event or with what is to be said of it: what to do then."""
         self.not_found += 1
@@ -119,7 +126,13 @@ class PendingEnvelope:
     def progress(self) -> Progress:
         """How far it is."""
         return Progress(
-            tuple(self._effects), self.attempts, tuple(self._findings.values()), self._answer_body, self.not_found
+            tuple(self._effects),
+            self.attempts,
+            tuple(self._findings.values()),
+            self._answer_body,
+            self.not_found,
+            self.http_status,
+            self.last_error,
         )
 
     def end(self, connection: str, now: float) -> Completion:
@@ -171,6 +184,10 @@ class PendingQueue:
         """The envelope whose turn it is."""
         queue = self.of_head
         return queue[0] if queue else None
+
+    def find(self, key: int) -> PendingEnvelope | None:
+        """Returns the envelope of this row, if it is in memory."""
+        return next((waiting for queue in self._queues.values() for waiting in queue if waiting.key == key), None)
 
     def add(self, waiting: PendingEnvelope) -> None:
         """Takes an envelope at the end."""

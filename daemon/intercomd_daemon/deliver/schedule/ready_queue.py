@@ -87,6 +87,14 @@ class ReadyQueue:
         del self._places[lane]
         return True
 
+    def is_busy(self, lane: Lane) -> bool:
+        """Whether a call or a commit of the lane is under way."""
+        return self._places.get(lane) is Place.BUSY
+
+    def rests_until(self, lane: Lane) -> float:
+        """Returns when the rest of a lane ends; 0.0 if it does not rest."""
+        return next((until for until, _, resting in self._resting if resting is lane), 0.0)
+
     def start(self, lane: Lane) -> None:
         """Makes a lane that was taken busy: a call or a commit starts."""
         self._places[lane] = Place.BUSY

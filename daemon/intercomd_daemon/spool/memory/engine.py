@@ -5,12 +5,13 @@ Each method takes effect before its first await. Its content is lost with the pr
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, islice
 
 from msgspec.structs import replace
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.errors import ShuttingDown, SpoolFull
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import completion, record
@@ -19,16 +20,21 @@ from intercomd_daemon.spool.base import (
     Completion,
     DeadLetterFilter,
     Incoming,
+    KeptOutcome,
     OutcomeFilter,
     PacingState,
     Row,
     Settlement,
+    TrailFilter,
     Usage,
+    WaitingRow,
+    position_of,
 )
 from intercomd_daemon.spool.keys import log_start, priority_of
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory.state import Archive, Connection, ContactCache, Kept, Keys, Lane, Window
 from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
+from intercomd_daemon.spool.refusals import Refusals
 
 _SHUTTING_DOWN_RETRY_SECONDS = 1.0
 
@@ -44,6 +50,7 @@ class MemorySpool:
         duplicate_window_seconds: float = 86_400.0,
         outcomes_max: int = 1_000_000,
         outcomes_kept_seconds: float = 259_200.0,
+        refusals_max: int = 10_000,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -53,6 +60,7 @@ class MemorySpool:
         self._monotonic = monotonic
         self._window = Window(duplicate_window_seconds, wall(), monotonic())
         self._archive = Archive(outcomes_max, outcomes_kept_seconds)
+        self._refusals = Refusals(refusals_max, outcomes_kept_seconds)
         self._connections = {name: Connection(number) for number, name in enumerate(connections, 1)}
         self._rows: dict[int, Kept] = {}
         self._progress: dict[int, bytes] = {}
@@ -97,6 +105,10 @@ class MemorySpool:
         for name, priority in sorted(grown):
             asyncio.get_running_loop().call_soon(self._connections[name].wake, priority)
         return keys
+
+    def keep_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Keeps refusals, until the spool is closed."""
+        self._refusals.add(refusals)
 
     def usage(self) -> Usage:
         """Returns the counters."""
@@ -232,6 +244,18 @@ class MemorySpool:
         self._refuse_if_closed()
         return [letter for letter in self._archive.letters(wanted) if letter.dead_letter_id > after][:limit]
 
+    async def newest_dead_letters(self, wanted: DeadLetterFilter, before: int, limit: int) -> list[DeadLetter]:
+        """Lists dead letters, newest first."""
+        self._refuse_if_closed()
+        letters = self._archive.letters(wanted)[::-1]
+        return [letter for letter in letters if not before or letter.dead_letter_id < before][:limit]
+
+    async def count_dead_letters_by_reason(self, wanted: DeadLetterFilter) -> dict[str, int]:
+        """Counts the dead letters of each reason that the filter matches."""
+        self._refuse_if_closed()
+        counts = Counter(letter.outcome.reason for letter in self._archive.letters(wanted))
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
     async def count_dead_letters(self, wanted: DeadLetterFilter) -> int:
         """Counts the dead letters that the filter matches."""
         self._refuse_if_closed()
@@ -272,6 +296,60 @@ class MemorySpool:
             if (row.connection, row.envelope_id) == (connection, envelope_id) and not record.check(row.data):
                 return record.unpack(row.data, AcceptedEnvelope)
         return None
+
+    async def find_waiting(self, wanted: TrailFilter, before: int, limit: int) -> list[int]:
+        """Returns the keys of waiting rows, newest first."""
+        self._refuse_if_closed()
+        found = [
+            key
+            for key, (row, _) in self._rows.items()
+            if (not before or position_of(key) < before) and self._is_of(wanted, row)
+        ]
+        return sorted(found, key=position_of, reverse=True)[:limit]
+
+    def _is_of(self, wanted: TrailFilter, row: Incoming) -> bool:
+        if record.check(row.data):
+            return False
+        envelope = record.unpack(row.data, AcceptedEnvelope)
+        return wanted.matches(row.connection, row.envelope_id, envelope.customer_id, envelope.email)
+
+    async def waiting_rows(self, keys: Sequence[int]) -> list[WaitingRow]:
+        """Returns the rows of these keys that still wait."""
+        self._refuse_if_closed()
+        return [self._waiting_row(key, self._rows[key].incoming) for key in keys if key in self._rows]
+
+    def _waiting_row(self, key: int, row: Incoming) -> WaitingRow:
+        place = self._connection(row.connection)
+        lane = place.lanes.get(row.lane, Lane())
+        parked = key in [*lane.keys.above(0)]
+        line = [*(lane.keys if parked else place.logs[row.priority]).above(0)]
+        return WaitingRow(
+            connection=row.connection,
+            row=Row(key, row.priority, row.lane, row.data, self._progress.get(key, b"")),
+            ahead=line.index(key),
+            parked=parked,
+            due=lane.due,
+            attempts=lane.attempts,
+            head_progress=self._progress.get(line[0], b"") if parked else b"",
+        )
+
+    async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:
+        """Lists outcomes of the journal, then of dead letters that outlived it, newest first."""
+        self._refuse_if_closed()
+        self._archive.expire(self._wall())
+        found = [each for each in self._archive.kept_outcomes() if not before or each.outcome.sequence < before]
+        return [
+            each
+            for each in reversed(found)
+            if wanted.matches(
+                each.outcome.connection, each.outcome.envelope_id, each.outcome.customer_id, each.outcome.email
+            )
+        ][:limit]
+
+    async def refusals(self, wanted: TrailFilter, before: int, limit: int) -> list[Refusal]:
+        """Lists rejected and skipped envelopes, newest first."""
+        self._refuse_if_closed()
+        return self._refusals.find(wanted, before, limit, self._wall())
 
     async def set_paused(self, connection: str, paused: bool) -> None:
         """Stores whether an operator paused the connection."""

@@ -11,7 +11,15 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import completion
-from intercomd_daemon.spool.base import CachedContact, ContactEntry, DeadLetterFilter, Incoming, LogUsage, OutcomeFilter
+from intercomd_daemon.spool.base import (
+    CachedContact,
+    ContactEntry,
+    DeadLetterFilter,
+    Incoming,
+    KeptOutcome,
+    LogUsage,
+    OutcomeFilter,
+)
 from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.rotation import rotation_due
 
@@ -174,6 +182,12 @@ class Archive:
     def outcomes(self, wanted: OutcomeFilter) -> Iterable[Outcome]:
         """What matches, oldest first."""
         return (outcome for outcome in self._outcomes.values() if wanted.matches(outcome))
+
+    def kept_outcomes(self) -> list[KeptOutcome]:
+        """The outcomes of the journal, and before them those of letters that outlived it; oldest first."""
+        start = next(iter(self._outcomes), self._sequence + 1)
+        old = [KeptOutcome(letter.outcome, True) for number, letter in self._letters.items() if number < start]
+        return old + [KeptOutcome(each, each.sequence in self._letters) for each in self._outcomes.values()]
 
     def letters(self, wanted: DeadLetterFilter) -> list[DeadLetter]:
         """What matches, oldest first."""

@@ -88,6 +88,28 @@ def add(transaction: Transaction, letter: DeadLetter, priority: Priority) -> Non
     counters.bytes += row_bytes(data)
 
 
+def read_newest(transaction: Transaction, wanted: DeadLetterFilter, before: int, limit: int) -> Chunk:
+    """Returns the matching letters of the next chunk below the id `before` (0: all), newest first."""
+    return read_before(transaction, *_condition(transaction, wanted), before, limit)
+
+
+def read_before(transaction: Transaction, clauses: str, values: list[object], before: int, limit: int) -> Chunk:
+    """Returns the letters of the next chunk below the id `before` (0: all), newest first, that fulfil the clauses."""
+    below = before or transaction.counters.spool.sequence + 1
+    seen, last = transaction.database.execute(
+        "SELECT count(*), min(id) FROM (SELECT id FROM dead_letters WHERE id < ? ORDER BY id DESC LIMIT ?)",
+        (below, CHUNK),
+    ).fetchone()
+    found = transaction.database.execute(
+        f"SELECT id, data FROM dead_letters WHERE id < ? AND id >= ?{clauses} ORDER BY id DESC LIMIT ?",  # noqa: S608 - our own clauses
+        (below, last or below, *values, limit),
+    ).fetchall()
+    letters = _decode(transaction, found)
+    if len(found) == limit:
+        return Chunk(letters, found[-1][0])
+    return Chunk(letters, last if seen == CHUNK else 0)
+
+
 def read_after(transaction: Transaction, wanted: DeadLetterFilter, after: int, limit: int) -> Chunk:
     """Returns the matching letters of the next chunk above the id `after`; corrupt ones are quarantined."""
     seen, last = transaction.database.execute(
@@ -98,15 +120,33 @@ def read_after(transaction: Transaction, wanted: DeadLetterFilter, after: int, l
         f"SELECT id, data FROM dead_letters WHERE id > ? AND id <= ?{clauses} ORDER BY id LIMIT ?",  # noqa: S608 - our own clauses
         (after, last or 0, *values, limit),
     ).fetchall()
+    letters = _decode(transaction, found)
+    if len(found) == limit:
+        return Chunk(letters, found[-1][0])
+    return Chunk(letters, last if seen == CHUNK else 0)
+
+
+def _decode(transaction: Transaction, found: Sequence[tuple[int, bytes]]) -> list[DeadLetter]:
+    """Decodes letters; corrupt ones are quarantined."""
     letters: list[DeadLetter] = []
     for letter_id, data in found:
         if error := record_error(data):
             quarantine_record(transaction, "dead_letters", letter_id, _delete(transaction, letter_id).data, error)
         else:
             letters.append(record.unpack(data, DeadLetter))
-    if len(found) == limit:
-        return Chunk(letters, found[-1][0])
-    return Chunk(letters, last if seen == CHUNK else 0)
+    return letters
+
+
+def count_by_reason(transaction: Transaction, wanted: DeadLetterFilter) -> dict[str, int]:
+    """Counts the matching letters of each reason, the most frequent first."""
+    clauses, values = _condition(transaction, wanted)
+    return dict(
+        transaction.database.execute(
+            f"SELECT reason, count(*) AS letters FROM dead_letters WHERE 1{clauses}"  # noqa: S608 - our own clauses
+            " GROUP BY reason ORDER BY letters DESC, reason",
+            values,
+        ).fetchall()
+    )
 
 
 def count(transaction: Transaction, wanted: DeadLetterFilter) -> int:

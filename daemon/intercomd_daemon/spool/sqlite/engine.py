@@ -10,21 +10,35 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.errors import SettingsInvalid
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
+from intercomd_daemon.errors import IntercomdError, SettingsInvalid
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool.base import (
     Batch,
     DeadLetterFilter,
     Incoming,
+    KeptOutcome,
     OutcomeFilter,
     PacingState,
     Settlement,
+    TrailFilter,
     Usage,
+    WaitingRow,
+    position_of,
 )
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.quota import BYTES_MIN, Quota, weigh
-from intercomd_daemon.spool.sqlite import claimed_seconds, dead_letters, journal, log, parked_lanes, waiting_rows
+from intercomd_daemon.spool.refusals import Refusals, size_of
+from intercomd_daemon.spool.sqlite import (
+    claimed_seconds,
+    dead_letters,
+    journal,
+    log,
+    parked_lanes,
+    refusals,
+    trail,
+    waiting_rows,
+)
 from intercomd_daemon.spool.sqlite import workspaces as workspaces_table
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
@@ -39,7 +53,7 @@ from intercomd_daemon.spool.sqlite.writer import Writer
 class SqliteSpool:
     """A spool in one SQLite file; `base.Spool` documents each method."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, settings: SqliteSettings, admission: Admission, wall: Callable[[], float]) -> None:
         """Creates the closed spool; `open_spool` opens it."""
         self._admission = admission
         self._wakes: dict[str, Callable[[Priority], None]] = {}
@@ -47,10 +61,14 @@ class SqliteSpool:
         self._writer = Writer(self._wake)
         self._store: Store
         self._pacing: dict[str, PacingState] = {}
+        self._refusals = Refusals(settings.refusals_max, settings.outcomes_kept_seconds)
+        self._wall = wall
 
     async def start(self, opening: Callable[[], Store], release: Callable[[], None]) -> None:
         """Opens the store in the writer's thread; called once, by `open_spool`."""
         self._store = await self._writer.start(opening, release)
+        self._refusals.load(self._store.refusals)
+        self._store.refusals.clear()
 
     @property
     def commits(self) -> int:
@@ -65,6 +83,10 @@ class SqliteSpool:
             return []
         size = sum(weigh(rows).values())
         return await self._writer.perform(log.Append(rows, self._admission.admit), append_bytes=size)
+
+    def keep_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Keeps refusals in memory; `close` saves them."""
+        self._refusals.add(refusals)
 
     def usage(self) -> Usage:
         """Returns the counters as of the last commit."""
@@ -153,6 +175,22 @@ class SqliteSpool:
                 break
         return letters
 
+    async def newest_dead_letters(self, wanted: DeadLetterFilter, before: int, limit: int) -> list[DeadLetter]:
+        """Lists dead letters, newest first."""
+        letters: list[DeadLetter] = []
+        while len(letters) < limit:
+            read = partial(dead_letters.read_newest, wanted=wanted, before=before, limit=limit - len(letters))
+            chunk = await self._writer.perform(read)
+            letters += chunk.letters
+            before = chunk.next
+            if not before:
+                break
+        return letters
+
+    async def count_dead_letters_by_reason(self, wanted: DeadLetterFilter) -> dict[str, int]:
+        """Counts the dead letters of each reason that the filter matches."""
+        return await self._writer.perform(lambda transaction: dead_letters.count_by_reason(transaction, wanted))
+
     async def count_dead_letters(self, wanted: DeadLetterFilter) -> int:
         """Counts the dead letters that the filter matches."""
         return await self._writer.perform(lambda transaction: dead_letters.count(transaction, wanted))
@@ -207,6 +245,44 @@ class SqliteSpool:
                     break
         return None
 
+    async def find_waiting(self, wanted: TrailFilter, before: int, limit: int) -> list[int]:
+        """Returns the keys of waiting rows, newest first."""
+        found: list[int] = []
+        for start in await self._writer.perform(lambda each: trail.places(each, wanted, before)):
+            keys: list[int] = []
+            place: trail.Place | None = start
+            while place is not None:
+                read = partial(trail.search, wanted=wanted, place=place, limit=limit - len(keys))
+                chunk = await self._writer.perform(read)
+                keys += chunk.keys
+                place = chunk.rest
+            found += keys
+        # A row that was parked between the searches of two tables is found in both.
+        return sorted(set(found), key=position_of, reverse=True)[:limit]
+
+    async def waiting_rows(self, keys: Sequence[int]) -> list[WaitingRow]:
+        """Returns the rows of these keys that still wait."""
+        return await self._writer.perform(lambda transaction: trail.rows(transaction, keys))
+
+    async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:
+        """Lists outcomes of the journal, then of dead letters that outlived it, newest first."""
+        outcomes: list[KeptOutcome] = []
+        for read in (trail.read_journal, trail.read_old_letters):
+            start = before
+            while len(outcomes) < limit:
+                chunk = await self._writer.perform(
+                    partial(read, wanted=wanted, before=start, limit=limit - len(outcomes))
+                )
+                outcomes += chunk.outcomes
+                start = chunk.next
+                if not start:
+                    break
+        return outcomes
+
+    async def refusals(self, wanted: TrailFilter, before: int, limit: int) -> list[Refusal]:
+        """Lists rejected and skipped envelopes, newest first."""
+        return self._refusals.find(wanted, before, limit, self._wall())
+
     async def set_paused(self, connection: str, paused: bool) -> None:
         """Stores whether an operator paused the connection."""
 
@@ -249,7 +325,15 @@ class SqliteSpool:
 
     async def close(self) -> None:
         """Commits what waits and closes the file."""
+        if self._refusals.changed:
+            with suppress(IntercomdError):  # A disk that refuses keeps nobody from stopping.
+                await self._writer.perform(self._save_refusals)
         await self._writer.close()
+
+    def _save_refusals(self, transaction: Transaction) -> None:
+        kept = self._refusals.all(transaction.now)
+        if self._admission.has_room(transaction.counters, sum(map(size_of, kept))):
+            refusals.save(transaction, kept)
 
 
 async def open_spool(
@@ -292,7 +376,7 @@ async def open_spool(
 
     quota = Quota(settings.bytes_max, settings.connections)
     admission = Admission(settings.path, quota, settings.free_bytes_min, partial(on_loop, on_refusing))
-    spool = SqliteSpool(admission)
+    spool = SqliteSpool(settings, admission, wall)
     report = partial(on_loop, on_damage)
     await spool.start(lambda: Store(settings, admission, wall, monotonic, on_commit, report, lock), lock.release)
     lock.opened()

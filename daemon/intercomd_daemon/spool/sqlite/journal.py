@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import OutcomeFilter
+from intercomd_daemon.spool.base import OutcomeFilter, TrailFilter
 from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.quarantine import quarantine_record, record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -113,7 +113,7 @@ def _first(transaction: Transaction, sequence: int) -> Outcome | None:
     return None
 
 
-def read_before(transaction: Transaction, wanted: OutcomeFilter, before: int, limit: int) -> Chunk:
+def read_before(transaction: Transaction, wanted: OutcomeFilter | TrailFilter, before: int, limit: int) -> Chunk:
     """Returns the matching outcomes of the chunk below `before` (0: the newest chunk), newest first."""
     newest = transaction.counters.spool.sequence
     below = min(before, newest + 1) if before else newest + 1
@@ -134,9 +134,12 @@ def read_after(transaction: Transaction, wanted: OutcomeFilter, after: int, limi
 
 
 def _select(
-    transaction: Transaction, wanted: OutcomeFilter, between: tuple[int, int], direction: str, limit: int
+    transaction: Transaction, wanted: OutcomeFilter | TrailFilter, between: tuple[int, int], direction: str, limit: int
 ) -> list[tuple[int, bytes]]:
-    clauses, values = _condition(transaction, wanted)
+    if isinstance(wanted, TrailFilter):
+        clauses, values = trail_condition(transaction, wanted)
+    else:
+        clauses, values = _condition(transaction, wanted)
     return transaction.database.execute(
         f"SELECT sequence, data FROM journal WHERE sequence >= ? AND sequence < ?{clauses}"  # noqa: S608 - our own clauses
         f" ORDER BY sequence {direction} LIMIT ?",
@@ -154,6 +157,19 @@ def _decode(transaction: Transaction, found: Sequence[tuple[int, bytes]]) -> lis
         else:
             outcomes.append(record.unpack(data, Outcome))
     return outcomes
+
+
+def trail_condition(transaction: Transaction, wanted: TrailFilter) -> tuple[str, list[object]]:
+    """Returns `TrailFilter.matches` as SQL clauses and their values, for outcomes and for dead letters."""
+    clauses, values = _condition(
+        transaction, OutcomeFilter(connection=wanted.connection, envelope_id=wanted.envelope_id)
+    )
+    named = {"customer_id": wanted.customer_id, "email": wanted.email}
+    users = {column: value for column, value in named.items() if value}
+    if users:
+        clauses += f" AND ({' OR '.join(f'{column} = ?' for column in users)})"
+        values += users.values()
+    return clauses, values
 
 
 def _condition(transaction: Transaction, wanted: OutcomeFilter) -> tuple[str, list[object]]:

@@ -91,6 +91,8 @@ _DESCRIPTION = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_
 _ADDED_IN_2 = (
     # The workspace that the cached contacts of a connection belong to.
     "CREATE TABLE workspaces (connection INTEGER PRIMARY KEY, workspace TEXT NOT NULL)",
+    # Rejected and skipped envelopes, saved when the spool closes.
+    "CREATE TABLE refusals (number INTEGER PRIMARY KEY, data BLOB NOT NULL)",
 )
 
 

@@ -17,6 +17,8 @@ class SqliteSettings:
     """Rows of the journal."""
     outcomes_kept_seconds: float = 259_200.0
     """How long the journal keeps an outcome."""
+    refusals_max: int = 10_000
+    """Rejected and skipped envelopes kept for the trail, no longer than outcomes."""
     lock_wait_seconds: float = 60.0
     """How long to wait for the daemon that holds the spool to stop."""
     connections: tuple[str, ...] = ("default",)

@@ -16,7 +16,7 @@ from intercomd_daemon.errors import RetryLater, SpoolFull, SpoolUnusable
 from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.spool.keys import log_end, log_start
 from intercomd_daemon.spool.quota import RETRY_SECONDS
-from intercomd_daemon.spool.sqlite import contact_cache, duplicate_window, journal, log
+from intercomd_daemon.spool.sqlite import contact_cache, duplicate_window, journal, log, refusals
 from intercomd_daemon.spool.sqlite.admission import Admission, is_disk_error
 from intercomd_daemon.spool.sqlite.corruption import is_corruption
 from intercomd_daemon.spool.sqlite.counters import ConnectionCounters, Counters, store_counters
@@ -75,6 +75,8 @@ class Store:
         self._lock = lock
         left_open = lock is not None and lock.left_open
         self._database, self._counters, self.seconds = open_file(settings, wall(), on_damage, left_open=left_open)
+        self.refusals = refusals.load(self._database)
+        """Those that the last run saved."""
         self._stored_at = monotonic()
         self._journal_start = 0.0
         """The journal holds no outcome that ended earlier (Unix seconds)."""
