@@ -1,8 +1,9 @@
 """The workers of all connections at work: which there are, what they share, how they are paused."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,10 @@ from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.errors import LeaseLost
+from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
-from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.spool.base import Batch, Settlement, Spool
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
 
@@ -90,32 +92,44 @@ async def test_stored_pause_is_restored_and_can_be_ended(load: Load, sandbox: Sa
     await spool.close()
 
 
-class Lease(LocalOutflow):
-    """An outflow whose workspace another process takes."""
+class LosingOutflow(LocalOutflow):
+    """An outflow whose workspace another process takes at a chosen call of a method."""
 
-    def __init__(self, engine: MemorySpool) -> None:
+    def __init__(self, engine: MemorySpool, method: str = "", calls: int = 0) -> None:
         super().__init__(engine, {}, "workspace")
-        self.taken = asyncio.Event()
+        self.method = method
+        self.calls = calls
 
-    async def wait_lost(self) -> None:
-        await self.taken.wait()
-        raise LeaseLost("another process delivers for the workspace")
+    async def lose(self, method: str) -> None:
+        if method == self.method:
+            self.calls -= 1
+            if self.calls == 0:
+                await self.release()
+
+    async def read(self, *arguments: Any) -> Batch:  # noqa: ANN401 - those of the engine
+        await self.lose("read")
+        return await super().read(*arguments)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
+        await self.lose("settle")
+        return await super().settle(settlements)
 
 
 class LeasedSpool(MemorySpool):
     """A spool whose workspaces can be lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, method: str = "", calls: int = 0) -> None:
         super().__init__()
-        self.leases: dict[str, Lease] = {}
+        self.leases: dict[str, LosingOutflow] = {}
+        self.loss = method, calls
 
-    async def acquire(self, workspace: str) -> Lease:
-        self.leases[workspace] = Lease(self)
+    async def acquire(self, workspace: str) -> LosingOutflow:
+        self.leases[workspace] = LosingOutflow(self, *self.loss)
         return self.leases[workspace]
 
 
 async def test_worker_ends_when_its_workspace_is_lost(load: Load, sandbox: Sandbox) -> None:
-    """No call is made any more, and what waits stays for whoever delivers it now."""
+    """It makes no further call, and what waits stays for the next owner."""
     connections = Connections(load(sandbox.base_url), lambda _: None)
     spool = LeasedSpool()
     notes = Notes()
@@ -123,16 +137,67 @@ async def test_worker_ends_when_its_workspace_is_lost(load: Load, sandbox: Sandb
     await spool.append([row(envelope("one", "u1", None, event("came")))])
     await notes.until(lambda notes: len(notes.outcomes) == 1)
     (lease,) = spool.leases.values()
-    lease.taken.set()
+    await lease.release()
     await connections.wait_fault()
-    (error,) = connections.faults()
-    assert isinstance(error, ExceptionGroup)
-    assert error.subgroup(LeaseLost)
+    assert [type(fault) for fault in connections.faults()] == [LeaseLost]
     requests = len(sandbox.calls)
     await spool.append([row(envelope("two", "u1", None, event("came")))])
     connections.pause("default", paused=False)
     assert spool.usage().connections["default"].normal == 1
     assert len(sandbox.calls) == requests
+    await spool.close()
+
+
+@pytest.mark.parametrize(("method", "calls"), [("read", 1), ("read", 2), ("settle", 1), ("settle", 2), ("settle", 5)])
+async def test_next_owner_completes_what_a_lost_workspace_left(
+    load: Load, sandbox: Sandbox, method: str, calls: int
+) -> None:
+    """A settlement of the old owner is refused. Each envelope has one outcome; only calls in flight are repeated."""
+    first, second = (Connections(load(sandbox.base_url), lambda _: None) for _ in range(2))
+    before, after = Notes(), Notes()
+    spool = LeasedSpool(method, calls)
+    names = [f"{user}-{number}" for number in range(3) for user in range(20)]
+    await spool.append([row(envelope(name, f"u{name.split('-')[0]}", None, event(name))) for name in names[:30]])
+    await first.start(spool, before)
+    await spool.append([row(envelope(name, f"u{name.split('-')[0]}", None, event(name))) for name in names[30:]])
+    await first.wait_fault()
+    await first.wait_stopped()
+    assert [type(fault) for fault in first.faults()] == [LeaseLost]
+    made, settled = before.calls.total(), [outcome.envelope_id for outcome in before.outcomes]
+    assert spool.usage().connections["default"].normal == len(names) - len(settled)
+    spool.loss = "", 0
+    await second.start(spool, after)
+    await after.until(lambda notes: len(notes.outcomes) == len(names) - len(settled))
+    await finish(second)
+    assert before.calls.total() == made
+    assert sorted(settled + [outcome.envelope_id for outcome in after.outcomes]) == sorted(names)
+    calls_of = Counter(recorded.name for recorded in sandbox.events)
+    assert set(calls_of) == set(names)
+    assert {name for name, count in calls_of.items() if count > 1}.isdisjoint(settled)
+    assert max(calls_of.values()) <= 2
+    await spool.close()
+
+
+async def test_workspaces_are_released_when_the_workers_have_ended(
+    load: Load, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """Also that of a connection which new settings remove; the others keep theirs."""
+    stranger = connection_for(sandbox.base_url, tmp_path / "token", app_id="", verify_app_id=False)
+    settings = load(sandbox.base_url, connections={"stranger": stranger})
+    connections = Connections(settings, lambda _: None)
+    spool = LeasedSpool()
+    await connections.start(spool, Notes())
+    kept, removed = spool.leases.values()
+    await connections.reconfigure({"default": settings.connections["default"]})
+    with pytest.raises(LeaseLost, match="was released"):
+        await removed.settle([])
+    assert await kept.settle([]) == []
+    connections.stop()
+    await connections.wait_stopped()
+    await connections.close()
+    with pytest.raises(LeaseLost):
+        await kept.settle([])
+    assert connections.faults() == []
     await spool.close()
 
 

@@ -12,6 +12,7 @@ from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Completion, Incoming, Spool
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+from spool.leased import LeasedSpool, leased
 
 NOON = 1_750_000_000.0
 
@@ -82,17 +83,18 @@ def ended(envelope: Callable[..., AcceptedEnvelope]) -> Callable[..., Completion
 async def open_engine(
     request: pytest.FixtureRequest, tmp_path: Path, clock: SimpleNamespace
 ) -> AsyncIterator[Callable[..., Awaitable[Spool]]]:
-    """Opens an engine with settings that differ from the defaults; closes it after the test."""
+    """Opens an engine by given settings and acquires a workspace; closes the engine after the test."""
     opened: list[Spool] = []
 
-    async def make(**settings: object) -> Spool:
+    async def make(**settings: object) -> LeasedSpool:
         times = {"wall": lambda: clock.wall, "monotonic": lambda: clock.monotonic}
         if request.param == "memory":
-            opened.append(MemorySpool(**settings, **times))
+            spool: Spool = MemorySpool(**settings, **times)
         else:
             path = str(tmp_path / "spool.db")
-            opened.append(await open_spool(SqliteSettings(path, free_bytes_min=0, **settings), **times))
-        return opened[-1]
+            spool = await open_spool(SqliteSettings(path, free_bytes_min=0, **settings), **times)
+        opened.append(spool)
+        return await leased(spool)
 
     yield make
     for spool in opened:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.spool.base import Completion, Incoming, PacingState, Settlement, Spool
 
 ALL = (1_000, 1 << 20)
@@ -39,7 +40,7 @@ async def test_pacing_state_is_restored_for_its_workspace_alone(spool: Spool) ->
     assert await (await spool.acquire("other")).load_pacing() is None
 
 
-async def test_workspace_of_a_single_process_is_never_lost(spool: Spool) -> None:
+async def test_held_workspace_is_not_lost(spool: Spool) -> None:
     outflow = await spool.acquire("workspace")
     waiting = asyncio.create_task(outflow.wait_lost())
     await spool.append([])
@@ -47,3 +48,33 @@ async def test_workspace_of_a_single_process_is_never_lost(spool: Spool) -> None
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_released_workspace_refuses_all_methods_and_can_be_acquired_again(
+    spool: Spool, row: Callable[..., Incoming], ended: Callable[..., Completion]
+) -> None:
+    (key,) = await spool.append([row("1")])
+    outflow, other = await spool.acquire("workspace"), await spool.acquire("other")
+    waiting = asyncio.create_task(outflow.wait_lost())
+    for _ in range(2):
+        await outflow.release()
+    for refused in (
+        outflow.read("default", Priority.NORMAL, 0, *ALL),
+        outflow.settle([Settlement("default", [ended(key, "1")])]),
+        outflow.park("default", "c:ann", [key], 5.0, 1),
+        outflow.due("default", 9.0, 10),
+        outflow.parked("default", "c:ann", 0, *ALL),
+        outflow.save_pacing(PacingState(10_000, 1_750_000_010.0, 7)),
+        outflow.load_pacing(),
+        outflow.wait_lost(),
+        waiting,
+    ):
+        with pytest.raises(LeaseLost):
+            await refused
+    with pytest.raises(LeaseLost):
+        outflow.on_append("default", lambda _: None)
+    assert spool.usage().connections["default"].normal == 1
+    again = await spool.acquire("workspace")
+    assert await again.load_pacing() is None
+    assert [each.key for each in (await other.read("default", Priority.NORMAL, 0, *ALL)).rows] == [key]
+    assert len(await again.settle([Settlement("default", [ended(key, "1")])])) == 1

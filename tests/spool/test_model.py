@@ -33,6 +33,7 @@ from intercomd_daemon.spool.base import (
 )
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+from spool.leased import LeasedSpool, leased
 from spool.model import NOON, Model, Place, end_of, made
 
 Result = TypeVar("Result")
@@ -77,7 +78,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.model = Model(CONNECTIONS)
-        self.spool: Spool
+        self.spool: LeasedSpool
 
     def wait(self, asked: Awaitable[Result]) -> Result:
         async def ask() -> Result:
@@ -87,7 +88,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.spool = self.wait(self.open())
+        self.spool = self.wait(leased(self.wait(self.open())))
 
     def teardown(self) -> None:
         self.wait(self.spool.close())
@@ -273,7 +274,7 @@ class SqliteMachine(Machine):
     @rule()
     def reopen(self) -> None:
         self.wait(self.spool.close())
-        self.spool = self.wait(self.open())
+        self.spool = self.wait(leased(self.wait(self.open())))
 
     @rule(lost=st.lists(rows, max_size=3))
     def crash(self, lost: list[Any]) -> None:
@@ -284,7 +285,7 @@ class SqliteMachine(Machine):
         for file, content in files.items():
             file.write_bytes(content)
         self.watch()
-        self.spool = self.wait(self.open())
+        self.spool = self.wait(leased(self.wait(self.open())))
 
     @rule(last=rows, seed=st.integers(0, 1 << 32))
     def cut_power(self, last: Incoming, seed: int) -> None:
@@ -300,7 +301,7 @@ class SqliteMachine(Machine):
         for name, content in power_cut(told, chance).items():
             (self.folder / name).write_bytes(content)
         self.watch()
-        self.spool = self.wait(self.open())
+        self.spool = self.wait(leased(self.wait(self.open())))
         if self.spool.usage().connections != {name: self.model.usage(name) for name in CONNECTIONS}:
             self.model.append([last], keys)
 

@@ -16,6 +16,7 @@ from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
+from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.spool.base import LogUsage, Outflow, Spool
 
 
@@ -85,7 +86,8 @@ class Connections:
             del self._tokens[name]
         used = {_workspace(settings) for settings in connections.values() if settings.active}
         for workspace in self._workspaces.keys() - used:
-            del self._workspaces[workspace]
+            _, outflow = self._workspaces.pop(workspace)
+            await outflow.release()
         # After the last commit of the old workers, and before the first read of the new ones.
         await self._store_workspaces()
         if not self._stopping:
@@ -155,11 +157,13 @@ class Connections:
         """Waits until no worker runs."""
         await asyncio.gather(*(running.task for running in self._running.values()), return_exceptions=True)
 
-    async def cancel(self) -> None:
-        """Ends every worker at once; a call in flight will be made again."""
+    async def close(self) -> None:
+        """Ends every worker at once, and releases the workspaces; a call in flight will be made again."""
         for running in self._running.values():
             running.task.cancel()
         await self.wait_stopped()
+        for _, outflow in self._workspaces.values():
+            await outflow.release()
 
     def statuses(self) -> list[ConnectionStatus]:
         """Returns the status of each configured connection."""
@@ -218,8 +222,23 @@ def _workspace(settings: ConnectionSettings) -> str:
 
 
 async def _run(worker: Worker, outflow: Outflow) -> None:
-    """Runs a worker, and cancels it if its workspace is lost: then it must make no further call."""
-    async with asyncio.TaskGroup() as tasks:
-        lease = tasks.create_task(outflow.wait_lost())
-        await worker.run()
-        lease.cancel()
+    """Runs a worker, and cancels it if its workspace is lost: then it must make no further call.
+
+    Raises:
+        LeaseLost: the workspace was lost.
+        ExceptionGroup: a bug.
+    """
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            lease = tasks.create_task(outflow.wait_lost())
+            await worker.run()
+            lease.cancel()
+    except ExceptionGroup as ended:
+        lost, bugs = ended.split(LeaseLost)
+        if lost is None or bugs is not None:
+            raise
+        # Several tasks may have noticed the loss; the first one's error is enough.
+        first: BaseException = lost
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None

@@ -140,7 +140,7 @@ class Daemon:
         finally:
             connections.stop()
             await self._in_time(connections.wait_stopped(), self._settings.stopping.drain_seconds)
-            await connections.cancel()
+            await connections.close()
             watchdog.cancel()
             for task in ends:
                 task.cancel()

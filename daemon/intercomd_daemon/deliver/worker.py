@@ -206,8 +206,13 @@ class Worker:
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:
             coroutine.close()
-        else:
+            return
+        try:
             self._tasks.create_task(coroutine)
+        except RuntimeError:
+            # A task has failed, such as a commit after the workspace was lost: the group ends, and accepts no other.
+            coroutine.close()
+            self._stopping, self._tasks = True, None
 
     def _on_append(self, priority: Priority) -> None:
         self._loader.mark_appended(priority)

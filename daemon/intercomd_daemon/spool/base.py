@@ -303,11 +303,16 @@ class Deliveries(Protocol):
 class Outflow(Deliveries, Protocol):
     """The deliveries of one workspace, which one process at a time makes: the one that acquired it.
 
-    After the workspace is lost, every method raises LeaseLost.
+    After the workspace is lost or released, every method except `release` raises LeaseLost. A settlement that raises
+    it was not committed.
     """
 
     async def wait_lost(self) -> None:
         """Never returns; raises LeaseLost as soon as no further call may be made for the workspace."""
+        ...
+
+    async def release(self) -> None:
+        """Gives the workspace up once no call is in flight; another process may acquire it at once. May be repeated."""
         ...
 
     async def save_pacing(self, state: PacingState) -> None:

@@ -1,9 +1,10 @@
-"""The outflow of an engine that only this process uses: acquired at once, and never lost."""
+"""The outflow of an engine that only this process uses: acquired at once, and lost only by its release."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 
 from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Batch, Deliveries, PacingState, Settlement
 
@@ -16,39 +17,53 @@ class LocalOutflow:
         self._engine = engine
         self._pacing = pacing
         self._workspace = workspace
+        self._released = asyncio.Event()
+
+    def _held(self) -> Deliveries:
+        """Returns the engine while the workspace is held."""
+        if self._released.is_set():
+            raise LeaseLost(f"the workspace {self._workspace} was released")
+        return self._engine
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a log."""
-        return await self._engine.read(connection, priority, after, rows_max, bytes_max)
+        return await self._held().read(connection, priority, after, rows_max, bytes_max)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
         """Commits settlements and returns the new outcomes."""
-        return await self._engine.settle(settlements)
+        return await self._held().settle(settlements)
 
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
         """Parks a lane until `due`."""
-        await self._engine.park(connection, lane, keys, due, attempts)
+        await self._held().park(connection, lane, keys, due, attempts)
 
     async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:
         """Returns the parked lanes due by `now`, and when the next one is due."""
-        return await self._engine.due(connection, now, lanes_max)
+        return await self._held().due(connection, now, lanes_max)
 
     async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a parked lane."""
-        return await self._engine.parked(connection, lane, after, rows_max, bytes_max)
+        return await self._held().parked(connection, lane, after, rows_max, bytes_max)
 
     def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
         """Registers the callback for commits that append rows to a log of the connection."""
-        self._engine.on_append(connection, wake)
+        self._held().on_append(connection, wake)
 
     async def wait_lost(self) -> None:
-        """Never returns: no other process can take the workspace."""
-        await asyncio.get_running_loop().create_future()
+        """Waits for the release: no other process can take the workspace."""
+        await self._released.wait()
+        self._held()
+
+    async def release(self) -> None:
+        """Gives the workspace up."""
+        self._released.set()
 
     async def save_pacing(self, state: PacingState) -> None:
         """Saves what was learned of the workspace's budget."""
+        self._held()
         self._pacing[self._workspace] = state
 
     async def load_pacing(self) -> PacingState | None:
         """Returns the state that was saved last."""
+        self._held()
         return self._pacing.get(self._workspace)

@@ -107,7 +107,8 @@ async def delivering(
     notes, clock = Notes(), clock or Clock()
     pace = Pace(1_000_000, 1.0, clock.monotonic())
     intercom = IntercomClient(settings, token or Token(TOKEN), 64)
-    worker = Worker(settings, spool, intercom, pace, notes, paused=paused, clock=clock)
+    outflow = await spool.acquire("workspace")
+    worker = Worker(settings, outflow, intercom, pace, notes, paused=paused, clock=clock)
     running = asyncio.create_task(worker.run())
     try:
         yield worker, notes
