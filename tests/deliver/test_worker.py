@@ -1,4 +1,4 @@
-"""The worker's whole way, from rows in a spool to calls that a sandbox has taken."""
+"""A worker from rows in a spool to calls that a sandbox received."""
 
 import asyncio
 import time
@@ -39,7 +39,7 @@ async def spool() -> AsyncIterator[MemorySpool]:
 ATTRIBUTES = {f"attribute-{number}": number for number in range(10)}
 
 
-async def test_the_standard_job_takes_the_fewest_calls(sandbox: Sandbox, spool: MemorySpool) -> None:
+async def test_standard_job_takes_the_fewest_calls(sandbox: Sandbox, spool: MemorySpool) -> None:
     """1,000 events of 100 new users with ten equal attributes: 1,100 calls; the same users again: 1,000."""
     async with delivering(spool, settings_for(sandbox)) as (_, notes):
         for run in range(2):
@@ -55,8 +55,8 @@ async def test_the_standard_job_takes_the_fewest_calls(sandbox: Sandbox, spool: 
     assert {outcome.type for outcome in notes.outcomes} == {OutcomeType.DELIVERED}
 
 
-async def test_updates_that_wait_together_leave_together(sandbox: Sandbox, spool: MemorySpool) -> None:
-    """1,000 updates of 100 users that wait together: at most 200 calls, and the last value stands."""
+async def test_waiting_updates_of_a_user_are_merged(sandbox: Sandbox, spool: MemorySpool) -> None:
+    """1,000 waiting updates of 100 users take at most 200 calls, and the last values remain."""
     await spool.append([row(envelope(f"{n}", f"u{n % 100}", {"visits": n})) for n in range(1000)])
     async with delivering(spool, settings_for(sandbox)) as (_, notes):
         await notes.until(lambda n: len(n.outcomes) == 1000)
@@ -65,8 +65,8 @@ async def test_updates_that_wait_together_leave_together(sandbox: Sandbox, spool
     assert visits == {f"u{n}": 900 + n for n in range(100)}
 
 
-async def test_an_event_of_an_unknown_user_arrives(sandbox: Sandbox, spool: MemorySpool) -> None:
-    """By customer id and by email, with nothing said of the user beside it."""
+async def test_event_of_an_unknown_user_arrives(sandbox: Sandbox, spool: MemorySpool) -> None:
+    """By customer id and by email, without attributes."""
     await spool.append(
         [row(envelope("a", "new", None, event("came"))), row(envelope("b", "", None, event("came"), email="b@x.org"))]
     )
@@ -76,8 +76,8 @@ async def test_an_event_of_an_unknown_user_arrives(sandbox: Sandbox, spool: Memo
     assert len(sandbox.events) == 2
 
 
-async def test_each_users_events_arrive_in_order_through_faults(sandbox: Sandbox, spool: MemorySpool) -> None:
-    """Errors, time-outs after the effect and cut answers reorder nothing and lose nothing."""
+async def test_events_of_each_user_arrive_in_order_through_faults(sandbox: Sandbox, spool: MemorySpool) -> None:
+    """Errors, timeouts after the effect and cut responses neither reorder nor lose events."""
     for fault in ("* 503 probability=0.05", "* cut-after probability=0.05", "* cut-before probability=0.05"):
         sandbox.fault(fault)
     rows = [row(envelope(f"{n}", f"u{n % 20}", {"n": n}, event("step", n))) for n in range(200)]
@@ -93,7 +93,7 @@ async def test_each_users_events_arrive_in_order_through_faults(sandbox: Sandbox
 
 
 class Ending(Notes):
-    """Ends the worker as the answer to an event comes, before it is judged."""
+    """Cancels the worker when the response to an event arrives, before it is classified."""
 
     running: "asyncio.Task[None]"
 
@@ -103,10 +103,8 @@ class Ending(Notes):
             self.running.cancel()
 
 
-async def test_a_worker_that_is_ended_at_once_lets_go_of_what_was_judged_and_not_committed(
-    sandbox: Sandbox, spool: MemorySpool
-) -> None:
-    """As by a second signal: nothing goes wrong on the way, and the next worker makes that one call again."""
+async def test_cancelled_worker_drops_results_that_are_not_committed(sandbox: Sandbox, spool: MemorySpool) -> None:
+    """As after a second signal: without an error, and the next worker repeats that one call."""
     sandbox.workspace.add_contact("u1")
     await spool.append([row(envelope("a", "u1", None, event("came")))])
     complaints: list[str] = []
@@ -126,8 +124,8 @@ async def test_a_worker_that_is_ended_at_once_lets_go_of_what_was_judged_and_not
     assert [len(sandbox.events), len(sandbox.repeats)] == [1, 1]
 
 
-async def test_an_outage_of_intercom_costs_nothing(sandbox: Sandbox, spool: MemorySpool) -> None:
-    """While Intercom is away the connection is down, and goes on by itself when it is back."""
+async def test_deliveries_continue_by_themselves_after_an_outage(sandbox: Sandbox, spool: MemorySpool) -> None:
+    """While Intercom is away the connection is down."""
     async with delivering(spool, settings_for(sandbox)) as (worker, notes):
         await notes.until(lambda n: ConnectionState.DELIVERING in n.states)
         await sandbox.stop()
@@ -140,10 +138,8 @@ async def test_an_outage_of_intercom_costs_nothing(sandbox: Sandbox, spool: Memo
     assert len(sandbox.events) == 100
 
 
-async def test_a_wrong_token_suspends_and_a_new_one_resumes(
-    sandbox: Sandbox, spool: MemorySpool, tmp_path: Path
-) -> None:
-    """Nothing leaves before `GET /me` is answered; the file is read again at each probe."""
+async def test_wrong_token_suspends_and_a_new_one_resumes(sandbox: Sandbox, spool: MemorySpool, tmp_path: Path) -> None:
+    """No other call leaves before `GET /me` succeeds; the token file is read again at each probe."""
     path = tmp_path / "token"
     path.write_text("wrong")
     await spool.append([row(envelope("a", "u", None, event("came")))])
@@ -155,7 +151,7 @@ async def test_a_wrong_token_suspends_and_a_new_one_resumes(
     assert {call.path for call in sandbox.calls if call.status == 401} == {"/me"}
 
 
-async def test_a_token_of_another_workspace_sends_nothing(sandbox: Sandbox, spool: MemorySpool) -> None:
+async def test_token_of_another_workspace_suspends_before_any_call(sandbox: Sandbox, spool: MemorySpool) -> None:
     await spool.append([row(envelope("a", "u", None, event("came")))])
     async with delivering(spool, settings_for(sandbox, app_id="other")) as (worker, notes):
         await notes.until(lambda n: ConnectionState.SUSPENDED in n.states)
@@ -163,8 +159,8 @@ async def test_a_token_of_another_workspace_sends_nothing(sandbox: Sandbox, spoo
     assert {call.path for call in sandbox.calls} == {"/me"}
 
 
-async def test_a_token_revoked_in_between_keeps_everything(sandbox: Sandbox, spool: MemorySpool) -> None:
-    """The connection is suspended at the first 401, and goes on with the very envelope."""
+async def test_revoked_token_loses_no_envelope(sandbox: Sandbox, spool: MemorySpool) -> None:
+    """The connection is suspended at the first 401, and continues with the same envelope."""
     async with delivering(spool, settings_for(sandbox)) as (_, notes):
         await notes.until(lambda n: ConnectionState.DELIVERING in n.states)
         sandbox.workspace.set_access_token("another")
@@ -175,7 +171,7 @@ async def test_a_token_revoked_in_between_keeps_everything(sandbox: Sandbox, spo
     assert len(sandbox.events) == 5
 
 
-async def test_a_paused_connection_waits_and_goes_on(sandbox: Sandbox, spool: MemorySpool) -> None:
+async def test_paused_connection_calls_only_after_it_is_resumed(sandbox: Sandbox, spool: MemorySpool) -> None:
     await spool.append([row(envelope("a", "u", None, event("came")))])
     async with delivering(spool, settings_for(sandbox), paused=True) as (worker, notes):
         await notes.until(lambda n: ("GET /me", 200) in n.calls)
@@ -185,7 +181,7 @@ async def test_a_paused_connection_waits_and_goes_on(sandbox: Sandbox, spool: Me
         await notes.until(lambda n: len(n.outcomes) == 1)
 
 
-async def test_a_dry_run_decides_and_counts_and_changes_nothing(sandbox: Sandbox, spool: MemorySpool) -> None:
+async def test_dry_run_counts_calls_and_changes_nothing(sandbox: Sandbox, spool: MemorySpool) -> None:
     await spool.append([row(envelope("a", "u", {"plan": "pro"}, event("came")))])
     async with delivering(spool, settings_for(sandbox, dry_run=True)) as (worker, notes):
         await notes.until(lambda n: len(n.outcomes) == 1)
@@ -194,8 +190,8 @@ async def test_a_dry_run_decides_and_counts_and_changes_nothing(sandbox: Sandbox
     assert [(o.type, o.reason) for o in notes.outcomes] == [(OutcomeType.SKIPPED, "DRY_RUN")]
 
 
-async def test_a_stuck_user_waits_alone(sandbox: Sandbox, spool: MemorySpool) -> None:
-    """One user's calls fail again and again; the others do not notice, and the user's order holds afterwards."""
+async def test_failing_user_does_not_delay_others(sandbox: Sandbox, spool: MemorySpool) -> None:
+    """The failing user's order holds afterwards."""
     stuck = sandbox.workspace.add_contact(external_id="stuck")
     fault = sandbox.fault(f"PUT /contacts/{stuck.id} 500 times=3")
     await spool.append([row(envelope(f"s{n}", "stuck", {"n": n}, event("step", n))) for n in range(5)])
@@ -210,10 +206,10 @@ async def test_a_stuck_user_waits_alone(sandbox: Sandbox, spool: MemorySpool) ->
     assert last_other < max(o.sequence for o in notes.outcomes if o.customer_id == "stuck")
 
 
-async def test_a_user_with_more_than_a_share_of_the_window_keeps_the_order(
+async def test_user_with_more_than_its_share_of_the_window_keeps_its_order(
     sandbox: Sandbox, spool: MemorySpool
 ) -> None:
-    """1,000 events of one user among 200 of others: set aside, fed in order, and nobody waits for them."""
+    """1,000 events of one user among 200 of others: the lane is parked and loaded, and delays no other user."""
     await spool.append([row(envelope(f"b{n}", "busy", None, event("step", n))) for n in range(1000)])
     await spool.append([row(envelope(f"o{n}", f"u{n}", None, event("came"))) for n in range(200)])
     async with delivering(spool, settings_for(sandbox)) as (_, notes):
@@ -225,22 +221,22 @@ async def test_a_user_with_more_than_a_share_of_the_window_keeps_the_order(
     assert max(others) < max(o.sequence for o in notes.outcomes)
 
 
-async def test_bulk_leaves_only_when_nothing_normal_is_due(sandbox: Sandbox, spool: MemorySpool) -> None:
+async def test_bulk_envelopes_leave_only_while_no_normal_one_is_ready(sandbox: Sandbox, spool: MemorySpool) -> None:
     await spool.append([row(envelope(f"b{n}", f"b{n}", None, event("bulk")), Priority.BULK) for n in range(200)])
     await spool.append([row(envelope(f"n{n}", f"n{n}", None, event("normal"))) for n in range(200)])
     async with delivering(spool, settings_for(sandbox)) as (_, notes):
         await notes.until(lambda n: len(n.outcomes) == 400)
     names = [tracked.name for tracked in sandbox.events]
     last_normal = max(index for index, name in enumerate(names) if name == "normal")
-    # What was in flight when the first normal rows were read may be bulk; what is behind them is not.
+    # Calls in flight when the first normal rows were read may be bulk, later ones may not.
     assert names[:last_normal].count("bulk") <= 64
 
 
 @pytest.mark.fills("deliver.worker.SETTLING_MAX")
-async def test_lanes_whose_results_are_being_committed_leave_their_place_to_others_up_to_a_bound(
+async def test_calls_continue_while_results_wait_for_their_commit_up_to_the_limit(
     sandbox: Sandbox,
 ) -> None:
-    """While the disk hangs calls go on, and stop where too many results are not on it."""
+    """While the disk hangs, calls continue until SETTLING_MAX results wait for it."""
     spool = HangingSpool()
     await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came"))) for n in range(500)])
     for n in range(500):
@@ -258,7 +254,7 @@ async def test_lanes_whose_results_are_being_committed_leave_their_place_to_othe
 
 
 class HangingSpool(MemorySpool):
-    """A spool whose disk hangs until it is told to go on."""
+    """A spool whose disk hangs until `goes_on` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -269,8 +265,8 @@ class HangingSpool(MemorySpool):
         return await super().settle(settlements)
 
 
-async def test_stopping_finishes_what_is_in_flight_and_keeps_the_rest(sandbox: Sandbox, spool: MemorySpool) -> None:
-    """What a stop leaves is delivered by the next worker, once."""
+async def test_stop_finishes_calls_in_flight_and_keeps_the_rest(sandbox: Sandbox, spool: MemorySpool) -> None:
+    """The next worker delivers the rest once."""
     await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came"))) for n in range(500)])
     async with delivering(spool, settings_for(sandbox)) as (_, first):
         await first.until(lambda n: len(n.outcomes) >= 50)
@@ -282,7 +278,7 @@ async def test_stopping_finishes_what_is_in_flight_and_keeps_the_rest(sandbox: S
     assert sandbox.repeats == []
 
 
-async def test_connections_side_by_side_do_not_slow_each_other(sandbox: Sandbox) -> None:
+async def test_hanging_connection_does_not_delay_another(sandbox: Sandbox) -> None:
     """One connection hangs; the other one delivers."""
     spool = MemorySpool(("sick", "well"))
     async with Sandbox(SandboxSettings(rate_limit=0)) as other:
@@ -303,7 +299,7 @@ async def test_connections_side_by_side_do_not_slow_each_other(sandbox: Sandbox)
 
 
 @pytest.mark.fills("deliver.worker.OPEN_MAX")
-async def test_of_many_users_so_many_are_called_for_at_once(sandbox: Sandbox, spool: MemorySpool) -> None:
+async def test_calls_in_flight_are_limited(sandbox: Sandbox, spool: MemorySpool) -> None:
     for number in range(OPEN_MAX + 20):
         sandbox.workspace.add_contact(external_id=f"u{number}")
     sandbox.fault("POST /events hang")
@@ -321,10 +317,10 @@ async def test_of_many_users_so_many_are_called_for_at_once(sandbox: Sandbox, sp
         await sandbox.stop()
 
 
-async def test_an_envelope_that_is_refused_for_good_keeps_its_user_waiting_for_its_own_calls_alone(
+async def test_refused_envelopes_delay_their_user_only_for_their_own_calls(
     sandbox: Sandbox, spool: MemorySpool
 ) -> None:
-    """However many of them: each is judged, buried, and the next one's turn comes at once, without a pause."""
+    """50 refused envelopes become dead letters one after another, without a pause."""
     sandbox.workspace.add_contact(external_id="u")
     fault = sandbox.fault("POST /events 422 times=50")
     rows = [row(envelope(f"{n}", "u", None, event("poison" if n < 50 else "sound", n))) for n in range(51)]

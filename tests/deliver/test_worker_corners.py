@@ -1,4 +1,4 @@
-"""The worker in corners where time matters, or somebody else's contact, on a clock that leaps."""
+"""A worker in rare situations, in virtual time: batches, outages, wrong clocks, leads."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ OUTAGE_SECONDS = 1200.0
 
 
 class CountingSpool(MemorySpool):
-    """Notes when results are committed, and how many together."""
+    """Records when results are committed, and how many together."""
 
     def __init__(self, **clocks: Callable[[], float]) -> None:
         super().__init__(**clocks)
@@ -34,7 +34,7 @@ class CountingSpool(MemorySpool):
         return await super().settle(settlements)
 
 
-def test_a_result_waits_a_little_for_those_of_calls_under_way_and_alone_not_at_all() -> None:
+def test_result_waits_for_others_only_while_calls_are_in_flight() -> None:
     async def act(scene: Scene) -> None:
         assert isinstance(scene.spool, CountingSpool)
         now = asyncio.get_running_loop().time
@@ -60,8 +60,8 @@ def test_a_result_waits_a_little_for_those_of_calls_under_way_and_alone_not_at_a
 
 
 @pytest.mark.parametrize("users", [5, 200])
-def test_in_an_outage_no_lane_is_taken_for_stuck_and_after_it_all_go_on_at_once(users: int) -> None:
-    """Failures for long would set each lane aside for minutes; it is the connection that waits, half a minute."""
+def test_outage_parks_no_lane_and_all_continue_at_once_after_it(users: int) -> None:
+    """By its failures alone each lane would be parked for minutes. The connection waits instead, at most 30 s."""
 
     async def act(scene: Scene) -> None:
         await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
@@ -82,8 +82,8 @@ def test_in_an_outage_no_lane_is_taken_for_stuck_and_after_it_all_go_on_at_once(
 
 
 @pytest.mark.parametrize("off_seconds", [HOUR, -HOUR, HOUR + 4.5])
-def test_a_clock_an_hour_from_intercoms_costs_no_time_and_no_call(off_seconds: float) -> None:
-    """Read by our own clock each reset lies in the past, or an hour away."""
+def test_clock_an_hour_off_costs_no_time_and_no_call(off_seconds: float) -> None:
+    """By the daemon's clock each reset is in the past, or an hour away."""
 
     async def act(scene: Scene) -> None:
         await scene.spool.append(
@@ -91,7 +91,7 @@ def test_a_clock_an_hour_from_intercoms_costs_no_time_and_no_call(off_seconds: f
         )
         await scene.notes.until(lambda notes: len(notes.outcomes) == 250, HOUR)
         assert not [call for call in scene.sandbox.calls if call.status == 429]
-        # 278 calls, where others leave 43 in 10 s, and one of them is not ours either.
+        # 278 calls. Other apps leave 43 in 10 s, of which one is kept in reserve.
         assert asyncio.get_running_loop().time() <= 75.0
 
     play(act, off_seconds, SandboxSettings(recorded=NONE, rate_limit=83, other_apps_calls=40))
@@ -111,8 +111,8 @@ def named(email: str, customer_id: str = "", update: dict[str, str] | None = Non
     ],
     ids=["event by email", "update by email", "event with both", "update with both"],
 )
-def test_an_email_that_a_lead_owns_is_no_404_for_ever(sent: AcceptedEnvelope, adjusted: list[str]) -> None:
-    """Events find users only, by email and by customer id; and the create says that there is somebody."""
+def test_email_that_a_lead_owns_does_not_end_in_404s(sent: AcceptedEnvelope, adjusted: list[str]) -> None:
+    """Events find only users, by email and by customer id, but creating the contact conflicts with the lead."""
 
     async def act(scene: Scene) -> None:
         lead = scene.sandbox.workspace.add_lead("ada@x.org")

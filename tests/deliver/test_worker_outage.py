@@ -1,4 +1,4 @@
-"""Updates and events that wait through an outage: how many calls they cost, counted at the sandbox."""
+"""How many calls updates and events take that wait through an outage, counted at the sandbox."""
 
 import asyncio
 from collections import defaultdict
@@ -17,7 +17,7 @@ FAULTS = ["* 500", "* 502 not-json", "* 503 empty", "* 429", "* hang", "* cut-be
 
 
 async def goes(scene: Scene, fault: str) -> None:
-    """The outage begins."""
+    """Starts the outage."""
     if fault == "away":
         await scene.sandbox.stop()
     else:
@@ -40,10 +40,8 @@ async def passes(seconds: float) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("batches", [1, 10, 50])
 @pytest.mark.parametrize("name", ["name", "visits"])
-def test_updates_that_wait_through_an_outage_leave_as_one_call_for_each_user(
-    fault: str, batches: int, name: str
-) -> None:
-    """1,000 updates of 100 users, accepted together or one after another, of fields of Intercom's and of our own."""
+def test_updates_that_wait_through_an_outage_take_one_call_for_each_user(fault: str, batches: int, name: str) -> None:
+    """1,000 updates of 100 users, accepted at once or in batches, of standard and custom attributes."""
 
     async def act(scene: Scene) -> None:
         await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
@@ -59,15 +57,15 @@ def test_updates_that_wait_through_an_outage_leave_as_one_call_for_each_user(
         await scene.notes.until(lambda notes: len(notes.outcomes) == len(numbers), HOUR)
         assert len(scene.sandbox.calls) - before <= 1.1 * USERS
         assert {outcome.type for outcome in scene.notes.outcomes} == {OutcomeType.DELIVERED}
-        said = {c.external_id: c.custom_attributes.get(name) or c.name for c in scene.sandbox.contacts}
-        assert said == {f"u{n}": str(9 * USERS + n) for n in range(USERS)}
+        sent = {c.external_id: c.custom_attributes.get(name) or c.name for c in scene.sandbox.contacts}
+        assert sent == {f"u{n}": str(9 * USERS + n) for n in range(USERS)}
 
     play(act, settings=SandboxSettings(rate_limit=0))
 
 
 @pytest.mark.parametrize("calls_before", [0, 1, 30, 99])
-def test_whenever_an_outage_hits_what_waits_is_planned_anew(calls_before: int) -> None:
-    """Also where some users' first updates are delivered already, and in the middle of the calls of others."""
+def test_updates_are_merged_anew_after_an_outage_at_any_moment(calls_before: int) -> None:
+    """Also if some users' first updates are already delivered, and others' calls are in flight."""
 
     async def act(scene: Scene) -> None:
         await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
@@ -86,7 +84,7 @@ def test_whenever_an_outage_hits_what_waits_is_planned_anew(calls_before: int) -
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_events_among_the_updates_keep_their_order_through_an_outage(fault: str) -> None:
+def test_events_among_updates_keep_their_order_through_an_outage(fault: str) -> None:
     """Of each user's ten envelopes the fourth and the eighth are events: three updates and two events."""
 
     async def act(scene: Scene) -> None:

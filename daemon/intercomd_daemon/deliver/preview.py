@@ -1,4 +1,4 @@
-"""The calls that an envelope would become, as for a contact of whom nothing is known: the lane itself, no Intercom."""
+"""Previews the calls that an envelope would take for an unknown contact: a lane whose calls all succeed."""
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.classification import Classification, Kind
@@ -16,7 +16,7 @@ _ANSWER = Response(200)
 
 
 def preview(envelope: AcceptedEnvelope, settings: ConnectionSettings, now: float) -> list[Request]:
-    """What would leave for this envelope if every call were answered well and every custom attribute existed."""
+    """Returns the calls for this envelope if every call succeeds and every custom attribute exists."""
     catalog = AttributeCatalog(settings)
     catalog.unreadable(now)
     lane = Lane(lane_of(envelope.customer_id, envelope.email), Contact(), settings, catalog, UnavailableContacts())

@@ -250,7 +250,7 @@ class Worker:
 
     def _next_call_at(self, now: float) -> float:
         """Returns when a ready lane may take its turn; infinite if none is ready, or another turn must end first."""
-        if not self._ready_queue.waiting:
+        if not self._ready_queue.has_ready:
             return inf
         if self._in_flight >= OPEN_MAX or self._ready_queue.busy - self._in_flight >= SETTLING_MAX:
             return inf

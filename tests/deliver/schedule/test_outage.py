@@ -1,4 +1,4 @@
-"""An outage of Intercom or the trouble of single users, as sequences of failures, successes and answers of GET /me."""
+"""Outages of Intercom and failures of single users, as sequences of failures, successes and results of `GET /me`."""
 
 from math import inf
 
@@ -24,7 +24,7 @@ from intercomd_daemon.deliver.schedule.outage import (
         ("aaaaaaaaaa", False),
         ("aaaabc", True),
         ("abcdefgh", True),
-        # A success in between: not in a row.
+        # With a success in between, the failures are not in a row.
         ("abca-bcab", False),
         ("abcab-", False),
         ("abcab-abcab", True),
@@ -40,12 +40,12 @@ def test_failures_in_a_row_over_several_lanes_bring_the_connection_down(lanes: s
     assert outage.down is down
 
 
-def test_failures_of_calls_that_concern_no_user_bring_it_down() -> None:
+def test_failures_of_calls_without_a_user_bring_the_connection_down() -> None:
     outage = OutageDetector()
     assert [outage.on_failure("", 0.0, 1.0) for _ in range(FAILURES_MIN)] == [False] * (FAILURES_MIN - 1) + [True]
 
 
-def test_lanes_that_failed_often_while_others_did_not_are_ignored() -> None:
+def test_lanes_that_failed_often_by_themselves_do_not_count() -> None:
     outage = OutageDetector()
     for failures in range(STUCK_FAILURES, 50):
         for lane in "abc":
@@ -55,8 +55,8 @@ def test_lanes_that_failed_often_while_others_did_not_are_ignored() -> None:
     assert outage.on_failure("e", 0.0, 1.0)
 
 
-def fallen() -> OutageDetector:
-    """Down at 100 s, with the check still to be made."""
+def down_detector() -> OutageDetector:
+    """Returns a detector that went down at 100 s, before its check."""
     outage = OutageDetector()
     assert outage.allowed(100.0, untried=True) is Allowed.ANY
     became = [outage.on_failure(lane, 100.0, 1.0) for lane in "abcde"]
@@ -64,20 +64,20 @@ def fallen() -> OutageDetector:
     return outage
 
 
-def checked(*, answered: bool) -> OutageDetector:
-    outage = fallen()
+def checked_detector(*, reachable: bool) -> OutageDetector:
+    outage = down_detector()
     assert outage.allowed(100.0, untried=True) is Allowed.CHECK
     outage.start_call(Allowed.CHECK, "", 100.0)
     assert outage.allowed(1e9, untried=True) is Allowed.NOTHING
     assert outage.next_at(untried=True) == inf
-    assert not outage.on_check(answered=answered, now=100.0, jitter=1.0)
+    assert not outage.on_check(reachable=reachable, now=100.0, jitter=1.0)
     return outage
 
 
 @pytest.mark.fills("deliver.schedule.outage.PROBE_SECONDS_MAX")
-def test_probes_leave_ever_slower_up_to_half_a_minute() -> None:
-    """Where all lanes have failed, a lane and GET /me take turns."""
-    outage = checked(answered=False)
+def test_probes_slow_down_to_one_in_30_seconds() -> None:
+    """If all lanes have failed, a lane and `GET /me` probe in turns."""
+    outage = checked_detector(reachable=False)
     waits, kinds, now = [], [], 100.0
     for _ in range(7):
         at = outage.next_at(untried=False)
@@ -89,15 +89,15 @@ def test_probes_leave_ever_slower_up_to_half_a_minute() -> None:
         outage.start_call(kind, "a", now)
         assert outage.next_at(untried=False) == inf
         if kind is Allowed.CHECK:
-            assert not outage.on_check(answered=False, now=now, jitter=1.0)
+            assert not outage.on_check(reachable=False, now=now, jitter=1.0)
         else:
             assert not outage.on_failure("a", now, 1.0, STUCK_FAILURES)
     assert waits == [2, 4, 8, 16, PROBE_SECONDS_MAX, PROBE_SECONDS_MAX, PROBE_SECONDS_MAX]
     assert kinds == [Allowed.PROBE, Allowed.CHECK] * 3 + [Allowed.PROBE]
 
 
-def test_lanes_that_have_not_failed_are_the_probes_of_an_outage() -> None:
-    outage = checked(answered=False)
+def test_lanes_that_have_not_failed_probe_an_outage() -> None:
+    outage = checked_detector(reachable=False)
     for _ in range(4):
         now = outage.next_at(untried=True)
         assert outage.allowed(now, untried=True) is Allowed.PROBE
@@ -105,23 +105,23 @@ def test_lanes_that_have_not_failed_are_the_probes_of_an_outage() -> None:
         outage.on_failure("z", now, 1.0)
 
 
-def test_calls_under_way_when_it_went_down_are_no_probes() -> None:
-    outage = checked(answered=False)
+def test_calls_in_flight_at_the_start_of_an_outage_do_not_count_as_probes() -> None:
+    outage = checked_detector(reachable=False)
     for lane in map(str, range(60)):
         assert not outage.on_failure(lane, 100.5, 1.0)
     assert outage.next_at(untried=False) == 102.0
 
 
-def test_a_failure_that_concerns_no_user_counts_as_the_probe_that_was_due() -> None:
-    outage = checked(answered=False)
+def test_failure_without_a_user_counts_as_the_probe_that_was_due() -> None:
+    outage = checked_detector(reachable=False)
     outage.on_failure("", 101.0, 1.0)
     assert outage.next_at(untried=False) == 102.0
     outage.on_failure("", 102.0, 1.0)
     assert outage.next_at(untried=False) == 106.0
 
 
-def test_a_probe_without_a_result_leaves_its_place_to_another() -> None:
-    outage = checked(answered=False)
+def test_another_probe_may_leave_after_one_without_a_result() -> None:
+    outage = checked_detector(reachable=False)
     outage.start_call(Allowed.PROBE, "a", 102.0)
     outage.abandon_probe("b")
     assert outage.next_at(untried=False) == inf
@@ -129,8 +129,8 @@ def test_a_probe_without_a_result_leaves_its_place_to_another() -> None:
     assert outage.allowed(102.0, untried=False) is Allowed.PROBE
 
 
-def test_the_first_success_ends_it_and_the_next_outage_starts_over() -> None:
-    outage = checked(answered=False)
+def test_first_success_ends_the_outage_and_the_next_one_starts_over() -> None:
+    outage = checked_detector(reachable=False)
     assert outage.on_success()
     assert not outage.on_success()
     assert not outage.down
@@ -140,23 +140,23 @@ def test_the_first_success_ends_it_and_the_next_outage_starts_over() -> None:
     assert outage.allowed(200.0, untried=False) is Allowed.CHECK
 
 
-def test_get_me_answered_after_it_failed_ends_the_outage() -> None:
-    outage = checked(answered=False)
+def test_get_me_that_succeeds_after_a_failure_ends_the_outage() -> None:
+    outage = checked_detector(reachable=False)
     outage.start_call(Allowed.CHECK, "", 102.0)
-    assert outage.on_check(answered=True, now=102.0, jitter=1.0)
+    assert outage.on_check(reachable=True, now=102.0, jitter=1.0)
 
 
-def test_a_check_that_a_success_overtakes_changes_nothing() -> None:
-    outage = fallen()
+def test_check_overtaken_by_a_success_changes_nothing() -> None:
+    outage = down_detector()
     outage.start_call(Allowed.CHECK, "", 100.0)
     outage.on_success()
-    assert not outage.on_check(answered=False, now=100.0, jitter=1.0)
+    assert not outage.on_check(reachable=False, now=100.0, jitter=1.0)
     assert outage.allowed(100.0, untried=False) is Allowed.ANY
 
 
-def test_while_get_me_is_answered_lanes_that_have_not_failed_leave_at_once() -> None:
-    """Those that have failed wait for the probes."""
-    outage = checked(answered=True)
+def test_lanes_that_have_not_failed_leave_at_once_while_get_me_succeeds() -> None:
+    """Lanes that have failed wait for the probes."""
+    outage = checked_detector(reachable=True)
     assert outage.of_single_users
     for _ in range(FAILURES_MIN - 1):
         assert outage.allowed(100.0, untried=True) is Allowed.UNTRIED
@@ -169,28 +169,28 @@ def test_while_get_me_is_answered_lanes_that_have_not_failed_leave_at_once() -> 
     assert outage.on_success()
 
 
-def test_get_me_is_asked_again_after_each_few_lanes_that_fail() -> None:
-    outage = checked(answered=True)
+def test_get_me_is_called_again_after_every_five_failing_lanes() -> None:
+    outage = checked_detector(reachable=True)
     for number in range(FAILURES_MIN):
         assert outage.allowed(100.0, untried=True) is Allowed.UNTRIED
         outage.on_failure(f"{number}", 100.0, 1.0)
     assert outage.allowed(100.0, untried=True) is Allowed.CHECK
     outage.start_call(Allowed.CHECK, "", 100.0)
-    assert not outage.on_check(answered=False, now=100.0, jitter=1.0)
+    assert not outage.on_check(reachable=False, now=100.0, jitter=1.0)
     assert not outage.of_single_users
     assert outage.allowed(100.5, untried=True) is Allowed.NOTHING
 
 
 @pytest.mark.fills("deliver.schedule.outage.TRIALS_MAX")
-def test_after_many_lanes_that_fail_others_are_tried_one_by_one() -> None:
-    """Only GET /me works: each lane must not cost a call at full speed."""
-    outage = checked(answered=True)
+def test_lanes_are_tried_one_by_one_after_many_failures() -> None:
+    """Only `GET /me` works: not every lane may cost a call without a pause."""
+    outage = checked_detector(reachable=True)
     tried = FAILURES_MIN
     while outage.allowed(100.0, untried=True) is not Allowed.NOTHING:
         kind = outage.allowed(100.0, untried=True)
         outage.start_call(kind, f"{tried}", 100.0)
         if kind is Allowed.CHECK:
-            outage.on_check(answered=True, now=100.0, jitter=1.0)
+            outage.on_check(reachable=True, now=100.0, jitter=1.0)
         else:
             outage.on_failure(f"{tried}", 100.0, 1.0)
             tried += 1

@@ -1,4 +1,4 @@
-"""The pace against a simulated budget, in virtual time: no call refused, and next to none given away."""
+"""The pace against a simulated rate limit, in virtual time: no call is refused, and hardly one is left unused."""
 
 import heapq
 from collections.abc import Callable
@@ -21,20 +21,20 @@ class World(NamedTuple):
     limit: int = 167
     window: float = 10.0
     phase: float = 0.0
-    """When a window begins, beside a whole second of Intercom's clock."""
+    """When a window starts, relative to a whole second of Intercom's clock."""
     offset: float = UNIX
-    """Intercom's clock less ours."""
+    """Intercom's clock minus ours."""
     network: float = 0.03
-    """One way, give or take `jitter` of it."""
+    """One way, plus or minus half of `jitter` times as much."""
     latency: float = 0.1
-    """From sending to receiving."""
+    """From sending the request to receiving the response."""
     jitter: float = 0.3
     late: float = 0.003
-    """By so much a timer of ours is late."""
+    """How late our timers are, at most."""
     others: int = 0
     """Calls that other apps make at the beginning of each window."""
     headers: str = "end"
-    """What the reset names: the window's "end", a "sliding" one, one in the "past" or the "future"; or "none"."""
+    """The reset header: the window's "end", a "sliding" one, one in the "past" or the "future"; or "none"."""
     recorded: bool = False
     """True: the reset lies 2 s after the window's end, and what remains is counted before the call, as recorded."""
     dated: bool = True
@@ -42,25 +42,25 @@ class World(NamedTuple):
     believed: int = 167
     seconds: float = 120.0
     idle: tuple[float, float] = (inf, inf)
-    """Between these seconds there is nothing to send."""
+    """Between these seconds no call is made."""
 
 
 class Run(NamedTuple):
-    """What became of it."""
+    """The result of a simulation."""
 
     refused: int
-    """Calls answered 429."""
+    """Calls with a 429."""
     full: list[int]
-    """Our calls in each whole window but the first two, in which the headers are met."""
+    """Our calls in each whole window, without the first two, in which the headers are learned."""
     pace: Pace
 
     def share_of(self, limit: int) -> float:
-        """Of the budget, in full windows with a steady backlog."""
+        """Returns the used share of the limit, in full windows with a steady backlog."""
         return sum(self.full) / len(self.full) / limit
 
 
 class IntercomClient:
-    """Fixed windows on a clock of its own; a call that is refused is not counted."""
+    """Counts calls in fixed windows on its own clock; refused calls are not counted."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -68,8 +68,8 @@ class IntercomClient:
         self._all: dict[int, int] = {}
         self.refused = 0
 
-    def take(self, at: float, answered_at: float) -> Response:
-        """Counts a call that arrives `at`; the answer is written at `answered_at`; both by Intercom's clock."""
+    def take(self, at: float, written_at: float) -> Response:
+        """Counts a call that arrives `at`; the response is written at `written_at`, both by Intercom's clock."""
         world = self._world
         window = floor((at - world.phase) / world.window)
         used = self._all.get(window, world.others)
@@ -88,7 +88,7 @@ class IntercomClient:
         if world.headers != "none":
             counted = used + (well and not world.recorded)
             rate = RateHeaders(world.limit, max(0, world.limit - counted), resets[world.headers])
-        return Response(200 if well else 429, rate=rate, date=float(floor(answered_at)) if world.dated else None)
+        return Response(200 if well else 429, rate=rate, date=float(floor(written_at)) if world.dated else None)
 
 
 @pytest.fixture(params=[True, False], ids=["recorded", "described"])
@@ -98,7 +98,7 @@ def world(request: pytest.FixtureRequest) -> Callable[..., World]:
 
 
 def simulate(world: World) -> Run:
-    """Sends whenever the pace allows, with always something to send."""
+    """Makes a call whenever the pace allows it."""
     chance = Random(world.limit)  # noqa: S311 - to be the same each time
     now = begin = 1000.0
     pace, intercom = Pace(world.believed, world.share, now), IntercomClient(world)
@@ -109,17 +109,17 @@ def simulate(world: World) -> Run:
         if world.idle[0] <= next_at - begin < world.idle[1]:
             next_at = begin + world.idle[1]
         if coming and coming[0][0] <= next_at:
-            arrives, _, left, answer = heapq.heappop(coming)
+            arrives, _, left, response = heapq.heappop(coming)
             now = max(now, arrives)
-            pace.on_response(answer, left, now)
+            pace.on_response(response, left, now)
             continue
         now = max(now, next_at) + chance.random() * world.late
         pace.take(now)
         sent += 1
         network = min(world.latency / 2, world.network) * (1 + world.jitter * (chance.random() - 0.5))
         written = now + world.latency - network
-        answer = intercom.take(now + network + world.offset, written + world.offset)
-        heapq.heappush(coming, (now + world.latency, sent, now, answer))
+        response = intercom.take(now + network + world.offset, written + world.offset)
+        heapq.heappush(coming, (now + world.latency, sent, now, response))
     whole = sorted(intercom.ours)[2:-1]
     return Run(intercom.refused, [intercom.ours[window] for window in whole], pace)
 
@@ -130,7 +130,7 @@ CLOCKS = [0.0, 0.37, 0.99, -3600.0, 3600.5]
 
 @pytest.mark.parametrize("latency", LATENCIES)
 @pytest.mark.parametrize("clock", CLOCKS)
-def test_no_call_is_refused_and_the_budget_is_used_whatever_the_latency_and_the_clocks(
+def test_budget_is_used_without_a_429_at_any_latency_and_clock(
     world: Callable[..., World], latency: float, clock: float
 ) -> None:
     for phase in (0.0, 0.4):
@@ -142,7 +142,9 @@ def test_no_call_is_refused_and_the_budget_is_used_whatever_the_latency_and_the_
 
 @pytest.mark.parametrize("network", [0.0, 0.1, 0.5])
 @pytest.mark.parametrize("jitter", [0.0, 1.0])
-def test_nor_when_the_way_is_long_or_uneven(world: Callable[..., World], network: float, jitter: float) -> None:
+def test_budget_is_used_without_a_429_over_slow_or_uneven_networks(
+    world: Callable[..., World], network: float, jitter: float
+) -> None:
     run = simulate(world(latency=2 * network, network=network, jitter=jitter))
     assert run.refused == 0
     assert run.share_of(167) >= 0.975
@@ -151,7 +153,7 @@ def test_nor_when_the_way_is_long_or_uneven(world: Callable[..., World], network
 @pytest.mark.parametrize("limit", [20, 83, 167])
 @pytest.mark.parametrize("window", [5.0, 10.0, 60.0])
 @pytest.mark.parametrize("latency", [0.005, 1.0, 2.0])
-def test_the_window_s_length_is_learned_from_the_resets(
+def test_window_length_is_learned_from_the_resets(
     world: Callable[..., World], limit: int, window: float, latency: float
 ) -> None:
     run = simulate(world(limit=limit, window=window, latency=latency, seconds=12 * window, believed=20))
@@ -163,7 +165,7 @@ def test_the_window_s_length_is_learned_from_the_resets(
 
 @pytest.mark.parametrize("others", [1, 10, 15, 20, 30, 60])
 @pytest.mark.parametrize("latency", LATENCIES)
-def test_what_other_apps_use_is_left_to_them_and_the_rest_is_used(
+def test_calls_of_other_apps_are_left_to_them_and_the_rest_is_used(
     world: Callable[..., World], others: int, latency: float
 ) -> None:
     run = simulate(world(others=others, latency=latency))
@@ -172,7 +174,7 @@ def test_what_other_apps_use_is_left_to_them_and_the_rest_is_used(
 
 
 @pytest.mark.parametrize("latency", [0.005, 1.0])
-def test_where_next_to_nothing_is_left_only_what_leaves_before_the_first_answer_is_refused(
+def test_only_calls_before_the_first_response_are_refused_when_little_is_left(
     world: Callable[..., World], latency: float
 ) -> None:
     run = simulate(world(others=160, latency=latency))
@@ -182,7 +184,7 @@ def test_where_next_to_nothing_is_left_only_what_leaves_before_the_first_answer_
 
 @pytest.mark.parametrize("headers", ["none", "past", "future", "sliding"])
 @pytest.mark.parametrize("dated", [True, False])
-def test_headers_that_are_absent_or_senseless_leave_the_even_pace(
+def test_pace_stays_even_with_absent_or_implausible_headers(
     world: Callable[..., World], headers: str, dated: bool
 ) -> None:
     run = simulate(world(headers=headers, dated=dated))
@@ -191,14 +193,14 @@ def test_headers_that_are_absent_or_senseless_leave_the_even_pace(
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
-def test_a_share_of_the_budget_is_kept_to(world: Callable[..., World], share: float) -> None:
+def test_calls_keep_to_the_share_of_the_budget(world: Callable[..., World], share: float) -> None:
     run = simulate(world(share=share, latency=0.5))
     assert run.refused == 0
     assert max(run.full) <= 167 * share
     assert sum(run.full) >= (164 * share - 1) * len(run.full)
 
 
-def test_a_limit_believed_too_high_cures_itself(world: Callable[..., World]) -> None:
+def test_configured_limit_that_is_too_high_is_corrected(world: Callable[..., World]) -> None:
     run = simulate(world(limit=83, believed=1000, latency=1.0, headers="none", seconds=600))
     assert 0 < run.refused < 0.2 * sum(run.full)
     run = simulate(world(limit=83, believed=1000, latency=1.0, seconds=600))
@@ -207,7 +209,7 @@ def test_a_limit_believed_too_high_cures_itself(world: Callable[..., World]) -> 
 
 
 @pytest.mark.parametrize("until", [47.0, 51.5, 55.1, 58.9, 90.0])
-def test_after_idleness_a_burst_stays_within_what_remains(world: Callable[..., World], until: float) -> None:
+def test_burst_after_idleness_stays_within_the_remaining_calls(world: Callable[..., World], until: float) -> None:
     for latency in (0.005, 1.0):
         run = simulate(world(idle=(43.0, until), latency=latency))
         assert run.refused == 0

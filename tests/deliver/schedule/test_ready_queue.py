@@ -1,4 +1,4 @@
-"""Whose turn it is: round-robin, normal before bulk, and the lanes that rest."""
+"""Which lane takes the next turn: in turn, normal before bulk, and lanes that rest."""
 
 from math import inf
 
@@ -31,7 +31,7 @@ def lane(key: str, *priorities: Priority) -> Lane:
     return made
 
 
-def lined_up(*lanes: Lane) -> ReadyQueue:
+def ready_queue_of(*lanes: Lane) -> ReadyQueue:
     ready_queue = ReadyQueue()
     for one in lanes:
         ready_queue.ready(one)
@@ -45,24 +45,24 @@ def order(ready_queue: ReadyQueue) -> list[str]:
     return keys
 
 
-def test_lanes_take_turns_in_the_order_in_which_they_lined_up_normal_before_bulk() -> None:
-    ready_queue = lined_up(lane("a", BULK), lane("b", NORMAL), lane("c", NORMAL), lane("d", BULK, NORMAL))
-    assert ready_queue.waiting
+def test_lanes_take_turns_in_the_order_they_became_ready_normal_before_bulk() -> None:
+    ready_queue = ready_queue_of(lane("a", BULK), lane("b", NORMAL), lane("c", NORMAL), lane("d", BULK, NORMAL))
+    assert ready_queue.has_ready
     assert order(ready_queue) == ["b", "c", "d", "a"]
-    assert not ready_queue.waiting
+    assert not ready_queue.has_ready
 
 
-def test_a_lane_stands_in_line_once_and_lines_up_anew_after_its_turn() -> None:
+def test_lane_is_in_line_once_and_goes_to_the_end_after_its_turn() -> None:
     one, two = lane("a", NORMAL), lane("b", NORMAL)
-    ready_queue = lined_up(one, two, one)
+    ready_queue = ready_queue_of(one, two, one)
     assert ready_queue.take() is one
     ready_queue.ready(one)
     assert order(ready_queue) == ["b", "a"]
 
 
-def test_who_is_busy_does_not_line_up_and_who_is_empty_does_to_say_so() -> None:
+def test_busy_lane_does_not_become_ready_and_an_empty_one_does() -> None:
     busy, empty = lane("a", NORMAL), lane("b")
-    ready_queue = lined_up(busy)
+    ready_queue = ready_queue_of(busy)
     ready_queue.take()
     ready_queue.start(busy)
     for one in (busy, empty, lane("c", NORMAL)):
@@ -75,17 +75,17 @@ def test_who_is_busy_does_not_line_up_and_who_is_empty_does_to_say_so() -> None:
     assert (ready_queue.busy, order(ready_queue)) == (0, ["a"])
 
 
-def test_a_lane_in_the_bulk_line_changes_lines_for_a_normal_envelope() -> None:
-    """Or a normal envelope would wait until nothing normal is due anywhere else."""
+def test_lane_in_the_bulk_line_moves_to_the_normal_line_for_a_normal_envelope() -> None:
+    """Otherwise the normal envelope would wait until no other lane has a normal one."""
     mixed = lane("a", BULK)
-    ready_queue = lined_up(lane("z", BULK), mixed, lane("b", NORMAL))
+    ready_queue = ready_queue_of(lane("z", BULK), mixed, lane("b", NORMAL))
     add(mixed, NORMAL)
     ready_queue.ready(mixed)
     ready_queue.ready(mixed)
     assert order(ready_queue) == ["b", "a", "z"]
 
 
-def test_a_lane_that_rests_lines_up_when_its_time_has_come() -> None:
+def test_resting_lane_becomes_ready_at_its_time() -> None:
     first, second = lane("a", NORMAL), lane("b", NORMAL)
     ready_queue = ReadyQueue()
     assert ready_queue.next_wake == inf
@@ -102,7 +102,7 @@ def test_a_lane_that_rests_lines_up_when_its_time_has_come() -> None:
     assert order(ready_queue) == ["b"]
 
 
-def test_all_go_on_at_once_in_the_order_of_their_times() -> None:
+def test_wake_all_makes_resting_lanes_ready_in_the_order_of_their_times() -> None:
     ready_queue = ReadyQueue()
     for key, until in (("a", 20.0), ("b", 10.0), ("c", 20.0)):
         ready_queue.rest(lane(key, NORMAL), until)
@@ -111,7 +111,7 @@ def test_all_go_on_at_once_in_the_order_of_their_times() -> None:
     assert order(ready_queue) == ["b", "a", "c"]
 
 
-def test_a_lane_that_was_emptied_while_it_rested_lines_up_to_say_so() -> None:
+def test_lane_emptied_while_it_rests_becomes_ready() -> None:
     one = lane("a", NORMAL)
     ready_queue = ReadyQueue()
     ready_queue.rest(one, 10.0)
@@ -123,9 +123,9 @@ def test_a_lane_that_was_emptied_while_it_rested_lines_up_to_say_so() -> None:
     assert order(ready_queue) == ["a"]
 
 
-def test_a_lane_may_leave_its_line_and_come_again_but_not_while_it_rests() -> None:
+def test_lane_may_leave_its_line_and_return_but_not_while_it_rests() -> None:
     one, other = lane("a", NORMAL), lane("b", BULK)
-    ready_queue = lined_up(one, other)
+    ready_queue = ready_queue_of(one, other)
     assert ready_queue.leave(other)
     assert not ready_queue.leave(other)
     ready_queue.ready(other)
@@ -134,10 +134,10 @@ def test_a_lane_may_leave_its_line_and_come_again_but_not_while_it_rests() -> No
     assert not ready_queue.leave(one)
 
 
-def test_a_lane_whose_call_has_not_failed_goes_first_where_that_is_asked_for() -> None:
+def test_untried_lane_is_taken_first_on_request() -> None:
     failed, bulk, normal = lane("a", NORMAL), lane("b", BULK), lane("c", NORMAL)
     failed.failures = 1
-    ready_queue = lined_up(failed, bulk, normal)
+    ready_queue = ready_queue_of(failed, bulk, normal)
     assert ready_queue.untried is normal
     assert [ready_queue.take(untried=True) for _ in range(4)] == [normal, bulk, failed, None]
     assert ready_queue.untried is None

@@ -105,7 +105,9 @@ def test_transition(transition: str, before: str, after: str, returned: object) 
         ("ParkedDuringRead", False, True, (DUE, FAILURES)),
     ],
 )
-def test_state_tells_where_rows_go(state: str, in_memory: bool, is_parked: bool, parked_as: tuple[float, int]) -> None:
+def test_state_decides_where_rows_go(
+    state: str, in_memory: bool, is_parked: bool, parked_as: tuple[float, int]
+) -> None:
     moving = lane()
     residency = in_state(state, moving)
     assert residency.lanes == ({"c:u": moving} if in_memory else {})

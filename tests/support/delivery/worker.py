@@ -25,7 +25,7 @@ NOON = 1_795_000_000
 
 
 class Notes:
-    """What a worker tells, and a way to wait until it has told enough."""
+    """Records what a worker reports; tests wait for it with `until`."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []

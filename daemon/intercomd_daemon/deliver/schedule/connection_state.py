@@ -243,7 +243,7 @@ class ConnectionMonitor:
         if access.grant is Grant.SUSPENDED:
             self.suspend(access.reason, response.status)
         recovered = self.outage.on_check(
-            answered=access.grant is not Grant.UNKNOWN,
+            reachable=access.grant is not Grant.UNKNOWN,
             now=self._clock.monotonic(),
             jitter=self._clock.jitter(),
             least_seconds=_retry_after_seconds(response),

@@ -142,16 +142,16 @@ class OutageDetector:
             self._probes += 1
             self._back_off(now, jitter, least_seconds)
 
-    def on_check(self, *, answered: bool, now: float, jitter: float, least_seconds: float = 0.0) -> bool:
+    def on_check(self, *, reachable: bool, now: float, jitter: float, least_seconds: float = 0.0) -> bool:
         """Takes the result of `GET /me`; returns whether Intercom is back: it failed before, and succeeds now."""
         if not self._checking:
             return False  # A call has succeeded in the meantime.
         self._checking = False
-        if answered and self._away:
+        if reachable and self._away:
             return True
         self._failures = 0
-        self._reachable = answered
-        if not answered:
+        self._reachable = reachable
+        if not reachable:
             self._away = True
             self._probes += 1
             self._back_off(now, jitter, least_seconds)

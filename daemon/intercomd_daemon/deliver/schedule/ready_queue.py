@@ -37,7 +37,7 @@ class ReadyQueue:
         self._order = count()
 
     @property
-    def waiting(self) -> bool:
+    def has_ready(self) -> bool:
         """Whether a lane is ready."""
         return any(self._ready.values())
 

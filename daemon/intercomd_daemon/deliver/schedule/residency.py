@@ -160,7 +160,7 @@ class NextDue:
 
     def __init__(self) -> None:
         self._unknown = True
-        """Whether only a look in the spool can tell."""
+        """Whether lanes may be due that are not known of, so that a look in the spool is needed."""
         self._earliest = inf
         """Unix seconds; infinite if no lane is known to be parked."""
 
@@ -178,7 +178,7 @@ class NextDue:
         return 0.0 if self._unknown else max(0.0, self._earliest - now)
 
     def start_look(self) -> None:
-        """Starts over: a look in the spool will tell. What is learned until it ends counts as well."""
+        """Starts over for a look in the spool. What is learned until it ends counts as well."""
         self._unknown, self._earliest = False, inf
 
     def learn(self, dues: Iterable[float]) -> None:
