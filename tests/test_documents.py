@@ -20,6 +20,7 @@ from intercomd_daemon.config.keys import build, keys_of
 from intercomd_daemon.config.variables import Variables
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.reasons import LABELS
+from intercomd_daemon.rpc.settings import CallerSettings
 from intercomd_daemon.setting.kinds import Kind
 
 PACKAGE = Path(intercomd_daemon.__file__).parent
@@ -48,8 +49,12 @@ def read_as(kind: Kind, cell: str) -> object:
 
 def test_settings_table_matches_the_code() -> None:
     """Keys, order and defaults."""
-    common, connection = tables(section(README, "## Settings"))
-    for table, struct, more in ((common, config.Settings, {}), (connection, ConnectionSettings, {"name": "default"})):
+    common, connection, caller = tables(section(README, "## Settings"))
+    for table, struct, more in (
+        (common, config.Settings, {}),
+        (connection, ConnectionSettings, {"name": "default"}),
+        (caller, CallerSettings, {"name": "billing"}),
+    ):
         kinds = keys_of(struct)
         assert sorted(row[0].strip("|` ") for row in table) == sorted(kinds)
         values = {key: read_as(kinds[key], row[1]) for row in table for key in [row[0].strip("|` ")]}
@@ -81,7 +86,8 @@ def test_examples_of_settings_load(path: Path, tmp_path: Path) -> None:
 def test_variables_are_settings(path: Path) -> None:
     findings = Findings()
     named = re.findall(r"INTERCOMD_[A-Z_]*[A-Z]", path.read_text())
-    Variables(keys_of(config.Settings), keys_of(ConnectionSettings), findings).read(dict.fromkeys(named, ""))
+    tables_of = {table: keys_of(entry) for table, entry in config.TABLES.items()}
+    Variables(keys_of(config.Settings), tables_of, findings).read(dict.fromkeys(named, ""))
     assert not findings.warnings
     assert not findings.problems
 
@@ -125,6 +131,8 @@ def test_version_is_the_same_in_the_packages_and_the_change_log() -> None:
 
 # Texts in the same spelling that are no reasons: words of SQL, a currency, and what names the warning of a notice.
 NO_REASONS = {"ASC", "BEGIN", "COMMIT", "DESC", "ROLLBACK", "USD", "ACCESS_UNVERIFIED", "HTTPS_PROXY", "NO_PROXY"}
+# And names of statuses, and of kinds of certificate names.
+NO_REASONS |= {"CANCELLED", "UNAUTHENTICATED", "UNKNOWN", "DNS", "URI"}
 
 
 def reasons_of_the_code() -> set[str]:

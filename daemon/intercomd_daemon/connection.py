@@ -68,9 +68,9 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     verify_app_id: Annotated[bool, kinds.boolean()] = True
     development_connection: Annotated[str, kinds.text("a connection's name, or nothing", rf"(?:{NAME})?")] = ""
     """Where envelopes of the development environment go; empty: they are skipped."""
-    placeholder_ids: Annotated[tuple[str, ...], kinds.placeholders()] = (
-        *("null", "undefined", "nan", "none", "nil", "(null)", "[object object]", "true", "false"),
-    )
+    placeholder_ids: Annotated[
+        tuple[str, ...], kinds.texts('texts such as ["null", "undefined"]', r"(?s).+", lower=True)
+    ] = (*("null", "undefined", "nan", "none", "nil", "(null)", "[object object]", "true", "false"),)
     """Customer ids, in lower case, that stand for a missing one and are rejected in any case."""
     widget_id: Annotated[str, kinds.text()] = "#IntercomDefaultWidget"
     update_email: Annotated[bool, kinds.boolean()] = True

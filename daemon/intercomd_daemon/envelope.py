@@ -142,6 +142,8 @@ class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True):
     """The number of replays; a replay holds only the refused operations."""
     origin: int = 0
     """For a replay: the position of the first acceptance, so that an old value never overwrites a newer one."""
+    caller: str = ""
+    """The caller that published it, by its name in the settings; empty: no credential was needed."""
 
     @property
     def events(self) -> tuple[TrackEvent, ...]:

@@ -91,6 +91,39 @@ class CountMismatch(IntercomdError):
         self.total = total
 
 
+class Unauthenticated(IntercomdError):
+    """The call has no valid credential; nothing of it was read."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """`reason` is CREDENTIALS_MISSING or CREDENTIALS_INVALID."""
+        super().__init__(message)
+        self.reason = reason
+
+
+class ConnectionNotAllowed(IntercomdError):
+    """The caller may not use a connection, whether it exists or not; nothing of the request was accepted."""
+
+    def __init__(self, connection: str) -> None:
+        """`connection` is the name that the caller sent."""
+        super().__init__(f"the caller may not use connection {quoted(connection)}: add it to the caller's connections")
+        self.connection = connection
+
+
+class OperationsNotAllowed(IntercomdError):
+    """The caller may not do this on the operations listeners."""
+
+
+class QuotaExceeded(IntercomdError):
+    """The caller's quota is used up; nothing of the request was accepted."""
+
+    def __init__(self, caller: str, quota: str, retry_seconds: float) -> None:
+        """`quota` is the setting; `retry_seconds` is the time until the next request can pass."""
+        super().__init__(f"caller {caller} has used up its quota ({quota}): retry after {retry_seconds:.1f} s")
+        self.caller = caller
+        self.quota = quota
+        self.retry_seconds = retry_seconds
+
+
 class TooManyWatches(IntercomdError):
     """The limit of open watches is reached."""
 

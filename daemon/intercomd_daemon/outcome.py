@@ -80,6 +80,8 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     """The position in the journal; 0 until the spool has committed it."""
     traceparent: str = ""
     """That of the envelope, unchanged."""
+    caller: str = ""
+    """That of the envelope."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True):

@@ -471,6 +471,12 @@ REASONS: Final = (
     ),
     # CALL
     Reason(
+        "CONNECTION_NOT_ALLOWED",
+        Kind.CALL,
+        "PERMISSION_DENIED: the caller may not use the connection, whether it exists or not; nothing was accepted.",
+        "Add the connection to `connections` of the caller in the settings, or name another one.",
+    ),
+    Reason(
         "CONNECTION_NOT_FOUND",
         Kind.CALL,
         "NOT_FOUND: the settings have no connection of that name.",
@@ -483,10 +489,28 @@ REASONS: Final = (
         "List the dead letters again, and repeat with the `total_count` of that list.",
     ),
     Reason(
+        "CREDENTIALS_INVALID",
+        Kind.CALL,
+        "UNAUTHENTICATED: the token or the names of the certificate do not belong to a caller of the settings.",
+        "Send a valid token, or correct `token_sha256`, `token_file` or `certificate_names` of the caller.",
+    ),
+    Reason(
+        "CREDENTIALS_MISSING",
+        Kind.CALL,
+        "UNAUTHENTICATED: the call has no token, and no client certificate that names a caller.",
+        "Send `authorization: Bearer` and the token of a caller; `intercomd token` makes one.",
+    ),
+    Reason(
         "ENVELOPE_NOT_WAITING",
         Kind.CALL,
         "NOT_FOUND: no envelope of this id waits in the connection: it has its outcome, or was never accepted there.",
         "See what became of it: `intercomd explain`.",
+    ),
+    Reason(
+        "OPERATIONS_NOT_ALLOWED",
+        Kind.CALL,
+        "PERMISSION_DENIED: the method needs a higher level of `operations` than the caller has.",
+        "Raise `operations` of the caller in the settings; the message names the level.",
     ),
     # NOTICE
     Reason(

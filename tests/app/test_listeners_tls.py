@@ -13,7 +13,7 @@ from intercomd_daemon.app.listeners import GrpcListener, open_ingest, open_opera
 from intercomd_daemon.ingest.settings import REQUEST_BYTES_MAX
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from intercomd_daemon.rpc.tls import ServerTls
-from listeners import Starting, ingest_service, operations_service
+from listeners import Starting, ingest_service, operations_service, security_of
 from tls.certificates import Client, Files, ssl_context
 
 OWN = [("grpc.use_local_subchannel_pool", 1)]
@@ -41,7 +41,9 @@ async def gets_in(address: str, client: Client | None) -> bool:
 
 async def opened(tls: ServerTls, *addresses: str) -> GrpcListener:
     tls.load()
-    return await open_ingest(ingest_service(), addresses or ("127.0.0.1:0",), REQUEST_BYTES_MAX, tls=tls)
+    return await open_ingest(
+        ingest_service(), addresses or ("127.0.0.1:0",), REQUEST_BYTES_MAX, security=security_of(tls)
+    )
 
 
 async def test_every_tcp_address_needs_tls_and_unix_sockets_do_not(tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ async def test_http_pages_follow_certificates_and_client_cas(tmp_path: Path) -> 
         OperationsSettings(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0"),
         HealthSettings(listen=("127.0.0.1:0",)),
         CollectorRegistry(),
-        tls,
+        security_of(tls),
     )
 
     async def answers(session: aiohttp.ClientSession) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from intercomd_daemon import config
 from intercomd_daemon.app.security import Security
+from intercomd_daemon.rpc.callers import ANYONE
 from intercomd_daemon.telemetry.log_stream import LogStream
 from intercomd_daemon.telemetry.logs import set_up
 from intercomd_daemon.watched_file import FileUnusable
@@ -18,25 +19,25 @@ from tls.certificates import Files
 def secured(load: Callable[..., config.Settings]) -> Callable[..., Security]:
     def made(**tables: object) -> Security:
         settings = load("http://127.0.0.1:1", **tables)
-        return Security(settings, set_up(settings.log, LogStream()).logger)
+        return Security(settings, set_up(settings.log, LogStream()).logger, lambda *_: None)
 
     return made
 
 
-async def test_nothing_is_watched_without_tls(secured: Callable[..., Security]) -> None:
+def test_security_without_settings_is_plain_text_for_anyone(secured: Callable[..., Security]) -> None:
     security = secured()
     security.load()
-    assert (security.ingest_tls, security.operations_tls) == (None, None)
-    async with asyncio.timeout(30):
-        await security.watch()
+    assert (security.ingest.tls, security.operations.tls) == (None, None)
+    assert not security.ingest.authenticator.required
+    assert security.anyone_on_http is ANYONE
 
 
 async def test_changed_files_are_in_use_soon(secured: Callable[..., Security], tmp_path: Path) -> None:
     files = Files(tmp_path)
     security = secured(operations={"tls": files.table})
     security.load()
-    assert security.ingest_tls is None
-    tls = security.operations_tls
+    assert security.ingest.tls is None
+    tls = security.operations.tls
     assert tls is not None
     context = tls.context
     watch = asyncio.create_task(security.watch())

@@ -7,13 +7,14 @@ import pytest
 from intercomd_daemon.config.document import Document
 from intercomd_daemon.config.findings import API_KEY_ADVICE, Findings, RawValue
 from intercomd_daemon.config.keys import keys_of
-from intercomd_daemon.config.settings import Settings
-from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.config.settings import TABLES, Settings
 
 
 def read(text: str) -> tuple[Document, list[str]]:
     findings = Findings()
-    document = Document("f.toml", keys_of(Settings), keys_of(ConnectionSettings), findings)
+    document = Document(
+        "f.toml", keys_of(Settings), {table: keys_of(entry) for table, entry in TABLES.items()}, findings
+    )
     document.read(tomllib.loads(text))
     return document, findings.problems
 
@@ -29,7 +30,7 @@ def test_values_have_the_file_as_their_origin() -> None:
         [connections.empty]
     """)
     assert not problems
-    assert document.names == ["eu-shop", "empty"]
+    assert document.names == {"connections": ["eu-shop", "empty"], "callers": []}
     assert document.given == {
         "log.level": RawValue("info", "f.toml", is_text=False),
         "connections.eu-shop.app_id": RawValue("a", "f.toml", is_text=False),
@@ -48,14 +49,14 @@ def test_values_have_the_file_as_their_origin() -> None:
             "zzz = 1",
             (
                 "zzz (f.toml): no such setting; here there are ingest, spool, operations, health, log, "
-                "stopping, traces, connections"
+                "stopping, traces, connections, callers"
             ),
         ),
         (
             "'log.level' = 'info'",
             (
                 "log.level (f.toml): no such setting; here there are ingest, spool, operations, health, log, "
-                "stopping, traces, connections"
+                "stopping, traces, connections, callers"
             ),
         ),
         ("log.levl = 'info'", "log.levl (f.toml): no such setting; did you mean level?"),

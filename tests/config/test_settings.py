@@ -10,6 +10,7 @@ from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import OperationsSettings
+from intercomd_daemon.rpc.settings import CallerSettings
 from intercomd_daemon.setting.kinds import DAY, GIB, MIB
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
@@ -20,6 +21,7 @@ SECTIONS = """
 listen = ["127.0.0.1:50051"]
 envelopes_max = 500
 request_bytes_max = "4MiB"
+insecure = false
 unix_mode = "0660"
 unix_group = ""
 tls.certificate_file = ""
@@ -37,6 +39,7 @@ lock_wait = "1m"
 [operations]
 listen = "127.0.0.1:9090"
 grpc_listen = "127.0.0.1:9091"
+insecure = false
 unix_mode = "0600"
 unix_group = ""
 tls.certificate_file = ""
@@ -88,10 +91,24 @@ limits.on_excess = "trim"
 rate.share = 1.0
 rate.calls_per_window = 167
 """
+CALLER = """
+token_sha256 = []
+token_file = ""
+certificate_names = []
+connections = ["default"]
+operations = "none"
+envelopes_per_second = 0
+bytes_per_second = ""
+"""
 
 
 @pytest.mark.parametrize(
-    ("section", "document"), [(Settings(), SECTIONS), (ConnectionSettings(name="default"), CONNECTION)]
+    ("section", "document"),
+    [
+        (Settings(), SECTIONS),
+        (ConnectionSettings(name="default"), CONNECTION),
+        (CallerSettings(name="billing"), CALLER),
+    ],
 )
 def test_defaults_are_those_of_the_contract(section: msgspec.Struct, document: str) -> None:
     shown = tomllib.loads("\n".join(f"{key} = {value}" for key, value in values_of(section)))
@@ -99,7 +116,12 @@ def test_defaults_are_those_of_the_contract(section: msgspec.Struct, document: s
 
 
 @pytest.mark.parametrize(
-    ("section", "default"), [(Settings, Settings()), (ConnectionSettings, ConnectionSettings(name="x"))]
+    ("section", "default"),
+    [
+        (Settings, Settings()),
+        (ConnectionSettings, ConnectionSettings(name="x")),
+        (CallerSettings, CallerSettings(name="x")),
+    ],
 )
 def test_default_is_of_its_own_kind(section: type[msgspec.Struct], default: msgspec.Struct) -> None:
     kinds = keys_of(section)

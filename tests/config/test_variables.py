@@ -6,17 +6,16 @@ from hypothesis import strategies as st
 
 from intercomd_daemon.config.findings import API_KEY_ADVICE, Findings
 from intercomd_daemon.config.keys import keys_of
-from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.config.settings import TABLES, Settings
 from intercomd_daemon.config.variables import Variables, variable
-from intercomd_daemon.connection import ConnectionSettings
 
 KEYS = keys_of(Settings)
-CONNECTION_KEYS = keys_of(ConnectionSettings)
+TABLE_KEYS = {table: keys_of(entry) for table, entry in TABLES.items()}
 
 
 def read(*names: str) -> tuple[Variables, Findings]:
     findings = Findings()
-    environment = Variables(KEYS, CONNECTION_KEYS, findings)
+    environment = Variables(KEYS, TABLE_KEYS, findings)
     environment.read(dict.fromkeys(names, "value"))
     return environment, findings
 
@@ -46,7 +45,8 @@ def test_variable_is_the_path_with_underscores(name: str, key: str) -> None:
 
 
 @given(
-    st.from_regex(r"[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,5}){0,2}", fullmatch=True), st.sampled_from(list(CONNECTION_KEYS))
+    st.from_regex(r"[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,5}){0,2}", fullmatch=True),
+    st.sampled_from(list(TABLE_KEYS["connections"])),
 )
 def test_every_key_of_every_connection_has_a_variable(name: str, key: str) -> None:
     path = f"connections.{name}.{key}"
@@ -54,7 +54,9 @@ def test_every_key_of_every_connection_has_a_variable(name: str, key: str) -> No
     assert findings == Findings()
     # A name that ends in the beginning of a longer key is that key's: "the longest known key at the end decides".
     longer = [
-        other for other in CONNECTION_KEYS if len(other) > len(key) and variable(path).endswith(variable(other)[9:])
+        other
+        for other in TABLE_KEYS["connections"]
+        if len(other) > len(key) and variable(path).endswith(variable(other)[9:])
     ]
     assert list(environment.given) == [path] or longer
 
@@ -68,7 +70,7 @@ def test_every_key_of_a_section_has_a_variable(key: str) -> None:
 
 def test_connection_is_named_once_however_many_variables_it_has() -> None:
     environment, _ = read("INTERCOMD_CONNECTIONS_EU_APP_ID", "INTERCOMD_CONNECTIONS_EU_REGION")
-    assert environment.names == ["eu"]
+    assert environment.names == {"connections": ["eu"], "callers": []}
 
 
 def test_short_forms_are_kept_apart() -> None:

@@ -28,7 +28,7 @@ async def test_renewed_certificates_are_in_use_without_a_restart(tmp_path: Path,
     files = Files(tmp_path)
     authority = trustme.CA()
     files.write_client_ca(authority)
-    daemon = await start(ingest={"tls": files.table}, operations={"tls": files.table})
+    daemon = await start(ingest={"tls": files.table}, operations={"tls": files.table, "insecure": True})
     async with channel(daemon.ingest_address, files.client(authority)) as connected:
         stub = ingest_pb2_grpc.IngestServiceStub(connected)
         assert (await stub.Publish(PublishRequest(envelopes=[envelope("one")]))).results

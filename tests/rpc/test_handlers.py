@@ -93,7 +93,7 @@ async def test_stream_responds_to_all_messages_before_a_malformed_one(last: byte
 
 @pytest.mark.parametrize("method", ["Say", "SayTwice", "SayAll"])
 async def test_interceptor_can_end_every_kind_of_call(method: str) -> None:
-    def refuse(_: Method) -> Method:
+    def refuse(_name: str, _method: Method) -> Method:
         async def call(_request: object, context: Context) -> None:
             names = dict(context.invocation_metadata() or ())
             raise RetryLater(f"not now, {names['name']}", 2.0)
@@ -111,7 +111,7 @@ async def test_interceptors_are_called_in_their_order() -> None:
     order: list[str] = []
 
     def named(name: str) -> Interceptor:
-        def intercept(method: Method) -> Method:
+        def intercept(_name: str, method: Method) -> Method:
             async def call(request: object, context: Context) -> Message | None:
                 order.append(name)
                 return await method(request, context)

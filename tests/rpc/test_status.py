@@ -7,10 +7,13 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from intercomd_daemon.errors import (
+    ConnectionNotAllowed,
     ConnectionNotFound,
     CountMismatch,
     EnvelopeNotWaiting,
     IntercomdError,
+    OperationsNotAllowed,
+    QuotaExceeded,
     RequestRefused,
     RetryLater,
     SecondsTaken,
@@ -18,6 +21,7 @@ from intercomd_daemon.errors import (
     SpoolFull,
     SpoolLocked,
     TooManyWatches,
+    Unauthenticated,
 )
 from intercomd_daemon.rpc.status import status_of
 
@@ -31,6 +35,10 @@ CASES = [
     (EnvelopeNotWaiting("eu", "e-1"), StatusCode.NOT_FOUND, ErrorInfo),
     (CountMismatch(3, 4), StatusCode.FAILED_PRECONDITION, ErrorInfo),
     (TooManyWatches("64 watches are open"), StatusCode.RESOURCE_EXHAUSTED, QuotaFailure),
+    (QuotaExceeded("billing", "bytes_per_second", 7.25), StatusCode.RESOURCE_EXHAUSTED, QuotaFailure),
+    (Unauthenticated("CREDENTIALS_MISSING", "no token"), StatusCode.UNAUTHENTICATED, ErrorInfo),
+    (ConnectionNotAllowed("eu"), StatusCode.PERMISSION_DENIED, ErrorInfo),
+    (OperationsNotAllowed("GetStatus needs status"), StatusCode.PERMISSION_DENIED, ErrorInfo),
 ]
 
 

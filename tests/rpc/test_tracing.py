@@ -35,5 +35,5 @@ async def test_context_of_the_metadata_is_that_of_the_call_alone(
     async def method(_request: object, _context: object) -> None:
         found.append(request_traceparent.get())
 
-    await with_trace_context(method)(None, Context(*metadata))  # type: ignore[arg-type]  # as much as is used
+    await with_trace_context("Publish", method)(None, Context(*metadata))  # type: ignore[arg-type]  # as much as is used
     assert (found, request_traceparent.get()) == ([seen], "")

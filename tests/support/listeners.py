@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 
+from intercomd_daemon.app.security import ListenerSecurity
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
-from intercomd_daemon.operations.daemon_control import Check, State
+from intercomd_daemon.operations.daemon_control import Check, Reloaded, State
 from intercomd_daemon.operations.service import OperationsService
+from intercomd_daemon.rpc.authentication import Authenticator, Guard
+from intercomd_daemon.rpc.callers import ANYONE, Callers
+from intercomd_daemon.rpc.tls import ServerTls
 from intercomd_daemon.spool.base import Archive, Usage
 from intercomd_daemon.spool.memory import MemorySpool
 
@@ -41,18 +45,35 @@ class Starting:
     def archive(self) -> Archive:
         raise RetryLater("not open yet", 1.0)
 
+    def lane_state(self, connection: str, lane: str, key: int) -> None:
+        raise RetryLater(f"{connection} has no lanes yet, neither {lane} nor that of {key}", 1.0)
+
     async def pause(self, connection: str) -> None:
         raise RetryLater(f"{connection} cannot be paused yet", 1.0)
 
     async def resume(self, connection: str) -> None:
         raise RetryLater(f"{connection} cannot be resumed yet", 1.0)
 
+    async def reload(self) -> Reloaded:
+        raise RetryLater("the daemon is starting", 1.0)
 
-def ingest_service() -> IngestService:
+    async def drain(self, *, wait: bool) -> None:
+        raise RetryLater(f"the daemon is starting, with or without waiting ({wait})", 1.0)
+
+
+def ingest_service(guard: Guard | None = None) -> IngestService:
     spool = MemorySpool()
     acceptor = Acceptor({}, spool, TimestampAllocator(), Silent(), lambda: 1.0)
-    return IngestService(acceptor, lambda *_: (), spool.usage, IngestSettings(), lambda: 1.0)
+    return IngestService(acceptor, lambda *_: (), spool.usage, IngestSettings(), lambda: 1.0, guard=guard)
 
 
-def operations_service() -> OperationsService:
-    return OperationsService(Starting(), lambda _: lambda: None, version="1", start_time=NOW, clock=lambda: NOW)
+def operations_service(guard: Guard | None = None) -> OperationsService:
+    return OperationsService(
+        Starting(), lambda _: lambda: None, version="1", start_time=NOW, clock=lambda: NOW, guard=guard
+    )
+
+
+def security_of(tls: ServerTls | None) -> ListenerSecurity:
+    """Returns the security of a listener without callers."""
+    authenticator = Authenticator(Callers({}, {}))
+    return ListenerSecurity(tls, authenticator, Guard(ANYONE, authenticator), lambda *_: None)

@@ -71,7 +71,6 @@ class Daemon:
         self._settings = settings
         self._load = load
         self._logger = logs.logger
-        self._security = Security(settings, logs.logger)
         self._configure_log = logs.configure
         self._systemd = Systemd(os.environ, os.getpid())
         self._reloading = asyncio.Lock()
@@ -79,6 +78,7 @@ class Daemon:
         self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, time.time)
         self._metrics.watch_log(logs.lost)
         self._traces = _traces(settings.traces, logs.logger)
+        self._security = Security(settings, logs.logger, self._metrics.count_request)
         self._report = Report(logs.logger, self._metrics, self._connections.log_key(), logs.batch, self._traces)
         self._state = State.STARTING
         self._spool: Spool | None = None
@@ -131,7 +131,7 @@ class Daemon:
         watchdog = asyncio.create_task(self._notify_alive())
         try:
             self._ingest = await open_ingest(
-                service, ingest.listen, ingest.request_bytes_max, ingest.unix_access, self._security.ingest_tls
+                service, ingest.listen, ingest.request_bytes_max, ingest.unix_access, self._security.ingest
             )
             self._ingest.health.alive = self._alive
             self._switch(serving=True)
@@ -153,7 +153,13 @@ class Daemon:
         acceptor = Acceptor(self._settings.connections, spool, seconds, self._report, time.time)
         interceptors = () if self._traces is None else (with_trace_context,)
         service = IngestService(
-            acceptor, self._connections.preview, spool.usage, self._settings.ingest, time.time, interceptors
+            acceptor,
+            self._connections.preview,
+            spool.usage,
+            self._settings.ingest,
+            time.time,
+            interceptors,
+            self._security.ingest.guard,
         )
         self._acceptor, self._service = acceptor, service
         return service
@@ -239,12 +245,14 @@ class Daemon:
         """Applies a configuration: the workers first, as only they can fail, and accepting last."""
         settings, before = changes.settings, self._settings
         spool = self._opened()
+        use_callers = self._security.reconfigure(settings)
         await spool.set_connections(tuple(settings.connections))
         try:
             await self._connections.reconfigure(settings.connections)
         except IntercomdError:
             await spool.set_connections(tuple(before.connections))
             raise
+        use_callers()
         self._settings = settings
         self._metrics.set_connections(settings.connections)
         self._configure_log(settings.log)
@@ -298,7 +306,12 @@ class Daemon:
 
     async def _open_operations(self) -> None:
         service = OperationsService(
-            self, self._report.subscribe, version=__version__, start_time=time.time(), clock=time.time
+            self,
+            self._report.subscribe,
+            version=__version__,
+            start_time=time.time(),
+            clock=time.time,
+            guard=self._security.operations.guard,
         )
         self._operations = await open_operations(
             self,
@@ -306,7 +319,8 @@ class Daemon:
             self._settings.operations,
             self._settings.health,
             self._metrics.registry,
-            self._security.operations_tls,
+            self._security.operations,
+            self._security.anyone_on_http,
         )
         self._operations.health.alive = self._alive
         self._logger.info("operations", http=self._operations.http_address, grpc=self._operations.grpc_address)

@@ -9,15 +9,19 @@ import grpc
 from prometheus_client import CollectorRegistry
 
 from intercomd_daemon import unix_socket
+from intercomd_daemon.app.security import ListenerSecurity
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.ingest.service import SERVICE as INGEST_SERVICE
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.operations.daemon_control import DaemonControl
 from intercomd_daemon.operations.health import Health, add_health_and_reflection
 from intercomd_daemon.operations.http import HttpListener, health_application, listen_http
+from intercomd_daemon.operations.http_authentication import authentication
 from intercomd_daemon.operations.service import SERVICE as OPERATIONS_SERVICE
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
+from intercomd_daemon.rpc.authentication import MethodGate
+from intercomd_daemon.rpc.callers import ANYONE, Caller
 from intercomd_daemon.rpc.tls import ServerTls
 from intercomd_daemon.unix_socket import SocketFile
 
@@ -122,7 +126,7 @@ async def open_ingest(
     addresses: Sequence[str],
     request_bytes_max: int,
     access: unix_socket.Access | None = None,
-    tls: ServerTls | None = None,
+    security: ListenerSecurity | None = None,
 ) -> GrpcListener:
     """Opens the listener for senders, which is NOT_SERVING until its health is switched on.
 
@@ -131,8 +135,7 @@ async def open_ingest(
     """
     receive = ("grpc.max_receive_message_length", RECEIVE_FACTOR * request_bytes_max)
     server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, CONNECTIONS_MAX), receive))
-    service.add_to(server)
-    return await _open(server, addresses, INGEST_SERVICE, access or unix_socket.Access(), tls)
+    return await _open(server, addresses, service, INGEST_SERVICE, access or unix_socket.Access(), security)
 
 
 class OperationsListeners:
@@ -177,20 +180,24 @@ async def open_operations(
     settings: OperationsSettings,
     health: HealthSettings,
     registry: CollectorRegistry,
-    tls: ServerTls | None = None,
+    security: ListenerSecurity | None = None,
+    anyone_on_http: Caller = ANYONE,
 ) -> OperationsListeners:
-    """Opens the listeners for operators and probes; `tls` is that of `operations`, never of `health`.
+    """Opens the listeners for operators and probes; `security` is that of `operations`, never of `health`.
 
     Raises:
         ListenerUnavailable: an address cannot be bound; then no address is served.
     """
     server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, OPERATORS_MAX)))
-    service.add_to(server)
-    grpc_listener = await _open(server, (settings.grpc_listen,), OPERATIONS_SERVICE, settings.unix_access, tls)
+    grpc_listener = await _open(
+        server, (settings.grpc_listen,), service, OPERATIONS_SERVICE, settings.unix_access, security
+    )
     http: list[HttpListener] = []
     try:
+        tls = security.tls if security else None
         context = None if tls is None else lambda: tls.context
-        pages = health_application(daemon, registry)
+        authenticate = [authentication(security.authenticator, anyone_on_http)] if security else []
+        pages = health_application(daemon, registry, authenticate)
         http.append(await listen_http(pages, (settings.listen,), settings.unix_access, context))
         if health.listen:
             http.append(await listen_http(health_application(daemon, registry), health.listen, settings.unix_access))
@@ -205,12 +212,18 @@ async def open_operations(
 async def _open(
     server: grpc.aio.Server,
     addresses: Sequence[str],
-    service: str,
+    service: IngestService | OperationsService,
+    name: str,
     access: unix_socket.Access,
-    tls: ServerTls | None,
+    security: ListenerSecurity | None,
 ) -> GrpcListener:
     logging.getLogger(_GRPC_LOGGER).addFilter(_is_server_error)
-    listener = GrpcListener(server, add_health_and_reflection(server, (service,)), tls)
+    methods = security.gate() if security else server
+    service.add_to(methods)
+    health = add_health_and_reflection(methods, (name,), security.guard if security else None)
+    if isinstance(methods, MethodGate):
+        server.add_generic_rpc_handlers((methods,))
+    listener = GrpcListener(server, health, security.tls if security else None)
     try:
         for address in addresses:
             listener.listen(address, access)

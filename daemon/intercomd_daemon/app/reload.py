@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from intercomd_daemon.config import Settings
+from intercomd_daemon.config import TABLES, Settings
 
 # Addresses are bound, and the spool is opened, once. gRPC takes the size of its messages when a server is made.
 RESTART = frozenset(
@@ -23,7 +23,7 @@ class Changes(NamedTuple):
     settings: Settings
     """The configuration to use: the new one, with the old values where a restart is needed."""
     changed: tuple[str, ...]
-    """Keys that take effect at once; `connections.<name>` for an added or removed connection."""
+    """Keys that take effect at once; `connections.<name>` or `callers.<name>` for one that was added or removed."""
     restart: tuple[str, ...]
     """Keys that take effect at the next start."""
 
@@ -31,16 +31,20 @@ class Changes(NamedTuple):
 def compare(old: Settings, new: Settings) -> Changes:
     """Returns what a reload from `old` to `new` changes."""
     before, after = _flat(old), _flat(new)
-    names = sorted(old.connections.keys() ^ new.connections.keys())
-    changed = [f"connections.{name}" for name in names]
+    changed = [
+        f"{table}.{name}"
+        for table in TABLES
+        for name in sorted(getattr(old, table).keys() ^ getattr(new, table).keys())
+    ]
     keys = sorted(key for key in before.keys() & after.keys() if before[key] != after[key])
-    restart = tuple(key for key in keys if _needs_restart(key))
+    restart = tuple(key for key in keys if _needs_restart(key, before[key], after[key]))
     changed += [key for key in keys if key not in restart]
     return Changes(_keep(old, new), tuple(changed), restart)
 
 
-def _needs_restart(key: str) -> bool:
-    return key in RESTART or key.startswith(_SECTIONS)
+def _needs_restart(key: str, before: object, after: object) -> bool:
+    """Returns whether a changed key needs a restart; so does turning TLS or a client CA on or off."""
+    return key in RESTART or key.startswith(_SECTIONS) or (".tls." in key and bool(before) != bool(after))
 
 
 def _keep(old: msgspec.Struct, new: Any, prefix: str = "") -> Any:  # noqa: ANN401 - any section
@@ -51,7 +55,7 @@ def _keep(old: msgspec.Struct, new: Any, prefix: str = "") -> Any:  # noqa: ANN4
         value = getattr(new, field.name)
         if isinstance(value, msgspec.Struct):
             kept[field.name] = _keep(getattr(old, field.name), value, key + ".")
-        elif _needs_restart(key):
+        elif _needs_restart(key, getattr(old, field.name), value):
             kept[field.name] = getattr(old, field.name)
     return replace(new, **kept)
 

@@ -1,33 +1,68 @@
-"""TLS of the listeners, and the files that it is read from, which are watched while the daemon runs."""
+"""What guards the listeners: TLS, callers and their tokens, and the files of both, which are watched while it runs."""
 
 import asyncio
-from types import MappingProxyType
+from collections.abc import Callable
+from typing import NamedTuple
 
 from intercomd_daemon.config import Settings
+from intercomd_daemon.ingest.service import METHODS as INGEST_METHODS
+from intercomd_daemon.operations.service import METHODS as OPERATIONS_METHODS
+from intercomd_daemon.reasons import OTHER
+from intercomd_daemon.rpc.authentication import Authenticator, Guard, MethodGate
+from intercomd_daemon.rpc.callers import ANYONE, CERTIFICATE_HOLDER, Caller, Callers
+from intercomd_daemon.rpc.settings import TlsSettings
 from intercomd_daemon.rpc.tls import ServerTls
+from intercomd_daemon.rpc.token_file import TokenFiles
 from intercomd_daemon.telemetry.logs import Logger
+from intercomd_daemon.unix_socket import SCHEME
 
 WATCH_SECONDS = 1.0
 """Interval at which files are checked for changes: a renewed certificate is in use within this time."""
+CountRequest = Callable[[str, str, str], None]
+"""Counts a call, by method, status code and caller."""
+
+
+class ListenerSecurity(NamedTuple):
+    """What guards one kind of listener."""
+
+    tls: ServerTls | None
+    """TLS of its TCP addresses; None: plain text."""
+    authenticator: Authenticator
+    guard: Guard
+    count_request: CountRequest
+
+    def gate(self) -> MethodGate:
+        """Returns a new gate for the methods of a server."""
+
+        def on_refused(method: str) -> None:
+            name = method.rpartition("/")[2]
+            known = name if name in INGEST_METHODS or name in OPERATIONS_METHODS else OTHER
+            self.count_request(known, "UNAUTHENTICATED", "")
+
+        certificates = self.tls is not None and self.tls.verifies_clients
+        return MethodGate(self.authenticator, on_refused, certificates=certificates)
 
 
 class Security:
-    """What guards the listeners. Call `load` before they open, then run `watch`."""
+    """The security of all listeners. Call `load` before they open, then run `watch`."""
 
-    def __init__(self, settings: Settings, logger: Logger) -> None:
+    def __init__(self, settings: Settings, logger: Logger, count: CountRequest) -> None:
+        """`count` counts each call."""
         self._logger = logger
-        sections = {"ingest.tls": settings.ingest.tls, "operations.tls": settings.operations.tls}
-        self._tls = MappingProxyType({name: ServerTls(tls) for name, tls in sections.items() if tls.on})
+        self._callers = settings.callers
+        self._token_files = TokenFiles(settings.callers)
+        self._authenticator = Authenticator(Callers(settings.callers, self._token_files.hashes))
+        self._tls = _tls_of(settings)
+        operations = settings.operations
+        operator = anyone_of(operations.grpc_listen, operations.tls, insecure=operations.insecure)
+        self.ingest = self._security("ingest.tls", ANYONE, count)
+        self.operations = self._security("operations.tls", operator, count)
+        self.anyone_on_http = anyone_of(operations.listen, operations.tls, insecure=operations.insecure)
+        """The caller of HTTP requests on the operations listener, where none is configured."""
 
-    @property
-    def ingest_tls(self) -> ServerTls | None:
-        """TLS of the ingest addresses; None: plain text."""
-        return self._tls.get("ingest.tls")
-
-    @property
-    def operations_tls(self) -> ServerTls | None:
-        """TLS of the operations addresses; None: plain text."""
-        return self._tls.get("operations.tls")
+    def _security(self, section: str, anyone: Caller, count: CountRequest) -> ListenerSecurity:
+        guard = Guard(anyone, self._authenticator, count)
+        return ListenerSecurity(self._tls.get(section), self._authenticator, guard, count)
 
     def load(self) -> None:
         """Reads all files.
@@ -37,10 +72,35 @@ class Security:
         """
         for tls in self._tls.values():
             tls.load()
+        self._token_files.load()
+        self._replace_callers()
+
+    def reconfigure(self, settings: Settings) -> Callable[[], None]:
+        """Prepares other callers and TLS files, and returns a function that uses them from then on.
+
+        Raises:
+            FileUnusable: a file is missing or invalid; nothing has changed.
+        """
+        files = TokenFiles(settings.callers)
+        files.load()
+        replaced = _tls_of(settings)
+        for tls in replaced.values():
+            tls.load()
+
+        def apply() -> None:
+            for section, tls in replaced.items():
+                self._tls[section].adopt(tls)
+            self._callers, self._token_files = settings.callers, files
+            self._replace_callers()
+
+        return apply
+
+    def _replace_callers(self) -> None:
+        self._authenticator.replace(Callers(self._callers, self._token_files.hashes))
 
     async def watch(self) -> None:
         """Reads files again when they change; runs until it is cancelled."""
-        while self._tls:
+        while True:
             await asyncio.sleep(WATCH_SECONDS)
             for section, tls in self._tls.items():
                 problem = tls.problem
@@ -48,3 +108,26 @@ class Security:
                     self._logger.info("tls_reloaded", section=section)
                 if tls.problem and tls.problem != problem:
                     self._logger.warning("tls_unusable", section=section, error=tls.problem)
+            files = self._token_files
+            problem = files.problem
+            if files.refresh():
+                self._replace_callers()
+                self._logger.info("tokens_reloaded")
+            if files.problem and files.problem != problem:
+                self._logger.warning("tokens_unusable", error=files.problem)
+
+
+def anyone_of(address: str, tls: TlsSettings, *, insecure: bool) -> Caller:
+    """Returns the caller of calls to an operations address while no caller is configured.
+
+    "With no callers: loopback and unix need no credential; a verified client certificate may publish to all, without
+    operations." `insecure` gives full access.
+    """
+    certificate_needed = tls.client_ca_file and not address.startswith(SCHEME)
+    return CERTIFICATE_HOLDER if certificate_needed and not insecure else ANYONE
+
+
+def _tls_of(settings: Settings) -> dict[str, ServerTls]:
+    """Returns TLS by section, where it is on."""
+    sections = {"ingest.tls": settings.ingest.tls, "operations.tls": settings.operations.tls}
+    return {name: ServerTls(tls) for name, tls in sections.items() if tls.on}

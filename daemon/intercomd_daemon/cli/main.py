@@ -35,6 +35,7 @@ COMMANDS = MappingProxyType(
         "reload": Entry("reload", "Make a daemon read its settings again."),
         "drain": Entry("drain", "Make a daemon refuse new calls, before a stop."),
         "spool": Entry("spool", "Verify, export or repair a closed spool."),
+        "token": Entry("token", "Make a token for a caller, and its hash."),
         "healthcheck": Entry("healthcheck", "Check a daemon's health; exit 0 or 1."),
     }
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+from intercomd_daemon.config.callers import check_callers
 from intercomd_daemon.config.findings import CONNECTIONS, Findings
 from intercomd_daemon.config.keys import nearest
 from intercomd_daemon.config.listeners import check_listeners
@@ -20,6 +21,7 @@ def check_consistency(
 ) -> None:
     """Adds missing settings and contradictions to the findings; keys in `wrong` have been reported already."""
     check_listeners(settings, origins, findings)
+    check_callers(settings, origins, findings)
     active = [connection for connection in settings.connections.values() if connection.active]
     if settings.connections and not active:
         message = "no connection is active, so every envelope will be skipped"

@@ -3,50 +3,53 @@
 import re
 from collections.abc import Mapping
 
-from intercomd_daemon.config.findings import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, RawValue
+from intercomd_daemon.config.findings import API_KEY, API_KEY_ADVICE, CALLERS, CONNECTIONS, Findings, RawValue
 from intercomd_daemon.config.keys import nearest
 from intercomd_daemon.connection import NAME
 from intercomd_daemon.setting.kinds import Kind, shown
 
 _NAME = re.compile(NAME)
+_EXAMPLES = {CONNECTIONS: "default", CALLERS: "billing"}
 
 
 class Document:
     """The document of one file."""
 
     def __init__(
-        self, origin: str, keys: Mapping[str, Kind], connection_keys: Mapping[str, Kind], findings: Findings
+        self, origin: str, keys: Mapping[str, Kind], tables: Mapping[str, Mapping[str, Kind]], findings: Findings
     ) -> None:
-        """`keys` are those of the sections, `connection_keys` those below `connections.<name>.`."""
+        """`keys` are those of the sections; `tables` has those below `connections.<name>.` and `callers.<name>.`."""
         self.given: dict[str, RawValue] = {}
         """The values by key."""
-        self.names: list[str] = []
-        """The connections in the document, empty ones included."""
+        self.names: dict[str, list[str]] = {table: [] for table in tables}
+        """The names in each table, those of empty ones included."""
         self._origin = origin
         self._keys = keys
-        self._connection_keys = connection_keys
+        self._tables = tables
         self._findings = findings
 
     def read(self, document: Mapping[str, object]) -> None:
         """Reads values of known keys; unknown keys become problems."""
         for name, raw in document.items():
-            if name != CONNECTIONS:
+            if name not in self._tables:
                 self._walk({name: raw}, "", "", self._keys)
             elif isinstance(raw, dict):
-                for connection, table in raw.items():
-                    self._connection(connection, table)
+                for entry, table in raw.items():
+                    self._entry(name, entry, table)
             else:
-                self._problem(name, "this is not a table; write a connection's settings below [connections.default]")
+                kind, example = _kind(name), _EXAMPLES[name]
+                self._problem(name, f"this is not a table; write a {kind}'s settings below [{name}.{example}]")
 
-    def _connection(self, name: str, table: object) -> None:
-        key = f"{CONNECTIONS}.{name}"
+    def _entry(self, table: str, name: str, content: object) -> None:
+        key, kind = f"{table}.{name}", _kind(table)
         if not _NAME.fullmatch(name):
-            self._problem(key, f"{shown(name)} cannot name a connection; write {NAME}: small letters, digits and -")
-        elif not isinstance(table, dict):
-            self._problem(key, "this is not a connection; write its settings below [connections.default], for example")
+            self._problem(key, f"{shown(name)} cannot name a {kind}; write {NAME}: small letters, digits and -")
+        elif not isinstance(content, dict):
+            example = _EXAMPLES[table]
+            self._problem(key, f"this is not a {kind}; write its settings below [{table}.{example}], for example")
         else:
-            self.names.append(name)
-            self._walk(table, key + ".", "", self._connection_keys)
+            self.names[table].append(name)
+            self._walk(content, key + ".", "", self._tables[table])
 
     def _walk(self, table: Mapping[str, object], outer: str, inner: str, keys: Mapping[str, Kind]) -> None:
         """`outer` is the prefix of all `keys`, `inner` the path of `table` below it."""
@@ -69,6 +72,11 @@ class Document:
             return API_KEY_ADVICE
         beside = list(dict.fromkeys(key[len(inner) :].partition(".")[0] for key in keys if key.startswith(inner)))
         if keys is self._keys and not inner:
-            beside.append(CONNECTIONS)
+            beside += self._tables
         near = nearest(name, beside, keys)
         return "no such setting; " + (f"did you mean {near}?" if near else f"here there are {', '.join(beside)}")
+
+
+def _kind(table: str) -> str:
+    """Returns what a table holds, in words."""
+    return table.removesuffix("s")

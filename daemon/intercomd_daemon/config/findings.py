@@ -36,3 +36,4 @@ API_KEY_ADVICE = (
     "name that in access_token_file, or set INTERCOMD_ACCESS_TOKEN"
 )
 CONNECTIONS = "connections"
+CALLERS = "callers"

@@ -2,18 +2,19 @@
 
 import codecs
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+import msgspec
 
 from intercomd_daemon.config.consistency import check_consistency
 from intercomd_daemon.config.document import Document
 from intercomd_daemon.config.findings import CONNECTIONS, Findings, RawValue
 from intercomd_daemon.config.keys import build, keys_of, values_of
-from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.config.settings import TABLES, Settings
 from intercomd_daemon.config.variables import Variables, variable
-from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import SettingsInvalid
 from intercomd_daemon.setting.kinds import Kind
 
@@ -47,24 +48,30 @@ def load(path: str | None, environment: Mapping[str, str]) -> Loaded:
         SettingsInvalid: with every problem at once.
     """
     findings = Findings()
-    keys, connection_keys = keys_of(Settings), keys_of(ConnectionSettings)
-    document = Document(path or "", keys, connection_keys, findings)
+    keys, tables = keys_of(Settings), {table: keys_of(entry) for table, entry in TABLES.items()}
+    document = Document(path or "", keys, tables, findings)
     unread = "" if path is None else _read(path, document)
     if unread:
         findings.problems.append(unread)
-    variables = Variables(keys, connection_keys, findings)
+    variables = Variables(keys, tables, findings)
     variables.read(environment)
-    names = list(dict.fromkeys([*document.names, *variables.names])) or ([DEFAULT] if variables.short else [])
-    given = document.given | _short_forms(variables, names, findings) | variables.given
-    for name in names:
-        keys |= {f"{CONNECTIONS}.{name}.{key}": kind for key, kind in connection_keys.items()}
+    names = {table: list(dict.fromkeys([*document.names[table], *variables.names[table]])) for table in TABLES}
+    if variables.short and not names[CONNECTIONS]:
+        names[CONNECTIONS] = [DEFAULT]
+    given = document.given | _short_forms(variables, names[CONNECTIONS], findings) | variables.given
+    for table, name in _entries(names):
+        keys |= {f"{table}.{name}.{key}": kind for key, kind in tables[table].items()}
+    for name in names[CONNECTIONS]:
         _choose_token(f"{CONNECTIONS}.{name}.", given, findings)
     values = _values(given, keys, findings)
     origins = {key: given[key].origin if key in given else DEFAULT for key in keys}
-    connections = {name: build(ConnectionSettings, values, f"{CONNECTIONS}.{name}.", name=name) for name in names}
-    settings = build(Settings, values, connections=MappingProxyType(connections))
+    built: dict[str, dict[str, msgspec.Struct]] = {table: {} for table in TABLES}
+    for table, name in _entries(names):
+        built[table][name] = build(TABLES[table], values, f"{table}.{name}.", name=name)
+    tables_built: dict[str, object] = {table: MappingProxyType(entries) for table, entries in built.items()}
+    settings = build(Settings, values, "", **tables_built)
     if not unread:
-        _require_connection(names, findings)
+        _require_connection(names[CONNECTIONS], findings)
         check_consistency(settings, origins, given.keys() - values.keys(), findings)
     if findings.problems:
         raise SettingsInvalid(findings.problems)
@@ -74,9 +81,15 @@ def load(path: str | None, environment: Mapping[str, str]) -> Loaded:
 def describe(loaded: Loaded) -> list[Row]:
     """Returns every setting in force, in the order of the documentation."""
     rows = list(values_of(loaded.settings))
-    for name, connection in loaded.settings.connections.items():
-        rows += values_of(connection, f"{CONNECTIONS}.{name}.")
+    for table in TABLES:
+        for name, entry in getattr(loaded.settings, table).items():
+            rows += values_of(entry, f"{table}.{name}.")
     return [Row(key, value, loaded.origins[key]) for key, value in rows]
+
+
+def _entries(names: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """Yields each table with each of its names."""
+    return ((table, name) for table, found in names.items() for name in found)
 
 
 def _read(path: str, document: Document) -> str:

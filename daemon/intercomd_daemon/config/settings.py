@@ -8,6 +8,7 @@ import msgspec
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
+from intercomd_daemon.rpc.settings import Callers, CallerSettings
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.stopping import StoppingSettings
 from intercomd_daemon.telemetry.settings import LogSettings
@@ -26,3 +27,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     traces: TraceSettings = TraceSettings()
     connections: Mapping[str, ConnectionSettings] = MappingProxyType({})
     """By name, in the order of the file."""
+    callers: Callers = MappingProxyType({})
+    """By name; with none, loopback and Unix sockets need no credential."""
+
+
+TABLES: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
+    {"connections": ConnectionSettings, "callers": CallerSettings}
+)
+"""The tables whose keys are names, and what they hold by name."""

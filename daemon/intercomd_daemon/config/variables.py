@@ -9,7 +9,6 @@ from intercomd_daemon.connection import NAME
 from intercomd_daemon.setting.kinds import Kind, shown
 
 PREFIX = "INTERCOMD_"
-_CONNECTION_PREFIX = PREFIX + "CONNECTIONS_"
 # For a single connection, whatever its name.
 _SHORT_FORMS = ("app_id", "access_token", "region", "base_url")
 _NAME = re.compile(NAME)
@@ -23,19 +22,22 @@ _SERVICE_LINK = re.compile(
 class Variables:
     """The variables, in the order of their names."""
 
-    def __init__(self, keys: Mapping[str, Kind], connection_keys: Mapping[str, Kind], findings: Findings) -> None:
-        """`keys` are those of the sections, `connection_keys` those below `connections.<name>.`."""
+    def __init__(self, keys: Mapping[str, Kind], tables: Mapping[str, Mapping[str, Kind]], findings: Findings) -> None:
+        """`keys` are those of the sections; `tables` has those below `connections.<name>.` and `callers.<name>.`."""
         self.given: dict[str, RawValue] = {}
         """The values by key."""
-        self.names: list[str] = []
-        """The connections that variables name."""
+        self.names: dict[str, list[str]] = {table: [] for table in tables}
+        """The connections and callers that variables name."""
         self.short: dict[str, RawValue] = {}
         """The values of the short forms, by the key below the connection."""
         self._keys = {variable(key): key for key in keys}
         self._short = {variable(key): key for key in _SHORT_FORMS}
         # The longest first, as the longest known key at the end of a variable decides.
-        suffixes = sorted([*connection_keys, API_KEY], key=len, reverse=True)
-        self._suffixes = {variable(key).removeprefix(PREFIX): key for key in suffixes}
+        self._suffixes: dict[str, dict[str, str]] = {}
+        for table, known in tables.items():
+            beside = [API_KEY] if table == CONNECTIONS else []
+            suffixes = sorted([*known, *beside], key=len, reverse=True)
+            self._suffixes[table] = {variable(key).removeprefix(PREFIX): key for key in suffixes}
         self._findings = findings
 
     def read(self, environment: Mapping[str, str]) -> None:
@@ -51,34 +53,36 @@ class Variables:
             self.short[self._short[name]] = given
         elif name == variable(API_KEY):
             self._findings.problem(API_KEY, name, API_KEY_ADVICE)
-        elif not self._connection(name, given) and not _SERVICE_LINK.fullmatch(name):
+        elif not any(self._entry(table, name, given) for table in self._suffixes) and not _SERVICE_LINK.fullmatch(name):
             near = self._nearest(name.removeprefix(PREFIX))
             advice = f"did you mean {PREFIX}{near}?" if near else "`intercomd config` shows what there is"
             self._findings.warnings.append(f"{name}: no such setting, so it is ignored; {advice}")
 
-    def _connection(self, name: str, given: RawValue) -> bool:
-        """Reads a variable of a connection; returns whether it is one."""
-        rest = name.removeprefix(_CONNECTION_PREFIX) if name.startswith(_CONNECTION_PREFIX) else ""
-        suffix = next((suffix for suffix in self._suffixes if rest.endswith("_" + suffix)), None)
+    def _entry(self, table: str, name: str, given: RawValue) -> bool:
+        """Reads a variable of a connection or a caller; returns whether it is one of this table."""
+        prefix, suffixes = f"{variable(table)}_", self._suffixes[table]
+        rest = name.removeprefix(prefix) if name.startswith(prefix) else ""
+        suffix = next((suffix for suffix in suffixes if rest.endswith("_" + suffix)), None)
         if suffix is None:
             return False
-        connection = rest.removesuffix("_" + suffix).lower().replace("_", "-")
-        key = f"{CONNECTIONS}.{connection}.{self._suffixes[suffix]}"
-        if self._suffixes[suffix] == API_KEY:
+        entry = rest.removesuffix("_" + suffix).lower().replace("_", "-")
+        key = f"{table}.{entry}.{suffixes[suffix]}"
+        if suffixes[suffix] == API_KEY:
             self._findings.problem(key, name, API_KEY_ADVICE)
-        elif not _NAME.fullmatch(connection):
-            message = f"{shown(connection)} cannot name a connection; write {NAME}: small letters, digits and -"
+        elif not _NAME.fullmatch(entry):
+            kind = table.removesuffix("s")
+            message = f"{shown(entry)} cannot name a {kind}; write {NAME}: small letters, digits and -"
             self._findings.problem(key, name, message)
         else:
             self.given[key] = given
-            if connection not in self.names:
-                self.names.append(connection)
+            if entry not in self.names[table]:
+                self.names[table].append(entry)
         return True
 
     def _nearest(self, rest: str) -> str:
-        """Returns the known variable nearest to a name without prefix; of a connection, by the longest key."""
+        """Returns the known variable nearest to a name without prefix; in a table, by the longest key."""
         words = rest.split("_")
-        for suffix in self._suffixes if words[0] == CONNECTIONS.upper() else ():
+        for suffix in self._suffixes.get(words[0].lower(), ()):
             end = suffix.count("_") + 1
             if len(words) > end + 1 and nearest("_".join(words[-end:]), [suffix]):
                 return "_".join([*words[:-end], suffix])

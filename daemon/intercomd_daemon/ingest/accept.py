@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from intercomd_daemon.connection import Connections
 from intercomd_daemon.envelope import AcceptedEnvelope, Refusal, lane_of, replace_events
-from intercomd_daemon.errors import RequestRefused, SecondsTaken
+from intercomd_daemon.errors import ConnectionNotAllowed, RequestRefused, SecondsTaken
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
 from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
@@ -20,6 +20,7 @@ from intercomd_daemon.ingest.decoded import DecodedEnvelope
 from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS, REQUEST_EXPANDED_BYTES_MAX
 from intercomd_daemon.ingest.refusal import refusal_of
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
+from intercomd_daemon.rpc.callers import ANYONE, Caller
 from intercomd_daemon.spool.base import Incoming, Intake
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.trace_context import request_traceparent
@@ -57,6 +58,7 @@ class _Request(NamedTuple):
     """What the trail keeps of each rejected or skipped envelope."""
     traceparent: str
     """Of the call's metadata, for envelopes without one of their own."""
+    caller: Caller
 
 
 class Acceptor:
@@ -82,15 +84,19 @@ class Acceptor:
         """Decides envelopes by these settings from the next request on."""
         self._rules = connections
 
-    async def accept(self, envelopes: Iterable[DecodedEnvelope], size_bytes: int = 0) -> list[Decision]:
+    async def accept(
+        self, envelopes: Iterable[DecodedEnvelope], size_bytes: int = 0, caller: Caller = ANYONE
+    ) -> list[Decision]:
         """Returns the decision of each envelope; the accepted ones are on disk by then.
 
         Args:
             envelopes: each is decoded when the iteration reaches it.
             size_bytes: the size of the request; small requests that arrive together are decided together.
+            caller: who sent the request.
 
         Raises:
             RetryLater: nothing was accepted.
+            ConnectionNotAllowed: the caller may not use the connection of an envelope; nothing was accepted.
             RequestRefused: their events exceed the limit of a request; nothing was accepted.
         """
         received = self._clock()
@@ -98,7 +104,7 @@ class Acceptor:
         await self._coalescer.join(size_bytes)
         try:
             # 2. Decide every envelope before the first append, so that a malformed one refuses the request as a whole.
-            request = self._new_request()
+            request = self._new_request(caller)
             await self._decide_all(envelopes, request)
             # 3. One append for the request, all or nothing. It returns after the sync.
             decided = self._clock()
@@ -115,30 +121,34 @@ class Acceptor:
         )
         return results
 
-    async def check(self, envelopes: Iterable[DecodedEnvelope]) -> list[Decision]:
+    async def check(self, envelopes: Iterable[DecodedEnvelope], caller: Caller = ANYONE) -> list[Decision]:
         """Returns the decision of each envelope by its content and the settings; writes nothing, finds no duplicates.
 
         Raises:
             RequestRefused: their events exceed the limit of a request.
+            ConnectionNotAllowed: the caller may not use the connection of an envelope.
         """
-        request = self._new_request()
+        request = self._new_request(caller)
         await self._decide_all(envelopes, request, to_append=False)
         return request.decisions
 
-    def _new_request(self) -> _Request:
-        return _Request(self._rules, self._clock(), [], [], [], [], request_traceparent.get())
+    def _new_request(self, caller: Caller) -> _Request:
+        return _Request(self._rules, self._clock(), [], [], [], [], request_traceparent.get(), caller)
 
     async def _decide_all(
         self, envelopes: Iterable[DecodedEnvelope], request: _Request, *, to_append: bool = True
     ) -> None:
         """Decides each envelope; allocates seconds and makes the rows, unless nothing will be appended."""
-        rules, now, decisions, rows, origins, refusals, traceparent = request
+        rules, now, decisions, rows, origins, refusals, traceparent, caller = request
+        allowed = caller.connections
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
         expanded_bytes = 0
         for chunk in _chunks(envelopes):
             for envelope in chunk:
-                decision = decide(envelope, rules, now)
+                if allowed is not None and envelope.connection not in allowed:
+                    raise ConnectionNotAllowed(envelope.connection)
+                decision = decide(envelope, rules, now, caller.name)
                 accepted = decision.accepted
                 if accepted is not None:
                     if traceparent and not accepted.traceparent:
@@ -151,6 +161,8 @@ class Acceptor:
                         decision, row = self._enter(decision, accepted, request)
                         rows.append(row)
                 else:
+                    if caller.name:
+                        decision = replace(decision, caller=caller.name)
                     refusals.append(refusal_of(envelope, decision, now))
                 decisions.append(decision)
             if time() >= turn_ends:

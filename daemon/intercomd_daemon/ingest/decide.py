@@ -23,7 +23,7 @@ from intercomd_daemon.ingest.validate import (
 )
 
 
-def decide(envelope: DecodedEnvelope, rules: Connections, now: float) -> Decision:
+def decide(envelope: DecodedEnvelope, rules: Connections, now: float, caller: str = "") -> Decision:
     """Returns the disposition, the findings and, if accepted, the envelope to store; `now` in Unix seconds."""
     connection = rules.get(envelope.connection)
     if connection is None or not connection.active or envelope.environment is Environment.DEVELOPMENT:
@@ -47,7 +47,9 @@ def decide(envelope: DecodedEnvelope, rules: Connections, now: float) -> Decisio
     adjustments = tuple(found.adjustments)
     envelope_id, encoded = envelope.envelope_id, envelope.encoded
     operations = operations_of(customer_id, email, update, events, times)
-    accepted = AcceptedEnvelope(envelope_id, customer_id, email, now, operations, adjustments, traceparent, encoded)
+    accepted = AcceptedEnvelope(
+        envelope_id, customer_id, email, now, operations, adjustments, traceparent, encoded, caller=caller
+    )
     return Decision(
         envelope_id,
         connection.name,

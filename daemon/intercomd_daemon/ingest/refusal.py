@@ -26,6 +26,7 @@ def refusal_of(envelope: DecodedEnvelope, decision: Decision, now: float) -> Ref
         email=envelope.email.strip().lower()[:TEXT_CHARACTERS_MAX],
         disposition=int(decision.disposition),
         violations=_cut(decision.violations),
+        caller=decision.caller,
         event_name=event.name[:TEXT_CHARACTERS_MAX] if isinstance(event, CustomEvent) else "",
     )
 

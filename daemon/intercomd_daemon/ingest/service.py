@@ -22,10 +22,13 @@ from intercomd_daemon.ingest.limits import OPEN_REQUESTS_BYTES_MAX, STREAMS_MAX
 from intercomd_daemon.ingest.responses import PreviewedRequest, preview_response, publish_response, stream_response
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.stream import StreamSession, shutting_down
+from intercomd_daemon.rpc.authentication import Guard, MethodGate
 from intercomd_daemon.rpc.handlers import Context, Interceptor, ServiceHandlers
 from intercomd_daemon.spool.base import Usage
 
-SERVICE: Final = DESCRIPTOR.services_by_name["IngestService"].full_name
+_SERVICE = DESCRIPTOR.services_by_name["IngestService"]
+SERVICE: Final = _SERVICE.full_name
+METHODS: Final = frozenset(_SERVICE.methods_by_name)
 
 Preview = Callable[[str, AcceptedEnvelope], Sequence[PreviewedRequest]]
 """Returns the calls to Intercom of an accepted envelope, by the name of its connection."""
@@ -51,8 +54,13 @@ class IngestService:
         limits: IngestSettings,
         clock: Callable[[], float],
         interceptors: Sequence[Interceptor] = (),
+        guard: Guard | None = None,
     ) -> None:
-        """`usage` is called for each response and must be cheap; the clock returns Unix seconds."""
+        """`usage` is called for each response and must be cheap; the clock returns Unix seconds.
+
+        `guard` knows the callers of the listener.
+        """
+        self._guard = guard or Guard()
         self._acceptor = acceptor
         self._preview = preview
         self._usage = usage
@@ -61,12 +69,12 @@ class IngestService:
         self._draining = False
         self._sessions: set[StreamSession] = set()
         self._open_bytes = 0
-        self._handlers = ServiceHandlers(SERVICE, interceptors)
+        self._handlers = ServiceHandlers(SERVICE, interceptors, self._guard.on_call)
         self._handlers.unary("Publish", self._publish, self._decoder(decode_publish))
         self._handlers.bidirectional_stream("PublishStream", self._publish_stream, self._decoder(decode_stream_publish))
         self._handlers.unary("Preview", self._publish_preview, self._decoder(decode_preview))
 
-    def add_to(self, server: Server) -> None:
+    def add_to(self, server: Server | MethodGate) -> None:
         """Registers the service with a server that has not started yet."""
         self._handlers.add_to(server)
 
@@ -95,9 +103,9 @@ class IngestService:
         self._check_open()
         with self._reserve(request.size_bytes):
             if request.validate_only:
-                results = await self._acceptor.check(request.envelopes)
+                results = await self._acceptor.check(request.envelopes, self._guard.caller)
             else:
-                results = await self._acceptor.accept(request.envelopes, request.size_bytes)
+                results = await self._acceptor.accept(request.envelopes, request.size_bytes, self._guard.caller)
         return publish_response(results, self._usage(), self._clock())
 
     @contextmanager
@@ -120,17 +128,18 @@ class IngestService:
         if len(self._sessions) >= STREAMS_MAX:
             text = f"{len(self._sessions)} streams are open, limit {STREAMS_MAX}: close one, or call Publish"
             raise RetryLater(text, STREAMS_RETRY_SECONDS)
-        session = StreamSession(self._acceptor, respond)
+        session = StreamSession(self._acceptor, respond, self._guard)
         self._sessions.add(session)
         try:
-            await session.run(messages)
+            with self._guard.revocable(session.end):
+                await session.run(messages)
         finally:
             self._sessions.discard(session)
 
     async def _publish_preview(self, request: Request) -> PreviewResponse:
         self._check_open()
         with self._reserve(request.size_bytes):
-            results = await self._acceptor.check(request.envelopes)
+            results = await self._acceptor.check(request.envelopes, self._guard.caller)
         return preview_response(
             (result, self._preview(result.connection, result.accepted) if result.accepted else ()) for result in results
         )

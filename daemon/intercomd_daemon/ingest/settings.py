@@ -27,6 +27,8 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True):
     """In one request."""
     request_bytes_max: Annotated[int, kinds.size(KIB, _REQUEST_BYTES_ALLOWED)] = REQUEST_BYTES_MAX
     """Encoded."""
+    insecure: Annotated[bool, kinds.boolean()] = False
+    """Lets an address beyond loopback and Unix sockets start without callers and client CA."""
     unix_mode: Annotated[str, places.socket_mode()] = "0660"
     unix_group: Annotated[str, kinds.text()] = ""
     """A group's name or number; empty: the process's."""

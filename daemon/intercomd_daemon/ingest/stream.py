@@ -8,24 +8,32 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import chain
 
-from intercomd_daemon.errors import RequestRefused, RetryLater, ShuttingDown
+from intercomd_daemon.errors import (
+    ConnectionNotAllowed,
+    RequestRefused,
+    RetryLater,
+    ShuttingDown,
+    Unauthenticated,
+)
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.decoded import Request
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
+from intercomd_daemon.rpc.authentication import Guard
 
 Respond = Callable[[Request, Sequence[Decision]], Awaitable[None]]
 """Writes the response to one message; returns when the connection to the client has room for it."""
 
-_Item = Request | RequestRefused | ShuttingDown | None
+_Item = Request | RequestRefused | ShuttingDown | Unauthenticated | None
 
 
 class StreamSession:
     """An open stream."""
 
-    def __init__(self, acceptor: Acceptor, respond: Respond) -> None:
-        """`respond` is called for each accepted message, in their order."""
+    def __init__(self, acceptor: Acceptor, respond: Respond, guard: Guard | None = None) -> None:
+        """`respond` is called for each accepted message, in their order; `guard` knows the caller of the stream."""
         self._acceptor = acceptor
+        self._guard = guard or Guard()
         self._respond = respond
         self._waiting: asyncio.Queue[_Item] = asyncio.Queue()
         self._ahead = 0
@@ -38,13 +46,15 @@ class StreamSession:
         Raises:
             RequestRefused: a message is invalid. Those before it have their responses, those after it were not read.
             RetryLater: a message was not accepted; likewise.
+            ConnectionNotAllowed: a message has an envelope for a connection that the caller may not use; likewise.
+            Unauthenticated: the caller's credential was removed; the messages that were read have their responses.
         """
         reader = asyncio.create_task(self._read(messages))
         try:
             while True:
                 requests, end = self._collect(await self._waiting.get())
                 await self._accept(requests)
-                if isinstance(end, (RequestRefused, ShuttingDown)):
+                if isinstance(end, Exception):
                     raise end
                 if end is None:
                     await reader
@@ -55,7 +65,11 @@ class StreamSession:
 
     def drain(self) -> None:
         """Ends the stream after the responses to the messages that were read."""
-        self._waiting.put_nowait(shutting_down())
+        self.end(shutting_down())
+
+    def end(self, error: ShuttingDown | Unauthenticated) -> None:
+        """Ends the stream with an error, after the responses to the messages that were read."""
+        self._waiting.put_nowait(error)
 
     def _collect(self, item: _Item) -> tuple[list[Request], _Item]:
         """Returns the waiting messages, and the item after them that ends the stream, else the last message."""
@@ -73,8 +87,9 @@ class StreamSession:
             return
         try:
             envelopes = chain.from_iterable(request.envelopes for request in requests)
-            results = await self._acceptor.accept(envelopes, sum(request.size_bytes for request in requests))
-        except (RetryLater, RequestRefused):
+            size_bytes = sum(request.size_bytes for request in requests)
+            results = await self._acceptor.accept(envelopes, size_bytes, self._guard.caller)
+        except (RetryLater, RequestRefused, ConnectionNotAllowed):
             if len(requests) == 1:
                 raise
             for request in requests:

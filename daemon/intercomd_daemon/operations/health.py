@@ -12,7 +12,11 @@ from typing import Any, Literal
 from grpc import StatusCode
 from grpc.aio import Server, ServicerContext
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha._async import ReflectionServicer
+
+from intercomd_daemon.errors import Unauthenticated
+from intercomd_daemon.rpc.authentication import Guard, MethodGate, Revocation, abort
 
 _Context = ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
 _Answer = health_pb2.HealthCheckResponse
@@ -28,8 +32,12 @@ class Health(health_pb2_grpc.HealthServicer):
     and a watch never ends by itself.
     """
 
-    def __init__(self, services: Sequence[str]) -> None:
-        """`services` are full names; the empty name, `liveness` and `readiness` are added."""
+    def __init__(self, services: Sequence[str], guard: Guard | None = None) -> None:
+        """`services` are full names; the empty name, `liveness` and `readiness` are added.
+
+        `guard` knows the callers of the listener.
+        """
+        self._guard = guard or Guard()
         self._names = frozenset(("", LIVENESS, READINESS, *services))
         self.alive: Callable[[], bool] = lambda: True
         """Returns whether every part of the daemon makes progress."""
@@ -65,22 +73,27 @@ class Health(health_pb2_grpc.HealthServicer):
         known = request.service in self._names
         sent = None
         wake = asyncio.Event()
+        revocation = Revocation(wake)
         self._wakes.add(wake)
         try:
-            while True:
-                wake.clear()
-                closed = self._closed
-                # "If the requested service is unknown …, the server will send a message setting the serving status to
-                # SERVICE_UNKNOWN but will *not* terminate the call." (health.proto)
-                status = self._status_of(request.service) if known else _Answer.SERVICE_UNKNOWN
-                if status != sent:
-                    await context.write(_Answer(status=status))
-                    sent = status
-                if closed:
-                    await context.abort(StatusCode.UNAVAILABLE, "the daemon is stopping")
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LIVENESS_SECONDS if request.service == LIVENESS else None):
-                        await wake.wait()
+            with self._guard.revocable(revocation):
+                while True:
+                    wake.clear()
+                    revocation.check()
+                    closed = self._closed
+                    # "If the requested service is unknown …, the server will send a message setting the serving status
+                    # to SERVICE_UNKNOWN but will *not* terminate the call." (health.proto)
+                    status = self._status_of(request.service) if known else _Answer.SERVICE_UNKNOWN
+                    if status != sent:
+                        await context.write(_Answer(status=status))
+                        sent = status
+                    if closed:
+                        await context.abort(StatusCode.UNAVAILABLE, "the daemon is stopping")
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(LIVENESS_SECONDS if request.service == LIVENESS else None):
+                            await wake.wait()
+        except Unauthenticated as error:
+            await abort(context, error)
         finally:
             self._wakes.discard(wake)
 
@@ -94,9 +107,14 @@ class Health(health_pb2_grpc.HealthServicer):
             wake.set()
 
 
-def add_health_and_reflection(server: Server, services: Sequence[str]) -> Health:
+def add_health_and_reflection(
+    server: Server | MethodGate, services: Sequence[str], guard: Guard | None = None
+) -> Health:
     """Adds both to a server that is not started yet. `services` are full names."""
-    added = Health(services)
-    health_pb2_grpc.add_HealthServicer_to_server(added, server)
-    reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    added = Health(services, guard)
+    # The stubs ask for a server, of which generated code uses what a gate has too.
+    health_pb2_grpc.add_HealthServicer_to_server(added, server)  # type: ignore[arg-type]
+    names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+    add_reflection(ReflectionServicer(names), server)
     return added

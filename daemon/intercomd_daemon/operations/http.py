@@ -14,6 +14,7 @@ from types import MappingProxyType
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Middleware
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -83,9 +84,11 @@ class HealthPages:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
-def health_application(daemon: DaemonStatus, registry: CollectorRegistry) -> web.Application:
+def health_application(
+    daemon: DaemonStatus, registry: CollectorRegistry, middlewares: Sequence[Middleware] = ()
+) -> web.Application:
     """Returns the application of the operations and health addresses."""
-    application = web.Application()
+    application = web.Application(middlewares=middlewares)
     HealthPages(daemon, registry).add_to(application)
     application.on_response_prepare.append(_harden)
     return application

@@ -77,6 +77,7 @@ def outcome_message(outcome: Outcome) -> outcome_pb2.Outcome:
         effects=[effect_message(effect) for effect in outcome.effects],
         adjustments=[adjustment(finding) for finding in outcome.adjustments],
         replay=outcome.replay,
+        caller=outcome.caller,
     )
 
 

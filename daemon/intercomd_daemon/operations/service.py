@@ -14,6 +14,7 @@ from intercomd_daemon.operations.daemon_control import DaemonControl, Subscribe
 from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter, trail_filter
 from intercomd_daemon.operations.listing import Bounds, fill_page
 from intercomd_daemon.operations.page import page_size_of, place_of, places_of, token_of
+from intercomd_daemon.operations.permissions import Permissions
 from intercomd_daemon.operations.trail import (
     SOURCES,
     Source,
@@ -23,11 +24,14 @@ from intercomd_daemon.operations.trail import (
     read_waiting,
 )
 from intercomd_daemon.operations.watch import Watches
+from intercomd_daemon.rpc.authentication import Guard, MethodGate
 from intercomd_daemon.rpc.handlers import Interceptor, ServiceHandlers
 from intercomd_daemon.rpc.spool_status import spool_status
 from intercomd_daemon.spool.base import Archive, DeadLetterFilter, LogUsage, WaitingRow
 
-SERVICE: Final = messages.DESCRIPTOR.services_by_name["OperationsService"].full_name
+_SERVICE = messages.DESCRIPTOR.services_by_name["OperationsService"]
+SERVICE: Final = _SERVICE.full_name
+METHODS: Final = frozenset(_SERVICE.methods_by_name)
 DEFAULT_CONNECTION: Final = "default"
 _OUTCOMES_CHUNK_MAX: Final = 64
 """Outcomes in one read: usually 1 KB each, rarely 100 KB."""
@@ -47,18 +51,21 @@ class OperationsService:
         start_time: float,
         clock: Callable[[], float],
         interceptors: Sequence[Interceptor] = (),
+        guard: Guard | None = None,
     ) -> None:
-        """`start_time` and the values of `clock` are Unix seconds."""
+        """`start_time` and the values of `clock` are Unix seconds; `guard` knows the callers of the listener."""
         self._daemon = daemon
+        self._guard = guard or Guard()
+        self._permissions = Permissions(self._guard)
         self._watches = Watches(subscribe)
         self._version = version
         self._start_time = start_time
         self._clock = clock
-        self._interceptors = interceptors
+        self._interceptors = (self._permissions.intercept, *interceptors)
 
-    def add_to(self, server: Server) -> None:
+    def add_to(self, server: Server | MethodGate) -> None:
         """Registers the service; call it before the server starts."""
-        handlers = ServiceHandlers(SERVICE, self._interceptors)
+        handlers = ServiceHandlers(SERVICE, self._interceptors, self._guard.on_call)
         handlers.unary("GetStatus", self.get_status, messages.GetStatusRequest.FromString)
         handlers.server_stream("WatchOutcomes", self.watch_outcomes, messages.WatchOutcomesRequest.FromString)
         handlers.unary("ListOutcomes", self.list_outcomes, messages.ListOutcomesRequest.FromString)
@@ -102,11 +109,12 @@ class OperationsService:
     async def watch_outcomes(self, request: messages.WatchOutcomesRequest, context: ServicerContext[Any, Any]) -> None:
         """Sends outcomes as they are committed."""
         after = request.after_sequence if request.HasField("after_sequence") else None
-        await self._watches.follow(self._daemon.archive(), outcome_filter(request.filter), after, context)
+        wanted = self._permissions.limit(outcome_filter(request.filter))
+        await self._watches.follow(self._daemon.archive(), wanted, after, context, self._guard)
 
     async def list_outcomes(self, request: messages.ListOutcomesRequest) -> messages.ListOutcomesResponse:
         """Lists outcomes of the journal, newest first."""
-        wanted = outcome_filter(request.filter)
+        wanted = self._permissions.limit(outcome_filter(request.filter))
         bounds = Bounds(page_size_of(request.page_size), _OUTCOMES_CHUNK_MAX)
         place = place_of(wanted, request.page_token)
         read = partial(self._daemon.archive().outcomes, wanted)
@@ -123,7 +131,7 @@ class OperationsService:
 
     async def list_trail(self, request: messages.ListTrailRequest) -> messages.ListTrailResponse:
         """Lists everything known of a user or an envelope, newest first."""
-        wanted = trail_filter(request)
+        wanted = self._permissions.limit(trail_filter(request))
         size = page_size_of(request.page_size)
         places = places_of(wanted, request.page_token, SOURCES)
         archive = self._daemon.archive()
@@ -146,7 +154,7 @@ class OperationsService:
 
     async def list_dead_letters(self, request: messages.ListDeadLettersRequest) -> messages.ListDeadLettersResponse:
         """Lists dead letters, oldest first by default, with the number that match by reason."""
-        wanted = dead_letter_filter(request.filter)
+        wanted = self._permissions.limit(dead_letter_filter(request.filter))
         bounds = Bounds(page_size_of(request.page_size), _DEAD_LETTERS_CHUNK_MAX)
         scope = wanted, "newest first" if request.newest_first else "oldest first"
         place = place_of(scope, request.page_token)
@@ -167,7 +175,7 @@ class OperationsService:
         self, request: messages.ReplayDeadLettersRequest
     ) -> messages.ReplayDeadLettersResponse:
         """Appends dead letters to their logs again."""
-        wanted = dead_letter_filter(request.filter)
+        wanted = self._permissions.limit(dead_letter_filter(request.filter))
         expected = _expected(request.expected_count)
         archive = self._daemon.archive()
         count = await _counted(archive, wanted, expected, await archive.replay(wanted, expected))
@@ -177,7 +185,7 @@ class OperationsService:
         self, request: messages.DiscardDeadLettersRequest
     ) -> messages.DiscardDeadLettersResponse:
         """Discards dead letters."""
-        wanted = dead_letter_filter(request.filter)
+        wanted = self._permissions.limit(dead_letter_filter(request.filter))
         expected = _expected(request.expected_count)
         archive = self._daemon.archive()
         count = await _counted(archive, wanted, expected, await archive.discard(wanted, expected))
@@ -210,6 +218,7 @@ class OperationsService:
 
     def _configured(self, asked: str) -> str:
         name = asked or DEFAULT_CONNECTION
+        self._permissions.caller.check_connection(name)  # First, so that a refusal does not tell which ones exist.
         if name not in {status.name for status in self._daemon.statuses()}:
             raise ConnectionNotFound(name)
         return name

@@ -16,6 +16,8 @@ class OperationsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """HTTP: `/healthz`, `/readyz`, `/metrics`."""
     grpc_listen: Annotated[str, places.address()] = "127.0.0.1:9091"
     """OperationsService and grpc.health.v1."""
+    insecure: Annotated[bool, kinds.boolean()] = False
+    """Without callers: full access for everyone who reaches the addresses."""
     unix_mode: Annotated[str, places.socket_mode()] = "0600"
     unix_group: Annotated[str, kinds.text()] = ""
     """A group's name or number; empty: the process's."""

@@ -14,6 +14,7 @@ from intercomd_daemon.errors import RequestRefused, ShuttingDown, TooManyWatches
 from intercomd_daemon.operations.daemon_control import Subscribe
 from intercomd_daemon.operations.responses import outcome_message
 from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.rpc.authentication import Guard, Revocation
 from intercomd_daemon.spool.base import Archive, OutcomeFilter
 
 WATCHES_MAX = 64
@@ -68,7 +69,12 @@ class Watches:
         self._closing = False
 
     async def follow(
-        self, archive: Archive, wanted: OutcomeFilter, after: int | None, context: ServicerContext[Any, Any]
+        self,
+        archive: Archive,
+        wanted: OutcomeFilter,
+        after: int | None,
+        context: ServicerContext[Any, Any],
+        guard: Guard,
     ) -> None:
         """Sends outcomes until the reader disconnects or the daemon stops.
 
@@ -76,25 +82,29 @@ class Watches:
             RequestRefused: `after` is not a sequence of this journal.
             TooManyWatches: WATCHES_MAX watches are open.
             ShuttingDown: the daemon is stopping; all outcomes so far have been sent.
+            Unauthenticated: the caller's credential was removed.
         """
         if len(self._wakes) >= WATCHES_MAX:
             raise TooManyWatches(f"{WATCHES_MAX} watches are open, limit {WATCHES_MAX}: close one")
         wake = asyncio.Event()
+        revocation = Revocation(wake)
         self._wakes.add(wake)
         unsubscribe = self._subscribe(wake.set)
         try:
             cursor = first_cursor(after, await newest_sequence(archive))
             await context.send_initial_metadata(())
-            while True:
-                wake.clear()
-                closing = self._closing
-                taken = await look(archive, wanted, cursor, context)
-                cursor = taken.cursor
-                if taken.more:
-                    continue
-                if closing:
-                    raise ShuttingDown("the daemon is stopping: watch again from the last sequence", 1.0)
-                await wake.wait()
+            with guard.revocable(revocation):
+                while True:
+                    wake.clear()
+                    revocation.check()
+                    closing = self._closing
+                    taken = await look(archive, wanted, cursor, context)
+                    cursor = taken.cursor
+                    if taken.more:
+                        continue
+                    if closing:
+                        raise ShuttingDown("the daemon is stopping: watch again from the last sequence", 1.0)
+                    await wake.wait()
         finally:
             unsubscribe()
             self._wakes.discard(wake)

@@ -13,14 +13,17 @@ from google.protobuf.message import DecodeError, Message
 from grpc.aio import Server, ServicerContext
 
 from intercomd_daemon.errors import IntercomdError, RequestRefused
+from intercomd_daemon.rpc.authentication import MethodGate
 from intercomd_daemon.rpc.status import status_of
 
 Request = TypeVar("Request")
 Context = ServicerContext[Any, Any]
 Method = Callable[[Any, Context], Awaitable[Message | None]]
 """Takes the request, or the iterator of requests, and the context; returns the response, or None if it wrote them."""
-Interceptor = Callable[[Method], Method]
-"""Wraps a method. Its IntercomdErrors become the status of the call, like those of the method."""
+Interceptor = Callable[[str, Method], Method]
+"""Wraps a method, given its name. Its IntercomdErrors become the status of the call, like those of the method."""
+OnCall = Callable[[str, str], None]
+"""Called at the end of each call, with the method's name and the name of the status code."""
 
 _CODES = MappingProxyType({code.value[0]: code for code in grpc.StatusCode})
 
@@ -28,17 +31,18 @@ _CODES = MappingProxyType({code.value[0]: code for code in grpc.StatusCode})
 class ServiceHandlers:
     """The methods of one gRPC service, and the number of its open calls."""
 
-    def __init__(self, service: str, interceptors: Sequence[Interceptor] = ()) -> None:
+    def __init__(self, service: str, interceptors: Sequence[Interceptor] = (), on_call: OnCall | None = None) -> None:
         """`service` is the full name. The first interceptor is the outermost."""
         self._service = service
         self._interceptors = tuple(interceptors)
+        self._on_call = on_call or _ignore_call
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self._open_calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def add_to(self, server: Server) -> None:
-        """Registers the service; call it before the server starts."""
+    def add_to(self, server: Server | MethodGate) -> None:
+        """Registers the service with a server, or with the gate before it; call it before the server starts."""
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(self._service, self._handlers),))
 
     async def wait_idle(self) -> None:
@@ -53,14 +57,14 @@ class ServiceHandlers:
         async def call(request: Request, _context: Context) -> Message:
             return await perform(request)
 
-        handle = self._handle(_with_valid_request(call))
+        handle = self._handle(name, _with_valid_request(call))
         self._handlers[name] = grpc.unary_unary_rpc_method_handler(handle, deserializer(decode), _encode)
 
     def server_stream(
         self, name: str, perform: Callable[[Request, Context], Awaitable[None]], decode: Callable[[bytes], Request]
     ) -> None:
         """Adds a method with one request, which writes its responses to the context."""
-        handle = self._handle(_with_valid_request(perform))
+        handle = self._handle(name, _with_valid_request(perform))
         self._handlers[name] = grpc.unary_stream_rpc_method_handler(handle, deserializer(decode), _encode)
 
     def bidirectional_stream(
@@ -73,27 +77,40 @@ class ServiceHandlers:
 
         A message that cannot be decoded is an item of the stream: the method answers those before it, then raises it.
         """
-        handle = self._handle(perform)
+        handle = self._handle(name, perform)
         self._handlers[name] = grpc.stream_stream_rpc_method_handler(handle, deserializer(decode), _encode)
 
-    def _handle(self, method: Method) -> Callable[[Any, Context], Awaitable[Any]]:
+    def _handle(self, name: str, method: Method) -> Callable[[Any, Context], Awaitable[Any]]:
         for interceptor in reversed(self._interceptors):
-            method = interceptor(method)
+            method = interceptor(name, method)
 
         async def handle(request: Any, context: Context) -> Message | None:  # noqa: ANN401 - the request of any method
             self._open_calls += 1
             self._idle.clear()
+            outcome = "UNKNOWN"
             try:
-                return await method(request, context)
+                response = await method(request, context)
+                outcome = "OK"
             except IntercomdError as error:
                 code, message, trailers = status_of(error)
+                outcome = _CODES[code].name
                 await context.abort(_CODES[code], message, trailers)
+            except asyncio.CancelledError:
+                outcome = "CANCELLED"
+                raise
+            else:
+                return response
             finally:
+                self._on_call(name, outcome)
                 self._open_calls -= 1
                 if not self._open_calls:
                     self._idle.set()
 
         return handle
+
+
+def _ignore_call(_name: str, _code: str) -> None:
+    pass
 
 
 def deserializer(decode: Callable[[bytes], Request]) -> Callable[[bytes], Request | RequestRefused]:

@@ -1,23 +1,35 @@
 """Maps errors to gRPC statuses: code, message, and the google.rpc details that programs read."""
 
+from math import ceil
 from typing import NamedTuple
 
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
 # The package brings stubs, but no py.typed.
-from google.rpc.code_pb2 import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE
+from google.rpc.code_pb2 import (
+    FAILED_PRECONDITION,
+    INVALID_ARGUMENT,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    RESOURCE_EXHAUSTED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+)
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from intercomd_daemon.errors import (
+    ConnectionNotAllowed,
     ConnectionNotFound,
     CountMismatch,
     EnvelopeNotWaiting,
     IntercomdError,
+    OperationsNotAllowed,
+    QuotaExceeded,
     RequestRefused,
     RetryLater,
     TooManyWatches,
+    Unauthenticated,
 )
 
 RETRY_SECONDS_MIN = 1.0
@@ -41,7 +53,7 @@ class CallStatus(NamedTuple):
     trailers: tuple[tuple[str, str | bytes], ...]
 
 
-def status_of(error: IntercomdError) -> CallStatus:
+def status_of(error: IntercomdError) -> CallStatus:  # noqa: C901, PLR0911 - one case for each error
     """Returns the status of an error, always with details.
 
     Raises:
@@ -53,9 +65,20 @@ def status_of(error: IntercomdError) -> CallStatus:
             return _status(INVALID_ARGUMENT, error, BadRequest(field_violations=[violation]))
         case RetryLater(retry_seconds=seconds):
             milliseconds = int(min(max(seconds, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX) * 1000)
-            retry = RetryInfo()
-            retry.retry_delay.FromMilliseconds(milliseconds)
-            return _status(UNAVAILABLE, error, retry, (PUSHBACK, str(milliseconds)))
+            return _status(UNAVAILABLE, error, _retry(milliseconds), trailers=((PUSHBACK, str(milliseconds)),))
+        case QuotaExceeded(caller=caller, quota=quota, retry_seconds=seconds):
+            milliseconds = max(1, ceil(seconds * 1000))
+            exceeded = QuotaFailure.Violation(subject=f"callers.{caller}.{quota}", description=str(error))
+            details = (QuotaFailure(violations=[exceeded]), _retry(milliseconds))
+            return _status(RESOURCE_EXHAUSTED, error, *details, trailers=((PUSHBACK, str(milliseconds)),))
+        case Unauthenticated(reason=reason):
+            return _status(UNAUTHENTICATED, error, _info(reason))
+        case ConnectionNotAllowed(connection=connection):
+            return _status(
+                PERMISSION_DENIED, error, _info("CONNECTION_NOT_ALLOWED", connection=connection[:_NAME_CHARACTERS_MAX])
+            )
+        case OperationsNotAllowed():
+            return _status(PERMISSION_DENIED, error, _info("OPERATIONS_NOT_ALLOWED"))
         case ConnectionNotFound(connection=connection):
             return _status(
                 NOT_FOUND, error, _info("CONNECTION_NOT_FOUND", connection=connection[:_NAME_CHARACTERS_MAX])
@@ -79,8 +102,16 @@ def _info(reason: str, **metadata: str) -> ErrorInfo:
     return ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
 
 
-def _status(code: int, error: IntercomdError, detail: Message, *trailers: tuple[str, str | bytes]) -> CallStatus:
-    packed = AnyMessage()
-    packed.Pack(detail)
-    status = Status(code=code, message=str(error), details=[packed])
+def _retry(milliseconds: int) -> RetryInfo:
+    retry = RetryInfo()
+    retry.retry_delay.FromMilliseconds(milliseconds)
+    return retry
+
+
+def _status(
+    code: int, error: IntercomdError, *details: Message, trailers: tuple[tuple[str, str | bytes], ...] = ()
+) -> CallStatus:
+    status = Status(code=code, message=str(error))
+    for detail in details:
+        status.details.add().Pack(detail)
     return CallStatus(code, str(error), ((DETAILS, status.SerializeToString()), *trailers))

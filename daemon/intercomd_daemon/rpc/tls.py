@@ -78,6 +78,11 @@ class ServerTls:
         self._content, self._context = content, context
         return True
 
+    def adopt(self, other: "ServerTls") -> None:
+        """Uses the files of another object that has been loaded, from the next handshake on."""
+        # Also for the credentials of open ports, which fetch what this object holds.
+        self.__dict__.update(other.__dict__)
+
     def _read(self) -> tuple[bytes, ...]:
         return tuple(file.read() for file in self._files)
 

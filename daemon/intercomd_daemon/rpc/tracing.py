@@ -8,7 +8,7 @@ from intercomd_daemon.rpc.handlers import Context, Method
 from intercomd_daemon.trace_context import HEADER, parse, request_traceparent
 
 
-def with_trace_context(method: Method) -> Method:
+def with_trace_context(_name: str, method: Method) -> Method:
     """Sets `request_traceparent` for the call."""
 
     async def call(request: Any, context: Context) -> Message | None:  # noqa: ANN401 - the request of any method

@@ -133,10 +133,12 @@ def share() -> Kind:
     return Kind(read, from_text)
 
 
-def size(minimum: int, maximum: int) -> Kind:
-    """A number of bytes: "4MiB", or a whole number of bytes."""
+def size(minimum: int, maximum: int, *, none: bool = False) -> Kind:
+    """A number of bytes: "4MiB", or a whole number of bytes. With `none` an empty text is allowed, and gives 0."""
 
     def read(raw: object) -> int:
+        if none and raw == "":
+            return 0
         matched = _SIZE.fullmatch(raw) if isinstance(raw, str) else None
         if matched and matched[2] in _SIZE_UNITS:
             value = float(matched[1]) * _SIZE_UNITS[matched[2]]
@@ -146,9 +148,12 @@ def size(minimum: int, maximum: int) -> Kind:
             raise ValueError(f'{shown(raw)} is not a size; write a number with B, KiB, MiB or GiB, such as "4MiB"')
         if minimum <= value <= maximum:
             return round(value)
-        raise ValueError(f"{shown(raw)} is out of range; write a size from {_size(minimum)} to {_size(maximum)}")
+        otherwise = ', or "" for none' if none else ""
+        raise ValueError(
+            f"{shown(raw)} is out of range; write a size from {_size(minimum)} to {_size(maximum)}{otherwise}"
+        )
 
-    return Kind(read, _whole, lambda value: as_toml(_size(value)))
+    return Kind(read, _whole, lambda value: '""' if none and not value else as_toml(_size(value)))
 
 
 def _size(value: int) -> str:
@@ -196,13 +201,22 @@ def secret() -> Kind:
     return Kind(read, str.strip, lambda value: as_toml(MASK if value else ""))
 
 
-def placeholders() -> Kind:
-    """A list of texts, kept in lower case; as a variable: with commas between."""
+def texts(form: str, pattern: str, *, lower: bool = False) -> Kind:
+    """A list of texts that match the pattern, without white space around them; as a variable: with commas between.
+
+    `form` describes the pattern in words, with an example. With `lower` the texts are kept in lower case.
+    """
+    compiled = re.compile(pattern)
 
     def read(raw: object) -> tuple[str, ...]:
-        if isinstance(raw, list) and all(isinstance(item, str) and item.strip() for item in raw):
-            return tuple(item.strip().lower() for item in raw)
-        raise ValueError(f'{shown(raw)} is not a list of texts; write ["null", "undefined"], for example')
+        if not isinstance(raw, list):
+            raise ValueError(f"{shown(raw)} is not a list; write a list of {form}")  # noqa: TRY004 - as all readers
+        items = []
+        for item in raw:
+            if not isinstance(item, str) or not compiled.fullmatch(item.strip()):
+                raise ValueError(f"{shown(item)} does not fit; write a list of {form}")
+            items.append(item.strip().lower() if lower else item.strip())
+        return tuple(items)
 
     return Kind(read, lambda given: [item.strip() for item in given.split(",") if item.strip()])
 

@@ -135,6 +135,7 @@ class OutcomeFilter(msgspec.Struct, frozen=True):
     customer_id: str = ""
     email: str = ""
     types: tuple[int, ...] = ()
+    allowed: tuple[str, ...] | None = None  # The connections that the caller may see; None: all.
 
     def matches(self, outcome: Outcome) -> bool:
         """Whether every field that is not empty equals the outcome's; engines that filter in SQL do the same."""
@@ -144,6 +145,7 @@ class OutcomeFilter(msgspec.Struct, frozen=True):
             and self.customer_id in {"", outcome.customer_id}
             and self.email in {"", outcome.email}
             and (not self.types or outcome.type in self.types)
+            and (self.allowed is None or outcome.connection in self.allowed)
         )
 
 
@@ -159,6 +161,7 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
     accept_time_from: float = 0.0
     accept_time_to: float = 0.0
     """The time of acceptance is at least `accept_time_from` and below `accept_time_to`."""
+    allowed: tuple[str, ...] | None = None  # As in OutcomeFilter.
 
     def matches(self, letter: DeadLetter) -> bool:
         """Whether every field that is not empty matches the dead letter; engines that filter in SQL do the same."""
@@ -172,6 +175,7 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
             and self.reason in {"", outcome.reason}
             and self.accept_time_from <= outcome.accept_time
             and (not self.accept_time_to or outcome.accept_time < self.accept_time_to)
+            and (self.allowed is None or outcome.connection in self.allowed)
         )
 
 
@@ -186,14 +190,19 @@ class TrailFilter(msgspec.Struct, frozen=True):
     customer_id: str = ""
     email: str = ""
     """In lower case."""
+    allowed: tuple[str, ...] | None = None  # As in OutcomeFilter.
 
     def matches(self, connection: str, envelope_id: str, customer_id: str, email: str) -> bool:
         """Whether an envelope with these matches; engines that filter in SQL do the same."""
         return (
-            self.connection in {"", connection}
+            self.matches_connection(connection)
             and self.envelope_id in {"", envelope_id}
             and self.matches_user(customer_id, email)
         )
+
+    def matches_connection(self, connection: str) -> bool:
+        """Whether an envelope of this connection can match."""
+        return self.connection in {"", connection} and (self.allowed is None or connection in self.allowed)
 
     def matches_user(self, customer_id: str, email: str) -> bool:
         """Whether an envelope of this user matches, as far as the user is concerned."""

@@ -62,6 +62,11 @@ class _Instruments:
             "Envelopes received by Publish, by the decision.",
             ("connection", "disposition", "reason"),
         )
+        self.requests = Counter(
+            "intercomd_requests",
+            "Finished calls, and calls without a valid credential, by method, status code and caller.",
+            ("method", "code", "caller"),
+        )
         self.adjustments = Counter(
             "intercomd_adjustments", "Changes made to envelopes on acceptance.", ("connection", "reason")
         )
@@ -126,7 +131,7 @@ class _Instruments:
     def families(self) -> Iterator[Metric]:
         """Yields the current values as Prometheus families."""
         counters = (self.received, self.adjustments, self.outcomes, self.calls, self.refusals, self.notices)
-        for counter in (*counters, self.committed_rows, self.damages):
+        for counter in (self.requests, *counters, self.committed_rows, self.damages):
             yield counter.family()
         for histogram in (self.latency_seconds, self.call_seconds, self.commit_seconds):
             yield histogram.family()
@@ -179,6 +184,10 @@ class Metrics:
             self._instruments.received.add((connection, result.disposition.name.lower(), label_of(reason)))
             for finding in result.adjustments:
                 self._instruments.adjustments.add((connection, label_of(finding.reason)))
+
+    def count_request(self, method: str, code: str, caller: str) -> None:
+        """Counts one call. Each value is a name of our code or of the settings, never text from a sender."""
+        self._instruments.requests.add((method, code, caller))
 
     def count_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Counts outcomes, measures their latency, and collects the names of delivered events."""

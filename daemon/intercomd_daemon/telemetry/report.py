@@ -88,7 +88,7 @@ class Report:
         trace_id = trace_id_of(outcome.traceparent)
         if trace_id:
             fields["trace_id"] = trace_id
-        self._logger.log(level, "outcome", **fields)
+        self._logger.log(level, "outcome", **fields, **_caller(outcome.caller))
 
     def on_call(
         self, connection: str, call: str, status: int, seconds: float, traceparents: Sequence[str] = ()
@@ -160,7 +160,13 @@ class Report:
             reason=first.reason if first else "",
             field=first.field[:SENT_CHARACTERS_MAX] if first else "",
             violations=len(result.violations),
+            **_caller(result.caller),
         )
+
+
+def _caller(name: str) -> dict[str, str]:
+    """Returns the field that names a caller; none where no credential is needed."""
+    return {"caller": name} if name else {}
 
 
 def _deciding_effect(effects: Sequence[Effect]) -> Effect | None:

@@ -157,6 +157,7 @@ class PendingEnvelope:
             adjustments=(*envelope.adjustments, *self._findings.values()),
             replay=envelope.replay,
             traceparent=envelope.traceparent,
+            caller=envelope.caller,
         )
         if type_ is not OutcomeType.DEAD_LETTERED:
             return Completion(self.key, outcome)

@@ -243,6 +243,9 @@ def _condition(transaction: Transaction, wanted: DeadLetterFilter) -> tuple[str,
     parts: list[tuple[str, object]] = []
     if wanted.connection:
         parts.append((" AND connection = ?", transaction.counters.number(wanted.connection)))
+    if wanted.allowed is not None:
+        numbers = [transaction.counters.number(name) for name in wanted.allowed]
+        parts.append((" AND connection IN (SELECT value FROM json_each(?))", json.dumps(numbers)))
     if wanted.dead_letter_ids:
         parts.append((" AND id IN (SELECT value FROM json_each(?))", json.dumps(wanted.dead_letter_ids)))
     if wanted.customer_id:

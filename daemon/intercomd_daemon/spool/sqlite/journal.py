@@ -161,9 +161,8 @@ def _decode(transaction: Transaction, found: Sequence[tuple[int, bytes]]) -> lis
 
 def trail_condition(transaction: Transaction, wanted: TrailFilter) -> tuple[str, list[object]]:
     """Returns `TrailFilter.matches` as SQL clauses and their values, for outcomes and for dead letters."""
-    clauses, values = _condition(
-        transaction, OutcomeFilter(connection=wanted.connection, envelope_id=wanted.envelope_id)
-    )
+    same = OutcomeFilter(connection=wanted.connection, envelope_id=wanted.envelope_id, allowed=wanted.allowed)
+    clauses, values = _condition(transaction, same)
     named = {"customer_id": wanted.customer_id, "email": wanted.email}
     users = {column: value for column, value in named.items() if value}
     if users:
@@ -177,6 +176,9 @@ def _condition(transaction: Transaction, wanted: OutcomeFilter) -> tuple[str, li
     parts: list[tuple[str, object]] = []
     if wanted.connection:
         parts.append((" AND connection = ?", transaction.counters.number(wanted.connection)))
+    if wanted.allowed is not None:
+        numbers = [transaction.counters.number(name) for name in wanted.allowed]
+        parts.append((" AND connection IN (SELECT value FROM json_each(?))", json.dumps(numbers)))
     if wanted.envelope_id:
         parts.append((" AND envelope_id = ?", pack_id(wanted.envelope_id)))
     if wanted.customer_id:

@@ -50,9 +50,8 @@ def known_key(transaction: Transaction, connection: str, envelope_id: str) -> in
 
 def places(transaction: Transaction, wanted: TrailFilter, before: int) -> list[Place]:
     """Returns where rows below the position `before` (0: all) may wait."""
-    numbers = [
-        number for number, each in transaction.counters.connections.items() if wanted.connection in {"", each.name}
-    ]
+    connections = transaction.counters.connections
+    numbers = [number for number, each in connections.items() if wanted.matches_connection(each.name)]
     found: list[Place] = []
     for number in numbers:
         for priority in Priority:

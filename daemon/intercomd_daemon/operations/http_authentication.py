@@ -1,0 +1,52 @@
+"""Authenticates HTTP requests on the operations listener like gRPC calls; `/healthz` and `/readyz` stay open."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from intercomd_daemon.errors import OperationsNotAllowed, Unauthenticated
+from intercomd_daemon.rpc.authentication import Authenticator, missing
+from intercomd_daemon.rpc.callers import Caller, Level
+
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+"""Paths that need no credential."""
+
+
+def authentication(authenticator: Authenticator, anyone: Caller) -> Middleware:
+    """Returns the middleware; while no caller is configured, every request is that of `anyone`."""
+
+    @web.middleware
+    async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in OPEN_PATHS:
+            try:
+                caller = _caller_of(request, authenticator) if authenticator.required else anyone
+                caller.check_level(Level.STATUS, request.path)
+            except Unauthenticated as error:
+                return _refusal(401, error.reason, str(error), {"WWW-Authenticate": "Bearer"})
+            except OperationsNotAllowed as error:
+                return _refusal(403, "OPERATIONS_NOT_ALLOWED", str(error), {})
+        return await handler(request)
+
+    return authenticate
+
+
+def _caller_of(request: web.Request, authenticator: Authenticator) -> Caller:
+    values = request.headers.getall("Authorization", [])
+    if values:
+        return authenticator.by_authorization(values).caller
+    ssl_object = request.get_extra_info("ssl_object")
+    certificate: Mapping[str, Any] | None = ssl_object.getpeercert() if ssl_object is not None else None
+    if not certificate:
+        raise missing()
+    names: Sequence[tuple[str, str]] = certificate.get("subjectAltName", ())
+    uris = tuple(name for kind, name in names if kind == "URI")
+    dns_names = tuple(name for kind, name in names if kind == "DNS")
+    return authenticator.by_certificate(uris, dns_names).caller
+
+
+def _refusal(status: int, reason: str, message: str, headers: Mapping[str, str]) -> web.Response:
+    body = msgspec.json.encode({"reason": reason, "message": message})
+    return web.Response(body=body, content_type="application/json", status=status, headers=headers)

@@ -1,0 +1,216 @@
+"""Callers of a daemon: what they may publish and see, and how their tokens are rotated while it runs."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from daemons.process import Daemon, Start, connection_for
+from intercomd.v1 import ingest_pb2, ingest_pb2_grpc, operations_pb2, operations_pb2_grpc
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd.v1.ingest_pb2 import PublishRequest, PublishStreamRequest
+from intercomd_daemon.rpc.callers import hash_of
+from intercomd_daemon.sandbox import Sandbox
+
+
+def token(name: str) -> str:
+    return name.ljust(32, "-")
+
+
+def bearer(name: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {token(name)}"),)
+
+
+def caller(name: str, **fields: object) -> dict[str, object]:
+    return {"token_sha256": [hash_of(token(name))], **fields}
+
+
+def envelope(customer_id: str, connection: str = "") -> Envelope:
+    message = Envelope(connection=connection)
+    message.identity.customer_id = customer_id
+    message.custom_event.name = "signed-up"
+    return message
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> tuple[str, dict[str, str]]:
+    status = Status.FromString(dict(error.trailing_metadata() or ())["grpc-status-details-bin"])
+    info = ErrorInfo()
+    status.details[0].Unpack(info)
+    return info.reason, dict(info.metadata)
+
+
+async def code_of(call: grpc.aio.Call) -> grpc.StatusCode:
+    """Reads a stream to its end."""
+    try:
+        while await call.read() is not grpc.aio.EOF:
+            pass
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return await call.code()
+
+
+@pytest.fixture
+async def two(start: Start, sandbox: Sandbox, tmp_path: Path) -> Daemon:
+    """A daemon with two connections, a sender for each, and an operator of one of them."""
+    return await start(
+        connections={"eu": connection_for(sandbox.base_url, tmp_path / "token")},
+        callers={
+            "shop": caller("shop"),
+            "billing": caller("billing", connections=["eu"]),
+            "operator": caller("operator", connections=["eu"], operations="write"),
+            "root": caller("root", connections=["*"], operations="write"),
+        },
+    )
+
+
+async def test_caller_publishes_only_to_its_connections(two: Daemon) -> None:
+    """A request with a connection that is not granted is refused as a whole, whether the connection exists or not."""
+    for name, connection in (("shop", "eu"), ("shop", "no-such"), ("billing", ""), ("billing", "default")):
+        allowed = "" if name == "shop" else "eu"
+        request = PublishRequest(envelopes=[envelope("1", allowed), envelope("2", connection)])
+        for method, again in ((two.ingest.Publish, request), (two.ingest.Preview, None)):
+            body = again or ingest_pb2.PreviewRequest(envelopes=request.envelopes)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await method(body, metadata=bearer(name))
+            assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+            assert reason_of(refused.value) == ("CONNECTION_NOT_ALLOWED", {"connection": connection or "default"})
+    status = await two.operations.GetStatus(operations_pb2.GetStatusRequest(), metadata=bearer("root"))
+    assert status.spool.envelopes == 0
+    answer = await two.ingest.Publish(PublishRequest(envelopes=[envelope("1")]), metadata=bearer("shop"))
+    assert [result.disposition for result in answer.results] == [1]
+    answer = await two.ingest.Publish(PublishRequest(envelopes=[envelope("1", "no-such")]), metadata=bearer("root"))
+    assert answer.results[0].violations[0].reason == "UNKNOWN_CONNECTION"
+
+
+async def test_stream_answers_what_is_allowed_before_it_is_refused(two: Daemon) -> None:
+    call = two.ingest.PublishStream(
+        iter(
+            PublishStreamRequest(sequence=number, envelopes=[envelope(str(number), connection)])
+            for number, connection in enumerate(("", "", "eu", ""))
+        ),
+        metadata=bearer("shop"),
+    )
+    assert [(await call.read()).sequence, (await call.read()).sequence] == [0, 1]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call.read()
+    assert reason_of(refused.value)[0] == "CONNECTION_NOT_ALLOWED"
+
+
+async def test_operations_show_the_callers_connections_alone(two: Daemon) -> None:
+    await two.ingest.Publish(
+        PublishRequest(envelopes=[envelope("1"), envelope("2", "eu")], request_id="r"), metadata=bearer("root")
+    )
+    await two.ended(["r/0", "r/1"])
+
+    async def listed(name: str, connection: str = "") -> list[tuple[str, str]]:
+        request = operations_pb2.ListOutcomesRequest()
+        request.filter.connection = connection
+        page = await two.operations.ListOutcomes(request, metadata=bearer(name))
+        return sorted((outcome.connection, outcome.caller) for outcome in page.outcomes)
+
+    assert await listed("root") == [("default", "root"), ("eu", "root")]
+    assert await listed("operator") == await listed("operator", "eu") == [("eu", "root")]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await listed("operator", "default")
+    assert reason_of(refused.value) == ("CONNECTION_NOT_ALLOWED", {"connection": "default"})
+    for connection in ("default", "no-such", ""):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await two.operations.PauseConnection(
+                operations_pb2.PauseConnectionRequest(connection=connection), metadata=bearer("operator")
+            )
+        assert reason_of(refused.value)[0] == "CONNECTION_NOT_ALLOWED"
+    assert two.told("outcome", caller="root", connection="eu")
+    await two.operations.PauseConnection(
+        operations_pb2.PauseConnectionRequest(connection="eu"), metadata=bearer("operator")
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await two.operations.Reload(operations_pb2.ReloadRequest(), metadata=bearer("operator"))
+    assert reason_of(refused.value)[0] == "OPERATIONS_NOT_ALLOWED"
+    await two.operations.Reload(operations_pb2.ReloadRequest(), metadata=bearer("root"))
+    await two.ingest.Publish(PublishRequest(envelopes=[Envelope()]), metadata=bearer("shop"))
+    await two.heard("rejected", caller="shop")
+
+
+async def test_rotated_token_is_valid_while_the_daemon_runs(start: Start, tmp_path: Path) -> None:
+    """Open streams of a removed token end after their answers."""
+    file = tmp_path / "tokens"
+    file.write_text(token("first"))
+    daemon = await start(callers={"shop": {"token_file": str(file), "operations": "read"}})
+    stream = daemon.ingest.PublishStream(metadata=bearer("first"))
+    await stream.write(PublishStreamRequest(sequence=1, envelopes=[envelope("1")]))
+    assert (await stream.read()).sequence == 1
+    watch = daemon.operations.WatchOutcomes(
+        operations_pb2.WatchOutcomesRequest(after_sequence=0), metadata=bearer("first")
+    )
+    assert (await watch.read()).outcome.caller == "shop"
+
+    file.write_text(f"{token('first')}\n{token('second')}\n")
+    await daemon.heard("tokens_reloaded")
+    for name in ("first", "second"):
+        await daemon.ingest.Publish(PublishRequest(envelopes=[envelope("2")]), metadata=bearer(name))
+    await stream.write(PublishStreamRequest(sequence=2, envelopes=[envelope("1")]))
+    assert (await stream.read()).sequence == 2
+
+    file.write_text("broken")
+    assert "is not a token" in (await daemon.heard("tokens_unusable"))["error"]
+    await daemon.ingest.Publish(PublishRequest(envelopes=[envelope("3")]), metadata=bearer("first"))
+    file.write_text(token("second"))
+    await daemon.until(lambda: len(daemon.told("tokens_reloaded")) == 2)
+    for call in (stream, watch):
+        assert await code_of(call) is grpc.StatusCode.UNAUTHENTICATED
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await daemon.ingest.Publish(PublishRequest(envelopes=[envelope("4")]), metadata=bearer("first"))
+    assert reason_of(refused.value)[0] == "CREDENTIALS_INVALID"
+    await daemon.ingest.Publish(PublishRequest(envelopes=[envelope("4")]), metadata=bearer("second"))
+    assert not [line for line in daemon.lines if token("first") in str(line) or token("second") in str(line)]
+
+
+async def test_reload_adds_and_removes_callers(start: Start, tmp_path: Path) -> None:
+    daemon = await start()
+    stub = ingest_pb2_grpc.IngestServiceStub(daemon.open_channel(daemon.ingest_address))
+    await stub.Publish(PublishRequest(envelopes=[envelope("1")]))
+    settings = tmp_path / "intercomd.toml"
+    before = settings.read_text()
+    settings.write_text(f'{before}\n[callers.shop]\ntoken_sha256 = ["{hash_of(token("shop"))}"]\n')
+    daemon.signal(signal.SIGHUP)
+    assert "callers.shop" in (await daemon.heard("reloaded"))["changed"]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.Publish(PublishRequest(envelopes=[envelope("1")]))
+    assert reason_of(refused.value)[0] == "CREDENTIALS_MISSING"
+    stream = stub.PublishStream(metadata=bearer("shop"))
+    await stream.write(PublishStreamRequest(sequence=1, envelopes=[envelope("1")]))
+    assert (await stream.read()).sequence == 1
+    settings.write_text(before)
+    daemon.signal(signal.SIGHUP)
+    await daemon.until(lambda: len(daemon.told("reloaded")) == 2)
+    assert await code_of(stream) is grpc.StatusCode.UNAUTHENTICATED
+    await stub.Publish(PublishRequest(envelopes=[envelope("1")]))
+    operations = operations_pb2_grpc.OperationsServiceStub(daemon.open_channel(daemon.operations_address))
+    await operations.GetStatus(operations_pb2.GetStatusRequest())
+
+
+def peak_kib(pid: int) -> int:
+    """The most memory that a process has had."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+async def test_refused_requests_are_not_received(start: Start) -> None:
+    """48 requests of 15 MiB would be 720 MiB if each were received before it is refused."""
+    daemon = await start(callers={"shop": caller("shop")})
+    before = peak_kib(daemon.pid)
+    body = bytes(15 << 20)
+    publish = daemon.channel.unary_unary("/intercomd.v1.IngestService/Publish")
+
+    async def code(metadata: tuple[tuple[str, str], ...]) -> grpc.StatusCode:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await publish(body, metadata=metadata)
+        return refused.value.code()
+
+    codes = await asyncio.gather(*(code(metadata) for metadata in ((), bearer("nobody")) for _ in range(24)))
+    assert set(codes) == {grpc.StatusCode.UNAUTHENTICATED}
+    assert peak_kib(daemon.pid) - before < 150 << 10

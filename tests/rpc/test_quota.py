@@ -1,0 +1,74 @@
+"""Buckets of a caller's quota."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from intercomd_daemon.rpc.quota import BUCKET_SECONDS, Bucket, Quota
+
+ENVELOPES, BYTES = "envelopes_per_second", "bytes_per_second"
+
+
+def quota(envelopes: float = 0, size_bytes: float = 0, now: float = 0.0) -> Quota:
+    made = Quota()
+    made.configure({ENVELOPES: envelopes, BYTES: size_bytes}, now)
+    return made
+
+
+def test_bucket_holds_two_seconds_and_is_overdrawn_by_one_request() -> None:
+    made = quota(10)
+    for _ in range(19):
+        assert made.wait(0.0) == (0.0, ENVELOPES)
+        made.take(ENVELOPES, 1, 0.0)
+    made.take(ENVELOPES, 31, 0.0)
+    seconds, name = made.wait(0.0)
+    assert (round(seconds, 3), name) == (3.0, ENVELOPES)
+    assert made.wait(2.9)[0] > 0
+    assert made.wait(seconds)[0] == 0.0
+
+
+def test_idle_bucket_is_full_and_not_more() -> None:
+    bucket = Bucket(10, 0.0)
+    bucket.take(21, 1_000.0)
+    assert bucket.wait_seconds(1_000.0) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_fullest_wait_decides() -> None:
+    made = quota(10, 1_000)
+    made.take(ENVELOPES, 30, 0.0)
+    made.take(BYTES, 5_000, 0.0)
+    assert made.wait(0.0)[1] == BYTES
+    assert made.wait(2.0)[0] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_change_of_the_rate_keeps_the_fill_ratio() -> None:
+    made = quota(10)
+    made.take(ENVELOPES, 10, 0.0)
+    made.configure({ENVELOPES: 100, BYTES: 0}, 0.0)
+    made.take(ENVELOPES, 100, 0.0)
+    assert made.wait(0.0)[0] == pytest.approx(0.0, abs=1e-6)
+    made.take(ENVELOPES, 100, 0.0)
+    made.configure({ENVELOPES: 10, BYTES: 5}, 0.0)
+    assert made.wait(0.0)[0] == pytest.approx(1.0, abs=1e-6)
+    made.configure({ENVELOPES: 0, BYTES: 0}, 0.0)
+    assert made.wait(0.0) == (0.0, "")
+    assert not made
+
+
+def test_no_quota_never_waits() -> None:
+    made = quota()
+    made.take(ENVELOPES, 1e9, 0.0)
+    assert made.wait(0.0) == (0.0, "")
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 1_000)), max_size=50))
+def test_more_than_the_rate_never_passes_for_long(requests: list[tuple[float, int]]) -> None:
+    """Beside the bucket and one request that overdraws it."""
+    bucket, now, passed = Bucket(100, 0.0), 0.0, 0
+    for pause, amount in requests:
+        now += pause
+        if not bucket.wait_seconds(now):
+            bucket.take(amount, now)
+            passed += amount
+    assert passed <= 100 * (now + BUCKET_SECONDS) + 1_000
