@@ -143,5 +143,5 @@ BOUNDS = {
     "intercomd.lifecycle._Process.inherited": "the publishers that were open when the process was forked",
     "intercomd.lifecycle._Process.open": "the publishers that the program has opened and not closed",
     "intercomd.publisher.Publisher._unanswered": "PublisherSettings.buffer_bytes_max",
-    "intercomd.publisher.Publisher._carriers": "PublisherSettings.calls_in_flight_max",
+    "intercomd.publisher.Publisher._senders": "PublisherSettings.calls_in_flight_max",
 }

@@ -1,4 +1,4 @@
-"""What a publisher needs to reach its target: TLS, the token, the channel's options. Files are read again."""
+"""TLS, the token and the channel options of a publisher. Files are read again before calls."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ class Tls:
 
     Attributes:
         ca_file: the authorities that the daemon's certificate is checked against; None: those of the system.
-        cert_file: the client's certificate chain, for daemons that ask for one; with `key_file`.
+        cert_file: the client's certificate chain, for daemons that request one; needs `key_file`.
         key_file: the private key of `cert_file`.
     """
 
@@ -77,7 +77,7 @@ class Access:
             logger.warning("The token travels to %s in plain text: set `tls`", target)
 
     def metadata(self) -> Metadata:
-        """What is sent with the next call. A token file is read again; if that fails, its last token stays."""
+        """Returns the metadata of the next call. Reads the token file again; if that fails, its last token stays."""
         if self._token_file is not None:
             self._token = self._read_again("token_file", lambda: read_token(self._token_file or ""), self._token)
         if self._token is None:
@@ -85,7 +85,7 @@ class Access:
         return (*self._metadata, ("authorization", f"Bearer {self._token}"))
 
     def tls_changed(self) -> bool:
-        """Reads the TLS files again. True: a new channel is needed."""
+        """Reads the TLS files again; returns whether they changed, so that a new channel is needed."""
         if self._tls is None:
             return False
         previous = self._pem
@@ -93,21 +93,21 @@ class Access:
         return self._pem != previous
 
     def channel_credentials(self) -> grpc.ChannelCredentials | None:
-        """The credentials of a new channel; None: plain text."""
+        """Returns the credentials of a new channel; None: plain text."""
         if self._pem is None:
             return self._credentials
         ca, key, cert = self._pem
         return grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=cert)
 
     def channel_options(self) -> list[tuple[str, int]]:
-        """A channel that leaves repeating to the publisher, and connects again when the publisher asks."""
+        """Returns the options of a channel that leaves retries and reconnecting to the publisher."""
         return [
             ("grpc.enable_retries", 0),
             # A service configuration from DNS could turn retries, time-outs or waiting on again.
             ("grpc.service_config_disable_resolution", 1),
             # gRPC's own pause between connection attempts grows to two minutes, longer than ours.
             ("grpc.max_reconnect_backoff_ms", max(1000, int(self._settings.backoff_seconds_max * 1000))),
-            # A connection that died in silence is noticed within a call, not by the kernel's quarter of an hour.
+            # Keepalive finds a dead connection within a call. The kernel would take a quarter of an hour.
             ("grpc.keepalive_time_ms", 20_000),
             ("grpc.keepalive_timeout_ms", 10_000),
             # Connections that a forked child inherits belong to the parent: no channel may share them.
@@ -124,7 +124,7 @@ class Access:
         )
 
     def _read_again(self, name: str, read: Callable[[], Content], last: Content) -> Content:
-        """What is read now; if it cannot be read, as amid its replacement, the last one. Warns once."""
+        """Returns what `read` returns; if it fails, as during a replacement of the file, `last`. Warns once."""
         try:
             content = read()
         except ValueError as error:
@@ -137,7 +137,7 @@ class Access:
 
 
 def read_token(path: FilePath) -> str:
-    """The token in a file: one line, with or without its end and a byte order mark."""
+    """Returns the token in a file: one line, with or without its end and a byte order mark."""
     content = _read_file("token_file", path) or b""
     try:
         text = content.decode("utf-8-sig")

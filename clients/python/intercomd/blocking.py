@@ -1,6 +1,6 @@
-"""The publisher for threads: threads of its own carry batches from the buffer to the daemon, by grpc's synchronous API.
+"""The publisher for threads: its own threads send batches from the buffer to the daemon, by grpc's synchronous API.
 
-What is sent when, repeated or given up is decided in `buffer` and `delivery`, as for asyncio.
+`buffer` and `delivery` decide what is sent, repeated and given up, as for asyncio.
 """
 
 import threading
@@ -19,7 +19,7 @@ from intercomd.errors import PublisherClosedError, PublishError
 from intercomd.framing import frame, unframe
 from intercomd.publisher import DEFAULT_TARGET, RESULT_SECONDS
 from intercomd.settings import PublisherSettings
-from intercomd.transport import StoppedError, ThreadTransport, carry_out
+from intercomd.transport import StoppedError, ThreadTransport, perform
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import EnvelopeResult
 
@@ -86,12 +86,12 @@ class BlockingPublisher:
 
     @property
     def failure(self) -> PublishError | None:
-        """Why the publisher has stopped or was closed; None: it works."""
+        """The reason why the publisher has stopped or was closed; None: it works."""
         return self._buffer.failure
 
     @property
     def unanswered(self) -> list[Envelope]:
-        """What `close` has returned: the envelopes without an answer, in their order, with their ids."""
+        """The envelopes that `close` returned: those without a response, in their order, with their ids."""
         return list(self._unanswered)
 
     def publish(self, envelope: Envelope) -> None:
@@ -99,16 +99,16 @@ class BlockingPublisher:
 
         Raises:
             TypeError: the argument is not an `Envelope`.
-            PublishError: the publisher is closed or has stopped; the envelope was not taken.
+            PublishError: the publisher is closed or has stopped; it does not send the envelope.
         """
         self._put(frame(envelope), None, None)
 
     def publish_and_wait(self, envelope: Envelope, timeout_seconds: float | None = RESULT_SECONDS) -> EnvelopeResult:
-        """Takes an envelope, and waits until intercomd has answered.
+        """Takes an envelope, and waits for its result.
 
         Raises:
-            TimeoutError: no answer came in time. If the publisher has taken the envelope, it still sends it.
-            PublishError: the publisher was closed or stopped before there was an answer.
+            TimeoutError: no result came in time. If the envelope is in the buffer, the publisher still sends it.
+            PublishError: the publisher was closed or stopped before the result came.
         """
         deadline = _deadline(timeout_seconds)
         waiter: Future[EnvelopeResult] = Future()
@@ -116,10 +116,10 @@ class BlockingPublisher:
         return waiter.result(_remaining(deadline))
 
     def flush(self, timeout_seconds: float | None = None) -> None:
-        """Waits until everything that was published so far is answered.
+        """Waits until every envelope that was published so far has its result.
 
         Raises:
-            TimeoutError: not all of it was answered in time; it is still sent.
+            TimeoutError: not all results came in time; the publisher still sends the envelopes.
             PublishError: the publisher is closed or has stopped.
         """
         deadline = _deadline(timeout_seconds)
@@ -136,7 +136,7 @@ class BlockingPublisher:
         It never raises for envelopes that could not be sent.
 
         Returns:
-            The envelopes without an answer, in their order, with their ids. See `Publisher.close`.
+            The envelopes without a response, in their order, with their ids. See `Publisher.close`.
         """
         with self._closing:
             if not self._closed:
@@ -185,14 +185,14 @@ class BlockingPublisher:
         lifecycle.opened(self, uses_asyncio=False)
         for _ in range(self._settings.calls_in_flight_max):
             # A daemon thread does not keep a process alive whose publisher was not closed: that is flushed at exit.
-            thread = threading.Thread(target=self._carry, name="intercomd-publisher", daemon=True)
+            thread = threading.Thread(target=self._send_batches, name="intercomd-publisher", daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _carry(self) -> None:
+    def _send_batches(self) -> None:
         try:
             while (batch := self._take()) is not None:
-                carry_out(self._delivery.deliver(batch), self._call, lambda seconds: not self._ending.wait(seconds))
+                perform(self._delivery.deliver(batch), self._call, lambda seconds: not self._ending.wait(seconds))
                 with self._changed:
                     self._buffer.settle(batch)
                     self._changed.notify_all()
@@ -200,7 +200,7 @@ class BlockingPublisher:
             pass  # close returns what is left
         except PublishError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 - the thread's last frame: callers must hear of it
+        except Exception as error:  # noqa: BLE001 - the last frame of the thread: callers get the error
             failure = PublishError(f"the publisher stopped: {error!r}")
             failure.__cause__ = error
             self._fail(failure)
@@ -209,7 +209,7 @@ class BlockingPublisher:
         return self._transport.call(request, self._settings.call_seconds)
 
     def _take(self) -> Batch | None:
-        """The next batch that may leave; None: the publisher ends. Waits for one."""
+        """Waits for the next batch that is due, and returns it; None: the publisher ends."""
         with self._changed:
             while not self._ending.is_set():
                 batch = self._buffer.take(time.monotonic())
@@ -225,7 +225,7 @@ class BlockingPublisher:
             self._changed.notify_all()
 
     def end_at_exit(self, deadline: float) -> int:
-        """Sends what is left when the process ends, and returns the count of envelopes without an answer."""
+        """Sends what is left when the process ends, and returns the count of envelopes without a response."""
         return len(self.close(max(0.0, deadline - time.monotonic())))
 
     def __enter__(self) -> Self:
@@ -234,7 +234,7 @@ class BlockingPublisher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes. If envelopes have no answer, raises PublishError with them, unless another exception is under way."""
+        """Closes. If envelopes have no response, raises PublishError with them, unless the block raised."""
         if self._closed:
             return  # the caller of `close` has the envelopes
         left = self.close()

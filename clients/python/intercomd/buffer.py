@@ -1,7 +1,7 @@
 """The frames between `publish` and the calls: in batches, in order, within a bound.
 
-Pure: it decides when a batch may leave and whether a frame has room. The publishers wait, each in its own way: on an
-event loop or on a condition.
+Pure: it decides when a batch is due and whether a frame has room. The publishers do the waiting, on an event loop or on
+a condition.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from intercomd.v1.ingest_pb2 import EnvelopeResult
 
 
 class Waiter(Protocol):
-    """A caller that waits for one result: what the futures of asyncio and of threads have in common."""
+    """A caller that waits for one result: the common methods of the futures of asyncio and of threads."""
 
     def done(self) -> bool: ...  # noqa: D102
     def set_result(self, result: EnvelopeResult, /) -> None: ...  # noqa: D102
@@ -23,30 +23,30 @@ class Waiter(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """Frames that leave together, and the callers that wait for their results, by the frame's place."""
+    """Frames that are sent together, and the callers that wait for their results, by the frame's place."""
 
     due_at: float
     frames: list[bytes] = field(default_factory=list)
     waiters: dict[int, Waiter] = field(default_factory=dict)
     size_bytes: int = 0
     answered: int = 0
-    """How many of the frames, from the first on, have their result."""
+    """The number of frames, from the first on, that have their result."""
 
 
 class Buffer:
-    """Batches from their first frame to their last answer."""
+    """Batches from their first frame to their last result."""
 
     def __init__(self, settings: PublisherSettings) -> None:
         self._settings = settings
         self._size_bytes = 0
         self._unfinished: dict[Batch, None] = {}
         self._untaken: deque[Batch] = deque()
-        self._open: Batch | None = None  # the last of the untaken, while it takes frames
+        self._open: Batch | None = None  # the last of the untaken batches, while it has room
         self._refusal: PublishError | None = None
         self.failure: PublishError | None = None
 
     def has_room(self, size_bytes: int) -> bool:
-        """Whether a frame may be put now. A frame larger than the whole bound may, when it is alone."""
+        """Returns whether a frame may be put now. A frame above the whole bound may if the buffer is empty."""
         empty = self._size_bytes == 0
         return self._refusal is not None or empty or self._size_bytes + size_bytes <= self._settings.buffer_bytes_max
 
@@ -54,10 +54,10 @@ class Buffer:
         """Adds a frame at the end.
 
         Returns:
-            Whether a batch is full, and due by that.
+            Whether the frame filled a batch, which is then due.
 
         Raises:
-            PublishError: the buffer refuses.
+            PublishError: the buffer refuses frames.
         """
         if self._refusal is not None:
             raise self._refusal.again()
@@ -81,16 +81,16 @@ class Buffer:
         return filled
 
     def hasten(self) -> None:
-        """Lets the open batch leave without its linger. Until it is taken it goes on filling up."""
+        """Makes the open batch due now, without its linger. It still accepts frames until it is taken."""
         if self._open is not None:
             self._open.due_at = float("-inf")
 
     def due_at(self) -> float | None:
-        """When the next batch may leave; None: there is none."""
+        """Returns when the next batch is due; None: there is none."""
         return self._untaken[0].due_at if self._untaken else None
 
     def take(self, now: float) -> Batch | None:
-        """The next batch that may leave, in the order in which they were filled."""
+        """Returns the next batch that is due, in the order in which they were filled; None: none is due."""
         if not self._untaken or self._untaken[0].due_at > now:
             return None
         batch = self._untaken.popleft()
@@ -99,30 +99,30 @@ class Buffer:
         return batch
 
     def settle(self, batch: Batch) -> None:
-        """Every frame of the batch has its answer: its room is free."""
+        """Frees the room of a batch whose frames all have their results."""
         del self._unfinished[batch]
         self._size_bytes -= batch.size_bytes
 
     def unfinished(self) -> list[Batch]:
-        """The batches that have frames without an answer."""
+        """Returns the batches that have frames without a result."""
         return list(self._unfinished)
 
     def is_settled(self, batches: list[Batch]) -> bool:
-        """Whether all of these have their answers.
+        """Returns whether all of these batches have their results.
 
         Raises:
-            PublishError: the buffer has failed, and some never will.
+            PublishError: the buffer has failed, and some results will never come.
         """
         if self.failure is not None:
             raise self.failure.again()
         return not any(batch in self._unfinished for batch in batches)
 
     def refuse(self, refusal: PublishError) -> None:
-        """Takes no more frames; those in it may still leave. The first refusal stays."""
+        """Refuses further frames; those in the buffer are still sent. The first refusal stays."""
         self._refusal = self._refusal or refusal
 
     def fail(self, failure: PublishError) -> None:
-        """Takes no more frames, and ends the wait of all callers. The first failure stays."""
+        """Refuses further frames, and ends the wait of all callers. The first failure stays."""
         self.failure = self.failure or failure
         self.refuse(failure)
         for batch in self._unfinished:
@@ -132,5 +132,5 @@ class Buffer:
             batch.waiters.clear()
 
     def unanswered(self) -> list[bytes]:
-        """The frames without an answer, in their order."""
+        """Returns the frames without a result, in their order."""
         return [framed for batch in self._unfinished for framed in batch.frames[batch.answered :]]

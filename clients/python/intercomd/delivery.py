@@ -1,7 +1,7 @@
-"""Carries one batch to the daemon until every frame has its result: repeats, waits, divides, gives up.
+"""Delivers one batch until every frame has its result: decides when to repeat, wait, divide and give up.
 
-No I/O and no clock. `Delivery.deliver` is a generator that asks for calls and pauses; the publishers carry these out on
-an event loop, on a thread or at exit, and send back what came of them.
+No I/O and no clock. `Delivery.deliver` is a generator that yields calls and pauses. The publishers perform them on an
+event loop, on a thread or at exit, and send the replies back.
 """
 
 import logging
@@ -28,29 +28,30 @@ ResultsCallback = Callable[[Sequence[EnvelopeResult]], None]
 RejectedCallback = Callable[[Envelope, EnvelopeResult], None]
 
 REFUSED_SECONDS_MAX = 300.0
-"""How long a refusal is repeated after calls have succeeded: long enough to replace a token or restart a daemon."""
+"""How long a refused request is repeated after calls have succeeded: long enough to replace a token."""
 REFUSED_WARNING_SECONDS = 60.0
+"""The time between two warnings about the refusal."""
 
 logger = logging.getLogger("intercomd")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Asks for one call with this request. The reply is a `Response` or a `Failure`."""
+    """Requests one call. The reply is a `Response` or a `Failure`."""
 
     request: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Asks to wait. The reply is None."""
+    """Requests a pause. The reply is None."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer to a call."""
+    """The response to a call."""
 
     message: PublishResponse
 
@@ -60,8 +61,8 @@ class Failure:
     """The error status of a call.
 
     Attributes:
-        now: when it came, in seconds of any clock that only goes forward.
-        share: 0.0 to 1.0, drawn at random: the share of the longest pause that is waited.
+        now: when it came, in seconds of a monotonic clock.
+        share: a random number from 0.0 to 1.0, the share of the longest pause to wait.
     """
 
     code: grpc.StatusCode
@@ -87,7 +88,7 @@ class _Attempts:
 
 
 class Delivery:
-    """What a publisher knows of its target, and the callbacks for its results. Batches may be under way together."""
+    """Delivers the batches of one publisher, several at a time, and calls its callbacks."""
 
     def __init__(
         self,
@@ -100,16 +101,16 @@ class Delivery:
         self._settings = settings
         self._on_results = on_results
         self._on_rejected = on_rejected
-        # Joined to the frames: the other fields of the request.
+        # The other fields of the request, which follow the frames.
         self._request_end = PublishRequest(validate_only=settings.validate_only).SerializeToString()
-        # As many envelopes as the daemon is known to take: halved when it refuses a call as a whole.
+        # Halved when the daemon refuses a call as a whole, until calls succeed.
         self._call_envelopes_max = settings.batch_envelopes_max
         self._has_succeeded = False
         self.last_failure: PublishError | None = None
-        """The newest failed call, while no later one has succeeded."""
+        """The newest failed call; None after a success."""
 
     def deliver(self, batch: Batch) -> Steps:
-        """Ends when every frame has its result.
+        """Yields calls and pauses until every frame has its result.
 
         Raises:
             PublishError: the daemon refuses the batch, and repeating does not help.
@@ -118,10 +119,10 @@ class Delivery:
             frames = batch.frames[batch.answered : batch.answered + self._call_envelopes_max]
             results = yield from self._results(frames)
             if results:
-                self._hand_back(batch, frames, results)
+                self._return_results(batch, frames, results)
 
     def _results(self, frames: list[bytes]) -> Generator[Call | Pause, Reply, Sequence[EnvelopeResult]]:
-        """One result for each frame; none where they must be sent in smaller requests."""
+        """Returns one result for each frame; none if they must be sent in smaller requests."""
         attempts = _Attempts()
         rejected: dict[int, EnvelopeResult] = {}  # by the frame's place
         while len(rejected) < len(frames):
@@ -161,7 +162,7 @@ class Delivery:
     def _on_failure(
         self, failure: Failure, frames: list[bytes], rejected: dict[int, EnvelopeResult]
     ) -> tuple[Advice, str]:
-        """What to do, and the connection that the caller may not use."""
+        """Returns what to do, and the connection that the caller may not use."""
         text = explain(failure.code, failure.details, self._target)
         self.last_failure = PublishError(text, failure.code)
         self.last_failure.__cause__ = failure.error
@@ -169,7 +170,7 @@ class Delivery:
         advice = advise(failure.code, failure.details, details)
         connection = details.forbidden_connection or ""
         if advice is Advice.REJECT_CONNECTION and not self._places_of(connection, frames, rejected):
-            advice = Advice.STOP  # not ours: to reject nothing and repeat would never end
+            advice = Advice.STOP  # no envelope is of that connection: rejecting none and repeating would never end
         return advice, connection
 
     def _places_of(self, connection: str, frames: list[bytes], rejected: dict[int, EnvelopeResult]) -> list[int]:
@@ -188,10 +189,10 @@ class Delivery:
         }
 
     def _pause_seconds(self, advice: Advice, failure: Failure, attempts: _Attempts) -> float:
-        """How long to wait before the request is repeated.
+        """Returns how long to wait before the request is repeated.
 
         Raises:
-            PublishError: it must not be repeated, or not any longer.
+            PublishError: repeating does not help, or has lasted too long.
         """
         settings = self._settings
         error = self.last_failure or PublishError(failure.code.name, failure.code)
@@ -204,7 +205,7 @@ class Delivery:
                 attempts.failures, settings.backoff_seconds, settings.backoff_seconds_max, failure.share
             )
         if advice is Advice.STOP:
-            self._bear_refusal(error, failure.now, attempts)
+            self._check_refusal(error, failure.now, attempts)
         else:
             attempts.refused_at = None
         bound = settings.repeat_seconds_max
@@ -215,8 +216,8 @@ class Delivery:
             logger.log(level, "Publishing failed (%s), repeating in %.1f s", error, pause_seconds)
         return pause_seconds
 
-    def _bear_refusal(self, error: PublishError, now: float, attempts: _Attempts) -> None:
-        """Raises, unless earlier calls succeeded: then the refusal is borne for 5 minutes, as in a rollout."""
+    def _check_refusal(self, error: PublishError, now: float, attempts: _Attempts) -> None:
+        """Raises, unless earlier calls succeeded: then a refusal may last 5 minutes, as during a rollout."""
         if attempts.refused_at is None:
             attempts.refused_at, attempts.warned_at = now, float("-inf")
         if not self._has_succeeded or now - attempts.refused_at >= REFUSED_SECONDS_MAX:
@@ -226,7 +227,7 @@ class Delivery:
             left_seconds = REFUSED_SECONDS_MAX - (now - attempts.refused_at)
             logger.warning("Publishing is refused, repeating for another %.0f s: %s", left_seconds, error)
 
-    def _hand_back(self, batch: Batch, frames: list[bytes], results: Sequence[EnvelopeResult]) -> None:
+    def _return_results(self, batch: Batch, frames: list[bytes], results: Sequence[EnvelopeResult]) -> None:
         first = batch.answered
         batch.answered += len(frames)
         for place in range(first, batch.answered) if batch.waiters else ():
@@ -240,7 +241,7 @@ class Delivery:
             self._report(frames, results, rejected)
 
     def _report(self, frames: list[bytes], results: Sequence[EnvelopeResult], rejected: list[int]) -> None:
-        """Rejected envelopes go to the callback; without one, to the log."""
+        """Passes rejected envelopes to the callback, or logs their count if there is none."""
         if self._on_rejected is not None:
             for place in rejected:
                 _call_back(self._on_rejected, unframe(frames[place]), results[place])
@@ -250,7 +251,7 @@ class Delivery:
 
 
 def _call_back(callback: Callable[..., None], *arguments: object) -> None:
-    """Calls a user's callback. Its error is logged: one envelope's callback must not stop all others."""
+    """Calls a user's callback; logs its error, since it must not stop the delivery of other envelopes."""
     try:
         callback(*arguments)
     except Exception:

@@ -1,4 +1,4 @@
-"""What a publisher raises."""
+"""The errors that publishers raise."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from intercomd.v1.envelope_pb2 import Envelope
 
 
 class PublishError(Exception):
-    """The publisher is closed, or has stopped because the daemon refuses what it sends.
+    """The publisher is closed, or has stopped because the daemon refuses its requests.
 
-    It stops for reasons that repeating does not repair: a refused credential, a target that is not intercomd, a
-    bound on repeating that was reached. `close()` returns the envelopes without an answer.
+    It stops where repeating does not help: a refused credential, a target that is not intercomd, or the end of
+    `repeat_seconds_max`. `close()` returns the envelopes without a response.
 
     Attributes:
-        code: the status that ended it; None if no call was answered.
-        unanswered: the envelopes without an answer, where the error ended a scope (`async with`, `with`).
+        code: the status that ended it; None if no call had a response.
+        unanswered: the envelopes without a response, if leaving a block (`async with`, `with`) raised the error.
     """
 
     def __init__(self, message: str, code: grpc.StatusCode | None = None, unanswered: Sequence[Envelope] = ()) -> None:
@@ -24,7 +24,7 @@ class PublishError(Exception):
         self.unanswered = list(unanswered)
 
     def again(self) -> "PublishError":
-        """A new error for another caller, caused by this one."""
+        """Returns a new error for another caller, caused by this one."""
         error = PublishError(str(self), self.code)
         error.__cause__ = self
         return error

@@ -1,7 +1,6 @@
-"""An envelope as the bytes in which it travels.
+"""Encodes envelopes to frames.
 
-It is encoded once, when it is published: what its owner does with the object afterwards changes nothing, and a repeat
-sends the very same bytes.
+`publish` encodes an envelope once. Later changes of the object have no effect, and a repeat sends the same bytes.
 
 A frame is a PublishRequest that holds the one envelope. Frames joined are the request that holds them all, because
 repeated fields of concatenated messages add up (protobuf's encoding, "Last One Wins").
@@ -11,13 +10,13 @@ from intercomd import AttributeValue, Envelope  # noqa: F401 - both check times 
 from intercomd.envelope_id import new_envelope_id
 from intercomd.v1.ingest_pb2 import PublishRequest
 
-# Tag bytes: the field's number << 3 | 2, the wire type of what has a length.
+# Tag bytes: the field's number << 3 | 2, the wire type of length-delimited values.
 ENVELOPES_TAG = bytes([PublishRequest.ENVELOPES_FIELD_NUMBER << 3 | 2])
 ENVELOPE_ID_TAG = bytes([Envelope.ENVELOPE_ID_FIELD_NUMBER << 3 | 2])
 
 
 def frame(envelope: Envelope) -> bytes:
-    """The envelope's frame. One without an id gets a new one there; the envelope itself is left as it is.
+    """Returns the frame of an envelope. It adds an id if there is none; the envelope itself does not change.
 
     Raises:
         TypeError: the argument is not an Envelope.
@@ -32,12 +31,12 @@ def frame(envelope: Envelope) -> bytes:
 
 
 def unframe(framed: bytes) -> Envelope:
-    """The envelope in a frame, its id included."""
+    """Returns the envelope in a frame, with its id."""
     return PublishRequest.FromString(framed).envelopes[0]
 
 
 def length_prefix(length: int) -> bytes:
-    """A length as protobuf's varint: seven bits to a byte, the lowest first, the highest bit saying "more"."""
+    """Returns a length as protobuf's varint: seven bits to a byte, the lowest first; the highest bit means "more"."""
     prefix = bytearray()
     while length > 0x7F:
         prefix.append(length & 0x7F | 0x80)

@@ -1,4 +1,4 @@
-"""Forks and ends of processes: what open publishers do about them."""
+"""Handles forks and the ends of processes for open publishers."""
 
 import atexit
 import logging
@@ -12,7 +12,7 @@ from intercomd.errors import PublisherClosedError, PublishError
 from intercomd.v1.envelope_pb2 import Envelope
 
 EXIT_SECONDS_MAX = 5.0
-"""How long a process that ends waits for the answers of publishers that were not closed."""
+"""How long a process that ends sends the envelopes of publishers that were not closed."""
 
 logger = logging.getLogger("intercomd")
 
@@ -47,7 +47,7 @@ _process = _Process()
 
 
 def opened(publisher: Endable, *, uses_asyncio: bool) -> None:
-    """A publisher opens its channel. From now on it is flushed when the process ends."""
+    """Registers a publisher that opens its channel: from now on it is flushed when the process ends."""
     process = _process
     process.open[publisher] = uses_asyncio
     if os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() not in {"", "0", "false", "no"} and not process.warned:
@@ -65,12 +65,12 @@ def opened(publisher: Endable, *, uses_asyncio: bool) -> None:
 
 
 def closed(publisher: Endable) -> None:
-    """A publisher is closed: nothing of it is left to flush."""
+    """Unregisters a closed publisher."""
     _process.open.pop(publisher, None)
 
 
 def survives_forks(publisher: Forkable) -> None:
-    """A publisher that starts anew in forked children."""
+    """Registers a publisher that starts anew in forked children."""
     _process.forkable.add(publisher)
 
 
@@ -93,11 +93,11 @@ def end_scope(
     """Ends a `with` block, after its publisher was closed.
 
     Args:
-        error: what the block raised.
-        left: the envelopes without an answer.
-        failure: why the publisher had stopped, or that it was closed.
-        last_failure: its newest failed call.
-        seconds: how long `close` has waited.
+        error: the exception of the block, if any.
+        left: the envelopes without a response.
+        failure: the reason why the publisher stopped or was closed.
+        last_failure: the newest failed call.
+        seconds: how long `close` waited.
 
     Raises:
         PublishError: with the envelopes and the cause, unless the block raised. Then that error gets a note.
@@ -120,7 +120,7 @@ def _flush_at_exit() -> None:
     if left:
         logger.warning(
             "%d envelopes were not sent when the process ended. Close the publisher before: close() waits for the "
-            "answers and returns the envelopes without one",
+            "responses and returns the envelopes without one",
             left,
         )
 

@@ -1,4 +1,4 @@
-"""The asyncio publisher: tasks that carry batches from the buffer to the daemon."""
+"""The asyncio publisher: tasks that send batches from the buffer to the daemon."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from intercomd.delivery import Call, Delivery, RejectedCallback, Reply, ResultsC
 from intercomd.errors import PublisherClosedError, PublishError
 from intercomd.framing import frame, unframe
 from intercomd.settings import PublisherSettings
-from intercomd.transport import AsyncTransport, StoppedError, carry_out_at_exit
+from intercomd.transport import AsyncTransport, StoppedError, perform_at_exit
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import EnvelopeResult
 
@@ -23,15 +23,15 @@ RESULT_SECONDS = 30.0
 
 
 class Publisher:
-    """Hands envelopes to intercomd: in batches, in the order of the calls to `publish`, each until it is answered.
+    """Sends envelopes to intercomd: in batches, in the order of the calls to `publish`, until each has its result.
 
     Make it inside a running event loop, and close it, best with `async with`. It opens its channel at the first
     `publish`. It repeats calls that failed for a transient reason, for ever by default; a repeat carries the same
-    envelope ids, so that the daemon takes nothing twice. Rejected envelopes go to `on_rejected`, without callbacks to
+    envelope ids, so that the daemon accepts nothing twice. Rejected envelopes go to `on_rejected`, without callbacks to
     the log.
 
     Args:
-        target: where intercomd listens, as gRPC writes it: "host:port", "unix:/run/intercomd.sock".
+        target: the address where intercomd listens, in gRPC's syntax: "host:port", "unix:/run/intercomd.sock".
         settings: bounds and times; the defaults suit most.
         credentials: gRPC's own, in place of `tls`.
         tls: `Tls` with PEM files, or True for the system's authorities; None: plain text, for a daemon beside the
@@ -92,18 +92,18 @@ class Publisher:
         self._closing = asyncio.Lock()
         self._closed = False
         self._unanswered: list[Envelope] = []
-        self._carriers: list[asyncio.Task[None]] = []
+        self._senders: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
 
     @property
     def failure(self) -> PublishError | None:
-        """Why the publisher has stopped or was closed; None: it works."""
+        """The reason why the publisher has stopped or was closed; None: it works."""
         return self._buffer.failure
 
     @property
     def unanswered(self) -> list[Envelope]:
-        """What `close` has returned: the envelopes without an answer, in their order, with their ids."""
+        """The envelopes that `close` returned: those without a response, in their order, with their ids."""
         return list(self._unanswered)
 
     async def publish(self, envelope: Envelope) -> None:
@@ -113,18 +113,18 @@ class Publisher:
 
         Raises:
             TypeError: the argument is not an `Envelope`.
-            PublishError: the publisher is closed or has stopped; the envelope was not taken.
+            PublishError: the publisher is closed or has stopped; it does not send the envelope.
         """
         await self._put(frame(envelope), None)
 
     async def publish_and_wait(
         self, envelope: Envelope, timeout_seconds: float | None = RESULT_SECONDS
     ) -> EnvelopeResult:
-        """Takes an envelope, and waits until intercomd has answered. Several at a time share their calls.
+        """Takes an envelope, and waits for its result. Concurrent callers share calls.
 
         Raises:
-            TimeoutError: no answer came in time. If the publisher has taken the envelope, it still sends it.
-            PublishError: the publisher was closed or stopped before there was an answer.
+            TimeoutError: no result came in time. If the envelope is in the buffer, the publisher still sends it.
+            PublishError: the publisher was closed or stopped before the result came.
         """
         framed = frame(envelope)
         future: asyncio.Future[EnvelopeResult] = asyncio.get_running_loop().create_future()
@@ -133,10 +133,10 @@ class Publisher:
             return await future
 
     async def flush(self, timeout_seconds: float | None = None) -> None:
-        """Waits until everything that was published so far is answered.
+        """Waits until every envelope that was published so far has its result.
 
         Raises:
-            TimeoutError: not all of it was answered in time; it is still sent.
+            TimeoutError: not all results came in time; the publisher still sends the envelopes.
             PublishError: the publisher has stopped.
         """
         batches = self._buffer.unfinished()
@@ -153,8 +153,9 @@ class Publisher:
         It never raises for envelopes that could not be sent.
 
         Returns:
-            The envelopes without an answer, in their order, with their ids: publish them again elsewhere, or keep them.
-            Some may have been taken; with the same id they are then answered as duplicates. Closed again: the same.
+            The envelopes without a response, in their order, with their ids, to be published elsewhere or kept.
+            The daemon may have accepted some of them: with the same id they are then duplicates.
+            Another `close` returns the same list.
         """
         if self._pid != os.getpid():
             return []  # a forked child: the envelopes are the parent's
@@ -173,9 +174,9 @@ class Publisher:
         except (TimeoutError, PublishError):
             pass  # `unanswered` holds the rest
         finally:
-            for carrier in self._carriers:
-                carrier.cancel()
-            await asyncio.gather(*self._carriers, return_exceptions=True)
+            for sender in self._senders:
+                sender.cancel()
+            await asyncio.gather(*self._senders, return_exceptions=True)
             self._fail(closed)
             self._unanswered = [unframe(framed) for framed in self._buffer.unanswered()]
             await self._transport.close()
@@ -194,7 +195,7 @@ class Publisher:
         try:
             async with self._turn:
                 if self._batch_filled:
-                    # A caller that never waits for anything else would keep full batches from leaving.
+                    # Lets the tasks send full batches, even if the caller never awaits anything else.
                     self._batch_filled = False
                     await asyncio.sleep(0)
                 while not self._buffer.has_room(len(framed)):
@@ -228,10 +229,10 @@ class Publisher:
         if self._closed:
             return
         self._loop, self._pid = loop, os.getpid()
-        self._carriers = [loop.create_task(self._carry()) for _ in range(self._settings.calls_in_flight_max)]
+        self._senders = [loop.create_task(self._send_batches()) for _ in range(self._settings.calls_in_flight_max)]
         lifecycle.opened(self, uses_asyncio=True)
 
-    async def _carry(self) -> None:
+    async def _send_batches(self) -> None:
         try:
             while True:
                 batch = await self._take()
@@ -240,13 +241,13 @@ class Publisher:
                 self._room_freed.set()
         except PublishError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 - the task's last frame: callers must hear of it
+        except Exception as error:  # noqa: BLE001 - the last frame of the task: callers get the error
             failure = PublishError(f"the publisher stopped: {error!r}")
             failure.__cause__ = error
             self._fail(failure)
 
     async def _take(self) -> Batch:
-        """The next batch that may leave. Waits for one."""
+        """Waits for the next batch that is due, and returns it."""
         loop = asyncio.get_running_loop()
         while (batch := self._buffer.take(loop.time())) is None:
             self._batch_due.clear()
@@ -280,7 +281,7 @@ class Publisher:
         """Sends what is left when the process ends. The event loop is gone: a new synchronous channel is used.
 
         Returns:
-            The count of envelopes without an answer.
+            The count of envelopes without a response.
         """
         self._closed = True
         rest = Buffer(self._settings)
@@ -291,9 +292,9 @@ class Publisher:
         try:
             if self.failure is None:
                 steps = [delivery.deliver(batch) for batch in batches]
-                carry_out_at_exit(steps, self._access, self._settings.call_seconds, deadline)
+                perform_at_exit(steps, self._access, self._settings.call_seconds, deadline)
         except (StoppedError, PublishError):
-            pass  # the count says it
+            pass  # the count is the result
         return sum(len(batch.frames) - batch.answered for batch in batches)
 
     async def __aenter__(self) -> Self:
@@ -302,7 +303,7 @@ class Publisher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes. If envelopes have no answer, raises PublishError with them, unless another exception is under way."""
+        """Closes. If envelopes have no response, raises PublishError with them, unless the block raised."""
         if self._closed:
             return  # the caller of `close` has the envelopes
         left = await self.close()

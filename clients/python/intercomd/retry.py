@@ -1,4 +1,4 @@
-"""What an error status asks of a publisher, and how long to wait. Pure: no clock, no randomness, no call."""
+"""Classifies error statuses: what to do, and how long to wait. Pure: no clock, no randomness, no call."""
 
 import re
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-# Of these the daemon sends UNAVAILABLE alone; the others come from the way to it, a proxy or a lost connection. A
-# repeat with the same ids does no harm: what was taken is answered as a duplicate.
-PASSING = frozenset(
+# The daemon itself sends only UNAVAILABLE; the others come from proxies and lost connections. A repeat with the same
+# ids does no harm: accepted envelopes are then duplicates.
+TRANSIENT = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -25,7 +25,7 @@ PASSING = frozenset(
 )
 
 PUSHBACK_SECONDS_MAX = 60.0
-"""The longest pause that a target may ask for: a wrong header must not stop publishing for hours."""
+"""The longest pause that a target may request: a wrong header must not stop publishing for hours."""
 
 # google.rpc.Status, RetryInfo and ErrorInfo by their field numbers, which spares a dependency for three messages.
 STATUS_DETAILS_FIELD = 3
@@ -34,30 +34,30 @@ REASON_FIELD = 1
 METADATA_FIELD = 3
 KEY_FIELD, VALUE_FIELD = 1, 2  # protobuf encodes a map as repeated messages of a key and a value
 
-# What gRPC's details say of a server that answers in HTTP/1: "Failed parsing HTTP/2 (Expected SETTINGS frame as the
+# gRPC's details of a call to an HTTP/1 server: "Failed parsing HTTP/2 (Expected SETTINGS frame as the
 # first frame, got frame type 79)", "Trying to connect an http1.x server".
 _NOT_HTTP2 = re.compile(r"Failed parsing HTTP/2|http1\.x server", re.IGNORECASE)
 
 
 class Advice(Enum):
-    """What to do after a failed call."""
+    """What the publisher does after a failed call."""
 
     REPEAT = auto()
-    """The same request again, after a pause."""
+    """Send the same request again, after a pause."""
     DIVIDE = auto()
-    """Never this request again; the daemon may take its envelopes in smaller ones."""
+    """Send the envelopes in smaller requests; this request would be refused again."""
     REJECT_CONNECTION = auto()
-    """The envelopes of one connection are rejected, the others sent again."""
+    """Reject the envelopes of one connection, and send the others again."""
     STOP = auto()
-    """Repeating helps only if somebody changes something."""
+    """Stop: repeating helps only after a change of the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What the trailers of an error status say.
+    """The trailers of an error status.
 
     Attributes:
-        retry_after_seconds: how long the daemon asks to wait, at most 60 s; None where it does not.
+        retry_after_seconds: the pause that the daemon requests, at most 60 s; None: it requests none.
         forbidden_connection: the connection of an ErrorInfo CONNECTION_NOT_ALLOWED; None without one.
     """
 
@@ -66,13 +66,13 @@ class Details:
 
 
 def advise(code: grpc.StatusCode, text: str, details: Details) -> Advice:
-    """Reads a status as the contract means it.
+    """Returns what to do after a status, by the contract.
 
-    RESOURCE_EXHAUSTED with a time to wait is a quota. Without one it may be gRPC's own limit of a message's size.
+    RESOURCE_EXHAUSTED with a pause is a quota. Without one it may be gRPC's own limit of a message's size.
     """
     if code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(text):
         return Advice.STOP
-    if code in PASSING:
+    if code in TRANSIENT:
         return Advice.REPEAT
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return Advice.DIVIDE
@@ -84,35 +84,37 @@ def advise(code: grpc.StatusCode, text: str, details: Details) -> Advice:
 
 
 def explain(code: grpc.StatusCode, text: str, target: str) -> str:
-    """The status in one line, and what to do where repeating does not help."""
-    said = f"{code.name}: {text}" if text else code.name
+    """Returns the status in one line, with the fix if repeating does not help."""
+    status = f"{code.name}: {text}" if text else code.name
     if code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(text):
-        return f"{target} answers HTTP/1, not gRPC: set `target` to the ingest address, by default port 50051 ({said})"
+        return (
+            f"{target} answers HTTP/1, not gRPC: set `target` to the ingest address, by default port 50051 ({status})"
+        )
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return (
             f"{target} does not serve intercomd.v1.IngestService: set `target` to the ingest address, by default "
-            f"port 50051, not the operations address ({said})"
+            f"port 50051, not the operations address ({status})"
         )
     if code is grpc.StatusCode.UNAUTHENTICATED:
-        return f"{target} refuses the credential: set `token` or `token_file` to a token that it knows ({said})"
+        return f"{target} refuses the credential: set `token` or `token_file` to a token that it accepts ({status})"
     if code is grpc.StatusCode.PERMISSION_DENIED:
-        return f"{target} does not allow this caller to publish: ask for the permission or use another token ({said})"
-    return said
+        return f"{target} does not allow this caller to publish: ask for the permission or use another token ({status})"
+    return status
 
 
 def backoff_seconds(failures: int, first_seconds: float, max_seconds: float, share: float) -> float:
-    """Exponential backoff with full jitter: `share`, 0.0 to 1.0, of the longest pause after so many failures."""
+    """Returns the pause after `failures` failures: exponential, with `share` (0.0 to 1.0) as full jitter."""
     return share * min(max_seconds, first_seconds * 2.0 ** min(failures - 1, 32))
 
 
 def read_details(trailers: Iterable[tuple[str, str | bytes]]) -> Details:
-    """What the trailers say: grpc-retry-pushback-ms, and google.rpc details, which count where the former is absent."""
+    """Reads grpc-retry-pushback-ms and the google.rpc details; the former goes before RetryInfo."""
     values = dict(trailers)
     encoded = values.get("grpc-status-details-bin")
     details = _status_details(encoded) if isinstance(encoded, bytes) else Details()
     pushback = values.get("grpc-retry-pushback-ms")
     if isinstance(pushback, str) and pushback.isascii() and pushback.isdigit():
-        # Of the many digits that a text may have, more than 9 exceed the cap by far.
+        # Ten digits or more exceed the cap by far.
         seconds = int(pushback) / 1000 if len(pushback) < 10 else PUSHBACK_SECONDS_MAX
         details = replace(details, retry_after_seconds=seconds)
     if details.retry_after_seconds is None:
@@ -121,12 +123,12 @@ def read_details(trailers: Iterable[tuple[str, str | bytes]]) -> Details:
 
 
 def retry_after_seconds(trailers: Iterable[tuple[str, str | bytes]]) -> float | None:
-    """How long the daemon asks to wait, at most 60 s; None where it does not."""
+    """Returns the pause that the daemon requests, at most 60 s; None: it requests none."""
     return read_details(trailers).retry_after_seconds
 
 
 def _status_details(status: bytes) -> Details:
-    """RetryInfo and ErrorInfo of an encoded google.rpc.Status."""
+    """Returns RetryInfo and ErrorInfo of an encoded google.rpc.Status."""
     details = Details()
     try:
         for encoded in _fields(status, STATUS_DETAILS_FIELD):
@@ -152,7 +154,7 @@ def _forbidden_connection(error_info: bytes) -> str | None:
 
 
 def _fields(message: bytes, number: int) -> list[bytes]:
-    """The values of a field that has a length, in the encoding of a message whose type is not at hand."""
+    """Returns the values of a length-delimited field, in the encoding of a message without its type."""
     unknown = UnknownFieldSet(Empty.FromString(message))
     fields = [unknown[index] for index in range(len(unknown))]
     return [field.data for field in fields if field.field_number == number and isinstance(field.data, bytes)]

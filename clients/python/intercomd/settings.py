@@ -1,4 +1,4 @@
-"""What of a publisher can be set, each with its unit, and why its default is what it is."""
+"""The settings of a publisher, with their units."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ class PublisherSettings:
     """The bounds and times of a publisher.
 
     Attributes:
-        batch_envelopes_max: envelopes in one call; the daemon takes at most 500.
-        batch_bytes_max: bytes in one call; the daemon takes at most 4 MiB.
-        linger_seconds: how long the first envelope of a batch waits for others to come along.
+        batch_envelopes_max: envelopes in one call; the daemon accepts at most 500.
+        batch_bytes_max: bytes in one call; the daemon accepts at most 4 MiB.
+        linger_seconds: how long the first envelope of a batch waits for others.
         buffer_bytes_max: encoded envelopes held in memory, those in flight included; above it `publish` waits.
-        calls_in_flight_max: calls at a time. Above 1 the order of envelopes is lost: concurrent calls have none.
-        call_seconds: how long one call may take; the daemon answers after a disk sync.
-        backoff_seconds: the longest first pause after a failed call, where the daemon does not say how long to wait; it
-            doubles with each failure.
-        backoff_seconds_max: what the longest pause grows to.
+        calls_in_flight_max: calls at a time. Above 1, the daemon may accept envelopes out of order.
+        call_seconds: how long one call may take; the daemon responds after a disk sync.
+        backoff_seconds: the longest first pause after a failed call, unless the daemon requests one; it doubles with
+            each failure.
+        backoff_seconds_max: the limit of this growth.
         repeat_seconds_max: how long a batch is repeated before the publisher stops with an error; None: for ever.
-        close_seconds: how long `close`, and leaving a `with` block, waits for answers.
-        validate_only: the daemon looks at the envelopes and answers, but takes none.
+        close_seconds: how long `close`, and leaving a `with` block, waits for responses.
+        validate_only: the daemon returns results for the envelopes, but accepts none.
     """
 
     batch_envelopes_max: int = 200

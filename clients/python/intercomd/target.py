@@ -1,4 +1,4 @@
-"""Whether a target can name a gRPC server at all. gRPC itself repeats for ever on a malformed one."""
+"""Checks targets. gRPC itself would retry a malformed one for ever."""
 
 import re
 
@@ -13,7 +13,7 @@ def check_target(target: str) -> None:
 
     Raises:
         TypeError: the target is not a str.
-        ValueError: it is malformed; the message says how.
+        ValueError: it is malformed; the message names the mistake and the fix.
     """
     if not isinstance(target, str):
         raise TypeError(f"target must be a str such as '127.0.0.1:50051', not {type(target).__name__}")

@@ -22,7 +22,7 @@ class AsyncTransport:
         self._channel: grpc.aio.Channel | None = None
 
     async def call(self, request: bytes, timeout_seconds: float) -> Reply:
-        """One call, and its answer or its error status."""
+        """Makes one call; returns its response or its error status."""
         if self._channel is None or self._access.tls_changed():
             previous, self._channel = self._channel, self._open()
             if previous is not None:
@@ -58,7 +58,7 @@ class ThreadTransport:
         self._closed = False
 
     def call(self, request: bytes, timeout_seconds: float) -> Reply:
-        """One call, and its answer or its error status; None: the transport is closed."""
+        """Makes one call; returns its response or its error status; None: the transport is closed."""
         try:
             with self._lock:
                 if self._closed:
@@ -95,16 +95,16 @@ class ThreadTransport:
 
 
 class StoppedError(Exception):
-    """The publisher ends before the batch is answered."""
+    """The publisher ends before the batch has its results."""
 
 
-def carry_out(steps: Steps, call: Callable[[bytes], Reply], pause: Callable[[float], bool]) -> None:
-    """Makes the calls and pauses of a delivery on this thread, until its batch is answered.
+def perform(steps: Steps, call: Callable[[bytes], Reply], pause: Callable[[float], bool]) -> None:
+    """Makes the calls and pauses of a delivery on this thread, until its batch has its results.
 
     Args:
         steps: the delivery.
         call: makes one call; None: the publisher ends.
-        pause: waits so many seconds; False: the publisher ends.
+        pause: waits this number of seconds; False: the publisher ends.
 
     Raises:
         StoppedError: the publisher ends.
@@ -126,11 +126,11 @@ def carry_out(steps: Steps, call: Callable[[bytes], Reply], pause: Callable[[flo
                 raise StoppedError
 
 
-def carry_out_at_exit(deliveries: list[Steps], access: Access, call_seconds: float, deadline: float) -> None:
-    """Carries out deliveries over a new channel, as far as they get before `deadline` of `time.monotonic`.
+def perform_at_exit(deliveries: list[Steps], access: Access, call_seconds: float, deadline: float) -> None:
+    """Performs deliveries over a new channel, until `deadline` of `time.monotonic` at most.
 
     Raises:
-        StoppedError: the time is over.
+        StoppedError: the deadline has passed.
         PublishError: the daemon refuses a batch.
     """
     transport = ThreadTransport(access)
@@ -147,7 +147,7 @@ def carry_out_at_exit(deliveries: list[Steps], access: Access, call_seconds: flo
 
     try:
         for steps in deliveries:
-            carry_out(steps, call, pause)
+            perform(steps, call, pause)
     finally:
         transport.close()
 
@@ -161,10 +161,10 @@ def _failure(
         tuple(trailers),
         error,
         time.monotonic(),
-        random.random(),  # noqa: S311 - it spreads load, it guards nothing
+        random.random(),  # noqa: S311 - jitter, not a secret
     )
 
 
 def _encoded(request: bytes) -> bytes:
-    """Frames are encoded already."""
+    """Returns the request: frames are encoded already."""
     return request

@@ -1,4 +1,4 @@
-"""Python values as attributes: what can be said with a plain value is; what cannot has a function here."""
+"""Converts Python values to attributes; `money`, `link` and `tag` make values that Python has no type for."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,15 +9,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from intercomd.v1.attribute_pb2 import Attribute, AttributeValue, Link, Money, StringList, Tag
 
 Value = str | bool | int | float | datetime | Timestamp | list[str] | tuple[str, ...] | Money | Link | StringList | Tag
-"""What an attribute may hold. An int must fit into 64 bits; a datetime must know its time zone."""
+"""The types of an attribute's value. An int must fit into 64 bits; a datetime must have a time zone."""
 
 
 def attributes(values: Mapping[str, Value]) -> list[Attribute]:
-    """Attributes in the order given, the most important first: where a limit cuts, the first ones stay.
+    """Returns attributes in the order given. Put the most important first: a limit keeps the first ones.
 
     Raises:
-        TypeError: a value is of no kind that an attribute can hold; the message names the attribute.
-        ValueError: a value is of the right kind, but out of its range.
+        TypeError: an attribute cannot hold a value of this type; the message names the attribute.
+        ValueError: a value is out of its range.
     """
     if not isinstance(values, Mapping):
         raise TypeError(f"attributes takes a mapping of names to values, not {type(values).__name__}")
@@ -35,7 +35,7 @@ def _attribute(name: str, value: Value) -> Attribute:
 
 
 def attribute_value(value: Value) -> AttributeValue:  # noqa: C901 - one case for each kind
-    """The value as a message. See `attributes`."""
+    """Returns the value as a message. See `attributes`."""
     match value:
         case bool():  # before int, of which it is one
             kind = AttributeValue(boolean_value=value)
@@ -60,7 +60,7 @@ def attribute_value(value: Value) -> AttributeValue:  # noqa: C901 - one case fo
         case Tag():
             kind = AttributeValue(tag_value=value)
         case _:
-            raise TypeError(f"{type(value).__name__} is no kind of attribute value; {_advice(value)}")
+            raise TypeError(f"an attribute cannot hold a {type(value).__name__}: {_advice(value)}")
     return kind
 
 
@@ -80,11 +80,11 @@ def _advice(value: object) -> str:
 
 
 def money(amount: Decimal | int | str, currency_code: str) -> Money:
-    """An exact amount in major units: `money("19.99", "USD")`, `money(Decimal("19.99"), "USD")`.
+    """Returns an exact amount in major units: `money("19.99", "USD")`, `money(Decimal("19.99"), "USD")`.
 
     Raises:
-        TypeError: a binary float, which has lost the amount already.
-        ValueError: text that is no decimal number, or infinite.
+        TypeError: a binary float, which does not hold the exact amount.
+        ValueError: the text is not a finite decimal number.
     """
     if isinstance(amount, float):
         raise TypeError("amount: a binary float is not an exact amount; use a str or a Decimal")
@@ -94,30 +94,30 @@ def money(amount: Decimal | int | str, currency_code: str) -> Money:
     try:
         exact = Decimal(amount)
     except ArithmeticError as error:
-        raise ValueError(f"{amount!r} is no decimal number") from error
+        raise ValueError(f"invalid amount {amount!r}: use decimal text such as '19.99'") from error
     if not exact.is_finite():
-        raise ValueError(f"{amount!r} is no amount")
+        raise ValueError(f"invalid amount {amount!r}: use a finite number")
     return Money(amount=f"{exact:f}", currency_code=currency_code)
 
 
 def link(url: str, label: str = "") -> Link:
-    """A link, with the text that a reader sees in its place."""
+    """Returns a link; `label` is the text that a reader sees."""
     _check_text("url", url)
     _check_text("label", label)
     return Link(url=url, label=label)
 
 
 def tag() -> Tag:
-    """The value of an attribute that is there or is not: "the person has this"."""
+    """Returns the value of an attribute that has no value of its own: "the person has this"."""
     return Tag()
 
 
 def timestamp(moment: datetime) -> Timestamp:
-    """A moment, for `event_time` and others.
+    """Returns a time as protobuf's Timestamp.
 
     Raises:
         TypeError: the argument is not a datetime.
-        ValueError: the datetime does not know its time zone, so that the moment it means is unknown.
+        ValueError: the datetime has no time zone, so that its moment is unknown.
     """
     if not isinstance(moment, datetime):
         raise TypeError(
@@ -125,7 +125,9 @@ def timestamp(moment: datetime) -> Timestamp:
             "use datetime.fromtimestamp(seconds, UTC) for seconds since 1970"
         )
     if moment.utcoffset() is None:
-        raise ValueError("a datetime without a time zone names no moment; give it one, such as datetime.UTC")
+        raise ValueError(
+            "a datetime without a time zone has no moment: use datetime.now(UTC), or moment.astimezone() for local time"
+        )
     result = Timestamp()
     result.FromDatetime(moment)
     return result

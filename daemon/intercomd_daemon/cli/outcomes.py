@@ -7,7 +7,7 @@ from types import MappingProxyType
 import click
 import grpc
 
-from intercomd.retry import PASSING
+from intercomd.retry import TRANSIENT
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1 import outcome_pb2
 from intercomd.v1.identity_pb2 import Identity
@@ -134,7 +134,7 @@ async def follow(
                 yield response
                 gone_since = None
         except grpc.aio.AioRpcError as error:
-            if error.code() not in PASSING:
+            if error.code() not in TRANSIENT:
                 raise
             if gone_since is None:
                 gone_since = loop.time()

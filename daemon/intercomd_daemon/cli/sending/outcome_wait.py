@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import grpc
 
-from intercomd.retry import PASSING
+from intercomd.retry import TRANSIENT
 from intercomd.v1 import ingest_pb2
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1.outcome_pb2 import Outcome
@@ -167,7 +167,7 @@ class OutcomeWait:
         try:
             status = await self._stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
-            if error.code() in PASSING:
+            if error.code() in TRANSIENT:
                 return False
             raise
         for connection in status.connections:
