@@ -75,7 +75,7 @@ class ServiceHandlers:
     ) -> None:
         """Adds a method with a stream of requests, which writes its responses to the context.
 
-        A message that cannot be decoded is an item of the stream: the method answers those before it, then raises it.
+        A malformed message is an item of the stream: the method responds to those before it, then raises it.
         """
         handle = self._handle(name, perform)
         self._handlers[name] = grpc.stream_stream_rpc_method_handler(handle, deserializer(decode), _encode)
