@@ -17,6 +17,8 @@ BOUNDS = {
     "app.connections.Connections._workspaces": "one for each workspace of the settings since the start",
     "app.listeners.GrpcListener._files": "one for each address of the settings",
     "rpc.authentication.Authenticator._open": "the open streams and watches, which are limited",
+    "rpc.authentication.Authenticator._quotas": "one for each caller of the settings",
+    "rpc.callers.Callers.rates": "one for each caller of the settings",
     "rpc.authentication.MethodGate._handlers": "one for each service",
     "rpc.callers.Callers._by_hash": "the tokens of the settings and of their files",
     "rpc.callers.Callers._patterns": "the names of the settings",

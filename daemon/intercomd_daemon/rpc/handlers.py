@@ -123,9 +123,11 @@ def deserializer(decode: Callable[[bytes], Request]) -> Callable[[bytes], Reques
         try:
             return decode(data)
         except RequestRefused as error:
-            return error
+            refused = error
         except DecodeError as error:
-            return RequestRefused("", f"the request cannot be decoded: {error}")
+            refused = RequestRefused("", f"the request cannot be decoded: {error}")
+        refused.size_bytes = len(data)
+        return refused
 
     return deserialize
 
