@@ -159,7 +159,7 @@ def test_reasons_page_lists_the_notices() -> None:
 
 
 def test_operations_page_lists_the_log_events() -> None:
-    """What is rejected or skipped is told by the name of its disposition."""
+    """Rejected and skipped envelopes are logged under the name of their disposition."""
     events = {"rejected", "skipped"}
     for tree in trees(""):
         for node in ast.walk(tree):
