@@ -111,6 +111,10 @@ def test_make_has_the_targets_that_are_named(path: Path) -> None:
     assert {words[0] for words in called(path, "make")} <= set(targets)
 
 
+def test_readme_lists_the_commands() -> None:
+    assert first_cells(section(ROOT / "README.md", "## Commands")) == [f"intercomd {name}" for name in COMMANDS]
+
+
 def test_change_log_names_every_command() -> None:
     """Those of the first release in a list, each later one as it is called."""
     text = (ROOT / "CHANGELOG.md").read_text()
