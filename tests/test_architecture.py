@@ -25,6 +25,7 @@ IMPURE = (
     "deliver/schedule/clock.py",
     "deliver/schedule/connection_state.py",
     "deliver/schedule/lane_loader.py",
+    "deliver/give_up.py",
     "deliver/worker.py",
     "ingest/accept.py",
     "ingest/coalescing.py",

@@ -39,6 +39,8 @@ BOUNDS = {
     "deliver.lane.contact.UnavailableContacts._lanes": "deliver.lane.contact.UNAVAILABLE_MAX",
     "deliver.lane.lane.Lane._flight": "an update of the envelopes that may merge, or one event",
     "deliver.lane.lane.Lane._unclearable": "the attributes of the updates that may merge",
+    "deliver.give_up.GiveUps._requests": "operators' calls, of which connections are a limit",
+    "deliver.schedule.lane_loader.LaneLoader._left_out": "deliver.schedule.lane_loader.LEFT_OUT_MAX",
     "deliver.schedule.lane_loader.LaneLoader._contacts": _HOLDS_LANES,
     "deliver.schedule.lane_loader.LaneLoader._damaged": _HOLDS_LANES,
     "deliver.schedule.lane_loader.LaneLoader._damaged_outcomes": _HOLDS_LANES,

@@ -391,6 +391,10 @@ class Archive(Protocol):
         """Returns the rows of these keys that still wait, in the order of the keys."""
         ...
 
+    async def complete(self, connection: str, completion: Completion) -> Outcome | None:
+        """Ends a waiting row of a connection that nothing delivers; returns the outcome, None if it does not wait."""
+        ...
+
     async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:
         """Lists outcomes of the journal and of dead letters, newest first, below sequence `before` (0: all)."""
         ...

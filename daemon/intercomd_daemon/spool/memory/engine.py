@@ -333,6 +333,11 @@ class MemorySpool:
             head_progress=self._progress.get(line[0], b"") if parked else b"",
         )
 
+    async def complete(self, connection: str, completion: Completion) -> Outcome | None:
+        """Ends a waiting row."""
+        outcomes = await self.settle([Settlement(connection, [completion])])
+        return outcomes[0] if outcomes else None
+
     async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:
         """Lists outcomes of the journal, then of dead letters that outlived it, newest first."""
         self._refuse_if_closed()
