@@ -19,7 +19,8 @@ from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import LogUsage, Outflow, Spool, TrailFilter, WaitingRow
+from intercomd_daemon.spool.base import LogUsage, Outflow, Spool, WaitingRow
+from intercomd_daemon.spool.trail import TrailFilter
 
 
 class _Running(NamedTuple):

@@ -202,7 +202,7 @@ def test_lanes_are_tried_one_by_one_after_many_failures() -> None:
 
 @pytest.mark.parametrize("untried", [False, True])
 def test_operator_makes_the_next_probe_due(untried: bool) -> None:
-    outage = checked(answered=False)
+    outage = checked_detector(reachable=False)
     assert outage.allowed(100.0, untried=untried) is Allowed.NOTHING
     outage.probe_now()
     assert outage.allowed(100.0, untried=untried) is Allowed.PROBE

@@ -20,12 +20,10 @@ from intercomd_daemon.spool.base import (
     Completion,
     DeadLetterFilter,
     Incoming,
-    KeptOutcome,
     OutcomeFilter,
     PacingState,
     Row,
     Settlement,
-    TrailFilter,
     Usage,
     WaitingRow,
     position_of,
@@ -35,6 +33,7 @@ from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory.state import Archive, Connection, ContactCache, Kept, Keys, Lane, Window
 from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
 from intercomd_daemon.spool.refusals import Refusals
+from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 _SHUTTING_DOWN_RETRY_SECONDS = 1.0
 

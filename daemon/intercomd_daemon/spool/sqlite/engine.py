@@ -18,11 +18,9 @@ from intercomd_daemon.spool.base import (
     Completion,
     DeadLetterFilter,
     Incoming,
-    KeptOutcome,
     OutcomeFilter,
     PacingState,
     Settlement,
-    TrailFilter,
     Usage,
     WaitingRow,
     position_of,
@@ -49,6 +47,7 @@ from intercomd_daemon.spool.sqlite.settle import settle
 from intercomd_daemon.spool.sqlite.store import Store
 from intercomd_daemon.spool.sqlite.transaction import Operation, Result, Transaction
 from intercomd_daemon.spool.sqlite.writer import Writer
+from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 
 class SqliteSpool:
