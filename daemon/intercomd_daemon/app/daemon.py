@@ -29,7 +29,6 @@ from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.operations.daemon_control import Check, Reloaded, State
 from intercomd_daemon.operations.service import OperationsService
-from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.rpc.tracing import with_trace_context
 from intercomd_daemon.spool.base import Archive, Spool, Usage
 from intercomd_daemon.spool.engines import SpoolEvents, engine_of
@@ -356,6 +355,8 @@ class Daemon:
         """Performs steps 4 and 5 of a stop."""
         if self._operations is not None:
             await self._operations.close()
+        # aiohttp caches the pages, and so this daemon, until the process ends. By then grpc cannot free a server.
+        self._operations = self._ingest = None
         if self._spool is not None:
             spool, self._spool = self._spool, None
             await spool.close()
@@ -406,15 +407,6 @@ class Daemon:
     def lane_state(self, connection: str, lane: str, key: int) -> LaneState | None:
         """Returns the state of a lane in memory, as far as the envelope of a row is concerned."""
         return self._connections.lane_state(connection, lane, key)
-
-    async def give_up(self, connection: str, envelope_id: str) -> Outcome | None:
-        """Ends a waiting envelope of a configured connection as a dead letter."""
-        self.archive()
-        return await self._connections.give_up(connection, envelope_id)
-
-    def probe_now(self, connection: str) -> None:
-        """Probes a suspended or down connection now."""
-        self._connections.probe_now(connection)
 
     async def pause(self, connection: str) -> None:
         """Pauses calls to Intercom for a connection, also across restarts."""
