@@ -163,6 +163,7 @@ def test_series_of_a_connection_exist_from_the_start_at_zero(metrics: Metrics) -
             labels = f'call="{call.value}",connection="default",status="{status}"'
             assert found[f"intercomd_intercom_refusals_total{{{labels}}}"] == "0.0"
     assert found['intercomd_delivery_latency_seconds_count{connection="default"}'] == "0.0"
+    assert found['intercomd_requests_total{caller="",code="UNAUTHENTICATED",method="Publish"}'] == "0.0"
     unknown = 'connection="other",disposition="rejected",reason="UNKNOWN_CONNECTION"'
     assert found[f"intercomd_envelopes_received_total{{{unknown}}}"] == "0.0"
 
@@ -189,8 +190,8 @@ def test_commits_are_counted_and_measured(metrics: Metrics) -> None:
 def test_connection_state_is_the_last_reported(metrics: Metrics) -> None:
     metrics.set_state(CONNECTION, ConnectionState.VERIFYING)
     metrics.set_state(CONNECTION, ConnectionState.SUSPENDED)
-    states = counted(metrics, "intercomd_connection_state", "connection", "state")
-    assert [state for (_, state), value in states.items() if value] == ["suspended"]
+    stands = counted(metrics, "intercomd_connection_state", "connection", "state")
+    assert [state for (_, state), value in stands.items() if value] == ["suspended"]
 
 
 def test_spool_usage_is_read_at_the_scrape(metrics: Metrics) -> None:

@@ -1,4 +1,4 @@
-"""What a log line may hold, and what replaces the rest."""
+"""What may stand in a line, and what stands in its place if not."""
 
 import pytest
 from hypothesis import given

@@ -72,7 +72,7 @@ def scraped(metrics: Metrics) -> str:
     return generate_latest(metrics.registry).decode()
 
 
-def logged(written: Written) -> list[dict[str, Any]]:
+def told(written: Written) -> list[dict[str, Any]]:
     return [{name: value for name, value in line.items() if name != "timestamp"} for line in written.lines]
 
 
@@ -85,7 +85,7 @@ def test_outcome_is_one_line_and_one_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)
     report.on_outcomes([DELIVERED])
-    assert logged(written) == [
+    assert told(written) == [
         {
             "level": "info",
             "event": "outcome",
@@ -126,7 +126,7 @@ def test_dead_letter_is_a_warning_with_the_refusing_response(write: Write) -> No
     written = write(level="warning")
     report, _ = a_report(written)
     report.on_outcomes([DELIVERED, REFUSED])
-    (line,) = logged(written)
+    (line,) = told(written)
     assert (line["level"], line["outcome"], line["reason"]) == ("warning", "dead_lettered", "REQUEST_INVALID")
     assert (line["http_status"], line["intercom_request_id"]) == (400, "req-1")
     assert "trace_id" not in line
@@ -137,7 +137,7 @@ def test_outcome_that_needed_no_call_has_no_status(write: Write) -> None:
     report, _ = a_report(written)
     unchanged = msgspec.structs.replace(CONTACT, type=OutcomeType.UNCHANGED, http_status=0, attempts=0)
     report.on_outcomes([msgspec.structs.replace(DELIVERED, type=OutcomeType.UNCHANGED, effects=(unchanged,))])
-    (line,) = logged(written)
+    (line,) = told(written)
     assert (line["outcome"], line["http_status"], line["attempts"]) == ("unchanged", 0, 0)
 
 
@@ -145,7 +145,7 @@ def test_lane_by_email_is_logged_by_its_hash(write: Write) -> None:
     written = write()
     report, _ = a_report(written)
     report.on_outcomes([msgspec.structs.replace(DELIVERED, customer_id="")])
-    assert logged(written)[0]["lane"] == lane_name("e:alice@example.com", KEY)
+    assert told(written)[0]["lane"] == lane_name("e:alice@example.com", KEY)
     assert "alice" not in written.text
 
 
@@ -185,7 +185,7 @@ def test_call_is_counted_and_has_a_debug_line(write: Write) -> None:
         report.on_call("default", Call.TRACK_EVENT, 202, 0.25)
         assert 'calls_total{call="POST /events",connection="default",status="2xx"} 1.0' in scraped(metrics)
     assert quiet.text == ""
-    assert logged(talking) == [
+    assert told(talking) == [
         {
             "level": "debug",
             "event": "call",
@@ -213,7 +213,7 @@ def test_change_is_one_line_and_a_gauge(write: Write, state: ConnectionState, le
     report, metrics = a_report(written)
     report.on_state("default", state, "why, and the remedy")
     name = state.name.lower()
-    assert logged(written) == [
+    assert told(written) == [
         {
             "level": level,
             "event": "connection",
@@ -230,7 +230,7 @@ def test_notice_is_one_line_and_one_count(write: Write) -> None:
     report, metrics = a_report(written)
     report.on_notice("default", "rows_damaged", rows=["row 1: bad", "row 2: bad"], traceparent=DELIVERED.traceparent)
     report.on_notice("default", "attribute_created", attribute="plan", data_type="string")
-    assert logged(written) == [
+    assert told(written) == [
         {
             "level": "warning",
             "event": "rows_damaged",
@@ -293,7 +293,7 @@ def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: 
         ],
         TIMES,
     )
-    skipped, rejected, cut = logged(written)
+    skipped, rejected, cut = told(written)
     assert skipped == {
         "level": "info",
         "event": "skipped",

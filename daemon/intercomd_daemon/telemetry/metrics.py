@@ -28,6 +28,8 @@ LATENCY_SECONDS_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0
 COMMIT_SECONDS_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 # "At most 120 active event names per workspace", and no text of senders may fill the memory.
 EVENT_NAMES_MAX = 1000
+# The methods of IngestService; alerts watch for calls of them without a valid credential.
+INGEST_METHODS = ("Publish", "PublishStream", "Preview")
 STATUS_CLASSES = ("2xx", "4xx", "5xx", "none")
 # The refusals with a meaning of their own; these series exist from the start.
 ALERTED_STATUSES = frozenset({400, 401, 403, 404, 409, 422, 429})
@@ -171,6 +173,8 @@ class Metrics:
         self._event_names: dict[str, set[str]] = {}
         self._instruments = _Instruments()
         self.set_connections(connections)
+        for method in INGEST_METHODS:
+            self._instruments.requests.declare((method, "UNAUTHENTICATED", ""))
         self._instruments.received.declare((OTHER, Disposition.REJECTED.name.lower(), "UNKNOWN_CONNECTION"))
         self.registry = CollectorRegistry()
         self.registry.register(self)
