@@ -45,7 +45,7 @@ coverage: install ## branch coverage of the pure modules, which must be complete
 	$(BIN)/python tests/cover_pure.py
 
 deploy: install ## what `deploy/` holds, by the programs that will read it; .ci/tools installs them
-	$(BIN)/python -m pytest -o python_files="check_*.py" tests/deploy
+	PATH="$(CURDIR)/.tools:$$PATH" $(BIN)/python -m pytest -o python_files="check_*.py" tests/deploy
 
 bench: install ## what we reach beside the limit of each step; ROW=name for one row, ROW="this that" for some
 	$(BIN)/python tests/bench/run.py $(if $(ROW),--row $(ROW))
@@ -71,4 +71,4 @@ lock: install ## pins every dependency with its hashes
 		--no-emit-package intercomd-client -c requirements-dev.txt pyproject.toml -o requirements.txt
 
 clean: ## removes what the other targets made
-	rm -rf $(VENV) .venv-3.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-3.* .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*

@@ -1,4 +1,4 @@
-"""The contract needs no other files, and the committed stubs are generated from it."""
+"""The contract stands by itself, and the committed stubs are what it says."""
 
 import re
 import shutil

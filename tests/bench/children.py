@@ -1,7 +1,7 @@
-"""The processes of a row: the daemon, the sandbox, and the scripts beside this file.
+"""The processes of a row: the real daemon, the sandbox, and the scripts beside this file, each on its own.
 
-A script answers questions, one JSON line each. Of the daemon's log only the outcomes are counted and the newest line of
-each other event is kept.
+A script answers questions, a JSON line each. The daemon's log is read only as far as needed to know when it serves
+and how many outcomes it has told.
 """
 
 import json
@@ -20,9 +20,9 @@ HERE = Path(__file__).parent
 COMMAND = Path(sys.executable).with_name("intercomd")
 TOKEN = "sandbox-token"
 NOWHERE = "http://127.0.0.1:9"
-"""An address at which nothing listens."""
+"""An Intercom that is not there."""
 NOMINAL = 1_667
-"""Calls in 10 s: Intercom's default limit for an app is 10,000 a minute."""
+"""Calls in 10 s: the 10,000 a minute that Intercom names for an app."""
 WAIT_SECONDS = 300.0
 _CHUNK = 1 << 16
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -30,7 +30,7 @@ _OUTCOME = b'"event":"outcome"'
 
 
 def environment() -> dict[str, str]:
-    """Our environment without a daemon's settings; modules are loaded from bytecode, as in an installation."""
+    """Ours, but for settings of a daemon; what is imported is read from bytecode, as an installation has it."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -39,7 +39,7 @@ def environment() -> dict[str, str]:
 
 
 class _Process:
-    """A process that is killed at the end of its `with` block."""
+    """A process that ends with the block it is used in."""
 
     process: subprocess.Popen[bytes]
 
@@ -52,19 +52,19 @@ class _Process:
         self.close()
 
     def close(self) -> None:
-        """Kills the process."""
+        """Ends it at once, which it must survive anyway."""
         self.process.kill()
         self.process.wait()
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor time of all its threads."""
+        """Processor time that it has used, all threads together."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     @property
     def resident_mebibytes(self) -> float:
-        """Its resident memory."""
+        """Memory that it holds."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
@@ -80,7 +80,7 @@ class Script(_Process):
         )
 
     def ask(self, **question: object) -> dict[str, Any]:
-        """Returns the answer to a question."""
+        """Its answer."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(json.dumps(question).encode() + b"\n")
@@ -90,7 +90,7 @@ class Script(_Process):
 
 
 class Sandbox(_Process):
-    """`intercomd sandbox`; `rate` calls in 10 s, 0: without a limit."""
+    """`intercomd sandbox`; `rate` calls in 10 s, 0 for any number."""
 
     def __init__(self, rate: int = 0) -> None:
         command = [COMMAND, "sandbox", "--port", "0", "--json", "--rate", str(rate)]
@@ -109,9 +109,9 @@ class Daemon(_Process):
         file = folder / "intercomd.toml"
         file.write_text(_SETTINGS.format(spool=folder / "spool.db", base_url=base_url, token=TOKEN) + settings)
         self.ended: list[bytes] = []
-        """The log lines of outcomes, in order."""
+        """The lines of the outcomes, as they came."""
         self.lines: dict[str, dict[str, Any]] = {}
-        self._logged = Condition()
+        self._told = Condition()
         self._ended = False
         begin = time.perf_counter()
         self.process = subprocess.Popen(  # noqa: S603 - our own command
@@ -125,11 +125,11 @@ class Daemon(_Process):
 
     @property
     def outcomes(self) -> int:
-        """Outcomes since its start."""
+        """How many it has told since its start."""
         return len(self.ended)
 
     def delivered(self, outcomes: int) -> None:
-        """Waits until this many outcomes have been logged since its start."""
+        """Waits until it has told so many outcomes since its start."""
         self.wait(lambda: self.outcomes >= outcomes)
 
     def delivering(self) -> None:
@@ -137,9 +137,9 @@ class Daemon(_Process):
         self.wait(lambda: self.lines.get("connection", {}).get("state") == "delivering")
 
     def wait(self, holds: Callable[[], bool]) -> None:
-        """Waits until a condition holds; it is evaluated after each read of the log."""
-        with self._logged:
-            if not self._logged.wait_for(lambda: self._ended or holds(), WAIT_SECONDS) or self._ended:
+        """Waits until this holds; it is asked whenever the daemon has told something."""
+        with self._told:
+            if not self._told.wait_for(lambda: self._ended or holds(), WAIT_SECONDS) or self._ended:
                 raise RuntimeError(f"the daemon does not get there: {self.lines}, {self.outcomes} outcomes")
 
     def _listen(self) -> None:
@@ -147,17 +147,17 @@ class Daemon(_Process):
         rest = b""
         while chunk := os.read(self.process.stderr.fileno(), _CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
-            with self._logged:
+            with self._told:
                 ended = [line for line in lines if _OUTCOME in line]
                 self.ended += ended
                 for line in lines if len(ended) < len(lines) else ():
                     with suppress(ValueError):
-                        logged = json.loads(line)
-                        self.lines[logged["event"]] = logged
-                self._logged.notify_all()
-        with self._logged:
+                        told = json.loads(line)
+                        self.lines[told["event"]] = told
+                self._told.notify_all()
+        with self._told:
             self._ended = True
-            self._logged.notify_all()
+            self._told.notify_all()
 
 
 _SETTINGS = """\

@@ -85,20 +85,17 @@ class Scraped:
 
 
 @pytest.fixture
-async def scraped(tmp_path: Path) -> AsyncIterator[Scraped]:
-    async with Sandbox() as sandbox:
-        daemon = await Daemon(tmp_path, sandbox.base_url).start()
-        relay = Scraped(daemon, sandbox)
-        application = web.Application()
-        application.router.add_get("/metrics", relay.metrics)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        relay.address = site.name.removeprefix("http://")
-        yield relay
-        await runner.cleanup()
-        await daemon.close()
+async def scraped(daemon: Daemon, sandbox: Sandbox) -> AsyncIterator[Scraped]:
+    relay = Scraped(daemon, sandbox)
+    application = web.Application()
+    application.router.add_get("/metrics", relay.metrics)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    relay.address = site.name.removeprefix("http://")
+    yield relay
+    await runner.cleanup()
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from hashlib import blake2b
 import msgspec
 
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
-from intercomd_daemon.spool.trail import TrailFilter
+from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter, TrailFilter
 
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 1000

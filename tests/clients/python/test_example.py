@@ -1,4 +1,4 @@
-"""The example runs unchanged."""
+"""The example runs as it stands."""
 
 import asyncio
 import sys

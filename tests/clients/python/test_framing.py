@@ -1,4 +1,4 @@
-"""Frames equal protobuf's own encoding."""
+"""Frames are what protobuf itself would have written."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Local targets never use a proxy."""
+"""Which targets are this machine, so that no proxy is asked for them."""
 
 import pytest
 

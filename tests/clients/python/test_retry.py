@@ -1,4 +1,4 @@
-"""Each error status has its advice."""
+"""What a status asks of a publisher, row by row."""
 
 import grpc
 import pytest

@@ -1,4 +1,4 @@
-"""Settings that can never work are refused."""
+"""Settings that could never work are refused where they are written."""
 
 import pytest
 

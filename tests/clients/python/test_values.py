@@ -1,4 +1,4 @@
-"""Python values are converted to attributes."""
+"""Python values become the attributes that say the same."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone

@@ -13,6 +13,7 @@ DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus" / "intercomd.rules.yaml"
 RULES_TEST = RULES.with_name("intercomd.rules.test.yaml")
 DASHBOARD = DEPLOY / "grafana" / "intercomd.json"
+UNIT = DEPLOY / "systemd" / "intercomd.service"
 OPERATIONS = ROOT / "daemon" / "docs" / "operations.md"
 
 

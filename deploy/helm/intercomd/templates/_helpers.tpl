@@ -1,0 +1,73 @@
+{{- define "intercomd.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "intercomd.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- $name := include "intercomd.name" . }}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 50 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "intercomd.selector" -}}
+app.kubernetes.io/name: {{ include "intercomd.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "intercomd.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "intercomd.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "intercomd.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "intercomd.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "intercomd.settings" -}}
+{{ .Values.settings | trim }}
+
+[ingest]
+listen = ["0.0.0.0:50051"]
+{{- if .Values.insecure }}
+insecure = true
+{{- end }}
+{{- with .Values.tls.secretName }}
+
+[ingest.tls]
+certificate_file = "/run/secrets/tls/tls.crt"
+key_file = "/run/secrets/tls/tls.key"
+{{- if $.Values.tls.clientCa }}
+client_ca_file = "/run/secrets/tls/ca.crt"
+{{- end }}
+{{- end }}
+
+[health]
+listen = ["0.0.0.0:9092"]
+{{- range $name, $connection := .Values.connections }}
+
+[connections.{{ $name }}]
+app_id = {{ $connection.appId | quote }}
+access_token_file = "/run/secrets/connections/{{ $name }}/token"
+{{- with $connection.settings }}
+{{ . | trim }}
+{{- end }}
+{{- end }}
+{{- range $name, $caller := .Values.callers }}
+
+[callers.{{ $name }}]
+{{- if $caller.tokenSecret }}
+token_file = "/run/secrets/callers/{{ $name }}/token"
+{{- end }}
+{{- with $caller.settings }}
+{{ . | trim }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,169 @@
+"""What kustomize and Helm make of `deploy/`: valid objects that refer to each other, and settings that work.
+
+`make deploy` runs this; `.ci/tools` installs kustomize and Helm.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployment.files import DASHBOARD, DEPLOY, RULES, load
+from deployment.kubernetes import (
+    OVERLAYS,
+    Object,
+    check_references,
+    check_security,
+    containers,
+    daemon_of,
+    objects,
+    of_kind,
+    pod_templates,
+    settings_of,
+    validate,
+)
+
+CHART = DEPLOY / "helm" / "intercomd"
+IMAGE = {"INTERCOMD_INGEST_LISTEN": "0.0.0.0:50051", "INTERCOMD_SPOOL_URL": "sqlite:/var/lib/intercomd/spool.db"}
+# Of the cluster; a Helm that was built from source assumes an old one.
+KUBE = ("--kube-version", "1.33")
+CALLER = {"tokenSecret": {"name": "intercomd-callers", "key": "billing"}, "settings": 'connections = ["*"]'}
+TOKEN = {"tokenSecret": {"name": "intercom-token", "key": "token"}}
+CONNECTIONS = {"connections": {"default": {"appId": "abc12345"} | TOKEN}}
+VALUES: dict[str, dict[str, Any]] = {
+    "insecure": {"insecure": True},
+    "callers": {"callers": {"billing": CALLER, "shop": CALLER | {"settings": ""}}},
+    "tls": {"callers": {"billing": CALLER}, "tls": {"secretName": "intercomd-tls"}},
+    "client certificates": {"tls": {"secretName": "intercomd-tls", "clientCa": True}},
+    "monitoring": {
+        "insecure": True,
+        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+        "dashboard": {"enabled": True},
+    },
+    "everything else": {
+        "insecure": True,
+        "fullnameOverride": "events",
+        "image": {"repository": "registry.test/intercomd", "tag": "1", "pullPolicy": "Always"},
+        "imagePullSecrets": [{"name": "pull"}],
+        "connections": {
+            "eu-shop": {"appId": "b", "settings": 'region = "eu"', "tokenSecret": {"name": "t", "key": "k"}}
+        },
+        "service": {"type": "LoadBalancer", "port": 443, "annotations": {"a": "b"}},
+        "persistence": {"size": "10Gi", "storageClass": "fast", "accessModes": ["ReadWriteOnce"]},
+        "serviceAccount": {"create": False, "name": "other"},
+        "podAnnotations": {"sidecar.istio.io/inject": "true"},
+        "podLabels": {"team": "growth"},
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+        "priorityClassName": "high",
+        "extraEnv": [{"name": "INTERCOMD_LOG_LEVEL", "value": "debug"}],
+        "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+        "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ca"}],
+        "podDisruptionBudget": {"enabled": False},
+        "networkPolicy": {"enabled": False},
+    },
+}
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+
+
+def made(*words: str | Path) -> str:
+    done = run(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def build(overlay: str) -> list[Object]:
+    return objects(made("kustomize", "build", OVERLAYS[overlay]))
+
+
+def render(values: dict[str, Any], folder: Path) -> list[Object]:
+    file = folder / "values.json"
+    file.write_text(json.dumps(CONNECTIONS | values))
+    made("helm", "lint", "--strict", CHART, *KUBE, "--values", file)
+    return objects(made("helm", "template", "events", CHART, "--namespace", "shop", *KUBE, "--values", file))
+
+
+def settings_text(found: list[Object]) -> str:
+    text: str = next(one["data"]["intercomd.toml"] for one in found if "intercomd.toml" in one.get("data", {}))
+    return text
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_overlay_is_valid(overlay: str, tmp_path: Path) -> None:
+    found = build(overlay)
+    for one in found:
+        validate(one)
+    check_references(found)
+    for template in pod_templates(found):
+        for container in containers(template):
+            check_security(container, template)
+            assert container["image"] == "intercomd:0.2.0"
+    daemon = daemon_of(next(pod_templates(found)))
+    environment = IMAGE | {variable["name"]: variable["value"] for variable in daemon.get("env", [])}
+    settings_of(settings_text(found), tmp_path, environment)
+
+
+def test_sidecar_starts_before_the_app_and_stops_after_it() -> None:
+    spec = next(pod_templates(build("sidecar")))["spec"]
+    daemon = spec["initContainers"][0]
+    assert daemon["restartPolicy"] == "Always"
+    assert "startupProbe" in daemon
+    assert "lifecycle" not in daemon
+    assert [container["name"] for container in spec["containers"]] == ["app"]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_chart_is_valid(name: str, tmp_path: Path) -> None:
+    found = render(VALUES[name], tmp_path)
+    for one in found:
+        validate(one)
+    configured = [one for one in found if one["metadata"]["name"] != "ca"]
+    if name != "everything else":  # Its extra volume is none of the chart's.
+        check_references(configured)
+    for template in pod_templates(found):
+        for container in containers(template):
+            check_security(container, template)
+    settings_of(settings_text(found), tmp_path, IMAGE)
+
+
+def test_chart_has_the_rules_and_the_dashboard(tmp_path: Path) -> None:
+    found = render(VALUES["monitoring"], tmp_path)
+    rule = of_kind(found, "PrometheusRule")[0]
+    assert rule["spec"] == load(RULES)
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    dashboard = next(one for one in of_kind(found, "ConfigMap") if one["metadata"]["name"].endswith("-dashboard"))
+    assert json.loads(dashboard["data"]["intercomd.json"]) == json.loads(DASHBOARD.read_text())
+
+
+def test_settings_change_restarts_the_pod(tmp_path: Path) -> None:
+    sums = {
+        next(pod_templates(render(VALUES[name], tmp_path)))["metadata"]["annotations"]["checksum/settings"]
+        for name in ("callers", "tls")
+    }
+    assert len(sums) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "senders need credentials"),
+        ({"insecure": True, "connections": {"default": {"appId": ""} | TOKEN}}, "appId"),
+        ({"insecure": True, "connections": {}}, "connections"),
+        ({"insecure": True, "connections": {"default": {"appId": "a"}}}, "tokenSecret"),
+        ({"insecure": True, "replicas": 3}, "replicas"),
+        ({"insecure": True, "image": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
+        ({"callers": {"billing": {"token": "secret"}}}, "token"),
+    ],
+)
+def test_chart_refuses_values_that_cannot_work(values: dict[str, Any], message: str, tmp_path: Path) -> None:
+    file = tmp_path / "values.json"
+    file.write_text(json.dumps(CONNECTIONS | values))
+    done = run("helm", "template", "events", CHART, *KUBE, "--values", file)
+    assert done.returncode != 0
+    assert message in done.stderr

@@ -1,0 +1,86 @@
+"""The files of `deploy/kubernetes`: valid objects, settings that the daemon accepts, and an example that publishes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from daemons.process import Daemon
+from deployment.files import RULES, load
+from deployment.kubernetes import KUBERNETES, OVERLAYS, bytes_of, objects, of_kind, settings_of, validate
+
+# A patch is no object of its own; kustomization.yaml is not for the cluster.
+OBJECTS = sorted(path for path in KUBERNETES.rglob("*.yaml") if path.name not in {"kustomization.yaml", "sidecar.yaml"})
+# What the image sets, and what the sidecar's manifest sets instead.
+IMAGE = {"INTERCOMD_INGEST_LISTEN": "0.0.0.0:50051", "INTERCOMD_SPOOL_URL": "sqlite:/var/lib/intercomd/spool.db"}
+ENVIRONMENTS = {"gateway": IMAGE, "sidecar": IMAGE | {"INTERCOMD_INGEST_LISTEN": "127.0.0.1:50051"}}
+Launch = Callable[..., Awaitable[asyncio.subprocess.Process]]
+APP = OVERLAYS["sidecar"] / "app.py"
+
+
+@pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name)
+def test_object_is_valid(path: Path) -> None:
+    found = objects(path.read_text())
+    assert found
+    for one in found:
+        validate(one)
+
+
+@pytest.mark.parametrize("path", list(KUBERNETES.rglob("kustomization.yaml")), ids=lambda path: path.parent.name)
+def test_each_file_is_part_of_a_kustomization(path: Path) -> None:
+    listed = path.read_text()
+    for file in path.parent.iterdir():
+        assert file == path or file.is_dir() or file.name in listed
+
+
+def test_prometheus_rule_has_the_tested_rules() -> None:
+    assert load(KUBERNETES / "base" / "prometheus-rule.yaml")["spec"] == load(RULES)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_settings_are_accepted_and_fit_the_manifest(overlay: str, tmp_path: Path) -> None:
+    folder = OVERLAYS[overlay]
+    settings = settings_of((folder / "intercomd.toml").read_text(), tmp_path, ENVIRONMENTS[overlay])
+    pod = load(folder / {"gateway": "stateful-set.yaml", "sidecar": "sidecar.yaml"}[overlay])["spec"]
+    grace = pod["template"]["spec"]["terminationGracePeriodSeconds"]
+    stopping = settings.stopping
+    assert stopping.linger_seconds + stopping.drain_seconds + stopping.deliver_seconds < grace - 10
+    if overlay == "gateway":
+        room = pod["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
+    else:
+        room = next(
+            volume["emptyDir"]["sizeLimit"] for volume in pod["template"]["spec"]["volumes"] if "emptyDir" in volume
+        )
+    # The write-ahead log, and a second copy while a spool is repaired.
+    assert bytes_of(room) >= 1.5 * settings.spool.bytes_max + settings.spool.free_bytes_min
+
+
+def test_network_policy_lets_the_ports_of_the_pod_in() -> None:
+    gateway = OVERLAYS["gateway"]
+    policy = load(gateway / "network-policy.yaml")["spec"]
+    container = load(gateway / "stateful-set.yaml")["spec"]["template"]["spec"]["containers"][0]
+    opened = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
+    assert opened == {port["name"] for port in container["ports"]}
+
+
+def test_loss_of_the_sidecars_spool_is_stated() -> None:
+    text = (OVERLAYS["sidecar"] / "kustomization.yaml").read_text()
+    assert "emptyDir" in text
+    assert "LOST" in text
+
+
+def test_gateway_is_one_daemon() -> None:
+    stateful_set = of_kind(objects((OVERLAYS["gateway"] / "stateful-set.yaml").read_text()), "StatefulSet")[0]
+    assert stateful_set["spec"]["replicas"] == 1
+
+
+async def test_example_app_publishes_and_ends_with_its_pod(daemon: Daemon, launch: Launch) -> None:
+    environment = {**os.environ, "INTERCOMD_TARGET": daemon.ingest_address, "CUSTOMER_ID": "example-user"}
+    app = await launch(sys.executable, APP, env=environment)
+    await daemon.heard("outcome", outcome="delivered")
+    app.send_signal(signal.SIGTERM)
+    assert await app.wait() == 0

@@ -1,1 +1,0 @@
-"""What operators read: entries of the trail."""
