@@ -26,10 +26,11 @@ ENV PATH=/opt/intercomd/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     INTERCOMD_INGEST_LISTEN=0.0.0.0:50051 \
+    INTERCOMD_HEALTH_LISTEN=0.0.0.0:9092 \
     INTERCOMD_SPOOL_URL=sqlite:/var/lib/intercomd/spool.db
 USER 10001:10001
 VOLUME ["/var/lib/intercomd"]
-EXPOSE 50051
+EXPOSE 50051 9092
 # Not ready while another daemon still holds the spool: spool.lock_wait is 60 s.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=70s --retries=3 CMD ["intercomd", "healthcheck"]
 # Without a shell in between, so that SIGTERM arrives.

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from intercomd_daemon import config
+from intercomd_daemon.errors import SettingsInvalid
 
 # The image is built once, so that one process has to run all of them.
 pytestmark = pytest.mark.xdist_group("image")
@@ -175,13 +176,30 @@ def test_image_runs_as_a_numeric_user_that_owns_the_volume() -> None:
 
 
 def test_variables_of_the_image_are_settings() -> None:
-    """Of all settings they change two: where senders are answered, and where the spool is."""
-    loaded = config.load(None, variables() | ACCESS)
+    """Of all settings they change three: where senders and probes are answered, and where the spool is."""
+    loaded = config.load(None, variables() | ACCESS | {"INTERCOMD_INGEST_INSECURE": "true"})
     assert not loaded.warnings
     changed = {key for key, origin in loaded.origins.items() if origin in variables()}
-    assert changed == {"ingest.listen", "spool.url"}
+    assert changed == {"ingest.listen", "health.listen", "spool.url"}
     assert loaded.settings.ingest.listen == ("0.0.0.0:50051",)
+    assert loaded.settings.health.listen == ("0.0.0.0:9092",)
     assert loaded.settings.spool.path == f"{VOLUME}/spool.db"
+
+
+def test_image_starts_only_once_it_is_decided_who_may_publish() -> None:
+    """Open to every interface of the container, `run` and `check` exit with 78 and name all four choices."""
+    with pytest.raises(SettingsInvalid) as refused:
+        config.load(None, variables() | ACCESS)
+    (problem,) = refused.value.problems
+    for choice in (
+        "[callers.<name>]",
+        "ingest.tls.client_ca_file",
+        "INTERCOMD_INGEST_LISTEN=127.0.0.1:50051",
+        "INTERCOMD_INGEST_INSECURE=true",
+    ):
+        assert choice in problem
+    config.load(None, variables() | ACCESS | {"INTERCOMD_INGEST_LISTEN": "127.0.0.1:50051"})
+    config.load(None, variables() | ACCESS | {"INTERCOMD_CALLERS_SHOP_TOKEN_SHA256": "a" * 64})
 
 
 def test_image_knows_its_version(image: Image) -> None:

@@ -111,6 +111,10 @@ def test_make_has_the_targets_that_are_named(path: Path) -> None:
     assert {words[0] for words in called(path, "make")} <= set(targets)
 
 
+def test_readme_lists_the_commands() -> None:
+    assert first_cells(section(ROOT / "README.md", "## Commands")) == [f"intercomd {name}" for name in COMMANDS]
+
+
 def test_change_log_names_every_command() -> None:
     """Those of the first release in a list, each later one as it is called."""
     text = (ROOT / "CHANGELOG.md").read_text()
@@ -159,7 +163,7 @@ def test_reasons_page_lists_the_notices() -> None:
 
 
 def test_operations_page_lists_the_log_events() -> None:
-    """What is rejected or skipped is told by the name of its disposition."""
+    """Rejected and skipped envelopes are logged under the name of their disposition."""
     events = {"rejected", "skipped"}
     for tree in trees(""):
         for node in ast.walk(tree):

@@ -19,7 +19,7 @@ from intercomd_daemon.connection import ConnectionSettings
 DAEMON = ROOT / "daemon" / "intercomd_daemon"
 CLIENT = Path(intercomd.__file__).parent
 ARCHITECTURE = ROOT / "daemon" / "ARCHITECTURE.md"
-# Commands end, settings are read once, and the sandbox keeps all that it is told on purpose: it serves tests.
+# Commands end, settings are read once, and the sandbox keeps every call on purpose: it serves tests.
 SHORT_LIVED = {"cli", "config", "sandbox", "v1"}
 CONTAINERS = {"Queue", "TaskGroup", "WeakValueDictionary", "array", "bytearray", "deque", "dict", "list", "set"}
 

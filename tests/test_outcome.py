@@ -37,7 +37,7 @@ def letter(update: dict[str, str], contact: OutcomeType | None, *events: Outcome
         (letter({"a": "b"}, DEAD, DONE, DEAD), {"a": "b"}, EVENTS[1:2]),
         (letter({"a": "b"}, DONE, DEAD, DONE, DEAD), {}, (EVENTS[0], EVENTS[2])),
         (letter({}, None, DEAD, DEAD), {}, EVENTS[:2]),
-        # The email beside a customer id is an update of its own, which no attribute stands for.
+        # The email beside a customer id is an update by itself, without any attribute.
         (letter({}, DEAD, DONE), {}, ()),
     ],
 )

@@ -1,4 +1,4 @@
-"""The contract stands by itself, and the committed stubs are what it says."""
+"""The contract needs no other files, and the committed stubs are generated from it."""
 
 import re
 import shutil

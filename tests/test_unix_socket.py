@@ -1,4 +1,4 @@
-"""Names of Unix sockets: taken over only if nobody listens, with the permissions asked for from the first moment."""
+"""Unix sockets: replaced only if nothing listens, and with their final permissions from the first moment."""
 
 import os
 import socket

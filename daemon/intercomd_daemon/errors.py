@@ -28,6 +28,8 @@ class RequestRefused(IntercomdError):
         super().__init__(message)
         self.field = field
         self.message = message
+        self.size_bytes = 0
+        """The size of the request; 0: unknown."""
 
 
 class RetryLater(IntercomdError):

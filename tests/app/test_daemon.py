@@ -1,4 +1,4 @@
-"""The order of starting and stopping, in one process; what crosses processes stands in tests/e2e."""
+"""The order of starting and stopping, in one process; tests/e2e runs daemons in processes of their own."""
 
 import asyncio
 import io
@@ -43,9 +43,9 @@ def daemon_of(settings: config.Settings) -> tuple[Daemon, io.StringIO]:
 
 
 def events(stream: io.StringIO) -> list[str]:
-    """What it told of itself; asyncio's complaints about a slow machine are not its own."""
-    told = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
-    return [event for event in told if event not in {"library", "connection"}]
+    """Returns the logged events, without those of libraries: asyncio warns on a slow machine."""
+    logged = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    return [event for event in logged if event not in {"library", "connection"}]
 
 
 @pytest.mark.parametrize("url", ["", "memory:"])

@@ -235,7 +235,7 @@ def with_certificates(files: Files) -> dict[str, object]:
 async def test_certificates_identify_callers_unless_a_token_does(
     load: Load, files: Files, authority: trustme.CA
 ) -> None:
-    """A verified certificate of nobody is refused, and a token decides alone, whatever the certificate says."""
+    """A verified certificate that belongs to no caller is refused. A token decides alone, with any certificate."""
     stranger = files.client(authority, "stranger.internal")
     async with opened(load("http://127.0.0.1:1", **with_certificates(files))) as listeners:
         for address, methods in ((listeners.ingest[0], INGEST), (listeners.operations, OPERATIONS)):

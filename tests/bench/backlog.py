@@ -1,6 +1,6 @@
-"""Fills a spool through its own engine: so many envelopes of so many users, all known to the contact book.
+"""Fills a spool through its own engine with envelopes of users that are all in the contact cache.
 
-A run fills each such spool once, beside the folders of its rows, which get copies.
+A run fills each spool once, beside the folders of its rows; the rows work on copies.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _AT_ONCE = 2_000
 
 
 def row(number: int, users: int) -> Incoming:
-    """The row of envelope n, which is one call."""
+    """Returns the row of envelope n, which takes one call."""
     user = user_of(number, users)
     at = created_at_of(number, users)
     name = envelope_id(number)
@@ -36,7 +36,7 @@ def row(number: int, users: int) -> Incoming:
 
 
 async def fill(path: str, rows: int, users: int) -> None:
-    """Fills the spool at `path`, and closes it."""
+    """Fills the spool at `path` and closes it."""
     spool = await open_spool(SqliteSettings(path, bytes_max=8 << 30, free_bytes_min=0))
     nothing_known = Contact().pack()
     for start in range(0, users, _AT_ONCE):
@@ -49,7 +49,7 @@ async def fill(path: str, rows: int, users: int) -> None:
 
 
 def bring(shelf: Path, folder: Path, rows: int, users: int) -> Path:
-    """Puts a copy of such a spool into the folder, from the shelf on which a run keeps those it has filled."""
+    """Copies a filled spool into the folder; fills it first if no row of this run has."""
     filled = shelf / f"{rows}-{users}.db"
     if not filled.exists():
         command = [sys.executable, __file__, filled, str(rows), str(users)]

@@ -1,6 +1,6 @@
-"""The limit of delivering: a bare aiohttp loop that makes the same calls to the same server, so many at once.
+"""The limit of delivering: a bare aiohttp loop that makes the same calls to the same server, as many at once.
 
-It also makes the contacts that both write to.
+It also creates the contacts that both write to.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _HEADERS = {
 
 
 class Caller:
-    """One session, and the bodies to send."""
+    """One session and the bodies to send."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
@@ -35,7 +35,7 @@ class Caller:
         return aiohttp.ClientSession(headers=_HEADERS, connector=aiohttp.TCPConnector(limit=0))
 
     def contacts(self, users: int) -> dict[str, Any]:
-        """Makes the contacts."""
+        """Creates the contacts."""
         bodies = [{"role": "user", "external_id": user_of(number, users)} for number in range(users)]
         return self._runner.run(self._post("/contacts", [json.dumps(body).encode() for body in bodies], 16))
 

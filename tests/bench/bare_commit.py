@@ -1,4 +1,4 @@
-"""The limit of an acknowledgement: one commit with full sync, at the same rhythm."""
+"""The limit of an acknowledgement: one commit with full sync, at the same rate."""
 
 import sqlite3
 import sys
@@ -12,7 +12,7 @@ DATA = bytes(300)
 
 
 class Commits:
-    """A table that rows of 300 bytes go to."""
+    """A table with rows of 300 bytes."""
 
     def __init__(self, path: str) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
@@ -21,7 +21,7 @@ class Commits:
         self._database.execute("CREATE TABLE log (position INTEGER PRIMARY KEY, data BLOB NOT NULL)")
 
     def beat(self, count: int, size: int, per_second: float) -> dict[str, Any]:
-        """Commits at fixed times; the milliseconds that each took."""
+        """Commits at fixed times; returns the milliseconds of each commit."""
         rest = Event()
         begin = time.perf_counter() + 0.1
         taken = []

@@ -1,4 +1,4 @@
-"""The limit of the footprint: an interpreter that has imported the two libraries that carry the calls, and no more."""
+"""The limit of the footprint: an interpreter that has imported only gRPC and aiohttp."""
 
 import aiohttp
 import grpc.aio
@@ -6,7 +6,7 @@ from questions import answer_all
 
 
 def versions() -> dict[str, str]:
-    """Of what it has imported."""
+    """The imported modules."""
     return {"aiohttp": aiohttp.__version__, "grpc": grpc.__version__}
 
 

@@ -1,4 +1,4 @@
-"""The limit of accepting: one thread that takes requests off memory and puts their envelopes on disk, and no more.
+"""The limit of accepting: one thread that reads requests from memory and writes their envelopes to disk.
 
 Parse, look at each field once, copy out the bytes, insert into a table with an index by user and a unique one by
 envelope id, commit with full sync.
@@ -38,7 +38,7 @@ class Loop:
         return {}
 
     def run(self) -> dict[str, Any]:
-        """Takes them all."""
+        """Accepts all of them."""
         execute, executemany = self._database.execute, self._database.executemany
         begin = time.perf_counter()
         for data in self._requests:
@@ -51,7 +51,7 @@ class Loop:
 
 
 def look(envelope: Envelope) -> tuple[str, str]:
-    """Looks at each field once; the id and the user."""
+    """Reads each field once; returns the id and the user."""
     identity = envelope.identity
     seen: list[object] = [identity.email, envelope.connection, envelope.source, envelope.environment, envelope.priority]
     seen += (envelope.event_time.seconds, envelope.traceparent, envelope.HasField("event_time"))

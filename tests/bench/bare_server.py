@@ -1,4 +1,4 @@
-"""The limit of single envelopes: a grpc.aio server that answers at once, with the same messages."""
+"""The limit of single envelopes: a grpc.aio server that answers the same messages at once."""
 
 import asyncio
 from typing import Any
@@ -10,16 +10,16 @@ from intercomd.v1.ingest_pb2 import EnvelopeResult, PublishRequest, PublishRespo
 
 
 class AtOnce(ingest_pb2_grpc.IngestServiceServicer):
-    """Says that everything was accepted."""
+    """Accepts everything."""
 
     async def Publish(self, request: PublishRequest, _context: object) -> PublishResponse:  # noqa: N802 - its name
-        """Looks at nothing but the ids."""
+        """Reads only the ids."""
         results = [EnvelopeResult(envelope_id=envelope.envelope_id, disposition=1) for envelope in request.envelopes]
         return PublishResponse(results=results, spool=SpoolStatus(envelopes=1, bytes=1, fill_ratio=0.1))
 
 
 async def serve(opened: Any) -> None:  # noqa: ANN401 - what to call with the port
-    """Serves for ever."""
+    """Serves until it is killed."""
     server = grpc.aio.server()
     ingest_pb2_grpc.add_IngestServiceServicer_to_server(AtOnce(), server)
     opened(server.add_insecure_port("127.0.0.1:0"))

@@ -1,7 +1,7 @@
-"""The processes of a row: the real daemon, the sandbox, and the scripts beside this file, each on its own.
+"""The processes of a row: the daemon, the sandbox, and the scripts beside this file.
 
-A script answers questions, a JSON line each. The daemon's log is read only as far as needed to know when it serves
-and how many outcomes it has told.
+A script answers questions, one JSON line each. Of the daemon's log only the outcomes are counted and the newest line of
+each other event is kept.
 """
 
 import json
@@ -20,9 +20,9 @@ HERE = Path(__file__).parent
 COMMAND = Path(sys.executable).with_name("intercomd")
 TOKEN = "sandbox-token"
 NOWHERE = "http://127.0.0.1:9"
-"""An Intercom that is not there."""
+"""An address at which nothing listens."""
 NOMINAL = 1_667
-"""Calls in 10 s: the 10,000 a minute that Intercom names for an app."""
+"""Calls in 10 s: Intercom's default limit for an app is 10,000 a minute."""
 WAIT_SECONDS = 300.0
 _CHUNK = 1 << 16
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -30,7 +30,7 @@ _OUTCOME = b'"event":"outcome"'
 
 
 def environment() -> dict[str, str]:
-    """Ours, but for settings of a daemon; what is imported is read from bytecode, as an installation has it."""
+    """Our environment without a daemon's settings; modules are loaded from bytecode, as in an installation."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -39,7 +39,7 @@ def environment() -> dict[str, str]:
 
 
 class _Process:
-    """A process that ends with the block it is used in."""
+    """A process that is killed at the end of its `with` block."""
 
     process: subprocess.Popen[bytes]
 
@@ -52,19 +52,19 @@ class _Process:
         self.close()
 
     def close(self) -> None:
-        """Ends it at once, which it must survive anyway."""
+        """Kills the process."""
         self.process.kill()
         self.process.wait()
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor time that it has used, all threads together."""
+        """Processor time of all its threads."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     @property
     def resident_mebibytes(self) -> float:
-        """Memory that it holds."""
+        """Its resident memory."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
@@ -80,7 +80,7 @@ class Script(_Process):
         )
 
     def ask(self, **question: object) -> dict[str, Any]:
-        """Its answer."""
+        """Returns the answer to a question."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(json.dumps(question).encode() + b"\n")
@@ -90,7 +90,7 @@ class Script(_Process):
 
 
 class Sandbox(_Process):
-    """`intercomd sandbox`; `rate` calls in 10 s, 0 for any number."""
+    """`intercomd sandbox`; `rate` calls in 10 s, 0: without a limit."""
 
     def __init__(self, rate: int = 0) -> None:
         command = [COMMAND, "sandbox", "--port", "0", "--json", "--rate", str(rate)]
@@ -109,9 +109,9 @@ class Daemon(_Process):
         file = folder / "intercomd.toml"
         file.write_text(_SETTINGS.format(spool=folder / "spool.db", base_url=base_url, token=TOKEN) + settings)
         self.ended: list[bytes] = []
-        """The lines of the outcomes, as they came."""
+        """The log lines of outcomes, in order."""
         self.lines: dict[str, dict[str, Any]] = {}
-        self._told = Condition()
+        self._logged = Condition()
         self._ended = False
         begin = time.perf_counter()
         self.process = subprocess.Popen(  # noqa: S603 - our own command
@@ -125,11 +125,11 @@ class Daemon(_Process):
 
     @property
     def outcomes(self) -> int:
-        """How many it has told since its start."""
+        """Outcomes since its start."""
         return len(self.ended)
 
     def delivered(self, outcomes: int) -> None:
-        """Waits until it has told so many outcomes since its start."""
+        """Waits until this many outcomes have been logged since its start."""
         self.wait(lambda: self.outcomes >= outcomes)
 
     def delivering(self) -> None:
@@ -137,9 +137,9 @@ class Daemon(_Process):
         self.wait(lambda: self.lines.get("connection", {}).get("state") == "delivering")
 
     def wait(self, holds: Callable[[], bool]) -> None:
-        """Waits until this holds; it is asked whenever the daemon has told something."""
-        with self._told:
-            if not self._told.wait_for(lambda: self._ended or holds(), WAIT_SECONDS) or self._ended:
+        """Waits until a condition holds; it is evaluated after each read of the log."""
+        with self._logged:
+            if not self._logged.wait_for(lambda: self._ended or holds(), WAIT_SECONDS) or self._ended:
                 raise RuntimeError(f"the daemon does not get there: {self.lines}, {self.outcomes} outcomes")
 
     def _listen(self) -> None:
@@ -147,17 +147,17 @@ class Daemon(_Process):
         rest = b""
         while chunk := os.read(self.process.stderr.fileno(), _CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
-            with self._told:
+            with self._logged:
                 ended = [line for line in lines if _OUTCOME in line]
                 self.ended += ended
                 for line in lines if len(ended) < len(lines) else ():
                     with suppress(ValueError):
-                        told = json.loads(line)
-                        self.lines[told["event"]] = told
-                self._told.notify_all()
-        with self._told:
+                        logged = json.loads(line)
+                        self.lines[logged["event"]] = logged
+                self._logged.notify_all()
+        with self._logged:
             self._ended = True
-            self._told.notify_all()
+            self._logged.notify_all()
 
 
 _SETTINGS = """\

@@ -1,4 +1,4 @@
-"""Claims the next lanes of a spool through its engine, as the deliverer does: rows in order, with what is known."""
+"""Reads a spool through its engine as the deliverer does: rows in order, with the cached contacts."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ _BYTES_MAX = 1 << 20
 
 
 class Claims:
-    """An open spool, and how far it has been read."""
+    """An open spool and the position up to which it has been read."""
 
     def __init__(self, path: str) -> None:
         self._runner = asyncio.Runner()
@@ -25,7 +25,7 @@ class Claims:
         self._after = 0
 
     def claim(self, times: int) -> dict[str, Any]:
-        """Reads on so many times, from the start again at the end; the milliseconds that each full read took."""
+        """Reads `times` pages, starting over at the end; returns the milliseconds of each full page."""
         return {"milliseconds": self._runner.run(self._claim(times))}
 
     async def _claim(self, times: int) -> list[float]:

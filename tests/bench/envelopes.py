@@ -1,6 +1,6 @@
-"""What the rows send: one kind of envelope, about 300 bytes, each with an id of its own that rises with time.
+"""The envelopes that the rows send: one kind, about 300 bytes, with time-ordered ids.
 
-A user, two attributes of his, an event with four attributes. Envelope n is the same in every process.
+Each has a user with two attributes and an event with four. Envelope n is the same in every process.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from intercomd.v1.event_pb2 import CustomEvent
 from intercomd.values import Value, attributes
 
 NOON = 1_750_000_000
-"""Unix seconds of a day that is over, so that no clock moves an event."""
+"""Unix seconds in the past, so that no event time is clamped."""
 USERS = 10_000
 KINDS = 100
-"""Of what users do, and are."""
+"""Event names and plans."""
 EVENT = "Article read"
 _MILLISECOND = NOON * 1000
 # Numbers without a common factor with the counts of users, so that neighbours in the log are different users.
@@ -30,18 +30,18 @@ def envelope_id(number: int) -> str:
 
 
 def user_of(number: int, users: int = USERS) -> str:
-    """Whose envelope it is."""
+    """Returns the user of envelope n."""
     return f"user-{number * _STRIDE % users:06d}"
 
 
 def metadata_of(number: int) -> dict[str, Value]:
-    """What the event of envelope n says: two texts, a number, a truth."""
+    """Returns the event's attributes: two texts, a number, a boolean."""
     kind = number % KINDS
     return {"title": f"How to measure {kind}", "section": "guides", "seconds": kind, "first": True}
 
 
 def created_at_of(number: int, users: int) -> int:
-    """Unix seconds; each user's events a second apart."""
+    """Returns the event time in Unix seconds; each user's events are one second apart."""
     return NOON + number // users
 
 
@@ -52,12 +52,12 @@ def _event(kind: int) -> CustomEvent:
 
 @cache
 def _draft(kind: int) -> Envelope:
-    """What envelopes of a kind have in common: making each from the ground up would take longer than sending it."""
+    """Returns the common part of all envelopes: building each one from scratch would take longer than sending it."""
     return Envelope(user_attributes=attributes({"plan": "team", "seats": kind}), custom_event=_event(kind))
 
 
 def envelope(number: int) -> Envelope:
-    """Envelope n: a user, two attributes of his, an event."""
+    """Returns envelope n: a user, two attributes and an event."""
     made = Envelope()
     made.CopyFrom(_draft(number % KINDS))
     made.envelope_id = envelope_id(number)
@@ -68,7 +68,7 @@ def envelope(number: int) -> Envelope:
 
 
 def event_alone(number: int, users: int) -> Envelope:
-    """Envelope n with nothing but the event, so that it is one call."""
+    """Returns envelope n with only the event, so that it takes one call."""
     made = Envelope(custom_event=_event(number % KINDS))
     made.envelope_id = envelope_id(number)
     made.identity.customer_id = user_of(number, users)
@@ -77,5 +77,5 @@ def event_alone(number: int, users: int) -> Envelope:
 
 
 def batches(first: int, count: int, size: int) -> list[Sequence[Envelope]]:
-    """So many batches of so many envelopes, from envelope `first` on."""
+    """Returns encoded batches of envelopes, from envelope `first` on."""
     return [[envelope(number) for number in range(at, at + size)] for at in range(first, first + count * size, size)]

@@ -1,4 +1,4 @@
-"""The script's side of `children.Script`: a question as a JSON line from the standard input, an answer to each."""
+"""The script's side of `children.Script`: reads a question per line of standard input and answers each, in JSON."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def answer_all(answers: dict[str, Callable[..., dict[str, Any]]]) -> None:
-    """Answers `{"do": name, ...}` by the function of that name, until no more is asked."""
+    """Answers `{"do": name, ...}` by the function of that name, until standard input ends."""
     for line in sys.stdin:
         question = json.loads(line)
         answer = answers[question.pop("do")](**question)

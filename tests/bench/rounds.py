@@ -1,6 +1,6 @@
-"""How a row measures: ours and its limit take turns, after a warm-up that does not count; the median and its spread.
+"""Measures a row: intercomd and its limit alternate, after a warm-up that does not count; gives median and spread.
 
-Turns, since other work on the machine then hits both: a ratio is of what ran side by side.
+They alternate so that other work on the machine affects both: a ratio compares runs of the same minutes.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ Run = Callable[[], float]
 
 
 class Measured(NamedTuple):
-    """One figure of several rounds."""
+    """The figure of several rounds."""
 
     median: float
     spread: float
@@ -22,12 +22,12 @@ class Measured(NamedTuple):
 
 
 def written(figure: float) -> str:
-    """A figure with as many digits as mean something."""
+    """Returns a figure with its significant digits."""
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.1f}" if figure >= 10 else f"{figure:.2f}"
 
 
 def measured(figures: Sequence[float]) -> Measured:
-    """The median of the rounds, and how far they lie apart."""
+    """Returns the median and the spread of the rounds."""
     middle = median(figures)
     if len(figures) < 2 or not middle:
         return Measured(middle, 0.0)
@@ -36,7 +36,7 @@ def measured(figures: Sequence[float]) -> Measured:
 
 
 def alternate(rounds: int, *runs: Run) -> list[Measured]:
-    """Each run's figure: one warm-up of each, then so many rounds in turns, every other one in reverse order."""
+    """Returns each run's figure: one warm-up of each, then `rounds` rounds, every other one in reverse order."""
     for run in runs:
         run()
     figures: list[list[float]] = [[] for _ in runs]
@@ -56,10 +56,10 @@ class Line(NamedTuple):
     ratio: str
     must: str
     holds: bool | None
-    """None: nothing is asked of it."""
+    """None: there is no target."""
 
 
 def line(what: str, unit: str, ours: Measured, limit: Measured, least: float) -> Line:
-    """A rate beside its limit, of which it must reach a share."""
+    """Returns the line of a rate, its limit, and the share of the limit that it must reach."""
     ratio = ours.median / limit.median
     return Line(what, f"{ours} {unit}", f"{limit} {unit}", f"{ratio:.2f}", f">= {least}", ratio >= least)

@@ -1,7 +1,7 @@
-"""Accepting: how many envelopes a second are on disk, beside the barest programs that do a part of it.
+"""Accepting: envelopes per second on disk, beside minimal programs that do a part of the work.
 
-The daemon is the real one, its connection waiting for an Intercom that is not there, so that nothing is delivered
-meanwhile. Its callers share the two cores with it; the bare loop has no callers, and a core for itself.
+The daemon's connection has an address at which nothing listens, so that nothing is delivered meanwhile. Its callers
+share the two cores with it; the bare loop has no callers and a core of its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def accept_singles(folder: Path) -> Iterator[Line]:
 
 
 def stream(folder: Path) -> Iterator[Line]:
-    """A stream of batches of 50, one caller that does not wait for each answer."""
+    """A stream of batches of 50, from one caller that does not wait for each response."""
     what = "stream, batches of 50, one caller ahead of its responses"
     yield _beside_bare_loop(what, folder, MESSAGES, MESSAGE, do="stream", stream=True)
 
@@ -66,7 +66,7 @@ def _beside_bare_loop(
 def _rate(
     script: Script, requests: int, size: int, do: str, *, stream: bool = False, **how: int
 ) -> Callable[[], float]:
-    """A run of so many requests: envelopes a second."""
+    """Returns a run of requests, which returns envelopes per second."""
 
     def run() -> float:
         asked = {"first": next(_FIRST), "count": requests, "size": size}
@@ -81,7 +81,7 @@ def _rate(
 
 
 def latency(folder: Path) -> Iterator[Line]:
-    """How long an acknowledgement takes at 1,000 envelopes a second in tens."""
+    """Latency of acknowledgements at 1,000 envelopes per second in requests of ten."""
     ours: list[float] = []
     limit: list[float] = []
     with ExitStack() as stack:

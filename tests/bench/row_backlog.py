@@ -1,4 +1,4 @@
-"""A large backlog, or one user's, must not be felt by anybody else: accepting, claiming, delivering beside it."""
+"""A large backlog, or one user's, must not slow anything else: accepting, claiming and delivering beside it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -28,9 +28,9 @@ _FIRST = count(10_000_000, step=1_000_000)
 
 
 def accept_backlog(folder: Path) -> Iterator[Line]:
-    """Accepting while that much waits and is delivered at the rate that Intercom names for an app.
+    """Accepting beside a backlog that is delivered at Intercom's default rate for an app.
 
-    What a round adds stays, so that what "0" stands for grows to some ten thousand.
+    The envelopes of each round stay, so the backlog "0" grows to some ten thousand.
     """
     with ExitStack() as stack:
         runs = [_accepting(stack, folder, waiting) for waiting in BACKLOGS]
@@ -42,7 +42,7 @@ def accept_backlog(folder: Path) -> Iterator[Line]:
 
 
 def _accepting(stack: ExitStack, folder: Path, waiting: int) -> Callable[[], float]:
-    """A daemon with that backlog, which delivers only while it is measured."""
+    """Returns a daemon with that backlog, which delivers only while it is measured."""
     place = folder / f"{waiting}"
     place.mkdir()
     if waiting:
@@ -64,7 +64,7 @@ def _accepting(stack: ExitStack, folder: Path, waiting: int) -> Callable[[], flo
 
 
 def claim(folder: Path) -> Iterator[Line]:
-    """The engine's part of delivering: the next rows of the log, with what the book knows of each lane's contact."""
+    """The engine's part of delivering: the next rows of the log with each lane's cached contact."""
     many, few = folder / "many", folder / "few"
     with ExitStack() as stack:
         runs = []
@@ -83,9 +83,9 @@ def _claiming(script: Script) -> Callable[[], float]:
 
 
 def crowd(folder: Path) -> Iterator[Line]:
-    """How long others' envelopes take when they come behind 100,000 of one user, and without that user.
+    """Latency of other users' envelopes behind 100,000 envelopes of one user, and without them.
 
-    Both at once, each with a daemon and an Intercom of its own.
+    Both are measured at once, each with a daemon and a sandbox of its own.
     """
     with ExitStack() as stack:
         beside, alone = (_others(stack, folder, his) for his in (HIS, 0))
@@ -100,7 +100,7 @@ def crowd(folder: Path) -> Iterator[Line]:
 
 
 def _others(stack: ExitStack, folder: Path, his: int) -> Callable[[], list[float]]:
-    """Hands an envelope of each of the others to a daemon at once; returns what waits and says how long each took."""
+    """Publishes an envelope of each other user at once; returns a function that waits for and returns the latencies."""
     place = folder / f"{his}"
     place.mkdir()
     if his:

@@ -1,6 +1,6 @@
-"""Delivering: how many calls the standard job takes, what of the budget is used, and what a call costs us.
+"""Delivering: the calls of the standard job, the share of the budget that is used, and the cost of a call.
 
-The daemon and the sandbox are the real ones, each in its own process.
+The daemon and the sandbox each run in a process of their own.
 """
 
 import json
@@ -59,7 +59,7 @@ def calls(folder: Path) -> Iterator[Line]:
 
 
 def budget(folder: Path) -> Iterator[Line]:
-    """What of the budget is used while a backlog waits, after two windows in which the reset is learned."""
+    """The share of the budget that is used while a backlog waits, after two windows in which the reset is learned."""
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(RATE))
         daemon = stack.enter_context(Daemon(folder, sandbox.base_url))
@@ -82,7 +82,7 @@ def budget(folder: Path) -> Iterator[Line]:
 
 
 def deliver(folder: Path) -> Iterator[Line]:
-    """Calls a second without a budget, 64 at once, and the processor time of an envelope."""
+    """Calls per second without a budget, 64 at once, and the processor time of an envelope."""
     numbers = count(step=CALLS)
     ours_cpu: list[float] = []
     bare_cpu: list[float] = []

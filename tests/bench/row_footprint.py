@@ -1,7 +1,7 @@
-"""The footprint: what the daemon weighs at rest and with a large backlog, and how long it takes to serve.
+"""The footprint: memory at rest and with a large backlog, and the time until the daemon serves.
 
-Beside it, an interpreter that has imported gRPC and aiohttp, which every such daemon in Python carries. The first of
-each, which does not count, leaves bytecode for the others.
+The limit is an interpreter that has imported gRPC and aiohttp, which every such daemon in Python needs. The first run
+of each does not count: it writes the bytecode for the others.
 """
 
 import time
@@ -16,7 +16,7 @@ from rounds import Line, alternate, measured, written
 STARTS, WEIGHINGS = 5, 3
 ROWS, USERS = 1_000_000, 100_000
 WARM = 500
-"""Outcomes after which the window of the log, the caches and the connections are filled."""
+"""Outcomes after which the read-ahead window, the caches and the connections are full."""
 AT_REST_MAX, MORE_MAX = 64.0, 32.0
 SECONDS_MAX, TIMES_MAX = 1.0, 1.3
 
@@ -52,12 +52,12 @@ def memory(folder: Path) -> Iterator[Line]:
     )
     more = full.median - rest.median
     what = "memory with 1,000,000 waiting, while delivering"
-    told = f"+{written(max(more, 0.0))} MiB"
-    yield Line(what, f"{full} MiB", f"{rest} MiB at rest", told, f"<= +{MORE_MAX:g} MiB", more <= MORE_MAX)
+    increase = f"+{written(max(more, 0.0))} MiB"
+    yield Line(what, f"{full} MiB", f"{rest} MiB at rest", increase, f"<= +{MORE_MAX:g} MiB", more <= MORE_MAX)
 
 
 def start(folder: Path) -> Iterator[Line]:
-    """From exec to SERVING, on an empty spool and on one in which a million envelopes wait."""
+    """From exec to SERVING, on an empty spool and on one with a million waiting envelopes."""
     empty_folder = _made(folder / "empty")
     bring(folder.parent, folder, ROWS, USERS)
     empty, full, bare = alternate(STARTS, _started(empty_folder), _started(folder), _imported)

@@ -1,6 +1,6 @@
 """`make bench`: every row of the table, or some of them, measured on this machine in this run.
 
-A row asks nothing of a time and ends nothing: it prints what was measured, and whether that is what we want.
+A row never fails: it prints what was measured, and whether the target was met.
 """
 
 import argparse
@@ -36,7 +36,7 @@ _HEAD = ("row", "intercomd", "limit", "ratio", "target", "met", "command")
 
 
 def main() -> None:
-    """Runs the rows that were asked for, and prints the table."""
+    """Runs the chosen rows and prints the table."""
     parser = argparse.ArgumentParser(description="Measures the daemon against its limits.")
     parser.add_argument("--row", choices=ROWS, nargs="+", help="some rows; without it: all")
     asked = parser.parse_args().row
@@ -61,7 +61,7 @@ def _cells(line: Line, name: str) -> tuple[str, ...]:
 
 
 def _written(table: list[tuple[str, ...]]) -> str:
-    """As Markdown, so that it may stand in a document."""
+    """Returns the table as Markdown, for documents."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     rows = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
     rows.insert(1, " | ".join("-" * width for width in widths))

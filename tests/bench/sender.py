@@ -1,7 +1,7 @@
-"""The senders of a row, in a process of their own: several callers, a stream, or a rhythm.
+"""The senders of a row, in a process of their own: several callers, a stream, or a fixed rate.
 
-What is measured is not theirs: the bytes of the requests are made before the clock runs, and those of the answers are
-looked at after it has stopped.
+Their own work is not measured: requests are encoded before the clock starts, and responses are decoded after it has
+stopped.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _ACCEPTED = 1
 
 
 class Sender:
-    """One channel, and what is to be sent over it."""
+    """One channel and the requests to send over it."""
 
     def __init__(self, target: str) -> None:
         self._runner = asyncio.Runner()
@@ -36,7 +36,7 @@ class Sender:
         self._publish_stream = channel.stream_stream("/intercomd.v1.IngestService/PublishStream")
 
     def prepare(self, first: int, count: int, size: int, *, stream: bool = False) -> dict[str, Any]:
-        """Makes so many requests of so many envelopes."""
+        """Encodes `count` requests of `size` envelopes each."""
         made = enumerate(batches(first, count, size), 1)
         self._requests = [
             (
@@ -47,7 +47,7 @@ class Sender:
         return {}
 
     def prepare_events(self, first: int, count: int, size: int, users: int) -> dict[str, Any]:
-        """Makes requests of envelopes that are one call each."""
+        """Encodes requests of envelopes that take one call each."""
         self._requests = [
             PublishRequest(
                 envelopes=[event_alone(number, users) for number in range(at, at + size)]
@@ -57,7 +57,7 @@ class Sender:
         return {}
 
     def call(self, callers: int) -> dict[str, Any]:
-        """Callers that each send the next request when the last one is answered."""
+        """Calls with several callers; each sends its next request after the response to the last one."""
         return self._runner.run(self._call(callers))
 
     async def _call(self, callers: int) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Sender:
         return [await self._publish(request) for request in waiting]
 
     def stream(self) -> dict[str, Any]:
-        """One caller that sends all it has and reads the answers as they come."""
+        """Sends all requests over one stream and reads the responses as they come."""
         return self._runner.run(self._stream())
 
     async def _stream(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Sender:
         return {"seconds": seconds, "accepted": _accepted(map(PublishStreamResponse.FromString, answers))}
 
     def beat(self, per_second: float) -> dict[str, Any]:
-        """Requests at fixed times, whether or not earlier ones are answered; the milliseconds that each took."""
+        """Sends requests at fixed times, whether or not earlier ones are answered; returns the milliseconds of each."""
         return self._runner.run(self._beat(per_second))
 
     async def _beat(self, per_second: float) -> dict[str, Any]:

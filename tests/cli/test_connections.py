@@ -45,7 +45,7 @@ async def test_json_is_the_status_of_the_connection(daemon: Daemon, command: str
 @pytest.mark.parametrize("command", ["pause", "resume"])
 async def test_unknown_connection_fails(daemon: Daemon, command: str) -> None:
     code, output, errors = await run(daemon, command, "nope")
-    assert (code, output, "unknown connection 'nope'" in errors) == (1, "", True)
+    assert (code, output, 'unknown connection "nope"' in errors) == (1, "", True)
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])

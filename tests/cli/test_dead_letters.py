@@ -70,10 +70,14 @@ async def test_list_applies_filter_and_limit(daemon: Daemon, sandbox: Sandbox) -
     await make_dead_letters(daemon, sandbox, "l-1", "l-2", "l-3")
     code, output, _ = await run(daemon, "list")
     rows = output.splitlines()
-    assert (code, len(rows), rows[-1]) == (0, 5, "3 dead letters")
-    assert re.split("  +", rows[1])[2:] == ["REQUEST_INVALID status 422", "event refused", "default", "c-l-1", "l-1"]
+    assert (code, len(rows), rows[:2]) == (0, 6, ["3 dead letters: 3 REQUEST_INVALID", ""])
+    assert re.split("  +", rows[3])[2:] == ["REQUEST_INVALID status 422", "event refused", "default", "c-l-1", "l-1"]
     _, output, _ = await run(daemon, "list", "--limit", 2)
-    assert output.splitlines()[-1] == "3 dead letters; the oldest 2 are shown"
+    assert output.splitlines()[0] == "3 dead letters: 3 REQUEST_INVALID; showing the oldest 2"
+    assert [line.split()[-1] for line in output.splitlines()[3:]] == ["l-1", "l-2"]
+    _, output, _ = await run(daemon, "list", "--limit", 2, "--newest")
+    assert output.splitlines()[0] == "3 dead letters: 3 REQUEST_INVALID; showing the newest 2"
+    assert [line.split()[-1] for line in output.splitlines()[3:]] == ["l-3", "l-2"]
     _, output, _ = await run(daemon, "list", "--customer-id", "c-l-2", "--json")
     (letter,) = [json.loads(line) for line in output.splitlines()]
     assert letter["envelope"]["envelope_id"] == "l-2"
@@ -89,12 +93,14 @@ async def test_show_prints_envelope_calls_and_response(daemon: Daemon, sandbox: 
     code, output, _ = await run(daemon, "show", number)
     assert code == 0
     for shown in (
-        "s-1 of c-s-1",
-        "Intercom refused it permanently",
+        f"Dead letter {number}\n",
+        "  dead-lettered: REQUEST_INVALID status 422\n",
+        "envelope s-1 of c-s-1 in default",
         '"customer_id": "c-s-1"',
-        "event 'refused' of ",
-        "dead lettered, REQUEST_INVALID, status 422, 1 call",
+        "event refused of ",
+        "dead-lettered, REQUEST_INVALID, status 422, 1 call",
         "A fault of the sandbox refuses the call",
+        f"`intercomd dead-letters replay {number}` makes the refused calls again.",
     ):
         assert shown in output
     code, output, _ = await run(daemon, "show", number, "--json")
@@ -156,7 +162,7 @@ async def test_list_fits_the_terminal_and_keeps_ids_whole(daemon: Daemon, sandbo
 async def test_replay_prints_the_number_and_asks_for_confirmation(daemon: Daemon, sandbox: Sandbox) -> None:
     await make_dead_letters(daemon, sandbox, "r-1", "r-2")
     code, output, errors = await run(daemon, "replay", given="n\n")
-    assert (code, output, "This will replay 2 dead letters. Continue?" in errors) == (1, "", True)
+    assert (code, output, "This will replay 2 dead letters: 2 REQUEST_INVALID. Continue?" in errors) == (1, "", True)
     code, output, _ = await run(daemon, "replay", "--envelope-id", "r-1", given="y\n")
     assert (code, output.splitlines()[-1].split(";")[0]) == (0, "1 dead letter queued for replay")
     await daemon.until(lambda: daemon.outcomes["r-1"] == 2)

@@ -31,7 +31,7 @@ def sent_again(accepted: AcceptedEnvelope, connection: str = "eu") -> Envelope:
 def test_sender_json_keeps_what_was_sent_and_accepted() -> None:
     again = sent_again(ACCEPTED)
     assert (again.envelope_id, again.connection, again.event_time.seconds) == ("id-1", "eu", 1_749_999_000)
-    assert again.environment == 0, "it stands where data of development go, and goes there again"
+    assert again.environment == 0, "it was routed at acceptance, and is not routed again"
     for field in ("identity", "priority", "user_attributes", "custom_event", "traceparent"):
         assert getattr(again, field) == getattr(SENT, field)
 

@@ -108,13 +108,23 @@ def test_table_styles_cells_without_their_padding() -> None:
 
 
 def test_wrap_text_breaks_at_spaces_only() -> None:
-    assert wrap_text(f"envelope {UUID} waits for its turn", 30, "  ") == [
+    assert wrap_text(f"envelope {UUID} waits for its turn", 30, hanging="  ") == [
         "envelope",
         f"  {UUID}",
         "  waits for its turn",
     ]
     assert wrap_text("one line", 8) == ["one line"]
+    assert wrap_text("one line", 8, "  ", "    ") == ["  one", "    line"]
     assert wrap_text("", 8) == [""]
+    assert wrap_text("a  b `c", 80) == ["a  b `c"]
+
+
+def test_wrap_text_keeps_commands_whole() -> None:
+    assert wrap_text("Replay it: `intercomd dead-letters replay 7`. Then wait.", 30, hanging="  ") == [
+        "Replay it:",
+        "  `intercomd dead-letters replay 7`.",
+        "  Then wait.",
+    ]
 
 
 def test_join_fields_fills_lines_and_measures_without_styles() -> None:

@@ -76,7 +76,7 @@ def test_print_table_on_a_narrow_terminal_continues_rows_on_indented_lines() -> 
 
 def test_print_text_keeps_ids_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
-    print_text(f"envelope {'e' * 30} waits", "  ")
+    print_text(f"envelope {'e' * 30} waits")
     assert capsys.readouterr().out.splitlines() == ["envelope", "  " + "e" * 30, "  waits"]
 
 

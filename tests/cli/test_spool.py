@@ -253,7 +253,7 @@ async def test_verify_reports_a_missing_log_until_a_daemon_opens_the_spool(path:
     for _ in range(2):
         result = await invoke("spool", "verify", path)
         assert (result.exit_code, f"{path}-wal is missing" in result.output) == (1, True)
-    told: list[str] = []
-    await (await opened(path, told)).close()
-    assert len(told) == 1
+    damages: list[str] = []
+    await (await opened(path, damages)).close()
+    assert len(damages) == 1
     assert (await invoke("spool", "verify", path)).exit_code == 0

@@ -124,10 +124,11 @@ def test_remarks_of_names_each_problem() -> None:
         messages.ConnectionStatus(name="b", last_error="POST /events: 503", dead_letters=1),
         messages.ConnectionStatus(name="c", state=messages.CONNECTION_STATE_UNCONFIGURED),
         messages.ConnectionStatus(name="d", state=messages.CONNECTION_STATE_PAUSED),
+        messages.ConnectionStatus(name="e", state=messages.CONNECTION_STATE_DOWN),
     ]
     status = messages.GetStatusResponse(connections=connections, spool=ingest_pb2.SpoolStatus(fill_ratio=1.0))
     remarks = remarks_of(status)
-    assert [remark.split()[0] for remark in remarks] == ["The", "a", "a", "b:", "b", "c", "d"]
+    assert [remark.split()[0] for remark in remarks] == ["The", "a", "a", "b:", "b", "c", "d", "e"]
     assert "UNAUTHORIZED: Put a valid token" in remarks[1]
     assert "dead-letters list --connection b" in remarks[4]
     assert "intercomd resume d" in remarks[6]

@@ -135,9 +135,9 @@ def test_listeners_must_have_different_addresses(sections: dict[str, object], pr
 
 
 def test_token_sent_in_the_clear_is_a_warning() -> None:
-    def told(url: str) -> list[str]:
+    def warnings_for(url: str) -> list[str]:
         return found(ConnectionSettings(name="a", app_id="abc", access_token_file="/t", base_url=url)).warnings
 
-    assert [warning for warning in told("http://10.0.0.1:80") if "in the clear" in warning]
-    assert not told("http://[::1]:80")
-    assert not told("https://proxy")
+    assert [warning for warning in warnings_for("http://10.0.0.1:80") if "in the clear" in warning]
+    assert not warnings_for("http://[::1]:80")
+    assert not warnings_for("https://proxy")

@@ -46,3 +46,58 @@ def test_two_listeners_on_one_address_are_refused(tmp_path: Path) -> None:
             "give each listener an address of its own"
         )
     ]
+
+
+CALLER = f'[callers.shop]\ntoken_sha256 = ["{"a" * 64}"]\n'
+MUTUAL = 'tls.certificate_file = "/c"\ntls.key_file = "/k"\ntls.client_ca_file = "/ca"\n'
+TLS_ALONE = 'tls.certificate_file = "/c"\ntls.key_file = "/k"\n'
+
+
+@pytest.mark.parametrize(
+    ("address", "others", "refused"),
+    [
+        ("0.0.0.0:50051", "", True),
+        ("[::]:50051", "", True),
+        ("10.1.2.3:50051", "", True),
+        ("gateway.internal:50051", "", True),
+        ("localhost.internal:50051", "", True),
+        ("[::ffff:127.0.0.1]:50051", "", True),
+        ("0.0.0.0:50051", TLS_ALONE, True),
+        ("0.0.0.0:50051", "insecure = false\n", True),
+        ("0.0.0.0:50051", MUTUAL, False),
+        ("0.0.0.0:50051", "insecure = true\n", False),
+        ("0.0.0.0:50051", CALLER, False),
+        ("127.0.0.1:50051", "", False),
+        ("127.8.9.1:50051", "", False),
+        ("localhost:50051", "", False),
+        ("[::1]:50051", "", False),
+        ("unix:/run/intercomd.sock", "", False),
+    ],
+)
+@pytest.mark.parametrize("key", ["ingest.listen", "operations.listen", "operations.grpc_listen"])
+def test_open_address_needs_callers_a_client_ca_or_the_operators_word(
+    tmp_path: Path, key: str, address: str, others: str, refused: bool
+) -> None:
+    address = address.replace("50051", "50059")  # Another one than the default of ingest.
+    section, _, name = key.partition(".")
+    value = f'["{address}"]' if section == "ingest" else f'"{address}"'
+    found = problems(tmp_path, f"[{section}]\n{name} = {value}\n{others}")
+    assert len(found) == refused
+    if refused:
+        assert found[0].startswith(f"{key} (FILE): everyone who reaches {address}")
+        for choice in ("[callers.<name>]", f"{section}.tls.client_ca_file", f"INTERCOMD_{section.upper()}_INSECURE"):
+            assert choice in found[0]
+
+
+def test_open_operations_without_callers_are_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "f.toml"
+    text = '[operations]\ngrpc_listen = "0.0.0.0:9091"\ninsecure = true\n[connections.default]\napp_id = "a"\n'
+    path.write_text(text + 'access_token_file = "/t"\n')
+    (warning,) = config.load(str(path), {}).warnings
+    assert warning.startswith(f"operations.grpc_listen ({path}): everyone who reaches 0.0.0.0:9091 has full access")
+    path.write_text(f'{text}access_token_file = "/t"\n{CALLER}')
+    assert not config.load(str(path), {}).warnings
+
+
+def test_health_may_be_open(tmp_path: Path) -> None:
+    assert problems(tmp_path, '[health]\nlisten = ["0.0.0.0:9092"]\n') == []

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
-from intercomd_daemon.deliver.waiting import GIVEN_UP, LaneState, Waiting, WaitingReason, explain_waiting
+from intercomd_daemon.deliver.waiting import LaneState, Waiting, WaitingReason, explain_waiting
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Progress
 from intercomd_daemon.reasons import REASONS, Kind
@@ -52,10 +52,6 @@ def row(progress: Progress | None = None, head: Progress | None = None, **change
 def test_waiting_reasons_are_the_registered_ones() -> None:
     registered = {reason.code for reason in REASONS if reason.kind is Kind.WAITING}
     assert {str(reason) for reason in WaitingReason} == registered
-
-
-def test_reason_of_an_envelope_given_up_is_registered() -> None:
-    assert GIVEN_UP in {reason.code for reason in REASONS if reason.kind is Kind.DEAD_LETTER}
 
 
 @pytest.mark.parametrize("lane", [IDLE, FAILING])

@@ -7,6 +7,7 @@ import pytest
 
 from delivery.worker import NOON, envelope, event, row
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.deliver.waiting import WaitingReason, explain_waiting
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings
 from simulation.scene import Scene, play
@@ -112,3 +113,68 @@ def test_events_among_updates_keep_their_order_through_an_outage(fault: str) -> 
         assert arrived == {f"u{n}": [3 * USERS + n, 7 * USERS + n] for n in range(USERS)}
 
     play(act, settings=SandboxSettings(rate_limit=0))
+
+
+@pytest.mark.parametrize("status", ["401", "500"])
+def test_operator_probes_a_suspended_or_down_connection_at_once(status: str) -> None:
+    """Long after the trouble began, when the next probe is half a minute to minutes away."""
+
+    async def act(scene: Scene) -> None:
+        now = asyncio.get_running_loop().time
+        await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
+        scene.sandbox.fault(f"* {status}")
+        await scene.spool.append([row(envelope(f"{n}", f"u{n}", None, event("e"))) for n in range(10)])
+        await passes(HOUR - 7.3)
+        state = ConnectionState.SUSPENDED if status == "401" else ConnectionState.DOWN
+        standing = scene.worker.status()
+        assert standing.state is state
+        assert standing.next_probe > NOON + now()
+        scene.sandbox.faults.clear()
+        scene.worker.probe_now()
+        began = now()
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 10, HOUR)
+        assert now() - began < 1.0
+
+    play(act)
+
+
+def test_probing_a_connection_that_delivers_or_is_paused_changes_nothing() -> None:
+    async def act(scene: Scene) -> None:
+        await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
+        scene.worker.probe_now()
+        scene.worker.pause(paused=True)
+        scene.worker.probe_now()
+        await passes(60.0)
+        assert scene.worker.status().state is ConnectionState.PAUSED
+        assert [call.path for call in scene.sandbox.calls] == ["/me"]
+
+    play(act)
+
+
+def test_waiting_envelope_of_a_user_whose_own_calls_fail_is_shown_as_retried() -> None:
+    """In memory and parked alike; other users go on."""
+
+    async def act(scene: Scene) -> None:
+        for name in ("ill", "well"):
+            scene.sandbox.workspace.add_contact(external_id=name)
+        scene.sandbox.fault("POST /events 503 containing=ill")
+        keys = await scene.spool.append([row(envelope(f"{n}", "ill", None, event("e"))) for n in range(2)])
+        now = asyncio.get_running_loop().time
+        for failures in (1, 2, 3, 6):
+            await scene.notes.until(lambda notes, count=failures: notes.calls["POST /events", 503] == count, HOUR)
+            await passes(0.1)
+            await scene.spool.append([row(envelope(f"w{failures}", "well", None, event("e")))])
+            found = await scene.spool.waiting_rows(keys)
+            explained = [
+                explain_waiting(
+                    each, scene.worker.status(), scene.worker.lane_state("c:ill", each.row.key), NOON + now()
+                )
+                for each in found
+            ]
+            assert {each.reason for each in explained} == {WaitingReason.RETRYING}
+            assert {(each.http_status, each.last_error) for each in explained} == {(503, "POST /events: HTTP_503")}
+            assert [each.attempts for each in explained] == [failures, 0]
+            assert 0.0 < explained[0].next_attempt - NOON - now() <= 2.0 ** (failures - 1)
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 4, HOUR)
+
+    play(act)

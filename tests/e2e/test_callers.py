@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.error_details_pb2 import ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from daemons.process import Daemon, Start, connection_for
@@ -214,3 +214,72 @@ async def test_refused_requests_are_not_received(start: Start) -> None:
     codes = await asyncio.gather(*(code(metadata) for metadata in ((), bearer("nobody")) for _ in range(24)))
     assert set(codes) == {grpc.StatusCode.UNAUTHENTICATED}
     assert peak_kib(daemon.pid) - before < 150 << 10
+
+
+async def refused_by_quota(daemon: Daemon, request: PublishRequest, name: str) -> tuple[str, float]:
+    """Publishes until the quota refuses; returns its subject and the seconds to wait."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await daemon.ingest.Publish(request, metadata=bearer(name))
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    trailers = dict(refused.value.trailing_metadata() or ())
+    status = Status.FromString(trailers["grpc-status-details-bin"])
+    quota, retry = QuotaFailure(), RetryInfo()
+    assert status.details[0].Unpack(quota)
+    assert status.details[1].Unpack(retry)
+    assert int(trailers["grpc-retry-pushback-ms"]) == retry.retry_delay.ToMilliseconds()
+    return quota.violations[0].subject, retry.retry_delay.ToMilliseconds() / 1000
+
+
+async def test_quota_is_overdrawn_by_one_request_and_is_the_callers_own(start: Start) -> None:
+    """A bucket holds two seconds: ten requests of a hundred envelopes at one a second cost 998 s."""
+    callers = {
+        "shop": caller("shop", envelopes_per_second=1),
+        "bytes": caller("bytes", bytes_per_second="1KiB"),
+        "billing": caller("billing"),
+    }
+    daemon = await start(callers=callers)
+    many = PublishRequest(envelopes=[envelope(str(number)) for number in range(100)])
+    assert len((await daemon.ingest.Publish(many, metadata=bearer("shop"))).results) == 100
+    one = PublishRequest(envelopes=[envelope("1")])
+    subject, seconds = await refused_by_quota(daemon, one, "shop")
+    assert subject == "callers.shop.envelopes_per_second"
+    assert 90 < seconds <= 98.1
+    # Refused requests take no envelopes: the time only gets shorter.
+    assert (await refused_by_quota(daemon, many, "shop"))[1] <= seconds
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await daemon.ingest.Preview(ingest_pb2.PreviewRequest(envelopes=[envelope("1")]), metadata=bearer("shop"))
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    await daemon.ingest.Publish(many, metadata=bearer("billing"))
+
+    # Malformed requests count their bytes.
+    publish = daemon.channel.unary_unary("/intercomd.v1.IngestService/Publish")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await publish(b"\xff" * 100_000, metadata=bearer("bytes"))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    subject, seconds = await refused_by_quota(daemon, one, "bytes")
+    assert subject == "callers.bytes.bytes_per_second"
+    assert 80 < seconds <= 96
+
+
+async def test_quota_slows_a_stream_and_does_not_end_it(start: Start) -> None:
+    """After a large message nothing more is read for longer than the test lasts, and nothing is refused."""
+    daemon = await start(
+        callers={"shop": caller("shop", envelopes_per_second=10), "slow": caller("slow", envelopes_per_second=1)}
+    )
+    stream = daemon.ingest.PublishStream(metadata=bearer("shop"))
+    for sequence in range(1, 41):
+        await stream.write(PublishStreamRequest(sequence=sequence, envelopes=[envelope("1")]))
+    await stream.done_writing()
+    assert [(await stream.read()).sequence for _ in range(40)] == [*range(1, 41)]
+    assert await stream.read() is grpc.aio.EOF
+
+    many = [envelope(str(number)) for number in range(200)]
+    stream = daemon.ingest.PublishStream(metadata=bearer("slow"))
+    await stream.write(PublishStreamRequest(sequence=1, envelopes=many))
+    assert (await stream.read()).sequence == 1
+    await stream.write(PublishStreamRequest(sequence=2, envelopes=[envelope("1")]))
+    waiting = asyncio.ensure_future(stream.read())
+    done, _ = await asyncio.wait({waiting}, timeout=0.5)
+    assert not done
+    stream.cancel()
+    await asyncio.wait({waiting})

@@ -20,9 +20,9 @@ from intercomd_daemon.ingest.decoded import (
     ProductAction,
 )
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
-from intercomd_daemon.spool.base import TrailFilter
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import unpack
+from intercomd_daemon.spool.trail import TrailFilter
 
 NOW = 1_760_000_000.5
 RULES = {

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from intercomd.v1 import envelope_pb2, operations_pb2_grpc
+from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.give_up import complete_row
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
@@ -18,6 +20,7 @@ from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Archive, Completion, Incoming, Settlement, Usage
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.trail import TrailFilter
 
 NOW = 1_700_000_100.0
 
@@ -44,6 +47,7 @@ class House:
     opened: list[MemorySpool]
     connections: dict[str, ConnectionStatus] = field(default_factory=dict)
     lanes: dict[str, LaneState] = field(default_factory=dict)
+    probed: list[str] = field(default_factory=list)
 
     def state(self) -> State:
         return State.SERVING if self.opened else State.STARTING
@@ -64,6 +68,16 @@ class House:
 
     def lane_state(self, _connection: str, lane: str, _key: int) -> LaneState | None:
         return self.lanes.get(lane)
+
+    async def give_up(self, connection: str, envelope_id: str) -> Outcome | None:
+        spool = self.opened[0]
+        keys = await spool.find_waiting(TrailFilter(connection=connection, envelope_id=envelope_id), 0, 1)
+        for found in await spool.waiting_rows(keys):
+            return await spool.complete(connection, complete_row(found, ConnectionSettings(name=connection), NOW))
+        return None
+
+    def probe_now(self, connection: str) -> None:
+        self.probed.append(connection)
 
     async def pause(self, connection: str) -> None:
         await self._stand(connection, ConnectionState.PAUSED)

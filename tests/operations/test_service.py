@@ -229,6 +229,10 @@ async def test_expected_count_of_zero_is_no_error(stub: Stub) -> None:
         (messages.ListDeadLettersRequest(filter={"dead_letter_ids": ["one"]}), "filter.dead_letter_ids[0]"),
         (messages.ReplayDeadLettersRequest(expected_count=-1), "expected_count"),
         (messages.DiscardDeadLettersRequest(filter={"customer_id": "\t"}), "filter.customer_id"),
+        (messages.GiveUpEnvelopeRequest(), "envelope_id"),
+        (messages.ListTrailRequest(), "customer_id"),
+        (messages.ListTrailRequest(customer_id="c-1", page_token="x"), "page_token"),
+        (messages.ListTrailRequest(customer_id="c-1", page_size=-1), "page_size"),
     ],
 )
 async def test_invalid_filter_is_refused_by_its_field(stub: Stub, asked: Message, field: str) -> None:
@@ -252,10 +256,32 @@ async def test_connection_is_paused_and_resumed_by_its_name(
         assert await spool.paused() == frozenset()
 
 
+@pytest.mark.parametrize(("asked", "name"), [("", "default"), ("eu", "eu")])
+async def test_connection_is_probed_by_its_name(stub: Stub, house: object, asked: str, name: str) -> None:
+    probed = (await stub.RetryConnection(messages.RetryConnectionRequest(connection=asked))).connection
+    assert (probed.name, house.probed) == (name, [name])  # type: ignore[attr-defined]
+
+
+async def test_waiting_envelope_is_given_up_once_and_can_be_replayed(stub: Stub, wait: Wait) -> None:
+    await wait("w-1", connection="eu")
+    asked = messages.GiveUpEnvelopeRequest(connection="eu", envelope_id="w-1")
+    given = await stub.GiveUpEnvelope(asked)
+    assert (given.outcome.type, given.outcome.reason) == (outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, "GIVEN_UP")
+    (letter,) = (await stub.ListDeadLetters(messages.ListDeadLettersRequest())).dead_letters
+    assert (letter.dead_letter_id, letter.outcome) == (given.dead_letter_id, given.outcome)
+    detail = ErrorInfo()
+    await _refused(stub.GiveUpEnvelope(asked), grpc.StatusCode.NOT_FOUND, detail)
+    assert detail.reason == "ENVELOPE_NOT_WAITING"
+    assert dict(detail.metadata) == {"connection": "eu", "envelope_id": "w-1"}
+    assert (await stub.ReplayDeadLetters(messages.ReplayDeadLettersRequest(expected_count=1))).count == 1
+
+
 async def test_connection_that_is_not_configured_is_not_found(stub: Stub) -> None:
     for call in (
         stub.PauseConnection(messages.PauseConnectionRequest(connection="ue")),
         stub.ResumeConnection(messages.ResumeConnectionRequest(connection="ue")),
+        stub.RetryConnection(messages.RetryConnectionRequest(connection="ue")),
+        stub.GiveUpEnvelope(messages.GiveUpEnvelopeRequest(connection="ue", envelope_id="w-1")),
     ):
         detail = ErrorInfo()
         await _refused(call, grpc.StatusCode.NOT_FOUND, detail)

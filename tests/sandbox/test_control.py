@@ -10,7 +10,7 @@ from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 
 @pytest.fixture
 async def owner(sandbox: Sandbox) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client of whoever runs the sandbox: it holds no token."""
+    """A client of the control API, which needs no token."""
     async with aiohttp.ClientSession(sandbox.base_url) as session:
         yield session
 

@@ -162,3 +162,11 @@ def test_proxy_rejects_other_values(raw: object) -> None:
 
 def test_proxy_is_shown_without_its_password() -> None:
     assert "secret" not in PROXY.show(PROXY.read("http://user:secret@proxy:3128"))
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [("127.0.0.1:1", True), ("localhost:1", True), ("[::1]:1", True), ("unix:a", True), ("0.0.0.0:1", False)],
+)
+def test_local_address_is_judged_as_it_is_written(address: str, local: bool) -> None:
+    assert places.is_local(address) is local

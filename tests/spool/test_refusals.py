@@ -3,8 +3,8 @@ from collections.abc import Sequence
 import pytest
 
 from intercomd_daemon.envelope import Finding, Refusal
-from intercomd_daemon.spool.base import TrailFilter
 from intercomd_daemon.spool.refusals import BYTES_MAX, Refusals, size_of
+from intercomd_daemon.spool.trail import TrailFilter
 
 NOW = 1_750_000_000.0
 EVERYTHING = TrailFilter()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.give_up import complete_row
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.preview import preview
@@ -17,7 +18,9 @@ from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import LeaseLost
-from intercomd_daemon.spool.base import LogUsage, Outflow, Spool
+from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.spool.base import LogUsage, Outflow, Spool, WaitingRow
+from intercomd_daemon.spool.trail import TrailFilter
 
 
 class _Running(NamedTuple):
@@ -181,9 +184,34 @@ class Connections:
         if name in self._running:
             self._running[name].worker.pause(paused=paused)
 
+    async def give_up(self, name: str, envelope_id: str) -> Outcome | None:
+        """Ends a waiting envelope as a dead letter; returns its outcome, or None if it does not wait.
+
+        Raises:
+            RetryLater: the connection's worker is stopping.
+        """
+        keys = await self._spool.find_waiting(TrailFilter(connection=name, envelope_id=envelope_id), 0, 1)
+        found = await self._waiting_row(keys[0]) if keys else None
+        if found is None:
+            return None
+        if name in self._running:
+            return await self._running[name].worker.give_up(found.row.lane, found.row.key, self._waiting_row)
+        outcome = await self._spool.complete(name, complete_row(found, self._settings[name], time.time()))
+        if outcome is not None:
+            self._observer.on_outcomes([outcome])
+        return outcome
+
+    async def _waiting_row(self, key: int) -> WaitingRow | None:
+        return next(iter(await self._spool.waiting_rows([key])), None)
+
     def lane_state(self, name: str, lane: str, key: int) -> LaneState | None:
         """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
         return self._running[name].worker.lane_state(lane, key) if name in self._running else None
+
+    def probe_now(self, name: str) -> None:
+        """Probes a suspended or down connection now; without effect in other states."""
+        if name in self._running:
+            self._running[name].worker.probe_now()
 
     def preview(self, name: str, envelope: AcceptedEnvelope) -> list[tuple[str, str, str]]:
         """Returns the (method, path, JSON body) of each call that would be made for an envelope."""

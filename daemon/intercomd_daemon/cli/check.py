@@ -10,7 +10,8 @@ from intercomd_daemon import config
 from intercomd_daemon.cli import options, preflight
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.cli.format import printable, quantity
-from intercomd_daemon.cli.output import print_json
+from intercomd_daemon.cli.layout import wrap_text
+from intercomd_daemon.cli.output import output_width, print_json
 from intercomd_daemon.cli.preflight import Finding, Level
 from intercomd_daemon.errors import SettingsInvalid
 
@@ -36,8 +37,12 @@ def command(config_path: str | None, offline: bool, as_json: bool) -> None:
         if as_json:
             print_json(finding.as_json())
         else:
-            level = click.style(f"{finding.level.value:<8}", fg=COLOURS[finding.level])
-            click.echo(f"{level}{finding.subject}: {printable(finding.message, characters_max=None)}")
+            level = f"{finding.level.value:<8}"
+            text = f"{finding.subject}: {printable(finding.message, characters_max=None)}"
+            first, *rest = wrap_text(text, output_width(), level, " " * len(level))
+            click.echo(click.style(level, fg=COLOURS[finding.level]) + first[len(level) :])
+            for line in rest:
+                click.echo(line)
     sys.exit(exit_code_of(findings))
 
 

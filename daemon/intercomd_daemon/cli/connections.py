@@ -1,4 +1,4 @@
-"""`intercomd pause` and `resume`: stop and continue the calls of a connection."""
+"""`intercomd pause`, `resume` and `retry`: stop and continue the calls of a connection, or probe it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,10 +11,9 @@ from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.format import quantity
 from intercomd_daemon.cli.output import print_json, print_text
 from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolve_address
-from intercomd_daemon.cli.status import remarks_of_connection, state_of
+from intercomd_daemon.cli.status import obstacles_of, state_of
 
 _CONNECTION = click.argument("connection", type=options.GIVEN, metavar="CONNECTION")
-_TROUBLED = (messages.CONNECTION_STATE_SUSPENDED, messages.CONNECTION_STATE_DOWN)
 Call = Callable[[Operations], Awaitable[messages.ConnectionStatus]]
 
 
@@ -51,6 +50,25 @@ def resume(connection: str, address: str | None, config_path: str | None, as_jso
     _run(call, resolve_address(address, OPERATIONS, config_path), as_json=as_json)
 
 
+@click.command("retry", epilog=options.examples("intercomd retry default"))
+@_CONNECTION
+@options.OPERATIONS
+@options.CONFIG
+@options.JSON
+def retry(connection: str, address: str | None, config_path: str | None, as_json: bool) -> None:
+    """Probe a suspended or down connection now, for example after its token was replaced.
+
+    The daemon also probes by itself; `intercomd status` shows when. In other states nothing changes. The command does
+    not wait for the result, which `intercomd status` shows.
+    """
+
+    async def call(stub: Operations) -> messages.ConnectionStatus:
+        request = messages.RetryConnectionRequest(connection=connection)
+        return (await stub.RetryConnection(request, timeout=CALL_SECONDS)).connection
+
+    _run(call, resolve_address(address, OPERATIONS, config_path), as_json=as_json)
+
+
 def _run(call: Call, address: str, *, as_json: bool) -> None:
     async def run() -> messages.ConnectionStatus:
         async with operations(address) as stub:
@@ -61,7 +79,7 @@ def _run(call: Call, address: str, *, as_json: bool) -> None:
         print_json(status)
         return
     for line in lines_of(status):
-        print_text(line, "  ")
+        print_text(line)
 
 
 def lines_of(status: messages.ConnectionStatus) -> list[str]:
@@ -71,4 +89,5 @@ def lines_of(status: messages.ConnectionStatus) -> list[str]:
     line = f"{status.name} is {state_of(status)}; {waiting} {verb}"
     if status.state == messages.CONNECTION_STATE_PAUSED:
         line += f"; `intercomd resume {status.name}` continues"
-    return [line, *(remarks_of_connection(status) if status.state in _TROUBLED else ())]
+        return [line]
+    return [line, *obstacles_of(status)]

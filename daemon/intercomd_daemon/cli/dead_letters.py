@@ -10,17 +10,17 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack
 import click
 
 from intercomd.v1 import operations_pb2 as messages
+from intercomd.v1.operations_pb2 import TrailEntry
 from intercomd.v1.outcome_pb2 import DeadLetter
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.exits import CommandFailed
-from intercomd_daemon.cli.explanation import print_explanation
+from intercomd_daemon.cli.explanation import explain_entry, print_explanation
 from intercomd_daemon.cli.format import printable, quantity, timestamp
 from intercomd_daemon.cli.layout import Column
 from intercomd_daemon.cli.outcomes import calls_of, reasons_of, user_of
 from intercomd_daemon.cli.output import message_to_json, print_json, print_table, print_text
 from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolve_address
-from intercomd_daemon.operations.explain import explain
 
 COLUMNS = (
     Column("id", right=True, style="bold"),
@@ -37,7 +37,6 @@ SHOWN_MAX = 100
 _ANSWER_CHARACTERS_MAX = 4_000
 _DEAD_LETTER_ID = re.compile("[0-9]{1,18}")
 _TIME_FORMATS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
-_YES = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -109,55 +108,82 @@ def command() -> None:
     """Manage dead letters: envelopes that Intercom refused permanently, kept with its response and ready for replay."""
 
 
-@command.command("list", epilog=options.examples("intercomd dead-letters list --customer-id 42"))
+@command.command(
+    "list",
+    short_help="List dead letters, and count them by reason.",
+    epilog=options.examples("intercomd dead-letters list --customer-id 42"),
+)
 @filter_options
 @options.OPERATIONS
 @options.CONFIG
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Number of dead letters, oldest first."
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Number of dead letters to show.",
 )
+@click.option("--newest", "newest_first", is_flag=True, help="Newest first.  [default: oldest first]")
 @options.JSON
 def list_command(
-    address: str | None, config_path: str | None, limit: int, as_json: bool, **given: Unpack[FilterOptions]
+    address: str | None,
+    config_path: str | None,
+    limit: int,
+    newest_first: bool,
+    as_json: bool,
+    **given: Unpack[FilterOptions],
 ) -> None:
-    """List dead letters, oldest first; all of them without ids or options."""
-    target = resolve_address(address, OPERATIONS, config_path)
-    asyncio.run(_list(target, filter_from(given), limit, as_json))
+    """Count dead letters by reason, and list them: all of them without ids or options.
+
+    They are listed oldest first, which is the order of a replay, or newest first with --newest.
+    """
+    request = messages.ListDeadLettersRequest(filter=filter_from(given), newest_first=newest_first)
+    asyncio.run(_list(resolve_address(address, OPERATIONS, config_path), request, limit, as_json))
 
 
-async def _list(address: str, wanted: messages.DeadLetterFilter, limit: int, as_json: bool) -> None:
+async def _list(address: str, request: messages.ListDeadLettersRequest, limit: int, as_json: bool) -> None:
     rows = []
     async with operations(address) as stub:
-        total = await _count(stub, wanted)
-        async for letter in _read_pages(stub, wanted, limit):
+        counts = await _count(stub, request.filter)
+        if not as_json:
+            order = "newest" if request.newest_first else "oldest"
+            shown = f"; showing the {order} {limit:,}" if limit < counts.total_count else ""
+            print_text(f"{counts_text(counts)}{shown}")
+        async for letter in _read_pages(stub, request, limit):
             if as_json:
                 print_json(letter)
             else:
                 rows.append(_row(letter))
-    if as_json:
-        return
     if rows:
+        click.echo()
         print_table(COLUMNS, rows)
-    click.echo(quantity(total, "dead letter") + (f"; the oldest {limit:,} are shown" if limit < total else ""))
 
 
-def _request(wanted: messages.DeadLetterFilter, page_size: int, token: str = "") -> messages.ListDeadLettersRequest:
-    return messages.ListDeadLettersRequest(filter=wanted, page_size=page_size, page_token=token)
+def counts_text(counts: messages.ListDeadLettersResponse) -> str:
+    """Returns the number of dead letters by reason: `3 dead letters: 2 EXPIRED, 1 CONTACT_ARCHIVED`."""
+    by_reason = ", ".join(f"{count.count:,} {printable(count.reason) or 'without a reason'}" for count in counts.counts)
+    return quantity(counts.total_count, "dead letter") + (f": {by_reason}" if by_reason else "")
 
 
-async def _count(stub: Operations, wanted: messages.DeadLetterFilter) -> int:
-    return (await stub.ListDeadLetters(_request(wanted, 1), timeout=CALL_SECONDS)).total_count
+async def _count(stub: Operations, wanted: messages.DeadLetterFilter) -> messages.ListDeadLettersResponse:
+    """Returns a page with the total and the numbers by reason."""
+    request = messages.ListDeadLettersRequest(filter=wanted, page_size=1)
+    return await stub.ListDeadLetters(request, timeout=CALL_SECONDS)
 
 
-async def _read_pages(stub: Operations, wanted: messages.DeadLetterFilter, limit: int) -> AsyncIterator[DeadLetter]:
-    token, left = "", limit
+async def _read_pages(
+    stub: Operations, request: messages.ListDeadLettersRequest, limit: int
+) -> AsyncIterator[DeadLetter]:
+    left = limit
     while left:
-        page = await stub.ListDeadLetters(_request(wanted, min(left, PAGE_SIZE), token), timeout=CALL_SECONDS)
+        request.page_size = min(left, PAGE_SIZE)
+        page = await stub.ListDeadLetters(request, timeout=CALL_SECONDS)
         for letter in page.dead_letters:
             yield letter
         left -= len(page.dead_letters)
-        token = page.next_page_token
-        if not token:
+        request.page_token = page.next_page_token
+        if not page.next_page_token:
             return
 
 
@@ -176,6 +202,7 @@ def _row(letter: DeadLetter) -> list[str]:
 
 @command.command(
     "show",
+    short_help="Show the envelope, the calls and Intercom's response.",
     epilog=options.examples(
         "intercomd dead-letters show 7", "intercomd dead-letters show 0198c2a5-7f3e-7c1b-9d4e-2b6f8a901c3d"
     ),
@@ -201,12 +228,13 @@ def show_command(identifier: str, address: str | None, config_path: str | None, 
 
 
 def _print_letter(letter: DeadLetter) -> None:
-    for explanation in explain((), [letter]):
-        print_explanation(explanation)
+    click.secho(f"Dead letter {letter.dead_letter_id}", bold=True)
+    print_explanation(explain_entry(TrailEntry(time=letter.outcome.end_time, outcome=letter.outcome)))
     envelope = message_to_json(letter.envelope, every_field=False)
     click.echo(f"\nThe envelope:\n{json.dumps(envelope, indent=2, ensure_ascii=False)}")
     click.echo("\nIntercom's response:")
-    print_text(printable(letter.answer_body, _ANSWER_CHARACTERS_MAX) or "(empty)")
+    print_text(printable(letter.answer_body, _ANSWER_CHARACTERS_MAX) or "(empty)", hanging="")
+    click.echo(f"\n`intercomd dead-letters replay {letter.dead_letter_id}` makes the refused calls again.")
 
 
 async def _find(address: str, identifier: str) -> list[DeadLetter]:
@@ -221,7 +249,7 @@ async def _find(address: str, identifier: str) -> list[DeadLetter]:
     found = {}
     async with operations(address) as stub:
         for wanted in filters:
-            async for letter in _read_pages(stub, wanted, SHOWN_MAX):
+            async for letter in _read_pages(stub, messages.ListDeadLettersRequest(filter=wanted), SHOWN_MAX):
                 found[letter.dead_letter_id] = letter
     if not found:
         message = (
@@ -234,15 +262,16 @@ async def _find(address: str, identifier: str) -> list[DeadLetter]:
 
 @command.command(
     "replay",
+    short_help="Make the refused calls again.",
     epilog=options.examples(
         "intercomd dead-letters replay 7 8",
-        "intercomd dead-letters replay --reason CONTACT_ARCHIVED --from 2026-08-01 --yes",
+        "intercomd dead-letters replay --reason CONTACT_ARCHIVED --from 2026-08-01",
     ),
 )
 @filter_options
 @options.OPERATIONS
 @options.CONFIG
-@_YES
+@options.YES
 @options.JSON
 def replay_command(
     address: str | None, config_path: str | None, yes: bool, as_json: bool, **given: Unpack[FilterOptions]
@@ -256,11 +285,15 @@ def replay_command(
     _print_count(count, as_json, "queued for replay; `intercomd watch` shows the outcomes")
 
 
-@command.command("discard", epilog=options.examples("intercomd dead-letters discard --customer-id 42"))
+@command.command(
+    "discard",
+    short_help="Discard dead letters permanently.",
+    epilog=options.examples("intercomd dead-letters discard --customer-id 42"),
+)
 @filter_options
 @options.OPERATIONS
 @options.CONFIG
-@_YES
+@options.YES
 @options.JSON
 def discard_command(
     address: str | None, config_path: str | None, yes: bool, as_json: bool, **given: Unpack[FilterOptions]
@@ -279,7 +312,7 @@ def _confirm_and_act(
 ) -> int:
     """Returns how many were replayed or discarded, after confirmation."""
 
-    async def count_selected() -> int:
+    async def count_selected() -> messages.ListDeadLettersResponse:
         async with operations(address) as stub:
             return await _count(stub, wanted)
 
@@ -291,9 +324,10 @@ def _confirm_and_act(
             discard = messages.DiscardDeadLettersRequest(filter=wanted, expected_count=count)
             return (await stub.DiscardDeadLetters(discard, timeout=CALL_SECONDS)).count
 
-    count = asyncio.run(count_selected())
+    selected = asyncio.run(count_selected())
+    count = selected.total_count
     if count and not yes:
-        click.confirm(f"This will {verb} {quantity(count, 'dead letter')}. Continue?", abort=True, err=True)
+        click.confirm(f"This will {verb} {counts_text(selected)}. Continue?", abort=True, err=True)
     return asyncio.run(act(count)) if count else 0
 
 

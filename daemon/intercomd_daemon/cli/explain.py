@@ -1,124 +1,130 @@
-"""`intercomd explain ID`: explains what became of a user's envelopes, or of one envelope."""
+"""`intercomd explain WHO`: shows everything that the daemon knows of a user or an envelope, and says what it means."""
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import click
-from google.protobuf.message import Message
 
 from intercomd.v1 import operations_pb2 as messages
-from intercomd.v1.outcome_pb2 import DeadLetter, Outcome
+from intercomd.v1.operations_pb2 import TrailEntry
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import OPERATIONS
+from intercomd_daemon.cli.answer import answer, answer_for_both, not_found
 from intercomd_daemon.cli.exits import EXIT_FAILED
-from intercomd_daemon.cli.explanation import print_explanation
-from intercomd_daemon.cli.format import printable, quantity, timestamp
-from intercomd_daemon.cli.output import message_to_json, print_json
-from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_address
+from intercomd_daemon.cli.explanation import explain_entry, print_explanation
+from intercomd_daemon.cli.output import print_json, print_text
+from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolve_address
+from intercomd_daemon.cli.status import obstacles_of
+from intercomd_daemon.cli.trail import State, connection_of, merge, state_of, superseded
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
-from intercomd_daemon.operations.explain import explain, filters_for
+
+PAGE_SIZE = 100
+TROUBLED = (messages.CONNECTION_STATE_SUSPENDED, messages.CONNECTION_STATE_DOWN)
+"""States whose cause is shown, because an entry of the trail does not have it."""
 
 
 @click.command(
     "explain",
     epilog=options.examples(
-        "intercomd explain ada@example.com", "intercomd explain 0198c2a5-7f3e-7c1b-9d4e-2b6f8a901c3d"
+        "intercomd explain 42",
+        "intercomd explain ada@example.com --limit 100",
+        "intercomd explain 0198c2a5-7f3e-7c1b-9d4e-2b6f8a901c3d",
     ),
 )
-@click.argument("identifier", type=options.GIVEN, metavar="ID")
+@click.argument("identifier", type=options.GIVEN, metavar="WHO")
 @options.OPERATIONS
 @options.CONFIG
+@click.option("--connection", type=options.GIVEN, metavar="NAME", help="Only envelopes of this connection.")
 @click.option(
-    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Number of envelopes, newest first."
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Number of entries, newest first.",
 )
 @options.JSON
-def command(identifier: str, address: str | None, config_path: str | None, limit: int, as_json: bool) -> None:
-    """Explain what became of a user's envelopes, or of one envelope: when it ended, how, why, and what to do.
+def command(
+    identifier: str, address: str | None, config_path: str | None, connection: str | None, limit: int, as_json: bool
+) -> None:
+    """Explain what became of a user's envelopes, or of one envelope: where each is, why, and what to do.
 
-    ID is a customer id, an email or an envelope id. The daemon looks in its journal, which keeps the newest outcomes
-    (200,000 by default), in its dead letters, and for an envelope id also among the waiting envelopes. Exit code 1 if
-    it finds nothing.
+    WHO is a customer id, an email or an envelope id; if it is several of them, all are shown. The first line is the
+    answer in one sentence. Then follow waiting envelopes, outcomes, and rejected and skipped envelopes, newest first,
+    each with its reasons and the remedy. Outcomes are kept for 72 h by default, rejected and skipped envelopes for as
+    long, the newest 10,000.
+
+    Exit code 1 if the daemon knows nothing of WHO.
     """
-    records = asyncio.run(_collect(resolve_address(address, OPERATIONS, config_path), identifier, limit))
+    target = resolve_address(address, OPERATIONS, config_path)
+    found = asyncio.run(_collect(target, identifier, connection or "", limit))
+    entries = merge((found.of_envelope, found.of_user))[:limit]
     if as_json:
-        for kind, message in records.messages(limit):
-            print_json({kind: message_to_json(message)})
-    else:
-        for connection, waiting in records.waiting.items():
-            _print_waiting(identifier, connection, waiting)
-        for explanation in explain(records.outcomes.values(), records.dead_letters.values())[:limit]:
-            print_explanation(explanation)
-    if not records.found:
-        click.echo(not_found_text(identifier, records.waiting_total), err=True)
+        for entry in entries:
+            print_json(entry)
+    elif entries:
+        _print(identifier, found, entries)
+    if not entries:
+        print_text(not_found(identifier), hanging="", err=True)
         sys.exit(EXIT_FAILED)
 
 
-@dataclass
-class Records:
-    """What the daemon has about an identifier."""
+class Found(NamedTuple):
+    """What the daemon knows."""
 
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
-    """By sequence."""
-    dead_letters: dict[str, DeadLetter] = field(default_factory=dict)
-    """By id."""
-    waiting: dict[str, messages.GetWaitingEnvelopeResponse] = field(default_factory=dict)
-    """The waiting envelope with this id, by connection."""
-    waiting_total: int = 0
-    """Waiting envelopes of all users."""
-
-    @property
-    def found(self) -> bool:
-        """Whether the daemon has anything."""
-        return bool(self.outcomes or self.dead_letters or self.waiting)
-
-    def messages(self, limit: int) -> Iterator[tuple[str, Message]]:
-        """Yields each message with its kind: waiting envelopes, the newest outcomes, dead letters."""
-        yield from (("waiting", waiting) for waiting in self.waiting.values())
-        newest = sorted(self.outcomes, reverse=True)[:limit]
-        yield from (("outcome", self.outcomes[sequence]) for sequence in newest)
-        yield from (("dead_letter", letter) for letter in self.dead_letters.values())
+    of_envelope: list[TrailEntry]
+    """About the envelope with this id."""
+    of_user: list[TrailEntry]
+    """About the user with this customer id or email."""
+    more: bool
+    """Whether older entries exist."""
+    connections: dict[str, messages.ConnectionStatus]
+    """By name."""
 
 
-async def _collect(address: str, identifier: str, limit: int) -> Records:
-    filters, records = filters_for(identifier), Records()
+async def _collect(address: str, identifier: str, connection: str, limit: int) -> Found:
+    user = messages.ListTrailRequest(connection=connection, customer_id=identifier)
+    if "@" in identifier:
+        user.email = identifier
     async with operations(address) as stub:
-        for outcome_filter in filters.outcomes:
-            request = messages.ListOutcomesRequest(filter=outcome_filter, page_size=limit)
-            listed = await stub.ListOutcomes(request, timeout=CALL_SECONDS)
-            records.outcomes |= {outcome.sequence: outcome for outcome in listed.outcomes}
-        for letter_filter in filters.dead_letters:
-            letters_request = messages.ListDeadLettersRequest(filter=letter_filter, page_size=limit)
-            letters = await stub.ListDeadLetters(letters_request, timeout=CALL_SECONDS)
-            records.dead_letters |= {letter.dead_letter_id: letter for letter in letters.dead_letters}
+        of_user, more = await read_trail(stub, user, limit)
+        of_envelope: list[TrailEntry] = []
+        if len(identifier.encode()) <= GIVEN_ID_BYTES_MAX:  # longer than any envelope id
+            request = messages.ListTrailRequest(connection=connection, envelope_id=identifier)
+            of_envelope, _ = await read_trail(stub, request, limit)
         status = await stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_SECONDS)
-        records.waiting_total = status.spool.envelopes
-        if len(identifier.encode()) > GIVEN_ID_BYTES_MAX:  # longer than any envelope id
-            return records
-        for connection in status.connections:
-            if connection.state != messages.CONNECTION_STATE_UNCONFIGURED:
-                waiting = messages.GetWaitingEnvelopeRequest(connection=connection.name, envelope_id=identifier)
-                response = await stub.GetWaitingEnvelope(waiting, timeout=CALL_SECONDS)
-                if response.waiting:
-                    records.waiting[connection.name] = response
-    return records
+    return Found(of_envelope, of_user, more, {each.name: each for each in status.connections})
 
 
-def not_found_text(identifier: str, waiting_total: int) -> str:
-    """Returns why the daemon may know nothing; `waiting_total` counts the waiting envelopes of all users."""
-    if waiting_total:
-        waits = f"it is still waiting ({quantity(waiting_total, 'envelope')} of all users are), "
-    else:
-        waits = "no envelope is waiting now, so "
-    return (
-        f"Nothing is known about {printable(identifier)}: {waits}"
-        "it was never accepted (the sender was told why), or its outcome is so old that it has left the journal."
-    )
+async def read_trail(stub: Operations, request: messages.ListTrailRequest, limit: int) -> tuple[list[TrailEntry], bool]:
+    """Returns at most `limit` entries, newest first, and whether older ones exist."""
+    entries: list[TrailEntry] = []
+    while True:
+        request.page_size = min(limit - len(entries), PAGE_SIZE)
+        page = await stub.ListTrail(request, timeout=CALL_SECONDS)
+        entries += page.entries
+        request.page_token = page.next_page_token
+        if not page.next_page_token or len(entries) >= limit:
+            return entries, bool(page.next_page_token)
 
 
-def _print_waiting(envelope_id: str, connection: str, response: messages.GetWaitingEnvelopeResponse) -> None:
-    user = response.envelope.identity.customer_id or response.envelope.identity.email
-    heading = f"{envelope_id} of {user} in {connection}: accepted {timestamp(response.accept_time)}"
-    click.secho(printable(heading), bold=True)
-    click.echo("  It is waiting for its turn. `intercomd status` shows whether its connection is held up.")
+def _print(identifier: str, found: Found, entries: list[TrailEntry]) -> None:
+    known = {entry.SerializeToString(deterministic=True) for entry in found.of_user}
+    others = [entry for entry in found.of_envelope if entry.SerializeToString(deterministic=True) not in known]
+    suspensions = {name: status.suspended_reason for name, status in found.connections.items()}
+    first = answer(identifier, found.of_user or entries, more=found.more, suspensions=suspensions)
+    if others and found.of_user:
+        first = answer_for_both(identifier, answer(identifier, others, suspensions=suspensions), first)
+    click.secho(first, bold=True)
+    waiting = [connection_of(entry) for entry in entries if state_of(entry) is State.WAITING]
+    for name in dict.fromkeys(waiting):
+        status = found.connections.get(name)
+        if status is not None and status.state in TROUBLED:
+            for line in obstacles_of(status):
+                print_text(line)
+    for entry, over in zip(entries, superseded(entries), strict=True):
+        click.echo()
+        print_explanation(explain_entry(entry, superseded=over))
+    if found.more:
+        click.echo("\nOlder entries exist: --limit shows more.")

@@ -1,16 +1,162 @@
-"""Prints what became of an envelope, for `explain` and `dead-letters show`."""
+"""Explains one entry of the trail in lines: what happened, to which envelope, call by call, and what to do."""
+
+import shlex
+from types import MappingProxyType
+from typing import NamedTuple
 
 import click
 
-from intercomd_daemon.cli.format import printable
-from intercomd_daemon.operations.explain import Explanation
+from intercomd.v1 import outcome_pb2
+from intercomd.v1.envelope_pb2 import Adjustment
+from intercomd.v1.ingest_pb2 import Violation
+from intercomd.v1.operations_pb2 import Refusal, TrailEntry, WaitingEnvelope
+from intercomd_daemon.cli import trail
+from intercomd_daemon.cli.format import printable, quantity, timestamp
+from intercomd_daemon.cli.outcomes import type_name, user_of
+from intercomd_daemon.cli.output import print_text
+from intercomd_daemon.cli.trail import State
+from intercomd_daemon.reasons import Kind, remedy_of
+
+COLOURS = MappingProxyType(
+    {State.DELIVERED: "green", State.UNCHANGED: "cyan", State.WAITING: "yellow"}
+    | dict.fromkeys((State.DEAD_LETTERED, State.REJECTED), "red")
+)
+_REFUSAL_KINDS = MappingProxyType({State.REJECTED: Kind.VIOLATION, State.SKIPPED: Kind.SKIP})
+_FINDINGS_MAX = 20
+
+
+class Explanation(NamedTuple):
+    """One entry of the trail, as text without control characters."""
+
+    time: str
+    state: State
+    reasons: str
+    details: tuple[str, ...]
+    remedy: str
+    """What to do; empty if nothing."""
+
+
+def explain_entry(entry: TrailEntry, *, superseded: bool = False) -> Explanation:
+    """Explains an entry. A superseded one needs no remedy."""
+    state = trail.state_of(entry)
+    details = [_envelope_line(entry)]
+    if entry.HasField("waiting"):
+        details += _waiting_lines(entry.waiting)
+        remedy = _waiting_remedy(entry)
+    elif entry.HasField("refusal"):
+        details += [_finding(violation) for violation in entry.refusal.violations[:_FINDINGS_MAX]]
+        remedy = _refusal_remedy(entry.refusal, _REFUSAL_KINDS[state])
+    else:
+        details += _outcome_lines(entry.outcome)
+        remedy = _outcome_remedy(entry)
+    if superseded:
+        details.append("A later entry supersedes this one.")
+        remedy = ""
+    time, reasons = timestamp(entry.time), trail.reasons_of_entry(entry)
+    return Explanation(time, state, reasons, tuple(printable(line, None) for line in details), remedy)
 
 
 def print_explanation(explanation: Explanation) -> None:
-    """Prints the heading, how the envelope ended, the result of each call, and the remedy if there is one."""
-    click.secho(printable(explanation.heading), bold=True)
-    click.echo(f"  {printable(explanation.end)}")
+    """Prints what happened, the details indented below, and the remedy if there is one."""
+    state = click.style(explanation.state.value, fg=COLOURS.get(explanation.state), bold=True)
+    reasons = f": {explanation.reasons}" if explanation.reasons else ""
+    click.echo(f"{explanation.time}  {state}{reasons}")
     for detail in explanation.details:
-        click.echo(f"    {printable(detail)}")
+        print_text(detail, "    ", "      ")
     if explanation.remedy:
-        click.echo(f"  What to do: {printable(explanation.remedy)}")
+        print_text(f"What to do: {explanation.remedy}", "    ", "      ")
+
+
+def _envelope_line(entry: TrailEntry) -> str:
+    held = entry.waiting if entry.HasField("waiting") else entry.outcome
+    line = f"envelope {trail.envelope_id_of(entry)} of {user_of(trail.identity_of(entry)) or 'no user'}"
+    line += f" in {trail.connection_of(entry)}"
+    if entry.HasField("refusal"):
+        content, caller = trail.content_of(entry), entry.refusal.caller
+        line += f", {content}" if content else ""
+    else:
+        line += f", accepted {timestamp(held.accept_time)}"
+        line += f", replay {held.replay}" if held.replay else ""
+        caller = held.caller
+    return line + (f", published by {caller}" if caller else "")
+
+
+def _waiting_lines(waiting: WaitingEnvelope) -> list[str]:
+    lines = [trail.content_of_envelope(waiting.envelope) or "no content"]
+    made = f"{quantity(waiting.attempts, 'call')} made for it" if waiting.attempts else "no call made for it yet"
+    lines.append(made + (f"; last status {waiting.http_status}" if waiting.http_status else ""))
+    if waiting.HasField("next_attempt_time"):
+        lines.append(f"next attempt: {timestamp(waiting.next_attempt_time)}")
+    if waiting.ahead:
+        lines.append(f"at most {quantity(waiting.ahead, 'envelope')} before it")
+    if waiting.last_error:
+        lines.append(f"last error: {waiting.last_error}")
+    return lines
+
+
+def _outcome_lines(outcome: outcome_pb2.Outcome) -> list[str]:
+    lines = [_call(effect) for effect in outcome.effects]
+    if outcome.forwarded_to:
+        lines.append(f"forwarded to {outcome.forwarded_to}: look there for its outcome")
+    lines += [_finding(violation) for violation in outcome.violations[:_FINDINGS_MAX]]
+    lines += [f"changed: {_finding(adjustment)}" for adjustment in outcome.adjustments]
+    return lines
+
+
+def _call(effect: outcome_pb2.Effect) -> str:
+    what = "contact"
+    if effect.kind == outcome_pb2.EFFECT_KIND_EVENT:
+        what = f"event {printable(effect.event_name)} of {timestamp(effect.event_time)}"
+    parts = [f"{what}: {type_name(effect.type)}"]
+    parts += [effect.reason] if effect.reason else []
+    parts += [f"status {effect.http_status}"] if effect.http_status else []
+    parts += [quantity(effect.attempts, "call")] if effect.attempts else []
+    parts += [f"request {effect.intercom_request_id}"] if effect.intercom_request_id else []
+    return ", ".join(parts)
+
+
+def _finding(finding: Violation | Adjustment) -> str:
+    return f"{finding.reason}{' ' + finding.field if finding.field else ''}: {finding.message}"
+
+
+def _waiting_remedy(entry: TrailEntry) -> str:
+    """Returns what to do, with the command where one helps."""
+    connection, reason = printable(entry.waiting.connection), entry.waiting.reason
+    envelope = shlex.quote(printable(trail.envelope_id_of(entry), None))
+    if trail.waits_behind(entry.waiting):
+        user = shlex.quote(user_of(trail.identity_of(entry)))
+        return f"See which envelope of its user fails, and why: `intercomd explain {user}`."
+    commands = {
+        "PAUSED": f"Resume the connection: `intercomd resume {connection}`.",
+        "SUSPENDED": "Correct what `intercomd status` names. The daemon probes Intercom and continues by itself;"
+        f" `intercomd retry {connection}` probes now.",
+        "DOWN": "Nothing: the daemon probes Intercom and continues by itself;"
+        f" `intercomd retry {connection}` probes now.",
+        "RETRYING": "Wait for the next attempt. If it cannot succeed, end it as a dead letter:"
+        f" `intercomd give-up {envelope} --connection {connection}`.",
+        "WAITING_TURN": "Nothing: it goes when its turn comes.",
+        "RATE_LIMITED": "Nothing: it goes when Intercom's rate limit allows.",
+        "IN_FLIGHT": "Nothing: look again in some seconds.",
+        "VERIFYING": "Nothing: look again in some seconds.",
+    }
+    return commands.get(reason) or remedy_of(Kind.WAITING, reason)
+
+
+def _refusal_remedy(refusal: Refusal, kind: Kind) -> str:
+    reasons = dict.fromkeys(violation.reason for violation in refusal.violations)
+    remedies = [remedy for remedy in (remedy_of(kind, reason) for reason in reasons) if remedy]
+    if kind is Kind.VIOLATION:
+        remedies.append("The daemon keeps no copy: send it again after that.")
+    return " ".join(dict.fromkeys(remedies))
+
+
+def _outcome_remedy(entry: TrailEntry) -> str:
+    outcome = entry.outcome
+    kind = Kind.LEFT_OUT if outcome.type == outcome_pb2.OUTCOME_TYPE_SKIPPED else Kind.DEAD_LETTER
+    reasons = [outcome.reason, *(effect.reason for effect in outcome.effects if effect.type == outcome.type)]
+    remedy = next(filter(None, (remedy_of(kind, reason) for reason in reasons)), "")
+    if entry.dead_letter_id:
+        number = entry.dead_letter_id
+        remedy += f" Intercom's response: `intercomd dead-letters show {number}`."
+        remedy += f" Replay: `intercomd dead-letters replay {number}`."
+    return remedy.strip()

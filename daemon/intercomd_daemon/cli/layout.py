@@ -4,6 +4,7 @@ A table keeps one row on one line if it fits. If it does not, the columns that d
 Ids are never broken, so that they can be copied: a cell that is wider than its column moves what follows.
 """
 
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ UNLIMITED = sys.maxsize
 """The width of a pipe or a file: every row takes one line, for grep and the like."""
 _GAP = "  "
 _INDENT = "    "
+_SPACES_OUTSIDE_BACKTICKS = re.compile(" (?=[^`]*(?:`[^`]*`[^`]*)*$)")
 _PROSE_WIDTH_MIN = 24
 """A narrower column of prose would be hard to read: it takes a line of its own."""
 
@@ -47,20 +49,18 @@ def display_width(text: str) -> int:
     )
 
 
-def wrap_text(text: str, width: int, indent: str = "") -> list[str]:
-    """Returns the text in lines of at most `width` columns, broken at spaces only; `indent` starts all but the first.
+def wrap_text(text: str, width: int, indent: str = "", hanging: str = "") -> list[str]:
+    """Returns the text in lines of at most `width` columns, broken at spaces only.
 
-    A word that is wider than a line, such as an id, stays whole.
+    `indent` starts the first line, `hanging` the others. A word that is wider than a line, such as an id, stays whole,
+    and so does a command in backticks, so that both can be copied.
     """
-    lines = [""]
-    for word in text.split(" "):
-        line = f"{lines[-1]} {word}"
-        if not lines[-1].strip():
-            lines[-1] += word
-        elif display_width(line) <= width:
+    lines: list[str] = []
+    for word in _SPACES_OUTSIDE_BACKTICKS.split(text):
+        if lines and display_width(line := f"{lines[-1]} {word}") <= width:
             lines[-1] = line
         else:
-            lines.append(indent + word)
+            lines.append((hanging if lines else indent) + word)
     return lines
 
 

@@ -32,6 +32,8 @@ COMMANDS = MappingProxyType(
         "dead-letters": Entry("dead_letters", "List, show, replay and discard dead letters."),
         "pause": Entry("connections", "Pause the calls of a connection.", "pause"),
         "resume": Entry("connections", "Resume the calls of a connection.", "resume"),
+        "retry": Entry("connections", "Probe a suspended or down connection now.", "retry"),
+        "give-up": Entry("give_up", "End a waiting envelope as a dead letter."),
         "reload": Entry("reload", "Make a daemon read its settings again."),
         "drain": Entry("drain", "Make a daemon refuse new calls, before a stop."),
         "spool": Entry("spool", "Verify, export or repair a closed spool."),

@@ -43,6 +43,7 @@ CONFIG = click.option(
     type=click.Path(dir_okay=False),
     help="Settings file (TOML); environment variables INTERCOMD_... override it.",
 )
+YES = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value per line.")
 OPERATIONS = click.option(
     "--operations",

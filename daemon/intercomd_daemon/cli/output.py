@@ -48,7 +48,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, err
         click.echo(line, err=err)
 
 
-def print_text(text: str, indent: str = "") -> None:
-    """Prints text for people, broken at spaces to fit a terminal; `indent` starts all lines but the first."""
-    for line in wrap_text(text, output_width(), indent):
-        click.echo(line)
+def print_text(text: str, indent: str = "", hanging: str = "  ", *, err: bool = False) -> None:
+    """Prints text for people, broken at spaces to fit; `indent` starts the first line, `hanging` the others."""
+    for line in wrap_text(text, output_width(), indent, hanging):
+        click.echo(line, err=err)

@@ -104,7 +104,10 @@ def explain_failure(error: grpc.aio.AioRpcError, address: str, option: str) -> s
             f"or give the address where it listens with --{option} ADDR"
         )
     if code is grpc.StatusCode.UNIMPLEMENTED:
-        return f"{address} is not intercomd's {option} address: give that one with --{option} ADDR"
+        return (
+            f"{address} is not intercomd's {option} address, or its daemon is older than this command: "
+            f"give the address with --{option} ADDR, or upgrade the daemon"
+        )
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the daemon at {address} did not answer in time: check its log and the load of its machine"
     return f"the daemon at {address} refused the call: {details or code.name}"

@@ -25,7 +25,7 @@ DEFAULTS = SandboxSettings()
 ALL = "all"
 EPILOG = options.examples(
     "intercomd sandbox --rate 20 --calls",
-    'intercomd sandbox --fault "POST /events 503 times=3" --fault "* 429 probability=0.05"',
+    'intercomd sandbox --fault "POST /events 503 times=3" --fault "* 429 after=9"',
     "intercomd sandbox --rate 167 --without remaining-before --without reset-late",
     'intercomd sandbox --port 0 --fault "POST /contacts cut-after times=1" --json',
 )

@@ -16,7 +16,8 @@ from intercomd_daemon.cli.signals import run_interruptible
 EPILOG = options.examples(
     "intercomd send envelopes.jsonl",
     "intercomd send --wait --rejected rejected.jsonl envelopes.jsonl",
-    """echo '{"identity":{"customer_id":"42"},"custom_event":{"name":"signed-up"}}' | intercomd send --preview -""",
+    """echo '{"identity":{"customer_id":"42"},"custom_event":{"name":"hi"}}' |""",
+    "  intercomd send --preview -",
 )
 
 

@@ -50,14 +50,14 @@ def command(address: str | None, config_path: str | None, as_json: bool) -> None
         print_json(status)
         return
     for line in summary_of(status):
-        print_text(line, "  ")
+        print_text(line)
     click.echo()
     print_table(COLUMNS, [row_of(connection) for connection in status.connections])
     remarks = remarks_of(status)
     if remarks:
         click.echo()
     for line in remarks:
-        print_text(line, "  ")
+        print_text(line)
 
 
 async def _get_status(address: str) -> messages.GetStatusResponse:
@@ -107,27 +107,31 @@ def remarks_of(status: messages.GetStatusResponse) -> list[str]:
     if status.spool.fill_ratio >= 1.0:
         lines.append("The spool is full: the daemon accepts nothing until deliveries free some space; senders retry.")
     for connection in status.connections:
-        lines += remarks_of_connection(connection)
+        name = printable(connection.name)
+        lines += obstacles_of(connection)
+        if connection.last_error:
+            lines.append(f"{name}: last error: {printable(connection.last_error)}")
+        if connection.dead_letters:
+            dead = quantity(connection.dead_letters, "dead letter")
+            lines.append(f"{name} has {dead}: `intercomd dead-letters list --connection {name}` shows them")
     return lines
 
 
-def remarks_of_connection(connection: messages.ConnectionStatus) -> list[str]:
-    """Returns a line for each problem of a connection."""
+def obstacles_of(connection: messages.ConnectionStatus) -> list[str]:
+    """Returns a line for each thing that holds up the envelopes of a connection, with the remedy."""
     name, lines = printable(connection.name), []
     if connection.state == messages.CONNECTION_STATE_PAUSED:
         lines.append(f"{name} is paused by an operator: `intercomd resume {name}` continues")
+    if connection.state == messages.CONNECTION_STATE_DOWN:
+        lines.append(f"{name} is down: Intercom does not answer, or fails for all users")
     if connection.suspended_reason:
         since = f" since {timestamp(connection.suspended_since)}" if connection.HasField("suspended_since") else ""
         reason = connection.suspended_reason
         remedy = remedy_of(Kind.SUSPENSION, reason)
         lines.append(f"{name} is suspended{since}: {printable(reason)}" + (f": {remedy}" if remedy else ""))
     if connection.HasField("next_probe_time"):
-        lines.append(f"{name} calls Intercom again at {timestamp(connection.next_probe_time)}")
-    if connection.last_error:
-        lines.append(f"{name}: last error: {printable(connection.last_error)}")
-    if connection.dead_letters:
-        dead = quantity(connection.dead_letters, "dead letter")
-        lines.append(f"{name} has {dead}: `intercomd dead-letters list --connection {name}` shows them")
+        at = timestamp(connection.next_probe_time)
+        lines.append(f"{name} calls Intercom again at {at}; `intercomd retry {name}` calls now")
     if connection.state == messages.CONNECTION_STATE_UNCONFIGURED:
         lines.append(f"{name} is missing from the settings; its envelopes wait until it is added again")
     return lines

@@ -5,8 +5,11 @@ from itertools import combinations
 
 from intercomd_daemon.config.findings import Findings
 from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.config.variables import variable
 from intercomd_daemon.rpc.settings import TlsSettings
-from intercomd_daemon.setting.places import overlap
+from intercomd_daemon.setting.places import is_local, overlap
+
+_LOCAL_INGEST = "127.0.0.1:50051"
 
 
 def check_listeners(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
@@ -14,6 +17,8 @@ def check_listeners(settings: Settings, origins: Mapping[str, str], findings: Fi
     _check_addresses(settings, origins, findings)
     for section, tls in (("ingest.tls", settings.ingest.tls), ("operations.tls", settings.operations.tls)):
         _check_tls(section, tls, origins, findings)
+    _check_open_ingest(settings, origins, findings)
+    _check_open_operations(settings, origins, findings)
 
 
 def _check_addresses(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
@@ -27,6 +32,42 @@ def _check_addresses(settings: Settings, origins: Mapping[str, str], findings: F
         if overlap(address, other):
             message = f"{other} is taken by {address} of {key}; give each listener an address of its own"
             findings.problem(other_key, origins[other_key], message)
+
+
+def _check_open_ingest(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
+    """An address that others reach needs callers, a client CA, or the operator's word that it is safe."""
+    ingest, key = settings.ingest, "ingest.listen"
+    reached = [address for address in ingest.listen if not is_local(address)]
+    if not reached or settings.callers or ingest.tls.client_ca_file or ingest.insecure:
+        return
+    message = (
+        f"everyone who reaches {reached[0]} could publish; choose one: add callers ([callers.<name>], with "
+        "`intercomd token`), require client certificates (ingest.tls.client_ca_file), listen for this machine alone "
+        f"({variable(key)}={_LOCAL_INGEST}, as a sidecar), or leave it open ({variable('ingest.insecure')}=true)"
+    )
+    findings.problem(key, origins[key], message)
+
+
+def _check_open_operations(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
+    """The same for operations, which show personal data."""
+    operations = settings.operations
+    for key, address in (
+        ("operations.listen", operations.listen),
+        ("operations.grpc_listen", operations.grpc_listen),
+    ):
+        if is_local(address) or settings.callers or operations.tls.client_ca_file:
+            continue
+        if operations.insecure:
+            message = f"everyone who reaches {address} has full access, personal data included; add [callers.<name>]"
+            findings.warn(key, origins[key], message)
+            continue
+        message = (
+            f"everyone who reaches {address} would have full access, personal data included; choose one: add callers "
+            "([callers.<name>], with `intercomd token`), require client certificates (operations.tls.client_ca_file), "
+            "listen on a loopback address or a Unix socket (probes and scrapers can use health.listen), or leave it "
+            f"open ({variable('operations.insecure')}=true)"
+        )
+        findings.problem(key, origins[key], message)
 
 
 def _check_tls(section: str, tls: TlsSettings, origins: Mapping[str, str], findings: Findings) -> None:

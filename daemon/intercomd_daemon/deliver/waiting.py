@@ -8,9 +8,6 @@ from intercomd_daemon.outcome import Progress
 from intercomd_daemon.spool.base import WaitingRow
 from intercomd_daemon.spool.record import RecordDamaged, unpack
 
-GIVEN_UP = "GIVEN_UP"
-"""The reason of the dead letter of an envelope that an operator gave up."""
-
 
 class WaitingReason(StrEnum):
     """Why an envelope waits; `reasons.py` has cause and remedy."""

@@ -10,6 +10,7 @@ from math import inf
 from typing import Any, Generic, TypeVar
 
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.give_up import RETRY_SECONDS, STOPPED, GiveUps, Read
 from intercomd_daemon.deliver.intercom.classification import Classification, Kind, classify
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Request, Response
@@ -32,6 +33,8 @@ from intercomd_daemon.deliver.schedule.pacing import Pace, retry_delay
 from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import ShuttingDown
+from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Outflow
 
 # "64 lanes are open at once": calls in flight.
@@ -117,6 +120,9 @@ class Worker:
         self._commits: CommitBatcher[tuple[Lane, AfterResponse]] = CommitBatcher(
             lambda batch: self._spawn(self._settle(batch))
         )
+        self._give_ups = GiveUps(
+            settings, spool, self._loader, self._ready_queue, observer, self._clock, self._spawn, self._on_given_up
+        )
         self._in_flight = 0
         """Lanes that wait for a response."""
         self._stopping = False
@@ -139,6 +145,7 @@ class Worker:
                 # From here on nothing starts. If the worker is cancelled, results that wait for their commit are
                 # dropped too: their calls are repeated after the next start.
                 self._stopping, self._tasks = True, None
+                self._give_ups.close()
                 self._cancel_timer()
             for task in probes:
                 task.cancel()
@@ -151,6 +158,11 @@ class Worker:
     def pause(self, *, paused: bool) -> None:
         """Pauses or resumes the calls; those in flight are finished."""
         self._monitor.pause(paused=paused)
+        self._pump()
+
+    def probe_now(self) -> None:
+        """Probes a suspended or down connection now; changes nothing in other states."""
+        self._monitor.probe_now()
         self._pump()
 
     def status(self) -> ConnectionStatus:
@@ -184,6 +196,22 @@ class Worker:
             return self._monitor.next_probe
         at = self._monitor.outage.next_at(untried=False)
         return self._clock.wall() + max(0.0, at - now) if at < inf else 0.0
+
+    async def give_up(self, lane_key: str, key: int, read: Read) -> Outcome | None:
+        """Ends a waiting envelope as a dead letter; returns its outcome, or None if it does not wait any more.
+
+        `read` reads the row again, if it is not in memory.
+
+        Raises:
+            RetryLater: the worker does not run.
+        """
+        if self._tasks is None:
+            raise ShuttingDown(STOPPED, RETRY_SECONDS)
+        return await self._give_ups.give_up(lane_key, key, read)
+
+    def _on_given_up(self, lane: Lane, after: AfterResponse) -> None:
+        self._free(lane, after)
+        self._pump()
 
     def lane_state(self, lane_key: str, key: int) -> LaneState | None:
         """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
@@ -318,6 +346,8 @@ class Worker:
         self._in_flight -= 1
         self._outage.abandon_probe(lane.key)
         self._ready_queue.finish(lane)
+        if self._give_ups.take_turn(lane, AfterResponse()):
+            return
         if delay:
             self._ready_queue.rest(lane, self._clock.monotonic() + delay)
         else:
@@ -348,6 +378,8 @@ class Worker:
         3. It failed by itself: after a pause, for which it is parked unless the pause is short.
         """
         self._ready_queue.finish(lane)
+        if self._give_ups.take_turn(lane, after):
+            return
         if not after.back_off:
             self._continue(lane)
         elif self._outage.down:

@@ -1,9 +1,8 @@
 """Request coalescing: small requests that arrive together share one turn of the event loop and one commit.
 
-Together, each costs a third of what it costs alone. Clients that got their responses together usually call again
-together. So the number of responses since the last batch is the number of requests to expect in the next one. The first
-request waits for the others, at most 40 ms, and less if the event loop is idle and nothing arrives. A single client
-never waits.
+Each then costs a third of its cost alone. Clients that got their responses together usually call again together. So the
+number of responses since the last batch is the number of requests to expect in the next one. The first request waits
+for the others, at most 40 ms, and less if the event loop is idle and nothing arrives. A single client never waits.
 """
 
 import asyncio

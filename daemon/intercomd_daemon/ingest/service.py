@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from google.protobuf.message import Message
 from grpc.aio import Server
 
 from intercomd.envelope_id import new_envelope_id
@@ -23,7 +24,7 @@ from intercomd_daemon.ingest.responses import PreviewedRequest, preview_response
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.stream import StreamSession, shutting_down
 from intercomd_daemon.rpc.authentication import Guard, MethodGate
-from intercomd_daemon.rpc.handlers import Context, Interceptor, ServiceHandlers
+from intercomd_daemon.rpc.handlers import Context, Interceptor, Method, ServiceHandlers
 from intercomd_daemon.spool.base import Usage
 
 _SERVICE = DESCRIPTOR.services_by_name["IngestService"]
@@ -69,7 +70,7 @@ class IngestService:
         self._draining = False
         self._sessions: set[StreamSession] = set()
         self._open_bytes = 0
-        self._handlers = ServiceHandlers(SERVICE, interceptors, self._guard.on_call)
+        self._handlers = ServiceHandlers(SERVICE, (*interceptors, self._within_quota), self._guard.on_call)
         self._handlers.unary("Publish", self._publish, self._decoder(decode_publish))
         self._handlers.bidirectional_stream("PublishStream", self._publish_stream, self._decoder(decode_stream_publish))
         self._handlers.unary("Preview", self._publish_preview, self._decoder(decode_preview))
@@ -81,6 +82,20 @@ class IngestService:
     def reconfigure(self, settings: IngestSettings) -> None:
         """Decodes requests within these limits from now on."""
         self._limits = settings
+
+    def _within_quota(self, name: str, method: Method) -> Method:
+        """Returns a unary method behind its caller's quota; a stream waits in its session instead."""
+        if name == "PublishStream":
+            return method
+
+        async def limited(request: Request | RequestRefused, context: Context) -> Message | None:
+            self._guard.check_quota()
+            # "Well-formed Publish, Preview and validate_only count; refused requests count their bytes."
+            envelopes = 0 if isinstance(request, RequestRefused) else len(request.envelopes)
+            self._guard.take(request.size_bytes, envelopes)
+            return await method(request, context)
+
+        return limited
 
     def drain(self) -> None:
         """Refuses new requests from now on; requests that were received are still accepted."""

@@ -106,10 +106,14 @@ class StreamSession:
 
     async def _read(self, messages: AsyncIterator[Request | RequestRefused]) -> None:
         try:
+            await self._wait_for_quota()
             async for message in messages:
                 self._waiting.put_nowait(message)
                 if isinstance(message, RequestRefused):
+                    self._guard.take(message.size_bytes, 0)
                     return
+                self._guard.take(message.size_bytes, len(message.envelopes))
+                await self._wait_for_quota()
                 self._ahead += 1
                 self._ahead_bytes += message.size_bytes
                 while self._ahead >= STREAM_MESSAGES_AHEAD or self._ahead_bytes >= STREAM_BYTES_AHEAD:
@@ -117,6 +121,11 @@ class StreamSession:
                     await self._room.wait()
         finally:
             self._waiting.put_nowait(None)
+
+    async def _wait_for_quota(self) -> None:
+        """Waits until the caller's quota allows the next message: a quota slows a stream down and does not end it."""
+        while seconds := self._guard.quota_seconds():  # noqa: ASYNC110 - time fills the buckets, nothing else does
+            await asyncio.sleep(seconds)
 
 
 def shutting_down() -> ShuttingDown:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
 from intercomd_daemon.deliver.waiting import LaneState
+from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Archive, Usage
 
 
@@ -76,6 +77,18 @@ class DaemonControl(DaemonStatus, Protocol):
 
     def lane_state(self, connection: str, lane: str, key: int) -> LaneState | None:
         """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
+        ...
+
+    async def give_up(self, connection: str, envelope_id: str) -> Outcome | None:
+        """Ends a waiting envelope of a configured connection as a dead letter; None: it does not wait.
+
+        Raises:
+            RetryLater: the daemon is starting or stopping.
+        """
+        ...
+
+    def probe_now(self, connection: str) -> None:
+        """Probes a configured connection that is suspended or down now; changes nothing in other states."""
         ...
 
     async def pause(self, connection: str) -> None:

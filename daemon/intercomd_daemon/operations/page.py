@@ -11,7 +11,8 @@ from hashlib import blake2b
 import msgspec
 
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter, TrailFilter
+from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.spool.trail import TrailFilter
 
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 1000

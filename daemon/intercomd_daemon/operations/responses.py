@@ -13,8 +13,9 @@ from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, 
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Refusal
 from intercomd_daemon.outcome import DeadLetter, Effect, Outcome
-from intercomd_daemon.spool.base import KeptOutcome, LogUsage, WaitingRow
+from intercomd_daemon.spool.base import LogUsage, WaitingRow
 from intercomd_daemon.spool.record import unpack
+from intercomd_daemon.spool.trail import KeptOutcome
 
 _MICROS = 1_000_000
 

@@ -8,7 +8,13 @@ from grpc.aio import Server, ServicerContext
 
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.deliver.waiting import explain_waiting
-from intercomd_daemon.errors import ConnectionNotFound, CountMismatch, RequestRefused, SettingsInvalid
+from intercomd_daemon.errors import (
+    ConnectionNotFound,
+    CountMismatch,
+    EnvelopeNotWaiting,
+    RequestRefused,
+    SettingsInvalid,
+)
 from intercomd_daemon.operations import responses
 from intercomd_daemon.operations.daemon_control import DaemonControl, Subscribe
 from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter, trail_filter
@@ -71,6 +77,7 @@ class OperationsService:
         handlers.unary("ListOutcomes", self.list_outcomes, messages.ListOutcomesRequest.FromString)
         handlers.unary("GetWaitingEnvelope", self.get_waiting_envelope, messages.GetWaitingEnvelopeRequest.FromString)
         handlers.unary("ListTrail", self.list_trail, messages.ListTrailRequest.FromString)
+        handlers.unary("GiveUpEnvelope", self.give_up_envelope, messages.GiveUpEnvelopeRequest.FromString)
         handlers.unary("ListDeadLetters", self.list_dead_letters, messages.ListDeadLettersRequest.FromString)
         handlers.unary("ReplayDeadLetters", self.replay_dead_letters, messages.ReplayDeadLettersRequest.FromString)
         handlers.unary("DiscardDeadLetters", self.discard_dead_letters, messages.DiscardDeadLettersRequest.FromString)
@@ -78,6 +85,7 @@ class OperationsService:
         handlers.unary("ResumeConnection", self.resume_connection, messages.ResumeConnectionRequest.FromString)
         handlers.unary("Reload", self.reload, messages.ReloadRequest.FromString)
         handlers.unary("Drain", self.drain, messages.DrainRequest.FromString)
+        handlers.unary("RetryConnection", self.retry_connection, messages.RetryConnectionRequest.FromString)
         handlers.add_to(server)
 
     def close(self) -> None:
@@ -191,6 +199,17 @@ class OperationsService:
         count = await _counted(archive, wanted, expected, await archive.discard(wanted, expected))
         return messages.DiscardDeadLettersResponse(count=count)
 
+    async def give_up_envelope(self, request: messages.GiveUpEnvelopeRequest) -> messages.GiveUpEnvelopeResponse:
+        """Ends a waiting envelope as a dead letter."""
+        name = self._configured(request.connection)
+        envelope_id = envelope_id_of(request.envelope_id)
+        outcome = await self._daemon.give_up(name, envelope_id)
+        if outcome is None:
+            raise EnvelopeNotWaiting(name, envelope_id)
+        return messages.GiveUpEnvelopeResponse(
+            outcome=responses.outcome_message(outcome), dead_letter_id=str(outcome.sequence)
+        )
+
     async def pause_connection(self, request: messages.PauseConnectionRequest) -> messages.PauseConnectionResponse:
         """Pauses a connection."""
         name = self._configured(request.connection)
@@ -215,6 +234,12 @@ class OperationsService:
         """Refuses new calls of senders."""
         await self._daemon.drain(wait=request.wait)
         return messages.DrainResponse()
+
+    async def retry_connection(self, request: messages.RetryConnectionRequest) -> messages.RetryConnectionResponse:
+        """Probes a suspended or down connection now."""
+        name = self._configured(request.connection)
+        self._daemon.probe_now(name)
+        return messages.RetryConnectionResponse(connection=self._connection(name))
 
     def _configured(self, asked: str) -> str:
         name = asked or DEFAULT_CONNECTION

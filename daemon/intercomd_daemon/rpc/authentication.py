@@ -6,6 +6,7 @@ refused requests of 15 MiB would take 1 GiB.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -15,8 +16,9 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import DecodeError
 
-from intercomd_daemon.errors import Unauthenticated
+from intercomd_daemon.errors import QuotaExceeded, Unauthenticated
 from intercomd_daemon.rpc.callers import ANYONE, Caller, Callers, bearer_token, hash_of
+from intercomd_daemon.rpc.quota import BYTES, ENVELOPES, Quota
 from intercomd_daemon.rpc.status import status_of
 
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
@@ -42,9 +44,12 @@ OnRefused = Callable[[str], None]
 class Credential:
     """What a call has proved, and the caller that it belongs to, which a reload may change."""
 
-    def __init__(self, caller: Caller, token_hash: str = "", uris: Names = (), dns_names: Names = ()) -> None:
+    def __init__(
+        self, caller: Caller, quota: Quota, token_hash: str = "", uris: Names = (), dns_names: Names = ()
+    ) -> None:
         """Either `token_hash` or the names of a certificate are set."""
         self.caller = caller
+        self.quota = quota
         self._token_hash = token_hash
         self._uris = uris
         self._dns_names = dns_names
@@ -69,6 +74,8 @@ class Authenticator:
 
     def __init__(self, callers: Callers) -> None:
         self._callers = callers
+        self._quotas: dict[str, Quota] = {}
+        self._configure_quotas(callers)
         self._open: dict[object, tuple[Credential, Callable[[Unauthenticated], None]]] = {}
 
     @property
@@ -79,10 +86,20 @@ class Authenticator:
     def replace(self, callers: Callers) -> None:
         """Uses other callers from now on; open streams of those that are gone end."""
         self._callers = callers
+        self._configure_quotas(callers)
         for credential, end in list(self._open.values()):
             error = credential.renew(callers)
             if error is not None:
                 end(error)
+
+    def _configure_quotas(self, callers: Callers) -> None:
+        now = time.monotonic()
+        self._quotas = {name: self._quotas.get(name) or Quota() for name in callers.rates}
+        for name, rates in callers.rates.items():
+            self._quotas[name].configure(rates, now)
+
+    def _credential(self, caller: Caller, *proof: Any) -> Credential:  # noqa: ANN401 - the proof of a Credential
+        return Credential(caller, self._quotas[caller.name], *proof)
 
     @contextmanager
     def revocable(self, end: Callable[[Unauthenticated], None]) -> Iterator[None]:
@@ -111,7 +128,7 @@ class Authenticator:
         caller = self._callers.by_hash(token_hash) if token_hash else None
         if caller is None:
             raise Unauthenticated("CREDENTIALS_INVALID", _INVALID_TOKEN)
-        return Credential(caller, token_hash)
+        return self._credential(caller, token_hash)
 
     def by_certificate(self, uris: Names, dns_names: Names) -> Credential:
         """Returns the credential that the names of a verified certificate prove.
@@ -122,7 +139,7 @@ class Authenticator:
         caller = self._callers.by_names(uris, dns_names)
         if caller is None:
             raise Unauthenticated("CREDENTIALS_INVALID", _INVALID_CERTIFICATE)
-        return Credential(caller, "", uris, dns_names)
+        return self._credential(caller, "", uris, dns_names)
 
 
 class Revocation:
@@ -163,6 +180,38 @@ class Guard:
         """The caller of the current call."""
         credential = _current.get()
         return self._anyone if credential is None else credential.caller
+
+    @property
+    def _quota(self) -> Quota | None:
+        """The quota of the current call's caller; None: it has none."""
+        credential = _current.get()
+        return credential.quota if credential is not None and credential.quota else None
+
+    def check_quota(self) -> None:
+        """Checks that a request of the current call may pass.
+
+        Raises:
+            QuotaExceeded: the caller has used up its quota.
+        """
+        seconds, name = self._wait()
+        if seconds:
+            raise QuotaExceeded(self.caller.name, name, seconds)
+
+    def quota_seconds(self) -> float:
+        """Returns the time until a request of the current call may pass; 0.0: now."""
+        return self._wait()[0]
+
+    def take(self, size_bytes: int, envelopes: int) -> None:
+        """Takes a request from the quota of the current call's caller."""
+        quota = self._quota
+        if quota is not None:
+            now = time.monotonic()
+            quota.take(BYTES, size_bytes, now)
+            quota.take(ENVELOPES, envelopes, now)
+
+    def _wait(self) -> tuple[float, str]:
+        quota = self._quota
+        return (0.0, "") if quota is None else quota.wait(time.monotonic())
 
     def revocable(self, end: Callable[[Unauthenticated], None]) -> AbstractContextManager[None]:
         """Calls `end` if the credential of the current call is removed while the context is open."""

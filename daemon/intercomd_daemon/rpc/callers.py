@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from intercomd_daemon.errors import ConnectionNotAllowed, OperationsNotAllowed
 from intercomd_daemon.rpc.certificate_names import NamePattern
+from intercomd_daemon.rpc.quota import BYTES, ENVELOPES
 from intercomd_daemon.rpc.settings import LEVELS, CallerSettings
 
 TOKEN_CHARACTERS_MIN = 32
@@ -73,6 +74,11 @@ class Callers:
     def __init__(self, settings: Mapping[str, CallerSettings], file_hashes: Mapping[str, Iterable[str]]) -> None:
         """`file_hashes` has the hashes of the tokens in each caller's file."""
         self._count = len(settings)
+        self.rates: dict[str, dict[str, float]] = {
+            name: {ENVELOPES: each.envelopes_per_second, BYTES: each.bytes_per_second}
+            for name, each in settings.items()
+        }
+        """The rates of each caller's quota, by their setting."""
         self._by_hash: dict[str, Caller] = {}
         self._patterns: list[tuple[NamePattern, Caller]] = []
         for name, caller_settings in settings.items():

@@ -75,7 +75,7 @@ class ServiceHandlers:
     ) -> None:
         """Adds a method with a stream of requests, which writes its responses to the context.
 
-        A message that cannot be decoded is an item of the stream: the method answers those before it, then raises it.
+        A malformed message is an item of the stream: the method responds to those before it, then raises it.
         """
         handle = self._handle(name, perform)
         self._handlers[name] = grpc.stream_stream_rpc_method_handler(handle, deserializer(decode), _encode)
@@ -123,9 +123,11 @@ def deserializer(decode: Callable[[bytes], Request]) -> Callable[[bytes], Reques
         try:
             return decode(data)
         except RequestRefused as error:
-            return error
+            refused = error
         except DecodeError as error:
-            return RequestRefused("", f"the request cannot be decoded: {error}")
+            refused = RequestRefused("", f"the request cannot be decoded: {error}")
+        refused.size_bytes = len(data)
+        return refused
 
     return deserialize
 

@@ -4,6 +4,10 @@ A request passes while the buckets are positive, and may overdraw them by itself
 bucket is possible too.
 """
 
+from collections.abc import Mapping
+
+ENVELOPES, BYTES = "envelopes_per_second", "bytes_per_second"
+"""The settings of a caller."""
 BUCKET_SECONDS = 2.0
 """The size of a bucket: what its rate gives in this time."""
 
@@ -50,7 +54,7 @@ class Quota:
     def __init__(self) -> None:
         self._buckets: dict[str, Bucket] = {}
 
-    def configure(self, rates: dict[str, float], now: float) -> None:
+    def configure(self, rates: Mapping[str, float], now: float) -> None:
         """Sets the rates by the name of their setting; 0: no quota. Buckets that exist keep their fill ratio."""
         for name, rate in rates.items():
             if not rate:

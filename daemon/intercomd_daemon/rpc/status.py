@@ -37,7 +37,7 @@ RETRY_SECONDS_MAX = 5.0
 DETAILS = "grpc-status-details-bin"
 """The trailer in which gRPC libraries of all languages expect a google.rpc.Status."""
 PUSHBACK = "grpc-retry-pushback-ms"
-"""gRPC's own retries wait as long as this trailer asks for (gRFC A6)."""
+"""gRPC's own retries wait for this time (gRFC A6)."""
 DOMAIN = "intercomd"
 """The domain of the reasons in an ErrorInfo."""
 _NAME_CHARACTERS_MAX = 255

@@ -74,6 +74,16 @@ def overlap(one: str, other: str) -> bool:
     return one_host == other_host or _covers(one_host, other_host) or _covers(other_host, one_host)
 
 
+def is_local(address: str) -> bool:
+    """Returns whether only this machine reaches an address: a Unix socket, or a loopback address as it is written.
+
+    Other names may resolve to anything, so they are not.
+    """
+    if address.startswith("unix:"):
+        return True
+    return _LOOPBACK.fullmatch(_host_and_port(address)[0]) is not None
+
+
 def _host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.strip("[]").lower()

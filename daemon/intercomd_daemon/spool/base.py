@@ -12,6 +12,7 @@ import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.outcome import DeadLetter, Outcome
+from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 POSITION_BITS = 48
 
@@ -179,39 +180,6 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
         )
 
 
-class TrailFilter(msgspec.Struct, frozen=True):
-    """Whose trail: envelopes of this id, and of one of these identities; an empty field matches all.
-
-    If both identities are set, an envelope needs one of them.
-    """
-
-    connection: str = ""
-    envelope_id: str = ""
-    customer_id: str = ""
-    email: str = ""
-    """In lower case."""
-    allowed: tuple[str, ...] | None = None  # As in OutcomeFilter.
-
-    def matches(self, connection: str, envelope_id: str, customer_id: str, email: str) -> bool:
-        """Whether an envelope with these matches; engines that filter in SQL do the same."""
-        return (
-            self.matches_connection(connection)
-            and self.envelope_id in {"", envelope_id}
-            and self.matches_user(customer_id, email)
-        )
-
-    def matches_connection(self, connection: str) -> bool:
-        """Whether an envelope of this connection can match."""
-        return self.connection in {"", connection} and (self.allowed is None or connection in self.allowed)
-
-    def matches_user(self, customer_id: str, email: str) -> bool:
-        """Whether an envelope of this user matches, as far as the user is concerned."""
-        if not self.customer_id and not self.email:
-            return True
-        named = ((self.customer_id, customer_id), (self.email, email))
-        return any(wanted and wanted == found for wanted, found in named)
-
-
 class WaitingRow(NamedTuple):
     """A waiting envelope, as the trail shows it."""
 
@@ -226,14 +194,6 @@ class WaitingRow(NamedTuple):
     """Of a parked lane: how often its head has failed."""
     head_progress: bytes = b""
     """Of a parked lane: the `Progress` of its head; empty if it has none."""
-
-
-class KeptOutcome(NamedTuple):
-    """An outcome, as the trail shows it."""
-
-    outcome: Outcome
-    dead_letter: bool
-    """Whether its dead letter is kept."""
 
 
 class Intake(Protocol):
@@ -389,6 +349,10 @@ class Archive(Protocol):
 
     async def waiting_rows(self, keys: Sequence[int]) -> list[WaitingRow]:
         """Returns the rows of these keys that still wait, in the order of the keys."""
+        ...
+
+    async def complete(self, connection: str, completion: Completion) -> Outcome | None:
+        """Ends a waiting row of a connection that nothing delivers; returns the outcome, None if it does not wait."""
         ...
 
     async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:

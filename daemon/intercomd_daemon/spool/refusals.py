@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from intercomd_daemon.envelope import Refusal
-from intercomd_daemon.spool.base import TrailFilter
+from intercomd_daemon.spool.trail import TrailFilter
 
 BYTES_MAX = 8 << 20
 """Of all refusals by `size_of`; 10,000 usual ones have 3 MiB."""

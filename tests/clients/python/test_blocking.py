@@ -1,4 +1,4 @@
-"""The publisher for threads: the same behaviour, reached from code without an event loop."""
+"""The publisher for threads behaves as the asyncio publisher, without an event loop."""
 
 import asyncio
 import threading
@@ -105,7 +105,7 @@ async def test_result_timeout_raises_and_the_envelope_is_still_sent(daemon: "Dae
     assert daemon.names == ["slow"]
 
 
-async def test_close_returns_the_envelopes_without_an_answer(daemon: "Daemon") -> None:
+async def test_close_returns_the_envelopes_without_a_response(daemon: "Daemon") -> None:
     daemon.answering.clear()
     publisher = BlockingPublisher(daemon.target, settings=PublisherSettings(batch_envelopes_max=2))
     await asyncio.to_thread(lambda: [publisher.publish(event(f"event-{number}")) for number in range(4)])

@@ -1,4 +1,4 @@
-"""Ids rise, whatever the clock does, and are what RFC 9562 calls version 7."""
+"""Envelope ids increase whatever the clock does, and are UUIDs of version 7 by RFC 9562."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The example runs as it stands."""
+"""The example runs unchanged."""
 
 import asyncio
 import sys

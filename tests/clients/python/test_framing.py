@@ -1,4 +1,4 @@
-"""Frames are what protobuf itself would have written."""
+"""Frames equal protobuf's own encoding."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""What importing the package loads, and that every name is there and typed."""
+"""Importing the package loads no more than is used, and every name exists and is typed."""
 
 import json
 import subprocess

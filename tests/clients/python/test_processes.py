@@ -158,7 +158,7 @@ async def test_process_that_cannot_flush_ends_and_logs_the_count(daemon: "Daemon
     assert "100 envelopes were not sent when the process ended" in output
 
 
-async def test_grpcs_fork_support_is_warned_of(daemon: "Daemon") -> None:
+async def test_grpcs_fork_support_is_logged_as_a_warning(daemon: "Daemon") -> None:
     program = """
     with BlockingPublisher(target) as publisher: publisher.publish(event("a"))
     """

@@ -1,4 +1,4 @@
-"""Which targets are this machine, so that no proxy is asked for them."""
+"""Local targets never use a proxy."""
 
 import pytest
 

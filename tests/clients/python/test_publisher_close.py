@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from conftest import Daemon
 
 
-async def test_scopes_error_carries_the_envelopes_and_its_cause(daemon: "Daemon") -> None:
+async def test_error_of_the_block_has_the_envelopes_and_its_cause(daemon: "Daemon") -> None:
     await daemon.stop()
     settings = PublisherSettings(close_seconds=0.2)
     with pytest.raises(PublishError, match="2 envelopes were not answered: UNAVAILABLE") as raised:
@@ -26,7 +26,7 @@ async def test_scopes_error_carries_the_envelopes_and_its_cause(daemon: "Daemon"
     assert await publisher.close() == await publisher.close() == publisher.unanswered == raised.value.unanswered
 
 
-async def test_error_in_the_body_wins_and_gets_a_note(daemon: "Daemon", caplog: pytest.LogCaptureFixture) -> None:
+async def test_error_in_the_block_is_raised_with_a_note(daemon: "Daemon", caplog: pytest.LogCaptureFixture) -> None:
     daemon.answering.clear()
     publisher = Publisher(daemon.target, settings=PublisherSettings(close_seconds=0.01))
 

@@ -65,7 +65,7 @@ async def test_callback_that_raises_is_logged_and_publishing_goes_on(
     assert publisher.unanswered == []
 
 
-async def test_connection_that_may_not_be_used_costs_its_own_envelopes_alone(daemon: "Daemon") -> None:
+async def test_forbidden_connection_rejects_its_own_envelopes_alone(daemon: "Daemon") -> None:
     info = ErrorInfo(reason="CONNECTION_NOT_ALLOWED", metadata={"connection": "other"})
     daemon.refuse_next(CODE.PERMISSION_DENIED, status_details(info))
     results: list[EnvelopeResult] = []

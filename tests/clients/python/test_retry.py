@@ -1,4 +1,4 @@
-"""What a status asks of a publisher, row by row."""
+"""Each error status has its advice."""
 
 import grpc
 import pytest

@@ -1,4 +1,4 @@
-"""Settings that could never work are refused where they are written."""
+"""Settings that can never work are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Python values become the attributes that say the same."""
+"""Python values are converted to attributes."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,5 +1,6 @@
 """One waiting envelope: which call is next, and how it ends."""
 
+import msgspec
 import pytest
 
 from intercomd_daemon.deliver.lane.pending import ANSWER_KEPT_BYTES, FINDINGS_MAX, PendingEnvelope
@@ -153,3 +154,35 @@ def test_event_ended_without_a_remaining_event_is_an_error() -> None:
     pending.event_ended(OutcomeType.DELIVERED)
     with pytest.raises(ValueError, match=str(pending.key)):
         pending.event_ended(OutcomeType.DELIVERED)
+
+
+def test_given_up_envelope_is_a_dead_letter_whose_replay_does_the_rest() -> None:
+    row = waiting()
+    row.contact_ended(DELIVERED, "", 200, "r1")
+    row.attempts = 3
+    row.failed(500, "track event: HTTP_500")
+    outcome, letter = row.give_up("default", NOW, with_email=True)[1:3]
+    assert (outcome.type, outcome.reason, outcome.end_time) == (DEAD, "GIVEN_UP", NOW)
+    assert [(each.type, each.reason, each.http_status, each.attempts) for each in outcome.effects] == [
+        (DELIVERED, "", 200, 0),
+        (DEAD, "GIVEN_UP", 500, 3),
+        (DEAD, "GIVEN_UP", 500, 0),
+    ]
+    assert letter == msgspec.structs.replace(ENVELOPE, origin=42)
+
+
+def test_given_up_envelope_keeps_earlier_refusals() -> None:
+    row = waiting()
+    row.keep_answer(b"no such attribute")
+    row.contact_ended(DEAD, "REQUEST_INVALID", 400, "r1")
+    completion = row.give_up("default", NOW, with_email=True)
+    assert completion.outcome.reason == "GIVEN_UP"
+    assert [each.reason for each in completion.outcome.effects] == ["REQUEST_INVALID", "GIVEN_UP", "GIVEN_UP"]
+    assert completion.answer_body == "no such attribute"
+
+
+def test_last_failure_is_kept_with_the_progress() -> None:
+    row = waiting()
+    row.failed(503, "update contact: HTTP_503")
+    again = waiting(progress=unpack(pack(row.progress()), Progress))
+    assert (again.http_status, again.last_error) == (503, "update contact: HTTP_503")

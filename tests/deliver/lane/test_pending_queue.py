@@ -85,3 +85,13 @@ def test_truncated_amid_a_bulk_envelope_it_keeps_none_that_goes_after_a_normal_o
     begun.add(waiting(3, NORMAL))
     begun.truncate(5)
     assert begun.keys() == [1]
+
+
+def test_envelope_is_found_and_removed_wherever_it_waits() -> None:
+    made = queue((1, BULK), (2, NORMAL), (3, BULK), (4, NORMAL))
+    for key in (4, 1):
+        found = made.find(key)
+        assert found is not None
+        made.remove(found)
+    assert made.keys() == [2, 3]
+    assert made.find(4) is None

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from delivery.lane_loader import Loading
 from delivery.worker import envelope, event, row
-from intercomd_daemon.deliver.schedule.lane_loader import LOADED_BYTES_MAX, READ_BYTES_MAX
+from intercomd_daemon.deliver.schedule.lane_loader import LEFT_OUT_MAX, LOADED_BYTES_MAX, READ_BYTES_MAX
 from intercomd_daemon.deliver.schedule.read_ahead import LANE_ROWS_MAX, READ_ROWS, ROWS_MAX
 from intercomd_daemon.deliver.schedule.residency import LOADED_LANES_MAX
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import CachedContact, Settlement
+from intercomd_daemon.spool.base import Batch, CachedContact, Settlement
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
@@ -243,3 +243,42 @@ async def test_damaged_row_is_reported_with_its_outcome_and_the_rest_is_loaded(
     assert (notice, len(details["rows"])) == ("rows_damaged", 1)
     assert [(each.envelope_id, each.reason) for each in loading.notes.outcomes] == [("bad", "DAMAGED")]
     assert loading.loader.rows == 1
+
+
+@pytest.mark.fills("deliver.schedule.lane_loader.LEFT_OUT_MAX")
+async def test_rows_that_are_left_out_are_not_loaded_and_do_not_fill_the_window(
+    spool: MemorySpool, loading: Loading
+) -> None:
+    keys = await spool.append([row(envelope(name, name, None, event("e"))) for name in ("a", "b", "c")])
+    for key in (keys[2], *range(10**9, 10**9 + LEFT_OUT_MAX - 2), keys[0], keys[1]):
+        loading.loader.leave_out(key)
+    loading.loader.take_in(keys[1])
+    loading.loader.take_in(keys[1])
+    await loading.read_all()
+    assert (list(loading.lanes), loading.loader.rows) == (["c:b", "c:c"], 2)
+
+
+class EndingSpool(MemorySpool):
+    """Ends the rows of a parked lane's first page right after it was read."""
+
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+        batch = await super().parked(connection, lane, after, rows_max, bytes_max)
+        for each in batch.rows[:1]:
+            self._remove(each.key)
+        return batch
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+async def test_parked_lane_goes_on_behind_rows_that_are_left_out(rows: int) -> None:
+    spool = EndingSpool()
+    loading = Loading(spool)
+    keys = await spool.append([row(envelope(f"{n}", "a", None, event("e"))) for n in range(rows)])
+    await spool.park("default", "c:a", keys, 0.0, 1)
+    for key in keys:
+        loading.loader.leave_out(key)
+    await loading.load_due(1.0)
+    assert loading.lanes == {}
+    await spool.append([row(envelope("new", "a", None, event("e")))])
+    loading.loader.mark_appended(Priority.NORMAL)
+    await loading.read_all()
+    assert list(loading.lanes) == ["c:a"]

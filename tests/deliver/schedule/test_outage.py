@@ -198,3 +198,14 @@ def test_lanes_are_tried_one_by_one_after_many_failures() -> None:
     outage.start_call(Allowed.PROBE, "a", 101.0)
     assert outage.next_at(untried=True) == 100.0 + TRIAL_SECONDS
     assert outage.allowed(100.0 + TRIAL_SECONDS, untried=True) is Allowed.UNTRIED
+
+
+@pytest.mark.parametrize("untried", [False, True])
+def test_operator_makes_the_next_probe_due(untried: bool) -> None:
+    outage = checked_detector(reachable=False)
+    assert outage.allowed(100.0, untried=untried) is Allowed.NOTHING
+    outage.probe_now()
+    assert outage.allowed(100.0, untried=untried) is Allowed.PROBE
+    outage.start_call(Allowed.PROBE, "a", 100.0)
+    outage.probe_now()
+    assert outage.allowed(100.0, untried=untried) is Allowed.NOTHING

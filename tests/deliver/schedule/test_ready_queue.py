@@ -141,3 +141,22 @@ def test_untried_lane_is_taken_first_on_request() -> None:
     assert ready_queue.untried is normal
     assert [ready_queue.take(untried=True) for _ in range(4)] == [normal, bulk, failed, None]
     assert ready_queue.untried is None
+
+
+def test_ready_or_resting_lane_is_withdrawn_and_a_busy_one_is_not() -> None:
+    ready, resting, other, busy = (lane(name, NORMAL) for name in ("ready", "resting", "other", "busy"))
+    ready_queue = ready_queue_of(ready)
+    ready_queue.rest(resting, 5.0)
+    ready_queue.rest(other, 7.0)
+    ready_queue.start(busy)
+    assert [ready_queue.is_busy(each) for each in (ready, resting, busy)] == [False, False, True]
+    assert [ready_queue.rests_until(each) for each in (ready, resting, other)] == [0.0, 5.0, 7.0]
+    for each in (ready, resting, busy):
+        ready_queue.withdraw(each)
+    assert not ready_queue.has_ready
+    assert (ready_queue.next_wake, ready_queue.busy) == (7.0, 1)
+    ready_queue.start(resting)
+    ready_queue.finish(resting)
+    ready_queue.wake(9.0)
+    assert ready_queue.take() is other
+    assert ready_queue.take() is None

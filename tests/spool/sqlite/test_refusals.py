@@ -5,8 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from intercomd_daemon.envelope import Finding, Refusal
-from intercomd_daemon.spool.base import TrailFilter
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+from intercomd_daemon.spool.trail import TrailFilter
 
 NOON = 1_750_000_000.0
 EVERYTHING = TrailFilter()

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Incoming, TrailFilter
+from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.keys import log_start
 from intercomd_daemon.spool.sqlite import log, trail
 from intercomd_daemon.spool.sqlite.transaction import Transaction
+from intercomd_daemon.spool.trail import TrailFilter
 
 Make = Callable[..., Incoming]
 ANN = TrailFilter(customer_id="ann")

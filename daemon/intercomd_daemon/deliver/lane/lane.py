@@ -116,6 +116,16 @@ class Lane:
         """Whether the call in flight is about this envelope."""
         return self._flight is not None and any(waiting.key == key for waiting in self._flight.group)
 
+    def give_up(self, key: int, now: float) -> Completion | None:
+        """Removes an envelope and ends it by hand; None: it is not in memory. Not while a call is in flight."""
+        waiting = self.queue.find(key)
+        if waiting is None:
+            return None
+        if waiting is self.head:
+            self._begin()
+        self.queue.remove(waiting)
+        return waiting.give_up(self._settings.name, now, with_email=self._settings.update_email)
+
     def next(self, now: float) -> NextAction:
         """The next step; `now` is Unix seconds. Not to be asked while a call is in flight."""
         head = self.head

@@ -9,6 +9,8 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority, Scala
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress, index_effects, kind_of
 from intercomd_daemon.spool.base import Completion, position_of
 
+GIVEN_UP = "GIVEN_UP"
+"""The reason of the dead letter of an envelope that an operator gave up."""
 # An answer kept with a dead letter is cut at so many bytes.
 ANSWER_KEPT_BYTES = 65_536
 # "A second 404 is transient; the fifth: dead letter.": for an event, and for an update of the contact.
@@ -102,6 +104,15 @@ class PendingEnvelope:
         self.attempts = 0
         self.not_found = 0
 
+    def give_up(self, connection: str, now: float, *, with_email: bool) -> Completion:
+        """Ends the envelope by hand: what was not done yet is refused as GIVEN_UP, so that a replay does it."""
+        if self.update_due(with_email=with_email) or not (self._effects or self.event):
+            self.contact_ended(OutcomeType.DEAD_LETTERED, GIVEN_UP, self.http_status)
+        while self.event is not None:
+            self.event_ended(OutcomeType.DEAD_LETTERED, GIVEN_UP, self.http_status)
+        completion = self.end(connection, now)
+        return completion._replace(outcome=msgspec.structs.replace(completion.outcome, reason=GIVEN_UP))
+
     def failed(self, status: int, error: str) -> None:
         """Notes that a call failed and will be made again; status 0: Intercom did not answer."""
         self.http_status, self.last_error = status, error
@@ -193,6 +204,10 @@ class PendingQueue:
     def add(self, waiting: PendingEnvelope) -> None:
         """Takes an envelope at the end."""
         self._queues[waiting.priority].append(waiting)
+
+    def remove(self, waiting: PendingEnvelope) -> None:
+        """Removes an envelope that waits here."""
+        self._queues[waiting.priority].remove(waiting)
 
     def remove_first(self, priority: Priority) -> None:
         """The first envelope of this priority is done."""

@@ -1,6 +1,5 @@
 """Calls `GET /me`: to verify that the access token is valid for this workspace, and whether Intercom is reachable."""
 
-import asyncio
 from collections.abc import Callable
 
 from intercomd_daemon.connection import ConnectionSettings
@@ -24,7 +23,7 @@ class AccessProbe:
             await self._monitor.wait_probe_needed()
             delay = self._monitor.schedule_probe()
             if delay:
-                await asyncio.sleep(delay)
+                await self._monitor.wait_probe_due(delay)
             while_suspended = self._monitor.suspended
             response = await self._caller.make_within_budget(requests.ME)
             access = read_access(response, self._settings)

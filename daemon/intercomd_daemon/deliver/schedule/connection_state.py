@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import Protocol
 
@@ -122,6 +123,7 @@ class ConnectionMonitor:
         self._probe_needed = asyncio.Event()
         self._set_probe_needed()
         self._check_needed = asyncio.Event()
+        self._probe_now = asyncio.Event()
         self._last_failure = ""
         """The reason of the last failed call that the connection's state may mention."""
 
@@ -203,6 +205,20 @@ class ConnectionMonitor:
         if delay:
             self.next_probe = self._clock.wall() + delay
         return delay
+
+    async def wait_probe_due(self, delay: float) -> None:
+        """Returns after a delay in seconds, or when an operator wants the probe now."""
+        self._probe_now.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._probe_now.wait()
+
+    def probe_now(self) -> None:
+        """Makes the next probe due, if the connection waits for one."""
+        if self.next_probe:
+            self.next_probe = self._clock.wall()
+        self._probe_now.set()
+        self.outage.probe_now()
 
     def on_access(self, access: Access, response: Response, *, while_suspended: bool) -> bool:
         """Takes a response of `GET /me` that was called `while_suspended` or not; returns whether it counts."""

@@ -28,6 +28,9 @@ READ_BYTES_MAX = 1024 * 1024
 # Of one parked lane in memory, but at least one envelope.
 LOADED_BYTES_MAX = BYTES_MAX // 16
 
+# Rows left out of what is read. Only reads in progress can still return them, so the newest suffice.
+LEFT_OUT_MAX = 1_000
+
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
 
@@ -73,6 +76,8 @@ class LaneLoader:
         self._unavailable = UnavailableContacts()
         self._contacts: WeakValueDictionary[str, Contact] = WeakValueDictionary()
         """The contacts of the lanes in memory by Intercom's id, so that lanes of one person share what is known."""
+        self._left_out: dict[int, None] = {}
+        """Rows that are not loaded, see `leave_out`; the oldest first."""
         self._damaged: list[str] = []
         """Descriptions of damaged rows, not reported yet."""
         self._damaged_outcomes: list[Outcome] = []
@@ -103,8 +108,9 @@ class LaneLoader:
         batch = await self._spool.read(self._connection, priority, after, READ_ROWS, READ_BYTES_MAX)
         self._read_ahead.end_read(priority, ((row.key, len(row.data)) for row in batch.rows), batch.after)
         self._note_damage(batch)
+        self.remove_rows(row.key for row in batch.rows if row.key in self._left_out)
         parked: dict[str, list[int]] = {}
-        for row in batch.rows:
+        for row in self._wanted(batch):
             if self.residency.is_parked(row.lane):
                 parked.setdefault(row.lane, []).append(row.key)
             else:
@@ -116,6 +122,24 @@ class LaneLoader:
                 self._yield_to_normal(key)
         self._next_due.learn(self.residency.end_read())
         self._changed()
+
+    def leave_out(self, key: int) -> None:
+        """Leaves a row out of what is read from now on: another commit ends it."""
+        self._left_out[key] = None
+        if len(self._left_out) > LEFT_OUT_MAX:
+            del self._left_out[next(iter(self._left_out))]
+
+    def take_in(self, key: int) -> None:
+        """Loads a row again that was left out: it has not ended."""
+        self._left_out.pop(key, None)
+
+    def look_for_due(self) -> None:
+        """Looks in the spool for parked lanes that are due, because the time of one has changed."""
+        self._next_due.invalidate()
+        self._changed()
+
+    def _wanted(self, batch: Batch) -> list[Row]:
+        return [row for row in batch.rows if row.key not in self._left_out] if self._left_out else batch.rows
 
     def _park_rows(self, key: str, rows: list[int]) -> None:
         """Sends rows that were read of a parked lane after it, so that they stay behind its other rows."""
@@ -252,8 +276,12 @@ class LaneLoader:
         """Loads a page of a parked lane, which has no row in memory."""
         batch = await self._spool.parked(self._connection, key, 0, LANE_ROWS_MAX, LOADED_BYTES_MAX)
         self._note_damage(batch)
-        for row in batch.rows:
+        rows = self._wanted(batch)
+        for row in rows:
             self._add(row, batch)
+        if batch.rows and not rows:
+            # The page was read before the commit that ends its rows: the next read comes after that.
+            await self._load(key)
         if not batch.rows:
             self.residency.end_loading(key)
             if batch.corrupt:

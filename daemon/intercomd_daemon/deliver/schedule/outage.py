@@ -157,6 +157,10 @@ class OutageDetector:
             self._back_off(now, jitter, least_seconds)
         return False
 
+    def probe_now(self) -> None:
+        """Makes the next probe due; one that is in flight ends first."""
+        self._probe_at = self._trial_at = 0.0
+
     def abandon_probe(self, lane: str) -> None:
         """Notes that a call of this lane ended without a result; if it was the probe, another one may leave."""
         if self._probing == lane:

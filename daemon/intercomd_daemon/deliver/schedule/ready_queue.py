@@ -6,7 +6,7 @@ place is empty, or was just taken. Only this module changes the place.
 
 from collections import deque
 from enum import Enum, auto
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
@@ -86,6 +86,13 @@ class ReadyQueue:
         queue.remove(lane)
         del self._places[lane]
         return True
+
+    def withdraw(self, lane: Lane) -> None:
+        """Removes a ready or resting lane; it has no place now."""
+        if not self.leave(lane) and self._places.get(lane) is Place.RESTING:
+            self._resting = [entry for entry in self._resting if entry[2] is not lane]
+            heapify(self._resting)
+            del self._places[lane]
 
     def is_busy(self, lane: Lane) -> bool:
         """Whether a call or a commit of the lane is under way."""

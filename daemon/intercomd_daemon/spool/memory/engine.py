@@ -20,12 +20,10 @@ from intercomd_daemon.spool.base import (
     Completion,
     DeadLetterFilter,
     Incoming,
-    KeptOutcome,
     OutcomeFilter,
     PacingState,
     Row,
     Settlement,
-    TrailFilter,
     Usage,
     WaitingRow,
     position_of,
@@ -35,6 +33,7 @@ from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory.state import Archive, Connection, ContactCache, Kept, Keys, Lane, Window
 from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
 from intercomd_daemon.spool.refusals import Refusals
+from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 _SHUTTING_DOWN_RETRY_SECONDS = 1.0
 
@@ -332,6 +331,11 @@ class MemorySpool:
             attempts=lane.attempts,
             head_progress=self._progress.get(line[0], b"") if parked else b"",
         )
+
+    async def complete(self, connection: str, completion: Completion) -> Outcome | None:
+        """Ends a waiting row."""
+        outcomes = await self.settle([Settlement(connection, [completion])])
+        return outcomes[0] if outcomes else None
 
     async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:
         """Lists outcomes of the journal, then of dead letters that outlived it, newest first."""

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import OutcomeFilter, TrailFilter
+from intercomd_daemon.spool.base import OutcomeFilter
 from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.quarantine import quarantine_record, record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction
+from intercomd_daemon.spool.trail import TrailFilter
 
 CHUNK = 10_000
 """Sequences searched in one operation: some milliseconds."""

@@ -11,13 +11,14 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import KeptOutcome, Row, TrailFilter, WaitingRow
+from intercomd_daemon.spool.base import Row, WaitingRow
 from intercomd_daemon.spool.keys import connection_of, log_end, log_start, priority_of
 from intercomd_daemon.spool.sqlite import dead_letters, journal
 from intercomd_daemon.spool.sqlite.duplicate_window import find_key, pack_id
 from intercomd_daemon.spool.sqlite.quarantine import record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.waiting_rows import TABLES, columns_of
+from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 SLICE = 10_000
 """Positions searched in one operation: some ten milliseconds."""

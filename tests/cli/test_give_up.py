@@ -1,0 +1,64 @@
+"""Tests `intercomd give-up`."""
+
+from pathlib import Path
+
+import pytest
+
+from daemons.commands import invoke
+from daemons.process import Daemon, connection_for
+from intercomd.v1 import operations_pb2 as messages
+from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def run(daemon: Daemon, *words: object, given: str = "") -> tuple[int, str, str]:
+    result = await invoke(*words, "--operations", daemon.operations_address, input=given)
+    return result.exit_code, result.stdout, result.stderr
+
+
+async def publish_waiting(daemon: Daemon, user: str) -> None:
+    """Publishes two envelopes of a user, `<user>-1` and `<user>-2`, which wait because the connection is paused."""
+    await daemon.heard("connection", state="delivering")
+    await daemon.operations.PauseConnection(messages.PauseConnectionRequest())
+    await daemon.publish(envelope(user, "one", envelope_id=f"{user}-1"), envelope(user, "two", envelope_id=f"{user}-2"))
+
+
+async def resume(daemon: Daemon) -> None:
+    await daemon.operations.ResumeConnection(messages.ResumeConnectionRequest())
+
+
+@pytest.mark.parametrize("given", ["n\n", "", "\n"])
+async def test_give_up_without_confirmation_changes_nothing(daemon: Daemon, given: str) -> None:
+    name = f"kept{len(given)}"
+    await publish_waiting(daemon, name)
+    code, output, errors = await run(daemon, "give-up", f"{name}-1", given=given)
+    await resume(daemon)
+    assert (code, output, "Aborted" in errors) == (1, "", True)
+    await daemon.ended([f"{name}-1", f"{name}-2"])
+
+
+async def test_give_up_of_an_ended_envelope_says_how_it_ended(daemon: Daemon) -> None:
+    await daemon.publish(envelope("ended", "seen", envelope_id="ended-1"))
+    await daemon.ended(["ended-1"])
+    code, output, errors = await run(daemon, "give-up", "ended-1", "--yes")
+    assert (code, output) == (1, "")
+    assert "envelope ended-1 does not wait. Envelope ended-1 of ended (event seen) reached Intercom" in errors
+
+
+async def test_give_up_of_an_unknown_envelope_fails(daemon: Daemon) -> None:
+    code, output, errors = await run(daemon, "give-up", "unknown\x1b", "--yes")
+    assert (code, output) == (1, "")
+    assert "envelope unknown\\x1b does not wait, and nothing is known of it" in errors
+
+
+async def test_give_up_asks_for_the_connection_if_several_hold_the_id(tmp_path: Path, sandbox: Sandbox) -> None:
+    other = {"connections": {"eu": connection_for(sandbox.base_url, tmp_path / "token")}}
+    daemon = await Daemon(tmp_path, sandbox.base_url, other).start()
+    for name in ("default", "eu"):
+        await daemon.operations.PauseConnection(messages.PauseConnectionRequest(connection=name))
+        await daemon.publish(envelope("two", "one", envelope_id="same", connection=name))
+    code, _, errors = await run(daemon, "give-up", "same", "--yes")
+    assert (code, "wait in several connections (default, eu)" in errors) == (1, True)
+    await daemon.close()

@@ -1,0 +1,1 @@
+"""What operators read: entries of the trail."""
