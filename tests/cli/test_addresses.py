@@ -34,17 +34,17 @@ def test_address_of_without_a_file_is_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ('[ingest]\nlisten = ["127.0.0.1:0"]', "any free port"),
         ("[ingest]\nlisten = [7]", "not an address"),
         ("[ingest", "not TOML"),
     ],
 )
-def test_address_of_rejects_settings_without_an_address(tmp_path: Path, text: str, says: str) -> None:
+def test_address_of_rejects_settings_without_an_address(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "intercomd.toml"
     path.write_text(text)
-    with pytest.raises(AddressUnknown, match=says):
+    with pytest.raises(AddressUnknown, match=message):
         address_of(INGEST, str(path), {})
 
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from intercomd_daemon.cli.main import main
 
-TOKEN = "a-token-nobody-may-see"
+TOKEN = "a-secret-token"
 
 
 @pytest.fixture

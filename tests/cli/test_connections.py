@@ -1,4 +1,4 @@
-"""Tests `intercomd pause` and `intercomd resume`."""
+"""Tests `intercomd pause`, `intercomd resume` and `intercomd retry`."""
 
 import json
 
@@ -9,6 +9,7 @@ from daemons.commands import invoke
 from daemons.process import Daemon
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.cli.connections import lines_of
+from intercomd_daemon.sandbox import Sandbox
 from senders.client import envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,7 +35,7 @@ async def test_paused_connection_keeps_envelopes_until_it_is_resumed(daemon: Dae
     await daemon.ended(["p-1"])
 
 
-@pytest.mark.parametrize("command", ["pause", "resume"])
+@pytest.mark.parametrize("command", ["pause", "resume", "retry"])
 async def test_json_is_the_status_of_the_connection(daemon: Daemon, command: str) -> None:
     code, output, _ = await run(daemon, command, "default", "--json")
     (line,) = output.splitlines()
@@ -42,15 +43,27 @@ async def test_json_is_the_status_of_the_connection(daemon: Daemon, command: str
     await run(daemon, "resume", "default")
 
 
-@pytest.mark.parametrize("command", ["pause", "resume"])
+@pytest.mark.parametrize("command", ["pause", "resume", "retry"])
 async def test_unknown_connection_fails(daemon: Daemon, command: str) -> None:
     code, output, errors = await run(daemon, command, "nope")
     assert (code, output, 'unknown connection "nope"' in errors) == (1, "", True)
 
 
-@pytest.mark.parametrize("command", ["pause", "resume"])
+@pytest.mark.parametrize("command", ["pause", "resume", "retry"])
 async def test_blank_connection_is_a_usage_error(daemon: Daemon, command: str) -> None:
     assert (await run(daemon, command, ""))[0] == 2
+
+
+async def test_retry_probes_a_suspended_connection(daemon: Daemon, sandbox: Sandbox) -> None:
+    await daemon.heard("connection", state="delivering")
+    sandbox.fault("* 401")
+    await daemon.publish(envelope("refused", "later", envelope_id="r-1"))
+    await daemon.heard("connection", state="suspended")
+    sandbox.faults.clear()
+    code, output, errors = await run(daemon, "retry", "default")
+    assert (code, errors) == (0, "")
+    assert output.startswith("default is ")
+    await daemon.ended(["r-1"])
 
 
 async def test_lines_of_a_suspended_connection_name_the_reason() -> None:

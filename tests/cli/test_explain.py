@@ -37,14 +37,14 @@ async def resume(daemon: Daemon) -> None:
 
 
 async def test_explain_finds_customer_id_email_and_envelope_id(daemon: Daemon) -> None:
-    await daemon.publish(envelope("told", "opened", email="Told@example.com", envelope_id="t-1"))
+    await daemon.publish(envelope("known", "opened", email="Known@example.com", envelope_id="t-1"))
     await daemon.ended(["t-1"])
-    for identifier in ("told", "told@example.com", "TOLD@example.com", "t-1"):
+    for identifier in ("known", "known@example.com", "KNOWN@example.com", "t-1"):
         first, blank, heading, *details = await explain(daemon, identifier)
-        assert first.startswith("Envelope t-1 of told (contact, event opened) reached Intercom at ")
+        assert first.startswith("Envelope t-1 of known (contact, event opened) reached Intercom at ")
         assert blank == ""
         assert heading.endswith("  delivered")
-        assert details[0].startswith("    envelope t-1 of told in default, accepted ")
+        assert details[0].startswith("    envelope t-1 of known in default, accepted ")
         assert details[2].startswith("    event opened of ")
 
 

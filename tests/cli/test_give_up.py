@@ -1,11 +1,13 @@
 """Tests `intercomd give-up`."""
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
 from daemons.commands import invoke
-from daemons.process import Daemon, connection_for
+from daemons.process import WAIT_SECONDS, Daemon, connection_for
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.sandbox import Sandbox
 from senders.client import envelope
@@ -27,6 +29,39 @@ async def publish_waiting(daemon: Daemon, user: str) -> None:
 
 async def resume(daemon: Daemon) -> None:
     await daemon.operations.ResumeConnection(messages.ResumeConnectionRequest())
+
+
+async def test_give_up_ends_a_stuck_envelope_and_its_user_goes_on(daemon: Daemon, sandbox: Sandbox) -> None:
+    fault = sandbox.fault("POST /events 500 containing=hopeless")
+    await daemon.publish(
+        envelope("stuck", "hopeless", envelope_id="stuck-1"), envelope("stuck", "next", envelope_id="stuck-2")
+    )
+    async with asyncio.timeout(WAIT_SECONDS):
+        while "RETRYING" not in (await run(daemon, "explain", "stuck-1"))[1]:
+            pass
+    assert fault.hit
+    code, output, errors = await run(daemon, "give-up", "stuck-1", given="y\n")
+    assert code == 0, errors
+    assert "Envelope stuck-1 of stuck (event hopeless) has waited since" in errors
+    assert "failed with status 500" in errors
+    assert output.splitlines()[-1].startswith("envelope stuck-1 is given up and kept as dead letter ")
+    await daemon.ended(["stuck-1", "stuck-2"])
+    _, output, _ = await run(daemon, "dead-letters", "list")
+    assert output.startswith("1 dead letter: 1 GIVEN_UP\n")
+    sandbox.faults.clear()
+    assert (await run(daemon, "dead-letters", "replay", "--yes"))[0] == 0
+    await daemon.until(lambda: daemon.outcomes["stuck-1"] == 2)
+    assert (await run(daemon, "explain", "stuck"))[1].startswith("Intercom has all 2 envelopes of stuck.")
+
+
+async def test_give_up_json_is_the_response(daemon: Daemon) -> None:
+    await publish_waiting(daemon, "json")
+    code, output, _ = await run(daemon, "give-up", "json-1", "--yes", "--json")
+    await resume(daemon)
+    response = json.loads(output)
+    assert (code, response["outcome"]["reason"], response["outcome"]["envelope_id"]) == (0, "GIVEN_UP", "json-1")
+    await daemon.ended(["json-1", "json-2"])
+    assert (await run(daemon, "dead-letters", "discard", response["dead_letter_id"], "--yes"))[0] == 0
 
 
 @pytest.mark.parametrize("given", ["n\n", "", "\n"])
@@ -61,4 +96,6 @@ async def test_give_up_asks_for_the_connection_if_several_hold_the_id(tmp_path: 
         await daemon.publish(envelope("two", "one", envelope_id="same", connection=name))
     code, _, errors = await run(daemon, "give-up", "same", "--yes")
     assert (code, "wait in several connections (default, eu)" in errors) == (1, True)
+    assert (await run(daemon, "give-up", "same", "--connection", "eu", "--yes"))[0] == 0
+    assert (await run(daemon, "give-up", "same", "--yes"))[0] == 0
     await daemon.close()

@@ -16,16 +16,16 @@ module_wide = pytest.mark.asyncio(loop_scope="module")
 @asynccontextmanager
 async def answering(path: Path, answer: bytes) -> AsyncIterator[list[bytes]]:
     """A server on a socket in the file system that answers everybody the same."""
-    asked: list[bytes] = []
+    requests: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        requests.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
         writer.write(answer)
         writer.close()
         await writer.wait_closed()
 
     server = await asyncio.start_unix_server(serve, path)
-    yield asked
+    yield requests
     server.close()
     await server.wait_closed()
 
@@ -57,9 +57,9 @@ async def test_healthcheck_finds_the_address_in_the_settings(daemon: Daemon, tmp
 )
 async def test_healthcheck_calls_a_unix_socket(tmp_path: Path, answer: bytes, code: int) -> None:
     path = tmp_path / "pages"
-    async with answering(path, answer) as asked:
+    async with answering(path, answer) as requests:
         result = await invoke("healthcheck", "--target", f"unix:{path}")
-    assert (result.exit_code, asked) == (code, [b"GET /readyz HTTP/1.1"])
+    assert (result.exit_code, requests) == (code, [b"GET /readyz HTTP/1.1"])
 
 
 async def test_healthcheck_without_a_daemon_prints_one_line(tmp_path: Path) -> None:

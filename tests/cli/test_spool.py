@@ -173,8 +173,8 @@ async def exported(path: Path, *words: str) -> tuple[int, list[Envelope], str]:
 
 
 async def test_export_writes_waiting_envelopes_in_order(path: Path) -> None:
-    code, envelopes, said = await exported(path)
-    assert (code, said) == (0, f"{path}: 4 envelopes written; nothing is damaged\n")
+    code, envelopes, errors = await exported(path)
+    assert (code, errors) == (0, f"{path}: 4 envelopes written; nothing is damaged\n")
     assert [each.envelope_id for each in envelopes] == ["id-1", "id-2", "id-3", "id-4"]
     assert [each.event_time.seconds for each in envelopes] == [1_749_999_000 + number for number in range(1, 5)]
     assert {each.connection for each in envelopes} == {"eu"}
@@ -187,13 +187,13 @@ async def test_export_includes_dead_letters_on_request(path: Path) -> None:
 
 async def test_export_of_a_damaged_spool_writes_what_is_readable(path: Path, corrupt: Corrupt) -> None:
     corrupt("data = x'0102'")
-    code, envelopes, said = await exported(path)
+    code, envelopes, errors = await exported(path)
     assert (code, len(envelopes)) == (1, 3)
-    assert "2 bytes are too few for a record" in said
-    assert said.endswith(": 3 envelopes written; 1 damage found\n")
-    code, envelopes, said = await exported(path, "--json")
+    assert "2 bytes are too few for a record" in errors
+    assert errors.endswith(": 3 envelopes written; 1 damage found\n")
+    code, envelopes, errors = await exported(path, "--json")
     assert (code, len(envelopes)) == (1, 3)
-    assert json.loads(said) == {"path": str(path), "written": 3, "damaged": 1, "lost": 0}
+    assert json.loads(errors) == {"path": str(path), "written": 3, "damaged": 1, "lost": 0}
 
 
 async def test_export_reports_an_envelope_that_json_cannot_represent(files: corruption.Files, tmp_path: Path) -> None:
@@ -204,9 +204,9 @@ async def test_export_reports_an_envelope_that_json_cannot_represent(files: corr
     )
     await spool.append([Incoming("eu", Priority.NORMAL, "c:ann", "strange", record.pack(strange))])
     await spool.close()
-    code, envelopes, said = await exported(path)
+    code, envelopes, errors = await exported(path)
     assert (code, len(envelopes)) == (1, 4)
-    assert "envelope strange: " in said
+    assert "envelope strange: " in errors
 
 
 async def test_repair_leaves_a_sound_spool_unchanged(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`intercomd explain WHO`: shows everything that the daemon knows of a user or an envelope, and says what it means."""
+"""`intercomd explain WHO`: shows everything that the daemon knows of a user or an envelope, and sums it up."""
 
 import asyncio
 import sys

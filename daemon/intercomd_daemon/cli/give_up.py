@@ -42,9 +42,9 @@ def command(
 ) -> None:
     """End a waiting envelope by hand: it becomes a dead letter with the reason GIVEN_UP, and its user goes on.
 
-    For an envelope whose calls fail again and again, so that later envelopes of its user wait. Says what it waits for,
-    and asks for confirmation. A result of a call that is in flight is recorded first. `intercomd dead-letters replay`
-    makes the calls after all.
+    Use it for an envelope whose calls fail again and again, so that later envelopes of its user wait. The command shows
+    why the envelope waits, and asks for confirmation. If a call is in flight, the daemon records its result first.
+    `intercomd dead-letters replay` makes the remaining calls later.
     """
     target = resolve_address(address, OPERATIONS, config_path)
     waiting = asyncio.run(_find(target, envelope_id, connection or ""))

@@ -98,7 +98,7 @@ async def _watch(
 ) -> None:
     printed = 0
     async with operations(address) as stub:
-        # Asked for even if `after` is given, so that a wrong address fails at once and not after the patience.
+        # Called even if `after` is given, so that a wrong address fails at once and not after the patience.
         newest = await newest_sequence(stub)
         click.echo(f"watching {address}; Ctrl-C ends it", err=True)
         following = follow(stub, wanted, newest if after is None else after, patience_seconds, _notify)

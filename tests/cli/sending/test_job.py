@@ -109,8 +109,8 @@ async def test_job_names_a_file_that_cannot_be_written(tmp_path: Path) -> None:
 
 NAMED = b'{"envelope_id":"t-named","identity":{"customer_id":"t"},"custom_event":{"name":"one"}}'
 UNNAMED = b'{"identity":{"customer_id":"t"},"custom_event":{"name":"two"}}'
-NOBODY = b'{"connection":"default","custom_event":{"name":"three"}}'
-SOME_LINES = (Line(1, NAMED, 10), Line(3, b"{", 20), Line(4, UNNAMED, 30), Line(5, NOBODY, 40), Line(6, UNNAMED, 50))
+NO_USER = b'{"connection":"default","custom_event":{"name":"three"}}'
+SOME_LINES = (Line(1, NAMED, 10), Line(3, b"{", 20), Line(4, UNNAMED, 30), Line(5, NO_USER, 40), Line(6, UNNAMED, 50))
 
 
 async def some_lines() -> AsyncIterator[Line]:
@@ -153,10 +153,10 @@ async def test_transfer_assigns_results_to_lines_in_order(daemon: Daemon) -> Non
     tally, progress, results = await transfer(daemon, "default")
     accepted, rejected = ingest_pb2.DISPOSITION_ACCEPTED, ingest_pb2.DISPOSITION_REJECTED
     assert [result.disposition for result in results] == [accepted, accepted, rejected, accepted]
-    named, first, nobody, second = (result.envelope_id for result in results)
+    named, first, no_user, second = (result.envelope_id for result in results)
     assert named == "t-named"
     assert first != second
-    assert progress.notices == ["line 3", f"line 5 ({nobody})"]
+    assert progress.notices == ["line 3", f"line 5 ({no_user})"]
     assert progress.read_bytes == 50
     assert (tally.sent, tally.unreadable, tally.unanswered) == (5, 1, 0)
 
