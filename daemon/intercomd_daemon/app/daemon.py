@@ -29,6 +29,7 @@ from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.operations.daemon_control import Check, Reloaded, State
 from intercomd_daemon.operations.service import OperationsService
+from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.rpc.tracing import with_trace_context
 from intercomd_daemon.spool.base import Archive, Spool, Usage
 from intercomd_daemon.spool.engines import SpoolEvents, engine_of
@@ -407,6 +408,15 @@ class Daemon:
     def lane_state(self, connection: str, lane: str, key: int) -> LaneState | None:
         """Returns the state of a lane in memory, as far as the envelope of a row is concerned."""
         return self._connections.lane_state(connection, lane, key)
+
+    async def give_up(self, connection: str, envelope_id: str) -> Outcome | None:
+        """Ends a waiting envelope of a configured connection as a dead letter."""
+        self.archive()
+        return await self._connections.give_up(connection, envelope_id)
+
+    def probe_now(self, connection: str) -> None:
+        """Probes a suspended or down connection now."""
+        self._connections.probe_now(connection)
 
     async def pause(self, connection: str) -> None:
         """Pauses calls to Intercom for a connection, also across restarts."""
