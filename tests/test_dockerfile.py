@@ -115,6 +115,7 @@ class Image:
         return image | ACCESS | {
             "INTERCOMD_BASE_URL": "http://127.0.0.1:9",
             "INTERCOMD_INGEST_LISTEN": f"unix:{self.root}/ingest",
+            "INTERCOMD_HEALTH_LISTEN": f"unix:{self.root}/health",
             "INTERCOMD_OPERATIONS_LISTEN": f"unix:{self.root}/pages",
             "INTERCOMD_OPERATIONS_GRPC_LISTEN": f"unix:{self.root}/operations",
         }  # fmt: skip

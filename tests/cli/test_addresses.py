@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from intercomd_daemon.cli.addresses import INGEST, OPERATIONS, PAGES, AddressUnknown, Listener, address_of
+from intercomd_daemon.cli.addresses import (
+    INGEST,
+    OPERATIONS,
+    PAGES,
+    AddressUnknown,
+    Listener,
+    Page,
+    address_of,
+    health_pages,
+    is_loopback,
+)
 
 CASES = (
     (INGEST, {}, "", "127.0.0.1:50051"),
@@ -51,3 +61,41 @@ def test_address_of_rejects_settings_without_an_address(tmp_path: Path, text: st
 def test_address_of_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(AddressUnknown, match=r"nowhere\.toml cannot be read"):
         address_of(INGEST, str(tmp_path / "nowhere.toml"), {})
+
+
+@pytest.mark.parametrize(
+    ("environment", "text", "pages"),
+    [
+        ({}, "", [Page("127.0.0.1:9090", tls=False)]),
+        (
+            {"INTERCOMD_HEALTH_LISTEN": "0.0.0.0:9092"},
+            "",
+            [Page("127.0.0.1:9092", tls=False), Page("127.0.0.1:9090", tls=False)],
+        ),
+        (
+            {},
+            '[health]\nlisten = ["unix:/run/h"]\n[operations.tls]\ncertificate_file = "/c"',
+            [Page("unix:/run/h", tls=False), Page("127.0.0.1:9090", tls=True)],
+        ),
+        (
+            {"INTERCOMD_OPERATIONS_TLS_CERTIFICATE_FILE": "/c"},
+            '[operations]\nlisten = "unix:/run/o"',
+            [Page("unix:/run/o", tls=False)],
+        ),
+    ],
+)
+def test_health_pages_are_those_of_health_then_operations(
+    tmp_path: Path, environment: dict[str, str], text: str, pages: list[Page]
+) -> None:
+    path = tmp_path / "intercomd.toml"
+    path.write_text(text)
+    assert health_pages(str(path), environment) == pages
+
+
+def test_loopback_is_this_machine() -> None:
+    assert [is_loopback(address) for address in ("127.0.0.1:1", "[::1]:1", "localhost:1", "host:1")] == [
+        True,
+        True,
+        True,
+        False,
+    ]

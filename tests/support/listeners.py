@@ -48,6 +48,12 @@ class Starting:
     def lane_state(self, connection: str, lane: str, key: int) -> None:
         raise RetryLater(f"{connection} has no lanes yet, neither {lane} nor that of {key}", 1.0)
 
+    async def give_up(self, connection: str, envelope_id: str) -> None:
+        raise RetryLater(f"{connection} cannot give up {envelope_id} yet", 1.0)
+
+    def probe_now(self, connection: str) -> None:
+        raise RetryLater(f"{connection} cannot be probed yet", 1.0)
+
     async def pause(self, connection: str) -> None:
         raise RetryLater(f"{connection} cannot be paused yet", 1.0)
 

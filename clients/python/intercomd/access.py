@@ -28,11 +28,13 @@ class Tls:
         ca_file: the authorities that the daemon's certificate is checked against; None: those of the system.
         cert_file: the client's certificate chain, for daemons that request one; needs `key_file`.
         key_file: the private key of `cert_file`.
+        server_name: the name that the daemon's certificate has, if the target has another one.
     """
 
     ca_file: FilePath | None = None
     cert_file: FilePath | None = None
     key_file: FilePath | None = None
+    server_name: str | None = None
 
     def __post_init__(self) -> None:
         if (self.cert_file is None) != (self.key_file is None):
@@ -99,9 +101,11 @@ class Access:
         ca, key, cert = self._pem
         return grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=cert)
 
-    def channel_options(self) -> list[tuple[str, int]]:
+    def channel_options(self) -> list[tuple[str, int | str]]:
         """Returns the options of a channel that leaves retries and reconnecting to the publisher."""
+        server_name = self._tls.server_name if self._tls else None
         return [
+            *([("grpc.ssl_target_name_override", server_name)] if server_name else []),
             ("grpc.enable_retries", 0),
             # A service configuration from DNS could turn retries, time-outs or waiting on again.
             ("grpc.service_config_disable_resolution", 1),

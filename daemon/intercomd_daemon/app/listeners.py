@@ -196,7 +196,7 @@ async def open_operations(
     try:
         tls = security.tls if security else None
         context = None if tls is None else lambda: tls.context
-        authenticate = [authentication(security.authenticator, anyone_on_http)] if security else []
+        authenticate = authentication(security.authenticator, anyone_on_http) if security else None
         pages = health_application(daemon, registry, authenticate)
         http.append(await listen_http(pages, (settings.listen,), settings.unix_access, context))
         if health.listen:

@@ -33,6 +33,16 @@ class Listener(NamedTuple):
 INGEST = Listener("ingest", "listen", "127.0.0.1:50051")
 OPERATIONS = Listener("operations", "grpc_listen", "127.0.0.1:9091")
 PAGES = Listener("operations", "listen", "127.0.0.1:9090")
+HEALTH = Listener("health", "listen", "")
+"""Without a default: the listener is off."""
+
+
+class Page(NamedTuple):
+    """Where a daemon answers probes."""
+
+    address: str
+    tls: bool
+
 
 # A listener on every interface also listens on the loopback.
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - compared, not bound
@@ -58,6 +68,27 @@ def address_of(listener: Listener, path: str | None, environment: Mapping[str, s
             f"{listener.section}.{listener.key} in {path} is not an address; run `intercomd check` for details"
         )
     return _callable(address, listener)
+
+
+def health_pages(path: str | None, environment: Mapping[str, str]) -> list[Page]:
+    """Returns where a daemon answers probes, by its settings; the health listener first, which is always plain text.
+
+    Raises:
+        AddressUnknown: as `address_of`.
+    """
+    configured = environment.get(HEALTH.variable) or (path and _read_setting(HEALTH, path))
+    health = [Page(address_of(HEALTH, path, environment), tls=False)] if configured else []
+    certificate = Listener("operations", "tls", "")
+    tls = path and _read_setting(certificate, path)
+    uses_tls = bool(environment.get(f"{certificate.variable}_CERTIFICATE_FILE") or tls)
+    address = address_of(PAGES, path, environment)
+    return [*health, Page(address, tls=uses_tls and not address.startswith("unix:"))]
+
+
+def is_loopback(address: str) -> bool:
+    """Returns whether an address is on this machine: a certificate for it is rarely made."""
+    host = address.rpartition(":")[0].strip("[]")
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _read_setting(listener: Listener, path: str) -> object:

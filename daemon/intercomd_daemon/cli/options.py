@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
+from intercomd_daemon.cli import access
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -45,7 +47,7 @@ CONFIG = click.option(
 )
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value per line.")
-OPERATIONS = click.option(
+_OPERATIONS_ADDRESS = click.option(
     "--operations",
     "--target",
     "address",
@@ -54,6 +56,11 @@ OPERATIONS = click.option(
     help="Address of the daemon's operations service (gRPC), host:port or unix:path.  "
     "[default: operations.grpc_listen of the settings, 127.0.0.1:9091]",
 )
+
+
+def OPERATIONS(command: Command) -> Command:  # noqa: N802 - applied like the constants beside it
+    """Adds the address of the operations service, and how to call it."""
+    return _OPERATIONS_ADDRESS(access.options(command))
 
 
 def examples(*lines: str) -> str:

@@ -3,15 +3,18 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 
+from intercomd import access
 from intercomd.proxies import proxy_options
 from intercomd.retry import retry_after_seconds
 from intercomd.v1.ingest_pb2 import PreviewRequest
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
+from intercomd_daemon.cli.access import current
 from intercomd_daemon.cli.addresses import AddressUnknown, Listener, address_of
 from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
 
@@ -47,8 +50,67 @@ def resolve_address(address: str | None, listener: Listener, config_path: str | 
 
 
 def open_channel(address: str, *options: tuple[str, int]) -> grpc.aio.Channel:
-    """Opens a channel to a daemon. A daemon on this machine is never called through a proxy."""
-    return grpc.aio.insecure_channel(address, (*_CHANNEL_OPTIONS, *proxy_options(address), *options))
+    """Opens a channel to a daemon. A daemon on this machine is never called through a proxy.
+
+    Raises:
+        CommandFailed: a file of the command's options cannot be used.
+    """
+    given = current()
+    interceptors = _interceptors(given.token_file)
+    arguments: list[tuple[str, Any]] = [*_CHANNEL_OPTIONS, *proxy_options(address), *options]
+    if not given.uses_tls or address.startswith("unix:"):
+        return grpc.aio.insecure_channel(address, arguments, interceptors=interceptors)
+    if given.server_name:
+        arguments.append(("grpc.ssl_target_name_override", given.server_name))
+    pem = [
+        Path(path).read_bytes() if path else None for path in (given.ca_file, given.key_file, given.certificate_file)
+    ]
+    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(*pem), arguments, interceptors=interceptors)
+
+
+def _interceptors(token_file: str | None) -> list[grpc.aio.ClientInterceptor]:
+    if not token_file:
+        return []
+    token = read_token(token_file)
+    return [_Unary(token), _Stream(token)]
+
+
+def read_token(path: str) -> str:
+    """Returns the token in a file.
+
+    Raises:
+        CommandFailed: the file holds none.
+    """
+    try:
+        return access.read_token(path)
+    except ValueError as error:
+        raise CommandFailed(str(error)) from None
+
+
+class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
+    """Sends the token with calls that have one response."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401 - gRPC's
+        """Makes the call."""
+        return await continuation(_with_token(details, self._token), request)
+
+
+class _Stream(grpc.aio.UnaryStreamClientInterceptor):
+    """Sends the token with calls that have a stream of responses."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401 - gRPC's
+        """Makes the call."""
+        return await continuation(_with_token(details, self._token), request)
+
+
+def _with_token(details: Any, token: str) -> Any:  # noqa: ANN401 - the details of any call
+    return details._replace(metadata=grpc.aio.Metadata(*(details.metadata or ()), ("authorization", f"Bearer {token}")))
 
 
 @asynccontextmanager
@@ -99,10 +161,13 @@ def explain_failure(error: grpc.aio.AioRpcError, address: str, option: str) -> s
     code, details = error.code(), error.details() or ""
     from_daemon = retry_after_seconds(error.trailing_metadata()) is not None
     if code is grpc.StatusCode.UNAVAILABLE and not from_daemon:
+        tls = "check --ca-file and the client certificate" if current().uses_tls else "add --tls if it needs TLS"
         return (
             f"nothing answers at {address}: start the daemon with `intercomd run`, "
-            f"or give the address where it listens with --{option} ADDR"
+            f"give the address where it listens with --{option} ADDR, or {tls}"
         )
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        return f"the daemon at {address} needs a credential: give the token of a caller with --token-file ({details})"
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return (
             f"{address} is not intercomd's {option} address, or its daemon is older than this command: "

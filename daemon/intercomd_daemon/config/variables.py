@@ -11,6 +11,7 @@ from intercomd_daemon.setting.kinds import Kind, shown
 PREFIX = "INTERCOMD_"
 # For a single connection, whatever its name.
 _SHORT_FORMS = ("app_id", "access_token", "region", "base_url")
+_COMMANDS = PREFIX + "CLIENT_"
 _NAME = re.compile(NAME)
 # Kubernetes sets these for every service of the namespace, also for one named intercomd or intercomd-...:
 # {SVCNAME}_SERVICE_HOST, _SERVICE_PORT, _SERVICE_PORT_{name}, and like Docker's links _PORT, _PORT_{n}_TCP_ADDR.
@@ -53,6 +54,8 @@ class Variables:
             self.short[self._short[name]] = given
         elif name == variable(API_KEY):
             self._findings.problem(API_KEY, name, API_KEY_ADVICE)
+        elif name.startswith(_COMMANDS):
+            return  # Options of the commands that call a daemon.
         elif not any(self._entry(table, name, given) for table in self._suffixes) and not _SERVICE_LINK.fullmatch(name):
             near = self._nearest(name.removeprefix(PREFIX))
             advice = f"did you mean {PREFIX}{near}?" if near else "`intercomd config` shows what there is"

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -39,6 +39,8 @@ _CLOSE_SECONDS = 1.0
 """Time for responses in progress when the listener closes; each takes milliseconds."""
 
 
+Authenticate = Callable[[Handler], Handler]
+"""Puts a handler behind a credential."""
 _INDEX = """intercomd
 
 /healthz  200 while every part works
@@ -50,21 +52,32 @@ _INDEX = """intercomd
 class HealthPages:
     """`/healthz`, `/readyz`, `/metrics`, and `/`, which lists them."""
 
-    def __init__(self, daemon: DaemonStatus, registry: CollectorRegistry) -> None:
-        """`registry` holds the metrics that `/metrics` shows."""
+    def __init__(
+        self, daemon: DaemonStatus, registry: CollectorRegistry, authenticate: Authenticate | None = None
+    ) -> None:
+        """`registry` holds the metrics that `/metrics` shows; `authenticate` puts a handler behind a credential."""
         self._daemon = daemon
         self._registry = registry
+        self._authenticate = authenticate
 
     def add_to(self, application: web.Application) -> None:
         """Adds the pages to an application; aiohttp answers HEAD for each as well."""
-        application.router.add_get("/", self.index)
+        authenticate = self._authenticate or _open
         application.router.add_get("/healthz", self.healthz)
         application.router.add_get("/readyz", self.readyz)
-        application.router.add_get("/metrics", self.metrics)
+        application.router.add_get("/", authenticate(self.index))
+        application.router.add_get("/metrics", authenticate(self.metrics))
+        if self._authenticate is not None:
+            # Other paths need a credential too, so that a refusal does not tell which ones exist.
+            application.router.add_route("*", "/{path:.*}", authenticate(self.not_found))
 
     async def index(self, _request: web.Request) -> web.Response:
         """Returns the pages that exist here, for a person who opens the address."""
         return web.Response(text=_INDEX)
+
+    async def not_found(self, _request: web.Request) -> web.Response:
+        """Returns 404."""
+        return web.Response(status=404, text="404: Not Found")
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Returns 200 while every part is alive, else 503, and lists the parts."""
@@ -85,11 +98,11 @@ class HealthPages:
 
 
 def health_application(
-    daemon: DaemonStatus, registry: CollectorRegistry, middlewares: Sequence[Middleware] = ()
+    daemon: DaemonStatus, registry: CollectorRegistry, authenticate: Authenticate | None = None
 ) -> web.Application:
-    """Returns the application of the operations and health addresses."""
-    application = web.Application(middlewares=middlewares)
-    HealthPages(daemon, registry).add_to(application)
+    """Returns the application of the operations and health addresses; without `authenticate` every page is open."""
+    application = web.Application()
+    HealthPages(daemon, registry, authenticate).add_to(application)
     application.on_response_prepare.append(_harden)
     return application
 
@@ -165,6 +178,10 @@ async def listen_http(
         await listener.close()
         raise
     return listener
+
+
+def _open(handler: Handler) -> Handler:
+    return handler
 
 
 def _host_port(address: tuple[str, int]) -> str:

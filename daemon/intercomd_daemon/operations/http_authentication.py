@@ -1,26 +1,26 @@
 """Authenticates HTTP requests on the operations listener like gRPC calls; `/healthz` and `/readyz` stay open."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from intercomd_daemon.errors import OperationsNotAllowed, Unauthenticated
+from intercomd_daemon.operations.http import Authenticate
 from intercomd_daemon.rpc.authentication import Authenticator, missing
 from intercomd_daemon.rpc.callers import Caller, Level
 
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
-"""Paths that need no credential."""
 
+def authentication(authenticator: Authenticator, anyone: Caller) -> Authenticate:
+    """Returns what puts a handler behind a credential; while no caller is configured, each request is of `anyone`.
 
-def authentication(authenticator: Authenticator, anyone: Caller) -> Middleware:
-    """Returns the middleware; while no caller is configured, every request is that of `anyone`."""
+    aiohttp's middlewares would do the same, but its cache of them keeps the application alive until the process ends.
+    """
 
-    @web.middleware
-    async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path not in OPEN_PATHS:
+    def authenticate(handler: Handler) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
             try:
                 caller = _caller_of(request, authenticator) if authenticator.required else anyone
                 caller.check_level(Level.STATUS, request.path)
@@ -28,7 +28,9 @@ def authentication(authenticator: Authenticator, anyone: Caller) -> Middleware:
                 return _refusal(401, error.reason, str(error), {"WWW-Authenticate": "Bearer"})
             except OperationsNotAllowed as error:
                 return _refusal(403, "OPERATIONS_NOT_ALLOWED", str(error), {})
-        return await handler(request)
+            return await handler(request)
+
+        return handle
 
     return authenticate
 

@@ -25,7 +25,7 @@ HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
 """The only method that needs no credential."""
 _AUTHORIZATION = "authorization"
 _MISSING = (
-    "this listener needs a token (authorization: Bearer …) or a client certificate that a caller of the settings has"
+    "this listener needs a token (authorization: Bearer TOKEN) or a client certificate of a caller in the settings"
 )
 _INVALID_TOKEN = "the token is not one of a caller of the settings, or was revoked"  # noqa: S105 - a message
 _INVALID_CERTIFICATE = "the names of the client certificate do not belong to exactly one caller of the settings"

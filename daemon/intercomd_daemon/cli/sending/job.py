@@ -11,7 +11,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import IO, NamedTuple
 
-from intercomd import Envelope, EnvelopeResult, Publisher, PublishError, PublisherSettings
+from intercomd import Envelope, EnvelopeResult, Publisher, PublishError, PublisherSettings, Tls
+from intercomd_daemon.cli.access import current
 from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.cli.format import quantity
 from intercomd_daemon.cli.remote import ingest, operations
@@ -101,7 +102,13 @@ class Job:
             repeat_seconds_max=self.patience_seconds,
             validate_only=self.validate_only,
         )
-        publisher = Publisher(self.target, settings=settings, on_results=transfer.on_results)
+        publisher = Publisher(
+            self.target,
+            settings=settings,
+            on_results=transfer.on_results,
+            tls=_tls_to(self.target),
+            token_file=current().token_file,
+        )
         try:
             await transfer.run(lines, publisher)
         except PublishError as error:
@@ -201,6 +208,18 @@ def _publisher_log_shown(progress: Progress) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+def _tls_to(target: str) -> Tls | None:
+    given = current()
+    if not given.uses_tls or target.startswith("unix:"):
+        return None
+    return Tls(
+        ca_file=given.ca_file,
+        cert_file=given.certificate_file,
+        key_file=given.key_file,
+        server_name=given.server_name,
+    )
 
 
 def _create(path: str) -> IO[bytes]:
