@@ -24,7 +24,8 @@ def person(envelope: Envelope) -> Make:
 
     def make(name: str, customer_id: str, email: str = "", **changes: object) -> Incoming:
         data = record.pack(replace(envelope(name, customer_id), email=email))
-        columns = {"connection": "default", "priority": Priority.NORMAL, "lane": lane_of(customer_id, email), **changes}
+        columns = {"connection": "default", "priority": Priority.NORMAL, "lane": lane_of(customer_id, email)}
+        columns |= {"email": email, **changes}
         return Incoming(envelope_id=name, data=columns.pop("data", data), **columns)
 
     return make

@@ -189,7 +189,8 @@ class Acceptor:
                 )
                 result = replace(result, accepted=envelope, adjustments=adjustments)
         name, priority, envelope_id = result.connection, result.priority, result.envelope_id
-        return result, Incoming(name, priority, lane, envelope_id, pack(envelope), result.recognised, pairs)
+        data, recognised = pack(envelope), result.recognised
+        return result, Incoming(name, priority, lane, envelope_id, data, recognised, pairs, envelope.email)
 
     async def _append(self, request: _Request) -> list[int]:
         """Appends the rows, and returns their keys.

@@ -35,6 +35,8 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     """False if the sender gave no id: the envelope is not entered in the duplicate window."""
     seconds: tuple[tuple[int, int], ...] = ()
     """(key, owner) pairs of the seconds that its events claimed, kept so that a restart remembers them."""
+    email: str = ""
+    """That of the envelope, by which the trail finds it."""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):

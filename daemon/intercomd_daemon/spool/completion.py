@@ -41,6 +41,7 @@ def replayed_row(letter: DeadLetter, priority: Priority) -> Incoming:
         envelope_id=envelope.envelope_id,
         data=record.pack(envelope),
         recognised=False,
+        email=envelope.email,
     )
 
 

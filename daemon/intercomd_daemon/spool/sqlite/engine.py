@@ -253,6 +253,18 @@ class SqliteSpool:
             key = await self._writer.perform(lambda each: trail.known_key(each, wanted.connection, wanted.envelope_id))
             if key:
                 return [key]
+        top = before - 1 if before else 0
+        while before != 1 and len(found) < limit:
+            marked = await self._writer.perform(
+                partial(trail.search_marked, wanted=wanted, top=top, limit=limit - len(found))
+            )
+            found += marked.keys
+            top = marked.next
+            if not top:
+                before = min(before or marked.first, marked.first)
+                break
+        else:
+            return found
         for start in await self._writer.perform(lambda each: trail.places(each, wanted, before)):
             keys: list[int] = []
             place: trail.Place | None = start

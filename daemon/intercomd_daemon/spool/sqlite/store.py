@@ -23,6 +23,7 @@ from intercomd_daemon.spool.sqlite.counters import ConnectionCounters, Counters,
 from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.job_queue import Job
 from intercomd_daemon.spool.sqlite.lock import Lock
+from intercomd_daemon.spool.sqlite.marks import Marks
 from intercomd_daemon.spool.sqlite.opening import OnDamage, open_file, repair_and_open
 from intercomd_daemon.spool.sqlite.settings import SqliteSettings
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -78,6 +79,7 @@ class Store:
         self.refusals = refusals.load(self._database)
         """Those that the last run saved."""
         self._stored_at = monotonic()
+        self._marks = Marks(self._counters.spool.position + 1)
         self._journal_start = 0.0
         """The journal holds no outcome that ended earlier (Unix seconds)."""
         self._oldest: dict[int, float] = {}
@@ -136,6 +138,7 @@ class Store:
         try:
             repaired = repair_and_open(self._settings, damage, self._wall(), self._on_damage)
             self._database, self._counters, _ = repaired
+            self._marks = Marks(self._counters.spool.position + 1)
         except SpoolUnusable as error:
             self._database = open_database(self._settings.path, self._wall())
             raise SpoolFull(str(error), RETRY_SECONDS) from error
@@ -176,7 +179,8 @@ class Store:
         before = self._counters
         now = self._wall()
         outcomes_from = now - self._settings.outcomes_kept_seconds
-        transaction = Transaction(self._database, before.copy(), now, self._monotonic(), outcomes_from)
+        monotonic = self._monotonic()
+        transaction = Transaction(self._database, before.copy(), now, monotonic, outcomes_from, self._marks)
         changes = self._database.total_changes
         self._database.execute("BEGIN")
         try:

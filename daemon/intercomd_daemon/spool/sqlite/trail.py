@@ -1,7 +1,7 @@
 """Everything about a user or an envelope: the keys of waiting rows, the rows, and the outcomes.
 
-The logs have no index by user, as one would cost every append a random page. They are searched slice by slice, newest
-first, and the writer commits other operations between two slices.
+The logs have no index by user, as one would cost every append a random page. Rows of this run are found by their marks
+in memory. Older ones are searched slice by slice, newest first; the writer commits other operations in between.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Row, WaitingRow
+from intercomd_daemon.spool.base import Row, WaitingRow, position_of
 from intercomd_daemon.spool.keys import connection_of, log_end, log_start, priority_of
 from intercomd_daemon.spool.sqlite import dead_letters, journal
 from intercomd_daemon.spool.sqlite.duplicate_window import find_key, pack_id
@@ -40,6 +40,16 @@ class Found(NamedTuple):
     """What is still to be searched."""
 
 
+class Marked(NamedTuple):
+    """The matching keys among the rows that have marks, newest first."""
+
+    keys: list[int]
+    next: int
+    """The position to search on from, downwards; 0: no marks are left."""
+    first: int
+    """The lowest position that has a mark."""
+
+
 def known_key(transaction: Transaction, connection: str, envelope_id: str) -> int:
     """Returns the key of a waiting row by the duplicate window; 0: not known there, or it does not wait."""
     key = find_key(transaction, transaction.counters.number(connection), envelope_id)
@@ -47,6 +57,27 @@ def known_key(transaction: Transaction, connection: str, envelope_id: str) -> in
         "SELECT key FROM log WHERE key = ?1 UNION ALL SELECT key FROM parked WHERE key = ?1", (key,)
     ).fetchone()
     return int(found[0]) if found else 0
+
+
+def search_marked(transaction: Transaction, wanted: TrailFilter, top: int, limit: int) -> Marked:
+    """Searches the marks from the position `top` (0: the newest) downwards, some milliseconds' worth."""
+    marks = transaction.marks
+    positions, following = marks.find(wanted, top or transaction.counters.spool.position)
+    if len(positions) > limit:
+        positions, following = positions[:limit], positions[limit - 1] - 1
+    connections = transaction.counters.connections
+    numbers = [number for number, each in connections.items() if wanted.matches_connection(each.name)]
+    logs = [log_start(number, priority) for number in numbers for priority in Priority]
+    candidates = json.dumps([log + position for position in positions for log in logs])
+    clause, values = _condition(wanted)
+    keys: list[int] = []
+    for table in TABLES if positions else ():
+        found = transaction.database.execute(
+            f"SELECT key, data FROM {table} WHERE key IN (SELECT value FROM json_each(?)){clause}",  # noqa: S608 - our own clauses
+            (candidates, *values),
+        )
+        keys += [key for key, data in found if _matches(wanted, data)]
+    return Marked(sorted(keys, key=position_of, reverse=True), following, marks.first)
 
 
 def places(transaction: Transaction, wanted: TrailFilter, before: int) -> list[Place]:
