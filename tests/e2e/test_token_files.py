@@ -6,6 +6,7 @@ import pytest
 
 from daemons.commands import invoke
 from daemons.process import TOKEN, Daemon
+from intercomd.v1.operations_pb2 import RetryConnectionRequest
 from intercomd_daemon.sandbox import Sandbox
 from senders.client import envelope
 
@@ -34,3 +35,24 @@ async def test_unusable_token_file_is_named_until_it_is_repaired(tmp_path: Path,
     token.write_text(TOKEN)
     await daemon.ended(["kept"])
     await daemon.close()
+
+
+@pytest.mark.fills("deliver.schedule.access_probe.TOKEN_SECONDS")
+async def test_replaced_token_ends_a_suspension_within_a_second_or_two(daemon: Daemon, sandbox: Sandbox) -> None:
+    """By then probes are minutes apart: only the change of the file explains the next one."""
+    sandbox.workspace.add_contact("u1")
+    await daemon.heard("connection", state="delivering")
+    sandbox.workspace.set_access_token("new-token")
+    await daemon.publish(envelope("u1", "Opened", envelope_id="kept"))
+    for probes in range(3):
+        await sandbox.wait_for(lambda sandbox, probes=probes: _refused(sandbox) > 1 + probes)
+        await daemon.operations.RetryConnection(RetryConnectionRequest(connection="default"))
+    await sandbox.wait_for(lambda sandbox: _refused(sandbox) > 4)
+    refused = _refused(sandbox)
+    (daemon.folder / "token").write_text("new-token")
+    await daemon.ended(["kept"])
+    assert _refused(sandbox) == refused
+
+
+def _refused(sandbox: Sandbox) -> int:
+    return sum(call.status == 401 for call in sandbox.calls)

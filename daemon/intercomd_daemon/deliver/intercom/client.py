@@ -53,6 +53,7 @@ class IntercomClient:
         """
         self._settings = settings
         self._token = token
+        self._token_used = ""
         self._connections_max = connections_max
         self._session: aiohttp.ClientSession | None = None
         self._proxy = proxy_for(settings.url, settings.proxy.reveal(), os.environ)
@@ -88,11 +89,15 @@ class IntercomClient:
             await self._session.close()
             self._session = None
 
+    def token_replaced(self) -> bool:
+        """Returns whether the token is another one than the last call was made with."""
+        return self._token.current() != self._token_used
+
     async def call(self, request: Request) -> Response:
         """Makes one call; a failure of the network is an answer of status 0."""
         if self._session is None:
             return Response(0, failure="the session is closed")
-        token = self._token.current()
+        token = self._token_used = self._token.current()
         if not token:
             return Response(0, failure=self._token.problem)
         limit = ATTRIBUTES_BYTES_MAX if request.call is Call.LIST_ATTRIBUTES else ANSWER_BYTES_MAX

@@ -46,6 +46,10 @@ class Caller:
         self._pace.take(now)
         return await self.make(request)
 
+    def token_replaced(self) -> bool:
+        """Returns whether the token file holds another token than the last call was made with."""
+        return self._intercom.token_replaced()
+
     def count_dry_run(self) -> None:
         """Counts a call that a dry run does not make."""
         self.calls += 1

@@ -202,16 +202,17 @@ class ConnectionMonitor:
     def schedule_probe(self) -> float:
         """Returns how long to wait before `GET /me` is called, in seconds."""
         delay = self._access.next_probe_delay(self._clock.jitter())
+        self._probe_now.clear()
         if delay:
             self.next_probe = self._clock.wall() + delay
         return delay
 
-    async def wait_probe_due(self, delay: float) -> None:
-        """Returns after a delay in seconds, or when an operator wants the probe now."""
-        self._probe_now.clear()
+    async def wait_probe_due(self, delay: float) -> bool:
+        """Waits for a delay in seconds, or until an operator wants the probe now; returns whether one does."""
         with suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._probe_now.wait()
+        return self._probe_now.is_set()
 
     def probe_now(self) -> None:
         """Makes the next probe due, if the connection waits for one."""
