@@ -1,11 +1,11 @@
 """Domain objects of delivery: the outcome of an accepted envelope, and the effect of each of its calls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 import msgspec
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, UpdateContact
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, TrackEvent, UpdateContact
 
 
 class OutcomeType(IntEnum):
@@ -95,9 +95,12 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True):
     """The body of Intercom's last refusal, cut at 64 KiB."""
 
 
+_KINDS: Mapping[type[Operation], EffectKind] = {UpdateContact: EffectKind.CONTACT, TrackEvent: EffectKind.EVENT}
+
+
 def kind_of(operation: Operation) -> EffectKind:
     """Returns the kind of effect that an operation has."""
-    return EffectKind.CONTACT if isinstance(operation, UpdateContact) else EffectKind.EVENT
+    return _KINDS[type(operation)]
 
 
 def index_effects(effects: Sequence[Effect], operations: Sequence[Operation]) -> tuple[Effect, ...]:

@@ -14,7 +14,7 @@ import msgspec
 from children import environment
 from envelopes import EVENT, created_at_of, envelope, envelope_id, metadata_of, user_of
 
-from intercomd_daemon.deliver.lane.contact import Contact
+from intercomd_daemon.deliver.lane.known_contact import Contact
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of
 from intercomd_daemon.spool.base import CachedContact, Incoming, Settlement
 from intercomd_daemon.spool.record import pack

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.lane.actions import AfterResponse
-from intercomd_daemon.deliver.lane.lane import Lane
+from intercomd_daemon.deliver.lane.lane import Lane, give_up
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import Observer
@@ -146,4 +146,4 @@ def complete_row(found: WaitingRow, settings: ConnectionSettings, now: float) ->
     row = found.row
     progress = unpack(row.progress, Progress) if row.progress else Progress()
     waiting = PendingEnvelope(row.key, row.priority, unpack(row.data, AcceptedEnvelope), progress)
-    return waiting.give_up(settings.name, now, with_email=settings.update_email)
+    return give_up(waiting, settings, now)

@@ -5,7 +5,7 @@ from intercomd_daemon.deliver.intercom.classification import Classification, Kin
 from intercomd_daemon.deliver.intercom.messages import Request, Response
 from intercomd_daemon.deliver.lane.actions import Idle, Send
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
-from intercomd_daemon.deliver.lane.contact import Contact, UnavailableContacts
+from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
@@ -25,5 +25,5 @@ def preview(envelope: AcceptedEnvelope, settings: ConnectionSettings, now: float
     while not isinstance(step := lane.next(now), Idle):
         if isinstance(step, Send):
             requests.append(step.request)
-            lane.answered(_WELL, _ANSWER, now)
+            lane.on_response(_WELL, _ANSWER, now)
     return requests

@@ -16,7 +16,8 @@ from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Request, Response
 from intercomd_daemon.deliver.lane.actions import AfterResponse, CreateAttribute, Idle, ReadAttributes, Send, Settle
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
-from intercomd_daemon.deliver.lane.lane import DRY_RUN, Lane
+from intercomd_daemon.deliver.lane.lane import Lane
+from intercomd_daemon.deliver.lane.operation import DRY_RUN
 from intercomd_daemon.deliver.schedule.access_probe import AccessProbe
 from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
 from intercomd_daemon.deliver.schedule.caller import Caller
@@ -319,7 +320,7 @@ class Worker:
         elif isinstance(step, Send) and self._settings.dry_run and not step.request.call.reads:
             # A dry run decides and counts the call, but does not make it.
             self._caller.count_dry_run()
-            self._commit(lane, lane.answered(Classification(Kind.DONE, DRY_RUN), Response(0), self._clock.wall()))
+            self._commit(lane, lane.on_response(Classification(Kind.DONE, DRY_RUN), Response(0), self._clock.wall()))
         else:
             self._outage.start_call(allowed, lane.key, now)
             self._in_flight += 1
@@ -335,7 +336,7 @@ class Worker:
         classification = classify(request.call, response, request.contact_id)
         # The connection first: it may find that a 403 is about this call alone, or that an outage has ended.
         classification = self._monitor.on_response(request.call, lane.key, classification, response, lane.failures)
-        after = lane.answered(classification, response, self._clock.wall())
+        after = lane.on_response(classification, response, self._clock.wall())
         self._loader.share_contact(lane)
         self._commit(lane, after)
         self._pump()

@@ -120,13 +120,17 @@ def test_a_suspension_or_a_spent_budget_gives_the_turn_back_and_is_no_failure_of
 
 def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
     talked = talk("1: plan=gold")
-    assert talked.lane.answered(Classification(Kind.REFUSED, "REQUEST_INVALID"), Response(400), NOON) == AfterResponse()
+    assert (
+        talked.lane.on_response(Classification(Kind.REFUSED, "REQUEST_INVALID"), Response(400), NOON) == AfterResponse()
+    )
     talked.follow("""
         > POST /contacts role=user external_id=u1 .plan=gold
         < 503
         wait 1
     """)
-    assert talked.lane.answered(Classification(Kind.REFUSED, "REQUEST_INVALID"), Response(400), NOON) == AfterResponse()
+    assert (
+        talked.lane.on_response(Classification(Kind.REFUSED, "REQUEST_INVALID"), Response(400), NOON) == AfterResponse()
+    )
 
 
 def test_a_create_that_timed_out_is_found_by_the_conflict() -> None:

@@ -1,10 +1,9 @@
-"""One waiting envelope: which call is next, and how it ends."""
+"""One pending envelope: its operations in order, and its outcome."""
 
-import msgspec
 import pytest
 
-from intercomd_daemon.deliver.lane.pending import ANSWER_KEPT_BYTES, FINDINGS_MAX, PendingEnvelope
-from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority, TrackEvent, UpdateContact, operations_of
+from intercomd_daemon.deliver.lane.pending import FINDINGS_MAX, RESPONSE_KEPT_BYTES, Described, PendingEnvelope
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority, TrackEvent, UpdateContact
 from intercomd_daemon.outcome import EffectKind, OutcomeType, Progress
 from intercomd_daemon.spool.base import POSITION_BITS
 from intercomd_daemon.spool.record import pack, unpack
@@ -12,6 +11,8 @@ from intercomd_daemon.spool.record import pack, unpack
 NOW = 1_795_000_000.0
 DELIVERED, UNCHANGED, SKIPPED = OutcomeType.DELIVERED, OutcomeType.UNCHANGED, OutcomeType.SKIPPED
 DEAD = OutcomeType.DEAD_LETTERED
+CONTACT = Described(EffectKind.CONTACT)
+BOUGHT, SEEN = Described(EffectKind.EVENT, "Bought", 7), Described(EffectKind.EVENT, "Seen", 8)
 TRIMMED = Finding("VALUE_TRUNCATED", "user_attributes[0]", "cut")
 
 ENVELOPE = AcceptedEnvelope(
@@ -26,65 +27,56 @@ ENVELOPE = AcceptedEnvelope(
 )
 
 
-def waiting(envelope: AcceptedEnvelope = ENVELOPE, progress: Progress | None = None) -> PendingEnvelope:
+def pending_envelope(envelope: AcceptedEnvelope = ENVELOPE, progress: Progress | None = None) -> PendingEnvelope:
     return PendingEnvelope(3 << POSITION_BITS | 42, Priority.NORMAL, envelope, progress or Progress())
 
 
-def test_its_place_among_all_is_its_position_a_replay_s_that_of_the_first_acceptance() -> None:
-    assert waiting().position == 42
+def test_position_of_a_replay_is_that_of_the_first_acceptance() -> None:
+    assert pending_envelope().position == 42
     replayed = AcceptedEnvelope("e1", "u1", "", NOW, (), (), "", b"", replay=1, origin=9)
-    assert waiting(replayed).position == 9
+    assert pending_envelope(replayed).position == 9
 
 
-@pytest.mark.parametrize(
-    ("customer_id", "email", "with_email", "update"),
-    [
-        ("u1", "ada@x.io", True, {"plan": "gold", "email": "ada@x.io"}),
-        ("u1", "ada@x.io", False, {"plan": "gold"}),
-        ("u1", "", True, {"plan": "gold"}),
-        ("", "ada@x.io", True, {"plan": "gold"}),
-    ],
-)
-def test_the_email_is_part_of_the_update_beside_a_customer_id_by_setting(
-    customer_id: str, email: str, with_email: bool, update: dict[str, str]
-) -> None:
-    envelope = AcceptedEnvelope(
-        "e1", customer_id, email, NOW, operations_of(customer_id, email, {"plan": "gold"}, ()), (), "", b""
-    )
-    assert waiting(envelope).update(with_email=with_email) == update
-
-
-def test_the_update_comes_first_then_each_event_and_how_far_it_is_can_be_kept() -> None:
-    row = waiting()
-    for kept in (False, True):
-        row = waiting()
-        assert row.update_due(with_email=True)
-        row.attempts = 2
-        row.contact_ended(DELIVERED, status=200, request_id="r1")
-        assert (row.attempts, row.update_due(with_email=True)) == (0, False)
-        row.attempts, row.not_found = 3, 1
-        row.add_finding(TRIMMED)
-        if kept:
-            row = waiting(progress=unpack(pack(row.progress()), Progress))
-            assert (row.attempts, row.not_found) == (3, 1)
-        assert row.event == ENVELOPE.events[0]
-        row.event_ended(DELIVERED)
-        assert (row.attempts, row.not_found) == (0, 0)
-        assert row.event == ENVELOPE.events[1]
-        row.event_ended(DELIVERED)
-        assert row.event is None
-    outcome = row.end("main", NOW).outcome
-    assert [(e.kind, e.event_name, e.event_time, e.attempts) for e in outcome.effects] == [
-        (EffectKind.CONTACT, "", 0, 2),
-        (EffectKind.EVENT, "Bought", 7, 3),
-        (EffectKind.EVENT, "Seen", 8, 0),
+@pytest.mark.parametrize("stored", [False, True])
+def test_operations_end_in_order_also_after_a_restart(stored: bool) -> None:
+    pending = pending_envelope()
+    update, *events = ENVELOPE.operations
+    assert pending.operation == update
+    pending.attempts = 2
+    pending.end_operation(CONTACT, DELIVERED, status=200, request_id="r1")
+    assert pending.attempts == 0
+    pending.attempts, pending.not_found = 3, 1
+    pending.add_finding(TRIMMED)
+    if stored:
+        pending = pending_envelope(progress=unpack(pack(pending.progress()), Progress))
+        assert (pending.attempts, pending.not_found) == (3, 1)
+    assert (pending.operation, pending.at_last_operation) == (events[0], False)
+    pending.end_operation(BOUGHT, DELIVERED)
+    assert (pending.attempts, pending.not_found) == (0, 0)
+    assert (pending.operation, pending.at_last_operation) == (events[1], True)
+    pending.end_operation(SEEN, DELIVERED)
+    assert pending.operation is None
+    outcome = pending.end("main", NOW).outcome
+    assert [(e.kind, e.event_name, e.event_time, e.attempts, e.operation) for e in outcome.effects] == [
+        (EffectKind.CONTACT, "", 0, 2, 0),
+        (EffectKind.EVENT, "Bought", 7, 3, 1),
+        (EffectKind.EVENT, "Seen", 8, 0, 2),
     ]
 
 
-def test_an_outcome_names_its_envelope() -> None:
-    row = waiting()
-    row.contact_ended(SKIPPED, "DRY_RUN")
-    outcome = row.end("main", NOW).outcome
+def test_pass_over_leaves_no_effect_of_the_operation() -> None:
+    pending = pending_envelope()
+    pending.pass_over()
+    assert pending.operation == ENVELOPE.operations[1]
+    pending.end_operation(BOUGHT, DELIVERED)
+    (effect,) = pending.progress().effects
+    assert (effect.kind, effect.operation) == (EffectKind.EVENT, 1)
+
+
+def test_outcome_names_its_envelope() -> None:
+    pending = pending_envelope()
+    pending.end_operation(CONTACT, SKIPPED, "DRY_RUN")
+    outcome = pending.end("main", NOW).outcome
     assert (outcome.envelope_id, outcome.connection, outcome.customer_id, outcome.email) == (
         "e1",
         "main",
@@ -108,14 +100,16 @@ def test_an_outcome_names_its_envelope() -> None:
         ([(DEAD, "REQUEST_INVALID"), (DELIVERED, ""), (DEAD, "EXPIRED")], DEAD, "REQUEST_INVALID"),
     ],
 )
-def test_how_an_envelope_ends(effects: list[tuple[OutcomeType, str]], type_: OutcomeType, reason: str) -> None:
-    row = waiting()
+def test_outcome_type_is_that_of_the_gravest_effect(
+    effects: list[tuple[OutcomeType, str]], type_: OutcomeType, reason: str
+) -> None:
+    pending = pending_envelope()
     for index, (ended, why) in enumerate(effects):
-        (row.event_ended if index else row.contact_ended)(ended, why)
-    row.keep_answer(b"no")
-    end = row.end("main", NOW)
+        pending.end_operation(BOUGHT if index else CONTACT, ended, why)
+    pending.keep_response(b"no")
+    end = pending.end("main", NOW)
     assert (end.outcome.type, end.outcome.reason) == (type_, reason)
-    assert end.key == row.key
+    assert end.key == pending.key
     if type_ is DEAD:
         assert end.dead_letter is not None
         assert (end.dead_letter.origin, end.dead_letter.events, end.answer_body) == (42, ENVELOPE.events, "no")
@@ -124,65 +118,42 @@ def test_how_an_envelope_ends(effects: list[tuple[OutcomeType, str]], type_: Out
 
 
 @pytest.mark.parametrize(("ended", "refused"), [(DEAD, True), (DELIVERED, False), (UNCHANGED, False)])
-def test_whether_the_update_was_refused(ended: OutcomeType, refused: bool) -> None:
-    row = waiting()
-    assert not row.update_refused
-    row.contact_ended(ended)
-    row.event_ended(DEAD)
-    assert row.update_refused is refused
+def test_refused_is_by_the_kind_of_operation(ended: OutcomeType, refused: bool) -> None:
+    pending = pending_envelope()
+    assert not pending.refused(EffectKind.CONTACT)
+    pending.end_operation(CONTACT, ended)
+    pending.end_operation(BOUGHT, DEAD)
+    assert pending.refused(EffectKind.CONTACT) is refused
+    assert pending.refused(EffectKind.EVENT)
 
 
-def test_an_answer_is_kept_as_text_up_to_a_limit() -> None:
-    row = waiting()
-    row.keep_answer(b"x" * (ANSWER_KEPT_BYTES - 1) + "ä".encode())
-    assert row.progress().answer_body == "x" * (ANSWER_KEPT_BYTES - 1) + "\ufffd"
+def test_keep_response_keeps_text_up_to_a_limit() -> None:
+    pending = pending_envelope()
+    pending.keep_response(b"x" * (RESPONSE_KEPT_BYTES - 1) + "ä".encode())
+    assert pending.progress().answer_body == "x" * (RESPONSE_KEPT_BYTES - 1) + "\ufffd"
 
 
 @pytest.mark.fills("deliver.lane.pending.FINDINGS_MAX")
-def test_a_note_is_made_once_and_so_many_at_most() -> None:
-    row = waiting()
+def test_findings_are_unique_and_bounded() -> None:
+    pending = pending_envelope()
     for number in range(FINDINGS_MAX + 10):
-        row.add_finding(Finding("ATTRIBUTE_DROPPED", str(number), ""))
-        row.add_finding(Finding("ATTRIBUTE_DROPPED", "0", ""))
-    assert [finding.field for finding in row.progress().adjustments] == [str(number) for number in range(FINDINGS_MAX)]
-
-
-def test_event_ended_without_a_remaining_event_is_an_error() -> None:
-    pending = waiting()
-    pending.contact_ended(OutcomeType.DELIVERED)
-    pending.event_ended(OutcomeType.DELIVERED)
-    pending.event_ended(OutcomeType.DELIVERED)
-    with pytest.raises(ValueError, match=str(pending.key)):
-        pending.event_ended(OutcomeType.DELIVERED)
-
-
-def test_given_up_envelope_is_a_dead_letter_whose_replay_does_the_rest() -> None:
-    row = waiting()
-    row.contact_ended(DELIVERED, "", 200, "r1")
-    row.attempts = 3
-    row.failed(500, "track event: HTTP_500")
-    outcome, letter = row.give_up("default", NOW, with_email=True)[1:3]
-    assert (outcome.type, outcome.reason, outcome.end_time) == (DEAD, "GIVEN_UP", NOW)
-    assert [(each.type, each.reason, each.http_status, each.attempts) for each in outcome.effects] == [
-        (DELIVERED, "", 200, 0),
-        (DEAD, "GIVEN_UP", 500, 3),
-        (DEAD, "GIVEN_UP", 500, 0),
+        pending.add_finding(Finding("ATTRIBUTE_DROPPED", str(number), ""))
+        pending.add_finding(Finding("ATTRIBUTE_DROPPED", "0", ""))
+    assert [finding.field for finding in pending.progress().adjustments] == [
+        str(number) for number in range(FINDINGS_MAX)
     ]
-    assert letter == msgspec.structs.replace(ENVELOPE, origin=42)
 
 
-def test_given_up_envelope_keeps_earlier_refusals() -> None:
-    row = waiting()
-    row.keep_answer(b"no such attribute")
-    row.contact_ended(DEAD, "REQUEST_INVALID", 400, "r1")
-    completion = row.give_up("default", NOW, with_email=True)
-    assert completion.outcome.reason == "GIVEN_UP"
-    assert [each.reason for each in completion.outcome.effects] == ["REQUEST_INVALID", "GIVEN_UP", "GIVEN_UP"]
-    assert completion.answer_body == "no such attribute"
+def test_end_operation_without_a_remaining_operation_is_an_error() -> None:
+    pending = pending_envelope()
+    for described in (CONTACT, BOUGHT, SEEN):
+        pending.end_operation(described, DELIVERED)
+    with pytest.raises(ValueError, match=str(pending.key)):
+        pending.end_operation(SEEN, DELIVERED)
 
 
 def test_last_failure_is_kept_with_the_progress() -> None:
-    row = waiting()
-    row.failed(503, "update contact: HTTP_503")
-    again = waiting(progress=unpack(pack(row.progress()), Progress))
+    pending = pending_envelope()
+    pending.on_failure(503, "update contact: HTTP_503")
+    again = pending_envelope(progress=unpack(pack(pending.progress()), Progress))
     assert (again.http_status, again.last_error) == (503, "update contact: HTTP_503")

@@ -106,7 +106,7 @@ async def test_lanes_that_turn_out_to_be_the_same_person_share_the_contact_from_
     loading.loader.share_contact(first)
     assert first.contact is not second.contact
     for lane in (first, second):
-        lane.contact.id = "id-1"
+        lane.contact.identify("id-1")
         loading.loader.share_contact(lane)
     assert first.contact is second.contact
 
@@ -115,7 +115,7 @@ async def test_parked_lane_is_loaded_when_due_with_its_failures(spool: MemorySpo
     keys = await spool.append([row(envelope(f"{n}", "u", None, event("e", n))) for n in range(3)])
     await loading.read_all()
     lane = loading.take()
-    lane.failures = 4
+    lane.resume(4)
     due = time.time() + 1000
     loading.loader.park(lane, due)
     await loading.finish()

@@ -4,7 +4,7 @@ from math import inf
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
-from intercomd_daemon.deliver.lane.contact import Contact, UnavailableContacts
+from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
@@ -136,7 +136,7 @@ def test_lane_may_leave_its_line_and_return_but_not_while_it_rests() -> None:
 
 def test_untried_lane_is_taken_first_on_request() -> None:
     failed, bulk, normal = lane("a", NORMAL), lane("b", BULK), lane("c", NORMAL)
-    failed.failures = 1
+    failed.resume(1)
     ready_queue = ready_queue_of(failed, bulk, normal)
     assert ready_queue.untried is normal
     assert [ready_queue.take(untried=True) for _ in range(4)] == [normal, bulk, failed, None]

@@ -7,7 +7,7 @@ import pytest
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
-from intercomd_daemon.deliver.lane.contact import Contact, UnavailableContacts
+from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.deliver.schedule.pacing import RETRY_SECONDS_MAX

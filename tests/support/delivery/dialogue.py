@@ -37,8 +37,9 @@ from intercomd_daemon.deliver.intercom.classification import Classification, Kin
 from intercomd_daemon.deliver.intercom.messages import Request, Response
 from intercomd_daemon.deliver.lane.actions import CreateAttribute, Idle, ReadAttributes, Settle
 from intercomd_daemon.deliver.lane.attribute_catalog import Attribute, AttributeCatalog
-from intercomd_daemon.deliver.lane.contact import Contact, StoredContact, UnavailableContacts
-from intercomd_daemon.deliver.lane.lane import DRY_RUN, Lane
+from intercomd_daemon.deliver.lane.known_contact import Contact, StoredContact, UnavailableContacts
+from intercomd_daemon.deliver.lane.lane import Lane
+from intercomd_daemon.deliver.lane.operation import DRY_RUN
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Outcome, OutcomeType, Progress
@@ -182,7 +183,7 @@ class Talk:
         else:
             answer = Response(0) if rest == "dry" else answer_of(rest.split())
             classification = Classification(Kind.DONE, DRY_RUN) if rest == "dry" else classify(asked.call, answer)
-            after = self.lane.answered(classification, answer, self.now)
+            after = self.lane.on_response(classification, answer, self.now)
             self._share()
             said = self._commit(after.settlement) if after.settlement else []
             return [*said, f"wait {self.lane.failures}"] if after.back_off else said
@@ -193,8 +194,7 @@ class Talk:
         contact = self.lane.contact
         other = self._contacts.setdefault(contact.id, contact) if contact.id else contact
         if other is not contact and other.id == contact.id:
-            other.absorb(contact)
-            self.lane.contact = other
+            self.lane.share_contact(other)
 
     def _commit(self, settlement: Settlement) -> list[str]:
         said: list[str] = []

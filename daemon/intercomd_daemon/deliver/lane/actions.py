@@ -1,6 +1,5 @@
-"""What a lane asks the worker to do, as plain data."""
+"""What a lane needs from the worker, as plain data."""
 
-from enum import Enum, auto
 from typing import NamedTuple
 
 from intercomd_daemon.deliver.intercom.messages import Request
@@ -14,24 +13,24 @@ class Send(NamedTuple):
 
 
 class Settle(NamedTuple):
-    """Commit this; then ask the lane again."""
+    """Commit this before the lane's next action."""
 
     settlement: Settlement
 
 
 class ReadAttributes(NamedTuple):
-    """Fetch the list of attributes, then ask the lane again."""
+    """Fetch the list of attributes before the lane's next action."""
 
 
 class CreateAttribute(NamedTuple):
-    """Create this attribute, or note that Intercom refused it; then ask the lane again."""
+    """Create this attribute, or record that Intercom refused it, before the lane's next action."""
 
     name: str
     data_type: str
 
 
 class Idle(NamedTuple):
-    """No envelope is pending in this lane."""
+    """The lane has no envelope in memory."""
 
 
 NextAction = Send | Settle | ReadAttributes | CreateAttribute | Idle
@@ -42,13 +41,3 @@ class AfterResponse(NamedTuple):
 
     settlement: Settlement | None = None
     back_off: bool = False
-
-
-class Retry(Enum):
-    """Whether to call again after a response that did not do what the call was for."""
-
-    NOW = auto()
-    LATER = auto()
-    """After a pause."""
-    NEVER = auto()
-    """The call is refused for good."""

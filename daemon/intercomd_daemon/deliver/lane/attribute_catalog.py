@@ -13,7 +13,7 @@ import msgspec
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.conversion import INTEGER_MAX, to_boolean, to_number, to_seconds
-from intercomd_daemon.deliver.lane.contact import digest_of
+from intercomd_daemon.deliver.lane.known_contact import digest_of
 from intercomd_daemon.envelope import Scalar
 from intercomd_daemon.errors import quoted
 

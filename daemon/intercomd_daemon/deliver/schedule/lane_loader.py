@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
-from intercomd_daemon.deliver.lane.contact import Contact, UnavailableContacts
+from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.deliver.schedule.connection_state import Observer

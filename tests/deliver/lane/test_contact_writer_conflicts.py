@@ -256,7 +256,7 @@ def test_an_update_s_conflict_that_is_not_about_the_email_is_refused() -> None:
     """)
 
 
-@pytest.mark.fills("deliver.lane.resolution.ROUNDS_MAX")
+@pytest.mark.fills("deliver.lane.contact_writer.ROUNDS_MAX")
 def test_after_three_rounds_it_backs_off_ever_longer_and_starts_over() -> None:
     rounds = """
         > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold

@@ -1,6 +1,6 @@
-"""What is known of a contact, and which call settles what is not.
+"""The daemon's knowledge of a contact: its id, the values last sent, and the calls that are writing to it.
 
-A contact is shared by all lanes that turn out to be the same person.
+Lanes that turn out to be the same person share a contact.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
@@ -13,22 +13,22 @@ from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
 
 # "Archived and not `unarchive`, or blocked: dead letter, remembered for 10 minutes without calls."
 UNAVAILABLE_SECONDS = 600.0
-# Attributes whose last value is remembered of one contact, the newest: Intercom holds "at most 250 per workspace".
+# Attributes of one contact whose last sent value is remembered, the newest. Intercom holds "at most 250 per workspace".
 DIGESTS_MAX = 1_000
-# Lanes so remembered; more are forgotten, oldest first, which costs a call each.
+# Unavailable lanes that are remembered; the oldest are forgotten, which costs a call each.
 UNAVAILABLE_MAX = 10_000
 
-# First and last name go over the wire as the name: they and a whole name overwrite each other.
+# First and last name are sent as the name: they and a whole name overwrite each other.
 _NAME_PARTS = (FIRST_NAME, LAST_NAME)
-_RIVALS = {"name": _NAME_PARTS, FIRST_NAME: ("name",), LAST_NAME: ("name",)}
-# What is put in place of a value's digest where something else was said.
+_OVERWRITES = {"name": _NAME_PARTS, FIRST_NAME: ("name",), LAST_NAME: ("name",)}
+# The digest of an attribute that was overwritten by another one: no value has it.
 _OVERWRITTEN = -1
 
 _encode_json = msgspec.json.Encoder().encode
 
 
 class Digest(msgspec.Struct, frozen=True, array_like=True):
-    """What was last sent of one attribute: a 64-bit digest, the position that said it, and when (Unix seconds)."""
+    """The value last sent of one attribute: its 64-bit digest, its envelope's position, and the time (Unix seconds)."""
 
     value: int
     position: int
@@ -36,7 +36,7 @@ class Digest(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StoredContact(msgspec.Struct, frozen=True, array_like=True):
-    """A contact as the book keeps it."""
+    """A contact as the contact cache stores it."""
 
     digests: dict[str, Digest] = {}
     first_name: str = ""
@@ -44,54 +44,65 @@ class StoredContact(msgspec.Struct, frozen=True, array_like=True):
 
 
 def digest_of(value: Scalar) -> int:
-    """A 64-bit digest of an attribute's value; equal values of different types differ."""
+    """Returns a 64-bit digest of an attribute's value; equal values of different types differ."""
     return int.from_bytes(blake2b(_encode_json(value), digest_size=8).digest(), "little", signed=True)
 
 
 class Contact:
-    """A contact in memory: its id if known, what it was last told, and who is telling it something now."""
+    """A contact in memory: its id if known, the values last sent to it, and the calls that are writing to it."""
 
-    def __init__(self, contact_id: str = "", remembered: bytes = b"") -> None:
-        self.id = contact_id
+    def __init__(self, contact_id: str = "", cached: bytes = b"") -> None:
+        """`cached` is the record of the contact cache."""
+        self._id = contact_id
         self._writers: dict[Hashable, dict[str, bool]] = {}
+        """By call in flight: the attributes that it writes, and whether no other call has written them meanwhile."""
         try:
-            kept = unpack(remembered, StoredContact) if remembered else StoredContact()
+            kept = unpack(cached, StoredContact) if cached else StoredContact()
         except RecordDamaged:
-            kept = StoredContact()  # A book that cannot be read only costs a call.
+            kept = StoredContact()  # A lost record costs one call: all values are sent again.
         self._digests = dict(kept.digests)
         self.first_name = kept.first_name
         self.last_name = kept.last_name
 
+    @property
+    def id(self) -> str:
+        """Intercom's id; empty if it is unknown."""
+        return self._id
+
+    def identify(self, contact_id: str) -> None:
+        """Sets Intercom's id, which a response has named."""
+        self._id = contact_id
+
     def pack(self) -> bytes:
-        """What the book keeps."""
+        """Returns the record for the contact cache."""
         return pack(StoredContact(self._digests, self.first_name, self.last_name))
 
     def knows(self, name: str, value: Scalar, now: float, seconds: float) -> bool:
-        """Whether this very value is what the attribute was last told, less than `seconds` ago."""
+        """Whether this value was the last one sent of the attribute, less than `seconds` ago."""
         known = self._digests.get(name)
-        # What was told in the future was told before a clock was set back: nobody knows how long ago.
+        # A time in the future is from before the clock was set back: the age is unknown, so it does not count.
         return known is not None and 0.0 <= now - known.when < seconds and known.value == digest_of(value)
 
     def written_after(self, name: str, position: int) -> bool:
-        """Whether a later position has said something of this attribute."""
+        """Whether an envelope of a later position has written this attribute."""
         known = self._digests.get(name)
         return known is not None and known.position > position
 
     def begin_write(self, names: Iterable[str], writer: Hashable) -> None:
-        """A call with these attributes leaves: until its answer, what they hold is unknown."""
+        """Records that a call with these attributes leaves: until its response, their values are unknown."""
         mine = dict.fromkeys(names, True)
         if "name" in mine and not mine.keys() & set(_NAME_PARTS):
             mine |= dict.fromkeys(_NAME_PARTS, True)
         for theirs in self._writers.values():
             for name in mine.keys() & theirs.keys():
-                # Two calls are under way: which of them Intercom takes last, nobody knows.
+                # Two calls are in flight: it is unknown which of them Intercom handles last.
                 mine[name] = theirs[name] = False
         self._writers[writer] = mine
         for name in mine:
             self._digests.pop(name, None)
 
     def mark_sent(self, sent_values: Mapping[str, tuple[Scalar, int]], writer: Hashable, now: float) -> None:
-        """The call was answered well. What another call has touched meanwhile stays unknown."""
+        """Records the values of a call that succeeded; attributes that another call wrote meanwhile stay unknown."""
         sure = self._writers.get(writer, {})
         for name, (value, position) in sent_values.items():
             if name == FIRST_NAME:
@@ -100,57 +111,57 @@ class Contact:
                 self.last_name = str(value or "")
             if sure.get("name" if name in _NAME_PARTS else name):
                 self._digests[name] = Digest(digest_of(value), position, now)
-                for rival in _RIVALS.get(name, ()):
-                    self._digests[rival] = Digest(_OVERWRITTEN, position, now)
+                for overwritten in _OVERWRITES.get(name, ()):
+                    self._digests[overwritten] = Digest(_OVERWRITTEN, position, now)
         self._trim()
 
     def _trim(self) -> None:
-        """Forgets what was told first beyond the bound: it is told once more if it comes again."""
+        """Forgets the oldest values beyond the bound: they are sent once more if they come again."""
         while len(self._digests) > DIGESTS_MAX:
             del self._digests[next(iter(self._digests))]
 
     def end_write(self, writer: Hashable) -> None:
-        """The call is over."""
+        """Records that the call has ended."""
         self._writers.pop(writer, None)
 
     def absorb(self, other: "Contact") -> None:
-        """The two turn out to be one: what was told last holds, what is being told now stays unknown."""
-        learned = unpack(other.pack(), StoredContact)
-        for name, digest in learned.digests.items():
+        """Merges another object for the same contact: later values win, those in flight stay unknown."""
+        merged = unpack(other.pack(), StoredContact)
+        for name, digest in merged.digests.items():
             known = self._digests.get(name)
             if known is None or known.when <= digest.when:
                 self._digests[name] = digest
-        self.first_name = learned.first_name or self.first_name
-        self.last_name = learned.last_name or self.last_name
+        self.first_name = merged.first_name or self.first_name
+        self.last_name = merged.last_name or self.last_name
         for theirs in self._writers.values():
-            for name in theirs.keys() & learned.digests.keys():
+            for name in theirs.keys() & merged.digests.keys():
                 theirs[name] = False
                 self._digests.pop(name, None)
         self._trim()
 
     def forget(self) -> None:
-        """The contact is not what it was: "a 404 or 410 erases all"."""
-        self.id = ""
+        """Forgets everything, because the contact does not exist any more: "a 404 or 410 erases all"."""
+        self._id = ""
         self._digests.clear()
         self._writers.clear()
         self.first_name = self.last_name = ""
 
 
 class UnavailableContacts:
-    """The lanes whose contact takes nothing: archived or blocked, and when that was learned."""
+    """The lanes whose contact takes nothing: archived or blocked, and when that was merged."""
 
     def __init__(self) -> None:
         self._lanes: dict[str, tuple[str, float]] = {}
 
     def add(self, lane: str, reason: str, now: float) -> None:
-        """Remembers why, for ten minutes."""
+        """Remembers the reason for ten minutes."""
         self._lanes.pop(lane, None)
         self._lanes[lane] = (reason, now)
         while len(self._lanes) > UNAVAILABLE_MAX:
             del self._lanes[next(iter(self._lanes))]
 
     def why(self, lane: str, now: float) -> str:
-        """The reason; empty if the contact may be tried."""
+        """Returns the reason; empty if calls about the contact may be made."""
         reason, when = self._lanes.get(lane, ("", 0.0))
-        # What was learned in the future was learned before a clock was set back: nobody knows how long ago.
+        # A time in the future is from before the clock was set back: the age is unknown, so it does not count.
         return reason if 0.0 <= now - when < UNAVAILABLE_SECONDS else ""

@@ -2,7 +2,13 @@
 
 import pytest
 
-from intercomd_daemon.deliver.lane.contact import DIGESTS_MAX, UNAVAILABLE_MAX, Contact, UnavailableContacts, digest_of
+from intercomd_daemon.deliver.lane.known_contact import (
+    DIGESTS_MAX,
+    UNAVAILABLE_MAX,
+    Contact,
+    UnavailableContacts,
+    digest_of,
+)
 from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Scalar
 
 NOW = 1_795_000_000.0
@@ -165,7 +171,7 @@ def test_a_clock_that_is_set_back_does_not_make_them_so_for_longer() -> None:
     assert unavailable.why("c:u", 1000.0) == ""
 
 
-@pytest.mark.fills("deliver.lane.contact.UNAVAILABLE_MAX")
+@pytest.mark.fills("deliver.lane.known_contact.UNAVAILABLE_MAX")
 def test_of_too_many_the_oldest_are_forgotten() -> None:
     unavailable = UnavailableContacts()
     for number in range(UNAVAILABLE_MAX):
@@ -175,7 +181,7 @@ def test_of_too_many_the_oldest_are_forgotten() -> None:
     assert [bool(unavailable.why(lane, NOW)) for lane in ("0", "1", "2", "new")] == [True, False, True, True]
 
 
-@pytest.mark.fills("deliver.lane.contact.DIGESTS_MAX")
+@pytest.mark.fills("deliver.lane.known_contact.DIGESTS_MAX")
 def test_of_too_many_attributes_those_told_first_are_forgotten() -> None:
     contact = Contact("c1")
     for number in range(DIGESTS_MAX):

@@ -1,0 +1,327 @@
+"""Writes a lane's contact: finds out which contact is the user's, creates or updates it, and handles refusals.
+
+The state is that of one lane while its first envelopes are on their way. It begins anew when they are settled.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import NamedTuple
+
+import msgspec
+
+from intercomd_daemon.deliver.intercom import requests
+from intercomd_daemon.deliver.intercom.classification import FORBIDDEN, Classification, Hint, Kind
+from intercomd_daemon.deliver.intercom.messages import Call, Request
+from intercomd_daemon.deliver.lane.operation import DRY_RUN, BackOff, Flight, LaneContext, Replan, Ungroup
+from intercomd_daemon.deliver.lane.pending import PendingEnvelope, Retry
+from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME, Finding, Scalar
+from intercomd_daemon.errors import quoted
+
+# "At most 3 rounds, then back off": conflicts resolved for one update before a pause.
+ROUNDS_MAX = 3
+
+IDENTITY_FIELDS = frozenset({"email"})
+STANDARD_FIELDS = CONTACT_FIELDS | IDENTITY_FIELDS | {FIRST_NAME, LAST_NAME}
+
+_UNAVAILABLE = frozenset({"CONTACT_ARCHIVED", "CONTACT_BLOCKED", "CONTACT_DELETED"})
+# Refusals that another content of the update may avoid.
+_OF_CONTENT = frozenset({"ATTRIBUTE_REFUSED", FORBIDDEN, "REQUEST_INVALID", "TOO_LARGE"})
+# "A 400 that names nothing"; a 422 is the same.
+_NAMES_NOTHING = frozenset({400, 422})
+
+
+def is_custom(name: str) -> bool:
+    """Whether the attribute is a custom one, not one of Intercom's contact fields."""
+    return name not in STANDARD_FIELDS
+
+
+class ContactUpdate(NamedTuple):
+    """The values of one update."""
+
+    fields: dict[str, Scalar]
+    """By Intercom's name, as they are sent."""
+    sent_values: dict[str, tuple[Scalar, int]]
+    """The same as the sender named and sent them, each with its position: what the contact cache remembers."""
+    left_out: bool
+    """Whether a value had to be left out."""
+
+
+class ContactWrite(Flight):
+    """A call that creates or updates the contact."""
+
+    update: ContactUpdate
+
+
+class ContactLookup(Flight):
+    """A call that reads or unarchives the contact, because its identity or state must be known before it is written."""
+
+
+class Written(NamedTuple):
+    """The contact was written."""
+
+
+class WriteRefused(NamedTuple):
+    """Intercom refuses for good to write the contact, or it cannot be found out which contact to write."""
+
+    reason: str
+
+
+class Presence(Enum):
+    """Whether the contact exists at Intercom, as far as the events of the lane show."""
+
+    ASSUMED = auto()
+    MISSING = auto()
+    """Intercom did not find it for an event: it must be created first."""
+    CONFIRMED = auto()
+    """Created or found after that: events name it by Intercom's id."""
+
+
+# The lookup: which call comes next for a write. The cases:
+#
+# - `Direct`: the write itself. A create that conflicts with a contact of our email leads to `Verifying`.
+# - `Verifying`: reads that contact. If it is ours: `Direct`; without an external id: `Adopting`; archived:
+#   `Unarchiving` or `Refused`; with another external id: `Direct` without the email, which is taken.
+# - `Unarchiving`: the same. `Adopting`: the next update gives the contact our external id.
+# - A 404 leads from each of them to `NotFound`, which creates the contact again.
+
+
+class Direct(msgspec.Struct, frozen=True):
+    """The next call writes: it updates the contact if its id is known, else it creates the contact."""
+
+
+class NotFound(msgspec.Struct, frozen=True):
+    """As `Direct`, after a response that the contact does not exist any more."""
+
+
+class Verifying(msgspec.Struct, frozen=True):
+    """A create conflicts with this contact by email or customer id: read it, to compare its external id."""
+
+    contact_id: str
+    email: str
+    archived: bool
+
+
+class Unarchiving(msgspec.Struct, frozen=True):
+    """The contact is archived, and `unarchive` is set: unarchive it."""
+
+    contact_id: str
+    email: str
+    """Taken by another contact if this one has another external id."""
+
+
+class Adopting(msgspec.Struct, frozen=True):
+    """The contact has our email and no external id: the next update sets its external id to ours."""
+
+    contact_id: str
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The contact cannot be written."""
+
+    reason: str
+
+
+Lookup = Direct | NotFound | Verifying | Unarchiving | Adopting | Refused
+
+
+class ContactWriter:
+    """The writes to the contact of one lane."""
+
+    def __init__(self, context: LaneContext) -> None:
+        self._context = context
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything about the envelopes that were settled."""
+        self.presence = Presence.ASSUMED
+        self.reduced = False
+        """Whether updates leave out every value that Intercom may have refused without naming it."""
+        self.unclearable: set[str] = set()
+        """Custom attributes that Intercom refused to clear on this contact."""
+        self._restart_lookup()
+
+    def _restart_lookup(self) -> None:
+        self._lookup: Lookup = Direct()
+        self._rounds = 0
+        self.taken = ""
+        """The email that another contact owns, so that it is left out."""
+
+    def contact_missing(self, *, bare: bool) -> None:
+        """Intercom did not find the contact for an event. `bare`: create it with the identity alone."""
+        self.presence = Presence.MISSING
+        self.reduced = bare
+        self._restart_lookup()
+
+    def contact_found(self) -> None:
+        """The missing contact was created or found, by this lane or by one that shares the contact."""
+        self.presence = Presence.CONFIRMED
+
+    def only_taken_email_left(self, group: list[PendingEnvelope], fields: Mapping[str, Scalar]) -> bool:
+        """Whether the update consists of an email that another contact owns, and the contact is known."""
+        looking = isinstance(self._lookup, Verifying | Unarchiving | Adopting)
+        known = bool(self._context.contact.id) and not looking
+        return known and bool(self.taken) and email_of(group) == self.taken and fields.keys() <= IDENTITY_FIELDS
+
+    def call(self, group: list[PendingEnvelope], update: ContactUpdate) -> ContactWrite | ContactLookup:
+        """Returns the call that writes this update for the group, or the lookup that must come before it."""
+        match self._lookup:
+            case Unarchiving(contact_id):
+                return ContactLookup(requests.unarchive_contact(contact_id), group)
+            case Verifying(contact_id):
+                return ContactLookup(requests.read_contact(contact_id), group)
+        flight = ContactWrite(self._write_request(group, update.fields), group, update)
+        # From now until the response, Intercom's values of these attributes are uncertain.
+        self._context.contact.begin_write([*update.fields, *update.sent_values], flight)
+        return flight
+
+    def _write_request(self, group: list[PendingEnvelope], fields: Mapping[str, Scalar]) -> Request:
+        customer_id, email = group[-1].envelope.customer_id, email_of(group)
+        adopted = self._adopted
+        contact_id = adopted or self._context.contact.id
+        if not contact_id or email == self.taken:
+            # In a create the email is part of the identity, beside the fields.
+            fields = {name: value for name, value in fields.items() if name != "email"}
+        if contact_id:
+            return requests.update_contact(contact_id, customer_id if adopted else "", fields)
+        return requests.create_contact(customer_id, "" if email == self.taken else email, fields)
+
+    @property
+    def _adopted(self) -> str:
+        return self._lookup.contact_id if isinstance(self._lookup, Adopting) else ""
+
+    def on_response(
+        self, flight: Flight, classification: Classification, status: int, now: float
+    ) -> Written | WriteRefused | Replan | BackOff | Ungroup:
+        """Handles the response to a call that `call` returned."""
+        update = flight.update if isinstance(flight, ContactWrite) else None
+        attribute = classification.attribute
+        if update is not None and attribute in update.fields and is_custom(attribute):
+            self._on_attribute_refused(attribute, update.fields[attribute], classification.hint, now)
+            return Replan()
+        if update is not None and classification.kind is Kind.DONE:
+            contact = self._context.contact
+            contact.identify(classification.contact_id or self._adopted or contact.id)
+            if classification.reason != DRY_RUN:
+                contact.mark_sent(update.sent_values, flight, now)
+            return Written()
+        if classification.kind is Kind.REFUSED or attribute:
+            return self._on_refusal(flight, classification.reason, status, now)
+        return self._resolve(flight, classification, status, now)
+
+    def _on_attribute_refused(self, name: str, value: Scalar, hint: Hint, now: float) -> None:
+        """A 400 names one attribute: the next plan creates the attribute or leaves the value out."""
+        if hint is Hint.ATTRIBUTE:
+            self._context.catalog.reported_missing(name, now)
+        elif value is None:
+            # "on leads null was refused": this may hold for one contact, so the catalog does not remember it.
+            self.unclearable.add(name)
+        else:
+            self._context.catalog.value_refused(name, value, now)
+
+    def _on_refusal(self, flight: Flight, reason: str, status: int, now: float) -> WriteRefused | Replan | Ungroup:
+        """Handles a refusal: other calls are tried that may avoid it, each once; the envelope is refused after them."""
+        if len(flight.group) > 1:
+            # "A refused call that carries more than one envelope is never buried: its envelopes go one by one."
+            self._restart_lookup()
+            return Ungroup()
+        if flight.request.call is Call.UNARCHIVE_CONTACT and reason not in _UNAVAILABLE:
+            reason = "CONTACT_ARCHIVED"  # For whatever reason, the contact stays archived.
+        if isinstance(flight, ContactWrite) and reason in _OF_CONTENT and not self.reduced:
+            fields = flight.update.fields
+            custom = [is_custom(name) for name in fields] if status in _NAMES_NOTHING else []
+            # A newer list of attributes may show which value does not fit, so that the next plan leaves out that one.
+            if any(custom) and self._context.catalog.doubt(now):
+                return Replan()
+            # "A 400 that names nothing: once more without custom attributes, those listed as refused."
+            less_suffices = any(custom) and not all(custom)
+            if self.presence is Presence.MISSING:
+                # "A bad attribute must not cost the event": the contact's identity is enough for it.
+                less_suffices = not fields.keys() <= IDENTITY_FIELDS
+            if less_suffices:
+                self.reduced = True
+                return Replan()
+        if reason in _UNAVAILABLE:
+            self._context.unavailable.add(self._context.key, reason, now)
+        return WriteRefused(reason)
+
+    def _resolve(
+        self, flight: Flight, classification: Classification, status: int, now: float
+    ) -> WriteRefused | Replan | BackOff | Ungroup:
+        """Handles a response that the contact is not the one the call assumed, or that shows which it is."""
+        customer_id, email, taken = flight.group[-1].envelope.customer_id, email_of(flight.group), self.taken
+        identified_by_email = bool(customer_id and email) and email != taken
+        self._lookup = self._next_lookup(classification, customer_id, email if identified_by_email else "")
+        if self.taken != taken:
+            _report_taken_email(flight.group, self.taken)
+        retry = Retry.NOW
+        if isinstance(self._lookup, NotFound):
+            # The first 404 is repaired at once; "a second 404 is transient; the fifth: dead letter".
+            retry = flight.group[0].contact_not_found()
+        if isinstance(self._lookup, Refused) or retry is Retry.NEVER:
+            reason = self._lookup.reason if isinstance(self._lookup, Refused) else classification.reason
+            return self._on_refusal(flight, reason, status, now)
+        self._rounds += classification.kind is not Kind.DONE
+        if self._rounds > ROUNDS_MAX or retry is Retry.LATER:
+            self._restart_lookup()
+            return BackOff()
+        return Replan()
+
+    def _next_lookup(self, classification: Classification, customer_id: str, email: str) -> Lookup:
+        """The state after this response; `email` is empty if the call did not identify the contact by it as well."""
+        lookup = self._lookup
+        if isinstance(lookup, Verifying | Unarchiving) and classification.kind is Kind.DONE:
+            return self._compare(lookup, classification.external_id, customer_id)
+        match classification.hint:
+            case Hint.NOT_FOUND:
+                if isinstance(lookup, Verifying) and lookup.archived:
+                    # Archived contacts may not be readable.
+                    return self._archived(lookup.contact_id, lookup.email)
+                self._context.contact.forget()
+                return NotFound()
+            case Hint.EXISTS | Hint.ARCHIVED if email:
+                # It has our customer id or our email: only its external id shows whether it is ours.
+                return Verifying(classification.contact_id, email, classification.hint is Hint.ARCHIVED)
+            case Hint.ARCHIVED:
+                return self._archived(classification.contact_id, self.taken)
+            case Hint.EXISTS:
+                self._context.contact.identify(classification.contact_id)
+                return Direct()
+            case Hint.AMBIGUOUS | Hint.CONFLICT if email:
+                # Try without the email. If the external id conflicts as well, the next response is refused.
+                self.taken = email
+                return Direct()
+            case _:
+                return Refused(classification.reason)
+
+    def _compare(self, found: Verifying | Unarchiving, external_id: str, customer_id: str) -> Lookup:
+        """The state after a contact was read or unarchived, by its external id."""
+        if customer_id and external_id not in {"", customer_id}:
+            # "compare its external_id before overwriting it": it is another user's contact, which owns the email.
+            self.taken = found.email
+            return Direct()
+        if isinstance(found, Verifying) and found.archived:
+            return self._archived(found.contact_id, found.email)
+        if customer_id and not external_id:
+            return Adopting(found.contact_id)
+        self._context.contact.identify(found.contact_id)
+        return Direct()
+
+    def _archived(self, contact_id: str, email: str) -> Lookup:
+        # "Unarchiving after a 409 silently undoes somebody's decision: make it a setting, off by default."
+        return Unarchiving(contact_id, email) if self._context.settings.unarchive else Refused("CONTACT_ARCHIVED")
+
+
+def email_of(group: list[PendingEnvelope]) -> str:
+    """Returns the newest email of the group; the age of a replay's is that of its first acceptance."""
+    emails = {pending.position: pending.envelope.email for pending in group if pending.envelope.email}
+    return emails[max(emails)] if emails else ""
+
+
+def _report_taken_email(group: list[PendingEnvelope], email: str) -> None:
+    message = (
+        f"email {quoted(email)} belongs to another contact, and Intercom accepts it on one: left it out; "
+        "remove it there, or send the right one"
+    )
+    for pending in group:
+        if pending.envelope.email == email:
+            pending.add_finding(Finding("EMAIL_TAKEN", "identity.email", message))
