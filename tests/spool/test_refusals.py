@@ -69,3 +69,14 @@ def test_old_refusals_are_hidden() -> None:
     refusals.add([made("a")])
     assert refusals.all(NOW + 100.5) == []
     assert refusals.find(EVERYTHING, 0, 10, NOW + 99.5) != []
+
+
+def test_expired_refusals_are_dropped_and_no_longer_count() -> None:
+    refusals = Refusals(3, 100.0)
+    refusals.add([made("a"), made("b", connection="eu")])
+    refusals.expire(NOW + 50.0)
+    assert names(refusals.all(NOW)) == ["a", "b"]
+    refusals.expire(NOW + 100.5)
+    assert refusals.all(NOW) == []
+    refusals.add([made(name) for name in ("c", "d", "e")])
+    assert names(refusals.all(NOW)) == ["c", "d", "e"]

@@ -118,6 +118,7 @@ def waiting_entry(found: WaitingRow, waiting: Waiting) -> operations_pb2.TrailEn
         reason=waiting.reason,
         next_attempt_time=timestamp(waiting.next_attempt),
         attempts=waiting.attempts,
+        caller=envelope.caller,
         connection=found.connection,
         http_status=waiting.http_status,
         last_error=waiting.last_error,

@@ -77,6 +77,13 @@ class Refusals:
         """Returns all that are not too old, oldest first."""
         return sorted(self._kept(now), key=lambda refusal: refusal.number)
 
+    def expire(self, now: float) -> None:
+        """Drops those that are too old."""
+        start = now - self._kept_seconds
+        for name, share in list(self._shares.items()):
+            while share.refusals and share.refusals[0].time < start:
+                self._drop(name)
+
     def _kept(self, now: float) -> list[Refusal]:
         start = now - self._kept_seconds
         return [each for share in self._shares.values() for each in share.refusals if each.time >= start]

@@ -23,6 +23,7 @@ from intercomd_daemon.spool.base import (
 )
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
+from intercomd_daemon.spool.sqlite.journal import TRIMMED_PER_COMMIT
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 Make = Callable[..., Incoming]
@@ -278,3 +279,28 @@ async def test_reads_settlements_and_parking_keep_the_order_of_the_calls(open_fi
     batch = (await asyncio.gather(*calls))[2]
     assert [each.key for each in batch.rows] == [keys[1]]
     assert batch.contacts == {"c:bob": ContactEntry("i1", b"")}
+
+
+async def test_outcomes_expire_while_nothing_is_committed(
+    tmp_path: Path, row: Make, ended: End, clock: SimpleNamespace
+) -> None:
+    """More than one commit deletes."""
+    loop = asyncio.get_running_loop()
+    commits: asyncio.Queue[int] = asyncio.Queue()
+    spool = await open_spool(
+        SqliteSettings(str(tmp_path / "spool.db"), free_bytes_min=0),
+        wall=lambda: clock.wall,
+        on_commit=lambda rows, _: loop.call_soon_threadsafe(commits.put_nowait, rows),
+        expiry_seconds=0.01,
+    )
+    count = TRIMMED_PER_COMMIT + 10
+    keys = await spool.append([row(str(number)) for number in range(count)])
+    await spool.settle([Settlement("default", [ended(key, str(number)) for number, key in enumerate(keys)])])
+    for _ in range(2):
+        await commits.get()
+    clock.wall += 4 * 86_400.0
+    deleted = 0
+    while deleted < count:
+        deleted += await commits.get() - 1  # The counters are a row as well.
+    assert deleted == count
+    await spool.close()

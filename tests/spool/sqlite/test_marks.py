@@ -13,8 +13,7 @@ ANN = TrailFilter(customer_id="ann")
 def marked(rows: dict[int, str], first: int = 1) -> Marks:
     """Marks of customers at positions."""
     marks = Marks(first)
-    for position, customer in rows.items():
-        marks.mark(position, f"c:{customer}", f"{customer}@example.com", f"id-{position}")
+    marks.mark((place, f"c:{name}", f"{name}@example.com", f"id-{place}") for place, name in rows.items())
     return marks
 
 
@@ -46,7 +45,7 @@ def test_candidates_are_found_newest_first(wanted: TrailFilter, positions: list[
 
 def test_row_without_an_email_has_no_mark_of_it() -> None:
     marks = Marks(1)
-    marks.mark(1, "c:ann", "", "a")
+    marks.mark([(1, "c:ann", "", "a")])
     assert found(marks, TrailFilter(email="ann@example.com"), 1) == [[]]
 
 
@@ -70,5 +69,5 @@ def test_chunks_of_rows_that_have_ended_are_forgotten() -> None:
     marks.forget(2 * CHUNK + 7)
     assert not marks.begun
     assert (marks.first, found(marks, ANN, 3 * CHUNK)) == (2 * CHUNK, [[2 * CHUNK + 5]])
-    marks.mark(2 * CHUNK + 6, "c:ann", "", "")
+    marks.mark([(2 * CHUNK + 6, "c:ann", "", "")])
     assert not marks.begun

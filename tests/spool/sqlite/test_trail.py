@@ -63,7 +63,7 @@ def test_marked_rows_are_found_whatever_became_of_their_neighbours(transaction: 
     append(transaction, row, {1: "ann", 2: "bob", 3: "ann", 9_000: "ann"})
     keys = [log_start(1, Priority.NORMAL) + position for position in (1, 3, 9_000)]
     parked_lanes.park(transaction, "eu", "c:ann", keys[:1], 0.0, 1)
-    transaction.marks.mark(5, "c:ann", "", "not committed")
+    transaction.marks.mark([(5, "c:ann", "", "not committed")])
     found = trail.search_marked(transaction, ANN, 0, 100)
     assert (found.keys, found.next, found.first) == ([keys[2], keys[1], keys[0]], 0, 0)
     first = trail.search_marked(transaction, ANN, 0, 1)

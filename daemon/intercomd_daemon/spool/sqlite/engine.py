@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
-from intercomd_daemon.errors import IntercomdError, SettingsInvalid
+from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool.base import (
     Batch,
@@ -49,11 +49,20 @@ from intercomd_daemon.spool.sqlite.transaction import Operation, Result, Transac
 from intercomd_daemon.spool.sqlite.writer import Writer
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
+EXPIRY_SECONDS = 60.0
+"""Between two looks for outcomes and refusals that have expired while nothing was committed."""
+
 
 class SqliteSpool:
     """A spool in one SQLite file; `base.Spool` documents each method."""
 
-    def __init__(self, settings: SqliteSettings, admission: Admission, wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: SqliteSettings,
+        admission: Admission,
+        wall: Callable[[], float],
+        expiry_seconds: float = EXPIRY_SECONDS,
+    ) -> None:
         """Creates the closed spool; `open_spool` opens it."""
         self._admission = admission
         self._wakes: dict[str, Callable[[Priority], None]] = {}
@@ -63,12 +72,15 @@ class SqliteSpool:
         self._pacing: dict[str, PacingState] = {}
         self._refusals = Refusals(settings.refusals_max, settings.outcomes_kept_seconds)
         self._wall = wall
+        self._expiry_seconds = expiry_seconds
+        self._expiry: asyncio.TimerHandle | None = None
 
     async def start(self, opening: Callable[[], Store], release: Callable[[], None]) -> None:
         """Opens the store in the writer's thread; called once, by `open_spool`."""
         self._store = await self._writer.start(opening, release)
         self._refusals.load(self._store.refusals)
         self._store.refusals.clear()
+        self._expire_later(self._expiry_seconds)
 
     @property
     def commits(self) -> int:
@@ -350,12 +362,35 @@ class SqliteSpool:
         if self._refusals.changed:
             with suppress(IntercomdError):  # A disk that refuses keeps nobody from stopping.
                 await self._writer.perform(self._save_refusals)
+        if self._expiry is not None:
+            self._expiry.cancel()
         await self._writer.close()
+
+    def _expire_later(self, seconds: float) -> None:
+        self._expiry = asyncio.get_running_loop().call_later(seconds, self._start_expiring)
+
+    def _start_expiring(self) -> None:
+        self._expiring = asyncio.create_task(self._expire())
+
+    async def _expire(self) -> None:
+        """Deletes what has expired, while no commits do: outcomes a chunk at a time, and refusals."""
+        self._refusals.expire(self._wall())
+        more = False
+        with suppress(RetryLater):  # The disk refuses, or the spool is closing.
+            more = await self._writer.perform(_expire_outcomes)
+        if not self._writer.closing:
+            self._expire_later(0.0 if more else self._expiry_seconds)
 
     def _save_refusals(self, transaction: Transaction) -> None:
         kept = self._refusals.all(transaction.now)
         if self._admission.has_room(transaction.counters, sum(map(size_of, kept))):
             refusals.save(transaction, kept)
+
+
+def _expire_outcomes(transaction: Transaction) -> bool:
+    before = transaction.counters.spool.outcomes
+    journal.expire(transaction)
+    return before - transaction.counters.spool.outcomes >= journal.TRIMMED_PER_COMMIT
 
 
 async def open_spool(
@@ -367,6 +402,7 @@ async def open_spool(
     on_refusing: Callable[[str], None] = lambda _: None,
     wall: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
+    expiry_seconds: float = EXPIRY_SECONDS,
 ) -> SqliteSpool:
     """Opens the spool, creating it if it does not exist. Opening reads no backlog.
 
@@ -379,6 +415,7 @@ async def open_spool(
             with "" when appends are accepted again.
         wall: Unix seconds, for times that are stored.
         monotonic: seconds of a clock that does not jump, for the age of the duplicate window.
+        expiry_seconds: between two looks for what has expired while nothing was committed.
 
     Raises:
         SettingsInvalid: `bytes_max` is too small for one envelope.
@@ -398,7 +435,7 @@ async def open_spool(
 
     quota = Quota(settings.bytes_max, settings.connections)
     admission = Admission(settings.path, quota, settings.free_bytes_min, partial(on_loop, on_refusing))
-    spool = SqliteSpool(settings, admission, wall)
+    spool = SqliteSpool(settings, admission, wall, expiry_seconds)
     report = partial(on_loop, on_damage)
     await spool.start(lambda: Store(settings, admission, wall, monotonic, on_commit, report, lock), lock.release)
     lock.opened()

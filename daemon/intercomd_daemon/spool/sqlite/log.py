@@ -82,8 +82,7 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admit) -> 
             for key, packed_id, row in new
         ],
     )
-    for key, _, row in new:
-        transaction.marks.mark(position_of(key), row.lane, row.email, row.envelope_id)
+    transaction.marks.mark((position_of(key), row.lane, row.email, row.envelope_id) for key, _, row in new)
     if transaction.marks.begun:
         transaction.marks.forget(_oldest_position(transaction))
     claimed_seconds.remember(transaction, [pair for row in rows for pair in row.seconds])

@@ -6,7 +6,7 @@ marks: they were appended by an earlier run, or are too many.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from intercomd_daemon.envelope import lane_of
@@ -47,13 +47,18 @@ class Marks:
         """Whether a chunk was begun since `forget`."""
         self._chunks: dict[int, _Chunk] = {}
 
-    def mark(self, position: int, lane: str, email: str, envelope_id: str) -> None:
-        """Marks a row; positions may repeat after a failed commit."""
-        chunk = self._chunks.get(position >> CHUNK_BITS) or self._begin(position >> CHUNK_BITS)
-        place = position & (CHUNK - 1)
-        chunk.lanes[place] = _mark(lane)
-        chunk.emails[place] = _mark(email) if email else 0
-        chunk.ids[place] = _mark(envelope_id)
+    def mark(self, rows: Iterable[tuple[int, str, str, str]]) -> None:
+        """Marks rows: position, lane, email and envelope id. Positions may repeat after a failed commit."""
+        begun = -1
+        for position, lane, email, envelope_id in rows:
+            if position >> CHUNK_BITS != begun:
+                begun = position >> CHUNK_BITS
+                chunk = self._chunks.get(begun) or self._begin(begun)
+                lanes, emails, ids = chunk.lanes, chunk.emails, chunk.ids
+            place = position & (CHUNK - 1)
+            lanes[place] = hash(lane) & _BITS or 1
+            emails[place] = hash(email) & _BITS or 1 if email else 0
+            ids[place] = hash(envelope_id) & _BITS or 1
 
     def forget(self, position: int) -> None:
         """Drops the chunks below a position, below which no row waits."""

@@ -48,6 +48,11 @@ class Writer:
         since = self._busy_since  # read once: the thread may end the commit meanwhile
         return 0.0 if since is None else max(0.0, time.monotonic() - since)
 
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more is performed."""
+        return self._closing
+
     async def start(self, opening: Callable[[], Store], release: Callable[[], None]) -> Store:
         """Starts the thread, which opens the store and calls `release` when it ends.
 
