@@ -73,9 +73,29 @@ def check_tables(database: sqlite3.Connection, waiting_bytes: int) -> None:
         SpoolCorrupt: something is wrong; or SQLite's error.
     """
     for table in (*_VITAL, *(_WAITING if waiting_bytes <= CHECKED_BYTES_MAX else ())):
-        # SQLite reports a failed read in the same words as corruption; only what it finds twice is corruption.
-        if _found(database, table) and (found := _found(database, table)):
-            raise SpoolCorrupt(found)
+        if _found(database, table):
+            # SQLite reports a failed read in the same words as corruption. If the disk still fails, reading the table
+            # raises the disk's error; if it works again, nothing is found any more.
+            _read(database, table)
+            if found := _found(database, table):
+                raise SpoolCorrupt(found)
+
+
+def _read(database: sqlite3.Connection, table: str) -> None:
+    """Reads a table and its indexes to their end, as far as corruption lets it.
+
+    Raises:
+        sqlite3.Error: the disk fails.
+    """
+    named = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?"
+    indexes = [str(row[0]) for row in database.execute(named, (table,)).fetchall()]
+    for use in ("NOT INDEXED", *(f"INDEXED BY {index}" for index in indexes)):
+        try:
+            for _ in database.execute(f"SELECT * FROM {table} {use}"):  # noqa: S608 - our own names
+                pass
+        except sqlite3.Error as error:
+            if not is_corruption(error, opening=True):
+                raise
 
 
 def _found(database: sqlite3.Connection, table: str) -> str:
