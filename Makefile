@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test lint format coverage deploy stubs reasons lock bench soak clean
 
-help: ## what there is
+help: ## lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # The import leaves bytecode of all that the daemon loads, which some installers do not, nor any start where it is forbidden.
@@ -17,18 +17,18 @@ $(VENV)/installed: requirements-dev.txt pyproject.toml clients/python/pyproject.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import intercomd_daemon.cli.run"
 	@touch $@
 
-install: $(VENV)/installed ## the virtual environment, with everything that runs, builds and tests the project
+install: $(VENV)/installed ## creates the virtual environment with all tools
 
-demo: install ## the main job, with a sandbox in Intercom's place
+demo: install ## runs the demo against a sandbox
 	$(BIN)/intercomd demo
 
-test: install ## all tests that need minutes, not hours, in four processes: many wait more than they compute; TESTS="tests/cli" for some
+test: install ## runs all tests in four processes (TESTS="tests/cli" for some)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup $(TESTS)
 
-check: lint ## in under a minute: what `lint` checks, and the tests of the pure modules
+check: lint ## runs lint and the tests of the pure modules, in under a minute
 	$(BIN)/python -m pytest --pure -n 2
 
-lint: install ## style, types, layers, contracts
+lint: install ## checks style, types, layers and the protobuf contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,24 +41,24 @@ format: install ## formats the code
 	$(BIN)/ruff check --fix .
 	cd proto && ../$(BIN)/buf format --write
 
-coverage: install ## branch coverage of the pure modules, which must be complete
+coverage: install ## checks that the branch coverage of the pure modules is complete
 	$(BIN)/python tests/cover_pure.py
 
 deploy: install ## what `deploy/` holds, by the programs that will read it; .ci/tools installs them
 	PATH="$(CURDIR)/.tools:$$PATH" $(BIN)/python -m pytest -o python_files="check_*.py" tests/deploy
 
-bench: install ## what we reach beside the limit of each step; ROW=name for one row, ROW="this that" for some
+bench: install ## measures the throughput of each step (ROW=name for one row, ROW="this that" for some)
 	$(BIN)/python tests/bench/run.py $(if $(ROW),--row $(ROW))
 
-soak: install ## some hours: a thousand kills, windows at full budget, days of order, power cuts, rot, hostile bytes; KILLS=n for fewer kills
+soak: install ## runs the randomized tests for hours: kills, paced windows, days of order, power cuts, corruption, fuzzing (KILLS=n for fewer kills)
 	$(BIN)/python tests/crash/soak.py --kills $(or $(KILLS),1000)
 	$(BIN)/python tests/crash/pace.py
 	$(BIN)/python tests/order/soak.py --days 500
 	$(BIN)/python tests/crash/disks.py --cuts 1000
-	$(BIN)/python tests/crash/rot.py --seeds 100
+	$(BIN)/python tests/crash/corruption.py --seeds 100
 	$(BIN)/python tests/fuzz/soak.py --minutes 10
 
-stubs: install ## generates the Python stubs anew
+stubs: install ## generates the Python stubs
 	$(BIN)/python clients/python/generate.py
 
 reasons: install ## writes the tables of daemon/docs/reasons.md from the registry of reasons

@@ -36,7 +36,7 @@ async def test_drain_refuses_new_calls_and_delivers_what_was_accepted(tmp_path: 
     await daemon.ended(["held"])
     assert (await daemon.operations.GetStatus(GetStatusRequest())).state == DaemonState.DAEMON_STATE_DRAINING
     assert await daemon.stop() == 0
-    assert len(daemon.told("draining")) == 1
+    assert len(daemon.logged("draining")) == 1
     await daemon.close()
 
 

@@ -1,4 +1,4 @@
-"""As much rot as one has time for: `python tests/crash/rot.py --seeds 1000`. Prints what should not have been.
+"""Corrupts spools from seeds: `python tests/crash/corruption.py --seeds 1000`. Prints what went wrong.
 
 Each seed corrupts the files of a filled spool in every way once, closed and as a kill leaves them, and has them opened,
 verified and exported. It ends with the exit code 1 if anything that must hold did not.
@@ -18,8 +18,8 @@ from spool import corruption
 from spool.corruption import CORRUPTIONS
 
 
-async def rot(seeds: range, rows: int, folder: Path) -> list[str]:
-    """One run in an empty folder; a spool of so many rows is filled anew for it."""
+async def check_seeds(seeds: range, rows: int, folder: Path) -> list[str]:
+    """Runs the seeds in an empty folder, on a new spool of this many rows."""
     (folder / "specimen").mkdir()
     specimen = await corruption.specimen(folder / "specimen", rows, seeds.start)
     wrong: list[str] = []
@@ -38,9 +38,9 @@ def main() -> int:
     arguments = parser.parse_args()
     first = randbelow(1 << 32) if arguments.seed is None else arguments.seed
     print(f"from seed {first}")  # noqa: T201 - a command prints
-    with tempfile.TemporaryDirectory(prefix="intercomd-rot-") as folder:
-        wrong = asyncio.run(rot(range(first, first + arguments.seeds), arguments.rows, Path(folder)))
-    print("\n".join(wrong) or f"{arguments.seeds} seeds, and nothing that should not have been")  # noqa: T201 - as above
+    with tempfile.TemporaryDirectory(prefix="intercomd-corruption-") as folder:
+        wrong = asyncio.run(check_seeds(range(first, first + arguments.seeds), arguments.rows, Path(folder)))
+    print("\n".join(wrong) or f"{arguments.seeds} seeds without a wrong result")  # noqa: T201 - as above
     return 1 if wrong else 0
 
 

@@ -24,7 +24,7 @@ CUTS_OF_A_RUN = 100
 
 
 async def cut(cuts: int, seed: int) -> None:
-    """So many power cuts, in runs of work of their own."""
+    """Plays this many power cuts, in runs of work of their own."""
     chance = random.Random(seed)  # noqa: S311 - nothing to guess
     for _ in range(0, cuts, CUTS_OF_A_RUN):
         folder = Path(tempfile.mkdtemp(prefix="intercomd-cuts-"))

@@ -18,11 +18,11 @@ sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest f
 from kill_harness.run import kill_run
 
 ERA_KILLS = 50
-"""After so many everything is looked at and forgotten, so that a run of any length needs the memory of one era."""
+"""Kills after which everything is checked and forgotten, so that a run of any length needs the memory of one era."""
 
 
 def say(text: object) -> None:
-    """Shows it now, also where nobody sits."""
+    """Prints at once, also without a terminal."""
     print(text, flush=True)  # noqa: T201 - a command prints
 
 

@@ -35,8 +35,8 @@ async def test_answer_of_another_server_suspends_and_keeps_everything(
     sandbox.fault(f"* {fault}")
     names = [f"kept-{number}" for number in range(20)]
     await daemon.publish(*(envelope(name, "Opened", envelope_id=name, update={"plan": "pro"}) for name in names))
-    told = await daemon.heard("connection", state="suspended")
-    assert "NOT_INTERCOM" in str(told)
+    line = await daemon.heard("connection", state="suspended")
+    assert "NOT_INTERCOM" in str(line)
     status = await daemon.connection()
     assert (status.state, status.suspended_reason) == (SUSPENDED, "NOT_INTERCOM")
     assert await outcomes(daemon) == {}
@@ -109,4 +109,4 @@ async def test_payload_refused_by_a_firewall_is_dead_lettered_alone(start: Start
     # Three in a row, and further ones only until another user's call has proven the access.
     assert 3 <= [call.status for call in sandbox.calls].count(403) <= 5
     if fault != "403":  # That code is about the token: GET /me decides.
-        assert not daemon.told("connection", state="suspended")
+        assert not daemon.logged("connection", state="suspended")

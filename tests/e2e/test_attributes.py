@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from daemons.process import Daemon, Start
-from daemons.round_trip import CREATE, TRACK, UNARCHIVE, UPDATE, tell
+from daemons.round_trip import CREATE, TRACK, UNARCHIVE, UPDATE, follow
 from intercomd.v1.operations_pb2 import ReplayDeadLettersRequest
 from intercomd.v1.outcome_pb2 import OutcomeType
 from intercomd.values import Value
@@ -59,7 +59,7 @@ async def test_time_attribute_is_created_as_a_datetime(daemon: Daemon, sandbox: 
         "ratio_at": WHEN + 0.5,
         "total": WHEN,
     }
-    told = await tell(daemon, sandbox, envelope("u1", update=values))
+    result = await follow(daemon, sandbox, envelope("u1", update=values))
     assert created(sandbox) == {
         "renewal": "datetime",
         "birthday": "datetime",
@@ -71,13 +71,13 @@ async def test_time_attribute_is_created_as_a_datetime(daemon: Daemon, sandbox: 
         "total": "float",
     }
     assert held(sandbox, "u1") == values | {"renewal": WHEN, "birthday": -5, "paid_at": WHEN}
-    assert told.adjustments == ["VALUE_CONVERTED"] * 2
+    assert result.adjustments == ["VALUE_CONVERTED"] * 2
 
 
 async def test_time_attribute_survives_a_restart_and_a_replay(daemon: Daemon, sandbox: Sandbox) -> None:
     there = sandbox.workspace.add_contact("u1")
     sandbox.workspace.archive(there.id)
-    refused = await tell(daemon, sandbox, envelope("u1", update={"since": Timestamp(seconds=WHEN)}))
+    refused = await follow(daemon, sandbox, envelope("u1", update={"since": Timestamp(seconds=WHEN)}))
     assert refused.outcome.reason == "CONTACT_ARCHIVED"
     sandbox.fault(Fault(path="/data_attributes", status=503))
     sent = await daemon.publish(envelope("u2", update={"renewal": Timestamp(seconds=WHEN)}))
@@ -118,9 +118,9 @@ async def test_time_attribute_survives_a_restart_and_a_replay(daemon: Daemon, sa
 async def test_value_of_another_type_is_converted_and_reported(
     daemon: Daemon, sandbox: Sandbox, name: str, value: Value, expected: object
 ) -> None:
-    told = await tell(daemon, sandbox, envelope("u1", update={name: value, "city": "Bath"}))
+    result = await follow(daemon, sandbox, envelope("u1", update={name: value, "city": "Bath"}))
     assert held(sandbox, "u1") == {name: expected, "city": "Bath"}
-    assert (told.outcome.type, told.adjustments, told.calls) == (DELIVERED, ["VALUE_CONVERTED"], [CREATE])
+    assert (result.outcome.type, result.adjustments, result.calls) == (DELIVERED, ["VALUE_CONVERTED"], [CREATE])
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ async def test_value_of_another_type_is_converted_and_reported(
 async def test_unconvertible_value_is_left_out_and_reported(
     daemon: Daemon, sandbox: Sandbox, name: str, value: Value
 ) -> None:
-    told = await tell(daemon, sandbox, envelope("u1", update={name: value, "city": "Bath"}))
+    result = await follow(daemon, sandbox, envelope("u1", update={name: value, "city": "Bath"}))
     assert held(sandbox, "u1") == {"city": "Bath"}
-    assert (told.outcome.type, told.adjustments, told.calls) == (DELIVERED, ["ATTRIBUTE_DROPPED"], [CREATE])
+    assert (result.outcome.type, result.adjustments, result.calls) == (DELIVERED, ["ATTRIBUTE_DROPPED"], [CREATE])
 
 
 UNNAMED = replace(WORKSPACE, attribute_refusals_named=False)
@@ -157,30 +157,30 @@ async def test_value_outside_the_list_options_is_left_out_alone(daemon: Daemon, 
     """Other users, other attributes and other values of the same user are delivered, at no further call."""
     plans = {"u1": "free", "u2": "enterprise", "u3": "pro", "u4": "gold", "u5": "free"}
     for customer_id, plan in plans.items():
-        told = await tell(daemon, sandbox, envelope(customer_id, update={"plan": plan, "city": "Bath"}))
+        result = await follow(daemon, sandbox, envelope(customer_id, update={"plan": plan, "city": "Bath"}))
         fits = plan in {"free", "pro"}
         assert held(sandbox, customer_id) == ({"plan": plan, "city": "Bath"} if fits else {"city": "Bath"})
-        assert (told.adjustments, told.calls) == ([] if fits else ["ATTRIBUTE_DROPPED"], [CREATE])
-    told = await tell(daemon, sandbox, envelope("u2", update={"plan": "pro"}))
-    assert (held(sandbox, "u2")["plan"], told.calls, told.adjustments) == ("pro", [UPDATE], [])
+        assert (result.adjustments, result.calls) == ([] if fits else ["ATTRIBUTE_DROPPED"], [CREATE])
+    result = await follow(daemon, sandbox, envelope("u2", update={"plan": "pro"}))
+    assert (held(sandbox, "u2")["plan"], result.calls, result.adjustments) == ("pro", [UPDATE], [])
 
 
 @pytest.mark.parametrize("readable", [True, False])
 async def test_value_refused_by_name_is_left_out_alone(daemon: Daemon, sandbox: Sandbox, readable: bool) -> None:
-    """Also where the list of attributes does not tell why, or may not be read."""
+    """Also where the list of attributes does not follow why, or may not be read."""
     if readable:
         plain = [replace(attribute, options=()) for attribute in ATTRIBUTES]
         listed = {"data": [{"name": attribute.name, "data_type": attribute.data_type} for attribute in plain]}
         sandbox.fault(Fault("GET", "/data_attributes", body=msgspec.json.encode(listed).decode()))
     else:
         sandbox.fault(Fault("GET", "/data_attributes", status=403))
-    told = await tell(daemon, sandbox, envelope("u1", update={"plan": "gold", "city": "Bath"}))
-    assert (told.adjustments, told.calls) == (["ATTRIBUTE_DROPPED"], [CREATE, CREATE])
+    result = await follow(daemon, sandbox, envelope("u1", update={"plan": "gold", "city": "Bath"}))
+    assert (result.adjustments, result.calls) == (["ATTRIBUTE_DROPPED"], [CREATE, CREATE])
     assert held(sandbox, "u1") == {"city": "Bath"}
-    told = await tell(daemon, sandbox, envelope("u2", update={"plan": "free", "city": "Bath"}))
-    assert (told.adjustments, told.calls) == ([], [CREATE])
-    told = await tell(daemon, sandbox, envelope("u3", update={"plan": "gold", "city": "Bath"}))
-    assert (told.adjustments, told.calls) == (["ATTRIBUTE_DROPPED"], [CREATE])
+    result = await follow(daemon, sandbox, envelope("u2", update={"plan": "free", "city": "Bath"}))
+    assert (result.adjustments, result.calls) == ([], [CREATE])
+    result = await follow(daemon, sandbox, envelope("u3", update={"plan": "gold", "city": "Bath"}))
+    assert (result.adjustments, result.calls) == (["ATTRIBUTE_DROPPED"], [CREATE])
 
 
 DELETIONS = replace(WORKSPACE, deletion_seconds=1.0)
@@ -193,11 +193,11 @@ async def test_contact_marked_for_deletion_is_dead_lettered_without_retries(star
     there = sandbox.workspace.add_contact("u1")
     sandbox.workspace.delete(there.id)
     sandbox.fault(Fault("POST", f"/contacts/{there.id}/unarchive", status=500, times=1))
-    told = await tell(daemon, sandbox, envelope("u1", "Seen", update={"city": "Bath"}))
-    assert (told.outcome.type, told.outcome.reason) == (DEAD_LETTERED, "CONTACT_DELETED")
-    assert (told.calls, told.adjustments) == ([CREATE, UNARCHIVE, UNARCHIVE], [])
+    result = await follow(daemon, sandbox, envelope("u1", "Seen", update={"city": "Bath"}))
+    assert (result.outcome.type, result.outcome.reason) == (DEAD_LETTERED, "CONTACT_DELETED")
+    assert (result.calls, result.adjustments) == ([CREATE, UNARCHIVE, UNARCHIVE], [])
     for sent in (envelope("u1", update={"city": "York"}), envelope("u1", "Came"), envelope("u1", "C", update={"a": 1})):
-        again = await tell(daemon, sandbox, sent)
+        again = await follow(daemon, sandbox, sent)
         assert (again.outcome.reason, again.calls, again.adjustments) == ("CONTACT_DELETED", [], [])
 
 
@@ -207,9 +207,9 @@ async def test_refused_unarchiving_is_remembered(start: Start, sandbox: Sandbox,
     there = sandbox.workspace.add_contact("u1")
     sandbox.workspace.archive(there.id)
     fault = sandbox.fault(Fault("POST", f"/contacts/{there.id}/unarchive", status=status))
-    told = await tell(daemon, sandbox, envelope("u1", "Seen", update={"city": "Bath"}))
-    assert (told.outcome.reason, told.calls, told.adjustments) == ("CONTACT_ARCHIVED", [CREATE, UNARCHIVE], [])
-    again = await tell(daemon, sandbox, envelope("u1", "Came", update={"city": "York"}))
+    result = await follow(daemon, sandbox, envelope("u1", "Seen", update={"city": "Bath"}))
+    assert (result.outcome.reason, result.calls, result.adjustments) == ("CONTACT_ARCHIVED", [CREATE, UNARCHIVE], [])
+    again = await follow(daemon, sandbox, envelope("u1", "Came", update={"city": "York"}))
     assert (again.outcome.reason, again.calls, fault.hit) == ("CONTACT_ARCHIVED", [], 1)
 
 
@@ -219,7 +219,7 @@ async def test_failed_unarchiving_is_retried(start: Start, sandbox: Sandbox, sta
     there = sandbox.workspace.add_contact("u1")
     sandbox.workspace.archive(there.id)
     sandbox.fault(Fault("POST", f"/contacts/{there.id}/unarchive", status=status, times=1))
-    told = await tell(daemon, sandbox, envelope("u1", "Seen", update={"city": "Bath"}))
-    assert (told.outcome.type, told.adjustments) == (DELIVERED, [])
-    assert told.calls[-2:] == [UPDATE, TRACK]
+    result = await follow(daemon, sandbox, envelope("u1", "Seen", update={"city": "Bath"}))
+    assert (result.outcome.type, result.adjustments) == (DELIVERED, [])
+    assert result.calls[-2:] == [UPDATE, TRACK]
     assert (there.state, held(sandbox, "u1")) == ("active", {"city": "Bath"})

@@ -123,7 +123,7 @@ async def test_operations_show_the_callers_connections_alone(two: Daemon) -> Non
                 operations_pb2.PauseConnectionRequest(connection=connection), metadata=bearer("operator")
             )
         assert reason_of(refused.value)[0] == "CONNECTION_NOT_ALLOWED"
-    assert two.told("outcome", caller="root", connection="eu")
+    assert two.logged("outcome", caller="root", connection="eu")
     await two.operations.PauseConnection(
         operations_pb2.PauseConnectionRequest(connection="eu"), metadata=bearer("operator")
     )
@@ -159,7 +159,7 @@ async def test_rotated_token_is_valid_while_the_daemon_runs(start: Start, tmp_pa
     assert "is not a token" in (await daemon.heard("tokens_unusable"))["error"]
     await daemon.ingest.Publish(PublishRequest(envelopes=[envelope("3")]), metadata=bearer("first"))
     file.write_text(token("second"))
-    await daemon.until(lambda: len(daemon.told("tokens_reloaded")) == 2)
+    await daemon.until(lambda: len(daemon.logged("tokens_reloaded")) == 2)
     for call in (stream, watch):
         assert await code_of(call) is grpc.StatusCode.UNAUTHENTICATED
     with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -186,7 +186,7 @@ async def test_reload_adds_and_removes_callers(start: Start, tmp_path: Path) -> 
     assert (await stream.read()).sequence == 1
     settings.write_text(before)
     daemon.signal(signal.SIGHUP)
-    await daemon.until(lambda: len(daemon.told("reloaded")) == 2)
+    await daemon.until(lambda: len(daemon.logged("reloaded")) == 2)
     assert await code_of(stream) is grpc.StatusCode.UNAUTHENTICATED
     await stub.Publish(PublishRequest(envelopes=[envelope("1")]))
     operations = operations_pb2_grpc.OperationsServiceStub(daemon.open_channel(daemon.operations_address))

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from daemons.process import Daemon, Start, connection_for
-from daemons.round_trip import UNARCHIVE, tell
+from daemons.round_trip import UNARCHIVE, follow
 from intercomd.v1.envelope_pb2 import Environment, Priority
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd.v1.operations_pb2 import (
@@ -139,7 +139,7 @@ async def test_dry_run_decides_and_counts_but_only_reads(start: Start, sandbox: 
 
 
 async def test_bulk_envelopes_follow_all_normal_ones(daemon: Daemon, sandbox: Sandbox) -> None:
-    """Of a backlog of both, whoever was first: all normal ones, then the bulk ones; each user's in order."""
+    """Of a backlog of both, in whatever order they came: all normal ones, then the bulk ones; each user's in order."""
     bulk = Priority.PRIORITY_BULK
     await daemon.operations.PauseConnection(PauseConnectionRequest())
     imported = [
@@ -167,17 +167,17 @@ async def test_archived_contact_is_unarchived_if_the_setting_says_so(start: Star
     daemon = await start(connections={"default": {"unarchive": True}})
     there = sandbox.workspace.add_contact("o1", "o1@example.org")
     sandbox.workspace.archive(there.id)
-    told = await tell(daemon, sandbox, envelope("o1", email="o1@example.org", update={"plan": "gold"}))
-    assert told.outcome.type == OutcomeType.OUTCOME_TYPE_DELIVERED
-    assert UNARCHIVE in told.calls
+    result = await follow(daemon, sandbox, envelope("o1", email="o1@example.org", update={"plan": "gold"}))
+    assert result.outcome.type == OutcomeType.OUTCOME_TYPE_DELIVERED
+    assert UNARCHIVE in result.calls
     assert (there.state, there.custom_attributes) == ("active", {"plan": "gold"})
 
 
 async def test_token_of_another_workspace_sends_nothing(start: Start, sandbox: Sandbox) -> None:
     daemon = await start(connections={"default": {"app_id": "mine"}})
-    told = await daemon.heard("connection", state="suspended")
-    assert "mine" in told["reason"]
-    assert "sandbox" in told["reason"]
+    result = await daemon.heard("connection", state="suspended")
+    assert "mine" in result["reason"]
+    assert "sandbox" in result["reason"]
     answer = await daemon.publish(envelope("u1", "Opened", envelope_id="kept"))
     assert answer.results[0].disposition == ACCEPTED
     status = await daemon.connection()

@@ -51,7 +51,7 @@ def expected(count: int) -> dict[str, list[int]]:
     return {user: list(range(place, count, 3)) for place, user in enumerate(USERS)}
 
 
-def spoil_page(path: Path, table: str) -> None:
+def corrupt_page(path: Path, table: str) -> None:
     """Loses the page on which a table rests, so that SQLite can read none of it."""
     with closing(sqlite3.connect(path)) as database:
         page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
@@ -60,7 +60,7 @@ def spoil_page(path: Path, table: str) -> None:
         file.write(bytes(PAGE))
 
 
-def spoil_record(path: Path, position: int) -> None:
+def corrupt_record(path: Path, position: int) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"UPDATE log SET data = zeroblob(40) WHERE key & 0xffffffff = {position}")  # noqa: S608 - a number
         database.commit()
@@ -85,9 +85,9 @@ async def test_damaged_spool_is_reported_and_its_readable_rows_delivered(
     daemon = await start()
     await holding(daemon, 24)
     await daemon.stop()
-    spoil_page(tmp_path / "spool.db", "log")
+    corrupt_page(tmp_path / "spool.db", "log")
     await daemon.start()
-    (line,) = daemon.told("spool_damaged")
+    (line,) = daemon.logged("spool_damaged")
     assert line["level"] == "error"
     assert "24 envelopes wait, 0 that waited are lost" in line["detail"]
     assert (await daemon.publish(some(1)[0])).results[0].disposition == Disposition.DISPOSITION_DUPLICATE
@@ -104,18 +104,18 @@ async def test_damaged_record_is_lost_alone(start: Start, sandbox: Sandbox, tmp_
     daemon = await start()
     await holding(daemon, 12)
     await daemon.stop()
-    spoil_record(tmp_path / "spool.db", 8)
+    corrupt_record(tmp_path / "spool.db", 8)
     await daemon.start()
     await deliver(daemon)
     rest = {user: [number for number in numbers if number != 7] for user, numbers in expected(12).items()}
     await sandbox.wait_for(lambda _: arrived(sandbox) == rest, 60)
-    assert len(daemon.told("rows_damaged")) == 1
-    (line,) = daemon.told("outcome", envelope_id="step-7")
+    assert len(daemon.logged("rows_damaged")) == 1
+    (line,) = daemon.logged("outcome", envelope_id="step-7")
     assert (line["outcome"], line["reason"], line["lane"]) == ("dead_lettered", "DAMAGED", "c:bob")
     await daemon.kill()
     lose_log(tmp_path / "spool.db")
     await daemon.start()
-    (line,) = daemon.told("spool_damaged")
+    (line,) = daemon.logged("spool_damaged")
     assert "spool.db-wal is missing" in line["detail"]
     await deliver(daemon)  # Who had resumed it is lost with the rest.
     await daemon.publish(envelope("dan", "Step", envelope_id="afterwards"))

@@ -1,4 +1,4 @@
-"""A disk that is full or fails: nothing that was accepted is lost, it is said, and the daemon recovers by itself."""
+"""A disk that is full or fails: no accepted envelope is lost, the daemon reports it, and recovers by itself."""
 
 import os
 from collections.abc import AsyncIterator
@@ -22,17 +22,17 @@ FAULTS = [
     (Fault(Kind.WRITE), "disk I/O error"),
     (Fault(Kind.SYNC), "disk I/O error"),
 ]
-"""And what is said of them."""
+"""With the reported errors."""
 
 
 class OnDisk:
-    """A daemon, and the disk that its spool lies on."""
+    """A daemon and the disk of its spool."""
 
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
 
     async def fail(self, fault: Fault | None) -> None:
-        await fail(self.daemon.told("disk")[-1]["address"], fault)
+        await fail(self.daemon.logged("disk")[-1]["address"], fault)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def must_refuse(daemon: Daemon, text: str, name: str = "refused") -> None:
 
 
 async def refusing(daemon: Daemon) -> bool:
-    """What the metrics say; in any case the daemon is ready."""
+    """Returns the metric; checks that the daemon is ready."""
     async with aiohttp.ClientSession(f"http://{daemon.http_address}") as pages:
         async with pages.get("/readyz") as ready:
             assert ready.status == 200
@@ -72,7 +72,7 @@ async def test_failing_disk_refuses_requests_until_it_recovers(on_disk: OnDisk, 
         assert answer.results[0].disposition == ACCEPTED, "nothing of what was refused had been taken"
         await daemon.ended([str(number)])
         assert not await refusing(daemon)
-    assert FAULTS[0][1] in daemon.told("spool_refusing")[0]["reason"]
+    assert FAULTS[0][1] in daemon.logged("spool_refusing")[0]["reason"]
     await daemon.heard("spool_accepting")
     assert [event.name for event in sandbox.events] == ["Taken"] * len(FAULTS)
 
@@ -152,7 +152,7 @@ async def test_low_free_space_refuses_requests_but_deliveries_continue(
 
 
 async def fill(daemon: Daemon) -> list[str]:
-    """Publishes until it is refused, as the disk's word on its free space holds for a moment; gives what was taken."""
+    """Publishes until a request is refused, as the free space is read ten times a second; returns the accepted ids."""
     taken = [f"taken {number}" for number in range(1_000)]
     for number, name in enumerate(taken):
         try:

@@ -1,4 +1,4 @@
-"""What probes, meshes and people with grpcurl are told: health, reflection, readiness, liveness, metrics."""
+"""Health, reflection, readiness, liveness and metrics, as probes, meshes and grpcurl read them."""
 
 import aiohttp
 import grpc
@@ -105,4 +105,4 @@ async def test_outage_of_intercom_takes_nothing_out_of_service(shared: Daemon, s
     assert (await get(shared, "/healthz"))[0] == 200
     await shared_sandbox.start()
     await shared.ended(names)
-    assert shared.told("connection")[-1]["state"] == "delivering"
+    assert shared.logged("connection")[-1]["state"] == "delivering"

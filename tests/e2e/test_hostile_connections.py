@@ -43,7 +43,7 @@ async def served(daemon: Daemon) -> None:
     """A caller who means well is answered, and nothing of what happened was logged as a fault."""
     answer = await daemon.publish(envelope("u1", "Opened"))
     assert [result.disposition for result in answer.results] == [Disposition.DISPOSITION_ACCEPTED]
-    assert not daemon.told("library")
+    assert not daemon.logged("library")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_message_over_grpcs_limit_is_never_read_into_memory(shared: Daemon
     await served(shared)
 
 
-async def test_500_idle_streams_cost_little_and_delay_nobody(shared: Daemon) -> None:
+async def test_500_idle_streams_cost_little_and_delay_no_other_call(shared: Daemon) -> None:
     before = resident_bytes(shared.pid)
     streams = []
     for _ in range(4):
@@ -171,8 +171,8 @@ async def test_many_reflection_requests_are_answered(shared: Daemon) -> None:
             yield reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"no.such.Service{number}")
 
     channel = shared.open_channel(shared.ingest_address)
-    told = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(questions())
-    assert len([answer async for answer in told]) == 300
+    responses = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(questions())
+    assert len([answer async for answer in responses]) == 300
     health = health_pb2_grpc.HealthStub(channel)
     watches = [health.Watch(health_pb2.HealthCheckRequest(service=f"{number}")) for number in range(300)]
     unknown = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
@@ -184,7 +184,7 @@ async def test_many_reflection_requests_are_answered(shared: Daemon) -> None:
 
 
 async def test_idle_connections_do_not_delay_a_stop(shared: Daemon) -> None:
-    """Also streams that nobody ends, and half a request for a page; the last test, after which nobody serves."""
+    """Also streams that are never ended, and half a request for a page. The last test: it stops the daemon."""
     streams = [shared.ingest.PublishStream() for _ in range(50)]
     for stream in streams:
         await stream.write(PublishStreamRequest(sequence=1, envelopes=[envelope("u3", "Opened")]))
@@ -195,4 +195,4 @@ async def test_idle_connections_do_not_delay_a_stop(shared: Daemon) -> None:
         shared.signal(signal.SIGTERM)
         async with asyncio.timeout(DRAIN_SECONDS / 2):
             assert await shared.gone() == 0
-    assert not shared.told("library")
+    assert not shared.logged("library")

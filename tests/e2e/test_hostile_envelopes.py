@@ -1,4 +1,4 @@
-"""Envelopes that are strange, extreme or too much: what of them arrives, and that nobody else waits for them."""
+"""Hostile and extreme envelopes: what of them arrives, and that other senders do not wait for them."""
 
 import asyncio
 

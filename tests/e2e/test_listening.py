@@ -20,7 +20,7 @@ async def test_every_ingest_address_accepts_envelopes(start: Start, tmp_path: Pa
     path = f"unix:{tmp_path / 'ingest.sock'}"
     daemon = await start(ingest={"listen": ["127.0.0.1:0", path]})
     for run in ("before", "after"):
-        addresses = daemon.told("serving")[0]["ingest"].split(", ")
+        addresses = daemon.logged("serving")[0]["ingest"].split(", ")
         assert addresses[1] == path
         for address in addresses:
             stub = IngestServiceStub(daemon.open_channel(address))
@@ -41,13 +41,13 @@ async def test_health_listener_serves_probes_and_metrics_alone(start: Start, tmp
 
 @pytest.mark.parametrize("table", ["ingest", "operations"])
 async def test_address_in_use_ends_the_daemon_and_is_named(tmp_path: Path, sandbox: Sandbox, table: str) -> None:
-    """Nothing is served half: a port is never shared with whoever has it."""
+    """All addresses or none: a port is never shared with the process that has it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         setting = {"listen": address if table == "operations" else [address]}
         daemon = await Daemon(tmp_path, sandbox.base_url, {table: setting}).launch()
         assert await daemon.gone() == 1
-    assert address in daemon.told("fatal")[0]["error"]
+    assert address in daemon.logged("fatal")[0]["error"]
     await daemon.close()
 
 
@@ -58,7 +58,7 @@ async def test_second_daemon_never_shares_a_port(start: Start, tmp_path: Path, s
     folder.mkdir()
     second = await Daemon(folder, sandbox.base_url, {"ingest": {"listen": [first.ingest_address]}}).launch()
     assert await second.gone() == 1
-    assert first.ingest_address in second.told("fatal")[0]["error"]
+    assert first.ingest_address in second.logged("fatal")[0]["error"]
     await second.close()
 
 

@@ -1,4 +1,4 @@
-"""One daemon per spool: a second one waits, and takes over or gives up; and a spool that cannot be used is said."""
+"""One daemon per spool: a second one waits, and takes over or gives up. An unusable spool is reported."""
 
 import asyncio
 import signal
@@ -32,8 +32,8 @@ def rival(daemon: Daemon, sandbox: Sandbox, lock_wait: str) -> Daemon:
 async def test_second_daemon_waits_for_the_spool_and_takes_over(daemon: Daemon, sandbox: Sandbox) -> None:
     """It is NOT_SERVING while it waits."""
     second = await rival(daemon, sandbox, "60s").launch()
-    told = await second.heard("spool_locked")
-    assert str(daemon.pid) in told["by"]
+    line = await second.heard("spool_locked")
+    assert str(daemon.pid) in line["by"]
     channel = second.open_channel(second.operations_address)
     check = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     assert check.status == health_pb2.HealthCheckResponse.NOT_SERVING
@@ -44,7 +44,7 @@ async def test_second_daemon_waits_for_the_spool_and_takes_over(daemon: Daemon, 
             assert ready.status == 503
         async with pages.get("/healthz") as alive:
             assert alive.status == 200
-    assert not second.told("serving")
+    assert not second.logged("serving")
     await sandbox.stop()
     await daemon.publish(envelope("u1", "Handed over", envelope_id="handed over"))
     await daemon.kill()
@@ -57,10 +57,10 @@ async def test_second_daemon_waits_for_the_spool_and_takes_over(daemon: Daemon, 
 async def test_second_daemon_gives_up_after_lock_wait_and_names_the_holder(daemon: Daemon, sandbox: Sandbox) -> None:
     second = await rival(daemon, sandbox, "1s").launch()
     assert await second.gone() == 1
-    (ended,) = second.told("fatal")
+    (ended,) = second.logged("fatal")
     assert f"process {daemon.pid}" in ended["error"]
     assert "spool.url" in ended["error"]
-    assert not second.told("serving")
+    assert not second.logged("serving")
     await second.close()
     await daemon.publish(envelope("u1", "Undisturbed", envelope_id="undisturbed"))
     await daemon.ended(["undisturbed"])
@@ -73,9 +73,9 @@ async def test_one_of_two_daemons_started_together_serves(tmp_path: Path, sandbo
     for daemon in pair:
         await daemon.launch()
     for daemon in pair:
-        await daemon.until(lambda daemon=daemon: daemon.told("serving") or daemon.told("spool_locked"))
-    (first,) = [daemon for daemon in pair if daemon.told("serving")]
-    (second,) = [daemon for daemon in pair if daemon.told("spool_locked")]
+        await daemon.until(lambda daemon=daemon: daemon.logged("serving") or daemon.logged("spool_locked"))
+    (first,) = [daemon for daemon in pair if daemon.logged("serving")]
+    (second,) = [daemon for daemon in pair if daemon.logged("spool_locked")]
     await first.kill()
     await second.heard("serving")
     for daemon in pair:
@@ -104,13 +104,13 @@ async def test_one_of_two_daemons_with_the_same_settings_serves(
     pair = [Daemon(tmp_path, sandbox.base_url, tables) for _ in range(2)]
     await asyncio.gather(*(daemon.launch() for daemon in pair))
     for daemon in pair:
-        await daemon.until(lambda daemon=daemon: any(map(daemon.told, ("serving", "spool_locked", "fatal"))))
-    first, second = sorted(pair, key=lambda daemon: (len(daemon.told("fatal")), len(daemon.told("spool_locked"))))
-    if second.told("fatal"):
-        assert "is another daemon there?" in second.told("fatal")[0]["error"]
+        await daemon.until(lambda daemon=daemon: any(map(daemon.logged, ("serving", "spool_locked", "fatal"))))
+    first, second = sorted(pair, key=lambda daemon: (len(daemon.logged("fatal")), len(daemon.logged("spool_locked"))))
+    if second.logged("fatal"):
+        assert "is another daemon there?" in second.logged("fatal")[0]["error"]
         assert await second.gone() == 1
     await first.heard("serving")
-    assert not second.told("serving")
+    assert not second.logged("serving")
     stub = IngestServiceStub(first.open_channel(first.ingest_address))
     await stub.Publish(PublishRequest(envelopes=[envelope("u1", "Opened", envelope_id=f"sent {attempt}")]))
     await first.ended([f"sent {attempt}"])
@@ -131,9 +131,9 @@ async def test_daemon_waiting_for_the_spool_can_be_stopped(daemon: Daemon, sandb
 
 async def test_file_of_another_program_is_reported_and_kept(tmp_path: Path, sandbox: Sandbox) -> None:
     """Another program's file keeps every byte."""
-    (tmp_path / "spool.db").write_bytes(b"somebody's letters\n" * 1000)
+    (tmp_path / "spool.db").write_bytes(b"a list of letters\n" * 1000)
     daemon = await Daemon(tmp_path, sandbox.base_url).launch()
     assert await daemon.gone() == 1
-    assert "spool.db" in daemon.told("fatal")[0]["error"]
-    assert (tmp_path / "spool.db").read_bytes() == b"somebody's letters\n" * 1000
+    assert "spool.db" in daemon.logged("fatal")[0]["error"]
+    assert (tmp_path / "spool.db").read_bytes() == b"a list of letters\n" * 1000
     await daemon.close()

@@ -1,4 +1,4 @@
-"""Standard error that nobody reads, that is closed, or on a full disk: the daemon goes on and counts."""
+"""Standard error that is not read, is closed or is on a full disk: the daemon continues and counts lost lines."""
 
 import asyncio
 import json
@@ -64,8 +64,8 @@ async def test_unread_log_blocks_nothing_and_counts_lost_lines(start: Start, san
     assert reported["level"] == "warning"
     await reject(daemon, REJECTED, 1)
     await daemon.heard("rejected", envelope_id=str(REJECTED))
-    written = len(daemon.told("rejected")) + len(daemon.told("outcome"))
-    assert sum(line["lines"] for line in daemon.told("log_lines_lost")) == await lost(daemon)
+    written = len(daemon.logged("rejected")) + len(daemon.logged("outcome"))
+    assert sum(line["lines"] for line in daemon.logged("log_lines_lost")) == await lost(daemon)
     assert written + await lost(daemon) == REJECTED + 101
 
 

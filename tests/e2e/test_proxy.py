@@ -132,7 +132,7 @@ async def test_proxy_that_refuses_the_tunnel_is_named_and_nothing_is_lost(
         daemon = Daemon(tmp_path, sandbox.base_url, connection(proxy=url, ca_file=ca_file))
         await daemon.start()
         await daemon.publish(envelope("u1", "Opened", envelope_id="kept"))
-        await daemon.until(lambda: any(said in line["reason"] for line in daemon.told("connection")))
+        await daemon.until(lambda: any(said in line["reason"] for line in daemon.logged("connection")))
         assert daemon.outcomes["kept"] == 0
         await daemon.close()
         assert "s3cret-word" not in str(daemon.lines)
@@ -143,7 +143,7 @@ async def test_untrusted_certificate_is_refused(tmp_path: Path, sandbox: Sandbox
     async with ConnectProxy(route=tls) as proxy:
         daemon = Daemon(tmp_path, sandbox.base_url, connection(proxy=proxy.url))
         await daemon.start()
-        await daemon.until(lambda: any("certificate" in line["reason"] for line in daemon.told("connection")))
+        await daemon.until(lambda: any("certificate" in line["reason"] for line in daemon.logged("connection")))
         await daemon.close()
     assert sandbox.calls == []
 
@@ -169,7 +169,7 @@ async def test_unusable_ca_file_ends_the_daemon(tmp_path: Path, sandbox: Sandbox
         path.write_text(content)
     daemon = await Daemon(tmp_path, sandbox.base_url, connection(ca_file=str(path))).launch()
     assert await daemon.gone() == 1
-    assert str(path) in daemon.told("fatal")[0]["error"]
+    assert str(path) in daemon.logged("fatal")[0]["error"]
     checked = await invoke("check", "--config", tmp_path / "intercomd.toml")
     assert (checked.exit_code, str(path) in checked.output) == (78, True)
     await daemon.close()

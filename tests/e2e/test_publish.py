@@ -1,4 +1,4 @@
-"""Publish and Preview: what a sender is told of each envelope, and what of it Intercom gets."""
+"""Publish and Preview: the result of each envelope, and the calls to Intercom that follow."""
 
 import asyncio
 from uuid import UUID
@@ -34,7 +34,7 @@ PURCHASE = CommerceEvent(
 EVERY_KIND = (
     (envelope("k1", "Opened", envelope_id="good"), ACCEPTED, ""),
     (envelope("k1", "Opened", envelope_id="good"), DUPLICATE, ""),
-    (envelope("", "Opened", envelope_id="nobody"), REJECTED, "IDENTITY_REQUIRED identity"),
+    (envelope("", "Opened", envelope_id="unidentified"), REJECTED, "IDENTITY_REQUIRED identity"),
     (envelope(" \t", "Opened", email=" ", envelope_id="blank"), REJECTED, "IDENTITY_REQUIRED identity"),
     (envelope(email="no address", event="Opened"), REJECTED, "INVALID_EMAIL identity.email"),
     (envelope("k" * 256, "Opened"), REJECTED, "IDENTITY_TOO_LONG identity.customer_id"),
@@ -174,7 +174,7 @@ async def test_validate_only_and_preview_neither_read_nor_write_ids(shared: Daem
     await shared.ended(["known"])
     calls = len(shared_sandbox.calls)
     new = envelope("v2", "Opened", metadata={"n": 1}, update={"plan": "gold"}, envelope_id="new")
-    batch = [known, new, envelope("", "Opened", envelope_id="nobody's")]
+    batch = [known, new, envelope("", "Opened", envelope_id="unidentified too")]
     looked = await shared.publish(*batch, validate_only=True)
     preview = await shared.ingest.Preview(PreviewRequest(envelopes=batch))
     assert [result.disposition for result in looked.results] == [ACCEPTED, ACCEPTED, REJECTED]
@@ -193,7 +193,7 @@ async def test_validate_only_and_preview_neither_read_nor_write_ids(shared: Daem
 
 
 async def test_events_of_the_same_second_get_seconds_of_their_own(shared: Daemon, shared_sandbox: Sandbox) -> None:
-    """The sender is told."""
+    """The response says so."""
     batch = [envelope("s1", name, at=5, metadata={"n": 1}, envelope_id=name) for name in ("Clicked", "CLICKED", "Read")]
     answer = await shared.publish(*batch)
     assert [result.event_time.seconds - NOON for result in answer.results] == [5, 6, 5]

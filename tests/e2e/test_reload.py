@@ -26,16 +26,16 @@ def rewrite(daemon: Daemon, sandbox: Sandbox, **tables: Any) -> None:  # noqa: A
 
 async def reload(daemon: Daemon) -> dict[str, Any]:
     """Sends SIGHUP and returns the line that says what came of it."""
-    seen = len(daemon.told("reloaded")) + len(daemon.told("reload_failed"))
+    seen = len(daemon.logged("reloaded")) + len(daemon.logged("reload_failed"))
     daemon.signal(signal.SIGHUP)
-    await daemon.until(lambda: len(daemon.told("reloaded")) + len(daemon.told("reload_failed")) > seen)
+    await daemon.until(lambda: len(daemon.logged("reloaded")) + len(daemon.logged("reload_failed")) > seen)
     return [line for line in daemon.since_start() if line["event"] in {"reloaded", "reload_failed"}][-1]
 
 
 async def test_unchanged_file_changes_nothing(daemon: Daemon) -> None:
     line = await reload(daemon)
     assert (line["event"], line["changed"], line["needs_restart"]) == ("reloaded", "", "")
-    assert daemon.told("connection", state="verifying") == []
+    assert daemon.logged("connection", state="verifying") == []
 
 
 async def test_connection_is_added_and_removed_while_others_deliver(
@@ -151,7 +151,7 @@ async def test_other_workspace_gets_whole_updates_and_its_own_contacts(daemon: D
         write_settings(daemon.folder, other.base_url, {"connections": {"default": connection}})
         line = await reload(daemon)
         assert line["changed"] == "connections.default.app_id, connections.default.base_url"
-        assert daemon.told("workspace_changed", connection="default", waiting=1)
+        assert daemon.logged("workspace_changed", connection="default", waiting=1)
         await daemon.operations.ResumeConnection(ResumeConnectionRequest(connection="default"))
         await daemon.ended(["second"])
         contact = other.workspace.contacts.find_user("u1")

@@ -3,7 +3,7 @@
 import pytest
 
 from daemons.process import Daemon
-from daemons.round_trip import TRACK, UPDATE, tell
+from daemons.round_trip import TRACK, UPDATE, follow
 from intercomd.v1.event_pb2 import CommerceEvent, Product, ProductAction, ProductActionType
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd.v1.operations_pb2 import ConnectionState, PauseConnectionRequest, ResumeConnectionRequest
@@ -81,10 +81,10 @@ async def test_allocated_seconds_survive_a_restart(shared: Daemon) -> None:
 async def test_known_contact_is_updated_without_a_search_after_a_restart(
     shared: Daemon, shared_sandbox: Sandbox
 ) -> None:
-    await tell(shared, shared_sandbox, envelope("known", update={"plan": "gold"}))
+    await follow(shared, shared_sandbox, envelope("known", update={"plan": "gold"}))
     await restart(shared)
-    told = await tell(shared, shared_sandbox, envelope("known", "Opened", update={"plan": "silver"}))
-    assert told.calls == [UPDATE, TRACK]
+    result = await follow(shared, shared_sandbox, envelope("known", "Opened", update={"plan": "silver"}))
+    assert result.calls == [UPDATE, TRACK]
 
 
 async def test_partly_delivered_envelope_resumes_where_it_was(shared: Daemon, shared_sandbox: Sandbox) -> None:

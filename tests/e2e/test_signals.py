@@ -22,8 +22,8 @@ async def test_signal_without_a_meaning_is_logged_and_ignored(daemon: Daemon, nu
 async def test_signal_that_stops_drains_first(daemon: Daemon, number: signal.Signals) -> None:
     daemon.signal(number)
     assert await daemon.gone() == 0
-    assert daemon.told("draining")
-    assert daemon.told("stopped")
+    assert daemon.logged("draining")
+    assert daemon.logged("stopped")
 
 
 async def test_reload_during_the_start_waits_for_it(daemon: Daemon) -> None:
@@ -32,4 +32,4 @@ async def test_reload_during_the_start_waits_for_it(daemon: Daemon) -> None:
     await daemon.heard("operations")
     daemon.signal(signal.SIGHUP)
     await daemon.heard("reloaded", changed="", needs_restart="")
-    assert daemon.told("serving")
+    assert daemon.logged("serving")

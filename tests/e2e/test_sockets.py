@@ -40,7 +40,7 @@ async def test_second_daemon_with_the_same_settings_takes_over_later(
     assert set(before) == set(NAMES)
     second = await Daemon(tmp_path, sandbox.base_url, everywhere(tmp_path)).launch()
     await second.heard("spool_locked")
-    (warning,) = second.told("operations_unavailable")
+    (warning,) = second.logged("operations_unavailable")
     assert f"unix:{tmp_path / 'grpc'}: is another daemon there?" in warning["error"]
     assert sockets(tmp_path) == before
     await first.publish(envelope("u1", "Opened", envelope_id="undisturbed"))
@@ -62,7 +62,7 @@ async def test_second_daemon_with_the_same_settings_gives_up(start: Start, tmp_p
     tables = {**everywhere(tmp_path), "spool": {"url": f"sqlite:{tmp_path / 'spool.db'}", "lock_wait": "0s"}}
     second = await Daemon(tmp_path, sandbox.base_url, tables).launch()
     assert await second.gone() == 1
-    assert "spool.url" in second.told("fatal")[0]["error"]
+    assert "spool.url" in second.logged("fatal")[0]["error"]
     assert sockets(tmp_path) == before
     await first.publish(envelope("u1", "Opened", envelope_id="undisturbed"))
     await first.ended(["undisturbed"])
@@ -84,7 +84,7 @@ async def test_socket_of_a_daemon_with_another_spool_is_not_taken_over(
     tables[table][setting] = shared if table == "operations" else [shared]
     second = await Daemon(folder, sandbox.base_url, tables).launch()
     assert await second.gone() == 1
-    assert f"cannot listen on {shared}: is another daemon there?" in second.told("fatal")[0]["error"]
+    assert f"cannot listen on {shared}: is another daemon there?" in second.logged("fatal")[0]["error"]
     assert sockets(folder) == {}
     assert sockets(tmp_path) == before
     await first.publish(envelope("u1", "Opened", envelope_id="undisturbed"))
@@ -112,7 +112,7 @@ async def test_file_at_the_path_of_a_socket_is_kept(tmp_path: Path, sandbox: San
     (tmp_path / name).write_text("kept")
     daemon = await Daemon(tmp_path, sandbox.base_url, everywhere(tmp_path)).launch()
     assert await daemon.gone() == 1
-    error = daemon.told("fatal")[0]["error"]
+    error = daemon.logged("fatal")[0]["error"]
     assert str(tmp_path / name) in error
     assert "not a socket" in error
     assert (tmp_path / name).read_text() == "kept"
@@ -127,5 +127,5 @@ async def test_port_in_use_is_named_with_the_question(tmp_path: Path, sandbox: S
         daemon = await Daemon(tmp_path, sandbox.base_url, {"operations": {key: address}}).launch()
         assert await daemon.gone() == 1
     said = f"cannot listen on {address}: is another daemon there? (Address already in use)"
-    assert daemon.told("fatal")[0]["error"] == said
+    assert daemon.logged("fatal")[0]["error"] == said
     await daemon.close()

@@ -21,7 +21,7 @@ DRAIN_SECONDS = 20
 
 
 async def door_refuses(daemon: Daemon) -> None:
-    """Waits until a daemon that stops takes nothing more, as a stream is told that is open."""
+    """Waits until a stopping daemon refuses envelopes, as an open stream reports."""
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await daemon.ingest.PublishStream().read()
     Refused(ended.value).must_be_not_now()
@@ -44,7 +44,7 @@ async def test_stop_is_announced_before_the_listeners_close(daemon: Daemon) -> N
     late = await daemon.publish(envelope("u1", "Late", envelope_id="late"))
     assert late.results[0].disposition == ACCEPTED
     assert await daemon.gone() == 0
-    assert daemon.told("stopped")
+    assert daemon.logged("stopped")
 
 
 async def test_stop_finishes_calls_under_way_and_commits_them(daemon: Daemon, sandbox: Sandbox) -> None:
@@ -140,8 +140,8 @@ async def test_operators_are_served_until_the_end_of_a_stop(daemon: Daemon, sand
         await watch.read()
     Refused(ended.value).must_be_not_now()
     assert await daemon.gone() == 0
-    told = [line["event"] for line in daemon.since_start()]
-    assert told.index("draining") < told.index("outcome") < told.index("stopped")
+    events = [line["event"] for line in daemon.since_start()]
+    assert events.index("draining") < events.index("outcome") < events.index("stopped")
 
 
 async def test_stop_during_the_start_exits_cleanly_and_keeps_the_backlog(daemon: Daemon, sandbox: Sandbox) -> None:
@@ -152,19 +152,19 @@ async def test_stop_during_the_start_exits_cleanly_and_keeps_the_backlog(daemon:
     await daemon.launch()
     await daemon.heard("operations")
     assert await daemon.stop() == 0
-    assert daemon.told("stopped")
+    assert daemon.logged("stopped")
     await sandbox.start()
     await daemon.start()
     await daemon.ended(["kept"])
 
 
 async def test_stop_during_an_outage_waits_for_no_response(daemon: Daemon, sandbox: Sandbox) -> None:
-    """What waits to be tried again is no call under way."""
+    """A call that waits for its retry is not in flight."""
     names = [f"u{n}" for n in range(5)]
     await daemon.heard("connection", state="delivering")
     await sandbox.stop()
     await daemon.publish(*(envelope(name, "Waiting", envelope_id=name) for name in names))
-    await daemon.until(lambda: daemon.told("connection", state="down"))
+    await daemon.until(lambda: daemon.logged("connection", state="down"))
     daemon.signal(signal.SIGTERM)
     async with asyncio.timeout(DRAIN_SECONDS / 2):
         assert await daemon.gone() == 0
@@ -176,7 +176,7 @@ async def test_stop_during_an_outage_waits_for_no_response(daemon: Daemon, sandb
 async def test_sigint_stops_the_daemon(daemon: Daemon) -> None:
     daemon.signal(signal.SIGINT)
     assert await daemon.gone() == 0
-    assert daemon.told("draining")
+    assert daemon.logged("draining")
 
 
 async def test_stop_under_load_loses_and_repeats_nothing(daemon: Daemon, sandbox: Sandbox) -> None:

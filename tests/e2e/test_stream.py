@@ -116,11 +116,11 @@ async def test_stream_waits_while_its_answers_are_not_read(shared: Daemon) -> No
             await stream.write(PublishStreamRequest(sequence=sequence, envelopes=batch))
         await stream.done_writing()
 
-    looked_at = len(shared.told("rejected"))
+    looked_at = len(shared.logged("rejected"))
     writing = asyncio.create_task(write())
     done, _ = await asyncio.wait({writing}, timeout=BLOCKED_SECONDS)
     assert not done
-    looked_at = len(shared.told("rejected")) - looked_at
+    looked_at = len(shared.logged("rejected")) - looked_at
     assert looked_at < MESSAGES * len(batch) / 2
     answers = [answer.sequence async for answer in stream]
     await writing
@@ -136,8 +136,11 @@ async def test_unanswered_messages_of_an_ended_stream_can_be_repeated(shared: Da
             await stream.write(each)
         while await stream.read() is not grpc.aio.EOF:
             pass
-    told = (ended.value.code(), ended.value.details())
-    assert told[0] is grpc.StatusCode.INVALID_ARGUMENT or told == (grpc.StatusCode.INTERNAL, "Internal error from Core")
+    error = (ended.value.code(), ended.value.details())
+    assert error[0] is grpc.StatusCode.INVALID_ARGUMENT or error == (
+        grpc.StatusCode.INTERNAL,
+        "Internal error from Core",
+    )
     answers, refusal = await converse(shared.ingest_address, messages)
     assert refusal is None
     assert {answer.results[0].disposition for answer in answers} <= {ACCEPTED, DUPLICATE}

@@ -56,4 +56,4 @@ async def test_missing_key_ends_the_start_with_1(tmp_path: Path, sandbox: Sandbo
     files.key.unlink()
     daemon = await Daemon(tmp_path, sandbox.base_url, {"ingest": {"tls": files.table}}).launch()
     assert await daemon.gone() == 1
-    assert f"{files.key}: No such file or directory" in daemon.told("fatal")[0]["error"]
+    assert f"{files.key}: No such file or directory" in daemon.logged("fatal")[0]["error"]

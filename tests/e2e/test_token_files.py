@@ -28,8 +28,8 @@ async def test_unusable_token_file_is_named_until_it_is_repaired(tmp_path: Path,
     checked = await invoke("check", "--config", tmp_path / "intercomd.toml")
     assert (checked.exit_code, str(token) in checked.output, wrong in checked.output) == (78, True, True)
     await daemon.start()
-    await daemon.until(lambda: any(wrong in line["reason"] for line in daemon.told("connection")))
-    assert str(token) in daemon.told("connection")[-1]["reason"]
+    await daemon.until(lambda: any(wrong in line["reason"] for line in daemon.logged("connection")))
+    assert str(token) in daemon.logged("connection")[-1]["reason"]
     assert sandbox.calls == []
     await daemon.publish(envelope("u1", "Opened", envelope_id="kept"))
     token.write_text(TOKEN)

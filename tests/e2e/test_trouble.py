@@ -32,8 +32,8 @@ async def test_refused_token_suspends_the_connection_until_it_is_replaced(
     names = [f"kept-{number}" for number in range(100)]
     answer = await shared.publish(*(envelope(name, "Opened", envelope_id=name) for name in names))
     assert {result.disposition for result in answer.results} == {ACCEPTED}
-    told = await shared.heard("connection", state="suspended")
-    assert told["level"] == "error"
+    line = await shared.heard("connection", state="suspended")
+    assert line["level"] == "error"
     status = await shared.connection()
     assert (status.state, status.suspended_reason) == (SUSPENDED, "UNAUTHORIZED")
     assert status.waiting_normal == 100
@@ -69,7 +69,7 @@ async def test_failing_user_delays_only_itself_and_keeps_its_order(shared: Daemo
 
 
 async def test_events_arrive_once_and_in_order_through_every_fault(shared: Daemon, shared_sandbox: Sandbox) -> None:
-    """Cut before and after the effect, in the middle, emptied, spoilt, refused for a while: all are passing."""
+    """Cut before and after the effect, in the middle, emptied, corrupted, refused for a while: all are transient."""
     for fault in (
         "* 500 probability=0.03",
         "* 503 empty probability=0.03",

@@ -1,6 +1,6 @@
 """Any bytes, any number of them, for minutes: `python tests/fuzz/soak.py --minutes 10 --seed 7`.
 
-Ends with an AssertionError if the daemon crashes, hangs, answers with a status of nobody's, loses what it accepted or
+Ends with an AssertionError if the daemon crashes, hangs, answers with an undocumented status, loses what it accepted or
 grows. `--keep FOLDER` writes the first call of each kind of answer there, by name.
 """
 

@@ -1,4 +1,4 @@
-"""Nobody waits for a user's own troubles, or for how much of one user's waits: measured in virtual time."""
+"""Users wait neither for another user's failures nor for another user's backlog: measured in virtual time."""
 
 from collections.abc import Callable, Coroutine
 from statistics import mean
@@ -82,7 +82,7 @@ def test_user_with_100000_waiting_envelopes_does_not_slow_the_rest() -> None:
     assert max(beside_him) <= 1.2 * max(alone)
 
 
-def test_stuck_users_delay_nobody_else() -> None:
+def test_stuck_users_do_not_delay_others() -> None:
     """Errors, no answers at all, and contacts that are never found, of one user each and for good."""
 
     def beside(stuck: dict[int, int]) -> list[float]:
@@ -104,8 +104,8 @@ def test_stuck_users_delay_nobody_else() -> None:
     assert max(beside_them) <= 1.1 * max(alone)
 
 
-def test_stuck_users_delay_nobody_in_a_quiet_workspace() -> None:
-    """Nobody else's calls go well in between."""
+def test_stuck_users_do_not_delay_others_in_a_quiet_workspace() -> None:
+    """No other user's call succeeds in between."""
 
     async def play(simulation: Simulation) -> list[float]:
         stuck, waits = range(0, 24, 4), []
@@ -122,7 +122,7 @@ def test_stuck_users_delay_nobody_in_a_quiet_workspace() -> None:
     assert max(played(play)) < 1
 
 
-def test_stuck_users_who_fill_the_window_delay_nobody() -> None:
+def test_stuck_users_that_fill_the_window_do_not_delay_others() -> None:
     async def play(simulation: Simulation) -> list[float]:
         stuck = range(0, 40, 4)
         for user in (*stuck, OTHERS[0]):

@@ -58,7 +58,7 @@ async def seconds_until_ended(simulation: Simulation, ids: list[str]) -> float:
 @pytest.mark.parametrize("count", [1, 5, 6, 17, 64, 70])
 @pytest.mark.parametrize("statuses", [(500,), (502, 503), (CUT,), (500, 503, CUT, 504, 408)])
 def test_healthy_users_are_served_within_seconds_of_a_start(count: int, statuses: tuple[int, ...]) -> None:
-    """Those whose calls fail are read first, and nobody's call has succeeded before."""
+    """Those whose calls fail are read first, and no call has succeeded before."""
 
     async def play(simulation: Simulation) -> None:
         failing(simulation, range(0, 4 * count, 4), *statuses)
@@ -78,7 +78,7 @@ def test_healthy_users_are_served_within_seconds_of_a_start(count: int, statuses
 def test_healthy_users_who_come_later_are_served_within_seconds(
     count: int, statuses: tuple[int, ...], later_seconds: float
 ) -> None:
-    """In a quiet workspace, where meanwhile nobody's call succeeds; and again, after those have been tried again."""
+    """In a quiet workspace, where meanwhile no call succeeds; and again, after those have been tried again."""
 
     async def play(simulation: Simulation) -> None:
         users = range(0, 4 * count, 4)

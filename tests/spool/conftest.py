@@ -19,7 +19,7 @@ NOON = 1_750_000_000.0
 
 @pytest.fixture
 def clock() -> SimpleNamespace:
-    """Times that stand still until a test sets them: `wall` in Unix seconds, `monotonic` in seconds."""
+    """Times that change only when a test sets them: `wall` in Unix seconds, `monotonic` in seconds."""
     return SimpleNamespace(wall=NOON, monotonic=0.0)
 
 

@@ -51,6 +51,6 @@ def test_each_field_of_a_dead_letter_filter_must_match_alone(
     assert not DeadLetterFilter(**{field: other}).matches(letter)
 
 
-def test_an_empty_filter_matches_all(outcome: Outcome, ended: Callable[..., Completion]) -> None:
+def test_empty_filter_matches_all(outcome: Outcome, ended: Callable[..., Completion]) -> None:
     assert OutcomeFilter().matches(outcome)
     assert DeadLetterFilter().matches(DeadLetter(7, ended(1, "e1", reason="BAD").dead_letter, outcome, ""))

@@ -14,7 +14,7 @@ End = Callable[..., Completion]
 
 
 @pytest.mark.fills("spool.completion.ANSWER_BODY_MAX")
-def test_a_letter_is_named_by_its_outcome_and_keeps_the_first_position(ended: End) -> None:
+def test_letter_has_the_id_of_its_outcome_and_the_first_position(ended: End) -> None:
     end = ended(KEY, reason="BAD")
     letter = completion.dead_letter_of(KEY, completion.outcome_of(end, 9), end.dead_letter, "x" * 100_000)
     assert (letter.dead_letter_id, letter.outcome.sequence, letter.envelope.origin) == (9, 9, 1234)
@@ -23,7 +23,7 @@ def test_a_letter_is_named_by_its_outcome_and_keeps_the_first_position(ended: En
     assert again.envelope.origin == 1234
 
 
-def test_a_replay_is_a_row_of_the_same_lane_with_the_refused_calls(ended: End) -> None:
+def test_replayed_row_has_the_lane_and_the_refused_calls(ended: End) -> None:
     end = ended(KEY, "e1", "ann", reason="BAD")
     row = completion.replayed_row(completion.dead_letter_of(KEY, end.outcome, end.dead_letter, ""), Priority.BULK)
     assert (row.connection, row.priority, row.lane, row.envelope_id) == ("default", Priority.BULK, "c:ann", "e1")
@@ -32,7 +32,7 @@ def test_a_replay_is_a_row_of_the_same_lane_with_the_refused_calls(ended: End) -
     assert (envelope.contact_update, [event.name for event in envelope.events], envelope.replay) == (None, ["order"], 1)
 
 
-def test_a_discarded_letter_ends_a_second_time_under_a_new_sequence(ended: End) -> None:
+def test_discarded_letter_gets_a_second_outcome_with_a_new_sequence(ended: End) -> None:
     end = ended(KEY, reason="BAD")
     outcome = completion.discarded_outcome(
         completion.dead_letter_of(KEY, end.outcome, end.dead_letter, ""), 77, 1_800_000_000.0
@@ -41,7 +41,7 @@ def test_a_discarded_letter_ends_a_second_time_under_a_new_sequence(ended: End) 
     assert (outcome.reason, outcome.effects) == ("BAD", end.outcome.effects)
 
 
-def test_a_damaged_envelope_ends_as_what_its_lane_and_its_id_still_say() -> None:
+def test_damaged_outcome_has_the_identity_of_its_lane() -> None:
     outcome = completion.damaged_outcome("eu", "e:ann@example.com", "a", 5.0, 7, 9.0)
     assert (outcome.connection, outcome.customer_id, outcome.email) == ("eu", "", "ann@example.com")
     assert (outcome.envelope_id, outcome.accept_time, outcome.end_time, outcome.sequence) == ("a", 5.0, 9.0, 7)

@@ -31,7 +31,7 @@ ALL = (1_000, 1 << 20)
 MIB = 1 << 20
 
 
-async def test_what_is_appended_is_read_in_order_with_what_it_was(spool: Spool, row: Make) -> None:
+async def test_appended_rows_are_read_in_order(spool: Spool, row: Make) -> None:
     rows = [row(str(number), f"user {number % 3}") for number in range(10)]
     keys = await spool.append(rows[:4]) + await spool.append(rows[4:])
     batch = await spool.read("default", Priority.NORMAL, 0, *ALL)
@@ -43,7 +43,7 @@ async def test_what_is_appended_is_read_in_order_with_what_it_was(spool: Spool, 
     assert batch.after == keys[-1]
 
 
-async def test_reading_goes_on_in_stretches_of_rows_and_of_bytes_but_always_goes_on(spool: Spool, row: Make) -> None:
+async def test_read_returns_pages_limited_by_rows_and_bytes(spool: Spool, row: Make) -> None:
     keys = await spool.append([row(str(number), size=1_000) for number in range(6)])
     first = await spool.read("default", Priority.NORMAL, 0, 2, MIB)
     second = await spool.read("default", Priority.NORMAL, first.after, 10, 2_500)
@@ -53,14 +53,12 @@ async def test_reading_goes_on_in_stretches_of_rows_and_of_bytes_but_always_goes
     assert (last.rows, last.after) == ([], keys[-1])
 
 
-async def test_an_empty_log_gives_nothing_and_stays_where_it_is(spool: Spool) -> None:
+async def test_empty_log_returns_no_rows_and_the_same_position(spool: Spool) -> None:
     batch = await spool.read("default", Priority.NORMAL, 0, *ALL)
     assert (batch.rows, batch.contacts, batch.after, batch.corrupt) == ([], {}, 0, ())
 
 
-async def test_connections_and_priorities_have_logs_of_their_own_and_one_count_of_positions(
-    open_engine: Open, row: Make
-) -> None:
+async def test_logs_are_separate_and_share_one_count_of_positions(open_engine: Open, row: Make) -> None:
     spool = await open_engine(connections=("eu", "us"))
     sent = [("eu", Priority.BULK), ("us", Priority.NORMAL), ("eu", Priority.NORMAL), ("eu", Priority.BULK)]
     keys = await spool.append(
@@ -73,9 +71,7 @@ async def test_connections_and_priorities_have_logs_of_their_own_and_one_count_o
     assert keys[2] < keys[0]
 
 
-async def test_a_known_id_is_a_duplicate_also_within_one_append_and_only_in_its_connection(
-    open_engine: Open, row: Make
-) -> None:
+async def test_known_id_is_a_duplicate_within_its_connection(open_engine: Open, row: Make) -> None:
     spool = await open_engine(connections=("eu", "us"))
     uuid = "0197a8e0-0000-7000-8000-000000000001"
     first = await spool.append([row("x", connection="eu"), row(uuid, connection="eu"), row("x", connection="eu")])
@@ -86,12 +82,12 @@ async def test_a_known_id_is_a_duplicate_also_within_one_append_and_only_in_its_
     assert [each.key for each in batch.rows] == [first[0], first[1], again[1]]
 
 
-async def test_a_row_without_an_id_of_its_sender_is_never_a_duplicate(spool: Spool, row: Make) -> None:
+async def test_row_without_a_senders_id_is_never_a_duplicate(spool: Spool, row: Make) -> None:
     keys = await spool.append([row("x", recognised=False), row("x", recognised=False), row("x")])
     assert all(keys)
 
 
-async def test_an_id_stays_known_for_a_window_and_no_longer_than_two(
+async def test_id_stays_known_for_one_to_two_windows(
     open_engine: Open, row: Make, ended: End, clock: SimpleNamespace
 ) -> None:
     spool = await open_engine(duplicate_window_seconds=100.0)
@@ -104,7 +100,7 @@ async def test_an_id_stays_known_for_a_window_and_no_longer_than_two(
         assert (again == 0) is known
 
 
-async def test_an_id_stays_known_while_its_envelope_waits_wherever_that_is(
+async def test_id_stays_known_while_its_envelope_waits(
     open_engine: Open, row: Make, ended: End, clock: SimpleNamespace
 ) -> None:
     spool = await open_engine(duplicate_window_seconds=100.0)
@@ -119,7 +115,7 @@ async def test_an_id_stays_known_while_its_envelope_waits_wherever_that_is(
 
 
 @pytest.mark.parametrize("jump", [(1e9, 0.0), (-1e9, 500.0), (0.0, 1e9)])
-async def test_no_jump_of_one_clock_makes_the_window_forget(
+async def test_duplicate_window_survives_a_jump_of_either_clock(
     open_engine: Open, row: Make, ended: End, clock: SimpleNamespace, jump: tuple[float, float]
 ) -> None:
     spool = await open_engine(duplicate_window_seconds=100.0)
@@ -143,7 +139,7 @@ async def test_progress_is_kept_with_its_row_and_goes_with_it(spool: Spool, row:
     assert [(each.key, each.progress) for each in batch.rows] == [(keys[1], b"")]
 
 
-async def test_every_row_ends_once_and_outcomes_are_numbered_in_order(spool: Spool, row: Make, ended: End) -> None:
+async def test_every_row_has_one_outcome_numbered_in_order(spool: Spool, row: Make, ended: End) -> None:
     keys = await spool.append([row("a"), row("b"), row("c")])
     first = await spool.settle([Settlement("default", [ended(keys[1], "b"), ended(keys[1], "b")])])
     second = await spool.settle([Settlement("default", [ended(keys[0], "a"), ended(keys[1], "b")])])
@@ -196,7 +192,7 @@ async def test_corrupt_row_is_quarantined_and_the_others_are_read(spool: Spool, 
     assert spool.usage().connections["default"].normal == 2
 
 
-async def test_those_who_wait_for_a_log_are_woken_after_its_commit(open_engine: Open, row: Make) -> None:
+async def test_listeners_of_a_log_are_called_after_its_commit(open_engine: Open, row: Make) -> None:
     spool = await open_engine(connections=("eu", "us"))
     woken: asyncio.Queue[tuple[str, Priority]] = asyncio.Queue()
     for name in ("eu", "us"):
@@ -208,9 +204,7 @@ async def test_those_who_wait_for_a_log_are_woken_after_its_commit(open_engine: 
     assert woken.empty()
 
 
-async def test_a_full_spool_refuses_the_whole_append_and_takes_more_when_rows_have_gone(
-    open_engine: Open, row: Make, ended: End
-) -> None:
+async def test_full_spool_refuses_whole_appends_until_rows_have_left(open_engine: Open, row: Make, ended: End) -> None:
     spool = await open_engine(bytes_max=MIB)
     keys = await spool.append([row(str(number), size=200_000) for number in range(5)])
     with pytest.raises(SpoolFull) as refused:
@@ -223,7 +217,7 @@ async def test_a_full_spool_refuses_the_whole_append_and_takes_more_when_rows_ha
     assert all(await spool.append([row("small"), row("large", size=60_000)]))
 
 
-async def test_an_append_that_could_never_fit_is_refused_and_disturbs_nothing(open_engine: Open, row: Make) -> None:
+async def test_append_larger_than_the_quota_is_refused_alone(open_engine: Open, row: Make) -> None:
     spool = await open_engine(bytes_max=MIB)
     with pytest.raises(SpoolFull):
         await spool.append([row("huge", size=2 * MIB)])
@@ -244,7 +238,7 @@ async def test_connections_of_new_settings_share_the_quota(open_engine: Open, ro
     assert all(await spool.append([row("more", connection="eu", size=50_000)]))
 
 
-async def test_each_connection_is_sure_of_its_share(open_engine: Open, row: Make) -> None:
+async def test_each_connection_has_a_guaranteed_share(open_engine: Open, row: Make) -> None:
     spool = await open_engine(connections=("eu", "us"), bytes_max=MIB)
     for number in range(7):
         await spool.append([row(str(number), connection="eu", size=100_000)])
@@ -270,7 +264,7 @@ async def test_usage_counts_rows_with_their_overhead(open_engine: Open, row: Mak
     assert spool.usage().connections["eu"].oldest_accept_time == 0.0
 
 
-async def test_a_closed_spool_says_that_the_daemon_drains(spool: Spool, row: Make) -> None:
+async def test_closed_spool_raises_shutting_down(spool: Spool, row: Make) -> None:
     await spool.close()
     with pytest.raises(ShuttingDown):
         await spool.append([row("1")])

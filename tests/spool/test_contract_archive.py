@@ -41,7 +41,7 @@ async def letters_of(spool: Spool, wanted: DeadLetterFilter = EVERYTHING) -> lis
     return await spool.dead_letters(wanted, 0, 100)
 
 
-async def test_the_journal_is_read_in_order_and_newest_first_in_pages(spool: Spool, row: Make, ended: End) -> None:
+async def test_journal_is_read_in_pages_in_both_orders(spool: Spool, row: Make, ended: End) -> None:
     keys = await spool.append([row(str(number)) for number in range(5)])
     outcomes = await spool.settle([Settlement("default", [ended(key, str(number))]) for number, key in enumerate(keys)])
     anything = OutcomeFilter()
@@ -52,7 +52,7 @@ async def test_the_journal_is_read_in_order_and_newest_first_in_pages(spool: Spo
     assert await spool.outcomes_after(anything, outcomes[4].sequence, 9) == ([], 1)
 
 
-async def test_an_empty_journal_has_nothing_and_no_oldest(spool: Spool) -> None:
+async def test_empty_journal_returns_no_outcomes_and_no_oldest(spool: Spool) -> None:
     assert await spool.outcomes(OutcomeFilter(), 0, 10) == []
     assert await spool.outcomes_after(OutcomeFilter(), 0, 10) == ([], 0)
 
@@ -84,7 +84,7 @@ async def test_outcomes_are_found_by_what_the_filter_names(
 
 
 @pytest.mark.fills("spool.outcomes_max")
-async def test_the_journal_forgets_the_oldest_beyond_its_bound(open_engine: Open, row: Make, ended: End) -> None:
+async def test_journal_deletes_the_oldest_outcomes_beyond_its_bound(open_engine: Open, row: Make, ended: End) -> None:
     spool = await open_engine(outcomes_max=3)
     for number in range(5):
         (key,) = await spool.append([row(str(number))])
@@ -119,7 +119,7 @@ async def sequences_and_start(spool: Spool) -> tuple[list[int], int]:
     return [outcome.sequence for outcome in outcomes], start
 
 
-async def test_a_dead_letter_is_the_envelope_its_outcome_and_the_answer(spool: Spool, row: Make, ended: End) -> None:
+async def test_dead_letter_is_the_envelope_its_outcome_and_the_answer(spool: Spool, row: Make, ended: End) -> None:
     keys = await bury(spool, row, ended, ["ann", "bob"])
     letters = await letters_of(spool)
     assert [letter.envelope.customer_id for letter in letters] == ["ann", "bob"]
@@ -141,7 +141,7 @@ async def test_a_dead_letter_is_the_envelope_its_outcome_and_the_answer(spool: S
         (DeadLetterFilter(dead_letter_ids=(1, 3)), ["1", "3"]),
         (DeadLetterFilter(envelope_ids=("2", "3", "4")), ["2", "3"]),
         (DeadLetterFilter(customer_id="2"), ["2"]),
-        (DeadLetterFilter(email="nobody@example.com"), []),
+        (DeadLetterFilter(email="other@example.com"), []),
         (DeadLetterFilter(reason="EXPIRED"), ["2"]),
         (DeadLetterFilter(accept_time_from=200.0), ["2", "3"]),
         (DeadLetterFilter(accept_time_from=100.0, accept_time_to=200.0), ["1"]),
@@ -159,7 +159,7 @@ async def test_dead_letters_are_found_by_what_the_filter_names(
     assert await spool.count_dead_letters(wanted) == len(names)
 
 
-async def test_a_replay_appends_the_refused_calls_in_the_old_order_and_drops_the_letters(
+async def test_replay_appends_refused_calls_in_order_and_deletes_the_letters(
     spool: Spool, row: Make, ended: End
 ) -> None:
     old = await spool.append([row("1", "ann"), row("2", "bob", priority=Priority.BULK), row("3", "cid")])
@@ -181,9 +181,7 @@ async def test_a_replay_appends_the_refused_calls_in_the_old_order_and_drops_the
     assert len(await spool.outcomes(OutcomeFilter(), 0, 10)) == 3
 
 
-async def test_a_replay_that_is_refused_again_keeps_the_position_of_the_first_acceptance(
-    spool: Spool, row: Make, ended: End
-) -> None:
+async def test_replay_refused_again_keeps_the_first_position(spool: Spool, row: Make, ended: End) -> None:
     await bury(spool, row, ended, ["ann"])
     assert await spool.replay(EVERYTHING, 1) == 1
     (again,) = (await spool.read("default", Priority.NORMAL, 0, *ALL)).rows
@@ -193,7 +191,7 @@ async def test_a_replay_that_is_refused_again_keeps_the_position_of_the_first_ac
     assert (letter.envelope.origin, letter.envelope.replay) == (1, 1)
 
 
-async def test_a_replayed_envelope_is_still_known_to_the_duplicate_window(spool: Spool, row: Make, ended: End) -> None:
+async def test_replayed_envelope_stays_in_the_duplicate_window(spool: Spool, row: Make, ended: End) -> None:
     await bury(spool, row, ended, ["ann"])
     await spool.replay(EVERYTHING, 1)
     assert await spool.append([row("ann", "ann")]) == [0]
@@ -211,21 +209,21 @@ async def test_discarding_replaces_the_outcome(spool: Spool, row: Make, ended: E
 
 
 async def test_discards_are_reported_as_the_journal_holds_them(spool: Spool, row: Make, ended: End) -> None:
-    told: list[Outcome] = []
-    spool.on_discard(told.extend)
+    reported: list[Outcome] = []
+    spool.on_discard(reported.extend)
     await bury(spool, row, ended, ["ann", "bob", "cid"])
     await spool.replay(DeadLetterFilter(customer_id="bob"), 1)
     assert await spool.discard(EVERYTHING, 1) == -1
-    assert told == []
+    assert reported == []
     assert await spool.discard(EVERYTHING, 2) == 2
-    assert told == (await spool.outcomes_after(OutcomeFilter(types=(OutcomeType.DISCARDED,)), 0, 10))[0]
-    assert [outcome.customer_id for outcome in told] == ["ann", "cid"]
+    assert reported == (await spool.outcomes_after(OutcomeFilter(types=(OutcomeType.DISCARDED,)), 0, 10))[0]
+    assert [outcome.customer_id for outcome in reported] == ["ann", "cid"]
 
 
-async def test_many_letters_are_taken_each_once_and_in_their_order(spool: Spool, row: Make, ended: End) -> None:
+async def test_many_letters_are_taken_once_each_in_order(spool: Spool, row: Make, ended: End) -> None:
     """More than an engine takes in one commit."""
-    told: list[Outcome] = []
-    spool.on_discard(told.extend)
+    reported: list[Outcome] = []
+    spool.on_discard(reported.extend)
     names = [str(number) for number in range(1_100)]
     await bury(spool, row, ended, names)
     assert await spool.replay(EVERYTHING, 1_100) == 1_100
@@ -234,12 +232,12 @@ async def test_many_letters_are_taken_each_once_and_in_their_order(spool: Spool,
     ends = [ended(each.key, name, name, reason="BAD") for each, name in zip(rows, names, strict=True)]
     await spool.settle([Settlement("default", ends)])
     assert await spool.discard(EVERYTHING, 1_100) == 1_100
-    assert [outcome.envelope_id for outcome in told] == names
+    assert [outcome.envelope_id for outcome in reported] == names
     assert spool.usage().bytes == 0
 
 
 @pytest.mark.parametrize("expected", [0, 1, 3])
-async def test_nothing_is_replayed_or_discarded_if_the_count_is_not_the_expected_one(
+async def test_replay_and_discard_require_the_expected_count(
     spool: Spool, row: Make, ended: End, expected: int
 ) -> None:
     await bury(spool, row, ended, ["ann", "bob"])
@@ -249,7 +247,7 @@ async def test_nothing_is_replayed_or_discarded_if_the_count_is_not_the_expected
     assert (await spool.read("default", Priority.NORMAL, 0, *ALL)).rows == []
 
 
-async def test_replays_and_discards_give_back_the_room(spool: Spool, row: Make, ended: End) -> None:
+async def test_replays_and_discards_free_the_quota(spool: Spool, row: Make, ended: End) -> None:
     await bury(spool, row, ended, ["ann", "bob"])
     await spool.discard(DeadLetterFilter(customer_id="ann"), 1)
     await spool.replay(EVERYTHING, 1)
@@ -258,7 +256,7 @@ async def test_replays_and_discards_give_back_the_room(spool: Spool, row: Make, 
     assert spool.usage().bytes == 0
 
 
-async def test_what_waits_is_found_by_its_id_wherever_it_is(spool: Spool, row: Make, ended: End) -> None:
+async def test_waiting_envelope_is_found_by_its_id(spool: Spool, row: Make, ended: End) -> None:
     uuid = "0197a8e0-0000-7000-8000-000000000001"
     rows = [row("1", "ann"), row("2", "bob"), row("3", "cid", recognised=False), row(uuid, "dan")]
     keys = await spool.append([*rows, row("5", "bob", recognised=False)])

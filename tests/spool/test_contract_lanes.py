@@ -25,14 +25,12 @@ async def parked_all(spool: Spool, lane: str, after: int = 0) -> Batch:
     return await spool.parked("default", lane, after, *ALL)
 
 
-async def test_a_parked_lane_is_fed_from_its_own_queue_in_order_and_the_log_from_the_rest(
-    spool: Spool, row: Make
-) -> None:
+async def test_parked_lane_and_log_are_read_separately_in_order(spool: Spool, row: Make) -> None:
     keys = await spool.append([row(str(number), "ann" if number % 2 else "bob") for number in range(6)])
     assert keys_of(await read_all(spool)) == keys
     await spool.park("default", "c:ann", [keys[1], keys[3], keys[5]], 50.0, 2)
     assert keys_of(await read_all(spool)) == [keys[0], keys[2], keys[4]]
-    assert (await parked_all(spool, "c:nobody")).contacts == {}
+    assert (await parked_all(spool, "c:other")).contacts == {}
     batch = await parked_all(spool, "c:ann")
     assert (keys_of(batch), batch.attempts, batch.after) == ([keys[1], keys[3], keys[5]], 2, keys[5])
     assert keys_of(await parked_all(spool, "c:ann", keys[1])) == [keys[3], keys[5]]
@@ -40,7 +38,7 @@ async def test_a_parked_lane_is_fed_from_its_own_queue_in_order_and_the_log_from
     assert keys_of(await spool.parked("default", "c:ann", 0, 9, 1)) == [keys[1]]
 
 
-async def test_rows_of_a_parked_lane_that_are_met_later_follow_it(spool: Spool, row: Make) -> None:
+async def test_later_rows_of_a_parked_lane_follow_it(spool: Spool, row: Make) -> None:
     first = await spool.append([row("1", "ann"), row("2", "bob")])
     await spool.park("default", "c:ann", [first[0]], 0.0, 1)
     second = await spool.append([row("3", "ann"), row("4", "bob"), row("5", "ann")])
@@ -52,7 +50,7 @@ async def test_rows_of_a_parked_lane_that_are_met_later_follow_it(spool: Spool, 
     assert keys_of(await parked_all(spool, "c:ann")) == [first[0], second[0], second[2]]
 
 
-async def test_reading_past_parked_rows_alone_goes_on_without_giving_any(spool: Spool, row: Make) -> None:
+async def test_read_skips_pages_of_parked_rows(spool: Spool, row: Make) -> None:
     keys = await spool.append([row(str(number), "ann") for number in range(5)] + [row("x", "bob")])
     await spool.park("default", "c:ann", [], 0.0, 1)
     batch = await spool.read("default", Priority.NORMAL, 0, 3, 1 << 20)
@@ -61,9 +59,7 @@ async def test_reading_past_parked_rows_alone_goes_on_without_giving_any(spool: 
     assert keys_of(await parked_all(spool, "c:ann")) == keys[:5]
 
 
-async def test_an_empty_parked_lane_is_parked_no_more_and_its_rows_come_from_the_log_again(
-    spool: Spool, row: Make, ended: End
-) -> None:
+async def test_empty_parked_lane_is_unparked(spool: Spool, row: Make, ended: End) -> None:
     (key,) = await spool.append([row("1", "ann")])
     await spool.park("default", "c:ann", [key], 10.0, 1)
     assert spool.usage().connections["default"].parked_lanes == 1
@@ -89,9 +85,7 @@ async def test_lanes_are_due_in_the_order_of_their_times(spool: Spool) -> None:
     assert await spool.due("other", 99.0, 10) == ([], 0.0)
 
 
-async def test_parking_again_takes_new_rows_along_and_keeps_those_that_are_there(
-    spool: Spool, row: Make, ended: End
-) -> None:
+async def test_parking_again_adds_new_rows(spool: Spool, row: Make, ended: End) -> None:
     keys = await spool.append([row(str(number), "ann") for number in range(4)])
     await spool.park("default", "c:ann", keys[:2], 10.0, 1)
     await spool.settle([Settlement("default", [ended(keys[0], "0")])])
@@ -102,7 +96,7 @@ async def test_parking_again_takes_new_rows_along_and_keeps_those_that_are_there
     assert spool.usage().connections["default"].normal == 3
 
 
-async def test_a_parked_row_keeps_its_progress_and_its_lane_what_is_known(spool: Spool, row: Make, ended: End) -> None:
+async def test_parked_row_keeps_its_progress_and_its_contact(spool: Spool, row: Make, ended: End) -> None:
     progress, contact = pack(row("half")), pack(row("contact"))
     keys = await spool.append([row("1", "ann"), row("2", "ann")])
     await spool.settle([Settlement("default", (), [(keys[0], progress)], [CachedContact("c:ann", "i1", contact)])])
@@ -135,7 +129,7 @@ async def test_normal_rows_of_a_parked_lane_come_before_its_bulk_rows(spool: Spo
     ]
 
 
-async def test_a_lane_of_the_same_name_in_another_connection_is_another_lane(open_engine: Open, row: Make) -> None:
+async def test_lanes_of_two_connections_are_separate(open_engine: Open, row: Make) -> None:
     spool = await open_engine(connections=("eu", "us"))
     keys = await spool.append([row("1", "ann", connection="eu"), row("1", "ann", connection="us")])
     await spool.park("eu", "c:ann", [keys[0]], 0.0, 1)

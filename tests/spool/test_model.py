@@ -248,8 +248,8 @@ class SqliteMachine(Machine):
         self.below = ExitStack()
 
     async def open(self) -> Spool:
-        told = SqliteSettings(str(self.path), free_bytes_min=0, connections=CONNECTIONS)
-        return await open_spool(told, wall=lambda: NOON, on_damage=self.damages.append)
+        configured = SqliteSettings(str(self.path), free_bytes_min=0, connections=CONNECTIONS)
+        return await open_spool(configured, wall=lambda: NOON, on_damage=self.damages.append)
 
     @initialize()
     def start(self) -> None:
@@ -257,7 +257,7 @@ class SqliteMachine(Machine):
         super().start()
 
     def watch(self) -> None:
-        """The files that are there are safe on a disk; what they are told from now on is not, unless it is synced."""
+        """Existing files are durable on a new disk; later writes are durable once they are synced."""
         self.below.close()
         self.disk = Disk(self.folder)
         self.below.enter_context(below_sqlite(self.disk))
@@ -294,11 +294,11 @@ class SqliteMachine(Machine):
         chance = random.Random(seed)  # noqa: S311 - nothing to guess
         before = len(self.disk.operations)
         keys = self.wait(self.spool.append([last]))
-        told = self.disk.operations[: chance.randint(before, len(self.disk.operations))]
+        done = self.disk.operations[: chance.randint(before, len(self.disk.operations))]
         self.wait(self.spool.close())
         for file in self.folder.glob("spool.db*"):
             file.unlink()
-        for name, content in power_cut(told, chance).items():
+        for name, content in power_cut(done, chance).items():
             (self.folder / name).write_bytes(content)
         self.watch()
         self.spool = self.wait(leased(self.wait(self.open())))

@@ -38,15 +38,15 @@ from intercomd_daemon.spool.quota import (
         ({"a": 900, "b": 200}, {"a": 0}, False),  # Above the quota, as after a smaller setting.
     ],
 )
-def test_the_quota_is_shared_and_half_of_it_is_sure(used: dict[str, int], new: dict[str, int], *, fits: bool) -> None:
+def test_quota_is_shared_with_half_of_it_guaranteed(used: dict[str, int], new: dict[str, int], *, fits: bool) -> None:
     assert (Quota(1_000, ("a", "b")).refusal(used, new) == "") is fits
 
 
-def test_a_single_connection_may_use_all() -> None:
+def test_single_connection_may_use_all() -> None:
     assert Quota(1_000, ("a",)).refusal({"a": 400}, {"a": 600}) == ""
 
 
-def test_a_connection_that_is_sure_of_its_share_gets_it_whatever_the_others_do() -> None:
+def test_connection_gets_its_guaranteed_share() -> None:
     quota = Quota(1_000, ("a", "b", "c"))
     used = {"a": 0, "b": 0, "c": 0}
     for name in ("a", "b", "c"):
@@ -56,7 +56,7 @@ def test_a_connection_that_is_sure_of_its_share_gets_it_whatever_the_others_do()
     assert sum(used.values()) <= 1_000
 
 
-def test_a_refusal_names_the_connections_and_the_figures() -> None:
+def test_refusal_names_connections_and_figures() -> None:
     words = Quota(1_000, ("a", "b")).refusal({"a": 700}, {"a": 60})
     assert words == (
         "the spool's quota leaves no room for 60 bytes of a: 700 of 1000 bytes wait, 250 are kept for other connections"
@@ -69,20 +69,20 @@ def test_rows_weigh_their_record_and_an_overhead_by_connection() -> None:
     assert row_bytes(rows[1].data) == 2 + ROW_OVERHEAD_BYTES
 
 
-def test_an_append_costs_whole_pages_of_indexes_but_no_more_than_there_are() -> None:
+def test_append_cost_counts_whole_index_pages_up_to_the_file_size() -> None:
     assert append_cost(0, DiskSpace(0, 0, 1 << 30, 0)) == 0
     assert append_cost(10 * ROW_OVERHEAD_BYTES, DiskSpace(0, 0, 1 << 30, 0)) == 30 * ROW_OVERHEAD_BYTES + 20 * 4_096
     assert append_cost(10 * ROW_OVERHEAD_BYTES, DiskSpace(0, 0, 5_000, 0)) == 30 * ROW_OVERHEAD_BYTES + 5_000
 
 
-def test_room_is_kept_for_the_whole_write_ahead_log_which_is_smaller_on_a_small_volume() -> None:
+def test_reserve_includes_the_write_ahead_log_which_is_smaller_on_a_small_volume() -> None:
     assert [log_bytes(size << 20) for size in (4, 24, 64, 4_096)] == [512 << 10, 1_536 << 10, 4 << 20, 16_384_000]
     assert reserved(0, 0, DiskSpace(0, 64 << 20, 0, 1)) == 6 << 20
     assert reserved(0, 0, DiskSpace(0, 64 << 20, 0, 5 << 20)) == 7 << 20
     assert reserved(1, 2, DiskSpace(0, 64 << 20, 0, 0)) == (6 << 20) + 2 * DEAD_LETTER_BYTES + 3
 
 
-def test_the_disk_keeps_its_free_bytes() -> None:
+def test_low_free_space_refuses_appends() -> None:
     assert free_refusal(100, 100) == ""
     assert free_refusal(150, 100, 50) == ""
     assert free_refusal(149, 100, 50) == (

@@ -7,7 +7,7 @@ from intercomd_daemon.spool import record
 PROGRESS = Progress((Effect(EffectKind.EVENT, "order", 1, OutcomeType.DELIVERED, "", 202, "r1", 1),), 3)
 
 
-def test_a_noun_comes_back_as_it_was() -> None:
+def test_domain_object_is_unpacked_as_it_was_packed() -> None:
     assert record.unpack(record.pack(PROGRESS), Progress) == PROGRESS
 
 
@@ -20,13 +20,13 @@ def test_every_single_flipped_bit_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x01", b"\x01abcd", b"\x03abcdefgh", b"no record"])
-def test_other_bytes_are_no_record(data: bytes) -> None:
+def test_other_bytes_are_not_a_record(data: bytes) -> None:
     assert record.check(data)
     with pytest.raises(record.RecordDamaged):
         record.unpack(data, Progress)
 
 
-def test_bytes_that_are_sound_but_of_another_noun_are_refused_by_name() -> None:
+def test_sound_record_of_another_type_is_refused_by_name() -> None:
     with pytest.raises(record.RecordDamaged, match="not a Progress"):
         record.unpack(record.pack(Effect(EffectKind.EVENT, "", 0, OutcomeType.DELIVERED, "", 0, "", 0)), Progress)
 
@@ -40,9 +40,9 @@ class Later(msgspec.Struct, array_like=True):
     added: int = 5
 
 
-def test_fields_that_a_later_release_added_at_the_end_are_passed_over() -> None:
+def test_fields_added_by_a_later_release_are_skipped() -> None:
     assert record.unpack(record.pack(Later("x", 7)), Earlier) == Earlier("x")
 
 
-def test_fields_that_an_earlier_release_did_not_have_get_their_default() -> None:
+def test_fields_missing_in_an_earlier_release_get_their_default() -> None:
     assert record.unpack(record.pack(Earlier("x")), Later) == Later("x", 5)

@@ -1,4 +1,4 @@
-"""Records as 0.1 wrote them are read as the operations that they stand for."""
+"""Records as 0.1 wrote them are read as operations."""
 
 from zlib import crc32
 
@@ -32,7 +32,7 @@ def written(*fields: object) -> bytes:
         ("u", "a@x.org", {}, EVENTS, (UpdateContact({}), *TRACKED)),
     ],
 )
-def test_an_envelope_is_read_as_its_operations(
+def test_envelope_is_read_as_its_operations(
     customer_id: str, email: str, update: dict[str, object], events: list[object], operations: tuple[Operation, ...]
 ) -> None:
     data = written("id", customer_id, email, 1.5, update, events, [FINDING], "00-trace", b"raw", 2, 9)
@@ -43,7 +43,7 @@ def test_an_envelope_is_read_as_its_operations(
     assert record.unpack(record.pack(expected), AcceptedEnvelope) == expected
 
 
-def test_attributes_that_are_times_stay_times() -> None:
+def test_time_attributes_stay_times() -> None:
     """A record that a build between 0.1 and 0.2 wrote."""
     data = written("id", "u", "", 1.5, {"renewed_at": 7}, [], [], "", b"raw", 0, 0, ["renewed_at"])
     assert record.unpack(data, AcceptedEnvelope).operations == (UpdateContact({"renewed_at": 7}, ("renewed_at",)),)
@@ -56,7 +56,7 @@ def test_progress_continues_at_the_operation_where_it_was() -> None:
     assert [effect.operation for effect in indexed] == [0, 1]
 
 
-def test_a_dead_letter_is_read_with_its_envelope() -> None:
+def test_dead_letter_is_read_with_its_envelope() -> None:
     envelope = ["id", "u", "", 1.5, {"plan": "pro"}, EVENTS, [], "", b"raw"]
     outcome = ["id", "default", "u", "", 4, "REQUEST_INVALID", 1.5, 2.5, EFFECTS, [], 0, 5, ""]
     letter = record.unpack(written(7, envelope, outcome, "no"), DeadLetter)

@@ -17,7 +17,7 @@ from intercomd_daemon.spool.rotation import GENERATION_IDS_MAX, rotation_due
     ],
 )
 @pytest.mark.fills("spool.rotation.GENERATION_IDS_MAX")
-def test_the_window_turns_when_both_clocks_agree_or_it_is_full(
+def test_window_rotates_when_both_clocks_agree_or_it_is_full(
     wall_seconds: float, elapsed_seconds: float, ids: int, *, expected: bool
 ) -> None:
     assert rotation_due(100.0, wall_seconds, elapsed_seconds, ids) is expected

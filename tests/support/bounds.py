@@ -1,6 +1,6 @@
 """Lists every field of the code that holds several things for longer than a call, with the limit that bounds it.
 
-The limit is named as in `daemon/ARCHITECTURE.md`, in the settings or in the publisher's. A sentence stands where
+The limit is named as in `daemon/ARCHITECTURE.md`, in the settings or in the publisher's. A sentence replaces it where
 something else bounds the field.
 """
 

@@ -6,7 +6,7 @@ from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.memory import MemorySpool
 
 
-async def test_it_remembers_nothing_from_before(row: Callable[..., Incoming]) -> None:
+async def test_memory_engine_starts_without_seconds(row: Callable[..., Incoming]) -> None:
     spool = MemorySpool()
     await spool.append([row("1", seconds=((1, 2),))])
     assert await spool.seconds() == []

@@ -21,7 +21,7 @@ def test_window_rotated_twice_keeps_only_ids_of_waiting_rows(row: Callable[..., 
     assert not window.add(row("waits"), 4)
 
 
-def test_keys_stay_in_order_whichever_come_late_go_or_come_twice() -> None:
+def test_keys_stay_sorted_through_late_removed_and_repeated_ones() -> None:
     keys = Keys()
     for key in (*range(1000, 3000), 5, 5, 2000):
         keys.add(key)
@@ -32,7 +32,7 @@ def test_keys_stay_in_order_whichever_come_late_go_or_come_twice() -> None:
     assert list(keys.above(2998)) == [2999]
 
 
-def test_a_contact_that_no_lane_names_is_forgotten() -> None:
+def test_contact_without_lanes_is_deleted() -> None:
     contacts = ContactCache()
     contacts.write(CachedContact("c:ann", "i1", b"old"))
     contacts.write(CachedContact("c:ann", "i2", b""))
@@ -40,7 +40,7 @@ def test_a_contact_that_no_lane_names_is_forgotten() -> None:
     assert contacts.read("c:bob") == ContactEntry("i1", b"")
 
 
-def test_sequences_go_on_where_outcomes_have_gone(ended: Callable[..., Completion]) -> None:
+def test_sequences_continue_after_trimming(ended: Callable[..., Completion]) -> None:
     archive = Archive(1, 100.0)
     for name in ("1", "2"):
         sequence = archive.next_sequence()
@@ -49,7 +49,7 @@ def test_sequences_go_on_where_outcomes_have_gone(ended: Callable[..., Completio
     assert [outcome.envelope_id for outcome in archive.outcomes(OutcomeFilter(types=(OutcomeType.DELIVERED,)))] == ["2"]
 
 
-def test_a_connection_counts_what_comes_and_goes(row: Callable[..., Incoming]) -> None:
+def test_connection_counts_rows_added_and_removed(row: Callable[..., Incoming]) -> None:
     connection = Connection(1)
     connection.count(row("1", priority=Priority.BULK), 1)
     connection.count_letters(1, b"letter")
@@ -59,7 +59,7 @@ def test_a_connection_counts_what_comes_and_goes(row: Callable[..., Incoming]) -
 
 
 @pytest.mark.fills("spool.memory.state.CONTACTS_MAX")
-def test_of_too_many_contacts_those_not_written_for_longest_go() -> None:
+def test_contacts_not_written_for_longest_are_evicted() -> None:
     contacts = ContactCache()
     contacts._identities = {f"c:{number}": f"i{number}" for number in range(CONTACTS_MAX)}
     contacts._contacts = dict.fromkeys(contacts._identities.values(), b"")

@@ -28,7 +28,7 @@ def disk_error() -> sqlite3.Error:
     return raised.value
 
 
-def test_the_quota_is_asked_with_what_is_counted(tmp_path: Path, transaction: Transaction) -> None:
+def test_append_beyond_the_quota_is_refused(tmp_path: Path, transaction: Transaction) -> None:
     admission = admission_of(tmp_path)
     admission.admit(transaction.counters, {"eu": 1_000}, 1)
     transaction.counters.connection("eu").bytes = 600
@@ -38,7 +38,7 @@ def test_the_quota_is_asked_with_what_is_counted(tmp_path: Path, transaction: Tr
     assert "quota" in admission.reason
 
 
-def test_the_reason_goes_when_what_was_refused_would_be_let_in(tmp_path: Path, transaction: Transaction) -> None:
+def test_reason_ends_when_the_refused_append_would_fit(tmp_path: Path, transaction: Transaction) -> None:
     admission = admission_of(tmp_path)
     transaction.counters.connection("eu").bytes = 600
     with pytest.raises(SpoolFull):
@@ -50,7 +50,7 @@ def test_the_reason_goes_when_what_was_refused_would_be_let_in(tmp_path: Path, t
     assert admission.reason == ""
 
 
-def test_too_little_free_space_refuses_and_says_so(tmp_path: Path, transaction: Transaction) -> None:
+def test_too_little_free_space_refuses_appends_with_the_reason(tmp_path: Path, transaction: Transaction) -> None:
     admission = admission_of(tmp_path, MORE_THAN_ANY_DISK_HAS)
     with pytest.raises(SpoolFull, match="free_bytes_min"):
         admission.admit(transaction.counters, {"eu": 1}, 1)
@@ -58,7 +58,7 @@ def test_too_little_free_space_refuses_and_says_so(tmp_path: Path, transaction: 
     assert "free_bytes_min" in admission.reason
 
 
-def test_the_free_space_is_asked_for_again_a_little_later(tmp_path: Path, transaction: Transaction) -> None:
+def test_free_space_is_read_again_after_an_interval(tmp_path: Path, transaction: Transaction) -> None:
     folder = tmp_path / "spool"
     folder.mkdir()
     admission = admission_of(folder)
@@ -75,15 +75,13 @@ def test_the_free_space_is_asked_for_again_a_little_later(tmp_path: Path, transa
     admission.admit(transaction.counters, {"eu": 1}, 1)
 
 
-def test_a_folder_that_is_gone_refuses(tmp_path: Path, transaction: Transaction) -> None:
+def test_missing_folder_refuses_appends(tmp_path: Path, transaction: Transaction) -> None:
     admission = admission_of(tmp_path / "gone")
     with pytest.raises(SpoolFull, match="No such file"):
         admission.admit(transaction.counters, {"eu": 1}, 1)
 
 
-def test_an_error_of_the_disk_stays_the_reason_until_an_append_succeeds(
-    tmp_path: Path, transaction: Transaction
-) -> None:
+def test_disk_error_stays_the_reason_until_an_append_succeeds(tmp_path: Path, transaction: Transaction) -> None:
     admission = admission_of(tmp_path)
     assert "database or disk is full" in str(admission.append_failed(disk_error()))
     admission.committed(transaction.counters, grown=False)
@@ -92,7 +90,7 @@ def test_an_error_of_the_disk_stays_the_reason_until_an_append_succeeds(
     assert admission.reason == ""
 
 
-def test_what_waits_for_the_disk_is_a_reason_until_the_disk_goes_on(tmp_path: Path, transaction: Transaction) -> None:
+def test_waiting_delivery_is_a_reason_until_the_disk_works(tmp_path: Path, transaction: Transaction) -> None:
     admission = admission_of(tmp_path)
     assert "database or disk is full" in str(admission.delivery_failed(disk_error()))
     assert admission.reason == "the disk refuses: database or disk is full"
@@ -103,7 +101,7 @@ def test_what_waits_for_the_disk_is_a_reason_until_the_disk_goes_on(tmp_path: Pa
     assert admission.reason == ""
 
 
-def test_an_append_that_was_refused_is_a_reason_though_what_waited_goes_on(tmp_path: Path) -> None:
+def test_refused_append_stays_the_reason_when_deliveries_resume(tmp_path: Path) -> None:
     admission = admission_of(tmp_path)
     admission.delivery_failed(disk_error())
     admission.append_failed(disk_error())

@@ -20,5 +20,5 @@ def test_equal_values_have_equal_checksums() -> None:
         ((1,), (1 + (1 << 62),)),
     ],
 )
-def test_values_that_differ_in_anything_have_others(one: tuple[object, ...], other: tuple[object, ...]) -> None:
+def test_different_values_have_different_checksums(one: tuple[object, ...], other: tuple[object, ...]) -> None:
     assert row_checksum(*one) != row_checksum(*other)

@@ -13,7 +13,7 @@ def test_pairs_come_back_in_order(transaction: Transaction) -> None:
 
 
 @pytest.mark.fills("spool.sqlite.claimed_seconds.PAIRS_MAX")
-def test_only_the_newest_are_remembered_and_rows_that_hold_none_of_them_go(transaction: Transaction) -> None:
+def test_only_the_newest_seconds_are_kept(transaction: Transaction) -> None:
     for start in range(0, PAIRS_MAX + 3_000, 1_000):
         remember(transaction, [(number, 7) for number in range(start, start + 1_000)])
     written = transaction.counters.spool.seconds
@@ -24,7 +24,7 @@ def test_only_the_newest_are_remembered_and_rows_that_hold_none_of_them_go(trans
     assert PAIRS_MAX // 1_000 < rows <= (PAIRS_MAX + PAIRS_PER_TRIM) // 1_000 + 1
 
 
-def test_what_the_disk_has_changed_into_something_else_is_left_out(transaction: Transaction) -> None:
+def test_values_of_a_changed_type_are_left_out(transaction: Transaction) -> None:
     remember(transaction, [(1, 2)])
     for place, changed in enumerate((7, "text", b"no whole pair", None), start=10):
         transaction.database.execute("INSERT INTO seconds (last, pairs) VALUES (?, coalesce(?, ''))", (place, changed))

@@ -21,7 +21,7 @@ def test_corrupt_contact_is_deleted_with_all_its_lanes(transaction: Transaction,
 
 
 @pytest.mark.parametrize(
-    "rot",
+    "corruption",
     [
         "identities SET contact = 2 WHERE contact = 1",
         "contacts SET contact_id = 'i3' WHERE number = 1",
@@ -31,15 +31,15 @@ def test_corrupt_contact_is_deleted_with_all_its_lanes(transaction: Transaction,
         "contacts SET data = '' WHERE number = 1",
     ],
 )
-def test_contact_is_never_returned_for_another_lane(transaction: Transaction, rot: str) -> None:
+def test_contact_is_never_returned_for_another_lane(transaction: Transaction, corruption: str) -> None:
     for lane, contact_id in (("c:ann", "i1"), ("c:cid", "i2")):
         contact_cache.write(transaction, 1, CachedContact(lane, contact_id, b""))
-    transaction.database.execute(f"UPDATE {rot}")
+    transaction.database.execute(f"UPDATE {corruption}")
     known = contact_cache.read_entries(transaction, 1, ["c:ann", "c:bob", "c:cid"])
     assert known == {"c:ann": NOTHING, "c:bob": NOTHING, "c:cid": ContactEntry("i2", b"")}
 
 
-def test_what_is_known_of_one_is_not_believed_of_another(
+def test_contact_of_one_lane_is_not_returned_for_another(
     transaction: Transaction, row: Callable[..., Incoming]
 ) -> None:
     data = pack(row("contact"))
@@ -72,7 +72,7 @@ def test_contacts_are_counted_once_each(transaction: Transaction) -> None:
     assert transaction.counters.spool.contacts == 1
 
 
-def test_beyond_the_bound_the_contacts_that_were_entered_first_go(transaction: Transaction) -> None:
+def test_contacts_beyond_the_bound_are_evicted_oldest_first(transaction: Transaction) -> None:
     for number in range(7):
         contact_cache.write(transaction, 1, CachedContact(f"c:{number}", f"i{number}", b""))
     contact_cache.write(transaction, 1, CachedContact("c:0", "i0", b""))
@@ -85,7 +85,7 @@ def test_beyond_the_bound_the_contacts_that_were_entered_first_go(transaction: T
 
 
 @pytest.mark.fills("spool.sqlite.contact_cache.EVICTED_PER_COMMIT")
-def test_a_few_go_per_commit(transaction: Transaction) -> None:
+def test_expired_ids_are_deleted_a_few_per_commit(transaction: Transaction) -> None:
     transaction.database.executemany(
         "INSERT INTO contacts (connection, contact_id, data, seal) VALUES (1, ?, x'', 0)",
         [(str(number),) for number in range(contact_cache.EVICTED_PER_COMMIT + 50)],

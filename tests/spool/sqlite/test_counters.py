@@ -8,7 +8,7 @@ from intercomd_daemon.spool.sqlite.counters import POSITION_LEAP, SEQUENCE_LEAP,
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 
-def test_what_is_stored_is_loaded(transaction: Transaction) -> None:
+def test_stored_counters_are_loaded(transaction: Transaction) -> None:
     counters = transaction.counters.copy()
     counters.spool.position = 77
     counters.connection("us").count(Priority.BULK, 3, 1_000)
@@ -21,7 +21,7 @@ def test_what_is_stored_is_loaded(transaction: Transaction) -> None:
 
 
 @pytest.mark.parametrize(
-    "rot",
+    "corruption",
     [
         "UPDATE counters SET position = position + 1",
         "UPDATE counters SET turned_at = 'x'",
@@ -30,14 +30,14 @@ def test_what_is_stored_is_loaded(transaction: Transaction) -> None:
         "UPDATE connections SET name = 'et' WHERE number = 1",
     ],
 )
-def test_corrupt_counters_are_refused(transaction: Transaction, rot: str) -> None:
-    transaction.database.execute(rot)
+def test_corrupt_counters_are_refused(transaction: Transaction, corruption: str) -> None:
+    transaction.database.execute(corruption)
     transaction.database.execute("COMMIT")
     with pytest.raises(SpoolCorrupt):
         open_counters(transaction.database, ())
 
 
-def test_a_copy_may_be_changed_without_changing_the_first(transaction: Transaction) -> None:
+def test_copy_changes_independently(transaction: Transaction) -> None:
     copy = transaction.counters.copy()
     assert not copy.differs(transaction.counters)
     copy.connection("eu").count(Priority.NORMAL, 1, 10)
@@ -53,7 +53,7 @@ def test_connections_keep_their_number_for_ever(transaction: Transaction) -> Non
     assert [counters.number(name) for name in ("eu", "us", "asia")] == [1, 2, 3]
 
 
-def test_a_spool_has_room_for_so_many_connections(transaction: Transaction) -> None:
+def test_spool_has_a_limit_of_connections(transaction: Transaction) -> None:
     for number in range(3, CONNECTIONS_MAX + 1):
         assert transaction.counters.connection(f"c{number}").number == number
     with pytest.raises(SpoolUnusable, match="no room for one-too-many"):
@@ -74,7 +74,7 @@ def test_columns_that_a_later_minor_version_added_are_left_alone(transaction: Tr
     assert not open_counters(transaction.database, ()).differs(counters)
 
 
-def test_where_numbers_may_be_lost_the_next_ones_leap_over_them(transaction: Transaction) -> None:
+def test_numbers_leap_where_some_may_be_lost(transaction: Transaction) -> None:
     transaction.database.execute("COMMIT")
     before = open_counters(transaction.database, ()).spool
     after = open_counters(transaction.database, (), leap=True).spool

@@ -19,13 +19,13 @@ def version_set(path: Path, version: int) -> None:
         database.execute(f"PRAGMA user_version = {version}")
 
 
-def test_a_new_file_says_whose_it_is_and_of_which_version(tmp_path: Path) -> None:
+def test_new_file_has_the_application_id_and_the_version(tmp_path: Path) -> None:
     with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
         assert database.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
-def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+def test_new_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     """It holds personal data, and so does the write-ahead log beside it."""
     path = tmp_path / "spool.db"
     database = open_database(str(path), 0.0)
@@ -41,14 +41,14 @@ def test_commits_are_synced_through_a_write_ahead_log(tmp_path: Path) -> None:
         assert database.execute("PRAGMA locking_mode").fetchone() == ("exclusive",)
 
 
-def test_the_log_has_no_index_beside_its_key(tmp_path: Path) -> None:
+def test_log_has_no_index_beside_its_key(tmp_path: Path) -> None:
     with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
         indexes = database.execute("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'log'")
         assert indexes.fetchall() == []
 
 
 @pytest.mark.parametrize("version", [VERSION, VERSION + 1, MAJOR * 1000 + 999])
-def test_a_file_of_the_same_major_version_opens_and_stays_of_its_version(tmp_path: Path, version: int) -> None:
+def test_file_of_the_same_major_version_opens_and_keeps_its_version(tmp_path: Path, version: int) -> None:
     version_set(tmp_path / "spool.db", version)
     with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (version,)
@@ -77,16 +77,16 @@ def test_file_of_0_1_is_upgraded_by_opening_but_not_by_reading(tmp_path: Path) -
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_refused_and_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
-    path.write_text("not a database, but somebody's notes\n" * 100)
+    path.write_text("not a database, but some notes\n" * 100)
     before = path.read_bytes()
     with pytest.raises(SpoolUnusable, match="file is not a database"):
         open_database(str(path), NOON)
     assert path.read_bytes() == before
 
 
-def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_database_of_another_program_is_refused_and_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE theirs (x)")
@@ -96,19 +96,19 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
     assert path.read_bytes() == before
 
 
-def test_a_path_that_cannot_be_opened_is_named_with_the_remedy(tmp_path: Path) -> None:
+def test_path_that_cannot_be_opened_is_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(SpoolUnusable, match=r"missing/spool\.db cannot be used as a spool.*check the path"):
         open_database(str(tmp_path / "missing" / "spool.db"), NOON)
 
 
-def test_a_file_without_content_is_a_new_one(tmp_path: Path) -> None:
+def test_empty_file_is_new(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     path.touch()
     with closing(open_database(str(path), NOON)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
-def test_a_spool_whose_tables_are_not_described_as_they_were_made_must_be_rebuilt(tmp_path: Path) -> None:
+def test_spool_with_differing_definitions_is_corrupt(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     with closing(open_database(str(path), NOON)) as database:
         database.execute("DROP INDEX lanes_by_due")
@@ -127,7 +127,7 @@ def test_corrupt_header_is_found_before_sqlite_acts_on_it(tmp_path: Path) -> Non
     assert path.read_bytes() == content
 
 
-def test_looking_makes_no_spool_where_there_is_none(tmp_path: Path) -> None:
+def test_verify_does_not_create_a_missing_spool(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     path.touch()
     with pytest.raises(SpoolUnusable, match="is empty"):
@@ -142,7 +142,7 @@ def test_text_with_invalid_utf8_is_still_read(tmp_path: Path) -> None:
 
 @pytest.mark.fills("spool.sqlite.database.CACHE_KIB")
 @pytest.mark.fills("spool.sqlite.database.WAL_KEPT_BYTES")
-def test_a_long_transaction_goes_to_the_disk_as_it_grows_and_the_disk_gets_its_room_back(tmp_path: Path) -> None:
+def test_log_of_a_long_transaction_shrinks_again(tmp_path: Path) -> None:
     wal = tmp_path / "spool.db-wal"
     with closing(open_database(str(tmp_path / "spool.db"), NOON)) as database:
         row = bytes(1 << 20)

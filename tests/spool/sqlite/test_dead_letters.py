@@ -29,7 +29,7 @@ def add(transaction: Transaction, ended: Callable[..., Completion]) -> Add:
     return make
 
 
-def test_a_search_goes_on_chunk_by_chunk_to_the_end(transaction: Transaction, add: Add) -> None:
+def test_search_continues_chunk_by_chunk_to_the_end(transaction: Transaction, add: Add) -> None:
     for name in range(1, dead_letters.CHUNK + 3):
         add(name)
     wanted = DeadLetterFilter(dead_letter_ids=(5, dead_letters.CHUNK + 2))
@@ -98,10 +98,10 @@ def test_corrupt_letter_in_a_list_is_quarantined_and_reported(transaction: Trans
     ]
 
 
-@pytest.mark.parametrize("rot", ["priority = 3", "priority = 2", "connection = 2", "connection = 77"])
-def test_letter_with_a_wrong_row_checksum_is_not_replayed(transaction: Transaction, add: Add, rot: str) -> None:
+@pytest.mark.parametrize("corruption", ["priority = 3", "priority = 2", "connection = 2", "connection = 77"])
+def test_letter_with_a_wrong_row_checksum_is_not_replayed(transaction: Transaction, add: Add, corruption: str) -> None:
     add(1)
-    transaction.database.execute(f"UPDATE dead_letters SET {rot}")  # noqa: S608 - listed above
+    transaction.database.execute(f"UPDATE dead_letters SET {corruption}")  # noqa: S608 - listed above
     with pytest.raises(SpoolCorrupt, match="dead letter 1 is not what was written"):
         dead_letters.replay(transaction, EVERYTHING, 1)
 

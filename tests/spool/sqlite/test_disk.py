@@ -24,12 +24,12 @@ def cuts(operations: list[Operation]) -> list[dict[str, bytes]]:
     return [power_cut(operations, chance) for _ in range(400)]
 
 
-def test_what_was_synced_is_there() -> None:
+def test_synced_writes_survive() -> None:
     assert all(cut == {"a": OLD} for cut in cuts(WRITTEN))
     assert all(cut == {"a": NEW} for cut in cuts([*OVERWRITTEN, Operation(Kind.SYNC, "a")]))
 
 
-def test_what_was_not_synced_is_there_or_not_or_by_whole_sectors() -> None:
+def test_unsynced_writes_survive_by_whole_sectors() -> None:
     found = {cut["a"] for cut in cuts(OVERWRITTEN)}
     assert {OLD, NEW} < found
     sectors = [content[start : start + SECTOR_BYTES] for content in found for start in range(0, len(OLD), SECTOR_BYTES)]
@@ -37,32 +37,32 @@ def test_what_was_not_synced_is_there_or_not_or_by_whole_sectors() -> None:
     assert len(found) == 2**4
 
 
-def test_a_later_write_may_be_there_without_an_earlier_one() -> None:
+def test_later_write_may_survive_without_an_earlier_one() -> None:
     grown = [*WRITTEN, Operation(Kind.WRITE, "a", len(OLD), NEW), Operation(Kind.WRITE, "a", 2 * len(OLD), NEW)]
     assert OLD + bytes(len(NEW)) + NEW in {cut["a"] for cut in cuts(grown)}
 
 
-def test_what_a_failed_sync_was_to_make_sure_never_is() -> None:
+def test_writes_before_a_failed_sync_are_never_durable() -> None:
     failed = [*OVERWRITTEN, Operation(Kind.SYNC, "a", failed=True), Operation(Kind.SYNC, "a")]
     assert {OLD, NEW} < {cut["a"] for cut in cuts(failed)}
     again = [*failed[:-1], Operation(Kind.WRITE, "a", 0, NEW), Operation(Kind.SYNC, "a")]
     assert all(cut == {"a": NEW} for cut in cuts(again))
 
 
-def test_a_truncation_is_sure_with_the_next_sync() -> None:
+def test_truncation_is_durable_with_the_next_sync() -> None:
     shorter = [*WRITTEN, Operation(Kind.TRUNCATE, "a", 5)]
     assert {cut["a"] for cut in cuts(shorter)} == {OLD, OLD[:5]}
     assert all(cut == {"a": OLD[:5]} for cut in cuts([*shorter, Operation(Kind.SYNC, "a")]))
 
 
-def test_a_file_is_there_or_gone_for_certain_only_with_its_folder() -> None:
+def test_file_creation_and_deletion_are_durable_with_their_folder() -> None:
     made = [CREATED[0], Operation(Kind.WRITE, "a", 0, OLD), Operation(Kind.SYNC, "a")]
     assert {tuple(cut) for cut in cuts(made)} == {(), ("a",)}
     assert {tuple(cut) for cut in cuts(DELETED)} == {(), ("a",)}
     assert {tuple(cut) for cut in cuts([*DELETED, Operation(Kind.SYNC_FOLDER)])} == {()}
 
 
-def test_a_file_that_was_made_again_may_be_the_old_one() -> None:
+def test_recreated_file_may_be_the_old_one() -> None:
     again = [*DELETED, CREATED[0], Operation(Kind.WRITE, "a", 0, NEW), Operation(Kind.SYNC, "a")]
     assert {cut.get("a") for cut in cuts(again)} == {OLD, None, NEW}
     assert all(cut == {"a": NEW} for cut in cuts([*again, Operation(Kind.SYNC_FOLDER)]))
@@ -88,8 +88,8 @@ def lost(folder: Path, synchronous: str) -> int:
 def kept(folder: Path, operations: list[Operation], chance: random.Random) -> bool:
     """Whether a database still has what it had when the power was cut."""
     folder.mkdir()
-    told = operations[: chance.randrange(len(operations))]
-    for name, content in power_cut(told, chance).items():
+    done = operations[: chance.randrange(len(operations))]
+    for name, content in power_cut(done, chance).items():
         (folder / name).write_bytes(content)
     database = sqlite3.connect(folder / "plain.db", isolation_level=None)
     try:
@@ -99,12 +99,12 @@ def kept(folder: Path, operations: list[Operation], chance: random.Random) -> bo
         sound, numbers = False, set()
     finally:
         database.close()
-    promised = set(range(sum(operation.kind is Kind.MARK for operation in told)))
+    promised = set(range(sum(operation.kind is Kind.MARK for operation in done)))
     return not promised or (sound and promised <= numbers)
 
 
 @pytest.mark.parametrize(("synchronous", "all_kept"), [("OFF", False), ("NORMAL", False), ("FULL", True)])
-def test_a_database_that_does_not_sync_each_commit_is_found_out(
+def test_disk_detects_a_database_that_does_not_sync_each_commit(
     tmp_path: Path, synchronous: str, all_kept: bool
 ) -> None:
     assert (lost(tmp_path, synchronous) == 0) is all_kept

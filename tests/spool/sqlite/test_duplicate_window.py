@@ -35,9 +35,7 @@ def turn(transaction: Transaction) -> None:
         ("", ""),
     ],
 )
-def test_only_the_usual_text_of_a_uuid_is_kept_as_its_bytes_so_no_two_ids_are_one(
-    envelope_id: str, stored: str | bytes
-) -> None:
+def test_only_canonical_uuids_are_stored_as_bytes(envelope_id: str, stored: str | bytes) -> None:
     assert pack_id(envelope_id) == stored
 
 
@@ -52,20 +50,20 @@ def test_ids_are_known_by_their_connection_and_their_text(transaction: Transacti
     ]
 
 
-def test_a_bytes_id_and_a_text_id_of_the_same_bytes_are_two(transaction: Transaction) -> None:
+def test_bytes_id_and_text_id_of_the_same_bytes_differ(transaction: Transaction) -> None:
     assert add(transaction, [(1, pack_id("61616161-6161-6161-6161-616161616161"), 1), (1, "a" * 16, 2)]) == set()
 
 
-def test_the_second_of_one_batch_is_the_duplicate(transaction: Transaction) -> None:
+def test_second_of_one_batch_is_the_duplicate(transaction: Transaction) -> None:
     assert add(transaction, [(1, "x", 1), (1, "x", 2), (1, "y", 3), (1, "x", 4)]) == {2, 4}
 
 
-def test_nothing_to_enter_enters_nothing(transaction: Transaction) -> None:
+def test_empty_addition_adds_nothing(transaction: Transaction) -> None:
     assert add(transaction, []) == set()
     assert transaction.counters.spool.generation_ids == 0
 
 
-def test_an_id_of_the_older_generation_is_known_and_not_entered_again(transaction: Transaction) -> None:
+def test_id_of_the_older_generation_is_a_duplicate_and_not_added(transaction: Transaction) -> None:
     add(transaction, [(1, "x", 1)])
     turn(transaction)
     assert add(transaction, [(1, "x", 5), (1, "y", 6)]) == {5}
@@ -75,7 +73,7 @@ def test_an_id_of_the_older_generation_is_known_and_not_entered_again(transactio
 
 
 @pytest.mark.fills("spool.sqlite.duplicate_window.EMPTIED_PER_COMMIT")
-def test_a_generation_is_emptied_over_several_commits_and_known_until_then(transaction: Transaction) -> None:
+def test_generation_is_emptied_over_several_commits_and_known_until_then(transaction: Transaction) -> None:
     add(transaction, [(1, f"{number:06}", number + 1) for number in range(EMPTIED_PER_COMMIT + 5)])
     turn(transaction)
     turn(transaction)
@@ -88,7 +86,7 @@ def test_a_generation_is_emptied_over_several_commits_and_known_until_then(trans
     assert sum(ids(transaction, place) for place in range(3)) == 1
 
 
-def test_ids_whose_row_waits_move_on(transaction: Transaction, row: Callable[..., Incoming]) -> None:
+def test_ids_of_waiting_rows_move_to_the_new_generation(transaction: Transaction, row: Callable[..., Incoming]) -> None:
     keys = log.append(transaction, [row("waits", connection="eu")], lambda _counters, _new, _rows: None)
     add(transaction, [(1, "gone", 1 << 49 | 999)])
     for _ in range(5):
@@ -96,7 +94,7 @@ def test_ids_whose_row_waits_move_on(transaction: Transaction, row: Callable[...
     assert [find_key(transaction, 1, "waits"), find_key(transaction, 1, "gone")] == [keys[0], 0]
 
 
-def test_too_many_ids_turn_the_window_early(transaction: Transaction) -> None:
+def test_too_many_ids_rotate_the_window_early(transaction: Transaction) -> None:
     generation = transaction.counters.spool.generation
     transaction.counters.spool.generation_ids = GENERATION_IDS_MAX
     rotate(transaction, 100.0)
@@ -104,7 +102,7 @@ def test_too_many_ids_turn_the_window_early(transaction: Transaction) -> None:
     assert transaction.counters.spool.generation_ids == 0
 
 
-def test_a_clock_that_was_set_back_starts_the_count_anew(transaction: Transaction) -> None:
+def test_wall_clock_set_back_restarts_the_age(transaction: Transaction) -> None:
     transaction.now -= 1e6
     transaction.counters.spool.elapsed_seconds = 500.0
     rotate(transaction, 100.0)
@@ -117,5 +115,5 @@ def test_a_clock_that_was_set_back_starts_the_count_anew(transaction: Transactio
 @pytest.mark.parametrize(
     "name", ["a", "", "0197a8e0-0000-7000-8000-000000000001", "0197A8E0-0000-7000-8000-000000000001"]
 )
-def test_what_an_id_is_stored_as_says_the_id(name: str) -> None:
+def test_stored_id_is_restored(name: str) -> None:
     assert unpack_id(pack_id(name)) == name

@@ -42,8 +42,8 @@ async def open_file(tmp_path: Path, clock: SimpleNamespace) -> AsyncIterator[Ope
         name: str = "spool.db", *, on_damage: Callable[[str], None] = str, **settings: object
     ) -> SqliteSpool:
         fields = {"free_bytes_min": 0, "lock_wait_seconds": 0.0, **settings}
-        told = {"wall": lambda: clock.wall, "monotonic": lambda: clock.monotonic, "on_damage": on_damage}
-        opened.append(await open_spool(SqliteSettings(str(tmp_path / name), **fields), **told))
+        reports = {"wall": lambda: clock.wall, "monotonic": lambda: clock.monotonic, "on_damage": on_damage}
+        opened.append(await open_spool(SqliteSettings(str(tmp_path / name), **fields), **reports))
         return opened[-1]
 
     yield make
@@ -57,8 +57,8 @@ async def keys_in_log(spool: SqliteSpool) -> list[int]:
 
 async def test_discard_of_a_cancelled_caller_is_reported(open_file: Open, row: Make, ended: End) -> None:
     spool = await open_file()
-    told = asyncio.Event()
-    spool.on_discard(lambda _: told.set())
+    reports = asyncio.Event()
+    spool.on_discard(lambda _: reports.set())
     (key,) = await spool.append([row("1")])
     await spool.settle([Settlement("default", [ended(key, "1", reason="BAD")])])
     discarding = asyncio.create_task(spool.discard(DeadLetterFilter(), 1))
@@ -66,11 +66,11 @@ async def test_discard_of_a_cancelled_caller_is_reported(open_file: Open, row: M
     with pytest.raises(asyncio.CancelledError):
         await discarding
     async with asyncio.timeout(30):
-        await told.wait()
+        await reports.wait()
     assert await spool.count_dead_letters(DeadLetterFilter()) == 0
 
 
-async def test_everything_outlives_a_close(open_file: Open, row: Make, ended: End) -> None:
+async def test_content_survives_closing_and_opening(open_file: Open, row: Make, ended: End) -> None:
     spool = await open_file()
     data = pack(row("some record"))
     keys = await spool.append([row(str(number), f"user {number}", seconds=((number, 1),)) for number in range(6)])
@@ -95,7 +95,7 @@ async def test_everything_outlives_a_close(open_file: Open, row: Make, ended: En
     assert await spool.append([row("2", "user 2")]) == [0]
 
 
-async def test_positions_and_sequences_go_on_and_nothing_ends_twice(open_file: Open, row: Make, ended: End) -> None:
+async def test_positions_and_sequences_continue_after_a_restart(open_file: Open, row: Make, ended: End) -> None:
     spool = await open_file()
     keys = await spool.append([row("1"), row("2")])
     await spool.settle([Settlement("default", [ended(keys[0], "1"), ended(keys[1], "2")])])
@@ -107,7 +107,7 @@ async def test_positions_and_sequences_go_on_and_nothing_ends_twice(open_file: O
     assert [(outcome.sequence, outcome.envelope_id) for outcome in outcomes] == [(3, "3")]
 
 
-async def test_rows_of_a_parked_lane_that_are_met_after_a_restart_follow_it(open_file: Open, row: Make) -> None:
+async def test_rows_of_a_parked_lane_follow_it_after_a_restart(open_file: Open, row: Make) -> None:
     spool = await open_file()
     keys = await spool.append([row(str(number), "ann") for number in range(3)] + [row("x", "bob")])
     await spool.park("default", "c:ann", keys[:1], 5.0, 1)
@@ -117,10 +117,8 @@ async def test_rows_of_a_parked_lane_that_are_met_after_a_restart_follow_it(open
     assert [each.key for each in (await spool.parked("default", "c:ann", 0, *ALL)).rows] == keys[:3]
 
 
-async def test_rows_that_come_after_the_log_ran_empty_and_a_restart_follow_the_parked_ones(
-    open_file: Open, row: Make, ended: End
-) -> None:
-    """A position that is taken from what lies in the log would be used again, below rows that stand aside."""
+async def test_rows_appended_to_an_emptied_log_follow_the_parked_ones(open_file: Open, row: Make, ended: End) -> None:
+    """A position derived from the rows in the log would be reused, below parked rows."""
     spool = await open_file()
     keys = await spool.append([row("1", "bob"), row("2", "ann"), row("3", "ann")])
     await spool.park("default", "c:ann", keys[1:], 5.0, 1)
@@ -133,7 +131,7 @@ async def test_rows_that_come_after_the_log_ran_empty_and_a_restart_follow_the_p
     assert [each.key for each in rows] == [*keys[1:], later[0]] == sorted([*keys[1:], later[0]])
 
 
-async def test_the_window_is_as_old_after_a_restart_as_it_was(
+async def test_window_keeps_its_age_over_a_restart(
     open_file: Open, row: Make, ended: End, clock: SimpleNamespace
 ) -> None:
     spool = await open_file(duplicate_window_seconds=100.0)
@@ -149,9 +147,7 @@ async def test_the_window_is_as_old_after_a_restart_as_it_was(
         assert (await spool.append([row("x")]) == [0]) is (restart < 4)
 
 
-async def test_what_was_committed_is_in_the_files_while_they_are_open(
-    open_file: Open, row: Make, tmp_path: Path
-) -> None:
+async def test_commits_are_in_the_files_while_they_are_open(open_file: Open, row: Make, tmp_path: Path) -> None:
     """What a crash leaves behind, at any time after the answer: the files as they are."""
     spool = await open_file()
     keys = await spool.append([row(str(number)) for number in range(100)])
@@ -162,7 +158,7 @@ async def test_what_was_committed_is_in_the_files_while_they_are_open(
     assert copy.usage() == spool.usage()
 
 
-async def test_a_second_daemon_waits_and_then_goes_away_or_on(open_file: Open, tmp_path: Path, row: Make) -> None:
+async def test_second_daemon_waits_then_gives_up_or_opens(open_file: Open, tmp_path: Path, row: Make) -> None:
     first = await open_file()
     with pytest.raises(SpoolLocked):
         await open_file()
@@ -177,15 +173,15 @@ async def test_a_second_daemon_waits_and_then_goes_away_or_on(open_file: Open, t
     await spool.close()
 
 
-async def test_a_file_that_cannot_be_opened_is_not_held(open_file: Open, tmp_path: Path) -> None:
-    (tmp_path / "spool.db").write_text("somebody's notes" * 1_000)
+async def test_file_that_cannot_be_opened_is_not_locked(open_file: Open, tmp_path: Path) -> None:
+    (tmp_path / "spool.db").write_text("some notes" * 1_000)
     with pytest.raises(SpoolUnusable):
         await open_file()
     (tmp_path / "spool.db").unlink()
     await open_file()
 
 
-async def test_a_quota_that_holds_no_envelope_is_refused(open_file: Open) -> None:
+async def test_quota_smaller_than_an_envelope_is_refused(open_file: Open) -> None:
     with pytest.raises(SettingsInvalid, match=r"spool\.bytes_max = 1000: at least 1048576"):
         await open_file(bytes_max=1_000)
 
@@ -204,17 +200,17 @@ async def test_corruption_in_a_large_backlog_is_repaired_when_it_is_read(
     with path.open("r+b") as file:
         file.seek(pages // 4 * 4096)
         file.write(b"\xff" * 4096 * (pages // 2))
-    told: list[str] = []
-    spool = await open_file(on_damage=told.append)
+    reports: list[str] = []
+    spool = await open_file(on_damage=reports.append)
     assert spool.usage() == usage
     assert len((await spool.read("default", Priority.NORMAL, 0, 5, 1 << 30)).rows) == 5
-    assert told == []
+    assert reports == []
     kept = await keys_in_log(spool)
     assert 15 <= len(kept) <= 20
     assert spool.usage().connections["default"].normal == len(kept)
-    assert len(told) == 1
-    assert f"{len(kept)} envelopes wait, {40 - len(kept)} that waited are lost" in told[0]
-    assert f"{path}.damaged-" in told[0]
+    assert len(reports) == 1
+    assert f"{len(kept)} envelopes wait, {40 - len(kept)} that waited are lost" in reports[0]
+    assert f"{path}.damaged-" in reports[0]
 
 
 @asynccontextmanager
@@ -256,7 +252,7 @@ async def test_settlements_of_many_lanes_share_a_commit(open_file: Open, row: Ma
     assert spool.commits - before == 1
 
 
-async def test_more_than_may_wait_for_the_thread_is_refused(open_file: Open, row: Make) -> None:
+async def test_appends_beyond_the_waiting_limit_are_refused(open_file: Open, row: Make) -> None:
     spool = await open_file()
     async with busy(spool):
         rows = [row(str(number), size=1 << 20) for number in range(40)]

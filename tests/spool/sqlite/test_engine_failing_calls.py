@@ -1,4 +1,4 @@
-"""What the engine promises, on a disk that fails in one call after the other, and for a while."""
+"""The engine on a disk whose calls fail, one after the other and for a while."""
 
 import asyncio
 from collections import Counter
@@ -18,10 +18,10 @@ Make = Callable[..., Incoming]
 End = Callable[..., Completion]
 
 STRIDE = 12
-"""Of the calls of a frequent kind one in so many fails here; all of them do in `tests/crash/disks.py`."""
+"""Every 12th call of a frequent kind fails here; each of them in `tests/crash/disks.py`."""
 
 
-async def test_whichever_call_fails_nothing_is_lost_done_twice_or_refused_without_need(tmp_path: Path) -> None:
+async def test_any_failing_disk_call_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """Appending, settling, parking, reading, replaying, discarding, the turn of the duplicate window, and closing.
 
     What is refused is taken later; then the spool holds what it would hold had nothing failed, and through a power cut

@@ -49,7 +49,7 @@ async def spool(disk: Disk) -> AsyncIterator[SqliteSpool]:
     await made.close()
 
 
-async def test_appends_are_refused_and_taken_again_by_themselves(spool: SqliteSpool, disk: Disk, row: Make) -> None:
+async def test_appends_are_refused_on_a_full_disk_until_it_has_room(spool: SqliteSpool, disk: Disk, row: Make) -> None:
     (first,) = await spool.append([row("1")])
     with disk.full():
         for _ in range(3):
@@ -90,19 +90,19 @@ async def test_settlements_wait_for_the_disk_and_keep_their_order(
 
 
 async def test_settlements_waiting_for_the_disk_are_reported_without_appends(disk: Disk, row: Make, ended: End) -> None:
-    told: asyncio.Queue[str] = asyncio.Queue()
-    spool = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0), on_refusing=told.put_nowait)
+    reports: asyncio.Queue[str] = asyncio.Queue()
+    spool = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0), on_refusing=reports.put_nowait)
     (key,) = await spool.append([row("1")])
     with disk.full():
         settling = asyncio.create_task(spool.settle([Settlement("default", [ended(key, "1")])]))
-        assert "the disk refuses" in await told.get()
+        assert "the disk refuses" in await reports.get()
         assert "the disk refuses" in spool.usage().full_reason
     await settling
     assert spool.usage().full_reason == ""
     await spool.close()
 
 
-async def test_a_spool_opens_works_and_closes_where_its_lock_file_cannot_be_written(disk: Disk, row: Make) -> None:
+async def test_spool_works_where_its_lock_file_cannot_be_written(disk: Disk, row: Make) -> None:
     """A disk that is full when the daemon starts; it can go on as soon as there is room."""
     await (await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0))).close()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -122,7 +122,7 @@ async def test_a_spool_opens_works_and_closes_where_its_lock_file_cannot_be_writ
     await again.close()
 
 
-async def test_a_spool_that_closes_on_a_full_disk_says_what_it_could_not_settle(
+async def test_spool_that_closes_on_a_full_disk_fails_open_settlements(
     spool: SqliteSpool, disk: Disk, row: Make, ended: End
 ) -> None:
     (key,) = await spool.append([row("1")])

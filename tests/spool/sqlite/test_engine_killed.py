@@ -1,4 +1,4 @@
-"""A daemon that is killed while it appends: what it was told is on disk is there, whole and in order."""
+"""A process that is killed while it appends: every acknowledged append is on disk, complete and in order."""
 
 import asyncio
 import signal
@@ -36,24 +36,24 @@ asyncio.run(main())
 """
 
 
-async def test_what_was_acknowledged_before_a_kill_is_there(tmp_path: Path, row: Callable[..., Incoming]) -> None:
+async def test_acknowledged_appends_survive_a_kill(tmp_path: Path, row: Callable[..., Incoming]) -> None:
     path = str(tmp_path / "spool.db")
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", APPENDER, path, stdout=asyncio.subprocess.PIPE)
     acknowledged = [await child.stdout.readline() for _ in range(200)]
     child.send_signal(signal.SIGKILL)
     acknowledged += (await child.stdout.read()).splitlines(keepends=True)
     await child.wait()
-    told = [line.decode().strip() for line in acknowledged if line.endswith(b"\n")]
+    confirmed = [line.decode().strip() for line in acknowledged if line.endswith(b"\n")]
 
     spool = await open_spool(SqliteSettings(path, free_bytes_min=0))
     batch = await spool.read("default", Priority.NORMAL, 0, 1_000_000, 1 << 30)
     names = [unpack(each.data, AcceptedEnvelope).envelope_id for each in batch.rows]
     assert batch.corrupt == ()
-    assert {f"{name}-{place}" for name in told for place in range(3)} <= set(names)
+    assert {f"{name}-{place}" for name in confirmed for place in range(3)} <= set(names)
     assert len(names) == len(set(names)) == spool.usage().connections["default"].normal
     for caller in range(4):
         own = [name.split("-")[1:] for name in names if name.startswith(f"{caller}-")]
         assert own == [[str(place // 3), str(place % 3)] for place in range(len(own))]
         assert len(own) % 3 == 0
-    assert await spool.append([row(f"{told[-1]}-0")]) == [0]
+    assert await spool.append([row(f"{confirmed[-1]}-0")]) == [0]
     await spool.close()

@@ -1,4 +1,4 @@
-"""When operations go, told as dialogues: what is put, at what time, and what is to be done then."""
+"""When operations are performed, as dialogues: what is put, at which time, and what is taken then."""
 
 import asyncio
 from collections.abc import Iterator
@@ -49,11 +49,11 @@ def jobs(loop: asyncio.AbstractEventLoop) -> Jobs:
     return Jobs(loop)
 
 
-def test_an_empty_queue_waits_for_a_job_without_a_time() -> None:
+def test_empty_queue_waits_for_a_job_without_a_time() -> None:
     assert JobQueue().seconds_to_wait(5.0) is None
 
 
-def test_whatever_waits_goes_at_once_and_in_order(jobs: Jobs) -> None:
+def test_all_waiting_jobs_are_taken_at_once_in_order(jobs: Jobs) -> None:
     queue = JobQueue()
     waiting = [jobs.settle(), jobs.append(), jobs.read(), jobs.list(), jobs.settle()]
     for job in waiting:
@@ -63,7 +63,7 @@ def test_whatever_waits_goes_at_once_and_in_order(jobs: Jobs) -> None:
     assert queue.seconds_to_wait(10.0) is None
 
 
-def test_it_says_when_what_waits_is_to_go_sooner_than_before(jobs: Jobs) -> None:
+def test_put_reports_whether_the_wait_ends_earlier(jobs: Jobs) -> None:
     queue = JobQueue()
     assert queue.put(jobs.settle())
     assert not queue.put(jobs.append())
@@ -73,7 +73,7 @@ def test_it_says_when_what_waits_is_to_go_sooner_than_before(jobs: Jobs) -> None
 
 
 @pytest.mark.fills("spool.sqlite.job_queue.APPEND_BYTES_MAX")
-def test_appends_are_bounded_in_bytes_until_they_are_answered(jobs: Jobs) -> None:
+def test_waiting_appends_are_bounded_in_bytes(jobs: Jobs) -> None:
     queue = JobQueue()
     first, second = jobs.append(APPEND_BYTES_MAX - 10), jobs.append(10)
     queue.put(first)
@@ -89,13 +89,13 @@ def test_appends_are_bounded_in_bytes_until_they_are_answered(jobs: Jobs) -> Non
     queue.put(jobs.append(1))
 
 
-def test_an_append_alone_is_never_too_large(jobs: Jobs) -> None:
+def test_single_append_is_never_too_large(jobs: Jobs) -> None:
     queue = JobQueue()
     queue.put(jobs.append(APPEND_BYTES_MAX + 1))
     assert len(queue.take(0.0)) == 1
 
 
-def test_what_the_disk_refused_goes_again_later_and_before_what_came_since(jobs: Jobs) -> None:
+def test_refused_jobs_are_retried_before_later_ones(jobs: Jobs) -> None:
     queue = JobQueue()
     refused, since = jobs.settle(), jobs.settle()
     queue.hold([refused], 10.0)
@@ -106,7 +106,7 @@ def test_what_the_disk_refused_goes_again_later_and_before_what_came_since(jobs:
     assert queue.take(11.0) == [refused, since]
 
 
-def test_while_something_is_held_appends_go_on_and_the_deliverers_calls_keep_their_order(jobs: Jobs) -> None:
+def test_appends_proceed_while_held_jobs_keep_their_order(jobs: Jobs) -> None:
     queue = JobQueue()
     refused, settle, read, append = jobs.settle(), jobs.settle(), jobs.read(), jobs.append()
     queue.hold([refused], 10.0)
@@ -120,7 +120,7 @@ def test_while_something_is_held_appends_go_on_and_the_deliverers_calls_keep_the
 
 
 @pytest.mark.fills("spool.sqlite.job_queue.RETRY_SECONDS_MAX")
-def test_attempts_grow_apart_and_start_over_after_a_success(jobs: Jobs) -> None:
+def test_retry_pauses_grow_and_start_over_after_a_success(jobs: Jobs) -> None:
     queue = JobQueue()
     job = jobs.settle()
     waits = []
@@ -135,7 +135,7 @@ def test_attempts_grow_apart_and_start_over_after_a_success(jobs: Jobs) -> None:
     assert queue.seconds_to_wait(0.0) == pytest.approx(RETRY_SECONDS_MIN)
 
 
-def test_at_the_end_everything_goes(jobs: Jobs) -> None:
+def test_last_take_returns_all_jobs(jobs: Jobs) -> None:
     queue = JobQueue()
     refused, settle, append = jobs.settle(), jobs.settle(), jobs.append()
     queue.hold([refused], 0.0)

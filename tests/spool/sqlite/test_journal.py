@@ -31,7 +31,7 @@ def sequences_of(outcomes: Sequence[Outcome]) -> list[int]:
     return [outcome.sequence for outcome in outcomes]
 
 
-def test_a_search_goes_on_chunk_by_chunk_to_the_end(transaction: Transaction, add: Add) -> None:
+def test_search_continues_chunk_by_chunk_to_the_end(transaction: Transaction, add: Add) -> None:
     last = 2 * journal.CHUNK + 50
     add([1, 2, journal.CHUNK + 1, last])
     found = journal.read_after(transaction, ANYTHING, 0, 10)
@@ -48,7 +48,7 @@ def test_a_search_goes_on_chunk_by_chunk_to_the_end(transaction: Transaction, ad
     assert (sequences_of(found.outcomes), found.next) == ([2, 1], 0)
 
 
-def test_a_page_that_is_full_goes_on_behind_its_last_outcome(transaction: Transaction, add: Add) -> None:
+def test_next_page_starts_after_the_last_outcome(transaction: Transaction, add: Add) -> None:
     add(range(1, 6))
     found = journal.read_after(transaction, ANYTHING, 1, 2)
     assert (sequences_of(found.outcomes), found.next) == ([2, 3], 3)
@@ -67,7 +67,7 @@ def test_corrupt_outcome_is_quarantined_and_hides_no_other(transaction: Transact
     assert transaction.counters.spool.outcomes == 2
 
 
-def test_filters_are_columns_so_that_only_what_matches_is_decoded(transaction: Transaction, add: Add) -> None:
+def test_only_matching_outcomes_are_decoded(transaction: Transaction, add: Add) -> None:
     uuid = "0197a8e0-0000-7000-8000-000000000001"
     add([1], envelope_id=uuid)
     add([2], envelope_id="x", type=OutcomeType.UNCHANGED, email="ann@example.com")
@@ -80,7 +80,7 @@ def test_filters_are_columns_so_that_only_what_matches_is_decoded(transaction: T
 
 
 @pytest.mark.fills("spool.sqlite.journal.TRIMMED_PER_COMMIT")
-def test_the_oldest_are_trimmed_a_few_at_a_time(transaction: Transaction, add: Add) -> None:
+def test_oldest_outcomes_are_trimmed_a_few_at_a_time(transaction: Transaction, add: Add) -> None:
     add(range(1, journal.TRIMMED_PER_COMMIT + 101))
     journal.trim(transaction, 50)
     assert journal.oldest(transaction) == journal.TRIMMED_PER_COMMIT + 1
@@ -117,7 +117,7 @@ def test_corrupt_outcomes_do_not_keep_others_from_expiring(transaction: Transact
     assert sequences_of(journal.read_after(transaction, ANYTHING, 0, 10).outcomes) == [9, 10]
 
 
-def test_what_is_struck_is_counted_only_if_it_was_there(transaction: Transaction, add: Add) -> None:
+def test_deletion_counts_only_existing_letters(transaction: Transaction, add: Add) -> None:
     add([1, 2, 3])
     journal.remove(transaction, [2, 9])
     assert transaction.counters.spool.outcomes == 2

@@ -8,7 +8,7 @@ from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
 from intercomd_daemon.spool.sqlite.lock import hold
 
 
-async def test_a_held_spool_is_waited_for_and_the_holder_named(tmp_path: Path) -> None:
+async def test_lock_waits_for_the_holder_and_names_it(tmp_path: Path) -> None:
     path = str(tmp_path / "spool.db")
     first = await hold(path, 0.0)
     waiting: asyncio.Queue[str] = asyncio.Queue()
@@ -20,7 +20,7 @@ async def test_a_held_spool_is_waited_for_and_the_holder_named(tmp_path: Path) -
     assert waiting.empty()
 
 
-async def test_a_spool_that_is_held_too_long_is_locked(tmp_path: Path) -> None:
+async def test_spool_held_longer_than_the_wait_raises_spool_locked(tmp_path: Path) -> None:
     path = str(tmp_path / "spool.db")
     lock = await hold(path, 60.0)
     with pytest.raises(SpoolLocked, match=rf"process {os.getpid()} on .* holds the spool {path}"):
@@ -28,7 +28,7 @@ async def test_a_spool_that_is_held_too_long_is_locked(tmp_path: Path) -> None:
     lock.release()
 
 
-async def test_waiting_can_be_given_up(tmp_path: Path) -> None:
+async def test_waiting_for_a_lock_can_be_cancelled(tmp_path: Path) -> None:
     path = str(tmp_path / "spool.db")
     lock = await hold(path, 60.0)
     waiting = asyncio.Event()
@@ -41,7 +41,7 @@ async def test_waiting_can_be_given_up(tmp_path: Path) -> None:
     (await hold(path, 0.0)).release()
 
 
-async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+async def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpoolUnusable, match="No such file or directory; check the folder"):
         await hold(str(tmp_path / "missing" / "spool.db"), 0.0)
 
@@ -53,7 +53,7 @@ async def reopened(path: str) -> bool:
     return lock.left_open
 
 
-async def test_a_spool_that_was_opened_and_not_closed_is_left_open_until_somebody_closes_it(tmp_path: Path) -> None:
+async def test_lock_marks_a_spool_left_open_until_it_is_closed(tmp_path: Path) -> None:
     path = str(tmp_path / "spool.db")
     assert not await reopened(path)
     lock = await hold(path, 0.0)
@@ -68,7 +68,7 @@ async def test_a_spool_that_was_opened_and_not_closed_is_left_open_until_somebod
     assert not await reopened(path)
 
 
-async def test_the_holder_of_an_open_spool_is_named_in_one_line(tmp_path: Path) -> None:
+async def test_holder_of_an_open_spool_is_named_in_one_line(tmp_path: Path) -> None:
     lock = await hold(str(tmp_path / "spool.db"), 0.0)
     lock.opened()
     with pytest.raises(SpoolLocked, match=rf"^process {os.getpid()} on \S+ holds the spool"):

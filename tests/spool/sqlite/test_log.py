@@ -20,11 +20,11 @@ def admit_all(_counters: Counters, _new: dict[str, int], _rows: int) -> None:
 
 
 def refuse(_counters: Counters, _new: dict[str, int], _rows: int) -> None:
-    """There is none."""
+    """Refuses every append."""
     raise SpoolFull("full", 5.0)
 
 
-def test_an_append_counts_what_it_wrote_and_says_which_logs_have_grown(transaction: Transaction, row: Make) -> None:
+def test_append_counts_rows_and_reports_grown_logs(transaction: Transaction, row: Make) -> None:
     rows = [row("1", connection="eu"), row("2", connection="us", priority=Priority.BULK), row("3", connection="eu")]
     keys = log.append(transaction, rows, admit_all)
     assert [(connection_of(key), priority_of(key), position_of(key)) for key in keys] == [
@@ -47,14 +47,14 @@ def test_duplicates_alone_grow_no_log_and_count_nothing(transaction: Transaction
     assert transaction.counters.used() == before
 
 
-def test_seconds_are_remembered_of_rows_that_are_new(transaction: Transaction, row: Make) -> None:
+def test_seconds_of_new_rows_are_stored(transaction: Transaction, row: Make) -> None:
     log.append(transaction, [row("1", connection="eu", seconds=((1, 10), (2, 10)))], admit_all)
     again = [row("1", connection="eu", seconds=((3, 10),)), row("2", connection="eu", seconds=((4, 11),))]
     log.append(transaction, again, admit_all)
     assert unpack_pairs(load(transaction.database)) == [(1, 10), (2, 10), (4, 11)]
 
 
-def test_what_is_refused_writes_nothing(transaction: Transaction, row: Make) -> None:
+def test_refused_append_writes_nothing(transaction: Transaction, row: Make) -> None:
     changes = transaction.database.total_changes
     before = transaction.counters.copy()
     with pytest.raises(SpoolFull):
@@ -63,7 +63,7 @@ def test_what_is_refused_writes_nothing(transaction: Transaction, row: Make) -> 
     assert not transaction.counters.differs(before)
 
 
-def test_requests_appended_together_get_their_own_keys_and_know_each_other(transaction: Transaction, row: Make) -> None:
+def test_requests_appended_together_get_their_own_keys_and_duplicates(transaction: Transaction, row: Make) -> None:
     requests = [["1", "2"], ["2", "3"], ["4"]]
     appends = [log.Append([row(name, connection="eu") for name in names], admit_all) for names in requests]
     answers = log.append_together(transaction, appends)
@@ -71,7 +71,7 @@ def test_requests_appended_together_get_their_own_keys_and_know_each_other(trans
     assert transaction.counters.connection("eu").normal == 4
 
 
-def test_where_there_is_no_room_for_all_each_request_is_let_in_by_itself(transaction: Transaction, row: Make) -> None:
+def test_requests_are_admitted_one_by_one_where_not_all_fit(transaction: Transaction, row: Make) -> None:
     def admit(counters: Counters, new: dict[str, int], _rows: int) -> None:
         if counters.used()["eu"] + new["eu"] > 3 * row_bytes(row("1").data):
             raise SpoolFull("full", 5.0)
@@ -85,9 +85,7 @@ def test_where_there_is_no_room_for_all_each_request_is_let_in_by_itself(transac
 
 
 @pytest.mark.fills("spool.sqlite.log.MOVED_MAX")
-def test_a_read_passes_over_many_rows_of_parked_lanes_at_once_and_over_a_bounded_number(
-    transaction: Transaction, row: Make
-) -> None:
+def test_read_skips_a_bounded_number_of_rows_of_parked_lanes(transaction: Transaction, row: Make) -> None:
     his = [row(f"h{number}", "he", connection="eu") for number in range(log.MOVED_MAX + 100)]
     keys = log.append(transaction, [*his, row("o", "other", connection="eu")], admit_all)
     parked_lanes.park(transaction, "eu", "c:he", [], 0.0, 0)
@@ -99,7 +97,7 @@ def test_a_read_passes_over_many_rows_of_parked_lanes_at_once_and_over_a_bounded
     assert parked_lanes.read(transaction, "eu", "c:he", 0, 5, 1_000_000).rows[0].key == keys[0]
 
 
-def test_nothing_on_the_accept_path_scans_or_sorts(transaction: Transaction, row: Make) -> None:
+def test_accepting_neither_scans_nor_sorts(transaction: Transaction, row: Make) -> None:
     """Every statement of an append finds its place by a key, whatever the backlog."""
     statements: list[str] = []
     transaction.database.set_trace_callback(statements.append)
@@ -114,7 +112,7 @@ def test_nothing_on_the_accept_path_scans_or_sorts(transaction: Transaction, row
         assert [step for step in plan if "TEMP B-TREE" in step[3]] == []
 
 
-def test_nothing_in_reading_scans_or_sorts(transaction: Transaction, row: Make) -> None:
+def test_reading_neither_scans_nor_sorts(transaction: Transaction, row: Make) -> None:
     """A stretch is found by its key, its lanes and progress by theirs."""
     log.append(transaction, [row("1", connection="eu")], admit_all)
     statements: list[str] = []

@@ -41,17 +41,17 @@ def corrupt(path: Path, table: str) -> bytes:
     return path.read_bytes()
 
 
-def test_a_sound_spool_is_opened_without_a_word(path: Path, specimen: Specimen) -> None:
+def test_sound_spool_opens_without_a_report(path: Path, specimen: Specimen) -> None:
     counters, reports = opened(path)
     assert (waiting(counters), reports) == (len(specimen.filled.rows), [])
 
 
-def test_a_new_spool_is_made_without_a_word(tmp_path: Path) -> None:
+def test_new_spool_is_created_without_a_report(tmp_path: Path) -> None:
     counters, reports = opened(tmp_path / "spool.db")
     assert ({account.name for account in counters.connections.values()}, reports) == ({"eu", "us"}, [])
 
 
-def test_a_damaged_one_is_rebuilt_and_kept_and_it_is_said_loudly(path: Path, specimen: Specimen) -> None:
+def test_damaged_spool_is_rebuilt_kept_and_reported(path: Path, specimen: Specimen) -> None:
     before = corrupt(path, "log")
     counters, (reports,) = opened(path)
     assert waiting(counters) == len(specimen.filled.rows)
@@ -69,9 +69,7 @@ def test_reports_of_damage_name_no_user(path: Path) -> None:
     assert "ann" not in reports
 
 
-def test_a_replacement_that_a_crash_cut_off_is_completed_before_the_spool_is_opened(
-    path: Path, specimen: Specimen
-) -> None:
+def test_interrupted_replacement_is_completed_before_the_opening(path: Path, specimen: Specimen) -> None:
     path.rename(f"{path}.rebuilt-20250615T150640Z")
     path.write_bytes(b"the damaged one")
     assert waiting(opened(path)[0]) == len(specimen.filled.rows)
@@ -79,7 +77,7 @@ def test_a_replacement_that_a_crash_cut_off_is_completed_before_the_spool_is_ope
 
 
 @pytest.mark.parametrize("left_open", [False, True])
-def test_an_empty_file_begins_anew_with_numbers_that_were_never_given(path: Path, left_open: bool) -> None:
+def test_emptied_file_starts_with_unused_numbers(path: Path, left_open: bool) -> None:
     path.write_bytes(b"")
     counters, reports = opened(path, left_open=left_open)
     assert reports == [f"{path} is an empty file: what a daemon stored in it is lost"]
@@ -96,14 +94,12 @@ def test_missing_log_is_reported_and_numbers_leap(path: Path, specimen: Specimen
     assert POSITION_LEAP < counters.spool.position < 2 * POSITION_LEAP
 
 
-def test_where_file_and_log_are_gone_somebody_wanted_a_new_one(tmp_path: Path) -> None:
+def test_missing_file_and_log_start_a_new_spool(tmp_path: Path) -> None:
     assert describe_lost_content(str(tmp_path / "spool.db"), left_open=True) == ""
 
 
 @pytest.mark.parametrize("size", [0, 1, 99, 100, 511, 512, 4095])
-def test_what_is_left_of_a_new_file_is_made_whole_from_the_log_beside_it(
-    specimen: Specimen, tmp_path: Path, size: int
-) -> None:
+def test_truncated_new_file_is_restored_from_its_log(specimen: Specimen, tmp_path: Path, size: int) -> None:
     """Of less than a header SQLite would delete the log unread; with one it finds the rest there itself."""
     head = specimen.left_open[corruption.NAME][:size]
     path = corruption.put({**specimen.left_open, corruption.NAME: head}, tmp_path)
@@ -112,22 +108,22 @@ def test_what_is_left_of_a_new_file_is_made_whole_from_the_log_beside_it(
     assert ["was damaged" in each for each in reports] == [True] * (size < 100)
 
 
-def test_a_repair_for_which_there_is_no_room_leaves_the_spool_and_names_the_remedy(path: Path) -> None:
+def test_repair_without_room_keeps_the_spool_and_names_the_remedy(path: Path) -> None:
     before = corrupt(path, "log")
-    Path(str(path) + ".rebuilding").mkdir()  # Stands in the way, as a full disk would.
+    Path(str(path) + ".rebuilding").mkdir()  # Prevents the repair, as a full disk would.
     with pytest.raises(SpoolUnusable, match=r"is damaged \(.*\) and could not be repaired: .*free space on the disk"):
         opened(path)
     assert path.read_bytes() == before
 
 
-def test_a_file_that_is_damaged_again_after_its_repair_is_not_repaired_for_ever(path: Path) -> None:
+def test_file_damaged_right_after_its_repair_is_unusable(path: Path) -> None:
     """As by a program or a disk that corrupts it meanwhile: here, the callback does."""
     settings = SqliteSettings(str(path), free_bytes_min=0, connections=("eu", "us"))
     with pytest.raises(SpoolUnusable, match=r"is damaged again right after its repair: .*; check the disk"):
         repair_and_open(settings, "for a test", NOON, lambda _: corrupt(path, "log") and None)
 
 
-def test_of_what_is_no_file_the_path_is_named(tmp_path: Path) -> None:
+def test_path_that_is_not_a_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     path.mkdir()
     with pytest.raises(SpoolUnusable, match=r"cannot be used as a spool: .*; check the path and its permissions"):

@@ -27,7 +27,9 @@ def keys(transaction: Transaction, row: Make) -> list[int]:
     ],
     ids=["park", "due", "parked"],
 )
-def test_nothing_scans_the_log_or_sorts(transaction: Transaction, keys: list[int], operation: Operation[None]) -> None:
+def test_statements_neither_scan_the_log_nor_sort(
+    transaction: Transaction, keys: list[int], operation: Operation[None]
+) -> None:
     """Rows are found by key or lane, due lanes by their index, whatever the backlog."""
     assert keys
     statements: list[str] = []
@@ -40,14 +42,14 @@ def test_nothing_scans_the_log_or_sorts(transaction: Transaction, keys: list[int
         assert [step[3] for step in plan if "ORDER BY" in step[3] and "LAST TERM" not in step[3]] == []
 
 
-def test_the_age_of_a_lane_is_that_of_its_first_row(transaction: Transaction, row: Make, keys: list[int]) -> None:
+def test_age_of_a_lane_is_that_of_its_first_row(transaction: Transaction, row: Make, keys: list[int]) -> None:
     accepted = transaction.now
     transaction.now += 500.0
     log.append(transaction, [row("later", connection="eu")], lambda _counters, _new, _rows: None)
     parked_lanes.park(transaction, "eu", "c:ann", keys, 5.0, 1)
-    parked_lanes.park(transaction, "eu", "c:nobody", [], 5.0, 1)
+    parked_lanes.park(transaction, "eu", "c:other", [], 5.0, 1)
     found = transaction.database.execute("SELECT lane, oldest FROM lanes ORDER BY lane").fetchall()
-    assert found == [("c:ann", accepted), ("c:nobody", accepted + 500.0)]
+    assert found == [("c:ann", accepted), ("c:other", accepted + 500.0)]
 
 
 def test_moved_rows_are_in_one_table_only_and_still_count(transaction: Transaction, keys: list[int]) -> None:

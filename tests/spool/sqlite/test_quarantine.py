@@ -16,16 +16,16 @@ from intercomd_daemon.spool.sqlite.transaction import Transaction
         (None, "not bytes any more"),
     ],
 )
-def test_what_is_wrong_with_a_record_is_said_in_words(data: object, wrong: str) -> None:
+def test_check_describes_what_is_wrong_with_a_record(data: object, wrong: str) -> None:
     assert quarantine.record_error(data) == wrong
 
 
 def test_quarantined_record_keeps_its_bytes_and_is_reported(transaction: Transaction) -> None:
-    quarantine.quarantine_record(transaction, "journal", 7, b"rot", "the checksum does not match")
+    quarantine.quarantine_record(transaction, "journal", 7, b"flipped", "the checksum does not match")
     found = transaction.database.execute("SELECT place, key, lane, reason, data FROM damaged").fetchall()
-    assert found == [("journal", 7, "", "the checksum does not match", b"rot")]
-    (told,) = transaction.damages
-    assert "record 7 of journal is corrupt" in told
+    assert found == [("journal", 7, "", "the checksum does not match", b"flipped")]
+    (report,) = transaction.damages
+    assert "record 7 of journal is corrupt" in report
     assert transaction.counters.spool.damaged == 1
 
 

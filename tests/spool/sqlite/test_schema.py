@@ -29,7 +29,7 @@ def tables(database: sqlite3.Connection) -> set[str]:
     return {name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
 
 
-def test_a_new_spool_is_of_the_newest_version_and_described_as_it_was_made() -> None:
+def test_new_spool_has_the_newest_version_and_definitions() -> None:
     with closing(memory()) as database:
         schema.create(database, NOON, ADDED)
         assert schema.version_of(database) == schema.MAJOR * 1000 + 2
@@ -48,7 +48,7 @@ def test_first_counters_have_a_checksum_on_the_page_that_logs_rely_on(tmp_path: 
     assert tuple(place for place, (_, kind) in enumerate(columns) if kind == "REAL") == COUNTERS_REALS
 
 
-def test_an_older_file_gets_what_was_added_since_and_only_once() -> None:
+def test_older_file_is_upgraded_once() -> None:
     with closing(memory()) as database:
         schema.create(database, NOON, ADDED[:1])
         for _ in range(2):
@@ -57,7 +57,7 @@ def test_an_older_file_gets_what_was_added_since_and_only_once() -> None:
             assert schema.differing_definitions(database, ADDED) == set()
 
 
-def test_an_upgrade_that_fails_changes_nothing() -> None:
+def test_failed_upgrade_changes_nothing() -> None:
     with closing(memory()) as database:
         schema.create(database, NOON)
         before = tables(database)
@@ -67,7 +67,7 @@ def test_an_upgrade_that_fails_changes_nothing() -> None:
         assert (tables(database), schema.version_of(database)) == (before, schema.VERSION)
 
 
-def test_what_is_described_otherwise_is_named() -> None:
+def test_differing_definitions_are_named() -> None:
     with closing(memory()) as database:
         schema.create(database, NOON)
         database.execute("DROP INDEX lanes_by_due")
@@ -75,20 +75,18 @@ def test_what_is_described_otherwise_is_named() -> None:
         assert schema.differing_definitions(database) == {"lanes_by_due", "progress"}
 
 
-async def test_a_minor_version_its_successor_and_again_it_use_one_file_in_turn(
-    tmp_path: Path, row: Callable[..., Incoming]
-) -> None:
+async def test_neighbouring_minor_versions_use_one_file_in_turn(tmp_path: Path, row: Callable[..., Incoming]) -> None:
     """What the successor adds is kept by its predecessor, which reads and writes on as if nothing were there."""
     path = str(tmp_path / "spool.db")
 
     async def use(name: str) -> list[int]:
-        told: list[str] = []
+        reports: list[str] = []
         settings = SqliteSettings(path, free_bytes_min=0, lock_wait_seconds=0.0, connections=("default",))
-        spool = await open_spool(settings, on_damage=told.append)
+        spool = await open_spool(settings, on_damage=reports.append)
         await spool.append([row(name)])
         batch = await spool.read("default", Priority.NORMAL, 0, 100, 1 << 20)
         await spool.close()
-        assert told == []
+        assert reports == []
         return [each.key for each in batch.rows]
 
     def upgraded() -> None:

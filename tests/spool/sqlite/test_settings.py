@@ -1,7 +1,7 @@
 from intercomd_daemon.spool.sqlite import SqliteSettings
 
 
-def test_the_defaults_are_the_contracts() -> None:
+def test_defaults_are_those_of_the_contract() -> None:
     assert SqliteSettings() == SqliteSettings(
         path="intercomd.db",
         bytes_max=2 * 1024**3,

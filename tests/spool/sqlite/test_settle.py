@@ -10,7 +10,7 @@ from intercomd_daemon.spool.sqlite.settle import settle
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 
-def test_settling_finds_everything_by_its_key(
+def test_settling_looks_up_rows_by_key(
     transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Completion]
 ) -> None:
     """However many rows, progresses and contacts there are, none is scanned."""
@@ -30,12 +30,12 @@ def test_settling_finds_everything_by_its_key(
         assert [step for step in scanned if "json_each" not in step and "CONSTANT ROW" not in step] == []
 
 
-def test_progress_of_a_row_that_is_gone_is_not_kept(transaction: Transaction, row: Callable[..., Incoming]) -> None:
+def test_progress_of_a_missing_row_is_not_stored(transaction: Transaction, row: Callable[..., Incoming]) -> None:
     settle(transaction, [Settlement("eu", progress=[(1 << 49 | 7, pack(row("progress")))])])
     assert transaction.database.execute("SELECT count(*) FROM progress").fetchone() == (0,)
 
 
-def test_each_outcome_takes_a_sequence_and_what_is_gone_takes_none(
+def test_only_completed_rows_take_a_sequence(
     transaction: Transaction, row: Callable[..., Incoming], ended: Callable[..., Completion]
 ) -> None:
     keys = log.append(

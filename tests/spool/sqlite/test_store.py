@@ -71,12 +71,12 @@ def test_operations_share_a_commit(bench: Bench, row: Make) -> None:
     assert bench.store.usage.connections["eu"].normal == 5
 
 
-def test_what_only_reads_makes_no_commit(bench: Bench) -> None:
+def test_reading_makes_no_commit(bench: Bench) -> None:
     assert bench.perform(damaged_rows) == [0]
     assert bench.store.commits == 0
 
 
-def test_an_operation_that_fails_undoes_nothing_but_itself(bench: Bench, row: Make) -> None:
+def test_failed_operation_rolls_back_alone(bench: Bench, row: Make) -> None:
     results = bench.perform(
         bench.append(row("1", connection="eu")), broken, bench.append(row("2", connection="eu")), damaged_rows
     )
@@ -87,7 +87,7 @@ def test_an_operation_that_fails_undoes_nothing_but_itself(bench: Bench, row: Ma
     assert bench.store.paused == frozenset()
 
 
-def test_an_operation_that_refuses_leaves_the_commit_to_the_others(bench: Bench, row: Make) -> None:
+def test_refused_operation_does_not_stop_the_commit(bench: Bench, row: Make) -> None:
     huge = bench.append(row("huge", connection="eu", size=2 << 20))
     results = bench.perform(bench.append(row("1", connection="eu")), huge, bench.append(row("2", connection="eu")))
     assert isinstance(results[1], SpoolFull)
@@ -95,12 +95,12 @@ def test_an_operation_that_refuses_leaves_the_commit_to_the_others(bench: Bench,
     assert bench.store.usage.connections["eu"].normal == 2
 
 
-def test_a_refused_append_shows_in_the_usage_at_once(bench: Bench, row: Make) -> None:
+def test_refused_append_shows_in_the_usage_at_once(bench: Bench, row: Make) -> None:
     bench.perform(bench.append(row("huge", connection="eu", size=2 << 20)))
     assert "quota" in bench.store.usage.full_reason
 
 
-def test_an_error_of_sqlite_that_is_not_the_disks_says_that_the_file_is_damaged(bench: Bench) -> None:
+def test_other_sqlite_error_is_reported_as_a_corrupt_file(bench: Bench) -> None:
     (result,) = bench.perform(lambda transaction: transaction.database.execute("SELECT * FROM nowhere"))
     assert isinstance(result, SpoolUnusable)
     assert "no such table: nowhere" in str(result)
@@ -121,7 +121,7 @@ def test_no_frame_of_a_failed_operation_holds_its_cursors(bench: Bench) -> None:
     assert not any(isinstance(value, sqlite3.Cursor) for frame in frames for value in frame.f_locals.values())
 
 
-def test_after_a_settlement_that_the_disk_refused_no_later_one_is_tried(
+def test_settlements_behind_a_refused_one_are_not_tried(
     bench: Bench, row: Make, ended: Callable[..., Completion]
 ) -> None:
     def full(transaction: Transaction) -> None:
@@ -147,9 +147,7 @@ def test_commit_reports_the_logs_that_grew(bench: Bench, row: Make) -> None:
     assert bench.store.perform([bench.append(row("1", connection="eu"))]).grown == set()
 
 
-def test_the_age_of_the_window_counts_only_while_the_spool_is_open(
-    tmp_path: Path, clock: SimpleNamespace, row: Make
-) -> None:
+def test_window_ages_only_while_the_spool_is_open(tmp_path: Path, clock: SimpleNamespace, row: Make) -> None:
     for name in ("1", "2"):
         bench = Bench(tmp_path / "spool.db", clock)
         clock.monotonic += 40.0
@@ -197,7 +195,7 @@ def test_repair_without_room_is_retried_while_the_rest_goes_on(bench: Bench, row
 
 
 @pytest.mark.parametrize("after", range(16))
-def test_a_read_that_fails_at_whatever_point_does_nothing_twice(
+def test_failed_read_is_repeated_without_doubling_anything(
     tmp_path: Path, clock: SimpleNamespace, row: Make, after: int
 ) -> None:
     """No page is in memory, so that the oldest row must be read from the disk, for its age."""

@@ -35,7 +35,7 @@ def searched(transaction: Transaction, wanted: TrailFilter, limit: int = 100) ->
     return slices
 
 
-def test_search_goes_down_slice_by_slice_and_jumps_over_gaps(transaction: Transaction, row: Make) -> None:
+def test_search_descends_in_slices_and_skips_gaps(transaction: Transaction, row: Make) -> None:
     far = 1 << 40
     append(transaction, row, {1: "ann", 2: "bob", 50_000: "ann", 60_001: "ann", far: "bob", far + 1: "ann"})
     assert searched(transaction, ANN) == [[far + 1], [60_001], [50_000], [1]]
@@ -54,7 +54,9 @@ def test_places_are_those_of_the_named_connection(transaction: Transaction) -> N
 
 
 @pytest.mark.parametrize("envelope_id", ["1", "2"])
-def test_bytes_that_look_like_an_email_are_no_identity(transaction: Transaction, row: Make, envelope_id: str) -> None:
+def test_bytes_that_look_like_an_email_are_not_an_identity(
+    transaction: Transaction, row: Make, envelope_id: str
+) -> None:
     append(transaction, row, {1: "me", 2: "ann@example.com"})
     assert searched(transaction, TrailFilter(email="ann@example.com", envelope_id=envelope_id)) == [[]]
 

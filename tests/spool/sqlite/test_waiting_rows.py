@@ -22,10 +22,10 @@ def read(transaction: Transaction) -> Batch:
     return log.read(transaction, "eu", Priority.NORMAL, 0, 100, 1 << 20)
 
 
-@pytest.mark.parametrize("rot", ["x'00' || data", "x''", "17", "'text'", "zeroblob(3)"])
-def test_corrupt_record_is_quarantined_with_its_bytes(transaction: Transaction, row: Make, rot: str) -> None:
+@pytest.mark.parametrize("corruption", ["x'00' || data", "x''", "17", "'text'", "zeroblob(3)"])
+def test_corrupt_record_is_quarantined_with_its_bytes(transaction: Transaction, row: Make, corruption: str) -> None:
     keys = append(transaction, row("1", connection="eu"), row("2", connection="eu"))
-    transaction.database.execute(f"UPDATE log SET data = {rot} WHERE key = ?", (keys[0],))  # noqa: S608 - listed above
+    transaction.database.execute(f"UPDATE log SET data = {corruption} WHERE key = ?", (keys[0],))  # noqa: S608 - listed above
     batch = read(transaction)
     assert [each.key for each in batch.rows] == [keys[1]]
     assert len(batch.corrupt) == 1
@@ -39,7 +39,7 @@ def test_corrupt_record_is_quarantined_with_its_bytes(transaction: Transaction, 
     assert transaction.counters.connection("eu").normal == 1
 
 
-def test_a_description_names_no_user(transaction: Transaction, row: Make) -> None:
+def test_description_names_no_user(transaction: Transaction, row: Make) -> None:
     append(transaction, row("1", "ann@example.com", connection="eu", data=b"corrupt"))
     assert "ann" not in read(transaction).corrupt[0]
 
@@ -53,7 +53,7 @@ def test_corrupt_progress_is_deleted(transaction: Transaction, row: Make) -> Non
     assert transaction.database.execute("SELECT key FROM progress").fetchall() == [(keys[1],)]
 
 
-def test_progress_that_has_come_to_another_row_is_forgotten(transaction: Transaction, row: Make) -> None:
+def test_progress_of_another_row_is_dropped(transaction: Transaction, row: Make) -> None:
     """What another row's calls came to would leave calls of this one out."""
     keys = append(transaction, row("1", connection="eu"), row("2", connection="eu"))
     settle(transaction, [Settlement("eu", progress=[(keys[0], pack(row("progress")))])])
@@ -62,7 +62,7 @@ def test_progress_that_has_come_to_another_row_is_forgotten(transaction: Transac
 
 
 @pytest.mark.parametrize(
-    "rot",
+    "corruption",
     [
         "lane = CAST(x'633aff' AS TEXT)",
         "lane = 'c:bob'",
@@ -76,14 +76,14 @@ def test_progress_that_has_come_to_another_row_is_forgotten(transaction: Transac
         "seal = x'00'",
     ],
 )
-def test_row_with_a_wrong_row_checksum_is_not_returned(transaction: Transaction, row: Make, rot: str) -> None:
+def test_row_with_a_wrong_row_checksum_is_not_returned(transaction: Transaction, row: Make, corruption: str) -> None:
     append(transaction, row("1", connection="eu"))
-    transaction.database.execute(f"UPDATE log SET {rot}")  # noqa: S608 - listed above
+    transaction.database.execute(f"UPDATE log SET {corruption}")  # noqa: S608 - listed above
     with pytest.raises(SpoolCorrupt, match="is not what was written"):
         read(transaction)
 
 
-def test_rows_are_taken_out_of_wherever_they_are_and_once(transaction: Transaction, row: Make) -> None:
+def test_rows_are_deleted_once_from_log_and_lanes(transaction: Transaction, row: Make) -> None:
     keys = append(transaction, row("1", connection="eu"), row("2", connection="eu", priority=Priority.BULK))
     assert waiting_rows.delete_rows(transaction, [*keys, 999]) == set(keys)
     assert waiting_rows.delete_rows(transaction, keys) == set()

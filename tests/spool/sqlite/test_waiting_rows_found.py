@@ -11,7 +11,7 @@ def append(transaction: Transaction, *rows: Incoming) -> list[int]:
     return log.append(transaction, rows, lambda _counters, _new, _rows: None)
 
 
-def test_the_window_leads_to_the_row_wherever_it_is(transaction: Transaction, row: Make) -> None:
+def test_window_finds_rows_in_log_and_lanes(transaction: Transaction, row: Make) -> None:
     keys = append(transaction, row("1", "ann", connection="eu"), row("2", "bob", connection="eu"))
     parked_lanes.park(transaction, "eu", "c:bob", [keys[1]], 0.0, 1)
     found = [waiting_rows.find(transaction, "eu", name) for name in ("1", "2", "3")]
@@ -19,7 +19,7 @@ def test_the_window_leads_to_the_row_wherever_it_is(transaction: Transaction, ro
     assert waiting_rows.find(transaction, "us", "1") is None
 
 
-def test_without_the_window_the_rows_are_looked_through_in_chunks(transaction: Transaction, row: Make) -> None:
+def test_search_without_the_window_reads_rows_in_chunks(transaction: Transaction, row: Make) -> None:
     append(transaction, *(row("same", connection="eu", recognised=False) for _ in range(waiting_rows.SEARCHED_ROWS)))
     append(transaction, row("last", "zoe", connection="eu", recognised=False), row("last", connection="us"))
     first = waiting_rows.search(transaction, "log", "eu", "last", 0)

@@ -46,7 +46,7 @@ async def test_operations_run_in_one_thread_that_is_not_the_loops(writer: Writer
     assert names == ["spool", "spool"]
 
 
-async def test_who_never_sleeps_is_not_rung_for(writer: Writer) -> None:
+async def test_busy_thread_is_not_woken(writer: Writer) -> None:
     """Rings would pile up for as long as the thread has work."""
     loop = asyncio.get_running_loop()
     rounds = [(asyncio.Event(), threading.Event()) for _ in range(20)]
@@ -70,7 +70,7 @@ async def test_who_never_sleeps_is_not_rung_for(writer: Writer) -> None:
     await asyncio.gather(*waiting)
 
 
-async def test_what_waits_goes_together_in_the_order_of_the_calls(opening: Callable[[], Store]) -> None:
+async def test_waiting_operations_commit_together_in_order(opening: Callable[[], Store]) -> None:
     writer = Writer(lambda _grown: None)
     store = await writer.start(opening, lambda: None)
     order: list[int] = []
@@ -100,13 +100,13 @@ async def test_what_waits_goes_together_in_the_order_of_the_calls(opening: Calla
 
 
 async def test_callers_are_woken_after_the_logs_are_reported(opening: Callable[[], Store]) -> None:
-    told: list[set[tuple[str, Priority]]] = []
-    writer = Writer(told.append)
+    grown: list[set[tuple[str, Priority]]] = []
+    writer = Writer(grown.append)
     await writer.start(opening, lambda: None)
     await writer.perform(lambda transaction: transaction.grown.add(("default", Priority.BULK)))
     await writer.perform(pause("eu"))
     await writer.close()
-    assert told == [{("default", Priority.BULK)}]
+    assert grown == [{("default", Priority.BULK)}]
 
 
 async def test_cancelled_caller_does_not_disturb_others(writer: Writer) -> None:

@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class NothingLeft(Exception):
-    """No timer is armed, nobody outside will report, and the run is not over: everybody waits for somebody."""
+    """The run is not over, but no timer is armed and no thread will report: a deadlock."""
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -75,7 +75,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             timer.cancel()
 
     async def passes(self, seconds: float) -> None:
-        """Lets so many seconds pass."""
+        """Lets this many seconds pass."""
         await self.until(self.time() + seconds)
 
     async def outside(self, work: Awaitable[Result]) -> Result:
@@ -93,7 +93,7 @@ def _end(future: asyncio.Future[None]) -> None:
 
 
 def run_virtually(main: Callable[[VirtualLoop], Coroutine[Any, Any, Result]]) -> Result:
-    """Runs `main` on a loop in virtual time; an exception that nobody catches ends it."""
+    """Runs `main` on a loop in virtual time; an uncaught exception ends it."""
     uncaught: list[BaseException] = []
 
     async def run() -> Result:

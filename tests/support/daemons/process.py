@@ -42,7 +42,7 @@ class Daemon:
         self.ingest: ingest_pb2_grpc.IngestServiceAsyncStub
         self.operations: operations_pb2_grpc.OperationsServiceAsyncStub
         self.outcomes: Counter[str] = Counter()
-        """How often each envelope's outcome was told, over all starts."""
+        """How often each envelope's outcome was logged, over all starts."""
         self._file = write_settings(folder, base_url, tables or {})
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -81,17 +81,17 @@ class Daemon:
     @property
     def ingest_address(self) -> str:
         """Where senders call."""
-        return str(self.told("serving")[-1]["ingest"]).split(", ")[0]
+        return str(self.logged("serving")[-1]["ingest"]).split(", ")[0]
 
     @property
     def operations_address(self) -> str:
         """Where operators call."""
-        return str(self.told("operations")[-1]["grpc"])
+        return str(self.logged("operations")[-1]["grpc"])
 
     @property
     def http_address(self) -> str:
         """Where probes and scrapers ask."""
-        return str(self.told("operations")[-1]["http"])
+        return str(self.logged("operations")[-1]["http"])
 
     @property
     def pid(self) -> int:
@@ -116,14 +116,14 @@ class Daemon:
         """Everything that the log says since the last start."""
         return self.lines[self._from :]
 
-    def told(self, event: str, **fields: object) -> list[Line]:
+    def logged(self, event: str, **fields: object) -> list[Line]:
         """The lines of an event since the last start, those that have these fields."""
         return [line for line in self.since_start() if _fits(line, event, fields)]
 
     async def heard(self, event: str, **fields: object) -> Line:
         """Waits for a line of an event since the last start."""
-        await self.until(lambda: self.told(event, **fields))
-        return self.told(event, **fields)[-1]
+        await self.until(lambda: self.logged(event, **fields))
+        return self.logged(event, **fields)[-1]
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Waits until something holds; it is asked now and after each line of the log.
@@ -141,7 +141,7 @@ class Daemon:
             raise AssertionError(f"not within {WAIT_SECONDS:g} s; the last lines: {self.lines[-5:]}") from None
 
     async def ended(self, envelope_ids: Sequence[str]) -> None:
-        """Waits until each of these envelopes has told its outcome."""
+        """Waits until the outcome of each of these envelopes was logged."""
         missing = set(envelope_ids)
 
         def all_ended() -> bool:
@@ -167,7 +167,7 @@ class Daemon:
                 return outcomes[::-1]
 
     async def connection(self, name: str = "default") -> operations_pb2.ConnectionStatus:
-        """How a connection stands, by `GetStatus`."""
+        """Returns the status of a connection."""
         status = await self.operations.GetStatus(operations_pb2.GetStatusRequest())
         return next(connection for connection in status.connections if connection.name == name)
 
@@ -200,7 +200,7 @@ class Daemon:
         self._process._transport.get_pipe_transport(2).close()  # type: ignore[attr-defined]  # no public way
 
     async def exited(self) -> None:
-        """Waits for the end of the process, whether or not anybody reads what it wrote."""
+        """Waits for the end of the process, without reading its log."""
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         descriptor = os.pidfd_open(self.pid)
         loop.add_reader(descriptor, ended.set)
@@ -219,7 +219,7 @@ class Daemon:
     async def hurry(self) -> int:
         """Stops it with two signals, the second of which it does not wait after."""
         self.signal(signal.SIGTERM)
-        await self.until(lambda: self._ended or self.told("draining"))
+        await self.until(lambda: self._ended or self.logged("draining"))
         if self.runs:
             self.signal(signal.SIGTERM)
         return await self.gone()

@@ -16,7 +16,7 @@ UNARCHIVE = "POST /contacts/{id}/unarchive"
 TRACK = "POST /events"
 
 
-class Told(NamedTuple):
+class RoundTrip(NamedTuple):
     """What became of one envelope."""
 
     calls: list[str]
@@ -27,7 +27,7 @@ class Told(NamedTuple):
         return [adjustment.reason for adjustment in self.outcome.adjustments]
 
 
-async def tell(daemon: Daemon, sandbox: Sandbox, sent: Envelope) -> Told:
+async def follow(daemon: Daemon, sandbox: Sandbox, sent: Envelope) -> RoundTrip:
     """Publishes one envelope, and gives the calls about users that it took, and its outcome."""
     before = len(sandbox.calls)
     answer = await daemon.publish(sent)
@@ -36,4 +36,4 @@ async def tell(daemon: Daemon, sandbox: Sandbox, sent: Envelope) -> Told:
     request = ListOutcomesRequest(filter=OutcomeFilter(envelope_id=name))
     (outcome,) = (await daemon.operations.ListOutcomes(request)).outcomes
     calls = [f"{call.method} {re.sub('[0-9a-f]{24}', '{id}', call.path)}" for call in sandbox.calls[before:]]
-    return Told([call for call in calls if "/contacts" in call or "/events" in call], outcome)
+    return RoundTrip([call for call in calls if "/contacts" in call or "/events" in call], outcome)

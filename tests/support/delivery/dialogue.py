@@ -7,7 +7,7 @@ Lines that happen:
                                 "replay 5 of 1: ..." was first accepted as 1
     < 409 exists c9             the answer, see `dialogue_text`; `dry`: as a dry run has it
     < created                   the attribute was created; `not created`; `list plan:string` is the fetched list
-    later 600                   so many seconds pass
+    later 600                   600 seconds pass
     restart                     everything is forgotten but what was committed
     park                        the same, but how far the head is was committed before
 Lines that the lane must say, in this order:

@@ -45,7 +45,7 @@ def answer_of(words: list[str]) -> Response:
 
 
 def update_of(words: str) -> dict[str, Scalar]:
-    """`plan=gold seats=3 $first=Ada name=Ada_Lovelace city=null` as an update; an underscore stands for a space."""
+    """`plan=gold seats=3 $first=Ada name=Ada_Lovelace city=null` as an update; an underscore is a space."""
     pairs = (word.partition("=") for word in words.split())
     return {_PARTS.get(name, name): _value(text) for name, _, text in pairs}
 
@@ -86,6 +86,6 @@ def _value(text: str) -> Scalar:
 
 
 def _text(value: object) -> str:
-    """A text stands without quotation marks, unless it would be taken for another value."""
+    """A text has no quotation marks, unless it would be taken for another value."""
     bare = value.replace(" ", "_") if isinstance(value, str) else ""
     return bare if bare and _value(bare) == value else msgspec.json.encode(value).decode()

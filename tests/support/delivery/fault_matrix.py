@@ -51,6 +51,6 @@ def _cells(line: str) -> list[str]:
 
 
 def _with_status(row: Row, faults: dict[str, str]) -> Row:
-    """`HTTP_<status>` stands for the status with which the fault is played, in rows of several."""
+    """`HTTP_<status>` is the status with which the fault is played, in rows of several."""
     status = next((word for word in faults.get(row.fault, "").split() if word.isdecimal()), "")
     return Row(row.call, row.fault, tuple(cell.replace("<status>", status) for cell in row.cells))

@@ -38,7 +38,7 @@ CALLS_MAX = 2000
 People = Callable[[Workspace, str], Contact | None]
 
 
-def _nobody(_: Workspace, __: str) -> None:
+def _no_contact(_: Workspace, __: str) -> None:
     return None
 
 
@@ -76,9 +76,9 @@ class Scene:
 _PRO = {"plan": "pro"}
 SCENES = {
     Call.READ_ME: Scene(),
-    Call.LIST_ATTRIBUTES: Scene(_nobody, says=_PRO),
-    Call.CREATE_ATTRIBUTE: Scene(_nobody, says=_PRO, plan_exists=False),
-    Call.CREATE_CONTACT: Scene(_nobody, says=_PRO, email=True),
+    Call.LIST_ATTRIBUTES: Scene(_no_contact, says=_PRO),
+    Call.CREATE_ATTRIBUTE: Scene(_no_contact, says=_PRO, plan_exists=False),
+    Call.CREATE_CONTACT: Scene(_no_contact, says=_PRO, email=True),
     Call.UPDATE_CONTACT: Scene(_with_an_old_email, "/contacts/", says=_PRO, email=True, known=True),
     Call.READ_CONTACT: Scene(_the_email_alone, "/contacts/", says=_PRO, email=True),
     Call.UNARCHIVE_CONTACT: Scene(_archived, "/contacts/", says=_PRO, unarchive=True),
@@ -99,7 +99,7 @@ class Made:
 
 
 class Road(IntercomClient):
-    """A session that notes its calls, and leads those of one kind elsewhere, as often as it is told to."""
+    """A client that records its calls, and sends a given number of those of one kind elsewhere."""
 
     def __init__(self, settings: ConnectionSettings, call: Call, elsewhere: str, times: int) -> None:
         super().__init__(settings, Token(TOKEN), 64)
@@ -185,8 +185,8 @@ class Play:
         await running
 
     async def _introduce(self, user: str, spool: MemorySpool) -> None:
-        """Whoever is to be there is there; the fault may name them."""
-        people = _the_user if "{id}" in self._fault and self.scene.people is _nobody else self.scene.people
+        """Creates the contacts of the scene; the fault may name them."""
+        people = _the_user if "{id}" in self._fault and self.scene.people is _no_contact else self.scene.people
         contact = people(self.sandbox.workspace, user)
         if contact and self.scene.known:
             await spool.settle([Settlement("default", contacts=[CachedContact(f"c:{user}", contact.id, b"")])])

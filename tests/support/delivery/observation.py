@@ -19,7 +19,7 @@ _CONTACT_CALLS = (Call.CREATE_CONTACT, Call.UPDATE_CONTACT)
 
 
 async def see(call: Call, how: str) -> tuple[str, ...]:
-    """The cells of a row: verdict, pause, calls that follow, outcome, what if the fault stays, what was told."""
+    """The cells of a row: verdict, pause, calls that follow, outcome, what if the fault stays, what was reported."""
     return *(await see_once(call, how)), await see_it_stay(call, how)
 
 
@@ -114,8 +114,8 @@ def _type(type_: OutcomeType) -> str:
 
 
 def _told(play: Play) -> str:
-    told = [_state_text(state, reason) for state, reason in play.notes.reasoned_states]
-    return ", ".join([*filter(None, told), *(f"`{name}`" for name, _ in play.notes.events)]) or NOTHING
+    reported = [_state_text(state, reason) for state, reason in play.notes.reasoned_states]
+    return ", ".join([*filter(None, reported), *(f"`{name}`" for name, _ in play.notes.events)]) or NOTHING
 
 
 def _state_text(state: ConnectionState, reason: str) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """What a disk can be told, or asked."""
+    """The operations of a disk."""
 
     OPEN = auto()
     CREATE = auto()
@@ -22,11 +22,11 @@ class Kind(Enum):
     DELETE = auto()
     SYNC_FOLDER = auto()
     MARK = auto()
-    """Not the disk's: a promise has been made."""
+    """Not an operation: a commit was confirmed."""
 
 
 class Operation(NamedTuple):
-    """One thing that the disk was told."""
+    """One operation."""
 
     kind: Kind
     name: str = ""
@@ -35,15 +35,15 @@ class Operation(NamedTuple):
     """Of a truncation the size."""
     content: bytes = b""
     failed: bool = False
-    """A sync that failed: what it was to make sure never is, as the system may take it for written."""
+    """A sync that failed: what was written before it is never durable, as the system may drop it."""
 
 
 class Fault(NamedTuple):
-    """Which calls fail: of a kind on files with this ending, after so many, so many times."""
+    """Which calls fail: `times` of a kind, on files with this ending, after the first `after`."""
 
     kind: Kind
     full: bool = False
-    """The disk has no room, rather than an error."""
+    """The disk is full, instead of an I/O error."""
     after: int = 0
     times: int = 1 << 30
     ending: str = ""
@@ -60,10 +60,10 @@ CODES = {
 
 
 class Disk:
-    """The disk that a folder lies on."""
+    """The disk of a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """What lies in `folder` already is safe on it; files elsewhere are nothing to it."""
+        """The files in `folder` are durable; files elsewhere are not on this disk."""
         self._folder = folder
         self._fault: Fault | None = None
         self._met = 0
@@ -81,39 +81,39 @@ class Disk:
             self.note(Kind.SYNC, file.name)
         self.note(Kind.SYNC_FOLDER)
         self.begin = len(self.operations)
-        """Of what it has been told since, the place."""
+        """The index of the first operation after that."""
 
     def name_of(self, path: str) -> str:
-        """The file's name if it lies on this disk, else nothing."""
+        """Returns the name of a file on this disk; empty for other files."""
         return Path(path).name if Path(path).parent == self._folder else ""
 
     def note(self, kind: Kind, name: str = "", offset: int = 0, content: bytes = b"", *, failed: bool = False) -> None:
-        """Keeps what the disk was told."""
+        """Records an operation."""
         self.operations.append(Operation(kind, name, offset, content, failed))
 
     def opened(self, name: str) -> None:
-        """A file has been opened, and made if it was not there."""
+        """Records that a file was opened, and created if it did not exist."""
         if name not in self._there:
             self._there.add(name)
             self.note(Kind.CREATE, name)
 
     def deleted(self, name: str) -> None:
-        """A file has been deleted."""
+        """Records that a file was deleted."""
         if name in self._there:
             self._there.remove(name)
             self.note(Kind.DELETE, name)
 
     def mark(self) -> None:
-        """Something has been promised."""
+        """Records that a commit was confirmed."""
         self.note(Kind.MARK)
 
     def fail(self, fault: Fault | None) -> None:
-        """From now on these calls fail, or none."""
+        """Sets which calls fail from now on; None: none."""
         self._fault, self._met, self.failed, self.failed_at = fault, 0, 0, 0
         self.calls.clear()
 
     def refusal(self, kind: Kind, name: str) -> int:
-        """With what this call is to fail; SQLITE_OK if it is not."""
+        """Returns the error code of this call; SQLITE_OK if it does not fail."""
         self.calls[kind] += 1
         fault = self._fault
         if fault is None or fault.kind is not kind or not name.endswith(fault.ending):

@@ -19,7 +19,7 @@ Life = int
 
 
 def power_cut(operations: Sequence[Operation], chance: random.Random) -> dict[str, bytes]:
-    """The files as they stand after these operations and a power cut."""
+    """Returns the files after these operations and a power cut."""
     lives = list(_lives(operations))
     sure = _sure(operations, lives)
     names = _names(operations, lives, sure, chance)
@@ -57,8 +57,8 @@ def _sure(operations: Sequence[Operation], lives: Sequence[Life]) -> set[int]:
             case Kind.CREATE | Kind.DELETE:
                 names.append(place)
             case Kind.SYNC:
-                told = contents.pop(life, [])
-                sure.update(() if operation.failed else told)
+                synced = contents.pop(life, [])
+                sure.update(() if operation.failed else synced)
             case Kind.SYNC_FOLDER:
                 sure.update(names)
                 names.clear()

@@ -178,7 +178,9 @@ class _Shim:
             disk.note(Kind.SYNC, name, failed=True)
             return refusal
         disk.note(Kind.SYNC, name)
-        if file not in self._synced:  # Only the first sync of a file may be one of its folder; nobody cuts the power.
+        if (
+            file not in self._synced
+        ):  # Only the first sync of a file may sync its folder; the power cut is only simulated.
             self._folders_synced.discard(get_ident())
             result: int = real.sync(file, flags)
             assert result == OK

@@ -94,7 +94,7 @@ class Assault:
         return answer
 
     def invented(self) -> tuple[Method, bytes]:
-        """A call that nobody makes on purpose."""
+        """Makes a call that no client makes on purpose."""
         method = self._random.choice([*self.methods.values(), *[self.methods["Publish"]] * 8])
         while True:
             data = self._bytes_for(method)
@@ -106,7 +106,7 @@ class Assault:
         if kind < 0.1:
             return self._random.randbytes(self._random.choice((0, 1, 5, 40, 3000)))
         data = self._inventor.message(method.request).SerializeToString()
-        return data if kind < 0.4 else self._inventor.spoil(data)
+        return data if kind < 0.4 else self._inventor.corrupt(data)
 
     async def peace(self) -> None:
         """What must hold when it is over: it serves and takes, nothing was a fault of its own, all accepted ended."""

@@ -156,7 +156,7 @@ class Inventor:
             return self._random.choice((0, 1, 1, 2, 3, 99, -1))
         return max(-(2**31), min(2**31 - 1, self._random.choice(INTEGERS)))
 
-    def spoil(self, data: bytes) -> bytes:
+    def corrupt(self, data: bytes) -> bytes:
         """The bytes with one to three changes."""
         for _ in range(self._random.choice((1, 1, 2, 3))):
             data = self._spoil_bytes(data) if self._random.random() < 0.3 else self._spoil_fields(data)

@@ -14,7 +14,7 @@ from types import TracebackType
 
 import trustme
 
-# Too long for a name, so that the resolver refuses it itself and asks nobody.
+# Too long for a name, so that the resolver refuses it without a query.
 NO_HOST = ".".join(["nowhere" * 8] * 5) + ".invalid"
 PLACES = ("refused", "no-such-host", "untrusted", "no-tls", "no-http", "reset-before", "reset-after")
 
@@ -34,9 +34,9 @@ class Wire:
 
     async def __aenter__(self) -> str:
         if self._place == "refused":
-            nobody = self._open.enter_context(socket.socket())
-            nobody.bind(("127.0.0.1", 0))  # Bound, but it does not listen.
-            return f"http://127.0.0.1:{nobody.getsockname()[1]}"
+            silent = self._open.enter_context(socket.socket())
+            silent.bind(("127.0.0.1", 0))  # Bound, but it does not listen.
+            return f"http://127.0.0.1:{silent.getsockname()[1]}"
         if self._place == "untrusted":
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             trustme.CA().issue_cert("127.0.0.1").configure_cert(context)

@@ -62,7 +62,7 @@ class FaultProxy:
         self.calls = 0
         self._open: set[int] = set()
         self.answers_lost = 0
-        """Calls that were answered, by the sandbox, to nobody's knowledge: cut here, and not by their caller's end."""
+        """Calls that the sandbox answered and the proxy cut, so that the caller got no response."""
         self.abandoned = 0
         """Open calls whose caller went away."""
 

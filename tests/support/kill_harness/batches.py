@@ -26,7 +26,7 @@ class Attempt(msgspec.Struct):
     sent: float
     ended: float
     how: str
-    """"answered", "refused": the daemon said that nothing was taken; "lost": nobody said anything."""
+    """"answered", "refused": the daemon said that nothing was taken; "lost": no answer arrived."""
     accepted: list[str] = []
     known: list[str] = []
     """Duplicates, of an attempt that was lost."""

@@ -29,7 +29,7 @@ class Figures:
     repeats: int = 0
     """Events that Intercom got again and knew."""
     retries: int = 0
-    """Calls that were judged after more than one attempt."""
+    """Calls that succeeded or were refused after more than one attempt."""
     types: Counter[str] = field(default_factory=Counter)
     laws: Counter[str] = field(default_factory=Counter)
     """How many times each law was looked at; a run ends where one does not hold."""
@@ -50,7 +50,7 @@ class Figures:
             )
 
     def add_notes(self, notes: Notes) -> None:
-        """What the senders of an era were told."""
+        """The answers that the senders of an era got."""
         self.envelopes["accepted"] += len(notes.accepted)
         self.envelopes["skipped or rejected"] += len(notes.turned_away)
         self.envelopes["known again after a lost answer"] += len(notes.known)
@@ -85,7 +85,7 @@ class Figures:
         yield from _section("answer", self.statuses)
         yield from _section("envelopes", self.envelopes)
         yield _line("calls", "in all", self.calls)
-        yield _line("calls", "judged after more than one attempt", self.retries)
+        yield _line("calls", "completed after more than one attempt", self.retries)
         yield _line("calls", "events that came again", self.repeats)
         yield from _section("outcomes", self.types)
         yield from _section("held", self.laws)

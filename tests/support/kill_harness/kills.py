@@ -44,7 +44,7 @@ class Kill:
     phase: Phase
     at: float
     code: int
-    told: frozenset[str]
+    logged: frozenset[str]
     """What the log of this start says: "operations", "serving", "draining", "stopped"."""
     written: bool = False
     """The spool was written to in the milliseconds before."""
@@ -61,9 +61,9 @@ class Kill:
             case Phase.DELIVERING:
                 return killed and self.calls_cut > 0
             case Phase.STARTING:
-                return killed and "serving" not in self.told
+                return killed and "serving" not in self.logged
             case Phase.DRAINING:
-                return killed and "draining" in self.told and "stopped" not in self.told
+                return killed and "draining" in self.logged and "stopped" not in self.logged
 
 
 class Killer:
@@ -135,10 +135,10 @@ class Killer:
         code = await self._daemon.gone()
         self.ends.append(time.time())
         await self._proxy.until(lambda: not self._proxy.open)
-        told = frozenset(str(line["event"]) for line in self._daemon.since_start())
+        logged = frozenset(str(line["event"]) for line in self._daemon.since_start())
         calls_cut = max(self._open, self._proxy.abandoned - abandoned)
         self._open = 0
-        return Kill(phase, at, code, told, written, calls_cut, asked_at)
+        return Kill(phase, at, code, logged, written, calls_cut, asked_at)
 
 
 async def pause(seconds: float) -> None:

@@ -29,7 +29,7 @@ def check_outcomes(outcomes: Sequence[Outcome], notes: Notes, laws: Laws) -> Non
     for outcome in outcomes:
         rows[outcome.replay].append(outcome)
     first = Counter(outcome.envelope_id for outcome in rows.pop(0, []))
-    assert notes.accepted == notes.sent - notes.turned_away, "every sender was told of every envelope"
+    assert notes.accepted == notes.sent - notes.turned_away, "every envelope was answered"
     assert first.keys() == notes.accepted, first.keys() ^ notes.accepted
     assert set(first.values()) == {1}, first.most_common(3)
     again = Counter(outcome.envelope_id for outcome in rows.pop(1, []))
@@ -76,7 +76,7 @@ def check_arrivals(counts: Mapping[User, int], refused: Collection[str], sandbox
             assert order == sorted(order), f"out of order, of {user}"
         laws["an event arrived once with its content"] += len(events)
         laws["an event arrived after those before it"] += len(kept)
-    assert not arrived, "somebody else's events"
+    assert not arrived, "events of another user"
 
 
 def name_of(event: Event) -> str:
@@ -110,9 +110,9 @@ def check_contacts(counts: Mapping[User, int], outcomes: Sequence[Outcome], sand
     """Each user is one contact, with the last values that were said.
 
     Where a 409 on demand met the update that would have made the email's contact the user's, that contact still has
-    the email, and the sender was told.
+    the email, and the outcome says so.
     """
-    told = {
+    reported = {
         outcome.identity.customer_id
         for outcome in outcomes
         if any(note.reason == "EMAIL_TAKEN" for note in outcome.adjustments)
@@ -122,7 +122,7 @@ def check_contacts(counts: Mapping[User, int], outcomes: Sequence[Outcome], sand
     for user, count in counts.items():
         contact = contacts[user.name]
         assert contact.custom_attributes == held(user, count), f"{user}, after {count}"
-        taken = user.customer_id in told and not contact.email and user.email in contacts
+        taken = user.customer_id in reported and not contact.email and user.email in contacts
         assert not user.email or contact.email == user.email or taken, user
         laws["a contact is one, with the last values"] += 1
     assert sandbox.illegal_requests == []

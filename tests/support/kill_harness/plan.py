@@ -23,7 +23,7 @@ NEVER = "Never"
 SECOND = "second"
 """The connection of some users; the others' is the default one."""
 KINDS = 10
-"""A user's envelopes repeat their kinds after so many."""
+"""Envelopes of a user after which their kinds repeat."""
 
 Arrival = tuple[str, int, dict[str, Any]]
 """An event's name, seconds after noon, and metadata."""
@@ -82,7 +82,7 @@ def disposition(number: int) -> Disposition:
 
 
 def made(user: User, number: int) -> Envelope:
-    """The envelope of this number: updates, events, both, a purchase, bulk, one to refuse, one that is for nobody."""
+    """The envelope of this number: updates, events, both, a purchase, bulk, one to refuse, one without an identity."""
     fields: dict[str, Any] = {"email": user.email, "envelope_id": user.envelope_id(number)}
     fields |= {"connection": user.connection, "at": number * SPACING_SECONDS}
     happened = {"metadata": {"n": number}} | fields
@@ -96,7 +96,7 @@ def made(user: User, number: int) -> Envelope:
             bought.commerce_event.CopyFrom(_purchase(number))
             return bought
         case 4:
-            return envelope(user.customer_id, NEVER, **happened | {"email": "nobody"})
+            return envelope(user.customer_id, NEVER, **happened | {"email": "invalid"})
         case 5:
             update = {"step": number}
             return envelope(user.customer_id, "Step", update=update, removed_user_attributes=["text"], **happened)

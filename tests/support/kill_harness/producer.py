@@ -33,7 +33,7 @@ from kill_harness.plan import ACCEPTED, User
 AHEAD_MAX = 6
 """Messages of a stream that wait for their answers."""
 PAUSE_SECONDS = 0.1
-"""Before a refused batch comes again. Senders should wait as long as they are told; these are impatient."""
+"""Before a refused batch comes again. Senders should wait as long as RetryInfo says; these do not."""
 CALL_SECONDS = 60.0
 _CHANNEL = (
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -44,7 +44,7 @@ _UNKNOWN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 
 
 class Settings(msgspec.Struct):
-    """What a producer is told."""
+    """The arguments of a producer."""
 
     address: str
     notes: str

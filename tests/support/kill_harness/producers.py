@@ -24,7 +24,7 @@ class Notes:
         self.sent: set[str] = {name for attempt in attempts for name in attempt.ids}
         self.turned_away: set[str] = {name for attempt in attempts for name in attempt.turned_away}
         self.accepted: set[str] = {name for attempt in attempts for name in (*attempt.accepted, *attempt.known)}
-        """Those whose sender was told ACCEPTED, or DUPLICATE after an answer was lost."""
+        """Envelopes answered with ACCEPTED, or with DUPLICATE after an answer was lost."""
         self.known: set[str] = {name for attempt in attempts for name in attempt.known}
         self.repeated = sum(attempt.repeated for attempt in attempts)
 
@@ -41,7 +41,7 @@ class Notes:
         return [each for each in self.attempts if each.how == "lost" and each.sent < at < each.ended]
 
     def refused_between(self, begin: float, end: float) -> bool:
-        """Whether the daemon sent somebody away in this time."""
+        """Whether the daemon refused a request in this time."""
         return any(each.how == "refused" and begin < each.ended < end for each in self.attempts)
 
 

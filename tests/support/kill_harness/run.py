@@ -34,7 +34,7 @@ ADDRESS = "unix:ingest"
 """In the folder of the run, where all its processes are at work: it stays the same when the daemon starts again."""
 USERS = 24
 WAITING_MAX = 300
-"""Senders slow down while so many envelopes wait: what is left at the end must not take long."""
+"""Senders slow down while this many envelopes wait, so that the end of the run is short."""
 WAIT_SECONDS = 180.0
 FAULT_EVERY = 40
 """Calls, of which one meets a fault of the proxy."""
@@ -99,7 +99,7 @@ class KillRun:
         await self._daemon.publish(envelope("outlasted", "Held", envelope_id="outlasted"))
         await self._proxy.until(lambda: self._proxy.open)
         assert await self._daemon.stop() == 0
-        assert self._daemon.told("stopped")
+        assert self._daemon.logged("stopped")
         self._proxy.let_go()
         await self._daemon.start()
         await self._watched({("outlasted", 0)})
@@ -133,7 +133,7 @@ class KillRun:
         await self._proxy.until(lambda: self._proxy.answered >= answered, WAIT_SECONDS)
 
     async def _hurry(self, *, start: bool = False) -> None:
-        """A stop by two signals is none of those that may repeat a call without need, and ends well."""
+        """A stop by two signals repeats no call without need, and ends with exit code 0."""
         if start:
             await self._daemon.start()
             await pause(self._random.uniform(0.0, 0.5))
@@ -153,7 +153,7 @@ class KillRun:
         outcomes += await self._watched({(name, 1) for name in refused})
         check_outcomes(outcomes, notes, laws)
         check_outcomes(await self._listed(outcomes[0].sequence), notes, laws)
-        assert all(self._daemon.outcomes[name] <= 1 + (name in refused) for name in notes.accepted), "told twice"
+        assert all(self._daemon.outcomes[name] <= 1 + (name in refused) for name in notes.accepted), "reported twice"
         counts = notes.counts()
         check_arrivals(counts, refused, self._sandbox, laws)
         check_repeats(self._sandbox, self._killer.ends, self._proxy.answers_lost, laws)
@@ -176,11 +176,11 @@ class KillRun:
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 while missing:
-                    told = await watch.read()
-                    assert told is not grpc.aio.EOF
-                    assert not told.missed_count
-                    outcomes.append(told.outcome)
-                    missing.discard((told.outcome.envelope_id, told.outcome.replay))
+                    message = await watch.read()
+                    assert message is not grpc.aio.EOF
+                    assert not message.missed_count
+                    outcomes.append(message.outcome)
+                    missing.discard((message.outcome.envelope_id, message.outcome.replay))
         except TimeoutError:
             raise AssertionError(f"accepted, and without an outcome: {sorted(missing)}") from None
         watch.cancel()

@@ -94,6 +94,6 @@ SHAPES = (*_ENVELOPES, *_REQUESTS)
 
 
 def shape(name: str, size_bytes: int) -> bytes:
-    """A request to publish of about so many bytes or of 500 envelopes, only to be looked at: it may be 50,000 calls."""
+    """Returns a `validate_only` request of about this size or of 500 envelopes: it may need 50,000 calls."""
     make = _REQUESTS.get(name)
     return VALIDATE_ONLY + (make(size_bytes) if make else _repeated(_ENVELOPES[name](), size_bytes))

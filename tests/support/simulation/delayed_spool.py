@@ -27,7 +27,7 @@ class Commits(Protocol):
     """How operations reach the disk."""
 
     async def perform(self, operation: Callable[[], Coroutine[Any, Any, Result]], *, sent: bool = False) -> Result:
-        """Has it done. `sent`: by somebody who, if the daemon crashes, does it again."""
+        """Performs an operation. `sent`: its caller repeats it if the daemon crashes."""
         ...
 
     async def crash(self) -> None:
@@ -108,19 +108,19 @@ class DelayedSpool:
         self._rows: dict[int, tuple[str, int]] = {}
         """Key to user and number, of each row that was read."""
 
-    async def append(self, rows: Sequence[Incoming], told: Callable[[], None]) -> None:
-        """Appends envelopes; `told` is called with the commit."""
+    async def append(self, rows: Sequence[Incoming], on_commit: Callable[[], None]) -> None:
+        """Appends envelopes; `on_commit` is called with the commit."""
 
         async def append() -> None:
             await self._spool.append(rows)
-            told()
+            on_commit()
 
         await self._commits.perform(append, sent=True)
 
-    async def replay(self, wanted: DeadLetterFilter, expected: int, told: Callable[[], None]) -> None:
+    async def replay(self, wanted: DeadLetterFilter, expected: int, on_commit: Callable[[], None]) -> None:
         async def replay() -> None:
             assert await self._spool.replay(wanted, expected) == expected
-            told()
+            on_commit()
 
         await self._commits.perform(replay, sent=True)
 

@@ -88,7 +88,7 @@ class Fate(NamedTuple):
     back: float
     taken: bool = True
     status: int = 200
-    """Other than 200: what the caller is told, whatever became of the call; 0: nothing."""
+    """Other than 200: the status that the caller gets, whatever the call did; 0: no response."""
 
 
 TROUBLE = Temper(failed=0.02, failed_after=0.01, unheard=0.004, lost=0.006, cut=0.01, limited=0.001, slow=0.02)
@@ -108,7 +108,7 @@ class FarSide:
         CUT: their connections are reset.
         """
         self.away = False
-        """An outage: nobody's call is taken."""
+        """An outage: every call fails."""
         self.healed = False
         self.statuses: Counter[int] = Counter()
         self.over_budget = 0
@@ -132,7 +132,7 @@ class FarSide:
         self.healed = True
 
     def lane_of(self, request: messages.Request) -> str:
-        """Whom a call is about; empty if about nobody."""
+        """Returns the user of a call; empty if it has none."""
         if request.call in {Call.READ_ME, Call.LIST_ATTRIBUTES, Call.CREATE_ATTRIBUTE}:
             return ""
         if "/contacts/" in request.path:
@@ -194,7 +194,7 @@ class FarSide:
         asked, name = self._request(request)
         headers = dispatch.faulty_headers(self.workspace, asked, name, status, self.now())
         code = {404: "not_found", 422: "data_invalid"}.get(status, "server_error")
-        return self._answer(status, error_body(name, code, "told to"), headers)
+        return self._answer(status, error_body(name, code, "injected"), headers)
 
     def _perform(self, lane: str, request: messages.Request) -> Response:
         body = msgspec.json.decode(request.body) if request.body else {}

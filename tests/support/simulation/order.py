@@ -33,7 +33,7 @@ class Line:
         self._said = -1
         """The place of the newest update that Intercom took."""
         self._unsure = False
-        """Whether the last part may come again: nobody was told, or whoever was told has forgotten."""
+        """Whether the last part may come again: no caller got the result, or the caller crashed."""
 
     def append(self, part: Part) -> None:
         self._places[part] = len(self._parts)
@@ -76,7 +76,7 @@ class Line:
             self._unsure = False
 
     def forget(self) -> None:
-        """Whoever was told has crashed: what is not settled may come again."""
+        """The caller has crashed: what is not settled may come again."""
         self._unsure = self._unsure or (self._last >= 0 and self._last not in self._settled)
 
     def settle(self, part: Part) -> None:
@@ -117,7 +117,7 @@ class Order:
         if lane in self._flying:
             self._flying[lane] = (line, part)
         else:
-            line.lose()  # Whoever made the call has crashed meanwhile.
+            line.lose()  # The caller has crashed meanwhile.
 
     def answered(self, lane: str, *, heard: bool) -> None:
         """The call is over; `heard`: the answer says what became of it."""

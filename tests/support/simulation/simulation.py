@@ -168,7 +168,7 @@ class Simulation:
             for e, priority in envelopes
         ]
 
-        def told() -> None:
+        def on_commit() -> None:
             for (envelope, priority), row in zip(envelopes, rows, strict=True):
                 number = number_of(envelope.envelope_id)
                 self.far_side.priorities[row.lane, number] = priority
@@ -178,7 +178,7 @@ class Simulation:
                 self.order.append(row.lane, priority, number, parts)
                 self.appended.append((envelope.envelope_id, 0))
 
-        await self.committing.append(rows, told)
+        await self.committing.append(rows, on_commit)
 
     def envelope(self, user: int, priority: Priority, form: str, *, poison: bool = False) -> AcceptedEnvelope:
         """The user's next envelope: "u" an update, "e" an event, and what these make together."""
@@ -205,7 +205,7 @@ class Simulation:
         wanted = DeadLetterFilter(dead_letter_ids=tuple(letter.dead_letter_id for letter in letters))
         letters.sort(key=lambda letter: letter.envelope.origin)
 
-        def told() -> None:
+        def on_commit() -> None:
             for letter in letters:
                 self.appended.append((letter.envelope.envelope_id, letter.envelope.replay + 1))
                 lane = lane_of(letter.envelope.customer_id, letter.envelope.email)
@@ -216,7 +216,7 @@ class Simulation:
                         self.order.append(lane, self.far_side.priorities[lane, number], number, range(part, part + 1))
 
         if letters:
-            await self.committing.replay(wanted, len(letters), told)
+            await self.committing.replay(wanted, len(letters), on_commit)
 
     # What must hold at the end.
 
@@ -225,14 +225,14 @@ class Simulation:
         return usage.normal + usage.bulk
 
     async def progress(self, seconds: float = DAY) -> None:
-        """Returns once something has ended, at the latest after so many seconds."""
+        """Returns once an envelope has its outcome, at the latest after this many seconds."""
         self._ended.clear()
         woken = self.loop.create_task(self._ended.wait())
         await asyncio.wait([woken, self._life], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         assert woken.done(), f"nothing has ended for {seconds} s: {self.order.unfinished()}"
 
     async def until_done(self, seconds: float) -> None:
-        """Everything is delivered within so many virtual seconds from now."""
+        """Checks that everything is delivered within this many virtual seconds from now."""
         latest = self.loop.time() + seconds
         while self.waiting():
             await self.progress(latest - self.loop.time())

@@ -16,7 +16,7 @@ STUCK_SECONDS_MAX = 400.0
 GRACE_SECONDS = 700.0
 """Twice the longest pause of a lane, and some: what was in trouble has been tried again by then."""
 CALLS_A_SECOND = 10.0
-"""Less than the budget's 16: some calls are needed to find out who somebody is."""
+"""Less than the budget's 16: some calls are needed to find the contact."""
 
 
 class Troubles:

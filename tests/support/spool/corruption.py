@@ -36,7 +36,7 @@ class Corrupted(NamedTuple):
     what: str
     files: Files
     ends_early: bool = False
-    """Whether the end of what was committed is missing in a way that nobody can notice."""
+    """Whether the end of what was committed is missing undetectably."""
     one_page: bool = False
     """Whether no more than one page is corrupted."""
 
@@ -51,7 +51,7 @@ class Specimen:
     filled: Filled
     closed: Files
     left_open: Files
-    """As a kill leaves them: nearly everything stands in the write-ahead log alone."""
+    """As a kill leaves them: nearly everything is in the write-ahead log alone."""
 
 
 async def specimen(folder: Path, rows: int = 160, seed: int = 1) -> Specimen:
@@ -76,7 +76,7 @@ def put(files: Files, folder: Path) -> Path:
 
 
 def flip(chance: Random, files: Files) -> Corrupted:
-    """One bit of one file, but for the format's number: with another major version, nobody knows what a file is."""
+    """One bit of one file, but for the format's number: the content of another major version is unknown."""
     name = chance.choice([name for name in (NAME, LOG) if name in files])
     place = chance.choice([place for place in (chance.randrange(len(files[name])), 0) if not 60 <= place < 64])
     content = bytearray(files[name])
@@ -107,7 +107,7 @@ def overwrite(chance: Random, files: Files) -> Corrupted:
 
 
 def cut(chance: Random, files: Files) -> Corrupted:
-    """A file that ends early; so may a write-ahead log, of which nobody can tell that it was longer."""
+    """A file that ends early; so may a write-ahead log, which does not record its length."""
     name = chance.choice([name for name in (NAME, LOG) if name in files])
     size = chance.choice([0, chance.randrange(200), chance.randrange(len(files[name]))])
     return Corrupted(f"{name} ends at {size}", {**files, name: files[name][:size]}, ends_early=name == LOG)
@@ -129,12 +129,12 @@ CORRUPTIONS: Mapping[str, Corrupt] = MappingProxyType(
 )
 
 
-async def open_and_judge(corrupted: Corrupted, filled: Filled, folder: Path) -> list[str]:
+async def open_and_check(corrupted: Corrupted, filled: Filled, folder: Path) -> list[str]:
     """Opens corrupted files as a daemon does, reads all, goes on, opens again; returns what should not have been."""
     path = put(corrupted.files, folder)
-    told: list[str] = []
-    spool = await opened(path, told)
-    seen = await see(spool, told)
+    reports: list[str] = []
+    spool = await opened(path, reports)
+    seen = await see(spool, reports)
     new = made(CONNECTIONS[0], Priority.NORMAL, "ann", "brand new", 0, recognised=True)
     (key,) = await spool.append([new])
     await spool.settle([Settlement(CONNECTIONS[0], [end_of(key, Held(new), "")])])
@@ -146,10 +146,10 @@ async def open_and_judge(corrupted: Corrupted, filled: Filled, folder: Path) -> 
         wrong.append(f"{waiting} rows are counted, and {len(seen.rows)} are there")
     again: list[str] = []
     spool = await opened(path, again)
-    if (await see(spool, again)).rows != seen.rows or (again and not told):
+    if (await see(spool, again)).rows != seen.rows or (again and not reports):
         wrong.append(f"the next opening sees it otherwise: {again}")
     await spool.close()
-    return [f"{corrupted.what}: {each}; told: {[said[-200:] for said in told]}" for each in wrong]
+    return [f"{corrupted.what}: {each}; reports: {[said[-200:] for said in reports]}" for each in wrong]
 
 
 def _invented(seen: Seen, filled: Filled) -> list[str]:
@@ -178,8 +178,8 @@ def _lost(seen: Seen, filled: Filled, corrupted: Corrupted) -> list[str]:
     missing = filled.rows.keys() - seen.rows.keys()
     if corrupted.ends_early:
         behind = [key for key in seen.rows if missing and position_of(key) > min(map(position_of, missing))]
-        return [f"rows {behind} stand behind lost ones"] if behind else []
-    silent = [f"{len(missing)} rows are lost in silence"] if missing and not seen.told else []
+        return [f"rows {behind} follow lost ones"] if behind else []
+    silent = [f"{len(missing)} rows are lost in silence"] if missing and not seen.reports else []
     if corrupted.one_page and len(missing) > ROWS_IN_A_PAGE_MAX:
         silent.append(f"{len(missing)} rows are lost with one page")
     return [*silent, *(f"row {key} had ended" for key in seen.rows.keys() & filled.ended)]
@@ -190,7 +190,7 @@ def _reused(key: int, seen: Seen, filled: Filled, corrupted: Corrupted) -> list[
     return ["a position is given again"] if position_of(key) <= max(map(position_of, taken), default=0) else []
 
 
-def look_and_judge(corrupted: Corrupted, filled: Filled, folder: Path) -> list[str]:
+def verify_and_check(corrupted: Corrupted, filled: Filled, folder: Path) -> list[str]:
     """Verifies and exports corrupted files as the commands do; returns what should not have been."""
     path = put(corrupted.files, folder)
     try:
@@ -215,8 +215,8 @@ async def sweep(one: Specimen, corrupts: Mapping[str, Corrupt], seeds: range, fo
                 corrupted = corrupt(Random(f"{name} {kind} {seed}"), files)  # noqa: S311 - nothing to guess
                 here = folder / f"{kind}-{name}-{seed}"
                 try:
-                    wrong += await asyncio.wait_for(open_and_judge(corrupted, one.filled, here / "opened"), 60)
-                    wrong += look_and_judge(corrupted, one.filled, here / "looked-at")
+                    wrong += await asyncio.wait_for(open_and_check(corrupted, one.filled, here / "opened"), 60)
+                    wrong += verify_and_check(corrupted, one.filled, here / "looked-at")
                 except Exception as error:  # noqa: BLE001 - the sweep's last frame: what was raised is what it looks for
                     wrong.append(f"{name} {seed}, {corrupted.what}: {error!r}")
     return wrong

@@ -106,12 +106,12 @@ TURNS = len(BEFORE) + len(ACTS) - 2
 """From this act on, time passes: the duplicate window turns at each."""
 
 
-async def opened(path: Path, clock: Clock, told: list[str]) -> SqliteSpool:
-    """The spool; `told` is what is said of damage."""
+async def opened(path: Path, clock: Clock, reports: list[str]) -> SqliteSpool:
+    """The spool; `reports` is what is said of damage."""
     settings = SqliteSettings(
         str(path), free_bytes_min=0, connections=CONNECTIONS, duplicate_window_seconds=WINDOW_SECONDS
     )
-    return await open_spool(settings, on_damage=told.append, wall=clock.wall, monotonic=clock.monotonic)
+    return await open_spool(settings, on_damage=reports.append, wall=clock.wall, monotonic=clock.monotonic)
 
 
 def log_of(path: Path) -> Path:
@@ -121,11 +121,11 @@ def log_of(path: Path) -> Path:
 
 async def seen_in(path: Path) -> Seen:
     """What a spool holds that no process has open."""
-    told: list[str] = []
-    spool = await opened(path, Clock(), told)
+    reports: list[str] = []
+    spool = await opened(path, Clock(), reports)
     seen = await see(spool)
     await spool.close()
-    assert not told, f"a failing disk is no damage: {told}"
+    assert not reports, f"a failing disk is no damage: {reports}"
     return seen
 
 
@@ -186,24 +186,24 @@ class Trial:
 
     async def run(self) -> None:
         """Plays it, with patience, and looks at what is left at the end."""
-        clock, told = Clock(), []
+        clock, reports = Clock(), []
         with below_sqlite(self.disk):
-            spool = await self._opened(clock, told)
+            spool = await self._opened(clock, reports)
             for number, act in enumerate(ACTS, len(BEFORE)):
                 clock.seconds += WINDOW_SECONDS if number >= TURNS else 0.0
                 assert await self._taken(act, spool) == self._rehearsal.results[number]
                 self.disk.mark()
             assert spool.usage().full_reason == ""
             await spool.close()
-        assert not told, f"a failing disk is no damage: {told}"
+        assert not reports, f"a failing disk is no damage: {reports}"
         assert await seen_in(self._path) == self._rehearsal.states[-1]
 
-    async def _opened(self, clock: Clock, told: list[str]) -> SqliteSpool:
+    async def _opened(self, clock: Clock, reports: list[str]) -> SqliteSpool:
         """Opened as often as a platform would start a daemon."""
         while True:
             failed = self.disk.failed
             try:
-                return await opened(self._path, clock, told)
+                return await opened(self._path, clock, reports)
             except SpoolUnusable:
                 assert self.disk.failed > failed, "nothing is refused without need"
                 self.refused += 1
@@ -221,10 +221,10 @@ class Trial:
     async def cut(self, folder: Path, chance: random.Random) -> None:
         """Cuts the power at or after the first failure: what is left is what was answered, and perhaps one act more."""
         moment = chance.randint(self.disk.failed_at, len(self.disk.operations))
-        told = self.disk.operations[:moment]
-        for name, content in power_cut(told, chance).items():
+        reports = self.disk.operations[:moment]
+        for name, content in power_cut(reports, chance).items():
             (folder / name).write_bytes(content)
-        done = sum(operation.kind is Kind.MARK for operation in told)
+        done = sum(operation.kind is Kind.MARK for operation in reports)
         assert await seen_in(folder / "spool.db") in self._rehearsal.states[done : done + 2]
 
 
@@ -242,7 +242,7 @@ def faults(calls: Counter[Kind], stride: int) -> list[Fault]:
 
 
 async def play(folder: Path, rehearsal: Rehearsal, chosen: Sequence[Fault], at_once: int = 16) -> list[Trial]:
-    """Plays the script with each fault, so many at once, as most of the time passes in waiting for another attempt."""
+    """Plays the script with each fault, several at once, as most of the time passes in waiting for a retry."""
     rotation_due = asyncio.Semaphore(at_once)
 
     async def one(number: int, fault: Fault) -> Trial:

@@ -52,15 +52,15 @@ class Seen:
     rows: dict[int, Row] = field(default_factory=dict)
     connections: dict[int, str] = field(default_factory=dict)
     known: dict[Place, ContactEntry] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
+    reports: list[str] = field(default_factory=list)
     """What was said of damage."""
     outcomes: list[Outcome] = field(default_factory=list)
     letters: list[int] = field(default_factory=list)
 
 
-async def opened(path: Path, told: list[str] | None = None) -> SqliteSpool:
+async def opened(path: Path, reports: list[str] | None = None) -> SqliteSpool:
     settings = SqliteSettings(str(path), free_bytes_min=0, connections=CONNECTIONS, lock_wait_seconds=0.0)
-    on_damage: Callable[[str], None] = [].append if told is None else told.append
+    on_damage: Callable[[str], None] = [].append if reports is None else reports.append
     return await open_spool(settings, wall=lambda: NOON, on_damage=on_damage)
 
 
@@ -109,9 +109,9 @@ async def _settle(spool: SqliteSpool, filled: Filled, chance: random.Random) -> 
             del filled.rows[each.key]
 
 
-async def see(spool: SqliteSpool, told: list[str], rows_max: int = 7) -> Seen:
+async def see(spool: SqliteSpool, reports: list[str], rows_max: int = 7) -> Seen:
     """Reads everything, as the deliverer and an operator would."""
-    seen = Seen(told=told)
+    seen = Seen(reports=reports)
     for connection in CONNECTIONS:
         for priority in Priority:
             await _page(
@@ -140,7 +140,7 @@ async def _page(seen: Seen, connection: str, read: Callable[[int], Awaitable[Bat
 
 
 def _take(seen: Seen, connection: str, batch: Batch) -> None:
-    seen.told += batch.corrupt
+    seen.reports += batch.corrupt
     seen.rows |= {row.key: row for row in batch.rows}
     seen.connections |= {row.key: connection for row in batch.rows}
     seen.known |= {(connection, lane): known for lane, known in batch.contacts.items()}

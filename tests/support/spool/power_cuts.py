@@ -65,7 +65,7 @@ class Work:
         self._disk.mark()
 
     async def run(self, path: Path, rounds: int) -> None:
-        """Opens, works and closes, so many times."""
+        """Opens, works and closes, this many times."""
         for number in range(rounds):
             spool = await opened(path, self.damages.append)
             self._disk.note(Kind.SYNC_FOLDER)  # As `Lock.opened` does, before it says that the spool is open.
@@ -95,9 +95,9 @@ class Work:
 
 
 async def check(path: Path, promises: Sequence[Promise]) -> None:
-    """Every promise stands, nothing is half done, nothing is there twice, and the work can go on."""
-    told: list[str] = []
-    spool = await opened(path, told.append)
+    """Checks that every confirmed commit is complete and there once, and that work can continue."""
+    reports: list[str] = []
+    spool = await opened(path, reports.append)
     seen = await see(spool)
     waiting = {record.unpack(row.data, AcceptedEnvelope).envelope_id: row for row in seen.rows}
     ended = {outcome.envelope_id for outcome in seen.outcomes}
@@ -118,7 +118,7 @@ async def check(path: Path, promises: Sequence[Promise]) -> None:
     await _go_on(spool, waiting, promised)
     await spool.close()
     # A file that was made and not written yet looks like one that was emptied; nothing was promised of it.
-    assert not told or (not promises and "empty file" in told[0]), f"a power cut is no damage: {told}"
+    assert not reports or (not promises and "empty file" in reports[0]), f"a power cut is no damage: {reports}"
     assert verify(str(path)).damages == []
 
 
@@ -146,19 +146,21 @@ async def cut_and_check(disk: Disk, work: Work, moment: int, folder: Path, seed:
     await check(folder / "again" / "spool.db", kept)
 
 
-def _leave(told: Sequence[Operation], folder: Path, chance: random.Random) -> int:
+def _leave(reports: Sequence[Operation], folder: Path, chance: random.Random) -> int:
     """Makes a folder of what a power cut leaves; gives how many promises had been made."""
     folder.mkdir()
-    for name, content in power_cut(told, chance).items():
+    for name, content in power_cut(reports, chance).items():
         (folder / name).write_bytes(content)
-    return sum(operation.kind is Kind.MARK for operation in told)
+    return sum(operation.kind is Kind.MARK for operation in reports)
 
 
 def moments(disk: Disk, cuts: int, chance: random.Random) -> list[int]:
     """When the power is cut: anywhere, and as often while the log is copied back, and while files come and go."""
-    told = list(enumerate(disk.operations))
-    rare = [place for place, operation in told if operation.kind not in {Kind.WRITE, Kind.SYNC, Kind.MARK}]
-    copying = [place for place, operation in told if not operation.name.endswith("-wal") and operation.kind in _COPYING]
+    reports = list(enumerate(disk.operations))
+    rare = [place for place, operation in reports if operation.kind not in {Kind.WRITE, Kind.SYNC, Kind.MARK}]
+    copying = [
+        place for place, operation in reports if not operation.name.endswith("-wal") and operation.kind in _COPYING
+    ]
     third = cuts // 3
-    places = [*chance.choices(range(len(told)), k=cuts - 2 * third), *chance.choices(rare, k=third)]
+    places = [*chance.choices(range(len(reports)), k=cuts - 2 * third), *chance.choices(rare, k=third)]
     return sorted(place + 1 for place in [*places, *chance.choices(copying, k=third)])

@@ -29,24 +29,24 @@ def rows_in(page: bytes, read: Callable[[int], bytes]) -> list[Record]:
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:20])
-def test_a_row_is_read_as_it_was_written(tmp_path: Path, value: object) -> None:
+def test_row_is_read_as_it_was_written(tmp_path: Path, value: object) -> None:
     read = pages_of(tmp_path / "file.db", [(1 << 40, value), (-5, value)])
     found = [row for number in range(2, 40) for row in rows_in(read(number), read)]
     assert sorted(found, key=lambda row: row[0]) == [(-5, [None, value, value]), (1 << 40, [None, value, value])]
 
 
-def test_the_first_page_has_the_files_header_in_front(tmp_path: Path) -> None:
+def test_first_page_starts_with_the_file_header(tmp_path: Path) -> None:
     read = pages_of(tmp_path / "file.db", [])
     ((number, columns),) = leaf_rows(read(1), 1, read)
     assert (number, columns[:4]) == (1, ["table", "things", "things", 2])
 
 
 @pytest.mark.parametrize("page", [b"", bytes(PAGE_BYTES), b"\x05" + bytes(PAGE_BYTES - 1), b"\x0d"])
-def test_what_is_no_leaf_of_a_table_has_no_rows(page: bytes) -> None:
+def test_page_that_is_not_a_table_leaf_has_no_rows(page: bytes) -> None:
     assert rows_in(page, lambda _: b"") == []
 
 
-def test_no_bit_of_a_page_makes_reading_it_fail_and_most_leave_the_other_rows(tmp_path: Path) -> None:
+def test_page_with_any_bit_flipped_is_read_as_far_as_possible(tmp_path: Path) -> None:
     read = pages_of(tmp_path / "file.db", [(key, "v" * (key * 40)) for key in range(1, 20)])
     whole = rows_in(read(2), read)
     kept = 0
@@ -57,7 +57,7 @@ def test_no_bit_of_a_page_makes_reading_it_fail_and_most_leave_the_other_rows(tm
     assert kept > 0.95 * PAGE_BYTES / 3
 
 
-def test_a_row_whose_further_pages_are_gone_or_lead_in_a_circle_is_passed_over(tmp_path: Path) -> None:
+def test_row_with_missing_or_circular_overflow_pages_is_skipped(tmp_path: Path) -> None:
     read = pages_of(tmp_path / "file.db", [(1, "small"), (2, "large" * 4_000)])
     circle = (2).to_bytes(4, "big") + bytes(PAGE_BYTES - 4)
     leaf = read(2)

@@ -30,12 +30,12 @@ def flipped(path: Path, places: range) -> Iterator[tuple[int, int]]:
             yield place, bit
 
 
-def test_a_spool_is_ours_and_sound(spool: Path) -> None:
+def test_spool_is_ours_and_sound(spool: Path) -> None:
     assert header.is_ours(str(spool))
     assert header.is_sound(str(spool))
 
 
-def test_a_new_spool_whose_tables_still_stand_in_the_log_alone_is_sound(tmp_path: Path) -> None:
+def test_new_spool_whose_tables_are_only_in_the_log_is_sound(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     with closing(open_database(str(path), NOON)):
         assert (tmp_path / "spool.db-wal").stat().st_size
@@ -43,7 +43,7 @@ def test_a_new_spool_whose_tables_still_stand_in_the_log_alone_is_sound(tmp_path
 
 
 @pytest.mark.parametrize("places", [range(18), range(18, 24), range(44, 60), range(64, 68), range(68, 92)], ids=str)
-def test_a_bit_that_would_make_sqlite_take_the_file_for_another_is_noticed(spool: Path, places: range) -> None:
+def test_header_bit_that_changes_how_sqlite_reads_the_file_is_detected(spool: Path, places: range) -> None:
     content = spool.read_bytes()
     unnoticed = [place for place in flipped(spool, places) if header.is_sound(str(spool))]
     # "Suggested cache size", and the mark, by which the opening sees that it is corrupted.
@@ -51,12 +51,12 @@ def test_a_bit_that_would_make_sqlite_take_the_file_for_another_is_noticed(spool
     spool.write_bytes(content)
 
 
-def test_with_any_bit_of_its_header_flipped_a_spool_is_still_ours(spool: Path) -> None:
+def test_spool_with_any_header_bit_flipped_is_still_ours(spool: Path) -> None:
     assert all(header.is_ours(str(spool)) for _ in flipped(spool, range(100)))
 
 
 @pytest.mark.parametrize("size", [1, 15, 16, 99])
-def test_what_is_left_of_a_spool_is_ours_and_not_sound(spool: Path, size: int) -> None:
+def test_truncated_spool_is_ours_and_not_sound(spool: Path, size: int) -> None:
     spool.write_bytes(spool.read_bytes()[:size])
     for _ in range(2):
         assert header.is_ours(str(spool))
@@ -64,22 +64,22 @@ def test_what_is_left_of_a_spool_is_ours_and_not_sound(spool: Path, size: int) -
         Path(f"{spool}-wal").touch()  # Of which SQLite would say that it belongs to nothing.
 
 
-@pytest.mark.parametrize("content", [b"somebody's notes\n" * 20, b"x"])
-def test_anything_else_is_not_ours_and_not_judged(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"some notes\n" * 20, b"x"])
+def test_other_files_are_not_ours_and_count_as_sound(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
     assert not header.is_ours(str(path))
     assert header.is_sound(str(path))
 
 
-def test_another_programs_database_is_not_ours(tmp_path: Path) -> None:
+def test_database_of_another_program_is_not_ours(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE theirs (x)")
     assert not header.is_ours(str(path))
 
 
-def test_an_empty_file_may_become_a_spool(tmp_path: Path) -> None:
+def test_empty_file_may_become_a_spool(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     path.touch()
     assert header.is_sound(str(path))

@@ -31,7 +31,7 @@ def test_pages_are_counted_and_read_by_their_numbers(path: Path) -> None:
         assert pages.read(0) == pages.read(pages.count + 1) == b""
 
 
-def test_the_free_pages_are_those_that_sqlite_counts(path: Path) -> None:
+def test_free_pages_are_those_that_sqlite_counts(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         free = database.execute("PRAGMA freelist_count").fetchone()[0]
     with Pages(str(path)) as pages:
@@ -39,7 +39,7 @@ def test_the_free_pages_are_those_that_sqlite_counts(path: Path) -> None:
         assert 1 not in pages.free()
 
 
-def test_a_page_that_is_cut_off_is_filled_up_with_zeros(path: Path) -> None:
+def test_truncated_page_is_filled_with_zeros(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: PAGE_BYTES + 100])
     with Pages(str(path)) as pages:
         assert pages.count == 2
@@ -48,7 +48,7 @@ def test_a_page_that_is_cut_off_is_filled_up_with_zeros(path: Path) -> None:
 
 
 @pytest.mark.parametrize("trunk", [b"\0\0\0\1", b"\xff\xff\xff\xff"])
-def test_corrupt_free_list_ends(path: Path, trunk: bytes) -> None:
+def test_corrupt_free_list_is_read_to_its_damage(path: Path, trunk: bytes) -> None:
     content = bytearray(path.read_bytes())
     first = int.from_bytes(content[32:36], "big")
     content[(first - 1) * PAGE_BYTES : (first - 1) * PAGE_BYTES + 4] = first.to_bytes(4, "big")

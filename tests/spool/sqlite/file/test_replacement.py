@@ -24,7 +24,7 @@ def rebuilt(path: str, content: str = "new") -> None:
     Path(replacement.unfinished(path)).write_text(content)
 
 
-def test_a_rebuilt_file_takes_the_place_of_the_spools_which_is_kept_with_its_logs(path: str) -> None:
+def test_rebuilt_file_replaces_the_spool_which_is_kept_with_its_logs(path: str) -> None:
     rebuilt(path)
     assert replacement.replace(path, NOON) == f"{Path(path).parent}/{ASIDE}"
     assert files(path) == {
@@ -36,7 +36,7 @@ def test_a_rebuilt_file_takes_the_place_of_the_spools_which_is_kept_with_its_log
     }
 
 
-def test_a_second_replacement_in_the_same_second_keeps_both(path: str) -> None:
+def test_second_replacement_in_the_same_second_keeps_both(path: str) -> None:
     for content in ("one", "two", "three"):
         rebuilt(path, content)
         replacement.replace(path, NOON)
@@ -48,7 +48,7 @@ def test_a_second_replacement_in_the_same_second_keeps_both(path: str) -> None:
 
 
 @pytest.mark.parametrize("renamed", range(4))
-def test_a_replacement_that_a_crash_cut_off_is_completed_wherever_it_was(path: str, renamed: int) -> None:
+def test_interrupted_replacement_is_completed_from_each_step(path: str, renamed: int) -> None:
     rebuilt(path)
     Path(path + ".rebuilding").rename(path + ".rebuilt-20250615T150640Z")
     for suffix in ("-wal", "-wal.damaged", "")[:renamed]:
@@ -61,7 +61,7 @@ def test_a_replacement_that_a_crash_cut_off_is_completed_wherever_it_was(path: s
     assert len(once) == 5
 
 
-def test_what_was_not_finished_is_no_replacement_and_is_given_up(path: str) -> None:
+def test_unfinished_replacement_is_abandoned(path: str) -> None:
     before = files(path)
     rebuilt(path)
     replacement.complete(path)
@@ -70,13 +70,13 @@ def test_what_was_not_finished_is_no_replacement_and_is_given_up(path: str) -> N
     assert files(path) == before
 
 
-def test_a_file_that_is_being_built_and_a_copy_are_their_owners_alone(path: str) -> None:
+def test_new_files_and_copies_are_readable_by_their_owner_alone(path: str) -> None:
     made = [Path(replacement.unfinished(path)), Path(replacement.copy(path))]
     assert [file.stat().st_mode & 0o777 for file in made] == [0o600, 0o600]
     assert made[1].read_text() == "spool.db"
 
 
-def test_a_kept_log_is_a_copy_and_the_one_that_a_repair_reads(tmp_path: Path) -> None:
+def test_preserved_log_is_a_copy_that_a_repair_reads(tmp_path: Path) -> None:
     path = str(tmp_path / "spool.db")
     assert replacement.find_wal(path) == ""
     Path(path + "-wal").write_text("log")
@@ -88,7 +88,7 @@ def test_a_kept_log_is_a_copy_and_the_one_that_a_repair_reads(tmp_path: Path) ->
     assert Path(replacement.find_wal(path)).read_text() == "log"
 
 
-def test_another_spools_files_beside_it_are_left_alone(path: str) -> None:
+def test_files_of_another_spool_are_left_alone(path: str) -> None:
     other = Path(path).parent / "spool.db.damaged-20250615T150640Z.rebuilt-x"
     other.write_text("another one's")
     replacement.complete(path)

@@ -66,14 +66,14 @@ def begins(commits: list[Commit], number: int) -> int:
     return commits[number].frames[0].offset - 24
 
 
-def test_the_commits_are_found_in_order_with_what_their_counters_count(left: Left) -> None:
+def test_commits_are_found_in_order_with_their_counters(left: Left) -> None:
     found = left.found()
     assert [(commit.sound, commit.counted) for commit in found] == [(True, count) for count in range(1, COMMITS + 1)]
     assert wal.certain(found, 0) == found
     assert left.merged() == [1, 2, 3, 4, 5]
 
 
-def test_behind_the_frames_that_sqlite_has_read_only_the_others_are_looked_at(left: Left) -> None:
+def test_only_frames_that_sqlite_has_not_read_are_checked(left: Left) -> None:
     found = left.found()
     frames = sum(len(commit.frames) for commit in found[:4])
     assert left.found(frames) == found[4:]
@@ -82,9 +82,7 @@ def test_behind_the_frames_that_sqlite_has_read_only_the_others_are_looked_at(le
 
 @pytest.mark.parametrize("place", [0, 3, 8, 20, 23, 24, 24 + 30, 24 + PAGE_BYTES - 1])
 @pytest.mark.parametrize("number", [1, 4])
-def test_behind_a_frame_with_a_bit_flipped_the_later_commits_are_still_found(
-    left: Left, number: int, place: int
-) -> None:
+def test_commits_are_found_behind_a_corrupt_frame(left: Left, number: int, place: int) -> None:
     left.flip(begins(left.found(), number) + place)
     found = left.found()
     assert [commit.sound for commit in found] == [each != number for each in range(COMMITS)]
@@ -106,7 +104,7 @@ def test_merge_writes_the_page_of_a_corrupt_frame(left: Left) -> None:
 
 
 @pytest.mark.parametrize("tail", [100, FRAME, FRAME + 100])
-def test_what_was_torn_at_the_end_is_no_commit(left: Left, tail: int) -> None:
+def test_torn_end_is_not_a_commit(left: Left, tail: int) -> None:
     left.log.write_bytes(left.log.read_bytes()[:-tail])
     found = left.found()
     assert len(found) == len(wal.certain(found, 0)) == COMMITS - 1
@@ -121,7 +119,7 @@ def test_last_commit_with_a_corrupt_frame_is_not_certain(left: Left) -> None:
     assert len(wal.certain(found, 0)) == 5
 
 
-def test_what_is_left_over_from_before_the_log_was_begun_anew_is_no_commit(left: Left) -> None:
+def test_frames_from_before_the_log_restarted_are_not_commits(left: Left) -> None:
     content = left.log.read_bytes()
     start = begins(left.found(), 3)
     older = bytearray(content[start:])
@@ -132,7 +130,7 @@ def test_what_is_left_over_from_before_the_log_was_begun_anew_is_no_commit(left:
     assert len(left.found()) < COMMITS
 
 
-def test_what_a_disk_refused_and_a_shorter_commit_was_written_over_counts_no_further(left: Left) -> None:
+def test_refused_commit_overwritten_by_a_shorter_one_is_ignored(left: Left) -> None:
     """It lies behind the last commit, holds together by itself, and counts as that one does."""
     content = left.log.read_bytes()
     whole = left.found()
@@ -166,17 +164,17 @@ CASES: list[tuple[str, int, list[Commit], int]] = [
 
 
 @pytest.mark.parametrize(("what", "count", "found", "sure"), CASES, ids=[case[0] for case in CASES])
-def test_which_commits_were_made_for_certain(what: str, count: int, found: list[Commit], sure: int) -> None:
+def test_commits_before_the_last_are_certain(what: str, count: int, found: list[Commit], sure: int) -> None:
     assert wal.certain(found, count) == found[:sure], what
 
 
 @pytest.mark.parametrize("content", [b"", b"short", bytes(HEADER), bytes(HEADER + 3 * FRAME)])
-def test_a_log_with_nothing_in_it_has_no_commits(left: Left, content: bytes) -> None:
+def test_empty_log_has_no_commits(left: Left, content: bytes) -> None:
     left.log.write_bytes(content)
     assert wal.certain(left.found(), 0) == []
 
 
-def test_a_log_whose_checksums_another_machine_wrote_is_read_as_well(left: Left) -> None:
+def test_log_of_a_machine_with_another_byte_order_is_read(left: Left) -> None:
     """The first words of the log say in which order of bytes its checksums add up."""
     content = left.log.read_bytes()
     content, chained = _big_endian((0x377F0683).to_bytes(4, "big") + content[4:])

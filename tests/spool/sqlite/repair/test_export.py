@@ -31,9 +31,7 @@ def waiting(specimen: Specimen) -> list[Exported]:
     return [Exported(row.connection, record.unpack(row.data, AcceptedEnvelope)) for _, row in rows]
 
 
-def test_what_waits_comes_in_the_order_of_its_acceptance_and_the_spool_stays_as_it_is(
-    spool: Path, specimen: Specimen
-) -> None:
+def test_export_is_in_order_of_acceptance_and_changes_nothing(spool: Path, specimen: Specimen) -> None:
     found, findings = exported(spool)
     assert found == waiting(specimen)
     assert {Priority.BULK, Priority.NORMAL} == {row.priority for row in specimen.filled.rows.values()}
@@ -42,7 +40,7 @@ def test_what_waits_comes_in_the_order_of_its_acceptance_and_the_spool_stays_as_
     assert sorted(file.name for file in spool.parent.iterdir()) == ["spool.db", "spool.db.lock"]
 
 
-def test_dead_letters_stand_where_they_were_first_accepted(spool: Path, specimen: Specimen) -> None:
+def test_export_orders_dead_letters_by_first_acceptance(spool: Path, specimen: Specimen) -> None:
     found, findings = exported(spool, dead_letters=True)
     positions = {
         (row.connection, record.unpack(row.data, AcceptedEnvelope).envelope_id): position_of(key)
@@ -54,7 +52,7 @@ def test_dead_letters_stand_where_they_were_first_accepted(spool: Path, specimen
     assert findings.count == 0
 
 
-def test_a_spool_that_was_killed_is_exported_with_its_log(specimen: Specimen, tmp_path: Path) -> None:
+def test_export_of_a_killed_spool_includes_its_log(specimen: Specimen, tmp_path: Path) -> None:
     assert exported(corruption.put(specimen.left_open, tmp_path))[0] == waiting(specimen)
 
 
@@ -66,9 +64,7 @@ def test_export_reports_a_corrupt_row_and_exports_the_others(spool: Path, corrup
     assert {damage.table for damage in findings.damages} == {"log", "dead_letters"}
 
 
-def test_of_a_damaged_file_it_is_what_a_repair_would_keep_and_nothing_is_left_behind(
-    spool: Path, specimen: Specimen
-) -> None:
+def test_export_of_a_damaged_file_equals_its_repair_and_leaves_no_files(spool: Path, specimen: Specimen) -> None:
     with closing(sqlite3.connect(spool)) as database:
         page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'log'").fetchone()[0]
     content = spool.read_bytes()
@@ -95,7 +91,7 @@ def test_export_reports_a_record_of_a_later_release(spool: Path) -> None:
     ] * 2
 
 
-def test_there_is_nothing_to_export_of_a_spool_that_is_none(tmp_path: Path) -> None:
+def test_export_refuses_a_file_that_is_not_a_spool(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     path.touch()
     with pytest.raises(SpoolUnusable, match="is empty"):

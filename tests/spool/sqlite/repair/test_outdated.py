@@ -65,20 +65,20 @@ def rebuilt() -> Iterator[Rebuilt]:
 
 
 @pytest.mark.parametrize("table", ["log", "parked"])
-def test_a_row_that_has_its_outcome_is_over(rebuilt: Rebuilt, table: str) -> None:
+def test_row_with_an_outcome_is_dropped(rebuilt: Rebuilt, table: str) -> None:
     rebuilt.row(1, "ended", table=table)
     rebuilt.row(2, "waits", table=table)
     rebuilt.outcome(1, "ended", OutcomeType.DELIVERED)
     assert rebuilt.left() == {table: [2], "journal": [1]}
 
 
-def test_a_row_that_was_parked_is_no_more_in_the_log(rebuilt: Rebuilt) -> None:
+def test_parked_row_is_dropped_from_the_log(rebuilt: Rebuilt) -> None:
     rebuilt.row(1, "a")
     rebuilt.row(1, "a", table="parked")
     assert rebuilt.left() == {"parked": [1]}
 
 
-def test_the_outcome_of_one_acceptance_ends_no_other(rebuilt: Rebuilt) -> None:
+def test_outcome_of_one_acceptance_drops_no_other(rebuilt: Rebuilt) -> None:
     """Neither a replay of the same envelope, nor an envelope of the same id and moment in another connection."""
     rebuilt.outcome(1, "a", OutcomeType.DELIVERED)
     rebuilt.row(2, "a", replay=1)
@@ -87,7 +87,7 @@ def test_the_outcome_of_one_acceptance_ends_no_other(rebuilt: Rebuilt) -> None:
     assert rebuilt.left() == {"log": [2, 3, 4], "journal": [1]}
 
 
-def test_a_discarded_letter_is_over_and_so_is_the_outcome_that_the_discarding_replaced(rebuilt: Rebuilt) -> None:
+def test_discarded_letter_and_its_replaced_outcome_are_dropped(rebuilt: Rebuilt) -> None:
     rebuilt.letter(1, "a")
     rebuilt.letter(2, "b")
     rebuilt.outcome(1, "a", OutcomeType.DEAD_LETTERED)
@@ -96,7 +96,7 @@ def test_a_discarded_letter_is_over_and_so_is_the_outcome_that_the_discarding_re
     assert rebuilt.left() == {"journal": [2, 3], "dead_letters": [2]}
 
 
-def test_a_letter_whose_replay_waits_or_has_ended_is_over(rebuilt: Rebuilt) -> None:
+def test_letter_whose_replay_waits_or_has_ended_is_dropped(rebuilt: Rebuilt) -> None:
     for number, name in enumerate("abcd", 1):
         rebuilt.letter(number, name)
     rebuilt.row(11, "a", replay=1)
@@ -105,14 +105,14 @@ def test_a_letter_whose_replay_waits_or_has_ended_is_over(rebuilt: Rebuilt) -> N
     assert rebuilt.left() == {"log": [11], "parked": [12], "journal": [13], "dead_letters": [4]}
 
 
-def test_of_letters_of_one_envelope_the_later_replay_does_not_end_the_earlier_one(rebuilt: Rebuilt) -> None:
+def test_later_replay_does_not_drop_an_earlier_letter(rebuilt: Rebuilt) -> None:
     """A letter goes when its replay is appended, and that left a row or an outcome: without either it stays."""
     rebuilt.letter(1, "a")
     rebuilt.letter(2, "a", replay=1)
     assert rebuilt.left() == {"dead_letters": [1, 2]}
 
 
-def test_what_is_not_understood_stays_and_what_was_gathered_goes(rebuilt: Rebuilt) -> None:
+def test_undecodable_rows_stay_and_the_temporary_table_is_dropped(rebuilt: Rebuilt) -> None:
     rebuilt.row(1, "a")
     rebuilt.database.execute("UPDATE log SET data = ?", (record.pack(_outcome("a", OutcomeType.DELIVERED, 0)),))
     rebuilt.outcome(1, "a", OutcomeType.DELIVERED)

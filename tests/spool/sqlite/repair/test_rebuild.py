@@ -20,17 +20,17 @@ NOON = 1_750_000_000.0
 
 
 async def seen_in(path: Path) -> Seen:
-    told: list[str] = []
-    spool = await opened(path, told)
-    seen = await see(spool, told)
+    reports: list[str] = []
+    spool = await opened(path, reports)
+    seen = await see(spool, reports)
     await spool.close()
     return seen
 
 
 def whole(seen: Seen, filled: Filled, *, without: int = 0) -> bool:
-    """Whether all is there that was filled in, but for so many waiting rows, and nothing was told."""
+    """Whether everything is there except `without` waiting rows, and no damage was reported."""
     rows = all(row.data == filled.sent[key].data for key, row in seen.rows.items())
-    return rows and len(seen.rows) == len(filled.rows) - without and seen.told == []
+    return rows and len(seen.rows) == len(filled.rows) - without and seen.reports == []
 
 
 def overwrite(path: Path, *pages: int) -> None:
@@ -56,7 +56,7 @@ def root_of(path: Path, name: str) -> int:
         return database.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,)).fetchone()[0]
 
 
-async def test_a_sound_spool_comes_to_the_same_and_is_kept_as_it_was(spool: Path, specimen: Specimen) -> None:
+async def test_rebuild_of_a_sound_spool_holds_the_same(spool: Path, specimen: Specimen) -> None:
     contents, kept = repair(str(spool), NOON)
     assert files_of(kept) == [specimen.closed[corruption.NAME]]
     assert kept == f"{spool}.damaged-20250615T150640Z"
@@ -73,7 +73,7 @@ async def test_a_sound_spool_comes_to_the_same_and_is_kept_as_it_was(spool: Path
     }
 
 
-async def test_a_spool_that_was_killed_is_rebuilt_with_its_log(specimen: Specimen, tmp_path: Path) -> None:
+async def test_rebuild_of_a_killed_spool_includes_its_log(specimen: Specimen, tmp_path: Path) -> None:
     path = corruption.put(specimen.left_open, tmp_path)
     _, kept = repair(str(path), NOON)
     assert files_of(kept) == [specimen.left_open[corruption.NAME], specimen.left_open[corruption.LOG]]
@@ -82,7 +82,7 @@ async def test_a_spool_that_was_killed_is_rebuilt_with_its_log(specimen: Specime
 
 
 async def test_rebuild_keeps_commits_behind_a_corrupt_one(specimen: Specimen, tmp_path: Path) -> None:
-    """SQLite itself reads up to the bit, and takes what stands behind it for nothing."""
+    """SQLite itself reads up to the bit, and ignores what follows it."""
     log = bytearray(specimen.left_open[corruption.LOG])
     log[len(log) // 3] ^= 1
     path = corruption.put({**specimen.left_open, corruption.LOG: bytes(log)}, tmp_path)
@@ -92,9 +92,7 @@ async def test_rebuild_keeps_commits_behind_a_corrupt_one(specimen: Specimen, tm
 
 
 @pytest.mark.parametrize("table", ["log", "parked", "dead_letters", "journal", "counters", "connections", "lanes"])
-async def test_without_the_page_on_which_a_table_rests_its_rows_are_still_found(
-    spool: Path, specimen: Specimen, table: str
-) -> None:
+async def test_rows_are_found_without_the_root_page(spool: Path, specimen: Specimen, table: str) -> None:
     overwrite(spool, root_of(spool, table))
     repair(str(spool), NOON)
     seen = await seen_in(spool)
@@ -103,15 +101,13 @@ async def test_without_the_page_on_which_a_table_rests_its_rows_are_still_found(
     assert {seen.connections[key] for key in seen.rows} == {"eu", "us"}
 
 
-async def test_without_the_descriptions_of_all_tables_the_rows_are_still_found(spool: Path, specimen: Specimen) -> None:
+async def test_rows_are_found_without_table_definitions(spool: Path, specimen: Specimen) -> None:
     overwrite(spool, 1)
     repair(str(spool), NOON)
     assert whole(await seen_in(spool), specimen.filled)
 
 
-async def test_a_damaged_row_is_left_out_and_its_neighbours_are_not(
-    spool: Path, corrupt: Corrupt, specimen: Specimen
-) -> None:
+async def test_damaged_row_is_left_out_alone(spool: Path, corrupt: Corrupt, specimen: Specimen) -> None:
     corrupt("UPDATE log SET lane = 'c:eve' WHERE key = (SELECT max(key) FROM log)")
     corrupt("UPDATE parked SET connection = 9 WHERE key = (SELECT max(key) FROM parked)")
     contents, _ = repair(str(spool), NOON)
@@ -120,7 +116,7 @@ async def test_a_damaged_row_is_left_out_and_its_neighbours_are_not(
     assert verify(str(spool)).count == 0
 
 
-async def test_an_envelope_whose_record_is_damaged_has_its_outcome_where_the_row_says_which_it_was(
+async def test_damaged_envelope_has_an_outcome_if_its_row_identifies_it(
     spool: Path, corrupt: Corrupt, specimen: Specimen
 ) -> None:
     corrupt("UPDATE log SET data = zeroblob(50) WHERE key = (SELECT max(key) FROM log)")
@@ -137,38 +133,38 @@ async def test_an_envelope_whose_record_is_damaged_has_its_outcome_where_the_row
     assert verify(str(spool)).count == 0
 
 
-async def test_what_had_ended_does_not_come_back_from_the_pages(spool: Path, specimen: Specimen) -> None:
+async def test_settled_rows_do_not_come_back_from_the_pages(spool: Path, specimen: Specimen) -> None:
     overwrite(spool, root_of(spool, "log"), root_of(spool, "parked"))
     forget_free_pages(spool)
     repair(str(spool), NOON)
     assert whole(await seen_in(spool), specimen.filled)
 
 
-async def test_without_counters_positions_and_sequences_leap(spool: Path) -> None:
+async def test_positions_and_sequences_leap_without_counters(spool: Path) -> None:
     overwrite(spool, root_of(spool, "counters"))
     repair(str(spool), NOON)
-    told: list[str] = []
-    again = await opened(spool, told)
+    reports: list[str] = []
+    again = await opened(spool, reports)
     row = made("eu", Priority.NORMAL, "ann", "new", 0, recognised=True)
     (key,) = await again.append([row])
     await again.close()
     assert position_of(key) > 1 << 36
-    assert told == []
+    assert reports == []
 
 
-def test_a_repair_that_finds_no_room_leaves_everything_as_it_was(spool: Path) -> None:
-    (spool.parent / "spool.db.rebuilding").mkdir()  # Stands in the way, as a full disk would.
+def test_repair_without_room_changes_nothing(spool: Path) -> None:
+    (spool.parent / "spool.db.rebuilding").mkdir()  # Prevents the repair, as a full disk would.
     before = {file.name: file.read_bytes() for file in spool.parent.iterdir() if file.is_file()}
     with pytest.raises(OSError, match="rebuilding"):
         repair(str(spool), NOON)
     assert {file.name: file.read_bytes() for file in spool.parent.iterdir() if file.is_file()} == before
 
 
-def test_a_new_file_is_as_a_daemon_would_have_made_it(spool: Path, tmp_path: Path) -> None:
+def test_rebuilt_file_equals_one_that_a_daemon_creates(spool: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.db"
     target.touch()
     rebuild(str(spool), str(target), NOON)
     with closing(open_for_reading(str(target))) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA page_size").fetchone() == (PAGE,)
-        assert database.execute("SELECT name FROM sqlite_schema WHERE name = 'told'").fetchall() == []
+        assert database.execute("SELECT name FROM sqlite_schema WHERE name = 'acceptances'").fetchall() == []

@@ -38,7 +38,7 @@ def recounted(spool: Path, old_counters: OldCounters) -> tuple[Counters, tuple[i
         return load_counters(database), contents
 
 
-def test_counted_anew_a_sound_spool_comes_to_the_same(spool: Path, specimen: Specimen) -> None:
+def test_recount_of_a_sound_spool_equals_its_counters(spool: Path, specimen: Specimen) -> None:
     before = counted_of(spool)
     after, contents = recounted(spool, remembered_of(spool))
     assert after.connections == before.connections
@@ -47,7 +47,7 @@ def test_counted_anew_a_sound_spool_comes_to_the_same(spool: Path, specimen: Spe
     assert contents == (len(filled.rows), 0, len(filled.letters), len(filled.outcomes))
 
 
-def test_without_the_counters_no_number_is_given_twice(spool: Path, specimen: Specimen) -> None:
+def test_numbers_are_not_reused_without_counters(spool: Path, specimen: Specimen) -> None:
     known = remembered_of(spool)
     known.spool = None
     after, _ = recounted(spool, known)
@@ -57,7 +57,7 @@ def test_without_the_counters_no_number_is_given_twice(spool: Path, specimen: Sp
     assert after.spool.turned_at == NOON
 
 
-def test_numbers_that_rows_have_beyond_the_counters_are_not_given_again(spool: Path, specimen: Specimen) -> None:
+def test_numbers_of_rows_beyond_the_counters_are_not_reused(spool: Path, specimen: Specimen) -> None:
     known = remembered_of(spool)
     assert known.spool is not None
     known.spool = replace(known.spool, position=1, sequence=1, seconds=0)
@@ -77,7 +77,7 @@ def test_recount_parks_the_lanes_of_parked_rows_due_at_once(spool: Path) -> None
     assert {due for _, _, due, _ in lanes} == {0.0}
 
 
-def test_rows_that_are_gone_are_lost_by_the_counters_and_their_progress_goes(spool: Path, specimen: Specimen) -> None:
+def test_missing_rows_count_as_lost_and_lose_their_progress(spool: Path, specimen: Specimen) -> None:
     known = remembered_of(spool)
     with closing(sqlite3.connect(spool, isolation_level=None)) as database:
         database.execute("DELETE FROM log")
@@ -90,7 +90,7 @@ def test_rows_that_are_gone_are_lost_by_the_counters_and_their_progress_goes(spo
     assert left == (0,)
 
 
-def test_the_ids_of_what_waits_are_known_to_the_duplicate_window(spool: Path, specimen: Specimen) -> None:
+def test_rebuilt_duplicate_window_has_the_ids_of_waiting_rows(spool: Path, specimen: Specimen) -> None:
     known = remembered_of(spool)
     with closing(sqlite3.connect(spool, isolation_level=None)) as database:
         database.execute("DELETE FROM lanes")
@@ -106,7 +106,7 @@ def test_the_ids_of_what_waits_are_known_to_the_duplicate_window(spool: Path, sp
     [({}, {1: "eu", 2: "us"}), ({1: "by the index"}, {1: "by the index", 2: "us"})],
     ids=["by an outcome or a letter", "by their index"],
 )
-def test_a_connection_whose_counters_are_lost_gets_its_name_from_elsewhere(
+def test_recount_finds_the_name_of_a_connection_without_counters(
     spool: Path, names: dict[int, str], expected: dict[int, str]
 ) -> None:
     after, _ = recounted(spool, OldCounters(names=names))
@@ -122,7 +122,7 @@ def test_recount_gives_an_unnamed_connection_a_name_that_no_settings_have(spool:
     assert {number: account.name for number, account in after.connections.items()} == {1: "?1", 2: "us"}
 
 
-def test_what_is_remembered_twice_is_the_furthest(spool: Path) -> None:
+def test_progress_found_twice_is_the_furthest(spool: Path) -> None:
     known = remembered_of(spool)
     assert known.spool is not None
     older = replace(known.spool, position=1)

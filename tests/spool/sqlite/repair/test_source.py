@@ -20,7 +20,7 @@ def overwrite(path: Path, page: int, content: bytes = bytes(PAGE)) -> None:
         file.write(content)
 
 
-def test_what_sqlite_can_read_is_given_row_by_row_and_nothing_is_broken(spool: Path, specimen: Specimen) -> None:
+def test_readable_tables_are_returned_row_by_row(spool: Path, specimen: Specimen) -> None:
     with Source(str(spool)) as source:
         waiting = [row for table in (LOG, PARKED) for row, wrong in source.rows(table) if not wrong]
         letters = [row[0] for row, wrong in source.rows(DEAD_LETTERS) if not wrong]
@@ -31,9 +31,7 @@ def test_what_sqlite_can_read_is_given_row_by_row_and_nothing_is_broken(spool: P
     assert set(letters) == specimen.filled.letters
 
 
-def test_a_table_that_sqlite_cannot_read_is_broken_and_its_rows_are_found_in_their_pages(
-    spool: Path, specimen: Specimen
-) -> None:
+def test_rows_of_an_unreadable_table_are_found_in_their_pages(spool: Path, specimen: Specimen) -> None:
     overwrite(spool, page_of(spool, "log"))
     with Source(str(spool)) as source:
         assert list(source.rows(LOG)) == []
@@ -44,7 +42,7 @@ def test_a_table_that_sqlite_cannot_read_is_broken_and_its_rows_are_found_in_the
     assert all(rows[key][-2] == sent.data for key, sent in specimen.filled.rows.items())
 
 
-def test_a_table_that_is_not_described_as_it_was_made_is_broken(spool: Path) -> None:
+def test_table_with_a_differing_definition_is_broken(spool: Path) -> None:
     with closing(sqlite3.connect(spool)) as database:
         database.execute("ALTER TABLE journal ADD COLUMN more")
     with Source(str(spool)) as source:
@@ -53,7 +51,7 @@ def test_a_table_that_is_not_described_as_it_was_made_is_broken(spool: Path) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", bytes(PAGE * 3)])
-def test_of_a_file_that_is_no_database_everything_is_broken_and_nothing_raises(tmp_path: Path, content: bytes) -> None:
+def test_source_of_a_file_that_is_not_a_database_is_empty_and_broken(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file.db"
     path.write_bytes(content)
     with Source(str(path)) as source:
@@ -64,14 +62,14 @@ def test_of_a_file_that_is_no_database_everything_is_broken_and_nothing_raises(t
         assert list(source.quarantined()) == []
 
 
-def test_the_counters_are_found_in_their_pages_with_the_types_that_they_had(spool: Path) -> None:
+def test_counters_are_found_in_their_pages_with_their_types(spool: Path) -> None:
     with Source(str(spool)) as source:
         sound = [(table, row) for table in COUNTED for row, _ in source.rows(table)]
         paged = [(table, tuple(row)) for table, row in source.scan_pages() if table in COUNTED]
     assert sorted(paged, key=repr) == sorted(sound, key=repr)
 
 
-def test_a_page_that_has_been_freed_is_not_searched(spool: Path) -> None:
+def test_freed_page_is_not_searched(spool: Path) -> None:
     with closing(sqlite3.connect(spool)) as database:
         database.execute("PRAGMA secure_delete = OFF")
         database.execute("DELETE FROM journal")
@@ -82,11 +80,11 @@ def test_a_page_that_has_been_freed_is_not_searched(spool: Path) -> None:
 
 def test_quarantined_records_are_listed_as_far_as_they_are_readable(spool: Path) -> None:
     with closing(sqlite3.connect(spool)) as database:
-        database.execute("INSERT INTO damaged VALUES (1, 'log', 7, 'c:ann', 'rot', x'00')")
-        database.execute("INSERT INTO damaged VALUES (2, x'ff', 'seven', x'07', 'rot', x'00')")
+        database.execute("INSERT INTO damaged VALUES (1, 'log', 7, 'c:ann', 'flipped', x'00')")
+        database.execute("INSERT INTO damaged VALUES (2, x'ff', 'seven', x'07', 'flipped', x'00')")
         database.commit()
     with Source(str(spool)) as source:
         assert list(source.quarantined()) == [
-            ("log", 7, "c:ann", "quarantined: rot"),
-            ("?", 0, "?", "quarantined: rot"),
+            ("log", 7, "c:ann", "quarantined: flipped"),
+            ("?", 0, "?", "quarantined: flipped"),
         ]

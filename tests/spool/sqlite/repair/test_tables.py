@@ -21,15 +21,15 @@ def rows(path: Path, table: Table) -> list[Row]:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_every_row_of_a_sound_spool_is_what_was_written(spool: Path, table: Table) -> None:
+def test_rows_of_a_sound_spool_are_those_written(spool: Path, table: Table) -> None:
     found = rows(spool, table)
     if table is not tables.SECONDS:
         assert found
     assert [table.error(row) for row in found if table.error(row)] == []
 
 
-def test_the_columns_are_the_tables_in_their_order_with_the_row_number_first() -> None:
-    """So a page has them, with nothing where the number stands, and floating numbers perhaps as integers."""
+def test_columns_are_in_table_order_after_the_row_number() -> None:
+    """As a page holds them: without the row number, and floats possibly as integers."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
         schema.create(database, 0.0)
         for table in TABLES:
@@ -97,7 +97,7 @@ def test_damage_names_key_and_lane_as_far_as_they_are_readable() -> None:
     assert tables.JOURNAL.damage((None, "c:ann"), "x") == ("journal", 0, "", "x")
 
 
-def test_a_record_that_a_later_release_wrote_is_sound_and_not_understood() -> None:
+def test_record_of_a_later_release_is_sound_but_not_decoded() -> None:
     later = record.pack(Outcome("a", "eu", "ann", "", 1, "", 0.0, 0.0, (), (), 0))
     assert tables.decode(later, DeadLetter) is None
     assert isinstance(tables.decode(later, Outcome), Outcome)

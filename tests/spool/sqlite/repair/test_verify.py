@@ -15,19 +15,19 @@ from spool.corruption import PAGE, Specimen
 Corrupt = Callable[..., None]
 
 
-def test_in_a_sound_spool_nothing_is_found_and_all_is_counted(spool: Path, specimen: Specimen) -> None:
+def test_verify_finds_no_damage_in_a_sound_spool_and_counts_it(spool: Path, specimen: Specimen) -> None:
     findings = verify(str(spool))
     filled = specimen.filled
     assert (findings.damages, findings.count) == ([], 0)
     assert findings.contents == (len(filled.rows), 0, len(filled.letters), len(filled.outcomes))
 
 
-def test_looking_changes_nothing(spool: Path, specimen: Specimen) -> None:
+def test_verify_changes_nothing(spool: Path, specimen: Specimen) -> None:
     verify(str(spool))
     assert spool.read_bytes() == specimen.closed[spool.name]
 
 
-def test_a_spool_that_was_killed_is_read_with_its_log(specimen: Specimen, tmp_path: Path) -> None:
+def test_source_of_a_killed_spool_includes_its_log(specimen: Specimen, tmp_path: Path) -> None:
     findings = verify(str(corruption.put(specimen.left_open, tmp_path)))
     assert (findings.count, findings.contents.waiting) == (0, len(specimen.filled.rows))
 
@@ -58,12 +58,12 @@ CASES = [
     ("counters", "UPDATE counters SET position = 1", "the row checksum does not match"),
     ("connections", "UPDATE connections SET paused = 1 WHERE number = 1", "the row checksum does not match"),
     ("connections", "DELETE FROM log WHERE key = (SELECT max(key) FROM log)", "wait by the counters, but"),
-    ("damaged", "INSERT INTO damaged VALUES (1, 'damaged', 7, 'c:ann', 'rot', x'00')", "quarantined: rot"),
+    ("damaged", "INSERT INTO damaged VALUES (1, 'damaged', 7, 'c:ann', 'flipped', x'00')", "quarantined: flipped"),
 ]
 
 
 @pytest.mark.parametrize(("table", "statement", "reason"), CASES, ids=[f"{case[0]}: {case[2]}" for case in CASES])
-def test_what_is_damaged_is_listed_with_its_table_and_what_is_wrong(
+def test_damage_is_listed_with_table_and_reason(
     spool: Path, corrupt: Corrupt, table: str, statement: str, reason: str
 ) -> None:
     corrupt(statement)
@@ -73,9 +73,7 @@ def test_what_is_damaged_is_listed_with_its_table_and_what_is_wrong(
     assert findings.count == len(findings.damages)
 
 
-def test_waiting_rows_that_are_damaged_or_gone_are_lost_by_the_counters(
-    spool: Path, corrupt: Corrupt, specimen: Specimen
-) -> None:
+def test_damaged_and_missing_rows_count_as_lost(spool: Path, corrupt: Corrupt, specimen: Specimen) -> None:
     corrupt("UPDATE log SET data = x'00' WHERE key = (SELECT max(key) FROM log)")
     corrupt("DELETE FROM log WHERE key = (SELECT min(key) FROM log)")
     contents = verify(str(spool)).contents
@@ -93,9 +91,7 @@ def test_verify_reports_an_unreadable_page_for_file_and_table(spool: Path) -> No
     assert findings.contents.outcomes == 0
 
 
-def test_a_log_of_commits_that_sqlite_would_not_read_to_its_end_is_damage_and_is_kept(
-    specimen: Specimen, tmp_path: Path
-) -> None:
+def test_log_that_sqlite_would_not_read_to_its_end_is_damage_and_preserved(specimen: Specimen, tmp_path: Path) -> None:
     log = bytearray(specimen.left_open[corruption.LOG])
     log[len(log) // 2] ^= 1
     path = corruption.put({**specimen.left_open, corruption.LOG: bytes(log)}, tmp_path)
@@ -113,7 +109,7 @@ def test_verify_preserves_the_log_of_a_file_with_a_corrupt_header(specimen: Spec
     assert Path(f"{path}-wal.damaged").read_bytes() == specimen.left_open[corruption.LOG]
 
 
-def test_another_major_versions_spool_is_refused_and_left_alone(spool: Path) -> None:
+def test_spool_of_another_major_version_is_refused_and_unchanged(spool: Path) -> None:
     with closing(sqlite3.connect(spool)) as database:
         database.execute(f"PRAGMA user_version = {(schema.MAJOR + 1) * 1000}")
     before = spool.read_bytes()
