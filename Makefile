@@ -44,7 +44,7 @@ format: install ## formats the code
 coverage: install ## checks that the branch coverage of the pure modules is complete
 	$(BIN)/python tests/cover_pure.py
 
-deploy: install ## what `deploy/` holds, by the programs that will read it; .ci/tools installs them
+deploy: install ## checks `deploy/` with the programs that read it; .ci/tools installs them
 	PATH="$(CURDIR)/.tools:$$PATH" $(BIN)/python -m pytest -o python_files="check_*.py" tests/deploy
 
 bench: install ## measures the throughput of each step (ROW=name for one row, ROW="this that" for some)
@@ -70,5 +70,5 @@ lock: install ## pins every dependency with its hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--no-emit-package intercomd-client -c requirements-dev.txt pyproject.toml -o requirements.txt
 
-clean: ## removes what the other targets made
+clean: ## removes generated files
 	rm -rf $(VENV) .venv-3.* .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
