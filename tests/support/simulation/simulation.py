@@ -7,6 +7,7 @@ last values, and everything that can be delivered is delivered soon.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from math import inf
 from random import Random
 from typing import Any, NamedTuple
 
@@ -89,7 +90,14 @@ class Simulation:
         """When each envelope ended, by its id."""
         self._offset = 0.0
         self._jitter = Random(f"jitter {seed}").random  # noqa: S311 - to be the same each time
-        self.spool = spool or MemorySpool(bytes_max=1 << 40, outcomes_max=1 << 40, wall=self.wall, monotonic=loop.time)
+        # `check` reads all outcomes, whatever the wall clock was set to in the meantime.
+        self.spool = spool or MemorySpool(
+            bytes_max=1 << 40,
+            outcomes_max=1 << 40,
+            outcomes_kept_seconds=inf,
+            wall=self.wall,
+            monotonic=loop.time,
+        )
         commits = commits or InMemory(loop, Random(seed), stalls=plan.stalls)  # noqa: S311 - as above
         self.committing = DelayedSpool(self.spool, commits, self.order, self._settled)
         self._worker: Worker | None = None
