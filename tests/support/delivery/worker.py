@@ -25,11 +25,7 @@ NOON = 1_795_000_000
 
 
 class Notes:
-<<<<<<< HEAD
     """Records what a worker reports; tests wait for it with `until`."""
-=======
-    """Records what a worker reports, and waits until it has reported enough."""
->>>>>>> 8ced058 (Name the tests of the spool by what they expect)
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
