@@ -89,7 +89,7 @@ def test_waiting_envelope_shows_place_tries_status_and_next_attempt(capsys: pyte
         "    last error: POST /events: 503\\x1b",
         (
             "    What to do: Wait for the next attempt. If it cannot succeed, end it as a dead letter: `intercomd"
-            " give-up 'e 1' --connection default`."
+            " give-up 'e 1'`."
         ),
     ]
 

@@ -2,6 +2,8 @@
 
 import click
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from intercomd_daemon.cli.format import printable
 from intercomd_daemon.cli.layout import UNLIMITED, Column, display_width, join_fields, lay_out_table, wrap_text
@@ -89,6 +91,28 @@ def test_table_never_breaks_or_shortens_a_cell(width: int) -> None:
 def test_table_exceeds_the_width_only_where_a_single_cell_does(width: int) -> None:
     for line in table(LETTERS, ROWS, width):
         assert display_width(line) <= width or len(line.split()) == 1
+
+
+CELLS = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=60)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=5), st.integers(1, 160))
+def test_every_table_keeps_cells_whole_and_fits_where_it_can(rows: list[tuple[str, str, str]], width: int) -> None:
+    columns = (Column("a", right=True), Column("b", typical=9), Column("c", style="red"))
+    lines = table(columns, tuple(rows), width)
+    text = "\n".join(lines)
+    assert [cell for row in rows for cell in row if cell not in text] == []
+    assert [line for line in lines if display_width(line) > width and len(line.split()) > 1] == []
+
+
+@given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), max_size=200), st.integers(1, 160))
+def test_wrapped_text_can_be_joined_again(text: str, width: int) -> None:
+    assert " ".join(wrap_text(text, width)) == text
+
+
+@given(st.text(max_size=50))
+def test_printable_text_is_printable(text: str) -> None:
+    assert printable(text, characters_max=None).isprintable()
 
 
 def test_table_wraps_prose_below_its_column_and_keeps_words_whole() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from intercomd.v1.outcome_pb2 import OUTCOME_TYPE_DELIVERED, Outcome
 from intercomd_daemon.cli.layout import UNLIMITED, Column
-from intercomd_daemon.cli.output import message_to_json, output_width, print_json, print_table, print_text
+from intercomd_daemon.cli.output import json_text, message_to_json, output_width, print_json, print_table, print_text
 
 COLUMNS = (Column("name"), Column("count", right=True))
 ROWS = (("a", "1"), ("longer", "1,000"))
@@ -88,6 +88,18 @@ def test_message_to_json_has_every_field_under_its_proto_name() -> None:
 
 def test_message_to_json_can_leave_out_unset_fields() -> None:
     assert message_to_json(Outcome(sequence=7), every_field=False) == {"sequence": "7"}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("text", ["\x1b[2J", "a\u202eb", "\x9b31m", "tab\tline\n", "\u2028", "\U000e0041", "é日🙂\\"])
+def test_json_text_escapes_what_a_terminal_would_obey(text: str, indent: int | None) -> None:
+    shown = json_text({"text": text}, indent)
+    assert shown.replace("\n", "").isprintable()
+    assert json.loads(shown) == {"text": text}
+
+
+def test_json_text_leaves_readable_text() -> None:
+    assert json_text({"é日🙂": 1}) == '{"é日🙂":1}'
 
 
 def test_print_json_prints_a_line_for_each_value(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,6 @@
 """`intercomd dead-letters`: lists, shows, replays and discards what Intercom refused permanently."""
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -19,7 +18,7 @@ from intercomd_daemon.cli.explanation import explain_entry, print_explanation
 from intercomd_daemon.cli.format import printable, quantity, timestamp
 from intercomd_daemon.cli.layout import Column
 from intercomd_daemon.cli.outcomes import calls_of, reasons_of, user_of
-from intercomd_daemon.cli.output import message_to_json, print_json, print_table, print_text
+from intercomd_daemon.cli.output import json_text, message_to_json, print_json, print_table, print_text
 from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolve_address
 
 COLUMNS = (
@@ -231,7 +230,7 @@ def _print_letter(letter: DeadLetter) -> None:
     click.secho(f"Dead letter {letter.dead_letter_id}", bold=True)
     print_explanation(explain_entry(TrailEntry(time=letter.outcome.end_time, outcome=letter.outcome)))
     envelope = message_to_json(letter.envelope, every_field=False)
-    click.echo(f"\nThe envelope:\n{json.dumps(envelope, indent=2, ensure_ascii=False)}")
+    click.echo(f"\nThe envelope:\n{json_text(envelope, indent=2)}")
     click.echo("\nIntercom's response:")
     print_text(printable(letter.answer_body, _ANSWER_CHARACTERS_MAX) or "(empty)", hanging="")
     click.echo(f"\n`intercomd dead-letters replay {letter.dead_letter_id}` makes the refused calls again.")

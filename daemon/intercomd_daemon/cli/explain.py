@@ -92,7 +92,8 @@ async def _collect(address: str, identifier: str, connection: str, limit: int) -
         of_envelope: list[TrailEntry] = []
         if len(identifier.encode()) <= GIVEN_ID_BYTES_MAX:  # longer than any envelope id
             request = messages.ListTrailRequest(connection=connection, envelope_id=identifier)
-            of_envelope, _ = await read_trail(stub, request, limit)
+            of_envelope, more_of_envelope = await read_trail(stub, request, limit)
+            more = more or more_of_envelope
         status = await stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_SECONDS)
     return Found(of_envelope, of_user, more, {each.name: each for each in status.connections})
 

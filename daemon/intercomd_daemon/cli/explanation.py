@@ -133,7 +133,7 @@ def _waiting_remedy(entry: TrailEntry) -> str:
         "DOWN": "Nothing: the daemon probes Intercom and continues by itself;"
         f" `intercomd retry {connection}` probes now.",
         "RETRYING": "Wait for the next attempt. If it cannot succeed, end it as a dead letter:"
-        f" `intercomd give-up {envelope} --connection {connection}`.",
+        f" `intercomd give-up {envelope}`.",
         "WAITING_TURN": "Nothing: it goes when its turn comes.",
         "RATE_LIMITED": "Nothing: it goes when Intercom's rate limit allows.",
         "IN_FLIGHT": "Nothing: look again in some seconds.",

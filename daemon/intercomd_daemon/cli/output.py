@@ -25,10 +25,22 @@ def message_to_json(message: Message, *, every_field: bool = True) -> dict[str, 
     return fields
 
 
+def json_text(value: object, indent: int | None = None) -> str:
+    """Returns a value as JSON, in one line unless `indent` is set.
+
+    Control and bidirectional characters, which a terminal would obey, are escaped. Other text stays readable.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=(",", ":") if indent is None else None)
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1] for character in text
+    )
+
+
 def print_json(value: object) -> None:
     """Prints a value or a message as one line of JSON."""
-    content = message_to_json(value) if isinstance(value, Message) else value
-    click.echo(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    click.echo(json_text(message_to_json(value) if isinstance(value, Message) else value))
 
 
 def output_width() -> int:
