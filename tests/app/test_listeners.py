@@ -1,14 +1,19 @@
 """The listeners: their addresses, and the error when an address cannot be bound."""
 
 import asyncio
+import inspect
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
 from intercomd_daemon.app import listeners
 from intercomd_daemon.app.listeners import (
+    AGE_GRACE_SECONDS,
     CALLS_MAX,
     HANDSHAKE_SECONDS,
     KEEPALIVE_ANSWER_SECONDS,
@@ -19,7 +24,8 @@ from intercomd_daemon.app.listeners import (
     ListenerUnavailable,
     open_ingest,
 )
-from intercomd_daemon.ingest.settings import REQUEST_BYTES_MAX
+from intercomd_daemon.ingest.settings import IngestSettings
+from intercomd_daemon.rpc.settings import TlsSettings
 from listeners import ingest_service
 from senders.raw_sockets import GREETING, PING, frame
 
@@ -28,7 +34,7 @@ GOAWAY = 7
 
 async def test_listener_is_not_serving_until_it_is_switched_on(tmp_path: Path) -> None:
     addresses = ("127.0.0.1:0", f"unix:{tmp_path / 'ingest.sock'}")
-    door = await open_ingest(ingest_service(), addresses, REQUEST_BYTES_MAX)
+    door = await open_ingest(ingest_service(), IngestSettings(listen=addresses))
     assert not door.addresses[0].endswith(":0")
     for address in door.addresses:
         async with grpc.aio.insecure_channel(address) as channel:
@@ -47,17 +53,17 @@ async def test_address_in_use_is_named_with_the_remedy() -> None:
     port = taken.sockets[0].getsockname()[1]
     async with taken:
         with pytest.raises(ListenerUnavailable, match=f"cannot listen on 127.0.0.1:{port}: is another daemon there?"):
-            await open_ingest(ingest_service(), (f"127.0.0.1:{port}",), REQUEST_BYTES_MAX)
-    door = await open_ingest(ingest_service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+            await open_ingest(ingest_service(), IngestSettings(listen=(f"127.0.0.1:{port}",)))
+    door = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
     with pytest.raises(ListenerUnavailable):
-        await open_ingest(ingest_service(), door.addresses, REQUEST_BYTES_MAX)
+        await open_ingest(ingest_service(), IngestSettings(listen=door.addresses))
     await door.close(None)
 
 
 @pytest.mark.fills("app.listeners.CALLS_MAX")
 async def test_call_over_the_limit_waits_until_another_ends() -> None:
     asyncio.get_running_loop().set_debug(enabled=False)  # A stack for each callback of a thousand calls.
-    door = await open_ingest(ingest_service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+    door = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
     own = [("grpc.use_local_subchannel_pool", 1)]
     async with (
         grpc.aio.insecure_channel(door.addresses[0], own) as channel,
@@ -78,7 +84,7 @@ async def test_call_over_the_limit_waits_until_another_ends() -> None:
 
 async def test_keepalive_pings_at_any_rate_are_answered() -> None:
     """Meshes ping every 10 s without a call; gRPC by default closes such a connection after the third ping."""
-    listener = await open_ingest(ingest_service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+    listener = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
     host, _, port = listener.addresses[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(GREETING)
@@ -96,7 +102,7 @@ async def test_keepalive_pings_at_any_rate_are_answered() -> None:
 
 @pytest.mark.fills("app.listeners.METADATA_BYTES_MAX")
 async def test_metadata_over_the_limit_is_refused() -> None:
-    door = await open_ingest(ingest_service(), ("127.0.0.1:0",), REQUEST_BYTES_MAX)
+    door = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
     async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
         most = "x" * (METADATA_BYTES_MAX - 1_000)
@@ -110,7 +116,7 @@ async def test_metadata_over_the_limit_is_refused() -> None:
 @pytest.mark.fills("app.listeners.RECEIVE_FACTOR")
 async def test_oversized_request_is_answered_with_the_remedy() -> None:
     """Up to the size that gRPC refuses by itself."""
-    door = await open_ingest(ingest_service(), ("127.0.0.1:0",), 1_000)
+    door = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",), request_bytes_max=1_000))
     async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
         publish = channel.unary_unary("/intercomd.v1.IngestService/Publish")
         codes = []
@@ -134,3 +140,62 @@ def test_grpc_options_bound_waits_and_pending_calls() -> None:
     assert options["grpc.keepalive_timeout_ms"] == KEEPALIVE_ANSWER_SECONDS * 1000
     assert options["grpc.server.max_pending_requests"] == PENDING_CALLS_MAX
     assert options["grpc.server.max_pending_requests_hard_limit"] == 2 * PENDING_CALLS_MAX
+
+
+async def frames_of(address: str) -> AsyncIterator[int]:
+    """The kinds of the HTTP/2 frames that a listener sends on a new connection, until it closes it."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(GREETING)
+    try:
+        while True:
+            header = await reader.readexactly(9)
+            await reader.readexactly(int.from_bytes(header[:3], "big"))
+            yield header[3]
+    except asyncio.IncompleteReadError:
+        pass
+    finally:
+        writer.close()
+
+
+@pytest.mark.fills("ingest.connection_age_max")
+async def test_connection_over_the_age_limit_is_told_to_go_away() -> None:
+    settings = IngestSettings(listen=("127.0.0.1:0",), connection_age_max_seconds=1.0)
+    listener = await open_ingest(ingest_service(), settings)
+    async with asyncio.timeout(30), aclosing(frames_of(listener.addresses[0])) as frames:
+        assert GOAWAY in [kind async for kind in frames]
+    await listener.close(None)
+
+
+@pytest.mark.fills("app.listeners.AGE_GRACE_SECONDS")
+def test_open_calls_of_an_old_connection_have_their_grace() -> None:
+    """A test would wait 30 s."""
+    assert "AGE_GRACE_SECONDS * 1000" in inspect.getsource(open_ingest)
+    assert AGE_GRACE_SECONDS == 30
+
+
+def test_client_ca_limits_the_age_of_connections() -> None:
+    """A certificate may be revoked after the connection was opened."""
+    mutual = TlsSettings(certificate_file="/c", key_file="/k", client_ca_file="/ca")
+    assert IngestSettings().connection_age_seconds == 0.0
+    assert IngestSettings(tls=mutual).connection_age_seconds == 3600.0
+    assert IngestSettings(tls=mutual, connection_age_max_seconds=60.0).connection_age_seconds == 60.0
+
+
+async def services_by_reflection(address: str, version: str) -> set[str]:
+    async with grpc.aio.insecure_channel(address) as channel:
+        call = channel.stream_stream(
+            f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+            request_serializer=ServerReflectionRequest.SerializeToString,
+            response_deserializer=ServerReflectionResponse.FromString,
+        )(iter([ServerReflectionRequest(list_services="")]))
+        answer = await call.read()
+        return {service.name for service in answer.list_services_response.service}
+
+
+async def test_both_versions_of_reflection_list_the_services() -> None:
+    listener = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
+    for version in ("v1", "v1alpha"):
+        found = await services_by_reflection(listener.addresses[0], version)
+        assert {"intercomd.v1.IngestService", "grpc.health.v1.Health"} <= found
+    await listener.close(None)

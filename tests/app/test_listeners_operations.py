@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
@@ -62,4 +63,17 @@ async def test_operators_connection_over_the_limit_is_closed() -> None:
     assert said == b""
     for writer in (refused, *(writer for writer, _ in inside)):
         writer.close()
+    await opened.close()
+
+
+@pytest.mark.parametrize("on", [False, True])
+async def test_channelz_is_off_unless_it_is_switched_on(on: bool) -> None:
+    settings = OperationsSettings(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", channelz=on)
+    opened = await open_operations(Starting(), operations_service(), settings, HealthSettings(), CollectorRegistry())
+    async with grpc.aio.insecure_channel(opened.grpc_address) as channel:
+        list_servers = channelz_pb2_grpc.ChannelzStub(channel).GetServers(channelz_pb2.GetServersRequest())
+        if on:
+            assert (await list_servers).server
+        else:
+            assert await list_servers.code() is grpc.StatusCode.UNIMPLEMENTED
     await opened.close()

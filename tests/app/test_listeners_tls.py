@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from intercomd_daemon.app.listeners import GrpcListener, open_ingest, open_operations
-from intercomd_daemon.ingest.settings import REQUEST_BYTES_MAX
+from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from intercomd_daemon.rpc.tls import ServerTls
 from listeners import Starting, ingest_service, operations_service, security_of
@@ -41,9 +41,8 @@ async def gets_in(address: str, client: Client | None) -> bool:
 
 async def opened(tls: ServerTls, *addresses: str) -> GrpcListener:
     tls.load()
-    return await open_ingest(
-        ingest_service(), addresses or ("127.0.0.1:0",), REQUEST_BYTES_MAX, security=security_of(tls)
-    )
+    settings = IngestSettings(listen=addresses or ("127.0.0.1:0",))
+    return await open_ingest(ingest_service(), settings, security_of(tls))
 
 
 async def test_every_tcp_address_needs_tls_and_unix_sockets_do_not(tmp_path: Path) -> None:

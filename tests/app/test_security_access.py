@@ -15,6 +15,7 @@ import pytest
 import trustme
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
+from grpc_channelz.v1 import channelz_pb2
 from prometheus_client import CollectorRegistry
 
 from intercomd.v1 import ingest_pb2, operations_pb2
@@ -56,11 +57,16 @@ INGEST = [
     for name in ingest_pb2.DESCRIPTOR.services_by_name["IngestService"].methods_by_name
 ]
 OPERATIONS = [f"/intercomd.v1.OperationsService/{name}" for name in sorted(OPERATIONS_METHODS)]
+OPERATIONS += [
+    f"/grpc.channelz.v1.Channelz/{name}"
+    for name in channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].methods_by_name
+]
 COMMON = [
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/List",
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/no.such.Service/Method",
     "/intercomd.v1.IngestService/NoSuchMethod",
     "/",
@@ -122,9 +128,7 @@ async def opened(settings: config.Settings) -> AsyncIterator[Opened]:
     requests: list[tuple[str, str, str]] = []
     security = Security(settings, set_up(settings.log, LogStream()).logger, lambda *request: requests.append(request))
     security.load()
-    ingest = await open_ingest(
-        ingest_service(security.ingest.guard), settings.ingest.listen, 1 << 20, security=security.ingest
-    )
+    ingest = await open_ingest(ingest_service(security.ingest.guard), settings.ingest, security.ingest)
     operations = await open_operations(
         Starting(),
         operations_service(security.operations.guard),
@@ -198,7 +202,7 @@ async def assert_methods(address: str, methods: list[str], credentials: grpc.Cha
 async def test_every_method_needs_a_credential_on_loopback_and_unix(load: Load, tmp_path: Path) -> None:
     tables = {
         "ingest": {"listen": ["127.0.0.1:0", f"unix:{tmp_path / 'ingest.sock'}"]},
-        "operations": {"grpc_listen": f"unix:{tmp_path / 'operations.sock'}"},
+        "operations": {"channelz": True, "grpc_listen": f"unix:{tmp_path / 'operations.sock'}"},
         "callers": callers(),
     }
     async with opened(load("http://127.0.0.1:1", **tables)) as listeners:
@@ -228,7 +232,7 @@ def with_certificates(files: Files) -> dict[str, object]:
     entries = callers()
     for name, entry in entries.items():
         entry["certificate_names"] = [f"spiffe://prod/{name}/*", f"*.{name}.internal"]
-    return {"ingest": {"tls": files.table}, "operations": {"tls": files.table}, "callers": entries}
+    return {"ingest": {"tls": files.table}, "operations": {"tls": files.table, "channelz": True}, "callers": entries}
 
 
 async def test_certificates_identify_callers_unless_a_token_does(
@@ -351,7 +355,7 @@ async def test_without_callers_a_certificate_publishes_and_operates_nothing(
             request = ingest_pb2.PreviewRequest(envelopes=[Envelope()]).SerializeToString()
             assert (await call(channel, INGEST[0], request=request)).code not in REFUSALS
         async with grpc.aio.secure_channel(listeners.operations, client.grpc, OWN) as channel:
-            for method in OPERATIONS:
+            for method in (name for name in OPERATIONS if "channelz" not in name):
                 answer = await call(channel, method)
                 assert answer[:2] == (grpc.StatusCode.PERMISSION_DENIED, "OPERATIONS_NOT_ALLOWED")
             for method in COMMON:

@@ -10,7 +10,6 @@ import pytest
 from daemons.process import WAIT_SECONDS, Daemon, Start
 from intercomd.v1.ingest_pb2 import Disposition, PublishRequest
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
-from intercomd_daemon.app.listeners import CONNECTIONS_MAX
 from intercomd_daemon.sandbox import Sandbox
 from senders.client import envelope
 
@@ -62,9 +61,12 @@ async def test_second_daemon_never_shares_a_port(start: Start, tmp_path: Path, s
     await second.close()
 
 
-@pytest.mark.fills("app.listeners.CONNECTIONS_MAX")
+CONNECTIONS_MAX = 300
+
+
+@pytest.mark.fills("ingest.connections_max")
 async def test_connection_over_the_limit_is_closed_until_another_ends(start: Start) -> None:
-    daemon = await start()
+    daemon = await start(ingest={"connections_max": CONNECTIONS_MAX})
     host, _, port = daemon.ingest_address.rpartition(":")
 
     def come() -> socket.socket:

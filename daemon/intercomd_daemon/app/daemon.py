@@ -131,9 +131,8 @@ class Daemon:
         ]
         watchdog = asyncio.create_task(self._notify_alive())
         try:
-            self._ingest = await open_ingest(
-                service, ingest.listen, ingest.request_bytes_max, ingest.unix_access, self._security.ingest
-            )
+            channelz = self._settings.operations.channelz
+            self._ingest = await open_ingest(service, ingest, self._security.ingest, channelz=channelz)
             self._ingest.health.alive = self._alive
             self._switch(serving=True)
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

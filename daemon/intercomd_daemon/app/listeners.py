@@ -13,8 +13,9 @@ from intercomd_daemon.app.security import ListenerSecurity
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.ingest.service import SERVICE as INGEST_SERVICE
 from intercomd_daemon.ingest.service import IngestService
+from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.daemon_control import DaemonControl
-from intercomd_daemon.operations.health import Health, add_health_and_reflection
+from intercomd_daemon.operations.health import Health, add_channelz, add_health_and_reflection
 from intercomd_daemon.operations.http import HttpListener, health_application, listen_http
 from intercomd_daemon.operations.http_authentication import authentication
 from intercomd_daemon.operations.service import SERVICE as OPERATIONS_SERVICE
@@ -25,9 +26,6 @@ from intercomd_daemon.rpc.callers import ANYONE, Caller
 from intercomd_daemon.rpc.tls import ServerTls
 from intercomd_daemon.unix_socket import SocketFile
 
-CONNECTIONS_MAX = 512
-"""Connections of senders, on each address: half of the 1,024 files that a process may usually open. A further one is
-closed at once, which the client reports as UNAVAILABLE."""
 OPERATORS_MAX = 64
 """Connections of operators: people and their tools, one each."""
 CALLS_MAX = 1_024
@@ -44,6 +42,8 @@ HANDSHAKE_SECONDS = 10
 KEEPALIVE_SECONDS = 60
 KEEPALIVE_ANSWER_SECONDS = 20
 """Time for the answer to a keepalive ping: without pings, the streams of a dead machine stay open for hours."""
+AGE_GRACE_SECONDS = 30
+"""Time for the open calls of a connection that has reached `ingest.connection_age_max`."""
 PENDING_CALLS_MAX = 4096
 """Calls that wait for a handler before gRPC starts to refuse some: enough for a fleet that reconnects at once."""
 _OPTIONS = (
@@ -62,6 +62,7 @@ _OPTIONS = (
     ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
 )
 _CONNECTIONS = "grpc.max_allowed_incoming_connections"
+_CHANNELZ = "grpc.enable_channelz"
 _GRPC_LOGGER = "grpc._cython.cygrpc"
 
 
@@ -123,19 +124,31 @@ class GrpcListener:
 
 async def open_ingest(
     service: IngestService,
-    addresses: Sequence[str],
-    request_bytes_max: int,
-    access: unix_socket.Access | None = None,
+    settings: IngestSettings,
     security: ListenerSecurity | None = None,
+    *,
+    channelz: bool = False,
 ) -> GrpcListener:
     """Opens the listener for senders, which is NOT_SERVING until its health is switched on.
+
+    With `channelz` gRPC keeps records of its connections.
 
     Raises:
         ListenerUnavailable: an address cannot be bound; then no address is served.
     """
-    receive = ("grpc.max_receive_message_length", RECEIVE_FACTOR * request_bytes_max)
-    server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, CONNECTIONS_MAX), receive))
-    return await _open(server, addresses, service, INGEST_SERVICE, access or unix_socket.Access(), security)
+    options = [
+        *_OPTIONS,
+        (_CONNECTIONS, settings.connections_max),
+        ("grpc.max_receive_message_length", RECEIVE_FACTOR * settings.request_bytes_max),
+        (_CHANNELZ, int(channelz)),
+    ]
+    if settings.connection_age_seconds:
+        options += [
+            ("grpc.max_connection_age_ms", int(settings.connection_age_seconds * 1000)),
+            ("grpc.max_connection_age_grace_ms", AGE_GRACE_SECONDS * 1000),
+        ]
+    server = grpc.aio.server(options=options)
+    return await _open(server, settings.listen, service, INGEST_SERVICE, settings.unix_access, security)
 
 
 class OperationsListeners:
@@ -188,9 +201,15 @@ async def open_operations(
     Raises:
         ListenerUnavailable: an address cannot be bound; then no address is served.
     """
-    server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, OPERATORS_MAX)))
+    server = grpc.aio.server(options=(*_OPTIONS, (_CONNECTIONS, OPERATORS_MAX), (_CHANNELZ, int(settings.channelz))))
     grpc_listener = await _open(
-        server, (settings.grpc_listen,), service, OPERATIONS_SERVICE, settings.unix_access, security
+        server,
+        (settings.grpc_listen,),
+        service,
+        OPERATIONS_SERVICE,
+        settings.unix_access,
+        security,
+        channelz=settings.channelz,
     )
     http: list[HttpListener] = []
     try:
@@ -216,11 +235,15 @@ async def _open(
     name: str,
     access: unix_socket.Access,
     security: ListenerSecurity | None,
+    *,
+    channelz: bool = False,
 ) -> GrpcListener:
     logging.getLogger(_GRPC_LOGGER).addFilter(_is_server_error)
     methods = security.gate() if security else server
     service.add_to(methods)
     health = add_health_and_reflection(methods, (name,), security.guard if security else None)
+    if channelz:
+        add_channelz(methods)
     if isinstance(methods, MethodGate):
         server.add_generic_rpc_handlers((methods,))
     listener = GrpcListener(server, health, security.tls if security else None)

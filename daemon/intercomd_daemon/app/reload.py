@@ -10,8 +10,21 @@ from intercomd_daemon.config import TABLES, Settings
 
 # Addresses are bound, and the spool is opened, once. gRPC takes the size of its messages when a server is made.
 RESTART = frozenset(
-    {"ingest.listen", "ingest.request_bytes_max", "ingest.unix_mode", "ingest.unix_group"}
-    | {"operations.listen", "operations.grpc_listen", "operations.unix_mode", "operations.unix_group"}
+    {
+        "ingest.listen",
+        "ingest.request_bytes_max",
+        "ingest.connections_max",
+        "ingest.connection_age_max",
+        "ingest.unix_mode",
+        "ingest.unix_group",
+    }
+    | {
+        "operations.channelz",
+        "operations.listen",
+        "operations.grpc_listen",
+        "operations.unix_mode",
+        "operations.unix_group",
+    }
     | {"health.listen", "log.format"}
 )
 _SECTIONS = ("spool.", "traces.")

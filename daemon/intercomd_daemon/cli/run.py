@@ -13,6 +13,7 @@ import click
 
 from intercomd_daemon import config, signal_handlers
 from intercomd_daemon.app import Daemon
+from intercomd_daemon.app.file_limit import file_limit_warning, raise_file_limit
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.errors import IntercomdError, SettingsInvalid
 from intercomd_daemon.telemetry import logs
@@ -60,7 +61,8 @@ def _printed(log: logs.Logs, name: str) -> LineWriter:
 
 
 async def _run(loaded: config.Loaded, log: logs.Logs, load: Callable[[], config.Loaded]) -> int:
-    for warning in loaded.warnings:
+    files = file_limit_warning(loaded.settings.ingest, raise_file_limit())
+    for warning in (*loaded.warnings, *([files] if files else [])):
         log.logger.warning("setting", warning=warning)
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)

@@ -9,15 +9,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
+import grpc
 from grpc import StatusCode
 from grpc.aio import Server, ServicerContext
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from intercomd_daemon.errors import Unauthenticated
 from intercomd_daemon.rpc.authentication import Guard, MethodGate, Revocation, abort
 
+REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _Context = ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
 _Answer = health_pb2.HealthCheckResponse
 LIVENESS, READINESS = "liveness", "readiness"
@@ -115,6 +117,23 @@ def add_health_and_reflection(
     # The stubs ask for a server, of which generated code uses what a gate has too.
     health_pb2_grpc.add_HealthServicer_to_server(added, server)  # type: ignore[arg-type]
     names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    servicer = ReflectionServicer(names)
     add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
-    add_reflection(ReflectionServicer(names), server)
+    add_reflection(servicer, server)
+    # grpc.reflection.v1 has the messages of v1alpha under another name. The package brings the latter alone.
+    method = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    handler = grpc.method_handlers_generic_handler(REFLECTION_V1, {"ServerReflectionInfo": method})
+    server.add_generic_rpc_handlers((handler,))
     return added
+
+
+def add_channelz(server: Server | MethodGate) -> None:
+    """Adds grpc.channelz.v1, whose package is loaded only here."""
+    from grpc_channelz.v1 import channelz_pb2_grpc  # noqa: PLC0415
+    from grpc_channelz.v1._async import ChannelzServicer  # noqa: PLC0415
+
+    channelz_pb2_grpc.add_ChannelzServicer_to_server(ChannelzServicer(), server)

@@ -21,6 +21,8 @@ class OperationsSettings(msgspec.Struct, frozen=True, kw_only=True):
     unix_mode: Annotated[str, places.socket_mode()] = "0600"
     unix_group: Annotated[str, kinds.text()] = ""
     """A group's name or number; empty: the process's."""
+    channelz: Annotated[bool, kinds.boolean()] = False
+    """Serve grpc.channelz.v1, which lists the gRPC connections of the daemon, on `grpc_listen`."""
     tls: TlsSettings = TlsSettings()
 
     @property
