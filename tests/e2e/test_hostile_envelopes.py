@@ -56,6 +56,26 @@ async def test_text_arrives_unchanged_and_names_are_repaired(
     assert contact.custom_attributes["plan"] == final
 
 
+@pytest.mark.parametrize("name", TEXTS)
+async def test_customer_ids_arrive_unchanged_or_are_rejected(
+    shared: Daemon, shared_sandbox: Sandbox, name: str
+) -> None:
+    """Control characters, except tab and line breaks, are rejected, as without them another user could be meant."""
+    user = f"id {TEXTS[name]} end"
+    sent = envelope(user, "Opened", update={"plan": "gold"}, metadata={"key": "value"}, envelope_id=f"id {name}")
+    (result,) = (await shared.publish(sent)).results
+    if name in WITHOUT_CONTROLS:
+        assert (result.disposition, reasons(result)) == (REJECTED, [("INVALID_CUSTOMER_ID", "identity.customer_id")])
+        return
+    assert (result.disposition, list(result.adjustments)) == (ACCEPTED, [])
+    await shared.ended([f"id {name}"])
+    (contact,) = [contact for contact in shared_sandbox.contacts if contact.external_id == user]
+    assert contact.custom_attributes["plan"] == "gold"
+    assert [event.name for event in shared_sandbox.events if event.external_id == user] == ["Opened"]
+    (outcome,) = [outcome for outcome in await shared.journal() if outcome.envelope_id == f"id {name}"]
+    assert outcome.identity.customer_id == user
+
+
 async def test_numbers_at_the_limits_arrive_exactly(shared: Daemon, shared_sandbox: Sandbox) -> None:
     """What is not a number is dropped; an envelope of nothing else is skipped."""
     edges = {
