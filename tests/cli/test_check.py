@@ -49,6 +49,18 @@ async def test_check_passes_with_valid_settings(path: Path) -> None:
     assert {line.split()[0] for line in result.stdout.splitlines()} <= {"ok", "note"}
 
 
+@pytest.mark.parametrize("columns", [80, 140])
+async def test_check_fits_the_terminal_and_keeps_paths_whole(path: Path, columns: int) -> None:
+    (path.parent / "token").unlink()
+    async with Sandbox() as sandbox:
+        write(path, sandbox)
+        result = await invoke("check", "--config", path, env={"COLUMNS": str(columns)})
+    lines = result.stdout.splitlines()
+    assert str(path.parent / "token") in result.stdout
+    assert [line for line in lines if len(line) > columns and len(line.split()) > 1] == []
+    assert {line[:8].strip() for line in lines} <= {"ok", "note", "unknown", "wrong", ""}
+
+
 async def test_check_fails_with_a_wrong_app_id(path: Path) -> None:
     async with Sandbox() as sandbox:
         write(path, sandbox, app_id="other")

@@ -146,6 +146,14 @@ async def test_blank_filter_is_refused_and_does_not_select_everything(daemon: Da
 
 
 @module_wide
+@pytest.mark.parametrize("words", [("list",), ("discard", "--yes"), ("replay", "--yes")])
+async def test_unknown_connection_is_reported(daemon: Daemon, words: tuple[str, ...]) -> None:
+    code, output, errors = await run(daemon, *words, "--connection", "typo\x1b")
+    assert (code, errors) == (0, "warning: the daemon has no connection typo\\x1b; it has: default\n")
+    assert "dead letter" in output
+
+
+@module_wide
 @pytest.mark.parametrize("columns", [80, 140])
 async def test_list_fits_the_terminal_and_keeps_ids_whole(daemon: Daemon, sandbox: Sandbox, columns: int) -> None:
     uuid = f"0198c2a5-7f3e-7c1b-9d4e-2b6f8a9{columns:05}"

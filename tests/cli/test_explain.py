@@ -143,6 +143,12 @@ async def test_explain_of_bytes_that_are_not_utf_8_is_a_usage_error(daemon: Daem
     assert (code, output, "is not UTF-8" in errors) == (2, "", True)
 
 
+async def test_explain_reports_an_unknown_connection(daemon: Daemon) -> None:
+    result = await invoke("explain", "1", "--connection", "typo", "--operations", daemon.operations_address)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("warning: the daemon has no connection typo; it has: default\n")
+
+
 @pytest.mark.parametrize("columns", [80, 140])
 async def test_explain_fits_the_terminal_and_keeps_the_widest_ids_whole(daemon: Daemon, columns: int) -> None:
     widest, user = f"é{columns:03}" + "é" * 61, f"客{columns:03}" + "u" * 251

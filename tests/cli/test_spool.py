@@ -120,6 +120,19 @@ async def test_verify_json_has_a_line_for_each_damage_and_a_summary(path: Path, 
     }
 
 
+@pytest.mark.parametrize(("columns", "lines"), [(80, 4), (140, 4), (260, 2)])
+async def test_verify_fits_the_terminal_and_keeps_the_widest_user_whole(
+    path: Path, corrupt: Corrupt, columns: int, lines: int
+) -> None:
+    user = "u" * 200
+    corrupt(f"data = x'0102', lane = 'c:{user}'")
+    result = await invoke("spool", "verify", path, env={"COLUMNS": str(columns)})
+    shown = result.output.splitlines()[:-1]
+    assert user in result.output
+    assert len(shown) == lines
+    assert [line for line in shown if len(line) > columns and len(line.split()) > 1] == []
+
+
 async def test_verify_escapes_control_characters(path: Path, corrupt: Corrupt) -> None:
     corrupt("lane = 'c:' || char(27) || '[2J'")
     assert "\\x1b[2J" in (await invoke("spool", "verify", path)).output

@@ -73,3 +73,11 @@ async def test_watch_waits_for_a_type_that_does_not_occur_yet(daemon: Daemon, la
 async def test_watch_refuses_a_blank_filter(option: str) -> None:
     result = await invoke("watch", option, " ")
     assert (result.exit_code, "is a shell variable unset" in result.stderr) == (2, True)
+
+
+async def test_watch_reports_an_unknown_connection(daemon: Daemon, launch: Launch) -> None:
+    watch = await launch("watch", "--operations", daemon.operations_address, "--connection", "typo")
+    assert "Ctrl-C ends it" in await watch.error()
+    assert await watch.error() == "warning: the daemon has no connection typo; it has: default\n"
+    watch.interrupt()
+    assert await watch.ended() == (0, "", "")

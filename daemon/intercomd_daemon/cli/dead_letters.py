@@ -19,7 +19,13 @@ from intercomd_daemon.cli.format import printable, quantity, timestamp
 from intercomd_daemon.cli.layout import Column
 from intercomd_daemon.cli.outcomes import calls_of, reasons_of, user_of
 from intercomd_daemon.cli.output import json_text, message_to_json, print_json, print_table, print_text
-from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolve_address
+from intercomd_daemon.cli.remote import (
+    CALL_SECONDS,
+    Operations,
+    operations,
+    resolve_address,
+    warn_of_unknown_connection,
+)
 
 COLUMNS = (
     Column("id", right=True, style="bold"),
@@ -167,6 +173,7 @@ def counts_text(counts: messages.ListDeadLettersResponse) -> str:
 
 async def _count(stub: Operations, wanted: messages.DeadLetterFilter) -> messages.ListDeadLettersResponse:
     """Returns a page with the total and the numbers by reason."""
+    await warn_of_unknown_connection(stub, wanted.connection)
     request = messages.ListDeadLettersRequest(filter=wanted, page_size=1)
     return await stub.ListDeadLetters(request, timeout=CALL_SECONDS)
 

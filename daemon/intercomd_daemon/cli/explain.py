@@ -14,7 +14,13 @@ from intercomd_daemon.cli.answer import answer, answer_for_both, not_found
 from intercomd_daemon.cli.exits import EXIT_FAILED
 from intercomd_daemon.cli.explanation import explain_entry, print_explanation
 from intercomd_daemon.cli.output import print_json, print_text
-from intercomd_daemon.cli.remote import CALL_SECONDS, Operations, operations, resolve_address
+from intercomd_daemon.cli.remote import (
+    CALL_SECONDS,
+    Operations,
+    operations,
+    resolve_address,
+    warn_of_unknown_connection,
+)
 from intercomd_daemon.cli.status import obstacles_of
 from intercomd_daemon.cli.trail import State, connection_of, merge, state_of, superseded
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
@@ -88,6 +94,7 @@ async def _collect(address: str, identifier: str, connection: str, limit: int) -
     if "@" in identifier:
         user.email = identifier
     async with operations(address) as stub:
+        await warn_of_unknown_connection(stub, connection)
         of_user, more = await read_trail(stub, user, limit)
         of_envelope: list[TrailEntry] = []
         if len(identifier.encode()) <= GIVEN_ID_BYTES_MAX:  # longer than any envelope id

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import click
 import grpc
 
 from intercomd import access
@@ -13,10 +14,12 @@ from intercomd.proxies import proxy_options
 from intercomd.retry import retry_after_seconds
 from intercomd.v1.ingest_pb2 import PreviewRequest
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
+from intercomd.v1.operations_pb2 import GetStatusRequest
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.cli.access import current
 from intercomd_daemon.cli.addresses import AddressUnknown, Listener, address_of
 from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
+from intercomd_daemon.cli.format import printable
 
 CALL_SECONDS = 30.0
 """Deadline of one call. Reading a full journal takes a few seconds."""
@@ -125,6 +128,17 @@ async def operations(address: str) -> AsyncIterator[Operations]:
             yield OperationsServiceStub(channel)
         except grpc.aio.AioRpcError as error:
             raise CommandFailed(explain_failure(error, address, "operations")) from None
+
+
+async def warn_of_unknown_connection(stub: Operations, name: str) -> None:
+    """Prints a warning if a filter names a connection that the daemon does not have, so that nothing can match."""
+    if not name:
+        return
+    status = await stub.GetStatus(GetStatusRequest(), timeout=CALL_SECONDS)
+    names = [connection.name for connection in status.connections]
+    if name not in names:
+        known = ", ".join(map(printable, names)) or "none"
+        click.echo(f"warning: the daemon has no connection {printable(name)}; it has: {known}", err=True)
 
 
 @asynccontextmanager

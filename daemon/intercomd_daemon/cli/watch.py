@@ -12,7 +12,7 @@ from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.layout import join_fields
 from intercomd_daemon.cli.outcomes import TYPE_NAMES, follow, newest_sequence, outcome_fields
 from intercomd_daemon.cli.output import output_width, print_json
-from intercomd_daemon.cli.remote import operations, resolve_address
+from intercomd_daemon.cli.remote import operations, resolve_address, warn_of_unknown_connection
 from intercomd_daemon.cli.signals import run_interruptible
 
 TYPES = {name: number for number, name in TYPE_NAMES.items()}
@@ -101,6 +101,7 @@ async def _watch(
         # Called even if `after` is given, so that a wrong address fails at once and not after the patience.
         newest = await newest_sequence(stub)
         click.echo(f"watching {address}; Ctrl-C ends it", err=True)
+        await warn_of_unknown_connection(stub, wanted.connection)
         following = follow(stub, wanted, newest if after is None else after, patience_seconds, _notify)
         async with aclosing(following):
             async for response in following:
