@@ -99,3 +99,12 @@ async def test_rows_of_an_earlier_run_are_found_with_those_of_this_one(tmp_path:
     assert [position_of(key) for key in pages] == [10, 9, 7, 6, 5, 3, 2, 1]
     assert await spool.find_waiting(ANN, 1, 3) == []
     await spool.close()
+
+
+def test_duplicate_window_knows_the_row_of_an_id_while_it_waits(transaction: Transaction, row: Make) -> None:
+    append(transaction, row, {1: "ann", 2: "bob", 3: "cid"})
+    first, second, third = (log_start(1, Priority.NORMAL) + position for position in (1, 2, 3))
+    parked_lanes.park(transaction, "eu", "c:bob", [second], 0.0, 1)
+    waiting_rows.delete_rows(transaction, [third])
+    assert [trail.known_key(transaction, "eu", name) for name in ("1", "2", "3", "4")] == [first, second, 0, 0]
+    assert trail.known_key(transaction, "us", "1") == 0

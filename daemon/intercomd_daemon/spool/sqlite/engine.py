@@ -13,6 +13,7 @@ from functools import partial
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
 from intercomd_daemon.outcome import DeadLetter, Outcome
+from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import (
     Batch,
     Completion,
@@ -36,7 +37,6 @@ from intercomd_daemon.spool.sqlite import (
     parked_lanes,
     refusals,
     trail,
-    waiting_rows,
 )
 from intercomd_daemon.spool.sqlite import workspaces as workspaces_table
 from intercomd_daemon.spool.sqlite.admission import Admission
@@ -238,24 +238,9 @@ class SqliteSpool:
 
     async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
         """Returns the envelope of this id if it still waits."""
-        # The duplicate window knows the row of an id of the last day or two; an older one is searched for.
-        envelope = await self._writer.perform(lambda each: waiting_rows.find(each, connection, envelope_id))
-        if envelope:
-            return envelope
-        for table in waiting_rows.TABLES:
-            after = 0
-            while True:
-                chunk = await self._writer.perform(
-                    partial(
-                        waiting_rows.search, table=table, connection=connection, envelope_id=envelope_id, after=after
-                    )
-                )
-                if chunk.envelope:
-                    return chunk.envelope
-                after = chunk.next
-                if not after:
-                    break
-        return None
+        keys = await self.find_waiting(TrailFilter(connection=connection, envelope_id=envelope_id), 0, 1)
+        found = await self.waiting_rows(keys)
+        return record.unpack(found[0].row.data, AcceptedEnvelope) if found else None
 
     async def find_waiting(self, wanted: TrailFilter, before: int, limit: int) -> list[int]:
         """Returns the keys of waiting rows, newest first."""

@@ -1,4 +1,4 @@
-"""Waiting rows, in the log or parked: reads pages of them, deletes them, quarantines corrupt ones, finds one by its id.
+"""Waiting rows, in the log or parked: reads pages of them, deletes them, and quarantines corrupt ones.
 
 A row is in exactly one of the two tables.
 """
@@ -8,22 +8,19 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool import completion, record
+from intercomd_daemon.spool import completion
 from intercomd_daemon.spool.base import Row
-from intercomd_daemon.spool.keys import connection_of, log_end, log_start, priority_of
+from intercomd_daemon.spool.keys import connection_of, priority_of
 from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES
 from intercomd_daemon.spool.sqlite import journal
 from intercomd_daemon.spool.sqlite.checksum import RECORD_STAMP_BYTES, row_checksum
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
-from intercomd_daemon.spool.sqlite.duplicate_window import find_key, pack_id, unpack_id
+from intercomd_daemon.spool.sqlite.duplicate_window import unpack_id
 from intercomd_daemon.spool.sqlite.quarantine import count_quarantined, record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 TABLES: Final = ("log", "parked")
-SEARCHED_ROWS = 10_000
-"""Rows searched for an id in one operation: some milliseconds."""
 
 
 def columns_of(table: str) -> str:
@@ -148,41 +145,3 @@ def delete_rows(transaction: Transaction, keys: Sequence[int]) -> set[int]:
         connection = transaction.counters.connections[connection_of(key)]
         connection.count(priority_of(key), -1, -size - ROW_OVERHEAD_BYTES)
     return set(deleted)
-
-
-class Found(NamedTuple):
-    """The result of searching one chunk for an id."""
-
-    envelope: AcceptedEnvelope | None
-    next: int
-    """The key to search on from; 0: the envelope was found, or no rows are left."""
-
-
-def find(transaction: Transaction, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
-    """Returns the envelope if the duplicate window knows its id and its row still waits."""
-    key = find_key(transaction, transaction.counters.number(connection), envelope_id)
-    found = transaction.database.execute(
-        "SELECT data FROM log WHERE key = ?1 UNION ALL SELECT data FROM parked WHERE key = ?1", (key,)
-    ).fetchone()
-    return _envelope(found[0]) if found else None
-
-
-def search(transaction: Transaction, table: str, connection: str, envelope_id: str, after: int) -> Found:
-    """Searches the next `SEARCHED_ROWS` of a table above the key `after`; the tables have no index by id."""
-    number = transaction.counters.number(connection)
-    bounds = (max(after, log_start(number, Priority.NORMAL)), log_end(number, Priority.BULK))
-    seen, last = transaction.database.execute(
-        f"SELECT count(*), max(key) FROM (SELECT key FROM {table} WHERE key > ? AND key < ? ORDER BY key LIMIT ?)",  # noqa: S608 - "log" or "parked"
-        (*bounds, SEARCHED_ROWS),
-    ).fetchone()
-    found = transaction.database.execute(
-        f"SELECT data FROM {table} WHERE key > ? AND key <= ? AND envelope_id = ? LIMIT 1",  # noqa: S608 - "log" or "parked"
-        (bounds[0], last or 0, pack_id(envelope_id)),
-    ).fetchone()
-    envelope = _envelope(found[0]) if found else None
-    return Found(envelope, last if envelope is None and seen == SEARCHED_ROWS else 0)
-
-
-def _envelope(data: bytes) -> AcceptedEnvelope | None:
-    """Decodes an envelope; None if it is corrupt, which is dealt with when the deliverer reads it."""
-    return None if record_error(data) else record.unpack(data, AcceptedEnvelope)
