@@ -91,6 +91,13 @@ DEAD = outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED
             ),
         ),
         (
+            waiting("e-1", 0, "WAITING_TURN", ahead=1_200),
+            (
+                "Envelope e-1 of ann (event later) has waited since 2023-11-14T22:13:20Z: earlier envelopes go first,"
+                " at most 1,200."
+            ),
+        ),
+        (
             waiting("e-1", 0, "ODD{0}\x1b"),
             "Envelope e-1 of ann (event later) has waited since 2023-11-14T22:13:20Z: ODD{0}\\x1b.",
         ),

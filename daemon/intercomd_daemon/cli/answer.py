@@ -11,7 +11,7 @@ from intercomd_daemon.cli.format import printable, quantity, timestamp
 from intercomd_daemon.cli.outcomes import calls_of, reasons_of, user_of
 from intercomd_daemon.cli.trail import ARRIVED, State
 
-# Why an envelope waits, with {connection}, {status} and {suspension} to fill in.
+# Why an envelope waits, with {connection}, {status}, {suspension} and {ahead} to fill in.
 WAITING_CLAUSES = MappingProxyType(
     {
         "DOWN": "Intercom does not answer, or fails for all users of connection {connection}",
@@ -23,7 +23,7 @@ WAITING_CLAUSES = MappingProxyType(
         "SUSPENDED": "the access of connection {connection} to Intercom is wrong{suspension}",
         "UNCONFIGURED": "connection {connection} is missing from the settings",
         "VERIFYING": "the daemon is checking the access of connection {connection} to Intercom",
-        "WAITING_TURN": "earlier envelopes go first",
+        "WAITING_TURN": "earlier envelopes go first{ahead}",
     }
 )
 BEHIND_CLAUSE = "the last call for an earlier envelope of this user failed{status}"
@@ -113,7 +113,9 @@ def _waits(waiting: WaitingEnvelope, suspension: str) -> str:
     status = f" with status {waiting.http_status}" if waiting.http_status else ""
     known = BEHIND_CLAUSE if trail.waits_behind(waiting) else WAITING_CLAUSES.get(waiting.reason, "")
     connection, named = printable(waiting.connection), f" ({printable(suspension)})" if suspension else ""
-    clause = known.format(connection=connection, status=status, suspension=named) or printable(waiting.reason)
+    ahead = f", at most {waiting.ahead:,}" if waiting.ahead else ""
+    clause = known.format(connection=connection, status=status, suspension=named, ahead=ahead)
+    clause = clause or printable(waiting.reason)
     text = f"has waited since {timestamp(waiting.accept_time)}: {clause}"
     return text + (
         f"; next attempt at {timestamp(waiting.next_attempt_time)}" if waiting.HasField("next_attempt_time") else ""

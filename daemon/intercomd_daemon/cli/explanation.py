@@ -87,8 +87,8 @@ def _waiting_lines(waiting: WaitingEnvelope) -> list[str]:
     lines.append(made + (f"; last status {waiting.http_status}" if waiting.http_status else ""))
     if waiting.HasField("next_attempt_time"):
         lines.append(f"next attempt: {timestamp(waiting.next_attempt_time)}")
-    if waiting.ahead:
-        lines.append(f"at most {quantity(waiting.ahead, 'envelope')} before it")
+    ahead = f"at most {quantity(waiting.ahead, 'envelope')}" if waiting.ahead else "no envelope"
+    lines.append(f"{ahead} before it")
     if waiting.last_error:
         lines.append(f"last error: {waiting.last_error}")
     return lines
