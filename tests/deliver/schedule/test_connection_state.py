@@ -7,7 +7,7 @@ import pytest
 from delivery.worker import Notes
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.access import Access, Grant
-from intercomd_daemon.deliver.intercom.classification import Classification, Kind
+from intercomd_daemon.deliver.intercom.classification import FORBIDDEN, Classification, Kind
 from intercomd_daemon.deliver.intercom.messages import Call, Response
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, ConnectionState
@@ -110,6 +110,42 @@ async def test_doubtful_response_needs_get_me_while_calls_go_on(notes: Notes) ->
     monitor.on_response(Call.TRACK_EVENT, "c", doubtful, Response(200), 0)
     assert monitor.state is ConnectionState.SUSPENDED
     assert monitor.reason.startswith("NOT_INTERCOM")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "down", "state"),
+    [
+        (Kind.DONE, "", False, ConnectionState.DELIVERING),
+        (Kind.DONE, "", True, ConnectionState.DELIVERING),
+        # A refusal shows that Intercom works.
+        (Kind.REFUSED, "REQUEST_INVALID", True, ConnectionState.DELIVERING),
+        (Kind.TRANSIENT, "HTTP_500", True, ConnectionState.DOWN),
+        # During an outage a doubtful response is a failure like any other.
+        (Kind.TRANSIENT, "NOT_INTERCOM", True, ConnectionState.DOWN),
+        (Kind.SUSPENDED, "UNAUTHORIZED", False, ConnectionState.SUSPENDED),
+        (Kind.SUSPENDED, "UNAUTHORIZED", True, ConnectionState.SUSPENDED),
+    ],
+)
+async def test_response_changes_the_state(
+    notes: Notes, kind: Kind, reason: str, down: bool, state: ConnectionState
+) -> None:
+    monitor = monitor_for(notes)
+    for lane in "abcde" if down else "":
+        monitor.on_failure(lane, "HTTP_500", FAILED)
+    classification = Classification(kind, reason)
+    assert monitor.on_response(Call.TRACK_EVENT, "z", classification, WELL, 0) is classification
+    assert monitor.state is state
+
+
+async def test_third_403_of_a_lane_is_refused_if_access_is_proven(notes: Notes) -> None:
+    monitor = monitor_for(notes)
+    forbidden = Classification(Kind.TRANSIENT, FORBIDDEN)
+    for _ in range(2):
+        assert monitor.on_response(Call.TRACK_EVENT, "a", forbidden, Response(403), 0) is forbidden
+        on_access(monitor, GRANTED)
+        monitor.on_response(Call.TRACK_EVENT, "b", Classification(Kind.DONE), WELL, 0)
+    refused = Classification(Kind.REFUSED, FORBIDDEN)
+    assert monitor.on_response(Call.TRACK_EVENT, "a", forbidden, Response(403), 0) == refused
 
 
 async def test_unverifiable_access_is_granted_with_a_warning(notes: Notes) -> None:

@@ -9,11 +9,14 @@ from msgspec.structs import replace
 from delivery.lane_loader import Loading
 from delivery.worker import envelope, event, row
 from intercomd_daemon.deliver.schedule.lane_loader import LEFT_OUT_MAX, LOADED_BYTES_MAX, READ_BYTES_MAX
+from intercomd_daemon.deliver.schedule.pacing import RETRY_SECONDS_MAX
 from intercomd_daemon.deliver.schedule.read_ahead import LANE_ROWS_MAX, READ_ROWS, ROWS_MAX
 from intercomd_daemon.deliver.schedule.residency import LOADED_LANES_MAX
 from intercomd_daemon.envelope import Priority
+from intercomd_daemon.outcome import Progress
 from intercomd_daemon.spool.base import Batch, CachedContact, Settlement
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 
@@ -243,6 +246,45 @@ async def test_damaged_row_is_reported_with_its_outcome_and_the_rest_is_loaded(
     assert (notice, len(details["rows"])) == ("rows_damaged", 1)
     assert [(each.envelope_id, each.reason) for each in loading.notes.outcomes] == [("bad", "DAMAGED")]
     assert loading.loader.rows == 1
+
+
+async def test_row_that_this_release_cannot_read_is_reported_and_stays_in_the_spool(
+    spool: MemorySpool, loading: Loading
+) -> None:
+    """Its checksum is right: another release wrote it."""
+    readable = row(envelope("readable", "u", None, event("e")))
+    foreign = replace(row(envelope("foreign", "u", None, event("e"))), data=pack(Progress(attempts=1)))
+    await spool.append([foreign, readable])
+    await loading.read_all()
+    [(notice, details)] = loading.notes.events
+    assert notice == "rows_damaged"
+    assert "left where it is: not a AcceptedEnvelope" in details["rows"][0]
+    assert loading.notes.outcomes == []
+    assert (len(loading.lanes["c:u"].queue), loading.loader.rows) == (1, 1)
+    assert spool.usage().connections["default"].normal == 2
+
+
+@pytest.mark.parametrize("unreadable", [1, 2, LANE_ROWS_MAX])
+async def test_parked_lane_that_this_release_cannot_read_leaves_memory_and_is_loaded_again_later(
+    spool: MemorySpool, loading: Loading, unreadable: int
+) -> None:
+    foreign = [
+        replace(row(envelope(f"{number}", "u", None, event("e"))), data=pack(Progress(attempts=1)))
+        for number in range(unreadable)
+    ]
+    await spool.park("default", "c:u", await spool.append(foreign), 1.0, 0)
+    await loading.load_due(2.0)
+    assert loading.lanes == {}
+    assert loading.loader.residency.loaded == 0
+    assert loading.loader.seconds_until_due(2.0) == RETRY_SECONDS_MAX
+    [key] = await spool.append([row(envelope("later", "u", None, event("e")))])
+    loading.loader.mark_appended(Priority.NORMAL)
+    await loading.read_all()
+    await loading.load_due(2.0 + RETRY_SECONDS_MAX)
+    if unreadable < LANE_ROWS_MAX:
+        assert loading.lanes["c:u"].queue.keys() == [key]
+    else:  # A whole page of them keeps the later ones from being read, but no longer other lanes.
+        assert loading.lanes == {}
 
 
 @pytest.mark.fills("deliver.schedule.lane_loader.LEFT_OUT_MAX")

@@ -168,7 +168,8 @@ class LaneLoader:
             envelope = unpack(row.data, AcceptedEnvelope)
             progress = unpack(row.progress, Progress) if row.progress else Progress()
         except RecordDamaged as damage:
-            # The engine has verified the checksum, so another release wrote this record. It stays in the spool.
+            # The engine has verified the checksum, so another release wrote this record. It stays in the spool: that
+            # release can deliver it.
             self._damaged.append(f"row {row.key}, left where it is: {damage}")
             self.remove_rows([row.key])
             return
@@ -279,10 +280,15 @@ class LaneLoader:
         rows = self._wanted(batch)
         for row in rows:
             self._add(row, batch)
+        lane = self.residency.lane(key)
         if batch.rows and not rows:
             # The page was read before the commit that ends its rows: the next read comes after that.
             await self._load(key)
-        if not batch.rows:
+        elif rows and lane is not None and lane.head is None:
+            # This release can read no row of the page. The lane must not keep a place in memory, and its later rows
+            # must not wait for a restart.
+            self.park(lane, self._now + RETRY_SECONDS_MAX)
+        elif not batch.rows:
             self.residency.end_loading(key)
             if batch.corrupt:
                 # All rows of the page were damaged. There may be more in the table.
