@@ -96,7 +96,7 @@ class LosingOutflow(LocalOutflow):
     """An outflow whose workspace another process takes at a chosen call of a method."""
 
     def __init__(self, engine: MemorySpool, method: str = "", calls: int = 0) -> None:
-        super().__init__(engine, {}, "workspace")
+        super().__init__(engine, "workspace")
         self.method = method
         self.calls = calls
 
@@ -213,4 +213,20 @@ async def test_connections_of_one_workspace_acquire_it_by_the_same_name(
     await connections.start(spool, Notes())
     assert len(spool.leases) == 2
     await finish(connections)
+    await spool.close()
+
+
+async def test_next_process_continues_the_window_of_the_budget(load: Load, sandbox: Sandbox) -> None:
+    spool = MemorySpool()
+    left = []
+    for number in range(2):
+        connections = Connections(load(sandbox.base_url), lambda _: None)
+        notes = Notes()
+        await connections.start(spool, notes)
+        await spool.append([row(envelope(f"{number}-{n}", f"u{n}", None, event("came"))) for n in range(10)])
+        await notes.until(lambda notes: len(notes.outcomes) == 10)
+        left.append(status_of(connections, "default").budget_remaining)
+        await finish(connections)
+        await connections.close()
+    assert left[1] <= left[0] - 10
     await spool.close()

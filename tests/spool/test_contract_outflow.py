@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,14 +31,18 @@ async def test_outflow_delivers_what_the_spool_accepted(
     assert spool.usage().connections["default"].normal == 1
 
 
-async def test_pacing_state_is_restored_for_its_workspace_alone(spool: Spool) -> None:
+async def test_pacing_state_is_restored_for_its_workspace_until_its_window_ends(
+    spool: Spool, clock: SimpleNamespace
+) -> None:
     outflow = await spool.acquire("one")
     assert await outflow.load_pacing() is None
     await outflow.save_pacing(PacingState(10_000, 1_750_000_010.0, 7))
-    await outflow.save_pacing(PacingState(10_000, 1_750_000_020.0, 9))
+    await outflow.save_pacing(PacingState(10_000, 1_750_000_020.0, 9, 1_750_000_021.0))
     again = await spool.acquire("one")
-    assert await again.load_pacing() == PacingState(10_000, 1_750_000_020.0, 9)
+    assert await again.load_pacing() == PacingState(10_000, 1_750_000_020.0, 9, 1_750_000_021.0)
     assert await (await spool.acquire("other")).load_pacing() is None
+    clock.wall = 1_750_000_020.0
+    assert await again.load_pacing() is None
 
 
 async def test_held_workspace_is_not_lost(spool: Spool) -> None:

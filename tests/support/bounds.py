@@ -109,7 +109,6 @@ BOUNDS = {
     "spool.refusals.Refusals._shares": "spool.refusals_max",
     "spool.refusals._Share.refusals": "spool.refusals_max",
     "spool.record._decoder": "one for each noun of ours that is stored",
-    "spool.sqlite.engine.SqliteSpool._pacing": _SETTINGS,
     "spool.sqlite.engine.SqliteSpool._wakes": _SETTINGS,
     "spool.sqlite.admission.Admission._refused": _SETTINGS,
     "spool.sqlite.counters.Counters._numbers": "one for each connection that the settings ever had",

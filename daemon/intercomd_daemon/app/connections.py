@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
-from intercomd_daemon.errors import LeaseLost
+from intercomd_daemon.errors import IntercomdError, LeaseLost
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import LogUsage, Outflow, Spool, WaitingRow
 from intercomd_daemon.spool.trail import TrailFilter
@@ -89,8 +90,7 @@ class Connections:
             del self._tokens[name]
         used = {_workspace(settings) for settings in connections.values() if settings.active}
         for workspace in self._workspaces.keys() - used:
-            _, outflow = self._workspaces.pop(workspace)
-            await outflow.release()
+            await _release(*self._workspaces.pop(workspace))
         # After the last commit of the old workers, and before the first read of the new ones.
         await self._store_workspaces()
         if not self._stopping:
@@ -123,8 +123,11 @@ class Connections:
         """
         workspace = _workspace(settings)
         if workspace not in self._workspaces:
+            outflow = await self._spool.acquire(workspace)
             pace = Pace(settings.rate.calls_per_window, settings.rate.share, time.monotonic())
-            self._workspaces[workspace] = pace, await self._spool.acquire(workspace)
+            if state := await outflow.load_pacing():
+                pace.restore(state, time.monotonic(), time.time())
+            self._workspaces[workspace] = pace, outflow
         pace, outflow = self._workspaces[workspace]
         pace.share = settings.rate.share
         return pace, outflow
@@ -165,8 +168,8 @@ class Connections:
         for running in self._running.values():
             running.task.cancel()
         await self.wait_stopped()
-        for _, outflow in self._workspaces.values():
-            await outflow.release()
+        for pace, outflow in self._workspaces.values():
+            await _release(pace, outflow)
 
     def statuses(self) -> list[ConnectionStatus]:
         """Returns the status of each configured connection."""
@@ -247,6 +250,13 @@ class Connections:
 def _workspace(settings: ConnectionSettings) -> str:
     """Returns the name of a connection's workspace, the same in every process."""
     return f"{settings.url} {settings.app_id or settings.name}"
+
+
+async def _release(pace: Pace, outflow: Outflow) -> None:
+    """Releases a workspace whose workers have ended, for the process that acquires it next."""
+    with suppress(IntercomdError):  # Without the saved state, the next process learns the window from its first calls.
+        await outflow.save_pacing(pace.state(time.monotonic(), time.time()))
+    await outflow.release()
 
 
 async def _run(worker: Worker, outflow: Outflow) -> None:

@@ -233,7 +233,9 @@ class PacingState(NamedTuple):
     window_ends: float
     """Unix seconds."""
     calls_used: int
-    """In that window."""
+    """Our calls in that window."""
+    reset: float = 0.0
+    """Intercom's name of the window, its latest `X-RateLimit-Reset`; 0.0 if unknown."""
 
 
 class Deliveries(Protocol):
@@ -291,7 +293,7 @@ class Outflow(Deliveries, Protocol):
         ...
 
     async def load_pacing(self) -> PacingState | None:
-        """Returns the state that was saved last. An engine of one process may lose it when it closes."""
+        """Returns the state that was saved last, unless its window has ended. It may be lost with the process."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import LeaseLost
@@ -9,17 +10,28 @@ from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Batch, Deliveries, PacingState, Settlement
 
 
+class LocalEngine(Deliveries, Protocol):
+    """What an engine does for the outflows of its workspaces."""
+
+    async def save_pacing(self, workspace: str, state: PacingState) -> None:
+        """Saves the state of a workspace."""
+        ...
+
+    async def load_pacing(self, workspace: str) -> PacingState | None:
+        """Returns the saved state of a workspace, unless its window has ended."""
+        ...
+
+
 class LocalOutflow:
     """Passes the deliveries of a workspace on to the engine; `base.Outflow` documents each method."""
 
-    def __init__(self, engine: Deliveries, pacing: dict[str, PacingState], workspace: str) -> None:
-        """`pacing` holds the saved state of each workspace, for as long as the engine is open."""
+    def __init__(self, engine: LocalEngine, workspace: str) -> None:
+        """The workspace is held until `release`."""
         self._engine = engine
-        self._pacing = pacing
         self._workspace = workspace
         self._released = asyncio.Event()
 
-    def _held(self) -> Deliveries:
+    def _held(self) -> LocalEngine:
         """Returns the engine while the workspace is held."""
         if self._released.is_set():
             raise LeaseLost(f"the workspace {self._workspace} was released")
@@ -60,10 +72,8 @@ class LocalOutflow:
 
     async def save_pacing(self, state: PacingState) -> None:
         """Saves what was learned of the workspace's budget."""
-        self._held()
-        self._pacing[self._workspace] = state
+        await self._held().save_pacing(self._workspace, state)
 
     async def load_pacing(self) -> PacingState | None:
         """Returns the state that was saved last."""
-        self._held()
-        return self._pacing.get(self._workspace)
+        return await self._held().load_pacing(self._workspace)

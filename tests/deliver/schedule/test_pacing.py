@@ -4,6 +4,7 @@ import pytest
 
 from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
 from intercomd_daemon.deliver.schedule.pacing import BURST, LATE_SECONDS, WAIT_MAX_SECONDS, Pace
+from intercomd_daemon.spool.base import PacingState
 
 UNIX = 1_795_000_000.0
 
@@ -215,3 +216,29 @@ def test_at_most_a_burst_leaves_long_after_a_used_up_window() -> None:
     pace = Pace(167, 1.0, 0.0)
     use_up_a_window(pace, others=0)
     assert leave_at_once(pace, 60.0) == BURST
+
+
+def test_restored_window_keeps_its_calls_and_its_end() -> None:
+    """Responses of the same window add to the calls of the process before; the next window has the whole plan."""
+    first, second = Pace(100, 0.5, 0.0), Pace(100, 0.5, 1_000.0)
+    for _ in range(16):
+        first.take(0.0)
+        first.on_response(response(remaining=150, reset=UNIX + 8), 0.0, 0.0)
+    state = first.state(1.0, UNIX + 1)
+    assert state == PacingState(167, UNIX + 8, 16, UNIX + 8)
+    second.restore(state, 1_000.0, UNIX + 1)
+    assert (second.limit, second.plan, second.window_ends) == (167, first.plan, 1_007.0)
+    assert second.remaining(1_000.0) == first.remaining(1.0)
+    second.take(1_000.0)
+    second.on_response(response(remaining=149, reset=UNIX + 8), 1_000.0, 1_000.0)
+    assert second.remaining(1_000.0) == first.remaining(1.0) - 1
+    assert second.remaining(1_009.0) == 83
+
+
+@pytest.mark.parametrize(
+    "state", [PacingState(167, UNIX, 9), PacingState(167, UNIX + 61, 9), PacingState(0, UNIX + 5, 9)]
+)
+def test_state_of_no_present_window_is_not_restored(state: PacingState) -> None:
+    pace = Pace(100, 1.0, 0.0)
+    pace.restore(state, 0.0, UNIX)
+    assert (pace.limit, pace.window_ends, pace.remaining(0.0)) == (100, 10.0, 99)

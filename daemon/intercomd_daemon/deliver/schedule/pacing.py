@@ -11,6 +11,7 @@ from math import ceil, inf
 
 from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
 from intercomd_daemon.deliver.intercom.server_clock import ServerClock
+from intercomd_daemon.spool.base import PacingState
 
 # "spread over windows of 10 seconds"
 WINDOW_SECONDS = 10.0
@@ -98,6 +99,22 @@ class Pace:
     @property
     def _spacing(self) -> float:
         return self._window / self.plan
+
+    def state(self, now: float, wall: float) -> PacingState:
+        """Returns what another process needs to continue the window; `wall` is `now` in Unix seconds."""
+        self._advance(now)
+        return PacingState(self._limit, wall + self._ends - now, self._used, self._reset)
+
+    def restore(self, state: PacingState, now: float, wall: float) -> None:
+        """Continues a window that another process began, before the first call."""
+        left = state.window_ends - wall
+        if state.limit < 1 or not 0.0 < left <= WAIT_MAX_SECONDS:
+            return
+        self._limit = state.limit
+        self._reset = state.reset
+        self._ends = now + left
+        self._used = self._counted = state.calls_used
+        self._scheduled = now - (BURST - 1) * self._spacing
 
     def remaining(self, now: float) -> int:
         """Returns the calls that may still be made in the window of `now`."""

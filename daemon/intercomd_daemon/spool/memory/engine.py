@@ -126,7 +126,16 @@ class MemorySpool:
     async def acquire(self, workspace: str) -> LocalOutflow:
         """Acquires a workspace at once."""
         self._refuse_if_closed()
-        return LocalOutflow(self, self._pacing, workspace)
+        return LocalOutflow(self, workspace)
+
+    async def save_pacing(self, workspace: str, state: PacingState) -> None:
+        """Saves the pacing state of a workspace, until the process ends."""
+        self._pacing[workspace] = state
+
+    async def load_pacing(self, workspace: str) -> PacingState | None:
+        """Returns the pacing state of a workspace, unless its window has ended."""
+        state = self._pacing.get(workspace)
+        return state if state and state.window_ends > self._wall() else None
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a log."""

@@ -34,6 +34,7 @@ from intercomd_daemon.spool.sqlite import (
     dead_letters,
     journal,
     log,
+    pacing,
     parked_lanes,
     refusals,
     trail,
@@ -69,7 +70,6 @@ class SqliteSpool:
         self._on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
         self._writer = Writer(self._wake)
         self._store: Store
-        self._pacing: dict[str, PacingState] = {}
         self._refusals = Refusals(settings.refusals_max, settings.outcomes_kept_seconds)
         self._wall = wall
         self._expiry_seconds = expiry_seconds
@@ -112,7 +112,15 @@ class SqliteSpool:
 
     async def acquire(self, workspace: str) -> LocalOutflow:
         """Acquires a workspace at once: the lock on the file keeps every other process out."""
-        return LocalOutflow(self, self._pacing, workspace)
+        return LocalOutflow(self, workspace)
+
+    async def save_pacing(self, workspace: str, state: PacingState) -> None:
+        """Saves the pacing state of a workspace."""
+        await self._writer.perform(partial(pacing.save, workspace=workspace, state=state))
+
+    async def load_pacing(self, workspace: str) -> PacingState | None:
+        """Returns the pacing state of a workspace, unless its window has ended."""
+        return await self._writer.perform(partial(pacing.load, workspace=workspace))
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a log."""

@@ -93,6 +93,9 @@ _ADDED_IN_2 = (
     "CREATE TABLE workspaces (connection INTEGER PRIMARY KEY, workspace TEXT NOT NULL)",
     # Rejected and skipped envelopes, saved when the spool closes.
     "CREATE TABLE refusals (number INTEGER PRIMARY KEY, data BLOB NOT NULL)",
+    """CREATE TABLE pacing (
+        workspace TEXT PRIMARY KEY, call_limit INTEGER NOT NULL, window_ends REAL NOT NULL, calls_used INTEGER NOT NULL,
+        reset REAL NOT NULL)""",
 )
 
 
