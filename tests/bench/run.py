@@ -15,6 +15,7 @@ import row_accept
 import row_backlog
 import row_deliver
 import row_footprint
+import row_security
 from rounds import Line
 
 ROWS = {
@@ -24,6 +25,7 @@ ROWS = {
     "accept-singles": row_accept.accept_singles,
     "stream": row_accept.stream,
     "latency": row_accept.latency,
+    "security": row_security.security,
     "deliver": row_deliver.deliver,
     "memory": row_footprint.memory,
     "start": row_footprint.start,

@@ -8,6 +8,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -22,16 +23,23 @@ _ACCEPTED = 1
 class Sender:
     """One channel and the requests to send over it."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, ca_file: str = "", token: str = "") -> None:
+        """With `ca_file` it calls over TLS; `token` is sent with each call."""
         self._runner = asyncio.Runner()
         self._target = target
+        self._ca_file = ca_file
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else None
         self._publish: Any = None
         self._publish_stream: Any = None
         self._requests: list[bytes] = []
         self._runner.run(self._open())
 
     async def _open(self) -> None:
-        channel = grpc.aio.insecure_channel(self._target)
+        if self._ca_file:
+            credentials = grpc.ssl_channel_credentials(Path(self._ca_file).read_bytes())  # noqa: ASYNC240 - once
+            channel = grpc.aio.secure_channel(self._target, credentials)
+        else:
+            channel = grpc.aio.insecure_channel(self._target)
         self._publish = channel.unary_unary("/intercomd.v1.IngestService/Publish")
         self._publish_stream = channel.stream_stream("/intercomd.v1.IngestService/PublishStream")
 
@@ -69,7 +77,7 @@ class Sender:
         return {"seconds": seconds, "accepted": _accepted(each)}
 
     async def _caller(self, waiting: Iterator[bytes]) -> list[bytes]:
-        return [await self._publish(request) for request in waiting]
+        return [await self._publish(request, metadata=self._metadata) for request in waiting]
 
     def stream(self) -> dict[str, Any]:
         """Sends all requests over one stream and reads the responses as they come."""
@@ -110,7 +118,7 @@ def _accepted(answers: Iterable[Any]) -> int:
 
 
 if __name__ == "__main__":
-    sender = Sender(sys.argv[1])
+    sender = Sender(*sys.argv[1:])
     answer_all(
         {
             "prepare": sender.prepare,
