@@ -9,11 +9,20 @@ from typing import Any
 
 import pytest
 
-from intercomd_daemon.cli.preflight import Finding, Level, check_connections, check_listeners, check_spool, check_tls
+from intercomd_daemon.cli.preflight import (
+    Finding,
+    Level,
+    check_connections,
+    check_listeners,
+    check_spool,
+    check_tls,
+    check_tokens,
+)
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
+from intercomd_daemon.rpc.settings import CallerSettings
 from intercomd_daemon.sandbox import CustomAttribute, Sandbox, SandboxSettings
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
@@ -128,6 +137,21 @@ def test_check_tls_rejects_unusable_files_and_notes_a_key_that_everyone_can_read
     ]
     assert "key.pem: No such file or directory" in found[0].message
     assert check_tls(Settings()) == []
+
+
+def test_check_tokens_rejects_a_file_without_tokens(tmp_path: Path) -> None:
+    path = tmp_path / "tokens"
+    settings = Settings(callers={"shop": CallerSettings(name="shop", token_file=str(path))})
+    (missing,) = check_tokens(settings)
+    assert (missing.level, missing.subject) == (Level.WRONG, "callers")
+    path.write_text("short")
+    assert levels(check_tokens(settings)) == [Level.WRONG]
+    path.write_text("t" * 32)
+    path.chmod(0o600)
+    assert levels(check_tokens(settings)) == [Level.OK]
+    path.chmod(0o644)
+    assert levels(check_tokens(settings)) == [Level.OK, Level.NOTE]
+    assert check_tokens(Settings()) == []
 
 
 async def test_check_connections_reports_workspace_and_attributes() -> None:

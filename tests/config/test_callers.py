@@ -52,7 +52,7 @@ def problems(tmp_path: Path, text: str, **variables: str) -> list[str]:
             f'[callers.a]\ntoken_sha256 = ["{HASH}"]\nconnections = ["zzz"]',
             "callers.a.connections (FILE): connection zzz is not configured; write [connections.zzz], or leave it out",
         ),
-        ('[callers.a]\ntoken_sha256 = ["abc"]', 'callers.a.token_sha256 (FILE): "abc" does not fit; write a list of'),
+        ('[callers.a]\ntoken_sha256 = ["abc"]', "callers.a.token_sha256 (FILE): an item does not fit; write a list of"),
         ('[callers.a]\noperations = "admin"', 'callers.a.operations (FILE): "admin" is not one of the choices'),
         ('[callers.a]\ntokens = ["x"]', "callers.a.tokens (FILE): no such setting"),
         ('[callers.A]\ntoken_file = "/t"', 'callers.A (FILE): "A" cannot name a caller'),
@@ -86,3 +86,10 @@ def test_caller_without_a_credential_is_a_warning(tmp_path: Path) -> None:
     assert problems(tmp_path, "[callers.a]\n") == []
     (warning,) = config.load(str(tmp_path / "intercomd.toml"), {}).warnings
     assert warning.startswith("callers.a (no credential): this caller has no credential; set token_sha256")
+
+
+@pytest.mark.parametrize("value", ['["my-secret-token-in-the-wrong-place"]', '"my-secret-token-in-the-wrong-place"'])
+def test_token_in_place_of_its_hash_is_not_shown(tmp_path: Path, value: str) -> None:
+    (found,) = problems(tmp_path, f"[callers.a]\ntoken_sha256 = {value}")
+    assert "write a list of SHA-256 hashes" in found
+    assert "my-secret" not in found

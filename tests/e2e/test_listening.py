@@ -1,6 +1,7 @@
 """Where the daemon listens: several addresses, sockets in the file system, health alone, addresses that are taken."""
 
 import asyncio
+import resource
 import socket
 from pathlib import Path
 
@@ -89,4 +90,19 @@ async def test_connection_over_the_limit_is_closed_until_another_ends(start: Sta
         while not await asyncio.to_thread(is_let_in):
             connections.pop().close()
     for connection in connections:
+        connection.close()
+
+
+async def test_thousands_of_idle_connections_disturb_no_sender(start: Start) -> None:
+    """Pods that are connected to a gateway and send nothing."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    daemon = await start(ingest={"connections_max": 6_000})
+    host, _, port = daemon.ingest_address.rpartition(":")
+    idle = [socket.create_connection((host, int(port)), timeout=WAIT_SECONDS) for _ in range(5_000)]
+    assert all(connection.recv(1) for connection in idle)
+    for number in range(10):
+        response = await daemon.publish(envelope(f"idle-{number}", "opened"))
+        assert [result.disposition for result in response.results] == [Disposition.DISPOSITION_ACCEPTED]
+    for connection in idle:
         connection.close()

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from intercomd_daemon.setting.secret import MASK, Secret
+from intercomd_daemon.setting.secret import MASK, Secret, without_tokens
 
 TOKEN = "a-token-nobody-may-see"
 
@@ -42,3 +42,8 @@ def test_equal_texts_are_equal_secrets() -> None:
     assert Secret(TOKEN) == Secret(TOKEN)
     assert len({Secret(TOKEN), Secret(TOKEN), Secret("another")}) == 2
     assert Secret(TOKEN) != TOKEN
+
+
+def test_tokens_of_callers_are_masked() -> None:
+    assert without_tokens("sent icd_" + "A-_9" * 10 + " twice") == f"sent {MASK} twice"
+    assert without_tokens("icd_short and icd_") == "icd_short and icd_"

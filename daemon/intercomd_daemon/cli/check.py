@@ -61,6 +61,7 @@ def collect_findings(config_path: str | None, *, offline: bool) -> list[Finding]
         findings += preflight.check_spool(loaded.settings.spool)
         findings += preflight.check_listeners(loaded.settings)
         findings += preflight.check_tls(loaded.settings)
+        findings += preflight.check_tokens(loaded.settings)
         findings += asyncio.run(preflight.check_connections(loaded.settings))
     return findings
 

@@ -24,6 +24,7 @@ from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeList
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.rpc.tls import ServerTls
+from intercomd_daemon.rpc.token_file import TokenFiles
 from intercomd_daemon.spool.engines import engine_of
 from intercomd_daemon.spool.maintenance import Inspection
 from intercomd_daemon.spool.settings import SpoolSettings
@@ -134,6 +135,19 @@ def check_tls(settings: config.Settings) -> list[Finding]:
                 findings.append(Finding(Level.OK, section, f"{tls.certificate_file} belongs to {tls.key_file}"))
                 findings += _check_mode(section, tls.key_file)
     return findings
+
+
+def check_tokens(settings: config.Settings) -> list[Finding]:
+    """Checks the token files of the callers."""
+    files = {name: caller.token_file for name, caller in settings.callers.items() if caller.token_file}
+    if not files:
+        return []
+    try:
+        TokenFiles(settings.callers).load()
+    except FileUnusable as error:
+        return [Finding(Level.WRONG, "callers", str(error))]
+    read = Finding(Level.OK, "callers", f"the token files of {', '.join(files)} can be used")
+    return [read, *(finding for name, path in files.items() for finding in _check_mode(f"caller {name}", path))]
 
 
 async def check_connections(settings: config.Settings) -> list[Finding]:

@@ -41,7 +41,10 @@ class CallerSettings(msgspec.Struct, frozen=True, kw_only=True):
     token_sha256: Annotated[
         tuple[str, ...],
         kinds.texts(
-            "SHA-256 hashes of tokens, 64 hexadecimal digits each, as `intercomd token` prints them", _HASH, lower=True
+            "SHA-256 hashes of tokens, 64 hexadecimal digits each, as `intercomd token` prints them",
+            _HASH,
+            lower=True,
+            hidden=True,
         ),
     ] = ()
     token_file: Annotated[str, kinds.text("a path", characters_max=_PATH_CHARACTERS_MAX)] = ""

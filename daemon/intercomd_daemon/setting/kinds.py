@@ -201,20 +201,21 @@ def secret() -> Kind:
     return Kind(read, str.strip, lambda value: as_toml(MASK if value else ""))
 
 
-def texts(form: str, pattern: str, *, lower: bool = False) -> Kind:
+def texts(form: str, pattern: str, *, lower: bool = False, hidden: bool = False) -> Kind:
     """A list of texts that match the pattern, without white space around them; as a variable: with commas between.
 
-    `form` describes the pattern in words, with an example. With `lower` the texts are kept in lower case.
+    `form` describes the pattern in words, with an example. With `lower` the texts are kept in lower case; with `hidden`
+    an error shows none of them, since one may be a secret in the wrong place.
     """
     compiled = re.compile(pattern)
 
     def read(raw: object) -> tuple[str, ...]:
         if not isinstance(raw, list):
-            raise ValueError(f"{shown(raw)} is not a list; write a list of {form}")  # noqa: TRY004 - as all readers
+            raise ValueError(f"{'this' if hidden else shown(raw)} is not a list; write a list of {form}")  # noqa: TRY004 - as all readers
         items = []
         for item in raw:
             if not isinstance(item, str) or not compiled.fullmatch(item.strip()):
-                raise ValueError(f"{shown(item)} does not fit; write a list of {form}")
+                raise ValueError(f"{'an item' if hidden else shown(item)} does not fit; write a list of {form}")
             items.append(item.strip().lower() if lower else item.strip())
         return tuple(items)
 

@@ -7,12 +7,14 @@ MASK = "********"
 # Intercom's access tokens are the base64 of "tok:..."; other secrets follow "Bearer", or are registered by their owner.
 TOKEN_HEAD = "dG9rO"  # noqa: S105  # how they begin
 _TOKEN = re.compile(TOKEN_HEAD + r"[A-Za-z0-9+/_-]{8,}=*")
+# Tokens of our own callers, as `intercomd token` makes them.
+_CALLER_TOKEN = re.compile(r"icd_[A-Za-z0-9_-]{20,}")
 _BEARER = re.compile(r"(?i)\b(bearer) +[A-Za-z0-9._~+/-]+=*")
 
 
 def without_tokens(text: str) -> str:
-    """Returns the text with access tokens of Intercom, and what follows "Bearer", masked."""
-    return _BEARER.sub(rf"\1 {MASK}", _TOKEN.sub(MASK, text))
+    """Returns the text with access tokens of Intercom, tokens of callers, and what follows "Bearer", masked."""
+    return _BEARER.sub(rf"\1 {MASK}", _CALLER_TOKEN.sub(MASK, _TOKEN.sub(MASK, text)))
 
 
 class Secret:
