@@ -1,10 +1,12 @@
 """Rows are found by marks in memory."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 
 import pytest
 
-from intercomd_daemon.spool.sqlite.marks import CHUNK, CHUNKS_MAX, FOUND_CHUNKS, Marks
+from intercomd_daemon.spool.sqlite.marks import CHUNK, CHUNKS_MAX, FOUND_CHUNKS, Marks, clear
 from intercomd_daemon.spool.trail import TrailFilter
 
 ANN = TrailFilter(customer_id="ann")
@@ -71,3 +73,25 @@ def test_chunks_of_rows_that_have_ended_are_forgotten() -> None:
     assert (marks.first, found(marks, ANN, 3 * CHUNK)) == (2 * CHUNK, [[2 * CHUNK + 5]])
     marks.mark([(2 * CHUNK + 6, "c:ann", "", "")])
     assert not marks.begun
+
+
+def test_saved_marks_are_loaded_at_the_same_position_only() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE marks (number INTEGER PRIMARY KEY, data BLOB NOT NULL)")
+        assert Marks.load(database, 9).first == 10
+        marked({1: "ann", 5: "bob", CHUNK + 1: "ann"}).save(database, CHUNK + 1)
+        assert Marks.load(database, CHUNK + 2).first == CHUNK + 3
+        loaded = Marks.load(database, CHUNK + 1)
+        assert loaded.first == 1
+        assert found(loaded, ANN, 2 * CHUNK) == [[CHUNK + 1, 1]]
+        assert found(loaded, TrailFilter(email="bob@example.com"), CHUNK) == [[5]]
+        loaded.mark([(CHUNK + 2, "c:ann", "", "")])
+        loaded.save(database, CHUNK + 2)
+        assert found(Marks.load(database, CHUNK + 2), ANN, 2 * CHUNK) == [[CHUNK + 2, CHUNK + 1, 1]]
+        clear(database)
+        assert Marks.load(database, CHUNK + 2).first == CHUNK + 3
+
+
+def test_marks_that_cannot_be_read_are_none() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        assert Marks.load(database, 4).first == 5

@@ -9,7 +9,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Incoming, position_of
 from intercomd_daemon.spool.keys import log_start
 from intercomd_daemon.spool.sqlite import SqliteSettings, log, open_spool, parked_lanes, trail, waiting_rows
-from intercomd_daemon.spool.sqlite.marks import CHUNK
+from intercomd_daemon.spool.sqlite.marks import CHUNK, SAVED_ROWS_MIN
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.trail import TrailFilter
 
@@ -82,12 +82,14 @@ def test_marks_of_rows_that_have_ended_are_dropped(transaction: Transaction, row
     assert transaction.marks.first == CHUNK
 
 
-async def test_rows_of_an_earlier_run_are_found_with_those_of_this_one(tmp_path: Path, row: Make) -> None:
+@pytest.mark.parametrize("others", [0, SAVED_ROWS_MIN])
+async def test_rows_of_an_earlier_run_are_found_with_those_of_this_one(tmp_path: Path, row: Make, others: int) -> None:
+    """By the file, and by saved marks."""
     settings = SqliteSettings(str(tmp_path / "spool.db"), free_bytes_min=0)
     for run in ("1", "2"):
         spool = await open_spool(settings)
         await spool.append([row(f"{run}-{number}", "ann") for number in range(3)])
-        await spool.append([row(f"{run}-bob", "bob")])
+        await spool.append([row(f"{run}-bob-{number}", "bob") for number in range(1 + others)])
         await spool.close()
     spool = await open_spool(settings)
     await spool.append([row("3-0", "ann"), row("3-1", "ann")])
@@ -96,7 +98,9 @@ async def test_rows_of_an_earlier_run_are_found_with_those_of_this_one(tmp_path:
     while keys := await spool.find_waiting(ANN, before, 3):
         pages += keys
         before = position_of(keys[-1])
-    assert [position_of(key) for key in pages] == [10, 9, 7, 6, 5, 3, 2, 1]
+    second, third = 4 + others, 8 + 2 * others
+    positions = [1, 2, 3, second + 1, second + 2, second + 3, third + 1, third + 2]
+    assert [position_of(key) for key in pages] == positions[::-1]
     assert await spool.find_waiting(ANN, 1, 3) == []
     await spool.close()
 

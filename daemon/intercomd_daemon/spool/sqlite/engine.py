@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
-from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
+from intercomd_daemon.errors import IntercomdError, SettingsInvalid
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import (
@@ -34,6 +34,7 @@ from intercomd_daemon.spool.sqlite import (
     dead_letters,
     journal,
     log,
+    marks,
     pacing,
     parked_lanes,
     refusals,
@@ -43,6 +44,7 @@ from intercomd_daemon.spool.sqlite import workspaces as workspaces_table
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
 from intercomd_daemon.spool.sqlite.lock import hold
+from intercomd_daemon.spool.sqlite.marks import SAVED_ROWS_MIN
 from intercomd_daemon.spool.sqlite.settings import SqliteSettings
 from intercomd_daemon.spool.sqlite.settle import settle
 from intercomd_daemon.spool.sqlite.store import Store
@@ -352,9 +354,8 @@ class SqliteSpool:
 
     async def close(self) -> None:
         """Commits what waits and closes the file."""
-        if self._refusals.changed:
-            with suppress(IntercomdError):  # A disk that refuses keeps nobody from stopping.
-                await self._writer.perform(self._save_refusals)
+        with suppress(IntercomdError):  # A disk that refuses does not keep the daemon from stopping.
+            await self._writer.perform(self._save)
         if self._expiry is not None:
             self._expiry.cancel()
         await self._writer.close()
@@ -369,15 +370,23 @@ class SqliteSpool:
         """Deletes what has expired, while no commits do: outcomes a chunk at a time, and refusals."""
         self._refusals.expire(self._wall())
         more = False
-        with suppress(RetryLater):  # The disk refuses, or the spool is closing.
+        with suppress(IntercomdError):  # The disk refuses, or the spool is closing.
             more = await self._writer.perform(_expire_outcomes)
         if not self._writer.closing:
             self._expire_later(0.0 if more else self._expiry_seconds)
 
-    def _save_refusals(self, transaction: Transaction) -> None:
-        kept = self._refusals.all(transaction.now)
-        if self._admission.has_room(transaction.counters, sum(map(size_of, kept))):
-            refusals.save(transaction, kept)
+    def _save(self, transaction: Transaction) -> None:
+        """Saves what is in memory only, where the disk has room: refusals, and the marks of a long backlog."""
+        if self._refusals.changed:
+            kept = self._refusals.all(transaction.now)
+            if self._admission.has_room(transaction.counters, sum(map(size_of, kept))):
+                refusals.save(transaction, kept)
+        counters, saved = transaction.counters, transaction.marks
+        if counters.waiting() >= SAVED_ROWS_MIN and self._admission.has_room(counters, saved.size):
+            saved.forget(log.oldest_position(transaction))
+            saved.save(transaction.database, counters.spool.position)
+        else:
+            marks.clear(transaction.database)
 
 
 def _expire_outcomes(transaction: Transaction) -> bool:

@@ -84,7 +84,7 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admit) -> 
     )
     transaction.marks.mark((position_of(key), row.lane, row.email, row.envelope_id) for key, _, row in new)
     if transaction.marks.begun:
-        transaction.marks.forget(_oldest_position(transaction))
+        transaction.marks.forget(oldest_position(transaction))
     claimed_seconds.remember(transaction, [pair for row in rows for pair in row.seconds])
     for log in set(logs):
         counters.connection(log[0]).count(log[1], logs.count(log), 0)
@@ -94,7 +94,7 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admit) -> 
     return [0 if key in duplicates else key for key in keys] if duplicates else keys
 
 
-def _oldest_position(transaction: Transaction) -> int:
+def oldest_position(transaction: Transaction) -> int:
     """Returns the lowest position of a waiting row."""
     lowest = transaction.counters.spool.position
     for number in transaction.counters.connections:

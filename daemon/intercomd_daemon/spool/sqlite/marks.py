@@ -1,13 +1,17 @@
 """Marks of the newest rows in memory: 32 bits each of a row's lane, email and id, by which the trail finds rows.
 
-They cost an append some hundred nanoseconds, and no page of the file. A mark that is found only names a candidate: the
+They cost an append less than a microsecond, and no page of the file. A mark that is found only names a candidate: the
 row may have ended, its commit may have failed, or another text may have the same mark. Rows below `first` have no
-marks: they were appended by an earlier run, or are too many.
+marks: there are too many, or the last run was killed. A clean close saves the marks of a long backlog.
 """
 
+import sqlite3
+import struct
 from array import array
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
+from zlib import crc32
 
 from intercomd_daemon.envelope import lane_of
 from intercomd_daemon.spool.trail import TrailFilter
@@ -19,7 +23,13 @@ CHUNKS_MAX = 512
 """2,097,152 positions: 24 MiB."""
 FOUND_CHUNKS = 64
 """Chunks searched at once: some milliseconds."""
-_BITS = 0xFFFF_FFFF
+SAVED_ROWS_MIN = 10_000
+"""Fewer waiting rows are searched in the file as fast."""
+
+
+_COLUMN_BYTES = 4 * CHUNK
+_COLUMN_STARTS = range(0, 3 * _COLUMN_BYTES, _COLUMN_BYTES)
+_HEADER = struct.Struct("<qq")
 
 
 class Candidates(NamedTuple):
@@ -31,10 +41,9 @@ class Candidates(NamedTuple):
 
 
 class _Chunk:
-    def __init__(self) -> None:
-        self.lanes = array("I", bytes(4 * CHUNK))
-        self.emails = array("I", bytes(4 * CHUNK))
-        self.ids = array("I", bytes(4 * CHUNK))
+    def __init__(self, data: bytes = bytes(3 * _COLUMN_BYTES)) -> None:
+        self.columns = [array("I", data[start : start + _COLUMN_BYTES]) for start in _COLUMN_STARTS]
+        self.lanes, self.emails, self.ids = self.columns
 
 
 class Marks:
@@ -56,15 +65,39 @@ class Marks:
                 chunk = self._chunks.get(begun) or self._begin(begun)
                 lanes, emails, ids = chunk.lanes, chunk.emails, chunk.ids
             place = position & (CHUNK - 1)
-            lanes[place] = hash(lane) & _BITS or 1
-            emails[place] = hash(email) & _BITS or 1 if email else 0
-            ids[place] = hash(envelope_id) & _BITS or 1
+            lanes[place] = crc32(lane.encode()) or 1
+            emails[place] = crc32(email.encode()) or 1 if email else 0
+            ids[place] = crc32(envelope_id.encode()) or 1
+
+    def save(self, database: sqlite3.Connection, position: int) -> None:
+        """Saves the marks, in a transaction; `position` is the last one of the spool."""
+        saved = [(number, b"".join(map(bytes, chunk.columns))) for number, chunk in self._chunks.items()]
+        clear(database)
+        database.execute("INSERT INTO marks (number, data) VALUES (-1, ?)", (_HEADER.pack(self.first, position),))
+        database.executemany("INSERT INTO marks (number, data) VALUES (?, ?)", saved)
+
+    @classmethod
+    def load(cls, database: sqlite3.Connection, position: int) -> "Marks":
+        """Returns the saved marks; without any, if nothing was saved at this last position of the spool."""
+        marks = cls(position + 1)
+        with suppress(sqlite3.Error):  # They are no reason to repair a file that is sound otherwise.
+            saved = dict(database.execute("SELECT number, data FROM marks").fetchall())
+            header = saved.pop(-1, b"")
+            if len(header) == _HEADER.size and _HEADER.unpack(header)[1] == position:
+                marks.first = _HEADER.unpack(header)[0]
+                marks._chunks = {number: _Chunk(data) for number, data in saved.items()}
+        return marks
 
     def forget(self, position: int) -> None:
         """Drops the chunks below a position, below which no row waits."""
         self.begun = False
         for number in [number for number in self._chunks if number < position >> CHUNK_BITS]:
             self._drop(number)
+
+    @property
+    def size(self) -> int:
+        """The bytes of all marks."""
+        return len(self._chunks) * 3 * _COLUMN_BYTES
 
     def find(self, wanted: TrailFilter, top: int) -> Candidates:
         """Returns the candidates of the next chunks from the position `top` downwards."""
@@ -102,9 +135,14 @@ class Marks:
         self.first = max(self.first, (number + 1) << CHUNK_BITS)
 
 
+def clear(database: sqlite3.Connection) -> None:
+    """Deletes saved marks."""
+    database.execute("DELETE FROM marks")
+
+
 def _mark(text: str) -> int:
-    """Returns the mark of a text; 0 means none. The hash is that of this process alone, which keeps them to itself."""
-    return hash(text) & _BITS or 1
+    """Returns the mark of a text; 0 means none."""
+    return crc32(text.encode()) or 1
 
 
 def _places(marks: Sequence[int], mark: int) -> set[int]:

@@ -96,6 +96,8 @@ _ADDED_IN_2 = (
     """CREATE TABLE pacing (
         workspace TEXT PRIMARY KEY, call_limit INTEGER NOT NULL, window_ends REAL NOT NULL, calls_used INTEGER NOT NULL,
         reset REAL NOT NULL)""",
+    # What `marks` holds in memory, saved when the spool closes with a long backlog.
+    "CREATE TABLE marks (number INTEGER PRIMARY KEY, data BLOB NOT NULL)",
 )
 
 

@@ -79,7 +79,7 @@ class Store:
         self.refusals = refusals.load(self._database)
         """Those that the last run saved."""
         self._stored_at = monotonic()
-        self._marks = Marks(self._counters.spool.position + 1)
+        self._marks = Marks.load(self._database, self._counters.spool.position)
         self._journal_start = 0.0
         """The journal holds no outcome that ended earlier (Unix seconds)."""
         self._oldest: dict[int, float] = {}
