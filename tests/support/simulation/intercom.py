@@ -246,6 +246,10 @@ class Wire:
     ) -> None:
         return
 
+    def token_replaced(self) -> bool:
+        """Its token never changes."""
+        return False
+
     async def call(self, request: messages.Request) -> Response:
         lane, coming = self._far_side.leave(request)
         answer = await coming
