@@ -115,6 +115,7 @@ DEAD = outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED
                 " set the user's id, and 1 more violation."
             ),
         ),
+        (refused("e-1", 0, violations=[]), "Envelope e-1 of ann was rejected at 2023-11-14T22:13:20Z."),
         (
             refused("e-1", 0, Violation(reason="EVENT_TYPE_OFF", message="off"), disposition=DISPOSITION_SKIPPED),
             "Envelope e-1 of ann was skipped at 2023-11-14T22:13:20Z (EVENT_TYPE_OFF): off.",

@@ -129,6 +129,21 @@ async def test_explain_shows_tries_status_and_the_next_attempt(daemon: Daemon, s
     await daemon.ended(["stuck-1"])
 
 
+async def test_explain_names_the_reason_of_a_suspension(daemon: Daemon, sandbox: Sandbox) -> None:
+    await daemon.heard("connection", state="delivering")
+    sandbox.fault("* 401")
+    await daemon.publish(envelope("refused", "later", envelope_id="suspended-1"))
+    await daemon.heard("connection", state="suspended")
+    lines = await explain(daemon, "refused", columns=140)
+    sandbox.faults.clear()
+    await invoke("retry", "default", "--operations", daemon.operations_address)
+    await daemon.ended(["suspended-1"])
+    assert "the access of connection default to Intercom is wrong (UNAUTHORIZED)" in lines[0]
+    assert lines[1].startswith("default is suspended since ")
+    assert "Put a valid token into access_token_file." in lines[1]
+    assert any(line.endswith("  waiting: SUSPENDED") for line in lines)
+
+
 @pytest.mark.parametrize("identifier", ["nobody", "n" * 300, "n@example.com", "\x1b[31mn"])
 async def test_explain_of_an_unknown_id_fails(daemon: Daemon, identifier: str) -> None:
     result = await invoke("explain", identifier, "--operations", daemon.operations_address)
