@@ -13,7 +13,7 @@ RUN python -m venv --without-pip /opt/intercomd \
 RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements-dev.txt > requirements-build.txt \
     && python -m venv --without-pip tools \
     && python -m pip --python tools install --no-deps --require-hashes -r requirements-build.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml build_backend.py README.md LICENSE ./
 COPY clients/python/ clients/python/
 COPY daemon/intercomd_daemon/ daemon/intercomd_daemon/
 RUN python -m pip --python tools wheel --no-deps --no-build-isolation --wheel-dir wheels ./clients/python . \

@@ -1,6 +1,7 @@
 """An installation without Docker: both distributions, built as wheels and installed beside nothing else."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ SOURCES = {
     "intercomd_client": ROOT / "clients" / "python" / "intercomd",
 }
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist")
-FILES = ("pyproject.toml", "README.md", "LICENSE", "requirements.txt")
+FILES = ("pyproject.toml", "build_backend.py", "README.md", "LICENSE", "requirements.txt")
 
 
 def run(*words: str | Path, folder: Path, **environment: str) -> str:
@@ -40,6 +41,8 @@ class Installation(NamedTuple):
     wheels: dict[str, Path]
     folder: Path
     """A virtual environment with the wheels and what they need."""
+    checkout: str
+    """What `intercomd --version` printed after `pip install .`."""
 
     def run(self, program: str, *words: str, **environment: str) -> str:
         return run(self.folder / "bin" / program, *words, folder=self.folder, **environment)
@@ -62,8 +65,15 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     run(sys.executable, "-m", "venv", "--without-pip", installed, folder=folder)
     into = (*pip, "--python", installed, "install")
     run(*into, "--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", "requirements.txt", folder=source)
-    run(*into, "--no-deps", "--no-index", *wheels.values(), folder=folder)
-    yield Installation(wheels, installed)
+    # `pip install .` of a checkout: offline, as all that is left to find is the client. Then the wheels replace it.
+    build = re.search(r"(?ms)^setuptools==.*?[^\\]$", (ROOT / "requirements-dev.txt").read_text())
+    assert build
+    (source / "requirements-build.txt").write_text(build[0])
+    run(*into, "--no-deps", "--require-hashes", "-r", "requirements-build.txt", folder=source)
+    run(*into, "--no-index", "--no-build-isolation", ".", folder=source)
+    checkout = run(installed / "bin" / "intercomd", "--version", folder=folder)
+    run(*into, "--no-deps", "--no-index", "--force-reinstall", *wheels.values(), folder=folder)
+    yield Installation(wheels, installed, checkout)
     shutil.rmtree(folder)
 
 
@@ -97,6 +107,10 @@ def test_wheel_says_what_it_needs(name: str, installation: Installation) -> None
 def test_what_is_installed_fits_together(installation: Installation) -> None:
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", installation.folder)
     assert "No broken requirements found" in run(*pip, "check", folder=installation.folder)
+
+
+def test_checkout_is_installed_with_its_client(installation: Installation) -> None:
+    assert installation.checkout == f"intercomd, version {__version__}\n"
 
 
 def test_installed_command_runs(installation: Installation) -> None:
