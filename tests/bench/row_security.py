@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
+from statistics import quantiles
+from threading import Thread
 
 import trustme
 from children import NOWHERE, Daemon, Script
@@ -20,6 +22,7 @@ ROUNDS = 7
 SINGLES, CALLERS = 4_000, 64
 MORE_MAX = 0.15
 MEMORY_MAX = 70.0
+PER_SECOND, REFUSED, BEATS = 100.0, 500.0, 300
 _FIRST = count(step=1_000_000)
 
 
@@ -55,6 +58,35 @@ def security(folder: Path) -> Iterator[Line]:
         yield Line(what, f"{figure} µs", f"{least} µs", f"{more:+.0%}", f"<= +{limit:.0%}", more <= limit)
     what = "memory at rest, TLS and callers"
     yield Line(what, f"{written(at_rest)} MiB", "", "", f"<= {MEMORY_MAX:g} MiB", at_rest <= MEMORY_MAX)
+
+
+def offender(folder: Path) -> Iterator[Line]:
+    """Latency of a caller at 1,000 envelopes per second in tens, beside 500 calls a second with a wrong token."""
+    token, wrong = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    settings = f'[callers.bench]\ntoken_sha256 = ["{hash_of(token)}"]\n'
+    with ExitStack() as stack:
+        daemon = stack.enter_context(Daemon(folder, NOWHERE, settings))
+        caller = stack.enter_context(Script("sender.py", daemon.ingest, "", token))
+        offending = stack.enter_context(Script("sender.py", daemon.ingest, "", wrong))
+
+        def beside() -> float:
+            offending.ask(do="prepare", first=next(_FIRST), count=int(BEATS / PER_SECOND * REFUSED), size=1)
+            refused = Thread(target=offending.ask, kwargs={"do": "beat", "per_second": REFUSED})
+            refused.start()
+            try:
+                return _p99(caller)
+            finally:
+                refused.join()
+
+        ours, alone = alternate(ROUNDS, beside, lambda: _p99(caller))
+    more = ours.median / alone.median - 1
+    what = "acknowledgement, p99, beside 500 refused calls/s"
+    yield Line(what, f"{ours} ms", f"{alone} ms alone", f"{more:+.0%}", "<= +10%", more <= 0.1)
+
+
+def _p99(caller: Script) -> float:
+    caller.ask(do="prepare", first=next(_FIRST), count=BEATS, size=10)
+    return quantiles(caller.ask(do="beat", per_second=PER_SECOND)["milliseconds"], n=100)[98]
 
 
 def _cost(daemon: Daemon, sender: Script) -> Callable[[], float]:

@@ -26,6 +26,7 @@ ROWS = {
     "stream": row_accept.stream,
     "latency": row_accept.latency,
     "security": row_security.security,
+    "offender": row_security.offender,
     "deliver": row_deliver.deliver,
     "memory": row_footprint.memory,
     "start": row_footprint.start,

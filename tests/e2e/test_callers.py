@@ -283,3 +283,33 @@ async def test_quota_slows_a_stream_and_does_not_end_it(start: Start) -> None:
     assert not done
     stream.cancel()
     await asyncio.wait({waiting})
+
+
+async def test_reload_narrows_an_open_watch(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
+    """What a caller may no longer see is not sent any more; a caller without the level loses its watch."""
+    eu = {"eu": connection_for(sandbox.base_url, tmp_path / "token")}
+    daemon = await start(connections=eu, callers={"root": caller("root", connections=["*"], operations="write")})
+    settings = tmp_path / "intercomd.toml"
+    watch = daemon.operations.WatchOutcomes(
+        operations_pb2.WatchOutcomesRequest(after_sequence=0), metadata=bearer("root")
+    )
+    await daemon.ingest.Publish(PublishRequest(envelopes=[envelope("1")]), metadata=bearer("root"))
+    assert (await watch.read()).outcome.connection == "default"
+
+    async def reload(before: str, after: str) -> None:
+        text = settings.read_text()
+        assert before in text
+        settings.write_text(text.replace(before, after))
+        reloads = len(daemon.logged("reloaded"))
+        daemon.signal(signal.SIGHUP)
+        await daemon.until(lambda: len(daemon.logged("reloaded")) > reloads)
+
+    await daemon.ingest.Publish(PublishRequest(envelopes=[envelope("2", "eu")]), metadata=bearer("root"))
+    assert (await watch.read()).outcome.connection == "eu"
+    await reload('connections = ["*"]', 'connections = ["default", "eu"]')
+    await reload('connections = ["default", "eu"]', 'connections = ["eu"]')
+    await daemon.ingest.Publish(PublishRequest(envelopes=[envelope("3", "eu")]), metadata=bearer("root"))
+    assert (await watch.read()).outcome.connection == "eu"
+    await reload('operations = "write"', 'operations = "none"')
+    await daemon.ingest.Publish(PublishRequest(envelopes=[envelope("4", "eu")]), metadata=bearer("root"))
+    assert await code_of(watch) is grpc.StatusCode.PERMISSION_DENIED

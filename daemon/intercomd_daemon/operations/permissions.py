@@ -50,13 +50,20 @@ class Permissions:
 
     def intercept(self, name: str, method: Method) -> Method:
         """Returns the method behind a check of its level."""
-        level, everywhere = LEVELS.get(name, Level.WRITE), name in EVERYWHERE
 
         async def checked(request: Any, context: Context) -> Any:  # noqa: ANN401 - of any method
-            self.caller.check_level(level, name, everywhere=everywhere)
+            self.check(name)
             return await method(request, context)
 
         return checked
+
+    def check(self, name: str) -> None:
+        """Checks that the caller may call a method.
+
+        Raises:
+            OperationsNotAllowed: it may not.
+        """
+        self.caller.check_level(LEVELS.get(name, Level.WRITE), name, everywhere=name in EVERYWHERE)
 
     def limit(self, wanted: Filter) -> Filter:
         """Returns a filter that matches only what the caller may see.

@@ -33,7 +33,7 @@ from intercomd_daemon.operations.watch import Watches
 from intercomd_daemon.rpc.authentication import Guard, MethodGate
 from intercomd_daemon.rpc.handlers import Interceptor, ServiceHandlers
 from intercomd_daemon.rpc.spool_status import spool_status
-from intercomd_daemon.spool.base import Archive, DeadLetterFilter, LogUsage, WaitingRow
+from intercomd_daemon.spool.base import Archive, DeadLetterFilter, LogUsage, OutcomeFilter, WaitingRow
 
 _SERVICE = messages.DESCRIPTOR.services_by_name["OperationsService"]
 SERVICE: Final = _SERVICE.full_name
@@ -117,8 +117,13 @@ class OperationsService:
     async def watch_outcomes(self, request: messages.WatchOutcomesRequest, context: ServicerContext[Any, Any]) -> None:
         """Sends outcomes as they are committed."""
         after = request.after_sequence if request.HasField("after_sequence") else None
-        wanted = self._permissions.limit(outcome_filter(request.filter))
-        await self._watches.follow(self._daemon.archive(), wanted, after, context, self._guard)
+        wanted = outcome_filter(request.filter)
+
+        def limit() -> OutcomeFilter:
+            self._permissions.check("WatchOutcomes")
+            return self._permissions.limit(wanted)
+
+        await self._watches.follow(self._daemon.archive(), limit, after, context, self._guard)
 
     async def list_outcomes(self, request: messages.ListOutcomesRequest) -> messages.ListOutcomesResponse:
         """Lists outcomes of the journal, newest first."""

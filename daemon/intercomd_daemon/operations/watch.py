@@ -5,6 +5,7 @@ are counted, and the reader gets the number.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from grpc.aio import ServicerContext
@@ -71,12 +72,14 @@ class Watches:
     async def follow(
         self,
         archive: Archive,
-        wanted: OutcomeFilter,
+        limit: Callable[[], OutcomeFilter],
         after: int | None,
         context: ServicerContext[Any, Any],
         guard: Guard,
     ) -> None:
         """Sends outcomes until the reader disconnects or the daemon stops.
+
+        `limit` returns what the reader may see; it is called before each read, since a reload may change that.
 
         Raises:
             RequestRefused: `after` is not a sequence of this journal.
@@ -98,7 +101,7 @@ class Watches:
                     wake.clear()
                     revocation.check()
                     closing = self._closing
-                    taken = await look(archive, wanted, cursor, context)
+                    taken = await look(archive, limit(), cursor, context)
                     cursor = taken.cursor
                     if taken.more:
                         continue

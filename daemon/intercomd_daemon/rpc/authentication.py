@@ -236,7 +236,9 @@ class MethodGate(grpc.GenericRpcHandler):
         self._on_refused = on_refused
         self._certificates = certificates
         self._handlers: list[grpc.GenericRpcHandler] = []
+        # Made once: refusing must cost an offender more than the daemon.
         self._missing = _refusing(missing())
+        self._invalid = _refusing(Unauthenticated("CREDENTIALS_INVALID", _INVALID_TOKEN))
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Adds methods, as `grpc.Server.add_generic_rpc_handlers`."""
@@ -254,9 +256,9 @@ class MethodGate(grpc.GenericRpcHandler):
         if values:
             try:
                 _current.set(self._authenticator.by_authorization(values))
-            except Unauthenticated as error:
+            except Unauthenticated:
                 self._on_refused(method)
-                return _refusing(error)
+                return self._invalid
             return self._find(details)
         if self._certificates:
             return self._with_certificate(self._find(details) or _UNKNOWN_METHOD, method)
@@ -301,8 +303,10 @@ async def abort(context: Context, error: Unauthenticated) -> None:
 
 
 def _refusing(error: Unauthenticated) -> Handler:
+    _, message, trailers = status_of(error)
+
     async def refuse(_requests: object, context: Context) -> None:
-        await abort(context, error)
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, message, trailers)
 
     return grpc.stream_stream_rpc_method_handler(refuse)
 
