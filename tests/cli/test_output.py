@@ -74,6 +74,11 @@ def test_print_table_on_a_narrow_terminal_continues_rows_on_indented_lines() -> 
     assert max(map(len, lines)) <= 30
 
 
+def test_print_table_takes_a_terminal_without_a_width_for_80_columns() -> None:
+    assert drawn(0) == drawn(80)
+    assert drawn(0) != drawn(140)
+
+
 def test_print_text_keeps_ids_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     print_text(f"envelope {'e' * 30} waits")

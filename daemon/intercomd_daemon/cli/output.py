@@ -13,6 +13,9 @@ from google.protobuf.message import Message
 from intercomd_daemon.cli.format import printable
 from intercomd_daemon.cli.layout import UNLIMITED, Column, lay_out_table, wrap_text
 
+_TERMINAL_COLUMNS = 80
+"""Width of a terminal that does not report it, as over a serial line."""
+
 
 def message_to_json(message: Message, *, every_field: bool = True) -> dict[str, Any]:
     """Returns a message as proto3 JSON under the field names of the proto files; 64-bit integers become strings.
@@ -50,7 +53,7 @@ def output_width() -> int:
         return int(columns)
     if not sys.stdout.isatty():
         return UNLIMITED
-    return os.get_terminal_size(sys.stdout.fileno()).columns or UNLIMITED
+    return os.get_terminal_size(sys.stdout.fileno()).columns or _TERMINAL_COLUMNS
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, err: bool = False) -> None:
