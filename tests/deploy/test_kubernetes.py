@@ -4,14 +4,22 @@ import asyncio
 import os
 import signal
 import sys
+import tomllib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import grpc
+import kubernetes_validate
 import pytest
+import trustme
 
 from daemons.process import Daemon
 from deployment.files import RULES, load
 from deployment.kubernetes import KUBERNETES, OVERLAYS, bytes_of, objects, of_kind, settings_of, validate
+from intercomd.v1.ingest_pb2 import Disposition, PublishRequest
+from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
+from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 # A patch is no object of its own; kustomization.yaml is not for the cluster.
 OBJECTS = sorted(path for path in KUBERNETES.rglob("*.yaml") if path.name not in {"kustomization.yaml", "sidecar.yaml"})
@@ -19,6 +27,7 @@ OBJECTS = sorted(path for path in KUBERNETES.rglob("*.yaml") if path.name not in
 IMAGE = {"INTERCOMD_INGEST_LISTEN": "0.0.0.0:50051", "INTERCOMD_SPOOL_URL": "sqlite:/var/lib/intercomd/spool.db"}
 ENVIRONMENTS = {"gateway": IMAGE, "sidecar": IMAGE | {"INTERCOMD_INGEST_LISTEN": "127.0.0.1:50051"}}
 Launch = Callable[..., Awaitable[asyncio.subprocess.Process]]
+CALLERS_TOKEN = "icd_" + "a" * 43
 APP = OVERLAYS["sidecar"] / "app.py"
 
 
@@ -28,6 +37,17 @@ def test_object_is_valid(path: Path) -> None:
     assert found
     for one in found:
         validate(one)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("replicas: 1", "replica: 1"), ("replicas: 1", "replicas: one"), ("failureThreshold: 60", "failureTreshold: 60")],
+)
+def test_mistake_in_an_object_is_found(right: str, wrong: str) -> None:
+    text = (OVERLAYS["gateway"] / "stateful-set.yaml").read_text()
+    assert right in text
+    with pytest.raises(kubernetes_validate.ValidationError):
+        validate(objects(text.replace(right, wrong))[0])
 
 
 @pytest.mark.parametrize("path", list(KUBERNETES.rglob("kustomization.yaml")), ids=lambda path: path.parent.name)
@@ -76,6 +96,33 @@ def test_loss_of_the_sidecars_spool_is_stated() -> None:
 def test_gateway_is_one_daemon() -> None:
     stateful_set = of_kind(objects((OVERLAYS["gateway"] / "stateful-set.yaml").read_text()), "StatefulSet")[0]
     assert stateful_set["spec"]["replicas"] == 1
+
+
+async def test_settings_of_the_gateway_serve_its_caller_alone(tmp_path: Path, sandbox: Sandbox) -> None:
+    """With TLS; the Secrets are files of this folder, and only the addresses and the connection differ."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    (tmp_path / "tls").mkdir()
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "tls" / "tls.crt")
+    certificate.private_key_pem.write_to_path(tmp_path / "tls" / "tls.key")
+    (tmp_path / "callers").mkdir()
+    (tmp_path / "callers" / "example-app").write_text(CALLERS_TOKEN)
+    text = (OVERLAYS["gateway"] / "intercomd.toml").read_text().replace("/run/secrets", str(tmp_path))
+    tables = tomllib.loads(text)
+    del tables["connections"]
+    tables["ingest"]["listen"] = tables["health"]["listen"] = ["127.0.0.1:0"]
+    running = await Daemon(tmp_path, sandbox.base_url, tables).start()
+    roots = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+    request = PublishRequest(envelopes=[envelope("u1", "came")])
+    port = running.ingest_address.rpartition(":")[2]
+    async with grpc.aio.secure_channel(f"localhost:{port}", roots) as channel:
+        publish = IngestServiceStub(channel).Publish
+        answer = await publish(request, metadata=(("authorization", f"Bearer {CALLERS_TOKEN}"),))
+        assert answer.results[0].disposition == Disposition.DISPOSITION_ACCEPTED
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await publish(request)
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    await running.close()
 
 
 async def test_example_app_publishes_and_ends_with_its_pod(daemon: Daemon, launch: Launch) -> None:
