@@ -6,13 +6,15 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from statistics import quantiles
+from time import perf_counter
 
 import grpc
 from backlog import bring
 from children import NOMINAL, Daemon, Sandbox, Script
+from envelopes import user_of
 from rounds import Line, alternate, measured, written
 
-from intercomd.v1.operations_pb2 import PauseConnectionRequest, ResumeConnectionRequest
+from intercomd.v1.operations_pb2 import ListTrailRequest, PauseConnectionRequest, ResumeConnectionRequest
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 
 BACKLOGS, USERS = (0, 100_000, 1_000_000), 100_000
@@ -122,3 +124,29 @@ def _others(stack: ExitStack, folder: Path, his: int) -> Callable[[], list[float
 
 def _of_others(daemon: Daemon) -> list[bytes]:
     return [line for line in daemon.ended if _HE not in line]
+
+
+def trail(folder: Path) -> Iterator[Line]:
+    """The trail of one user among a million waiting envelopes, after a clean restart, by each of its names."""
+    with ExitStack() as stack:
+        bring(folder.parent, folder, BACKLOGS[-1], USERS)
+        sandbox = stack.enter_context(Sandbox(NOMINAL))
+        daemon = stack.enter_context(Daemon(folder, sandbox.base_url))
+        operations = OperationsServiceStub(stack.enter_context(grpc.insecure_channel(daemon.operations)))
+        daemon.delivering()
+        operations.PauseConnection(PauseConnectionRequest(connection="default"))
+        user = user_of(USERS - 1, USERS)
+        for name, wanted in (
+            ("customer id", ListTrailRequest(customer_id=user)),
+            ("email", ListTrailRequest(email=f"{user}@example.com")),
+            ("unknown envelope id", ListTrailRequest(envelope_id="unknown")),
+        ):
+            rounds = measured([_seconds(lambda wanted=wanted: operations.ListTrail(wanted)) for _ in range(ROUNDS)])
+            what = f"trail by {name}, 1,000,000 waiting"
+            yield Line(what, f"{written(rounds.median)} s", "", "", "<= 1 s", rounds.median <= 1.0)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = perf_counter()
+    call()
+    return perf_counter() - began

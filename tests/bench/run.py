@@ -33,6 +33,7 @@ ROWS = {
     "accept-backlog": row_backlog.accept_backlog,
     "claim": row_backlog.claim,
     "crowd": row_backlog.crowd,
+    "trail": row_backlog.trail,
 }
 _MARKS = {True: "yes", False: "NO", None: ""}
 _HEAD = ("row", "intercomd", "limit", "ratio", "target", "met", "command")

@@ -94,10 +94,13 @@ async def test_waiting_rows_are_found_page_by_page(spool: Spool, person: Make) -
 
 
 async def test_rows_that_have_ended_or_are_corrupt_are_not_waiting(spool: Spool, person: Make, ended: End) -> None:
-    keys = await spool.append([person("1", "ann"), person("2", "ann"), person("3", "ann", data=b"\x02corrupt")])
+    foreign = record.pack(Progress())  # Sound, but of another release.
+    rows = [person("1", "ann"), person("2", "ann"), person("3", "ann", data=b"\x02corrupt")]
+    keys = await spool.append([*rows, person("4", "ann", data=foreign)])
     await spool.settle([Settlement("default", [ended(keys[0], "1")])])
     assert await found(spool, TrailFilter(customer_id="ann")) == ["2"]
-    assert [each.row.key for each in await spool.waiting_rows(keys[:2])] == [keys[1]]
+    assert await found(spool, TrailFilter(envelope_id="4")) == []
+    assert [each.row.key for each in await spool.waiting_rows(keys)] == [keys[1]]
     assert await spool.waiting_rows([]) == []
 
 

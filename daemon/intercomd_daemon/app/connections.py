@@ -21,6 +21,7 @@ from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import IntercomdError, LeaseLost
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import LogUsage, Outflow, Spool, WaitingRow
+from intercomd_daemon.spool.record import RecordDamaged
 from intercomd_daemon.spool.trail import TrailFilter
 
 
@@ -199,7 +200,11 @@ class Connections:
             return None
         if name in self._running:
             return await self._running[name].worker.give_up(found.row.lane, found.row.key, self._waiting_row)
-        outcome = await self._spool.complete(name, complete_row(found, self._settings[name], time.time()))
+        try:
+            completion = complete_row(found, self._settings[name], time.time())
+        except RecordDamaged:
+            return None  # Another release wrote it: only that one can end it.
+        outcome = await self._spool.complete(name, completion)
         if outcome is not None:
             self._observer.on_outcomes([outcome])
         return outcome

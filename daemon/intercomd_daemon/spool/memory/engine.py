@@ -316,15 +316,17 @@ class MemorySpool:
         return sorted(found, key=position_of, reverse=True)[:limit]
 
     def _is_of(self, wanted: TrailFilter, row: Incoming) -> bool:
-        if record.check(row.data):
+        try:
+            envelope = record.unpack(row.data, AcceptedEnvelope)
+        except record.RecordDamaged:
             return False
-        envelope = record.unpack(row.data, AcceptedEnvelope)
         return wanted.matches(row.connection, row.envelope_id, envelope.customer_id, envelope.email)
 
     async def waiting_rows(self, keys: Sequence[int]) -> list[WaitingRow]:
         """Returns the rows of these keys that still wait."""
         self._refuse_if_closed()
-        return [self._waiting_row(key, self._rows[key].incoming) for key in keys if key in self._rows]
+        kept = {key: self._rows[key].incoming for key in keys if key in self._rows}
+        return [self._waiting_row(key, row) for key, row in kept.items() if self._is_of(TrailFilter(), row)]
 
     def _waiting_row(self, key: int, row: Incoming) -> WaitingRow:
         place = self._connection(row.connection)

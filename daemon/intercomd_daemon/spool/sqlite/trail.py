@@ -13,6 +13,7 @@ from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Row, WaitingRow, position_of
 from intercomd_daemon.spool.keys import connection_of, log_end, log_start, priority_of
+from intercomd_daemon.spool.record import RecordDamaged
 from intercomd_daemon.spool.sqlite import dead_letters, journal
 from intercomd_daemon.spool.sqlite.duplicate_window import find_key, pack_id
 from intercomd_daemon.spool.sqlite.quarantine import record_error
@@ -20,6 +21,7 @@ from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.waiting_rows import TABLES, columns_of
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
+EVERYTHING = TrailFilter()
 SLICE = 10_000
 """Positions searched in one operation: some ten milliseconds."""
 
@@ -138,11 +140,10 @@ def _condition(wanted: TrailFilter) -> tuple[str, list[object]]:
 
 
 def _matches(wanted: TrailFilter, data: bytes) -> bool:
-    if record_error(data):
-        return False  # The deliverer quarantines it when it reads it.
-    if not wanted.email:
-        return True
-    envelope = record.unpack(data, AcceptedEnvelope)
+    try:
+        envelope = record.unpack(data, AcceptedEnvelope)
+    except RecordDamaged:
+        return False  # The deliverer quarantines it, or leaves it to the release that wrote it.
     return wanted.matches_user(envelope.customer_id, envelope.email)
 
 
@@ -161,7 +162,7 @@ def _read(transaction: Transaction, table: str, keys: Sequence[int]) -> Iterator
         (json.dumps(keys),),
     ).fetchall()
     for key, lane, _, _, data, _, progress, _, due, attempts in selected:
-        if record_error(data):
+        if not _matches(EVERYTHING, data):
             continue
         parked = table == "parked"
         yield WaitingRow(
