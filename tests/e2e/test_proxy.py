@@ -117,10 +117,10 @@ async def test_no_proxy_and_none_connect_directly(
     [
         (
             b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-            "the proxy answered 407: put",
+            "the proxy responded 407: put",
         ),
-        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "the proxy answered 502"),
-        (b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<html>", "the proxy answered 403"),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "the proxy responded 502"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<html>", "the proxy responded 403"),
         (b"\x00\xff\r\n\r\n", ""),
     ],
 )

@@ -11,8 +11,8 @@ from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
 from intercomd_daemon.outcome import Progress
 
-_WELL = Classification(Kind.DONE)
-_ANSWER = Response(200)
+_SUCCESS = Classification(Kind.DONE)
+_RESPONSE = Response(200)
 
 
 def preview(envelope: AcceptedEnvelope, settings: ConnectionSettings, now: float) -> list[Request]:
@@ -25,5 +25,5 @@ def preview(envelope: AcceptedEnvelope, settings: ConnectionSettings, now: float
     while not isinstance(step := lane.next(now), Idle):
         if isinstance(step, Send):
             requests.append(step.request)
-            lane.on_response(_WELL, _ANSWER, now)
+            lane.on_response(_SUCCESS, _RESPONSE, now)
     return requests

@@ -68,7 +68,7 @@ def refusal(status: int, code: str | None) -> Response:
         (Response(503), Grant.UNKNOWN, "HTTP_503"),
         (Response(502, b"<html>"), Grant.UNKNOWN, "HTTP_502"),
         (Response(429), Grant.UNKNOWN, "RATE_LIMITED"),
-        (Response(0, failure="no answer in time"), Grant.UNKNOWN, "NETWORK"),
+        (Response(0, failure="no response in time"), Grant.UNKNOWN, "NETWORK"),
     ],
 )
 def test_table(answer: Response, grant: Grant, reason: str) -> None:
@@ -97,8 +97,8 @@ def test_what_the_settings_do_not_ask_is_not_compared(answer: Response, settings
 
 def test_an_unknown_says_what_happened_and_a_mismatch_both_sides() -> None:
     settings = ConnectionSettings(name="main", app_id="abc")
-    assert read_access(Response(0, failure="no answer in time"), settings).message == "no answer in time"
-    assert read_access(Response(503), settings).message == "GET /me was answered 503"
+    assert read_access(Response(0, failure="no response in time"), settings).message == "no response in time"
+    assert read_access(Response(503), settings).message == "GET /me returned 503"
     mismatch = read_access(app("xyz"), settings).message
     assert "xyz" in mismatch
     assert "abc" in mismatch

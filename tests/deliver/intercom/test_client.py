@@ -13,12 +13,12 @@ from delivery.worker import TOKEN, settings_for
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.client import (
-    ANSWER_BYTES_MAX,
     ATTRIBUTES_BYTES_MAX,
     CALL_SECONDS,
     CONNECT_SECONDS,
     HEADER_BYTES_MAX,
     HEADERS_MAX,
+    RESPONSE_BYTES_MAX,
     IntercomClient,
 )
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
@@ -80,14 +80,14 @@ async def test_a_fault_is_an_answer_too(
     assert bool(answer.failure) is (status == 0)
 
 
-@pytest.mark.fills("deliver.intercom.client.ANSWER_BYTES_MAX")
+@pytest.mark.fills("deliver.intercom.client.RESPONSE_BYTES_MAX")
 async def test_a_huge_answer_is_read_up_to_the_limit_and_still_counts(
     sandbox: Sandbox, session: IntercomClient
 ) -> None:
     sandbox.fault("POST /events huge size=4MiB times=1")
     answer = await session.call(EVENT)
     assert answer.status == 202
-    assert len(answer.body) == ANSWER_BYTES_MAX
+    assert len(answer.body) == RESPONSE_BYTES_MAX
     assert (await session.call(EVENT)).status == 202
 
 
@@ -213,7 +213,7 @@ async def test_what_is_no_http_at_all_is_an_answer_too() -> None:
         settings = settings_for(sandbox, base_url=f"http://127.0.0.1:{port}")
     async with server, IntercomClient(settings, Token(TOKEN), 4) as intercom:
         answer = await intercom.call(EVENT)
-    assert (answer.status, answer.failure) == (0, "the answer is no HTTP")
+    assert (answer.status, answer.failure) == (0, "the response is not HTTP")
 
 
 async def test_a_session_that_is_closed_makes_no_call(sandbox: Sandbox) -> None:
@@ -248,7 +248,7 @@ def test_a_call_that_is_never_answered_ends() -> None:
                 return await session.call(EVENT)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        assert runner.run(call()) == Response(0, failure="no answer in time")
+        assert runner.run(call()) == Response(0, failure="no response in time")
 
 
 @pytest.mark.fills("deliver.intercom.client.CONNECT_SECONDS")
@@ -267,4 +267,4 @@ def test_a_host_that_lets_nobody_in_is_given_up_sooner() -> None:
             knocking.setblocking(False)
             knocking.connect_ex(full.getsockname())
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            assert runner.run(call(full.getsockname()[1])) == Response(0, failure="no answer in time")
+            assert runner.run(call(full.getsockname()[1])) == Response(0, failure="no response in time")

@@ -10,7 +10,7 @@ from intercomd_daemon.deliver.schedule.pacing import WAIT_MAX_SECONDS
 
 GRANTED = Access(Grant.GRANTED)
 REFUSED = Access(Grant.SUSPENDED, "APP_ID_MISMATCH", "the token belongs to another App ID")
-UNKNOWN = Access(Grant.UNKNOWN, "NETWORK", "no answer in time")
+UNKNOWN = Access(Grant.UNKNOWN, "NETWORK", "no response in time")
 
 Event = Callable[[AccessState], object]
 

@@ -62,9 +62,9 @@ async def test_no_call_leaves_before_access_is_granted(notes: Notes) -> None:
     monitor = monitor_for(notes, verified=False)
     assert not monitor.open
     assert monitor.schedule_probe() == 0.0
-    on_access(monitor, Access(Grant.UNKNOWN, "NETWORK", "no answer in time"))
+    on_access(monitor, Access(Grant.UNKNOWN, "NETWORK", "no response in time"))
     assert not monitor.open
-    assert "no answer in time" in monitor.reason
+    assert "no response in time" in monitor.reason
     assert probe_needed(monitor)
     assert monitor.schedule_probe() == 0.5
     assert monitor.next_probe == 1000.5

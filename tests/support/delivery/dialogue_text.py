@@ -31,7 +31,7 @@ def answer_of(words: list[str]) -> Response:
     """
     status, *rest = words
     if status == "cut":
-        return Response(0, failure="no answer in time")
+        return Response(0, failure="no response in time")
     if not rest:
         return Response(int(status), request_id="r" + status)
     if status == "200":

@@ -1,1 +1,1 @@
-"""The Intercom API and nothing else: requests, the client, and what its responses say."""
+"""The Intercom API: requests, the HTTP client, and the classification of responses."""

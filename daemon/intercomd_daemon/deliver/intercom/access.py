@@ -1,4 +1,4 @@
-"""Whether the access token belongs to the configured workspace, from the answer of `GET /me`. Pure.
+"""Checks from the response of `GET /me` whether the access token belongs to the configured workspace.
 
 "app.id_code is the App ID that the Messenger uses, so it tells whether a token belongs to the configured App ID, and
 app.region whether the host is right. app may be null."
@@ -15,23 +15,23 @@ from intercomd_daemon.deliver.intercom.messages import Call, Response
 # "It probes GET /me from 5 s to 5 min."
 PROBE_FIRST_SECONDS = 5.0
 PROBE_CAP_SECONDS = 300.0
-# Of what Intercom says of the workspace, in status and log lines.
+# Of the workspace's name and region in status and log lines.
 NAME_CHARACTERS_MAX = 255
-# 403s of these codes are about the token or the plan, not about /me alone.
+# A 403 with such a code is about the token or the plan, not about /me alone.
 _OURS = ("token_", "api_plan_restricted")
 
 
 class Grant(Enum):
-    """What `GET /me` says."""
+    """Whether the access is granted."""
 
     GRANTED = auto()
     SUSPENDED = auto()
     UNKNOWN = auto()
-    """No answer yet that says anything: ask again."""
+    """No conclusive response yet: repeat the call."""
 
 
 class Access(msgspec.Struct, frozen=True):
-    """The decision; `message` holds what is wrong and the remedy, or a warning."""
+    """The result; `message` holds the problem and the remedy, or a warning."""
 
     grant: Grant
     reason: str = ""
@@ -63,35 +63,33 @@ _REMEDIES = {
         "if an HTML page came, a proxy or firewall on the way refuses: allow these calls there"
     ),
     "NOT_INTERCOM": (
-        "another server answers in Intercom's place (a proxy, a captive portal, a firewall): "
+        "another server responds in Intercom's place (a proxy, a captive portal, a firewall): "
         "correct base_url, or let the calls pass there"
     ),
     "VERSION_INVALID": "Intercom does not know this api_version: set one that it supports, such as 2.16",
 }
 
 
-# What is wrong on the way, where the status alone tells.
+# Problems between the daemon and Intercom that the status alone shows.
 _WAY_REMEDIES = {
-    407: "a proxy on the way asks for credentials (407): set them there, or reach Intercom without it",
-    421: "the server that answers is not responsible for this host (421): correct base_url, or the proxy on the way",
+    407: "a proxy on the way demands credentials (407): set them there, or reach Intercom without it",
+    421: "another server responds, which does not serve this host (421): correct base_url, or the proxy on the way",
     431: "a server on the way takes no headers of this size (431): shorten the access token, or raise its limit",
 }
 
 
 def remedy_of(reason: str, status: int = 0) -> str:
-    """What to do about a suspension that an answer with this status led to."""
+    """Returns the remedy for a suspension with this reason, after a response with this status."""
     if reason == NOT_INTERCOM and status in _WAY_REMEDIES:
         return _WAY_REMEDIES[status]
     return _REMEDIES.get(reason, "look at the access token and the App ID")
 
 
 def read_access(response: Response, settings: ConnectionSettings) -> Access:
-    """What the answer of `GET /me` means for this connection."""
+    """Returns what the response of `GET /me` means for this connection."""
     classification = classify(Call.READ_ME, response)
     if classification.kind is Kind.TRANSIENT:
-        return Access(
-            Grant.UNKNOWN, classification.reason, response.failure or f"GET /me was answered {response.status}"
-        )
+        return Access(Grant.UNKNOWN, classification.reason, response.failure or f"GET /me returned {response.status}")
     try:
         me = msgspec.json.decode(response.body, type=_Me)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -102,7 +100,7 @@ def read_access(response: Response, settings: ConnectionSettings) -> Access:
         if not about_me_only or classification.reason == NOT_INTERCOM:
             return Access(Grant.SUSPENDED, classification.reason, remedy_of(classification.reason, response.status))
     if classification.kind is not Kind.DONE:
-        message = f"GET /me was answered {response.status}: the App ID could not be verified"
+        message = f"GET /me returned {response.status}: the App ID could not be verified"
         return Access(Grant.GRANTED, "ACCESS_UNVERIFIED", message)
     return _compare(me.app, settings)
 
@@ -115,18 +113,18 @@ def _compare(app: _App | None, settings: ConnectionSettings) -> Access:
     if settings.verify_app_id and settings.app_id and app.id_code != settings.app_id:
         message = (
             f"the access token belongs to App ID {app.id_code[:NAME_CHARACTERS_MAX]} ({name}), "
-            f"the settings say {settings.app_id}: "
+            f"the settings name {settings.app_id}: "
             "correct one of them, or set verify_app_id = false"
         )
         return Access(Grant.SUSPENDED, "APP_ID_MISMATCH", message, name, region)
     if not settings.base_url and region and region != settings.region:
         message = (
-            f'the workspace is in region "{region}", the settings say "{settings.region}": set region = "{region}"'
+            f'the workspace is in region "{region}", the settings name "{settings.region}": set region = "{region}"'
         )
         return Access(Grant.SUSPENDED, "REGION_MISMATCH", message, name, region)
     return Access(Grant.GRANTED, "", "", name, region)
 
 
 def next_probe_seconds(last_seconds: float) -> float:
-    """The wait before the next probe, after a wait of `last_seconds` (0: the first)."""
+    """Returns the wait before the next probe, after one of `last_seconds` (0: the first)."""
     return min(PROBE_CAP_SECONDS, max(PROBE_FIRST_SECONDS, 2 * last_seconds))

@@ -1,8 +1,12 @@
-"""Classifies responses: one pure, total function, by status first, then by code, by message only for conflicts."""
+"""Classifies responses: one pure, total function, by status first, then by code, by message only for conflicts.
+
+`CALLS` lists how the responses to each call differ from those to the others.
+"""
 
 import re
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -10,19 +14,19 @@ from intercomd_daemon.deliver.intercom.messages import Call, Response
 
 
 class Kind(Enum):
-    """What an answer says of the call."""
+    """The result of a call, as its response shows it."""
 
     DONE = auto()
     RESOLVE = auto()
-    """The contact, or an attribute, is not what we took it for; the clue says what to do next."""
+    """The contact, or an attribute, is not what the daemon assumed; the hint shows what to do next."""
     TRANSIENT = auto()
     REFUSED = auto()
     SUSPENDED = auto()
-    """Our access is wrong, whatever we send."""
+    """The access is wrong, whatever is sent."""
 
 
 class Hint(Enum):
-    """What a RESOLVE is about."""
+    """The subject of a RESOLVE."""
 
     NONE = auto()
     NOT_FOUND = auto()
@@ -33,17 +37,17 @@ class Hint(Enum):
     ATTRIBUTE = auto()
     """A custom attribute that does not exist."""
     VALUE = auto()
-    """A custom attribute that exists, or may, and does not take the value."""
+    """A custom attribute that exists, or may exist, and does not accept the value."""
 
 
 class Classification(msgspec.Struct, frozen=True):
-    """The judgement of one answer."""
+    """The classification of one response."""
 
     kind: Kind
     reason: str = ""
     hint: Hint = Hint.NONE
     contact_id: str = ""
-    """Of the contact that was written, read or met."""
+    """Of the contact that was written or read, or that a conflict names."""
     external_id: str = ""
     """Of a contact that was read."""
     attribute: str = ""
@@ -66,11 +70,11 @@ class _Body(msgspec.Struct):
 
     @property
     def refuses(self) -> bool:
-        """Whether this is Intercom's envelope of errors: `{"type":"error.list","errors":[{"code","message"?}]}`."""
+        """Whether this is Intercom's list of errors: `{"type":"error.list","errors":[{"code","message"?}]}`."""
         return self.type == "error.list" or self.errors is not None
 
     def listed(self) -> list[_Error]:
-        """The errors, as far as each can be read."""
+        """Returns the errors; those that cannot be read are empty."""
         return [_decoded(raw, _Error) or _Error() for raw in self.errors or ()]
 
 
@@ -84,24 +88,18 @@ def _decoded(data: bytes | msgspec.Raw, type_: type[_Read]) -> _Read | None:
         return None
 
 
-# Intercom's ids have 24 characters, and the book keeps one of each contact: what is far longer is none.
+# Intercom's ids have 24 characters, and the contact cache keeps one of each contact. Longer text is not an id.
 CONTACT_ID_CHARACTERS_MAX = 64
-# "the id stands only in the message": A contact matching those details already exists with id=<24 hex>
+# The id is only in the message: A contact matching those details already exists with id=<24 hex>
 _CONTACT_ID = re.compile(rf"[0-9a-zA-Z_-]{{1,{CONTACT_ID_CHARACTERS_MAX}}}")
 _EXISTING = re.compile(rf"exists with id=([0-9a-zA-Z]{{1,{CONTACT_ID_CHARACTERS_MAX}}})(?![0-9a-zA-Z])")
 # 400 parameter_invalid: Custom attribute 'X' does not exist
 _ATTRIBUTE = re.compile(r"[Cc]ustom attribute '(.+?)'")
 _MISSING = "does not exist"
-# The attribute's name as `field` may give it.
+# How `field` may begin if it names a custom attribute.
 _FIELD_PREFIX = "custom_attributes."
 # 400 bad_request: User has been marked for permanent deletion and is not restorable.
 _DELETED = "marked for permanent deletion"
-# "Every refusal of a side call ... only turns that feature off"
-_SIDE_CALLS = frozenset({Call.LIST_ATTRIBUTES, Call.CREATE_ATTRIBUTE})
-_BY_ID = frozenset({Call.UPDATE_CONTACT, Call.READ_CONTACT, Call.UNARCHIVE_CONTACT})
-_CONTACT_WRITES = frozenset({Call.CREATE_CONTACT, Call.UPDATE_CONTACT})
-# "POST /events 202: done"; every other call is answered 200.
-_SUCCESS = {Call.TRACK_EVENT: 202}
 # "407, 421, 431: the way to Intercom is wrong"
 _WAY_WRONG = frozenset({407, 421, 431})
 # "403 (`token_*`, `api_plan_restricted`): our configuration is wrong"
@@ -119,41 +117,48 @@ NOT_INTERCOM = "NOT_INTERCOM"
 FORBIDDEN = "FORBIDDEN"
 ANSWER_UNREADABLE = "ANSWER_UNREADABLE"
 DOUBTFUL = frozenset({NOT_INTERCOM, FORBIDDEN})
-"""Of the connection if several users get such an answer, of one call otherwise."""
+"""About the connection if several users get such a response, about one call otherwise."""
+
+
+class Purpose(Enum):
+    """Why a call is made: it decides what a refused access means."""
+
+    USER = auto()
+    """It performs an operation of a user."""
+    ACCESS = auto()
+    """It checks the access: if another server responds, nothing else would reach Intercom either."""
+    SIDE = auto()
+    """"Every refusal of a side call ... only turns that feature off"."""
 
 
 def classify(call: Call, response: Response, contact_id: str = "") -> Classification:
     """Classifies the response to a call about this contact. The body may be empty, not JSON, or anything.
 
-    Success is what Intercom documents, and nothing else. Otherwise an answer that another server gave (a proxy, a
-    captive portal) would end an envelope that Intercom never saw.
+    Success is what Intercom documents, and nothing else. Otherwise a response of another server (a proxy, a captive
+    portal) would end an envelope that Intercom never received.
     """
-    classification = _classify(call, response, contact_id)
-    if call is Call.READ_ME and classification.reason == NOT_INTERCOM:
-        # The call that proves access: whatever else would be sent goes the same way.
+    rules = CALLS[call]
+    classification = _by_status(response.status) or _by_body(rules, response, contact_id)
+    if rules.purpose is Purpose.ACCESS and classification.reason == NOT_INTERCOM:
         return Classification(Kind.SUSPENDED, NOT_INTERCOM)
     return classification
 
 
-def _classify(call: Call, response: Response, contact_id: str) -> Classification:
-    status = response.status
-    by_status = _by_status(status)
-    if by_status is not None:
-        return by_status
-    data = _without_mark(response.body)
+def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classification:
+    status, data = response.status, _without_mark(response.body)
     body = _decoded(data, _Body)
     html = data.startswith(b"<") or (response.html and data and body is None)
-    if html and (status != 403 or call in {Call.READ_ME, *_SIDE_CALLS}):
+    if html and (status != 403 or rules.purpose is not Purpose.USER):
         # "Any status with an HTML page: another server answers"; a 403 of one user's call may be a firewall's.
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
     if 200 <= status < 300:
-        return _success(call, status, body or _Body(), contact_id)
+        return _success(rules, status, body or _Body(), contact_id)
     if status < 400 or status in {423, 425}:
         return Classification(Kind.TRANSIENT, f"HTTP_{status}")
     errors = (body or _Body()).listed()
     if status in {401, 402, 403}:
-        return _no_access(call, status, errors)
-    return _client_error(call, status, errors, read=not data or (body is not None and body.refuses))
+        return _no_access(rules, status, errors)
+    return _client_error(rules, status, errors, read=not data or (body is not None and body.refuses))
 
 
 def _by_status(status: int) -> Classification | None:
@@ -165,22 +170,21 @@ def _by_status(status: int) -> Classification | None:
     if status in _WAY_WRONG:
         return Classification(Kind.SUSPENDED, NOT_INTERCOM)
     if status >= 500 or status == 408:
-        # Also with an HTML page: a load balancer's 502 heals by itself.
+        # Also with an HTML page: a load balancer's 502 is temporary.
         return Classification(Kind.TRANSIENT, f"HTTP_{status}")
     return None
 
 
-def _client_error(call: Call, status: int, errors: list[_Error], *, read: bool) -> Classification:
+def _client_error(rules: "CallRules", status: int, errors: list[_Error], *, read: bool) -> Classification:
     """The other 4xx. `read`: whether the body is Intercom's or empty."""
     if not read:
         # "409 whose body cannot be read: transient". "Any 4xx whose body is not Intercom's: another server answers".
         return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE if status == 409 else NOT_INTERCOM)
     if status == 409 and not _CONFLICTS & {error.code for error in errors}:
         return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE)
-    if status == 404 and call is Call.CREATE_CONTACT and not errors:
-        # A strict create has no 404 that is described; an empty one is another server's.
+    if status == 404 and rules.never_404 and not errors:
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
-    return _refusal(call, status, errors)
+    return _refusal(rules, status, errors)
 
 
 def _without_mark(data: bytes) -> bytes:
@@ -190,43 +194,31 @@ def _without_mark(data: bytes) -> bytes:
     return data.strip(_WHITE)
 
 
-def _success(call: Call, status: int, body: _Body, contact_id: str) -> Classification:
-    """A status that says it went well: whether the answer is the one that is documented for this call."""
-    if status != _SUCCESS.get(call, 200):
-        # "204, another 2xx: not what Intercom documents: transient"
-        return Classification(Kind.TRANSIENT, NOT_INTERCOM if call is Call.READ_ME else f"HTTP_{status}")
-    if body.refuses:
-        return Classification(Kind.TRANSIENT, NOT_INTERCOM if call is Call.READ_ME else ANSWER_UNREADABLE)
-    if call is Call.TRACK_EVENT:
-        # "done, whatever the body, unless it is an HTML page or holds an `errors` list"
-        return Classification(Kind.DONE)
-    if call is Call.READ_ME:
-        # "GET /me -> {type:"admin", id, email, app}"
-        return Classification(Kind.DONE) if body.type == "admin" else Classification(Kind.TRANSIENT, NOT_INTERCOM)
-    if call in _SIDE_CALLS:
-        # A list without `data` must not be taken for an empty one: attributes would be created, or left out.
-        known = body.data is not None if call is Call.LIST_ATTRIBUTES else bool(body.name)
-        return Classification(Kind.DONE) if known else Classification(Kind.TRANSIENT, ANSWER_UNREADABLE)
-    found = body.id if isinstance(body.id, str) and _CONTACT_ID.fullmatch(body.id) else ""
-    if not found or body.type not in {None, "contact"} or (contact_id and found != contact_id):
-        # "200 for a contact write without a contact: transient: nothing is remembered, the write is repeated"
-        return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE)
-    external_id = str(body.external_id) if body.external_id is not None else ""
-    return Classification(Kind.DONE, contact_id=found, external_id=external_id)
+def _success(rules: "CallRules", status: int, body: _Body, contact_id: str) -> Classification:
+    """Classifies a 2xx: whether the response is the one that Intercom documents for this call."""
+    documented = None
+    if status == rules.success_status and not body.refuses:
+        documented = rules.success(body, contact_id)
+    if documented is not None:
+        return documented
+    if rules.purpose is Purpose.ACCESS:
+        return Classification(Kind.TRANSIENT, NOT_INTERCOM)
+    # "204, another 2xx: not what Intercom documents: transient"
+    return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE if status == rules.success_status else f"HTTP_{status}")
 
 
-def _no_access(call: Call, status: int, errors: list[_Error]) -> Classification:
+def _no_access(rules: "CallRules", status: int, errors: list[_Error]) -> Classification:
     reason = _ACCESS_REASONS[status]
-    if call in _SIDE_CALLS:
+    if rules.purpose is Purpose.SIDE:
         return Classification(Kind.REFUSED, reason)
     ours = any((error.code or "").startswith(_OURS) for error in errors)
-    if status == 403 and call is not Call.READ_ME and not ours:
+    if status == 403 and rules.purpose is Purpose.USER and not ours:
         # "403 while GET /me and other users' calls succeed: about this request"; `AccessDoubt` knows whether they do.
         return Classification(Kind.TRANSIENT, reason)
     return Classification(Kind.SUSPENDED, reason)
 
 
-def _refusal(call: Call, status: int, errors: list[_Error]) -> Classification:
+def _refusal(rules: "CallRules", status: int, errors: list[_Error]) -> Classification:
     codes = {error.code for error in errors}
     message = " ".join(error.message or "" for error in errors)
     if "intercom_version_invalid" in codes:
@@ -234,24 +226,52 @@ def _refusal(call: Call, status: int, errors: list[_Error]) -> Classification:
     if "not_restorable" in codes:
         # "This user was blocked and cannot be recreated"
         return Classification(Kind.REFUSED, "CONTACT_BLOCKED")
-    if status in {404, 410} and (call in _BY_ID or call is Call.TRACK_EVENT):
+    if status in {404, 410} and rules.needs_contact:
         return Classification(Kind.RESOLVE, "CONTACT_NOT_FOUND", Hint.NOT_FOUND)
     if status == 409 or "unique_user_constraint" in codes:
-        return _conflict(call, message)
+        return rules.conflict(message)
     if status == 400:
-        return _bad_request(call, errors, message)
+        return rules.bad_request(errors, message)
     if status == 413:
         return Classification(Kind.REFUSED, "TOO_LARGE")
     if status == 422 and _EVENT_NAMES in message:
         return Classification(Kind.REFUSED, "EVENT_NAMES_EXHAUSTED")
-    return Classification(Kind.REFUSED, "REQUEST_INVALID")
+    return _INVALID
 
 
-def _bad_request(call: Call, errors: list[_Error], message: str) -> Classification:
-    if call is Call.UNARCHIVE_CONTACT and _DELETED in message:
-        return Classification(Kind.REFUSED, "CONTACT_DELETED")
-    if call not in _CONTACT_WRITES:
-        return Classification(Kind.REFUSED, "REQUEST_INVALID")
+_DONE = Classification(Kind.DONE)
+_INVALID = Classification(Kind.REFUSED, "REQUEST_INVALID")
+
+
+def _contact(body: _Body, contact_id: str) -> Classification | None:
+    """Classifies a contact: "200 for a contact write without a contact: transient: ... the write is repeated"."""
+    found = body.id if isinstance(body.id, str) and _CONTACT_ID.fullmatch(body.id) else ""
+    if not found or body.type not in {None, "contact"} or (contact_id and found != contact_id):
+        return None
+    external_id = str(body.external_id) if body.external_id is not None else ""
+    return Classification(Kind.DONE, contact_id=found, external_id=external_id)
+
+
+def _conflict_of_create(message: str) -> Classification:
+    found = _EXISTING.search(message)
+    if not found:
+        # "Multiple existing users match this email address - must be more specific using user_id" (no id)
+        return Classification(Kind.RESOLVE, "IDENTITY_AMBIGUOUS", Hint.AMBIGUOUS)
+    # "An archived contact matching those details already exists with id=<24 hex>"
+    hint = Hint.ARCHIVED if "archived" in message[: found.start()] else Hint.EXISTS
+    return Classification(Kind.RESOLVE, hint.name, hint, contact_id=found.group(1))
+
+
+def _conflict_of_update(_: str) -> Classification:
+    # "May itself 409 when the new email or external_id belongs to another contact"
+    return Classification(Kind.RESOLVE, "IDENTITY_CONFLICT", Hint.CONFLICT)
+
+
+def _other_conflict(_: str) -> Classification:
+    return Classification(Kind.REFUSED, "IDENTITY_AMBIGUOUS")
+
+
+def _invalid_write(errors: list[_Error], message: str) -> Classification:
     named = _ATTRIBUTE.search(message)
     if named:
         hint = Hint.ATTRIBUTE if _MISSING in message else Hint.VALUE
@@ -261,16 +281,43 @@ def _bad_request(call: Call, errors: list[_Error], message: str) -> Classificati
     return Classification(Kind.REFUSED, "REQUEST_INVALID", Hint.VALUE if field else Hint.NONE, attribute=field)
 
 
-def _conflict(call: Call, message: str) -> Classification:
-    if call is Call.UPDATE_CONTACT:
-        # "May itself 409 when the new email or external_id belongs to another contact"
-        return Classification(Kind.RESOLVE, "IDENTITY_CONFLICT", Hint.CONFLICT)
-    if call is not Call.CREATE_CONTACT:
-        return Classification(Kind.REFUSED, "IDENTITY_AMBIGUOUS")
-    found = _EXISTING.search(message)
-    if not found:
-        # "Multiple existing users match this email address - must be more specific using user_id" (no id)
-        return Classification(Kind.RESOLVE, "IDENTITY_AMBIGUOUS", Hint.AMBIGUOUS)
-    # "An archived contact matching those details already exists with id=<24 hex>"
-    hint = Hint.ARCHIVED if "archived" in message[: found.start()] else Hint.EXISTS
-    return Classification(Kind.RESOLVE, hint.name, hint, contact_id=found.group(1))
+def _invalid_unarchiving(_: list[_Error], message: str) -> Classification:
+    return Classification(Kind.REFUSED, "CONTACT_DELETED") if _DELETED in message else _INVALID
+
+
+def _other_bad_request(_: list[_Error], __: str) -> Classification:
+    return _INVALID
+
+
+class CallRules(NamedTuple):
+    """How the responses to one call differ from those to the others."""
+
+    success: Callable[[_Body, str], Classification | None]
+    """Classifies a successful body, for a call about the contact of this id; None: Intercom documents another one."""
+    success_status: int = 200
+    purpose: Purpose = Purpose.USER
+    needs_contact: bool = False
+    """Whether a 404 or 410 means that the contact does not exist."""
+    never_404: bool = False
+    """Whether Intercom documents no 404, so that one without errors is another server's."""
+    conflict: Callable[[str], Classification] = _other_conflict
+    """Classifies a 409 by its message."""
+    bad_request: Callable[[list[_Error], str], Classification] = _other_bad_request
+    """Classifies a 400 by its errors and their messages."""
+
+
+CALLS: Mapping[Call, CallRules] = {
+    Call.CREATE_CONTACT: CallRules(_contact, never_404=True, conflict=_conflict_of_create, bad_request=_invalid_write),
+    Call.UPDATE_CONTACT: CallRules(
+        _contact, needs_contact=True, conflict=_conflict_of_update, bad_request=_invalid_write
+    ),
+    Call.READ_CONTACT: CallRules(_contact, needs_contact=True),
+    Call.UNARCHIVE_CONTACT: CallRules(_contact, needs_contact=True, bad_request=_invalid_unarchiving),
+    # "POST /events 202: done, whatever the body, unless it is an HTML page or holds an `errors` list"
+    Call.TRACK_EVENT: CallRules(lambda _, __: _DONE, success_status=202, needs_contact=True),
+    # "GET /me -> {type:"admin", id, email, app}"
+    Call.READ_ME: CallRules(lambda body, _: _DONE if body.type == "admin" else None, purpose=Purpose.ACCESS),
+    # A list without `data` must not count as an empty one: attributes would be created, or left out.
+    Call.LIST_ATTRIBUTES: CallRules(lambda body, _: None if body.data is None else _DONE, purpose=Purpose.SIDE),
+    Call.CREATE_ATTRIBUTE: CallRules(lambda body, _: _DONE if body.name else None, purpose=Purpose.SIDE),
+}

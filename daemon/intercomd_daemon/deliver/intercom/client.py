@@ -24,7 +24,7 @@ from intercomd_daemon.errors import IntercomdError
 # "HTTP: connect 5 s, whole call 30 s, answers read to 1 MiB (4 MiB for the list of attributes)."
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 30.0
-ANSWER_BYTES_MAX = 1024 * 1024
+RESPONSE_BYTES_MAX = 1024 * 1024
 ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024
 # "The status line decides before anything else is read: headers of up to 64 KiB do not undo a 202."
 HEADER_BYTES_MAX = 64 * 1024
@@ -38,7 +38,7 @@ _BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 
 
 class CertificatesUnusable(IntercomdError):
-    """A file of certificates that are to be trusted cannot be used."""
+    """`ca_file` cannot be read or holds no certificates."""
 
 
 class IntercomClient:
@@ -94,13 +94,13 @@ class IntercomClient:
         return self._token.current() != self._token_used
 
     async def call(self, request: Request) -> Response:
-        """Makes one call; a failure of the network is an answer of status 0."""
+        """Makes one call; a failure of the network becomes a response of status 0."""
         if self._session is None:
             return Response(0, failure="the session is closed")
         token = self._token_used = self._token.current()
         if not token:
             return Response(0, failure=self._token.problem)
-        limit = ATTRIBUTES_BYTES_MAX if request.call is Call.LIST_ATTRIBUTES else ANSWER_BYTES_MAX
+        limit = ATTRIBUTES_BYTES_MAX if request.call is Call.LIST_ATTRIBUTES else RESPONSE_BYTES_MAX
         try:
             async with self._session.request(
                 request.method,
@@ -114,9 +114,9 @@ class IntercomClient:
             ) as response:
                 body = await _body(response, limit, must_end=request.call.reads)
                 body = _decoded(body, response.headers.get(_ENCODING, ""), limit)
-                return _answer(response.status, response.headers, body.removeprefix(codecs.BOM_UTF8))
+                return _response(response.status, response.headers, body.removeprefix(codecs.BOM_UTF8))
         except (aiohttp.ClientError, HttpProcessingError, OSError, ssl.SSLError, ValueError) as error:
-            # A time-out is an OSError; a ValueError is an answer that is no HTTP, or a token that no header takes.
+            # A timeout is an OSError. A ValueError is a response that is not HTTP, or a token that headers cannot hold.
             return Response(0, failure=_describe_proxy(error) or _describe(error))
 
 
@@ -141,11 +141,11 @@ def _credentials(proxy: Proxy | None) -> dict[str, str] | None:
 
 
 class _BrokenError(aiohttp.ClientError):
-    """The connection broke while a call was under way that aiohttp would make again."""
+    """The connection broke during a call that aiohttp would repeat."""
 
 
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keeps aiohttp from repeating a GET or a PUT whose connection broke: that call would have passed no budget."""
+    """Keeps aiohttp from repeating a GET or a PUT whose connection broke: the rate limit would not count that call."""
     try:
         return await send(request)
     except aiohttp.ClientConnectorError:
@@ -158,7 +158,7 @@ _ONCE = (_once,)
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool) -> bytes:
-    """The body up to the limit. Of a write the status says what became of it; of a read a broken body says nothing."""
+    """Returns the body up to the limit. For a write the status alone shows the result; a read needs the whole body."""
     body = bytearray()
     try:
         async for chunk in response.content.iter_any():
@@ -174,7 +174,7 @@ async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool)
 
 
 def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
-    """The body of a server that compresses although `identity` was asked for; as it is where it can't be read."""
+    """Returns the body of a server that compresses although `identity` was requested; unchanged if it is damaged."""
     if encoding.lower() not in {"gzip", "x-gzip", "deflate"}:
         return body
     try:
@@ -183,7 +183,7 @@ def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
         return body
 
 
-def _answer(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Response:
+def _response(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Response:
     rate = None
     limit, remaining, reset = _number(headers, _LIMIT), _number(headers, _REMAINING), _number(headers, _RESET)
     if limit is not None and remaining is not None and reset is not None:
@@ -205,18 +205,18 @@ def _number(headers: CIMultiDictProxy[str], name: str) -> float | None:
 
 
 def _retry_after(headers: CIMultiDictProxy[str]) -> float | None:
-    """`Retry-After` in seconds: "seconds or an HTTP date", which counts from the answer's own `Date`."""
+    """`Retry-After` in seconds: "seconds or an HTTP date", which counts from the response's own `Date`."""
     seconds = _number(headers, _RETRY_AFTER)
     if seconds is not None:
         return seconds
     at = _date(headers.get(_RETRY_AFTER, ""))
     if at is None:
         return None
-    answered = _date(headers.get(_DATE, ""))
-    return max(0.0, at - (time.time() if answered is None else answered))
+    sent = _date(headers.get(_DATE, ""))
+    return max(0.0, at - (time.time() if sent is None else sent))
 
 
-@lru_cache(maxsize=8)  # Many answers share a second, and so the text.
+@lru_cache(maxsize=8)  # Many responses share a second, and so the text.
 def _date(text: str) -> float | None:
     try:
         return parsedate_to_datetime(text).timestamp()
@@ -225,28 +225,28 @@ def _date(text: str) -> float | None:
 
 
 def _describe_proxy(error: Exception) -> str:
-    """What went wrong at the proxy; empty: nothing did."""
+    """Returns what failed at the proxy; empty if the failure is another one."""
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return "the proxy cannot be reached"
     if isinstance(error, aiohttp.ClientHttpProxyError):
         advice = ": put the user and the password for it into its URL" if error.status == _PROXY_CREDENTIALS else ""
-        return f"the proxy answered {error.status}{advice}"
+        return f"the proxy responded {error.status}{advice}"
     return ""
 
 
 def _describe(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "no response in time"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "the TLS certificate was not accepted"
     if isinstance(error, ssl.SSLError):
         return "TLS could not be set up"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "the host is not known"
+        return "the host is unknown"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "the host cannot be reached"
     if isinstance(error, (_BrokenError, *_BROKEN, aiohttp.ClientPayloadError)):
         return "the connection broke"
     if isinstance(error, aiohttp.ClientResponseError):
-        return "the answer is no HTTP"
+        return "the response is not HTTP"
     return type(error).__name__

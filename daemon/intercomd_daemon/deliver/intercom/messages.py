@@ -1,4 +1,4 @@
-"""What goes to Intercom and what comes back, as plain data: every call that the daemon ever makes is listed here."""
+"""Requests to Intercom and its responses, as plain data; `Call` lists every call that the daemon makes."""
 
 from enum import StrEnum
 
@@ -24,12 +24,12 @@ class Call(StrEnum):
 
     @property
     def scope(self) -> str:
-        """What a token or a firewall allows together: contacts, events, and so on."""
+        """The resource that a token or a firewall allows or refuses as a whole: contacts, events, and so on."""
         return self.value.split("/")[1]
 
     @property
     def repeatable(self) -> bool:
-        """Whether the method is idempotent by HTTP (RFC 9110, 9.2.2), so that a client may repeat it by itself."""
+        """Whether the method is idempotent by HTTP (RFC 9110, 9.2.2), so that an HTTP client may repeat it."""
         return not self.value.startswith("POST ")
 
 
@@ -60,17 +60,17 @@ class RateHeaders(msgspec.Struct, frozen=True, gc=False):
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
-    """One HTTP answer, or the failure to get one (status 0)."""
+    """One HTTP response, or the failure to get one (status 0)."""
 
     status: int
     body: bytes = b""
     failure: str = ""
-    """In words, where there is no answer: time-out, refused, cut."""
+    """Why there is no response, such as a timeout or a broken connection."""
     request_id: str = ""
     """Intercom's `x-request-id`."""
     rate: RateHeaders | None = None
     retry_after_seconds: float | None = None
     date: float | None = None
-    """The answer's `Date`, Unix seconds, whole."""
+    """The response's `Date`, in whole Unix seconds."""
     html: bool = False
-    """Whether `Content-Type` announces a page."""
+    """Whether `Content-Type` names HTML."""

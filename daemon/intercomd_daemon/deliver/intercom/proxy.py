@@ -1,4 +1,4 @@
-"""Which HTTP proxy the calls of a connection go through. Pure."""
+"""Selects the HTTP proxy for the calls of a connection."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class ProxyInvalid(IntercomdError):
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy that is asked for a tunnel (CONNECT)."""
+    """A proxy through which calls go in a tunnel (CONNECT)."""
 
     url: str
     """Without credentials."""
@@ -28,9 +28,9 @@ class Proxy:
 
 
 def proxy_for(url: str, setting: str, environment: Mapping[str, str]) -> Proxy | None:
-    """The proxy for calls to `url`; None: they go directly.
+    """Returns the proxy for calls to `url`; None: they go directly.
 
-    The setting decides if there is one. Otherwise HTTPS_PROXY applies to https, except for the loopback and the hosts
+    The setting decides if it is set. Otherwise HTTPS_PROXY applies to https, except for the loopback and the hosts
     of NO_PROXY. Calls over plain http never use a proxy, which could read the access token.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Nouns to method, path and JSON: the only place that knows how Intercom's requests are written."""
+"""Writes the requests to Intercom: method, path and JSON body. No other module does."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -15,7 +15,7 @@ ATTRIBUTES = Request(Call.LIST_ATTRIBUTES, "/data_attributes?model=contact&inclu
 
 
 def create_contact(customer_id: str, email: str, fields: Mapping[str, Scalar]) -> Request:
-    """`POST /contacts`: a strict create with whatever identity is not empty."""
+    """`POST /contacts`: creates a contact, with the identities that are not empty."""
     body = {"role": "user"}
     if customer_id:
         body["external_id"] = customer_id
@@ -25,7 +25,7 @@ def create_contact(customer_id: str, email: str, fields: Mapping[str, Scalar]) -
 
 
 def update_contact(contact_id: str, external_id: str, fields: Mapping[str, Scalar]) -> Request:
-    """`PUT /contacts/{id}`: partial; `external_id` where the contact has none yet; an email is among the fields."""
+    """`PUT /contacts/{id}`: changes these fields, the email among them, and `external_id` unless it is empty."""
     body = {"external_id": external_id} if external_id else {}
     return Request(Call.UPDATE_CONTACT, f"/contacts/{quote(contact_id, safe='')}", _contact(body, fields))
 

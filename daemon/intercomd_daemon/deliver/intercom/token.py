@@ -20,10 +20,10 @@ _Version = tuple[int, int, int, int, int]
 
 
 class Token:
-    """An access token. Never shown."""
+    """An access token. Its text never appears in messages."""
 
     def __init__(self, value: str = "", path: str = "", read: Callable[[str], None] | None = None) -> None:
-        """`read` is told each value, so that logs can hide it."""
+        """`read` is called with each value, so that logs can mask it."""
         self._value = value
         self._read = read
         if read is not None and value:
@@ -31,13 +31,13 @@ class Token:
         self._path = Path(path) if path else None
         self._seen: _Version | None = None
         self.problem = "" if value or path else "there is no access token: name its file in access_token_file"
-        """What is wrong with the file, with its name and the remedy; empty: nothing. Never holds what the file does."""
+        """The problem with the file, with its name and the remedy; empty if there is none. Never quotes the file."""
 
     def __repr__(self) -> str:
         return "Token(…)"
 
     def current(self) -> str:
-        """The token now, empty if there is none; a file that is unusable leaves the last one in force."""
+        """Returns the token, empty if there is none; if the file is unusable, the last token stays valid."""
         if self._path is not None:
             try:
                 self._look(self._path)
@@ -47,7 +47,7 @@ class Token:
         return self._value
 
     def _look(self, path: Path) -> None:
-        """Reads the file if it is another one than last time, or has changed."""
+        """Reads the file if it was replaced or changed."""
         status = path.stat()
         version = (status.st_dev, status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size)
         if version == self._seen:
@@ -56,7 +56,7 @@ class Token:
             self.problem = f"{path} is not a regular file; {_ADVICE}"
             return
         with path.open("rb") as file:
-            # Of the file that is open: another one may have been put at the path since.
+            # Of the open file: the path may name another one by now.
             status = os.fstat(file.fileno())
             content = file.read(FILE_BYTES_MAX + 1)
         version = (status.st_dev, status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size)
@@ -72,7 +72,7 @@ class Token:
 
 
 def wrong_with(content: bytes) -> str:  # noqa: PLR0911 - one line for each mistake that editors and tools make
-    """What keeps a file's content from being a token, or an empty text."""
+    """Returns why a file's content is not a token; empty if it is one."""
     if content.startswith(_UTF_16):
         return "is UTF-16: save it as ASCII or UTF-8"
     if content.startswith(codecs.BOM_UTF8):

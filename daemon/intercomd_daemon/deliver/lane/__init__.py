@@ -1,1 +1,1 @@
-"""What one user needs next: the pending envelopes, the contact, and the next call."""
+"""The lane of one user: the pending envelopes, the contact, and the next call."""
