@@ -188,7 +188,7 @@ class WaitingRow(NamedTuple):
     connection: str
     row: Row
     ahead: int
-    """At most so many rows are delivered before it: of its log, or if it is parked, of its lane."""
+    """The largest number of rows that are delivered before it: of its log, or if it is parked, of its lane."""
     parked: bool
     due: float
     """Of a parked lane: when it is loaded again, Unix seconds."""
@@ -339,7 +339,7 @@ class Archive(Protocol):
         """Drops the matching dead letters, each outcome becomes DISCARDED; commits and counts like `replay`."""
         ...
 
-    def on_discard(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
+    def on_discard(self, report: Callable[[Sequence[Outcome]], None]) -> None:
         """Registers what to call, on the event loop, after each commit that discarded dead letters."""
         ...
 
@@ -408,7 +408,7 @@ class Spool(Intake, Archive, Protocol):
         ...
 
     async def wait_closed(self) -> None:
-        """Returns once the engine is closed; raises the error that ended it, after which nothing can go on."""
+        """Returns once the engine is closed; raises the error that ended it, after which no method works."""
         ...
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The engines that keep a spool, by the scheme of `spool.url`. No other part asks which engine it is.
+"""The engines that keep a spool, by the scheme of `spool.url`. No other part depends on an engine's name.
 
 An engine is added by its entry here, its scheme in `setting.places.spool_url` and its run of the contract suite.
 """

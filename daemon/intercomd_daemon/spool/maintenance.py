@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from intercomd_daemon.envelope import AcceptedEnvelope
 
 FILE = "file"
-"""Stands for the file as a whole, in place of a table."""
+"""The file as a whole, in place of a table's name."""
 LISTED_MAX = 10_000
 """Corrupt records listed one by one; further ones are only counted."""
 
@@ -110,6 +110,6 @@ class Maintenance(Protocol):
 
         Raises:
             SpoolLocked: a daemon has it open.
-            SpoolUnusable: it is no spool of this engine, or the disk refuses.
+            SpoolUnusable: it is not a spool of this engine, or the disk fails.
         """
         ...

@@ -25,11 +25,11 @@ class Quota(NamedTuple):
     def refusal(self, used: Mapping[str, int], new: Mapping[str, int]) -> str:
         """Returns why `new` bytes by connection do not fit beside the `used` ones; empty if they do."""
         total = sum(used.values()) + sum(new.values())
-        if 2 * total <= self.bytes_max:  # No more than the other half is kept for anybody.
+        if 2 * total <= self.bytes_max:  # At most the other half is guaranteed to connections.
             return ""
-        sure = self.bytes_max // (2 * max(1, len(self.connections)))
-        kept = {name: max(0, sure - used.get(name, 0) - new.get(name, 0)) for name in self.connections}
-        # What is reserved for one connection of the request is no room for another one of it.
+        guaranteed = self.bytes_max // (2 * max(1, len(self.connections)))
+        kept = {name: max(0, guaranteed - used.get(name, 0) - new.get(name, 0)) for name in self.connections}
+        # The guaranteed share of one connection of the request is not available to another one of it.
         reserved = sum(kept.values()) - min((kept.get(name, 0) for name in new), default=0)
         if total + reserved <= self.bytes_max:
             return ""

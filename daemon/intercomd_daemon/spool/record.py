@@ -32,13 +32,13 @@ def _decoder(struct: type[Struct]) -> msgspec.msgpack.Decoder[Struct]:
 
 
 def pack(struct: msgspec.Struct) -> bytes:
-    """The noun as a record: what `unpack` reads, with its checksum."""
+    """Returns the domain object as a record with its checksum, for `unpack`."""
     body = _encode(struct)
     return b"%c%b%b" % (VERSION, crc32(body).to_bytes(4, "little"), body)
 
 
 def check(data: bytes) -> str:
-    """What is wrong with a record's bytes, in words; empty if they are what was written."""
+    """Returns what is wrong with a record's bytes; empty if they are what was written."""
     if len(data) <= _HEADER_BYTES:
         return f"{len(data)} bytes are too few for a record"
     if data[0] not in {1, VERSION}:
@@ -49,10 +49,10 @@ def check(data: bytes) -> str:
 
 
 def unpack(data: bytes, struct: type[Struct]) -> Struct:
-    """The noun that `pack` wrote.
+    """Returns the domain object that `pack` wrote.
 
     Raises:
-        RecordDamaged: the checksum or the version is wrong, or the fields are not the noun's.
+        RecordDamaged: the checksum or the version is wrong, or the fields are not those of `struct`.
     """
     wrong = check(data)
     if wrong:

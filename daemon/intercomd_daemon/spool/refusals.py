@@ -1,6 +1,6 @@
 """The newest rejected and skipped envelopes, in memory: adding one costs no disk access and no wait.
 
-Each caller and connection has a share: when there are too many, the oldest of whoever has most is dropped. So a flood
+Each caller and connection has a share: when there are too many, the oldest of the largest share is dropped. So a flood
 of one caller's refusals does not displace the few of another.
 """
 

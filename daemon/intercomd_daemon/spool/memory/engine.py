@@ -283,9 +283,9 @@ class MemorySpool:
         self._archive.discard(letters or [], self._wall())
         return -1 if letters is None else expected
 
-    def on_discard(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
+    def on_discard(self, report: Callable[[Sequence[Outcome]], None]) -> None:
         """Registers the callback for discards."""
-        self._archive.on_discard = tell
+        self._archive.on_discard = report
 
     async def _matching(self, wanted: DeadLetterFilter, expected: int) -> list[DeadLetter] | None:
         """Returns the matching letters in the order of first acceptance; None unless `expected` match."""

@@ -111,7 +111,7 @@ class Admission:
         self.reason = quota or self._append_error or self._free_refusal(0, counters.waiting())
 
     def disk_works(self) -> None:
-        """Records that the disk did what it was asked."""
+        """Records that an operation succeeded on the disk."""
         if self._delivery_error and self.reason == self._delivery_error:
             self.reason = self._append_error
         self._delivery_error = ""

@@ -55,7 +55,7 @@ def check_wal(database: sqlite3.Connection, path: str) -> None:
         if beyond and wal.certain(beyond, _commits(database)):
             replacement.preserve_wal(path)
     if replacement.has_preserved_wal(path):
-        raise SpoolCorrupt("the write-ahead log is damaged, and commits stand behind the damage")
+        raise SpoolCorrupt("the write-ahead log is damaged, and commits follow the damage")
 
 
 def _commits(database: sqlite3.Connection) -> int:

@@ -49,7 +49,7 @@ class SpoolCounters(msgspec.Struct):
 
     row: int
     commits: int
-    """Successful commits. Each writes the page of this row, so that a write-ahead log says how far it goes."""
+    """Successful commits. Each writes the page of this row, so that a write-ahead log shows how many commits it has."""
     position: int
     """The last position given to a row; all logs share it."""
     sequence: int

@@ -50,7 +50,7 @@ class Taken(NamedTuple):
     letters: int
     """Letters taken; -1: the number of matching letters is not the expected one."""
     next: Cursor | None
-    """Where to go on; None: all are taken."""
+    """Where to continue; None: all are taken."""
     outcomes: Sequence[Outcome] = ()
     """The new outcomes of a discard."""
 
@@ -160,7 +160,7 @@ def count(transaction: Transaction, wanted: DeadLetterFilter) -> int:
 def replay(transaction: Transaction, wanted: DeadLetterFilter, expected: int, cursor: Cursor = BEGINNING) -> Taken:
     """Appends the refused calls of matching letters in the order of their first acceptance, and drops the letters.
 
-    The quota need not be asked: each row is smaller than its letter.
+    The quota is not checked: each row is smaller than its letter.
     """
 
     def append_again(stored: _Stored, letter: DeadLetter) -> None:
@@ -223,7 +223,7 @@ def _delete(transaction: Transaction, letter_id: int) -> _Stored:
     """Deletes a letter and returns it as it was stored.
 
     Raises:
-        SpoolCorrupt: the row does not say for certain whose letter it is.
+        SpoolCorrupt: the row does not identify the letter's connection reliably.
     """
     found = transaction.database.execute(
         "DELETE FROM dead_letters WHERE id = ? RETURNING id, connection, priority, data, seal", (letter_id,)

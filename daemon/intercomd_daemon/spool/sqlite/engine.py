@@ -242,9 +242,9 @@ class SqliteSpool:
         if not taking.cancelled() and not taking.exception() and taking.result().outcomes:
             self._on_discard(taking.result().outcomes)
 
-    def on_discard(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
+    def on_discard(self, report: Callable[[Sequence[Outcome]], None]) -> None:
         """Registers the callback for commits that discard dead letters."""
-        self._on_discard = tell
+        self._on_discard = report
 
     async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
         """Returns the envelope of this id if it still waits."""
@@ -422,7 +422,7 @@ async def open_spool(
     Raises:
         SettingsInvalid: `bytes_max` is too small for one envelope.
         SpoolLocked: another daemon still holds the spool after `lock_wait_seconds`.
-        SpoolUnusable: the file is no database, another program's, another major version's or not writable; or it is
+        SpoolUnusable: the file is not a database, another program's, another major version's or not writable; or it is
             corrupt and the disk has no room for a repair.
     """
     if settings.bytes_max < BYTES_MIN:

@@ -59,8 +59,8 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admit) -> 
     counters = transaction.counters
     sizes = weigh(rows)
     admit(counters, sizes, len(rows))
-    # Every row takes the next position, duplicates too: the key must be known before the window is asked, as the
-    # window stores it beside the id.
+    # Every row takes the next position, duplicates too: the window stores the key beside the id, before it is known
+    # which ids are duplicates.
     logs = [(row.connection, row.priority) for row in rows]
     position = counters.spool.position
     counters.spool.position += len(rows)

@@ -1,4 +1,4 @@
-"""Opens the spool's file, and repairs it first where it is corrupt: the daemon goes on with what is readable.
+"""Opens the spool's file, and repairs it first where it is corrupt: the daemon continues with what is readable.
 
 Each finding is reported. Nothing of the corrupt file is deleted.
 """

@@ -22,7 +22,7 @@ def save(transaction: Transaction, refusals: Sequence[Refusal]) -> None:
 def load(database: sqlite3.Connection) -> list[Refusal]:
     """Returns the saved refusals, oldest first; what cannot be read is left out."""
     refusals: list[Refusal] = []
-    with suppress(sqlite3.Error):  # They are no reason to repair a file that is sound otherwise.
+    with suppress(sqlite3.Error):  # Corrupt ones do not justify the repair of an otherwise sound file.
         for (data,) in database.execute("SELECT data FROM refusals ORDER BY number").fetchall():
             with suppress(RecordDamaged):
                 refusals.append(record.unpack(data, Refusal))

@@ -300,6 +300,6 @@ def _perform(transaction: Transaction, jobs: Sequence[Job]) -> list[JobResult]:
         for job in group:
             try:
                 results.append(JobResult(job.run(transaction)))
-            except RetryLater as refusal:  # The operation refused before it wrote anything: the others go on.
+            except RetryLater as refusal:  # The operation refused before it wrote anything: the others continue.
                 results.append(JobResult(error=refusal))
     return results

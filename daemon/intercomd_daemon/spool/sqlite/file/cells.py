@@ -26,7 +26,7 @@ Read = Callable[[int], bytes]
 
 
 def leaf_rows(page: bytes, number: int, read: Read) -> Iterator[Record]:
-    """Returns the rows of a page, or none if it is no table leaf; `read` returns other pages by number."""
+    """Returns the rows of a page, or no rows if it is not a table leaf; `read` returns other pages by number."""
     start = _HEADER_BYTES if number == 1 else 0
     if len(page) < PAGE_BYTES or page[start] != _TABLE_LEAF:
         return

@@ -91,7 +91,7 @@ def _copy_tables(source: Source, new: sqlite3.Connection) -> OldCounters:
 
 
 def _sound(source: Source, table: Table, new: sqlite3.Connection) -> Iterator[Row]:
-    """Returns the sound rows; corrupt ones that still say which envelope they were are noted in `corrupt_rows`."""
+    """Returns the sound rows; corrupt ones that still identify their envelope are noted in `corrupt_rows`."""
     for row, error in source.rows(table):
         if not error:
             yield row

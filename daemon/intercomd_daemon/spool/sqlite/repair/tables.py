@@ -39,7 +39,7 @@ class Table(NamedTuple):
     reals: tuple[int, ...] = ()
     """The columns of floating-point numbers, which SQLite may write as integers."""
     identify: Callable[[Row], CorruptRow | None] = lambda _: None
-    """Returns which envelope a corrupt row was, if the row still says so for certain."""
+    """Returns the envelope of a corrupt row, if the row still identifies it reliably."""
 
     def damage(self, row: Row, error: str) -> Damage:
         """Describes a row that is not what was written."""
