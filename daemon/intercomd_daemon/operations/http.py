@@ -41,6 +41,7 @@ _CLOSE_SECONDS = 1.0
 
 Authenticate = Callable[[Handler], Handler]
 """Puts a handler behind a credential."""
+_PAGES = frozenset({"/", "/healthz", "/readyz", "/metrics"})
 _INDEX = """intercomd
 
 /healthz  200 while every part works
@@ -75,8 +76,10 @@ class HealthPages:
         """Returns the pages that exist here, for a person who opens the address."""
         return web.Response(text=_INDEX)
 
-    async def not_found(self, _request: web.Request) -> web.Response:
-        """Returns 404."""
+    async def not_found(self, request: web.Request) -> web.Response:
+        """Returns 404, or 405 for another method of a page."""
+        if request.path in _PAGES:
+            return web.Response(status=405, headers={"Allow": "GET,HEAD"}, text="405: Method Not Allowed")
         return web.Response(status=404, text="404: Not Found")
 
     async def healthz(self, _request: web.Request) -> web.Response:
