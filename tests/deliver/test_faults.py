@@ -1,6 +1,6 @@
-"""Every call, every fault: what follows is what `faults.md` says, row by row.
+"""Every call, every fault: the result is the one in `faults.md`, row by row.
 
-Sessions and servers are real, on a clock that leaps.
+Sessions and servers are real, in virtual time.
 """
 
 import re
@@ -33,7 +33,7 @@ def seen() -> Seen:
 
 
 @pytest.mark.parametrize("row", MATRIX.rows, ids=str)
-def test_what_follows_is_what_the_matrix_says(row: Row, seen: Seen) -> None:
+def test_fault_has_the_result_of_the_matrix(row: Row, seen: Seen) -> None:
     cells = seen[row.call][row.fault]
     if isinstance(cells, BaseException):
         raise cells
@@ -57,7 +57,7 @@ def test_no_call_is_written_anywhere_but_in_one_module() -> None:
 
 
 def test_the_faults_are_all_that_can_be_played() -> None:
-    """The statuses of Intercom's table, whatever a sandbox can do to an answer, and every place that leads nowhere."""
+    """The statuses of Intercom's table, everything a sandbox can do to a response, and every broken endpoint."""
     played = [shlex.split(how) for how in MATRIX.faults.values()]
     assert NO_FAULT in MATRIX.faults
     assert {int(word) for words in played for word in words if word.isdecimal()} == STATUSES

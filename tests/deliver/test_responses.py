@@ -1,4 +1,4 @@
-"""Whatever another server answers in Intercom's place: an envelope ends as delivered only if Intercom has it."""
+"""Whatever another server responds in Intercom's place, an envelope ends as delivered only if Intercom has it."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ STATUSES += map(
     str, (410, 411, 413, 415, 418, 421, 422, 423, 425, 426, 428, 429, 431, 451, 499, 500, 502, 503, 504, 511)
 )
 ACTIONS = [str(action) for action in Action if action not in {Action.ANSWER, Action.HUGE}]
-NO_ANSWER = {"cut-before", "cut-after", "hang", "hang-after"}
+NO_RESPONSE = {"cut-before", "cut-after", "hang", "hang-after"}
 HEADERS = [
     "",
     "header=Content-Type:text/html",
@@ -34,18 +34,18 @@ HEADERS = [
 ]
 BODIES = ["", 'body=""', "body=OK", "body=null", "body=[]", "body={}", "body='{\"id\":null}'", "body='{\"id\":7}'"]
 BODIES += ['body=\'{"id":"other","type":"contact"}\'', 'body=\'{"type":"error.list"}\'', "body='<!doctype html>'"]
-# A 202 to an event is Intercom's word for it: said by another server it would be a lie that nobody can see.
-TRUE_WORDS = {(Call.TRACK_EVENT, "202")}
+# A 202 to an event counts as Intercom's: one of another server cannot be detected.
+TRUSTED = {(Call.TRACK_EVENT, "202")}
 
 
 @st.composite
 def faults(draw: st.DrawFn) -> tuple[Call, str]:
-    """A call, and what is done to its answers, in the words of the sandbox."""
+    """A call and a fault of its responses, in the sandbox's notation."""
     call, status = draw(st.sampled_from(Call)), draw(st.sampled_from(STATUSES))
     action, header, body = (draw(st.sampled_from(some)) for some in (["", *ACTIONS], HEADERS, BODIES))
-    if status and action in NO_ANSWER:
+    if status and action in NO_RESPONSE:
         status = ""
-    if (call, status) in TRUE_WORDS:
+    if (call, status) in TRUSTED:
         status = "200"
     if call in {Call.CREATE_CONTACT, Call.UNARCHIVE_CONTACT} and "other" in body:
         body = ""
@@ -53,7 +53,7 @@ def faults(draw: st.DrawFn) -> tuple[Call, str]:
 
 
 def has(play: Play, outcome: Outcome) -> bool:
-    """Whether Intercom has what the outcome says that it has."""
+    """Whether Intercom has everything that the outcome reports."""
     user = outcome.customer_id
     for effect in outcome.effects:
         if effect.type not in {OutcomeType.DELIVERED, OutcomeType.UNCHANGED}:
@@ -71,7 +71,7 @@ def has(play: Play, outcome: Outcome) -> bool:
 
 @settings(max_examples=120, deadline=None)
 @given(faults(), st.sampled_from([1, 3, 1_000_000]))
-def test_nothing_ends_as_delivered_that_intercom_does_not_have(fault: tuple[Call, str], times: int) -> None:
+def test_delivered_envelopes_are_in_intercom_whatever_responds(fault: tuple[Call, str], times: int) -> None:
     async def act() -> None:
         call, how = fault
         async with Play(call, how, USERS, times) as play:

@@ -1,4 +1,4 @@
-"""What the answer of `GET /me` says of our access, as a table."""
+"""The result of the response of `GET /me`, as a table."""
 
 import msgspec
 import pytest
@@ -91,11 +91,11 @@ def test_the_workspace_is_named() -> None:
         (app(region="EU"), ConnectionSettings(name="main", base_url="http://127.0.0.1:1")),
     ],
 )
-def test_what_the_settings_do_not_ask_is_not_compared(answer: Response, settings: ConnectionSettings) -> None:
+def test_app_id_and_region_are_compared_by_setting(answer: Response, settings: ConnectionSettings) -> None:
     assert read_access(answer, settings).grant is Grant.GRANTED
 
 
-def test_an_unknown_says_what_happened_and_a_mismatch_both_sides() -> None:
+def test_message_names_the_failure_or_both_sides_of_a_mismatch() -> None:
     settings = ConnectionSettings(name="main", app_id="abc")
     assert read_access(Response(0, failure="no response in time"), settings).message == "no response in time"
     assert read_access(Response(503), settings).message == "GET /me returned 503"
@@ -120,7 +120,7 @@ def test_probes_come_from_5_seconds_to_5_minutes() -> None:
 
 
 @pytest.mark.fills("deliver.intercom.access.NAME_CHARACTERS_MAX")
-def test_of_what_intercom_says_of_the_workspace_so_much_is_kept() -> None:
+def test_workspace_name_is_cut_at_the_limit() -> None:
     long = "x" * 100_000
     body = msgspec.json.encode({"type": "admin", "app": {"id_code": "abc", "name": long, "region": long}})
     settings = ConnectionSettings(name="main", app_id="abc", base_url="http://there")

@@ -1,4 +1,4 @@
-"""The judge, a row for each line of Intercom's table of errors and for what that table leaves open."""
+"""Classification, with a row for each line of Intercom's table of errors and for what that table leaves open."""
 
 import msgspec
 import pytest
@@ -256,7 +256,7 @@ def test_table(call: Call, status: int, body: bytes, kind: Kind, reason: str) ->
         (CREATE, Response(200, b'{"id":"c1"}', html=True), Classification(DONE, contact_id="c1")),
     ],
 )
-def test_what_a_classification_carries(call: Call, answer: Response, classification: Classification) -> None:
+def test_classification_has_contact_and_attribute(call: Call, answer: Response, classification: Classification) -> None:
     assert classify(call, answer) == classification
 
 
@@ -274,13 +274,13 @@ def test_odd_bodies_leave_the_status_to_decide(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("call", [UPDATE, READ, UNARCHIVE])
-def test_a_contact_that_was_not_asked_for_is_no_answer(call: Call) -> None:
+def test_response_about_another_contact_is_unreadable(call: Call) -> None:
     assert classify(call, Response(200, b'{"id":"c1"}'), "c1").kind is DONE
     assert classify(call, Response(200, b'{"id":"c2"}'), "c1") == Classification(TRANSIENT, "ANSWER_UNREADABLE")
 
 
 @given(st.sampled_from(Call), st.integers(-1, 1000), st.binary() | st.sampled_from(ODD))
-def test_any_answer_has_a_classification(call: Call, status: int, body: bytes) -> None:
+def test_every_response_has_a_classification(call: Call, status: int, body: bytes) -> None:
     classification = classify(call, Response(status, body))
     assert bool(classification.reason) is (classification.kind is not DONE)
     assert bool(classification.attribute) is (classification.hint in {Hint.ATTRIBUTE, Hint.VALUE})
@@ -298,7 +298,7 @@ def test_any_json_has_a_classification(call: Call, status: int, value: object) -
 
 
 @pytest.mark.fills("deliver.intercom.classification.CONTACT_ID_CHARACTERS_MAX")
-def test_an_id_that_is_far_too_long_is_none() -> None:
+def test_overlong_contact_id_is_unreadable() -> None:
     for characters, known in ((CONTACT_ID_CHARACTERS_MAX, True), (CONTACT_ID_CHARACTERS_MAX + 1, False)):
         contact_id = "a" * characters
         created = classify(Call.CREATE_CONTACT, Response(200, msgspec.json.encode({"id": contact_id})))

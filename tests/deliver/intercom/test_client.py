@@ -1,4 +1,4 @@
-"""The session with Intercom: one request, one answer, whatever the other side does."""
+"""The HTTP session with Intercom: one request, one response, whatever the server does."""
 
 import asyncio
 import gzip
@@ -42,7 +42,7 @@ async def session(sandbox: Sandbox) -> AsyncIterator[IntercomClient]:
         yield intercom
 
 
-async def test_an_answer_holds_what_the_headers_say(session: IntercomClient) -> None:
+async def test_response_has_the_values_of_the_headers(session: IntercomClient) -> None:
     answer = await session.call(requests.ME)
     assert answer.status == 200
     assert b'"id_code":"sandbox"' in answer.body
@@ -53,7 +53,7 @@ async def test_an_answer_holds_what_the_headers_say(session: IntercomClient) -> 
 
 
 async def test_every_request_is_one_that_intercom_takes(sandbox: Sandbox, session: IntercomClient) -> None:
-    """Accept, version and token are those that it asks for."""
+    """Accept, version and token are those that Intercom requires."""
     assert (await session.call(EVENT)).status == 202
     assert sandbox.illegal_requests == []
     assert sandbox.calls[-1].version == "2.16"
@@ -70,7 +70,7 @@ async def test_every_request_is_one_that_intercom_takes(sandbox: Sandbox, sessio
         ("POST /events cut-after", 0, b""),
     ],
 )
-async def test_a_fault_is_an_answer_too(
+async def test_fault_is_a_response(
     sandbox: Sandbox, session: IntercomClient, fault: str, status: int, body: bytes | None
 ) -> None:
     sandbox.fault(fault)
@@ -81,9 +81,7 @@ async def test_a_fault_is_an_answer_too(
 
 
 @pytest.mark.fills("deliver.intercom.client.RESPONSE_BYTES_MAX")
-async def test_a_huge_answer_is_read_up_to_the_limit_and_still_counts(
-    sandbox: Sandbox, session: IntercomClient
-) -> None:
+async def test_huge_response_is_read_up_to_the_limit(sandbox: Sandbox, session: IntercomClient) -> None:
     sandbox.fault("POST /events huge size=4MiB times=1")
     answer = await session.call(EVENT)
     assert answer.status == 202
@@ -108,7 +106,7 @@ async def test_many_header_lines_do_not_undo_a_202(sandbox: Sandbox, session: In
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "nonsense"])
 @pytest.mark.parametrize("how", ["empty", "text", "html"])
-async def test_an_encoding_that_was_not_asked_for_leaves_the_status(
+async def test_unrequested_encoding_keeps_the_status(
     sandbox: Sandbox, session: IntercomClient, encoding: str, how: str
 ) -> None:
     sandbox.fault(f"POST /events {how} header=Content-Encoding:{encoding} times=1")
@@ -116,7 +114,7 @@ async def test_an_encoding_that_was_not_asked_for_leaves_the_status(
     assert (answer.status, answer.failure) == (202, "")
 
 
-async def test_a_compressed_body_is_read_although_none_was_asked_for() -> None:
+async def test_unrequested_compression_is_decoded() -> None:
     async def zipped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         body = gzip.compress(b'{"type":"admin"}')
@@ -145,22 +143,20 @@ async def test_a_compressed_body_is_read_although_none_was_asked_for() -> None:
 async def test_retry_after_is_seconds_or_a_date(
     sandbox: Sandbox, session: IntercomClient, retry_after: str, seconds: float | None
 ) -> None:
-    """A date counts from the answer's own, so that clocks need not agree."""
+    """A date counts from the response's own, so that clocks need not agree."""
     headers = (("Date", "Fri, 31 Dec 2100 23:59:29 GMT"), ("Retry-After", retry_after))
     sandbox.fault(Fault("POST", "/events", 503, headers=headers, times=1))
     assert (await session.call(EVENT)).retry_after_seconds == seconds
 
 
-async def test_an_answer_cut_in_the_middle_still_says_that_a_write_went_well(
-    sandbox: Sandbox, session: IntercomClient
-) -> None:
+async def test_cut_response_of_a_write_keeps_its_status(sandbox: Sandbox, session: IntercomClient) -> None:
     sandbox.fault("POST /contacts cut-middle times=1")
     answer = await session.call(requests.create_contact("v", "", {}))
     assert answer.status == 200
     assert not answer.failure
 
 
-async def test_of_a_read_an_answer_cut_in_the_middle_says_nothing(sandbox: Sandbox, session: IntercomClient) -> None:
+async def test_cut_response_of_a_read_is_a_failure(sandbox: Sandbox, session: IntercomClient) -> None:
     """Or a list of which half arrived would be taken for one that may not be read."""
     sandbox.fault("GET /me cut-middle times=1")
     answer = await session.call(requests.ME)
@@ -172,7 +168,7 @@ async def test_of_a_read_an_answer_cut_in_the_middle_says_nothing(sandbox: Sandb
 async def test_a_call_whose_connection_breaks_is_made_once(
     sandbox: Sandbox, session: IntercomClient, request_: Request, fault: str
 ) -> None:
-    """A second one would be counted by Intercom and by nobody else."""
+    """Only Intercom would count a second one."""
     sandbox.fault(f"{request_.method} / {fault} times=1")
     answer = await session.call(request_)
     assert (answer.status, answer.failure) == (0, "the connection broke")
@@ -185,7 +181,7 @@ async def test_a_429_carries_what_pace_needs(sandbox: Sandbox, session: Intercom
     assert (answer.status, answer.retry_after_seconds) == (429, 7.0)
 
 
-async def test_nobody_there_is_an_answer_too(sandbox: Sandbox) -> None:
+async def test_refused_connection_is_a_failure(sandbox: Sandbox) -> None:
     settings = settings_for(sandbox)
     await sandbox.stop()
     async with IntercomClient(settings, Token(TOKEN), 4) as intercom:
@@ -193,14 +189,14 @@ async def test_nobody_there_is_an_answer_too(sandbox: Sandbox) -> None:
     assert (answer.status, answer.failure) == (0, "the host cannot be reached")
 
 
-async def test_a_host_that_speaks_no_tls_is_an_answer_too(sandbox: Sandbox) -> None:
+async def test_host_without_tls_is_a_failure(sandbox: Sandbox) -> None:
     settings = settings_for(sandbox, base_url=sandbox.base_url.replace("http:", "https:"))
     async with IntercomClient(settings, Token(TOKEN), 4) as intercom:
         answer = await intercom.call(EVENT)
     assert (answer.status, answer.failure) == (0, "TLS could not be set up")
 
 
-async def test_what_is_no_http_at_all_is_an_answer_too() -> None:
+async def test_response_that_is_not_http_is_a_failure() -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         writer.write(b"\x00\xff\r\n\r\n")
@@ -223,7 +219,7 @@ async def test_a_session_that_is_closed_makes_no_call(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("date", ["no date", "Sun, 99 Nov 2026 99:99:99 GMT"])
-async def test_headers_that_say_nothing_are_left_out(sandbox: Sandbox, session: IntercomClient, date: str) -> None:
+async def test_invalid_headers_are_left_out(sandbox: Sandbox, session: IntercomClient, date: str) -> None:
     sandbox.fault(f"POST /events 503 header=X-RateLimit-Limit:many header=Date:{date.split(' ', 1)[0]} times=1")
     answer = await session.call(EVENT)
     assert answer.status == 503
@@ -238,7 +234,7 @@ async def test_of_the_list_of_attributes_more_is_read(sandbox: Sandbox, session:
 
 
 @pytest.mark.fills("deliver.intercom.client.CALL_SECONDS")
-def test_a_call_that_is_never_answered_ends() -> None:
+def test_call_without_a_response_times_out() -> None:
     async def call() -> Response:
         async with Sandbox(SandboxSettings(rate_limit=0)) as sandbox:
             sandbox.fault("POST /events hang")
@@ -252,7 +248,7 @@ def test_a_call_that_is_never_answered_ends() -> None:
 
 
 @pytest.mark.fills("deliver.intercom.client.CONNECT_SECONDS")
-def test_a_host_that_lets_nobody_in_is_given_up_sooner() -> None:
+def test_connecting_times_out_sooner_than_a_call() -> None:
     async def call(port: int) -> Response:
         settings = ConnectionSettings(name="default", base_url=f"http://127.0.0.1:{port}")
         async with IntercomClient(settings, Token(TOKEN), 4) as session:

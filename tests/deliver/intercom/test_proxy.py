@@ -75,7 +75,7 @@ def test_others_use_the_proxy(url: str, exceptions: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["socks5://me:secret@proxy:1080", "http://me:secret@", "http://me:secret@proxy:99999"])
-def test_a_variable_that_is_no_proxy_is_named_without_its_credentials(text: str) -> None:
+def test_invalid_proxy_variable_is_named_without_its_credentials(text: str) -> None:
     with pytest.raises(ProxyInvalid, match="HTTPS_PROXY") as refused:
         proxy_for(URL, "", {"HTTPS_PROXY": text})
     assert "secret" not in str(refused.value)

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from intercomd_daemon.deliver.intercom.server_clock import ServerClock
 
 
-def test_before_the_first_date_nothing_is_known() -> None:
+def test_server_time_is_unknown_before_the_first_date() -> None:
     assert ServerClock().until(100.0, 0.0) is None
 
 
-def test_one_date_says_when_a_time_is_surely_reached() -> None:
+def test_one_date_bounds_when_a_time_is_reached() -> None:
     clock = ServerClock()
     clock.seen(1000.0, sent=10.0, received=10.5)
     assert clock.until(1005.0, 10.5) == 5.0
@@ -45,7 +45,7 @@ def test_a_time_is_never_taken_for_reached_too_early(ahead: float, calls: list[t
         assert left >= 20_000.0 - (now + ahead) - 1e-6
 
 
-def test_a_clock_that_was_set_is_learned_anew() -> None:
+def test_bounds_restart_if_the_server_clock_is_set() -> None:
     clock = ServerClock()
     clock.seen(1000.0, sent=10.0, received=10.1)
     clock.seen(5000.0, sent=11.0, received=11.1)

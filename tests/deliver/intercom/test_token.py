@@ -37,7 +37,7 @@ WRONG = {
 
 
 def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
-    """The last one stays in force while the file is gone, and each is told to whoever hides it."""
+    """The last one stays valid while the file is gone, and each is reported for masking."""
     path, told = tmp_path / "token", []
     token = Token("", str(path), told.append)
     assert token.current() == ""
@@ -51,7 +51,7 @@ def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
     assert "second" not in repr(token)
 
 
-def test_a_token_given_as_a_value_is_told_at_once() -> None:
+def test_token_given_as_a_value_is_reported_at_once() -> None:
     told = []
     assert Token("value", "", told.append).current() == "value"
     assert told == ["value"]
@@ -78,7 +78,9 @@ async def test_a_file_that_holds_no_token_is_named_and_no_call_leaves(
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "pipe"])
-async def test_what_is_no_file_is_named_and_no_call_leaves(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+async def test_token_path_that_is_not_a_file_is_reported_without_a_call(
+    sandbox: Sandbox, tmp_path: Path, kind: str
+) -> None:
     path = tmp_path / "token"
     if kind == "folder":
         path.mkdir()
@@ -128,7 +130,7 @@ def test_a_file_that_is_spoilt_later_leaves_the_last_token_in_force(tmp_path: Pa
 
 
 @pytest.mark.fills("deliver.intercom.token.FILE_BYTES_MAX")
-def test_a_file_that_is_too_large_is_not_read_to_its_end(tmp_path: Path) -> None:
+def test_oversized_token_file_is_not_read_completely(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("x" * FILE_BYTES_MAX)
     token = Token("", str(path))

@@ -1,4 +1,4 @@
-"""The custom attributes: what of a value is sent, as tables."""
+"""Custom attributes: which values are sent, as tables."""
 
 from decimal import Decimal
 
@@ -107,7 +107,7 @@ def fit(known: AttributeCatalog, name: str = "plan", value: Scalar = "gold", now
         (None, "string", None),
     ],
 )
-def test_a_value_is_turned_into_the_type_if_nothing_is_lost(value: Scalar, data_type: str, sent: Scalar) -> None:
+def test_value_is_converted_to_the_type_without_loss(value: Scalar, data_type: str, sent: Scalar) -> None:
     fitting = convert(value, data_type)
     assert (fitting, type(fitting)) == (sent, type(sent))
     fitted = catalog(Attribute("plan", data_type)).fit("plan", value, NOW)
@@ -122,7 +122,7 @@ TYPES = ["string", "integer", "float", "boolean", "date", "datetime", "options"]
     st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none(),
     st.sampled_from(TYPES),
 )
-def test_what_is_turned_stays_and_can_be_turned_back(value: Scalar, data_type: str) -> None:
+def test_converted_value_converts_to_itself_and_back(value: Scalar, data_type: str) -> None:
     fitting = convert(value, data_type)
     again = convert(fitting, data_type)
     assert (again, type(again)) == (fitting, type(fitting))
@@ -133,7 +133,7 @@ def test_what_is_turned_stays_and_can_be_turned_back(value: Scalar, data_type: s
 @pytest.mark.parametrize(
     ("value", "data_type"), [("gold", "string"), (1, "float"), (1.5, "float"), (True, "boolean"), (None, "string")]
 )
-def test_a_new_attribute_s_type_is_the_value_s_numbers_as_float(value: Scalar, data_type: str) -> None:
+def test_new_attribute_has_the_type_of_its_value_with_numbers_as_float(value: Scalar, data_type: str) -> None:
     assert type_of("plan", value, is_time=False) == data_type
 
 
@@ -178,7 +178,7 @@ LIST = Attribute("plan", "string", options=["free", "pro", "7"])
         (True, Fit.LEAVE_OUT, None),
     ],
 )
-def test_a_list_attribute_takes_its_options_alone(value: Scalar, fitting: Fit, sent: Scalar) -> None:
+def test_list_attribute_accepts_only_its_options(value: Scalar, fitting: Fit, sent: Scalar) -> None:
     fitted = catalog(LIST).fit("plan", value, NOW)
     assert (fitted.fit, fitted.value) == (fitting, sent)
     assert fitting is Fit.SEND or "list of 3 options" in fitted.message
@@ -202,8 +202,8 @@ def test_options_are_read_in_every_form(options: object, choices: set[str]) -> N
     assert listed.data[0].choices == choices
 
 
-def test_a_typed_time_goes_as_it_is_into_a_date() -> None:
-    """Numbers from 10^11 on count as milliseconds only where nobody says that they are seconds."""
+def test_typed_time_is_sent_unchanged_to_a_date() -> None:
+    """Numbers from 10^11 on count as milliseconds only if their type does not show that they are seconds."""
     known = catalog(Attribute("until", "date"))
     assert known.fit("until", 253_402_300_799, NOW, is_time=True).value == 253_402_300_799
     assert known.fit("until", 253_402_300_799, NOW).value == 253_402_300
@@ -230,7 +230,7 @@ def test_a_refused_value_is_left_out_where_the_list_may_not_be_read() -> None:
 
 
 @pytest.mark.fills("deliver.lane.attribute_catalog.REFUSED_MAX")
-def test_of_too_many_refused_values_the_oldest_are_forgotten() -> None:
+def test_oldest_refused_values_are_forgotten_beyond_the_limit() -> None:
     known = catalog(Attribute("plan"))
     for number in range(REFUSED_MAX + 1):
         known.value_refused("plan", str(number), NOW)
@@ -257,9 +257,7 @@ def test_a_list_in_doubt_is_read_again_but_once_a_minute() -> None:
         ("club", "red", FRESH_SECONDS, True),
     ],
 )
-def test_a_list_must_be_read_again_for_a_value_that_is_no_option_yet(
-    name: str, value: Scalar, age: float, must_be_read: bool
-) -> None:
+def test_list_must_be_read_again_for_a_missing_option(name: str, value: Scalar, age: float, must_be_read: bool) -> None:
     known = catalog(LIST, Attribute("city"))
     assert known.must_be_read({"city": "Bath", name: value}, NOW + age) is must_be_read
 
@@ -275,13 +273,13 @@ def test_a_list_must_be_read_again_for_a_value_that_is_no_option_yet(
         (Attribute("plan", custom=False), Fit.CREATE, ""),
     ],
 )
-def test_what_the_list_says_of_an_attribute(attribute: Attribute, fitting: Fit, why: str) -> None:
+def test_list_decides_whether_an_attribute_is_sent(attribute: Attribute, fitting: Fit, why: str) -> None:
     fitted = catalog(attribute).fit("plan", "gold", NOW)
     assert fitted.fit is fitting
     assert why in fitted.message
 
 
-def test_there_is_nothing_to_clear_of_an_attribute_that_is_missing() -> None:
+def test_clearing_a_missing_attribute_is_left_out() -> None:
     assert fit(catalog(), value=None) is Fit.LEAVE_OUT
     assert fit(catalog(Attribute("plan")), value=None) is Fit.SEND
     assert fit(catalog(Attribute("plan", "integer")), value=None) is Fit.SEND
@@ -296,7 +294,7 @@ def test_the_list_is_good_for_ten_minutes_and_not_beyond_a_clock_that_is_set_bac
 
 
 @pytest.mark.fills("attributes_created_max")
-def test_so_many_attributes_are_created_a_day() -> None:
+def test_attributes_created_in_a_day_are_limited() -> None:
     known = catalog(created_max=2)
     known.created("a", "string", NOW)
     known.created("b", "string", NOW + 10)
@@ -329,7 +327,7 @@ def test_a_clock_that_is_set_back_makes_neither_a_refusal_nor_the_limit_of_a_day
 
 
 @pytest.mark.fills("deliver.lane.attribute_catalog.REFUSED_MAX")
-def test_of_too_many_refusals_the_oldest_are_forgotten() -> None:
+def test_oldest_refusals_are_forgotten_beyond_the_limit() -> None:
     known = catalog()
     for number in range(REFUSED_MAX):
         known.refused(str(number), "because", "fix it", NOW)
@@ -363,7 +361,7 @@ def test_the_next_list_takes_every_doubt_away() -> None:
     assert fit(known) is Fit.CREATE
 
 
-def test_of_too_many_doubts_the_next_is_given_up_at_once_so_that_no_call_goes_round_in_circles() -> None:
+def test_missing_report_beyond_the_limit_counts_as_a_refusal() -> None:
     known = catalog()
     for number in range(REFUSED_MAX):
         known.reported_missing(str(number), NOW)
@@ -372,7 +370,7 @@ def test_of_too_many_doubts_the_next_is_given_up_at_once_so_that_no_call_goes_ro
 
 
 @pytest.mark.fills("deliver.lane.attribute_catalog.KNOWN_MAX")
-def test_of_too_many_attributes_some_are_not_known() -> None:
+def test_attributes_beyond_the_limit_count_as_missing() -> None:
     known = catalog(*[Attribute(str(number)) for number in range(KNOWN_MAX + 1)])
     assert [known.absent(name, NOW) for name in ("0", str(KNOWN_MAX - 1), str(KNOWN_MAX))] == [False, False, True]
     known.created("new", "string", NOW)

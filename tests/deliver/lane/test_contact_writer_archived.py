@@ -11,7 +11,7 @@ def test_an_archived_user_is_a_dead_letter_remembered_for_ten_minutes_without_ca
         > POST /contacts role=user external_id=u1 .plan=gold
         < 409 archived c9
         ~ 1: contact dead_lettered CONTACT_ARCHIVED 1
-        book -:
+        cache -:
         = 1 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 1, Bought dead_lettered CONTACT_ARCHIVED 0
         later 599
         2: plan=gold
@@ -33,7 +33,7 @@ def test_a_blocked_person_is_a_dead_letter_whatever_the_status() -> None:
             > POST /contacts role=user external_id=u1 phone=1 .plan=gold
             < {status} blocked
             = 1 dead_lettered: contact dead_lettered CONTACT_BLOCKED 1
-            book -:
+            cache -:
             2: plan=gold
             = 2 dead_lettered: contact dead_lettered CONTACT_BLOCKED 0
         """)
@@ -48,12 +48,12 @@ def test_envelopes_that_left_together_are_dead_letters_one_by_one() -> None:
         > POST /contacts role=user external_id=u1 .plan=gold
         < 409 archived c9
         = 1 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 2
-        book -:
+        cache -:
         = 2 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 1
     """)
 
 
-def test_what_was_learned_for_them_together_is_not_held_against_the_single_one() -> None:
+def test_lookup_of_a_group_is_not_used_for_single_envelopes() -> None:
     """Somebody has unarchived the contact meanwhile."""
     talk("""
         1: plan=gold
@@ -65,12 +65,12 @@ def test_what_was_learned_for_them_together_is_not_held_against_the_single_one()
         > PUT /contacts/c9 .plan=gold
         < 200 c9
         = 1 delivered: contact delivered 3
-        book c9: plan
+        cache c9: plan
         > PUT /contacts/c9 .plan=silver
     """)
 
 
-def test_that_an_archived_one_cannot_be_looked_at_is_no_404_that_stays() -> None:
+def test_unreadable_archived_contact_is_not_a_missing_one() -> None:
     talk(
         """
         who u1 ada@x.io
@@ -87,13 +87,13 @@ def test_that_an_archived_one_cannot_be_looked_at_is_no_404_that_stays() -> None
         > PUT /contacts/c9 email=ada@x.io .plan=gold
         < 200 c9 of u1
         = 1 delivered: contact delivered 5
-        book c9: email plan
+        cache c9: email plan
         """,
         unarchive=True,
     )
 
 
-def test_it_is_unarchived_and_updated_where_the_settings_say_so() -> None:
+def test_archived_contact_is_unarchived_and_updated_by_setting() -> None:
     talk(
         """
         1: plan=gold
@@ -104,13 +104,13 @@ def test_it_is_unarchived_and_updated_where_the_settings_say_so() -> None:
         > PUT /contacts/c9 .plan=gold
         < 200 c9 of u1
         = 1 delivered: contact delivered 3
-        book c9: plan
+        cache c9: plan
         """,
         unarchive=True,
     )
 
 
-def test_by_email_alone_whoever_has_the_email_is_unarchived() -> None:
+def test_contact_with_the_email_is_unarchived_without_customer_id() -> None:
     talk(
         """
         who - ada@x.io
@@ -142,7 +142,7 @@ def test_with_both_the_archived_contact_is_looked_at_before_anything_else() -> N
     )
 
 
-def test_another_s_archived_contact_is_left_alone() -> None:
+def test_archived_contact_of_another_user_is_left_alone() -> None:
     talk(
         """
         who u1 ada@x.io
@@ -157,7 +157,7 @@ def test_another_s_archived_contact_is_left_alone() -> None:
     )
 
 
-def test_one_that_cannot_be_looked_at_is_taken_at_its_word() -> None:
+def test_unreadable_archived_contact_is_unarchived() -> None:
     script = """
         who u1 ada@x.io
         1: plan=gold
@@ -166,11 +166,11 @@ def test_one_that_cannot_be_looked_at_is_taken_at_its_word() -> None:
         > GET /contacts/c9
         < 404
     """
-    talk(f"{script}\n= 1 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 2\nbook -:")
+    talk(f"{script}\n= 1 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 2\ncache -:")
     talk(f"{script}\n> POST /contacts/c9/unarchive", unarchive=True)
 
 
-def test_another_s_that_was_unarchived_unseen_is_not_overwritten() -> None:
+def test_unarchived_contact_of_another_user_is_not_overwritten() -> None:
     talk(
         """
         who u1 ada@x.io
@@ -187,7 +187,7 @@ def test_another_s_that_was_unarchived_unseen_is_not_overwritten() -> None:
     )
 
 
-def test_one_that_is_gone_when_it_is_to_be_unarchived_is_made_anew() -> None:
+def test_contact_that_is_gone_at_unarchiving_is_created_again() -> None:
     talk(
         """
         1: plan=gold
@@ -210,7 +210,7 @@ def test_an_unarchiving_that_is_refused_is_a_dead_letter() -> None:
         > POST /contacts/c9/unarchive
         < 400 invalid
         = 1 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 2
-        book -:
+        cache -:
         2: plan=gold; Seen
         = 2 dead_lettered: contact dead_lettered CONTACT_ARCHIVED 0, Seen dead_lettered CONTACT_ARCHIVED 0
         """,
@@ -233,9 +233,9 @@ def test_a_contact_marked_for_deletion_is_remembered_without_calls(event: str) -
         > POST /contacts/c9/unarchive
         < 400 deleted
         {"~ 1: contact dead_lettered CONTACT_DELETED 3" if event else ""}
-        {"book -:" if event else ""}
+        {"cache -:" if event else ""}
         = 1 dead_lettered: contact dead_lettered CONTACT_DELETED 3{ended}
-        {"" if event else "book -:"}
+        {"" if event else "cache -:"}
         later 599
         2: plan=silver
         = 2 dead_lettered: contact dead_lettered CONTACT_DELETED 0
@@ -250,7 +250,7 @@ def test_a_contact_marked_for_deletion_is_remembered_without_calls(event: str) -
         > POST /contacts/c9/unarchive
         < 400 deleted
         = 4 dead_lettered: Came dead_lettered CONTACT_DELETED 3
-        book -:
+        cache -:
         """,
         unarchive=True,
     )

@@ -13,7 +13,7 @@ def test_a_customer_id_that_exists_is_updated_by_the_id_in_the_message() -> None
         > PUT /contacts/c9 .plan=gold
         < 200 c9 of u1
         = 1 delivered: contact delivered 2
-        book c9: plan
+        cache c9: plan
         2: plan=silver
         > PUT /contacts/c9 .plan=silver
     """)
@@ -40,7 +40,7 @@ def test_with_both_the_contact_is_looked_at_and_ours_is_updated() -> None:
         > PUT /contacts/c9 email=ada@x.io .plan=gold
         < 200 c9 of u1
         = 1 delivered: contact delivered 3
-        book c9: email plan
+        cache c9: email plan
     """)
 
 
@@ -55,7 +55,7 @@ def test_with_both_one_without_external_id_gets_ours() -> None:
         > PUT /contacts/c9 external_id=u1 email=ada@x.io .plan=gold
         < 200 c9
         = 1 delivered: contact delivered 3
-        book c9: email plan
+        cache c9: email plan
     """)
 
 
@@ -68,7 +68,7 @@ def test_finding_of_a_taken_email_names_it_with_reason_and_fix() -> None:
         > POST /contacts role=user external_id=u1 .plan=gold
         < 200 c1 of u1
         = 1 delivered: contact delivered 2 + EMAIL_TAKEN
-        book c1: email plan
+        cache c1: email plan
     """)
     (finding,) = talked.outcomes["1"].adjustments
     assert finding.field == "identity.email"
@@ -78,7 +78,7 @@ def test_finding_of_a_taken_email_names_it_with_reason_and_fix() -> None:
     )
 
 
-def test_with_both_another_s_or_a_lead_s_email_is_left_out_said_and_remembered() -> None:
+def test_email_of_another_contact_or_lead_is_left_out_and_reported() -> None:
     """A lead has an external id of Intercom's own, and owns the email like any other contact."""
     talk("""
         who u1 ada@x.io
@@ -90,12 +90,12 @@ def test_with_both_another_s_or_a_lead_s_email_is_left_out_said_and_remembered()
         > POST /contacts role=user external_id=u1 .plan=gold
         < 200 c1 of u1
         = 1 delivered: contact delivered 3 + EMAIL_TAKEN
-        book c1: email plan
+        cache c1: email plan
         2: plan=silver
         > PUT /contacts/c1 .plan=silver
         < 200 c1
         = 2 delivered: contact delivered 1
-        book c1: email plan
+        cache c1: email plan
         who u1 new@x.io
         3: plan=silver
         > PUT /contacts/c1 email=new@x.io
@@ -115,12 +115,12 @@ def test_without_the_email_the_customer_id_may_exist_as_well() -> None:
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 4 + EMAIL_TAKEN
-        book c1: email plan
+        cache c1: email plan
     """)
 
 
 def test_an_email_that_joins_later_is_not_taken_for_the_one_that_was() -> None:
-    """Only envelopes with the taken email are told so, and the new one is sent."""
+    """Only envelopes with the taken email report it, and the new one is sent."""
     talk("""
         who u1 ada@x.io
         1: plan=gold
@@ -134,7 +134,7 @@ def test_an_email_that_joins_later_is_not_taken_for_the_one_that_was() -> None:
         < 200 c1 of u1
         = 1 delivered: contact delivered 3 + EMAIL_TAKEN
         = 2 delivered: contact delivered 2
-        book c1: email plan
+        cache c1: email plan
     """)
 
 
@@ -150,8 +150,8 @@ def test_a_contact_that_is_gone_when_looked_at_is_made_anew() -> None:
     """)
 
 
-def test_our_external_id_on_another_contact_than_the_email_s_wins() -> None:
-    """The email's owner has no external id and cannot get ours, so it is somebody else."""
+def test_contact_with_our_external_id_is_preferred_to_that_with_the_email() -> None:
+    """The email's owner has no external id and cannot get ours, so it is another contact."""
     talk("""
         who u1 ada@x.io
         1: plan=gold
@@ -166,11 +166,11 @@ def test_our_external_id_on_another_contact_than_the_email_s_wins() -> None:
         > PUT /contacts/c1 .plan=gold
         < 200 c1 of u1
         = 1 delivered: contact delivered 5 + EMAIL_TAKEN
-        book c1: email plan
+        cache c1: email plan
     """)
 
 
-def test_several_with_the_email_are_told_apart_by_the_customer_id() -> None:
+def test_customer_id_selects_among_contacts_with_the_email() -> None:
     talk("""
         who u1 ada@x.io
         1: plan=gold
@@ -179,7 +179,7 @@ def test_several_with_the_email_are_told_apart_by_the_customer_id() -> None:
         > POST /contacts role=user external_id=u1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 2 + EMAIL_TAKEN
-        book c1: email plan
+        cache c1: email plan
     """)
 
 
@@ -190,7 +190,7 @@ def test_several_with_the_email_and_no_customer_id_end_as_a_dead_letter() -> Non
         > POST /contacts role=user email=ada@x.io .plan=gold
         < 409 several
         ~ 1: contact dead_lettered IDENTITY_AMBIGUOUS 1
-        book -:
+        cache -:
         > POST /events event_name=Bought email=ada@x.io
         < 409 several
         = 1 dead_lettered: contact dead_lettered IDENTITY_AMBIGUOUS 1, Bought dead_lettered IDENTITY_AMBIGUOUS 1
@@ -200,7 +200,7 @@ def test_several_with_the_email_and_no_customer_id_end_as_a_dead_letter() -> Non
     assert talked.outcomes["1"].effects[0].intercom_request_id == "r409"
 
 
-def test_an_update_s_conflict_is_answered_without_the_email_which_is_remembered() -> None:
+def test_conflicting_update_is_repeated_without_the_email() -> None:
     talk("""
         who u1 ada@x.io
         known c1 email=old@x.io
@@ -210,14 +210,14 @@ def test_an_update_s_conflict_is_answered_without_the_email_which_is_remembered(
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 2 + EMAIL_TAKEN
-        book c1: email plan
+        cache c1: email plan
         restart
         2: plan=gold
         = 2 unchanged: contact unchanged 0
     """)
 
 
-def test_where_the_taken_email_is_all_there_is_to_say_nothing_more_is_sent() -> None:
+def test_update_of_a_taken_email_alone_is_skipped() -> None:
     talk("""
         who u1 ada@x.io
         known c1
@@ -227,13 +227,13 @@ def test_where_the_taken_email_is_all_there_is_to_say_nothing_more_is_sent() -> 
         > POST /events event_name=Seen user_id=u1
         < 202
         = 1 delivered: contact skipped EMAIL_TAKEN 1, Seen delivered 1 + EMAIL_TAKEN
-        book c1: email
+        cache c1: email
         2:
         = 2 unchanged: contact unchanged 0
     """)
 
 
-def test_a_taken_email_that_was_all_there_was_to_say_is_remembered_on_disk() -> None:
+def test_taken_email_alone_is_remembered_in_the_contact_cache() -> None:
     talk("""
         who u1 ada@x.io
         known c1
@@ -241,23 +241,23 @@ def test_a_taken_email_that_was_all_there_was_to_say_is_remembered_on_disk() -> 
         > PUT /contacts/c1 email=ada@x.io
         < 409 taken
         = 1 skipped: contact skipped EMAIL_TAKEN 1 + EMAIL_TAKEN
-        book c1: email
+        cache c1: email
     """)
 
 
-def test_an_update_s_conflict_that_is_not_about_the_email_is_refused() -> None:
+def test_conflicting_update_without_an_email_is_refused() -> None:
     talk("""
         known c1
         1: plan=gold
         > PUT /contacts/c1 .plan=gold
         < 409 taken
         = 1 dead_lettered: contact dead_lettered IDENTITY_CONFLICT 1
-        book c1:
+        cache c1:
     """)
 
 
 @pytest.mark.fills("deliver.lane.contact_writer.ROUNDS_MAX")
-def test_after_three_rounds_it_backs_off_ever_longer_and_starts_over() -> None:
+def test_conflicts_back_off_after_three_rounds() -> None:
     rounds = """
         > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
         < 409 exists c9

@@ -6,7 +6,7 @@ from delivery.dialogue import talk
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_known_id_that_is_gone_is_forgotten_with_all_that_was_told(status: int) -> None:
+def test_missing_contact_is_forgotten_with_its_sent_values(status: int) -> None:
     talk(f"""
         known c1 plan=gold city=Bath
         1: plan=silver city=Bath
@@ -15,36 +15,36 @@ def test_a_known_id_that_is_gone_is_forgotten_with_all_that_was_told(status: int
         > POST /contacts role=user external_id=u1 .plan=silver .city=Bath
         < 200 c2
         = 1 delivered: contact delivered 2
-        book c2: city plan
+        cache c2: city plan
     """)
 
 
-def test_an_event_of_an_unknown_contact_creates_it_and_goes_again_with_the_same_time() -> None:
+def test_event_of_a_missing_contact_creates_it_and_keeps_its_time() -> None:
     talk("""
         1: ; Bought; Seen
         > POST /events event_name=Bought user_id=u1
         < 404
         > POST /contacts role=user external_id=u1
         < 200 c1
-        book c1:
+        cache c1:
         > POST /events event_name=Bought id=c1
         < 202
         ~ 1: Bought delivered 3
-        book c1:
+        cache c1:
         > POST /events event_name=Seen created_at=1794999001 user_id=u1
         < 404
         > POST /contacts role=user external_id=u1
         < 200 c2
-        book c2:
+        cache c2:
         > POST /events event_name=Seen created_at=1794999001 id=c2
         < 202
         = 1 delivered: Bought delivered 3, Seen delivered 3
-        book c2:
+        cache c2:
     """)
 
 
-def test_the_contact_is_created_with_what_the_envelope_says_of_it() -> None:
-    """All that it was told before is gone with it."""
+def test_missing_contact_is_created_with_the_values_of_the_envelope() -> None:
+    """Its sent values are gone with it."""
     talk("""
         who u1 ada@x.io
         known c1 plan=gold email=ada@x.io
@@ -53,11 +53,11 @@ def test_the_contact_is_created_with_what_the_envelope_says_of_it() -> None:
         < 404
         > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
         < 200 c2
-        book c2: email plan
+        cache c2: email plan
         > POST /events event_name=Bought id=c2
         < 202
         = 1 delivered: contact unchanged 0, Bought delivered 3
-        book c2: email plan
+        cache c2: email plan
         2: plan=gold
         = 2 unchanged: contact unchanged 0
     """)
@@ -74,7 +74,7 @@ def test_a_contact_that_exists_after_all_is_found_and_not_written() -> None:
         > POST /events event_name=Seen id=c9
         < 202
         = 1 delivered: Seen delivered 3
-        book c9:
+        cache c9:
         restart
         2: ; Seen
         > POST /events event_name=Seen id=c9
@@ -94,13 +94,13 @@ def test_a_contact_found_by_email_gets_our_external_id_before_the_event() -> Non
         < 200 c9
         > PUT /contacts/c9 external_id=u1 email=ada@x.io
         < 200 c9
-        book c9: email
+        cache c9: email
         > POST /events event_name=Seen id=c9
     """)
 
 
 def test_where_no_id_comes_back_the_contact_is_created_again() -> None:
-    """Whoever answered, it need not have been Intercom; if it was, a 409 tells the id."""
+    """The response may be of another server; if it was Intercom's, a 409 names the id."""
     talk("""
         1: ; Seen
         > POST /events event_name=Seen user_id=u1
@@ -137,7 +137,7 @@ def test_a_second_404_is_transient_and_the_fifth_a_dead_letter() -> None:
         wait 3
         {AGAIN}
         = 1 dead_lettered: Seen dead_lettered CONTACT_NOT_FOUND 9
-        book -:
+        cache -:
     """)
     assert talked.outcomes["1"].effects[0].http_status == 404
 
@@ -150,7 +150,7 @@ UPDATED_AGAIN = """
 """
 
 
-def test_so_it_is_with_an_update_after_which_the_event_has_its_turn() -> None:
+def test_missing_contact_of_an_update_is_created_before_the_event() -> None:
     talked = talk(f"""
         known c1
         1: plan=gold ; Seen
@@ -164,7 +164,7 @@ def test_so_it_is_with_an_update_after_which_the_event_has_its_turn() -> None:
         wait 3
         {UPDATED_AGAIN}
         ~ 1: contact dead_lettered CONTACT_NOT_FOUND 9
-        book -:
+        cache -:
         > POST /events event_name=Seen user_id=u1
         < 202
         = 1 dead_lettered: contact dead_lettered CONTACT_NOT_FOUND 9, Seen delivered 1
@@ -188,18 +188,18 @@ def test_the_404s_are_counted_over_parking() -> None:
         > POST /events event_name=Seen user_id=u1
         < 404
         = 1 dead_lettered: Seen dead_lettered CONTACT_NOT_FOUND 8
-        book -:
+        cache -:
     """)
 
 
-def test_a_wait_for_another_reason_keeps_the_contact_that_was_found() -> None:
+def test_transient_failure_keeps_the_created_contact() -> None:
     talk("""
         1: ; Seen
         > POST /events event_name=Seen user_id=u1
         < 404
         > POST /contacts role=user external_id=u1
         < 200 c1
-        book c1:
+        cache c1:
         > POST /events event_name=Seen id=c1
         < 503
         wait 1
@@ -207,27 +207,27 @@ def test_a_wait_for_another_reason_keeps_the_contact_that_was_found() -> None:
     """)
 
 
-def test_a_refused_update_does_not_cost_the_event_nor_is_it_tried_twice() -> None:
+def test_refused_update_is_not_repeated_and_its_event_is_delivered() -> None:
     talk("""
         1: avatar=x; Seen
         > POST /contacts role=user external_id=u1 avatar=x
         < 400 invalid
         ~ 1: contact dead_lettered REQUEST_INVALID 1
-        book -:
+        cache -:
         > POST /events event_name=Seen user_id=u1
         < 404
         > POST /contacts role=user external_id=u1
         < 200 c1
-        book c1:
+        cache c1:
         > POST /events event_name=Seen id=c1
         < 202
         = 1 dead_lettered: contact dead_lettered REQUEST_INVALID 1, Seen delivered 3 + ATTRIBUTE_DROPPED avatar
-        book c1:
+        cache c1:
     """)
 
 
 @pytest.mark.parametrize("refusal", ["400 invalid", "422", "413", "400 missing other"])
-def test_a_contact_refused_with_its_attributes_is_created_bare_for_the_event(refusal: str) -> None:
+def test_contact_refused_with_attributes_is_created_with_its_identity_for_the_event(refusal: str) -> None:
     talk(f"""
         who u1 ada@x.io
         known c1 plan=gold $first=Ada
@@ -235,18 +235,18 @@ def test_a_contact_refused_with_its_attributes_is_created_bare_for_the_event(ref
         > PUT /contacts/c1 email=ada@x.io
         < 200 c1
         ~ 1: contact delivered 1
-        book c1: $first email plan
+        cache c1: $first email plan
         > POST /events event_name=Seen user_id=u1
         < 404
         > POST /contacts role=user external_id=u1 email=ada@x.io name=Ada .plan=gold
         < {refusal}
         > POST /contacts role=user external_id=u1 email=ada@x.io
         < 200 c2
-        book c2: email
+        cache c2: email
         > POST /events event_name=Seen id=c2
         < 202
         = 1 delivered: contact delivered 1, Seen delivered 4 + ATTRIBUTE_DROPPED plan + ATTRIBUTE_DROPPED $first
-        book c2: email
+        cache c2: email
     """)
 
 
@@ -258,7 +258,7 @@ def test_a_contact_that_is_refused_bare_costs_the_event() -> None:
         > POST /contacts role=user external_id=u1
         < 400 invalid
         ~ 1: Seen dead_lettered REQUEST_INVALID 2
-        book -:
+        cache -:
         > POST /events event_name=Bought created_at=1794999001 user_id=u1
         < 202
         = 1 dead_lettered: Seen dead_lettered REQUEST_INVALID 2, Bought delivered 1
@@ -274,6 +274,6 @@ def test_an_archived_contact_costs_all_events_and_no_further_calls() -> None:
         > POST /contacts role=user external_id=u1
         < 409 archived c9
         ~ 1: Seen dead_lettered CONTACT_ARCHIVED 2
-        book -:
+        cache -:
         = 1 dead_lettered: Seen dead_lettered CONTACT_ARCHIVED 2, Bought dead_lettered CONTACT_ARCHIVED 0
     """)

@@ -1,4 +1,4 @@
-"""What is known of a contact, and for how long; how it is resolved, the dialogues show."""
+"""The sent values of a contact, and how long they count. The dialogues show how a contact is found."""
 
 import pytest
 
@@ -15,16 +15,16 @@ NOW = 1_795_000_000.0
 DAY = 86_400.0
 
 
-def tell(contact: Contact, now: float = NOW, position: int = 1, **said: Scalar) -> None:
+def send(contact: Contact, now: float = NOW, position: int = 1, **values: Scalar) -> None:
     writer = object()
-    contact.begin_write(said, writer)
-    contact.mark_sent({name: (value, position) for name, value in said.items()}, writer, now)
+    contact.begin_write(values, writer)
+    contact.mark_sent({name: (value, position) for name, value in values.items()}, writer, now)
     contact.end_write(writer)
 
 
-def contact_of(now: float = NOW, position: int = 1, **said: Scalar) -> Contact:
+def contact_of(now: float = NOW, position: int = 1, **values: Scalar) -> Contact:
     contact = Contact("c1")
-    tell(contact, now, position, **said)
+    send(contact, now, position, **values)
     return contact
 
 
@@ -49,7 +49,7 @@ def test_equal_values_of_different_types_differ() -> None:
         (NOW + 1, 0.0, False),
     ],
 )
-def test_a_value_is_known_for_a_while(when: float, seconds: float, known: bool) -> None:
+def test_sent_value_is_known_until_it_expires(when: float, seconds: float, known: bool) -> None:
     assert contact_of(when, plan="gold").knows("plan", "gold", NOW, seconds) is known
 
 
@@ -60,7 +60,7 @@ def test_another_value_and_another_attribute_are_not_known() -> None:
     assert not knows(contact, "city", "gold")
 
 
-def test_it_is_kept_as_a_record_and_a_damaged_one_only_costs_calls() -> None:
+def test_contact_is_restored_from_its_record_and_empty_from_a_damaged_one() -> None:
     kept = Contact("c1", contact_of(position=7, plan="gold").pack())
     assert knows(kept, "plan", "gold")
     assert kept.written_after("plan", 6)
@@ -69,7 +69,7 @@ def test_it_is_kept_as_a_record_and_a_damaged_one_only_costs_calls() -> None:
     assert not knows(Contact("c1", b"damaged"), "plan", "gold")
 
 
-def test_while_a_call_is_under_way_what_it_says_is_unknown_and_stays_so_if_it_fails() -> None:
+def test_values_in_flight_are_unknown_and_stay_so_if_the_call_fails() -> None:
     contact = contact_of(plan="gold", city="Bath")
     contact.begin_write(["plan"], "call")
     assert not knows(contact, "plan", "gold")
@@ -78,7 +78,7 @@ def test_while_a_call_is_under_way_what_it_says_is_unknown_and_stays_so_if_it_fa
     assert not knows(contact, "plan", "gold")
 
 
-def test_of_calls_that_overlap_nothing_is_known_of_what_both_said_however_long_the_chain() -> None:
+def test_values_of_overlapping_calls_are_unknown() -> None:
     contact = contact_of()
     contact.begin_write(["plan", "city"], "first")
     contact.begin_write(["plan"], "second")
@@ -91,11 +91,11 @@ def test_of_calls_that_overlap_nothing_is_known_of_what_both_said_however_long_t
     contact.end_write("third")
     assert knows(contact, "city", "Bath")
     assert not any(knows(contact, "plan", value) for value in ("gold", "silver", "bronze"))
-    tell(contact, plan="tin")
+    send(contact, plan="tin")
     assert knows(contact, "plan", "tin")
 
 
-def test_a_forgotten_contact_learns_nothing_from_calls_to_the_former_one() -> None:
+def test_forgotten_contact_ignores_calls_in_flight() -> None:
     contact = contact_of(plan="gold")
     contact.begin_write(["plan"], "call")
     contact.forget()
@@ -105,22 +105,22 @@ def test_a_forgotten_contact_learns_nothing_from_calls_to_the_former_one() -> No
     assert not knows(contact, "plan", "silver")
 
 
-def test_the_name_and_its_parts_overwrite_each_other() -> None:
+def test_name_and_its_parts_overwrite_each_other() -> None:
     contact = contact_of(name="Countess", position=1)
-    tell(contact, position=2, **{FIRST_NAME: "Ada", "name": "Ada"})
+    send(contact, position=2, **{FIRST_NAME: "Ada", "name": "Ada"})
     contact = contact_of()
     contact.begin_write(["name", FIRST_NAME, LAST_NAME], "parts")
     contact.mark_sent({FIRST_NAME: ("Ada", 5), LAST_NAME: ("King", 5)}, "parts", NOW)
     contact.end_write("parts")
     assert (contact.first_name, contact.last_name) == ("Ada", "King")
     assert contact.written_after("name", 4)
-    tell(contact, position=9, name="Countess")
+    send(contact, position=9, name="Countess")
     assert not knows(contact, FIRST_NAME, "Ada")
     assert contact.written_after(LAST_NAME, 8)
     assert (contact.first_name, contact.last_name) == ("Ada", "King")
 
 
-def test_an_unanswered_name_makes_the_parts_unknown() -> None:
+def test_name_in_flight_makes_its_parts_unknown() -> None:
     contact = contact_of()
     contact.begin_write(["name", FIRST_NAME], "part")
     contact.mark_sent({FIRST_NAME: ("Ada", 1)}, "part", NOW)
@@ -130,11 +130,11 @@ def test_an_unanswered_name_makes_the_parts_unknown() -> None:
     assert not knows(contact, FIRST_NAME, "Ada")
 
 
-def test_of_two_that_turn_out_to_be_one_the_later_word_holds() -> None:
+def test_absorb_keeps_the_later_values() -> None:
     contact = contact_of(NOW - 5, plan="gold", city="Bath")
     contact.first_name, contact.last_name = "Ada", "Byron"
     other = contact_of(NOW - 9, plan="silver", team="red")
-    tell(other, NOW - 1, city="York")
+    send(other, NOW - 1, city="York")
     other.last_name = "King"
     contact.absorb(other)
     contact.absorb(Contact())
@@ -147,7 +147,7 @@ def test_of_two_that_turn_out_to_be_one_the_later_word_holds() -> None:
     assert contact.first_name == "Augusta"
 
 
-def test_what_is_being_told_while_two_become_one_stays_unknown() -> None:
+def test_absorb_keeps_values_in_flight_unknown() -> None:
     contact = contact_of(city="Bath")
     contact.begin_write(["plan", "city"], "call")
     contact.absorb(contact_of(plan="silver"))
@@ -165,14 +165,14 @@ def test_lanes_are_remembered_as_unavailable_for_ten_minutes() -> None:
     assert not unavailable.why("c:u2", NOW)
 
 
-def test_a_clock_that_is_set_back_does_not_make_them_so_for_longer() -> None:
+def test_unavailable_lanes_expire_if_the_clock_is_set_back() -> None:
     unavailable = UnavailableContacts()
     unavailable.add("c:u", "CONTACT_ARCHIVED", 1_000_000.0)
     assert unavailable.why("c:u", 1000.0) == ""
 
 
 @pytest.mark.fills("deliver.lane.known_contact.UNAVAILABLE_MAX")
-def test_of_too_many_the_oldest_are_forgotten() -> None:
+def test_oldest_unavailable_lanes_are_forgotten_beyond_the_limit() -> None:
     unavailable = UnavailableContacts()
     for number in range(UNAVAILABLE_MAX):
         unavailable.add(str(number), "CONTACT_ARCHIVED", NOW)
@@ -182,16 +182,16 @@ def test_of_too_many_the_oldest_are_forgotten() -> None:
 
 
 @pytest.mark.fills("deliver.lane.known_contact.DIGESTS_MAX")
-def test_of_too_many_attributes_those_told_first_are_forgotten() -> None:
+def test_oldest_sent_values_are_forgotten_beyond_the_limit() -> None:
     contact = Contact("c1")
     for number in range(DIGESTS_MAX):
-        tell(contact, **{str(number): "value"})
-    tell(contact, **{"0": "again"})
-    tell(contact, new="value")
+        send(contact, **{str(number): "value"})
+    send(contact, **{"0": "again"})
+    send(contact, new="value")
     known = [contact.knows(name, value, NOW, DAY) for name, value in (("0", "again"), ("1", "value"), ("2", "value"))]
     assert known == [True, False, True]
     other = Contact("c1")
     for number in range(DIGESTS_MAX):
-        tell(other, **{f"other {number}": "value"})
+        send(other, **{f"other {number}": "value"})
     contact.absorb(other)
     assert len(contact._digests) == DIGESTS_MAX

@@ -1,4 +1,4 @@
-"""A lane under whatever Intercom answers: each envelope ends once, in order, and no call goes round in circles."""
+"""A lane with arbitrary responses of Intercom: each envelope ends once, in order, and no calls repeat forever."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from delivery.dialogue import Talk
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.outcome import Effect, EffectKind, OutcomeType
 
-CONTACT_ANSWERS = [
+CONTACT_RESPONSES = [
     "200 c1",
     "200 c2 of u1",
     "200 c3 of u2",
@@ -31,7 +31,7 @@ CONTACT_ANSWERS = [
     "500",
     "cut",
 ]
-EVENT_ANSWERS = ["202", "404", "409 several", "400 invalid", "422", "503", "cut"]
+EVENT_RESPONSES = ["202", "404", "409 several", "400 invalid", "422", "503", "cut"]
 UPDATES = ["plan=gold", "plan=silver phone=1", "club=red", "$first=Ada", "name=Countess city=Bath", ""]
 ENVELOPES = st.lists(st.tuples(st.sampled_from(UPDATES), st.integers(0, 3)).filter(any), min_size=1, max_size=6)
 # More calls than this in a row, with nothing settled and no wait between them, were a circle.
@@ -39,36 +39,36 @@ CALLS_IN_A_ROW_MAX = 24
 
 
 class Player:
-    """Plays Intercom to a lane: with the given answers first, then well."""
+    """Plays Intercom to a lane: with the given responses first, then all calls succeed."""
 
-    def __init__(self, talk: Talk, answers: list[int]) -> None:
+    def __init__(self, talk: Talk, responses: list[int]) -> None:
         self._talk = talk
-        self._answers = answers
+        self._responses = responses
         self._in_a_row = 0
-        self.taken: Counter[str] = Counter()
-        """Events that Intercom took, by name."""
+        self.tracked: Counter[str] = Counter()
+        """Events that Intercom accepted, by name."""
 
     def turn(self) -> bool:
-        """Gives the lane a turn; False if it rests."""
-        (said, *more) = self._talk.ask()
-        if said == "rest":
+        """Performs the lane's next action; returns False if it has none."""
+        (action, *more) = self._talk.next_actions()
+        if action == "rest":
             return False
-        if said[0] in ">?":
-            answer = self._answer(said)
-            more = self._talk.hear(answer)
-            if answer == "202":
-                self.taken[said.split("event_name=")[1].split()[0]] += 1
-        self._in_a_row = 0 if more or said[0] in "=~" else self._in_a_row + 1
+        if action[0] in ">?":
+            response = self._response(action)
+            more = self._talk.respond(response)
+            if response == "202":
+                self.tracked[action.split("event_name=")[1].split()[0]] += 1
+        self._in_a_row = 0 if more or action[0] in "=~" else self._in_a_row + 1
         assert self._in_a_row <= CALLS_IN_A_ROW_MAX
         return True
 
-    def _answer(self, said: str) -> str:
-        chance = self._answers.pop() if self._answers else None
-        if said == "? list":
+    def _response(self, action: str) -> str:
+        chance = self._responses.pop() if self._responses else None
+        if action == "? list":
             return "list plan:string city:string"
-        if said.startswith("? create"):
+        if action.startswith("? create"):
             return "created" if chance is None or chance % 2 else "not created"
-        known = EVENT_ANSWERS if "/events" in said else CONTACT_ANSWERS
+        known = EVENT_RESPONSES if "/events" in action else CONTACT_RESPONSES
         return known[(chance or 0) % len(known)]
 
 
@@ -79,15 +79,15 @@ def ended(effect: Effect) -> str:
 @settings(max_examples=400, deadline=None)
 @given(
     envelopes=ENVELOPES,
-    answers=st.lists(st.integers(0, 1000), max_size=60),
+    responses=st.lists(st.integers(0, 1000), max_size=60),
     restarts=st.sets(st.integers(0, 60), max_size=4),
     email=st.sampled_from(["", "ada@x.io"]),
     customer_id=st.sampled_from(["u1", "-"]),
     unarchive=st.booleans(),
 )
-def test_whatever_is_answered_each_envelope_has_one_outcome_and_each_event_its_turn(
+def test_lane_ends_each_envelope_once_and_events_in_order(
     envelopes: list[tuple[str, int]],
-    answers: list[int],
+    responses: list[int],
     restarts: set[int],
     email: str,
     customer_id: str,
@@ -97,11 +97,11 @@ def test_whatever_is_answered_each_envelope_has_one_outcome_and_each_event_its_t
     talk.follow(f"who {customer_id} {email or 'ada@x.io'}" if customer_id == "-" or email else f"who {customer_id}")
     for number, (update, events) in enumerate(envelopes, 1):
         talk.follow(f"{number}: {update}" + "".join(f"; E{number}.{event}" for event in range(events)))
-    player = Player(talk, list(answers))
+    player = Player(talk, list(responses))
     turns = 0
     while player.turn():
         turns += 1
-        assert turns < 1000, "an Intercom that is well ends every envelope"
+        assert turns < 1000, "every envelope ends once all calls succeed"
         if turns in restarts:
             talk.follow("park" if turns % 2 else "restart")
         talk.now += 0.01
@@ -115,4 +115,4 @@ def test_whatever_is_answered_each_envelope_has_one_outcome_and_each_event_its_t
             ended(effect) for effect in effects if effect.kind is EffectKind.CONTACT
         ], "the update comes first"
         for effect in tracked:
-            assert player.taken[effect.event_name] == (effect.type is OutcomeType.DELIVERED)
+            assert player.tracked[effect.event_name] == (effect.type is OutcomeType.DELIVERED)

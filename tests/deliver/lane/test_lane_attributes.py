@@ -13,13 +13,13 @@ def test_the_list_is_fetched_before_an_update_with_custom_attributes_every_ten_m
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: plan
+        cache c1: plan
         later 1
         2: phone=1
         > PUT /contacts/c1 phone=1
         < 200 c1
         = 2 delivered: contact delivered 1
-        book c1: phone plan
+        cache c1: phone plan
         3: plan=silver
         ? list
         < list plan:string
@@ -27,7 +27,7 @@ def test_the_list_is_fetched_before_an_update_with_custom_attributes_every_ten_m
     """)
 
 
-def test_a_missing_attribute_is_created_once_with_the_value_s_type() -> None:
+def test_missing_attribute_is_created_once_with_the_type_of_its_value() -> None:
     talk("""
         known c1
         1: age=36 vip=true club=red plan=gold
@@ -40,7 +40,7 @@ def test_a_missing_attribute_is_created_once_with_the_value_s_type() -> None:
         > PUT /contacts/c1 .age=36 .vip=true .club=red .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: age club plan vip
+        cache c1: age club plan vip
     """)
 
 
@@ -57,7 +57,7 @@ def test_the_settings_know_the_type_better() -> None:
     )
 
 
-def test_a_missing_attribute_is_dropped_and_said_where_the_settings_say_so() -> None:
+def test_missing_attribute_is_dropped_and_reported_by_setting() -> None:
     talk(
         """
         known c1
@@ -67,7 +67,7 @@ def test_a_missing_attribute_is_dropped_and_said_where_the_settings_say_so() -> 
         < 200 c1
         = 1 delivered: contact delivered 1 + ATTRIBUTE_DROPPED club
         = 2 delivered: contact delivered 1 + ATTRIBUTE_DROPPED club
-        book c1: plan
+        cache c1: plan
         3: club=red; Seen
         > POST /events event_name=Seen user_id=u1
         < 202
@@ -86,7 +86,7 @@ def test_a_refused_creation_is_remembered_for_an_hour_and_the_attribute_left_out
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 1 + ATTRIBUTE_DROPPED club
-        book c1: plan
+        cache c1: plan
         2: club=blue
         = 2 skipped: contact skipped ATTRIBUTES_LEFT_OUT 0 + ATTRIBUTE_DROPPED club
         later 3599
@@ -100,7 +100,7 @@ def test_a_refused_creation_is_remembered_for_an_hour_and_the_attribute_left_out
     """)
 
 
-def test_a_value_is_turned_into_the_attribute_s_type_or_left_out() -> None:
+def test_value_is_converted_to_the_attributes_type_or_left_out() -> None:
     talk("""
         known c1
         1: plan=5 seats="7"
@@ -109,16 +109,16 @@ def test_a_value_is_turned_into_the_attribute_s_type_or_left_out() -> None:
         < 200 c1
         = 1 delivered: contact delivered 1 + VALUE_CONVERTED plan + ATTRIBUTE_DROPPED seats
         = 2 delivered: contact delivered 1 + ATTRIBUTE_DROPPED seats
-        book c1: plan
+        cache c1: plan
         3: plan=5 seats="7"
         > PUT /contacts/c1 .seats=7
         < 200 c1
         = 3 delivered: contact delivered 1 + VALUE_CONVERTED seats
-        book c1: plan seats
+        cache c1: plan seats
     """)
 
 
-def test_an_attribute_that_a_400_names_is_created_though_the_list_has_it() -> None:
+def test_attribute_that_a_400_names_is_created_although_it_is_listed() -> None:
     talk("""
         known c1
         1: plan=gold city=Bath
@@ -133,7 +133,7 @@ def test_an_attribute_that_a_400_names_is_created_though_the_list_has_it() -> No
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 3 + ATTRIBUTE_DROPPED city
-        book c1: plan
+        cache c1: plan
     """)
 
 
@@ -150,12 +150,12 @@ def test_an_attribute_that_is_named_a_second_time_is_given_up() -> None:
         > PUT /contacts/c1 .city=Bath
         < 200 c1
         = 1 delivered: contact delivered 3 + ATTRIBUTE_DROPPED plan
-        book c1: city
+        cache c1: city
     """)
 
 
 @pytest.mark.parametrize("refusal", ["400 invalid", "400", "422", "400 missing other", "400 missing phone"])
-def test_a_refusal_that_names_none_of_ours_is_answered_without_custom_attributes(refusal: str) -> None:
+def test_refusal_without_a_known_name_is_repeated_without_custom_attributes(refusal: str) -> None:
     talk(f"""
         known c1
         1: plan=gold phone=1
@@ -164,13 +164,13 @@ def test_a_refusal_that_names_none_of_ours_is_answered_without_custom_attributes
         > PUT /contacts/c1 phone=1
         < 200 c1
         = 1 delivered: contact delivered 2 + ATTRIBUTE_DROPPED plan
-        book c1: phone
+        cache c1: phone
         2: plan=gold
         > PUT /contacts/c1 .plan=gold
     """)
 
 
-def test_a_refusal_of_what_was_said_is_not_held_against_who_it_is() -> None:
+def test_refused_values_do_not_make_the_contact_unavailable() -> None:
     talk("""
         1: plan=gold phone=1
         > POST /contacts role=user external_id=u1 phone=1 .plan=gold
@@ -190,7 +190,7 @@ def test_where_that_is_refused_too_the_update_is_a_dead_letter_and_the_event_is_
         > PUT /contacts/c1 phone=1
         < 400 invalid
         ~ 1: contact dead_lettered REQUEST_INVALID 2
-        book c1: city
+        cache c1: city
         > POST /events event_name=Seen user_id=u1
         < 202
         = 1 dead_lettered: contact dead_lettered REQUEST_INVALID 2, Seen delivered 1 + ATTRIBUTE_DROPPED plan
@@ -217,24 +217,24 @@ def test_where_less_would_not_do_the_first_refusal_is_final(update: str, said: s
         > PUT /contacts/c1 {said}
         < {refusal}
         = 1 dead_lettered: contact dead_lettered {reason} 1
-        book c1:
+        cache c1:
     """)
 
 
-def test_a_refused_update_erases_what_it_touched() -> None:
+def test_refused_update_makes_its_values_unknown() -> None:
     talk("""
         known c1 plan=gold phone=1
         1: phone=2
         > PUT /contacts/c1 phone=2
         < 422
         = 1 dead_lettered: contact dead_lettered REQUEST_INVALID 1
-        book c1: plan
+        cache c1: plan
         2: phone=1 plan=gold
         > PUT /contacts/c1 phone=1
     """)
 
 
-def test_a_refused_merged_call_is_never_buried_its_envelopes_go_one_by_one() -> None:
+def test_refused_group_is_sent_one_by_one() -> None:
     talk("""
         known c1
         1: phone=1 plan=gold
@@ -246,15 +246,15 @@ def test_a_refused_merged_call_is_never_buried_its_envelopes_go_one_by_one() -> 
         > PUT /contacts/c1 phone=1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 2
-        book c1: phone plan
+        cache c1: phone plan
         > PUT /contacts/c1 phone=2
         < 400 invalid
         = 2 dead_lettered: contact dead_lettered REQUEST_INVALID 2
-        book c1: plan
+        cache c1: plan
         > PUT /contacts/c1 phone=3
         < 200 c1
         ~ 3: contact delivered 2
-        book c1: phone plan
+        cache c1: phone plan
         > POST /events event_name=Seen user_id=u1
         < 202
         = 3 delivered: contact delivered 2, Seen delivered 1
@@ -277,11 +277,11 @@ def test_an_attribute_that_a_merged_call_lacks_is_created_and_the_call_stays_mer
         < 200 c1
         = 1 delivered: contact delivered 2
         = 2 delivered: contact delivered 2 + ATTRIBUTE_DROPPED club
-        book c1: plan
+        cache c1: plan
     """)
 
 
-def test_a_value_that_a_400_names_is_left_out_for_everyone_who_has_it_and_other_values_are_sent() -> None:
+def test_value_that_a_400_names_is_left_out_for_all_users() -> None:
     talk("""
         known c1
         1: plan=gold city=Bath
@@ -290,14 +290,14 @@ def test_a_value_that_a_400_names_is_left_out_for_everyone_who_has_it_and_other_
         > PUT /contacts/c1 .city=Bath
         < 200 c1
         = 1 delivered: contact delivered 2 + ATTRIBUTE_DROPPED plan
-        book c1: city
+        cache c1: city
         2: plan=gold
         = 2 skipped: contact skipped ATTRIBUTES_LEFT_OUT 0 + ATTRIBUTE_DROPPED plan
         3: plan=silver
         > PUT /contacts/c1 .plan=silver
         < 200 c1
         = 3 delivered: contact delivered 1
-        book c1: city plan
+        cache c1: city plan
     """)
 
 
@@ -339,11 +339,11 @@ def test_a_400_without_a_name_costs_one_value_if_the_list_tells_which() -> None:
         > PUT /contacts/c1 phone=1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 2 + ATTRIBUTE_DROPPED city
-        book c1: phone plan
+        cache c1: phone plan
     """)
 
 
-def test_a_400_without_a_name_is_answered_with_less_if_the_list_does_not_tell() -> None:
+def test_400_without_a_name_is_repeated_with_fewer_values() -> None:
     talk("""
         known c1
         later 60
@@ -357,7 +357,7 @@ def test_a_400_without_a_name_is_answered_with_less_if_the_list_does_not_tell() 
         > PUT /contacts/c1 phone=1
         < 200 c1
         = 1 delivered: contact delivered 3 + ATTRIBUTE_DROPPED plan
-        book c1: phone
+        cache c1: phone
     """)
 
 
@@ -370,7 +370,7 @@ def test_a_clearing_that_is_refused_is_left_out_for_this_contact_alone() -> None
         > PUT /contacts/c1 .city=Bath
         < 200 c1
         = 1 delivered: contact delivered 2 + ATTRIBUTE_DROPPED plan
-        book c1: city
+        cache c1: city
         2: plan=null
         > PUT /contacts/c1 .plan=null
     """)

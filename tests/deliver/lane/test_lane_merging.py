@@ -1,10 +1,10 @@
-"""Dialogues with a lane: which waiting updates leave as one call, and in which order calls leave."""
+"""Dialogues with a lane: which pending updates share a call, and the order of calls."""
 
 from delivery.dialogue import talk
 from intercomd_daemon.connection import LimitSettings
 
 
-def test_updates_that_wait_in_a_row_leave_as_one_and_the_last_value_wins() -> None:
+def test_consecutive_updates_are_sent_as_one_with_the_last_values() -> None:
     talk("""
         1: plan=gold seats=1
         2: city=Bath
@@ -14,12 +14,12 @@ def test_updates_that_wait_in_a_row_leave_as_one_and_the_last_value_wins() -> No
         = 1 delivered: contact delivered 1
         = 2 delivered: contact delivered 1
         = 3 delivered: contact delivered 1
-        book c1: city plan seats
+        cache c1: city plan seats
         rest
     """)
 
 
-def test_updates_join_the_next_event_s_update_and_never_cross_the_event() -> None:
+def test_updates_merge_up_to_the_next_event() -> None:
     talk("""
         known c1
         1: plan=gold
@@ -29,7 +29,7 @@ def test_updates_join_the_next_event_s_update_and_never_cross_the_event() -> Non
         < 200 c1
         = 1 delivered: contact delivered 1
         ~ 2: contact delivered 1
-        book c1: city plan
+        cache c1: city plan
         > POST /events event_name=Bought user_id=u1
         < 202
         = 2 delivered: contact delivered 1, Bought delivered 1
@@ -46,7 +46,7 @@ def test_an_update_does_not_pass_an_event_without_an_update() -> None:
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: plan
+        cache c1: plan
         > POST /events event_name=Bought user_id=u1
         < 202
         = 2 delivered: Bought delivered 1
@@ -66,7 +66,7 @@ def test_the_union_stays_within_the_limit_of_a_payload_the_email_not_counted() -
         < 200 c1
         = 1 delivered: contact delivered 1
         = 2 delivered: contact delivered 1
-        book c1: city email plan
+        cache c1: city email plan
         > PUT /contacts/c1 .team=red
         """,
         limits=LimitSettings(user_attributes_max=2),
@@ -74,7 +74,7 @@ def test_the_union_stays_within_the_limit_of_a_payload_the_email_not_counted() -
 
 
 def test_a_value_that_changes_and_changes_back_is_sent() -> None:
-    """Only if every value equals the book is it left out: A, B, A may hide a B that Intercom was told in vain."""
+    """A value is left out only if every value equals the cached one: in A, B, A the call with B may have arrived."""
     talk("""
         known c1 plan=gold
         1: plan=silver
@@ -84,7 +84,7 @@ def test_a_value_that_changes_and_changes_back_is_sent() -> None:
 
 
 def test_a_value_set_back_after_a_crash_that_hid_the_one_between_is_sent() -> None:
-    """Gold is what the book holds, silver what Intercom holds: it was told, and nobody could write that down."""
+    """The contact cache holds gold, Intercom silver: the response to the call was lost."""
     talk("""
         known c1 plan=gold
         1: plan=silver
@@ -95,7 +95,7 @@ def test_a_value_set_back_after_a_crash_that_hid_the_one_between_is_sent() -> No
         < 200 c1
         = 1 delivered: contact delivered 1
         = 2 delivered: contact delivered 1
-        book c1: plan
+        cache c1: plan
         3: plan=gold
         = 3 unchanged: contact unchanged 0
     """)
@@ -127,11 +127,11 @@ def test_later_updates_join_while_a_call_is_retried() -> None:
         < 200 c1
         = 1 delivered: contact delivered 3
         = 2 delivered: contact delivered 2
-        book c1: city plan
+        cache c1: city plan
     """)
 
 
-def test_what_an_unanswered_call_said_is_unknown_even_if_it_is_taken_back() -> None:
+def test_values_of_a_failed_call_are_sent_again() -> None:
     talk("""
         known c1 plan=gold
         1: plan=silver
@@ -143,7 +143,7 @@ def test_what_an_unanswered_call_said_is_unknown_even_if_it_is_taken_back() -> N
     """)
 
 
-def test_bulk_waits_for_normal_but_is_finished_once_begun() -> None:
+def test_bulk_is_delivered_after_normal_but_finished_once_begun() -> None:
     talk("""
         known c1
         bulk 1: plan=gold
@@ -151,7 +151,7 @@ def test_bulk_waits_for_normal_but_is_finished_once_begun() -> None:
         > PUT /contacts/c1 .city=Bath
         < 200 c1
         = 2 delivered: contact delivered 1
-        book c1: city
+        cache c1: city
         > PUT /contacts/c1 .plan=gold
         < cut
         wait 1
@@ -159,6 +159,6 @@ def test_bulk_waits_for_normal_but_is_finished_once_begun() -> None:
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 2
-        book c1: city plan
+        cache c1: city plan
         > PUT /contacts/c1 .team=red
     """)

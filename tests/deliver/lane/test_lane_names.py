@@ -1,4 +1,4 @@
-"""Dialogues with a lane: first and last name go as the name; the book keeps both parts."""
+"""Dialogues with a lane: first and last name are sent as the name; the contact cache keeps both."""
 
 from delivery.dialogue import talk
 
@@ -10,20 +10,20 @@ def test_both_parts_are_joined_and_known_from_then_on() -> None:
         > PUT /contacts/c1 name=Ada_Lovelace
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: $first $last
+        cache c1: $first $last
         2: $first=Ada $last=Lovelace
         = 2 unchanged: contact unchanged 0
     """)
 
 
-def test_a_part_is_joined_with_the_other_from_the_book_which_stays_known() -> None:
+def test_name_part_is_joined_with_the_cached_one() -> None:
     talk("""
         known c1 $first=Ada $last=Byron
         1: $last=Lovelace
         > PUT /contacts/c1 name=Ada_Lovelace
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: $first $last
+        cache c1: $first $last
         restart
         2: $first=Ada $last=Lovelace
         = 2 unchanged: contact unchanged 0
@@ -37,7 +37,7 @@ def test_a_lone_part_goes_alone_and_no_part_clears_the_name() -> None:
         > PUT /contacts/c1 name=Ada
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: $first
+        cache c1: $first
         2: $first=null
         > PUT /contacts/c1 name=null
     """)
@@ -50,13 +50,13 @@ def test_the_plain_name_wins_within_an_envelope() -> None:
         > PUT /contacts/c1 name=Countess
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: name
+        cache c1: name
         2: $first=Ada name=Countess $last=Lovelace
         = 2 unchanged: contact unchanged 0
     """)
 
 
-def test_merged_or_one_by_one_the_later_of_name_and_parts_stands() -> None:
+def test_later_of_name_and_parts_is_sent() -> None:
     talk("""
         known c1
         1: name=Countess
@@ -65,15 +65,15 @@ def test_merged_or_one_by_one_the_later_of_name_and_parts_stands() -> None:
         < 200 c1
         = 1 delivered: contact delivered 1
         = 2 delivered: contact delivered 1
-        book c1: $first $last
+        cache c1: $first $last
         3: name=Countess
         > PUT /contacts/c1 name=Countess
         < 200 c1
         = 3 delivered: contact delivered 1
-        book c1: name
+        cache c1: name
         4: $first=Ada
         > PUT /contacts/c1 name=Ada_King
         < 200 c1
         = 4 delivered: contact delivered 1
-        book c1: $first
+        cache c1: $first
     """)

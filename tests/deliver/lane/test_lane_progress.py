@@ -8,14 +8,14 @@ from intercomd_daemon.deliver.intercom.messages import Response
 from intercomd_daemon.deliver.lane.actions import AfterResponse
 
 
-def test_after_each_call_of_a_purchase_it_is_known_how_far_it_is() -> None:
+def test_progress_is_committed_after_each_call() -> None:
     talk("""
         known c1
         1: plan=gold; Item; Item; Total
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         ~ 1: contact delivered 1
-        book c1: plan
+        cache c1: plan
         > POST /events event_name=Item user_id=u1
         < 202
         ~ 1: contact delivered 1, Item delivered 1
@@ -28,14 +28,14 @@ def test_after_each_call_of_a_purchase_it_is_known_how_far_it_is() -> None:
     """)
 
 
-def test_after_a_crash_it_goes_on_at_the_call_that_was_not_judged() -> None:
+def test_crash_repeats_only_the_call_without_a_commit() -> None:
     talk("""
         known c1
         1: plan=gold; Item; Total
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         ~ 1: contact delivered 1
-        book c1: plan
+        cache c1: plan
         > POST /events event_name=Item user_id=u1
         restart
         > POST /events event_name=Item user_id=u1
@@ -62,7 +62,7 @@ def test_parking_keeps_the_count_of_tries() -> None:
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 3
-        book c1: plan
+        cache c1: plan
     """)
 
 
@@ -102,7 +102,7 @@ def test_transient_failures_are_counted_until_the_call_goes_through(failure: str
 
 
 @pytest.mark.parametrize("status", [401, 402, "403 token", 429])
-def test_a_suspension_or_a_spent_budget_gives_the_turn_back_and_is_no_failure_of_the_lane(status: int | str) -> None:
+def test_suspension_and_rate_limit_are_not_failures_of_the_lane(status: int | str) -> None:
     talk(f"""
         known c1
         1: plan=gold; Seen
@@ -111,14 +111,14 @@ def test_a_suspension_or_a_spent_budget_gives_the_turn_back_and_is_no_failure_of
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         ~ 1: contact delivered 2
-        book c1: plan
+        cache c1: plan
         > POST /events event_name=Seen user_id=u1
         < {status}
         > POST /events event_name=Seen user_id=u1
     """)
 
 
-def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
+def test_response_without_a_call_in_flight_is_ignored() -> None:
     talked = talk("1: plan=gold")
     assert (
         talked.lane.on_response(Classification(Kind.REFUSED, "REQUEST_INVALID"), Response(400), NOON) == AfterResponse()
@@ -144,11 +144,11 @@ def test_a_create_that_timed_out_is_found_by_the_conflict() -> None:
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 3
-        book c1: plan
+        cache c1: plan
     """)
 
 
-def test_a_dry_run_decides_everything_and_remembers_nothing() -> None:
+def test_dry_run_is_not_remembered() -> None:
     talked = talk("""
         who u1 ada@x.io
         1: plan=gold club=red; Seen
@@ -167,7 +167,7 @@ def test_a_dry_run_decides_everything_and_remembers_nothing() -> None:
 
 
 @pytest.mark.fills("event_age_max")
-def test_an_event_that_is_too_old_is_a_dead_letter_and_its_update_is_not() -> None:
+def test_expired_event_is_a_dead_letter_and_its_update_is_delivered() -> None:
     talk(
         """
         known c1
@@ -175,7 +175,7 @@ def test_an_event_that_is_too_old_is_a_dead_letter_and_its_update_is_not() -> No
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         ~ 1: contact delivered 1
-        book c1: plan
+        cache c1: plan
         ~ 1: contact delivered 1, Old dead_lettered EXPIRED 0
         > POST /events event_name=Newer created_at=1794999001 user_id=u1
         < 503
@@ -187,7 +187,7 @@ def test_an_event_that_is_too_old_is_a_dead_letter_and_its_update_is_not() -> No
     )
 
 
-def test_no_age_kills_an_event_by_default() -> None:
+def test_event_never_expires_by_default() -> None:
     talk("""
         1: ; Seen
         later 100000000
@@ -195,24 +195,24 @@ def test_no_age_kills_an_event_by_default() -> None:
     """)
 
 
-def test_a_replay_leaves_out_what_a_later_envelope_has_written_and_says_so() -> None:
+def test_replay_leaves_out_and_reports_older_values() -> None:
     talked = talk("""
         known c1
         1: plan=gold
         > PUT /contacts/c1 .plan=gold
         < 422
         = 1 dead_lettered: contact dead_lettered REQUEST_INVALID 1
-        book c1:
+        cache c1:
         2: plan=silver
         > PUT /contacts/c1 .plan=silver
         < 200 c1
         = 2 delivered: contact delivered 1
-        book c1: plan
+        cache c1: plan
         replay 3 of 1: plan=gold city=Bath; Seen
         > PUT /contacts/c1 .city=Bath
         < 200 c1
         ~ 3: contact delivered 1
-        book c1: city plan
+        cache c1: city plan
         > POST /events event_name=Seen user_id=u1
         < 202
         = 3 delivered: contact delivered 1, Seen delivered 1 + ATTRIBUTE_DROPPED plan
@@ -227,20 +227,20 @@ def test_a_replay_of_a_name_gives_way_to_a_later_part_and_the_other_way_about() 
         > PUT /contacts/c1 name=Ada_King
         < 200 c1
         = 2 delivered: contact delivered 1
-        book c1: $first $last
+        cache c1: $first $last
         replay 3 of 1: name=Countess
         = 3 unchanged: contact unchanged 0 + ATTRIBUTE_DROPPED name
         5: name=Countess
         > PUT /contacts/c1 name=Countess
         < 200 c1
         = 5 delivered: contact delivered 1
-        book c1: name
+        cache c1: name
         replay 6 of 4: $first=Augusta
         = 6 unchanged: contact unchanged 0 + ATTRIBUTE_DROPPED $first
     """)
 
 
-def test_a_replay_merges_with_newer_envelopes_whose_values_stand() -> None:
+def test_replay_merges_with_newer_envelopes_and_keeps_their_values() -> None:
     talk("""
         who u1 new@x.io
         5: plan=silver
@@ -250,11 +250,11 @@ def test_a_replay_merges_with_newer_envelopes_whose_values_stand() -> None:
         < 200 c1
         = 5 delivered: contact delivered 1
         = 6 delivered: contact delivered 1
-        book c1: city email plan
+        cache c1: city email plan
     """)
 
 
-def test_a_replay_is_not_held_back_by_what_came_before_it() -> None:
+def test_replay_sends_values_newer_than_the_last_ones() -> None:
     talk("""
         known c1 plan=silver
         replay 3 of 1: plan=gold

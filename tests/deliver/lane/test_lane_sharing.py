@@ -10,28 +10,28 @@ BOTH = """
 """
 
 
-def test_what_one_lane_has_told_the_other_knows() -> None:
+def test_lanes_of_one_contact_share_sent_values() -> None:
     talk(f"""
         {BOTH}
         1: plan=silver
         > PUT /contacts/c1 .plan=silver
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: plan
+        cache c1: plan
         who u1
         2: plan=silver
         = 2 unchanged: contact unchanged 0
     """)
 
 
-def test_a_lane_that_finds_the_other_s_contact_shares_what_is_known_from_then_on() -> None:
+def test_lane_that_finds_the_contact_of_another_shares_it() -> None:
     talk("""
         known c1 plan=gold
         1: plan=silver
         > PUT /contacts/c1 .plan=silver
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: plan
+        cache c1: plan
         who - ada@x.io
         2: plan=silver city=Bath
         > POST /contacts role=user email=ada@x.io .plan=silver .city=Bath
@@ -39,14 +39,14 @@ def test_a_lane_that_finds_the_other_s_contact_shares_what_is_known_from_then_on
         > PUT /contacts/c1 .city=Bath
         < 200 c1
         = 2 delivered: contact delivered 2
-        book c1: city plan
+        cache c1: city plan
         who u1
         3: city=Bath plan=silver
         = 3 unchanged: contact unchanged 0
     """)
 
 
-def test_after_two_writes_at_once_nobody_knows_which_was_taken_last() -> None:
+def test_values_of_two_lanes_in_flight_are_unknown() -> None:
     talk(f"""
         {BOTH}
         1: plan=silver city=Bath
@@ -56,11 +56,11 @@ def test_after_two_writes_at_once_nobody_knows_which_was_taken_last() -> None:
         > PUT /contacts/c1 email=ada@x.io .plan=bronze .team=red
         < 200 c1
         = 2 delivered: contact delivered 1
-        book c1: email team
+        cache c1: email team
         who - ada@x.io
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: city email team
+        cache c1: city email team
         who u1 ada@x.io
         3: plan=bronze city=Bath team=red
         > PUT /contacts/c1 .plan=bronze
@@ -79,11 +79,11 @@ def test_nor_of_two_parts_of_the_name() -> None:
         > PUT /contacts/c1 name=King
         < 200 c1
         = 2 delivered: contact delivered 1
-        book c1:
+        cache c1:
         who - ada@x.io
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1:
+        cache c1:
         3: $last=King
         > PUT /contacts/c1 name=Ada_King
     """)
@@ -101,13 +101,13 @@ def test_a_write_that_begins_after_the_other_is_over_is_sure() -> None:
         > PUT /contacts/c1 email=ada@x.io .plan=bronze
         < 200 c1
         = 2 delivered: contact delivered 1
-        book c1: email plan
+        cache c1: email plan
         3: plan=bronze
         = 3 unchanged: contact unchanged 0
     """)
 
 
-def test_an_answer_that_comes_after_the_contact_is_gone_tells_nothing_of_the_next() -> None:
+def test_late_response_does_not_change_a_forgotten_contact() -> None:
     talk(f"""
         {BOTH}
         1: plan=silver
@@ -119,7 +119,7 @@ def test_an_answer_that_comes_after_the_contact_is_gone_tells_nothing_of_the_nex
         > POST /contacts role=user external_id=u1 email=ada@x.io
         < 200 c2
         ~ 2: contact delivered 2
-        book c2: email
+        cache c2: email
         who - ada@x.io
         < 404
         > POST /contacts role=user email=ada@x.io .plan=silver
@@ -140,10 +140,10 @@ def test_an_event_is_not_held_up_by_creating_a_contact_that_another_lane_has_mad
         > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
         < 200 c2
         = 2 delivered: contact delivered 1
-        book c2: email plan
+        cache c2: email plan
         who - ada@x.io
         > POST /events event_name=Seen id=c2
         < 202
         = 1 delivered: Seen delivered 3
-        book c2: email plan
+        cache c2: email plan
     """)

@@ -12,7 +12,7 @@ def test_a_new_user_with_attributes_and_an_event_takes_two_calls() -> None:
         > POST /contacts role=user external_id=u1 email=ada@x.io phone=+44 .plan=gold .seats=3
         < 200 c1
         ~ 1: contact delivered 1
-        book c1: email phone plan seats
+        cache c1: email phone plan seats
         > POST /events event_name=Bought user_id=u1
         < 202
         = 1 delivered: contact delivered 1, Bought delivered 1
@@ -37,7 +37,7 @@ def test_ten_events_of_a_new_user_with_the_same_attributes_take_eleven_calls() -
         > POST /contacts role=user external_id=u1 .plan=gold .seats=3
         < 200 c1
         ~ 1: contact delivered 1
-        book c1: plan seats
+        cache c1: plan seats
         > POST /events event_name=Bought user_id=u1
         < 202
         = 1 delivered: contact delivered 1, Bought delivered 1
@@ -46,19 +46,19 @@ def test_ten_events_of_a_new_user_with_the_same_attributes_take_eleven_calls() -
     )
 
 
-def test_a_known_id_is_updated_at_once_with_what_has_changed() -> None:
+def test_known_contact_is_updated_with_changed_values() -> None:
     talk("""
         known c1 plan=gold city=Bath
         1: plan=silver city=Bath
         > PUT /contacts/c1 .plan=silver
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: city plan
+        cache c1: city plan
         rest
     """)
 
 
-def test_what_equals_the_book_takes_no_call_and_no_entry() -> None:
+def test_cached_values_need_no_call() -> None:
     talk("""
         known c1 plan=gold
         1: plan=gold
@@ -67,7 +67,7 @@ def test_what_equals_the_book_takes_no_call_and_no_entry() -> None:
     """)
 
 
-def test_what_was_told_long_ago_is_told_again() -> None:
+def test_value_sent_long_ago_is_sent_again() -> None:
     talk(
         """
         known c1 plan=gold
@@ -76,7 +76,7 @@ def test_what_was_told_long_ago_is_told_again() -> None:
         > PUT /contacts/c1 .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: plan
+        cache c1: plan
         later 99
         2: plan=gold
         = 2 unchanged: contact unchanged 0
@@ -85,7 +85,7 @@ def test_what_was_told_long_ago_is_told_again() -> None:
     )
 
 
-def test_an_equal_value_is_always_sent_where_the_settings_say_so() -> None:
+def test_equal_value_is_always_sent_by_setting() -> None:
     talk(
         """
         known c1 plan=gold
@@ -103,7 +103,7 @@ def test_a_removed_attribute_is_cleared_once() -> None:
         > PUT /contacts/c1 phone=null .plan=null
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: phone plan
+        cache c1: phone plan
         2: plan=null
         = 2 unchanged: contact unchanged 0
     """)
@@ -116,7 +116,7 @@ def test_an_email_alone_is_the_identity_and_no_attribute() -> None:
         > POST /contacts role=user email=ada@x.io .plan=gold
         < 200 c1
         ~ 1: contact delivered 1
-        book c1: plan
+        cache c1: plan
         > POST /events event_name=Bought id=c1
         < 202
         = 1 delivered: contact delivered 1, Bought delivered 1
@@ -143,7 +143,7 @@ def test_an_email_beside_the_customer_id_is_kept_up_to_date() -> None:
         > PUT /contacts/c1 email=new@x.io
         < 200 c1
         ~ 1: contact delivered 1
-        book c1: email
+        cache c1: email
         > POST /events event_name=Seen user_id=u1
     """)
 
@@ -156,13 +156,13 @@ def test_an_email_that_only_finds_and_creates_is_never_updated() -> None:
         > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
         < 200 c1
         = 1 delivered: contact delivered 1
-        book c1: plan
+        cache c1: plan
         who u1 new@x.io
         2: plan=silver
         > PUT /contacts/c1 .plan=silver
         < 200 c1
         = 2 delivered: contact delivered 1
-        book c1: plan
+        cache c1: plan
         3: ; Seen
         > POST /events event_name=Seen user_id=u1
         """,
@@ -170,7 +170,7 @@ def test_an_email_that_only_finds_and_creates_is_never_updated() -> None:
     )
 
 
-def test_an_envelope_that_says_nothing_any_more_ends_without_a_call() -> None:
+def test_envelope_without_work_ends_without_a_call() -> None:
     """It held an email alone, and the setting that made it worth a call has been turned off."""
     talk(
         """
@@ -194,7 +194,7 @@ def test_an_envelope_that_says_nothing_any_more_ends_without_a_call() -> None:
         ("2.15", "null", "null"),
     ],
 )
-def test_an_owner_is_named_as_the_version_has_it(version: str, given: str, sent: str) -> None:
+def test_owner_id_has_the_type_of_the_api_version(version: str, given: str, sent: str) -> None:
     """It is an "integer to 2.15, string from 2.16"."""
     script = f"""
         known c1

@@ -1,4 +1,4 @@
-"""The waiting envelopes of one lane, in order."""
+"""The pending envelopes of one lane, in order."""
 
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope, PendingQueue
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
@@ -7,14 +7,14 @@ from intercomd_daemon.outcome import Progress
 NORMAL, BULK = Priority.NORMAL, Priority.BULK
 
 
-def waiting(key: int, priority: Priority) -> PendingEnvelope:
+def pending(key: int, priority: Priority) -> PendingEnvelope:
     return PendingEnvelope(key, priority, AcceptedEnvelope(str(key), "u1", "", 0.0, (), (), "", b""), Progress())
 
 
 def queue(*rows: tuple[int, Priority]) -> PendingQueue:
     made = PendingQueue()
     for key, priority in rows:
-        made.add(waiting(key, priority))
+        made.add(pending(key, priority))
     return made
 
 
@@ -42,14 +42,14 @@ def test_a_bulk_envelope_that_has_begun_is_finished_first() -> None:
     made = queue((1, BULK))
     assert made.head is not None
     made.head.attempts = 1
-    made.add(waiting(2, NORMAL))
-    made.add(waiting(3, BULK))
+    made.add(pending(2, NORMAL))
+    made.add(pending(3, BULK))
     assert [row.key for row in made.of_head] == [1, 3]
     made.remove_first(BULK)
     assert head(made) == 2
 
 
-def test_bulk_envelopes_make_way_except_for_those_that_have_begun() -> None:
+def test_bulk_envelopes_yield_unless_they_have_begun() -> None:
     made = queue((1, BULK), (2, BULK), (3, NORMAL))
     assert made.yield_to_normal()
     assert made.keys() == [3]
@@ -61,13 +61,13 @@ def test_bulk_envelopes_make_way_except_for_those_that_have_begun() -> None:
     assert begun.keys() == [1]
 
 
-def test_the_rows_of_all_are_named() -> None:
+def test_keys_are_the_rows_of_all_envelopes() -> None:
     made = queue((1, BULK), (2, NORMAL), (3, BULK))
     assert sorted(made.keys()) == [1, 2, 3]
     assert len(made) == 3
 
 
-def test_truncated_it_keeps_the_first_of_whose_turn_it_is_and_none_of_the_other() -> None:
+def test_truncate_keeps_the_first_rows_of_the_queue_to_deliver() -> None:
     made = queue((1, NORMAL), (2, NORMAL), (3, NORMAL), (4, BULK))
     made.truncate(2)
     assert made.keys() == [1, 2]
@@ -78,11 +78,11 @@ def test_truncated_it_keeps_the_first_of_whose_turn_it_is_and_none_of_the_other(
     assert bulk.keys() == [1]
 
 
-def test_truncated_amid_a_bulk_envelope_it_keeps_none_that_goes_after_a_normal_one() -> None:
+def test_truncate_keeps_a_bulk_envelope_in_progress_alone() -> None:
     begun = queue((1, BULK), (2, BULK))
     assert begun.head is not None
     begun.head.attempts = 1
-    begun.add(waiting(3, NORMAL))
+    begun.add(pending(3, NORMAL))
     begun.truncate(5)
     assert begun.keys() == [1]
 

@@ -24,10 +24,10 @@ _ERRORS = {
 
 
 def answer_of(words: list[str]) -> Response:
-    """An answer by its words.
+    """Returns a response by its words.
 
     `202`; `200 c1` or `200 c1 of u2` (a contact, and its external id); `409 exists c1`, `400 missing plan` and so on,
-    with Intercom's own texts; `cut` (there was none).
+    with Intercom's own texts; `cut` (no response).
     """
     status, *rest = words
     if status == "cut":

@@ -29,7 +29,7 @@ class Matrix:
 
 
 def read_matrix(path: Path) -> Matrix:
-    """The first table says how each fault is played; those under the name of a call, what follows."""
+    """The first table defines how each fault is played; those under the name of a call, the results."""
     faults: dict[str, str] = {}
     rows: list[Row] = []
     section = ""

@@ -60,7 +60,7 @@ def _archived(workspace: Workspace, user: str) -> Contact:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """How it comes to one call: what Intercom and the book hold of a user, what the envelope says, which settings."""
+    """How a call comes about: the state of Intercom and the contact cache, the envelope's values, and the settings."""
 
     people: People = _the_user
     path: str = ""
@@ -68,7 +68,7 @@ class Scene:
     email: bool = False
     says: dict[str, str] = field(default_factory=dict)
     known: bool = False
-    """Whether the book holds the contact's id."""
+    """Whether the contact cache holds the contact's id."""
     plan_exists: bool = True
     unarchive: bool = False
 
@@ -88,7 +88,7 @@ SCENES = {
 
 @dataclass(slots=True)
 class Made:
-    """A call that was made, and what came of it; times by the clock that leaps."""
+    """A call with its response; the times are virtual."""
 
     request: Request
     answer: Response
@@ -201,7 +201,7 @@ class Play:
         self.road.times = 0
 
     def check(self) -> None:
-        """What holds whatever the fault: the sandbox saw the very calls that were counted, all of them lawful."""
+        """Checks what holds for every fault: the sandbox received exactly the calls that were counted, all valid."""
         assert self.sandbox.illegal_requests == []
         assert self.worker.status().calls == len(self.road.made) == sum(self.notes.calls.values())
         reached = [made.request for made in self.road.made if not made.away or self._place == "reset-after"]
