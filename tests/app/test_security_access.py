@@ -30,7 +30,7 @@ from intercomd_daemon.rpc.callers import Level, hash_of
 from intercomd_daemon.telemetry.log_stream import LogStream
 from intercomd_daemon.telemetry.logs import set_up
 from listeners import Starting, ingest_service, operations_service
-from tls.certificates import Client, Files, ssl_context
+from tls.certificates import Client, Files, ssl_context, uri_client
 
 OWN = [("grpc.use_local_subchannel_pool", 1)]
 Metadata = tuple[tuple[str, str], ...]
@@ -261,6 +261,30 @@ async def test_certificates_identify_callers_unless_a_token_does(
                                 method,
                                 wrong,
                             )
+
+
+async def test_uris_of_a_certificate_identify_callers(
+    load: Load, files: Files, authority: trustme.CA, tmp_path: Path
+) -> None:
+    """As SPIFFE names workloads; the common name and other kinds of names count for nothing."""
+    trusted = files.ca.cert_pem.bytes()
+    cases = (
+        (["spiffe://prod/status/api"], grpc.StatusCode.OK, 200),
+        (["spiffe://prod/status/api", "https://example.com"], grpc.StatusCode.OK, 200),
+        (["spiffe://prod/none/api"], grpc.StatusCode.PERMISSION_DENIED, 403),
+        (["spiffe://prod/status/api/v2"], grpc.StatusCode.UNAUTHENTICATED, 401),
+        (["spiffe://staging/status/api"], grpc.StatusCode.UNAUTHENTICATED, 401),
+        (["spiffe://prod/status/api", "spiffe://prod/read/api"], grpc.StatusCode.UNAUTHENTICATED, 401),
+    )
+    async with opened(load("http://127.0.0.1:1", **with_certificates(files))) as listeners:
+        for uris, code, status in cases:
+            client = uri_client(authority, trusted, *uris)
+            async with grpc.aio.secure_channel(listeners.operations, client.grpc, OWN) as channel:
+                answer = await call(channel, "/intercomd.v1.OperationsService/GetStatus")
+                assert answer.code is code, uris
+            context = ssl_context(client, tmp_path)
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+                assert (await page(session, f"https://{listeners.http}/metrics", ()))[0] == status, uris
 
 
 async def test_certificate_opens_a_watch_and_names_an_unknown_method(

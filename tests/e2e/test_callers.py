@@ -117,6 +117,19 @@ async def test_operations_show_the_callers_connections_alone(two: Daemon) -> Non
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await listed("operator", "default")
     assert reason_of(refused.value) == ("CONNECTION_NOT_ALLOWED", {"connection": "default"})
+
+    async def trail(name: str, connection: str = "") -> list[tuple[str, str]]:
+        request = operations_pb2.ListTrailRequest(envelope_id="r/1", connection=connection)
+        page = await two.operations.ListTrail(request, metadata=bearer(name))
+        return [(entry.outcome.connection, entry.outcome.caller) for entry in page.entries]
+
+    assert await trail("root") == await trail("operator") == await trail("operator", "eu") == [("eu", "root")]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await trail("operator", "default")
+    assert reason_of(refused.value)[0] == "CONNECTION_NOT_ALLOWED"
+    hidden = operations_pb2.ListTrailRequest(envelope_id="r/0")
+    assert (await two.operations.ListTrail(hidden, metadata=bearer("root"))).entries
+    assert not (await two.operations.ListTrail(hidden, metadata=bearer("operator"))).entries
     for connection in ("default", "no-such", ""):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await two.operations.PauseConnection(

@@ -1,11 +1,16 @@
 """Creates authorities and certificates as PEM files, and gRPC and HTTP clients that use them."""
 
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import grpc
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from intercomd_daemon.rpc.settings import TlsSettings
 
@@ -65,6 +70,38 @@ class Files:
         """A client that trusts the listener, with a certificate of the authority `of` for these names."""
         certificate, key = pair(of, *(names or ("client.example",))) if of else (b"", b"")
         return Client(self.ca.cert_pem.bytes(), certificate, key)
+
+
+def uri_client(ca: trustme.CA, trusted: bytes, *uris: str) -> Client:
+    """Returns a client with a certificate that has URIs as names, as SPIFFE has; trustme makes none."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "workload")]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri) for uri in uris]), critical=False
+        )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
+                issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+            ),
+            critical=False,
+        )
+    )
+    authority = serialization.load_pem_private_key(ca.private_key_pem.bytes(), None)
+    signed = certificate.sign(authority, hashes.SHA256())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return Client(trusted, signed.public_bytes(serialization.Encoding.PEM), private)
 
 
 def pair(ca: trustme.CA, *names: str) -> tuple[bytes, bytes]:
