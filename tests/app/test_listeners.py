@@ -25,7 +25,6 @@ from intercomd_daemon.app.listeners import (
     open_ingest,
 )
 from intercomd_daemon.ingest.settings import IngestSettings
-from intercomd_daemon.rpc.settings import TlsSettings
 from listeners import ingest_service
 from senders.raw_sockets import GREETING, PING, frame
 
@@ -172,14 +171,6 @@ def test_open_calls_of_an_old_connection_have_their_grace() -> None:
     """A test would wait 30 s."""
     assert "AGE_GRACE_SECONDS * 1000" in inspect.getsource(open_ingest)
     assert AGE_GRACE_SECONDS == 30
-
-
-def test_client_ca_limits_the_age_of_connections() -> None:
-    """A certificate may be revoked after the connection was opened."""
-    mutual = TlsSettings(certificate_file="/c", key_file="/k", client_ca_file="/ca")
-    assert IngestSettings().connection_age_seconds == 0.0
-    assert IngestSettings(tls=mutual).connection_age_seconds == 3600.0
-    assert IngestSettings(tls=mutual, connection_age_max_seconds=60.0).connection_age_seconds == 60.0
 
 
 async def services_by_reflection(address: str, version: str) -> set[str]:

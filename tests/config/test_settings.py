@@ -10,7 +10,7 @@ from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import OperationsSettings
-from intercomd_daemon.rpc.settings import CallerSettings
+from intercomd_daemon.rpc.settings import CallerSettings, TlsSettings
 from intercomd_daemon.setting.kinds import DAY, GIB, MIB
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
@@ -166,3 +166,16 @@ def test_unix_access_holds_the_mode_and_the_group(
 ) -> None:
     assert settings().unix_access == Access(mode, "")
     assert settings(unix_mode="0640", unix_group="app").unix_access == Access(0o640, "app")
+
+
+def test_client_ca_limits_the_age_of_connections() -> None:
+    """A certificate may be revoked after the connection was opened."""
+    mutual = TlsSettings(certificate_file="/c", key_file="/k", client_ca_file="/ca")
+    assert IngestSettings().connection_age_seconds == 0.0
+    assert IngestSettings(tls=mutual).connection_age_seconds == 3600.0
+    assert IngestSettings(tls=mutual, connection_age_max_seconds=60.0).connection_age_seconds == 60.0
+
+
+def test_tls_is_on_with_a_certificate() -> None:
+    assert not TlsSettings().on
+    assert TlsSettings(certificate_file="/c", key_file="/k").on
