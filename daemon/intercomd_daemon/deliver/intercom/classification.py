@@ -128,7 +128,7 @@ class Purpose(Enum):
     ACCESS = auto()
     """It checks the access: if another server responds, nothing else would reach Intercom either."""
     SIDE = auto()
-    """"Every refusal of a side call ... only turns that feature off"."""
+    """It concerns a feature alone: "Every refusal of a side call ... only turns that feature off"."""
 
 
 def classify(call: Call, response: Response, contact_id: str = "") -> Classification:

@@ -204,11 +204,10 @@ class AttributeCatalog:
             return _left_out(f"attribute {quoted(name)} is archived in Intercom", value, "unarchive it there")
         if not attribute.api_writable:
             return _left_out(f"attribute {quoted(name)} is not writable through the API", value, "make it writable")
-        of_type = f"attribute {quoted(name)} is of type {attribute.data_type} in Intercom"
         # A typed time is in seconds already. `convert` would take one above 10^11 for milliseconds.
         fitted = value if is_time and attribute.data_type in _DATES else convert(value, attribute.data_type)
         if fitted is None and value is not None:
-            return _left_out(of_type, value, "send a value of that type")
+            return _left_out(_typed(name, attribute), value, "send a value of that type")
         choices = attribute.choices
         if fitted is not None and choices and fitted not in choices:
             cause = f"attribute {quoted(name)} is a list of {len(choices)} options in Intercom, without this value"
@@ -218,7 +217,9 @@ class AttributeCatalog:
         if fitted == value and type(fitted) is type(value):
             return Fitted(Fit.SEND, fitted)
         unit = " (Unix seconds)" if attribute.data_type in _DATES else ""
-        return Fitted(Fit.SEND, fitted, message=f"{of_type}: {shown(value)} became {shown(fitted)}{unit}")
+        return Fitted(
+            Fit.SEND, fitted, message=f"{_typed(name, attribute)}: {shown(value)} became {shown(fitted)}{unit}"
+        )
 
     def _value_refused(self, name: str, value: Scalar, now: float) -> bool:
         when = self._refused_values.get((name, digest_of(value))) if self._refused_values else None
@@ -242,6 +243,10 @@ class AttributeCatalog:
             return _left_out(cause, value, "raise the limit, or create the attribute in Intercom")
         data_type = self._settings.attribute_types.get(name) or type_of(name, value, is_time=is_time)
         return Fitted(Fit.CREATE, value, data_type=data_type)
+
+
+def _typed(name: str, attribute: Attribute) -> str:
+    return f"attribute {quoted(name)} is of type {attribute.data_type} in Intercom"
 
 
 def _left_out(cause: str, value: Scalar, fix: str) -> Fitted:

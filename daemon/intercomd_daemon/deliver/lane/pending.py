@@ -44,6 +44,8 @@ class PendingEnvelope:
         self.key = key
         self.priority = priority
         self.envelope = envelope
+        self.contact_update = envelope.contact_update
+        """The values of the contact; after its update has ended, they serve to create a contact that is missing."""
         self.position = envelope.origin or position_of(key)
         """The age of its values: a replay's is the position of the first acceptance."""
         self.attempts = progress.attempts

@@ -108,7 +108,7 @@ def gather(queue: Iterable[PendingEnvelope], settings: ConnectionSettings) -> li
 
 def values_of(pending: PendingEnvelope, settings: ConnectionSettings) -> Mapping[str, Scalar]:
     """Returns the values that the envelope's update sets, by name; by setting, the email beside a customer id too."""
-    envelope, update = pending.envelope, pending.envelope.contact_update
+    envelope, update = pending.envelope, pending.contact_update
     attributes = update.attributes if update else {}
     if settings.update_email and envelope.customer_id and envelope.email:
         return {**attributes, "email": envelope.email}
@@ -199,7 +199,7 @@ def reduce(
 
 def _typed_times(group: list[PendingEnvelope]) -> set[tuple[str, int]]:
     """Returns name and position of the custom attributes that the sender sent as a `Timestamp`."""
-    updates = [(pending.position, pending.envelope.contact_update) for pending in group]
+    updates = [(pending.position, pending.contact_update) for pending in group]
     return {(name, position) for position, update in updates if update is not None for name in update.times}
 
 
