@@ -10,6 +10,7 @@ from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings, RateSettings
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
+from intercomd_daemon.rpc.settings import CallerSettings, TlsSettings
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.stopping import StoppingSettings
@@ -77,3 +78,43 @@ def test_added_and_removed_connections_are_named() -> None:
     changes = compare(OLD, replace(OLD, connections={"shop": shop}))
     assert changes.changed == ("connections.default", "connections.shop")
     assert changes.settings.connections == {"shop": shop}
+
+
+TLS = TlsSettings(certificate_file="/c", key_file="/k")
+MUTUAL = replace(TLS, client_ca_file="/ca")
+
+
+def ingest(tls: TlsSettings) -> Settings:
+    return replace(OLD, ingest=IngestSettings(tls=tls))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "restart"),
+    [
+        (TlsSettings(), TLS, ("ingest.tls.certificate_file", "ingest.tls.key_file")),
+        (TLS, TlsSettings(), ("ingest.tls.certificate_file", "ingest.tls.key_file")),
+        (TLS, MUTUAL, ("ingest.tls.client_ca_file",)),
+        (MUTUAL, TLS, ("ingest.tls.client_ca_file",)),
+    ],
+)
+def test_tls_and_client_ca_are_switched_by_a_restart(
+    old: TlsSettings, new: TlsSettings, restart: tuple[str, ...]
+) -> None:
+    changes = compare(ingest(old), ingest(new))
+    assert (changes.changed, changes.restart, changes.settings) == ((), restart, ingest(old))
+
+
+def test_other_tls_files_are_in_use_at_once() -> None:
+    new = replace(MUTUAL, certificate_file="/c2", key_file="/k2", client_ca_file="/ca2")
+    changes = compare(ingest(MUTUAL), ingest(new))
+    assert (changes.restart, changes.settings) == ((), ingest(new))
+
+
+def test_callers_and_consent_take_effect_at_once() -> None:
+    shop = CallerSettings(name="shop", operations="read")
+    new = replace(OLD, callers={"shop": shop}, operations=OperationsSettings(insecure=True))
+    changes = compare(OLD, new)
+    assert (changes.changed, changes.restart) == (("callers.shop", "operations.insecure"), ())
+    assert compare(new, replace(new, callers={"shop": replace(shop, operations="write")})).changed == (
+        "callers.shop.operations",
+    )

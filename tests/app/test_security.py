@@ -8,7 +8,7 @@ import pytest
 
 from intercomd_daemon import config
 from intercomd_daemon.app.security import Security
-from intercomd_daemon.rpc.callers import ANYONE
+from intercomd_daemon.rpc.callers import ANYONE, CERTIFICATE_HOLDER
 from intercomd_daemon.telemetry.log_stream import LogStream
 from intercomd_daemon.telemetry.logs import set_up
 from intercomd_daemon.watched_file import FileUnusable
@@ -29,7 +29,7 @@ def test_security_without_settings_is_plain_text_for_anyone(secured: Callable[..
     security.load()
     assert (security.ingest.tls, security.operations.tls) == (None, None)
     assert not security.ingest.authenticator.required
-    assert security.anyone_on_http is ANYONE
+    assert security.http_guard.caller is ANYONE
 
 
 async def test_changed_files_are_in_use_soon(secured: Callable[..., Security], tmp_path: Path) -> None:
@@ -53,3 +53,29 @@ def test_missing_file_is_named(secured: Callable[..., Security], tmp_path: Path)
     files.certificate.unlink()
     with pytest.raises(FileUnusable, match=f"{files.certificate}: No such file"):
         secured(ingest={"tls": files.table}).load()
+
+
+def test_reload_uses_other_files_callers_and_consent(
+    secured: Callable[..., Security], load: Callable[..., config.Settings], tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    files, other = Files(tmp_path), Files(tmp_path / "other")
+    for each in (files, other):
+        each.write_client_ca(each.ca)
+    security = secured(operations={"tls": files.table})
+    security.load()
+    assert security.operations.guard.caller is security.http_guard.caller is CERTIFICATE_HOLDER
+    tls = security.operations.tls
+    assert tls is not None
+    context = tls.context
+    callers = {"shop": {"token_sha256": ["a" * 64]}}
+    tables = {"operations": {"tls": other.table, "insecure": True}, "callers": callers}
+    apply = security.reconfigure(load("http://127.0.0.1:1", **tables))
+    assert (tls.context, security.operations.authenticator.required) == (context, False)
+    apply()
+    assert tls.context is not context
+    assert security.operations.guard.caller is security.http_guard.caller is ANYONE
+    assert security.operations.authenticator.required
+    other.key.unlink()
+    with pytest.raises(FileUnusable):
+        security.reconfigure(load("http://127.0.0.1:1", **tables))

@@ -136,7 +136,7 @@ async def opened(settings: config.Settings) -> AsyncIterator[Opened]:
         HealthSettings(listen=("127.0.0.1:0",)),
         CollectorRegistry(),
         security.operations,
-        security.anyone_on_http,
+        security.http_guard,
     )
     try:
         yield Opened(

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from intercomd_daemon.operations.http import listen_http
 from intercomd_daemon.operations.http_authentication import authentication
-from intercomd_daemon.rpc.authentication import Authenticator
+from intercomd_daemon.rpc.authentication import Authenticator, Guard
 from intercomd_daemon.rpc.callers import ANYONE, CERTIFICATE_HOLDER, Caller, Callers, hash_of
 from intercomd_daemon.rpc.settings import CallerSettings
 
@@ -33,7 +33,7 @@ async def test_page_needs_a_credential_once_there_are_callers(
         return web.Response(text="hello")
 
     application = web.Application()
-    authenticate = authentication(Authenticator(Callers(callers, {})), anyone)
+    authenticate = authentication(Authenticator(Callers(callers, {})), Guard(anyone))
     application.router.add_get("/metrics", authenticate(hello))
     listener = await listen_http(application, ["127.0.0.1:0"])
     url = f"http://{listener.addresses[0]}/metrics"

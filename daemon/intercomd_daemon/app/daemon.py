@@ -320,7 +320,7 @@ class Daemon:
             self._settings.health,
             self._metrics.registry,
             self._security.operations,
-            self._security.anyone_on_http,
+            self._security.http_guard,
         )
         self._operations.health.alive = self._alive
         self._logger.info("operations", http=self._operations.http_address, grpc=self._operations.grpc_address)

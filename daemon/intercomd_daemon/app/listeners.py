@@ -21,8 +21,7 @@ from intercomd_daemon.operations.http_authentication import authentication
 from intercomd_daemon.operations.service import SERVICE as OPERATIONS_SERVICE
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
-from intercomd_daemon.rpc.authentication import MethodGate
-from intercomd_daemon.rpc.callers import ANYONE, Caller
+from intercomd_daemon.rpc.authentication import Guard, MethodGate
 from intercomd_daemon.rpc.tls import ServerTls
 from intercomd_daemon.unix_socket import SocketFile
 
@@ -194,7 +193,7 @@ async def open_operations(
     health: HealthSettings,
     registry: CollectorRegistry,
     security: ListenerSecurity | None = None,
-    anyone_on_http: Caller = ANYONE,
+    http_guard: Guard | None = None,
 ) -> OperationsListeners:
     """Opens the listeners for operators and probes; `security` is that of `operations`, never of `health`.
 
@@ -215,7 +214,7 @@ async def open_operations(
     try:
         tls = security.tls if security else None
         context = None if tls is None else lambda: tls.context
-        authenticate = authentication(security.authenticator, anyone_on_http) if security else None
+        authenticate = authentication(security.authenticator, http_guard or security.guard) if security else None
         pages = health_application(daemon, registry, authenticate)
         http.append(await listen_http(pages, (settings.listen,), settings.unix_access, context))
         if health.listen:

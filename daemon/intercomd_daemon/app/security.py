@@ -7,6 +7,7 @@ from typing import NamedTuple
 from intercomd_daemon.config import Settings
 from intercomd_daemon.ingest.service import METHODS as INGEST_METHODS
 from intercomd_daemon.operations.service import METHODS as OPERATIONS_METHODS
+from intercomd_daemon.operations.settings import OperationsSettings
 from intercomd_daemon.reasons import OTHER
 from intercomd_daemon.rpc.authentication import Authenticator, Guard, MethodGate
 from intercomd_daemon.rpc.callers import ANYONE, CERTIFICATE_HOLDER, Caller, Callers
@@ -53,16 +54,23 @@ class Security:
         self._token_files = TokenFiles(settings.callers)
         self._authenticator = Authenticator(Callers(settings.callers, self._token_files.hashes))
         self._tls = _tls_of(settings)
-        operations = settings.operations
-        operator = anyone_of(operations.grpc_listen, operations.tls, insecure=operations.insecure)
-        self.ingest = self._security("ingest.tls", ANYONE, count)
-        self.operations = self._security("operations.tls", operator, count)
-        self.anyone_on_http = anyone_of(operations.listen, operations.tls, insecure=operations.insecure)
-        """The caller of HTTP requests on the operations listener, where none is configured."""
+        self.ingest = self._security("ingest.tls", count)
+        self.operations = self._security("operations.tls", count)
+        self.http_guard = Guard(ANYONE, self._authenticator)
+        """The guard of the HTTP operations listener, whose address is another one."""
+        self._admit_operators(settings.operations)
 
-    def _security(self, section: str, anyone: Caller, count: CountRequest) -> ListenerSecurity:
-        guard = Guard(anyone, self._authenticator, count)
+    def _security(self, section: str, count: CountRequest) -> ListenerSecurity:
+        guard = Guard(ANYONE, self._authenticator, count)
         return ListenerSecurity(self._tls.get(section), self._authenticator, guard, count)
+
+    def _admit_operators(self, operations: OperationsSettings) -> None:
+        """Sets who calls the operations listeners while no caller is configured."""
+        for guard, address in (
+            (self.operations.guard, operations.grpc_listen),
+            (self.http_guard, operations.listen),
+        ):
+            guard.anyone = anyone_of(address, operations.tls, insecure=operations.insecure)
 
     def load(self) -> None:
         """Reads all files.
@@ -90,6 +98,7 @@ class Security:
         def apply() -> None:
             for section, tls in replaced.items():
                 self._tls[section].adopt(tls)
+            self._admit_operators(settings.operations)
             self._callers, self._token_files = settings.callers, files
             self._replace_callers()
 

@@ -9,12 +9,12 @@ from aiohttp.typedefs import Handler
 
 from intercomd_daemon.errors import OperationsNotAllowed, Unauthenticated
 from intercomd_daemon.operations.http import Authenticate
-from intercomd_daemon.rpc.authentication import Authenticator, missing
+from intercomd_daemon.rpc.authentication import Authenticator, Guard, missing
 from intercomd_daemon.rpc.callers import Caller, Level
 
 
-def authentication(authenticator: Authenticator, anyone: Caller) -> Authenticate:
-    """Returns what puts a handler behind a credential; while no caller is configured, each request is of `anyone`.
+def authentication(authenticator: Authenticator, guard: Guard) -> Authenticate:
+    """Returns what puts a handler behind a credential; while none is needed, each request is of the guard's `anyone`.
 
     aiohttp's middlewares would do the same, but its cache of them keeps the application alive until the process ends.
     """
@@ -22,7 +22,7 @@ def authentication(authenticator: Authenticator, anyone: Caller) -> Authenticate
     def authenticate(handler: Handler) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                caller = _caller_of(request, authenticator) if authenticator.required else anyone
+                caller = _caller_of(request, authenticator) if authenticator.required else guard.anyone
                 caller.check_level(Level.STATUS, request.path)
             except Unauthenticated as error:
                 return _refusal(401, error.reason, str(error), {"WWW-Authenticate": "Bearer"})

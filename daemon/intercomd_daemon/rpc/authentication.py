@@ -170,8 +170,8 @@ class Guard:
     def __init__(
         self, anyone: Caller = ANYONE, authenticator: Authenticator | None = None, on_request: OnRequest | None = None
     ) -> None:
-        """`anyone` is the caller of calls without a credential, where none is needed."""
-        self._anyone = anyone
+        self.anyone = anyone
+        """The caller of calls without a credential, while none is needed; a reload may change it."""
         self._authenticator = authenticator
         self._on_request = on_request
 
@@ -179,7 +179,7 @@ class Guard:
     def caller(self) -> Caller:
         """The caller of the current call."""
         credential = _current.get()
-        return self._anyone if credential is None else credential.caller
+        return self.anyone if credential is None else credential.caller
 
     @property
     def _quota(self) -> Quota | None:
