@@ -45,7 +45,7 @@ class Pace:
 
     1. No 429 stops the calls.
     2. The window has calls left: of our plan, and of what Intercom has not counted yet (`remaining`).
-    3. The calls are spread evenly over the window, except for a burst after idleness.
+    3. The calls are spread evenly over the window, except for a burst after idleness or a late reset.
     """
 
     def __init__(self, calls_per_window: int, share: float, now: float) -> None:
