@@ -97,8 +97,10 @@ class Ending(Notes):
 
     running: "asyncio.Task[None]"
 
-    def on_call(self, connection: str, call: Call, status: int, seconds: float) -> None:
-        super().on_call(connection, call, status, seconds)
+    def on_call(
+        self, connection: str, call: Call, status: int, seconds: float, traceparents: Sequence[str] = ()
+    ) -> None:
+        super().on_call(connection, call, status, seconds, traceparents)
         if call is Call.TRACK_EVENT:
             self.running.cancel()
 

@@ -36,6 +36,8 @@ async def test_spans_follow_an_envelope_from_its_caller_to_intercom(start: Start
         await daemon.ended(["three"])
         assert await daemon.stop() == 0
         accepted = {span.trace_id.hex() for span in receiver.named("accept")}
+        called = {span.trace_id.hex() for span in receiver.named("POST /events")}
+    assert called >= accepted
     assert accepted == {f"{number:032x}" for number in (1, 2, 3)}
     ids = [line["trace_id"] for line in daemon.lines if line["event"] == "outcome"]
     assert ids == [f"{number:032x}" for number in (1, 2, 3)]

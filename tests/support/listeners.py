@@ -23,7 +23,7 @@ NOW = 1_750_000_000.0
 class Silent:
     """Receives decisions and does nothing with them."""
 
-    def on_decisions(self, results: object, times: object) -> None:
+    def on_decisions(self, results: object, refusals: object, times: object) -> None:
         """Does nothing."""
 
 

@@ -69,8 +69,8 @@ def test_envelope_from_a_clock_ahead_has_no_age() -> None:
 
 def test_connection_has_one_state_and_shows_its_budget() -> None:
     found = samples(connection_families([STATUS], {"default": ConnectionState.DOWN}))
-    stands = {key[2]: value for key, value in found.items() if key[0] == "intercomd_connection_state"}
-    assert stands == {
+    states = {key[2]: value for key, value in found.items() if key[0] == "intercomd_connection_state"}
+    assert states == {
         "verifying": 0, "delivering": 0, "down": 1, "suspended": 0, "paused": 0, "inactive": 0,
     }  # fmt: skip
     assert found[("intercomd_budget_limit", "default")] == 167

@@ -63,7 +63,7 @@ def test_resumed_reader_gets_whole_lines_and_the_count_of_lost_ones(tmp_path: Pa
 
 
 def test_full_disk_loses_lines_and_completes_the_cut_one(tmp_path: Path) -> None:
-    """A pipe stands in for the file: once it is full, its descriptor's errors are those of a full device."""
+    """A full pipe gives the errors of a full device."""
     full = os.open("/dev/full", os.O_WRONLY)
     target = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
     moved = os.dup(full)

@@ -190,8 +190,8 @@ def test_commits_are_counted_and_measured(metrics: Metrics) -> None:
 def test_connection_state_is_the_last_reported(metrics: Metrics) -> None:
     metrics.set_state(CONNECTION, ConnectionState.VERIFYING)
     metrics.set_state(CONNECTION, ConnectionState.SUSPENDED)
-    stands = counted(metrics, "intercomd_connection_state", "connection", "state")
-    assert [state for (_, state), value in stands.items() if value] == ["suspended"]
+    states = counted(metrics, "intercomd_connection_state", "connection", "state")
+    assert [state for (_, state), value in states.items() if value] == ["suspended"]
 
 
 def test_spool_usage_is_read_at_the_scrape(metrics: Metrics) -> None:

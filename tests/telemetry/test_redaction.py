@@ -1,4 +1,4 @@
-"""What may stand in a line, and what stands in its place if not."""
+"""What a log line may hold, and what replaces the rest."""
 
 import pytest
 from hypothesis import given

@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 
 from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, Observer
-from intercomd_daemon.envelope import Finding
+from intercomd_daemon.envelope import Finding, Refusal
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool.base import Usage
@@ -72,7 +72,12 @@ def scraped(metrics: Metrics) -> str:
     return generate_latest(metrics.registry).decode()
 
 
-def told(written: Written) -> list[dict[str, Any]]:
+def refusal(envelope_id: str, disposition: Disposition, *violations: Finding, **fields: str) -> Refusal:
+    given = {"connection": "default", "customer_id": "", "email": "", "event_name": ""} | fields
+    return Refusal(time=1.0, envelope_id=envelope_id, disposition=int(disposition), violations=violations, **given)
+
+
+def logged(written: Written) -> list[dict[str, Any]]:
     return [{name: value for name, value in line.items() if name != "timestamp"} for line in written.lines]
 
 
@@ -85,13 +90,14 @@ def test_outcome_is_one_line_and_one_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)
     report.on_outcomes([DELIVERED])
-    assert told(written) == [
+    assert logged(written) == [
         {
             "level": "info",
             "event": "outcome",
             "envelope_id": "id-1",
             "connection": "default",
             "lane": "c:user-1",
+            "event_name": "Signed up",
             "outcome": "delivered",
             "reason": "",
             "intercom_request_id": "req-2",
@@ -126,7 +132,7 @@ def test_dead_letter_is_a_warning_with_the_refusing_response(write: Write) -> No
     written = write(level="warning")
     report, _ = a_report(written)
     report.on_outcomes([DELIVERED, REFUSED])
-    (line,) = told(written)
+    (line,) = logged(written)
     assert (line["level"], line["outcome"], line["reason"]) == ("warning", "dead_lettered", "REQUEST_INVALID")
     assert (line["http_status"], line["intercom_request_id"]) == (400, "req-1")
     assert "trace_id" not in line
@@ -137,7 +143,7 @@ def test_outcome_that_needed_no_call_has_no_status(write: Write) -> None:
     report, _ = a_report(written)
     unchanged = msgspec.structs.replace(CONTACT, type=OutcomeType.UNCHANGED, http_status=0, attempts=0)
     report.on_outcomes([msgspec.structs.replace(DELIVERED, type=OutcomeType.UNCHANGED, effects=(unchanged,))])
-    (line,) = told(written)
+    (line,) = logged(written)
     assert (line["outcome"], line["http_status"], line["attempts"]) == ("unchanged", 0, 0)
 
 
@@ -145,7 +151,7 @@ def test_lane_by_email_is_logged_by_its_hash(write: Write) -> None:
     written = write()
     report, _ = a_report(written)
     report.on_outcomes([msgspec.structs.replace(DELIVERED, customer_id="")])
-    assert told(written)[0]["lane"] == lane_name("e:alice@example.com", KEY)
+    assert logged(written)[0]["lane"] == lane_name("e:alice@example.com", KEY)
     assert "alice" not in written.text
 
 
@@ -169,8 +175,8 @@ def test_personal_data_is_in_no_line_whichever_field_held_it(write: Write, plant
         traceparent=planted,
     )
     report.on_outcomes([outcome])
-    rejected = Decision(planted, planted, Disposition.REJECTED, (Finding(planted, planted, planted),))
-    report.on_decisions([rejected], TIMES)
+    rejected = refusal(planted, Disposition.REJECTED, Finding(planted, planted, planted), connection=planted)
+    report.on_decisions([], [rejected], TIMES)
     report.on_call(planted, planted, 200, 0.1)
     report.on_state(planted, ConnectionState.DOWN, planted)
     report.on_notice(planted, "attribute_refused", attribute=planted, rows=[planted], traceparent=planted)
@@ -185,7 +191,7 @@ def test_call_is_counted_and_has_a_debug_line(write: Write) -> None:
         report.on_call("default", Call.TRACK_EVENT, 202, 0.25)
         assert 'calls_total{call="POST /events",connection="default",status="2xx"} 1.0' in scraped(metrics)
     assert quiet.text == ""
-    assert told(talking) == [
+    assert logged(talking) == [
         {
             "level": "debug",
             "event": "call",
@@ -213,7 +219,7 @@ def test_change_is_one_line_and_a_gauge(write: Write, state: ConnectionState, le
     report, metrics = a_report(written)
     report.on_state("default", state, "why, and the remedy")
     name = state.name.lower()
-    assert told(written) == [
+    assert logged(written) == [
         {
             "level": level,
             "event": "connection",
@@ -230,7 +236,7 @@ def test_notice_is_one_line_and_one_count(write: Write) -> None:
     report, metrics = a_report(written)
     report.on_notice("default", "rows_damaged", rows=["row 1: bad", "row 2: bad"], traceparent=DELIVERED.traceparent)
     report.on_notice("default", "attribute_created", attribute="plan", data_type="string")
-    assert told(written) == [
+    assert logged(written) == [
         {
             "level": "warning",
             "event": "rows_damaged",
@@ -282,32 +288,43 @@ def test_spool_refusal_and_recovery_are_logged(write: Write) -> None:
 def test_rejected_and_skipped_envelopes_have_a_line_and_all_have_a_count(write: Write) -> None:
     written = write()
     report, metrics = a_report(written)
+    off = Finding("EVENT_TYPE_OFF", "commerce_event", "...")
     findings = (Finding("INVALID_EMAIL", "identity.email", "..."), Finding("INVALID_TIME", "event_time", "..."))
+    unknown = Finding("UNKNOWN_CONNECTION", "f" * 4096, "...")
     report.on_decisions(
         [
             Decision("a", "default", Disposition.ACCEPTED),
             Decision("b", "default", Disposition.DUPLICATE),
-            Decision("c", "default", Disposition.SKIPPED, (Finding("EVENT_TYPE_OFF", "commerce_event", "..."),)),
+            Decision("c", "default", Disposition.SKIPPED, (off,)),
             Decision("d", "default", Disposition.REJECTED, findings),
-            Decision("e" * 4096, "x" * 4096, Disposition.REJECTED, (Finding("UNKNOWN_CONNECTION", "f" * 4096, "..."),)),
+        ],
+        [
+            refusal("c", Disposition.SKIPPED, off, customer_id="user-1", event_name="paid", caller="billing"),
+            refusal("d", Disposition.REJECTED, *findings, email="ada@example.com"),
+            refusal("e" * 4096, Disposition.REJECTED, unknown, connection="x" * 4096),
         ],
         TIMES,
     )
-    skipped, rejected, cut = told(written)
+    skipped, rejected, cut = logged(written)
     assert skipped == {
         "level": "info",
         "event": "skipped",
         "envelope_id": "c",
         "connection": "default",
+        "lane": "c:user-1",
+        "event_name": "paid",
         "reason": "EVENT_TYPE_OFF",
         "field": "commerce_event",
         "violations": 1,
+        "caller": "billing",
     }
     assert rejected == {
         "level": "warning",
         "event": "rejected",
         "envelope_id": "d",
         "connection": "default",
+        "lane": lane_name("e:ada@example.com", KEY),
+        "event_name": "",
         "reason": "INVALID_EMAIL",
         "field": "identity.email",
         "violations": 2,

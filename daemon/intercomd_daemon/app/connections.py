@@ -130,7 +130,7 @@ class Connections:
                 pace.restore(state, time.monotonic(), time.time())
             self._workspaces[workspace] = pace, outflow
         pace, outflow = self._workspaces[workspace]
-        pace.share = settings.rate.share
+        pace.set_share(settings.rate.share)
         return pace, outflow
 
     def _run(self, workers: Mapping[str, tuple[Worker, Outflow]]) -> None:

@@ -13,7 +13,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.give_up import RETRY_SECONDS, STOPPED, GiveUps, Read
 from intercomd_daemon.deliver.intercom.classification import Classification, Kind, classify
 from intercomd_daemon.deliver.intercom.client import IntercomClient
-from intercomd_daemon.deliver.intercom.messages import Request, Response
+from intercomd_daemon.deliver.intercom.messages import Response
 from intercomd_daemon.deliver.lane.actions import AfterResponse, CreateAttribute, Idle, ReadAttributes, Send, Settle
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.lane import Lane
@@ -326,12 +326,13 @@ class Worker:
             self._in_flight += 1
             if isinstance(step, Send):
                 self._pace.take(now)
-                self._spawn(self._send(lane, step.request))
+                self._spawn(self._send(lane, step))
             else:
                 self._spawn(self._sync_attributes(lane, step))
 
-    async def _send(self, lane: Lane, request: Request) -> None:
-        response = await self._caller.make(request)
+    async def _send(self, lane: Lane, step: Send) -> None:
+        request = step.request
+        response = await self._caller.make(request, step.traceparents)
         self._in_flight -= 1
         classification = classify(request.call, response, request.contact_id)
         # The connection first: it may find that a 403 is about this call alone, or that an outage has ended.

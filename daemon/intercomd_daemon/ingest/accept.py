@@ -37,7 +37,7 @@ APPEND_ATTEMPTS_MAX = 3
 class AcceptReport(Protocol):
     """Counts and logs decisions."""
 
-    def on_decisions(self, results: Sequence[Decision], times: AcceptTimes) -> None:
+    def on_decisions(self, results: Sequence[Decision], refusals: Sequence[Refusal], times: AcceptTimes) -> None:
         """Called once for each accepted request, after its response was handed to gRPC."""
         ...
 
@@ -116,9 +116,8 @@ class Acceptor:
         # 4. The append found the duplicates, in the transaction that wrote the other rows.
         results = _with_duplicates(request.decisions, keys)
         # 5. Logs and metrics come after the response, which the caller writes in this turn of the event loop.
-        asyncio.get_running_loop().call_soon(
-            self._report.on_decisions, results, AcceptTimes(received, decided, self._clock() if keys else 0.0)
-        )
+        times = AcceptTimes(received, decided, self._clock() if keys else 0.0)
+        asyncio.get_running_loop().call_soon(self._report.on_decisions, results, request.refusals, times)
         return results
 
     async def check(self, envelopes: Iterable[DecodedEnvelope], caller: Caller = ANYONE) -> list[Decision]:
@@ -161,9 +160,7 @@ class Acceptor:
                         decision, row = self._enter(decision, accepted, request)
                         rows.append(row)
                 else:
-                    if caller.name:
-                        decision = replace(decision, caller=caller.name)
-                    refusals.append(refusal_of(envelope, decision, now))
+                    refusals.append(refusal_of(envelope, decision, now, caller.name))
                 decisions.append(decision)
             if time() >= turn_ends:
                 await asyncio.sleep(PAUSE_SECONDS)

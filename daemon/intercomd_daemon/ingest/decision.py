@@ -80,5 +80,3 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     recognised: bool = True
     accepted: AcceptedEnvelope | None = None
     """Set where the disposition is ACCEPTED."""
-    caller: str = ""
-    """For an envelope that is not accepted: the caller that sent it, by its name; empty where none is needed."""

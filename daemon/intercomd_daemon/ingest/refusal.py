@@ -15,8 +15,8 @@ TEXT_CHARACTERS_MAX = 255
 MESSAGE_CHARACTERS_MAX = 500
 
 
-def refusal_of(envelope: DecodedEnvelope, decision: Decision, now: float) -> Refusal:
-    """Returns the refusal of an envelope that was rejected or skipped at `now` (Unix seconds)."""
+def refusal_of(envelope: DecodedEnvelope, decision: Decision, now: float, caller: str = "") -> Refusal:
+    """Returns the refusal of an envelope of a caller that was rejected or skipped at `now` (Unix seconds)."""
     event = envelope.event
     return Refusal(
         time=now,
@@ -26,7 +26,7 @@ def refusal_of(envelope: DecodedEnvelope, decision: Decision, now: float) -> Ref
         email=envelope.email.strip().lower()[:TEXT_CHARACTERS_MAX],
         disposition=int(decision.disposition),
         violations=_cut(decision.violations),
-        caller=decision.caller,
+        caller=caller,
         event_name=event.name[:TEXT_CHARACTERS_MAX] if isinstance(event, CustomEvent) else "",
     )
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from intercomd_daemon import trace_context
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
-from intercomd_daemon.envelope import lane_of
+from intercomd_daemon.envelope import Refusal, lane_of
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.outcome import Effect, Outcome, OutcomeType
 from intercomd_daemon.telemetry.logs import Logger
@@ -76,6 +76,7 @@ class Report:
             "envelope_id": outcome.envelope_id,
             "connection": outcome.connection,
             "lane": lane_name(lane_of(outcome.customer_id, outcome.email), self._lane_key),
+            "event_name": _event_name(outcome.effects, deciding),
             "outcome": outcome.type.name.lower(),
             "reason": outcome.reason,
             "intercom_request_id": deciding.intercom_request_id if deciding else "",
@@ -138,29 +139,32 @@ class Report:
         else:
             self._logger.info("spool_accepting")
 
-    def on_decisions(self, results: Sequence[Decision], times: AcceptTimes) -> None:
-        """Counts the decisions on the envelopes of a request, and logs the rejected and the skipped ones."""
+    def on_decisions(self, results: Sequence[Decision], refusals: Sequence[Refusal], times: AcceptTimes) -> None:
+        """Counts the decisions on the envelopes of a request, and logs the refusals: the rejected and skipped ones."""
         self._metrics.count_decisions(results)
         if self._traces is not None:
             self._traces.on_decisions(results, times, trace_context.request_traceparent.get())
         log_info = self._logger.is_enabled_for(logging.INFO)
-        for result in results:
-            if result.disposition is Disposition.REJECTED:
-                self._log_refusal(result, logging.WARNING)
-            elif log_info and result.disposition is Disposition.SKIPPED:
-                self._log_refusal(result, logging.INFO)
+        for refusal in refusals:
+            if refusal.disposition == Disposition.REJECTED:
+                self._log_refusal(refusal, logging.WARNING)
+            elif log_info:
+                self._log_refusal(refusal, logging.INFO)
 
-    def _log_refusal(self, result: Decision, level: int) -> None:
-        first = result.violations[0] if result.violations else None
+    def _log_refusal(self, refusal: Refusal, level: int) -> None:
+        first = refusal.violations[0] if refusal.violations else None
+        lane = lane_of(refusal.customer_id, refusal.email) if refusal.customer_id or refusal.email else ""
         self._logger.log(
             level,
-            result.disposition.name.lower(),
-            envelope_id=result.envelope_id[:SENT_CHARACTERS_MAX],
-            connection=result.connection[:SENT_CHARACTERS_MAX],
+            Disposition(refusal.disposition).name.lower(),
+            envelope_id=refusal.envelope_id[:SENT_CHARACTERS_MAX],
+            connection=refusal.connection[:SENT_CHARACTERS_MAX],
+            lane=lane_name(lane, self._lane_key) if lane else "",
+            event_name=refusal.event_name[:SENT_CHARACTERS_MAX],
             reason=first.reason if first else "",
             field=first.field[:SENT_CHARACTERS_MAX] if first else "",
-            violations=len(result.violations),
-            **_caller(result.caller),
+            violations=len(refusal.violations),
+            **_caller(refusal.caller),
         )
 
 
@@ -173,6 +177,13 @@ def _deciding_effect(effects: Sequence[Effect]) -> Effect | None:
     """Returns the effect whose answer explains the outcome: the first refusal, else the last one with a call."""
     refused = next((effect for effect in effects if effect.type is OutcomeType.DEAD_LETTERED), None)
     return refused or next((effect for effect in reversed(effects) if effect.http_status), None)
+
+
+def _event_name(effects: Sequence[Effect], deciding: Effect | None) -> str:
+    """Returns the name of the deciding event, else of the first one; "": the envelope has only a contact update."""
+    if deciding is not None and deciding.event_name:
+        return deciding.event_name
+    return next((effect.event_name for effect in effects if effect.event_name), "")
 
 
 def trace_id_of(traceparent: str) -> str:

@@ -242,3 +242,10 @@ def test_state_of_no_present_window_is_not_restored(state: PacingState) -> None:
     pace = Pace(100, 1.0, 0.0)
     pace.restore(state, 0.0, UNIX)
     assert (pace.limit, pace.window_ends, pace.remaining(0.0)) == (100, 10.0, 99)
+
+
+def test_another_share_changes_the_plan_at_once() -> None:
+    pace = Pace(100, 1.0, 0.0)
+    before = pace.plan
+    pace.set_share(0.5)
+    assert (before, pace.plan) == (98, 49)

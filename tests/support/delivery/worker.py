@@ -40,7 +40,14 @@ class Notes:
         self.outcomes += outcomes
         self._changed.set()
 
-    def on_call(self, connection: str, call: Call, status: int, seconds: float) -> None:
+    def on_call(
+        self,
+        connection: str,
+        call: Call,
+        status: int,
+        seconds: float,
+        traceparents: Sequence[str] = (),  # noqa: ARG002 - the observer's signature
+    ) -> None:
         assert connection
         assert seconds >= 0
         self.calls[str(call), status] += 1

@@ -40,7 +40,7 @@ class RecordingReport:
         self.batches: list[list[Decision]] = []
         self.reported = asyncio.Event()
 
-    def on_decisions(self, results: Sequence[Decision], _times: AcceptTimes) -> None:
+    def on_decisions(self, results: Sequence[Decision], _refusals: Sequence[Refusal], _times: AcceptTimes) -> None:
         self.batches.append(list(results))
         self.reported.set()
 

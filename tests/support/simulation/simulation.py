@@ -117,7 +117,14 @@ class Simulation:
     def on_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         assert all(outcome.sequence for outcome in outcomes)
 
-    def on_call(self, connection: str, call: Call, status: int, seconds: float) -> None:
+    def on_call(
+        self,
+        connection: str,
+        call: Call,
+        status: int,
+        seconds: float,
+        traceparents: Sequence[str] = (),  # noqa: ARG002 - the observer's signature
+    ) -> None:
         assert seconds >= 0, (connection, call, status)
 
     def on_state(self, connection: str, state: ConnectionState, reason: str) -> None:

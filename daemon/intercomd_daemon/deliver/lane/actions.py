@@ -10,6 +10,8 @@ class Send(NamedTuple):
     """Make this call and hand its classification to the lane."""
 
     request: Request
+    traceparents: tuple[str, ...] = ()
+    """The trace contexts of its envelopes, those that have one."""
 
 
 class Settle(NamedTuple):

@@ -153,7 +153,7 @@ class Lane:
                 self._flight = plan
                 for pending in plan.group:
                     pending.attempts += 1
-                return Send(plan.request)
+                return Send(plan.request, _traceparents(plan.group))
             if not isinstance(plan, NoCall):
                 return plan
             self._end(plan.group, plan.type, plan.reason)
@@ -248,3 +248,7 @@ def _refuse_remaining(
             pending.end_operation(kind.describe(operation), OutcomeType.DEAD_LETTERED, reason, status)
         else:
             pending.pass_over()
+
+
+def _traceparents(group: list[PendingEnvelope]) -> tuple[str, ...]:
+    return tuple([pending.envelope.traceparent for pending in group if pending.envelope.traceparent])

@@ -1,6 +1,7 @@
 """Makes the calls of one connection, and reports each to the pace and the observer."""
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
 
 from intercomd_daemon.deliver.intercom.client import IntercomClient
@@ -54,14 +55,14 @@ class Caller:
         """Counts a call that a dry run does not make."""
         self.calls += 1
 
-    async def make(self, request: Request) -> Response:
+    async def make(self, request: Request, traceparents: Sequence[str] = ()) -> Response:
         """Makes a call that the pace has counted already; a network failure is a response with status 0."""
         sent = self._clock.monotonic()
         self.calls += 1
         response = await self._intercom.call(request)
         now = self._clock.monotonic()
         self._pace.on_response(response, sent, now)
-        self._observer.on_call(self._connection, request.call, response.status, now - sent)
+        self._observer.on_call(self._connection, request.call, response.status, now - sent, traceparents)
         if response.status >= 500 or response.status in _OF_THE_CONNECTION:
             self.last_error = f"{request.call}: {response.failure or response.status}"
         return response

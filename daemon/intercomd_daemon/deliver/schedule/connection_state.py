@@ -76,7 +76,7 @@ class Observer(Protocol):
         """Takes committed outcomes."""
         ...
 
-    def on_call(self, connection: str, call: Call, status: int, seconds: float) -> None:
+    def on_call(self, connection: str, call: Call, status: int, seconds: float, traceparents: Sequence[str]) -> None:
         """Takes a call with the status of its response, 0 if none came, and its duration."""
         ...
 

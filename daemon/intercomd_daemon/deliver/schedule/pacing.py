@@ -49,7 +49,7 @@ class Pace:
     """
 
     def __init__(self, calls_per_window: int, share: float, now: float) -> None:
-        self.share = share
+        self._share = share
         """The share of the limit that this daemon may use, from the settings."""
         self._limit = calls_per_window
         self._reliable = 1.0
@@ -75,6 +75,10 @@ class Pace:
         self._halved_at = -inf
         self._clean_since = now
 
+    def set_share(self, share: float) -> None:
+        """Uses another share of the limit from now on, as a reload wants."""
+        self._share = share
+
     @property
     def limit(self) -> int:
         """Calls that Intercom allows in a window, by its last response."""
@@ -84,7 +88,7 @@ class Pace:
     def plan(self) -> int:
         """Calls planned for a window: `min(limit - 1, ceil(0.98 x limit)) x share`, at least one."""
         planned = min(self._limit - 1, ceil(PLANNED * self._limit))
-        return max(1, int(planned * self.share * self._reliable))
+        return max(1, int(planned * self._share * self._reliable))
 
     @property
     def window_seconds(self) -> float:
@@ -119,7 +123,7 @@ class Pace:
     def remaining(self, now: float) -> int:
         """Returns the calls that may still be made in the window of `now`."""
         # Our calls may exceed the plan by what an earlier pause has left over, but never reach the limit.
-        ours = max(1, int((self._limit - 1) * self.share * self._reliable))
+        ours = max(1, int((self._limit - 1) * self._share * self._reliable))
         if now >= self._ends:
             return max(0, min(ours, self._limit - 1 - len(self._in_flight)))
         # Intercom's count, and what it did not include: the calls that left later and have no response yet.
