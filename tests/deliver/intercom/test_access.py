@@ -19,7 +19,7 @@ def me(app: object = None) -> Response:
     return Response(200, msgspec.json.encode({"type": "admin", "id": "1", "app": app}))
 
 
-def app(id_code: str | None = "abc", region: str | None = "US", name: str | None = "Shop") -> Response:
+def app(id_code: str | None = "abc", region: object = "US", name: object = "Shop") -> Response:
     return me({"id_code": id_code, "region": region, "name": name})
 
 
@@ -33,7 +33,9 @@ def refusal(status: int, code: str | None) -> Response:
         (app(), Grant.GRANTED, ""),
         (app(region=None), Grant.GRANTED, ""),
         (app(name=None), Grant.GRANTED, ""),
+        (app(name=5), Grant.GRANTED, ""),
         (app("xyz"), Grant.SUSPENDED, "APP_ID_MISMATCH"),
+        (app("xyz", name=5, region=["us"]), Grant.SUSPENDED, "APP_ID_MISMATCH"),
         (app(region="EU"), Grant.SUSPENDED, "REGION_MISMATCH"),
         # Without an app, or if it may not be read: warn and deliver.
         (me(), Grant.GRANTED, "ACCESS_UNVERIFIED"),
@@ -56,7 +58,12 @@ def refusal(status: int, code: str | None) -> Response:
         (refusal(403, None), Grant.GRANTED, "ACCESS_UNVERIFIED"),
         (Response(403), Grant.GRANTED, "ACCESS_UNVERIFIED"),
         (Response(403, b'{"errors":null}'), Grant.GRANTED, "ACCESS_UNVERIFIED"),
-        (Response(404), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        (refusal(404, "not_found"), Grant.GRANTED, "ACCESS_UNVERIFIED"),
+        # Intercom's refusals have a code. Access that another server's empty 405 grants would end all that waits.
+        *((Response(status), Grant.SUSPENDED, "NOT_INTERCOM") for status in (400, 404, 405, 410, 413, 418, 422, 451)),
+        (refusal(404, None), Grant.SUSPENDED, "NOT_INTERCOM"),
+        (Response(400, b'{"errors":["Bad Request"]}'), Grant.SUSPENDED, "NOT_INTERCOM"),
+        (Response(404, b" \r\n"), Grant.SUSPENDED, "NOT_INTERCOM"),
         # Our configuration is wrong.
         (refusal(401, "unauthorized"), Grant.SUSPENDED, "UNAUTHORIZED"),
         (Response(401), Grant.SUSPENDED, "UNAUTHORIZED"),
@@ -75,6 +82,13 @@ def test_table(answer: Response, grant: Grant, reason: str) -> None:
     access = read_access(answer, ConnectionSettings(name="main", app_id="abc"))
     assert (access.grant, access.reason) == (grant, reason)
     assert bool(access.message) is bool(reason)
+
+
+def test_workspace_name_cannot_steer_a_terminal() -> None:
+    access = read_access(
+        app(name="\x1b[2JShop\n\u202e", region="US\x07"), ConnectionSettings(name="main", base_url="x")
+    )
+    assert (access.workspace_name, access.region) == (" [2JShop  ", "us ")
 
 
 def test_the_workspace_is_named() -> None:

@@ -110,7 +110,7 @@ TABLE: list[Row] = [
     ([CREATE, UPDATE], [422], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
     # 400 other, 405, 406, 415, 422: wrong for ever. Unknown 4xx too.
     (ALL, [400, 405, 406, 415, 422], error("parameter_invalid", "no"), REFUSED, "REQUEST_INVALID"),
-    (ALL, [411, 412, 414, 418, 424, 426, 451, 499], b"", REFUSED, "REQUEST_INVALID"),
+    ([*CONTACTS, EVENT, *SIDE], [411, 412, 414, 418, 424, 426, 451, 499], b"", REFUSED, "REQUEST_INVALID"),
     ([ATTRIBUTE], [400], error("custom_data_limit_reached", "no more"), REFUSED, "REQUEST_INVALID"),
     ([EVENT], [422], error("parameter_invalid", EVENT_NAMES), REFUSED, "EVENT_NAMES_EXHAUSTED"),
     ([EVENT], [422], b"", REFUSED, "REQUEST_INVALID"),
@@ -157,7 +157,10 @@ TABLE: list[Row] = [
         "CONTACT_BLOCKED",
     ),
     # 413.
-    (ALL, [413], b"", REFUSED, "TOO_LARGE"),
+    ([*CONTACTS, EVENT, *SIDE], [413], b"", REFUSED, "TOO_LARGE"),
+    # Access is granted by a refusal only if that has a code of Intercom's.
+    ([ME], [400, 404, 405, 410, 411, 412, 413, 414, 418, 422, 424, 426, 451, 499], b"", SUSPENDED, "NOT_INTERCOM"),
+    ([ME], [400, 404, 422], b'{"errors":["Bad Request"]}', SUSPENDED, "NOT_INTERCOM"),
     # Whatever else stands in a body, the status counts.
     (ALL, [503], error("conflict", EXISTS), TRANSIENT, "HTTP_503"),
     ([EVENT], [202], error("conflict", EXISTS), TRANSIENT, "ANSWER_UNREADABLE"),
@@ -263,7 +266,8 @@ def test_classification_has_contact_and_attribute(call: Call, answer: Response, 
 @pytest.mark.parametrize("body", ODD, ids=[body[:30].decode("latin-1") for body in ODD])
 def test_odd_bodies_leave_the_status_to_decide(body: bytes) -> None:
     page, errors = body.startswith(b"<"), b'"errors":[' in body and b"ud800" not in body
-    assert classify(EVENT, Response(202, body)).kind is (TRANSIENT if page or errors else DONE)
+    reported = b'"errors":' in body and b"null}" not in body
+    assert classify(EVENT, Response(202, body)).kind is (TRANSIENT if page or reported else DONE)
     # An empty body and Intercom's are Intercom's; nothing is given up, or erased, for what others say.
     assert classify(EVENT, Response(404, body)).kind is (TRANSIENT if body and not errors else RESOLVE)
     assert classify(UPDATE, Response(400, body)).kind is (TRANSIENT if body and not errors else REFUSED)
@@ -271,6 +275,32 @@ def test_odd_bodies_leave_the_status_to_decide(body: bytes) -> None:
     assert classify(READ, Response(200, body)).kind is TRANSIENT
     assert classify(CREATE, Response(401, body)).kind is (TRANSIENT if page else SUSPENDED)
     assert classify(CREATE, Response(503, body)).kind is TRANSIENT
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"errors":[{"code":"x"}],"data":{}}',
+        b'{"errors":{"code":"x"}}',
+        b'{"errors":"failed"}',
+        b'{"type":"error.list","errors":[{"code":"x"}],"name":5}',
+        b'{"type":"error.list","id":{"a":[1.5]}}',
+        b'{"type":"error.list","errors":[{"code":"server_er',
+        b'{ "errors" : [{"code":"x"},',
+        '{"type":"error.list","errors":[{"code":"x"}]}'.encode("utf-16"),
+        '\ufeff{"errors":[]}'.encode("utf-16-be"),
+    ],
+)
+def test_errors_in_a_202_are_found_beside_anything(body: bytes) -> None:
+    """A field of a strange type, another encoding or a missing end must not turn a refusal into a delivery."""
+    assert classify(EVENT, Response(202, body)) == Classification(TRANSIENT, "ANSWER_UNREADABLE")
+    assert classify(CREATE, Response(200, body)) == Classification(TRANSIENT, "ANSWER_UNREADABLE")
+
+
+@pytest.mark.parametrize("field", ["name", "data", "external_id"])
+def test_contact_with_a_strange_field_is_written(field: str) -> None:
+    body = msgspec.json.encode({"type": "contact", "id": "c1", field: {"a": [1]}})
+    assert classify(UPDATE, Response(200, body), "c1") == Classification(DONE, contact_id="c1")
 
 
 @pytest.mark.parametrize("call", [UPDATE, READ, UNARCHIVE])

@@ -52,6 +52,32 @@ async def test_response_has_the_values_of_the_headers(session: IntercomClient) -
     assert answer.retry_after_seconds is None
 
 
+@pytest.mark.parametrize(
+    ("header", "request_id"),
+    [
+        (b"\xff\xfe\xe9", "???"),
+        (b"\x1b[2Jr\x07", "?[2Jr?"),
+        ("ü\u202e".encode(), "??"),
+        (b"r-1" * 50, "r-1" * 42 + "r-"),
+    ],
+)
+async def test_request_id_is_text_that_can_be_stored(header: bytes, request_id: str) -> None:
+    """Bytes that are not UTF-8 become surrogates, which no record can hold: they ended the daemon."""
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 202 A\r\nX-Request-Id: " + header + b"\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, IntercomClient(ConnectionSettings(name="default", base_url=url), Token(TOKEN), 4) as intercom:
+        answer = await intercom.call(EVENT)
+    assert (answer.status, answer.request_id) == (202, request_id)
+    answer.request_id.encode()
+
+
 async def test_every_request_is_one_that_intercom_takes(sandbox: Sandbox, session: IntercomClient) -> None:
     """Accept, version and token are those that Intercom requires."""
     assert (await session.call(EVENT)).status == 202

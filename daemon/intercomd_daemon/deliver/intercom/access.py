@@ -42,8 +42,9 @@ class Access(msgspec.Struct, frozen=True):
 
 class _App(msgspec.Struct):
     id_code: str | None = None
-    name: str | None = None
-    region: str | None = None
+    # A strange name must not keep the App ID from being verified.
+    name: object = None
+    region: object = None
 
 
 class _Error(msgspec.Struct):
@@ -105,11 +106,17 @@ def read_access(response: Response, settings: ConnectionSettings) -> Access:
     return _compare(me.app, settings)
 
 
+def _text(value: object) -> str:
+    """The text as status and log lines show it: a terminal would obey control characters."""
+    text = value[:NAME_CHARACTERS_MAX] if isinstance(value, str) else ""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def _compare(app: _App | None, settings: ConnectionSettings) -> Access:
     if app is None or not app.id_code:
         message = "GET /me names no workspace: the App ID could not be verified"
         return Access(Grant.GRANTED, "ACCESS_UNVERIFIED", message)
-    name, region = (app.name or "")[:NAME_CHARACTERS_MAX], (app.region or "").lower()[:NAME_CHARACTERS_MAX]
+    name, region = _text(app.name), _text(app.region).lower()
     if settings.verify_app_id and settings.app_id and app.id_code != settings.app_id:
         message = (
             f"the access token belongs to App ID {app.id_code[:NAME_CHARACTERS_MAX]} ({name}), "

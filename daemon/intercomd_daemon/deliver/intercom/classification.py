@@ -61,21 +61,29 @@ class _Error(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    type: str | None = None
-    id: str | int | None = None
-    external_id: str | int | None = None
-    name: str | None = None
-    data: list[msgspec.Raw] | None = None
-    errors: list[msgspec.Raw] | None = None
+    """A body as far as it matters. Each field may be of any type: a strange one must not hide the others."""
+
+    type: object = None
+    id: object = None
+    external_id: object = None
+    name: object = None
+    data: msgspec.Raw = msgspec.Raw()
+    errors: object = None
 
     @property
     def refuses(self) -> bool:
-        """Whether this is Intercom's list of errors: `{"type":"error.list","errors":[{"code","message"?}]}`."""
+        """Whether it reports errors in any form, so that a 2xx does not count as success."""
         return self.type == "error.list" or self.errors is not None
 
+    @property
+    def lists_errors(self) -> bool:
+        """Whether this is Intercom's envelope of errors: `{"type":"error.list","errors":[{"code","message"?}]}`."""
+        return self.type == "error.list" or isinstance(self.errors, list)
+
     def listed(self) -> list[_Error]:
-        """Returns the errors; those that cannot be read are empty."""
-        return [_decoded(raw, _Error) or _Error() for raw in self.errors or ()]
+        """The errors, as far as each can be read."""
+        listed = self.errors if isinstance(self.errors, list) else []
+        return [_converted(each) for each in listed]
 
 
 _Read = TypeVar("_Read")
@@ -86,6 +94,13 @@ def _decoded(data: bytes | msgspec.Raw, type_: type[_Read]) -> _Read | None:
         return msgspec.json.decode(data, type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _converted(error: object) -> _Error:
+    try:
+        return msgspec.convert(error, _Error)
+    except msgspec.ValidationError:
+        return _Error()
 
 
 # Intercom's ids have 24 characters, and the contact cache keeps one of each contact. Longer text is not an id.
@@ -106,6 +121,8 @@ _WAY_WRONG = frozenset({407, 421, 431})
 _OURS = ("token_", "api_plan_restricted")
 # The codes of a 409: "409 `conflict`", "`unique_user_constraint`", and "the person was blocked: `not_restorable`".
 _CONFLICTS = frozenset({"conflict", "unique_user_constraint", "not_restorable"})
+# What Intercom's envelope of errors begins with, in a body that is not JSON.
+_ERRORS = re.compile(rb'^\{\s*"(?:type"\s*:\s*"error\.list|errors"\s*:)')
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _WHITE = b" \t\r\n\0"
 _ACCESS_REASONS = {401: "UNAUTHORIZED", 402: "PLAN_RESTRICTED", 403: "FORBIDDEN"}
@@ -147,6 +164,9 @@ def classify(call: Call, response: Response, contact_id: str = "") -> Classifica
 def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classification:
     status, data = response.status, _without_mark(response.body)
     body = _decoded(data, _Body)
+    if body is None and _ERRORS.search(data.replace(b"\0", b"")):
+        # Errors that cannot be read, because the body is truncated or in UTF-16.
+        body = _Body(errors="")
     html = data.startswith(b"<") or (response.html and data and body is None)
     if html and (status != 403 or rules.purpose is not Purpose.USER):
         # "Any status with an HTML page: another server answers"; a 403 of one user's call may be a firewall's.
@@ -158,7 +178,7 @@ def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classif
     errors = (body or _Body()).listed()
     if status in {401, 402, 403}:
         return _no_access(rules, status, errors)
-    return _client_error(rules, status, errors, read=not data or (body is not None and body.refuses))
+    return _client_error(rules, status, errors, read=not data or (body is not None and body.lists_errors))
 
 
 def _by_status(status: int) -> Classification | None:
@@ -182,6 +202,10 @@ def _client_error(rules: "CallRules", status: int, errors: list[_Error], *, read
         return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE if status == 409 else NOT_INTERCOM)
     if status == 409 and not _CONFLICTS & {error.code for error in errors}:
         return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE)
+    if rules.purpose is Purpose.ACCESS and not any(error.code for error in errors):
+        # Intercom's refusals have a code. If a server in its place refused this call with an empty body, and the access
+        # counted as granted, then all that waits would be refused likewise, and end.
+        return Classification(Kind.TRANSIENT, NOT_INTERCOM)
     if status == 404 and rules.never_404 and not errors:
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
     return _refusal(rules, status, errors)
@@ -248,8 +272,13 @@ def _contact(body: _Body, contact_id: str) -> Classification | None:
     found = body.id if isinstance(body.id, str) and _CONTACT_ID.fullmatch(body.id) else ""
     if not found or body.type not in {None, "contact"} or (contact_id and found != contact_id):
         return None
-    external_id = str(body.external_id) if body.external_id is not None else ""
+    external_id = str(body.external_id) if isinstance(body.external_id, (str, int)) else ""
     return Classification(Kind.DONE, contact_id=found, external_id=external_id)
+
+
+def _attributes(body: _Body, _: str) -> Classification | None:
+    # A list without `data` must not count as an empty one: attributes would be created, or left out.
+    return _DONE if bytes(body.data).startswith(b"[") else None
 
 
 def _conflict_of_create(message: str) -> Classification:
@@ -317,7 +346,6 @@ CALLS: Mapping[Call, CallRules] = {
     Call.TRACK_EVENT: CallRules(lambda _, __: _DONE, success_status=202, needs_contact=True),
     # "GET /me -> {type:"admin", id, email, app}"
     Call.READ_ME: CallRules(lambda body, _: _DONE if body.type == "admin" else None, purpose=Purpose.ACCESS),
-    # A list without `data` must not count as an empty one: attributes would be created, or left out.
-    Call.LIST_ATTRIBUTES: CallRules(lambda body, _: None if body.data is None else _DONE, purpose=Purpose.SIDE),
+    Call.LIST_ATTRIBUTES: CallRules(_attributes, purpose=Purpose.SIDE),
     Call.CREATE_ATTRIBUTE: CallRules(lambda body, _: _DONE if body.name else None, purpose=Purpose.SIDE),
 }

@@ -3,6 +3,7 @@
 import base64
 import codecs
 import os
+import re
 import ssl
 import time
 import zlib
@@ -32,6 +33,9 @@ HEADERS_MAX = 1_000
 _LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
 _REQUEST_ID, _RETRY_AFTER, _DATE = map(istr, ("X-Request-Id", "Retry-After", "Date"))
 _TYPE, _ENCODING = map(istr, ("Content-Type", "Content-Encoding"))
+# Bytes that are not UTF-8 arrive as surrogates, which no record and no message can hold, and control characters would
+# steer operators' terminals. RFC 9110, 5.5, limits new fields to "visible US-ASCII" characters.
+_UNSAFE = re.compile(r"[^ -~]")
 # RFC 9110, 15.5.8: "407 Proxy Authentication Required".
 _PROXY_CREDENTIALS = 407
 _BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
@@ -191,11 +195,11 @@ def _response(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Respo
     return Response(
         status,
         body,
-        request_id=headers.get(_REQUEST_ID, "")[:128],
+        request_id=_UNSAFE.sub("?", headers.get(_REQUEST_ID, "")[:128]),
         rate=rate,
         retry_after_seconds=_retry_after(headers),
         date=_date(headers.get(_DATE, "")),
-        html="html" in headers.get(_TYPE, ""),
+        html="html" in headers.get(_TYPE, "").lower(),
     )
 
 
