@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test lint format coverage deploy stubs reasons lock bench soak clean
+.PHONY: help install demo check test lint format coverage deploy image stubs reasons lock bench soak clean
 
 help: ## lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ soak: install ## runs the randomized tests for hours: kills, paced windows, days
 	$(BIN)/python tests/crash/disks.py --cuts 1000
 	$(BIN)/python tests/crash/corruption.py --seeds 100
 	$(BIN)/python tests/fuzz/soak.py --minutes 10
+
+image: install ## builds the image's root on a bare Debian and runs a daemon in it; needs root and debootstrap
+	$(BIN)/python -m pytest -s -o python_files="prove_*.py" tests/deploy
 
 stubs: install ## generates the Python stubs
 	$(BIN)/python clients/python/generate.py

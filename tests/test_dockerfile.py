@@ -1,6 +1,5 @@
 """The image, built by hand: the steps of the Dockerfile as they stand there, in a folder in the place of a root."""
 
-import json
 import os
 import re
 import shutil
@@ -12,55 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
+from deployment.dockerfile import DOCKERFILE, base, command, healthcheck, instructions, of_the_image, stages, variables
+from deployment.files import ROOT
 from intercomd_daemon import config
 from intercomd_daemon.errors import SettingsInvalid
 
 # The image is built once, so that one process has to run all of them.
 pytestmark = pytest.mark.xdist_group("image")
-ROOT = Path(__file__).resolve().parents[1]
-DOCKERFILE = ROOT / "Dockerfile"
 VOLUME = "/var/lib/intercomd"
 INSTALLED = "/opt/intercomd"
 ACCESS = {"INTERCOMD_APP_ID": "sandbox", "INTERCOMD_ACCESS_TOKEN": "sandbox-token"}
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
-
-
-class Instruction(NamedTuple):
-    name: str
-    rest: str
-
-
-def instructions() -> list[Instruction]:
-    """Each instruction in one line, without comments."""
-    text = re.sub(r"(?m)^#.*\n", "", DOCKERFILE.read_text()).replace("\\\n", " ")
-    lines = [re.sub(r"\s+", " ", line).strip() for line in text.splitlines() if line.strip()]
-    return [Instruction(*line.split(" ", 1)) for line in lines]
-
-
-def stages() -> tuple[list[Instruction], list[Instruction]]:
-    """What builds, and what runs."""
-    found = instructions()
-    second = [place for place, instruction in enumerate(found) if instruction.name == "FROM"][1]
-    return found[:second], found[second:]
-
-
-def of_the_image(name: str) -> list[str]:
-    return [instruction.rest for instruction in stages()[1] if instruction.name == name]
-
-
-def variables() -> dict[str, str]:
-    return dict(pair.split("=", 1) for rest in of_the_image("ENV") for pair in rest.split(" "))
-
-
-def command(name: str) -> list[str]:
-    """The words of an instruction in exec form, the only one without a shell in between."""
-    words = json.loads(of_the_image(name)[0])
-    assert isinstance(words, list)
-    return words
 
 
 def is_let_through(path: str) -> bool:
@@ -166,7 +130,7 @@ def test_nothing_else_reaches_the_build(path: str) -> None:
 def test_both_stages_have_one_python_and_no_registry_is_named() -> None:
     bases = [rest.split(" ")[0] for name, rest in instructions() if name == "FROM"]
     assert bases[0] == bases[1]
-    assert re.fullmatch(r"python:3\.1\d-slim-\w+", bases[0])
+    assert re.fullmatch(r"python:3\.1\d-slim-\w+", base())
     assert "://" not in DOCKERFILE.read_text()
 
 
@@ -209,8 +173,7 @@ def test_image_knows_its_version(image: Image) -> None:
 
 def test_image_runs_a_healthy_daemon_that_ends_on_sigterm(image: Image) -> None:
     """It writes to its volume alone."""
-    healthcheck = json.loads(of_the_image("HEALTHCHECK")[0].partition("CMD ")[2])
-    assert image.run(healthcheck)[0] == 1
+    assert image.run(healthcheck())[0] == 1
     before = image.files()
     daemon = image.start([*command("ENTRYPOINT"), *command("CMD")])
     assert daemon.stderr
@@ -220,7 +183,7 @@ def test_image_runs_a_healthy_daemon_that_ends_on_sigterm(image: Image) -> None:
         if '"serving"' in line:
             break
     assert daemon.poll() is None, "".join(said)
-    assert image.run(healthcheck)[0] == 0
+    assert image.run(healthcheck())[0] == 0
     daemon.send_signal(signal.SIGTERM)
     _, rest = daemon.communicate(timeout=60)
     assert daemon.returncode == 0, rest
