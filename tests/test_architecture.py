@@ -14,7 +14,6 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 IMPURE = (
     "__main__.py",
     "app",
-    "app.py",
     "cli",
     "config",
     "deliver/intercom/client.py",
@@ -43,7 +42,6 @@ IMPURE = (
     "spool/engines.py",
     "spool/local.py",
     "spool/memory",
-    "spool/memory.py",
     "spool/sqlite",
     "telemetry",
     "unix_socket.py",

@@ -163,7 +163,7 @@ def operations_of(
     events: tuple[TrackEvent, ...],
     times: tuple[str, ...] = (),
 ) -> tuple[Operation, ...]:
-    """Returns the operations of an envelope: "the user is updated before the user's events".
+    """Returns the operations of an envelope: the user is updated before the user's events.
 
     An email beside a customer id is written to the contact too, if the connection's settings say so at delivery.
     """

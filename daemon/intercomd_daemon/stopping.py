@@ -11,7 +11,6 @@ from intercomd_daemon.setting.kinds import DAY, HOUR, MINUTE
 class StoppingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long each step of a stop may take."""
 
-    # "Stopping: linger 2 s, drain 20 s."
     linger_seconds: Annotated[float, kinds.duration(0.0, 5 * MINUTE)] = msgspec.field(default=2.0, name="linger")
     """New calls are still accepted while health says NOT_SERVING: time for load balancers to notice."""
     drain_seconds: Annotated[float, kinds.duration(0.0, HOUR)] = msgspec.field(default=20.0, name="drain")

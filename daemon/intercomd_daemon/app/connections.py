@@ -98,7 +98,7 @@ class Connections:
             self._run(workers)
 
     async def _store_workspaces(self) -> None:
-        """Stores the workspace of each connection; reports those whose waiting envelopes go elsewhere from now on."""
+        """Stores the workspace of each connection; reports those whose waiting envelopes will go to another one."""
         workspaces = {name: _workspace(settings) for name, settings in self._settings.items() if settings.active}
         for name in await self._spool.set_workspaces(workspaces):
             usage = self._spool.usage().connections.get(name, LogUsage())
@@ -120,7 +120,7 @@ class Connections:
     async def _acquire(self, settings: ConnectionSettings) -> tuple[Pace, Outflow]:
         """Returns the budget and the deliveries of a connection's workspace.
 
-        "One budget per connection (connections of the same workspace share one)."
+        Connections of the same workspace share both.
         """
         workspace = _workspace(settings)
         if workspace not in self._workspaces:
@@ -180,7 +180,7 @@ class Connections:
         ]
 
     def workers_alive(self) -> dict[str, bool]:
-        """Returns whether the worker of each active connection is alive."""
+        """Returns whether each worker runs, by the name of its task: `worker`, a space, the connection's name."""
         return {running.task.get_name(): not running.task.done() for running in self._running.values()}
 
     def pause(self, name: str, *, paused: bool) -> None:

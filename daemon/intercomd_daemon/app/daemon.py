@@ -105,7 +105,7 @@ class Daemon:
 
         Raises:
             IntercomdError: a file that the settings name or an address cannot be used, or the spool cannot be opened.
-            ExceptionGroup: a worker or the spool ended with a bug.
+            ExceptionGroup: a worker failed or lost its workspace, or the spool failed.
         """
         self._security.load()
         watch = asyncio.create_task(self._security.watch())
@@ -121,7 +121,7 @@ class Daemon:
             await self._close()
 
     async def _serve(self, spool: Spool) -> None:
-        """Serves until `stop`, or until a worker or the spool ends by itself, which is a bug."""
+        """Serves until `stop`, or until a worker fails or loses its workspace, or the spool fails."""
         connections = self._connections
         await connections.start(spool, self._report)
         service = self._ingest_service(spool, TimestampAllocator(await spool.seconds()))
@@ -188,7 +188,7 @@ class Daemon:
         service.drain()
 
     async def _wait_delivered(self) -> None:
-        """Waits until nothing waits in the spool that a worker could deliver."""
+        """Waits until no envelope waits in the spool, those of paused, suspended and inactive connections included."""
         committed = asyncio.Event()
         unsubscribe = self._report.subscribe(committed.set)
         try:
@@ -355,7 +355,8 @@ class Daemon:
         """Performs steps 4 and 5 of a stop."""
         if self._operations is not None:
             await self._operations.close()
-        # aiohttp caches the pages, and so this daemon, until the process ends. By then grpc cannot free a server.
+        # aiohttp's caches keep this object alive until the interpreter exits, when grpc can no longer free its servers.
+        # So drop the references now.
         self._operations = self._ingest = None
         if self._spool is not None:
             spool, self._spool = self._spool, None

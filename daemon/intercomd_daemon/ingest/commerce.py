@@ -28,7 +28,7 @@ from intercomd_daemon.ingest.values import Json, text
 
 _PATH = "commerce_event"
 _ACTIONS_WITH_TOTAL = frozenset({"purchase", "refund"})
-# "also met as `remove_from_wish_list`"
+# Senders use both spellings.
 _ALIASES = {"remove_from_wish_list": "remove_from_wishlist"}
 _UNKNOWN_ACTION = "unknown"
 _DEFAULT_CURRENCY = "USD"
@@ -309,7 +309,7 @@ def promotion_metadata(promotion: Promotion, path: str, found: Findings) -> Meta
 
 
 def _read(fields: Iterable[_Field], source: object, path: str, found: Findings) -> Metadata:
-    """Reads the fields of a domain object that are set: "Missing values are left out"."""
+    """Reads the fields of a domain object that are set; missing values are left out."""
     metadata: Metadata = {}
     for name, field, convert in fields:
         value = getattr(source, field)

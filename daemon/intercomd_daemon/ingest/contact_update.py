@@ -82,7 +82,7 @@ class _Builder:
                     self.times.append(name.name)
                 self._mobile = index if name.meaning is Meaning.MOBILE else self._mobile
         elif name.name == "phone" and name.meaning is Meaning.CONTACT_FIELD and self._mobile >= 0:
-            # "Plain `name` and `phone` win."
+            # A plain `phone` replaces the number of `$mobile`.
             self.update[name.name] = normal
             report_duplicate(name.name, f"user_attributes[{self._mobile}]", self._found)
             self._mobile = -1

@@ -90,7 +90,7 @@ class IngestService:
 
         async def limited(request: Request | RequestRefused, context: Context) -> Message | None:
             self._guard.check_quota()
-            # "Well-formed Publish, Preview and validate_only count; refused requests count their bytes."
+            # Envelopes count in Publish, Preview and validate_only; a request that was refused counts only its bytes.
             envelopes = 0 if isinstance(request, RequestRefused) else len(request.envelopes)
             self._guard.take(request.size_bytes, envelopes)
             return await method(request, context)

@@ -26,7 +26,7 @@ def identity_of(customer_id: str, email: str, placeholder_ids: Collection[str], 
 
     `placeholder_ids` are texts in lower case that stand for a missing customer id.
 
-    "Blank or white space counts as absent"; "Emails are lower-cased by Intercom".
+    Blank text counts as absent. Intercom: "Emails are lower-cased".
     """
     # Before trimming: `strip` takes U+001C to U+001F for white space and would remove them unnoticed.
     if not customer_id.isprintable() and CONTROL_CHARACTER.search(customer_id):

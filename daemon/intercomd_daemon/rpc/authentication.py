@@ -1,8 +1,8 @@
-"""Authenticates the calls of a listener, before a message of theirs is read.
+"""Authenticates each call before any of its messages is read.
 
-A presented `authorization` header alone decides; without it, the names of the verified client certificate do. A refused
-call gets a handler for a stream, which reads no message: a handler for one request would receive it first, and 48
-refused requests of 15 MiB would take 1 GiB.
+An `authorization` header, if present, decides alone; otherwise the names in the verified client certificate do. A
+refused call always gets a streaming handler, because a unary handler would first receive the whole request: 48 refused
+requests of 15 MiB would take 1 GiB.
 """
 
 import asyncio
@@ -24,11 +24,9 @@ from intercomd_daemon.rpc.status import status_of
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
 """The only method that needs no credential."""
 _AUTHORIZATION = "authorization"
-_MISSING = (
-    "this listener needs a token (authorization: Bearer TOKEN) or a client certificate of a caller in the settings"
-)
-_INVALID_TOKEN = "the token is not one of a caller of the settings, or was revoked"  # noqa: S105 - a message
-_INVALID_CERTIFICATE = "the names of the client certificate do not belong to exactly one caller of the settings"
+_MISSING = "this listener needs a token (authorization: Bearer TOKEN) or the client certificate of a configured caller"
+_INVALID_TOKEN = "the token does not belong to any configured caller, or was revoked"  # noqa: S105 - a message
+_INVALID_CERTIFICATE = "the names of the client certificate must match exactly one configured caller"
 
 Context = Any
 """A ServicerContext of any method."""
@@ -70,7 +68,7 @@ _current: ContextVar[Credential | None] = ContextVar("credential", default=None)
 
 
 class Authenticator:
-    """The callers of now, and the open calls that end when their credential is removed."""
+    """The current callers, and the open calls that end when their credential is removed."""
 
     def __init__(self, callers: Callers) -> None:
         self._callers = callers
@@ -80,7 +78,7 @@ class Authenticator:
 
     @property
     def required(self) -> bool:
-        """Whether calls need a credential: "Any `[callers]` make credentials required"."""
+        """Whether calls need a credential: they do as soon as one caller is configured."""
         return bool(self._callers)
 
     def replace(self, callers: Callers) -> None:
@@ -98,8 +96,10 @@ class Authenticator:
         for name, rates in callers.rates.items():
             self._quotas[name].configure(rates, now)
 
-    def _credential(self, caller: Caller, *proof: Any) -> Credential:  # noqa: ANN401 - the proof of a Credential
-        return Credential(caller, self._quotas[caller.name], *proof)
+    def _credential(
+        self, caller: Caller, *, token_hash: str = "", uris: Names = (), dns_names: Names = ()
+    ) -> Credential:
+        return Credential(caller, self._quotas[caller.name], token_hash, uris, dns_names)
 
     @contextmanager
     def revocable(self, end: Callable[[Unauthenticated], None]) -> Iterator[None]:
@@ -128,7 +128,7 @@ class Authenticator:
         caller = self._callers.by_hash(token_hash) if token_hash else None
         if caller is None:
             raise Unauthenticated("CREDENTIALS_INVALID", _INVALID_TOKEN)
-        return self._credential(caller, token_hash)
+        return self._credential(caller, token_hash=token_hash)
 
     def by_certificate(self, uris: Names, dns_names: Names) -> Credential:
         """Returns the credential that the names of a verified certificate prove.
@@ -139,11 +139,11 @@ class Authenticator:
         caller = self._callers.by_names(uris, dns_names)
         if caller is None:
             raise Unauthenticated("CREDENTIALS_INVALID", _INVALID_CERTIFICATE)
-        return self._credential(caller, "", uris, dns_names)
+        return self._credential(caller, uris=uris, dns_names=dns_names)
 
 
 class Revocation:
-    """Wakes a call that waits when its credential is removed; pass it to `Guard.revocable`."""
+    """Wakes a waiting call when its credential is removed; pass it to `Guard.revocable`."""
 
     def __init__(self, wake: asyncio.Event) -> None:
         self._wake = wake
@@ -165,7 +165,7 @@ class Revocation:
 
 
 class Guard:
-    """What a service knows of the callers of its listener."""
+    """A service's view of its listener's callers and their quotas."""
 
     def __init__(
         self, anyone: Caller = ANYONE, authenticator: Authenticator | None = None, on_request: OnRequest | None = None
@@ -236,7 +236,7 @@ class MethodGate(grpc.GenericRpcHandler):
         self._on_refused = on_refused
         self._certificates = certificates
         self._handlers: list[grpc.GenericRpcHandler] = []
-        # Made once: refusing must cost an offender more than the daemon.
+        # Built once, so that refusing a call is cheap.
         self._missing = _refusing(missing())
         self._invalid = _refusing(Unauthenticated("CREDENTIALS_INVALID", _INVALID_TOKEN))
 

@@ -112,7 +112,7 @@ def hash_of(token: str) -> str:
 def bearer_token(values: Collection[str]) -> str:
     """Returns the token of the `authorization` headers of a call; empty if they hold no usable one.
 
-    "One `authorization` header, scheme case-insensitive": several are as invalid as a wrong one.
+    The scheme is case-insensitive. Several headers are as invalid as a wrong one.
     """
     if len(values) != 1:
         return ""

@@ -1,4 +1,4 @@
-"""The seam between accepting, delivering and the engine that keeps envelopes.
+"""The interface that a spool engine implements for ingest, deliver and operations.
 
 An engine keeps an ordered log per connection and priority, lanes parked from it, the contact cache, the duplicate
 window, the journal of outcomes and the dead letters. It stores bytes and a few columns. A method returns when its
@@ -69,7 +69,7 @@ class Batch(NamedTuple):
     after: int
     """Where to read on: the key of the last row read, rows of parked lanes included."""
     attempts: int = 0
-    """Of a parked lane: how often its head has been tried."""
+    """Of a parked lane: consecutive failures of its head."""
     corrupt: tuple[str, ...] = ()
     """One sentence for each row whose checksum did not match; these rows are quarantined with their bytes."""
     outcomes: tuple[Outcome, ...] = ()
@@ -117,7 +117,7 @@ class LogUsage(msgspec.Struct):
     dead_letters: int = 0
     bytes: int = 0
     oldest_accept_time: float = 0.0
-    """When the envelope at the head of the logs was accepted, about the oldest that waits; 0.0 if none waits."""
+    """Acceptance time of the row at the head of the logs, which approximates the oldest; 0.0 if none waits."""
 
 
 class Usage(NamedTuple):
@@ -193,7 +193,7 @@ class WaitingRow(NamedTuple):
     due: float
     """Of a parked lane: when it is loaded again, Unix seconds."""
     attempts: int
-    """Of a parked lane: how often its head has failed."""
+    """Of a parked lane: consecutive failures of its head."""
     head_progress: bytes = b""
     """Of a parked lane: the `Progress` of its head; empty if it has none."""
 
@@ -244,8 +244,8 @@ class Deliveries(Protocol):
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a log, above the key `after`.
 
-        Rows of parked lanes are not returned: the same commit moves them to their lane, and it may read beyond the
-        limits as long as it meets no others.
+        Rows of parked lanes are not returned. The read moves them to their lane's parked rows in the same commit. If a
+        page has only such rows, it reads on: moved rows do not count towards the limits, but an engine bounds them.
         """
         ...
 
@@ -254,7 +254,10 @@ class Deliveries(Protocol):
         ...
 
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
-        """Parks a lane until `due` (Unix seconds): the named rows, and all rows of it that will be read later."""
+        """Parks a lane until `due` (Unix seconds): the named rows, and all rows of it that will be read later.
+
+        `attempts`: consecutive failures of its head, which `parked` returns.
+        """
         ...
 
     async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:
@@ -348,7 +351,7 @@ class Archive(Protocol):
         ...
 
     async def find_waiting(self, wanted: TrailFilter, before: int, limit: int) -> list[int]:
-        """Returns the keys of waiting rows, newest first, below the position `before` (0: from the newest)."""
+        """Returns the keys of waiting rows, newest first, of positions below `before` (0: from the newest)."""
         ...
 
     async def waiting_rows(self, keys: Sequence[int]) -> list[WaitingRow]:
@@ -360,7 +363,10 @@ class Archive(Protocol):
         ...
 
     async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:
-        """Lists outcomes of the journal and of dead letters, newest first, below sequence `before` (0: all)."""
+        """Lists outcomes of the journal and of dead letters, newest first, below sequence `before`.
+
+        0: from the newest.
+        """
         ...
 
     async def refusals(self, wanted: TrailFilter, before: int, limit: int) -> list[Refusal]:
@@ -404,7 +410,7 @@ class Spool(Intake, Archive, Protocol):
         ...
 
     def busy_seconds(self) -> float:
-        """Returns how long the engine has worked on the commit at hand; 0.0 while it has none. Costs nothing."""
+        """Returns how long the engine has worked on the current commit; 0.0 while it has none. Costs nothing."""
         ...
 
     async def wait_closed(self) -> None:
