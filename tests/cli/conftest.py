@@ -10,6 +10,12 @@ from daemons.process import Daemon
 from intercomd_daemon.sandbox import Sandbox
 
 
+@pytest.fixture(autouse=True)
+def _without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lays tables out as in a pipe, whatever the width of the terminal that started the tests."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 async def launch() -> AsyncIterator[Callable[..., Awaitable[commands.Command]]]:
     """Starts commands in processes of their own."""
