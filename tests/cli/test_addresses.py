@@ -49,12 +49,27 @@ def test_address_of_without_a_file_is_the_default() -> None:
         ('[ingest]\nlisten = ["127.0.0.1:0"]', "any free port"),
         ("[ingest]\nlisten = [7]", "not an address"),
         ("[ingest", "not TOML"),
+        ("a = " + "[" * 20_000, "nested deeper than any settings"),
     ],
 )
 def test_address_of_rejects_settings_without_an_address(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "intercomd.toml"
     path.write_text(text)
     with pytest.raises(AddressUnknown, match=message):
+        address_of(INGEST, str(path), {})
+
+
+def test_address_of_reads_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """As the daemon does: else the daemon starts, and no command finds it."""
+    path = tmp_path / "intercomd.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + b'[ingest]\nlisten = ["127.0.0.1:7"]')
+    assert address_of(INGEST, str(path), {}) == "127.0.0.1:7"
+
+
+def test_address_of_names_the_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "intercomd.toml"
+    path.write_bytes("[ingest]".encode("utf-16"))
+    with pytest.raises(AddressUnknown, match="byte 0 is not UTF-8"):
         address_of(INGEST, str(path), {})
 
 

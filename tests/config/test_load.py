@@ -197,6 +197,8 @@ def test_empty_file_with_a_byte_order_mark_is_empty(file: Path) -> None:
         (b"a = 1\na = 2", "this is not TOML: Cannot overwrite a value"),
         (b"\xef\xbb\xbf\xef\xbb\xbfa = 1", "this is not TOML"),
         ("a = 1".encode("utf-16"), "byte 0 is not UTF-8, which TOML is written in; save the file as UTF-8"),
+        (b"a = " + b"[" * 20_000, "this is nested deeper than any settings"),
+        (b"a = " + b"{a = " * 20_000, "this is nested deeper than any settings"),
         (b"a = '\xff'", "byte 5 is not UTF-8, which TOML is written in; save the file as UTF-8"),
     ],
 )

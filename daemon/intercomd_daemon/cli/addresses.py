@@ -4,12 +4,12 @@ Reads only the addresses and imports only the standard library: health checks ru
 fast.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from intercomd_daemon.errors import IntercomdError
+from intercomd_daemon.toml import TomlInvalid, parse
 
 
 class AddressUnknown(IntercomdError):
@@ -93,11 +93,11 @@ def is_loopback(address: str) -> bool:
 
 def _read_setting(listener: Listener, path: str) -> object:
     try:
-        section = tomllib.loads(Path(path).read_bytes().decode()).get(listener.section, {})
+        section = parse(Path(path).read_bytes()).get(listener.section, {})
     except OSError as error:
         raise AddressUnknown(f"{path} cannot be read ({error.strerror}); give another file with --config") from error
-    except ValueError as error:
-        raise AddressUnknown(f"{path} is not TOML: {error}") from error
+    except TomlInvalid as error:
+        raise AddressUnknown(f"{path}: {error}; run `intercomd check` for details") from error
     value = section.get(listener.key) if isinstance(section, dict) else None
     return value[0] if isinstance(value, list) and value else value
 

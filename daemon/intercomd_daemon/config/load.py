@@ -1,7 +1,5 @@
 """Loads the settings from a file and the environment, each with its origin, or reports all problems at once."""
 
-import codecs
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +15,7 @@ from intercomd_daemon.config.settings import TABLES, Settings
 from intercomd_daemon.config.variables import Variables, variable
 from intercomd_daemon.errors import SettingsInvalid
 from intercomd_daemon.setting.kinds import Kind
+from intercomd_daemon.toml import TomlInvalid, parse
 
 DEFAULT = "default"
 """The origin of settings that are not set; also the connection of the short forms if none is named."""
@@ -95,14 +94,11 @@ def _entries(names: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
 def _read(path: str, document: Document) -> str:
     """Reads the file into the document; returns the problem, or ""."""
     try:
-        # Windows editors begin UTF-8 files with a byte order mark.
-        content = tomllib.loads(Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).decode())
+        content = parse(Path(path).read_bytes())
     except OSError as error:
         return f"{path}: the file cannot be read ({error.strerror}); name another, or set variables instead"
-    except UnicodeDecodeError as error:
-        return f"{path}: byte {error.start} is not UTF-8, which TOML is written in; save the file as UTF-8"
-    except ValueError as error:
-        return f"{path}: this is not TOML: {error}"
+    except TomlInvalid as error:
+        return f"{path}: {error}"
     document.read(content)
     return ""
 

@@ -1,6 +1,7 @@
 """What outlives a close, a kill and another daemon; what happens in an open spool is in the contract's tests."""
 
 import asyncio
+import os
 import shutil
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -179,6 +180,17 @@ async def test_file_that_cannot_be_opened_is_not_locked(open_file: Open, tmp_pat
         await open_file()
     (tmp_path / "spool.db").unlink()
     await open_file()
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+async def test_path_that_is_not_a_file_is_refused(
+    open_file: Open, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """Opening a pipe would wait for ever. Nothing is created beside it."""
+    make(tmp_path / "spool.db")
+    with pytest.raises(SpoolUnusable, match=r"set spool\.url to a file"):
+        await open_file()
+    assert [entry.name for entry in os.scandir(tmp_path)] == ["spool.db"]
 
 
 async def test_quota_smaller_than_an_envelope_is_refused(open_file: Open) -> None:

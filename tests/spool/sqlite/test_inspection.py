@@ -1,4 +1,5 @@
 import os
+import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -83,3 +84,11 @@ def test_missing_folder_and_folder_in_place_of_the_file_are_reported(tmp_path: P
     (tmp_path / "folder").mkdir()
     folder = inspect(settings(tmp_path / "folder")).problem
     assert folder.startswith(f"{tmp_path / 'folder'}: Is a directory")
+
+
+def test_pipes_sockets_and_devices_are_reported(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+    for path in (tmp_path / "pipe", tmp_path / "socket", Path("/dev/null")):
+        assert inspect(settings(path)).problem == f"{path}: Is a device, a pipe or a socket; set spool.url to a file"

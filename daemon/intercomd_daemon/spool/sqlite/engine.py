@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
-from intercomd_daemon.errors import IntercomdError, SettingsInvalid
+from intercomd_daemon.errors import IntercomdError, SettingsInvalid, SpoolUnusable
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import (
@@ -43,6 +43,7 @@ from intercomd_daemon.spool.sqlite import (
 from intercomd_daemon.spool.sqlite import workspaces as workspaces_table
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
+from intercomd_daemon.spool.sqlite.inspection import type_problem
 from intercomd_daemon.spool.sqlite.lock import hold
 from intercomd_daemon.spool.sqlite.marks import SAVED_ROWS_MIN
 from intercomd_daemon.spool.sqlite.settings import SqliteSettings
@@ -427,6 +428,9 @@ async def open_spool(
     """
     if settings.bytes_max < BYTES_MIN:
         raise SettingsInvalid([f"spool.bytes_max = {settings.bytes_max}: at least {BYTES_MIN} bytes are needed"])
+    # Opening a pipe would wait for ever, and what is written to a device is lost.
+    if problem := type_problem(settings.path):
+        raise SpoolUnusable(problem)
     lock = await hold(settings.path, settings.lock_wait_seconds, on_wait)
     loop = asyncio.get_running_loop()
 

@@ -18,7 +18,7 @@ def inspect(settings: SpoolSettings) -> Inspection:
     """Inspects the folder, the file, its lock and the free space of its disk."""
     path = Path(settings.path).absolute()
     folder = path.parent
-    problem = _access_problem(path) or _format_problem(path)
+    problem = type_problem(str(path)) or _access_problem(path) or _format_problem(path)
     if problem:
         return Inspection(str(path), problem)
     space = read_space(path)
@@ -30,6 +30,15 @@ def inspect(settings: SpoolSettings) -> Inspection:
         free_bytes=space.free_bytes,
         reserved_bytes=reserved(0, 0, space),
     )
+
+
+def type_problem(path: str) -> str:
+    """Returns why this path cannot hold a spool; empty if it names a file, or nothing yet."""
+    place = Path(path)
+    if not place.exists() or place.is_file():
+        return ""
+    kind = "Is a directory" if place.is_dir() else "Is a device, a pipe or a socket"
+    return f"{path}: {kind}; set spool.url to a file"
 
 
 def _access_problem(path: Path) -> str:
