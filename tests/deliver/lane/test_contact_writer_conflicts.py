@@ -19,6 +19,53 @@ def test_a_customer_id_that_exists_is_updated_by_the_id_in_the_message() -> None
     """)
 
 
+def test_created_contact_of_another_user_is_not_written_to() -> None:
+    """A cache on the way may return an earlier response; later updates would overwrite that user."""
+    talk("""
+        1: plan=gold
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 200 c9 of u2
+        wait 1
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 200 c1 of u1
+        = 1 delivered: contact delivered 2
+        cache c1: plan
+        2: plan=silver
+        > PUT /contacts/c1 .plan=silver
+    """)
+
+
+def test_created_contact_whose_external_id_intercom_changes_is_resolved() -> None:
+    talk("""
+        who u1 ada@x.io
+        1: plan=gold
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
+        < 200 c1 of U1
+        wait 1
+        > POST /contacts role=user external_id=u1 email=ada@x.io .plan=gold
+        < 409 exists c1
+        > GET /contacts/c1
+        < 200 c1 of U1
+        > POST /contacts role=user external_id=u1 .plan=gold
+        < 409 exists c1
+        > PUT /contacts/c1 .plan=gold
+        < 200 c1 of U1
+        = 1 delivered: contact delivered 5 + EMAIL_TAKEN
+        cache c1: email plan
+    """)
+
+
+def test_created_contact_without_external_id_is_ours() -> None:
+    talk("""
+        who - ada@x.io
+        1: plan=gold
+        > POST /contacts role=user email=ada@x.io .plan=gold
+        < 200 c9 of u2
+        = 1 delivered: contact delivered 1
+        cache c9: plan
+    """)
+
+
 def test_an_email_that_exists_is_updated_and_gets_no_external_id() -> None:
     talk("""
         who - ada@x.io

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from intercomd_daemon.deliver.intercom import requests
-from intercomd_daemon.deliver.intercom.classification import FORBIDDEN, Classification, Hint, Kind
+from intercomd_daemon.deliver.intercom.classification import ANSWER_UNREADABLE, FORBIDDEN, Classification, Hint, Kind
 from intercomd_daemon.deliver.intercom.messages import Call, Request
 from intercomd_daemon.deliver.lane.operation import DRY_RUN, BackOff, Flight, LaneContext, Replan, Ungroup
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope, Retry
@@ -198,6 +198,14 @@ class ContactWriter:
         if update is not None and attribute in update.fields and is_custom(attribute):
             self._on_attribute_refused(attribute, update.fields[attribute], classification.hint, now)
             return Replan()
+        customer_id = flight.group[-1].envelope.customer_id
+        creates = flight.request.call is Call.CREATE_CONTACT and customer_id
+        if creates and classification.external_id not in {"", customer_id}:
+            # Another user's contact, as a cache on the way returns it. Later updates would overwrite that user.
+            for pending in flight.group:
+                pending.on_failure(status, f"{flight.request.call}: {ANSWER_UNREADABLE}")
+            self._restart_lookup()
+            return BackOff()
         if update is not None and classification.kind is Kind.DONE:
             contact = self._context.contact
             contact.identify(classification.contact_id or self._adopted or contact.id)
