@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from clock.virtual import VirtualLoop, run_virtually
-from intercomd_daemon.deliver.worker import LINGER_SECONDS, CommitBatcher
+from intercomd_daemon.deliver.worker import BATCH_WAIT_SECONDS, CommitBatcher
 
 
 class Commits:
@@ -36,16 +36,16 @@ def test_last_result_is_committed_at_once_with_the_others() -> None:
     played(play)
 
 
-@pytest.mark.fills("deliver.worker.LINGER_SECONDS")
+@pytest.mark.fills("deliver.worker.BATCH_WAIT_SECONDS")
 def test_results_wait_at_most_linger_seconds_after_the_first() -> None:
     async def play(commits: Commits) -> None:
         commits.batcher.add("a", last=False)
-        await commits.loop.passes(LINGER_SECONDS / 2)
+        await commits.loop.passes(BATCH_WAIT_SECONDS / 2)
         commits.batcher.add("b", last=False)
-        await commits.loop.passes(LINGER_SECONDS)
-        assert commits.made == [(pytest.approx(LINGER_SECONDS), ["a", "b"])]
+        await commits.loop.passes(BATCH_WAIT_SECONDS)
+        assert commits.made == [(pytest.approx(BATCH_WAIT_SECONDS), ["a", "b"])]
         commits.batcher.add("c", last=False)
-        await commits.loop.passes(LINGER_SECONDS * 2)
+        await commits.loop.passes(BATCH_WAIT_SECONDS * 2)
         assert [results for _, results in commits.made] == [["a", "b"], ["c"]]
 
     played(play)
@@ -54,9 +54,9 @@ def test_results_wait_at_most_linger_seconds_after_the_first() -> None:
 def test_last_result_ends_the_wait() -> None:
     async def play(commits: Commits) -> None:
         commits.batcher.add("a", last=False)
-        await commits.loop.passes(LINGER_SECONDS / 4)
+        await commits.loop.passes(BATCH_WAIT_SECONDS / 4)
         commits.batcher.add("b", last=True)
-        await commits.loop.passes(LINGER_SECONDS * 2)
-        assert commits.made == [(pytest.approx(LINGER_SECONDS / 4), ["a", "b"])]
+        await commits.loop.passes(BATCH_WAIT_SECONDS * 2)
+        assert commits.made == [(pytest.approx(BATCH_WAIT_SECONDS / 4), ["a", "b"])]
 
     played(play)

@@ -9,7 +9,7 @@ import pytest
 from delivery.worker import envelope, event, row
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.deliver.schedule.outage import PROBE_SECONDS_MAX
-from intercomd_daemon.deliver.worker import LINGER_SECONDS
+from intercomd_daemon.deliver.worker import BATCH_WAIT_SECONDS
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings
@@ -46,7 +46,7 @@ def test_result_waits_for_others_only_while_calls_are_in_flight() -> None:
         await scene.notes.until(lambda notes: len(notes.outcomes) == 1)
         ((at, together),) = scene.spool.settled
         assert together == 1
-        assert at - began < LINGER_SECONDS
+        assert at - began < BATCH_WAIT_SECONDS
         scene.spool.settled.clear()
         scene.sandbox.fault("POST /events hang times=1")
         began = now()
@@ -54,7 +54,7 @@ def test_result_waits_for_others_only_while_calls_are_in_flight() -> None:
         await scene.notes.until(lambda notes: len(notes.outcomes) == 10, HOUR)
         assert sum(together for _, together in scene.spool.settled) == 9
         times = [began, *(at for at, _ in scene.spool.settled)]
-        assert all(later - earlier >= LINGER_SECONDS for earlier, later in pairwise(times))
+        assert all(later - earlier >= BATCH_WAIT_SECONDS for earlier, later in pairwise(times))
 
     play(act, engine=CountingSpool)
 

@@ -120,7 +120,7 @@ class GiveUps:
                 return None
             outcome = await self._settle(complete_row(found, self._settings, self._clock.wall()))
         except IntercomdError as error:
-            self._loader.take_in(request.key)
+            self._loader.undo_leave_out(request.key)
             if isinstance(error, RecordDamaged):
                 return None  # Another release wrote it: only that one can end it.
             raise

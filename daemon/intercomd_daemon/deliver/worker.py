@@ -1,6 +1,6 @@
 """Delivers the envelopes of one connection: makes the calls that the lanes need, and commits their results.
 
-Synchronous methods decide. Tasks only await a response or a commit, and hand it over. The lane says which call is next;
+Synchronous methods make the decisions; tasks only wait for responses and commits. The lane says which call is next;
 the connection's state, the outage detector and the pace say when it may leave.
 """
 
@@ -38,12 +38,12 @@ from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Outflow
 
-# "64 lanes are open at once": calls in flight.
+# Calls in flight, at most one for each lane.
 OPEN_MAX = 64
 # Lanes whose results wait for their commit, while other lanes may call. A disk that hangs stops the calls here.
 SETTLING_MAX = 256
 # A result waits this long for the results of other calls in flight: a commit costs as much for one as for many.
-LINGER_SECONDS = 0.02
+BATCH_WAIT_SECONDS = 0.02
 # A lane that must pause for longer is parked. During shorter pauses it stays in memory.
 REST_SECONDS_MAX = 2.0
 
@@ -71,7 +71,7 @@ class CommitBatcher(Generic[Result]):
                 self._timer.cancel()
             self._timer = loop.call_soon(self._flush)
         elif self._timer is None:
-            self._timer = loop.call_later(LINGER_SECONDS, self._flush)
+            self._timer = loop.call_later(BATCH_WAIT_SECONDS, self._flush)
 
     def _flush(self) -> None:
         results, self._results, self._timer = self._results, [], None
@@ -83,13 +83,14 @@ class Worker:
 
     A lane's turn, from top to bottom below:
 
-    1. `_pump` takes a ready lane when a call may leave.
+    1. `_start_calls` takes a ready lane when a call may leave.
     2. `_start_turn` starts what the lane needs next, mostly a call (`_send`).
     3. The response changes the connection's state and the lane.
     4. `_commit` collects the result with others; `_settle` commits them.
     5. `_free` makes the lane ready again, lets it rest, or parks it.
 
-    A lane's next call leaves only after the commit of the last one, so a crash repeats at most one call for each lane.
+    A completed operation is committed before the lane's next call. A crash may repeat lookups and refused calls,
+    and for each lane at most one write that took effect.
     """
 
     def __init__(
@@ -113,7 +114,9 @@ class Worker:
         self._monitor = ConnectionMonitor(settings, observer, self._clock, self._ready_queue.wake_all, paused=paused)
         self._outage = self._monitor.outage
         self._catalog = AttributeCatalog(settings)
-        self._loader = LaneLoader(settings, spool, self._catalog, self._ready_queue, observer, self._spawn, self._pump)
+        self._loader = LaneLoader(
+            settings, spool, self._catalog, self._ready_queue, observer, self._spawn, self._start_calls
+        )
         self._access_probe = AccessProbe(settings, self._monitor, self._caller)
         self._attribute_sync = AttributeSync(
             settings, self._catalog, self._monitor, self._caller, observer, self._clock
@@ -137,9 +140,10 @@ class Worker:
         async with self._caller, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             probes = [
-                tasks.create_task(probe(self._pump)) for probe in (self._access_probe.verify, self._access_probe.check)
+                tasks.create_task(probe(self._start_calls))
+                for probe in (self._access_probe.verify, self._access_probe.check)
             ]
-            self._pump()
+            self._start_calls()
             try:
                 await self._drained.wait()
             finally:
@@ -154,17 +158,17 @@ class Worker:
     def stop(self) -> None:
         """Starts no further call; `run` returns when the results of those in flight are committed."""
         self._stopping = True
-        self._pump()
+        self._start_calls()
 
     def pause(self, *, paused: bool) -> None:
         """Pauses or resumes the calls; those in flight are finished."""
         self._monitor.pause(paused=paused)
-        self._pump()
+        self._start_calls()
 
     def probe_now(self) -> None:
         """Probes a suspended or down connection now; changes nothing in other states."""
         self._monitor.probe_now()
-        self._pump()
+        self._start_calls()
 
     def status(self) -> ConnectionStatus:
         """Returns the status of the connection."""
@@ -212,7 +216,7 @@ class Worker:
 
     def _on_given_up(self, lane: Lane, after: AfterResponse) -> None:
         self._free(lane, after)
-        self._pump()
+        self._start_calls()
 
     def lane_state(self, lane_key: str, key: int) -> LaneState | None:
         """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
@@ -223,8 +227,8 @@ class Worker:
         head, own = lane.head, lane.queue.find(key)
         rest = self._ready_queue.rests_until(lane)
         return LaneState(
-            # While a result is committed, its envelope has left the queue already.
-            in_flight=lane.calls_for(key) or (busy and (own is None or own is head)),
+            # A result being committed has already left the queue.
+            in_flight=lane.is_in_flight(key) or (busy and (own is None or own is head)),
             failures=lane.failures,
             retry_at=self._clock.wall() + rest - self._clock.monotonic() if rest else 0.0,
             attempts=own.attempts if own else 0,
@@ -245,9 +249,9 @@ class Worker:
 
     def _on_append(self, priority: Priority) -> None:
         self._loader.mark_appended(priority)
-        self._pump()
+        self._start_calls()
 
-    def _pump(self) -> None:
+    def _start_calls(self) -> None:
         """Starts all calls that may leave now, and sets the timer for the next one.
 
         Called after everything that may let a call leave: rows that were appended or loaded, a response, a commit, a
@@ -263,7 +267,7 @@ class Worker:
         now = self._clock.monotonic()
         # Lanes are loaded during an outage too: updates that are in memory when it ends are merged into one call.
         self._ready_queue.wake(now)
-        self._loader.read_on()
+        self._loader.start_next_read()
         self._loader.load_due(self._clock.wall())
         self._park_failing_lanes()
         while self._next_call_at(now) <= now:
@@ -286,7 +290,7 @@ class Worker:
         return max(self._pace.next_at(now), self._outage.next_at(untried=self._ready_queue.untried is not None))
 
     def _park_failing_lanes(self) -> None:
-        """Parks lanes that have failed and fill the window while Intercom works, so that others are read and tried."""
+        """Parks failed lanes that fill the window while Intercom works, so that others can be read."""
         if not self._outage.of_single_users:
             return
         while (
@@ -296,12 +300,14 @@ class Worker:
             self._loader.park(lane, self._clock.wall() + delay)
 
     def _set_timer(self, now: float) -> None:
-        """Calls `_pump` when a rest ends, a parked lane is due, or the next call may leave."""
+        """Calls `_start_calls` when a rest ends, a parked lane is due, or the next call may leave."""
         self._cancel_timer()
         due_at = now + self._loader.seconds_until_due(self._clock.wall())
         at = min(self._ready_queue.next_wake, due_at, self._next_call_at(now))
         if at < inf:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, at - self._clock.monotonic()), self._pump)
+            self._timer = asyncio.get_running_loop().call_later(
+                max(0.0, at - self._clock.monotonic()), self._start_calls
+            )
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -312,7 +318,7 @@ class Worker:
         """Starts what a lane needs next, as the outage detector allowed it."""
         step = lane.next(self._clock.wall())
         if isinstance(step, Idle):
-            self._loader.drained(lane)
+            self._loader.refill_or_remove(lane)
             return
         self._ready_queue.start(lane)
         if isinstance(step, Settle):
@@ -340,7 +346,7 @@ class Worker:
         after = lane.on_response(classification, response, self._clock.wall())
         self._loader.share_contact(lane)
         self._commit(lane, after)
-        self._pump()
+        self._start_calls()
 
     async def _sync_attributes(self, lane: Lane, step: ReadAttributes | CreateAttribute) -> None:
         sync = self._attribute_sync
@@ -354,7 +360,7 @@ class Worker:
             self._ready_queue.rest(lane, self._clock.monotonic() + delay)
         else:
             self._continue(lane)
-        self._pump()
+        self._start_calls()
 
     def _commit(self, lane: Lane, after: AfterResponse) -> None:
         """Commits a result together with others; without anything to commit, the lane is free at once."""
@@ -369,10 +375,10 @@ class Worker:
         for settlement, (lane, after) in zip(settlements, batch, strict=True):
             self._loader.remove_rows(completion.key for completion in settlement.completions)
             self._free(lane, after)
-        self._pump()
+        self._start_calls()
 
     def _free(self, lane: Lane, after: AfterResponse) -> None:
-        """Decides when a lane continues whose call and commit are over.
+        """Decides when a lane continues after its call and commit.
 
         1. Its call did not fail: at once.
         2. It failed while the connection is down: the outage detector decides when, so it stays ready. Only if the
@@ -397,6 +403,6 @@ class Worker:
     def _continue(self, lane: Lane) -> None:
         """Makes a lane ready for its next envelope, or has more of its envelopes loaded."""
         if lane.head is None:
-            self._loader.drained(lane)
+            self._loader.refill_or_remove(lane)
         else:
             self._ready_queue.ready(lane)

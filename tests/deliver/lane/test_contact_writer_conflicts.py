@@ -120,8 +120,8 @@ def test_finding_of_a_taken_email_names_it_with_reason_and_fix() -> None:
     (finding,) = talked.outcomes["1"].adjustments
     assert finding.field == "identity.email"
     assert finding.message == (
-        'email "ada@x.io" belongs to another contact, and Intercom accepts it on one: left it out; '
-        "remove it there, or send the right one"
+        'email "ada@x.io" already belongs to another contact, and Intercom allows an email on only one contact: '
+        "left it out; remove it from the other contact, or send the correct email"
     )
 
 

@@ -69,10 +69,10 @@ def lane_of_events(*names: str) -> Lane:
         envelope = AcceptedEnvelope(name, "u1", "", NOW, (TrackEvent(name, int(NOW), b""),), (), "", b"")
         lane.queue.add(PendingEnvelope(key, Priority.NORMAL, envelope, Progress()))
     assert isinstance(lane.next(NOW), Send)
-    assert [lane.calls_for(key) for key in (1, 2)] == [True, False]
+    assert [lane.is_in_flight(key) for key in (1, 2)] == [True, False]
     after = lane.on_response(Classification(Kind.TRANSIENT, "HTTP_500"), Response(500), NOW)
     assert (after, lane.failures) == (AfterResponse(back_off=True), 1)
-    assert not lane.calls_for(1)
+    assert not lane.is_in_flight(1)
     return lane
 
 

@@ -11,7 +11,13 @@ from intercomd_daemon.deliver.lane.contact_writer import ContactUpdate, ContactW
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.operation import LaneContext
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
-from intercomd_daemon.deliver.lane.update_contact import changed_values, compose, gather, reduce, values_of
+from intercomd_daemon.deliver.lane.update_contact import (
+    changed_values,
+    compose,
+    gather,
+    values_of,
+    without_refused_values,
+)
 from intercomd_daemon.envelope import (
     FIRST_NAME,
     LAST_NAME,
@@ -160,7 +166,7 @@ def test_reduce_reports_to_each_envelope_what_of_it_was_left_out() -> None:
         {"plan": ("gold", 1), "phone": ("1", 1), "city": ("Bath", 2), "email": ("a@x.io", 2), FIRST_NAME: ("Ada", 2)},
         left_out=False,
     )
-    without_custom = reduce(contact_update, rows, SETTINGS, to_identity=False)
+    without_custom = without_refused_values(contact_update, rows, SETTINGS, to_identity=False)
     assert without_custom.fields == {"phone": "1", "email": "a@x.io", "name": "Ada"}
     assert list(without_custom.sent_values) == ["phone", "email", FIRST_NAME]
     assert without_custom.left_out
@@ -168,7 +174,7 @@ def test_reduce_reports_to_each_envelope_what_of_it_was_left_out() -> None:
         ["user_attributes[plan]"],
         ["user_attributes[city]"],
     ]
-    bare = reduce(contact_update, rows, SETTINGS, to_identity=True)
+    bare = without_refused_values(contact_update, rows, SETTINGS, to_identity=True)
     assert bare.fields == {"email": "a@x.io"}
     assert list(bare.sent_values) == ["email"]
     assert [len(row.progress().adjustments) for row in rows] == [2, 2]
@@ -191,17 +197,20 @@ def test_findings_of_an_update_name_attribute_value_and_fix() -> None:
     context = context_of(Contact("c1"))
     writer = ContactWriter(context)
     writer.unclearable.add("city")
-    writer.contact_missing(bare=True)
+    writer.contact_missing(identity_only=True)
     envelope = pending(1, {"plan": "gold", FIRST_NAME: "Ada", "city": None})
     update = compose([envelope], context, writer, NOW)
     assert update == ContactUpdate({}, {}, left_out=True)
     refusal = "Intercom refused the update without naming the attribute"
     assert {finding.field: finding.message for finding in envelope.progress().adjustments} == {
         "user_attributes[city]": (
-            'Intercom refuses to clear attribute "city" on this contact: dropped the removal; clear it there'
+            'Intercom refuses to clear attribute "city" on this contact: dropped the removal; '
+            "clear the attribute in Intercom"
         ),
-        "user_attributes[plan]": f'{refusal}: dropped "plan", which is "gold"; check each value there',
-        "user_attributes[$first_name]": f'{refusal}: dropped "first_name", which is "Ada"; check each value there',
+        "user_attributes[plan]": f'{refusal}: dropped "plan", which is "gold"; check this value in Intercom',
+        "user_attributes[$first_name]": (
+            f'{refusal}: dropped "first_name", which is "Ada"; check this value in Intercom'
+        ),
     }
 
 

@@ -16,7 +16,7 @@ Event = Callable[[AccessState], object]
 
 
 def me(access: Access, *, while_suspended: bool = False) -> Event:
-    return lambda state: state.on_me(access, 0.0, while_suspended=while_suspended)
+    return lambda state: state.on_access_response(access, 0.0, while_suspended=while_suspended)
 
 
 def suspend(state: AccessState) -> None:
@@ -90,7 +90,7 @@ def test_suspension_has_its_reason_and_remedy() -> None:
     suspend(access)
     assert isinstance(access.state, Suspended)
     assert access.state.reason.startswith("UNAUTHORIZED: Intercom does not know the access token")
-    access.on_me(REFUSED, 0.0, while_suspended=True)
+    access.on_access_response(REFUSED, 0.0, while_suspended=True)
     assert access.state == Suspended("APP_ID_MISMATCH: the token belongs to another App ID")
 
 
@@ -116,7 +116,7 @@ def test_failed_probe_is_retried_with_backoff_and_after_retry_after() -> None:
     assert access.next_probe_delay(1.0) == 0.0
     delays = []
     for retry_after in (0.0, 0.0, 30.0, 3600.0, 0.0):
-        access.on_me(UNKNOWN, retry_after, while_suspended=False)
+        access.on_access_response(UNKNOWN, retry_after, while_suspended=False)
         delays.append(access.next_probe_delay(1.0))
     assert delays == [1.0, 2.0, 30.0, WAIT_MAX_SECONDS, 16.0]
     me(GRANTED)(access)

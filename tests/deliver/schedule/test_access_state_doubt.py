@@ -7,7 +7,7 @@ from intercomd_daemon.deliver.schedule.access_state import FORBIDDEN_LANES_MAX, 
 
 
 def grant(access: AccessState) -> None:
-    assert access.on_me(Access(Grant.GRANTED), 0.0, while_suspended=False)
+    assert access.on_access_response(Access(Grant.GRANTED), 0.0, while_suspended=False)
 
 
 def test_doubtful_responses_of_several_users_without_a_success_are_about_the_connection() -> None:

@@ -78,7 +78,7 @@ async def test_large_lanes_beyond_the_limit_wait_in_the_spool_and_each_gets_its_
         goes = loading.take()
         assert goes.key == lanes[turn]
         goes.queue.truncate(0)
-        loader.drained(goes)
+        loader.refill_or_remove(goes)
         await loading.load_due(101.0 + turn)
         assert goes.key not in loading.lanes
         assert loading.lanes[comes].queue.keys() == keys[comes][:LANE_ROWS_MAX]
@@ -181,9 +181,9 @@ async def test_rows_read_while_their_lane_is_being_parked_follow_it(tmp_path: Pa
     keys += await spool.append([row(envelope("1", "u", None, event("e", 1)))])
     loading.loader.mark_appended(Priority.NORMAL)
     if reading_first:
-        loading.loader.read_on()
+        loading.loader.start_next_read()
     loading.loader.park(loading.take(), 5.0)
-    loading.loader.read_on()
+    loading.loader.start_next_read()
     await loading.finish()
     assert loading.lanes == {}
     await loading.load_due(10.0)
@@ -200,7 +200,7 @@ async def test_loaded_lane_without_further_rows_is_not_parked_any_more(spool: Me
     assert step.request.path == "/events"
     await spool.settle([Settlement("default", completions=[lane.queue.head.end("default", 1.0)])])
     lane.queue.remove_first(Priority.NORMAL)
-    loading.loader.drained(lane)
+    loading.loader.refill_or_remove(lane)
     await loading.finish()
     assert loading.lanes == {}
     assert spool.usage().connections["default"].parked_lanes == 0
@@ -211,7 +211,7 @@ async def test_drained_lane_leaves_memory(spool: MemorySpool, loading: Loading) 
     await loading.read_all()
     lane = loading.take()
     lane.queue.remove_first(Priority.NORMAL)
-    loading.loader.drained(lane)
+    loading.loader.refill_or_remove(lane)
     assert loading.lanes == {}
 
 
@@ -219,7 +219,7 @@ async def test_drained_lane_leaves_memory(spool: MemorySpool, loading: Loading) 
 async def test_read_returns_at_most_1_mib(spool: MemorySpool, loading: Loading) -> None:
     large = b'{"x":"' + b"x" * (READ_BYTES_MAX // 4) + b'"}'
     await spool.append([row(envelope(f"{n}", f"u{n}", None, event("e", 0, large))) for n in range(9)])
-    loading.loader.read_on()
+    loading.loader.start_next_read()
     await loading.finish()
     assert loading.loader.rows == 3
 
@@ -294,8 +294,8 @@ async def test_rows_that_are_left_out_are_not_loaded_and_do_not_fill_the_window(
     keys = await spool.append([row(envelope(name, name, None, event("e"))) for name in ("a", "b", "c")])
     for key in (keys[2], *range(10**9, 10**9 + LEFT_OUT_MAX - 2), keys[0], keys[1]):
         loading.loader.leave_out(key)
-    loading.loader.take_in(keys[1])
-    loading.loader.take_in(keys[1])
+    loading.loader.undo_leave_out(keys[1])
+    loading.loader.undo_leave_out(keys[1])
     await loading.read_all()
     assert (list(loading.lanes), loading.loader.rows) == (["c:b", "c:c"], 2)
 

@@ -52,7 +52,7 @@ async def test_bulk_envelope_in_progress_is_finished_before_the_normal_one(
     await spool.settle([Settlement("default", completions=[lane.queue.head.end("default", 1.0)])])
     lane.queue.remove_first(Priority.BULK)
     loading.ready_queue.finish(lane)
-    loading.loader.drained(lane)
+    loading.loader.refill_or_remove(lane)
     await loading.finish()
     assert lane.queue.keys() == [normal, *bulk[1:LANE_ROWS_MAX]]
 
@@ -67,6 +67,6 @@ async def test_resting_lane_is_loaded_with_the_normal_envelope_when_its_rest_end
     assert lane.queue.keys() == []
     loading.ready_queue.wake(1.0)
     assert loading.take() is lane
-    loading.loader.drained(lane)
+    loading.loader.refill_or_remove(lane)
     await loading.finish()
     assert lane.queue.keys() == [normal, *bulk[: LANE_ROWS_MAX - 1]]

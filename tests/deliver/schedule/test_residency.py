@@ -156,11 +156,11 @@ def test_loading_and_loaded_lanes_count_against_the_limit() -> None:
 def test_first_turn_looks_for_parked_lanes() -> None:
     """What an earlier process parked is not known."""
     next_due = NextDue()
-    assert (next_due.must_look(0.0), next_due.reached(0.0), next_due.seconds_left(100.0)) == (True, True, 0.0)
+    assert (next_due.should_query(0.0), next_due.reached(0.0), next_due.seconds_left(100.0)) == (True, True, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("dues", "now", "must_look", "reached", "seconds_left"),
+    ("dues", "now", "should_query", "reached", "seconds_left"),
     [
         ([], 1000.0, False, False, inf),
         ([1000.0], 999.0, False, False, 1.0),
@@ -173,22 +173,22 @@ def test_first_turn_looks_for_parked_lanes() -> None:
     ],
 )
 def test_look_is_due_at_the_earliest_due_time(
-    dues: list[float], now: float, must_look: bool, reached: bool, seconds_left: float
+    dues: list[float], now: float, should_query: bool, reached: bool, seconds_left: float
 ) -> None:
     next_due = NextDue()
-    next_due.start_look()
+    next_due.start_query()
     for due in dues:
-        next_due.learn([due])
-    assert (next_due.must_look(now), next_due.reached(now)) == (must_look, reached)
+        next_due.add_due_times([due])
+    assert (next_due.should_query(now), next_due.reached(now)) == (should_query, reached)
     assert next_due.seconds_left(now) == seconds_left
 
 
 def test_what_is_learned_during_a_look_counts() -> None:
     next_due = NextDue()
-    next_due.start_look()
-    next_due.learn([5.0])
-    next_due.learn([9.0])
+    next_due.start_query()
+    next_due.add_due_times([5.0])
+    next_due.add_due_times([9.0])
     assert next_due.seconds_left(1.0) == 4.0
     next_due.invalidate()
-    next_due.learn([])
-    assert (next_due.must_look(1.0), next_due.seconds_left(1.0)) == (True, 0.0)
+    next_due.add_due_times([])
+    assert (next_due.should_query(1.0), next_due.seconds_left(1.0)) == (True, 0.0)

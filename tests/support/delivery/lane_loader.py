@@ -46,7 +46,7 @@ class Loading:
     async def read_all(self) -> None:
         """Reads until the window is full or the logs are at their end."""
         while True:
-            self.loader.read_on()
+            self.loader.start_next_read()
             if not self.tasks:
                 return
             await self.finish()

@@ -12,7 +12,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.classification import NOT_INTERCOM, Kind, classify
 from intercomd_daemon.deliver.intercom.messages import Call, Response
 
-# "It probes GET /me from 5 s to 5 min."
+# While suspended, `GET /me` is called after the first wait, and then after longer ones up to the cap.
 PROBE_FIRST_SECONDS = 5.0
 PROBE_CAP_SECONDS = 300.0
 # Of the workspace's name and region in status and log lines.

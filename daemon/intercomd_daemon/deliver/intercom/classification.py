@@ -115,11 +115,11 @@ _MISSING = "does not exist"
 _FIELD_PREFIX = "custom_attributes."
 # 400 bad_request: User has been marked for permanent deletion and is not restorable.
 _DELETED = "marked for permanent deletion"
-# "407, 421, 431: the way to Intercom is wrong"
+# A proxy, or another server on the way to Intercom, sends these.
 _WAY_WRONG = frozenset({407, 421, 431})
-# "403 (`token_*`, `api_plan_restricted`): our configuration is wrong"
+# Codes of a 403 that the token or the plan causes, not the request.
 _OURS = ("token_", "api_plan_restricted")
-# The codes of a 409: "409 `conflict`", "`unique_user_constraint`", and "the person was blocked: `not_restorable`".
+# The codes of Intercom's 409s; `not_restorable`: the person was blocked.
 _CONFLICTS = frozenset({"conflict", "unique_user_constraint", "not_restorable"})
 # What Intercom's envelope of errors begins with, in a body that is not JSON.
 _ERRORS = re.compile(rb'^\{\s*"(?:type"\s*:\s*"error\.list|errors"\s*:)')
@@ -145,7 +145,7 @@ class Purpose(Enum):
     ACCESS = auto()
     """It checks the access: if another server responds, nothing else would reach Intercom either."""
     SIDE = auto()
-    """It concerns a feature alone: "Every refusal of a side call ... only turns that feature off"."""
+    """It concerns one feature: a refusal only turns that feature off."""
 
 
 def classify(call: Call, response: Response, contact_id: str = "") -> Classification:
@@ -169,7 +169,7 @@ def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classif
         body = _Body(errors="")
     html = data.startswith(b"<") or (response.html and data and body is None)
     if html and (status != 403 or rules.purpose is not Purpose.USER):
-        # "Any status with an HTML page: another server answers"; a 403 of one user's call may be a firewall's.
+        # Intercom sends no HTML, so another server sent this. A 403 of one user's call may be a firewall's.
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
     if 200 <= status < 300:
         return _success(rules, status, body or _Body(), contact_id)
@@ -198,7 +198,7 @@ def _by_status(status: int) -> Classification | None:
 def _client_error(rules: "CallRules", status: int, errors: list[_Error], *, read: bool) -> Classification:
     """The other 4xx. `read`: whether the body is Intercom's or empty."""
     if not read:
-        # "409 whose body cannot be read: transient". "Any 4xx whose body is not Intercom's: another server answers".
+        # Only the body shows what a 409 is about. Another 4xx whose body is not Intercom's is from another server.
         return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE if status == 409 else NOT_INTERCOM)
     if status == 409 and not _CONFLICTS & {error.code for error in errors}:
         return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE)
@@ -227,7 +227,7 @@ def _success(rules: "CallRules", status: int, body: _Body, contact_id: str) -> C
         return documented
     if rules.purpose is Purpose.ACCESS:
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
-    # "204, another 2xx: not what Intercom documents: transient"
+    # A 204 or another 2xx that Intercom does not document for this call does not prove success.
     return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE if status == rules.success_status else f"HTTP_{status}")
 
 
@@ -237,7 +237,7 @@ def _no_access(rules: "CallRules", status: int, errors: list[_Error]) -> Classif
         return Classification(Kind.REFUSED, reason)
     ours = any((error.code or "").startswith(_OURS) for error in errors)
     if status == 403 and rules.purpose is Purpose.USER and not ours:
-        # "403 while GET /me and other users' calls succeed: about this request"; `AccessDoubt` knows whether they do.
+        # The request or the token may cause it: `AccessState` decides by `GET /me` and other users' calls.
         return Classification(Kind.TRANSIENT, reason)
     return Classification(Kind.SUSPENDED, reason)
 
@@ -248,7 +248,7 @@ def _refusal(rules: "CallRules", status: int, errors: list[_Error]) -> Classific
     if "intercom_version_invalid" in codes:
         return Classification(Kind.SUSPENDED, "VERSION_INVALID")
     if "not_restorable" in codes:
-        # "This user was blocked and cannot be recreated"
+        # Intercom's message: "This user was blocked and cannot be recreated".
         return Classification(Kind.REFUSED, "CONTACT_BLOCKED")
     if status in {404, 410} and rules.needs_contact:
         return Classification(Kind.RESOLVE, "CONTACT_NOT_FOUND", Hint.NOT_FOUND)
@@ -268,7 +268,7 @@ _INVALID = Classification(Kind.REFUSED, "REQUEST_INVALID")
 
 
 def _contact(body: _Body, contact_id: str) -> Classification | None:
-    """Classifies a contact: "200 for a contact write without a contact: transient: ... the write is repeated"."""
+    """Classifies a contact. A write that returns no contact is repeated."""
     found = body.id if isinstance(body.id, str) and _CONTACT_ID.fullmatch(body.id) else ""
     if not found or body.type not in {None, "contact"} or (contact_id and found != contact_id):
         return None
@@ -284,15 +284,16 @@ def _attributes(body: _Body, _: str) -> Classification | None:
 def _conflict_of_create(message: str) -> Classification:
     found = _EXISTING.search(message)
     if not found:
-        # "Multiple existing users match this email address - must be more specific using user_id" (no id)
+        # Intercom's message, without an id: "Multiple existing users match this email address - must be more specific
+        # using user_id".
         return Classification(Kind.RESOLVE, "IDENTITY_AMBIGUOUS", Hint.AMBIGUOUS)
-    # "An archived contact matching those details already exists with id=<24 hex>"
+    # Intercom's message: "An archived contact matching those details already exists with id=<24 hex>".
     hint = Hint.ARCHIVED if "archived" in message[: found.start()] else Hint.EXISTS
     return Classification(Kind.RESOLVE, hint.name, hint, contact_id=found.group(1))
 
 
 def _conflict_of_update(_: str) -> Classification:
-    # "May itself 409 when the new email or external_id belongs to another contact"
+    # The new email or external id belongs to another contact.
     return Classification(Kind.RESOLVE, "IDENTITY_CONFLICT", Hint.CONFLICT)
 
 
@@ -342,9 +343,9 @@ CALLS: Mapping[Call, CallRules] = {
     ),
     Call.READ_CONTACT: CallRules(_contact, needs_contact=True),
     Call.UNARCHIVE_CONTACT: CallRules(_contact, needs_contact=True, bad_request=_invalid_unarchiving),
-    # "POST /events 202: done, whatever the body, unless it is an HTML page or holds an `errors` list"
+    # A 202 shows success whatever the body, unless it is an HTML page or holds an `errors` list.
     Call.TRACK_EVENT: CallRules(lambda _, __: _DONE, success_status=202, needs_contact=True),
-    # "GET /me -> {type:"admin", id, email, app}"
+    # Intercom documents the body {type: "admin", id, email, app}.
     Call.READ_ME: CallRules(lambda body, _: _DONE if body.type == "admin" else None, purpose=Purpose.ACCESS),
     Call.LIST_ATTRIBUTES: CallRules(_attributes, purpose=Purpose.SIDE),
     Call.CREATE_ATTRIBUTE: CallRules(lambda body, _: _DONE if body.name else None, purpose=Purpose.SIDE),

@@ -22,12 +22,11 @@ from intercomd_daemon.deliver.intercom.proxy import Proxy, proxy_for
 from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.errors import IntercomdError
 
-# "HTTP: connect 5 s, whole call 30 s, answers read to 1 MiB (4 MiB for the list of attributes)."
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 30.0
 RESPONSE_BYTES_MAX = 1024 * 1024
 ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024
-# "The status line decides before anything else is read: headers of up to 64 KiB do not undo a 202."
+# The status line decides before anything else is read: large headers do not undo a 202.
 HEADER_BYTES_MAX = 64 * 1024
 HEADERS_MAX = 1_000
 _LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
@@ -73,11 +72,11 @@ class IntercomClient:
             max_line_size=HEADER_BYTES_MAX,
             max_field_size=HEADER_BYTES_MAX,
             max_headers=HEADERS_MAX,
-            # "A body in an encoding that was not asked for does not undo a 202": it is decoded where that is possible.
+            # A body in an encoding that was not requested does not undo a 202: it is decoded later, where possible.
             auto_decompress=False,
             headers={
                 "Accept-Encoding": "identity",
-                # "Content-Type and Accept: application/json; otherwise 406."
+                # Without these two Intercom responds 406.
                 "Accept": "application/json",
                 "Content-Type": "application/json",
                 "Intercom-Version": self._settings.api_version,
@@ -125,7 +124,7 @@ class IntercomClient:
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:
-    # "SSL_CERT_FILE": OpenSSL's own variable for the system's certificates, which this loads.
+    # This also loads the file that OpenSSL's own variable SSL_CERT_FILE names.
     context = ssl.create_default_context()
     if ca_file:
         try:

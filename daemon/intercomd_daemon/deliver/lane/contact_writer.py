@@ -17,7 +17,7 @@ from intercomd_daemon.deliver.lane.pending import PendingEnvelope, Retry
 from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME, Finding, Scalar
 from intercomd_daemon.errors import quoted
 
-# "At most 3 rounds, then back off": conflicts resolved for one update before a pause.
+# Conflicts resolved for one update before a pause.
 ROUNDS_MAX = 3
 
 IDENTITY_FIELDS = frozenset({"email"})
@@ -25,9 +25,9 @@ STANDARD_FIELDS = CONTACT_FIELDS | IDENTITY_FIELDS | {FIRST_NAME, LAST_NAME}
 
 _UNAVAILABLE = frozenset({"CONTACT_ARCHIVED", "CONTACT_BLOCKED", "CONTACT_DELETED"})
 # Refusals that another content of the update may avoid.
-_OF_CONTENT = frozenset({"ATTRIBUTE_REFUSED", FORBIDDEN, "REQUEST_INVALID", "TOO_LARGE"})
-# "A 400 that names nothing"; a 422 is the same.
-_NAMES_NOTHING = frozenset({400, 422})
+_AVOIDABLE_BY_CONTENT = frozenset({"ATTRIBUTE_REFUSED", FORBIDDEN, "REQUEST_INVALID", "TOO_LARGE"})
+# Refusals with these statuses may concern a value that they do not name.
+_UNSPECIFIC_STATUSES = frozenset({400, 422})
 
 
 def is_custom(name: str) -> bool:
@@ -41,7 +41,7 @@ class ContactUpdate(NamedTuple):
     fields: dict[str, Scalar]
     """By Intercom's name, as they are sent."""
     sent_values: dict[str, tuple[Scalar, int]]
-    """The same as the sender named and sent them, each with its position: what the contact cache remembers."""
+    """The values under the sender's names, each with its envelope's position; stored in the contact cache."""
     left_out: bool
     """Whether a value had to be left out."""
 
@@ -76,13 +76,16 @@ class Presence(Enum):
     """Created or found after that: events name it by Intercom's id."""
 
 
-# The lookup: which call comes next for a write. The cases:
+# The lookup: which call comes next for a write. The transitions, in the order in which they are checked:
 #
-# - `Direct`: the write itself. A create that conflicts with a contact of our email leads to `Verifying`.
-# - `Verifying`: reads that contact. If it is ours: `Direct`; without an external id: `Adopting`; archived:
-#   `Unarchiving` or `Refused`; with another external id: `Direct` without the email, which is taken.
-# - `Unarchiving`: the same. `Adopting`: the next update gives the contact our external id.
-# - A 404 leads from each of them to `NotFound`, which creates the contact again.
+# - `Direct` writes. A conflict with a contact that may have our email: `Verifying`. A conflict with an archived contact
+#   by customer id or email alone: `Unarchiving` or `Refused`. Any other conflict of emails: `Direct` without the email.
+# - `Verifying` reads the contact that conflicts. Another external id: `Direct` without the email. Archived:
+#   `Unarchiving` or `Refused`. No external id: `Adopting`. Ours: `Direct`.
+# - `Unarchiving` unarchives the contact, then continues as `Verifying` does.
+# - `Adopting` writes our external id.
+# - A 404 leads from each of them to `NotFound`, which creates the contact; only when `Verifying` an archived contact it
+#   leads to `Unarchiving` or `Refused`.
 
 
 class Direct(msgspec.Struct, frozen=True):
@@ -90,7 +93,7 @@ class Direct(msgspec.Struct, frozen=True):
 
 
 class NotFound(msgspec.Struct, frozen=True):
-    """As `Direct`, after a response that the contact does not exist any more."""
+    """As `Direct`, after a response that the contact no longer exists."""
 
 
 class Verifying(msgspec.Struct, frozen=True):
@@ -143,13 +146,13 @@ class ContactWriter:
     def _restart_lookup(self) -> None:
         self._lookup: Lookup = Direct()
         self._rounds = 0
-        self.taken = ""
+        self.taken_email = ""
         """The email that another contact owns, so that it is left out."""
 
-    def contact_missing(self, *, bare: bool) -> None:
-        """Intercom did not find the contact for an event. `bare`: create it with the identity alone."""
+    def contact_missing(self, *, identity_only: bool) -> None:
+        """Intercom did not find the contact for an event. `identity_only`: create it with the identity alone."""
         self.presence = Presence.MISSING
-        self.reduced = bare
+        self.reduced = identity_only
         self._restart_lookup()
 
     def contact_found(self) -> None:
@@ -160,7 +163,12 @@ class ContactWriter:
         """Whether the update consists of an email that another contact owns, and the contact is known."""
         looking = isinstance(self._lookup, Verifying | Unarchiving | Adopting)
         known = bool(self._context.contact.id) and not looking
-        return known and bool(self.taken) and email_of(group) == self.taken and fields.keys() <= IDENTITY_FIELDS
+        return (
+            known
+            and bool(self.taken_email)
+            and email_of(group) == self.taken_email
+            and fields.keys() <= IDENTITY_FIELDS
+        )
 
     def call(self, group: list[PendingEnvelope], update: ContactUpdate) -> ContactWrite | ContactLookup:
         """Returns the call that writes this update for the group, or the lookup that must come before it."""
@@ -178,12 +186,12 @@ class ContactWriter:
         customer_id, email = group[-1].envelope.customer_id, email_of(group)
         adopted = self._adopted
         contact_id = adopted or self._context.contact.id
-        if not contact_id or email == self.taken:
+        if not contact_id or email == self.taken_email:
             # In a create the email is part of the identity, beside the fields.
             fields = {name: value for name, value in fields.items() if name != "email"}
         if contact_id:
             return requests.update_contact(contact_id, customer_id if adopted else "", fields)
-        return requests.create_contact(customer_id, "" if email == self.taken else email, fields)
+        return requests.create_contact(customer_id, "" if email == self.taken_email else email, fields)
 
     @property
     def _adopted(self) -> str:
@@ -221,31 +229,32 @@ class ContactWriter:
         if hint is Hint.ATTRIBUTE:
             self._context.catalog.reported_missing(name, now)
         elif value is None:
-            # "on leads null was refused": this may hold for one contact, so the catalog does not remember it.
+            # Intercom refuses null for some leads. That may hold for one contact only, so the catalog does not
+            # remember it.
             self.unclearable.add(name)
         else:
             self._context.catalog.value_refused(name, value, now)
 
     def _on_refusal(self, flight: Flight, reason: str, status: int, now: float) -> WriteRefused | Replan | Ungroup:
-        """Handles a refusal: other calls are tried that may avoid it, each once; the envelope is refused after them."""
+        """Handles a refusal: tries each alternative call once, then refuses the envelope."""
         if len(flight.group) > 1:
-            # "A refused call that carries more than one envelope is never buried: its envelopes go one by one."
+            # One envelope may have caused the refusal: each makes its own call.
             self._restart_lookup()
             return Ungroup()
         if flight.request.call is Call.UNARCHIVE_CONTACT and reason not in _UNAVAILABLE:
             reason = "CONTACT_ARCHIVED"  # For whatever reason, the contact stays archived.
-        if isinstance(flight, ContactWrite) and reason in _OF_CONTENT and not self.reduced:
+        if isinstance(flight, ContactWrite) and reason in _AVOIDABLE_BY_CONTENT and not self.reduced:
             fields = flight.update.fields
-            custom = [is_custom(name) for name in fields] if status in _NAMES_NOTHING else []
+            custom = [is_custom(name) for name in fields] if status in _UNSPECIFIC_STATUSES else []
             # A newer list of attributes may show which value does not fit, so that the next plan leaves out that one.
             if any(custom) and self._context.catalog.doubt(now):
                 return Replan()
-            # "A 400 that names nothing: once more without custom attributes, those listed as refused."
-            less_suffices = any(custom) and not all(custom)
+            # Retry once without custom attributes, which are reported as left out.
+            retry_reduced = any(custom) and not all(custom)
             if self.presence is Presence.MISSING:
-                # "A bad attribute must not cost the event": the contact's identity is enough for it.
-                less_suffices = not fields.keys() <= IDENTITY_FIELDS
-            if less_suffices:
+                # A bad attribute must not cost the event, for which the contact's identity suffices.
+                retry_reduced = not fields.keys() <= IDENTITY_FIELDS
+            if retry_reduced:
                 self.reduced = True
                 return Replan()
         if reason in _UNAVAILABLE:
@@ -255,15 +264,15 @@ class ContactWriter:
     def _resolve(
         self, flight: Flight, classification: Classification, status: int, now: float
     ) -> WriteRefused | Replan | BackOff | Ungroup:
-        """Handles a response that the contact is not the one the call assumed, or that shows which it is."""
-        customer_id, email, taken = flight.group[-1].envelope.customer_id, email_of(flight.group), self.taken
-        identified_by_email = bool(customer_id and email) and email != taken
+        """Handles a response showing that the contact is not the one assumed, or which contact it is."""
+        customer_id, email, previous = flight.group[-1].envelope.customer_id, email_of(flight.group), self.taken_email
+        identified_by_email = bool(customer_id and email) and email != previous
         self._lookup = self._next_lookup(classification, customer_id, email if identified_by_email else "")
-        if self.taken != taken:
-            _report_taken_email(flight.group, self.taken)
+        if self.taken_email != previous:
+            _report_taken_email(flight.group, self.taken_email)
         retry = Retry.NOW
         if isinstance(self._lookup, NotFound):
-            # The first 404 is repaired at once; "a second 404 is transient; the fifth: dead letter".
+            # The first 404 is repaired at once; later ones after a pause, until NOT_FOUND_MAX.
             retry = flight.group[0].contact_not_found()
         if isinstance(self._lookup, Refused) or retry is Retry.NEVER:
             reason = self._lookup.reason if isinstance(self._lookup, Refused) else classification.reason
@@ -290,13 +299,13 @@ class ContactWriter:
                 # It has our customer id or our email: only its external id shows whether it is ours.
                 return Verifying(classification.contact_id, email, classification.hint is Hint.ARCHIVED)
             case Hint.ARCHIVED:
-                return self._archived(classification.contact_id, self.taken)
+                return self._archived(classification.contact_id, self.taken_email)
             case Hint.EXISTS:
                 self._context.contact.identify(classification.contact_id)
                 return Direct()
             case Hint.AMBIGUOUS | Hint.CONFLICT if email:
                 # Try without the email. If the external id conflicts as well, the next response is refused.
-                self.taken = email
+                self.taken_email = email
                 return Direct()
             case _:
                 return Refused(classification.reason)
@@ -304,8 +313,8 @@ class ContactWriter:
     def _compare(self, found: Verifying | Unarchiving, external_id: str, customer_id: str) -> Lookup:
         """The state after a contact was read or unarchived, by its external id."""
         if customer_id and external_id not in {"", customer_id}:
-            # "compare its external_id before overwriting it": it is another user's contact, which owns the email.
-            self.taken = found.email
+            # It is another user's contact, which owns the email: do not overwrite it.
+            self.taken_email = found.email
             return Direct()
         if isinstance(found, Verifying) and found.archived:
             return self._archived(found.contact_id, found.email)
@@ -315,20 +324,20 @@ class ContactWriter:
         return Direct()
 
     def _archived(self, contact_id: str, email: str) -> Lookup:
-        # "Unarchiving after a 409 silently undoes somebody's decision: make it a setting, off by default."
+        # Unarchiving silently undoes a decision made at Intercom, so it is a setting, off by default.
         return Unarchiving(contact_id, email) if self._context.settings.unarchive else Refused("CONTACT_ARCHIVED")
 
 
 def email_of(group: list[PendingEnvelope]) -> str:
-    """Returns the newest email of the group; the age of a replay's is that of its first acceptance."""
+    """Returns the newest email of the group. A replayed envelope counts as old as its first acceptance."""
     emails = {pending.position: pending.envelope.email for pending in group if pending.envelope.email}
     return emails[max(emails)] if emails else ""
 
 
 def _report_taken_email(group: list[PendingEnvelope], email: str) -> None:
     message = (
-        f"email {quoted(email)} belongs to another contact, and Intercom accepts it on one: left it out; "
-        "remove it there, or send the right one"
+        f"email {quoted(email)} already belongs to another contact, and Intercom allows an email on only one contact: "
+        "left it out; remove it from the other contact, or send the correct email"
     )
     for pending in group:
         if pending.envelope.email == email:

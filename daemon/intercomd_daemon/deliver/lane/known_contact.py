@@ -11,7 +11,7 @@ import msgspec
 from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Scalar
 from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
 
-# "Archived and not `unarchive`, or blocked: dead letter, remembered for 10 minutes without calls."
+# How long a lane makes no calls after Intercom refused its contact as archived, blocked or deleted.
 UNAVAILABLE_SECONDS = 600.0
 # Attributes of one contact whose last sent value is remembered, the newest. Intercom holds "at most 250 per workspace".
 DIGESTS_MAX = 1_000
@@ -124,6 +124,12 @@ class Contact:
         """Records that the call has ended."""
         self._writers.pop(writer, None)
 
+    def remember_without_sending(self, values: Mapping[str, tuple[Scalar, int]], now: float) -> None:
+        """Records values as sent without a call, so that later updates leave them out."""
+        self.begin_write(values, self)
+        self.mark_sent(values, self, now)
+        self.end_write(self)
+
     def absorb(self, other: "Contact") -> None:
         """Merges another object for the same contact: later values win, those in flight stay unknown."""
         merged = unpack(other.pack(), StoredContact)
@@ -140,7 +146,7 @@ class Contact:
         self._trim()
 
     def forget(self) -> None:
-        """Forgets everything, because the contact does not exist any more: "a 404 or 410 erases all"."""
+        """Forgets everything, because the contact no longer exists (404 or 410)."""
         self._id = ""
         self._digests.clear()
         self._writers.clear()

@@ -27,9 +27,9 @@ from intercomd_daemon.deliver.lane.operation import (
     Ended,
     Flight,
     LaneContext,
+    NextStep,
     NoCall,
     Plan,
-    Reaction,
     SaveContact,
     Ungroup,
 )
@@ -48,7 +48,7 @@ GIVEN_UP = "GIVEN_UP"
 class OperationKind(Protocol):
     """How a lane performs one kind of operation.
 
-    It decides about calls and effects. Order, flight and settlement are the lane's. `operation` is of this kind.
+    It decides which calls to make and what they achieve. The lane handles ordering, the call in flight and commits.
     """
 
     def __init__(self, context: LaneContext, writer: ContactWriter) -> None: ...
@@ -64,7 +64,7 @@ class OperationKind(Protocol):
     def plan(self, queue: Sequence[PendingEnvelope], now: float) -> Plan:
         """Returns what the next operation of the first envelope needs; a call may include later envelopes."""
 
-    def on_response(self, flight: Flight, classification: Classification, status: int, now: float) -> Reaction:
+    def on_response(self, flight: Flight, classification: Classification, status: int, now: float) -> NextStep:
         """Handles a response that is neither transient nor about the access."""
 
 
@@ -76,8 +76,8 @@ _NO_RESPONSE = Response(0)
 class Lane:
     """The envelopes of one user of one connection, and the one call that is in flight for them.
 
-    The lane owns the order, the flight and the settlement. What a call is and what a response means for an operation,
-    its kind decides.
+    The lane handles ordering, the call in flight and commits. The kind of an operation decides its calls, and what a
+    response means for it.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Lane:
         """The user's contact, which lanes of the same person share."""
         return self._context.contact
 
-    def calls_for(self, key: int) -> bool:
+    def is_in_flight(self, key: int) -> bool:
         """Whether the call in flight is about this envelope."""
         return self._flight is not None and any(pending.key == key for pending in self._flight.group)
 
@@ -125,7 +125,7 @@ class Lane:
         self._context.contact = contact
 
     def give_up(self, key: int, now: float) -> Completion | None:
-        """Removes an envelope and ends it by hand; None: it is not in memory. Not while a call is in flight."""
+        """Removes an envelope and gives it up; None if it is not in memory. Must not be called during a call."""
         pending = self.queue.find(key)
         if pending is None:
             return None
@@ -141,7 +141,7 @@ class Lane:
             return Idle()
         refusal = self._context.unavailable.why(self.key, now)
         if refusal:
-            # The contact is archived, blocked or deleted: no operation needs a call to be refused.
+            # The contact is archived, blocked or deleted: operations are refused without a call.
             _refuse_remaining(head, self._context.settings, refusal)
         while (operation := head.operation) is not None:
             kind = self._kinds[type(operation)]
@@ -157,7 +157,7 @@ class Lane:
             if not isinstance(plan, NoCall):
                 return plan
             self._end(plan.group, plan.type, plan.reason)
-            # Values that Intercom has already need no commit of their own: the head's next call follows at once.
+            # Unchanged values need no commit of their own, so the head's next call can follow at once.
             if head.operation is None or plan.type is OutcomeType.DEAD_LETTERED:
                 return self._settle(plan.group, now, contact_changed=plan.contact_changed)
         return self._settle([head], now)
@@ -167,11 +167,11 @@ class Lane:
         flight, self._flight = self._flight, None
         if flight is None:
             return AfterResponse()
-        after = self._follow(flight, classification, response, now)
+        after = self._apply(flight, classification, response, now)
         self._context.contact.end_write(flight)
         return after
 
-    def _follow(self, flight: Flight, classification: Classification, response: Response, now: float) -> AfterResponse:
+    def _apply(self, flight: Flight, classification: Classification, response: Response, now: float) -> AfterResponse:
         if classification.kind is Kind.SUSPENDED or classification.reason == RATE_LIMITED:
             # The connection waits, and the lane repeats the call after that.
             return AfterResponse()
@@ -180,8 +180,8 @@ class Lane:
                 pending.on_failure(response.status, f"{flight.request.call}: {classification.reason}")
             return self._back_off()
         head = flight.group[0]
-        reaction = self._kinds[type(head.operation)].on_response(flight, classification, response.status, now)
-        match reaction:
+        step = self._kinds[type(head.operation)].on_response(flight, classification, response.status, now)
+        match step:
             case BackOff():
                 return self._back_off()
             case Ungroup():
@@ -231,7 +231,7 @@ class Lane:
 
 
 def give_up(pending: PendingEnvelope, settings: ConnectionSettings, now: float) -> Completion:
-    """Ends an envelope by hand: the remaining operations are refused as GIVEN_UP, so that a replay performs them."""
+    """Gives up an envelope: the remaining operations are refused as GIVEN_UP, so that a replay performs them."""
     _refuse_remaining(pending, settings, GIVEN_UP, pending.http_status, at_least_one=True)
     completion = pending.end(settings.name, now)
     return completion._replace(outcome=msgspec.structs.replace(completion.outcome, reason=GIVEN_UP))

@@ -80,5 +80,5 @@ class Ended(NamedTuple):
     """Whether the contact cache must be written."""
 
 
-Reaction = Replan | BackOff | Ungroup | SaveContact | Ended
+NextStep = Replan | BackOff | Ungroup | SaveContact | Ended
 """What follows from a response."""

@@ -12,7 +12,7 @@ from intercomd_daemon.spool.base import Completion, position_of
 
 # Of a response body that is kept for a dead letter.
 RESPONSE_KEPT_BYTES = 65_536
-# "A second 404 is transient; the fifth: dead letter.": for an event, and for an update of the contact.
+# 404s for one envelope: the second is transient, the fifth final. Events and contact updates are counted alike.
 NOT_FOUND_MAX = 5
 # Adjustments made while delivering that one outcome lists.
 FINDINGS_MAX = 100

@@ -12,9 +12,9 @@ from intercomd_daemon.deliver.lane.operation import (
     Ended,
     Flight,
     LaneContext,
+    NextStep,
     NoCall,
     Plan,
-    Reaction,
     Replan,
     SaveContact,
 )
@@ -62,14 +62,14 @@ class EventTracking:
                 return writer.call([head], update) if isinstance(update, ContactUpdate) else update
             writer.contact_found()
         customer_id, email = head.envelope.customer_id, head.envelope.email
-        # "`user_id` is preferred over `email`"; after a 404, and for leads, only Intercom's own `id` is sure.
+        # Intercom prefers `user_id` over `email`; after a 404, and for leads, only Intercom's own `id` is sure.
         if context.contact.id and (writer.presence is Presence.CONFIRMED or not customer_id):
             identity = ("id", context.contact.id)
         else:
             identity = ("user_id", customer_id) if customer_id else ("email", email)
         return EventCall(requests.track_event(event, identity), [head])
 
-    def on_response(self, flight: Flight, classification: Classification, status: int, now: float) -> Reaction:
+    def on_response(self, flight: Flight, classification: Classification, status: int, now: float) -> NextStep:
         """Ends the event, unless the contact must be created first."""
         if isinstance(flight, EventCall):
             return self._on_event_response(flight, classification)
@@ -82,16 +82,16 @@ class EventTracking:
             case other:
                 return other
 
-    def _on_event_response(self, flight: EventCall, classification: Classification) -> Reaction:
+    def _on_event_response(self, flight: EventCall, classification: Classification) -> NextStep:
         writer = self._writer
-        contact_changed = writer.presence is Presence.CONFIRMED or bool(writer.taken)
+        contact_changed = writer.presence is Presence.CONFIRMED or bool(writer.taken_email)
         if classification.hint is Hint.NOT_FOUND:
             (pending,) = flight.group
             retry = pending.contact_not_found()
             self._context.contact.forget()
             if retry is not Retry.NEVER:
                 # With the values of the update, unless Intercom refused them before.
-                writer.contact_missing(bare=pending.refused(EffectKind.CONTACT))
+                writer.contact_missing(identity_only=pending.refused(EffectKind.CONTACT))
                 return BackOff() if retry is Retry.LATER else Replan()
             contact_changed = True
         if classification.kind is not Kind.DONE:

@@ -20,7 +20,7 @@ from intercomd_daemon.deliver.lane.contact_writer import (
     is_custom,
 )
 from intercomd_daemon.deliver.lane.known_contact import Contact
-from intercomd_daemon.deliver.lane.operation import DRY_RUN, Ended, Flight, LaneContext, NoCall, Plan, Reaction
+from intercomd_daemon.deliver.lane.operation import DRY_RUN, Ended, Flight, LaneContext, NextStep, NoCall, Plan
 from intercomd_daemon.deliver.lane.pending import Described, PendingEnvelope
 from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Finding, Scalar, UpdateContact
 from intercomd_daemon.errors import quoted
@@ -58,20 +58,17 @@ class ContactUpdating:
         if not isinstance(update, ContactUpdate):
             return update
         if self._writer.only_taken_email_left(group, update.fields):
-            # Remembered as if it were sent, or every later update would try it again.
-            contact = self._context.contact
-            contact.begin_write(update.sent_values, self)
-            contact.mark_sent(update.sent_values, self, now)
-            contact.end_write(self)
+            # Otherwise every later update would try it again.
+            self._context.contact.remember_without_sending(update.sent_values, now)
             return NoCall(group, OutcomeType.SKIPPED, "EMAIL_TAKEN", contact_changed=True)
         if update.fields:
             return self._writer.call(group, update)
-        changed = bool(self._writer.taken)
+        changed = bool(self._writer.taken_email)
         if update.left_out:
             return NoCall(group, OutcomeType.SKIPPED, "ATTRIBUTES_LEFT_OUT", changed)
         return NoCall(group, OutcomeType.UNCHANGED, contact_changed=changed)
 
-    def on_response(self, flight: Flight, classification: Classification, status: int, now: float) -> Reaction:
+    def on_response(self, flight: Flight, classification: Classification, status: int, now: float) -> NextStep:
         """Ends the updates if the contact was written or refused for good."""
         match self._writer.on_response(flight, classification, status, now):
             case Written():
@@ -87,8 +84,8 @@ class ContactUpdating:
 def gather(queue: Iterable[PendingEnvelope], settings: ConnectionSettings) -> list[PendingEnvelope]:
     """Returns the envelopes at the head of a lane whose updates share a call.
 
-    Consecutive updates, up to and including the first envelope in which an operation follows the update: "an update
-    never crosses an event"; the union stays within the limit of attributes.
+    They are consecutive. The group ends with the first envelope that has an operation after its update, so no update
+    moves past an event, and before the limit of attributes is exceeded.
     """
     group: list[PendingEnvelope] = []
     names: set[str] = set()
@@ -107,7 +104,7 @@ def gather(queue: Iterable[PendingEnvelope], settings: ConnectionSettings) -> li
 
 
 def values_of(pending: PendingEnvelope, settings: ConnectionSettings) -> Mapping[str, Scalar]:
-    """Returns the values that the envelope's update sets, by name; by setting, the email beside a customer id too."""
+    """Returns the values that the update sets by name, with the email beside a customer id if `update_email` is set."""
     envelope, update = pending.envelope, pending.contact_update
     attributes = update.attributes if update else {}
     if settings.update_email and envelope.customer_id and envelope.email:
@@ -138,7 +135,7 @@ def compose(
         fitted = catalog.fit(name, value, now, is_time=(name, changed[name][1]) in times)
         if value is None and name in writer.unclearable:
             refusal = f"Intercom refuses to clear attribute {quoted(name)} on this contact"
-            fitted = Fitted(Fit.LEAVE_OUT, message=f"{refusal}: dropped the removal; clear it there")
+            fitted = Fitted(Fit.LEAVE_OUT, message=f"{refusal}: dropped the removal; clear the attribute in Intercom")
         if fitted.fit is Fit.CREATE:
             return CreateAttribute(name, fitted.data_type)
         if fitted.fit is Fit.SEND:
@@ -150,7 +147,7 @@ def compose(
             _report(group, settings, "ATTRIBUTE_DROPPED", name, fitted.message)
     update = ContactUpdate(fields, sent_values, left_out=len(sent_values) < len(changed))
     if writer.reduced:
-        return reduce(update, group, settings, to_identity=writer.presence is Presence.MISSING)
+        return without_refused_values(update, group, settings, to_identity=writer.presence is Presence.MISSING)
     return update
 
 
@@ -164,7 +161,7 @@ def changed_values(
         values = values_of(pending, settings)
         for name, value in values.items():
             if name in _NAME_PARTS and "name" in values:
-                continue  # "Plain name and phone win."
+                continue  # The full name takes precedence over its parts.
             if pending.envelope.replay and contact.written_after(name, pending.position):
                 message = f"a later envelope set {quoted(name.lstrip('$'))}: dropped the replay's value {shown(value)}"
                 pending.add_finding(Finding("ATTRIBUTE_DROPPED", _path(name), message))
@@ -182,15 +179,17 @@ def changed_values(
     return {name: value for name, value in newest.items() if name in changed}
 
 
-def reduce(
+def without_refused_values(
     update: ContactUpdate, group: list[PendingEnvelope], settings: ConnectionSettings, *, to_identity: bool
 ) -> ContactUpdate:
-    """Returns the update without custom attributes, or with the identity alone, and reports what is left out."""
+    """Returns the update without custom attributes, or with the identity alone, and reports what it leaves out."""
     kept = IDENTITY_FIELDS if to_identity else STANDARD_FIELDS
     for name, (value, _) in update.sent_values.items():
         if name not in kept:
             cause = "Intercom refused the update without naming the attribute"
-            message = f"{cause}: dropped {quoted(name.lstrip('$'))}, which is {shown(value)}; check each value there"
+            message = (
+                f"{cause}: dropped {quoted(name.lstrip('$'))}, which is {shown(value)}; check this value in Intercom"
+            )
             _report(group, settings, "ATTRIBUTE_DROPPED", name, message)
     fields = {name: value for name, value in update.fields.items() if name in kept}
     sent_values = {name: value for name, value in update.sent_values.items() if name in kept}

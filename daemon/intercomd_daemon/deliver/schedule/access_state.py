@@ -11,9 +11,9 @@ from typing import NamedTuple
 from intercomd_daemon.deliver.intercom.access import Access, Grant, next_probe_seconds, remedy_of
 from intercomd_daemon.deliver.schedule.pacing import WAIT_MAX_SECONDS, retry_delay
 
-# "seen on calls of several users"
+# A refusal for the whole connection must be seen on the calls of this many lanes.
 LANES_MIN = 3
-# "403 while GET /me and other users' calls succeed: after the third time in a row: dead letter"
+# A lane's call is given up after this many 403s in a row, if `GET /me` and other users' calls succeed meanwhile.
 FORBIDDEN_MIN = 3
 # Lanes whose 403s are counted. Above the limit the oldest are forgotten and start over.
 FORBIDDEN_LANES_MAX = 1_000
@@ -92,17 +92,20 @@ class AccessState:
             return self._probe_seconds
         return max(self._retry_after_seconds, retry_delay(self._failures, jitter)) if self._failures else 0.0
 
-    def on_me(self, access: Access, retry_after_seconds: float, *, while_suspended: bool) -> bool:
-        """Takes a response of `GET /me` that was called `while_suspended` or not; returns whether it counts.
+    def on_access_response(self, access: Access, retry_after_seconds: float, *, while_suspended: bool) -> bool:
+        """Handles a response to `GET /me`; returns whether the response was used.
 
-        `retry_after_seconds` is 0.0 if the response does not ask for a wait.
+        Args:
+            access: the classified response.
+            retry_after_seconds: 0.0 if the response does not ask for a wait.
+            while_suspended: the connection was suspended when the call was made.
         """
         if access.grant is Grant.GRANTED and self.suspended and not while_suspended:
             # Another call was refused in the meantime. Only a response to a later `GET /me` ends that.
             return False
         if access.grant is Grant.UNKNOWN:
             self._failures += 1
-            # "honour Retry-After, capped at 60 s, on 5xx for the probe"
+            # `Retry-After` applies to this probe too, up to 60 s.
             self._retry_after_seconds = min(retry_after_seconds, WAIT_MAX_SECONDS)
             return True
         self._failures = 0
@@ -114,8 +117,8 @@ class AccessState:
         return True
 
     def on_response(self, scope: str, lane: str, *, done: bool) -> None:
-        """Counts a response to a lane's call that raises no doubt; `done`: the call succeeded, it was not refused."""
-        # "The interval starts over only after a delivery that went well."
+        """Counts a response to a lane's call that raises no doubt; `done`: the call succeeded."""
+        # The probe interval starts over only after a delivery that went well.
         self._probe_seconds = 0.0
         self._forbidden.pop(lane, None)
         if done:
@@ -137,14 +140,15 @@ class AccessState:
         return True
 
     def on_forbidden(self, scope: str, lane: str) -> bool:
-        """Counts a 403 on the next call of a lane; returns whether it is about this call alone.
+        """Counts a 403 on the next call of a lane; returns whether it is caused by this call rather than the token.
 
         It is if it came three times in a row, and since the first both `GET /me` and another user's call of the scope
         have succeeded. Until both are proven the token may lack the scope, and no call may be given up.
         """
         grants, successes = self._grants, self._successes.get(scope, 0)
-        times, *before = self._forbidden.pop(lane, _Forbidden(0, grants, successes))
-        self._forbidden[lane] = _Forbidden(times + 1, *before)
+        previous = self._forbidden.pop(lane, _Forbidden(0, grants, successes))
+        forbidden = previous._replace(times=previous.times + 1)
+        self._forbidden[lane] = forbidden
         while len(self._forbidden) > FORBIDDEN_LANES_MAX:
             del self._forbidden[next(iter(self._forbidden))]
-        return times + 1 >= FORBIDDEN_MIN and grants > before[0] and successes > before[1]
+        return forbidden.times >= FORBIDDEN_MIN and grants > forbidden.grants and successes > forbidden.successes

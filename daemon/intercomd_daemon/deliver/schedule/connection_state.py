@@ -224,7 +224,7 @@ class ConnectionMonitor:
     def on_access(self, access: Access, response: Response, *, while_suspended: bool) -> bool:
         """Takes a response of `GET /me` that was called `while_suspended` or not; returns whether it counts."""
         retry_after_seconds = (response.retry_after_seconds or 0.0) if response.status >= 500 else 0.0
-        if not self._access.on_me(access, retry_after_seconds, while_suspended=while_suspended):
+        if not self._access.on_access_response(access, retry_after_seconds, while_suspended=while_suspended):
             return False
         if access.grant is Grant.UNKNOWN:
             self._last_failure = access.message
@@ -297,5 +297,5 @@ class ConnectionMonitor:
 
 
 def _retry_after_seconds(response: Response) -> float:
-    # "honour Retry-After, capped at 60 s, on 5xx for the probe"
+    """Returns the wait that a response asks for, at most 60 s; 0.0 if none."""
     return min(response.retry_after_seconds or 0.0, WAIT_MAX_SECONDS)

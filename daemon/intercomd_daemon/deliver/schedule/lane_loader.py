@@ -39,8 +39,8 @@ class LaneLoader:
 
     A lane comes into memory and leaves it in these cases:
 
-    1. `read_on`: while the window has room, the next page of a log is read. Its rows queue in their lanes.
-    2. `drained`: a lane without rows leaves memory.
+    1. `start_next_read`: while the window has room, the next page of a log is read. Its rows queue in their lanes.
+    2. `refill_or_remove`: a lane without rows leaves memory.
     3. `park`: a lane whose calls fail, or that keeps others from being read, is parked until a time.
     4. `load_due`: parked lanes whose time has come are loaded, as long as LOADED_LANES_MAX allows.
     5. A lane with more than LANE_ROWS_MAX rows is parked as well, due at once, and its first page stays in memory.
@@ -98,7 +98,7 @@ class LaneLoader:
 
     # Case 1: reading the logs ahead.
 
-    def read_on(self) -> None:
+    def start_next_read(self) -> None:
         """Starts to read the next page of a log, unless a read is in progress or the window is full."""
         started = self._read_ahead.start_read()
         if started is not None:
@@ -119,37 +119,37 @@ class LaneLoader:
             self._park_rows(key, rows)
         if priority is Priority.NORMAL:
             for key in batch.moved | parked.keys():
-                self._yield_to_normal(key)
-        self._next_due.learn(self.residency.end_read())
-        self._changed()
+                self._drop_bulk_rows(key)
+        self._next_due.add_due_times(self.residency.end_read())
+        self._report_changes()
 
     def leave_out(self, key: int) -> None:
-        """Leaves a row out of what is read from now on: another commit ends it."""
+        """Leaves a row out of what is read from now on, because another commit is completing it."""
         self._left_out[key] = None
         if len(self._left_out) > LEFT_OUT_MAX:
             del self._left_out[next(iter(self._left_out))]
 
-    def take_in(self, key: int) -> None:
-        """Loads a row again that was left out: it has not ended."""
+    def undo_leave_out(self, key: int) -> None:
+        """Loads a row again that was left out, because the other commit did not complete it."""
         self._left_out.pop(key, None)
 
     def look_for_due(self) -> None:
-        """Looks in the spool for parked lanes that are due, because the time of one has changed."""
+        """Queries the spool for parked lanes that are due, because the due time of one has changed."""
         self._next_due.invalidate()
-        self._changed()
+        self._report_changes()
 
     def _wanted(self, batch: Batch) -> list[Row]:
         return [row for row in batch.rows if row.key not in self._left_out] if self._left_out else batch.rows
 
     def _park_rows(self, key: str, rows: list[int]) -> None:
-        """Sends rows that were read of a parked lane after it, so that they stay behind its other rows."""
+        """Parks rows just read from the log, because their lane is parked: they stay behind its earlier rows."""
         due, failures = self.residency.parked_as(key)
         self.remove_rows(rows)
         self._spawn(self._spool.park(self._connection, key, rows, due, failures))
-        # If the table held no more rows of the lane, no due time of it is known.
+        # If the table held no other row of the lane, its due time is not known yet.
         self._next_due.invalidate()
 
-    def _yield_to_normal(self, key: str) -> None:
+    def _drop_bulk_rows(self, key: str) -> None:
         """Removes the bulk rows of a loaded lane from memory: normal rows in the table go first.
 
         A lane that is ready is loaded anew at once, others at their next turn, when they are found to be drained.
@@ -201,7 +201,7 @@ class LaneLoader:
 
     # Case 2: lanes without rows in memory.
 
-    def drained(self, lane: Lane) -> None:
+    def refill_or_remove(self, lane: Lane) -> None:
         """Loads the next page of a lane that has no row in memory and nothing in progress, or removes the lane."""
         if not isinstance(self.residency.state(lane.key), Loaded):
             self.residency.remove(lane)
@@ -232,11 +232,11 @@ class LaneLoader:
         if progress:
             await self._spool.settle([Settlement(self._connection, progress=progress)])
         await self._spool.park(self._connection, key, rows, due, failures)
-        # The due time counts only from here on: a look in the spool before would have missed it.
+        # The due time counts only after this commit: an earlier query would have missed the lane.
         dues = self.residency.confirm_parked(key, reading=self._read_ahead.reading)
         if dues:
-            self._next_due.learn(dues)
-            self._changed()
+            self._next_due.add_due_times(dues)
+            self._report_changes()
 
     # Case 4: loading what is parked and due.
 
@@ -247,8 +247,8 @@ class LaneLoader:
     def load_due(self, now: float) -> None:
         """Starts to load the parked lanes that are due; to be called at each turn (`now`: Unix seconds)."""
         self._now = now
-        if not self.residency.full and self._next_due.must_look(now):
-            self._next_due.start_look()
+        if not self.residency.full and self._next_due.should_query(now):
+            self._next_due.start_query()
             self._spawn(self._load_due(now))
 
     async def _load_due(self, now: float) -> None:
@@ -256,7 +256,7 @@ class LaneLoader:
         lanes_max = LOADED_LANES_MAX + self.residency.loaded
         keys, next_due = await self._spool.due(self._connection, now, lanes_max)
         if not keys and next_due > now + RETRY_SECONDS_MAX:
-            # Parked before the clock was set back, see `NextDue.must_look`.
+            # Parked before the clock was set back, see `NextDue.should_query`.
             keys, next_due = await self._spool.due(self._connection, next_due, lanes_max)
         for key in keys:
             if self.residency.state(key) is not None:
@@ -266,12 +266,12 @@ class LaneLoader:
                 break
             self.residency.start_loading(key)
             await self._load(key)
-        self._next_due.learn([next_due] if next_due else [])
-        self._changed()
+        self._next_due.add_due_times([next_due] if next_due else [])
+        self._report_changes()
 
     async def _load_next(self, key: str) -> None:
         await self._load(key)
-        self._changed()
+        self._report_changes()
 
     async def _load(self, key: str) -> None:
         """Loads a page of a parked lane, which has no row in memory."""
@@ -282,7 +282,7 @@ class LaneLoader:
             self._add(row, batch)
         lane = self.residency.lane(key)
         if batch.rows and not rows:
-            # The page was read before the commit that ends its rows: the next read comes after that.
+            # The page was read before the commit that completes its rows. The next read comes after that commit.
             await self._load(key)
         elif rows and lane is not None and lane.head is None:
             # This release can read no row of the page. The lane must not keep a place in memory, and its later rows
@@ -312,7 +312,7 @@ class LaneLoader:
         self._damaged += batch.corrupt
         self._damaged_outcomes += batch.outcomes
 
-    def _changed(self) -> None:
+    def _report_changes(self) -> None:
         """Reports damage, and lets the worker go on with what is in memory now."""
         if self._damaged:
             self._observer.on_notice(self._connection, "rows_damaged", rows=self._damaged)

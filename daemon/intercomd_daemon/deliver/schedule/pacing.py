@@ -1,9 +1,9 @@
 """When the next call may leave: within Intercom's rate limit, and after failures. Pure; times are monotonic seconds.
 
-"X-RateLimit-Limit calls allowed in this window, -Remaining left, -Reset Unix second at which the window ends. They may
-be absent." "The window's length and whether the limit is per window are seen, not promised." So the length is learned
-from the resets, the end of the window is measured against the response's own `Date`, and a 429 halves the limit that
-is relied on.
+Intercom's headers: `X-RateLimit-Limit` calls are allowed in this window, `-Remaining` are left, and `-Reset` is the
+Unix second at which the window ends. They may be absent. Intercom does not document the window's length, nor that the
+limit is per window. So the length is learned from the resets, the end of the window is measured against the response's
+own `Date`, and a 429 halves the limit that is relied on.
 """
 
 from bisect import bisect_right
@@ -13,9 +13,9 @@ from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
 from intercomd_daemon.deliver.intercom.server_clock import ServerClock
 from intercomd_daemon.spool.base import PacingState
 
-# "spread over windows of 10 seconds"
+# The window in recorded responses; assumed until the resets show another length.
 WINDOW_SECONDS = 10.0
-# "clamped to 60 s": no wait for a reset is longer, whatever the header says.
+# No wait for a reset is longer, whatever the header says.
 WAIT_MAX_SECONDS = 60.0
 # The share of the limit that is planned. The rest is for single calls of other apps and for inexact clocks.
 PLANNED = 0.98
@@ -26,7 +26,7 @@ HALVED = 0.5
 RECOVERY = 0.05
 # `Date` and the reset are whole seconds: a window seems to last up to 2 s longer than it does.
 ROUNDED_SECONDS = 2.0
-# "`X-RateLimit-Reset` lies 2 s after the moment at which the count starts anew", in recorded answers.
+# In recorded responses `X-RateLimit-Reset` is 2 s later than the moment at which the count starts anew.
 LATE_SECONDS = 2.0
 # A failed call is repeated after up to 1 s, then 2 s, 4 s, …: Intercom's 5xx usually clear within seconds.
 RETRY_SECONDS_FIRST = 1.0
@@ -64,9 +64,9 @@ class Pace:
         self._catches_up_until = -inf
         """Until then, calls that waited for the end of a used up window leave at once, beside a burst."""
         self._counted = 0
-        """Calls that Intercom has counted in this window, other apps' included, …"""
+        """Calls that Intercom has counted in this window, including other apps'."""
         self._counted_up_to = -inf
-        """… by its response to a call of ours that left then."""
+        """When our call left whose response reported `_counted`."""
         self._in_flight: list[float] = []
         """When each call without a response left, in order."""
         self._scheduled = now - (BURST - 1) * self._spacing
@@ -122,13 +122,17 @@ class Pace:
 
     def remaining(self, now: float) -> int:
         """Returns the calls that may still be made in the window of `now`."""
-        # Our calls may exceed the plan by what an earlier pause has left over, but never reach the limit.
+        # Calls left over from an earlier pause may exceed the plan, but never reach the limit.
         ours = max(1, int((self._limit - 1) * self._share * self._reliable))
         if now >= self._ends:
             return max(0, min(ours, self._limit - 1 - len(self._in_flight)))
         # Intercom's count, and what it did not include: the calls that left later and have no response yet.
-        counted = self._counted + len(self._in_flight) - bisect_right(self._in_flight, self._counted_up_to)
+        counted = self._counted + self._calls_sent_after(self._counted_up_to)
         return max(0, min(ours - self._used, self._limit - 1 - counted))
+
+    def _calls_sent_after(self, sent: float) -> int:
+        """Returns the calls without a response that left after this time."""
+        return len(self._in_flight) - bisect_right(self._in_flight, sent)
 
     def next_at(self, now: float) -> float:
         """Returns when the next call may leave: `now`, or a later time."""
@@ -148,8 +152,8 @@ class Pace:
             lag += LATE_SECONDS
         self._scheduled = max(self._scheduled, now - lag) + self._spacing
         if self._used > self.plan - BURST and self.remaining(now) == 0:
-            # The next window may begin up to LATE_SECONDS before the reset, and calls of that time would be lost to it.
-            # Where other apps use more than BURST calls, a burst alone makes up for them.
+            # Intercom's next window may begin up to LATE_SECONDS before the reset; without catching up, that time would
+            # be lost. Where other apps use more than BURST calls, a burst alone makes up for them.
             self._catches_up_until = self._ends + LATE_SECONDS
 
     def on_response(self, response: Response, sent: float, now: float) -> None:
@@ -188,7 +192,7 @@ class Pace:
             # The first response of a new window. Of our calls, it counts this one and those that left later.
             self._measure(rate.reset - self._reset, left)
             self._reset = rate.reset
-            self._used = 1 + len(self._in_flight) - bisect_right(self._in_flight, sent)
+            self._used = 1 + self._calls_sent_after(sent)
             self._counted, self._counted_up_to = counted, sent
         elif counted >= self._counted:
             # Responses may overtake each other: the highest count is the latest.
@@ -206,7 +210,7 @@ class Pace:
         """Stops the calls after a 429, until the window ends or as long as the response says."""
         wait = self._ends - now if response.rate is not None else self._window
         if response.retry_after_seconds is not None:
-            # "Retry-After is undocumented; honour it if it comes, capped."
+            # Intercom does not document `Retry-After`. If it comes, it applies, up to WAIT_MAX_SECONDS.
             wait = response.retry_after_seconds
         self._stopped_until = max(self._stopped_until, now + min(max(wait, 0.1), WAIT_MAX_SECONDS))
         self._clean_since = self._stopped_until

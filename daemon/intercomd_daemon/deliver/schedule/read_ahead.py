@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from intercomd_daemon.envelope import Priority
 
-# "Window of the log: 4,096 envelopes and 8 MiB a connection, a lane at most 256 of it."
+# The window of a connection, over both logs. A lane has at most LANE_ROWS_MAX rows of it.
 ROWS_MAX = 4096
 BYTES_MAX = 8 * 1024 * 1024
 LANE_ROWS_MAX = 256
@@ -29,7 +29,11 @@ class LogWindow:
 
     @property
     def full(self) -> bool:
-        """Whether the rows of another read may not fit."""
+        """Whether the rows of another read may not fit.
+
+        A log has half of the window. Its next read may add READ_ROWS rows, or 1 MiB and one large row, so that half of
+        its bytes are left for the read.
+        """
         return self.rows > ROWS_MAX // 2 - READ_ROWS or self._bytes >= BYTES_MAX // 4
 
     @property

@@ -57,8 +57,8 @@ class Residency:
         InMemory, Loaded ── remove ─▶ absent
         Loading, Loaded ── end_loading ─▶ absent, or InMemory
 
-    Rows that a read returns of a lane that `is_parked` follow it to the table: in memory they would overtake those
-    that are there.
+    If a read returns rows of a parked lane (`is_parked`), they are parked too. Kept in memory, they would overtake its
+    earlier rows.
     """
 
     def __init__(self) -> None:
@@ -156,11 +156,11 @@ class Residency:
 
 
 class NextDue:
-    """When the next parked lane is due, as far as known without looking in the spool."""
+    """When the next parked lane is due, as far as known without a query of the spool."""
 
     def __init__(self) -> None:
         self._unknown = True
-        """Whether lanes may be due that are not known of, so that a look in the spool is needed."""
+        """Whether a lane may be due without this object knowing it."""
         self._earliest = inf
         """Unix seconds; infinite if no lane is known to be parked."""
 
@@ -168,23 +168,23 @@ class NextDue:
         """Whether a parked lane is, or may be, due by `now` (Unix seconds)."""
         return self._unknown or self._earliest <= now
 
-    def must_look(self, now: float) -> bool:
-        """Whether to look in the spool for lanes that are due."""
+    def should_query(self, now: float) -> bool:
+        """Whether to query the spool for lanes that are due."""
         # No lane is parked for longer than RETRY_SECONDS_MAX. If one seems to be, the clock was set back since.
         return self.reached(now) or now + RETRY_SECONDS_MAX < self._earliest < inf
 
     def seconds_left(self, now: float) -> float:
-        """Returns how long to wait before the next look; infinite if no lane is known to be parked."""
+        """Returns how long to wait before the next query; infinite if no lane is known to be parked."""
         return 0.0 if self._unknown else max(0.0, self._earliest - now)
 
-    def start_look(self) -> None:
-        """Starts over for a look in the spool. What is learned until it ends counts as well."""
+    def start_query(self) -> None:
+        """Starts over for a query of the spool. Due times that are added until it ends count as well."""
         self._unknown, self._earliest = False, inf
 
-    def learn(self, dues: Iterable[float]) -> None:
+    def add_due_times(self, dues: Iterable[float]) -> None:
         """Notes when further lanes are due."""
         self._earliest = min((self._earliest, *dues))
 
     def invalidate(self) -> None:
-        """Notes that a lane may be due that is not known of, so that the next turn looks in the spool."""
+        """Notes that a lane may be due without this object knowing it: the next turn queries the spool."""
         self._unknown = True
