@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
-from intercomd_daemon.deliver.schedule.pacing import BURST, LATE_SECONDS, WAIT_MAX_SECONDS, Pace
+from intercomd_daemon.deliver.schedule.pacing import BURST, LATE_SECONDS, LIMIT_PLAUSIBLE, WAIT_MAX_SECONDS, Pace
 from intercomd_daemon.spool.base import PacingState
 
 UNIX = 1_795_000_000.0
@@ -103,6 +103,25 @@ def test_zero_limits_and_responses_of_earlier_windows_are_ignored() -> None:
     assert pace.remaining(0.3) == 49
     pace.on_response(response(51, UNIX + 20), 0.2, 0.3)
     assert pace.remaining(0.3) == 49
+
+
+@pytest.mark.parametrize("limit", [0, LIMIT_PLAUSIBLE + 1, 1 << 31, 10**15 - 1])
+def test_implausible_limits_are_ignored(limit: int) -> None:
+    """No message can hold them: the status could not be shown, and nothing would limit the calls."""
+    pace = Pace(167, 1.0, 0.0)
+    pace.take(0.0)
+    pace.on_response(Response(200, rate=RateHeaders(limit, 0, UNIX + 5), date=UNIX), 0.0, 0.1)
+    assert pace.limit == 167
+    pace.restore(PacingState(limit, UNIX + 5, 0, UNIX + 5), 0.0, UNIX)
+    assert pace.limit == 167
+
+
+@pytest.mark.parametrize("remaining", [168, 10**15 - 1])
+def test_more_remaining_than_the_limit_allows_no_more_calls(remaining: int) -> None:
+    pace = Pace(167, 1.0, 0.0)
+    pace.take(0.0)
+    pace.on_response(Response(200, rate=RateHeaders(167, remaining, UNIX + 5), date=UNIX), 0.0, 0.1)
+    assert 0 < pace.remaining(0.2) <= 166
 
 
 def test_response_to_a_call_that_was_not_taken_still_counts() -> None:

@@ -21,6 +21,8 @@ WAIT_MAX_SECONDS = 60.0
 PLANNED = 0.98
 # Calls that may leave at once after idleness.
 BURST = 16
+# "Nominal: 10,000 calls a minute per app". A limit above the most that calls_per_window accepts is not Intercom's.
+LIMIT_PLAUSIBLE = 100_000
 # A 429 halves the limit that is relied on. Each window without a 429 restores a twentieth.
 HALVED = 0.5
 RECOVERY = 0.05
@@ -112,7 +114,7 @@ class Pace:
     def restore(self, state: PacingState, now: float, wall: float) -> None:
         """Continues a window that another process began, before the first call."""
         left = state.window_ends - wall
-        if state.limit < 1 or not 0.0 < left <= WAIT_MAX_SECONDS:
+        if not 1 <= state.limit <= LIMIT_PLAUSIBLE or not 0.0 < left <= WAIT_MAX_SECONDS:
             return
         self._limit = state.limit
         self._reset = state.reset
@@ -180,14 +182,14 @@ class Pace:
         self._reliable = min(1.0, self._reliable + RECOVERY * clean)
 
     def _learn(self, rate: RateHeaders, sent: float, now: float) -> None:
-        if rate.limit < 1:
+        if not 1 <= rate.limit <= LIMIT_PLAUSIBLE:
             return
         self._limit = rate.limit
         left = self._clock.until(rate.reset, now)
         if left is None or not 0.0 < left <= WAIT_MAX_SECONDS or rate.reset < self._reset:
             # Useless: no `Date` yet, a reset in the past or the far future, or a response of an earlier window.
             return
-        counted = rate.limit - rate.remaining
+        counted = max(0, rate.limit - rate.remaining)
         if rate.reset > self._reset:
             # The first response of a new window. Of our calls, it counts this one and those that left later.
             self._measure(rate.reset - self._reset, left)
