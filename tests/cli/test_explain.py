@@ -149,6 +149,7 @@ async def test_explain_of_an_unknown_id_fails(daemon: Daemon, identifier: str) -
     result = await invoke("explain", identifier, "--operations", daemon.operations_address)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("The daemon knows nothing of ")
+    assert "A killed daemon forgets what it rejected" in " ".join(result.stderr.split())
     assert "\x1b" not in result.stderr
 
 
