@@ -91,8 +91,8 @@ def not_found(identifier: str) -> str:
     return (
         f"The daemon knows nothing of {printable(identifier, None)}: no envelope of a customer, an email or an envelope"
         " with this id waits, has a kept outcome, or was rejected or skipped lately. Check the spelling, whether the"
-        " sender publishes to this daemon, and how long outcomes are kept (spool.outcomes_kept). A killed daemon forgets"
-        " what it rejected or skipped since its start; its log has them."
+        " sender publishes to this daemon, and how long outcomes are kept (spool.outcomes_kept). A killed daemon"
+        " forgets what it rejected or skipped since its start; its log has them."
     )
 
 
