@@ -127,7 +127,7 @@ class GiveUps:
         if found.parked and not found.ahead:
             # The pause of a parked lane is that of its head: the next envelope is due at once.
             await self._spool.park(self._settings.name, found.row.lane, (), self._clock.wall(), 0)
-            self._loader.look_for_due()
+            self._loader.query_due()
         return outcome
 
     async def _settle(self, completion: Completion) -> Outcome | None:

@@ -157,7 +157,7 @@ async def test_lane_parked_by_this_loader_is_loaded_when_the_clock_is_set_back(
 
 
 async def test_lane_is_loaded_although_a_look_for_due_lanes_overtook_its_parking(tmp_path: Path) -> None:
-    """The look does not find it, because it is not parked yet. Its due time is noted when it is."""
+    """The query does not find it, because it is not parked yet. Its due time is noted when it is."""
     spool = await open_spool(SqliteSettings(path=str(tmp_path / "spool.db"), free_bytes_min=0))
     loading = Loading(spool)
     keys = await spool.append([row(envelope("0", "u", None, event("e")))])

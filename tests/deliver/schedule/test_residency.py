@@ -1,4 +1,4 @@
-"""Every transition of a lane's residency, and when parked lanes are looked for."""
+"""Every transition of a lane's residency, and when the spool is queried for parked lanes."""
 
 from collections.abc import Callable
 from math import inf

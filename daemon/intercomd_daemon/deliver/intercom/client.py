@@ -208,7 +208,7 @@ def _number(headers: CIMultiDictProxy[str], name: str) -> float | None:
 
 
 def _retry_after(headers: CIMultiDictProxy[str]) -> float | None:
-    """`Retry-After` in seconds: "seconds or an HTTP date", which counts from the response's own `Date`."""
+    """`Retry-After` in seconds. An HTTP date counts from the response's own `Date` (RFC 9110, 10.2.3)."""
     seconds = _number(headers, _RETRY_AFTER)
     if seconds is not None:
         return seconds

@@ -36,7 +36,7 @@ def read_contact(contact_id: str) -> Request:
 
 
 def unarchive_contact(contact_id: str) -> Request:
-    """`POST /contacts/{id}/unarchive`, "brings all data back"."""
+    """`POST /contacts/{id}/unarchive`, which restores all data of the contact."""
     return Request(Call.UNARCHIVE_CONTACT, f"/contacts/{quote(contact_id, safe='')}/unarchive", b"{}")
 
 

@@ -23,7 +23,7 @@ FRESH_SECONDS = 600.0
 TRUSTED_SECONDS = 60.0
 REFUSED_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
-# Refused names, and refused values, that are remembered; the oldest are forgotten. A workspace holds "at most 250".
+# Refused names, and refused values, that are remembered; the oldest are forgotten. A workspace holds at most 250.
 REFUSED_MAX = 1000
 # A whole number of seconds between 2000 and 2100 in an attribute named `…_at` counts as a time.
 TIME_NAME_ENDING = "_at"

@@ -13,7 +13,7 @@ from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
 
 # How long a lane makes no calls after Intercom refused its contact as archived, blocked or deleted.
 UNAVAILABLE_SECONDS = 600.0
-# Attributes of one contact whose last sent value is remembered, the newest. Intercom holds "at most 250 per workspace".
+# Attributes of one contact whose last sent value is remembered, the newest. A workspace holds at most 250.
 DIGESTS_MAX = 1_000
 # Unavailable lanes that are remembered; the oldest are forgotten, which costs a call each.
 UNAVAILABLE_MAX = 10_000

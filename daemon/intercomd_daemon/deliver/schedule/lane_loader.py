@@ -133,7 +133,7 @@ class LaneLoader:
         """Loads a row again that was left out, because the other commit did not complete it."""
         self._left_out.pop(key, None)
 
-    def look_for_due(self) -> None:
+    def query_due(self) -> None:
         """Queries the spool for parked lanes that are due, because the due time of one has changed."""
         self._next_due.invalidate()
         self._report_changes()
@@ -191,7 +191,7 @@ class LaneLoader:
         return lane
 
     def share_contact(self, lane: Lane) -> None:
-        """Lets lanes that turned out to be the same person share what is known of the contact."""
+        """Lets lanes that turned out to be the same person share one `Contact`."""
         contact = lane.contact
         if not contact.id:
             return

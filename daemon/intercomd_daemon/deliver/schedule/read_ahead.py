@@ -31,8 +31,8 @@ class LogWindow:
     def full(self) -> bool:
         """Whether the rows of another read may not fit.
 
-        A log has half of the window. Its next read may add READ_ROWS rows, or 1 MiB and one large row, so that half of
-        its bytes are left for the read.
+        A log has half of the window. Half of its bytes are left for the next read, which adds up to 1 MiB, or one row
+        that is larger.
         """
         return self.rows > ROWS_MAX // 2 - READ_ROWS or self._bytes >= BYTES_MAX // 4
 

@@ -140,7 +140,7 @@ class Residency:
         return list(parked.values())
 
     def remove(self, lane: Lane) -> None:
-        """Removes a lane from memory: nothing of it is left, or the rest is in the table of parked lanes."""
+        """Removes a lane from memory: no row is left, or the rest is in the table of parked lanes."""
         if self.lane(lane.key) is lane:
             self._set(lane.key, None)
 
