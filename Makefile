@@ -23,7 +23,7 @@ demo: install ## runs the demo against a sandbox
 	$(BIN)/intercomd demo
 
 test: install ## runs all tests in four processes (TESTS="tests/cli" for some)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -n 4 $(TESTS)
 
 check: lint ## runs lint and the tests of the pure modules, in under a minute
 	$(BIN)/python -m pytest --pure -n 2

@@ -19,8 +19,6 @@ from deployment.files import ROOT
 from intercomd_daemon import config
 from intercomd_daemon.errors import SettingsInvalid
 
-# The image is built once, so that one process has to run all of them.
-pytestmark = pytest.mark.xdist_group("image")
 VOLUME = "/var/lib/intercomd"
 INSTALLED = "/opt/intercomd"
 ACCESS = {"INTERCOMD_APP_ID": "sandbox", "INTERCOMD_ACCESS_TOKEN": "sandbox-token"}

@@ -21,8 +21,6 @@ from intercomd_daemon.sandbox.faults import Action
 MATRIX = read_matrix(Path(__file__).with_name("faults.md"))
 STATUSES = {200, 201, 204, 302, 500, 502, 503, 504}
 STATUSES |= {400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 413, 415, 421, 422, 429, 431, 451}
-# The plays are made once, so that one process has to run all rows.
-pytestmark = pytest.mark.xdist_group("fault matrix")
 Seen = Mapping[str, Mapping[str, tuple[str, ...] | BaseException]]
 
 

@@ -16,8 +16,6 @@ import pytest
 from deployment.files import ROOT
 from intercomd_daemon import __version__
 
-# Built and installed once, so that one process has to run all of them.
-pytestmark = pytest.mark.xdist_group("wheels")
 SOURCES = {
     "intercomd": ROOT / "daemon" / "intercomd_daemon",
     "intercomd_client": ROOT / "clients" / "python" / "intercomd",
