@@ -1,6 +1,5 @@
 """Where the rows of each lane are: in the log, in memory, or in the spool's table of parked lanes. Pure."""
 
-from collections import Counter
 from collections.abc import Iterable
 from math import inf
 from typing import NamedTuple
@@ -44,6 +43,10 @@ class ParkedDuringRead(NamedTuple):
 
 
 State = InMemory | Loading | Loaded | Parking | ParkedDuringRead
+# Tuples, because a union would be made anew for each of these checks, of which every row needs some.
+_IN_MEMORY = (InMemory, Loaded)
+_LOADED = (Loading, Loaded)
+_LEAVING = (Parking, ParkedDuringRead)
 
 
 class Residency:
@@ -63,22 +66,23 @@ class Residency:
 
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
-        self._counts: Counter[type[State]] = Counter()
+        self._loaded = 0
+        self._parked_during_read = 0
 
     @property
     def lanes(self) -> dict[str, Lane]:
         """The lanes in memory by their keys."""
-        return {key: state.lane for key, state in self._states.items() if isinstance(state, InMemory | Loaded)}
+        return {key: state.lane for key, state in self._states.items() if isinstance(state, _IN_MEMORY)}
 
     @property
     def loaded(self) -> int:
         """Parked lanes in memory, those included whose first page is being read."""
-        return self._counts[Loading] + self._counts[Loaded]
+        return self._loaded
 
     @property
     def full(self) -> bool:
         """Whether no further parked lane may be loaded."""
-        return self.loaded >= LOADED_LANES_MAX
+        return self._loaded >= LOADED_LANES_MAX
 
     def state(self, key: str) -> State | None:
         """Returns a lane's state; None if it is absent."""
@@ -87,16 +91,17 @@ class Residency:
     def lane(self, key: str) -> Lane | None:
         """Returns the lane if it is in memory."""
         state = self._states.get(key)
-        return state.lane if isinstance(state, InMemory | Loaded) else None
+        return state.lane if isinstance(state, _IN_MEMORY) else None
 
     def is_parked(self, key: str) -> bool:
         """Whether rows of the lane are in the table, or on their way there."""
-        return isinstance(self._states.get(key), Loading | Loaded | Parking | ParkedDuringRead)
+        state = self._states.get(key)
+        return state is not None and not isinstance(state, InMemory)
 
     def parked_as(self, key: str) -> tuple[float, int]:
         """Returns the due time and the failures of a lane that is on its way to the table; 0.0 and 0 for others."""
         state = self._states.get(key)
-        return (state.due, state.failures) if isinstance(state, Parking | ParkedDuringRead) else (0.0, 0)
+        return (state.due, state.failures) if isinstance(state, _LEAVING) else (0.0, 0)
 
     def add(self, lane: Lane) -> None:
         """Puts a lane into memory, whose first row was read."""
@@ -115,7 +120,7 @@ class Residency:
         state = self._states.get(key)
         if isinstance(state, Loaded) and len(state.lane.queue):
             self._set(key, InMemory(state.lane))
-        elif isinstance(state, Loading | Loaded):
+        elif isinstance(state, _LOADED):
             self._set(key, None)
 
     def park(self, lane: Lane, due: float) -> None:
@@ -132,7 +137,7 @@ class Residency:
 
     def end_read(self) -> list[float]:
         """Notes that the read in progress has ended; returns when the lanes are due that were parked meanwhile."""
-        if not self._counts[ParkedDuringRead]:
+        if not self._parked_during_read:
             return []
         parked = {key: state.due for key, state in self._states.items() if isinstance(state, ParkedDuringRead)}
         for key in parked:
@@ -146,13 +151,12 @@ class Residency:
 
     def _set(self, key: str, state: State | None) -> None:
         previous = self._states.get(key)
-        if previous is not None:
-            self._counts[type(previous)] -= 1
+        self._loaded += isinstance(state, _LOADED) - isinstance(previous, _LOADED)
+        self._parked_during_read += isinstance(state, ParkedDuringRead) - isinstance(previous, ParkedDuringRead)
         if state is None:
             self._states.pop(key, None)
         else:
             self._states[key] = state
-            self._counts[type(state)] += 1
 
 
 class NextDue:
