@@ -1,6 +1,6 @@
-"""What kustomize and Helm make of `deploy/`: valid objects that refer to each other, and settings that work.
+"""What kubectl and Helm make of `deploy/`: valid objects that refer to each other, and settings that work.
 
-`make deploy` runs this; `.ci/tools` installs kustomize and Helm.
+`make deploy` runs this; `.ci/tools` installs kubectl, which has kustomize built in, and both versions of Helm.
 """
 
 import json
@@ -27,8 +27,6 @@ from deployment.kubernetes import (
 
 CHART = DEPLOY / "helm" / "intercomd"
 IMAGE = {"INTERCOMD_INGEST_LISTEN": "0.0.0.0:50051", "INTERCOMD_SPOOL_URL": "sqlite:/var/lib/intercomd/spool.db"}
-# Of the cluster; a Helm that was built from source assumes an old one.
-KUBE = ("--kube-version", "1.33")
 CALLER = {"tokenSecret": {"name": "intercomd-callers", "key": "billing"}, "settings": 'connections = ["*"]'}
 TOKEN = {"tokenSecret": {"name": "intercom-token", "key": "token"}}
 CONNECTIONS = {"connections": {"default": {"appId": "abc12345"} | TOKEN}}
@@ -78,15 +76,22 @@ def made(*words: str | Path) -> str:
     return done.stdout
 
 
+@pytest.fixture(params=["helm3", "helm4"])
+def helm(request: pytest.FixtureRequest) -> str:
+    """The program: operators use both versions."""
+    program: str = request.param
+    return program
+
+
 def build(overlay: str) -> list[Object]:
-    return objects(made("kustomize", "build", OVERLAYS[overlay]))
+    return objects(made("kubectl", "kustomize", OVERLAYS[overlay]))
 
 
-def render(values: dict[str, Any], folder: Path) -> list[Object]:
+def render(helm: str, values: dict[str, Any], folder: Path) -> list[Object]:
     file = folder / "values.json"
     file.write_text(json.dumps(CONNECTIONS | values))
-    made("helm", "lint", "--strict", CHART, *KUBE, "--values", file)
-    return objects(made("helm", "template", "events", CHART, "--namespace", "shop", *KUBE, "--values", file))
+    made(helm, "lint", "--strict", CHART, "--values", file)
+    return objects(made(helm, "template", "events", CHART, "--namespace", "shop", "--values", file))
 
 
 def settings_text(found: list[Object]) -> str:
@@ -119,8 +124,8 @@ def test_sidecar_starts_before_the_app_and_stops_after_it() -> None:
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_chart_is_valid(name: str, tmp_path: Path) -> None:
-    found = render(VALUES[name], tmp_path)
+def test_chart_is_valid(name: str, helm: str, tmp_path: Path) -> None:
+    found = render(helm, VALUES[name], tmp_path)
     for one in found:
         validate(one)
     configured = [one for one in found if one["metadata"]["name"] != "ca"]
@@ -132,8 +137,8 @@ def test_chart_is_valid(name: str, tmp_path: Path) -> None:
     settings_of(settings_text(found), tmp_path, IMAGE)
 
 
-def test_chart_has_the_rules_and_the_dashboard(tmp_path: Path) -> None:
-    found = render(VALUES["monitoring"], tmp_path)
+def test_chart_has_the_rules_and_the_dashboard(helm: str, tmp_path: Path) -> None:
+    found = render(helm, VALUES["monitoring"], tmp_path)
     rule = of_kind(found, "PrometheusRule")[0]
     assert rule["spec"] == load(RULES)
     assert rule["metadata"]["labels"]["release"] == "prometheus"
@@ -141,9 +146,9 @@ def test_chart_has_the_rules_and_the_dashboard(tmp_path: Path) -> None:
     assert json.loads(dashboard["data"]["intercomd.json"]) == json.loads(DASHBOARD.read_text())
 
 
-def test_settings_change_restarts_the_pod(tmp_path: Path) -> None:
+def test_settings_change_restarts_the_pod(helm: str, tmp_path: Path) -> None:
     sums = {
-        next(pod_templates(render(VALUES[name], tmp_path)))["metadata"]["annotations"]["checksum/settings"]
+        next(pod_templates(render(helm, VALUES[name], tmp_path)))["metadata"]["annotations"]["checksum/settings"]
         for name in ("callers", "tls")
     }
     assert len(sums) == 2
@@ -161,9 +166,9 @@ def test_settings_change_restarts_the_pod(tmp_path: Path) -> None:
         ({"callers": {"billing": {"token": "secret"}}}, "token"),
     ],
 )
-def test_chart_refuses_values_that_cannot_work(values: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_chart_refuses_values_that_cannot_work(values: dict[str, Any], message: str, helm: str, tmp_path: Path) -> None:
     file = tmp_path / "values.json"
     file.write_text(json.dumps(CONNECTIONS | values))
-    done = run("helm", "template", "events", CHART, *KUBE, "--values", file)
+    done = run(helm, "template", "events", CHART, "--values", file)
     assert done.returncode != 0
     assert message in done.stderr
