@@ -10,6 +10,9 @@ _ONE_CALL = "lives for one call, within the limits of a request"
 _KEPT_BY_QUOTA = "spool.bytes_max"
 
 BOUNDS = {
+    # spool
+    "spool.memory.engine.MemorySpool._forwarded": "spool.forwarded.RECORDS_MAX",
+    "spool.memory.engine.MemorySpool._states": "one for each part of the daemon that has a state",
     # app
     "app.connections.Connections._faults": "one for each worker",
     "app.connections.Connections._running": _SETTINGS,

@@ -20,6 +20,7 @@ def fill_spool_status(status: SpoolStatus, usage: Usage, now: float) -> None:
         envelopes += log.normal + log.bulk
         oldest = min(oldest, log.oldest_accept_time or inf)
     status.envelopes = envelopes
+    status.spool_id = usage.spool_id
     status.bytes = usage.bytes
     status.fill_ratio = 1.0 if usage.full_reason else min(usage.bytes / usage.bytes_max, 1.0)
     if oldest < inf:

@@ -12,6 +12,7 @@ import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.outcome import DeadLetter, Outcome
+from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 POSITION_BITS = 48
@@ -128,6 +129,8 @@ class Usage(NamedTuple):
     bytes_max: int
     full_reason: str
     """Why appends are refused (quota, free disk space, an error of the disk); empty if they are accepted."""
+    spool_id: str = ""
+    """The id of the spool: random, made when it was created; empty before the spool is open."""
 
 
 class OutcomeFilter(msgspec.Struct, frozen=True):
@@ -201,16 +204,21 @@ class WaitingRow(NamedTuple):
 class Intake(Protocol):
     """What accepting needs of an engine."""
 
-    async def append(self, rows: Sequence[Incoming]) -> list[int]:
+    async def append(self, rows: Sequence[Incoming], forwarded: Forwarded | None = None) -> list[int]:
         """Appends all rows at the end of their logs, in order, all or none.
 
-        Returns the key of each row, 0 for a duplicate, once the rows are synced to disk.
+        Returns the key of each row, 0 for a duplicate, once the rows are synced to disk. The same commit stores
+        `forwarded`, the results of a request that an agent forwarded, with the places of the duplicates.
 
         Raises:
             SpoolFull: nothing was appended.
             SecondsTaken: a second of a row has another owner by now; nothing was appended. Only engines that several
                 processes share raise it: one process gives no second twice.
         """
+        ...
+
+    async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
+        """Returns the results of the last request that an agent forwarded for a connection, for 90 days."""
         ...
 
     def keep_refusals(self, refusals: Sequence[Refusal]) -> None:
@@ -407,6 +415,14 @@ class Spool(Intake, Archive, Protocol):
         Returns the connections that delivered to another workspace before. What was cached of its contacts is deleted,
         so call it while no worker runs for them.
         """
+        ...
+
+    async def load_state(self, name: str) -> bytes:
+        """Returns a small state that a part of the daemon saved by a constant name; empty if there is none."""
+        ...
+
+    async def save_state(self, name: str, data: bytes) -> None:
+        """Saves a small state of a part of the daemon."""
         ...
 
     def busy_seconds(self) -> float:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from intercomd_daemon.spool.sqlite import SqliteSettings
 from intercomd_daemon.spool.sqlite.counters import open_counters
 from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -22,6 +23,12 @@ def transaction(tmp_path: Path, clock: SimpleNamespace) -> Iterator[Transaction]
     database.execute("BEGIN")
     yield Transaction(database, counters, clock.wall, clock.monotonic)
     database.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> SqliteSettings:
+    """A spool in a file of its own."""
+    return SqliteSettings(str(tmp_path / "own.db"), free_bytes_min=0)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from intercomd_daemon.errors import SecondsTaken, SpoolFull
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision
 from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope
 from intercomd_daemon.spool.base import Incoming, Usage
+from intercomd_daemon.spool.forwarded import Forwarded
 
 NOW = 1_760_000_000
 
@@ -57,15 +58,21 @@ class GatedSpool:
         self._rows_at_once_max = rows_at_once_max
         self._rows_max = rows_max
         self._rows = 0
+        self._forwarded: dict[tuple[str, str, str], Forwarded] = {}
 
-    async def append(self, rows: Sequence[Incoming]) -> list[int]:
+    async def append(self, rows: Sequence[Incoming], forwarded: Forwarded | None = None) -> list[int]:
         await self.gate.wait()
         if len(rows) > self._rows_at_once_max or self._rows + len(rows) > self._rows_max:
             raise SpoolFull("the spool is full", 2.0)
         self._rows += len(rows)
         self.appends.append([row.envelope_id for row in rows])
         self.seconds += [pair for row in rows for pair in row.seconds]
+        if forwarded is not None:
+            self._forwarded[forwarded.key] = forwarded
         return list(range(1, len(rows) + 1))
+
+    async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
+        return self._forwarded.get((caller, agent_id, connection))
 
     def keep_refusals(self, refusals: Sequence[Refusal]) -> None:
         self.refusals += refusals
@@ -85,7 +92,7 @@ class SharedSpool(GatedSpool):
         self.attempts = 0
         self._claims_before_append = list(claims_before_append)
 
-    async def append(self, rows: Sequence[Incoming]) -> list[int]:
+    async def append(self, rows: Sequence[Incoming], forwarded: Forwarded | None = None) -> list[int]:
         self.attempts += 1
         if self._claims_before_append:
             self.claims |= self._claims_before_append.pop(0)
@@ -99,4 +106,4 @@ class SharedSpool(GatedSpool):
             raise SecondsTaken(tuple(taken.items()))
         self.claims |= dict(pair for row in rows for pair in row.seconds)
         self.rows += rows
-        return await super().append(rows)
+        return await super().append(rows, forwarded)

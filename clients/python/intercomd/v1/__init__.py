@@ -30,6 +30,7 @@ _MODULES = {
     "EnvelopePreview": "ingest_pb2",
     "EnvelopeResult": "ingest_pb2",
     "Environment": "envelope_pb2",
+    "Forwarder": "ingest_pb2",
     "GetStatusRequest": "operations_pb2",
     "GetStatusResponse": "operations_pb2",
     "GetWaitingEnvelopeRequest": "operations_pb2",

@@ -22,6 +22,7 @@ from intercomd.v1.envelope_pb2 import Envelope as Envelope
 from intercomd.v1.ingest_pb2 import EnvelopePreview as EnvelopePreview
 from intercomd.v1.ingest_pb2 import EnvelopeResult as EnvelopeResult
 from intercomd.v1.envelope_pb2 import Environment as Environment
+from intercomd.v1.ingest_pb2 import Forwarder as Forwarder
 from intercomd.v1.operations_pb2 import GetStatusRequest as GetStatusRequest
 from intercomd.v1.operations_pb2 import GetStatusResponse as GetStatusResponse
 from intercomd.v1.operations_pb2 import GetWaitingEnvelopeRequest as GetWaitingEnvelopeRequest
@@ -108,6 +109,7 @@ __all__ = [
     "EnvelopePreview",
     "EnvelopeResult",
     "Environment",
+    "Forwarder",
     "GetStatusRequest",
     "GetStatusResponse",
     "GetWaitingEnvelopeRequest",

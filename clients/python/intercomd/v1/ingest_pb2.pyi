@@ -63,6 +63,7 @@ class PublishRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ENVELOPES_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    FORWARDER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Identifies this list of envelopes, so that a repeat is recognized even for envelopes without an id: these get
     `<request_id>/<index>`. At most 128 bytes; above that: INVALID_ARGUMENT. May be empty.
@@ -75,20 +76,59 @@ class PublishRequest(_message.Message):
     def envelopes(self) -> _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]:
         """1 to 500 envelopes, oldest first; the whole request has at most 4 MiB encoded. Otherwise: INVALID_ARGUMENT."""
 
+    @_builtins.property
+    def forwarder(self) -> Global___Forwarder:
+        """Set by a daemon that forwards what it accepted to this one. Senders leave it unset."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         envelopes: _abc.Iterable[_envelope_pb2.Envelope] | None = ...,
         validate_only: _builtins.bool = ...,
+        forwarder: Global___Forwarder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forwarder", b"forwarder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelopes", b"envelopes", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelopes", b"envelopes", "forwarder", b"forwarder", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PublishRequest: _TypeAlias = PublishRequest  # noqa: Y015
+
+@_typing.final
+class Forwarder(_message.Message):
+    """The daemon that forwards a request, so that a repeat of the request is recognized even after the duplicate window.
+
+    For each caller, agent and connection of the request's envelopes, the daemon keeps the results of the last request
+    for 90 days. A request with the same sequence gets the results that are kept for its envelope ids.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The id of the forwarding daemon's spool, at most 64 bytes; above that: INVALID_ARGUMENT. Results are kept for the
+    caller whose credential came with them: another caller with the same id gets none of them.
+    """
+    sequence: _builtins.int
+    """The number of the request, above 0. It increases with each request of the agent for a connection; only a repeat has
+    the same one.
+    """
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Forwarder: _TypeAlias = Forwarder  # noqa: Y015
 
 @_typing.final
 class PublishResponse(_message.Message):
@@ -387,12 +427,15 @@ class SpoolStatus(_message.Message):
     BYTES_FIELD_NUMBER: _builtins.int
     FILL_RATIO_FIELD_NUMBER: _builtins.int
     OLDEST_AGE_FIELD_NUMBER: _builtins.int
+    SPOOL_ID_FIELD_NUMBER: _builtins.int
     envelopes: _builtins.int
     """Envelopes that wait for delivery."""
     bytes: _builtins.int
     """Bytes in use, dead letters included."""
     fill_ratio: _builtins.float
     """Bytes in use as a share of the quota, 0.0 to 1.0; at 1.0 requests are refused with UNAVAILABLE."""
+    spool_id: _builtins.str
+    """The id of the spool: random, made when the spool is created. Daemons that share a spool return the same one."""
     @_builtins.property
     def oldest_age(self) -> _duration_pb2.Duration:
         """The age of the oldest waiting envelope. Absent: none waits."""
@@ -404,10 +447,11 @@ class SpoolStatus(_message.Message):
         bytes: _builtins.int = ...,
         fill_ratio: _builtins.float = ...,
         oldest_age: _duration_pb2.Duration | None = ...,
+        spool_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_age", b"oldest_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "envelopes", b"envelopes", "fill_ratio", b"fill_ratio", "oldest_age", b"oldest_age"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "envelopes", b"envelopes", "fill_ratio", b"fill_ratio", "oldest_age", b"oldest_age", "spool_id", b"spool_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

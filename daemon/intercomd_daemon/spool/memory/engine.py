@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, islice
+from uuid import uuid4
 
 from msgspec.structs import replace
 
@@ -28,6 +29,7 @@ from intercomd_daemon.spool.base import (
     WaitingRow,
     position_of,
 )
+from intercomd_daemon.spool.forwarded import KEPT_SECONDS, RECORDS_MAX, Forwarded, with_duplicates
 from intercomd_daemon.spool.keys import log_start, priority_of
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory.state import Archive, Connection, ContactCache, Kept, Keys, Lane, Window
@@ -66,6 +68,9 @@ class MemorySpool:
         self._refused: dict[str, int] = {}
         self._position = 0
         self._pacing: dict[str, PacingState] = {}
+        self._forwarded: dict[tuple[str, str, str], tuple[float, Forwarded]] = {}
+        self._states: dict[str, bytes] = {}
+        self._spool_id = str(uuid4())
         self._closed = asyncio.Event()
 
     def _connection(self, name: str) -> Connection:
@@ -76,7 +81,7 @@ class MemorySpool:
         if self._closed.is_set():
             raise ShuttingDown("the spool is closed, as the daemon stops", _SHUTTING_DOWN_RETRY_SECONDS)
 
-    async def append(self, rows: Sequence[Incoming]) -> list[int]:
+    async def append(self, rows: Sequence[Incoming], forwarded: Forwarded | None = None) -> list[int]:
         """Appends rows to the logs."""
         self._refuse_if_closed()
         new = weigh(rows)
@@ -84,7 +89,18 @@ class MemorySpool:
         self._refused = new if refusal else {}
         if refusal:
             raise SpoolFull(refusal, RETRY_SECONDS)
-        return self._append(rows)
+        keys = self._append(rows)
+        if forwarded is not None:
+            self._forwarded.pop(forwarded.key, None)
+            self._forwarded[forwarded.key] = self._wall(), with_duplicates(forwarded, keys)
+            if len(self._forwarded) > RECORDS_MAX:
+                del self._forwarded[next(iter(self._forwarded))]
+        return keys
+
+    async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
+        """Returns the results of the last request that an agent forwarded for a connection."""
+        time, found = self._forwarded.get((caller, agent_id, connection), (0.0, None))
+        return found if time > self._wall() - KEPT_SECONDS else None
 
     def _append(self, rows: Sequence[Incoming]) -> list[int]:
         self._window.rotate(self._wall(), self._monotonic(), self._rows.__contains__)
@@ -121,7 +137,7 @@ class MemorySpool:
                 usages[kept.incoming.connection].oldest_accept_time = kept.accept_time
         used = {name: usage.bytes for name, usage in usages.items()}
         reason = self._quota.refusal(used, self._refused) if self._refused else ""
-        return Usage(usages, sum(used.values()), self._quota.bytes_max, reason)
+        return Usage(usages, sum(used.values()), self._quota.bytes_max, reason, self._spool_id)
 
     async def acquire(self, workspace: str) -> LocalOutflow:
         """Acquires a workspace at once."""
@@ -394,6 +410,14 @@ class MemorySpool:
     async def seconds(self) -> list[tuple[int, int]]:
         """Returns no pairs: nothing was remembered before."""
         return []
+
+    async def load_state(self, name: str) -> bytes:
+        """Returns a state that `save_state` stored."""
+        return self._states.get(name, b"")
+
+    async def save_state(self, name: str, data: bytes) -> None:
+        """Stores a state, until the process ends."""
+        self._states[name] = data
 
     def busy_seconds(self) -> float:
         """Returns 0.0: nothing takes time."""

@@ -24,8 +24,8 @@ from intercomd_daemon.spool.base import (
     Settlement,
     Usage,
     WaitingRow,
-    position_of,
 )
+from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.quota import BYTES_MIN, Quota, weigh
 from intercomd_daemon.spool.refusals import Refusals, size_of
@@ -38,14 +38,17 @@ from intercomd_daemon.spool.sqlite import (
     pacing,
     parked_lanes,
     refusals,
+    states,
     trail,
 )
+from intercomd_daemon.spool.sqlite import forwarded as forwarded_table
 from intercomd_daemon.spool.sqlite import workspaces as workspaces_table
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
 from intercomd_daemon.spool.sqlite.inspection import type_problem
 from intercomd_daemon.spool.sqlite.lock import hold
 from intercomd_daemon.spool.sqlite.marks import SAVED_ROWS_MIN
+from intercomd_daemon.spool.sqlite.search import find_waiting
 from intercomd_daemon.spool.sqlite.settings import SqliteSettings
 from intercomd_daemon.spool.sqlite.settle import settle
 from intercomd_daemon.spool.sqlite.store import Store
@@ -92,12 +95,17 @@ class SqliteSpool:
 
     # Accepting
 
-    async def append(self, rows: Sequence[Incoming]) -> list[int]:
+    async def append(self, rows: Sequence[Incoming], forwarded: Forwarded | None = None) -> list[int]:
         """Appends rows to the logs."""
-        if not rows:
+        if not rows and forwarded is None:
             return []
-        size = sum(weigh(rows).values())
-        return await self._writer.perform(log.Append(rows, self._admission.admit), append_bytes=size)
+        size = sum(weigh(rows).values()) + (len(forwarded.data) if forwarded else 0)
+        return await self._writer.perform(log.Append(rows, self._admission.admit, forwarded), append_bytes=size)
+
+    async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
+        """Returns the results of the last request that an agent forwarded for a connection."""
+        key = (caller, agent_id, connection)
+        return await self._writer.perform(lambda transaction: forwarded_table.load(transaction, key))
 
     def keep_refusals(self, refusals: Sequence[Refusal]) -> None:
         """Keeps refusals in memory; `close` saves them."""
@@ -255,35 +263,7 @@ class SqliteSpool:
 
     async def find_waiting(self, wanted: TrailFilter, before: int, limit: int) -> list[int]:
         """Returns the keys of waiting rows, newest first."""
-        found: list[int] = []
-        if wanted.connection and wanted.envelope_id and limit == 1 and not before:
-            # The duplicate window knows the row of an id of the last day or two.
-            key = await self._writer.perform(lambda each: trail.known_key(each, wanted.connection, wanted.envelope_id))
-            if key:
-                return [key]
-        top = before - 1 if before else 0
-        while before != 1 and len(found) < limit:
-            marked = await self._writer.perform(
-                partial(trail.search_marked, wanted=wanted, top=top, limit=limit - len(found))
-            )
-            found += marked.keys
-            top = marked.next
-            if not top:
-                before = min(before or marked.first, marked.first)
-                break
-        else:
-            return found
-        for start in await self._writer.perform(lambda each: trail.places(each, wanted, before)):
-            keys: list[int] = []
-            place: trail.Place | None = start
-            while place is not None:
-                read = partial(trail.search, wanted=wanted, place=place, limit=limit - len(keys))
-                chunk = await self._writer.perform(read)
-                keys += chunk.keys
-                place = chunk.rest
-            found += keys
-        # A row that was parked between the searches of two tables is found in both.
-        return sorted(set(found), key=position_of, reverse=True)[:limit]
+        return await find_waiting(self._writer.perform, wanted, before, limit)
 
     async def waiting_rows(self, keys: Sequence[int]) -> list[WaitingRow]:
         """Returns the rows of these keys that still wait."""
@@ -342,6 +322,14 @@ class SqliteSpool:
             while not await self._deliver(partial(workspaces_table.move, name=name, workspace=workspaces[name])):
                 pass  # a further commit
         return moved
+
+    async def load_state(self, name: str) -> bytes:
+        """Returns a state that `save_state` stored."""
+        return await self._writer.perform(lambda transaction: states.load(transaction.database, name))
+
+    async def save_state(self, name: str, data: bytes) -> None:
+        """Stores a state."""
+        await self._writer.perform(lambda transaction: states.save(transaction.database, name, data))
 
     # Ending
 

@@ -12,9 +12,11 @@ from itertools import islice
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.spool.base import Batch, Incoming, position_of
+from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.keys import connection_of, log_end, log_start
 from intercomd_daemon.spool.quota import weigh
 from intercomd_daemon.spool.sqlite import claimed_seconds, contact_cache, duplicate_window, parked_lanes
+from intercomd_daemon.spool.sqlite import forwarded as forwarded_table
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.counters import Counters
@@ -37,21 +39,34 @@ class Append:
 
     rows: Sequence[Incoming]
     admit: Admit
+    forwarded: Forwarded | None = None
+    """What is stored of a request that an agent forwarded."""
 
     def __call__(self, transaction: Transaction) -> list[int]:
         """Appends by itself; see `append`."""
-        return append(transaction, self.rows, self.admit)
+        keys = append(transaction, self.rows, self.admit) if self.rows else []
+        self.keep(transaction, keys)
+        return keys
+
+    def keep(self, transaction: Transaction, keys: list[int]) -> None:
+        """Stores the results of a forwarded request, whose rows have these keys."""
+        if self.forwarded is not None:
+            forwarded_table.save(transaction, self.forwarded, keys)
 
 
 def append_together(transaction: Transaction, appends: Sequence[Append]) -> list[list[int] | RetryLater]:
     """Appends several requests in as few statements as one; if they do not all fit, each by itself."""
+    rows = [row for each in appends for row in each.rows]
     try:
-        keys = iter(append(transaction, [row for each in appends for row in each.rows], appends[0].admit))
+        keys = iter(append(transaction, rows, appends[0].admit) if rows else ())
     except RetryLater as refusal:
         if len(appends) == 1:
             return [refusal]
         return [result for each in appends for result in append_together(transaction, [each])]
-    return [list(islice(keys, len(each.rows))) for each in appends]
+    found = [list(islice(keys, len(each.rows))) for each in appends]
+    for each, own in zip(appends, found, strict=True):
+        each.keep(transaction, own)
+    return [*found]
 
 
 def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admit) -> list[int]:

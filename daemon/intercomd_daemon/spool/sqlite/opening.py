@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.sqlite import claimed_seconds
+from intercomd_daemon.spool.sqlite import claimed_seconds, states
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_tables
 from intercomd_daemon.spool.sqlite.counters import Counters, load_counters, open_counters
 from intercomd_daemon.spool.sqlite.database import limit_log, open_database, usable
@@ -29,6 +29,7 @@ class Opened(NamedTuple):
     counters: Counters
     seconds: bytes
     """The claimed seconds, as `claimed_seconds.load` returns them."""
+    spool_id: str
 
 
 def open_file(settings: SqliteSettings, now: float, report: OnDamage, *, left_open: bool = False) -> Opened:
@@ -101,7 +102,7 @@ def _open(settings: SqliteSettings, now: float, *, leap: bool = False) -> Opened
             counted = load_counters(database)
             check_tables(database, sum(counted.used().values()))
             opened = open_counters(database, settings.connections, leap=leap)
-            return Opened(database, opened, claimed_seconds.load(database))
+            return Opened(database, opened, claimed_seconds.load(database), states.spool_id(database))
     except BaseException:
         database.close()
         raise

@@ -96,9 +96,20 @@ _ADDED_IN_2 = (
     """CREATE TABLE pacing (
         workspace TEXT PRIMARY KEY, call_limit INTEGER NOT NULL, window_ends REAL NOT NULL, calls_used INTEGER NOT NULL,
         reset REAL NOT NULL)""",
+    # The results of the last request that each agent forwarded, by the connection that its envelopes name.
+    """CREATE TABLE forwarded (
+        number INTEGER PRIMARY KEY, caller TEXT NOT NULL, agent_id TEXT NOT NULL, connection TEXT NOT NULL,
+        time REAL NOT NULL, data BLOB NOT NULL, UNIQUE (caller, agent_id, connection))""",
+    "CREATE INDEX forwarded_by_time ON forwarded (time)",
+    # Small states of parts of the daemon, and the id of the spool.
+    "CREATE TABLE states (name TEXT PRIMARY KEY, data BLOB NOT NULL, seal INTEGER NOT NULL) WITHOUT ROWID",
     # What `marks` holds in memory, saved when the spool closes with a long backlog.
     "CREATE TABLE marks (number INTEGER PRIMARY KEY, data BLOB NOT NULL)",
 )
+
+
+COPIED_IF_READABLE = (("forwarded", "caller, agent_id, connection, time, data"), ("states", "name, data, seal"))
+"""Tables, with their columns, whose rows carry a checksum and are checked when they are used."""
 
 
 def create(database: sqlite3.Connection, now: float, additions: Sequence[Sequence[str]] = ADDITIONS) -> None:

@@ -75,7 +75,8 @@ class Store:
         self._on_damage = on_damage
         self._lock = lock
         left_open = lock is not None and lock.left_open
-        self._database, self._counters, self.seconds = open_file(settings, wall(), on_damage, left_open=left_open)
+        opened = open_file(settings, wall(), on_damage, left_open=left_open)
+        self._database, self._counters, self.seconds, self._spool_id = opened
         self.refusals = refusals.load(self._database)
         """Those that the last run saved."""
         self._stored_at = monotonic()
@@ -137,7 +138,7 @@ class Store:
         self._database.close()
         try:
             repaired = repair_and_open(self._settings, damage, self._wall(), self._on_damage)
-            self._database, self._counters, _ = repaired
+            self._database, self._counters, _, self._spool_id = repaired
             self._marks = Marks(self._counters.spool.position + 1)
         except SpoolUnusable as error:
             self._database = open_database(self._settings.path, self._wall())
@@ -281,6 +282,7 @@ class Store:
             sum(each.bytes for each in connections),
             self._settings.bytes_max,
             self._admission.reason,
+            self._spool_id,
         )
 
     def _paused(self) -> frozenset[str]:

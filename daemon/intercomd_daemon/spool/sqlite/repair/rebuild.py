@@ -86,6 +86,10 @@ def _copy_tables(source: Source, new: sqlite3.Connection) -> OldCounters:
         ids = source.query(name, f"SELECT connection, envelope_id, key FROM {name}")  # noqa: S608 - our own names
         known = (row for row in ids if isinstance(row[0], int) and isinstance(row[1], str | bytes))
         new.executemany(f"INSERT OR IGNORE INTO {name} VALUES (?, ?, ?)", known)  # noqa: S608 - our own names
+    for name, columns in schema.COPIED_IF_READABLE:
+        found = source.query(name, f"SELECT {columns} FROM {name}")  # noqa: S608 - our own names
+        marks = ", ".join("?" * len(columns.split(",")))
+        new.executemany(f"INSERT OR IGNORE INTO {name} ({columns}) VALUES ({marks})", found)  # noqa: S608 - our own names
     source.close()
     return old_counters
 
