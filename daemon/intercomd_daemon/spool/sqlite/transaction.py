@@ -17,7 +17,7 @@ from intercomd_daemon.spool.sqlite.marks import Marks
 
 Result = TypeVar("Result")
 
-_STATEMENT_ROWS = (64, 32, 16)
+_STATEMENT_ROWS = (256, 128, 64, 32, 16)
 """Rows of one statement, or any smaller number: few enough sizes that each is compiled once and kept."""
 
 
