@@ -148,7 +148,7 @@ class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True):
     @property
     def events(self) -> tuple[TrackEvent, ...]:
         """The events among the operations."""
-        return tuple(operation for operation in self.operations if isinstance(operation, TrackEvent))
+        return tuple([operation for operation in self.operations if type(operation) is TrackEvent])
 
     @property
     def contact_update(self) -> UpdateContact | None:

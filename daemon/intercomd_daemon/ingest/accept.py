@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from intercomd_daemon.connection import Connections
-from intercomd_daemon.envelope import AcceptedEnvelope, Refusal, lane_of, replace_events
+from intercomd_daemon.envelope import AcceptedEnvelope, Refusal, TrackEvent, lane_of, replace_events
 from intercomd_daemon.errors import ConnectionNotAllowed, RequestRefused, SecondsTaken
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
 from intercomd_daemon.ingest.decide import decide
@@ -153,7 +153,9 @@ class Acceptor:
                     if traceparent and not accepted.traceparent:
                         accepted = replace(accepted, traceparent=traceparent)
                         decision = replace(decision, accepted=accepted)
-                    if len(accepted.operations) > 1:
+                    operations = accepted.operations
+                    # Events come last, so there are several of them if the last but one operation is an event.
+                    if len(operations) > 1 and type(operations[-2]) is TrackEvent:
                         expanded_bytes = _expanded(expanded_bytes, accepted)
                     if to_append:
                         origins.append((len(decisions), decision))

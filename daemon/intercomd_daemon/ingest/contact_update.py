@@ -5,7 +5,8 @@ Intercom's own contact fields are converted to the types of these fields.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.conversion import to_boolean, to_seconds
@@ -27,7 +28,7 @@ _SETTING = "limits.user_attributes_max"
 _OWNER_ID_MAX = 2**63 - 1
 
 
-class Update(NamedTuple):
+class Update(msgspec.Struct, frozen=True, gc=False):
     """A contact update: values by Intercom's names, in the sender's order, removals last as None."""
 
     values: dict[str, Scalar]

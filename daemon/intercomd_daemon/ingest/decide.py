@@ -37,16 +37,16 @@ def decide(envelope: DecodedEnvelope, rules: Connections, now: float, caller: st
         check_envelope_id(envelope.envelope_id, found)
     customer_id, email = identity_of(envelope.customer_id, envelope.email, connection.placeholder_ids, found)
     created_at = created_at_of(envelope.event_time, int(now), found)
-    update, times = _update(envelope, connection, found)
+    update = _update(envelope, connection, found)
     events, skip = _events(envelope, created_at, now, connection, found) if envelope.event else ((), None)
     traceparent = traceparent_of(envelope.traceparent, found)
-    if found.violations or (not update and not events):
+    if found.violations or (not update.values and not events):
         return _not_accepted(envelope, connection.name, skip, found)
     if skip is not None:
         found.adjust("EVENT_SKIPPED", skip.field, f"{skip.reason}: {skip.message}")
     adjustments = tuple(found.adjustments)
     envelope_id, encoded = envelope.envelope_id, envelope.encoded
-    operations = operations_of(customer_id, email, update, events, times)
+    operations = operations_of(customer_id, email, update.values, events, update.times)
     accepted = AcceptedEnvelope(
         envelope_id, customer_id, email, now, operations, adjustments, traceparent, encoded, caller=caller
     )

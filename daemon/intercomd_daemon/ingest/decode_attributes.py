@@ -19,10 +19,13 @@ def decode_attributes(
         return []
     if len(messages) > read_max:
         findings.append(excess_finding(len(messages) - read_max, read_max, path))
-    # Most values are texts or whole numbers. Reading these fields first saves the slower `WhichOneof`. Iterating over a
-    # copy of a repeated field is faster than over the field.
+    # Most values are texts, whole numbers or true. Reading these fields first saves the slower `WhichOneof`. Iterating
+    # over a copy of a repeated field is faster than over the field.
     return [
-        (message.name, (value := message.value).string_value or value.integer_value or _value(value))
+        (
+            message.name,
+            (value := message.value).string_value or value.integer_value or value.boolean_value or _value(value),
+        )
         for message in messages[:read_max]
     ]
 

@@ -38,6 +38,9 @@ Metadata = dict[str, Json]
 def custom_metadata(attributes: list[Attribute], path: str, rules: ConnectionSettings, found: Findings) -> bytes:
     """Returns the JSON of the sender's attributes; those above the limit are trimmed or rejected."""
     maximum = rules.limits.event_attributes_max
+    unchanged = unchanged_attributes(attributes, maximum)
+    if unchanged:
+        return _encode(unchanged)
     pairs, excess = normalize_attributes(attributes, path, found, maximum, trim=rules.limits.on_excess == "trim")
     if excess and rules.limits.on_excess == "reject":
         reject_excess(path, excess, maximum, _SETTING, found)

@@ -23,6 +23,7 @@ from intercomd_daemon.spool.base import Usage
 PreviewedRequest = tuple[str, str, str]
 """Method, path and JSON body of a call to Intercom."""
 
+_ACCEPTED = Disposition.ACCEPTED  # A member of an enum costs a call each time it is read from its class.
 _OTHER_BYTES = 16 * 1024
 """Reserved in a response for everything but the results."""
 
@@ -70,15 +71,17 @@ def preview_response(previews: Iterable[tuple[Decision, Sequence[PreviewedReques
 
 def _fill(message: EnvelopeResult, result: Decision) -> None:
     message.envelope_id = _short_id(result.envelope_id)
-    message.disposition = int(result.disposition)  # type: ignore[assignment]  # the numbers are the contract's
+    message.disposition = result.disposition  # type: ignore[assignment]  # the numbers are the contract's
     for violation in result.violations:
         message.violations.add(reason=violation.reason, field=violation.field, message=violation.message)
     for adjustment in result.adjustments:
         message.adjustments.add(reason=adjustment.reason, field=adjustment.field, message=adjustment.message)
     if result.adjustments_omitted:
         message.adjustments_omitted = result.adjustments_omitted
-    if result.disposition is Disposition.ACCEPTED and result.accepted is not None and result.accepted.events:
-        message.event_time.seconds = result.accepted.events[0].created_at
+    if result.accepted is not None and result.disposition is _ACCEPTED:
+        events = result.accepted.events
+        if events:
+            message.event_time.seconds = events[0].created_at
 
 
 def _short_id(envelope_id: str) -> str:

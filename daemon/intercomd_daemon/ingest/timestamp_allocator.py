@@ -65,6 +65,13 @@ class TimestampAllocator:
         No event is shifted beyond `latest` (Unix seconds): a shift must not put an event into the future. A repeat of
         the envelope gets the same seconds.
         """
+        if len(events) == 1:
+            # Fast path: most envelopes have one event, and the event has its second to itself.
+            key = _first_key(connection, lane, events[0].name) + events[0].created_at
+            if key not in self._owners:
+                owner = crc32(envelope_id.encode())
+                self._remember(key, owner)
+                return Allocation(events, ((key, owner),), ())
         pairs: list[tuple[int, int]] = []
         findings: list[Finding] = []
         shifted = list(events)
@@ -72,11 +79,6 @@ class TimestampAllocator:
             # 32 bits are enough: owners only have to differ among the few events that share a second.
             owner = crc32(f"{envelope_id}\0{index}".encode() if index else envelope_id.encode())
             key = _first_key(connection, lane, event.name) + event.created_at
-            # Fast path: most events have their second to themselves.
-            if key not in self._owners:
-                self._remember(key, owner)
-                pairs.append((key, owner))
-                continue
             shift_max = max(0, min(SHIFT_SECONDS_MAX, latest - event.created_at))
             shift = self._claim(key, owner, shift_max)
             if shift < 0:

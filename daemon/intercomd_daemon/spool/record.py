@@ -4,6 +4,7 @@ One version byte, a CRC-32 of what follows, MessagePack arrays. Fields are only 
 a default, so that neighbouring minor releases read each other's records.
 """
 
+import struct
 from functools import cache
 from typing import TypeVar
 from zlib import crc32
@@ -20,6 +21,7 @@ _HEADER_BYTES = 5
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 _encode = msgspec.msgpack.Encoder().encode
+_header = struct.Struct("<BI").pack
 
 
 class RecordDamaged(IntercomdError):
@@ -27,14 +29,14 @@ class RecordDamaged(IntercomdError):
 
 
 @cache
-def _decoder(struct: type[Struct]) -> msgspec.msgpack.Decoder[Struct]:
-    return msgspec.msgpack.Decoder(struct)
+def _decoder(kind: type[Struct]) -> msgspec.msgpack.Decoder[Struct]:
+    return msgspec.msgpack.Decoder(kind)
 
 
-def pack(struct: msgspec.Struct) -> bytes:
+def pack(domain_object: msgspec.Struct) -> bytes:
     """Returns the domain object as a record with its checksum, for `unpack`."""
-    body = _encode(struct)
-    return b"%c%b%b" % (VERSION, crc32(body).to_bytes(4, "little"), body)
+    body = _encode(domain_object)
+    return _header(VERSION, crc32(body)) + body
 
 
 def check(data: bytes) -> str:
@@ -48,21 +50,21 @@ def check(data: bytes) -> str:
     return ""
 
 
-def unpack(data: bytes, struct: type[Struct]) -> Struct:
+def unpack(data: bytes, kind: type[Struct]) -> Struct:
     """Returns the domain object that `pack` wrote.
 
     Raises:
-        RecordDamaged: the checksum or the version is wrong, or the fields are not those of `struct`.
+        RecordDamaged: the checksum or the version is wrong, or the fields are not those of `kind`.
     """
     wrong = check(data)
     if wrong:
         raise RecordDamaged(wrong)
     try:
         body = memoryview(data)[_HEADER_BYTES:]
-        if data[0] != VERSION and (upgrade := record_0_1.UPGRADES.get(struct)):
+        if data[0] != VERSION and (upgrade := record_0_1.UPGRADES.get(kind)):
             upgraded: Struct = upgrade(body)
             return upgraded
-        decoder: msgspec.msgpack.Decoder[Struct] = _decoder(struct)
+        decoder: msgspec.msgpack.Decoder[Struct] = _decoder(kind)
         return decoder.decode(body)
     except msgspec.DecodeError as error:
-        raise RecordDamaged(f"not a {struct.__name__}: {error}") from error
+        raise RecordDamaged(f"not a {kind.__name__}: {error}") from error

@@ -182,12 +182,15 @@ class Metrics:
 
     def count_decisions(self, results: Iterable[Decision]) -> None:
         """Counts decisions on received envelopes, and their adjustments."""
+        counts: dict[tuple[str, Disposition, str], int] = {}
         for result in results:
-            reason = result.violations[0].reason if result.violations else ""
-            connection = self._connection(result.connection)
-            self._instruments.received.add((connection, result.disposition.name.lower(), label_of(reason)))
+            kind = (result.connection, result.disposition, result.violations[0].reason if result.violations else "")
+            counts[kind] = counts.get(kind, 0) + 1
             for finding in result.adjustments:
-                self._instruments.adjustments.add((connection, label_of(finding.reason)))
+                self._instruments.adjustments.add((self._connection(result.connection), label_of(finding.reason)))
+        for (connection, disposition, reason), count in counts.items():
+            names = (self._connection(connection), disposition.name.lower(), label_of(reason))
+            self._instruments.received.add(names, count)
 
     def count_request(self, method: str, code: str, caller: str) -> None:
         """Counts one call. Each value is a name of our code or of the settings, never text from a sender."""
