@@ -3,13 +3,17 @@
 import os
 import socket
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from intercomd_daemon.unix_socket import PATH_BYTES_MAX, Access, listening_socket, publish
+from intercomd_daemon.unix_socket import PATH_BYTES_MAX, Access, check, listening_socket, publish
 
 MINE = Access(0o600)
+NOBODY = 65534
 
 
 def identity(path: Path) -> tuple[int, int]:
@@ -151,3 +155,60 @@ def test_failure_is_reported_and_leaves_nothing(tmp_path: Path, name: str, acces
         listening_socket(f"unix:{tmp_path}/{name}", access)
     assert refused.value.filename == f"unix:{tmp_path}/{name}"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "access", "said"),
+    [
+        ("missing/a.sock", MINE, "No such file"),
+        ("file/a.sock", MINE, "Not a directory|is not a folder"),
+        ("file", MINE, "not a socket"),
+        ("a.sock", Access(0o600, "no-such-group"), "unknown group 'no-such-group'"),
+        ("d" * PATH_BYTES_MAX + "/a", MINE, "too long"),
+    ],
+)
+def test_check_fails_as_publish_would_and_changes_nothing(tmp_path: Path, name: str, access: Access, said: str) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(OSError, match=said) as refused:
+        check(f"unix:{tmp_path}/{name}", access)
+    assert refused.value.filename == f"unix:{tmp_path}/{name}"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_check_passes_for_a_free_path_and_a_stale_socket_and_fails_for_a_live_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    mine = Access(0o660, str(os.getegid()))
+    check(f"unix:{path}", mine)
+    listening, _ = listening_socket(f"unix:{path}", MINE)
+    with listening, pytest.raises(OSError, match="in use"):
+        check(f"unix:{path}", mine)
+    check(f"unix:{path}", mine)
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Makes the process one of an ordinary user, if it is root."""
+    groups = os.getgroups()
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setgroups([])
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+def test_check_names_a_folder_and_a_group_that_the_user_may_not_use() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        with unprivileged():
+            check(f"unix:{folder}/a.sock", Access(0o660, str(os.getegid())))
+            with pytest.raises(PermissionError, match="not a member of the group 0"):
+                check(f"unix:{folder}/a.sock", Access(0o660, "0"))
+            with pytest.raises(PermissionError, match="may not write to the folder /:"):
+                check("unix:/a.sock", MINE)

@@ -45,6 +45,27 @@ class SocketFile:
                 self.path.unlink()
 
 
+def check(address: str, access: Access) -> None:
+    """Checks that `publish` could publish a socket at the path of a `unix:` address, without changing anything.
+
+    Raises:
+        OSError: as `publish`; EADDRINUSE if a process listens there.
+    """
+    path = Path(address.removeprefix(SCHEME))
+    with _named(address):
+        _check_length(_beside(path))
+        # `stat` names a missing folder.
+        if not stat.S_ISDIR(path.parent.stat().st_mode):
+            raise OSError(errno.ENOTDIR, f"{path.parent} is not a folder")
+        if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
+            raise OSError(errno.EACCES, f"this user may not write to the folder {path.parent}")
+        _stale_at(path)
+        gid = _gid(access.group)
+        # "The owner of a file may change the group of the file to any group of which that owner is a member."
+        if gid is not None and os.geteuid() != 0 and gid not in {os.getegid(), *os.getgroups()}:
+            raise OSError(errno.EPERM, f"this user is not a member of the group {access.group} (unix_group)")
+
+
 def publish(address: str, access: Access, listen: Callable[[str], object]) -> SocketFile:
     """Publishes a socket at the path of a `unix:` address; when this returns, clients can connect.
 
@@ -56,8 +77,7 @@ def publish(address: str, access: Access, listen: Callable[[str], object]) -> So
     path = Path(address.removeprefix(SCHEME))
     temporary = _beside(path)
     with _named(address):
-        if len(os.fsencode(temporary)) > PATH_BYTES_MAX:
-            raise OSError(errno.ENAMETOOLONG, "the path of its folder is too long for a socket")
+        _check_length(temporary)
         stale = _stale_at(path)
         gid = _gid(access.group)
         try:
@@ -101,6 +121,11 @@ def listening_socket(address: str, access: Access) -> tuple[socket.socket, Socke
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{secrets.token_hex(4)}")
+
+
+def _check_length(path: Path) -> None:
+    if len(os.fsencode(path)) > PATH_BYTES_MAX:
+        raise OSError(errno.ENAMETOOLONG, "the path of its folder is too long for a socket")
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -10,8 +10,8 @@ import pytest
 from clock.virtual import VirtualLoop
 from intercomd_daemon import config
 from intercomd_daemon.app import Daemon
+from intercomd_daemon.app.bind import ListenerUnavailable
 from intercomd_daemon.app.daemon import CLOSE_SECONDS, STALLED_SECONDS
-from intercomd_daemon.app.listeners import ListenerUnavailable
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RetryLater, SpoolLocked
 from intercomd_daemon.ingest.settings import IngestSettings

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
 from intercomd_daemon.app import listeners
+from intercomd_daemon.app.bind import ListenerUnavailable
 from intercomd_daemon.app.listeners import (
     AGE_GRACE_SECONDS,
     CALLS_MAX,
@@ -21,7 +22,6 @@ from intercomd_daemon.app.listeners import (
     METADATA_BYTES_MAX,
     PENDING_CALLS_MAX,
     RECEIVE_FACTOR,
-    ListenerUnavailable,
     open_ingest,
 )
 from intercomd_daemon.ingest.settings import IngestSettings

@@ -10,7 +10,8 @@ from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
-from intercomd_daemon.app.listeners import OPERATORS_MAX, ListenerUnavailable, open_operations
+from intercomd_daemon.app.bind import ListenerUnavailable
+from intercomd_daemon.app.listeners import OPERATORS_MAX, open_operations
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from listeners import Starting, operations_service
 

@@ -1,11 +1,13 @@
 """What a reload changes, and what it leaves to a restart."""
 
+import re
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from intercomd_daemon.app.reload import compare
+from documents import DOCS, section
+from intercomd_daemon.app.reload import RESTART, compare
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings, RateSettings
 from intercomd_daemon.ingest.settings import IngestSettings
@@ -15,6 +17,7 @@ from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.stopping import StoppingSettings
 from intercomd_daemon.telemetry.settings import LogSettings
+from intercomd_daemon.telemetry.trace_settings import TraceSettings
 
 OLD = Settings(connections={"default": ConnectionSettings(name="default", app_id="a", access_token=Secret("t"))})
 
@@ -59,11 +62,23 @@ def test_setting_that_can_be_swapped_takes_effect_at_once(new: Settings, changed
         (replace(OLD, spool=SpoolSettings(url="memory:")), "spool.url"),
         (replace(OLD, spool=SpoolSettings(bytes_max=1 << 30)), "spool.bytes_max"),
         (replace(OLD, log=LogSettings(format="console")), "log.format"),
+        (replace(OLD, traces=TraceSettings(endpoint="http://127.0.0.1:1")), "traces.endpoint"),
+        (replace(OLD, traces=TraceSettings(sample_ratio=0.5)), "traces.sample_ratio"),
+        (replace(OLD, ingest=IngestSettings(unix_group="apps")), "ingest.unix_group"),
+        (replace(OLD, operations=OperationsSettings(unix_mode="0660")), "operations.unix_mode"),
+        (replace(OLD, ingest=IngestSettings(connections_max=7)), "ingest.connections_max"),
     ],
 )
 def test_setting_that_needs_a_restart_keeps_its_old_value(new: Settings, key: str) -> None:
     changes = compare(OLD, new)
     assert (changes.changed, changes.restart, changes.settings) == ((), (key,), OLD)
+
+
+def test_documentation_lists_the_keys_that_need_a_restart() -> None:
+    text = section(DOCS / "operations.md", "## Reloading settings")
+    listed = [line for line in text.splitlines() if line.startswith("- ")]
+    keys = set(re.findall(r"`([^`]+)`", "\n".join(listed)))
+    assert keys == RESTART | {"spool.*", "traces.*", "ingest.tls.*", "operations.tls.*"}
 
 
 def test_restart_and_swap_in_one_section_are_told_apart() -> None:

@@ -17,6 +17,7 @@ from intercomd_daemon.cli.preflight import (
     check_spool,
     check_tls,
     check_tokens,
+    check_traces,
 )
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
@@ -27,6 +28,7 @@ from intercomd_daemon.sandbox import CustomAttribute, Sandbox, SandboxSettings
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+from intercomd_daemon.telemetry.trace_settings import TraceSettings
 from tls.certificates import Files
 
 FREE = {"free_bytes_min": 0, "bytes_max": 1 << 20}
@@ -76,13 +78,60 @@ def test_check_listeners_notes_each_address_with_a_listening_process(tmp_path: P
         settings = Settings(
             ingest=IngestSettings(listen=(taken, f"unix:{path}", f"unix:{stale}", "[::1]:0")),
             operations=OperationsSettings(listen="127.0.0.1:0", grpc_listen=f"unix:{tmp_path / 'new.sock'}"),
-            health=HealthSettings(listen=("no-such-host.invalid:80",)),
         )
         found = check_listeners(settings)
     assert [(finding.level, finding.message) for finding in found] == [
-        (Level.NOTE, f"ingest.listen: a process listens on {address}; is another daemon there?")
+        (
+            Level.NOTE,
+            f"ingest.listen: cannot listen on {address}: is another daemon there? (Address already in use)",
+        )
         for address in (taken, f"unix:{path}")
     ]
+
+
+def test_check_listeners_rejects_addresses_on_which_the_daemon_cannot_listen(tmp_path: Path) -> None:
+    """At every listener; a Unix socket with the group of its section."""
+    operations = OperationsSettings(
+        listen=f"unix:{tmp_path}/http", grpc_listen="192.0.2.1:9091", unix_group="no-such-group"
+    )
+    settings = Settings(
+        ingest=IngestSettings(listen=(f"unix:{tmp_path}/nowhere/ingest", "127.0.0.1:0")),
+        operations=operations,
+        health=HealthSettings(listen=("no-such-host.invalid:80",)),
+    )
+    found = check_listeners(settings)
+    assert levels(found) == [Level.WRONG] * 4
+    keys = [finding.message.partition(": ")[0] for finding in found]
+    assert keys == ["ingest.listen", "operations.listen", "operations.grpc_listen", "health.listen"]
+    assert "No such file or directory" in found[0].message
+    assert "unknown group 'no-such-group'" in found[1].message
+    assert "write an address of this host (Cannot assign requested address)" in found[2].message
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1000000"),
+    ],
+)
+async def test_check_traces_rejects_a_variable_that_opentelemetry_cannot_use(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """Only noted where a variable names the endpoint, too: then the daemon runs without traces."""
+    monkeypatch.setenv(variable, value)
+    (found,) = await check_traces(Settings(traces=TraceSettings(endpoint="http://127.0.0.1:1")), os.environ)
+    assert (found.level, "correct or unset those named OTEL_" in found.message) == (Level.WRONG, True)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    (noted,) = await check_traces(Settings(), os.environ)
+    assert (noted.level, "runs without traces" in noted.message) == (Level.NOTE, True)
+
+
+async def test_check_traces_reports_where_spans_go() -> None:
+    (found,) = await check_traces(Settings(traces=TraceSettings(endpoint="http://127.0.0.1:1")), {})
+    assert found == Finding(Level.OK, "traces", "spans go to http://127.0.0.1:1")
+    assert await check_traces(Settings(), {}) == []
 
 
 def test_check_spool_rejects_a_text_file(tmp_path: Path) -> None:

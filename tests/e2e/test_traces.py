@@ -1,10 +1,13 @@
 """Traces of a whole daemon, from a caller's span to the spans of the calls to Intercom."""
 
 import asyncio
+import json
+import sys
+from pathlib import Path
 
 import pytest
 
-from daemons.process import Start
+from daemons.process import Daemon, Start
 from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.app.daemon import TRACES_SECONDS
 from intercomd_daemon.sandbox import Sandbox
@@ -53,3 +56,47 @@ async def test_collector_that_is_away_delays_neither_calls_nor_a_stop(start: Sta
     await daemon.ended(["one"])
     async with asyncio.timeout(10 * TRACES_SECONDS):
         assert await daemon.stop() == 0
+
+
+WITHOUT_OPENTELEMETRY = (
+    sys.executable,
+    "-c",
+    "import sys; sys.modules['opentelemetry'] = None; from intercomd_daemon.cli.main import main; main()",
+)
+"""The command in an interpreter whose imports of OpenTelemetry fail, as without the extra."""
+
+
+async def test_endpoint_without_opentelemetry_is_found_by_check_and_ends_run(tmp_path: Path, sandbox: Sandbox) -> None:
+    fix = "pip install 'intercomd[otel]'"
+    daemon = Daemon(tmp_path, sandbox.base_url, {"traces": {"endpoint": "http://127.0.0.1:1"}}, WITHOUT_OPENTELEMETRY)
+    await daemon.launch()
+    assert await daemon.gone() == 1
+    (fatal,) = daemon.logged("fatal")
+    assert fix in fatal["error"]
+    process = await asyncio.create_subprocess_exec(
+        *WITHOUT_OPENTELEMETRY,
+        "check",
+        "--config",
+        tmp_path / "intercomd.toml",
+        "--json",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    (wrong,) = [found for found in map(json.loads, output.splitlines()) if found["level"] == "wrong"]
+    assert process.returncode == 78
+    assert (wrong["subject"], fix in wrong["message"]) == ("traces", True)
+    await daemon.close()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1000000")],
+)
+async def test_unusable_variable_ends_run_with_a_log_line(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    daemon = await Daemon(tmp_path, sandbox.base_url, {"traces": {"endpoint": "http://127.0.0.1:1"}}).launch()
+    assert await daemon.gone() == 1
+    assert "correct or unset those named OTEL_" in daemon.logged("fatal")[0]["error"]
+    await daemon.close()

@@ -5,14 +5,12 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import urlsplit
 
-from intercomd.proxies import proxy_options
 from intercomd_daemon import __version__
+from intercomd_daemon.app.bind import ListenerUnavailable
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.app.listeners import (
     GrpcListener,
-    ListenerUnavailable,
     OperationsListeners,
     open_ingest,
     open_operations,
@@ -20,6 +18,7 @@ from intercomd_daemon.app.listeners import (
 from intercomd_daemon.app.reload import Changes, compare
 from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.systemd import EXTEND_SECONDS, Systemd
+from intercomd_daemon.app.trace_export import open_traces_or_warn
 from intercomd_daemon.config import Loaded, Settings
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
 from intercomd_daemon.deliver.waiting import LaneState
@@ -33,11 +32,9 @@ from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.rpc.tracing import with_trace_context
 from intercomd_daemon.spool.base import Archive, Spool, Usage
 from intercomd_daemon.spool.engines import SpoolEvents, engine_of
-from intercomd_daemon.telemetry.logs import Logger, Logs
+from intercomd_daemon.telemetry.logs import Logs
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.report import Report
-from intercomd_daemon.telemetry.trace_settings import TraceSettings, endpoint_of
-from intercomd_daemon.telemetry.traces import Traces, TracesUnavailable
 
 TRACES_SECONDS = 2.0
 """Time for the last spans; a collector that is away must not delay the stop."""
@@ -78,7 +75,7 @@ class Daemon:
         self._connections = Connections(settings, logs.hide)
         self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, time.time)
         self._metrics.watch_log(logs.lost)
-        self._traces = _traces(settings.traces, logs.logger)
+        self._traces = open_traces_or_warn(settings.traces, os.environ, logs.logger)
         self._security = Security(settings, logs.logger, self._metrics.count_request)
         self._report = Report(logs.logger, self._metrics, self._connections.log_key(), logs.batch, self._traces)
         self._state = State.STARTING
@@ -427,22 +424,3 @@ class Daemon:
         """Resumes a connection."""
         await self.archive().set_paused(connection, paused=False)
         self._connections.pause(connection, paused=False)
-
-
-def _traces(settings: TraceSettings, logger: Logger) -> Traces | None:
-    """Returns what makes spans; None: there is no endpoint, or only a variable names one and OpenTelemetry is missing.
-
-    Raises:
-        TracesUnavailable: the settings name an endpoint and OpenTelemetry is missing.
-    """
-    endpoint = endpoint_of(settings, os.environ)
-    if not endpoint:
-        return None
-    try:
-        target = urlsplit(endpoint).netloc
-        return Traces(endpoint, settings.sample_ratio, os.environ, __version__, proxy_options(target))
-    except TracesUnavailable as error:
-        if settings.endpoint:
-            raise
-        logger.warning("traces_off", reason=str(error))
-        return None

@@ -1,16 +1,14 @@
 """The gRPC and HTTP listeners for senders, operators and probes, with their connection limits."""
 
-import errno
 import logging
-import socket
 from collections.abc import Sequence
 
 import grpc
 from prometheus_client import CollectorRegistry
 
 from intercomd_daemon import unix_socket
+from intercomd_daemon.app.bind import ListenerUnavailable, bind_error
 from intercomd_daemon.app.security import ListenerSecurity
-from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.ingest.service import SERVICE as INGEST_SERVICE
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.settings import IngestSettings
@@ -65,16 +63,6 @@ _CHANNELZ = "grpc.enable_channelz"
 _GRPC_LOGGER = "grpc._cython.cygrpc"
 
 
-class ListenerUnavailable(IntercomdError):
-    """The daemon cannot listen on an address."""
-
-    def __init__(self, address: str, error: OSError) -> None:
-        """`error` is that of the system."""
-        super().__init__(f"cannot listen on {address}: is another daemon there? ({error.strerror or error})")
-        self.taken = error.errno == errno.EADDRINUSE
-        """Another process listens on the address; it may end."""
-
-
 class GrpcListener:
     """A gRPC server with health and reflection."""
 
@@ -111,7 +99,7 @@ class GrpcListener:
                 return int(self._server.add_insecure_port(target))
             return int(self._server.add_secure_port(target, self._tls.grpc_credentials()))
         except RuntimeError as error:
-            raise ListenerUnavailable(address, _bind_error(address)) from error
+            raise ListenerUnavailable(address, bind_error(address)) from error
 
     async def close(self, grace_seconds: float | None) -> None:
         """Refuses new calls and gives open ones `grace_seconds` to end; None: they are cancelled at once."""
@@ -254,22 +242,6 @@ async def _open(
         await listener.close(None)
         raise
     return listener
-
-
-def _bind_error(address: str) -> OSError:
-    """Returns the system's error for an address, which gRPC does not pass on, by binding it again."""
-    host, _, port = address.rpartition(":")
-    try:
-        for family, kind, protocol, _name, place in socket.getaddrinfo(
-            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(place)
-                probe.listen()
-    except OSError as error:
-        return error
-    return OSError("gRPC names no cause")
 
 
 def _is_server_error(record: logging.LogRecord) -> bool:

@@ -27,8 +27,8 @@ def command(config_path: str | None, offline: bool, as_json: bool) -> None:
     """Validate the settings and what they refer to; report every problem with its fix.
 
     The command checks syntax and meaning of the settings. If they are valid, it checks the spool's folder and disk,
-    the listeners' addresses, the access tokens, and with Intercom the workspace of each token and how many custom
-    attributes are in use. It changes nothing.
+    the listeners' addresses, certificates, tokens and traces, and with Intercom the workspace of each access token and
+    how many custom attributes are in use. It changes nothing.
 
     Exit code 0: no problem. 78: something is wrong. 1: nothing is known to be wrong, but Intercom did not answer.
     """
@@ -62,6 +62,7 @@ def collect_findings(config_path: str | None, *, offline: bool) -> list[Finding]
         findings += preflight.check_listeners(loaded.settings)
         findings += preflight.check_tls(loaded.settings)
         findings += preflight.check_tokens(loaded.settings)
+        findings += asyncio.run(preflight.check_traces(loaded.settings, os.environ))
         findings += asyncio.run(preflight.check_connections(loaded.settings))
     return findings
 

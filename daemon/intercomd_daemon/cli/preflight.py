@@ -1,11 +1,10 @@
-"""Checks what the settings refer to, without changing it: the spool's folder and disk, access tokens, Intercom.
+"""Checks what the settings refer to, without changing it: the spool, addresses, files, traces, Intercom.
 
 The daemon's own code interprets Intercom's responses, so that a check and a start come to the same result.
 """
 
-import errno
-import socket
 import stat
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from intercomd_daemon import config
+from intercomd_daemon.app.bind import ListenerUnavailable, check_address
+from intercomd_daemon.app.trace_export import open_traces
 from intercomd_daemon.cli.format import byte_size
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom import requests
@@ -28,7 +29,8 @@ from intercomd_daemon.rpc.token_file import TokenFiles
 from intercomd_daemon.spool.engines import engine_of
 from intercomd_daemon.spool.maintenance import Inspection
 from intercomd_daemon.spool.settings import SpoolSettings
-from intercomd_daemon.unix_socket import SCHEME
+from intercomd_daemon.telemetry.trace_settings import endpoint_of
+from intercomd_daemon.telemetry.traces import TracesUnavailable
 from intercomd_daemon.watched_file import FileUnusable
 
 # "At most 250 per workspace; beyond: `custom_data_limit_reached`."
@@ -95,31 +97,39 @@ def _check_space(found: Inspection, spool: SpoolSettings) -> Finding:
 
 
 def check_listeners(settings: config.Settings) -> list[Finding]:
-    """Notes the addresses on which a process listens already, such as a daemon that runs with these settings."""
-    addresses = dict.fromkeys(settings.ingest.listen, "ingest.listen")
-    addresses |= {settings.operations.listen: "operations.listen"}
-    addresses |= {settings.operations.grpc_listen: "operations.grpc_listen"}
-    addresses |= dict.fromkeys(settings.health.listen, "health.listen")
-    return [
-        Finding(Level.NOTE, "listeners", f"{key}: a process listens on {address}; is another daemon there?")
-        for address, key in addresses.items()
-        if _is_taken(address)
+    """Reports the addresses on which this host and user cannot listen.
+
+    Those on which a process listens already, such as a daemon that runs with these settings, are only noted.
+    """
+    ingest, operations = settings.ingest, settings.operations
+    listeners = [
+        *(("ingest.listen", address, ingest.unix_access) for address in ingest.listen),
+        ("operations.listen", operations.listen, operations.unix_access),
+        ("operations.grpc_listen", operations.grpc_listen, operations.unix_access),
+        *(("health.listen", address, operations.unix_access) for address in settings.health.listen),
     ]
+    findings = []
+    for key, address, access in listeners:
+        try:
+            check_address(address, access)
+        except ListenerUnavailable as error:
+            level = Level.NOTE if error.taken else Level.WRONG
+            findings.append(Finding(level, "listeners", f"{key}: {error}"))
+    return findings
 
 
-def _is_taken(address: str) -> bool:
-    if address.startswith(SCHEME):
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(address.removeprefix(SCHEME)) == 0
-    host, _, port = address.rpartition(":")
+async def check_traces(settings: config.Settings, environment: Mapping[str, str]) -> list[Finding]:
+    """Checks that spans can be made if the settings or OpenTelemetry's variables ask for them."""
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
-    except OSError as error:
-        return error.errno == errno.EADDRINUSE
-    return False
+        traces = open_traces(settings.traces, environment)
+    except TracesUnavailable as error:
+        if settings.traces.endpoint:
+            return [Finding(Level.WRONG, "traces", str(error))]
+        return [Finding(Level.NOTE, "traces", f"the daemon runs without traces: {error}")]
+    if traces is None:
+        return []
+    await traces.close()
+    return [Finding(Level.OK, "traces", f"spans go to {endpoint_of(settings.traces, environment)}")]
 
 
 def check_tls(settings: config.Settings) -> list[Finding]:

@@ -61,16 +61,27 @@ def _printed(log: logs.Logs, name: str) -> LineWriter:
 
 
 async def _run(loaded: config.Loaded, log: logs.Logs, load: Callable[[], config.Loaded]) -> int:
+    """Runs the daemon, logs what ended it, and returns the exit code."""
+    code = 0
+    try:
+        await _serve(loaded, log, load)
+    except* IntercomdError as known:
+        for error in dict.fromkeys(map(str, _flatten(known))):
+            log.logger.error("fatal", error=error)  # noqa: TRY400 - the message names the fix, a traceback would not help
+        code = EXIT_FAILED
+    except* Exception:  # top level: bugs are logged as well, after redaction
+        log.logger.error("fatal", exc_info=True)  # noqa: G201 - a structlog logger
+        code = EXIT_FAILED
+    return code
+
+
+async def _serve(loaded: config.Loaded, log: logs.Logs, load: Callable[[], config.Loaded]) -> None:
     files = file_limit_warning(loaded.settings.ingest, raise_file_limit())
     for warning in (*loaded.warnings, *([files] if files else [])):
         log.logger.warning("setting", warning=warning)
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    try:
-        daemon = Daemon(loaded.settings, log, load)
-    except IntercomdError as unusable:
-        log.logger.error("fatal", error=str(unusable))  # noqa: TRY400 - the message names the fix
-        return EXIT_FAILED
+    daemon = Daemon(loaded.settings, log, load)
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
@@ -81,17 +92,7 @@ async def _run(loaded: config.Loaded, log: logs.Logs, load: Callable[[], config.
     signal_handlers.connect(
         daemon.stop, reload, lambda number: log.logger.warning("signal_ignored", signal=number.name)
     )
-    code = 0
-    try:
-        await daemon.run()
-    except* IntercomdError as known:
-        for error in dict.fromkeys(map(str, _flatten(known))):
-            log.logger.error("fatal", error=error)  # noqa: TRY400 - the message names the fix, a traceback would not help
-        code = EXIT_FAILED
-    except* Exception:  # top level: bugs are logged as well, after redaction
-        log.logger.error("fatal", exc_info=True)  # noqa: G201 - a structlog logger
-        code = EXIT_FAILED
-    return code
+    await daemon.run()
 
 
 async def _reload(daemon: Daemon) -> None:

@@ -26,10 +26,7 @@ _NANOSECONDS = 1_000_000_000
 
 
 class TracesUnavailable(IntercomdError):
-    """OpenTelemetry is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__("traces need OpenTelemetry: pip install 'intercomd[otel]'")
+    """OpenTelemetry is not installed, or cannot use one of its variables; the message names the fix."""
 
 
 class Traces:
@@ -46,7 +43,7 @@ class Traces:
         """Sends spans to an OTLP endpoint, with the variables of OpenTelemetry for everything else.
 
         Raises:
-            TracesUnavailable: OpenTelemetry is not installed.
+            TracesUnavailable: OpenTelemetry is not installed, or a variable has a value that it cannot use.
         """
         try:
             from opentelemetry import trace  # noqa: PLC0415
@@ -55,15 +52,19 @@ class Traces:
             from opentelemetry.sdk.trace import TracerProvider, sampling  # noqa: PLC0415
             from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
         except ImportError as error:
-            raise TracesUnavailable from error
+            raise TracesUnavailable("traces need OpenTelemetry: pip install 'intercomd[otel]'") from error
         sampler: Sampler | None = sampling.ParentBased(sampling.TraceIdRatioBased(sample_ratio))
         if sample_ratio == 1.0 and environment.get("OTEL_TRACES_SAMPLER"):
             sampler = None  # the SDK reads the variable
         resource = Resource.create({"service.name": "intercomd"} | _service_of(environment))
         self._provider = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
         options: Any = tuple(channel_options)  # annotated as pairs of texts
-        exporter = OTLPSpanExporter(endpoint=endpoint, channel_options=options)
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        try:
+            processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, channel_options=options))
+        except Exception as error:  # ValueError, or a class of its own that derives from Exception
+            message = f"OpenTelemetry cannot use its variables ({error}): correct or unset those named OTEL_"
+            raise TracesUnavailable(message) from error
+        self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("intercomd", version)
         self._api = trace
 

@@ -1,0 +1,77 @@
+"""Addresses that cannot be listened on: the error with its fix, and a check before a daemon starts."""
+
+import errno
+import socket
+from collections.abc import Iterator
+
+from intercomd_daemon import unix_socket
+from intercomd_daemon.errors import IntercomdError
+from intercomd_daemon.unix_socket import SCHEME, Access
+
+_FIXES = {
+    errno.EACCES: "choose a port from 1024 on, or give the process CAP_NET_BIND_SERVICE",
+    errno.EADDRINUSE: "is another daemon there?",
+}
+
+
+class ListenerUnavailable(IntercomdError):
+    """The daemon cannot listen on an address."""
+
+    def __init__(self, address: str, error: OSError) -> None:
+        """`error` is that of the system."""
+        super().__init__(f"cannot listen on {address}: {_fix(address, error)} ({error.strerror or error})")
+        self.taken = error.errno == errno.EADDRINUSE
+        """Another process listens on the address; it may end."""
+
+
+def check_address(address: str, access: Access) -> None:
+    """Checks that a listener could open on an address, without listening; `access` is that of Unix sockets.
+
+    Raises:
+        ListenerUnavailable: it could not.
+    """
+    try:
+        if address.startswith(SCHEME):
+            unix_socket.check(address, access)
+            return
+        errors = [*_errors(address, listening=False)]
+    except OSError as error:
+        raise ListenerUnavailable(address, error) from error
+    # A name may stand for several addresses. gRPC listens on those that it can bind.
+    failed = [error for error in errors if error is not None]
+    taken = [error for error in failed if error.errno == errno.EADDRINUSE]
+    if taken or len(failed) == len(errors):
+        raise ListenerUnavailable(address, (taken or failed)[0])
+
+
+def bind_error(address: str) -> OSError:
+    """Returns the system's error for a TCP address, which gRPC does not pass on, by binding it again."""
+    try:
+        errors = [error for error in _errors(address, listening=True) if error is not None]
+    except OSError as error:
+        return error
+    return errors[0] if errors else OSError("gRPC names no cause")
+
+
+def _errors(address: str, *, listening: bool) -> Iterator[OSError | None]:
+    """Binds each address that a TCP address stands for, and yields the error or None."""
+    host, _, port = address.rpartition(":")
+    for family, kind, protocol, _name, place in socket.getaddrinfo(
+        host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    ):
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+                if listening:
+                    probe.listen()
+        except OSError as error:
+            yield error
+        else:
+            yield None
+
+
+def _fix(address: str, error: OSError) -> str:
+    if address.startswith(SCHEME) and error.errno != errno.EADDRINUSE:
+        return "correct the path, its folder or unix_group"
+    return _FIXES.get(error.errno or 0, "write an address of this host")
