@@ -61,6 +61,18 @@ class SecondsTaken(RetryLater):
         self.pairs = pairs
 
 
+class SpoolChanged(IntercomdError):
+    """The forwarding daemon expects another spool; nothing of the request was accepted."""
+
+    def __init__(self, spool_id: str) -> None:
+        """`spool_id` is the id of this daemon's spool."""
+        super().__init__(
+            f"this daemon's spool is {spool_id}, another one than the agent forwarded to before:"
+            " `intercomd retry` at the agent confirms the change"
+        )
+        self.spool_id = spool_id
+
+
 class ConnectionNotFound(IntercomdError):
     """The settings have no connection of that name."""
 

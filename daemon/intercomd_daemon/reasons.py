@@ -512,6 +512,12 @@ REASONS: Final = (
         "PERMISSION_DENIED: the method needs a higher level of `operations` than the caller has.",
         "Raise `operations` of the caller in the settings; the message names the level.",
     ),
+    Reason(
+        "SPOOL_CHANGED",
+        Kind.CALL,
+        "FAILED_PRECONDITION, to an agent alone: its forwarder expects another spool; nothing was accepted.",
+        "Point `upstream.target` of the agent at the spool of before, or confirm the new one with `intercomd retry`.",
+    ),
     # NOTICE
     Reason(
         "access_unverified",

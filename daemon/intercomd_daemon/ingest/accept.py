@@ -5,23 +5,26 @@ regularly, so that it does not block the event loop.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
 from intercomd_daemon.connection import Connections
 from intercomd_daemon.envelope import AcceptedEnvelope, Refusal, TrackEvent, lane_of, replace_events
-from intercomd_daemon.errors import ConnectionNotAllowed, RequestRefused, SecondsTaken
+from intercomd_daemon.errors import ConnectionNotAllowed, RequestRefused, SecondsTaken, SpoolChanged
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
 from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
-from intercomd_daemon.ingest.decoded import DecodedEnvelope
+from intercomd_daemon.ingest.decoded import DecodedEnvelope, Forwarder
 from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS, REQUEST_EXPANDED_BYTES_MAX
 from intercomd_daemon.ingest.refusal import refusal_of
+from intercomd_daemon.ingest.repeated import pack_results, results_of
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.rpc.callers import ANYONE, Caller
 from intercomd_daemon.spool.base import Incoming, Intake
+from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.trace_context import request_traceparent
 
@@ -32,6 +35,10 @@ PAUSE_SECONDS = 0.002
 """The pause after each turn of `TURN_SECONDS`, for the other tasks of the loop. Most requests need one turn only."""
 APPEND_ATTEMPTS_MAX = 3
 """Appends of a request whose seconds other processes claim. The second fails only if they claim more in between."""
+
+
+Decide = Callable[[DecodedEnvelope, Connections, float, str, str], Decision]
+"""Decides an envelope by the settings, the time in Unix seconds, the caller's name and the call's traceparent."""
 
 
 class AcceptReport(Protocol):
@@ -59,6 +66,10 @@ class _Request(NamedTuple):
     traceparent: str
     """Of the call's metadata, for envelopes without one of their own."""
     caller: Caller
+    connection: str
+    """The only connection of a request that an agent forwards; empty: a sender's request."""
+    repeated: Mapping[str, Decision]
+    """The decisions that an earlier attempt of a forwarded request got, by envelope id."""
 
 
 class Acceptor:
@@ -71,8 +82,10 @@ class Acceptor:
         seconds: TimestampAllocator,
         report: AcceptReport,
         clock: Callable[[], float],
+        decide: Decide = decide,
     ) -> None:
         """`seconds` starts with the claims that the spool kept of an earlier run."""
+        self._decide = decide
         self._rules = rules
         self._spool = spool
         self._seconds = seconds
@@ -85,7 +98,11 @@ class Acceptor:
         self._rules = connections
 
     async def accept(
-        self, envelopes: Iterable[DecodedEnvelope], size_bytes: int = 0, caller: Caller = ANYONE
+        self,
+        envelopes: Iterable[DecodedEnvelope],
+        size_bytes: int = 0,
+        caller: Caller = ANYONE,
+        forwarder: Forwarder | None = None,
     ) -> list[Decision]:
         """Returns the decision of each envelope; the accepted ones are on disk by then.
 
@@ -93,9 +110,11 @@ class Acceptor:
             envelopes: each is decoded when the iteration reaches it.
             size_bytes: the size of the request; small requests that arrive together are decided together.
             caller: who sent the request.
+            forwarder: the daemon that forwards the request; a repeat of it gets the decisions of the first attempt.
 
         Raises:
             RetryLater: nothing was accepted.
+            SpoolChanged: the forwarder expects another spool; nothing was accepted.
             ConnectionNotAllowed: the caller may not use the connection of an envelope; nothing was accepted.
             RequestRefused: their events exceed the limit of a request; nothing was accepted.
         """
@@ -105,10 +124,13 @@ class Acceptor:
         try:
             # 2. Decide every envelope before the first append, so that a malformed one refuses the request as a whole.
             request = self._new_request(caller)
+            if forwarder is not None:
+                request, envelopes, newest = await self._recall(request, envelopes, forwarder)
             await self._decide_all(envelopes, request)
             # 3. One append for the request, all or nothing. It returns after the sync.
             decided = self._clock()
-            keys = await self._append(request) if request.rows else []
+            forwarded = _to_keep(request, forwarder) if forwarder is not None and newest else None
+            keys = await self._append(request, forwarded) if request.rows or forwarded else []
             if request.refusals:
                 self._spool.keep_refusals(request.refusals)
         finally:
@@ -117,8 +139,32 @@ class Acceptor:
         results = _with_duplicates(request.decisions, keys)
         # 5. Logs and metrics come after the response, which the caller writes in this turn of the event loop.
         times = AcceptTimes(received, decided, self._clock() if keys else 0.0)
-        asyncio.get_running_loop().call_soon(self._report.on_decisions, results, request.refusals, times)
+        new = [each for each in results if each.envelope_id not in request.repeated] if request.repeated else results
+        asyncio.get_running_loop().call_soon(self._report.on_decisions, new, request.refusals, times)
         return results
+
+    async def _recall(
+        self, request: _Request, envelopes: Iterable[DecodedEnvelope], forwarder: Forwarder
+    ) -> tuple[_Request, Iterable[DecodedEnvelope], bool]:
+        """Returns a forwarded request with the decisions of its first attempt, and whether none is newer.
+
+        There are three cases, by the sequence of the last request that the spool remembers:
+
+        1. An earlier one, or none: this request is new, and its results replace those.
+        2. The same: this is a repeat. Its envelopes get their decisions, whatever the duplicate window knows.
+        3. A later one: the agent has given this request up, and it was late on the way. The duplicate window decides,
+           and the results of the later one stay.
+        """
+        spool_id = self._spool.usage().spool_id
+        if forwarder.spool_id not in {"", spool_id}:
+            raise SpoolChanged(spool_id)
+        remaining = iter(envelopes)
+        first = next(remaining)
+        kept = await self._spool.forwarded(request.caller.name, forwarder.agent_id, first.connection)
+        same = kept is not None and kept.sequence == forwarder.sequence
+        repeated = results_of(kept) if kept is not None and same else request.repeated
+        newest = kept is None or kept.sequence <= forwarder.sequence
+        return request._replace(connection=first.connection, repeated=repeated), chain((first,), remaining), newest
 
     async def check(self, envelopes: Iterable[DecodedEnvelope], caller: Caller = ANYONE) -> list[Decision]:
         """Returns the decision of each envelope by its content and the settings; writes nothing, finds no duplicates.
@@ -132,27 +178,26 @@ class Acceptor:
         return request.decisions
 
     def _new_request(self, caller: Caller) -> _Request:
-        return _Request(self._rules, self._clock(), [], [], [], [], request_traceparent.get(), caller)
+        return _Request(self._rules, self._clock(), [], [], [], [], request_traceparent.get(), caller, "", {})
 
     async def _decide_all(
         self, envelopes: Iterable[DecodedEnvelope], request: _Request, *, to_append: bool = True
     ) -> None:
         """Decides each envelope; allocates seconds and makes the rows, unless nothing will be appended."""
-        rules, now, decisions, rows, origins, refusals, traceparent, caller = request
+        rules, now, decisions, rows, origins, refusals, traceparent, caller, connection, repeated = request
         allowed = caller.connections
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
         expanded_bytes = 0
         for chunk in _chunks(envelopes):
             for envelope in chunk:
-                if allowed is not None and envelope.connection not in allowed:
-                    raise ConnectionNotAllowed(envelope.connection)
-                decision = decide(envelope, rules, now, caller.name)
+                _check_connection(envelope.connection, allowed, connection)
+                if repeated and (earlier := repeated.get(envelope.envelope_id)) is not None:
+                    decisions.append(earlier)
+                    continue
+                decision = self._decide(envelope, rules, now, caller.name, traceparent)
                 accepted = decision.accepted
                 if accepted is not None:
-                    if traceparent and not accepted.traceparent:
-                        accepted = replace(accepted, traceparent=traceparent)
-                        decision = replace(decision, accepted=accepted)
                     operations = accepted.operations
                     # Events come last, so there are several of them if the last but one operation is an event.
                     if len(operations) > 1 and type(operations[-2]) is TrackEvent:
@@ -191,7 +236,7 @@ class Acceptor:
         data, recognised = pack(envelope), result.recognised
         return result, Incoming(name, priority, lane, envelope_id, data, recognised, pairs, envelope.email)
 
-    async def _append(self, request: _Request) -> list[int]:
+    async def _append(self, request: _Request, forwarded: Forwarded | None) -> list[int]:
         """Appends the rows, and returns their keys.
 
         If other processes claimed seconds of the rows, the events are shifted and all rows are appended again. All of
@@ -199,11 +244,11 @@ class Acceptor:
         """
         for _ in range(APPEND_ATTEMPTS_MAX - 1):
             try:
-                return await self._spool.append(request.rows)
+                return await self._spool.append(request.rows, forwarded)
             except SecondsTaken as error:
                 self._seconds.learn(error.pairs)
                 self._shift(request, {key for key, _ in error.pairs})
-        return await self._spool.append(request.rows)
+        return await self._spool.append(request.rows, forwarded)
 
     def _shift(self, request: _Request, taken: set[int]) -> None:
         """Allocates anew for the rows that claim one of these seconds, from the event times as they were sent.
@@ -213,6 +258,23 @@ class Acceptor:
         for place, (index, origin) in enumerate(request.origins):
             if origin.accepted is not None and not taken.isdisjoint(key for key, _ in request.rows[place].seconds):
                 request.decisions[index], request.rows[place] = self._enter(origin, origin.accepted, request)
+
+
+def _check_connection(name: str, allowed: frozenset[str] | None, only: str) -> None:
+    """Checks the connection of an envelope; `only`: the one of a forwarded request, empty for a sender's."""
+    if allowed is not None and name not in allowed:
+        raise ConnectionNotAllowed(name)
+    if only and name != only:
+        text = "a forwarded request has envelopes of several connections: forward each by itself"
+        raise RequestRefused("envelopes", text)
+
+
+def _to_keep(request: _Request, forwarder: Forwarder) -> Forwarded | None:
+    """Returns what the spool is to remember of a forwarded request; None: it remembers all of it."""
+    if all(each.envelope_id in request.repeated for each in request.decisions):
+        return None
+    data = pack_results(request.decisions)
+    return Forwarded(request.caller.name, forwarder.agent_id, request.connection, forwarder.sequence, data)
 
 
 def _chunks(envelopes: Iterable[DecodedEnvelope]) -> Iterator[list[DecodedEnvelope]]:

@@ -23,8 +23,13 @@ from intercomd_daemon.ingest.validate import (
 )
 
 
-def decide(envelope: DecodedEnvelope, rules: Connections, now: float, caller: str = "") -> Decision:
-    """Returns the disposition, the findings and, if accepted, the envelope to store; `now` in Unix seconds."""
+def decide(
+    envelope: DecodedEnvelope, rules: Connections, now: float, caller: str = "", traceparent: str = ""
+) -> Decision:
+    """Returns the disposition, the findings and, if accepted, the envelope to store.
+
+    `now` is in Unix seconds; `traceparent` is that of the call, for an envelope without one of its own.
+    """
     connection = rules.get(envelope.connection)
     if connection is None or not connection.active or envelope.environment is Environment.DEVELOPMENT:
         target = _target(envelope, connection, rules)
@@ -39,7 +44,7 @@ def decide(envelope: DecodedEnvelope, rules: Connections, now: float, caller: st
     created_at = created_at_of(envelope.event_time, int(now), found)
     update = _update(envelope, connection, found)
     events, skip = _events(envelope, created_at, now, connection, found) if envelope.event else ((), None)
-    traceparent = traceparent_of(envelope.traceparent, found)
+    traceparent = traceparent_of(envelope.traceparent, found) or traceparent
     if found.violations or (not update.values and not events):
         return _not_accepted(envelope, connection.name, skip, found)
     if skip is not None:
@@ -68,14 +73,14 @@ def _target(
 ) -> ConnectionSettings | Decision:
     """Returns the connection that the envelope goes to, or the decision if it goes to none."""
     if named is None:
-        return _unknown(envelope, envelope.connection, "connection")
+        return unknown_connection(envelope, envelope.connection, "connection")
     if envelope.environment is Environment.DEVELOPMENT and named.active:
         if not named.development_connection:
             message = f"development data is off for {quoted(named.name)}: set development_connection to route it"
             return _skipped(envelope, named.name, Finding("DEVELOPMENT_DATA", "environment", message))
         target = rules.get(named.development_connection)
         if target is None:
-            return _unknown(envelope, named.development_connection, "environment")
+            return unknown_connection(envelope, named.development_connection, "environment")
         named = target
     if not named.active:
         message = f"connection {quoted(named.name)} is off in the settings: set active = true"
@@ -88,10 +93,16 @@ def _update(envelope: DecodedEnvelope, rules: ConnectionSettings, found: Finding
     attributes, removed = envelope.user_attributes, envelope.removed_user_attributes
     if attributes or removed:
         return update_of(attributes, removed, rules, found)
-    if envelope.event is None and not envelope.violations:
+    check_empty(envelope, found)
+    return Update({})
+
+
+def check_empty(envelope: DecodedEnvelope, found: Findings) -> None:
+    """Rejects an envelope without attributes, removals and event."""
+    content = envelope.user_attributes or envelope.removed_user_attributes or envelope.event or envelope.violations
+    if not content:
         message = "the envelope has no user attributes, removals or event: add one of them, or do not send it"
         found.reject("EMPTY_ENVELOPE", "", message)
-    return Update({})
 
 
 def _events(
@@ -133,7 +144,8 @@ def _not_accepted(envelope: DecodedEnvelope, connection: str, skip: Finding | No
     return _skipped(envelope, connection, skip, found)
 
 
-def _unknown(envelope: DecodedEnvelope, name: str, field: str) -> Decision:
+def unknown_connection(envelope: DecodedEnvelope, name: str, field: str) -> Decision:
+    """Returns the decision of an envelope for a connection that the settings do not have."""
     message = f'unknown connection {quoted(name)}: name a connection of the settings, or none for "default"'
     finding = Finding("UNKNOWN_CONNECTION", field, message)
     return Decision(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (finding,))

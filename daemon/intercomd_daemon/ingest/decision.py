@@ -79,4 +79,6 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     priority: Priority = Priority.NORMAL
     recognised: bool = True
     accepted: AcceptedEnvelope | None = None
-    """Set where the disposition is ACCEPTED."""
+    """Set where the disposition is ACCEPTED, unless an earlier attempt of a forwarded request stored the envelope."""
+    event_time: int | None = None
+    """The provisional time of an event that another daemon decides on, Unix seconds; None otherwise."""

@@ -16,14 +16,21 @@ from google.protobuf.message_factory import GetMessageClass
 
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
+from intercomd.v1.ingest_pb2 import Forwarder as ForwarderMessage
 from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStreamRequest
-from intercomd_daemon.envelope import Environment, Finding, Priority, Source
+from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX, Environment, Finding, Priority, Source
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decode_attributes import decode_attributes, excess_finding
 from intercomd_daemon.ingest.decode_events import decode_event, unknown_number
-from intercomd_daemon.ingest.decoded import DecodedEnvelope, Request
-from intercomd_daemon.ingest.limits import ENVELOPE_BYTES_MAX, REQUEST_ID_BYTES_MAX, USER_ATTRIBUTES_READ_MAX
+from intercomd_daemon.ingest.decoded import DecodedEnvelope, Forwarder, Request
+from intercomd_daemon.ingest.limits import (
+    AGENT_ID_BYTES_MAX,
+    ENVELOPE_BYTES_MAX,
+    FORWARDED_BYTES_MAX,
+    REQUEST_ID_BYTES_MAX,
+    USER_ATTRIBUTES_READ_MAX,
+)
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.unknown_fields import unknown_in_envelope, unknown_in_request
 
@@ -54,8 +61,21 @@ def decode_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId)
     if size_bytes > REQUEST_ID_BYTES_MAX:
         text = f"request_id of {size_bytes} bytes, limit {REQUEST_ID_BYTES_MAX}: use a shorter one, such as a UUIDv7"
         raise RequestRefused("request_id", text)
-    envelopes = _Envelopes(encoded, request_id, new_envelope_id, adjustments)
-    return Request(envelopes, len(data), validate_only=request.validate_only)
+    forwarder = _forwarder(request.forwarder) if request.forwarder else None
+    envelopes = _Envelopes(encoded, request_id, new_envelope_id, adjustments, forwarded=forwarder is not None)
+    return Request(envelopes, len(data), validate_only=request.validate_only, forwarder=forwarder)
+
+
+def _forwarder(encoded: bytes) -> Forwarder:
+    message = _parse(encoded, ForwarderMessage, ForwarderMessage)
+    size_bytes = len(message.agent_id.encode())
+    if not 0 < size_bytes <= AGENT_ID_BYTES_MAX:
+        text = f"agent_id of {size_bytes} bytes, limit 1 to {AGENT_ID_BYTES_MAX}: only daemons set the forwarder"
+        raise RequestRefused("forwarder.agent_id", text)
+    if message.sequence < 1:
+        text = f"sequence {message.sequence}, limit 1 or more: only daemons set the forwarder"
+        raise RequestRefused("forwarder.sequence", text)
+    return Forwarder(message.agent_id, message.sequence, message.spool_id)
 
 
 def decode_stream_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> Request:
@@ -129,9 +149,19 @@ class _Envelopes(Collection[DecodedEnvelope]):
     """The envelopes of a request, each decoded when the iteration reaches it."""
 
     def __init__(
-        self, encoded: Sequence[bytes], request_id: str, new_envelope_id: MakeId, adjustments: tuple[Finding, ...]
+        self,
+        encoded: Sequence[bytes],
+        request_id: str,
+        new_envelope_id: MakeId,
+        adjustments: tuple[Finding, ...],
+        *,
+        forwarded: bool = False,
     ) -> None:
-        """`adjustments` are about the request; each of its envelopes reports them."""
+        """`adjustments` are about the request; each of its envelopes reports them.
+
+        Forwarded envelopes may be larger by what an agent adds to them, such as an id `<request_id>/<index>`.
+        """
+        self._forwarded = forwarded
         self._encoded = encoded
         self._request_id = request_id
         self._new_envelope_id = new_envelope_id
@@ -145,27 +175,31 @@ class _Envelopes(Collection[DecodedEnvelope]):
 
     def __iter__(self) -> Iterator[DecodedEnvelope]:
         for index, encoded in enumerate(self._encoded):
-            message, found = _decode_message(encoded, self._adjustments)
+            bytes_max = ENVELOPE_BYTES_MAX + FORWARDED_BYTES_MAX if self._forwarded else ENVELOPE_BYTES_MAX
+            message, found = _decode_message(encoded, self._adjustments, bytes_max)
             envelope_id: str = message.envelope_id
             recognised = bool(envelope_id or self._request_id)
             if not envelope_id:
                 envelope_id = f"{self._request_id}/{index}" if self._request_id else self._new_envelope_id()
-            yield _envelope(message, envelope_id, recognised, encoded, found)
+            own_id = bool(message.envelope_id) and not (self._forwarded and len(envelope_id) <= GIVEN_ID_BYTES_MAX)
+            yield _envelope(message, envelope_id, recognised, encoded, found, has_own_id=own_id)
 
 
-def _decode_message(encoded: bytes, adjustments: tuple[Finding, ...]) -> tuple[Envelope, Findings | None]:
+def _decode_message(
+    encoded: bytes, adjustments: tuple[Finding, ...], bytes_max: int
+) -> tuple[Envelope, Findings | None]:
     """Returns the envelope's message, and the findings so far, None if there are none.
 
     Of an envelope that is too large, only id, connection, identity and environment are decoded: enough to report it.
     """
-    if len(encoded) <= ENVELOPE_BYTES_MAX:
+    if len(encoded) <= bytes_max:
         message: Envelope = _parse(encoded, Envelope, Envelope)
         # Protobuf's encoding is the shortest. If the message without unknown fields is as long as it came, it had none.
         message.DiscardUnknownFields()
         if message.ByteSize() == len(encoded):
             return message, Findings(adjustments=adjustments) if adjustments else None
     found = Findings(adjustments=adjustments)
-    if len(encoded) > ENVELOPE_BYTES_MAX:
+    if len(encoded) > bytes_max:
         text = (
             f"envelope of {len(encoded)} bytes, limit {ENVELOPE_BYTES_MAX}: send fewer or shorter attributes, or "
             "several events"
@@ -186,7 +220,13 @@ def _decode_message(encoded: bytes, adjustments: tuple[Finding, ...]) -> tuple[E
 
 
 def _envelope(
-    message: Envelope, envelope_id: str, recognised: bool, encoded: bytes, found: Findings | None
+    message: Envelope,
+    envelope_id: str,
+    recognised: bool,
+    encoded: bytes,
+    found: Findings | None,
+    *,
+    has_own_id: bool,
 ) -> DecodedEnvelope:
     identity = message.identity
     removed = message.removed_user_attributes
@@ -219,7 +259,7 @@ def _envelope(
         encoded,
         tuple(found.violations) if found else (),
         tuple(findings) if findings else (),
-        bool(message.envelope_id),
+        has_own_id,
     )
 
 

@@ -141,7 +141,17 @@ class DecodedEnvelope(msgspec.Struct, frozen=True, gc=False):
     adjustments: tuple[Finding, ...] = ()
     """What decoding dropped."""
     has_own_id: bool = True
-    """Whether the sender set `envelope_id`."""
+    """Whether the sender set `envelope_id`, which then has a limit of its own; an agent may have set it."""
+
+
+class Forwarder(msgspec.Struct, frozen=True, gc=False):
+    """The daemon that forwards a request."""
+
+    agent_id: str
+    sequence: int
+    """The same for a repeat of the request, larger for the next one."""
+    spool_id: str = ""
+    """The spool that it expects; empty: any."""
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
@@ -152,3 +162,5 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     size_bytes: int
     sequence: int = 0
     validate_only: bool = False
+    forwarder: Forwarder | None = None
+    """None: the request comes from a sender."""

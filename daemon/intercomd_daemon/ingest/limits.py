@@ -25,6 +25,10 @@ ENVELOPE_ID_BYTES_MAX = 128
 """Ours: room for any UUID or trace id with a prefix; it is an index key on disk."""
 ENVELOPE_BYTES_MAX = 128 * KIB
 """Encoded; the platform's inbound limits: "batch 128 KB"."""
+FORWARDED_BYTES_MAX = 512
+"""What an agent may add to an envelope of the largest size: an id of 133 bytes, a traceparent of 55, the time."""
+AGENT_ID_BYTES_MAX = 64
+"""Ours: the agent's id is the UUID of its spool; room for another form."""
 EXPANDED_BYTES_MAX = MIB
 """Ours: the JSON of all events of one envelope; the spool stores them as one row."""
 REQUEST_EXPANDED_BYTES_MAX = 32 * MIB

@@ -82,6 +82,8 @@ def _fill(message: EnvelopeResult, result: Decision) -> None:
         events = result.accepted.events
         if events:
             message.event_time.seconds = events[0].created_at
+        elif result.event_time is not None:
+            message.event_time.seconds = result.event_time
 
 
 def _short_id(envelope_id: str) -> str:

@@ -120,7 +120,9 @@ class IngestService:
             if request.validate_only:
                 results = await self._acceptor.check(request.envelopes, self._guard.caller)
             else:
-                results = await self._acceptor.accept(request.envelopes, request.size_bytes, self._guard.caller)
+                results = await self._acceptor.accept(
+                    request.envelopes, request.size_bytes, self._guard.caller, request.forwarder
+                )
         return publish_response(results, self._usage(), self._clock())
 
     @contextmanager

@@ -28,6 +28,7 @@ from intercomd_daemon.errors import (
     QuotaExceeded,
     RequestRefused,
     RetryLater,
+    SpoolChanged,
     TooManyWatches,
     Unauthenticated,
 )
@@ -92,6 +93,8 @@ def status_of(error: IntercomdError) -> CallStatus:  # noqa: C901, PLR0911 - one
         case CountMismatch(expected=expected, total=total):
             counts = _info("COUNT_MISMATCH", expected_count=str(expected), total_count=str(total))
             return _status(FAILED_PRECONDITION, error, counts)
+        case SpoolChanged(spool_id=spool_id):
+            return _status(FAILED_PRECONDITION, error, _info("SPOOL_CHANGED", spool_id=spool_id))
         case TooManyWatches():
             exceeded = QuotaFailure.Violation(subject="WatchOutcomes", description=str(error))
             return _status(RESOURCE_EXHAUSTED, error, QuotaFailure(violations=[exceeded]))

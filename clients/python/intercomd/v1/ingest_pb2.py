@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from intercomd.v1 import envelope_pb2 as intercomd_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19intercomd/v1/ingest.proto\x12\x0cintercomd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bintercomd/v1/envelope.proto\"\x92\x01\n\x0ePublishRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12)\n\tenvelopes\x18\x02 \x03(\x0b\x32\x16.intercomd.v1.Envelope\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12*\n\tforwarder\x18\x04 \x01(\x0b\x32\x17.intercomd.v1.Forwarder\"/\n\tForwarder\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\"j\n\x0fPublishResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.intercomd.v1.EnvelopeResult\x12(\n\x05spool\x18\x02 \x01(\x0b\x32\x19.intercomd.v1.SpoolStatus\"S\n\x14PublishStreamRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12)\n\tenvelopes\x18\x02 \x03(\x0b\x32\x16.intercomd.v1.Envelope\"\x82\x01\n\x15PublishStreamResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.intercomd.v1.EnvelopeResult\x12(\n\x05spool\x18\x03 \x01(\x0b\x32\x19.intercomd.v1.SpoolStatus\";\n\x0ePreviewRequest\x12)\n\tenvelopes\x18\x01 \x03(\x0b\x32\x16.intercomd.v1.Envelope\"B\n\x0fPreviewResponse\x12/\n\x08previews\x18\x01 \x03(\x0b\x32\x1d.intercomd.v1.EnvelopePreview\"l\n\x0f\x45nvelopePreview\x12,\n\x06result\x18\x01 \x01(\x0b\x32\x1c.intercomd.v1.EnvelopeResult\x12+\n\x08requests\x18\x02 \x03(\x0b\x32\x19.intercomd.v1.HttpRequest\">\n\x0bHttpRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x11\n\tjson_body\x18\x03 \x01(\t\"\xfe\x01\n\x0e\x45nvelopeResult\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\t\x12.\n\x0b\x64isposition\x18\x02 \x01(\x0e\x32\x19.intercomd.v1.Disposition\x12+\n\nviolations\x18\x03 \x03(\x0b\x32\x17.intercomd.v1.Violation\x12-\n\x0b\x61\x64justments\x18\x04 \x03(\x0b\x32\x18.intercomd.v1.Adjustment\x12.\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x61\x64justments_omitted\x18\x06 \x01(\x05\";\n\tViolation\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x84\x01\n\x0bSpoolStatus\x12\x11\n\tenvelopes\x18\x01 \x01(\x03\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x12\n\nfill_ratio\x18\x03 \x01(\x01\x12-\n\noldest_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08spool_id\x18\x05 \x01(\t*\x92\x01\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44ISPOSITION_ACCEPTED\x10\x01\x12\x19\n\x15\x44ISPOSITION_DUPLICATE\x10\x02\x12\x17\n\x13\x44ISPOSITION_SKIPPED\x10\x03\x12\x18\n\x14\x44ISPOSITION_REJECTED\x10\x04\x32\xfd\x01\n\rIngestService\x12\x46\n\x07Publish\x12\x1c.intercomd.v1.PublishRequest\x1a\x1d.intercomd.v1.PublishResponse\x12\\\n\rPublishStream\x12\".intercomd.v1.PublishStreamRequest\x1a#.intercomd.v1.PublishStreamResponse(\x01\x30\x01\x12\x46\n\x07Preview\x12\x1c.intercomd.v1.PreviewRequest\x1a\x1d.intercomd.v1.PreviewResponseBm\n\x16io.github.intercomd.v1P\x01ZBgithub.com/intercomd/intercomd/clients/go/intercomd/v1;intercomdv1\xaa\x02\x0cIntercomd.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19intercomd/v1/ingest.proto\x12\x0cintercomd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bintercomd/v1/envelope.proto\"\x92\x01\n\x0ePublishRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12)\n\tenvelopes\x18\x02 \x03(\x0b\x32\x16.intercomd.v1.Envelope\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12*\n\tforwarder\x18\x04 \x01(\x0b\x32\x17.intercomd.v1.Forwarder\"A\n\tForwarder\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x10\n\x08spool_id\x18\x03 \x01(\t\"j\n\x0fPublishResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.intercomd.v1.EnvelopeResult\x12(\n\x05spool\x18\x02 \x01(\x0b\x32\x19.intercomd.v1.SpoolStatus\"S\n\x14PublishStreamRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12)\n\tenvelopes\x18\x02 \x03(\x0b\x32\x16.intercomd.v1.Envelope\"\x82\x01\n\x15PublishStreamResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.intercomd.v1.EnvelopeResult\x12(\n\x05spool\x18\x03 \x01(\x0b\x32\x19.intercomd.v1.SpoolStatus\";\n\x0ePreviewRequest\x12)\n\tenvelopes\x18\x01 \x03(\x0b\x32\x16.intercomd.v1.Envelope\"B\n\x0fPreviewResponse\x12/\n\x08previews\x18\x01 \x03(\x0b\x32\x1d.intercomd.v1.EnvelopePreview\"l\n\x0f\x45nvelopePreview\x12,\n\x06result\x18\x01 \x01(\x0b\x32\x1c.intercomd.v1.EnvelopeResult\x12+\n\x08requests\x18\x02 \x03(\x0b\x32\x19.intercomd.v1.HttpRequest\">\n\x0bHttpRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x11\n\tjson_body\x18\x03 \x01(\t\"\xfe\x01\n\x0e\x45nvelopeResult\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\t\x12.\n\x0b\x64isposition\x18\x02 \x01(\x0e\x32\x19.intercomd.v1.Disposition\x12+\n\nviolations\x18\x03 \x03(\x0b\x32\x17.intercomd.v1.Violation\x12-\n\x0b\x61\x64justments\x18\x04 \x03(\x0b\x32\x18.intercomd.v1.Adjustment\x12.\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x61\x64justments_omitted\x18\x06 \x01(\x05\";\n\tViolation\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x84\x01\n\x0bSpoolStatus\x12\x11\n\tenvelopes\x18\x01 \x01(\x03\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x12\n\nfill_ratio\x18\x03 \x01(\x01\x12-\n\noldest_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08spool_id\x18\x05 \x01(\t*\x92\x01\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44ISPOSITION_ACCEPTED\x10\x01\x12\x19\n\x15\x44ISPOSITION_DUPLICATE\x10\x02\x12\x17\n\x13\x44ISPOSITION_SKIPPED\x10\x03\x12\x18\n\x14\x44ISPOSITION_REJECTED\x10\x04\x32\xfd\x01\n\rIngestService\x12\x46\n\x07Publish\x12\x1c.intercomd.v1.PublishRequest\x1a\x1d.intercomd.v1.PublishResponse\x12\\\n\rPublishStream\x12\".intercomd.v1.PublishStreamRequest\x1a#.intercomd.v1.PublishStreamResponse(\x01\x30\x01\x12\x46\n\x07Preview\x12\x1c.intercomd.v1.PreviewRequest\x1a\x1d.intercomd.v1.PreviewResponseBm\n\x16io.github.intercomd.v1P\x01ZBgithub.com/intercomd/intercomd/clients/go/intercomd/v1;intercomdv1\xaa\x02\x0cIntercomd.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,32 +35,32 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'intercomd.v1.ingest_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026io.github.intercomd.v1P\001ZBgithub.com/intercomd/intercomd/clients/go/intercomd/v1;intercomdv1\252\002\014Intercomd.V1'
-  _globals['_DISPOSITION']._serialized_start=1418
-  _globals['_DISPOSITION']._serialized_end=1564
+  _globals['_DISPOSITION']._serialized_start=1436
+  _globals['_DISPOSITION']._serialized_end=1582
   _globals['_PUBLISHREQUEST']._serialized_start=138
   _globals['_PUBLISHREQUEST']._serialized_end=284
   _globals['_FORWARDER']._serialized_start=286
-  _globals['_FORWARDER']._serialized_end=333
-  _globals['_PUBLISHRESPONSE']._serialized_start=335
-  _globals['_PUBLISHRESPONSE']._serialized_end=441
-  _globals['_PUBLISHSTREAMREQUEST']._serialized_start=443
-  _globals['_PUBLISHSTREAMREQUEST']._serialized_end=526
-  _globals['_PUBLISHSTREAMRESPONSE']._serialized_start=529
-  _globals['_PUBLISHSTREAMRESPONSE']._serialized_end=659
-  _globals['_PREVIEWREQUEST']._serialized_start=661
-  _globals['_PREVIEWREQUEST']._serialized_end=720
-  _globals['_PREVIEWRESPONSE']._serialized_start=722
-  _globals['_PREVIEWRESPONSE']._serialized_end=788
-  _globals['_ENVELOPEPREVIEW']._serialized_start=790
-  _globals['_ENVELOPEPREVIEW']._serialized_end=898
-  _globals['_HTTPREQUEST']._serialized_start=900
-  _globals['_HTTPREQUEST']._serialized_end=962
-  _globals['_ENVELOPERESULT']._serialized_start=965
-  _globals['_ENVELOPERESULT']._serialized_end=1219
-  _globals['_VIOLATION']._serialized_start=1221
-  _globals['_VIOLATION']._serialized_end=1280
-  _globals['_SPOOLSTATUS']._serialized_start=1283
-  _globals['_SPOOLSTATUS']._serialized_end=1415
-  _globals['_INGESTSERVICE']._serialized_start=1567
-  _globals['_INGESTSERVICE']._serialized_end=1820
+  _globals['_FORWARDER']._serialized_end=351
+  _globals['_PUBLISHRESPONSE']._serialized_start=353
+  _globals['_PUBLISHRESPONSE']._serialized_end=459
+  _globals['_PUBLISHSTREAMREQUEST']._serialized_start=461
+  _globals['_PUBLISHSTREAMREQUEST']._serialized_end=544
+  _globals['_PUBLISHSTREAMRESPONSE']._serialized_start=547
+  _globals['_PUBLISHSTREAMRESPONSE']._serialized_end=677
+  _globals['_PREVIEWREQUEST']._serialized_start=679
+  _globals['_PREVIEWREQUEST']._serialized_end=738
+  _globals['_PREVIEWRESPONSE']._serialized_start=740
+  _globals['_PREVIEWRESPONSE']._serialized_end=806
+  _globals['_ENVELOPEPREVIEW']._serialized_start=808
+  _globals['_ENVELOPEPREVIEW']._serialized_end=916
+  _globals['_HTTPREQUEST']._serialized_start=918
+  _globals['_HTTPREQUEST']._serialized_end=980
+  _globals['_ENVELOPERESULT']._serialized_start=983
+  _globals['_ENVELOPERESULT']._serialized_end=1237
+  _globals['_VIOLATION']._serialized_start=1239
+  _globals['_VIOLATION']._serialized_end=1298
+  _globals['_SPOOLSTATUS']._serialized_start=1301
+  _globals['_SPOOLSTATUS']._serialized_end=1433
+  _globals['_INGESTSERVICE']._serialized_start=1585
+  _globals['_INGESTSERVICE']._serialized_end=1838
 # @@protoc_insertion_point(module_scope)

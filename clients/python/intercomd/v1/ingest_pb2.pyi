@@ -108,6 +108,7 @@ class Forwarder(_message.Message):
 
     AGENT_ID_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    SPOOL_ID_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The id of the forwarding daemon's spool, at most 64 bytes; above that: INVALID_ARGUMENT. Results are kept for the
     caller whose credential came with them: another caller with the same id gets none of them.
@@ -116,15 +117,20 @@ class Forwarder(_message.Message):
     """The number of the request, above 0. It increases with each request of the agent for a connection; only a repeat has
     the same one.
     """
+    spool_id: _builtins.str
+    """The spool that the agent forwards to, so that no other one takes its envelopes. Another id than that of the
+    daemon's spool: FAILED_PRECONDITION. Empty: any spool.
+    """
     def __init__(
         self,
         *,
         agent_id: _builtins.str = ...,
         sequence: _builtins.int = ...,
+        spool_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "sequence", b"sequence", "spool_id", b"spool_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -41,6 +41,8 @@ class IngestServiceStub:
     RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
     details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
 
+    FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+
     UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
     this connection. Repeat only with another credential.
 
@@ -82,6 +84,8 @@ class IngestServiceAsyncStub(IngestServiceStub):
     RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
     details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
 
+    FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+
     UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
     this connection. Repeat only with another credential.
 
@@ -118,6 +122,8 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
 
     RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
     details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
+
+    FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
 
     UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
     this connection. Repeat only with another credential.
