@@ -15,7 +15,8 @@ from intercomd_daemon.envelope import Scalar
 # google.protobuf.Timestamp: "from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z inclusive".
 EARLIEST_TIME: Final = -62_135_596_800
 LATEST_TIME: Final = 253_402_300_799
-INTEGER_MAX: Final = 2**63 - 1
+_INTEGER_MIN: Final = -(2**63)
+_INTEGER_MAX: Final = 2**63 - 1
 
 # 10^11 seconds are the year 5138, 10^11 milliseconds are 1973, and so on: the magnitude of a number implies its unit.
 # Nanoseconds end in the year 2255, before the extremes of a 64-bit integer, which stand for "never".
@@ -65,14 +66,19 @@ def to_number(value: Scalar) -> int | float | None:
     if isinstance(value, bool) or value is None:
         return None
     if not isinstance(value, str):
-        return value if not isinstance(value, int) or abs(value) <= INTEGER_MAX else None
+        return value if isinstance(value, float) or fits_integer(value) else None
     text = value.strip()
     if not _NUMBER.fullmatch(text):
         return None
     if "." not in text:
-        return int(text) if abs(Decimal(text)) <= INTEGER_MAX else None
+        return int(text) if fits_integer(Decimal(text)) else None
     number = float(text)
     return number if Decimal(repr(number)) == Decimal(text) else None
+
+
+def fits_integer(number: float | Decimal) -> bool:
+    """Whether a number is within the range of a signed integer of 64 bits."""
+    return _INTEGER_MIN <= number <= _INTEGER_MAX
 
 
 def _scaled(number: float | Decimal) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.conversion import INTEGER_MAX, to_boolean, to_number, to_seconds
+from intercomd_daemon.conversion import fits_integer, to_boolean, to_number, to_seconds
 from intercomd_daemon.deliver.lane.known_contact import digest_of
 from intercomd_daemon.envelope import Scalar
 from intercomd_daemon.errors import quoted
@@ -296,7 +296,7 @@ def convert(value: Scalar, data_type: str) -> Scalar:
             return to_number(value)
         case "integer":
             number = to_number(value)
-            whole = number is not None and number == int(number) and abs(number) <= INTEGER_MAX
+            whole = number is not None and number == int(number) and fits_integer(number)
             return int(number) if number is not None and whole else None
         case _:
             return value
