@@ -4,7 +4,16 @@ import pytest
 
 from intercomd.v1 import outcome_pb2
 from intercomd_daemon.envelope import AcceptedEnvelope, Operation, TrackEvent, UpdateContact, operations_of
-from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType, index_effects, replay_of
+from intercomd_daemon.outcome import (
+    DeadLetter,
+    Effect,
+    EffectKind,
+    Outcome,
+    OutcomeType,
+    describe,
+    index_effects,
+    replay_of,
+)
 
 DONE, DEAD = OutcomeType.DELIVERED, OutcomeType.DEAD_LETTERED
 EVENTS = (TrackEvent("one", 1, b""), TrackEvent("two", 2, b""), TrackEvent("three", 3, b""))
@@ -17,6 +26,11 @@ def test_numbers_are_the_contract_s() -> None:
     ):
         named = {name.removeprefix(prefix): number for name, number in theirs.items() if number}
         assert {member.name: member.value for member in ours} == named
+
+
+def test_effect_of_an_event_has_its_name_and_time_and_that_of_an_update_has_neither() -> None:
+    assert describe(TrackEvent("Bought", 7, b"")) == (EffectKind.EVENT, "Bought", 7)
+    assert describe(UpdateContact({"plan": "gold"})) == (EffectKind.CONTACT, "", 0)
 
 
 def letter(update: dict[str, str], contact: OutcomeType | None, *events: OutcomeType) -> DeadLetter:

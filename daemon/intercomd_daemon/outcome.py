@@ -1,7 +1,8 @@
 """Domain objects of delivery: the outcome of an accepted envelope, and the effect of each of its calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -95,12 +96,22 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True):
     """The body of Intercom's last refusal, cut at 64 KiB."""
 
 
-_KINDS: Mapping[type[Operation], EffectKind] = {UpdateContact: EffectKind.CONTACT, TrackEvent: EffectKind.EVENT}
+class Description(NamedTuple):
+    """What the effect of an operation is called."""
+
+    kind: EffectKind
+    name: str = ""
+    time: int = 0
+    """Unix seconds; 0 if the operation has no time."""
 
 
-def kind_of(operation: Operation) -> EffectKind:
-    """Returns the kind of effect that an operation has."""
-    return _KINDS[type(operation)]
+def describe(operation: Operation) -> Description:
+    """Returns what the effect of an operation is called."""
+    match operation:
+        case UpdateContact():
+            return Description(EffectKind.CONTACT)
+        case TrackEvent():
+            return Description(EffectKind.EVENT, operation.name, operation.created_at)
 
 
 def index_effects(effects: Sequence[Effect], operations: Sequence[Operation]) -> tuple[Effect, ...]:
@@ -114,7 +125,7 @@ def index_effects(effects: Sequence[Effect], operations: Sequence[Operation]) ->
         if index < 0:
             start = indexed[-1].operation + 1 if indexed else 0
             places = range(start, len(operations))
-            index = next((place for place in places if kind_of(operations[place]) is effect.kind), start)
+            index = next((place for place in places if describe(operations[place]).kind is effect.kind), start)
         indexed.append(msgspec.structs.replace(effect, operation=index))
     return tuple(indexed)
 

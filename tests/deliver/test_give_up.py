@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from delivery.worker import NOON, TOKEN, Notes, delivering, envelope, event, row, settings_for
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.give_up import complete_row
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
-from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.errors import RetryLater, SpoolFull
@@ -241,7 +241,7 @@ async def test_give_up_is_refused_if_the_worker_is_cancelled_meanwhile(spool: Me
         sandbox.workspace.add_contact(external_id="u1")
         count = sandbox.fault("POST /events hang")
         settings = settings_for(sandbox)
-        client = IntercomClient(settings, Token(TOKEN), 64)
+        client = IntercomClient(settings, AccessToken(TOKEN), 64)
         worker = Worker(settings, spool, client, Pace(1_000, 1.0, 0.0), Notes())
         running = asyncio.create_task(worker.run())
         (key,) = await spool.append([row(envelope("1", "u1", None, event("came")))])

@@ -12,7 +12,7 @@ def shown(customer_id: str, email: str, update: dict, *events: TrackEvent) -> li
     envelope = AcceptedEnvelope(
         "e", customer_id, email, 1.0, operations_of(customer_id, email, update, events), (), "", b""
     )
-    return [(r.method, r.path, r.body.decode()) for r in preview(envelope, SETTINGS, 1_795_000_100.0)]
+    return [(r.call.method, r.path, r.body.decode()) for r in preview(envelope, SETTINGS, 1_795_000_100.0)]
 
 
 def test_attributes_and_an_event_take_a_create_and_a_track_call() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from delivery.worker import NOON, TOKEN, Notes, delivering, envelope, event, row, settings_for
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call
-from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import OPEN_MAX, SETTLING_MAX, Worker
@@ -115,7 +115,7 @@ async def test_cancelled_worker_drops_results_that_are_not_committed(sandbox: Sa
     notes = Ending()
     pace = Pace(1_000_000, 1.0, time.monotonic())
     notes.running = asyncio.create_task(
-        Worker(settings, spool, IntercomClient(settings, Token(TOKEN), 64), pace, notes).run()
+        Worker(settings, spool, IntercomClient(settings, AccessToken(TOKEN), 64), pace, notes).run()
     )
     with pytest.raises(asyncio.CancelledError):
         await notes.running
@@ -145,7 +145,7 @@ async def test_wrong_token_suspends_and_a_new_one_resumes(sandbox: Sandbox, spoo
     path = tmp_path / "token"
     path.write_text("wrong")
     await spool.append([row(envelope("a", "u", None, event("came")))])
-    async with delivering(spool, settings_for(sandbox), Token("", str(path))) as (worker, notes):
+    async with delivering(spool, settings_for(sandbox), AccessToken("", str(path))) as (worker, notes):
         await notes.until(lambda n: ConnectionState.SUSPENDED in n.states)
         assert worker.status().next_probe > 0
         path.write_text(f"{TOKEN}\n")

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.give_up import complete_row
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
-from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.preview import preview
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus, Observer
 from intercomd_daemon.deliver.schedule.pacing import Pace
@@ -39,7 +39,7 @@ class Connections:
         """`hide` registers each access token and the credentials of proxies for redaction from log lines."""
         self._hide = hide
         self._settings: Mapping[str, ConnectionSettings] = settings.connections
-        self._tokens: dict[str, Token] = {}
+        self._tokens: dict[str, AccessToken] = {}
         self._read_tokens(settings.connections)
         self._running: dict[str, _Running] = {}
         self._workspaces: dict[str, tuple[Pace, Outflow]] = {}
@@ -50,7 +50,7 @@ class Connections:
 
     def _read_tokens(self, connections: Mapping[str, ConnectionSettings]) -> None:
         for name, settings in connections.items():
-            self._tokens[name] = Token(settings.access_token.reveal(), settings.access_token_file, self._hide)
+            self._tokens[name] = AccessToken(settings.access_token.reveal(), settings.access_token_file, self._hide)
             credentials = settings.proxy.reveal().rpartition("@")[0].partition("://")[2]
             if credentials:
                 self._hide(credentials)
@@ -224,7 +224,7 @@ class Connections:
     def preview(self, name: str, envelope: AcceptedEnvelope) -> list[tuple[str, str, str]]:
         """Returns the (method, path, JSON body) of each call that would be made for an envelope."""
         requests = preview(envelope, self._settings[name], time.time())
-        return [(request.method, request.path, request.body.decode()) for request in requests]
+        return [(request.call.method, request.path, request.body.decode()) for request in requests]
 
     def _idle(self, name: str) -> ConnectionStatus:
         """Returns the status of a connection without a worker: inactive, or not started yet."""

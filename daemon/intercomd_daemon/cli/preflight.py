@@ -18,10 +18,10 @@ from intercomd_daemon.cli.format import byte_size
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.access import Grant, read_access
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.classification import Kind, classify
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Response
-from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeList
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.rpc.tls import ServerTls
@@ -168,7 +168,7 @@ async def check_connections(settings: config.Settings) -> list[Finding]:
         if not connection.active:
             findings.append(Finding(Level.NOTE, subject, "not checked: the connection is not active"))
             continue
-        token = Token(connection.access_token.reveal(), connection.access_token_file)
+        token = AccessToken(connection.access_token.reveal(), connection.access_token_file)
         if not token.current():
             findings.append(Finding(Level.WRONG, subject, token.problem))
             continue
@@ -203,7 +203,7 @@ def _shared_budgets(settings: config.Settings) -> list[Finding]:
     ]
 
 
-async def _check_workspace(subject: str, connection: ConnectionSettings, token: Token) -> list[Finding]:
+async def _check_workspace(subject: str, connection: ConnectionSettings, token: AccessToken) -> list[Finding]:
     async with IntercomClient(connection, token, connections_max=1) as intercom:
         access = read_access(await intercom.call(requests.ME), connection)
         if access.grant is Grant.UNKNOWN:

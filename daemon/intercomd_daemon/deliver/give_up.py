@@ -94,11 +94,11 @@ class GiveUps:
         self._requests.clear()
 
     async def _perform_all(self, lane: Lane, requests: list[_Request], after: AfterResponse) -> None:
-        head = lane.head
+        head = lane.queue.head
         for request in requests:
             await self._perform(lane, request)
         # The pause after a failure is that of the head: without it the lane goes on.
-        self._on_free(lane, after if lane.head is head else AfterResponse())
+        self._on_free(lane, after if lane.queue.head is head else AfterResponse())
 
     async def _perform(self, lane: Lane | None, request: _Request) -> None:
         completion = lane.give_up(request.key, self._clock.wall()) if lane else None

@@ -14,13 +14,19 @@ from intercomd_daemon.deliver.give_up import RETRY_SECONDS, STOPPED, GiveUps, Re
 from intercomd_daemon.deliver.intercom.classification import Classification, Kind, classify
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Response
-from intercomd_daemon.deliver.lane.actions import AfterResponse, CreateAttribute, Idle, ReadAttributes, Send, Settle
+from intercomd_daemon.deliver.lane.actions import (
+    DRY_RUN,
+    AfterResponse,
+    CreateAttribute,
+    Idle,
+    ReadAttributes,
+    Send,
+    Settle,
+)
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.lane import Lane
-from intercomd_daemon.deliver.lane.operation import DRY_RUN
 from intercomd_daemon.deliver.schedule.access_probe import AccessProbe
 from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
-from intercomd_daemon.deliver.schedule.caller import Caller
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import (
     ConnectionMonitor,
@@ -30,6 +36,7 @@ from intercomd_daemon.deliver.schedule.connection_state import (
 )
 from intercomd_daemon.deliver.schedule.lane_loader import LaneLoader
 from intercomd_daemon.deliver.schedule.outage import Allowed
+from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import Pace, retry_delay
 from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.deliver.waiting import LaneState
@@ -109,7 +116,7 @@ class Worker:
         self._pace = pace
         self._observer = observer
         self._clock = clock or Clock()
-        self._caller = Caller(settings.name, intercom, pace, observer, self._clock)
+        self._client = PacedClient(settings.name, intercom, pace, observer, self._clock)
         self._ready_queue = ReadyQueue()
         self._monitor = ConnectionMonitor(settings, observer, self._clock, self._ready_queue.wake_all, paused=paused)
         self._outage = self._monitor.outage
@@ -117,9 +124,9 @@ class Worker:
         self._loader = LaneLoader(
             settings, spool, self._catalog, self._ready_queue, observer, self._spawn, self._start_calls
         )
-        self._access_probe = AccessProbe(settings, self._monitor, self._caller)
+        self._access_probe = AccessProbe(settings, self._monitor, self._client)
         self._attribute_sync = AttributeSync(
-            settings, self._catalog, self._monitor, self._caller, observer, self._clock
+            settings, self._catalog, self._monitor, self._client, observer, self._clock
         )
         self._commits: CommitBatcher[tuple[Lane, AfterResponse]] = CommitBatcher(
             lambda batch: self._spawn(self._settle(batch))
@@ -137,7 +144,7 @@ class Worker:
     async def run(self) -> None:
         """Delivers until `stop`; a bug in the daemon ends it with the exception."""
         self._spool.on_append(self._settings.name, self._on_append)
-        async with self._caller, asyncio.TaskGroup() as tasks:
+        async with self._client, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             probes = [
                 tasks.create_task(probe(self._start_calls))
@@ -182,7 +189,7 @@ class Worker:
             workspace_name=self._monitor.workspace_name,
             region=self._monitor.region or self._settings.region,
             dry_run=self._settings.dry_run,
-            calls=self._caller.calls,
+            calls=self._client.calls,
             budget_limit=self._pace.limit,
             budget_plan=self._pace.plan,
             budget_remaining=self._pace.remaining(now),
@@ -191,7 +198,7 @@ class Worker:
             lanes_open=self._in_flight,
             rows_read_ahead=self._loader.rows,
             next_probe=self._next_probe(now),
-            last_error=self._caller.last_error,
+            last_error=self._client.last_error,
             custom_attributes=self._catalog.in_use,
         )
 
@@ -224,7 +231,7 @@ class Worker:
         if lane is None:
             return None
         busy = self._ready_queue.is_busy(lane)
-        head, own = lane.head, lane.queue.find(key)
+        head, own = lane.queue.head, lane.queue.find(key)
         rest = self._ready_queue.rests_until(lane)
         return LaneState(
             # A result being committed has already left the queue.
@@ -269,7 +276,8 @@ class Worker:
         self._ready_queue.wake(now)
         self._loader.start_next_read()
         self._loader.load_due(self._clock.wall())
-        self._park_failing_lanes()
+        if self._outage.down:
+            self._park_failing_lanes()
         while self._next_call_at(now) <= now:
             # During an outage lanes that have not failed go first: their success ends it.
             allowed = self._outage.allowed(now, untried=self._ready_queue.untried is not None)
@@ -287,7 +295,8 @@ class Worker:
             return inf
         if self._in_flight >= OPEN_MAX or self._ready_queue.busy - self._in_flight >= SETTLING_MAX:
             return inf
-        return max(self._pace.next_at(now), self._outage.next_at(untried=self._ready_queue.untried is not None))
+        untried = self._ready_queue.untried is not None
+        return max(self._pace.next_at(now), self._outage.next_at(untried=untried))
 
     def _park_failing_lanes(self) -> None:
         """Parks failed lanes that fill the window while Intercom works, so that others can be read."""
@@ -296,6 +305,7 @@ class Worker:
         while (
             self._loader.full and self._ready_queue.untried is None and (lane := self._ready_queue.take()) is not None
         ):
+            self._ready_queue.finish(lane)
             delay = retry_delay(max(1, lane.failures), self._clock.jitter())
             self._loader.park(lane, self._clock.wall() + delay)
 
@@ -318,14 +328,13 @@ class Worker:
         """Starts what a lane needs next, as the outage detector allowed it."""
         step = lane.next(self._clock.wall())
         if isinstance(step, Idle):
+            self._ready_queue.finish(lane)
             self._loader.refill_or_remove(lane)
-            return
-        self._ready_queue.start(lane)
-        if isinstance(step, Settle):
+        elif isinstance(step, Settle):
             self._commit(lane, AfterResponse(step.settlement))
         elif isinstance(step, Send) and self._settings.dry_run and not step.request.call.reads:
             # A dry run decides and counts the call, but does not make it.
-            self._caller.count_dry_run()
+            self._client.count_dry_run()
             self._commit(lane, lane.on_response(Classification(Kind.DONE, DRY_RUN), Response(0), self._clock.wall()))
         else:
             self._outage.start_call(allowed, lane.key, now)
@@ -338,7 +347,7 @@ class Worker:
 
     async def _send(self, lane: Lane, step: Send) -> None:
         request = step.request
-        response = await self._caller.make(request, step.traceparents)
+        response = await self._client.call(request, step.traceparents)
         self._in_flight -= 1
         classification = classify(request.call, response, request.contact_id)
         # The connection first: it may find that a 403 is about this call alone, or that an outage has ended.
@@ -402,7 +411,7 @@ class Worker:
 
     def _continue(self, lane: Lane) -> None:
         """Makes a lane ready for its next envelope, or has more of its envelopes loaded."""
-        if lane.head is None:
+        if lane.queue.head is None:
             self._loader.refill_or_remove(lane)
         else:
             self._ready_queue.ready(lane)

@@ -13,8 +13,8 @@ from intercomd_daemon.cli.demo.observations import Observations, ObservedCall, R
 from intercomd_daemon.cli.demo.scenario import scenario
 from intercomd_daemon.cli.demo.summary import SAMPLED_EVENTS, Sample, samples
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.intercom.access_token import Token
 from intercomd_daemon.deliver.intercom.client import IntercomClient
-from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.preview import preview
 from intercomd_daemon.sandbox import Sandbox
 from senders.client import NOON

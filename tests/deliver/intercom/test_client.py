@@ -12,6 +12,7 @@ from clock.virtual import VirtualLoop
 from delivery.worker import TOKEN, settings_for
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom import requests
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import (
     ATTRIBUTES_BYTES_MAX,
     CALL_SECONDS,
@@ -22,7 +23,6 @@ from intercomd_daemon.deliver.intercom.client import (
     IntercomClient,
 )
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
-from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
 
@@ -38,7 +38,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def session(sandbox: Sandbox) -> AsyncIterator[IntercomClient]:
-    async with IntercomClient(settings_for(sandbox), Token(TOKEN), 4) as intercom:
+    async with IntercomClient(settings_for(sandbox), AccessToken(TOKEN), 4) as intercom:
         yield intercom
 
 
@@ -72,7 +72,10 @@ async def test_request_id_is_text_that_can_be_stored(header: bytes, request_id: 
 
     server = await asyncio.start_server(respond, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, IntercomClient(ConnectionSettings(name="default", base_url=url), Token(TOKEN), 4) as intercom:
+    async with (
+        server,
+        IntercomClient(ConnectionSettings(name="default", base_url=url), AccessToken(TOKEN), 4) as intercom,
+    ):
         answer = await intercom.call(EVENT)
     assert (answer.status, answer.request_id) == (202, request_id)
     answer.request_id.encode()
@@ -152,7 +155,7 @@ async def test_unrequested_compression_is_decoded() -> None:
     server = await asyncio.start_server(zipped, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     settings = ConnectionSettings(name="default", base_url=f"http://127.0.0.1:{port}")
-    async with server, IntercomClient(settings, Token(TOKEN), 4) as intercom:
+    async with server, IntercomClient(settings, AccessToken(TOKEN), 4) as intercom:
         assert (await intercom.call(requests.ME)).body == b'{"type":"admin"}'
 
 
@@ -195,7 +198,7 @@ async def test_a_call_whose_connection_breaks_is_made_once(
     sandbox: Sandbox, session: IntercomClient, request_: Request, fault: str
 ) -> None:
     """Only Intercom would count a second one."""
-    sandbox.fault(f"{request_.method} / {fault} times=1")
+    sandbox.fault(f"{request_.call.method} / {fault} times=1")
     answer = await session.call(request_)
     assert (answer.status, answer.failure) == (0, "the connection broke")
     assert len(sandbox.calls) == 1
@@ -210,14 +213,14 @@ async def test_a_429_carries_what_pace_needs(sandbox: Sandbox, session: Intercom
 async def test_refused_connection_is_a_failure(sandbox: Sandbox) -> None:
     settings = settings_for(sandbox)
     await sandbox.stop()
-    async with IntercomClient(settings, Token(TOKEN), 4) as intercom:
+    async with IntercomClient(settings, AccessToken(TOKEN), 4) as intercom:
         answer = await intercom.call(EVENT)
     assert (answer.status, answer.failure) == (0, "the host cannot be reached")
 
 
 async def test_host_without_tls_is_a_failure(sandbox: Sandbox) -> None:
     settings = settings_for(sandbox, base_url=sandbox.base_url.replace("http:", "https:"))
-    async with IntercomClient(settings, Token(TOKEN), 4) as intercom:
+    async with IntercomClient(settings, AccessToken(TOKEN), 4) as intercom:
         answer = await intercom.call(EVENT)
     assert (answer.status, answer.failure) == (0, "TLS could not be set up")
 
@@ -233,13 +236,13 @@ async def test_response_that_is_not_http_is_a_failure() -> None:
     port = server.sockets[0].getsockname()[1]
     async with Sandbox() as sandbox:
         settings = settings_for(sandbox, base_url=f"http://127.0.0.1:{port}")
-    async with server, IntercomClient(settings, Token(TOKEN), 4) as intercom:
+    async with server, IntercomClient(settings, AccessToken(TOKEN), 4) as intercom:
         answer = await intercom.call(EVENT)
     assert (answer.status, answer.failure) == (0, "the response is not HTTP")
 
 
 async def test_a_session_that_is_closed_makes_no_call(sandbox: Sandbox) -> None:
-    intercom = IntercomClient(settings_for(sandbox), Token(TOKEN), 4)
+    intercom = IntercomClient(settings_for(sandbox), AccessToken(TOKEN), 4)
     assert (await intercom.call(EVENT)).failure == "the session is closed"
     assert sandbox.calls == []
 
@@ -264,7 +267,7 @@ def test_call_without_a_response_times_out() -> None:
     async def call() -> Response:
         async with Sandbox(SandboxSettings(rate_limit=0)) as sandbox:
             sandbox.fault("POST /events hang")
-            async with IntercomClient(settings_for(sandbox), Token(TOKEN), 4) as session:
+            async with IntercomClient(settings_for(sandbox), AccessToken(TOKEN), 4) as session:
                 assert session._session is not None
                 assert session._session.timeout.total == CALL_SECONDS
                 return await session.call(EVENT)
@@ -277,7 +280,7 @@ def test_call_without_a_response_times_out() -> None:
 def test_connecting_times_out_sooner_than_a_call() -> None:
     async def call(port: int) -> Response:
         settings = ConnectionSettings(name="default", base_url=f"http://127.0.0.1:{port}")
-        async with IntercomClient(settings, Token(TOKEN), 4) as session:
+        async with IntercomClient(settings, AccessToken(TOKEN), 4) as session:
             assert session._session is not None
             assert session._session.timeout.sock_connect == CONNECT_SECONDS < CALL_SECONDS
             return await session.call(EVENT)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from intercomd_daemon.deliver.intercom.messages import Call, Request
+from intercomd_daemon.deliver.intercom.messages import Call
 
 
 @pytest.mark.parametrize("call", Call)
 def test_a_dry_run_makes_the_calls_that_only_read(call: Call) -> None:
-    assert call.reads is (Request(call, "/").method == "GET")
+    assert call.reads is (call.method == "GET")
     assert call.reads is (call in {Call.READ_CONTACT, Call.READ_ME, Call.LIST_ATTRIBUTES})
 
 
@@ -16,13 +16,14 @@ def test_a_call_reads_as_method_and_path_template() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "path", "contact_id"),
+    ("call", "method", "scope", "repeatable"),
     [
-        (Call.UPDATE_CONTACT, "/contacts/c1", "c1"),
-        (Call.UNARCHIVE_CONTACT, "/contacts/c1/unarchive", "c1"),
-        (Call.CREATE_CONTACT, "/contacts", ""),
-        (Call.TRACK_EVENT, "/events", ""),
+        (Call.CREATE_CONTACT, "POST", "contacts", False),
+        (Call.UPDATE_CONTACT, "PUT", "contacts", True),
+        (Call.TRACK_EVENT, "POST", "events", False),
+        (Call.LIST_ATTRIBUTES, "GET", "data_attributes", True),
+        (Call.READ_ME, "GET", "me", True),
     ],
 )
-def test_request_contact_id_is_that_of_the_path(call: Call, path: str, contact_id: str) -> None:
-    assert Request(call, path).contact_id == contact_id
+def test_a_call_has_the_method_and_the_scope_of_its_text(call: Call, method: str, scope: str, repeatable: bool) -> None:
+    assert (call.method, call.scope, call.repeatable) == (method, scope, repeatable)

@@ -60,7 +60,21 @@ from intercomd_daemon.envelope import TrackEvent
     ],
 )
 def test_table(request_: Request, method: str, path: str, body: bytes) -> None:
-    assert (request_.method, request_.path, request_.body) == (method, path, body)
+    assert (request_.call.method, request_.path, request_.body) == (method, path, body)
+
+
+@pytest.mark.parametrize(
+    ("made", "contact_id"),
+    [
+        (requests.update_contact("c1", "u1", {}), "c1"),
+        (requests.read_contact("../me"), "../me"),
+        (requests.unarchive_contact("c1"), "c1"),
+        (requests.create_contact("u1", "", {}), ""),
+        (requests.track_event(TrackEvent("Bought", 1, b""), ("id", "c1")), ""),
+    ],
+)
+def test_request_names_the_contact_of_its_path(made: Request, contact_id: str) -> None:
+    assert made.contact_id == contact_id
 
 
 def test_every_call_can_be_written() -> None:

@@ -1,7 +1,13 @@
-"""The actions of a lane, as plain data."""
+"""What a lane exchanges with the worker and its operation kinds, as plain data."""
 
-from intercomd_daemon.deliver.lane.actions import AfterResponse
+from intercomd_daemon.deliver.lane.actions import AfterResponse, Ended, NoCall
+from intercomd_daemon.outcome import OutcomeType
 
 
 def test_after_response_has_no_commit_and_no_pause_by_default() -> None:
     assert AfterResponse() == (None, False)
+
+
+def test_ends_of_operations_leave_the_contact_cache_alone_by_default() -> None:
+    assert Ended(OutcomeType.DELIVERED) == (OutcomeType.DELIVERED, "", False)
+    assert NoCall([], OutcomeType.UNCHANGED) == ([], OutcomeType.UNCHANGED, "", False)

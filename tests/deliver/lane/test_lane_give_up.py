@@ -9,7 +9,7 @@ from intercomd_daemon.deliver.lane.actions import AfterResponse, Send
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane, give_up
-from intercomd_daemon.deliver.lane.pending import Described, PendingEnvelope
+from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Operation, Priority, TrackEvent, UpdateContact
 from intercomd_daemon.outcome import EffectKind, OutcomeType, Progress
 from intercomd_daemon.spool.base import POSITION_BITS
@@ -17,7 +17,6 @@ from intercomd_daemon.spool.base import POSITION_BITS
 NOW = 1_795_000_000.0
 SETTINGS = ConnectionSettings(name="default")
 DEAD, DELIVERED = OutcomeType.DEAD_LETTERED, OutcomeType.DELIVERED
-CONTACT = Described(EffectKind.CONTACT)
 PURCHASE = (UpdateContact({"plan": "gold"}), TrackEvent("Bought", 7, b""), TrackEvent("Seen", 8, b""))
 
 
@@ -28,7 +27,7 @@ def pending(*operations: Operation) -> PendingEnvelope:
 
 def test_given_up_envelope_is_a_dead_letter_whose_replay_does_the_rest() -> None:
     row = pending(*PURCHASE)
-    row.end_operation(CONTACT, DELIVERED, "", 200, "r1")
+    row.end_operation(DELIVERED, "", 200, "r1")
     row.attempts = 3
     row.on_failure(500, "track event: HTTP_500")
     outcome, letter = give_up(row, SETTINGS, NOW)[1:3]
@@ -44,7 +43,7 @@ def test_given_up_envelope_is_a_dead_letter_whose_replay_does_the_rest() -> None
 def test_given_up_envelope_keeps_earlier_refusals() -> None:
     row = pending(*PURCHASE)
     row.keep_response(b"no such attribute")
-    row.end_operation(CONTACT, DEAD, "REQUEST_INVALID", 400, "r1")
+    row.end_operation(DEAD, "REQUEST_INVALID", 400, "r1")
     completion = give_up(row, SETTINGS, NOW)
     assert completion.outcome.reason == "GIVEN_UP"
     assert [each.reason for each in completion.outcome.effects] == ["REQUEST_INVALID", "GIVEN_UP", "GIVEN_UP"]
@@ -81,13 +80,13 @@ def test_lane_whose_head_is_given_up_starts_over_with_the_next_envelope() -> Non
     completion = lane.give_up(1, NOW)
     assert completion is not None
     assert (completion.key, completion.outcome.envelope_id, completion.outcome.reason) == (1, "a", "GIVEN_UP")
-    assert (lane.failures, lane.head and lane.head.key) == (0, 2)
+    assert (lane.failures, lane.queue.head and lane.queue.head.key) == (0, 2)
 
 
 def test_lane_keeps_its_failures_if_a_later_envelope_is_given_up() -> None:
     lane = lane_of_events("a", "b")
     assert lane.give_up(2, NOW) is not None
-    assert (lane.failures, lane.head and lane.head.key) == (1, 1)
+    assert (lane.failures, lane.queue.head and lane.queue.head.key) == (1, 1)
 
 
 def test_envelope_that_is_not_in_memory_is_not_given_up_by_its_lane() -> None:

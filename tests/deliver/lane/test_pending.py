@@ -2,7 +2,7 @@
 
 import pytest
 
-from intercomd_daemon.deliver.lane.pending import FINDINGS_MAX, RESPONSE_KEPT_BYTES, Described, PendingEnvelope
+from intercomd_daemon.deliver.lane.pending import FINDINGS_MAX, RESPONSE_KEPT_BYTES, PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority, TrackEvent, UpdateContact
 from intercomd_daemon.outcome import EffectKind, OutcomeType, Progress
 from intercomd_daemon.spool.base import POSITION_BITS
@@ -11,8 +11,6 @@ from intercomd_daemon.spool.record import pack, unpack
 NOW = 1_795_000_000.0
 DELIVERED, UNCHANGED, SKIPPED = OutcomeType.DELIVERED, OutcomeType.UNCHANGED, OutcomeType.SKIPPED
 DEAD = OutcomeType.DEAD_LETTERED
-CONTACT = Described(EffectKind.CONTACT)
-BOUGHT, SEEN = Described(EffectKind.EVENT, "Bought", 7), Described(EffectKind.EVENT, "Seen", 8)
 TRIMMED = Finding("VALUE_TRUNCATED", "user_attributes[0]", "cut")
 
 ENVELOPE = AcceptedEnvelope(
@@ -43,7 +41,7 @@ def test_operations_end_in_order_also_after_a_restart(stored: bool) -> None:
     update, *events = ENVELOPE.operations
     assert pending.operation == update
     pending.attempts = 2
-    pending.end_operation(CONTACT, DELIVERED, status=200, request_id="r1")
+    pending.end_operation(DELIVERED, status=200, request_id="r1")
     assert pending.attempts == 0
     pending.attempts, pending.not_found = 3, 1
     pending.add_finding(TRIMMED)
@@ -51,10 +49,10 @@ def test_operations_end_in_order_also_after_a_restart(stored: bool) -> None:
         pending = pending_envelope(progress=unpack(pack(pending.progress()), Progress))
         assert (pending.attempts, pending.not_found) == (3, 1)
     assert (pending.operation, pending.at_last_operation) == (events[0], False)
-    pending.end_operation(BOUGHT, DELIVERED)
+    pending.end_operation(DELIVERED)
     assert (pending.attempts, pending.not_found) == (0, 0)
     assert (pending.operation, pending.at_last_operation) == (events[1], True)
-    pending.end_operation(SEEN, DELIVERED)
+    pending.end_operation(DELIVERED)
     assert pending.operation is None
     outcome = pending.end("main", NOW).outcome
     assert [(e.kind, e.event_name, e.event_time, e.attempts, e.operation) for e in outcome.effects] == [
@@ -68,14 +66,14 @@ def test_pass_over_leaves_no_effect_of_the_operation() -> None:
     pending = pending_envelope()
     pending.pass_over()
     assert pending.operation == ENVELOPE.operations[1]
-    pending.end_operation(BOUGHT, DELIVERED)
+    pending.end_operation(DELIVERED)
     (effect,) = pending.progress().effects
     assert (effect.kind, effect.operation) == (EffectKind.EVENT, 1)
 
 
 def test_outcome_names_its_envelope() -> None:
     pending = pending_envelope()
-    pending.end_operation(CONTACT, SKIPPED, "DRY_RUN")
+    pending.end_operation(SKIPPED, "DRY_RUN")
     outcome = pending.end("main", NOW).outcome
     assert (outcome.envelope_id, outcome.connection, outcome.customer_id, outcome.email) == (
         "e1",
@@ -104,8 +102,8 @@ def test_outcome_type_is_that_of_the_gravest_effect(
     effects: list[tuple[OutcomeType, str]], type_: OutcomeType, reason: str
 ) -> None:
     pending = pending_envelope()
-    for index, (ended, why) in enumerate(effects):
-        pending.end_operation(BOUGHT if index else CONTACT, ended, why)
+    for ended, why in effects:
+        pending.end_operation(ended, why)
     pending.keep_response(b"no")
     end = pending.end("main", NOW)
     assert (end.outcome.type, end.outcome.reason) == (type_, reason)
@@ -121,8 +119,8 @@ def test_outcome_type_is_that_of_the_gravest_effect(
 def test_refused_is_by_the_kind_of_operation(ended: OutcomeType, refused: bool) -> None:
     pending = pending_envelope()
     assert not pending.refused(EffectKind.CONTACT)
-    pending.end_operation(CONTACT, ended)
-    pending.end_operation(BOUGHT, DEAD)
+    pending.end_operation(ended)
+    pending.end_operation(DEAD)
     assert pending.refused(EffectKind.CONTACT) is refused
     assert pending.refused(EffectKind.EVENT)
 
@@ -146,10 +144,10 @@ def test_findings_are_unique_and_bounded() -> None:
 
 def test_end_operation_without_a_remaining_operation_is_an_error() -> None:
     pending = pending_envelope()
-    for described in (CONTACT, BOUGHT, SEEN):
-        pending.end_operation(described, DELIVERED)
+    for _ in ENVELOPE.operations:
+        pending.end_operation(DELIVERED)
     with pytest.raises(ValueError, match=str(pending.key)):
-        pending.end_operation(SEEN, DELIVERED)
+        pending.end_operation(DELIVERED)
 
 
 def test_last_failure_is_kept_with_the_progress() -> None:

@@ -3,14 +3,14 @@
 import pytest
 
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.lane.actions import LaneContext, NoCall
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.contact_writer import ContactWriter
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
-from intercomd_daemon.deliver.lane.operation import LaneContext, NoCall
-from intercomd_daemon.deliver.lane.pending import Described, PendingEnvelope
+from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.deliver.lane.track_event import EventCall, EventTracking
 from intercomd_daemon.envelope import AcceptedEnvelope, Operation, Priority, TrackEvent, UpdateContact, lane_of
-from intercomd_daemon.outcome import EffectKind, OutcomeType, Progress
+from intercomd_daemon.outcome import OutcomeType, Progress
 
 NOW = 1_795_000_000.0
 EVENT = TrackEvent("Bought", 1_794_999_000, b"")
@@ -51,10 +51,6 @@ def test_event_older_than_the_limit_expires_without_a_call() -> None:
         [head], OutcomeType.DEAD_LETTERED, "EXPIRED"
     )
     assert isinstance(tracking(event_age_max_seconds=1000.0).plan([head], NOW), EventCall)
-
-
-def test_effect_has_the_name_and_time_of_the_event() -> None:
-    assert tracking().describe(EVENT) == Described(EffectKind.EVENT, "Bought", EVENT.created_at)
 
 
 def test_plan_of_another_operation_is_an_error() -> None:

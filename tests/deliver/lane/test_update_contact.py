@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
-from intercomd_daemon.deliver.lane.actions import CreateAttribute, ReadAttributes
+from intercomd_daemon.deliver.lane.actions import CreateAttribute, LaneContext, ReadAttributes
 from intercomd_daemon.deliver.lane.attribute_catalog import FRESH_SECONDS, Attribute, AttributeCatalog
 from intercomd_daemon.deliver.lane.contact_writer import ContactUpdate, ContactWriter, email_of, is_custom
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
-from intercomd_daemon.deliver.lane.operation import LaneContext
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.deliver.lane.update_contact import (
     changed_values,

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from delivery.worker import TOKEN, Notes, settings_for
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
-from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, Fit
 from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
-from intercomd_daemon.deliver.schedule.caller import Caller
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
+from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 
@@ -31,8 +31,8 @@ class Bench:
         self.catalog = AttributeCatalog(settings)
         self.recovered = 0
         self.monitor = ConnectionMonitor(settings, self.notes, clock, self._count, paused=False)
-        caller = Caller("default", intercom, Pace(1000, 1.0, time.monotonic()), self.notes, clock)
-        self.sync = AttributeSync(settings, self.catalog, self.monitor, caller, self.notes, clock)
+        client = PacedClient("default", intercom, Pace(1000, 1.0, time.monotonic()), self.notes, clock)
+        self.sync = AttributeSync(settings, self.catalog, self.monitor, client, self.notes, clock)
 
     def _count(self) -> None:
         self.recovered += 1
@@ -46,7 +46,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def intercom(sandbox: Sandbox) -> AsyncIterator[IntercomClient]:
-    async with IntercomClient(settings_for(sandbox), Token(TOKEN), 4) as session:
+    async with IntercomClient(settings_for(sandbox), AccessToken(TOKEN), 4) as session:
         yield session
 
 

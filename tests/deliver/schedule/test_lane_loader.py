@@ -118,7 +118,7 @@ async def test_parked_lane_is_loaded_when_due_with_its_failures(spool: MemorySpo
     keys = await spool.append([row(envelope(f"{n}", "u", None, event("e", n))) for n in range(3)])
     await loading.read_all()
     lane = loading.take()
-    lane.resume(4)
+    lane.failures = 4
     due = time.time() + 1000
     loading.loader.park(lane, due)
     await loading.finish()

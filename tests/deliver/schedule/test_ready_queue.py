@@ -42,6 +42,7 @@ def order(ready_queue: ReadyQueue) -> list[str]:
     keys = []
     while (one := ready_queue.take()) is not None:
         keys.append(one.key)
+        ready_queue.finish(one)
     return keys
 
 
@@ -56,6 +57,7 @@ def test_lane_is_in_line_once_and_goes_to_the_end_after_its_turn() -> None:
     one, two = lane("a", NORMAL), lane("b", NORMAL)
     ready_queue = ready_queue_of(one, two, one)
     assert ready_queue.take() is one
+    ready_queue.finish(one)
     ready_queue.ready(one)
     assert order(ready_queue) == ["b", "a"]
 
@@ -63,8 +65,8 @@ def test_lane_is_in_line_once_and_goes_to_the_end_after_its_turn() -> None:
 def test_busy_lane_does_not_become_ready_and_an_empty_one_does() -> None:
     busy, empty = lane("a", NORMAL), lane("b")
     ready_queue = ready_queue_of(busy)
-    ready_queue.take()
-    ready_queue.start(busy)
+    assert ready_queue.take() is busy
+    assert ready_queue.is_busy(busy)
     for one in (busy, empty, lane("c", NORMAL)):
         ready_queue.ready(one)
     assert ready_queue.busy == 1
@@ -136,7 +138,7 @@ def test_lane_may_leave_its_line_and_return_but_not_while_it_rests() -> None:
 
 def test_untried_lane_is_taken_first_on_request() -> None:
     failed, bulk, normal = lane("a", NORMAL), lane("b", BULK), lane("c", NORMAL)
-    failed.resume(1)
+    failed.failures = 1
     ready_queue = ready_queue_of(failed, bulk, normal)
     assert ready_queue.untried is normal
     assert [ready_queue.take(untried=True) for _ in range(4)] == [normal, bulk, failed, None]

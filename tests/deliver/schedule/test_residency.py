@@ -21,8 +21,7 @@ FAILURES = 3
 
 def lane(key: str = "c:u", *, rows: int = 0) -> Lane:
     settings = ConnectionSettings(name="main")
-    made = Lane(key, Contact(), settings, AttributeCatalog(settings), UnavailableContacts())
-    made.resume(FAILURES)
+    made = Lane(key, Contact(), settings, AttributeCatalog(settings), UnavailableContacts(), FAILURES)
     for row in range(rows):
         envelope = AcceptedEnvelope(f"{row}", key, "", 0.0, (), (), "", b"")
         made.queue.add(PendingEnvelope(row, Priority.NORMAL, envelope, Progress()))

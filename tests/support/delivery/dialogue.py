@@ -35,11 +35,10 @@ from delivery.dialogue_text import (
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.classification import Classification, Kind, classify
 from intercomd_daemon.deliver.intercom.messages import Request, Response
-from intercomd_daemon.deliver.lane.actions import CreateAttribute, Idle, ReadAttributes, Settle
+from intercomd_daemon.deliver.lane.actions import DRY_RUN, CreateAttribute, Idle, ReadAttributes, Settle
 from intercomd_daemon.deliver.lane.attribute_catalog import Attribute, AttributeCatalog
 from intercomd_daemon.deliver.lane.known_contact import Contact, StoredContact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane
-from intercomd_daemon.deliver.lane.operation import DRY_RUN
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Outcome, OutcomeType, Progress
@@ -119,7 +118,7 @@ class Talk:
         self.now += float(rest)
 
     def _restart(self, how: str) -> None:
-        who, head = self._who, self.lane.head
+        who, head = self._who, self.lane.queue.head
         if how == "park" and head is not None:
             self._rows[head.key] = (*self._rows[head.key][:2], pack(head.progress()))
         self._lanes.clear()

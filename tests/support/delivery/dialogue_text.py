@@ -57,7 +57,7 @@ def words_of_request(request: Request) -> str:
     if body.get("created_at") == EVENT_TIME:
         del body["created_at"]
     said = {**body, **{"." + name: value for name, value in custom.items()}}
-    return " ".join([request.method, request.path, *(f"{name}={_text(value)}" for name, value in said.items())])
+    return " ".join([request.call.method, request.path, *(f"{name}={_text(value)}" for name, value in said.items())])
 
 
 def words_of_effect(effect: Effect) -> str:

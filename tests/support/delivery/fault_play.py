@@ -15,9 +15,9 @@ import msgspec
 from delivery.worker import TOKEN, Notes, envelope, event, row, settings_for
 from intercom.broken_endpoints import Wire
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call, Request, Response
-from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
@@ -102,13 +102,13 @@ class Road(IntercomClient):
     """A client that records its calls, and sends a given number of those of one kind elsewhere."""
 
     def __init__(self, settings: ConnectionSettings, call: Call, elsewhere: str, times: int) -> None:
-        super().__init__(settings, Token(TOKEN), 64)
+        super().__init__(settings, AccessToken(TOKEN), 64)
         self.made: list[Made] = []
         self.times = times if elsewhere else 0
         self._call = call
         # A session over TLS loads all trusted certificates, about 1 MiB: none without a place to lead calls to.
         base_url = elsewhere or settings.base_url
-        self._elsewhere = IntercomClient(msgspec.structs.replace(settings, base_url=base_url), Token(TOKEN), 64)
+        self._elsewhere = IntercomClient(msgspec.structs.replace(settings, base_url=base_url), AccessToken(TOKEN), 64)
 
     async def __aenter__(self) -> Self:
         await self._elsewhere.__aenter__()
@@ -206,6 +206,6 @@ class Play:
         assert self.worker.status().calls == len(self.road.made) == sum(self.notes.calls.values())
         reached = [made.request for made in self.road.made if not made.away or self._place == "reset-after"]
         seen = [f"{call.method} {call.path}" for call in self.sandbox.calls]
-        counted = [f"{request.method} {request.path.partition('?')[0]}" for request in reached]
+        counted = [f"{request.call.method} {request.path.partition('?')[0]}" for request in reached]
         # The calls of several users are answered in any order.
         assert (seen, sorted(seen))[len(self.users) > 1] == (counted, sorted(counted))[len(self.users) > 1]

@@ -33,9 +33,10 @@ class Loading:
         return self.loader.residency.lanes
 
     def take(self) -> Lane:
-        """Takes the next ready lane."""
+        """Takes the next ready lane, and ends its turn before it needed anything."""
         lane = self.ready_queue.take()
         assert lane is not None
+        self.ready_queue.finish(lane)
         return lane
 
     async def finish(self) -> None:

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call
-from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.deliver.schedule.pacing import Pace
@@ -105,7 +105,7 @@ def settings_for(sandbox: Sandbox, **changes: object) -> ConnectionSettings:
 async def delivering(
     spool: Spool,
     settings: ConnectionSettings,
-    token: Token | None = None,
+    token: AccessToken | None = None,
     *,
     paused: bool = False,
     clock: Clock | None = None,
@@ -113,7 +113,7 @@ async def delivering(
     """A worker that runs until the block ends, and then stops in order."""
     notes, clock = Notes(), clock or Clock()
     pace = Pace(1_000_000, 1.0, clock.monotonic())
-    intercom = IntercomClient(settings, token or Token(TOKEN), 64)
+    intercom = IntercomClient(settings, token or AccessToken(TOKEN), 64)
     outflow = await spool.acquire("workspace")
     worker = Worker(settings, outflow, intercom, pace, notes, paused=paused, clock=clock)
     running = asyncio.create_task(worker.run())

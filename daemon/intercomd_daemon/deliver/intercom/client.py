@@ -17,9 +17,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy, istr
 
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
 from intercomd_daemon.deliver.intercom.proxy import Proxy, proxy_for
-from intercomd_daemon.deliver.intercom.token import Token
 from intercomd_daemon.errors import IntercomdError
 
 CONNECT_SECONDS = 5.0
@@ -47,7 +47,7 @@ class CertificatesUnusable(IntercomdError):
 class IntercomClient:
     """An HTTP session for one connection; use as an asynchronous context."""
 
-    def __init__(self, settings: ConnectionSettings, token: Token, connections_max: int) -> None:
+    def __init__(self, settings: ConnectionSettings, token: AccessToken, connections_max: int) -> None:
         """Reads `ca_file` and the variables of proxies.
 
         Raises:
@@ -59,8 +59,10 @@ class IntercomClient:
         self._token_used = ""
         self._connections_max = connections_max
         self._session: aiohttp.ClientSession | None = None
-        self._proxy = proxy_for(settings.url, settings.proxy.reveal(), os.environ)
-        uses_tls = settings.url.startswith("https:")
+        self._url = settings.url
+        self._proxy = proxy_for(self._url, settings.proxy.reveal(), os.environ)
+        self._proxy_headers = _credentials(self._proxy)
+        uses_tls = self._url.startswith("https:")
         # Loading the trusted certificates takes about 1 MiB. A ca_file is checked in any case.
         self._tls = _tls(settings.ca_file) if uses_tls or settings.ca_file else True
 
@@ -106,13 +108,13 @@ class IntercomClient:
         limit = ATTRIBUTES_BYTES_MAX if request.call is Call.LIST_ATTRIBUTES else RESPONSE_BYTES_MAX
         try:
             async with self._session.request(
-                request.method,
-                self._settings.url + request.path,
+                request.call.method,
+                self._url + request.path,
                 data=request.body or None,
                 headers={"Authorization": f"Bearer {token}"},
                 allow_redirects=False,
                 proxy=self._proxy.url if self._proxy else None,
-                proxy_headers=_credentials(self._proxy),
+                proxy_headers=self._proxy_headers,
                 middlewares=_ONCE if request.call.repeatable else (),
             ) as response:
                 body = await _body(response, limit, must_end=request.call.reads)

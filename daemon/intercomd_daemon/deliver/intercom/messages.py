@@ -1,6 +1,7 @@
 """Requests to Intercom and its responses, as plain data; `Call` lists every call that the daemon makes."""
 
 from enum import StrEnum
+from typing import Self
 
 import msgspec
 
@@ -17,20 +18,24 @@ class Call(StrEnum):
     LIST_ATTRIBUTES = "GET /data_attributes"
     CREATE_ATTRIBUTE = "POST /data_attributes"
 
-    @property
-    def reads(self) -> bool:
-        """Whether the call changes nothing at Intercom, so that a dry run makes it too."""
-        return self.value.startswith("GET ")
+    method: str
+    """The HTTP method."""
+    scope: str
+    """The resource that a token or a firewall allows or refuses as a whole: contacts, events, and so on."""
+    reads: bool
+    """Whether the call changes nothing at Intercom, so that a dry run makes it too."""
+    repeatable: bool
+    """Whether the method is idempotent by HTTP (RFC 9110, 9.2.2), so that an HTTP client may repeat it."""
 
-    @property
-    def scope(self) -> str:
-        """The resource that a token or a firewall allows or refuses as a whole: contacts, events, and so on."""
-        return self.value.split("/")[1]
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether the method is idempotent by HTTP (RFC 9110, 9.2.2), so that an HTTP client may repeat it."""
-        return not self.value.startswith("POST ")
+    def __new__(cls, text: str) -> Self:
+        """Derives what is known of a call from its text, once for each member."""
+        call = str.__new__(cls, text)
+        call._value_ = text
+        call.method, path = text.split(" ")
+        call.scope = path.split("/")[1]
+        call.reads = call.method == "GET"
+        call.repeatable = call.method != "POST"
+        return call
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
@@ -39,16 +44,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     call: Call
     path: str
     body: bytes = b""
-
-    @property
-    def method(self) -> str:
-        """The HTTP method."""
-        return self.call.value.split(" ", 1)[0]
-
-    @property
-    def contact_id(self) -> str:
-        """Intercom's id of the contact that the path names; empty if it names none."""
-        return self.path.split("/")[2] if "/{id}" in self.call.value else ""
+    contact_id: str = ""
+    """Intercom's id of the contact that the path names; empty if it names none."""
 
 
 class RateHeaders(msgspec.Struct, frozen=True, gc=False):

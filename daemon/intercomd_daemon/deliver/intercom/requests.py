@@ -27,17 +27,17 @@ def create_contact(customer_id: str, email: str, fields: Mapping[str, Scalar]) -
 def update_contact(contact_id: str, external_id: str, fields: Mapping[str, Scalar]) -> Request:
     """`PUT /contacts/{id}`: changes these fields, the email among them, and `external_id` unless it is empty."""
     body = {"external_id": external_id} if external_id else {}
-    return Request(Call.UPDATE_CONTACT, f"/contacts/{quote(contact_id, safe='')}", _contact(body, fields))
+    return Request(Call.UPDATE_CONTACT, _path(contact_id), _contact(body, fields), contact_id)
 
 
 def read_contact(contact_id: str) -> Request:
     """`GET /contacts/{id}`."""
-    return Request(Call.READ_CONTACT, f"/contacts/{quote(contact_id, safe='')}")
+    return Request(Call.READ_CONTACT, _path(contact_id), contact_id=contact_id)
 
 
 def unarchive_contact(contact_id: str) -> Request:
     """`POST /contacts/{id}/unarchive`, which restores all data of the contact."""
-    return Request(Call.UNARCHIVE_CONTACT, f"/contacts/{quote(contact_id, safe='')}/unarchive", b"{}")
+    return Request(Call.UNARCHIVE_CONTACT, f"{_path(contact_id)}/unarchive", b"{}", contact_id)
 
 
 def track_event(event: TrackEvent, identity: tuple[str, str]) -> Request:
@@ -53,6 +53,10 @@ def create_attribute(name: str, data_type: str) -> Request:
     """`POST /data_attributes {name, model:"contact", data_type}`."""
     body = _encode({"name": name, "model": "contact", "data_type": data_type})
     return Request(Call.CREATE_ATTRIBUTE, "/data_attributes", body)
+
+
+def _path(contact_id: str) -> str:
+    return f"/contacts/{quote(contact_id, safe='')}"
 
 
 def _contact(identity: Mapping[str, str], fields: Mapping[str, Scalar]) -> bytes:

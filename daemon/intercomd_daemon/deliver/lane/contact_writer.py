@@ -12,7 +12,7 @@ import msgspec
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.classification import ANSWER_UNREADABLE, FORBIDDEN, Classification, Hint, Kind
 from intercomd_daemon.deliver.intercom.messages import Call, Request
-from intercomd_daemon.deliver.lane.operation import DRY_RUN, BackOff, Flight, LaneContext, Replan, Ungroup
+from intercomd_daemon.deliver.lane.actions import DRY_RUN, BackOff, Flight, LaneContext, Replan
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope, Retry
 from intercomd_daemon.envelope import CONTACT_FIELDS, FIRST_NAME, LAST_NAME, Finding, Scalar
 from intercomd_daemon.errors import quoted
@@ -199,7 +199,7 @@ class ContactWriter:
 
     def on_response(
         self, flight: Flight, classification: Classification, status: int, now: float
-    ) -> Written | WriteRefused | Replan | BackOff | Ungroup:
+    ) -> Written | WriteRefused | Replan | BackOff:
         """Handles the response to a call that `call` returned."""
         update = flight.update if isinstance(flight, ContactWrite) else None
         attribute = classification.attribute
@@ -235,12 +235,14 @@ class ContactWriter:
         else:
             self._context.catalog.value_refused(name, value, now)
 
-    def _on_refusal(self, flight: Flight, reason: str, status: int, now: float) -> WriteRefused | Replan | Ungroup:
+    def _on_refusal(self, flight: Flight, reason: str, status: int, now: float) -> WriteRefused | Replan:
         """Handles a refusal: tries each alternative call once, then refuses the envelope."""
         if len(flight.group) > 1:
             # One envelope may have caused the refusal: each makes its own call.
+            for pending in flight.group:
+                pending.alone = True
             self._restart_lookup()
-            return Ungroup()
+            return Replan()
         if flight.request.call is Call.UNARCHIVE_CONTACT and reason not in _UNAVAILABLE:
             reason = "CONTACT_ARCHIVED"  # For whatever reason, the contact stays archived.
         if isinstance(flight, ContactWrite) and reason in _AVOIDABLE_BY_CONTENT and not self.reduced:
@@ -263,7 +265,7 @@ class ContactWriter:
 
     def _resolve(
         self, flight: Flight, classification: Classification, status: int, now: float
-    ) -> WriteRefused | Replan | BackOff | Ungroup:
+    ) -> WriteRefused | Replan | BackOff:
         """Handles a response showing that the contact is not the one assumed, or which contact it is."""
         customer_id, email, previous = flight.group[-1].envelope.customer_id, email_of(flight.group), self.taken_email
         identified_by_email = bool(customer_id and email) and email != previous

@@ -53,7 +53,8 @@ class Contact:
 
     def __init__(self, contact_id: str = "", cached: bytes = b"") -> None:
         """`cached` is the record of the contact cache."""
-        self._id = contact_id
+        self.id = contact_id
+        """Intercom's id; empty if it is unknown."""
         self._writers: dict[Hashable, dict[str, bool]] = {}
         """By call in flight: the attributes that it writes, and whether no other call has written them meanwhile."""
         try:
@@ -64,14 +65,9 @@ class Contact:
         self.first_name = kept.first_name
         self.last_name = kept.last_name
 
-    @property
-    def id(self) -> str:
-        """Intercom's id; empty if it is unknown."""
-        return self._id
-
     def identify(self, contact_id: str) -> None:
         """Sets Intercom's id, which a response has named."""
-        self._id = contact_id
+        self.id = contact_id
 
     def pack(self) -> bytes:
         """Returns the record for the contact cache."""
@@ -147,7 +143,7 @@ class Contact:
 
     def forget(self) -> None:
         """Forgets everything, because the contact no longer exists (404 or 410)."""
-        self._id = ""
+        self.id = ""
         self._digests.clear()
         self._writers.clear()
         self.first_name = self.last_name = ""

@@ -5,7 +5,7 @@ and draws no random number.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -14,26 +14,23 @@ from intercomd_daemon.deliver.intercom.classification import RATE_LIMITED, Class
 from intercomd_daemon.deliver.intercom.messages import Response
 from intercomd_daemon.deliver.lane.actions import (
     AfterResponse,
+    BackOff,
+    Ended,
+    Flight,
     Idle,
+    LaneContext,
     NextAction,
+    NextStep,
+    NoCall,
+    Plan,
+    SaveContact,
     Send,
     Settle,
 )
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.contact_writer import ContactWriter
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
-from intercomd_daemon.deliver.lane.operation import (
-    BackOff,
-    Ended,
-    Flight,
-    LaneContext,
-    NextStep,
-    NoCall,
-    Plan,
-    SaveContact,
-    Ungroup,
-)
-from intercomd_daemon.deliver.lane.pending import Described, PendingEnvelope, PendingQueue
+from intercomd_daemon.deliver.lane.pending import PendingEnvelope, PendingQueue
 from intercomd_daemon.deliver.lane.track_event import EventTracking
 from intercomd_daemon.deliver.lane.update_contact import ContactUpdating
 from intercomd_daemon.envelope import TrackEvent, UpdateContact
@@ -54,10 +51,6 @@ class OperationKind(Protocol):
     def __init__(self, context: LaneContext, writer: ContactWriter) -> None: ...
 
     @staticmethod
-    def describe(operation: Any) -> Described:  # noqa: ANN401 - of the kind's own type
-        """Returns what the operation's effect is called in the outcome."""
-
-    @staticmethod
     def has_work(pending: PendingEnvelope, settings: ConnectionSettings) -> bool:
         """Whether the next operation changes anything; if not, it is passed over without an effect."""
 
@@ -70,7 +63,6 @@ class OperationKind(Protocol):
 
 KINDS: Mapping[type | None, type[OperationKind]] = {UpdateContact: ContactUpdating, TrackEvent: EventTracking}
 """How each kind of operation is performed."""
-_NO_RESPONSE = Response(0)
 
 
 class Lane:
@@ -87,24 +79,17 @@ class Lane:
         settings: ConnectionSettings,
         catalog: AttributeCatalog,
         unavailable: UnavailableContacts,
+        failures: int = 0,
     ) -> None:
+        """`failures`: in a row, when the lane was parked."""
         self.key = key
         self.queue = PendingQueue()
-        self._failures = 0
+        self.failures = failures
+        """Transient failures of the head in a row."""
         self._context = LaneContext(key, contact, settings, catalog, unavailable)
         self._writer = ContactWriter(self._context)
         self._kinds = {operation: kind(self._context, self._writer) for operation, kind in KINDS.items()}
         self._flight: Flight | None = None
-
-    @property
-    def head(self) -> PendingEnvelope | None:
-        """The envelope to deliver next."""
-        return self.queue.head
-
-    @property
-    def failures(self) -> int:
-        """Transient failures of the head in a row."""
-        return self._failures
 
     @property
     def contact(self) -> Contact:
@@ -114,10 +99,6 @@ class Lane:
     def is_in_flight(self, key: int) -> bool:
         """Whether the call in flight is about this envelope."""
         return self._flight is not None and any(pending.key == key for pending in self._flight.group)
-
-    def resume(self, failures: int) -> None:
-        """Continues a lane that was parked after this number of failures in a row."""
-        self._failures = failures
 
     def share_contact(self, contact: Contact) -> None:
         """Joins another lane of the same person: both know what either of them knew of the contact."""
@@ -129,7 +110,7 @@ class Lane:
         pending = self.queue.find(key)
         if pending is None:
             return None
-        if pending is self.head:
+        if pending is self.queue.head:
             self._reset()
         self.queue.remove(pending)
         return give_up(pending, self._context.settings, now)
@@ -153,10 +134,12 @@ class Lane:
                 self._flight = plan
                 for pending in plan.group:
                     pending.attempts += 1
-                return Send(plan.request, _traceparents(plan.group))
+                traceparents = [pending.envelope.traceparent for pending in plan.group if pending.envelope.traceparent]
+                return Send(plan.request, tuple(traceparents))
             if not isinstance(plan, NoCall):
                 return plan
-            self._end(plan.group, plan.type, plan.reason)
+            for pending in plan.group:
+                pending.end_operation(plan.type, plan.reason)
             # Unchanged values need no commit of their own, so the head's next call can follow at once.
             if head.operation is None or plan.type is OutcomeType.DEAD_LETTERED:
                 return self._settle(plan.group, now, contact_changed=plan.contact_changed)
@@ -184,32 +167,24 @@ class Lane:
         match step:
             case BackOff():
                 return self._back_off()
-            case Ungroup():
-                for pending in flight.group:
-                    pending.alone = True
             case SaveContact():
                 return AfterResponse(Settlement(self._context.settings.name, contacts=[self._cached_contact()]))
             case Ended(type_, reason, contact_changed):
                 if type_ is OutcomeType.DEAD_LETTERED:
                     head.keep_response(response.body)
-                self._end(flight.group, type_, reason, response)
+                for pending in flight.group:
+                    pending.end_operation(type_, reason, response.status, response.request_id)
                 settle = self._settle(flight.group, now, contact_changed=contact_changed)
                 return AfterResponse(settle.settlement)
         return AfterResponse()
 
     def _back_off(self) -> AfterResponse:
-        self._failures += 1
+        self.failures += 1
         return AfterResponse(back_off=True)
-
-    def _end(
-        self, group: list[PendingEnvelope], type_: OutcomeType, reason: str, response: Response = _NO_RESPONSE
-    ) -> None:
-        for pending in group:
-            described = KINDS[type(pending.operation)].describe(pending.operation)
-            pending.end_operation(described, type_, reason, response.status, response.request_id)
 
     def _settle(self, group: list[PendingEnvelope], now: float, *, contact_changed: bool = False) -> Settle:
         """Returns the commit for operations that have ended, and removes the envelopes that have their outcome."""
+        self._reset()
         completions: list[Completion] = []
         progress: list[tuple[int, bytes]] = []
         for pending in group:
@@ -218,13 +193,12 @@ class Lane:
                 completions.append(pending.end(self._context.settings.name, now))
             else:
                 progress.append((pending.key, pack(pending.progress())))
-        self._reset()
         contacts = [self._cached_contact()] if contact_changed else []
         return Settle(Settlement(self._context.settings.name, completions, progress, contacts))
 
     def _reset(self) -> None:
         self._writer.reset()
-        self._failures = 0
+        self.failures = 0
 
     def _cached_contact(self) -> CachedContact:
         return CachedContact(self.key, self._context.contact.id, self._context.contact.pack())
@@ -245,10 +219,6 @@ def _refuse_remaining(
         kind = KINDS[type(operation)]
         needed = at_least_one and pending.at_last_operation and not pending.has_effect
         if needed or kind.has_work(pending, settings):
-            pending.end_operation(kind.describe(operation), OutcomeType.DEAD_LETTERED, reason, status)
+            pending.end_operation(OutcomeType.DEAD_LETTERED, reason, status)
         else:
             pending.pass_over()
-
-
-def _traceparents(group: list[PendingEnvelope]) -> tuple[str, ...]:
-    return tuple([pending.envelope.traceparent for pending in group if pending.envelope.traceparent])

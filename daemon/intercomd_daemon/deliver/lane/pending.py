@@ -2,12 +2,11 @@
 
 from collections import deque
 from enum import Enum, auto
-from typing import NamedTuple
 
 import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, Priority
-from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress, index_effects
+from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress, describe, index_effects
 from intercomd_daemon.spool.base import Completion, position_of
 
 # Of a response body that is kept for a dead letter.
@@ -16,15 +15,6 @@ RESPONSE_KEPT_BYTES = 65_536
 NOT_FOUND_MAX = 5
 # Adjustments made while delivering that one outcome lists.
 FINDINGS_MAX = 100
-
-
-class Described(NamedTuple):
-    """What an operation's effect is called in the outcome."""
-
-    kind: EffectKind
-    name: str = ""
-    time: int = 0
-    """Unix seconds; 0 if the operation has no time."""
 
 
 class Retry(Enum):
@@ -58,15 +48,12 @@ class PendingEnvelope:
         self.alone = False
         """Whether its update must not share a call, because a shared one was refused."""
         self._effects = list(index_effects(progress.effects, envelope.operations))
-        self._next = self._effects[-1].operation + 1 if self._effects else 0
+        self._next = 0
+        self.operation: Operation | None = None
+        """The next operation; None if all have ended."""
+        self._go_to(self._effects[-1].operation + 1 if self._effects else 0)
         self._findings = {(finding.reason, finding.field): finding for finding in progress.adjustments}
         self._response_body = progress.answer_body
-
-    @property
-    def operation(self) -> Operation | None:
-        """The next operation; None if all have ended."""
-        operations = self.envelope.operations
-        return operations[self._next] if self._next < len(operations) else None
 
     @property
     def at_last_operation(self) -> bool:
@@ -84,17 +71,19 @@ class PendingEnvelope:
 
     def pass_over(self) -> None:
         """Goes to the operation after the next one, which has nothing to do and so no effect."""
-        self._next += 1
+        self._go_to(self._next + 1)
 
-    def end_operation(
-        self, described: Described, type_: OutcomeType, reason: str = "", status: int = 0, request_id: str = ""
-    ) -> None:
+    def _go_to(self, index: int) -> None:
+        operations = self.envelope.operations
+        self._next, self.operation = index, operations[index] if index < len(operations) else None
+
+    def end_operation(self, type_: OutcomeType, reason: str = "", status: int = 0, request_id: str = "") -> None:
         """Records the effect of the next operation, and goes to the one after it."""
         if self.operation is None:
             raise ValueError(self.key)
-        kind, name, time = described
+        kind, name, time = describe(self.operation)
         self._effects.append(Effect(kind, name, time, type_, reason, status, request_id, self.attempts, self._next))
-        self._next += 1
+        self._go_to(self._next + 1)
         self.attempts = 0
         self.not_found = 0
 

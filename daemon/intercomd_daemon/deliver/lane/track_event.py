@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.classification import Classification, Hint, Kind
-from intercomd_daemon.deliver.lane.contact_writer import ContactUpdate, ContactWriter, Presence, WriteRefused, Written
-from intercomd_daemon.deliver.lane.operation import (
+from intercomd_daemon.deliver.lane.actions import (
     DRY_RUN,
     BackOff,
     Ended,
@@ -18,7 +17,8 @@ from intercomd_daemon.deliver.lane.operation import (
     Replan,
     SaveContact,
 )
-from intercomd_daemon.deliver.lane.pending import Described, PendingEnvelope, Retry
+from intercomd_daemon.deliver.lane.contact_writer import ContactUpdate, ContactWriter, Presence, WriteRefused, Written
+from intercomd_daemon.deliver.lane.pending import PendingEnvelope, Retry
 from intercomd_daemon.deliver.lane.update_contact import compose
 from intercomd_daemon.envelope import TrackEvent
 from intercomd_daemon.outcome import EffectKind, OutcomeType
@@ -36,11 +36,6 @@ class EventTracking:
     def __init__(self, context: LaneContext, writer: ContactWriter) -> None:
         self._context = context
         self._writer = writer
-
-    @staticmethod
-    def describe(operation: TrackEvent) -> Described:
-        """Returns what the effect is called: the event's name and time."""
-        return Described(EffectKind.EVENT, operation.name, operation.created_at)
 
     @staticmethod
     def has_work(pending: PendingEnvelope, settings: ConnectionSettings) -> bool:  # noqa: ARG004 - as the protocol has it

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.classification import Classification
-from intercomd_daemon.deliver.lane.actions import CreateAttribute, ReadAttributes
+from intercomd_daemon.deliver.lane.actions import (
+    DRY_RUN,
+    CreateAttribute,
+    Ended,
+    Flight,
+    LaneContext,
+    NextStep,
+    NoCall,
+    Plan,
+    ReadAttributes,
+)
 from intercomd_daemon.deliver.lane.attribute_catalog import Fit, Fitted, shown
 from intercomd_daemon.deliver.lane.contact_writer import (
     IDENTITY_FIELDS,
@@ -20,11 +30,10 @@ from intercomd_daemon.deliver.lane.contact_writer import (
     is_custom,
 )
 from intercomd_daemon.deliver.lane.known_contact import Contact
-from intercomd_daemon.deliver.lane.operation import DRY_RUN, Ended, Flight, LaneContext, NextStep, NoCall, Plan
-from intercomd_daemon.deliver.lane.pending import Described, PendingEnvelope
+from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.envelope import FIRST_NAME, LAST_NAME, Finding, Scalar, UpdateContact
 from intercomd_daemon.errors import quoted
-from intercomd_daemon.outcome import EffectKind, OutcomeType
+from intercomd_daemon.outcome import OutcomeType
 
 _NAME_PARTS = (FIRST_NAME, LAST_NAME)
 
@@ -40,11 +49,6 @@ class ContactUpdating:
     def __init__(self, context: LaneContext, writer: ContactWriter) -> None:
         self._context = context
         self._writer = writer
-
-    @staticmethod
-    def describe(operation: UpdateContact) -> Described:  # noqa: ARG004 - as the protocol has it
-        """Returns what the effect is called: an update of the contact has no name and no time."""
-        return Described(EffectKind.CONTACT)
 
     @staticmethod
     def has_work(pending: PendingEnvelope, settings: ConnectionSettings) -> bool:

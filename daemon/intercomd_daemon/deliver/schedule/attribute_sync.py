@@ -9,9 +9,9 @@ from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.classification import DOUBTFUL, Classification, Kind, classify
 from intercomd_daemon.deliver.intercom.messages import Call, Response
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, AttributeList
-from intercomd_daemon.deliver.schedule.caller import Caller
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, Observer
+from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import retry_delay
 from intercomd_daemon.errors import quoted
 
@@ -27,14 +27,14 @@ class AttributeSync:
         settings: ConnectionSettings,
         catalog: AttributeCatalog,
         monitor: ConnectionMonitor,
-        caller: Caller,
+        client: PacedClient,
         observer: Observer,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
         self._monitor = monitor
-        self._caller = caller
+        self._client = client
         self._observer = observer
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -59,7 +59,7 @@ class AttributeSync:
             if self._settings.dry_run:
                 self._catalog.created(name, data_type, now)
                 return 0.0
-            response = await self._caller.make_within_budget(requests.create_attribute(name, data_type))
+            response = await self._client.call_within_budget(requests.create_attribute(name, data_type))
             classification = classify(Call.CREATE_ATTRIBUTE, response)
             if classification.kind in _LATER:
                 return self._on_failure(Call.CREATE_ATTRIBUTE, classification, response)
@@ -81,7 +81,7 @@ class AttributeSync:
             return 0.0
 
     async def _read_list(self) -> float:
-        response = await self._caller.make_within_budget(requests.ATTRIBUTES)
+        response = await self._client.call_within_budget(requests.ATTRIBUTES)
         classification = classify(Call.LIST_ATTRIBUTES, response)
         if classification.kind in _LATER:
             return self._on_failure(Call.LIST_ATTRIBUTES, classification, response)

@@ -109,6 +109,8 @@ class ConnectionMonitor:
         self.outage = OutageDetector()
         self.state = ConnectionState.VERIFYING
         self.reason = _NOT_VERIFIED
+        self.open = False
+        """Whether calls may leave: access is granted, and no operator has paused the connection."""
         self.since = clock.wall()
         self.workspace_name = ""
         self.region = ""
@@ -126,11 +128,6 @@ class ConnectionMonitor:
         self._probe_now = asyncio.Event()
         self._last_failure = ""
         """The reason of the last failed call that the connection's state may mention."""
-
-    @property
-    def open(self) -> bool:
-        """Whether calls may leave."""
-        return self._access.granted and not self._paused
 
     @property
     def suspended(self) -> bool:
@@ -157,8 +154,8 @@ class ConnectionMonitor:
             self.outage.abandon_probe(lane)
             self.suspend(classification.reason, response.status)
         elif classification.kind is not Kind.TRANSIENT:
-            self._access.on_response(call.scope, lane, done=classification.kind is Kind.DONE)
             self.on_success()
+            self._access.on_response(call.scope, lane, done=classification.kind is Kind.DONE)
         elif classification.reason in DOUBTFUL and not self.outage.down:
             self.on_doubtful_response(call, lane, classification.reason, response.status)
         else:
@@ -271,6 +268,7 @@ class ConnectionMonitor:
 
     def _report(self) -> None:
         """Reports the state if it changed."""
+        self.open = self._access.granted and not self._paused
         state, reason = self._current()
         if (state, reason) == (self.state, self.reason):
             return

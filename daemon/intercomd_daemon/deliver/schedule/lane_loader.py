@@ -106,18 +106,19 @@ class LaneLoader:
 
     async def _read(self, priority: Priority, after: int) -> None:
         batch = await self._spool.read(self._connection, priority, after, READ_ROWS, READ_BYTES_MAX)
-        self._read_ahead.end_read(priority, ((row.key, len(row.data)) for row in batch.rows), batch.after)
-        self._note_damage(batch)
-        self.remove_rows(row.key for row in batch.rows if row.key in self._left_out)
+        rows = self._rows_to_load(batch)
+        self._read_ahead.end_read(priority, ((row.key, len(row.data)) for row in rows), batch.after)
+        # Rows of a parked lane follow its earlier rows to the table. `_add` may park a lane in the middle of the page.
         parked: dict[str, list[int]] = {}
-        for row in self._wanted(batch):
+        for row in rows:
             if self.residency.is_parked(row.lane):
                 parked.setdefault(row.lane, []).append(row.key)
             else:
                 self._add(row, batch)
-        for key, rows in parked.items():
-            self._park_rows(key, rows)
+        for key, keys in parked.items():
+            self._park_rows(key, keys)
         if priority is Priority.NORMAL:
+            # Of these lanes normal rows are in the table now, which go before the bulk rows in memory.
             for key in batch.moved | parked.keys():
                 self._drop_bulk_rows(key)
         self._next_due.add_due_times(self.residency.end_read())
@@ -138,7 +139,10 @@ class LaneLoader:
         self._next_due.invalidate()
         self._report_changes()
 
-    def _wanted(self, batch: Batch) -> list[Row]:
+    def _rows_to_load(self, batch: Batch) -> list[Row]:
+        """Returns the rows to load, and notes the damaged ones."""
+        self._damaged += batch.corrupt
+        self._damaged_outcomes += batch.outcomes
         return [row for row in batch.rows if row.key not in self._left_out] if self._left_out else batch.rows
 
     def _park_rows(self, key: str, rows: list[int]) -> None:
@@ -162,8 +166,18 @@ class LaneLoader:
             self._spawn(self._load_next(key))
 
     def _add(self, row: Row, batch: Batch) -> None:
-        """Queues a row in its lane."""
-        lane = self.residency.lane(row.lane) or self._create_lane(row.lane, batch)
+        """Queues a row in its lane, which comes into memory with its first row."""
+        lane = self.residency.lane(row.lane)
+        if lane is None:
+            cached = batch.contacts.get(row.lane)
+            # Another lane of the same person may be in memory: both share what is known of the contact.
+            contact = self._contacts.get(cached.contact_id) if cached and cached.contact_id else None
+            if contact is None:
+                contact = Contact(cached.contact_id, cached.data) if cached else Contact()
+                if contact.id:
+                    self._contacts[contact.id] = contact
+            lane = Lane(row.lane, contact, self._settings, self._catalog, self._unavailable, batch.attempts)
+            self.residency.add(lane)
         try:
             envelope = unpack(row.data, AcceptedEnvelope)
             progress = unpack(row.progress, Progress) if row.progress else Progress()
@@ -177,18 +191,6 @@ class LaneLoader:
         self._ready_queue.ready(lane)
         if len(lane.queue) > LANE_ROWS_MAX and not self.residency.is_parked(lane.key):
             self._overflow(lane)
-
-    def _create_lane(self, key: str, batch: Batch) -> Lane:
-        cached = batch.contacts.get(key)
-        contact = self._contacts.get(cached.contact_id) if cached and cached.contact_id else None
-        if contact is None:
-            contact = Contact(cached.contact_id, cached.data) if cached else Contact()
-            if contact.id:
-                self._contacts[contact.id] = contact
-        lane = Lane(key, contact, self._settings, self._catalog, self._unavailable)
-        lane.resume(batch.attempts)
-        self.residency.add(lane)
-        return lane
 
     def share_contact(self, lane: Lane) -> None:
         """Lets lanes that turned out to be the same person share one `Contact`."""
@@ -220,7 +222,7 @@ class LaneLoader:
 
     def park(self, lane: Lane, due: float) -> None:
         """Parks a lane until `due` (Unix seconds)."""
-        keys, head = lane.queue.keys(), lane.head
+        keys, head = lane.queue.keys(), lane.queue.head
         progress = [(head.key, pack(head.progress()))] if head else []
         self.residency.park(lane, due)
         self.remove_rows(keys)
@@ -276,15 +278,14 @@ class LaneLoader:
     async def _load(self, key: str) -> None:
         """Loads a page of a parked lane, which has no row in memory."""
         batch = await self._spool.parked(self._connection, key, 0, LANE_ROWS_MAX, LOADED_BYTES_MAX)
-        self._note_damage(batch)
-        rows = self._wanted(batch)
+        rows = self._rows_to_load(batch)
         for row in rows:
             self._add(row, batch)
         lane = self.residency.lane(key)
         if batch.rows and not rows:
             # The page was read before the commit that completes its rows. The next read comes after that commit.
             await self._load(key)
-        elif rows and lane is not None and lane.head is None:
+        elif rows and lane is not None and lane.queue.head is None:
             # This release can read no row of the page. The lane must not keep a place in memory, and its later rows
             # must not wait for a restart.
             self.park(lane, self._now + RETRY_SECONDS_MAX)
@@ -307,10 +308,6 @@ class LaneLoader:
         lane.queue.truncate(LANE_ROWS_MAX)
         self.remove_rows(keys)
         self._spawn(self._spool.park(self._connection, lane.key, keys, 0.0, 0))
-
-    def _note_damage(self, batch: Batch) -> None:
-        self._damaged += batch.corrupt
-        self._damaged_outcomes += batch.outcomes
 
     def _report_changes(self) -> None:
         """Reports damage, and lets the worker go on with what is in memory now."""

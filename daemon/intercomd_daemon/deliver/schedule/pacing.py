@@ -162,12 +162,13 @@ class Pace:
         """Learns from a response that came at `now` to a call that left at `sent`."""
         if response.date is not None:
             self._clock.seen(response.date, sent, now)
+        left = self._clock.until(response.rate.reset, now) if response.rate is not None else None
         self._advance(now)
         landed = bisect_right(self._in_flight, sent)
         if landed:
             del self._in_flight[landed - 1]
         if response.rate is not None:
-            self._learn(response.rate, sent, now)
+            self._learn(response.rate, left, sent, now)
         if response.status == 429:
             self._stop(response, sent, now)
 
@@ -181,11 +182,11 @@ class Pace:
         self._clean_since += clean * self._window
         self._reliable = min(1.0, self._reliable + RECOVERY * clean)
 
-    def _learn(self, rate: RateHeaders, sent: float, now: float) -> None:
+    def _learn(self, rate: RateHeaders, left: float | None, sent: float, now: float) -> None:
+        """Learns from the headers, with the seconds left until the reset that they name."""
         if not 1 <= rate.limit <= LIMIT_PLAUSIBLE:
             return
         self._limit = rate.limit
-        left = self._clock.until(rate.reset, now)
         if left is None or not 0.0 < left <= WAIT_MAX_SECONDS or rate.reset < self._reset:
             # Useless: no `Date` yet, a reset in the past or the far future, or a response of an earlier window.
             return

@@ -1,7 +1,7 @@
 """Decides which lane takes the next turn: ready lanes in turn, normal before bulk; resting lanes wait for a time. Pure.
 
-A lane has one place: ready (normal or bulk), resting until a time, or busy with a call or a commit. A lane without a
-place is empty, or was just taken. Only this module changes the place.
+A lane has one place: ready (normal or bulk), resting until a time, or busy with its turn: a call or a commit. A lane
+without a place is empty or on its way out of memory. Only this module changes the place.
 """
 
 from collections import deque
@@ -33,18 +33,14 @@ class ReadyQueue:
         self._ready: dict[Place, deque[Lane]] = {Place.READY_NORMAL: deque(), Place.READY_BULK: deque()}
         self._resting: list[tuple[float, int, Lane]] = []
         self._places: dict[Lane, Place] = {}
-        self._busy = 0
+        self.busy = 0
+        """The number of busy lanes."""
         self._order = count()
 
     @property
     def has_ready(self) -> bool:
         """Whether a lane is ready."""
         return any(self._ready.values())
-
-    @property
-    def busy(self) -> int:
-        """The number of busy lanes."""
-        return self._busy
 
     @property
     def next_wake(self) -> float:
@@ -62,7 +58,8 @@ class ReadyQueue:
         A lane that is ready in the bulk line moves to the normal line if its head is a normal envelope now. An empty
         lane becomes ready as well: its turn finds that it is drained.
         """
-        place = _READY[lane.head.priority if lane.head else Priority.NORMAL]
+        head = lane.queue.head
+        place = _READY[head.priority if head else Priority.NORMAL]
         if self._places.get(lane) is Place.READY_BULK and place is Place.READY_NORMAL:
             self.leave(lane)
         if lane not in self._places:
@@ -70,12 +67,13 @@ class ReadyQueue:
             self._ready[place].append(lane)
 
     def take(self, *, untried: bool = False) -> Lane | None:
-        """Removes and returns the next ready lane; with `untried`, preferably one whose call has not failed yet."""
+        """Returns the next ready lane, which is busy now; with `untried`, preferably one whose call has not failed."""
         lane = self.untried if untried else None
         if lane is None:
             lane = next((queue[0] for queue in self._ready.values() if queue), None)
         if lane is not None:
             self.leave(lane)
+            self.start(lane)
         return lane
 
     def leave(self, lane: Lane) -> bool:
@@ -95,7 +93,7 @@ class ReadyQueue:
             del self._places[lane]
 
     def is_busy(self, lane: Lane) -> bool:
-        """Whether a call or a commit of the lane is under way."""
+        """Whether the lane takes its turn: a call or a commit is under way."""
         return self._places.get(lane) is Place.BUSY
 
     def rests_until(self, lane: Lane) -> float:
@@ -103,14 +101,14 @@ class ReadyQueue:
         return next((until for until, _, resting in self._resting if resting is lane), 0.0)
 
     def start(self, lane: Lane) -> None:
-        """Makes a lane that was taken busy: a call or a commit starts."""
+        """Makes a lane without a place busy."""
         self._places[lane] = Place.BUSY
-        self._busy += 1
+        self.busy += 1
 
     def finish(self, lane: Lane) -> None:
-        """Ends a lane's call and commit: it has no place now."""
+        """Ends the turn of a busy lane: it has no place now."""
         del self._places[lane]
-        self._busy -= 1
+        self.busy -= 1
 
     def rest(self, lane: Lane, until: float) -> None:
         """Makes a lane rest until `until`, by the clock of `wake`."""

@@ -4,10 +4,10 @@ import time
 
 from delivery.worker import TOKEN, Notes, settings_for
 from intercomd_daemon.deliver.intercom import requests
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
-from intercomd_daemon.deliver.intercom.token import Token
-from intercomd_daemon.deliver.schedule.caller import Caller
 from intercomd_daemon.deliver.schedule.clock import Clock
+from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
@@ -16,21 +16,21 @@ from intercomd_daemon.sandbox.recorded import NONE
 async def test_each_call_is_counted_reported_and_learned_from() -> None:
     notes, pace = Notes(), Pace(10, 1.0, time.monotonic())
     async with Sandbox(SandboxSettings(recorded=NONE, rate_limit=83)) as sandbox:
-        intercom = IntercomClient(settings_for(sandbox), Token(TOKEN), 4)
-        caller = Caller("default", intercom, pace, notes, Clock())
-        async with caller:
-            await caller.make(requests.ME)
-            assert (caller.calls, caller.last_error, pace.limit) == (1, "", 83)
+        intercom = IntercomClient(settings_for(sandbox), AccessToken(TOKEN), 4)
+        client = PacedClient("default", intercom, pace, notes, Clock())
+        async with client:
+            await client.call(requests.ME)
+            assert (client.calls, client.last_error, pace.limit) == (1, "", 83)
             sandbox.fault("GET /me 503")
-            await caller.make(requests.ME)
-            assert (caller.calls, caller.last_error) == (2, "GET /me: 503")
+            await client.call(requests.ME)
+            assert (client.calls, client.last_error) == (2, "GET /me: 503")
             sandbox.faults.clear()
             sandbox.fault("GET /me 404")
-            await caller.make(requests.ME)
-            assert (caller.calls, caller.last_error) == (3, "GET /me: 503")
+            await client.call(requests.ME)
+            assert (client.calls, client.last_error) == (3, "GET /me: 503")
             await sandbox.stop()
-            assert (await caller.make(requests.ME)).status == 0
-    assert caller.last_error == "GET /me: the host cannot be reached"
-    caller.count_dry_run()
-    assert caller.calls == 5
+            assert (await client.call(requests.ME)).status == 0
+    assert client.last_error == "GET /me: the host cannot be reached"
+    client.count_dry_run()
+    assert client.calls == 5
     assert notes.calls == {("GET /me", 200): 1, ("GET /me", 503): 1, ("GET /me", 404): 1, ("GET /me", 0): 1}

@@ -19,7 +19,7 @@ _ADVICE = "it must hold one line with the access token and nothing else"
 _Version = tuple[int, int, int, int, int]
 
 
-class Token:
+class AccessToken:
     """An access token. Its text never appears in messages."""
 
     def __init__(self, value: str = "", path: str = "", read: Callable[[str], None] | None = None) -> None:
@@ -34,7 +34,7 @@ class Token:
         """The problem with the file, with its name and the remedy; empty if there is none. Never quotes the file."""
 
     def __repr__(self) -> str:
-        return "Token(…)"
+        return "AccessToken(…)"
 
     def current(self) -> str:
         """Returns the token, empty if there is none; if the file is unusable, the last token stays valid."""

@@ -8,8 +8,8 @@ import pytest
 
 from delivery.worker import settings_for
 from intercomd_daemon.deliver.intercom import requests
+from intercomd_daemon.deliver.intercom.access_token import FILE_BYTES_MAX, AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
-from intercomd_daemon.deliver.intercom.token import FILE_BYTES_MAX, Token
 from intercomd_daemon.sandbox import Sandbox
 
 
@@ -39,7 +39,7 @@ WRONG = {
 def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
     """The last one stays valid while the file is gone, and each is reported for masking."""
     path, told = tmp_path / "token", []
-    token = Token("", str(path), told.append)
+    token = AccessToken("", str(path), told.append)
     assert token.current() == ""
     path.write_text(" first\n")
     assert token.current() == "first"
@@ -53,7 +53,7 @@ def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
 
 def test_token_given_as_a_value_is_reported_at_once() -> None:
     told = []
-    assert Token("value", "", told.append).current() == "value"
+    assert AccessToken("value", "", told.append).current() == "value"
     assert told == ["value"]
 
 
@@ -64,7 +64,7 @@ async def test_a_file_that_holds_no_token_is_named_and_no_call_leaves(
     content, wrong = WRONG[name]
     path, told = tmp_path / "token", []
     path.write_bytes(content)
-    token = Token("", str(path), told.append)
+    token = AccessToken("", str(path), told.append)
     async with IntercomClient(settings_for(sandbox), token, 1) as session:
         answer = await session.call(requests.ME)
         assert answer.status == 0
@@ -86,13 +86,13 @@ async def test_token_path_that_is_not_a_file_is_reported_without_a_call(
         path.mkdir()
     elif kind == "pipe":
         os.mkfifo(path)
-    async with IntercomClient(settings_for(sandbox), Token("", str(path)), 1) as session:
+    async with IntercomClient(settings_for(sandbox), AccessToken("", str(path)), 1) as session:
         answer = await session.call(requests.ME)
     assert (answer.status, str(path) in answer.failure, sandbox.calls) == (0, True, [])
 
 
 async def test_without_a_token_no_call_leaves(sandbox: Sandbox) -> None:
-    async with IntercomClient(settings_for(sandbox), Token(), 1) as session:
+    async with IntercomClient(settings_for(sandbox), AccessToken(), 1) as session:
         answer = await session.call(requests.ME)
     assert (answer.status, "access_token_file" in answer.failure, sandbox.calls) == (0, True, [])
 
@@ -105,7 +105,7 @@ def test_a_token_of_the_same_size_and_mtime_is_read(tmp_path: Path, how: str) ->
     for file, value in ((other, "second-token"), (path, "first--token")):
         file.write_text(value)
         os.utime(file, times)
-    token = Token("", str(path))
+    token = AccessToken("", str(path))
     assert token.current() == "first--token"
     if how == "replaced":
         other.rename(path)
@@ -122,18 +122,18 @@ def test_a_token_of_the_same_size_and_mtime_is_read(tmp_path: Path, how: str) ->
 def test_a_file_that_is_spoilt_later_leaves_the_last_token_in_force(tmp_path: Path, name: str) -> None:
     path = tmp_path / "token"
     path.write_text("first")
-    token = Token("", str(path))
+    token = AccessToken("", str(path))
     assert token.current() == "first"
     path.write_bytes(WRONG[name][0])
     assert token.current() == "first"
     assert WRONG[name][1] in token.problem
 
 
-@pytest.mark.fills("deliver.intercom.token.FILE_BYTES_MAX")
+@pytest.mark.fills("deliver.intercom.access_token.FILE_BYTES_MAX")
 def test_oversized_token_file_is_not_read_completely(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("x" * FILE_BYTES_MAX)
-    token = Token("", str(path))
+    token = AccessToken("", str(path))
     assert token.current() == "x" * FILE_BYTES_MAX
     path.write_text("y" * (FILE_BYTES_MAX + 1))
     assert token.current() == "x" * FILE_BYTES_MAX

@@ -1,4 +1,4 @@
-"""Makes the calls of one connection, and reports each to the pace and the observer."""
+"""The client of one connection: its calls count against the rate limit, and each is reported."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from intercomd_daemon.deliver.schedule.pacing import Pace
 _OF_THE_CONNECTION = frozenset({0, 401, 402, 403, 407, 408, 421, 429, 431})
 
 
-class Caller:
-    """Makes calls in a session with Intercom; use as an asynchronous context manager."""
+class PacedClient:
+    """A session with Intercom that reports each call to the pace and the observer; an asynchronous context manager."""
 
     def __init__(self, connection: str, intercom: IntercomClient, pace: Pace, observer: Observer, clock: Clock) -> None:
         self.calls = 0
@@ -36,7 +36,7 @@ class Caller:
     ) -> None:
         await self._intercom.__aexit__(kind, error, trace)
 
-    async def make_within_budget(self, request: Request) -> Response:
+    async def call_within_budget(self, request: Request) -> Response:
         """Waits until the pace allows a call, then makes it."""
         while True:
             now = self._clock.monotonic()
@@ -45,7 +45,7 @@ class Caller:
                 break
             await asyncio.sleep(at - now)
         self._pace.take(now)
-        return await self.make(request)
+        return await self.call(request)
 
     def token_replaced(self) -> bool:
         """Returns whether the token file holds another token than the last call was made with."""
@@ -55,7 +55,7 @@ class Caller:
         """Counts a call that a dry run does not make."""
         self.calls += 1
 
-    async def make(self, request: Request, traceparents: Sequence[str] = ()) -> Response:
+    async def call(self, request: Request, traceparents: Sequence[str] = ()) -> Response:
         """Makes a call that the pace has counted already; a network failure is a response with status 0."""
         sent = self._clock.monotonic()
         self.calls += 1
