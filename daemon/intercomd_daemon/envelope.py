@@ -95,7 +95,7 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The position among all refusals; 0 until the spool has given one."""
 
 
-class UpdateContact(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class UpdateContact(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     """Write attributes to the contact; a missing contact is created."""
 
     attributes: dict[str, Scalar]
@@ -105,7 +105,7 @@ class UpdateContact(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """Custom attributes that the sender sent as a `Timestamp`; their values are whole Unix seconds."""
 
 
-class TrackEvent(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class TrackEvent(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """Track an event. The metadata are JSON text already, so that no digit of a number is lost."""
 
     name: str
@@ -118,7 +118,7 @@ Operation = UpdateContact | TrackEvent
 """What an envelope does at Intercom. The tag of a kind is on disk: never reuse one."""
 
 
-class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True):
+class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An accepted envelope as the spool stores it.
 
     Later changes of settings do not affect it. Add new fields at the end, with a default: the previous release must be
@@ -147,8 +147,11 @@ class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def events(self) -> tuple[TrackEvent, ...]:
-        """The events among the operations."""
-        return tuple([operation for operation in self.operations if type(operation) is TrackEvent])
+        """The events among the operations: all but the update, which comes first."""
+        operations = self.operations
+        if operations and type(operations[0]) is UpdateContact:
+            operations = operations[1:]
+        return operations  # type: ignore[return-value]  # there is at most one update
 
     @property
     def contact_update(self) -> UpdateContact | None:
