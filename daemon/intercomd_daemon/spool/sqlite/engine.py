@@ -34,7 +34,6 @@ from intercomd_daemon.spool.sqlite import (
     dead_letters,
     journal,
     log,
-    marks,
     pacing,
     parked_lanes,
     refusals,
@@ -47,7 +46,6 @@ from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
 from intercomd_daemon.spool.sqlite.inspection import type_problem
 from intercomd_daemon.spool.sqlite.lock import hold
-from intercomd_daemon.spool.sqlite.marks import SAVED_ROWS_MIN
 from intercomd_daemon.spool.sqlite.search import find_waiting
 from intercomd_daemon.spool.sqlite.settings import SqliteSettings
 from intercomd_daemon.spool.sqlite.settle import settle
@@ -75,6 +73,7 @@ class SqliteSpool:
         self._wakes: dict[str, Callable[[Priority], None]] = {}
         self._on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
         self._writer = Writer(self._wake)
+        self._turn = asyncio.Lock()
         self._store: Store
         self._refusals = Refusals(settings.refusals_max, settings.outcomes_kept_seconds)
         self._wall = wall
@@ -175,7 +174,7 @@ class SqliteSpool:
         outcomes: list[Outcome] = []
         while len(outcomes) < limit:
             read = partial(journal.read_before, wanted=wanted, before=before, limit=limit - len(outcomes))
-            chunk = await self._writer.perform(read)
+            chunk = await self._search(read)
             outcomes += chunk.outcomes
             before = chunk.next
             if not before:
@@ -187,7 +186,7 @@ class SqliteSpool:
         outcomes: list[Outcome] = []
         while len(outcomes) < limit:
             read = partial(journal.read_after, wanted=wanted, after=after, limit=limit - len(outcomes))
-            chunk = await self._writer.perform(read)
+            chunk = await self._search(read)
             outcomes += chunk.outcomes
             after = chunk.next
             if not after:
@@ -199,7 +198,7 @@ class SqliteSpool:
         letters: list[DeadLetter] = []
         while len(letters) < limit:
             read = partial(dead_letters.read_after, wanted=wanted, after=after, limit=limit - len(letters))
-            chunk = await self._writer.perform(read)
+            chunk = await self._search(read)
             letters += chunk.letters
             after = chunk.next
             if not after:
@@ -211,7 +210,7 @@ class SqliteSpool:
         letters: list[DeadLetter] = []
         while len(letters) < limit:
             read = partial(dead_letters.read_newest, wanted=wanted, before=before, limit=limit - len(letters))
-            chunk = await self._writer.perform(read)
+            chunk = await self._search(read)
             letters += chunk.letters
             before = chunk.next
             if not before:
@@ -255,6 +254,11 @@ class SqliteSpool:
         """Registers the callback for commits that discard dead letters."""
         self._on_discard = report
 
+    async def _search(self, read: Operation[Result]) -> Result:
+        """Performs a step of an operator's search. Searches take turns: no commit holds steps of two."""
+        async with self._turn:
+            return await self._writer.perform(read)
+
     async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
         """Returns the envelope of this id if it still waits."""
         keys = await self.find_waiting(TrailFilter(connection=connection, envelope_id=envelope_id), 0, 1)
@@ -263,7 +267,7 @@ class SqliteSpool:
 
     async def find_waiting(self, wanted: TrailFilter, before: int, limit: int) -> list[int]:
         """Returns the keys of waiting rows, newest first."""
-        return await find_waiting(self._writer.perform, wanted, before, limit)
+        return await find_waiting(self._search, wanted, before, limit)
 
     async def waiting_rows(self, keys: Sequence[int]) -> list[WaitingRow]:
         """Returns the rows of these keys that still wait."""
@@ -280,9 +284,7 @@ class SqliteSpool:
         for read in (trail.read_journal, trail.read_old_letters):
             start = before
             while len(outcomes) < limit:
-                chunk = await self._writer.perform(
-                    partial(read, wanted=wanted, before=start, limit=limit - len(outcomes))
-                )
+                chunk = await self._search(partial(read, wanted=wanted, before=start, limit=limit - len(outcomes)))
                 outcomes += chunk.outcomes
                 start = chunk.next
                 if not start:
@@ -365,17 +367,10 @@ class SqliteSpool:
             self._expire_later(0.0 if more else self._expiry_seconds)
 
     def _save(self, transaction: Transaction) -> None:
-        """Saves what is in memory only, where the disk has room: refusals, and the marks of a long backlog."""
-        if self._refusals.changed:
-            kept = self._refusals.all(transaction.now)
-            if self._admission.has_room(transaction.counters, sum(map(size_of, kept))):
-                refusals.save(transaction, kept)
-        counters, saved = transaction.counters, transaction.marks
-        if counters.waiting() >= SAVED_ROWS_MIN and self._admission.has_room(counters, saved.size):
-            saved.forget(log.oldest_position(transaction))
-            saved.save(transaction.database, counters.spool.position)
-        else:
-            marks.clear(transaction.database)
+        """Saves the refusals, which are in memory only, where the disk has room."""
+        kept = self._refusals.all(transaction.now)
+        if self._refusals.changed and self._admission.has_room(transaction.counters, sum(map(size_of, kept))):
+            refusals.save(transaction, kept)
 
 
 def _expire_outcomes(transaction: Transaction) -> bool:

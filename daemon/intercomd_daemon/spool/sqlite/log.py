@@ -11,17 +11,17 @@ from itertools import islice
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import RetryLater
-from intercomd_daemon.spool.base import Batch, Incoming, position_of
+from intercomd_daemon.spool.base import Batch, Incoming
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.keys import connection_of, log_end, log_start
 from intercomd_daemon.spool.quota import weigh
-from intercomd_daemon.spool.sqlite import claimed_seconds, contact_cache, duplicate_window, parked_lanes
+from intercomd_daemon.spool.sqlite import claimed_seconds, contact_cache, duplicate_window, fingerprints, parked_lanes
 from intercomd_daemon.spool.sqlite import forwarded as forwarded_table
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.counters import Counters
 from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders
-from intercomd_daemon.spool.sqlite.waiting_rows import TABLES, Page, columns_of, read_page
+from intercomd_daemon.spool.sqlite.waiting_rows import Page, columns_of, read_page
 
 MOVED_MAX = 2_048
 """Rows that one read moves to their parked lanes while it meets no others: a commit of some tens of milliseconds.
@@ -97,9 +97,7 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admit) -> 
             for key, packed_id, row in new
         ],
     )
-    transaction.marks.mark((position_of(key), row.lane, row.email, row.envelope_id) for key, _, row in new)
-    if transaction.marks.begun:
-        transaction.marks.forget(oldest_position(transaction))
+    fingerprints.add(transaction, [(key, row.lane, row.email, row.envelope_id) for key, _, row in new])
     claimed_seconds.remember(transaction, [pair for row in rows for pair in row.seconds])
     for log in set(logs):
         counters.connection(log[0]).count(log[1], logs.count(log), 0)
@@ -107,21 +105,6 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admit) -> 
     for connection, size in sizes.items():
         counters.connection(connection).bytes += size
     return [0 if key in duplicates else key for key in keys] if duplicates else keys
-
-
-def oldest_position(transaction: Transaction) -> int:
-    """Returns the lowest position of a waiting row."""
-    lowest = transaction.counters.spool.position
-    for number in transaction.counters.connections:
-        for priority in Priority:
-            bounds = (log_start(number, priority), log_end(number, priority))
-            for table in TABLES:
-                (key,) = transaction.database.execute(
-                    f"SELECT min(key) FROM {table} WHERE key > ? AND key < ?",  # noqa: S608 - "log" or "parked"
-                    bounds,
-                ).fetchone()
-                lowest = lowest if key is None else min(lowest, position_of(key))
-    return lowest
 
 
 @cache

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
+from intercomd_daemon.spool.sqlite import fingerprints
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
 
@@ -103,8 +104,10 @@ _ADDED_IN_2 = (
     "CREATE INDEX forwarded_by_time ON forwarded (time)",
     # Small states of parts of the daemon, and the id of the spool.
     "CREATE TABLE states (name TEXT PRIMARY KEY, data BLOB NOT NULL, seal INTEGER NOT NULL) WITHOUT ROWID",
-    # What `marks` holds in memory, saved when the spool closes with a long backlog.
-    "CREATE TABLE marks (number INTEGER PRIMARY KEY, data BLOB NOT NULL)",
+    # By which the trail finds waiting rows. `log` is the number of the row's log: with the position, its key.
+    """CREATE TABLE fingerprints (
+        position INTEGER PRIMARY KEY, log INTEGER NOT NULL, lane INTEGER NOT NULL, email INTEGER,
+        envelope_id INTEGER NOT NULL)""",
 )
 
 
@@ -135,6 +138,8 @@ def upgrade(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = A
         database.execute("BEGIN IMMEDIATE")
         for statement in (*(_ADDED_IN_2 if major != MAJOR else ()), *_flat(missing)):
             database.execute(statement)
+        if major != MAJOR:
+            fingerprints.fill(database)
         database.execute(f"PRAGMA user_version = {MAJOR * 1000 + len(additions)}")
         database.execute("COMMIT")
 

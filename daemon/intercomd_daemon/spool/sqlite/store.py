@@ -23,7 +23,6 @@ from intercomd_daemon.spool.sqlite.counters import ConnectionCounters, Counters,
 from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.job_queue import Job
 from intercomd_daemon.spool.sqlite.lock import Lock
-from intercomd_daemon.spool.sqlite.marks import Marks
 from intercomd_daemon.spool.sqlite.opening import OnDamage, open_file, repair_and_open
 from intercomd_daemon.spool.sqlite.settings import SqliteSettings
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -80,7 +79,6 @@ class Store:
         self.refusals = refusals.load(self._database)
         """Those that the last run saved."""
         self._stored_at = monotonic()
-        self._marks = Marks.load(self._database, self._counters.spool.position)
         self._journal_start = 0.0
         """The journal holds no outcome that ended earlier (Unix seconds)."""
         self._oldest: dict[int, float] = {}
@@ -139,7 +137,6 @@ class Store:
         try:
             repaired = repair_and_open(self._settings, damage, self._wall(), self._on_damage)
             self._database, self._counters, _, self._spool_id = repaired
-            self._marks = Marks(self._counters.spool.position + 1)
         except SpoolUnusable as error:
             self._database = open_database(self._settings.path, self._wall())
             raise SpoolFull(str(error), RETRY_SECONDS) from error
@@ -181,7 +178,7 @@ class Store:
         now = self._wall()
         outcomes_from = now - self._settings.outcomes_kept_seconds
         monotonic = self._monotonic()
-        transaction = Transaction(self._database, before.copy(), now, monotonic, outcomes_from, self._marks)
+        transaction = Transaction(self._database, before.copy(), now, monotonic, outcomes_from)
         changes = self._database.total_changes
         self._database.execute("BEGIN")
         try:

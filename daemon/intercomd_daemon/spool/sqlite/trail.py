@@ -1,55 +1,34 @@
 """Everything about a user or an envelope: the keys of waiting rows, the rows, and the outcomes.
 
-The logs have no index by user, as one would cost every append a random page. Rows of this run are found by their marks
-in memory. Older ones are searched slice by slice, newest first; the writer commits other operations in between.
+Each search is made in steps, newest first; the writer commits other operations in between.
 """
 
 import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Row, WaitingRow, position_of
-from intercomd_daemon.spool.keys import connection_of, log_end, log_start, priority_of
+from intercomd_daemon.spool.base import Row, WaitingRow
+from intercomd_daemon.spool.keys import connection_of, log_start, priority_of
 from intercomd_daemon.spool.record import RecordDamaged
-from intercomd_daemon.spool.sqlite import dead_letters, journal
-from intercomd_daemon.spool.sqlite.duplicate_window import find_key, pack_id
+from intercomd_daemon.spool.sqlite import dead_letters, fingerprints, journal
+from intercomd_daemon.spool.sqlite.duplicate_window import find_key
 from intercomd_daemon.spool.sqlite.quarantine import record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.waiting_rows import TABLES, columns_of
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
-EVERYTHING = TrailFilter()
-SLICE = 10_000
-"""Positions searched in one operation: some ten milliseconds."""
-
-
-class Place(NamedTuple):
-    """A range of keys of one table that is still to be searched: above `bottom`, up to `top`."""
-
-    table: str
-    bottom: int
-    top: int
+_ANY = TrailFilter()
 
 
 class Found(NamedTuple):
-    """The matching keys of one slice, newest first."""
-
-    keys: list[int]
-    rest: Place | None
-    """What is still to be searched."""
-
-
-class Marked(NamedTuple):
-    """The matching keys among the rows that have marks, newest first."""
+    """The keys of matching rows, newest first."""
 
     keys: list[int]
     next: int
-    """The position to search on from, downwards; 0: no marks are left."""
-    first: int
-    """The lowest position that has a mark."""
+    """The position to search on from, downwards; 0: the search is complete."""
 
 
 def known_key(transaction: Transaction, connection: str, envelope_id: str) -> int:
@@ -61,90 +40,29 @@ def known_key(transaction: Transaction, connection: str, envelope_id: str) -> in
     return int(found[0]) if found else 0
 
 
-def search_marked(transaction: Transaction, wanted: TrailFilter, top: int, limit: int) -> Marked:
-    """Searches the marks from the position `top` (0: the newest) downwards, some milliseconds' worth."""
-    marks = transaction.marks
-    positions, following = marks.find(wanted, top or transaction.counters.spool.position)
-    if len(positions) > limit:
-        positions, following = positions[:limit], positions[limit - 1] - 1
-    connections = transaction.counters.connections
-    numbers = [number for number, each in connections.items() if wanted.matches_connection(each.name)]
-    logs = [log_start(number, priority) for number in numbers for priority in Priority]
-    candidates = json.dumps([log + position for position in positions for log in logs])
-    clause, values = _condition(wanted)
-    keys: list[int] = []
-    for table in TABLES if positions else ():
-        found = transaction.database.execute(
-            f"SELECT key, data FROM {table} WHERE key IN (SELECT value FROM json_each(?)){clause}",  # noqa: S608 - our own clauses
-            (candidates, *values),
+def search(transaction: Transaction, wanted: TrailFilter, before: int, limit: int) -> Found:
+    """Searches the next waiting rows below the position `before` (0: all)."""
+    candidates = fingerprints.find(transaction, wanted, before, limit)
+    matching = {
+        key
+        for table in TABLES
+        for key, data in transaction.database.execute(
+            f"SELECT key, data FROM {table} WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608 - our own names
+            (json.dumps(candidates.keys),),
         )
-        keys += [key for key, data in found if _matches(wanted, data)]
-    return Marked(sorted(keys, key=position_of, reverse=True), following, marks.first)
-
-
-def places(transaction: Transaction, wanted: TrailFilter, before: int) -> list[Place]:
-    """Returns where rows below the position `before` (0: all) may wait."""
-    connections = transaction.counters.connections
-    numbers = [number for number, each in connections.items() if wanted.matches_connection(each.name)]
-    found: list[Place] = []
-    for number in numbers:
-        for priority in Priority:
-            start, end = log_start(number, priority), log_end(number, priority)
-            top = start + before - 1 if before else end
-            found += [Place(table, start, top) for table in TABLES]
-    return found
-
-
-def search(transaction: Transaction, wanted: TrailFilter, place: Place, limit: int) -> Found:
-    """Searches the next slice of a place, from its top downwards."""
-    table, bottom, top = place
-    newest = transaction.database.execute(
-        f"SELECT max(key) FROM {table} WHERE key > ? AND key <= ?",  # noqa: S608 - "log" or "parked"
-        (bottom, top),
-    ).fetchone()[0]
-    if newest is None:
-        return Found([], None)
-    floor = max(bottom, newest - SLICE)
-    clause, values = _condition(wanted)
-    found = transaction.database.execute(
-        f"SELECT key, data FROM {table} WHERE key > ? AND key <= ?{clause} ORDER BY key DESC",  # noqa: S608 - our own clauses
-        (floor, newest, *values),
-    )
-    keys: list[int] = []
-    for key, data in found:
-        if _matches(wanted, data):
-            keys.append(key)
-            if len(keys) == limit:
-                break
-    found.close()
-    return Found(keys, Place(table, bottom, floor) if floor > bottom and len(keys) < limit else None)
-
-
-def _condition(wanted: TrailFilter) -> tuple[str, list[object]]:
-    """Returns clauses that every matching row fulfils, and some others: an email is found in the record's bytes."""
-    clauses: list[str] = []
-    values: list[object] = []
-    if wanted.envelope_id:
-        clauses.append(" AND envelope_id = ?")
-        values.append(pack_id(wanted.envelope_id))
-    users: list[str] = []
-    if wanted.customer_id:
-        users.append("lane = ?")
-        values.append(lane_of(wanted.customer_id, ""))
-    if wanted.email:
-        users.append("instr(data, ?)")
-        values.append(wanted.email.encode())
-    if users:
-        clauses.append(f" AND ({' OR '.join(users)})")
-    return "".join(clauses), values
+        if _matches(wanted, data)
+    }
+    return Found([key for key in candidates.keys if key in matching], candidates.next)
 
 
 def _matches(wanted: TrailFilter, data: bytes) -> bool:
+    """Whether a row's record can be read and is of the wanted user and id; its connection is known to be."""
     try:
         envelope = record.unpack(data, AcceptedEnvelope)
     except RecordDamaged:
         return False  # The deliverer quarantines it, or leaves it to the release that wrote it.
-    return wanted.matches_user(envelope.customer_id, envelope.email)
+    same_id = wanted.envelope_id in {"", envelope.envelope_id}
+    return same_id and wanted.matches_user(envelope.customer_id, envelope.email)
 
 
 def rows(transaction: Transaction, keys: Sequence[int]) -> list[WaitingRow]:
@@ -162,7 +80,7 @@ def _read(transaction: Transaction, table: str, keys: Sequence[int]) -> Iterator
         (json.dumps(keys),),
     ).fetchall()
     for key, lane, _, _, data, _, progress, _, due, attempts in selected:
-        if not _matches(EVERYTHING, data):
+        if not _matches(_ANY, data):
             continue
         parked = table == "parked"
         yield WaitingRow(

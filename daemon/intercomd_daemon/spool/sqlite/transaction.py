@@ -13,7 +13,6 @@ import msgspec
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.sqlite.counters import Counters
-from intercomd_daemon.spool.sqlite.marks import Marks
 
 Result = TypeVar("Result")
 
@@ -32,7 +31,6 @@ class Transaction(msgspec.Struct):
     """Seconds of a clock that does not jump."""
     outcomes_from: float = 0.0
     """Outcomes that ended before this time (Unix seconds) have expired."""
-    marks: Marks = msgspec.field(default_factory=lambda: Marks(0))
     grown: set[tuple[str, Priority]] = msgspec.field(default_factory=set)
     """The logs that rows were appended to."""
     damages: list[str] = msgspec.field(default_factory=list)

@@ -13,7 +13,7 @@ from intercomd_daemon.spool import completion
 from intercomd_daemon.spool.base import Row
 from intercomd_daemon.spool.keys import connection_of, priority_of
 from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES
-from intercomd_daemon.spool.sqlite import journal
+from intercomd_daemon.spool.sqlite import fingerprints, journal
 from intercomd_daemon.spool.sqlite.checksum import RECORD_STAMP_BYTES, row_checksum
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.duplicate_window import unpack_id
@@ -140,6 +140,7 @@ def delete_rows(transaction: Transaction, keys: Sequence[int]) -> set[int]:
             )
             deleted.update(cursor.fetchall())
     transaction.database.execute("DELETE FROM progress WHERE key IN (SELECT value FROM json_each(?))", (listed,))
+    fingerprints.remove(transaction, list(deleted))
     transaction.heads_moved = True
     for key, size in deleted.items():
         connection = transaction.counters.connections[connection_of(key)]

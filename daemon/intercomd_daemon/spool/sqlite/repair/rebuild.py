@@ -11,7 +11,7 @@ from contextlib import closing
 
 from intercomd_daemon.spool.keys import connection_of
 from intercomd_daemon.spool.maintenance import Contents, Repaired
-from intercomd_daemon.spool.sqlite import schema
+from intercomd_daemon.spool.sqlite import fingerprints, schema
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.counters import load_counters, store_counters
 from intercomd_daemon.spool.sqlite.database import create_unsynced
@@ -63,6 +63,7 @@ def rebuild(path: str, target: str, now: float) -> Contents:
         if source.needs_page_scan or log:
             drop_outdated(new)
         contents = recount(new, old_counters, now)
+        fingerprints.fill(new)
         contents = contents._replace(outcomes=contents.outcomes + _complete_corrupt_rows(new, now))
         new.execute("COMMIT")
     descriptor = os.open(target, os.O_RDWR | os.O_CLOEXEC)
