@@ -69,7 +69,7 @@ def test_file_of_another_major_version_is_refused_with_both_versions(tmp_path: P
 def test_file_of_0_1_is_upgraded_by_opening_but_not_by_reading(tmp_path: Path) -> None:
     version_set(tmp_path / "spool.db", 1_000)
     with closing(sqlite3.connect(tmp_path / "spool.db")) as database:
-        for table in ("workspaces", "refusals", "pacing", "fingerprints"):
+        for table in ("workspaces", "refusals", "pacing", "forwarded", "states", "fingerprints"):
             database.execute(f"DROP TABLE {table}")
     with closing(open_for_reading(str(tmp_path / "spool.db"))) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (1_000,)

@@ -1,114 +1,76 @@
-"""The search of the logs slice by slice."""
+"""The steps of a search of waiting rows."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Incoming, position_of
+from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.keys import log_start
-from intercomd_daemon.spool.sqlite import SqliteSettings, log, open_spool, parked_lanes, trail, waiting_rows
-from intercomd_daemon.spool.sqlite.marks import CHUNK, SAVED_ROWS_MIN
+from intercomd_daemon.spool.sqlite import log, parked_lanes, trail, waiting_rows
+from intercomd_daemon.spool.sqlite.fingerprints import CANDIDATES_MAX
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.trail import TrailFilter
 
 Make = Callable[..., Incoming]
 ANN = TrailFilter(customer_id="ann")
+START = log_start(1, Priority.NORMAL)
 
 
-def append(transaction: Transaction, row: Make, names: dict[int, str]) -> None:
-    """Appends rows at these positions."""
-    for position, customer in names.items():
-        transaction.counters.spool.position = position - 1
-        log.append(transaction, [row(str(position), customer, connection="eu")], lambda _counters, _new, _rows: None)
+def append(transaction: Transaction, rows: list[Incoming]) -> list[int]:
+    return log.append(transaction, rows, lambda _counters, _new, _rows: None)
 
 
-def searched(transaction: Transaction, wanted: TrailFilter, limit: int = 100) -> list[list[int]]:
-    """Returns the positions found in each slice of the normal log of `eu`."""
-    place: trail.Place | None = trail.places(transaction, wanted, 0)[0]
-    slices: list[list[int]] = []
-    while place is not None:
-        found = trail.search(transaction, wanted, place, limit)
-        slices.append([key - log_start(1, Priority.NORMAL) for key in found.keys])
-        place = found.rest
-    return slices
+def searched(transaction: Transaction, wanted: TrailFilter, limit: int = 1_000) -> list[list[int]]:
+    """Returns the positions that each step found."""
+    steps = [trail.search(transaction, wanted, 0, limit)]
+    while steps[-1].next:
+        steps.append(trail.search(transaction, wanted, steps[-1].next, limit))
+    return [[key - START for key in step.keys] for step in steps]
 
 
-def test_search_descends_in_slices_and_skips_gaps(transaction: Transaction, row: Make) -> None:
-    far = 1 << 40
-    append(transaction, row, {1: "ann", 2: "bob", 50_000: "ann", 60_001: "ann", far: "bob", far + 1: "ann"})
-    assert searched(transaction, ANN) == [[far + 1], [60_001], [50_000], [1]]
-    assert searched(transaction, TrailFilter(customer_id="dan")) == [[], [], [], []]
+def test_search_finds_rows_wherever_they_wait(transaction: Transaction, row: Make) -> None:
+    keys = append(transaction, [row(str(place), connection="eu") for place in range(1, 6)])
+    parked_lanes.park(transaction, "eu", "c:ann", [keys[0], keys[3]], 0.0, 1)
+    waiting_rows.delete_rows(transaction, [keys[1], keys[3]])
+    assert searched(transaction, ANN) == [[5, 3, 1]]
+    assert searched(transaction, TrailFilter(connection="us", customer_id="ann")) == [[]]
 
 
-def test_search_ends_at_its_limit(transaction: Transaction, row: Make) -> None:
-    append(transaction, row, {1: "ann", 2: "ann", 3: "ann"})
-    assert searched(transaction, ANN, limit=2) == [[3, 2]]
+def test_search_returns_some_at_a_time(transaction: Transaction, row: Make) -> None:
+    append(transaction, [row(str(place), connection="eu") for place in range(1, 4)])
+    assert searched(transaction, ANN, limit=2) == [[3, 2], [1]]
 
 
-def test_places_are_those_of_the_named_connection(transaction: Transaction) -> None:
-    assert len(trail.places(transaction, TrailFilter(), 0)) == 8
-    places = trail.places(transaction, TrailFilter(connection="us"), 7)
-    assert [(each.table, each.top - each.bottom) for each in places] == 2 * [("log", 6), ("parked", 6)]
+@pytest.mark.fills("spool.sqlite.fingerprints.CANDIDATES_MAX")
+def test_search_reads_few_rows_in_one_step(transaction: Transaction, row: Make) -> None:
+    count = CANDIDATES_MAX + 1
+    append(transaction, [row(str(place), connection="eu") for place in range(1, count + 1)])
+    assert searched(transaction, ANN) == [[*range(count, 1, -1)], [1]]
 
 
-@pytest.mark.parametrize("envelope_id", ["1", "2"])
-def test_bytes_that_look_like_an_email_are_not_an_identity(
-    transaction: Transaction, row: Make, envelope_id: str
+@pytest.mark.parametrize(
+    ("wanted", "record_of"),
+    [(TrailFilter(customer_id="bob"), "ann"), (TrailFilter(envelope_id="1", customer_id="bob"), "ann"), (ANN, "bob")],
+)
+def test_row_with_the_fingerprint_of_another_user_is_not_found(
+    transaction: Transaction, row: Make, wanted: TrailFilter, record_of: str
 ) -> None:
-    append(transaction, row, {1: "me", 2: "ann@example.com"})
-    assert searched(transaction, TrailFilter(email="ann@example.com", envelope_id=envelope_id)) == [[]]
+    """Its record decides; here the lane of the fingerprint is not the record's."""
+    of_other = row("1", wanted.customer_id).lane
+    append(transaction, [row("1", record_of, connection="eu", lane=of_other)])
+    assert searched(transaction, wanted) == [[]]
 
 
-def test_marked_rows_are_found_whatever_became_of_their_neighbours(transaction: Transaction, row: Make) -> None:
-    append(transaction, row, {1: "ann", 2: "bob", 3: "ann", 9_000: "ann"})
-    keys = [log_start(1, Priority.NORMAL) + position for position in (1, 3, 9_000)]
-    parked_lanes.park(transaction, "eu", "c:ann", keys[:1], 0.0, 1)
-    transaction.marks.mark([(5, "c:ann", "", "not committed")])
-    found = trail.search_marked(transaction, ANN, 0, 100)
-    assert (found.keys, found.next, found.first) == ([keys[2], keys[1], keys[0]], 0, 0)
-    first = trail.search_marked(transaction, ANN, 0, 1)
-    assert first.keys == [keys[2]]
-    assert trail.search_marked(transaction, ANN, first.next, 100).keys == [keys[1], keys[0]]
-    assert trail.search_marked(transaction, TrailFilter(customer_id="ann", connection="us"), 0, 100).keys == []
-
-
-def test_marks_of_rows_that_have_ended_are_dropped(transaction: Transaction, row: Make) -> None:
-    append(transaction, row, {1: "ann", CHUNK: "ann", 2 * CHUNK: "ann"})
-    assert transaction.marks.first == 0
-    waiting_rows.delete_rows(transaction, [log_start(1, Priority.NORMAL) + 1])
-    append(transaction, row, {3 * CHUNK: "ann"})
-    assert transaction.marks.first == CHUNK
-
-
-@pytest.mark.parametrize("others", [0, SAVED_ROWS_MIN])
-async def test_rows_of_an_earlier_run_are_found_with_those_of_this_one(tmp_path: Path, row: Make, others: int) -> None:
-    """By the file, and by saved marks."""
-    settings = SqliteSettings(str(tmp_path / "spool.db"), free_bytes_min=0)
-    for run in ("1", "2"):
-        spool = await open_spool(settings)
-        await spool.append([row(f"{run}-{number}", "ann") for number in range(3)])
-        await spool.append([row(f"{run}-bob-{number}", "bob") for number in range(1 + others)])
-        await spool.close()
-    spool = await open_spool(settings)
-    await spool.append([row("3-0", "ann"), row("3-1", "ann")])
-    pages: list[int] = []
-    before = 0
-    while keys := await spool.find_waiting(ANN, before, 3):
-        pages += keys
-        before = position_of(keys[-1])
-    second, third = 4 + others, 8 + 2 * others
-    positions = [1, 2, 3, second + 1, second + 2, second + 3, third + 1, third + 2]
-    assert [position_of(key) for key in pages] == positions[::-1]
-    assert await spool.find_waiting(ANN, 1, 3) == []
-    await spool.close()
+@pytest.mark.parametrize("data", [b"", b"\x02corrupt", b"\x09 of a later release"])
+def test_row_that_cannot_be_read_is_not_found(transaction: Transaction, row: Make, data: bytes) -> None:
+    append(transaction, [row("1", connection="eu", data=data), row("2", connection="eu")])
+    assert searched(transaction, ANN) == [[2]]
 
 
 def test_duplicate_window_knows_the_row_of_an_id_while_it_waits(transaction: Transaction, row: Make) -> None:
-    append(transaction, row, {1: "ann", 2: "bob", 3: "cid"})
-    first, second, third = (log_start(1, Priority.NORMAL) + position for position in (1, 2, 3))
-    parked_lanes.park(transaction, "eu", "c:bob", [second], 0.0, 1)
+    first, second, third = append(transaction, [row(name, name, connection="eu") for name in ("1", "2", "3")])
+    parked_lanes.park(transaction, "eu", "c:2", [second], 0.0, 1)
     waiting_rows.delete_rows(transaction, [third])
     assert [trail.known_key(transaction, "eu", name) for name in ("1", "2", "3", "4")] == [first, second, 0, 0]
     assert trail.known_key(transaction, "us", "1") == 0
