@@ -115,8 +115,7 @@ BOUNDS = {
     "spool.sqlite.engine.SqliteSpool._wakes": _SETTINGS,
     "spool.sqlite.admission.Admission._refused": _SETTINGS,
     "spool.sqlite.counters.Counters._numbers": "one for each connection that the settings ever had",
-    "spool.sqlite.marks._Chunk.columns": "three of 4,096 numbers",
-    "spool.sqlite.marks.Marks._chunks": "spool.sqlite.marks.CHUNKS_MAX",
+    "spool.sqlite.fingerprints._insert_statement": "one for each number of rows up to 64",
     "spool.sqlite.log._insert_statement": "one for each number of rows up to 64",
     "spool.sqlite.job_queue.JobQueue._held": "what the lanes in memory have asked for, each one thing at a time",
     "spool.sqlite.job_queue.JobQueue._jobs": "appends in bytes; else what lanes in memory and operators' calls ask for",
@@ -127,7 +126,6 @@ BOUNDS = {
     "spool.sqlite.repair.source.Source.broken": "one for each table",
     "spool.sqlite.store.Store._oldest": "one for each connection that the settings ever had",
     "spool.sqlite.transaction.Transaction.damages": "the rows that one commit reads",
-    "spool.sqlite.transaction.Transaction.marks": "spool.sqlite.marks.CHUNKS_MAX",
     "spool.sqlite.transaction.Transaction.grown": _SETTINGS,
     "spool.sqlite.duplicate_window._insert_statement": "the 128 that were last needed",
     # telemetry
