@@ -48,8 +48,16 @@ async def shared_sandbox() -> AsyncIterator[Sandbox]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> AsyncIterator[Daemon]:
+async def shared_daemon(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> AsyncIterator[Daemon]:
     """One daemon with the contract's defaults for all tests of a module."""
     daemon = Daemon(tmp_path_factory.mktemp("shared"), shared_sandbox.base_url)
     yield await daemon.start()
     await daemon.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shared(shared_daemon: Daemon) -> AsyncIterator[Daemon]:
+    """The daemon of the module; it makes no call about an earlier test's users, which the next one would count."""
+    yield shared_daemon
+    if shared_daemon.runs:
+        await shared_daemon.idle()

@@ -22,8 +22,8 @@ from intercomd_daemon.sandbox.server import Exchange, Server
 from intercomd_daemon.sandbox.settings import CustomAttribute, SandboxSettings
 from intercomd_daemon.sandbox.workspace import Workspace
 
-TIMEOUT_SECONDS = 10.0
-"""The default timeout of `wait_for`: far longer than any call over the loopback takes."""
+TIMEOUT_SECONDS = 60.0
+"""The default timeout of `wait_for`: so long that only what never comes exceeds it, on a busy machine too."""
 
 
 class Sandbox:

@@ -154,6 +154,16 @@ class Daemon:
         """One unary request."""
         return await self.ingest.Publish(PublishRequest(envelopes=envelopes, **fields))
 
+    async def idle(self) -> None:
+        """Waits until no accepted envelope waits: each that leaves the spool is logged then."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while True:
+                self._changed.clear()
+                status = await self.operations.GetStatus(operations_pb2.GetStatusRequest())
+                if not any(connection.waiting_normal + connection.waiting_bulk for connection in status.connections):
+                    return
+                await self._changed.wait()
+
     async def journal(self) -> list[Outcome]:
         """Every outcome that the daemon keeps, oldest first."""
         outcomes: list[Outcome] = []
