@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from daemons.process import Daemon
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
@@ -19,6 +19,14 @@ class Pace(NamedTuple):
     windows: list[int]
     refused: int
     """Calls answered 429."""
+
+    @classmethod
+    def of(cls, sandbox: Sandbox) -> Self:
+        """Counts the calls of a sandbox."""
+        seconds = sandbox.settings.rate_window_seconds
+        counts = Counter(int(call.time // seconds) for call in sandbox.calls if call.status != 429)
+        windows = [counts[window] for window in range(min(counts), max(counts) + 1)]
+        return cls(sandbox.settings.rate_limit, windows, sum(call.status == 429 for call in sandbox.calls))
 
     @property
     def full(self) -> list[int]:
@@ -44,7 +52,4 @@ async def paced(folder: Path, settings: SandboxSettings, calls: int) -> Pace:
         await sandbox.wait_for(lambda sandbox: sandbox.workspace.events.taken == calls, longest_seconds)
         await daemon.ended([each.envelope_id for each in sent])
         await daemon.close()
-        seconds = settings.rate_window_seconds
-        counts = Counter(int(call.time // seconds) for call in sandbox.calls if call.status != 429)
-        windows = [counts[window] for window in range(min(counts), max(counts) + 1)]
-        return Pace(settings.rate_limit, windows, sum(call.status == 429 for call in sandbox.calls))
+        return Pace.of(sandbox)
