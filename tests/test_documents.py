@@ -16,12 +16,12 @@ from documents import DOCS, README, ROOT, blocks, called, first_cells, section, 
 from intercomd_daemon import config
 from intercomd_daemon.cli.main import COMMANDS, main
 from intercomd_daemon.config.findings import Findings
-from intercomd_daemon.config.keys import build, keys_of
+from intercomd_daemon.config.setting_keys import build, keys_of
 from intercomd_daemon.config.variables import Variables
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.reasons import LABELS
 from intercomd_daemon.rpc.settings import CallerSettings
-from intercomd_daemon.setting.kinds import Kind
+from intercomd_daemon.setting.kinds import ValueKind
 
 PACKAGE = Path(intercomd_daemon.__file__).parent
 ARCHITECTURE = ROOT / "daemon" / "ARCHITECTURE.md"
@@ -43,7 +43,7 @@ def trees(*parts: str) -> list[ast.Module]:
     return [ast.parse(path.read_text()) for part in parts for path in sorted((PACKAGE / part).rglob("*.py"))]
 
 
-def read_as(kind: Kind, cell: str) -> object:
+def read_as(kind: ValueKind, cell: str) -> object:
     return kind.read(tomllib.loads(f"value = {cell.strip('`')}")["value"])
 
 

@@ -13,7 +13,7 @@ from bounds import BOUNDS
 from documents import ROOT, section, tables
 from intercomd import PublisherSettings
 from intercomd_daemon import config
-from intercomd_daemon.config.keys import keys_of
+from intercomd_daemon.config.setting_keys import keys_of
 from intercomd_daemon.connection import ConnectionSettings
 
 DAEMON = ROOT / "daemon" / "intercomd_daemon"

@@ -9,7 +9,7 @@ import pytest
 from documents import ROOT
 from generate_reasons import PAGE, render
 from intercomd.v1 import envelope_pb2, event_pb2, ingest_pb2, operations_pb2, outcome_pb2
-from intercomd_daemon.reasons import LABELS, OTHER, REASONS, Kind, label_of, remedy_of
+from intercomd_daemon.reasons import LABELS, OTHER, REASONS, ReasonKind, label_of, remedy_of
 
 PACKAGE = ROOT / "daemon" / "intercomd_daemon"
 PROTO = ROOT / "proto" / "intercomd" / "v1"
@@ -24,7 +24,7 @@ STATUSES = {"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "DEAD
 STATUSES |= {"FAILED_PRECONDITION", "UPPER_SNAKE", "NOT_SERVING"}
 
 
-def codes(*kinds: Kind) -> set[str]:
+def codes(*kinds: ReasonKind) -> set[str]:
     return {reason.code for reason in REASONS if reason.kind in kinds}
 
 
@@ -57,8 +57,8 @@ def findings_of_the_code(method: str) -> Iterator[str]:
                 yield from (arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant))
 
 
-@pytest.mark.parametrize(("method", "kind"), [("reject", Kind.VIOLATION), ("adjust", Kind.ADJUSTMENT)])
-def test_every_finding_of_the_code_is_a_registered_reason_of_its_kind(method: str, kind: Kind) -> None:
+@pytest.mark.parametrize(("method", "kind"), [("reject", ReasonKind.VIOLATION), ("adjust", ReasonKind.ADJUSTMENT)])
+def test_every_finding_of_the_code_is_a_registered_reason_of_its_kind(method: str, kind: ReasonKind) -> None:
     found = set(findings_of_the_code(method))
     assert found
     assert found <= codes(kind)
@@ -69,16 +69,16 @@ def test_every_code_in_a_comment_of_the_contract_is_registered(path: object) -> 
     comments = " ".join(re.findall(r"//(.*)", path.read_text()))  # type: ignore[attr-defined]
     named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", comments)) - STATUSES
     enums = {name for name in named if any(value.endswith(name) or value.startswith(name) for value in ENUMS)}
-    assert named - enums <= codes(*Kind)
+    assert named - enums <= codes(*ReasonKind)
 
 
 def test_remedy_of_a_reason_is_plain_text() -> None:
-    assert remedy_of(Kind.DEAD_LETTER, "EXPIRED") == "Raise event_age_max; then replay."
-    assert remedy_of(Kind.DEAD_LETTER, "STRANGE") == remedy_of(Kind.SKIP, "EXPIRED") == ""
+    assert remedy_of(ReasonKind.DEAD_LETTER, "EXPIRED") == "Raise event_age_max; then replay."
+    assert remedy_of(ReasonKind.DEAD_LETTER, "STRANGE") == remedy_of(ReasonKind.SKIP, "EXPIRED") == ""
 
 
 def test_codes_of_calls_envelopes_and_outcomes_are_labels() -> None:
-    kinds = (Kind.VIOLATION, Kind.SKIP, Kind.ADJUSTMENT, Kind.LEFT_OUT, Kind.DEAD_LETTER)
+    kinds = (ReasonKind.VIOLATION, ReasonKind.SKIP, ReasonKind.ADJUSTMENT, ReasonKind.LEFT_OUT, ReasonKind.DEAD_LETTER)
     assert codes(*kinds) == LABELS
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from intercomd_daemon.config.keys import keys_of
+from intercomd_daemon.config.setting_keys import keys_of
 from intercomd_daemon.stopping import StoppingSettings
 
 KEYS = keys_of(StoppingSettings)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from intercomd_daemon.unix_socket import PATH_BYTES_MAX, Access, check, listening_socket, publish
+from intercomd_daemon.unix_socket import PATH_BYTES_MAX, SocketPermissions, check, listening_socket, publish
 
-MINE = Access(0o600)
+MINE = SocketPermissions(0o600)
 NOBODY = 65534
 
 
@@ -35,7 +35,7 @@ def connects(path: Path) -> bool:
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
 def test_socket_appears_with_its_mode_and_group_and_is_removed(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "a.sock"
-    listening, file = listening_socket(f"unix:{path}", Access(mode, str(os.getgid())))
+    listening, file = listening_socket(f"unix:{path}", SocketPermissions(mode, str(os.getgid())))
     with listening:
         status = path.lstat()
         assert (stat.S_IMODE(status.st_mode), status.st_gid) == (mode, os.getgid())
@@ -57,7 +57,7 @@ def test_socket_cannot_be_opened_by_others_before_it_appears(tmp_path: Path) -> 
 
     before = os.umask(0)
     try:
-        publish(f"unix:{tmp_path / 'a.sock'}", Access(0o666), listen)
+        publish(f"unix:{tmp_path / 'a.sock'}", SocketPermissions(0o666), listen)
         assert os.umask(0) == 0
     finally:
         os.umask(before)
@@ -146,11 +146,13 @@ def test_close_removes_only_its_own_socket(tmp_path: Path) -> None:
     ("name", "access", "said"),
     [
         ("missing/a.sock", MINE, "No such file"),
-        ("a.sock", Access(0o600, "no-such-group"), "unknown group 'no-such-group'"),
+        ("a.sock", SocketPermissions(0o600, "no-such-group"), "unknown group 'no-such-group'"),
         ("d" * PATH_BYTES_MAX + "/a", MINE, "too long"),
     ],
 )
-def test_failure_is_reported_and_leaves_nothing(tmp_path: Path, name: str, access: Access, said: str) -> None:
+def test_failure_is_reported_and_leaves_nothing(
+    tmp_path: Path, name: str, access: SocketPermissions, said: str
+) -> None:
     with pytest.raises(OSError, match=said) as refused:
         listening_socket(f"unix:{tmp_path}/{name}", access)
     assert refused.value.filename == f"unix:{tmp_path}/{name}"
@@ -163,11 +165,13 @@ def test_failure_is_reported_and_leaves_nothing(tmp_path: Path, name: str, acces
         ("missing/a.sock", MINE, "No such file"),
         ("file/a.sock", MINE, "Not a directory|is not a folder"),
         ("file", MINE, "not a socket"),
-        ("a.sock", Access(0o600, "no-such-group"), "unknown group 'no-such-group'"),
+        ("a.sock", SocketPermissions(0o600, "no-such-group"), "unknown group 'no-such-group'"),
         ("d" * PATH_BYTES_MAX + "/a", MINE, "too long"),
     ],
 )
-def test_check_fails_as_publish_would_and_changes_nothing(tmp_path: Path, name: str, access: Access, said: str) -> None:
+def test_check_fails_as_publish_would_and_changes_nothing(
+    tmp_path: Path, name: str, access: SocketPermissions, said: str
+) -> None:
     (tmp_path / "file").write_text("kept")
     with pytest.raises(OSError, match=said) as refused:
         check(f"unix:{tmp_path}/{name}", access)
@@ -177,7 +181,7 @@ def test_check_fails_as_publish_would_and_changes_nothing(tmp_path: Path, name: 
 
 def test_check_passes_for_a_free_path_and_a_stale_socket_and_fails_for_a_live_one(tmp_path: Path) -> None:
     path = tmp_path / "a.sock"
-    mine = Access(0o660, str(os.getegid()))
+    mine = SocketPermissions(0o660, str(os.getegid()))
     check(f"unix:{path}", mine)
     listening, _ = listening_socket(f"unix:{path}", MINE)
     with listening, pytest.raises(OSError, match="in use"):
@@ -207,8 +211,8 @@ def test_check_names_a_folder_and_a_group_that_the_user_may_not_use() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o777)
         with unprivileged():
-            check(f"unix:{folder}/a.sock", Access(0o660, str(os.getegid())))
+            check(f"unix:{folder}/a.sock", SocketPermissions(0o660, str(os.getegid())))
             with pytest.raises(PermissionError, match="not a member of the group 0"):
-                check(f"unix:{folder}/a.sock", Access(0o660, "0"))
+                check(f"unix:{folder}/a.sock", SocketPermissions(0o660, "0"))
             with pytest.raises(PermissionError, match="may not write to the folder /:"):
                 check("unix:/a.sock", MINE)

@@ -1,4 +1,4 @@
-"""The errors that intercomd raises on purpose; `rpc/status.py` and the commands map them to statuses."""
+"""The errors that intercomd raises on purpose; `rpc/grpc_status.py` and the commands map them to statuses."""
 
 import json
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ PATH_BYTES_MAX = 107
 _BIND_UMASK = 0o177
 
 
-class Access(NamedTuple):
+class SocketPermissions(NamedTuple):
     """Who may connect to a socket."""
 
     mode: int = 0o600
@@ -45,7 +45,7 @@ class SocketFile:
                 self.path.unlink()
 
 
-def check(address: str, access: Access) -> None:
+def check(address: str, access: SocketPermissions) -> None:
     """Checks that `publish` could publish a socket at the path of a `unix:` address, without changing anything.
 
     Raises:
@@ -66,7 +66,7 @@ def check(address: str, access: Access) -> None:
             raise OSError(errno.EPERM, f"this user is not a member of the group {access.group} (unix_group)")
 
 
-def publish(address: str, access: Access, listen: Callable[[str], object]) -> SocketFile:
+def publish(address: str, access: SocketPermissions, listen: Callable[[str], object]) -> SocketFile:
     """Publishes a socket at the path of a `unix:` address; when this returns, clients can connect.
 
     `listen` gets a temporary path; it must bind a socket there and listen on it.
@@ -99,7 +99,7 @@ def publish(address: str, access: Access, listen: Callable[[str], object]) -> So
     return SocketFile(path, identity)
 
 
-def listening_socket(address: str, access: Access) -> tuple[socket.socket, SocketFile]:
+def listening_socket(address: str, access: SocketPermissions) -> tuple[socket.socket, SocketFile]:
     """Returns a socket that listens at a `unix:` address, and its path.
 
     Raises:

@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 
 from intercomd_daemon.app.bind import ListenerUnavailable, bind_error, check_address
-from intercomd_daemon.unix_socket import Access
+from intercomd_daemon.unix_socket import SocketPermissions
 
 
-def refused(address: str, access: Access | None = None) -> ListenerUnavailable:
+def refused(address: str, access: SocketPermissions | None = None) -> ListenerUnavailable:
     with pytest.raises(ListenerUnavailable) as raised:
-        check_address(address, access or Access())
+        check_address(address, access or SocketPermissions())
     return raised.value
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:0", "0.0.0.0:0", "[::1]:0"])
 def test_free_address_passes_and_stays_free(address: str) -> None:
-    check_address(address, Access())
+    check_address(address, SocketPermissions())
 
 
 def test_free_path_passes_and_nothing_is_created(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(tmp_path / "stale"))
     for name in ("new", "stale"):
-        check_address(f"unix:{tmp_path / name}", Access(0o660, str(os.getegid())))
+        check_address(f"unix:{tmp_path / name}", SocketPermissions(0o660, str(os.getegid())))
     assert [path.name for path in tmp_path.iterdir()] == ["stale"]
 
 
@@ -61,7 +61,7 @@ def test_address_that_cannot_be_used_is_named_with_the_fix(address: str, reason:
 
 
 def test_unknown_group_is_named(tmp_path: Path) -> None:
-    error = refused(f"unix:{tmp_path}/ingest", Access(0o660, "no-such-group"))
+    error = refused(f"unix:{tmp_path}/ingest", SocketPermissions(0o660, "no-such-group"))
     assert "unknown group 'no-such-group'" in str(error)
 
 

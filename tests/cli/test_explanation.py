@@ -9,12 +9,12 @@ from intercomd.v1.operations_pb2 import TrailEntry
 from intercomd_daemon.cli.answer import WAITING_CLAUSES
 from intercomd_daemon.cli.explanation import explain_entry, print_explanation
 from intercomd_daemon.cli.layout import display_width
-from intercomd_daemon.reasons import REASONS, Kind
+from intercomd_daemon.reasons import REASONS, ReasonKind
 from operators.entries import CONTACT, EVENT, REFUSED, REJECTION, at, ended, refused, waiting
 
 DELIVERED = outcome_pb2.OUTCOME_TYPE_DELIVERED
 DEAD = outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED
-WAITING_REASONS = [reason.code for reason in REASONS if reason.kind is Kind.WAITING]
+WAITING_REASONS = [reason.code for reason in REASONS if reason.kind is ReasonKind.WAITING]
 
 
 def printed(capsys: pytest.CaptureFixture[str], entry: TrailEntry, *, superseded: bool = False) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 
 from intercomd_daemon.config.consistency import check_consistency
 from intercomd_daemon.config.findings import Findings
-from intercomd_daemon.config.keys import keys_of
+from intercomd_daemon.config.setting_keys import keys_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.ingest.settings import IngestSettings

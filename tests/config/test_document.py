@@ -6,7 +6,7 @@ import pytest
 
 from intercomd_daemon.config.document import Document
 from intercomd_daemon.config.findings import API_KEY_ADVICE, Findings, RawValue
-from intercomd_daemon.config.keys import keys_of
+from intercomd_daemon.config.setting_keys import keys_of
 from intercomd_daemon.config.settings import TABLES, Settings
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from intercomd_daemon.config import Loaded, Settings, describe, load
+from intercomd_daemon.config import LoadedSettings, Settings, describe, load
 from intercomd_daemon.errors import SettingsInvalid
 from intercomd_daemon.setting.kinds import MIB
 
@@ -19,7 +19,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "intercomd.toml"
 
 
-def of(file: Path, text: str, environment: Mapping[str, str] | None = None) -> Loaded:
+def of(file: Path, text: str, environment: Mapping[str, str] | None = None) -> LoadedSettings:
     file.write_text(text)
     return load(str(file), environment or {})
 

@@ -5,7 +5,7 @@ import tomllib
 import msgspec
 import pytest
 
-from intercomd_daemon.config.keys import keys_of, values_of
+from intercomd_daemon.config.setting_keys import keys_of, values_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.ingest.settings import IngestSettings
@@ -14,7 +14,7 @@ from intercomd_daemon.rpc.settings import CallerSettings, TlsSettings
 from intercomd_daemon.setting.kinds import DAY, GIB, MIB
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.settings import SpoolSettings
-from intercomd_daemon.unix_socket import Access
+from intercomd_daemon.unix_socket import SocketPermissions
 
 SECTIONS = """
 [ingest]
@@ -164,8 +164,8 @@ def test_settings_are_frozen_and_show_no_token() -> None:
 def test_unix_access_holds_the_mode_and_the_group(
     settings: type[IngestSettings] | type[OperationsSettings], mode: int
 ) -> None:
-    assert settings().unix_access == Access(mode, "")
-    assert settings(unix_mode="0640", unix_group="app").unix_access == Access(0o640, "app")
+    assert settings().unix_access == SocketPermissions(mode, "")
+    assert settings(unix_mode="0640", unix_group="app").unix_access == SocketPermissions(0o640, "app")
 
 
 def test_client_ca_limits_the_age_of_connections() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd_daemon.config.findings import API_KEY_ADVICE, Findings
-from intercomd_daemon.config.keys import keys_of
+from intercomd_daemon.config.setting_keys import keys_of
 from intercomd_daemon.config.settings import TABLES, Settings
 from intercomd_daemon.config.variables import Variables, variable
 

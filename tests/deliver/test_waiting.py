@@ -9,7 +9,7 @@ from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, 
 from intercomd_daemon.deliver.waiting import LaneState, Waiting, WaitingReason, explain_waiting
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Progress
-from intercomd_daemon.reasons import REASONS, Kind
+from intercomd_daemon.reasons import REASONS, ReasonKind
 from intercomd_daemon.spool.base import Row, WaitingRow
 from intercomd_daemon.spool.record import pack
 
@@ -50,7 +50,7 @@ def row(progress: Progress | None = None, head: Progress | None = None, **change
 
 
 def test_waiting_reasons_are_the_registered_ones() -> None:
-    registered = {reason.code for reason in REASONS if reason.kind is Kind.WAITING}
+    registered = {reason.code for reason in REASONS if reason.kind is ReasonKind.WAITING}
     assert {str(reason) for reason in WaitingReason} == registered
 
 

@@ -8,7 +8,7 @@ import yaml
 from deployment.files import DEPLOY, ROOT, load
 from intercomd.v1 import ingest_pb2
 from intercomd_daemon.config import Settings
-from intercomd_daemon.config.keys import keys_of
+from intercomd_daemon.config.setting_keys import keys_of
 
 PAGE = (ROOT / "daemon" / "docs" / "mesh.md").read_text()
 BLOCKS = re.findall(r"(?s)```yaml\n(.*?)```", PAGE)

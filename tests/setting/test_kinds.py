@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd_daemon.setting import kinds
-from intercomd_daemon.setting.kinds import GIB, KIB, MIB, Kind
+from intercomd_daemon.setting.kinds import GIB, KIB, MIB, ValueKind
 from intercomd_daemon.setting.secret import Secret
 
 TEXT = kinds.text("an id", r"[a-z]*", 5)
@@ -52,7 +52,7 @@ PLACEHOLDERS = kinds.texts("texts", r"(?s).+", lower=True)
         (TYPES, {"plan": "string", "since": "datetime"}, {"plan": "string", "since": "datetime"}),
     ],
 )
-def test_valid_value_is_read(kind: Kind, raw: object, value: object) -> None:
+def test_valid_value_is_read(kind: ValueKind, raw: object, value: object) -> None:
     read = kind.read(raw)
     assert read == value
 
@@ -75,7 +75,7 @@ def test_valid_value_is_read(kind: Kind, raw: object, value: object) -> None:
         (kinds.secret(), " abc\n", Secret("abc")),
     ],
 )
-def test_valid_variable_is_read(kind: Kind, text: str, value: object) -> None:
+def test_valid_variable_is_read(kind: ValueKind, text: str, value: object) -> None:
     assert kind.read(kind.from_text(text)) == value
 
 
@@ -124,7 +124,7 @@ def test_valid_variable_is_read(kind: Kind, text: str, value: object) -> None:
         ),
     ],
 )
-def test_invalid_value_is_refused_with_the_remedy(kind: Kind, raw: object, message: str) -> None:
+def test_invalid_value_is_refused_with_the_remedy(kind: ValueKind, raw: object, message: str) -> None:
     with pytest.raises(ValueError, match=r"; ") as raised:
         kind.read(raw)
     assert str(raised.value) == message
@@ -192,7 +192,7 @@ def test_kind_fails_with_a_message_for_any_text(text: str) -> None:
         (kinds.secret(), Secret(""), '""'),
     ],
 )
-def test_value_is_shown_as_toml_has_it(kind: Kind, value: object, text: str) -> None:
+def test_value_is_shown_as_toml_has_it(kind: ValueKind, value: object, text: str) -> None:
     assert kind.show(value) == text
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd_daemon.setting import places
-from intercomd_daemon.setting.kinds import Kind
+from intercomd_daemon.setting.kinds import ValueKind
 
 ADDRESS = places.address()
 
@@ -119,7 +119,7 @@ SPOOL = places.spool_url()
         (BASE, "http://api.intercom.io", "would send the access token in the clear; write https://"),
     ],
 )
-def test_invalid_place_is_refused_with_the_remedy(kind: Kind, raw: object, message: str) -> None:
+def test_invalid_place_is_refused_with_the_remedy(kind: ValueKind, raw: object, message: str) -> None:
     with pytest.raises(ValueError, match=r"; ") as raised:
         kind.read(raw)
     assert message in str(raised.value)

@@ -25,7 +25,7 @@ BOUNDS = {
     "rpc.authentication.MethodGate._handlers": "one for each service",
     "rpc.callers.Callers._by_hash": "the tokens of the settings and of their files",
     "rpc.callers.Callers._patterns": "the names of the settings",
-    "rpc.quota.Quota._buckets": "two quotas",
+    "rpc.caller_quota.CallerQuota._buckets": "two quotas",
     "rpc.token_file.TokenFiles._files": "one for each caller of the settings",
     "rpc.token_file.TokenFiles._others": "the tokens of the settings",
     "rpc.token_file.TokenFiles.hashes": "rpc.token_file.FILE_BYTES_MAX",

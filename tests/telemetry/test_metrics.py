@@ -13,7 +13,7 @@ from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
-from intercomd_daemon.reasons import REASONS, Kind
+from intercomd_daemon.reasons import REASONS, ReasonKind
 from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.telemetry.metrics import EVENT_NAMES_MAX, Metrics
 
@@ -150,12 +150,12 @@ def test_series_of_a_connection_exist_from_the_start_at_zero(metrics: Metrics) -
     for reason in REASONS:
         code, start = reason.code, 'connection="default"'
         series = {
-            Kind.VIOLATION: f'envelopes_received_total{{{start},disposition="rejected",reason="{code}"}}',
-            Kind.SKIP: f'envelopes_received_total{{{start},disposition="skipped",reason="{code}"}}',
-            Kind.ADJUSTMENT: f'adjustments_total{{{start},reason="{code}"}}',
-            Kind.DEAD_LETTER: f'outcomes_total{{{start},reason="{code}",type="dead_lettered"}}',
-            Kind.LEFT_OUT: f'outcomes_total{{{start},reason="{code}",type="skipped"}}',
-            Kind.NOTICE: f'notices_total{{{start},notice="{code}"}}',
+            ReasonKind.VIOLATION: f'envelopes_received_total{{{start},disposition="rejected",reason="{code}"}}',
+            ReasonKind.SKIP: f'envelopes_received_total{{{start},disposition="skipped",reason="{code}"}}',
+            ReasonKind.ADJUSTMENT: f'adjustments_total{{{start},reason="{code}"}}',
+            ReasonKind.DEAD_LETTER: f'outcomes_total{{{start},reason="{code}",type="dead_lettered"}}',
+            ReasonKind.LEFT_OUT: f'outcomes_total{{{start},reason="{code}",type="skipped"}}',
+            ReasonKind.NOTICE: f'notices_total{{{start},notice="{code}"}}',
         }.get(reason.kind)
         assert series is None or found[f"intercomd_{series}"] == "0.0", reason
     for call in Call:

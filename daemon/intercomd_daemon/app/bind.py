@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from intercomd_daemon import unix_socket
 from intercomd_daemon.errors import IntercomdError
-from intercomd_daemon.unix_socket import SCHEME, Access
+from intercomd_daemon.unix_socket import SCHEME, SocketPermissions
 
 _FIXES = {
     errno.EACCES: "choose a port from 1024 on, or give the process CAP_NET_BIND_SERVICE",
@@ -24,7 +24,7 @@ class ListenerUnavailable(IntercomdError):
         """Another process listens on the address; it may end."""
 
 
-def check_address(address: str, access: Access) -> None:
+def check_address(address: str, access: SocketPermissions) -> None:
     """Checks that a listener could open on an address, without listening; `access` is that of Unix sockets.
 
     Raises:

@@ -19,7 +19,7 @@ from intercomd_daemon.app.reload import Changes, compare
 from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.systemd import EXTEND_SECONDS, Systemd
 from intercomd_daemon.app.trace_export import open_traces_or_warn
-from intercomd_daemon.config import Loaded, Settings
+from intercomd_daemon.config import LoadedSettings, Settings
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
 from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
@@ -64,7 +64,7 @@ class Daemon:
     5. The spool, with its last commit.
     """
 
-    def __init__(self, settings: Settings, logs: Logs, load: Callable[[], Loaded] | None = None) -> None:
+    def __init__(self, settings: Settings, logs: Logs, load: Callable[[], LoadedSettings] | None = None) -> None:
         """`load` reads the settings again for a reload, and raises SettingsInvalid; None: there is no reload."""
         self._settings = settings
         self._load = load

@@ -74,7 +74,7 @@ class GrpcListener:
         self.addresses: tuple[str, ...] = ()
         """Bound addresses, with the ports that the system chose."""
 
-    def listen(self, address: str, access: unix_socket.Access) -> None:
+    def listen(self, address: str, access: unix_socket.SocketPermissions) -> None:
         """Adds an address; call it before the server is started.
 
         Raises:
@@ -220,7 +220,7 @@ async def _open(
     addresses: Sequence[str],
     service: IngestService | OperationsService,
     name: str,
-    access: unix_socket.Access,
+    access: unix_socket.SocketPermissions,
     security: ListenerSecurity | None,
     *,
     channelz: bool = False,

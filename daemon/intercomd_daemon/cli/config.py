@@ -31,7 +31,7 @@ def command(config_path: str | None, as_json: bool) -> None:
         print_table(COLUMNS, rows)
 
 
-def load_or_exit(config_path: str | None) -> config.Loaded:
+def load_or_exit(config_path: str | None) -> config.LoadedSettings:
     """Returns the settings and prints warnings. Invalid settings end the command with exit code 78."""
     try:
         loaded = config.load(config_path, os.environ)

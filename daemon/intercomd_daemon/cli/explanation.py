@@ -15,13 +15,13 @@ from intercomd_daemon.cli.format import printable, quantity, timestamp
 from intercomd_daemon.cli.outcomes import type_name, user_of
 from intercomd_daemon.cli.output import print_text
 from intercomd_daemon.cli.trail import State
-from intercomd_daemon.reasons import Kind, remedy_of
+from intercomd_daemon.reasons import ReasonKind, remedy_of
 
 COLOURS = MappingProxyType(
     {State.DELIVERED: "green", State.UNCHANGED: "cyan", State.WAITING: "yellow"}
     | dict.fromkeys((State.DEAD_LETTERED, State.REJECTED), "red")
 )
-_REFUSAL_KINDS = MappingProxyType({State.REJECTED: Kind.VIOLATION, State.SKIPPED: Kind.SKIP})
+_REFUSAL_KINDS = MappingProxyType({State.REJECTED: ReasonKind.VIOLATION, State.SKIPPED: ReasonKind.SKIP})
 _FINDINGS_MAX = 20
 
 
@@ -139,20 +139,20 @@ def _waiting_remedy(entry: TrailEntry) -> str:
         "IN_FLIGHT": "Nothing: look again in some seconds.",
         "VERIFYING": "Nothing: look again in some seconds.",
     }
-    return commands.get(reason) or remedy_of(Kind.WAITING, reason)
+    return commands.get(reason) or remedy_of(ReasonKind.WAITING, reason)
 
 
-def _refusal_remedy(refusal: Refusal, kind: Kind) -> str:
+def _refusal_remedy(refusal: Refusal, kind: ReasonKind) -> str:
     reasons = dict.fromkeys(violation.reason for violation in refusal.violations)
     remedies = [remedy for remedy in (remedy_of(kind, reason) for reason in reasons) if remedy]
-    if kind is Kind.VIOLATION:
+    if kind is ReasonKind.VIOLATION:
         remedies.append("The daemon keeps no copy: send it again after that.")
     return " ".join(dict.fromkeys(remedies))
 
 
 def _outcome_remedy(entry: TrailEntry) -> str:
     outcome = entry.outcome
-    kind = Kind.LEFT_OUT if outcome.type == outcome_pb2.OUTCOME_TYPE_SKIPPED else Kind.DEAD_LETTER
+    kind = ReasonKind.LEFT_OUT if outcome.type == outcome_pb2.OUTCOME_TYPE_SKIPPED else ReasonKind.DEAD_LETTER
     reasons = [outcome.reason, *(effect.reason for effect in outcome.effects if effect.type == outcome.type)]
     remedy = next(filter(None, (remedy_of(kind, reason) for reason in reasons)), "")
     if entry.dead_letter_id:

@@ -11,7 +11,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 import click
 
-from intercomd_daemon.cli import access, options
+from intercomd_daemon.cli import client_options, options
 from intercomd_daemon.cli.addresses import AddressUnknown, Page, health_pages, is_loopback
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 
@@ -54,7 +54,7 @@ class TlsConnection(HTTPSConnection):
     help="HTTP address of the daemon, host:port or unix:path.  "
     "[default: health.listen of the settings, then operations.listen, 127.0.0.1:9090]",
 )
-@access.options
+@client_options.options
 @options.CONFIG
 @click.option("--live", is_flag=True, help="Check that the daemon is alive (/healthz), not that it is ready (/readyz).")
 @click.option("--timeout", "timeout_seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True)
@@ -64,7 +64,7 @@ def command(target: str | None, config_path: str | None, live: bool, timeout_sec
     A ready daemon answers calls. Neither an outage of Intercom nor a full spool makes it unready. The certificate of a
     loopback address is not verified.
     """
-    given = access.current()
+    given = client_options.current()
     try:
         pages = [Page(target, given.uses_tls)] if target else health_pages(config_path, os.environ)
     except AddressUnknown as error:
@@ -85,7 +85,7 @@ def command(target: str | None, config_path: str | None, live: bool, timeout_sec
     sys.exit(EXIT_FAILED)
 
 
-def _get(page: Page, path: str, timeout_seconds: float, given: access.Access) -> tuple[int, str]:
+def _get(page: Page, path: str, timeout_seconds: float, given: client_options.ClientOptions) -> tuple[int, str]:
     connection = _connection(page, timeout_seconds, given)
     try:
         connection.request("GET", path)
@@ -95,7 +95,7 @@ def _get(page: Page, path: str, timeout_seconds: float, given: access.Access) ->
         connection.close()
 
 
-def _connection(page: Page, timeout_seconds: float, given: access.Access) -> HTTPConnection:
+def _connection(page: Page, timeout_seconds: float, given: client_options.ClientOptions) -> HTTPConnection:
     if page.address.startswith("unix:"):
         return UnixConnection(page.address.removeprefix("unix:"), timeout_seconds)
     if not page.tls:

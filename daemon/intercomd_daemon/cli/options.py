@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from intercomd_daemon.cli import access
+from intercomd_daemon.cli import client_options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,7 +60,7 @@ _OPERATIONS_ADDRESS = click.option(
 
 def OPERATIONS(command: Command) -> Command:  # noqa: N802 - applied like the constants beside it
     """Adds the address of the operations service, and how to call it."""
-    return _OPERATIONS_ADDRESS(access.options(command))
+    return _OPERATIONS_ADDRESS(client_options.options(command))
 
 
 def examples(*lines: str) -> str:

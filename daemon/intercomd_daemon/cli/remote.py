@@ -16,8 +16,8 @@ from intercomd.v1.ingest_pb2 import PreviewRequest
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd.v1.operations_pb2 import GetStatusRequest
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
-from intercomd_daemon.cli.access import current
 from intercomd_daemon.cli.addresses import AddressUnknown, Listener, address_of
+from intercomd_daemon.cli.client_options import current
 from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
 from intercomd_daemon.cli.format import printable
 

@@ -60,7 +60,7 @@ def _printed(log: logs.Logs, name: str) -> LineWriter:
     return LineWriter(lambda line: log.logger.warning("printed", stream=name, text=line))
 
 
-async def _run(loaded: config.Loaded, log: logs.Logs, load: Callable[[], config.Loaded]) -> int:
+async def _run(loaded: config.LoadedSettings, log: logs.Logs, load: Callable[[], config.LoadedSettings]) -> int:
     """Runs the daemon, logs what ended it, and returns the exit code."""
     code = 0
     try:
@@ -75,7 +75,7 @@ async def _run(loaded: config.Loaded, log: logs.Logs, load: Callable[[], config.
     return code
 
 
-async def _serve(loaded: config.Loaded, log: logs.Logs, load: Callable[[], config.Loaded]) -> None:
+async def _serve(loaded: config.LoadedSettings, log: logs.Logs, load: Callable[[], config.LoadedSettings]) -> None:
     files = file_limit_warning(loaded.settings.ingest, raise_file_limit())
     for warning in (*loaded.warnings, *([files] if files else [])):
         log.logger.warning("setting", warning=warning)

@@ -5,7 +5,7 @@ from typing import TypedDict, Unpack
 
 import click
 
-from intercomd_daemon.cli import access, options
+from intercomd_daemon.cli import client_options, options
 from intercomd_daemon.cli.addresses import INGEST, OPERATIONS
 from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
 from intercomd_daemon.cli.remote import resolve_address
@@ -51,7 +51,7 @@ class JobOptions(TypedDict):
     help="Address of the daemon's operations service, for --wait.  "
     "[default: operations.grpc_listen of the settings, 127.0.0.1:9091]",
 )
-@access.options
+@client_options.options
 @options.CONFIG
 @click.option(
     "--connection", default="", type=options.TEXT, metavar="NAME", help="Connection of envelopes that name none."

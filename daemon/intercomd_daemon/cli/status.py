@@ -12,7 +12,7 @@ from intercomd_daemon.cli.format import byte_size, duration_of, percentage, prin
 from intercomd_daemon.cli.layout import Column
 from intercomd_daemon.cli.output import print_json, print_table, print_text
 from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_address
-from intercomd_daemon.reasons import Kind, remedy_of
+from intercomd_daemon.reasons import ReasonKind, remedy_of
 
 COLUMNS = (
     Column("connection", style="bold"),
@@ -127,7 +127,7 @@ def obstacles_of(connection: messages.ConnectionStatus) -> list[str]:
     if connection.suspended_reason:
         since = f" since {timestamp(connection.suspended_since)}" if connection.HasField("suspended_since") else ""
         reason = connection.suspended_reason
-        remedy = remedy_of(Kind.SUSPENSION, reason)
+        remedy = remedy_of(ReasonKind.SUSPENSION, reason)
         lines.append(f"{name} is suspended{since}: {printable(reason)}" + (f": {remedy}" if remedy else ""))
     if connection.HasField("next_probe_time"):
         at = timestamp(connection.next_probe_time)

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping
 
-from intercomd_daemon.config.callers import check_callers
+from intercomd_daemon.config.caller_checks import check_callers
 from intercomd_daemon.config.findings import CONNECTIONS, Findings
-from intercomd_daemon.config.keys import nearest
-from intercomd_daemon.config.listeners import check_listeners
+from intercomd_daemon.config.listener_checks import check_listeners
+from intercomd_daemon.config.setting_keys import nearest
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.config.variables import variable
 from intercomd_daemon.connection import ConnectionSettings

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 
 from intercomd_daemon.config.findings import API_KEY, API_KEY_ADVICE, CALLERS, CONNECTIONS, Findings, RawValue
-from intercomd_daemon.config.keys import nearest
+from intercomd_daemon.config.setting_keys import nearest
 from intercomd_daemon.connection import NAME
-from intercomd_daemon.setting.kinds import Kind, shown
+from intercomd_daemon.setting.kinds import ValueKind, shown
 
 _NAME = re.compile(NAME)
 _EXAMPLES = {CONNECTIONS: "default", CALLERS: "billing"}
@@ -16,7 +16,11 @@ class Document:
     """The document of one file."""
 
     def __init__(
-        self, origin: str, keys: Mapping[str, Kind], tables: Mapping[str, Mapping[str, Kind]], findings: Findings
+        self,
+        origin: str,
+        keys: Mapping[str, ValueKind],
+        tables: Mapping[str, Mapping[str, ValueKind]],
+        findings: Findings,
     ) -> None:
         """`keys` are those of the sections; `tables` has those below `connections.<name>.` and `callers.<name>.`."""
         self.given: dict[str, RawValue] = {}
@@ -51,7 +55,7 @@ class Document:
             self.names[table].append(name)
             self._walk(content, key + ".", "", self._tables[table])
 
-    def _walk(self, table: Mapping[str, object], outer: str, inner: str, keys: Mapping[str, Kind]) -> None:
+    def _walk(self, table: Mapping[str, object], outer: str, inner: str, keys: Mapping[str, ValueKind]) -> None:
         """`outer` is the prefix of all `keys`, `inner` the path of `table` below it."""
         for name, raw in table.items():
             path = inner + name
@@ -67,7 +71,7 @@ class Document:
     def _problem(self, key: str, message: str) -> None:
         self._findings.problem(key, self._origin, message)
 
-    def _unknown(self, name: str, inner: str, keys: Mapping[str, Kind]) -> str:
+    def _unknown(self, name: str, inner: str, keys: Mapping[str, ValueKind]) -> str:
         if name == API_KEY:
             return API_KEY_ADVICE
         beside = list(dict.fromkeys(key[len(inner) :].partition(".")[0] for key in keys if key.startswith(inner)))

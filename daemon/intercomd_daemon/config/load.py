@@ -10,18 +10,18 @@ import msgspec
 from intercomd_daemon.config.consistency import check_consistency
 from intercomd_daemon.config.document import Document
 from intercomd_daemon.config.findings import CONNECTIONS, Findings, RawValue
-from intercomd_daemon.config.keys import build, keys_of, values_of
+from intercomd_daemon.config.setting_keys import build, keys_of, values_of
 from intercomd_daemon.config.settings import TABLES, Settings
 from intercomd_daemon.config.variables import Variables, variable
 from intercomd_daemon.errors import SettingsInvalid
-from intercomd_daemon.setting.kinds import Kind
+from intercomd_daemon.setting.kinds import ValueKind
 from intercomd_daemon.toml import TomlInvalid, parse
 
 DEFAULT = "default"
 """The origin of settings that are not set; also the connection of the short forms if none is named."""
 
 
-class Loaded(NamedTuple):
+class LoadedSettings(NamedTuple):
     """The settings in force."""
 
     settings: Settings
@@ -31,7 +31,7 @@ class Loaded(NamedTuple):
     """Each in one line with the key, the origin and the remedy."""
 
 
-class Row(NamedTuple):
+class SettingRow(NamedTuple):
     """One line of `intercomd config`."""
 
     key: str
@@ -40,7 +40,7 @@ class Row(NamedTuple):
     origin: str
 
 
-def load(path: str | None, environment: Mapping[str, str]) -> Loaded:
+def load(path: str | None, environment: Mapping[str, str]) -> LoadedSettings:
     """Reads the file, if one is named, and the INTERCOMD_ variables, which override it.
 
     Raises:
@@ -74,16 +74,16 @@ def load(path: str | None, environment: Mapping[str, str]) -> Loaded:
         check_consistency(settings, origins, given.keys() - values.keys(), findings)
     if findings.problems:
         raise SettingsInvalid(findings.problems)
-    return Loaded(settings, MappingProxyType(origins), tuple(findings.warnings))
+    return LoadedSettings(settings, MappingProxyType(origins), tuple(findings.warnings))
 
 
-def describe(loaded: Loaded) -> list[Row]:
+def describe(loaded: LoadedSettings) -> list[SettingRow]:
     """Returns every setting in force, in the order of the documentation."""
     rows = list(values_of(loaded.settings))
     for table in TABLES:
         for name, entry in getattr(loaded.settings, table).items():
             rows += values_of(entry, f"{table}.{name}.")
-    return [Row(key, value, loaded.origins[key]) for key, value in rows]
+    return [SettingRow(key, value, loaded.origins[key]) for key, value in rows]
 
 
 def _entries(names: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
@@ -137,7 +137,7 @@ def _choose_token(prefix: str, given: dict[str, RawValue], findings: Findings) -
     findings.warn(prefix + unused, given.pop(prefix + unused).origin, f"not used, because {used.origin} is set")
 
 
-def _values(given: Mapping[str, RawValue], keys: Mapping[str, Kind], findings: Findings) -> dict[str, Any]:
+def _values(given: Mapping[str, RawValue], keys: Mapping[str, ValueKind], findings: Findings) -> dict[str, Any]:
     values = {}
     for key, (raw, origin, is_text) in given.items():
         kind = keys[key]

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 
 from intercomd_daemon.config.findings import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, RawValue
-from intercomd_daemon.config.keys import nearest
+from intercomd_daemon.config.setting_keys import nearest
 from intercomd_daemon.connection import NAME
-from intercomd_daemon.setting.kinds import Kind, shown
+from intercomd_daemon.setting.kinds import ValueKind, shown
 
 PREFIX = "INTERCOMD_"
 # For a single connection, whatever its name.
@@ -23,7 +23,9 @@ _SERVICE_LINK = re.compile(
 class Variables:
     """The variables, in the order of their names."""
 
-    def __init__(self, keys: Mapping[str, Kind], tables: Mapping[str, Mapping[str, Kind]], findings: Findings) -> None:
+    def __init__(
+        self, keys: Mapping[str, ValueKind], tables: Mapping[str, Mapping[str, ValueKind]], findings: Findings
+    ) -> None:
         """`keys` are those of the sections; `tables` has those below `connections.<name>.` and `callers.<name>.`."""
         self.given: dict[str, RawValue] = {}
         """The values by key."""

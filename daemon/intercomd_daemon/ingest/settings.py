@@ -7,7 +7,7 @@ import msgspec
 from intercomd_daemon.rpc.settings import TlsSettings
 from intercomd_daemon.setting import kinds, places
 from intercomd_daemon.setting.kinds import DAY, HOUR, KIB, MIB
-from intercomd_daemon.unix_socket import Access
+from intercomd_daemon.unix_socket import SocketPermissions
 
 # The spool's queue takes a request as a whole, and holds 32 MiB.
 _REQUEST_BYTES_ALLOWED = 16 * MIB
@@ -54,6 +54,6 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.connection_age_max_seconds or (HOUR if self.tls.client_ca_file else 0.0)
 
     @property
-    def unix_access(self) -> Access:
+    def unix_access(self) -> SocketPermissions:
         """Who may connect to the Unix sockets."""
-        return Access(int(self.unix_mode, 8), self.unix_group)
+        return SocketPermissions(int(self.unix_mode, 8), self.unix_group)

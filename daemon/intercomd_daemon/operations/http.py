@@ -124,7 +124,7 @@ class HttpListener:
         """Bound addresses, with the ports that the system chose."""
 
     async def listen(
-        self, address: str, access: unix_socket.Access, tls: Callable[[], ssl.SSLContext] | None = None
+        self, address: str, access: unix_socket.SocketPermissions, tls: Callable[[], ssl.SSLContext] | None = None
     ) -> None:
         """Listens on one more address; `tls` returns the context of each new TCP connection."""
         loop = asyncio.get_running_loop()
@@ -159,7 +159,7 @@ class HttpListener:
 async def listen_http(
     application: web.Application,
     addresses: Sequence[str],
-    access: unix_socket.Access | None = None,
+    access: unix_socket.SocketPermissions | None = None,
     tls: Callable[[], ssl.SSLContext] | None = None,
 ) -> HttpListener:
     """Serves an application on addresses of the form `host:port`, `[host]:port` or `unix:/path`.
@@ -176,7 +176,7 @@ async def listen_http(
     listener = HttpListener(runner)
     try:
         for address in addresses:
-            await listener.listen(address, access or unix_socket.Access(), tls)
+            await listener.listen(address, access or unix_socket.SocketPermissions(), tls)
     except BaseException:
         await listener.close()
         raise

@@ -6,7 +6,7 @@ import msgspec
 
 from intercomd_daemon.rpc.settings import TlsSettings
 from intercomd_daemon.setting import kinds, places
-from intercomd_daemon.unix_socket import Access
+from intercomd_daemon.unix_socket import SocketPermissions
 
 
 class OperationsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,9 +26,9 @@ class OperationsSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls: TlsSettings = TlsSettings()
 
     @property
-    def unix_access(self) -> Access:
+    def unix_access(self) -> SocketPermissions:
         """Who may connect to the Unix sockets."""
-        return Access(int(self.unix_mode, 8), self.unix_group)
+        return SocketPermissions(int(self.unix_mode, 8), self.unix_group)
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):

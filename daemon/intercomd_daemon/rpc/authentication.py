@@ -17,9 +17,9 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from intercomd_daemon.errors import QuotaExceeded, Unauthenticated
+from intercomd_daemon.rpc.caller_quota import BYTES, ENVELOPES, CallerQuota
 from intercomd_daemon.rpc.callers import ANYONE, Caller, Callers, bearer_token, hash_of
-from intercomd_daemon.rpc.quota import BYTES, ENVELOPES, Quota
-from intercomd_daemon.rpc.status import status_of
+from intercomd_daemon.rpc.grpc_status import status_of
 
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
 """The only method that needs no credential."""
@@ -43,7 +43,7 @@ class Credential:
     """What a call has proved, and the caller that it belongs to, which a reload may change."""
 
     def __init__(
-        self, caller: Caller, quota: Quota, token_hash: str = "", uris: Names = (), dns_names: Names = ()
+        self, caller: Caller, quota: CallerQuota, token_hash: str = "", uris: Names = (), dns_names: Names = ()
     ) -> None:
         """Either `token_hash` or the names of a certificate are set."""
         self.caller = caller
@@ -72,7 +72,7 @@ class Authenticator:
 
     def __init__(self, callers: Callers) -> None:
         self._callers = callers
-        self._quotas: dict[str, Quota] = {}
+        self._quotas: dict[str, CallerQuota] = {}
         self._configure_quotas(callers)
         self._open: dict[object, tuple[Credential, Callable[[Unauthenticated], None]]] = {}
 
@@ -92,7 +92,7 @@ class Authenticator:
 
     def _configure_quotas(self, callers: Callers) -> None:
         now = time.monotonic()
-        self._quotas = {name: self._quotas.get(name) or Quota() for name in callers.rates}
+        self._quotas = {name: self._quotas.get(name) or CallerQuota() for name in callers.rates}
         for name, rates in callers.rates.items():
             self._quotas[name].configure(rates, now)
 
@@ -182,7 +182,7 @@ class Guard:
         return self.anyone if credential is None else credential.caller
 
     @property
-    def _quota(self) -> Quota | None:
+    def _quota(self) -> CallerQuota | None:
         """The quota of the current call's caller; None: it has none."""
         credential = _current.get()
         return credential.quota if credential is not None and credential.quota else None

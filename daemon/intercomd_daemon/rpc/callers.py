@@ -6,8 +6,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from intercomd_daemon.errors import ConnectionNotAllowed, OperationsNotAllowed
+from intercomd_daemon.rpc.caller_quota import BYTES, ENVELOPES
 from intercomd_daemon.rpc.certificate_names import NamePattern
-from intercomd_daemon.rpc.quota import BYTES, ENVELOPES
 from intercomd_daemon.rpc.settings import LEVELS, CallerSettings
 
 TOKEN_CHARACTERS_MIN = 32

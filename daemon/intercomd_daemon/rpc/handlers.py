@@ -14,7 +14,7 @@ from grpc.aio import Server, ServicerContext
 
 from intercomd_daemon.errors import IntercomdError, RequestRefused
 from intercomd_daemon.rpc.authentication import MethodGate
-from intercomd_daemon.rpc.status import status_of
+from intercomd_daemon.rpc.grpc_status import status_of
 
 Request = TypeVar("Request")
 Context = ServicerContext[Any, Any]

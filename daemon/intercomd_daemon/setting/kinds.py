@@ -49,7 +49,7 @@ def _unchanged(text: str) -> object:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """One kind of value."""
 
     read: Callable[[object], Any]
@@ -60,7 +60,7 @@ class Kind:
     """Returns the value in TOML, with secrets masked."""
 
 
-def text(form: str = "text", pattern: str = r"(?s).*", characters_max: int = 255) -> Kind:
+def text(form: str = "text", pattern: str = r"(?s).*", characters_max: int = 255) -> ValueKind:
     """Printable text; `form` describes the pattern in words."""
     compiled = re.compile(pattern)
 
@@ -71,10 +71,10 @@ def text(form: str = "text", pattern: str = r"(?s).*", characters_max: int = 255
             f"{shown(raw)} does not fit; write {form}, printable and of at most {characters_max} characters"
         )
 
-    return Kind(read)
+    return ValueKind(read)
 
 
-def choice(*options: str) -> Kind:
+def choice(*options: str) -> ValueKind:
     """One of the options."""
     listed = " or ".join([", ".join(as_toml(option) for option in options[:-1]), as_toml(options[-1])])
 
@@ -83,10 +83,10 @@ def choice(*options: str) -> Kind:
             return raw
         raise ValueError(f"{shown(raw)} is not one of the choices; write {listed}")
 
-    return Kind(read)
+    return ValueKind(read)
 
 
-def boolean() -> Kind:
+def boolean() -> ValueKind:
     """True or false; as a variable also 1 or 0."""
     words = {"true": True, "1": True, "false": False, "0": False}
 
@@ -95,10 +95,10 @@ def boolean() -> Kind:
             return raw
         raise ValueError(f"{shown(raw)} is neither true nor false; write one of them, without quotes")
 
-    return Kind(read, lambda given: words.get(given.strip().lower(), given))
+    return ValueKind(read, lambda given: words.get(given.strip().lower(), given))
 
 
-def integer(minimum: int, maximum: int) -> Kind:
+def integer(minimum: int, maximum: int) -> ValueKind:
     """A whole number within a range."""
 
     def read(raw: object) -> int:
@@ -106,7 +106,7 @@ def integer(minimum: int, maximum: int) -> Kind:
             return raw
         raise ValueError(f"{shown(raw)} is not a whole number from {minimum} to {maximum}; write one, without quotes")
 
-    return Kind(read, _whole)
+    return ValueKind(read, _whole)
 
 
 def _whole(given: str) -> object:
@@ -116,7 +116,7 @@ def _whole(given: str) -> object:
         return given
 
 
-def share() -> Kind:
+def share() -> ValueKind:
     """A share: above 0, up to 1."""
 
     def read(raw: object) -> float:
@@ -130,10 +130,10 @@ def share() -> Kind:
         except ValueError:
             return given
 
-    return Kind(read, from_text)
+    return ValueKind(read, from_text)
 
 
-def size(minimum: int, maximum: int, *, none: bool = False) -> Kind:
+def size(minimum: int, maximum: int, *, none: bool = False) -> ValueKind:
     """A number of bytes: "4MiB", or a whole number of bytes. With `none` an empty text is allowed, and gives 0."""
 
     def read(raw: object) -> int:
@@ -153,7 +153,7 @@ def size(minimum: int, maximum: int, *, none: bool = False) -> Kind:
             f"{shown(raw)} is out of range; write a size from {_size(minimum)} to {_size(maximum)}{otherwise}"
         )
 
-    return Kind(read, _whole, lambda value: '""' if none and not value else as_toml(_size(value)))
+    return ValueKind(read, _whole, lambda value: '""' if none and not value else as_toml(_size(value)))
 
 
 def _size(value: int) -> str:
@@ -163,7 +163,7 @@ def _size(value: int) -> str:
     return f"{value}B"
 
 
-def duration(minimum: float, maximum: float, *, none: bool = False) -> Kind:
+def duration(minimum: float, maximum: float, *, none: bool = False) -> ValueKind:
     """A time span: "24h", "250ms", "1h30m"; in seconds. With `none` an empty text is allowed, and gives 0.0."""
 
     def read(raw: object) -> float:
@@ -177,7 +177,7 @@ def duration(minimum: float, maximum: float, *, none: bool = False) -> Kind:
         otherwise = ', or "" for none' if none else ""
         raise ValueError(f"{shown(raw)} is out of range; write {_span(minimum)} to {_span(maximum)}{otherwise}")
 
-    return Kind(read, show=lambda value: '""' if none and not value else as_toml(_span(value)))
+    return ValueKind(read, show=lambda value: '""' if none and not value else as_toml(_span(value)))
 
 
 def _span(seconds: float) -> str:
@@ -188,7 +188,7 @@ def _span(seconds: float) -> str:
     return f"{milliseconds}ms"
 
 
-def secret() -> Kind:
+def secret() -> ValueKind:
     """An access token; errors never show it."""
 
     def read(raw: object) -> Secret:
@@ -198,10 +198,10 @@ def secret() -> Kind:
             "this is not an access token; write one word of letters, digits and -._~+/=, as Intercom shows it"
         )
 
-    return Kind(read, str.strip, lambda value: as_toml(MASK if value else ""))
+    return ValueKind(read, str.strip, lambda value: as_toml(MASK if value else ""))
 
 
-def texts(form: str, pattern: str, *, lower: bool = False, hidden: bool = False) -> Kind:
+def texts(form: str, pattern: str, *, lower: bool = False, hidden: bool = False) -> ValueKind:
     """A list of texts that match the pattern, without white space around them; as a variable: with commas between.
 
     `form` describes the pattern in words, with an example. With `lower` the texts are kept in lower case; with `hidden`
@@ -219,10 +219,10 @@ def texts(form: str, pattern: str, *, lower: bool = False, hidden: bool = False)
             items.append(item.strip().lower() if lower else item.strip())
         return tuple(items)
 
-    return Kind(read, lambda given: [item.strip() for item in given.split(",") if item.strip()])
+    return ValueKind(read, lambda given: [item.strip() for item in given.split(",") if item.strip()])
 
 
-def attribute_types() -> Kind:
+def attribute_types() -> ValueKind:
     """Custom attributes and the types to create them with; as a variable: "plan=string,seats=integer"."""
 
     def read(raw: object) -> Mapping[str, str]:
@@ -247,4 +247,4 @@ def attribute_types() -> Kind:
             return given
         return {name.strip(): kind.strip() for name, kind in pairs}
 
-    return Kind(read, from_text)
+    return ValueKind(read, from_text)

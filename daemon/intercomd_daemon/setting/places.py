@@ -6,7 +6,7 @@ Pure: only the form is checked, not whether a place exists.
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from intercomd_daemon.setting.kinds import Kind, as_toml, shown, text
+from intercomd_daemon.setting.kinds import ValueKind, as_toml, shown, text
 from intercomd_daemon.setting.secret import MASK, Secret
 
 # Linux: struct sockaddr_un has 108 bytes for the path, its final NUL included.
@@ -16,12 +16,12 @@ _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1", re.ASCII)
 _ENGINES = ("sqlite", "memory")
 
 
-def address() -> Kind:
+def address() -> ValueKind:
     """An address to listen on: host:port, [::]:port, or unix:path. Port 0 means any free port."""
-    return Kind(_address)
+    return ValueKind(_address)
 
 
-def addresses(minimum: int = 0) -> Kind:
+def addresses(minimum: int = 0) -> ValueKind:
     """A list of addresses; as a variable: with commas between."""
 
     def read(raw: object) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def addresses(minimum: int = 0) -> Kind:
             raise ValueError("; ".join(problems))
         return tuple(raw)
 
-    return Kind(read, lambda given: [item.strip() for item in given.split(",") if item.strip()])
+    return ValueKind(read, lambda given: [item.strip() for item in given.split(",") if item.strip()])
 
 
 def _address(raw: object) -> str:
@@ -58,7 +58,7 @@ def _address(raw: object) -> str:
     return raw
 
 
-def socket_mode() -> Kind:
+def socket_mode() -> ValueKind:
     """The mode of a Unix socket, as octal text."""
     return text('a mode of a socket such as "0660"', r"0?[0-7]{3}")
 
@@ -94,7 +94,7 @@ def _covers(wildcard: str, host: str) -> bool:
     return wildcard == "::" or (wildcard == "0.0.0.0" and ":" not in host)  # noqa: S104  # compared, not bound
 
 
-def spool_url() -> Kind:
+def spool_url() -> ValueKind:
     """Which engine keeps the spool, and where: `sqlite:PATH`, or `memory:` alone."""
 
     def read(raw: object) -> str:
@@ -107,10 +107,10 @@ def spool_url() -> Kind:
             raise ValueError(f'{shown(raw)} has no path to a file; write "sqlite:PATH", such as "sqlite:intercomd.db"')
         return str(raw)
 
-    return Kind(read)
+    return ValueKind(read)
 
 
-def base_url() -> Kind:
+def base_url() -> ValueKind:
     """The URL of Intercom or a stand-in; empty: the region decides."""
 
     def read(raw: object) -> str:
@@ -125,14 +125,14 @@ def base_url() -> Kind:
             raise ValueError(f"{shown(raw)} would send the access token in the clear; write https://")
         return url.geturl().rstrip("/")
 
-    return Kind(read)
+    return ValueKind(read)
 
 
 NO_PROXY = "none"
 """Instead of a proxy's URL: calls go directly, regardless of the environment."""
 
 
-def proxy() -> Kind:
+def proxy() -> ValueKind:
     """An HTTP proxy, "none", or empty: the environment decides. It may hold credentials, so errors never show it."""
 
     def read(raw: object) -> Secret:
@@ -142,7 +142,7 @@ def proxy() -> Kind:
             )
         return Secret(raw)
 
-    return Kind(read, show=lambda value: as_toml(shown_proxy(value.reveal())))
+    return ValueKind(read, show=lambda value: as_toml(shown_proxy(value.reveal())))
 
 
 def split_proxy(text: str) -> SplitResult | None:

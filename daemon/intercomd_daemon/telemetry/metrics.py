@@ -14,7 +14,7 @@ from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
-from intercomd_daemon.reasons import OTHER, REASONS, Kind, label_of
+from intercomd_daemon.reasons import OTHER, REASONS, ReasonKind, label_of
 from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.telemetry.gauges import connection_families, spool_families, workspace_families
 from intercomd_daemon.telemetry.instruments import Counter, Histogram
@@ -36,7 +36,7 @@ ALERTED_STATUSES = frozenset({400, 401, 403, 404, 409, 422, 429})
 STATUSES = ALERTED_STATUSES | {402, 405, 406, 407, 408, 410, 413, 415, 421, 423, 425, 431, 451, 500, 502, 503, 504}
 
 
-def _codes(kind: Kind) -> list[str]:
+def _codes(kind: ReasonKind) -> list[str]:
     """Returns the codes of a kind of reason."""
     return [reason.code for reason in REASONS if reason.kind is kind]
 
@@ -44,14 +44,14 @@ def _codes(kind: Kind) -> list[str]:
 _DISPOSITIONS = (
     (Disposition.ACCEPTED, [""]),
     (Disposition.DUPLICATE, [""]),
-    (Disposition.SKIPPED, _codes(Kind.SKIP)),
-    (Disposition.REJECTED, _codes(Kind.VIOLATION)),
+    (Disposition.SKIPPED, _codes(ReasonKind.SKIP)),
+    (Disposition.REJECTED, _codes(ReasonKind.VIOLATION)),
 )
 _TYPES = (
     (OutcomeType.DELIVERED, [""]),
     (OutcomeType.UNCHANGED, [""]),
-    (OutcomeType.SKIPPED, _codes(Kind.LEFT_OUT)),
-    (OutcomeType.DEAD_LETTERED, _codes(Kind.DEAD_LETTER)),
+    (OutcomeType.SKIPPED, _codes(ReasonKind.LEFT_OUT)),
+    (OutcomeType.DEAD_LETTERED, _codes(ReasonKind.DEAD_LETTER)),
 )
 
 
@@ -115,9 +115,9 @@ class _Instruments:
         for type_, reasons in _TYPES:
             for reason in reasons:
                 self.outcomes.declare((connection, type_.name.lower(), reason))
-        for reason in _codes(Kind.ADJUSTMENT):
+        for reason in _codes(ReasonKind.ADJUSTMENT):
             self.adjustments.declare((connection, reason))
-        for notice in _codes(Kind.NOTICE):
+        for notice in _codes(ReasonKind.NOTICE):
             self.notices.declare((connection, notice))
         for call in CALLS:
             self._declare_call(connection, call)

@@ -12,7 +12,7 @@ from stat import S_ISREG
 from typing import IO, NamedTuple
 
 from intercomd import Envelope, EnvelopeResult, Publisher, PublishError, PublisherSettings, Tls
-from intercomd_daemon.cli.access import current
+from intercomd_daemon.cli.client_options import current
 from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.cli.format import quantity
 from intercomd_daemon.cli.remote import ingest, operations

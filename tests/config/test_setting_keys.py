@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from intercomd_daemon.config.keys import build, keys_of, nearest, values_of
+from intercomd_daemon.config.setting_keys import build, keys_of, nearest, values_of
 from intercomd_daemon.setting import kinds
 
 

@@ -9,20 +9,20 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from intercomd_daemon.setting.kinds import Kind
+from intercomd_daemon.setting.kinds import ValueKind
 
 Section = TypeVar("Section", bound=msgspec.Struct)
 
 
-def keys_of(section: type[msgspec.Struct], prefix: str = "") -> dict[str, Kind]:
+def keys_of(section: type[msgspec.Struct], prefix: str = "") -> dict[str, ValueKind]:
     """Returns every key of a section and its subsections, in the order of declaration."""
-    keys: dict[str, Kind] = {}
+    keys: dict[str, ValueKind] = {}
     for field in msgspec.structs.fields(section):
         key = prefix + field.encode_name
         if _is_section(field.type):
             keys |= keys_of(field.type, key + ".")
         else:
-            keys.update((key, kind) for kind in get_args(field.type) if isinstance(kind, Kind))
+            keys.update((key, kind) for kind in get_args(field.type) if isinstance(kind, ValueKind))
     return keys
 
 

@@ -24,7 +24,7 @@ from intercomd_daemon.errors import (
     TooManyWatches,
     Unauthenticated,
 )
-from intercomd_daemon.rpc.status import status_of
+from intercomd_daemon.rpc.grpc_status import status_of
 
 CASES = [
     (RequestRefused("filter.email", "is blank"), StatusCode.INVALID_ARGUMENT, BadRequest),

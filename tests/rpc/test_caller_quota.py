@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intercomd_daemon.rpc.quota import BUCKET_SECONDS, Bucket, Quota
+from intercomd_daemon.rpc.caller_quota import BUCKET_SECONDS, Bucket, CallerQuota
 
 ENVELOPES, BYTES = "envelopes_per_second", "bytes_per_second"
 
 
-def quota(envelopes: float = 0, size_bytes: float = 0, now: float = 0.0) -> Quota:
-    made = Quota()
+def quota(envelopes: float = 0, size_bytes: float = 0, now: float = 0.0) -> CallerQuota:
+    made = CallerQuota()
     made.configure({ENVELOPES: envelopes, BYTES: size_bytes}, now)
     return made
 

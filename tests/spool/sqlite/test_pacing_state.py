@@ -2,7 +2,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from intercomd_daemon.spool.base import PacingState
-from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool, pacing
+from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool, pacing_state
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 NOON = 1_750_000_000.0
@@ -22,7 +22,7 @@ async def test_state_is_restored_after_a_restart(tmp_path: Path, clock: SimpleNa
 def test_states_of_ended_windows_are_deleted(transaction: Transaction) -> None:
     for number in range(20):
         transaction.now = NOON + number
-        pacing.save(transaction, f"workspace {number}", PacingState(167, NOON + number + 5, number))
-        pacing.save(transaction, f"workspace {number}", PacingState(167, NOON + number + 5, number))
+        pacing_state.save(transaction, f"workspace {number}", PacingState(167, NOON + number + 5, number))
+        pacing_state.save(transaction, f"workspace {number}", PacingState(167, NOON + number + 5, number))
     kept = transaction.database.execute("SELECT workspace FROM pacing ORDER BY window_ends").fetchall()
     assert kept == [(f"workspace {number}",) for number in range(15, 20)]

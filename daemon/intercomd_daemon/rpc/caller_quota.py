@@ -48,7 +48,7 @@ _POSITIVE = 1e-6
 """A positive level, in envelopes or bytes: it counts as positive at the time that `wait_seconds` names."""
 
 
-class Quota:
+class CallerQuota:
     """The quota of one caller."""
 
     def __init__(self) -> None:

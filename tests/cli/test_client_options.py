@@ -8,7 +8,7 @@ import trustme
 
 from daemons.commands import invoke
 from daemons.process import Daemon
-from intercomd_daemon.cli.access import Access
+from intercomd_daemon.cli.client_options import ClientOptions
 from intercomd_daemon.rpc.callers import hash_of
 from intercomd_daemon.sandbox import Sandbox
 from tls.certificates import Files
@@ -89,5 +89,8 @@ async def test_unusable_token_file_is_named(tmp_path: Path) -> None:
 
 
 def test_any_option_of_tls_implies_it() -> None:
-    assert not Access(token_file="t").uses_tls
-    assert all(access.uses_tls for access in (Access(tls=True), Access(ca_file="c"), Access(server_name="n")))
+    assert not ClientOptions(token_file="t").uses_tls
+    assert all(
+        access.uses_tls
+        for access in (ClientOptions(tls=True), ClientOptions(ca_file="c"), ClientOptions(server_name="n"))
+    )

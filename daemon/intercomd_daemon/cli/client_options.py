@@ -14,7 +14,7 @@ _META = "intercomd.access"
 _FILE = click.Path(exists=True, dir_okay=False)
 
 
-class Access(NamedTuple):
+class ClientOptions(NamedTuple):
     """How to call a daemon."""
 
     tls: bool = False
@@ -59,14 +59,14 @@ def options(command: Command) -> Command:
     return command
 
 
-def current() -> Access:
+def current() -> ClientOptions:
     """Returns the options of the running command.
 
     Raises:
         click.UsageError: a certificate is given without its key, or a key without a certificate.
     """
     context = click.get_current_context(silent=True)
-    access = Access(**context.meta.get(_META, {})) if context is not None else Access()
+    access = ClientOptions(**context.meta.get(_META, {})) if context is not None else ClientOptions()
     if bool(access.certificate_file) != bool(access.key_file):
         raise click.UsageError("--certificate-file and --key-file belong together: give both or neither")
     return access

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from intercomd_daemon.config.findings import CALLERS, CONNECTIONS, Findings
-from intercomd_daemon.config.keys import nearest
+from intercomd_daemon.config.setting_keys import nearest
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.rpc.callers import EVERY_CONNECTION
 from intercomd_daemon.rpc.certificate_names import NamePattern
