@@ -15,7 +15,7 @@ from delivery.dialogue import talk
 from documents import DOCS, README, ROOT, blocks, called, first_cells, section, tables
 from intercomd_daemon import config
 from intercomd_daemon.cli.main import COMMANDS, main
-from intercomd_daemon.config.findings import Findings
+from intercomd_daemon.config.findings import SettingFindings
 from intercomd_daemon.config.setting_keys import build, keys_of
 from intercomd_daemon.config.variables import Variables
 from intercomd_daemon.connection import ConnectionSettings
@@ -84,7 +84,7 @@ def test_examples_of_settings_load(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
 def test_variables_are_settings(path: Path) -> None:
-    findings = Findings()
+    findings = SettingFindings()
     named = re.findall(r"INTERCOMD_[A-Z_]*[A-Z]", path.read_text())
     tables_of = {table: keys_of(entry) for table, entry in config.TABLES.items()}
     Variables(keys_of(config.Settings), tables_of, findings).read(dict.fromkeys(named, ""))

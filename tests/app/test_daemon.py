@@ -15,7 +15,7 @@ from intercomd_daemon.app.daemon import CLOSE_SECONDS, STALLED_SECONDS
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RetryLater, SpoolLocked
 from intercomd_daemon.ingest.settings import IngestSettings
-from intercomd_daemon.operations.daemon_control import Check, State
+from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck
 from intercomd_daemon.operations.settings import OperationsSettings
 from intercomd_daemon.setting.secret import Secret
 from intercomd_daemon.spool.memory import MemorySpool
@@ -51,17 +51,17 @@ def events(stream: io.StringIO) -> list[str]:
 @pytest.mark.parametrize("url", ["", "memory:"])
 async def test_daemon_serves_until_it_is_stopped(tmp_path: Path, url: str) -> None:
     daemon, stream = daemon_of(settings(tmp_path, url))
-    assert daemon.state() is State.STARTING
+    assert daemon.state() is DaemonState.STARTING
     with pytest.raises(RetryLater):
         daemon.archive()
     running = asyncio.create_task(daemon.run())
     await daemon.serving.wait()
-    assert daemon.state() is State.SERVING
+    assert daemon.state() is DaemonState.SERVING
     assert {check.name: check.moves for check in daemon.checks()} == {"spool": True, "worker default": True}
     daemon.stop()
     daemon.stop()
     await running
-    assert daemon.state() is State.DRAINING
+    assert daemon.state() is DaemonState.DRAINING
     assert events(stream) == ["operations", "serving", "draining", "stopped"]
 
 
@@ -72,7 +72,7 @@ async def test_second_daemon_waits_for_the_spool_and_then_gives_up(tmp_path: Pat
     second, stream = daemon_of(settings(tmp_path))
     with pytest.raises(SpoolLocked, match="one daemon per spool"):
         await second.run()
-    assert second.state() is State.STARTING
+    assert second.state() is DaemonState.STARTING
     assert events(stream) == ["operations", "spool_locked", "stopped"]
     first.stop()
     first.stop()
@@ -149,7 +149,7 @@ class BusySpool(MemorySpool):
 async def test_commit_that_hangs_is_no_progress(tmp_path: Path) -> None:
     daemon, _ = daemon_of(settings(tmp_path, "memory:"))
     spool = daemon._spool = BusySpool()
-    assert daemon.checks() == [Check("spool", moves=True)]
+    assert daemon.checks() == [HealthCheck("spool", moves=True)]
     spool.seconds = STALLED_SECONDS + 1
-    assert daemon.checks() == [Check("spool", moves=False, detail="a commit has been under way for 61 s")]
+    assert daemon.checks() == [HealthCheck("spool", moves=False, detail="a commit has been under way for 61 s")]
     await spool.close()

@@ -9,8 +9,8 @@ from intercomd_daemon.cli.addresses import (
     OPERATIONS,
     PAGES,
     AddressUnknown,
+    HealthPage,
     Listener,
-    Page,
     address_of,
     health_pages,
     is_loopback,
@@ -81,26 +81,26 @@ def test_address_of_names_a_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "text", "pages"),
     [
-        ({}, "", [Page("127.0.0.1:9090", tls=False)]),
+        ({}, "", [HealthPage("127.0.0.1:9090", tls=False)]),
         (
             {"INTERCOMD_HEALTH_LISTEN": "0.0.0.0:9092"},
             "",
-            [Page("127.0.0.1:9092", tls=False), Page("127.0.0.1:9090", tls=False)],
+            [HealthPage("127.0.0.1:9092", tls=False), HealthPage("127.0.0.1:9090", tls=False)],
         ),
         (
             {},
             '[health]\nlisten = ["unix:/run/h"]\n[operations.tls]\ncertificate_file = "/c"',
-            [Page("unix:/run/h", tls=False), Page("127.0.0.1:9090", tls=True)],
+            [HealthPage("unix:/run/h", tls=False), HealthPage("127.0.0.1:9090", tls=True)],
         ),
         (
             {"INTERCOMD_OPERATIONS_TLS_CERTIFICATE_FILE": "/c"},
             '[operations]\nlisten = "unix:/run/o"',
-            [Page("unix:/run/o", tls=False)],
+            [HealthPage("unix:/run/o", tls=False)],
         ),
     ],
 )
 def test_health_pages_are_those_of_health_then_operations(
-    tmp_path: Path, environment: dict[str, str], text: str, pages: list[Page]
+    tmp_path: Path, environment: dict[str, str], text: str, pages: list[HealthPage]
 ) -> None:
     path = tmp_path / "intercomd.toml"
     path.write_text(text)

@@ -7,7 +7,7 @@ import pytest
 
 from daemons.commands import invoke
 from intercomd_daemon.cli.check import exit_code_of
-from intercomd_daemon.cli.preflight import Finding, Level
+from intercomd_daemon.cli.preflight import CheckResult, Severity
 from intercomd_daemon.sandbox import Sandbox
 from tls.certificates import Files
 
@@ -100,13 +100,13 @@ async def test_check_reports_all_invalid_settings(path: Path) -> None:
     ("levels", "code"),
     [
         ((), 0),
-        ((Level.OK, Level.NOTE), 0),
-        ((Level.OK, Level.UNKNOWN), 1),
-        ((Level.UNKNOWN, Level.WRONG), 78),
+        ((Severity.OK, Severity.NOTE), 0),
+        ((Severity.OK, Severity.UNKNOWN), 1),
+        ((Severity.UNKNOWN, Severity.WRONG), 78),
     ],
 )
-def test_exit_code_of_follows_the_most_severe_finding(levels: tuple[Level, ...], code: int) -> None:
-    assert exit_code_of([Finding(level, "", "") for level in levels]) == code
+def test_exit_code_of_follows_the_most_severe_finding(levels: tuple[Severity, ...], code: int) -> None:
+    assert exit_code_of([CheckResult(level, "", "") for level in levels]) == code
 
 
 async def test_check_rejects_a_certificate_without_its_key(path: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from daemons.commands import invoke
 from daemons.process import Daemon
 from intercomd.v1.operations_pb2 import DeadLetterFilter
-from intercomd_daemon.cli.dead_letters import FilterOptions, filter_from, filter_options
+from intercomd_daemon.cli.dead_letters import DeadLetterFilters, filter_from, filter_options
 from intercomd_daemon.sandbox import Sandbox
 from senders.client import envelope
 
@@ -22,7 +22,7 @@ module_wide = pytest.mark.asyncio(loop_scope="module")
 @click.command()
 @filter_options
 def command(**given_options: object) -> None:
-    click.echo(text_format.MessageToString(filter_from(FilterOptions(**given_options))))
+    click.echo(text_format.MessageToString(filter_from(DeadLetterFilters(**given_options))))
 
 
 def parse(*words: str) -> DeadLetterFilter:

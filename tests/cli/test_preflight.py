@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from intercomd_daemon.cli.preflight import (
-    Finding,
-    Level,
+    CheckResult,
+    Severity,
     check_connections,
     check_listeners,
     check_spool,
@@ -38,7 +38,7 @@ def spool(path: Path, **fields: Any) -> SpoolSettings:  # noqa: ANN401 - of the 
     return SpoolSettings(url=f"sqlite:{path}", **(FREE | fields))
 
 
-def levels(found: list[Finding]) -> list[Level]:
+def levels(found: list[CheckResult]) -> list[Severity]:
     return [finding.level for finding in found]
 
 
@@ -47,22 +47,22 @@ def connection(sandbox: Sandbox, **fields: Any) -> ConnectionSettings:  # noqa: 
     return ConnectionSettings(**(given | {"base_url": sandbox.base_url} | fields))
 
 
-async def check(*connections: ConnectionSettings) -> list[Finding]:
+async def check(*connections: ConnectionSettings) -> list[CheckResult]:
     return await check_connections(Settings(connections={each.name: each for each in connections}))
 
 
 def test_check_spool_accepts_a_missing_file_and_does_not_create_it(tmp_path: Path) -> None:
-    assert levels(check_spool(spool(tmp_path / "spool.db"))) == [Level.OK, Level.OK]
+    assert levels(check_spool(spool(tmp_path / "spool.db"))) == [Severity.OK, Severity.OK]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_check_spool_notes_a_spool_in_memory() -> None:
-    assert levels(check_spool(SpoolSettings(url="memory:"))) == [Level.NOTE]
+    assert levels(check_spool(SpoolSettings(url="memory:"))) == [Severity.NOTE]
 
 
 def test_check_spool_rejects_a_missing_folder(tmp_path: Path) -> None:
     (found,) = check_spool(spool(tmp_path / "nowhere" / "spool.db"))
-    assert found.level is Level.WRONG
+    assert found.level is Severity.WRONG
     assert f"{tmp_path / 'nowhere'}: No such file or directory; create a folder" in found.message
 
 
@@ -82,7 +82,7 @@ def test_check_listeners_notes_each_address_with_a_listening_process(tmp_path: P
         found = check_listeners(settings)
     assert [(finding.level, finding.message) for finding in found] == [
         (
-            Level.NOTE,
+            Severity.NOTE,
             f"ingest.listen: cannot listen on {address}: is another daemon there? (Address already in use)",
         )
         for address in (taken, f"unix:{path}")
@@ -100,7 +100,7 @@ def test_check_listeners_rejects_addresses_on_which_the_daemon_cannot_listen(tmp
         health=HealthSettings(listen=("no-such-host.invalid:80",)),
     )
     found = check_listeners(settings)
-    assert levels(found) == [Level.WRONG] * 4
+    assert levels(found) == [Severity.WRONG] * 4
     keys = [finding.message.partition(": ")[0] for finding in found]
     assert keys == ["ingest.listen", "operations.listen", "operations.grpc_listen", "health.listen"]
     assert "No such file or directory" in found[0].message
@@ -122,15 +122,15 @@ async def test_check_traces_rejects_a_variable_that_opentelemetry_cannot_use(
     """Only noted where a variable names the endpoint, too: then the daemon runs without traces."""
     monkeypatch.setenv(variable, value)
     (found,) = await check_traces(Settings(traces=TraceSettings(endpoint="http://127.0.0.1:1")), os.environ)
-    assert (found.level, "correct or unset those named OTEL_" in found.message) == (Level.WRONG, True)
+    assert (found.level, "correct or unset those named OTEL_" in found.message) == (Severity.WRONG, True)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     (noted,) = await check_traces(Settings(), os.environ)
-    assert (noted.level, "runs without traces" in noted.message) == (Level.NOTE, True)
+    assert (noted.level, "runs without traces" in noted.message) == (Severity.NOTE, True)
 
 
 async def test_check_traces_reports_where_spans_go() -> None:
     (found,) = await check_traces(Settings(traces=TraceSettings(endpoint="http://127.0.0.1:1")), {})
-    assert found == Finding(Level.OK, "traces", "spans go to http://127.0.0.1:1")
+    assert found == CheckResult(Severity.OK, "traces", "spans go to http://127.0.0.1:1")
     assert await check_traces(Settings(), {}) == []
 
 
@@ -138,7 +138,7 @@ def test_check_spool_rejects_a_text_file(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("none of ours")
     (found,) = check_spool(spool(path))
-    assert (found.level, "another program's" in found.message) == (Level.WRONG, True)
+    assert (found.level, "another program's" in found.message) == (Severity.WRONG, True)
 
 
 def test_check_spool_rejects_a_database_of_another_program(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_check_spool_rejects_a_database_of_another_program(tmp_path: Path) -> No
     database.execute("PRAGMA application_id = 7")
     database.execute("CREATE TABLE things (name)")
     database.close()
-    assert levels(check_spool(spool(path))) == [Level.WRONG]
+    assert levels(check_spool(spool(path))) == [Severity.WRONG]
 
 
 async def test_check_spool_notes_the_process_that_has_it_open(tmp_path: Path) -> None:
@@ -155,19 +155,19 @@ async def test_check_spool_notes_the_process_that_has_it_open(tmp_path: Path) ->
     held = await open_spool(SqliteSettings(path=str(path), free_bytes_min=0))
     (*_, holder, _) = check_spool(spool(path))
     await held.close()
-    assert (holder.level, f"process {os.getpid()}" in holder.message) == (Level.NOTE, True)
-    assert levels(check_spool(spool(path))) == [Level.OK, Level.OK]
+    assert (holder.level, f"process {os.getpid()}" in holder.message) == (Severity.NOTE, True)
+    assert levels(check_spool(spool(path))) == [Severity.OK, Severity.OK]
 
 
 def test_check_spool_rejects_a_full_disk_and_notes_a_small_one(tmp_path: Path) -> None:
     path, total = tmp_path / "spool.db", shutil.disk_usage(tmp_path).total
-    assert levels(check_spool(spool(path, free_bytes_min=2 * total))) == [Level.OK, Level.WRONG]
+    assert levels(check_spool(spool(path, free_bytes_min=2 * total))) == [Severity.OK, Severity.WRONG]
     # Half of the reserve (2 MiB and the write-ahead log) is free besides free_bytes_min.
     free = shutil.disk_usage(tmp_path).free
     _, short = check_spool(spool(path, free_bytes_min=free - (1 << 20)))
-    assert short.level is Level.WRONG
+    assert short.level is Severity.WRONG
     assert "and what it reserves for settling" in short.message
-    assert levels(check_spool(spool(path, bytes_max=2 * total))) == [Level.OK, Level.NOTE]
+    assert levels(check_spool(spool(path, bytes_max=2 * total))) == [Severity.OK, Severity.NOTE]
 
 
 def test_check_tls_rejects_unusable_files_and_notes_a_key_that_everyone_can_read(tmp_path: Path) -> None:
@@ -175,14 +175,14 @@ def test_check_tls_rejects_unusable_files_and_notes_a_key_that_everyone_can_read
     tls = files.settings
     settings = Settings(ingest=IngestSettings(tls=tls), operations=OperationsSettings(tls=tls))
     files.key.chmod(0o600)
-    assert levels(check_tls(settings)) == [Level.OK, Level.OK]
+    assert levels(check_tls(settings)) == [Severity.OK, Severity.OK]
     files.key.chmod(0o644)
-    assert levels(check_tls(settings)) == [Level.OK, Level.NOTE, Level.OK, Level.NOTE]
+    assert levels(check_tls(settings)) == [Severity.OK, Severity.NOTE, Severity.OK, Severity.NOTE]
     files.key.unlink()
     found = check_tls(settings)
     assert [(finding.level, finding.subject) for finding in found] == [
-        (Level.WRONG, "ingest.tls"),
-        (Level.WRONG, "operations.tls"),
+        (Severity.WRONG, "ingest.tls"),
+        (Severity.WRONG, "operations.tls"),
     ]
     assert "key.pem: No such file or directory" in found[0].message
     assert check_tls(Settings()) == []
@@ -192,14 +192,14 @@ def test_check_tokens_rejects_a_file_without_tokens(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     settings = Settings(callers={"shop": CallerSettings(name="shop", token_file=str(path))})
     (missing,) = check_tokens(settings)
-    assert (missing.level, missing.subject) == (Level.WRONG, "callers")
+    assert (missing.level, missing.subject) == (Severity.WRONG, "callers")
     path.write_text("short")
-    assert levels(check_tokens(settings)) == [Level.WRONG]
+    assert levels(check_tokens(settings)) == [Severity.WRONG]
     path.write_text("t" * 32)
     path.chmod(0o600)
-    assert levels(check_tokens(settings)) == [Level.OK]
+    assert levels(check_tokens(settings)) == [Severity.OK]
     path.chmod(0o644)
-    assert levels(check_tokens(settings)) == [Level.OK, Level.NOTE]
+    assert levels(check_tokens(settings)) == [Severity.OK, Severity.NOTE]
     assert check_tokens(Settings()) == []
 
 
@@ -207,7 +207,7 @@ async def test_check_connections_reports_workspace_and_attributes() -> None:
     attributes = tuple(CustomAttribute(f"attribute {number}") for number in range(3))
     async with Sandbox(SandboxSettings(workspace_name="Shop", attributes=attributes)) as sandbox:
         found = await check(connection(sandbox))
-    assert levels(found) == [Level.OK, Level.OK]
+    assert levels(found) == [Severity.OK, Severity.OK]
     assert ('"Shop", in us' in found[0].message, found[1].message) == (True, "custom attributes 3/250")
 
 
@@ -215,7 +215,7 @@ async def test_check_connections_notes_many_custom_attributes() -> None:
     attributes = tuple(CustomAttribute(f"attribute {number}") for number in range(240))
     async with Sandbox(SandboxSettings(attributes=attributes)) as sandbox:
         found = await check(connection(sandbox))
-    assert levels(found) == [Level.OK, Level.NOTE]
+    assert levels(found) == [Severity.OK, Severity.NOTE]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ async def test_check_connections_notes_many_custom_attributes() -> None:
 async def test_check_connections_rejects_what_prevents_delivery(fields: dict[str, Any], message: str) -> None:
     async with Sandbox() as sandbox:
         (found,) = await check(connection(sandbox, **fields))
-    assert (found.level, found.message.startswith(message)) == (Level.WRONG, True)
+    assert (found.level, found.message.startswith(message)) == (Severity.WRONG, True)
 
 
 @pytest.mark.parametrize("content", [b"", b"two words", b"\xff"])
@@ -238,36 +238,36 @@ async def test_check_connections_rejects_a_file_without_a_token(tmp_path: Path, 
     path.write_bytes(content)
     async with Sandbox() as sandbox:
         (found,) = await check(connection(sandbox, access_token=Secret(""), access_token_file=str(path)))
-    assert (found.level, str(path) in found.message) == (Level.WRONG, True)
+    assert (found.level, str(path) in found.message) == (Severity.WRONG, True)
 
 
 async def test_check_connections_is_unknown_without_a_response() -> None:
     async with Sandbox() as sandbox:
         there = connection(sandbox)
     (found,) = await check(there)
-    assert found.level is Level.UNKNOWN
+    assert found.level is Severity.UNKNOWN
 
 
 async def test_check_connections_notes_a_token_that_may_not_list_attributes() -> None:
     async with Sandbox() as sandbox:
         sandbox.fault("GET /data_attributes 403")
-        assert levels(await check(connection(sandbox))) == [Level.OK, Level.NOTE]
+        assert levels(await check(connection(sandbox))) == [Severity.OK, Severity.NOTE]
 
 
 async def test_check_connections_leaves_attributes_unknown_after_a_503() -> None:
     async with Sandbox() as sandbox:
         sandbox.fault("GET /data_attributes 503")
-        assert levels(await check(connection(sandbox))) == [Level.OK, Level.UNKNOWN]
+        assert levels(await check(connection(sandbox))) == [Severity.OK, Severity.UNKNOWN]
 
 
 async def test_check_connections_notes_a_response_without_an_app() -> None:
     async with Sandbox(SandboxSettings(app_visible=False)) as sandbox:
-        assert levels(await check(connection(sandbox))) == [Level.NOTE, Level.OK]
+        assert levels(await check(connection(sandbox))) == [Severity.NOTE, Severity.OK]
 
 
 async def test_check_connections_does_not_call_intercom_for_an_inactive_connection() -> None:
     async with Sandbox() as sandbox:
-        assert levels(await check(connection(sandbox, active=False))) == [Level.NOTE]
+        assert levels(await check(connection(sandbox, active=False))) == [Severity.NOTE]
         assert sandbox.calls == []
 
 
@@ -284,12 +284,12 @@ async def test_check_connections_notes_those_that_share_a_budget() -> None:
         )
     shared = [finding for finding in found if "budget" in finding.message]
     assert [finding.subject for finding in shared] == ["connection second", "connection third"]
-    assert levels(shared) == [Level.NOTE, Level.NOTE]
+    assert levels(shared) == [Severity.NOTE, Severity.NOTE]
     assert "App ID sandbox with connection default" in shared[0].message
 
 
 def test_finding_as_json_has_level_subject_and_message() -> None:
-    finding = Finding(Level.WRONG, "spool", "no such folder")
+    finding = CheckResult(Severity.WRONG, "spool", "no such folder")
     assert finding.as_json() == {"level": "wrong", "subject": "spool", "message": "no such folder"}
 
 
@@ -302,4 +302,6 @@ async def test_check_connections_notes_a_token_file_that_everyone_can_read(
     path.chmod(mode)
     async with Sandbox() as sandbox:
         found = await check(connection(sandbox, access_token=Secret(""), access_token_file=str(path)))
-    assert [finding.level for finding in found if "readable by every user" in finding.message] == [Level.NOTE] * noted
+    assert [finding.level for finding in found if "readable by every user" in finding.message] == [
+        Severity.NOTE
+    ] * noted

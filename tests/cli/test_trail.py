@@ -8,7 +8,7 @@ from intercomd.v1.ingest_pb2 import DISPOSITION_SKIPPED
 from intercomd.v1.operations_pb2 import TrailEntry
 from intercomd_daemon.cli.trail import (
     OUTCOME_STATES,
-    State,
+    EnvelopeState,
     connection_of,
     content_of,
     content_of_envelope,
@@ -30,15 +30,15 @@ EACH = [waiting("w", 1), ended("o", 1, DEAD, CONTACT, REFUSED), refused("r", 1, 
 @pytest.mark.parametrize(
     ("entry", "state"),
     [
-        (waiting("w", 1), State.WAITING),
-        (ended("o", 1, DELIVERED), State.DELIVERED),
-        (ended("o", 1, outcome_pb2.OUTCOME_TYPE_SKIPPED), State.LEFT_OUT),
-        (ended("o", 1, outcome_pb2.OutcomeType.ValueType(99)), State.UNKNOWN),
-        (refused("r", 1), State.REJECTED),
-        (refused("r", 1, disposition=DISPOSITION_SKIPPED), State.SKIPPED),
+        (waiting("w", 1), EnvelopeState.WAITING),
+        (ended("o", 1, DELIVERED), EnvelopeState.DELIVERED),
+        (ended("o", 1, outcome_pb2.OUTCOME_TYPE_SKIPPED), EnvelopeState.LEFT_OUT),
+        (ended("o", 1, outcome_pb2.OutcomeType.ValueType(99)), EnvelopeState.UNKNOWN),
+        (refused("r", 1), EnvelopeState.REJECTED),
+        (refused("r", 1, disposition=DISPOSITION_SKIPPED), EnvelopeState.SKIPPED),
     ],
 )
-def test_state_of_every_kind_of_entry(entry: TrailEntry, state: State) -> None:
+def test_state_of_every_kind_of_entry(entry: TrailEntry, state: EnvelopeState) -> None:
     assert state_of(entry) is state
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd_daemon.config.consistency import check_consistency
-from intercomd_daemon.config.findings import Findings
+from intercomd_daemon.config.findings import SettingFindings
 from intercomd_daemon.config.setting_keys import keys_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
@@ -14,12 +14,12 @@ from intercomd_daemon.setting.secret import Secret
 WELL = ConnectionSettings(name="default", app_id="abc", access_token_file="/token")
 
 
-def found(*connections: ConnectionSettings, wrong: tuple[str, ...] = (), **sections: object) -> Findings:
+def found(*connections: ConnectionSettings, wrong: tuple[str, ...] = (), **sections: object) -> SettingFindings:
     settings = Settings(connections={connection.name: connection for connection in connections}, **sections)
     origins = dict.fromkeys(keys_of(Settings), "default")
     for connection in connections:
         origins |= dict.fromkeys(keys_of(ConnectionSettings, f"connections.{connection.name}."), "f.toml")
-    findings = Findings()
+    findings = SettingFindings()
     check_consistency(settings, origins, wrong, findings)
     return findings
 
@@ -34,7 +34,7 @@ def found(*connections: ConnectionSettings, wrong: tuple[str, ...] = (), **secti
     ],
 )
 def test_app_id_and_token_are_enough(connection: ConnectionSettings) -> None:
-    assert found(connection) == Findings()
+    assert found(connection) == SettingFindings()
 
 
 def test_active_connection_needs_an_app_id_and_a_token() -> None:
@@ -56,7 +56,7 @@ def test_dry_run_needs_a_token() -> None:
 
 
 def test_inactive_connection_needs_nothing() -> None:
-    assert found(WELL, ConnectionSettings(name="off", active=False)) == Findings()
+    assert found(WELL, ConnectionSettings(name="off", active=False)) == SettingFindings()
 
 
 def test_settings_without_an_active_connection_are_a_warning() -> None:
@@ -70,7 +70,7 @@ def test_settings_without_an_active_connection_are_a_warning() -> None:
 @pytest.mark.parametrize("key", ["access_token", "access_token_file"])
 def test_wrong_value_is_not_reported_as_missing_too(key: str) -> None:
     wrong = ("connections.a.app_id", f"connections.a.{key}")
-    assert found(ConnectionSettings(name="a"), wrong=wrong) == Findings()
+    assert found(ConnectionSettings(name="a"), wrong=wrong) == SettingFindings()
 
 
 @pytest.mark.parametrize(

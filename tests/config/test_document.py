@@ -5,13 +5,13 @@ import tomllib
 import pytest
 
 from intercomd_daemon.config.document import Document
-from intercomd_daemon.config.findings import API_KEY_ADVICE, Findings, RawValue
+from intercomd_daemon.config.findings import API_KEY_ADVICE, RawValue, SettingFindings
 from intercomd_daemon.config.setting_keys import keys_of
 from intercomd_daemon.config.settings import TABLES, Settings
 
 
 def read(text: str) -> tuple[Document, list[str]]:
-    findings = Findings()
+    findings = SettingFindings()
     document = Document(
         "f.toml", keys_of(Settings), {table: keys_of(entry) for table, entry in TABLES.items()}, findings
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercomd_daemon.config.findings import API_KEY_ADVICE, Findings
+from intercomd_daemon.config.findings import API_KEY_ADVICE, SettingFindings
 from intercomd_daemon.config.setting_keys import keys_of
 from intercomd_daemon.config.settings import TABLES, Settings
 from intercomd_daemon.config.variables import Variables, variable
@@ -13,8 +13,8 @@ KEYS = keys_of(Settings)
 TABLE_KEYS = {table: keys_of(entry) for table, entry in TABLES.items()}
 
 
-def read(*names: str) -> tuple[Variables, Findings]:
-    findings = Findings()
+def read(*names: str) -> tuple[Variables, SettingFindings]:
+    findings = SettingFindings()
     environment = Variables(KEYS, TABLE_KEYS, findings)
     environment.read(dict.fromkeys(names, "value"))
     return environment, findings
@@ -41,7 +41,7 @@ def test_variable_is_the_path_with_underscores(name: str, key: str) -> None:
     assert list(environment.given) == [key]
     assert environment.given[key].origin == name
     assert environment.given[key].is_text
-    assert findings == Findings()
+    assert findings == SettingFindings()
 
 
 @given(
@@ -51,7 +51,7 @@ def test_variable_is_the_path_with_underscores(name: str, key: str) -> None:
 def test_every_key_of_every_connection_has_a_variable(name: str, key: str) -> None:
     path = f"connections.{name}.{key}"
     environment, findings = read(variable(path))
-    assert findings == Findings()
+    assert findings == SettingFindings()
     # A name that ends in the beginning of a longer key is that key's: "the longest known key at the end decides".
     longer = [
         other
@@ -65,7 +65,7 @@ def test_every_key_of_every_connection_has_a_variable(name: str, key: str) -> No
 def test_every_key_of_a_section_has_a_variable(key: str) -> None:
     environment, findings = read(variable(key))
     assert list(environment.given) == [key]
-    assert findings == Findings()
+    assert findings == SettingFindings()
 
 
 def test_connection_is_named_once_however_many_variables_it_has() -> None:
@@ -77,7 +77,7 @@ def test_short_forms_are_kept_apart() -> None:
     environment, findings = read("INTERCOMD_APP_ID", "INTERCOMD_ACCESS_TOKEN", "INTERCOMD_REGION", "INTERCOMD_BASE_URL")
     assert sorted(environment.short) == ["access_token", "app_id", "base_url", "region"]
     assert not environment.given
-    assert findings == Findings()
+    assert findings == SettingFindings()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_short_forms_are_kept_apart() -> None:
 def test_service_links_and_other_programs_variables_are_ignored(name: str) -> None:
     environment, findings = read(name)
     assert not environment.given
-    assert findings == Findings()
+    assert findings == SettingFindings()
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStrea
 from intercomd_daemon.envelope import Environment, Priority, Source
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decode import decode_preview, decode_publish, decode_stream_publish
-from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope, Request, UnknownValue
+from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope, DecodedRequest, UnknownValue
 from intercomd_daemon.ingest.settings import IngestSettings
 
 LIMITS = IngestSettings()
-Decode = Callable[..., Request]
+Decode = Callable[..., DecodedRequest]
 ALL = [
     (decode_publish, PublishRequest),
     (decode_stream_publish, PublishStreamRequest),

@@ -7,14 +7,14 @@ from intercomd.v1.ingest_pb2 import Forwarder as ForwarderMessage
 from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decode import decode_publish
-from intercomd_daemon.ingest.decoded import DecodedEnvelope, Forwarder, Request
+from intercomd_daemon.ingest.decoded import DecodedEnvelope, DecodedRequest, Forwarder
 from intercomd_daemon.ingest.limits import AGENT_ID_BYTES_MAX, ENVELOPE_BYTES_MAX, FORWARDED_BYTES_MAX
 from intercomd_daemon.ingest.settings import IngestSettings
 
 AGENT = ForwarderMessage(agent_id="agent-1", sequence=7, spool_id="spool-1")
 
 
-def decoded(envelope: Envelope, forwarder: ForwarderMessage | None) -> Request:
+def decoded(envelope: Envelope, forwarder: ForwarderMessage | None) -> DecodedRequest:
     message = PublishRequest(envelopes=[envelope], forwarder=forwarder)
     return decode_publish(message.SerializeToString(), IngestSettings(), lambda: "made-here")
 

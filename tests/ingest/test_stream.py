@@ -10,13 +10,13 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RequestRefused, ShuttingDown, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.decision import Decision, Disposition
-from intercomd_daemon.ingest.decoded import DecodedEnvelope, Request
+from intercomd_daemon.ingest.decoded import DecodedEnvelope, DecodedRequest
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
 from intercomd_daemon.ingest.stream import StreamSession
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 
 RULES = {"default": ConnectionSettings(name="default")}
-Received = Request | RequestRefused
+Received = DecodedRequest | RequestRefused
 
 
 class Client:
@@ -33,7 +33,7 @@ class Client:
             Acceptor(RULES, spool, TimestampAllocator(), report, lambda: 1_760_000_000.0), self._respond
         )
 
-    async def _respond(self, request: Request, results: Sequence[Decision]) -> None:
+    async def _respond(self, request: DecodedRequest, results: Sequence[Decision]) -> None:
         await self.reading.wait()
         assert [result.disposition for result in results] == [Disposition.ACCEPTED] * len(request.envelopes)
         self.responded.append(request.sequence)
@@ -55,15 +55,15 @@ class Client:
 
 
 @pytest.fixture
-def message() -> Callable[..., Request]:
-    def make(sequence: int, envelopes: int = 1, size_bytes: int = 100) -> Request:
+def message() -> Callable[..., DecodedRequest]:
+    def make(sequence: int, envelopes: int = 1, size_bytes: int = 100) -> DecodedRequest:
         named = [sent(envelope_id=f"{sequence}/{index}") for index in range(envelopes)]
-        return Request(named, size_bytes, sequence)
+        return DecodedRequest(named, size_bytes, sequence)
 
     return make
 
 
-Message = Callable[..., Request]
+Message = Callable[..., DecodedRequest]
 
 
 async def test_stream_responds_in_order(report: RecordingReport, message: Message) -> None:
@@ -166,7 +166,7 @@ async def test_malformed_envelope_ends_the_stream_after_earlier_responses(
     spool = GatedSpool()
     spool.gate.clear()
     client = Client(spool, report)
-    messages = [message(0), message(1), Request(Undecodable([sent()]), 100, 2), message(3)]
+    messages = [message(0), message(1), DecodedRequest(Undecodable([sent()]), 100, 2), message(3)]
     talk = asyncio.create_task(client.run(messages, until=4, more=asyncio.Event()))
     await client.waited_for.wait()
     spool.gate.set()

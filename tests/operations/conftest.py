@@ -14,7 +14,7 @@ from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, 
 from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.errors import RetryLater
-from intercomd_daemon.operations.daemon_control import Check, State
+from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
@@ -49,13 +49,13 @@ class House:
     lanes: dict[str, LaneState] = field(default_factory=dict)
     probed: list[str] = field(default_factory=list)
 
-    def state(self) -> State:
-        return State.SERVING if self.opened else State.STARTING
+    def state(self) -> DaemonState:
+        return DaemonState.SERVING if self.opened else DaemonState.STARTING
 
     def statuses(self) -> Sequence[ConnectionStatus]:
         return list(self.connections.values())
 
-    def checks(self) -> Sequence[Check]:
+    def checks(self) -> Sequence[HealthCheck]:
         return []
 
     def usage(self) -> Usage:

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
-from intercomd_daemon.operations.daemon_control import Check, State
+from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck
 from intercomd_daemon.operations.http import HEADERS, health_application, listen_http
 
 PATHS = ("/", "/healthz", "/readyz", "/metrics")
@@ -44,18 +44,18 @@ def _status(name: str, state: ConnectionState) -> ConnectionStatus:
 class House:
     """A daemon that stands as it is told to."""
 
-    now: State = State.SERVING
+    now: DaemonState = DaemonState.SERVING
     connections: list[ConnectionStatus] = field(default_factory=list)
-    parts: list[Check] = field(default_factory=list)
+    parts: list[HealthCheck] = field(default_factory=list)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
-    def state(self) -> State:
+    def state(self) -> DaemonState:
         return self.now
 
     def statuses(self) -> Sequence[ConnectionStatus]:
         return self.connections
 
-    def checks(self) -> Sequence[Check]:
+    def checks(self) -> Sequence[HealthCheck]:
         return self.parts
 
 
@@ -70,9 +70,9 @@ async def _asking(house: House) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.mark.parametrize(
-    ("state", "status"), [(State.STARTING, 503), (State.SERVING, 200), (State.DRAINING, 503)], ids=str
+    ("state", "status"), [(DaemonState.STARTING, 503), (DaemonState.SERVING, 200), (DaemonState.DRAINING, 503)], ids=str
 )
-async def test_readyz_is_ok_exactly_while_calls_are_answered(state: State, status: int) -> None:
+async def test_readyz_is_ok_exactly_while_calls_are_answered(state: DaemonState, status: int) -> None:
     async with _asking(House(now=state)) as session, session.get("/readyz") as answer:
         assert answer.status == status
         assert await answer.json() == {"ready": status == 200, "state": state.name.lower(), "connections": {}}
@@ -87,16 +87,18 @@ async def test_readyz_shows_failing_connections_and_stays_ok() -> None:
         }
 
 
-@pytest.mark.parametrize("state", State)
-async def test_healthz_is_ok_while_all_parts_make_progress(state: State) -> None:
-    house = House(now=state, parts=[Check("spool writer", moves=True), Check("default", moves=True)])
+@pytest.mark.parametrize("state", DaemonState)
+async def test_healthz_is_ok_while_all_parts_make_progress(state: DaemonState) -> None:
+    house = House(now=state, parts=[HealthCheck("spool writer", moves=True), HealthCheck("default", moves=True)])
     async with _asking(house) as session, session.get("/healthz") as answer:
         assert answer.status == 200
         assert (await answer.json())["alive"] is True
 
 
 async def test_healthz_fails_and_names_a_part_without_progress() -> None:
-    house = House(parts=[Check("spool writer", moves=True), Check("default", moves=False, detail="nothing for 61 s")])
+    house = House(
+        parts=[HealthCheck("spool writer", moves=True), HealthCheck("default", moves=False, detail="nothing for 61 s")]
+    )
     async with _asking(house) as session, session.get("/healthz") as answer:
         assert answer.status == 503
         assert await answer.json() == {

@@ -15,7 +15,7 @@ from intercomd.v1 import outcome_pb2
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.operations.service import OperationsService
-from intercomd_daemon.operations.watch import OUTCOMES_READ_MAX, WATCHES_MAX, Step, first_cursor, step
+from intercomd_daemon.operations.watch import OUTCOMES_READ_MAX, WATCHES_MAX, WatchStep, first_cursor, step
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.spool.base import OutcomeFilter
 from intercomd_daemon.spool.memory import MemorySpool
@@ -48,16 +48,16 @@ def test_watch_beyond_the_journal_is_refused(after: int) -> None:
 @pytest.mark.parametrize(
     ("cursor", "newest", "found", "oldest", "expected"),
     [
-        (0, 0, [], 0, Step(0, 0, more=False)),
-        (4, 6, [5, 6], 1, Step(6, 0, more=False)),
-        (4, 9, [5], 1, Step(9, 0, more=False)),
-        (4, 9, [], 1, Step(9, 0, more=False)),
-        (4, 6, [5, 7], 1, Step(7, 0, more=False)),
-        (4, 9, [5, 6, 8], 1, Step(8, 0, more=True)),
-        (4, 9, [8, 9], 8, Step(9, 3, more=False)),
-        (4, 9, [], 8, Step(9, 3, more=False)),
-        (4, 6, [], 12, Step(11, 7, more=False)),
-        (4, 9, [], 5, Step(9, 0, more=False)),
+        (0, 0, [], 0, WatchStep(0, 0, more=False)),
+        (4, 6, [5, 6], 1, WatchStep(6, 0, more=False)),
+        (4, 9, [5], 1, WatchStep(9, 0, more=False)),
+        (4, 9, [], 1, WatchStep(9, 0, more=False)),
+        (4, 6, [5, 7], 1, WatchStep(7, 0, more=False)),
+        (4, 9, [5, 6, 8], 1, WatchStep(8, 0, more=True)),
+        (4, 9, [8, 9], 8, WatchStep(9, 3, more=False)),
+        (4, 9, [], 8, WatchStep(9, 3, more=False)),
+        (4, 6, [], 12, WatchStep(11, 7, more=False)),
+        (4, 9, [], 5, WatchStep(9, 0, more=False)),
     ],
     ids=[
         "an empty journal",
@@ -73,7 +73,7 @@ def test_watch_beyond_the_journal_is_refused(after: int) -> None:
     ],
 )
 def test_read_advances_the_watch_and_counts_missed_outcomes(
-    cursor: int, newest: int, found: list[int], oldest: int, expected: Step
+    cursor: int, newest: int, found: list[int], oldest: int, expected: WatchStep
 ) -> None:
     assert step(cursor, newest, _found(*found), oldest, limit=3) == expected
 
@@ -224,7 +224,7 @@ async def test_watch_reads_outcomes_in_small_batches_and_reports_all(spool: Memo
     for number in range(many):
         await end(f"e-{number}")
     found, _ = await spool.outcomes_after(OutcomeFilter(), 0, OUTCOMES_READ_MAX)
-    assert step(0, many, found, 1, OUTCOMES_READ_MAX) == Step(OUTCOMES_READ_MAX, 0, more=True)
+    assert step(0, many, found, 1, OUTCOMES_READ_MAX) == WatchStep(OUTCOMES_READ_MAX, 0, more=True)
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=0))
     told = [(await watch.read()).outcome.envelope_id for _ in range(many)]
     assert told == [f"e-{number}" for number in range(many)]

@@ -9,7 +9,7 @@ import pytest
 
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.dispatch import answer
-from intercomd_daemon.sandbox.messages import Answer, Request
+from intercomd_daemon.sandbox.http_messages import Answer, ReceivedRequest
 from intercomd_daemon.sandbox.workspace import Workspace
 
 HEADERS = {"Authorization": "Bearer sandbox-token", "Accept": "application/json", "Intercom-Version": "2.16"}
@@ -38,7 +38,7 @@ def ask() -> Ask:
         given = HEADERS | {"Intercom-Version": version, "Content-Type": "application/json"} | (headers or {})
         path, _, query = target.partition("?")
         sent = {name: value for name, value in given.items() if value is not None}
-        return answer(workspace, Request(method, path, query, sent, body), "request-1", now)
+        return answer(workspace, ReceivedRequest(method, path, query, sent, body), "request-1", now)
 
     return perform
 

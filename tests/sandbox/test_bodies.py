@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from intercomd_daemon.sandbox import bodies
-from intercomd_daemon.sandbox.messages import Refused
+from intercomd_daemon.sandbox.http_messages import ErrorResponse
 
 DECODERS = {
     "contact": bodies.CONTACT,
@@ -54,7 +54,7 @@ DECODERS = {
     ],
 )
 def test_undocumented_body_is_illegal(body: str, text: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         bodies.decode(DECODERS[body], text.encode())
     assert (caught.value.status, caught.value.code, caught.value.illegal) == (400, "parameter_invalid", True)
 

@@ -6,7 +6,7 @@ from msgspec import UNSET
 from intercomd_daemon.sandbox.bodies import ContactBody
 from intercomd_daemon.sandbox.contact import Contact
 from intercomd_daemon.sandbox.contacts import Contacts
-from intercomd_daemon.sandbox.messages import Refused
+from intercomd_daemon.sandbox.http_messages import ErrorResponse
 from intercomd_daemon.sandbox.recorded import NONE
 
 NOW = 1_700_000_000.0
@@ -21,7 +21,7 @@ def create(contacts: Contacts, **fields: str | None) -> Contact:
 
 
 def refusal_of_create(contacts: Contacts, **fields: str | None) -> tuple[int, str, str]:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         create(contacts, **fields)
     return caught.value.status, caught.value.code, caught.value.message
 
@@ -92,7 +92,7 @@ def test_shared_email_with_a_new_external_id_creates_a_second_user() -> None:
 
 
 def test_create_requires_email_external_id_or_role() -> None:
-    with pytest.raises(Refused, match="is required") as caught:
+    with pytest.raises(ErrorResponse, match="is required") as caught:
         create(book(), name="Ada")
     assert caught.value.status == 400
     assert caught.value.illegal
@@ -104,7 +104,7 @@ def test_lead_is_never_unique_and_its_external_id_is_replaced() -> None:
     leads = [create(contacts, role="lead", external_id="7", email="ada@example.com") for _ in range(2)]
     assert leads[0].external_id not in {None, "7", leads[1].external_id}
     assert contacts.find_user("7").role == "user"
-    with pytest.raises(Refused, match="User Not Found"):
+    with pytest.raises(ErrorResponse, match="User Not Found"):
         contacts.find_user(str(leads[0].external_id))
     assert len(contacts.users_with_email("ada@example.com")) == 1
 
@@ -125,7 +125,7 @@ def test_update_to_the_identity_of_another_contact_is_a_conflict(change: dict[st
     contacts = book()
     ada = create(contacts, external_id="7", email="ada@example.com")
     bob = create(contacts, external_id="8", email="bob@example.com")
-    with pytest.raises(Refused, match=f"already exists with id={bob.id}"):
+    with pytest.raises(ErrorResponse, match=f"already exists with id={bob.id}"):
         contacts.update(ada.id, ContactBody(**change), {}, NOW)
     assert (ada.external_id, ada.email) == ("7", "ada@example.com")
 
@@ -166,7 +166,7 @@ def test_inactive_contact_is_not_found(state: str) -> None:
     ada = create(contacts, external_id="7", email="ada@example.com")
     ada.state = state  # type: ignore[assignment]  # the table's strings are the states
     for look in (lambda: contacts.get(ada.id), lambda: contacts.find_user("7")):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(ErrorResponse) as caught:
             look()
         assert (caught.value.status, caught.value.code, caught.value.message) == (404, "not_found", "User Not Found")
     assert contacts.users_with_email("ada@example.com") == []
@@ -176,7 +176,7 @@ def test_inactive_contact_is_not_found(state: str) -> None:
 def test_deleted_contact_is_gone_and_can_be_created_again() -> None:
     contacts = book()
     ada = contacts.delete(create(contacts, external_id="7", email="ada@example.com").id)
-    with pytest.raises(Refused, match="User Not Found"):
+    with pytest.raises(ErrorResponse, match="User Not Found"):
         contacts.get_in_any_state(ada.id)
     assert create(contacts, external_id="7", email="ada@example.com").id != ada.id
 
@@ -187,7 +187,7 @@ def test_merged_contact_leads_to_the_other_by_id_and_external_id() -> None:
     old.custom_attributes, new.custom_attributes = {"a": 1, "b": 1}, {"b": 2}
     assert contacts.merge(old.id, new.id, NOW).custom_attributes == {"a": 1, "b": 2}
     for look in (lambda: contacts.get(old.id), lambda: contacts.find_user("old")):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(ErrorResponse) as caught:
             look()
         assert (caught.value.status, caught.value.code) == (410, "contact_merged")
         assert caught.value.headers == (("Link", f'</contacts/{new.id}>; rel="canonical"'),)

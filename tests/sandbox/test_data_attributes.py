@@ -4,7 +4,7 @@ import pytest
 
 from intercomd_daemon.sandbox.bodies import AttributeBody, AttributeOption
 from intercomd_daemon.sandbox.data_attributes import Attributes
-from intercomd_daemon.sandbox.messages import Refused
+from intercomd_daemon.sandbox.http_messages import ErrorResponse
 from intercomd_daemon.sandbox.settings import CustomAttribute
 
 INITIAL = (
@@ -63,13 +63,13 @@ def test_attribute_takes_a_value_of_its_type_and_null_clears_it(name: str, value
     ],
 )
 def test_value_of_another_type_is_refused_by_name(name: str, value: object) -> None:
-    with pytest.raises(Refused, match=f"Custom attribute '{name}'") as caught:
+    with pytest.raises(ErrorResponse, match=f"Custom attribute '{name}'") as caught:
         attributes().check({"text": "fine", name: value}, "user")
     assert (caught.value.status, caught.value.code, caught.value.illegal) == (400, "parameter_invalid", False)
 
 
 def test_refusal_may_omit_the_attribute() -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         Attributes(INITIAL, custom_max=250, refusals_named=False).check({"size": "medium"}, "user")
     assert (caught.value.status, caught.value.code, caught.value.field) == (400, "parameter_invalid", "")
     assert "size" not in caught.value.message
@@ -77,13 +77,13 @@ def test_refusal_may_omit_the_attribute() -> None:
 
 @pytest.mark.parametrize("name", ["missing", "Text", "turnover", "name"])
 def test_attribute_must_exist_before_it_is_written(name: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         attributes().check({"text": "fine", name: "a"}, "user")
     assert caught.value.message == f"Custom attribute '{name}' does not exist"
 
 
 def test_lead_refuses_null_and_empty_text_clears() -> None:
-    with pytest.raises(Refused, match="'whole' can not be null"):
+    with pytest.raises(ErrorResponse, match="'whole' can not be null"):
         attributes().check({"whole": None}, "lead")
     assert attributes().check({"whole": ""}, "lead") == {"whole": None}
     assert attributes(lead_null=True).check({"whole": None}, "lead") == {"whole": None}
@@ -100,7 +100,7 @@ def test_attribute_with_an_allowed_name_is_created(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a.b", "a$b", "!nv@l!d n@me", 'quo"te', "tab\t", "nul\0", "a(b)", "x" * 191])
 def test_attribute_with_another_name_is_refused(name: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         attributes().create(AttributeBody(name, "contact", "string"))
     assert (caught.value.status, caught.value.code) == (400, "parameter_invalid")
 
@@ -117,7 +117,7 @@ def test_attribute_with_another_name_is_refused(name: str) -> None:
     ],
 )
 def test_refused_creation_is_400_parameter_invalid(body: AttributeBody, message: str) -> None:
-    with pytest.raises(Refused, match=message) as caught:
+    with pytest.raises(ErrorResponse, match=message) as caught:
         attributes().create(body)
     assert (caught.value.status, caught.value.code) == (400, "parameter_invalid")
 
@@ -148,7 +148,7 @@ def test_list_attribute_keeps_its_options() -> None:
 def test_251st_attribute_is_refused_with_a_code_of_its_own() -> None:
     """Archived ones leave room."""
     full = Attributes([CustomAttribute(f"a{number}") for number in range(250)], custom_max=250)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         full.create(AttributeBody("new", "contact", "string"))
     assert (caught.value.status, caught.value.code) == (400, "custom_data_limit_reached")
     full.put(CustomAttribute("a0", archived=True))

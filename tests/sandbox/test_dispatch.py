@@ -6,7 +6,7 @@ import pytest
 
 from intercomd_daemon.sandbox import SandboxSettings
 from intercomd_daemon.sandbox.dispatch import faulty_headers, find_route
-from intercomd_daemon.sandbox.messages import Answer, Request
+from intercomd_daemon.sandbox.http_messages import Answer, ReceivedRequest
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.sandbox.workspace import Workspace
 
@@ -143,6 +143,6 @@ def test_path_is_found_with_its_variable_part(path: str, version: tuple[int, ...
 @pytest.mark.parametrize(("status", "remaining"), [(503, "166"), (429, "0")])
 def test_response_of_a_fault_has_the_same_headers(status: int, remaining: str) -> None:
     workspace = Workspace(SandboxSettings(rate_limit=167, recorded=NONE))
-    headers = faulty_headers(workspace, Request("GET", "/me", "", {}, b""), "r1", status, NOW)
+    headers = faulty_headers(workspace, ReceivedRequest("GET", "/me", "", {}, b""), "r1", status, NOW)
     assert [name for name, _ in headers] == ["x-request-id", "intercom-version", *RATE_NAMES]
     assert dict(headers)["X-RateLimit-Remaining"] == remaining

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from intercomd_daemon.sandbox import SandboxSettings
-from intercomd_daemon.sandbox.messages import Answer
+from intercomd_daemon.sandbox.http_messages import Answer
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.sandbox.workspace import Workspace
 

@@ -7,7 +7,7 @@ import pytest
 from intercomd_daemon.sandbox.bodies import EventBody
 from intercomd_daemon.sandbox.contact import Contact
 from intercomd_daemon.sandbox.events import Events, check, fold
-from intercomd_daemon.sandbox.messages import Refused
+from intercomd_daemon.sandbox.http_messages import ErrorResponse
 
 ADA = Contact("1", "user", 1, external_id="7", email="ada@example.com")
 
@@ -24,7 +24,7 @@ def track(book: Events, name: str, created_at: int = 5, contact: Contact = ADA, 
     "identifiers", [{}, {"user_id": "7", "email": "a@example.com"}, {"user_id": "7", "id": "1", "email": "a"}]
 )
 def test_event_requires_exactly_one_identifier(identifiers: dict[str, str]) -> None:
-    with pytest.raises(Refused, match="Exactly one of") as caught:
+    with pytest.raises(ErrorResponse, match="Exactly one of") as caught:
         check(EventBody("a", 1, **identifiers))
     assert caught.value.illegal
 
@@ -63,7 +63,7 @@ def test_flat_metadata_is_accepted(metadata: dict[str, Any]) -> None:
     ],
 )
 def test_other_metadata_is_illegal(metadata: dict[str, Any]) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         check(EventBody("a", 1, id="1", metadata=metadata))
     assert (caught.value.status, caught.value.illegal) == (400, True)
 
@@ -101,7 +101,7 @@ def test_new_name_beyond_the_limit_is_refused_and_a_known_one_is_not() -> None:
     book = events(names_max=2)
     track(book, "one")
     track(book, "two")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         track(book, "three")
     assert (caught.value.status, caught.value.message) == (422, "Cannot have more than 2 active event names")
     assert track(book, "ONE", 6)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from intercomd_daemon.sandbox.faults import Action, Fault, Faults, corrupt_answer, fault_answer
-from intercomd_daemon.sandbox.messages import Answer
+from intercomd_daemon.sandbox.http_messages import Answer
 
 
 def never() -> float:

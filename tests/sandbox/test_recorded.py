@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from intercomd_daemon.sandbox import Recorded, SandboxSettings
-from intercomd_daemon.sandbox.messages import Answer
+from intercomd_daemon.sandbox.http_messages import Answer
 from intercomd_daemon.sandbox.recorded import ALL, NONE
 from intercomd_daemon.sandbox.workspace import Workspace
 

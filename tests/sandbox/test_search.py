@@ -7,7 +7,7 @@ import pytest
 
 from intercomd_daemon.sandbox.bodies import SearchBody
 from intercomd_daemon.sandbox.contact import Contact
-from intercomd_daemon.sandbox.messages import Refused
+from intercomd_daemon.sandbox.http_messages import ErrorResponse
 from intercomd_daemon.sandbox.search import check, search
 
 CONTACTS = [
@@ -82,7 +82,7 @@ def test_filter_finds_contacts(query: dict[str, Any], found: str) -> None:
     ],
 )
 def test_unreadable_query_is_illegal(query: dict[str, Any]) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         ids(query)
     assert (caught.value.status, caught.value.illegal) == (400, True)
 

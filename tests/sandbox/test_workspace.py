@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd_daemon.sandbox import CustomAttribute, SandboxSettings
-from intercomd_daemon.sandbox.messages import Refused
+from intercomd_daemon.sandbox.http_messages import ErrorResponse
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.sandbox.workspace import Workspace
 
@@ -29,7 +29,7 @@ def test_contacts_can_change_to_every_state() -> None:
     assert workspace.merge(ada.id, bob.id) is bob
     workspace.delete(bob.id)
     assert workspace.contacts.all() == []
-    with pytest.raises(Refused):
+    with pytest.raises(ErrorResponse):
         workspace.archive(bob.id)
 
 

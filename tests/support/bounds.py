@@ -123,7 +123,7 @@ BOUNDS = {
     "spool.maintenance.Findings.damages": "spool.maintenance.LISTED_MAX",
     "spool.sqlite.repair.recount.OldCounters.connections": "one for each connection that the settings ever had",
     "spool.sqlite.repair.recount.OldCounters.names": "one for each connection that the settings ever had",
-    "spool.sqlite.repair.source.Source.broken": "one for each table",
+    "spool.sqlite.repair.source.SourceFile.broken": "one for each table",
     "spool.sqlite.store.Store._oldest": "one for each connection that the settings ever had",
     "spool.sqlite.transaction.Transaction.damages": "the rows that one commit reads",
     "spool.sqlite.transaction.Transaction.grown": _SETTINGS,

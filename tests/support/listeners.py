@@ -9,7 +9,7 @@ from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
-from intercomd_daemon.operations.daemon_control import Check, Reloaded, State
+from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck, Reloaded
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.rpc.authentication import Authenticator, Guard
 from intercomd_daemon.rpc.callers import ANYONE, Callers
@@ -30,13 +30,13 @@ class Silent:
 class Starting:
     """A daemon that waits for its spool."""
 
-    def state(self) -> State:
-        return State.STARTING
+    def state(self) -> DaemonState:
+        return DaemonState.STARTING
 
     def statuses(self) -> Sequence[ConnectionStatus]:
         return []
 
-    def checks(self) -> Sequence[Check]:
+    def checks(self) -> Sequence[HealthCheck]:
         return []
 
     def usage(self) -> Usage:

@@ -26,7 +26,7 @@ from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
-from intercomd_daemon.operations.daemon_control import Check, Reloaded, State
+from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck, Reloaded
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.rpc.tracing import with_trace_context
@@ -78,7 +78,7 @@ class Daemon:
         self._traces = open_traces_or_warn(settings.traces, os.environ, logs.logger)
         self._security = Security(settings, logs.logger, self._metrics.count_request)
         self._report = Report(logs.logger, self._metrics, self._connections.log_key(), logs.batch, self._traces)
-        self._state = State.STARTING
+        self._state = DaemonState.STARTING
         self._spool: Spool | None = None
         self._operations: OperationsListeners | None = None
         self._ingest: GrpcListener | None = None
@@ -267,7 +267,7 @@ class Daemon:
         await asyncio.gather(task, stop_now, return_exceptions=True)
 
     def _switch(self, *, serving: bool) -> None:
-        self._state = State.SERVING if serving else State.DRAINING
+        self._state = DaemonState.SERVING if serving else DaemonState.DRAINING
         for listener in (self._ingest, self._operations):
             if listener is not None:
                 listener.health.switch(serving=serving)
@@ -362,7 +362,7 @@ class Daemon:
             await self._in_time(self._traces.close(), TRACES_SECONDS)
         self._logger.info("stopped")
 
-    def state(self) -> State:
+    def state(self) -> DaemonState:
         """Returns whether the daemon accepts envelopes."""
         return self._state
 
@@ -370,17 +370,17 @@ class Daemon:
         """Returns the status of each configured connection."""
         return self._connections.statuses()
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[HealthCheck]:
         """Returns whether each part makes progress; the answer itself shows that the event loop does."""
-        workers = [Check(name, alive) for name, alive in self._connections.workers_alive().items()]
+        workers = [HealthCheck(name, alive) for name, alive in self._connections.workers_alive().items()]
         return [self._check_spool(), *workers]
 
-    def _check_spool(self) -> Check:
+    def _check_spool(self) -> HealthCheck:
         if self._spool is None:
-            return Check("spool", self._state is not State.SERVING)
+            return HealthCheck("spool", self._state is not DaemonState.SERVING)
         seconds = self._spool.busy_seconds()
         stalled = f"a commit has been under way for {seconds:.0f} s" if seconds > STALLED_SECONDS else ""
-        return Check("spool", not stalled, stalled)
+        return HealthCheck("spool", not stalled, stalled)
 
     def _alive(self) -> bool:
         return all(check.moves for check in self.checks())

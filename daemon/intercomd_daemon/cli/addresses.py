@@ -37,7 +37,7 @@ HEALTH = Listener("health", "listen", "")
 """Without a default: the listener is off."""
 
 
-class Page(NamedTuple):
+class HealthPage(NamedTuple):
     """Where a daemon answers probes."""
 
     address: str
@@ -70,19 +70,19 @@ def address_of(listener: Listener, path: str | None, environment: Mapping[str, s
     return _callable(address, listener)
 
 
-def health_pages(path: str | None, environment: Mapping[str, str]) -> list[Page]:
+def health_pages(path: str | None, environment: Mapping[str, str]) -> list[HealthPage]:
     """Returns where a daemon answers probes, by its settings; the health listener first, which is always plain text.
 
     Raises:
         AddressUnknown: as `address_of`.
     """
     configured = environment.get(HEALTH.variable) or (path and _read_setting(HEALTH, path))
-    health = [Page(address_of(HEALTH, path, environment), tls=False)] if configured else []
+    health = [HealthPage(address_of(HEALTH, path, environment), tls=False)] if configured else []
     certificate = Listener("operations", "tls", "")
     tls = path and _read_setting(certificate, path)
     uses_tls = bool(environment.get(f"{certificate.variable}_CERTIFICATE_FILE") or tls)
     address = address_of(PAGES, path, environment)
-    return [*health, Page(address, tls=uses_tls and not address.startswith("unix:"))]
+    return [*health, HealthPage(address, tls=uses_tls and not address.startswith("unix:"))]
 
 
 def is_loopback(address: str) -> bool:

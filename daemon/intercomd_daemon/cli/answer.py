@@ -9,7 +9,7 @@ from intercomd.v1.operations_pb2 import Refusal, TrailEntry, WaitingEnvelope
 from intercomd_daemon.cli import trail
 from intercomd_daemon.cli.format import printable, quantity, timestamp
 from intercomd_daemon.cli.outcomes import calls_of, reasons_of, user_of
-from intercomd_daemon.cli.trail import ARRIVED, State
+from intercomd_daemon.cli.trail import ARRIVED, EnvelopeState
 
 # Why an envelope waits, with {connection}, {status}, {suspension} and {ahead} to fill in.
 WAITING_CLAUSES = MappingProxyType(
@@ -38,15 +38,15 @@ DEAD_CLAUSES = MappingProxyType(
 # For several envelopes: one, more.
 _VERBS = MappingProxyType(
     {
-        State.WAITING: ("waits", "wait"),
-        State.DEAD_LETTERED: ("became a dead letter", "became dead letters"),
-        State.REJECTED: ("was rejected", "were rejected"),
-        State.SKIPPED: ("was skipped", "were skipped"),
-        State.LEFT_OUT: ("was left out on purpose", "were left out on purpose"),
-        State.DISCARDED: ("was discarded by an operator", "were discarded by an operator"),
-        State.ERASED: ("was erased with the user", "were erased with the user"),
-        State.FORWARDED: ("was forwarded to another daemon", "were forwarded to another daemon"),
-        State.UNKNOWN: ("ended in a way unknown to this version", "ended in a way unknown to this version"),
+        EnvelopeState.WAITING: ("waits", "wait"),
+        EnvelopeState.DEAD_LETTERED: ("became a dead letter", "became dead letters"),
+        EnvelopeState.REJECTED: ("was rejected", "were rejected"),
+        EnvelopeState.SKIPPED: ("was skipped", "were skipped"),
+        EnvelopeState.LEFT_OUT: ("was left out on purpose", "were left out on purpose"),
+        EnvelopeState.DISCARDED: ("was discarded by an operator", "were discarded by an operator"),
+        EnvelopeState.ERASED: ("was erased with the user", "were erased with the user"),
+        EnvelopeState.FORWARDED: ("was forwarded to another daemon", "were forwarded to another daemon"),
+        EnvelopeState.UNKNOWN: ("ended in a way unknown to this version", "ended in a way unknown to this version"),
     }
 )
 
@@ -132,16 +132,16 @@ def _violations(refusal: Refusal) -> str:
 
 
 def _ended(outcome: outcome_pb2.Outcome) -> str:
-    match trail.OUTCOME_STATES.get(outcome.type, State.UNKNOWN):
-        case State.DELIVERED:
+    match trail.OUTCOME_STATES.get(outcome.type, EnvelopeState.UNKNOWN):
+        case EnvelopeState.DELIVERED:
             return "reached Intercom"
-        case State.UNCHANGED:
+        case EnvelopeState.UNCHANGED:
             return "needed no call, because Intercom had its values already,"
-        case State.DEAD_LETTERED:
+        case EnvelopeState.DEAD_LETTERED:
             return DEAD_CLAUSES.get(outcome.reason, "was refused by Intercom")
-        case State.DISCARDED:
+        case EnvelopeState.DISCARDED:
             return "was refused by Intercom, and discarded by an operator"
-        case State.FORWARDED:
+        case EnvelopeState.FORWARDED:
             return f"was accepted by the upstream daemon {printable(outcome.forwarded_to, None)}".rstrip()
         case state:
             return _VERBS[state][0]
@@ -159,7 +159,7 @@ def _counts(entries: Sequence[TrailEntry]) -> str:
     """Returns `2 wait (PAUSED), 1 was rejected (INVALID_EMAIL)`."""
     states = Counter(trail.state_of(entry) for entry in entries)
     parts = []
-    for state in State:
+    for state in EnvelopeState:
         if count := states[state]:
             reasons = Counter(trail.reasons_of_entry(entry) for entry in entries if trail.state_of(entry) is state)
             named = ", ".join(reason for reason, _ in reasons.most_common(3) if reason)

@@ -12,10 +12,10 @@ from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.cli.format import printable, quantity
 from intercomd_daemon.cli.layout import wrap_text
 from intercomd_daemon.cli.output import output_width, print_json
-from intercomd_daemon.cli.preflight import Finding, Level
+from intercomd_daemon.cli.preflight import CheckResult, Severity
 from intercomd_daemon.errors import SettingsInvalid
 
-COLOURS = {Level.OK: "green", Level.NOTE: "yellow", Level.UNKNOWN: "yellow", Level.WRONG: "red"}
+COLOURS = {Severity.OK: "green", Severity.NOTE: "yellow", Severity.UNKNOWN: "yellow", Severity.WRONG: "red"}
 EPILOG = options.examples("intercomd check --config intercomd.toml", "intercomd check --offline")
 
 
@@ -46,17 +46,17 @@ def command(config_path: str | None, offline: bool, as_json: bool) -> None:
     sys.exit(exit_code_of(findings))
 
 
-def collect_findings(config_path: str | None, *, offline: bool) -> list[Finding]:
+def collect_findings(config_path: str | None, *, offline: bool) -> list[CheckResult]:
     """Returns all findings. What invalid settings refer to is not checked."""
     try:
         loaded = config.load(config_path, os.environ)
     except SettingsInvalid as error:
-        return [Finding(Level.WRONG, "settings", problem) for problem in error.problems]
-    findings = [Finding(Level.NOTE, "settings", warning) for warning in loaded.warnings]
+        return [CheckResult(Severity.WRONG, "settings", problem) for problem in error.problems]
+    findings = [CheckResult(Severity.NOTE, "settings", warning) for warning in loaded.warnings]
     names = ", ".join(loaded.settings.connections)
     connections = quantity(len(loaded.settings.connections), "connection")
     source = config_path or "environment and defaults"
-    findings.append(Finding(Level.OK, "settings", f"{source}: {connections} ({names})"))
+    findings.append(CheckResult(Severity.OK, "settings", f"{source}: {connections} ({names})"))
     if not offline:
         findings += preflight.check_spool(loaded.settings.spool)
         findings += preflight.check_listeners(loaded.settings)
@@ -67,9 +67,9 @@ def collect_findings(config_path: str | None, *, offline: bool) -> list[Finding]
     return findings
 
 
-def exit_code_of(findings: list[Finding]) -> int:
+def exit_code_of(findings: list[CheckResult]) -> int:
     """Returns the exit code of the most severe finding."""
     levels = {finding.level for finding in findings}
-    if Level.WRONG in levels:
+    if Severity.WRONG in levels:
         return EXIT_CONFIGURATION
-    return EXIT_FAILED if Level.UNKNOWN in levels else 0
+    return EXIT_FAILED if Severity.UNKNOWN in levels else 0

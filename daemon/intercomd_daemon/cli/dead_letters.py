@@ -46,7 +46,7 @@ _TIME_FORMATS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class FilterOptions(TypedDict):
+class DeadLetterFilters(TypedDict):
     """The arguments and options that select dead letters."""
 
     ids: tuple[str, ...]
@@ -88,7 +88,7 @@ def filter_options(command: Command) -> Command:
     return command
 
 
-def filter_from(given: FilterOptions) -> messages.DeadLetterFilter:
+def filter_from(given: DeadLetterFilters) -> messages.DeadLetterFilter:
     """Returns the filter for the options given."""
     wanted = messages.DeadLetterFilter(
         connection=given["connection"] or "",
@@ -137,7 +137,7 @@ def list_command(
     limit: int,
     newest_first: bool,
     as_json: bool,
-    **given: Unpack[FilterOptions],
+    **given: Unpack[DeadLetterFilters],
 ) -> None:
     """Count dead letters by reason, and list them: all of them without ids or options.
 
@@ -280,7 +280,7 @@ async def _find(address: str, identifier: str) -> list[DeadLetter]:
 @options.YES
 @options.JSON
 def replay_command(
-    address: str | None, config_path: str | None, yes: bool, as_json: bool, **given: Unpack[FilterOptions]
+    address: str | None, config_path: str | None, yes: bool, as_json: bool, **given: Unpack[DeadLetterFilters]
 ) -> None:
     """Replay dead letters: append them to their log, in their order, with only the calls that were refused.
 
@@ -302,7 +302,7 @@ def replay_command(
 @options.YES
 @options.JSON
 def discard_command(
-    address: str | None, config_path: str | None, yes: bool, as_json: bool, **given: Unpack[FilterOptions]
+    address: str | None, config_path: str | None, yes: bool, as_json: bool, **given: Unpack[DeadLetterFilters]
 ) -> None:
     """Discard dead letters permanently: each gets the outcome "discarded".
 

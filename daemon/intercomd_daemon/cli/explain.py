@@ -22,7 +22,7 @@ from intercomd_daemon.cli.remote import (
     warn_of_unknown_connection,
 )
 from intercomd_daemon.cli.status import obstacles_of
-from intercomd_daemon.cli.trail import State, connection_of, merge, state_of, superseded
+from intercomd_daemon.cli.trail import EnvelopeState, connection_of, merge, state_of, superseded
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 
 PAGE_SIZE = 100
@@ -76,7 +76,7 @@ def command(
         sys.exit(EXIT_FAILED)
 
 
-class Found(NamedTuple):
+class Explained(NamedTuple):
     """What the daemon knows."""
 
     of_envelope: list[TrailEntry]
@@ -89,7 +89,7 @@ class Found(NamedTuple):
     """By name."""
 
 
-async def _collect(address: str, identifier: str, connection: str, limit: int) -> Found:
+async def _collect(address: str, identifier: str, connection: str, limit: int) -> Explained:
     user = messages.ListTrailRequest(connection=connection, customer_id=identifier)
     if "@" in identifier:
         user.email = identifier
@@ -102,7 +102,7 @@ async def _collect(address: str, identifier: str, connection: str, limit: int) -
             of_envelope, more_of_envelope = await read_trail(stub, request, limit)
             more = more or more_of_envelope
         status = await stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_SECONDS)
-    return Found(of_envelope, of_user, more, {each.name: each for each in status.connections})
+    return Explained(of_envelope, of_user, more, {each.name: each for each in status.connections})
 
 
 async def read_trail(stub: Operations, request: messages.ListTrailRequest, limit: int) -> tuple[list[TrailEntry], bool]:
@@ -117,7 +117,7 @@ async def read_trail(stub: Operations, request: messages.ListTrailRequest, limit
             return entries, bool(page.next_page_token)
 
 
-def _print(identifier: str, found: Found, entries: list[TrailEntry]) -> None:
+def _print(identifier: str, found: Explained, entries: list[TrailEntry]) -> None:
     known = {entry.SerializeToString(deterministic=True) for entry in found.of_user}
     others = [entry for entry in found.of_envelope if entry.SerializeToString(deterministic=True) not in known]
     suspensions = {name: status.suspended_reason for name, status in found.connections.items()}
@@ -125,7 +125,7 @@ def _print(identifier: str, found: Found, entries: list[TrailEntry]) -> None:
     if others and found.of_user:
         first = answer_for_both(identifier, answer(identifier, others, suspensions=suspensions), first)
     click.secho(first, bold=True)
-    waiting = [connection_of(entry) for entry in entries if state_of(entry) is State.WAITING]
+    waiting = [connection_of(entry) for entry in entries if state_of(entry) is EnvelopeState.WAITING]
     for name in dict.fromkeys(waiting):
         status = found.connections.get(name)
         if status is not None and status.state in TROUBLED:

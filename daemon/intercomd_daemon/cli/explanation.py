@@ -14,14 +14,16 @@ from intercomd_daemon.cli import trail
 from intercomd_daemon.cli.format import printable, quantity, timestamp
 from intercomd_daemon.cli.outcomes import type_name, user_of
 from intercomd_daemon.cli.output import print_text
-from intercomd_daemon.cli.trail import State
+from intercomd_daemon.cli.trail import EnvelopeState
 from intercomd_daemon.reasons import ReasonKind, remedy_of
 
 COLOURS = MappingProxyType(
-    {State.DELIVERED: "green", State.UNCHANGED: "cyan", State.WAITING: "yellow"}
-    | dict.fromkeys((State.DEAD_LETTERED, State.REJECTED), "red")
+    {EnvelopeState.DELIVERED: "green", EnvelopeState.UNCHANGED: "cyan", EnvelopeState.WAITING: "yellow"}
+    | dict.fromkeys((EnvelopeState.DEAD_LETTERED, EnvelopeState.REJECTED), "red")
 )
-_REFUSAL_KINDS = MappingProxyType({State.REJECTED: ReasonKind.VIOLATION, State.SKIPPED: ReasonKind.SKIP})
+_REFUSAL_KINDS = MappingProxyType(
+    {EnvelopeState.REJECTED: ReasonKind.VIOLATION, EnvelopeState.SKIPPED: ReasonKind.SKIP}
+)
 _FINDINGS_MAX = 20
 
 
@@ -29,7 +31,7 @@ class Explanation(NamedTuple):
     """One entry of the trail, as text without control characters."""
 
     time: str
-    state: State
+    state: EnvelopeState
     reasons: str
     details: tuple[str, ...]
     remedy: str

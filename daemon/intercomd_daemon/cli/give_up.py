@@ -14,7 +14,7 @@ from intercomd_daemon.cli.explain import read_trail
 from intercomd_daemon.cli.format import printable
 from intercomd_daemon.cli.output import print_json, print_text
 from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_address
-from intercomd_daemon.cli.trail import State, connection_of, state_of
+from intercomd_daemon.cli.trail import EnvelopeState, connection_of, state_of
 
 ENTRIES_MAX = 100
 """Entries that are read about an envelope: replays, and what was rejected before."""
@@ -71,7 +71,7 @@ async def _find(address: str, envelope_id: str, connection: str) -> TrailEntry:
     request = messages.ListTrailRequest(connection=connection, envelope_id=envelope_id)
     async with operations(address) as stub:
         entries, _ = await read_trail(stub, request, ENTRIES_MAX)
-    waiting = [entry for entry in entries if state_of(entry) is State.WAITING]
+    waiting = [entry for entry in entries if state_of(entry) is EnvelopeState.WAITING]
     if len(waiting) == 1:
         return waiting[0]
     shown = printable(envelope_id, None)

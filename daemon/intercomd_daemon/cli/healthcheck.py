@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 import click
 
 from intercomd_daemon.cli import client_options, options
-from intercomd_daemon.cli.addresses import AddressUnknown, Page, health_pages, is_loopback
+from intercomd_daemon.cli.addresses import AddressUnknown, HealthPage, health_pages, is_loopback
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 
 RESPONSE_BYTES_MAX = 4096
@@ -66,7 +66,7 @@ def command(target: str | None, config_path: str | None, live: bool, timeout_sec
     """
     given = client_options.current()
     try:
-        pages = [Page(target, given.uses_tls)] if target else health_pages(config_path, os.environ)
+        pages = [HealthPage(target, given.uses_tls)] if target else health_pages(config_path, os.environ)
     except AddressUnknown as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_CONFIGURATION)
@@ -85,7 +85,7 @@ def command(target: str | None, config_path: str | None, live: bool, timeout_sec
     sys.exit(EXIT_FAILED)
 
 
-def _get(page: Page, path: str, timeout_seconds: float, given: client_options.ClientOptions) -> tuple[int, str]:
+def _get(page: HealthPage, path: str, timeout_seconds: float, given: client_options.ClientOptions) -> tuple[int, str]:
     connection = _connection(page, timeout_seconds, given)
     try:
         connection.request("GET", path)
@@ -95,7 +95,7 @@ def _get(page: Page, path: str, timeout_seconds: float, given: client_options.Cl
         connection.close()
 
 
-def _connection(page: Page, timeout_seconds: float, given: client_options.ClientOptions) -> HTTPConnection:
+def _connection(page: HealthPage, timeout_seconds: float, given: client_options.ClientOptions) -> HTTPConnection:
     if page.address.startswith("unix:"):
         return UnixConnection(page.address.removeprefix("unix:"), timeout_seconds)
     if not page.tls:

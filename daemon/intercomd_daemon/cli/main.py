@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 
 
-class Entry(NamedTuple):
+class Subcommand(NamedTuple):
     """A subcommand."""
 
     module: str
@@ -20,25 +20,25 @@ class Entry(NamedTuple):
 
 COMMANDS = MappingProxyType(
     {
-        "run": Entry("run", "Run the daemon."),
-        "check": Entry("check", "Validate the settings and what they refer to."),
-        "config": Entry("config", "Show the settings in effect and their origins."),
-        "demo": Entry("demo", "See everything work against a sandbox."),
-        "sandbox": Entry("sandbox", "Run a stand-in for Intercom, for tests."),
-        "send": Entry("send", "Send envelopes from a file or a pipe."),
-        "status": Entry("status", "Show the spool, connections and rate limits."),
-        "watch": Entry("watch", "Show outcomes as they happen."),
-        "explain": Entry("explain", "Explain what became of a user's envelopes."),
-        "dead-letters": Entry("dead_letters", "List, show, replay and discard dead letters."),
-        "pause": Entry("connections", "Pause the calls of a connection.", "pause"),
-        "resume": Entry("connections", "Resume the calls of a connection.", "resume"),
-        "retry": Entry("connections", "Probe a suspended or down connection now.", "retry"),
-        "give-up": Entry("give_up", "End a waiting envelope as a dead letter."),
-        "reload": Entry("reload", "Make a daemon read its settings again."),
-        "drain": Entry("drain", "Make a daemon refuse new calls, before a stop."),
-        "spool": Entry("spool", "Verify, export or repair a closed spool."),
-        "token": Entry("token", "Make a token for a caller, and its hash."),
-        "healthcheck": Entry("healthcheck", "Check a daemon's health; exit 0 or 1."),
+        "run": Subcommand("run", "Run the daemon."),
+        "check": Subcommand("check", "Validate the settings and what they refer to."),
+        "config": Subcommand("config", "Show the settings in effect and their origins."),
+        "demo": Subcommand("demo", "See everything work against a sandbox."),
+        "sandbox": Subcommand("sandbox", "Run a stand-in for Intercom, for tests."),
+        "send": Subcommand("send", "Send envelopes from a file or a pipe."),
+        "status": Subcommand("status", "Show the spool, connections and rate limits."),
+        "watch": Subcommand("watch", "Show outcomes as they happen."),
+        "explain": Subcommand("explain", "Explain what became of a user's envelopes."),
+        "dead-letters": Subcommand("dead_letters", "List, show, replay and discard dead letters."),
+        "pause": Subcommand("connections", "Pause the calls of a connection.", "pause"),
+        "resume": Subcommand("connections", "Resume the calls of a connection.", "resume"),
+        "retry": Subcommand("connections", "Probe a suspended or down connection now.", "retry"),
+        "give-up": Subcommand("give_up", "End a waiting envelope as a dead letter."),
+        "reload": Subcommand("reload", "Make a daemon read its settings again."),
+        "drain": Subcommand("drain", "Make a daemon refuse new calls, before a stop."),
+        "spool": Subcommand("spool", "Verify, export or repair a closed spool."),
+        "token": Subcommand("token", "Make a token for a caller, and its hash."),
+        "healthcheck": Subcommand("healthcheck", "Check a daemon's health; exit 0 or 1."),
     }
 )
 

@@ -9,7 +9,7 @@ from intercomd_daemon.cli import client_options, options
 from intercomd_daemon.cli.addresses import INGEST, OPERATIONS
 from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
 from intercomd_daemon.cli.remote import resolve_address
-from intercomd_daemon.cli.sending.job import STDIN, Job
+from intercomd_daemon.cli.sending.job import STDIN, SendJob
 from intercomd_daemon.cli.sending.results import Tally
 from intercomd_daemon.cli.signals import run_interruptible
 
@@ -90,7 +90,7 @@ def command(
         click.echo("Reading envelopes from the terminal, one per line; end with Ctrl-D.", err=True)
     tally = Tally()
     operations = resolve_address(operations_address, OPERATIONS, config_path) if given["wait"] else ""
-    job = Job(target=resolve_address(target, INGEST, config_path), operations=operations, **given)
+    job = SendJob(target=resolve_address(target, INGEST, config_path), operations=operations, **given)
     try:
         run_interruptible(job.run(tally))
     except KeyboardInterrupt:
@@ -103,7 +103,7 @@ def command(
     sys.exit(0 if tally.successful else EXIT_FAILED)
 
 
-def _print_summary(tally: Tally, job: Job) -> None:
+def _print_summary(tally: Tally, job: SendJob) -> None:
     if job.as_json:
         click.echo(tally.summary_json())
         return

@@ -20,7 +20,7 @@ from intercomd_daemon.cli.outcomes import calls_of, reasons_of
 _EVENT_CHARACTERS_MAX = 80
 
 
-class State(StrEnum):
+class EnvelopeState(StrEnum):
     """What became of an envelope. The value is shown."""
 
     WAITING = "waiting"
@@ -38,26 +38,26 @@ class State(StrEnum):
 
 OUTCOME_STATES = MappingProxyType(
     {
-        outcome_pb2.OUTCOME_TYPE_DELIVERED: State.DELIVERED,
-        outcome_pb2.OUTCOME_TYPE_UNCHANGED: State.UNCHANGED,
-        outcome_pb2.OUTCOME_TYPE_SKIPPED: State.LEFT_OUT,
-        outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED: State.DEAD_LETTERED,
-        outcome_pb2.OUTCOME_TYPE_DISCARDED: State.DISCARDED,
-        outcome_pb2.OUTCOME_TYPE_ERASED: State.ERASED,
-        outcome_pb2.OUTCOME_TYPE_FORWARDED: State.FORWARDED,
+        outcome_pb2.OUTCOME_TYPE_DELIVERED: EnvelopeState.DELIVERED,
+        outcome_pb2.OUTCOME_TYPE_UNCHANGED: EnvelopeState.UNCHANGED,
+        outcome_pb2.OUTCOME_TYPE_SKIPPED: EnvelopeState.LEFT_OUT,
+        outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED: EnvelopeState.DEAD_LETTERED,
+        outcome_pb2.OUTCOME_TYPE_DISCARDED: EnvelopeState.DISCARDED,
+        outcome_pb2.OUTCOME_TYPE_ERASED: EnvelopeState.ERASED,
+        outcome_pb2.OUTCOME_TYPE_FORWARDED: EnvelopeState.FORWARDED,
     }
 )
-ARRIVED = frozenset({State.DELIVERED, State.UNCHANGED})
+ARRIVED = frozenset({EnvelopeState.DELIVERED, EnvelopeState.UNCHANGED})
 """Intercom has the content of these envelopes."""
 
 
-def state_of(entry: TrailEntry) -> State:
+def state_of(entry: TrailEntry) -> EnvelopeState:
     """Returns what became of the envelope."""
     if entry.HasField("waiting"):
-        return State.WAITING
+        return EnvelopeState.WAITING
     if entry.HasField("refusal"):
-        return State.SKIPPED if entry.refusal.disposition == DISPOSITION_SKIPPED else State.REJECTED
-    return OUTCOME_STATES.get(entry.outcome.type, State.UNKNOWN)
+        return EnvelopeState.SKIPPED if entry.refusal.disposition == DISPOSITION_SKIPPED else EnvelopeState.REJECTED
+    return OUTCOME_STATES.get(entry.outcome.type, EnvelopeState.UNKNOWN)
 
 
 def envelope_id_of(entry: TrailEntry) -> str:

@@ -20,7 +20,7 @@ NEVER_YET = ("erased", "forwarded")
 """Types that no version of the daemon produces yet. Watches wait for them without an error."""
 
 
-class FilterOptions(TypedDict):
+class OutcomeFilters(TypedDict):
     """The options that select outcomes."""
 
     connection: str | None
@@ -66,7 +66,7 @@ def command(
     count_max: int | None,
     patience_seconds: float,
     as_json: bool,
-    **given: Unpack[FilterOptions],
+    **given: Unpack[OutcomeFilters],
 ) -> None:
     """Print the outcomes of envelopes as they happen, until Ctrl-C.
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import combinations
 
-from intercomd_daemon.config.findings import CALLERS, CONNECTIONS, Findings
+from intercomd_daemon.config.findings import CALLERS, CONNECTIONS, SettingFindings
 from intercomd_daemon.config.setting_keys import nearest
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.rpc.callers import EVERY_CONNECTION
@@ -11,7 +11,7 @@ from intercomd_daemon.rpc.certificate_names import NamePattern
 from intercomd_daemon.rpc.settings import CallerSettings
 
 
-def check_callers(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
+def check_callers(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     """Adds missing settings and contradictions to the findings."""
     _check_hashes(settings, origins, findings)
     _check_names(settings, origins, findings)
@@ -20,7 +20,7 @@ def check_callers(settings: Settings, origins: Mapping[str, str], findings: Find
         _check_credentials(caller, findings)
 
 
-def _check_hashes(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
+def _check_hashes(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     """A hash that is given twice leaves open who calls."""
     seen: dict[str, str] = {}
     for name, caller in settings.callers.items():
@@ -32,7 +32,7 @@ def _check_hashes(settings: Settings, origins: Mapping[str, str], findings: Find
             seen[token_hash] = key
 
 
-def _check_names(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
+def _check_names(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     patterns = [
         (f"{CALLERS}.{name}.certificate_names", NamePattern(text))
         for name, caller in settings.callers.items()
@@ -49,7 +49,7 @@ def _check_names(settings: Settings, origins: Mapping[str, str], findings: Findi
 
 
 def _check_connections(
-    caller: CallerSettings, settings: Settings, origins: Mapping[str, str], findings: Findings
+    caller: CallerSettings, settings: Settings, origins: Mapping[str, str], findings: SettingFindings
 ) -> None:
     key = f"{CALLERS}.{caller.name}.connections"
     for name in caller.connections:
@@ -62,7 +62,7 @@ def _check_connections(
         findings.problem(key, origins[key], f"connection {name} is not configured; {listed}")
 
 
-def _check_credentials(caller: CallerSettings, findings: Findings) -> None:
+def _check_credentials(caller: CallerSettings, findings: SettingFindings) -> None:
     if not (caller.token_sha256 or caller.token_file or caller.certificate_names):
         message = "this caller has no credential; set token_sha256, token_file or certificate_names"
         findings.warn(f"{CALLERS}.{caller.name}", "no credential", message)

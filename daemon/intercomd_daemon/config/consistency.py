@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from intercomd_daemon.config.caller_checks import check_callers
-from intercomd_daemon.config.findings import CONNECTIONS, Findings
+from intercomd_daemon.config.findings import CONNECTIONS, SettingFindings
 from intercomd_daemon.config.listener_checks import check_listeners
 from intercomd_daemon.config.setting_keys import nearest
 from intercomd_daemon.config.settings import Settings
@@ -17,7 +17,7 @@ _EVENT_ATTRIBUTES_TRACKED = 10
 
 
 def check_consistency(
-    settings: Settings, origins: Mapping[str, str], wrong: Collection[str], findings: Findings
+    settings: Settings, origins: Mapping[str, str], wrong: Collection[str], findings: SettingFindings
 ) -> None:
     """Adds missing settings and contradictions to the findings; keys in `wrong` have been reported already."""
     check_listeners(settings, origins, findings)
@@ -32,7 +32,7 @@ def check_consistency(
         _check_connection(connection, settings.connections, origins, findings)
 
 
-def _check_access(connection: ConnectionSettings, wrong: Collection[str], findings: Findings) -> None:
+def _check_access(connection: ConnectionSettings, wrong: Collection[str], findings: SettingFindings) -> None:
     prefix = f"{CONNECTIONS}.{connection.name}."
     token_keys = (prefix + "access_token_file", prefix + "access_token")
     if not connection.app_id and connection.verify_app_id and prefix + "app_id" not in wrong:
@@ -53,7 +53,7 @@ def _check_connection(
     connection: ConnectionSettings,
     connections: Mapping[str, ConnectionSettings],
     origins: Mapping[str, str],
-    findings: Findings,
+    findings: SettingFindings,
 ) -> None:
     prefix = f"{CONNECTIONS}.{connection.name}."
     other = connection.development_connection

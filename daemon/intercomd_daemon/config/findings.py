@@ -15,7 +15,7 @@ class RawValue(NamedTuple):
 
 
 @dataclass
-class Findings:
+class SettingFindings:
     """Problems and warnings about the settings, each in one line with the remedy."""
 
     problems: list[str] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import combinations
 
-from intercomd_daemon.config.findings import Findings
+from intercomd_daemon.config.findings import SettingFindings
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.config.variables import variable
 from intercomd_daemon.rpc.settings import TlsSettings
@@ -12,7 +12,7 @@ from intercomd_daemon.setting.places import is_local, overlap
 _LOCAL_INGEST = "127.0.0.1:50051"
 
 
-def check_listeners(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
+def check_listeners(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     """Adds missing settings and contradictions to the findings."""
     _check_addresses(settings, origins, findings)
     for section, tls in (("ingest.tls", settings.ingest.tls), ("operations.tls", settings.operations.tls)):
@@ -21,7 +21,7 @@ def check_listeners(settings: Settings, origins: Mapping[str, str], findings: Fi
     _check_open_operations(settings, origins, findings)
 
 
-def _check_addresses(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
+def _check_addresses(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     listeners = [
         *(("ingest.listen", address) for address in settings.ingest.listen),
         ("operations.listen", settings.operations.listen),
@@ -34,7 +34,7 @@ def _check_addresses(settings: Settings, origins: Mapping[str, str], findings: F
             findings.problem(other_key, origins[other_key], message)
 
 
-def _check_open_ingest(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
+def _check_open_ingest(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     """An address that others reach needs callers, a client CA, or the operator's word that it is safe."""
     ingest, key = settings.ingest, "ingest.listen"
     reached = [address for address in ingest.listen if not is_local(address)]
@@ -48,7 +48,7 @@ def _check_open_ingest(settings: Settings, origins: Mapping[str, str], findings:
     findings.problem(key, origins[key], message)
 
 
-def _check_open_operations(settings: Settings, origins: Mapping[str, str], findings: Findings) -> None:
+def _check_open_operations(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     """The same for operations, which show personal data."""
     operations = settings.operations
     for key, address in (
@@ -70,7 +70,7 @@ def _check_open_operations(settings: Settings, origins: Mapping[str, str], findi
         findings.problem(key, origins[key], message)
 
 
-def _check_tls(section: str, tls: TlsSettings, origins: Mapping[str, str], findings: Findings) -> None:
+def _check_tls(section: str, tls: TlsSettings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     files = {
         "certificate_file": tls.certificate_file,
         "key_file": tls.key_file,

@@ -9,7 +9,7 @@ import msgspec
 
 from intercomd_daemon.config.consistency import check_consistency
 from intercomd_daemon.config.document import Document
-from intercomd_daemon.config.findings import CONNECTIONS, Findings, RawValue
+from intercomd_daemon.config.findings import CONNECTIONS, RawValue, SettingFindings
 from intercomd_daemon.config.setting_keys import build, keys_of, values_of
 from intercomd_daemon.config.settings import TABLES, Settings
 from intercomd_daemon.config.variables import Variables, variable
@@ -46,7 +46,7 @@ def load(path: str | None, environment: Mapping[str, str]) -> LoadedSettings:
     Raises:
         SettingsInvalid: with every problem at once.
     """
-    findings = Findings()
+    findings = SettingFindings()
     keys, tables = keys_of(Settings), {table: keys_of(entry) for table, entry in TABLES.items()}
     document = Document(path or "", keys, tables, findings)
     unread = "" if path is None else _read(path, document)
@@ -103,7 +103,7 @@ def _read(path: str, document: Document) -> str:
     return ""
 
 
-def _short_forms(variables: Variables, names: list[str], findings: Findings) -> dict[str, RawValue]:
+def _short_forms(variables: Variables, names: list[str], findings: SettingFindings) -> dict[str, RawValue]:
     """Returns the short forms under the full keys of the only connection."""
     full: dict[str, RawValue] = {}
     for key, given in variables.short.items():
@@ -118,7 +118,7 @@ def _short_forms(variables: Variables, names: list[str], findings: Findings) -> 
     return full
 
 
-def _choose_token(prefix: str, given: dict[str, RawValue], findings: Findings) -> None:
+def _choose_token(prefix: str, given: dict[str, RawValue], findings: SettingFindings) -> None:
     """Keeps the token or the token file: the one from the environment. Both from the same place are a problem."""
     token, file = given.get(prefix + "access_token"), given.get(prefix + "access_token_file")
     if token and token.raw and not token.is_text:
@@ -137,7 +137,7 @@ def _choose_token(prefix: str, given: dict[str, RawValue], findings: Findings) -
     findings.warn(prefix + unused, given.pop(prefix + unused).origin, f"not used, because {used.origin} is set")
 
 
-def _values(given: Mapping[str, RawValue], keys: Mapping[str, ValueKind], findings: Findings) -> dict[str, Any]:
+def _values(given: Mapping[str, RawValue], keys: Mapping[str, ValueKind], findings: SettingFindings) -> dict[str, Any]:
     values = {}
     for key, (raw, origin, is_text) in given.items():
         kind = keys[key]
@@ -148,7 +148,7 @@ def _values(given: Mapping[str, RawValue], keys: Mapping[str, ValueKind], findin
     return values
 
 
-def _require_connection(names: list[str], findings: Findings) -> None:
+def _require_connection(names: list[str], findings: SettingFindings) -> None:
     if not names and not any(problem.startswith(CONNECTIONS) for problem in findings.problems):
         message = (
             "no connection is configured; set INTERCOMD_APP_ID and INTERCOMD_ACCESS_TOKEN, "

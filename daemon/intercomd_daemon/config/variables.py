@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from intercomd_daemon.config.findings import API_KEY, API_KEY_ADVICE, CONNECTIONS, Findings, RawValue
+from intercomd_daemon.config.findings import API_KEY, API_KEY_ADVICE, CONNECTIONS, RawValue, SettingFindings
 from intercomd_daemon.config.setting_keys import nearest
 from intercomd_daemon.connection import NAME
 from intercomd_daemon.setting.kinds import ValueKind, shown
@@ -24,7 +24,7 @@ class Variables:
     """The variables, in the order of their names."""
 
     def __init__(
-        self, keys: Mapping[str, ValueKind], tables: Mapping[str, Mapping[str, ValueKind]], findings: Findings
+        self, keys: Mapping[str, ValueKind], tables: Mapping[str, Mapping[str, ValueKind]], findings: SettingFindings
     ) -> None:
         """`keys` are those of the sections; `tables` has those below `connections.<name>.` and `callers.<name>.`."""
         self.given: dict[str, RawValue] = {}

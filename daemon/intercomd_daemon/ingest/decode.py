@@ -23,7 +23,7 @@ from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decode_attributes import decode_attributes, excess_finding
 from intercomd_daemon.ingest.decode_events import decode_event, unknown_number
-from intercomd_daemon.ingest.decoded import DecodedEnvelope, Forwarder, Request
+from intercomd_daemon.ingest.decoded import DecodedEnvelope, DecodedRequest, Forwarder
 from intercomd_daemon.ingest.limits import (
     AGENT_ID_BYTES_MAX,
     ENVELOPE_BYTES_MAX,
@@ -48,7 +48,7 @@ _PRIORITIES = {0: Priority.NORMAL} | {int(priority): priority for priority in Pr
 MakeId = Callable[[], str]
 
 
-def decode_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> Request:
+def decode_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> DecodedRequest:
     """Decodes a `PublishRequest`; an envelope without an id gets `<request_id>/<index>`, or `new_envelope_id()`.
 
     Raises:
@@ -63,7 +63,7 @@ def decode_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId)
         raise RequestRefused("request_id", text)
     forwarder = _forwarder(request.forwarder) if request.forwarder else None
     envelopes = _Envelopes(encoded, request_id, new_envelope_id, adjustments, forwarded=forwarder is not None)
-    return Request(envelopes, len(data), validate_only=request.validate_only, forwarder=forwarder)
+    return DecodedRequest(envelopes, len(data), validate_only=request.validate_only, forwarder=forwarder)
 
 
 def _forwarder(encoded: bytes) -> Forwarder:
@@ -78,24 +78,24 @@ def _forwarder(encoded: bytes) -> Forwarder:
     return Forwarder(message.agent_id, message.sequence, message.spool_id)
 
 
-def decode_stream_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> Request:
+def decode_stream_publish(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> DecodedRequest:
     """Decodes a `PublishStreamRequest`; an envelope without an id gets `new_envelope_id()`.
 
     Raises:
         RequestRefused: as `decode_publish`.
     """
     request, encoded, adjustments = _decode_request(data, PublishStreamRequest, limits)
-    return Request(_Envelopes(encoded, "", new_envelope_id, adjustments), len(data), request.sequence)
+    return DecodedRequest(_Envelopes(encoded, "", new_envelope_id, adjustments), len(data), request.sequence)
 
 
-def decode_preview(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> Request:
+def decode_preview(data: bytes, limits: IngestSettings, new_envelope_id: MakeId) -> DecodedRequest:
     """Decodes a `PreviewRequest`; an envelope without an id gets `new_envelope_id()`.
 
     Raises:
         RequestRefused: as `decode_publish`.
     """
     _, encoded, adjustments = _decode_request(data, PreviewRequest, limits)
-    return Request(_Envelopes(encoded, "", new_envelope_id, adjustments), len(data), validate_only=True)
+    return DecodedRequest(_Envelopes(encoded, "", new_envelope_id, adjustments), len(data), validate_only=True)
 
 
 def _decode_request(

@@ -154,7 +154,7 @@ class Forwarder(msgspec.Struct, frozen=True, gc=False):
     """The spool that it expects; empty: any."""
 
 
-class Request(msgspec.Struct, frozen=True, gc=False):
+class DecodedRequest(msgspec.Struct, frozen=True, gc=False):
     """One request, or one message of a stream."""
 
     envelopes: Collection[DecodedEnvelope]

@@ -18,7 +18,7 @@ from intercomd_daemon.errors import RequestRefused, RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.decode import MakeId, decode_preview, decode_publish, decode_stream_publish
-from intercomd_daemon.ingest.decoded import Request
+from intercomd_daemon.ingest.decoded import DecodedRequest
 from intercomd_daemon.ingest.limits import OPEN_REQUESTS_BYTES_MAX, STREAMS_MAX
 from intercomd_daemon.ingest.responses import PreviewedRequest, preview_response, publish_response, stream_response
 from intercomd_daemon.ingest.settings import IngestSettings
@@ -88,7 +88,7 @@ class IngestService:
         if name == "PublishStream":
             return method
 
-        async def limited(request: Request | RequestRefused, context: Context) -> Message | None:
+        async def limited(request: DecodedRequest | RequestRefused, context: Context) -> Message | None:
             self._guard.check_quota()
             # Envelopes count in Publish, Preview and validate_only; a request that was refused counts only its bytes.
             envelopes = 0 if isinstance(request, RequestRefused) else len(request.envelopes)
@@ -107,14 +107,16 @@ class IngestService:
         """Waits until no call is open."""
         await self._handlers.wait_idle()
 
-    def _decoder(self, decode: Callable[[bytes, IngestSettings, MakeId], Request]) -> Callable[[bytes], Request]:
+    def _decoder(
+        self, decode: Callable[[bytes, IngestSettings, MakeId], DecodedRequest]
+    ) -> Callable[[bytes], DecodedRequest]:
         return lambda data: decode(data, self._limits, new_envelope_id)
 
     def _check_open(self) -> None:
         if self._draining:
             raise shutting_down()
 
-    async def _publish(self, request: Request) -> PublishResponse:
+    async def _publish(self, request: DecodedRequest) -> PublishResponse:
         self._check_open()
         with self._reserve(request.size_bytes):
             if request.validate_only:
@@ -137,8 +139,8 @@ class IngestService:
         finally:
             self._open_bytes -= size_bytes
 
-    async def _publish_stream(self, messages: AsyncIterator[Request | RequestRefused], context: Context) -> None:
-        async def respond(request: Request, results: Sequence[Decision]) -> None:
+    async def _publish_stream(self, messages: AsyncIterator[DecodedRequest | RequestRefused], context: Context) -> None:
+        async def respond(request: DecodedRequest, results: Sequence[Decision]) -> None:
             await context.write(stream_response(request.sequence, results, self._usage(), self._clock()))
 
         self._check_open()
@@ -153,7 +155,7 @@ class IngestService:
         finally:
             self._sessions.discard(session)
 
-    async def _publish_preview(self, request: Request) -> PreviewResponse:
+    async def _publish_preview(self, request: DecodedRequest) -> PreviewResponse:
         self._check_open()
         with self._reserve(request.size_bytes):
             results = await self._acceptor.check(request.envelopes, self._guard.caller)

@@ -17,14 +17,14 @@ from intercomd_daemon.errors import (
 )
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.decision import Decision
-from intercomd_daemon.ingest.decoded import Request
+from intercomd_daemon.ingest.decoded import DecodedRequest
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
 from intercomd_daemon.rpc.authentication import Guard
 
-Respond = Callable[[Request, Sequence[Decision]], Awaitable[None]]
+Respond = Callable[[DecodedRequest, Sequence[Decision]], Awaitable[None]]
 """Writes the response to one message; returns when the connection to the client has room for it."""
 
-_Item = Request | RequestRefused | ShuttingDown | Unauthenticated | None
+_Item = DecodedRequest | RequestRefused | ShuttingDown | Unauthenticated | None
 
 
 class StreamSession:
@@ -40,7 +40,7 @@ class StreamSession:
         self._ahead_bytes = 0
         self._room = asyncio.Event()
 
-    async def run(self, messages: AsyncIterator[Request | RequestRefused]) -> None:
+    async def run(self, messages: AsyncIterator[DecodedRequest | RequestRefused]) -> None:
         """Accepts messages and responds to them until the client closes its side.
 
         Raises:
@@ -71,17 +71,17 @@ class StreamSession:
         """Ends the stream with an error, after the responses to the messages that were read."""
         self._waiting.put_nowait(error)
 
-    def _collect(self, item: _Item) -> tuple[list[Request], _Item]:
+    def _collect(self, item: _Item) -> tuple[list[DecodedRequest], _Item]:
         """Returns the waiting messages, and the item after them that ends the stream, else the last message."""
-        requests: list[Request] = []
-        while isinstance(item, Request):
+        requests: list[DecodedRequest] = []
+        while isinstance(item, DecodedRequest):
             requests.append(item)
             if self._waiting.empty():
                 return requests, item
             item = self._waiting.get_nowait()
         return requests, item
 
-    async def _accept(self, requests: list[Request]) -> None:
+    async def _accept(self, requests: list[DecodedRequest]) -> None:
         """Accepts the messages in one commit, or one by one if together they are refused, and responds to each."""
         if not requests:
             return
@@ -104,7 +104,7 @@ class StreamSession:
             self._ahead_bytes -= request.size_bytes
             self._room.set()
 
-    async def _read(self, messages: AsyncIterator[Request | RequestRefused]) -> None:
+    async def _read(self, messages: AsyncIterator[DecodedRequest | RequestRefused]) -> None:
         try:
             await self._wait_for_quota()
             async for message in messages:

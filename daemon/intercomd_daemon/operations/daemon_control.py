@@ -10,7 +10,7 @@ from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Archive, Usage
 
 
-class State(IntEnum):
+class DaemonState(IntEnum):
     """Whether the daemon accepts envelopes; the numbers are those of `DaemonState` in operations.proto."""
 
     STARTING = 1
@@ -19,7 +19,7 @@ class State(IntEnum):
     DRAINING = 3
 
 
-class Check(NamedTuple):
+class HealthCheck(NamedTuple):
     """Whether one part of the daemon is alive: the spool's writer, a connection's worker."""
 
     name: str
@@ -47,7 +47,7 @@ commit; it only wakes the subscriber, who reads the outcomes from the journal.""
 class DaemonStatus(Protocol):
     """What health and readiness read. Each method returns at once."""
 
-    def state(self) -> State:
+    def state(self) -> DaemonState:
         """Returns whether the daemon accepts envelopes."""
         ...
 
@@ -55,7 +55,7 @@ class DaemonStatus(Protocol):
         """Returns the status of each configured connection, inactive ones included."""
         ...
 
-    def checks(self) -> Sequence[Check]:
+    def checks(self) -> Sequence[HealthCheck]:
         """Returns whether each part is alive; an idle part is."""
         ...
 

@@ -20,7 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from intercomd_daemon import unix_socket
 from intercomd_daemon.operations.connection_limiter import ConnectionLimiter
-from intercomd_daemon.operations.daemon_control import DaemonStatus, State
+from intercomd_daemon.operations.daemon_control import DaemonState, DaemonStatus
 from intercomd_daemon.unix_socket import SocketFile
 
 HEADERS = MappingProxyType(
@@ -91,7 +91,7 @@ class HealthPages:
     async def readyz(self, _request: web.Request) -> web.Response:
         """Returns 200 while calls are answered, else 503, and lists the connections' states, which do not affect it."""
         state = self._daemon.state()
-        ready = state is State.SERVING
+        ready = state is DaemonState.SERVING
         connections = {status.name: status.state.name.lower() for status in self._daemon.statuses()}
         return _json(ready, {"ready": ready, "state": state.name.lower(), "connections": connections})
 

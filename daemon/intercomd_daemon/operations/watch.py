@@ -24,7 +24,7 @@ OUTCOMES_READ_MAX = 64
 """Outcomes that one watch reads at a time."""
 
 
-class Step(NamedTuple):
+class WatchStep(NamedTuple):
     """The state of a watch after a read of the journal."""
 
     cursor: int
@@ -48,7 +48,7 @@ def first_cursor(after: int | None, newest: int) -> int:
     return after
 
 
-def step(cursor: int, newest: int, found: list[Outcome], oldest: int, limit: int) -> Step:
+def step(cursor: int, newest: int, found: list[Outcome], oldest: int, limit: int) -> WatchStep:
     """Computes the state after a read.
 
     `newest` is the journal's newest sequence before the read; `found` are the matching outcomes above `cursor`, at most
@@ -57,7 +57,7 @@ def step(cursor: int, newest: int, found: list[Outcome], oldest: int, limit: int
     missed = max(0, oldest - 1 - cursor)
     last = found[-1].sequence if found else 0
     more = len(found) == limit
-    return Step(last if more else max(cursor + missed, newest, last), missed, more)
+    return WatchStep(last if more else max(cursor + missed, newest, last), missed, more)
 
 
 class Watches:
@@ -125,7 +125,7 @@ async def newest_sequence(archive: Archive) -> int:
     return newest[0].sequence if newest else 0
 
 
-async def look(archive: Archive, wanted: OutcomeFilter, cursor: int, context: ServicerContext[Any, Any]) -> Step:
+async def look(archive: Archive, wanted: OutcomeFilter, cursor: int, context: ServicerContext[Any, Any]) -> WatchStep:
     """Sends the matching outcomes above `cursor`, at the reader's pace."""
     # The newest sequence is read first: then every outcome up to it has been checked by the second read, matching or
     # not, and the cursor may move there.

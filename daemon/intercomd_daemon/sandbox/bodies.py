@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from intercomd_daemon.sandbox.messages import illegal
+from intercomd_daemon.sandbox.http_messages import illegal
 
 MILLISECONDS_FROM = 100_000_000_000
 """From this number on (the year 5138) a time is in milliseconds, not in Unix seconds."""

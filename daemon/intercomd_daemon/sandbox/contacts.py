@@ -9,13 +9,13 @@ from msgspec import UNSET, UnsetType
 
 from intercomd_daemon.sandbox.bodies import ContactBody
 from intercomd_daemon.sandbox.contact import AttributeValue, Contact, write_attributes, write_fields
-from intercomd_daemon.sandbox.messages import Refused, illegal
+from intercomd_daemon.sandbox.http_messages import ErrorResponse, illegal
 from intercomd_daemon.sandbox.recorded import ALL, Recorded
 
 
-def user_not_found() -> Refused:
+def user_not_found() -> ErrorResponse:
     """Return the refusal for an unknown contact: "404 `not_found` `User Not Found`"."""
-    return Refused(404, "not_found", "User Not Found")
+    return ErrorResponse(404, "not_found", "User Not Found")
 
 
 class Contacts:
@@ -85,7 +85,7 @@ class Contacts:
         """
         contact = self.get_to_update(contact_id)
         if contact.role == "user" and body.role == "lead" and Recorded.USER_STAYS_USER in self._recorded:
-            raise Refused(400, "client_error", "Contact with user role can't be converted to a lead")
+            raise ErrorResponse(400, "client_error", "Contact with user role can't be converted to a lead")
         email = contact.email if body.email is UNSET else _lower(body.email)
         external_id = contact.external_id
         if body.external_id is not UNSET and (contact.role == "user" or body.role == "user"):
@@ -180,12 +180,12 @@ class Contacts:
             if not holders:
                 self._users_by_email.pop(contact.email, None)
 
-    def _gone(self, into_id: str | None) -> Refused:
+    def _gone(self, into_id: str | None) -> ErrorResponse:
         if into_id is None:
             return user_not_found()
         # "410 `contact_merged` from 2.16 with `Link: </contacts/{id}>; rel="canonical"`".
         link = ("Link", f'</contacts/{into_id}>; rel="canonical"')
-        return Refused(410, "contact_merged", "The contact has been merged into another contact", headers=(link,))
+        return ErrorResponse(410, "contact_merged", "The contact has been merged into another contact", headers=(link,))
 
     def _refuse_conflict(
         self, external_id: str | None, email: str | None, own: Contact | None, *, shared_emails: bool
@@ -209,18 +209,20 @@ class Contacts:
             return holder is not own and Recorded.ARCHIVED_UPDATE not in self._recorded
         return holder is not own
 
-    def _conflict(self, rivals: list[Contact]) -> Refused:
+    def _conflict(self, rivals: list[Contact]) -> ErrorResponse:
         active = [contact for contact in rivals if contact.state == "active"]
         if len(active) > 1:
             message = "Multiple existing users match this email address - must be more specific using user_id"
-            return Refused(409, "conflict", message)
+            return ErrorResponse(409, "conflict", message)
         if active:
             message = f"A contact matching those details already exists with id={active[0].id}"
-            return Refused(409, "conflict", message)
+            return ErrorResponse(409, "conflict", message)
         if rivals[0].state == "blocked":
-            return Refused(self._blocked_status, "not_restorable", "This user was blocked and cannot be recreated")
+            return ErrorResponse(
+                self._blocked_status, "not_restorable", "This user was blocked and cannot be recreated"
+            )
         message = f"An archived contact matching those details already exists with id={rivals[0].id}"
-        return Refused(409, "conflict", message)
+        return ErrorResponse(409, "conflict", message)
 
 
 def _lower(email: str | UnsetType | None) -> str | None:

@@ -13,7 +13,7 @@ from intercomd_daemon.sandbox.calls import Calls
 from intercomd_daemon.sandbox.contact import contact_json
 from intercomd_daemon.sandbox.fault_text import FaultSyntaxError, parse_fault
 from intercomd_daemon.sandbox.faults import Faults
-from intercomd_daemon.sandbox.messages import Answer, Request, error_body, json_answer
+from intercomd_daemon.sandbox.http_messages import Answer, ReceivedRequest, error_body, json_answer
 from intercomd_daemon.sandbox.workspace import Workspace
 
 PREFIX = "/_sandbox/"
@@ -39,7 +39,7 @@ class FaultsBody(msgspec.Struct, forbid_unknown_fields=True):
     faults: list[str]
 
 
-def answer_control(sandbox: Controlled, request: Request) -> Answer:
+def answer_control(sandbox: Controlled, request: ReceivedRequest) -> Answer:
     """Answer a request below `/_sandbox/`: 404 for an unknown path, 400 for a malformed body."""
     perform = CONTROLS.get(f"{request.method} {request.path.removeprefix(PREFIX)}")
     if perform is None:
@@ -50,7 +50,7 @@ def answer_control(sandbox: Controlled, request: Request) -> Answer:
         return Answer(400, error_body("", "parameter_invalid", str(error)))
 
 
-def _state(sandbox: Controlled, _: Request) -> dict[str, Any]:
+def _state(sandbox: Controlled, _: ReceivedRequest) -> dict[str, Any]:
     workspace, events = sandbox.workspace, sandbox.workspace.events
     return {
         "app_id": workspace.settings.app_id,
@@ -65,28 +65,28 @@ def _state(sandbox: Controlled, _: Request) -> dict[str, Any]:
     }
 
 
-def _calls(sandbox: Controlled, request: Request) -> list[Any]:
+def _calls(sandbox: Controlled, request: ReceivedRequest) -> list[Any]:
     query = _query(request)
     method, path = query.get("method", ""), query.get("path", "")
     calls = [call for call in sandbox.record.all() if call.method.startswith(method) and call.path.startswith(path)]
     return [call.as_json() for call in _newest(calls, request)]
 
 
-def _illegal_requests(sandbox: Controlled, request: Request) -> list[Any]:
+def _illegal_requests(sandbox: Controlled, request: ReceivedRequest) -> list[Any]:
     return [call.as_json() for call in _newest(sandbox.record.illegal(), request)]
 
 
-def _contacts(sandbox: Controlled, request: Request) -> list[Any]:
+def _contacts(sandbox: Controlled, request: ReceivedRequest) -> list[Any]:
     contacts = _newest(sandbox.workspace.contacts.all(), request)
     app_id = sandbox.workspace.settings.app_id
     return [contact_json(contact, app_id, NEWEST_VERSION) | {"state": contact.state} for contact in contacts]
 
 
-def _events(sandbox: Controlled, request: Request) -> list[Any]:
+def _events(sandbox: Controlled, request: ReceivedRequest) -> list[Any]:
     return _newest(sandbox.workspace.events.all(), request)
 
 
-def _faults(sandbox: Controlled, _: Request) -> list[dict[str, Any]]:
+def _faults(sandbox: Controlled, _: ReceivedRequest) -> list[dict[str, Any]]:
     return [
         {
             "method": count.fault.method,
@@ -101,34 +101,34 @@ def _faults(sandbox: Controlled, _: Request) -> list[dict[str, Any]]:
     ]
 
 
-def _add_faults(sandbox: Controlled, request: Request) -> list[dict[str, Any]]:
+def _add_faults(sandbox: Controlled, request: ReceivedRequest) -> list[dict[str, Any]]:
     body = msgspec.json.decode(request.body, type=FaultsBody)
     for fault in [parse_fault(text) for text in body.faults]:  # all are read before the first is in force
         sandbox.faults.add(fault)
     return _faults(sandbox, request)
 
 
-def _clear_faults(sandbox: Controlled, request: Request) -> list[dict[str, Any]]:
+def _clear_faults(sandbox: Controlled, request: ReceivedRequest) -> list[dict[str, Any]]:
     sandbox.faults.clear()
     return _faults(sandbox, request)
 
 
-def _reset(sandbox: Controlled, request: Request) -> dict[str, Any]:
+def _reset(sandbox: Controlled, request: ReceivedRequest) -> dict[str, Any]:
     sandbox.reset()
     return _state(sandbox, request)
 
 
-def _newest(entries: list[Any], request: Request) -> list[Any]:
+def _newest(entries: list[Any], request: ReceivedRequest) -> list[Any]:
     asked = _query(request).get("limit", "")
     limit = int(asked) if asked.isdecimal() else LIMIT
     return entries[max(0, len(entries) - limit) :]
 
 
-def _query(request: Request) -> dict[str, str]:
+def _query(request: ReceivedRequest) -> dict[str, str]:
     return dict(parse_qsl(request.query))
 
 
-CONTROLS: Mapping[str, Callable[[Controlled, Request], Any]] = {
+CONTROLS: Mapping[str, Callable[[Controlled, ReceivedRequest], Any]] = {
     "GET state": _state,
     "GET calls": _calls,
     "GET illegal_requests": _illegal_requests,

@@ -11,7 +11,7 @@ import msgspec
 
 from intercomd_daemon.sandbox.bodies import MILLISECONDS_FROM, AttributeBody, Value
 from intercomd_daemon.sandbox.contact import AttributeValue
-from intercomd_daemon.sandbox.messages import Refused, illegal, invalid
+from intercomd_daemon.sandbox.http_messages import ErrorResponse, illegal, invalid
 from intercomd_daemon.sandbox.settings import CustomAttribute, DataType
 
 NAME_MAX = 190
@@ -95,7 +95,7 @@ class Attributes:
             raise invalid(message + "use a different name.", field="name")
         if sum(not attribute.archived for attribute in self._custom.values()) >= self._custom_max:
             message = f"You have reached the limit of {self._custom_max} custom attributes"
-            raise Refused(400, "custom_data_limit_reached", message)
+            raise ErrorResponse(400, "custom_data_limit_reached", message)
         return self._json(
             self.put(
                 CustomAttribute(
@@ -126,7 +126,7 @@ class Attributes:
         """
         try:
             return {name: self._check(name, value, role) for name, value in values.items()}
-        except Refused:
+        except ErrorResponse:
             if self._refusals_named:
                 raise
             raise invalid("A parameter is invalid") from None

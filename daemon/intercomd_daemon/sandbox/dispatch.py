@@ -11,7 +11,7 @@ from intercomd_daemon.sandbox import endpoints
 from intercomd_daemon.sandbox.contact import Version
 from intercomd_daemon.sandbox.contacts import user_not_found
 from intercomd_daemon.sandbox.endpoints import Admitted
-from intercomd_daemon.sandbox.messages import Answer, Headers, Refused, Request, error_body, illegal
+from intercomd_daemon.sandbox.http_messages import Answer, ErrorResponse, Headers, ReceivedRequest, error_body, illegal
 from intercomd_daemon.sandbox.rate import Rate
 from intercomd_daemon.sandbox.workspace import Workspace
 
@@ -54,7 +54,7 @@ ROUTES: Mapping[str, Methods] = {
 """The supported calls; `*` is the variable part of a path."""
 
 
-def answer(workspace: Workspace, request: Request, request_id: str, now: float) -> Answer:
+def answer(workspace: Workspace, request: ReceivedRequest, request_id: str, now: float) -> Answer:
     """Perform a request and answer it. Every answer has a request id and, once admitted, version and budget."""
     headers: Headers = (("x-request-id", request_id),)
     try:
@@ -63,13 +63,13 @@ def answer(workspace: Workspace, request: Request, request_id: str, now: float) 
         headers += (("intercom-version", version), *rate_headers(workspace, rate))
         _refuse_over_limit(workspace, rate)
         given = _perform(workspace, request, _version(version), request_id, now)
-    except Refused as refused:
+    except ErrorResponse as refused:
         body = error_body(request_id, refused.code, refused.message, refused.field)
         given = Answer(refused.status, body, refused.headers, refused.message if refused.illegal else "")
     return replace(given, headers=headers + given.headers)
 
 
-def faulty_headers(workspace: Workspace, request: Request, request_id: str, status: int, now: float) -> Headers:
+def faulty_headers(workspace: Workspace, request: ReceivedRequest, request_id: str, status: int, now: float) -> Headers:
     """Return the headers of a fault's answer. The call counts to the budget, and a 429 uses it up."""
     rate = workspace.rate.exceeded(now) if status == 429 else workspace.rate.take(now)
     version = request.headers.get("Intercom-Version", workspace.settings.version_default)
@@ -87,7 +87,7 @@ def rate_headers(workspace: Workspace, rate: Rate) -> Headers:
     )
 
 
-def _admit(workspace: Workspace, request: Request) -> str:
+def _admit(workspace: Workspace, request: ReceivedRequest) -> str:
     accept = request.headers.get("Accept", "")
     content_type = request.headers.get("Content-Type", "")
     if "application/json" not in accept or (request.body and not content_type.startswith("application/json")):
@@ -96,7 +96,7 @@ def _admit(workspace: Workspace, request: Request) -> str:
         raise illegal(message, code="media_type_not_acceptable", status=406)
     scheme, _, access_token = request.headers.get("Authorization", "").partition(" ")
     if scheme != "Bearer" or access_token not in workspace.access_tokens:
-        raise Refused(401, "unauthorized", "Access Token Invalid")
+        raise ErrorResponse(401, "unauthorized", "Access Token Invalid")
     version = request.headers.get("Intercom-Version", workspace.settings.version_default)
     if version not in workspace.settings.versions:
         raise illegal(f"The requested version {version} is not known", code="intercom_version_invalid")
@@ -105,12 +105,12 @@ def _admit(workspace: Workspace, request: Request) -> str:
 
 def _refuse_over_limit(workspace: Workspace, rate: Rate) -> None:
     if rate.limited:
-        raise Refused(429, "rate_limit_exceeded", workspace.rate.message)
+        raise ErrorResponse(429, "rate_limit_exceeded", workspace.rate.message)
 
 
-def _perform(workspace: Workspace, request: Request, version: Version, request_id: str, now: float) -> Answer:
+def _perform(workspace: Workspace, request: ReceivedRequest, version: Version, request_id: str, now: float) -> Answer:
     if len(request.body) > workspace.settings.request_bytes_max:
-        raise Refused(413, "client_error", "Request Entity Too Large")
+        raise ErrorResponse(413, "client_error", "Request Entity Too Large")
     methods, argument = find_route(request.path, version)
     if not methods:
         raise illegal(f"{request.path} is not a path of the API", code="not_found", status=404)
@@ -123,7 +123,7 @@ def _perform(workspace: Workspace, request: Request, version: Version, request_i
     admitted = Admitted(argument, request.query, request.body, version, request_id, now)
     try:
         return endpoint.perform(workspace, admitted)
-    except Refused as refused:
+    except ErrorResponse as refused:
         if refused.status == 410 and version < MERGED_ANSWERS_FROM:
             raise user_not_found() from None
         raise

@@ -9,7 +9,7 @@ from intercomd_daemon.sandbox import bodies, events, search
 from intercomd_daemon.sandbox.bodies import ContactBody, decode
 from intercomd_daemon.sandbox.contact import OWNER_ID_TEXT_FROM, Contact, Version, contact_json, contact_reference
 from intercomd_daemon.sandbox.contacts import user_not_found
-from intercomd_daemon.sandbox.messages import Answer, Refused, illegal, invalid, json_answer
+from intercomd_daemon.sandbox.http_messages import Answer, ErrorResponse, illegal, invalid, json_answer
 from intercomd_daemon.sandbox.workspace import Workspace
 
 
@@ -68,9 +68,9 @@ def unarchive_contact(workspace: Workspace, request: Admitted) -> Answer:
     if contact.state == "deleted":
         # Recorded: 400 `bad_request` after a DELETE, "in the first seconds 500 `server_error`".
         if request.now < contact.deleted_at + workspace.settings.deletion_seconds:
-            raise Refused(500, "server_error", "Server Error")
+            raise ErrorResponse(500, "server_error", "Server Error")
         message = "User has been marked for permanent deletion and is not restorable."
-        raise Refused(400, "bad_request", message)
+        raise ErrorResponse(400, "bad_request", message)
     return json_answer(contact_reference(workspace.unarchive(request.argument), archived=False))
 
 
@@ -89,7 +89,9 @@ def merge_contacts(workspace: Workspace, request: Admitted) -> Answer:
     same_phone = source.phone is not None and source.phone == into.phone
     if not (same_email or same_phone or body.skip_duplicate_validation):
         message = "Contacts can only be merged when they are duplicates (matching email or phone). "
-        raise Refused(400, "invalid_merge", message + "Pass skip_duplicate_validation=true to override this check.")
+        raise ErrorResponse(
+            400, "invalid_merge", message + "Pass skip_duplicate_validation=true to override this check."
+        )
     return _contact(workspace, workspace.merge(source.id, into.id, request.now), request)
 
 
@@ -135,7 +137,7 @@ def track_event(workspace: Workspace, request: Admitted) -> Answer:
     contact = _addressed(workspace, body)
     try:
         workspace.events.track(body, contact, request.request_id, request.now)
-    except Refused:
+    except ErrorResponse:
         if workspace.settings.event_names_refusal_empty:
             return Answer(422)
         raise
@@ -166,14 +168,14 @@ def _addressed(workspace: Workspace, body: bodies.EventBody) -> Contact:
                 # "events for leads need Intercom's `id`".
                 return workspace.contacts.get(body.id)
             return workspace.contacts.find_user(str(body.user_id))
-        except Refused:
+        except ErrorResponse:
             raise user_not_found() from None
     users = workspace.contacts.users_with_email(body.email)
     if not users:
         raise user_not_found()
     if len(users) > 1:
         message = "Multiple existing users match this email address - must be more specific using user_id"
-        raise Refused(409, "conflict", message)
+        raise ErrorResponse(409, "conflict", message)
     return users[0]
 
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct
 
 from intercomd_daemon.sandbox.bodies import MILLISECONDS_FROM, EventBody
 from intercomd_daemon.sandbox.contact import Contact
-from intercomd_daemon.sandbox.messages import Refused, illegal
+from intercomd_daemon.sandbox.http_messages import ErrorResponse, illegal
 
 TRACKED_KEYS_MAX = 10
 """"Intercom tracks the first 10 keys in the order sent and ignores the rest without an error"."""
@@ -114,7 +114,7 @@ class Events:
         folded = fold(body.event_name)
         if folded not in self._names:
             if len(self._names) >= self._names_max:
-                raise Refused(422, "data_invalid", f"Cannot have more than {self._names_max} active event names")
+                raise ErrorResponse(422, "data_invalid", f"Cannot have more than {self._names_max} active event names")
             self._names[folded] = None
         metadata = {} if isinstance(body.metadata, msgspec.UnsetType) else body.metadata
         event = Event(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from intercomd_daemon.sandbox.messages import Answer, Headers, error_body
+from intercomd_daemon.sandbox.http_messages import Answer, Headers, error_body
 
 HUGE_BYTES = 8 << 20
 """The default size of a huge body: more than the daemon reads."""

@@ -10,7 +10,7 @@ import msgspec
 
 from intercomd_daemon.sandbox.bodies import SearchBody, SearchFilter
 from intercomd_daemon.sandbox.contact import Contact
-from intercomd_daemon.sandbox.messages import illegal
+from intercomd_daemon.sandbox.http_messages import illegal
 
 NESTING_MAX = 2
 GROUP_MAX = 15

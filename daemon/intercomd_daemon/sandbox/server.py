@@ -16,7 +16,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from intercomd_daemon.sandbox.faults import Action, Fault
-from intercomd_daemon.sandbox.messages import Answer, Request
+from intercomd_daemon.sandbox.http_messages import Answer, ReceivedRequest
 
 BODY_BYTES_MAX = 64 << 20
 """Bodies above this get a 413 from aiohttp; the limit of the workspace is far below."""
@@ -37,7 +37,7 @@ class Exchange:
 class Server:
     """A server on one address. Stopping it simulates an outage: every connection is aborted."""
 
-    def __init__(self, receive: Callable[[Request], Exchange], clock: Callable[[], float]) -> None:
+    def __init__(self, receive: Callable[[ReceivedRequest], Exchange], clock: Callable[[], float]) -> None:
         self._receive = receive
         self._clock = clock
         self._listener: asyncio.Server | None = None
@@ -93,7 +93,7 @@ class Server:
         if not self.running:
             await _lose(request)
         path, _, query = request.raw_path.partition("?")
-        exchange = self._receive(Request(request.method, path, query, request.headers, body))
+        exchange = self._receive(ReceivedRequest(request.method, path, query, request.headers, body))
         try:
             return await self._deliver(request, exchange)
         finally:

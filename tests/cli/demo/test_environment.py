@@ -6,7 +6,7 @@ from pathlib import Path
 from intercomd import Publisher
 from intercomd_daemon.cli.demo import builders, personas
 from intercomd_daemon.cli.demo.edge_cases import refused_by_intercom
-from intercomd_daemon.cli.demo.environment import Environment
+from intercomd_daemon.cli.demo.environment import DemoEnvironment
 from senders.client import NOON
 
 KNOWN = personas.known()[0]
@@ -14,7 +14,7 @@ STEP = builders.sign_up(KNOWN, NOON)
 
 
 async def test_environment_survives_rate_limit_outage_and_crash(tmp_path: Path) -> None:
-    async with Environment(tmp_path) as environment:
+    async with DemoEnvironment(tmp_path) as environment:
         first = environment.daemon.pid
         environment.use_up_budget()
         outage = asyncio.create_task(environment.outage())

@@ -8,7 +8,7 @@ from intercomd.v1 import ingest_pb2, outcome_pb2
 from intercomd.v1.envelope_pb2 import Adjustment
 from intercomd_daemon.cli.demo import builders, personas, summary
 from intercomd_daemon.cli.demo.builders import Step
-from intercomd_daemon.cli.demo.checks import CallCounts, Check
+from intercomd_daemon.cli.demo.checks import CallCounts, Invariant
 from intercomd_daemon.cli.demo.observations import Observations, ObservedCall, ReceivedEvent, SentStep
 from intercomd_daemon.cli.demo.scenario import scenario
 from intercomd_daemon.cli.demo.summary import SAMPLED_EVENTS, Sample, samples
@@ -77,7 +77,7 @@ def test_print_samples_lists_calls_below_envelopes(capsys: pytest.CaptureFixture
 
 
 def test_print_checks_lists_violations_below_the_check(capsys: pytest.CaptureFixture[str]) -> None:
-    summary.print_checks([Check("it adds up", ()), Check("it is in order", ("c-1",))])
+    summary.print_checks([Invariant("it adds up", ()), Invariant("it is in order", ("c-1",))])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[2:]] == [
         ["holds", "it", "adds", "up"],
@@ -87,7 +87,7 @@ def test_print_checks_lists_violations_below_the_check(capsys: pytest.CaptureFix
 
 
 def test_print_checks_names_the_next_step_if_all_hold(capsys: pytest.CaptureFixture[str]) -> None:
-    summary.print_checks([Check("it adds up", ())])
+    summary.print_checks([Invariant("it adds up", ())])
     assert "`intercomd sandbox`" in capsys.readouterr().out
 
 

@@ -13,7 +13,7 @@ from daemons.process import WAIT_SECONDS, Daemon
 from intercomd import EnvelopeResult, Publisher
 from intercomd.v1 import ingest_pb2
 from intercomd_daemon.cli.exits import CommandFailed
-from intercomd_daemon.cli.sending.job import Job, Transfer
+from intercomd_daemon.cli.sending.job import SendJob, Transfer
 from intercomd_daemon.cli.sending.lines import Line
 from intercomd_daemon.cli.sending.results import ResultPrinter, Tally
 from intercomd_daemon.sandbox import Sandbox
@@ -23,7 +23,7 @@ LINES = 3000
 USERS = 20
 
 
-def job(path: Path, daemon: Daemon, **fields: object) -> Job:
+def job(path: Path, daemon: Daemon, **fields: object) -> SendJob:
     given: dict[str, object] = {
         "file": str(path),
         "target": daemon.ingest_address,
@@ -36,7 +36,7 @@ def job(path: Path, daemon: Daemon, **fields: object) -> Job:
         "patience_seconds": WAIT_SECONDS,
         "as_json": False,
     }
-    return Job(**(given | fields))
+    return SendJob(**(given | fields))
 
 
 def write(path: Path) -> None:

@@ -19,7 +19,7 @@ from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Respon
 from intercomd_daemon.envelope import Priority, lane_of
 from intercomd_daemon.outcome import Effect, EffectKind
 from intercomd_daemon.sandbox import SandboxSettings, dispatch
-from intercomd_daemon.sandbox.messages import Headers, Request, error_body
+from intercomd_daemon.sandbox.http_messages import Headers, ReceivedRequest, error_body
 from intercomd_daemon.sandbox.workspace import Workspace
 from simulation.order import Order, Part
 
@@ -185,10 +185,10 @@ class FarSide:
         self.statuses[given.status] += 1
         self._loop.call_later(fate.back, _give, answer, given)
 
-    def _request(self, request: messages.Request) -> tuple[Request, str]:
+    def _request(self, request: messages.Request) -> tuple[ReceivedRequest, str]:
         self._count += 1
         path, _, query = request.path.partition("?")
-        return Request(request.method, path, query, HEADERS, request.body), f"request-{self._count}"
+        return ReceivedRequest(request.method, path, query, HEADERS, request.body), f"request-{self._count}"
 
     def _refuse(self, request: messages.Request, status: int) -> Response:
         asked, name = self._request(request)

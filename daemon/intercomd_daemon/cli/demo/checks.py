@@ -56,7 +56,7 @@ def _fewest_for_user(history: list[Step], *, existed: bool) -> CallCounts:
 _SHOWN_MAX = 3
 
 
-class Check(NamedTuple):
+class Invariant(NamedTuple):
     """An invariant, and how it is violated."""
 
     invariant: str
@@ -69,7 +69,7 @@ class Check(NamedTuple):
         return not self.violations
 
 
-def checks(steps: list[Step], observed: Observations, known: Collection[str]) -> list[Check]:
+def checks(steps: list[Step], observed: Observations, known: Collection[str]) -> list[Invariant]:
     """Returns every check; `known` are the contacts that existed before."""
     totals, sent = observed.totals(), len(observed.answered)
     total = sum(totals.values())
@@ -79,19 +79,21 @@ def checks(steps: list[Step], observed: Observations, known: Collection[str]) ->
     users = len(expected_events(steps))
     beyond = sum(answered) - sum(least)
     return [
-        Check(
+        Invariant(
             "the numbers add up", _unless(total == sent == len(steps), f"{len(steps)} sent, {sent} answered, {total}")
         ),
-        Check("each accepted envelope has exactly one outcome", _few(_outcome_violations(observed))),
-        Check("each envelope ended as expected", _few(_unexpected_states(observed))),
-        Check("Intercom has each event exactly once", _few(map(str, ((due - received) + (received - due)).elements()))),
-        Check("the events of each user arrived in order", _few(_order_violations(steps, observed))),
-        Check("each contact has the values that were sent last", _few(_contact_violations(steps, observed))),
-        Check(
+        Invariant("each accepted envelope has exactly one outcome", _few(_outcome_violations(observed))),
+        Invariant("each envelope ended as expected", _few(_unexpected_states(observed))),
+        Invariant(
+            "Intercom has each event exactly once", _few(map(str, ((due - received) + (received - due)).elements()))
+        ),
+        Invariant("the events of each user arrived in order", _few(_order_violations(steps, observed))),
+        Invariant("each contact has the values that were sent last", _few(_contact_violations(steps, observed))),
+        Invariant(
             "Intercom received only calls that its API description allows",
             _unless(not observed.illegal, str(observed.illegal)),
         ),
-        Check(
+        Invariant(
             "the crash repeated at most one call for each user",
             _unless(beyond <= users, f"{beyond} calls more than the fewest for {users} users"),
         ),

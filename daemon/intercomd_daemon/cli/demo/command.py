@@ -20,9 +20,9 @@ from intercomd.v1.outcome_pb2 import Outcome
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.demo import personas, summary
 from intercomd_daemon.cli.demo.builders import Step
-from intercomd_daemon.cli.demo.checks import Check, checks, fewest_calls
+from intercomd_daemon.cli.demo.checks import Invariant, checks, fewest_calls
 from intercomd_daemon.cli.demo.display import Display, Status, show_status
-from intercomd_daemon.cli.demo.environment import Environment
+from intercomd_daemon.cli.demo.environment import DemoEnvironment
 from intercomd_daemon.cli.demo.observations import Observations, SentStep
 from intercomd_daemon.cli.demo.scenario import Scenario, scenario
 from intercomd_daemon.cli.demo.summary import samples
@@ -81,7 +81,7 @@ class Terminated(Exception):  # not an error: the user ended the demo
         self.number = number
 
 
-async def _run(folder: Path) -> list[Check]:
+async def _run(folder: Path) -> list[Invariant]:
     """Runs to the end, or until SIGTERM or SIGHUP. Its daemon has ended when this returns or raises.
 
     Raises:
@@ -109,11 +109,11 @@ async def _run(folder: Path) -> list[Check]:
     return running.result()
 
 
-async def _run_to_the_end(folder: Path) -> list[Check]:
+async def _run_to_the_end(folder: Path) -> list[Invariant]:
     try:
         async with (
             asyncio.timeout(TIMEOUT_SECONDS),
-            Environment(folder) as environment,
+            DemoEnvironment(folder) as environment,
             operations(environment.daemon.operations) as stub,
         ):
             return await Demo(environment, stub, scenario(int(time.time()) - HOURS_AGO_SECONDS)).run()
@@ -132,7 +132,7 @@ def _first(error: Exception) -> Exception:
 class Demo:
     """One run in an environment."""
 
-    def __init__(self, environment: Environment, stub: Operations, planned: Scenario) -> None:
+    def __init__(self, environment: DemoEnvironment, stub: Operations, planned: Scenario) -> None:
         self._environment = environment
         self._stub = stub
         self._scenario = planned
@@ -142,7 +142,7 @@ class Demo:
         self._moved = asyncio.Event()
         self._display: Display
 
-    async def run(self) -> list[Check]:
+    async def run(self) -> list[Invariant]:
         """Sends everything, and prints the summary and the checks."""
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._watch())
@@ -242,7 +242,7 @@ class Demo:
             if not token:
                 return outcomes[::-1]
 
-    def _summarize(self, observed: Observations) -> list[Check]:
+    def _summarize(self, observed: Observations) -> list[Invariant]:
         steps = self._scenario.steps
         summary.print_envelopes(observed)
         summary.print_calls(observed, fewest_calls(steps, KNOWN))

@@ -35,7 +35,7 @@ base_url = "{base_url}"
 """
 
 
-class Environment:
+class DemoEnvironment:
     """Sandbox and daemon, which both have ended when the context closes."""
 
     def __init__(self, folder: Path) -> None:

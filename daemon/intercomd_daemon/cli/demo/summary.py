@@ -9,7 +9,7 @@ import click
 
 from intercomd.v1 import outcome_pb2
 from intercomd_daemon.cli.demo.builders import FinalState, Step
-from intercomd_daemon.cli.demo.checks import CallCounts, Check, answered_calls
+from intercomd_daemon.cli.demo.checks import CallCounts, Invariant, answered_calls
 from intercomd_daemon.cli.demo.observations import Observations, ReceivedEvent
 from intercomd_daemon.cli.format import printable
 from intercomd_daemon.cli.layout import Column
@@ -149,7 +149,7 @@ def print_samples(samples: Sequence[Sample]) -> None:
             click.echo(f"  {printable(call, characters_max=None)}")
 
 
-def print_checks(results: Sequence[Check]) -> None:
+def print_checks(results: Sequence[Invariant]) -> None:
     """Prints each check and its violations."""
     print_heading("Checks")
     for check in results:

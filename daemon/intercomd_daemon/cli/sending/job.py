@@ -20,7 +20,7 @@ from intercomd_daemon.cli.sending.envelopes import StableIds, UnreadableLine, pa
 from intercomd_daemon.cli.sending.lines import Line, read_lines
 from intercomd_daemon.cli.sending.outcome_wait import OutcomeWait
 from intercomd_daemon.cli.sending.preview import Preview
-from intercomd_daemon.cli.sending.progress import Progress, show_progress
+from intercomd_daemon.cli.sending.progress import ProgressDisplay, show_progress
 from intercomd_daemon.cli.sending.results import ResultPrinter, Tally
 
 BUFFER_BYTES_MAX = 4 * 1024 * 1024
@@ -33,7 +33,7 @@ STDIN = "-"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class SendJob:
     """The arguments of the command line."""
 
     file: str
@@ -73,7 +73,7 @@ class Job:
             raise CommandFailed(f"{error.filename or self.file}: {error.strerror}") from None
 
     async def _send_and_wait(
-        self, lines: AsyncIterable[Line], tally: Tally, results: ResultPrinter, progress: Progress
+        self, lines: AsyncIterable[Line], tally: Tally, results: ResultPrinter, progress: ProgressDisplay
     ) -> None:
         async with operations(self.operations) as stub:
             wait = OutcomeWait(stub, self.patience_seconds, results.on_outcome, progress.notify)
@@ -92,7 +92,7 @@ class Job:
         lines: AsyncIterable[Line],
         tally: Tally,
         results: ResultPrinter,
-        progress: Progress,
+        progress: ProgressDisplay,
         wait: OutcomeWait | None,
     ) -> "Transfer":
         transfer = Transfer(tally, results, progress, wait, self.connection)
@@ -134,7 +134,7 @@ class Transfer:
     """Publishes lines in order, and assigns each result to its line."""
 
     def __init__(
-        self, tally: Tally, results: ResultPrinter, progress: Progress, wait: OutcomeWait | None, connection: str
+        self, tally: Tally, results: ResultPrinter, progress: ProgressDisplay, wait: OutcomeWait | None, connection: str
     ) -> None:
         """`connection` is used for envelopes that name none. `wait` collects the outcomes with --wait."""
         self.done_bytes = 0
@@ -189,7 +189,7 @@ class Transfer:
 class _LogToProgress(logging.Handler):
     """Shows log lines beside the progress."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: ProgressDisplay) -> None:
         super().__init__(logging.INFO)
         self._progress = progress
 
@@ -198,7 +198,7 @@ class _LogToProgress(logging.Handler):
 
 
 @contextmanager
-def _publisher_log_shown(progress: Progress) -> Iterator[None]:
+def _publisher_log_shown(progress: ProgressDisplay) -> Iterator[None]:
     """Shows the publisher's log, which says that it waits for the daemon and that it continues."""
     logger, handler = logging.getLogger("intercomd"), _LogToProgress(progress)
     logger.addHandler(handler)

@@ -16,7 +16,7 @@ LINE_SECONDS = 10.0
 """Interval of progress lines without a terminal."""
 
 
-class Progress(Protocol):
+class ProgressDisplay(Protocol):
     """Shows progress, and lines beside it."""
 
     def notify(self, text: str) -> None:
@@ -63,7 +63,7 @@ class BarProgress:
 
 
 @contextmanager
-def show_progress(total_bytes: int | None) -> Iterator[Progress]:
+def show_progress(total_bytes: int | None) -> Iterator[ProgressDisplay]:
     """Shows progress while the context is open. `total_bytes` is the size of the input, None for a pipe."""
     if not sys.stderr.isatty():
         yield LineProgress()

@@ -34,7 +34,7 @@ from intercomd_daemon.spool.sqlite import (
     dead_letters,
     journal,
     log,
-    pacing,
+    pacing_state,
     parked_lanes,
     refusals,
     states,
@@ -126,11 +126,11 @@ class SqliteSpool:
 
     async def save_pacing(self, workspace: str, state: PacingState) -> None:
         """Saves the pacing state of a workspace."""
-        await self._writer.perform(partial(pacing.save, workspace=workspace, state=state))
+        await self._writer.perform(partial(pacing_state.save, workspace=workspace, state=state))
 
     async def load_pacing(self, workspace: str) -> PacingState | None:
         """Returns the pacing state of a workspace, unless its window has ended."""
-        return await self._writer.perform(partial(pacing.load, workspace=workspace))
+        return await self._writer.perform(partial(pacing_state.load, workspace=workspace))
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a log."""

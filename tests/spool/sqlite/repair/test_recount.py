@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from intercomd_daemon.spool.base import position_of
 from intercomd_daemon.spool.sqlite.counters import POSITION_LEAP, SEQUENCE_LEAP, Counters, load_counters
 from intercomd_daemon.spool.sqlite.repair.recount import OldCounters, recount
-from intercomd_daemon.spool.sqlite.repair.source import Source
+from intercomd_daemon.spool.sqlite.repair.source import SourceFile
 from intercomd_daemon.spool.sqlite.repair.tables import CONNECTIONS, COUNTERS, DEAD_LETTERS
 from spool.corruption import Specimen
 
@@ -17,7 +17,7 @@ NOON = 1_750_000_000.0
 
 def remembered_of(spool: Path) -> OldCounters:
     old_counters = OldCounters()
-    with Source(str(spool)) as source:
+    with SourceFile(str(spool)) as source:
         for table in (COUNTERS, CONNECTIONS):
             for row, _ in source.rows(table):
                 old_counters.enter(table, row)
@@ -137,7 +137,7 @@ def test_progress_found_twice_is_the_furthest(spool: Path) -> None:
 
 def test_letters_count_to_their_connection(spool: Path, specimen: Specimen) -> None:
     after, contents = recounted(spool, OldCounters())
-    with Source(str(spool)) as source:
+    with SourceFile(str(spool)) as source:
         letters = [row[1] for row, _ in source.rows(DEAD_LETTERS)]
     assert [after.connections[number].dead_letters for number in (1, 2)] == [letters.count(1), letters.count(2)]
     assert contents[2] == len(specimen.filled.letters)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from intercomd_daemon.spool.sqlite.repair.source import Source
+from intercomd_daemon.spool.sqlite.repair.source import SourceFile
 from intercomd_daemon.spool.sqlite.repair.tables import COUNTED, DEAD_LETTERS, JOURNAL, LOG, PARKED, TABLES
 from spool.corruption import PAGE, Specimen
 
@@ -21,7 +21,7 @@ def overwrite(path: Path, page: int, content: bytes = bytes(PAGE)) -> None:
 
 
 def test_readable_tables_are_returned_row_by_row(spool: Path, specimen: Specimen) -> None:
-    with Source(str(spool)) as source:
+    with SourceFile(str(spool)) as source:
         waiting = [row for table in (LOG, PARKED) for row, wrong in source.rows(table) if not wrong]
         letters = [row[0] for row, wrong in source.rows(DEAD_LETTERS) if not wrong]
         assert source.names() == {1: "eu", 2: "us"}
@@ -33,7 +33,7 @@ def test_readable_tables_are_returned_row_by_row(spool: Path, specimen: Specimen
 
 def test_rows_of_an_unreadable_table_are_found_in_their_pages(spool: Path, specimen: Specimen) -> None:
     overwrite(spool, page_of(spool, "log"))
-    with Source(str(spool)) as source:
+    with SourceFile(str(spool)) as source:
         assert list(source.rows(LOG)) == []
         assert "malformed" in source.broken["log"]
         assert source.needs_page_scan
@@ -45,7 +45,7 @@ def test_rows_of_an_unreadable_table_are_found_in_their_pages(spool: Path, speci
 def test_table_with_a_differing_definition_is_broken(spool: Path) -> None:
     with closing(sqlite3.connect(spool)) as database:
         database.execute("ALTER TABLE journal ADD COLUMN more")
-    with Source(str(spool)) as source:
+    with SourceFile(str(spool)) as source:
         assert list(source.broken) == ["journal"]
         assert source.needs_page_scan
 
@@ -54,7 +54,7 @@ def test_table_with_a_differing_definition_is_broken(spool: Path) -> None:
 def test_source_of_a_file_that_is_not_a_database_is_empty_and_broken(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file.db"
     path.write_bytes(content)
-    with Source(str(path)) as source:
+    with SourceFile(str(path)) as source:
         assert [list(source.rows(table)) for table in TABLES] == [[]] * len(TABLES)
         assert {"log", "counters"} <= set(source.broken)
         assert source.needs_page_scan
@@ -63,7 +63,7 @@ def test_source_of_a_file_that_is_not_a_database_is_empty_and_broken(tmp_path: P
 
 
 def test_counters_are_found_in_their_pages_with_their_types(spool: Path) -> None:
-    with Source(str(spool)) as source:
+    with SourceFile(str(spool)) as source:
         sound = [(table, row) for table in COUNTED for row, _ in source.rows(table)]
         paged = [(table, tuple(row)) for table, row in source.scan_pages() if table in COUNTED]
     assert sorted(paged, key=repr) == sorted(sound, key=repr)
@@ -74,7 +74,7 @@ def test_freed_page_is_not_searched(spool: Path) -> None:
         database.execute("PRAGMA secure_delete = OFF")
         database.execute("DELETE FROM journal")
         database.commit()
-    with Source(str(spool)) as source:
+    with SourceFile(str(spool)) as source:
         assert [row for table, row in source.scan_pages() if table is JOURNAL] == []
 
 
@@ -83,7 +83,7 @@ def test_quarantined_records_are_listed_as_far_as_they_are_readable(spool: Path)
         database.execute("INSERT INTO damaged VALUES (1, 'log', 7, 'c:ann', 'flipped', x'00')")
         database.execute("INSERT INTO damaged VALUES (2, x'ff', 'seven', x'07', 'flipped', x'00')")
         database.commit()
-    with Source(str(spool)) as source:
+    with SourceFile(str(spool)) as source:
         assert list(source.quarantined()) == [
             ("log", 7, "c:ann", "quarantined: flipped"),
             ("?", 0, "?", "quarantined: flipped"),

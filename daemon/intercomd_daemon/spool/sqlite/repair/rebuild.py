@@ -18,7 +18,7 @@ from intercomd_daemon.spool.sqlite.database import create_unsynced
 from intercomd_daemon.spool.sqlite.file import replacement, wal
 from intercomd_daemon.spool.sqlite.repair.outdated import drop_outdated
 from intercomd_daemon.spool.sqlite.repair.recount import OldCounters, recount
-from intercomd_daemon.spool.sqlite.repair.source import Source
+from intercomd_daemon.spool.sqlite.repair.source import SourceFile
 from intercomd_daemon.spool.sqlite.repair.tables import CONTACTS, COUNTED, PRECIOUS, SECONDS, Row, Table
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.waiting_rows import CorruptRow, complete_corrupt
@@ -54,7 +54,7 @@ def rebuild(path: str, target: str, now: float) -> Contents:
     if log:
         path = replacement.copy(path)
         wal.merge(log, path)
-    with closing(create_unsynced(target, now)) as new, Source(path) as source:
+    with closing(create_unsynced(target, now)) as new, SourceFile(path) as source:
         new.execute("BEGIN")
         old_counters = _copy_tables(source, new)
         if source.needs_page_scan:
@@ -72,7 +72,7 @@ def rebuild(path: str, target: str, now: float) -> Contents:
     return contents
 
 
-def _copy_tables(source: Source, new: sqlite3.Connection) -> OldCounters:
+def _copy_tables(source: SourceFile, new: sqlite3.Connection) -> OldCounters:
     """Copies the sound rows that SQLite can read; returns the counters among them."""
     old_counters = OldCounters()
     new.execute("CREATE TABLE corrupt_rows (key INTEGER PRIMARY KEY, lane TEXT, id, accept_time REAL, error TEXT)")
@@ -95,7 +95,7 @@ def _copy_tables(source: Source, new: sqlite3.Connection) -> OldCounters:
     return old_counters
 
 
-def _sound(source: Source, table: Table, new: sqlite3.Connection) -> Iterator[Row]:
+def _sound(source: SourceFile, table: Table, new: sqlite3.Connection) -> Iterator[Row]:
     """Returns the sound rows; corrupt ones that still identify their envelope are noted in `corrupt_rows`."""
     for row, error in source.rows(table):
         if not error:
@@ -125,7 +125,7 @@ def _insert(new: sqlite3.Connection, table: Table, rows: Iterable[Row]) -> None:
     )
 
 
-def _copy_identities(source: Source, new: sqlite3.Connection) -> None:
+def _copy_identities(source: SourceFile, new: sqlite3.Connection) -> None:
     """Copies which contact a lane is, where the contact was copied."""
     rows = source.query("identities", "SELECT connection, lane, contact, seal FROM identities")
     for connection, lane, contact, checksum in rows:
@@ -137,7 +137,7 @@ def _copy_identities(source: Source, new: sqlite3.Connection) -> None:
             )
 
 
-def _copy_pages(source: Source, new: sqlite3.Connection) -> OldCounters:
+def _copy_pages(source: SourceFile, new: sqlite3.Connection) -> OldCounters:
     """Copies the sound rows of all pages; returns the counters among them."""
     old_counters = OldCounters()
     for table, row in source.scan_pages():

@@ -20,7 +20,7 @@ class CheckedRow(NamedTuple):
     """What is wrong with it; empty if nothing is."""
 
 
-class Source:
+class SourceFile:
     """A file that is read and not changed."""
 
     def __init__(self, path: str) -> None:

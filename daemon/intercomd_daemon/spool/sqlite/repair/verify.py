@@ -15,7 +15,7 @@ from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.counters import ConnectionCounters
 from intercomd_daemon.spool.sqlite.database import open_for_reading
 from intercomd_daemon.spool.sqlite.file import replacement
-from intercomd_daemon.spool.sqlite.repair.source import Source
+from intercomd_daemon.spool.sqlite.repair.source import SourceFile
 from intercomd_daemon.spool.sqlite.repair.tables import (
     CONNECTIONS,
     CONTACTS,
@@ -45,7 +45,7 @@ def verify(path: str) -> Findings:
         findings.add(Damage(FILE, 0, "", str(error)))
         if replacement.find_wal(path) == path + replacement.WAL:
             replacement.preserve_wal(path)  # What SQLite does not read of it, it deletes with it.
-    with Source(path) as source:
+    with SourceFile(path) as source:
         for message in source.integrity_errors():
             findings.add(Damage(FILE, 0, "", message))
         sound = {table: _check(source, table, findings) for table in (*PRECIOUS, CONTACTS, SECONDS, COUNTERS)}
@@ -59,7 +59,7 @@ def verify(path: str) -> Findings:
     return findings
 
 
-def _check(source: Source, table: Table, findings: Findings) -> int:
+def _check(source: SourceFile, table: Table, findings: Findings) -> int:
     """Adds the corrupt rows of a table to the findings; returns the number of sound rows."""
     sound = 0
     for row, error in source.rows(table):
@@ -70,7 +70,7 @@ def _check(source: Source, table: Table, findings: Findings) -> int:
     return sound
 
 
-def _mismatched_identities(source: Source) -> Iterator[Damage]:
+def _mismatched_identities(source: SourceFile) -> Iterator[Damage]:
     """Returns the lanes whose contact is not the one that was written."""
     rows = source.query(
         "identities",
@@ -82,7 +82,7 @@ def _mismatched_identities(source: Source) -> Iterator[Damage]:
             yield Damage("identities", 0, lane if isinstance(lane, str) else "", "the row checksum does not match")
 
 
-def _stranded_rows(source: Source) -> Iterator[Damage]:
+def _stranded_rows(source: SourceFile) -> Iterator[Damage]:
     """Returns rows of lanes that are not parked: nothing would read them."""
     rows = source.query(
         "parked",
@@ -94,7 +94,7 @@ def _stranded_rows(source: Source) -> Iterator[Damage]:
         yield Damage("parked", number, name, "its lane is not among the parked ones")
 
 
-def _compare_counters(source: Source) -> tuple[int, list[Damage]]:
+def _compare_counters(source: SourceFile) -> tuple[int, list[Damage]]:
     """Returns how many envelopes wait by the counters, and the counters that are corrupt or differ from the rows."""
     keys = source.query("log", "SELECT key FROM log UNION ALL SELECT key FROM parked")
     stored = Counter(connection_of(key) for (key,) in keys if isinstance(key, int))

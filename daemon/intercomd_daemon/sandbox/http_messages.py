@@ -9,7 +9,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ReceivedRequest:
     """An HTTP request: `path` still percent-encoded and without its `query`, `headers` looked up by canonical name."""
 
     method: str
@@ -29,7 +29,7 @@ class Answer:
     illegal: str = ""
 
 
-class Refused(Exception):
+class ErrorResponse(Exception):
     """An error response: status, Intercom's code, message, and additional headers."""
 
     def __init__(
@@ -44,14 +44,14 @@ class Refused(Exception):
         self.headers = headers
 
 
-def invalid(message: str, *, field: str = "") -> Refused:
+def invalid(message: str, *, field: str = "") -> ErrorResponse:
     """Return a refusal that depends on the workspace: 400 `parameter_invalid`."""
-    return Refused(400, "parameter_invalid", message, field=field)
+    return ErrorResponse(400, "parameter_invalid", message, field=field)
 
 
-def illegal(message: str, *, field: str = "", code: str = "parameter_invalid", status: int = 400) -> Refused:
+def illegal(message: str, *, field: str = "", code: str = "parameter_invalid", status: int = 400) -> ErrorResponse:
     """Return a refusal of what Intercom's description never allows: a bug in the client."""
-    return Refused(status, code, message, field=field, illegal=True)
+    return ErrorResponse(status, code, message, field=field, illegal=True)
 
 
 def error_body(request_id: str, code: str, message: str, field: str = "") -> bytes:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from intercomd_daemon.sandbox.messages import error_body, illegal, invalid, json_answer
+from intercomd_daemon.sandbox.http_messages import error_body, illegal, invalid, json_answer
 
 
 def test_error_body_has_code_message_and_field() -> None:
