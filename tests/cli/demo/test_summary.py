@@ -13,7 +13,7 @@ from intercomd_daemon.cli.demo.observations import Observations, ObservedCall, R
 from intercomd_daemon.cli.demo.scenario import scenario
 from intercomd_daemon.cli.demo.summary import SAMPLED_EVENTS, Sample, samples
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.intercom.access_token import Token
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.preview import preview
 from intercomd_daemon.sandbox import Sandbox
@@ -99,7 +99,7 @@ async def deliver(step: Step, sandbox: Sandbox) -> None:
     settings = ConnectionSettings(name="default", base_url=sandbox.base_url)
     accepted = decided(step.envelope, NOON + 3600).accepted
     assert accepted is not None
-    async with IntercomClient(settings, Token(sandbox.settings.access_token), 1) as session:
+    async with IntercomClient(settings, AccessToken(sandbox.settings.access_token), 1) as session:
         for request in preview(accepted, settings, NOON + 3600):
             await session.call(request)
 
