@@ -1,0 +1,1 @@
+"""Decides which daemon of a fleet delivers a workspace; pure, so that the tests explore it exhaustively."""

