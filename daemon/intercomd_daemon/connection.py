@@ -15,17 +15,17 @@ from intercomd_daemon.setting.secret import Secret
 
 NAME = r"[a-z][a-z0-9-]*"
 """The pattern of a connection's name."""
-# "Hosts: US https://api.intercom.io, EU https://api.eu.intercom.io, AU https://api.au.intercom.io"
+# Intercom's hosts (I1).
 HOSTS = MappingProxyType(
     {"us": "https://api.intercom.io", "eu": "https://api.eu.intercom.io", "au": "https://api.au.intercom.io"}
 )
-# The integration's page: "5 attributes per event"; Intercom itself tracks the first 10 keys.
+# The integration's page: "5 attributes per event"; Intercom tracks the first 10 keys (I27).
 EVENT_ATTRIBUTES_MAX = 5
 # The integration's page: "100 user attributes".
 USER_ATTRIBUTES_MAX = 100
-# "At most 250 per workspace; beyond: `custom_data_limit_reached`"
+# "At most 250 custom attributes", in a workspace (I20).
 _CUSTOM_ATTRIBUTES_MAX = 250
-# "Intercom tracks the first 10 keys in the order sent [...]; a help page says 20"
+# "The first 10 metadata keys; a help page says 20" (I27).
 _EVENT_ATTRIBUTES_ALLOWED = 20
 _PATH_CHARACTERS_MAX = 4_096
 
@@ -101,7 +101,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def owner_id_is_text(self) -> bool:
-        """`owner_id`: "integer to 2.15, string from 2.16"."""
+        """Whether `owner_id` is text: "an integer up to version 2.15, and a string from 2.16 on" (I13)."""
         return tuple(int(part) for part in self.api_version.split(".")) >= (2, 16)
 
 

@@ -12,7 +12,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.setting.places import NO_PROXY, in_the_clear
 
 NOT_SET = "not set"
-# "Intercom tracks the first 10 keys in the order sent and ignores the rest without an error"
+# "Intercom tracks the first 10 metadata keys, and ignores the rest without an error" (I27).
 _EVENT_ATTRIBUTES_TRACKED = 10
 
 

@@ -41,7 +41,7 @@ budget at 167 calls per 10 seconds."""
 
 # Identity, event and attributes.
 CUSTOMER_ID_CHARACTERS_MAX = 255
-"""Code points; Intercom: "String (≤ 255 characters)", as for every text."""
+"""Code points; as for every text (I19, I28)."""
 EMAIL_CHARACTERS_MAX = 254
 """RFC 5321, 4.5.3.1.3: a path has 256 octets, two of them its angle brackets."""
 EVENT_NAME_CHARACTERS_MAX = 255
@@ -50,13 +50,13 @@ USER_ATTRIBUTES_READ_MAX = 500
 """Ours: attributes, and removals, of an envelope that are decoded. A workspace has at most 250 custom attributes. The
 others are dropped undecoded, so that an envelope of the largest size costs no more than others."""
 EVENT_ATTRIBUTES_READ_MAX = 100
-"""Ours: of one event, and of one product; Intercom tracks the first 10."""
+"""Ours: of one event, and of one product; Intercom tracks the first 10 (I27)."""
 UNKNOWN_FIELDS_LISTED_MAX = 100
 """Ours: unknown fields that are reported one by one; the first hundred are enough to find the cause."""
 ATTRIBUTE_NAME_CHARACTERS_MAX = 190
-"""Intercom: "Names at most 190 characters"."""
+"""Intercom: "a name has at most 190 characters" (I18)."""
 VALUE_CHARACTERS_MAX = 255
-"""Code points; Intercom: "string (at most 255 characters)", of attributes and of metadata."""
+"""Code points; Intercom: "at most 255 characters", of attributes (I19) and of metadata (I28)."""
 LIST_VALUES_MAX = 1000
 """The platform's inbound limits: "lists 1,000"."""
 AMOUNT_DIGITS_MAX = 34

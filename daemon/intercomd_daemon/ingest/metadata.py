@@ -1,6 +1,6 @@
 """Composes the metadata of an event as JSON: the daemon's own metadata, then the sender's normalized attributes.
 
-"Intercom tracks the first 10 keys in the order sent and ignores the rest without an error": so the order is kept, and
+"Intercom tracks the first 10 metadata keys in the order sent" (I27): so the order is kept, and
 the keys above the limit are dropped here and reported.
 """
 

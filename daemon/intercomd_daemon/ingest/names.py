@@ -35,9 +35,9 @@ class AttributeName(NamedTuple):
     """Whether it differs from the sender's name, which is reported."""
 
 
-# Intercom: "no `.` or `$` (nor NUL or ~`!@#%^&*'{}|\")"; other control characters are replaced, too.
+# Intercom forbids these characters (I18), among them NUL; other control characters are replaced, too.
 _FORBIDDEN_IN_ATTRIBUTES = re.compile(r"""[.$~`!@#%^&*'{}|\\"\x00-\x1f\x7f]""")
-# Intercom: "`.` and `$` become `-`"; control characters are replaced, too.
+# Intercom: "`.` and `$` become `-`" (I25); control characters are replaced, too.
 _FORBIDDEN_IN_EVENTS = re.compile(r"[.$\x00-\x1f\x7f]")
 _IDENTITY = frozenset({"id", "email", "user_id", "external_id", "role"})
 # The platform's reserved names, "matched without regard to case, with or without `$`". The others (Age, Gender,

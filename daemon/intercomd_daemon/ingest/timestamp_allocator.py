@@ -1,7 +1,7 @@
 """Allocates a unique second to each event, among the events of one user and name.
 
-Intercom identifies an event by "workspace + contact's external id + event name + created_at". So it would merge two
-events of one second. The newest claims are kept in bounded memory, and the spool keeps them over a restart.
+Intercom identifies an event by "workspace, contact's external id, event name and `created_at`" (I24). So it would merge
+two events of one second. The newest claims are kept in bounded memory, and the spool keeps them over a restart.
 """
 
 from array import array

@@ -27,7 +27,7 @@ Json = Scalar | Decimal | dict[str, Scalar]
 """A value in the metadata of an event."""
 
 ABSOLUTE_LINK: Final = re.compile(r"https?://[^\s/?#\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*", re.IGNORECASE)
-"""Intercom: "link = http(s) string"; it has a host and no white space."""
+"""Intercom: "a link is http or https" (I28); it has a host and no white space."""
 CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 """The control characters of Unicode without tab and line breaks (LF, CR, NEL)."""
 

@@ -4,7 +4,7 @@ So an id is known for at least the window's length and at most twice that.
 """
 
 GENERATION_IDS_MAX = 14_400_000
-"""Intercom: "10,000 calls a minute per app", which is 14,400,000 a day. A generation of more ids ends early."""
+"""Intercom: "10,000 calls a minute" (I31), which is 14,400,000 a day. A generation of more ids ends early."""
 
 
 def rotation_due(window_seconds: float, wall_seconds: float, elapsed_seconds: float, ids: int) -> bool:

@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.spool.base import Usage
 
-# "At most 120 active event names per workspace"; "At most 250 [custom attributes] per workspace".
+# A workspace has at most 120 active event names (I26) and 250 custom attributes (I20).
 EVENT_NAMES_LIMIT = 120
 CUSTOM_ATTRIBUTES_LIMIT = 250
 

@@ -26,7 +26,7 @@ CALL_SECONDS_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0
 LATENCY_SECONDS_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
 # From the sync of a fast disk to one so slow that callers wait noticeably.
 COMMIT_SECONDS_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-# "At most 120 active event names per workspace", and no text of senders may fill the memory.
+# "A workspace has at most 120 active event names" (I26), and no text of senders may fill the memory.
 EVENT_NAMES_MAX = 1000
 # The methods of IngestService; alerts watch for calls of them without a valid credential.
 INGEST_METHODS = ("Publish", "PublishStream", "Preview")

@@ -23,7 +23,7 @@ SCALARS = frozenset({str, int, float, bool, type(None)})
 # Bounded like an address ("254 characters"), so that a long word is scanned in linear time.
 _EMAIL_PART = r"[^\s@\"<>(),:;\[\]\\]{1,254}"
 _EMAIL = re.compile(rf"{_EMAIL_PART}(?:@|%40){_EMAIL_PART}")
-# A shorter secret would mask common words; Intercom's tokens have 60 characters.
+# A shorter secret would mask common words; Intercom's tokens have 60 characters (I5).
 _SECRET_CHARACTERS_MIN = 6
 SECRETS_MAX = 64
 """Registered secrets, the newest: tokens change a few times a year."""

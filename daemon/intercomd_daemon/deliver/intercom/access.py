@@ -1,7 +1,7 @@
 """Checks from the response of `GET /me` whether the access token belongs to the configured workspace.
 
-"app.id_code is the App ID that the Messenger uses, so it tells whether a token belongs to the configured App ID, and
-app.region whether the host is right. app may be null."
+"`app.id_code` is the App ID that the Messenger uses, and `app.region` names the host of the workspace" (I4). `app` "may
+be null" (I3).
 """
 
 from enum import Enum, auto
@@ -17,7 +17,7 @@ PROBE_FIRST_SECONDS = 5.0
 PROBE_CAP_SECONDS = 300.0
 # Of the workspace's name and region in status and log lines.
 NAME_CHARACTERS_MAX = 255
-# A 403 with such a code is about the token or the plan, not about /me alone.
+# "403 with such a code concerns the token or the plan, not the request" (I30).
 _OURS = ("token_", "api_plan_restricted")
 
 

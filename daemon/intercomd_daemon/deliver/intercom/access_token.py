@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 FILE_BYTES_MAX = 4096
-"""Of a token's file; Intercom's tokens have 60."""
+"""Of a token's file; Intercom's tokens have 60 (I5)."""
 # RFC 6750, 2.1: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

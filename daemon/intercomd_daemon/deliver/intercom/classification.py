@@ -77,7 +77,7 @@ class _Body(msgspec.Struct):
 
     @property
     def lists_errors(self) -> bool:
-        """Whether this is Intercom's envelope of errors: `{"type":"error.list","errors":[{"code","message"?}]}`."""
+        """Whether this is Intercom's list of errors (I29): `{"type":"error.list","errors":[{"code","message"?}]}`."""
         return self.type == "error.list" or isinstance(self.errors, list)
 
     def listed(self) -> list[_Error]:
@@ -105,27 +105,28 @@ def _converted(error: object) -> _Error:
 
 # Intercom's ids have 24 characters, and the contact cache keeps one of each contact. Longer text is not an id.
 CONTACT_ID_CHARACTERS_MAX = 64
-# The id is only in the message: A contact matching those details already exists with id=<24 hex>
+# "Only the message holds the id": "A contact matching those details already exists with id=<24 hex>" (I7)
 _CONTACT_ID = re.compile(rf"[0-9a-zA-Z_-]{{1,{CONTACT_ID_CHARACTERS_MAX}}}")
 _EXISTING = re.compile(rf"exists with id=([0-9a-zA-Z]{{1,{CONTACT_ID_CHARACTERS_MAX}}})(?![0-9a-zA-Z])")
-# 400 parameter_invalid: Custom attribute 'X' does not exist
+# 400 parameter_invalid: "Custom attribute 'X' does not exist" (I16)
 _ATTRIBUTE = re.compile(r"[Cc]ustom attribute '(.+?)'")
 _MISSING = "does not exist"
 # How `field` may begin if it names a custom attribute.
 _FIELD_PREFIX = "custom_attributes."
-# 400 bad_request: User has been marked for permanent deletion and is not restorable.
+# 400 bad_request: "User has been marked for permanent deletion and is not restorable." (I11)
 _DELETED = "marked for permanent deletion"
-# A proxy, or another server on the way to Intercom, sends these.
+# A proxy, or another server on the way to Intercom, sends these (I6).
 _WAY_WRONG = frozenset({407, 421, 431})
-# Codes of a 403 that the token or the plan causes, not the request.
+# Codes of a 403 that "concerns the token or the plan, not the request" (I30).
 _OURS = ("token_", "api_plan_restricted")
-# The codes of Intercom's 409s; `not_restorable`: the person was blocked.
+# The codes of Intercom's 409s; `not_restorable`: "the person was blocked" (I10).
 _CONFLICTS = frozenset({"conflict", "unique_user_constraint", "not_restorable"})
 # What Intercom's envelope of errors begins with, in a body that is not JSON.
 _ERRORS = re.compile(rb'^\{\s*"(?:type"\s*:\s*"error\.list|errors"\s*:)')
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _WHITE = b" \t\r\n\0"
 _ACCESS_REASONS = {401: "UNAUTHORIZED", 402: "PLAN_RESTRICTED", 403: "FORBIDDEN"}
+# 422: "Cannot have more than 120 active event names" (I26)
 _EVENT_NAMES = "active event names"
 
 RATE_LIMITED = "RATE_LIMITED"
@@ -169,7 +170,7 @@ def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classif
         body = _Body(errors="")
     html = data.startswith(b"<") or (response.html and data and body is None)
     if html and (status != 403 or rules.purpose is not Purpose.USER):
-        # Intercom sends no HTML, so another server sent this. A 403 of one user's call may be a firewall's.
+        # "Intercom itself sends no HTML" (I6): another server sent this. A 403 of one user's call may be a firewall's.
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
     if 200 <= status < 300:
         return _success(rules, status, body or _Body(), contact_id)
@@ -248,7 +249,7 @@ def _refusal(rules: "CallRules", status: int, errors: list[_Error]) -> Classific
     if "intercom_version_invalid" in codes:
         return Classification(Kind.SUSPENDED, "VERSION_INVALID")
     if "not_restorable" in codes:
-        # Intercom's message: "This user was blocked and cannot be recreated".
+        # "This user was blocked and cannot be recreated" (I10)
         return Classification(Kind.REFUSED, "CONTACT_BLOCKED")
     if status in {404, 410} and rules.needs_contact:
         return Classification(Kind.RESOLVE, "CONTACT_NOT_FOUND", Hint.NOT_FOUND)
@@ -284,10 +285,9 @@ def _attributes(body: _Body, _: str) -> Classification | None:
 def _conflict_of_create(message: str) -> Classification:
     found = _EXISTING.search(message)
     if not found:
-        # Intercom's message, without an id: "Multiple existing users match this email address - must be more specific
-        # using user_id".
+        # Without an id: "Multiple existing users match this email address - must be more specific using user_id" (I9)
         return Classification(Kind.RESOLVE, "IDENTITY_AMBIGUOUS", Hint.AMBIGUOUS)
-    # Intercom's message: "An archived contact matching those details already exists with id=<24 hex>".
+    # "An archived contact matching those details already exists with id=<24 hex>" (I8)
     hint = Hint.ARCHIVED if "archived" in message[: found.start()] else Hint.EXISTS
     return Classification(Kind.RESOLVE, hint.name, hint, contact_id=found.group(1))
 
@@ -327,7 +327,7 @@ class CallRules(NamedTuple):
     success_status: int = 200
     purpose: Purpose = Purpose.USER
     needs_contact: bool = False
-    """Whether a 404 or 410 means that the contact does not exist."""
+    """Whether a 404 or 410 means "that the contact does not exist any more" (I15)."""
     never_404: bool = False
     """Whether Intercom documents no 404, so that one without errors is another server's."""
     conflict: Callable[[str], Classification] = _other_conflict
@@ -343,9 +343,9 @@ CALLS: Mapping[Call, CallRules] = {
     ),
     Call.READ_CONTACT: CallRules(_contact, needs_contact=True),
     Call.UNARCHIVE_CONTACT: CallRules(_contact, needs_contact=True, bad_request=_invalid_unarchiving),
-    # A 202 shows success whatever the body, unless it is an HTML page or holds an `errors` list.
+    # A 202 (I22) shows success whatever the body, unless it is an HTML page or holds an `errors` list.
     Call.TRACK_EVENT: CallRules(lambda _, __: _DONE, success_status=202, needs_contact=True),
-    # Intercom documents the body {type: "admin", id, email, app}.
+    # "`GET /me` returns {type: "admin", id, email, app}" (I3).
     Call.READ_ME: CallRules(lambda body, _: _DONE if body.type == "admin" else None, purpose=Purpose.ACCESS),
     Call.LIST_ATTRIBUTES: CallRules(_attributes, purpose=Purpose.SIDE),
     Call.CREATE_ATTRIBUTE: CallRules(lambda body, _: _DONE if body.name else None, purpose=Purpose.SIDE),

@@ -78,7 +78,7 @@ class IntercomClient:
             auto_decompress=False,
             headers={
                 "Accept-Encoding": "identity",
-                # Without these two Intercom responds 406.
+                # Without these two Intercom responds 406 (I2).
                 "Accept": "application/json",
                 "Content-Type": "application/json",
                 "Intercom-Version": self._settings.api_version,

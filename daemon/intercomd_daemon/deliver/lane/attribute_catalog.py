@@ -1,6 +1,6 @@
 """The custom attributes of a workspace: which exist, which may be created, and how a value is converted to fit.
 
-"From 2.0 they must exist before they are written", or "the whole request is refused".
+"A custom attribute must exist before it is written" (I16), or the 400 "refuses the whole request" (I17).
 """
 
 from collections import deque

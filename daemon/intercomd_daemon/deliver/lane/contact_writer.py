@@ -1,6 +1,8 @@
 """Writes a lane's contact: finds out which contact is the user's, creates or updates it, and handles refusals.
 
-The state is that of one lane while its first envelopes are on their way. It begins anew when they are settled.
+Contacts are not searched for, because "a contact that was just created may be missing" from a search (I12). A create
+that conflicts names the contact. The state is that of one lane while its first envelopes are on their way; it begins
+anew when they are settled.
 """
 
 from collections.abc import Mapping
@@ -229,7 +231,7 @@ class ContactWriter:
         if hint is Hint.ATTRIBUTE:
             self._context.catalog.reported_missing(name, now)
         elif value is None:
-            # Intercom refuses null for some leads. That may hold for one contact only, so the catalog does not
+            # Intercom refused null for some leads (I14). That may hold for one contact only, so the catalog does not
             # remember it.
             self.unclearable.add(name)
         else:

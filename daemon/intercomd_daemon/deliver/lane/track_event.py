@@ -57,7 +57,8 @@ class EventTracking:
                 return writer.call([head], update) if isinstance(update, ContactUpdate) else update
             writer.contact_found()
         customer_id, email = head.envelope.customer_id, head.envelope.email
-        # Intercom prefers `user_id` over `email`; after a 404, and for leads, only Intercom's own `id` is sure.
+        # "Intercom prefers `user_id` over `email`. Events of leads need Intercom's own `id`" (I23). After a 404, too,
+        # only that is sure.
         if context.contact.id and (writer.presence is Presence.CONFIRMED or not customer_id):
             identity = ("id", context.contact.id)
         else:

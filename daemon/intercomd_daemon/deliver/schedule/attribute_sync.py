@@ -70,7 +70,7 @@ class AttributeSync:
                 self._observer.on_notice(self._settings.name, "attribute_created", **details)
                 return 0.0
             if response.status == 400 and not self._catalog.doubted(name):
-                # Every refusal is a 400. Perhaps it exists: created by others, or by us with the response lost.
+                # Every refusal is a 400 (I21). Perhaps it exists: created by others, or by us with the response lost.
                 wait = await self._read_list()
                 if wait or self._monitor.suspended:
                     return wait

@@ -1,7 +1,7 @@
 """When the next call may leave: within Intercom's rate limit, and after failures. Pure; times are monotonic seconds.
 
-Intercom's headers: `X-RateLimit-Limit` calls are allowed in this window, `-Remaining` are left, and `-Reset` is the
-Unix second at which the window ends. They may be absent. Intercom does not document the window's length, nor that the
+"`X-RateLimit-Limit` calls are allowed in this window, `-Remaining` are left, `-Reset` is the Unix second at which the
+window ends. The headers may be missing" (I33). Intercom does not document the window's length, nor that the
 limit is per window. So the length is learned from the resets, the end of the window is measured against the response's
 own `Date`, and a 429 halves the limit that is relied on.
 """
@@ -13,7 +13,7 @@ from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
 from intercomd_daemon.deliver.intercom.server_clock import ServerClock
 from intercomd_daemon.spool.base import PacingState
 
-# The window in recorded responses; assumed until the resets show another length.
+# The window in recorded responses (I32); assumed until the resets show another length.
 WINDOW_SECONDS = 10.0
 # No wait for a reset is longer, whatever the header says.
 WAIT_MAX_SECONDS = 60.0
@@ -28,7 +28,7 @@ HALVED = 0.5
 RECOVERY = 0.05
 # `Date` and the reset are whole seconds: a window seems to last up to 2 s longer than it does.
 ROUNDED_SECONDS = 2.0
-# In recorded responses `X-RateLimit-Reset` is 2 s later than the moment at which the count starts anew.
+# "`-Reset` is 2 s later than the moment at which the count starts again" (I34).
 LATE_SECONDS = 2.0
 # A failed call is repeated after up to 1 s, then 2 s, 4 s, …: Intercom's 5xx usually clear within seconds.
 RETRY_SECONDS_FIRST = 1.0
@@ -213,7 +213,7 @@ class Pace:
         """Stops the calls after a 429, until the window ends or as long as the response says."""
         wait = self._ends - now if response.rate is not None else self._window
         if response.retry_after_seconds is not None:
-            # Intercom does not document `Retry-After`. If it comes, it applies, up to WAIT_MAX_SECONDS.
+            # "`Retry-After` is not documented" (I35). If it comes, it applies, up to WAIT_MAX_SECONDS.
             wait = response.retry_after_seconds
         self._stopped_until = max(self._stopped_until, now + min(max(wait, 0.1), WAIT_MAX_SECONDS))
         self._clean_since = self._stopped_until
