@@ -107,6 +107,18 @@ def test_expired_outcomes_are_deleted_a_few_at_a_time(transaction: Transaction, 
     assert journal.oldest(transaction) == first_kept
 
 
+def test_expiry_is_requested_only_if_the_oldest_outcome_has_expired(transaction: Transaction, add: Add) -> None:
+    transaction.outcomes_from = 150.0
+    assert not journal.request_expiry(transaction)
+    add([1], end_time=100.0)
+    add([2], end_time=200.0)
+    assert journal.request_expiry(transaction)
+    assert transaction.trims
+    journal.expire(transaction)
+    assert not journal.request_expiry(transaction)
+    assert not transaction.trims
+
+
 def test_corrupt_outcomes_do_not_keep_others_from_expiring(transaction: Transaction, add: Add) -> None:
     add(range(1, 9), end_time=100.0)
     add(range(9, 12), end_time=200.0)

@@ -362,7 +362,7 @@ class SqliteSpool:
         self._refusals.expire(self._wall())
         more = False
         with suppress(IntercomdError):  # The disk refuses, or the spool is closing.
-            more = await self._writer.perform(_expire_outcomes)
+            more = await self._writer.perform(journal.request_expiry)
         if not self._writer.closing:
             self._expire_later(0.0 if more else self._expiry_seconds)
 
@@ -371,12 +371,6 @@ class SqliteSpool:
         kept = self._refusals.all(transaction.now)
         if self._refusals.changed and self._admission.has_room(transaction.counters, sum(map(size_of, kept))):
             refusals.save(transaction, kept)
-
-
-def _expire_outcomes(transaction: Transaction) -> bool:
-    before = transaction.counters.spool.outcomes
-    journal.expire(transaction)
-    return before - transaction.counters.spool.outcomes >= journal.TRIMMED_PER_COMMIT
 
 
 async def open_spool(

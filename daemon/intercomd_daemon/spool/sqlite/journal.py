@@ -58,27 +58,37 @@ def remove(transaction: Transaction, sequences: Sequence[int]) -> None:
     ).rowcount
 
 
-def trim(transaction: Transaction, outcomes_max: int) -> None:
-    """Deletes the oldest outcomes beyond `outcomes_max`, at most `TRIMMED_PER_COMMIT`."""
+def trim(transaction: Transaction, outcomes_max: int) -> int:
+    """Deletes the oldest outcomes beyond `outcomes_max`, at most `TRIMMED_PER_COMMIT`; returns how many."""
     excess = min(transaction.counters.spool.outcomes - outcomes_max, TRIMMED_PER_COMMIT)
-    if excess > 0:
-        transaction.counters.spool.outcomes -= transaction.database.execute(
-            "DELETE FROM journal WHERE sequence IN (SELECT sequence FROM journal ORDER BY sequence LIMIT ?)", (excess,)
-        ).rowcount
+    if excess <= 0:
+        return 0
+    deleted = transaction.database.execute(
+        "DELETE FROM journal WHERE sequence IN (SELECT sequence FROM journal ORDER BY sequence LIMIT ?)", (excess,)
+    ).rowcount
+    transaction.counters.spool.outcomes -= deleted
+    return deleted
 
 
-def expire(transaction: Transaction) -> float:
-    """Deletes expired outcomes, the oldest first, at most `TRIMMED_PER_COMMIT`.
+def expire(transaction: Transaction, outcomes_max: int = TRIMMED_PER_COMMIT) -> float:
+    """Deletes expired outcomes, the oldest first, at most `outcomes_max`.
 
     Returns a time (Unix seconds) before which no outcome that is left has ended.
     """
     transaction.counters.spool.outcomes -= transaction.database.execute(
         "DELETE FROM journal WHERE sequence IN"
         " (SELECT sequence FROM journal WHERE sequence < ? ORDER BY sequence LIMIT ?)",
-        (oldest(transaction), TRIMMED_PER_COMMIT),
+        (oldest(transaction), outcomes_max),
     ).rowcount
     first = _first(transaction, 0)
     return first.end_time if first else transaction.outcomes_from
+
+
+def request_expiry(transaction: Transaction) -> bool:
+    """Has the commit delete expired outcomes, though nothing else changed; returns whether any has expired."""
+    first = _first(transaction, 0)
+    transaction.trims = first is not None and first.end_time < transaction.outcomes_from
+    return transaction.trims
 
 
 def oldest(transaction: Transaction) -> int:

@@ -168,8 +168,8 @@ class Store:
         The order matters:
 
         1. The operations run on a copy of the counters, so that a rollback leaves the old ones in force.
-        2. Only if rows or counters changed, the bounded tables are trimmed and the counters stored, in the same
-           transaction. A transaction that only read ends without a sync.
+        2. Only if rows or counters changed, or outcomes expired, the bounded tables are trimmed and the counters
+           stored, in the same transaction. A transaction that only read ends without a sync.
         3. The new heads of the logs are read before COMMIT, as reading may fail.
         4. COMMIT syncs. Nothing after it may fail: what is on disk would be taken for rolled back and done again.
         5. The counters in memory are replaced, then published; the writer wakes the callers last.
@@ -184,6 +184,7 @@ class Store:
         try:
             results = _perform(transaction, jobs)
             changed = self._database.total_changes != changes or transaction.counters.differs(before)
+            changed = changed or transaction.trims
             if changed:
                 self._keep_bounds(transaction)
                 store_counters(self._database, transaction.counters, before)
@@ -207,9 +208,9 @@ class Store:
         transaction.counters.spool.commits += 1
         transaction.counters.spool.elapsed_seconds += transaction.monotonic - self._stored_at
         duplicate_window.rotate(transaction, self._settings.duplicate_window_seconds)
-        journal.trim(transaction, self._settings.outcomes_max)
-        if self._journal_start < transaction.outcomes_from:
-            self._journal_start = journal.expire(transaction)
+        trimmed = journal.trim(transaction, self._settings.outcomes_max)
+        if transaction.trims or self._journal_start < transaction.outcomes_from:
+            self._journal_start = journal.expire(transaction, journal.TRIMMED_PER_COMMIT - trimmed)
         contact_cache.evict(transaction)
 
     def _committed(self, transaction: Transaction, rows: int) -> None:

@@ -35,6 +35,8 @@ class Transaction(msgspec.Struct):
     """The logs that rows were appended to."""
     damages: list[str] = msgspec.field(default_factory=list)
     """One sentence for each record found corrupt and quarantined, reported after the commit; they name no user."""
+    trims: bool = False
+    """Whether the commit trims the bounded tables, though no operation changed anything."""
     heads_moved: bool = False
     """Whether rows left a log or lanes were parked or unparked: the oldest waiting row may have changed."""
 
