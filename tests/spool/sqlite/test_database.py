@@ -81,7 +81,7 @@ def test_file_that_is_not_a_database_is_refused_and_unchanged(tmp_path: Path) ->
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but some notes\n" * 100)
     before = path.read_bytes()
-    with pytest.raises(SpoolUnusable, match="file is not a database"):
+    with pytest.raises(SpoolUnusable, match="is another program's file"):
         open_database(str(path), NOON)
     assert path.read_bytes() == before
 
@@ -91,7 +91,7 @@ def test_database_of_another_program_is_refused_and_unchanged(tmp_path: Path) ->
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE theirs (x)")
     before = path.read_bytes()
-    with pytest.raises(SpoolUnusable, match="another program's database"):
+    with pytest.raises(SpoolUnusable, match="is another program's file"):
         open_database(str(path), NOON)
     assert path.read_bytes() == before
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.quota import SETTLING_BYTES
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool, schema
@@ -63,14 +64,32 @@ def test_other_version_is_reported_as_a_start_reports_it(tmp_path: Path, version
     assert f"has the format {named}, and this release reads 2.x and 1.0" in problem
 
 
-def test_files_of_other_programs_are_reported(tmp_path: Path) -> None:
-    text, other = tmp_path / "notes.txt", tmp_path / "other.db"
-    text.write_text("a list of things")
-    with closing(sqlite3.connect(other)) as database:
-        database.execute("PRAGMA application_id = 7")
-        database.execute("CREATE TABLE things (name)")
-    for path in (text, other):
-        assert "is another program's file" in inspect(settings(path)).problem
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a list of things",
+        b"a list of things\n" * 1_000,
+        bytes(5_000),
+        ["PRAGMA application_id = 7"],
+        ["CREATE TABLE things (name)"],
+        ["PRAGMA journal_mode = WAL", "CREATE TABLE things (name)"],
+    ],
+)
+def test_file_of_another_program_is_reported_as_a_start_reports_it(tmp_path: Path, content: bytes | list[str]) -> None:
+    path = tmp_path / "other"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with closing(sqlite3.connect(path)) as database:
+            for statement in content:
+                database.execute(statement)
+    before = path.read_bytes()
+    problem = inspect(settings(path)).problem
+    assert problem == f"{path} is another program's file; set spool.url to another file"
+    with pytest.raises(SpoolUnusable) as raised:
+        open_database(str(path), 0.0)
+    assert str(raised.value) == problem
+    assert path.read_bytes() == before
 
 
 def test_empty_file_is_no_problem(tmp_path: Path) -> None:

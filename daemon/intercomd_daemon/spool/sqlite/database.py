@@ -15,7 +15,7 @@ from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.quota import LOG_BYTES_MAX, log_bytes
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_wal, is_corruption, preserve_unread_wal
-from intercomd_daemon.spool.sqlite.file import header
+from intercomd_daemon.spool.sqlite.file import header, replacement
 from intercomd_daemon.spool.sqlite.file.header import APPLICATION_ID
 
 CACHE_KIB = 8 * 1024
@@ -133,6 +133,9 @@ def _closed_on_failure(database: sqlite3.Connection) -> Iterator[None]:
 def _connect_sound(path: str, additions: Sequence[Sequence[str]]) -> tuple[sqlite3.Connection, bool]:
     """Connects to the file, and returns whether it is new. No setting is applied yet: the file may not be ours."""
     with usable(path):
+        # A write-ahead log may hold the first page, and then the file's own is not read.
+        if not Path(path + replacement.WAL).exists() and (problem := header.foreign(path)):
+            raise SpoolUnusable(problem)
         if not header.is_sound(path):
             raise SpoolCorrupt("the file's header is not what was written")
         preserve_unread_wal(path)
@@ -155,13 +158,9 @@ def _is_new(database: sqlite3.Connection, path: str, additions: Sequence[Sequenc
     if not tables and not application_id:
         return True
     if application_id != APPLICATION_ID and not header.is_ours(path):
-        raise SpoolUnusable(f"{path} is another program's database; name another file in spool.url")
-    version = schema.version_of(database)
-    if not schema.is_usable(version):
-        raise SpoolUnusable(
-            f"{path} has the format {version // 1000}.{version % 1000}, and this release reads {schema.USABLE};"
-            " let the release that wrote it deliver what waits, or name another file in spool.url"
-        )
+        raise SpoolUnusable(header.foreign_message(path))
+    if problem := schema.version_problem(path, schema.version_of(database)):
+        raise SpoolUnusable(problem)
     if application_id != APPLICATION_ID or schema.differing_definitions(database, additions):
         raise SpoolCorrupt("the tables are not defined as they were created")
     return False

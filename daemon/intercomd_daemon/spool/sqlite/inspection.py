@@ -61,16 +61,11 @@ def _access_problem(path: Path) -> str:
 def _format_problem(path: Path) -> str:
     if not path.exists() or not path.stat().st_size:
         return ""
-    if not header.is_ours(str(path)) and not header.is_new(str(path)):
-        return f"{path} is another program's file; set spool.url to another file"
+    if problem := header.foreign(str(path)):
+        return problem
     # 0: the header is still that of the file's creation, and the version is in the write-ahead log.
     version = header.version(str(path))
-    if version and not schema.is_usable(version):
-        return (
-            f"{path} has the format {version // 1000}.{version % 1000}, and this release reads {schema.USABLE};"
-            " let the release that wrote it deliver what waits, or set spool.url to another file"
-        )
-    return ""
+    return schema.version_problem(str(path), version) if version else ""
 
 
 def _holder(path: Path) -> str:

@@ -101,7 +101,7 @@ async def _wait(descriptor: int, path: str, wait_seconds: float, on_wait: Callab
             return
     raise SpoolLocked(
         f"{holder} holds the spool {path}, also after {wait_seconds:g} s;"
-        " one daemon per spool: stop the other one, or name another file in spool.url"
+        " one daemon per spool: stop the other one, or set spool.url to another file"
     )
 
 

@@ -20,8 +20,6 @@ UPGRADABLE = (1_000,)
 ADDITIONS: Sequence[Sequence[str]] = ()
 """The statements of each minor version from 1 on, which add to the one before."""
 VERSION = MAJOR * 1000 + len(ADDITIONS)
-USABLE = f"{MAJOR}.x and 1.0"
-"""What `is_usable` accepts, in an error message."""
 
 GENERATIONS = 3
 """The generations of the duplicate window: the young one, the old one, and the one that is being emptied."""
@@ -144,9 +142,14 @@ def upgrade(database: sqlite3.Connection, additions: Sequence[Sequence[str]] = A
         database.execute("COMMIT")
 
 
-def is_usable(version: int) -> bool:
-    """Returns whether this release can use a file of this version, after an upgrade if necessary."""
-    return version // 1000 == MAJOR or version in UPGRADABLE
+def version_problem(path: str, version: int) -> str:
+    """Returns why this release cannot use a file of this version; empty if it can, after an upgrade if necessary."""
+    if version // 1000 == MAJOR or version in UPGRADABLE:
+        return ""
+    return (
+        f"{path} has the format {version // 1000}.{version % 1000}, and this release reads {MAJOR}.x and 1.0;"
+        " let the release that wrote it deliver what waits, or set spool.url to another file"
+    )
 
 
 def version_of(database: sqlite3.Connection) -> int:

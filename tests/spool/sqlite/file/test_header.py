@@ -85,11 +85,32 @@ def test_empty_file_may_become_a_spool(tmp_path: Path) -> None:
     assert header.is_sound(str(path))
 
 
-def test_version_and_newness_are_those_of_the_header(spool: Path, tmp_path: Path) -> None:
+def test_version_is_that_of_the_header(spool: Path, tmp_path: Path) -> None:
     assert header.version(str(spool)) == schema.VERSION
-    assert not header.is_new(str(spool))
     other = tmp_path / "new.db"
     with closing(sqlite3.connect(other)) as database:
         database.execute("PRAGMA journal_mode = WAL")
-    assert header.is_new(str(other))
     assert header.version(str(other)) == 0
+
+
+@pytest.mark.parametrize("statements", [["PRAGMA journal_mode = WAL"], []])
+def test_database_without_tables_is_not_foreign(tmp_path: Path, statements: list[str]) -> None:
+    path = tmp_path / "new.db"
+    with closing(sqlite3.connect(path)) as database:
+        for statement in statements:
+            database.execute(statement)
+    assert header.foreign(str(path)) == ""
+
+
+@pytest.mark.parametrize("statements", [["PRAGMA application_id = 7"], ["CREATE TABLE theirs (x)"]])
+def test_database_of_another_program_is_foreign(tmp_path: Path, statements: list[str]) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as database:
+        for statement in statements:
+            database.execute(statement)
+    assert header.foreign(str(path)) == header.foreign_message(str(path))
+
+
+def test_spool_and_empty_file_are_not_foreign(spool: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    assert header.foreign(str(spool)) == header.foreign(str(tmp_path / "empty.db")) == ""

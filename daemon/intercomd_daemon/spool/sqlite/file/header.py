@@ -10,6 +10,8 @@ APPLICATION_ID = 0x49434D44  # "ICMD": what `file` shows, and what tells our dat
 _MARK = slice(68, 72)
 # "Offset 60, 4 bytes: the user version as read and set by the user_version pragma."
 _VERSION = slice(60, 64)
+# "Offset 40, 4 bytes: the schema cookie", which changes with each table that is created.
+_SCHEMA_COOKIE = slice(40, 44)
 _HEADER_BYTES = 100
 _HEAD_BYTES = 256 * 1024
 """The part of the file that holds the tables' definitions."""
@@ -52,10 +54,16 @@ def is_sound(path: str) -> bool:
     return all(any(head.startswith(each, place) for each in expected) for place, expected in _SAME)
 
 
-def is_new(path: str) -> bool:
-    """Whether a file is a database of SQLite in which no program has written its application id."""
+def foreign(path: str) -> str:
+    """Returns why a file is not a spool's; empty if it is, if it is empty, or a database without tables as yet."""
     head = _head(path)
-    return head.startswith(_MAGIC) and head[_MARK] == bytes(4)
+    new = head.startswith(_MAGIC) and head[_MARK] == bytes(4) and head[_SCHEMA_COOKIE] == bytes(4)
+    return "" if not head or new or is_ours(path) else foreign_message(path)
+
+
+def foreign_message(path: str) -> str:
+    """Returns the message for a file of another program."""
+    return f"{path} is another program's file; set spool.url to another file"
 
 
 def version(path: str) -> int:
