@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test lint format coverage deploy image stubs reasons lock bench soak clean
+.PHONY: help install demo check test test-clients lint format coverage deploy image stubs reasons lock bench soak clean
 
 help: ## lists the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # The import leaves bytecode of all that the daemon loads, which some installers do not, nor any start where it is forbidden.
 $(VENV)/installed: requirements-dev.txt pyproject.toml clients/python/pyproject.toml
@@ -24,6 +24,10 @@ demo: install ## runs the demo against a sandbox
 
 test: install ## runs all tests in four processes (TESTS="tests/cli" for some)
 	$(BIN)/python -m pytest -n 4 $(TESTS)
+
+test-clients: install ## checks the clients in other languages, and that all behave alike (CLIENTS="go" for some)
+	$(BIN)/python clients/check.py $(CLIENTS)
+	$(BIN)/python clients/conformance/run.py $(CLIENTS)
 
 check: lint ## runs lint and the tests of the pure modules, in under a minute
 	$(BIN)/python -m pytest --pure -n 2
@@ -61,8 +65,9 @@ soak: install ## runs the randomized tests for hours: kills, paced windows, days
 image: install ## builds the image's root on a bare Debian and runs a daemon in it; needs root and debootstrap
 	$(BIN)/python -m pytest -s -o python_files="prove_*.py" tests/deploy
 
-stubs: install ## generates the Python stubs
+stubs: install ## generates the stubs of all languages
 	$(BIN)/python clients/python/generate.py
+	$(BIN)/python clients/stubs.py
 
 reasons: install ## writes the tables of daemon/docs/reasons.md from the registry of reasons
 	$(BIN)/python daemon/generate_reasons.py

@@ -1,0 +1,51 @@
+"""Checks the clients of all languages but Python: fresh stubs, style, types and tests.
+
+    python clients/check.py          every language
+    python clients/check.py go       some
+
+A missing toolchain is NOT RUN, which fails.
+"""
+
+import argparse
+import sys
+
+from languages import OTHERS, FailedError, Language, NotRunError
+from stubs import stale_stubs
+
+
+def check(language: Language) -> list[str]:
+    """Returns what is wrong with a client."""
+    try:
+        language.build()
+    except NotRunError as error:
+        return [f"NOT RUN: {error}"]
+    problems = []
+    if stale := stale_stubs(language):
+        problems.append(f"stale stubs {', '.join(stale)}: run make stubs")
+    for command in language.checks:
+        try:
+            language.run(command)
+        except FailedError as error:
+            problems.append(str(error))
+        else:
+            print(f"{language.name}: {' '.join(command)[:100]}: passed", flush=True)
+    return problems
+
+
+def main() -> int:
+    """Checks what the command line names; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [language.name for language in OTHERS]
+    parser.add_argument("languages", nargs="*", choices=[[], *names], metavar="LANGUAGE", help=", ".join(names))
+    arguments = parser.parse_args()
+    chosen = [language for language in OTHERS if not arguments.languages or language.name in arguments.languages]
+    failed = False
+    for language in chosen:
+        for problem in check(language):
+            failed = True
+            print(f"{language.name}: {problem}", file=sys.stderr, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

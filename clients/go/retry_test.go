@@ -1,0 +1,154 @@
+package intercomd
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+const http1 = `connection error: desc = "error reading server preface: http2: failed reading the frame payload: http2: frame ` +
+	`too large, note that the frame header looked like an HTTP/1.1 header"`
+
+func failed(t *testing.T, code codes.Code, message, pushback string, details ...protoadapt.MessageV1) failure {
+	t.Helper()
+	read, err := status.New(code, message).WithDetails(details...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trailers := metadata.MD{}
+	if pushback != "" {
+		trailers.Set("grpc-retry-pushback-ms", pushback)
+	}
+	return readFailure(read.Err(), trailers)
+}
+
+func retryInfo(pause time.Duration) protoadapt.MessageV1 {
+	return &errdetails.RetryInfo{RetryDelay: durationpb.New(pause)}
+}
+
+func notAllowed(connection string) protoadapt.MessageV1 {
+	return &errdetails.ErrorInfo{Reason: connectionNotAllowed, Metadata: map[string]string{"connection": connection}}
+}
+
+func TestAdvice(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		failure failure
+		want    advice
+	}{
+		{"unavailable", failed(t, codes.Unavailable, "connection refused", ""), repeat},
+		{"deadline", failed(t, codes.DeadlineExceeded, "", ""), repeat},
+		{"cancelled", failed(t, codes.Canceled, "", ""), repeat},
+		{"internal", failed(t, codes.Internal, "", ""), repeat},
+		{"unknown", failed(t, codes.Unknown, "", ""), repeat},
+		{"HTTP/1", failed(t, codes.Unavailable, http1, ""), stop},
+		{"invalid", failed(t, codes.InvalidArgument, "", ""), divide},
+		{"quota", failed(t, codes.ResourceExhausted, "", "", retryInfo(time.Second)), repeat},
+		{"size", failed(t, codes.ResourceExhausted, "", ""), divide},
+		{"connection", failed(t, codes.PermissionDenied, "", "", notAllowed("eu")), rejectConnection},
+		{"permission", failed(t, codes.PermissionDenied, "", ""), stop},
+		{"other reason", failed(t, codes.PermissionDenied, "", "", &errdetails.ErrorInfo{Reason: "OPERATIONS_NOT_ALLOWED"}), stop},
+		{"credential", failed(t, codes.Unauthenticated, "", ""), stop},
+		{"unimplemented", failed(t, codes.Unimplemented, "", ""), stop},
+	} {
+		if got := test.failure.advice(); got != test.want {
+			t.Errorf("%s: advice %d, want %d", test.name, got, test.want)
+		}
+	}
+}
+
+func TestPauseThatTheDaemonRequests(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		failure failure
+		want    time.Duration
+	}{
+		{"none", failed(t, codes.Unavailable, "", ""), -1},
+		{"RetryInfo", failed(t, codes.Unavailable, "", "", retryInfo(1500*time.Millisecond)), 1500 * time.Millisecond},
+		{"the trailer goes first", failed(t, codes.Unavailable, "", "250", retryInfo(time.Second)), 250 * time.Millisecond},
+		{"zero", failed(t, codes.Unavailable, "", "0"), 0},
+		{"capped", failed(t, codes.Unavailable, "", "3600000"), time.Minute},
+		{"capped RetryInfo", failed(t, codes.Unavailable, "", "", retryInfo(time.Hour)), time.Minute},
+		{"not a number", failed(t, codes.Unavailable, "", "soon"), -1},
+		{"negative", failed(t, codes.Unavailable, "", "-5"), -1},
+		{"too long a number", failed(t, codes.Unavailable, "", "99999999999999999999"), -1},
+	} {
+		if got := test.failure.pause; got != test.want {
+			t.Errorf("%s: pause %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestRetryDelayGrowsUpToItsLimit(t *testing.T) {
+	for _, test := range []struct {
+		failures int
+		share    float64
+		want     time.Duration
+	}{
+		{1, 1, 200 * time.Millisecond},
+		{2, 1, 400 * time.Millisecond},
+		{3, 0.5, 400 * time.Millisecond},
+		{6, 1, 5 * time.Second},
+		{1_000_000, 1, 5 * time.Second},
+		{4, 0, 0},
+	} {
+		if got := retryDelay(test.failures, 200*time.Millisecond, 5*time.Second, test.share); got != test.want {
+			t.Errorf("after %d failures, share %g: %s, want %s", test.failures, test.share, got, test.want)
+		}
+	}
+}
+
+func TestRefusalIsRepeatedForFiveMinutesAfterASuccess(t *testing.T) {
+	options, err := Options{}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := failed(t, codes.Unauthenticated, "no", "")
+	explained := &Error{codes.Unauthenticated, "no"}
+	start := time.Unix(0, 0)
+	pauses := func(s *sender, after ...time.Duration) error {
+		var tried attempts
+		var err error
+		for _, each := range after {
+			_, err = s.pause(stop, refused, explained, &tried, start.Add(each), 1)
+		}
+		return err
+	}
+	fresh := &sender{options: options}
+	if err := pauses(fresh, 0); err == nil {
+		t.Error("before the first success a refusal must stop the publisher")
+	}
+	proven := &sender{options: options, succeeded: true}
+	if err := pauses(proven, 0, 299*time.Second); err != nil {
+		t.Errorf("within five minutes: %v", err)
+	}
+	if err := pauses(proven, 0, 300*time.Second); err == nil {
+		t.Error("after five minutes a refusal must stop the publisher")
+	}
+}
+
+func TestRepeatMaxEndsTheRepeats(t *testing.T) {
+	options, err := Options{RepeatMax: time.Minute}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sender{options: options}
+	unavailable := failed(t, codes.Unavailable, "", "1000")
+	var tried attempts
+	start := time.Unix(0, 0)
+	for _, test := range []struct {
+		after time.Duration
+		ends  bool
+	}{{0, false}, {59 * time.Second, false}, {60 * time.Second, true}} {
+		_, err := s.pause(repeat, unavailable, &Error{}, &tried, start.Add(test.after), 1)
+		if (err != nil) != test.ends {
+			t.Errorf("after %s: %v", test.after, err)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+"""The languages of the clients: how each is built and checked, and how its stubs and its conformance driver are made.
+
+Commands run in the client's folder, with its own tools first in PATH.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CLIENTS = Path(__file__).resolve().parent
+PROTO = CLIENTS.parent / "proto"
+Command = tuple[str, ...]
+
+
+class NotRunError(Exception):
+    """A toolchain is missing, or its tools cannot be built."""
+
+
+class FailedError(Exception):
+    """A command has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language with a client.
+
+    Attributes:
+        name: the client's folder.
+        programs: what must be in PATH.
+        prepare: installs or builds the tools and the driver.
+        checks: style, types and tests.
+        plugins: protoc's arguments that generate the stubs into {output}.
+        stubs: the folder of the stubs, below the client's.
+        driver: starts the conformance driver.
+    """
+
+    name: str
+    programs: tuple[str, ...]
+    prepare: tuple[Command, ...]
+    checks: tuple[Command, ...]
+    plugins: tuple[str, ...]
+    stubs: str
+    driver: Command
+
+    @property
+    def folder(self) -> Path:
+        """Where the client is."""
+        return CLIENTS / self.name
+
+    def build(self) -> None:
+        """Prepares the tools and the driver.
+
+        Raises:
+            NotRunError: a program is missing, or a command failed.
+        """
+        if missing := [program for program in self.programs if shutil.which(program) is None]:
+            raise NotRunError(f"{', '.join(missing)} not in PATH")
+        try:
+            for command in self.prepare:
+                self.run(command)
+        except FailedError as error:
+            raise NotRunError(str(error)) from error
+
+    def run(self, command: Sequence[str]) -> str:
+        """Runs a command; returns what it printed.
+
+        Raises:
+            FailedError: its exit code is not 0; the message holds what it printed.
+        """
+        environment = os.environ | {"PATH": f"{self.folder / 'build' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+        ended = subprocess.run(  # noqa: S603 - constants of this file
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        if ended.returncode:
+            raise FailedError(f"`{' '.join(command)}` in {self.folder}: {ended.stdout}{ended.stderr}")
+        return ended.stdout
+
+    def generate(self, output: Path) -> None:
+        """Writes the stubs below `output`, after deleting all old ones.
+
+        Raises:
+            FailedError: protoc failed.
+        """
+        shutil.rmtree(output / self.stubs, ignore_errors=True)
+        (output / self.stubs).mkdir(parents=True)
+        files = sorted(str(path) for path in (PROTO / "intercomd" / "v1").glob("*.proto"))
+        arguments = [argument.format(output=output, stubs=output / self.stubs) for argument in self.plugins]
+        self.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", *arguments, *files])
+
+
+GO_MODULE = "module=github.com/intercomd/intercomd/clients/go"
+GO = Language(
+    name="go",
+    programs=("go", "gofmt"),
+    prepare=(
+        ("go", "build", "-C", "tools", "-o", "../build/bin/", "tool"),
+        ("go", "build", "-o", "build/conformance", "./internal/conformance"),
+    ),
+    checks=(
+        ("sh", "-c", 'unformatted=$(gofmt -l .) && [ -z "$unformatted" ] || { echo "gofmt: $unformatted"; exit 1; }'),
+        ("go", "mod", "verify"),
+        ("go", "vet", "./..."),
+        ("staticcheck", "./..."),
+        ("go", "test", "-race", "./..."),
+    ),
+    plugins=("--go_out={output}", f"--go_opt={GO_MODULE}", "--go-grpc_out={output}", f"--go-grpc_opt={GO_MODULE}"),
+    stubs="intercomd/v1",
+    driver=("build/conformance",),
+)
+OTHERS = (GO,)
+"""All but Python, whose client `make test` checks."""
