@@ -182,9 +182,9 @@ class Driver:
             os._exit(0)
         os.close(writing)
         with os.fdopen(reading, "rb") as text:
-            error = text.read().decode()  # until the child ends
+            written = text.read().decode()  # until the child ends
         os.waitpid(child, 0)  # noqa: ASYNC222 - it has ended
-        return {"error": error}
+        return {"error": written}
 
 
 async def _open_publisher() -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -280,7 +281,7 @@ class _Stage:
         """Waits for contacts at Intercom, by their external ids."""
         for contact in expected:
             name = contact["external_id"]
-            await self._sandbox.wait_for(lambda sandbox, name=name: _contact(sandbox, name), STEP_SECONDS)
+            await self._sandbox.wait_for(partial(_contact, external_id=name), STEP_SECONDS)
             _compare(f"contact {name}", contact, _contact(self._sandbox, name))
 
     async def _on_outcomes(self, expected: Mapping[str, JSON], _: _Driver) -> None:
