@@ -1,5 +1,6 @@
 """The workers of all connections at work: which there are, what they share, how they are paused."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -12,9 +13,9 @@ from delivery.worker import Notes, envelope, event, row
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
-from intercomd_daemon.errors import LeaseLost
-from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.errors import ConnectionNotFound, LeaseLost
+from intercomd_daemon.outcome import Outcome, OutcomeType
+from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.spool.base import Batch, Settlement, Spool
 from intercomd_daemon.spool.local import LocalOutflow
@@ -229,4 +230,43 @@ async def test_next_process_continues_the_window_of_the_budget(load: Load, sandb
         await finish(connections)
         await connections.close()
     assert left[1] <= left[0] - 10
+    await spool.close()
+
+
+@pytest.mark.parametrize("order", ["before the reload", "during the reload"])
+@pytest.mark.parametrize(("given_up", "ends"), [("one", OutcomeType.DELIVERED), ("two", OutcomeType.DEAD_LETTERED)])
+async def test_give_up_waits_for_a_reload_and_for_the_call_in_flight(
+    load: Load, sandbox: Sandbox, order: str, given_up: str, ends: OutcomeType
+) -> None:
+    """The result of the call in flight counts; the envelope behind it is given up by the new worker."""
+    sandbox.workspace.add_contact("u1")
+    sandbox.fault(Fault("POST", "/events", delay_seconds=0.2, times=1))
+    connections = Connections(load(sandbox.base_url), lambda _: None)
+    spool, notes = MemorySpool(), Notes()
+    await connections.start(spool, notes)
+    await spool.append([row(envelope(name, "u1", None, event("came"))) for name in ("one", "two")])
+    await sandbox.wait_for(lambda sandbox: any(call.path == "/events" for call in sandbox.calls))
+    changed = load(sandbox.base_url, connections={"default": {"session_end_name": "Closed"}}).connections
+    steps = [lambda: connections.give_up("default", given_up), lambda: connections.reconfigure(changed)]
+    if order == "during the reload":
+        steps.reverse()
+    outcomes = await asyncio.gather(*(step() for step in steps))
+    assert [outcome.type for outcome in outcomes if outcome is not None] in ([], [OutcomeType.DEAD_LETTERED])
+    await notes.until(lambda notes: len(notes.outcomes) == 2)
+    assert {outcome.envelope_id: outcome.type for outcome in notes.outcomes}[given_up] is ends
+    await finish(connections)
+    await spool.close()
+
+
+async def test_give_up_of_a_removed_connection_names_it(load: Load, sandbox: Sandbox) -> None:
+    connections = Connections(load(sandbox.base_url), lambda _: None)
+    spool = MemorySpool()
+    await connections.start(spool, Notes())
+    await spool.set_paused("default", paused=True)
+    connections.pause("default", paused=True)
+    await spool.append([row(envelope("one", "u1", None, event("came")))])
+    await connections.reconfigure({})
+    with pytest.raises(ConnectionNotFound):
+        await connections.give_up("default", "one")
+    await finish(connections)
     await spool.close()

@@ -18,7 +18,7 @@ from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
-from intercomd_daemon.errors import IntercomdError, LeaseLost
+from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost, ShuttingDown
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import LogUsage, Outflow, Spool, WaitingRow
 from intercomd_daemon.spool.record import RecordDamaged
@@ -46,6 +46,7 @@ class Connections:
         self._faults: list[BaseException] = []
         self._faulty = asyncio.Event()
         self._stopping = False
+        self._reconfiguring = asyncio.Lock()
         self._start_time = time.time()
 
     def _read_tokens(self, connections: Mapping[str, ConnectionSettings]) -> None:
@@ -78,6 +79,10 @@ class Connections:
         Raises:
             IntercomdError: a worker cannot be created; nothing has changed.
         """
+        async with self._reconfiguring:
+            await self._replace(connections)
+
+    async def _replace(self, connections: Mapping[str, ConnectionSettings]) -> None:
         before = self._settings
         changed = {name: settings for name, settings in connections.items() if before.get(name) != settings}
         self._read_tokens(changed)
@@ -191,15 +196,36 @@ class Connections:
     async def give_up(self, name: str, envelope_id: str) -> Outcome | None:
         """Ends a waiting envelope as a dead letter; returns its outcome, or None if it does not wait.
 
+        A reload that replaces the worker meanwhile delays it.
+
         Raises:
-            RetryLater: the connection's worker is stopping.
+            ConnectionNotFound: a reload has just removed the connection.
+            RetryLater: the daemon is stopping.
         """
         keys = await self._spool.find_waiting(TrailFilter(connection=name, envelope_id=envelope_id), 0, 1)
         found = await self._waiting_row(keys[0]) if keys else None
         if found is None:
             return None
-        if name in self._running:
-            return await self._running[name].worker.give_up(found.row.lane, found.row.key, self._waiting_row)
+        running = self._running.get(name)
+        if running is not None:
+            try:
+                return await running.worker.give_up(found.row.lane, found.row.key, self._waiting_row)
+            except ShuttingDown:
+                if running is self._running.get(name) and not self._reconfiguring.locked():
+                    raise
+        # The worker that a reload stops finishes its calls in flight first, and their results count.
+        async with self._reconfiguring:
+            if name not in self._running:
+                return await self._complete(name, found.row.key)
+        return await self.give_up(name, envelope_id)
+
+    async def _complete(self, name: str, key: int) -> Outcome | None:
+        """Ends an envelope of a connection without a worker."""
+        if name not in self._settings:
+            raise ConnectionNotFound(name)
+        found = await self._waiting_row(key)
+        if found is None:
+            return None
         try:
             completion = complete_row(found, self._settings[name], time.time())
         except RecordDamaged:
