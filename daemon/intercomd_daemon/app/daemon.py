@@ -221,17 +221,19 @@ class Daemon:
             if self._load is None or self._acceptor is None or self._stopping.is_set():
                 raise RetryLater("the daemon is starting or stopping", 1.0)
             self._systemd.reloading()
+            status = self._serving_status()
             try:
                 loaded = self._load()
                 changes = compare(self._settings, loaded.settings)
                 await self._apply(changes)
             except IntercomdError as error:
+                status += "; the last reload failed, see the log"
                 problems = error.problems if isinstance(error, SettingsInvalid) else [str(error)]
                 self._metrics.count_reload(time.time(), success=False)
                 self._logger.error("reload_failed", error="; ".join(problems))  # noqa: TRY400 - it names the fix
                 raise SettingsInvalid(problems) from error
             finally:
-                self._systemd.ready("serving")
+                self._systemd.ready(status)
             self._metrics.count_reload(time.time(), success=True)
             self._logger.info("reloaded", changed=", ".join(changes.changed), needs_restart=", ".join(changes.restart))
             for warning in loaded.warnings:
@@ -274,12 +276,18 @@ class Daemon:
         if not serving:
             self._logger.info("draining")
             return
-        addresses = ", ".join(self._ingest.addresses) if self._ingest else ""
         self._logger.info(
-            "serving", version=__version__, ingest=addresses, connections=", ".join(self._settings.connections)
+            "serving", version=__version__, ingest=self._addresses(), connections=", ".join(self._settings.connections)
         )
-        self._systemd.ready(f"serving {addresses}")
+        self._systemd.ready(self._serving_status())
         self.serving.set()
+
+    def _addresses(self) -> str:
+        return ", ".join(self._ingest.addresses) if self._ingest else ""
+
+    def _serving_status(self) -> str:
+        """Returns the status that `systemctl status` shows."""
+        return f"serving {self._addresses()}"
 
     async def _notify_alive(self) -> None:
         """Notifies systemd's watchdog while every part makes progress."""
