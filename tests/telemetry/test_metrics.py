@@ -159,7 +159,7 @@ def test_series_of_a_connection_exist_from_the_start_at_zero(metrics: Metrics) -
         }.get(reason.kind)
         assert series is None or found[f"intercomd_{series}"] == "0.0", reason
     for call in Call:
-        for status in (401, 404, 409, 422, 429):
+        for status in (401, 404, 409, 413, 422, 429):
             labels = f'call="{call.value}",connection="default",status="{status}"'
             assert found[f"intercomd_intercom_refusals_total{{{labels}}}"] == "0.0"
     assert found['intercomd_delivery_latency_seconds_count{connection="default"}'] == "0.0"

@@ -32,8 +32,8 @@ EVENT_NAMES_MAX = 1000
 INGEST_METHODS = ("Publish", "PublishStream", "Preview")
 STATUS_CLASSES = ("2xx", "4xx", "5xx", "none")
 # The refusals with a meaning of their own; these series exist from the start.
-ALERTED_STATUSES = frozenset({400, 401, 403, 404, 409, 422, 429})
-STATUSES = ALERTED_STATUSES | {402, 405, 406, 407, 408, 410, 413, 415, 421, 423, 425, 431, 451, 500, 502, 503, 504}
+ALERTED_STATUSES = frozenset({400, 401, 403, 404, 409, 413, 422, 429})
+STATUSES = ALERTED_STATUSES | {402, 405, 406, 407, 408, 410, 415, 421, 423, 425, 431, 451, 500, 502, 503, 504}
 
 
 def _codes(kind: ReasonKind) -> list[str]:
