@@ -5,7 +5,6 @@
 
 import asyncio
 import re
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,16 +16,11 @@ from aiohttp import web
 
 from daemons.process import Daemon
 from deployment.files import DEPLOY, RULES, RULES_TEST, panels
+from deployment.prometheus import running_prometheus
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd_daemon.sandbox import Fault, Sandbox
 from senders.client import envelope
 
-SCRAPES = """
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-rule_files: ["{rules}"]
-scrape_configs:
-  - {{job_name: intercomd, static_configs: [{{targets: ["{target}"]}}]}}
-"""
 WAIT_SECONDS = 60.0
 ACCEPTED = Disposition.DISPOSITION_ACCEPTED
 
@@ -47,12 +41,6 @@ def test_rules_fire_on_their_causes_alone() -> None:
 
 def test_prometheus_of_the_compose_file_is_valid() -> None:
     promtool("check", "config", "--syntax-only", DEPLOY / "prometheus" / "prometheus.yaml")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Scraped:
@@ -101,23 +89,9 @@ async def scraped(daemon: Daemon, sandbox: Sandbox) -> AsyncIterator[Scraped]:
 @pytest.fixture
 async def prometheus(scraped: Scraped, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of a Prometheus that scrapes the daemon each second, and has done so."""
-    address = f"127.0.0.1:{free_port()}"
-    config = tmp_path / "prometheus.yaml"
-    config.write_text(SCRAPES.format(rules=RULES, target=scraped.address))
-    with (tmp_path / "prometheus.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            "prometheus",
-            f"--config.file={config}",
-            f"--storage.tsdb.path={tmp_path / 'prometheus'}",
-            f"--web.listen-address={address}",
-            stdout=log,
-            stderr=log,
-        )
-    await scraped.next_scrape()
-    async with aiohttp.ClientSession(f"http://{address}") as session:
+    async with running_prometheus(tmp_path, scraped.address) as session:
+        await scraped.next_scrape()
         yield session
-    process.terminate()
-    await process.wait()
 
 
 async def query(session: aiohttp.ClientSession, expression: str) -> list[dict[str, Any]]:
