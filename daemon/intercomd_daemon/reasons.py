@@ -24,7 +24,7 @@ class ReasonKind(StrEnum):
     """In an outcome SKIPPED."""
     DEAD_LETTER = "Why it was refused for good"
     """In an outcome DEAD_LETTERED, and with the dead letter."""
-    SUSPENSION = "What Intercom answered"
+    SUSPENSION = "What Intercom responded"
     """In the status of a connection: its access is wrong."""
     OUTAGE = "What happened"
     """In the status of a connection: its calls fail whatever is sent."""
@@ -234,7 +234,7 @@ REASONS: Final = (
     Reason(
         "SAME_SECOND",
         ReasonKind.ADJUSTMENT,
-        "Each of the next 300 seconds, or each second until 60 s from now, has an event of this user and name. The event kept its time, and Intercom may merge it with another.",
+        "All of the next 300 seconds, or all seconds until 60 s from now, have an event of this user and name. The event kept its time, and Intercom may merge it with another.",
         "Send events of one name with their real times.",
     ),
     Reason(
@@ -253,7 +253,7 @@ REASONS: Final = (
         "VALUE_CONVERTED",
         ReasonKind.ADJUSTMENT,
         "Control characters, except tab and line breaks, were removed from a text; an amount was rounded to its currency's smallest unit or to a binary number; a value was converted to the type of the field. *Delivery*: converted, without loss, into the attribute's type in Intercom; or into whole Unix seconds for a date: ISO 8601 text (UTC if it has no offset), milliseconds (numbers from 10^11 on), microseconds (from 10^14), nanoseconds (from 10^17), fractions of a second cut.",
-        "Send the type that Intercom has.",
+        "Send values in the type that the attribute has in Intercom.",
     ),
     Reason(
         "VALUE_TRUNCATED",
@@ -276,7 +276,7 @@ REASONS: Final = (
     Reason(
         "RATE_LIMITED",
         ReasonKind.WAITING,
-        "It could go now, but the connection's budget of calls is used up.",
+        "It could be sent now, but the connection's budget of calls is used up.",
         "None: it leaves when Intercom's window allows; `rate.share` sets the daemon's part of the budget.",
     ),
     Reason(
@@ -333,13 +333,13 @@ REASONS: Final = (
         "ATTRIBUTE_REFUSED",
         ReasonKind.DEAD_LETTER,
         "Intercom's 400 names a custom attribute that the update does not have.",
-        "Compare Intercom's answer with the attributes of the workspace; then replay.",
+        "Compare Intercom's response with the attributes of the workspace; then replay.",
     ),
     Reason(
         "CONTACT_ARCHIVED",
         ReasonKind.DEAD_LETTER,
         "The contact is archived, and `unarchive = false` or Intercom refused to unarchive it; remembered for 10 minutes, in which no call is made.",
-        "Restore the contact in Intercom, or set `unarchive = true` unless Intercom's answer says that it cannot be restored; then replay.",
+        "Restore the contact in Intercom, or set `unarchive = true` unless Intercom's response says that it cannot be restored; then replay.",
     ),
     Reason(
         "CONTACT_BLOCKED",
@@ -350,7 +350,7 @@ REASONS: Final = (
     Reason(
         "CONTACT_DELETED",
         ReasonKind.DEAD_LETTER,
-        "`unarchive = true`, and Intercom answered that the contact is marked for permanent deletion and not restorable; remembered for 10 minutes, in which no call is made.",
+        "`unarchive = true`, and Intercom responded that the contact is marked for permanent deletion and not restorable; remembered for 10 minutes, in which no call is made.",
         "Replay when Intercom has deleted the contact, within 7 days, to create a new one; unarchiving cannot restore it.",
     ),
     Reason(
@@ -362,7 +362,7 @@ REASONS: Final = (
     Reason(
         "DAMAGED",
         ReasonKind.DEAD_LETTER,
-        "Not Intercom: [the disk](operations.md#a-damaged-spool) damaged the record before it could be sent. The record cannot be read, so no dead letter is kept.",
+        "Not from Intercom: [the disk](operations.md#a-damaged-spool) damaged the record before it could be sent. The record cannot be read, so no dead letter is kept.",
         "Send the envelope again, and check the disk.",
     ),
     Reason(
@@ -381,12 +381,12 @@ REASONS: Final = (
         "FORBIDDEN",
         ReasonKind.DEAD_LETTER,
         "403 three times in a row, while `GET /me` and other users' calls succeeded: a firewall may refuse this payload.",
-        "Allow the call where Intercom's answer says that it was refused; then replay.",
+        "Allow the call where Intercom's response says that it was refused; then replay.",
     ),
     Reason(
         "GIVEN_UP",
         ReasonKind.DEAD_LETTER,
-        "An operator gave the envelope up while it waited; the calls that were not made yet were not made.",
+        "An operator gave up the envelope while it waited; its remaining calls were not made.",
         "Replay to make these calls.",
     ),
     Reason(
@@ -405,7 +405,7 @@ REASONS: Final = (
         "REQUEST_INVALID",
         ReasonKind.DEAD_LETTER,
         "Any other 4xx, including an empty 422 for too many event names.",
-        "Correct what Intercom's answer names; then send it again.",
+        "Correct what Intercom's response names; then send it again.",
     ),
     Reason("TOO_LARGE", ReasonKind.DEAD_LETTER, "413.", "Send less in one envelope."),
     # SUSPENSION
@@ -419,13 +419,13 @@ REASONS: Final = (
         "FORBIDDEN",
         ReasonKind.SUSPENSION,
         "403 about the token, or 403 on calls of several users in a row.",
-        "Give the token the scopes to read and write users and events; if an HTML page came, allow the calls at the proxy.",
+        "Give the token the scopes to read and write users and events; if the response was an HTML page, allow the calls at the proxy.",
     ),
     Reason(
         "NOT_INTERCOM",
         ReasonKind.SUSPENSION,
-        "Another server answers (proxy, captive portal, firewall): 407, 421, 431, an HTML page, or no error of Intercom's.",
-        "Correct `base_url`, or the proxy on the way: 407 wants credentials, 431 smaller headers.",
+        "Another server responds (proxy, captive portal, firewall): 407, 421, 431, an HTML page, or an error that is not in Intercom's format.",
+        "Correct `base_url`, or the proxy on the way: 407 demands credentials, 431 smaller headers.",
     ),
     Reason(
         "PLAN_RESTRICTED",
@@ -462,7 +462,7 @@ REASONS: Final = (
     Reason(
         "NETWORK",
         ReasonKind.OUTAGE,
-        "No connection within 5 s, no answer within 30 s, or a broken one.",
+        "No connection within 5 s, no response within 30 s, or a broken connection.",
         "None: calls resume when a probe succeeds.",
     ),
     Reason(
@@ -542,7 +542,7 @@ REASONS: Final = (
     Reason(
         "attributes_unreadable",
         ReasonKind.NOTICE,
-        "The list of custom attributes may not or cannot be read; values are sent unconverted, and Intercom's answers show what is missing.",
+        "The list of custom attributes may not or cannot be read; values are sent unconverted, and Intercom's responses show what is missing.",
         "Give the token the scope to read data attributes.",
     ),
     Reason(

@@ -27,7 +27,7 @@ def dead_letter_of(key: int, outcome: Outcome, dead_letter: AcceptedEnvelope, an
 
 
 def without_answer(data: bytes) -> bytes:
-    """Returns the record of a `Progress` without Intercom's answer."""
+    """Returns the record of a `Progress` without Intercom's response."""
     return record.pack(replace(record.unpack(data, Progress), answer_body=""))
 
 

@@ -56,7 +56,7 @@ def weigh(rows: Sequence[Incoming]) -> dict[str, int]:
 SETTLING_BYTES = 2 << 20
 """Kept free in addition to `free_bytes_min`: what settling writes on a disk that has no room for envelopes."""
 DEAD_LETTER_BYTES = 768
-"""Kept free for each waiting row: what a dead letter without Intercom's answer takes more than the row did.
+"""Kept free for each waiting row: what a dead letter without Intercom's response takes more than the row did.
 
 It keeps the envelope, and the outcome is written twice: with the dead letter and into the journal. Measured: 530 bytes
 with one event, 770 with three.

@@ -185,12 +185,12 @@ async def test_reason_of_an_outage_names_who_is_affected(notes: Notes) -> None:
         monitor.on_failure(lane, "HTTP_500", FAILED)
     monitor.request_check(10.0)
     monitor.on_check(GRANTED, WELL)
-    assert monitor.reason == "calls of several users fail (HTTP_500), though Intercom answers GET /me; others go on"
+    assert monitor.reason == "calls of several users fail (HTTP_500), though GET /me succeeds; other users' calls go on"
     for lane in "fghij":
         monitor.on_failure(lane, "HTTP_500", FAILED)
     monitor.request_check(10.0)
     monitor.on_check(Access(Grant.UNKNOWN), FAILED)
-    assert monitor.reason == "Intercom does not answer well (HTTP_500); one call at a time probes it"
+    assert monitor.reason == "calls to Intercom fail (HTTP_500); one call at a time probes it"
     assert recoveries.count == 0
     monitor.request_check(20.0)
     monitor.on_check(GRANTED, WELL)

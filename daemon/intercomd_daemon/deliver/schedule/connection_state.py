@@ -287,9 +287,9 @@ class ConnectionMonitor:
             return ConnectionState.VERIFYING, _NOT_VERIFIED + (f": {self._last_failure}" if self._last_failure else "")
         if self.outage.down and self.outage.of_single_users:
             users_fail = f"calls of several users fail ({self._last_failure})"
-            return ConnectionState.DOWN, f"{users_fail}, though Intercom answers GET /me; others go on"
+            return ConnectionState.DOWN, f"{users_fail}, though GET /me succeeds; other users' calls go on"
         if self.outage.down:
-            away = f"Intercom does not answer well ({self._last_failure})"
+            away = f"calls to Intercom fail ({self._last_failure})"
             return ConnectionState.DOWN, f"{away}; one call at a time probes it"
         return ConnectionState.DELIVERING, ""
 
