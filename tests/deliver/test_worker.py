@@ -13,8 +13,9 @@ from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.deliver.schedule.open_calls import OPEN_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
-from intercomd_daemon.deliver.worker import OPEN_MAX, SETTLING_MAX, Worker
+from intercomd_daemon.deliver.worker import SETTLING_MAX, Worker
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
@@ -298,25 +299,6 @@ async def test_hanging_connection_does_not_delay_another(sandbox: Sandbox) -> No
         await running.__aexit__(None, None, None)
     await spool.close()
     assert asyncio.current_task() is not None
-
-
-@pytest.mark.fills("deliver.worker.OPEN_MAX")
-async def test_calls_in_flight_are_limited(sandbox: Sandbox, spool: MemorySpool) -> None:
-    for number in range(OPEN_MAX + 20):
-        sandbox.workspace.add_contact(external_id=f"u{number}")
-    sandbox.fault("POST /events hang")
-    rows = [row(envelope(f"{number}", f"u{number}", None, event("came"))) for number in range(OPEN_MAX + 20)]
-    await spool.append(rows)
-
-    def called(sandbox: Sandbox) -> int:
-        return sum(call.path == "/events" for call in sandbox.calls)
-
-    async with delivering(spool, settings_for(sandbox)) as (worker, _):
-        await sandbox.wait_for(lambda sandbox: called(sandbox) >= OPEN_MAX)
-        assert worker.status().lanes_open == OPEN_MAX
-        assert called(sandbox) == OPEN_MAX
-        sandbox.faults.clear()
-        await sandbox.stop()
 
 
 async def test_refused_envelopes_delay_their_user_only_for_their_own_calls(

@@ -7,6 +7,7 @@ import pytest
 
 from delivery.worker import NOON, envelope, event, row
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.waiting import WaitingReason, explain_waiting
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings
@@ -111,6 +112,46 @@ def test_events_among_updates_keep_their_order_through_an_outage(fault: str) -> 
         for tracked in scene.sandbox.events:
             arrived[tracked.external_id].append(tracked.created_at - NOON)
         assert arrived == {f"u{n}": [3 * USERS + n, 7 * USERS + n] for n in range(USERS)}
+
+    play(act, settings=SandboxSettings(rate_limit=0))
+
+
+@pytest.mark.parametrize("fault", ["hang", "slow over=200s", "500 delay=29s", "500", "cut-before", "hang-after"])
+def test_healthy_users_go_on_beside_users_whose_calls_fail(fault: str) -> None:
+    """Over real connections; nobody is known to Intercom, so a healthy user takes two calls."""
+
+    async def act(scene: Scene) -> None:
+        now = asyncio.get_running_loop().time
+        scene.sandbox.fault(f"* {fault} containing=ill")
+        await scene.spool.append([row(envelope(f"i{n}", f"ill{n}", None, event("e"))) for n in range(70)])
+        for wave in range(3):
+            began = now()
+            await scene.spool.append([row(envelope(f"{wave}{n}", f"u{wave}{n}", None, event("e"))) for n in range(20)])
+            ids = {f"{wave}{n}" for n in range(20)}
+            await scene.notes.until(lambda notes, ids=ids: ids <= {each.envelope_id for each in notes.outcomes}, HOUR)
+            assert now() - began < 3.0
+            await passes(13.0 * wave)
+
+    play(act, settings=SandboxSettings(rate_limit=0))
+
+
+@pytest.mark.parametrize("fault", ["* hang", "* hang-after"])
+def test_calls_that_all_hang_are_an_outage(fault: str) -> None:
+    """`GET /me` hangs too: from then on single probes leave."""
+
+    async def act(scene: Scene) -> None:
+        await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
+        scene.sandbox.fault(fault)
+        await scene.spool.append([row(envelope(f"{n}", f"u{n}", None, event("e"))) for n in range(500)])
+        await passes(29.0)
+        assert scene.worker.status().lanes_open <= CONNECTIONS_MAX
+        await passes(35.0)
+        assert scene.worker.status().state is ConnectionState.DOWN
+        before = len(scene.sandbox.calls)
+        await passes(HOUR)
+        assert len(scene.sandbox.calls) - before < HOUR / 30.0
+        scene.sandbox.faults.clear()
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 500, HOUR)
 
     play(act, settings=SandboxSettings(rate_limit=0))
 

@@ -55,8 +55,8 @@ async def seconds_until_ended(simulation: Simulation, ids: list[str]) -> float:
     return max(simulation.ended_at[name] for name in ids) - began
 
 
-@pytest.mark.parametrize("count", [1, 5, 6, 17, 64, 70])
-@pytest.mark.parametrize("statuses", [(500,), (502, 503), (CUT,), (500, 503, CUT, 504, 408)])
+@pytest.mark.parametrize("count", [1, 5, 6, 17, 63, 64, 70, 200, 1000])
+@pytest.mark.parametrize("statuses", [(500,), (502, 503), (CUT,), (0,), (500, 503, CUT, 0, 504, 408)])
 def test_healthy_users_are_served_within_seconds_of_a_start(count: int, statuses: tuple[int, ...]) -> None:
     """Those whose calls fail are read first, and no call has succeeded before."""
 
@@ -72,7 +72,7 @@ def test_healthy_users_are_served_within_seconds_of_a_start(count: int, statuses
     played(play)
 
 
-@pytest.mark.parametrize("count", [5, 20, 63])
+@pytest.mark.parametrize("count", [5, 20, 63, 64, 70, 200, 1000])
 @pytest.mark.parametrize("statuses", [(500,), (0,), (500, 0, CUT)])
 @pytest.mark.parametrize("later_seconds", [1.0, 40.0, 1000.0])
 def test_healthy_users_who_come_later_are_served_within_seconds(
@@ -92,16 +92,68 @@ def test_healthy_users_who_come_later_are_served_within_seconds(
     played(play)
 
 
-def test_healthy_users_do_not_wait_for_users_who_begin_to_fail() -> None:
+@pytest.mark.parametrize("statuses", [(500, 503), (0,), (0, 500)])
+@pytest.mark.parametrize("count", [70, 200])
+def test_healthy_users_do_not_wait_for_users_who_begin_to_fail(count: int, statuses: tuple[int, ...]) -> None:
     async def play(simulation: Simulation) -> None:
-        users = range(0, 280, 4)
+        users = range(0, 4 * count, 4)
         know(simulation, *HEALTHY)
         await seconds_until_ended(simulation, await send(simulation, *HEALTHY))
-        failing(simulation, users, 500, 503)
+        failing(simulation, users, *statuses)
         for _ in range(20):
             await send(simulation, *users)
             assert await seconds_until_ended(simulation, await send(simulation, *HEALTHY)) < WITHIN_SECONDS
             await simulation.loop.passes(7.0)
+
+    played(play)
+
+
+@pytest.mark.parametrize("count", [64, 150])
+@pytest.mark.parametrize("statuses", [(0,), (500, 0, CUT)])
+def test_healthy_users_among_users_whose_calls_hang_are_served_within_seconds(
+    count: int, statuses: tuple[int, ...]
+) -> None:
+    """Every few users another one is healthy, and new to Intercom: a creation and an event."""
+
+    async def play(simulation: Simulation) -> None:
+        users = range(0, 4 * count, 4)
+        failing(simulation, users, *statuses)
+        await simulation.stop()
+        ids, step = [], count // len(HEALTHY)
+        for place, user in enumerate(HEALTHY):
+            await send(simulation, *users[place * step : (place + 1) * step])
+            ids += await send(simulation, user)
+        simulation.start()
+        assert await seconds_until_ended(simulation, ids) < WITHIN_SECONDS
+
+    played(play)
+
+
+@pytest.mark.parametrize("later_seconds", [2.0, 5.0, 11.0, 28.0, 31.0, 37.0, 58.0, 62.0])
+def test_healthy_users_come_at_any_moment_while_calls_hang(later_seconds: float) -> None:
+    """1,000 users' calls hang, more than there are connections."""
+
+    async def play(simulation: Simulation) -> None:
+        users = range(0, 4_000, 4)
+        failing(simulation, users, 0)
+        know(simulation, *HEALTHY)
+        await send(simulation, *users)
+        for _ in range(3):
+            await simulation.loop.passes(later_seconds)
+            assert await seconds_until_ended(simulation, await send(simulation, *HEALTHY)) < WITHIN_SECONDS
+
+    played(play)
+
+
+def test_calls_that_all_hang_are_an_outage_of_users_if_get_me_succeeds() -> None:
+    async def play(simulation: Simulation) -> None:
+        users = range(0, 4_000, 4)
+        failing(simulation, users, 0)
+        await send(simulation, *users)
+        await simulation.loop.passes(CALL_SECONDS - 1.0)
+        assert simulation.states[-1] is ConnectionState.DELIVERING
+        await simulation.loop.passes(2.0)
+        assert simulation.states[-1] is ConnectionState.DOWN
 
     played(play)
 

@@ -5,6 +5,7 @@ something else bounds the field.
 """
 
 _SETTINGS = "one for each connection of the settings"
+_HOLDS_CALLS = "deliver.schedule.open_calls.CONNECTIONS_MAX"
 _HOLDS_LANES = "deliver.schedule.read_ahead.ROWS_MAX"
 _ONE_CALL = "lives for one call, within the limits of a request"
 _KEPT_BY_QUOTA = "spool.bytes_max"
@@ -37,7 +38,7 @@ BOUNDS = {
     "deliver.lane.attribute_catalog.AttributeCatalog._refused": "deliver.lane.attribute_catalog.REFUSED_MAX",
     "deliver.lane.attribute_catalog.AttributeCatalog._refused_values": "deliver.lane.attribute_catalog.REFUSED_MAX",
     "deliver.lane.known_contact.Contact._digests": "deliver.lane.known_contact.DIGESTS_MAX",
-    "deliver.lane.known_contact.Contact._writers": "deliver.worker.OPEN_MAX",
+    "deliver.lane.known_contact.Contact._writers": _HOLDS_CALLS,
     "deliver.lane.known_contact.StoredContact.digests": "deliver.lane.known_contact.DIGESTS_MAX",
     "deliver.lane.known_contact.UnavailableContacts._lanes": "deliver.lane.known_contact.UNAVAILABLE_MAX",
     "deliver.lane.lane.Lane._kinds": "one for each kind of operation",
@@ -50,9 +51,11 @@ BOUNDS = {
     "deliver.schedule.read_ahead.ReadAhead._rows": "deliver.schedule.read_ahead.ROWS_MAX",
     "deliver.schedule.read_ahead.ReadAhead._windows": "one for each priority",
     "deliver.schedule.residency.Residency._states": _HOLDS_LANES,
-    "deliver.intercom.client.IntercomClient._session": "deliver.worker.OPEN_MAX",
+    "deliver.intercom.client.IntercomClient._session": _HOLDS_CALLS,
     "deliver.intercom.client._date": "the eight newest texts",
-    "deliver.schedule.pacing.Pace._in_flight": "deliver.worker.OPEN_MAX",
+    "deliver.schedule.open_calls.OpenCalls._pools": _HOLDS_CALLS,
+    "deliver.schedule.open_calls.Pool._started": _HOLDS_CALLS,
+    "deliver.schedule.pacing.Pace._in_flight": _HOLDS_CALLS,
     "deliver.lane.pending.PendingQueue._queues": "deliver.schedule.read_ahead.LANE_ROWS_MAX",
     "deliver.schedule.ready_queue.ReadyQueue._places": _HOLDS_LANES,
     "deliver.schedule.ready_queue.ReadyQueue._ready": _HOLDS_LANES,

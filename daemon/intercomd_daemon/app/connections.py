@@ -14,9 +14,10 @@ from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.preview import preview
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus, Observer
+from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.waiting import LaneState
-from intercomd_daemon.deliver.worker import OPEN_MAX, Worker
+from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost, ShuttingDown
 from intercomd_daemon.outcome import Outcome
@@ -117,7 +118,7 @@ class Connections:
         for name, settings in connections.items():
             if settings.active:
                 pace, outflow = await self._acquire(settings)
-                client = IntercomClient(settings, self._tokens[name], OPEN_MAX)
+                client = IntercomClient(settings, self._tokens[name], CONNECTIONS_MAX)
                 worker = Worker(settings, outflow, client, pace, self._observer, paused=name in paused)
                 workers[name] = worker, outflow
         return workers

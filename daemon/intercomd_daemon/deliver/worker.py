@@ -35,6 +35,7 @@ from intercomd_daemon.deliver.schedule.connection_state import (
     Observer,
 )
 from intercomd_daemon.deliver.schedule.lane_loader import LaneLoader
+from intercomd_daemon.deliver.schedule.open_calls import OpenCalls
 from intercomd_daemon.deliver.schedule.outage import Allowed
 from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import Pace, retry_delay
@@ -45,8 +46,6 @@ from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Outflow
 
-# Calls in flight, at most one for each lane.
-OPEN_MAX = 64
 # Lanes whose results wait for their commit, while other lanes may call. A disk that hangs stops the calls here.
 SETTLING_MAX = 256
 # A result waits this long for the results of other calls in flight: a commit costs as much for one as for many.
@@ -134,8 +133,7 @@ class Worker:
         self._give_ups = GiveUps(
             settings, spool, self._loader, self._ready_queue, observer, self._clock, self._spawn, self._on_given_up
         )
-        self._in_flight = 0
-        """Lanes that wait for a response."""
+        self._open_calls = OpenCalls()
         self._stopping = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -195,7 +193,7 @@ class Worker:
             budget_remaining=self._pace.remaining(now),
             window_seconds=self._pace.window_seconds,
             window_ends=self._clock.wall() + self._pace.window_ends - now,
-            lanes_open=self._in_flight,
+            lanes_open=len(self._open_calls),
             rows_read_ahead=self._loader.rows,
             next_probe=self._next_probe(now),
             last_error=self._client.last_error,
@@ -276,34 +274,45 @@ class Worker:
         self._ready_queue.wake(now)
         self._loader.start_next_read()
         self._loader.load_due(self._clock.wall())
-        if self._outage.down:
-            self._park_failing_lanes()
         while self._next_call_at(now) <= now:
-            # During an outage lanes that have not failed go first: their success ends it.
-            allowed = self._outage.allowed(now, untried=self._ready_queue.untried is not None)
+            untried = self._ready_queue.has_untried and self._open_calls.next_at(failed=False) <= now
+            failed = self._ready_queue.has_failed and self._open_calls.next_at(failed=True) <= now
+            allowed = self._outage.allowed(now, untried=untried)
             if allowed is Allowed.CHECK:
                 self._monitor.request_check(now)
                 break
-            lane = self._ready_queue.take(untried=allowed is not Allowed.ANY)
+            if allowed is not Allowed.ANY:
+                # During an outage lanes that have not failed go first: their success ends it.
+                failed = not untried
+            alternate = self._open_calls.crowded or allowed is Allowed.UNTRIED
+            lane = self._ready_queue.take(untried=untried, failed=failed, alternate=alternate)
             if lane is not None:
                 self._start_turn(lane, now, allowed)
+        if self._loader.full:
+            self._park_failing_lanes(now)
         self._set_timer(now)
 
     def _next_call_at(self, now: float) -> float:
         """Returns when a ready lane may take its turn; infinite if none is ready, or another turn must end first."""
-        if not self._ready_queue.has_ready:
+        if self._ready_queue.busy - len(self._open_calls) >= SETTLING_MAX:
             return inf
-        if self._in_flight >= OPEN_MAX or self._ready_queue.busy - self._in_flight >= SETTLING_MAX:
-            return inf
-        untried = self._ready_queue.untried is not None
-        return max(self._pace.next_at(now), self._outage.next_at(untried=untried))
+        at = inf
+        if self._outage.check_due and (self._ready_queue.has_untried or self._ready_queue.has_failed):
+            # `GET /me` takes no lane's place: it decides whether others may call while all places are taken.
+            at = 0.0
+        elif self._ready_queue.has_untried:
+            at = max(self._open_calls.next_at(failed=False), self._outage.next_at(untried=True))
+        if self._ready_queue.has_failed:
+            at = min(at, max(self._open_calls.next_at(failed=True), self._outage.next_at(untried=False)))
+        return max(self._pace.next_at(now), at)
 
-    def _park_failing_lanes(self) -> None:
-        """Parks failed lanes that fill the window while Intercom works, so that others can be read."""
-        if not self._outage.of_single_users:
+    def _park_failing_lanes(self, now: float) -> None:
+        """Parks failed lanes that fill the window while they wait and Intercom works, so that others can be read."""
+        waits_for_place = self._open_calls.next_at(failed=True) > now
+        if not self._outage.of_single_users and (self._outage.down or not waits_for_place):
             return
         while (
-            self._loader.full and self._ready_queue.untried is None and (lane := self._ready_queue.take()) is not None
+            self._loader.full and not self._ready_queue.has_untried and (lane := self._ready_queue.take()) is not None
         ):
             self._ready_queue.finish(lane)
             delay = retry_delay(max(1, lane.failures), self._clock.jitter())
@@ -338,7 +347,7 @@ class Worker:
             self._commit(lane, lane.on_response(Classification(Kind.DONE, DRY_RUN), Response(0), self._clock.wall()))
         else:
             self._outage.start_call(allowed, lane.key, now)
-            self._in_flight += 1
+            self._open_calls.start(lane, now)
             if isinstance(step, Send):
                 self._pace.take(now)
                 self._spawn(self._send(lane, step))
@@ -348,7 +357,7 @@ class Worker:
     async def _send(self, lane: Lane, step: Send) -> None:
         request = step.request
         response = await self._client.call(request, step.traceparents)
-        self._in_flight -= 1
+        self._open_calls.end(lane)
         classification = classify(request.call, response, request.contact_id)
         # The connection first: it may find that a 403 is about this call alone, or that an outage has ended.
         classification = self._monitor.on_response(request.call, lane.key, classification, response, lane.failures)
@@ -360,7 +369,7 @@ class Worker:
     async def _sync_attributes(self, lane: Lane, step: ReadAttributes | CreateAttribute) -> None:
         sync = self._attribute_sync
         delay = await (sync.read_attributes() if isinstance(step, ReadAttributes) else sync.create_attribute(*step))
-        self._in_flight -= 1
+        self._open_calls.end(lane)
         self._outage.abandon_probe(lane.key)
         self._ready_queue.finish(lane)
         if self._give_ups.take_turn(lane, AfterResponse()):
@@ -376,7 +385,7 @@ class Worker:
         if after.settlement is None:
             self._free(lane, after)
         else:
-            self._commits.add((lane, after), last=not self._in_flight)
+            self._commits.add((lane, after), last=not self._open_calls)
 
     async def _settle(self, batch: list[tuple[Lane, AfterResponse]]) -> None:
         settlements = [after.settlement for _, after in batch if after.settlement is not None]
@@ -400,7 +409,7 @@ class Worker:
         if not after.back_off:
             self._continue(lane)
         elif self._outage.down:
-            if self._loader.full and self._ready_queue.untried is None:
+            if self._loader.full and not self._ready_queue.has_untried:
                 self._loader.park(lane, self._clock.wall())
             else:
                 self._continue(lane)
@@ -414,4 +423,4 @@ class Worker:
         if lane.queue.head is None:
             self._loader.refill_or_remove(lane)
         else:
-            self._ready_queue.ready(lane)
+            self._ready_queue.ready(lane, answered=True)

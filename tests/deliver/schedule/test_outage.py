@@ -209,3 +209,17 @@ def test_operator_makes_the_next_probe_due(untried: bool) -> None:
     outage.start_call(Allowed.PROBE, "a", 100.0)
     outage.probe_now()
     assert outage.allowed(100.0, untried=untried) is Allowed.NOTHING
+
+
+def test_check_is_due_from_the_outage_until_it_leaves_and_again_after_more_failures() -> None:
+    outage = OutageDetector()
+    assert not outage.check_due
+    outage = down_detector()
+    assert outage.check_due
+    outage.start_call(Allowed.CHECK, "", 100.0)
+    assert not outage.check_due
+    outage.on_check(reachable=True, now=100.0, jitter=1.0)
+    assert not outage.check_due
+    for lane in "fghij":
+        outage.on_failure(lane, 101.0, 1.0)
+    assert outage.check_due

@@ -2,6 +2,8 @@
 
 from math import inf
 
+import pytest
+
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
@@ -48,9 +50,9 @@ def order(ready_queue: ReadyQueue) -> list[str]:
 
 def test_lanes_take_turns_in_the_order_they_became_ready_normal_before_bulk() -> None:
     ready_queue = ready_queue_of(lane("a", BULK), lane("b", NORMAL), lane("c", NORMAL), lane("d", BULK, NORMAL))
-    assert ready_queue.has_ready
+    assert ready_queue.has_untried
     assert order(ready_queue) == ["b", "c", "d", "a"]
-    assert not ready_queue.has_ready
+    assert not ready_queue.has_untried
 
 
 def test_lane_is_in_line_once_and_goes_to_the_end_after_its_turn() -> None:
@@ -136,13 +138,60 @@ def test_lane_may_leave_its_line_and_return_but_not_while_it_rests() -> None:
     assert not ready_queue.leave(one)
 
 
-def test_untried_lane_is_taken_first_on_request() -> None:
+def test_failed_and_untried_lanes_are_taken_alone_on_request() -> None:
     failed, bulk, normal = lane("a", NORMAL), lane("b", BULK), lane("c", NORMAL)
     failed.failures = 1
     ready_queue = ready_queue_of(failed, bulk, normal)
-    assert ready_queue.untried is normal
-    assert [ready_queue.take(untried=True) for _ in range(4)] == [normal, bulk, failed, None]
-    assert ready_queue.untried is None
+    assert (ready_queue.has_untried, ready_queue.has_failed) == (True, True)
+    assert [ready_queue.take(failed=False) for _ in range(3)] == [normal, bulk, None]
+    assert (ready_queue.has_untried, ready_queue.has_failed) == (False, True)
+    assert [ready_queue.take(untried=False) for _ in range(2)] == [failed, None]
+    assert (ready_queue.has_untried, ready_queue.has_failed) == (False, False)
+
+
+def test_failed_answered_and_new_lanes_take_turns_in_one_order() -> None:
+    failed, answered, new = lane("a", NORMAL), lane("b", NORMAL), lane("c", NORMAL)
+    failed.failures = 1
+    ready_queue = ReadyQueue()
+    ready_queue.ready(answered, answered=True)
+    ready_queue.ready(failed)
+    ready_queue.ready(new)
+    assert order(ready_queue) == ["b", "a", "c"]
+
+
+def test_alternate_turns_try_the_newest_and_at_times_the_oldest_lane() -> None:
+    """Lanes whose last call went well take every second turn, in their order. Lanes that failed are left alone."""
+    ready_queue = ReadyQueue()
+    for key in "abcdefgh":
+        ready_queue.ready(lane(key, NORMAL))
+        ready_queue.ready(lane(key.upper(), NORMAL), answered=True)
+    failed, bulk = lane("failed", NORMAL), lane("bulk", BULK)
+    failed.failures = 1
+    ready_queue.ready(failed)
+    ready_queue.ready(bulk)
+    taken = [ready_queue.take(alternate=True) for _ in range(16)]
+    assert "".join(one.key for one in taken if one) == "AhBgCfDaEeFdGcHb"
+    assert [ready_queue.take(alternate=True) for _ in range(3)] == [failed, bulk, None]
+
+
+def test_alternate_turns_of_answered_lanes_alone_keep_their_order() -> None:
+    ready_queue = ReadyQueue()
+    for key in "abc":
+        ready_queue.ready(lane(key, NORMAL), answered=True)
+    assert [one.key for one in iter(lambda: ready_queue.take(alternate=True), None)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_lane_that_moves_to_the_normal_line_keeps_its_history(answered: bool) -> None:
+    mixed, other = lane("a", BULK), lane("b", NORMAL)
+    ready_queue = ReadyQueue()
+    ready_queue.ready(mixed, answered=answered)
+    ready_queue.ready(other)
+    add(mixed, NORMAL)
+    ready_queue.ready(mixed)
+    # At an odd turn lanes whose last call went well go first. Of new lanes the newest does, which it is, too.
+    assert ready_queue.take(alternate=True) is mixed
+    assert ready_queue.take(alternate=True) is other
 
 
 def test_ready_or_resting_lane_is_withdrawn_and_a_busy_one_is_not() -> None:
@@ -155,7 +204,7 @@ def test_ready_or_resting_lane_is_withdrawn_and_a_busy_one_is_not() -> None:
     assert [ready_queue.rests_until(each) for each in (ready, resting, other)] == [0.0, 5.0, 7.0]
     for each in (ready, resting, busy):
         ready_queue.withdraw(each)
-    assert not ready_queue.has_ready
+    assert not ready_queue.has_untried
     assert (ready_queue.next_wake, ready_queue.busy) == (7.0, 1)
     ready_queue.start(resting)
     ready_queue.finish(resting)

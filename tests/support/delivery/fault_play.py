@@ -19,6 +19,7 @@ from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call, Request, Response
 from intercomd_daemon.deliver.schedule.clock import Clock
+from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
@@ -102,13 +103,15 @@ class Road(IntercomClient):
     """A client that records its calls, and sends a given number of those of one kind elsewhere."""
 
     def __init__(self, settings: ConnectionSettings, call: Call, elsewhere: str, times: int) -> None:
-        super().__init__(settings, AccessToken(TOKEN), 64)
+        super().__init__(settings, AccessToken(TOKEN), CONNECTIONS_MAX)
         self.made: list[Made] = []
         self.times = times if elsewhere else 0
         self._call = call
         # A session over TLS loads all trusted certificates, about 1 MiB: none without a place to lead calls to.
         base_url = elsewhere or settings.base_url
-        self._elsewhere = IntercomClient(msgspec.structs.replace(settings, base_url=base_url), AccessToken(TOKEN), 64)
+        self._elsewhere = IntercomClient(
+            msgspec.structs.replace(settings, base_url=base_url), AccessToken(TOKEN), CONNECTIONS_MAX
+        )
 
     async def __aenter__(self) -> Self:
         await self._elsewhere.__aenter__()

@@ -12,6 +12,7 @@ from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Scalar, TrackEvent, lane_of, operations_of
@@ -113,7 +114,7 @@ async def delivering(
     """A worker that runs until the block ends, and then stops in order."""
     notes, clock = Notes(), clock or Clock()
     pace = Pace(1_000_000, 1.0, clock.monotonic())
-    intercom = IntercomClient(settings, token or AccessToken(TOKEN), 64)
+    intercom = IntercomClient(settings, token or AccessToken(TOKEN), CONNECTIONS_MAX)
     outflow = await spool.acquire("workspace")
     worker = Worker(settings, outflow, intercom, pace, notes, paused=paused, clock=clock)
     running = asyncio.create_task(worker.run())

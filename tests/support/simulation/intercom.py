@@ -188,7 +188,7 @@ class FarSide:
     def _request(self, request: messages.Request) -> tuple[ReceivedRequest, str]:
         self._count += 1
         path, _, query = request.path.partition("?")
-        return ReceivedRequest(request.method, path, query, HEADERS, request.body), f"request-{self._count}"
+        return ReceivedRequest(request.call.method, path, query, HEADERS, request.body), f"request-{self._count}"
 
     def _refuse(self, request: messages.Request, status: int) -> Response:
         asked, name = self._request(request)

@@ -25,7 +25,7 @@ PROBE_SECONDS_MAX = 30.0
 # In case 2, this many lanes may fail for the first time without a pause. If only `GET /me` works, each costs a call.
 TRIALS_MAX = 128
 # Beyond that, lanes that have not failed are tried one by one, at this interval.
-TRIAL_SECONDS = 2.0
+TRIAL_SECONDS = 0.5
 
 
 class Allowed(Enum):
@@ -94,6 +94,11 @@ class OutageDetector:
             return 0.0
         probe_at = self._probe_at if self._probing is None else inf
         return min(self._trial_at, probe_at) if self._reachable and untried else probe_at
+
+    @property
+    def check_due(self) -> bool:
+        """Whether `GET /me` must be called before anything else."""
+        return self.down and self._reachable is None and not self._checking
 
     @property
     def of_single_users(self) -> bool:

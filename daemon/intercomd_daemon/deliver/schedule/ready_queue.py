@@ -1,7 +1,10 @@
 """Decides which lane takes the next turn: ready lanes in turn, normal before bulk; resting lanes wait for a time. Pure.
 
-A lane has one place: ready (normal or bulk), resting until a time, or busy with its turn: a call or a commit. A lane
-without a place is empty or on its way out of memory. Only this module changes the place.
+A lane has one place: ready, resting until a time, or busy with its turn: a call or a commit. A lane without a place is
+empty or on its way out of memory. Only this module changes the place.
+
+Lanes usually take turns in the order in which they became ready. While many calls hang or fail, that order would try
+all users who are in trouble before those behind them. Then `take` alternates: see there.
 """
 
 from collections import deque
@@ -9,79 +12,130 @@ from enum import Enum, auto
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
+from typing import NamedTuple
 
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.envelope import Priority
 
+# While turns alternate, every eighth is of the lane that has waited longest.
+OLDEST_EVERY = 8
+
 
 class Place(Enum):
-    """The place of a lane."""
+    """The place of a lane that is not ready."""
 
-    READY_NORMAL = auto()
-    READY_BULK = auto()
     RESTING = auto()
     BUSY = auto()
 
 
-_READY = {Priority.NORMAL: Place.READY_NORMAL, Priority.BULK: Place.READY_BULK}
+class History(Enum):
+    """What is known of a ready lane."""
+
+    ANSWERED = auto()
+    """Its last call did not fail."""
+    NEW = auto()
+    """It has made no call since it was loaded."""
+    FAILED = auto()
+    """Its last call failed."""
+
+
+class Ready(NamedTuple):
+    """The place of a ready lane: its line and its number, which shows the order over all lines."""
+
+    priority: Priority
+    history: History
+    number: int
+
+
+_Line = deque[tuple[int, Lane]]
+_UNTRIED = (History.ANSWERED, History.NEW)
 
 
 class ReadyQueue:
     """The places of the lanes of one connection."""
 
     def __init__(self) -> None:
-        self._ready: dict[Place, deque[Lane]] = {Place.READY_NORMAL: deque(), Place.READY_BULK: deque()}
+        self._ready: dict[Priority, dict[History, _Line]] = {
+            priority: {history: deque() for history in History} for priority in (Priority.NORMAL, Priority.BULK)
+        }
         self._resting: list[tuple[float, int, Lane]] = []
-        self._places: dict[Lane, Place] = {}
+        self._places: dict[Lane, Place | Ready] = {}
         self.busy = 0
         """The number of busy lanes."""
         self._order = count()
+        self._alternate_turns = 0
 
     @property
-    def has_ready(self) -> bool:
-        """Whether a lane is ready."""
-        return any(self._ready.values())
+    def has_untried(self) -> bool:
+        """Whether a lane is ready whose last call did not fail."""
+        return any(lines[history] for lines in self._ready.values() for history in _UNTRIED)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a lane is ready whose last call failed."""
+        return any(lines[History.FAILED] for lines in self._ready.values())
 
     @property
     def next_wake(self) -> float:
         """When the first rest ends; infinite if no lane rests."""
         return self._resting[0][0] if self._resting else inf
 
-    @property
-    def untried(self) -> Lane | None:
-        """The next ready lane whose call has not failed yet."""
-        return next((lane for queue in self._ready.values() for lane in queue if not lane.failures), None)
+    def ready(self, lane: Lane, *, answered: bool = False) -> None:
+        """Makes a lane ready that has no place. `answered`: its last call did not fail.
 
-    def ready(self, lane: Lane) -> None:
-        """Makes a lane ready that has no place.
-
-        A lane that is ready in the bulk line moves to the normal line if its head is a normal envelope now. An empty
-        lane becomes ready as well: its turn finds that it is drained.
+        A lane that is ready in a bulk line moves to a normal line if its head is a normal envelope now. An empty lane
+        becomes ready as well: its turn finds that it is drained.
         """
         head = lane.queue.head
-        place = _READY[head.priority if head else Priority.NORMAL]
-        if self._places.get(lane) is Place.READY_BULK and place is Place.READY_NORMAL:
+        priority = head.priority if head else Priority.NORMAL
+        place = self._places.get(lane)
+        if isinstance(place, Ready) and place.priority is Priority.BULK and priority is Priority.NORMAL:
+            answered = place.history is History.ANSWERED
             self.leave(lane)
         if lane not in self._places:
-            self._places[lane] = place
-            self._ready[place].append(lane)
+            history = History.FAILED if lane.failures else History.ANSWERED if answered else History.NEW
+            number = next(self._order)
+            self._places[lane] = Ready(priority, history, number)
+            self._ready[priority][history].append((number, lane))
 
-    def take(self, *, untried: bool = False) -> Lane | None:
-        """Returns the next ready lane, which is busy now; with `untried`, preferably one whose call has not failed."""
-        lane = self.untried if untried else None
-        if lane is None:
-            lane = next((queue[0] for queue in self._ready.values() if queue), None)
-        if lane is not None:
-            self.leave(lane)
-            self.start(lane)
+    def take(self, *, untried: bool = True, failed: bool = True, alternate: bool = False) -> Lane | None:
+        """Returns the next ready lane, which is busy now; normal before bulk.
+
+        `untried`, `failed`: whether lanes may be taken whose last call did not fail, or failed. `alternate`: not in the
+        order in which they became ready, but in turns lanes whose last call went well, and of the others the newest,
+        or at every eighth turn the oldest. If calls hang or fail, the next in order probably do so, too.
+        """
+        for lines in self._ready.values():
+            if alternate and untried and any(lines[history] for history in _UNTRIED):
+                return self._start_ready(self._alternate(lines))
+            allowed = (_UNTRIED if untried else ()) + ((History.FAILED,) if failed else ())
+            first = min((lines[history][0] for history in allowed if lines[history]), default=None)
+            if first is not None:
+                return self._start_ready(first[1])
+        return None
+
+    def _alternate(self, lines: dict[History, _Line]) -> Lane:
+        self._alternate_turns += 1
+        answered, new = lines[History.ANSWERED], lines[History.NEW]
+        if not new or (answered and self._alternate_turns % 2):
+            return answered[0][1]
+        return new[-1 if self._alternate_turns % OLDEST_EVERY else 0][1]
+
+    def _start_ready(self, lane: Lane) -> Lane:
+        self.leave(lane)
+        self.start(lane)
         return lane
 
     def leave(self, lane: Lane) -> bool:
         """Removes a ready lane; returns False if it is not ready."""
-        queue = self._ready.get(self._places.get(lane, Place.BUSY))
-        if queue is None:
+        place = self._places.get(lane)
+        if not isinstance(place, Ready):
             return False
-        queue.remove(lane)
+        line = self._ready[place.priority][place.history]
+        if line[-1][1] is lane:
+            line.pop()
+        else:
+            line.remove((place.number, lane))
         del self._places[lane]
         return True
 
