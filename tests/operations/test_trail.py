@@ -10,7 +10,7 @@ from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.envelope import Finding, Refusal
 from intercomd_daemon.operations.page import ANSWER_BYTES_MAX
-from intercomd_daemon.operations.trail import WAITING_CHUNK_MAX, Entry, Source, fill_trail, read_waiting
+from intercomd_daemon.operations.trail import WAITING_CHUNK_MAX, Entry, TrailSource, fill_trail, read_waiting
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.spool.base import WaitingRow
 from intercomd_daemon.spool.memory import MemorySpool
@@ -124,7 +124,7 @@ async def test_dead_letters_are_listed_newest_first_with_counts(stub: Stub, end:
     assert second.next_page_token == ""
 
 
-def source(*times: float, size: int = 1) -> Source:
+def source(*times: float, size: int = 1) -> TrailSource:
     """A source whose entries are numbered downwards from 100, and read two at a time."""
     entries = [
         Entry(time, 100 - number, messages.TrailEntry(refusal=messages.Refusal(event_name="x" * size)))
@@ -134,7 +134,7 @@ def source(*times: float, size: int = 1) -> Source:
     async def read(place: int) -> list[Entry]:
         return [entry for entry in entries if not place or entry.place < place][:2]
 
-    return Source(read, 0)
+    return TrailSource(read, 0)
 
 
 async def test_page_continues_where_each_source_was_left() -> None:
@@ -159,5 +159,5 @@ async def test_waiting_envelopes_that_end_meanwhile_are_left_out(spool: MemorySp
     def encode(found: WaitingRow) -> messages.TrailEntry:
         return messages.TrailEntry(dead_letter_id=str(found.row.key))
 
-    page, _ = await fill_trail([Source(read_waiting(spool, ended, encode), 0)], 100)
+    page, _ = await fill_trail([TrailSource(read_waiting(spool, ended, encode), 0)], 100)
     assert [int(entry.dead_letter_id) for entry in page] == keys

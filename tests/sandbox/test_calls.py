@@ -1,10 +1,10 @@
 """The record of calls."""
 
-from intercomd_daemon.sandbox.calls import Call, Calls
+from intercomd_daemon.sandbox.calls import Calls, ReceivedCall
 
 
-def call(number: int, body: bytes = b"", query: str = "", illegal: str = "") -> Call:
-    return Call(
+def call(number: int, body: bytes = b"", query: str = "", illegal: str = "") -> ReceivedCall:
+    return ReceivedCall(
         number=number,
         time=1.0,
         method="POST",

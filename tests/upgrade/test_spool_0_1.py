@@ -15,7 +15,7 @@ from intercomd_daemon.envelope import AcceptedEnvelope, TrackEvent, UpdateContac
 from intercomd_daemon.outcome import EffectKind, Outcome, OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.spool.base import DeadLetterFilter, Spool
-from intercomd_daemon.spool.maintenance import Findings
+from intercomd_daemon.spool.maintenance import DamageReport
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.engine import open_spool
 from intercomd_daemon.spool.sqlite.maintenance import SqliteMaintenance
@@ -65,7 +65,7 @@ def test_spool_of_0_1_is_verified_and_exported(path: Path) -> None:
     with SqliteMaintenance().lock(str(path)) as closed:
         found = closed.verify()
         assert (found.damages, found.contents.waiting, found.contents.dead_letters) == ([], 8, 2)
-        findings = Findings()
+        findings = DamageReport()
         exported = [each.envelope for each in closed.export(NOON, findings, dead_letters=True)]
         assert operations(exported) == {**WAITING, **DEAD}
         assert findings.damages == []
@@ -80,7 +80,7 @@ def version_of(path: Path) -> int:
 def test_spool_of_0_1_keeps_its_version_while_it_is_only_read(path: Path) -> None:
     with SqliteMaintenance().lock(str(path)) as closed:
         closed.verify()
-        list(closed.export(NOON, Findings(), dead_letters=True))
+        list(closed.export(NOON, DamageReport(), dead_letters=True))
     assert version_of(path) == 1_000
 
 
@@ -104,7 +104,7 @@ def test_spool_of_0_1_is_repaired(path: Path) -> None:
     with SqliteMaintenance().lock(str(path)) as closed:
         contents = closed.repair(NOON).contents
         assert (contents.waiting, contents.dead_letters, contents.lost) == (8, 2, 0)
-        exported = [each.envelope for each in closed.export(NOON, Findings(), dead_letters=True)]
+        exported = [each.envelope for each in closed.export(NOON, DamageReport(), dead_letters=True)]
         assert operations(exported) == {**WAITING, **DEAD}
 
 

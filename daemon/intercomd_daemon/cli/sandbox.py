@@ -11,9 +11,9 @@ from intercomd_daemon.cli.format import printable
 from intercomd_daemon.cli.output import print_json
 from intercomd_daemon.cli.signals import run_interruptible
 from intercomd_daemon.sandbox import (
-    Call,
     Fault,
     FaultSyntaxError,
+    ReceivedCall,
     Recorded,
     Sandbox,
     SandboxSettings,
@@ -174,7 +174,7 @@ async def _print_calls(sandbox: Sandbox, as_json: bool) -> None:
         printed = sandbox.record.count
 
 
-def _print_call(call: Call) -> None:
+def _print_call(call: ReceivedCall) -> None:
     fault = f"  ({call.fault})" if call.fault else ""
     colour = "green" if 200 <= call.status < 300 else "red"
     status = click.style(str(call.status or "cut"), fg=colour)

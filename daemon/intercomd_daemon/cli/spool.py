@@ -18,7 +18,7 @@ from intercomd_daemon.cli.layout import Column
 from intercomd_daemon.cli.output import print_table
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.spool.engines import FILE_ENGINE, engine_of
-from intercomd_daemon.spool.maintenance import ClosedSpool, Contents, Damage, Findings, Maintenance
+from intercomd_daemon.spool.maintenance import ClosedSpool, Contents, Damage, DamageReport, Maintenance
 
 COLUMNS = (
     Column("table", style="bold"),
@@ -86,7 +86,7 @@ def export_command(path: str | None, config_path: str | None, dead_letters: bool
     The summary goes to the standard error. Exit code 0: everything was written. 1: something is damaged (what is
     readable is written), or the spool could not be read.
     """
-    findings = Findings()
+    findings = DamageReport()
     with _locked(path, config_path) as (name, spool):
         written = _write(spool, findings, dead_letters=dead_letters)
     for damage in spool.damages:
@@ -103,7 +103,7 @@ def export_command(path: str | None, config_path: str | None, dead_letters: bool
     sys.exit(EXIT_FAILED if findings.count else 0)
 
 
-def _write(spool: ClosedSpool, findings: Findings, *, dead_letters: bool) -> int:
+def _write(spool: ClosedSpool, findings: DamageReport, *, dead_letters: bool) -> int:
     written = 0
     for exported in spool.export(time.time(), findings, dead_letters=dead_letters):
         try:
@@ -163,7 +163,7 @@ def _configured(config_path: str | None) -> tuple[str, Maintenance | None]:
     return spool.path, engine_of(spool.url).maintenance
 
 
-def _list(findings: Findings, as_json: bool) -> None:
+def _list(findings: DamageReport, as_json: bool) -> None:
     if as_json:
         for table, key, lane, reason in findings.damages:
             output.print_json({"table": table, "key": str(key) if key else "", "lane": lane, "reason": reason})
@@ -172,11 +172,11 @@ def _list(findings: Findings, as_json: bool) -> None:
     _print_unlisted(findings)
 
 
-def _rows(findings: Findings) -> list[tuple[str, ...]]:
+def _rows(findings: DamageReport) -> list[tuple[str, ...]]:
     return [(table, str(key or ""), lane, reason) for table, key, lane, reason in findings.damages]
 
 
-def _print_unlisted(findings: Findings) -> None:
+def _print_unlisted(findings: DamageReport) -> None:
     hidden = findings.count - len(findings.damages)
     if hidden:
         click.echo(f"{hidden:,} more are not listed", err=True)

@@ -23,7 +23,7 @@ from intercomd_daemon.operations.page import page_size_of, place_of, places_of, 
 from intercomd_daemon.operations.permissions import Permissions
 from intercomd_daemon.operations.trail import (
     SOURCES,
-    Source,
+    TrailSource,
     fill_trail,
     read_outcomes,
     read_refusals,
@@ -161,7 +161,7 @@ class OperationsService:
             read_outcomes(archive, wanted, responses.kept_outcome_entry),
             read_refusals(archive, wanted, responses.refusal_entry),
         )
-        sources = [Source(read, place) for read, place in zip(reads, places, strict=True)]
+        sources = [TrailSource(read, place) for read, place in zip(reads, places, strict=True)]
         page, places = await fill_trail(sources, size)
         return messages.ListTrailResponse(entries=page, next_page_token=token_of(wanted, *places))
 

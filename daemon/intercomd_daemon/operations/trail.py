@@ -33,7 +33,7 @@ Read = Callable[[int], Awaitable[Sequence[Entry]]]
 """Reads the next entries of a source below a place (0: from the newest); none at its end."""
 
 
-class Source:
+class TrailSource:
     """One of the merged lists."""
 
     def __init__(self, read: Read, place: int) -> None:
@@ -56,7 +56,7 @@ class Source:
         self.place = self._entries.pop().place
 
 
-async def fill_trail(sources: Sequence[Source], page_size: int) -> tuple[list[TrailEntry], tuple[int, ...]]:
+async def fill_trail(sources: Sequence[TrailSource], page_size: int) -> tuple[list[TrailEntry], tuple[int, ...]]:
     """Fills a page with the newest entries of the sources, up to `page_size` and ANSWER_BYTES_MAX, but at least one.
 
     Returns the entries and the places at which the next page starts; zeros at the end of the list.

@@ -1,6 +1,6 @@
 """A stand-in for Intercom: an HTTP server that behaves as Intercom's documentation describes."""
 
-from intercomd_daemon.sandbox.calls import Call
+from intercomd_daemon.sandbox.calls import ReceivedCall
 from intercomd_daemon.sandbox.contact import Contact
 from intercomd_daemon.sandbox.events import Event
 from intercomd_daemon.sandbox.fault_text import FaultSyntaxError, parse_fault
@@ -11,13 +11,13 @@ from intercomd_daemon.sandbox.settings import CustomAttribute, SandboxSettings
 
 __all__ = [
     "Action",
-    "Call",
     "Contact",
     "CustomAttribute",
     "Event",
     "Fault",
     "FaultCount",
     "FaultSyntaxError",
+    "ReceivedCall",
     "Recorded",
     "Sandbox",
     "SandboxSettings",

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 
-class Call(Struct, gc=False):
+class ReceivedCall(Struct, gc=False):
     """A received call. `status` 0: never answered; `ended` 0.0: not answered yet; times are Unix seconds.
 
     `taken`: the workspace processed it. `fault`: the fault that hit it. `illegal`: why Intercom's description does not
@@ -55,21 +55,21 @@ class Calls:
     """The newest calls, the newest illegal ones, and the number of all calls."""
 
     def __init__(self, *, calls_max: int, illegal_max: int) -> None:
-        self._calls: deque[Call] = deque(maxlen=calls_max)
-        self._illegal: deque[Call] = deque(maxlen=illegal_max)
+        self._calls: deque[ReceivedCall] = deque(maxlen=calls_max)
+        self._illegal: deque[ReceivedCall] = deque(maxlen=illegal_max)
         self.count = 0
 
-    def add(self, call: Call) -> None:
+    def add(self, call: ReceivedCall) -> None:
         """Record a call."""
         self.count += 1
         self._calls.append(call)
         if call.illegal:
             self._illegal.append(call)
 
-    def all(self) -> list[Call]:
+    def all(self) -> list[ReceivedCall]:
         """Return the recorded calls, oldest first."""
         return list(self._calls)
 
-    def illegal(self) -> list[Call]:
+    def illegal(self) -> list[ReceivedCall]:
         """Return the recorded calls that Intercom's description does not allow, oldest first."""
         return list(self._illegal)

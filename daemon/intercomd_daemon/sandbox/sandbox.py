@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from intercomd_daemon.sandbox import dispatch
-from intercomd_daemon.sandbox.calls import Call, Calls
+from intercomd_daemon.sandbox.calls import Calls, ReceivedCall
 from intercomd_daemon.sandbox.contact import Contact
 from intercomd_daemon.sandbox.control import PREFIX, answer_control
 from intercomd_daemon.sandbox.events import Event
@@ -79,12 +79,12 @@ class Sandbox:
         return f"http://{host}:{self.port}"
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[ReceivedCall]:
         """A copy of the newest `calls_max` calls, oldest first; `record.count` counts all of them."""
         return self.record.all()
 
     @property
-    def illegal_requests(self) -> list[Call]:
+    def illegal_requests(self) -> list[ReceivedCall]:
         """Calls that Intercom's description does not allow; tests end by asserting that there are none."""
         return self.record.illegal()
 
@@ -146,7 +146,7 @@ class Sandbox:
         request_id = f"{self.settings.seed & 0xFFFFFFFF:08x}-5a4d-4b05-8a4d-{number:012x}"
         fault = self.faults.pick(request.method, request.path, request.body)
         answer = self._answer(request, fault, request_id, now)
-        call = Call(
+        call = ReceivedCall(
             number=number,
             time=now,
             method=request.method,
@@ -173,7 +173,7 @@ class Sandbox:
         headers = dispatch.faulty_headers(self.workspace, request, request_id, answer.status, now)
         return Answer(answer.status, answer.body, headers)
 
-    def _end(self, call: Call) -> None:
+    def _end(self, call: ReceivedCall) -> None:
         call.ended = self._clock()
         self._wake()
 

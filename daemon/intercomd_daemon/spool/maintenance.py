@@ -52,7 +52,7 @@ class Contents(NamedTuple):
 
 
 @dataclass
-class Findings:
+class DamageReport:
     """Everything that was found."""
 
     damages: list[Damage] = field(default_factory=list)
@@ -89,11 +89,11 @@ class ClosedSpool(Protocol):
     damages: list[Damage]
     """Damage that shows without reading the spool."""
 
-    def verify(self) -> Findings:
+    def verify(self) -> DamageReport:
         """Checks every record; changes nothing."""
         ...
 
-    def export(self, now: float, findings: Findings, *, dead_letters: bool) -> Iterator[Exported]:
+    def export(self, now: float, findings: DamageReport, *, dead_letters: bool) -> Iterator[Exported]:
         """Returns what waits, in the order of acceptance, with `dead_letters` those too; adds damage to `findings`."""
         ...
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.base import CachedContact, Completion, ContactEntry, Incoming, OutcomeFilter
-from intercomd_daemon.spool.memory.state import CONTACTS_MAX, Archive, Connection, ContactCache, Keys, Window
+from intercomd_daemon.spool.memory.state import CONTACTS_MAX, Connection, ContactCache, Keys, OutcomeArchive, Window
 
 
 def test_window_rotated_twice_keeps_only_ids_of_waiting_rows(row: Callable[..., Incoming]) -> None:
@@ -41,7 +41,7 @@ def test_contact_without_lanes_is_deleted() -> None:
 
 
 def test_sequences_continue_after_trimming(ended: Callable[..., Completion]) -> None:
-    archive = Archive(1, 100.0)
+    archive = OutcomeArchive(1, 100.0)
     for name in ("1", "2"):
         sequence = archive.next_sequence()
         archive.add(replace(ended(sequence, name).outcome, sequence=sequence))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
-from intercomd_daemon.spool.maintenance import Findings
+from intercomd_daemon.spool.maintenance import DamageReport
 from intercomd_daemon.spool.sqlite.maintenance import SqliteMaintenance
 from spool.filled import opened
 
@@ -32,7 +32,7 @@ def test_sound_spool_has_no_damage(maintenance: SqliteMaintenance, new_spool: st
     with maintenance.lock(new_spool) as spool:
         assert spool.damages == []
         assert spool.verify().count == 0
-        assert list(spool.export(0.0, Findings(), dead_letters=True)) == []
+        assert list(spool.export(0.0, DamageReport(), dead_letters=True)) == []
         assert Path(spool.repair(0.0).kept).exists()
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.base import ContactEntry, Settlement, position_of
-from intercomd_daemon.spool.maintenance import Findings
+from intercomd_daemon.spool.maintenance import DamageReport
 from intercomd_daemon.spool.record import unpack
 from intercomd_daemon.spool.sqlite.repair.export import export
 from intercomd_daemon.spool.sqlite.repair.verify import verify
@@ -195,7 +195,7 @@ def verify_and_check(corrupted: Corrupted, filled: Filled, folder: Path) -> list
     path = put(corrupted.files, folder)
     try:
         found = verify(str(path))
-        findings = Findings()
+        findings = DamageReport()
         exported = [each.envelope for each in export(str(path), 0.0, findings, dead_letters=False)]
     except SpoolUnusable as refusal:
         return [] if "is empty" in str(refusal) else [f"{corrupted.what}: {refusal}"]

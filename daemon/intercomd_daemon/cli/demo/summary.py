@@ -14,7 +14,7 @@ from intercomd_daemon.cli.demo.observations import Observations, ReceivedEvent
 from intercomd_daemon.cli.format import printable
 from intercomd_daemon.cli.layout import Column
 from intercomd_daemon.cli.output import message_to_json, print_table
-from intercomd_daemon.sandbox import Call, Sandbox
+from intercomd_daemon.sandbox import ReceivedCall, Sandbox
 
 _EXAMPLE_CHARACTERS_MAX = 110
 SAMPLED_EVENTS = ("signed-up", "invoice-paid", "eCommerce - purchase - Total")
@@ -46,7 +46,7 @@ def samples(steps: Iterable[Step], sandbox: Sandbox) -> list[Sample]:
     return found
 
 
-def _calls(step: Step, sandbox: Sandbox) -> Sequence[Call]:
+def _calls(step: Step, sandbox: Sandbox) -> Sequence[ReceivedCall]:
     """Returns the successful calls for an envelope: that of its contact, if it sets fields, and those of its events."""
     by_request = {call.request_id: call for call in sandbox.calls}
     wanted = set(step.events)

@@ -32,7 +32,7 @@ from intercomd_daemon.spool.base import (
 from intercomd_daemon.spool.forwarded import KEPT_SECONDS, RECORDS_MAX, Forwarded, with_duplicates
 from intercomd_daemon.spool.keys import log_start, priority_of
 from intercomd_daemon.spool.local import LocalOutflow
-from intercomd_daemon.spool.memory.state import Archive, Connection, ContactCache, Kept, Keys, Lane, Window
+from intercomd_daemon.spool.memory.state import Connection, ContactCache, Kept, Keys, OutcomeArchive, ParkedLane, Window
 from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
 from intercomd_daemon.spool.refusals import Refusals
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
@@ -60,7 +60,7 @@ class MemorySpool:
         self._wall = wall
         self._monotonic = monotonic
         self._window = Window(duplicate_window_seconds, wall(), monotonic())
-        self._archive = Archive(outcomes_max, outcomes_kept_seconds)
+        self._archive = OutcomeArchive(outcomes_max, outcomes_kept_seconds)
         self._refusals = Refusals(refusals_max, outcomes_kept_seconds)
         self._connections = {name: Connection(number) for number, name in enumerate(connections, 1)}
         self._rows: dict[int, Kept] = {}
@@ -224,7 +224,7 @@ class MemorySpool:
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
         """Parks a lane until `due`."""
         place = self._connection(connection)
-        parked = place.lanes.setdefault(lane, Lane())
+        parked = place.lanes.setdefault(lane, ParkedLane())
         place.usage.parked_lanes = len(place.lanes)
         parked.due, parked.attempts = due, attempts
         self._move(place, keys)
@@ -238,7 +238,7 @@ class MemorySpool:
     async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a parked lane."""
         place = self._connection(connection)
-        parked = place.lanes.get(lane, Lane())
+        parked = place.lanes.get(lane, ParkedLane())
         seen = self._page(parked.keys, after, rows_max, bytes_max)
         if not seen and not after:
             place.lanes.pop(lane, None)
@@ -346,7 +346,7 @@ class MemorySpool:
 
     def _waiting_row(self, key: int, row: Incoming) -> WaitingRow:
         place = self._connection(row.connection)
-        lane = place.lanes.get(row.lane, Lane())
+        lane = place.lanes.get(row.lane, ParkedLane())
         parked = key in [*lane.keys.above(0)]
         line = [*(lane.keys if parked else place.logs[row.priority]).above(0)]
         return WaitingRow(

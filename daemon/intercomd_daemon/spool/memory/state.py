@@ -110,7 +110,7 @@ class ContactCache:
             self.write(CachedContact(next(iter(self._identities)), "", b""))
 
 
-class Archive:
+class OutcomeArchive:
     """The journal and the dead letters."""
 
     def __init__(self, outcomes_max: int, outcomes_kept_seconds: float) -> None:
@@ -188,7 +188,7 @@ class Archive:
 
 
 @dataclass
-class Lane:
+class ParkedLane:
     """A parked lane and the keys of its rows."""
 
     due: float = 0.0
@@ -203,7 +203,7 @@ class Connection:
     number: int
     usage: LogUsage = field(default_factory=LogUsage)
     logs: dict[Priority, Keys] = field(default_factory=lambda: {priority: Keys() for priority in Priority})
-    lanes: dict[str, Lane] = field(default_factory=dict)
+    lanes: dict[str, ParkedLane] = field(default_factory=dict)
     contacts: ContactCache = field(default_factory=ContactCache)
     workspace: str = ""
     """That the cached contacts belong to; empty: not known."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
-from intercomd_daemon.spool.maintenance import FILE, Damage, Exported, Findings, Repaired
+from intercomd_daemon.spool.maintenance import FILE, Damage, DamageReport, Exported, Repaired
 from intercomd_daemon.spool.sqlite.lock import hold
 from intercomd_daemon.spool.sqlite.opening import describe_lost_content
 from intercomd_daemon.spool.sqlite.repair.export import export
@@ -22,11 +22,11 @@ class ClosedSqliteSpool:
         self._path = path
         self.damages = damages
 
-    def verify(self) -> Findings:
+    def verify(self) -> DamageReport:
         """Checks every record."""
         return verify(self._path)
 
-    def export(self, now: float, findings: Findings, *, dead_letters: bool) -> Iterator[Exported]:
+    def export(self, now: float, findings: DamageReport, *, dead_letters: bool) -> Iterator[Exported]:
         """Returns what waits."""
         return export(self._path, now, findings, dead_letters=dead_letters)
 

@@ -10,7 +10,7 @@ from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.outcome import Progress
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import position_of
-from intercomd_daemon.spool.maintenance import FILE, Exported, Findings
+from intercomd_daemon.spool.maintenance import FILE, DamageReport, Exported
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.repair.export import export
 from spool import corruption
@@ -20,8 +20,8 @@ Corrupt = Callable[..., None]
 NOON = 1_750_000_000.0
 
 
-def exported(path: Path, *, dead_letters: bool = False) -> tuple[list[Exported], Findings]:
-    findings = Findings()
+def exported(path: Path, *, dead_letters: bool = False) -> tuple[list[Exported], DamageReport]:
+    findings = DamageReport()
     return list(export(str(path), NOON, findings, dead_letters=dead_letters)), findings
 
 

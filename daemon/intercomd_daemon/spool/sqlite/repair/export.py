@@ -12,7 +12,7 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import DeadLetter
 from intercomd_daemon.spool.base import position_of
 from intercomd_daemon.spool.keys import log_end, log_start
-from intercomd_daemon.spool.maintenance import FILE, Damage, Exported, Findings
+from intercomd_daemon.spool.maintenance import FILE, Damage, DamageReport, Exported
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_tables
 from intercomd_daemon.spool.sqlite.counters import load_counters
 from intercomd_daemon.spool.sqlite.database import open_for_reading, usable
@@ -27,7 +27,7 @@ Found = tuple[int, Exported | Damage]
 """A position, and what was found there."""
 
 
-def export(path: str, now: float, findings: Findings, *, dead_letters: bool) -> Iterator[Exported]:
+def export(path: str, now: float, findings: DamageReport, *, dead_letters: bool) -> Iterator[Exported]:
     """Returns what waits, and with `dead_letters` those too, in the order of acceptance; adds damage to `findings`.
 
     The caller holds the spool's lock; `now` is in Unix seconds.
@@ -51,7 +51,7 @@ def export(path: str, now: float, findings: Findings, *, dead_letters: bool) -> 
 
 
 @contextmanager
-def _sound(path: str, now: float, findings: Findings) -> Iterator[sqlite3.Connection]:
+def _sound(path: str, now: float, findings: DamageReport) -> Iterator[sqlite3.Connection]:
     """Opens the spool, or if it is corrupt, what a repair would make of it."""
     try:
         database = _checked(path)

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from intercomd_daemon.spool.keys import connection_of
-from intercomd_daemon.spool.maintenance import FILE, Contents, Damage, Findings
+from intercomd_daemon.spool.maintenance import FILE, Contents, Damage, DamageReport
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.counters import ConnectionCounters
@@ -30,7 +30,7 @@ from intercomd_daemon.spool.sqlite.repair.tables import (
 )
 
 
-def verify(path: str) -> Findings:
+def verify(path: str) -> DamageReport:
     """Returns everything that is corrupt; the caller holds the spool's lock.
 
     Raises:
@@ -38,7 +38,7 @@ def verify(path: str) -> Findings:
         OSError: the file cannot be read.
     """
     replacement.complete(path)
-    findings = Findings()
+    findings = DamageReport()
     try:
         open_for_reading(path).close()
     except SpoolCorrupt as error:
@@ -59,7 +59,7 @@ def verify(path: str) -> Findings:
     return findings
 
 
-def _check(source: SourceFile, table: Table, findings: Findings) -> int:
+def _check(source: SourceFile, table: Table, findings: DamageReport) -> int:
     """Adds the corrupt rows of a table to the findings; returns the number of sound rows."""
     sound = 0
     for row, error in source.rows(table):
