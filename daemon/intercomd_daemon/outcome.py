@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, TrackEvent, UpdateContact
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, UpdateContact
 
 
 class OutcomeType(IntEnum):
@@ -107,11 +107,9 @@ class Description(NamedTuple):
 
 def describe(operation: Operation) -> Description:
     """Returns what the effect of an operation is called."""
-    match operation:
-        case UpdateContact():
-            return Description(EffectKind.CONTACT)
-        case TrackEvent():
-            return Description(EffectKind.EVENT, operation.name, operation.created_at)
+    if isinstance(operation, UpdateContact):
+        return Description(EffectKind.CONTACT)
+    return Description(EffectKind.EVENT, operation.name, operation.created_at)
 
 
 def index_effects(effects: Sequence[Effect], operations: Sequence[Operation]) -> tuple[Effect, ...]:

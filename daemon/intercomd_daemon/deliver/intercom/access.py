@@ -9,7 +9,7 @@ from enum import Enum, auto
 import msgspec
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.intercom.classification import NOT_INTERCOM, Kind, classify
+from intercomd_daemon.deliver.intercom.classification import ACCESS_CODES, NOT_INTERCOM, Kind, classify
 from intercomd_daemon.deliver.intercom.messages import Call, Response
 
 # While suspended, `GET /me` is called after the first wait, and then after longer ones up to the cap.
@@ -17,8 +17,6 @@ PROBE_FIRST_SECONDS = 5.0
 PROBE_CAP_SECONDS = 300.0
 # Of the workspace's name and region in status and log lines.
 NAME_CHARACTERS_MAX = 255
-# "403 with such a code concerns the token or the plan, not the request" (I30).
-_OURS = ("token_", "api_plan_restricted")
 
 
 class Grant(Enum):
@@ -97,7 +95,7 @@ def read_access(response: Response, settings: ConnectionSettings) -> Access:
         me = _Me()
     if classification.kind is Kind.SUSPENDED:
         codes = [error.code or "" for error in me.errors or []]
-        about_me_only = response.status == 403 and not any(code.startswith(_OURS) for code in codes)
+        about_me_only = response.status == 403 and not any(code.startswith(ACCESS_CODES) for code in codes)
         if not about_me_only or classification.reason == NOT_INTERCOM:
             return Access(Grant.SUSPENDED, classification.reason, remedy_of(classification.reason, response.status))
     if classification.kind is not Kind.DONE:

@@ -118,7 +118,7 @@ _DELETED = "marked for permanent deletion"
 # A proxy, or another server on the way to Intercom, sends these (I6).
 _WAY_WRONG = frozenset({407, 421, 431})
 # Codes of a 403 that "concerns the token or the plan, not the request" (I30).
-_OURS = ("token_", "api_plan_restricted")
+ACCESS_CODES = ("token_", "api_plan_restricted")
 # The codes of Intercom's 409s; `not_restorable`: "the person was blocked" (I10).
 _CONFLICTS = frozenset({"conflict", "unique_user_constraint", "not_restorable"})
 # What Intercom's envelope of errors begins with, in a body that is not JSON.
@@ -236,7 +236,7 @@ def _no_access(rules: "CallRules", status: int, errors: list[_Error]) -> Classif
     reason = _ACCESS_REASONS[status]
     if rules.purpose is Purpose.SIDE:
         return Classification(Kind.REFUSED, reason)
-    ours = any((error.code or "").startswith(_OURS) for error in errors)
+    ours = any((error.code or "").startswith(ACCESS_CODES) for error in errors)
     if status == 403 and rules.purpose is Purpose.USER and not ours:
         # The request or the token may cause it: `AccessState` decides by `GET /me` and other users' calls.
         return Classification(Kind.TRANSIENT, reason)
