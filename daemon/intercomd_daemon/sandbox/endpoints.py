@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from msgspec import UNSET
 
-from intercomd_daemon.sandbox import bodies, events, search
+from intercomd_daemon.sandbox import bodies, contact_search, events
 from intercomd_daemon.sandbox.bodies import ContactBody, decode
 from intercomd_daemon.sandbox.contact import OWNER_ID_TEXT_FROM, Contact, Version, contact_json, contact_reference
 from intercomd_daemon.sandbox.contacts import user_not_found
@@ -98,7 +98,7 @@ def merge_contacts(workspace: Workspace, request: Admitted) -> Answer:
 def search_contacts(workspace: Workspace, request: Admitted) -> Answer:
     """`POST /contacts/search`: "a new contact may stay invisible for minutes"."""
     body = decode(bodies.SEARCH, request.body)
-    search.check(body.query)
+    contact_search.check(body.query)
     visible = [
         contact
         for contact in workspace.contacts.all()
@@ -107,7 +107,7 @@ def search_contacts(workspace: Workspace, request: Admitted) -> Answer:
         and contact.searches_until <= workspace.searches
     ]
     workspace.searches += 1
-    page, total, after = search.search(visible, body)
+    page, total, after = contact_search.search(visible, body)
     per_page = body.pagination.per_page
     pages: dict[str, object] = {"type": "pages", "per_page": per_page, "total_pages": -(-total // per_page)}
     if after is not None:

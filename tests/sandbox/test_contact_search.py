@@ -7,8 +7,8 @@ import pytest
 
 from intercomd_daemon.sandbox.bodies import SearchBody
 from intercomd_daemon.sandbox.contact import Contact
+from intercomd_daemon.sandbox.contact_search import check, search
 from intercomd_daemon.sandbox.http_messages import ErrorResponse
-from intercomd_daemon.sandbox.search import check, search
 
 CONTACTS = [
     Contact("1", "user", 100, external_id="a", email="ada@example.com", name="Ada"),
