@@ -219,3 +219,42 @@ def test_waiting_envelope_of_a_user_whose_own_calls_fail_is_shown_as_retried() -
         await scene.notes.until(lambda notes: len(notes.outcomes) == 4, HOUR)
 
     play(act)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "error"),
+    [
+        ("GET /data_attributes 200 html", 200, "GET /data_attributes: NOT_INTERCOM"),
+        ("GET /data_attributes 200 empty", 200, "GET /data_attributes: ANSWER_UNREADABLE"),
+        ("GET /data_attributes other-json", 200, "GET /data_attributes: ANSWER_UNREADABLE"),
+        ("GET /data_attributes truncated", 200, "GET /data_attributes: ANSWER_UNREADABLE"),
+        ("GET /data_attributes 503", 503, "GET /data_attributes: HTTP_503"),
+        ("GET /data_attributes cut-before", 0, "GET /data_attributes: NETWORK"),
+        ("POST /data_attributes 500", 500, "POST /data_attributes: HTTP_500"),
+        ("POST /data_attributes 201 html", 201, "POST /data_attributes: NOT_INTERCOM"),
+    ],
+)
+def test_update_that_waits_for_the_attributes_is_shown_with_the_failed_call(
+    fault: str, status: int, error: str
+) -> None:
+    """Of two users: both wait for the one call."""
+
+    async def act(scene: Scene) -> None:
+        now = asyncio.get_running_loop().time
+        await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
+        scene.sandbox.fault(fault)
+        rows = [row(envelope(f"{n}", f"u{n}", {"plan": "pro"})) for n in range(2)]
+        keys = await scene.spool.append(rows)
+        path = "/data_attributes"
+        await scene.sandbox.wait_for(lambda sandbox: any(call.path == path and call.fault for call in sandbox.calls))
+        await passes(0.01)
+        found = await scene.spool.waiting_rows(keys)
+        for each, lane in zip(found, ("c:u0", "c:u1"), strict=True):
+            state = scene.worker.lane_state(lane, each.row.key)
+            waiting = explain_waiting(each, scene.worker.status(), state, NOON + now())
+            assert (waiting.reason, waiting.http_status, waiting.last_error) == (WaitingReason.RETRYING, status, error)
+            assert NOON + now() < waiting.next_attempt <= NOON + now() + 1.0
+        scene.sandbox.faults.clear()
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 2, HOUR)
+
+    play(act)

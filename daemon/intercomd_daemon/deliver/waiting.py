@@ -88,7 +88,8 @@ def _reason(status: ConnectionStatus | None, lane: LaneState, now: float) -> tup
         return WaitingReason.IN_FLIGHT, 0.0
     if status.state in _STATES:
         return _STATES[status.state], status.next_probe
-    if lane.failures:
+    if lane.failures or lane.retry_at > now:
+        # Without failures of its own calls, the lane waits for another attempt to read or change the attribute list.
         return WaitingReason.RETRYING, lane.retry_at
     if status.budget_remaining <= 0 and status.window_ends > now:
         return WaitingReason.RATE_LIMITED, status.window_ends

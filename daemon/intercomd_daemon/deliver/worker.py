@@ -375,6 +375,8 @@ class Worker:
         if self._give_ups.take_turn(lane, AfterResponse()):
             return
         if delay:
+            if lane.queue.head is not None:
+                lane.queue.head.on_failure(*sync.last_failure)
             self._ready_queue.rest(lane, self._clock.monotonic() + delay)
         else:
             self._continue(lane)

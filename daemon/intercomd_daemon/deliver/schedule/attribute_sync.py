@@ -38,6 +38,8 @@ class AttributeSync:
         self._observer = observer
         self._clock = clock
         self._lock = asyncio.Lock()
+        self.last_failure = (0, "")
+        """Status and text of the last failed call, for the lanes that wait for another attempt."""
         self._failures = 0
         self._retry_at = 0.0
 
@@ -102,6 +104,7 @@ class AttributeSync:
             self._monitor.suspend(classification.reason, response.status)
             return 0.0
         self._failures += 1
+        self.last_failure = (response.status, f"{call}: {classification.reason}")
         if classification.reason in DOUBTFUL:
             self._monitor.on_doubtful_response(call, "", classification.reason, response.status)
         self._monitor.on_failure("", classification.reason, response)
