@@ -229,7 +229,7 @@ def test_waiting_envelope_of_a_user_whose_own_calls_fail_is_shown_as_retried() -
         ("GET /data_attributes other-json", 200, "GET /data_attributes: ANSWER_UNREADABLE"),
         ("GET /data_attributes truncated", 200, "GET /data_attributes: ANSWER_UNREADABLE"),
         ("GET /data_attributes 503", 503, "GET /data_attributes: HTTP_503"),
-        ("GET /data_attributes cut-before", 0, "GET /data_attributes: NETWORK"),
+        ("GET /data_attributes cut-before", 0, "GET /data_attributes: NETWORK (the connection broke)"),
         ("POST /data_attributes 500", 500, "POST /data_attributes: HTTP_500"),
         ("POST /data_attributes 201 html", 201, "POST /data_attributes: NOT_INTERCOM"),
     ],

@@ -13,6 +13,7 @@ from delivery.worker import TOKEN, settings_for
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
+from intercomd_daemon.deliver.intercom.classification import ANSWER_UNREADABLE, Kind, classify, describe_failure
 from intercomd_daemon.deliver.intercom.client import (
     ATTRIBUTES_BYTES_MAX,
     CALL_SECONDS,
@@ -238,7 +239,7 @@ async def test_response_that_is_not_http_is_a_failure() -> None:
         settings = settings_for(sandbox, base_url=f"http://127.0.0.1:{port}")
     async with server, IntercomClient(settings, AccessToken(TOKEN), 4) as intercom:
         answer = await intercom.call(EVENT)
-    assert (answer.status, answer.failure) == (0, "the response is not HTTP")
+    assert (answer.status, answer.failure) == (0, "the response is not valid HTTP")
 
 
 async def test_a_session_that_is_closed_makes_no_call(sandbox: Sandbox) -> None:
@@ -293,3 +294,68 @@ def test_connecting_times_out_sooner_than_a_call() -> None:
             knocking.connect_ex(full.getsockname())
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             assert runner.run(call(full.getsockname()[1])) == Response(0, failure="no response in time")
+
+
+async def response_to_event(raw: bytes) -> Response:
+    """Returns the response to an event that a server answers with these bytes and the end of the connection."""
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
+    settings = ConnectionSettings(name="default", base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with server, IntercomClient(settings, AccessToken(TOKEN), 4) as intercom:
+        return await intercom.call(EVENT)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.0 202 Accepted\r\n\r\n",
+        b"HTTP/1.1 202\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: 50\r\n\r\nabc",
+        b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nDate: x\r\nDate: y\r\nX-RateLimit-Reset: a\r\nX-RateLimit-Reset: b\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nContent-Type: a/b\r\nContent-Type: c/d\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+async def test_odd_response_with_a_readable_status_settles_an_event(raw: bytes) -> None:
+    answer = await response_to_event(raw)
+    assert classify(Call.TRACK_EVENT, answer).kind is Kind.DONE
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: zero\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nX A: b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nnonsense\r\n\r\n",
+        b"HTTP/1.1 2020 Accepted\r\nContent-Length: 0\r\n\r\n",
+        b"220 mail.example ESMTP\r\n",
+    ],
+)
+async def test_malformed_response_is_transient_and_named(raw: bytes) -> None:
+    answer = await response_to_event(raw)
+    classification = classify(Call.TRACK_EVENT, answer)
+    assert classification.kind is Kind.TRANSIENT
+    failure = describe_failure(Call.TRACK_EVENT, classification, answer)
+    assert failure == "POST /events: NETWORK (the response is not valid HTTP)"
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 406, 409, 410, 413, 415, 422])
+@pytest.mark.parametrize("body", [b"", b'{"ty', b'{"type":"error.list","errors":[', b"abc"])
+async def test_refusal_that_breaks_off_is_transient(status: int, body: bytes) -> None:
+    """Also before the first byte of its body: an empty refusal is final, but this one is not empty."""
+    answer = await response_to_event(b"HTTP/1.1 %d X\r\nContent-Length: 5000\r\n\r\n%b" % (status, body))
+    assert (answer.status, answer.complete) == (status, False)
+    classification = classify(Call.TRACK_EVENT, answer)
+    assert (classification.kind, classification.reason) == (Kind.TRANSIENT, ANSWER_UNREADABLE)

@@ -162,6 +162,11 @@ def classify(call: Call, response: Response, contact_id: str = "") -> Classifica
     return classification
 
 
+def describe_failure(call: Call, classification: Classification, response: Response) -> str:
+    """Returns `POST /events: HTTP_503`, or `POST /events: NETWORK (no response in time)`, for example."""
+    return f"{call}: {classification.reason}" + (f" ({response.failure})" if response.failure else "")
+
+
 def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classification:
     status, data = response.status, _without_mark(response.body)
     body = _decoded(data, _Body)
@@ -179,6 +184,9 @@ def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classif
     errors = (body or _Body()).listed()
     if status in {401, 402, 403}:
         return _no_access(rules, status, errors)
+    if not response.complete:
+        # The missing part may show another cause, or that another server responds.
+        return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE)
     return _client_error(rules, status, errors, read=not data or (body is not None and body.lists_errors))
 
 

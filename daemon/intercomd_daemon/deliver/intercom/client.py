@@ -117,11 +117,14 @@ class IntercomClient:
                 proxy_headers=self._proxy_headers,
                 middlewares=_ONCE if request.call.repeatable else (),
             ) as response:
-                body = await _body(response, limit, must_end=request.call.reads)
+                body, complete = await _body(response, limit, must_end=request.call.reads)
                 body = _decoded(body, response.headers.get(_ENCODING, ""), limit)
-                return _response(response.status, response.headers, body.removeprefix(codecs.BOM_UTF8))
+                body = body.removeprefix(codecs.BOM_UTF8)
+                return _response(response.status, response.headers, body, complete=complete)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ssl.SSLError, ValueError) as error:
             # A timeout is an OSError. A ValueError is a response that is not HTTP, or a token that headers cannot hold.
+            # Of a response with malformed headers, such as two lengths, aiohttp's parser does not pass on the status,
+            # and no option makes it lenient. So even a 202 is repeated. Intercom recognizes the event by its time.
             return Response(0, failure=_describe_proxy(error) or _describe(error))
 
 
@@ -162,9 +165,12 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
 _ONCE = (_once,)
 
 
-async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool) -> bytes:
-    """Returns the body up to the limit. For a write the status alone shows the result; a read needs the whole body."""
-    body = bytearray()
+async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool) -> tuple[bytes, bool]:
+    """Returns the body up to the limit, and whether it did not break off before. That of a read must not.
+
+    For a write the status may show the result all the same.
+    """
+    body, complete = bytearray(), True
     try:
         async for chunk in response.content.iter_any():
             body += chunk
@@ -175,7 +181,8 @@ async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool)
         response.close()
         if must_end:
             raise
-    return bytes(body[:limit])
+        complete = False
+    return bytes(body[:limit]), complete
 
 
 def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
@@ -188,7 +195,7 @@ def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
         return body
 
 
-def _response(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Response:
+def _response(status: int, headers: CIMultiDictProxy[str], body: bytes, *, complete: bool) -> Response:
     rate = None
     limit, remaining, reset = _number(headers, _LIMIT), _number(headers, _REMAINING), _number(headers, _RESET)
     if limit is not None and remaining is not None and reset is not None:
@@ -201,6 +208,7 @@ def _response(status: int, headers: CIMultiDictProxy[str], body: bytes) -> Respo
         retry_after_seconds=_retry_after(headers),
         date=_date(headers.get(_DATE, "")),
         html="html" in headers.get(_TYPE, "").lower(),
+        complete=complete,
     )
 
 
@@ -253,5 +261,5 @@ def _describe(error: Exception) -> str:
     if isinstance(error, (_BrokenError, *_BROKEN, aiohttp.ClientPayloadError)):
         return "the connection broke"
     if isinstance(error, aiohttp.ClientResponseError):
-        return "the response is not HTTP"
+        return "the response is not valid HTTP"
     return type(error).__name__

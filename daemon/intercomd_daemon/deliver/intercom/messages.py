@@ -71,3 +71,5 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     """The response's `Date`, in whole Unix seconds."""
     html: bool = False
     """Whether `Content-Type` names HTML."""
+    complete: bool = True
+    """Whether the body arrived as a whole, or up to the bytes that are read of it; else it broke off."""

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.intercom.classification import RATE_LIMITED, Classification, Kind
+from intercomd_daemon.deliver.intercom.classification import RATE_LIMITED, Classification, Kind, describe_failure
 from intercomd_daemon.deliver.intercom.messages import Response
 from intercomd_daemon.deliver.lane.actions import (
     AfterResponse,
@@ -160,7 +160,7 @@ class Lane:
             return AfterResponse()
         if classification.kind is Kind.TRANSIENT:
             for pending in flight.group:
-                pending.on_failure(response.status, f"{flight.request.call}: {classification.reason}")
+                pending.on_failure(response.status, describe_failure(flight.request.call, classification, response))
             return self._back_off()
         head = flight.group[0]
         step = self._kinds[type(head.operation)].on_response(flight, classification, response.status, now)

@@ -6,7 +6,7 @@ import msgspec
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom import requests
-from intercomd_daemon.deliver.intercom.classification import DOUBTFUL, Classification, Kind, classify
+from intercomd_daemon.deliver.intercom.classification import DOUBTFUL, Classification, Kind, classify, describe_failure
 from intercomd_daemon.deliver.intercom.messages import Call, Response
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, AttributeList
 from intercomd_daemon.deliver.schedule.clock import Clock
@@ -104,7 +104,7 @@ class AttributeSync:
             self._monitor.suspend(classification.reason, response.status)
             return 0.0
         self._failures += 1
-        self.last_failure = (response.status, f"{call}: {classification.reason}")
+        self.last_failure = (response.status, describe_failure(call, classification, response))
         if classification.reason in DOUBTFUL:
             self._monitor.on_doubtful_response(call, "", classification.reason, response.status)
         self._monitor.on_failure("", classification.reason, response)
