@@ -10,7 +10,7 @@ from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.waiting import WaitingReason, explain_waiting
 from intercomd_daemon.outcome import OutcomeType
-from intercomd_daemon.sandbox import SandboxSettings
+from intercomd_daemon.sandbox import Fault, SandboxSettings
 from simulation.scene import Scene, play
 
 USERS = 100
@@ -256,5 +256,34 @@ def test_update_that_waits_for_the_attributes_is_shown_with_the_failed_call(
             assert NOON + now() < waiting.next_attempt <= NOON + now() + 1.0
         scene.sandbox.faults.clear()
         await scene.notes.until(lambda notes: len(notes.outcomes) == 2, HOUR)
+
+    play(act)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Retry-After", "0"),
+        ("Retry-After", "-60"),
+        ("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"),
+        ("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ("Retry-After", "999999999999999"),
+        ("Retry-After", "soon"),
+        ("X-RateLimit-Reset", "0"),
+        ("X-RateLimit-Reset", "1000000000"),
+        ("X-RateLimit-Reset", "99999999999999"),
+        ("X-RateLimit-Reset", "-1"),
+    ],
+)
+def test_useless_time_of_a_429_leads_neither_to_a_tight_loop_nor_to_a_standstill(header: tuple[str, str]) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
+        scene.sandbox.workspace.add_contact(external_id="u")
+        scene.sandbox.fault(Fault("POST", "/events", 429, headers=(header,)))
+        await scene.spool.append([row(envelope("1", "u", None, event("e")))])
+        await passes(120.0)
+        assert 2 <= scene.notes.calls["POST /events", 429] <= 60
+        scene.sandbox.faults.clear()
+        await scene.notes.until(lambda notes: notes.outcomes, 61.0)
 
     play(act)

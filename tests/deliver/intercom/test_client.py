@@ -166,8 +166,16 @@ async def test_unrequested_compression_is_decoded() -> None:
         ("7", 7.0),
         ("Fri, 31 Dec 2100 23:59:59 GMT", 30.0),
         ("Fri, 31 Dec 2100 23:00:00 GMT", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("0", 0.0),
+        ("999999999999999", 999999999999999.0),
+        ("9" * 400, None),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
         ("soon", None),
         ("-3", None),
+        ("1.5", None),
+        ("1e9", None),
+        ("", None),
     ],
 )
 async def test_retry_after_is_seconds_or_a_date(

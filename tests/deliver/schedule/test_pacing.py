@@ -78,7 +78,8 @@ def test_one_call_in_each_window_is_tried_after_any_number_of_429s() -> None:
         (response(0, status=429, after=30.0), 30.0),
         (response(5, status=429, after=3.0), 3.0),
         (Response(429, retry_after_seconds=3.0), 3.0),
-        (Response(429, retry_after_seconds=0.0), 0.1),
+        (Response(429, retry_after_seconds=0.0), 1.0),
+        (Response(429, retry_after_seconds=0.3), 1.0),
         (Response(429, retry_after_seconds=3600.0), WAIT_MAX_SECONDS),
     ],
 )

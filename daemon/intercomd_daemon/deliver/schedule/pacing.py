@@ -214,7 +214,8 @@ class Pace:
         wait = self._ends - now if response.rate is not None else self._window
         if response.retry_after_seconds is not None:
             # "`Retry-After` is not documented" (I35). If it comes, it applies, up to WAIT_MAX_SECONDS.
-            wait = response.retry_after_seconds
+            # 0 and a date in the past would repeat the call in a tight loop.
+            wait = max(RETRY_SECONDS_FIRST, response.retry_after_seconds)
         self._stopped_until = max(self._stopped_until, now + min(max(wait, 0.1), WAIT_MAX_SECONDS))
         self._clean_since = self._stopped_until
         if sent >= self._halved_at:
