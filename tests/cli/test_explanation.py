@@ -48,6 +48,12 @@ def test_dead_letter_shows_the_refused_call_and_the_commands(capsys: pytest.Capt
     ]
 
 
+def test_event_without_details_is_shown_without_name_and_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk had no room for them."""
+    short = outcome_pb2.Effect(kind=outcome_pb2.EFFECT_KIND_EVENT, type=DEAD, reason="TOO_LARGE", http_status=413)
+    assert printed(capsys, ended("e-1", 0, DEAD, short))[2] == "    event: dead-lettered, TOO_LARGE, status 413"
+
+
 def test_dead_letter_of_an_unknown_reason_has_the_commands_alone() -> None:
     remedy = explain_entry(ended("e-1", 0, DEAD, reason="STRANGE", dead_letter_id="7")).remedy
     assert remedy.startswith("Intercom's response: `intercomd dead-letters show 7`")

@@ -131,6 +131,14 @@ def test_calls_of_cuts_a_long_event_name() -> None:
     assert calls_of(outcome(long)) == f"event {'e' * 79}…"
 
 
+def test_calls_of_counts_events_without_details() -> None:
+    """A full disk had no room for them."""
+    event = outcome_pb2.Effect(kind=outcome_pb2.EFFECT_KIND_EVENT, type=outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED)
+    dead = outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED
+    assert calls_of(outcome(event, type=dead)) == "event"
+    assert calls_of(outcome(event, event, event, type=dead)) == "event and 2 more"
+
+
 def test_reasons_of_names_each_reason_once() -> None:
     assert reasons_of(outcome(CONTACT, REFUSED, REFUSED, reason="REQUEST_INVALID")) == "REQUEST_INVALID status 422"
     assert reasons_of(outcome(CONTACT)) == ""

@@ -1,8 +1,9 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Priority
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority
 from intercomd_daemon.outcome import OutcomeType, Progress
 from intercomd_daemon.spool import completion
 from intercomd_daemon.spool.base import Completion
@@ -51,3 +52,18 @@ def test_damaged_outcome_has_the_identity_of_its_lane() -> None:
 def test_progress_without_answer_keeps_the_rest() -> None:
     progress = Progress((), 3, (), "x" * 1_000, 2)
     assert unpack(completion.without_answer(pack(progress)), Progress) == Progress((), 3, (), "", 2)
+
+
+def test_shortened_outcome_still_has_what_a_replay_needs(ended: End) -> None:
+    end = ended(KEY, reason="BAD")
+    contact, event = end.outcome.effects
+    indexed = (replace(contact, operation=0), replace(event, operation=1), replace(event, operation=2))
+    outcome = replace(end.outcome, effects=indexed, adjustments=(Finding("VALUE_CUT", "event", "cut"),))
+    short = completion.shortened(outcome)
+    assert short.adjustments == ()
+    bare = replace(event, event_name="", event_time=0, intercom_request_id="", operation=1)
+    assert short.effects == (bare, replace(bare, operation=2, reason=""))
+    assert replace(short, effects=(), adjustments=()) == replace(outcome, effects=(), adjustments=())
+    letters = [completion.dead_letter_of(KEY, each, end.dead_letter, "") for each in (outcome, short)]
+    first, second = (completion.replayed_row(letter, Priority.NORMAL) for letter in letters)
+    assert first == second

@@ -108,7 +108,10 @@ def _outcome_lines(outcome: outcome_pb2.Outcome) -> list[str]:
 def _call(effect: outcome_pb2.Effect) -> str:
     what = "contact"
     if effect.kind == outcome_pb2.EFFECT_KIND_EVENT:
-        what = f"event {printable(effect.event_name)} of {timestamp(effect.event_time)}"
+        # A full disk had no room for the details of an outcome with many effects.
+        what = (
+            f"event {printable(effect.event_name)} of {timestamp(effect.event_time)}" if effect.event_name else "event"
+        )
     parts = [f"{what}: {type_name(effect.type)}"]
     parts += [effect.reason] if effect.reason else []
     parts += [f"status {effect.http_status}"] if effect.http_status else []

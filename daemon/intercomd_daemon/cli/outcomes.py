@@ -70,7 +70,7 @@ def calls_of(outcome: outcome_pb2.Outcome) -> str:
     ]
     parts = ["contact"] if len(events) < len(effects) else []
     if events:
-        parts.append(f"event {events[0]}" + (f" and {len(events) - 1:,} more" if events[1:] else ""))
+        parts.append(f"event {events[0]}".rstrip() + (f" and {len(events) - 1:,} more" if events[1:] else ""))
     return ", ".join(parts) or "no call"
 
 

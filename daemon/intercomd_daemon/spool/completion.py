@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of, user_of
-from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType, Progress, replay_of
+from intercomd_daemon.outcome import DeadLetter, Effect, Outcome, OutcomeType, Progress, replay_of
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Completion, Incoming, position_of
 
@@ -24,6 +24,24 @@ def dead_letter_of(key: int, outcome: Outcome, dead_letter: AcceptedEnvelope, an
         outcome=outcome,
         answer_body=answer_body[:ANSWER_BODY_MAX],
     )
+
+
+def shortened(outcome: Outcome) -> Outcome:
+    """Returns the outcome with nothing of its effects but which operations were refused, as a replay needs, and how.
+
+    The log line has the rest.
+    """
+    refused: list[Effect] = []
+    reasons = {""}
+    for each in outcome.effects:
+        if each.type is OutcomeType.DEAD_LETTERED:
+            # A reason is kept once.
+            reason = "" if each.reason in reasons else each.reason
+            reasons.add(each.reason)
+            refused.append(
+                Effect(each.kind, "", 0, each.type, reason, each.http_status, "", each.attempts, each.operation)
+            )
+    return replace(outcome, effects=tuple(refused), adjustments=())
 
 
 def without_answer(data: bytes) -> bytes:

@@ -59,8 +59,10 @@ DEAD_LETTER_BYTES = 768
 """Kept free for each waiting row: what a dead letter without Intercom's response takes more than the row did.
 
 It keeps the envelope, and the outcome is written twice: with the dead letter and into the journal. Measured: 530 bytes
-with one event, 770 with three.
+with one event, 770 with three. Of larger outcomes settling leaves the details out where the disk has no room for them.
 """
+RESERVED_EFFECTS = 4
+"""Effects of an outcome for which `DEAD_LETTER_BYTES` are enough: the update of the contact and three events."""
 _APPEND_FACTOR = 3
 """An appended byte is written twice, into the write-ahead log and then into the file; the third is for indexes."""
 _PAGE_BYTES = 4_096

@@ -2,8 +2,13 @@
 
 from collections.abc import Callable
 
-from intercomd_daemon.outcome import DeadLetter, Progress
+import pytest
+from msgspec.structs import replace
+
+from intercomd_daemon.envelope import Finding
+from intercomd_daemon.outcome import DeadLetter, Outcome, Progress
 from intercomd_daemon.spool.base import CachedContact, Completion, Incoming, Settlement
+from intercomd_daemon.spool.completion import shortened
 from intercomd_daemon.spool.record import pack, unpack
 from intercomd_daemon.spool.sqlite import log
 from intercomd_daemon.spool.sqlite.settle import settle
@@ -66,3 +71,33 @@ def test_answers_are_left_out_where_the_disk_has_no_room_for_them(
     assert [unpack(data, DeadLetter).outcome for (data,) in letters] == outcomes
     (stored,) = transaction.database.execute("SELECT data FROM progress").fetchone()
     assert unpack(stored, Progress) == Progress(attempts=2)
+
+
+@pytest.mark.parametrize("reason", ["", "BAD"])
+@pytest.mark.parametrize(
+    ("effects", "adjustments", "room", "whole"),
+    [(4, 0, False, True), (5, 0, False, False), (5, 0, True, True), (1, 1, False, False), (1, 1, True, True)],
+)
+def test_details_of_large_outcomes_are_left_out_where_the_disk_has_no_room_for_them(
+    transaction: Transaction,
+    row: Callable[..., Incoming],
+    ended: Callable[..., Completion],
+    reason: str,
+    effects: int,
+    adjustments: int,
+    room: bool,
+    whole: bool,
+) -> None:
+    """The outcome that is reported has them."""
+    (key,) = log.append(transaction, [row(connection="eu")], lambda _counters, _new, _rows: None)
+    end = ended(key, connection="eu", reason=reason)
+    found = (Finding("VALUE_CUT", "event", "cut"),) * adjustments
+    end = end._replace(outcome=replace(end.outcome, effects=end.outcome.effects[-1:] * effects, adjustments=found))
+    end = end._replace(answer_body="")
+    (reported,) = settle(transaction, [Settlement("eu", [end])], lambda _counters, _size: room)
+    assert reported == replace(end.outcome, sequence=1)
+    stored = reported if whole else shortened(reported)
+    journal = [unpack(data, Outcome) for (data,) in transaction.database.execute("SELECT data FROM journal")]
+    letters = [unpack(data, DeadLetter) for (data,) in transaction.database.execute("SELECT data FROM dead_letters")]
+    assert journal == [stored]
+    assert [letter.outcome for letter in letters] == ([stored] if reason else [])

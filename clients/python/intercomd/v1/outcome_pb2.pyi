@@ -204,7 +204,9 @@ class Effect(_message.Message):
     kind: Global___EffectKind.ValueType
     """The purpose of the call."""
     event_name: _builtins.str
-    """The event name that Intercom got. Empty for a contact update."""
+    """The event name that Intercom got. Empty for a contact update, and if a full disk had no room for the details of an
+    outcome with many effects.
+    """
     type: Global___OutcomeType.ValueType
     """The result: DELIVERED, UNCHANGED, SKIPPED or DEAD_LETTERED."""
     reason: _builtins.str

@@ -6,9 +6,10 @@ Settling is idempotent: a row that is gone has had its outcome, and settling it 
 from collections.abc import Callable, Sequence
 
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool import completion
+from intercomd_daemon.spool import completion, record
 from intercomd_daemon.spool.base import Completion, Settlement
 from intercomd_daemon.spool.keys import priority_of
+from intercomd_daemon.spool.quota import RESERVED_EFFECTS
 from intercomd_daemon.spool.sqlite import contact_cache, dead_letters, journal
 from intercomd_daemon.spool.sqlite.counters import Counters
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -23,7 +24,8 @@ def settle(
 ) -> list[Outcome]:
     """Commits the settlements; returns the new outcomes with their sequence.
 
-    Intercom's answer is left out where `has_room` has none for it: settling must work on a disk that is almost full.
+    Intercom's answer and the details of large outcomes are left out where `has_room` has none for them: settling must
+    work on a disk that is almost full.
     """
     # Progress before completions: a settlement may hold progress of a row that another settlement completes, and the
     # completion deletes it.
@@ -60,6 +62,7 @@ def _complete(transaction: Transaction, completions: Sequence[Completion], has_r
     spool = transaction.counters.spool
     waited = delete_rows(transaction, [each.key for each in completions])
     outcomes: list[Outcome] = []
+    stored: list[Outcome] = []
     for each in completions:
         if each.key not in waited:
             continue
@@ -67,10 +70,19 @@ def _complete(transaction: Transaction, completions: Sequence[Completion], has_r
         spool.sequence += 1
         outcome = completion.outcome_of(each, spool.sequence)
         outcomes.append(outcome)
+        stored.append(_fitting(transaction, outcome, has_room))
         if each.dead_letter is not None:
             kept = each.answer_body and has_room(transaction.counters, len(each.answer_body))
             answer_body = each.answer_body if kept else ""
-            letter = completion.dead_letter_of(each.key, outcome, each.dead_letter, answer_body)
+            letter = completion.dead_letter_of(each.key, stored[-1], each.dead_letter, answer_body)
             dead_letters.add(transaction, letter, priority_of(each.key))
-    journal.add(transaction, outcomes)
+    journal.add(transaction, stored)
     return outcomes
+
+
+def _fitting(transaction: Transaction, outcome: Outcome, has_room: HasRoom) -> Outcome:
+    """Returns the outcome as it is stored: shortened if it is large and the disk has no room for it."""
+    if len(outcome.effects) <= RESERVED_EFFECTS and not outcome.adjustments:
+        return outcome
+    # It is stored twice: with the dead letter and in the journal.
+    return outcome if has_room(transaction.counters, 2 * len(record.pack(outcome))) else completion.shortened(outcome)
