@@ -40,7 +40,7 @@ class Load(NamedTuple):
     dead: int
     """Each envelope of which number is a dead letter, with all its events refused."""
     answer_bytes: int
-    """Of Intercom's answer kept with it."""
+    """Of Intercom's response kept with it."""
     events: int = 2
     """Of each envelope."""
     id_bytes: int = 1

@@ -24,7 +24,7 @@ def settle(
 ) -> list[Outcome]:
     """Commits the settlements; returns the new outcomes with their sequence.
 
-    Intercom's answer and the details of large outcomes are left out where `has_room` has none for them: settling must
+    Intercom's response and the details of large outcomes are left out where `has_room` has none for them: settling must
     work on a disk that is almost full.
     """
     # Progress before completions: a settlement may hold progress of a row that another settlement completes, and the
