@@ -2,6 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Many tests wait for pauses or processes, so that two processors serve several of them.
+PROCESSES ?= 6
+# Python keeps what pytest made of the tests, for the other processes that import them and for the next run.
+export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test test-clients lint format coverage deploy image stubs reasons lock bench soak clean
@@ -14,7 +18,7 @@ $(VENV)/installed: requirements-dev.txt pyproject.toml clients/python/pyproject.
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import intercomd_daemon.cli.run"
+	@$(BIN)/python -c "import intercomd_daemon.cli.run"
 	@touch $@
 
 install: $(VENV)/installed ## creates the virtual environment with all tools
@@ -22,8 +26,8 @@ install: $(VENV)/installed ## creates the virtual environment with all tools
 demo: install ## runs the demo against a sandbox
 	$(BIN)/intercomd demo
 
-test: install ## runs all tests in four processes (TESTS="tests/cli" for some)
-	$(BIN)/python -m pytest -n 4 $(TESTS)
+test: install ## runs all tests in several processes (TESTS="tests/cli" for some)
+	$(BIN)/python -m pytest -n $(PROCESSES) $(TESTS)
 
 test-clients: install ## checks the clients in other languages, and that all behave alike (CLIENTS="go" for some)
 	$(BIN)/python clients/check.py $(CLIENTS)
@@ -45,8 +49,11 @@ format: install ## formats the code
 	$(BIN)/ruff check --fix .
 	cd proto && ../$(BIN)/buf format --write
 
-coverage: install ## checks that the branch coverage of the pure modules is complete
-	$(BIN)/python tests/cover_pure.py
+coverage: install ## runs all tests, and checks that the branch coverage of the pure modules is complete
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n $(PROCESSES) --cover-pure
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=100
 
 deploy: install ## checks `deploy/` with the programs that read it; .ci/tools installs them
 	PATH="$(CURDIR)/.tools:$$PATH" $(BIN)/python -m pytest -o python_files="check_*.py" tests/deploy

@@ -1,40 +1,104 @@
-"""For all tests: default signals for the processes that they start, Hypothesis without time limits, and `--pure`.
+"""For all tests: default signals for the processes that they start, Hypothesis without time limits, and options.
 
-`--pure` collects only the quick tests of pure modules.
+`--pure` collects only the quick tests of pure modules. `--cover-pure`, with `-n`, measures their coverage.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 import signals
-from purity import is_pure_test
+from purity import impure_modules, is_pure_test
 
 signals.restore_defaults()
 # No test asserts a duration: on a loaded machine an example may take long, and so may its generation.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-# Each of these prepares something large once, which all of its tests use.
-ONE_PROCESS = ("tests/deliver/test_faults.py", "tests/deploy/test_wheels.py", "tests/test_dockerfile.py")
+ROOT = Path(__file__).parents[1]
+# Their tests, or the fixtures that these share, take longest: a process that started one of them last would end last.
+LONGEST = (
+    "tests/app/test_listeners.py",
+    "tests/cli/demo/test_command.py",
+    "tests/crash/test_kills.py",
+    "tests/deliver/test_faults.py",
+    "tests/deploy/test_wheels.py",
+    "tests/e2e/test_job.py",
+    "tests/e2e/test_local_proxies.py",
+    "tests/spool/sqlite/test_engine_failing_calls.py",
+    "tests/spool/sqlite/test_engine_power_cut.py",
+    "tests/spool/test_model.py",
+    "tests/test_dockerfile.py",
+)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's types
-    """Gives tests to any free process, but keeps those of each of some files together."""
+    """Gives units of tests, in their order, to any free process."""
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - imported only where tests run in parallel
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            path = nodeid.partition("::")[0]
-            return path if path in ONE_PROCESS else nodeid
+            return _unit_of(nodeid)
 
+    config.option.loadscopereorder = False
     return Scheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mixes, for several processes, units that wait with those that compute, so that neither processors nor these idle.
+
+    The tests of a unit keep their order.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _turn(_unit_of(item.nodeid)))
+
+
+def _turn(unit: str) -> tuple[bool, int]:
+    return not unit.startswith(LONGEST), crc32(unit.encode())
+
+
+def _unit_of(nodeid: str) -> str:
+    """Returns what runs in one process: a file if `_stays_together`, else a test."""
+    file = nodeid.partition("::")[0]
+    return file if _stays_together(file) else nodeid
+
+
+@cache
+def _stays_together(file: str) -> bool:
+    """Whether tests of a file share a fixture, or are so quick that handing out each of them would take longer.
+
+    Tests that share a daemon or a sandbox name the event loop that they share with it: `loop_scope="module"`.
+    """
+    path = ROOT / file
+    return is_pure_test(path) or 'scope="module"' in path.read_text()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pure", action="store_true", help="collect only the tests of pure modules")
+    parser.addoption("--cover-pure", action="store_true", help="measure the branch coverage of pure modules")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measures in the processes that run tests, before these import anything; in none that the tests start."""
+    if config.getoption("--cover-pure") and hasattr(config, "workerinput"):
+        omit = [str(path) for path in impure_modules()]
+        measured = Coverage(
+            str(config.rootpath / ".coverage"),
+            data_suffix=True,
+            branch=True,
+            config_file=False,
+            source_pkgs=["intercomd_daemon"],
+            omit=omit,
+        )
+        measured.start()
+        config.add_cleanup(measured.save)
+        config.add_cleanup(measured.stop)  # comes first
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

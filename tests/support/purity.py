@@ -19,10 +19,10 @@ def _architecture() -> ModuleType:
     return module
 
 
-def pure_modules() -> list[Path]:
-    """The files of the pure modules."""
+def impure_modules() -> list[Path]:
+    """The files of the modules that are not pure."""
     architecture = _architecture()
-    return [path for path in architecture.MODULES if architecture.is_pure(path)]
+    return [path for path in architecture.MODULES if not architecture.is_pure(path)]
 
 
 def is_pure_test(path: Path) -> bool:
