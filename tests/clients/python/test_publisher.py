@@ -119,9 +119,9 @@ async def test_token_file_is_read_again_before_each_call(daemon: "Daemon", tmp_p
 async def test_one_warning_names_a_token_in_plain_text_beyond_this_machine(caplog: pytest.LogCaptureFixture) -> None:
     for target in ("127.0.0.1:1", "unix:/run/intercomd.sock"):
         await Publisher(target, token="t").close()
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name == "intercomd"]
     await Publisher("gateway.example:443", token="t", tls=True).close()
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name == "intercomd"]
     await Publisher("gateway.example:443", token="t").close()
     assert caplog.text.count("plain text") == 1
 

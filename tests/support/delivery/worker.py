@@ -66,7 +66,7 @@ class Notes:
         self.events.append((event, details))
         self._changed.set()
 
-    async def until(self, holds: Callable[["Notes"], bool], seconds: float = 60) -> None:
+    async def until(self, holds: Callable[["Notes"], bool], seconds: float = 300) -> None:
         """Waits, woken by each note."""
         async with asyncio.timeout(seconds):
             while not holds(self):

@@ -184,7 +184,8 @@ def _converse(address: str, path: str, data: bytes, bodies: list[bytes]) -> None
 
 
 async def _listen(call: Any) -> Sequence[bytes]:  # noqa: ANN401 - grpc's
-    """The first message of a stream that need not have any."""
+    """The first message of a stream that need not have any; a refused one is noticed however long that takes."""
+    await call.initial_metadata()
     reading = asyncio.ensure_future(call.read())
     await asyncio.wait([reading], timeout=LISTEN_SECONDS)
     if not reading.done():
