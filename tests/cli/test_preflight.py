@@ -134,6 +134,12 @@ async def test_check_traces_reports_where_spans_go() -> None:
     assert await check_traces(Settings(), {}) == []
 
 
+@pytest.mark.parametrize("endpoint", ["http://user:secret@127.0.0.1:1", "https://secret@127.0.0.1:1"])
+async def test_check_traces_shows_no_credentials_of_a_variable(endpoint: str) -> None:
+    (found,) = await check_traces(Settings(), {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+    assert found == CheckResult(Severity.OK, "traces", "spans go to 127.0.0.1:1")
+
+
 def test_check_spool_rejects_a_text_file(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("none of ours")

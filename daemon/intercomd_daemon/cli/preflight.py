@@ -129,7 +129,9 @@ async def check_traces(settings: config.Settings, environment: Mapping[str, str]
     if traces is None:
         return []
     await traces.close()
-    return [CheckResult(Severity.OK, "traces", f"spans go to {endpoint_of(settings.traces, environment)}")]
+    # A variable's URL may hold credentials.
+    shown = endpoint_of(settings.traces, environment).rpartition("@")[2]
+    return [CheckResult(Severity.OK, "traces", f"spans go to {shown}")]
 
 
 def check_tls(settings: config.Settings) -> list[CheckResult]:
