@@ -26,6 +26,8 @@ IMPURE = (
     "deliver/schedule/lane_loader.py",
     "deliver/give_up.py",
     "deliver/worker.py",
+    "forward/gateway.py",
+    "forward/worker.py",
     "ingest/accept.py",
     "ingest/coalescing.py",
     "ingest/service.py",

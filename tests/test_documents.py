@@ -136,12 +136,13 @@ def test_version_is_the_same_in_the_packages_and_the_change_log() -> None:
 # Texts in the same spelling that are no reasons: words of SQL, a currency, and what names the warning of a notice.
 NO_REASONS = {"ASC", "BEGIN", "COMMIT", "DESC", "ROLLBACK", "USD", "ACCESS_UNVERIFIED", "HTTPS_PROXY", "NO_PROXY"}
 # And names of statuses, of kinds of certificate names, and methods of HTTP.
+NO_REASONS |= {"INVALID_ARGUMENT", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED"}
 NO_REASONS |= {"CANCELLED", "UNAUTHENTICATED", "UNKNOWN", "DNS", "URI", "GET", "POST"}
 
 
 def reasons_of_the_code() -> set[str]:
     found = set()
-    for tree in trees("ingest", "deliver", "spool", "operations", "rpc"):
+    for tree in trees("ingest", "deliver", "forward", "spool", "operations", "rpc"):
         found |= {text for text in constants(tree) if re.fullmatch(r"[A-Z]+(_[A-Z]+)*", text) and len(text) > 2}
         built = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
         found |= {f"{text}<status>" for node in built for text in constants(node) if re.fullmatch(r"[A-Z]+_", text)}

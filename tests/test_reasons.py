@@ -34,7 +34,7 @@ def test_page_is_generated_from_the_registry() -> None:
 
 
 def test_page_without_a_table_for_each_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected 10"):
+    with pytest.raises(ValueError, match="expected 11"):
         render("no table")
 
 
@@ -78,7 +78,14 @@ def test_remedy_of_a_reason_is_plain_text() -> None:
 
 
 def test_codes_of_calls_envelopes_and_outcomes_are_labels() -> None:
-    kinds = (ReasonKind.VIOLATION, ReasonKind.SKIP, ReasonKind.ADJUSTMENT, ReasonKind.LEFT_OUT, ReasonKind.DEAD_LETTER)
+    kinds = (
+        ReasonKind.VIOLATION,
+        ReasonKind.SKIP,
+        ReasonKind.ADJUSTMENT,
+        ReasonKind.LEFT_OUT,
+        ReasonKind.DEAD_LETTER,
+        ReasonKind.UPSTREAM,
+    )
     assert codes(*kinds) == LABELS
 
 

@@ -61,6 +61,10 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
     """Of the last call that failed; 0: none did, or Intercom did not answer."""
     last_error: str = ""
     """That failure, for people; empty: no call failed."""
+    batch_sequence: int = 0
+    """Of the first row of a batch that is being forwarded: the batch's sequence; 0 for all other rows."""
+    batch_last_key: int = 0
+    """Likewise: the key of the batch's last row."""
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
@@ -83,6 +87,10 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     """That of the envelope, unchanged."""
     caller: str = ""
     """That of the envelope."""
+    violations: tuple[Finding, ...] = ()
+    """Why a gateway rejected or skipped it."""
+    forwarded_to: str = ""
+    """The spool of the gateway that accepted it."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True):

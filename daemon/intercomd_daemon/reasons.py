@@ -28,6 +28,8 @@ class ReasonKind(StrEnum):
     """In the status of a connection: its access is wrong."""
     OUTAGE = "What happened"
     """In the status of a connection: its calls fail whatever is sent."""
+    UPSTREAM = "What the gateway answered"
+    """At an agent: in an outcome, or in the status of a connection."""
     CALL = "Status, and why"
     """In the ErrorInfo of an operator's call."""
     NOTICE = "What was noticed"
@@ -248,6 +250,12 @@ REASONS: Final = (
         ReasonKind.ADJUSTMENT,
         "The event moved to a second of its own, because Intercom merges two events of one user, name and second. It never moves more than 60 s into the future.",
         'Nothing is wrong; `same_second = "keep"` turns it off, except between the events of one commerce event.',
+    ),
+    Reason(
+        "VALIDATED_LOCALLY",
+        ReasonKind.ADJUSTMENT,
+        "At an agent, `validate_only` while its gateway is away: only what the agent checks by itself was checked.",
+        "Validate again once the gateway answers.",
     ),
     Reason(
         "VALUE_CONVERTED",
@@ -471,6 +479,55 @@ REASONS: Final = (
         "429: calls stop until the window ends, then resume at half the pace, which recovers.",
         "None: calls resume when a probe succeeds.",
     ),
+    # UPSTREAM
+    Reason(
+        "DUPLICATE",
+        ReasonKind.UPSTREAM,
+        "The gateway had accepted the envelope before; the outcome is FORWARDED.",
+        "None: the envelope is at the gateway once.",
+    ),
+    Reason(
+        "UPSTREAM_CHANGED",
+        ReasonKind.UPSTREAM,
+        "Another spool answers at `upstream.target` than the one that the agent forwarded to before, which would break order and the recognition of duplicates. Nothing was sent to it.",
+        "Point `upstream.target` at the spool of before, or confirm the new one with `intercomd retry CONNECTION`.",
+    ),
+    Reason(
+        "UPSTREAM_FORBIDDEN",
+        ReasonKind.UPSTREAM,
+        "PERMISSION_DENIED: the agent's credential may not publish to this connection at the gateway.",
+        "Add the connection to `connections` of the agent's caller in the gateway's settings.",
+    ),
+    Reason(
+        "UPSTREAM_NOT_INTERCOMD",
+        ReasonKind.UPSTREAM,
+        "UNIMPLEMENTED: another server, or another listener than `ingest.listen`, answers at `upstream.target`.",
+        "Set `upstream.target` to the ingest address of the gateway, by default port 50051.",
+    ),
+    Reason(
+        "UPSTREAM_OUTDATED",
+        ReasonKind.UPSTREAM,
+        "The gateway does not name its spool: its release is older than 0.2.",
+        "Upgrade the gateway before its agents.",
+    ),
+    Reason(
+        "UPSTREAM_REFUSED",
+        ReasonKind.UPSTREAM,
+        "The gateway answers INVALID_ARGUMENT to a request that holds this envelope alone; it became a dead letter.",
+        "Correct what the violation names, mostly a limit of the gateway's settings; then replay.",
+    ),
+    Reason(
+        "UPSTREAM_UNAUTHENTICATED",
+        ReasonKind.UPSTREAM,
+        "UNAUTHENTICATED: the gateway does not accept the agent's token or certificate.",
+        "Put a token of the gateway's settings into `upstream.token_file`, or set `upstream.tls.certificate_file`.",
+    ),
+    Reason(
+        "UPSTREAM_UNKNOWN_CONNECTION",
+        ReasonKind.UPSTREAM,
+        "The gateway's settings have no connection of this name.",
+        "Add the connection to the gateway's settings, or rename it in the agent's.",
+    ),
     # CALL
     Reason(
         "CONNECTION_NOT_ALLOWED",
@@ -522,6 +579,12 @@ REASONS: Final = (
     ),
     # NOTICE
     Reason(
+        "upstream_confirmed",
+        ReasonKind.NOTICE,
+        "An operator confirmed with `intercomd retry` that an agent forwards to another spool from now on.",
+        "None.",
+    ),
+    Reason(
         "access_unverified",
         ReasonKind.NOTICE,
         "`GET /me` names no workspace or may not be read; deliveries go on without the check of the App ID.",
@@ -564,7 +627,14 @@ LABELS: Final = frozenset(
     reason.code
     for reason in REASONS
     if reason.kind
-    in {ReasonKind.VIOLATION, ReasonKind.SKIP, ReasonKind.ADJUSTMENT, ReasonKind.LEFT_OUT, ReasonKind.DEAD_LETTER}
+    in {
+        ReasonKind.VIOLATION,
+        ReasonKind.SKIP,
+        ReasonKind.ADJUSTMENT,
+        ReasonKind.LEFT_OUT,
+        ReasonKind.DEAD_LETTER,
+        ReasonKind.UPSTREAM,
+    }
 )
 """The codes that metrics tell apart: no sender and no answer of Intercom's can add a label's value."""
 _REMEDIES = MappingProxyType({(reason.kind, reason.code): reason.remedy for reason in REASONS})

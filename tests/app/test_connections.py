@@ -3,7 +3,7 @@
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.envelope import AcceptedEnvelope, UpdateContact
 from intercomd_daemon.setting.secret import Secret
 

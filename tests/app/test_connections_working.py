@@ -12,7 +12,7 @@ from daemons.process import connection_for
 from delivery.worker import Notes, envelope, event, row
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.errors import ConnectionNotFound, LeaseLost
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings

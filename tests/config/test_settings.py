@@ -61,6 +61,14 @@ deliver = "0s"
 [traces]
 endpoint = ""
 sample_ratio = 1.0
+[upstream]
+target = ""
+token_file = ""
+insecure = false
+tls.ca_file = ""
+tls.certificate_file = ""
+tls.key_file = ""
+tls.server_name = ""
 """
 CONNECTION = """
 app_id = ""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
-from intercomd_daemon.deliver.waiting import LaneState, Waiting, WaitingReason, explain_waiting
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
+from intercomd_daemon.deliver.waiting import Waiting, WaitingReason, explain_waiting
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Progress
 from intercomd_daemon.reasons import REASONS, ReasonKind

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from delivery.worker import NOON, TOKEN, Notes, delivering, envelope, event, row, settings_for
+from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.deliver.schedule.open_calls import OPEN_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import SETTLING_MAX, Worker

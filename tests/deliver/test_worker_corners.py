@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from delivery.worker import envelope, event, row
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.schedule.outage import PROBE_SECONDS_MAX
 from intercomd_daemon.deliver.worker import BATCH_WAIT_SECONDS
 from intercomd_daemon.envelope import AcceptedEnvelope

@@ -6,7 +6,7 @@ from collections import defaultdict
 import pytest
 
 from delivery.worker import NOON, envelope, event, row
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.waiting import WaitingReason, explain_waiting
 from intercomd_daemon.outcome import OutcomeType

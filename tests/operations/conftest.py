@@ -9,9 +9,8 @@ import pytest
 
 from intercomd.v1 import envelope_pb2, operations_pb2_grpc
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
 from intercomd_daemon.deliver.give_up import complete_row
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
-from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck
 from intercomd_daemon.operations.http import HEADERS, health_application, listen_http
 

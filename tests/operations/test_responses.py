@@ -5,7 +5,7 @@ import pytest
 from google.protobuf import json_format
 
 from intercomd.v1 import envelope_pb2, identity_pb2, operations_pb2
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding
 from intercomd_daemon.operations import responses
 from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType

@@ -7,7 +7,7 @@ import pytest
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1 import outcome_pb2
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
-from intercomd_daemon.deliver.waiting import LaneState
+from intercomd_daemon.connection_status import LaneState
 from intercomd_daemon.envelope import Finding, Refusal
 from intercomd_daemon.operations.page import ANSWER_BYTES_MAX
 from intercomd_daemon.operations.trail import WAITING_CHUNK_MAX, Entry, TrailSource, fill_trail, read_waiting

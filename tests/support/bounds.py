@@ -11,6 +11,11 @@ _ONE_CALL = "lives for one call, within the limits of a request"
 _KEPT_BY_QUOTA = "spool.bytes_max"
 
 BOUNDS = {
+    # forward
+    "forward.batch.Batch.entries": "forward.batch.ENVELOPES_MAX",
+    "forward.batch.ReadAhead._entries": "forward.batch.ENVELOPES_MAX",
+    "forward.worker.ForwardWorker._left_out": "forward.worker.LEFT_OUT_MAX",
+    "forward.worker.ForwardWorker._logs": "one for each priority",
     # spool
     "spool.memory.engine.MemorySpool._forwarded": "spool.forwarded.RECORDS_MAX",
     "spool.memory.engine.MemorySpool._states": "one for each part of the daemon that has a state",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from intercomd_daemon.app.security import ListenerSecurity
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
+from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService

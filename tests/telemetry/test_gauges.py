@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from prometheus_client.core import Metric
 
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.telemetry.gauges import connection_families, spool_families, workspace_families
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.intercom.messages import Call
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType

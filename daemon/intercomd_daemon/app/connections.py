@@ -1,49 +1,66 @@
 """The workers of all connections: creates, starts and stops them, and returns their statuses."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
 from intercomd_daemon.deliver.give_up import complete_row
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.preview import preview
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus, Observer
+from intercomd_daemon.deliver.schedule.connection_state import Observer as DeliveryObserver
 from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
-from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost, ShuttingDown
+from intercomd_daemon.forward.gateway import Gateway
+from intercomd_daemon.forward.worker import ForwardWorker
+from intercomd_daemon.forward.worker import Observer as ForwardObserver
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import LogUsage, Outflow, Spool, WaitingRow
 from intercomd_daemon.spool.record import RecordDamaged
 from intercomd_daemon.spool.trail import TrailFilter
 
 
+class Observer(DeliveryObserver, ForwardObserver, Protocol):
+    """Receives what happens to the connections."""
+
+
+AnyWorker = Worker | ForwardWorker
+
+
 class _Running(NamedTuple):
     """A worker and its task."""
 
-    worker: Worker
+    worker: AnyWorker
     task: asyncio.Task[None]
 
 
 class Connections:
-    """The configured connections; each active one has a worker."""
+    """The configured connections. Each active one has a worker; at an agent each one."""
 
     def __init__(self, settings: Settings, hide: Callable[[str], None]) -> None:
-        """`hide` registers each access token and the credentials of proxies for redaction from log lines."""
+        """`hide` registers each access token and the credentials of proxies for redaction from log lines.
+
+        Raises:
+            UpstreamUnusable: a file that the gateway needs cannot be read.
+        """
         self._hide = hide
+        self.gateway = Gateway(settings.upstream) if settings.upstream.on else None
+        """The gateway of an agent; None: the daemon delivers to Intercom."""
         self._settings: Mapping[str, ConnectionSettings] = settings.connections
         self._tokens: dict[str, AccessToken] = {}
         self._read_tokens(settings.connections)
         self._running: dict[str, _Running] = {}
-        self._workspaces: dict[str, tuple[Pace, Outflow]] = {}
+        self._workspaces: dict[str, tuple[Pace | None, Outflow]] = {}
         self._faults: list[BaseException] = []
         self._faulty = asyncio.Event()
         self._stopping = False
@@ -51,6 +68,8 @@ class Connections:
         self._start_time = time.time()
 
     def _read_tokens(self, connections: Mapping[str, ConnectionSettings]) -> None:
+        if self.gateway is not None:
+            return
         for name, settings in connections.items():
             self._tokens[name] = AccessToken(settings.access_token.reveal(), settings.access_token_file, self._hide)
             credentials = settings.proxy.reveal().rpartition("@")[0].partition("://")[2]
@@ -58,8 +77,13 @@ class Connections:
                 self._hide(credentials)
 
     def log_key(self) -> bytes:
-        """Returns the key of the hashes of emails in log lines: secret, and unchanged as long as the tokens are."""
+        """Returns the key of the hashes of emails in log lines: secret, and unchanged as long as the tokens are.
+
+        An agent without a token makes one at each start.
+        """
         digest = blake2b(digest_size=32)
+        if self.gateway is not None:
+            digest.update(self.gateway.token().encode() or os.urandom(32))
         for name, token in sorted(self._tokens.items()):
             digest.update(f"{name}\0{token.current()}\0".encode())
         return digest.digest()
@@ -95,7 +119,7 @@ class Connections:
         await asyncio.gather(*(running.task for running in stopped), return_exceptions=True)
         for name in self._tokens.keys() - connections.keys():
             del self._tokens[name]
-        used = {_workspace(settings) for settings in connections.values() if settings.active}
+        used = {self._workspace(settings) for settings in connections.values() if self._runs(settings)}
         for workspace in self._workspaces.keys() - used:
             await _release(*self._workspaces.pop(workspace))
         # After the last commit of the old workers, and before the first read of the new ones.
@@ -105,41 +129,65 @@ class Connections:
 
     async def _store_workspaces(self) -> None:
         """Stores the workspace of each connection; reports those whose waiting envelopes will go to another one."""
-        workspaces = {name: _workspace(settings) for name, settings in self._settings.items() if settings.active}
+        if self.gateway is not None:
+            return
+        workspaces = {name: self._workspace(settings) for name, settings in self._settings.items() if settings.active}
         for name in await self._spool.set_workspaces(workspaces):
             usage = self._spool.usage().connections.get(name, LogUsage())
             waiting = usage.normal + usage.bulk
             self._observer.on_notice(name, "workspace_changed", workspace=workspaces[name], waiting=waiting)
 
-    async def _workers(self, connections: Mapping[str, ConnectionSettings]) -> dict[str, tuple[Worker, Outflow]]:
-        """Creates a worker for each active connection; none of them runs yet."""
-        workers: dict[str, tuple[Worker, Outflow]] = {}
+    def _runs(self, settings: ConnectionSettings) -> bool:
+        """Returns whether a connection has a worker. At an agent it is the gateway that knows which are active."""
+        return settings.active or self.gateway is not None
+
+    async def _workers(self, connections: Mapping[str, ConnectionSettings]) -> dict[str, tuple[AnyWorker, Outflow]]:
+        """Creates a worker for each connection that has one; none of them runs yet."""
+        workers: dict[str, tuple[AnyWorker, Outflow]] = {}
         paused = await self._spool.paused()
         for name, settings in connections.items():
-            if settings.active:
+            if self.gateway is not None:
+                workers[name] = await self._forward_worker(name, self.gateway, paused=name in paused)
+            elif settings.active:
                 pace, outflow = await self._acquire(settings)
                 client = IntercomClient(settings, self._tokens[name], CONNECTIONS_MAX)
                 worker = Worker(settings, outflow, client, pace, self._observer, paused=name in paused)
                 workers[name] = worker, outflow
         return workers
 
+    async def _forward_worker(self, name: str, gateway: Gateway, *, paused: bool) -> tuple[ForwardWorker, Outflow]:
+        workspace = self._workspace(self._settings.get(name) or ConnectionSettings(name=name))
+        if workspace not in self._workspaces:
+            self._workspaces[workspace] = None, await self._spool.acquire(workspace)
+        _, outflow = self._workspaces[workspace]
+        agent_id = self._spool.usage().spool_id
+        worker = ForwardWorker(name, agent_id, outflow, self._spool, gateway, self._observer, paused=paused)
+        return worker, outflow
+
+    def _workspace(self, settings: ConnectionSettings) -> str:
+        """Returns the name of a connection's workspace, the same in every process; an agent's are its connections."""
+        if self.gateway is not None:
+            return f"upstream {settings.name}"
+        return f"{settings.url} {settings.app_id or settings.name}"
+
     async def _acquire(self, settings: ConnectionSettings) -> tuple[Pace, Outflow]:
         """Returns the budget and the deliveries of a connection's workspace.
 
         Connections of the same workspace share both.
         """
-        workspace = _workspace(settings)
+        workspace = self._workspace(settings)
         if workspace not in self._workspaces:
             outflow = await self._spool.acquire(workspace)
             pace = Pace(settings.rate.calls_per_window, settings.rate.share, time.monotonic())
             if state := await outflow.load_pacing():
                 pace.restore(state, time.monotonic(), time.time())
             self._workspaces[workspace] = pace, outflow
-        pace, outflow = self._workspaces[workspace]
-        pace.set_share(settings.rate.share)
-        return pace, outflow
+        shared, outflow = self._workspaces[workspace]
+        assert shared is not None  # noqa: S101 - `gateway` is None here
+        shared.set_share(settings.rate.share)
+        return shared, outflow
 
-    def _run(self, workers: Mapping[str, tuple[Worker, Outflow]]) -> None:
+    def _run(self, workers: Mapping[str, tuple[AnyWorker, Outflow]]) -> None:
         for name, (worker, outflow) in workers.items():
             task = asyncio.create_task(_run(worker, outflow), name=f"worker {name}")
             task.add_done_callback(self._on_end)
@@ -177,6 +225,8 @@ class Connections:
         await self.wait_stopped()
         for pace, outflow in self._workspaces.values():
             await _release(pace, outflow)
+        if self.gateway is not None:
+            await self.gateway.close()
 
     def statuses(self) -> list[ConnectionStatus]:
         """Returns the status of each configured connection."""
@@ -256,11 +306,12 @@ class Connections:
     def _idle(self, name: str) -> ConnectionStatus:
         """Returns the status of a connection without a worker: inactive, or not started yet."""
         settings = self._settings[name]
-        state = ConnectionState.VERIFYING if settings.active else ConnectionState.INACTIVE
+        active = self._runs(settings)
+        state = ConnectionState.VERIFYING if active else ConnectionState.INACTIVE
         return ConnectionStatus(
             name=name,
             state=state,
-            reason="the daemon is starting" if settings.active else "active = false in the settings",
+            reason="the daemon is starting" if active else "active = false in the settings",
             since=self._start_time,
             app_id=settings.app_id,
             workspace_name="",
@@ -279,19 +330,16 @@ class Connections:
         )
 
 
-def _workspace(settings: ConnectionSettings) -> str:
-    """Returns the name of a connection's workspace, the same in every process."""
-    return f"{settings.url} {settings.app_id or settings.name}"
-
-
-async def _release(pace: Pace, outflow: Outflow) -> None:
+async def _release(pace: Pace | None, outflow: Outflow) -> None:
     """Releases a workspace whose workers have ended, for the process that acquires it next."""
-    with suppress(IntercomdError):  # Without the saved state, the next process learns the window from its first calls.
-        await outflow.save_pacing(pace.state(time.monotonic(), time.time()))
+    if pace is not None:
+        # Without the saved state, the next process learns the window from its first calls.
+        with suppress(IntercomdError):
+            await outflow.save_pacing(pace.state(time.monotonic(), time.time()))
     await outflow.release()
 
 
-async def _run(worker: Worker, outflow: Outflow) -> None:
+async def _run(worker: AnyWorker, outflow: Outflow) -> None:
     """Runs a worker, and cancels it if its workspace is lost: then it must make no further call.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import Any
 from intercomd_daemon import __version__
 from intercomd_daemon.app.bind import ListenerUnavailable
 from intercomd_daemon.app.connections import Connections
+from intercomd_daemon.app.form import check_form
 from intercomd_daemon.app.listeners import (
     GrpcListener,
     OperationsListeners,
@@ -20,10 +21,11 @@ from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.systemd import EXTEND_SECONDS, Systemd
 from intercomd_daemon.app.trace_export import open_traces_or_warn
 from intercomd_daemon.config import LoadedSettings, Settings
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
-from intercomd_daemon.deliver.waiting import LaneState
+from intercomd_daemon.connection_status import ConnectionStatus, LaneState
 from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decide import decide
+from intercomd_daemon.ingest.forwarding import decide_forwarded
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck, Reloaded
@@ -120,6 +122,7 @@ class Daemon:
     async def _serve(self, spool: Spool) -> None:
         """Serves until `stop`, or until a worker fails or loses its workspace, or the spool fails."""
         connections = self._connections
+        await check_form(spool, agent=self._settings.upstream.on)
         await connections.start(spool, self._report)
         service = self._ingest_service(spool, TimestampAllocator(await spool.seconds()))
         ingest = self._settings.ingest
@@ -147,7 +150,9 @@ class Daemon:
             raise ExceptionGroup("a part of the daemon ended by itself", faults)
 
     def _ingest_service(self, spool: Spool, seconds: TimestampAllocator) -> IngestService:
-        acceptor = Acceptor(self._settings.connections, spool, seconds, self._report, time.time)
+        gateway = self._connections.gateway
+        decides = decide if gateway is None else decide_forwarded
+        acceptor = Acceptor(self._settings.connections, spool, seconds, self._report, time.time, decides)
         interceptors = () if self._traces is None else (with_trace_context,)
         service = IngestService(
             acceptor,
@@ -157,6 +162,7 @@ class Daemon:
             time.time,
             interceptors,
             self._security.ingest.guard,
+            gateway,
         )
         self._acceptor, self._service = acceptor, service
         return service

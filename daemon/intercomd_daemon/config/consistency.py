@@ -7,6 +7,7 @@ from intercomd_daemon.config.findings import CONNECTIONS, SettingFindings
 from intercomd_daemon.config.listener_checks import check_listeners
 from intercomd_daemon.config.setting_keys import nearest
 from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.config.upstream import check_upstream
 from intercomd_daemon.config.variables import variable
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.setting.places import NO_PROXY, in_the_clear
@@ -22,12 +23,14 @@ def check_consistency(
     """Adds missing settings and contradictions to the findings; keys in `wrong` have been reported already."""
     check_listeners(settings, origins, findings)
     check_callers(settings, origins, findings)
+    check_upstream(settings, origins, findings)
     active = [connection for connection in settings.connections.values() if connection.active]
-    if settings.connections and not active:
+    if settings.connections and not active and not settings.upstream.on:
         message = "no connection is active, so every envelope will be skipped"
         findings.warn(CONNECTIONS, "active = false", message)
     for connection in active:
-        _check_access(connection, wrong, findings)
+        if not settings.upstream.on:  # An agent calls its gateway alone.
+            _check_access(connection, wrong, findings)
     for connection in settings.connections.values():
         _check_connection(connection, settings.connections, origins, findings)
 

@@ -21,6 +21,10 @@ DEFAULT = "default"
 """The origin of settings that are not set; also the connection of the short forms if none is named."""
 
 
+_TARGET = "upstream.target"
+"""Makes the daemon an agent, which needs no setting of a connection."""
+
+
 class LoadedSettings(NamedTuple):
     """The settings in force."""
 
@@ -55,7 +59,8 @@ def load(path: str | None, environment: Mapping[str, str]) -> LoadedSettings:
     variables = Variables(keys, tables, findings)
     variables.read(environment)
     names = {table: list(dict.fromkeys([*document.names[table], *variables.names[table]])) for table in TABLES}
-    if variables.short and not names[CONNECTIONS]:
+    forwards = _TARGET in {*document.given, *variables.given}
+    if (variables.short or forwards) and not names[CONNECTIONS]:
         names[CONNECTIONS] = [DEFAULT]
     given = document.given | _short_forms(variables, names[CONNECTIONS], findings) | variables.given
     for table, name in _entries(names):

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
 from intercomd_daemon.outcome import Progress
 from intercomd_daemon.spool.base import WaitingRow
 from intercomd_daemon.spool.record import RecordDamaged, unpack
@@ -22,22 +22,6 @@ class WaitingReason(StrEnum):
     UNCONFIGURED = "UNCONFIGURED"
     VERIFYING = "VERIFYING"
     WAITING_TURN = "WAITING_TURN"
-
-
-class LaneState(NamedTuple):
-    """A lane in memory, as far as one of its envelopes is concerned."""
-
-    in_flight: bool
-    """A call for the envelope is in flight, or its result is being committed."""
-    failures: int
-    """Failures in a row of the lane's head."""
-    retry_at: float
-    """When the lane may call again, Unix seconds; 0.0: at its turn."""
-    attempts: int
-    """Of the envelope."""
-    http_status: int
-    """Of the last failure of the lane's head; 0: none, or no answer."""
-    last_error: str
 
 
 class Waiting(NamedTuple):

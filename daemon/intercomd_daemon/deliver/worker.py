@@ -10,6 +10,7 @@ from math import inf
 from typing import Any, Generic, TypeVar
 
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
 from intercomd_daemon.deliver.give_up import RETRY_SECONDS, STOPPED, GiveUps, Read
 from intercomd_daemon.deliver.intercom.classification import Classification, Kind, classify
 from intercomd_daemon.deliver.intercom.client import IntercomClient
@@ -30,8 +31,6 @@ from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import (
     ConnectionMonitor,
-    ConnectionState,
-    ConnectionStatus,
     Observer,
 )
 from intercomd_daemon.deliver.schedule.lane_loader import LaneLoader
@@ -40,7 +39,6 @@ from intercomd_daemon.deliver.schedule.outage import Allowed
 from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import Pace, retry_delay
 from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
-from intercomd_daemon.deliver.waiting import LaneState
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.outcome import Outcome

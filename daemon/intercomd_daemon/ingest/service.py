@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from google.protobuf.message import Message
 from grpc.aio import Server
@@ -23,6 +23,7 @@ from intercomd_daemon.ingest.limits import OPEN_REQUESTS_BYTES_MAX, STREAMS_MAX
 from intercomd_daemon.ingest.responses import PreviewedRequest, preview_response, publish_response, stream_response
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.stream import StreamSession, shutting_down
+from intercomd_daemon.ingest.upstream_responses import merge_previews, sources_of, validation_response
 from intercomd_daemon.rpc.authentication import Guard, MethodGate
 from intercomd_daemon.rpc.handlers import Context, Interceptor, Method, ServiceHandlers
 from intercomd_daemon.spool.base import Usage
@@ -33,6 +34,28 @@ METHODS: Final = frozenset(_SERVICE.methods_by_name)
 
 Preview = Callable[[str, AcceptedEnvelope], Sequence[PreviewedRequest]]
 """Returns the calls to Intercom of an accepted envelope, by the name of its connection."""
+
+
+class Upstream(Protocol):
+    """The gateway of an agent, which knows the settings that decide on envelopes."""
+
+    async def validate(self, envelopes: Sequence[bytes]) -> PublishResponse | None:
+        """Returns the gateway's results for encoded envelopes; None if it is away.
+
+        Raises:
+            RequestRefused: the gateway refuses the request.
+        """
+        ...
+
+    async def preview(self, envelopes: Sequence[bytes]) -> PreviewResponse:
+        """Returns the gateway's previews of encoded envelopes.
+
+        Raises:
+            RequestRefused: the gateway refuses the request.
+            RetryLater: it is away.
+        """
+        ...
+
 
 OPEN_REQUESTS_RETRY_SECONDS = 1.0
 """Requests last for a commit: the shortest wait that the contract allows is enough."""
@@ -56,11 +79,13 @@ class IngestService:
         clock: Callable[[], float],
         interceptors: Sequence[Interceptor] = (),
         guard: Guard | None = None,
+        upstream: Upstream | None = None,
     ) -> None:
         """`usage` is called for each response and must be cheap; the clock returns Unix seconds.
 
-        `guard` knows the callers of the listener.
+        `guard` knows the callers of the listener; `upstream` is set at an agent.
         """
+        self._upstream = upstream
         self._guard = guard or Guard()
         self._acceptor = acceptor
         self._preview = preview
@@ -121,6 +146,9 @@ class IngestService:
         with self._reserve(request.size_bytes):
             if request.validate_only:
                 results = await self._acceptor.check(request.envelopes, self._guard.caller)
+                if self._upstream is not None:
+                    validated = await self._upstream.validate(sources_of(results))
+                    return validation_response(results, validated, self._usage(), self._clock())
             else:
                 results = await self._acceptor.accept(
                     request.envelopes, request.size_bytes, self._guard.caller, request.forwarder
@@ -159,6 +187,8 @@ class IngestService:
         self._check_open()
         with self._reserve(request.size_bytes):
             results = await self._acceptor.check(request.envelopes, self._guard.caller)
+            if self._upstream is not None:
+                return merge_previews(results, await self._upstream.preview(sources_of(results)))
         return preview_response(
             (result, self._preview(result.connection, result.accepted) if result.accepted else ()) for result in results
         )

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionStatus
-from intercomd_daemon.deliver.waiting import LaneState
+from intercomd_daemon.connection_status import ConnectionStatus, LaneState
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Archive, Usage
 

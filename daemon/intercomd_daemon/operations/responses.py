@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.v1 import envelope_pb2, identity_pb2, ingest_pb2, operations_pb2, outcome_pb2
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Refusal
 from intercomd_daemon.outcome import DeadLetter, Effect, Outcome
@@ -79,7 +79,14 @@ def outcome_message(outcome: Outcome) -> outcome_pb2.Outcome:
         adjustments=[adjustment(finding) for finding in outcome.adjustments],
         replay=outcome.replay,
         caller=outcome.caller,
+        violations=[violation(finding) for finding in outcome.violations],
+        forwarded_to=outcome.forwarded_to,
     )
+
+
+def violation(finding: Finding) -> ingest_pb2.Violation:
+    """Converts a violation."""
+    return ingest_pb2.Violation(reason=finding.reason, field=finding.field, message=finding.message)
 
 
 def kept_outcome_entry(kept: KeptOutcome) -> operations_pb2.TrailEntry:
@@ -99,10 +106,7 @@ def refusal_entry(refusal: Refusal) -> operations_pb2.TrailEntry:
         connection=refusal.connection,
         identity=identity_pb2.Identity(customer_id=refusal.customer_id, email=refusal.email),
         disposition=ingest_pb2.Disposition.ValueType(refusal.disposition),
-        violations=[
-            ingest_pb2.Violation(reason=each.reason, field=each.field, message=each.message)
-            for each in refusal.violations
-        ],
+        violations=[violation(finding) for finding in refusal.violations],
         caller=refusal.caller,
         event_name=refusal.event_name,
     )
@@ -167,6 +171,8 @@ def connection_message(status: ConnectionStatus, usage: LogUsage, now: float) ->
             suspended_reason=reason,
             suspended_since=timestamp(status.since) if suspended else None,
             next_probe_time=timestamp(status.next_probe) if probing else None,
+            upstream=status.upstream,
+            upstream_spool_id=status.upstream_spool_id,
         )
     )
     return message

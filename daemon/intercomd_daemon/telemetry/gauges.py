@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.spool.base import Usage
 
 # A workspace has at most 120 active event names (I26) and 250 custom attributes (I20).

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
+from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.intercom.messages import Call
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState, ConnectionStatus
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.reasons import OTHER, REASONS, ReasonKind, label_of
@@ -98,6 +98,9 @@ class _Instruments:
             CALL_SECONDS_BOUNDS,
         )
         self.notices = Counter("intercomd_notices", "Notices for operators, by notice.", ("connection", "notice"))
+        self.forwards = Counter(
+            "intercomd_forward_calls", "Calls to the gateway of an agent, by gRPC status.", ("connection", "code")
+        )
         self.commit_seconds = Histogram(
             "intercomd_spool_commit_duration_seconds",
             "Duration of the spool's commits, including the sync.",
@@ -133,7 +136,7 @@ class _Instruments:
     def families(self) -> Iterator[Metric]:
         """Yields the current values as Prometheus families."""
         counters = (self.received, self.adjustments, self.outcomes, self.calls, self.refusals, self.notices)
-        for counter in (self.requests, *counters, self.committed_rows, self.damages):
+        for counter in (self.requests, *counters, self.forwards, self.committed_rows, self.damages):
             yield counter.family()
         for histogram in (self.latency_seconds, self.call_seconds, self.commit_seconds):
             yield histogram.family()
@@ -217,6 +220,10 @@ class Metrics:
         self._instruments.call_seconds.add((connection, call), seconds)
         if status >= 400:
             self._instruments.refusals.add((connection, call, str(status) if status in STATUSES else OTHER))
+
+    def count_forward(self, connection: str, code: str) -> None:
+        """Counts one call to the gateway; `code` is the name of its gRPC status."""
+        self._instruments.forwards.add((self._connection(connection), code))
 
     def set_state(self, connection: str, state: ConnectionState) -> None:
         """Sets the state of a connection."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from intercomd_daemon import trace_context
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
+from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.envelope import Refusal, lane_of
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.outcome import Effect, Outcome, OutcomeType
@@ -65,10 +65,27 @@ class Report:
             wake()
         log_info = self._logger.is_enabled_for(logging.INFO)
         with self._batch():
+            if log_info and any(outcome.type is OutcomeType.FORWARDED for outcome in outcomes):
+                self._log_forwarded([each for each in outcomes if each.type is OutcomeType.FORWARDED])
             for outcome in outcomes:
+                if outcome.type is OutcomeType.FORWARDED:
+                    continue
                 dead = outcome.type is OutcomeType.DEAD_LETTERED
                 if log_info or dead:
                     self._log_outcome(outcome, logging.WARNING if dead else logging.INFO)
+
+    def _log_forwarded(self, outcomes: Sequence[Outcome]) -> None:
+        """Logs what the gateway took with one line for each connection: its own log has a line for each envelope."""
+        for connection in dict.fromkeys(outcome.connection for outcome in outcomes):
+            own = [outcome for outcome in outcomes if outcome.connection == connection]
+            self._logger.info(
+                "forwarded",
+                connection=connection,
+                envelopes=len(own),
+                duplicates=sum(bool(outcome.reason) for outcome in own),
+                spool_id=own[-1].forwarded_to,
+                age_seconds=round(max(0.0, *(outcome.end_time - outcome.accept_time for outcome in own)), 3),
+            )
 
     def _log_outcome(self, outcome: Outcome, level: int) -> None:
         deciding = _deciding_effect(outcome.effects)
@@ -103,6 +120,13 @@ class Report:
             self._traces.on_call(connection, call, status, seconds, traceparents)
         if self._logger.is_enabled_for(logging.DEBUG):
             self._logger.debug("call", connection=connection, call=call, http_status=status, seconds=round(seconds, 3))
+
+    def on_forward(self, connection: str, code: str, envelopes: int, seconds: float) -> None:
+        """Counts one call to the gateway, by the name of its status, and logs it as debug; 0 envelopes: a probe."""
+        self._metrics.count_forward(connection, code)
+        if self._logger.is_enabled_for(logging.DEBUG):
+            fields = {"code": code, "envelopes": envelopes, "seconds": round(seconds, 3)}
+            self._logger.debug("forward_call", connection=connection, **fields)
 
     def on_state(self, connection: str, state: ConnectionState, reason: str) -> None:
         """Logs a connection's new state; `reason` says why, with the remedy if the connection does not deliver."""

@@ -6,11 +6,12 @@ import pytest
 
 from delivery.worker import Notes
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.intercom.access import Access, Grant
 from intercomd_daemon.deliver.intercom.classification import FORBIDDEN, Classification, Kind
 from intercomd_daemon.deliver.intercom.messages import Call, Response
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, ConnectionState
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
 
 GRANTED = Access(Grant.GRANTED, workspace_name="Shop", region="eu")
 WELL = Response(200)

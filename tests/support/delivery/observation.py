@@ -5,9 +5,9 @@ import asyncio
 import msgspec
 
 from delivery.fault_play import Made, Play
+from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.intercom.classification import classify
 from intercomd_daemon.deliver.intercom.messages import Call, Request
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.outcome import EffectKind, Outcome, OutcomeType
 
 USERS = ("u1", "u2", "u3")

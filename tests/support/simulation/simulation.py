@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from clock.virtual import VirtualLoop, run_virtually
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionState
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Scalar, TrackEvent, lane_of, operations_of

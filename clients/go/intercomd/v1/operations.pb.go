@@ -312,8 +312,12 @@ type ConnectionStatus struct {
 	SuspendedSince *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=suspended_since,json=suspendedSince,proto3" json:"suspended_since,omitempty"`
 	// The time of the next probe. Absent unless `state` is SUSPENDED or DOWN.
 	NextProbeTime *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=next_probe_time,json=nextProbeTime,proto3" json:"next_probe_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The gateway that the connection forwards to, as the settings name it. Empty: it delivers to Intercom.
+	Upstream string `protobuf:"bytes,18,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// The spool of that gateway. Empty until the gateway has answered.
+	UpstreamSpoolId string `protobuf:"bytes,19,opt,name=upstream_spool_id,json=upstreamSpoolId,proto3" json:"upstream_spool_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ConnectionStatus) Reset() {
@@ -463,6 +467,20 @@ func (x *ConnectionStatus) GetNextProbeTime() *timestamppb.Timestamp {
 		return x.NextProbeTime
 	}
 	return nil
+}
+
+func (x *ConnectionStatus) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *ConnectionStatus) GetUpstreamSpoolId() string {
+	if x != nil {
+		return x.UpstreamSpoolId
+	}
+	return ""
 }
 
 // The calls that Intercom allows in a window. Other apps of the workspace share this budget.
@@ -2620,7 +2638,7 @@ const file_intercomd_v1_operations_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12/\n" +
 	"\x05spool\x18\x04 \x01(\v2\x19.intercomd.v1.SpoolStatusR\x05spool\x12@\n" +
-	"\vconnections\x18\x05 \x03(\v2\x1e.intercomd.v1.ConnectionStatusR\vconnections\"\xb4\x05\n" +
+	"\vconnections\x18\x05 \x03(\v2\x1e.intercomd.v1.ConnectionStatusR\vconnections\"\xfc\x05\n" +
 	"\x10ConnectionStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x15\n" +
 	"\x06app_id\x18\x02 \x01(\tR\x05appId\x12%\n" +
@@ -2642,7 +2660,9 @@ const file_intercomd_v1_operations_proto_rawDesc = "" +
 	"last_error\x18\x0e \x01(\tR\tlastError\x12)\n" +
 	"\x10suspended_reason\x18\x0f \x01(\tR\x0fsuspendedReason\x12C\n" +
 	"\x0fsuspended_since\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x0esuspendedSince\x12B\n" +
-	"\x0fnext_probe_time\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\rnextProbeTime\"\xbe\x01\n" +
+	"\x0fnext_probe_time\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\rnextProbeTime\x12\x1a\n" +
+	"\bupstream\x18\x12 \x01(\tR\bupstream\x12*\n" +
+	"\x11upstream_spool_id\x18\x13 \x01(\tR\x0fupstreamSpoolId\"\xbe\x01\n" +
 	"\x06Budget\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x05R\x05limit\x12\x1c\n" +
 	"\tremaining\x18\x02 \x01(\x05R\tremaining\x129\n" +

@@ -181,6 +181,8 @@ class ConnectionStatus(_message.Message):
     SUSPENDED_REASON_FIELD_NUMBER: _builtins.int
     SUSPENDED_SINCE_FIELD_NUMBER: _builtins.int
     NEXT_PROBE_TIME_FIELD_NUMBER: _builtins.int
+    UPSTREAM_FIELD_NUMBER: _builtins.int
+    UPSTREAM_SPOOL_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name in the configuration."""
     app_id: _builtins.str
@@ -209,6 +211,10 @@ class ConnectionStatus(_message.Message):
     """
     suspended_reason: _builtins.str
     """Why it is suspended: stable, UPPER_SNAKE, such as UNAUTHORIZED. Empty unless `state` is SUSPENDED."""
+    upstream: _builtins.str
+    """The gateway that the connection forwards to, as the settings name it. Empty: it delivers to Intercom."""
+    upstream_spool_id: _builtins.str
+    """The spool of that gateway. Empty until the gateway has answered."""
     @_builtins.property
     def oldest_age(self) -> _duration_pb2.Duration:
         """The age of the oldest waiting envelope. Absent: none waits."""
@@ -245,10 +251,12 @@ class ConnectionStatus(_message.Message):
         suspended_reason: _builtins.str = ...,
         suspended_since: _timestamp_pb2.Timestamp | None = ...,
         next_probe_time: _timestamp_pb2.Timestamp | None = ...,
+        upstream: _builtins.str = ...,
+        upstream_spool_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "next_probe_time", b"next_probe_time", "oldest_age", b"oldest_age", "suspended_since", b"suspended_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_id", b"app_id", "budget", b"budget", "calls_made", b"calls_made", "dead_letters", b"dead_letters", "dry_run", b"dry_run", "last_error", b"last_error", "name", b"name", "next_probe_time", b"next_probe_time", "oldest_age", b"oldest_age", "parked_lanes", b"parked_lanes", "region", b"region", "state", b"state", "suspended_reason", b"suspended_reason", "suspended_since", b"suspended_since", "waiting_bulk", b"waiting_bulk", "waiting_normal", b"waiting_normal", "workspace_name", b"workspace_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_id", b"app_id", "budget", b"budget", "calls_made", b"calls_made", "dead_letters", b"dead_letters", "dry_run", b"dry_run", "last_error", b"last_error", "name", b"name", "next_probe_time", b"next_probe_time", "oldest_age", b"oldest_age", "parked_lanes", b"parked_lanes", "region", b"region", "state", b"state", "suspended_reason", b"suspended_reason", "suspended_since", b"suspended_since", "upstream", b"upstream", "upstream_spool_id", b"upstream_spool_id", "waiting_bulk", b"waiting_bulk", "waiting_normal", b"waiting_normal", "workspace_name", b"workspace_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from enum import IntEnum
 from typing import Protocol
 
-import msgspec
-
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.intercom.access import Access, Grant
 from intercomd_daemon.deliver.intercom.classification import DOUBTFUL, FORBIDDEN, Classification, Kind
 from intercomd_daemon.deliver.intercom.messages import Call, Response
@@ -19,54 +17,6 @@ from intercomd_daemon.deliver.schedule.pacing import WAIT_MAX_SECONDS
 from intercomd_daemon.outcome import Outcome
 
 _NOT_VERIFIED = "GET /me has not been answered yet"
-
-
-class ConnectionState(IntEnum):
-    """What a connection does at present. The numbers are those of the gauge, and never change."""
-
-    VERIFYING = 1
-    """No response of `GET /me` yet: no other call leaves."""
-    DELIVERING = 2
-    DOWN = 3
-    """Calls of several users fail. Probes find out when Intercom works again, see `outage.py`."""
-    SUSPENDED = 4
-    """The access token, the App ID or the region is wrong: only `GET /me` is called."""
-    PAUSED = 5
-    """Paused by an operator."""
-    INACTIVE = 6
-    """Inactive in the settings: new envelopes are skipped, waiting ones stay."""
-
-
-class ConnectionStatus(msgspec.Struct, frozen=True):
-    """The status of one connection. Times are Unix seconds, or 0.0."""
-
-    name: str
-    state: ConnectionState
-    reason: str
-    """Why the connection does not deliver, with the remedy; empty if it does."""
-    since: float
-    """When the state or the reason last changed."""
-    app_id: str
-    workspace_name: str
-    region: str
-    dry_run: bool
-    calls: int
-    """Calls since the start of the daemon."""
-    budget_limit: int
-    """Calls that Intercom allows in a window, by its last response."""
-    budget_plan: int
-    """The share of those that this daemon uses."""
-    budget_remaining: int
-    """Calls that this daemon may still make in this window."""
-    window_seconds: float
-    window_ends: float
-    lanes_open: int
-    rows_read_ahead: int
-    next_probe: float
-    last_error: str
-    """The last failure of the connection as a whole. Contains no user data."""
-    custom_attributes: int = 0
-    """Of contacts in the workspace, archived ones left out; 0 before the list is read."""
 
 
 class Observer(Protocol):

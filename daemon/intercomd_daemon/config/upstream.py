@@ -1,0 +1,33 @@
+"""Checks the settings of an agent as a whole: what its gateway needs, and what has no effect at an agent."""
+
+from collections.abc import Mapping
+
+from intercomd_daemon.config.findings import SettingFindings
+from intercomd_daemon.config.settings import Settings
+from intercomd_daemon.config.variables import variable
+
+_SECTION = "upstream"
+
+
+def check_upstream(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
+    """Adds contradictions of `[upstream]` to the findings."""
+    upstream, tls = settings.upstream, settings.upstream.tls
+    if not upstream.on:
+        for key, origin in origins.items():
+            if key.startswith(f"{_SECTION}.") and origin != "default":
+                target = variable(f"{_SECTION}.target")
+                message = f"no effect without upstream.target, the gateway; set it, here or as {target}"
+                findings.problem(key, origin, message)
+        return
+    for given, missing in (("certificate_file", "key_file"), ("key_file", "certificate_file")):
+        if getattr(tls, given) and not getattr(tls, missing):
+            message = f"a certificate and its private key belong together; set it beside {given}"
+            findings.problem(f"{_SECTION}.tls.{missing}", "not set", message)
+    if upstream.insecure and tls.given:
+        key = f"{_SECTION}.insecure"
+        message = "plain text and TLS exclude each other; set insecure = false, or leave out [upstream.tls]"
+        findings.problem(key, origins[key], message)
+    elif upstream.token_file and not upstream.uses_tls and not upstream.is_local:
+        key = f"{_SECTION}.token_file"
+        message = f"the token travels to {upstream.target} in the clear; set insecure = false, for TLS"
+        findings.warn(key, origins[key], message)

@@ -1,0 +1,207 @@
+"""Calls to the gateway over one channel: requests as bytes, replies as domain objects.
+
+TLS files and the token are read again before each call, so that they may be replaced while the daemon runs.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from intercomd.access import Access, Tls
+from intercomd.framing import ENVELOPES_TAG, length_prefix
+from intercomd.retry import retry_after_seconds
+from intercomd.settings import PublisherSettings
+from intercomd.v1.envelope_pb2 import Envelope
+from intercomd.v1.event_pb2 import CustomEvent
+from intercomd.v1.identity_pb2 import Identity
+from intercomd.v1.ingest_pb2 import (
+    EnvelopeResult,
+    Forwarder,
+    PreviewRequest,
+    PreviewResponse,
+    PublishRequest,
+    PublishResponse,
+)
+from intercomd_daemon.envelope import Finding
+from intercomd_daemon.errors import IntercomdError, RequestRefused, RetryLater
+from intercomd_daemon.forward.replies import Reply, Result
+from intercomd_daemon.forward.settings import UpstreamSettings
+
+CALL_SECONDS = 30.0
+"""Deadline of one call: a gateway answers after a commit, of a slow disk within seconds."""
+PREVIEW_RETRY_SECONDS = 5.0
+"""The longest wait that the contract allows: a gateway that is away rarely comes back sooner."""
+PROBE = "intercomd-probe"
+"""Customer id, event name and envelope id of the probe, which is validated and never stored."""
+_SERVICE = "/intercomd.v1.IngestService/"
+_DETAILS = "grpc-status-details-bin"
+# gRPC connects again after at most 5 s; every attempt of ours that comes earlier fails at once.
+_CHANNEL = PublisherSettings(backoff_seconds_max=5.0)
+_PREVIEW_TAG = bytes([PreviewRequest.ENVELOPES_FIELD_NUMBER << 3 | 2])
+_PLAIN = {number: Result(number) for number in range(5)}
+
+Response = TypeVar("Response", PublishResponse, PreviewResponse)
+
+
+class UpstreamUnusable(IntercomdError):
+    """The gateway cannot be called: a file of `[upstream]` is missing or unreadable."""
+
+
+class Gateway:
+    """The gateway's IngestService."""
+
+    def __init__(self, settings: UpstreamSettings, call_seconds: float = CALL_SECONDS) -> None:
+        """Opens nothing yet.
+
+        Raises:
+            UpstreamUnusable: the token file or a TLS file cannot be read.
+        """
+        self.target = settings.target
+        self._call_seconds = call_seconds
+        tls = settings.tls
+        try:
+            self._access = Access(
+                settings.target,
+                _CHANNEL,
+                credentials=None,
+                tls=Tls(
+                    ca_file=tls.ca_file or None,
+                    cert_file=tls.certificate_file or None,
+                    key_file=tls.key_file or None,
+                    server_name=tls.server_name or None,
+                )
+                if settings.uses_tls
+                else None,
+                token=None,
+                token_file=settings.token_file or None,
+                metadata=(),
+            )
+        except ValueError as error:
+            raise UpstreamUnusable(f"upstream.{error}") from error
+        self._channel: grpc.aio.Channel | None = None
+
+    async def publish(self, envelopes: Sequence[bytes], agent_id: str, sequence: int, spool_id: str) -> Reply:
+        """Forwards encoded envelopes of one connection to the gateway's spool of this id."""
+        forwarder = Forwarder(agent_id=agent_id, sequence=sequence, spool_id=spool_id)
+        request = _frames(envelopes, ENVELOPES_TAG) + PublishRequest(forwarder=forwarder).SerializeToString()
+        return await self._publish(request)
+
+    async def probe(self, connection: str) -> Reply:
+        """Asks whether this agent may publish to a connection, and which spool the gateway has; stores nothing."""
+        envelope = Envelope(
+            envelope_id=PROBE,
+            connection=connection,
+            identity=Identity(customer_id=PROBE),
+            custom_event=CustomEvent(name=PROBE),
+        )
+        request = PublishRequest(envelopes=[envelope], validate_only=True)
+        return await self._publish(request.SerializeToString())
+
+    async def validate(self, envelopes: Sequence[bytes]) -> PublishResponse | None:
+        """Returns the gateway's response to `validate_only`; None if it is away.
+
+        Raises:
+            RequestRefused: the gateway refuses the request.
+        """
+        request = _frames(envelopes, ENVELOPES_TAG) + PublishRequest(validate_only=True).SerializeToString()
+        response = await self._call("Publish", request, PublishResponse)
+        if isinstance(response, PublishResponse):
+            return response
+        _check_refused(response)
+        return None
+
+    async def preview(self, envelopes: Sequence[bytes]) -> PreviewResponse:
+        """Returns the gateway's preview.
+
+        Raises:
+            RequestRefused: the gateway refuses the request.
+            RetryLater: it is away, or does not accept the agent.
+        """
+        response = await self._call("Preview", _frames(envelopes, _PREVIEW_TAG), PreviewResponse)
+        if isinstance(response, PreviewResponse):
+            return response
+        _check_refused(response)
+        text = f"the gateway {self.target} makes the previews and answers {response.code}: {response.message}"
+        raise RetryLater(text, response.retry_after_seconds or PREVIEW_RETRY_SECONDS)
+
+    def token(self) -> str:
+        """Returns the agent's token; empty if it has none."""
+        return "".join(text for name, text in self._access.metadata() if name == "authorization")
+
+    async def close(self) -> None:
+        """Cancels the calls in flight and closes the connection."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def _publish(self, request: bytes) -> Reply:
+        response = await self._call("Publish", request, PublishResponse)
+        if isinstance(response, Reply):
+            return response
+        results = tuple(_result(each) for each in response.results)
+        return Reply("OK", spool_id=response.spool.spool_id, results=results)
+
+    async def _call(self, method: str, request: bytes, kind: type[Response]) -> Response | Reply:
+        if self._channel is None or self._access.tls_changed():
+            previous, self._channel = self._channel, self._open()
+            if previous is not None:
+                await previous.close(self._call_seconds)  # calls of other connections may end
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, Response] = self._channel.unary_unary(
+            _SERVICE + method, response_deserializer=kind.FromString
+        )
+        try:
+            return await call(request, timeout=self._call_seconds, metadata=tuple(self._access.metadata()))
+        except grpc.aio.AioRpcError as error:
+            return read_error(error.code().name, error.details() or "", error.trailing_metadata())
+
+    def _open(self) -> grpc.aio.Channel:
+        credentials = self._access.channel_credentials()
+        options = self._access.channel_options()
+        if credentials is None:
+            return grpc.aio.insecure_channel(self._access.target, options)
+        return grpc.aio.secure_channel(self._access.target, credentials, options)
+
+
+def _frames(envelopes: Sequence[bytes], tag: bytes) -> bytes:
+    """Returns a request with these envelopes; protobuf adds the fields of what follows it."""
+    return b"".join([part for each in envelopes for part in (tag, length_prefix(len(each)), each)])
+
+
+def _check_refused(reply: Reply) -> None:
+    if reply.code == "INVALID_ARGUMENT":
+        raise RequestRefused("envelopes", f"the gateway refuses the request: {reply.message}")
+
+
+def _result(message: EnvelopeResult) -> Result:
+    if not message.violations and not message.adjustments:
+        plain = _PLAIN.get(message.disposition)
+        return plain if plain is not None else Result(message.disposition)
+    return Result(message.disposition, _findings(message.violations), _findings(message.adjustments))
+
+
+def _findings(messages: Iterable[Any]) -> tuple[Finding, ...]:
+    return tuple(Finding(each.reason, each.field, each.message) for each in messages)
+
+
+def read_error(code: str, message: str, trailers: Iterable[tuple[str, str | bytes]]) -> Reply:
+    """Returns the error status of a call with its google.rpc details."""
+    trailers = tuple(trailers)
+    info = ErrorInfo()
+    encoded = dict(trailers).get(_DETAILS)
+    if isinstance(encoded, bytes):
+        _unpack(encoded, info)
+    retry_after = retry_after_seconds(trailers)
+    return Reply(code, message, retry_after, info.reason, info.metadata.get("spool_id", ""))
+
+
+def _unpack(encoded: bytes, info: Message) -> None:
+    """Reads the first detail of this type; details that are no protobuf count as absent."""
+    try:
+        for detail in Status.FromString(encoded).details:
+            if detail.Unpack(info):
+                return
+    except DecodeError:
+        info.Clear()

@@ -1,0 +1,1 @@
+"""A gateway that answers as a test says."""
