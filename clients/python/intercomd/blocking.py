@@ -6,6 +6,7 @@
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -69,7 +70,8 @@ class BlockingPublisher:
         self._transport = ThreadTransport(self._access)
         self._buffer = Buffer(self._settings)
         self._changed = threading.Condition()
-        self._closing = threading.Lock()
+        # Reentrant, because a signal handler may call `close` while the main thread waits in `close`.
+        self._closing = threading.RLock()
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -133,7 +135,8 @@ class BlockingPublisher:
     def close(self, timeout_seconds: float | None = None) -> list[Envelope]:
         """Flushes for at most `timeout_seconds` (default: `PublisherSettings.close_seconds`) and ends.
 
-        It never raises for envelopes that could not be sent.
+        It never raises for envelopes that could not be sent. If a signal handler raises while it waits, it ends at
+        once, logs the count of envelopes without a response, and `unanswered` holds them. A handler may call it, too.
 
         Returns:
             The envelopes without a response, in their order, with their ids. See `Publisher.close`.
@@ -141,7 +144,6 @@ class BlockingPublisher:
         with self._closing:
             if not self._closed:
                 self._close(self._settings.close_seconds if timeout_seconds is None else timeout_seconds)
-                self._closed = True
         return self.unanswered
 
     def _close(self, timeout_seconds: float) -> None:
@@ -149,10 +151,11 @@ class BlockingPublisher:
         with self._changed:
             self._buffer.refuse(closed)
             self._changed.notify_all()
+        interrupted = True
         try:
-            self.flush(timeout_seconds)
-        except (TimeoutError, PublishError):
-            pass  # `unanswered` holds the rest
+            with suppress(TimeoutError, PublishError):  # `unanswered` holds the rest
+                self.flush(timeout_seconds)
+            interrupted = False
         finally:
             self._ending.set()
             with self._changed:
@@ -162,7 +165,10 @@ class BlockingPublisher:
                 thread.join()
             self._fail(closed)
             self._unanswered = [unframe(framed) for framed in self._buffer.unanswered()]
+            self._closed = True
             lifecycle.closed(self)
+            if interrupted:
+                lifecycle.log_interrupted(self._unanswered)
 
     def _put(self, framed: bytes, waiter: "Future[EnvelopeResult] | None", deadline: float | None) -> None:
         with self._changed:

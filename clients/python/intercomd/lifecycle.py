@@ -113,6 +113,14 @@ def end_scope(
     logger.warning("%s; the publisher's `unanswered` holds them", text)
 
 
+def log_interrupted(left: list[Envelope]) -> None:
+    """Logs how many envelopes have no response after a signal or a cancellation has ended the wait of `close`."""
+    if left:
+        logger.warning(
+            "close was interrupted: %d envelopes were not answered; the publisher's `unanswered` holds them", len(left)
+        )
+
+
 def _flush_at_exit() -> None:
     deadline = time.monotonic() + EXIT_SECONDS_MAX
     left = sum(publisher.end_at_exit(deadline) for publisher in list(_process.open))

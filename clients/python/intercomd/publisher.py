@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -169,16 +170,19 @@ class Publisher:
         closed = PublisherClosedError()
         self._buffer.refuse(closed)
         self._room_freed.set()
+        interrupted = True
         try:
-            await self.flush(timeout_seconds)
-        except (TimeoutError, PublishError):
-            pass  # `unanswered` holds the rest
+            with suppress(TimeoutError, PublishError):  # `unanswered` holds the rest
+                await self.flush(timeout_seconds)
+            interrupted = False
         finally:
             for sender in self._senders:
                 sender.cancel()
             await asyncio.gather(*self._senders, return_exceptions=True)
             self._fail(closed)
             self._unanswered = [unframe(framed) for framed in self._buffer.unanswered()]
+            if interrupted:
+                lifecycle.log_interrupted(self._unanswered)
             await self._transport.close()
             lifecycle.closed(self)
 

@@ -158,6 +158,83 @@ async def test_process_that_cannot_flush_ends_and_logs_the_count(daemon: "Daemon
     assert "100 envelopes were not sent when the process ended" in output
 
 
+SIGNALLED = """
+    import logging, signal
+    from intercomd import PublisherSettings
+    logging.basicConfig(format="%(message)s")
+    settings = PublisherSettings(close_seconds=1000)
+    publisher = BlockingPublisher(target, settings=settings)
+    for number in range(3): publisher.publish(event(f"event-{number}"))
+
+    def left():
+        return [envelope.custom_event.name for envelope in publisher.unanswered]
+
+    def after(seconds, handler):
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    names = ["event-0", "event-1", "event-2"]
+"""
+
+
+@pytest.mark.parametrize(
+    "close",
+    [
+        # A handler that raises, as Python's own for SIGINT.
+        """
+    after(0.3, interrupt)
+    try: publisher.close()
+    except KeyboardInterrupt: pass
+    else: raise SystemExit("not interrupted")
+    assert left() == names and publisher.close() == publisher.unanswered
+    """,
+        """
+    after(0.3, interrupt)
+    try:
+        with publisher: pass
+    except KeyboardInterrupt: pass
+    assert left() == names
+    """,
+        # A handler that closes and exits, as services do for SIGTERM.
+        """
+    def stop(*_):
+        assert [envelope.custom_event.name for envelope in publisher.close(0.1)] == names
+        logging.warning("3 envelopes were not answered")
+        sys.exit(0)
+    after(0.3, stop)
+    publisher.close()
+    """,
+        # A handler that closes and returns.
+        """
+    after(0.3, lambda *_: publisher.close(0.1))
+    assert publisher.close() == publisher.unanswered and left() == names
+    logging.warning("3 envelopes were not answered")
+    """,
+        # In asyncio a signal cancels the task that closes.
+        """
+    async def main():
+        publishing = Publisher(target, settings=settings)
+        for name in names: await publishing.publish(event(name))
+        asyncio.get_running_loop().call_later(0.3, asyncio.current_task().cancel)
+        try: await publishing.close()
+        except asyncio.CancelledError: pass
+        assert [envelope.custom_event.name for envelope in publishing.unanswered] == names
+    publisher.close(0)
+    asyncio.run(main())
+    """,
+    ],
+)
+async def test_signal_ends_a_close_that_waits(daemon: "Daemon", close: str) -> None:
+    daemon.answering.clear()
+    code, output = await run(daemon, SIGNALLED + close)
+    assert code == 0, output
+    assert "3 envelopes were not answered" in output
+    daemon.answering.set()
+
+
 async def test_grpcs_fork_support_is_logged_as_a_warning(daemon: "Daemon") -> None:
     program = """
     with BlockingPublisher(target) as publisher: publisher.publish(event("a"))
