@@ -56,7 +56,7 @@ DEAD = outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED
         ),
         (
             ended("e-1", 0, outcome_pb2.OUTCOME_TYPE_FORWARDED, forwarded_to="gateway:50051"),
-            "Envelope e-1 of ann was accepted by the upstream daemon gateway:50051 at 2023-11-14T22:14:20Z.",
+            "Envelope e-1 of ann was accepted by the gateway with the spool gateway:50051 at 2023-11-14T22:14:20Z.",
         ),
         (
             ended("e-1", 0, outcome_pb2.OutcomeType.ValueType(99)),

@@ -64,11 +64,11 @@ def test_left_out_envelope_has_its_remedy() -> None:
     assert explain_entry(entry).remedy == "Set dry_run = false to make the calls."
 
 
-def test_forwarded_envelope_names_the_upstream_daemon(capsys: pytest.CaptureFixture[str]) -> None:
-    entry = ended("e-1", 0, outcome_pb2.OUTCOME_TYPE_FORWARDED, forwarded_to="gateway:50051", violations=[REJECTION])
+def test_forwarded_envelope_names_the_command_at_the_gateway(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = ended("e-1", 0, outcome_pb2.OUTCOME_TYPE_FORWARDED, forwarded_to="s-1", violations=[REJECTION])
     lines = printed(capsys, entry)
     assert lines[2:] == [
-        "    forwarded to gateway:50051: look there for its outcome",
+        "    forwarded to the spool s-1: `intercomd explain e-1` at the gateway shows its outcome",
         "    PLACEHOLDER_ID identity.customer_id: 'null' is a placeholder: set the user's id",
     ]
 

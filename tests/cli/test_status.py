@@ -12,7 +12,7 @@ from daemons.process import Daemon
 from intercomd.v1 import ingest_pb2
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.cli.layout import lay_out_table
-from intercomd_daemon.cli.status import COLUMNS, remarks_of, row_of, summary_of
+from intercomd_daemon.cli.status import COLUMNS, obstacles_of, remarks_of, row_of, summary_of
 
 BUDGET = messages.Budget(limit=167, remaining=118, window=Duration(seconds=10))
 
@@ -136,3 +136,19 @@ def test_remarks_of_names_each_problem() -> None:
 
 def test_remarks_of_a_healthy_daemon_is_empty() -> None:
     assert remarks_of(messages.GetStatusResponse(connections=[messages.ConnectionStatus(name="a")])) == []
+
+
+def test_connection_of_an_agent_names_its_gateway() -> None:
+    connection = messages.ConnectionStatus(
+        name="default",
+        state=messages.CONNECTION_STATE_SUSPENDED,
+        suspended_reason="UPSTREAM_CHANGED",
+        upstream="dns:///gateway:50051",
+        upstream_spool_id="s-1",
+    )
+    assert row_of(connection)[-1] == "gateway dns:///gateway:50051 (spool s-1)"
+    (line,) = obstacles_of(connection)
+    assert "confirm the new one with intercomd retry CONNECTION" in line
+    connection.state = messages.CONNECTION_STATE_DOWN
+    connection.suspended_reason = ""
+    assert obstacles_of(connection) == ["default is down: the gateway does not take envelopes"]

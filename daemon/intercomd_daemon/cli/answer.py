@@ -137,12 +137,14 @@ def _ended(outcome: outcome_pb2.Outcome) -> str:
             return "reached Intercom"
         case EnvelopeState.UNCHANGED:
             return "needed no call, because Intercom had its values already,"
+        case EnvelopeState.DEAD_LETTERED if outcome.violations:
+            return "was rejected by the gateway"
         case EnvelopeState.DEAD_LETTERED:
             return DEAD_CLAUSES.get(outcome.reason, "was refused by Intercom")
         case EnvelopeState.DISCARDED:
             return "was refused by Intercom, and discarded by an operator"
         case EnvelopeState.FORWARDED:
-            return f"was accepted by the upstream daemon {printable(outcome.forwarded_to, None)}".rstrip()
+            return f"was accepted by the gateway with the spool {printable(outcome.forwarded_to, None)}"
         case state:
             return _VERBS[state][0]
 

@@ -10,6 +10,7 @@ from intercomd_daemon import config
 from intercomd_daemon.cli import options, preflight
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.cli.format import printable, quantity
+from intercomd_daemon.cli.gateway_check import check_gateway
 from intercomd_daemon.cli.layout import wrap_text
 from intercomd_daemon.cli.output import output_width, print_json
 from intercomd_daemon.cli.preflight import CheckResult, Severity
@@ -63,7 +64,8 @@ def collect_findings(config_path: str | None, *, offline: bool) -> list[CheckRes
         findings += preflight.check_tls(loaded.settings)
         findings += preflight.check_tokens(loaded.settings)
         findings += asyncio.run(preflight.check_traces(loaded.settings, os.environ))
-        findings += asyncio.run(preflight.check_connections(loaded.settings))
+        check_target = check_gateway if loaded.settings.upstream.on else preflight.check_connections
+        findings += asyncio.run(check_target(loaded.settings))
     return findings
 
 

@@ -99,7 +99,8 @@ def _waiting_lines(waiting: WaitingEnvelope) -> list[str]:
 def _outcome_lines(outcome: outcome_pb2.Outcome) -> list[str]:
     lines = [_call(effect) for effect in outcome.effects]
     if outcome.forwarded_to:
-        lines.append(f"forwarded to {outcome.forwarded_to}: look there for its outcome")
+        command = f"`intercomd explain {printable(outcome.envelope_id)}` at the gateway shows its outcome"
+        lines.append(f"forwarded to the spool {printable(outcome.forwarded_to)}: {command}")
     lines += [_finding(violation) for violation in outcome.violations[:_FINDINGS_MAX]]
     lines += [f"changed: {_finding(adjustment)}" for adjustment in outcome.adjustments]
     return lines

@@ -33,7 +33,8 @@ oldest         age of the oldest waiting envelope
 dead           dead letters: envelopes that Intercom refused permanently
 budget         calls left in the current rate limit window of Intercom
 calls          calls since the daemon started
-workspace      name of the workspace in Intercom (App ID, region)
+workspace      name of the workspace in Intercom (App ID, region), or at an
+               agent its gateway (spool)
 
 """
 
@@ -81,6 +82,7 @@ def row_of(connection: messages.ConnectionStatus) -> list[str]:
     known = ", ".join(printable(part) for part in (connection.app_id, connection.region) if part)
     budget = connection.budget
     allowed = f"{budget.remaining:,} of {budget.limit:,}" if budget.limit else "not known yet"
+    allowed = "-" if connection.upstream else allowed
     return [
         connection.name,
         state_of(connection),
@@ -91,8 +93,16 @@ def row_of(connection: messages.ConnectionStatus) -> list[str]:
         f"{connection.dead_letters:,}",
         allowed,
         f"{connection.calls_made:,}",
-        f"{printable(connection.workspace_name) or '?'} ({known})",
+        place_of(connection, known),
     ]
+
+
+def place_of(connection: messages.ConnectionStatus, known: str) -> str:
+    """Returns where the envelopes of a connection go: the workspace with what is `known` of it, or the gateway."""
+    if not connection.upstream:
+        return f"{printable(connection.workspace_name) or '?'} ({known})"
+    spool = f"spool {printable(connection.upstream_spool_id)}" if connection.upstream_spool_id else "not answered yet"
+    return f"gateway {printable(connection.upstream)} ({spool})"
 
 
 def state_of(connection: messages.ConnectionStatus) -> str:
@@ -120,18 +130,20 @@ def remarks_of(status: messages.GetStatusResponse) -> list[str]:
 def obstacles_of(connection: messages.ConnectionStatus) -> list[str]:
     """Returns a line for each thing that holds up the envelopes of a connection, with the remedy."""
     name, lines = printable(connection.name), []
+    other = "the gateway" if connection.upstream else "Intercom"
     if connection.state == messages.CONNECTION_STATE_PAUSED:
         lines.append(f"{name} is paused by an operator: `intercomd resume {name}` continues")
     if connection.state == messages.CONNECTION_STATE_DOWN:
-        lines.append(f"{name} is down: Intercom does not answer, or fails for all users")
+        fails = "does not take envelopes" if connection.upstream else "does not answer, or fails for all users"
+        lines.append(f"{name} is down: {other} {fails}")
     if connection.suspended_reason:
         since = f" since {timestamp(connection.suspended_since)}" if connection.HasField("suspended_since") else ""
         reason = connection.suspended_reason
-        remedy = remedy_of(ReasonKind.SUSPENSION, reason)
+        remedy = remedy_of(ReasonKind.UPSTREAM if connection.upstream else ReasonKind.SUSPENSION, reason)
         lines.append(f"{name} is suspended{since}: {printable(reason)}" + (f": {remedy}" if remedy else ""))
     if connection.HasField("next_probe_time"):
         at = timestamp(connection.next_probe_time)
-        lines.append(f"{name} calls Intercom again at {at}; `intercomd retry {name}` calls now")
+        lines.append(f"{name} calls {other} again at {at}; `intercomd retry {name}` calls now")
     if connection.state == messages.CONNECTION_STATE_UNCONFIGURED:
         lines.append(f"{name} is missing from the settings; its envelopes wait until it is added again")
     return lines

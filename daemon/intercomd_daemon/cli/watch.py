@@ -15,8 +15,8 @@ from intercomd_daemon.cli.output import output_width, print_json
 from intercomd_daemon.cli.remote import operations, resolve_address, warn_of_unknown_connection
 from intercomd_daemon.cli.signals import run_interruptible
 
-# No version of the daemon produces these types yet, so a watch for them would wait for ever.
-_NEVER_YET = {outcome_pb2.OUTCOME_TYPE_ERASED, outcome_pb2.OUTCOME_TYPE_FORWARDED}
+# No version of the daemon produces this type yet, so a watch for it would wait for ever.
+_NEVER_YET = {outcome_pb2.OUTCOME_TYPE_ERASED}
 TYPES = {name: number for number, name in TYPE_NAMES.items() if number not in _NEVER_YET}
 """The types that can be watched, by their names."""
 
