@@ -111,5 +111,23 @@ GO = Language(
     stubs="intercomd/v1",
     driver=("build/conformance",),
 )
-OTHERS = (GO,)
+TYPESCRIPT = Language(
+    name="typescript",
+    programs=("node", "npm"),
+    prepare=(("npm", "ci", "--ignore-scripts", "--no-fund", "--no-audit"), ("npm", "run", "build")),
+    checks=(
+        ("npm", "run", "lint"),
+        ("npm", "test"),
+        ("npm", "run", "docs"),
+        ("node", "scripts/check-package.cjs"),
+    ),
+    plugins=(
+        "--plugin=protoc-gen-es=node_modules/.bin/protoc-gen-es",
+        "--es_out={output}/src/gen",
+        "--es_opt=target=ts,import_extension=js",
+    ),
+    stubs="src/gen",
+    driver=("node", "dist/esm/conformance/driver.js"),
+)
+OTHERS = (GO, TYPESCRIPT)
 """All but Python, whose client `make test` checks."""
