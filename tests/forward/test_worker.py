@@ -1,17 +1,17 @@
 """A worker forwards to a scripted gateway from a real spool."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
 import pytest
 
+from forwarding.recorder import Recorder, rows
 from forwarding.scripted import Refusal, ScriptedGateway, accept, info
-from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import PublishRequest, PublishResponse
 from intercomd_daemon.connection_status import ConnectionState
-from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
+from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import RetryLater, ShuttingDown
 from intercomd_daemon.forward.gateway import Gateway
 from intercomd_daemon.forward.settings import UpstreamSettings
@@ -25,43 +25,6 @@ AWAY = Refusal(grpc.StatusCode.UNAVAILABLE, "away", (("grpc-retry-pushback-ms", 
 REFUSED = Refusal(grpc.StatusCode.INVALID_ARGUMENT, "too many envelopes")
 
 
-class Recorder:
-    """Records what the worker reports."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
-        self.states: list[tuple[str, str]] = []
-        self.calls: list[str] = []
-        self.notices: list[str] = []
-        self._changed = asyncio.Event()
-
-    def on_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        self.outcomes += outcomes
-        self._changed.set()
-
-    def on_forward(self, _connection: str, code: str, _envelopes: int, _seconds: float) -> None:
-        self.calls.append(code)
-        self._changed.set()
-
-    def on_state(self, _connection: str, state: ConnectionState, reason: str) -> None:
-        self.states.append((state.name, reason))
-        self._changed.set()
-
-    def on_notice(self, _connection: str, event: str, **_details: object) -> None:
-        self.notices.append(event)
-        self._changed.set()
-
-    async def until(self, holds: object) -> None:
-        async with asyncio.timeout(30):
-            while not holds():  # type: ignore[operator]
-                self._changed.clear()
-                await self._changed.wait()
-
-    async def ended(self, count: int) -> list[str]:
-        await self.until(lambda: len(self.outcomes) >= count)
-        return [outcome.envelope_id for outcome in self.outcomes]
-
-
 @pytest.fixture
 def spool() -> MemorySpool:
     return MemorySpool()
@@ -70,16 +33,6 @@ def spool() -> MemorySpool:
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
-
-
-def row(name: str, priority: Priority = Priority.NORMAL) -> Incoming:
-    source = Envelope(envelope_id=name).SerializeToString()
-    envelope = AcceptedEnvelope(name, "u-1", "", 5.0, (), (), "", source)
-    return Incoming("default", priority, lane_of("u-1", ""), name, record.pack(envelope))
-
-
-def rows(*names: str, priority: Priority = Priority.NORMAL) -> list[Incoming]:
-    return [row(name, priority) for name in names]
 
 
 @asynccontextmanager

@@ -48,7 +48,17 @@ class Notes:
 class Producers:
     """Two processes, of which one streams."""
 
-    def __init__(self, folder: Path, address: str, users: Sequence[User], waiting_max: int, seed: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        users: Sequence[User],
+        waiting_max: int,
+        seed: int,
+        *,
+        agent: bool = False,
+    ) -> None:
+        """`agent`: the daemon forwards, and leaves it to its gateway to skip envelopes."""
         self._folder = folder
         self._processes: list[asyncio.subprocess.Process] = []
         halves = (users[0::2], users[1::2])
@@ -63,6 +73,7 @@ class Producers:
                 era=users[0].era,
                 seed=seed + 100 * place,
                 waiting_max=waiting_max,
+                agent=agent,
             )
             for place, half in enumerate(halves)
         ]
