@@ -470,7 +470,7 @@ REASONS: Final = (
     Reason(
         "NETWORK",
         ReasonKind.OUTAGE,
-        "No connection within 5 s, no response within 30 s, or a broken connection.",
+        "No connection within 5 s, no response within 30 s, a broken connection, or a response that is not valid HTTP.",
         "None: calls resume when a probe succeeds.",
     ),
     Reason(
