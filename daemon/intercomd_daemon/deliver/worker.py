@@ -133,6 +133,8 @@ class Worker:
         )
         self._open_calls = OpenCalls()
         self._stopping = False
+        self._start: asyncio.Handle | None = None
+        """The call of `_start_calls` at the end of this pass of the event loop."""
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._drained = asyncio.Event()
@@ -254,12 +256,20 @@ class Worker:
         self._loader.mark_appended(priority)
         self._start_calls()
 
+    def _start_calls_soon(self) -> None:
+        """Calls `_start_calls` once for all responses that this pass of the event loop handles."""
+        if self._start is None:
+            self._start = asyncio.get_running_loop().call_soon(self._start_calls)
+
     def _start_calls(self) -> None:
         """Starts all calls that may leave now, and sets the timer for the next one.
 
         Called after everything that may let a call leave: rows that were appended or loaded, a response, a commit, a
         change of the connection's state, the timer.
         """
+        if self._start is not None:
+            self._start.cancel()
+            self._start = None
         if self._stopping:
             # `run` returns after the last commit.
             if not self._ready_queue.busy and not self._commits:
@@ -362,7 +372,7 @@ class Worker:
         after = lane.on_response(classification, response, self._clock.wall())
         self._loader.share_contact(lane)
         self._commit(lane, after)
-        self._start_calls()
+        self._start_calls_soon()
 
     async def _sync_attributes(self, lane: Lane, step: ReadAttributes | CreateAttribute) -> None:
         sync = self._attribute_sync

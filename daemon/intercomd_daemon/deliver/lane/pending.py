@@ -154,17 +154,19 @@ class PendingQueue:
     """The envelopes of a lane that are in memory, in the order of delivery."""
 
     def __init__(self) -> None:
-        self._queues: dict[Priority, deque[PendingEnvelope]] = {Priority.NORMAL: deque(), Priority.BULK: deque()}
+        self._normal: deque[PendingEnvelope] = deque()
+        self._bulk: deque[PendingEnvelope] = deque()
+        self._queues = {Priority.NORMAL: self._normal, Priority.BULK: self._bulk}
 
     def __len__(self) -> int:
         """Returns the number of envelopes."""
-        return sum(len(queue) for queue in self._queues.values())
+        return len(self._normal) + len(self._bulk)
 
     @property
     def of_head(self) -> deque[PendingEnvelope]:
         """The queue to deliver from: normal before bulk, but a bulk envelope with a call made is finished first."""
-        normal, bulk = self._queues[Priority.NORMAL], self._queues[Priority.BULK]
-        return bulk if bulk and (not normal or bulk[0].attempts) else normal
+        bulk = self._bulk
+        return bulk if bulk and (not self._normal or bulk[0].attempts) else self._normal
 
     @property
     def head(self) -> PendingEnvelope | None:
@@ -197,7 +199,7 @@ class PendingQueue:
 
         They must be loaded again, after those normal rows.
         """
-        bulk = self._queues[Priority.BULK]
+        bulk = self._bulk
         before = len(bulk)
         while bulk and not bulk[-1].attempts:
             bulk.pop()
@@ -208,11 +210,10 @@ class PendingQueue:
 
         The others must be loaded again, in order.
         """
-        normal, bulk = self._queues[Priority.NORMAL], self._queues[Priority.BULK]
-        if self.of_head is normal:
-            bulk.clear()
-        elif normal:
-            normal.clear()
+        if self.of_head is self._normal:
+            self._bulk.clear()
+        elif self._normal:
+            self._normal.clear()
             self.yield_to_normal()
         while len(self.of_head) > rows:
             self.of_head.pop()

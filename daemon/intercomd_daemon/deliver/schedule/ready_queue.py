@@ -8,7 +8,7 @@ all users who are in trouble before those behind them. Then `take` alternates: s
 """
 
 from collections import deque
-from enum import Enum, auto
+from enum import IntEnum, auto
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
@@ -21,14 +21,14 @@ from intercomd_daemon.envelope import Priority
 OLDEST_EVERY = 8
 
 
-class Place(Enum):
+class Place(IntEnum):
     """The place of a lane that is not ready."""
 
     RESTING = auto()
     BUSY = auto()
 
 
-class History(Enum):
+class History(IntEnum):
     """What is known of a ready lane."""
 
     ANSWERED = auto()
@@ -60,6 +60,10 @@ class ReadyQueue:
         }
         self._resting: list[tuple[float, int, Lane]] = []
         self._places: dict[Lane, Place | Ready] = {}
+        self._ready_failed = 0
+        """The number of ready lanes whose last call failed."""
+        self._ready_untried = 0
+        """The number of other ready lanes."""
         self.busy = 0
         """The number of busy lanes."""
         self._order = count()
@@ -68,12 +72,12 @@ class ReadyQueue:
     @property
     def has_untried(self) -> bool:
         """Whether a lane is ready whose last call did not fail."""
-        return any(lines[history] for lines in self._ready.values() for history in _UNTRIED)
+        return self._ready_untried > 0
 
     @property
     def has_failed(self) -> bool:
         """Whether a lane is ready whose last call failed."""
-        return any(lines[History.FAILED] for lines in self._ready.values())
+        return self._ready_failed > 0
 
     @property
     def next_wake(self) -> float:
@@ -97,6 +101,7 @@ class ReadyQueue:
             number = next(self._order)
             self._places[lane] = Ready(priority, history, number)
             self._ready[priority][history].append((number, lane))
+            self._count(history, 1)
 
     def take(self, *, untried: bool = True, failed: bool = True, alternate: bool = False) -> Lane | None:
         """Returns the next ready lane, which is busy now; normal before bulk.
@@ -136,8 +141,15 @@ class ReadyQueue:
             line.pop()
         else:
             line.remove((place.number, lane))
+        self._count(place.history, -1)
         del self._places[lane]
         return True
+
+    def _count(self, history: History, change: int) -> None:
+        if history is History.FAILED:
+            self._ready_failed += change
+        else:
+            self._ready_untried += change
 
     def withdraw(self, lane: Lane) -> None:
         """Removes a ready or resting lane; it has no place now."""

@@ -6,6 +6,7 @@ chunk by its columns, and the writer commits other operations between two chunks
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from intercomd_daemon.outcome import Outcome
@@ -13,7 +14,7 @@ from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import OutcomeFilter
 from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.quarantine import quarantine_record, record_error
-from intercomd_daemon.spool.sqlite.transaction import Transaction
+from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders
 from intercomd_daemon.spool.trail import TrailFilter
 
 CHUNK = 10_000
@@ -32,9 +33,8 @@ class Chunk(NamedTuple):
 
 def add(transaction: Transaction, outcomes: Sequence[Outcome]) -> None:
     """Adds outcomes, which have their sequence."""
-    transaction.database.executemany(
-        "INSERT INTO journal (sequence, connection, envelope_id, customer_id, email, type, data)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+    transaction.insert(
+        _insert_statement,
         [
             (
                 outcome.sequence,
@@ -49,6 +49,12 @@ def add(transaction: Transaction, outcomes: Sequence[Outcome]) -> None:
         ],
     )
     transaction.counters.spool.outcomes += len(outcomes)
+
+
+@cache
+def _insert_statement(rows: int) -> str:
+    columns = "sequence, connection, envelope_id, customer_id, email, type, data"
+    return f"INSERT INTO journal ({columns}) VALUES {placeholders(7, rows)}"  # noqa: S608 - placeholders
 
 
 def remove(transaction: Transaction, sequences: Sequence[int]) -> None:
