@@ -8,6 +8,7 @@ repeated fields of concatenated messages add up (protobuf's encoding, "Last One 
 
 from intercomd import AttributeValue, Envelope  # noqa: F401 - both check times from now on, wherever they are imported
 from intercomd.envelope_id import new_envelope_id
+from intercomd.trace import current_traceparent
 from intercomd.v1.ingest_pb2 import PublishRequest
 
 # Tag bytes: the field's number << 3 | 2, the wire type of length-delimited values.
@@ -16,7 +17,9 @@ ENVELOPE_ID_TAG = bytes([Envelope.ENVELOPE_ID_FIELD_NUMBER << 3 | 2])
 
 
 def frame(envelope: Envelope) -> bytes:
-    """Returns the frame of an envelope. It adds an id if there is none; the envelope itself does not change.
+    """Returns the frame of an envelope. It adds an id and the caller's trace context where there is none.
+
+    The envelope itself does not change.
 
     Raises:
         TypeError: the argument is not an Envelope.
@@ -27,6 +30,9 @@ def frame(envelope: Envelope) -> bytes:
     if not envelope.envelope_id:
         envelope_id = new_envelope_id().encode()
         body = ENVELOPE_ID_TAG + length_prefix(len(envelope_id)) + envelope_id + body
+    if (traceparent := current_traceparent()) and not envelope.traceparent:
+        # A message of this one field, appended: the fields of concatenated messages add up.
+        body += Envelope(traceparent=traceparent).SerializeToString()
     return ENVELOPES_TAG + length_prefix(len(body)) + body
 
 
