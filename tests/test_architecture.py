@@ -44,13 +44,27 @@ IMPURE = (
     "spool/engines.py",
     "spool/local.py",
     "spool/memory",
+    "spool/postgresql",
     "spool/sqlite",
     "telemetry",
     "unix_socket.py",
     "watched_file.py",
 )
 IMPURE_IMPORTS = frozenset(
-    {"aiohttp", "asyncio", "grpc", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal"}
+    {
+        "aiohttp",
+        "asyncio",
+        "asyncpg",
+        "grpc",
+        "os",
+        "pathlib",
+        "queue",
+        "random",
+        "secrets",
+        "select",
+        "shutil",
+        "signal",
+    }
     | {"socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid"}
 )
 LINES_MAX = 450

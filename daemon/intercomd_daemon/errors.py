@@ -50,6 +50,10 @@ class ShuttingDown(RetryLater):
     """The daemon is stopping; another one, or the restarted one, can accept the request."""
 
 
+class CommitUnknown(IntercomdError):
+    """The database did not say in time whether it committed the request; a repeat with the same ids is safe."""
+
+
 class SecondsTaken(RetryLater):
     """Another process claimed seconds of the request's events for other events; nothing was appended."""
 

@@ -577,6 +577,13 @@ REASONS: Final = (
         "FAILED_PRECONDITION, to an agent alone: its forwarder expects another spool; nothing was accepted.",
         "Point `upstream.target` of the agent at the spool of before, or confirm the new one with `intercomd retry`.",
     ),
+    Reason(
+        "COMMIT_UNKNOWN",
+        ReasonKind.CALL,
+        "UNAVAILABLE without RetryInfo: the connection to the database broke, and it is not known whether the envelopes"
+        " were accepted.",
+        "Repeat the request with the same ids: what was accepted is a duplicate.",
+    ),
     # NOTICE
     Reason(
         "upstream_confirmed",

@@ -6,11 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from database.server import spool_url
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Completion, Incoming, Spool
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.postgresql import PostgresqlSettings
+from intercomd_daemon.spool.postgresql import open_spool as open_postgresql
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from spool.leased import LeasedSpool, leased
 
@@ -79,7 +82,7 @@ def ended(envelope: Callable[..., AcceptedEnvelope]) -> Callable[..., Completion
     return make
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 async def open_engine(
     request: pytest.FixtureRequest, tmp_path: Path, clock: SimpleNamespace
 ) -> AsyncIterator[Callable[..., Awaitable[Spool]]]:
@@ -90,6 +93,8 @@ async def open_engine(
         times = {"wall": lambda: clock.wall, "monotonic": lambda: clock.monotonic}
         if request.param == "memory":
             spool: Spool = MemorySpool(**settings, **times)
+        elif request.param == "postgresql":
+            spool = await open_postgresql(PostgresqlSettings(url=spool_url(), **settings), **times)
         else:
             path = str(tmp_path / "spool.db")
             spool = await open_spool(SqliteSettings(path, free_bytes_min=0, **settings), **times)

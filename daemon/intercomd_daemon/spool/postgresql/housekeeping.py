@@ -1,0 +1,161 @@
+"""What every daemon does now and then: reads the counters, notifies owners, and keeps the tables bounded."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import asyncpg
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import IntercomdError
+from intercomd_daemon.spool.forwarded import KEPT_SECONDS
+from intercomd_daemon.spool.postgresql.counters import Counters
+from intercomd_daemon.spool.postgresql.session import Session
+from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
+from intercomd_daemon.spool.rotation import rotation_due
+
+POLL_SECONDS = 1.0
+"""Between two reads of the counters; rows whose notification was lost are delivered this much later."""
+NOTICE_SECONDS = 0.02
+"""A notification holds a lock of the whole server through its commit, so those of this time are sent together."""
+SECONDS_KEPT = 65_536
+CONTACTS_MAX = 500_000
+QUARANTINED_MAX = 10_000
+JOURNAL_PARTS = 3
+"""Partitions of the journal that hold `outcomes_max` together; the fourth is being filled."""
+_TRIMS = (
+    f"DELETE FROM seconds WHERE number < (SELECT max(number) FROM seconds) - {SECONDS_KEPT}",  # noqa: S608 - a constant
+    f"DELETE FROM damaged WHERE number < (SELECT max(number) FROM damaged) - {QUARANTINED_MAX}",  # noqa: S608 - as above
+    f"DELETE FROM forwarded WHERE used_at < extract(epoch FROM now()) - {KEPT_SECONDS}",  # noqa: S608 - as above
+    (
+        "WITH gone AS (DELETE FROM contacts WHERE number IN"  # noqa: S608 - as above
+        f" (SELECT number FROM contacts ORDER BY number DESC OFFSET {CONTACTS_MAX}) RETURNING number)"
+        " DELETE FROM identities WHERE contact IN (SELECT number FROM gone)"
+    ),
+)
+TRIM_EVERY = 60
+"""Polls between two trims."""
+
+
+class Housekeeping:
+    """The timers of the engine."""
+
+    def __init__(
+        self,
+        settings: PostgresqlSettings,
+        session: Session,
+        counters: Counters,
+        wall: Callable[[], float],
+        monotonic: Callable[[], float],
+        wake: Callable[[set[tuple[str, Priority]]], None],
+    ) -> None:
+        """`wake` is called with the logs that grew by other daemons' commits."""
+        self._settings = settings
+        self._session = session
+        self._counters = counters
+        self._wall = wall
+        self._monotonic = monotonic
+        self._wake = wake
+        self._generation = 0
+        self._turned_at = 0.0
+        self._elapsed = 0.0
+        self._measured_at = 0.0
+        self._notices: set[tuple[str, Priority]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._notifying: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Reads the counters and the generation, and starts the timers."""
+        await self._session.perform(self._counters.poll)
+        self._measured_at = self._monotonic()
+        await self._session.perform(self._read_generation)
+        self._task = asyncio.create_task(self._run(), name="housekeeping")
+
+    async def _run(self) -> None:
+        polls = 0
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            polls += 1
+            with suppress(IntercomdError, asyncpg.PostgresError):
+                grown = await self._session.perform(self._counters.poll)
+                self._wake(set(grown))
+                await self._session.perform(self._read_generation)
+                await self._session.perform(self._rotate_journal)
+                if polls % TRIM_EVERY == 0:
+                    await self._session.perform(self._trim)
+
+    async def _read_generation(self, connection: asyncpg.Connection) -> None:
+        """Reads the generation, and saves how long it has lasted while a daemon ran."""
+        now, monotonic = self._wall(), self._monotonic()
+        (row,) = await connection.fetch(
+            "UPDATE generations SET elapsed = greatest(elapsed, $1),"
+            " turned_at = CASE WHEN turned_at = 0 THEN $2 ELSE least(turned_at, $2) END"
+            " RETURNING generation, turned_at, elapsed",
+            self._elapsed + monotonic - self._measured_at if self._turned_at else 0.0,
+            now,
+        )
+        if row["generation"] != self._generation or not self._turned_at:
+            self._generation = row["generation"]
+            self._elapsed, self._measured_at = row["elapsed"], monotonic
+        self._turned_at = row["turned_at"]
+
+    async def rotate_if_due(self) -> None:
+        """Starts a new generation of the duplicate window if one is due."""
+        elapsed = self._elapsed + self._monotonic() - self._measured_at
+        self._turned_at = min(self._turned_at, self._wall())
+        if not rotation_due(self._settings.duplicate_window_seconds, self._wall() - self._turned_at, elapsed, 0):
+            return
+
+        async def rotate(connection: asyncpg.Connection) -> None:
+            statement = "SELECT rotate_recent_1($1, $2)"
+            with suppress(asyncpg.LockNotAvailableError):  # The next append tries again.
+                if await connection.fetchval(statement, self._generation, self._wall()):
+                    self._generation += 1
+                    self._turned_at, self._elapsed = self._wall(), 0.0
+                    self._measured_at = self._monotonic()
+                else:
+                    await self._read_generation(connection)
+
+        with suppress(IntercomdError):
+            await self._session.perform(rotate)
+
+    async def _rotate_journal(self, connection: asyncpg.Connection) -> None:
+        (row,) = await connection.fetch(
+            "SELECT slot, sequence - slot_first + 1 AS filled, slot_since FROM journal_counter"
+        )
+        old = row["slot_since"] and row["slot_since"] < self._wall() - self._settings.outcomes_kept_seconds
+        if row["filled"] * JOURNAL_PARTS > self._settings.outcomes_max + JOURNAL_PARTS or (old and row["filled"]):
+            with suppress(asyncpg.LockNotAvailableError):
+                await connection.execute("SELECT rotate_journal_1($1, $2)", row["slot"], self._wall())
+
+    async def _trim(self, connection: asyncpg.Connection) -> None:
+        for statement in _TRIMS:
+            await connection.execute(statement)
+
+    def notify(self, logs: set[tuple[str, Priority]]) -> None:
+        """Notifies the owners of logs that grew, a little later."""
+        self._notices |= logs
+        if self._notices and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(NOTICE_SECONDS, self._start_notifying)
+
+    def _start_notifying(self) -> None:
+        self._timer = None
+        logs, self._notices = self._notices, set()
+        payloads = [f"{name} {int(priority is Priority.BULK)}" for name, priority in sorted(logs)]
+
+        async def send() -> None:
+            statement = "SELECT pg_notify('intercomd_appends', p) FROM unnest($1::text[]) AS p"
+            with suppress(IntercomdError, asyncpg.PostgresError):  # The poll finds the rows.
+                await self._session.perform(lambda connection: connection.execute(statement, payloads))
+
+        self._notifying = asyncio.create_task(send())
+
+    async def close(self) -> None:
+        """Ends the timers."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in (self._task, self._notifying):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)

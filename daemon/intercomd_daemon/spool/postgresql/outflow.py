@@ -1,0 +1,211 @@
+"""The deliveries of a workspace while this process holds its lease."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import asyncpg
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import LeaseLost
+from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.spool.base import Batch, PacingState, Settlement
+from intercomd_daemon.spool.keys import log_end, log_start
+from intercomd_daemon.spool.postgresql import reading
+from intercomd_daemon.spool.postgresql.leases import Holding
+from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway
+from intercomd_daemon.spool.postgresql.settle import Holder, settle
+
+if TYPE_CHECKING:
+    from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
+
+Result = TypeVar("Result")
+MOVED_MAX = 2_048
+"""Rows that one read moves to their parked lanes while it meets no others, as in the SQLite engine."""
+REPEAT_SECONDS = 1.0
+"""A statement that the database refuses for now (a full disk, a lock) is repeated after this time."""
+_PASSING = ("53", "40", "55", "57")
+"""Classes of SQLSTATE: insufficient resources, transaction rollback, object in use, operator intervention."""
+TAKEOVER_CALLS = 64
+"""Calls of the process before that may still be counted by Intercom after an unclean take-over: one for each lane."""
+
+
+class PostgresqlOutflow:
+    """The deliveries of a workspace; `base.Outflow` documents each method."""
+
+    def __init__(self, spool: "PostgresqlSpool", holding: Holding) -> None:
+        """The holding is this outflow's until `release`."""
+        self._spool = spool
+        self._holding = holding
+        self._released = asyncio.Event()
+
+    @property
+    def unclean(self) -> bool:
+        """Whether the process that held the workspace before did not release it."""
+        return self._holding.unclean
+
+    def check_held(self) -> None:
+        """Raises LeaseLost unless a call may leave now."""
+        if self._released.is_set():
+            raise LeaseLost(f"the workspace {self._holding.workspace} was released")
+        self._spool.refuse_if_closed()
+        self._holding.check(self._spool.leases.clock())
+
+    async def _deliver(self, job: Callable[[asyncpg.Connection, Holder], Awaitable[Result]]) -> Result:
+        """Performs a statement under the lease's fence; raises LeaseLost if it may not have been committed."""
+        while True:
+            self.check_held()
+            fence = self._holding.lease.fence
+
+            async def perform(connection: asyncpg.Connection, epoch: int = fence.epoch) -> Result:
+                return await job(connection, self._spool.holder(self._holding.workspace, epoch))
+
+            try:
+                return await self._spool.settling.perform(perform)
+            except (AnswerLost, DatabaseAway):
+                # A new session, or the end of the lease, ends the holding.
+                await self._holding.lost.wait()
+                self._holding.raise_lost()
+            except asyncpg.PostgresError as error:
+                state = error.sqlstate or ""
+                if state in {"IC001", "IC002"}:
+                    self._holding.lose(str(error))
+                    self._holding.raise_lost()
+                if not state.startswith(_PASSING):
+                    raise
+                await asyncio.sleep(REPEAT_SECONDS)
+
+    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
+        """Reads the next page of a log."""
+
+        async def read(session: asyncpg.Connection, holder: Holder) -> Batch:
+            counters, now = self._spool.counters, self._spool.wall()
+            number, position, moved = counters.number(connection), after, 0
+            start, end = log_start(number, priority), log_end(number, priority)
+            lanes: set[str] = set()
+            while True:
+                between = (max(position, start), end)
+                page = await reading.read_log(session, number, connection, between, (rows_max, bytes_max), now)
+                if page.parked:
+                    statement = "SELECT move_1($1, $2, $3, $4, $5, $6)"
+                    await session.execute(statement, *holder, number, page.parked)
+                position = page.after if page.rows or page.parked or page.corrupt else position
+                moved += len(page.parked)
+                lanes |= page.parked_lanes
+                if page.rows or page.corrupt or not page.parked or moved >= MOVED_MAX:
+                    break
+            return await self._batch(session, holder, number, page._replace(after=position), frozenset(lanes))
+
+        return await self._deliver(read)
+
+    async def _batch(
+        self,
+        session: asyncpg.Connection,
+        holder: Holder,
+        number: int,
+        page: reading.Page,
+        moved: frozenset[str],
+        attempts: int = 0,
+    ) -> Batch:
+        """Returns a page as a batch; corrupt rows are quarantined and completed."""
+        outcomes: list[Outcome] = []
+        if page.completions:
+            name = page.completions[0].outcome.connection
+            keys = [each.key for each in page.completions]
+            await session.execute(
+                "INSERT INTO damaged (place, key, lane, reason, data) SELECT 'waiting', key, lane, 'corrupt', data"
+                " FROM (SELECT key, lane, data FROM log UNION ALL SELECT key, lane, data FROM parked) AS r"
+                " WHERE key = ANY ($1)",
+                keys,
+            )
+            settlement = Settlement(name, page.completions)
+            outcomes = await settle(session, holder, self._spool.counters, [settlement], self._spool.wall())
+        contacts = await reading.read_contacts(session, number, {row.lane for row in page.rows})
+        return Batch(page.rows, contacts, page.after, attempts, tuple(page.corrupt), tuple(outcomes), moved)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
+        """Commits settlements and returns the new outcomes."""
+        if not settlements:
+            self.check_held()
+            return []
+        for settlement in settlements:
+            await self._spool.number(settlement.connection)
+        return await self._deliver(
+            lambda session, holder: settle(session, holder, self._spool.counters, settlements, self._spool.wall())
+        )
+
+    async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
+        """Parks a lane until `due`."""
+        self.check_held()
+        number = await self._spool.number(connection)
+        values = (number, lane.encode(), list(keys), due, attempts)
+        statement = "SELECT park_1($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        more = await self._deliver(lambda session, holder: session.fetchval(statement, *holder, *values))
+        self._spool.counters.of(number).parked_lanes += more
+
+    async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:
+        """Returns the parked lanes due by `now`, and when the next one is due."""
+        number = self._spool.counters.number(connection)
+        statement = "SELECT lane, due FROM lanes WHERE connection = $1 ORDER BY due, lane LIMIT $2"
+        found = await self._deliver(lambda session, _: session.fetch(statement, number, lanes_max + 1))
+        ready = [row["lane"].decode() for row in found[:lanes_max] if row["due"] <= now]
+        return ready, found[len(ready)]["due"] if len(ready) < len(found) else 0.0
+
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+        """Reads the next page of a parked lane."""
+
+        async def read(session: asyncpg.Connection, holder: Holder) -> Batch:
+            number = self._spool.counters.number(connection)
+            limits, now = (rows_max, bytes_max), self._spool.wall()
+            page = await reading.read_parked(session, number, connection, lane, after, limits, now)
+            key = (number, lane.encode())
+            attempts = await session.fetchval("SELECT attempts FROM lanes WHERE connection = $1 AND lane = $2", *key)
+            if not after and not page.after:
+                less = await session.fetchval("SELECT unpark_1($1, $2, $3, $4, $5, $6)", *holder, *key)
+                if less:
+                    self._spool.counters.of(number).parked_lanes -= less
+            return await self._batch(session, holder, number, page, frozenset(), attempts or 0)
+
+        return await self._deliver(read)
+
+    def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
+        """Registers the callback for commits that append rows to a log of the connection."""
+        self.check_held()
+        self._spool.wakes[connection] = wake
+
+    async def wait_lost(self) -> NoReturn:
+        """Waits for the loss of the lease, or for the release."""
+        waits = {asyncio.ensure_future(event.wait()) for event in (self._released, self._holding.lost)}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self.check_held()
+        raise AssertionError
+
+    async def release(self) -> None:
+        """Gives the workspace up."""
+        if not self._released.is_set():
+            self._released.set()
+            await self._spool.leases.release(self._holding)
+
+    async def save_pacing(self, state: PacingState) -> None:
+        """Saves what was learned of the workspace's budget."""
+        values = (self._holding.workspace, *self._holding.lease.fence, *state)
+        await self._deliver(
+            lambda session, _: session.execute(
+                "UPDATE leases SET pacing_limit = $4, window_ends = $5, calls_used = $6, reset = $7"
+                " WHERE workspace = $1 AND incarnation = $2 AND epoch = $3",
+                *values,
+            )
+        )
+
+    async def load_pacing(self) -> PacingState | None:
+        """Returns the state that was saved last, with the calls that a process that was lost may have made since."""
+        statement = "SELECT pacing_limit, window_ends, calls_used, reset FROM leases WHERE workspace = $1"
+        row = await self._deliver(lambda session, _: session.fetchrow(statement, self._holding.workspace))
+        if row is None or row["window_ends"] <= self._spool.wall():
+            return None
+        used = row["calls_used"] + (TAKEOVER_CALLS if self._holding.unclean else 0)
+        return PacingState(row["pacing_limit"], row["window_ends"], used, row["reset"])

@@ -1,0 +1,52 @@
+"""The tables and functions of the spool in the database, and their versions."""
+
+from pathlib import Path
+
+import asyncpg
+
+from intercomd_daemon.errors import SpoolUnusable
+
+VERSION = 1
+DDL = (Path(__file__).parent / "schema.sql").read_text()
+_LOCK = 7_415_501_023
+"""The advisory lock of migrations."""
+VERSION_MIN = 140_000
+"""PostgreSQL 14."""
+
+
+async def migrate(connection: asyncpg.Connection) -> str:
+    """Creates the tables unless they exist; returns the id of the spool.
+
+    Raises:
+        SpoolUnusable: the server is too old or not safe, the role may not create the tables, or a newer release wrote
+            them.
+    """
+    if int(await connection.fetchval("SHOW server_version_num")) < VERSION_MIN:
+        raise SpoolUnusable("the server is older than PostgreSQL 14")
+    for name in ("fsync", "full_page_writes"):
+        if await connection.fetchval(f"SHOW {name}") != "on":
+            raise SpoolUnusable(f"the server runs with {name} = off and can lose or corrupt envelopes: turn it on")
+    found = await _found(connection)
+    if found is None:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            if await _found(connection) is None:
+                try:
+                    await connection.execute(DDL)
+                except asyncpg.InsufficientPrivilegeError as error:
+                    raise SpoolUnusable(
+                        f"the role may not create the spool's schema: {error};"
+                        " run the output of `intercomd spool schema` as the owner of the database"
+                    ) from error
+        found = await _found(connection)
+    if found is None or found[0] != VERSION:
+        raise SpoolUnusable(f"the spool has schema version {found and found[0]}; this release uses version {VERSION}")
+    return found[1]
+
+
+async def _found(connection: asyncpg.Connection) -> tuple[int, str] | None:
+    """Returns the version and the id of the spool; None if it does not exist."""
+    if await connection.fetchval("SELECT to_regclass('intercomd.spool')") is None:
+        return None
+    row = await connection.fetchrow("SELECT version, spool_id FROM intercomd.spool")
+    return (row["version"], row["spool_id"]) if row else None

@@ -1,0 +1,180 @@
+"""A session with the database, owned by a task: callers wait for results, never for the driver.
+
+The task performs one job at a time. A job that takes longer than its deadline ends with the connection: the driver's
+own cancellation opens another connection and may hang as well.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg
+
+from intercomd_daemon.errors import IntercomdError, ShuttingDown, SpoolFull
+
+Result = TypeVar("Result")
+Job = Callable[[asyncpg.Connection], Awaitable[Any]]
+
+DEADLINE_SECONDS = 10.0
+"""For one job; statements take milliseconds."""
+CONNECT_SECONDS = 5.0
+RETRY_SECONDS_MAX = 2.0
+"""Between two attempts to connect."""
+JOBS_MAX = 1_000
+"""Jobs that wait for the session; further callers wait until there is room."""
+AWAY_RETRY_SECONDS = 2.0
+
+
+class DatabaseAway(SpoolFull):
+    """The database cannot be reached; nothing was sent to it."""
+
+
+class AnswerLost(IntercomdError):
+    """The connection ended while a statement was on its way: it may have taken effect."""
+
+
+def is_connection_error(error: BaseException) -> bool:
+    """Whether an error means that the session is gone."""
+    if isinstance(error, asyncpg.PostgresError):
+        return isinstance(
+            error,
+            asyncpg.PostgresConnectionError
+            | asyncpg.AdminShutdownError
+            | asyncpg.CrashShutdownError
+            | asyncpg.CannotConnectNowError
+            | asyncpg.IdleInTransactionSessionTimeoutError,
+        )
+    return isinstance(error, asyncpg.InterfaceError | OSError | TimeoutError | ConnectionError)
+
+
+class Session:
+    """One session of the pool."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        begin: Callable[[asyncpg.Connection], Awaitable[None]],
+    ) -> None:
+        """`begin` is called with each new connection before any job."""
+        self._connect = connect
+        self._begin = begin
+        self._jobs: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(JOBS_MAX)
+        self._connection: asyncpg.Connection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+        self.away = ""
+        """Why the database cannot be reached; empty if it can."""
+
+    async def start(self) -> None:
+        """Connects; raises the error if that fails."""
+        self._connection = await self._connect()
+        await self._begin(self._connection)
+        self._task = asyncio.create_task(self._run())
+
+    async def perform(self, job: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
+        """Performs a job and returns its result.
+
+        Raises:
+            DatabaseAway: nothing was sent.
+            AnswerLost: it may have taken effect.
+            ShuttingDown: the session is closed.
+        """
+        if self._closing:
+            raise ShuttingDown("the spool is closed, as the daemon stops", 1.0)
+        if self.away:
+            raise DatabaseAway(f"the database cannot be reached: {self.away}", AWAY_RETRY_SECONDS)
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        await self._jobs.put((job, result))
+        return await result
+
+    async def fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """Performs a statement and returns its rows."""
+        return await self.perform(lambda connection: connection.fetch(statement, *values))
+
+    async def fetch_value(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - a value of any column
+        """Performs a statement and returns the first value of its first row; None if there is none."""
+        return await self.perform(lambda connection: connection.fetchval(statement, *values))
+
+    async def close(self) -> None:
+        """Performs what waits, and closes."""
+        self._closing = True
+        if self._task is not None:
+            await self._jobs.put((_last, asyncio.get_running_loop().create_future()))
+            await self._task
+
+    async def _run(self) -> None:
+        while True:
+            job, result = await self._jobs.get()
+            if job is _last:
+                break
+            if not result.cancelled():
+                await self._perform(job, result)
+        if self._connection is not None:
+            self._connection.terminate()
+
+    async def _perform(self, job: Job, result: asyncio.Future[Any]) -> None:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            await self._reconnect()
+            connection = self._connection
+        if connection is None:
+            _fail(result, DatabaseAway(f"the database cannot be reached: {self.away}", AWAY_RETRY_SECONDS))
+            return
+        working = asyncio.ensure_future(job(connection))
+        await asyncio.wait({working}, timeout=DEADLINE_SECONDS)
+        if not working.done():
+            connection.terminate()
+            await asyncio.wait({working}, timeout=CONNECT_SECONDS)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        error: BaseException | None = asyncio.CancelledError() if working.cancelled() else working.exception()
+        if error is None:
+            if not result.cancelled():
+                result.set_result(working.result())
+        elif isinstance(error, asyncio.CancelledError) or is_connection_error(error):
+            connection.terminate()
+            lost = AnswerLost(f"the database did not answer: {error!r}")
+            lost.__cause__ = error
+            _fail(result, lost)
+            await self._reconnect()
+        else:
+            _fail(result, error)
+
+    async def _reconnect(self) -> None:
+        """Connects again; while that fails, jobs fail at once and new attempts follow."""
+        pause = 0.05
+        while True:
+            try:
+                self._connection = await self._connect()
+                await self._begin(self._connection)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is reported to the callers, and tried again
+                self.away = str(error) or repr(error)
+                self._connection = None
+                self._fail_waiting()
+            else:
+                self.away = ""
+                return
+            if self._closing:
+                return
+            await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads the attempts of a fleet
+            pause = min(2 * pause, RETRY_SECONDS_MAX)
+
+    def _fail_waiting(self) -> None:
+        last = False
+        while not self._jobs.empty():
+            job, result = self._jobs.get_nowait()
+            last = last or job is _last
+            _fail(result, DatabaseAway(f"the database cannot be reached: {self.away}", AWAY_RETRY_SECONDS))
+        if last:
+            self._jobs.put_nowait((_last, asyncio.get_running_loop().create_future()))
+
+
+async def _last(_: asyncpg.Connection) -> None:
+    """Marks the end of the jobs."""
+
+
+def _fail(result: asyncio.Future[Any], error: BaseException) -> None:
+    if not result.done():
+        result.set_exception(error)
+        result.exception()  # A caller that is gone must not make the loop report it.

@@ -1,0 +1,32 @@
+"""Daemons that share one database; their clocks for leases change only when a test sets them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
+
+import pytest
+
+from database.server import spool_url
+from intercomd_daemon.spool.postgresql import PostgresqlSettings, PostgresqlSpool, open_spool
+
+
+@pytest.fixture
+def url() -> str:
+    """A new, empty spool."""
+    return spool_url()
+
+
+@pytest.fixture
+async def open_daemon(url: str, clock: SimpleNamespace) -> AsyncIterator[Callable[..., Awaitable[PostgresqlSpool]]]:
+    """Opens the spool for one more daemon."""
+    opened: list[PostgresqlSpool] = []
+
+    async def make(**settings: object) -> PostgresqlSpool:
+        configured = PostgresqlSettings(**{"url": url, "daemon_id": f"daemon-{len(opened)}", **settings})
+        spool = await open_spool(configured, wall=lambda: clock.wall, monotonic=lambda: clock.monotonic)
+        spool.leases.clock = lambda: clock.monotonic
+        opened.append(spool)
+        return spool
+
+    yield make
+    for spool in opened:
+        await spool.close()

@@ -1,0 +1,25 @@
+"""Two daemons that replay the same dead letters: each letter is replayed once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from intercomd_daemon.envelope import Priority
+from intercomd_daemon.spool.base import Completion, DeadLetterFilter, Incoming, Settlement
+from intercomd_daemon.spool.postgresql import PostgresqlSpool
+
+
+async def test_letter_that_two_daemons_replay_is_appended_once(
+    open_daemon: Callable[..., Awaitable[PostgresqlSpool]],
+    row: Callable[..., Incoming],
+    ended: Callable[..., Completion],
+) -> None:
+    one, two = await open_daemon(), await open_daemon()
+    names = [str(number) for number in range(20)]
+    keys = await one.append([row(name) for name in names])
+    outflow = await one.acquire("w")
+    ends = [ended(key, name, reason="REFUSED") for key, name in zip(keys, names, strict=True)]
+    await outflow.settle([Settlement("default", ends)])
+    await asyncio.gather(*(each.replay(DeadLetterFilter(), 20) for each in (one, two)))
+    batch = await outflow.read("default", Priority.NORMAL, 0, 100, 1 << 20)
+    assert len(batch.rows) == 20
+    assert await one.count_dead_letters(DeadLetterFilter()) == 0

@@ -1,0 +1,86 @@
+"""Appends whose connection breaks: the callers learn what became of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from intercomd_daemon.errors import RetryLater, SpoolFull
+from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.postgresql import PostgresqlSpool
+from intercomd_daemon.spool.postgresql.intake import GROUP_BYTES_MAX, GROUP_ROWS_MAX, WAITING_BYTES_MAX
+
+Open = Callable[..., Awaitable[PostgresqlSpool]]
+Make = Callable[..., Incoming]
+BLOCKED = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    " AND query LIKE '%append_1%'"
+)
+
+
+async def blocked_append(connection: asyncpg.Connection) -> int:
+    """Waits until an append waits for a lock; returns its backend."""
+    while (pid := await connection.fetchval(BLOCKED)) is None:
+        pass
+    return int(pid)
+
+
+async def test_append_whose_backend_ended_before_its_commit_may_be_repeated(
+    open_daemon: Open, row: Make, url: str
+) -> None:
+    spool = await open_daemon()
+    other, holder = await asyncpg.connect(url), await asyncpg.connect(url)
+    locked = holder.transaction()
+    await locked.start()
+    await holder.execute("SELECT FROM intercomd.appended FOR UPDATE")
+    append = asyncio.create_task(spool.append([row("a")]))
+    await other.execute("SELECT pg_terminate_backend($1)", await blocked_append(other))
+    with pytest.raises(RetryLater):
+        await append
+    await locked.rollback()
+    assert all(await spool.append([row("a")])), "nothing was accepted"
+    await other.close()
+    await holder.close()
+
+
+async def test_append_of_an_ended_session_never_commits(open_daemon: Open, row: Make, url: str) -> None:
+    spool = await open_daemon()
+    await spool.append([row("a")])
+    other = await asyncpg.connect(url, server_settings={"search_path": "intercomd"})
+    await other.execute("UPDATE daemons SET session = session + 1 WHERE kind = 'append'")
+    with pytest.raises(RetryLater):
+        await spool.append([row("b")])
+    assert await other.fetchval("SELECT count(*) FROM log") == 1
+    await other.close()
+
+
+@pytest.mark.fills("spool.postgresql.intake.GROUP_ROWS_MAX")
+async def test_requests_are_appended_together_up_to_a_number_of_rows(open_daemon: Open, row: Make) -> None:
+    commits: list[int] = []
+    spool = await open_daemon()
+    spool._appends._on_commit = commits.append
+    half = GROUP_ROWS_MAX // 2
+    requests = [spool.append([row(f"{n} {m}") for m in range(half)]) for n in range(4)]
+    await asyncio.gather(*requests)
+    assert commits == [half, 2 * half, half] or commits == [2 * half, 2 * half]
+
+
+@pytest.mark.fills("spool.postgresql.intake.GROUP_BYTES_MAX")
+async def test_requests_are_appended_together_up_to_their_bytes(open_daemon: Open, row: Make) -> None:
+    commits: list[int] = []
+    spool = await open_daemon()
+    spool._appends._on_commit = commits.append
+    size = GROUP_BYTES_MAX // 2 - 1_000
+    await asyncio.gather(*(spool.append([row(str(n), size=size)]) for n in range(5)))
+    assert max(commits) == 2
+
+
+@pytest.mark.fills("spool.postgresql.intake.WAITING_BYTES_MAX")
+async def test_appends_are_refused_while_too_many_bytes_wait(open_daemon: Open, row: Make) -> None:
+    spool = await open_daemon()
+    size = 4 << 20
+    appends = (spool.append([row(str(n), size=size)]) for n in range(WAITING_BYTES_MAX // size + 2))
+    results = await asyncio.gather(*appends, return_exceptions=True)
+    assert any(isinstance(result, SpoolFull) for result in results)
+    assert all(await spool.append([row("later")]))

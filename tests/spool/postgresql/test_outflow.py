@@ -1,0 +1,33 @@
+"""Deliveries under a lease that another daemon has taken."""
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from intercomd_daemon.errors import LeaseLost
+from intercomd_daemon.spool.base import Completion, Incoming, Settlement
+from intercomd_daemon.spool.postgresql import PostgresqlSpool
+
+ALL = (1_000, 1 << 20)
+
+
+@pytest.mark.parametrize("change", ["epoch = epoch + 1", "incarnation = 'other'"])
+async def test_every_commit_is_refused_once_the_lease_has_another_fence(
+    open_daemon: Callable[..., Awaitable[PostgresqlSpool]],
+    row: Callable[..., Incoming],
+    ended: Callable[..., Completion],
+    url: str,
+    change: str,
+) -> None:
+    spool = await open_daemon()
+    keys = await spool.append([row("a"), row("b", "bob")])
+    first, second = await spool.acquire("one"), await spool.acquire("two")
+    other = await asyncpg.connect(url)
+    await other.execute(f"UPDATE intercomd.leases SET {change}")  # noqa: S608 - a change of this test
+    with pytest.raises(LeaseLost):
+        await first.settle([Settlement("default", [ended(keys[0], "a")])])
+    with pytest.raises(LeaseLost):
+        await second.park("default", "c:bob", [keys[1]], 5.0, 1)
+    assert await other.fetchval("SELECT count(*) FROM intercomd.log") == 2
+    await other.close()

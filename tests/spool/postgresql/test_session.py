@@ -1,0 +1,47 @@
+"""A session: jobs in order, failures told apart, a new connection after each break."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import asyncpg
+import pytest
+
+from intercomd_daemon.errors import ShuttingDown
+from intercomd_daemon.spool.postgresql.session import JOBS_MAX, AnswerLost, Session
+
+
+async def nothing(_: asyncpg.Connection) -> None:
+    """Begins a session."""
+
+
+def session_of(url: str) -> Session:
+    def connect() -> Awaitable[asyncpg.Connection]:
+        return asyncpg.connect(url)
+
+    return Session(connect, nothing)
+
+
+async def test_session_connects_again_after_its_connection_ended(url: str) -> None:
+    session = session_of(url)
+    await session.start()
+    first = await session.fetch_value("SELECT pg_backend_pid()")
+    with pytest.raises(AnswerLost):
+        await session.fetch_value("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await session.fetch_value("SELECT pg_backend_pid()") != first
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await session.fetch_value("SELECT 1 / 0")
+    assert await session.fetch("SELECT 1 WHERE false") == []
+    await session.close()
+    with pytest.raises(ShuttingDown):
+        await session.fetch_value("SELECT 1")
+
+
+@pytest.mark.fills("spool.postgresql.session.JOBS_MAX")
+async def test_callers_wait_while_too_many_jobs_wait(url: str) -> None:
+    session = session_of(url)
+    await session.start()
+    asked = [asyncio.create_task(session.fetch_value("SELECT 1")) for _ in range(JOBS_MAX + 1)]
+    await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+    assert session._jobs.maxsize == JOBS_MAX
+    assert set(await asyncio.gather(*asked)) == {1}
+    await session.close()
