@@ -24,7 +24,8 @@ _FIRST = count(step=1_000_000)
 
 def accept_batches(folder: Path) -> Iterator[Line]:
     """Durable accept, batches of 200, 4 callers."""
-    yield _beside_bare_loop("durable accept, batches of 200, 4 callers", folder, BATCHES, BATCH, do="call", callers=4)
+    what = "durable accept, batches of 200, 4 callers"
+    yield from _beside_bare_loop(what, folder, BATCHES, BATCH, do="call", callers=4)
 
 
 def accept_singles(folder: Path) -> Iterator[Line]:
@@ -47,31 +48,51 @@ def accept_singles(folder: Path) -> Iterator[Line]:
 def stream(folder: Path) -> Iterator[Line]:
     """A stream of batches of 50, from one caller that does not wait for each response."""
     what = "stream, batches of 50, one caller ahead of its responses"
-    yield _beside_bare_loop(what, folder, MESSAGES, MESSAGE, do="stream", stream=True)
+    yield from _beside_bare_loop(what, folder, MESSAGES, MESSAGE, do="stream", stream=True)
 
 
 def _beside_bare_loop(
     what: str, folder: Path, requests: int, size: int, do: str, *, stream: bool = False, **how: int
-) -> Line:
+) -> Iterator[Line]:
+    cpu: list[float] = []
+    bare_cpu: list[float] = []
     with ExitStack() as stack:
         daemon = stack.enter_context(Daemon(folder, NOWHERE))
         sender = stack.enter_context(Script("sender.py", daemon.ingest))
         loop = stack.enter_context(Script("bare_loop.py", folder / "bare.db"))
         ours, limit = alternate(
-            ROUNDS, _rate(sender, requests, size, do, stream=stream, **how), _rate(loop, requests, size, "run")
+            ROUNDS,
+            _rate(sender, requests, size, do, stream=stream, used=(lambda: daemon.cpu_seconds, cpu), **how),
+            _rate(loop, requests, size, "run", used=(lambda: loop.cpu_seconds, bare_cpu)),
         )
-    return line(what, "envelopes/s", ours, limit, 0.6)
+    yield line(what, "envelopes/s", ours, limit, 0.6)
+    mine, least = measured(cpu[1:]), measured(bare_cpu[1:])
+    cost = f"processor time per accepted envelope, batches of {size}"
+    yield Line(cost, f"{mine} µs", f"{least} µs", written(mine.median / least.median), "", None)
 
 
 def _rate(
-    script: Script, requests: int, size: int, do: str, *, stream: bool = False, **how: int
+    script: Script,
+    requests: int,
+    size: int,
+    do: str,
+    *,
+    stream: bool = False,
+    used: tuple[Callable[[], float], list[float]] | None = None,
+    **how: int,
 ) -> Callable[[], float]:
-    """Returns a run of requests, which returns envelopes per second."""
+    """Returns a run of requests, which returns envelopes per second.
+
+    `used` has the processor seconds of the process to measure; its microseconds per envelope are added to the list.
+    """
 
     def run() -> float:
         asked = {"first": next(_FIRST), "count": requests, "size": size}
         script.ask(do="prepare", **asked, **({"stream": True} if stream else {}))
+        before = used[0]() if used else 0.0
         answer = script.ask(do=do, **how)
+        if used:
+            used[1].append((used[0]() - before) / (requests * size) * 1e6)
         taken = answer.get("accepted", requests * size)
         if taken != requests * size:
             raise RuntimeError(f"{taken} of {requests * size} envelopes were accepted")
