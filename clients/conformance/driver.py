@@ -6,14 +6,18 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 import intercomd
 from intercomd import Disposition, Envelope, EnvelopeResult, Publisher, PublishError, PublisherSettings, Tls
+from intercomd.v1.ingest_pb2 import PublishRequest
+from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 
 Reply = dict[str, Any]
 FIRST_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -126,6 +130,28 @@ class Driver:
 
     async def do_leaks(self, _: Reply) -> Reply:
         return {"left": len(asyncio.all_tasks()) - 1}
+
+    async def do_rate(self, command: Reply) -> Reply:
+        """Publishes new events, with the client or with bare stubs in batches of 200."""
+        envelopes = [
+            Envelope(
+                envelope_id=intercomd.new_envelope_id(),
+                identity=intercomd.Identity(customer_id=f"user-{number % 1000}"),
+                custom_event=intercomd.CustomEvent(name="counted", attributes=intercomd.attributes({"number": number})),
+            )
+            for number in range(command["count"])
+        ]
+        start = time.perf_counter()
+        if command["case"] == "stubs":
+            async with grpc.aio.insecure_channel(command["target"]) as channel:
+                stub = IngestServiceStub(channel)
+                for first in range(0, len(envelopes), 200):
+                    await stub.Publish(PublishRequest(envelopes=envelopes[first : first + 200]))
+        else:
+            async with Publisher(command["target"]) as publisher:
+                for envelope in envelopes:
+                    await publisher.publish(envelope)
+        return {"per_second": len(envelopes) / (time.perf_counter() - start)}
 
     async def do_build(self, _: Reply) -> Reply:
         envelope = Envelope(

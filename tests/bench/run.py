@@ -13,6 +13,7 @@ from pathlib import Path
 
 import row_accept
 import row_backlog
+import row_clients
 import row_deliver
 import row_footprint
 import row_security
@@ -34,6 +35,7 @@ ROWS = {
     "claim": row_backlog.claim,
     "crowd": row_backlog.crowd,
     "trail": row_backlog.trail,
+    "clients": row_clients.clients,
 }
 _MARKS = {True: "yes", False: "NO", None: ""}
 _HEAD = ("row", "intercomd", "limit", "ratio", "target", "met", "command")

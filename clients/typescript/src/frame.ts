@@ -10,7 +10,7 @@ import { PublishRequestSchema } from "./gen/intercomd/v1/ingest_pb.js";
 type Fields = Exclude<MessageInitShape<typeof EnvelopeSchema>, Envelope>;
 
 /** An envelope, as a message or as an object with its fields; the time of the event may be a Date. */
-export type EnvelopeInit = Envelope | (Omit<Fields, "eventTime"> & { eventTime?: Date | Exclude<Fields["eventTime"], undefined> });
+export type EnvelopeInit = Envelope | (Omit<Fields, "eventTime"> & { eventTime?: Date | Fields["eventTime"] });
 
 /**
  * An encoded PublishRequest that holds one envelope. Frames joined are the request that holds them all, because repeated

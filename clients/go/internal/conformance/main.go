@@ -11,10 +11,13 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -138,6 +141,8 @@ func (d *driver) perform(c command) (map[string]any, error) {
 		return map[string]any{"left": runtime.NumGoroutine() - d.goroutines}, nil
 	case "build":
 		return build()
+	case "rate":
+		return rate(ctx, c)
 	case "ends_by_itself":
 		return map[string]any{"not_applicable": "Go runs nothing when main returns: defer Close"}, nil
 	case "fork":
@@ -242,6 +247,54 @@ func (d *driver) publishAndWait(ctx context.Context, text json.RawMessage) (map[
 		return nil, err
 	}
 	return map[string]any{"result": summary(answer)}, nil
+}
+
+// rate publishes new events, with the client or with bare stubs in batches of 200, and returns how many a second were accepted.
+func rate(ctx context.Context, c command) (map[string]any, error) {
+	envelopes := make([]*intercomdv1.Envelope, c.Count)
+	for n := range envelopes {
+		envelopes[n] = &intercomdv1.Envelope{
+			EnvelopeId: intercomd.NewEnvelopeID(),
+			Identity:   &intercomdv1.Identity{CustomerId: fmt.Sprintf("user-%d", n%1000)},
+			Event:      intercomd.CustomEvent("counted", intercomd.Int("number", n)),
+		}
+	}
+	start := time.Now()
+	publish := rateOfClient
+	if c.Case == "stubs" {
+		publish = rateOfStubs
+	}
+	err := publish(ctx, c.Target, envelopes)
+	return map[string]any{"per_second": float64(c.Count) / time.Since(start).Seconds()}, err
+}
+
+func rateOfClient(ctx context.Context, target string, envelopes []*intercomdv1.Envelope) error {
+	publisher, err := intercomd.NewPublisher(target, intercomd.Options{})
+	if err != nil {
+		return err
+	}
+	for _, envelope := range envelopes {
+		if err := publisher.Publish(ctx, envelope); err != nil {
+			return err
+		}
+	}
+	_, err = publisher.Close(ctx)
+	return err
+}
+
+func rateOfStubs(ctx context.Context, target string, envelopes []*intercomdv1.Envelope) error {
+	connection, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close() }()
+	stubs := intercomdv1.NewIngestServiceClient(connection)
+	for batch := range slices.Chunk(envelopes, 200) {
+		if _, err := stubs.Publish(ctx, &intercomdv1.PublishRequest{Envelopes: batch}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // build returns an envelope that was made with the client's own functions.

@@ -2,10 +2,11 @@
 // standard output, and the client's log on the standard error. clients/conformance/README.md describes the commands.
 import { createInterface } from "node:readline";
 
-import { create, fromJson, toJson, type JsonValue } from "@bufbuild/protobuf";
+import { create, fromBinary, fromJson, toBinary, toJson, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
+import { ChannelCredentials, Client } from "@grpc/grpc-js";
 
-import { attributes, customEvent, Disposition, float, link, money, Publisher, tag, type EnvelopeInit, type EnvelopeResult, type PublisherOptions, type Tls } from "../index.js";
-import { EnvelopeSchema } from "../v1.js";
+import { attributes, customEvent, Disposition, float, link, money, newEnvelopeId, Publisher, tag, type Envelope, type EnvelopeInit, type EnvelopeResult, type PublisherOptions, type Tls } from "../index.js";
+import { EnvelopeSchema, PublishRequestSchema, PublishResponseSchema, type PublishRequest } from "../v1.js";
 
 interface Options {
   token?: string;
@@ -40,6 +41,7 @@ interface Command {
   timeout_ms?: number;
 }
 
+type Fields = Exclude<MessageInitShape<typeof EnvelopeSchema>, Envelope>;
 type Reply = Record<string, unknown>;
 
 const FIRST_EVENT_MS = Date.UTC(2026, 0, 1);
@@ -101,6 +103,16 @@ const commands: Record<string, (command: Command) => Promise<Reply> | Reply> = {
     }
     return { left: resources() };
   },
+  async rate({ target = "", count = 0, case: how }) {
+    const envelopes = Array.from({ length: count }, (_, number): Fields => ({
+      envelopeId: newEnvelopeId(),
+      identity: { customerId: `user-${number % 1000}` },
+      event: customEvent("counted", { number }),
+    }));
+    const start = performance.now();
+    await (how === "stubs" ? publishByStubs : publishByClient)(target, envelopes);
+    return { per_second: (count * 1000) / (performance.now() - start) };
+  },
   build() {
     const envelope = create(EnvelopeSchema, {
       envelopeId: "built",
@@ -148,6 +160,38 @@ const commands: Record<string, (command: Command) => Promise<Reply> | Reply> = {
     return { not_applicable: "Node does not fork" };
   },
 };
+
+async function publishByClient(target: string, envelopes: Fields[]): Promise<void> {
+  const one = new Publisher(target);
+  for (const envelope of envelopes) {
+    await one.publish(envelope);
+  }
+  await one.close();
+}
+
+/** Publishes in batches of 200, as a program without the client does. */
+async function publishByStubs(target: string, envelopes: Fields[]): Promise<void> {
+  const client = new Client(target, ChannelCredentials.createInsecure());
+  for (let first = 0; first < envelopes.length; first += 200) {
+    const request = create(PublishRequestSchema, { envelopes: envelopes.slice(first, first + 200) });
+    await new Promise<void>((resolve, reject) => {
+      client.makeUnaryRequest(
+        "/intercomd.v1.IngestService/Publish",
+        (message: PublishRequest) => Buffer.from(toBinary(PublishRequestSchema, message)),
+        (encoded) => fromBinary(PublishResponseSchema, encoded),
+        request,
+        (error) => {
+          if (error === null) {
+            resolve();
+          } else {
+            reject(error);
+          }
+        },
+      );
+    });
+  }
+  client.close();
+}
 
 function optionsOf(options: Options): PublisherOptions {
   const raise = (): void => {
