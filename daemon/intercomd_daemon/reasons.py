@@ -622,6 +622,19 @@ REASONS: Final = (
         "Check the disk; quarantined envelopes have ended as `DAMAGED`.",
     ),
     Reason(
+        "workspace_acquired",
+        ReasonKind.NOTICE,
+        "This daemon delivers the `workspace` from now on: it was free, or the daemon before it stopped or failed.",
+        "None.",
+    ),
+    Reason(
+        "workspace_lost",
+        ReasonKind.NOTICE,
+        "This daemon no longer delivers the workspace: its lease ended, or the session with the database did. Another"
+        " daemon, or this one under a new lease, goes on.",
+        "None if it is rare; otherwise see whether the database or this machine is too slow for `fleet.lease`.",
+    ),
+    Reason(
         "workspace_changed",
         ReasonKind.NOTICE,
         "Since the last start or reload the connection has another `app_id`, `region` or `base_url`. What was cached of its contacts is deleted, and the `waiting` envelopes go to the new `workspace`.",

@@ -49,14 +49,14 @@ def test_values_have_the_file_as_their_origin() -> None:
             "zzz = 1",
             (
                 "zzz (f.toml): no such setting; here there are ingest, spool, operations, health, log, "
-                "stopping, traces, upstream, connections, callers"
+                "stopping, traces, fleet, upstream, connections, callers"
             ),
         ),
         (
             "'log.level' = 'info'",
             (
                 "log.level (f.toml): no such setting; here there are ingest, spool, operations, health, log, "
-                "stopping, traces, upstream, connections, callers"
+                "stopping, traces, fleet, upstream, connections, callers"
             ),
         ),
         ("log.levl = 'info'", "log.levl (f.toml): no such setting; did you mean level?"),

@@ -31,6 +31,7 @@ tls.key_file = ""
 tls.client_ca_file = ""
 [spool]
 url = "sqlite:intercomd.db"
+password_file = ""
 bytes_max = "2GiB"
 free_bytes_min = "256MiB"
 duplicate_window = "24h"
@@ -61,6 +62,9 @@ deliver = "0s"
 [traces]
 endpoint = ""
 sample_ratio = 1.0
+[fleet]
+daemon_id = ""
+lease = "10s"
 [upstream]
 target = ""
 token_file = ""

@@ -88,7 +88,9 @@ def test_two_listeners_cannot_have_overlapping_addresses(one: str, other: str, s
     assert places.overlap(other, one) is same
 
 
-@pytest.mark.parametrize("text", ["sqlite:intercomd.db", "sqlite:/var/lib/intercomd/spool.db", "memory:"])
+@pytest.mark.parametrize(
+    "text", ["sqlite:intercomd.db", "sqlite:/var/lib/spool.db", "memory:", "postgresql://me@db/spool"]
+)
 def test_spool_is_an_engine_and_a_path(text: str) -> None:
     assert places.spool_url().read(text) == text
 
@@ -100,8 +102,14 @@ SPOOL = places.spool_url()
 @pytest.mark.parametrize(
     ("kind", "raw", "message"),
     [
-        (SPOOL, "intercomd.db", '"intercomd.db" names no spool; write "sqlite:PATH", or "memory:" to keep nothing'),
-        (SPOOL, "postgresql://host/db", "names no spool"),
+        (
+            SPOOL,
+            "intercomd.db",
+            '"intercomd.db" names no spool; write "sqlite:PATH", "postgresql://…", or "memory:" to keep nothing',
+        ),
+        (SPOOL, "mysql://host/db", "names no spool"),
+        (SPOOL, "postgresql:host", "has no address"),
+        (SPOOL, "postgresql://me:secret@host/db", "put it into spool.password_file"),
         (SPOOL, 5, "5 names no spool"),
         (SPOOL, "memory:x", '"memory:x" has a path that memory has no use for; write "memory:"'),
         (SPOOL, "sqlite:", '"sqlite:" has no path to a file; write "sqlite:PATH", such as "sqlite:intercomd.db"'),

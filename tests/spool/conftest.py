@@ -12,8 +12,8 @@ from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Completion, Incoming, Spool
 from intercomd_daemon.spool.memory import MemorySpool
-from intercomd_daemon.spool.postgresql import PostgresqlSettings
-from intercomd_daemon.spool.postgresql import open_spool as open_postgresql
+from intercomd_daemon.spool.postgresql.engine import open_spool as open_postgresql
+from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from spool.leased import LeasedSpool, leased
 

@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from database.server import spool_url
 from intercomd_daemon.errors import SpoolLocked
 from intercomd_daemon.spool.engines import ENGINES, FILE_ENGINE, SpoolEvents, engine_of
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite import SqliteSpool
 
@@ -13,9 +15,11 @@ EVENTS = SpoolEvents(
 )
 
 
-@pytest.mark.parametrize(("url", "kind"), [("memory:", MemorySpool), ("sqlite:{folder}/spool.db", SqliteSpool)])
+@pytest.mark.parametrize(
+    ("url", "kind"), [("memory:", MemorySpool), ("sqlite:{folder}/spool.db", SqliteSpool), ("", PostgresqlSpool)]
+)
 async def test_engine_opens_the_spool_of_its_scheme(tmp_path: Path, url: str, kind: type) -> None:
-    settings = SpoolSettings(url=url.format(folder=tmp_path), bytes_max=7 << 20, free_bytes_min=0)
+    settings = SpoolSettings(url=url.format(folder=tmp_path) or spool_url(), bytes_max=7 << 20, free_bytes_min=0)
     spool = await engine_of(settings.url).open(settings, ("eu", "us"), EVENTS)
     assert isinstance(spool, kind)
     assert set(spool.usage().connections) == {"eu", "us"}

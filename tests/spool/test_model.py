@@ -33,8 +33,8 @@ from intercomd_daemon.spool.base import (
     Spool,
 )
 from intercomd_daemon.spool.memory import MemorySpool
-from intercomd_daemon.spool.postgresql import PostgresqlSettings
-from intercomd_daemon.spool.postgresql import open_spool as open_postgresql
+from intercomd_daemon.spool.postgresql.engine import open_spool as open_postgresql
+from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from spool.leased import LeasedSpool, leased
 from spool.model import NOON, Model, Place, end_of, made

@@ -20,6 +20,7 @@ BOUNDS = {
     "spool.memory.engine.MemorySpool._forwarded": "spool.forwarded.RECORDS_MAX",
     "spool.memory.engine.MemorySpool._states": "one for each part of the daemon that has a state",
     # app
+    "app.connections.Connections._acquiring": "one for each workspace of the settings",
     "app.connections.Connections._faults": "one for each worker",
     "app.connections.Connections._running": _SETTINGS,
     "app.connections.Connections._tokens": _SETTINGS,

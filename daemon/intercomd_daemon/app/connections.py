@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
@@ -37,10 +38,15 @@ class Observer(DeliveryObserver, ForwardObserver, Protocol):
 AnyWorker = Worker | ForwardWorker
 
 
+ACQUIRE_PAUSE_SECONDS = 1.0
+"""After the database failed just when a workspace was acquired."""
+
+
 class _Running(NamedTuple):
     """A worker and its task."""
 
     worker: AnyWorker
+    outflow: Outflow
     task: asyncio.Task[None]
 
 
@@ -61,6 +67,9 @@ class Connections:
         self._read_tokens(settings.connections)
         self._running: dict[str, _Running] = {}
         self._workspaces: dict[str, tuple[Pace | None, Outflow]] = {}
+        self._shared = False
+        self._acquiring: dict[str, asyncio.Task[None]] = {}
+        """What waits for the lease of each workspace that another daemon delivers, or that was just lost."""
         self._faults: list[BaseException] = []
         self._faulty = asyncio.Event()
         self._stopping = False
@@ -88,9 +97,13 @@ class Connections:
             digest.update(f"{name}\0{token.current()}\0".encode())
         return digest.digest()
 
-    async def start(self, spool: Spool, observer: Observer) -> None:
-        """Acquires the workspaces and starts a worker for each active connection."""
-        self._spool, self._observer = spool, observer
+    async def start(self, spool: Spool, observer: Observer, *, shared: bool = False) -> None:
+        """Acquires the workspaces and starts a worker for each active connection.
+
+        With a shared spool it does not wait for workspaces that other daemons deliver: their workers start when this
+        process gets the lease, and again after each loss.
+        """
+        self._spool, self._observer, self._shared = spool, observer, shared
         workers = await self._workers(self._settings)
         await self._store_workspaces()
         self._run(workers)
@@ -120,6 +133,8 @@ class Connections:
         for name in self._tokens.keys() - connections.keys():
             del self._tokens[name]
         used = {self._workspace(settings) for settings in connections.values() if self._runs(settings)}
+        for workspace in self._acquiring.keys() - used:
+            self._acquiring.pop(workspace).cancel()
         for workspace in self._workspaces.keys() - used:
             await _release(*self._workspaces.pop(workspace))
         # After the last commit of the old workers, and before the first read of the new ones.
@@ -148,6 +163,9 @@ class Connections:
         for name, settings in connections.items():
             if self.gateway is not None:
                 workers[name] = await self._forward_worker(name, self.gateway, paused=name in paused)
+            elif settings.active and self._shared and self._workspace(settings) not in self._workspaces:
+                IntercomClient(settings, self._tokens[name], CONNECTIONS_MAX)  # Raises if the settings are wrong.
+                self._acquire_later(self._workspace(settings))
             elif settings.active:
                 pace, outflow = await self._acquire(settings)
                 client = IntercomClient(settings, self._tokens[name], CONNECTIONS_MAX)
@@ -190,13 +208,70 @@ class Connections:
     def _run(self, workers: Mapping[str, tuple[AnyWorker, Outflow]]) -> None:
         for name, (worker, outflow) in workers.items():
             task = asyncio.create_task(_run(worker, outflow), name=f"worker {name}")
-            task.add_done_callback(self._on_end)
-            self._running[name] = _Running(worker, task)
+            task.add_done_callback(partial(self._on_end, name))
+            self._running[name] = _Running(worker, outflow, task)
 
-    def _on_end(self, task: asyncio.Task[None]) -> None:
-        """Notes why a worker ended by itself: a bug, or a lost workspace. Either ends the daemon."""
+    def _acquire_later(self, workspace: str) -> None:
+        """Starts the workers of a workspace once this process holds its lease."""
+        if workspace not in self._acquiring and not self._stopping:
+            self._acquiring[workspace] = asyncio.create_task(self._start_acquired(workspace), name=workspace)
+            self._acquiring[workspace].add_done_callback(self._note_fault)
+
+    async def _start_acquired(self, workspace: str) -> None:
+        """Waits for a lease, and starts the workers of the workspace.
+
+        Workers that lost it before have ended: nothing of theirs is used, and the log is read from its head.
+        """
+        lost = [name for name, settings in self._settings.items() if self._workspace(settings) == workspace]
+        await asyncio.gather(
+            *(self._running[name].task for name in lost if name in self._running), return_exceptions=True
+        )
+        if workspace in self._workspaces:
+            await self._workspaces.pop(workspace)[1].release()
+        while not self._stopping:
+            try:
+                outflow = await self._spool.acquire(workspace)
+                async with self._reconfiguring:
+                    await self._start_workers(workspace, outflow)
+            except LeaseLost:
+                continue
+            except IntercomdError:
+                # The database is away again; the lease ends by itself.
+                await asyncio.sleep(ACQUIRE_PAUSE_SECONDS)
+                continue
+            return
+
+    async def _start_workers(self, workspace: str, outflow: Outflow) -> None:
+        found = {name: each for name, each in self._settings.items() if self._workspace(each) == workspace}
+        active = {name: settings for name, settings in found.items() if settings.active}
+        self._acquiring.pop(workspace, None)
+        if not active or self._stopping:
+            await outflow.release()
+            return
+        rate = next(iter(active.values())).rate
+        pace = Pace(rate.calls_per_window, rate.share, time.monotonic())
+        if state := await outflow.load_pacing():
+            pace.restore(state, time.monotonic(), time.time())
+        self._workspaces[workspace] = pace, outflow
+        self._run(await self._workers(active))
+        for name in active:
+            self._observer.on_notice(name, "workspace_acquired", workspace=workspace)
+
+    def _note_fault(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
+            self._faults.append(error)
+            self._faulty.set()
+
+    def _on_end(self, name: str, task: asyncio.Task[None]) -> None:
+        """Notes why a worker ended by itself. A bug ends the daemon, and so does a lost workspace of its own spool."""
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, LeaseLost) and self._shared:
+            running = self._running.get(name)
+            if not self._stopping and running is not None and running.task is task:
+                self._observer.on_notice(name, "workspace_lost", error=str(error))
+                self._acquire_later(self._workspace(self._settings[name]))
+        elif error is not None:
             self._faults.append(error)
             self._faulty.set()
 
@@ -211,6 +286,8 @@ class Connections:
     def stop(self) -> None:
         """Stops every worker after its calls in flight."""
         self._stopping = True
+        for acquiring in self._acquiring.values():
+            acquiring.cancel()
         for running in self._running.values():
             running.worker.stop()
 
@@ -223,6 +300,7 @@ class Connections:
         for running in self._running.values():
             running.task.cancel()
         await self.wait_stopped()
+        await asyncio.gather(*self._acquiring.values(), return_exceptions=True)
         for pace, outflow in self._workspaces.values():
             await _release(pace, outflow)
         if self.gateway is not None:
@@ -303,6 +381,11 @@ class Connections:
         requests = preview(envelope, self._settings[name], time.time())
         return [(request.call.method, request.path, request.body.decode()) for request in requests]
 
+    def _idle_reason(self, active: bool) -> str:
+        if not active:
+            return "active = false in the settings"
+        return "another daemon delivers the workspace" if self._acquiring else "the daemon is starting"
+
     def _idle(self, name: str) -> ConnectionStatus:
         """Returns the status of a connection without a worker: inactive, or not started yet."""
         settings = self._settings[name]
@@ -311,7 +394,7 @@ class Connections:
         return ConnectionStatus(
             name=name,
             state=state,
-            reason="the daemon is starting" if active else "active = false in the settings",
+            reason=self._idle_reason(active),
             since=self._start_time,
             app_id=settings.app_id,
             workspace_name="",

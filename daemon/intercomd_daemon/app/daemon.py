@@ -123,7 +123,7 @@ class Daemon:
         """Serves until `stop`, or until a worker fails or loses its workspace, or the spool fails."""
         connections = self._connections
         await check_form(spool, agent=self._settings.upstream.on)
-        await connections.start(spool, self._report)
+        await connections.start(spool, self._report, shared=engine_of(self._settings.spool.url).shared)
         service = self._ingest_service(spool, TimestampAllocator(await spool.seconds()))
         ingest = self._settings.ingest
         ends = [
@@ -360,7 +360,9 @@ class Daemon:
             on_damage=self._report.on_damage,
             on_refusing=self._report.on_refusing,
         )
-        return await engine_of(settings.url).open(settings, tuple(self._settings.connections), events)
+        return await engine_of(settings.url).open(
+            settings, tuple(self._settings.connections), events, self._settings.fleet
+        )
 
     async def _close(self) -> None:
         """Performs steps 4 and 5 of a stop."""

@@ -27,7 +27,7 @@ RESTART = frozenset(
     }
     | {"health.listen", "log.format"}
 )
-_SECTIONS = ("spool.", "traces.", "upstream.")
+_SECTIONS = ("fleet.", "spool.", "traces.", "upstream.")
 
 
 class Changes(NamedTuple):

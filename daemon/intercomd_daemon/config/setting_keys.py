@@ -50,9 +50,9 @@ def values_of(section: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, 
 
 
 def nearest(name: str, beside: Iterable[str], everywhere: Iterable[str] = ()) -> str:
-    """Returns the name that an unknown one probably means: one `beside` it, else a key that ends in it, else ""."""
-    near = get_close_matches(name, list(beside), n=1)
-    return next(iter(near or [key for key in everywhere if key.rpartition(".")[2] == name]), "")
+    """Returns the name that an unknown one probably means: a key that ends in it, else one `beside` it, else ""."""
+    same = [key for key in everywhere if key.rpartition(".")[2] == name]
+    return next(iter(same or get_close_matches(name, list(beside), n=1)), "")
 
 
 def _is_section(declared: Any) -> bool:  # noqa: ANN401  # an annotation may be anything

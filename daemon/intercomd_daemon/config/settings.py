@@ -6,6 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.fleet.settings import FleetSettings
 from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
@@ -26,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
     stopping: StoppingSettings = StoppingSettings()
     traces: TraceSettings = TraceSettings()
+    fleet: FleetSettings = FleetSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     connections: Mapping[str, ConnectionSettings] = MappingProxyType({})
     """By name, in the order of the file."""

@@ -364,6 +364,8 @@ class Worker:
 
     async def _send(self, lane: Lane, step: Send) -> None:
         request = step.request
+        # A process that was stopped wakes up with timers that have not fired yet.
+        self._spool.check_held()
         response = await self._client.call(request, step.traceparents)
         self._open_calls.end(lane)
         classification = classify(request.call, response, request.contact_id)

@@ -13,7 +13,7 @@ from intercomd_daemon.setting.secret import MASK, Secret
 _UNIX_PATH_BYTES_MAX = 107
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(\d{1,5})", re.ASCII)
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1", re.ASCII)
-_ENGINES = ("sqlite", "memory")
+_ENGINES = ("sqlite", "memory", "postgresql")
 
 
 def address() -> ValueKind:
@@ -95,19 +95,30 @@ def _covers(wildcard: str, host: str) -> bool:
 
 
 def spool_url() -> ValueKind:
-    """Which engine keeps the spool, and where: `sqlite:PATH`, or `memory:` alone."""
+    """Which engine keeps the spool, and where: `sqlite:PATH`, `postgresql://…`, or `memory:` alone."""
 
     def read(raw: object) -> str:
         engine, colon, path = raw.partition(":") if isinstance(raw, str) and raw.isprintable() else ("", "", "")
         if not colon or engine not in _ENGINES:
-            raise ValueError(f'{shown(raw)} names no spool; write "sqlite:PATH", or "memory:" to keep nothing')
+            raise ValueError(
+                f'{shown(raw)} names no spool; write "sqlite:PATH", "postgresql://…", or "memory:" to keep nothing'
+            )
         if engine == "memory" and path:
             raise ValueError(f'{shown(raw)} has a path that memory has no use for; write "memory:"')
         if engine == "sqlite" and (not path or path.startswith((":", "file:"))):
             raise ValueError(f'{shown(raw)} has no path to a file; write "sqlite:PATH", such as "sqlite:intercomd.db"')
+        if engine == "postgresql":
+            _check_database(path)
         return str(raw)
 
     return ValueKind(read)
+
+
+def _check_database(rest: str) -> None:
+    if not rest.startswith("//"):
+        raise ValueError('"postgresql:" has no address; write "postgresql://role@host/database"')
+    if "@" in rest and ":" in rest[2:].rpartition("@")[0]:
+        raise ValueError("the URL of the database holds a password; put it into spool.password_file")
 
 
 def base_url() -> ValueKind:

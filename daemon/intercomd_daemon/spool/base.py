@@ -291,6 +291,10 @@ class Outflow(Deliveries, Protocol):
     it was not committed.
     """
 
+    def check_held(self) -> None:
+        """Raises LeaseLost unless a call may leave now; a clock decides, so it costs nothing."""
+        ...
+
     async def wait_lost(self) -> None:
         """Never returns; raises LeaseLost as soon as no further call may be made for the workspace."""
         ...

@@ -5,8 +5,13 @@ An engine is added by its entry here, its scheme in `setting.places.spool_url` a
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from secrets import token_hex
+from socket import gethostname
 from types import MappingProxyType
+from typing import Protocol
 
+from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.fleet.settings import FleetSettings
 from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.maintenance import Inspection, Maintenance
 from intercomd_daemon.spool.memory import MemorySpool
@@ -30,16 +35,34 @@ class SpoolEvents:
     """Why appends are refused from now on; "": they are accepted again."""
 
 
+class OpenSpool(Protocol):
+    """Opens a spool."""
+
+    def __call__(
+        self,
+        settings: SpoolSettings,
+        connections: Sequence[str],
+        events: SpoolEvents,
+        fleet: FleetSettings = ...,
+    ) -> Awaitable[Spool]:
+        """Opens the spool for the connections of the settings; raises SpoolLocked or SpoolUnusable."""
+        ...
+
+
 @dataclass(frozen=True)
 class Engine:
     """An engine and its optional capabilities."""
 
-    open: Callable[[SpoolSettings, Sequence[str], SpoolEvents], Awaitable[Spool]]
-    """Opens the spool for the connections of the settings; raises SpoolLocked or SpoolUnusable."""
+    open: OpenSpool
+    shared: bool = False
+    """Whether several daemons open the spool together; each workspace is then delivered by the one that leases it."""
     inspect: Callable[[SpoolSettings], Inspection] | None = None
     """Inspects a spool from outside; None: the spool ends with its process."""
     maintenance: Maintenance | None = None
     """Verifies, exports and repairs a spool that no daemon has open; None: there is nothing to maintain."""
+
+
+_ALONE = FleetSettings()
 
 
 def engine_of(url: str) -> Engine:
@@ -47,7 +70,12 @@ def engine_of(url: str) -> Engine:
     return ENGINES[url.partition(":")[0]]
 
 
-async def _open_memory(settings: SpoolSettings, connections: Sequence[str], _: SpoolEvents) -> Spool:
+async def _open_memory(
+    settings: SpoolSettings,
+    connections: Sequence[str],
+    events: SpoolEvents,  # noqa: ARG001 - memory has nothing to report
+    fleet: FleetSettings = _ALONE,  # noqa: ARG001 - the spool is this process's
+) -> Spool:
     return MemorySpool(
         connections,
         bytes_max=settings.bytes_max,
@@ -58,7 +86,12 @@ async def _open_memory(settings: SpoolSettings, connections: Sequence[str], _: S
     )
 
 
-async def _open_sqlite(settings: SpoolSettings, connections: Sequence[str], events: SpoolEvents) -> Spool:
+async def _open_sqlite(
+    settings: SpoolSettings,
+    connections: Sequence[str],
+    events: SpoolEvents,
+    fleet: FleetSettings = _ALONE,  # noqa: ARG001 - the lock on the file keeps other daemons out
+) -> Spool:
     return await open_spool(
         SqliteSettings(
             path=settings.path,
@@ -78,10 +111,37 @@ async def _open_sqlite(settings: SpoolSettings, connections: Sequence[str], even
     )
 
 
+async def _open_postgresql(
+    settings: SpoolSettings, connections: Sequence[str], events: SpoolEvents, fleet: FleetSettings = _ALONE
+) -> Spool:
+    try:
+        # Only daemons with this engine pay for its driver.
+        from intercomd_daemon.spool.postgresql.engine import open_spool as open_database  # noqa: PLC0415
+        from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings  # noqa: PLC0415
+    except ImportError as error:
+        raise SpoolUnusable(f"{error}: a spool in PostgreSQL needs `pip install intercomd[postgresql]`") from error
+    return await open_database(
+        PostgresqlSettings(
+            url=settings.url,
+            password_file=settings.password_file,
+            bytes_max=settings.bytes_max,
+            duplicate_window_seconds=settings.duplicate_window_seconds,
+            outcomes_max=settings.outcomes_max,
+            outcomes_kept_seconds=settings.outcomes_kept_seconds,
+            refusals_max=settings.refusals_max,
+            connections=tuple(connections),
+            daemon_id=fleet.daemon_id or f"{gethostname()}-{token_hex(3)}",
+            lease_seconds=fleet.lease_seconds,
+        ),
+        on_commit=events.on_commit,
+    )
+
+
 ENGINES: Mapping[str, Engine] = MappingProxyType(
     {
         "memory": Engine(_open_memory),
-        "sqlite": Engine(_open_sqlite, inspect, SqliteMaintenance()),
+        "sqlite": Engine(_open_sqlite, inspect=inspect, maintenance=SqliteMaintenance()),
+        "postgresql": Engine(_open_postgresql, shared=True),
     }
 )
 

@@ -61,6 +61,10 @@ class LocalOutflow:
         """Registers the callback for commits that append rows to a log of the connection."""
         self._held().on_append(connection, wake)
 
+    def check_held(self) -> None:
+        """Raises LeaseLost after the release."""
+        self._held()
+
     async def wait_lost(self) -> None:
         """Waits for the release: no other process can take the workspace."""
         await self._released.wait()

@@ -14,6 +14,8 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the spool is and how much it may hold."""
 
     url: Annotated[str, places.spool_url()] = "sqlite:intercomd.db"
+    password_file: Annotated[str, kinds.text("a path", characters_max=4096)] = ""
+    """Holds the password of a PostgreSQL role; read again for each connection."""
     bytes_max: Annotated[int, kinds.size(MIB, _SIZE_ALLOWED)] = 2 * GIB
     free_bytes_min: Annotated[int, kinds.size(0, _SIZE_ALLOWED)] = 256 * MIB
     duplicate_window_seconds: Annotated[float, kinds.duration(1.0, 30 * DAY)] = msgspec.field(

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from database.server import spool_url
-from intercomd_daemon.spool.postgresql import PostgresqlSettings, PostgresqlSpool, open_spool
+from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool, open_spool
+from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 
 @pytest.fixture

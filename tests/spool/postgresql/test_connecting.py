@@ -3,8 +3,9 @@
 import pytest
 
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.postgresql import PostgresqlSettings, open_spool
 from intercomd_daemon.spool.postgresql.connecting import connector
+from intercomd_daemon.spool.postgresql.engine import open_spool
+from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 
 async def test_session_has_time_limits_and_durable_commits(url: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Completion, Incoming, Settlement
-from intercomd_daemon.spool.postgresql import PostgresqlSpool
+from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 
 
 async def test_poll_counts_the_commits_of_others_and_names_the_logs_that_grew(

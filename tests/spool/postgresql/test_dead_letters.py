@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Completion, DeadLetterFilter, Incoming, Settlement
-from intercomd_daemon.spool.postgresql import PostgresqlSpool
+from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 
 
 async def test_letter_that_two_daemons_replay_is_appended_once(

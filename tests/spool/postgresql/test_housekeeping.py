@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import asyncpg
 
 from intercomd_daemon.spool.base import Completion, Incoming, OutcomeFilter, Settlement
-from intercomd_daemon.spool.postgresql import PostgresqlSpool
+from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 
 Open = Callable[..., Awaitable[PostgresqlSpool]]
 

@@ -8,7 +8,7 @@ import pytest
 
 from intercomd_daemon.errors import RetryLater, SpoolFull
 from intercomd_daemon.spool.base import Incoming
-from intercomd_daemon.spool.postgresql import PostgresqlSpool
+from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 from intercomd_daemon.spool.postgresql.intake import GROUP_BYTES_MAX, GROUP_ROWS_MAX, WAITING_BYTES_MAX
 
 Open = Callable[..., Awaitable[PostgresqlSpool]]

@@ -9,7 +9,7 @@ import pytest
 
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.spool.base import Completion, Incoming, PacingState, Settlement
-from intercomd_daemon.spool.postgresql import PostgresqlSpool
+from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 
 Open = Callable[..., Awaitable[PostgresqlSpool]]
 WAIT = 0.7

@@ -7,7 +7,7 @@ import pytest
 
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.spool.base import Completion, Incoming, Settlement
-from intercomd_daemon.spool.postgresql import PostgresqlSpool
+from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 
 ALL = (1_000, 1 << 20)
 

@@ -7,7 +7,7 @@ import asyncpg
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Incoming, Settlement
-from intercomd_daemon.spool.postgresql import PostgresqlSpool
+from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 from intercomd_daemon.spool.postgresql.outflow import MOVED_MAX
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from database.server import server
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.postgresql import PostgresqlSettings, open_spool
+from intercomd_daemon.spool.postgresql.engine import open_spool
 from intercomd_daemon.spool.postgresql.schema import DDL, migrate
+from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 
 async def test_several_daemons_create_one_spool_together() -> None:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
@@ -34,7 +35,7 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
     async def connect() -> asyncpg.Connection:
         connection = await asyncpg.connect(
             settings.url,
-            password=settings.password or None,
+            password=password(settings.password_file) if settings.password_file else None,
             server_settings=server_settings,
             timeout=CONNECT_SECONDS,
             target_session_attrs=SessionAttribute.read_write,
@@ -45,6 +46,11 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
         return connection
 
     return connect
+
+
+def password(path: str) -> str:
+    """Returns the password of a file, which may change while the daemon runs."""
+    return Path(path).read_text().strip()
 
 
 def _set_timeout(connection: asyncpg.Connection, milliseconds: int) -> None:

@@ -8,7 +8,7 @@ class PostgresqlSettings:
     """Where the database is, how much the spool may hold, and who this daemon is."""
 
     url: str
-    password: str = ""
+    password_file: str = ""
     bytes_max: int = 2 << 30
     duplicate_window_seconds: float = 86_400.0
     outcomes_max: int = 1_000_000

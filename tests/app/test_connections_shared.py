@@ -1,0 +1,104 @@
+"""Two daemons on one spool: one delivers a workspace, the other takes it over."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from database.server import spool_url
+from delivery.worker import Notes, envelope, event, row
+from intercomd_daemon import config
+from intercomd_daemon.app.connections import Connections
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox.recorded import NONE
+from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool, open_spool
+from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
+
+Load = Callable[..., config.Settings]
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(SandboxSettings(recorded=NONE)) as running:
+        yield running
+        assert running.illegal_requests == []
+
+
+class Daemon:
+    """The delivering half of a daemon."""
+
+    def __init__(self, settings: config.Settings, spool: PostgresqlSpool) -> None:
+        self.connections = Connections(settings, lambda _: None)
+        self.spool = spool
+        self.notes = Notes()
+
+    async def delivered(self, *names: str) -> None:
+        """Waits until this daemon has delivered envelopes of these ids, in this order."""
+        await self.notes.until(lambda notes: [each.envelope_id for each in notes.outcomes][-len(names) :] == [*names])
+
+    async def publish(self, name: str) -> None:
+        await self.spool.append([row(envelope(name, f"u{name}", None, event("came")))])
+
+    async def stop(self) -> None:
+        self.connections.stop()
+        await self.connections.wait_stopped()
+        await self.connections.close()
+        await self.spool.close()
+
+
+@pytest.fixture
+async def start(load: Load, sandbox: Sandbox) -> AsyncIterator[Callable[[], Awaitable[Daemon]]]:
+    started: list[Daemon] = []
+    url = spool_url()
+
+    async def make() -> Daemon:
+        daemon = Daemon(load(sandbox.base_url), await open_spool(PostgresqlSettings(url=url)))
+        started.append(daemon)
+        await daemon.connections.start(daemon.spool, daemon.notes, shared=True)
+        return daemon
+
+    yield make
+    for daemon in started:
+        await daemon.stop()
+        assert daemon.connections.faults() == []
+
+
+async def test_second_daemon_accepts_and_delivers_after_the_first_has_stopped(
+    start: Callable[[], Awaitable[Daemon]], sandbox: Sandbox
+) -> None:
+    one = await start()
+    await one.publish("1")
+    await one.delivered("1")
+    two = await start()
+    await two.publish("2")
+    await one.delivered("1", "2")
+    assert two.connections.statuses()[0].reason == "another daemon delivers the workspace"
+    await one.stop()
+    await two.publish("3")
+    await two.delivered("3")
+    assert len(sandbox.events) == 3
+
+
+async def test_daemon_goes_on_under_a_new_lease_after_its_sessions_ended(
+    start: Callable[[], Awaitable[Daemon]], sandbox: Sandbox
+) -> None:
+    one = await start()
+    await one.publish("1")
+    await one.delivered("1")
+    connection = await asyncpg.connect(one.spool._settings.url)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    assert await connection.fetchval("SELECT epoch FROM intercomd.leases") == 1
+    await connection.close()
+    while True:
+        try:
+            await one.publish("2")
+        except Exception:  # noqa: BLE001 - the database was away for a moment
+            await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.1)
+        else:
+            break
+    await one.delivered("2")
+    assert len(sandbox.events) == 2
