@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import row_accept
+import row_agent
 import row_backlog
 import row_clients
 import row_deliver
@@ -36,6 +37,7 @@ ROWS = {
     "crowd": row_backlog.crowd,
     "trail": row_backlog.trail,
     "clients": row_clients.clients,
+    "agent": row_agent.agent,
 }
 _MARKS = {True: "yes", False: "NO", None: ""}
 _HEAD = ("row", "intercomd", "limit", "ratio", "target", "met", "command")
