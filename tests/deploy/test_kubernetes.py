@@ -79,6 +79,17 @@ def test_settings_are_accepted_and_fit_the_manifest(overlay: str, tmp_path: Path
     assert bytes_of(room) >= 1.5 * settings.spool.bytes_max + settings.spool.free_bytes_min
 
 
+def test_overlay_of_the_agent_is_the_sidecar_with_the_settings_of_an_agent(tmp_path: Path) -> None:
+    folder = KUBERNETES / "overlays" / "agent"
+    kustomization = load(folder / "kustomization.yaml")
+    assert kustomization["resources"] == ["../sidecar"]
+    settings = settings_of((folder / "intercomd.toml").read_text(), tmp_path, ENVIRONMENTS["sidecar"])
+    sidecar = settings_of((OVERLAYS["sidecar"] / "intercomd.toml").read_text(), tmp_path, ENVIRONMENTS["sidecar"])
+    assert settings.upstream.uses_tls
+    assert not settings.connections["default"].access_token_file
+    assert (settings.spool, settings.stopping, settings.health) == (sidecar.spool, sidecar.stopping, sidecar.health)
+
+
 def test_network_policy_lets_the_ports_of_the_pod_in() -> None:
     gateway = OVERLAYS["gateway"]
     policy = load(gateway / "network-policy.yaml")["spec"]

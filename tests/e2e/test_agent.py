@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+import trustme
 
 from daemons.process import Daemon, connection_for
 from intercomd.v1.envelope_pb2 import PRIORITY_BULK, Envelope
@@ -329,3 +330,30 @@ async def test_spool_of_the_other_form_is_refused_while_it_holds_envelopes(chain
     await other.launch()
     assert await other.gone() == 1
     assert "1 waiting envelopes" in other.logged("fatal")[0]["error"]
+
+
+@pytest.mark.parametrize("way", ["TLS", "Unix socket", "several addresses"])
+async def test_agent_reaches_its_gateway(chain: Chain, tmp_path: Path, way: str) -> None:
+    port = chain.address.rpartition(":")[2]
+    upstream: dict[str, Any] = {"target": f"ipv4:127.0.0.2:{port},{chain.address}"}
+    ingest: dict[str, Any] = {"listen": [chain.address]}
+    if way == "TLS":
+        authority = trustme.CA()
+        certificate = authority.issue_cert("gateway.test")
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        certificate.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
+        certificate.private_key_pem.write_to_path(tmp_path / "tls.key")
+        ingest["tls"] = {"certificate_file": str(tmp_path / "tls.crt"), "key_file": str(tmp_path / "tls.key")}
+        tls = {"ca_file": str(tmp_path / "ca.pem"), "server_name": "gateway.test"}
+        upstream = {"target": f"dns:///{chain.address}", "tls": tls}
+    elif way == "Unix socket":
+        ingest["listen"] = ["127.0.0.1:0", "unix:in"]
+        upstream["target"] = f"unix:{tmp_path / 'gateway' / 'in'}"
+    chain.gateway = chain.make("gateway", ingest=ingest)
+    chain.agent = chain.make("agent", upstream=upstream)
+    await chain.gateway.launch()
+    await chain.gateway.heard("serving")
+    await chain.agent.start()
+    await chain.agent.publish(envelope("u-1", "step", envelope_id="a"))
+    await chain.outcomes(1)
+    await chain.gateway.ended(["a"])
