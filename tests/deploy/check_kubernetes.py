@@ -33,6 +33,7 @@ CONNECTIONS = {"connections": {"default": {"appId": "abc12345"} | TOKEN}}
 VALUES: dict[str, dict[str, Any]] = {
     "insecure": {"insecure": True},
     "callers": {"callers": {"billing": CALLER, "shop": CALLER | {"settings": ""}}},
+    "operator": {"callers": {"operator": CALLER | {"settings": 'connections = ["*"]\noperations = "write"\n'}}},
     "tls": {"callers": {"billing": CALLER}, "tls": {"secretName": "intercomd-tls"}},
     "client certificates": {"tls": {"secretName": "intercomd-tls", "clientCa": True}},
     "monitoring": {

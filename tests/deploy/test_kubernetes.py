@@ -13,6 +13,7 @@ import kubernetes_validate
 import pytest
 import trustme
 
+from daemons.commands import invoke
 from daemons.process import Daemon
 from deployment.files import RULES, load
 from deployment.kubernetes import KUBERNETES, OVERLAYS, bytes_of, objects, of_kind, settings_of, validate
@@ -109,7 +110,7 @@ def test_gateway_is_one_daemon() -> None:
     assert stateful_set["spec"]["replicas"] == 1
 
 
-async def test_settings_of_the_gateway_serve_its_caller_alone(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_settings_of_the_gateway_serve_its_callers_alone(tmp_path: Path, sandbox: Sandbox) -> None:
     """With TLS; the Secrets are files of this folder, and only the addresses and the connection differ."""
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost")
@@ -118,6 +119,8 @@ async def test_settings_of_the_gateway_serve_its_caller_alone(tmp_path: Path, sa
     certificate.private_key_pem.write_to_path(tmp_path / "tls" / "tls.key")
     (tmp_path / "callers").mkdir()
     (tmp_path / "callers" / "example-app").write_text(CALLERS_TOKEN)
+    operator = tmp_path / "callers" / "operator"
+    operator.write_text("icd_" + "o" * 43)
     text = (OVERLAYS["gateway"] / "intercomd.toml").read_text().replace("/run/secrets", str(tmp_path))
     tables = tomllib.loads(text)
     del tables["connections"]
@@ -133,6 +136,9 @@ async def test_settings_of_the_gateway_serve_its_caller_alone(tmp_path: Path, sa
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await publish(request)
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    status = ("status", "--operations", running.operations_address, "--token-file")
+    assert (await invoke(*status, operator)).exit_code == 0
+    assert (await invoke(*status, tmp_path / "callers" / "example-app")).exit_code == 1
     await running.close()
 
 
