@@ -82,7 +82,9 @@ class ConnectionNotFound(IntercomdError):
 
     def __init__(self, connection: str) -> None:
         """`connection` is the name that the caller sent."""
-        super().__init__(f"unknown connection {quoted(connection)}: GetStatus lists the configured ones")
+        super().__init__(
+            f"unknown connection {quoted(connection)}: `intercomd status` (GetStatus) lists the configured ones"
+        )
         self.connection = connection
 
 

@@ -74,7 +74,7 @@ async def test_check_is_unknown_while_intercom_is_down(path: Path) -> None:
     async with Sandbox() as sandbox:
         write(path, sandbox)
     result = await invoke("check", "--config", path)
-    assert (result.exit_code, "unknown connection default" in result.stdout) == (1, True)
+    assert (result.exit_code, "unknown  connection default" in result.stdout) == (1, True)
 
 
 async def test_check_offline_reads_only_the_settings(path: Path) -> None:

@@ -64,6 +64,16 @@ async def test_give_up_json_is_the_response(daemon: Daemon) -> None:
     assert (await run(daemon, "dead-letters", "discard", response["dead_letter_id"], "--yes"))[0] == 0
 
 
+async def test_dead_letter_of_an_envelope_without_a_call_shows_no_response(daemon: Daemon) -> None:
+    await publish_waiting(daemon, "uncalled")
+    assert (await run(daemon, "give-up", "uncalled-1", "--yes"))[0] == 0
+    await resume(daemon)
+    await daemon.ended(["uncalled-1", "uncalled-2"])
+    code, output, _ = await run(daemon, "dead-letters", "show", "uncalled-1")
+    assert (code, "Intercom's response" in output, "delivers it after all" in output) == (0, False, True)
+    assert (await run(daemon, "dead-letters", "discard", "--envelope-id", "uncalled-1", "--yes"))[0] == 0
+
+
 @pytest.mark.parametrize("given", ["n\n", "", "\n"])
 async def test_give_up_without_confirmation_changes_nothing(daemon: Daemon, given: str) -> None:
     name = f"kept{len(given)}"

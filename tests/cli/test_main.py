@@ -44,8 +44,21 @@ def paths(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str,
 def test_help_of_every_command_fits_80_columns(path: tuple[str, ...], columns: str) -> None:
     result = CliRunner().invoke(main, [*path, "--help"], env={"COLUMNS": columns})
     assert result.exit_code == 0
-    assert "Example" in result.output or path in {(), ("run",)}
+    assert "Example" in result.output or not path
     assert max(map(len, result.output.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("path", paths(main), ids=" ".join)
+def test_help_of_every_command_is_complete(path: tuple[str, ...]) -> None:
+    """Every option is explained, and no summary in a list of commands is cut."""
+    command: click.Command = main
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), name) or main
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+    _, _, summaries = CliRunner().invoke(main, [*path, "--help"]).output.partition("\nCommands:\n")
+    assert "..." not in summaries
 
 
 @pytest.mark.parametrize("words", [("dance",), ("status", "--nonsense"), ("explain",), ("sandbox", "--port", "x")])

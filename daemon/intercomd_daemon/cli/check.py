@@ -38,7 +38,7 @@ def command(config_path: str | None, offline: bool, as_json: bool) -> None:
         if as_json:
             print_json(finding.as_json())
         else:
-            level = f"{finding.level.value:<8}"
+            level = f"{finding.level.value:<9}"
             text = f"{finding.subject}: {printable(finding.message, characters_max=None)}"
             first, *rest = wrap_text(text, output_width(), level, " " * len(level))
             click.echo(click.style(level, fg=COLOURS[finding.level]) + first[len(level) :])

@@ -238,9 +238,13 @@ def _print_letter(letter: DeadLetter) -> None:
     print_explanation(explain_entry(TrailEntry(time=letter.outcome.end_time, outcome=letter.outcome)))
     envelope = message_to_json(letter.envelope, every_field=False)
     click.echo(f"\nThe envelope:\n{json_text(envelope, indent=2)}")
-    click.echo("\nIntercom's response:")
-    print_text(printable(letter.answer_body, _ANSWER_CHARACTERS_MAX) or "(empty)", hanging="")
-    click.echo(f"\n`intercomd dead-letters replay {letter.dead_letter_id}` makes the refused calls again.")
+    # Without a response: the envelope was given up or expired first, or a gateway rejected it.
+    responded = letter.answer_body or any(effect.http_status for effect in letter.outcome.effects)
+    if responded:
+        click.echo("\nIntercom's response:")
+        print_text(printable(letter.answer_body, _ANSWER_CHARACTERS_MAX) or "(empty)", hanging="")
+    calls = "makes the refused calls again" if responded else "delivers it after all"
+    click.echo(f"\n`intercomd dead-letters replay {letter.dead_letter_id}` {calls}.")
 
 
 async def _find(address: str, identifier: str) -> list[DeadLetter]:

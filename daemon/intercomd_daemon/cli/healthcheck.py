@@ -57,7 +57,15 @@ class TlsConnection(HTTPSConnection):
 @client_options.options
 @options.CONFIG
 @click.option("--live", is_flag=True, help="Check that the daemon is alive (/healthz), not that it is ready (/readyz).")
-@click.option("--timeout", "timeout_seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True)
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.1),
+    default=3.0,
+    show_default=True,
+    help="How long to wait for an answer of each address.",
+)
 def command(target: str | None, config_path: str | None, live: bool, timeout_seconds: float) -> None:
     """Check that a daemon is ready: exit 0 if it is, 1 if not.
 

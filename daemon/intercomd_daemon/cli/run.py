@@ -14,6 +14,7 @@ import click
 from intercomd_daemon import config, signal_handlers
 from intercomd_daemon.app import Daemon
 from intercomd_daemon.app.file_limit import file_limit_warning, raise_file_limit
+from intercomd_daemon.cli import options
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.errors import IntercomdError, SettingsInvalid
 from intercomd_daemon.telemetry import logs
@@ -24,7 +25,7 @@ from intercomd_daemon.telemetry.log_stream import LineWriter, LogStream, occupy_
 _GC_THRESHOLDS = (20_000, 20, 20)
 
 
-@click.command("run")
+@click.command("run", epilog=options.examples("intercomd run --config intercomd.toml"))
 @click.option(
     "--config",
     "path",

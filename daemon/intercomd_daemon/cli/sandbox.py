@@ -101,8 +101,8 @@ def command(  # noqa: PLR0913, PLR0917 -- one for each option
     """Run a stand-in for Intercom, until Ctrl-C: an HTTP server that behaves as Intercom is documented to.
 
     It keeps contacts, custom attributes and events in memory, answers with Intercom's errors and rate limit headers,
-    and rejects requests that Intercom's API description does not allow. GET /_sandbox/state, /calls, /contacts and
-    /events return what it has received; POST /_sandbox/reset deletes it.
+    and rejects requests that Intercom's API description does not allow. Below /_sandbox, GET /state, /calls, /contacts
+    and /events return what it has received; POST /reset deletes it.
 
     Where sources disagree, it gives the answers that were recorded with version 2.3 of the API. --without NAME plays
     the other answer, so that a client can be tested with both:
@@ -178,4 +178,5 @@ def _print_call(call: ReceivedCall) -> None:
     fault = f"  ({call.fault})" if call.fault else ""
     colour = "green" if 200 <= call.status < 300 else "red"
     status = click.style(str(call.status or "cut"), fg=colour)
-    click.echo(f"{call.method} {printable(call.path)} {status}{fault}  {printable(call.body.decode(errors='replace'))}")
+    line = f"{call.method} {printable(call.path)} {status}{fault}  {printable(call.body.decode(errors='replace'))}"
+    click.echo(line.rstrip(" "))

@@ -45,7 +45,11 @@ def command() -> None:
     """
 
 
-@command.command("verify", epilog=options.examples("intercomd spool verify spool.db"))
+@command.command(
+    "verify",
+    short_help="Verify every record, and list the damage.",
+    epilog=options.examples("intercomd spool verify spool.db"),
+)
 @_PATH
 @options.CONFIG
 @options.JSON
@@ -70,7 +74,11 @@ def verify_command(path: str | None, config_path: str | None, as_json: bool) -> 
     sys.exit(EXIT_FAILED if findings.count else 0)
 
 
-@command.command("export", epilog=options.examples("intercomd spool export spool.db | intercomd send -"))
+@command.command(
+    "export",
+    short_help="Write the waiting envelopes for `intercomd send`.",
+    epilog=options.examples("intercomd spool export spool.db | intercomd send -"),
+)
 @_PATH
 @options.CONFIG
 @click.option("--dead-letters", is_flag=True, help="Also write dead letters, which Intercom has refused.")
@@ -116,7 +124,11 @@ def _write(spool: ClosedSpool, findings: DamageReport, *, dead_letters: bool) ->
     return written
 
 
-@command.command("repair", epilog=options.examples("intercomd spool repair spool.db"))
+@command.command(
+    "repair",
+    short_help="Build a new spool from the readable records.",
+    epilog=options.examples("intercomd spool repair spool.db"),
+)
 @_PATH
 @options.CONFIG
 @options.JSON
