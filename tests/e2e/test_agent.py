@@ -9,6 +9,7 @@ import grpc
 import pytest
 import trustme
 
+from daemons.commands import invoke
 from daemons.process import Daemon, connection_for
 from intercomd.v1.envelope_pb2 import PRIORITY_BULK, Envelope
 from intercomd.v1.event_pb2 import OtherEvent
@@ -357,3 +358,22 @@ async def test_agent_reaches_its_gateway(chain: Chain, tmp_path: Path, way: str)
     await chain.agent.publish(envelope("u-1", "step", envelope_id="a"))
     await chain.outcomes(1)
     await chain.gateway.ended(["a"])
+
+
+async def test_explain_at_an_agent_asks_the_gateway(chain: Chain) -> None:
+    await chain.gateway.start()
+    await chain.agent.start()
+    await chain.agent.publish(envelope("u-1", "step", envelope_id="a"))
+    await chain.outcomes(1)
+    await chain.gateway.ended(["a"])
+    words = ("explain", "a", "--operations", chain.agent.operations_address, "--gateway")
+    shown = await invoke(*words, chain.gateway.operations_address)
+    assert shown.exit_code == 0
+    before, at_gateway, after = shown.stdout.partition("At the gateway")
+    assert "was accepted by the gateway" in before
+    assert "`intercomd explain a`" in before
+    assert at_gateway
+    assert "reached Intercom" in after
+    absent = await invoke(*words, "127.0.0.1:9")
+    assert absent.exit_code == 0
+    assert "nothing answers at 127.0.0.1:9" in absent.stderr

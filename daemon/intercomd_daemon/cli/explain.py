@@ -11,7 +11,7 @@ from intercomd.v1.operations_pb2 import TrailEntry
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.answer import answer, answer_for_both, not_found
-from intercomd_daemon.cli.exits import EXIT_FAILED
+from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
 from intercomd_daemon.cli.explanation import explain_entry, print_explanation
 from intercomd_daemon.cli.output import print_json, print_text
 from intercomd_daemon.cli.remote import (
@@ -50,9 +50,18 @@ TROUBLED = (messages.CONNECTION_STATE_SUSPENDED, messages.CONNECTION_STATE_DOWN)
     metavar="N",
     help="Number of entries, newest first.",
 )
+@click.option(
+    "--gateway", type=options.GIVEN, metavar="ADDR", help="At an agent: ask the gateway's operations address, too."
+)
 @options.JSON
 def command(
-    identifier: str, address: str | None, config_path: str | None, connection: str | None, limit: int, as_json: bool
+    identifier: str,
+    address: str | None,
+    config_path: str | None,
+    connection: str | None,
+    limit: int,
+    gateway: str | None,
+    as_json: bool,
 ) -> None:
     """Explain what became of a user's envelopes, or of one envelope: where each is, why, and what to do.
 
@@ -64,7 +73,21 @@ def command(
     Exit code 1 if the daemon knows nothing of WHO.
     """
     target = resolve_address(address, OPERATIONS, config_path)
-    found = asyncio.run(_collect(target, identifier, connection or "", limit))
+    known = _explain(target, identifier, connection or "", limit, as_json=as_json)
+    if gateway:
+        if not as_json:
+            click.secho(f"\nAt the gateway {gateway}:", bold=True)
+        try:
+            known = _explain(gateway, identifier, connection or "", limit, as_json=as_json) or known
+        except CommandFailed as error:
+            print_text(f"{error.message}; or run `intercomd explain` at the gateway", hanging="", err=True)
+    if not known:
+        sys.exit(EXIT_FAILED)
+
+
+def _explain(address: str, identifier: str, connection: str, limit: int, *, as_json: bool) -> bool:
+    """Prints what one daemon knows; returns whether that is anything."""
+    found = asyncio.run(_collect(address, identifier, connection, limit))
     entries = merge((found.of_envelope, found.of_user))[:limit]
     if as_json:
         for entry in entries:
@@ -73,7 +96,7 @@ def command(
         _print(identifier, found, entries)
     if not entries:
         print_text(not_found(identifier), hanging="", err=True)
-        sys.exit(EXIT_FAILED)
+    return bool(entries)
 
 
 class Explained(NamedTuple):
