@@ -514,7 +514,7 @@ REASONS: Final = (
         "UPSTREAM_REFUSED",
         ReasonKind.UPSTREAM,
         "The gateway answers INVALID_ARGUMENT to a request that holds this envelope alone; it became a dead letter.",
-        "Correct what the violation names, mostly a limit of the gateway's settings; then replay.",
+        "Correct what the violation names, mostly a limit of the gateway's settings.",
     ),
     Reason(
         "UPSTREAM_UNAUTHENTICATED",

@@ -12,6 +12,8 @@ from operators.entries import CONTACT, EVENT, REFUSED, REJECTION, at, ended, ref
 DELIVERED = outcome_pb2.OUTCOME_TYPE_DELIVERED
 UNCHANGED = outcome_pb2.OUTCOME_TYPE_UNCHANGED
 DEAD = outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED
+FORWARDED = outcome_pb2.OUTCOME_TYPE_FORWARDED
+INACTIVE = Violation(reason="INACTIVE", message="switched off")
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,24 @@ DEAD = outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED
         (
             ended("e-1", 0, outcome_pb2.OUTCOME_TYPE_FORWARDED, forwarded_to="gateway:50051"),
             "Envelope e-1 of ann was accepted by the gateway with the spool gateway:50051 at 2023-11-14T22:14:20Z.",
+        ),
+        (
+            ended("e-1", 0, DEAD, reason="PLACEHOLDER_ID", violations=[REJECTION]),
+            (
+                "Envelope e-1 of ann was rejected by the gateway at 2023-11-14T22:14:20Z (PLACEHOLDER_ID): 'null' is a"
+                " placeholder: set the user's id."
+            ),
+        ),
+        (
+            ended("e-1", 0, outcome_pb2.OUTCOME_TYPE_SKIPPED, reason="INACTIVE", violations=[INACTIVE]),
+            "Envelope e-1 of ann was skipped by the gateway at 2023-11-14T22:14:20Z (INACTIVE): switched off.",
+        ),
+        (
+            ended("e-1", 0, outcome_pb2.OUTCOME_TYPE_DISCARDED, violations=[INACTIVE]),
+            (
+                "Envelope e-1 of ann was rejected by the gateway, and discarded by an operator at 2023-11-14T22:14:20Z"
+                " (INACTIVE): switched off."
+            ),
         ),
         (
             ended("e-1", 0, outcome_pb2.OutcomeType.ValueType(99)),
@@ -186,3 +206,31 @@ def test_answers_are_one_line_without_control_characters() -> None:
     hostile = ended("a\n\u202eb", 0, DELIVERED, identity=Identity(customer_id="\x1b[2J"))
     for text in (answer("x\ny", [hostile]), not_found("x\ny"), answer("x\ny", [hostile] * 2)):
         assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("reason", "suspension", "clause"),
+    [
+        ("DOWN", "", "the gateway does not take envelopes of connection default"),
+        ("RETRYING", "", "the last call to the gateway failed"),
+        ("SUSPENDED", "UPSTREAM_CHANGED", "connection default is suspended (UPSTREAM_CHANGED)"),
+        ("VERIFYING", "", "the gateway of connection default has not answered yet"),
+        ("PAUSED", "", "an operator has paused connection default"),
+    ],
+)
+def test_envelope_that_waits_at_an_agent_waits_for_the_gateway(reason: str, suspension: str, clause: str) -> None:
+    text = answer("e-1", [waiting("e-1", 0, reason, ahead=2)], suspensions={"default": suspension}, agents={"default"})
+    assert text == f"Envelope e-1 of ann (event later) has waited since 2023-11-14T22:13:20Z: {clause}."
+
+
+def test_forwarded_envelopes_are_at_the_gateway() -> None:
+    forwarded = [ended(f"e-{number}", number, FORWARDED, forwarded_to="s-1") for number in range(2)]
+    rejected = ended("e-3", 3, DEAD, reason="PLACEHOLDER_ID", violations=[REJECTION])
+    held = waiting("e-4", 4, "DOWN")
+    assert answer("ann", forwarded) == "The gateway has all 2 envelopes of ann."
+    assert answer("ann", [*forwarded, rejected]).startswith(
+        "The gateway has 2 of 3 envelopes of ann; envelope e-3 of ann was rejected by the gateway"
+    )
+    assert answer("ann", [*forwarded, rejected, held]) == (
+        "The gateway has 2 of 4 envelopes of ann: 1 waits (DOWN), 1 became a dead letter (PLACEHOLDER_ID)."
+    )

@@ -190,3 +190,40 @@ def test_explanation_fits_the_terminal_and_keeps_ids_whole(
             assert not shown.isprintable() or shown in text
         assert text.replace("\n", "").isprintable()
         assert [line for line in lines if display_width(line) > columns and len(line.split()) > 1] == []
+
+
+@pytest.mark.parametrize("reason", ["DOWN", "SUSPENDED"])
+def test_agent_probes_the_gateway(reason: str) -> None:
+    entry = waiting("e-1", 0, reason)
+    assert "probes the gateway and continues by itself" in explain_entry(entry, forwards=True).remedy
+    assert "probes Intercom and continues by itself" in explain_entry(entry).remedy
+
+
+@pytest.mark.parametrize(
+    ("end", "reason", "remedy"),
+    [
+        (
+            DEAD,
+            "PLACEHOLDER_ID",
+            (
+                "Send the user's real customer id, or only an email. Replay, once the gateway accepts it:"
+                " `intercomd dead-letters replay 7`."
+            ),
+        ),
+        (
+            DEAD,
+            "UPSTREAM_REFUSED",
+            (
+                "Correct what the violation names, mostly a limit of the gateway's settings. Replay, once the gateway"
+                " accepts it: `intercomd dead-letters replay 7`."
+            ),
+        ),
+        (outcome_pb2.OUTCOME_TYPE_SKIPPED, "UNSUPPORTED_EVENT_TYPE", "Send it as a custom event."),
+    ],
+)
+def test_envelope_that_the_gateway_refused_has_the_remedy_of_its_violation(
+    end: outcome_pb2.OutcomeType.ValueType, reason: str, remedy: str
+) -> None:
+    number = "7" if end == DEAD else ""
+    entry = ended("e-1", 0, end, reason=reason, violations=[Violation(reason=reason)], dead_letter_id=number)
+    assert explain_entry(entry, forwards=True).remedy == remedy

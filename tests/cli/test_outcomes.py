@@ -13,6 +13,7 @@ from daemons.process import WAIT_SECONDS, Daemon
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1 import outcome_pb2
 from intercomd.v1.identity_pb2 import Identity
+from intercomd.v1.ingest_pb2 import Violation
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.cli.outcomes import (
     TYPE_NAMES,
@@ -124,6 +125,18 @@ def test_calls_of_names_only_the_calls_that_decided_the_outcome(
     type_of_outcome: outcome_pb2.OutcomeType.ValueType, effects: tuple[outcome_pb2.Effect, ...], text: str
 ) -> None:
     assert calls_of(outcome(*effects, type=type_of_outcome)) == text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": outcome_pb2.OUTCOME_TYPE_FORWARDED},
+        {"type": outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED, "violations": [Violation(reason="PLACEHOLDER_ID")]},
+        {"type": outcome_pb2.OUTCOME_TYPE_SKIPPED, "violations": [Violation(reason="INACTIVE")]},
+    ],
+)
+def test_calls_of_an_agents_outcome_are_the_gateways(fields: dict[str, object]) -> None:
+    assert calls_of(outcome(**fields)) == ""
 
 
 def test_calls_of_cuts_a_long_event_name() -> None:

@@ -1,7 +1,7 @@
 """Answers why an event did or did not arrive, in one sentence that can be sent on."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from intercomd.v1 import outcome_pb2
@@ -11,7 +11,7 @@ from intercomd_daemon.cli.format import printable, quantity, timestamp
 from intercomd_daemon.cli.outcomes import calls_of, reasons_of, user_of
 from intercomd_daemon.cli.trail import ARRIVED, EnvelopeState
 
-# Why an envelope waits, with {connection}, {status}, {suspension} and {ahead} to fill in.
+# Why an envelope waits, with {connection}, {status}, {suspension} and {ahead} to fill in. At an agent first the second.
 WAITING_CLAUSES = MappingProxyType(
     {
         "DOWN": "Intercom does not answer, or fails for all users of connection {connection}",
@@ -24,6 +24,14 @@ WAITING_CLAUSES = MappingProxyType(
         "UNCONFIGURED": "connection {connection} is missing from the settings",
         "VERIFYING": "the daemon is checking the access of connection {connection} to Intercom",
         "WAITING_TURN": "earlier envelopes go first{ahead}",
+    }
+)
+AGENT_CLAUSES = MappingProxyType(
+    {
+        "DOWN": "the gateway does not take envelopes of connection {connection}",
+        "RETRYING": "the last call to the gateway failed",
+        "SUSPENDED": "connection {connection} is suspended{suspension}",
+        "VERIFYING": "the gateway of connection {connection} has not answered yet",
     }
 )
 BEHIND_CLAUSE = "the last call for an earlier envelope of this user failed{status}"
@@ -57,27 +65,34 @@ def answer(
     *,
     more: bool = False,
     suspensions: Mapping[str, str] = MappingProxyType({}),
+    agents: Collection[str] = (),
 ) -> str:
     """Returns one sentence about everything that was found.
+
+    Forwarded envelopes are at the gateway, which knows whether Intercom has them.
 
     Args:
         identifier: what was looked for.
         entries: what was found; at least one.
         more: whether older entries exist, which were not read.
         suspensions: the reasons of suspended connections, by name.
+        agents: the names of connections that are forwarded to a gateway.
     """
     current = [entry for entry, over in zip(entries, trail.superseded(entries), strict=True) if not over]
     if len(current) == 1:
-        return f"Envelope {_subject(current[0])} {_predicate(current[0], suspensions)}."
-    missing = [entry for entry in current if trail.state_of(entry) not in ARRIVED]
+        return f"Envelope {_subject(current[0])} {_predicate(current[0], suspensions, agents)}."
+    forwarded = any(trail.state_of(entry) is EnvelopeState.FORWARDED for entry in current)
+    holder, held = ("The gateway", ARRIVED | {EnvelopeState.FORWARDED}) if forwarded else ("Intercom", ARRIVED)
+    missing = [entry for entry in current if trail.state_of(entry) not in held]
     arrived = len(current) - len(missing)
     envelopes = f"{'the newest ' if more else ''}{len(current):,} envelopes of {printable(identifier, None)}"
     if not missing:
-        return f"Intercom has {'' if more else 'all '}{envelopes}."
+        return f"{holder} has {'' if more else 'all '}{envelopes}."
     if len(missing) == 1:
         (entry,) = missing
-        return f"Intercom has {arrived:,} of {envelopes}; envelope {_subject(entry)} {_predicate(entry, suspensions)}."
-    return f"Intercom has {f'{arrived:,}' if arrived else 'none'} of {envelopes}: {_counts(missing)}."
+        last = f"envelope {_subject(entry)} {_predicate(entry, suspensions, agents)}"
+        return f"{holder} has {arrived:,} of {envelopes}; {last}."
+    return f"{holder} has {f'{arrived:,}' if arrived else 'none'} of {envelopes}: {_counts(missing)}."
 
 
 def answer_for_both(identifier: str, of_envelope: str, of_user: str) -> str:
@@ -102,17 +117,19 @@ def _subject(entry: TrailEntry) -> str:
     return subject + (f" of {user}" if user else "") + (f" ({content})" if content else "")
 
 
-def _predicate(entry: TrailEntry, suspensions: Mapping[str, str]) -> str:
+def _predicate(entry: TrailEntry, suspensions: Mapping[str, str], agents: Collection[str]) -> str:
     if entry.HasField("waiting"):
-        return _waits(entry.waiting, suspensions.get(entry.waiting.connection, ""))
+        connection = entry.waiting.connection
+        return _waits(entry.waiting, suspensions.get(connection, ""), forwards=connection in agents)
     if entry.HasField("refusal"):
         return f"{_VERBS[trail.state_of(entry)][0]} at {timestamp(entry.time)}{_violations(entry.refusal)}"
     return f"{_ended(entry.outcome)} at {timestamp(entry.outcome.end_time)}{_why(entry.outcome)}"
 
 
-def _waits(waiting: WaitingEnvelope, suspension: str) -> str:
+def _waits(waiting: WaitingEnvelope, suspension: str, *, forwards: bool) -> str:
     status = f" with status {waiting.http_status}" if waiting.http_status else ""
     known = BEHIND_CLAUSE if trail.waits_behind(waiting) else WAITING_CLAUSES.get(waiting.reason, "")
+    known = AGENT_CLAUSES.get(waiting.reason, known) if forwards else known
     connection, named = printable(waiting.connection), f" ({printable(suspension)})" if suspension else ""
     ahead = f", at most {waiting.ahead:,}" if waiting.ahead else ""
     clause = known.format(connection=connection, status=status, suspension=named, ahead=ahead)
@@ -123,10 +140,10 @@ def _waits(waiting: WaitingEnvelope, suspension: str) -> str:
     )
 
 
-def _violations(refusal: Refusal) -> str:
-    if not refusal.violations:
+def _violations(held: Refusal | outcome_pb2.Outcome) -> str:
+    if not held.violations:
         return ""
-    first, *others = refusal.violations
+    first, *others = held.violations
     more = f", and {quantity(len(others), 'more violation')}" if others else ""
     return f" ({printable(first.reason)}): {printable(first.message)}{more}"
 
@@ -139,6 +156,10 @@ def _ended(outcome: outcome_pb2.Outcome) -> str:
             return "needed no call, because Intercom had its values already,"
         case EnvelopeState.DEAD_LETTERED if outcome.violations:
             return "was rejected by the gateway"
+        case EnvelopeState.LEFT_OUT if outcome.violations:
+            return "was skipped by the gateway"
+        case EnvelopeState.DISCARDED if outcome.violations:
+            return "was rejected by the gateway, and discarded by an operator"
         case EnvelopeState.DEAD_LETTERED:
             return DEAD_CLAUSES.get(outcome.reason, "was refused by Intercom")
         case EnvelopeState.DISCARDED:
@@ -150,6 +171,8 @@ def _ended(outcome: outcome_pb2.Outcome) -> str:
 
 
 def _why(outcome: outcome_pb2.Outcome) -> str:
+    if outcome.violations:
+        return _violations(outcome)
     reasons = reasons_of(outcome)
     if not reasons:
         return ""

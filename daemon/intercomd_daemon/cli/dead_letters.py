@@ -199,7 +199,7 @@ def _row(letter: DeadLetter) -> list[str]:
         letter.dead_letter_id,
         timestamp(outcome.accept_time),
         reasons_of(outcome),
-        calls_of(outcome),
+        calls_of(outcome) or "envelope",
         outcome.connection,
         user_of(outcome.identity),
         outcome.envelope_id,

@@ -144,9 +144,11 @@ def _print(identifier: str, found: Explained, entries: list[TrailEntry]) -> None
     known = {entry.SerializeToString(deterministic=True) for entry in found.of_user}
     others = [entry for entry in found.of_envelope if entry.SerializeToString(deterministic=True) not in known]
     suspensions = {name: status.suspended_reason for name, status in found.connections.items()}
-    first = answer(identifier, found.of_user or entries, more=found.more, suspensions=suspensions)
+    agents = {name for name, status in found.connections.items() if status.upstream}
+    first = answer(identifier, found.of_user or entries, more=found.more, suspensions=suspensions, agents=agents)
     if others and found.of_user:
-        first = answer_for_both(identifier, answer(identifier, others, suspensions=suspensions), first)
+        of_envelope = answer(identifier, others, suspensions=suspensions, agents=agents)
+        first = answer_for_both(identifier, of_envelope, first)
     click.secho(first, bold=True)
     waiting = [connection_of(entry) for entry in entries if state_of(entry) is EnvelopeState.WAITING]
     for name in dict.fromkeys(waiting):
@@ -156,6 +158,6 @@ def _print(identifier: str, found: Explained, entries: list[TrailEntry]) -> None
                 print_text(line)
     for entry, over in zip(entries, superseded(entries), strict=True):
         click.echo()
-        print_explanation(explain_entry(entry, superseded=over))
+        print_explanation(explain_entry(entry, superseded=over, forwards=connection_of(entry) in agents))
     if found.more:
         click.echo("\nOlder entries exist: --limit shows more.")

@@ -38,13 +38,13 @@ class Explanation(NamedTuple):
     """What to do; empty if nothing."""
 
 
-def explain_entry(entry: TrailEntry, *, superseded: bool = False) -> Explanation:
-    """Explains an entry. A superseded one needs no remedy."""
+def explain_entry(entry: TrailEntry, *, superseded: bool = False, forwards: bool = False) -> Explanation:
+    """Explains an entry. A superseded one needs no remedy. `forwards`: its connection is forwarded to a gateway."""
     state = trail.state_of(entry)
     details = [_envelope_line(entry)]
     if entry.HasField("waiting"):
         details += _waiting_lines(entry.waiting)
-        remedy = _waiting_remedy(entry)
+        remedy = _waiting_remedy(entry, "the gateway" if forwards else "Intercom")
     elif entry.HasField("refusal"):
         details += [_finding(violation) for violation in entry.refusal.violations[:_FINDINGS_MAX]]
         remedy = _refusal_remedy(entry.refusal, _REFUSAL_KINDS[state])
@@ -125,8 +125,8 @@ def _finding(finding: Violation | Adjustment) -> str:
     return f"{finding.reason}{' ' + finding.field if finding.field else ''}: {finding.message}"
 
 
-def _waiting_remedy(entry: TrailEntry) -> str:
-    """Returns what to do, with the command where one helps."""
+def _waiting_remedy(entry: TrailEntry, other: str) -> str:
+    """Returns what to do, with the command where one helps. `other` is the server that the daemon calls."""
     connection, reason = printable(entry.waiting.connection), entry.waiting.reason
     envelope = shlex.quote(printable(trail.envelope_id_of(entry), None))
     if trail.waits_behind(entry.waiting):
@@ -134,9 +134,9 @@ def _waiting_remedy(entry: TrailEntry) -> str:
         return f"See which envelope of its user fails, and why: `intercomd explain {user}`."
     commands = {
         "PAUSED": f"Resume the connection: `intercomd resume {connection}`.",
-        "SUSPENDED": "Correct what `intercomd status` names. The daemon probes Intercom and continues by itself;"
+        "SUSPENDED": f"Correct what `intercomd status` names. The daemon probes {other} and continues by itself;"
         f" `intercomd retry {connection}` probes now.",
-        "DOWN": "Nothing: the daemon probes Intercom and continues by itself;"
+        "DOWN": f"Nothing: the daemon probes {other} and continues by itself;"
         f" `intercomd retry {connection}` probes now.",
         "RETRYING": "Wait for the next attempt. If it cannot succeed, end it as a dead letter:"
         f" `intercomd give-up {envelope}`.",
@@ -157,12 +157,18 @@ def _refusal_remedy(refusal: Refusal, kind: ReasonKind) -> str:
 
 
 def _outcome_remedy(entry: TrailEntry) -> str:
-    outcome = entry.outcome
-    kind = ReasonKind.LEFT_OUT if outcome.type == outcome_pb2.OUTCOME_TYPE_SKIPPED else ReasonKind.DEAD_LETTER
+    outcome, number = entry.outcome, entry.dead_letter_id
+    skipped = outcome.type == outcome_pb2.OUTCOME_TYPE_SKIPPED
+    if outcome.violations:  # The gateway decided it.
+        kinds = (ReasonKind.SKIP if skipped else ReasonKind.VIOLATION, ReasonKind.UPSTREAM)
+        remedy = next(filter(None, (remedy_of(kind, outcome.reason) for kind in kinds)), "")
+        if number:
+            remedy += f" Replay, once the gateway accepts it: `intercomd dead-letters replay {number}`."
+        return remedy.strip()
+    kind = ReasonKind.LEFT_OUT if skipped else ReasonKind.DEAD_LETTER
     reasons = [outcome.reason, *(effect.reason for effect in outcome.effects if effect.type == outcome.type)]
     remedy = next(filter(None, (remedy_of(kind, reason) for reason in reasons)), "")
-    if entry.dead_letter_id:
-        number = entry.dead_letter_id
+    if number:
         remedy += f" Intercom's response: `intercomd dead-letters show {number}`."
         remedy += f" Replay: `intercomd dead-letters replay {number}`."
     return remedy.strip()

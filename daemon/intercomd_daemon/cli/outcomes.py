@@ -61,7 +61,12 @@ def decisive_effects(outcome: outcome_pb2.Outcome) -> Sequence[outcome_pb2.Effec
 
 
 def calls_of(outcome: outcome_pb2.Outcome) -> str:
-    """Returns the calls that decided the outcome: `contact, event order-placed`; of a dead letter the refused ones."""
+    """Returns the calls that decided the outcome: `contact, event order-placed`; of a dead letter the refused ones.
+
+    Empty if a gateway took or refused the envelope: it makes the calls.
+    """
+    if outcome.violations or outcome.type == outcome_pb2.OUTCOME_TYPE_FORWARDED:
+        return ""
     effects = decisive_effects(outcome)
     events = [
         printable(effect.event_name, _EVENT_CHARACTERS_MAX)

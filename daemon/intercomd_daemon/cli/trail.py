@@ -57,6 +57,8 @@ def state_of(entry: TrailEntry) -> EnvelopeState:
         return EnvelopeState.WAITING
     if entry.HasField("refusal"):
         return EnvelopeState.SKIPPED if entry.refusal.disposition == DISPOSITION_SKIPPED else EnvelopeState.REJECTED
+    if entry.outcome.type == outcome_pb2.OUTCOME_TYPE_SKIPPED and entry.outcome.violations:
+        return EnvelopeState.SKIPPED  # by the gateway, before its delivery
     return OUTCOME_STATES.get(entry.outcome.type, EnvelopeState.UNKNOWN)
 
 
