@@ -25,6 +25,8 @@ from intercomd.v1.operations_pb2 import (
     CONNECTION_STATE_SUSPENDED,
     GiveUpEnvelopeRequest,
     ListTrailRequest,
+    PauseConnectionRequest,
+    ResumeConnectionRequest,
     RetryConnectionRequest,
 )
 from intercomd.v1.outcome_pb2 import (
@@ -35,7 +37,7 @@ from intercomd.v1.outcome_pb2 import (
 )
 from intercomd_daemon.rpc.callers import hash_of
 from intercomd_daemon.sandbox import Sandbox
-from senders.client import envelope
+from senders.client import NOON, envelope
 
 AGENT_TOKEN = "icd_agent".ljust(40, "-")
 
@@ -377,3 +379,41 @@ async def test_explain_at_an_agent_asks_the_gateway(chain: Chain) -> None:
     absent = await invoke(*words, "127.0.0.1:9")
     assert absent.exit_code == 0
     assert "nothing answers at 127.0.0.1:9" in absent.stderr
+
+
+async def test_full_gateway_is_obeyed_and_loses_nothing(chain: Chain) -> None:
+    """Its spool has room for some of the envelopes, until its connection is resumed."""
+    chain.gateway = chain.make_gateway(spool={"bytes_max": "2MiB"})
+    await chain.gateway.start()
+    await chain.gateway.operations.PauseConnection(PauseConnectionRequest(connection="default"))
+    await chain.agent.start()
+    names = [f"e-{number}" for number in range(45)]
+    for number, name in enumerate(names):
+        await chain.agent.publish(envelope("u-1", "step", at=number, envelope_id=name, update={"text": "x" * 100_000}))
+    await chain.agent.heard("connection", state="down")
+    status = await chain.agent.connection()
+    assert "UNAVAILABLE" in status.last_error
+    assert status.waiting_normal > 0
+    await chain.gateway.operations.ResumeConnection(ResumeConnectionRequest(connection="default"))
+    await nothing_waits(chain.agent)
+    assert [each.envelope_id for each in await chain.agent.journal()] == names
+    await chain.gateway.ended(names)
+    assert [event.created_at for event in chain.sandbox.events] == [NOON + number for number in range(45)]
+
+
+async def test_quota_of_the_gateway_slows_the_agent(chain: Chain) -> None:
+    chain.gateway = guarded(
+        chain, edge={"token_sha256": [hash_of(AGENT_TOKEN)], "connections": ["*"], "envelopes_per_second": 40}
+    )
+    file = chain.folder / "agent-token"
+    file.write_text(AGENT_TOKEN)
+    chain.agent = chain.make("agent", upstream={"target": chain.address, "token_file": str(file)})
+    await chain.gateway.start()
+    await chain.agent.start()
+    names = [f"e-{number}" for number in range(200)]
+    for start in (0, 100):
+        batch = names[start : start + 100]
+        await chain.agent.publish(*(envelope(name, "step", envelope_id=name) for name in batch))
+    outcomes = await chain.outcomes(200)
+    assert [each.envelope_id for each in outcomes] == names
+    assert {each.type for each in outcomes} == {OUTCOME_TYPE_FORWARDED}

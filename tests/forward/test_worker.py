@@ -217,3 +217,11 @@ async def test_large_backlog_is_forwarded_in_full_batches(spool: MemorySpool, re
     async with ScriptedGateway() as server, running(spool, recorder, server):
         assert await recorder.ended(len(names)) == names
     assert [len(each) for each in server.names()] == [500, 500, 203]
+
+
+async def test_gateway_that_is_full_gets_fewer_envelopes_at_once(spool: MemorySpool, recorder: Recorder) -> None:
+    await spool.append(rows("a", "b", "c", "d"))
+    async with ScriptedGateway(AWAY, AWAY, AWAY) as server, running(spool, recorder, server):
+        assert await recorder.ended(4) == ["a", "b", "c", "d"]
+    assert [len(each) for each in server.names()] == [4, 4, 2, 1, 1, 1, 1]
+    assert len({request.forwarder.sequence for request in server.requests}) == 1

@@ -200,6 +200,9 @@ class ForwardWorker:
             if len(part) == 1:
                 key, envelope = part[0]
                 await self._settle(batch, [refuse(key, envelope, reply, self._name, now)])
+        elif reply.code == "UNAVAILABLE" and reply.retry_after_seconds is not None and self._state.failures > 1:
+            # The gateway took nothing. If its spool is almost full, it may have room for fewer envelopes.
+            self._limit.on_refusal(len(part))
 
     async def _settle(self, batch: Batch, completions: Sequence[Completion]) -> None:
         """Commits the outcomes of a part, and in the same commit what is sent next."""
