@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 LONGEST = (
     "tests/app/test_listeners.py",
     "tests/cli/demo/test_command.py",
+    "tests/crash/test_chain.py",
     "tests/crash/test_kills.py",
     "tests/deliver/test_faults.py",
     "tests/deploy/test_wheels.py",

@@ -1,6 +1,7 @@
 """An agent forwards to a gateway, which delivers: both are real daemons."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import trustme
 
 from daemons.commands import invoke
-from daemons.process import Daemon, connection_for
+from daemons.process import Daemon, connection_for, write_settings
 from intercomd.v1.envelope_pb2 import PRIORITY_BULK, Envelope
 from intercomd.v1.event_pb2 import OtherEvent
 from intercomd.v1.identity_pb2 import Identity
@@ -417,3 +418,22 @@ async def test_quota_of_the_gateway_slows_the_agent(chain: Chain) -> None:
     outcomes = await chain.outcomes(200)
     assert [each.envelope_id for each in outcomes] == names
     assert {each.type for each in outcomes} == {OUTCOME_TYPE_FORWARDED}
+
+
+async def test_reload_of_an_agent_adds_and_removes_connections(chain: Chain) -> None:
+    token = chain.folder / "gateway" / "token"
+    chain.gateway = chain.make_gateway(connections={"eu": connection_for(chain.sandbox.base_url, token)})
+    await chain.gateway.start()
+    await chain.agent.start()
+    for names in (("default", "eu"), ("default",), ("default", "eu")):
+        tables = {"upstream": {"target": chain.address}, "connections": {name: {} for name in names}}
+        write_settings(chain.agent.folder, chain.sandbox.base_url, tables)
+        before = len(chain.agent.logged("reloaded"))
+        chain.agent.signal(signal.SIGHUP)
+        await chain.agent.until(lambda before=before: len(chain.agent.logged("reloaded")) > before)
+    await chain.agent.publish(
+        envelope("u-1", "step", envelope_id="a", connection="eu"), envelope("u-1", "step", envelope_id="b")
+    )
+    outcomes = await chain.outcomes(2)
+    assert {(each.envelope_id, each.connection) for each in outcomes} == {("a", "eu"), ("b", "default")}
+    await chain.gateway.ended(["a", "b"])
