@@ -94,7 +94,9 @@ async def open_engine(
         if request.param == "memory":
             spool: Spool = MemorySpool(**settings, **times)
         elif request.param == "postgresql":
-            spool = await open_postgresql(PostgresqlSettings(url=spool_url(), **settings), **times)
+            spool = await open_postgresql(
+                PostgresqlSettings(url=spool_url(), poll_seconds=3_600.0, **settings), **times
+            )
         else:
             path = str(tmp_path / "spool.db")
             spool = await open_spool(SqliteSettings(path, free_bytes_min=0, **settings), **times)

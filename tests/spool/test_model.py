@@ -317,7 +317,7 @@ class PostgresqlMachine(Machine):
         self.url = spool_url()
 
     async def open(self) -> Spool:
-        configured = PostgresqlSettings(url=self.url, connections=CONNECTIONS)
+        configured = PostgresqlSettings(url=self.url, connections=CONNECTIONS, poll_seconds=3_600.0)
         return await open_postgresql(configured, wall=lambda: NOON)
 
     @rule()

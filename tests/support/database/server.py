@@ -5,7 +5,6 @@ server runs as `nobody`.
 """
 
 import atexit
-import ctypes
 import itertools
 import os
 import pwd
@@ -13,6 +12,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from importlib.util import find_spec
@@ -30,7 +30,16 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have random names
 """A memory file system, where there is one: tests look at what is synced, not at how long that takes."""
 PORT = 5432
 """Only the name of the socket."""
-_PR_SET_PDEATHSIG = 1
+STARTS_MAX = 100
+_LAUNCH = """
+import ctypes, os, signal, sys
+user, group = int(sys.argv[1]), int(sys.argv[2])
+if user:
+    os.setgroups([]); os.setgid(group); os.setuid(user)
+ctypes.CDLL(None).prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG: the server must not outlive a test that is killed
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""A process of its own, as gRPC's threads forbid running code between fork and exec in the test's process."""
 _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "100",
@@ -66,24 +75,30 @@ class Server:
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **self._identity)  # noqa: S603
 
     def start(self) -> None:
-        """Starts the server, and returns once it accepts sessions."""
+        """Starts the server, and returns once it accepts sessions.
+
+        After a crash it is started again until the last process of before has ended.
+        """
+        ready = [self.programs / "pg_isready", "-q", "-t", "1", "-h", self.folder, "-U", "intercomd", "-d", "postgres"]
+        for _ in range(STARTS_MAX):
+            self._process = self._launch()
+            while self._process.poll() is None:
+                if not subprocess.run(ready, check=False).returncode:  # noqa: S603 - our own arguments
+                    return
+        raise AssertionError((self.folder / "log").read_text()[-2_000:])
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         options = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
-        library = ctypes.CDLL(None)
+        identity = [str(self._identity.get(name, 0)) for name in ("user", "group")]
+        server = [self.programs / "postgres", "-D", self.data, "-k", self.folder, *options]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own arguments
-                [self.programs / "postgres", "-D", self.data, "-k", self.folder, *options],
+            return subprocess.Popen(  # noqa: S603 - our own arguments
+                [sys.executable, "-c", _LAUNCH, *identity, *server],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
-                # The server must not outlive a test process that is killed.
-                preexec_fn=lambda: library.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT),  # noqa: PLW1509
-                **self._identity,
             )
-        ready = [self.programs / "pg_isready", "-q", "-t", "1", "-h", self.folder, "-U", "intercomd", "-d", "postgres"]
-        while subprocess.run(ready, check=False).returncode:  # noqa: S603 - as above
-            if self._process.poll() is not None:
-                raise AssertionError((self.folder / "log").read_text())
 
     def end(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stops the server and waits for it: SIGINT in order, SIGQUIT as if the machine had failed."""

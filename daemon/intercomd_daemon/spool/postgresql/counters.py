@@ -34,13 +34,11 @@ class Counters:
         self._usage: dict[int, LogUsage] = {}
         self._heads: dict[int, tuple[int, int]] = {}
         self._appended: dict[int, tuple[int, int]] = {}
-        self._changes = 0
         self._refused: dict[str, int] = {}
         self.away = ""
 
     async def poll(self, connection: asyncpg.Connection) -> list[tuple[str, Priority]]:
         """Reads the counters; returns the logs that grew since the last poll."""
-        changes = self._changes
         starts = {
             number: (log_start(number, Priority.NORMAL), log_start(number, Priority.BULK)) for number in self.names
         }
@@ -61,9 +59,8 @@ class Counters:
             ]
             self._appended[number] = appended
         self.paused = frozenset(row["name"] for row in rows if row["paused"])
-        if changes == self._changes:
-            # A commit of this process that came between would be counted twice, or not at all.
-            self._usage = {row["number"]: _usage_of(row) for row in rows}
+        # A commit of this process that comes between is counted twice, or not at all, until the next poll.
+        self._usage = {row["number"]: _usage_of(row) for row in rows}
         return grown
 
     def number(self, name: str) -> int:
@@ -79,7 +76,6 @@ class Counters:
 
     def of(self, number: int) -> LogUsage:
         """Returns the counters of a connection, to be changed by a commit of this process."""
-        self._changes += 1
         return self._usage.setdefault(number, LogUsage())
 
     def count(self, number: int, priority: Priority, rows: int, size: int, now: float) -> None:
@@ -97,7 +93,13 @@ class Counters:
         """Returns a copy of the counters."""
         connections = {
             self.names[number]: LogUsage(
-                usage.normal, usage.bulk, usage.parked_lanes, usage.dead_letters, usage.bytes, usage.oldest_accept_time
+                # Below zero: rows that another daemon appended and this one delivered since the last poll.
+                max(0, usage.normal),
+                max(0, usage.bulk),
+                usage.parked_lanes,
+                usage.dead_letters,
+                max(0, usage.bytes),
+                usage.oldest_accept_time,
             )
             for number, usage in self._usage.items()
         }

@@ -14,8 +14,6 @@ from intercomd_daemon.spool.postgresql.session import Session
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.rotation import rotation_due
 
-POLL_SECONDS = 1.0
-"""Between two reads of the counters; rows whose notification was lost are delivered this much later."""
 NOTICE_SECONDS = 0.02
 """A notification holds a lock of the whole server through its commit, so those of this time are sent together."""
 SECONDS_KEPT = 65_536
@@ -75,7 +73,7 @@ class Housekeeping:
     async def _run(self) -> None:
         polls = 0
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self._settings.poll_seconds)
             polls += 1
             with suppress(IntercomdError, asyncpg.PostgresError):
                 grown = await self._session.perform(self._counters.poll)

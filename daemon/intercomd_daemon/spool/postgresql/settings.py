@@ -17,3 +17,5 @@ class PostgresqlSettings:
     connections: tuple[str, ...] = ("default",)
     daemon_id: str = ""
     lease_seconds: float = 10.0
+    poll_seconds: float = 1.0
+    """Between two reads of the counters; rows whose notification was lost are delivered this much later."""
