@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class Language:
         plugins: protoc's arguments that generate the stubs into {output}.
         stubs: the folder of the stubs, below the client's.
         driver: starts the conformance driver.
+        protoc: the compiler, where that of grpcio-tools lacks the language's generator.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Language:
     plugins: tuple[str, ...]
     stubs: str
     driver: Command
+    protoc: Command = (sys.executable, "-m", "grpc_tools.protoc")
 
     @property
     def folder(self) -> Path:
@@ -89,7 +92,7 @@ class Language:
         (output / self.stubs).mkdir(parents=True)
         files = sorted(str(path) for path in (PROTO / "intercomd" / "v1").glob("*.proto"))
         arguments = [argument.format(output=output, stubs=output / self.stubs) for argument in self.plugins]
-        self.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", *arguments, *files])
+        self.run([*self.protoc, f"-I{PROTO}", *arguments, *files])
 
 
 GO_MODULE = "module=github.com/intercomd/intercomd/clients/go"
@@ -129,5 +132,27 @@ TYPESCRIPT = Language(
     stubs="src/gen",
     driver=("node", "dist/esm/conformance/driver.js"),
 )
-OTHERS = (GO, TYPESCRIPT)
+MAVEN = ("mvn", "--batch-mode", "--no-transfer-progress", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+WELL_KNOWN_TYPES = Path(sysconfig.get_path("purelib"), "grpc_tools", "_proto")  # which Maven's protoc lacks
+JAVA_QUICK_START = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+JAVA_CLASSES = "build/test-classes:build/classes:$(cat build/driver.classpath)"
+JAVA = Language(
+    name="java",
+    programs=("java", "javac", "mvn"),
+    prepare=(
+        (*MAVEN, "dependency:copy@generators", "test-compile", "dependency:build-classpath@driver"),
+        ("chmod", "+x", "build/bin/protoc", "build/bin/protoc-gen-grpc-java"),
+    ),
+    checks=((*MAVEN, "verify"),),
+    plugins=(
+        f"-I{WELL_KNOWN_TYPES}",
+        "--plugin=protoc-gen-grpc-java=build/bin/protoc-gen-grpc-java",
+        "--java_out={stubs}",
+        "--grpc-java_out=@generated=omit:{stubs}",
+    ),
+    stubs="src/generated/java",
+    driver=("sh", "-c", f'exec java {JAVA_QUICK_START} -cp "{JAVA_CLASSES}" io.github.intercomd.conformance.Driver'),
+    protoc=("build/bin/protoc",),
+)
+OTHERS = (GO, TYPESCRIPT, JAVA)
 """All but Python, whose client `make test` checks."""
