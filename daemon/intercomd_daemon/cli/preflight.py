@@ -3,6 +3,7 @@
 The daemon's own code interprets Intercom's responses, so that a check and a start come to the same result.
 """
 
+import asyncio
 import stat
 from collections.abc import Mapping
 from enum import Enum
@@ -65,7 +66,12 @@ class CheckResult(NamedTuple):
 
 def check_spool(spool: SpoolSettings) -> list[CheckResult]:
     """Checks where the spool is, which process holds it, and the free space of its disk."""
-    inspect = engine_of(spool.url).inspect
+    engine = engine_of(spool.url)
+    if engine.probe is not None:
+        problem = asyncio.run(engine.probe(spool))
+        fact = problem or f"{spool.url} can be used"
+        return [CheckResult(Severity.WRONG if problem else Severity.OK, "spool", fact)]
+    inspect = engine.inspect
     if inspect is None:
         message = "the spool is in memory: accepted envelopes are lost when the process ends"
         return [CheckResult(Severity.NOTE, "spool", message)]

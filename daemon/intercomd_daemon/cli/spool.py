@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -155,12 +156,24 @@ def repair_command(path: str | None, config_path: str | None, as_json: bool) -> 
         click.echo(f"{name}: {_contents_text(contents)}; nothing is damaged, and nothing was changed")
 
 
+@command.command("schema", epilog=options.examples("intercomd spool schema | psql --single-transaction intercomd"))
+def schema_command() -> None:
+    """Print the DDL of a spool in PostgreSQL: the schema `intercomd` with its tables and functions.
+
+    A daemon whose role may create schemas runs it at its first start. Otherwise the database's owner runs it in one
+    transaction, and grants the daemon's role the use of the schema, of its sequences and its functions, and SELECT,
+    INSERT, UPDATE, DELETE and TRUNCATE on its tables.
+    """
+    click.echo(files("intercomd_daemon.spool.postgresql").joinpath("schema.sql").read_text(), nl=False)
+
+
 @contextmanager
 def _locked(path: str | None, config_path: str | None) -> Iterator[tuple[str, ClosedSpool]]:
     """Locks the spool against daemons; yields its path, and the closed spool."""
     name, maintenance = (path, FILE_ENGINE.maintenance) if path else _configured(config_path)
     if maintenance is None:
-        raise CommandFailed("the settings keep the spool in memory (spool.url): there is no file; give its path")
+        where = "in a database" if name else "in memory"
+        raise CommandFailed(f"the settings keep the spool {where} (spool.url): there is no file; give its path")
     if not Path(name).exists():
         raise CommandFailed(f"there is no spool {name}: name its file, or the settings with --config FILE")
     try:

@@ -3,12 +3,12 @@
 An engine is added by its entry here, its scheme in `setting.places.spool_url` and its run of the contract suite.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from socket import gethostname
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.fleet.settings import FleetSettings
@@ -58,6 +58,8 @@ class Engine:
     """Whether several daemons open the spool together; each workspace is then delivered by the one that leases it."""
     inspect: Callable[[SpoolSettings], Inspection] | None = None
     """Inspects a spool from outside; None: the spool ends with its process."""
+    probe: Callable[[SpoolSettings], Coroutine[Any, Any, str]] | None = None
+    """Connects to a spool on a server and returns why a daemon cannot use it; empty if it can. It changes nothing."""
     maintenance: Maintenance | None = None
     """Verifies, exports and repairs a spool that no daemon has open; None: there is nothing to maintain."""
 
@@ -137,11 +139,19 @@ async def _open_postgresql(
     )
 
 
+async def _probe_postgresql(settings: SpoolSettings) -> str:
+    try:
+        from intercomd_daemon.spool.postgresql.probe import probe  # noqa: PLC0415 - as above
+    except ImportError as error:
+        return f"{error}: a spool in PostgreSQL needs `pip install intercomd[postgresql]`"
+    return await probe(settings.url, settings.password_file)
+
+
 ENGINES: Mapping[str, Engine] = MappingProxyType(
     {
         "memory": Engine(_open_memory),
         "sqlite": Engine(_open_sqlite, inspect=inspect, maintenance=SqliteMaintenance()),
-        "postgresql": Engine(_open_postgresql, shared=True),
+        "postgresql": Engine(_open_postgresql, shared=True, probe=_probe_postgresql),
     }
 )
 

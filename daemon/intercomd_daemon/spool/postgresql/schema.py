@@ -14,6 +14,22 @@ VERSION_MIN = 140_000
 """PostgreSQL 14."""
 
 
+async def check(connection: asyncpg.Connection) -> None:
+    """Checks the server, and the version of the spool if it exists.
+
+    Raises:
+        SpoolUnusable: a daemon cannot use it.
+    """
+    if int(await connection.fetchval("SHOW server_version_num")) < VERSION_MIN:
+        raise SpoolUnusable("the server is older than PostgreSQL 14")
+    for name in ("fsync", "full_page_writes"):
+        if await connection.fetchval(f"SHOW {name}") != "on":
+            raise SpoolUnusable(f"the server runs with {name} = off and can lose or corrupt envelopes: turn it on")
+    found = await _found(connection)
+    if found is not None and found[0] != VERSION:
+        raise SpoolUnusable(f"the spool has schema version {found[0]}; this release uses version {VERSION}")
+
+
 async def migrate(connection: asyncpg.Connection) -> str:
     """Creates the tables unless they exist; returns the id of the spool.
 
@@ -21,11 +37,7 @@ async def migrate(connection: asyncpg.Connection) -> str:
         SpoolUnusable: the server is too old or not safe, the role may not create the tables, or a newer release wrote
             them.
     """
-    if int(await connection.fetchval("SHOW server_version_num")) < VERSION_MIN:
-        raise SpoolUnusable("the server is older than PostgreSQL 14")
-    for name in ("fsync", "full_page_writes"):
-        if await connection.fetchval(f"SHOW {name}") != "on":
-            raise SpoolUnusable(f"the server runs with {name} = off and can lose or corrupt envelopes: turn it on")
+    await check(connection)
     found = await _found(connection)
     if found is None:
         async with connection.transaction():

@@ -1,0 +1,37 @@
+"""What `intercomd check` finds out about a database."""
+
+import asyncpg
+import pytest
+
+from database.server import server
+from intercomd_daemon.spool.postgresql.probe import probe
+
+
+async def test_usable_database_has_no_problem(url: str) -> None:
+    assert await probe(url, "") == ""
+
+
+async def test_empty_database_has_no_problem_and_stays_empty() -> None:
+    url = server().url(server().database())
+    assert await probe(url, "") == ""
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval("SELECT to_regnamespace('intercomd')") is None
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ("postgresql://intercomd@/nothing?host=/nowhere", "cannot be reached"),
+        ("postgresql://x@127.0.0.1:1/spool", "cannot be reached"),
+    ],
+)
+async def test_database_that_cannot_be_reached_is_a_problem(broken: str, reason: str) -> None:
+    assert reason in await probe(broken, "")
+
+
+async def test_newer_schema_is_a_problem(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("UPDATE intercomd.spool SET version = 99")
+    await connection.close()
+    assert "version 99" in await probe(url, "")
