@@ -9,7 +9,7 @@ A missing toolchain is NOT RUN, which fails.
 import argparse
 import sys
 
-from languages import OTHERS, FailedError, Language, NotRunError
+from languages import CHECKED, FailedError, Language, NotRunError
 from stubs import stale_stubs
 
 
@@ -20,7 +20,7 @@ def check(language: Language) -> list[str]:
     except NotRunError as error:
         return [f"NOT RUN: {error}"]
     problems = []
-    if stale := stale_stubs(language):
+    if language.stubs and (stale := stale_stubs(language)):
         problems.append(f"stale stubs {', '.join(stale)}: run make stubs")
     for command in language.checks:
         try:
@@ -35,10 +35,10 @@ def check(language: Language) -> list[str]:
 def main() -> int:
     """Checks what the command line names; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [language.name for language in OTHERS]
+    names = [language.name for language in CHECKED]
     parser.add_argument("languages", nargs="*", choices=[[], *names], metavar="LANGUAGE", help=", ".join(names))
     arguments = parser.parse_args()
-    chosen = [language for language in OTHERS if not arguments.languages or language.name in arguments.languages]
+    chosen = [language for language in CHECKED if not arguments.languages or language.name in arguments.languages]
     failed = False
     for language in chosen:
         for problem in check(language):

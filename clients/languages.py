@@ -35,7 +35,7 @@ class Language:
         prepare: installs or builds the tools and the driver.
         checks: style, types and tests.
         plugins: protoc's arguments that generate the stubs into {output}.
-        stubs: the folder of the stubs, below the client's.
+        stubs: the folder of the stubs, below the client's; empty: there are none.
         driver: starts the conformance driver.
         protoc: the compiler, where that of grpcio-tools lacks the language's generator.
     """
@@ -44,9 +44,9 @@ class Language:
     programs: tuple[str, ...]
     prepare: tuple[Command, ...]
     checks: tuple[Command, ...]
-    plugins: tuple[str, ...]
-    stubs: str
-    driver: Command
+    plugins: tuple[str, ...] = ()
+    stubs: str = ""
+    driver: Command = ()
     protoc: Command = (sys.executable, "-m", "grpc_tools.protoc")
 
     @property
@@ -154,5 +154,14 @@ JAVA = Language(
     driver=("sh", "-c", f'exec java {JAVA_QUICK_START} -cp "{JAVA_CLASSES}" io.github.intercomd.conformance.Driver'),
     protoc=("build/bin/protoc",),
 )
+# It runs in browsers and calls no daemon, so it has neither stubs nor a driver.
+WEB = Language(
+    name="web",
+    programs=("node", "npm", "chromium"),
+    prepare=TYPESCRIPT.prepare,
+    checks=(("npm", "run", "lint"), ("npm", "test"), ("npm", "run", "docs")),
+)
 OTHERS = (GO, TYPESCRIPT, JAVA)
 """All but Python, whose client `make test` checks."""
+CHECKED = (*OTHERS, WEB)
+"""What `make test-clients` checks."""

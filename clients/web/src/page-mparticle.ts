@@ -1,0 +1,12 @@
+/** The script for pages with mParticle's SDK and without a bundler: `window.intercomd`, with the kit, which it registers. */
+import { endSession, identify, init, pageView, setAttributes, setConsent, shutdown, track } from "./index.js";
+import { IntercomEventForwarder, IntercomKit } from "./mparticle.js";
+
+declare global {
+  interface Window {
+    mParticle?: { addForwarder?: (kit: object) => void };
+  }
+}
+
+Object.assign(window, { intercomd: { endSession, identify, init, pageView, setAttributes, setConsent, shutdown, track, IntercomEventForwarder, IntercomKit } });
+window.mParticle?.addForwarder?.({ name: IntercomEventForwarder.name, constructor: IntercomEventForwarder.kitConstructor, getId: () => 0 });
