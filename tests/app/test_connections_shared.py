@@ -80,6 +80,18 @@ async def test_second_daemon_accepts_and_delivers_after_the_first_has_stopped(
     assert len(sandbox.events) == 3
 
 
+async def test_pacing_state_is_saved_while_the_workspace_is_held(start: Callable[[], Awaitable[Daemon]]) -> None:
+    one = await start()
+    connection = await asyncpg.connect(one.spool._settings.url)
+    number = 0
+    while await connection.fetchval("SELECT calls_used FROM intercomd.leases") == 0:
+        # Calls count in the window that is saved.
+        number += 1
+        await one.publish(str(number))
+        await one.delivered(str(number))
+    await connection.close()
+
+
 async def test_daemon_goes_on_under_a_new_lease_after_its_sessions_ended(
     start: Callable[[], Awaitable[Daemon]], sandbox: Sandbox
 ) -> None:

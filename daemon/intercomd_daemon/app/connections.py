@@ -4,11 +4,11 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
+from intercomd_daemon.app.workspace import release, run_worker, save_pacing
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
@@ -70,6 +70,8 @@ class Connections:
         self._shared = False
         self._acquiring: dict[str, asyncio.Task[None]] = {}
         """What waits for the lease of each workspace that another daemon delivers, or that was just lost."""
+        self._saving: dict[str, asyncio.Task[None]] = {}
+        """What saves the pacing state of each workspace of a shared spool."""
         self._faults: list[BaseException] = []
         self._faulty = asyncio.Event()
         self._stopping = False
@@ -136,7 +138,7 @@ class Connections:
         for workspace in self._acquiring.keys() - used:
             self._acquiring.pop(workspace).cancel()
         for workspace in self._workspaces.keys() - used:
-            await _release(*self._workspaces.pop(workspace))
+            await release(*self._workspaces.pop(workspace))
         # After the last commit of the old workers, and before the first read of the new ones.
         await self._store_workspaces()
         if not self._stopping:
@@ -207,7 +209,7 @@ class Connections:
 
     def _run(self, workers: Mapping[str, tuple[AnyWorker, Outflow]]) -> None:
         for name, (worker, outflow) in workers.items():
-            task = asyncio.create_task(_run(worker, outflow), name=f"worker {name}")
+            task = asyncio.create_task(run_worker(worker, outflow), name=f"worker {name}")
             task.add_done_callback(partial(self._on_end, name))
             self._running[name] = _Running(worker, outflow, task)
 
@@ -254,6 +256,7 @@ class Connections:
             pace.restore(state, time.monotonic(), time.time())
         self._workspaces[workspace] = pace, outflow
         self._run(await self._workers(active))
+        self._saving[workspace] = asyncio.create_task(save_pacing(pace, outflow), name=f"pacing of {workspace}")
         for name in active:
             self._observer.on_notice(name, "workspace_acquired", workspace=workspace)
 
@@ -300,9 +303,11 @@ class Connections:
         for running in self._running.values():
             running.task.cancel()
         await self.wait_stopped()
-        await asyncio.gather(*self._acquiring.values(), return_exceptions=True)
+        for saving in self._saving.values():
+            saving.cancel()
+        await asyncio.gather(*self._acquiring.values(), *self._saving.values(), return_exceptions=True)
         for pace, outflow in self._workspaces.values():
-            await _release(pace, outflow)
+            await release(pace, outflow)
         if self.gateway is not None:
             await self.gateway.close()
 
@@ -411,35 +416,3 @@ class Connections:
             next_probe=0.0,
             last_error="",
         )
-
-
-async def _release(pace: Pace | None, outflow: Outflow) -> None:
-    """Releases a workspace whose workers have ended, for the process that acquires it next."""
-    if pace is not None:
-        # Without the saved state, the next process learns the window from its first calls.
-        with suppress(IntercomdError):
-            await outflow.save_pacing(pace.state(time.monotonic(), time.time()))
-    await outflow.release()
-
-
-async def _run(worker: AnyWorker, outflow: Outflow) -> None:
-    """Runs a worker, and cancels it if its workspace is lost: then it must make no further call.
-
-    Raises:
-        LeaseLost: the workspace was lost.
-        ExceptionGroup: a bug.
-    """
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            lease = tasks.create_task(outflow.wait_lost())
-            await worker.run()
-            lease.cancel()
-    except ExceptionGroup as ended:
-        lost, bugs = ended.split(LeaseLost)
-        if lost is None or bugs is not None:
-            raise
-        # Several tasks may have noticed the loss; the first one's error is enough.
-        first: BaseException = lost
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
