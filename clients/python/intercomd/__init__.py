@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from intercomd.errors import PublishError
     from intercomd.publisher import Publisher
     from intercomd.settings import PublisherSettings
+    from intercomd.signing import user_hash, user_jwt
     from intercomd.v1 import (
         Adjustment,
         Attribute,
@@ -87,6 +88,8 @@ __all__ = [
     "new_envelope_id",
     "tag",
     "timestamp",
+    "user_hash",
+    "user_jwt",
 ]
 
 _MODULES = {
@@ -101,6 +104,8 @@ _MODULES = {
     "new_envelope_id": "envelope_id",
     "tag": "values",
     "timestamp": "values",
+    "user_hash": "signing",
+    "user_jwt": "signing",
 }
 """The modules of the names that are not in `intercomd.v1`."""
 

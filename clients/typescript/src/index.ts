@@ -11,4 +11,5 @@ export { Environment, Priority, Source, type Envelope } from "./gen/intercomd/v1
 export { Disposition, type EnvelopeResult, type Violation } from "./gen/intercomd/v1/ingest_pb.js";
 export type { Logger, PublisherOptions, Tls } from "./options.js";
 export { Publisher, type TimeLimit } from "./publisher.js";
+export { userHash, userJwt, type JwtOptions } from "./signing.js";
 export { attributes, customEvent, float, link, money, tag, type Value } from "./values.js";
