@@ -42,11 +42,16 @@ export interface IdentifiedUser extends Identity {
 const NAME_PARTS = ["$first_name", "$last_name"];
 /** A workspace has at most 250 custom attributes. */
 const PENDING_MAX = 250;
-/** 100 attributes, the email and two proofs. */
-const TAKEN_MAX = 103;
+const UPDATE_ATTRIBUTES_MAX = 100;
+const PROOF = /^(email|user_hash|intercom_user_jwt)$/;
 const SENT_MAX = 1_000;
 const NO_USER = "call identify before";
 const PAGE_VIEW_NAME = "Page View";
+
+/** Returns the attributes in their order; none for what is not an object. */
+function entries(attributes: object | null | undefined): [string, unknown][] {
+  return Object.entries(attributes ?? {});
+}
 
 function warn(finding: Finding): void {
   console.warn("intercomd:", finding);
@@ -115,40 +120,40 @@ export function createClient() {
     const values = new Map(Object.entries(proof).filter((pair): pair is [string, string] => !!pair[1]));
     if (known && (known.customerId || known.email) === (user.customerId || user.email)) {
       put(values);
-      setAttributes(given.attributes ?? {});
+      setAttributes(given.attributes);
     } else {
       start(user, () => {
         put(values);
-        setAttributes(given.attributes ?? {});
+        setAttributes(given.attributes);
       });
     }
     return true;
   }
 
-  function setAttributes(attributes: Attributes, removed: readonly string[] = []): boolean {
+  function setAttributes(attributes?: Attributes | null, removed: readonly string[] = []): boolean {
     const found = new Findings();
     if (!current) {
       found.reject("IDENTITY_REQUIRED", "identity", NO_USER);
     }
-    const update = updateOf(Object.entries(attributes), removed, found);
+    const update = updateOf(entries(attributes), removed, found);
     dropReserved(update, found);
     return accepted(found) && put(update);
   }
 
-  function track(name: string, attributes: Attributes = {}): boolean {
+  function track(name: string, attributes?: Attributes | null): boolean {
     const found = new Findings();
     const event = eventName(name, "custom_event.name", found);
-    return send(event, metadataOf(Object.entries(attributes), found), found);
+    return send(event, metadataOf(entries(attributes), found), found);
   }
 
-  function pageView(name: string, attributes: Attributes = {}): boolean {
+  function pageView(name: string, attributes?: Attributes | null): boolean {
     return !!settings?.pageViews && track(PAGE_VIEW_NAME, { page: name, ...attributes });
   }
 
   function endSession(session: SessionEnd = {}): boolean {
     const found = new Findings();
     const name = settings?.sessionEndName ?? "Session End";
-    const metadata = sessionMetadataOf(session, Object.entries(session.attributes ?? {}), found);
+    const metadata = sessionMetadataOf(session, entries(session.attributes), found);
     return !!name && send(eventName(name, "session_end_event", found), metadata, found);
   }
 
@@ -222,7 +227,7 @@ export function createClient() {
     if (!current) {
       found.reject("IDENTITY_REQUIRED", "identity", NO_USER);
     } else if (!active) {
-      found.reject("CONSENT_REQUIRED", "", "no consent, or no init");
+      found.reject("CONSENT_REQUIRED", "", "no consent");
     }
     if (!accepted(found)) {
       return false;
@@ -262,10 +267,15 @@ export function createClient() {
     schedule(0);
   }
 
-  /** Takes the first values that wait, as the Messenger's fields. */
+  /** Takes the first attributes that wait, and the proof, as the Messenger's fields. */
   function take(): Record<string, unknown> {
-    const taken = new Map([...pending].slice(0, TAKEN_MAX));
-    for (const [name, value] of taken) {
+    const taken: Pairs = new Map();
+    let room = UPDATE_ATTRIBUTES_MAX;
+    for (const [name, value] of pending) {
+      if (!PROOF.test(name) && --room < 0) {
+        continue;
+      }
+      taken.set(name, value);
       pending.delete(name);
       if (sent.size < SENT_MAX || sent.has(name)) {
         sent.set(name, value);

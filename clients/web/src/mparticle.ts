@@ -154,7 +154,9 @@ export class IntercomKit {
 
   #identify(attributes?: Attributes): void {
     this.#changed = false;
-    client.identify({ ...this.#identity, ...this.#options?.proof?.(this.#identity), attributes });
+    const { customerId, email } = this.#identity;
+    const proof = customerId || email ? this.#options?.proof?.({ customerId, email }) : undefined;
+    client.identify({ customerId, email, ...proof, attributes });
   }
 
   #forward(event: KitEvent): boolean {

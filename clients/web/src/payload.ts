@@ -14,7 +14,7 @@ export function dropReserved(update: Pairs, found: Findings): void {
   for (const name of update.keys()) {
     if (RESERVED.test(name)) {
       update.delete(name);
-      found.drop(`user_attributes[${name}]`, "reserved by the Messenger");
+      found.drop(`user_attributes[${name}]`, "reserved");
     }
   }
 }

@@ -36,8 +36,8 @@ export function scalar(value: unknown, path: string, found: Findings): string | 
     return joined(value, field, found);
   }
   const number = value instanceof Date ? Math.floor(value.getTime() / 1000) : value;
-  if (typeof number === "number" && Number.isFinite(number) && (number === value || inRange(number))) {
-    return number;
+  if (Number.isFinite(number) && (number === value || inRange(number as number))) {
+    return number as number;
   }
   found.drop(field, "invalid value");
   return undefined;
@@ -69,7 +69,7 @@ export function fieldValue(name: string, value: Scalar, path: string, found: Fin
 export function text(value: string, field: string, found: Findings): string {
   const clean = value.replace(CONTROL, "");
   if (clean !== value) {
-    found.adjust("VALUE_CONVERTED", field, "removed control characters");
+    found.adjust("VALUE_CONVERTED", field, "control characters");
   }
   const short = cut(clean, CHARACTERS_MAX);
   if (short !== clean) {

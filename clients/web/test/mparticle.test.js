@@ -109,6 +109,8 @@ test("the proof of identity comes from the page", async () => {
   const site = await start(form, ADA);
   try {
     assert.deepEqual(await site.calls(), [["boot", { .../** @type {object} */ (ADA_BOOT[1]), user_hash: "hash of 42" }]]);
+    await change(site, "logout");
+    assert.deepEqual(await site.calls(), [["shutdown"], ["boot", SETTINGS]]);
   } finally {
     await site.close();
   }

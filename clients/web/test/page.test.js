@@ -161,6 +161,24 @@ pageTest("20 updates leave in 30 minutes, the others are merged into the next on
   assert.deepEqual(/** @type {unknown[]} */ (await updates()).slice(20), [{ count: 59, a0: 57, a1: 58, a2: 59 }]);
 });
 
+pageTest("an update has at most 100 attributes, beside the email and the proof", async ({ page, calls }) => {
+  await page.evaluate("intercomd.init({ appId: 'abc12345' }); intercomd.identify({ customerId: '42', email: 'a@b.c', userHash: 'f00' })");
+  await calls();
+  await page.evaluate(`{
+    const many = (prefix) => Object.fromEntries(Array.from({ length: 100 }, (_, index) => [prefix + index, index]));
+    intercomd.setAttributes(many('a')); intercomd.identify({ customerId: '42', userHash: 'f01' }); intercomd.setAttributes(many('b'));
+    intercomd.setAttributes(many('c'));
+  }`);
+  const made = await calls();
+  assert.deepEqual(made.map((/** @type {object[]} */ call) => [call[0], Object.keys(call[1] ?? {}).length]), [["update", 101], ["update", 100], ["update", 49]]);
+  assert.equal(made[0][1].user_hash, "f01");
+});
+
+pageTest("attributes may be absent", async ({ page, calls }) => {
+  await page.evaluate("intercomd.init({ appId: 'abc12345' }); intercomd.identify({ customerId: '42', attributes: null }); intercomd.track('a', null); intercomd.setAttributes(undefined); intercomd.endSession({ attributes: null })");
+  assert.deepEqual(await calls(), [["boot", ADA], ["trackEvent", "a"], ["trackEvent", "Session End"]]);
+});
+
 pageTest("attributes that wait when the user changes are reported", async ({ page }) => {
   await page.clock.install({ time: 0 });
   const found = await page.evaluate(`(() => {
