@@ -23,7 +23,7 @@ from intercomd_daemon.sandbox import Sandbox
 from tls.certificates import Files
 
 STEP_SECONDS = 60.0
-"""How long a step may take, unless it says otherwise with `seconds`: far longer than any does."""
+"""How long a step may take unless it has `seconds`: far longer than any step needs."""
 LINE_BYTES_MAX = 64 << 20
 FIRST_EVENT = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 """The time of the first event of `publish_many`; each later one is a second after the one before."""
@@ -56,7 +56,7 @@ async def play(
 
     Raises:
         Mismatch: something is not as expected.
-        NotApplicable: the driver says so.
+        NotApplicable: the driver replies so.
     """
     async with Sandbox() as sandbox:
         stage = _Stage(scenario, sandbox, folder)
@@ -106,13 +106,13 @@ class _Driver:
         self._reading = asyncio.create_task(self._read_log())
         return self
 
-    async def logs(self, pattern: str) -> None:
+    async def wait_for_log(self, pattern: str) -> None:
         """Waits until the log matches."""
         while not re.search(pattern, self.log, re.IGNORECASE):
             self._logged.clear()
             await self._logged.wait()
 
-    async def ask(self, message: Mapping[str, JSON]) -> dict[str, JSON]:
+    async def send(self, message: Mapping[str, JSON]) -> dict[str, JSON]:
         """Sends a command; returns the reply."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -172,7 +172,6 @@ class _Stage:
         tables["ingest"] = {"listen": [self._names["ingest"], self._names["socket"]], **tables.get("ingest", {})}
         self._daemon = Daemon(folder, sandbox.base_url, tables)
         self._kills = 0
-        self._ended: Counter[str] = Counter()
 
     def _write_authorities(self) -> None:
         """Writes the daemon's CA and another one."""
@@ -200,7 +199,7 @@ class _Stage:
         """Performs a step and checks what it expects."""
         step = self._filled(step)
         if "do" in step:
-            await self._ask(step, driver)
+            await self._command(step, driver)
             return
         for name, value in step.items():
             await getattr(self, f"_on_{name}")(value, driver)
@@ -210,7 +209,7 @@ class _Stage:
         if self._daemon.runs:
             await self._daemon.kill()
 
-    async def _ask(self, step: Mapping[str, JSON], driver: _Driver) -> None:
+    async def _command(self, step: Mapping[str, JSON], driver: _Driver) -> None:
         message = {name: value for name, value in step.items() if name not in {"expect", "meanwhile"}}
         if message["do"] == "open":
             message.setdefault("target", self._names["ingest"])
@@ -218,13 +217,13 @@ class _Stage:
             code = await driver.exit()
             _compare("exit code", step.get("expect", 0), code)
             return
-        asked = asyncio.create_task(driver.ask(message))
+        sent = asyncio.create_task(driver.send(message))
         try:
             for beside in step.get("meanwhile", []):
                 await self.perform(beside, driver)
-            reply = await asked
+            reply = await sent
         finally:
-            asked.cancel()
+            sent.cancel()
         expected = step.get("expect", {})
         if "error" in reply and "error" not in expected:
             raise Mismatch(f"unexpected error: {reply['error']}")
@@ -267,7 +266,7 @@ class _Stage:
 
     async def _on_log(self, pattern: str, driver: _Driver) -> None:
         """Waits until the client's log matches."""
-        await driver.logs(pattern)
+        await driver.wait_for_log(pattern)
 
     async def _on_events(self, expected: JSON, _: _Driver) -> None:
         """Waits for events at Intercom: their names in order, or at least this number."""

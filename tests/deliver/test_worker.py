@@ -13,7 +13,7 @@ from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call
-from intercomd_daemon.deliver.schedule.open_calls import USUAL_CALLS_MAX
+from intercomd_daemon.deliver.schedule.open_calls import MAIN_CALLS_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import SETTLING_MAX, Worker
 from intercomd_daemon.envelope import Priority
@@ -247,7 +247,7 @@ async def test_calls_continue_while_results_wait_for_their_commit_up_to_the_limi
     async with delivering(spool, settings_for(sandbox)) as (worker, notes):
         try:
             await notes.until(lambda n: n.of_users() >= SETTLING_MAX and worker.status().lanes_open == 0)
-            assert notes.of_users() < SETTLING_MAX + USUAL_CALLS_MAX  # on a busy machine every call may be slow
+            assert notes.of_users() < SETTLING_MAX + MAIN_CALLS_MAX  # on a busy machine every call may be slow
             assert notes.outcomes == []
         finally:
             spool.goes_on.set()

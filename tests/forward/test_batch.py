@@ -3,15 +3,15 @@
 import pytest
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.forward.batch import BYTES_MAX, ENVELOPES_MAX, GROWTH_BATCHES, Batch, Entry, PartLimit, ReadAhead
+from intercomd_daemon.forward.batch import BYTES_MAX, ENVELOPES_MAX, GROWTH_BATCHES, Batch, Entry, NextBatch, PartLimit
 
 
 def entry(key: int, size: int = 1) -> Entry:
     return Entry(key, AcceptedEnvelope(f"e-{key}", "u-1", "", 1.0, (), (), "", bytes(size)))
 
 
-def filled(*keys: int, size: int = 1) -> ReadAhead:
-    log = ReadAhead()
+def filled(*keys: int, size: int = 1) -> NextBatch:
+    log = NextBatch()
     log.add([entry(key, size) for key in keys], keys[-1], ended=False)
     return log
 
@@ -23,20 +23,20 @@ def keys(entries: list[Entry]) -> list[int]:
 @pytest.mark.fills("forward.batch.ENVELOPES_MAX")
 def test_batch_has_at_most_five_hundred_envelopes() -> None:
     log = filled(*range(1, ENVELOPES_MAX + 2))
-    assert not log.wants_rows
+    assert not log.should_read
     assert keys(log.take()) == list(range(1, ENVELOPES_MAX + 1))
-    assert (len(log), log.rows_wanted, log.after) == (1, ENVELOPES_MAX - 1, ENVELOPES_MAX + 1)
-    assert log.wants_rows
+    assert (len(log), log.rows_left, log.after) == (1, ENVELOPES_MAX - 1, ENVELOPES_MAX + 1)
+    assert log.should_read
 
 
 @pytest.mark.fills("forward.batch.BYTES_MAX")
 def test_batch_has_at_most_three_mebibytes_but_one_envelope() -> None:
     third = BYTES_MAX // 3
     log = filled(1, 2, 3, 4, size=third)
-    assert not log.wants_rows
-    assert log.bytes_wanted == 1
+    assert not log.should_read
+    assert log.bytes_left == 1
     assert keys(log.take()) == [1, 2, 3]
-    assert log.bytes_wanted == BYTES_MAX - third
+    assert log.bytes_left == BYTES_MAX - third
     large = filled(1, 2, size=BYTES_MAX + 1)
     assert keys(large.take()) == [1]
     assert keys(large.take()) == [2]
@@ -44,11 +44,11 @@ def test_batch_has_at_most_three_mebibytes_but_one_envelope() -> None:
     assert not large
 
 
-def test_log_that_ended_wants_no_rows() -> None:
-    log = ReadAhead()
-    assert log.wants_rows
+def test_log_that_ended_is_not_read() -> None:
+    log = NextBatch()
+    assert log.should_read
     log.add([], 0, ended=True)
-    assert not log.wants_rows
+    assert not log.should_read
 
 
 def test_range_of_an_earlier_run_is_taken_as_it_was() -> None:
@@ -61,7 +61,7 @@ def test_discarded_envelope_is_in_no_batch() -> None:
     log = filled(1, 2, 3, size=BYTES_MAX // 3)
     log.discard(2)
     log.discard(7)
-    assert log.bytes_wanted == BYTES_MAX // 3
+    assert log.bytes_left == BYTES_MAX // 3
     assert keys(log.take()) == [1, 3]
 
 

@@ -13,7 +13,7 @@ _KEPT_BY_QUOTA = "spool.bytes_max"
 BOUNDS = {
     # forward
     "forward.batch.Batch.entries": "forward.batch.ENVELOPES_MAX",
-    "forward.batch.ReadAhead._entries": "forward.batch.ENVELOPES_MAX",
+    "forward.batch.NextBatch._entries": "forward.batch.ENVELOPES_MAX",
     "forward.worker.ForwardWorker._left_out": "forward.worker.LEFT_OUT_MAX",
     "forward.worker.ForwardWorker._logs": "one for each priority",
     # spool

@@ -292,7 +292,7 @@ class Worker:
             if allowed is not Allowed.ANY:
                 # During an outage lanes that have not failed go first: their success ends it.
                 failed = not untried
-            alternate = self._open_calls.crowded or allowed is Allowed.UNTRIED
+            alternate = self._open_calls.uses_reserve or allowed is Allowed.UNTRIED
             lane = self._ready_queue.take(untried=untried, failed=failed, alternate=alternate)
             if lane is not None:
                 self._start_turn(lane, now, allowed)

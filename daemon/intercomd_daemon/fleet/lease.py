@@ -52,7 +52,7 @@ class Lease(NamedTuple):
 
     @property
     def abort_at(self) -> float:
-        """From when on no call may be open."""
+        """The time at which all calls must have been aborted."""
         return self.sent_at + self.terms.lease_seconds - self.terms.margin_seconds
 
     @property
@@ -85,7 +85,9 @@ def observe(before: Observation | None, row: LeaseRow, timeline: int, now: float
     `before` is None on a new session: the database behind it may have lost commits, and with them renewals that the
     claimant never saw.
     """
-    return before if before is not None and before[::2] == (row, timeline) else Observation(row, now, timeline)
+    if before is not None and (before.row, before.timeline) == (row, timeline):
+        return before
+    return Observation(row, now, timeline)
 
 
 def may_claim(observation: Observation, incarnation: str, now: float, terms: Terms) -> bool:

@@ -1,1 +1,1 @@
-"""The agent's other half: hands what the spool holds to a gateway, another daemon, and commits its results."""
+"""Forwards the envelopes in an agent's spool to a gateway, another daemon, and commits the results."""

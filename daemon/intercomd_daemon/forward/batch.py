@@ -1,8 +1,8 @@
-"""The waiting envelopes of a connection that are read ahead, and the batch that is being forwarded. Pure.
+"""The batch of a connection that is being forwarded, and the rows read for the next one. Pure.
 
 A batch is a range of rows with one sequence. The spool stores both with the range's first row before the batch is sent,
-so that a restarted agent repeats the very same batch with the same sequence. A batch that the gateway finds too large
-is sent in parts, each settled before the next one is sent.
+so that a restarted agent repeats the same batch with the same sequence. If the gateway refuses a batch as a whole, the
+agent sends it in parts, and settles each part before it sends the next one.
 """
 
 from collections import deque
@@ -12,11 +12,11 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 
 ENVELOPES_MAX = 500
-"""As many as a gateway accepts by default."""
+"""Envelopes in a batch: as many as a gateway accepts in a request by default."""
 BYTES_MAX = 3 << 20
-"""Of the envelopes of a batch; a gateway accepts 4 MiB by default."""
+"""Bytes of the envelopes in a batch. A gateway accepts requests of 4 MiB by default."""
 GROWTH_BATCHES = 16
-"""Batches without a refusal after which a divided batch may grow again."""
+"""Successful parts after which the limit of a part doubles."""
 
 
 class Entry(NamedTuple):
@@ -30,7 +30,7 @@ class Batch:
     """The range of rows that is being forwarded."""
 
     def __init__(self, sequence: int, priority: Priority, entries: Sequence[Entry], last_key: int) -> None:
-        """`entries` are those of the range that wait; `last_key` is the range's last key."""
+        """`entries` are the rows of the range that still wait; `last_key` is the last key of the range."""
         self.sequence = sequence
         self.priority = priority
         self.last_key = last_key
@@ -40,7 +40,7 @@ class Batch:
         return any(entry.key == key for entry in self.entries)
 
     def part(self, envelopes_max: int) -> list[Entry]:
-        """Returns the part to send next."""
+        """Returns the part to send next: the first envelopes, at most `envelopes_max`."""
         return [self.entries[place] for place in range(min(envelopes_max, len(self.entries)))]
 
     def settle(self, count: int) -> None:
@@ -50,31 +50,31 @@ class Batch:
 
 
 class PartLimit:
-    """How many envelopes are sent at once: fewer after a refusal, slowly more again."""
+    """How many envelopes are sent in one request: half as many after a refusal, and slowly more again."""
 
     def __init__(self) -> None:
         self.envelopes = ENVELOPES_MAX
         self._successes = 0
 
     def on_refusal(self, envelopes: int) -> None:
-        """Takes the refusal of a part of so many envelopes."""
+        """Halves the limit after a part with this number of envelopes was refused."""
         self.envelopes = max(1, envelopes // 2)
         self._successes = 0
 
     def on_success(self) -> None:
-        """Takes a part that has its results."""
+        """Counts a part that has its results; every 16th in a row doubles the limit."""
         self._successes += 1
         if self._successes >= GROWTH_BATCHES:
             self.envelopes = min(ENVELOPES_MAX, self.envelopes * 2)
             self._successes = 0
 
 
-class ReadAhead:
-    """The envelopes of one log that were read and are in no batch yet."""
+class NextBatch:
+    """The envelopes read from one log for its next batch."""
 
     def __init__(self) -> None:
         self.after = 0
-        """The key after which to read on."""
+        """The key of the last row that was read."""
         self.ended = False
         """Whether the last read found the end of the log."""
         self._entries: deque[Entry] = deque()
@@ -87,36 +87,36 @@ class ReadAhead:
         return len(self._entries)
 
     @property
-    def wants_rows(self) -> bool:
-        """Whether the next batch would have room for more rows, and there may be some."""
+    def should_read(self) -> bool:
+        """Whether the batch has room for more rows, and the log may have some."""
         return not self.ended and len(self._entries) < ENVELOPES_MAX and self._bytes < BYTES_MAX
 
     @property
-    def rows_wanted(self) -> int:
-        """How many rows the next batch has room for."""
+    def rows_left(self) -> int:
+        """How many more rows the batch has room for."""
         return ENVELOPES_MAX - len(self._entries)
 
     @property
-    def bytes_wanted(self) -> int:
-        """How many bytes the next batch has room for."""
+    def bytes_left(self) -> int:
+        """How many more bytes the batch has room for, at least 1."""
         return max(1, BYTES_MAX - self._bytes)
 
     def add(self, entries: Sequence[Entry], after: int, *, ended: bool) -> None:
-        """Adds rows that were read; `ended`: there were no further ones."""
+        """Adds rows that were read up to the key `after`; `ended`: these were the last rows of the log."""
         self._entries.extend(entries)
         self._bytes += sum(len(entry.envelope.source) for entry in entries)
         self.after, self.ended = after, ended
 
     def take(self) -> list[Entry]:
-        """Takes the envelopes of the next batch: at most 500 and 3 MiB, but at least one."""
+        """Removes and returns the envelopes of a batch: at most 500 and 3 MiB, but at least one."""
         return self._take(lambda _: True)
 
     def take_range(self, last_key: int) -> list[Entry]:
-        """Takes the envelopes up to a key, of a batch that an earlier run stored."""
+        """Removes and returns the envelopes up to a key: those of a batch that an earlier run stored."""
         return self._take(lambda entry: entry.key <= last_key)
 
     def discard(self, key: int) -> None:
-        """Removes an envelope that ended by itself."""
+        """Removes an envelope that an operator gave up."""
         for entry in [each for each in self._entries if each.key == key]:
             self._entries.remove(entry)
             self._bytes -= len(entry.envelope.source)

@@ -1,5 +1,6 @@
-"""How the envelopes of a batch end, by the gateway's results. Pure."""
+"""Turns the gateway's results into completions of the agent's envelopes. Pure."""
 
+from intercomd.v1.ingest_pb2 import DISPOSITION_ACCEPTED, DISPOSITION_DUPLICATE, DISPOSITION_SKIPPED
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding
 from intercomd_daemon.forward.replies import Reply, Result
 from intercomd_daemon.outcome import Outcome, OutcomeType
@@ -8,32 +9,40 @@ from intercomd_daemon.spool.base import Completion
 DUPLICATE = "DUPLICATE"
 REFUSED = "UPSTREAM_REFUSED"
 GIVEN_UP = "GIVEN_UP"
-_ACCEPTED, _DUPLICATE, _SKIPPED = 1, 2, 3
 
 
 def complete(
     key: int, envelope: AcceptedEnvelope, result: Result, connection: str, spool_id: str, now: float
 ) -> Completion:
-    """Returns how an envelope ends by its result; `spool_id` is the gateway's, `now` in Unix seconds."""
+    """Returns the completion that follows from the gateway's result.
+
+    Args:
+        key: the key of the row.
+        envelope: the envelope in it.
+        result: the gateway's result.
+        connection: the name of the connection.
+        spool_id: the id of the gateway's spool.
+        now: Unix seconds.
+    """
     reason = result.violations[0].reason if result.violations else ""
-    if result.disposition in {_ACCEPTED, _DUPLICATE}:
-        reason = DUPLICATE if result.disposition == _DUPLICATE else ""
+    if result.disposition in {DISPOSITION_ACCEPTED, DISPOSITION_DUPLICATE}:
+        reason = DUPLICATE if result.disposition == DISPOSITION_DUPLICATE else ""
         outcome = _outcome(envelope, connection, OutcomeType.FORWARDED, reason, now, (), result.adjustments, spool_id)
         return Completion(key, outcome)
-    if result.disposition == _SKIPPED:
+    if result.disposition == DISPOSITION_SKIPPED:
         outcome = _outcome(envelope, connection, OutcomeType.SKIPPED, reason, now, result.violations)
         return Completion(key, outcome)
     return _dead_letter(key, envelope, connection, reason or REFUSED, now, result.violations)
 
 
 def refuse(key: int, envelope: AcceptedEnvelope, reply: Reply, connection: str, now: float) -> Completion:
-    """Returns how an envelope ends whose request the gateway refuses though it holds this envelope alone."""
+    """Returns a dead letter for an envelope that the gateway refuses even as the only one of a request."""
     violation = Finding(REFUSED, "", reply.message or reply.code)
     return _dead_letter(key, envelope, connection, REFUSED, now, (violation,))
 
 
 def give_up(key: int, envelope: AcceptedEnvelope, connection: str, now: float) -> Completion:
-    """Returns how an envelope ends that an operator gives up."""
+    """Returns a dead letter for an envelope that an operator gives up."""
     return _dead_letter(key, envelope, connection, GIVEN_UP, now, ())
 
 
@@ -55,20 +64,19 @@ def _outcome(
     spool_id: str = "",
 ) -> Outcome:
     return Outcome(
-        envelope.envelope_id,
-        connection,
-        envelope.customer_id,
-        envelope.email,
-        kind,
-        reason,
-        envelope.accept_time,
-        now,
-        (),
-        adjustments,
-        envelope.replay,
-        0,
-        envelope.traceparent,
-        envelope.caller,
-        violations,
-        spool_id,
+        envelope_id=envelope.envelope_id,
+        connection=connection,
+        customer_id=envelope.customer_id,
+        email=envelope.email,
+        type=kind,
+        reason=reason,
+        accept_time=envelope.accept_time,
+        end_time=now,
+        effects=(),
+        adjustments=adjustments,
+        replay=envelope.replay,
+        traceparent=envelope.traceparent,
+        caller=envelope.caller,
+        violations=violations,
+        forwarded_to=spool_id,
     )

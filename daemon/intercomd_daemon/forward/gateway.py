@@ -32,9 +32,9 @@ from intercomd_daemon.forward.replies import Reply, Result
 from intercomd_daemon.forward.settings import UpstreamSettings
 
 CALL_SECONDS = 30.0
-"""Deadline of one call: a gateway answers after a commit, of a slow disk within seconds."""
+"""Deadline of one call: a gateway answers after its commit, which takes seconds on a slow disk."""
 PREVIEW_RETRY_SECONDS = 5.0
-"""The longest wait that the contract allows: a gateway that is away rarely comes back sooner."""
+"""The longest pause that the contract allows: a gateway that is away is rarely back sooner."""
 PROBE = "intercomd-probe"
 """Customer id, event name and envelope id of the probe, which is validated and never stored."""
 _SERVICE = "/intercomd.v1.IngestService/"
@@ -91,7 +91,7 @@ class Gateway:
         return await self._publish(request)
 
     async def probe(self, connection: str) -> Reply:
-        """Asks whether this agent may publish to a connection, and which spool the gateway has; stores nothing."""
+        """Checks whether this agent may publish to a connection, and which spool the gateway has; stores nothing."""
         envelope = Envelope(
             envelope_id=PROBE,
             connection=connection,
@@ -125,7 +125,7 @@ class Gateway:
         if isinstance(response, PreviewResponse):
             return response
         _check_refused(response)
-        text = f"the gateway {self.target} makes the previews and answers {response.code}: {response.message}"
+        text = f"previews come from the gateway {self.target}, which returned {response.code}: {response.message}"
         raise RetryLater(text, response.retry_after_seconds or PREVIEW_RETRY_SECONDS)
 
     def token(self) -> str:
@@ -166,7 +166,7 @@ class Gateway:
 
 
 def _frames(envelopes: Sequence[bytes], tag: bytes) -> bytes:
-    """Returns a request with these envelopes; protobuf adds the fields of what follows it."""
+    """Returns the envelopes in the wire format of a request. The encoded other fields may be appended to it."""
     return b"".join([part for each in envelopes for part in (tag, length_prefix(len(each)), each)])
 
 

@@ -1,8 +1,14 @@
-"""What a call to the gateway ended with, and what follows from it. Pure."""
+"""Decides what to do after the reply to a call to the gateway. Pure."""
 
 from enum import Enum, auto
 from typing import NamedTuple
 
+from intercomd.v1.ingest_pb2 import (
+    DISPOSITION_ACCEPTED,
+    DISPOSITION_DUPLICATE,
+    DISPOSITION_REJECTED,
+    DISPOSITION_SKIPPED,
+)
 from intercomd_daemon.envelope import Finding
 
 RETRY_SECONDS_MAX = 30.0
@@ -25,33 +31,33 @@ class Reply(NamedTuple):
     code: str
     """The name of the gRPC status; `OK` for a response."""
     message: str = ""
-    """Of an error, for people."""
+    """The message of an error status, for people."""
     retry_after_seconds: float | None = None
-    """The pause that the gateway asks for; None: it asks for none."""
+    """The pause that the gateway requests, None if it requests none."""
     reason: str = ""
-    """Of the ErrorInfo, such as SPOOL_CHANGED."""
+    """The reason in the ErrorInfo of an error status, such as SPOOL_CHANGED; empty without one."""
     spool_id: str = ""
-    """The gateway's spool; of an error only with SPOOL_CHANGED."""
+    """The id of the gateway's spool; in an error status only with SPOOL_CHANGED."""
     results: tuple[Result, ...] = ()
 
 
 class Next(Enum):
-    """What follows from a reply."""
+    """What the worker does after a reply."""
 
     SETTLE = auto()
     """Every envelope has its result."""
     DIVIDE = auto()
-    """Send fewer envelopes at once; a single one is refused for good."""
+    """Send fewer envelopes in a request. If it held one, that becomes a dead letter."""
     REPEAT = auto()
     """Send the same request again after a pause."""
     SUSPEND = auto()
-    """Sending helps only after a change of the settings; try again now and then."""
+    """Probe from time to time: envelopes can be sent only after the settings have changed."""
     CHANGED = auto()
     """Another spool answers: send nothing until an operator confirms it."""
 
 
 class Advice(NamedTuple):
-    """What follows from a reply, and why."""
+    """What the worker does after a reply, and why."""
 
     next: Next
     reason: str = ""
@@ -66,14 +72,13 @@ _SUSPENDED = {
 CHANGED = "UPSTREAM_CHANGED"
 OUTDATED = "UPSTREAM_OUTDATED"
 _UNKNOWN_CONNECTION = "UPSTREAM_UNKNOWN_CONNECTION"
-_REJECTED = 4
-_DISPOSITIONS = frozenset({1, 2, 3, _REJECTED})
+_DISPOSITIONS = frozenset({DISPOSITION_ACCEPTED, DISPOSITION_DUPLICATE, DISPOSITION_SKIPPED, DISPOSITION_REJECTED})
 
 
 def advise(reply: Reply, envelopes: int) -> Advice:
-    """Returns what follows from the reply to a request of so many envelopes.
+    """Returns what to do after the reply to a request with this number of envelopes.
 
-    RESOURCE_EXHAUSTED with a pause is a quota; without one it is gRPC's limit of a message's size.
+    RESOURCE_EXHAUSTED with a requested pause comes from a quota; without one it is gRPC's limit for the message size.
     """
     if reply.code == "OK":
         complete = len(reply.results) == envelopes and all(each.disposition in _DISPOSITIONS for each in reply.results)
@@ -88,9 +93,9 @@ def advise(reply: Reply, envelopes: int) -> Advice:
 
 
 def advise_probe(reply: Reply, spool_id: str) -> Advice:
-    """Returns what follows from the reply to a probe, if the agent has forwarded to this spool before ("": to none).
+    """Returns what to do after the reply to a probe, which validates one envelope and stores nothing.
 
-    A probe validates one envelope and stores nothing.
+    `spool_id` is the spool that the agent has forwarded to; "" if it has forwarded to none yet.
     """
     advice = advise(reply, 1)
     if advice.next is Next.DIVIDE:
@@ -107,9 +112,10 @@ def advise_probe(reply: Reply, spool_id: str) -> Advice:
 
 
 def pause_seconds(reply: Reply, failures: int, jitter: float) -> float:
-    """Returns the pause after a reply that is the last of so many failures in a row.
+    """Returns the pause after a failed call, in seconds.
 
-    The gateway's own wish is obeyed. Without one, pauses double from 1 s to 30 s, with `jitter` (0.0 to 1.0) of them.
+    It is the pause that the gateway requests. Without a request, it doubles from 1 s to 30 s with the failures in a
+    row, this one included, and `jitter` (0.0 to 1.0) takes up to half of it off.
     """
     if reply.retry_after_seconds is not None:
         return reply.retry_after_seconds

@@ -6,7 +6,7 @@ from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.forward.replies import Advice, Next, Reply, pause_seconds
 
 DOWN_FAILURES = 2
-"""Failures in a row from which on the connection counts as down: one broken call is no outage."""
+"""Failures in a row after which the connection counts as down: a single broken call is not an outage."""
 DETAIL_CHARACTERS_MAX = 300
 """Characters kept of the gateway's message."""
 
@@ -20,15 +20,15 @@ class ForwardState:
         self.failures = 0
         """Failures in a row."""
         self.retry_at = 0.0
-        """Not to be called earlier."""
+        """When the next call may leave, unless the connection is paused or its spool changed."""
         self.last_error = ""
         self.changed_to = ""
-        """The other spool that answered; empty: none, or an operator has confirmed it."""
+        """The id of another spool that answered, until an operator confirms it; else empty."""
         self._suspended = ""
         self._paused = paused
 
     def next_at(self) -> float:
-        """Returns when the next call may leave; infinite: not before something else happens."""
+        """Returns when the next call may leave; infinite while paused, or until another spool is confirmed."""
         return inf if self._paused or self.changed_to else self.retry_at
 
     def pause(self, *, paused: bool) -> None:
@@ -36,13 +36,13 @@ class ForwardState:
         self._paused = paused
 
     def probe_now(self) -> str:
-        """Makes the next call due; returns the spool that an operator confirms by that, or ""."""
+        """Makes the next call due; returns the id of the changed spool that an operator confirms by that, or ""."""
         confirmed, self.changed_to = self.changed_to, ""
         self.retry_at = 0.0
         return confirmed
 
     def on_reply(self, advice: Advice, reply: Reply, now: float, jitter: float) -> None:
-        """Takes a reply, and what follows from it; `jitter` is random, 0.0 to 1.0."""
+        """Updates the state after a reply; `jitter` is random, 0.0 to 1.0."""
         if advice.next in {Next.SETTLE, Next.DIVIDE}:
             self.failures, self.retry_at, self._suspended = 0, 0.0, ""
             return

@@ -12,7 +12,7 @@ from typing import Protocol
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RetryLater, ShuttingDown
-from intercomd_daemon.forward.batch import Batch, Entry, PartLimit, ReadAhead
+from intercomd_daemon.forward.batch import Batch, Entry, NextBatch, PartLimit
 from intercomd_daemon.forward.completions import complete, give_up, refuse
 from intercomd_daemon.forward.gateway import Gateway
 from intercomd_daemon.forward.replies import Next, Reply, advise, advise_probe
@@ -22,7 +22,7 @@ from intercomd_daemon.spool.base import Completion, Outflow, Settlement, Waiting
 from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
 
 LEFT_OUT_MAX = 1_000
-"""Given-up rows that reads leave out: a read under way may still return a row that has just ended."""
+"""Given-up rows that reads leave out: a read that has started may still return a row that has just ended."""
 RETRY_SECONDS = 1.0
 _MICROSECONDS = 1_000_000
 
@@ -51,10 +51,10 @@ class Observer(Protocol):
 
 
 class States(Protocol):
-    """Where a worker keeps which spool its connection is forwarded to."""
+    """Stores the id of the spool that each connection is forwarded to."""
 
     async def load_state(self, name: str) -> bytes:
-        """Returns a state; empty if there is none."""
+        """Returns a stored state; empty without one."""
         ...
 
     async def save_state(self, name: str, data: bytes) -> None:
@@ -94,7 +94,7 @@ class ForwardWorker:
         self._reported = self._state.current()
         self._since = wall()
         self._spool_id = ""
-        self._logs = {priority: ReadAhead() for priority in Priority}
+        self._logs = {priority: NextBatch() for priority in Priority}
         self._appends = dict.fromkeys(Priority, 0)
         self._batch: Batch | None = None
         self._limit = PartLimit()
@@ -147,7 +147,7 @@ class ForwardWorker:
     # The gateway.
 
     async def _verify(self) -> None:
-        """Finds out whether the gateway takes envelopes of this connection, and remembers its spool the first time."""
+        """Probes whether the gateway takes envelopes of this connection; stores the id of its spool the first time."""
         reply = await self._call(self._gateway.probe(self._name), 0)
         advice = advise_probe(reply, self._spool_id)
         if advice.next is Next.SETTLE:
@@ -162,7 +162,7 @@ class ForwardWorker:
         await self._states.save_state(self._state_name, spool_id.encode())
 
     async def _call(self, call: Awaitable[Reply], envelopes: int) -> Reply:
-        """Makes a call, and reads ahead meanwhile."""
+        """Makes a call with this number of envelopes (0: a probe), and reads ahead meanwhile."""
         started = time.monotonic()
         self._calls += 1
         self._calling = envelopes > 0
@@ -176,7 +176,7 @@ class ForwardWorker:
         return reply
 
     async def _forward(self, batch: Batch) -> None:
-        """Sends the next part of the batch, and settles it if it has its results."""
+        """Sends the next part of the batch, and commits the outcomes of those envelopes that have one."""
         part = batch.part(self._limit.envelopes)
         sources = [entry.envelope.source for entry in part]
         call = self._gateway.publish(sources, self._agent_id, batch.sequence, self._spool_id)
@@ -205,7 +205,7 @@ class ForwardWorker:
             self._limit.on_refusal(len(part))
 
     async def _settle(self, batch: Batch, completions: Sequence[Completion]) -> None:
-        """Commits the outcomes of a part, and in the same commit what is sent next."""
+        """Commits the outcomes of a part, and in the same commit the batch that is sent next."""
         batch.settle(len(completions))
         following = batch if batch.entries else self._compose()
         progress = [_stored(following)] if following is not None else []
@@ -222,7 +222,7 @@ class ForwardWorker:
             stored = await self._read(priority)
             if stored is not None and self._batch is None:
                 log = self._logs[priority]
-                while log.wants_rows and log.after < stored.batch_last_key:
+                while log.should_read and log.after < stored.batch_last_key:
                     await self._read(priority)
                 entries = log.take_range(stored.batch_last_key)
                 self._batch = Batch(stored.batch_sequence, priority, entries, stored.batch_last_key)
@@ -246,19 +246,19 @@ class ForwardWorker:
         entries = (normal or bulk).take()
         if not entries:
             return None
-        # Numbers rise with the clock, so that an agent whose spool was restored from a copy uses none again.
+        # Sequences follow the clock, so that an agent whose spool was restored from a copy does not reuse one.
         self._sequence = max(self._sequence + 1, int(self._wall() * _MICROSECONDS))
         return Batch(self._sequence, priority, entries, entries[-1].key)
 
     async def _read_ahead(self) -> None:
         """Reads the rows of the next batch."""
         normal, bulk = self._logs[Priority.NORMAL], self._logs[Priority.BULK]
-        if normal.wants_rows:
+        if normal.should_read:
             await self._read(Priority.NORMAL)
         # A page may hold damaged rows alone.
         while not normal and not normal.ended:
             await self._read(Priority.NORMAL)
-        if not normal and bulk.wants_rows:
+        if not normal and bulk.should_read:
             await self._read(Priority.BULK)
         while not normal and not bulk and not bulk.ended:
             await self._read(Priority.BULK)
@@ -266,7 +266,7 @@ class ForwardWorker:
     async def _read(self, priority: Priority) -> Progress | None:
         """Reads a page of a log; returns the progress of a row that begins a stored batch."""
         log = self._logs[priority]
-        rows_max, bytes_max, appends = log.rows_wanted, log.bytes_wanted, self._appends[priority]
+        rows_max, bytes_max, appends = log.rows_left, log.bytes_left, self._appends[priority]
         page = await self._spool.read(self._name, priority, log.after, rows_max, bytes_max)
         size = sum(len(row.data) for row in page.rows)
         # A row that was appended meanwhile may be missing from the page.
@@ -386,7 +386,7 @@ class ForwardWorker:
         return self._wall() + max(0.0, monotonic - time.monotonic())
 
     def _report(self) -> None:
-        """Reports the state if it changed; the text of an error alone is no change."""
+        """Reports a changed state. A change of the error text alone is not reported."""
         current = self._state.current()
         if current == self._reported:
             return

@@ -14,12 +14,12 @@ from intercomd_daemon.deliver.schedule.open_calls import (
     FAILED_CALLS_MAX,
     FAILED_OPEN_MAX,
     FAILED_SLOW_SECONDS,
+    MAIN_CALLS_MAX,
     OPEN_MAX,
     RESERVE_CALLS_MAX,
     RESERVE_OPEN_MAX,
     RESERVE_SLOW_SECONDS,
     SLOW_SECONDS,
-    USUAL_CALLS_MAX,
     OpenCalls,
 )
 
@@ -74,18 +74,18 @@ def test_a_call_that_ends_frees_its_place_at_once() -> None:
     assert calls.next_at(failed=False) == 1.001 + SLOW_SECONDS
 
 
-@pytest.mark.fills("deliver.schedule.open_calls.USUAL_CALLS_MAX")
-def test_reserve_is_used_while_the_usual_places_are_taken_by_slow_calls() -> None:
+@pytest.mark.fills("deliver.schedule.open_calls.MAIN_CALLS_MAX")
+def test_reserve_is_used_while_the_main_pool_is_full_of_slow_calls() -> None:
     calls, now = OpenCalls(), 0.0
     lanes: list[Lane] = []
-    while not calls.crowded:
+    while not calls.uses_reserve:
         now = max(now, calls.next_at(failed=False))
         lanes.append(start(calls, now))
-    assert len(lanes) == USUAL_CALLS_MAX
+    assert len(lanes) == MAIN_CALLS_MAX
     assert start_all(calls, now) == RESERVE_OPEN_MAX
     assert calls.next_at(failed=False) == now + RESERVE_SLOW_SECONDS
     calls.end(lanes[0])
-    assert not calls.crowded
+    assert not calls.uses_reserve
     assert calls.next_at(failed=False) <= now + SLOW_SECONDS
 
 
@@ -96,8 +96,8 @@ def test_reserve_lasts_for_the_timeout_of_a_call_and_is_limited() -> None:
     while (at := calls.next_at(failed=False)) < inf:
         times.append(max(times[-1], at))
         start(calls, times[-1])
-    assert len(calls) == USUAL_CALLS_MAX + RESERVE_CALLS_MAX
-    assert times[-1] + RESERVE_SLOW_SECONDS - times[USUAL_CALLS_MAX] >= CALL_SECONDS
+    assert len(calls) == MAIN_CALLS_MAX + RESERVE_CALLS_MAX
+    assert times[-1] + RESERVE_SLOW_SECONDS - times[MAIN_CALLS_MAX] >= CALL_SECONDS
 
 
 @pytest.mark.fills("deliver.schedule.open_calls.FAILED_CALLS_MAX")

@@ -1,12 +1,8 @@
 """Bounds the calls in flight, so that users whose calls hang leave places to others. Pure.
 
-A call that has no response yet is young or slow. Young calls hold the places of a pool, and slow ones only count to its
-total. So any number of users whose calls hang delays the others by seconds, not by the timeout of a call.
-
-1. The usual pool is for lanes whose last call did not fail: 64 places, and one falls vacant when a call is 0.5 s old.
-2. When its total is reached, 160 calls hang. Then the reserve admits 2 calls a second that hang, so that it never fills
-   up within the timeout of 30 s. Calls that end well free their places at once, and so pass at the usual rate.
-3. Lanes whose last call failed have a pool of their own until one of their calls succeeds.
+A call without a response is young until it reaches the age at which its pool counts it as slow. A pool limits the
+number of its young calls (its places) and, far higher, of all its calls. So users whose calls hang, however many they
+are, delay the others by seconds, not by the timeout of a call.
 """
 
 from itertools import islice
@@ -14,11 +10,11 @@ from math import inf
 
 from intercomd_daemon.deliver.lane.lane import Lane
 
-# The usual pool: young calls, when a call is slow, and all of its calls.
+# The main pool: young calls, the age at which a call is slow, and all calls.
 OPEN_MAX = 64
 SLOW_SECONDS = 0.5
-USUAL_CALLS_MAX = 160
-# The reserve: 4 calls in 2 s that hang, in 30 s at most 60.
+MAIN_CALLS_MAX = 160
+# The reserve: if all calls hang, 60 start in 30 s.
 RESERVE_OPEN_MAX = 4
 RESERVE_SLOW_SECONDS = 2.0
 RESERVE_CALLS_MAX = 64
@@ -27,11 +23,11 @@ FAILED_OPEN_MAX = 16
 FAILED_SLOW_SECONDS = 1.0
 FAILED_CALLS_MAX = 32
 # A waiting call with TLS takes 0.3 MiB. `GET /me` needs connections of its own: one for access, one for outages.
-CONNECTIONS_MAX = USUAL_CALLS_MAX + RESERVE_CALLS_MAX + FAILED_CALLS_MAX + 2
+CONNECTIONS_MAX = MAIN_CALLS_MAX + RESERVE_CALLS_MAX + FAILED_CALLS_MAX + 2
 
 
 class Pool:
-    """Calls in flight that share places."""
+    """Calls in flight that share a limit of young calls and one of all calls."""
 
     def __init__(self, places: int, slow_seconds: float, calls_max: int) -> None:
         self._places = places
@@ -63,10 +59,18 @@ class Pool:
 
 
 class OpenCalls:
-    """The calls in flight of one connection, at most one for each lane."""
+    """The calls in flight of one connection, at most one for each lane, in three pools.
+
+    1. The main pool, for lanes whose last call did not fail: 64 young calls, 160 in all. A call is slow after 0.5 s.
+    2. The reserve, used while the main pool has 160 calls: 4 young calls, and a call is slow after 2 s. If all of its
+       calls hang, 2 start each second, 60 within the timeout of 30 s: its 64 are never all in use. Calls that get a
+       response give up their places at once.
+    3. The pool for lanes whose last call failed, until one of their calls succeeds: 16 young calls, 32 in all. A call
+       is slow after 1 s.
+    """
 
     def __init__(self) -> None:
-        self._usual = Pool(OPEN_MAX, SLOW_SECONDS, USUAL_CALLS_MAX)
+        self._main = Pool(OPEN_MAX, SLOW_SECONDS, MAIN_CALLS_MAX)
         self._reserve = Pool(RESERVE_OPEN_MAX, RESERVE_SLOW_SECONDS, RESERVE_CALLS_MAX)
         self._failed = Pool(FAILED_OPEN_MAX, FAILED_SLOW_SECONDS, FAILED_CALLS_MAX)
         self._pools: dict[Lane, Pool] = {}
@@ -76,27 +80,27 @@ class OpenCalls:
         return len(self._pools)
 
     @property
-    def crowded(self) -> bool:
-        """Whether so many calls hang that only the reserve is left."""
-        return self._usual.full
+    def uses_reserve(self) -> bool:
+        """Whether the main pool is full, so that calls start in the reserve."""
+        return self._main.full
 
     def next_at(self, *, failed: bool) -> float:
-        """Returns when a call may start, 0.0 if at once; infinite if another one must end first.
+        """Returns when a call may start, in monotonic seconds: 0.0 for at once, infinite if another one must end first.
 
-        `failed`: of a lane whose last call failed.
+        `failed`: the last call of its lane failed.
         """
         return self._pool(failed=failed).next_at()
 
     def start(self, lane: Lane, now: float) -> None:
-        """Notes that a call of this lane leaves."""
+        """Adds the call of this lane, which starts now (monotonic seconds)."""
         pool = self._pools[lane] = self._pool(failed=bool(lane.failures))
         pool.start(lane, now)
 
     def end(self, lane: Lane) -> None:
-        """Notes that the call of this lane has ended."""
+        """Removes the call of this lane, which has ended."""
         self._pools.pop(lane).end(lane)
 
     def _pool(self, *, failed: bool) -> Pool:
         if failed:
             return self._failed
-        return self._reserve if self._usual.full else self._usual
+        return self._reserve if self._main.full else self._main

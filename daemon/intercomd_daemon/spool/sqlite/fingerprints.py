@@ -27,9 +27,10 @@ CANDIDATES_MAX = 256
 
 _INSERT = "INSERT OR IGNORE INTO fingerprints (position, log, lane, email, envelope_id) VALUES"
 
-Named = tuple[int, str, str, str]
-"""A row as its fingerprints name it: key, lane, email and envelope id."""
+RowTexts = tuple[int, str, str, str]
+"""A row's key, and the texts that get fingerprints: lane, email and envelope id."""
 Entry = tuple[int, int, int, int | None, int]
+"""A row of the table: position, log, and the fingerprints of lane, email and envelope id."""
 
 
 class Candidates(NamedTuple):
@@ -37,10 +38,10 @@ class Candidates(NamedTuple):
 
     keys: list[int]
     next: int
-    """The position to search on from, downwards; 0: the search is complete."""
+    """The position below which to continue the search; 0: the search is complete."""
 
 
-def add(transaction: Transaction, rows: Iterable[Named]) -> None:
+def add(transaction: Transaction, rows: Iterable[RowTexts]) -> None:
     """Adds the entries of rows that were appended."""
     transaction.insert(_insert_statement, [_entry(*row) for row in rows])
 
@@ -82,7 +83,7 @@ def find(transaction: Transaction, wanted: TrailFilter, before: int, limit: int)
 
 
 def _condition(transaction: Transaction, wanted: TrailFilter) -> tuple[str, list[object]]:
-    """Returns clauses that every matching entry fulfils, and their values."""
+    """Returns the conditions of a matching entry as SQL, each after AND, and their values."""
     connections = transaction.counters.connections
     numbers = [number for number, each in connections.items() if wanted.matches_connection(each.name)]
     clauses: list[str] = []
@@ -93,25 +94,31 @@ def _condition(transaction: Transaction, wanted: TrailFilter) -> tuple[str, list
         values.append(json.dumps(logs))
     if wanted.envelope_id:
         clauses.append(" AND envelope_id = ?")
-        values.append(_of(wanted.envelope_id))
+        values.append(_fingerprint(wanted.envelope_id))
     users: list[str] = []
     if wanted.customer_id:
         users.append("lane = ?")
-        values.append(_of(lane_of(wanted.customer_id, "")))
+        values.append(_fingerprint(lane_of(wanted.customer_id, "")))
     if wanted.email:
         users.append("email = ?")
-        values.append(_of(wanted.email))
+        values.append(_fingerprint(wanted.email))
     if users:
         clauses.append(f" AND ({' OR '.join(users)})")
     return "".join(clauses), values
 
 
 def _entry(key: int, lane: str, email: str, envelope_id: str) -> Entry:
-    return position_of(key), key >> POSITION_BITS, _of(lane), _of(email) if email else None, _of(envelope_id)
+    return (
+        position_of(key),
+        key >> POSITION_BITS,
+        _fingerprint(lane),
+        _fingerprint(email) if email else None,
+        _fingerprint(envelope_id),
+    )
 
 
-def _readable(rows: Iterable[tuple[int, bytes]]) -> Iterator[Named]:
-    """Returns the rows whose record can be read. The trail shows no others: the deliverer quarantines them."""
+def _readable(rows: Iterable[tuple[int, bytes]]) -> Iterator[RowTexts]:
+    """Yields the rows whose records can be read. Delivery quarantines the others, and the trail does not show them."""
     for key, data in rows:
         try:
             envelope = record.unpack(data, AcceptedEnvelope)
@@ -120,7 +127,7 @@ def _readable(rows: Iterable[tuple[int, bytes]]) -> Iterator[Named]:
         yield key, lane_of(envelope.customer_id, envelope.email), envelope.email, envelope.envelope_id
 
 
-def _of(text: str) -> int:
+def _fingerprint(text: str) -> int:
     """Returns the fingerprint of a text: a signed number, which SQLite stores in four bytes."""
     return crc32(text.encode()) - (1 << 31)
 
