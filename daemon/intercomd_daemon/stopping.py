@@ -16,4 +16,4 @@ class StoppingSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: Annotated[float, kinds.duration(0.0, HOUR)] = msgspec.field(default=20.0, name="drain")
     """For open calls of senders, and for calls to Intercom in flight."""
     deliver_seconds: Annotated[float, kinds.duration(0.0, DAY)] = msgspec.field(default=0.0, name="deliver")
-    """Delivery of what waits goes on this long after new calls are refused."""
+    """Waiting envelopes are delivered for this long after new calls are refused."""

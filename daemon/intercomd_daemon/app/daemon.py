@@ -58,8 +58,8 @@ class Daemon:
 
     Stop, in reverse:
     1. Health becomes NOT_SERVING. Calls are still accepted for `stopping.linger`, until load balancers have noticed.
-    2. New calls are refused with UNAVAILABLE. What waits is still delivered for `stopping.deliver`; then the workers
-       finish their calls in flight, at most `stopping.drain`.
+    2. New calls are refused with UNAVAILABLE. Waiting envelopes are still delivered for `stopping.deliver`; then the
+       workers finish their calls in flight, at most `stopping.drain`.
     3. The ingest listener closes. It stays open until here so that clients get an answer that says "not accepted,
        retry" instead of a connection error.
     4. The operations listeners, after the last outcome, so that watchers get all of them.

@@ -11,10 +11,10 @@ _AGENT, _DAEMON = b"agent", b"daemon"
 
 
 async def check_form(spool: Spool, *, agent: bool) -> None:
-    """Checks that the daemon can send what waits in the spool, and stores its form.
+    """Checks that the daemon can send the waiting envelopes of the spool, and stores its form.
 
     Raises:
-        SpoolUnusable: the other form accepted what waits.
+        SpoolUnusable: the other form accepted the waiting envelopes.
     """
     form = _AGENT if agent else _DAEMON
     stored = await spool.load_state(_STATE) or _DAEMON

@@ -1,4 +1,4 @@
-"""Forwards what waits in one connection to the gateway, in commit order, normal before bulk, one call at a time."""
+"""Forwards the envelopes of one connection to the gateway, in commit order, normal before bulk, one call at a time."""
 
 import asyncio
 import random

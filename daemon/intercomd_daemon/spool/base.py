@@ -110,7 +110,7 @@ class Settlement(NamedTuple):
 
 
 class LogUsage(msgspec.Struct):
-    """What waits in one connection, as of the last commit; `bytes` includes the overhead of each row."""
+    """The waiting rows of one connection, as of the last commit; `bytes` includes the overhead of each row."""
 
     normal: int = 0
     bulk: int = 0
@@ -247,7 +247,7 @@ class PacingState(NamedTuple):
 
 
 class Deliveries(Protocol):
-    """Reading and settling what waits; every method is of one connection."""
+    """Reads and settles the waiting rows of one connection."""
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a log, above the key `after`.
