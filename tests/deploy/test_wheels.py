@@ -81,7 +81,7 @@ def test_wheel_has_every_file_of_its_package_and_nothing_else(name: str, install
     expected = {
         str(path.relative_to(source.parent))
         for path in source.rglob("*")
-        if path.suffix in {".py", ".pyi", ".typed", ".jsonl"} and "__pycache__" not in path.parts
+        if path.suffix in {".py", ".pyi", ".typed", ".jsonl", ".sql"} and "__pycache__" not in path.parts
     }
     with zipfile.ZipFile(installation.wheels[name]) as wheel:
         found = {one for one in wheel.namelist() if ".dist-info/" not in one}

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import grpc
 import pytest
 import trustme
@@ -92,6 +93,11 @@ async def test_agent_forwards_in_order_and_the_gateway_delivers(chain: Chain) ->
     outcomes = await chain.outcomes(300)
     assert [each.envelope_id for each in outcomes] == names
     assert {each.type for each in outcomes} == {OUTCOME_TYPE_FORWARDED}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{chain.agent.http_address}/metrics") as answer,
+    ):
+        assert 'intercomd_forward_calls_total{code="OK",connection="default"}' in await answer.text()
     spool_id = (await chain.gateway.publish(envelope("u-2", "last", envelope_id="last"))).spool.spool_id
     assert {each.forwarded_to for each in outcomes} == {spool_id}
     await chain.gateway.ended([*names, "last"])
