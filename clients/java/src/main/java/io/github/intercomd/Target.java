@@ -89,7 +89,7 @@ record Target(String text) {
     if (!RESOLVER.matcher(text).lookingAt() && OTHER.matcher(text).lookingAt()) {
       return text;
     }
-    return "dns:///" + places(text)[0];
+    return "dns:///" + places(text)[0].replace("[", "%5B").replace("]", "%5D");
   }
 
   /**
