@@ -41,7 +41,7 @@ final class Access {
       token = readToken(tokenFile);
     }
     if (tls != null) {
-      pem = PemFiles.read(tls);
+      pem = new PemFiles(tls);
     }
     if (token != null && tls == null && !this.target.isLocal()) {
       LOGGER.log(Level.WARNING, "the token travels to {0} in plain text: set tls", target);
@@ -80,7 +80,7 @@ final class Access {
       return false;
     }
     PemFiles previous = pem;
-    pem = readAgain("tls", () -> PemFiles.read(tls), previous);
+    pem = readAgain("tls", () -> new PemFiles(tls), previous);
     return !pem.hasSameContent(previous);
   }
 

@@ -7,7 +7,7 @@ import java.nio.file.Path;
  *
  * @param caFile the authorities that the daemon's certificate is checked against; null: those of the JVM
  * @param certificateFile the client's certificate chain, for daemons that request one; needs {@code keyFile}; or null
- * @param keyFile the private key of {@code certificateFile}, unencrypted PKCS#8 ("BEGIN PRIVATE KEY"); or null
+ * @param keyFile the private key of {@code certificateFile}, without a password; or null
  * @param serverName the name that the daemon's certificate has, if the target has another one; or null
  */
 public record Tls(Path caFile, Path certificateFile, Path keyFile, String serverName) {
