@@ -12,7 +12,7 @@ const entryPoints = { intercomd: "src/page.ts", "intercomd-mparticle": "src/page
 
 // Names of properties that no caller sees are shortened.
 const common = { bundle: true, minify: true, target: "es2022", outdir: "dist", mangleProps: /^(reject|adjust|drop|violations|adjustments|mobile)$/ };
-await build({ ...common, entryPoints: ["src/index.ts", "src/mparticle.ts"], format: "esm", splitting: true });
+await build({ ...common, entryPoints: ["src/index.ts", "src/mparticle.ts"], format: "esm", splitting: true, chunkNames: "shared" });
 const { outputFiles } = await build({ ...common, entryPoints, format: "iife", write: false });
 for (const { path, text } of outputFiles) {
   // It makes the script another twentieth smaller.

@@ -28,6 +28,12 @@ const FORMS = {
 /** @param {string} form @param {object} [identities] */
 async function start(form, identities) {
   const site = await browser.open({ script: "/mparticle.js" });
+  await begin(site, form, identities);
+  return site;
+}
+
+/** @param {Awaited<ReturnType<typeof browser.open>>} site @param {string} form @param {object} [identities] */
+async function begin(site, form, identities) {
   await site.page.addScriptTag({ url: "/intercomd-mparticle.js" });
   await site.page.evaluate(`new Promise((resolve) => {
     const config = { isDevelopmentMode: false, requestConfig: false, logLevel: 'none', identifyRequest: { userIdentities: ${JSON.stringify(identities ?? {})} } };
@@ -35,7 +41,6 @@ async function start(form, identities) {
     ${form}
     mParticle.init('key', config);
   })`);
-  return site;
 }
 
 /** @param {Awaited<ReturnType<typeof start>>} site @param {"login" | "logout" | "modify"} method @param {object} [userIdentities] */
@@ -103,6 +108,24 @@ for (const [name, form] of Object.entries(FORMS)) {
     }
   });
 }
+
+test("the next page gives nothing of the last user to another one", async () => {
+  const form = FORMS["self-hosted drop-in"];
+  const site = await start(form, ADA);
+  try {
+    await site.page.evaluate("mParticle.Identity.getCurrentUser().setUserAttribute('plan', 'pro')");
+    await site.calls();
+    await site.go();
+    await begin(site, form, { customerid: "43" });
+    assert.deepEqual(await site.calls(), [["shutdown"], ["boot", { ...SETTINGS, user_id: "43" }]]);
+    await site.go();
+    await begin(site, form);
+    // The SDK remembers its user where the page names none.
+    assert.deepEqual(await site.calls(), [["boot", { ...SETTINGS, user_id: "43" }]]);
+  } finally {
+    await site.close();
+  }
+});
 
 test("the proof of identity comes from the page", async () => {
   const form = "config.sideloadedKits = [new mParticle.MPSideloadedKit(new intercomd.IntercomKit({ appId: 'abc12345', widgetId: '#help', proof: ({ customerId }) => ({ userHash: 'hash of ' + customerId }) }))];";
