@@ -91,6 +91,12 @@ def test_workspace_name_cannot_steer_a_terminal() -> None:
     assert (access.workspace_name, access.region) == (" [2JShop  ", "us ")
 
 
+def test_control_characters_of_the_app_id_do_not_reach_a_terminal() -> None:
+    access = read_access(app(id_code="\x1b[2Jother\n\u202e"), ConnectionSettings(name="main", app_id="mine"))
+    assert access.reason == "APP_ID_MISMATCH"
+    assert access.message.isprintable()
+
+
 def test_the_workspace_is_named() -> None:
     assert read_access(app(), ConnectionSettings(name="main")) == Access(Grant.GRANTED, "", "", "Shop", "us")
 

@@ -117,7 +117,7 @@ def _compare(app: _App | None, settings: ConnectionSettings) -> Access:
     name, region = _text(app.name), _text(app.region).lower()
     if settings.verify_app_id and settings.app_id and app.id_code != settings.app_id:
         message = (
-            f"the access token belongs to App ID {app.id_code[:NAME_CHARACTERS_MAX]} ({name}), "
+            f"the access token belongs to App ID {_text(app.id_code)} ({name}), "
             f"the settings name {settings.app_id}: "
             "correct one of them, or set verify_app_id = false"
         )
