@@ -342,30 +342,50 @@ def test_where_the_list_may_not_be_read_values_go_as_they_are_until_a_400_names_
     assert not known.stale(NOW)
     assert known.fit("plan", "5", NOW).value == "5"
     assert fit(known, value=None) is Fit.SEND
-    known.reported_missing("plan", NOW)
+    known.reported_missing("plan", known.creations, NOW)
     assert fit(known) is Fit.CREATE
     known.created("plan", "string", NOW)
     assert fit(known) is Fit.SEND
-    known.reported_missing("plan", NOW)
+    known.reported_missing("plan", known.creations, NOW)
     assert fit(known) is Fit.LEAVE_OUT
     assert fit(known, "city") is Fit.SEND
 
 
+@pytest.mark.parametrize("late", [0, 1, 5])
+@pytest.mark.parametrize("readable", [True, False])
+def test_reports_of_calls_that_left_before_the_creation_refuse_nothing(late: int, *, readable: bool) -> None:
+    """Calls of many users are in flight when an attribute turns out to be missing: each gets the same 400."""
+    known = catalog(Attribute("plan")) if readable else AttributeCatalog(ConnectionSettings(name="main"))
+    if not readable:
+        known.unreadable(NOW)
+    before = known.creations
+    for _ in range(3):
+        known.reported_missing("plan", before, NOW)
+        assert fit(known) is Fit.CREATE
+    known.created("plan", "string", NOW)
+    known.created("city", "string", NOW)
+    for _ in range(late):
+        known.reported_missing("plan", before, NOW)
+    assert fit(known) is Fit.SEND
+    known.reported_missing("plan", known.creations, NOW)
+    assert fit(known) is Fit.LEAVE_OUT
+
+
 def test_the_next_list_takes_every_doubt_away() -> None:
     known = catalog(Attribute("plan"))
-    known.reported_missing("plan", NOW)
+    known.reported_missing("plan", known.creations, NOW)
     assert fit(known) is Fit.CREATE
     known.read([Attribute("plan")], NOW)
     assert fit(known) is Fit.SEND
-    known.reported_missing("plan", NOW)
+    known.reported_missing("plan", known.creations, NOW)
     assert fit(known) is Fit.CREATE
 
 
 def test_missing_report_beyond_the_limit_counts_as_a_refusal() -> None:
     known = catalog()
     for number in range(REFUSED_MAX):
-        known.reported_missing(str(number), NOW)
-    known.reported_missing("plan", NOW)
+        known.reported_missing(str(number), 0, NOW)
+    known.reported_missing("plan", known.creations, NOW)
     assert fit(known) is Fit.LEAVE_OUT
 
 

@@ -106,7 +106,7 @@ async def test_attribute_named_by_a_400_is_left_out_when_its_creation_is_refused
     sandbox.workspace.add_attribute("plan", "string")
     bench = Bench(sandbox, intercom)
     await bench.sync.read_attributes()
-    bench.catalog.reported_missing("plan", time.time())
+    bench.catalog.reported_missing("plan", 0, time.time())
     assert await bench.sync.create_attribute("plan", "string") == 0.0
     assert paths(sandbox) == ["GET /data_attributes", "POST /data_attributes"]
     assert bench.catalog.fit("plan", "pro", time.time()).fit is Fit.LEAVE_OUT

@@ -97,8 +97,11 @@ class AttributeCatalog:
         self._read_at = -FRESH_SECONDS
         self._refused: dict[str, _Refusal] = {}
         self._refused_values: dict[tuple[str, int], float] = {}
-        self._doubted: set[str] = set()
+        self._doubted: dict[str, int | None] = {}
+        """Attributes that a 400 reported as missing, with the number of the creation that followed."""
         self._created: deque[float] = deque()
+        self.creations = 0
+        """How many attributes were created: a call that left before a creation does not show its effect."""
 
     @property
     def in_use(self) -> int:
@@ -133,6 +136,9 @@ class AttributeCatalog:
     def created(self, name: str, data_type: str, now: float) -> None:
         """Records that the daemon created an attribute."""
         self._created.append(now)
+        self.creations += 1
+        if name in self._doubted:
+            self._doubted[name] = self.creations
         while len(self._known) >= KNOWN_MAX:
             del self._known[next(iter(self._known))]
         self._known[name] = Attribute(name, data_type)
@@ -144,14 +150,23 @@ class AttributeCatalog:
         while len(self._refused) > REFUSED_MAX:
             del self._refused[next(iter(self._refused))]
 
-    def reported_missing(self, name: str, now: float) -> None:
-        """Records a 400 that reports this attribute as missing; the second one counts as a refusal, for an hour."""
+    def reported_missing(self, name: str, creations: int, now: float) -> None:
+        """Records a 400 that reports this attribute as missing, of a call that left after this number of creations.
+
+        The attribute is created then. Only a 400 of a call that left after that counts as a refusal, for an hour: calls
+        of many users may be in flight when the attribute turns out to be missing.
+        """
+        if name in self._doubted:
+            created = self._doubted[name]
+            if created is None or creations < created:
+                return
+        elif len(self._doubted) < REFUSED_MAX:
+            self._known.pop(name, None)
+            self._doubted[name] = None
+            return
         self._known.pop(name, None)
-        if name in self._doubted or len(self._doubted) >= REFUSED_MAX:
-            cause = f"Intercom reports attribute {quoted(name)} as missing, although it was created"
-            self.refused(name, cause, "check it in the workspace's settings", now)
-        else:
-            self._doubted.add(name)
+        cause = f"Intercom reports attribute {quoted(name)} as missing, although it was created"
+        self.refused(name, cause, "check it in the workspace's settings", now)
 
     def value_refused(self, name: str, value: Scalar, now: float) -> None:
         """Records a 400 that names this attribute: this value of it is left out for an hour, other values are sent.

@@ -52,6 +52,8 @@ class ContactWrite(Flight):
     """A call that creates or updates the contact."""
 
     update: ContactUpdate
+    creations: int
+    """Attributes that were created before the call left."""
 
 
 class ContactLookup(Flight):
@@ -179,7 +181,7 @@ class ContactWriter:
                 return ContactLookup(requests.unarchive_contact(contact_id), group)
             case Verifying(contact_id):
                 return ContactLookup(requests.read_contact(contact_id), group)
-        flight = ContactWrite(self._write_request(group, update.fields), group, update)
+        flight = ContactWrite(self._write_request(group, update.fields), group, update, self._context.catalog.creations)
         # From now until the response, Intercom's values of these attributes are uncertain.
         self._context.contact.begin_write([*update.fields, *update.sent_values], flight)
         return flight
@@ -205,8 +207,8 @@ class ContactWriter:
         """Handles the response to a call that `call` returned."""
         update = flight.update if isinstance(flight, ContactWrite) else None
         attribute = classification.attribute
-        if update is not None and attribute in update.fields and is_custom(attribute):
-            self._on_attribute_refused(attribute, update.fields[attribute], classification.hint, now)
+        if isinstance(flight, ContactWrite) and attribute in flight.update.fields and is_custom(attribute):
+            self._on_attribute_refused(flight, attribute, classification.hint, now)
             return Replan()
         customer_id = flight.group[-1].envelope.customer_id
         creates = flight.request.call is Call.CREATE_CONTACT and customer_id
@@ -226,10 +228,11 @@ class ContactWriter:
             return self._on_refusal(flight, classification.reason, status, now)
         return self._resolve(flight, classification, status, now)
 
-    def _on_attribute_refused(self, name: str, value: Scalar, hint: Hint, now: float) -> None:
+    def _on_attribute_refused(self, flight: ContactWrite, name: str, hint: Hint, now: float) -> None:
         """A 400 names one attribute: the next plan creates the attribute or leaves the value out."""
+        value = flight.update.fields[name]
         if hint is Hint.ATTRIBUTE:
-            self._context.catalog.reported_missing(name, now)
+            self._context.catalog.reported_missing(name, flight.creations, now)
         elif value is None:
             # Intercom refused null for some leads (I14). That may hold for one contact only, so the catalog does not
             # remember it.
