@@ -19,6 +19,11 @@ EVERYWHERE += [
     "451 html",
     "400 other-json",
     "200 truncated",
+    "410 empty",
+    "411 empty",
+    "418 empty",
+    "451 empty",
+    "499 empty",
 ]
 
 
@@ -110,3 +115,17 @@ async def test_payload_refused_by_a_firewall_is_dead_lettered_alone(start: Start
     assert 3 <= [call.status for call in sandbox.calls].count(403) <= 5
     if fault != "403":  # That code is about the token: GET /me decides.
         assert not daemon.logged("connection", state="suspended")
+
+
+@pytest.mark.parametrize("fault", ["403", "404", "405 empty", "400"])
+async def test_attribute_missing_for_many_users_at_once_is_created(start: Start, sandbox: Sandbox, fault: str) -> None:
+    """Without the list of attributes a 400 shows what is missing, and all users' calls may be in flight then."""
+    daemon = await start()
+    sandbox.fault(f"GET /data_attributes {fault}")
+    sandbox.fault("POST /contacts delay=200ms times=20")
+    names = [f"u{number}" for number in range(20)]
+    await daemon.publish(*(envelope(name, "Opened", envelope_id=name, update={"plan": "pro"}) for name in names))
+    await daemon.ended(names)
+    assert set((await outcomes(daemon)).values()) == {(OutcomeType.OUTCOME_TYPE_DELIVERED, "")}
+    assert [contact.custom_attributes for contact in sandbox.contacts] == [{"plan": "pro"}] * 20
+    assert [call.path for call in sandbox.calls if call.method == "POST"].count("/data_attributes") == 1

@@ -108,9 +108,21 @@ TABLE: list[Row] = [
     ([UNARCHIVE], [400], error("bad_request", "no"), REFUSED, "REQUEST_INVALID"),
     ([CREATE, UPDATE, READ, EVENT, ME, *SIDE], [400], error("bad_request", DELETED), REFUSED, "REQUEST_INVALID"),
     ([CREATE, UPDATE], [422], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
-    # 400 other, 405, 406, 415, 422: wrong for ever. Unknown 4xx too.
+    # 400 other, 405, 406, 415, 422: wrong for ever. Unknown 4xx with Intercom's errors too.
     (ALL, [400, 405, 406, 415, 422], error("parameter_invalid", "no"), REFUSED, "REQUEST_INVALID"),
-    ([*CONTACTS, EVENT, *SIDE], [411, 412, 414, 418, 424, 426, 451, 499], b"", REFUSED, "REQUEST_INVALID"),
+    (ALL, [411, 412, 414, 418, 424, 426, 451, 499], error("client_error", "no"), REFUSED, "REQUEST_INVALID"),
+    ([*CONTACTS, EVENT, *SIDE], [400, 405, 406, 415, 422], b"", REFUSED, "REQUEST_INVALID"),
+    # Intercom sends no other 4xx with an empty body, nor with a list that names no error.
+    (
+        [*CONTACTS, EVENT, *SIDE],
+        [411, 412, 414, 416, 417, 418, 420, 424, 426, 428, 444, 449, 451, 460, 494, 499],
+        b"",
+        TRANSIENT,
+        "NOT_INTERCOM",
+    ),
+    ([*CONTACTS, EVENT, *SIDE], [411, 418, 426, 451], b'{"errors":[]}', TRANSIENT, "NOT_INTERCOM"),
+    # A create neither misses a contact nor finds it gone.
+    ([CREATE], [404, 410], b"", TRANSIENT, "NOT_INTERCOM"),
     ([ATTRIBUTE], [400], error("custom_data_limit_reached", "no more"), REFUSED, "REQUEST_INVALID"),
     ([EVENT], [422], error("parameter_invalid", EVENT_NAMES), REFUSED, "EVENT_NAMES_EXHAUSTED"),
     ([EVENT], [422], b"", REFUSED, "REQUEST_INVALID"),
@@ -132,7 +144,7 @@ TABLE: list[Row] = [
     ([CREATE, ME], [404, 410], error("not_found"), REFUSED, "REQUEST_INVALID"),
     # A create has no 404 that is described: without Intercom's envelope it is another server's.
     ([CREATE], [404], b"", TRANSIENT, "NOT_INTERCOM"),
-    ([CREATE], [405, 410], b"", REFUSED, "REQUEST_INVALID"),
+    ([CREATE], [405], b"", REFUSED, "REQUEST_INVALID"),
     # 408, 500, 502, 503, 504 and no answer: transient. 423, 425, unknown 5xx and redirections (never followed) too.
     (ALL, [408, 423, 425, 500, 501, 502, 503, 504, 520, 599], error("server_error"), TRANSIENT, "HTTP_{}"),
     (ALL, [100, 300, 301, 302, 304, 307, 308, 600], b"", TRANSIENT, "HTTP_{}"),

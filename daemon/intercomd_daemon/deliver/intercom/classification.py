@@ -117,8 +117,13 @@ _FIELD_PREFIX = "custom_attributes."
 _DELETED = "marked for permanent deletion"
 # A proxy, or another server on the way to Intercom, sends these (I6).
 _WAY_WRONG = frozenset({407, 421, 431})
+# Refusals that Intercom may send with an empty body: "The body may also be empty" (I29). It documents no other 4xx, so
+# one without errors is another server's, and would end everything that waits.
+_EMPTY = frozenset({400, 404, 405, 406, 410, 413, 415, 422})
 # Codes of a 403 that "concerns the token or the plan, not the request" (I30).
 ACCESS_CODES = ("token_", "api_plan_restricted")
+# "A 404 or 410 on a contact's id means that the contact does not exist any more." (I15)
+_MISSING_CONTACT = frozenset({404, 410})
 # The codes of Intercom's 409s; `not_restorable`: "the person was blocked" (I10).
 _CONFLICTS = frozenset({"conflict", "unique_user_constraint", "not_restorable"})
 # What Intercom's envelope of errors begins with, in a body that is not JSON.
@@ -215,7 +220,7 @@ def _client_error(rules: "CallRules", status: int, errors: list[_Error], *, read
         # Intercom's refusals have a code. If a server in its place refused this call with an empty body, and the access
         # counted as granted, then all that waits would be refused likewise, and end.
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
-    if status == 404 and rules.never_404 and not errors:
+    if not errors and (status not in _EMPTY or (rules.never_missing and status in _MISSING_CONTACT)):
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
     return _refusal(rules, status, errors)
 
@@ -259,7 +264,7 @@ def _refusal(rules: "CallRules", status: int, errors: list[_Error]) -> Classific
     if "not_restorable" in codes:
         # "This user was blocked and cannot be recreated" (I10)
         return Classification(Kind.REFUSED, "CONTACT_BLOCKED")
-    if status in {404, 410} and rules.needs_contact:
+    if status in _MISSING_CONTACT and rules.needs_contact:
         return Classification(Kind.RESOLVE, "CONTACT_NOT_FOUND", Hint.NOT_FOUND)
     if status == 409 or "unique_user_constraint" in codes:
         return rules.conflict(message)
@@ -336,8 +341,8 @@ class CallRules(NamedTuple):
     purpose: Purpose = Purpose.USER
     needs_contact: bool = False
     """Whether a 404 or 410 means "that the contact does not exist any more" (I15)."""
-    never_404: bool = False
-    """Whether Intercom documents no 404, so that one without errors is another server's."""
+    never_missing: bool = False
+    """Whether Intercom documents neither 404 nor 410, so that one without errors is another server's."""
     conflict: Callable[[str], Classification] = _other_conflict
     """Classifies a 409 by its message."""
     bad_request: Callable[[list[_Error], str], Classification] = _other_bad_request
@@ -345,7 +350,9 @@ class CallRules(NamedTuple):
 
 
 CALLS: Mapping[Call, CallRules] = {
-    Call.CREATE_CONTACT: CallRules(_contact, never_404=True, conflict=_conflict_of_create, bad_request=_invalid_write),
+    Call.CREATE_CONTACT: CallRules(
+        _contact, never_missing=True, conflict=_conflict_of_create, bad_request=_invalid_write
+    ),
     Call.UPDATE_CONTACT: CallRules(
         _contact, needs_contact=True, conflict=_conflict_of_update, bad_request=_invalid_write
     ),
