@@ -73,9 +73,8 @@ export function sessionMetadataOf(session: SessionEnd, given: readonly (readonly
     }
     pairs.set("session_duration_seconds", durationSeconds);
   }
-  const id = sessionId && text(sessionId, `${path}.session_id`, found);
-  if (id) {
-    pairs.set("session_id", id);
+  if (sessionId) {
+    pairs.set("session_id", text(sessionId, `${path}.session_id`, found));
   }
   const own = normalized(given, `${path}.attributes`, Infinity, found);
   const total = pairs.size + own.size;
