@@ -18,7 +18,7 @@ CLIENTS = Path(__file__).resolve().parent
 ROOT = CLIENTS.parent
 sys.path.append(str(ROOT / "tests" / "support"))
 
-from languages import GO, TYPESCRIPT, FailedError, Language, NotRunError  # noqa: E402
+from languages import GO, JAVA, TYPESCRIPT, FailedError, Language, NotRunError  # noqa: E402
 
 from daemons.process import Daemon  # noqa: E402
 from documents import blocks  # noqa: E402
@@ -99,6 +99,13 @@ async def typescript_stubs(page: Page) -> None:
     check(await page.run("node main.js"))
 
 
+async def java_client(page: Page) -> None:
+    """clients/java/README.md."""
+    page.write("SignUp.java", blocks(JAVA.folder / "README.md", "java")[0])
+    build = JAVA.folder / "build"
+    await page.run(f'java -cp "{build}/classes:$(cat {build}/driver.classpath)" SignUp.java')
+
+
 def check(printed: str) -> None:
     """Compares what the program of bare stubs printed."""
     if not printed.startswith(STUBS_PRINT) or "ACCEPTED" not in printed:
@@ -109,6 +116,7 @@ Run = Callable[[Page], Awaitable[None]]
 PAGES: dict[str, tuple[Language, tuple[Run, ...]]] = {
     "go": (GO, (go_client, go_stubs)),
     "typescript": (TYPESCRIPT, (typescript_client, typescript_stubs)),
+    "java": (JAVA, (java_client,)),
 }
 
 
