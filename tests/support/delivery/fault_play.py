@@ -175,7 +175,7 @@ class Play:
         self.spool = spool
         self.road = Road(settings, self.call, elsewhere, self.times)
         pace = Pace(CALLS_PER_WINDOW, 1.0, self._clock.monotonic())
-        self.worker = Worker(settings, spool, self.road, pace, self.notes, clock=self._clock)
+        self.worker = Worker(settings, await spool.acquire("workspace"), self.road, pace, self.notes, clock=self._clock)
         running = asyncio.create_task(self.worker.run())
         self._open.push_async_callback(self._stop, running)
         return self
