@@ -9,10 +9,12 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from random import SystemRandom
 from string import Template
 from typing import Any
 
@@ -358,9 +360,14 @@ def _fits(expected: JSON, got: JSON) -> bool:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Returns ports that nothing listens on. A restarted daemon needs the same one again."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Returns ports that nothing listens on. A restarted daemon needs the same one again.
+
+    They are below the range from which Linux takes the ports of connections (32,768 and above), which could take them.
+    """
+    ports: list[int] = []
+    for port in SystemRandom().sample(range(20_000, 32_000), 1_000):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise OSError("no free ports from 20000 to 31999")
