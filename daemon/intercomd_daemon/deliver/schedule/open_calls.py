@@ -35,27 +35,28 @@ class Pool:
         self._calls_max = calls_max
         self._started: dict[Lane, float] = {}
         """When the call of each lane started, in that order."""
-
-    @property
-    def full(self) -> bool:
+        self.full = False
         """Whether a call must end before another one starts."""
-        return len(self._started) >= self._calls_max
 
     def next_at(self) -> float:
         """Returns when another call may start, 0.0 if at once; infinite if one must end first."""
         if self.full:
             return inf
+        if len(self._started) < self._places:
+            return 0.0
         # The newest calls fill the places; the earliest of these is the first to become slow.
-        last = next(islice(reversed(self._started.values()), self._places - 1, None), -inf)
+        last = next(islice(reversed(self._started.values()), self._places - 1, self._places))
         return max(0.0, last + self._slow_seconds)
 
     def start(self, lane: Lane, now: float) -> None:
         """Adds a call of this lane."""
         self._started[lane] = now
+        self.full = len(self._started) >= self._calls_max
 
     def end(self, lane: Lane) -> None:
         """Removes the call of this lane."""
         del self._started[lane]
+        self.full = False
 
 
 class OpenCalls:

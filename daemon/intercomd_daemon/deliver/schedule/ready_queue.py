@@ -114,9 +114,9 @@ class ReadyQueue:
             if alternate and untried and any(lines[history] for history in _UNTRIED):
                 return self._start_ready(self._alternate(lines))
             allowed = (_UNTRIED if untried else ()) + ((History.FAILED,) if failed else ())
-            first = min((lines[history][0] for history in allowed if lines[history]), default=None)
-            if first is not None:
-                return self._start_ready(first[1])
+            heads = [line[0] for history in allowed if (line := lines[history])]
+            if heads:
+                return self._start_ready(min(heads)[1])
         return None
 
     def _alternate(self, lines: dict[History, _Line]) -> Lane:
