@@ -56,6 +56,7 @@ class Pace:
         self._limit = calls_per_window
         self._reliable = 1.0
         """The share of the limit that is relied on after 429s."""
+        self._set_plan()
         self._clock = ServerClock()
         self._window = WINDOW_SECONDS
         self._reset = 0.0
@@ -80,6 +81,7 @@ class Pace:
     def set_share(self, share: float) -> None:
         """Uses another share of the limit from now on, as a reload wants."""
         self._share = share
+        self._set_plan()
 
     @property
     def limit(self) -> int:
@@ -89,8 +91,7 @@ class Pace:
     @property
     def plan(self) -> int:
         """Calls planned for a window: `min(limit - 1, ceil(0.98 x limit)) x share`, at least one."""
-        planned = min(self._limit - 1, ceil(PLANNED * self._limit))
-        return max(1, int(planned * self._share * self._reliable))
+        return self._plan
 
     @property
     def window_seconds(self) -> float:
@@ -104,7 +105,14 @@ class Pace:
 
     @property
     def _spacing(self) -> float:
-        return self._window / self.plan
+        return self._window / self._plan
+
+    def _set_plan(self) -> None:
+        """Computes the plan; call it after each change of what it depends on."""
+        planned = min(self._limit - 1, ceil(PLANNED * self._limit))
+        self._plan = max(1, int(planned * self._share * self._reliable))
+        # Calls left over from an earlier pause may exceed the plan, but never reach the limit.
+        self._ours_max = max(1, int((self._limit - 1) * self._share * self._reliable))
 
     def state(self, now: float, wall: float) -> PacingState:
         """Returns what another process needs to continue the window; `wall` is `now` in Unix seconds."""
@@ -117,6 +125,7 @@ class Pace:
         if not 1 <= state.limit <= LIMIT_PLAUSIBLE or not 0.0 < left <= WAIT_MAX_SECONDS:
             return
         self._limit = state.limit
+        self._set_plan()
         self._reset = state.reset
         self._ends = now + left
         self._used = self._counted = state.calls_used
@@ -124,13 +133,11 @@ class Pace:
 
     def remaining(self, now: float) -> int:
         """Returns the calls that may still be made in the window of `now`."""
-        # Calls left over from an earlier pause may exceed the plan, but never reach the limit.
-        ours = max(1, int((self._limit - 1) * self._share * self._reliable))
         if now >= self._ends:
-            return max(0, min(ours, self._limit - 1 - len(self._in_flight)))
+            return max(0, min(self._ours_max, self._limit - 1 - len(self._in_flight)))
         # Intercom's count, and what it did not include: the calls that left later and have no response yet.
         counted = self._counted + self._calls_sent_after(self._counted_up_to)
-        return max(0, min(ours - self._used, self._limit - 1 - counted))
+        return max(0, min(self._ours_max - self._used, self._limit - 1 - counted))
 
     def _calls_sent_after(self, sent: float) -> int:
         """Returns the calls without a response that left after this time."""
@@ -178,15 +185,19 @@ class Pace:
             self._ends += (int((now - self._ends) // self._window) + 1) * self._window
             self._used = 0
             self._counted, self._counted_up_to = 0, -inf
-        clean = max(0, int((now - self._clean_since) // self._window))
-        self._clean_since += clean * self._window
-        self._reliable = min(1.0, self._reliable + RECOVERY * clean)
+        if now >= self._clean_since + self._window:
+            clean = int((now - self._clean_since) // self._window)
+            self._clean_since += clean * self._window
+            self._reliable = min(1.0, self._reliable + RECOVERY * clean)
+            self._set_plan()
 
     def _learn(self, rate: RateHeaders, left: float | None, sent: float, now: float) -> None:
         """Learns from the headers, with the seconds left until the reset that they name."""
         if not 1 <= rate.limit <= LIMIT_PLAUSIBLE:
             return
-        self._limit = rate.limit
+        if rate.limit != self._limit:
+            self._limit = rate.limit
+            self._set_plan()
         if left is None or not 0.0 < left <= WAIT_MAX_SECONDS or rate.reset < self._reset:
             # Useless: no `Date` yet, a reset in the past or the far future, or a response of an earlier window.
             return
@@ -221,4 +232,5 @@ class Pace:
         if sent >= self._halved_at:
             # 429s of calls that left before the last halving are no further evidence.
             self._reliable = max(HALVED * self._reliable, 1.0 / self._limit)
+            self._set_plan()
             self._halved_at = now
