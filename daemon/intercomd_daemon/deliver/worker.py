@@ -69,13 +69,13 @@ class CommitBatcher(Generic[Result]):
     def add(self, result: Result, *, last: bool) -> None:
         """Adds a result. After the `last` one, all are committed when this pass of the event loop ends."""
         self._results.append(result)
-        loop = asyncio.get_running_loop()
+        # `get_running_loop` makes a system call in Python 3.11, so only the first result and the last one look it up.
         if last:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = loop.call_soon(self._flush)
+            self._timer = asyncio.get_running_loop().call_soon(self._flush)
         elif self._timer is None:
-            self._timer = loop.call_later(BATCH_WAIT_SECONDS, self._flush)
+            self._timer = asyncio.get_running_loop().call_later(BATCH_WAIT_SECONDS, self._flush)
 
     def _flush(self) -> None:
         results, self._results, self._timer = self._results, [], None
@@ -349,7 +349,7 @@ class Worker:
             self._loader.refill_or_remove(lane)
         elif isinstance(step, Settle):
             self._commit(lane, AfterResponse(step.settlement))
-        elif isinstance(step, Send) and self._settings.dry_run and not step.request.call.reads:
+        elif self._settings.dry_run and isinstance(step, Send) and not step.request.call.reads:
             # A dry run decides and counts the call, but does not make it.
             self._client.count_dry_run()
             self._commit(lane, lane.on_response(Classification(Kind.DONE, DRY_RUN), Response(0), self._clock.wall()))

@@ -172,8 +172,8 @@ async def _body(response: aiohttp.ClientResponse, limit: int, *, must_end: bool)
     """
     body, complete = bytearray(), True
     try:
-        async for chunk in response.content.iter_any():
-            body += chunk
+        while not response.content.at_eof():
+            body += await response.content.readany()
             if len(body) >= limit:
                 response.close()
                 break
@@ -219,6 +219,8 @@ def _number(headers: CIMultiDictProxy[str], name: str) -> float | None:
 
 def _retry_after(headers: CIMultiDictProxy[str]) -> float | None:
     """`Retry-After` in seconds. An HTTP date counts from the response's own `Date` (RFC 9110, 10.2.3)."""
+    if _RETRY_AFTER not in headers:
+        return None
     seconds = _number(headers, _RETRY_AFTER)
     if seconds is not None:
         return seconds

@@ -123,10 +123,11 @@ class PendingEnvelope:
     def end(self, connection: str, now: float) -> Completion:
         """Returns the outcome: dead letter if any operation was refused, else delivered if any call was needed."""
         type_, reason = OutcomeType.UNCHANGED, ""
+        # Of each type the first effect gives the reason.
+        reasons = {effect.type: effect.reason for effect in reversed(self._effects)}
         for candidate in (OutcomeType.DEAD_LETTERED, OutcomeType.DELIVERED, OutcomeType.SKIPPED):
-            found = next((effect for effect in self._effects if effect.type is candidate), None)
-            if found:
-                type_, reason = candidate, found.reason
+            if candidate in reasons:
+                type_, reason = candidate, reasons[candidate]
                 break
         envelope = self.envelope
         outcome = Outcome(
@@ -171,7 +172,7 @@ class PendingQueue:
     @property
     def head(self) -> PendingEnvelope | None:
         """The envelope to deliver next."""
-        queue = self.of_head
+        queue = self.of_head if self._bulk else self._normal
         return queue[0] if queue else None
 
     def find(self, key: int) -> PendingEnvelope | None:
