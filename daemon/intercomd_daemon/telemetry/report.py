@@ -23,6 +23,7 @@ DETAIL_CHARACTERS_MAX = 2_000
 """Characters of a list of texts in a line."""
 # Notices of normal operation, logged as info; all others are warnings.
 _EXPECTED = frozenset({"attribute_created"})
+_TYPE_NAMES = {type_: type_.name.lower() for type_ in OutcomeType}
 _CHANGE_LEVELS = {ConnectionState.DOWN: logging.WARNING, ConnectionState.SUSPENDED: logging.ERROR}
 
 
@@ -94,7 +95,7 @@ class Report:
             "connection": outcome.connection,
             "lane": lane_name(lane_of(outcome.customer_id, outcome.email), self._lane_key),
             "event_name": _event_name(outcome.effects, deciding),
-            "outcome": outcome.type.name.lower(),
+            "outcome": _TYPE_NAMES[outcome.type],
             "reason": outcome.reason,
             "intercom_request_id": deciding.intercom_request_id if deciding else "",
             "http_status": deciding.http_status if deciding else 0,
@@ -103,8 +104,7 @@ class Report:
             "replay": outcome.replay,
             "age_seconds": round(max(0.0, outcome.end_time - outcome.accept_time), 3),
         }
-        trace_id = trace_id_of(outcome.traceparent)
-        if trace_id:
+        if outcome.traceparent and (trace_id := trace_id_of(outcome.traceparent)):
             fields["trace_id"] = trace_id
         self._logger.log(level, "outcome", **fields, **_caller(outcome.caller))
 
