@@ -173,7 +173,11 @@ def describe_failure(call: Call, classification: Classification, response: Respo
 
 
 def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classification:
-    status, data = response.status, _without_mark(response.body)
+    status = response.status
+    if not response.body and 200 <= status < 300:
+        # Most responses: to an event Intercom responds 202 "with an empty body" (I22).
+        return _success(rules, status, _Body(), contact_id)
+    data = _without_mark(response.body)
     body = _decoded(data, _Body)
     if body is None and _ERRORS.search(data.replace(b"\0", b"")):
         # Errors that cannot be read, because the body is truncated or in UTF-16.

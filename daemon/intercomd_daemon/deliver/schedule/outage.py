@@ -174,7 +174,8 @@ class OutageDetector:
     def on_success(self) -> bool:
         """Notes that Intercom works, which a refusal shows too; returns whether the connection was down."""
         was_down = self.down
-        self._reset()
+        if was_down or self._failures:
+            self._reset()
         return was_down
 
     def _back_off(self, now: float, jitter: float, least_seconds: float) -> None:
