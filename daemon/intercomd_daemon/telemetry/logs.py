@@ -6,7 +6,7 @@ The only module that imports structlog; every other part receives a Logger.
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from threading import Lock
@@ -22,6 +22,12 @@ TEXT_CHARACTERS_MAX = 4_096
 """Characters of one field: log collectors cut lines, usually at 16 KiB, and stacks or texts of libraries may be longer.
 The beginning and the end are kept."""
 Render = Callable[[MutableMapping[str, Any]], str]
+Processor = Callable[[object, str, MutableMapping[str, Any]], Any]
+"""A step of structlog: takes the logger, the level and the fields, and returns other fields; the last one the line."""
+_LEVEL_NAMES = {
+    level: logging.getLevelName(level).lower()
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+}
 
 
 class Logger(Protocol):
@@ -87,10 +93,10 @@ def set_up(settings: LogSettings, stream: TextIO | LogStream) -> Logs:
         stream.describe_lost = lambda lines: guard(None, "warning", {"event": "log_lines_lost", "lines": lines})
     structlog.configure(
         processors=[structlog.processors.format_exc_info, guard],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        wrapper_class=_LeveledLogger,  # type: ignore[arg-type]  # nothing of ours binds fields
         logger_factory=lambda *_: writer,
     )
-    logger = _LeveledLogger(structlog.get_logger().bind())
+    logger: _LeveledLogger = structlog.get_logger().bind()
     root = logging.getLogger()
     root.handlers[:] = [_Bridge(logger)]
 
@@ -104,18 +110,27 @@ def set_up(settings: LogSettings, stream: TextIO | LogStream) -> Logs:
 
 
 class _LeveledLogger:
-    """Logs lines of a level that can be changed, unlike structlog's own filter."""
+    """The class of loggers for structlog: runs its processors for lines of a level that can be changed.
 
-    def __init__(self, logger: Logger) -> None:
-        self._logger = logger
+    structlog's own class can neither change the level nor log as fast: its layers copy the fields four times.
+    """
+
+    def __init__(self, output: "_Output", processors: Sequence[Processor], context: object) -> None:  # noqa: ARG002 - as structlog calls it
+        self._output = output
+        *self._processors, self._render = processors
         self.level = logging.INFO
 
     def is_enabled_for(self, level: int, /) -> bool:
         return level >= self.level
 
     def log(self, level: int, event: str, /, **fields: object) -> None:
-        if level >= self.level:
-            self._logger.log(level, event, **fields)
+        if level < self.level:
+            return
+        name = _LEVEL_NAMES[level]
+        fields["event"] = event
+        for process in self._processors:
+            fields = process(self._output, name, fields)
+        self._output.write(self._render(self._output, name, fields))
 
     def debug(self, event: str, /, **fields: object) -> None:
         self.log(logging.DEBUG, event, **fields)
@@ -236,8 +251,6 @@ class _Output:
 
     def lost(self) -> int:
         return self._lost + (self._stream.lost() if isinstance(self._stream, LogStream) else 0)
-
-    debug = info = warning = error = critical = write
 
 
 class _Bridge(logging.Handler):
