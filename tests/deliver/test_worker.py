@@ -116,7 +116,7 @@ async def test_cancelled_worker_drops_results_that_are_not_committed(sandbox: Sa
     notes = Ending()
     pace = Pace(1_000_000, 1.0, time.monotonic())
     notes.running = asyncio.create_task(
-        Worker(settings, spool, IntercomClient(settings, AccessToken(TOKEN), 64), pace, notes).run()
+        Worker(settings, await spool.acquire("w"), IntercomClient(settings, AccessToken(TOKEN), 64), pace, notes).run()
     )
     with pytest.raises(asyncio.CancelledError):
         await notes.running
