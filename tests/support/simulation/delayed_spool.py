@@ -158,6 +158,9 @@ class DelayedSpool:
                 self._rows[row.key] = (row.lane, number_of(unpack(row.data, AcceptedEnvelope).envelope_id))
         return batch
 
+    def check_held(self) -> None:
+        pass  # no other process takes the workspace
+
     def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
         self._spool.on_append(connection, wake)
 
