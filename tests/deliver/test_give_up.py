@@ -242,7 +242,7 @@ async def test_give_up_is_refused_if_the_worker_is_cancelled_meanwhile(spool: Me
         count = sandbox.fault("POST /events hang")
         settings = settings_for(sandbox)
         client = IntercomClient(settings, AccessToken(TOKEN), 64)
-        worker = Worker(settings, spool, client, Pace(1_000, 1.0, 0.0), Notes())
+        worker = Worker(settings, await spool.acquire("workspace"), client, Pace(1_000, 1.0, 0.0), Notes())
         running = asyncio.create_task(worker.run())
         (key,) = await spool.append([row(envelope("1", "u1", None, event("came")))])
         await sandbox.wait_for(lambda _: count.hit)

@@ -23,6 +23,7 @@ from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import CustomAttribute, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.spool.base import DeadLetterFilter, Incoming, OutcomeFilter, Spool
+from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import pack
 from simulation.delayed_spool import Commits, DelayedSpool, InMemory
@@ -147,7 +148,8 @@ class Simulation:
         pace = Pace(settings.rate.calls_per_window, 1.0, self.loop.time())
         clock = Clock(self.wall, self.loop.time, self._jitter)
         wire = Wire(self.far_side, self.order)
-        self._worker = Worker(settings, self.committing, wire, pace, self, paused=self._paused, clock=clock)
+        outflow = LocalOutflow(self.committing, "workspace")
+        self._worker = Worker(settings, outflow, wire, pace, self, paused=self._paused, clock=clock)
         self._life = self.loop.create_task(self._worker.run())
 
     async def crash(self) -> None:
