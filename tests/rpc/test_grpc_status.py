@@ -7,6 +7,7 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from intercomd_daemon.errors import (
+    CommitUnknown,
     ConnectionNotAllowed,
     ConnectionNotFound,
     CountMismatch,
@@ -32,6 +33,7 @@ CASES = [
     (SpoolFull("full", 5.0), StatusCode.UNAVAILABLE, RetryInfo),
     (ShuttingDown("stopping", 1.0), StatusCode.UNAVAILABLE, RetryInfo),
     (SecondsTaken([(1, 2)]), StatusCode.UNAVAILABLE, RetryInfo),
+    (CommitUnknown("the database did not answer"), StatusCode.UNAVAILABLE, ErrorInfo),
     (ConnectionNotFound("ue"), StatusCode.NOT_FOUND, ErrorInfo),
     (EnvelopeNotWaiting("eu", "e-1"), StatusCode.NOT_FOUND, ErrorInfo),
     (CountMismatch(3, 4), StatusCode.FAILED_PRECONDITION, ErrorInfo),
@@ -53,6 +55,15 @@ def test_each_error_has_its_code_and_its_message_in_the_details(
     assert ended.code == code.value[0]
     assert (status.code, status.message) == (code.value[0], ended.message)
     assert status.details[0].Is(detail_type.DESCRIPTOR)
+
+
+def test_unknown_commit_has_no_retry_delay() -> None:
+    """RetryInfo and the pushback trailer would say that nothing was accepted."""
+    ended = status_of(CommitUnknown("the database did not answer"))
+    trailers = dict(ended.trailers)
+    details = Status.FromString(trailers.pop("grpc-status-details-bin")).details
+    assert trailers == {}
+    assert not [detail for detail in details if detail.Is(RetryInfo.DESCRIPTOR)]
 
 
 def test_request_refused_names_the_field() -> None:

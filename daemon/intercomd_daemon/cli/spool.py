@@ -158,11 +158,11 @@ def repair_command(path: str | None, config_path: str | None, as_json: bool) -> 
 
 @command.command("schema", epilog=options.examples("intercomd spool schema | psql --single-transaction intercomd"))
 def schema_command() -> None:
-    """Print the DDL of a spool in PostgreSQL: the schema `intercomd` with its tables and functions.
+    """Print the DDL of a spool in PostgreSQL.
 
-    A daemon whose role may create schemas runs it at its first start. Otherwise the database's owner runs it in one
-    transaction, and grants the daemon's role the use of the schema, of its sequences and its functions, and SELECT,
-    INSERT, UPDATE, DELETE and TRUNCATE on its tables.
+    It creates the schema `intercomd` with its tables and functions. A daemon whose role may create schemas runs it at
+    its first start. Otherwise the database's owner runs it in one transaction, and grants the daemon's role the use of
+    the schema, of its sequences and its functions, and SELECT, INSERT, UPDATE, DELETE and TRUNCATE on its tables.
     """
     click.echo(files("intercomd_daemon.spool.postgresql").joinpath("schema.sql").read_text(), nl=False)
 

@@ -7,6 +7,7 @@ import com.google.gson.JsonParser;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.util.JsonFormat;
 import io.github.intercomd.Attributes;
+import io.github.intercomd.EnvelopeIds;
 import io.github.intercomd.Events;
 import io.github.intercomd.PublishException;
 import io.github.intercomd.Publisher;
@@ -17,7 +18,12 @@ import io.github.intercomd.v1.Attribute;
 import io.github.intercomd.v1.Envelope;
 import io.github.intercomd.v1.EnvelopeResult;
 import io.github.intercomd.v1.Identity;
+import io.github.intercomd.v1.IngestServiceGrpc;
+import io.github.intercomd.v1.PublishRequest;
+import io.github.intercomd.v1.PublishResponse;
 import io.github.intercomd.v1.Violation;
+import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -119,6 +125,9 @@ final class Driver {
       case "misuse" -> {
         return misuse(text(command, "case"));
       }
+      case "rate" -> {
+        return rate(command);
+      }
       case "ends_by_itself" -> {
         return Map.of();
       }
@@ -211,6 +220,48 @@ final class Driver {
               .build());
     }
     return Map.of("taken", count);
+  }
+
+  /** Publishes new events, with the client or with bare stubs in batches of 200. */
+  private static Object rate(JsonObject command) throws InterruptedException {
+    String target = text(command, "target");
+    int count = command.get("count").getAsInt();
+    List<Envelope> envelopes =
+        IntStream.range(0, count)
+            .mapToObj(
+                number ->
+                    Envelope.newBuilder()
+                        .setEnvelopeId(EnvelopeIds.next())
+                        .setIdentity(Identity.newBuilder().setCustomerId("user-" + number % 1000))
+                        .setCustomEvent(
+                            Events.custom("counted", Attributes.of("number", (long) number)))
+                        .build())
+            .toList();
+    long start = System.nanoTime();
+    if (text(command, "case").equals("stubs")) {
+      publishByStubs(target, envelopes);
+    } else {
+      try (Publisher one = Publisher.builder(target).build()) {
+        for (Envelope envelope : envelopes) {
+          one.publish(envelope);
+        }
+      }
+    }
+    return Map.of("per_second", count / ((System.nanoTime() - start) / 1e9));
+  }
+
+  private static void publishByStubs(String target, List<Envelope> envelopes) {
+    ManagedChannel channel = ManagedChannelBuilder.forTarget(target).usePlaintext().build();
+    IngestServiceGrpc.IngestServiceBlockingStub stub = IngestServiceGrpc.newBlockingStub(channel);
+    for (int first = 0; first < envelopes.size(); first += 200) {
+      List<Envelope> batch = envelopes.subList(first, Math.min(first + 200, envelopes.size()));
+      PublishResponse response =
+          stub.publish(PublishRequest.newBuilder().addAllEnvelopes(batch).build());
+      if (response.getResultsCount() != batch.size()) {
+        throw new IllegalStateException("results are missing");
+      }
+    }
+    channel.shutdownNow();
   }
 
   private Object close(JsonObject command) {
