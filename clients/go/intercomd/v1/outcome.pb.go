@@ -322,7 +322,8 @@ type Effect struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The purpose of the call.
 	Kind EffectKind `protobuf:"varint,1,opt,name=kind,proto3,enum=intercomd.v1.EffectKind" json:"kind,omitempty"`
-	// The event name that Intercom got. Empty for a contact update.
+	// The event name that Intercom got. Empty for a contact update, and if a full disk had no room for the details of an
+	// outcome with many effects.
 	EventName string `protobuf:"bytes,2,opt,name=event_name,json=eventName,proto3" json:"event_name,omitempty"`
 	// The created_at of the event. Absent for a contact update.
 	EventTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`

@@ -151,7 +151,8 @@ export type Effect = Message<"intercomd.v1.Effect"> & {
   kind: EffectKind;
 
   /**
-   * The event name that Intercom got. Empty for a contact update.
+   * The event name that Intercom got. Empty for a contact update, and if a full disk had no room for the details of an
+   * outcome with many effects.
    *
    * @generated from field: string event_name = 2;
    */
