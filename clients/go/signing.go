@@ -51,7 +51,7 @@ func UserJWT(customerID, email, secret string, expires time.Time) (string, error
 	return unsigned + "." + encode(signed), nil
 }
 
-var errEmptyCustomerID = errors.New("intercomd: customer id is empty: a signature of nothing identifies nobody")
+var errEmptyCustomerID = errors.New("intercomd: customer id is empty: sign the id of a signed-in user")
 
 func sign(message, secret string) ([]byte, error) {
 	if message == "" {

@@ -43,7 +43,7 @@ def user_jwt(customer_id: str, secret: str, expires: datetime, *, email: str = "
 def _customer_id(given: str) -> str:
     customer_id = given.strip()
     if not customer_id:
-        raise ValueError("customer_id is empty: a signature of nothing identifies nobody")
+        raise ValueError("customer_id is empty: sign the id of a signed-in user")
     return customer_id
 
 

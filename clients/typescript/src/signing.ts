@@ -36,7 +36,7 @@ export function userJwt(customerId: string, secret: string, options: JwtOptions)
 function checked(customerId: string): string {
   const trimmed = customerId.trim();
   if (!trimmed) {
-    throw new RangeError("customerId is empty: a signature of nothing identifies nobody");
+    throw new RangeError("customerId is empty: sign the id of a signed-in user");
   }
   return trimmed;
 }

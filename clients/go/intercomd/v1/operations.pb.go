@@ -1426,8 +1426,8 @@ type WaitingEnvelope struct {
 	HttpStatus int32 `protobuf:"varint,8,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
 	// The last failure of a call for its user, for people. Empty: none has failed.
 	LastError string `protobuf:"bytes,9,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	// At most so many envelopes are delivered before it: of its connection and priority, or if its user's calls fail, of
-	// its user.
+	// At most this many envelopes are delivered before it: those of its connection and priority or, if its user's calls
+	// fail, those of its user.
 	Ahead int64 `protobuf:"varint,10,opt,name=ahead,proto3" json:"ahead,omitempty"`
 	// The number of the replay: 0 for the envelope as accepted, 1 for its first replay.
 	Replay        int32 `protobuf:"varint,11,opt,name=replay,proto3" json:"replay,omitempty"`

@@ -732,8 +732,8 @@ class WaitingEnvelope(_message.Message):
     last_error: _builtins.str
     """The last failure of a call for its user, for people. Empty: none has failed."""
     ahead: _builtins.int
-    """At most so many envelopes are delivered before it: of its connection and priority, or if its user's calls fail, of
-    its user.
+    """At most this many envelopes are delivered before it: those of its connection and priority or, if its user's calls
+    fail, those of its user.
     """
     replay: _builtins.int
     """The number of the replay: 0 for the envelope as accepted, 1 for its first replay."""

@@ -809,8 +809,8 @@ export type WaitingEnvelope = Message<"intercomd.v1.WaitingEnvelope"> & {
   lastError: string;
 
   /**
-   * At most so many envelopes are delivered before it: of its connection and priority, or if its user's calls fail, of
-   * its user.
+   * At most this many envelopes are delivered before it: those of its connection and priority or, if its user's calls
+   * fail, those of its user.
    *
    * @generated from field: int64 ahead = 10;
    */

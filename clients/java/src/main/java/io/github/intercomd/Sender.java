@@ -200,7 +200,7 @@ final class Sender {
       }
       return !aborted;
     } catch (InterruptedException error) {
-      return !aborted; // nobody but a callback's code interrupts this thread: it repeats at once
+      return !aborted; // only a callback's own code interrupts this thread: the call is repeated at once
     } finally {
       lock.unlock();
     }

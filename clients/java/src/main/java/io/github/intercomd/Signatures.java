@@ -49,7 +49,7 @@ public final class Signatures {
   private static String trimmed(String customerId) {
     String trimmed = OUTER_SPACE.matcher(customerId).replaceAll("");
     if (trimmed.isEmpty()) {
-      throw new IllegalArgumentException("customer id is empty: a signature of nothing identifies nobody");
+      throw new IllegalArgumentException("customer id is empty: sign the id of a signed-in user");
     }
     return trimmed;
   }

@@ -393,8 +393,8 @@ private static final long serialVersionUID = 0L;
   private long ahead_ = 0L;
   /**
    * <pre>
-   * At most so many envelopes are delivered before it: of its connection and priority, or if its user's calls fail, of
-   * its user.
+   * At most this many envelopes are delivered before it: those of its connection and priority or, if its user's calls
+   * fail, those of its user.
    * </pre>
    *
    * <code>int64 ahead = 10;</code>
@@ -1938,8 +1938,8 @@ private static final long serialVersionUID = 0L;
     private long ahead_ ;
     /**
      * <pre>
-     * At most so many envelopes are delivered before it: of its connection and priority, or if its user's calls fail, of
-     * its user.
+     * At most this many envelopes are delivered before it: those of its connection and priority or, if its user's calls
+     * fail, those of its user.
      * </pre>
      *
      * <code>int64 ahead = 10;</code>
@@ -1951,8 +1951,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At most so many envelopes are delivered before it: of its connection and priority, or if its user's calls fail, of
-     * its user.
+     * At most this many envelopes are delivered before it: those of its connection and priority or, if its user's calls
+     * fail, those of its user.
      * </pre>
      *
      * <code>int64 ahead = 10;</code>
@@ -1968,8 +1968,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At most so many envelopes are delivered before it: of its connection and priority, or if its user's calls fail, of
-     * its user.
+     * At most this many envelopes are delivered before it: those of its connection and priority or, if its user's calls
+     * fail, those of its user.
      * </pre>
      *
      * <code>int64 ahead = 10;</code>

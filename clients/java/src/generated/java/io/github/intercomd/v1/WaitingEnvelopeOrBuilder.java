@@ -193,8 +193,8 @@ public interface WaitingEnvelopeOrBuilder extends
 
   /**
    * <pre>
-   * At most so many envelopes are delivered before it: of its connection and priority, or if its user's calls fail, of
-   * its user.
+   * At most this many envelopes are delivered before it: those of its connection and priority or, if its user's calls
+   * fail, those of its user.
    * </pre>
    *
    * <code>int64 ahead = 10;</code>
