@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import blake2b
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from intercomd_daemon.app.workspace import release, run_worker, save_pacing
+from intercomd_daemon.app.workspace import ConnectionWorker, release, run_worker, save_pacing
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
@@ -22,22 +22,26 @@ from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost, ShuttingDown
-from intercomd_daemon.forward.gateway import Gateway
-from intercomd_daemon.forward.worker import ForwardWorker
-from intercomd_daemon.forward.worker import Observer as ForwardObserver
+from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import LogUsage, Outflow, Spool, WaitingRow
 from intercomd_daemon.spool.record import RecordDamaged
 from intercomd_daemon.spool.trail import TrailFilter
 
+if TYPE_CHECKING:
+    from intercomd_daemon.app.agent import Agent
 
-class Observer(DeliveryObserver, ForwardObserver, Protocol):
+
+class Observer(DeliveryObserver, Protocol):
     """Receives what happens to the connections."""
 
+    def on_forward(self, connection: str, code: str, envelopes: int, seconds: float) -> None:
+        """Takes a call of an agent to its gateway with the name of its status and its duration."""
+        ...
 
-AnyWorker = Worker | ForwardWorker
 
-
+Workers = dict[str, tuple[ConnectionWorker, Outflow]]
+"""A worker of each connection, and the deliveries that it settles."""
 ACQUIRE_PAUSE_SECONDS = 1.0
 """After the database failed just when a workspace was acquired."""
 
@@ -45,7 +49,7 @@ ACQUIRE_PAUSE_SECONDS = 1.0
 class _Running(NamedTuple):
     """A worker and its task."""
 
-    worker: AnyWorker
+    worker: ConnectionWorker
     outflow: Outflow
     task: asyncio.Task[None]
 
@@ -60,8 +64,8 @@ class Connections:
             UpstreamUnusable: a file that the gateway needs cannot be read.
         """
         self._hide = hide
-        self.gateway = Gateway(settings.upstream) if settings.upstream.on else None
-        """The gateway of an agent; None: the daemon delivers to Intercom."""
+        self.agent = _agent(settings.upstream)
+        """None: the daemon delivers to Intercom."""
         self._settings: Mapping[str, ConnectionSettings] = settings.connections
         self._tokens: dict[str, AccessToken] = {}
         self._read_tokens(settings.connections)
@@ -79,7 +83,7 @@ class Connections:
         self._start_time = time.time()
 
     def _read_tokens(self, connections: Mapping[str, ConnectionSettings]) -> None:
-        if self.gateway is not None:
+        if self.agent is not None:
             return
         for name, settings in connections.items():
             self._tokens[name] = AccessToken(settings.access_token.reveal(), settings.access_token_file, self._hide)
@@ -93,8 +97,8 @@ class Connections:
         An agent without a token makes one at each start.
         """
         digest = blake2b(digest_size=32)
-        if self.gateway is not None:
-            digest.update(self.gateway.token().encode() or os.urandom(32))
+        if self.agent is not None:
+            digest.update(self.agent.gateway.token().encode() or os.urandom(32))
         for name, token in sorted(self._tokens.items()):
             digest.update(f"{name}\0{token.current()}\0".encode())
         return digest.digest()
@@ -146,7 +150,7 @@ class Connections:
 
     async def _store_workspaces(self) -> None:
         """Stores the workspace of each connection; reports those whose waiting envelopes will go to another one."""
-        if self.gateway is not None:
+        if self.agent is not None:
             return
         workspaces = {name: self._workspace(settings) for name, settings in self._settings.items() if settings.active}
         for name in await self._spool.set_workspaces(workspaces):
@@ -156,15 +160,17 @@ class Connections:
 
     def _runs(self, settings: ConnectionSettings) -> bool:
         """Returns whether a connection has a worker. At an agent it is the gateway that knows which are active."""
-        return settings.active or self.gateway is not None
+        return settings.active or self.agent is not None
 
-    async def _workers(self, connections: Mapping[str, ConnectionSettings]) -> dict[str, tuple[AnyWorker, Outflow]]:
+    async def _workers(
+        self, connections: Mapping[str, ConnectionSettings]
+    ) -> dict[str, tuple[ConnectionWorker, Outflow]]:
         """Creates a worker for each connection that has one; none of them runs yet."""
-        workers: dict[str, tuple[AnyWorker, Outflow]] = {}
+        workers: dict[str, tuple[ConnectionWorker, Outflow]] = {}
         paused = await self._spool.paused()
         for name, settings in connections.items():
-            if self.gateway is not None:
-                workers[name] = await self._forward_worker(name, self.gateway, paused=name in paused)
+            if self.agent is not None:
+                workers[name] = await self._forward_worker(name, self.agent, paused=name in paused)
             elif settings.active and self._shared and self._workspace(settings) not in self._workspaces:
                 IntercomClient(settings, self._tokens[name], CONNECTIONS_MAX)  # Raises if the settings are wrong.
                 self._acquire_later(self._workspace(settings))
@@ -175,18 +181,16 @@ class Connections:
                 workers[name] = worker, outflow
         return workers
 
-    async def _forward_worker(self, name: str, gateway: Gateway, *, paused: bool) -> tuple[ForwardWorker, Outflow]:
+    async def _forward_worker(self, name: str, agent: "Agent", *, paused: bool) -> tuple[ConnectionWorker, Outflow]:
         workspace = self._workspace(self._settings.get(name) or ConnectionSettings(name=name))
         if workspace not in self._workspaces:
             self._workspaces[workspace] = None, await self._spool.acquire(workspace)
         _, outflow = self._workspaces[workspace]
-        agent_id = self._spool.usage().spool_id
-        worker = ForwardWorker(name, agent_id, outflow, self._spool, gateway, self._observer, paused=paused)
-        return worker, outflow
+        return agent.worker(name, self._spool, outflow, self._observer, paused=paused), outflow
 
     def _workspace(self, settings: ConnectionSettings) -> str:
         """Returns the name of a connection's workspace, the same in every process; an agent's are its connections."""
-        if self.gateway is not None:
+        if self.agent is not None:
             return f"upstream {settings.name}"
         return f"{settings.url} {settings.app_id or settings.name}"
 
@@ -203,11 +207,11 @@ class Connections:
                 pace.restore(state, time.monotonic(), time.time())
             self._workspaces[workspace] = pace, outflow
         shared, outflow = self._workspaces[workspace]
-        assert shared is not None  # noqa: S101 - `gateway` is None here
+        assert shared is not None  # noqa: S101 - `agent` is None here
         shared.set_share(settings.rate.share)
         return shared, outflow
 
-    def _run(self, workers: Mapping[str, tuple[AnyWorker, Outflow]]) -> None:
+    def _run(self, workers: Workers) -> None:
         for name, (worker, outflow) in workers.items():
             task = asyncio.create_task(run_worker(worker, outflow), name=f"worker {name}")
             task.add_done_callback(partial(self._on_end, name))
@@ -308,8 +312,8 @@ class Connections:
         await asyncio.gather(*self._acquiring.values(), *self._saving.values(), return_exceptions=True)
         for pace, outflow in self._workspaces.values():
             await release(pace, outflow)
-        if self.gateway is not None:
-            await self.gateway.close()
+        if self.agent is not None:
+            await self.agent.gateway.close()
 
     def statuses(self) -> list[ConnectionStatus]:
         """Returns the status of each configured connection."""
@@ -416,3 +420,11 @@ class Connections:
             next_probe=0.0,
             last_error="",
         )
+
+
+def _agent(upstream: UpstreamSettings) -> "Agent | None":
+    if not upstream.on:
+        return None
+    from intercomd_daemon.app.agent import Agent  # noqa: PLC0415 - only an agent loads it
+
+    return Agent(upstream)

@@ -25,7 +25,6 @@ from intercomd_daemon.connection_status import ConnectionStatus, LaneState
 from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.decide import decide
-from intercomd_daemon.ingest.forwarding import decide_forwarded
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck, Reloaded
@@ -150,8 +149,8 @@ class Daemon:
             raise ExceptionGroup("a part of the daemon ended by itself", faults)
 
     def _ingest_service(self, spool: Spool, seconds: TimestampAllocator) -> IngestService:
-        gateway = self._connections.gateway
-        decides = decide if gateway is None else decide_forwarded
+        agent = self._connections.agent
+        decides, gateway = (decide, None) if agent is None else (agent.decide, agent.gateway)
         acceptor = Acceptor(self._settings.connections, spool, seconds, self._report, time.time, decides)
         interceptors = () if self._traces is None else (with_trace_context,)
         service = IngestService(

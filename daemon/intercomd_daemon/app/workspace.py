@@ -5,19 +5,51 @@ import time
 from contextlib import suppress
 from typing import Protocol
 
+from intercomd_daemon.connection_status import ConnectionStatus, LaneState
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.errors import IntercomdError, LeaseLost
-from intercomd_daemon.spool.base import Outflow
+from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.spool.base import Outflow, ReadWaiting
 
 SAVE_PACING_SECONDS = 2.0
 """A fifth of Intercom's window of 10 s."""
 
 
-class Runs(Protocol):
-    """A worker, as far as running it is concerned."""
+class ConnectionWorker(Protocol):
+    """Delivers or forwards the envelopes of one connection."""
 
     async def run(self) -> None:
-        """Delivers until the worker is stopped."""
+        """Runs until `stop`; a bug in the daemon ends it with the exception."""
+        ...
+
+    def stop(self) -> None:
+        """Starts no further call; `run` returns when the results of those in flight are committed."""
+        ...
+
+    def pause(self, *, paused: bool) -> None:
+        """Pauses or resumes the calls; those in flight are finished."""
+        ...
+
+    def probe_now(self) -> None:
+        """Probes a suspended or down connection now; changes nothing in other states."""
+        ...
+
+    def status(self) -> ConnectionStatus:
+        """Returns the status of the connection."""
+        ...
+
+    async def give_up(self, lane_key: str, key: int, read: ReadWaiting, /) -> Outcome | None:
+        """Ends a waiting envelope as a dead letter; returns its outcome, or None if it does not wait any more.
+
+        `read` reads the row again, if it is not in memory.
+
+        Raises:
+            RetryLater: the worker does not run, or cannot end the envelope now.
+        """
+        ...
+
+    def lane_state(self, lane_key: str, key: int, /) -> LaneState | None:
+        """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
         ...
 
 
@@ -38,7 +70,7 @@ async def save_pacing(pace: Pace, outflow: Outflow) -> None:
             await outflow.save_pacing(pace.state(time.monotonic(), time.time()))
 
 
-async def run_worker(worker: Runs, outflow: Outflow) -> None:
+async def run_worker(worker: ConnectionWorker, outflow: Outflow) -> None:
     """Runs a worker, and cancels it if its workspace is lost: then it must make no further call.
 
     Raises:

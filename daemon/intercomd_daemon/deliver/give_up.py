@@ -5,7 +5,7 @@ once: where a result and a give-up meet, the first commit counts.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from intercomd_daemon.connection import ConnectionSettings
@@ -19,19 +19,16 @@ from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import IntercomdError, ShuttingDown
 from intercomd_daemon.outcome import Outcome, Progress
-from intercomd_daemon.spool.base import Completion, Outflow, Settlement, WaitingRow
+from intercomd_daemon.spool.base import Completion, Outflow, ReadWaiting, Settlement, WaitingRow
 from intercomd_daemon.spool.record import RecordDamaged, unpack
 
 STOPPED = "the deliveries of the connection are stopped: try again"
 RETRY_SECONDS = 1.0
 
-Read = Callable[[int], Awaitable[WaitingRow | None]]
-"""Reads a waiting row by its key."""
-
 
 class _Request(NamedTuple):
     key: int
-    read: Read
+    read: ReadWaiting
     ended: asyncio.Future[Outcome | None]
 
 
@@ -61,7 +58,7 @@ class GiveUps:
         self._requests: dict[str, list[_Request]] = {}
         """Of lanes with a call or a commit in progress, by lane."""
 
-    async def give_up(self, lane_key: str, key: int, read: Read) -> Outcome | None:
+    async def give_up(self, lane_key: str, key: int, read: ReadWaiting) -> Outcome | None:
         """Ends a waiting envelope; returns its outcome, or None if it does not wait any more.
 
         Raises:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
-from intercomd_daemon.deliver.give_up import RETRY_SECONDS, STOPPED, GiveUps, Read
+from intercomd_daemon.deliver.give_up import RETRY_SECONDS, STOPPED, GiveUps
 from intercomd_daemon.deliver.intercom.classification import Classification, Kind, classify
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Response
@@ -42,7 +42,7 @@ from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import Outflow
+from intercomd_daemon.spool.base import Outflow, ReadWaiting
 
 # Lanes whose results wait for their commit, while other lanes may call. A disk that hangs stops the calls here.
 SETTLING_MAX = 256
@@ -207,7 +207,7 @@ class Worker:
         at = self._monitor.outage.next_at(untried=False)
         return self._clock.wall() + max(0.0, at - now) if at < inf else 0.0
 
-    async def give_up(self, lane_key: str, key: int, read: Read) -> Outcome | None:
+    async def give_up(self, lane_key: str, key: int, read: ReadWaiting) -> Outcome | None:
         """Ends a waiting envelope as a dead letter; returns its outcome, or None if it does not wait any more.
 
         `read` reads the row again, if it is not in memory.

@@ -18,16 +18,13 @@ from intercomd_daemon.forward.gateway import Gateway
 from intercomd_daemon.forward.replies import Next, Reply, advise, advise_probe
 from intercomd_daemon.forward.state import ForwardState
 from intercomd_daemon.outcome import Outcome, Progress
-from intercomd_daemon.spool.base import Completion, Outflow, Settlement, WaitingRow
+from intercomd_daemon.spool.base import Completion, Outflow, ReadWaiting, Settlement
 from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
 
 LEFT_OUT_MAX = 1_000
 """Given-up rows that reads leave out: a read that has started may still return a row that has just ended."""
 RETRY_SECONDS = 1.0
 _MICROSECONDS = 1_000_000
-
-Read = Callable[[int], Awaitable[WaitingRow | None]]
-"""Reads a waiting row by its key."""
 
 
 class Observer(Protocol):
@@ -316,7 +313,7 @@ class ForwardWorker:
             self._observer.on_notice(self._name, "upstream_confirmed", spool_id=confirmed)
         self._wake.set()
 
-    async def give_up(self, _lane_key: str, key: int, read: Read) -> Outcome | None:
+    async def give_up(self, _lane_key: str, key: int, read: ReadWaiting) -> Outcome | None:
         """Ends a waiting envelope as a dead letter; returns its outcome, or None if it does not wait any more.
 
         Raises:

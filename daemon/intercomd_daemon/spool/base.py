@@ -5,7 +5,7 @@ window, the journal of outcomes and the dead letters. It stores bytes and a few 
 effect is on disk, or when it has read; calls take effect in the order in which they were made.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -199,6 +199,10 @@ class WaitingRow(NamedTuple):
     """Of a parked lane: consecutive failures of its head."""
     head_progress: bytes = b""
     """Of a parked lane: the `Progress` of its head; empty if it has none."""
+
+
+ReadWaiting = Callable[[int], Awaitable[WaitingRow | None]]
+"""Reads a waiting row by its key; None: it does not wait any more."""
 
 
 class Intake(Protocol):
