@@ -32,7 +32,7 @@ export class Publisher {
   readonly #abort = new AbortController();
   /** Calls of `publish` that wait for room or for their turn, in their order. */
   readonly #queue: (() => void)[] = [];
-  /** What waits for any change: senders, and callers of `flush`. */
+  /** Those that wait for a change: senders, and callers of `flush`. */
   readonly #watchers = new Set<() => void>();
   #senders: Promise<void>[] = [];
   #batchFilled = false;

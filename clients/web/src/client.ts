@@ -251,7 +251,7 @@ export function createClient() {
     }
   }
 
-  /** Sends what waits, as far as Intercom's limit of updates permits. */
+  /** Sends the waiting updates, as far as Intercom's limit of updates permits. */
   function flush(): void {
     if (!active || !pending.size) {
       return;

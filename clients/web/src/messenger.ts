@@ -114,7 +114,7 @@ export function createMessenger(appId: string, onFailure: () => void): Messenger
       return;
     }
     if (given[0] === "boot" && waiting.length > WAITING_MAX) {
-      // Many users in turn, before the Messenger has loaded: what waits for the earlier ones is dropped.
+      // Many users in turn, before the Messenger has loaded: the commands of the earlier ones are dropped.
       waiting = [["shutdown"]];
     }
     waiting.push(given);

@@ -73,7 +73,7 @@ class Connections:
         self._workspaces: dict[str, tuple[Pace | None, Outflow]] = {}
         self._shared = False
         self._acquiring: dict[str, asyncio.Task[None]] = {}
-        """What waits for the lease of each workspace that another daemon delivers, or that was just lost."""
+        """The task that acquires each workspace that another daemon delivers, or that was just lost."""
         self._saving: dict[str, asyncio.Task[None]] = {}
         """What saves the pacing state of each workspace of a shared spool."""
         self._faults: list[BaseException] = []

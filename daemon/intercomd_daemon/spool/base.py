@@ -410,7 +410,7 @@ class Spool(Intake, Archive, Protocol):
         ...
 
     async def set_connections(self, names: Sequence[str]) -> None:
-        """Replaces the connections of the settings, which share the quota. What waits in others stays.
+        """Replaces the connections of the settings, which share the quota. Rows of others stay.
 
         Raises:
             SpoolUnusable: the spool has no room for another connection; nothing has changed.
@@ -442,5 +442,5 @@ class Spool(Intake, Archive, Protocol):
         ...
 
     async def close(self) -> None:
-        """Commits what waits and closes; later calls raise ShuttingDown."""
+        """Commits all requests that were made and closes; later calls raise ShuttingDown."""
         ...

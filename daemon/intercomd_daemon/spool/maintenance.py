@@ -94,7 +94,7 @@ class ClosedSpool(Protocol):
         ...
 
     def export(self, now: float, findings: DamageReport, *, dead_letters: bool) -> Iterator[Exported]:
-        """Returns what waits, in the order of acceptance, with `dead_letters` those too; adds damage to `findings`."""
+        """Returns the waiting envelopes in order, with `dead_letters` those too; adds damage to `findings`."""
         ...
 
     def repair(self, now: float) -> Repaired:

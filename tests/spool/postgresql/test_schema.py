@@ -1,4 +1,4 @@
-"""The schema: created once, whoever comes first, and used by roles that may not create anything."""
+"""The schema: created once, by the daemon that comes first, and used by roles that may not create anything."""
 
 import asyncio
 

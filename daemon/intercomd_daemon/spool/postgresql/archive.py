@@ -204,7 +204,7 @@ async def waiting_rows(connection: asyncpg.Connection, counters: Counters, keys:
         key, number = row["key"], connection_of(row["key"])
         ahead = row["ahead"]
         if not row["is_parked"]:
-            # The distance in positions, bounded by what waits: rows are not counted.
+            # The distance in positions, bounded by the number of waiting rows: rows are not counted.
             usage = counters.of(number)
             waiting = usage.bulk if priority_of(key) is Priority.BULK else usage.normal
             ahead = max(0, min(key - row["first"], waiting - 1))

@@ -1,4 +1,4 @@
-"""What waits, as this process last knew: its own commits at once, those of others at each poll."""
+"""How many envelopes wait, as this process last knew: its own commits at once, those of others at each poll."""
 
 import asyncpg
 

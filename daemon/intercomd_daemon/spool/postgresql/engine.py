@@ -350,7 +350,7 @@ class PostgresqlSpool:
         await self._closed.wait()
 
     async def close(self) -> None:
-        """Commits what waits, releases the leases and closes the sessions."""
+        """Commits all requests that were made, releases the leases and closes the sessions."""
         if self._closed.is_set():
             return
         await self._housekeeping.close()
