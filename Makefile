@@ -8,7 +8,7 @@ PROCESSES ?= 6
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test test-clients lint format coverage deploy image stubs reasons lock bench soak clean
+.PHONY: help install demo demo-fleet check test test-clients lint format coverage deploy image stubs reasons lock bench soak clean
 
 help: ## lists the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,9 @@ install: $(VENV)/installed ## creates the virtual environment with all tools
 
 demo: install ## runs the demo against a sandbox
 	$(BIN)/intercomd demo
+
+demo-fleet: install ## runs agents and two gateways on one PostgreSQL, and kills one of them
+	$(BIN)/python tests/fleet/demo.py
 
 test: install ## runs all tests in several processes (TESTS="tests/cli" for some)
 	$(BIN)/python -m pytest -n $(PROCESSES) $(TESTS)

@@ -30,6 +30,7 @@ LONGEST = (
     "tests/deploy/test_wheels.py",
     "tests/e2e/test_job.py",
     "tests/e2e/test_local_proxies.py",
+    "tests/fleet/test_chaos.py",
     "tests/spool/sqlite/test_engine_failing_calls.py",
     "tests/spool/sqlite/test_engine_power_cut.py",
     "tests/spool/test_model.py",

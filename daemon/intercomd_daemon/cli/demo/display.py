@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -17,8 +17,24 @@ LINE_SECONDS = 5.0
 _BAR_CELLS = 24
 
 
+class Progress(Protocol):
+    """What a demo shows of its progress."""
+
+    def line(self) -> str:
+        """Returns the progress in one line."""
+        ...
+
+    def bars(self) -> Sequence[tuple[str, int, int]]:
+        """Returns what is drawn as bars: names, counts and totals."""
+        ...
+
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """Returns what is shown below the bars: names, and texts with rich's markup."""
+        ...
+
+
 class Status(NamedTuple):
-    """The progress of the demo."""
+    """The progress of the demo of one daemon."""
 
     total: int
     published: int
@@ -45,6 +61,23 @@ class Status(NamedTuple):
             f"{self.calls} calls, {self.failed} failed; {daemon}, Intercom {intercom}"
         )
 
+    def bars(self) -> Sequence[tuple[str, int, int]]:
+        """Returns what is drawn as bars."""
+        return (
+            ("sent by services", self.published, self.total),
+            ("answered by the daemon", self.answered, self.total),
+            ("outcomes", self.ended, self.due),
+        )
+
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """Returns what is shown below the bars."""
+        daemon = f"[green]running[/green], process {self.pid}" if self.pid else "[red]killed[/red]"
+        return (
+            ("calls to Intercom", f"{self.calls}, {self.failed} failed"),
+            ("daemon", daemon),
+            ("Intercom", "[green]up[/green]" if self.answering else "[red]down[/red]"),
+        )
+
 
 class Display(Protocol):
     """Shows the status, and lines beside it."""
@@ -61,7 +94,7 @@ class Display(Protocol):
 class LineDisplay:
     """Prints the status as a line every LINE_SECONDS."""
 
-    def __init__(self, status: Callable[[], Status]) -> None:
+    def __init__(self, status: Callable[[], Progress]) -> None:
         self._status = status
         self._started = time.monotonic()
         self._next = self._started + LINE_SECONDS
@@ -94,7 +127,7 @@ class LiveDisplay:
 
 
 @contextmanager
-def show_status(status: Callable[[], Status]) -> Iterator[Display]:
+def show_status(status: Callable[[], Progress]) -> Iterator[Display]:
     """Shows the status on the standard output while the context is open."""
     if not sys.stdout.isatty():
         yield LineDisplay(status)
@@ -107,20 +140,14 @@ def show_status(status: Callable[[], Status]) -> Iterator[Display]:
         yield LiveDisplay(console)
 
 
-def _draw(status: Status) -> "Table":
+def _draw(status: Progress) -> "Table":
     from rich.progress_bar import ProgressBar  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     grid = Table.grid(padding=(0, 2))
-    for name, count, total in (
-        ("sent by services", status.published, status.total),
-        ("answered by the daemon", status.answered, status.total),
-        ("outcomes", status.ended, status.due),
-    ):
+    for name, count, total in status.bars():
         bar = ProgressBar(total=max(1, total), completed=count, width=_BAR_CELLS)
         grid.add_row(name, bar, f"{count} of {total}")
-    grid.add_row("calls to Intercom", f"{status.calls}, {status.failed} failed")
-    daemon = f"[green]running[/green], process {status.pid}" if status.pid else "[red]killed[/red]"
-    grid.add_row("daemon", daemon)
-    grid.add_row("Intercom", "[green]up[/green]" if status.answering else "[red]down[/red]")
+    for name, text in status.facts():
+        grid.add_row(name, text)
     return grid

@@ -20,6 +20,8 @@ _EXAMPLE_CHARACTERS_MAX = 110
 SAMPLED_EVENTS = ("signed-up", "invoice-paid", "eCommerce - purchase - Total")
 """One envelope is shown for each of these events."""
 
+NEXT_STEP = "To try it with your own services: `intercomd sandbox` prints settings for a daemon."
+
 
 class Sample(NamedTuple):
     """One envelope and its calls."""
@@ -149,8 +151,8 @@ def print_samples(samples: Sequence[Sample]) -> None:
             click.echo(f"  {printable(call, characters_max=None)}")
 
 
-def print_checks(results: Sequence[Invariant]) -> None:
-    """Prints each check and its violations."""
+def print_checks(results: Sequence[Invariant], next_step: str = NEXT_STEP) -> None:
+    """Prints each check and its violations; the next step if all hold."""
     print_heading("Checks")
     for check in results:
         mark = click.style("holds", fg="green") if check.holds else click.style("WRONG", fg="red")
@@ -158,7 +160,7 @@ def print_checks(results: Sequence[Invariant]) -> None:
         for violation in check.violations:
             click.echo(f"           {printable(violation)}")
     if all(check.holds for check in results):
-        click.echo("\nTo try it with your own services: `intercomd sandbox` prints settings for a daemon.")
+        click.echo(f"\n{next_step}")
 
 
 def _count(number: int) -> str:
