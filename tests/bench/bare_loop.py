@@ -7,9 +7,11 @@ envelope id, commit with full sync.
 import sqlite3
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from envelopes import batches
+from messages import read_messages
 from questions import answer_all
 
 from intercomd.v1.envelope_pb2 import Envelope
@@ -35,6 +37,11 @@ class Loop:
     def prepare(self, first: int, count: int, size: int) -> dict[str, Any]:
         """Encodes the requests to come."""
         self._requests = [PublishRequest(envelopes=batch).SerializeToString() for batch in batches(first, count, size)]
+        return {}
+
+    def read(self, file: str) -> dict[str, Any]:
+        """Reads the requests to come."""
+        self._requests = list(read_messages(Path(file)))
         return {}
 
     def run(self) -> dict[str, Any]:
@@ -65,4 +72,4 @@ def look(envelope: Envelope) -> tuple[str, str]:
 
 if __name__ == "__main__":
     loop = Loop(sys.argv[1])
-    answer_all({"prepare": loop.prepare, "run": loop.run})
+    answer_all({"prepare": loop.prepare, "read": loop.read, "run": loop.run})

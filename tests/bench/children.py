@@ -19,6 +19,8 @@ from typing import Any, Self
 HERE = Path(__file__).parent
 COMMAND = Path(sys.executable).with_name("intercomd")
 TOKEN = "sandbox-token"
+OLDER = "BENCH_OLDER"
+"""The environment variable with the folder of an older checkout, installed, to compare with."""
 NOWHERE = "http://127.0.0.1:9"
 """An address at which nothing listens."""
 NOMINAL = 1_667
@@ -36,6 +38,12 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("INTERCOMD_") and name != "PYTHONDONTWRITEBYTECODE"
     }
+
+
+def older_command() -> Path | None:
+    """Returns the `intercomd` of an older checkout; None: `run.py` was not given one."""
+    folder = os.environ.get(OLDER)
+    return Path(folder, ".venv", "bin", "intercomd") if folder else None
 
 
 class _Process:
@@ -70,13 +78,12 @@ class _Process:
         return int(line.split()[1]) / 1024
 
 
-class Script(_Process):
-    """A script beside this file."""
+class Program(_Process):
+    """A program that answers questions."""
 
-    def __init__(self, name: str, *arguments: object) -> None:
-        command = [sys.executable, HERE / name, *map(str, arguments)]
+    def __init__(self, *command: object) -> None:
         self.process = subprocess.Popen(  # noqa: S603 - ours
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+            list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
         )
 
     def ask(self, **question: object) -> dict[str, Any]:
@@ -87,6 +94,13 @@ class Script(_Process):
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
+
+
+class Script(Program):
+    """A script beside this file."""
+
+    def __init__(self, name: str, *arguments: object) -> None:
+        super().__init__(sys.executable, HERE / name, *arguments)
 
 
 class Sandbox(_Process):
@@ -104,7 +118,8 @@ class Sandbox(_Process):
 class Daemon(_Process):
     """`intercomd run` with a spool in `folder`; it serves when this returns."""
 
-    def __init__(self, folder: Path, base_url: str, settings: str = "") -> None:
+    def __init__(self, folder: Path, base_url: str, settings: str = "", command: Path = COMMAND) -> None:
+        """`command` is another release's `intercomd`."""
         self.folder = folder
         file = folder / "intercomd.toml"
         file.write_text(_SETTINGS.format(spool=folder / "spool.db", base_url=base_url, token=TOKEN) + settings)
@@ -115,7 +130,7 @@ class Daemon(_Process):
         self._ended = False
         begin = time.perf_counter()
         self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [COMMAND, "run", "--config", file], stderr=subprocess.PIPE, env=environment()
+            [command, "run", "--config", file], stderr=subprocess.PIPE, env=environment()
         )
         Thread(target=self._listen, daemon=True).start()
         self.wait(lambda: "serving" in self.lines)

@@ -1,9 +1,10 @@
-"""The envelopes that the rows send: one kind, about 300 bytes, with time-ordered ids.
+"""The envelopes that the rows send, with time-ordered ids; envelope n is the same in every process.
 
-Each has a user with two attributes and an event with four. Envelope n is the same in every process.
+Most rows send envelopes of about 300 bytes: a user with two attributes and an event with four. Wide ones have five and
+five, in 272 bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from intercomd.v1.envelope_pb2 import Envelope
@@ -79,3 +80,36 @@ def event_alone(number: int, users: int) -> Envelope:
 def batches(first: int, count: int, size: int) -> list[Sequence[Envelope]]:
     """Returns encoded batches of envelopes, from envelope `first` on."""
     return [[envelope(number) for number in range(at, at + size)] for at in range(first, first + count * size, size)]
+
+
+@cache
+def _wide_draft(kind: int) -> Envelope:
+    user: dict[str, Value] = {"plan": "team", "seats": kind, "city": "Oslo", "language": "en", "trial": True}
+    event: dict[str, Value] = {
+        "title": f"How to begin {kind:03d}",
+        "section": "guide",
+        "seconds": kind,
+        "first": True,
+        "source": "app",
+    }
+    return Envelope(
+        user_attributes=attributes(user), custom_event=CustomEvent(name=EVENT, attributes=attributes(event))
+    )
+
+
+def wide_envelope(number: int) -> Envelope:
+    """Returns envelope n with a user, five attributes, and an event with five."""
+    made = Envelope()
+    made.CopyFrom(_wide_draft(number % KINDS))
+    made.envelope_id = envelope_id(number)
+    made.identity.customer_id = user_of(number)
+    made.identity.email = f"{made.identity.customer_id}@example.com"
+    made.event_time.seconds = created_at_of(number, 1000)
+    return made
+
+
+def wide_batches(first: int, count: int, size: int) -> Iterator[list[Envelope]]:
+    """Returns `count` batches of wide envelopes, from envelope `first` on."""
+    return (
+        [wide_envelope(number) for number in range(at, at + size)] for at in range(first, first + count * size, size)
+    )

@@ -17,7 +17,9 @@ import row_backlog
 import row_clients
 import row_deliver
 import row_footprint
+import row_load
 import row_security
+from children import OLDER
 from rounds import Line
 
 ROWS = {
@@ -26,6 +28,10 @@ ROWS = {
     "accept-batches": row_accept.accept_batches,
     "accept-singles": row_accept.accept_singles,
     "stream": row_accept.stream,
+    "load-batches": row_load.load_batches,
+    "load-tens": row_load.load_tens,
+    "load-singles": row_load.load_singles,
+    "load-latency": row_load.load_latency,
     "latency": row_accept.latency,
     "security": row_security.security,
     "offender": row_security.offender,
@@ -47,7 +53,11 @@ def main() -> None:
     """Runs the chosen rows and prints the table."""
     parser = argparse.ArgumentParser(description="Measures the daemon against its limits.")
     parser.add_argument("--row", choices=ROWS, nargs="+", help="some rows; without it: all")
-    asked = parser.parse_args().row
+    parser.add_argument("--older", type=Path, help="an older checkout, installed, which some rows compare with")
+    arguments = parser.parse_args()
+    asked = arguments.row
+    if arguments.older:
+        os.environ[OLDER] = str(arguments.older.resolve())
     begin = time.monotonic()
     table: list[tuple[str, ...]] = [_HEAD]
     with tempfile.TemporaryDirectory(prefix="intercomd-bench-", dir=Path.cwd()) as place:
