@@ -1,6 +1,11 @@
 """`intercomd check` at an agent asks the gateway."""
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import grpc
+import pytest
+import trustme
 
 from forwarding.scripted import Refusal, ScriptedGateway, accept
 from intercomd.v1.ingest_pb2 import DISPOSITION_REJECTED, DISPOSITION_SKIPPED, PublishRequest, PublishResponse
@@ -8,7 +13,10 @@ from intercomd_daemon.cli.gateway_check import check_gateway
 from intercomd_daemon.cli.preflight import CheckResult
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.forward.settings import UpstreamSettings
+from intercomd_daemon.forward.settings import UpstreamSettings, UpstreamTlsSettings
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
 
 
 def settings(target: str, *names: str, token_file: str = "") -> Settings:
@@ -53,3 +61,50 @@ async def test_absent_gateway_is_unknown_and_a_missing_file_wrong(unused_tcp_por
     assert levels(await check_gateway(settings(target, "default"))) == ["unknown"]
     found = await check_gateway(settings(target, "default", token_file="/nowhere"))
     assert levels(found) == ["wrong"]
+
+
+@pytest.mark.parametrize(
+    ("names", "times", "text"),
+    [
+        (("gateway.example",), (-DAY, DAY), "its certificate is for another name; set upstream.tls.server_name"),
+        (("127.0.0.1",), (-2 * DAY, -DAY), "has expired; renew it"),
+        (("127.0.0.1",), (DAY, 2 * DAY), "its certificate is not valid yet"),
+    ],
+)
+async def test_check_names_what_is_wrong_with_the_gateways_certificate(
+    tmp_path: Path, names: tuple[str, ...], times: tuple[timedelta, timedelta], text: str
+) -> None:
+    ca = trustme.CA()
+    issued = ca.issue_cert(*names, not_before=NOW + times[0], not_after=NOW + times[1])
+    assert text in await problem_with(tmp_path, ca, issued)
+
+
+async def test_check_names_an_untrusted_authority_and_a_gateway_without_tls(tmp_path: Path) -> None:
+    ca, other = trustme.CA(), trustme.CA()
+    issued = other.issue_cert("127.0.0.1")
+    assert "put this authority into upstream.tls.ca_file" in await problem_with(tmp_path, ca, issued)
+    issued.cert_chain_pems.append(other.cert_pem)
+    assert "put this authority into upstream.tls.ca_file" in await problem_with(tmp_path, ca, issued)
+    assert "it does not use TLS" in await problem_with(tmp_path, ca, None)
+
+
+async def problem_with(folder: Path, ca: trustme.CA, issued: trustme.LeafCert | None) -> str:
+    """Returns what the check finds wrong with a gateway that has this certificate, or no TLS."""
+    (folder / "ca.pem").write_bytes(ca.cert_pem.bytes())
+    server = grpc.aio.server()
+    if issued is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
+        pair = (issued.private_key_pem.bytes(), chain)
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+    await server.start()
+    upstream = UpstreamSettings(target=f"127.0.0.1:{port}", tls=UpstreamTlsSettings(ca_file=str(folder / "ca.pem")))
+    try:
+        (found,) = await check_gateway(
+            Settings(upstream=upstream, connections={"default": ConnectionSettings(name="default")})
+        )
+    finally:
+        await server.stop(None)
+    assert found.as_json()["level"] == "wrong"
+    return found.message

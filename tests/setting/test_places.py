@@ -178,3 +178,17 @@ def test_proxy_is_shown_without_its_password() -> None:
 )
 def test_local_address_is_judged_as_it_is_written(address: str, local: bool) -> None:
     assert places.is_local(address) is local
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("Gateway.example:50051", "gateway.example"),
+        ("[2001:db8::1]:50051", "2001:db8::1"),
+        ("0.0.0.0:50051", ""),
+        ("[::]:50051", ""),
+        ("unix:/run/intercomd.sock", ""),
+    ],
+)
+def test_host_of_is_empty_where_clients_choose_the_name(address: str, host: str) -> None:
+    assert places.host_of(address) == host

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 
 import click
 
 from intercomd_daemon import config
 from intercomd_daemon.cli import options, preflight
+from intercomd_daemon.cli.certificate_check import check_certificates
 from intercomd_daemon.cli.exits import EXIT_CONFIGURATION, EXIT_FAILED
 from intercomd_daemon.cli.format import printable, quantity
 from intercomd_daemon.cli.gateway_check import check_gateway
@@ -62,6 +64,7 @@ def collect_findings(config_path: str | None, *, offline: bool) -> list[CheckRes
         findings += preflight.check_spool(loaded.settings.spool)
         findings += preflight.check_listeners(loaded.settings)
         findings += preflight.check_tls(loaded.settings)
+        findings += check_certificates(loaded.settings, datetime.now(UTC))
         findings += preflight.check_tokens(loaded.settings)
         findings += asyncio.run(preflight.check_traces(loaded.settings, os.environ))
         check_target = check_gateway if loaded.settings.upstream.on else preflight.check_connections

@@ -6,6 +6,25 @@ from intercomd_daemon.forward.gateway import Gateway, UpstreamUnusable
 from intercomd_daemon.forward.replies import Next, advise_probe
 from intercomd_daemon.reasons import ReasonKind, remedy_of
 
+# What gRPC's TLS library reports of a handshake that failed, and the fix.
+_TLS_PROBLEMS = {
+    "Hostname Verification Check failed": (
+        "its certificate is for another name; set upstream.tls.server_name to a name of the certificate, or call the"
+        " gateway by one"
+    ),
+    "certificate has expired": "its certificate, or an authority of it, has expired; renew it",
+    "certificate is not yet valid": (
+        "its certificate is not valid yet; replace it, or correct the clock of this host or the gateway"
+    ),
+    "unable to get local issuer certificate": (
+        "its certificate comes from an authority that is not trusted; put this authority into upstream.tls.ca_file"
+    ),
+    "self signed certificate": (
+        "its certificate comes from an authority that is not trusted; put this authority into upstream.tls.ca_file"
+    ),
+    "WRONG_VERSION_NUMBER": "it does not use TLS; turn TLS on there, or set upstream.insecure = true",
+}
+
 
 async def check_gateway(settings: config.Settings) -> list[CheckResult]:
     """Asks the gateway, for each connection, whether this agent may publish to it, and which spool it has."""
@@ -31,4 +50,7 @@ async def _check_connection(gateway: Gateway, name: str) -> CheckResult:
     if advice.next is Next.SUSPEND:
         remedy = remedy_of(ReasonKind.UPSTREAM, advice.reason)
         return CheckResult(Severity.WRONG, subject, f"{advice.reason} ({detail}): {remedy}")
+    for mark, problem in _TLS_PROBLEMS.items():
+        if mark in reply.message:
+            return CheckResult(Severity.WRONG, subject, f"TLS to the gateway {gateway.target} fails: {problem}")
     return CheckResult(Severity.UNKNOWN, subject, f"the gateway {gateway.target} does not answer ({detail})")

@@ -84,6 +84,12 @@ def is_local(address: str) -> bool:
     return _LOOPBACK.fullmatch(_host_and_port(address)[0]) is not None
 
 
+def host_of(address: str) -> str:
+    """Returns the host of an address that clients call by it; empty for a wildcard and a Unix socket."""
+    host = "" if address.startswith("unix:") else address.rpartition(":")[0].strip("[]").lower()
+    return "" if host in {"0.0.0.0", "::"} else host  # noqa: S104  # compared, not bound
+
+
 def _host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.strip("[]").lower()
