@@ -42,6 +42,7 @@ IMPURE = (
     "signal_handlers.py",
     "spool/base.py",
     "spool/engines.py",
+    "spool/fleet.py",
     "spool/local.py",
     "spool/memory",
     "spool/postgresql",

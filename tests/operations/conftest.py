@@ -75,7 +75,7 @@ class House:
             return await spool.complete(connection, complete_row(found, ConnectionSettings(name=connection), NOW))
         return None
 
-    def probe_now(self, connection: str) -> None:
+    async def probe_now(self, connection: str) -> None:
         self.probed.append(connection)
 
     async def pause(self, connection: str) -> None:

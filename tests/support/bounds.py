@@ -22,6 +22,7 @@ BOUNDS = {
     # app
     "app.connections.Connections._acquiring": "one for each workspace of the settings",
     "app.connections.Connections._faults": "one for each worker",
+    "app.connections.Connections._obeying": "one for each workspace of the settings since the start",
     "app.connections.Connections._running": _SETTINGS,
     "app.connections.Connections._saving": "one for each workspace of the settings since the start",
     "app.connections.Connections._tokens": _SETTINGS,

@@ -51,7 +51,7 @@ class Starting:
     async def give_up(self, connection: str, envelope_id: str) -> None:
         raise RetryLater(f"{connection} cannot give up {envelope_id} yet", 1.0)
 
-    def probe_now(self, connection: str) -> None:
+    async def probe_now(self, connection: str) -> None:
         raise RetryLater(f"{connection} cannot be probed yet", 1.0)
 
     async def pause(self, connection: str) -> None:

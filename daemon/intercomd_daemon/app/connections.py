@@ -8,11 +8,11 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from intercomd_daemon.app.performer import Performer
 from intercomd_daemon.app.workspace import ConnectionWorker, release, run_worker, save_pacing
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
-from intercomd_daemon.deliver.give_up import complete_row
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.preview import preview
@@ -21,12 +21,10 @@ from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
-from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost, ShuttingDown
+from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost
 from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import LogUsage, Outflow, Spool, WaitingRow
-from intercomd_daemon.spool.record import RecordDamaged
-from intercomd_daemon.spool.trail import TrailFilter
+from intercomd_daemon.spool.base import LogUsage, Outflow, Spool
 
 if TYPE_CHECKING:
     from intercomd_daemon.app.agent import Agent
@@ -76,10 +74,12 @@ class Connections:
         """The task that acquires each workspace that another daemon delivers, or that was just lost."""
         self._saving: dict[str, asyncio.Task[None]] = {}
         """What saves the pacing state of each workspace of a shared spool."""
+        self._obeying: dict[str, asyncio.Task[None]] = {}
+        """What obeys operators' orders to the daemon that delivers each workspace of a shared spool."""
         self._faults: list[BaseException] = []
         self._faulty = asyncio.Event()
         self._stopping = False
-        self._reconfiguring = asyncio.Lock()
+        self.reconfiguring = asyncio.Lock()
         self._start_time = time.time()
 
     def _read_tokens(self, connections: Mapping[str, ConnectionSettings]) -> None:
@@ -110,6 +110,7 @@ class Connections:
         process gets the lease, and again after each loss.
         """
         self._spool, self._observer, self._shared = spool, observer, shared
+        self.performer = Performer(self, spool, lambda outcome: observer.on_outcomes((outcome,)))
         workers = await self._workers(self._settings)
         await self._store_workspaces()
         self._run(workers)
@@ -123,7 +124,7 @@ class Connections:
         Raises:
             IntercomdError: a worker cannot be created; nothing has changed.
         """
-        async with self._reconfiguring:
+        async with self.reconfiguring:
             await self._replace(connections)
 
     async def _replace(self, connections: Mapping[str, ConnectionSettings]) -> None:
@@ -185,6 +186,8 @@ class Connections:
         workspace = self._workspace(self._settings.get(name) or ConnectionSettings(name=name))
         if workspace not in self._workspaces:
             self._workspaces[workspace] = None, await self._spool.acquire(workspace)
+            if self._shared:
+                self._obey_later(workspace, self._workspaces[workspace][1])
         _, outflow = self._workspaces[workspace]
         return agent.worker(name, self._spool, outflow, self._observer, paused=paused), outflow
 
@@ -237,7 +240,7 @@ class Connections:
         while not self._stopping:
             try:
                 outflow = await self._spool.acquire(workspace)
-                async with self._reconfiguring:
+                async with self.reconfiguring:
                     await self._start_workers(workspace, outflow)
             except LeaseLost:
                 continue
@@ -261,8 +264,15 @@ class Connections:
         self._workspaces[workspace] = pace, outflow
         self._run(await self._workers(active))
         self._saving[workspace] = asyncio.create_task(save_pacing(pace, outflow), name=f"pacing of {workspace}")
+        self._obey_later(workspace, outflow)
         for name in active:
             self._observer.on_notice(name, "workspace_acquired", workspace=workspace)
+
+    def _obey_later(self, workspace: str, outflow: Outflow) -> None:
+        """Obeys operators' orders for a workspace while it is held."""
+        obeying = asyncio.create_task(self.performer.obey(outflow), name=f"orders of {workspace}")
+        obeying.add_done_callback(self._note_fault)
+        self._obeying[workspace] = obeying
 
     def _note_fault(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -307,9 +317,10 @@ class Connections:
         for running in self._running.values():
             running.task.cancel()
         await self.wait_stopped()
-        for saving in self._saving.values():
-            saving.cancel()
-        await asyncio.gather(*self._acquiring.values(), *self._saving.values(), return_exceptions=True)
+        tending = (*self._saving.values(), *self._obeying.values())
+        for task in tending:
+            task.cancel()
+        await asyncio.gather(*self._acquiring.values(), *tending, return_exceptions=True)
         for pace, outflow in self._workspaces.values():
             await release(pace, outflow)
         if self.agent is not None:
@@ -332,53 +343,31 @@ class Connections:
             self._running[name].worker.pause(paused=paused)
 
     async def give_up(self, name: str, envelope_id: str) -> Outcome | None:
-        """Ends a waiting envelope as a dead letter; returns its outcome, or None if it does not wait.
+        """Ends a waiting envelope as a dead letter; see `Performer`."""
+        return await self.performer.give_up(name, envelope_id)
 
-        A reload that replaces the worker meanwhile delays it.
+    def worker(self, name: str) -> ConnectionWorker | None:
+        """Returns the worker of a connection; None: it has none."""
+        return self._running[name].worker if name in self._running else None
 
-        Raises:
-            ConnectionNotFound: a reload has just removed the connection.
-            RetryLater: the daemon is stopping.
-        """
-        keys = await self._spool.find_waiting(TrailFilter(connection=name, envelope_id=envelope_id), 0, 1)
-        found = await self._waiting_row(keys[0]) if keys else None
-        if found is None:
-            return None
-        running = self._running.get(name)
-        if running is not None:
-            try:
-                return await running.worker.give_up(found.row.lane, found.row.key, self._waiting_row)
-            except ShuttingDown:
-                if running is self._running.get(name) and not self._reconfiguring.locked():
-                    raise
-        # The worker that a reload stops finishes its calls in flight first, and their results count.
-        async with self._reconfiguring:
-            if name not in self._running:
-                return await self._complete(name, found.row.key)
-        return await self.give_up(name, envelope_id)
-
-    async def _complete(self, name: str, key: int) -> Outcome | None:
-        """Ends an envelope of a connection without a worker."""
+    def settings_of(self, name: str) -> ConnectionSettings:
+        """Returns the settings of a connection; raises ConnectionNotFound."""
         if name not in self._settings:
             raise ConnectionNotFound(name)
-        found = await self._waiting_row(key)
-        if found is None:
-            return None
-        try:
-            completion = complete_row(found, self._settings[name], time.time())
-        except RecordDamaged:
-            return None  # Another release wrote it: only that one can end it.
-        outcome = await self._spool.complete(name, completion)
-        if outcome is not None:
-            self._observer.on_outcomes([outcome])
-        return outcome
+        return self._settings[name]
 
-    async def _waiting_row(self, key: int) -> WaitingRow | None:
-        return next(iter(await self._spool.waiting_rows([key])), None)
+    def workspace_of(self, name: str) -> str:
+        """Returns the name of a connection's workspace; raises ConnectionNotFound."""
+        return self._workspace(self.settings_of(name))
+
+    def delivers(self, name: str) -> bool:
+        """Whether this daemon delivers the connection, or will once it acquires its workspace."""
+        return self._runs(self.settings_of(name))
 
     def lane_state(self, name: str, lane: str, key: int) -> LaneState | None:
         """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
-        return self._running[name].worker.lane_state(lane, key) if name in self._running else None
+        worker = self.worker(name)
+        return worker.lane_state(lane, key) if worker else None
 
     def probe_now(self, name: str) -> None:
         """Probes a suspended or down connection now; without effect in other states."""

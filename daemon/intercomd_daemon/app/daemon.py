@@ -16,6 +16,7 @@ from intercomd_daemon.app.listeners import (
     open_ingest,
     open_operations,
 )
+from intercomd_daemon.app.operators import Operators
 from intercomd_daemon.app.reload import Changes, compare
 from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.systemd import EXTEND_SECONDS, Systemd
@@ -423,19 +424,19 @@ class Daemon:
 
     async def give_up(self, connection: str, envelope_id: str) -> Outcome | None:
         """Ends a waiting envelope of a configured connection as a dead letter."""
-        self.archive()
-        return await self._connections.give_up(connection, envelope_id)
+        return await self._operators().give_up(connection, envelope_id)
 
-    def probe_now(self, connection: str) -> None:
+    async def probe_now(self, connection: str) -> None:
         """Probes a suspended or down connection now."""
-        self._connections.probe_now(connection)
+        await self._operators().probe_now(connection)
 
     async def pause(self, connection: str) -> None:
         """Pauses calls to Intercom for a connection, also across restarts."""
-        await self.archive().set_paused(connection, paused=True)
-        self._connections.pause(connection, paused=True)
+        await self._operators().pause(connection, paused=True)
 
     async def resume(self, connection: str) -> None:
         """Resumes a connection."""
-        await self.archive().set_paused(connection, paused=False)
-        self._connections.pause(connection, paused=False)
+        await self._operators().pause(connection, paused=False)
+
+    def _operators(self) -> Operators:
+        return Operators(self._connections, self._opened())

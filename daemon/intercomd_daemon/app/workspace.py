@@ -2,17 +2,22 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from intercomd_daemon.connection_status import ConnectionStatus, LaneState
 from intercomd_daemon.deliver.schedule.pacing import Pace
-from intercomd_daemon.errors import IntercomdError, LeaseLost
+from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost
+from intercomd_daemon.fleet.orders import Answer, Order
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Outflow, ReadWaiting
 
 SAVE_PACING_SECONDS = 2.0
 """A fifth of Intercom's window of 10 s."""
+
+REPEAT_SECONDS = 1.0
+"""Before an order that could not be performed is tried again."""
 
 
 class ConnectionWorker(Protocol):
@@ -70,6 +75,50 @@ async def save_pacing(pace: Pace, outflow: Outflow) -> None:
             await outflow.save_pacing(pace.state(time.monotonic(), time.time()))
 
 
+async def obey_orders(outflow: Outflow, perform: Callable[[Order], Awaitable[int]]) -> None:
+    """Performs the orders of operators, each in a task of its own, until the workspace is lost or released.
+
+    `perform` returns the result of an order's answer. An order that cannot be performed now is left for the next look,
+    or for the daemon that acquires the workspace next.
+    """
+    known: set[int] = set()
+
+    async def obey(order: Order) -> None:
+        try:
+            answer = Answer(await perform(order))
+        except ConnectionNotFound:
+            answer = Answer(error=f"the daemon that delivers the workspace has no connection {order.connection}")
+        except LeaseLost:
+            raise
+        except IntercomdError:
+            await asyncio.sleep(REPEAT_SECONDS)
+            known.discard(order.number)
+            return
+        await outflow.answer(order, answer)
+        known.discard(order.number)
+
+    with suppress(LeaseLost):
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    for order in await outflow.orders(known):
+                        known.add(order.number)
+                        tasks.create_task(obey(order))
+        except ExceptionGroup as ended:
+            raise_first_loss(ended)
+
+
+def raise_first_loss(ended: ExceptionGroup) -> NoReturn:
+    """Raises the first LeaseLost of a group: several tasks may have noticed the loss. A bug raises the group."""
+    lost, bugs = ended.split(LeaseLost)
+    if lost is None or bugs is not None:
+        raise ended
+    first: BaseException = lost
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    raise first from None
+
+
 async def run_worker(worker: ConnectionWorker, outflow: Outflow) -> None:
     """Runs a worker, and cancels it if its workspace is lost: then it must make no further call.
 
@@ -83,11 +132,4 @@ async def run_worker(worker: ConnectionWorker, outflow: Outflow) -> None:
             await worker.run()
             lease.cancel()
     except ExceptionGroup as ended:
-        lost, bugs = ended.split(LeaseLost)
-        if lost is None or bugs is not None:
-            raise
-        # Several tasks may have noticed the loss; the first one's error is enough.
-        first: BaseException = lost
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
+        raise_first_loss(ended)

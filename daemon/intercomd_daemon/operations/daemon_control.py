@@ -86,8 +86,12 @@ class DaemonControl(DaemonStatus, Protocol):
         """
         ...
 
-    def probe_now(self, connection: str) -> None:
-        """Probes a configured connection that is suspended or down now; changes nothing in other states."""
+    async def probe_now(self, connection: str) -> None:
+        """Probes a configured connection that is suspended or down now; changes nothing in other states.
+
+        Raises:
+            RetryLater: the daemon is starting or stopping.
+        """
         ...
 
     async def pause(self, connection: str) -> None:

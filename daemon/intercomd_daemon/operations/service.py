@@ -243,7 +243,7 @@ class OperationsService:
     async def retry_connection(self, request: messages.RetryConnectionRequest) -> messages.RetryConnectionResponse:
         """Probes a suspended or down connection now."""
         name = self._configured(request.connection)
-        self._daemon.probe_now(name)
+        await self._daemon.probe_now(name)
         return messages.RetryConnectionResponse(connection=self._connection(name))
 
     def _configured(self, asked: str) -> str:

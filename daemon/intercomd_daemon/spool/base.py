@@ -12,6 +12,7 @@ import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.outcome import DeadLetter, Outcome
+from intercomd_daemon.spool.fleet import Fleet, Orders
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
@@ -288,7 +289,7 @@ class Deliveries(Protocol):
         ...
 
 
-class Outflow(Deliveries, Protocol):
+class Outflow(Deliveries, Orders, Protocol):
     """The deliveries of one workspace, which one process at a time makes: the one that acquired it.
 
     After the workspace is lost or released, every method except `release` raises LeaseLost. A settlement that raises
@@ -379,10 +380,7 @@ class Archive(Protocol):
         ...
 
     async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:
-        """Lists outcomes of the journal and of dead letters, newest first, below sequence `before`.
-
-        0: from the newest.
-        """
+        """Lists outcomes of the journal and of dead letters, newest first, below `before` (0: from the newest)."""
         ...
 
     async def refusals(self, wanted: TrailFilter, before: int, limit: int) -> list[Refusal]:
@@ -400,6 +398,11 @@ class Archive(Protocol):
 
 class Spool(Intake, Archive, Protocol):
     """An open engine; see `engines`."""
+
+    @property
+    def fleet(self) -> Fleet | None:
+        """The processes that share the spool; None: only this process has it open."""
+        ...
 
     async def acquire(self, workspace: str) -> Outflow:
         """Waits until this process may deliver for a workspace, by a name that is the same in every process."""

@@ -1,11 +1,12 @@
 """The outflow of an engine that only this process uses: acquired at once, and lost only by its release."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import LeaseLost
+from intercomd_daemon.fleet.orders import Answer, Order
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Batch, Deliveries, PacingState, Settlement
 
@@ -68,6 +69,15 @@ class LocalOutflow:
     async def wait_lost(self) -> None:
         """Waits for the release: no other process can take the workspace."""
         await self._released.wait()
+        self._held()
+
+    async def orders(self, known: Collection[int]) -> list[Order]:  # noqa: ARG002 - there are none
+        """Waits for the release: operators call the daemon itself."""
+        await self.wait_lost()
+        return []
+
+    async def answer(self, order: Order, answer: Answer) -> None:  # noqa: ARG002 - as above
+        """Does nothing while the workspace is held."""
         self._held()
 
     async def release(self) -> None:

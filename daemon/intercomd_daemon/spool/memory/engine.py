@@ -43,6 +43,8 @@ _SHUTTING_DOWN_RETRY_SECONDS = 1.0
 class MemorySpool:
     """A spool in memory; `base.Spool` documents each method."""
 
+    fleet = None
+
     def __init__(
         self,
         connections: Sequence[str] = ("default",),

@@ -13,6 +13,7 @@ import asyncpg
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.errors import IntercomdError, ShuttingDown, SpoolUnusable
 from intercomd_daemon.fleet.lease import Terms
+from intercomd_daemon.fleet.orders import Answer, OrderKind
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import (
@@ -32,6 +33,7 @@ from intercomd_daemon.spool.postgresql.dead_letters import Stored, count_and_new
 from intercomd_daemon.spool.postgresql.housekeeping import Housekeeping
 from intercomd_daemon.spool.postgresql.intake import AppendQueue, read_forwarded
 from intercomd_daemon.spool.postgresql.leases import Leases
+from intercomd_daemon.spool.postgresql.orders import Orders
 from intercomd_daemon.spool.postgresql.outflow import PostgresqlOutflow
 from intercomd_daemon.spool.postgresql.schema import migrate
 from intercomd_daemon.spool.postgresql.session import Session
@@ -78,6 +80,7 @@ class PostgresqlSpool:
         self.settling = Session(connect, self._begin_settling)
         self._reading = Session(connect, _begin_nothing)
         self._control = self.leases.control = Session(connect, self._begin_control)
+        self.orders = Orders(self._reading, self.counters, self.leases, settings.poll_seconds)
         self._sessions = (self._control, self._appending, self.settling, self._reading)
         self._refusals = Refusals(settings.refusals_max, settings.outcomes_kept_seconds)
         self._housekeeping = Housekeeping(settings, self._reading, self.counters, wall, monotonic, self._wake)
@@ -106,6 +109,7 @@ class PostgresqlSpool:
 
     async def _begin_control(self, connection: asyncpg.Connection) -> None:
         await connection.add_listener("intercomd_appends", self._on_notice)
+        await connection.add_listener("intercomd_orders", lambda *_: self.orders.wake())
         self.leases.begin()
 
     def _on_notice(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
@@ -169,6 +173,11 @@ class PostgresqlSpool:
         return [(row["key"], row["owner"]) for row in reversed(rows)]
 
     # Delivering
+
+    @property
+    def fleet(self) -> "PostgresqlSpool":
+        """The daemons that share the database."""
+        return self
 
     async def acquire(self, workspace: str) -> PostgresqlOutflow:
         """Waits until this process holds the lease of the workspace."""
@@ -310,6 +319,11 @@ class PostgresqlSpool:
         """Returns the paused connections."""
         rows = await self._reading.fetch("SELECT name FROM connections WHERE paused")
         return frozenset(row["name"] for row in rows)
+
+    async def order(self, workspace: str, connection: str, kind: OrderKind, key: int, envelope_id: str) -> Answer:
+        """Gives an order to the daemon that delivers a workspace, and waits for its answer."""
+        await self.number(connection)
+        return await self.orders.order(workspace, connection, kind, key, envelope_id)
 
     async def set_connections(self, names: Sequence[str]) -> None:
         """Replaces the connections that share the quota."""

@@ -65,7 +65,7 @@ class Leases:
         """`incarnation` is a random name of this process."""
         self._incarnation = incarnation
         self._daemon_id = daemon_id
-        self._terms = terms
+        self.terms = terms
         self._wall = wall
         self._holdings: dict[str, Holding] = {}
         self._claiming: dict[str, asyncio.Lock] = {}
@@ -97,7 +97,7 @@ class Leases:
     async def _claim(self, workspace: str) -> Holding:
         seen: Observation | None = None
         session = 0
-        pause = min(LOOK_SECONDS_MAX, self._terms.lease_seconds / LOOKS_PER_LEASE)
+        pause = min(LOOK_SECONDS_MAX, self.terms.lease_seconds / LOOKS_PER_LEASE)
         while True:
             with suppress(AnswerLost, DatabaseAway):
                 if session != self._session:
@@ -105,10 +105,10 @@ class Leases:
                 row, timeline = await self._look(workspace)
                 seen = observe(seen, row, timeline, self.clock())
                 sent_at = self.clock()
-                if may_claim(seen, self._incarnation, sent_at, self._terms):
+                if may_claim(seen, self._incarnation, sent_at, self.terms):
                     unclean = is_unclean(row, self._incarnation)
                     if await self._send_claim(workspace, row, "taken over" if unclean else "free"):
-                        lease = Lease(Fence(self._incarnation, row.fence.epoch + 1), sent_at, self._terms)
+                        lease = Lease(Fence(self._incarnation, row.fence.epoch + 1), sent_at, self.terms)
                         return Holding(workspace, lease, unclean=unclean)
             await asyncio.sleep(pause)
 
@@ -127,7 +127,7 @@ class Leases:
 
     async def _renew(self, holding: Holding) -> None:
         """Renews a lease until it is lost or released; a renewal that fails is repeated while the lease lasts."""
-        pause = self._terms.lease_seconds / LOOKS_PER_LEASE
+        pause = self.terms.lease_seconds / LOOKS_PER_LEASE
         while not holding.lost.is_set():
             now = self.clock()
             if not holding.lease.may_call(now):

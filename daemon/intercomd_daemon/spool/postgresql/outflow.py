@@ -1,13 +1,14 @@
 """The deliveries of a workspace while this process holds its lease."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import asyncpg
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import LeaseLost
+from intercomd_daemon.fleet.orders import Answer, Order
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Batch, PacingState, Settlement
 from intercomd_daemon.spool.keys import log_end, log_start
@@ -183,6 +184,17 @@ class PostgresqlOutflow:
                 wait.cancel()
         self.check_held()
         raise AssertionError
+
+    async def orders(self, known: Collection[int]) -> list[Order]:
+        """Waits for orders of operators."""
+        self.check_held()
+        return await self._spool.orders.pending(self._holding.workspace, known)
+
+    async def answer(self, order: Order, answer: Answer) -> None:
+        """Stores what became of an order, under the lease's fence."""
+        fence = self._holding.lease.fence
+        values = (fence.incarnation, self._holding.workspace, fence.epoch, order.number, *answer)
+        await self._deliver(lambda session, _: session.execute("SELECT answer_1($1, $2, $3, $4, $5, $6)", *values))
 
     async def release(self) -> None:
         """Gives the workspace up."""

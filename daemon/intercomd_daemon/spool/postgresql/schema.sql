@@ -128,6 +128,14 @@ CREATE TABLE forwarded (
 CREATE INDEX forwarded_by_use ON forwarded (used_at);
 CREATE TABLE states (name text PRIMARY KEY, data bytea NOT NULL);
 
+-- What operators ask of the daemon that holds the lease of a workspace.
+CREATE TABLE orders (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, workspace text NOT NULL, connection integer NOT NULL,
+    kind text NOT NULL, key bigint NOT NULL, envelope_id bytea NOT NULL, sequence bigint NOT NULL,
+    given timestamptz NOT NULL DEFAULT clock_timestamp(), answered boolean NOT NULL DEFAULT false,
+    result bigint NOT NULL DEFAULT 0, error text NOT NULL DEFAULT ''
+);
+
 CREATE FUNCTION fence_1(the_incarnation text, the_kind text, the_session bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1 FROM daemons
@@ -515,6 +523,38 @@ CREATE FUNCTION release_1(the_workspace text, the_incarnation text, the_epoch bi
     UPDATE leases SET incarnation = '', renewal = renewal + 1, timeline = timeline_1(), reason = 'released'
         WHERE workspace = the_workspace AND incarnation = the_incarnation AND epoch = the_epoch
 $$;
+
+-- Gives an order; returns its number, 0 if as many as `waiting_max` wait. A pause is in effect for each later holder of
+-- the lease by the row of the connection. Orders are rare enough to notify in their own transaction.
+CREATE FUNCTION order_1(
+    the_workspace text, the_connection integer, the_kind text, the_key bigint, the_id bytea, waiting_max integer,
+    kept interval
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    made bigint;
+BEGIN
+    DELETE FROM orders WHERE given < clock_timestamp() - kept;
+    IF (SELECT count(*) FROM orders WHERE NOT answered) >= waiting_max THEN
+        RETURN 0;
+    END IF;
+    UPDATE connections SET paused = (the_kind = 'pause')
+        WHERE number = the_connection AND the_kind IN ('pause', 'resume');
+    INSERT INTO orders (workspace, connection, kind, key, envelope_id, sequence)
+        SELECT the_workspace, the_connection, the_kind, the_key, the_id, sequence FROM journal_counter
+        RETURNING number INTO made;
+    PERFORM pg_notify('intercomd_orders', '');
+    RETURN made;
+END $$;
+
+CREATE FUNCTION answer_1(
+    the_incarnation text, the_workspace text, the_epoch bigint, the_number bigint, the_result bigint, the_error text
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM lease_1(the_workspace, the_incarnation, the_epoch);
+    UPDATE orders SET answered = true, result = the_result, error = the_error
+        WHERE number = the_number AND NOT answered;
+    PERFORM pg_notify('intercomd_orders', '');
+END $$;
 
 -- Starts a new generation of the duplicate window. The generation before the last is emptied, but for ids whose envelope
 -- still waits. The lock of the generation keeps appends out meanwhile.

@@ -45,7 +45,10 @@ def is_connection_error(error: BaseException) -> bool:
             | asyncpg.CannotConnectNowError
             | asyncpg.IdleInTransactionSessionTimeoutError,
         )
-    return isinstance(error, asyncpg.InterfaceError | OSError | TimeoutError | ConnectionError)
+    # An internal error of the driver: the server has said that it ends the session, but not closed it yet.
+    return isinstance(
+        error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError | TimeoutError | ConnectionError
+    )
 
 
 class Session:
@@ -63,6 +66,8 @@ class Session:
         self._connection: asyncpg.Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self.begun = 0
+        """Connections so far."""
         self.away = ""
         """Why the database cannot be reached; empty if it can."""
 
@@ -70,6 +75,7 @@ class Session:
         """Connects; raises the error if that fails."""
         self._connection = await self._connect()
         await self._begin(self._connection)
+        self.begun += 1
         self._task = asyncio.create_task(self._run())
 
     async def perform(self, job: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
@@ -154,6 +160,7 @@ class Session:
                 self._fail_waiting()
             else:
                 self.away = ""
+                self.begun += 1
                 return
             if self._closing:
                 return

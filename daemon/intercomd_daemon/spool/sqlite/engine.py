@@ -61,6 +61,8 @@ EXPIRY_SECONDS = 60.0
 class SqliteSpool:
     """A spool in one SQLite file; `base.Spool` documents each method."""
 
+    fleet = None
+
     def __init__(
         self,
         settings: SqliteSettings,

@@ -1,0 +1,96 @@
+"""Calls of operators at daemons that share a spool: the one that delivers does what is asked at any of them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from delivery.worker import envelope, event, row
+from fleet.delivering import Daemon, fleet
+from intercomd_daemon import config
+from intercomd_daemon.connection_status import ConnectionState
+from intercomd_daemon.errors import ConnectionNotFound
+from intercomd_daemon.outcome import OutcomeType
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox.faults import Fault
+from intercomd_daemon.sandbox.recorded import NONE
+
+Load = Callable[..., config.Settings]
+Start = Callable[..., Awaitable[Daemon]]
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(SandboxSettings(recorded=NONE)) as running:
+        yield running
+        assert running.illegal_requests == []
+
+
+@pytest.fixture
+async def start(load: Load, sandbox: Sandbox) -> AsyncIterator[Start]:
+    async with fleet() as starting:
+        yield lambda **tables: starting(load(sandbox.base_url, **tables))
+
+
+@pytest.fixture
+async def both(start: Start) -> tuple[Daemon, Daemon]:
+    """The daemon that delivers, and another one."""
+    one = await start()
+    await one.publish("first", "u0")
+    await one.ended("first")
+    return one, await start()
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["owner", "other"])
+async def test_connection_is_paused_and_resumed_at_any_daemon(
+    both: tuple[Daemon, Daemon], sandbox: Sandbox, place: int
+) -> None:
+    owner, called = both[0], both[place]
+    await called.operators.pause("default", paused=True)
+    assert owner.connections.statuses()[0].state is ConnectionState.PAUSED
+    await called.publish("second")
+    assert len(sandbox.events) == 1
+    await called.operators.pause("default", paused=False)
+    assert await owner.ended("second") == [OutcomeType.DELIVERED]
+
+
+async def test_pause_is_kept_by_the_daemon_that_takes_over(both: tuple[Daemon, Daemon], sandbox: Sandbox) -> None:
+    one, two = both
+    await two.operators.pause("default", paused=True)
+    await one.stop()
+    await two.notes.until(lambda notes: ConnectionState.PAUSED in notes.states)
+    await two.publish("second")
+    await two.operators.pause("default", paused=False)
+    assert await two.ended("second") == [OutcomeType.DELIVERED]
+    assert len(sandbox.events) == 2
+
+
+async def test_connection_is_probed_at_any_daemon(both: tuple[Daemon, Daemon], sandbox: Sandbox) -> None:
+    one, two = both
+    fault = sandbox.fault("* 401")
+    await two.publish("second")
+    await one.notes.until(lambda notes: notes.states[-1] is ConnectionState.SUSPENDED)
+    await sandbox.wait_for(lambda _: fault.hit >= 2)
+    sandbox.faults.clear()
+    await two.operators.probe_now("default")
+    assert await one.ended("second") == [OutcomeType.DELIVERED]
+
+
+@pytest.mark.parametrize(("given_up", "ends"), [("one", OutcomeType.DELIVERED), ("two", OutcomeType.DEAD_LETTERED)])
+async def test_give_up_waits_for_the_owners_call_in_flight(
+    both: tuple[Daemon, Daemon], sandbox: Sandbox, given_up: str, ends: OutcomeType
+) -> None:
+    one, two = both
+    sandbox.workspace.add_contact("u1")
+    sandbox.fault(Fault("POST", "/events", delay_seconds=2.0, times=1))
+    await one.spool.append([row(envelope(name, "u1", None, event("came"))) for name in ("one", "two")])
+    await sandbox.wait_for(lambda sandbox: len([call for call in sandbox.calls if call.path == "/events"]) == 2)
+    outcome = await two.operators.give_up("default", given_up)
+    assert (outcome.type if outcome else OutcomeType.DELIVERED) is ends
+    assert await one.ended("one", given_up) == [OutcomeType.DELIVERED, ends]
+    assert await two.operators.give_up("default", given_up) is None
+
+
+async def test_connection_that_no_settings_have_is_named(both: tuple[Daemon, Daemon]) -> None:
+    with pytest.raises(ConnectionNotFound):
+        await both[1].operators.pause("other", paused=True)
+    assert await both[1].operators.give_up("default", "unknown") is None
