@@ -14,7 +14,8 @@ from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 @pytest.mark.parametrize("engine", ["memory", "sqlite"])
 async def test_spool_of_one_process_has_no_orders(engine: str, tmp_path: Path) -> None:
-    spool: Spool = MemorySpool() if engine == "memory" else await open_spool(SqliteSettings(path=str(tmp_path / "spool.db")))
+    settings = SqliteSettings(path=str(tmp_path / "spool.db"))
+    spool: Spool = MemorySpool() if engine == "memory" else await open_spool(settings)
     assert spool.fleet is None
     outflow = await spool.acquire("w")
     waiting = asyncio.ensure_future(outflow.orders(()))
