@@ -9,6 +9,7 @@ Only the address of the daemon is replaced.
 import argparse
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -41,13 +42,15 @@ class Page:
         protoc = self._programs / "protoc"
         protoc.write_text(f'#!/bin/sh\nexec {sys.executable} -m grpc_tools.protoc "$@"\n', encoding="utf-8")
         protoc.chmod(0o755)
-        (folder / "proto").symlink_to(ROOT / "proto")
+        shutil.copytree(ROOT / "proto", folder / "proto")
 
     def write(self, name: str, program: str) -> None:
         """Writes a program, with the daemon's address."""
         if ADDRESS not in program:
             raise FailedError(f"the program {name} does not name {ADDRESS}")
-        (self.folder / name).write_text(program.replace(ADDRESS, self._address), encoding="utf-8")
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(program.replace(ADDRESS, self._address), encoding="utf-8")
 
     async def run(self, script: str, *tools: Path) -> str:
         """Runs a shell script; returns what it printed.
@@ -106,6 +109,13 @@ async def java_client(page: Page) -> None:
     await page.run(f'java -cp "{build}/classes:$(cat {build}/driver.classpath)" SignUp.java')
 
 
+async def java_stubs(page: Page) -> None:
+    """The Java part of daemon/docs/stubs.md."""
+    (page.folder / "pom.xml").write_text(blocks(STUBS, "xml")[0], encoding="utf-8")
+    page.write("src/main/java/SignUp.java", blocks(STUBS, "java")[0])
+    check(await page.run(next(block for block in blocks(STUBS, "sh") if "mvn" in block)))
+
+
 def check(printed: str) -> None:
     """Compares what the program of bare stubs printed."""
     if not printed.startswith(STUBS_PRINT) or "ACCEPTED" not in printed:
@@ -116,7 +126,7 @@ Run = Callable[[Page], Awaitable[None]]
 PAGES: dict[str, tuple[Language, tuple[Run, ...]]] = {
     "go": (GO, (go_client, go_stubs)),
     "typescript": (TYPESCRIPT, (typescript_client, typescript_stubs)),
-    "java": (JAVA, (java_client,)),
+    "java": (JAVA, (java_client, java_stubs)),
 }
 
 

@@ -15,10 +15,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
+from statistics import median
 from string import Template
 from typing import Any
 
 import aiohttp
+import trustme
+from relay import Relay
 
 from daemons.process import Daemon
 from intercomd_daemon.sandbox import Sandbox
@@ -27,6 +30,10 @@ from tls.certificates import Files
 STEP_SECONDS = 60.0
 """How long a step may take unless it has `seconds`: far longer than any step needs."""
 LINE_BYTES_MAX = 64 << 20
+WAITED_LEAST = 0.8
+"""What every repeat must have waited of the time that the daemon requested."""
+WAITED_MEDIAN = 1.2
+"""What half the repeats may have waited at most. A busy machine delays single ones."""
 FIRST_EVENT = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 """The time of the first event of `publish_many`; each later one is a second after the one before."""
 JSON = Any
@@ -173,14 +180,18 @@ class _Stage:
         tables = self._filled(dict(scenario.settings))
         tables["ingest"] = {"listen": [self._names["ingest"], self._names["socket"]], **tables.get("ingest", {})}
         self._daemon = Daemon(folder, sandbox.base_url, tables)
+        self._relay: Relay | None = None
         self._kills = 0
 
     def _write_authorities(self) -> None:
         """Writes the daemon's CA and another one."""
         for name, files in (("ca", self._files), ("other_ca", Files(self._subfolder("other")))):
-            path = self._folder / f"{name}.pem"
-            path.write_bytes(files.ca.cert_pem.bytes())
-            self._names[name] = str(path)
+            self._write_authority(name, files.ca)
+
+    def _write_authority(self, name: str, authority: trustme.CA) -> None:
+        path = self._folder / f"{name}.pem"
+        path.write_bytes(authority.cert_pem.bytes())
+        self._names[name] = str(path)
 
     def _subfolder(self, name: str) -> Path:
         folder = self._folder / name
@@ -207,7 +218,9 @@ class _Stage:
             await getattr(self, f"_on_{name}")(value, driver)
 
     async def close(self) -> None:
-        """Ends the daemon."""
+        """Ends the relay and the daemon."""
+        if self._relay:
+            await self._relay.close()
         if self._daemon.runs:
             await self._daemon.kill()
 
@@ -245,6 +258,24 @@ class _Stage:
         else:
             raise Mismatch(f"unknown action {action}")
 
+    async def _on_relay(self, action: str, _: _Driver) -> None:
+        """Starts a proxy in front of the daemon."""
+        if action != "start":
+            raise Mismatch(f"unknown action {action}")
+        self._relay = Relay(self._names["ingest"])
+        self._names["relay"] = await self._relay.start()
+
+    async def _on_pushback(self, expected: Mapping[str, int], _: _Driver) -> None:
+        """Waits for repeats after refusals, and compares how long each waited with what the daemon requested."""
+        assert self._relay is not None
+        for code, count in expected.items():
+            repeats = await self._relay.repeats(code, count)
+            _compare("repeats with other bytes", [], [repeat.waited for repeat in repeats if not repeat.same])
+            shares = sorted(repeat.share for repeat in repeats)
+            if shares[0] < WAITED_LEAST or median(shares) > WAITED_MEDIAN:
+                raise Mismatch(f"waited {shares} of the requested time after {code}, expected 0.8 to 1.2")
+            self.notes.append(f"{len(shares)} repeats after {shares[0]:.2f} to {shares[-1]:.2f} of the requested time")
+
     async def _on_fault(self, text: str, _: _Driver) -> None:
         """Adds a fault to the sandbox, or clears them all."""
         if text:
@@ -259,12 +290,16 @@ class _Stage:
 
     async def _on_certificate(self, kind: str, _: _Driver) -> None:
         """Replaces the daemon's certificate, before its start."""
-        if kind != "expired":
+        if kind == "expired":
+            authority, not_after = self._files.ca, datetime.now(UTC) - timedelta(days=1)
+        elif kind == "replaced":
+            authority, not_after = Files(self._subfolder("replaced")).ca, None
+            self._write_authority("ca", authority)
+        else:
             raise Mismatch(f"unknown certificate {kind}")
-        ended = datetime.now(UTC) - timedelta(days=1)
-        expired = self._files.ca.issue_cert("127.0.0.1", "localhost", not_after=ended)
-        self._files.certificate.write_bytes(b"".join(blob.bytes() for blob in expired.cert_chain_pems))
-        self._files.key.write_bytes(expired.private_key_pem.bytes())
+        made = authority.issue_cert("127.0.0.1", "localhost", not_after=not_after)
+        self._files.certificate.write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
+        self._files.key.write_bytes(made.private_key_pem.bytes())
 
     async def _on_log(self, pattern: str, driver: _Driver) -> None:
         """Waits until the client's log matches."""

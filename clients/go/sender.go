@@ -36,6 +36,8 @@ type sender struct {
 
 	mu         sync.Mutex
 	connection *grpc.ClientConn
+	// retired are connections with older TLS files, until the calls of other goroutines on them have ended.
+	retired map[*grpc.ClientConn]*time.Timer
 	// callMax is the number of envelopes in one call. It is halved when the daemon refuses a call as a whole, until the
 	// bad envelope is found.
 	callMax   int
@@ -55,7 +57,14 @@ func newSender(target string, options Options, access *access) *sender {
 	if err != nil {
 		panic(err) // a message of one boolean
 	}
-	return &sender{target: target, options: options, access: access, requestEnd: end, callMax: options.BatchEnvelopesMax}
+	return &sender{
+		target:     target,
+		options:    options,
+		access:     access,
+		requestEnd: end,
+		callMax:    options.BatchEnvelopesMax,
+		retired:    map[*grpc.ClientConn]*time.Timer{},
+	}
 }
 
 // lastFailure returns the newest failed call; nil after a success.
@@ -68,6 +77,10 @@ func (s *sender) lastFailure() error {
 func (s *sender) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for connection, timer := range s.retired {
+		timer.Stop()
+		_ = connection.Close()
+	}
 	if s.connection != nil {
 		_ = s.connection.Close()
 	}
@@ -193,13 +206,21 @@ func (s *sender) connect() (*grpc.ClientConn, string, error) {
 			return nil, "", err
 		}
 		if s.connection != nil {
-			previous := s.connection
-			// Calls of other goroutines on it may end.
-			time.AfterFunc(s.options.CallTimeout, func() { _ = previous.Close() })
+			s.retire(s.connection)
 		}
 		s.connection = connection
 	}
 	return s.connection, s.access.authorization(), nil
+}
+
+// retire closes a connection when the longest call on it has ended. The caller holds mu.
+func (s *sender) retire(connection *grpc.ClientConn) {
+	s.retired[connection] = time.AfterFunc(s.options.CallTimeout, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.retired, connection)
+		_ = connection.Close()
+	})
 }
 
 func (s *sender) accept(response *intercomdv1.PublishResponse, sent int, tried attempts) error {

@@ -37,6 +37,11 @@ def measured(figures: Sequence[float]) -> Measured:
 
 def alternate(rounds: int, *runs: Run) -> list[Measured]:
     """Returns each run's figure: one warm-up of each, then `rounds` rounds, every other one in reverse order."""
+    return [measured(of_run) for of_run in alternated(rounds, *runs)]
+
+
+def alternated(rounds: int, *runs: Run) -> list[list[float]]:
+    """Returns each run's figures by round, measured as by `alternate`."""
     for run in runs:
         run()
     figures: list[list[float]] = [[] for _ in runs]
@@ -44,7 +49,7 @@ def alternate(rounds: int, *runs: Run) -> list[Measured]:
         order = range(len(runs)) if number % 2 == 0 else reversed(range(len(runs)))
         for place in order:
             figures[place].append(runs[place]())
-    return [measured(of_run) for of_run in figures]
+    return figures
 
 
 class Line(NamedTuple):

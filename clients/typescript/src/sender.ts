@@ -38,6 +38,8 @@ export class Sender {
   /** The other fields of the request, which follow the frames. */
   readonly #requestEnd: Uint8Array;
   #client: Client | undefined;
+  /** Clients with older TLS files, until the calls of other senders on them have ended. */
+  readonly #retired = new Map<Client, NodeJS.Timeout>();
   /** Halved when the daemon refuses a call as a whole, until the bad envelope is found. */
   #callEnvelopesMax: number;
   #hasSucceeded = false;
@@ -68,6 +70,10 @@ export class Sender {
   }
 
   close(): void {
+    for (const [client, timer] of this.#retired) {
+      clearTimeout(timer);
+      client.close();
+    }
     this.#client?.close();
   }
 
@@ -119,10 +125,10 @@ export class Sender {
   /** Makes one call; returns its response or its error status. */
   #call(request: Uint8Array, signal: AbortSignal): Promise<PublishResponse | Failure> {
     if (this.#client === undefined || this.#access.tlsChanged()) {
-      const previous = this.#client;
+      if (this.#client !== undefined) {
+        this.#retire(this.#client);
+      }
       this.#client = new Client(this.#access.target, this.#access.credentials(), this.#access.channelOptions());
-      // Calls of other senders on it may end.
-      setTimeout(() => previous?.close(), previous === undefined ? 0 : this.#settings.callTimeoutMs).unref();
     }
     const client = this.#client;
     return new Promise((resolve) => {
@@ -144,6 +150,15 @@ export class Sender {
       };
       signal.addEventListener("abort", cancel, { once: true });
     });
+  }
+
+  /** Closes a client when the longest call on it has ended. */
+  #retire(client: Client): void {
+    const close = (): void => {
+      this.#retired.delete(client);
+      client.close();
+    };
+    this.#retired.set(client, setTimeout(close, this.#settings.callTimeoutMs).unref());
   }
 
   #accept(response: PublishResponse, sent: number, attempts: Attempts): void {
