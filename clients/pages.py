@@ -29,6 +29,7 @@ ADDRESS = "127.0.0.1:50051"
 STUBS = ROOT / "daemon" / "docs" / "stubs.md"
 STUBS_PRINT = "signed-up/42"
 SECONDS = 300
+Events = tuple[str, ...]
 
 
 class Page:
@@ -53,7 +54,7 @@ class Page:
         path.write_text(program.replace(ADDRESS, self._address), encoding="utf-8")
 
     async def run(self, script: str, *tools: Path) -> str:
-        """Runs a shell script; returns what it printed.
+        """Runs a shell script; returns what it printed, first to the standard output and then to the standard error.
 
         Raises:
             FailedError: it failed.
@@ -69,61 +70,81 @@ class Page:
         output, errors = await asyncio.wait_for(process.communicate(), SECONDS)
         if process.returncode:
             raise FailedError(f"{script}\n{output.decode()}{errors.decode()}")
-        return output.decode()
+        return (output + errors).decode()
 
 
-async def go_client(page: Page) -> None:
+async def python_client(page: Page) -> Events:
+    """clients/python/README.md."""
+    page.write("main.py", blocks(CLIENTS / "python" / "README.md", "python")[0])
+    return check_client(await page.run(f"{sys.executable} main.py"))
+
+
+async def go_client(page: Page) -> Events:
     """clients/go/README.md."""
     page.write("main.go", blocks(GO.folder / "README.md", "go")[0])
     module = "github.com/intercomd/intercomd/clients/go"
-    await page.run(f"go mod init example && go mod edit -replace {module}={GO.folder} && go mod tidy && go run .")
+    await page.run(f"go mod init example && go mod edit -replace {module}={GO.folder} && go mod tidy")
+    return check_client(await page.run("go run ."))
 
 
-async def go_stubs(page: Page) -> None:
+async def go_stubs(page: Page) -> Events:
     """The Go part of daemon/docs/stubs.md."""
     page.write("main.go", blocks(STUBS, "go")[0])
     steps = next(block for block in blocks(STUBS, "sh") if "--go_out" in block)
     await page.run(steps, GO.folder / "build" / "bin")
-    check(await page.run("go mod tidy && go run ."))
+    await page.run("go mod tidy")
+    return check_stubs(await page.run("go run ."))
 
 
-async def typescript_client(page: Page) -> None:
+async def typescript_client(page: Page) -> Events:
     """clients/typescript/README.md."""
-    # The example has no types, so Node runs it.
-    page.write("main.mjs", blocks(TYPESCRIPT.folder / "README.md", "ts")[0])
-    await page.run(f"mkdir -p node_modules/@intercomd && ln -s {TYPESCRIPT.folder} node_modules/@intercomd/client")
-    await page.run("node main.mjs")
+    page.write("main.ts", blocks(TYPESCRIPT.folder / "README.md", "ts")[0])
+    tools = TYPESCRIPT.folder / "node_modules"
+    await page.run("npm init --yes && npm pkg set type=module")
+    await page.run(f"npm pack --ignore-scripts {TYPESCRIPT.folder} && npm install --no-fund --no-audit ./*.tgz")
+    options = f"--strict --module nodenext --target es2022 --typeRoots {tools}/@types --types node"
+    await page.run(f"{tools}/.bin/tsc {options} main.ts")
+    return check_client(await page.run("node main.js"))
 
 
-async def typescript_stubs(page: Page) -> None:
+async def typescript_stubs(page: Page) -> Events:
     """The TypeScript part of daemon/docs/stubs.md."""
     page.write("main.js", blocks(STUBS, "ts")[0])
     await page.run(next(block for block in blocks(STUBS, "sh") if "--es_out" in block))
-    check(await page.run("node main.js"))
+    return check_stubs(await page.run("node main.js"))
 
 
-async def java_client(page: Page) -> None:
+async def java_client(page: Page) -> Events:
     """clients/java/README.md."""
     page.write("SignUp.java", blocks(JAVA.folder / "README.md", "java")[0])
     build = JAVA.folder / "build"
-    await page.run(f'java -cp "{build}/classes:$(cat {build}/driver.classpath)" SignUp.java')
+    return check_client(await page.run(f'java -cp "{build}/classes:$(cat {build}/driver.classpath)" SignUp.java'))
 
 
-async def java_stubs(page: Page) -> None:
+async def java_stubs(page: Page) -> Events:
     """The Java part of daemon/docs/stubs.md."""
     (page.folder / "pom.xml").write_text(blocks(STUBS, "xml")[0], encoding="utf-8")
     page.write("src/main/java/SignUp.java", blocks(STUBS, "java")[0])
-    check(await page.run(next(block for block in blocks(STUBS, "sh") if "mvn" in block)))
+    return check_stubs(await page.run(next(block for block in blocks(STUBS, "sh") if "mvn" in block)))
 
 
-def check(printed: str) -> None:
-    """Compares what the program of bare stubs printed."""
+def check_client(printed: str) -> Events:
+    """Checks that the program printed the rejection; returns the names of its events."""
+    if "IDENTITY_REQUIRED" not in printed:
+        raise FailedError(f"expected IDENTITY_REQUIRED, printed: {printed}")
+    return ("signed-up", "eCommerce - purchase - Item", "eCommerce - purchase - Total", "Session End")
+
+
+def check_stubs(printed: str) -> Events:
+    """Checks what the program of bare stubs printed; returns the names of its events."""
     if not printed.startswith(STUBS_PRINT) or "ACCEPTED" not in printed:
         raise FailedError(f"expected {STUBS_PRINT} and ACCEPTED, printed: {printed}")
+    return ("signed-up",)
 
 
-Run = Callable[[Page], Awaitable[None]]
-PAGES: dict[str, tuple[Language, tuple[Run, ...]]] = {
+Run = Callable[[Page], Awaitable[Events]]
+PAGES: dict[str, tuple[Language | None, tuple[Run, ...]]] = {
+    "python": (None, (python_client,)),
     "go": (GO, (go_client, go_stubs)),
     "typescript": (TYPESCRIPT, (typescript_client, typescript_stubs)),
     "java": (JAVA, (java_client, java_stubs)),
@@ -131,17 +152,17 @@ PAGES: dict[str, tuple[Language, tuple[Run, ...]]] = {
 
 
 async def run_page(name: str, run: Run) -> None:
-    """Runs a page, and waits until its event is at Intercom."""
+    """Runs a page, and waits until its events are at Intercom."""
     async with Sandbox() as sandbox:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "daemon").mkdir()
             (Path(folder) / "page").mkdir()
             daemon = await Daemon(Path(folder) / "daemon", sandbox.base_url).start()
             try:
-                await run(Page(Path(folder) / "page", daemon))
-                await sandbox.wait_for(lambda sandbox: sandbox.events)
-                if [event.name for event in sandbox.events] != ["signed-up"]:
-                    raise FailedError(f"events at Intercom: {sandbox.events}")
+                expected = await run(Page(Path(folder) / "page", daemon))
+                await sandbox.wait_for(lambda sandbox: len(sandbox.events) >= len(expected))
+                if (names := tuple(event.name for event in sandbox.events)) != expected:
+                    raise FailedError(f"events at Intercom: {names}, expected {expected}")
             finally:
                 await daemon.kill()
     print(f"{name}: {run.__doc__} passed", flush=True)

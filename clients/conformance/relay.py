@@ -65,8 +65,8 @@ class Relay:
     async def start(self) -> str:
         """Starts it; returns its address."""
         self._channel = grpc.aio.insecure_channel(self._target, [("grpc.max_reconnect_backoff_ms", 200)])
-        handlers = {METHOD: grpc.unary_unary_rpc_method_handler(self._publish)}
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._publish)
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
         port = self._server.add_insecure_port("127.0.0.1:0")
         await self._server.start()
         return f"127.0.0.1:{port}"
@@ -118,5 +118,5 @@ def _requested_seconds(trailers: Metadata) -> float | None:
     retry = RetryInfo()
     for detail in Status.FromString(encoded).details:
         if detail.Unpack(retry):
-            return retry.retry_delay.ToTimedelta().total_seconds()
+            return float(retry.retry_delay.ToTimedelta().total_seconds())
     return None
