@@ -1,7 +1,8 @@
 """A worker forwards to a scripted gateway from a real spool."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import grpc
@@ -18,7 +19,7 @@ from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.forward.worker import LEFT_OUT_MAX, ForwardWorker
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Incoming, OutcomeFilter, WaitingRow
+from intercomd_daemon.spool.base import Incoming, OutcomeFilter, Settlement, WaitingRow
 from intercomd_daemon.spool.memory import MemorySpool
 
 AWAY = Refusal(grpc.StatusCode.UNAVAILABLE, "away", (("grpc-retry-pushback-ms", "1"),))
@@ -37,11 +38,16 @@ def recorder() -> Recorder:
 
 @asynccontextmanager
 async def running(
-    spool: MemorySpool, recorder: Recorder, server: ScriptedGateway, *, paused: bool = False
+    spool: MemorySpool,
+    recorder: Recorder,
+    server: ScriptedGateway,
+    *,
+    paused: bool = False,
+    wall: Callable[[], float] = time.time,
 ) -> AsyncIterator[ForwardWorker]:
     gateway = Gateway(UpstreamSettings(target=server.address))
     outflow = await spool.acquire("upstream default")
-    worker = ForwardWorker("default", "agent-1", outflow, spool, gateway, recorder, paused=paused)
+    worker = ForwardWorker("default", "agent-1", outflow, spool, gateway, recorder, paused=paused, wall=wall)
     task = asyncio.create_task(worker.run())
     try:
         yield worker
@@ -135,6 +141,19 @@ async def test_remaining_parts_of_a_divided_batch_keep_the_sequence_over_a_resta
     assert (server.names()[-1], sequences[-1] > sequences[0]) == (["e"], True)
 
 
+async def test_sequence_rises_after_a_restart_with_a_clock_that_was_set_back(
+    spool: MemorySpool, recorder: Recorder
+) -> None:
+    async with ScriptedGateway() as server:
+        for ended, wall in enumerate((2_000_000.0, 1_000_000.0, 0.0, 3_000_000.0), 1):
+            await spool.append(rows(f"e-{ended}"))
+            async with running(spool, recorder, server, wall=lambda wall=wall: wall):  # type: ignore[misc]
+                await recorder.ended(ended)
+    sequences = [request.forwarder.sequence for request in server.requests]
+    assert sequences == sorted(set(sequences))
+    assert (sequences[0], sequences[-1]) == (2_000_000_000_000, 3_000_000_000_000)
+
+
 async def test_other_spool_gets_nothing_until_it_is_confirmed(spool: MemorySpool, recorder: Recorder) -> None:
     await spool.append(rows("a"))
     changed = info(grpc.StatusCode.FAILED_PRECONDITION, "SPOOL_CHANGED", spool_id="spool-2")
@@ -190,6 +209,25 @@ async def test_waiting_envelope_is_given_up_but_not_one_that_was_sent(spool: Mem
     assert [outcome.envelope_id for outcome in await spool.outcomes(OutcomeFilter(), 0, 9)] == ["c", "a", "b"]
     with pytest.raises(ShuttingDown):
         await worker.give_up("c:u-1", keys[2], lambda key: read(spool, key))
+
+
+async def test_envelope_is_not_given_up_while_its_batch_is_being_stored(recorder: Recorder) -> None:
+    class Operated(MemorySpool):
+        worker: ForwardWorker
+        refused = 0
+
+        async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
+            for key, _ in settlements[0].progress:
+                with pytest.raises(RetryLater, match="at the gateway"):
+                    await self.worker.give_up("c:u-1", key, lambda key: read(self, key))
+                self.refused += 1
+            return await super().settle(settlements)
+
+    spool = Operated()
+    async with ScriptedGateway() as server, running(spool, recorder, server) as spool.worker:
+        await spool.append([*rows("a"), *rows("b", priority=Priority.BULK)])
+        assert await recorder.ended(2) == ["a", "b"]
+    assert spool.refused == 2
 
 
 @pytest.mark.fills("forward.worker.LEFT_OUT_MAX")

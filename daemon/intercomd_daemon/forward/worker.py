@@ -16,6 +16,7 @@ from intercomd_daemon.forward.batch import Batch, Entry, NextBatch, PartLimit
 from intercomd_daemon.forward.completions import complete, give_up, refuse
 from intercomd_daemon.forward.gateway import Gateway
 from intercomd_daemon.forward.replies import Next, Reply, advise, advise_probe
+from intercomd_daemon.forward.sequences import Sequences
 from intercomd_daemon.forward.state import ForwardState
 from intercomd_daemon.outcome import Outcome, Progress
 from intercomd_daemon.spool.base import Completion, Outflow, ReadWaiting, Settlement
@@ -48,7 +49,7 @@ class Observer(Protocol):
 
 
 class States(Protocol):
-    """Stores the id of the spool that each connection is forwarded to."""
+    """Stores, for each connection, the id of the spool that it is forwarded to, and the limit of its sequences."""
 
     async def load_state(self, name: str) -> bytes:
         """Returns a stored state; empty without one."""
@@ -95,7 +96,7 @@ class ForwardWorker:
         self._appends = dict.fromkeys(Priority, 0)
         self._batch: Batch | None = None
         self._limit = PartLimit()
-        self._sequence = 0
+        self._sequences = Sequences()
         self._left_out: deque[int] = deque(maxlen=LEFT_OUT_MAX)
         self._calls = 0
         self._attempts = 0
@@ -110,6 +111,7 @@ class ForwardWorker:
         self._running = True
         try:
             self._spool_id = (await self._states.load_state(self._state_name)).decode()
+            self._sequences.restore(int(await self._states.load_state(self._sequences_name) or b"0"))
             await self._recover()
             while not self._stopping:
                 if not await self._step():
@@ -140,6 +142,10 @@ class ForwardWorker:
     @property
     def _state_name(self) -> str:
         return f"upstream/{self._name}"
+
+    @property
+    def _sequences_name(self) -> str:
+        return f"sequences/{self._name}"
 
     # The gateway.
 
@@ -204,10 +210,10 @@ class ForwardWorker:
     async def _settle(self, batch: Batch, completions: Sequence[Completion]) -> None:
         """Commits the outcomes of a part, and in the same commit the batch that is sent next."""
         batch.settle(len(completions))
-        following = batch if batch.entries else self._compose()
+        following = batch if batch.entries else await self._compose()
         progress = [_stored(following)] if following is not None else []
+        self._batch = following  # Before the commit, as in `_begin`.
         outcomes = await self._spool.settle([Settlement(self._name, completions, progress)])
-        self._batch = following
         self._attempts = 0
         self._observer.on_outcomes(outcomes)
 
@@ -223,29 +229,30 @@ class ForwardWorker:
                     await self._read(priority)
                 entries = log.take_range(stored.batch_last_key)
                 self._batch = Batch(stored.batch_sequence, priority, entries, stored.batch_last_key)
-                self._sequence = stored.batch_sequence
+                self._sequences.restore(stored.batch_sequence)
 
     async def _begin(self) -> bool:
         """Stores the next batch; returns False if nothing waits."""
         await self._read_ahead()
-        batch = self._compose()
+        batch = await self._compose()
         if batch is not None:
+            self._batch = batch  # Before the commit: none of its envelopes may be given up from now on.
             await self._spool.settle([Settlement(self._name, progress=[_stored(batch)])])
-            self._batch = batch
         return batch is not None
 
-    def _compose(self) -> Batch | None:
+    async def _compose(self) -> Batch | None:
         """Returns the next batch of what was read: bulk only once no normal row waits."""
         normal, bulk = self._logs[Priority.NORMAL], self._logs[Priority.BULK]
+        now = int(self._wall() * _MICROSECONDS)
+        if (normal or bulk) and (limit := self._sequences.reserve(now)):
+            await self._states.save_state(self._sequences_name, str(limit).encode())
         if not normal and not normal.ended:
             return None  # There may be normal rows: read first.
         priority = Priority.NORMAL if normal else Priority.BULK
         entries = (normal or bulk).take()
         if not entries:
             return None
-        # Sequences follow the clock, so that an agent whose spool was restored from a copy does not reuse one.
-        self._sequence = max(self._sequence + 1, int(self._wall() * _MICROSECONDS))
-        return Batch(self._sequence, priority, entries, entries[-1].key)
+        return Batch(self._sequences.take(now), priority, entries, entries[-1].key)
 
     async def _read_ahead(self) -> None:
         """Reads the rows of the next batch."""
