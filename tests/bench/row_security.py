@@ -61,27 +61,75 @@ def security(folder: Path) -> Iterator[Line]:
 
 
 def offender(folder: Path) -> Iterator[Line]:
-    """Latency of a caller at 1,000 envelopes per second in tens, beside 500 calls a second with a wrong token."""
-    token, wrong = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    settings = f'[callers.bench]\ntoken_sha256 = ["{hash_of(token)}"]\n'
+    """Latency of a caller at 1,000 envelopes per second in tens, beside 500 refused calls a second.
+
+    The calls have a wrong token, or a caller's token above its quota. They take processor time wherever they are
+    refused, so the caller's latency is compared with that beside the same calls to a bare gRPC server in a process of
+    its own, which refuses each one at once. What remains is what it costs to refuse them in the daemon's process.
+    """
+    token, limited, wrong = (secrets.token_urlsafe(32) for _ in range(3))
+    settings = (
+        f'[callers.bench]\ntoken_sha256 = ["{hash_of(token)}"]\n'
+        f'[callers.limited]\ntoken_sha256 = ["{hash_of(limited)}"]\nenvelopes_per_second = 1\n'
+    )
     with ExitStack() as stack:
         daemon = stack.enter_context(Daemon(folder, NOWHERE, settings))
+        bare = stack.enter_context(Script("bare_refusal.py"))
+        assert bare.process.stdout
+        control = f"127.0.0.1:{int(bare.process.stdout.readline())}"
         caller = stack.enter_context(Script("sender.py", daemon.ingest, "", token))
-        offending = stack.enter_context(Script("sender.py", daemon.ingest, "", wrong))
+        unknown = stack.enter_context(Script("offender.py", daemon.ingest, wrong))
+        above_quota = stack.enter_context(Script("offender.py", daemon.ingest, limited))
+        elsewhere = stack.enter_context(Script("offender.py", control, wrong))
 
-        def beside() -> float:
-            offending.ask(do="prepare", first=next(_FIRST), count=int(BEATS / PER_SECOND * REFUSED), size=1)
-            refused = Thread(target=offending.ask, kwargs={"do": "beat", "per_second": REFUSED})
-            refused.start()
-            try:
-                return _p99(caller)
-            finally:
-                refused.join()
+        def beside(offending: Script) -> Callable[[], float]:
+            def run() -> float:
+                refused = Thread(target=_offend, args=(offending,))
+                refused.start()
+                try:
+                    return _p99(caller)
+                finally:
+                    refused.join()
 
-        ours, alone = alternate(ROUNDS, beside, lambda: _p99(caller))
-    more = ours.median / alone.median - 1
-    what = "acknowledgement, p99, beside 500 refused calls/s"
-    yield Line(what, f"{ours} ms", f"{alone} ms alone", f"{more:+.0%}", "<= +10%", more <= 0.1)
+            return run
+
+        costs = alternate(
+            ROUNDS,
+            _cost_of_refusal(daemon, unknown),
+            _cost_of_refusal(daemon, above_quota),
+            _cost_of_refusal(bare, elsewhere),
+        )
+        latencies = alternate(ROUNDS, beside(unknown), beside(above_quota), beside(elsewhere), lambda: _p99(caller))
+    names = ("with a wrong token", "above the caller's quota")
+    for name, ours in zip(names, costs, strict=False):
+        what = f"processor time per call {name}"
+        yield Line(what, f"{ours} µs", f"{costs[-1]} µs", written(ours.median / costs[-1].median), "", None)
+    *refusing, least, alone = latencies
+    for name, ours in zip(names, refusing, strict=True):
+        more = ours.median / least.median - 1
+        what = f"acknowledgement, p99, beside 500 calls/s {name}"
+        yield Line(what, f"{ours} ms", f"{least} ms, refused elsewhere", f"{more:+.0%}", "<= +10%", more <= 0.1)
+    more = least.median / alone.median - 1
+    what = "acknowledgement, p99, beside 500 calls/s that are refused elsewhere"
+    yield Line(what, f"{least} ms", f"{alone} ms alone", f"{more:+.0%}", "", None)
+
+
+def _offend(offending: Script) -> None:
+    count = int(BEATS / PER_SECOND * REFUSED)
+    answered = offending.ask(do="offend", per_second=REFUSED, count=count)["answered"]
+    if answered != count:
+        raise RuntimeError(f"{answered} of {count} calls were answered")
+
+
+def _cost_of_refusal(server: Daemon | Script, offending: Script) -> Callable[[], float]:
+    """Returns a run of refused calls, which returns the microseconds of the server's processor for each."""
+
+    def run() -> float:
+        before = server.cpu_seconds
+        _offend(offending)
+        return (server.cpu_seconds - before) / (BEATS / PER_SECOND * REFUSED) * 1_000_000
+
+    return run
 
 
 def _p99(caller: Script) -> float:
