@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from database.server import spool_url
+from database.server import database_time, spool_url
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
@@ -94,6 +94,7 @@ async def open_engine(
         if request.param == "memory":
             spool: Spool = MemorySpool(**settings, **times)
         elif request.param == "postgresql":
+            times["database_time"] = database_time(times["wall"])
             spool = await open_postgresql(
                 PostgresqlSettings(url=spool_url(), poll_seconds=3_600.0, **settings), **times
             )

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
-from database.server import spool_url
+from database.server import database_time, spool_url
 from disk.faulty import Disk
 from disk.power_cut import power_cut
 from disk.sqlite_vfs import below_sqlite
@@ -318,7 +318,7 @@ class PostgresqlMachine(Machine):
 
     async def open(self) -> Spool:
         configured = PostgresqlSettings(url=self.url, connections=CONNECTIONS, poll_seconds=3_600.0)
-        return await open_postgresql(configured, wall=lambda: NOON)
+        return await open_postgresql(configured, wall=lambda: NOON, database_time=database_time(lambda: NOON))
 
     @rule()
     def reopen(self) -> None:

@@ -428,6 +428,13 @@ class Spool(Intake, Archive, Protocol):
         """
         ...
 
+    def now(self) -> float:
+        """Returns Unix seconds by a clock that all processes of the spool share; stored times are from it.
+
+        Costs nothing.
+        """
+        ...
+
     async def load_state(self, name: str) -> bytes:
         """Returns a small state that a part of the daemon saved by a constant name; empty if there is none."""
         ...

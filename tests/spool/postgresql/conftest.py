@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from database.server import spool_url
+from database.server import database_time, spool_url
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool, open_spool
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
@@ -23,7 +23,12 @@ async def open_daemon(url: str, clock: SimpleNamespace) -> AsyncIterator[Callabl
 
     async def make(**settings: object) -> PostgresqlSpool:
         configured = PostgresqlSettings(**{"url": url, "daemon_id": f"daemon-{len(opened)}", **settings})
-        spool = await open_spool(configured, wall=lambda: clock.wall, monotonic=lambda: clock.monotonic)
+        spool = await open_spool(
+            configured,
+            wall=lambda: clock.wall,
+            monotonic=lambda: clock.monotonic,
+            database_time=database_time(lambda: clock.wall),
+        )
         spool.leases.clock = lambda: clock.monotonic
         opened.append(spool)
         return spool

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,6 +128,15 @@ class Server:
     def url(self, database: str) -> str:
         """Returns the `spool.url` of a database."""
         return f"postgresql://intercomd@/{database}?host={self.folder}"
+
+
+def database_time(clock: Callable[[], float]) -> Callable[[object], Awaitable[float]]:
+    """Returns what reads the database's clock, which shows the time of a test."""
+
+    async def read(_: object) -> float:
+        return clock()
+
+    return read
 
 
 @cache

@@ -413,6 +413,10 @@ class MemorySpool:
         """Returns no pairs: nothing was remembered before."""
         return []
 
+    def now(self) -> float:
+        """Returns Unix seconds by this host's clock."""
+        return self._wall()
+
     async def load_state(self, name: str) -> bytes:
         """Returns a state that `save_state` stored."""
         return self._states.get(name, b"")

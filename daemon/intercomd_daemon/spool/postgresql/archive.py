@@ -8,11 +8,21 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import POSITION_BITS, DeadLetterFilter, OutcomeFilter, Row, WaitingRow
+from intercomd_daemon.spool.base import (
+    POSITION_BITS,
+    DeadLetterFilter,
+    OutcomeFilter,
+    Row,
+    WaitingRow,
+    position_of,
+)
+from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.keys import connection_of, log_start, priority_of
 from intercomd_daemon.spool.postgresql.counters import Counters
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
+CANDIDATES_MAX = 256
+"""Rows that one statement reads because their fingerprints match."""
 _POSITION = f"(key & {(1 << POSITION_BITS) - 1})"
 
 
@@ -141,36 +151,53 @@ async def count_by_reason(connection: asyncpg.Connection, where: Where) -> dict[
     return dict(sorted(((row["reason"], row["letters"]) for row in rows), key=lambda each: (-each[1], each[0])))
 
 
-def _waiting_where(counters: Counters, wanted: TrailFilter, before: int) -> Where:
-    where = Where()
-    numbers = [number for name, number in counters.numbers.items() if wanted.matches_connection(name)]
-    where.add("(key >> 49) = ANY (?::bigint[])", numbers)
-    if before:
-        where.add(f"{_POSITION} < ?", before)
+def _search(wanted: TrailFilter, numbers: Sequence[int], before: int, limit: int) -> tuple[str, list[object]]:
+    """Returns the statement that reads candidates by their fingerprints, newest first, and its values.
+
+    Each hash is a condition on the index of the keys, which is read backwards from `before`. A condition that joins two
+    hashes by OR would read every row instead.
+    """
+    logs = [log_start(number, priority) for number in numbers for priority in Priority]
+    values: list[object] = [logs, before or 1 << POSITION_BITS, limit]
+    common = ""
     if wanted.envelope_id:
-        where.add("envelope_id = ?", wanted.envelope_id.encode())
-    users: list[tuple[str, bytes]] = []
+        values.append(fingerprint(wanted.envelope_id))
+        common = f" AND id_hash = ${len(values)}"
+    users: list[str] = []
     if wanted.customer_id:
-        users.append(("lane = ?", lane_of(wanted.customer_id, "").encode()))
+        values.append(fingerprint(lane_of(wanted.customer_id, "")))
+        users.append(f" AND lane_hash = ${len(values)}")
     if wanted.email:
-        users.append(("position(? IN data) > 0", wanted.email.encode()))
-    if users:
-        where.add(f"({' OR '.join(clause for clause, _ in users)})", *(value for _, value in users))
-    return where
+        values.append(fingerprint(wanted.email))
+        users.append(f" AND email_hash = ${len(values)}")
+    parts = [
+        f"(SELECT key, data FROM {table} WHERE key > start AND key < start + $2{common}{user}"  # noqa: S608 - our own
+        " ORDER BY key DESC LIMIT $3)"
+        for table in ("log", "parked")
+        for user in users or [""]
+    ]
+    statement = (
+        f"SELECT DISTINCT ON ({_POSITION}) key, data FROM unnest($1::bigint[]) AS logs (start),"  # noqa: S608 - our own
+        f" LATERAL ({' UNION ALL '.join(parts)}) AS found ORDER BY {_POSITION} DESC LIMIT $3"
+    )
+    return statement, values
 
 
 async def find_waiting(
     connection: asyncpg.Connection, counters: Counters, wanted: TrailFilter, before: int, limit: int
 ) -> list[int]:
     """Returns the keys of waiting rows, newest first, of positions below `before` (0: from the newest)."""
-    where = _waiting_where(counters, wanted, before)
-    rows = await connection.fetch(
-        f"SELECT key, data FROM (SELECT key, lane, envelope_id, data FROM log"  # noqa: S608 - our own clauses
-        f" UNION ALL SELECT key, lane, envelope_id, data FROM parked) AS waiting"
-        f" WHERE {where} ORDER BY {_POSITION} DESC LIMIT {limit * 2 + 100:d}",
-        *where.values,
-    )
-    return [row["key"] for row in rows if _matches(wanted, row["data"])][:limit]
+    numbers = [number for name, number in counters.numbers.items() if wanted.matches_connection(name)]
+    keys: list[int] = []
+    while len(keys) < limit:
+        rows_max = min(limit - len(keys), CANDIDATES_MAX)
+        statement, values = _search(wanted, numbers, before, rows_max)
+        rows = await connection.fetch(statement, *values)
+        keys += [row["key"] for row in rows if _matches(wanted, row["data"])]
+        if len(rows) < rows_max:
+            break
+        before = position_of(rows[-1]["key"])
+    return keys
 
 
 def _matches(wanted: TrailFilter, data: bytes) -> bool:
@@ -178,7 +205,9 @@ def _matches(wanted: TrailFilter, data: bytes) -> bool:
         envelope = record.unpack(data, AcceptedEnvelope)
     except record.RecordDamaged:
         return False  # The deliverer quarantines it, or leaves it to the release that wrote it.
-    return wanted.matches_user(envelope.customer_id, envelope.email)
+    return wanted.envelope_id in {"", envelope.envelope_id} and wanted.matches_user(
+        envelope.customer_id, envelope.email
+    )
 
 
 _WAITING = """
@@ -187,9 +216,12 @@ SELECT r.key, r.lane, r.data, r.is_parked, p.data AS progress, l.due, l.attempts
             WHERE o.connection = r.key >> 49 AND o.lane = r.lane AND o.key < r.key) END AS ahead,
     CASE WHEN r.is_parked THEN (SELECT hp.data FROM parked h LEFT JOIN progress hp ON hp.key = h.key
             WHERE h.connection = r.key >> 49 AND h.lane = r.lane ORDER BY h.key LIMIT 1) END AS head_progress,
-    (SELECT key FROM log f WHERE f.key > (r.key >> 48) << 48 ORDER BY f.key LIMIT 1) AS first
+    (SELECT key FROM log f WHERE f.key > greatest(
+            (r.key >> 48) << 48, CASE (r.key >> 48) & 1 WHEN 0 THEN s.normal_head ELSE s.bulk_head END)
+        ORDER BY f.key LIMIT 1) AS first
 FROM (SELECT key, lane, data, false AS is_parked FROM log WHERE key = ANY ($1)
     UNION ALL SELECT key, lane, data, true FROM parked WHERE key = ANY ($1)) AS r
+LEFT JOIN settled s ON s.connection = r.key >> 49
 LEFT JOIN progress p ON p.key = r.key
 LEFT JOIN lanes l ON l.connection = r.key >> 49 AND l.lane = r.lane
 """
@@ -260,8 +292,3 @@ async def trail_outcomes(
         old = await letters(connection, where, "id DESC", limit - len(kept))
         kept += [KeptOutcome(letter.outcome, dead_letter=True) for letter in old]
     return kept
-
-
-def log_bounds(number: int, priority: Priority) -> tuple[int, int]:
-    """Returns the exclusive bounds of a log's keys."""
-    return log_start(number, priority), log_start(number, priority) + (1 << POSITION_BITS)

@@ -9,15 +9,20 @@ from intercomd_daemon.spool.quota import Quota
 
 _STATEMENT = """
 SELECT c.number, c.name, c.paused, a.normal AS appended_normal, a.bulk AS appended_bulk, a.normal - s.normal AS normal,
-    a.bulk - s.bulk AS bulk, a.bytes - s.bytes AS bytes, s.parked_lanes, s.dead_letters,
-    (SELECT array[key::float8, accept_time] FROM log
-        WHERE key > h.normal AND key < ((2 * c.number + 1)::bigint << 48) ORDER BY key LIMIT 1) AS normal_head,
-    (SELECT array[key::float8, accept_time] FROM log
-        WHERE key > h.bulk AND key < ((2 * c.number + 2)::bigint << 48) ORDER BY key LIMIT 1) AS bulk_head,
-    (SELECT accept_time FROM parked WHERE connection = c.number ORDER BY lane, key LIMIT 1) AS parked_head
+    a.bulk - s.bulk AS bulk, a.bytes - s.bytes AS bytes, s.parked_lanes, s.dead_letters, s.normal_head, s.bulk_head,
+    coalesce(normal_row.key - 1, a.normal_last) AS new_normal_head,
+    coalesce(bulk_row.key - 1, a.bulk_last) AS new_bulk_head,
+    least(normal_row.accept_time, bulk_row.accept_time,
+        (SELECT accept_time FROM parked WHERE connection = c.number ORDER BY lane, key LIMIT 1)) AS oldest
 FROM connections c JOIN appended a ON a.connection = c.number JOIN settled s ON s.connection = c.number
-LEFT JOIN unnest($1::integer[], $2::bigint[], $3::bigint[]) AS h (number, normal, bulk) ON h.number = c.number
+LEFT JOIN LATERAL (SELECT key, accept_time FROM log WHERE key > greatest(s.normal_head, (2 * c.number)::bigint << 48)
+    AND key < (2 * c.number + 1)::bigint << 48 ORDER BY key LIMIT 1) AS normal_row ON true
+LEFT JOIN LATERAL (SELECT key, accept_time FROM log WHERE key > greatest(s.bulk_head, (2 * c.number + 1)::bigint << 48)
+    AND key < (2 * c.number + 2)::bigint << 48 ORDER BY key LIMIT 1) AS bulk_row ON true
 ORDER BY c.number
+"""
+_ADVANCE = """
+UPDATE settled SET normal_head = greatest(normal_head, $2), bulk_head = greatest(bulk_head, $3) WHERE connection = $1
 """
 
 
@@ -39,13 +44,7 @@ class Counters:
 
     async def poll(self, connection: asyncpg.Connection) -> list[tuple[str, Priority]]:
         """Reads the counters; returns the logs that grew since the last poll."""
-        starts = {
-            number: (log_start(number, Priority.NORMAL), log_start(number, Priority.BULK)) for number in self.names
-        }
-        heads = starts | self._heads
-        rows = await connection.fetch(
-            _STATEMENT, list(heads), [head[0] for head in heads.values()], [head[1] for head in heads.values()]
-        )
+        rows = await connection.fetch(_STATEMENT)
         grown: list[tuple[str, Priority]] = []
         for row in rows:
             number, name = row["number"], row["name"]
@@ -58,10 +57,24 @@ class Counters:
                 if now > then
             ]
             self._appended[number] = appended
+            # No row commits below one that was visible, nor below the last key of a log that was empty.
+            head = (row["new_normal_head"], row["new_bulk_head"])
+            if head != (row["normal_head"], row["bulk_head"]):
+                await connection.execute(_ADVANCE, number, *head)
+            self._heads[number] = head
         self.paused = frozenset(row["name"] for row in rows if row["paused"])
         # A commit of this process that comes between is counted twice, or not at all, until the next poll.
         self._usage = {row["number"]: _usage_of(row) for row in rows}
         return grown
+
+    def head(self, number: int, priority: Priority) -> int:
+        """Returns the key above which the rows of a log are."""
+        heads = self._heads.get(number, (0, 0))
+        return max(log_start(number, priority), heads[priority is Priority.BULK])
+
+    def appended(self) -> int:
+        """Returns the number of rows ever appended, as of the last poll."""
+        return sum(normal + bulk for normal, bulk in self._appended.values())
 
     def number(self, name: str) -> int:
         """Returns the number of a connection; 0 if it has none."""
@@ -110,7 +123,5 @@ class Counters:
 
 def _usage_of(row: asyncpg.Record) -> LogUsage:
     waiting = row["normal"] + row["bulk"]
-    heads = [head[1] for head in (row["normal_head"], row["bulk_head"]) if head]
-    heads += [row["parked_head"]] if row["parked_head"] is not None else []
-    oldest = min(heads, default=0.0) if waiting else 0.0
+    oldest = (row["oldest"] or 0.0) if waiting else 0.0
     return LogUsage(row["normal"], row["bulk"], row["parked_lanes"], row["dead_letters"], row["bytes"], oldest)

@@ -7,6 +7,7 @@ import asyncpg
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
 from intercomd_daemon.spool import completion, record
+from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.keys import priority_of
 from intercomd_daemon.spool.postgresql.archive import Where, letter_of
 from intercomd_daemon.spool.postgresql.counters import Counters
@@ -49,7 +50,7 @@ async def replay(
     """Appends the refused calls of letters in one commit; returns the keys, 0 for letters that are gone."""
     rows = [completion.replayed_row(each.letter, each.priority) for each in page]
     keys: list[int] = await connection.fetchval(
-        "SELECT replay_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "SELECT replay_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         incarnation,
         session,
         now,
@@ -58,7 +59,9 @@ async def replay(
         [row.priority is Priority.BULK for row in rows],
         [row.lane.encode() for row in rows],
         [row.envelope_id.encode() for row in rows],
-        [row.email.encode() for row in rows],
+        [fingerprint(row.lane) for row in rows],
+        [fingerprint(row.email) for row in rows],
+        [fingerprint(row.envelope_id) for row in rows],
         [row.data for row in rows],
     )
     for each, row, key in zip(page, rows, keys, strict=True):

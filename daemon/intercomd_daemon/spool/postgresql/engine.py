@@ -29,6 +29,7 @@ from intercomd_daemon.spool.forwarded import KEPT_SECONDS, Forwarded
 from intercomd_daemon.spool.postgresql import archive
 from intercomd_daemon.spool.postgresql.connecting import connector
 from intercomd_daemon.spool.postgresql.counters import Counters
+from intercomd_daemon.spool.postgresql.database_clock import DatabaseClock, ReadTime, read_time
 from intercomd_daemon.spool.postgresql.dead_letters import Stored, count_and_newest, discard, read_page, replay
 from intercomd_daemon.spool.postgresql.housekeeping import Housekeeping
 from intercomd_daemon.spool.postgresql.intake import AppendQueue, read_forwarded
@@ -60,19 +61,24 @@ class PostgresqlSpool:
     def __init__(
         self,
         settings: PostgresqlSettings,
-        wall: Callable[[], float],
+        clock: DatabaseClock,
         monotonic: Callable[[], float],
         on_commit: Callable[[int, float], None],
     ) -> None:
         """Creates the closed spool; `open_spool` opens it."""
         self._settings = settings
-        self.wall = wall
+        self._clock = clock
         self.incarnation = uuid4().hex
         self.counters = Counters(Quota(settings.bytes_max, settings.connections))
         self.wakes: dict[str, Callable[[Priority], None]] = {}
-        self.leases = Leases(self.incarnation, settings.daemon_id, Terms(settings.lease_seconds), wall)
+        self.leases = Leases(self.incarnation, settings.daemon_id, Terms(settings.lease_seconds), clock.now)
         self._appends = AppendQueue(
-            self.incarnation, settings.daemon_id, self.counters, wall, self._appended, lambda rows: on_commit(rows, 0.0)
+            self.incarnation,
+            settings.daemon_id,
+            self.counters,
+            clock.now,
+            self._appended,
+            lambda rows: on_commit(rows, 0.0),
         )
         self._settle_session = 0
         connect = connector(settings)
@@ -83,7 +89,7 @@ class PostgresqlSpool:
         self.orders = Orders(self._reading, self.counters, self.leases, settings.poll_seconds)
         self._sessions = (self._control, self._appending, self.settling, self._reading)
         self._refusals = Refusals(settings.refusals_max, settings.outcomes_kept_seconds)
-        self._housekeeping = Housekeeping(settings, self._reading, self.counters, wall, monotonic, self._wake)
+        self._housekeeping = Housekeeping(settings, self._reading, self.counters, clock, monotonic, self._wake)
         self._on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
         self._closed = asyncio.Event()
 
@@ -92,6 +98,7 @@ class PostgresqlSpool:
         try:
             await self._reading.start()
             self.counters.spool_id = await self._reading.perform(migrate)
+            await self._reading.perform(self._clock.measure)
             for session in (self._control, self._appending, self.settling):
                 await session.start()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
@@ -103,7 +110,7 @@ class PostgresqlSpool:
         """Fences the session before: a settlement whose answer was lost commits now or never."""
         statement = "SELECT session FROM begin_session_1($1, 'settle', $2, $3)"
         self._settle_session = await connection.fetchval(
-            statement, self.incarnation, self._settings.daemon_id, self.wall()
+            statement, self.incarnation, self._settings.daemon_id, self.now()
         )
         self.leases.lose_all("the session with the database ended")
 
@@ -154,7 +161,7 @@ class PostgresqlSpool:
 
     async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
         """Returns the results of the last request that an agent forwarded for a connection."""
-        key, since = (caller, agent_id, connection), self.wall() - KEPT_SECONDS
+        key, since = (caller, agent_id, connection), self.now() - KEPT_SECONDS
         return await self._read(lambda session: read_forwarded(session, key, since))
 
     def keep_refusals(self, refusals: Sequence[Refusal]) -> None:
@@ -185,11 +192,15 @@ class PostgresqlSpool:
 
     # Operating
 
+    def now(self) -> float:
+        """Returns Unix seconds by the clock of all daemons."""
+        return self._clock.now()
+
     async def _read(self, job: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
         return await self._reading.perform(job)
 
     async def _oldest(self) -> int:
-        outcomes_from = self.wall() - self._settings.outcomes_kept_seconds
+        outcomes_from = self.now() - self._settings.outcomes_kept_seconds
         return await self._read(lambda each: archive.oldest(each, self._settings.outcomes_max, outcomes_from))
 
     async def outcomes(self, wanted: OutcomeFilter, before: int, limit: int) -> list[Outcome]:
@@ -231,7 +242,7 @@ class PostgresqlSpool:
         async def take(page: list[Stored]) -> None:
             session = self._appends.session_number
             keys = await self._appending.perform(
-                lambda each: replay(each, self.incarnation, session(), self.counters, page, self.wall())
+                lambda each: replay(each, self.incarnation, session(), self.counters, page, self.now())
             )
             grown = {(row.letter.outcome.connection, row.priority) for row, key in zip(page, keys, strict=True) if key}
             self._appended(grown)
@@ -245,7 +256,7 @@ class PostgresqlSpool:
             session = self._appends.session_number
             discarding = asyncio.ensure_future(
                 self._appending.perform(
-                    lambda each: discard(each, self.incarnation, session(), self.counters, page, self.wall())
+                    lambda each: discard(each, self.incarnation, session(), self.counters, page, self.now())
                 )
             )
             # If the caller is cancelled meanwhile, the commit still happens and its outcomes are still reported.
@@ -295,7 +306,7 @@ class PostgresqlSpool:
         """Ends a waiting row."""
         settlement = Settlement(connection, [completion])
         outcomes = await self.settling.perform(
-            lambda each: settle(each, self.holder(), self.counters, [settlement], self.wall())
+            lambda each: settle(each, self.holder(), self.counters, [settlement], self.now())
         )
         return outcomes[0] if outcomes else None
 
@@ -307,7 +318,7 @@ class PostgresqlSpool:
     async def refusals(self, wanted: TrailFilter, before: int, limit: int) -> list[Refusal]:
         """Lists rejected and skipped envelopes, newest first."""
         await self._read(_begin_nothing)
-        return self._refusals.find(wanted, before, limit, self.wall())
+        return self._refusals.find(wanted, before, limit, self.now())
 
     async def set_paused(self, connection: str, paused: bool) -> None:
         """Stores whether an operator paused the connection."""
@@ -386,13 +397,21 @@ async def open_spool(
     on_commit: Callable[[int, float], None] = lambda _rows, _seconds: None,
     wall: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
+    database_time: ReadTime = read_time,
 ) -> PostgresqlSpool:
     """Opens the spool, creating its schema if it does not exist.
+
+    Args:
+        settings: where it is, and how much it may hold.
+        on_commit: is called with the rows of each append.
+        wall: the clock of this host.
+        monotonic: measures how long a generation of the duplicate window has lasted.
+        database_time: reads the database's clock, by which `wall` is corrected.
 
     Raises:
         SpoolUnusable: the database cannot be reached or used.
     """
-    spool = PostgresqlSpool(settings, wall, monotonic, on_commit)
+    spool = PostgresqlSpool(settings, DatabaseClock(wall, database_time), monotonic, on_commit)
     try:
         await spool.start()
     except BaseException:

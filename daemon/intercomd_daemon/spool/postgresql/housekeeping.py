@@ -10,6 +10,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.spool.forwarded import KEPT_SECONDS
 from intercomd_daemon.spool.postgresql.counters import Counters
+from intercomd_daemon.spool.postgresql.database_clock import DatabaseClock
 from intercomd_daemon.spool.postgresql.session import Session
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.rotation import rotation_due
@@ -31,6 +32,9 @@ _TRIMS = (
         " DELETE FROM identities WHERE contact IN (SELECT number FROM gone)"
     ),
 )
+CARRIED_PER_COMMIT = 2_000
+"""Ids of the outgoing generation that one step looks at."""
+STEPS_PER_POLL = 50
 TRIM_EVERY = 60
 """Polls between two trims."""
 
@@ -43,7 +47,7 @@ class Housekeeping:
         settings: PostgresqlSettings,
         session: Session,
         counters: Counters,
-        wall: Callable[[], float],
+        clock: DatabaseClock,
         monotonic: Callable[[], float],
         wake: Callable[[set[tuple[str, Priority]]], None],
     ) -> None:
@@ -51,12 +55,14 @@ class Housekeeping:
         self._settings = settings
         self._session = session
         self._counters = counters
-        self._wall = wall
+        self._clock = clock
         self._monotonic = monotonic
         self._wake = wake
         self._generation = 0
         self._turned_at = 0.0
         self._elapsed = 0.0
+        self._appended = 0
+        self._emptied = True
         self._measured_at = 0.0
         self._notices: set[tuple[str, Priority]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -76,56 +82,71 @@ class Housekeeping:
             await asyncio.sleep(self._settings.poll_seconds)
             polls += 1
             with suppress(IntercomdError, asyncpg.PostgresError):
+                await self._session.perform(self._clock.measure)
                 grown = await self._session.perform(self._counters.poll)
                 self._wake(set(grown))
                 await self._session.perform(self._read_generation)
+                await self._empty_outgoing(STEPS_PER_POLL)
                 await self._session.perform(self._rotate_journal)
                 if polls % TRIM_EVERY == 0:
                     await self._session.perform(self._trim)
 
     async def _read_generation(self, connection: asyncpg.Connection) -> None:
         """Reads the generation, and saves how long it has lasted while a daemon ran."""
-        now, monotonic = self._wall(), self._monotonic()
+        now, monotonic = self._clock.now(), self._monotonic()
         (row,) = await connection.fetch(
             "UPDATE generations SET elapsed = greatest(elapsed, $1),"
             " turned_at = CASE WHEN turned_at = 0 THEN $2 ELSE least(turned_at, $2) END"
-            " RETURNING generation, turned_at, elapsed",
+            " RETURNING generation, turned_at, elapsed, appended, emptied",
             self._elapsed + monotonic - self._measured_at if self._turned_at else 0.0,
             now,
         )
         if row["generation"] != self._generation or not self._turned_at:
             self._generation = row["generation"]
             self._elapsed, self._measured_at = row["elapsed"], monotonic
-        self._turned_at = row["turned_at"]
+        self._turned_at, self._appended, self._emptied = row["turned_at"], row["appended"], row["emptied"]
 
     async def rotate_if_due(self) -> None:
         """Starts a new generation of the duplicate window if one is due."""
         elapsed = self._elapsed + self._monotonic() - self._measured_at
-        self._turned_at = min(self._turned_at, self._wall())
-        if not rotation_due(self._settings.duplicate_window_seconds, self._wall() - self._turned_at, elapsed, 0):
+        now = self._clock.now()
+        self._turned_at = min(self._turned_at, now)
+        ids = (
+            self._counters.appended() - self._appended
+        )  # At most so many: rows without an id of their sender count, too.
+        window = self._settings.duplicate_window_seconds
+        if not rotation_due(window, now - self._turned_at, elapsed, ids):
             return
+        with suppress(IntercomdError):
+            await self._empty_outgoing(1)
+        if not self._emptied:
+            return  # Ids stay known for longer.
 
         async def rotate(connection: asyncpg.Connection) -> None:
             statement = "SELECT rotate_recent_1($1, $2)"
             with suppress(asyncpg.LockNotAvailableError):  # The next append tries again.
-                if await connection.fetchval(statement, self._generation, self._wall()):
-                    self._generation += 1
-                    self._turned_at, self._elapsed = self._wall(), 0.0
-                    self._measured_at = self._monotonic()
-                else:
-                    await self._read_generation(connection)
+                await connection.fetchval(statement, self._generation, now)
+                await self._read_generation(connection)
 
         with suppress(IntercomdError):
             await self._session.perform(rotate)
+
+    async def _empty_outgoing(self, steps: int) -> None:
+        """Takes the next steps of emptying the outgoing generation; other jobs of the session come between."""
+        for _ in range(0 if self._emptied else steps):
+            if await self._session.fetch_value("SELECT carry_recent_1($1)", CARRIED_PER_COMMIT):
+                with suppress(asyncpg.LockNotAvailableError):  # The next call tries again.
+                    self._emptied = await self._session.fetch_value("SELECT empty_recent_1()")
+                break
 
     async def _rotate_journal(self, connection: asyncpg.Connection) -> None:
         (row,) = await connection.fetch(
             "SELECT slot, sequence - slot_first + 1 AS filled, slot_since FROM journal_counter"
         )
-        old = row["slot_since"] and row["slot_since"] < self._wall() - self._settings.outcomes_kept_seconds
+        old = row["slot_since"] and row["slot_since"] < self._clock.now() - self._settings.outcomes_kept_seconds
         if row["filled"] * JOURNAL_PARTS > self._settings.outcomes_max + JOURNAL_PARTS or (old and row["filled"]):
             with suppress(asyncpg.LockNotAvailableError):
-                await connection.execute("SELECT rotate_journal_1($1, $2)", row["slot"], self._wall())
+                await connection.execute("SELECT rotate_journal_1($1, $2)", row["slot"], self._clock.now())
 
     async def _trim(self, connection: asyncpg.Connection) -> None:
         for statement in _TRIMS:

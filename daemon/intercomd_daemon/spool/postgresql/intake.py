@@ -15,6 +15,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import CommitUnknown, RetryLater, SecondsTaken, SpoolFull
 from intercomd_daemon.fleet.in_doubt import Committed, DaemonRow, Sent, appended
 from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.postgresql.counters import Counters
 from intercomd_daemon.spool.postgresql.session import AWAY_RETRY_SECONDS, AnswerLost, DatabaseAway, Session
@@ -27,7 +28,7 @@ WAITING_BYTES_MAX = 32 << 20
 """Rows that wait for the statement on its way, as in the SQLite engine's queue."""
 IN_DOUBT_SECONDS = 10.0
 """A caller waits this long to learn what became of its append; then its result is unknown."""
-_APPEND = "SELECT append_1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21)"
+_APPEND = "SELECT append_1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23)"
 _SECONDS_TAKEN = "IC003"
 _DISK_FULL = "53100"
 
@@ -205,7 +206,9 @@ class AppendQueue:
             [row.priority is Priority.BULK for row in rows],
             [row.lane.encode() for row in rows],
             [row.envelope_id.encode() for row in rows],
-            [row.email.encode() for row in rows],
+            [fingerprint(row.lane) for row in rows],
+            [fingerprint(row.email) for row in rows],
+            [fingerprint(row.envelope_id) for row in rows],
             [row.recognised for row in rows],
             [row.data for row in rows],
             [place for place, _, _ in seconds],

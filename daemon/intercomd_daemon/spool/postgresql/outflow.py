@@ -11,7 +11,7 @@ from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.fleet.orders import Answer, Order
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Batch, PacingState, Settlement
-from intercomd_daemon.spool.keys import log_end, log_start
+from intercomd_daemon.spool.keys import log_end
 from intercomd_daemon.spool.postgresql import reading
 from intercomd_daemon.spool.postgresql.leases import Holding
 from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway
@@ -80,9 +80,9 @@ class PostgresqlOutflow:
         """Reads the next page of a log."""
 
         async def read(session: asyncpg.Connection, holder: Holder) -> Batch:
-            counters, now = self._spool.counters, self._spool.wall()
+            counters, now = self._spool.counters, self._spool.now()
             number, position, moved = counters.number(connection), after, 0
-            start, end = log_start(number, priority), log_end(number, priority)
+            start, end = counters.head(number, priority), log_end(number, priority)
             lanes: set[str] = set()
             while True:
                 between = (max(position, start), end)
@@ -120,7 +120,7 @@ class PostgresqlOutflow:
                 keys,
             )
             settlement = Settlement(name, page.completions)
-            outcomes = await settle(session, holder, self._spool.counters, [settlement], self._spool.wall())
+            outcomes = await settle(session, holder, self._spool.counters, [settlement], self._spool.now())
         contacts = await reading.read_contacts(session, number, {row.lane for row in page.rows})
         return Batch(page.rows, contacts, page.after, attempts, tuple(page.corrupt), tuple(outcomes), moved)
 
@@ -132,7 +132,7 @@ class PostgresqlOutflow:
         for settlement in settlements:
             await self._spool.number(settlement.connection)
         return await self._deliver(
-            lambda session, holder: settle(session, holder, self._spool.counters, settlements, self._spool.wall())
+            lambda session, holder: settle(session, holder, self._spool.counters, settlements, self._spool.now())
         )
 
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
@@ -157,7 +157,7 @@ class PostgresqlOutflow:
 
         async def read(session: asyncpg.Connection, holder: Holder) -> Batch:
             number = self._spool.counters.number(connection)
-            limits, now = (rows_max, bytes_max), self._spool.wall()
+            limits, now = (rows_max, bytes_max), self._spool.now()
             page = await reading.read_parked(session, number, connection, lane, after, limits, now)
             key = (number, lane.encode())
             attempts = await session.fetchval("SELECT attempts FROM lanes WHERE connection = $1 AND lane = $2", *key)
@@ -217,7 +217,7 @@ class PostgresqlOutflow:
         """Returns the state that was saved last, with the calls that a process that was lost may have made since."""
         statement = "SELECT pacing_limit, window_ends, calls_used, reset FROM leases WHERE workspace = $1"
         row = await self._deliver(lambda session, _: session.fetchrow(statement, self._holding.workspace))
-        if row is None or row["window_ends"] <= self._spool.wall():
+        if row is None or row["window_ends"] <= self._spool.now():
             return None
         used = row["calls_used"] + (TAKEOVER_CALLS if self._holding.unclean else 0)
         return PacingState(row["pacing_limit"], row["window_ends"], used, row["reset"])

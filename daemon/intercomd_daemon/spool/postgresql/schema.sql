@@ -24,14 +24,16 @@ CREATE TABLE connections (
     workspace text NOT NULL DEFAULT ''
 );
 
--- What waits is the difference of the two: appends and settlements do not wait for each other.
+-- What waits is the difference of the two: appends and settlements do not wait for each other. `last` is the highest
+-- key of a log. No row of a log up to its `head` is left: reads start there, not among the dead rows before it.
 CREATE TABLE appended (
     connection integer PRIMARY KEY, normal bigint NOT NULL DEFAULT 0, bulk bigint NOT NULL DEFAULT 0,
-    bytes bigint NOT NULL DEFAULT 0
+    bytes bigint NOT NULL DEFAULT 0, normal_last bigint NOT NULL DEFAULT 0, bulk_last bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 CREATE TABLE settled (
     connection integer PRIMARY KEY, normal bigint NOT NULL DEFAULT 0, bulk bigint NOT NULL DEFAULT 0,
-    bytes bigint NOT NULL DEFAULT 0, parked_lanes bigint NOT NULL DEFAULT 0, dead_letters bigint NOT NULL DEFAULT 0
+    bytes bigint NOT NULL DEFAULT 0, parked_lanes bigint NOT NULL DEFAULT 0, dead_letters bigint NOT NULL DEFAULT 0,
+    normal_head bigint NOT NULL DEFAULT 0, bulk_head bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 
 -- Two rows for each process: its appends and its settlements. A new session fences what the old one sent.
@@ -49,14 +51,21 @@ CREATE TABLE leases (
     reset float8 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 
+-- The trail finds rows by 32 bits of their lane, email and id. They are in the index of the keys: an index of their own
+-- would change a random page for each row, and a search reads the index of a million rows in 0.1 s.
 CREATE TABLE log (
-    key bigint PRIMARY KEY, lane bytea NOT NULL, envelope_id bytea NOT NULL, email bytea NOT NULL,
-    accept_time float8 NOT NULL, data bytea NOT NULL
-) WITH (autovacuum_vacuum_threshold = 50000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
-CREATE TABLE parked (
-    key bigint PRIMARY KEY, lane bytea NOT NULL, envelope_id bytea NOT NULL, email bytea NOT NULL,
-    accept_time float8 NOT NULL, data bytea NOT NULL, connection integer NOT NULL
+    key bigint NOT NULL, lane_hash integer NOT NULL, email_hash integer NOT NULL, id_hash integer NOT NULL,
+    accept_time float8 NOT NULL, lane bytea NOT NULL, envelope_id bytea NOT NULL, data bytea NOT NULL
+) WITH (
+    autovacuum_vacuum_threshold = 50000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0,
+    toast.autovacuum_vacuum_threshold = 50000, toast.autovacuum_vacuum_scale_factor = 0,
+    toast.autovacuum_vacuum_cost_delay = 0
 );
+CREATE UNIQUE INDEX log_by_key ON log (key, lane_hash, email_hash, id_hash);
+CREATE TABLE parked (LIKE log INCLUDING STORAGE, connection integer NOT NULL) WITH (
+    autovacuum_vacuum_threshold = 50000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0
+);
+CREATE UNIQUE INDEX parked_by_key ON parked (key, lane_hash, email_hash, id_hash);
 CREATE INDEX parked_by_lane ON parked (connection, lane, key);
 CREATE TABLE lanes (
     connection integer NOT NULL, lane bytea NOT NULL, due float8 NOT NULL, attempts integer NOT NULL,
@@ -69,7 +78,9 @@ CREATE TABLE damaged (
     reason text NOT NULL, data bytea NOT NULL
 );
 
--- The duplicate window: three partitions in rotation.
+-- The duplicate window: three partitions in rotation, those of the young generation, of the one before, and of the
+-- outgoing one. That is emptied: ids whose envelope still waits are carried over to the young one in steps. `carried_…`
+-- is the last id that a step has looked at, `appended` the rows ever appended when the generation began.
 CREATE TABLE recent (slot integer NOT NULL, connection integer NOT NULL, envelope_id bytea NOT NULL, key bigint NOT NULL)
     PARTITION BY LIST (slot);
 CREATE TABLE recent_0 PARTITION OF recent FOR VALUES IN (0);
@@ -78,8 +89,10 @@ CREATE TABLE recent_2 PARTITION OF recent FOR VALUES IN (2);
 CREATE UNIQUE INDEX recent_by_id ON recent (connection, envelope_id, slot);
 CREATE TABLE generations (
     one boolean PRIMARY KEY DEFAULT true CHECK (one), generation bigint NOT NULL DEFAULT 0,
-    turned_at float8 NOT NULL DEFAULT 0, elapsed float8 NOT NULL DEFAULT 0
-);
+    turned_at float8 NOT NULL DEFAULT 0, elapsed float8 NOT NULL DEFAULT 0, appended bigint NOT NULL DEFAULT 0,
+    carried_connection integer NOT NULL DEFAULT 0, carried_id bytea NOT NULL DEFAULT '',
+    carried boolean NOT NULL DEFAULT true, emptied boolean NOT NULL DEFAULT true
+) WITH (fillfactor = 10);
 INSERT INTO generations DEFAULT VALUES;
 
 CREATE TABLE seconds (
@@ -186,8 +199,8 @@ END $$;
 -- Appends rows; returns the key of each, 0 for a duplicate.
 CREATE FUNCTION append_1(
     the_incarnation text, the_session bigint, the_number bigint, now float8,
-    row_connections integer[], row_bulk boolean[], row_lanes bytea[], row_ids bytea[], row_emails bytea[],
-    row_recognised boolean[], row_data bytea[],
+    row_connections integer[], row_bulk boolean[], row_lanes bytea[], row_ids bytea[], lane_hashes integer[],
+    email_hashes integer[], id_hashes integer[], row_recognised boolean[], row_data bytea[],
     second_rows integer[], second_keys bigint[], second_owners bigint[],
     f_callers bytea[], f_agents bytea[], f_connections bytea[], f_sequences bigint[], f_data bytea[],
     f_first integer[], f_last integer[]
@@ -239,13 +252,16 @@ BEGIN
             WHERE added[given.place] <> 0 ORDER BY number
             ON CONFLICT DO NOTHING;
     END IF;
-    INSERT INTO log (key, lane, envelope_id, email, accept_time, data)
-        SELECT key, lane, id, email, now, data
-        FROM unnest(added, row_lanes, row_ids, row_emails, row_data) AS given (key, lane, id, email, data) WHERE key <> 0;
+    INSERT INTO log (key, lane_hash, email_hash, id_hash, accept_time, lane, envelope_id, data)
+        SELECT key, lane_hash, email_hash, id_hash, now, lane, id, data
+        FROM unnest(added, lane_hashes, email_hashes, id_hashes, row_lanes, row_ids, row_data)
+            AS given (key, lane_hash, email_hash, id_hash, lane, id, data) WHERE key <> 0;
     UPDATE appended SET normal = appended.normal + new.normal, bulk = appended.bulk + new.bulk,
-            bytes = appended.bytes + new.bytes
+            bytes = appended.bytes + new.bytes, normal_last = greatest(normal_last, new.normal_key),
+            bulk_last = greatest(bulk_last, new.bulk_key)
         FROM (
             SELECT connection, count(*) FILTER (WHERE NOT bulk) AS normal, count(*) FILTER (WHERE bulk) AS bulk,
+                max(key) FILTER (WHERE NOT bulk) AS normal_key, max(key) FILTER (WHERE bulk) AS bulk_key,
                 sum(length(data) + 200) AS bytes
             FROM unnest(added, row_connections, row_bulk, row_data) AS given (key, connection, bulk, data)
             WHERE key <> 0 GROUP BY connection
@@ -387,8 +403,8 @@ BEGIN
     PERFORM fence_1(the_incarnation, 'settle', the_session);
     PERFORM lease_1(the_workspace, the_incarnation, the_epoch);
     WITH moved AS (DELETE FROM log WHERE key = ANY (keys) RETURNING *)
-        INSERT INTO parked (key, lane, envelope_id, email, accept_time, data, connection)
-        SELECT key, lane, envelope_id, email, accept_time, data, the_connection FROM moved;
+        INSERT INTO parked (key, lane_hash, email_hash, id_hash, accept_time, lane, envelope_id, data, connection)
+        SELECT key, lane_hash, email_hash, id_hash, accept_time, lane, envelope_id, data, the_connection FROM moved;
 END $$;
 
 -- Parks a lane with rows of it; returns the number of lanes that are parked more than before.
@@ -428,8 +444,8 @@ END $$;
 -- Appends the rows of dead letters again; those that are gone meanwhile are left out. Returns the keys, 0 for those.
 CREATE FUNCTION replay_1(
     the_incarnation text, the_session bigint, now float8, ids bigint[],
-    row_connections integer[], row_bulk boolean[], row_lanes bytea[], row_ids bytea[], row_emails bytea[],
-    row_data bytea[]
+    row_connections integer[], row_bulk boolean[], row_lanes bytea[], row_ids bytea[], lane_hashes integer[],
+    email_hashes integer[], id_hashes integer[], row_data bytea[]
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     gone bigint[];
@@ -447,13 +463,16 @@ BEGIN
     SELECT coalesce(array_agg(CASE WHEN ids[place] = ANY (gone) THEN key ELSE 0 END ORDER BY place), '{}') INTO keys FROM (
         SELECT ((2 * connection + bulk::integer)::bigint << 48) | nextval('positions') AS key, place
         FROM unnest(row_connections, row_bulk) WITH ORDINALITY AS given (connection, bulk, place)) AS numbered;
-    INSERT INTO log (key, lane, envelope_id, email, accept_time, data)
-        SELECT key, lane, id, email, now, data
-        FROM unnest(keys, row_lanes, row_ids, row_emails, row_data) AS given (key, lane, id, email, data) WHERE key <> 0;
+    INSERT INTO log (key, lane_hash, email_hash, id_hash, accept_time, lane, envelope_id, data)
+        SELECT key, lane_hash, email_hash, id_hash, now, lane, id, data
+        FROM unnest(keys, lane_hashes, email_hashes, id_hashes, row_lanes, row_ids, row_data)
+            AS given (key, lane_hash, email_hash, id_hash, lane, id, data) WHERE key <> 0;
     UPDATE appended SET normal = appended.normal + new.normal, bulk = appended.bulk + new.bulk,
-            bytes = appended.bytes + new.bytes
+            bytes = appended.bytes + new.bytes, normal_last = greatest(normal_last, new.normal_key),
+            bulk_last = greatest(bulk_last, new.bulk_key)
         FROM (
             SELECT connection, count(*) FILTER (WHERE NOT bulk) AS normal, count(*) FILTER (WHERE bulk) AS bulk,
+                max(key) FILTER (WHERE NOT bulk) AS normal_key, max(key) FILTER (WHERE bulk) AS bulk_key,
                 sum(length(data) + 200) AS bytes
             FROM unnest(keys, row_connections, row_bulk, row_data) AS given (key, connection, bulk, data)
             WHERE key <> 0 GROUP BY connection
@@ -556,30 +575,74 @@ BEGIN
     PERFORM pg_notify('intercomd_orders', '');
 END $$;
 
--- Starts a new generation of the duplicate window. The generation before the last is emptied, but for ids whose envelope
--- still waits. The lock of the generation keeps appends out meanwhile.
+-- Starts a new generation of the duplicate window, once the outgoing one is empty. Appends hold the lock shared, so it
+-- waits for those in progress; `lock_timeout` bounds how long later ones wait behind it.
 CREATE FUNCTION rotate_recent_1(seen bigint, now float8) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-    emptied integer := (seen + 2) % 3;
 BEGIN
     PERFORM set_config('lock_timeout', '50ms', true);
     PERFORM pg_advisory_xact_lock(hashtext('intercomd generation'));
-    PERFORM 1 FROM generations WHERE generation = seen;
-    IF NOT FOUND THEN
+    UPDATE generations SET generation = seen + 1, turned_at = now, elapsed = 0, carried_connection = 0, carried_id = '',
+            carried = false, emptied = false, appended = (SELECT sum(a.normal + a.bulk) FROM appended AS a)
+        WHERE generation = seen AND emptied;
+    RETURN FOUND;
+END $$;
+
+-- Carries the next ids of the outgoing generation over, those whose envelope still waits; true once it was the last
+-- step. False also while another daemon is at it: one at a time takes the next step, and any may.
+CREATE FUNCTION carry_recent_1(ids_max integer) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    state generations;
+    page_connections integer[];
+    page_ids bytea[];
+    page_keys bigint[];
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('intercomd carrying')) THEN
         RETURN false;
     END IF;
+    PERFORM pg_advisory_xact_lock_shared(hashtext('intercomd generation'));
+    SELECT * INTO state FROM generations;
+    IF state.carried THEN
+        RETURN true;
+    END IF;
+    EXECUTE format('SELECT array_agg(connection), array_agg(envelope_id), array_agg(key) FROM ('
+            'SELECT connection, envelope_id, key FROM recent_%s WHERE (connection, envelope_id) > ($1, $2)'
+            ' ORDER BY connection, envelope_id LIMIT $3) AS page', (state.generation + 2) % 3)
+        INTO page_connections, page_ids, page_keys USING state.carried_connection, state.carried_id, ids_max;
     INSERT INTO recent (slot, connection, envelope_id, key)
-        SELECT (seen + 1) % 3, connection, envelope_id, key FROM recent AS old
-        WHERE slot = emptied AND (EXISTS (SELECT FROM log WHERE log.key = old.key)
-            OR EXISTS (SELECT FROM parked WHERE parked.key = old.key));
-    EXECUTE format('TRUNCATE recent_%s', emptied);
-    UPDATE generations SET generation = seen + 1, turned_at = now, elapsed = 0;
-    RETURN true;
+        SELECT state.generation % 3, connection, id, key
+        FROM unnest(page_connections, page_ids, page_keys) AS page (connection, id, key)
+        WHERE EXISTS (SELECT FROM log WHERE log.key = page.key)
+            OR EXISTS (SELECT FROM parked WHERE parked.key = page.key)
+        ON CONFLICT DO NOTHING;
+    state.carried := coalesce(cardinality(page_ids), 0) < ids_max;
+    UPDATE generations SET carried = state.carried,
+        carried_connection = coalesce(page_connections[cardinality(page_ids)], carried_connection),
+        carried_id = coalesce(page_ids[cardinality(page_ids)], carried_id);
+    RETURN state.carried;
+END $$;
+
+-- Empties the outgoing generation after the last step. The truncation waits for appends, which read all generations;
+-- `lock_timeout` bounds how long later ones wait behind it.
+CREATE FUNCTION empty_recent_1() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    outgoing bigint;
+BEGIN
+    PERFORM set_config('lock_timeout', '50ms', true);
+    IF NOT pg_try_advisory_xact_lock(hashtext('intercomd carrying')) THEN
+        RETURN false;
+    END IF;
+    SELECT (generation + 2) % 3 INTO outgoing FROM generations WHERE carried AND NOT emptied;
+    IF FOUND THEN
+        EXECUTE format('TRUNCATE recent_%s', outgoing);
+        UPDATE generations SET emptied = true;
+    END IF;
+    RETURN (SELECT emptied FROM generations);
 END $$;
 
 -- Starts a new partition of the journal, and empties the oldest.
 CREATE FUNCTION rotate_journal_1(seen integer, now float8) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM set_config('lock_timeout', '50ms', true);
     PERFORM 1 FROM journal_counter WHERE slot = seen FOR UPDATE;
     IF NOT FOUND THEN
         RETURN false;

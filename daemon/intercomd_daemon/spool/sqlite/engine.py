@@ -327,6 +327,10 @@ class SqliteSpool:
                 pass  # a further commit
         return moved
 
+    def now(self) -> float:
+        """Returns Unix seconds by this host's clock."""
+        return self._wall()
+
     async def load_state(self, name: str) -> bytes:
         """Returns a state that `save_state` stored."""
         return await self._writer.perform(lambda transaction: states.load(transaction.database, name))

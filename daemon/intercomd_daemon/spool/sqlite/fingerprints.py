@@ -10,11 +10,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
-from zlib import crc32
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import POSITION_BITS, position_of
+from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.keys import log_start
 from intercomd_daemon.spool.record import RecordDamaged
 from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders
@@ -94,14 +94,14 @@ def _condition(transaction: Transaction, wanted: TrailFilter) -> tuple[str, list
         values.append(json.dumps(logs))
     if wanted.envelope_id:
         clauses.append(" AND envelope_id = ?")
-        values.append(_fingerprint(wanted.envelope_id))
+        values.append(fingerprint(wanted.envelope_id))
     users: list[str] = []
     if wanted.customer_id:
         users.append("lane = ?")
-        values.append(_fingerprint(lane_of(wanted.customer_id, "")))
+        values.append(fingerprint(lane_of(wanted.customer_id, "")))
     if wanted.email:
         users.append("email = ?")
-        values.append(_fingerprint(wanted.email))
+        values.append(fingerprint(wanted.email))
     if users:
         clauses.append(f" AND ({' OR '.join(users)})")
     return "".join(clauses), values
@@ -111,9 +111,9 @@ def _entry(key: int, lane: str, email: str, envelope_id: str) -> Entry:
     return (
         position_of(key),
         key >> POSITION_BITS,
-        _fingerprint(lane),
-        _fingerprint(email) if email else None,
-        _fingerprint(envelope_id),
+        fingerprint(lane),
+        fingerprint(email) if email else None,
+        fingerprint(envelope_id),
     )
 
 
@@ -125,11 +125,6 @@ def _readable(rows: Iterable[tuple[int, bytes]]) -> Iterator[RowTexts]:
         except RecordDamaged:
             continue
         yield key, lane_of(envelope.customer_id, envelope.email), envelope.email, envelope.envelope_id
-
-
-def _fingerprint(text: str) -> int:
-    """Returns the fingerprint of a text: a signed number, which SQLite stores in four bytes."""
-    return crc32(text.encode()) - (1 << 31)
 
 
 @cache
