@@ -19,7 +19,7 @@ def used_pace() -> Pace:
 
 async def test_release_saves_the_pacing_state_for_the_next_process() -> None:
     spool = MemorySpool()
-    await release(used_pace(), await spool.acquire("w"))
+    await release(used_pace(), await spool.acquire("w"), spool.now)
     state = await (await spool.acquire("w")).load_pacing()
     assert state is not None
     assert state.calls_used == 1
@@ -28,7 +28,7 @@ async def test_release_saves_the_pacing_state_for_the_next_process() -> None:
 async def test_pacing_state_is_no_longer_saved_after_the_loss() -> None:
     spool = MemorySpool()
     outflow = await spool.acquire("w")
-    saving = asyncio.create_task(save_pacing(used_pace(), outflow))
+    saving = asyncio.create_task(save_pacing(used_pace(), outflow, spool.now))
     await asyncio.wait({saving}, timeout=SAVE_PACING_SECONDS + 0.5)
     assert await outflow.load_pacing() is not None
     await outflow.release()

@@ -20,4 +20,4 @@ class Agent:
     def worker(self, name: str, spool: Spool, outflow: Outflow, observer: Observer, *, paused: bool) -> ForwardWorker:
         """Returns the worker of a connection; it does not run yet."""
         agent_id = spool.usage().spool_id
-        return ForwardWorker(name, agent_id, outflow, spool, self.gateway, observer, paused=paused)
+        return ForwardWorker(name, agent_id, outflow, spool, self.gateway, observer, paused=paused, wall=spool.now)

@@ -16,6 +16,7 @@ from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.preview import preview
+from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import Observer as DeliveryObserver
 from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
@@ -143,7 +144,7 @@ class Connections:
         for workspace in self._acquiring.keys() - used:
             self._acquiring.pop(workspace).cancel()
         for workspace in self._workspaces.keys() - used:
-            await release(*self._workspaces.pop(workspace))
+            await release(*self._workspaces.pop(workspace), self._spool.now)
         # After the last commit of the old workers, and before the first read of the new ones.
         await self._store_workspaces()
         if not self._stopping:
@@ -178,7 +179,15 @@ class Connections:
             elif settings.active:
                 pace, outflow = await self._acquire(settings)
                 client = IntercomClient(settings, self._tokens[name], CONNECTIONS_MAX)
-                worker = Worker(settings, outflow, client, pace, self._observer, paused=name in paused)
+                worker = Worker(
+                    settings,
+                    outflow,
+                    client,
+                    pace,
+                    self._observer,
+                    paused=name in paused,
+                    clock=Clock(wall=self._spool.now),
+                )
                 workers[name] = worker, outflow
         return workers
 
@@ -207,7 +216,7 @@ class Connections:
             outflow = await self._spool.acquire(workspace)
             pace = Pace(settings.rate.calls_per_window, settings.rate.share, time.monotonic())
             if state := await outflow.load_pacing():
-                pace.restore(state, time.monotonic(), time.time())
+                pace.restore(state, time.monotonic(), self._spool.now())
             self._workspaces[workspace] = pace, outflow
         shared, outflow = self._workspaces[workspace]
         assert shared is not None  # noqa: S101 - `agent` is None here
@@ -260,10 +269,12 @@ class Connections:
         rate = next(iter(active.values())).rate
         pace = Pace(rate.calls_per_window, rate.share, time.monotonic())
         if state := await outflow.load_pacing():
-            pace.restore(state, time.monotonic(), time.time())
+            pace.restore(state, time.monotonic(), self._spool.now())
         self._workspaces[workspace] = pace, outflow
         self._run(await self._workers(active))
-        self._saving[workspace] = asyncio.create_task(save_pacing(pace, outflow), name=f"pacing of {workspace}")
+        self._saving[workspace] = asyncio.create_task(
+            save_pacing(pace, outflow, self._spool.now), name=f"pacing of {workspace}"
+        )
         self._obey_later(workspace, outflow)
         for name in active:
             self._observer.on_notice(name, "workspace_acquired", workspace=workspace)
@@ -322,7 +333,7 @@ class Connections:
             task.cancel()
         await asyncio.gather(*self._acquiring.values(), *tending, return_exceptions=True)
         for pace, outflow in self._workspaces.values():
-            await release(pace, outflow)
+            await release(pace, outflow, self._spool.now)
         if self.agent is not None:
             await self.agent.gateway.close()
 

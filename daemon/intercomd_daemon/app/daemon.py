@@ -68,6 +68,7 @@ class Daemon:
 
     def __init__(self, settings: Settings, logs: Logs, load: Callable[[], LoadedSettings] | None = None) -> None:
         """`load` reads the settings again for a reload, and raises SettingsInvalid; None: there is no reload."""
+        self._spool: Spool | None = None
         self._settings = settings
         self._load = load
         self._logger = logs.logger
@@ -75,13 +76,12 @@ class Daemon:
         self._systemd = Systemd(os.environ, os.getpid())
         self._reloading = asyncio.Lock()
         self._connections = Connections(settings, logs.hide)
-        self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, time.time)
+        self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, self._now)
         self._metrics.watch_log(logs.lost)
         self._traces = open_traces_or_warn(settings.traces, os.environ, logs.logger)
         self._security = Security(settings, logs.logger, self._metrics.count_request)
         self._report = Report(logs.logger, self._metrics, self._connections.log_key(), logs.batch, self._traces)
         self._state = DaemonState.STARTING
-        self._spool: Spool | None = None
         self._operations: OperationsListeners | None = None
         self._ingest: GrpcListener | None = None
         self._acceptor: Acceptor | None = None
@@ -152,14 +152,14 @@ class Daemon:
     def _ingest_service(self, spool: Spool, seconds: TimestampAllocator) -> IngestService:
         agent = self._connections.agent
         decides, gateway = (decide, None) if agent is None else (agent.decide, agent.gateway)
-        acceptor = Acceptor(self._settings.connections, spool, seconds, self._report, time.time, decides)
+        acceptor = Acceptor(self._settings.connections, spool, seconds, self._report, spool.now, decides)
         interceptors = () if self._traces is None else (with_trace_context,)
         service = IngestService(
             acceptor,
             self._connections.preview,
             spool.usage,
             self._settings.ingest,
-            time.time,
+            spool.now,
             interceptors,
             self._security.ingest.guard,
             gateway,
@@ -321,7 +321,7 @@ class Daemon:
             self._report.subscribe,
             version=__version__,
             start_time=time.time(),
-            clock=time.time,
+            clock=self._now,
             guard=self._security.operations.guard,
         )
         self._operations = await open_operations(
@@ -335,6 +335,10 @@ class Daemon:
         )
         self._operations.health.alive = self._alive
         self._logger.info("operations", http=self._operations.http_address, grpc=self._operations.grpc_address)
+
+    def _now(self) -> float:
+        """Returns Unix seconds, by the spool's time once it is open."""
+        return self._spool.now() if self._spool is not None else time.time()
 
     async def _open_spool(self) -> Spool | None:
         """Opens the spool, waiting for its lock; returns None if the daemon is stopped meanwhile."""

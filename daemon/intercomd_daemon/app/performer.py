@@ -1,7 +1,6 @@
 """Does on a worker what operators ask for: by a call of this daemon, or by an order of a shared spool."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
@@ -81,7 +80,7 @@ class Performer:
         if found is None:
             return None
         try:
-            completion = complete_row(found, settings, time.time())
+            completion = complete_row(found, settings, self._spool.now())
         except RecordDamaged:
             return None  # Another release wrote it: only that one can end it.
         outcome = await complete(name, completion)

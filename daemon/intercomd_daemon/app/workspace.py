@@ -58,21 +58,24 @@ class ConnectionWorker(Protocol):
         ...
 
 
-async def release(pace: Pace | None, outflow: Outflow) -> None:
-    """Releases a workspace whose workers have ended, for the process that acquires it next."""
+async def release(pace: Pace | None, outflow: Outflow, wall: Callable[[], float]) -> None:
+    """Releases a workspace whose workers have ended, for the process that acquires it next.
+
+    `wall` returns Unix seconds of the spool's time.
+    """
     if pace is not None:
         # Without the saved state, the next process learns the window from its first calls.
         with suppress(IntercomdError):
-            await outflow.save_pacing(pace.state(time.monotonic(), time.time()))
+            await outflow.save_pacing(pace.state(time.monotonic(), wall()))
     await outflow.release()
 
 
-async def save_pacing(pace: Pace, outflow: Outflow) -> None:
+async def save_pacing(pace: Pace, outflow: Outflow, wall: Callable[[], float]) -> None:
     """Saves the pacing state now and then, for a process that takes the workspace over without its release."""
     with suppress(IntercomdError):  # The workspace is lost.
         while True:
             await asyncio.sleep(SAVE_PACING_SECONDS)
-            await outflow.save_pacing(pace.state(time.monotonic(), time.time()))
+            await outflow.save_pacing(pace.state(time.monotonic(), wall()))
 
 
 async def obey_orders(outflow: Outflow, perform: Callable[[Order], Awaitable[int]]) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.outcome import DeadLetter, Outcome
-from intercomd_daemon.spool.fleet import Fleet, Orders
+from intercomd_daemon.spool.fleet import Fleet, Orders, SharedTime
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
@@ -396,7 +396,7 @@ class Archive(Protocol):
         ...
 
 
-class Spool(Intake, Archive, Protocol):
+class Spool(Intake, Archive, SharedTime, Protocol):
     """An open engine; see `engines`."""
 
     @property
@@ -425,13 +425,6 @@ class Spool(Intake, Archive, Protocol):
 
         Returns the connections that delivered to another workspace before. What was cached of its contacts is deleted,
         so call it while no worker runs for them.
-        """
-        ...
-
-    def now(self) -> float:
-        """Returns Unix seconds by a clock that all processes of the spool share; stored times are from it.
-
-        Costs nothing.
         """
         ...
 

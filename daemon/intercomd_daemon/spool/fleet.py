@@ -34,3 +34,11 @@ class Fleet(Protocol):
             RetryLater: too many orders wait, or none was answered in time; an order without an answer stays in force.
         """
         ...
+
+
+class SharedTime(Protocol):
+    """The time of all processes that share a spool; every stored time is from it."""
+
+    def now(self) -> float:
+        """Returns Unix seconds; costs nothing."""
+        ...
