@@ -84,3 +84,14 @@ def test_contradiction_is_a_problem(tmp_path: Path, text: str, problem: str) -> 
 def test_token_in_the_clear_is_a_warning(tmp_path: Path) -> None:
     loaded = load(tmp_path, '[upstream]\ntarget = "gateway:50051"\ninsecure = true\ntoken_file = "t"')
     assert "in the clear" in loaded.warnings[0]
+
+
+def test_token_in_the_clear_is_warned_of_for_each_target(tmp_path: Path) -> None:
+    """The gateway's operations may be reached by a name, although its ingest address is on this machine."""
+    text = '[upstream]\ntarget = "127.0.0.1:50051"\noperations_target = "gateway:9091"\ntoken_file = "t"\n'
+    assert not load(tmp_path, text).warnings
+    assert load(tmp_path, text).settings.upstream.operations_use_tls
+    loaded = load(tmp_path, text + "insecure = true")
+    (warning,) = loaded.warnings
+    assert "the token travels to gateway:9091 in the clear" in warning
+    assert not loaded.settings.upstream.operations_use_tls

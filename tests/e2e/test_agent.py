@@ -388,6 +388,41 @@ async def test_explain_at_an_agent_asks_the_gateway(chain: Chain) -> None:
     assert "nothing answers at 127.0.0.1:9" in absent.stderr
 
 
+async def test_explain_at_an_agent_asks_the_gateway_of_its_settings(chain: Chain) -> None:
+    """With the agent's own credential, which may or may not read personal data at the gateway."""
+    file = chain.folder / "token"
+    file.write_text(AGENT_TOKEN)
+    for level in ("read", "status"):
+        caller = {"token_sha256": [hash_of(AGENT_TOKEN)], "operations": level}
+        chain.gateway = await chain.make_gateway(callers={"agent": caller}).start()
+        upstream = {
+            "target": chain.address,
+            "operations_target": chain.gateway.operations_address,
+            "token_file": str(file),
+        }
+        chain.agent = chain.make("agent", upstream=upstream)
+        await chain.agent.start()
+        await chain.agent.publish(envelope("u-1", "step", envelope_id=level))
+        await chain.gateway.ended([level])
+        words = (
+            "explain",
+            level,
+            "--operations",
+            chain.agent.operations_address,
+            "--config",
+            chain.agent.folder / "intercomd.toml",
+        )
+        shown = await invoke(*words)
+        assert shown.exit_code == 0
+        assert "At the gateway" in shown.stdout
+        if level == "read":
+            assert "reached Intercom" in shown.stdout.partition("At the gateway")[2]
+        else:
+            assert "or run `intercomd explain` at the gateway" in shown.stderr
+        await chain.agent.close()
+        await chain.gateway.close()
+
+
 async def test_full_gateway_is_obeyed_and_loses_nothing(chain: Chain) -> None:
     """Its spool has room for some of the envelopes, until its connection is resumed."""
     chain.gateway = chain.make_gateway(spool={"bytes_max": "2MiB"})

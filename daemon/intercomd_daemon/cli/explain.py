@@ -1,6 +1,7 @@
 """`intercomd explain WHO`: shows everything that the daemon knows of a user or an envelope, and sums it up."""
 
 import asyncio
+import os
 import sys
 from typing import NamedTuple
 
@@ -8,9 +9,11 @@ import click
 
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1.operations_pb2 import TrailEntry
+from intercomd_daemon import config
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.answer import answer, answer_for_both, not_found
+from intercomd_daemon.cli.client_options import ClientOptions
 from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
 from intercomd_daemon.cli.explanation import explain_entry, print_explanation
 from intercomd_daemon.cli.output import print_json, print_text
@@ -24,6 +27,7 @@ from intercomd_daemon.cli.remote import (
 from intercomd_daemon.cli.status import obstacles_of
 from intercomd_daemon.cli.trail import EnvelopeState, connection_of, merge, state_of, superseded
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
+from intercomd_daemon.errors import SettingsInvalid
 
 PAGE_SIZE = 100
 TROUBLED = (messages.CONNECTION_STATE_SUSPENDED, messages.CONNECTION_STATE_DOWN)
@@ -51,7 +55,10 @@ TROUBLED = (messages.CONNECTION_STATE_SUSPENDED, messages.CONNECTION_STATE_DOWN)
     help="Number of entries, newest first.",
 )
 @click.option(
-    "--gateway", type=options.GIVEN, metavar="ADDR", help="At an agent: ask the gateway's operations address, too."
+    "--gateway",
+    type=options.GIVEN,
+    metavar="ADDR",
+    help="At an agent: ask the gateway's operations address, too. By default upstream.operations_target.",
 )
 @options.JSON
 def command(
@@ -73,21 +80,43 @@ def command(
     Exit code 1 if the daemon knows nothing of WHO.
     """
     target = resolve_address(address, OPERATIONS, config_path)
-    known = _explain(target, identifier, connection or "", limit, as_json=as_json)
+    known, is_agent = _explain(target, None, identifier, connection or "", limit, as_json=as_json)
+    access: ClientOptions | None = None
+    if not gateway and is_agent:
+        gateway, access = _gateway_of(config_path)
     if gateway:
         if not as_json:
             click.secho(f"\nAt the gateway {gateway}:", bold=True)
         try:
-            known = _explain(gateway, identifier, connection or "", limit, as_json=as_json) or known
+            known |= _explain(gateway, access, identifier, connection or "", limit, as_json=as_json)[0]
         except CommandFailed as error:
             print_text(f"{error.message}; or run `intercomd explain` at the gateway", hanging="", err=True)
     if not known:
         sys.exit(EXIT_FAILED)
 
 
-def _explain(address: str, identifier: str, connection: str, limit: int, *, as_json: bool) -> bool:
-    """Prints what one daemon knows; returns whether that is anything."""
-    found = asyncio.run(_collect(address, identifier, connection, limit))
+def _gateway_of(config_path: str | None) -> tuple[str, ClientOptions]:
+    """Returns the operations address of the gateway in an agent's settings, empty without one, and how to call it."""
+    try:
+        upstream = config.load(config_path, os.environ).settings.upstream
+    except SettingsInvalid:
+        return "", ClientOptions()  # The daemon may have other settings than this command.
+    tls = upstream.tls
+    return upstream.operations_target, ClientOptions(
+        tls=upstream.operations_use_tls,
+        ca_file=tls.ca_file or None,
+        certificate_file=tls.certificate_file or None,
+        key_file=tls.key_file or None,
+        server_name=tls.server_name or None,
+        token_file=upstream.token_file or None,
+    )
+
+
+def _explain(
+    address: str, access: ClientOptions | None, identifier: str, connection: str, limit: int, *, as_json: bool
+) -> tuple[bool, bool]:
+    """Prints what one daemon knows; returns whether that is anything, and whether the daemon is an agent."""
+    found = asyncio.run(_collect(address, access, identifier, connection, limit))
     entries = merge((found.of_envelope, found.of_user))[:limit]
     if as_json:
         for entry in entries:
@@ -96,7 +125,7 @@ def _explain(address: str, identifier: str, connection: str, limit: int, *, as_j
         _print(identifier, found, entries)
     if not entries:
         print_text(not_found(identifier), hanging="", err=True)
-    return bool(entries)
+    return bool(entries), any(status.upstream for status in found.connections.values())
 
 
 class Explained(NamedTuple):
@@ -112,11 +141,13 @@ class Explained(NamedTuple):
     """By name."""
 
 
-async def _collect(address: str, identifier: str, connection: str, limit: int) -> Explained:
+async def _collect(
+    address: str, access: ClientOptions | None, identifier: str, connection: str, limit: int
+) -> Explained:
     user = messages.ListTrailRequest(connection=connection, customer_id=identifier)
     if "@" in identifier:
         user.email = identifier
-    async with operations(address) as stub:
+    async with operations(address, access) as stub:
         await warn_of_unknown_connection(stub, connection)
         of_user, more = await read_trail(stub, user, limit)
         of_envelope: list[TrailEntry] = []

@@ -17,7 +17,7 @@ from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd.v1.operations_pb2 import GetStatusRequest
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.cli.addresses import AddressUnknown, Listener, address_of
-from intercomd_daemon.cli.client_options import current
+from intercomd_daemon.cli.client_options import ClientOptions, current
 from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
 from intercomd_daemon.cli.format import printable
 
@@ -52,22 +52,30 @@ def resolve_address(address: str | None, listener: Listener, config_path: str | 
         raise ConfigurationInvalid(str(error)) from None
 
 
-def open_channel(address: str, *options: tuple[str, int]) -> grpc.aio.Channel:
+def open_channel(
+    address: str, *options: tuple[str, int], client_options: ClientOptions | None = None
+) -> grpc.aio.Channel:
     """Opens a channel to a daemon. A daemon on this machine is never called through a proxy.
 
+    Without `client_options` it uses those of the command.
+
     Raises:
-        CommandFailed: a file of the command's options cannot be used.
+        CommandFailed: a file of the options cannot be used.
     """
-    given = current()
+    given = client_options or current()
     interceptors = _interceptors(given.token_file)
     arguments: list[tuple[str, Any]] = [*_CHANNEL_OPTIONS, *proxy_options(address), *options]
     if not given.uses_tls or address.startswith("unix:"):
         return grpc.aio.insecure_channel(address, arguments, interceptors=interceptors)
     if given.server_name:
         arguments.append(("grpc.ssl_target_name_override", given.server_name))
-    pem = [
-        Path(path).read_bytes() if path else None for path in (given.ca_file, given.key_file, given.certificate_file)
-    ]
+    try:
+        pem = [
+            Path(path).read_bytes() if path else None
+            for path in (given.ca_file, given.key_file, given.certificate_file)
+        ]
+    except OSError as error:
+        raise CommandFailed(f"{error.filename} cannot be read: {error.strerror}") from None
     return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(*pem), arguments, interceptors=interceptors)
 
 
@@ -117,13 +125,13 @@ def _with_token(details: Any, token: str) -> Any:  # noqa: ANN401 - the details 
 
 
 @asynccontextmanager
-async def operations(address: str) -> AsyncIterator[Operations]:
-    """Connects to the OperationsService at an address.
+async def operations(address: str, client_options: ClientOptions | None = None) -> AsyncIterator[Operations]:
+    """Connects to the OperationsService at an address, by default with the options of the command.
 
     Raises:
         CommandFailed: a call in the context failed.
     """
-    async with open_channel(address) as channel:
+    async with open_channel(address, client_options=client_options) as channel:
         try:
             yield OperationsServiceStub(channel)
         except grpc.aio.AioRpcError as error:

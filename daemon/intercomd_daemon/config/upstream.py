@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from intercomd_daemon.config.findings import SettingFindings
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.config.variables import variable
+from intercomd_daemon.forward.settings import is_local_target
 
 _SECTION = "upstream"
 
@@ -27,7 +28,14 @@ def check_upstream(settings: Settings, origins: Mapping[str, str], findings: Set
         key = f"{_SECTION}.insecure"
         message = "plain text and TLS exclude each other; set insecure = false, or leave out [upstream.tls]"
         findings.problem(key, origins[key], message)
-    elif upstream.token_file and not upstream.uses_tls and not upstream.is_local:
-        key = f"{_SECTION}.token_file"
-        message = f"the token travels to {upstream.target} in the clear; set insecure = false, for TLS"
-        findings.warn(key, origins[key], message)
+        return
+    if not upstream.token_file:
+        return
+    for target, encrypted in (
+        (upstream.target, upstream.uses_tls),
+        (upstream.operations_target, upstream.operations_use_tls),
+    ):
+        if target and not encrypted and not is_local_target(target):
+            key = f"{_SECTION}.token_file"
+            message = f"the token travels to {target} in the clear; set insecure = false, for TLS"
+            findings.warn(key, origins[key], message)

@@ -41,6 +41,10 @@ class UpstreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     target: Annotated[
         str, kinds.text('a target such as "dns:///gateway:50051" or "unix:/run/intercomd.sock"', _TARGET)
     ] = ""
+    operations_target: Annotated[
+        str, kinds.text('a target such as "dns:///gateway:9091" or "unix:/run/operations.sock"', _TARGET)
+    ] = ""
+    """The gateway's `operations.grpc_listen`, which `intercomd explain` asks with the agent's credential."""
     token_file: Annotated[str, kinds.text("a path", characters_max=_PATH_CHARACTERS_MAX)] = ""
     """The agent's token at the gateway; read again before each call."""
     insecure: Annotated[bool, kinds.boolean()] = False
@@ -55,9 +59,19 @@ class UpstreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_local(self) -> bool:
         """Whether the gateway is on this machine."""
-        return all(map(is_local, _RESOLVER.sub("", self.target, count=1).split(",")))
+        return is_local_target(self.target)
 
     @property
     def uses_tls(self) -> bool:
         """Whether to use TLS: always beyond this machine, unless the operator allows plain text."""
         return self.tls.given or not (self.insecure or self.is_local)
+
+    @property
+    def operations_use_tls(self) -> bool:
+        """Whether to use TLS to the gateway's operations listener, by the same rule."""
+        return self.tls.given or not (self.insecure or is_local_target(self.operations_target))
+
+
+def is_local_target(target: str) -> bool:
+    """Returns whether all addresses of a target are on this machine."""
+    return all(map(is_local, _RESOLVER.sub("", target, count=1).split(",")))
