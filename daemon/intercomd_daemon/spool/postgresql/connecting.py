@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from intercomd_daemon.spool.postgresql.session import CONNECT_SECONDS
+from intercomd_daemon.spool.postgresql.session import CONNECT_SECONDS, within
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 STATEMENT_SECONDS = 30
@@ -40,12 +40,16 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
             timeout=CONNECT_SECONDS,
             target_session_attrs=SessionAttribute.read_write,
         )
-        if await connection.fetchval("SHOW synchronous_commit") not in {"on", "remote_apply"}:
-            await connection.execute("SET synchronous_commit = on")
         _set_timeout(connection, lease * 1000)
+        await within(CONNECT_SECONDS, connection, _force_durability)
         return connection
 
     return connect
+
+
+async def _force_durability(connection: asyncpg.Connection) -> None:
+    if await connection.fetchval("SHOW synchronous_commit") not in {"on", "remote_apply"}:
+        await connection.execute("SET synchronous_commit = on")
 
 
 def password(path: str) -> str:

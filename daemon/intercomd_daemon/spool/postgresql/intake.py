@@ -65,14 +65,22 @@ class AppendQueue:
         self._row = DaemonRow(0, 0)
         self._results: list[int] = []
         self._began = asyncio.Event()
+        self.in_doubt_seconds = IN_DOUBT_SECONDS
         self.session: Session
 
-    async def begin(self, connection: asyncpg.Connection) -> None:
-        """Begins a session: fences the one before, and reads what committed."""
+    async def begin(self, connection: asyncpg.Connection) -> Callable[[], None]:
+        """Begins a session: fences the one before, and reads what committed.
+
+        That is certain only once this commit is: then the standby has what it read, too.
+        """
         statement = "SELECT session, number, results FROM begin_session_1($1, 'append', $2, $3)"
         (row,) = await connection.fetch(statement, self._incarnation, self._daemon_id, self._wall())
-        self._row, self._results = DaemonRow(row["session"], row["number"]), row["results"]
-        self._began.set()
+
+        def begun() -> None:
+            self._row, self._results = DaemonRow(row["session"], row["number"]), row["results"]
+            self._began.set()
+
+        return begun
 
     async def append(self, rows: Sequence[Incoming], forwarded: Forwarded | None) -> list[int]:
         """Appends the rows of a request; see `base.Intake`."""
@@ -183,7 +191,7 @@ class AppendQueue:
         if sent is None:
             raise DatabaseAway(str(error), AWAY_RETRY_SECONDS) from error
         try:
-            async with asyncio.timeout(IN_DOUBT_SECONDS):
+            async with asyncio.timeout(self.in_doubt_seconds):
                 while appended(sent, self._row) is Committed.UNKNOWN:
                     await self._began.wait()
                     if appended(sent, self._row) is Committed.UNKNOWN:

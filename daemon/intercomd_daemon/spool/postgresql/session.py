@@ -34,6 +34,10 @@ class AnswerLost(IntercomdError):
     """The connection ended while a statement was on its way: it may have taken effect."""
 
 
+class CommitWarned(ConnectionError):
+    """The server warned while it committed: the commit may not be on the synchronous standby, so it is in doubt."""
+
+
 def is_connection_error(error: BaseException) -> bool:
     """Whether an error means that the session is gone."""
     if isinstance(error, asyncpg.PostgresError):
@@ -51,21 +55,45 @@ def is_connection_error(error: BaseException) -> bool:
     )
 
 
+async def within(
+    seconds: float, connection: asyncpg.Connection, job: Callable[[asyncpg.Connection], Awaitable[Result]]
+) -> Result:
+    """Performs a job on a connection; terminates the connection if it takes longer.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    working = asyncio.ensure_future(job(connection))
+    await asyncio.wait({working}, timeout=seconds)
+    if working.done():
+        return working.result()
+    connection.terminate()
+    await asyncio.wait({working}, timeout=CONNECT_SECONDS)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    raise TimeoutError(f"no answer within {seconds:g} s")
+
+
 class Session:
     """One session of the pool."""
 
     def __init__(
         self,
         connect: Callable[[], Awaitable[asyncpg.Connection]],
-        begin: Callable[[asyncpg.Connection], Awaitable[None]],
+        begin: Callable[[asyncpg.Connection], Awaitable[Callable[[], None] | None]],
     ) -> None:
-        """`begin` is called with each new connection before any job."""
+        """`begin` is called with each new connection before any job.
+
+        What it returns is called once its commit is certain.
+        """
         self._connect = connect
         self._begin = begin
         self._jobs: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(JOBS_MAX)
         self._connection: asyncpg.Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._warning = ""
+        self.deadline_seconds = DEADLINE_SECONDS
         self.begun = 0
         """Connections so far."""
         self.away = ""
@@ -73,9 +101,7 @@ class Session:
 
     async def start(self) -> None:
         """Connects; raises the error if that fails."""
-        self._connection = await self._connect()
-        await self._begin(self._connection)
-        self.begun += 1
+        self._connection = await self._open()
         self._task = asyncio.create_task(self._run())
 
     async def perform(self, job: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
@@ -127,40 +153,72 @@ class Session:
         if connection is None:
             _fail(result, DatabaseAway(f"the database cannot be reached: {self.away}", AWAY_RETRY_SECONDS))
             return
-        working = asyncio.ensure_future(job(connection))
-        await asyncio.wait({working}, timeout=DEADLINE_SECONDS)
-        if not working.done():
-            connection.terminate()
-            await asyncio.wait({working}, timeout=CONNECT_SECONDS)
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-        error: BaseException | None = asyncio.CancelledError() if working.cancelled() else working.exception()
-        if error is None:
-            if not result.cancelled():
-                result.set_result(working.result())
-        elif isinstance(error, asyncio.CancelledError) or is_connection_error(error):
-            connection.terminate()
-            lost = AnswerLost(f"the database did not answer: {error!r}")
-            lost.__cause__ = error
-            _fail(result, lost)
-            await self._reconnect()
+        try:
+            done = await self._committed(connection, job)
+        except asyncio.CancelledError as error:
+            # The session's own task is never cancelled: the driver cancelled the job.
+            await self._lose(connection, error, result)
+        except Exception as error:  # noqa: BLE001 - the caller waits for it and raises it
+            if is_connection_error(error):
+                await self._lose(connection, error, result)
+            else:
+                _fail(result, error)
         else:
-            _fail(result, error)
+            if not result.cancelled():
+                result.set_result(done)
+
+    async def _lose(self, connection: asyncpg.Connection, error: BaseException, result: asyncio.Future[Any]) -> None:
+        """Ends a connection whose job may have taken effect, and begins the next one."""
+        connection.terminate()
+        lost = AnswerLost(f"the database did not answer: {error!r}")
+        lost.__cause__ = error
+        _fail(result, lost)
+        await self._reconnect()
+
+    async def _open(self) -> asyncpg.Connection:
+        """Connects and begins."""
+        connection = await self._connect()
+        try:
+            connection.add_log_listener(self._on_log)
+            begun = await self._committed(connection, self._begin)
+        except BaseException:
+            connection.terminate()
+            raise
+        if begun is not None:
+            begun()
+        self.begun += 1
+        return connection
+
+    async def _committed(
+        self, connection: asyncpg.Connection, job: Callable[[asyncpg.Connection], Awaitable[Result]]
+    ) -> Result:
+        """Performs a job in time; raises CommitWarned if the server warned meanwhile."""
+        self._warning = ""
+        result = await within(self.deadline_seconds, connection, job)
+        if self._warning:
+            raise CommitWarned(self._warning)
+        return result
+
+    def _on_log(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
+        # A wait for a synchronous standby that ends early commits nevertheless, with a WARNING: "The transaction has
+        # already committed locally, but might not have been replicated to the standby."
+        # The driver calls this before it returns the statement's result, as the server sends the warning first.
+        # One for the shutdown of the server has the class of that error.
+        if isinstance(message, asyncpg.PostgresWarning | asyncpg.PostgresError):
+            self._warning = str(message)
 
     async def _reconnect(self) -> None:
         """Connects again; while that fails, jobs fail at once and new attempts follow."""
         pause = 0.05
         while True:
             try:
-                self._connection = await self._connect()
-                await self._begin(self._connection)
+                self._connection = await self._open()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is reported to the callers, and tried again
                 self.away = str(error) or repr(error)
                 self._connection = None
                 self._fail_waiting()
             else:
                 self.away = ""
-                self.begun += 1
                 return
             if self._closing:
                 return
