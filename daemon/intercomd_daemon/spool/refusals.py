@@ -28,6 +28,15 @@ def size_of(refusal: Refusal) -> int:
     return _OVERHEAD_BYTES + len(refusal.caller) + sum(map(len, texts)) + findings
 
 
+def share_of(refusal: Refusal) -> tuple[str, str]:
+    """Returns the caller and the connection whose share holds a refusal.
+
+    Connections that the settings do not have are the sender's text: together they have one share.
+    """
+    unknown = any(violation.reason == _UNKNOWN_CONNECTION for violation in refusal.violations)
+    return refusal.caller, "" if unknown else refusal.connection
+
+
 class _Share:
     """The refusals of one caller and connection, oldest first."""
 
@@ -89,9 +98,7 @@ class Refusals:
         return [each for share in self._shares.values() for each in share.refusals if each.time >= start]
 
     def _add(self, refusal: Refusal) -> None:
-        # Names that the settings do not have are the sender's: together they have one share.
-        unknown = any(violation.reason == _UNKNOWN_CONNECTION for violation in refusal.violations)
-        share = self._shares.setdefault((refusal.caller, "" if unknown else refusal.connection), _Share())
+        share = self._shares.setdefault(share_of(refusal), _Share())
         share.refusals.append(refusal)
         self._count_one(share, refusal, 1)
         while self._count > self._refusals_max:

@@ -55,6 +55,15 @@ class Where:
         if email:
             self.add("email = ?", email.encode())
 
+    def trail(self, wanted: TrailFilter) -> None:
+        """Adds the clauses of an envelope id, and of the identities, of which one must match."""
+        if wanted.envelope_id:
+            self.add("envelope_id = ?", wanted.envelope_id.encode())
+        named = [("customer_id = ?", wanted.customer_id), ("email = ?", wanted.email)]
+        users = [(clause, text.encode()) for clause, text in named if text]
+        if users:
+            self.add(f"({' OR '.join(clause for clause, _ in users)})", *(value for _, value in users))
+
     def __str__(self) -> str:
         return " AND ".join(self.clauses)
 
@@ -259,12 +268,7 @@ def _sound(progress: bytes | None) -> bytes:
 def _trail_where(counters: Counters, wanted: TrailFilter) -> Where:
     where = Where()
     where.connections(counters, wanted.connection, wanted.allowed)
-    if wanted.envelope_id:
-        where.add("envelope_id = ?", wanted.envelope_id.encode())
-    named = [("customer_id = ?", wanted.customer_id), ("email = ?", wanted.email)]
-    users = [(clause, text.encode()) for clause, text in named if text]
-    if users:
-        where.add(f"({' OR '.join(clause for clause, _ in users)})", *(value for _, value in users))
+    where.trail(wanted)
     return where
 
 

@@ -26,7 +26,11 @@ class DatabaseClock:
 
     def now(self) -> float:
         """Returns Unix seconds."""
-        return self._wall() + (self._offset or 0.0)
+        return self.corrected(self._wall())
+
+    def corrected(self, wall: float) -> float:
+        """Returns a time of the wall clock as Unix seconds of this clock."""
+        return wall + (self._offset or 0.0)
 
     async def measure(self, connection: asyncpg.Connection) -> None:
         """Measures the difference. It changes only if it is outside of what this measurement allows.

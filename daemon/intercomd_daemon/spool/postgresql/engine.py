@@ -36,12 +36,12 @@ from intercomd_daemon.spool.postgresql.intake import AppendQueue, read_forwarded
 from intercomd_daemon.spool.postgresql.leases import Leases
 from intercomd_daemon.spool.postgresql.orders import Orders
 from intercomd_daemon.spool.postgresql.outflow import PostgresqlOutflow
+from intercomd_daemon.spool.postgresql.refusals import StoredRefusals
 from intercomd_daemon.spool.postgresql.schema import migrate
 from intercomd_daemon.spool.postgresql.session import Session
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
 from intercomd_daemon.spool.quota import Quota
-from intercomd_daemon.spool.refusals import Refusals
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 Result = TypeVar("Result")
@@ -88,7 +88,7 @@ class PostgresqlSpool:
         self._control = self.leases.control = Session(connect, self._begin_control)
         self.orders = Orders(self._reading, self.counters, self.leases, settings.poll_seconds)
         self._sessions = (self._control, self._appending, self.settling, self._reading)
-        self._refusals = Refusals(settings.refusals_max, settings.outcomes_kept_seconds)
+        self._refusals = StoredRefusals(self._reading, settings.refusals_max, settings.outcomes_kept_seconds, clock)
         self._housekeeping = Housekeeping(settings, self._reading, self.counters, clock, monotonic, self._wake)
         self._on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
         self._closed = asyncio.Event()
@@ -165,7 +165,7 @@ class PostgresqlSpool:
         return await self._read(lambda session: read_forwarded(session, key, since))
 
     def keep_refusals(self, refusals: Sequence[Refusal]) -> None:
-        """Keeps refusals in memory."""
+        """Keeps refusals for the trail of any daemon; they are written a little later."""
         self._refusals.add(refusals)
 
     def usage(self) -> Usage:
@@ -317,8 +317,7 @@ class PostgresqlSpool:
 
     async def refusals(self, wanted: TrailFilter, before: int, limit: int) -> list[Refusal]:
         """Lists rejected and skipped envelopes, newest first."""
-        await self._read(_begin_nothing)
-        return self._refusals.find(wanted, before, limit, self.now())
+        return await self._refusals.find(wanted, before, limit)
 
     async def set_paused(self, connection: str, paused: bool) -> None:
         """Stores whether an operator paused the connection."""
@@ -379,6 +378,7 @@ class PostgresqlSpool:
         if self._closed.is_set():
             return
         await self._housekeeping.close()
+        await self._refusals.close()
         await self._appends.wait_idle()
         with suppress(IntercomdError):
             await self.leases.close()

@@ -141,6 +141,13 @@ CREATE TABLE forwarded (
 CREATE INDEX forwarded_by_use ON forwarded (used_at);
 CREATE TABLE states (name text PRIMARY KEY, data bytea NOT NULL);
 
+-- Rejected and skipped envelopes. Those of a share, a caller and a connection, do not displace those of others.
+CREATE TABLE refusals (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, share bytea NOT NULL, connection bytea NOT NULL,
+    envelope_id bytea NOT NULL, customer_id bytea NOT NULL, email bytea NOT NULL, time float8 NOT NULL,
+    size integer NOT NULL, data bytea NOT NULL
+);
+
 -- What operators ask of the daemon that holds the lease of a workspace.
 CREATE TABLE orders (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, workspace text NOT NULL, connection integer NOT NULL,
