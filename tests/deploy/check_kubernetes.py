@@ -36,6 +36,21 @@ VALUES: dict[str, dict[str, Any]] = {
     "operator": {"callers": {"operator": CALLER | {"settings": 'connections = ["*"]\noperations = "write"\n'}}},
     "tls": {"callers": {"billing": CALLER}, "tls": {"secretName": "intercomd-tls"}},
     "client certificates": {"tls": {"secretName": "intercomd-tls", "clientCa": True}},
+    "agent": {
+        "callers": {"billing": CALLER},
+        "connections": {"default": {}, "eu": {"settings": "active = false"}},
+        "upstream": {
+            "target": "dns:///gateway-intercomd.events.svc:50051",
+            "operationsTarget": "dns:///gateway-intercomd.events.svc:9091",
+            "tokenSecret": {"name": "intercomd-agent", "key": "token"},
+            "tls": {"secretName": "gateway-tls", "clientCertificate": True, "serverName": "gateway.test"},
+        },
+    },
+    "agent in a mesh": {
+        "insecure": True,
+        "connections": {},
+        "upstream": {"target": "gateway-intercomd:50051", "insecure": True},
+    },
     "monitoring": {
         "insecure": True,
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
@@ -145,6 +160,17 @@ def test_chart_has_the_rules_and_the_dashboard(helm: str, tmp_path: Path) -> Non
     assert rule["metadata"]["labels"]["release"] == "prometheus"
     dashboard = next(one for one in of_kind(found, "ConfigMap") if one["metadata"]["name"].endswith("-dashboard"))
     assert json.loads(dashboard["data"]["intercomd.json"]) == json.loads(DASHBOARD.read_text())
+
+
+def test_agent_may_reach_its_gateway(helm: str, tmp_path: Path) -> None:
+    found = render(helm, VALUES["agent"], tmp_path)
+    settings = settings_of(settings_text(found), tmp_path, IMAGE)
+    assert settings.upstream.target.endswith("svc:50051")
+    assert settings.upstream.tls.server_name == "gateway.test"
+    assert not settings.connections["eu"].active
+    (policy,) = of_kind(found, "NetworkPolicy")
+    ports = [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 50051, 9091, 443]
 
 
 def test_settings_change_restarts_the_pod(helm: str, tmp_path: Path) -> None:

@@ -51,11 +51,44 @@ client_ca_file = "/run/secrets/tls/ca.crt"
 
 [health]
 listen = ["0.0.0.0:9092"]
+{{- if .Values.upstream.target }}
+{{- $upstream := .Values.upstream }}
+
+[upstream]
+target = {{ $upstream.target | quote }}
+{{- with $upstream.operationsTarget }}
+operations_target = {{ . | quote }}
+{{- end }}
+{{- if $upstream.tokenSecret }}
+token_file = "/run/secrets/upstream/token"
+{{- end }}
+{{- if $upstream.insecure }}
+insecure = true
+{{- end }}
+{{- if or $upstream.tls.secretName $upstream.tls.serverName }}
+
+[upstream.tls]
+{{- if $upstream.tls.secretName }}
+ca_file = "/run/secrets/upstream-tls/ca.crt"
+{{- if $upstream.tls.clientCertificate }}
+certificate_file = "/run/secrets/upstream-tls/tls.crt"
+key_file = "/run/secrets/upstream-tls/tls.key"
+{{- end }}
+{{- end }}
+{{- with $upstream.tls.serverName }}
+server_name = {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $name, $connection := .Values.connections }}
 
 [connections.{{ $name }}]
-app_id = {{ $connection.appId | quote }}
+{{- with $connection.appId }}
+app_id = {{ . | quote }}
+{{- end }}
+{{- if $connection.tokenSecret }}
 access_token_file = "/run/secrets/connections/{{ $name }}/token"
+{{- end }}
 {{- with $connection.settings }}
 {{ . | trim }}
 {{- end }}
