@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 
 import asyncpg
 
@@ -35,6 +36,8 @@ _TRIMS = (
 CARRIED_PER_COMMIT = 2_000
 """Ids of the outgoing generation that one step looks at."""
 STEPS_PER_POLL = 50
+TRY_SECONDS = 1.0
+"""Between two attempts to start a generation: each may delay appends by the lock's time-out."""
 TRIM_EVERY = 60
 """Polls between two trims."""
 
@@ -64,6 +67,7 @@ class Housekeeping:
         self._appended = 0
         self._emptied = True
         self._measured_at = 0.0
+        self._tried_at = -inf
         self._notices: set[tuple[str, Priority]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -108,28 +112,24 @@ class Housekeeping:
 
     async def rotate_if_due(self) -> None:
         """Starts a new generation of the duplicate window if one is due."""
-        elapsed = self._elapsed + self._monotonic() - self._measured_at
-        now = self._clock.now()
+        monotonic, now = self._monotonic(), self._clock.now()
         self._turned_at = min(self._turned_at, now)
-        ids = (
-            self._counters.appended() - self._appended
-        )  # At most so many: rows without an id of their sender count, too.
+        elapsed = self._elapsed + monotonic - self._measured_at
+        ids = self._counters.appended() - self._appended  # Counts rows without an id of their sender, too.
         window = self._settings.duplicate_window_seconds
-        if not rotation_due(window, now - self._turned_at, elapsed, ids):
+        if not rotation_due(window, now - self._turned_at, elapsed, ids) or monotonic - self._tried_at < TRY_SECONDS:
             return
+        self._tried_at = monotonic
         with suppress(IntercomdError):
             await self._empty_outgoing(1)
-        if not self._emptied:
-            return  # Ids stay known for longer.
+            if self._emptied:  # Else ids stay known for longer.
+                await self._session.perform(self._rotate)
+                await self._empty_outgoing(1)
 
-        async def rotate(connection: asyncpg.Connection) -> None:
-            statement = "SELECT rotate_recent_1($1, $2)"
-            with suppress(asyncpg.LockNotAvailableError):  # The next append tries again.
-                await connection.fetchval(statement, self._generation, now)
-                await self._read_generation(connection)
-
-        with suppress(IntercomdError):
-            await self._session.perform(rotate)
+    async def _rotate(self, connection: asyncpg.Connection) -> None:
+        with suppress(asyncpg.LockNotAvailableError):  # A later append tries again.
+            await connection.fetchval("SELECT rotate_recent_1($1, $2)", self._generation, self._clock.now())
+            await self._read_generation(connection)
 
     async def _empty_outgoing(self, steps: int) -> None:
         """Takes the next steps of emptying the outgoing generation; other jobs of the session come between."""

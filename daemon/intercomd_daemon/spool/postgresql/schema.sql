@@ -613,7 +613,7 @@ BEGIN
     END IF;
     EXECUTE format('SELECT array_agg(connection), array_agg(envelope_id), array_agg(key) FROM ('
             'SELECT connection, envelope_id, key FROM recent_%s WHERE (connection, envelope_id) > ($1, $2)'
-            ' ORDER BY connection, envelope_id LIMIT $3) AS page', (state.generation + 2) % 3)
+            ' ORDER BY connection, envelope_id LIMIT $3) AS page', (state.generation + 1) % 3)
         INTO page_connections, page_ids, page_keys USING state.carried_connection, state.carried_id, ids_max;
     INSERT INTO recent (slot, connection, envelope_id, key)
         SELECT state.generation % 3, connection, id, key
@@ -638,7 +638,7 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtext('intercomd carrying')) THEN
         RETURN false;
     END IF;
-    SELECT (generation + 2) % 3 INTO outgoing FROM generations WHERE carried AND NOT emptied;
+    SELECT (generation + 1) % 3 INTO outgoing FROM generations WHERE carried AND NOT emptied;
     IF FOUND THEN
         EXECUTE format('TRUNCATE recent_%s', outgoing);
         UPDATE generations SET emptied = true;
