@@ -8,6 +8,7 @@ import pytest
 
 from delivery.worker import envelope, event, row
 from intercomd_daemon.connection_status import ConnectionState
+from intercomd_daemon.deliver.lane.known_contact import LATE_WRITES_SECONDS
 from intercomd_daemon.deliver.schedule.outage import PROBE_SECONDS_MAX
 from intercomd_daemon.deliver.worker import BATCH_WAIT_SECONDS
 from intercomd_daemon.envelope import AcceptedEnvelope
@@ -15,6 +16,7 @@ from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.spool.base import Settlement
+from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
 from simulation.scene import Scene, play
 
@@ -129,3 +131,31 @@ def test_email_that_a_lead_owns_does_not_end_in_404s(sent: AcceptedEnvelope, adj
         assert asyncio.get_running_loop().time() < 1.0
 
     play(act)
+
+
+class TakenOver(MemorySpool):
+    """A spool whose workspace another process lost without releasing it."""
+
+    async def acquire(self, workspace: str) -> LocalOutflow:
+        outflow = await super().acquire(workspace)
+        outflow.unclean = True
+        return outflow
+
+
+def test_values_count_as_sent_only_60_seconds_after_an_unclean_take_over() -> None:
+    """A late write of the owner before, within that time, is overwritten by the next one."""
+
+    async def act(scene: Scene) -> None:
+        async def sent_after(seconds: float) -> bool:
+            """Whether an unchanged value is sent when this time has passed."""
+            now = asyncio.get_running_loop().time()
+            await asyncio.wait({asyncio.ensure_future(asyncio.Event().wait())}, timeout=seconds - now)
+            before, count = scene.notes.of_users(), len(scene.notes.outcomes)
+            await scene.spool.append([row(envelope(f"at {seconds}", "u1", {"plan": "gold"}))])
+            await scene.notes.until(lambda notes: len(notes.outcomes) > count)
+            return scene.notes.of_users() > before
+
+        times = (1.0, 20.0, LATE_WRITES_SECONDS - 1.0, LATE_WRITES_SECONDS + 1.0, LATE_WRITES_SECONDS + 5.0)
+        assert [await sent_after(seconds) for seconds in times] == [True, True, True, True, False]
+
+    play(act, engine=TakenOver)

@@ -37,17 +37,19 @@ def test_lease_of_another_process_is_free_after_it_was_seen_unchanged() -> None:
     assert not may_claim(renewed, "a", 122.9, SECONDS)
     promoted = observe(seen, THEIRS, 2, 111.0)
     assert not may_claim(promoted, "a", 122.9, SECONDS)
-    assert is_unclean(THEIRS, "a")
+    assert is_unclean(seen)
 
 
 @pytest.mark.parametrize("incarnation", ["", "a"])
 def test_released_or_own_lease_is_free_at_once_but_after_a_fail_over(incarnation: str) -> None:
     row = LeaseRow(Fence(incarnation, 3), 5, timeline=1)
-    assert may_claim(observe(None, row, 1, 100.0), "a", 100.0, SECONDS)
+    seen = observe(None, row, 1, 100.0)
+    assert may_claim(seen, "a", 100.0, SECONDS)
+    assert is_unclean(seen) is (incarnation == "a"), "calls of this process that were cut off may still arrive"
     after_fail_over = observe(None, row, 2, 100.0)
     assert not may_claim(after_fail_over, "a", 111.9, SECONDS)
     assert may_claim(after_fail_over, "a", 112.0, SECONDS)
-    assert not is_unclean(row, "a")
+    assert is_unclean(after_fail_over), "an owner whose claim was lost may have made calls"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from intercomd_daemon.app.performer import Performer
-from intercomd_daemon.app.workspace import ConnectionWorker, release, run_worker, save_pacing
+from intercomd_daemon.app.workspace import ConnectionWorker, load_pace, release, run_worker, save_pacing
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
@@ -178,7 +178,7 @@ class Connections:
                 self._acquire_later(self._workspace(settings))
             elif settings.active:
                 pace, outflow = await self._acquire(settings)
-                client = IntercomClient(settings, self._tokens[name], CONNECTIONS_MAX)
+                client = IntercomClient(settings, self._tokens[name], CONNECTIONS_MAX, outflow.check_held)
                 worker = Worker(
                     settings,
                     outflow,
@@ -214,10 +214,7 @@ class Connections:
         workspace = self._workspace(settings)
         if workspace not in self._workspaces:
             outflow = await self._spool.acquire(workspace)
-            pace = Pace(settings.rate.calls_per_window, settings.rate.share, time.monotonic())
-            if state := await outflow.load_pacing():
-                pace.restore(state, time.monotonic(), self._spool.now())
-            self._workspaces[workspace] = pace, outflow
+            self._workspaces[workspace] = await load_pace(settings.rate, outflow, self._spool.now), outflow
         shared, outflow = self._workspaces[workspace]
         assert shared is not None  # noqa: S101 - `agent` is None here
         shared.set_share(settings.rate.share)
@@ -266,10 +263,7 @@ class Connections:
         if not active or self._stopping:
             await outflow.release()
             return
-        rate = next(iter(active.values())).rate
-        pace = Pace(rate.calls_per_window, rate.share, time.monotonic())
-        if state := await outflow.load_pacing():
-            pace.restore(state, time.monotonic(), self._spool.now())
+        pace = await load_pace(next(iter(active.values())).rate, outflow, self._spool.now)
         self._workspaces[workspace] = pace, outflow
         self._run(await self._workers(active))
         self._saving[workspace] = asyncio.create_task(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import NoReturn, Protocol
 
+from intercomd_daemon.connection import RateSettings
 from intercomd_daemon.connection_status import ConnectionStatus, LaneState
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost
@@ -56,6 +57,19 @@ class ConnectionWorker(Protocol):
     def lane_state(self, lane_key: str, key: int, /) -> LaneState | None:
         """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
         ...
+
+
+async def load_pace(settings: RateSettings, outflow: Outflow, wall: Callable[[], float]) -> Pace:
+    """Returns the budget of a workspace that was just acquired, as the owner before left it.
+
+    `wall` returns Unix seconds of the spool's time.
+    """
+    pace = Pace(settings.calls_per_window, settings.share, time.monotonic())
+    if state := await outflow.load_pacing():
+        pace.restore(state, time.monotonic(), wall())
+    if outflow.unclean:
+        pace.take_over()
+    return pace
 
 
 async def release(pace: Pace | None, outflow: Outflow, wall: Callable[[], float]) -> None:

@@ -142,6 +142,8 @@ class Worker:
     async def run(self) -> None:
         """Delivers until `stop`; a bug in the daemon ends it with the exception."""
         self._spool.on_append(self._settings.name, self._on_append)
+        if self._spool.unclean:
+            self._loader.expect_late_writes()
         async with self._client, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             probes = [

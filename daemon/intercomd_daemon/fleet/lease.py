@@ -102,6 +102,11 @@ def may_claim(observation: Observation, incarnation: str, now: float, terms: Ter
     return now - observation.since >= terms.lease_seconds + terms.margin_seconds
 
 
-def is_unclean(row: LeaseRow, incarnation: str) -> bool:
-    """Whether taking this row's lease ends the holding of another process that did not release it."""
-    return row.fence.incarnation not in {"", incarnation}
+def is_unclean(observation: Observation) -> bool:
+    """Whether calls of an owner before may still arrive, when this lease is taken.
+
+    So it is if the owner did not release the lease, also if that was this process: a lost lease cuts calls off. And so
+    it is after a fail-over, which may have lost the claim of an owner.
+    """
+    row, _, timeline = observation
+    return row.fence.incarnation != "" or row.timeline != timeline

@@ -12,7 +12,7 @@ import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.outcome import DeadLetter, Outcome
-from intercomd_daemon.spool.fleet import Fleet, Orders, SharedTime
+from intercomd_daemon.spool.fleet import Fleet, Holding, Orders, SharedTime
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
@@ -289,20 +289,12 @@ class Deliveries(Protocol):
         ...
 
 
-class Outflow(Deliveries, Orders, Protocol):
+class Outflow(Deliveries, Holding, Orders, Protocol):
     """The deliveries of one workspace, which one process at a time makes: the one that acquired it.
 
     After the workspace is lost or released, every method except `release` raises LeaseLost. A settlement that raises
     it was not committed.
     """
-
-    def check_held(self) -> None:
-        """Raises LeaseLost unless a call may leave now; a clock decides, so it costs nothing."""
-        ...
-
-    async def wait_lost(self) -> None:
-        """Never returns; raises LeaseLost as soon as no further call may be made for the workspace."""
-        ...
 
     async def release(self) -> None:
         """Gives the workspace up once no call is in flight; another process may acquire it at once. May be repeated."""

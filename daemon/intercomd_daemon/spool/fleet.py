@@ -6,6 +6,23 @@ from typing import Protocol
 from intercomd_daemon.fleet.orders import Answer, Order, OrderKind
 
 
+class Holding(Protocol):
+    """What a process knows of a workspace while it delivers it."""
+
+    @property
+    def unclean(self) -> bool:
+        """Whether calls of an owner before may still arrive: it did not release the workspace."""
+        ...
+
+    def check_held(self) -> None:
+        """Raises LeaseLost unless a call may leave now; a clock decides, so it costs nothing."""
+        ...
+
+    async def wait_lost(self) -> None:
+        """Never returns; raises LeaseLost as soon as no further call may be made for the workspace."""
+        ...
+
+
 class Orders(Protocol):
     """The orders of operators for a workspace that this process delivers."""
 

@@ -31,6 +31,8 @@ class LocalOutflow:
         self._engine = engine
         self._workspace = workspace
         self._released = asyncio.Event()
+        self.unclean = False
+        """The calls of a process that crashed ended with it."""
 
     def _held(self) -> LocalEngine:
         """Returns the engine while the workspace is held."""

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -24,6 +24,7 @@ from intercomd_daemon.deliver.intercom.client import (
     IntercomClient,
 )
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
+from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
 
@@ -217,6 +218,72 @@ async def test_a_429_carries_what_pace_needs(sandbox: Sandbox, session: Intercom
     sandbox.fault("POST /events 429 header=Retry-After:7 times=1")
     answer = await session.call(EVENT)
     assert (answer.status, answer.retry_after_seconds) == (429, 7.0)
+
+
+async def test_check_follows_the_connection_and_precedes_the_first_byte() -> None:
+    """Neither a new nor a reused connection gets a byte of a call that must not leave."""
+    received, ended, allowed = bytearray(), asyncio.Queue[None](), True
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            received.extend(data)
+            writer.write(b"HTTP/1.1 202 A\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        await ended.put(None)
+
+    def check() -> None:
+        if not allowed:
+            raise LeaseLost("lost")
+
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    settings = ConnectionSettings(name="default", base_url=url)
+    async with server, IntercomClient(settings, AccessToken(TOKEN), 4, check) as intercom:
+        assert (await intercom.call(EVENT)).status == 202
+        length = len(received)
+        allowed = False
+        for _ in range(2):
+            with pytest.raises(LeaseLost):
+                await intercom.call(EVENT)
+            await ended.get()
+    assert len(received) == length
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body")
+async def test_session_that_ends_with_an_error_drops_what_was_not_sent_yet() -> None:
+    """A request of which the socket took a part is not completed afterwards."""
+    received, stalled = asyncio.Queue[bytes](), asyncio.Event()
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        data = await reader.readuntil(b"\r\n\r\n")
+        stalled.set()
+        await ended.wait()
+        with suppress(ConnectionError):
+            while more := await reader.read(1 << 20):
+                data += more
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        await received.put(data)
+
+    async def lose(large: Request) -> None:
+        async with IntercomClient(settings, AccessToken(TOKEN), 4) as intercom:
+            call = asyncio.create_task(intercom.call(large))
+            await stalled.wait()
+            call.cancel()
+            await asyncio.wait({call})
+            raise LeaseLost("lost")
+
+    ended = asyncio.Event()
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    settings = ConnectionSettings(name="default", base_url=url)
+    async with server:
+        with pytest.raises(LeaseLost):
+            await lose(Request(Call.TRACK_EVENT, "/events", b"x" * (64 << 20)))
+        ended.set()
+        assert len(await received.get()) < 64 << 20
 
 
 async def test_refused_connection_is_a_failure(sandbox: Sandbox) -> None:

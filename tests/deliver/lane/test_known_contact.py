@@ -6,6 +6,7 @@ from intercomd_daemon.deliver.lane.known_contact import (
     DIGESTS_MAX,
     UNAVAILABLE_MAX,
     Contact,
+    LateWrites,
     UnavailableContacts,
     digest_of,
 )
@@ -51,6 +52,24 @@ def test_equal_values_of_different_types_differ() -> None:
 )
 def test_sent_value_is_known_until_it_expires(when: float, seconds: float, known: bool) -> None:
     assert contact_of(when, plan="gold").knows("plan", "gold", NOW, seconds) is known
+
+
+def test_value_is_not_known_while_late_writes_may_overwrite_it() -> None:
+    """The record still says which envelope wrote last, for replays."""
+    late = LateWrites()
+    contact = Contact("c1", b"", late)
+    send(contact, plan="gold", position=7)
+    late.expected = True
+    send(contact, plan="silver", position=8)
+    assert not knows(contact, "plan", "silver")
+    assert not knows(contact, "plan", "gold")
+    assert contact.written_after("plan", 7)
+    assert not knows(Contact("c1", contact.pack()), "plan", "silver"), "nor by the process that reads the cache next"
+    contact.remember_without_sending({"email": ("a@x.org", 9)}, NOW)
+    assert knows(contact, "email", "a@x.org"), "without a call nothing can overwrite it"
+    late.expected = False
+    send(contact, plan="silver", position=9)
+    assert knows(contact, "plan", "silver")
 
 
 def test_another_value_and_another_attribute_are_not_known() -> None:

@@ -3,7 +3,15 @@
 import pytest
 
 from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
-from intercomd_daemon.deliver.schedule.pacing import BURST, LATE_SECONDS, LIMIT_PLAUSIBLE, WAIT_MAX_SECONDS, Pace
+from intercomd_daemon.deliver.schedule.pacing import (
+    BURST,
+    LATE_SECONDS,
+    LIMIT_PLAUSIBLE,
+    TAKEOVER_CALLS,
+    VERIFY_SECONDS,
+    WAIT_MAX_SECONDS,
+    Pace,
+)
 from intercomd_daemon.spool.base import PacingState
 
 UNIX = 1_795_000_000.0
@@ -269,3 +277,42 @@ def test_another_share_changes_the_plan_at_once() -> None:
     before = pace.plan
     pace.set_share(0.5)
     assert (before, pace.plan) == (98, 49)
+
+
+def taken_over(share: float = 1.0) -> Pace:
+    """A pace after a take-over in a window that ends at 8.0, of which 5 calls are known."""
+    pace = Pace(167, share, 0.0)
+    pace.restore(PacingState(167, UNIX + 8, 5, UNIX + 8), 0.0, UNIX)
+    pace.take_over()
+    return pace
+
+
+def test_one_call_leaves_after_a_take_over_until_it_is_answered() -> None:
+    pace = taken_over(0.5)
+    assert pace.next_at(0.0) == 0.0
+    pace.take(0.0)
+    assert pace.next_at(0.0) == VERIFY_SECONDS
+    pace.on_response(Response(0), 0.0, 1.0)
+    assert pace.next_at(1.0) == 1.0, "a call without a response shows nothing"
+    pace.take(1.0)
+    assert pace.next_at(20.0) == 20.0 + VERIFY_SECONDS, "however many windows pass"
+
+
+def test_64_calls_of_the_owner_before_count_until_the_window_of_the_first_response_ends() -> None:
+    pace = taken_over()
+    pace.take(0.0)
+    pace.on_response(response(remaining=100, reset=UNIX + 9), 0.0, 0.1)
+    assert pace.remaining(0.1) == 99 - TAKEOVER_CALLS
+    assert pace.remaining(9.5) == 166
+    pace.take(9.5)
+    assert pace.remaining(9.6) == 165
+
+
+def test_share_counts_as_spent_until_the_window_of_the_first_response_ends() -> None:
+    pace = taken_over(0.5)
+    pace.take(0.0)
+    pace.on_response(response(remaining=160, reset=UNIX + 9), 0.0, 0.1)
+    assert pace.remaining(0.1) == 0
+    assert pace.next_at(0.1) == pytest.approx(9.1, abs=0.2)
+    pace.take(9.5)
+    assert pace.remaining(9.6) == 82

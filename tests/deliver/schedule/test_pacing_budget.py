@@ -13,6 +13,8 @@ from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
 from intercomd_daemon.deliver.schedule.pacing import BURST, Pace
 
 UNIX = 1_795_000_000.0
+TAKEOVER_SECONDS = 4.0
+"""The margins of the lease: from the last call of an owner that is lost to the first of the next one, at least."""
 
 
 class World(NamedTuple):
@@ -43,6 +45,8 @@ class World(NamedTuple):
     seconds: float = 120.0
     idle: tuple[float, float] = (inf, inf)
     """Between these seconds no call is made."""
+    lost_at: float = inf
+    """When the process is lost; another one takes over 4 s later, and waits for the response to `GET /me` first."""
 
 
 class Run(NamedTuple):
@@ -104,7 +108,15 @@ def simulate(world: World) -> Run:
     pace, intercom = Pace(world.believed, world.share, now), IntercomClient(world)
     coming: list[tuple[float, int, float, Response]] = []
     sent = 0
+    lost, saved = False, pace.state(now, now + world.offset)
     while now < begin + world.seconds:
+        if not lost and now >= begin + world.lost_at:
+            lost, now, coming = True, now + TAKEOVER_SECONDS, []
+            pace = Pace(world.believed, world.share, now)
+            pace.restore(saved, now, now + world.offset)
+            pace.take_over()
+        if not lost and sent % 40 == 0:
+            saved = pace.state(now, now + world.offset)
         next_at = pace.next_at(now)
         if world.idle[0] <= next_at - begin < world.idle[1]:
             next_at = begin + world.idle[1]
@@ -190,6 +202,16 @@ def test_pace_stays_even_with_absent_or_implausible_headers(
     run = simulate(world(headers=headers, dated=dated))
     assert run.refused == 0
     assert sum(run.full[1:]) >= 0.98 * 167 * len(run.full[1:])
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+@pytest.mark.parametrize("limit", [83, 167, 1667])
+@pytest.mark.parametrize("lost_at", [21.0, 23.3, 25.0, 26.7, 28.9, 29.9])
+def test_take_over_causes_no_429(world: Callable[..., World], share: float, limit: int, lost_at: float) -> None:
+    """Neither with the whole limit nor with a share of it, of which others use the rest."""
+    others = int(limit * (1.0 - share))
+    run = simulate(world(share=share, limit=limit, believed=limit, others=others, lost_at=lost_at))
+    assert run.refused == 0
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])

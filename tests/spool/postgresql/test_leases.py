@@ -49,7 +49,7 @@ async def test_lease_that_is_not_renewed_is_taken_after_its_length_and_the_margi
     clock.monotonic += 0.2
     taken = await claim
     assert taken.unclean
-    assert await taken.load_pacing() == PacingState(1_000, clock.wall + 10, 5 + 64)
+    assert await taken.load_pacing() == PacingState(1_000, clock.wall + 10, 5)
     with pytest.raises(LeaseLost):
         await outflow.settle([Settlement("default", [ended(key, "a")])])
     assert len(await taken.settle([Settlement("default", [ended(key, "a")])])) == 1

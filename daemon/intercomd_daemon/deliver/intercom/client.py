@@ -1,5 +1,6 @@
 """The HTTP session with Intercom: sends one request and returns one response."""
 
+import asyncio
 import base64
 import codecs
 import os
@@ -7,12 +8,15 @@ import re
 import ssl
 import time
 import zlib
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy, istr
 
@@ -21,6 +25,9 @@ from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
 from intercomd_daemon.deliver.intercom.proxy import Proxy, proxy_for
 from intercomd_daemon.errors import IntercomdError
+
+if TYPE_CHECKING:
+    from aiohttp.tracing import Trace
 
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 30.0
@@ -44,11 +51,50 @@ class CertificatesUnusable(IntercomdError):
     """`ca_file` cannot be read or holds no certificates."""
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Gets connections for calls that may be sent; aborts all of them."""
+
+    def __init__(self, check: Callable[[], None], **options: Any) -> None:  # noqa: ANN401 - those of aiohttp
+        super().__init__(**options)
+        self._check = check
+        self._transports: WeakSet[asyncio.Transport] = WeakSet()
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: "list[Trace]",
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> Connection:
+        """Gets a connection, which may take seconds; aiohttp writes the request right after this."""
+        connection = await super().connect(req, traces, timeout)
+        try:
+            self._check()
+        except BaseException:
+            connection.close()
+            raise
+        if connection.transport is not None:
+            self._transports.add(connection.transport)
+        return connection
+
+    def abort(self) -> None:
+        """Closes all sockets at once; bytes that were not sent yet are dropped."""
+        for transport in list(self._transports):
+            transport.abort()
+
+
 class IntercomClient:
     """An HTTP session for one connection; use as an asynchronous context."""
 
-    def __init__(self, settings: ConnectionSettings, token: AccessToken, connections_max: int) -> None:
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        token: AccessToken,
+        connections_max: int,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         """Reads `ca_file` and the variables of proxies.
+
+        `check` raises an error that ends a call whose connection is there, but whose first byte must not be sent.
 
         Raises:
             ProxyInvalid: a variable does not name a proxy.
@@ -58,6 +104,8 @@ class IntercomClient:
         self._token = token
         self._token_used = ""
         self._connections_max = connections_max
+        self._check = check
+        self._connector: _Connector | None = None
         self._session: aiohttp.ClientSession | None = None
         self._url = settings.url
         self._proxy = proxy_for(self._url, settings.proxy.reveal(), os.environ)
@@ -67,8 +115,9 @@ class IntercomClient:
         self._tls = _tls(settings.ca_file) if uses_tls or settings.ca_file else True
 
     async def __aenter__(self) -> Self:
+        self._connector = _Connector(self._check, limit=self._connections_max, ttl_dns_cache=60, ssl=self._tls)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections_max, ttl_dns_cache=60, ssl=self._tls),
+            connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS),
             max_line_size=HEADER_BYTES_MAX,
@@ -90,7 +139,9 @@ class IntercomClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
+        if self._session is not None and self._connector is not None:
+            if kind is not None:
+                self._connector.abort()
             await self._session.close()
             self._session = None
 

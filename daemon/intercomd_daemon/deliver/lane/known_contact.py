@@ -21,8 +21,10 @@ UNAVAILABLE_MAX = 10_000
 # First and last name are sent as the name: they and a whole name overwrite each other.
 _NAME_PARTS = (FIRST_NAME, LAST_NAME)
 _OVERWRITES = {"name": _NAME_PARTS, FIRST_NAME: ("name",), LAST_NAME: ("name",)}
-# The digest of an attribute that was overwritten by another one: no value has it.
-_OVERWRITTEN = -1
+# The digest of an attribute whose value at Intercom is unknown: no value has it.
+_UNKNOWN = -1
+LATE_WRITES_SECONDS = 60.0
+"""How long a write of an owner that lost the workspace may still arrive, after it left."""
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -48,11 +50,22 @@ def digest_of(value: Scalar) -> int:
     return int.from_bytes(blake2b(_encode_json(value), digest_size=8).digest(), "little", signed=True)
 
 
+class LateWrites:
+    """Whether writes of an owner before may still arrive, which lost the workspace without releasing it.
+
+    Until then no value counts as the one that was last sent: so the next write overwrites a late one.
+    """
+
+    def __init__(self) -> None:
+        self.expected = False
+
+
 class Contact:
     """A contact in memory: its id if known, the values last sent to it, and the calls that are writing to it."""
 
-    def __init__(self, contact_id: str = "", cached: bytes = b"") -> None:
+    def __init__(self, contact_id: str = "", cached: bytes = b"", late_writes: LateWrites | None = None) -> None:
         """`cached` is the record of the contact cache."""
+        self._late_writes = late_writes or LateWrites()
         self.id = contact_id
         """Intercom's id; empty if it is unknown."""
         self._writers: dict[Hashable, dict[str, bool]] = {}
@@ -99,6 +112,12 @@ class Contact:
 
     def mark_sent(self, sent_values: Mapping[str, tuple[Scalar, int]], writer: Hashable, now: float) -> None:
         """Records the values of a call that succeeded; attributes that another call wrote meanwhile stay unknown."""
+        self._record(sent_values, writer, now, known=not self._late_writes.expected)
+
+    def _record(
+        self, sent_values: Mapping[str, tuple[Scalar, int]], writer: Hashable, now: float, *, known: bool
+    ) -> None:
+        """`known`: Intercom has these values now; else the record says only who wrote the attributes last."""
         sure = self._writers.get(writer, {})
         for name, (value, position) in sent_values.items():
             if name == FIRST_NAME:
@@ -106,9 +125,9 @@ class Contact:
             elif name == LAST_NAME:
                 self.last_name = str(value or "")
             if sure.get("name" if name in _NAME_PARTS else name):
-                self._digests[name] = Digest(digest_of(value), position, now)
+                self._digests[name] = Digest(digest_of(value) if known else _UNKNOWN, position, now)
                 for overwritten in _OVERWRITES.get(name, ()):
-                    self._digests[overwritten] = Digest(_OVERWRITTEN, position, now)
+                    self._digests[overwritten] = Digest(_UNKNOWN, position, now)
         self._trim()
 
     def _trim(self) -> None:
@@ -123,7 +142,7 @@ class Contact:
     def remember_without_sending(self, values: Mapping[str, tuple[Scalar, int]], now: float) -> None:
         """Records values as sent without a call, so that later updates leave them out."""
         self.begin_write(values, self)
-        self.mark_sent(values, self, now)
+        self._record(values, self, now, known=True)
         self.end_write(self)
 
     def absorb(self, other: "Contact") -> None:

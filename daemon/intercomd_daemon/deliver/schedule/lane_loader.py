@@ -4,6 +4,7 @@ Only the spool's I/O is here: `residency.py` decides where each lane's rows are,
 changes to what is in memory happen between two awaits.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from math import inf
 from typing import Any
@@ -11,7 +12,12 @@ from weakref import WeakValueDictionary
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
-from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
+from intercomd_daemon.deliver.lane.known_contact import (
+    LATE_WRITES_SECONDS,
+    Contact,
+    LateWrites,
+    UnavailableContacts,
+)
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.deliver.schedule.connection_state import Observer
@@ -76,11 +82,20 @@ class LaneLoader:
         self._unavailable = UnavailableContacts()
         self._contacts: WeakValueDictionary[str, Contact] = WeakValueDictionary()
         """The contacts of the lanes in memory by Intercom's id, so that lanes of one person share what is known."""
+        self._late_writes = LateWrites()
         self._left_out: dict[int, None] = {}
         """Rows that are not loaded, see `leave_out`; the oldest first."""
         self._damaged: list[str] = []
         """Descriptions of damaged rows, not reported yet."""
         self._damaged_outcomes: list[Outcome] = []
+
+    def expect_late_writes(self) -> None:
+        """Notes that the owner before did not release the workspace: for 60 s its last writes may still arrive."""
+        self._late_writes.expected = True
+        asyncio.get_running_loop().call_later(LATE_WRITES_SECONDS, self._end_late_writes)
+
+    def _end_late_writes(self) -> None:
+        self._late_writes.expected = False
 
     @property
     def rows(self) -> int:
@@ -173,7 +188,8 @@ class LaneLoader:
             # Another lane of the same person may be in memory: both share what is known of the contact.
             contact = self._contacts.get(cached.contact_id) if cached and cached.contact_id else None
             if contact is None:
-                contact = Contact(cached.contact_id, cached.data) if cached else Contact()
+                contact_id, data = (cached.contact_id, cached.data) if cached else ("", b"")
+                contact = Contact(contact_id, data, self._late_writes)
                 if contact.id:
                     self._contacts[contact.id] = contact
             lane = Lane(row.lane, contact, self._settings, self._catalog, self._unavailable, batch.attempts)

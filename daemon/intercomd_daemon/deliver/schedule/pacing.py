@@ -30,6 +30,10 @@ RECOVERY = 0.05
 ROUNDED_SECONDS = 2.0
 # "`-Reset` is 2 s later than the moment at which the count starts again" (I34).
 LATE_SECONDS = 2.0
+# Calls of an owner before that may still arrive after an unclean take-over: one for each lane.
+TAKEOVER_CALLS = 64
+# Until the first response after a take-over, `GET /me` is called alone; what else waits looks again this often.
+VERIFY_SECONDS = 0.1
 # A failed call is repeated after up to 1 s, then 2 s, 4 s, …: Intercom's 5xx usually clear within seconds.
 RETRY_SECONDS_FIRST = 1.0
 RETRY_SECONDS_MAX = 300.0
@@ -77,6 +81,22 @@ class Pace:
         self._stopped_until = -inf
         self._halved_at = -inf
         self._clean_since = now
+        self._verifying = False
+        """Whether the budget is unknown: another process used it, and no response has come since."""
+        self._late_calls = 0
+        """Calls of that process that may still arrive in this window."""
+        self._share_spent = False
+        """Whether that process may have used our share of this window."""
+
+    def take_over(self) -> None:
+        """Expects calls of an owner before, which did not release the workspace; call it before the first call.
+
+        The first response says how many calls Intercom has counted, not which are ours. So until its window ends,
+        TAKEOVER_CALLS calls count beside them, and a share of the limit counts as spent.
+        """
+        self._verifying = True
+        self._late_calls = TAKEOVER_CALLS
+        self._share_spent = True
 
     def set_share(self, share: float) -> None:
         """Uses another share of the limit from now on, as a reload wants."""
@@ -133,11 +153,12 @@ class Pace:
 
     def remaining(self, now: float) -> int:
         """Returns the calls that may still be made in the window of `now`."""
-        if now >= self._ends:
+        if now >= self._ends and not self._verifying:
             return max(0, min(self._ours_max, self._limit - 1 - len(self._in_flight)))
         # Intercom's count, and what it did not include: the calls that left later and have no response yet.
         counted = self._counted + self._calls_sent_after(self._counted_up_to)
-        return max(0, min(self._ours_max - self._used, self._limit - 1 - counted))
+        ours = 0 if self._share_spent and self._share < 1.0 else self._ours_max - self._used
+        return max(0, min(ours, self._limit - 1 - counted - self._late_calls))
 
     def _calls_sent_after(self, sent: float) -> int:
         """Returns the calls without a response that left after this time."""
@@ -146,6 +167,8 @@ class Pace:
     def next_at(self, now: float) -> float:
         """Returns when the next call may leave: `now`, or a later time."""
         at = max(now, self._stopped_until)
+        if self._verifying:
+            return at + VERIFY_SECONDS if self._in_flight else at
         if self.remaining(at) == 0:
             at = max(at, self._ends)
         return max(at, self._scheduled)
@@ -174,6 +197,7 @@ class Pace:
         landed = bisect_right(self._in_flight, sent)
         if landed:
             del self._in_flight[landed - 1]
+        self._verifying = self._verifying and response.status == 0
         if response.rate is not None:
             self._learn(response.rate, left, sent, now)
         if response.status == 429:
@@ -185,6 +209,8 @@ class Pace:
             self._ends += (int((now - self._ends) // self._window) + 1) * self._window
             self._used = 0
             self._counted, self._counted_up_to = 0, -inf
+            if not self._verifying:
+                self._late_calls, self._share_spent = 0, False
         if now >= self._clean_since + self._window:
             clean = int((now - self._clean_since) // self._window)
             self._clean_since += clean * self._window

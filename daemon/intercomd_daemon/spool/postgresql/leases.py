@@ -106,8 +106,8 @@ class Leases:
                 seen = observe(seen, row, timeline, self.clock())
                 sent_at = self.clock()
                 if may_claim(seen, self._incarnation, sent_at, self.terms):
-                    unclean = is_unclean(row, self._incarnation)
-                    if await self._send_claim(workspace, row, "taken over" if unclean else "free"):
+                    unclean = is_unclean(seen)
+                    if await self._send_claim(workspace, row, "lease ended" if unclean else "released"):
                         lease = Lease(Fence(self._incarnation, row.fence.epoch + 1), sent_at, self.terms)
                         return Holding(workspace, lease, unclean=unclean)
             await asyncio.sleep(pause)
@@ -133,20 +133,20 @@ class Leases:
             if not holding.lease.may_call(now):
                 holding.lose("its lease was not renewed in time")
                 return
-            wait = min(holding.lease.renew_at, holding.lease.abort_at) - now
+            wait = min(max(holding.lease.renew_at - now, pause), holding.lease.abort_at - now)
             with suppress(TimeoutError):
-                await asyncio.wait_for(holding.lost.wait(), max(wait, pause))
+                await asyncio.wait_for(holding.lost.wait(), wait)
                 return
             sent_at = self.clock()
             values = (holding.workspace, *holding.lease.fence)
-            renewal = asyncio.ensure_future(self.control.fetch_value("SELECT renew_1($1, $2, $3)", *values))
+            renewal = asyncio.ensure_future(self.control.fetch_value("SELECT renew_1($1, $2, $3, false, '')", *values))
             left = holding.lease.abort_at - sent_at
             done, _ = await asyncio.wait({renewal}, timeout=max(0.0, left))
             if not done:
                 renewal.cancel()
                 continue
             error = renewal.exception()
-            if error is None and renewal.result():
+            if error is None and renewal.result() is not None:
                 holding.lease = holding.lease.renewed(sent_at)
             elif error is None:
                 holding.lose("another daemon took it")
@@ -162,7 +162,7 @@ class Leases:
         holding.renewing.cancel()
         values = (holding.workspace, *holding.lease.fence)
         with suppress(IntercomdError):  # The database is away: the lease ends by itself.
-            await self.control.fetch("SELECT release_1($1, $2, $3)", *values)
+            await self.control.fetch("SELECT release_1($1, $2, $3, 'released')", *values)
 
     async def close(self) -> None:
         """Releases all workspaces."""

@@ -27,8 +27,6 @@ REPEAT_SECONDS = 1.0
 """A statement that the database refuses for now (a full disk, a lock) is repeated after this time."""
 _PASSING = ("53", "40", "55", "57")
 """Classes of SQLSTATE: insufficient resources, transaction rollback, object in use, operator intervention."""
-TAKEOVER_CALLS = 64
-"""Calls of the process before that may still be counted by Intercom after an unclean take-over: one for each lane."""
 
 
 class PostgresqlOutflow:
@@ -42,7 +40,7 @@ class PostgresqlOutflow:
 
     @property
     def unclean(self) -> bool:
-        """Whether the process that held the workspace before did not release it."""
+        """Whether calls of an owner before may still arrive: it did not release the workspace."""
         return self._holding.unclean
 
     def check_held(self) -> None:
@@ -214,10 +212,9 @@ class PostgresqlOutflow:
         )
 
     async def load_pacing(self) -> PacingState | None:
-        """Returns the state that was saved last, with the calls that a process that was lost may have made since."""
+        """Returns the state that was saved last."""
         statement = "SELECT pacing_limit, window_ends, calls_used, reset FROM leases WHERE workspace = $1"
         row = await self._deliver(lambda session, _: session.fetchrow(statement, self._holding.workspace))
         if row is None or row["window_ends"] <= self._spool.now():
             return None
-        used = row["calls_used"] + (TAKEOVER_CALLS if self._holding.unclean else 0)
-        return PacingState(row["pacing_limit"], row["window_ends"], used, row["reset"])
+        return PacingState(*row)

@@ -48,7 +48,16 @@ CREATE TABLE leases (
     renewal bigint NOT NULL DEFAULT 0, timeline bigint NOT NULL DEFAULT 0, daemon_id text NOT NULL DEFAULT '',
     since float8 NOT NULL DEFAULT 0, reason text NOT NULL DEFAULT '',
     pacing_limit bigint NOT NULL DEFAULT 0, window_ends float8 NOT NULL DEFAULT 0, calls_used bigint NOT NULL DEFAULT 0,
-    reset float8 NOT NULL DEFAULT 0
+    reset float8 NOT NULL DEFAULT 0,
+    -- The daemon that held it before; whether its owner cannot deliver; the process to which it is being moved.
+    previous text NOT NULL DEFAULT '', offered boolean NOT NULL DEFAULT false, heir text NOT NULL DEFAULT ''
+) WITH (fillfactor = 10);
+
+-- Who is there: a row for each process, which changes it with each beat and deletes it when it stops. The two arrays are
+-- parallel: the connections that it is configured for, and the workspace of each.
+CREATE TABLE members (
+    incarnation text PRIMARY KEY, daemon_id text NOT NULL, beat bigint NOT NULL DEFAULT 0, since float8 NOT NULL,
+    seen float8 NOT NULL, connections text[] NOT NULL, workspaces text[] NOT NULL, settings text NOT NULL DEFAULT ''
 ) WITH (fillfactor = 10);
 
 -- The trail finds rows by 32 bits of their lane, email and id. They are in the index of the keys: an index of their own
@@ -527,8 +536,8 @@ CREATE FUNCTION claim_1(
     the_incarnation text, the_daemon text, now float8, the_reason text
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE leases SET incarnation = the_incarnation, epoch = epoch + 1, renewal = 0, daemon_id = the_daemon, since = now,
-            reason = the_reason, timeline = timeline_1()
+    UPDATE leases SET incarnation = the_incarnation, epoch = epoch + 1, renewal = 0, daemon_id = the_daemon,
+            previous = daemon_id, since = now, reason = the_reason, timeline = timeline_1(), offered = false, heir = ''
         WHERE workspace = the_workspace AND incarnation = seen_incarnation AND epoch = seen_epoch
             AND renewal = seen_renewal;
     RETURN FOUND;
@@ -538,16 +547,48 @@ CREATE FUNCTION timeline_1() RETURNS bigint LANGUAGE sql AS $$
     SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint
 $$;
 
-CREATE FUNCTION renew_1(the_workspace text, the_incarnation text, the_epoch bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Renews a lease, which its owner offers or not; returns the process that asks for it, NULL if the lease is lost.
+CREATE FUNCTION renew_1(
+    the_workspace text, the_incarnation text, the_epoch bigint, the_offered boolean, refused_heir text
+) RETURNS text LANGUAGE sql AS $$
+    UPDATE leases SET renewal = renewal + 1, timeline = timeline_1(), offered = the_offered,
+            heir = CASE WHEN heir = refused_heir THEN '' ELSE heir END
+        WHERE workspace = the_workspace AND incarnation = the_incarnation AND epoch = the_epoch
+        RETURNING heir
+$$;
+
+-- Asks the owner of a lease for it; refused if another process has asked before.
+CREATE FUNCTION ask_1(the_workspace text, owner_incarnation text, owner_epoch bigint, the_incarnation text)
+    RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE leases SET renewal = renewal + 1, timeline = timeline_1()
-        WHERE workspace = the_workspace AND incarnation = the_incarnation AND epoch = the_epoch;
+    UPDATE leases SET heir = the_incarnation
+        WHERE workspace = the_workspace AND incarnation = owner_incarnation AND epoch = owner_epoch AND heir = '';
     RETURN FOUND;
 END $$;
 
-CREATE FUNCTION release_1(the_workspace text, the_incarnation text, the_epoch bigint) RETURNS void LANGUAGE sql AS $$
-    UPDATE leases SET incarnation = '', renewal = renewal + 1, timeline = timeline_1(), reason = 'released'
+CREATE FUNCTION release_1(the_workspace text, the_incarnation text, the_epoch bigint, the_reason text)
+    RETURNS void LANGUAGE sql AS $$
+    UPDATE leases SET incarnation = '', renewal = renewal + 1, timeline = timeline_1(), reason = the_reason, offered = false
         WHERE workspace = the_workspace AND incarnation = the_incarnation AND epoch = the_epoch
+$$;
+
+-- Shows that a process is there, and returns all that are. `gone` has not changed for long.
+CREATE FUNCTION beat_1(
+    the_incarnation text, the_daemon text, now float8, the_connections text[], the_workspaces text[], the_settings text,
+    gone text[]
+) RETURNS SETOF members LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO members AS m (incarnation, daemon_id, since, seen, connections, workspaces, settings)
+        VALUES (the_incarnation, the_daemon, now, now, the_connections, the_workspaces, the_settings)
+        ON CONFLICT (incarnation) DO UPDATE SET beat = m.beat + 1, seen = now, connections = the_connections,
+            workspaces = the_workspaces, settings = the_settings;
+    DELETE FROM members WHERE incarnation IN (
+        SELECT incarnation FROM members WHERE incarnation = ANY (gone) FOR UPDATE SKIP LOCKED);
+    RETURN QUERY SELECT * FROM members;
+END $$;
+
+CREATE FUNCTION leave_1(the_incarnation text) RETURNS void LANGUAGE sql AS $$
+    DELETE FROM members WHERE incarnation = the_incarnation
 $$;
 
 -- Gives an order; returns its number, 0 if as many as `waiting_max` wait. A pause is in effect for each later holder of
