@@ -1,11 +1,17 @@
 """Every session has the settings that bound what a partition leaves behind."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 import pytest
 
+from database.server import Server, server
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.postgresql.connecting import connector
+from intercomd_daemon.spool.postgresql.connecting import connector, hosts_of
 from intercomd_daemon.spool.postgresql.engine import open_spool
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
+
+Host = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def test_session_has_time_limits_and_durable_commits(url: str) -> None:
@@ -20,3 +26,83 @@ async def test_session_has_time_limits_and_durable_commits(url: str) -> None:
 async def test_database_that_cannot_be_reached_makes_the_spool_unusable(broken: str) -> None:
     with pytest.raises(SpoolUnusable, match="cannot be used"):
         await open_spool(PostgresqlSettings(url=broken))
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("postgresql://intercomd@db.internal/intercomd", [(None, None)]),
+        ("postgresql://intercomd@/intercomd?host=/run/postgresql", [(None, None)]),
+        ("postgresql:///intercomd", [(None, None)]),
+        ("postgresql://me@one:5432,two/x", [("one", 5432), ("two", None)]),
+        ("postgresql://one,[::1]:6000/x?port=1", [("one", 1), ("::1", 6000)]),
+        ("postgresql://me@/x?host=/run/a,/run/b", [("/run/a", None), ("/run/b", None)]),
+        ("postgresql://me@/x?host=one,two&port=1,2", [("one", 1), ("two", 2)]),
+        ("postgresql://me@%2Frun%2Fa,two/x", [("/run/a", None), ("two", None)]),
+    ],
+)
+def test_hosts_are_read_from_the_url(url: str, hosts: list[tuple[str | None, int | None]]) -> None:
+    assert hosts_of(url) == hosts
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.read(1 << 16):
+        pass
+    writer.close()
+
+
+async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+async def starting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Refuses as a server does that is starting up."""
+    await reader.read(1 << 16)
+    fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+    writer.write(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+    await writer.drain()
+    writer.close()
+
+
+@pytest.mark.parametrize("host", [silent, reset, starting])
+async def test_host_that_fails_hides_no_other(url: str, host: Host) -> None:
+    tried = 0
+
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tried
+        tried += 1
+        await host(reader, writer)
+
+    listener = await asyncio.start_server(count, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    folder, database = url.rpartition("host=")[2], url.partition("@/")[2].partition("?")[0]
+    connect = connector(
+        PostgresqlSettings(url=f"postgresql://intercomd@/{database}?host=127.0.0.1,{folder}&port={port},5432")
+    )
+    for _ in range(2):
+        connection = await connect()
+        assert await connection.fetchval("SELECT 1") == 1
+        connection.terminate()
+    assert tried == 1, "the host that accepted writes is tried first"
+    listener.close()
+
+
+async def test_standby_hides_no_primary_and_is_refused_alone(url: str) -> None:
+    standby = Server(primary=server())
+    standby.start()
+    try:
+        folder, database = url.rpartition("host=")[2], url.partition("@/")[2].partition("?")[0]
+        hosts = f"{standby.folder},{folder}"
+        connection = await connector(PostgresqlSettings(url=f"postgresql://intercomd@/{database}?host={hosts}"))()
+        assert not await connection.fetchval("SELECT pg_is_in_recovery()")
+        connection.terminate()
+        with pytest.raises(SpoolUnusable, match="no host accepts writes"):
+            await open_spool(PostgresqlSettings(url=standby.url(database)))
+    finally:
+        standby.close()
+
+
+async def test_hosts_that_all_fail_are_named(unused_tcp_port: int) -> None:
+    hosts = f"127.0.0.1:{unused_tcp_port},/nowhere"
+    with pytest.raises(ConnectionError, match=r"no host accepts writes: 127\.0\.0\.1: .*; /nowhere: "):
+        await connector(PostgresqlSettings(url=f"postgresql://me@{hosts.replace('/', '%2F')}/x"))()

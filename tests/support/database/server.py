@@ -14,7 +14,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +32,8 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have random names
 PORT = 5432
 """Only the name of the socket."""
 STARTS_MAX = 100
+STANDBY = "standby"
+"""The name under which a standby connects to its primary."""
 _LAUNCH = """
 import ctypes, os, signal, sys
 user, group = int(sys.argv[1]), int(sys.argv[2])
@@ -41,7 +43,7 @@ ctypes.CDLL(None).prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG: the server must 
 os.execv(sys.argv[3], sys.argv[3:])
 """
 """A process of its own, as gRPC's threads forbid running code between fork and exec in the test's process."""
-_SETTINGS = {
+SETTINGS = {
     "listen_addresses": "",
     "max_connections": "100",
     "shared_buffers": "32MB",
@@ -53,8 +55,21 @@ _SETTINGS = {
 class Server:
     """A running server."""
 
-    def __init__(self) -> None:
-        memory = MEMORY if os.access(MEMORY, os.W_OK) else None
+    def __init__(
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        on_disk: bool = False,
+        preload: Path | None = None,
+        primary: "Server | None" = None,
+    ) -> None:
+        """`settings` go before `SETTINGS`; `preload` is a library that the server's processes load first.
+
+        With `primary` it is a standby of that server, which must run: `replicate` makes commits wait for it.
+        """
+        memory = MEMORY if os.access(MEMORY, os.W_OK) and not on_disk else None
+        self.settings = SETTINGS | (settings or {})
+        self._preload = preload
         self.folder = Path(tempfile.mkdtemp(prefix="intercomd-pg-", dir=memory))
         self.data = self.folder / "data"
         self.programs = INSTALLED / "bin"
@@ -66,8 +81,12 @@ class Server:
             if not all(folder.stat().st_mode & stat.S_IXOTH for folder in self.programs.parents):
                 shutil.copytree(INSTALLED, self.folder / "pginstall", symlinks=True)
                 self.programs = self.folder / "pginstall" / "bin"
-        own = ("-D", self.data, "-U", "intercomd", "--auth=trust")
-        self._run("initdb", *own, "--no-sync", "--encoding=utf8", "--locale=C")
+        if primary is None:
+            own = ("-D", self.data, "-U", "intercomd", "--auth=trust")
+            self._run("initdb", *own, "--no-sync", "--encoding=utf8", "--locale=C")
+        else:
+            source = f"host={primary.folder} user=intercomd application_name={STANDBY}"
+            self._run("pg_basebackup", "-D", self.data, "-d", source, "--write-recovery-conf", "--no-sync", "-cfast")
         self._names = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -89,7 +108,8 @@ class Server:
         raise AssertionError((self.folder / "log").read_text()[-2_000:])
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        options = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        options = [f"-c{name}={value}" for name, value in self.settings.items()]
+        environment = os.environ | ({"LD_PRELOAD": str(self._preload)} if self._preload else {})
         identity = [str(self._identity.get(name, 0)) for name in ("user", "group")]
         server = [self.programs / "postgres", "-D", self.data, "-k", self.folder, *options]
         with (self.folder / "log").open("ab") as log:
@@ -99,6 +119,7 @@ class Server:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
+                env=environment,
             )
 
     def end(self, number: signal.Signals = signal.SIGINT) -> None:
@@ -118,6 +139,20 @@ class Server:
         command = [self.programs / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "intercomd"]
         made = subprocess.run([*command, "-d", database, "-c", statement], check=True, capture_output=True)  # noqa: S603
         return made.stdout.decode().strip()
+
+    def replicate(self, *, synchronously: bool) -> None:
+        """Makes commits wait for the standby, once it streams; or for none."""
+        if synchronously:
+            streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+            while self.psql(streaming) != "1":
+                assert self._process is not None
+                assert self._process.poll() is None
+        self.psql(f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY if synchronously else ''}'")
+        self.psql("SELECT pg_reload_conf()")
+
+    def promote(self) -> None:
+        """Makes a standby the primary, and returns once it accepts writes."""
+        assert self.psql("SELECT pg_promote()") == "t"
 
     def database(self, template: str = "template1") -> str:
         """Creates a database; returns its name."""

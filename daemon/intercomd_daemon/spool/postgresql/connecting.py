@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
@@ -15,8 +16,19 @@ STATEMENT_SECONDS = 30
 LOCK_SECONDS = 5
 
 
+_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The last one is a standby's, which does not accept writes."""
+HOST_SECONDS_MIN = 2.0
+"""A host of several has this long to answer, so that a silent one leaves time for the next."""
+
+
 def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Connection]]:
-    """Returns what opens a connection."""
+    """Returns what opens a connection to the first host that accepts writes, beginning with the one of the last time.
+
+    Each host has its own time-out, and whatever it fails with, the next one is tried. asyncpg has one time-out for all
+    hosts, and goes on to the next only after an OSError: after a fail-over, a host that is silent, or still starts,
+    would hide the new primary.
+    """
     lease = max(1, int(settings.lease_seconds))
     server_settings = {
         "application_name": f"intercomd {settings.daemon_id}".strip(),
@@ -32,14 +44,33 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
         "jit": "off",
     }
 
+    hosts = hosts_of(settings.url)
+    seconds = max(HOST_SECONDS_MIN, CONNECT_SECONDS / len(hosts))
+
     async def connect() -> asyncpg.Connection:
-        connection = await asyncpg.connect(
-            settings.url,
-            password=password(settings.password_file) if settings.password_file else None,
-            server_settings=server_settings,
-            timeout=CONNECT_SECONDS,
-            target_session_attrs=SessionAttribute.read_write,
-        )
+        failures: list[str] = []
+        for host, port in tuple(hosts):  # Other sessions change the order meanwhile.
+            try:
+                connection = await asyncpg.connect(
+                    settings.url,
+                    host=host,
+                    port=port,
+                    password=password(settings.password_file) if settings.password_file else None,
+                    server_settings=server_settings,
+                    timeout=seconds,
+                    target_session_attrs=SessionAttribute.read_write,
+                )
+            except _FAILURES as error:
+                if len(hosts) == 1 and not isinstance(error, asyncpg.InternalClientError):
+                    raise
+                failures.append(f"{host or 'the host'}: {str(error) or type(error).__name__}")
+            else:
+                hosts.remove((host, port))
+                hosts.insert(0, (host, port))
+                return await prepare(connection)
+        raise ConnectionError(f"no host accepts writes: {'; '.join(failures)}")
+
+    async def prepare(connection: asyncpg.Connection) -> asyncpg.Connection:
         _set_timeout(connection, lease * 1000)
         await within(CONNECT_SECONDS, connection, _force_durability)
         return connection
@@ -50,6 +81,23 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
 async def _force_durability(connection: asyncpg.Connection) -> None:
     if await connection.fetchval("SHOW synchronous_commit") not in {"on", "remote_apply"}:
         await connection.execute("SET synchronous_commit = on")
+
+
+def hosts_of(url: str) -> list[tuple[str | None, int | None]]:
+    """Returns the hosts that a URL names with their ports; (None, None) alone if the driver's default decides."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    given = parts.netloc.rpartition("@")[2] or ",".join(query.get("host", ()))
+    if "," not in given:
+        return [(None, None)]
+    ports = ",".join(query.get("port", ())).split(",")
+    hosts: list[tuple[str | None, int | None]] = []
+    for place, each in enumerate(given.split(",")):
+        name, colon, port = each.rpartition(":")
+        if not colon or not port.isdecimal():
+            name, port = each, ports[min(place, len(ports) - 1)]
+        hosts.append((unquote(name.strip("[]")), int(port) if port.isdecimal() else None))
+    return hosts
 
 
 def password(path: str) -> str:
