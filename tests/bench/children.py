@@ -116,13 +116,16 @@ class Sandbox(_Process):
 
 
 class Daemon(_Process):
-    """`intercomd run` with a spool in `folder`; it serves when this returns."""
+    """`intercomd run` with a spool in `folder`, or at `spool`; it serves when this returns."""
 
-    def __init__(self, folder: Path, base_url: str, settings: str = "", command: Path = COMMAND) -> None:
+    def __init__(
+        self, folder: Path, base_url: str, settings: str = "", command: Path = COMMAND, spool: str = ""
+    ) -> None:
         """`command` is another release's `intercomd`."""
         self.folder = folder
         file = folder / "intercomd.toml"
-        file.write_text(_SETTINGS.format(spool=folder / "spool.db", base_url=base_url, token=TOKEN) + settings)
+        url = spool or f"sqlite:{folder / 'spool.db'}"
+        file.write_text(_SETTINGS.format(spool=url, base_url=base_url, token=TOKEN) + settings)
         self.ended: list[bytes] = []
         """The log lines of outcomes, in order."""
         self.lines: dict[str, dict[str, Any]] = {}
@@ -179,7 +182,7 @@ _SETTINGS = """\
 [ingest]
 listen = ["127.0.0.1:0"]
 [spool]
-url = "sqlite:{spool}"
+url = "{spool}"
 bytes_max = "8GiB"
 free_bytes_min = "1MiB"
 [operations]

@@ -21,7 +21,7 @@ class Claims:
     def __init__(self, path: str) -> None:
         self._runner = asyncio.Runner()
         settings = SqliteSettings(path, bytes_max=8 << 30, free_bytes_min=0)
-        self._spool = self._runner.run(open_spool(settings))
+        self._outflow = self._runner.run(self._runner.run(open_spool(settings)).acquire("backlog"))
         self._after = 0
 
     def claim(self, times: int) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class Claims:
         taken: list[float] = []
         while len(taken) < times:
             begin = time.perf_counter()
-            batch = await self._spool.read(CONNECTION, Priority.NORMAL, self._after, READ_ROWS, _BYTES_MAX)
+            batch = await self._outflow.read(CONNECTION, Priority.NORMAL, self._after, READ_ROWS, _BYTES_MAX)
             seconds = time.perf_counter() - begin
             self._after = batch.after
             if len(batch.rows) < READ_ROWS:

@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
+
 import row_accept
 import row_agent
 import row_backlog
@@ -18,6 +20,7 @@ import row_clients
 import row_deliver
 import row_footprint
 import row_load
+import row_postgresql
 import row_security
 from children import OLDER
 from rounds import Line
@@ -44,6 +47,10 @@ ROWS = {
     "trail": row_backlog.trail,
     "clients": row_clients.clients,
     "agent": row_agent.agent,
+    "postgresql-accept": row_postgresql.accept,
+    "postgresql-flush": row_postgresql.flush,
+    "postgresql-deliver": row_postgresql.deliver,
+    "postgresql-backlog": row_postgresql.backlog,
 }
 _MARKS = {True: "yes", False: "NO", None: ""}
 _HEAD = ("row", "intercomd", "limit", "ratio", "target", "met", "command")
