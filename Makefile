@@ -65,8 +65,10 @@ deploy: install ## checks `deploy/` with the programs that read it; .ci/tools in
 bench: install ## measures the throughput of each step (ROW=name for one row, ROW="this that" for some, OLDER=folder of an older checkout)
 	$(BIN)/python tests/bench/run.py $(if $(ROW),--row $(ROW)) $(if $(OLDER),--older $(OLDER))
 
-soak: install ## runs the randomized tests for hours: kills, paced windows, days of order, power cuts, corruption, fuzzing (KILLS=n for fewer kills)
+soak: install ## runs the randomized tests for hours: kills, fleets, paced windows, days of order, power cuts, corruption, fuzzing (KILLS=n for fewer kills)
 	$(BIN)/python tests/crash/soak.py --kills $(or $(KILLS),1000)
+	$(BIN)/python tests/crash/chain.py --blows $(or $(KILLS),1000)
+	$(BIN)/python tests/fleet/soak.py --rounds $(or $(ROUNDS),40)
 	$(BIN)/python tests/crash/pace.py
 	$(BIN)/python tests/order/soak.py --days 500
 	$(BIN)/python tests/crash/disks.py --cuts 1000
@@ -87,7 +89,7 @@ lock: install ## pins every dependency with its hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--no-emit-package intercomd-client --extra dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		--no-emit-package intercomd-client -c requirements-dev.txt pyproject.toml -o requirements.txt
+		--no-emit-package intercomd-client --extra postgresql -c requirements-dev.txt pyproject.toml -o requirements.txt
 
 clean: ## removes generated files
 	rm -rf $(VENV) .venv-3.* .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*

@@ -57,6 +57,11 @@ VALUES: dict[str, dict[str, Any]] = {
         "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
         "dashboard": {"enabled": True},
     },
+    "several daemons": {
+        "callers": {"billing": CALLER},
+        "replicas": 3,
+        "database": {"url": "postgresql://intercomd@one,two/intercomd", "passwordSecret": {"name": "database"}},
+    },
     "everything else": {
         "insecure": True,
         "fullnameOverride": "events",
@@ -110,6 +115,11 @@ def render(helm: str, values: dict[str, Any], folder: Path) -> list[Object]:
     return objects(made(helm, "template", "events", CHART, "--namespace", "shop", "--values", file))
 
 
+def environment_of(daemon: Object) -> dict[str, str]:
+    """Returns the variables of the container: the image's, and its own; the pod's name is that of the daemon."""
+    return IMAGE | {each["name"]: each.get("value", "intercomd-0") for each in daemon.get("env", [])}
+
+
 def settings_text(found: list[Object]) -> str:
     text: str = next(one["data"]["intercomd.toml"] for one in found if "intercomd.toml" in one.get("data", {}))
     return text
@@ -126,8 +136,7 @@ def test_overlay_is_valid(overlay: str, tmp_path: Path) -> None:
             check_security(container, template)
             assert container["image"] == "intercomd:0.2.0"
     daemon = daemon_of(next(pod_templates(found)))
-    environment = IMAGE | {variable["name"]: variable["value"] for variable in daemon.get("env", [])}
-    settings_of(settings_text(found), tmp_path, environment)
+    settings_of(settings_text(found), tmp_path, environment_of(daemon))
 
 
 def test_sidecar_starts_before_the_app_and_stops_after_it() -> None:
@@ -150,7 +159,21 @@ def test_chart_is_valid(name: str, helm: str, tmp_path: Path) -> None:
     for template in pod_templates(found):
         for container in containers(template):
             check_security(container, template)
-    settings_of(settings_text(found), tmp_path, IMAGE)
+    settings_of(settings_text(found), tmp_path, environment_of(daemon_of(next(pod_templates(found)))))
+
+
+def test_daemons_of_one_database_are_a_deployment_without_volumes(helm: str, tmp_path: Path) -> None:
+    found = render(helm, VALUES["several daemons"], tmp_path)
+    assert not of_kind(found, "StatefulSet")
+    (deployment,) = of_kind(found, "Deployment")
+    assert deployment["spec"]["replicas"] == 3
+    daemon = daemon_of(deployment["spec"]["template"])
+    environment = environment_of(daemon)
+    assert environment["INTERCOMD_SPOOL_URL"] == "postgresql://intercomd@one,two/intercomd"
+    assert environment["INTERCOMD_SPOOL_PASSWORD_FILE"] == "/run/secrets/database/password"
+    assert "/var/lib/intercomd" not in {mount["mountPath"] for mount in daemon["volumeMounts"]}
+    (policy,) = of_kind(found, "NetworkPolicy")
+    assert {"ports": [{"port": 5432}]} in policy["spec"]["egress"]
 
 
 def test_chart_has_the_rules_and_the_dashboard(helm: str, tmp_path: Path) -> None:
@@ -188,7 +211,9 @@ def test_settings_change_restarts_the_pod(helm: str, tmp_path: Path) -> None:
         ({"insecure": True, "connections": {"default": {"appId": ""} | TOKEN}}, "appId"),
         ({"insecure": True, "connections": {}}, "connections"),
         ({"insecure": True, "connections": {"default": {"appId": "a"}}}, "tokenSecret"),
-        ({"insecure": True, "replicas": 3}, "replicas"),
+        ({"insecure": True, "replicas": 3}, "replicas need a spool that they share"),
+        ({"insecure": True, "replicas": 0}, "replicas"),
+        ({"insecure": True, "database": {"url": "mysql://db"}}, "url"),
         ({"insecure": True, "image": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
         ({"callers": {"billing": {"token": "secret"}}}, "token"),
     ],

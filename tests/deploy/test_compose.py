@@ -11,6 +11,8 @@ from intercomd_daemon.config.load import load as load_settings
 
 VERSION = re.compile(r"intercomd:(\d+\.[\w.]*)|newTag: (\S+)|^(?:appV|v)ersion: (\d\S*)", re.MULTILINE)
 SERVICES = load(DEPLOY / "compose.yaml")["services"]
+FLEET = load(DEPLOY / "compose.fleet.yaml")
+ALL = {**SERVICES, **{f"fleet {name}": service for name, service in FLEET["services"].items()}}
 
 
 def test_daemon_accepts_its_settings() -> None:
@@ -27,16 +29,33 @@ def test_sandbox_takes_the_daemons_credentials() -> None:
     assert (environment["INTERCOMD_APP_ID"], environment["INTERCOMD_ACCESS_TOKEN"]) == ("sandbox", "sandbox-token")
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", ALL)
 def test_mounted_files_exist(name: str) -> None:
-    for volume in SERVICES[name].get("volumes", []):
+    for volume in ALL[name].get("volumes", []):
         source = volume.split(":")[0]
-        assert (DEPLOY / source).exists() if source.startswith(".") else source in {"spool", "prometheus"}
+        named = {"spool", "prometheus"} | FLEET["volumes"].keys()
+        assert (DEPLOY / source).exists() if source.startswith(".") else source in named
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", ["agent", "gateway-1", "gateway-2"])
+def test_daemons_of_the_fleet_accept_their_settings(name: str) -> None:
+    service = FLEET["services"][name]
+    settings = load_settings(None, service["environment"]).settings
+    if name == "agent":
+        assert settings.upstream.target == "dns:///gateway:50051"
+        assert not settings.upstream.uses_tls
+    else:
+        assert settings.fleet.daemon_id == name
+        assert settings.spool.url == "postgresql://intercomd@database/intercomd"
+        assert "gateway" in service["networks"]["default"]["aliases"]
+        assert settings.connections["default"].url == SERVICES["intercomd"]["environment"]["INTERCOMD_BASE_URL"]
+    grace = int(service["stop_grace_period"].removesuffix("s"))
+    assert settings.stopping.linger_seconds + settings.stopping.drain_seconds < grace - 10
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_ports_are_published_on_loopback_alone(name: str) -> None:
-    for port in SERVICES[name].get("ports", []):
+    for port in ALL[name].get("ports", []):
         assert port.startswith("127.0.0.1:")
 
 

@@ -24,9 +24,15 @@ from senders.client import envelope
 
 # A patch is no object of its own; kustomization.yaml is not for the cluster.
 OBJECTS = sorted(path for path in KUBERNETES.rglob("*.yaml") if path.name not in {"kustomization.yaml", "sidecar.yaml"})
+SPOOLS = {"gateway": "stateful-set.yaml", "fleet": "deployment.yaml", "sidecar": "sidecar.yaml"}
 # What the image sets, and what the sidecar's manifest sets instead.
 IMAGE = {"INTERCOMD_INGEST_LISTEN": "0.0.0.0:50051", "INTERCOMD_SPOOL_URL": "sqlite:/var/lib/intercomd/spool.db"}
-ENVIRONMENTS = {"gateway": IMAGE, "sidecar": IMAGE | {"INTERCOMD_INGEST_LISTEN": "127.0.0.1:50051"}}
+DATABASE = "postgresql://intercomd@database.internal/intercomd"
+ENVIRONMENTS = {
+    "gateway": IMAGE,
+    "fleet": IMAGE | {"INTERCOMD_SPOOL_URL": DATABASE},
+    "sidecar": IMAGE | {"INTERCOMD_INGEST_LISTEN": "127.0.0.1:50051"},
+}
 Launch = Callable[..., Awaitable[asyncio.subprocess.Process]]
 CALLERS_TOKEN = "icd_" + "a" * 43
 APP = OVERLAYS["sidecar"] / "app.py"
@@ -62,14 +68,16 @@ def test_prometheus_rule_has_the_tested_rules() -> None:
     assert load(KUBERNETES / "base" / "prometheus-rule.yaml")["spec"] == load(RULES)
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", SPOOLS)
 def test_settings_are_accepted_and_fit_the_manifest(overlay: str, tmp_path: Path) -> None:
     folder = OVERLAYS[overlay]
     settings = settings_of((folder / "intercomd.toml").read_text(), tmp_path, ENVIRONMENTS[overlay])
-    pod = load(folder / {"gateway": "stateful-set.yaml", "sidecar": "sidecar.yaml"}[overlay])["spec"]
+    pod = load(folder / SPOOLS[overlay])["spec"]
     grace = pod["template"]["spec"]["terminationGracePeriodSeconds"]
     stopping = settings.stopping
     assert stopping.linger_seconds + stopping.drain_seconds + stopping.deliver_seconds < grace - 10
+    if overlay == "fleet":
+        return
     if overlay == "gateway":
         room = pod["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
     else:
@@ -89,6 +97,27 @@ def test_overlay_of_the_agent_is_the_sidecar_with_the_settings_of_an_agent(tmp_p
     assert settings.upstream.uses_tls
     assert not settings.connections["default"].access_token_file
     assert (settings.spool, settings.stopping, settings.health) == (sidecar.spool, sidecar.stopping, sidecar.health)
+
+
+def test_fleet_is_the_gateway_as_daemons_of_one_database(tmp_path: Path) -> None:
+    """It has no volume, and each daemon the name of its pod; what callers see is the same."""
+    folder = OVERLAYS["fleet"]
+    deployment = load(folder / "deployment.yaml")["spec"]
+    container = deployment["template"]["spec"]["containers"][0]
+    assert deployment["replicas"] == 3
+    assert {volume["name"] for volume in deployment["template"]["spec"]["volumes"]} == {
+        each["name"] for each in container["volumeMounts"]
+    }
+    variables = {each["name"]: each for each in container["env"]}
+    assert variables["INTERCOMD_SPOOL_URL"]["value"].startswith(DATABASE)
+    assert variables["INTERCOMD_FLEET_DAEMON_ID"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    mine = settings_of((folder / "intercomd.toml").read_text(), tmp_path, ENVIRONMENTS["fleet"])
+    one = settings_of((OVERLAYS["gateway"] / "intercomd.toml").read_text(), tmp_path, IMAGE)
+    assert mine.spool.url.startswith("postgresql://")
+    assert (mine.ingest, mine.callers, mine.connections) == (one.ingest, one.callers, one.connections)
+    other = load(OVERLAYS["gateway"] / "stateful-set.yaml")["spec"]["template"]["spec"]["containers"][0]
+    for part in ("ports", "readinessProbe", "livenessProbe", "securityContext", "resources"):
+        assert container[part] == other[part]
 
 
 def test_network_policy_lets_the_ports_of_the_pod_in() -> None:

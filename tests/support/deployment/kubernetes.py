@@ -12,7 +12,7 @@ from intercomd_daemon.config.load import load
 from intercomd_daemon.config.settings import Settings
 
 KUBERNETES = DEPLOY / "kubernetes"
-OVERLAYS = {name: KUBERNETES / "overlays" / name for name in ("gateway", "sidecar")}
+OVERLAYS = {name: KUBERNETES / "overlays" / name for name in ("gateway", "fleet", "sidecar", "agent")}
 # The oldest that the manifests name, for native sidecars, and the newest whose schemas are at hand.
 VERSIONS = ("1.29", kubernetes_validate.latest_version())
 # Of the Prometheus operator; their schemas are not Kubernetes'.
