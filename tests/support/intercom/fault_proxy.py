@@ -145,7 +145,7 @@ class FaultProxy:
         try:
             begun = b""
             while True:
-                request = begun + await _message(reader)
+                request = begun + await read_message(reader)
                 self.calls += 1
                 number = self.calls
                 self._open.add(number)
@@ -194,7 +194,7 @@ class FaultProxy:
             case Kind.STALL_BEFORE:
                 await _pass(STALL_SECONDS)
         to_writer.write(request)
-        answer = await _message(to_reader)
+        answer = await read_message(to_reader)
         if self.holding:
             await self.until(lambda: not self.holding)
         match fault:
@@ -231,7 +231,7 @@ async def _pass(seconds: float) -> None:
     await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=seconds)
 
 
-async def _message(reader: asyncio.StreamReader) -> bytes:
+async def read_message(reader: asyncio.StreamReader) -> bytes:
     """A request or an answer, whole, as it came.
 
     Raises:

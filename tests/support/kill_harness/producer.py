@@ -39,8 +39,10 @@ _CHANNEL = (
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 200),
+    # Where the address names several daemons, each call goes to the next one that is there.
+    ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}'),
 )
-_UNKNOWN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+_UNKNOWN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
 class Settings(msgspec.Struct):
@@ -59,6 +61,8 @@ class Settings(msgspec.Struct):
     """Envelopes that may wait in the spool before it goes slower."""
     agent: bool = False
     """Whether the daemon is an agent, which skips nothing by itself."""
+    call_seconds: float = CALL_SECONDS
+    """How long an answer is waited for."""
 
 
 class Producer:
@@ -126,7 +130,7 @@ def _until_taken(producer: Producer, batch: Batch) -> None:
     while True:
         batch.sent = time.monotonic()
         try:
-            answer = producer.stub.Publish(request, wait_for_ready=True, timeout=CALL_SECONDS)
+            answer = producer.stub.Publish(request, wait_for_ready=True, timeout=producer.settings.call_seconds)
         except grpc.RpcError as error:
             refused = _refused(error)
             producer.note(batch.failed(refused=refused))
@@ -142,7 +146,7 @@ def _validated(producer: Producer, batch: Batch) -> None:
     """Asked about and not sent: must leave nothing behind, or `check` finds it known."""
     request = PublishRequest(envelopes=batch.envelopes, validate_only=True)
     try:
-        answer = producer.stub.Publish(request, wait_for_ready=True, timeout=CALL_SECONDS)
+        answer = producer.stub.Publish(request, wait_for_ready=True, timeout=producer.settings.call_seconds)
     except grpc.RpcError as error:
         _refused(error)
         return
@@ -156,7 +160,7 @@ def _again(producer: Producer, batch: Batch) -> None:
     """Sent again without need: everything that was taken is known, whatever happened meanwhile."""
     request = PublishRequest(envelopes=batch.envelopes)
     try:
-        answer = producer.stub.Publish(request, wait_for_ready=True, timeout=CALL_SECONDS)
+        answer = producer.stub.Publish(request, wait_for_ready=True, timeout=producer.settings.call_seconds)
     except grpc.RpcError as error:
         _refused(error)
         return

@@ -10,7 +10,7 @@ import msgspec
 
 from kill_harness.batches import Attempt
 from kill_harness.plan import User
-from kill_harness.producer import Settings
+from kill_harness.producer import CALL_SECONDS, Settings
 
 SCRIPT = Path(__file__).resolve().with_name("producer.py")
 WAIT_SECONDS = 120.0
@@ -57,6 +57,7 @@ class Producers:
         seed: int,
         *,
         agent: bool = False,
+        call_seconds: float = CALL_SECONDS,
     ) -> None:
         """`agent`: the daemon forwards, and leaves it to its gateway to skip envelopes."""
         self._folder = folder
@@ -74,6 +75,7 @@ class Producers:
                 seed=seed + 100 * place,
                 waiting_max=waiting_max,
                 agent=agent,
+                call_seconds=call_seconds,
             )
             for place, half in enumerate(halves)
         ]

@@ -1,0 +1,57 @@
+"""Kills an agent and its gateway as often as one has time for: `python tests/crash/chain.py --blows 500`.
+
+The same run as the test's, with another seed for each stretch of blows. It ends with an AssertionError if anything that
+must hold does not, and then keeps its folder.
+"""
+
+import argparse
+import asyncio
+import shutil
+import socket
+import sys
+import tempfile
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from secrets import randbelow
+
+sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
+
+from kill_harness.chain import chain_run
+
+STRETCH_BLOWS = 60
+
+
+async def stretch(folder: Path, blows: int, seed: int) -> tuple[Counter[str], Counter[str]]:
+    """Returns the blows of one run, and how often each law was checked."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    async with chain_run(folder, port, seed) as run:
+        await run.run(blows)
+        return run.blows, run.laws
+
+
+def main() -> None:
+    """Reads the arguments, runs, prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--blows", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=None)
+    arguments = parser.parse_args()
+    seed = randbelow(1 << 32) if arguments.seed is None else arguments.seed
+    blows: Counter[str] = Counter()
+    laws: Counter[str] = Counter()
+    for first in range(0, arguments.blows, STRETCH_BLOWS):
+        folder = Path(tempfile.mkdtemp(prefix="intercomd-chain-"))
+        print(f"seed {seed + first}, in {folder}", flush=True)  # noqa: T201 - a command prints
+        made = asyncio.run(stretch(folder, min(STRETCH_BLOWS, arguments.blows - first), seed + first))
+        blows.update(made[0])
+        laws.update(made[1])
+        shutil.rmtree(folder)
+    for title, counts in (("blow", blows), ("held", laws)):
+        for name, count in counts.items():
+            print(f"{title:<11}{name:<62}{count:>7,}")  # noqa: T201 - a command prints
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Daemons on one PostgreSQL that are killed, frozen and cut off while senders publish, and what must hold then."""

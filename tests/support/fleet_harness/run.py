@@ -1,0 +1,139 @@
+"""Strikes a fleet with one blow after another while senders publish to all daemons, and checks everything at the end.
+
+The plan is the oracle, as for one daemon: what Intercom must hold follows only from the results that the senders got.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fleet_harness.blows import Blow
+from fleet_harness.fleet import CLOCKS, LEASE_SECONDS, Fleet, now
+from fleet_harness.laws import Struck, check_budget, check_overlap, check_repeats
+from intercomd.v1.outcome_pb2 import Outcome
+from kill_harness.laws import Laws, check_arrivals, check_contacts, check_outcomes
+from kill_harness.plan import User
+from kill_harness.producers import Producers
+
+USERS = 12
+WAITING_MAX = 150
+"""Senders slow down while this many envelopes wait."""
+TOOK_OVER_SECONDS_MAX = LEASE_SECONDS + 5.0
+RELEASED_SECONDS_MAX = 1.0
+CALL_SECONDS = 8.0
+"""A frozen daemon answers nothing: senders turn to another one."""
+DRAIN_SECONDS = 120.0
+
+
+class FleetRun:
+    """One run: eras after each other, each with users of its own."""
+
+    def __init__(self, fleet: Fleet, seed: int) -> None:
+        self.fleet = fleet
+        self.blows: list[Struck] = []
+        self.took_over: dict[str, list[float]] = defaultdict(list)
+        self.released: list[float] = []
+        self.laws: Laws = Counter()
+        self.envelopes: Counter[str] = Counter()
+        self.repeats = self.overlaps = 0
+        self._seed = seed
+        self._sequence = 0
+
+    async def era(self, number: int, blows: Sequence[Blow]) -> None:
+        """Strikes with each blow, lets everything come to its end, and checks it."""
+        users = [User(number, place) for place in range(USERS)]
+        for user in users:
+            if user.beforehand:
+                self.fleet.sandbox.workspace.add_contact(**user.beforehand)
+        address = "ipv4:" + ",".join(self.fleet.addresses[name] for name in CLOCKS)
+        producers = Producers(
+            self.fleet.folder, address, users, WAITING_MAX, self._seed + number, call_seconds=CALL_SECONDS
+        )
+        try:
+            await producers.start()
+            await self.fleet.progress()
+            for blow in blows:
+                await self._strike(blow)
+                producers.check()
+            await producers.stop()
+        finally:
+            producers.kill()
+        outcomes = await self._drained()
+        notes = producers.notes()
+        counts = notes.counts()
+        check_outcomes(outcomes, notes, self.laws)
+        check_arrivals(counts, [], self.fleet.sandbox, self.laws)
+        check_contacts(counts, outcomes, self.fleet.sandbox, self.laws)
+        check_budget(self.fleet.sandbox, self.laws)
+        self.repeats = check_repeats(self.fleet.sandbox, self.blows, self.laws)
+        self.overlaps = check_overlap(self.fleet.calls, self.blows, self.laws)
+        self.envelopes["accepted"] += len(notes.accepted)
+        self.envelopes["known again after a lost answer"] += len(notes.known)
+        self.envelopes["skipped or rejected"] += len(notes.turned_away)
+        await self._check_clocks()
+
+    async def _strike(self, blow: Blow) -> None:
+        at = now()
+        # Until it has returned, any number of repeats may still be its own.
+        self.blows.append(Struck(blow.__name__, at, 0))
+        hit = await blow(self.fleet)
+        self.blows[-1] = Struck(blow.__name__, at, hit.repeats)
+        if hit.took_over_seconds:
+            self.took_over[blow.__name__].append(hit.took_over_seconds)
+        if hit.released_seconds:
+            self.released.append(hit.released_seconds)
+        await self.fleet.progress()
+
+    async def _drained(self) -> list[Outcome]:
+        """Waits until nothing waits; returns the outcomes since the last era."""
+        waiting = "SELECT (SELECT count(*) FROM intercomd.log) + (SELECT count(*) FROM intercomd.parked)"
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while await self.fleet.value(waiting):
+                pass
+        outcomes = [each for each in await self.fleet.daemons["a"].journal() if each.sequence > self._sequence]
+        self._sequence = outcomes[-1].sequence
+        return outcomes
+
+    async def _check_clocks(self) -> None:
+        """Proves that the daemons' clocks were as far apart as they should be."""
+        seen = {name: await self.fleet.value(_SEEN, name) for name in CLOCKS}
+        shown = {name: round((seen[name] - seen["a"]) / 1_800) * 1_800 for name in CLOCKS}
+        self.laws[f"clocks were apart: {sorted(shown.values())}"] += 1
+
+    def table(self) -> str:
+        """Returns the figures, a line each."""
+        lines = []
+        for name, count in Counter(blow.name for blow in self.blows).items():
+            took = self.took_over.get(name, ())
+            shown = f"next call after at most {max(took):.1f} s, lease {LEASE_SECONDS:g} s" if took else ""
+            lines.append(f"{'blow':<11}{name:<62}{count:>7,}  {shown}")
+        if self.released:
+            what = f"next call after a release, at most {max(self.released):.2f} s"
+            lines.append(f"{'latency':<11}{what:<62}{len(self.released):>7,}")
+        figures = {"calls of two daemons at once": self.overlaps, "events that came again": self.repeats}
+        for title, counts in (("envelopes", self.envelopes), ("calls", figures), ("held", self.laws)):
+            lines += [f"{title:<11}{name:<62}{count:>7,}" for name, count in counts.items()]
+        return "\n".join(lines)
+
+    def check_latencies(self) -> None:
+        """Raises an AssertionError if a take-over took longer than it may; not for a busy machine."""
+        slow = {name: max(took) for name, took in self.took_over.items() if max(took) > TOOK_OVER_SECONDS_MAX}
+        assert not slow, f"within {TOOK_OVER_SECONDS_MAX:g} s of an owner's death: {slow}"
+        assert max(self.released, default=0.0) <= RELEASED_SECONDS_MAX, self.released
+
+
+_SEEN = "SELECT max(seen) FROM intercomd.daemons WHERE daemon_id = $1"
+
+
+@asynccontextmanager
+async def fleet_run(folder: Path, seed: int) -> AsyncIterator[FleetRun]:
+    """A running fleet."""
+    async with Fleet(folder, seed) as fleet:
+        run = FleetRun(fleet, seed)
+        yield run
+        for daemon in fleet.daemons.values():
+            if daemon.lines:
+                await daemon.close()
+        assert fleet.sandbox.illegal_requests == []
