@@ -1,4 +1,4 @@
-"""A daemon that delivers does not load what only an agent needs."""
+"""A daemon that delivers does not load what only an agent needs, and the other way round."""
 
 import subprocess
 import sys
@@ -6,10 +6,27 @@ import sys
 LOADED = """
 import sys
 import intercomd_daemon.app.daemon
-print(*sorted(name for name in sys.modules if name.startswith("intercomd_daemon.forward")))
+from intercomd_daemon.app.agent import Agent
+print(*sorted(name for name in sys.modules if name.startswith("intercomd_daemon.{part}")))
 """
 
 
+def loaded(part: str, *, agent: bool) -> set[str]:
+    """Returns the modules of a part that a daemon has loaded before it starts."""
+    program = LOADED.replace("{part}", part)
+    if not agent:
+        program = program.replace("from intercomd_daemon.app.agent import Agent\n", "")
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    return set(run.stdout.split())
+
+
 def test_daemon_that_delivers_loads_only_the_settings_of_an_agent() -> None:
-    run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)  # noqa: S603
-    assert run.stdout.split() == ["intercomd_daemon.forward", "intercomd_daemon.forward.settings"]
+    assert loaded("forward", agent=False) == {"intercomd_daemon.forward", "intercomd_daemon.forward.settings"}
+
+
+def test_agent_does_not_load_the_delivery() -> None:
+    """Only the budget, the clock and the names of calls, which metrics have; neither workers nor lanes."""
+    parts = {name.removeprefix("intercomd_daemon.deliver").removeprefix(".") for name in loaded("deliver", agent=True)}
+    assert "intercom.messages" in parts
+    assert not {name for name in parts if name.split(".")[0] in {"give_up", "worker", "preview", "lane"}}
+    assert not {"intercom.client", "schedule.connection_state", "schedule.residency"} & parts

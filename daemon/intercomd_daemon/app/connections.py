@@ -14,13 +14,7 @@ from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
-from intercomd_daemon.deliver.intercom.client import IntercomClient
-from intercomd_daemon.deliver.preview import preview
-from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import Observer as DeliveryObserver
-from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
-from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost
 from intercomd_daemon.forward.settings import UpstreamSettings
@@ -29,14 +23,14 @@ from intercomd_daemon.spool.base import LogUsage, Outflow, Spool
 
 if TYPE_CHECKING:
     from intercomd_daemon.app.agent import Agent
+    from intercomd_daemon.deliver.schedule.connection_state import Observer as DeliveryObserver
 
+    class Observer(DeliveryObserver, Protocol):
+        """Receives what happens to the connections."""
 
-class Observer(DeliveryObserver, Protocol):
-    """Receives what happens to the connections."""
-
-    def on_forward(self, connection: str, code: str, envelopes: int, seconds: float) -> None:
-        """Takes a call of an agent to its gateway with the name of its status and its duration."""
-        ...
+        def on_forward(self, connection: str, code: str, envelopes: int, seconds: float) -> None:
+            """Takes a call of an agent to its gateway with the name of its status and its duration."""
+            ...
 
 
 Workers = dict[str, tuple[ConnectionWorker, Outflow]]
@@ -104,7 +98,7 @@ class Connections:
             digest.update(f"{name}\0{token.current()}\0".encode())
         return digest.digest()
 
-    async def start(self, spool: Spool, observer: Observer, *, shared: bool = False) -> None:
+    async def start(self, spool: Spool, observer: "Observer", *, shared: bool = False) -> None:
         """Acquires the workspaces and starts a worker for each active connection.
 
         With a shared spool it does not wait for workspaces that other daemons deliver: their workers start when this
@@ -174,19 +168,17 @@ class Connections:
             if self.agent is not None:
                 workers[name] = await self._forward_worker(name, self.agent, paused=name in paused)
             elif settings.active and self._shared and self._workspace(settings) not in self._workspaces:
-                IntercomClient(settings, self._tokens[name], CONNECTIONS_MAX)  # Raises if the settings are wrong.
+                from intercomd_daemon.app import delivery  # noqa: PLC0415 - an agent does not load it
+
+                delivery.check_settings(settings, self._tokens[name])
                 self._acquire_later(self._workspace(settings))
             elif settings.active:
                 pace, outflow = await self._acquire(settings)
-                client = IntercomClient(settings, self._tokens[name], CONNECTIONS_MAX, outflow.check_held)
-                worker = Worker(
-                    settings,
-                    outflow,
-                    client,
-                    pace,
-                    self._observer,
-                    paused=name in paused,
-                    clock=Clock(wall=self._spool.now),
+                from intercomd_daemon.app import delivery  # noqa: PLC0415 - as above
+
+                token, wall = self._tokens[name], self._spool.now
+                worker = delivery.new_worker(
+                    settings, token, outflow, pace, self._observer, wall, paused=name in paused
                 )
                 workers[name] = worker, outflow
         return workers
@@ -381,8 +373,9 @@ class Connections:
 
     def preview(self, name: str, envelope: AcceptedEnvelope) -> list[tuple[str, str, str]]:
         """Returns the (method, path, JSON body) of each call that would be made for an envelope."""
-        requests = preview(envelope, self._settings[name], time.time())
-        return [(request.call.method, request.path, request.body.decode()) for request in requests]
+        from intercomd_daemon.app import delivery  # noqa: PLC0415 - at an agent the gateway previews
+
+        return delivery.preview_calls(envelope, self._settings[name])
 
     def _idle_reason(self, active: bool) -> str:
         if not active:

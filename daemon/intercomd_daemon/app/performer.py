@@ -7,11 +7,9 @@ from typing import Protocol
 
 from intercomd_daemon.app.workspace import ConnectionWorker, obey_orders
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.give_up import complete_row
-from intercomd_daemon.deliver.lane.lane import GIVEN_UP
 from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.fleet.orders import Order, OrderKind
-from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.outcome import GIVEN_UP, Outcome
 from intercomd_daemon.spool.base import Completion, OutcomeFilter, Outflow, Settlement, Spool, WaitingRow
 from intercomd_daemon.spool.record import RecordDamaged
 from intercomd_daemon.spool.trail import TrailFilter
@@ -75,6 +73,8 @@ class Performer:
 
     async def _complete(self, name: str, key: int, complete: Complete) -> Outcome | None:
         """Ends an envelope of a connection without a worker."""
+        from intercomd_daemon.app.delivery import complete_row  # noqa: PLC0415 - an agent does not load it
+
         settings = self._workers.settings_of(name)
         found = await self._waiting_row(key)
         if found is None:

@@ -80,6 +80,8 @@ async def _serve(loaded: config.LoadedSettings, log: logs.Logs, load: Callable[[
     files = file_limit_warning(loaded.settings.ingest, raise_file_limit())
     for warning in (*loaded.warnings, *([files] if files else [])):
         log.logger.warning("setting", warning=warning)
+    if not loaded.settings.upstream.on:
+        pass
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
     daemon = Daemon(loaded.settings, log, load)
