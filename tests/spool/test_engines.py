@@ -29,7 +29,7 @@ async def test_engine_opens_the_spool_of_its_scheme(tmp_path: Path, url: str, ki
 
 def test_maintenance_and_inspection_are_offered_where_a_spool_outlives_its_process() -> None:
     assert {scheme for scheme, engine in ENGINES.items() if engine.inspect} == {"sqlite"}
-    assert {scheme for scheme, engine in ENGINES.items() if engine.maintenance} == {"sqlite"}
+    assert {scheme for scheme, engine in ENGINES.items() if engine.maintenance} == {"sqlite", "postgresql"}
     assert FILE_ENGINE is ENGINES["sqlite"]
 
 

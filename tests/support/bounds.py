@@ -154,6 +154,7 @@ BOUNDS = {
     "spool.sqlite.repair.recount.OldCounters.names": "one for each connection that the settings ever had",
     "spool.sqlite.repair.source.SourceFile.broken": "one for each table",
     "spool.sqlite.store.Store._oldest": "one for each connection that the settings ever had",
+    "spool.postgresql.maintenance.ReadableSpool.damages": "always empty",
     "spool.sqlite.transaction.Transaction.damages": "the rows that one commit reads",
     "spool.sqlite.transaction.Transaction.grown": _SETTINGS,
     "spool.sqlite.duplicate_window._insert_statement": "the 128 that were last needed",

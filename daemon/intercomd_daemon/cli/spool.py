@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 
 import click
@@ -18,16 +19,34 @@ from intercomd_daemon.cli.format import quantity
 from intercomd_daemon.cli.layout import Column
 from intercomd_daemon.cli.output import print_table
 from intercomd_daemon.errors import IntercomdError
+from intercomd_daemon.setting import places
 from intercomd_daemon.spool.engines import FILE_ENGINE, engine_of
 from intercomd_daemon.spool.maintenance import ClosedSpool, Contents, Damage, DamageReport, Maintenance
 
+DATABASE = "postgresql:"
+"""How the URL of a database begins."""
 COLUMNS = (
     Column("table", style="bold"),
     Column("key", right=True),
     Column("lane", typical=20),
     Column("what is wrong", style="red", prose=True),
 )
-_PATH = click.argument("path", metavar="[PATH]", required=False, type=click.Path(exists=True, dir_okay=False))
+
+
+class _Place(click.Path):
+    """A spool's file, which must exist, or the URL of a database."""
+
+    def convert(self, value: str | PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns the value if it is the URL of a database, or the path of a file that exists."""
+        if not str(value).startswith(DATABASE):
+            return str(super().convert(value, param, ctx))
+        try:
+            return str(places.spool_url().read(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_PLACE = click.argument("path", metavar="[PATH or URL]", required=False, type=_Place(exists=True, dir_okay=False))
 
 
 @click.group(
@@ -41,6 +60,9 @@ _PATH = click.argument("path", metavar="[PATH]", required=False, type=click.Path
 def command() -> None:
     """Verify, export or repair a spool, the file in which a daemon keeps accepted envelopes. Stop the daemon first.
 
+    For a spool in PostgreSQL, give its URL (postgresql://role@host/database). Daemons may run: the commands read a
+    snapshot. The password comes from the settings, or from PGPASSWORD or PGPASSFILE if you give a URL.
+
     A daemon that finds damage repairs its spool itself and logs it. These commands inspect a spool, move its envelopes
     to another daemon, and repair a spool without starting a daemon.
     """
@@ -51,15 +73,15 @@ def command() -> None:
     short_help="Verify every record, and list the damage.",
     epilog=options.examples("intercomd spool verify spool.db"),
 )
-@_PATH
+@_PLACE
 @options.CONFIG
 @options.JSON
 def verify_command(path: str | None, config_path: str | None, as_json: bool) -> None:
     """Verify every record and the file of a spool, and list the damage; change nothing.
 
-    PATH is the spool's file; by default the one of the settings (spool.url). Each line names the table, the key of the
-    record, its user if readable, and what is wrong. Records that a daemon has quarantined are listed, too. `intercomd
-    spool repair` builds a new spool from everything else.
+    PATH is the spool's file, or the URL of a database; by default the one of the settings (spool.url). Each line names
+    the table, the key of the record, its user if readable, and what is wrong. Records that a daemon has
+    quarantined are listed, too. `intercomd spool repair` builds a new file from everything else.
 
     Exit code 0: no damage. 1: damage, or the spool could not be read.
     """
@@ -80,17 +102,17 @@ def verify_command(path: str | None, config_path: str | None, as_json: bool) -> 
     short_help="Write the waiting envelopes for `intercomd send`.",
     epilog=options.examples("intercomd spool export spool.db | intercomd send -"),
 )
-@_PATH
+@_PLACE
 @options.CONFIG
 @click.option("--dead-letters", is_flag=True, help="Also write dead letters, which Intercom has refused.")
 @options.JSON
 def export_command(path: str | None, config_path: str | None, dead_letters: bool, as_json: bool) -> None:
     """Write the waiting envelopes of a spool in the order of acceptance, as input for `intercomd send`.
 
-    PATH is the spool's file; by default the one of the settings (spool.url). Each line of the output is an envelope as
-    its sender sent it, in proto3 JSON, with the envelope_id, the connection and the event_time that it was accepted
-    with. The spool does not change: do not deliver it with a daemon and send the export, too. Calls to Intercom that
-    were already made for an envelope are made again.
+    PATH is the spool's file, or the URL of a database; by default the one of the settings (spool.url). Each line of the
+    output is an envelope as its sender sent it, in proto3 JSON, with the envelope_id, the connection and the event_time
+    that it was accepted with. The spool does not change: do not deliver it with a daemon and send the export, too.
+    Calls to Intercom that were already made for an envelope are made again.
 
     The summary goes to the standard error. Exit code 0: everything was written. 1: something is damaged (what is
     readable is written), or the spool could not be read.
@@ -130,7 +152,7 @@ def _write(spool: ClosedSpool, findings: DamageReport, *, dead_letters: bool) ->
     short_help="Build a new spool from the readable records.",
     epilog=options.examples("intercomd spool repair spool.db"),
 )
-@_PATH
+@_PLACE
 @options.CONFIG
 @options.JSON
 def repair_command(path: str | None, config_path: str | None, as_json: bool) -> None:
@@ -168,24 +190,28 @@ def schema_command() -> None:
 
 
 @contextmanager
-def _locked(path: str | None, config_path: str | None) -> Iterator[tuple[str, ClosedSpool]]:
-    """Locks the spool against daemons; yields its path, and the closed spool."""
-    name, maintenance = (path, FILE_ENGINE.maintenance) if path else _configured(config_path)
+def _locked(place: str | None, config_path: str | None) -> Iterator[tuple[str, ClosedSpool]]:
+    """Locks the spool against daemons, or reads a snapshot of a database; yields its name and the spool."""
+    name, maintenance, password_file = _named(place) if place else _configured(config_path)
     if maintenance is None:
-        where = "in a database" if name else "in memory"
-        raise CommandFailed(f"the settings keep the spool {where} (spool.url): there is no file; give its path")
-    if not Path(name).exists():
+        raise CommandFailed("the settings keep the spool in memory (spool.url): there is no file; give its path")
+    if not name.startswith(DATABASE) and not Path(name).exists():
         raise CommandFailed(f"there is no spool {name}: name its file, or the settings with --config FILE")
     try:
-        with maintenance.lock(name) as spool:
+        with maintenance.lock(name, password_file) as spool:
             yield name, spool
     except IntercomdError as error:
         raise CommandFailed(str(error)) from None
 
 
-def _configured(config_path: str | None) -> tuple[str, Maintenance | None]:
+def _named(place: str) -> tuple[str, Maintenance | None, str]:
+    return place, (engine_of(place) if place.startswith(DATABASE) else FILE_ENGINE).maintenance, ""
+
+
+def _configured(config_path: str | None) -> tuple[str, Maintenance | None, str]:
     spool = load_or_exit(config_path).settings.spool
-    return spool.path, engine_of(spool.url).maintenance
+    name = spool.url if spool.url.startswith(DATABASE) else spool.path
+    return name, engine_of(spool.url).maintenance, spool.password_file
 
 
 def _list(findings: DamageReport, as_json: bool) -> None:

@@ -4,6 +4,7 @@ An engine is added by its entry here, its scheme in `setting.places.spool_url` a
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from secrets import token_hex
 from socket import gethostname
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.fleet.settings import FleetSettings
 from intercomd_daemon.spool.base import Spool
-from intercomd_daemon.spool.maintenance import Inspection, Maintenance
+from intercomd_daemon.spool.maintenance import ClosedSpool, Inspection, Maintenance
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
@@ -61,7 +62,7 @@ class Engine:
     probe: Callable[[SpoolSettings], Coroutine[Any, Any, str]] | None = None
     """Connects to a spool on a server and returns why a daemon cannot use it; empty if it can. It changes nothing."""
     maintenance: Maintenance | None = None
-    """Verifies, exports and repairs a spool that no daemon has open; None: there is nothing to maintain."""
+    """Verifies, exports and repairs a spool; None: it ends with its process."""
 
 
 _ALONE = FleetSettings()
@@ -147,11 +148,25 @@ async def _probe_postgresql(settings: SpoolSettings) -> str:
     return await probe(settings.url, settings.password_file)
 
 
+class _PostgresqlMaintenance:
+    """The maintenance of the engine on a database, which is loaded at its first use."""
+
+    def lock(self, place: str, password_file: str = "") -> AbstractContextManager[ClosedSpool]:
+        """Begins a snapshot; see `maintenance.Maintenance`."""
+        try:
+            from intercomd_daemon.spool.postgresql.maintenance import PostgresqlMaintenance  # noqa: PLC0415 - as above
+        except ImportError as error:
+            raise SpoolUnusable(f"{error}: a spool in PostgreSQL needs `pip install intercomd[postgresql]`") from error
+        return PostgresqlMaintenance().lock(place, password_file)
+
+
 ENGINES: Mapping[str, Engine] = MappingProxyType(
     {
         "memory": Engine(_open_memory),
         "sqlite": Engine(_open_sqlite, inspect=inspect, maintenance=SqliteMaintenance()),
-        "postgresql": Engine(_open_postgresql, shared=True, probe=_probe_postgresql),
+        "postgresql": Engine(
+            _open_postgresql, shared=True, probe=_probe_postgresql, maintenance=_PostgresqlMaintenance()
+        ),
     }
 )
 

@@ -84,7 +84,7 @@ class Repaired(NamedTuple):
 
 
 class ClosedSpool(Protocol):
-    """A spool whose lock the caller holds."""
+    """A spool that does not change while the caller reads it: it holds its lock, or reads a snapshot."""
 
     damages: list[Damage]
     """Damage that shows without reading the spool."""
@@ -98,15 +98,21 @@ class ClosedSpool(Protocol):
         ...
 
     def repair(self, now: float) -> Repaired:
-        """Replaces the spool by a new one of what is readable; `now` is in Unix seconds."""
+        """Replaces the spool by a new one of what is readable; `now` is in Unix seconds.
+
+        Raises:
+            SpoolUnusable: it cannot be repaired, and is unchanged.
+        """
         ...
 
 
 class Maintenance(Protocol):
     """The maintenance that an engine offers."""
 
-    def lock(self, path: str) -> AbstractContextManager[ClosedSpool]:
-        """Locks a spool against daemons. Inside, errors of the engine and the disk become SpoolUnusable.
+    def lock(self, place: str, password_file: str = "") -> AbstractContextManager[ClosedSpool]:
+        """Locks a spool against daemons, or begins a snapshot of one that they may use meanwhile.
+
+        Inside, errors of the engine and the disk become SpoolUnusable. `place` is a file's path or a database's URL.
 
         Raises:
             SpoolLocked: a daemon has it open.

@@ -56,6 +56,11 @@ async def migrate(connection: asyncpg.Connection) -> str:
     return found[1]
 
 
+async def exists(connection: asyncpg.Connection) -> bool:
+    """Whether the spool's tables exist."""
+    return await _found(connection) is not None
+
+
 async def _found(connection: asyncpg.Connection) -> tuple[int, str] | None:
     """Returns the version and the id of the spool; None if it does not exist."""
     if await connection.fetchval("SELECT to_regclass('intercomd.spool')") is None:

@@ -39,7 +39,7 @@ class SqliteMaintenance:
     """Locks files for maintenance."""
 
     @contextmanager
-    def lock(self, path: str) -> Iterator[ClosedSqliteSpool]:
+    def lock(self, path: str, password_file: str = "") -> Iterator[ClosedSqliteSpool]:  # noqa: ARG002 - a file has none
         """Locks the spool; see `maintenance.Maintenance`."""
         holders: list[str] = []
         try:
