@@ -8,9 +8,6 @@ import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, UpdateContact
 
-GIVEN_UP = "GIVEN_UP"
-"""The reason of the dead letter of an envelope that an operator gave up."""
-
 
 class OutcomeType(IntEnum):
     """The result of an envelope or of one of its calls; the numbers are those of outcome.proto."""

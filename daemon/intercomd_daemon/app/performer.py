@@ -9,8 +9,9 @@ from intercomd_daemon.app.workspace import ConnectionWorker, obey_orders
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.fleet.orders import Order, OrderKind
-from intercomd_daemon.outcome import GIVEN_UP, Outcome
+from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Completion, OutcomeFilter, Outflow, Settlement, Spool, WaitingRow
+from intercomd_daemon.spool.completion import GIVEN_UP
 from intercomd_daemon.spool.record import RecordDamaged
 from intercomd_daemon.spool.trail import TrailFilter
 

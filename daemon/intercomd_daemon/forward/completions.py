@@ -3,8 +3,9 @@
 from intercomd.v1.ingest_pb2 import DISPOSITION_ACCEPTED, DISPOSITION_DUPLICATE, DISPOSITION_SKIPPED
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding
 from intercomd_daemon.forward.replies import Reply, Result
-from intercomd_daemon.outcome import GIVEN_UP, Outcome, OutcomeType
+from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.spool.base import Completion
+from intercomd_daemon.spool.completion import GIVEN_UP
 
 DUPLICATE = "DUPLICATE"
 REFUSED = "UPSTREAM_REFUSED"

@@ -7,6 +7,8 @@ from intercomd_daemon.outcome import DeadLetter, Effect, Outcome, OutcomeType, P
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Completion, Incoming, position_of
 
+GIVEN_UP = "GIVEN_UP"
+"""The reason of the dead letter of an envelope that an operator gave up."""
 ANSWER_BODY_MAX = 64 * 1024
 """Characters kept of Intercom's last refusal; Intercom's error bodies have a few KiB."""
 
