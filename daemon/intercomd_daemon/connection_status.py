@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
+PAUSED_REASON = "an operator paused it: resume it to go on"
+
 
 class ConnectionState(IntEnum):
     """What a connection does at present. The numbers are those of the gauge, and never change."""
@@ -56,6 +58,10 @@ class ConnectionStatus(msgspec.Struct, frozen=True):
     """At an agent: the gateway that the connection forwards to, as the settings name it."""
     upstream_spool_id: str = ""
     """The spool of that gateway; empty until it has answered."""
+    delivered_by: str = ""
+    """The daemon that delivers it; empty if the spool is not shared, or no daemon does."""
+    elsewhere: bool = False
+    """Whether that is another daemon than this one."""
 
 
 class LaneState(NamedTuple):

@@ -112,7 +112,7 @@ async def test_pause_is_remembered_over_restarts(tmp_path: Path) -> None:
         running = asyncio.create_task(daemon.run())
         await daemon.serving.wait()
         assert await daemon.archive().paused() == (frozenset({"default"}) if paused else frozenset())
-        await (daemon.resume("default") if paused else daemon.pause("default"))
+        await daemon.pause("default", paused=not paused)
         daemon.stop()
         daemon.stop()
         await running

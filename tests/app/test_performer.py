@@ -45,10 +45,10 @@ async def test_give_up_is_performed_once_over_a_take_over(start: Start) -> None:
     await one.connections.close()
     delivered, given_up = await one.spool.find_waiting(TrailFilter(customer_id="u1"), 0, 2)
     orders = [
-        asyncio.create_task(one.spool.order(workspace, "default", OrderKind.GIVE_UP, key, name))
+        asyncio.create_task(one.spool.fleet.order(workspace, "default", OrderKind.GIVE_UP, key, name))
         for key, name in ((given_up, "given up"), (delivered, "delivered"))
     ]
-    while len(await one.spool.orders.pending(workspace, ())) < len(orders):
+    while len(await one.spool.fleet.orders.pending(workspace, ())) < len(orders):
         pass
     for found in await one.spool.waiting_rows([given_up, delivered]):
         completion = complete_row(found, settings, time.time())

@@ -13,6 +13,7 @@ from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.give_up import complete_row
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.errors import RetryLater
+from intercomd_daemon.fleet.status import FleetStatus
 from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
@@ -47,6 +48,7 @@ class House:
     connections: dict[str, ConnectionStatus] = field(default_factory=dict)
     lanes: dict[str, LaneState] = field(default_factory=dict)
     probed: list[str] = field(default_factory=list)
+    shared: FleetStatus | None = None
 
     def state(self) -> DaemonState:
         return DaemonState.SERVING if self.opened else DaemonState.STARTING
@@ -56,6 +58,9 @@ class House:
 
     def checks(self) -> Sequence[HealthCheck]:
         return []
+
+    def fleet(self) -> FleetStatus | None:
+        return self.shared
 
     def usage(self) -> Usage:
         return self.opened[0].usage() if self.opened else Usage({}, 0, 1 << 20, "")
@@ -78,11 +83,8 @@ class House:
     async def probe_now(self, connection: str) -> None:
         self.probed.append(connection)
 
-    async def pause(self, connection: str) -> None:
-        await self._stand(connection, ConnectionState.PAUSED)
-
-    async def resume(self, connection: str) -> None:
-        await self._stand(connection, ConnectionState.DELIVERING)
+    async def pause(self, connection: str, *, paused: bool) -> None:
+        await self._stand(connection, ConnectionState.PAUSED if paused else ConnectionState.DELIVERING)
 
     async def _stand(self, connection: str, state: ConnectionState) -> None:
         await self.archive().set_paused(connection, state is ConnectionState.PAUSED)

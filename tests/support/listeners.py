@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from intercomd_daemon.app.security import ListenerSecurity
 from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
+from intercomd_daemon.fleet.status import FleetStatus
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.settings import IngestSettings
@@ -39,6 +40,9 @@ class Starting:
     def checks(self) -> Sequence[HealthCheck]:
         return []
 
+    def fleet(self) -> FleetStatus | None:
+        return None
+
     def usage(self) -> Usage:
         return Usage({}, 0, 1 << 20, "")
 
@@ -54,11 +58,8 @@ class Starting:
     async def probe_now(self, connection: str) -> None:
         raise RetryLater(f"{connection} cannot be probed yet", 1.0)
 
-    async def pause(self, connection: str) -> None:
-        raise RetryLater(f"{connection} cannot be paused yet", 1.0)
-
-    async def resume(self, connection: str) -> None:
-        raise RetryLater(f"{connection} cannot be resumed yet", 1.0)
+    async def pause(self, connection: str, *, paused: bool) -> None:
+        raise RetryLater(f"{connection} cannot be {'paused' if paused else 'resumed'} yet", 1.0)
 
     async def reload(self) -> Reloaded:
         raise RetryLater("the daemon is starting", 1.0)

@@ -6,8 +6,9 @@ import msgspec
 from prometheus_client.core import Metric
 
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
+from intercomd_daemon.fleet.status import DatabaseHealth, FleetStatus, Member
 from intercomd_daemon.spool.base import LogUsage, Usage
-from intercomd_daemon.telemetry.gauges import connection_families, spool_families, workspace_families
+from intercomd_daemon.telemetry.gauges import connection_families, fleet_families, spool_families, workspace_families
 
 STATUS = ConnectionStatus(
     name="default",
@@ -93,4 +94,29 @@ def test_names_in_use_are_shown_beside_intercoms_limits() -> None:
         ("intercomd_event_names_limit",): 120,
         ("intercomd_custom_attributes_in_use", "default"): 249,
         ("intercomd_custom_attributes_limit",): 250,
+    }
+
+
+def test_fleet_and_database_are_shown() -> None:
+    members = [
+        Member("a", "0.2.0", 1.0, 2.0, True, ()),
+        Member("b", "0.2.0", 1.0, 2.0, True, ("spool",)),
+        Member("c", "0.2.0", 1.0, 2.0, False, ("spool",)),
+    ]
+    statuses = [
+        msgspec.structs.replace(STATUS, delivered_by="a"),
+        msgspec.structs.replace(STATUS, name="eu", delivered_by="b", elsewhere=True),
+        msgspec.structs.replace(STATUS, name="us"),
+    ]
+    status = FleetStatus("a", members, database=DatabaseHealth(12, 3.5, {"log": 7, "parked": 1}))
+    assert samples(fleet_families(status, statuses)) == {
+        ("intercomd_connection_delivered", "default"): 1,
+        ("intercomd_connection_delivered", "eu"): 0,
+        ("intercomd_connection_delivered", "us"): 0,
+        ("intercomd_fleet_daemons",): 2,
+        ("intercomd_fleet_daemons_with_other_settings",): 1,
+        ("intercomd_database_oldest_snapshot_transactions",): 12,
+        ("intercomd_database_oldest_snapshot_seconds",): 3.5,
+        ("intercomd_database_dead_rows", "log"): 7,
+        ("intercomd_database_dead_rows", "parked"): 1,
     }

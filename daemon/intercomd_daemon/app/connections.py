@@ -8,11 +8,13 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from msgspec.structs import replace
+
 from intercomd_daemon.app.performer import Performer
 from intercomd_daemon.app.workspace import ConnectionWorker, load_pace, release, run_worker, save_pacing
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
+from intercomd_daemon.connection_status import PAUSED_REASON, ConnectionState, ConnectionStatus, LaneState
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.envelope import AcceptedEnvelope
@@ -75,6 +77,7 @@ class Connections:
         self._faulty = asyncio.Event()
         self._stopping = False
         self.reconfiguring = asyncio.Lock()
+        self._started = False
         self._start_time = time.time()
 
     def _read_tokens(self, connections: Mapping[str, ConnectionSettings]) -> None:
@@ -104,7 +107,7 @@ class Connections:
         With a shared spool it does not wait for workspaces that other daemons deliver: their workers start when this
         process gets the lease, and again after each loss.
         """
-        self._spool, self._observer, self._shared = spool, observer, shared
+        self._spool, self._observer, self._shared, self._started = spool, observer, shared, True
         self.performer = Performer(self, spool, lambda outcome: observer.on_outcomes((outcome,)))
         workers = await self._workers(self._settings)
         await self._store_workspaces()
@@ -266,10 +269,17 @@ class Connections:
             self._observer.on_notice(name, "workspace_acquired", workspace=workspace)
 
     def _obey_later(self, workspace: str, outflow: Outflow) -> None:
-        """Obeys operators' orders for a workspace while it is held."""
-        obeying = asyncio.create_task(self.performer.obey(outflow), name=f"orders of {workspace}")
-        obeying.add_done_callback(self._note_fault)
-        self._obeying[workspace] = obeying
+        """Obeys operators' orders for a workspace and reports its statuses while it is held."""
+        serving = self.performer.serve(outflow, partial(self._own_statuses, workspace))
+        self._obeying[workspace] = asyncio.create_task(serving, name=f"operators of {workspace}")
+        self._obeying[workspace].add_done_callback(self._note_fault)
+
+    def _own_statuses(self, workspace: str) -> dict[str, ConnectionStatus]:
+        """Returns the statuses of the workers of a workspace."""
+        names = [name for name, settings in self._settings.items() if self._workspace(settings) == workspace]
+        found = {name: self._running[name].worker.status() for name in names if name in self._running}
+        # The end of the window is computed anew each time.
+        return {name: replace(status, window_ends=round(status.window_ends)) for name, status in found.items()}
 
     def _note_fault(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -325,10 +335,19 @@ class Connections:
 
     def statuses(self) -> list[ConnectionStatus]:
         """Returns the status of each configured connection."""
-        return [
-            self._running[name].worker.status() if name in self._running else self._idle(name)
-            for name in self._settings
-        ]
+        return [self._status(name) for name in self._settings]
+
+    def _status(self, name: str) -> ConnectionStatus:
+        fleet, running = self._spool.fleet if self._started else None, self._running.get(name)
+        if running is not None and not running.task.done():
+            return replace(running.worker.status(), delivered_by=fleet.status().daemon_id if fleet else "")
+        if fleet is None:
+            return running.worker.status() if running else self._idle(name)
+        if (found := fleet.connection_status(name)) is not None:
+            return replace(found, elsewhere=True)
+        deliverer = fleet.deliverer(name)
+        idle = replace(self._idle(name), delivered_by=deliverer, elsewhere=bool(deliverer))
+        return replace(idle, state=ConnectionState.PAUSED, reason=PAUSED_REASON) if fleet.is_paused(name) else idle
 
     def workers_alive(self) -> dict[str, bool]:
         """Returns whether each worker runs, by the name of its task: `worker`, a space, the connection's name."""

@@ -19,11 +19,13 @@ from intercomd_daemon.app.listeners import (
 from intercomd_daemon.app.operators import Operators
 from intercomd_daemon.app.reload import Changes, compare
 from intercomd_daemon.app.security import Security
+from intercomd_daemon.app.settings_digest import join_fleet
 from intercomd_daemon.app.systemd import EXTEND_SECONDS, Systemd
 from intercomd_daemon.app.trace_export import open_traces_or_warn
 from intercomd_daemon.config import LoadedSettings, Settings
 from intercomd_daemon.connection_status import ConnectionStatus, LaneState
 from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
+from intercomd_daemon.fleet.status import FleetStatus
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.service import IngestService
@@ -76,7 +78,7 @@ class Daemon:
         self._systemd = Systemd(os.environ, os.getpid())
         self._reloading = asyncio.Lock()
         self._connections = Connections(settings, logs.hide)
-        self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, self._now)
+        self._metrics = Metrics(__version__, settings.connections, self.usage, self.statuses, self._now, self.fleet)
         self._metrics.watch_log(logs.lost)
         self._traces = open_traces_or_warn(settings.traces, os.environ, logs.logger)
         self._security = Security(settings, logs.logger, self._metrics.count_request)
@@ -259,6 +261,7 @@ class Daemon:
             raise
         use_callers()
         self._settings = settings
+        join_fleet(spool.fleet, settings, self._report.wake)
         self._metrics.set_connections(settings.connections)
         self._configure_log(settings.log)
         if self._acceptor is not None and self._service is not None:
@@ -354,6 +357,7 @@ class Daemon:
             return None
         self._spool = opening.result()
         self._spool.on_discard(self._report.on_outcomes)
+        join_fleet(self._spool.fleet, self._settings, self._report.wake)
         return self._spool
 
     async def _opened_spool(self) -> Spool:
@@ -409,6 +413,10 @@ class Daemon:
         """Returns the spool's usage; before the spool is open, an empty one."""
         return self._spool.usage() if self._spool is not None else Usage({}, 0, self._settings.spool.bytes_max, "")
 
+    def fleet(self) -> FleetStatus | None:
+        """Returns the daemons that share the spool; None: it is not shared, or not open."""
+        return self._spool.fleet.status() if self._spool and self._spool.fleet else None
+
     def archive(self) -> Archive:
         """Returns the open spool.
 
@@ -434,13 +442,9 @@ class Daemon:
         """Probes a suspended or down connection now."""
         await self._operators().probe_now(connection)
 
-    async def pause(self, connection: str) -> None:
-        """Pauses calls to Intercom for a connection, also across restarts."""
-        await self._operators().pause(connection, paused=True)
-
-    async def resume(self, connection: str) -> None:
-        """Resumes a connection."""
-        await self._operators().pause(connection, paused=False)
+    async def pause(self, connection: str, *, paused: bool) -> None:
+        """Pauses or resumes calls to Intercom for a connection, also across restarts."""
+        await self._operators().pause(connection, paused=paused)
 
     def _operators(self) -> Operators:
         return Operators(self._connections, self._opened())

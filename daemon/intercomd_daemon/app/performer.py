@@ -1,12 +1,13 @@
 """Does on a worker what operators ask for: by a call of this daemon, or by an order of a shared spool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Protocol
 
-from intercomd_daemon.app.workspace import ConnectionWorker, obey_orders
+from intercomd_daemon.app.workspace import ConnectionWorker, obey_orders, report_statuses
 from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.fleet.orders import Order, OrderKind
 from intercomd_daemon.outcome import Outcome
@@ -92,6 +93,12 @@ class Performer:
     async def _waiting_row(self, key: int) -> WaitingRow | None:
         return next(iter(await self._spool.waiting_rows([key])), None)
 
+    async def serve(self, outflow: Outflow, statuses: Callable[[], Mapping[str, ConnectionStatus]]) -> None:
+        """Performs the orders for a workspace and reports its statuses until it is lost or released."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.obey(outflow))
+            tasks.create_task(report_statuses(outflow, statuses))
+
     async def obey(self, outflow: Outflow) -> None:
         """Performs the orders of operators for a workspace until it is lost or released."""
         await obey_orders(outflow, partial(self._perform, outflow))
@@ -121,6 +128,7 @@ class Performer:
                 worker.pause(paused=paused)
                 if order.kind is OrderKind.RETRY:
                     worker.probe_now()
+                await outflow.report({name: worker.status()})
         return 0
 
     async def _perform_give_up(self, outflow: Outflow, order: Order) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import NoReturn, Protocol
 
@@ -17,6 +17,8 @@ from intercomd_daemon.spool.base import Outflow, ReadWaiting
 SAVE_PACING_SECONDS = 2.0
 """A fifth of Intercom's window of 10 s."""
 
+REPORT_SECONDS = 2.0
+"""Between two reports of a connection's status."""
 REPEAT_SECONDS = 1.0
 """Before an order that could not be performed is tried again."""
 
@@ -90,6 +92,18 @@ async def save_pacing(pace: Pace, outflow: Outflow, wall: Callable[[], float]) -
         while True:
             await asyncio.sleep(SAVE_PACING_SECONDS)
             await outflow.save_pacing(pace.state(time.monotonic(), wall()))
+
+
+async def report_statuses(outflow: Outflow, statuses: Callable[[], Mapping[str, ConnectionStatus]]) -> None:
+    """Reports the statuses of a workspace's connections to the daemons that share it, whenever they have changed."""
+    reported: Mapping[str, ConnectionStatus] = {}
+    with suppress(IntercomdError):  # The workspace is lost.
+        while True:
+            current = statuses()
+            if current != reported:
+                await outflow.report(current)
+                reported = current
+            await asyncio.sleep(REPORT_SECONDS)
 
 
 async def obey_orders(outflow: Outflow, perform: Callable[[Order], Awaitable[int]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import click
 
 from intercomd.v1 import operations_pb2 as messages
-from intercomd_daemon.cli import options
+from intercomd_daemon.cli import fleet, options
 from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.format import byte_size, duration_of, percentage, printable, quantity, timestamp
 from intercomd_daemon.cli.layout import Column
@@ -35,6 +35,7 @@ budget         calls left in the current rate limit window of Intercom
 calls          calls since the daemon started
 workspace      name of the workspace in Intercom (App ID, region), or at an
                agent its gateway (spool)
+daemon         of those that share a spool; a star marks the called one
 
 """
 
@@ -55,6 +56,10 @@ def command(address: str | None, config_path: str | None, as_json: bool) -> None
     click.echo()
     print_table(COLUMNS, [row_of(connection) for connection in status.connections])
     remarks = remarks_of(status)
+    if status.HasField("fleet"):
+        click.echo()
+        print_table(fleet.COLUMNS, fleet.rows_of(status.fleet))
+        remarks += fleet.remarks_of(status.fleet)
     if remarks:
         click.echo()
     for line in remarks:

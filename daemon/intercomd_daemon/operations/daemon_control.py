@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from intercomd_daemon.connection_status import ConnectionStatus, LaneState
+from intercomd_daemon.fleet.status import FleetStatus
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Archive, Usage
 
@@ -66,6 +67,10 @@ class DaemonControl(DaemonStatus, Protocol):
         """Returns the spool's usage; before the spool is open, an empty one."""
         ...
 
+    def fleet(self) -> FleetStatus | None:
+        """Returns the daemons that share the spool; None: it is not shared, or not open."""
+        ...
+
     def archive(self) -> Archive:
         """Returns the open spool.
 
@@ -94,12 +99,8 @@ class DaemonControl(DaemonStatus, Protocol):
         """
         ...
 
-    async def pause(self, connection: str) -> None:
-        """Pauses calls to Intercom for a configured connection, also across restarts. Idempotent."""
-        ...
-
-    async def resume(self, connection: str) -> None:
-        """Resumes a configured connection. Idempotent."""
+    async def pause(self, connection: str, *, paused: bool) -> None:
+        """Pauses or resumes calls to Intercom for a configured connection, also across restarts. Idempotent."""
         ...
 
     async def drain(self, *, wait: bool) -> None:

@@ -173,6 +173,7 @@ def connection_message(status: ConnectionStatus, usage: LogUsage, now: float) ->
             next_probe_time=timestamp(status.next_probe) if probing else None,
             upstream=status.upstream,
             upstream_spool_id=status.upstream_spool_id,
+            delivered_by=status.delivered_by,
         )
     )
     return message

@@ -18,6 +18,7 @@ from intercomd_daemon.errors import (
 from intercomd_daemon.operations import responses
 from intercomd_daemon.operations.daemon_control import DaemonControl, Subscribe
 from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter, trail_filter
+from intercomd_daemon.operations.fleet_message import fleet_message
 from intercomd_daemon.operations.listing import Bounds, fill_page
 from intercomd_daemon.operations.page import page_size_of, place_of, places_of, token_of
 from intercomd_daemon.operations.permissions import Permissions
@@ -106,7 +107,9 @@ class OperationsService:
             for name, left in usage.connections.items()
             if name not in configured and (left.normal or left.bulk or left.dead_letters)
         ]
+        fleet = self._daemon.fleet()
         return messages.GetStatusResponse(
+            fleet=fleet_message(fleet, now) if fleet else None,
             version=self._version,
             state=messages.DaemonState.ValueType(self._daemon.state()),
             start_time=responses.timestamp(self._start_time),
@@ -218,13 +221,13 @@ class OperationsService:
     async def pause_connection(self, request: messages.PauseConnectionRequest) -> messages.PauseConnectionResponse:
         """Pauses a connection."""
         name = self._configured(request.connection)
-        await self._daemon.pause(name)
+        await self._daemon.pause(name, paused=True)
         return messages.PauseConnectionResponse(connection=self._connection(name))
 
     async def resume_connection(self, request: messages.ResumeConnectionRequest) -> messages.ResumeConnectionResponse:
         """Resumes a connection."""
         name = self._configured(request.connection)
-        await self._daemon.resume(name)
+        await self._daemon.pause(name, paused=False)
         return messages.ResumeConnectionResponse(connection=self._connection(name))
 
     async def reload(self, _request: messages.ReloadRequest) -> messages.ReloadResponse:

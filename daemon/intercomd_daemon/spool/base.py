@@ -12,7 +12,7 @@ import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.outcome import DeadLetter, Outcome
-from intercomd_daemon.spool.fleet import Fleet, Holding, Orders, SharedTime
+from intercomd_daemon.spool.fleet import Fleet, Holding, SharedOutflow, SharedTime
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
@@ -289,7 +289,7 @@ class Deliveries(Protocol):
         ...
 
 
-class Outflow(Deliveries, Holding, Orders, Protocol):
+class Outflow(Deliveries, Holding, SharedOutflow, Protocol):
     """The deliveries of one workspace, which one process at a time makes: the one that acquired it.
 
     After the workspace is lost or released, every method except `release` raises LeaseLost. A settlement that raises

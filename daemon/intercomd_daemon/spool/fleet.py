@@ -1,9 +1,11 @@
 """The interface of a spool that several processes share, as far as it is about those processes."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
+from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.fleet.orders import Answer, Order, OrderKind
+from intercomd_daemon.fleet.status import FleetStatus
 
 
 class Holding(Protocol):
@@ -23,8 +25,8 @@ class Holding(Protocol):
         ...
 
 
-class Orders(Protocol):
-    """The orders of operators for a workspace that this process delivers."""
+class SharedOutflow(Protocol):
+    """What the process that delivers a workspace does for the operators of all."""
 
     async def orders(self, known: Collection[int]) -> list[Order]:
         """Waits for orders of operators to whoever delivers the workspace, other than the known numbers.
@@ -35,6 +37,10 @@ class Orders(Protocol):
 
     async def answer(self, order: Order, answer: Answer) -> None:
         """Stores what became of an order, once."""
+        ...
+
+    async def report(self, statuses: Mapping[str, ConnectionStatus]) -> None:
+        """Shows the statuses of the workspace's connections, by name, to all processes."""
         ...
 
 
@@ -50,6 +56,30 @@ class Fleet(Protocol):
         Raises:
             RetryLater: too many orders wait, or none was answered in time; an order without an answer stays in force.
         """
+        ...
+
+    def join(self, version: str, digests: Mapping[str, str]) -> None:
+        """Sets what others are shown of this process: its release, and a digest of each section of its settings."""
+        ...
+
+    def status(self) -> FleetStatus:
+        """Returns what was last read of the fleet; costs nothing."""
+        ...
+
+    def connection_status(self, connection: str) -> ConnectionStatus | None:
+        """Returns what the process that delivers a connection last reported of it; None: nothing."""
+        ...
+
+    def deliverer(self, connection: str) -> str:
+        """Returns the `daemon_id` of the process that delivers a connection; empty: none does."""
+        ...
+
+    def is_paused(self, connection: str) -> bool:
+        """Returns whether an operator paused a connection, as last read."""
+        ...
+
+    def on_outcomes(self, wake: Callable[[], None]) -> None:
+        """Registers what to call, on the event loop, after other processes committed outcomes."""
         ...
 
 

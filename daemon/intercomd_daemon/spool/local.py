@@ -1,9 +1,10 @@
 """The outflow of an engine that only this process uses: acquired at once, and lost only by its release."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.fleet.orders import Answer, Order
@@ -79,6 +80,10 @@ class LocalOutflow:
         return []
 
     async def answer(self, order: Order, answer: Answer) -> None:  # noqa: ARG002 - as above
+        """Does nothing while the workspace is held."""
+        self._held()
+
+    async def report(self, statuses: Mapping[str, ConnectionStatus]) -> None:  # noqa: ARG002 - as above
         """Does nothing while the workspace is held."""
         self._held()
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
+from intercomd_daemon.fleet.status import FleetStatus
 from intercomd_daemon.spool.base import Usage
 
 # A workspace has at most 120 active event names (I26) and 250 custom attributes (I20).
@@ -99,3 +100,37 @@ def spool_families(usage: Usage, now: float) -> Iterator[Metric]:
         "1 while the spool refuses requests because it or its disk is full or failing.",
         value=bool(usage.full_reason),
     )
+
+
+def fleet_families(fleet: FleetStatus, statuses: Sequence[ConnectionStatus]) -> Iterator[Metric]:
+    """Yields the daemons that share the spool, what this one delivers, and the health of the database."""
+    delivered = GaugeMetricFamily(
+        "intercomd_connection_delivered",
+        "1 if this daemon delivers the connection; of all daemons of a fleet, one has 1.",
+        labels=("connection",),
+    )
+    for status in statuses:
+        delivered.add_metric((status.name,), bool(status.delivered_by) and not status.elsewhere)
+    yield delivered
+    alive = [member for member in fleet.members if member.alive]
+    yield GaugeMetricFamily("intercomd_fleet_daemons", "Daemons that share the spool and run.", value=len(alive))
+    yield GaugeMetricFamily(
+        "intercomd_fleet_daemons_with_other_settings",
+        "Running daemons whose settings differ from this one's.",
+        value=sum(bool(member.differing) for member in alive),
+    )
+    database = fleet.database
+    yield GaugeMetricFamily(
+        "intercomd_database_oldest_snapshot_transactions",
+        "Transactions since the oldest snapshot in use; dead rows since then stay.",
+        value=database.oldest_snapshot_transactions,
+    )
+    yield GaugeMetricFamily(
+        "intercomd_database_oldest_snapshot_seconds",
+        "Age of the oldest transaction with a snapshot that the role may see.",
+        value=database.oldest_snapshot_seconds,
+    )
+    dead = GaugeMetricFamily("intercomd_database_dead_rows", "Dead rows of the spool's tables.", labels=("table",))
+    for table, rows in sorted(database.dead_rows.items()):
+        dead.add_metric((table,), rows)
+    yield dead

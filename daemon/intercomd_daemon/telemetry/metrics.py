@@ -12,11 +12,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.intercom.messages import Call
+from intercomd_daemon.fleet.status import FleetStatus
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.reasons import OTHER, REASONS, ReasonKind, label_of
 from intercomd_daemon.spool.base import LogUsage, Usage
-from intercomd_daemon.telemetry.gauges import connection_families, spool_families, workspace_families
+from intercomd_daemon.telemetry.gauges import connection_families, fleet_families, spool_families, workspace_families
 from intercomd_daemon.telemetry.instruments import Counter, Histogram
 
 CALLS = frozenset(call.value for call in Call)
@@ -163,8 +164,10 @@ class Metrics:
         usage: Callable[[], Usage],
         statuses: Callable[[], Sequence[ConnectionStatus]],
         clock: Callable[[], float],
+        fleet: Callable[[], FleetStatus | None] = lambda: None,
     ) -> None:
-        """`usage` and `statuses` are called at each scrape; `clock` returns Unix seconds."""
+        """`usage`, `statuses` and `fleet` are called at each scrape; `clock` returns Unix seconds."""
+        self._fleet = fleet
         self._version = version
         self._usage = usage
         self._statuses = statuses
@@ -274,7 +277,13 @@ class Metrics:
             "intercomd_config_reload_timestamp_seconds", "When the settings were last read.", value=reloaded_at
         )
         statuses = self._statuses()
-        states = self._states | {status.name: status.state for status in statuses}
+        if (fleet := self._fleet()) is not None:
+            yield from fleet_families(fleet, statuses)
+        # What another daemon delivers is in its own metrics.
+        elsewhere = {status.name for status in statuses if status.elsewhere}
+        statuses = [status for status in statuses if not status.elsewhere]
+        states = {name: state for name, state in self._states.items() if name not in elsewhere}
+        states |= {status.name: status.state for status in statuses}
         yield from connection_families(statuses, states)
         yield from workspace_families(
             {name: len(names) for name, names in self._event_names.items()},

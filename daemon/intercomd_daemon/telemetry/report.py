@@ -59,11 +59,15 @@ class Report:
 
         return unsubscribe
 
+    def wake(self) -> None:
+        """Wakes the watchers: there are new outcomes, of this daemon or of others that share its spool."""
+        for wake in list(self._watchers.values()):
+            wake()
+
     def on_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Counts and logs each committed outcome, discards included, and wakes the watchers."""
         self._metrics.count_outcomes(outcomes)
-        for wake in list(self._watchers.values()):
-            wake()
+        self.wake()
         log_info = self._logger.is_enabled_for(logging.INFO)
         with self._batch():
             if log_info and any(outcome.type is OutcomeType.FORWARDED for outcome in outcomes):

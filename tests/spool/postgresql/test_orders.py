@@ -39,7 +39,7 @@ async def waits(task: asyncio.Task[Answer]) -> bool:
 async def test_order_of_any_daemon_is_answered_by_the_holder(open_daemon: Open) -> None:
     one, two = await open_both(open_daemon)
     outflow = await one.acquire("w")
-    ordering = asyncio.create_task(two.order(*GIVE_UP))
+    ordering = asyncio.create_task(two.fleet.order(*GIVE_UP))
     (order,) = await given(outflow)
     assert order == Order(1, "default", OrderKind.GIVE_UP, 5, "id", 0)
     assert await outflow.orders({1}) == [], "it is known"
@@ -54,7 +54,7 @@ async def test_holder_and_caller_are_notified_before_the_next_poll(open_daemon: 
     outflow = await one.acquire("w")
     pending = asyncio.create_task(outflow.orders(()))
     await asyncio.wait({pending}, timeout=WAIT)
-    ordering = asyncio.create_task(two.order(*GIVE_UP))
+    ordering = asyncio.create_task(two.fleet.order(*GIVE_UP))
     assert await pending == []
     (order,) = await given(outflow)
     await outflow.answer(order, Answer(1))
@@ -63,11 +63,11 @@ async def test_holder_and_caller_are_notified_before_the_next_poll(open_daemon: 
 
 async def test_pause_is_stored_and_needs_no_answer_without_a_holder(open_daemon: Open) -> None:
     one, two = await open_both(open_daemon)
-    assert await two.order(*PAUSE) == Answer()
+    assert await two.fleet.order(*PAUSE) == Answer()
     assert await one.paused() == frozenset({"default"})
     outflow = await one.acquire("w")
     await outflow.release()
-    assert await two.order("w", "default", OrderKind.RESUME, 0, "") == Answer()
+    assert await two.fleet.order("w", "default", OrderKind.RESUME, 0, "") == Answer()
     assert await one.paused() == frozenset()
 
 
@@ -78,7 +78,7 @@ async def test_pause_waits_until_the_lease_of_a_lost_holder_has_ended(
     await one.acquire("w")
     stopped = clock.monotonic
     one.leases.clock = lambda: stopped
-    ordering = asyncio.create_task(two.order(*PAUSE))
+    ordering = asyncio.create_task(two.fleet.order(*PAUSE))
     assert await waits(ordering)
     clock.monotonic += 11.9
     assert await waits(ordering)
@@ -89,7 +89,7 @@ async def test_pause_waits_until_the_lease_of_a_lost_holder_has_ended(
 async def test_give_up_is_left_for_the_next_holder(open_daemon: Open) -> None:
     one, two = await open_both(open_daemon)
     outflow = await one.acquire("w")
-    ordering = asyncio.create_task(two.order(*GIVE_UP))
+    ordering = asyncio.create_task(two.fleet.order(*GIVE_UP))
     (order,) = await given(outflow)
     await outflow.release()
     with pytest.raises(LeaseLost):
@@ -106,7 +106,7 @@ async def test_give_up_is_left_for_the_next_holder(open_daemon: Open) -> None:
 
 async def test_caller_survives_the_end_of_its_sessions(open_daemon: Open, url: str) -> None:
     one, two = await open_both(open_daemon)
-    ordering = asyncio.create_task(two.order(*GIVE_UP))
+    ordering = asyncio.create_task(two.fleet.order(*GIVE_UP))
     outflow = await one.acquire("w")
     await given(outflow)
     connection = await asyncpg.connect(url)
@@ -123,10 +123,10 @@ async def test_caller_survives_the_end_of_its_sessions(open_daemon: Open, url: s
 
 async def test_order_without_an_answer_in_time_stays_in_force(open_daemon: Open) -> None:
     one, two = await open_both(open_daemon)
-    two.orders.order_seconds = 0.2
+    two.fleet.orders.order_seconds = 0.2
     outflow = await one.acquire("w")
     with pytest.raises(RetryLater, match="did not confirm"):
-        await two.order(*GIVE_UP)
+        await two.fleet.order(*GIVE_UP)
     assert [order.number for order in await given(outflow)] == [1]
 
 
@@ -134,7 +134,7 @@ async def test_lost_order_is_reported(open_daemon: Open, url: str) -> None:
     """An asynchronous fail-over loses the newest rows."""
     one, _ = await open_both(open_daemon)
     outflow = await one.acquire("w")
-    ordering = asyncio.create_task(one.order(*GIVE_UP))
+    ordering = asyncio.create_task(one.fleet.order(*GIVE_UP))
     await given(outflow)
     connection = await asyncpg.connect(url)
     await connection.execute("DELETE FROM intercomd.orders")
@@ -153,7 +153,7 @@ async def test_orders_beyond_the_limit_are_refused(open_daemon: Open, url: str) 
         orders.ORDERS_MAX,
     )
     with pytest.raises(RetryLater, match="1000 calls of operators wait"):
-        await one.order(*PAUSE)
+        await one.fleet.order(*PAUSE)
     await connection.execute("UPDATE intercomd.orders SET given = given - interval '61 minutes'")
     await connection.close()
-    assert await one.order(*PAUSE) == Answer(), "old ones are deleted"
+    assert await one.fleet.order(*PAUSE) == Answer(), "old ones are deleted"

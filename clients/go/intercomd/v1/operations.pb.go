@@ -204,7 +204,9 @@ type GetStatusResponse struct {
 	// The spool as a whole.
 	Spool *SpoolStatus `protobuf:"bytes,4,opt,name=spool,proto3" json:"spool,omitempty"`
 	// The connections by name: the configured ones, and removed ones that still have envelopes.
-	Connections   []*ConnectionStatus `protobuf:"bytes,5,rep,name=connections,proto3" json:"connections,omitempty"`
+	Connections []*ConnectionStatus `protobuf:"bytes,5,rep,name=connections,proto3" json:"connections,omitempty"`
+	// The daemons that share the spool. Absent: the spool is this daemon's alone.
+	Fleet         *Fleet `protobuf:"bytes,6,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -274,6 +276,344 @@ func (x *GetStatusResponse) GetConnections() []*ConnectionStatus {
 	return nil
 }
 
+func (x *GetStatusResponse) GetFleet() *Fleet {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
+// The daemons that share a spool in PostgreSQL, as the called one last read them: at most a few seconds ago.
+type Fleet struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The called daemon, by its fleet.daemon_id.
+	DaemonId string `protobuf:"bytes,1,opt,name=daemon_id,json=daemonId,proto3" json:"daemon_id,omitempty"`
+	// The daemons that run, then those that ended without a stop within the last hour.
+	Members []*FleetMember `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`
+	// Which daemon delivers each workspace.
+	Deliveries []*WorkspaceDelivery `protobuf:"bytes,3,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
+	// What slows down the spool's tables.
+	Database      *DatabaseHealth `protobuf:"bytes,4,opt,name=database,proto3" json:"database,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fleet) Reset() {
+	*x = Fleet{}
+	mi := &file_intercomd_v1_operations_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fleet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fleet) ProtoMessage() {}
+
+func (x *Fleet) ProtoReflect() protoreflect.Message {
+	mi := &file_intercomd_v1_operations_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fleet.ProtoReflect.Descriptor instead.
+func (*Fleet) Descriptor() ([]byte, []int) {
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Fleet) GetDaemonId() string {
+	if x != nil {
+		return x.DaemonId
+	}
+	return ""
+}
+
+func (x *Fleet) GetMembers() []*FleetMember {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *Fleet) GetDeliveries() []*WorkspaceDelivery {
+	if x != nil {
+		return x.Deliveries
+	}
+	return nil
+}
+
+func (x *Fleet) GetDatabase() *DatabaseHealth {
+	if x != nil {
+		return x.Database
+	}
+	return nil
+}
+
+// A daemon of a fleet.
+type FleetMember struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its fleet.daemon_id.
+	DaemonId string `protobuf:"bytes,1,opt,name=daemon_id,json=daemonId,proto3" json:"daemon_id,omitempty"`
+	// Its version, such as "0.2.0".
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Whether it shows signs of life. False: it has shown none for the length of a lease.
+	Alive bool `protobuf:"varint,3,opt,name=alive,proto3" json:"alive,omitempty"`
+	// The time of its start.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// The time since its last sign of life.
+	SilentFor *durationpb.Duration `protobuf:"bytes,5,opt,name=silent_for,json=silentFor,proto3" json:"silent_for,omitempty"`
+	// The sections of its settings that differ from the called daemon's, such as "spool" or "connections.eu", without
+	// secrets and files. Daemons of one fleet should have the same. Empty: they are equal.
+	DifferingSettings []string `protobuf:"bytes,6,rep,name=differing_settings,json=differingSettings,proto3" json:"differing_settings,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *FleetMember) Reset() {
+	*x = FleetMember{}
+	mi := &file_intercomd_v1_operations_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FleetMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FleetMember) ProtoMessage() {}
+
+func (x *FleetMember) ProtoReflect() protoreflect.Message {
+	mi := &file_intercomd_v1_operations_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FleetMember.ProtoReflect.Descriptor instead.
+func (*FleetMember) Descriptor() ([]byte, []int) {
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FleetMember) GetDaemonId() string {
+	if x != nil {
+		return x.DaemonId
+	}
+	return ""
+}
+
+func (x *FleetMember) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *FleetMember) GetAlive() bool {
+	if x != nil {
+		return x.Alive
+	}
+	return false
+}
+
+func (x *FleetMember) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *FleetMember) GetSilentFor() *durationpb.Duration {
+	if x != nil {
+		return x.SilentFor
+	}
+	return nil
+}
+
+func (x *FleetMember) GetDifferingSettings() []string {
+	if x != nil {
+		return x.DifferingSettings
+	}
+	return nil
+}
+
+// Which daemon delivers a workspace.
+type WorkspaceDelivery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The workspace: its base URL and App ID.
+	Workspace string `protobuf:"bytes,1,opt,name=workspace,proto3" json:"workspace,omitempty"`
+	// Its connections, by name.
+	Connections []string `protobuf:"bytes,2,rep,name=connections,proto3" json:"connections,omitempty"`
+	// Whether a daemon delivers it now.
+	Delivered bool `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	// The daemon that delivers it or, if none does, the last one that did. Empty: none ever did.
+	DaemonId string `protobuf:"bytes,4,opt,name=daemon_id,json=daemonId,proto3" json:"daemon_id,omitempty"`
+	// When that daemon began. Absent: none ever did.
+	SinceTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
+	// Why the daemon before it stopped or, if none delivers, why the last one did: "released" in order, or why its lease
+	// ended. For people.
+	HandOverReason string `protobuf:"bytes,6,opt,name=hand_over_reason,json=handOverReason,proto3" json:"hand_over_reason,omitempty"`
+	// The daemon before it. Empty: there was none.
+	PreviousDaemonId string `protobuf:"bytes,7,opt,name=previous_daemon_id,json=previousDaemonId,proto3" json:"previous_daemon_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *WorkspaceDelivery) Reset() {
+	*x = WorkspaceDelivery{}
+	mi := &file_intercomd_v1_operations_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkspaceDelivery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkspaceDelivery) ProtoMessage() {}
+
+func (x *WorkspaceDelivery) ProtoReflect() protoreflect.Message {
+	mi := &file_intercomd_v1_operations_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkspaceDelivery.ProtoReflect.Descriptor instead.
+func (*WorkspaceDelivery) Descriptor() ([]byte, []int) {
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WorkspaceDelivery) GetWorkspace() string {
+	if x != nil {
+		return x.Workspace
+	}
+	return ""
+}
+
+func (x *WorkspaceDelivery) GetConnections() []string {
+	if x != nil {
+		return x.Connections
+	}
+	return nil
+}
+
+func (x *WorkspaceDelivery) GetDelivered() bool {
+	if x != nil {
+		return x.Delivered
+	}
+	return false
+}
+
+func (x *WorkspaceDelivery) GetDaemonId() string {
+	if x != nil {
+		return x.DaemonId
+	}
+	return ""
+}
+
+func (x *WorkspaceDelivery) GetSinceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SinceTime
+	}
+	return nil
+}
+
+func (x *WorkspaceDelivery) GetHandOverReason() string {
+	if x != nil {
+		return x.HandOverReason
+	}
+	return ""
+}
+
+func (x *WorkspaceDelivery) GetPreviousDaemonId() string {
+	if x != nil {
+		return x.PreviousDaemonId
+	}
+	return ""
+}
+
+// What slows down every table that serves as a queue: rows that are deleted and cannot be removed yet.
+type DatabaseHealth struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Transactions that have begun since the oldest snapshot in use, of a session, a prepared transaction or a replication
+	// slot. Rows that were deleted since then stay in the tables. Over 1,000,000: find out what holds it.
+	OldestSnapshotTransactions int64 `protobuf:"varint,1,opt,name=oldest_snapshot_transactions,json=oldestSnapshotTransactions,proto3" json:"oldest_snapshot_transactions,omitempty"`
+	// The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+	OldestSnapshotAge *durationpb.Duration `protobuf:"bytes,2,opt,name=oldest_snapshot_age,json=oldestSnapshotAge,proto3" json:"oldest_snapshot_age,omitempty"`
+	// Deleted rows in the spool's tables, by PostgreSQL's estimate.
+	DeadRows      int64 `protobuf:"varint,3,opt,name=dead_rows,json=deadRows,proto3" json:"dead_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DatabaseHealth) Reset() {
+	*x = DatabaseHealth{}
+	mi := &file_intercomd_v1_operations_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DatabaseHealth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DatabaseHealth) ProtoMessage() {}
+
+func (x *DatabaseHealth) ProtoReflect() protoreflect.Message {
+	mi := &file_intercomd_v1_operations_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DatabaseHealth.ProtoReflect.Descriptor instead.
+func (*DatabaseHealth) Descriptor() ([]byte, []int) {
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DatabaseHealth) GetOldestSnapshotTransactions() int64 {
+	if x != nil {
+		return x.OldestSnapshotTransactions
+	}
+	return 0
+}
+
+func (x *DatabaseHealth) GetOldestSnapshotAge() *durationpb.Duration {
+	if x != nil {
+		return x.OldestSnapshotAge
+	}
+	return nil
+}
+
+func (x *DatabaseHealth) GetDeadRows() int64 {
+	if x != nil {
+		return x.DeadRows
+	}
+	return 0
+}
+
 // The state of one connection.
 type ConnectionStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -316,13 +656,16 @@ type ConnectionStatus struct {
 	Upstream string `protobuf:"bytes,18,opt,name=upstream,proto3" json:"upstream,omitempty"`
 	// The spool of that gateway. Empty until the gateway has answered.
 	UpstreamSpoolId string `protobuf:"bytes,19,opt,name=upstream_spool_id,json=upstreamSpoolId,proto3" json:"upstream_spool_id,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+	// shared, or no daemon delivers it now.
+	DeliveredBy   string `protobuf:"bytes,20,opt,name=delivered_by,json=deliveredBy,proto3" json:"delivered_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConnectionStatus) Reset() {
 	*x = ConnectionStatus{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[2]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -334,7 +677,7 @@ func (x *ConnectionStatus) String() string {
 func (*ConnectionStatus) ProtoMessage() {}
 
 func (x *ConnectionStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[2]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -347,7 +690,7 @@ func (x *ConnectionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionStatus.ProtoReflect.Descriptor instead.
 func (*ConnectionStatus) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{2}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ConnectionStatus) GetName() string {
@@ -483,6 +826,13 @@ func (x *ConnectionStatus) GetUpstreamSpoolId() string {
 	return ""
 }
 
+func (x *ConnectionStatus) GetDeliveredBy() string {
+	if x != nil {
+		return x.DeliveredBy
+	}
+	return ""
+}
+
 // The calls that Intercom allows in a window. Other apps of the workspace share this budget.
 type Budget struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -502,7 +852,7 @@ type Budget struct {
 
 func (x *Budget) Reset() {
 	*x = Budget{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[3]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -514,7 +864,7 @@ func (x *Budget) String() string {
 func (*Budget) ProtoMessage() {}
 
 func (x *Budget) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[3]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -527,7 +877,7 @@ func (x *Budget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Budget.ProtoReflect.Descriptor instead.
 func (*Budget) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{3}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Budget) GetLimit() int32 {
@@ -578,7 +928,7 @@ type WatchOutcomesRequest struct {
 
 func (x *WatchOutcomesRequest) Reset() {
 	*x = WatchOutcomesRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[4]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -590,7 +940,7 @@ func (x *WatchOutcomesRequest) String() string {
 func (*WatchOutcomesRequest) ProtoMessage() {}
 
 func (x *WatchOutcomesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[4]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -603,7 +953,7 @@ func (x *WatchOutcomesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOutcomesRequest.ProtoReflect.Descriptor instead.
 func (*WatchOutcomesRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{4}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *WatchOutcomesRequest) GetFilter() *OutcomeFilter {
@@ -636,7 +986,7 @@ type WatchOutcomesResponse struct {
 
 func (x *WatchOutcomesResponse) Reset() {
 	*x = WatchOutcomesResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[5]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +998,7 @@ func (x *WatchOutcomesResponse) String() string {
 func (*WatchOutcomesResponse) ProtoMessage() {}
 
 func (x *WatchOutcomesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[5]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +1011,7 @@ func (x *WatchOutcomesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOutcomesResponse.ProtoReflect.Descriptor instead.
 func (*WatchOutcomesResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{5}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *WatchOutcomesResponse) GetKind() isWatchOutcomesResponse_Kind {
@@ -726,7 +1076,7 @@ type OutcomeFilter struct {
 
 func (x *OutcomeFilter) Reset() {
 	*x = OutcomeFilter{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[6]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +1088,7 @@ func (x *OutcomeFilter) String() string {
 func (*OutcomeFilter) ProtoMessage() {}
 
 func (x *OutcomeFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[6]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +1101,7 @@ func (x *OutcomeFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeFilter.ProtoReflect.Descriptor instead.
 func (*OutcomeFilter) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{6}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OutcomeFilter) GetConnection() string {
@@ -804,7 +1154,7 @@ type ListOutcomesRequest struct {
 
 func (x *ListOutcomesRequest) Reset() {
 	*x = ListOutcomesRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[7]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +1166,7 @@ func (x *ListOutcomesRequest) String() string {
 func (*ListOutcomesRequest) ProtoMessage() {}
 
 func (x *ListOutcomesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[7]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +1179,7 @@ func (x *ListOutcomesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOutcomesRequest.ProtoReflect.Descriptor instead.
 func (*ListOutcomesRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{7}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListOutcomesRequest) GetFilter() *OutcomeFilter {
@@ -866,7 +1216,7 @@ type ListOutcomesResponse struct {
 
 func (x *ListOutcomesResponse) Reset() {
 	*x = ListOutcomesResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[8]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -878,7 +1228,7 @@ func (x *ListOutcomesResponse) String() string {
 func (*ListOutcomesResponse) ProtoMessage() {}
 
 func (x *ListOutcomesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[8]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -891,7 +1241,7 @@ func (x *ListOutcomesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOutcomesResponse.ProtoReflect.Descriptor instead.
 func (*ListOutcomesResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{8}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListOutcomesResponse) GetOutcomes() []*Outcome {
@@ -933,7 +1283,7 @@ type DeadLetterFilter struct {
 
 func (x *DeadLetterFilter) Reset() {
 	*x = DeadLetterFilter{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[9]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +1295,7 @@ func (x *DeadLetterFilter) String() string {
 func (*DeadLetterFilter) ProtoMessage() {}
 
 func (x *DeadLetterFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[9]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +1308,7 @@ func (x *DeadLetterFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterFilter.ProtoReflect.Descriptor instead.
 func (*DeadLetterFilter) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{9}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeadLetterFilter) GetConnection() string {
@@ -1030,7 +1380,7 @@ type GetWaitingEnvelopeRequest struct {
 
 func (x *GetWaitingEnvelopeRequest) Reset() {
 	*x = GetWaitingEnvelopeRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[10]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1392,7 @@ func (x *GetWaitingEnvelopeRequest) String() string {
 func (*GetWaitingEnvelopeRequest) ProtoMessage() {}
 
 func (x *GetWaitingEnvelopeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[10]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1405,7 @@ func (x *GetWaitingEnvelopeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWaitingEnvelopeRequest.ProtoReflect.Descriptor instead.
 func (*GetWaitingEnvelopeRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{10}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetWaitingEnvelopeRequest) GetConnection() string {
@@ -1087,7 +1437,7 @@ type GetWaitingEnvelopeResponse struct {
 
 func (x *GetWaitingEnvelopeResponse) Reset() {
 	*x = GetWaitingEnvelopeResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[11]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1099,7 +1449,7 @@ func (x *GetWaitingEnvelopeResponse) String() string {
 func (*GetWaitingEnvelopeResponse) ProtoMessage() {}
 
 func (x *GetWaitingEnvelopeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[11]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1112,7 +1462,7 @@ func (x *GetWaitingEnvelopeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWaitingEnvelopeResponse.ProtoReflect.Descriptor instead.
 func (*GetWaitingEnvelopeResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{11}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetWaitingEnvelopeResponse) GetWaiting() bool {
@@ -1158,7 +1508,7 @@ type ListTrailRequest struct {
 
 func (x *ListTrailRequest) Reset() {
 	*x = ListTrailRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[12]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1520,7 @@ func (x *ListTrailRequest) String() string {
 func (*ListTrailRequest) ProtoMessage() {}
 
 func (x *ListTrailRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[12]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1533,7 @@ func (x *ListTrailRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrailRequest.ProtoReflect.Descriptor instead.
 func (*ListTrailRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{12}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListTrailRequest) GetConnection() string {
@@ -1241,7 +1591,7 @@ type ListTrailResponse struct {
 
 func (x *ListTrailResponse) Reset() {
 	*x = ListTrailResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[13]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1253,7 +1603,7 @@ func (x *ListTrailResponse) String() string {
 func (*ListTrailResponse) ProtoMessage() {}
 
 func (x *ListTrailResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[13]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1266,7 +1616,7 @@ func (x *ListTrailResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrailResponse.ProtoReflect.Descriptor instead.
 func (*ListTrailResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{13}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListTrailResponse) GetEntries() []*TrailEntry {
@@ -1304,7 +1654,7 @@ type TrailEntry struct {
 
 func (x *TrailEntry) Reset() {
 	*x = TrailEntry{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[14]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1666,7 @@ func (x *TrailEntry) String() string {
 func (*TrailEntry) ProtoMessage() {}
 
 func (x *TrailEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[14]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1679,7 @@ func (x *TrailEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrailEntry.ProtoReflect.Descriptor instead.
 func (*TrailEntry) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{14}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TrailEntry) GetTime() *timestamppb.Timestamp {
@@ -1437,7 +1787,7 @@ type WaitingEnvelope struct {
 
 func (x *WaitingEnvelope) Reset() {
 	*x = WaitingEnvelope{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[15]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1449,7 +1799,7 @@ func (x *WaitingEnvelope) String() string {
 func (*WaitingEnvelope) ProtoMessage() {}
 
 func (x *WaitingEnvelope) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[15]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1462,7 +1812,7 @@ func (x *WaitingEnvelope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingEnvelope.ProtoReflect.Descriptor instead.
 func (*WaitingEnvelope) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{15}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WaitingEnvelope) GetEnvelope() *Envelope {
@@ -1565,7 +1915,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[16]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1577,7 +1927,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[16]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1590,7 +1940,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{16}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Refusal) GetEnvelopeId() string {
@@ -1655,7 +2005,7 @@ type GiveUpEnvelopeRequest struct {
 
 func (x *GiveUpEnvelopeRequest) Reset() {
 	*x = GiveUpEnvelopeRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[17]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +2017,7 @@ func (x *GiveUpEnvelopeRequest) String() string {
 func (*GiveUpEnvelopeRequest) ProtoMessage() {}
 
 func (x *GiveUpEnvelopeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[17]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +2030,7 @@ func (x *GiveUpEnvelopeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GiveUpEnvelopeRequest.ProtoReflect.Descriptor instead.
 func (*GiveUpEnvelopeRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{17}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GiveUpEnvelopeRequest) GetConnection() string {
@@ -1710,7 +2060,7 @@ type GiveUpEnvelopeResponse struct {
 
 func (x *GiveUpEnvelopeResponse) Reset() {
 	*x = GiveUpEnvelopeResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[18]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1722,7 +2072,7 @@ func (x *GiveUpEnvelopeResponse) String() string {
 func (*GiveUpEnvelopeResponse) ProtoMessage() {}
 
 func (x *GiveUpEnvelopeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[18]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1735,7 +2085,7 @@ func (x *GiveUpEnvelopeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GiveUpEnvelopeResponse.ProtoReflect.Descriptor instead.
 func (*GiveUpEnvelopeResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{18}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GiveUpEnvelopeResponse) GetOutcome() *Outcome {
@@ -1769,7 +2119,7 @@ type ListDeadLettersRequest struct {
 
 func (x *ListDeadLettersRequest) Reset() {
 	*x = ListDeadLettersRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[19]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +2131,7 @@ func (x *ListDeadLettersRequest) String() string {
 func (*ListDeadLettersRequest) ProtoMessage() {}
 
 func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[19]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +2144,7 @@ func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{19}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListDeadLettersRequest) GetFilter() *DeadLetterFilter {
@@ -1842,7 +2192,7 @@ type ListDeadLettersResponse struct {
 
 func (x *ListDeadLettersResponse) Reset() {
 	*x = ListDeadLettersResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[20]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +2204,7 @@ func (x *ListDeadLettersResponse) String() string {
 func (*ListDeadLettersResponse) ProtoMessage() {}
 
 func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[20]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +2217,7 @@ func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{20}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListDeadLettersResponse) GetDeadLetters() []*DeadLetter {
@@ -1911,7 +2261,7 @@ type DeadLetterCount struct {
 
 func (x *DeadLetterCount) Reset() {
 	*x = DeadLetterCount{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[21]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1923,7 +2273,7 @@ func (x *DeadLetterCount) String() string {
 func (*DeadLetterCount) ProtoMessage() {}
 
 func (x *DeadLetterCount) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[21]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1936,7 +2286,7 @@ func (x *DeadLetterCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterCount.ProtoReflect.Descriptor instead.
 func (*DeadLetterCount) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{21}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeadLetterCount) GetReason() string {
@@ -1967,7 +2317,7 @@ type ReplayDeadLettersRequest struct {
 
 func (x *ReplayDeadLettersRequest) Reset() {
 	*x = ReplayDeadLettersRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[22]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2329,7 @@ func (x *ReplayDeadLettersRequest) String() string {
 func (*ReplayDeadLettersRequest) ProtoMessage() {}
 
 func (x *ReplayDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[22]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2342,7 @@ func (x *ReplayDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*ReplayDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{22}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReplayDeadLettersRequest) GetFilter() *DeadLetterFilter {
@@ -2020,7 +2370,7 @@ type ReplayDeadLettersResponse struct {
 
 func (x *ReplayDeadLettersResponse) Reset() {
 	*x = ReplayDeadLettersResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[23]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2032,7 +2382,7 @@ func (x *ReplayDeadLettersResponse) String() string {
 func (*ReplayDeadLettersResponse) ProtoMessage() {}
 
 func (x *ReplayDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[23]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2045,7 +2395,7 @@ func (x *ReplayDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*ReplayDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{23}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReplayDeadLettersResponse) GetCount() int64 {
@@ -2069,7 +2419,7 @@ type DiscardDeadLettersRequest struct {
 
 func (x *DiscardDeadLettersRequest) Reset() {
 	*x = DiscardDeadLettersRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[24]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2081,7 +2431,7 @@ func (x *DiscardDeadLettersRequest) String() string {
 func (*DiscardDeadLettersRequest) ProtoMessage() {}
 
 func (x *DiscardDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[24]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2094,7 +2444,7 @@ func (x *DiscardDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*DiscardDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{24}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DiscardDeadLettersRequest) GetFilter() *DeadLetterFilter {
@@ -2122,7 +2472,7 @@ type DiscardDeadLettersResponse struct {
 
 func (x *DiscardDeadLettersResponse) Reset() {
 	*x = DiscardDeadLettersResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[25]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2134,7 +2484,7 @@ func (x *DiscardDeadLettersResponse) String() string {
 func (*DiscardDeadLettersResponse) ProtoMessage() {}
 
 func (x *DiscardDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[25]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2147,7 +2497,7 @@ func (x *DiscardDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*DiscardDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{25}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DiscardDeadLettersResponse) GetCount() int64 {
@@ -2168,7 +2518,7 @@ type PauseConnectionRequest struct {
 
 func (x *PauseConnectionRequest) Reset() {
 	*x = PauseConnectionRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[26]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2180,7 +2530,7 @@ func (x *PauseConnectionRequest) String() string {
 func (*PauseConnectionRequest) ProtoMessage() {}
 
 func (x *PauseConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[26]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2193,7 +2543,7 @@ func (x *PauseConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseConnectionRequest.ProtoReflect.Descriptor instead.
 func (*PauseConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{26}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PauseConnectionRequest) GetConnection() string {
@@ -2214,7 +2564,7 @@ type PauseConnectionResponse struct {
 
 func (x *PauseConnectionResponse) Reset() {
 	*x = PauseConnectionResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[27]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2226,7 +2576,7 @@ func (x *PauseConnectionResponse) String() string {
 func (*PauseConnectionResponse) ProtoMessage() {}
 
 func (x *PauseConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[27]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2239,7 +2589,7 @@ func (x *PauseConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseConnectionResponse.ProtoReflect.Descriptor instead.
 func (*PauseConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{27}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PauseConnectionResponse) GetConnection() *ConnectionStatus {
@@ -2260,7 +2610,7 @@ type ResumeConnectionRequest struct {
 
 func (x *ResumeConnectionRequest) Reset() {
 	*x = ResumeConnectionRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[28]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2622,7 @@ func (x *ResumeConnectionRequest) String() string {
 func (*ResumeConnectionRequest) ProtoMessage() {}
 
 func (x *ResumeConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[28]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2635,7 @@ func (x *ResumeConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeConnectionRequest.ProtoReflect.Descriptor instead.
 func (*ResumeConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{28}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ResumeConnectionRequest) GetConnection() string {
@@ -2306,7 +2656,7 @@ type ResumeConnectionResponse struct {
 
 func (x *ResumeConnectionResponse) Reset() {
 	*x = ResumeConnectionResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[29]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2668,7 @@ func (x *ResumeConnectionResponse) String() string {
 func (*ResumeConnectionResponse) ProtoMessage() {}
 
 func (x *ResumeConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[29]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,7 +2681,7 @@ func (x *ResumeConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeConnectionResponse.ProtoReflect.Descriptor instead.
 func (*ResumeConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{29}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ResumeConnectionResponse) GetConnection() *ConnectionStatus {
@@ -2350,7 +2700,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[30]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2362,7 +2712,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[30]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2375,7 +2725,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{30}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{34}
 }
 
 // What a reload changed, or why it changed nothing. Settings are named by their keys, such as "log.level".
@@ -2395,7 +2745,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[31]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2407,7 +2757,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[31]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2420,7 +2770,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{31}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReloadResponse) GetChanged() []string {
@@ -2462,7 +2812,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[32]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2474,7 +2824,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[32]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2487,7 +2837,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{32}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DrainRequest) GetWait() bool {
@@ -2506,7 +2856,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[33]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2518,7 +2868,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[33]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2531,7 +2881,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{33}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{37}
 }
 
 // Which connection to probe.
@@ -2545,7 +2895,7 @@ type RetryConnectionRequest struct {
 
 func (x *RetryConnectionRequest) Reset() {
 	*x = RetryConnectionRequest{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[34]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2557,7 +2907,7 @@ func (x *RetryConnectionRequest) String() string {
 func (*RetryConnectionRequest) ProtoMessage() {}
 
 func (x *RetryConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[34]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2570,7 +2920,7 @@ func (x *RetryConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryConnectionRequest.ProtoReflect.Descriptor instead.
 func (*RetryConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{34}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RetryConnectionRequest) GetConnection() string {
@@ -2591,7 +2941,7 @@ type RetryConnectionResponse struct {
 
 func (x *RetryConnectionResponse) Reset() {
 	*x = RetryConnectionResponse{}
-	mi := &file_intercomd_v1_operations_proto_msgTypes[35]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2603,7 +2953,7 @@ func (x *RetryConnectionResponse) String() string {
 func (*RetryConnectionResponse) ProtoMessage() {}
 
 func (x *RetryConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_intercomd_v1_operations_proto_msgTypes[35]
+	mi := &file_intercomd_v1_operations_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2616,7 +2966,7 @@ func (x *RetryConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryConnectionResponse.ProtoReflect.Descriptor instead.
 func (*RetryConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{35}
+	return file_intercomd_v1_operations_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RetryConnectionResponse) GetConnection() *ConnectionStatus {
@@ -2631,14 +2981,44 @@ var File_intercomd_v1_operations_proto protoreflect.FileDescriptor
 const file_intercomd_v1_operations_proto_rawDesc = "" +
 	"\n" +
 	"\x1dintercomd/v1/operations.proto\x12\fintercomd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bintercomd/v1/envelope.proto\x1a\x1bintercomd/v1/identity.proto\x1a\x19intercomd/v1/ingest.proto\x1a\x1aintercomd/v1/outcome.proto\"\x12\n" +
-	"\x10GetStatusRequest\"\x8c\x02\n" +
+	"\x10GetStatusRequest\"\xb7\x02\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x19.intercomd.v1.DaemonStateR\x05state\x129\n" +
 	"\n" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12/\n" +
 	"\x05spool\x18\x04 \x01(\v2\x19.intercomd.v1.SpoolStatusR\x05spool\x12@\n" +
-	"\vconnections\x18\x05 \x03(\v2\x1e.intercomd.v1.ConnectionStatusR\vconnections\"\xfc\x05\n" +
+	"\vconnections\x18\x05 \x03(\v2\x1e.intercomd.v1.ConnectionStatusR\vconnections\x12)\n" +
+	"\x05fleet\x18\x06 \x01(\v2\x13.intercomd.v1.FleetR\x05fleet\"\xd4\x01\n" +
+	"\x05Fleet\x12\x1b\n" +
+	"\tdaemon_id\x18\x01 \x01(\tR\bdaemonId\x123\n" +
+	"\amembers\x18\x02 \x03(\v2\x19.intercomd.v1.FleetMemberR\amembers\x12?\n" +
+	"\n" +
+	"deliveries\x18\x03 \x03(\v2\x1f.intercomd.v1.WorkspaceDeliveryR\n" +
+	"deliveries\x128\n" +
+	"\bdatabase\x18\x04 \x01(\v2\x1c.intercomd.v1.DatabaseHealthR\bdatabase\"\xfe\x01\n" +
+	"\vFleetMember\x12\x1b\n" +
+	"\tdaemon_id\x18\x01 \x01(\tR\bdaemonId\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
+	"\x05alive\x18\x03 \x01(\bR\x05alive\x129\n" +
+	"\n" +
+	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x128\n" +
+	"\n" +
+	"silent_for\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\tsilentFor\x12-\n" +
+	"\x12differing_settings\x18\x06 \x03(\tR\x11differingSettings\"\xa1\x02\n" +
+	"\x11WorkspaceDelivery\x12\x1c\n" +
+	"\tworkspace\x18\x01 \x01(\tR\tworkspace\x12 \n" +
+	"\vconnections\x18\x02 \x03(\tR\vconnections\x12\x1c\n" +
+	"\tdelivered\x18\x03 \x01(\bR\tdelivered\x12\x1b\n" +
+	"\tdaemon_id\x18\x04 \x01(\tR\bdaemonId\x129\n" +
+	"\n" +
+	"since_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tsinceTime\x12(\n" +
+	"\x10hand_over_reason\x18\x06 \x01(\tR\x0ehandOverReason\x12,\n" +
+	"\x12previous_daemon_id\x18\a \x01(\tR\x10previousDaemonId\"\xba\x01\n" +
+	"\x0eDatabaseHealth\x12@\n" +
+	"\x1coldest_snapshot_transactions\x18\x01 \x01(\x03R\x1aoldestSnapshotTransactions\x12I\n" +
+	"\x13oldest_snapshot_age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x11oldestSnapshotAge\x12\x1b\n" +
+	"\tdead_rows\x18\x03 \x01(\x03R\bdeadRows\"\x9f\x06\n" +
 	"\x10ConnectionStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x15\n" +
 	"\x06app_id\x18\x02 \x01(\tR\x05appId\x12%\n" +
@@ -2662,7 +3042,8 @@ const file_intercomd_v1_operations_proto_rawDesc = "" +
 	"\x0fsuspended_since\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x0esuspendedSince\x12B\n" +
 	"\x0fnext_probe_time\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\rnextProbeTime\x12\x1a\n" +
 	"\bupstream\x18\x12 \x01(\tR\bupstream\x12*\n" +
-	"\x11upstream_spool_id\x18\x13 \x01(\tR\x0fupstreamSpoolId\"\xbe\x01\n" +
+	"\x11upstream_spool_id\x18\x13 \x01(\tR\x0fupstreamSpoolId\x12!\n" +
+	"\fdelivered_by\x18\x14 \x01(\tR\vdeliveredBy\"\xbe\x01\n" +
 	"\x06Budget\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x05R\x05limit\x12\x1c\n" +
 	"\tremaining\x18\x02 \x01(\x05R\tremaining\x129\n" +
@@ -2886,131 +3267,143 @@ func file_intercomd_v1_operations_proto_rawDescGZIP() []byte {
 }
 
 var file_intercomd_v1_operations_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_intercomd_v1_operations_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_intercomd_v1_operations_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_intercomd_v1_operations_proto_goTypes = []any{
 	(DaemonState)(0),                   // 0: intercomd.v1.DaemonState
 	(ConnectionState)(0),               // 1: intercomd.v1.ConnectionState
 	(*GetStatusRequest)(nil),           // 2: intercomd.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),          // 3: intercomd.v1.GetStatusResponse
-	(*ConnectionStatus)(nil),           // 4: intercomd.v1.ConnectionStatus
-	(*Budget)(nil),                     // 5: intercomd.v1.Budget
-	(*WatchOutcomesRequest)(nil),       // 6: intercomd.v1.WatchOutcomesRequest
-	(*WatchOutcomesResponse)(nil),      // 7: intercomd.v1.WatchOutcomesResponse
-	(*OutcomeFilter)(nil),              // 8: intercomd.v1.OutcomeFilter
-	(*ListOutcomesRequest)(nil),        // 9: intercomd.v1.ListOutcomesRequest
-	(*ListOutcomesResponse)(nil),       // 10: intercomd.v1.ListOutcomesResponse
-	(*DeadLetterFilter)(nil),           // 11: intercomd.v1.DeadLetterFilter
-	(*GetWaitingEnvelopeRequest)(nil),  // 12: intercomd.v1.GetWaitingEnvelopeRequest
-	(*GetWaitingEnvelopeResponse)(nil), // 13: intercomd.v1.GetWaitingEnvelopeResponse
-	(*ListTrailRequest)(nil),           // 14: intercomd.v1.ListTrailRequest
-	(*ListTrailResponse)(nil),          // 15: intercomd.v1.ListTrailResponse
-	(*TrailEntry)(nil),                 // 16: intercomd.v1.TrailEntry
-	(*WaitingEnvelope)(nil),            // 17: intercomd.v1.WaitingEnvelope
-	(*Refusal)(nil),                    // 18: intercomd.v1.Refusal
-	(*GiveUpEnvelopeRequest)(nil),      // 19: intercomd.v1.GiveUpEnvelopeRequest
-	(*GiveUpEnvelopeResponse)(nil),     // 20: intercomd.v1.GiveUpEnvelopeResponse
-	(*ListDeadLettersRequest)(nil),     // 21: intercomd.v1.ListDeadLettersRequest
-	(*ListDeadLettersResponse)(nil),    // 22: intercomd.v1.ListDeadLettersResponse
-	(*DeadLetterCount)(nil),            // 23: intercomd.v1.DeadLetterCount
-	(*ReplayDeadLettersRequest)(nil),   // 24: intercomd.v1.ReplayDeadLettersRequest
-	(*ReplayDeadLettersResponse)(nil),  // 25: intercomd.v1.ReplayDeadLettersResponse
-	(*DiscardDeadLettersRequest)(nil),  // 26: intercomd.v1.DiscardDeadLettersRequest
-	(*DiscardDeadLettersResponse)(nil), // 27: intercomd.v1.DiscardDeadLettersResponse
-	(*PauseConnectionRequest)(nil),     // 28: intercomd.v1.PauseConnectionRequest
-	(*PauseConnectionResponse)(nil),    // 29: intercomd.v1.PauseConnectionResponse
-	(*ResumeConnectionRequest)(nil),    // 30: intercomd.v1.ResumeConnectionRequest
-	(*ResumeConnectionResponse)(nil),   // 31: intercomd.v1.ResumeConnectionResponse
-	(*ReloadRequest)(nil),              // 32: intercomd.v1.ReloadRequest
-	(*ReloadResponse)(nil),             // 33: intercomd.v1.ReloadResponse
-	(*DrainRequest)(nil),               // 34: intercomd.v1.DrainRequest
-	(*DrainResponse)(nil),              // 35: intercomd.v1.DrainResponse
-	(*RetryConnectionRequest)(nil),     // 36: intercomd.v1.RetryConnectionRequest
-	(*RetryConnectionResponse)(nil),    // 37: intercomd.v1.RetryConnectionResponse
-	(*timestamppb.Timestamp)(nil),      // 38: google.protobuf.Timestamp
-	(*SpoolStatus)(nil),                // 39: intercomd.v1.SpoolStatus
-	(*durationpb.Duration)(nil),        // 40: google.protobuf.Duration
-	(*Outcome)(nil),                    // 41: intercomd.v1.Outcome
-	(OutcomeType)(0),                   // 42: intercomd.v1.OutcomeType
-	(*Envelope)(nil),                   // 43: intercomd.v1.Envelope
-	(*Identity)(nil),                   // 44: intercomd.v1.Identity
-	(Disposition)(0),                   // 45: intercomd.v1.Disposition
-	(*Violation)(nil),                  // 46: intercomd.v1.Violation
-	(*DeadLetter)(nil),                 // 47: intercomd.v1.DeadLetter
+	(*Fleet)(nil),                      // 4: intercomd.v1.Fleet
+	(*FleetMember)(nil),                // 5: intercomd.v1.FleetMember
+	(*WorkspaceDelivery)(nil),          // 6: intercomd.v1.WorkspaceDelivery
+	(*DatabaseHealth)(nil),             // 7: intercomd.v1.DatabaseHealth
+	(*ConnectionStatus)(nil),           // 8: intercomd.v1.ConnectionStatus
+	(*Budget)(nil),                     // 9: intercomd.v1.Budget
+	(*WatchOutcomesRequest)(nil),       // 10: intercomd.v1.WatchOutcomesRequest
+	(*WatchOutcomesResponse)(nil),      // 11: intercomd.v1.WatchOutcomesResponse
+	(*OutcomeFilter)(nil),              // 12: intercomd.v1.OutcomeFilter
+	(*ListOutcomesRequest)(nil),        // 13: intercomd.v1.ListOutcomesRequest
+	(*ListOutcomesResponse)(nil),       // 14: intercomd.v1.ListOutcomesResponse
+	(*DeadLetterFilter)(nil),           // 15: intercomd.v1.DeadLetterFilter
+	(*GetWaitingEnvelopeRequest)(nil),  // 16: intercomd.v1.GetWaitingEnvelopeRequest
+	(*GetWaitingEnvelopeResponse)(nil), // 17: intercomd.v1.GetWaitingEnvelopeResponse
+	(*ListTrailRequest)(nil),           // 18: intercomd.v1.ListTrailRequest
+	(*ListTrailResponse)(nil),          // 19: intercomd.v1.ListTrailResponse
+	(*TrailEntry)(nil),                 // 20: intercomd.v1.TrailEntry
+	(*WaitingEnvelope)(nil),            // 21: intercomd.v1.WaitingEnvelope
+	(*Refusal)(nil),                    // 22: intercomd.v1.Refusal
+	(*GiveUpEnvelopeRequest)(nil),      // 23: intercomd.v1.GiveUpEnvelopeRequest
+	(*GiveUpEnvelopeResponse)(nil),     // 24: intercomd.v1.GiveUpEnvelopeResponse
+	(*ListDeadLettersRequest)(nil),     // 25: intercomd.v1.ListDeadLettersRequest
+	(*ListDeadLettersResponse)(nil),    // 26: intercomd.v1.ListDeadLettersResponse
+	(*DeadLetterCount)(nil),            // 27: intercomd.v1.DeadLetterCount
+	(*ReplayDeadLettersRequest)(nil),   // 28: intercomd.v1.ReplayDeadLettersRequest
+	(*ReplayDeadLettersResponse)(nil),  // 29: intercomd.v1.ReplayDeadLettersResponse
+	(*DiscardDeadLettersRequest)(nil),  // 30: intercomd.v1.DiscardDeadLettersRequest
+	(*DiscardDeadLettersResponse)(nil), // 31: intercomd.v1.DiscardDeadLettersResponse
+	(*PauseConnectionRequest)(nil),     // 32: intercomd.v1.PauseConnectionRequest
+	(*PauseConnectionResponse)(nil),    // 33: intercomd.v1.PauseConnectionResponse
+	(*ResumeConnectionRequest)(nil),    // 34: intercomd.v1.ResumeConnectionRequest
+	(*ResumeConnectionResponse)(nil),   // 35: intercomd.v1.ResumeConnectionResponse
+	(*ReloadRequest)(nil),              // 36: intercomd.v1.ReloadRequest
+	(*ReloadResponse)(nil),             // 37: intercomd.v1.ReloadResponse
+	(*DrainRequest)(nil),               // 38: intercomd.v1.DrainRequest
+	(*DrainResponse)(nil),              // 39: intercomd.v1.DrainResponse
+	(*RetryConnectionRequest)(nil),     // 40: intercomd.v1.RetryConnectionRequest
+	(*RetryConnectionResponse)(nil),    // 41: intercomd.v1.RetryConnectionResponse
+	(*timestamppb.Timestamp)(nil),      // 42: google.protobuf.Timestamp
+	(*SpoolStatus)(nil),                // 43: intercomd.v1.SpoolStatus
+	(*durationpb.Duration)(nil),        // 44: google.protobuf.Duration
+	(*Outcome)(nil),                    // 45: intercomd.v1.Outcome
+	(OutcomeType)(0),                   // 46: intercomd.v1.OutcomeType
+	(*Envelope)(nil),                   // 47: intercomd.v1.Envelope
+	(*Identity)(nil),                   // 48: intercomd.v1.Identity
+	(Disposition)(0),                   // 49: intercomd.v1.Disposition
+	(*Violation)(nil),                  // 50: intercomd.v1.Violation
+	(*DeadLetter)(nil),                 // 51: intercomd.v1.DeadLetter
 }
 var file_intercomd_v1_operations_proto_depIdxs = []int32{
 	0,  // 0: intercomd.v1.GetStatusResponse.state:type_name -> intercomd.v1.DaemonState
-	38, // 1: intercomd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
-	39, // 2: intercomd.v1.GetStatusResponse.spool:type_name -> intercomd.v1.SpoolStatus
-	4,  // 3: intercomd.v1.GetStatusResponse.connections:type_name -> intercomd.v1.ConnectionStatus
-	1,  // 4: intercomd.v1.ConnectionStatus.state:type_name -> intercomd.v1.ConnectionState
-	40, // 5: intercomd.v1.ConnectionStatus.oldest_age:type_name -> google.protobuf.Duration
-	5,  // 6: intercomd.v1.ConnectionStatus.budget:type_name -> intercomd.v1.Budget
-	38, // 7: intercomd.v1.ConnectionStatus.suspended_since:type_name -> google.protobuf.Timestamp
-	38, // 8: intercomd.v1.ConnectionStatus.next_probe_time:type_name -> google.protobuf.Timestamp
-	38, // 9: intercomd.v1.Budget.reset_time:type_name -> google.protobuf.Timestamp
-	40, // 10: intercomd.v1.Budget.window:type_name -> google.protobuf.Duration
-	8,  // 11: intercomd.v1.WatchOutcomesRequest.filter:type_name -> intercomd.v1.OutcomeFilter
-	41, // 12: intercomd.v1.WatchOutcomesResponse.outcome:type_name -> intercomd.v1.Outcome
-	42, // 13: intercomd.v1.OutcomeFilter.types:type_name -> intercomd.v1.OutcomeType
-	8,  // 14: intercomd.v1.ListOutcomesRequest.filter:type_name -> intercomd.v1.OutcomeFilter
-	41, // 15: intercomd.v1.ListOutcomesResponse.outcomes:type_name -> intercomd.v1.Outcome
-	38, // 16: intercomd.v1.DeadLetterFilter.accept_time_from:type_name -> google.protobuf.Timestamp
-	38, // 17: intercomd.v1.DeadLetterFilter.accept_time_to:type_name -> google.protobuf.Timestamp
-	43, // 18: intercomd.v1.GetWaitingEnvelopeResponse.envelope:type_name -> intercomd.v1.Envelope
-	38, // 19: intercomd.v1.GetWaitingEnvelopeResponse.accept_time:type_name -> google.protobuf.Timestamp
-	16, // 20: intercomd.v1.ListTrailResponse.entries:type_name -> intercomd.v1.TrailEntry
-	38, // 21: intercomd.v1.TrailEntry.time:type_name -> google.protobuf.Timestamp
-	17, // 22: intercomd.v1.TrailEntry.waiting:type_name -> intercomd.v1.WaitingEnvelope
-	41, // 23: intercomd.v1.TrailEntry.outcome:type_name -> intercomd.v1.Outcome
-	18, // 24: intercomd.v1.TrailEntry.refusal:type_name -> intercomd.v1.Refusal
-	43, // 25: intercomd.v1.WaitingEnvelope.envelope:type_name -> intercomd.v1.Envelope
-	38, // 26: intercomd.v1.WaitingEnvelope.accept_time:type_name -> google.protobuf.Timestamp
-	38, // 27: intercomd.v1.WaitingEnvelope.next_attempt_time:type_name -> google.protobuf.Timestamp
-	44, // 28: intercomd.v1.Refusal.identity:type_name -> intercomd.v1.Identity
-	45, // 29: intercomd.v1.Refusal.disposition:type_name -> intercomd.v1.Disposition
-	46, // 30: intercomd.v1.Refusal.violations:type_name -> intercomd.v1.Violation
-	41, // 31: intercomd.v1.GiveUpEnvelopeResponse.outcome:type_name -> intercomd.v1.Outcome
-	11, // 32: intercomd.v1.ListDeadLettersRequest.filter:type_name -> intercomd.v1.DeadLetterFilter
-	47, // 33: intercomd.v1.ListDeadLettersResponse.dead_letters:type_name -> intercomd.v1.DeadLetter
-	23, // 34: intercomd.v1.ListDeadLettersResponse.counts:type_name -> intercomd.v1.DeadLetterCount
-	11, // 35: intercomd.v1.ReplayDeadLettersRequest.filter:type_name -> intercomd.v1.DeadLetterFilter
-	11, // 36: intercomd.v1.DiscardDeadLettersRequest.filter:type_name -> intercomd.v1.DeadLetterFilter
-	4,  // 37: intercomd.v1.PauseConnectionResponse.connection:type_name -> intercomd.v1.ConnectionStatus
-	4,  // 38: intercomd.v1.ResumeConnectionResponse.connection:type_name -> intercomd.v1.ConnectionStatus
-	4,  // 39: intercomd.v1.RetryConnectionResponse.connection:type_name -> intercomd.v1.ConnectionStatus
-	2,  // 40: intercomd.v1.OperationsService.GetStatus:input_type -> intercomd.v1.GetStatusRequest
-	6,  // 41: intercomd.v1.OperationsService.WatchOutcomes:input_type -> intercomd.v1.WatchOutcomesRequest
-	9,  // 42: intercomd.v1.OperationsService.ListOutcomes:input_type -> intercomd.v1.ListOutcomesRequest
-	12, // 43: intercomd.v1.OperationsService.GetWaitingEnvelope:input_type -> intercomd.v1.GetWaitingEnvelopeRequest
-	14, // 44: intercomd.v1.OperationsService.ListTrail:input_type -> intercomd.v1.ListTrailRequest
-	19, // 45: intercomd.v1.OperationsService.GiveUpEnvelope:input_type -> intercomd.v1.GiveUpEnvelopeRequest
-	21, // 46: intercomd.v1.OperationsService.ListDeadLetters:input_type -> intercomd.v1.ListDeadLettersRequest
-	24, // 47: intercomd.v1.OperationsService.ReplayDeadLetters:input_type -> intercomd.v1.ReplayDeadLettersRequest
-	26, // 48: intercomd.v1.OperationsService.DiscardDeadLetters:input_type -> intercomd.v1.DiscardDeadLettersRequest
-	28, // 49: intercomd.v1.OperationsService.PauseConnection:input_type -> intercomd.v1.PauseConnectionRequest
-	30, // 50: intercomd.v1.OperationsService.ResumeConnection:input_type -> intercomd.v1.ResumeConnectionRequest
-	36, // 51: intercomd.v1.OperationsService.RetryConnection:input_type -> intercomd.v1.RetryConnectionRequest
-	32, // 52: intercomd.v1.OperationsService.Reload:input_type -> intercomd.v1.ReloadRequest
-	34, // 53: intercomd.v1.OperationsService.Drain:input_type -> intercomd.v1.DrainRequest
-	3,  // 54: intercomd.v1.OperationsService.GetStatus:output_type -> intercomd.v1.GetStatusResponse
-	7,  // 55: intercomd.v1.OperationsService.WatchOutcomes:output_type -> intercomd.v1.WatchOutcomesResponse
-	10, // 56: intercomd.v1.OperationsService.ListOutcomes:output_type -> intercomd.v1.ListOutcomesResponse
-	13, // 57: intercomd.v1.OperationsService.GetWaitingEnvelope:output_type -> intercomd.v1.GetWaitingEnvelopeResponse
-	15, // 58: intercomd.v1.OperationsService.ListTrail:output_type -> intercomd.v1.ListTrailResponse
-	20, // 59: intercomd.v1.OperationsService.GiveUpEnvelope:output_type -> intercomd.v1.GiveUpEnvelopeResponse
-	22, // 60: intercomd.v1.OperationsService.ListDeadLetters:output_type -> intercomd.v1.ListDeadLettersResponse
-	25, // 61: intercomd.v1.OperationsService.ReplayDeadLetters:output_type -> intercomd.v1.ReplayDeadLettersResponse
-	27, // 62: intercomd.v1.OperationsService.DiscardDeadLetters:output_type -> intercomd.v1.DiscardDeadLettersResponse
-	29, // 63: intercomd.v1.OperationsService.PauseConnection:output_type -> intercomd.v1.PauseConnectionResponse
-	31, // 64: intercomd.v1.OperationsService.ResumeConnection:output_type -> intercomd.v1.ResumeConnectionResponse
-	37, // 65: intercomd.v1.OperationsService.RetryConnection:output_type -> intercomd.v1.RetryConnectionResponse
-	33, // 66: intercomd.v1.OperationsService.Reload:output_type -> intercomd.v1.ReloadResponse
-	35, // 67: intercomd.v1.OperationsService.Drain:output_type -> intercomd.v1.DrainResponse
-	54, // [54:68] is the sub-list for method output_type
-	40, // [40:54] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	42, // 1: intercomd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	43, // 2: intercomd.v1.GetStatusResponse.spool:type_name -> intercomd.v1.SpoolStatus
+	8,  // 3: intercomd.v1.GetStatusResponse.connections:type_name -> intercomd.v1.ConnectionStatus
+	4,  // 4: intercomd.v1.GetStatusResponse.fleet:type_name -> intercomd.v1.Fleet
+	5,  // 5: intercomd.v1.Fleet.members:type_name -> intercomd.v1.FleetMember
+	6,  // 6: intercomd.v1.Fleet.deliveries:type_name -> intercomd.v1.WorkspaceDelivery
+	7,  // 7: intercomd.v1.Fleet.database:type_name -> intercomd.v1.DatabaseHealth
+	42, // 8: intercomd.v1.FleetMember.start_time:type_name -> google.protobuf.Timestamp
+	44, // 9: intercomd.v1.FleetMember.silent_for:type_name -> google.protobuf.Duration
+	42, // 10: intercomd.v1.WorkspaceDelivery.since_time:type_name -> google.protobuf.Timestamp
+	44, // 11: intercomd.v1.DatabaseHealth.oldest_snapshot_age:type_name -> google.protobuf.Duration
+	1,  // 12: intercomd.v1.ConnectionStatus.state:type_name -> intercomd.v1.ConnectionState
+	44, // 13: intercomd.v1.ConnectionStatus.oldest_age:type_name -> google.protobuf.Duration
+	9,  // 14: intercomd.v1.ConnectionStatus.budget:type_name -> intercomd.v1.Budget
+	42, // 15: intercomd.v1.ConnectionStatus.suspended_since:type_name -> google.protobuf.Timestamp
+	42, // 16: intercomd.v1.ConnectionStatus.next_probe_time:type_name -> google.protobuf.Timestamp
+	42, // 17: intercomd.v1.Budget.reset_time:type_name -> google.protobuf.Timestamp
+	44, // 18: intercomd.v1.Budget.window:type_name -> google.protobuf.Duration
+	12, // 19: intercomd.v1.WatchOutcomesRequest.filter:type_name -> intercomd.v1.OutcomeFilter
+	45, // 20: intercomd.v1.WatchOutcomesResponse.outcome:type_name -> intercomd.v1.Outcome
+	46, // 21: intercomd.v1.OutcomeFilter.types:type_name -> intercomd.v1.OutcomeType
+	12, // 22: intercomd.v1.ListOutcomesRequest.filter:type_name -> intercomd.v1.OutcomeFilter
+	45, // 23: intercomd.v1.ListOutcomesResponse.outcomes:type_name -> intercomd.v1.Outcome
+	42, // 24: intercomd.v1.DeadLetterFilter.accept_time_from:type_name -> google.protobuf.Timestamp
+	42, // 25: intercomd.v1.DeadLetterFilter.accept_time_to:type_name -> google.protobuf.Timestamp
+	47, // 26: intercomd.v1.GetWaitingEnvelopeResponse.envelope:type_name -> intercomd.v1.Envelope
+	42, // 27: intercomd.v1.GetWaitingEnvelopeResponse.accept_time:type_name -> google.protobuf.Timestamp
+	20, // 28: intercomd.v1.ListTrailResponse.entries:type_name -> intercomd.v1.TrailEntry
+	42, // 29: intercomd.v1.TrailEntry.time:type_name -> google.protobuf.Timestamp
+	21, // 30: intercomd.v1.TrailEntry.waiting:type_name -> intercomd.v1.WaitingEnvelope
+	45, // 31: intercomd.v1.TrailEntry.outcome:type_name -> intercomd.v1.Outcome
+	22, // 32: intercomd.v1.TrailEntry.refusal:type_name -> intercomd.v1.Refusal
+	47, // 33: intercomd.v1.WaitingEnvelope.envelope:type_name -> intercomd.v1.Envelope
+	42, // 34: intercomd.v1.WaitingEnvelope.accept_time:type_name -> google.protobuf.Timestamp
+	42, // 35: intercomd.v1.WaitingEnvelope.next_attempt_time:type_name -> google.protobuf.Timestamp
+	48, // 36: intercomd.v1.Refusal.identity:type_name -> intercomd.v1.Identity
+	49, // 37: intercomd.v1.Refusal.disposition:type_name -> intercomd.v1.Disposition
+	50, // 38: intercomd.v1.Refusal.violations:type_name -> intercomd.v1.Violation
+	45, // 39: intercomd.v1.GiveUpEnvelopeResponse.outcome:type_name -> intercomd.v1.Outcome
+	15, // 40: intercomd.v1.ListDeadLettersRequest.filter:type_name -> intercomd.v1.DeadLetterFilter
+	51, // 41: intercomd.v1.ListDeadLettersResponse.dead_letters:type_name -> intercomd.v1.DeadLetter
+	27, // 42: intercomd.v1.ListDeadLettersResponse.counts:type_name -> intercomd.v1.DeadLetterCount
+	15, // 43: intercomd.v1.ReplayDeadLettersRequest.filter:type_name -> intercomd.v1.DeadLetterFilter
+	15, // 44: intercomd.v1.DiscardDeadLettersRequest.filter:type_name -> intercomd.v1.DeadLetterFilter
+	8,  // 45: intercomd.v1.PauseConnectionResponse.connection:type_name -> intercomd.v1.ConnectionStatus
+	8,  // 46: intercomd.v1.ResumeConnectionResponse.connection:type_name -> intercomd.v1.ConnectionStatus
+	8,  // 47: intercomd.v1.RetryConnectionResponse.connection:type_name -> intercomd.v1.ConnectionStatus
+	2,  // 48: intercomd.v1.OperationsService.GetStatus:input_type -> intercomd.v1.GetStatusRequest
+	10, // 49: intercomd.v1.OperationsService.WatchOutcomes:input_type -> intercomd.v1.WatchOutcomesRequest
+	13, // 50: intercomd.v1.OperationsService.ListOutcomes:input_type -> intercomd.v1.ListOutcomesRequest
+	16, // 51: intercomd.v1.OperationsService.GetWaitingEnvelope:input_type -> intercomd.v1.GetWaitingEnvelopeRequest
+	18, // 52: intercomd.v1.OperationsService.ListTrail:input_type -> intercomd.v1.ListTrailRequest
+	23, // 53: intercomd.v1.OperationsService.GiveUpEnvelope:input_type -> intercomd.v1.GiveUpEnvelopeRequest
+	25, // 54: intercomd.v1.OperationsService.ListDeadLetters:input_type -> intercomd.v1.ListDeadLettersRequest
+	28, // 55: intercomd.v1.OperationsService.ReplayDeadLetters:input_type -> intercomd.v1.ReplayDeadLettersRequest
+	30, // 56: intercomd.v1.OperationsService.DiscardDeadLetters:input_type -> intercomd.v1.DiscardDeadLettersRequest
+	32, // 57: intercomd.v1.OperationsService.PauseConnection:input_type -> intercomd.v1.PauseConnectionRequest
+	34, // 58: intercomd.v1.OperationsService.ResumeConnection:input_type -> intercomd.v1.ResumeConnectionRequest
+	40, // 59: intercomd.v1.OperationsService.RetryConnection:input_type -> intercomd.v1.RetryConnectionRequest
+	36, // 60: intercomd.v1.OperationsService.Reload:input_type -> intercomd.v1.ReloadRequest
+	38, // 61: intercomd.v1.OperationsService.Drain:input_type -> intercomd.v1.DrainRequest
+	3,  // 62: intercomd.v1.OperationsService.GetStatus:output_type -> intercomd.v1.GetStatusResponse
+	11, // 63: intercomd.v1.OperationsService.WatchOutcomes:output_type -> intercomd.v1.WatchOutcomesResponse
+	14, // 64: intercomd.v1.OperationsService.ListOutcomes:output_type -> intercomd.v1.ListOutcomesResponse
+	17, // 65: intercomd.v1.OperationsService.GetWaitingEnvelope:output_type -> intercomd.v1.GetWaitingEnvelopeResponse
+	19, // 66: intercomd.v1.OperationsService.ListTrail:output_type -> intercomd.v1.ListTrailResponse
+	24, // 67: intercomd.v1.OperationsService.GiveUpEnvelope:output_type -> intercomd.v1.GiveUpEnvelopeResponse
+	26, // 68: intercomd.v1.OperationsService.ListDeadLetters:output_type -> intercomd.v1.ListDeadLettersResponse
+	29, // 69: intercomd.v1.OperationsService.ReplayDeadLetters:output_type -> intercomd.v1.ReplayDeadLettersResponse
+	31, // 70: intercomd.v1.OperationsService.DiscardDeadLetters:output_type -> intercomd.v1.DiscardDeadLettersResponse
+	33, // 71: intercomd.v1.OperationsService.PauseConnection:output_type -> intercomd.v1.PauseConnectionResponse
+	35, // 72: intercomd.v1.OperationsService.ResumeConnection:output_type -> intercomd.v1.ResumeConnectionResponse
+	41, // 73: intercomd.v1.OperationsService.RetryConnection:output_type -> intercomd.v1.RetryConnectionResponse
+	37, // 74: intercomd.v1.OperationsService.Reload:output_type -> intercomd.v1.ReloadResponse
+	39, // 75: intercomd.v1.OperationsService.Drain:output_type -> intercomd.v1.DrainResponse
+	62, // [62:76] is the sub-list for method output_type
+	48, // [48:62] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_intercomd_v1_operations_proto_init() }
@@ -3022,12 +3415,12 @@ func file_intercomd_v1_operations_proto_init() {
 	file_intercomd_v1_identity_proto_init()
 	file_intercomd_v1_ingest_proto_init()
 	file_intercomd_v1_outcome_proto_init()
-	file_intercomd_v1_operations_proto_msgTypes[4].OneofWrappers = []any{}
-	file_intercomd_v1_operations_proto_msgTypes[5].OneofWrappers = []any{
+	file_intercomd_v1_operations_proto_msgTypes[8].OneofWrappers = []any{}
+	file_intercomd_v1_operations_proto_msgTypes[9].OneofWrappers = []any{
 		(*WatchOutcomesResponse_Outcome)(nil),
 		(*WatchOutcomesResponse_MissedCount)(nil),
 	}
-	file_intercomd_v1_operations_proto_msgTypes[14].OneofWrappers = []any{
+	file_intercomd_v1_operations_proto_msgTypes[18].OneofWrappers = []any{
 		(*TrailEntry_Waiting)(nil),
 		(*TrailEntry_Outcome)(nil),
 		(*TrailEntry_Refusal)(nil),
@@ -3038,7 +3431,7 @@ func file_intercomd_v1_operations_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_intercomd_v1_operations_proto_rawDesc), len(file_intercomd_v1_operations_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   36,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

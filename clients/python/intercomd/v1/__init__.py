@@ -16,6 +16,7 @@ _MODULES = {
     "CustomEvent": "event_pb2",
     "CustomEventType": "event_pb2",
     "DaemonState": "operations_pb2",
+    "DatabaseHealth": "operations_pb2",
     "DeadLetter": "outcome_pb2",
     "DeadLetterCount": "operations_pb2",
     "DeadLetterFilter": "operations_pb2",
@@ -30,6 +31,8 @@ _MODULES = {
     "EnvelopePreview": "ingest_pb2",
     "EnvelopeResult": "ingest_pb2",
     "Environment": "envelope_pb2",
+    "Fleet": "operations_pb2",
+    "FleetMember": "operations_pb2",
     "Forwarder": "ingest_pb2",
     "GetStatusRequest": "operations_pb2",
     "GetStatusResponse": "operations_pb2",
@@ -91,6 +94,7 @@ _MODULES = {
     "WaitingEnvelope": "operations_pb2",
     "WatchOutcomesRequest": "operations_pb2",
     "WatchOutcomesResponse": "operations_pb2",
+    "WorkspaceDelivery": "operations_pb2",
 }
 
 __all__ = list(_MODULES)  # noqa: PLE0605 - __init__.pyi lists them for type checkers

@@ -8,6 +8,7 @@ from intercomd.v1.operations_pb2 import ConnectionStatus as ConnectionStatus
 from intercomd.v1.event_pb2 import CustomEvent as CustomEvent
 from intercomd.v1.event_pb2 import CustomEventType as CustomEventType
 from intercomd.v1.operations_pb2 import DaemonState as DaemonState
+from intercomd.v1.operations_pb2 import DatabaseHealth as DatabaseHealth
 from intercomd.v1.outcome_pb2 import DeadLetter as DeadLetter
 from intercomd.v1.operations_pb2 import DeadLetterCount as DeadLetterCount
 from intercomd.v1.operations_pb2 import DeadLetterFilter as DeadLetterFilter
@@ -22,6 +23,8 @@ from intercomd.v1.envelope_pb2 import Envelope as Envelope
 from intercomd.v1.ingest_pb2 import EnvelopePreview as EnvelopePreview
 from intercomd.v1.ingest_pb2 import EnvelopeResult as EnvelopeResult
 from intercomd.v1.envelope_pb2 import Environment as Environment
+from intercomd.v1.operations_pb2 import Fleet as Fleet
+from intercomd.v1.operations_pb2 import FleetMember as FleetMember
 from intercomd.v1.ingest_pb2 import Forwarder as Forwarder
 from intercomd.v1.operations_pb2 import GetStatusRequest as GetStatusRequest
 from intercomd.v1.operations_pb2 import GetStatusResponse as GetStatusResponse
@@ -83,6 +86,7 @@ from intercomd.v1.ingest_pb2 import Violation as Violation
 from intercomd.v1.operations_pb2 import WaitingEnvelope as WaitingEnvelope
 from intercomd.v1.operations_pb2 import WatchOutcomesRequest as WatchOutcomesRequest
 from intercomd.v1.operations_pb2 import WatchOutcomesResponse as WatchOutcomesResponse
+from intercomd.v1.operations_pb2 import WorkspaceDelivery as WorkspaceDelivery
 
 __all__ = [
     "Adjustment",
@@ -95,6 +99,7 @@ __all__ = [
     "CustomEvent",
     "CustomEventType",
     "DaemonState",
+    "DatabaseHealth",
     "DeadLetter",
     "DeadLetterCount",
     "DeadLetterFilter",
@@ -109,6 +114,8 @@ __all__ = [
     "EnvelopePreview",
     "EnvelopeResult",
     "Environment",
+    "Fleet",
+    "FleetMember",
     "Forwarder",
     "GetStatusRequest",
     "GetStatusResponse",
@@ -170,4 +177,5 @@ __all__ = [
     "WaitingEnvelope",
     "WatchOutcomesRequest",
     "WatchOutcomesResponse",
+    "WorkspaceDelivery",
 ]

@@ -125,6 +125,7 @@ class GetStatusResponse(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     SPOOL_FIELD_NUMBER: _builtins.int
     CONNECTIONS_FIELD_NUMBER: _builtins.int
+    FLEET_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the daemon, such as "0.2.0"."""
     state: Global___DaemonState.ValueType
@@ -141,6 +142,10 @@ class GetStatusResponse(_message.Message):
     def connections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConnectionStatus]:
         """The connections by name: the configured ones, and removed ones that still have envelopes."""
 
+    @_builtins.property
+    def fleet(self) -> Global___Fleet:
+        """The daemons that share the spool. Absent: the spool is this daemon's alone."""
+
     def __init__(
         self,
         *,
@@ -149,14 +154,191 @@ class GetStatusResponse(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         spool: _ingest_pb2.SpoolStatus | None = ...,
         connections: _abc.Iterable[Global___ConnectionStatus] | None = ...,
+        fleet: Global___Fleet | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["spool", b"spool", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fleet", b"fleet", "spool", b"spool", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "spool", b"spool", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "fleet", b"fleet", "spool", b"spool", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class Fleet(_message.Message):
+    """The daemons that share a spool in PostgreSQL, as the called one last read them: at most a few seconds ago."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAEMON_ID_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    DATABASE_FIELD_NUMBER: _builtins.int
+    daemon_id: _builtins.str
+    """The called daemon, by its fleet.daemon_id."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetMember]:
+        """The daemons that run, then those that ended without a stop within the last hour."""
+
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkspaceDelivery]:
+        """Which daemon delivers each workspace."""
+
+    @_builtins.property
+    def database(self) -> Global___DatabaseHealth:
+        """What slows down the spool's tables."""
+
+    def __init__(
+        self,
+        *,
+        daemon_id: _builtins.str = ...,
+        members: _abc.Iterable[Global___FleetMember] | None = ...,
+        deliveries: _abc.Iterable[Global___WorkspaceDelivery] | None = ...,
+        database: Global___DatabaseHealth | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["database", b"database"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["daemon_id", b"daemon_id", "database", b"database", "deliveries", b"deliveries", "members", b"members"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Fleet: _TypeAlias = Fleet  # noqa: Y015
+
+@_typing.final
+class FleetMember(_message.Message):
+    """A daemon of a fleet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAEMON_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ALIVE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    SILENT_FOR_FIELD_NUMBER: _builtins.int
+    DIFFERING_SETTINGS_FIELD_NUMBER: _builtins.int
+    daemon_id: _builtins.str
+    """Its fleet.daemon_id."""
+    version: _builtins.str
+    """Its version, such as "0.2.0"."""
+    alive: _builtins.bool
+    """Whether it shows signs of life. False: it has shown none for the length of a lease."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """The time of its start."""
+
+    @_builtins.property
+    def silent_for(self) -> _duration_pb2.Duration:
+        """The time since its last sign of life."""
+
+    @_builtins.property
+    def differing_settings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The sections of its settings that differ from the called daemon's, such as "spool" or "connections.eu", without
+        secrets and files. Daemons of one fleet should have the same. Empty: they are equal.
+        """
+
+    def __init__(
+        self,
+        *,
+        daemon_id: _builtins.str = ...,
+        version: _builtins.str = ...,
+        alive: _builtins.bool = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        silent_for: _duration_pb2.Duration | None = ...,
+        differing_settings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["silent_for", b"silent_for", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alive", b"alive", "daemon_id", b"daemon_id", "differing_settings", b"differing_settings", "silent_for", b"silent_for", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FleetMember: _TypeAlias = FleetMember  # noqa: Y015
+
+@_typing.final
+class WorkspaceDelivery(_message.Message):
+    """Which daemon delivers a workspace."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    CONNECTIONS_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    DAEMON_ID_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    HAND_OVER_REASON_FIELD_NUMBER: _builtins.int
+    PREVIOUS_DAEMON_ID_FIELD_NUMBER: _builtins.int
+    workspace: _builtins.str
+    """The workspace: its base URL and App ID."""
+    delivered: _builtins.bool
+    """Whether a daemon delivers it now."""
+    daemon_id: _builtins.str
+    """The daemon that delivers it or, if none does, the last one that did. Empty: none ever did."""
+    hand_over_reason: _builtins.str
+    """Why the daemon before it stopped or, if none delivers, why the last one did: "released" in order, or why its lease
+    ended. For people.
+    """
+    previous_daemon_id: _builtins.str
+    """The daemon before it. Empty: there was none."""
+    @_builtins.property
+    def connections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its connections, by name."""
+
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """When that daemon began. Absent: none ever did."""
+
+    def __init__(
+        self,
+        *,
+        workspace: _builtins.str = ...,
+        connections: _abc.Iterable[_builtins.str] | None = ...,
+        delivered: _builtins.bool = ...,
+        daemon_id: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        hand_over_reason: _builtins.str = ...,
+        previous_daemon_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "daemon_id", b"daemon_id", "delivered", b"delivered", "hand_over_reason", b"hand_over_reason", "previous_daemon_id", b"previous_daemon_id", "since_time", b"since_time", "workspace", b"workspace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceDelivery: _TypeAlias = WorkspaceDelivery  # noqa: Y015
+
+@_typing.final
+class DatabaseHealth(_message.Message):
+    """What slows down every table that serves as a queue: rows that are deleted and cannot be removed yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLDEST_SNAPSHOT_TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    OLDEST_SNAPSHOT_AGE_FIELD_NUMBER: _builtins.int
+    DEAD_ROWS_FIELD_NUMBER: _builtins.int
+    oldest_snapshot_transactions: _builtins.int
+    """Transactions that have begun since the oldest snapshot in use, of a session, a prepared transaction or a replication
+    slot. Rows that were deleted since then stay in the tables. Over 1,000,000: find out what holds it.
+    """
+    dead_rows: _builtins.int
+    """Deleted rows in the spool's tables, by PostgreSQL's estimate."""
+    @_builtins.property
+    def oldest_snapshot_age(self) -> _duration_pb2.Duration:
+        """The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see."""
+
+    def __init__(
+        self,
+        *,
+        oldest_snapshot_transactions: _builtins.int = ...,
+        oldest_snapshot_age: _duration_pb2.Duration | None = ...,
+        dead_rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_snapshot_age", b"oldest_snapshot_age"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_rows", b"dead_rows", "oldest_snapshot_age", b"oldest_snapshot_age", "oldest_snapshot_transactions", b"oldest_snapshot_transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatabaseHealth: _TypeAlias = DatabaseHealth  # noqa: Y015
 
 @_typing.final
 class ConnectionStatus(_message.Message):
@@ -183,6 +365,7 @@ class ConnectionStatus(_message.Message):
     NEXT_PROBE_TIME_FIELD_NUMBER: _builtins.int
     UPSTREAM_FIELD_NUMBER: _builtins.int
     UPSTREAM_SPOOL_ID_FIELD_NUMBER: _builtins.int
+    DELIVERED_BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name in the configuration."""
     app_id: _builtins.str
@@ -215,6 +398,10 @@ class ConnectionStatus(_message.Message):
     """The gateway that the connection forwards to, as the settings name it. Empty: it delivers to Intercom."""
     upstream_spool_id: _builtins.str
     """The spool of that gateway. Empty until the gateway has answered."""
+    delivered_by: _builtins.str
+    """The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+    shared, or no daemon delivers it now.
+    """
     @_builtins.property
     def oldest_age(self) -> _duration_pb2.Duration:
         """The age of the oldest waiting envelope. Absent: none waits."""
@@ -253,10 +440,11 @@ class ConnectionStatus(_message.Message):
         next_probe_time: _timestamp_pb2.Timestamp | None = ...,
         upstream: _builtins.str = ...,
         upstream_spool_id: _builtins.str = ...,
+        delivered_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "next_probe_time", b"next_probe_time", "oldest_age", b"oldest_age", "suspended_since", b"suspended_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_id", b"app_id", "budget", b"budget", "calls_made", b"calls_made", "dead_letters", b"dead_letters", "dry_run", b"dry_run", "last_error", b"last_error", "name", b"name", "next_probe_time", b"next_probe_time", "oldest_age", b"oldest_age", "parked_lanes", b"parked_lanes", "region", b"region", "state", b"state", "suspended_reason", b"suspended_reason", "suspended_since", b"suspended_since", "upstream", b"upstream", "upstream_spool_id", b"upstream_spool_id", "waiting_bulk", b"waiting_bulk", "waiting_normal", b"waiting_normal", "workspace_name", b"workspace_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_id", b"app_id", "budget", b"budget", "calls_made", b"calls_made", "dead_letters", b"dead_letters", "delivered_by", b"delivered_by", "dry_run", b"dry_run", "last_error", b"last_error", "name", b"name", "next_probe_time", b"next_probe_time", "oldest_age", b"oldest_age", "parked_lanes", b"parked_lanes", "region", b"region", "state", b"state", "suspended_reason", b"suspended_reason", "suspended_since", b"suspended_since", "upstream", b"upstream", "upstream_spool_id", b"upstream_spool_id", "waiting_bulk", b"waiting_bulk", "waiting_normal", b"waiting_normal", "workspace_name", b"workspace_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.connection_status import ConnectionState
+from intercomd_daemon.connection_status import PAUSED_REASON, ConnectionState
 from intercomd_daemon.deliver.intercom.access import Access, Grant
 from intercomd_daemon.deliver.intercom.classification import DOUBTFUL, FORBIDDEN, Classification, Kind
 from intercomd_daemon.deliver.intercom.messages import Call, Response
@@ -230,7 +230,7 @@ class ConnectionMonitor:
         """Returns the state and its reason. An operator's pause hides a suspension, which hides an outage."""
         access = self._access.state
         if self._paused:
-            return ConnectionState.PAUSED, "an operator paused it: resume it to go on"
+            return ConnectionState.PAUSED, PAUSED_REASON
         if isinstance(access, Suspended):
             return ConnectionState.SUSPENDED, access.reason
         if not self._access.granted:

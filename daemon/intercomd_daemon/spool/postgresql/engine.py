@@ -13,7 +13,6 @@ import asyncpg
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.errors import IntercomdError, ShuttingDown, SpoolUnusable
 from intercomd_daemon.fleet.lease import Terms
-from intercomd_daemon.fleet.orders import Answer, OrderKind
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import (
@@ -31,10 +30,10 @@ from intercomd_daemon.spool.postgresql.connecting import connector
 from intercomd_daemon.spool.postgresql.counters import Counters
 from intercomd_daemon.spool.postgresql.database_clock import DatabaseClock, ReadTime, read_time
 from intercomd_daemon.spool.postgresql.dead_letters import Stored, count_and_newest, discard, read_page, replay
+from intercomd_daemon.spool.postgresql.fleet import PostgresqlFleet
 from intercomd_daemon.spool.postgresql.housekeeping import Housekeeping
 from intercomd_daemon.spool.postgresql.intake import AppendQueue, read_forwarded
 from intercomd_daemon.spool.postgresql.leases import Leases
-from intercomd_daemon.spool.postgresql.orders import Orders
 from intercomd_daemon.spool.postgresql.outflow import PostgresqlOutflow
 from intercomd_daemon.spool.postgresql.refusals import StoredRefusals
 from intercomd_daemon.spool.postgresql.schema import migrate
@@ -86,9 +85,9 @@ class PostgresqlSpool:
         self.settling = Session(connect, self._begin_settling)
         self._reading = Session(connect, _begin_nothing)
         self._control = self.leases.control = Session(connect, self._begin_control)
-        self.orders = Orders(self._reading, self.counters, self.leases, settings.poll_seconds)
         self._sessions = (self._control, self._appending, self.settling, self._reading)
         self._refusals = StoredRefusals(self._reading, settings.refusals_max, settings.outcomes_kept_seconds, clock)
+        self.fleet = PostgresqlFleet(settings, self.incarnation, self._reading, self.leases, clock, self._refusals.trim)
         self._housekeeping = Housekeeping(settings, self._reading, self.counters, clock, monotonic, self._wake)
         self._on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
         self._closed = asyncio.Event()
@@ -105,6 +104,7 @@ class PostgresqlSpool:
             raise SpoolUnusable(f"the database cannot be used: {error or type(error).__name__}") from error
         await self.set_connections(self._settings.connections)
         await self._housekeeping.start()
+        await self.fleet.start()
 
     async def _begin_settling(self, connection: asyncpg.Connection) -> None:
         """Fences the session before: a settlement whose answer was lost commits now or never."""
@@ -116,7 +116,7 @@ class PostgresqlSpool:
 
     async def _begin_control(self, connection: asyncpg.Connection) -> None:
         await connection.add_listener("intercomd_appends", self._on_notice)
-        await connection.add_listener("intercomd_orders", lambda *_: self.orders.wake())
+        await connection.add_listener("intercomd_orders", lambda *_: self.fleet.orders.wake())
         self.leases.begin()
 
     def _on_notice(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
@@ -180,11 +180,6 @@ class PostgresqlSpool:
         return [(row["key"], row["owner"]) for row in reversed(rows)]
 
     # Delivering
-
-    @property
-    def fleet(self) -> "PostgresqlSpool":
-        """The daemons that share the database."""
-        return self
 
     async def acquire(self, workspace: str) -> PostgresqlOutflow:
         """Waits until this process holds the lease of the workspace."""
@@ -330,11 +325,6 @@ class PostgresqlSpool:
         rows = await self._reading.fetch("SELECT name FROM connections WHERE paused")
         return frozenset(row["name"] for row in rows)
 
-    async def order(self, workspace: str, connection: str, kind: OrderKind, key: int, envelope_id: str) -> Answer:
-        """Gives an order to the daemon that delivers a workspace, and waits for its answer."""
-        await self.number(connection)
-        return await self.orders.order(workspace, connection, kind, key, envelope_id)
-
     async def set_connections(self, names: Sequence[str]) -> None:
         """Replaces the connections that share the quota."""
         for name in names:
@@ -378,6 +368,7 @@ class PostgresqlSpool:
         if self._closed.is_set():
             return
         await self._housekeeping.close()
+        await self.fleet.close()
         await self._refusals.close()
         await self._appends.wait_idle()
         with suppress(IntercomdError):

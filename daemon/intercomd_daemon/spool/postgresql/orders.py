@@ -11,7 +11,6 @@ from datetime import timedelta
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.fleet.lease import Fence, LeaseRow, Observation, observe
 from intercomd_daemon.fleet.orders import Answer, Order, OrderKind, is_obsolete
-from intercomd_daemon.spool.postgresql.counters import Counters
 from intercomd_daemon.spool.postgresql.leases import Leases
 from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, Session
 
@@ -36,10 +35,9 @@ FROM orders o LEFT JOIN leases l ON l.workspace = o.workspace WHERE o.number = $
 class Orders:
     """The orders of a database, as one daemon gives and receives them."""
 
-    def __init__(self, session: Session, counters: Counters, leases: Leases, poll_seconds: float) -> None:
+    def __init__(self, session: Session, leases: Leases, poll_seconds: float) -> None:
         """`session` reads and writes; `leases` has the clock and the length of a lease."""
         self._session = session
-        self._counters = counters
         self._leases = leases
         self._poll_seconds = poll_seconds
         self._changed = asyncio.Event()
@@ -76,10 +74,10 @@ class Orders:
         return []
 
     async def order(self, workspace: str, connection: str, kind: OrderKind, key: int, envelope_id: str) -> Answer:
-        """Gives an order and waits for its answer; see `base.Fleet`."""
-        values = (workspace, self._counters.number(connection), kind.value, key, envelope_id.encode())
+        """Gives an order and waits for its answer; see `fleet.Fleet`."""
+        values = (workspace, connection, kind.value, key, envelope_id.encode())
         number = await self._session.fetch_value(
-            "SELECT order_1($1, $2, $3, $4, $5, $6, $7)", *values, ORDERS_MAX, ORDERS_KEPT
+            "SELECT order_1($1, connection_1($2), $3, $4, $5, $6, $7)", *values, ORDERS_MAX, ORDERS_KEPT
         )
         if not number:
             raise RetryLater(f"{ORDERS_MAX} calls of operators wait for the daemons that deliver, the limit", 5.0)

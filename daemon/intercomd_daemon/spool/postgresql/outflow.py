@@ -1,15 +1,17 @@
 """The deliveries of a workspace while this process holds its lease."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import asyncpg
 
+from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.fleet.orders import Answer, Order
 from intercomd_daemon.outcome import Outcome
+from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Batch, PacingState, Settlement
 from intercomd_daemon.spool.keys import log_end
 from intercomd_daemon.spool.postgresql import reading
@@ -186,13 +188,20 @@ class PostgresqlOutflow:
     async def orders(self, known: Collection[int]) -> list[Order]:
         """Waits for orders of operators."""
         self.check_held()
-        return await self._spool.orders.pending(self._holding.workspace, known)
+        return await self._spool.fleet.orders.pending(self._holding.workspace, known)
 
     async def answer(self, order: Order, answer: Answer) -> None:
         """Stores what became of an order, under the lease's fence."""
         fence = self._holding.lease.fence
         values = (fence.incarnation, self._holding.workspace, fence.epoch, order.number, *answer)
         await self._deliver(lambda session, _: session.execute("SELECT answer_1($1, $2, $3, $4, $5, $6)", *values))
+
+    async def report(self, statuses: Mapping[str, ConnectionStatus]) -> None:
+        """Shows the statuses of the connections to all daemons."""
+        fence, numbers = self._holding.lease.fence, [await self._spool.number(name) for name in statuses]
+        data = [record.pack(status) for status in statuses.values()]
+        values = (fence.incarnation, self._holding.workspace, fence.epoch, numbers, data)
+        await self._deliver(lambda session, _: session.execute("SELECT report_1($1, $2, $3, $4, $5)", *values))
 
     async def release(self) -> None:
         """Gives the workspace up."""

@@ -54,10 +54,12 @@ CREATE TABLE leases (
 ) WITH (fillfactor = 10);
 
 -- Who is there: a row for each process, which changes it with each beat and deletes it when it stops. The two arrays are
--- parallel: the connections that it is configured for, and the workspace of each.
+-- parallel: the connections that it is configured for, and the workspace of each. `digests` are those of the sections of
+-- its settings, as JSON.
 CREATE TABLE members (
     incarnation text PRIMARY KEY, daemon_id text NOT NULL, beat bigint NOT NULL DEFAULT 0, since float8 NOT NULL,
-    seen float8 NOT NULL, connections text[] NOT NULL, workspaces text[] NOT NULL, settings text NOT NULL DEFAULT ''
+    seen float8 NOT NULL, connections text[] NOT NULL, workspaces text[] NOT NULL, settings text NOT NULL DEFAULT '',
+    version text NOT NULL DEFAULT '', digests text NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 10);
 
 -- The trail finds rows by 32 bits of their lane, email and id. They are in the index of the keys: an index of their own
@@ -149,6 +151,11 @@ CREATE TABLE forwarded (
 );
 CREATE INDEX forwarded_by_use ON forwarded (used_at);
 CREATE TABLE states (name text PRIMARY KEY, data bytea NOT NULL);
+
+-- The status of each connection, as the daemon that delivers it last reported it.
+CREATE TABLE reports (
+    connection integer PRIMARY KEY, incarnation text NOT NULL, data bytea NOT NULL
+) WITH (fillfactor = 10);
 
 -- Rejected and skipped envelopes. Those of a share, a caller and a connection, do not displace those of others.
 CREATE TABLE refusals (
@@ -590,6 +597,30 @@ END $$;
 CREATE FUNCTION leave_1(the_incarnation text) RETURNS void LANGUAGE sql AS $$
     DELETE FROM members WHERE incarnation = the_incarnation
 $$;
+
+-- Shows a process to operators, and returns all that run, or failed within the hour.
+CREATE FUNCTION show_1(the_incarnation text, the_daemon text, the_version text, the_digests text, now float8)
+    RETURNS SETOF members LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    INSERT INTO members AS m (incarnation, daemon_id, version, since, seen, connections, workspaces, digests)
+        VALUES (the_incarnation, the_daemon, the_version, now, now, '{}', '{}', the_digests)
+        ON CONFLICT (incarnation) DO UPDATE SET seen = now, version = the_version, digests = the_digests;
+    DELETE FROM members WHERE incarnation IN (
+        SELECT incarnation FROM members WHERE seen < now - 3600 FOR UPDATE SKIP LOCKED);
+    RETURN QUERY SELECT * FROM members;
+END $$;
+
+CREATE FUNCTION report_1(
+    the_incarnation text, the_workspace text, the_epoch bigint, the_connections integer[], the_data bytea[]
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM lease_1(the_workspace, the_incarnation, the_epoch);
+    INSERT INTO reports (connection, incarnation, data)
+        SELECT connection, the_incarnation, data FROM unnest(the_connections, the_data) AS given (connection, data)
+        ON CONFLICT (connection) DO UPDATE SET incarnation = excluded.incarnation, data = excluded.data;
+END $$;
 
 -- Gives an order; returns its number, 0 if as many as `waiting_max` wait. A pause is in effect for each later holder of
 -- the lease by the row of the connection. Orders are rare enough to notify in their own transaction.

@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file intercomd/v1/operations.proto.
  */
 export const file_intercomd_v1_operations: GenFile = /*@__PURE__*/
-  fileDesc("Ch1pbnRlcmNvbWQvdjEvb3BlcmF0aW9ucy5wcm90bxIMaW50ZXJjb21kLnYxIhIKEEdldFN0YXR1c1JlcXVlc3Qi3QEKEUdldFN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSKAoFc3RhdGUYAiABKA4yGS5pbnRlcmNvbWQudjEuRGFlbW9uU3RhdGUSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoFc3Bvb2wYBCABKAsyGS5pbnRlcmNvbWQudjEuU3Bvb2xTdGF0dXMSMwoLY29ubmVjdGlvbnMYBSADKAsyHi5pbnRlcmNvbWQudjEuQ29ubmVjdGlvblN0YXR1cyKfBAoQQ29ubmVjdGlvblN0YXR1cxIMCgRuYW1lGAEgASgJEg4KBmFwcF9pZBgCIAEoCRIWCg53b3Jrc3BhY2VfbmFtZRgDIAEoCRIOCgZyZWdpb24YBCABKAkSLAoFc3RhdGUYBSABKA4yHS5pbnRlcmNvbWQudjEuQ29ubmVjdGlvblN0YXRlEg8KB2RyeV9ydW4YBiABKAgSFgoOd2FpdGluZ19ub3JtYWwYByABKAMSFAoMd2FpdGluZ19idWxrGAggASgDEhQKDHBhcmtlZF9sYW5lcxgJIAEoAxItCgpvbGRlc3RfYWdlGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDGRlYWRfbGV0dGVycxgLIAEoAxIkCgZidWRnZXQYDCABKAsyFC5pbnRlcmNvbWQudjEuQnVkZ2V0EhIKCmNhbGxzX21hZGUYDSABKAMSEgoKbGFzdF9lcnJvchgOIAEoCRIYChBzdXNwZW5kZWRfcmVhc29uGA8gASgJEjMKD3N1c3BlbmRlZF9zaW5jZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbmV4dF9wcm9iZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh1cHN0cmVhbRgSIAEoCRIZChF1cHN0cmVhbV9zcG9vbF9pZBgTIAEoCSKTAQoGQnVkZ2V0Eg0KBWxpbWl0GAEgASgFEhEKCXJlbWFpbmluZxgCIAEoBRIuCgpyZXNldF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRwbGFuGAQgASgFEikKBndpbmRvdxgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJzChRXYXRjaE91dGNvbWVzUmVxdWVzdBIrCgZmaWx0ZXIYASABKAsyGy5pbnRlcmNvbWQudjEuT3V0Y29tZUZpbHRlchIbCg5hZnRlcl9zZXF1ZW5jZRgCIAEoA0gAiAEBQhEKD19hZnRlcl9zZXF1ZW5jZSJhChVXYXRjaE91dGNvbWVzUmVzcG9uc2USKAoHb3V0Y29tZRgBIAEoCzIVLmludGVyY29tZC52MS5PdXRjb21lSAASFgoMbWlzc2VkX2NvdW50GAIgASgDSABCBgoEa2luZCKGAQoNT3V0Y29tZUZpbHRlchISCgpjb25uZWN0aW9uGAEgASgJEigKBXR5cGVzGAIgAygOMhkuaW50ZXJjb21kLnYxLk91dGNvbWVUeXBlEhMKC2N1c3RvbWVyX2lkGAMgASgJEg0KBWVtYWlsGAQgASgJEhMKC2VudmVsb3BlX2lkGAUgASgJImkKE0xpc3RPdXRjb21lc1JlcXVlc3QSKwoGZmlsdGVyGAEgASgLMhsuaW50ZXJjb21kLnYxLk91dGNvbWVGaWx0ZXISEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiWAoUTGlzdE91dGNvbWVzUmVzcG9uc2USJwoIb3V0Y29tZXMYASADKAsyFS5pbnRlcmNvbWQudjEuT3V0Y29tZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki8wEKEERlYWRMZXR0ZXJGaWx0ZXISEgoKY29ubmVjdGlvbhgBIAEoCRIXCg9kZWFkX2xldHRlcl9pZHMYAiADKAkSFAoMZW52ZWxvcGVfaWRzGAMgAygJEhMKC2N1c3RvbWVyX2lkGAQgASgJEg0KBWVtYWlsGAUgASgJEg4KBnJlYXNvbhgGIAEoCRI0ChBhY2NlcHRfdGltZV9mcm9tGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5hY2NlcHRfdGltZV90bxgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRAoZR2V0V2FpdGluZ0VudmVsb3BlUmVxdWVzdBISCgpjb25uZWN0aW9uGAEgASgJEhMKC2VudmVsb3BlX2lkGAIgASgJIogBChpHZXRXYWl0aW5nRW52ZWxvcGVSZXNwb25zZRIPCgd3YWl0aW5nGAEgASgIEigKCGVudmVsb3BlGAIgASgLMhYuaW50ZXJjb21kLnYxLkVudmVsb3BlEi8KC2FjY2VwdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKGAQoQTGlzdFRyYWlsUmVxdWVzdBISCgpjb25uZWN0aW9uGAEgASgJEhMKC2N1c3RvbWVyX2lkGAIgASgJEg0KBWVtYWlsGAMgASgJEhMKC2VudmVsb3BlX2lkGAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJIlcKEUxpc3RUcmFpbFJlc3BvbnNlEikKB2VudHJpZXMYASADKAsyGC5pbnRlcmNvbWQudjEuVHJhaWxFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki3AEKClRyYWlsRW50cnkSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoHd2FpdGluZxgCIAEoCzIdLmludGVyY29tZC52MS5XYWl0aW5nRW52ZWxvcGVIABIoCgdvdXRjb21lGAMgASgLMhUuaW50ZXJjb21kLnYxLk91dGNvbWVIABIoCgdyZWZ1c2FsGAQgASgLMhUuaW50ZXJjb21kLnYxLlJlZnVzYWxIABIWCg5kZWFkX2xldHRlcl9pZBgFIAEoCUIGCgRraW5kIrECCg9XYWl0aW5nRW52ZWxvcGUSKAoIZW52ZWxvcGUYASABKAsyFi5pbnRlcmNvbWQudjEuRW52ZWxvcGUSLwoLYWNjZXB0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgDIAEoCRI1ChFuZXh0X2F0dGVtcHRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIYXR0ZW1wdHMYBSABKAUSDgoGY2FsbGVyGAYgASgJEhIKCmNvbm5lY3Rpb24YByABKAkSEwoLaHR0cF9zdGF0dXMYCCABKAUSEgoKbGFzdF9lcnJvchgJIAEoCRINCgVhaGVhZBgKIAEoAxIOCgZyZXBsYXkYCyABKAUi3QEKB1JlZnVzYWwSEwoLZW52ZWxvcGVfaWQYASABKAkSEgoKY29ubmVjdGlvbhgCIAEoCRIoCghpZGVudGl0eRgDIAEoCzIWLmludGVyY29tZC52MS5JZGVudGl0eRIuCgtkaXNwb3NpdGlvbhgEIAEoDjIZLmludGVyY29tZC52MS5EaXNwb3NpdGlvbhIrCgp2aW9sYXRpb25zGAUgAygLMhcuaW50ZXJjb21kLnYxLlZpb2xhdGlvbhIOCgZjYWxsZXIYBiABKAkSEgoKZXZlbnRfbmFtZRgHIAEoCSJAChVHaXZlVXBFbnZlbG9wZVJlcXVlc3QSEgoKY29ubmVjdGlvbhgBIAEoCRITCgtlbnZlbG9wZV9pZBgCIAEoCSJYChZHaXZlVXBFbnZlbG9wZVJlc3BvbnNlEiYKB291dGNvbWUYASABKAsyFS5pbnRlcmNvbWQudjEuT3V0Y29tZRIWCg5kZWFkX2xldHRlcl9pZBgCIAEoCSKFAQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIuCgZmaWx0ZXIYASABKAsyHi5pbnRlcmNvbWQudjEuRGVhZExldHRlckZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIUCgxuZXdlc3RfZmlyc3QYBCABKAgipgEKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEi4KDGRlYWRfbGV0dGVycxgBIAMoCzIYLmludGVyY29tZC52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRITCgt0b3RhbF9jb3VudBgDIAEoAxItCgZjb3VudHMYBCADKAsyHS5pbnRlcmNvbWQudjEuRGVhZExldHRlckNvdW50IjAKD0RlYWRMZXR0ZXJDb3VudBIOCgZyZWFzb24YASABKAkSDQoFY291bnQYAiABKAMiYgoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0Ei4KBmZpbHRlchgBIAEoCzIeLmludGVyY29tZC52MS5EZWFkTGV0dGVyRmlsdGVyEhYKDmV4cGVjdGVkX2NvdW50GAIgASgDIioKGVJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2USDQoFY291bnQYASABKAMiYwoZRGlzY2FyZERlYWRMZXR0ZXJzUmVxdWVzdBIuCgZmaWx0ZXIYASABKAsyHi5pbnRlcmNvbWQudjEuRGVhZExldHRlckZpbHRlchIWCg5leHBlY3RlZF9jb3VudBgCIAEoAyIrChpEaXNjYXJkRGVhZExldHRlcnNSZXNwb25zZRINCgVjb3VudBgBIAEoAyIsChZQYXVzZUNvbm5lY3Rpb25SZXF1ZXN0EhIKCmNvbm5lY3Rpb24YASABKAkiTQoXUGF1c2VDb25uZWN0aW9uUmVzcG9uc2USMgoKY29ubmVjdGlvbhgBIAEoCzIeLmludGVyY29tZC52MS5Db25uZWN0aW9uU3RhdHVzIi0KF1Jlc3VtZUNvbm5lY3Rpb25SZXF1ZXN0EhIKCmNvbm5lY3Rpb24YASABKAkiTgoYUmVzdW1lQ29ubmVjdGlvblJlc3BvbnNlEjIKCmNvbm5lY3Rpb24YASABKAsyHi5pbnRlcmNvbWQudjEuQ29ubmVjdGlvblN0YXR1cyIPCg1SZWxvYWRSZXF1ZXN0IloKDlJlbG9hZFJlc3BvbnNlEg8KB2NoYW5nZWQYASADKAkSFQoNbmVlZHNfcmVzdGFydBgCIAMoCRIQCgh3YXJuaW5ncxgDIAMoCRIOCgZlcnJvcnMYBCADKAkiHAoMRHJhaW5SZXF1ZXN0EgwKBHdhaXQYASABKAgiDwoNRHJhaW5SZXNwb25zZSIsChZSZXRyeUNvbm5lY3Rpb25SZXF1ZXN0EhIKCmNvbm5lY3Rpb24YASABKAkiTQoXUmV0cnlDb25uZWN0aW9uUmVzcG9uc2USMgoKY29ubmVjdGlvbhgBIAEoCzIeLmludGVyY29tZC52MS5Db25uZWN0aW9uU3RhdHVzKnsKC0RhZW1vblN0YXRlEhwKGERBRU1PTl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFURBRU1PTl9TVEFURV9TVEFSVElORxABEhgKFERBRU1PTl9TVEFURV9TRVJWSU5HEAISGQoVREFFTU9OX1NUQVRFX0RSQUlOSU5HEAMqjgIKD0Nvbm5lY3Rpb25TdGF0ZRIgChxDT05ORUNUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHgoaQ09OTkVDVElPTl9TVEFURV9WRVJJRllJTkcQARIfChtDT05ORUNUSU9OX1NUQVRFX0RFTElWRVJJTkcQAhIbChdDT05ORUNUSU9OX1NUQVRFX1BBVVNFRBADEh4KGkNPTk5FQ1RJT05fU1RBVEVfU1VTUEVOREVEEAQSGQoVQ09OTkVDVElPTl9TVEFURV9ET1dOEAUSHQoZQ09OTkVDVElPTl9TVEFURV9JTkFDVElWRRAGEiEKHUNPTk5FQ1RJT05fU1RBVEVfVU5DT05GSUdVUkVEEAcygQoKEU9wZXJhdGlvbnNTZXJ2aWNlEkwKCUdldFN0YXR1cxIeLmludGVyY29tZC52MS5HZXRTdGF0dXNSZXF1ZXN0Gh8uaW50ZXJjb21kLnYxLkdldFN0YXR1c1Jlc3BvbnNlEloKDVdhdGNoT3V0Y29tZXMSIi5pbnRlcmNvbWQudjEuV2F0Y2hPdXRjb21lc1JlcXVlc3QaIy5pbnRlcmNvbWQudjEuV2F0Y2hPdXRjb21lc1Jlc3BvbnNlMAESVQoMTGlzdE91dGNvbWVzEiEuaW50ZXJjb21kLnYxLkxpc3RPdXRjb21lc1JlcXVlc3QaIi5pbnRlcmNvbWQudjEuTGlzdE91dGNvbWVzUmVzcG9uc2USZwoSR2V0V2FpdGluZ0VudmVsb3BlEicuaW50ZXJjb21kLnYxLkdldFdhaXRpbmdFbnZlbG9wZVJlcXVlc3QaKC5pbnRlcmNvbWQudjEuR2V0V2FpdGluZ0VudmVsb3BlUmVzcG9uc2USTAoJTGlzdFRyYWlsEh4uaW50ZXJjb21kLnYxLkxpc3RUcmFpbFJlcXVlc3QaHy5pbnRlcmNvbWQudjEuTGlzdFRyYWlsUmVzcG9uc2USWwoOR2l2ZVVwRW52ZWxvcGUSIy5pbnRlcmNvbWQudjEuR2l2ZVVwRW52ZWxvcGVSZXF1ZXN0GiQuaW50ZXJjb21kLnYxLkdpdmVVcEVudmVsb3BlUmVzcG9uc2USXgoPTGlzdERlYWRMZXR0ZXJzEiQuaW50ZXJjb21kLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaJS5pbnRlcmNvbWQudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USZAoRUmVwbGF5RGVhZExldHRlcnMSJi5pbnRlcmNvbWQudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GicuaW50ZXJjb21kLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2USZwoSRGlzY2FyZERlYWRMZXR0ZXJzEicuaW50ZXJjb21kLnYxLkRpc2NhcmREZWFkTGV0dGVyc1JlcXVlc3QaKC5pbnRlcmNvbWQudjEuRGlzY2FyZERlYWRMZXR0ZXJzUmVzcG9uc2USXgoPUGF1c2VDb25uZWN0aW9uEiQuaW50ZXJjb21kLnYxLlBhdXNlQ29ubmVjdGlvblJlcXVlc3QaJS5pbnRlcmNvbWQudjEuUGF1c2VDb25uZWN0aW9uUmVzcG9uc2USYQoQUmVzdW1lQ29ubmVjdGlvbhIlLmludGVyY29tZC52MS5SZXN1bWVDb25uZWN0aW9uUmVxdWVzdBomLmludGVyY29tZC52MS5SZXN1bWVDb25uZWN0aW9uUmVzcG9uc2USXgoPUmV0cnlDb25uZWN0aW9uEiQuaW50ZXJjb21kLnYxLlJldHJ5Q29ubmVjdGlvblJlcXVlc3QaJS5pbnRlcmNvbWQudjEuUmV0cnlDb25uZWN0aW9uUmVzcG9uc2USQwoGUmVsb2FkEhsuaW50ZXJjb21kLnYxLlJlbG9hZFJlcXVlc3QaHC5pbnRlcmNvbWQudjEuUmVsb2FkUmVzcG9uc2USQAoFRHJhaW4SGi5pbnRlcmNvbWQudjEuRHJhaW5SZXF1ZXN0GhsuaW50ZXJjb21kLnYxLkRyYWluUmVzcG9uc2VCbQoWaW8uZ2l0aHViLmludGVyY29tZC52MVABWkJnaXRodWIuY29tL2ludGVyY29tZC9pbnRlcmNvbWQvY2xpZW50cy9nby9pbnRlcmNvbWQvdjE7aW50ZXJjb21kdjGqAgxJbnRlcmNvbWQuVjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_intercomd_v1_envelope, file_intercomd_v1_identity, file_intercomd_v1_ingest, file_intercomd_v1_outcome]);
+  fileDesc("Ch1pbnRlcmNvbWQvdjEvb3BlcmF0aW9ucy5wcm90bxIMaW50ZXJjb21kLnYxIhIKEEdldFN0YXR1c1JlcXVlc3QigQIKEUdldFN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSKAoFc3RhdGUYAiABKA4yGS5pbnRlcmNvbWQudjEuRGFlbW9uU3RhdGUSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoFc3Bvb2wYBCABKAsyGS5pbnRlcmNvbWQudjEuU3Bvb2xTdGF0dXMSMwoLY29ubmVjdGlvbnMYBSADKAsyHi5pbnRlcmNvbWQudjEuQ29ubmVjdGlvblN0YXR1cxIiCgVmbGVldBgGIAEoCzITLmludGVyY29tZC52MS5GbGVldCKrAQoFRmxlZXQSEQoJZGFlbW9uX2lkGAEgASgJEioKB21lbWJlcnMYAiADKAsyGS5pbnRlcmNvbWQudjEuRmxlZXRNZW1iZXISMwoKZGVsaXZlcmllcxgDIAMoCzIfLmludGVyY29tZC52MS5Xb3Jrc3BhY2VEZWxpdmVyeRIuCghkYXRhYmFzZRgEIAEoCzIcLmludGVyY29tZC52MS5EYXRhYmFzZUhlYWx0aCK7AQoLRmxlZXRNZW1iZXISEQoJZGFlbW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDQoFYWxpdmUYAyABKAgSLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoKc2lsZW50X2ZvchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIaChJkaWZmZXJpbmdfc2V0dGluZ3MYBiADKAkixwEKEVdvcmtzcGFjZURlbGl2ZXJ5EhEKCXdvcmtzcGFjZRgBIAEoCRITCgtjb25uZWN0aW9ucxgCIAMoCRIRCglkZWxpdmVyZWQYAyABKAgSEQoJZGFlbW9uX2lkGAQgASgJEi4KCnNpbmNlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGhhbmRfb3Zlcl9yZWFzb24YBiABKAkSGgoScHJldmlvdXNfZGFlbW9uX2lkGAcgASgJIoEBCg5EYXRhYmFzZUhlYWx0aBIkChxvbGRlc3Rfc25hcHNob3RfdHJhbnNhY3Rpb25zGAEgASgDEjYKE29sZGVzdF9zbmFwc2hvdF9hZ2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJZGVhZF9yb3dzGAMgASgDIrUEChBDb25uZWN0aW9uU3RhdHVzEgwKBG5hbWUYASABKAkSDgoGYXBwX2lkGAIgASgJEhYKDndvcmtzcGFjZV9uYW1lGAMgASgJEg4KBnJlZ2lvbhgEIAEoCRIsCgVzdGF0ZRgFIAEoDjIdLmludGVyY29tZC52MS5Db25uZWN0aW9uU3RhdGUSDwoHZHJ5X3J1bhgGIAEoCBIWCg53YWl0aW5nX25vcm1hbBgHIAEoAxIUCgx3YWl0aW5nX2J1bGsYCCABKAMSFAoMcGFya2VkX2xhbmVzGAkgASgDEi0KCm9sZGVzdF9hZ2UYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMZGVhZF9sZXR0ZXJzGAsgASgDEiQKBmJ1ZGdldBgMIAEoCzIULmludGVyY29tZC52MS5CdWRnZXQSEgoKY2FsbHNfbWFkZRgNIAEoAxISCgpsYXN0X2Vycm9yGA4gASgJEhgKEHN1c3BlbmRlZF9yZWFzb24YDyABKAkSMwoPc3VzcGVuZGVkX3NpbmNlGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9uZXh0X3Byb2JlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHVwc3RyZWFtGBIgASgJEhkKEXVwc3RyZWFtX3Nwb29sX2lkGBMgASgJEhQKDGRlbGl2ZXJlZF9ieRgUIAEoCSKTAQoGQnVkZ2V0Eg0KBWxpbWl0GAEgASgFEhEKCXJlbWFpbmluZxgCIAEoBRIuCgpyZXNldF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRwbGFuGAQgASgFEikKBndpbmRvdxgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJzChRXYXRjaE91dGNvbWVzUmVxdWVzdBIrCgZmaWx0ZXIYASABKAsyGy5pbnRlcmNvbWQudjEuT3V0Y29tZUZpbHRlchIbCg5hZnRlcl9zZXF1ZW5jZRgCIAEoA0gAiAEBQhEKD19hZnRlcl9zZXF1ZW5jZSJhChVXYXRjaE91dGNvbWVzUmVzcG9uc2USKAoHb3V0Y29tZRgBIAEoCzIVLmludGVyY29tZC52MS5PdXRjb21lSAASFgoMbWlzc2VkX2NvdW50GAIgASgDSABCBgoEa2luZCKGAQoNT3V0Y29tZUZpbHRlchISCgpjb25uZWN0aW9uGAEgASgJEigKBXR5cGVzGAIgAygOMhkuaW50ZXJjb21kLnYxLk91dGNvbWVUeXBlEhMKC2N1c3RvbWVyX2lkGAMgASgJEg0KBWVtYWlsGAQgASgJEhMKC2VudmVsb3BlX2lkGAUgASgJImkKE0xpc3RPdXRjb21lc1JlcXVlc3QSKwoGZmlsdGVyGAEgASgLMhsuaW50ZXJjb21kLnYxLk91dGNvbWVGaWx0ZXISEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiWAoUTGlzdE91dGNvbWVzUmVzcG9uc2USJwoIb3V0Y29tZXMYASADKAsyFS5pbnRlcmNvbWQudjEuT3V0Y29tZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki8wEKEERlYWRMZXR0ZXJGaWx0ZXISEgoKY29ubmVjdGlvbhgBIAEoCRIXCg9kZWFkX2xldHRlcl9pZHMYAiADKAkSFAoMZW52ZWxvcGVfaWRzGAMgAygJEhMKC2N1c3RvbWVyX2lkGAQgASgJEg0KBWVtYWlsGAUgASgJEg4KBnJlYXNvbhgGIAEoCRI0ChBhY2NlcHRfdGltZV9mcm9tGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5hY2NlcHRfdGltZV90bxgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRAoZR2V0V2FpdGluZ0VudmVsb3BlUmVxdWVzdBISCgpjb25uZWN0aW9uGAEgASgJEhMKC2VudmVsb3BlX2lkGAIgASgJIogBChpHZXRXYWl0aW5nRW52ZWxvcGVSZXNwb25zZRIPCgd3YWl0aW5nGAEgASgIEigKCGVudmVsb3BlGAIgASgLMhYuaW50ZXJjb21kLnYxLkVudmVsb3BlEi8KC2FjY2VwdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKGAQoQTGlzdFRyYWlsUmVxdWVzdBISCgpjb25uZWN0aW9uGAEgASgJEhMKC2N1c3RvbWVyX2lkGAIgASgJEg0KBWVtYWlsGAMgASgJEhMKC2VudmVsb3BlX2lkGAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJIlcKEUxpc3RUcmFpbFJlc3BvbnNlEikKB2VudHJpZXMYASADKAsyGC5pbnRlcmNvbWQudjEuVHJhaWxFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki3AEKClRyYWlsRW50cnkSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoHd2FpdGluZxgCIAEoCzIdLmludGVyY29tZC52MS5XYWl0aW5nRW52ZWxvcGVIABIoCgdvdXRjb21lGAMgASgLMhUuaW50ZXJjb21kLnYxLk91dGNvbWVIABIoCgdyZWZ1c2FsGAQgASgLMhUuaW50ZXJjb21kLnYxLlJlZnVzYWxIABIWCg5kZWFkX2xldHRlcl9pZBgFIAEoCUIGCgRraW5kIrECCg9XYWl0aW5nRW52ZWxvcGUSKAoIZW52ZWxvcGUYASABKAsyFi5pbnRlcmNvbWQudjEuRW52ZWxvcGUSLwoLYWNjZXB0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgDIAEoCRI1ChFuZXh0X2F0dGVtcHRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIYXR0ZW1wdHMYBSABKAUSDgoGY2FsbGVyGAYgASgJEhIKCmNvbm5lY3Rpb24YByABKAkSEwoLaHR0cF9zdGF0dXMYCCABKAUSEgoKbGFzdF9lcnJvchgJIAEoCRINCgVhaGVhZBgKIAEoAxIOCgZyZXBsYXkYCyABKAUi3QEKB1JlZnVzYWwSEwoLZW52ZWxvcGVfaWQYASABKAkSEgoKY29ubmVjdGlvbhgCIAEoCRIoCghpZGVudGl0eRgDIAEoCzIWLmludGVyY29tZC52MS5JZGVudGl0eRIuCgtkaXNwb3NpdGlvbhgEIAEoDjIZLmludGVyY29tZC52MS5EaXNwb3NpdGlvbhIrCgp2aW9sYXRpb25zGAUgAygLMhcuaW50ZXJjb21kLnYxLlZpb2xhdGlvbhIOCgZjYWxsZXIYBiABKAkSEgoKZXZlbnRfbmFtZRgHIAEoCSJAChVHaXZlVXBFbnZlbG9wZVJlcXVlc3QSEgoKY29ubmVjdGlvbhgBIAEoCRITCgtlbnZlbG9wZV9pZBgCIAEoCSJYChZHaXZlVXBFbnZlbG9wZVJlc3BvbnNlEiYKB291dGNvbWUYASABKAsyFS5pbnRlcmNvbWQudjEuT3V0Y29tZRIWCg5kZWFkX2xldHRlcl9pZBgCIAEoCSKFAQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIuCgZmaWx0ZXIYASABKAsyHi5pbnRlcmNvbWQudjEuRGVhZExldHRlckZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIUCgxuZXdlc3RfZmlyc3QYBCABKAgipgEKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEi4KDGRlYWRfbGV0dGVycxgBIAMoCzIYLmludGVyY29tZC52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRITCgt0b3RhbF9jb3VudBgDIAEoAxItCgZjb3VudHMYBCADKAsyHS5pbnRlcmNvbWQudjEuRGVhZExldHRlckNvdW50IjAKD0RlYWRMZXR0ZXJDb3VudBIOCgZyZWFzb24YASABKAkSDQoFY291bnQYAiABKAMiYgoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0Ei4KBmZpbHRlchgBIAEoCzIeLmludGVyY29tZC52MS5EZWFkTGV0dGVyRmlsdGVyEhYKDmV4cGVjdGVkX2NvdW50GAIgASgDIioKGVJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2USDQoFY291bnQYASABKAMiYwoZRGlzY2FyZERlYWRMZXR0ZXJzUmVxdWVzdBIuCgZmaWx0ZXIYASABKAsyHi5pbnRlcmNvbWQudjEuRGVhZExldHRlckZpbHRlchIWCg5leHBlY3RlZF9jb3VudBgCIAEoAyIrChpEaXNjYXJkRGVhZExldHRlcnNSZXNwb25zZRINCgVjb3VudBgBIAEoAyIsChZQYXVzZUNvbm5lY3Rpb25SZXF1ZXN0EhIKCmNvbm5lY3Rpb24YASABKAkiTQoXUGF1c2VDb25uZWN0aW9uUmVzcG9uc2USMgoKY29ubmVjdGlvbhgBIAEoCzIeLmludGVyY29tZC52MS5Db25uZWN0aW9uU3RhdHVzIi0KF1Jlc3VtZUNvbm5lY3Rpb25SZXF1ZXN0EhIKCmNvbm5lY3Rpb24YASABKAkiTgoYUmVzdW1lQ29ubmVjdGlvblJlc3BvbnNlEjIKCmNvbm5lY3Rpb24YASABKAsyHi5pbnRlcmNvbWQudjEuQ29ubmVjdGlvblN0YXR1cyIPCg1SZWxvYWRSZXF1ZXN0IloKDlJlbG9hZFJlc3BvbnNlEg8KB2NoYW5nZWQYASADKAkSFQoNbmVlZHNfcmVzdGFydBgCIAMoCRIQCgh3YXJuaW5ncxgDIAMoCRIOCgZlcnJvcnMYBCADKAkiHAoMRHJhaW5SZXF1ZXN0EgwKBHdhaXQYASABKAgiDwoNRHJhaW5SZXNwb25zZSIsChZSZXRyeUNvbm5lY3Rpb25SZXF1ZXN0EhIKCmNvbm5lY3Rpb24YASABKAkiTQoXUmV0cnlDb25uZWN0aW9uUmVzcG9uc2USMgoKY29ubmVjdGlvbhgBIAEoCzIeLmludGVyY29tZC52MS5Db25uZWN0aW9uU3RhdHVzKnsKC0RhZW1vblN0YXRlEhwKGERBRU1PTl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFURBRU1PTl9TVEFURV9TVEFSVElORxABEhgKFERBRU1PTl9TVEFURV9TRVJWSU5HEAISGQoVREFFTU9OX1NUQVRFX0RSQUlOSU5HEAMqjgIKD0Nvbm5lY3Rpb25TdGF0ZRIgChxDT05ORUNUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHgoaQ09OTkVDVElPTl9TVEFURV9WRVJJRllJTkcQARIfChtDT05ORUNUSU9OX1NUQVRFX0RFTElWRVJJTkcQAhIbChdDT05ORUNUSU9OX1NUQVRFX1BBVVNFRBADEh4KGkNPTk5FQ1RJT05fU1RBVEVfU1VTUEVOREVEEAQSGQoVQ09OTkVDVElPTl9TVEFURV9ET1dOEAUSHQoZQ09OTkVDVElPTl9TVEFURV9JTkFDVElWRRAGEiEKHUNPTk5FQ1RJT05fU1RBVEVfVU5DT05GSUdVUkVEEAcygQoKEU9wZXJhdGlvbnNTZXJ2aWNlEkwKCUdldFN0YXR1cxIeLmludGVyY29tZC52MS5HZXRTdGF0dXNSZXF1ZXN0Gh8uaW50ZXJjb21kLnYxLkdldFN0YXR1c1Jlc3BvbnNlEloKDVdhdGNoT3V0Y29tZXMSIi5pbnRlcmNvbWQudjEuV2F0Y2hPdXRjb21lc1JlcXVlc3QaIy5pbnRlcmNvbWQudjEuV2F0Y2hPdXRjb21lc1Jlc3BvbnNlMAESVQoMTGlzdE91dGNvbWVzEiEuaW50ZXJjb21kLnYxLkxpc3RPdXRjb21lc1JlcXVlc3QaIi5pbnRlcmNvbWQudjEuTGlzdE91dGNvbWVzUmVzcG9uc2USZwoSR2V0V2FpdGluZ0VudmVsb3BlEicuaW50ZXJjb21kLnYxLkdldFdhaXRpbmdFbnZlbG9wZVJlcXVlc3QaKC5pbnRlcmNvbWQudjEuR2V0V2FpdGluZ0VudmVsb3BlUmVzcG9uc2USTAoJTGlzdFRyYWlsEh4uaW50ZXJjb21kLnYxLkxpc3RUcmFpbFJlcXVlc3QaHy5pbnRlcmNvbWQudjEuTGlzdFRyYWlsUmVzcG9uc2USWwoOR2l2ZVVwRW52ZWxvcGUSIy5pbnRlcmNvbWQudjEuR2l2ZVVwRW52ZWxvcGVSZXF1ZXN0GiQuaW50ZXJjb21kLnYxLkdpdmVVcEVudmVsb3BlUmVzcG9uc2USXgoPTGlzdERlYWRMZXR0ZXJzEiQuaW50ZXJjb21kLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaJS5pbnRlcmNvbWQudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USZAoRUmVwbGF5RGVhZExldHRlcnMSJi5pbnRlcmNvbWQudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GicuaW50ZXJjb21kLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2USZwoSRGlzY2FyZERlYWRMZXR0ZXJzEicuaW50ZXJjb21kLnYxLkRpc2NhcmREZWFkTGV0dGVyc1JlcXVlc3QaKC5pbnRlcmNvbWQudjEuRGlzY2FyZERlYWRMZXR0ZXJzUmVzcG9uc2USXgoPUGF1c2VDb25uZWN0aW9uEiQuaW50ZXJjb21kLnYxLlBhdXNlQ29ubmVjdGlvblJlcXVlc3QaJS5pbnRlcmNvbWQudjEuUGF1c2VDb25uZWN0aW9uUmVzcG9uc2USYQoQUmVzdW1lQ29ubmVjdGlvbhIlLmludGVyY29tZC52MS5SZXN1bWVDb25uZWN0aW9uUmVxdWVzdBomLmludGVyY29tZC52MS5SZXN1bWVDb25uZWN0aW9uUmVzcG9uc2USXgoPUmV0cnlDb25uZWN0aW9uEiQuaW50ZXJjb21kLnYxLlJldHJ5Q29ubmVjdGlvblJlcXVlc3QaJS5pbnRlcmNvbWQudjEuUmV0cnlDb25uZWN0aW9uUmVzcG9uc2USQwoGUmVsb2FkEhsuaW50ZXJjb21kLnYxLlJlbG9hZFJlcXVlc3QaHC5pbnRlcmNvbWQudjEuUmVsb2FkUmVzcG9uc2USQAoFRHJhaW4SGi5pbnRlcmNvbWQudjEuRHJhaW5SZXF1ZXN0GhsuaW50ZXJjb21kLnYxLkRyYWluUmVzcG9uc2VCbQoWaW8uZ2l0aHViLmludGVyY29tZC52MVABWkJnaXRodWIuY29tL2ludGVyY29tZC9pbnRlcmNvbWQvY2xpZW50cy9nby9pbnRlcmNvbWQvdjE7aW50ZXJjb21kdjGqAgxJbnRlcmNvbWQuVjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_intercomd_v1_envelope, file_intercomd_v1_identity, file_intercomd_v1_ingest, file_intercomd_v1_outcome]);
 
 /**
  * An empty request.
@@ -79,6 +79,13 @@ export type GetStatusResponse = Message<"intercomd.v1.GetStatusResponse"> & {
    * @generated from field: repeated intercomd.v1.ConnectionStatus connections = 5;
    */
   connections: ConnectionStatus[];
+
+  /**
+   * The daemons that share the spool. Absent: the spool is this daemon's alone.
+   *
+   * @generated from field: intercomd.v1.Fleet fleet = 6;
+   */
+  fleet?: Fleet | undefined;
 };
 
 /**
@@ -87,6 +94,205 @@ export type GetStatusResponse = Message<"intercomd.v1.GetStatusResponse"> & {
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
   messageDesc(file_intercomd_v1_operations, 1);
+
+/**
+ * The daemons that share a spool in PostgreSQL, as the called one last read them: at most a few seconds ago.
+ *
+ * @generated from message intercomd.v1.Fleet
+ */
+export type Fleet = Message<"intercomd.v1.Fleet"> & {
+  /**
+   * The called daemon, by its fleet.daemon_id.
+   *
+   * @generated from field: string daemon_id = 1;
+   */
+  daemonId: string;
+
+  /**
+   * The daemons that run, then those that ended without a stop within the last hour.
+   *
+   * @generated from field: repeated intercomd.v1.FleetMember members = 2;
+   */
+  members: FleetMember[];
+
+  /**
+   * Which daemon delivers each workspace.
+   *
+   * @generated from field: repeated intercomd.v1.WorkspaceDelivery deliveries = 3;
+   */
+  deliveries: WorkspaceDelivery[];
+
+  /**
+   * What slows down the spool's tables.
+   *
+   * @generated from field: intercomd.v1.DatabaseHealth database = 4;
+   */
+  database?: DatabaseHealth | undefined;
+};
+
+/**
+ * Describes the message intercomd.v1.Fleet.
+ * Use `create(FleetSchema)` to create a new message.
+ */
+export const FleetSchema: GenMessage<Fleet> = /*@__PURE__*/
+  messageDesc(file_intercomd_v1_operations, 2);
+
+/**
+ * A daemon of a fleet.
+ *
+ * @generated from message intercomd.v1.FleetMember
+ */
+export type FleetMember = Message<"intercomd.v1.FleetMember"> & {
+  /**
+   * Its fleet.daemon_id.
+   *
+   * @generated from field: string daemon_id = 1;
+   */
+  daemonId: string;
+
+  /**
+   * Its version, such as "0.2.0".
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Whether it shows signs of life. False: it has shown none for the length of a lease.
+   *
+   * @generated from field: bool alive = 3;
+   */
+  alive: boolean;
+
+  /**
+   * The time of its start.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * The time since its last sign of life.
+   *
+   * @generated from field: google.protobuf.Duration silent_for = 5;
+   */
+  silentFor?: Duration | undefined;
+
+  /**
+   * The sections of its settings that differ from the called daemon's, such as "spool" or "connections.eu", without
+   * secrets and files. Daemons of one fleet should have the same. Empty: they are equal.
+   *
+   * @generated from field: repeated string differing_settings = 6;
+   */
+  differingSettings: string[];
+};
+
+/**
+ * Describes the message intercomd.v1.FleetMember.
+ * Use `create(FleetMemberSchema)` to create a new message.
+ */
+export const FleetMemberSchema: GenMessage<FleetMember> = /*@__PURE__*/
+  messageDesc(file_intercomd_v1_operations, 3);
+
+/**
+ * Which daemon delivers a workspace.
+ *
+ * @generated from message intercomd.v1.WorkspaceDelivery
+ */
+export type WorkspaceDelivery = Message<"intercomd.v1.WorkspaceDelivery"> & {
+  /**
+   * The workspace: its base URL and App ID.
+   *
+   * @generated from field: string workspace = 1;
+   */
+  workspace: string;
+
+  /**
+   * Its connections, by name.
+   *
+   * @generated from field: repeated string connections = 2;
+   */
+  connections: string[];
+
+  /**
+   * Whether a daemon delivers it now.
+   *
+   * @generated from field: bool delivered = 3;
+   */
+  delivered: boolean;
+
+  /**
+   * The daemon that delivers it or, if none does, the last one that did. Empty: none ever did.
+   *
+   * @generated from field: string daemon_id = 4;
+   */
+  daemonId: string;
+
+  /**
+   * When that daemon began. Absent: none ever did.
+   *
+   * @generated from field: google.protobuf.Timestamp since_time = 5;
+   */
+  sinceTime?: Timestamp | undefined;
+
+  /**
+   * Why the daemon before it stopped or, if none delivers, why the last one did: "released" in order, or why its lease
+   * ended. For people.
+   *
+   * @generated from field: string hand_over_reason = 6;
+   */
+  handOverReason: string;
+
+  /**
+   * The daemon before it. Empty: there was none.
+   *
+   * @generated from field: string previous_daemon_id = 7;
+   */
+  previousDaemonId: string;
+};
+
+/**
+ * Describes the message intercomd.v1.WorkspaceDelivery.
+ * Use `create(WorkspaceDeliverySchema)` to create a new message.
+ */
+export const WorkspaceDeliverySchema: GenMessage<WorkspaceDelivery> = /*@__PURE__*/
+  messageDesc(file_intercomd_v1_operations, 4);
+
+/**
+ * What slows down every table that serves as a queue: rows that are deleted and cannot be removed yet.
+ *
+ * @generated from message intercomd.v1.DatabaseHealth
+ */
+export type DatabaseHealth = Message<"intercomd.v1.DatabaseHealth"> & {
+  /**
+   * Transactions that have begun since the oldest snapshot in use, of a session, a prepared transaction or a replication
+   * slot. Rows that were deleted since then stay in the tables. Over 1,000,000: find out what holds it.
+   *
+   * @generated from field: int64 oldest_snapshot_transactions = 1;
+   */
+  oldestSnapshotTransactions: bigint;
+
+  /**
+   * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+   *
+   * @generated from field: google.protobuf.Duration oldest_snapshot_age = 2;
+   */
+  oldestSnapshotAge?: Duration | undefined;
+
+  /**
+   * Deleted rows in the spool's tables, by PostgreSQL's estimate.
+   *
+   * @generated from field: int64 dead_rows = 3;
+   */
+  deadRows: bigint;
+};
+
+/**
+ * Describes the message intercomd.v1.DatabaseHealth.
+ * Use `create(DatabaseHealthSchema)` to create a new message.
+ */
+export const DatabaseHealthSchema: GenMessage<DatabaseHealth> = /*@__PURE__*/
+  messageDesc(file_intercomd_v1_operations, 5);
 
 /**
  * The state of one connection.
@@ -227,6 +433,14 @@ export type ConnectionStatus = Message<"intercomd.v1.ConnectionStatus"> & {
    * @generated from field: string upstream_spool_id = 19;
    */
   upstreamSpoolId: string;
+
+  /**
+   * The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+   * shared, or no daemon delivers it now.
+   *
+   * @generated from field: string delivered_by = 20;
+   */
+  deliveredBy: string;
 };
 
 /**
@@ -234,7 +448,7 @@ export type ConnectionStatus = Message<"intercomd.v1.ConnectionStatus"> & {
  * Use `create(ConnectionStatusSchema)` to create a new message.
  */
 export const ConnectionStatusSchema: GenMessage<ConnectionStatus> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 2);
+  messageDesc(file_intercomd_v1_operations, 6);
 
 /**
  * The calls that Intercom allows in a window. Other apps of the workspace share this budget.
@@ -283,7 +497,7 @@ export type Budget = Message<"intercomd.v1.Budget"> & {
  * Use `create(BudgetSchema)` to create a new message.
  */
 export const BudgetSchema: GenMessage<Budget> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 3);
+  messageDesc(file_intercomd_v1_operations, 7);
 
 /**
  * Which outcomes to watch.
@@ -311,7 +525,7 @@ export type WatchOutcomesRequest = Message<"intercomd.v1.WatchOutcomesRequest"> 
  * Use `create(WatchOutcomesRequestSchema)` to create a new message.
  */
 export const WatchOutcomesRequestSchema: GenMessage<WatchOutcomesRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 4);
+  messageDesc(file_intercomd_v1_operations, 8);
 
 /**
  * One message of a watch.
@@ -348,7 +562,7 @@ export type WatchOutcomesResponse = Message<"intercomd.v1.WatchOutcomesResponse"
  * Use `create(WatchOutcomesResponseSchema)` to create a new message.
  */
 export const WatchOutcomesResponseSchema: GenMessage<WatchOutcomesResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 5);
+  messageDesc(file_intercomd_v1_operations, 9);
 
 /**
  * Matches outcomes that satisfy all fields that are set.
@@ -397,7 +611,7 @@ export type OutcomeFilter = Message<"intercomd.v1.OutcomeFilter"> & {
  * Use `create(OutcomeFilterSchema)` to create a new message.
  */
 export const OutcomeFilterSchema: GenMessage<OutcomeFilter> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 6);
+  messageDesc(file_intercomd_v1_operations, 10);
 
 /**
  * Which outcomes to list.
@@ -432,7 +646,7 @@ export type ListOutcomesRequest = Message<"intercomd.v1.ListOutcomesRequest"> & 
  * Use `create(ListOutcomesRequestSchema)` to create a new message.
  */
 export const ListOutcomesRequestSchema: GenMessage<ListOutcomesRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 7);
+  messageDesc(file_intercomd_v1_operations, 11);
 
 /**
  * A page of outcomes.
@@ -460,7 +674,7 @@ export type ListOutcomesResponse = Message<"intercomd.v1.ListOutcomesResponse"> 
  * Use `create(ListOutcomesResponseSchema)` to create a new message.
  */
 export const ListOutcomesResponseSchema: GenMessage<ListOutcomesResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 8);
+  messageDesc(file_intercomd_v1_operations, 12);
 
 /**
  * Matches dead letters that satisfy all fields that are set; without any, all of them.
@@ -530,7 +744,7 @@ export type DeadLetterFilter = Message<"intercomd.v1.DeadLetterFilter"> & {
  * Use `create(DeadLetterFilterSchema)` to create a new message.
  */
 export const DeadLetterFilterSchema: GenMessage<DeadLetterFilter> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 9);
+  messageDesc(file_intercomd_v1_operations, 13);
 
 /**
  * Which envelope to look for.
@@ -558,7 +772,7 @@ export type GetWaitingEnvelopeRequest = Message<"intercomd.v1.GetWaitingEnvelope
  * Use `create(GetWaitingEnvelopeRequestSchema)` to create a new message.
  */
 export const GetWaitingEnvelopeRequestSchema: GenMessage<GetWaitingEnvelopeRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 10);
+  messageDesc(file_intercomd_v1_operations, 14);
 
 /**
  * The waiting envelope with this id.
@@ -593,7 +807,7 @@ export type GetWaitingEnvelopeResponse = Message<"intercomd.v1.GetWaitingEnvelop
  * Use `create(GetWaitingEnvelopeResponseSchema)` to create a new message.
  */
 export const GetWaitingEnvelopeResponseSchema: GenMessage<GetWaitingEnvelopeResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 11);
+  messageDesc(file_intercomd_v1_operations, 15);
 
 /**
  * Whose trail to list. At least one of customer_id, email and envelope_id; with none: INVALID_ARGUMENT. An entry matches
@@ -650,7 +864,7 @@ export type ListTrailRequest = Message<"intercomd.v1.ListTrailRequest"> & {
  * Use `create(ListTrailRequestSchema)` to create a new message.
  */
 export const ListTrailRequestSchema: GenMessage<ListTrailRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 12);
+  messageDesc(file_intercomd_v1_operations, 16);
 
 /**
  * A page of the trail.
@@ -678,7 +892,7 @@ export type ListTrailResponse = Message<"intercomd.v1.ListTrailResponse"> & {
  * Use `create(ListTrailResponseSchema)` to create a new message.
  */
 export const ListTrailResponseSchema: GenMessage<ListTrailResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 13);
+  messageDesc(file_intercomd_v1_operations, 17);
 
 /**
  * One entry of the trail.
@@ -737,7 +951,7 @@ export type TrailEntry = Message<"intercomd.v1.TrailEntry"> & {
  * Use `create(TrailEntrySchema)` to create a new message.
  */
 export const TrailEntrySchema: GenMessage<TrailEntry> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 14);
+  messageDesc(file_intercomd_v1_operations, 18);
 
 /**
  * An accepted envelope that has no outcome yet, and why it waits.
@@ -829,7 +1043,7 @@ export type WaitingEnvelope = Message<"intercomd.v1.WaitingEnvelope"> & {
  * Use `create(WaitingEnvelopeSchema)` to create a new message.
  */
 export const WaitingEnvelopeSchema: GenMessage<WaitingEnvelope> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 15);
+  messageDesc(file_intercomd_v1_operations, 19);
 
 /**
  * A rejected or skipped envelope. The daemon keeps the newest 10,000, and none for longer than outcomes, by default 72 h.
@@ -892,7 +1106,7 @@ export type Refusal = Message<"intercomd.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 16);
+  messageDesc(file_intercomd_v1_operations, 20);
 
 /**
  * Which waiting envelope to give up.
@@ -920,7 +1134,7 @@ export type GiveUpEnvelopeRequest = Message<"intercomd.v1.GiveUpEnvelopeRequest"
  * Use `create(GiveUpEnvelopeRequestSchema)` to create a new message.
  */
 export const GiveUpEnvelopeRequestSchema: GenMessage<GiveUpEnvelopeRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 17);
+  messageDesc(file_intercomd_v1_operations, 21);
 
 /**
  * The envelope that was given up.
@@ -948,7 +1162,7 @@ export type GiveUpEnvelopeResponse = Message<"intercomd.v1.GiveUpEnvelopeRespons
  * Use `create(GiveUpEnvelopeResponseSchema)` to create a new message.
  */
 export const GiveUpEnvelopeResponseSchema: GenMessage<GiveUpEnvelopeResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 18);
+  messageDesc(file_intercomd_v1_operations, 22);
 
 /**
  * Which dead letters to list.
@@ -990,7 +1204,7 @@ export type ListDeadLettersRequest = Message<"intercomd.v1.ListDeadLettersReques
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 19);
+  messageDesc(file_intercomd_v1_operations, 23);
 
 /**
  * A page of dead letters.
@@ -1032,7 +1246,7 @@ export type ListDeadLettersResponse = Message<"intercomd.v1.ListDeadLettersRespo
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 20);
+  messageDesc(file_intercomd_v1_operations, 24);
 
 /**
  * The number of dead letters with one reason.
@@ -1060,7 +1274,7 @@ export type DeadLetterCount = Message<"intercomd.v1.DeadLetterCount"> & {
  * Use `create(DeadLetterCountSchema)` to create a new message.
  */
 export const DeadLetterCountSchema: GenMessage<DeadLetterCount> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 21);
+  messageDesc(file_intercomd_v1_operations, 25);
 
 /**
  * Which dead letters to replay.
@@ -1089,7 +1303,7 @@ export type ReplayDeadLettersRequest = Message<"intercomd.v1.ReplayDeadLettersRe
  * Use `create(ReplayDeadLettersRequestSchema)` to create a new message.
  */
 export const ReplayDeadLettersRequestSchema: GenMessage<ReplayDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 22);
+  messageDesc(file_intercomd_v1_operations, 26);
 
 /**
  * The result of a replay.
@@ -1110,7 +1324,7 @@ export type ReplayDeadLettersResponse = Message<"intercomd.v1.ReplayDeadLettersR
  * Use `create(ReplayDeadLettersResponseSchema)` to create a new message.
  */
 export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 23);
+  messageDesc(file_intercomd_v1_operations, 27);
 
 /**
  * Which dead letters to discard.
@@ -1139,7 +1353,7 @@ export type DiscardDeadLettersRequest = Message<"intercomd.v1.DiscardDeadLetters
  * Use `create(DiscardDeadLettersRequestSchema)` to create a new message.
  */
 export const DiscardDeadLettersRequestSchema: GenMessage<DiscardDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 24);
+  messageDesc(file_intercomd_v1_operations, 28);
 
 /**
  * The result of a discard.
@@ -1160,7 +1374,7 @@ export type DiscardDeadLettersResponse = Message<"intercomd.v1.DiscardDeadLetter
  * Use `create(DiscardDeadLettersResponseSchema)` to create a new message.
  */
 export const DiscardDeadLettersResponseSchema: GenMessage<DiscardDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 25);
+  messageDesc(file_intercomd_v1_operations, 29);
 
 /**
  * Which connection to pause.
@@ -1181,7 +1395,7 @@ export type PauseConnectionRequest = Message<"intercomd.v1.PauseConnectionReques
  * Use `create(PauseConnectionRequestSchema)` to create a new message.
  */
 export const PauseConnectionRequestSchema: GenMessage<PauseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 26);
+  messageDesc(file_intercomd_v1_operations, 30);
 
 /**
  * The paused connection.
@@ -1202,7 +1416,7 @@ export type PauseConnectionResponse = Message<"intercomd.v1.PauseConnectionRespo
  * Use `create(PauseConnectionResponseSchema)` to create a new message.
  */
 export const PauseConnectionResponseSchema: GenMessage<PauseConnectionResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 27);
+  messageDesc(file_intercomd_v1_operations, 31);
 
 /**
  * Which connection to resume.
@@ -1223,7 +1437,7 @@ export type ResumeConnectionRequest = Message<"intercomd.v1.ResumeConnectionRequ
  * Use `create(ResumeConnectionRequestSchema)` to create a new message.
  */
 export const ResumeConnectionRequestSchema: GenMessage<ResumeConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 28);
+  messageDesc(file_intercomd_v1_operations, 32);
 
 /**
  * The resumed connection.
@@ -1244,7 +1458,7 @@ export type ResumeConnectionResponse = Message<"intercomd.v1.ResumeConnectionRes
  * Use `create(ResumeConnectionResponseSchema)` to create a new message.
  */
 export const ResumeConnectionResponseSchema: GenMessage<ResumeConnectionResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 29);
+  messageDesc(file_intercomd_v1_operations, 33);
 
 /**
  * An empty request.
@@ -1259,7 +1473,7 @@ export type ReloadRequest = Message<"intercomd.v1.ReloadRequest"> & {
  * Use `create(ReloadRequestSchema)` to create a new message.
  */
 export const ReloadRequestSchema: GenMessage<ReloadRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 30);
+  messageDesc(file_intercomd_v1_operations, 34);
 
 /**
  * What a reload changed, or why it changed nothing. Settings are named by their keys, such as "log.level".
@@ -1301,7 +1515,7 @@ export type ReloadResponse = Message<"intercomd.v1.ReloadResponse"> & {
  * Use `create(ReloadResponseSchema)` to create a new message.
  */
 export const ReloadResponseSchema: GenMessage<ReloadResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 31);
+  messageDesc(file_intercomd_v1_operations, 35);
 
 /**
  * How to drain.
@@ -1322,7 +1536,7 @@ export type DrainRequest = Message<"intercomd.v1.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 32);
+  messageDesc(file_intercomd_v1_operations, 36);
 
 /**
  * An empty response.
@@ -1337,7 +1551,7 @@ export type DrainResponse = Message<"intercomd.v1.DrainResponse"> & {
  * Use `create(DrainResponseSchema)` to create a new message.
  */
 export const DrainResponseSchema: GenMessage<DrainResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 33);
+  messageDesc(file_intercomd_v1_operations, 37);
 
 /**
  * Which connection to probe.
@@ -1358,7 +1572,7 @@ export type RetryConnectionRequest = Message<"intercomd.v1.RetryConnectionReques
  * Use `create(RetryConnectionRequestSchema)` to create a new message.
  */
 export const RetryConnectionRequestSchema: GenMessage<RetryConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 34);
+  messageDesc(file_intercomd_v1_operations, 38);
 
 /**
  * The connection that is being probed.
@@ -1379,7 +1593,7 @@ export type RetryConnectionResponse = Message<"intercomd.v1.RetryConnectionRespo
  * Use `create(RetryConnectionResponseSchema)` to create a new message.
  */
 export const RetryConnectionResponseSchema: GenMessage<RetryConnectionResponse> = /*@__PURE__*/
-  messageDesc(file_intercomd_v1_operations, 35);
+  messageDesc(file_intercomd_v1_operations, 39);
 
 /**
  * Whether the daemon accepts envelopes.

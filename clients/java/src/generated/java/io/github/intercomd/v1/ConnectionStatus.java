@@ -41,6 +41,7 @@ private static final long serialVersionUID = 0L;
     suspendedReason_ = "";
     upstream_ = "";
     upstreamSpoolId_ = "";
+    deliveredBy_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -708,6 +709,55 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int DELIVERED_BY_FIELD_NUMBER = 20;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object deliveredBy_ = "";
+  /**
+   * <pre>
+   * The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+   * shared, or no daemon delivers it now.
+   * </pre>
+   *
+   * <code>string delivered_by = 20;</code>
+   * @return The deliveredBy.
+   */
+  @java.lang.Override
+  public java.lang.String getDeliveredBy() {
+    java.lang.Object ref = deliveredBy_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      deliveredBy_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+   * shared, or no daemon delivers it now.
+   * </pre>
+   *
+   * <code>string delivered_by = 20;</code>
+   * @return The bytes for deliveredBy.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getDeliveredByBytes() {
+    java.lang.Object ref = deliveredBy_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      deliveredBy_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -778,6 +828,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(upstreamSpoolId_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 19, upstreamSpoolId_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(deliveredBy_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 20, deliveredBy_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -850,6 +903,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(upstreamSpoolId_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(19, upstreamSpoolId_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(deliveredBy_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(20, deliveredBy_);
     }
     return size;
   }
@@ -924,6 +980,8 @@ private static final long serialVersionUID = 0L;
         .equals(other.getUpstream())) return false;
     if (!getUpstreamSpoolId()
         .equals(other.getUpstreamSpoolId())) return false;
+    if (!getDeliveredBy()
+        .equals(other.getDeliveredBy())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -987,6 +1045,8 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getUpstream().hashCode();
     hash = (37 * hash) + UPSTREAM_SPOOL_ID_FIELD_NUMBER;
     hash = (53 * hash) + getUpstreamSpoolId().hashCode();
+    hash = (37 * hash) + DELIVERED_BY_FIELD_NUMBER;
+    hash = (53 * hash) + getDeliveredBy().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1166,6 +1226,7 @@ private static final long serialVersionUID = 0L;
       }
       upstream_ = "";
       upstreamSpoolId_ = "";
+      deliveredBy_ = "";
       return this;
     }
 
@@ -1269,6 +1330,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00040000) != 0)) {
         result.upstreamSpoolId_ = upstreamSpoolId_;
       }
+      if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.deliveredBy_ = deliveredBy_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1355,6 +1419,11 @@ private static final long serialVersionUID = 0L;
       if (!other.getUpstreamSpoolId().isEmpty()) {
         upstreamSpoolId_ = other.upstreamSpoolId_;
         bitField0_ |= 0x00040000;
+        onChanged();
+      }
+      if (!other.getDeliveredBy().isEmpty()) {
+        deliveredBy_ = other.deliveredBy_;
+        bitField0_ |= 0x00080000;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -1486,6 +1555,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00040000;
               break;
             } // case 154
+            case 162: {
+              deliveredBy_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 162
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3204,6 +3278,103 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       upstreamSpoolId_ = value;
       bitField0_ |= 0x00040000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object deliveredBy_ = "";
+    /**
+     * <pre>
+     * The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+     * shared, or no daemon delivers it now.
+     * </pre>
+     *
+     * <code>string delivered_by = 20;</code>
+     * @return The deliveredBy.
+     */
+    public java.lang.String getDeliveredBy() {
+      java.lang.Object ref = deliveredBy_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        deliveredBy_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+     * shared, or no daemon delivers it now.
+     * </pre>
+     *
+     * <code>string delivered_by = 20;</code>
+     * @return The bytes for deliveredBy.
+     */
+    public com.google.protobuf.ByteString
+        getDeliveredByBytes() {
+      java.lang.Object ref = deliveredBy_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        deliveredBy_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+     * shared, or no daemon delivers it now.
+     * </pre>
+     *
+     * <code>string delivered_by = 20;</code>
+     * @param value The deliveredBy to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDeliveredBy(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      deliveredBy_ = value;
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+     * shared, or no daemon delivers it now.
+     * </pre>
+     *
+     * <code>string delivered_by = 20;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDeliveredBy() {
+      deliveredBy_ = getDefaultInstance().getDeliveredBy();
+      bitField0_ = (bitField0_ & ~0x00080000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+     * shared, or no daemon delivers it now.
+     * </pre>
+     *
+     * <code>string delivered_by = 20;</code>
+     * @param value The bytes for deliveredBy to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDeliveredByBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      deliveredBy_ = value;
+      bitField0_ |= 0x00080000;
       onChanged();
       return this;
     }

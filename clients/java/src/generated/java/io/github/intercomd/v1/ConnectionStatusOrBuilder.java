@@ -358,4 +358,26 @@ public interface ConnectionStatusOrBuilder extends
    */
   com.google.protobuf.ByteString
       getUpstreamSpoolIdBytes();
+
+  /**
+   * <pre>
+   * The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+   * shared, or no daemon delivers it now.
+   * </pre>
+   *
+   * <code>string delivered_by = 20;</code>
+   * @return The deliveredBy.
+   */
+  java.lang.String getDeliveredBy();
+  /**
+   * <pre>
+   * The daemon of a fleet that delivers it; this status is its report, at most a few seconds old. Empty: the spool is not
+   * shared, or no daemon delivers it now.
+   * </pre>
+   *
+   * <code>string delivered_by = 20;</code>
+   * @return The bytes for deliveredBy.
+   */
+  com.google.protobuf.ByteString
+      getDeliveredByBytes();
 }

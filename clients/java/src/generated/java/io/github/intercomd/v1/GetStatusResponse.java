@@ -266,6 +266,44 @@ private static final long serialVersionUID = 0L;
     return connections_.get(index);
   }
 
+  public static final int FLEET_FIELD_NUMBER = 6;
+  private io.github.intercomd.v1.Fleet fleet_;
+  /**
+   * <pre>
+   * The daemons that share the spool. Absent: the spool is this daemon's alone.
+   * </pre>
+   *
+   * <code>.intercomd.v1.Fleet fleet = 6;</code>
+   * @return Whether the fleet field is set.
+   */
+  @java.lang.Override
+  public boolean hasFleet() {
+    return ((bitField0_ & 0x00000004) != 0);
+  }
+  /**
+   * <pre>
+   * The daemons that share the spool. Absent: the spool is this daemon's alone.
+   * </pre>
+   *
+   * <code>.intercomd.v1.Fleet fleet = 6;</code>
+   * @return The fleet.
+   */
+  @java.lang.Override
+  public io.github.intercomd.v1.Fleet getFleet() {
+    return fleet_ == null ? io.github.intercomd.v1.Fleet.getDefaultInstance() : fleet_;
+  }
+  /**
+   * <pre>
+   * The daemons that share the spool. Absent: the spool is this daemon's alone.
+   * </pre>
+   *
+   * <code>.intercomd.v1.Fleet fleet = 6;</code>
+   */
+  @java.lang.Override
+  public io.github.intercomd.v1.FleetOrBuilder getFleetOrBuilder() {
+    return fleet_ == null ? io.github.intercomd.v1.Fleet.getDefaultInstance() : fleet_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -295,6 +333,9 @@ private static final long serialVersionUID = 0L;
     for (int i = 0; i < connections_.size(); i++) {
       output.writeMessage(5, connections_.get(i));
     }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      output.writeMessage(6, getFleet());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -323,6 +364,10 @@ private static final long serialVersionUID = 0L;
           }
           size += 1 * count;
         }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(6, getFleet());
+    }
     return size;
   }
   @java.lang.Override
@@ -362,6 +407,11 @@ private static final long serialVersionUID = 0L;
     }
     if (!getConnectionsList()
         .equals(other.getConnectionsList())) return false;
+    if (hasFleet() != other.hasFleet()) return false;
+    if (hasFleet()) {
+      if (!getFleet()
+          .equals(other.getFleet())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -388,6 +438,10 @@ private static final long serialVersionUID = 0L;
     if (getConnectionsCount() > 0) {
       hash = (37 * hash) + CONNECTIONS_FIELD_NUMBER;
       hash = (53 * hash) + getConnectionsList().hashCode();
+    }
+    if (hasFleet()) {
+      hash = (37 * hash) + FLEET_FIELD_NUMBER;
+      hash = (53 * hash) + getFleet().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -526,6 +580,7 @@ private static final long serialVersionUID = 0L;
         internalGetStartTimeFieldBuilder();
         internalGetSpoolFieldBuilder();
         internalGetConnectionsFieldBuilder();
+        internalGetFleetFieldBuilder();
       }
     }
     @java.lang.Override
@@ -551,6 +606,11 @@ private static final long serialVersionUID = 0L;
         connectionsBuilder_.clear();
       }
       bitField0_ = (bitField0_ & ~0x00000010);
+      fleet_ = null;
+      if (fleetBuilder_ != null) {
+        fleetBuilder_.dispose();
+        fleetBuilder_ = null;
+      }
       return this;
     }
 
@@ -616,6 +676,12 @@ private static final long serialVersionUID = 0L;
             : spoolBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.fleet_ = fleetBuilder_ == null
+            ? fleet_
+            : fleetBuilder_.build();
+        to_bitField0_ |= 0x00000004;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -670,6 +736,9 @@ private static final long serialVersionUID = 0L;
             connectionsBuilder_.addAllMessages(other.connections_);
           }
         }
+      }
+      if (other.hasFleet()) {
+        mergeFleet(other.getFleet());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -734,6 +803,13 @@ private static final long serialVersionUID = 0L;
               }
               break;
             } // case 42
+            case 50: {
+              input.readMessage(
+                  internalGetFleetFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 50
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1539,6 +1615,163 @@ private static final long serialVersionUID = 0L;
         connections_ = null;
       }
       return connectionsBuilder_;
+    }
+
+    private io.github.intercomd.v1.Fleet fleet_;
+    private com.google.protobuf.SingleFieldBuilder<
+        io.github.intercomd.v1.Fleet, io.github.intercomd.v1.Fleet.Builder, io.github.intercomd.v1.FleetOrBuilder> fleetBuilder_;
+    /**
+     * <pre>
+     * The daemons that share the spool. Absent: the spool is this daemon's alone.
+     * </pre>
+     *
+     * <code>.intercomd.v1.Fleet fleet = 6;</code>
+     * @return Whether the fleet field is set.
+     */
+    public boolean hasFleet() {
+      return ((bitField0_ & 0x00000020) != 0);
+    }
+    /**
+     * <pre>
+     * The daemons that share the spool. Absent: the spool is this daemon's alone.
+     * </pre>
+     *
+     * <code>.intercomd.v1.Fleet fleet = 6;</code>
+     * @return The fleet.
+     */
+    public io.github.intercomd.v1.Fleet getFleet() {
+      if (fleetBuilder_ == null) {
+        return fleet_ == null ? io.github.intercomd.v1.Fleet.getDefaultInstance() : fleet_;
+      } else {
+        return fleetBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The daemons that share the spool. Absent: the spool is this daemon's alone.
+     * </pre>
+     *
+     * <code>.intercomd.v1.Fleet fleet = 6;</code>
+     */
+    public Builder setFleet(io.github.intercomd.v1.Fleet value) {
+      if (fleetBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        fleet_ = value;
+      } else {
+        fleetBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The daemons that share the spool. Absent: the spool is this daemon's alone.
+     * </pre>
+     *
+     * <code>.intercomd.v1.Fleet fleet = 6;</code>
+     */
+    public Builder setFleet(
+        io.github.intercomd.v1.Fleet.Builder builderForValue) {
+      if (fleetBuilder_ == null) {
+        fleet_ = builderForValue.build();
+      } else {
+        fleetBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The daemons that share the spool. Absent: the spool is this daemon's alone.
+     * </pre>
+     *
+     * <code>.intercomd.v1.Fleet fleet = 6;</code>
+     */
+    public Builder mergeFleet(io.github.intercomd.v1.Fleet value) {
+      if (fleetBuilder_ == null) {
+        if (((bitField0_ & 0x00000020) != 0) &&
+          fleet_ != null &&
+          fleet_ != io.github.intercomd.v1.Fleet.getDefaultInstance()) {
+          getFleetBuilder().mergeFrom(value);
+        } else {
+          fleet_ = value;
+        }
+      } else {
+        fleetBuilder_.mergeFrom(value);
+      }
+      if (fleet_ != null) {
+        bitField0_ |= 0x00000020;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The daemons that share the spool. Absent: the spool is this daemon's alone.
+     * </pre>
+     *
+     * <code>.intercomd.v1.Fleet fleet = 6;</code>
+     */
+    public Builder clearFleet() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      fleet_ = null;
+      if (fleetBuilder_ != null) {
+        fleetBuilder_.dispose();
+        fleetBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The daemons that share the spool. Absent: the spool is this daemon's alone.
+     * </pre>
+     *
+     * <code>.intercomd.v1.Fleet fleet = 6;</code>
+     */
+    public io.github.intercomd.v1.Fleet.Builder getFleetBuilder() {
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return internalGetFleetFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The daemons that share the spool. Absent: the spool is this daemon's alone.
+     * </pre>
+     *
+     * <code>.intercomd.v1.Fleet fleet = 6;</code>
+     */
+    public io.github.intercomd.v1.FleetOrBuilder getFleetOrBuilder() {
+      if (fleetBuilder_ != null) {
+        return fleetBuilder_.getMessageOrBuilder();
+      } else {
+        return fleet_ == null ?
+            io.github.intercomd.v1.Fleet.getDefaultInstance() : fleet_;
+      }
+    }
+    /**
+     * <pre>
+     * The daemons that share the spool. Absent: the spool is this daemon's alone.
+     * </pre>
+     *
+     * <code>.intercomd.v1.Fleet fleet = 6;</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        io.github.intercomd.v1.Fleet, io.github.intercomd.v1.Fleet.Builder, io.github.intercomd.v1.FleetOrBuilder> 
+        internalGetFleetFieldBuilder() {
+      if (fleetBuilder_ == null) {
+        fleetBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            io.github.intercomd.v1.Fleet, io.github.intercomd.v1.Fleet.Builder, io.github.intercomd.v1.FleetOrBuilder>(
+                getFleet(),
+                getParentForChildren(),
+                isClean());
+        fleet_ = null;
+      }
+      return fleetBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:intercomd.v1.GetStatusResponse)

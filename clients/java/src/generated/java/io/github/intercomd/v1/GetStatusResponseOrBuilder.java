@@ -146,4 +146,31 @@ public interface GetStatusResponseOrBuilder extends
    */
   io.github.intercomd.v1.ConnectionStatusOrBuilder getConnectionsOrBuilder(
       int index);
+
+  /**
+   * <pre>
+   * The daemons that share the spool. Absent: the spool is this daemon's alone.
+   * </pre>
+   *
+   * <code>.intercomd.v1.Fleet fleet = 6;</code>
+   * @return Whether the fleet field is set.
+   */
+  boolean hasFleet();
+  /**
+   * <pre>
+   * The daemons that share the spool. Absent: the spool is this daemon's alone.
+   * </pre>
+   *
+   * <code>.intercomd.v1.Fleet fleet = 6;</code>
+   * @return The fleet.
+   */
+  io.github.intercomd.v1.Fleet getFleet();
+  /**
+   * <pre>
+   * The daemons that share the spool. Absent: the spool is this daemon's alone.
+   * </pre>
+   *
+   * <code>.intercomd.v1.Fleet fleet = 6;</code>
+   */
+  io.github.intercomd.v1.FleetOrBuilder getFleetOrBuilder();
 }

@@ -37,6 +37,26 @@ public final class Operations extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_intercomd_v1_GetStatusResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_intercomd_v1_Fleet_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_intercomd_v1_Fleet_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_intercomd_v1_FleetMember_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_intercomd_v1_FleetMember_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_intercomd_v1_WorkspaceDelivery_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_intercomd_v1_WorkspaceDelivery_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_intercomd_v1_DatabaseHealth_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_intercomd_v1_DatabaseHealth_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_intercomd_v1_ConnectionStatus_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -221,158 +241,176 @@ public final class Operations extends com.google.protobuf.GeneratedFile {
       "d/v1/envelope.proto\032\033intercomd/v1/identi" +
       "ty.proto\032\031intercomd/v1/ingest.proto\032\032int" +
       "ercomd/v1/outcome.proto\"\022\n\020GetStatusRequ" +
-      "est\"\335\001\n\021GetStatusResponse\022\017\n\007version\030\001 \001" +
+      "est\"\201\002\n\021GetStatusResponse\022\017\n\007version\030\001 \001" +
       "(\t\022(\n\005state\030\002 \001(\0162\031.intercomd.v1.DaemonS" +
       "tate\022.\n\nstart_time\030\003 \001(\0132\032.google.protob" +
       "uf.Timestamp\022(\n\005spool\030\004 \001(\0132\031.intercomd." +
       "v1.SpoolStatus\0223\n\013connections\030\005 \003(\0132\036.in" +
-      "tercomd.v1.ConnectionStatus\"\237\004\n\020Connecti" +
-      "onStatus\022\014\n\004name\030\001 \001(\t\022\016\n\006app_id\030\002 \001(\t\022\026" +
-      "\n\016workspace_name\030\003 \001(\t\022\016\n\006region\030\004 \001(\t\022," +
-      "\n\005state\030\005 \001(\0162\035.intercomd.v1.ConnectionS" +
-      "tate\022\017\n\007dry_run\030\006 \001(\010\022\026\n\016waiting_normal\030" +
-      "\007 \001(\003\022\024\n\014waiting_bulk\030\010 \001(\003\022\024\n\014parked_la" +
-      "nes\030\t \001(\003\022-\n\noldest_age\030\n \001(\0132\031.google.p" +
-      "rotobuf.Duration\022\024\n\014dead_letters\030\013 \001(\003\022$" +
-      "\n\006budget\030\014 \001(\0132\024.intercomd.v1.Budget\022\022\n\n" +
-      "calls_made\030\r \001(\003\022\022\n\nlast_error\030\016 \001(\t\022\030\n\020" +
-      "suspended_reason\030\017 \001(\t\0223\n\017suspended_sinc" +
-      "e\030\020 \001(\0132\032.google.protobuf.Timestamp\0223\n\017n" +
-      "ext_probe_time\030\021 \001(\0132\032.google.protobuf.T" +
-      "imestamp\022\020\n\010upstream\030\022 \001(\t\022\031\n\021upstream_s" +
-      "pool_id\030\023 \001(\t\"\223\001\n\006Budget\022\r\n\005limit\030\001 \001(\005\022" +
-      "\021\n\tremaining\030\002 \001(\005\022.\n\nreset_time\030\003 \001(\0132\032" +
-      ".google.protobuf.Timestamp\022\014\n\004plan\030\004 \001(\005" +
-      "\022)\n\006window\030\005 \001(\0132\031.google.protobuf.Durat" +
-      "ion\"s\n\024WatchOutcomesRequest\022+\n\006filter\030\001 " +
-      "\001(\0132\033.intercomd.v1.OutcomeFilter\022\033\n\016afte" +
-      "r_sequence\030\002 \001(\003H\000\210\001\001B\021\n\017_after_sequence" +
-      "\"a\n\025WatchOutcomesResponse\022(\n\007outcome\030\001 \001" +
-      "(\0132\025.intercomd.v1.OutcomeH\000\022\026\n\014missed_co" +
-      "unt\030\002 \001(\003H\000B\006\n\004kind\"\206\001\n\rOutcomeFilter\022\022\n" +
-      "\nconnection\030\001 \001(\t\022(\n\005types\030\002 \003(\0162\031.inter" +
-      "comd.v1.OutcomeType\022\023\n\013customer_id\030\003 \001(\t" +
-      "\022\r\n\005email\030\004 \001(\t\022\023\n\013envelope_id\030\005 \001(\t\"i\n\023" +
-      "ListOutcomesRequest\022+\n\006filter\030\001 \001(\0132\033.in" +
-      "tercomd.v1.OutcomeFilter\022\021\n\tpage_size\030\002 " +
-      "\001(\005\022\022\n\npage_token\030\003 \001(\t\"X\n\024ListOutcomesR" +
-      "esponse\022\'\n\010outcomes\030\001 \003(\0132\025.intercomd.v1" +
-      ".Outcome\022\027\n\017next_page_token\030\002 \001(\t\"\363\001\n\020De" +
-      "adLetterFilter\022\022\n\nconnection\030\001 \001(\t\022\027\n\017de" +
-      "ad_letter_ids\030\002 \003(\t\022\024\n\014envelope_ids\030\003 \003(" +
-      "\t\022\023\n\013customer_id\030\004 \001(\t\022\r\n\005email\030\005 \001(\t\022\016\n" +
-      "\006reason\030\006 \001(\t\0224\n\020accept_time_from\030\007 \001(\0132" +
-      "\032.google.protobuf.Timestamp\0222\n\016accept_ti" +
-      "me_to\030\010 \001(\0132\032.google.protobuf.Timestamp\"" +
-      "D\n\031GetWaitingEnvelopeRequest\022\022\n\nconnecti" +
-      "on\030\001 \001(\t\022\023\n\013envelope_id\030\002 \001(\t\"\210\001\n\032GetWai" +
-      "tingEnvelopeResponse\022\017\n\007waiting\030\001 \001(\010\022(\n" +
-      "\010envelope\030\002 \001(\0132\026.intercomd.v1.Envelope\022" +
-      "/\n\013accept_time\030\003 \001(\0132\032.google.protobuf.T" +
-      "imestamp\"\206\001\n\020ListTrailRequest\022\022\n\nconnect" +
-      "ion\030\001 \001(\t\022\023\n\013customer_id\030\002 \001(\t\022\r\n\005email\030" +
-      "\003 \001(\t\022\023\n\013envelope_id\030\004 \001(\t\022\021\n\tpage_size\030" +
-      "\005 \001(\005\022\022\n\npage_token\030\006 \001(\t\"W\n\021ListTrailRe" +
-      "sponse\022)\n\007entries\030\001 \003(\0132\030.intercomd.v1.T" +
-      "railEntry\022\027\n\017next_page_token\030\002 \001(\t\"\334\001\n\nT" +
-      "railEntry\022(\n\004time\030\001 \001(\0132\032.google.protobu" +
-      "f.Timestamp\0220\n\007waiting\030\002 \001(\0132\035.intercomd" +
-      ".v1.WaitingEnvelopeH\000\022(\n\007outcome\030\003 \001(\0132\025" +
-      ".intercomd.v1.OutcomeH\000\022(\n\007refusal\030\004 \001(\013" +
-      "2\025.intercomd.v1.RefusalH\000\022\026\n\016dead_letter" +
-      "_id\030\005 \001(\tB\006\n\004kind\"\261\002\n\017WaitingEnvelope\022(\n" +
-      "\010envelope\030\001 \001(\0132\026.intercomd.v1.Envelope\022" +
-      "/\n\013accept_time\030\002 \001(\0132\032.google.protobuf.T" +
-      "imestamp\022\016\n\006reason\030\003 \001(\t\0225\n\021next_attempt" +
-      "_time\030\004 \001(\0132\032.google.protobuf.Timestamp\022" +
-      "\020\n\010attempts\030\005 \001(\005\022\016\n\006caller\030\006 \001(\t\022\022\n\ncon" +
-      "nection\030\007 \001(\t\022\023\n\013http_status\030\010 \001(\005\022\022\n\nla" +
-      "st_error\030\t \001(\t\022\r\n\005ahead\030\n \001(\003\022\016\n\006replay\030" +
-      "\013 \001(\005\"\335\001\n\007Refusal\022\023\n\013envelope_id\030\001 \001(\t\022\022" +
-      "\n\nconnection\030\002 \001(\t\022(\n\010identity\030\003 \001(\0132\026.i" +
-      "ntercomd.v1.Identity\022.\n\013disposition\030\004 \001(" +
-      "\0162\031.intercomd.v1.Disposition\022+\n\nviolatio" +
-      "ns\030\005 \003(\0132\027.intercomd.v1.Violation\022\016\n\006cal" +
-      "ler\030\006 \001(\t\022\022\n\nevent_name\030\007 \001(\t\"@\n\025GiveUpE" +
-      "nvelopeRequest\022\022\n\nconnection\030\001 \001(\t\022\023\n\013en" +
-      "velope_id\030\002 \001(\t\"X\n\026GiveUpEnvelopeRespons" +
-      "e\022&\n\007outcome\030\001 \001(\0132\025.intercomd.v1.Outcom" +
-      "e\022\026\n\016dead_letter_id\030\002 \001(\t\"\205\001\n\026ListDeadLe" +
-      "ttersRequest\022.\n\006filter\030\001 \001(\0132\036.intercomd" +
-      ".v1.DeadLetterFilter\022\021\n\tpage_size\030\002 \001(\005\022" +
-      "\022\n\npage_token\030\003 \001(\t\022\024\n\014newest_first\030\004 \001(" +
-      "\010\"\246\001\n\027ListDeadLettersResponse\022.\n\014dead_le" +
-      "tters\030\001 \003(\0132\030.intercomd.v1.DeadLetter\022\027\n" +
-      "\017next_page_token\030\002 \001(\t\022\023\n\013total_count\030\003 " +
-      "\001(\003\022-\n\006counts\030\004 \003(\0132\035.intercomd.v1.DeadL" +
-      "etterCount\"0\n\017DeadLetterCount\022\016\n\006reason\030" +
-      "\001 \001(\t\022\r\n\005count\030\002 \001(\003\"b\n\030ReplayDeadLetter" +
+      "tercomd.v1.ConnectionStatus\022\"\n\005fleet\030\006 \001" +
+      "(\0132\023.intercomd.v1.Fleet\"\253\001\n\005Fleet\022\021\n\tdae" +
+      "mon_id\030\001 \001(\t\022*\n\007members\030\002 \003(\0132\031.intercom" +
+      "d.v1.FleetMember\0223\n\ndeliveries\030\003 \003(\0132\037.i" +
+      "ntercomd.v1.WorkspaceDelivery\022.\n\010databas" +
+      "e\030\004 \001(\0132\034.intercomd.v1.DatabaseHealth\"\273\001" +
+      "\n\013FleetMember\022\021\n\tdaemon_id\030\001 \001(\t\022\017\n\007vers" +
+      "ion\030\002 \001(\t\022\r\n\005alive\030\003 \001(\010\022.\n\nstart_time\030\004" +
+      " \001(\0132\032.google.protobuf.Timestamp\022-\n\nsile" +
+      "nt_for\030\005 \001(\0132\031.google.protobuf.Duration\022" +
+      "\032\n\022differing_settings\030\006 \003(\t\"\307\001\n\021Workspac" +
+      "eDelivery\022\021\n\tworkspace\030\001 \001(\t\022\023\n\013connecti" +
+      "ons\030\002 \003(\t\022\021\n\tdelivered\030\003 \001(\010\022\021\n\tdaemon_i" +
+      "d\030\004 \001(\t\022.\n\nsince_time\030\005 \001(\0132\032.google.pro" +
+      "tobuf.Timestamp\022\030\n\020hand_over_reason\030\006 \001(" +
+      "\t\022\032\n\022previous_daemon_id\030\007 \001(\t\"\201\001\n\016Databa" +
+      "seHealth\022$\n\034oldest_snapshot_transactions" +
+      "\030\001 \001(\003\0226\n\023oldest_snapshot_age\030\002 \001(\0132\031.go" +
+      "ogle.protobuf.Duration\022\021\n\tdead_rows\030\003 \001(" +
+      "\003\"\265\004\n\020ConnectionStatus\022\014\n\004name\030\001 \001(\t\022\016\n\006" +
+      "app_id\030\002 \001(\t\022\026\n\016workspace_name\030\003 \001(\t\022\016\n\006" +
+      "region\030\004 \001(\t\022,\n\005state\030\005 \001(\0162\035.intercomd." +
+      "v1.ConnectionState\022\017\n\007dry_run\030\006 \001(\010\022\026\n\016w" +
+      "aiting_normal\030\007 \001(\003\022\024\n\014waiting_bulk\030\010 \001(" +
+      "\003\022\024\n\014parked_lanes\030\t \001(\003\022-\n\noldest_age\030\n " +
+      "\001(\0132\031.google.protobuf.Duration\022\024\n\014dead_l" +
+      "etters\030\013 \001(\003\022$\n\006budget\030\014 \001(\0132\024.intercomd" +
+      ".v1.Budget\022\022\n\ncalls_made\030\r \001(\003\022\022\n\nlast_e" +
+      "rror\030\016 \001(\t\022\030\n\020suspended_reason\030\017 \001(\t\0223\n\017" +
+      "suspended_since\030\020 \001(\0132\032.google.protobuf." +
+      "Timestamp\0223\n\017next_probe_time\030\021 \001(\0132\032.goo" +
+      "gle.protobuf.Timestamp\022\020\n\010upstream\030\022 \001(\t" +
+      "\022\031\n\021upstream_spool_id\030\023 \001(\t\022\024\n\014delivered" +
+      "_by\030\024 \001(\t\"\223\001\n\006Budget\022\r\n\005limit\030\001 \001(\005\022\021\n\tr" +
+      "emaining\030\002 \001(\005\022.\n\nreset_time\030\003 \001(\0132\032.goo" +
+      "gle.protobuf.Timestamp\022\014\n\004plan\030\004 \001(\005\022)\n\006" +
+      "window\030\005 \001(\0132\031.google.protobuf.Duration\"" +
+      "s\n\024WatchOutcomesRequest\022+\n\006filter\030\001 \001(\0132" +
+      "\033.intercomd.v1.OutcomeFilter\022\033\n\016after_se" +
+      "quence\030\002 \001(\003H\000\210\001\001B\021\n\017_after_sequence\"a\n\025" +
+      "WatchOutcomesResponse\022(\n\007outcome\030\001 \001(\0132\025" +
+      ".intercomd.v1.OutcomeH\000\022\026\n\014missed_count\030" +
+      "\002 \001(\003H\000B\006\n\004kind\"\206\001\n\rOutcomeFilter\022\022\n\ncon" +
+      "nection\030\001 \001(\t\022(\n\005types\030\002 \003(\0162\031.intercomd" +
+      ".v1.OutcomeType\022\023\n\013customer_id\030\003 \001(\t\022\r\n\005" +
+      "email\030\004 \001(\t\022\023\n\013envelope_id\030\005 \001(\t\"i\n\023List" +
+      "OutcomesRequest\022+\n\006filter\030\001 \001(\0132\033.interc" +
+      "omd.v1.OutcomeFilter\022\021\n\tpage_size\030\002 \001(\005\022" +
+      "\022\n\npage_token\030\003 \001(\t\"X\n\024ListOutcomesRespo" +
+      "nse\022\'\n\010outcomes\030\001 \003(\0132\025.intercomd.v1.Out" +
+      "come\022\027\n\017next_page_token\030\002 \001(\t\"\363\001\n\020DeadLe" +
+      "tterFilter\022\022\n\nconnection\030\001 \001(\t\022\027\n\017dead_l" +
+      "etter_ids\030\002 \003(\t\022\024\n\014envelope_ids\030\003 \003(\t\022\023\n" +
+      "\013customer_id\030\004 \001(\t\022\r\n\005email\030\005 \001(\t\022\016\n\006rea" +
+      "son\030\006 \001(\t\0224\n\020accept_time_from\030\007 \001(\0132\032.go" +
+      "ogle.protobuf.Timestamp\0222\n\016accept_time_t" +
+      "o\030\010 \001(\0132\032.google.protobuf.Timestamp\"D\n\031G" +
+      "etWaitingEnvelopeRequest\022\022\n\nconnection\030\001" +
+      " \001(\t\022\023\n\013envelope_id\030\002 \001(\t\"\210\001\n\032GetWaiting" +
+      "EnvelopeResponse\022\017\n\007waiting\030\001 \001(\010\022(\n\010env" +
+      "elope\030\002 \001(\0132\026.intercomd.v1.Envelope\022/\n\013a" +
+      "ccept_time\030\003 \001(\0132\032.google.protobuf.Times" +
+      "tamp\"\206\001\n\020ListTrailRequest\022\022\n\nconnection\030" +
+      "\001 \001(\t\022\023\n\013customer_id\030\002 \001(\t\022\r\n\005email\030\003 \001(" +
+      "\t\022\023\n\013envelope_id\030\004 \001(\t\022\021\n\tpage_size\030\005 \001(" +
+      "\005\022\022\n\npage_token\030\006 \001(\t\"W\n\021ListTrailRespon" +
+      "se\022)\n\007entries\030\001 \003(\0132\030.intercomd.v1.Trail" +
+      "Entry\022\027\n\017next_page_token\030\002 \001(\t\"\334\001\n\nTrail" +
+      "Entry\022(\n\004time\030\001 \001(\0132\032.google.protobuf.Ti" +
+      "mestamp\0220\n\007waiting\030\002 \001(\0132\035.intercomd.v1." +
+      "WaitingEnvelopeH\000\022(\n\007outcome\030\003 \001(\0132\025.int" +
+      "ercomd.v1.OutcomeH\000\022(\n\007refusal\030\004 \001(\0132\025.i" +
+      "ntercomd.v1.RefusalH\000\022\026\n\016dead_letter_id\030" +
+      "\005 \001(\tB\006\n\004kind\"\261\002\n\017WaitingEnvelope\022(\n\010env" +
+      "elope\030\001 \001(\0132\026.intercomd.v1.Envelope\022/\n\013a" +
+      "ccept_time\030\002 \001(\0132\032.google.protobuf.Times" +
+      "tamp\022\016\n\006reason\030\003 \001(\t\0225\n\021next_attempt_tim" +
+      "e\030\004 \001(\0132\032.google.protobuf.Timestamp\022\020\n\010a" +
+      "ttempts\030\005 \001(\005\022\016\n\006caller\030\006 \001(\t\022\022\n\nconnect" +
+      "ion\030\007 \001(\t\022\023\n\013http_status\030\010 \001(\005\022\022\n\nlast_e" +
+      "rror\030\t \001(\t\022\r\n\005ahead\030\n \001(\003\022\016\n\006replay\030\013 \001(" +
+      "\005\"\335\001\n\007Refusal\022\023\n\013envelope_id\030\001 \001(\t\022\022\n\nco" +
+      "nnection\030\002 \001(\t\022(\n\010identity\030\003 \001(\0132\026.inter" +
+      "comd.v1.Identity\022.\n\013disposition\030\004 \001(\0162\031." +
+      "intercomd.v1.Disposition\022+\n\nviolations\030\005" +
+      " \003(\0132\027.intercomd.v1.Violation\022\016\n\006caller\030" +
+      "\006 \001(\t\022\022\n\nevent_name\030\007 \001(\t\"@\n\025GiveUpEnvel" +
+      "opeRequest\022\022\n\nconnection\030\001 \001(\t\022\023\n\013envelo" +
+      "pe_id\030\002 \001(\t\"X\n\026GiveUpEnvelopeResponse\022&\n" +
+      "\007outcome\030\001 \001(\0132\025.intercomd.v1.Outcome\022\026\n" +
+      "\016dead_letter_id\030\002 \001(\t\"\205\001\n\026ListDeadLetter" +
       "sRequest\022.\n\006filter\030\001 \001(\0132\036.intercomd.v1." +
-      "DeadLetterFilter\022\026\n\016expected_count\030\002 \001(\003" +
-      "\"*\n\031ReplayDeadLettersResponse\022\r\n\005count\030\001" +
-      " \001(\003\"c\n\031DiscardDeadLettersRequest\022.\n\006fil" +
-      "ter\030\001 \001(\0132\036.intercomd.v1.DeadLetterFilte" +
-      "r\022\026\n\016expected_count\030\002 \001(\003\"+\n\032DiscardDead" +
-      "LettersResponse\022\r\n\005count\030\001 \001(\003\",\n\026PauseC" +
-      "onnectionRequest\022\022\n\nconnection\030\001 \001(\t\"M\n\027" +
-      "PauseConnectionResponse\0222\n\nconnection\030\001 " +
-      "\001(\0132\036.intercomd.v1.ConnectionStatus\"-\n\027R" +
-      "esumeConnectionRequest\022\022\n\nconnection\030\001 \001" +
-      "(\t\"N\n\030ResumeConnectionResponse\0222\n\nconnec" +
-      "tion\030\001 \001(\0132\036.intercomd.v1.ConnectionStat" +
-      "us\"\017\n\rReloadRequest\"Z\n\016ReloadResponse\022\017\n" +
-      "\007changed\030\001 \003(\t\022\025\n\rneeds_restart\030\002 \003(\t\022\020\n" +
-      "\010warnings\030\003 \003(\t\022\016\n\006errors\030\004 \003(\t\"\034\n\014Drain" +
-      "Request\022\014\n\004wait\030\001 \001(\010\"\017\n\rDrainResponse\"," +
-      "\n\026RetryConnectionRequest\022\022\n\nconnection\030\001" +
-      " \001(\t\"M\n\027RetryConnectionResponse\0222\n\nconne" +
-      "ction\030\001 \001(\0132\036.intercomd.v1.ConnectionSta" +
-      "tus*{\n\013DaemonState\022\034\n\030DAEMON_STATE_UNSPE" +
-      "CIFIED\020\000\022\031\n\025DAEMON_STATE_STARTING\020\001\022\030\n\024D" +
-      "AEMON_STATE_SERVING\020\002\022\031\n\025DAEMON_STATE_DR" +
-      "AINING\020\003*\216\002\n\017ConnectionState\022 \n\034CONNECTI" +
-      "ON_STATE_UNSPECIFIED\020\000\022\036\n\032CONNECTION_STA" +
-      "TE_VERIFYING\020\001\022\037\n\033CONNECTION_STATE_DELIV" +
-      "ERING\020\002\022\033\n\027CONNECTION_STATE_PAUSED\020\003\022\036\n\032" +
-      "CONNECTION_STATE_SUSPENDED\020\004\022\031\n\025CONNECTI" +
-      "ON_STATE_DOWN\020\005\022\035\n\031CONNECTION_STATE_INAC" +
-      "TIVE\020\006\022!\n\035CONNECTION_STATE_UNCONFIGURED\020" +
-      "\0072\201\n\n\021OperationsService\022L\n\tGetStatus\022\036.i" +
-      "ntercomd.v1.GetStatusRequest\032\037.intercomd" +
-      ".v1.GetStatusResponse\022Z\n\rWatchOutcomes\022\"" +
-      ".intercomd.v1.WatchOutcomesRequest\032#.int" +
-      "ercomd.v1.WatchOutcomesResponse0\001\022U\n\014Lis" +
-      "tOutcomes\022!.intercomd.v1.ListOutcomesReq" +
-      "uest\032\".intercomd.v1.ListOutcomesResponse" +
-      "\022g\n\022GetWaitingEnvelope\022\'.intercomd.v1.Ge" +
-      "tWaitingEnvelopeRequest\032(.intercomd.v1.G" +
-      "etWaitingEnvelopeResponse\022L\n\tListTrail\022\036" +
-      ".intercomd.v1.ListTrailRequest\032\037.interco" +
-      "md.v1.ListTrailResponse\022[\n\016GiveUpEnvelop" +
-      "e\022#.intercomd.v1.GiveUpEnvelopeRequest\032$" +
-      ".intercomd.v1.GiveUpEnvelopeResponse\022^\n\017" +
-      "ListDeadLetters\022$.intercomd.v1.ListDeadL" +
-      "ettersRequest\032%.intercomd.v1.ListDeadLet" +
-      "tersResponse\022d\n\021ReplayDeadLetters\022&.inte" +
-      "rcomd.v1.ReplayDeadLettersRequest\032\'.inte" +
-      "rcomd.v1.ReplayDeadLettersResponse\022g\n\022Di" +
-      "scardDeadLetters\022\'.intercomd.v1.DiscardD" +
-      "eadLettersRequest\032(.intercomd.v1.Discard" +
-      "DeadLettersResponse\022^\n\017PauseConnection\022$" +
-      ".intercomd.v1.PauseConnectionRequest\032%.i" +
-      "ntercomd.v1.PauseConnectionResponse\022a\n\020R" +
-      "esumeConnection\022%.intercomd.v1.ResumeCon" +
-      "nectionRequest\032&.intercomd.v1.ResumeConn" +
-      "ectionResponse\022^\n\017RetryConnection\022$.inte" +
-      "rcomd.v1.RetryConnectionRequest\032%.interc" +
-      "omd.v1.RetryConnectionResponse\022C\n\006Reload" +
-      "\022\033.intercomd.v1.ReloadRequest\032\034.intercom" +
-      "d.v1.ReloadResponse\022@\n\005Drain\022\032.intercomd" +
-      ".v1.DrainRequest\032\033.intercomd.v1.DrainRes" +
-      "ponseBm\n\026io.github.intercomd.v1P\001ZBgithu" +
-      "b.com/intercomd/intercomd/clients/go/int" +
-      "ercomd/v1;intercomdv1\252\002\014Intercomd.V1b\006pr" +
-      "oto3"
+      "DeadLetterFilter\022\021\n\tpage_size\030\002 \001(\005\022\022\n\np" +
+      "age_token\030\003 \001(\t\022\024\n\014newest_first\030\004 \001(\010\"\246\001" +
+      "\n\027ListDeadLettersResponse\022.\n\014dead_letter" +
+      "s\030\001 \003(\0132\030.intercomd.v1.DeadLetter\022\027\n\017nex" +
+      "t_page_token\030\002 \001(\t\022\023\n\013total_count\030\003 \001(\003\022" +
+      "-\n\006counts\030\004 \003(\0132\035.intercomd.v1.DeadLette" +
+      "rCount\"0\n\017DeadLetterCount\022\016\n\006reason\030\001 \001(" +
+      "\t\022\r\n\005count\030\002 \001(\003\"b\n\030ReplayDeadLettersReq" +
+      "uest\022.\n\006filter\030\001 \001(\0132\036.intercomd.v1.Dead" +
+      "LetterFilter\022\026\n\016expected_count\030\002 \001(\003\"*\n\031" +
+      "ReplayDeadLettersResponse\022\r\n\005count\030\001 \001(\003" +
+      "\"c\n\031DiscardDeadLettersRequest\022.\n\006filter\030" +
+      "\001 \001(\0132\036.intercomd.v1.DeadLetterFilter\022\026\n" +
+      "\016expected_count\030\002 \001(\003\"+\n\032DiscardDeadLett" +
+      "ersResponse\022\r\n\005count\030\001 \001(\003\",\n\026PauseConne" +
+      "ctionRequest\022\022\n\nconnection\030\001 \001(\t\"M\n\027Paus" +
+      "eConnectionResponse\0222\n\nconnection\030\001 \001(\0132" +
+      "\036.intercomd.v1.ConnectionStatus\"-\n\027Resum" +
+      "eConnectionRequest\022\022\n\nconnection\030\001 \001(\t\"N" +
+      "\n\030ResumeConnectionResponse\0222\n\nconnection" +
+      "\030\001 \001(\0132\036.intercomd.v1.ConnectionStatus\"\017" +
+      "\n\rReloadRequest\"Z\n\016ReloadResponse\022\017\n\007cha" +
+      "nged\030\001 \003(\t\022\025\n\rneeds_restart\030\002 \003(\t\022\020\n\010war" +
+      "nings\030\003 \003(\t\022\016\n\006errors\030\004 \003(\t\"\034\n\014DrainRequ" +
+      "est\022\014\n\004wait\030\001 \001(\010\"\017\n\rDrainResponse\",\n\026Re" +
+      "tryConnectionRequest\022\022\n\nconnection\030\001 \001(\t" +
+      "\"M\n\027RetryConnectionResponse\0222\n\nconnectio" +
+      "n\030\001 \001(\0132\036.intercomd.v1.ConnectionStatus*" +
+      "{\n\013DaemonState\022\034\n\030DAEMON_STATE_UNSPECIFI" +
+      "ED\020\000\022\031\n\025DAEMON_STATE_STARTING\020\001\022\030\n\024DAEMO" +
+      "N_STATE_SERVING\020\002\022\031\n\025DAEMON_STATE_DRAINI" +
+      "NG\020\003*\216\002\n\017ConnectionState\022 \n\034CONNECTION_S" +
+      "TATE_UNSPECIFIED\020\000\022\036\n\032CONNECTION_STATE_V" +
+      "ERIFYING\020\001\022\037\n\033CONNECTION_STATE_DELIVERIN" +
+      "G\020\002\022\033\n\027CONNECTION_STATE_PAUSED\020\003\022\036\n\032CONN" +
+      "ECTION_STATE_SUSPENDED\020\004\022\031\n\025CONNECTION_S" +
+      "TATE_DOWN\020\005\022\035\n\031CONNECTION_STATE_INACTIVE" +
+      "\020\006\022!\n\035CONNECTION_STATE_UNCONFIGURED\020\0072\201\n" +
+      "\n\021OperationsService\022L\n\tGetStatus\022\036.inter" +
+      "comd.v1.GetStatusRequest\032\037.intercomd.v1." +
+      "GetStatusResponse\022Z\n\rWatchOutcomes\022\".int" +
+      "ercomd.v1.WatchOutcomesRequest\032#.interco" +
+      "md.v1.WatchOutcomesResponse0\001\022U\n\014ListOut" +
+      "comes\022!.intercomd.v1.ListOutcomesRequest" +
+      "\032\".intercomd.v1.ListOutcomesResponse\022g\n\022" +
+      "GetWaitingEnvelope\022\'.intercomd.v1.GetWai" +
+      "tingEnvelopeRequest\032(.intercomd.v1.GetWa" +
+      "itingEnvelopeResponse\022L\n\tListTrail\022\036.int" +
+      "ercomd.v1.ListTrailRequest\032\037.intercomd.v" +
+      "1.ListTrailResponse\022[\n\016GiveUpEnvelope\022#." +
+      "intercomd.v1.GiveUpEnvelopeRequest\032$.int" +
+      "ercomd.v1.GiveUpEnvelopeResponse\022^\n\017List" +
+      "DeadLetters\022$.intercomd.v1.ListDeadLette" +
+      "rsRequest\032%.intercomd.v1.ListDeadLetters" +
+      "Response\022d\n\021ReplayDeadLetters\022&.intercom" +
+      "d.v1.ReplayDeadLettersRequest\032\'.intercom" +
+      "d.v1.ReplayDeadLettersResponse\022g\n\022Discar" +
+      "dDeadLetters\022\'.intercomd.v1.DiscardDeadL" +
+      "ettersRequest\032(.intercomd.v1.DiscardDead" +
+      "LettersResponse\022^\n\017PauseConnection\022$.int" +
+      "ercomd.v1.PauseConnectionRequest\032%.inter" +
+      "comd.v1.PauseConnectionResponse\022a\n\020Resum" +
+      "eConnection\022%.intercomd.v1.ResumeConnect" +
+      "ionRequest\032&.intercomd.v1.ResumeConnecti" +
+      "onResponse\022^\n\017RetryConnection\022$.intercom" +
+      "d.v1.RetryConnectionRequest\032%.intercomd." +
+      "v1.RetryConnectionResponse\022C\n\006Reload\022\033.i" +
+      "ntercomd.v1.ReloadRequest\032\034.intercomd.v1" +
+      ".ReloadResponse\022@\n\005Drain\022\032.intercomd.v1." +
+      "DrainRequest\032\033.intercomd.v1.DrainRespons" +
+      "eBm\n\026io.github.intercomd.v1P\001ZBgithub.co" +
+      "m/intercomd/intercomd/clients/go/interco" +
+      "md/v1;intercomdv1\252\002\014Intercomd.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -395,207 +433,231 @@ public final class Operations extends com.google.protobuf.GeneratedFile {
     internal_static_intercomd_v1_GetStatusResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_GetStatusResponse_descriptor,
-        new java.lang.String[] { "Version", "State", "StartTime", "Spool", "Connections", });
-    internal_static_intercomd_v1_ConnectionStatus_descriptor =
+        new java.lang.String[] { "Version", "State", "StartTime", "Spool", "Connections", "Fleet", });
+    internal_static_intercomd_v1_Fleet_descriptor =
       getDescriptor().getMessageType(2);
+    internal_static_intercomd_v1_Fleet_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_intercomd_v1_Fleet_descriptor,
+        new java.lang.String[] { "DaemonId", "Members", "Deliveries", "Database", });
+    internal_static_intercomd_v1_FleetMember_descriptor =
+      getDescriptor().getMessageType(3);
+    internal_static_intercomd_v1_FleetMember_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_intercomd_v1_FleetMember_descriptor,
+        new java.lang.String[] { "DaemonId", "Version", "Alive", "StartTime", "SilentFor", "DifferingSettings", });
+    internal_static_intercomd_v1_WorkspaceDelivery_descriptor =
+      getDescriptor().getMessageType(4);
+    internal_static_intercomd_v1_WorkspaceDelivery_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_intercomd_v1_WorkspaceDelivery_descriptor,
+        new java.lang.String[] { "Workspace", "Connections", "Delivered", "DaemonId", "SinceTime", "HandOverReason", "PreviousDaemonId", });
+    internal_static_intercomd_v1_DatabaseHealth_descriptor =
+      getDescriptor().getMessageType(5);
+    internal_static_intercomd_v1_DatabaseHealth_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_intercomd_v1_DatabaseHealth_descriptor,
+        new java.lang.String[] { "OldestSnapshotTransactions", "OldestSnapshotAge", "DeadRows", });
+    internal_static_intercomd_v1_ConnectionStatus_descriptor =
+      getDescriptor().getMessageType(6);
     internal_static_intercomd_v1_ConnectionStatus_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ConnectionStatus_descriptor,
-        new java.lang.String[] { "Name", "AppId", "WorkspaceName", "Region", "State", "DryRun", "WaitingNormal", "WaitingBulk", "ParkedLanes", "OldestAge", "DeadLetters", "Budget", "CallsMade", "LastError", "SuspendedReason", "SuspendedSince", "NextProbeTime", "Upstream", "UpstreamSpoolId", });
+        new java.lang.String[] { "Name", "AppId", "WorkspaceName", "Region", "State", "DryRun", "WaitingNormal", "WaitingBulk", "ParkedLanes", "OldestAge", "DeadLetters", "Budget", "CallsMade", "LastError", "SuspendedReason", "SuspendedSince", "NextProbeTime", "Upstream", "UpstreamSpoolId", "DeliveredBy", });
     internal_static_intercomd_v1_Budget_descriptor =
-      getDescriptor().getMessageType(3);
+      getDescriptor().getMessageType(7);
     internal_static_intercomd_v1_Budget_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_Budget_descriptor,
         new java.lang.String[] { "Limit", "Remaining", "ResetTime", "Plan", "Window", });
     internal_static_intercomd_v1_WatchOutcomesRequest_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(8);
     internal_static_intercomd_v1_WatchOutcomesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_WatchOutcomesRequest_descriptor,
         new java.lang.String[] { "Filter", "AfterSequence", });
     internal_static_intercomd_v1_WatchOutcomesResponse_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(9);
     internal_static_intercomd_v1_WatchOutcomesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_WatchOutcomesResponse_descriptor,
         new java.lang.String[] { "Outcome", "MissedCount", "Kind", });
     internal_static_intercomd_v1_OutcomeFilter_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(10);
     internal_static_intercomd_v1_OutcomeFilter_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_OutcomeFilter_descriptor,
         new java.lang.String[] { "Connection", "Types", "CustomerId", "Email", "EnvelopeId", });
     internal_static_intercomd_v1_ListOutcomesRequest_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(11);
     internal_static_intercomd_v1_ListOutcomesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ListOutcomesRequest_descriptor,
         new java.lang.String[] { "Filter", "PageSize", "PageToken", });
     internal_static_intercomd_v1_ListOutcomesResponse_descriptor =
-      getDescriptor().getMessageType(8);
+      getDescriptor().getMessageType(12);
     internal_static_intercomd_v1_ListOutcomesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ListOutcomesResponse_descriptor,
         new java.lang.String[] { "Outcomes", "NextPageToken", });
     internal_static_intercomd_v1_DeadLetterFilter_descriptor =
-      getDescriptor().getMessageType(9);
+      getDescriptor().getMessageType(13);
     internal_static_intercomd_v1_DeadLetterFilter_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_DeadLetterFilter_descriptor,
         new java.lang.String[] { "Connection", "DeadLetterIds", "EnvelopeIds", "CustomerId", "Email", "Reason", "AcceptTimeFrom", "AcceptTimeTo", });
     internal_static_intercomd_v1_GetWaitingEnvelopeRequest_descriptor =
-      getDescriptor().getMessageType(10);
+      getDescriptor().getMessageType(14);
     internal_static_intercomd_v1_GetWaitingEnvelopeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_GetWaitingEnvelopeRequest_descriptor,
         new java.lang.String[] { "Connection", "EnvelopeId", });
     internal_static_intercomd_v1_GetWaitingEnvelopeResponse_descriptor =
-      getDescriptor().getMessageType(11);
+      getDescriptor().getMessageType(15);
     internal_static_intercomd_v1_GetWaitingEnvelopeResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_GetWaitingEnvelopeResponse_descriptor,
         new java.lang.String[] { "Waiting", "Envelope", "AcceptTime", });
     internal_static_intercomd_v1_ListTrailRequest_descriptor =
-      getDescriptor().getMessageType(12);
+      getDescriptor().getMessageType(16);
     internal_static_intercomd_v1_ListTrailRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ListTrailRequest_descriptor,
         new java.lang.String[] { "Connection", "CustomerId", "Email", "EnvelopeId", "PageSize", "PageToken", });
     internal_static_intercomd_v1_ListTrailResponse_descriptor =
-      getDescriptor().getMessageType(13);
+      getDescriptor().getMessageType(17);
     internal_static_intercomd_v1_ListTrailResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ListTrailResponse_descriptor,
         new java.lang.String[] { "Entries", "NextPageToken", });
     internal_static_intercomd_v1_TrailEntry_descriptor =
-      getDescriptor().getMessageType(14);
+      getDescriptor().getMessageType(18);
     internal_static_intercomd_v1_TrailEntry_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_TrailEntry_descriptor,
         new java.lang.String[] { "Time", "Waiting", "Outcome", "Refusal", "DeadLetterId", "Kind", });
     internal_static_intercomd_v1_WaitingEnvelope_descriptor =
-      getDescriptor().getMessageType(15);
+      getDescriptor().getMessageType(19);
     internal_static_intercomd_v1_WaitingEnvelope_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_WaitingEnvelope_descriptor,
         new java.lang.String[] { "Envelope", "AcceptTime", "Reason", "NextAttemptTime", "Attempts", "Caller", "Connection", "HttpStatus", "LastError", "Ahead", "Replay", });
     internal_static_intercomd_v1_Refusal_descriptor =
-      getDescriptor().getMessageType(16);
+      getDescriptor().getMessageType(20);
     internal_static_intercomd_v1_Refusal_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_Refusal_descriptor,
         new java.lang.String[] { "EnvelopeId", "Connection", "Identity", "Disposition", "Violations", "Caller", "EventName", });
     internal_static_intercomd_v1_GiveUpEnvelopeRequest_descriptor =
-      getDescriptor().getMessageType(17);
+      getDescriptor().getMessageType(21);
     internal_static_intercomd_v1_GiveUpEnvelopeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_GiveUpEnvelopeRequest_descriptor,
         new java.lang.String[] { "Connection", "EnvelopeId", });
     internal_static_intercomd_v1_GiveUpEnvelopeResponse_descriptor =
-      getDescriptor().getMessageType(18);
+      getDescriptor().getMessageType(22);
     internal_static_intercomd_v1_GiveUpEnvelopeResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_GiveUpEnvelopeResponse_descriptor,
         new java.lang.String[] { "Outcome", "DeadLetterId", });
     internal_static_intercomd_v1_ListDeadLettersRequest_descriptor =
-      getDescriptor().getMessageType(19);
+      getDescriptor().getMessageType(23);
     internal_static_intercomd_v1_ListDeadLettersRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ListDeadLettersRequest_descriptor,
         new java.lang.String[] { "Filter", "PageSize", "PageToken", "NewestFirst", });
     internal_static_intercomd_v1_ListDeadLettersResponse_descriptor =
-      getDescriptor().getMessageType(20);
+      getDescriptor().getMessageType(24);
     internal_static_intercomd_v1_ListDeadLettersResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ListDeadLettersResponse_descriptor,
         new java.lang.String[] { "DeadLetters", "NextPageToken", "TotalCount", "Counts", });
     internal_static_intercomd_v1_DeadLetterCount_descriptor =
-      getDescriptor().getMessageType(21);
+      getDescriptor().getMessageType(25);
     internal_static_intercomd_v1_DeadLetterCount_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_DeadLetterCount_descriptor,
         new java.lang.String[] { "Reason", "Count", });
     internal_static_intercomd_v1_ReplayDeadLettersRequest_descriptor =
-      getDescriptor().getMessageType(22);
+      getDescriptor().getMessageType(26);
     internal_static_intercomd_v1_ReplayDeadLettersRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ReplayDeadLettersRequest_descriptor,
         new java.lang.String[] { "Filter", "ExpectedCount", });
     internal_static_intercomd_v1_ReplayDeadLettersResponse_descriptor =
-      getDescriptor().getMessageType(23);
+      getDescriptor().getMessageType(27);
     internal_static_intercomd_v1_ReplayDeadLettersResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ReplayDeadLettersResponse_descriptor,
         new java.lang.String[] { "Count", });
     internal_static_intercomd_v1_DiscardDeadLettersRequest_descriptor =
-      getDescriptor().getMessageType(24);
+      getDescriptor().getMessageType(28);
     internal_static_intercomd_v1_DiscardDeadLettersRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_DiscardDeadLettersRequest_descriptor,
         new java.lang.String[] { "Filter", "ExpectedCount", });
     internal_static_intercomd_v1_DiscardDeadLettersResponse_descriptor =
-      getDescriptor().getMessageType(25);
+      getDescriptor().getMessageType(29);
     internal_static_intercomd_v1_DiscardDeadLettersResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_DiscardDeadLettersResponse_descriptor,
         new java.lang.String[] { "Count", });
     internal_static_intercomd_v1_PauseConnectionRequest_descriptor =
-      getDescriptor().getMessageType(26);
+      getDescriptor().getMessageType(30);
     internal_static_intercomd_v1_PauseConnectionRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_PauseConnectionRequest_descriptor,
         new java.lang.String[] { "Connection", });
     internal_static_intercomd_v1_PauseConnectionResponse_descriptor =
-      getDescriptor().getMessageType(27);
+      getDescriptor().getMessageType(31);
     internal_static_intercomd_v1_PauseConnectionResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_PauseConnectionResponse_descriptor,
         new java.lang.String[] { "Connection", });
     internal_static_intercomd_v1_ResumeConnectionRequest_descriptor =
-      getDescriptor().getMessageType(28);
+      getDescriptor().getMessageType(32);
     internal_static_intercomd_v1_ResumeConnectionRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ResumeConnectionRequest_descriptor,
         new java.lang.String[] { "Connection", });
     internal_static_intercomd_v1_ResumeConnectionResponse_descriptor =
-      getDescriptor().getMessageType(29);
+      getDescriptor().getMessageType(33);
     internal_static_intercomd_v1_ResumeConnectionResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ResumeConnectionResponse_descriptor,
         new java.lang.String[] { "Connection", });
     internal_static_intercomd_v1_ReloadRequest_descriptor =
-      getDescriptor().getMessageType(30);
+      getDescriptor().getMessageType(34);
     internal_static_intercomd_v1_ReloadRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ReloadRequest_descriptor,
         new java.lang.String[] { });
     internal_static_intercomd_v1_ReloadResponse_descriptor =
-      getDescriptor().getMessageType(31);
+      getDescriptor().getMessageType(35);
     internal_static_intercomd_v1_ReloadResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_ReloadResponse_descriptor,
         new java.lang.String[] { "Changed", "NeedsRestart", "Warnings", "Errors", });
     internal_static_intercomd_v1_DrainRequest_descriptor =
-      getDescriptor().getMessageType(32);
+      getDescriptor().getMessageType(36);
     internal_static_intercomd_v1_DrainRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_DrainRequest_descriptor,
         new java.lang.String[] { "Wait", });
     internal_static_intercomd_v1_DrainResponse_descriptor =
-      getDescriptor().getMessageType(33);
+      getDescriptor().getMessageType(37);
     internal_static_intercomd_v1_DrainResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_DrainResponse_descriptor,
         new java.lang.String[] { });
     internal_static_intercomd_v1_RetryConnectionRequest_descriptor =
-      getDescriptor().getMessageType(34);
+      getDescriptor().getMessageType(38);
     internal_static_intercomd_v1_RetryConnectionRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_RetryConnectionRequest_descriptor,
         new java.lang.String[] { "Connection", });
     internal_static_intercomd_v1_RetryConnectionResponse_descriptor =
-      getDescriptor().getMessageType(35);
+      getDescriptor().getMessageType(39);
     internal_static_intercomd_v1_RetryConnectionResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_intercomd_v1_RetryConnectionResponse_descriptor,
