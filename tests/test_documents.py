@@ -40,7 +40,13 @@ def constants(tree: ast.AST) -> Iterator[str]:
 
 
 def trees(*parts: str) -> list[ast.Module]:
-    return [ast.parse(path.read_text()) for part in parts for path in sorted((PACKAGE / part).rglob("*.py"))]
+    """The modules of packages, and single ones."""
+    found = [
+        path
+        for part in parts
+        for path in ([PACKAGE / part] if part.endswith(".py") else (PACKAGE / part).rglob("*.py"))
+    ]
+    return [ast.parse(path.read_text()) for path in sorted(found)]
 
 
 def read_as(kind: ValueKind, cell: str) -> object:
@@ -142,7 +148,7 @@ NO_REASONS |= {"CANCELLED", "UNAUTHENTICATED", "UNKNOWN", "DNS", "URI", "GET", "
 
 def reasons_of_the_code() -> set[str]:
     found = set()
-    for tree in trees("ingest", "deliver", "forward", "spool", "operations", "rpc"):
+    for tree in trees("ingest", "deliver", "forward", "spool", "operations", "rpc", "outcome.py"):
         found |= {text for text in constants(tree) if re.fullmatch(r"[A-Z]+(_[A-Z]+)*", text) and len(text) > 2}
         built = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
         found |= {f"{text}<status>" for node in built for text in constants(node) if re.fullmatch(r"[A-Z]+_", text)}
