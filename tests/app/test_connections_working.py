@@ -130,7 +130,7 @@ class LeasedSpool(MemorySpool):
 
 
 async def test_worker_ends_when_its_workspace_is_lost(load: Load, sandbox: Sandbox) -> None:
-    """It makes no further call, and what waits stays for the next owner."""
+    """It makes no further call, and its envelopes stay for the next owner."""
     connections = Connections(load(sandbox.base_url), lambda _: None)
     spool = LeasedSpool()
     notes = Notes()

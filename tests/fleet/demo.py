@@ -145,7 +145,7 @@ class Demo:
                 for service in self._services:
                     group.create_task(service.send(self._environment.agents[service.name].ingest))
                 took = await self._kill()
-            self._notify("All services have sent; what waits is delivered at Intercom's pace")
+            self._notify("All services have sent; the rest is delivered at Intercom's pace")
             with suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await self._wait_until(lambda: self._arrived() >= self._total)

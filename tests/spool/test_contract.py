@@ -225,7 +225,7 @@ async def test_append_larger_than_the_quota_is_refused_alone(open_engine: Open, 
 
 
 async def test_connections_of_new_settings_share_the_quota(open_engine: Open, row: Make) -> None:
-    """An added one is guaranteed its part, a removed one no longer is; what waits in it stays."""
+    """An added one is guaranteed its part, a removed one no longer is; its waiting envelopes stay."""
     spool = await open_engine(connections=("eu", "us"), bytes_max=MIB)
     await spool.append([row("kept", connection="us", size=1_000)])
     await spool.set_connections(("eu", "au"))

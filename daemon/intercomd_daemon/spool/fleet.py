@@ -29,7 +29,7 @@ class SharedOutflow(Protocol):
     """What the process that delivers a workspace does for the operators of all."""
 
     async def orders(self, known: Collection[int]) -> list[Order]:
-        """Waits for orders of operators to whoever delivers the workspace, other than the known numbers.
+        """Waits for orders of operators to the daemon that delivers the workspace, other than the known numbers.
 
         It may return none of them. If the spool is not shared, operators order nothing this way.
         """

@@ -36,7 +36,7 @@ class Commits(Protocol):
 
 
 class InMemory:
-    """Commits of the engine in memory: what waits is done at the next one, or with a crash not at all."""
+    """Commits of the engine in memory: requests take effect at the next one, or with a crash not at all."""
 
     def __init__(self, loop: VirtualLoop, chance: Random, *, stalls: float = 0.0) -> None:
         self._loop = loop
