@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -121,6 +122,20 @@ class Server:
                 cwd=self.folder,
                 env=environment,
             )
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of the server's processes that run, and of those that have ended."""
+        assert self._process is not None
+        total = 0
+        for file in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # It has ended meanwhile.
+                fields = file.read_text().rpartition(") ")[2].split()
+                if int(fields[1]) == self._process.pid:
+                    total += int(fields[11]) + int(fields[12])
+                elif file.parent.name == str(self._process.pid):
+                    total += sum(map(int, fields[11:15]))
+        return total / os.sysconf("SC_CLK_TCK")
 
     def end(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stops the server and waits for it: SIGINT in order, SIGQUIT as if the machine had failed."""
