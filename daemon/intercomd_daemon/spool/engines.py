@@ -137,6 +137,7 @@ async def _open_postgresql(
             lease_seconds=fleet.lease_seconds,
         ),
         on_commit=events.on_commit,
+        on_refusing=events.on_refusing,
     )
 
 

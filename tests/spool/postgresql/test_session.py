@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import asyncpg
 import pytest
 
 from intercomd_daemon.errors import ShuttingDown
-from intercomd_daemon.spool.postgresql.session import JOBS_MAX, AnswerLost, Session
+from intercomd_daemon.spool.postgresql.session import JOBS_MAX, AnswerLost, DatabaseAway, Session
 
 
 async def nothing(_: asyncpg.Connection) -> None:
@@ -88,4 +89,25 @@ async def test_warning_of_the_server_makes_a_commit_uncertain(url: str) -> None:
     with pytest.raises(AnswerLost, match="the standby"):
         await session.fetch(statement.format("WARNING"))
     assert await session.fetch_value("SELECT pg_backend_pid()") != first
+    await session.close()
+
+
+async def test_session_reports_once_that_the_database_is_away_and_that_it_is_back(url: str) -> None:
+    reports: list[str] = []
+    attempts = 0
+
+    async def connect() -> asyncpg.Connection:
+        nonlocal attempts
+        attempts += 1
+        if attempts in {2, 3}:
+            raise ConnectionError("no host accepts writes")
+        return await asyncpg.connect(url)
+
+    session = Session(connect, nothing, reports.append)
+    await session.start()
+    with pytest.raises(AnswerLost):
+        await session.fetch_value("SELECT pg_terminate_backend(pg_backend_pid())")
+    while reports != ["no host accepts writes", ""]:
+        with suppress(DatabaseAway):
+            await session.fetch_value("SELECT 1")
     await session.close()

@@ -1,5 +1,6 @@
 """Runs a daemon whose wall clock is wrong: `on_other_clock.py SECONDS run ...`. Its monotonic clocks are right."""
 
+import json
 import sys
 import time
 
@@ -14,6 +15,8 @@ def main() -> None:
     offset, right, right_ns = float(sys.argv.pop(1)), time.time, time.time_ns
     time.time = lambda: right() + offset
     time.time_ns = lambda: right_ns() + int(offset * 1e9)
+    shown = {"event": "clock", "ahead": round(time.time() - time.clock_gettime(time.CLOCK_REALTIME))}
+    sys.stderr.write(json.dumps(shown) + "\n")
     from intercomd_daemon.cli.main import main as intercomd  # noqa: PLC0415 - after the clock has moved
 
     intercomd()

@@ -63,6 +63,7 @@ class PostgresqlSpool:
         clock: DatabaseClock,
         monotonic: Callable[[], float],
         on_commit: Callable[[int, float], None],
+        on_refusing: Callable[[str], None],
     ) -> None:
         """Creates the closed spool; `open_spool` opens it."""
         self._settings = settings
@@ -81,7 +82,9 @@ class PostgresqlSpool:
         )
         self._settle_session = 0
         connect = connector(settings)
-        self._appends.session = self._appending = Session(connect, self._appends.begin)
+        self._appends.session = self._appending = Session(
+            connect, self._appends.begin, lambda reason: on_refusing(reason and f"the database is away: {reason}")
+        )
         self.settling = Session(connect, self._begin_settling)
         self._reading = Session(connect, _begin_nothing)
         self._control = self.leases.control = Session(connect, self._begin_control)
@@ -386,6 +389,7 @@ async def open_spool(
     settings: PostgresqlSettings,
     *,
     on_commit: Callable[[int, float], None] = lambda _rows, _seconds: None,
+    on_refusing: Callable[[str], None] = lambda _: None,
     wall: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     database_time: ReadTime = read_time,
@@ -395,6 +399,7 @@ async def open_spool(
     Args:
         settings: where it is, and how much it may hold.
         on_commit: is called with the rows of each append.
+        on_refusing: is called with the reason when the database cannot be reached, and with "" when it can again.
         wall: the clock of this host.
         monotonic: measures how long a generation of the duplicate window has lasted.
         database_time: reads the database's clock, by which `wall` is corrected.
@@ -402,7 +407,7 @@ async def open_spool(
     Raises:
         SpoolUnusable: the database cannot be reached or used.
     """
-    spool = PostgresqlSpool(settings, DatabaseClock(wall, database_time), monotonic, on_commit)
+    spool = PostgresqlSpool(settings, DatabaseClock(wall, database_time), monotonic, on_commit, on_refusing)
     try:
         await spool.start()
     except BaseException:

@@ -81,11 +81,14 @@ class Session:
         self,
         connect: Callable[[], Awaitable[asyncpg.Connection]],
         begin: Callable[[asyncpg.Connection], Awaitable[Callable[[], None] | None]],
+        on_away: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`begin` is called with each new connection before any job.
 
-        What it returns is called once its commit is certain.
+        What it returns is called once its commit is certain. `on_away` is called with the reason when the database
+        cannot be reached any more, and with "" when it can again.
         """
+        self._on_away = on_away
         self._connect = connect
         self._begin = begin
         self._jobs: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(JOBS_MAX)
@@ -214,10 +217,15 @@ class Session:
             try:
                 self._connection = await self._open()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is reported to the callers, and tried again
-                self.away = str(error) or repr(error)
+                reason = str(error) or repr(error)
+                if not self.away:
+                    self._on_away(reason)
+                self.away = reason
                 self._connection = None
                 self._fail_waiting()
             else:
+                if self.away:
+                    self._on_away("")
                 self.away = ""
                 return
             if self._closing:
