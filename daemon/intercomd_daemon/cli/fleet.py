@@ -6,10 +6,9 @@ from intercomd_daemon.cli.layout import Column
 
 COLUMNS = (
     Column("daemon", style="bold"),
-    Column("state", typical=12),
+    Column("state", typical=14),
     Column("version"),
-    Column("started", typical=16),
-    Column("delivers", typical=20),
+    Column("delivers", typical=12),
 )
 SNAPSHOT_TRANSACTIONS = 1_000_000
 """A snapshot this old holds up the removal of dead rows noticeably."""
@@ -33,7 +32,6 @@ def _row(fleet: messages.Fleet, member: messages.FleetMember) -> list[str]:
         name + (" *" if member.daemon_id == fleet.daemon_id else ""),
         "running" if member.alive else f"lost {duration_of(member.silent_for)} ago",
         printable(member.version),
-        timestamp(member.start_time),
         printable(", ".join(delivers)) or "-",
     ]
 
