@@ -204,11 +204,14 @@ async def test_status_and_metrics_show_the_fleet(pair: Pair) -> None:
         ["owner", "running"],
     ]
     assert any(line.startswith("default: delivered by owner since") for line in lines)
-    document = json.loads((await invoke("status", "--operations", owner.operations_address, "--json")).stdout)
-    assert document["fleet"]["daemon_id"] == "owner"
+    document = json.loads((await invoke("status", "--operations", called.operations_address, "--json")).stdout)
+    assert document["fleet"]["daemon_id"] == "called"
     assert not any(member.get("differing_settings") for member in document["fleet"]["members"])
     delivered = 'intercomd_connection_delivered{connection="default"}'
     state = 'intercomd_connection_state{connection="default",state="delivering"}'
+    async with asyncio.timeout(WAIT_SECONDS):
+        while (await metrics(owner))["intercomd_fleet_daemons"] < 2:
+            pass
     found = [await metrics(daemon) for daemon in (owner, called)]
     assert [each[delivered] for each in found] == [1.0, 0.0]
     assert [each.get(state) for each in found] == [1.0, None]
