@@ -160,6 +160,7 @@ BOUNDS = {
     "spool.sqlite.repair.source.SourceFile.broken": "one for each table",
     "spool.sqlite.store.Store._oldest": "one for each connection that the settings ever had",
     "spool.postgresql.maintenance.ReadableSpool.damages": "always empty",
+    "spool.sqlite.content.SqliteContent.damages": "spool.maintenance.LISTED_MAX",
     "spool.sqlite.transaction.Transaction.damages": "the rows that one commit reads",
     "spool.sqlite.transaction.Transaction.grown": _SETTINGS,
     "spool.sqlite.duplicate_window._insert_statement": "the 128 that were last needed",

@@ -1,4 +1,4 @@
-"""`intercomd spool`: verifies, exports and repairs a spool that no daemon has open."""
+"""`intercomd spool`: verifies, exports, repairs and copies a spool."""
 
 import json
 import sys
@@ -55,10 +55,11 @@ _PLACE = click.argument("path", metavar="[PATH or URL]", required=False, type=_P
         "intercomd spool verify /var/lib/intercomd/spool.db",
         "intercomd spool export /var/lib/intercomd/spool.db > waiting.jsonl",
         "intercomd spool repair /var/lib/intercomd/spool.db",
+        "intercomd spool copy spool.db postgresql://intercomd@db/intercomd",
     ),
 )
 def command() -> None:
-    """Verify, export or repair a spool, the file in which a daemon keeps accepted envelopes. Stop the daemon first.
+    """Verify, export, repair or copy a spool, where a daemon keeps accepted envelopes. Stop the daemon first.
 
     For a spool in PostgreSQL, give its URL (postgresql://role@host/database). Daemons may run: the commands read a
     snapshot. The password comes from the settings, or from PGPASSWORD or PGPASSFILE if you give a URL.
@@ -176,6 +177,44 @@ def repair_command(path: str | None, config_path: str | None, as_json: bool) -> 
         click.echo(f"the damaged spool is kept as {kept}")
     else:
         click.echo(f"{name}: {_contents_text(contents)}; nothing is damaged, and nothing was changed")
+
+
+@command.command(
+    "copy",
+    short_help="Copy a spool's file into PostgreSQL.",
+    epilog=options.examples("intercomd spool copy spool.db postgresql://intercomd@db/intercomd"),
+)
+@click.argument("path", metavar="PATH", type=click.Path(dir_okay=False))
+@click.argument("url", metavar="[URL]", required=False, type=_Place())
+@options.CONFIG
+@options.JSON
+def copy_command(path: str, url: str | None, config_path: str | None, as_json: bool) -> None:
+    """Copy everything in a spool's file into an empty spool in PostgreSQL, where daemons go on with it.
+
+    PATH is the file, whose daemon must be stopped. URL is the database; by default the one of the settings (spool.url).
+    Its role must own the schema `intercomd`, or be able to create it, and no daemon may use it. Waiting envelopes keep
+    their order, and duplicates stay recognised. At the end the file is renamed to PATH.copied, so that no daemon
+    delivers it again. If the command is interrupted, run it again: it copies everything or nothing.
+
+    Exit code 0: everything was copied. 1: nothing was.
+    """
+    name, _, password_file = (url, None, "") if url else _configured(config_path)
+    fill = engine_of(name).fill if name.startswith(DATABASE) else None
+    find, content = FILE_ENGINE.find, FILE_ENGINE.content
+    if fill is None or find is None or content is None:
+        raise click.UsageError(f"{name} is not the URL of a database; write postgresql://role@host/database")
+    try:
+        with content(find(path)) as found:
+            if found.damages:
+                raise CommandFailed(f"{path} is damaged: run `intercomd spool repair {path}` first")
+            kept = fill(name, password_file, found)
+    except IntercomdError as error:
+        raise CommandFailed(str(error)) from None
+    if as_json:
+        output.print_json({"path": path, "url": name, "kept": kept, **found.contents._asdict()})
+    else:
+        click.echo(f"{name}: {_contents_text(found.contents)}")
+        click.echo(f"the old spool is kept as {kept}")
 
 
 @command.command("schema", epilog=options.examples("intercomd spool schema | psql --single-transaction intercomd"))

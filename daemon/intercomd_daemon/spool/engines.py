@@ -9,17 +9,22 @@ from dataclasses import dataclass
 from secrets import token_hex
 from socket import gethostname
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.fleet.settings import FleetSettings
 from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.spool.content import Content
 from intercomd_daemon.spool.maintenance import ClosedSpool, Inspection, Maintenance
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
+from intercomd_daemon.spool.sqlite.content import find, opened
 from intercomd_daemon.spool.sqlite.inspection import inspect
 from intercomd_daemon.spool.sqlite.maintenance import SqliteMaintenance
+
+if TYPE_CHECKING:
+    from intercomd_daemon.spool.postgresql.maintenance import PostgresqlMaintenance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,12 @@ class Engine:
     """Connects to a spool on a server and returns why a daemon cannot use it; empty if it can. It changes nothing."""
     maintenance: Maintenance | None = None
     """Verifies, exports and repairs a spool; None: it ends with its process."""
+    find: Callable[[str], str] | None = None
+    """Returns the path of a spool to take over, which may be one whose taking over was interrupted."""
+    content: Callable[[str], AbstractContextManager[Content]] | None = None
+    """Locks a spool and returns its content, for another engine to take over."""
+    fill: Callable[[str, str, Content], str] | None = None
+    """Takes a content over into the spool of a URL and a password file, retires its source, returns its new name."""
 
 
 _ALONE = FleetSettings()
@@ -154,19 +165,31 @@ class _PostgresqlMaintenance:
 
     def lock(self, place: str, password_file: str = "") -> AbstractContextManager[ClosedSpool]:
         """Begins a snapshot; see `maintenance.Maintenance`."""
-        try:
-            from intercomd_daemon.spool.postgresql.maintenance import PostgresqlMaintenance  # noqa: PLC0415 - as above
-        except ImportError as error:
-            raise SpoolUnusable(f"{error}: a spool in PostgreSQL needs `pip install intercomd[postgresql]`") from error
-        return PostgresqlMaintenance().lock(place, password_file)
+        return _postgresql_maintenance().lock(place, password_file)
+
+
+def _fill_postgresql(url: str, password_file: str, content: Content) -> str:
+    return _postgresql_maintenance().fill(url, password_file, content)
+
+
+def _postgresql_maintenance() -> "PostgresqlMaintenance":
+    try:
+        from intercomd_daemon.spool.postgresql.maintenance import PostgresqlMaintenance  # noqa: PLC0415 - as above
+    except ImportError as error:
+        raise SpoolUnusable(f"{error}: a spool in PostgreSQL needs `pip install intercomd[postgresql]`") from error
+    return PostgresqlMaintenance()
 
 
 ENGINES: Mapping[str, Engine] = MappingProxyType(
     {
         "memory": Engine(_open_memory),
-        "sqlite": Engine(_open_sqlite, inspect=inspect, maintenance=SqliteMaintenance()),
+        "sqlite": Engine(_open_sqlite, inspect=inspect, maintenance=SqliteMaintenance(), find=find, content=opened),
         "postgresql": Engine(
-            _open_postgresql, shared=True, probe=_probe_postgresql, maintenance=_PostgresqlMaintenance()
+            _open_postgresql,
+            shared=True,
+            probe=_probe_postgresql,
+            maintenance=_PostgresqlMaintenance(),
+            fill=_fill_postgresql,
         ),
     }
 )

@@ -11,10 +11,12 @@ from typing import TypeVar
 import asyncpg
 
 from intercomd_daemon.errors import SpoolUnusable
+from intercomd_daemon.spool.content import Content
 from intercomd_daemon.spool.maintenance import Damage, DamageReport, Exported, Repaired
 from intercomd_daemon.spool.postgresql import schema
 from intercomd_daemon.spool.postgresql.connecting import connector
 from intercomd_daemon.spool.postgresql.exporting import export
+from intercomd_daemon.spool.postgresql.filling import fill
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.postgresql.verifying import verify
 
@@ -69,7 +71,12 @@ class ReadableSpool:
 
 
 class PostgresqlMaintenance:
-    """Opens snapshots."""
+    """Opens snapshots, and takes over the content of another spool."""
+
+    def fill(self, url: str, password_file: str, content: Content) -> str:
+        """Takes the content over; see `filling.fill`."""
+        with unusable_on_failure():
+            return asyncio.run(fill(url, password_file, content))
 
     def lock(self, place: str, password_file: str = "") -> AbstractContextManager[ReadableSpool]:
         """Begins a snapshot; see `maintenance.Maintenance`. Daemons may use the spool meanwhile."""

@@ -41,19 +41,28 @@ async def migrate(connection: asyncpg.Connection) -> str:
     found = await _found(connection)
     if found is None:
         async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-            if await _found(connection) is None:
-                try:
-                    await connection.execute(DDL)
-                except asyncpg.InsufficientPrivilegeError as error:
-                    raise SpoolUnusable(
-                        f"the role may not create the spool's schema: {error};"
-                        " run the output of `intercomd spool schema` as the owner of the database"
-                    ) from error
+            await create_if_missing(connection)
         found = await _found(connection)
     if found is None or found[0] != VERSION:
         raise SpoolUnusable(f"the spool has schema version {found and found[0]}; this release uses version {VERSION}")
     return found[1]
+
+
+async def create_if_missing(connection: asyncpg.Connection) -> None:
+    """Creates the tables unless they exist, in the transaction of the caller.
+
+    Raises:
+        SpoolUnusable: the role may not.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    if await _found(connection) is None:
+        try:
+            await connection.execute(DDL)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise SpoolUnusable(
+                f"the role may not create the spool's schema: {error};"
+                " run the output of `intercomd spool schema` as the owner of the database"
+            ) from error
 
 
 async def exists(connection: asyncpg.Connection) -> bool:
