@@ -22,6 +22,7 @@ import row_footprint
 import row_load
 import row_postgresql
 import row_security
+import row_steps
 from children import OLDER
 from rounds import Line
 
@@ -35,6 +36,7 @@ ROWS = {
     "load-tens": row_load.load_tens,
     "load-singles": row_load.load_singles,
     "load-latency": row_load.load_latency,
+    "accept-steps": row_steps.accept_steps,
     "latency": row_accept.latency,
     "security": row_security.security,
     "offender": row_security.offender,
