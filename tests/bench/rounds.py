@@ -64,7 +64,8 @@ class Line(NamedTuple):
     """None: there is no target."""
 
 
-def line(what: str, unit: str, ours: Measured, limit: Measured, least: float) -> Line:
-    """Returns the line of a rate, its limit, and the share of the limit that it must reach."""
+def line(what: str, unit: str, ours: Measured, limit: Measured, least: float | None) -> Line:
+    """Returns the line of a rate, its limit, and the share of it that is the target; None: there is no target."""
     ratio = ours.median / limit.median
-    return Line(what, f"{ours} {unit}", f"{limit} {unit}", f"{ratio:.2f}", f">= {least}", ratio >= least)
+    target, met = ("", None) if least is None else (f">= {least}", ratio >= least)
+    return Line(what, f"{ours} {unit}", f"{limit} {unit}", f"{ratio:.2f}", target, met)
