@@ -635,6 +635,14 @@ REASONS: Final = (
         "None if it is rare; otherwise see whether the database or this machine is too slow for `fleet.lease`.",
     ),
     Reason(
+        "workspace_moved",
+        ReasonKind.NOTICE,
+        "This daemon handed the workspace over to another one, which asked for it after its own `GET /me` succeeded: for an"
+        " even spread, because this one could not deliver for three leases, or because it lacks a connection of the"
+        " workspace.",
+        "None if it is rare; otherwise see why this daemon cannot deliver, and whether daemons come and go.",
+    ),
+    Reason(
         "workspace_changed",
         ReasonKind.NOTICE,
         "Since the last start or reload the connection has another `app_id`, `region` or `base_url`. What was cached of its contacts is deleted, and the `waiting` envelopes go to the new `workspace`.",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import asyncpg
 import pytest
@@ -11,6 +12,7 @@ from database.server import spool_url
 from delivery.worker import Notes, envelope, event, row
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
+from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
@@ -117,4 +119,39 @@ async def test_daemon_goes_on_under_a_new_lease_after_its_sessions_ended(
                 continue
             break
     await one.delivered("2")
+    assert len(sandbox.events) == 2
+
+
+async def moment() -> None:
+    """Lets a moment pass between two looks at what changes elsewhere."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.Event().wait(), 0.1)
+
+
+async def test_workspace_is_handed_over_to_another_daemon_that_could_deliver_it(
+    start: Callable[[], Awaitable[Daemon]], sandbox: Sandbox
+) -> None:
+    """Its owner has a stale token and was suspended for long; the other one verifies its own access first."""
+    one = await start()
+    await one.publish("1")
+    await one.delivered("1")
+    two = await start()
+    connection = await asyncpg.connect(one.spool._settings.url)
+    (held,) = one.connections._held.values()
+    holding, worker = held.outflow._holding, one.connections.worker("default")
+    worker._client._intercom._token = AccessToken("stale")
+    worker._monitor.suspend("TOKEN_REFUSED", 401)
+    holding.held_since -= 100.0
+    async with asyncio.timeout(WAIT_SECONDS):
+        while holding.troubled_since is None:
+            await moment()
+        holding.troubled_since -= 100.0
+        while ("workspace_moved", {"workspace": holding.workspace}) not in one.notes.events:
+            await connection.execute("UPDATE intercomd.members SET beat = 100")
+            await moment()
+        await two.publish("2")
+        await two.delivered("2")
+    await connection.close()
+    assert one.notes.calls["GET /me", 200] == 1
+    assert one.connections.worker("default") is None
     assert len(sandbox.events) == 2

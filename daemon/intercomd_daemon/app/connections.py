@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
+from intercomd_daemon.app.held import Held
+from intercomd_daemon.app.idle import idle_status
 from intercomd_daemon.app.performer import Performer
-from intercomd_daemon.app.workspace import ConnectionWorker, load_pace, release, run_worker, save_pacing
+from intercomd_daemon.app.workspace import ConnectionWorker, load_pace, run_worker, save_pacing
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.connection_status import PAUSED_REASON, ConnectionState, ConnectionStatus, LaneState
@@ -65,14 +67,10 @@ class Connections:
         self._tokens: dict[str, AccessToken] = {}
         self._read_tokens(settings.connections)
         self._running: dict[str, _Running] = {}
-        self._workspaces: dict[str, tuple[Pace | None, Outflow]] = {}
+        self._held: dict[str, Held] = {}
         self._shared = False
         self._acquiring: dict[str, asyncio.Task[None]] = {}
         """The task that acquires each workspace that another daemon delivers, or that was just lost."""
-        self._saving: dict[str, asyncio.Task[None]] = {}
-        """What saves the pacing state of each workspace of a shared spool."""
-        self._obeying: dict[str, asyncio.Task[None]] = {}
-        """What obeys operators' orders to the daemon that delivers each workspace of a shared spool."""
         self._faults: list[BaseException] = []
         self._faulty = asyncio.Event()
         self._stopping = False
@@ -140,8 +138,8 @@ class Connections:
         used = {self._workspace(settings) for settings in connections.values() if self._runs(settings)}
         for workspace in self._acquiring.keys() - used:
             self._acquiring.pop(workspace).cancel()
-        for workspace in self._workspaces.keys() - used:
-            await release(*self._workspaces.pop(workspace), self._spool.now)
+        for workspace in self._held.keys() - used:
+            await self._held.pop(workspace).release(self._spool.now)
         # After the last commit of the old workers, and before the first read of the new ones.
         await self._store_workspaces()
         if not self._stopping:
@@ -170,7 +168,7 @@ class Connections:
         for name, settings in connections.items():
             if self.agent is not None:
                 workers[name] = await self._forward_worker(name, self.agent, paused=name in paused)
-            elif settings.active and self._shared and self._workspace(settings) not in self._workspaces:
+            elif settings.active and self._shared and self._workspace(settings) not in self._held:
                 from intercomd_daemon.app import delivery  # noqa: PLC0415 - an agent does not load it
 
                 delivery.check_settings(settings, self._tokens[name])
@@ -188,11 +186,11 @@ class Connections:
 
     async def _forward_worker(self, name: str, agent: "Agent", *, paused: bool) -> tuple[ConnectionWorker, Outflow]:
         workspace = self._workspace(self._settings.get(name) or ConnectionSettings(name=name))
-        if workspace not in self._workspaces:
-            self._workspaces[workspace] = None, await self._spool.acquire(workspace)
+        if workspace not in self._held:
+            self._held[workspace] = Held(None, await self._spool.acquire(workspace))
             if self._shared:
-                self._obey_later(workspace, self._workspaces[workspace][1])
-        _, outflow = self._workspaces[workspace]
+                self._obey_later(workspace, self._held[workspace])
+        outflow = self._held[workspace].outflow
         return agent.worker(name, self._spool, outflow, self._observer, paused=paused), outflow
 
     def _workspace(self, settings: ConnectionSettings) -> str:
@@ -207,13 +205,13 @@ class Connections:
         Connections of the same workspace share both.
         """
         workspace = self._workspace(settings)
-        if workspace not in self._workspaces:
+        if workspace not in self._held:
             outflow = await self._spool.acquire(workspace)
-            self._workspaces[workspace] = await load_pace(settings.rate, outflow, self._spool.now), outflow
-        shared, outflow = self._workspaces[workspace]
-        assert shared is not None  # noqa: S101 - `agent` is None here
-        shared.set_share(settings.rate.share)
-        return shared, outflow
+            self._held[workspace] = Held(await load_pace(settings.rate, outflow, self._spool.now), outflow)
+        held = self._held[workspace]
+        assert held.pace is not None  # noqa: S101 - `agent` is None here
+        held.pace.set_share(settings.rate.share)
+        return held.pace, held.outflow
 
     def _run(self, workers: Workers) -> None:
         for name, (worker, outflow) in workers.items():
@@ -232,15 +230,12 @@ class Connections:
 
         Workers that lost it before have ended: nothing of theirs is used, and the log is read from its head.
         """
-        lost = [name for name, settings in self._settings.items() if self._workspace(settings) == workspace]
-        await asyncio.gather(
-            *(self._running[name].task for name in lost if name in self._running), return_exceptions=True
-        )
-        if workspace in self._workspaces:
-            await self._workspaces.pop(workspace)[1].release()
+        await self._end_workers(workspace)
+        if workspace in self._held:
+            await self._held.pop(workspace).drop()
         while not self._stopping:
             try:
-                outflow = await self._spool.acquire(workspace)
+                outflow = await self._spool.acquire(workspace, partial(self._may_deliver, workspace))
                 async with self.reconfiguring:
                     await self._start_workers(workspace, outflow)
             except LeaseLost:
@@ -251,33 +246,68 @@ class Connections:
                 continue
             return
 
-    async def _start_workers(self, workspace: str, outflow: Outflow) -> None:
+    def _active(self, workspace: str) -> dict[str, ConnectionSettings]:
+        """Returns the active connections of a workspace."""
         found = {name: each for name, each in self._settings.items() if self._workspace(each) == workspace}
-        active = {name: settings for name, settings in found.items() if settings.active}
+        return {name: settings for name, settings in found.items() if settings.active}
+
+    def _workers_of(self, workspace: str) -> dict[str, _Running]:
+        names = [name for name in self._running if self._workspace(self._settings[name]) == workspace]
+        return {name: self._running[name] for name in names}
+
+    async def _end_workers(self, workspace: str) -> None:
+        """Waits until the workers of a workspace have ended."""
+        ending = (running.task for running in self._workers_of(workspace).values())
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    async def _may_deliver(self, workspace: str) -> bool:
+        """Returns whether this daemon could deliver a workspace that another one delivers."""
+        from intercomd_daemon.app import delivery  # noqa: PLC0415 - an agent does not load it
+
+        return await delivery.may_deliver(self._active(workspace), self._tokens)
+
+    async def _start_workers(self, workspace: str, outflow: Outflow) -> None:
+        active = self._active(workspace)
         self._acquiring.pop(workspace, None)
         if not active or self._stopping:
             await outflow.release()
             return
         pace = await load_pace(next(iter(active.values())).rate, outflow, self._spool.now)
-        self._workspaces[workspace] = pace, outflow
+        held = self._held[workspace] = Held(pace, outflow)
         self._run(await self._workers(active))
-        self._saving[workspace] = asyncio.create_task(
-            save_pacing(pace, outflow, self._spool.now), name=f"pacing of {workspace}"
-        )
-        self._obey_later(workspace, outflow)
+        saving = save_pacing(pace, outflow, self._spool.now, partial(self._is_troubled, workspace))
+        held.tend(saving, f"pacing of {workspace}", self._note_fault)
+        held.tend(self._hand_over(workspace, held), f"moving of {workspace}", self._note_fault)
+        self._obey_later(workspace, held)
         for name in active:
             self._observer.on_notice(name, "workspace_acquired", workspace=workspace)
 
-    def _obey_later(self, workspace: str, outflow: Outflow) -> None:
+    def _is_troubled(self, workspace: str) -> bool:
+        return any(running.worker.troubled for running in self._workers_of(workspace).values())
+
+    async def _hand_over(self, workspace: str, held: Held) -> None:
+        """Releases a workspace for another daemon that asks for it; the calls in flight end first."""
+        await held.outflow.wait_asked()
+        async with self.reconfiguring:
+            if self._held.get(workspace) is not held or self._stopping:
+                return
+            for running in self._workers_of(workspace).values():
+                running.worker.stop()
+            await self._end_workers(workspace)
+            for name in self._workers_of(workspace):
+                del self._running[name]
+                self._observer.on_notice(name, "workspace_moved", workspace=workspace)
+            await self._held.pop(workspace).release(self._spool.now)
+            self._acquire_later(workspace)
+
+    def _obey_later(self, workspace: str, held: Held) -> None:
         """Obeys operators' orders for a workspace and reports its statuses while it is held."""
-        serving = self.performer.serve(outflow, partial(self._own_statuses, workspace))
-        self._obeying[workspace] = asyncio.create_task(serving, name=f"operators of {workspace}")
-        self._obeying[workspace].add_done_callback(self._note_fault)
+        serving = self.performer.serve(held.outflow, partial(self._own_statuses, workspace))
+        held.tend(serving, f"operators of {workspace}", self._note_fault)
 
     def _own_statuses(self, workspace: str) -> dict[str, ConnectionStatus]:
         """Returns the statuses of the workers of a workspace."""
-        names = [name for name, settings in self._settings.items() if self._workspace(settings) == workspace]
-        found = {name: self._running[name].worker.status() for name in names if name in self._running}
+        found = {name: running.worker.status() for name, running in self._workers_of(workspace).items()}
         # The end of the window is computed anew each time.
         return {name: replace(status, window_ends=round(status.window_ends)) for name, status in found.items()}
 
@@ -324,12 +354,9 @@ class Connections:
         for running in self._running.values():
             running.task.cancel()
         await self.wait_stopped()
-        tending = (*self._saving.values(), *self._obeying.values())
-        for task in tending:
-            task.cancel()
-        await asyncio.gather(*self._acquiring.values(), *tending, return_exceptions=True)
-        for pace, outflow in self._workspaces.values():
-            await release(pace, outflow, self._spool.now)
+        await asyncio.gather(*self._acquiring.values(), return_exceptions=True)
+        for held in self._held.values():
+            await held.release(self._spool.now)
         if self.agent is not None:
             await self.agent.gateway.close()
 
@@ -396,36 +423,10 @@ class Connections:
 
         return delivery.preview_calls(envelope, self._settings[name])
 
-    def _idle_reason(self, active: bool) -> str:
-        if not active:
-            return "active = false in the settings"
-        return "another daemon delivers the workspace" if self._acquiring else "the daemon is starting"
-
     def _idle(self, name: str) -> ConnectionStatus:
-        """Returns the status of a connection without a worker: inactive, or not started yet."""
         settings = self._settings[name]
-        active = self._runs(settings)
-        state = ConnectionState.VERIFYING if active else ConnectionState.INACTIVE
-        return ConnectionStatus(
-            name=name,
-            state=state,
-            reason=self._idle_reason(active),
-            since=self._start_time,
-            app_id=settings.app_id,
-            workspace_name="",
-            region=settings.region,
-            dry_run=settings.dry_run,
-            calls=0,
-            budget_limit=0,
-            budget_plan=0,
-            budget_remaining=0,
-            window_seconds=0.0,
-            window_ends=0.0,
-            lanes_open=0,
-            rows_read_ahead=0,
-            next_probe=0.0,
-            last_error="",
-        )
+        waits = self._workspace(settings) in self._acquiring
+        return idle_status(settings, self._start_time, active=self._runs(settings), waits=waits)
 
 
 def _agent(upstream: UpstreamSettings) -> "Agent | None":

@@ -46,6 +46,11 @@ class ConnectionWorker(Protocol):
         """Returns the status of the connection."""
         ...
 
+    @property
+    def troubled(self) -> bool:
+        """Whether it cannot deliver for a reason that another daemon may not have."""
+        ...
+
     async def give_up(self, lane_key: str, key: int, read: ReadWaiting, /) -> Outcome | None:
         """Ends a waiting envelope as a dead letter; returns its outcome, or None if it does not wait any more.
 
@@ -86,11 +91,17 @@ async def release(pace: Pace | None, outflow: Outflow, wall: Callable[[], float]
     await outflow.release()
 
 
-async def save_pacing(pace: Pace, outflow: Outflow, wall: Callable[[], float]) -> None:
-    """Saves the pacing state now and then, for a process that takes the workspace over without its release."""
+async def save_pacing(
+    pace: Pace, outflow: Outflow, wall: Callable[[], float], is_troubled: Callable[[], bool] = lambda: False
+) -> None:
+    """Saves the pacing state now and then, for a process that takes the workspace over without its release.
+
+    It also reports whether this process cannot deliver.
+    """
     with suppress(IntercomdError):  # The workspace is lost.
         while True:
             await asyncio.sleep(SAVE_PACING_SECONDS)
+            outflow.report_trouble(troubled=is_troubled())
             await outflow.save_pacing(pace.state(time.monotonic(), wall()))
 
 

@@ -177,6 +177,11 @@ class Worker:
         self._monitor.probe_now()
         self._start_calls()
 
+    @property
+    def troubled(self) -> bool:
+        """Whether it cannot deliver for a reason that another daemon may not have, such as its network or token."""
+        return self._monitor.troubled
+
     def status(self) -> ConnectionStatus:
         """Returns the status of the connection."""
         now = self._clock.monotonic()

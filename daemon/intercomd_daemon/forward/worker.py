@@ -359,6 +359,11 @@ class ForwardWorker:
             last_error=self._state.last_error if failures else "",
         )
 
+    @property
+    def troubled(self) -> bool:
+        """Never: an agent shares no workspace."""
+        return False
+
     def status(self) -> ConnectionStatus:
         """Returns the status of the connection."""
         state, reason = self._reported

@@ -12,7 +12,7 @@ import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.outcome import DeadLetter, Outcome
-from intercomd_daemon.spool.fleet import Fleet, Holding, SharedOutflow, SharedTime
+from intercomd_daemon.spool.fleet import Fleet, Holding, Probe, SharedOutflow, SharedTime
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
@@ -396,8 +396,11 @@ class Spool(Intake, Archive, SharedTime, Protocol):
         """The processes that share the spool; None: only this process has it open."""
         ...
 
-    async def acquire(self, workspace: str) -> Outflow:
-        """Waits until this process may deliver for a workspace, by a name that is the same in every process."""
+    async def acquire(self, workspace: str, probe: Probe | None = None) -> Outflow:
+        """Waits until this process may deliver for a workspace, by a name that is the same in every process.
+
+        It is taken from a process that lives only after `probe` returned that this one could deliver it.
+        """
         ...
 
     async def seconds(self) -> list[tuple[int, int]]:

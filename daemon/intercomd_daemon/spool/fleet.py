@@ -1,11 +1,14 @@
 """The interface of a spool that several processes share, as far as it is about those processes."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
 
 from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.fleet.orders import Answer, Order, OrderKind
 from intercomd_daemon.fleet.status import FleetStatus
+
+Probe = Callable[[], Awaitable[bool]]
+"""Returns whether this process could deliver a workspace now."""
 
 
 class Holding(Protocol):
@@ -14,6 +17,14 @@ class Holding(Protocol):
     @property
     def unclean(self) -> bool:
         """Whether calls of an owner before may still arrive: it did not release the workspace."""
+        ...
+
+    async def wait_asked(self) -> None:
+        """Returns when another process is to deliver the workspace: then it must be released. Else it never returns."""
+        ...
+
+    def report_trouble(self, *, troubled: bool) -> None:
+        """Notes whether this process can deliver. If it cannot for long, another one may take the workspace over."""
         ...
 
     def check_held(self) -> None:

@@ -87,6 +87,13 @@ class LocalOutflow:
         """Does nothing while the workspace is held."""
         self._held()
 
+    async def wait_asked(self) -> None:
+        """Never returns: no other process can take the workspace."""
+        await asyncio.Event().wait()
+
+    def report_trouble(self, *, troubled: bool) -> None:
+        """Changes nothing: no other process can take the workspace."""
+
     async def release(self) -> None:
         """Gives the workspace up."""
         self._released.set()

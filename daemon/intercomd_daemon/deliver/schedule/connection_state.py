@@ -84,6 +84,11 @@ class ConnectionMonitor:
         """Whether Intercom refused our access."""
         return self._access.suspended
 
+    @property
+    def troubled(self) -> bool:
+        """Whether `GET /me` is not granted, or not answered; a pause makes no difference."""
+        return not self._access.granted or (self.outage.down and not self.outage.of_single_users)
+
     def pause(self, *, paused: bool) -> None:
         """Pauses or resumes the connection."""
         self._paused = paused

@@ -29,6 +29,7 @@ from intercomd_daemon.spool.base import (
     WaitingRow,
     position_of,
 )
+from intercomd_daemon.spool.fleet import Probe
 from intercomd_daemon.spool.forwarded import KEPT_SECONDS, RECORDS_MAX, Forwarded, with_duplicates
 from intercomd_daemon.spool.keys import log_start, priority_of
 from intercomd_daemon.spool.local import LocalOutflow
@@ -141,7 +142,7 @@ class MemorySpool:
         reason = self._quota.refusal(used, self._refused) if self._refused else ""
         return Usage(usages, sum(used.values()), self._quota.bytes_max, reason, self._spool_id)
 
-    async def acquire(self, workspace: str) -> LocalOutflow:
+    async def acquire(self, workspace: str, probe: Probe | None = None) -> LocalOutflow:  # noqa: ARG002 - never asked
         """Acquires a workspace at once."""
         self._refuse_if_closed()
         return LocalOutflow(self, workspace)

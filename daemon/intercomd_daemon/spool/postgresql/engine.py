@@ -24,6 +24,7 @@ from intercomd_daemon.spool.base import (
     Usage,
     WaitingRow,
 )
+from intercomd_daemon.spool.fleet import Probe
 from intercomd_daemon.spool.forwarded import KEPT_SECONDS, Forwarded
 from intercomd_daemon.spool.postgresql import archive
 from intercomd_daemon.spool.postgresql.connecting import connector
@@ -87,7 +88,7 @@ class PostgresqlSpool:
         )
         self.settling = Session(connect, self._begin_settling)
         self._reading = Session(connect, _begin_nothing)
-        self._control = self.leases.control = Session(connect, self._begin_control)
+        self._control = Session(connect, self._begin_control)
         self._sessions = (self._control, self._appending, self.settling, self._reading)
         self._refusals = StoredRefusals(self._reading, settings.refusals_max, settings.outcomes_kept_seconds, clock)
         self.fleet = PostgresqlFleet(settings, self.incarnation, self._reading, self.leases, clock, self._refusals.trim)
@@ -105,6 +106,7 @@ class PostgresqlSpool:
                 await session.start()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             raise SpoolUnusable(f"the database cannot be used: {error or type(error).__name__}") from error
+        self.leases.start(self._control)
         await self.set_connections(self._settings.connections)
         await self._housekeeping.start()
         await self.fleet.start()
@@ -184,9 +186,9 @@ class PostgresqlSpool:
 
     # Delivering
 
-    async def acquire(self, workspace: str) -> PostgresqlOutflow:
+    async def acquire(self, workspace: str, probe: Probe | None = None) -> PostgresqlOutflow:
         """Waits until this process holds the lease of the workspace."""
-        return PostgresqlOutflow(self, await self.leases.acquire(workspace))
+        return PostgresqlOutflow(self, await self.leases.acquire(workspace, probe))
 
     # Operating
 
@@ -337,6 +339,7 @@ class PostgresqlSpool:
     async def set_workspaces(self, workspaces: Mapping[str, str]) -> list[str]:
         """Stores the workspace of each connection; returns those that had another one."""
         moved: list[str] = []
+        self.leases.claims.members.serve(workspaces)
         for name, workspace in workspaces.items():
             number = await self.number(name)
             before = await self._reading.fetch_value("SELECT workspace FROM connections WHERE number = $1", number)

@@ -1,6 +1,6 @@
-"""Holds the leases of workspaces: claims, renews and releases them over the control session.
+"""Holds the leases of workspaces: renews, hands over and releases them over the control session.
 
-`fleet.lease` decides when.
+`fleet.lease` decides when, `fleet.placement` to whom.
 """
 
 import asyncio
@@ -12,14 +12,11 @@ from typing import NoReturn
 import asyncpg
 
 from intercomd_daemon.errors import IntercomdError, LeaseLost
-from intercomd_daemon.fleet.lease import Fence, Lease, LeaseRow, Observation, Terms, is_unclean, may_claim, observe
-from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, Session
-
-LOOKS_PER_LEASE = 20
-"""How often a claimant looks at a lease; a release is seen within a second for leases up to 20 s."""
-LOOK_SECONDS_MAX = 0.5
-_LOOK = "SELECT incarnation, epoch, renewal, timeline, timeline_1() AS current FROM leases WHERE workspace = $1"
-_PRESENT = "INSERT INTO leases (workspace, timeline) VALUES ($1, timeline_1()) ON CONFLICT DO NOTHING"
+from intercomd_daemon.fleet.lease import Terms
+from intercomd_daemon.fleet.placement import should_move, should_offer
+from intercomd_daemon.spool.fleet import Probe
+from intercomd_daemon.spool.postgresql.claims import LOOKS_PER_LEASE, Claimed, Claims
+from intercomd_daemon.spool.postgresql.session import Session
 
 
 def boot_time() -> float:
@@ -30,11 +27,16 @@ def boot_time() -> float:
 class Holding:
     """A workspace while this process holds its lease; shared by the outflows of the process."""
 
-    def __init__(self, workspace: str, lease: Lease, *, unclean: bool) -> None:
-        """`unclean`: the process that held it before did not release it."""
+    def __init__(self, workspace: str, claimed: Claimed) -> None:
         self.workspace = workspace
-        self.lease = lease
-        self.unclean = unclean
+        self.lease = claimed.lease
+        self.unclean = claimed.unclean
+        self.held_since = claimed.lease.sent_at
+        self.troubled_since: float | None = None
+        """Since when this process cannot deliver; None: it can."""
+        self.asked = asyncio.Event()
+        """Set when another process is to deliver the workspace: it must be released."""
+        self.release_reason = "released"
         self.users = 0
         self.lost = asyncio.Event()
         self.reason = ""
@@ -63,19 +65,24 @@ class Leases:
 
     def __init__(self, incarnation: str, daemon_id: str, terms: Terms, wall: Callable[[], float]) -> None:
         """`incarnation` is a random name of this process."""
-        self._incarnation = incarnation
-        self._daemon_id = daemon_id
         self.terms = terms
-        self._wall = wall
         self._holdings: dict[str, Holding] = {}
         self._claiming: dict[str, asyncio.Lock] = {}
-        self._session = 0
         self.clock = boot_time
+        self.claims = Claims(incarnation, daemon_id, terms, wall, self._now)
         self.control: Session
+
+    def _now(self) -> float:
+        return self.clock()
+
+    def start(self, control: Session) -> None:
+        """Looks at the leases over a session, once that is open."""
+        self.control = self.claims.control = control
+        self.claims.start()
 
     def begin(self) -> None:
         """Notes a new control session: what was seen and held on the one before does not count any more."""
-        self._session += 1
+        self.claims.begin()
         self.lose_all("the session with the database ended")
 
     def lose_all(self, reason: str) -> None:
@@ -83,51 +90,24 @@ class Leases:
         for holding in self._holdings.values():
             holding.lose(reason)
 
-    async def acquire(self, workspace: str) -> Holding:
-        """Waits until this process holds the workspace."""
+    async def acquire(self, workspace: str, probe: Probe | None = None) -> Holding:
+        """Waits until this process holds the workspace.
+
+        If `probe` returns that this process could deliver it, it may be taken from an owner that lives.
+        """
         async with self._claiming.setdefault(workspace, asyncio.Lock()):
             holding = self._holdings.get(workspace)
             if holding is None or holding.lost.is_set():
-                holding = await self._claim(workspace)
+                holding = Holding(workspace, await self.claims.claim(workspace, probe))
                 self._holdings[workspace] = holding
                 holding.renewing = asyncio.create_task(self._renew(holding), name=f"lease of {workspace}")
             holding.users += 1
             return holding
 
-    async def _claim(self, workspace: str) -> Holding:
-        seen: Observation | None = None
-        session = 0
-        pause = min(LOOK_SECONDS_MAX, self.terms.lease_seconds / LOOKS_PER_LEASE)
-        while True:
-            with suppress(AnswerLost, DatabaseAway):
-                if session != self._session:
-                    seen, session = None, self._session
-                row, timeline = await self._look(workspace)
-                seen = observe(seen, row, timeline, self.clock())
-                sent_at = self.clock()
-                if may_claim(seen, self._incarnation, sent_at, self.terms):
-                    unclean = is_unclean(seen)
-                    if await self._send_claim(workspace, row, "lease ended" if unclean else "released"):
-                        lease = Lease(Fence(self._incarnation, row.fence.epoch + 1), sent_at, self.terms)
-                        return Holding(workspace, lease, unclean=unclean)
-            await asyncio.sleep(pause)
-
-    async def _look(self, workspace: str) -> tuple[LeaseRow, int]:
-        found = await self.control.fetch(_LOOK, workspace)
-        if not found:
-            await self.control.fetch(_PRESENT, workspace)
-            found = await self.control.fetch(_LOOK, workspace)
-        row = found[0]
-        return LeaseRow(Fence(row["incarnation"], row["epoch"]), row["renewal"], row["timeline"]), row["current"]
-
-    async def _send_claim(self, workspace: str, row: LeaseRow, reason: str) -> bool:
-        values = (workspace, *row.fence, row.renewal, self._incarnation, self._daemon_id, self._wall(), reason)
-        statement = "SELECT claim_1($1, $2, $3, $4, $5, $6, $7, $8)"
-        return bool(await self.control.fetch_value(statement, *values))
-
     async def _renew(self, holding: Holding) -> None:
         """Renews a lease until it is lost or released; a renewal that fails is repeated while the lease lasts."""
         pause = self.terms.lease_seconds / LOOKS_PER_LEASE
+        refused = ""
         while not holding.lost.is_set():
             now = self.clock()
             if not holding.lease.may_call(now):
@@ -138,8 +118,9 @@ class Leases:
                 await asyncio.wait_for(holding.lost.wait(), wait)
                 return
             sent_at = self.clock()
-            values = (holding.workspace, *holding.lease.fence)
-            renewal = asyncio.ensure_future(self.control.fetch_value("SELECT renew_1($1, $2, $3, false, '')", *values))
+            offered = should_offer(holding.troubled_since, holding.held_since, sent_at, self.terms)
+            values = (holding.workspace, *holding.lease.fence, offered, refused)
+            renewal = asyncio.ensure_future(self.control.fetch_value("SELECT renew_1($1, $2, $3, $4, $5)", *values))
             left = holding.lease.abort_at - sent_at
             done, _ = await asyncio.wait({renewal}, timeout=max(0.0, left))
             if not done:
@@ -148,10 +129,25 @@ class Leases:
             error = renewal.exception()
             if error is None and renewal.result() is not None:
                 holding.lease = holding.lease.renewed(sent_at)
+                refused = self._consider(holding, renewal.result(), offered=offered)
             elif error is None:
                 holding.lose("another daemon took it")
             elif not isinstance(error, IntercomdError | asyncpg.PostgresError):
                 holding.lose(f"its renewal failed: {error!r}")
+
+    def _consider(self, holding: Holding, heir: str, *, offered: bool) -> str:
+        """Decides whether to hand a workspace over to the process that asks for it; returns whom to refuse."""
+        fleet = self.claims.fleet
+        place = fleet.places.get(holding.workspace)
+        if not heir or place is None:
+            return ""
+        places = {**fleet.places, holding.workspace: place._replace(offered=offered, heir=heir)}
+        why = should_move(fleet._replace(places=places), holding.workspace, heir)
+        if not why:
+            return heir
+        holding.release_reason = why
+        holding.asked.set()
+        return ""
 
     async def release(self, holding: Holding) -> None:
         """Releases a workspace once its last outflow has; another process may claim it at once."""
@@ -160,14 +156,15 @@ class Leases:
             return
         holding.lose("it was released")
         holding.renewing.cancel()
-        values = (holding.workspace, *holding.lease.fence)
+        values = (holding.workspace, *holding.lease.fence, holding.release_reason)
         with suppress(IntercomdError):  # The database is away: the lease ends by itself.
-            await self.control.fetch("SELECT release_1($1, $2, $3, 'released')", *values)
+            await self.control.fetch("SELECT release_1($1, $2, $3, $4)", *values)
 
     async def close(self) -> None:
-        """Releases all workspaces."""
+        """Releases all workspaces, and leaves the fleet."""
         for holding in list(self._holdings.values()):
             holding.users = 1
             await self.release(holding)
             holding.renewing.cancel()
             await asyncio.gather(holding.renewing, return_exceptions=True)
+        await self.claims.close()

@@ -203,6 +203,17 @@ class PostgresqlOutflow:
         values = (fence.incarnation, self._holding.workspace, fence.epoch, numbers, data)
         await self._deliver(lambda session, _: session.execute("SELECT report_1($1, $2, $3, $4, $5)", *values))
 
+    async def wait_asked(self) -> None:
+        """Returns when another process is to deliver the workspace."""
+        await self._holding.asked.wait()
+
+    def report_trouble(self, *, troubled: bool) -> None:
+        """Notes whether this process can deliver."""
+        if not troubled:
+            self._holding.troubled_since = None
+        elif self._holding.troubled_since is None:
+            self._holding.troubled_since = self._spool.leases.clock()
+
     async def release(self) -> None:
         """Gives the workspace up."""
         if not self._released.is_set():

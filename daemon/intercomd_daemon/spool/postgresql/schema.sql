@@ -58,7 +58,7 @@ CREATE TABLE leases (
 -- its settings, as JSON.
 CREATE TABLE members (
     incarnation text PRIMARY KEY, daemon_id text NOT NULL, beat bigint NOT NULL DEFAULT 0, since float8 NOT NULL,
-    seen float8 NOT NULL, connections text[] NOT NULL, workspaces text[] NOT NULL, settings text NOT NULL DEFAULT '',
+    seen float8 NOT NULL, connections text[] NOT NULL, workspaces text[] NOT NULL,
     version text NOT NULL DEFAULT '', digests text NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 10);
 
@@ -579,18 +579,15 @@ CREATE FUNCTION release_1(the_workspace text, the_incarnation text, the_epoch bi
         WHERE workspace = the_workspace AND incarnation = the_incarnation AND epoch = the_epoch
 $$;
 
--- Shows that a process is there, and returns all that are. `gone` has not changed for long.
+-- Shows other processes that this one lives, and returns all.
 CREATE FUNCTION beat_1(
-    the_incarnation text, the_daemon text, now float8, the_connections text[], the_workspaces text[], the_settings text,
-    gone text[]
+    the_incarnation text, the_daemon text, now float8, the_connections text[], the_workspaces text[]
 ) RETURNS SETOF members LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO members AS m (incarnation, daemon_id, since, seen, connections, workspaces, settings)
-        VALUES (the_incarnation, the_daemon, now, now, the_connections, the_workspaces, the_settings)
+    INSERT INTO members AS m (incarnation, daemon_id, since, seen, connections, workspaces)
+        VALUES (the_incarnation, the_daemon, now, now, the_connections, the_workspaces)
         ON CONFLICT (incarnation) DO UPDATE SET beat = m.beat + 1, seen = now, connections = the_connections,
-            workspaces = the_workspaces, settings = the_settings;
-    DELETE FROM members WHERE incarnation IN (
-        SELECT incarnation FROM members WHERE incarnation = ANY (gone) FOR UPDATE SKIP LOCKED);
+            workspaces = the_workspaces;
     RETURN QUERY SELECT * FROM members;
 END $$;
 

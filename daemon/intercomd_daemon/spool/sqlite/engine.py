@@ -25,6 +25,7 @@ from intercomd_daemon.spool.base import (
     Usage,
     WaitingRow,
 )
+from intercomd_daemon.spool.fleet import Probe
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.quota import BYTES_MIN, Quota, weigh
@@ -122,7 +123,7 @@ class SqliteSpool:
 
     # Delivering
 
-    async def acquire(self, workspace: str) -> LocalOutflow:
+    async def acquire(self, workspace: str, probe: Probe | None = None) -> LocalOutflow:  # noqa: ARG002 - never asked
         """Acquires a workspace at once: the lock on the file keeps every other process out."""
         return LocalOutflow(self, workspace)
 

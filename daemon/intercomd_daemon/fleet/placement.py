@@ -1,0 +1,159 @@
+"""Which daemon of a fleet delivers which workspace, and when one takes a workspace over from another that lives.
+
+An owner hands a workspace over only to a process that asked for it, and a process asks only after its own `GET /me` for
+all of the workspace's connections succeeded. So a move needs the consent of both, and each decides by what it sees.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from intercomd_daemon.fleet.lease import RENEWALS_PER_LEASE, Terms
+
+SETTLED_BEATS = 2 * RENEWALS_PER_LEASE
+"""A process that joined takes no workspace from others for two leases; it beats as often as it renews."""
+TROUBLED_LEASES = 3
+"""An owner that cannot deliver for this many leases offers the workspace."""
+MOVE_SECONDS = 60.0
+"""An owner keeps a workspace at least this long before it offers it, and a process asks for one at most this often."""
+YIELD_SECONDS = 0.5
+"""For so long a process leaves a free workspace to others that deliver fewer."""
+HEIR_SECONDS = 2.0
+"""For so long a free workspace is left to the process that asked for it."""
+
+
+class Member(NamedTuple):
+    """A process of the fleet."""
+
+    incarnation: str
+    beat: int
+    """How often it has shown that it lives."""
+    serves: frozenset[tuple[str, str]]
+    """The (workspace, connection) pairs of its settings."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it joined at least two leases ago."""
+        return self.beat >= SETTLED_BEATS
+
+
+class Presence(NamedTuple):
+    """What a process has seen of a member on its current session."""
+
+    member: Member
+    since: float
+    """When it first saw this beat, by its own clock."""
+
+
+class Place(NamedTuple):
+    """Who delivers a workspace."""
+
+    owner: str = ""
+    """Empty: nobody, the lease was released."""
+    offered: bool = False
+    """Whether the owner cannot deliver."""
+    heir: str = ""
+    """The process that asked for it."""
+
+
+class Fleet(NamedTuple):
+    """The fleet as a process sees it."""
+
+    me: str
+    members: Mapping[str, Member]
+    """Those that live, and always `me`."""
+    places: Mapping[str, Place]
+
+    def load(self, incarnation: str) -> int:
+        """Returns how many workspaces a process delivers or has asked for."""
+        return sum((place.heir or place.owner) == incarnation for place in self.places.values())
+
+    def able(self, workspace: str) -> frozenset[str]:
+        """Returns the processes that are configured for all connections of a workspace, or if none is, for the most."""
+        serving = {
+            name: sum(served == workspace for served, _ in member.serves) for name, member in self.members.items()
+        }
+        most = max(serving.values(), default=0)
+        return frozenset(name for name, count in serving.items() if count == most and most)
+
+
+def observe_members(before: Mapping[str, Presence], members: Iterable[Member], now: float) -> dict[str, Presence]:
+    """Returns the presences after receiving the members."""
+    return {
+        member.incarnation: before[member.incarnation]._replace(member=member)
+        if member.incarnation in before and before[member.incarnation].member.beat == member.beat
+        else Presence(member, now)
+        for member in members
+    }
+
+
+def living(presences: Mapping[str, Presence], now: float, terms: Terms) -> dict[str, Member]:
+    """Returns the members that have beaten lately, judged as the renewals of a lease are."""
+    patience = terms.lease_seconds + terms.margin_seconds
+    return {name: each.member for name, each in presences.items() if now - each.since < patience}
+
+
+def may_take(fleet: Fleet, workspace: str, free_seconds: float) -> bool:
+    """Whether to claim a lease that may be claimed since `free_seconds`.
+
+    A process that joined leaves it to those that were there before. Of those, the one with the fewest workspaces takes
+    it; the others follow soon, in case that one cannot.
+    """
+    able = fleet.able(workspace)
+    if fleet.me not in able:
+        return False
+    place = fleet.places[workspace]
+    if place.heir == fleet.me:
+        return True
+    if place.heir in able and free_seconds < HEIR_SECONDS:
+        return False
+    rivals = able - {fleet.me, place.owner}
+    settled = {name for name in rivals if fleet.members[name].settled}
+    if settled and not fleet.members[fleet.me].settled:
+        return False
+    first = all(fleet.load(fleet.me) <= fleet.load(name) for name in settled or rivals)
+    return first or free_seconds >= YIELD_SECONDS
+
+
+def should_move(fleet: Fleet, workspace: str, heir: str) -> str:
+    """Returns why a workspace should move from its owner to another process; empty if it should stay.
+
+    A move for the sake of an even spread must make the spread more even, so that none is undone by the next one.
+    """
+    place = fleet.places[workspace]
+    able = fleet.able(workspace)
+    if heir not in able or heir == place.owner or not fleet.members[heir].settled:
+        return ""
+    if place.offered:
+        return "offered"
+    if place.owner in fleet.members and place.owner not in able:
+        return "settings"
+    asked = place.heir == heir
+    ours, theirs = fleet.load(place.owner) + asked, fleet.load(heir) - asked
+    return "spread" if place.owner in fleet.members and ours - theirs >= 2 else ""
+
+
+def wanted(fleet: Fleet, waiting: Iterable[str], tried: Mapping[str, float], now: float) -> str:
+    """Returns the workspace to ask its owner for, once `GET /me` succeeds; empty if none.
+
+    One at a time, the offered ones first, and each at most once in MOVE_SECONDS (`tried`: when it was last).
+    """
+    if any(place.heir == fleet.me for place in fleet.places.values()):
+        return ""
+    order = ("offered", "settings", "spread")
+    found = [
+        (order.index(why), -fleet.load(place.owner), workspace)
+        for workspace in waiting
+        if (place := fleet.places.get(workspace)) is not None
+        and place.owner not in {"", fleet.me}
+        and not place.heir
+        and now - tried.get(workspace, now - MOVE_SECONDS) >= MOVE_SECONDS
+        and (why := should_move(fleet, workspace, fleet.me))
+    ]
+    return min(found)[2] if found else ""
+
+
+def should_offer(troubled_since: float | None, held_since: float, now: float, terms: Terms) -> bool:
+    """Whether an owner that cannot deliver since then offers the workspace; None: it can deliver."""
+    if troubled_since is None or now - held_since < MOVE_SECONDS:
+        return False
+    return now - troubled_since >= TROUBLED_LEASES * terms.lease_seconds

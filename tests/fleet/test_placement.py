@@ -1,0 +1,210 @@
+"""Who delivers which workspace: the rules by examples, and every state of a small fleet.
+
+A mutant breaks one rule; that the model then breaks a law shows what the rule is for.
+"""
+
+import pytest
+
+from fleet.explorer import Explored, explore
+from fleet.placement_model import PlacementModel, Rules, World
+from intercomd_daemon.fleet.lease import Terms
+from intercomd_daemon.fleet.placement import (
+    HEIR_SECONDS,
+    MOVE_SECONDS,
+    SETTLED_BEATS,
+    YIELD_SECONDS,
+    Fleet,
+    Member,
+    Place,
+    living,
+    may_take,
+    observe_members,
+    should_move,
+    should_offer,
+    wanted,
+)
+
+TERMS = Terms(lease_seconds=10.0)
+
+
+def member(name: str, *workspaces: str, beat: int = SETTLED_BEATS) -> Member:
+    """A member with the connection `default` for each workspace, and further ones as in `w1:eu`."""
+    pairs = (workspace.partition(":") for workspace in workspaces)
+    return Member(name, beat, frozenset((workspace, name or "default") for workspace, _, name in pairs))
+
+
+def fleet(me: str, *members: Member, **places: Place) -> Fleet:
+    return Fleet(me, {each.incarnation: each for each in members}, places)
+
+
+A, B, C = (member(name, "w1", "w2", "w3") for name in "abc")
+
+
+def test_members_live_while_their_beat_changes() -> None:
+    seen = observe_members({}, [A, B], 100.0)
+    later = observe_members(seen, [A._replace(beat=7), B], 111.0)
+    assert living(later, 111.9, TERMS).keys() == {"a", "b"}
+    assert living(later, 112.0, TERMS).keys() == {"a"}
+    assert observe_members(later, [A], 112.0).keys() == {"a"}
+    renamed = observe_members(seen, [A._replace(serves=frozenset()), B], 105.0)
+    assert renamed["a"].since == 100.0
+    assert renamed["a"].member.serves == frozenset()
+
+
+def test_only_those_with_all_connections_of_a_workspace_are_able() -> None:
+    both = member("b", "w1", "w1:eu")
+    assert fleet("a", A, both).able("w1") == {"b"}
+    assert fleet("a", A, both).able("w2") == {"a"}
+    assert fleet("a", A, both).able("w9") == frozenset()
+    halves = fleet("a", member("a", "w1:eu"), member("b", "w1:us"))
+    assert halves.able("w1") == {"a", "b"}, "if none has all, those with the most"
+
+
+@pytest.mark.parametrize(
+    ("seen", "free_seconds", "takes"),
+    [
+        (fleet("a", A, w1=Place()), 0.0, True),
+        (fleet("a", member("a", "w2"), B, w1=Place()), 99.0, False),
+        (fleet("a", A, B, w1=Place(), w2=Place("b")), 0.0, True),
+        # It delivers more than another: that one goes first.
+        (fleet("a", A, B, w1=Place(), w2=Place("a")), 0.0, False),
+        (fleet("a", A, B, w1=Place(), w2=Place("a")), YIELD_SECONDS, True),
+        # A joiner leaves it to others, but takes it if there are none, or the only one has just lost it.
+        (fleet("a", A._replace(beat=5), B, w1=Place()), 99.0, False),
+        (fleet("a", A._replace(beat=5), B._replace(beat=0), w1=Place()), 0.0, True),
+        (fleet("a", A._replace(beat=5), w1=Place()), 0.0, True),
+        (fleet("a", A._replace(beat=5), B, w1=Place("b")), 0.0, True),
+        (fleet("a", A, B._replace(beat=5), w1=Place(), w2=Place("a")), YIELD_SECONDS - 0.1, False),
+        # It moves.
+        (fleet("a", A, B, w1=Place(heir="b")), HEIR_SECONDS - 0.1, False),
+        (fleet("a", A, B, w1=Place(heir="b")), HEIR_SECONDS, True),
+        (fleet("a", A, w1=Place(heir="b")), 0.0, True),
+        (fleet("a", A, B, w1=Place(heir="a"), w2=Place("a"), w3=Place("a")), 0.0, True),
+    ],
+)
+def test_free_workspace_is_taken_by_the_process_with_the_fewest(seen: Fleet, free_seconds: float, takes: bool) -> None:
+    assert may_take(seen, "w1", free_seconds) is takes
+
+
+TWO = {"w1": Place("a"), "w2": Place("a")}
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        (fleet("b", A, B, **TWO), "spread"),
+        (fleet("b", A, B, w1=Place("a"), w2=Place("a"), w3=Place("b")), ""),
+        (fleet("b", A, B, w1=Place("a", heir="b"), w2=Place("a")), "spread"),
+        (fleet("b", A, B, w1=Place("a", heir="b"), w2=Place("b")), ""),
+        (fleet("b", A, B._replace(beat=0), **TWO), ""),
+        (fleet("b", A, member("b", "w2"), **TWO), ""),
+        (fleet("b", A, B, w1=Place("b"), w2=Place("b")), ""),
+        (fleet("b", A, B, w1=Place("a", offered=True)), "offered"),
+        (fleet("b", A, B._replace(beat=0), w1=Place("a", offered=True)), ""),
+        (fleet("b", A, member("b", "w1", "w1:eu"), w1=Place("a")), "settings"),
+        # The owner does not live: its lease ends by itself.
+        (fleet("b", B, **TWO), ""),
+    ],
+)
+def test_workspace_moves_for_a_reason(seen: Fleet, why: str) -> None:
+    assert should_move(seen, "w1", "b") == why
+
+
+def test_one_workspace_at_a_time_is_wanted_and_the_offered_one_first() -> None:
+    places = {"w1": Place("a"), "w2": Place("a"), "w3": Place("a", offered=True)}
+    everything = ("w1", "w2", "w3", "w4")
+    seen = fleet("b", A, B, **places)
+    assert wanted(seen, everything, {}, 0.0) == "w3"
+    assert wanted(seen, ("w1", "w2"), {}, 0.0) == "w1"
+    assert wanted(seen, everything, {"w3": 1.0}, 0.0 + MOVE_SECONDS) == "w1"
+    assert wanted(seen, everything, {"w3": 1.0}, 1.0 + MOVE_SECONDS) == "w3"
+    assert wanted(seen, (), {}, 0.0) == ""
+    asked = fleet("b", A, B, **places, w4=Place("c", heir="b"))
+    assert wanted(asked, everything, {}, 0.0) == ""
+    assert wanted(fleet("b", A, B, w1=Place("a", heir="c"), w2=Place(), w3=Place("b")), everything, {}, 0.0) == ""
+
+
+def test_owner_that_cannot_deliver_for_three_leases_offers_the_workspace() -> None:
+    assert not should_offer(None, 0.0, 1e6, TERMS)
+    assert not should_offer(100.0, 0.0, 129.9, TERMS)
+    assert should_offer(100.0, 0.0, 130.0, TERMS)
+    assert not should_offer(100.0, 100.0, 100.0 + MOVE_SECONDS - 1.0, TERMS), "at most one such move a minute"
+    assert should_offer(100.0, 100.0, 100.0 + MOVE_SECONDS, TERMS)
+
+
+def search(rules: Rules, world: World | None = None) -> Explored:
+    model = PlacementModel(rules, world)
+    return explore(model.initial, model.following, model.broken)
+
+
+def test_fleet_settles_in_an_even_spread_whoever_joins_leaves_or_cannot_deliver() -> None:
+    found = search(Rules())
+    assert found.violation == "", found.trace
+    assert found.states > 1_000
+    assert found.steps == {"join", "leave", "beat", "take", "ask", "agree", "refuse", "offer", "break", "crash"}
+
+
+class JoinerTakes(Rules):
+    """A process that joined is served like any other."""
+
+    def may_take(self, fleet: Fleet, workspace: str, free_seconds: float) -> bool:
+        settled = {name: each._replace(beat=SETTLED_BEATS) for name, each in fleet.members.items()}
+        return super().may_take(fleet._replace(members=settled), workspace, free_seconds)
+
+
+class SpreadsAtOne(Rules):
+    """A workspace moves whenever another process delivers fewer."""
+
+    def should_move(self, fleet: Fleet, workspace: str, heir: str) -> str:
+        why = super().should_move(fleet, workspace, heir)
+        place = fleet.places[workspace]
+        asked = place.heir == heir
+        fewer = fleet.load(heir) - asked < fleet.load(place.owner) + asked
+        return why or ("spread" if fewer and heir in fleet.able(workspace) and heir != place.owner else "")
+
+
+class IgnoresSettings(Rules):
+    """Any process takes any workspace."""
+
+    def may_take(self, fleet: Fleet, workspace: str, free_seconds: float) -> bool:
+        everything = {name: each._replace(serves=frozenset({(workspace, "x")})) for name, each in fleet.members.items()}
+        return super().may_take(fleet._replace(members=everything), workspace, free_seconds)
+
+
+class AsksWithoutAProbe(Rules):
+    """A process asks for a workspace without its own `GET /me`."""
+
+    def asks(self, fleet: Fleet, workspace: str, *, healthy: bool) -> bool:  # noqa: ARG002 - that is the mutation
+        return super().asks(fleet, workspace, healthy=True)
+
+
+class OwnerAlwaysAgrees(Rules):
+    """An owner releases its workspace to whoever asks for it."""
+
+    def agrees(self, fleet: Fleet, workspace: str, heir: str) -> bool:
+        return bool(heir and fleet.places[workspace].heir)
+
+
+class NeverOffers(Rules):
+    """An owner that cannot deliver keeps its workspace."""
+
+    def offers(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("mutant", "law"),
+    [
+        (JoinerTakes, "a process took a workspace before two leases"),
+        (SpreadsAtOne, "a move did not make the spread more even"),
+        (IgnoresSettings, "a process delivers that has not all connections"),
+        (AsksWithoutAProbe, "a process asks for a workspace that it cannot deliver"),
+        (OwnerAlwaysAgrees, "a move did not make the spread more even"),
+        (NeverOffers, "a workspace stays with an owner that cannot deliver"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_mutant_breaks_a_law(mutant: type[Rules], law: str) -> None:
+    found = search(mutant())
+    assert found.violation == law
+    assert found.trace
