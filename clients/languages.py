@@ -109,6 +109,7 @@ GO = Language(
         ("go", "vet", "./..."),
         ("staticcheck", "./..."),
         ("go", "test", "-race", "./..."),
+        ("go", "test", "-C", "internal/tracing", "./..."),
     ),
     plugins=("--go_out={output}", f"--go_opt={GO_MODULE}", "--go-grpc_out={output}", f"--go-grpc_opt={GO_MODULE}"),
     stubs="intercomd/v1",
