@@ -136,10 +136,7 @@ func (s *sender) results(ctx context.Context, frames []frame) ([]*intercomdv1.En
 			}
 			return results, nil
 		}
-		explained := &Error{failed.code, failed.explain(s.target)}
-		s.mu.Lock()
-		s.last = explained
-		s.mu.Unlock()
+		explained := s.failed(failed)
 		advice := failed.advice()
 		forbidden := placesOf(failed.forbidden, frames, sent)
 		if advice == rejectConnection && len(forbidden) == 0 {
@@ -166,6 +163,15 @@ func (s *sender) results(ctx context.Context, frames []frame) ([]*intercomdv1.En
 			}
 		}
 	}
+}
+
+// failed keeps the failure for lastFailure; it returns it explained.
+func (s *sender) failed(failure *failure) *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	explained := &Error{failure.code, failure.explain(s.target, s.options.TLS == nil && !s.succeeded)}
+	s.last = explained
+	return explained
 }
 
 func (s *sender) setCallMax(envelopes int) {

@@ -78,6 +78,11 @@ class Access:
         if self._token is not None and credentials is None and not self._tls and not is_local(target):
             logger.warning("The token travels to %s in plain text: set `tls`", target)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether calls are in plain text."""
+        return self._credentials is None and self._tls is None
+
     def metadata(self) -> Metadata:
         """Returns the metadata of the next call. Reads the token file again; if that fails, its last token stays."""
         if self._token_file is not None:

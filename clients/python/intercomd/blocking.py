@@ -66,7 +66,7 @@ class BlockingPublisher:
         lifecycle.survives_forks(self)
 
     def _start(self) -> None:
-        self._delivery = Delivery(self._access.target, self._settings, *self._callbacks)
+        self._delivery = Delivery(self._access.target, self._settings, *self._callbacks, is_plain=self._access.is_plain)
         self._transport = ThreadTransport(self._access)
         self._buffer = Buffer(self._settings)
         self._changed = threading.Condition()

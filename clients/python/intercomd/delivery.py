@@ -96,8 +96,11 @@ class Delivery:
         settings: PublisherSettings,
         on_results: ResultsCallback | None,
         on_rejected: RejectedCallback | None,
+        *,
+        is_plain: bool = False,
     ) -> None:
         self._target = target
+        self._is_plain = is_plain
         self._settings = settings
         self._on_results = on_results
         self._on_rejected = on_rejected
@@ -163,7 +166,12 @@ class Delivery:
         self, failure: Failure, frames: list[bytes], rejected: dict[int, EnvelopeResult]
     ) -> tuple[Advice, str]:
         """Returns what to do, and the connection that the caller may not use."""
-        text = explain(failure.code, failure.details, self._target)
+        text = explain(
+            failure.code,
+            failure.details,
+            self._target,
+            may_need_tls=self._is_plain and not self._has_succeeded,
+        )
         self.last_failure = PublishError(text, failure.code)
         self.last_failure.__cause__ = failure.error
         details = read_details(failure.trailers)

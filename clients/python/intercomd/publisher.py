@@ -82,7 +82,7 @@ class Publisher:
             metadata=metadata,
         )
         self._callbacks = (on_results, on_rejected)
-        self._delivery = Delivery(target, self._settings, on_results, on_rejected)
+        self._delivery = Delivery(target, self._settings, on_results, on_rejected, is_plain=self._access.is_plain)
         self._transport = AsyncTransport(self._access)
         self._buffer = Buffer(self._settings)
         self._batch_due = asyncio.Event()
@@ -291,7 +291,7 @@ class Publisher:
         rest = Buffer(self._settings)
         for framed in self._buffer.unanswered():
             rest.put(framed, None, 0.0)
-        delivery = Delivery(self._access.target, self._settings, *self._callbacks)
+        delivery = Delivery(self._access.target, self._settings, *self._callbacks, is_plain=self._access.is_plain)
         batches = rest.unfinished()
         try:
             if self.failure is None:

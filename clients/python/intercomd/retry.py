@@ -37,6 +37,8 @@ KEY_FIELD, VALUE_FIELD = 1, 2  # protobuf encodes a map as repeated messages of 
 # gRPC's details of a call to an HTTP/1 server: "Failed parsing HTTP/2 (Expected SETTINGS frame as the
 # first frame, got frame type 79)", "Trying to connect an http1.x server".
 _NOT_HTTP2 = re.compile(r"Failed parsing HTTP/2|http1\.x server", re.IGNORECASE)
+# gRPC's details where a server with TLS closes a connection that begins in plain text.
+_CLOSED = re.compile(r"Socket closed|Connection reset by peer", re.IGNORECASE)
 
 
 class Advice(Enum):
@@ -83,13 +85,22 @@ def advise(code: grpc.StatusCode, text: str, details: Details) -> Advice:
     return Advice.STOP
 
 
-def explain(code: grpc.StatusCode, text: str, target: str) -> str:
-    """Returns the status in one line, with the fix if repeating does not help."""
+def explain(code: grpc.StatusCode, text: str, target: str, *, may_need_tls: bool = False) -> str:
+    """Returns the status in one line, with the fix if repeating does not help.
+
+    Args:
+        code: the status.
+        text: its details.
+        target: the publisher's target.
+        may_need_tls: calls are in plain text, and none has succeeded.
+    """
     status = f"{code.name}: {text}" if text else code.name
     if code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(text):
         return (
             f"{target} answers HTTP/1, not gRPC: set `target` to the ingest address, by default port 50051 ({status})"
         )
+    if may_need_tls and code is grpc.StatusCode.UNAVAILABLE and _CLOSED.search(text):
+        return f"{target} closed the connection: if it expects TLS, set `tls` ({status})"
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return (
             f"{target} does not serve intercomd.v1.IngestService: set `target` to the ingest address, by default "

@@ -45,6 +45,11 @@ export class Access {
     }
   }
 
+  /** Whether calls are in plain text. */
+  get isPlain(): boolean {
+    return this.#tls === undefined;
+  }
+
   /** Returns the metadata of the next call. Reads the token file again; if that fails, its last token stays. */
   metadata(): Metadata {
     const { tokenFile } = this.#settings;

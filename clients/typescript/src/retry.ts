@@ -6,6 +6,8 @@ const PUSHBACK_MAX_MS = 60_000;
 
 /** grpc-js's descriptions of a server that speaks HTTP/1. */
 const NOT_HTTP2 = /Parse Error: Expected HTTP\/2|NGHTTP2_HTTP_1_1_REQUIRED|ERR_HTTP2_ERROR: Protocol error|Protocol error/i;
+/** grpc-js's descriptions where a server with TLS closes a connection that begins in plain text. */
+const CLOSED = /Last error: Failed to connect|ECONNRESET/;
 
 /**
  * What the publisher does after a failed call: send the same request again after a pause; send the envelopes in smaller
@@ -60,12 +62,19 @@ export function advise(failure: Failure): Advice {
   }
 }
 
-/** Returns the status in one line, with the fix if repeating does not help. */
-export function explain(failure: Failure, target: string): string {
+/**
+ * Returns the status in one line, with the fix if repeating does not help.
+ *
+ * @param mayNeedTls - calls are in plain text, and none has succeeded.
+ */
+export function explain(failure: Failure, target: string, mayNeedTls = false): string {
   const name = codeName(failure.code);
   const text = failure.message === "" ? name : `${name}: ${failure.message}`;
   if (isHttp1(failure)) {
     return `${target} answers HTTP/1, not gRPC: set the target to the ingest address, by default port 50051 (${text})`;
+  }
+  if (mayNeedTls && failure.code === status.UNAVAILABLE && CLOSED.test(failure.message)) {
+    return `${target} closed the connection: if it expects TLS, set tls (${text})`;
   }
   switch (failure.code) {
     case status.UNIMPLEMENTED:

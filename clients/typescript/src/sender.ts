@@ -96,7 +96,7 @@ export class Sender {
       if (signal.aborted) {
         return undefined;
       }
-      this.lastFailure = new PublishError(explain(reply, this.#access.target), codeName(reply.code));
+      this.lastFailure = new PublishError(this.#explain(reply), codeName(reply.code));
       let advice = advise(reply);
       const forbidden = sent.filter((place) => isOf(known(frames[place]), reply.forbidden));
       if (advice === "reject connection" && forbidden.length === 0) {
@@ -183,7 +183,7 @@ export class Sender {
    */
   pauseMs(advice: Advice, failure: Failure, attempts: Attempts, now: number, share: number): number {
     const { backoffMs, backoffMaxMs, repeatMaxMs, logger } = this.#settings;
-    const text = explain(failure, this.#access.target);
+    const text = this.#explain(failure);
     attempts.failures += 1;
     if (attempts.failures === 1) {
       attempts.firstAt = now;
@@ -201,6 +201,10 @@ export class Sender {
       logger.warn(`publishing failed (${text}), repeating in ${(pause / 1000).toFixed(1)} s`);
     }
     return pause;
+  }
+
+  #explain(failure: Failure): string {
+    return explain(failure, this.#access.target, this.#access.isPlain && !this.#hasSucceeded);
   }
 
   /** Throws, unless earlier calls succeeded: then a refusal may last 5 minutes, as during a rollout. */

@@ -59,6 +59,12 @@ def test_http_server_is_named(text: str) -> None:
     assert "answers HTTP/1" in explain(CODE.UNAVAILABLE, text, "127.0.0.1:8080")
 
 
+@pytest.mark.parametrize("text", ["ipv4:127.0.0.1:50051: Socket closed", "recvmsg:Connection reset by peer"])
+def test_plain_text_to_tls_is_named_until_a_call_succeeds(text: str) -> None:
+    assert "if it expects TLS, set `tls`" in explain(CODE.UNAVAILABLE, text, "127.0.0.1:50051", may_need_tls=True)
+    assert "TLS" not in explain(CODE.UNAVAILABLE, text, "127.0.0.1:50051")
+
+
 @pytest.mark.parametrize("pushback", ["60001", "9" * 8, "9" * 6000])
 def test_pushback_is_capped_at_a_minute(pushback: str) -> None:
     assert retry_after_seconds([("grpc-retry-pushback-ms", pushback)]) == 60.0

@@ -101,7 +101,7 @@ class FailureTest {
     Failure failure = Failure.of(Status.CANCELLED, null);
     assertNull(failure.pause());
     assertNull(failure.forbidden());
-    assertEquals("CANCELLED", failure.explain("x:1"));
+    assertEquals("CANCELLED", failure.explain("x:1", false));
   }
 
   @Test
@@ -109,17 +109,17 @@ class FailureTest {
     Throwable refused = new IllegalStateException("wrapped", new ConnectException("Connection\nrefused"));
     assertEquals(
         "UNAVAILABLE: io exception: wrapped: Connection refused",
-        Failure.of(Status.UNAVAILABLE.withDescription("io exception").withCause(refused), null).explain("x:1"));
+        Failure.of(Status.UNAVAILABLE.withDescription("io exception").withCause(refused), null).explain("x:1", false));
     Throwable expired = new SSLHandshakeException("handshake").initCause(new CertificateExpiredException("NotAfter: 2020"));
-    String text = Failure.of(Status.UNAVAILABLE.withCause(expired), null).explain("x:1");
+    String text = Failure.of(Status.UNAVAILABLE.withCause(expired), null).explain("x:1", false);
     assertTrue(text.contains("certificate") && text.contains("NotAfter"), text);
   }
 
   @Test
   void failureExplainsTheFix() {
-    assertTrue(failure(Status.Code.UNAUTHENTICATED, "no", null).explain("x:1").contains("set token or tokenFile"));
-    assertTrue(failure(Status.Code.UNIMPLEMENTED, "no", null).explain("x:1").contains("operations address"));
-    assertTrue(failure(Status.Code.PERMISSION_DENIED, "no", null).explain("x:1").contains("permission"));
-    assertTrue(failure(Status.Code.UNAVAILABLE, HTTP1, null).explain("x:1").contains("HTTP/1"));
+    assertTrue(failure(Status.Code.UNAUTHENTICATED, "no", null).explain("x:1", false).contains("set token or tokenFile"));
+    assertTrue(failure(Status.Code.UNIMPLEMENTED, "no", null).explain("x:1", false).contains("operations address"));
+    assertTrue(failure(Status.Code.PERMISSION_DENIED, "no", null).explain("x:1", false).contains("permission"));
+    assertTrue(failure(Status.Code.UNAVAILABLE, HTTP1, null).explain("x:1", false).contains("HTTP/1"));
   }
 }
