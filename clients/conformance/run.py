@@ -20,8 +20,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE.parent), str(HERE.parents[1] / "tests" / "support")]
 
+from comparison import Mismatch  # noqa: E402
 from languages import OTHERS, WEB, Language, NotRunError  # noqa: E402
-from scenario import Mismatch, NotApplicable, Scenario, play  # noqa: E402
+from scenario import NotApplicable, Scenario, play  # noqa: E402
 
 LANGUAGES: dict[str, Language | None] = {"python": None} | {language.name: language for language in OTHERS}
 MARKERS = ("<!-- conformance: begin -->\n", "<!-- conformance: end -->\n")

@@ -42,124 +42,79 @@ export interface KitUser {
   getAllUserAttributes?(): Attributes;
 }
 
+/** One identity of mParticle's user. */
+export interface KitIdentity {
+  readonly Identity: string;
+  readonly Type: number;
+}
+
 /** mParticle's registry of kits. */
 export interface KitConfig {
   kits?: Record<string, unknown>;
 }
 
-/** The kit. `new IntercomKit({ appId, … })` is sideloaded; {@link IntercomEventForwarder} gets its settings from mParticle. */
-export class IntercomKit {
-  readonly name = NAME;
+/** The kit, as mParticle calls it. */
+export interface Kit {
+  readonly name: string;
   /** mParticle calls it with `new` and uses the result: the same kit. */
-  readonly kitConstructor: () => IntercomKit;
-  readonly #options: KitOptions | undefined;
-  #service: ((kit: unknown, event: KitEvent) => void) | undefined;
-  #identity: { customerId?: string; email?: string } = {};
-  /** Whether identities came one by one that are not applied yet. */
-  #changed = false;
-
-  constructor(options?: KitOptions) {
-    this.#options = options;
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- `this` in the function is the object that `new` makes
-    const kit = this;
-    this.kitConstructor = function () {
-      return kit;
-    };
-  }
-
+  readonly kitConstructor: () => Kit;
   /** Adds the kit to mParticle's configuration. */
-  register(config: KitConfig): void {
-    config.kits = { ...config.kits, [NAME]: { constructor: this.kitConstructor } };
+  register(config: KitConfig): void;
+  /** Boots the Messenger. */
+  init(settings: KitSettings, service?: Service, testMode?: boolean, trackerId?: unknown, attributes?: unknown, identities?: readonly KitIdentity[]): string;
+  /** Sends an event. */
+  process(event: KitEvent): string;
+  /** Sets one identity; types other than customer id and email are ignored. */
+  setUserIdentity(id: string | null, type: number): void;
+  /** Sets an attribute; null is a tag. */
+  setUserAttribute(key: string, value: Attributes[string]): void;
+  /** Clears an attribute. */
+  removeUserAttribute(key: string): void;
+  /** The user is known, the same or another one. */
+  onUserIdentified(user: KitUser): void;
+  /** The user has logged out. */
+  onLogoutComplete(): void;
+  /** Withdraws or gives consent. */
+  setOptOut(isOptingOut: boolean): void;
+}
+
+/** Called by the kit with each event that it has sent. */
+export type Service = (kit: Kit, event: KitEvent) => void;
+
+function createKit(options?: KitOptions): Kit {
+  let reportEvent: Service | undefined;
+  let identity: { customerId?: string; email?: string } = {};
+  // Whether identities came one by one that are not applied yet.
+  let changed = false;
+
+  function identify(attributes?: Attributes): void {
+    changed = false;
+    const proof = identity.customerId || identity.email ? options?.proof?.(identity) : undefined;
+    client.identify({ ...identity, ...proof, attributes });
   }
 
-  /** Called by mParticle: boots the Messenger. */
-  init(settings: KitSettings, service?: (kit: unknown, event: KitEvent) => void, _testMode?: boolean, _trackerId?: unknown, _attributes?: unknown, identities?: readonly { Identity: string; Type: number }[]): string {
-    this.#service = service;
-    try {
-      client.init(this.#options ?? optionsOf(settings));
-    } catch (error) {
-      return String(error);
+  function apply(): void {
+    if (changed) {
+      identify();
     }
-    // The attributes may be those of the last page's user: they are read when mParticle has identified the user.
-    identities?.forEach(({ Identity: id, Type: type }) => {
-      this.setUserIdentity(id, type);
-    });
-    this.#apply();
-    return "initialized";
   }
 
-  /** Called by mParticle: sends an event. */
-  process(event: KitEvent): string {
-    this.#apply();
-    if (!this.#forward(event)) {
-      return "not sent";
-    }
-    this.#service?.(this, event);
-    return "sent";
-  }
-
-  /** Called by mParticle: sets one identity; types other than customer id and email are ignored. */
-  setUserIdentity(id: string | null, type: number): void {
+  function setUserIdentity(id: string | null, type: number): void {
     const value = id ?? "";
-    if (type === CUSTOMER_ID && value !== this.#identity.customerId) {
+    if (type === CUSTOMER_ID && value !== identity.customerId) {
       // Another user: the email that was set before belongs to the last one.
-      this.#identity = { customerId: value };
-    } else if (type === EMAIL && value !== this.#identity.email) {
-      this.#identity = { ...this.#identity, email: value };
+      identity = { customerId: value };
+    } else if (type === EMAIL && value !== identity.email) {
+      identity = { ...identity, email: value };
     } else {
       return;
     }
-    this.#changed = true;
+    changed = true;
     // The other identity follows at once.
-    queueMicrotask(() => {
-      this.#apply();
-    });
+    queueMicrotask(apply);
   }
 
-  /** Called by mParticle: sets an attribute; null is a tag. */
-  setUserAttribute(key: string, value: Attributes[string]): void {
-    this.#apply();
-    client.setAttributes({ [key]: value });
-  }
-
-  /** Called by mParticle: clears an attribute. */
-  removeUserAttribute(key: string): void {
-    this.#apply();
-    client.setAttributes({}, [key]);
-  }
-
-  /** Called by mParticle: the user is known, the same or another one. */
-  onUserIdentified(user: KitUser): void {
-    const { customerid, email } = user.getUserIdentities().userIdentities;
-    this.#identity = { customerId: customerid ?? "", email: email ?? "" };
-    this.#identify(user.getAllUserAttributes?.());
-  }
-
-  /** Called by mParticle: the user has logged out. */
-  onLogoutComplete(): void {
-    this.#identity = {};
-    this.#identify();
-  }
-
-  /** Called by mParticle: withdraws or gives consent. */
-  setOptOut(isOptingOut: boolean): void {
-    client.setConsent(!isOptingOut);
-  }
-
-  #apply(): void {
-    if (this.#changed) {
-      this.#identify();
-    }
-  }
-
-  #identify(attributes?: Attributes): void {
-    this.#changed = false;
-    const { customerId, email } = this.#identity;
-    const proof = customerId || email ? this.#options?.proof?.({ customerId, email }) : undefined;
-    client.identify({ customerId, email, ...proof, attributes });
-  }
-
-  #forward(event: KitEvent): boolean {
+  function forward(event: KitEvent): boolean {
     const name = event.EventName ?? "";
     const attributes = event.EventAttributes ?? {};
     switch (event.EventDataType) {
@@ -171,15 +126,72 @@ export class IntercomKit {
         return client.endSession(sessionOf(event, attributes));
       case COMMERCE:
         client.report("COMMERCE_FROM_WEB", "commerce_event", "send it from a server");
-        return false;
-      default:
-        return false;
     }
+    return false;
   }
+
+  const kit: Kit = {
+    name: NAME,
+    kitConstructor: function () {
+      return kit;
+    },
+    register: (config) => {
+      config.kits = { ...config.kits, [NAME]: { constructor: kit.kitConstructor } };
+    },
+    init: (settings, service, _testMode, _trackerId, _attributes, identities) => {
+      reportEvent = service;
+      try {
+        client.init(options ?? optionsOf(settings));
+      } catch (error) {
+        return String(error);
+      }
+      // The attributes may be those of the last page's user: they are read when mParticle has identified the user.
+      identities?.forEach(({ Identity: id, Type: type }) => {
+        setUserIdentity(id, type);
+      });
+      apply();
+      return "initialized";
+    },
+    process: (event) => {
+      apply();
+      if (!forward(event)) {
+        return "not sent";
+      }
+      reportEvent?.(kit, event);
+      return "sent";
+    },
+    setUserIdentity,
+    setUserAttribute: (key, value) => {
+      apply();
+      client.setAttributes({ [key]: value });
+    },
+    removeUserAttribute: (key) => {
+      apply();
+      client.setAttributes({}, [key]);
+    },
+    onUserIdentified: (user) => {
+      const { customerid, email } = user.getUserIdentities().userIdentities;
+      identity = { customerId: customerid ?? "", email: email ?? "" };
+      identify(user.getAllUserAttributes?.());
+    },
+    onLogoutComplete: () => {
+      identity = {};
+      identify();
+    },
+    setOptOut: (isOptingOut) => {
+      client.setConsent(!isOptingOut);
+    },
+  };
+  return kit;
 }
 
+/** `new IntercomKit({ appId, … })` is sideloaded; {@link IntercomEventForwarder} gets its settings from mParticle. */
+export const IntercomKit = function (options?: KitOptions) {
+  return createKit(options);
+} as unknown as new (options?: KitOptions) => Kit;
+
 /** The kit for a self-hosted SDK, with the settings `appid` and `widgetid` of mParticle's configuration. */
-export const IntercomEventForwarder = new IntercomKit();
+export const IntercomEventForwarder: Kit = createKit();
 
 function optionsOf(settings: KitSettings): Options {
   const text = (name: string): string | undefined => {

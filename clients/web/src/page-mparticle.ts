@@ -1,5 +1,5 @@
 /** The script for pages with mParticle's SDK and without a bundler: `window.intercomd`, with the kit, which it registers. */
-import { endSession, identify, init, pageView, setAttributes, setConsent, shutdown, track } from "./index.js";
+import { client } from "./index.js";
 import { IntercomEventForwarder, IntercomKit } from "./mparticle.js";
 
 declare global {
@@ -8,5 +8,5 @@ declare global {
   }
 }
 
-Object.assign(window, { intercomd: { endSession, identify, init, pageView, setAttributes, setConsent, shutdown, track, IntercomEventForwarder, IntercomKit } });
+Object.assign(window, { intercomd: { ...client, IntercomEventForwarder, IntercomKit } });
 window.mParticle?.addForwarder?.({ name: IntercomEventForwarder.name, constructor: IntercomEventForwarder.kitConstructor, getId: () => 0 });

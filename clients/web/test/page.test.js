@@ -52,6 +52,16 @@ for (const options of [{}, { appId: "" }, { appId: "a", region: "mars" }, { appI
   });
 }
 
+pageTest("objects as values are dropped, with a finding", async ({ page, calls }) => {
+  await page.evaluate(`window.found = []; intercomd.init({ appId: 'abc12345', onFinding: (finding) => found.push(finding) });
+    intercomd.identify({ customerId: '42' })`);
+  await calls();
+  await page.evaluate("intercomd.track('paid', { price: { amount: '19.99', currency: 'USD' }, page: { url: 'https://example.com/' }, plan: 'pro' })");
+  assert.deepEqual(await calls(), [["trackEvent", "paid", { plan: "pro" }]]);
+  const found = await page.evaluate("found.map(({ reason, field }) => reason + ' ' + field)");
+  assert.deepEqual(found, ["ATTRIBUTE_DROPPED custom_event.attributes[0].value", "ATTRIBUTE_DROPPED custom_event.attributes[1].value"]);
+});
+
 pageTest("another user is a shutdown, then a boot", async ({ page, calls }) => {
   await page.evaluate("intercomd.init({ appId: 'abc12345' })");
   await calls();
