@@ -1,8 +1,12 @@
 """Every session has the settings that bound what a partition leaves behind."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from ipaddress import IPv4Address
 
+import asyncpg
 import pytest
 
 from database.server import Server, server
@@ -14,11 +18,45 @@ from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 Host = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def test_session_has_time_limits_and_durable_commits(url: str) -> None:
-    connection = await connector(PostgresqlSettings(url=url, lease_seconds=7.0))()
-    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "synchronous_commit")
-    assert [await connection.fetchval(f"SHOW {name}") for name in names] == ["5s", "30s", "7s", "on"]
-    assert await connection.fetchval("SHOW client_connection_check_interval") == "7s"
+@pytest.fixture(scope="module")
+def over_tcp() -> Iterator[str]:
+    """The URL of an empty database that is reached over TCP, at a loopback address of this process."""
+    address = str(IPv4Address((127 << 24) + (1 << 23) + os.getpid()))
+    listening = Server({"listen_addresses": address})
+    listening.start()
+    yield f"postgresql://intercomd@{address}/{listening.database()}"
+    listening.close()
+
+
+async def test_session_has_every_time_limit(over_tcp: str) -> None:
+    connection = await connector(PostgresqlSettings(url=over_tcp, lease_seconds=7.0))()
+    expected = {
+        "lock_timeout": "5s",
+        "statement_timeout": "30s",
+        "idle_in_transaction_session_timeout": "7s",
+        "client_connection_check_interval": "7s",
+        "tcp_keepalives_idle": "7",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "7000",
+    }
+    found = {name: await connection.fetchval(f"SHOW {name}") for name in expected}
+    assert found == expected
+    raw = connection._transport.get_extra_info("socket")
+    assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7_000
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("off", "on"), ("local", "on"), ("remote_write", "on"), ("remote_apply", "remote_apply")]
+)
+async def test_session_commits_durably_whatever_the_database_says(url: str, given: str, kept: str) -> None:
+    connection = await asyncpg.connect(url)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {given}")
+    await connection.close()
+    connection = await connector(PostgresqlSettings(url=url))()
+    assert await connection.fetchval("SHOW synchronous_commit") == kept
     await connection.close()
 
 

@@ -72,7 +72,11 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
 
     async def prepare(connection: asyncpg.Connection) -> asyncpg.Connection:
         _set_timeout(connection, lease * 1000)
-        await within(CONNECT_SECONDS, connection, _force_durability)
+        try:
+            await within(CONNECT_SECONDS, connection, _force_durability)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     return connect
