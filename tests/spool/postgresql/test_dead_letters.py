@@ -3,7 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import asyncpg
+import pytest
+
 from intercomd_daemon.envelope import Priority
+from intercomd_daemon.errors import CommitUnknown, RetryLater
 from intercomd_daemon.spool.base import Completion, DeadLetterFilter, Incoming, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 
@@ -23,3 +27,17 @@ async def test_letter_that_two_daemons_replay_is_appended_once(
     batch = await outflow.read("default", Priority.NORMAL, 0, 100, 1 << 20)
     assert len(batch.rows) == 20
     assert await one.count_dead_letters(DeadLetterFilter()) == 0
+
+
+async def test_change_whose_answer_is_lost_is_reported_as_unknown(
+    open_daemon: Callable[..., Awaitable[PostgresqlSpool]],
+) -> None:
+    """The letters may be taken; a refusal of the moment says that they are not."""
+    spool = await open_daemon()
+    with pytest.raises(CommitUnknown, match="list them again"):
+        await spool._change(lambda session: session.execute("SELECT pg_terminate_backend(pg_backend_pid())"))
+    refuse = "DO $$ BEGIN RAISE EXCEPTION 'no lock' USING ERRCODE = '{}'; END $$"
+    with pytest.raises(RetryLater, match="no lock"):
+        await spool._change(lambda session: session.execute(refuse.format("55P03")))
+    with pytest.raises(asyncpg.PostgresError):
+        await spool._change(lambda session: session.execute(refuse.format("XX000")))

@@ -184,3 +184,17 @@ async def test_snapshot_that_is_held_open_is_shown_to_a_role_without_rights(
     await reader.close()
     await other.execute("DROP OWNED BY reader; DROP ROLE reader")
     await other.close()
+
+
+async def test_row_of_a_process_that_ended_long_ago_is_deleted(
+    open_daemon: Open, clock: SimpleNamespace, url: str
+) -> None:
+    one = await open_daemon(**QUIET)
+    await (await open_daemon(**QUIET)).close()
+    clock.wall += 604_801.0
+    await one.fleet.read()
+    await one._reading.perform(one.fleet._forget)
+    connection = await asyncpg.connect(url)
+    found = await connection.fetch("SELECT DISTINCT incarnation FROM intercomd.daemons")
+    await connection.close()
+    assert [row["incarnation"] for row in found] == [one.incarnation]

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import asyncpg
 import pytest
 
 from intercomd_daemon.errors import ShuttingDown
-from intercomd_daemon.spool.postgresql.session import JOBS_MAX, AnswerLost, DatabaseAway, Session
+from intercomd_daemon.spool.postgresql.connecting import connector
+from intercomd_daemon.spool.postgresql.session import JOBS_MAX, AnswerLost, DatabaseAway, ReadingSession, Session
+from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 
 async def nothing(_: asyncpg.Connection) -> None:
@@ -103,11 +104,49 @@ async def test_session_reports_once_that_the_database_is_away_and_that_it_is_bac
             raise ConnectionError("no host accepts writes")
         return await asyncpg.connect(url)
 
-    session = Session(connect, nothing, reports.append)
+    back = asyncio.Event()
+
+    def report(reason: str) -> None:
+        reports.append(reason)
+        if not reason:
+            back.set()
+
+    session = Session(connect, nothing, report)
     await session.start()
     with pytest.raises(AnswerLost):
         await session.fetch_value("SELECT pg_terminate_backend(pg_backend_pid())")
-    while reports != ["no host accepts writes", ""]:
-        with suppress(DatabaseAway):
-            await session.fetch_value("SELECT 1")
+    async with asyncio.timeout(30):
+        await back.wait()
+    assert reports == ["no host accepts writes", ""]
+    assert await session.fetch_value("SELECT 1") == 1
     await session.close()
+
+
+async def test_read_whose_answer_is_lost_or_refused_may_be_repeated(url: str) -> None:
+    """Operators' calls end as UNAVAILABLE, and the session goes on."""
+    session = ReadingSession(connector(PostgresqlSettings(url=url)), nothing)
+    await session.start()
+    pid = await session.fetch_value("SELECT pg_backend_pid()")
+    sleeping = asyncio.create_task(session.fetch("SELECT pg_sleep(60)"))
+    other = await asyncpg.connect(url)
+    while not await other.fetchval("SELECT query LIKE '%pg_sleep%' FROM pg_stat_activity WHERE pid = $1", pid):
+        pass
+    await other.execute("SELECT pg_terminate_backend($1)", pid)
+    with pytest.raises(DatabaseAway):
+        await sleeping
+    lock = other.transaction()
+    await lock.start()
+    await other.execute("LOCK TABLE intercomd.connections")
+    with pytest.raises(DatabaseAway, match="refuses"):
+        await session.perform(wait_for_lock)
+    await lock.rollback()
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await session.fetch("SELECT FROM missing")
+    assert await session.fetch_value("SELECT 1") == 1
+    await other.close()
+    await session.close()
+
+
+async def wait_for_lock(connection: asyncpg.Connection) -> None:
+    await connection.execute("SET lock_timeout = '50ms'")
+    await connection.execute("SELECT FROM connections")

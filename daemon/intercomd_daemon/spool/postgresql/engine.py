@@ -11,7 +11,7 @@ from uuid import uuid4
 import asyncpg
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
-from intercomd_daemon.errors import IntercomdError, ShuttingDown, SpoolUnusable
+from intercomd_daemon.errors import CommitUnknown, IntercomdError, ShuttingDown, SpoolUnusable
 from intercomd_daemon.fleet.lease import Terms
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
@@ -38,7 +38,14 @@ from intercomd_daemon.spool.postgresql.leases import Leases
 from intercomd_daemon.spool.postgresql.outflow import PostgresqlOutflow
 from intercomd_daemon.spool.postgresql.refusals import StoredRefusals
 from intercomd_daemon.spool.postgresql.schema import migrate
-from intercomd_daemon.spool.postgresql.session import Session
+from intercomd_daemon.spool.postgresql.session import (
+    AWAY_RETRY_SECONDS,
+    AnswerLost,
+    DatabaseAway,
+    ReadingSession,
+    Session,
+    is_passing,
+)
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
 from intercomd_daemon.spool.quota import Quota
@@ -87,7 +94,7 @@ class PostgresqlSpool:
             connect, self._appends.begin, lambda reason: on_refusing(reason and f"the database is away: {reason}")
         )
         self.settling = Session(connect, self._begin_settling)
-        self._reading = Session(connect, _begin_nothing)
+        self._reading = ReadingSession(connect, _begin_nothing)
         self._control = Session(connect, self._begin_control)
         self._sessions = (self._control, self._appending, self.settling, self._reading)
         self._refusals = StoredRefusals(self._reading, settings.refusals_max, settings.outcomes_kept_seconds, clock)
@@ -104,7 +111,7 @@ class PostgresqlSpool:
             await self._reading.perform(self._clock.measure)
             for session in (self._control, self._appending, self.settling):
                 await session.start()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, DatabaseAway) as error:
             raise SpoolUnusable(f"the database cannot be used: {error or type(error).__name__}") from error
         self.leases.start(self._control)
         await self.set_connections(self._settings.connections)
@@ -241,7 +248,7 @@ class PostgresqlSpool:
 
         async def take(page: list[Stored]) -> None:
             session = self._appends.session_number
-            keys = await self._appending.perform(
+            keys = await self._change(
                 lambda each: replay(each, self.incarnation, session(), self.counters, page, self.now())
             )
             grown = {(row.letter.outcome.connection, row.priority) for row, key in zip(page, keys, strict=True) if key}
@@ -255,15 +262,24 @@ class PostgresqlSpool:
         async def take(page: list[Stored]) -> None:
             session = self._appends.session_number
             discarding = asyncio.ensure_future(
-                self._appending.perform(
-                    lambda each: discard(each, self.incarnation, session(), self.counters, page, self.now())
-                )
+                self._change(lambda each: discard(each, self.incarnation, session(), self.counters, page, self.now()))
             )
             # If the caller is cancelled meanwhile, the commit still happens and its outcomes are still reported.
             discarding.add_done_callback(self._report_discarded)
             await asyncio.shield(discarding)
 
         return await self._take_all(wanted, expected, take)
+
+    async def _change(self, job: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
+        """Changes dead letters, on the session whose fence the statements carry."""
+        try:
+            return await self._appending.perform(job)
+        except AnswerLost as error:
+            raise CommitUnknown("the database did not say what became of the dead letters: list them again") from error
+        except asyncpg.PostgresError as error:
+            if is_passing(error):
+                raise DatabaseAway(f"the database refuses: {error}", AWAY_RETRY_SECONDS) from error
+            raise
 
     def _report_discarded(self, discarding: asyncio.Future[list[Outcome]]) -> None:
         if not discarding.cancelled() and not discarding.exception() and discarding.result():

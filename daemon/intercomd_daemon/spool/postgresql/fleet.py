@@ -17,7 +17,7 @@ from intercomd_daemon.spool import record
 from intercomd_daemon.spool.postgresql.database_clock import DatabaseClock
 from intercomd_daemon.spool.postgresql.leases import Leases
 from intercomd_daemon.spool.postgresql.orders import Orders
-from intercomd_daemon.spool.postgresql.session import Session
+from intercomd_daemon.spool.postgresql.session import ReadingSession
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 HEALTH_EVERY = 10
@@ -43,6 +43,11 @@ SELECT coalesce(max(age), 0) AS transactions, coalesce(max(seconds), 0)::float8 
         WHERE database = current_database()
 ) AS snapshots
 """
+FORGOTTEN_SECONDS = 604_800.0
+"""A process of which nothing was seen for a week has ended: what it sent last is no longer in doubt."""
+_FORGET = """
+DELETE FROM daemons WHERE seen < $1 AND NOT EXISTS (SELECT FROM members m WHERE m.incarnation = daemons.incarnation)
+"""
 _DEAD_ROWS = "SELECT relname, n_dead_tup FROM pg_stat_user_tables WHERE schemaname = 'intercomd'"
 
 
@@ -53,7 +58,7 @@ class PostgresqlFleet:
         self,
         settings: PostgresqlSettings,
         incarnation: str,
-        session: Session,
+        session: ReadingSession,
         leases: Leases,
         clock: DatabaseClock,
         trim: Callable[[asyncpg.Connection], Awaitable[None]],
@@ -122,6 +127,7 @@ class PostgresqlFleet:
                 if polls % HEALTH_EVERY == 0:
                     await self._session.perform(self._read_health)
                     await self._session.perform(self._trim)
+                    await self._session.perform(self._forget)
                 await self.read()
             polls += 1
             await asyncio.sleep(self._settings.poll_seconds)
@@ -194,6 +200,10 @@ class PostgresqlFleet:
             snapshots["transactions"], snapshots["seconds"], {row["relname"]: row["n_dead_tup"] for row in tables}
         )
         self._status = self._status._replace(database=health)
+
+    async def _forget(self, connection: asyncpg.Connection) -> None:
+        """Deletes what processes that ended long ago left."""
+        await connection.execute(_FORGET, self._clock.now() - FORGOTTEN_SECONDS)
 
     async def close(self) -> None:
         """Ends the reads, and takes this daemon off the fleet."""

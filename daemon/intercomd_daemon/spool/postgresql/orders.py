@@ -12,7 +12,7 @@ from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.fleet.lease import Fence, LeaseRow, Observation, observe
 from intercomd_daemon.fleet.orders import Answer, Order, OrderKind, is_obsolete
 from intercomd_daemon.spool.postgresql.leases import Leases
-from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, Session
+from intercomd_daemon.spool.postgresql.session import DatabaseAway, ReadingSession
 
 ORDERS_MAX = 1_000
 """Orders without an answer."""
@@ -35,7 +35,7 @@ FROM orders o LEFT JOIN leases l ON l.workspace = o.workspace WHERE o.number = $
 class Orders:
     """The orders of a database, as one daemon gives and receives them."""
 
-    def __init__(self, session: Session, leases: Leases, poll_seconds: float) -> None:
+    def __init__(self, session: ReadingSession, leases: Leases, poll_seconds: float) -> None:
         """`session` reads and writes; `leases` has the clock and the length of a lease."""
         self._session = session
         self._leases = leases
@@ -57,7 +57,7 @@ class Orders:
     async def pending(self, workspace: str, known: Collection[int]) -> list[Order]:
         """Returns the orders of a workspace without an answer other than the known ones; waits a moment for some."""
         changed = self._changed
-        with suppress(AnswerLost, DatabaseAway):
+        with suppress(DatabaseAway):
             if rows := await self._session.fetch(_PENDING, workspace, list(known)):
                 return [
                     Order(
@@ -98,7 +98,7 @@ class Orders:
         begun = 0
         while True:
             changed = self._changed
-            with suppress(AnswerLost, DatabaseAway):
+            with suppress(DatabaseAway):
                 rows = await self._session.fetch(_LOOK, number)
                 if not rows:
                     raise RetryLater("the database lost the call in a fail-over: repeat it", 1.0)

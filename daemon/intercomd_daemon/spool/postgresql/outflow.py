@@ -16,7 +16,7 @@ from intercomd_daemon.spool.base import Batch, PacingState, Settlement
 from intercomd_daemon.spool.keys import log_end
 from intercomd_daemon.spool.postgresql import reading
 from intercomd_daemon.spool.postgresql.leases import Holding
-from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway
+from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, is_passing
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ MOVED_MAX = 2_048
 """Rows that one read moves to their parked lanes while it meets no others, as in the SQLite engine."""
 REPEAT_SECONDS = 1.0
 """A statement that the database refuses for now (a full disk, a lock) is repeated after this time."""
-_PASSING = ("53", "40", "55", "57")
-"""Classes of SQLSTATE: insufficient resources, transaction rollback, object in use, operator intervention."""
 
 
 class PostgresqlOutflow:
@@ -72,7 +70,7 @@ class PostgresqlOutflow:
                 if state in {"IC001", "IC002"}:
                     self._holding.lose(str(error))
                     self._holding.raise_lost()
-                if not state.startswith(_PASSING):
+                if not is_passing(error):
                     raise
                 await asyncio.sleep(REPEAT_SECONDS)
 

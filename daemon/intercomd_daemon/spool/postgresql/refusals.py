@@ -15,7 +15,7 @@ from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.postgresql.archive import Where
 from intercomd_daemon.spool.postgresql.database_clock import DatabaseClock
-from intercomd_daemon.spool.postgresql.session import Session
+from intercomd_daemon.spool.postgresql.session import ReadingSession
 from intercomd_daemon.spool.refusals import BYTES_MAX, Refusals, share_of, size_of
 from intercomd_daemon.spool.trail import TrailFilter
 
@@ -42,7 +42,7 @@ DELETE FROM refusals WHERE time < $3 OR number IN (
 class StoredRefusals:
     """The refusals of all daemons."""
 
-    def __init__(self, session: Session, refusals_max: int, kept_seconds: float, clock: DatabaseClock) -> None:
+    def __init__(self, session: ReadingSession, refusals_max: int, kept_seconds: float, clock: DatabaseClock) -> None:
         """`refusals_max` bounds their number, `kept_seconds` their age."""
         self._session = session
         self._refusals_max = refusals_max

@@ -24,6 +24,8 @@ RETRY_SECONDS_MAX = 2.0
 JOBS_MAX = 1_000
 """Jobs that wait for the session; further callers wait until there is room."""
 AWAY_RETRY_SECONDS = 2.0
+_PASSING = ("53", "40", "55", "57")
+"""Classes of SQLSTATE: insufficient resources, transaction rollback, object in use, operator intervention."""
 
 
 class DatabaseAway(SpoolFull):
@@ -72,6 +74,11 @@ async def within(
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     raise TimeoutError(f"no answer within {seconds:g} s")
+
+
+def is_passing(error: asyncpg.PostgresError) -> bool:
+    """Whether the database refuses a statement only for now."""
+    return (error.sqlstate or "").startswith(_PASSING)
 
 
 class Session:
@@ -241,6 +248,26 @@ class Session:
             _fail(result, DatabaseAway(f"the database cannot be reached: {self.away}", AWAY_RETRY_SECONDS))
         if last:
             self._jobs.put_nowait((_last, asyncio.get_running_loop().create_future()))
+
+
+class ReadingSession(Session):
+    """A session of statements that may be repeated: whatever the database failed at, the caller may try again."""
+
+    async def perform(self, job: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
+        """Performs a job and returns its result.
+
+        Raises:
+            DatabaseAway: the database did not answer, or refuses for now.
+            ShuttingDown: the session is closed.
+        """
+        try:
+            return await super().perform(job)
+        except AnswerLost as error:
+            raise DatabaseAway(str(error), AWAY_RETRY_SECONDS) from error
+        except asyncpg.PostgresError as error:
+            if is_passing(error):
+                raise DatabaseAway(f"the database refuses: {error}", AWAY_RETRY_SECONDS) from error
+            raise
 
 
 async def _last(_: asyncpg.Connection) -> None:
