@@ -62,8 +62,8 @@ coverage: install ## runs all tests, and checks that the branch coverage of the 
 deploy: install ## checks `deploy/` with the programs that read it; .ci/tools installs them
 	PATH="$(CURDIR)/.tools:$$PATH" $(BIN)/python -m pytest -o python_files="check_*.py" tests/deploy
 
-bench: install ## measures the throughput of each step (ROW=name for one row, ROW="this that" for some, OLDER=folder of an older checkout)
-	$(BIN)/python tests/bench/run.py $(if $(ROW),--row $(ROW)) $(if $(OLDER),--older $(OLDER))
+bench: install ## measures the throughput of each step (ROW=name for one row, ROW="this that" for some, OLDER=folder of an older checkout, DELIVERIES=n for fewer of the row `delivered`)
+	$(BIN)/python tests/bench/run.py $(if $(ROW),--row $(ROW)) $(if $(OLDER),--older $(OLDER)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
 
 soak: install ## runs the randomized tests for hours: kills, fleets, paced windows, days of order, power cuts, corruption, fuzzing (KILLS=n for fewer kills)
 	$(BIN)/python tests/crash/soak.py --kills $(or $(KILLS),1000)

@@ -21,6 +21,8 @@ COMMAND = Path(sys.executable).with_name("intercomd")
 TOKEN = "sandbox-token"
 OLDER = "BENCH_OLDER"
 """The environment variable with the folder of an older checkout, installed, to compare with."""
+DELIVERIES = "BENCH_DELIVERIES"
+"""The environment variable with the number of envelopes of the row `delivered`, if it is another one."""
 NOWHERE = "http://127.0.0.1:9"
 """An address at which nothing listens."""
 NOMINAL = 1_667
@@ -128,6 +130,8 @@ class Daemon(_Process):
         file.write_text(_SETTINGS.format(spool=url, base_url=base_url, token=TOKEN) + settings)
         self.ended: list[bytes] = []
         """The log lines of outcomes, in order."""
+        self.outcomes = 0
+        """Outcomes since its start."""
         self.lines: dict[str, dict[str, Any]] = {}
         self._logged = Condition()
         self._ended = False
@@ -140,11 +144,6 @@ class Daemon(_Process):
         self.start_seconds = time.perf_counter() - begin
         self.ingest: str = self.lines["serving"]["ingest"]
         self.operations: str = self.lines["operations"]["grpc"]
-
-    @property
-    def outcomes(self) -> int:
-        """Outcomes since its start."""
-        return len(self.ended)
 
     def delivered(self, outcomes: int) -> None:
         """Waits until this many outcomes have been logged since its start."""
@@ -168,6 +167,7 @@ class Daemon(_Process):
             with self._logged:
                 ended = [line for line in lines if _OUTCOME in line]
                 self.ended += ended
+                self.outcomes += len(ended)
                 for line in lines if len(ended) < len(lines) else ():
                     with suppress(ValueError):
                         logged = json.loads(line)

@@ -18,12 +18,13 @@ import row_agent
 import row_backlog
 import row_clients
 import row_deliver
+import row_delivered
 import row_footprint
 import row_load
 import row_postgresql
 import row_security
 import row_steps
-from children import OLDER
+from children import DELIVERIES, OLDER
 from rounds import Line
 
 ROWS = {
@@ -41,6 +42,7 @@ ROWS = {
     "security": row_security.security,
     "offender": row_security.offender,
     "deliver": row_deliver.deliver,
+    "delivered": row_delivered.delivered,
     "memory": row_footprint.memory,
     "start": row_footprint.start,
     "accept-backlog": row_backlog.accept_backlog,
@@ -63,10 +65,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measures the daemon against its limits.")
     parser.add_argument("--row", choices=ROWS, nargs="+", help="some rows; without it: all")
     parser.add_argument("--older", type=Path, help="an older checkout, installed, which some rows compare with")
+    parser.add_argument("--deliveries", type=int, help="envelopes of the row `delivered`, rounded up to 10,000")
     arguments = parser.parse_args()
     asked = arguments.row
     if arguments.older:
         os.environ[OLDER] = str(arguments.older.resolve())
+    if arguments.deliveries:
+        os.environ[DELIVERIES] = str(arguments.deliveries)
     begin = time.monotonic()
     table: list[tuple[str, ...]] = [_HEAD]
     with tempfile.TemporaryDirectory(prefix="intercomd-bench-", dir=Path.cwd()) as place:

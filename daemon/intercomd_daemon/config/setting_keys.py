@@ -4,7 +4,6 @@ A key is a dotted path, such as `rate.share`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -51,6 +50,8 @@ def values_of(section: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, 
 
 def nearest(name: str, beside: Iterable[str], everywhere: Iterable[str] = ()) -> str:
     """Returns the name that an unknown one probably means: a key that ends in it, else one `beside` it, else ""."""
+    from difflib import get_close_matches  # noqa: PLC0415 - a daemon whose settings are right does not need it
+
     same = [key for key in everywhere if key.rpartition(".")[2] == name]
     return next(iter(same or get_close_matches(name, list(beside), n=1)), "")
 

@@ -16,7 +16,6 @@ from intercomd_daemon.fleet.settings import FleetSettings
 from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.content import Content
 from intercomd_daemon.spool.maintenance import ClosedSpool, Inspection, Maintenance
-from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from intercomd_daemon.spool.sqlite.content import find, opened
@@ -90,6 +89,9 @@ async def _open_memory(
     events: SpoolEvents,  # noqa: ARG001 - memory has nothing to report
     fleet: FleetSettings = _ALONE,  # noqa: ARG001 - the spool is this process's
 ) -> Spool:
+    # The daemons that keep their spool elsewhere, which is nearly all, need no memory for its code.
+    from intercomd_daemon.spool.memory import MemorySpool  # noqa: PLC0415
+
     return MemorySpool(
         connections,
         bytes_max=settings.bytes_max,
