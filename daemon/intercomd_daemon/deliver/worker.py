@@ -87,7 +87,7 @@ class Worker:
 
     A lane's turn, from top to bottom below:
 
-    1. `_start_calls` takes a ready lane when a call may leave.
+    1. `_next_call` takes a ready lane when a call may leave: for `_start_calls`, or after a response (`_make_calls`).
     2. `_start_turn` starts what the lane needs next, mostly a call (`_send`).
     3. The response changes the connection's state and the lane.
     4. `_commit` collects the result with others; `_settle` commits them.
@@ -289,23 +289,29 @@ class Worker:
         self._ready_queue.wake(now)
         self._loader.start_next_read()
         self._loader.load_due(self._clock.wall())
+        while (call := self._next_call(now)) is not None:
+            self._spawn(self._make_calls(*call))
+        if self._loader.full:
+            self._park_failing_lanes(now)
+        self._set_timer(now)
+
+    def _next_call(self, now: float) -> tuple[Lane, Send] | None:
+        """Returns the next call that leaves now, and its lane; starts the turns before it that need no call."""
         while self._next_call_at(now) <= now:
             untried = self._ready_queue.has_untried and self._open_calls.next_at(failed=False) <= now
             failed = self._ready_queue.has_failed and self._open_calls.next_at(failed=True) <= now
             allowed = self._outage.allowed(now, untried=untried)
             if allowed is Allowed.CHECK:
                 self._monitor.request_check(now)
-                break
+                return None
             if allowed is not Allowed.ANY:
                 # During an outage lanes that have not failed go first: their success ends it.
                 failed = not untried
             alternate = self._open_calls.uses_reserve or allowed is Allowed.UNTRIED
             lane = self._ready_queue.take(untried=untried, failed=failed, alternate=alternate)
-            if lane is not None:
-                self._start_turn(lane, now, allowed)
-        if self._loader.full:
-            self._park_failing_lanes(now)
-        self._set_timer(now)
+            if lane is not None and (step := self._start_turn(lane, now, allowed)) is not None:
+                return lane, step
+        return None
 
     def _next_call_at(self, now: float) -> float:
         """Returns when a ready lane may take its turn; infinite if none is ready, or another turn must end first."""
@@ -348,8 +354,8 @@ class Worker:
             self._timer.cancel()
             self._timer = None
 
-    def _start_turn(self, lane: Lane, now: float, allowed: Allowed) -> None:
-        """Starts what a lane needs next, as the outage detector allowed it."""
+    def _start_turn(self, lane: Lane, now: float, allowed: Allowed) -> Send | None:
+        """Starts what a lane needs next, as the outage detector allowed it; returns the call that it needs, if any."""
         step = lane.next(self._clock.wall())
         if isinstance(step, Idle):
             self._ready_queue.finish(lane)
@@ -365,9 +371,17 @@ class Worker:
             self._open_calls.start(lane, now)
             if isinstance(step, Send):
                 self._pace.take(now)
-                self._spawn(self._send(lane, step))
-            else:
-                self._spawn(self._sync_attributes(lane, step))
+                return step
+            self._spawn(self._sync_attributes(lane, step))
+        return None
+
+    async def _make_calls(self, lane: Lane, step: Send) -> None:
+        """Makes a call, and after its response the next one that may leave: a task for each call would cost more."""
+        call: tuple[Lane, Send] | None = lane, step
+        while call is not None:
+            await self._send(*call)
+            going_on = self._monitor.open and not self._stopping
+            call = self._next_call(self._clock.monotonic()) if going_on else None
 
     async def _send(self, lane: Lane, step: Send) -> None:
         request = step.request
