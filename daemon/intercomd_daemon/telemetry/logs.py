@@ -6,9 +6,11 @@ The only module that imports structlog; every other part receives a Logger.
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, TextIO
 
@@ -198,7 +200,13 @@ def _shortened(value: object) -> object:
 
 def _now() -> str:
     """Returns the current time in RFC 3339, UTC."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_without_fraction(seconds)}.{nanoseconds // 1000:06}Z"
+
+
+@lru_cache(maxsize=1)  # Many lines share a second.
+def _without_fraction(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode

@@ -55,7 +55,10 @@ class Redaction:
         """Returns whether a rendered line may hold a secret or an email. Takes under 1 µs: every line is checked."""
         if emails and ("@" in line or "%40" in line):
             return True
-        return TOKEN_HEAD in line or "earer " in line or any(secret in line for secret in self._secrets)
+        for secret in self._secrets:
+            if secret in line:
+                return True
+        return TOKEN_HEAD in line or "earer " in line
 
     def clean(self, text: str, *, emails: bool) -> str:
         """Returns the text with secrets and tokens replaced by marks, and with `emails` emails too."""

@@ -203,15 +203,23 @@ def _caller(name: str) -> dict[str, str]:
 
 def _deciding_effect(effects: Sequence[Effect]) -> Effect | None:
     """Returns the effect whose answer explains the outcome: the first refusal, else the last one with a call."""
-    refused = next((effect for effect in effects if effect.type is OutcomeType.DEAD_LETTERED), None)
-    return refused or next((effect for effect in reversed(effects) if effect.http_status), None)
+    for effect in effects:
+        if effect.type is OutcomeType.DEAD_LETTERED:
+            return effect
+    for effect in reversed(effects):
+        if effect.http_status:
+            return effect
+    return None
 
 
 def _event_name(effects: Sequence[Effect], deciding: Effect | None) -> str:
     """Returns the name of the deciding event, else of the first one; "": the envelope has only a contact update."""
     if deciding is not None and deciding.event_name:
         return deciding.event_name
-    return next((effect.event_name for effect in effects if effect.event_name), "")
+    for effect in effects:
+        if effect.event_name:
+            return effect.event_name
+    return ""
 
 
 def trace_id_of(traceparent: str) -> str:

@@ -5,9 +5,9 @@ from intercomd_daemon.outcome import OutcomeType
 
 
 def test_after_response_has_no_commit_and_no_pause_by_default() -> None:
-    assert AfterResponse() == (None, False)
+    assert AfterResponse() == AfterResponse(None, back_off=False)
 
 
 def test_ends_of_operations_leave_the_contact_cache_alone_by_default() -> None:
-    assert Ended(OutcomeType.DELIVERED) == (OutcomeType.DELIVERED, "", False)
+    assert Ended(OutcomeType.DELIVERED) == Ended(OutcomeType.DELIVERED, "", contact_changed=False)
     assert NoCall([], OutcomeType.UNCHANGED) == ([], OutcomeType.UNCHANGED, "", False)

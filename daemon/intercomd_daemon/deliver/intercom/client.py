@@ -162,6 +162,7 @@ class IntercomClient:
                 request.call.method,
                 self._url + request.path,
                 data=request.body or None,
+                # Not a header of the session: aiohttp sends those to a proxy, too.
                 headers={"Authorization": f"Bearer {token}"},
                 allow_redirects=False,
                 proxy=self._proxy.url if self._proxy else None,

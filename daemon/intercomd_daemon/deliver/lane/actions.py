@@ -20,7 +20,7 @@ DRY_RUN = "DRY_RUN"
 """The reason of calls that a dry run does not make."""
 
 
-class Send(NamedTuple):
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Make this call and hand its classification to the lane."""
 
     request: Request
@@ -28,7 +28,7 @@ class Send(NamedTuple):
     """The trace contexts of its envelopes, those that have one."""
 
 
-class Settle(NamedTuple):
+class Settle(msgspec.Struct, frozen=True, gc=False):
     """Commit this before the lane's next action."""
 
     settlement: Settlement
@@ -52,7 +52,7 @@ class Idle(NamedTuple):
 NextAction = Send | Settle | ReadAttributes | CreateAttribute | Idle
 
 
-class AfterResponse(NamedTuple):
+class AfterResponse(msgspec.Struct, frozen=True, gc=False):
     """What follows a response: what to commit before the lane's next call, and whether the lane must back off."""
 
     settlement: Settlement | None = None
@@ -111,7 +111,7 @@ class SaveContact(NamedTuple):
     """The contact was written; the operation still needs another call."""
 
 
-class Ended(NamedTuple):
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """The operation has ended, for all envelopes of the flight."""
 
     type: OutcomeType

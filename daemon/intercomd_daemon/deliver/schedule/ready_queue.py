@@ -12,7 +12,8 @@ from enum import IntEnum, auto
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
-from typing import NamedTuple
+
+import msgspec
 
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.envelope import Priority
@@ -39,7 +40,7 @@ class History(IntEnum):
     """Its last call failed."""
 
 
-class Ready(NamedTuple):
+class Ready(msgspec.Struct, frozen=True, gc=False):
     """The place of a ready lane: its line and its number, which shows the order over all lines."""
 
     priority: Priority
