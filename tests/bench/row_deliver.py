@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from children import Daemon, Sandbox, Script
+from children import COMMAND, Daemon, Sandbox, Script, older_command
 from rounds import Line, alternate, line, measured, written
 
 from intercomd.v1.envelope_pb2 import Envelope
@@ -30,6 +30,7 @@ EVENTS, CONTACTS, ATTRIBUTES = 1_000, 100, 10
 RATE, WINDOW_SECONDS, WINDOWS = 167, 10, 4
 LEARNING_WINDOWS = 2
 CALLS, USERS, LANES, ROUNDS = 4_000, 1_000, 64, 5
+BARE_RATE, OLDER_TIME = 0.65, 0.6
 
 
 def calls(folder: Path) -> Iterator[Line]:
@@ -81,29 +82,39 @@ def budget(folder: Path) -> Iterator[Line]:
     yield Line(what, ours, f"{RATE} calls in {WINDOW_SECONDS} s", f"{used.median:.2f}", ">= 0.98; none", holds)
 
 
+class _Deliverer:
+    """A daemon that delivers events of `USERS` users, and their sender."""
+
+    def __init__(self, stack: ExitStack, folder: Path, base_url: str, numbers: Iterator[int], command: Path) -> None:
+        folder.mkdir()
+        self._daemon = stack.enter_context(Daemon(folder, base_url, command=command))
+        self._sender = stack.enter_context(Script("sender.py", self._daemon.ingest))
+        self._operations = OperationsServiceStub(stack.enter_context(grpc.insecure_channel(self._daemon.operations)))
+        self._numbers = numbers
+        self.microseconds: list[float] = []
+        """Processor time for each envelope, of each run: the read, the call, the commit of its result, the log line."""
+
+    def rate(self) -> float:
+        """Delivers what it has accepted before, and returns the calls per second."""
+        self._operations.PauseConnection(PauseConnectionRequest(connection="default"))
+        self._sender.ask(do="prepare_events", first=next(self._numbers), count=CALLS // 100, size=100, users=USERS)
+        self._sender.ask(do="call", callers=1)
+        before, used, begin = self._daemon.outcomes, self._daemon.cpu_seconds, time.perf_counter()
+        self._operations.ResumeConnection(ResumeConnectionRequest(connection="default"))
+        self._daemon.delivered(before + CALLS)
+        seconds = time.perf_counter() - begin
+        self.microseconds.append((self._daemon.cpu_seconds - used) / CALLS * 1e6)
+        return CALLS / seconds
+
+
 def deliver(folder: Path) -> Iterator[Line]:
-    """Calls per second without a budget, 64 at once, and the processor time of an envelope."""
+    """Calls per second without a budget, 64 at once, and the processor time of an envelope without its acceptance."""
     numbers = count(step=CALLS)
-    ours_cpu: list[float] = []
     bare_cpu: list[float] = []
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox())
         bare = stack.enter_context(Script("bare_caller.py", sandbox.base_url))
         bare.ask(do="contacts", users=USERS)
-        daemon = stack.enter_context(Daemon(folder, sandbox.base_url))
-        sender = stack.enter_context(Script("sender.py", daemon.ingest))
-        operations = OperationsServiceStub(stack.enter_context(grpc.insecure_channel(daemon.operations)))
-
-        def ours() -> float:
-            operations.PauseConnection(PauseConnectionRequest(connection="default"))
-            sender.ask(do="prepare_events", first=next(numbers), count=CALLS // 100, size=100, users=USERS)
-            sender.ask(do="call", callers=1)
-            before, used, begin = daemon.outcomes, daemon.cpu_seconds, time.perf_counter()
-            operations.ResumeConnection(ResumeConnectionRequest(connection="default"))
-            daemon.delivered(before + CALLS)
-            seconds = time.perf_counter() - begin
-            ours_cpu.append((daemon.cpu_seconds - used) / CALLS * 1e6)
-            return CALLS / seconds
 
         def limit() -> float:
             bare.ask(do="prepare_events", first=next(numbers), count=CALLS, users=USERS)
@@ -113,11 +124,19 @@ def deliver(folder: Path) -> Iterator[Line]:
                 raise RuntimeError(f"the bare loop was answered {answer['statuses']}")
             return CALLS / float(answer["seconds"])
 
-        rate, most = alternate(ROUNDS, ours, limit)
-    yield line("deliver without a rate limit, 64 lanes", "calls/s", rate, most, 0.5)
-    mine, least = measured(ours_cpu[1:]), measured(bare_cpu[1:])
-    ratio = f"{written(mine.median / least.median)}"
-    yield Line("processor time per delivered envelope", f"{mine} µs", f"{least} µs", ratio, "", None)
+        ours = _Deliverer(stack, folder / "ours", sandbox.base_url, numbers, COMMAND)
+        command = older_command()
+        older = _Deliverer(stack, folder / "older", sandbox.base_url, numbers, command) if command else None
+        rate, most, *_ = alternate(ROUNDS, ours.rate, limit, *([older.rate] if older else []))
+    yield line("deliver without a rate limit, 64 lanes", "calls/s", rate, most, BARE_RATE)
+    mine, least = measured(ours.microseconds[1:]), measured(bare_cpu[1:])
+    what = "processor time per delivered envelope"
+    yield Line(what, f"{mine} µs", f"{least} µs", written(mine.median / least.median), "", None)
+    if older:
+        before = measured(older.microseconds[1:])
+        share = mine.median / before.median
+        limit_text = f"{before} µs in the older release"
+        yield Line(what, f"{mine} µs", limit_text, written(share), f"<= {OLDER_TIME:g}", share <= OLDER_TIME)
 
 
 def _calls(sandbox: Sandbox) -> list[dict[str, Any]]:

@@ -29,10 +29,7 @@ from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.schedule.access_probe import AccessProbe
 from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import (
-    ConnectionMonitor,
-    Observer,
-)
+from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, Observer
 from intercomd_daemon.deliver.schedule.lane_loader import LaneLoader
 from intercomd_daemon.deliver.schedule.open_calls import OpenCalls
 from intercomd_daemon.deliver.schedule.outage import Allowed
@@ -290,7 +287,7 @@ class Worker:
         self._loader.start_next_read()
         self._loader.load_due(self._clock.wall())
         while (call := self._next_call(now)) is not None:
-            self._spawn(self._make_calls(*call))
+            self._spawn(self._make_calls(call))
         if self._loader.full:
             self._park_failing_lanes(now)
         self._set_timer(now)
@@ -375,9 +372,8 @@ class Worker:
             self._spawn(self._sync_attributes(lane, step))
         return None
 
-    async def _make_calls(self, lane: Lane, step: Send) -> None:
+    async def _make_calls(self, call: tuple[Lane, Send] | None) -> None:
         """Makes a call, and after its response the next one that may leave: a task for each call would cost more."""
-        call: tuple[Lane, Send] | None = lane, step
         while call is not None:
             await self._send(*call)
             going_on = self._monitor.open and not self._stopping
