@@ -171,6 +171,7 @@ BOUNDS = {
     "spool.sqlite.transaction.Transaction.grown": _SETTINGS,
     "spool.sqlite.duplicate_window._insert_statement": "the 128 that were last needed",
     # telemetry
+    "telemetry.logs._without_fraction": "the newest second",
     "telemetry.logs._Output._held": "the lines of one commit's outcomes",
     "telemetry.log_stream.LogStream._waiting": "telemetry.log_stream.BUFFER_BYTES_MAX",
     "telemetry.metrics.Metrics._event_names": "telemetry.metrics.EVENT_NAMES_MAX",
