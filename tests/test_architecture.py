@@ -25,6 +25,7 @@ IMPURE = (
     "deliver/schedule/connection_state.py",
     "deliver/schedule/lane_loader.py",
     "deliver/give_up.py",
+    "deliver/commit_batcher.py",
     "deliver/worker.py",
     "forward/gateway.py",
     "forward/worker.py",

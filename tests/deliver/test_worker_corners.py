@@ -8,9 +8,9 @@ import pytest
 
 from delivery.worker import envelope, event, row
 from intercomd_daemon.connection_status import ConnectionState
+from intercomd_daemon.deliver.commit_batcher import BATCH_WAIT_SECONDS
 from intercomd_daemon.deliver.lane.known_contact import LATE_WRITES_SECONDS
 from intercomd_daemon.deliver.schedule.outage import PROBE_SECONDS_MAX
-from intercomd_daemon.deliver.worker import BATCH_WAIT_SECONDS
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings

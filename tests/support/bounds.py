@@ -70,7 +70,7 @@ BOUNDS = {
     "deliver.schedule.ready_queue.ReadyQueue._ready": _HOLDS_LANES,
     "deliver.schedule.ready_queue.ReadyQueue._resting": _HOLDS_LANES,
     "connection.ConnectionSettings.attribute_types": "as many as the settings name",
-    "deliver.worker.CommitBatcher._results": "deliver.worker.SETTLING_MAX",
+    "deliver.commit_batcher.CommitBatcher._results": "deliver.worker.SETTLING_MAX",
     "deliver.lane.pending.PendingEnvelope._effects": "one for each call of an envelope of at most 1 MiB",
     "deliver.lane.pending.PendingEnvelope._findings": "deliver.lane.pending.FINDINGS_MAX",
     "deliver.schedule.access_state.AccessState._forbidden": "deliver.schedule.access_state.FORBIDDEN_LANES_MAX",

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from clock.virtual import VirtualLoop, run_virtually
-from intercomd_daemon.deliver.worker import BATCH_WAIT_SECONDS, CommitBatcher
+from intercomd_daemon.deliver.commit_batcher import BATCH_WAIT_SECONDS, CommitBatcher
 
 
 class Commits:
@@ -36,7 +36,7 @@ def test_last_result_is_committed_at_once_with_the_others() -> None:
     played(play)
 
 
-@pytest.mark.fills("deliver.worker.BATCH_WAIT_SECONDS")
+@pytest.mark.fills("deliver.commit_batcher.BATCH_WAIT_SECONDS")
 def test_results_wait_at_most_linger_seconds_after_the_first() -> None:
     async def play(commits: Commits) -> None:
         commits.batcher.add("a", last=False)
