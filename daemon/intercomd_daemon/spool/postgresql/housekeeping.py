@@ -135,9 +135,12 @@ class Housekeeping:
         """Takes the next steps of emptying the outgoing generation; other jobs of the session come between."""
         for _ in range(0 if self._emptied else steps):
             if await self._session.fetch_value("SELECT carry_recent_1($1)", CARRIED_PER_COMMIT):
-                with suppress(asyncpg.LockNotAvailableError):  # The next call tries again.
-                    self._emptied = await self._session.fetch_value("SELECT empty_recent_1()")
+                await self._session.perform(self._empty)
                 break
+
+    async def _empty(self, connection: asyncpg.Connection) -> None:
+        with suppress(asyncpg.LockNotAvailableError):  # The next call tries again.
+            self._emptied = await connection.fetchval("SELECT empty_recent_1()")
 
     async def _rotate_journal(self, connection: asyncpg.Connection) -> None:
         (row,) = await connection.fetch(
