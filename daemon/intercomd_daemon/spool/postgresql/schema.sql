@@ -258,12 +258,14 @@ BEGIN
         LEFT JOIN new ON new.key = given.key;
     IF cardinality(second_keys) > 0 THEN
         WITH RECURSIVE conflicts AS (
-            SELECT seconds.key, seconds.owner
+            -- OFFSET 0 keeps the look-ups in the index: as a join they may read the whole table for one row.
+            SELECT found.key, found.owner
             FROM unnest(second_rows, second_keys, second_owners) AS given (place, key, owner)
-            JOIN seconds ON seconds.key = given.key AND seconds.owner <> given.owner
-            WHERE added[given.place] <> 0
+            CROSS JOIN LATERAL (SELECT s.key, s.owner FROM seconds AS s WHERE s.key = given.key OFFSET 0) AS found
+            WHERE found.owner <> given.owner AND added[given.place] <> 0
             UNION
-            SELECT seconds.key, seconds.owner FROM conflicts JOIN seconds ON seconds.key = conflicts.key + 1
+            SELECT found.key, found.owner FROM conflicts
+            CROSS JOIN LATERAL (SELECT s.key, s.owner FROM seconds AS s WHERE s.key = conflicts.key + 1 OFFSET 0) AS found
         )
         SELECT string_agg(key || ' ' || owner, ',') INTO taken FROM conflicts;
         IF taken IS NOT NULL THEN
