@@ -238,7 +238,6 @@ def _slow_flush(folder: Path) -> tuple[Path | None, str]:
     compiler = shutil.which("cc")
     if compiler is None:
         return None, "needs a C compiler, cc"
-    # The server may run as another user, who cannot read our folder.
     library = folder / "slow_flush.so"
     source = Path(__file__).with_name("slow_flush.c")
     made = subprocess.run(  # noqa: S603 - our own source

@@ -70,7 +70,7 @@ class Server:
         """
         memory = MEMORY if os.access(MEMORY, os.W_OK) and not on_disk else None
         self.settings = SETTINGS | (settings or {})
-        self._preload = preload
+        self._preload: Path | None = None
         self.folder = Path(tempfile.mkdtemp(prefix="intercomd-pg-", dir=memory))
         self.data = self.folder / "data"
         self.programs = INSTALLED / "bin"
@@ -82,6 +82,9 @@ class Server:
             if not all(folder.stat().st_mode & stat.S_IXOTH for folder in self.programs.parents):
                 shutil.copytree(INSTALLED, self.folder / "pginstall", symlinks=True)
                 self.programs = self.folder / "pginstall" / "bin"
+        if preload is not None:  # The server's user may not be able to read the folder where it is.
+            self._preload = Path(shutil.copy(preload, self.folder))
+            self._preload.chmod(0o755)
         if primary is None:
             own = ("-D", self.data, "-U", "intercomd", "--auth=trust")
             self._run("initdb", *own, "--no-sync", "--encoding=utf8", "--locale=C")
@@ -125,16 +128,14 @@ class Server:
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor time of the server's processes that run, and of those that have ended."""
+        """Processor time of the server's processes that run."""
         assert self._process is not None
         total = 0
         for file in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):  # It has ended meanwhile.
                 fields = file.read_text().rpartition(") ")[2].split()
-                if int(fields[1]) == self._process.pid:
+                if str(self._process.pid) in {fields[1], file.parent.name}:
                     total += int(fields[11]) + int(fields[12])
-                elif file.parent.name == str(self._process.pid):
-                    total += sum(map(int, fields[11:15]))
         return total / os.sysconf("SC_CLK_TCK")
 
     def end(self, number: signal.Signals = signal.SIGINT) -> None:

@@ -24,6 +24,8 @@ TOOK_OVER_SECONDS_MAX = LEASE_SECONDS + 5.0
 RELEASED_SECONDS_MAX = 1.0
 CALL_SECONDS = 8.0
 """A frozen daemon answers nothing: senders turn to another one."""
+REST_SECONDS_MAX = 4.0
+"""The budget of Intercom bounds the run: senders must not be much faster."""
 DRAIN_SECONDS = 120.0
 MINUTE = 60.0
 
@@ -51,7 +53,13 @@ class FleetRun:
                 self.fleet.sandbox.workspace.add_contact(**user.beforehand)
         address = "ipv4:" + ",".join(self.fleet.addresses[name] for name in CLOCKS)
         producers = Producers(
-            self.fleet.folder, address, users, WAITING_MAX, self._seed + number, call_seconds=CALL_SECONDS
+            self.fleet.folder,
+            address,
+            users,
+            WAITING_MAX,
+            self._seed + number,
+            call_seconds=CALL_SECONDS,
+            rest_seconds_max=REST_SECONDS_MAX,
         )
         try:
             await producers.start()

@@ -63,6 +63,8 @@ class Settings(msgspec.Struct):
     """Whether the daemon is an agent, which skips nothing by itself."""
     call_seconds: float = CALL_SECONDS
     """How long an answer is waited for."""
+    rest_seconds_max: float = 0.5
+    """The longest rest after an answer, where 500 envelopes more than that wait."""
 
 
 class Producer:
@@ -85,7 +87,7 @@ class Producer:
         """Waits a little where the daemon has more than it should have to deliver when the run is over."""
         excess = spool.envelopes - self.settings.waiting_max
         if excess > 0:
-            self.over.wait(min(0.5, excess / 1000))
+            self.over.wait(self.settings.rest_seconds_max * min(1.0, excess / 500))
 
     def run(self) -> None:
         """Until it is over and everything is taken."""

@@ -58,6 +58,7 @@ class Producers:
         *,
         agent: bool = False,
         call_seconds: float = CALL_SECONDS,
+        rest_seconds_max: float = 0.5,
     ) -> None:
         """`agent`: the daemon forwards, and leaves it to its gateway to skip envelopes."""
         self._folder = folder
@@ -76,6 +77,7 @@ class Producers:
                 waiting_max=waiting_max,
                 agent=agent,
                 call_seconds=call_seconds,
+                rest_seconds_max=rest_seconds_max,
             )
             for place, half in enumerate(halves)
         ]
