@@ -71,6 +71,7 @@ soak: install ## runs the randomized tests for hours: kills, fleets, paced windo
 	$(BIN)/python tests/fleet/soak.py --rounds $(or $(ROUNDS),40)
 	$(BIN)/python tests/crash/pace.py
 	$(BIN)/python tests/order/soak.py --days 500
+	$(BIN)/python tests/order/soak.py --days 5000 --fleet
 	$(BIN)/python tests/crash/disks.py --cuts 1000
 	$(BIN)/python tests/crash/corruption.py --seeds 100
 	$(BIN)/python tests/fuzz/soak.py --minutes 10

@@ -9,7 +9,7 @@ from fleet.explorer import Explored, explore
 from fleet.placement_model import PlacementModel, Rules, World
 from intercomd_daemon.fleet.lease import Terms
 from intercomd_daemon.fleet.placement import (
-    HEIR_SECONDS,
+    LAST_SECONDS,
     MOVE_SECONDS,
     SETTLED_BEATS,
     YIELD_SECONDS,
@@ -69,15 +69,16 @@ def test_only_those_with_all_connections_of_a_workspace_are_able() -> None:
         # It delivers more than another: that one goes first.
         (fleet("a", A, B, w1=Place(), w2=Place("a")), 0.0, False),
         (fleet("a", A, B, w1=Place(), w2=Place("a")), YIELD_SECONDS, True),
-        # A joiner leaves it to others, but takes it if there are none, or the only one has just lost it.
-        (fleet("a", A._replace(beat=5), B, w1=Place()), 99.0, False),
+        # A joiner leaves it to others, unless there are none, or the only one has just lost it, or none takes it.
+        (fleet("a", A._replace(beat=5), B, w1=Place()), LAST_SECONDS - 0.1, False),
+        (fleet("a", A._replace(beat=5), B, w1=Place()), LAST_SECONDS, True),
         (fleet("a", A._replace(beat=5), B._replace(beat=0), w1=Place()), 0.0, True),
         (fleet("a", A._replace(beat=5), w1=Place()), 0.0, True),
         (fleet("a", A._replace(beat=5), B, w1=Place("b")), 0.0, True),
         (fleet("a", A, B._replace(beat=5), w1=Place(), w2=Place("a")), YIELD_SECONDS - 0.1, False),
         # It moves.
-        (fleet("a", A, B, w1=Place(heir="b")), HEIR_SECONDS - 0.1, False),
-        (fleet("a", A, B, w1=Place(heir="b")), HEIR_SECONDS, True),
+        (fleet("a", A, B, w1=Place(heir="b")), LAST_SECONDS - 0.1, False),
+        (fleet("a", A, B, w1=Place(heir="b")), LAST_SECONDS, True),
         (fleet("a", A, w1=Place(heir="b")), 0.0, True),
         (fleet("a", A, B, w1=Place(heir="a"), w2=Place("a"), w3=Place("a")), 0.0, True),
     ],

@@ -11,6 +11,7 @@ from secrets import randbelow
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
+from simulation.fleet import play_fleet
 from simulation.simulation import Plan, simulate
 from simulation.troubles import play
 
@@ -24,12 +25,14 @@ def main() -> None:
     parser.add_argument("--envelopes", type=int, default=1500)
     parser.add_argument("--seconds", type=float, default=300.0, help="virtual time in which the envelopes are sent")
     parser.add_argument("--jumps", type=int, default=4, help="how often the wall clock is set")
+    parser.add_argument("--fleet", action="store_true", help="play three daemons on one spool")
     arguments = parser.parse_args()
     first = randbelow(1 << 32) if arguments.seed is None else arguments.seed
     plan = Plan(arguments.users, arguments.envelopes, arguments.seconds, jumps=arguments.jumps)
     for seed in range(first, first + arguments.days):
         print(f"seed {seed}", end=" ", flush=True)  # noqa: T201 - a command prints
-        print(simulate(seed, plan, play))  # noqa: T201 - a command prints
+        figures = play_fleet(seed, strikes=12) if arguments.fleet else simulate(seed, plan, play)
+        print(figures)  # noqa: T201 - a command prints
 
 
 if __name__ == "__main__":

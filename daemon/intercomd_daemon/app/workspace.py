@@ -76,6 +76,7 @@ async def load_pace(settings: RateSettings, outflow: Outflow, wall: Callable[[],
         pace.restore(state, time.monotonic(), wall())
     if outflow.unclean:
         pace.take_over()
+        await outflow.save_pacing(pace.state(time.monotonic(), wall()))
     return pace
 
 

@@ -10,15 +10,15 @@ from typing import NamedTuple
 from intercomd_daemon.fleet.lease import RENEWALS_PER_LEASE, Terms
 
 SETTLED_BEATS = 2 * RENEWALS_PER_LEASE
-"""A process that joined takes no workspace from others for two leases; it beats as often as it renews."""
+"""A process that joined gets no workspace for two leases while others can take it; it beats as often as it renews."""
 TROUBLED_LEASES = 3
 """An owner that cannot deliver for this many leases offers the workspace."""
 MOVE_SECONDS = 60.0
 """An owner keeps a workspace at least this long before it offers it, and a process asks for one at most this often."""
-YIELD_SECONDS = 0.5
-"""For so long a process leaves a free workspace to others that deliver fewer."""
-HEIR_SECONDS = 2.0
-"""For so long a free workspace is left to the process that asked for it."""
+YIELD_SECONDS = 0.25
+"""How long a process leaves a free workspace to others that deliver fewer: they look as often."""
+LAST_SECONDS = 0.5
+"""How long a process that joined leaves it to all others, and all of them to the one that asked for it."""
 
 
 class Member(NamedTuple):
@@ -95,8 +95,8 @@ def living(presences: Mapping[str, Presence], now: float, terms: Terms) -> dict[
 def may_take(fleet: Fleet, workspace: str, free_seconds: float) -> bool:
     """Whether to claim a lease that may be claimed since `free_seconds`.
 
-    A process that joined leaves it to those that were there before. Of those, the one with the fewest workspaces takes
-    it; the others follow soon, in case that one cannot.
+    The process that asked for it goes first, then of those that were there before the one with the fewest workspaces,
+    the others of those, and at last one that has just joined: each in case that those before it cannot.
     """
     able = fleet.able(workspace)
     if fleet.me not in able:
@@ -104,12 +104,12 @@ def may_take(fleet: Fleet, workspace: str, free_seconds: float) -> bool:
     place = fleet.places[workspace]
     if place.heir == fleet.me:
         return True
-    if place.heir in able and free_seconds < HEIR_SECONDS:
+    if place.heir in able and free_seconds < LAST_SECONDS:
         return False
     rivals = able - {fleet.me, place.owner}
     settled = {name for name in rivals if fleet.members[name].settled}
     if settled and not fleet.members[fleet.me].settled:
-        return False
+        return free_seconds >= LAST_SECONDS
     first = all(fleet.load(fleet.me) <= fleet.load(name) for name in settled or rivals)
     return first or free_seconds >= YIELD_SECONDS
 

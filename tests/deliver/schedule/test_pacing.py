@@ -298,6 +298,19 @@ def test_one_call_leaves_after_a_take_over_until_it_is_answered() -> None:
     assert pace.next_at(20.0) == 20.0 + VERIFY_SECONDS, "however many windows pass"
 
 
+def test_second_take_over_waits_for_the_end_of_a_window_that_the_first_one_verifies() -> None:
+    """The owner before left one call of the limit, which the first of them makes."""
+    state = taken_over().state(1.0, UNIX + 1)
+    assert state == PacingState(167, UNIX + 8, 167, UNIX + 8)
+    second = Pace(167, 1.0, 2.0)
+    second.restore(state, 2.0, UNIX + 2)
+    second.take_over()
+    assert second.next_at(2.0) == 8.0
+    second.take(8.0)
+    second.on_response(response(remaining=100, reset=UNIX + 18), 8.0, 8.1)
+    assert second.state(8.1, UNIX + 8.1).calls_used == 67, "all that Intercom has counted"
+
+
 def test_64_calls_of_the_owner_before_count_until_the_window_of_the_first_response_ends() -> None:
     pace = taken_over()
     pace.take(0.0)

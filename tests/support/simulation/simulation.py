@@ -142,13 +142,14 @@ class Simulation:
 
     # A worker's life.
 
-    def start(self) -> None:
-        """A worker begins, on whatever the spool holds."""
+    def start(self, pace: Pace | None = None, *, unclean: bool = False) -> None:
+        """A worker begins, on whatever the spool holds; `unclean`: another one lost the workspace."""
         settings = ConnectionSettings(name="default", app_id="sandbox")
-        pace = Pace(settings.rate.calls_per_window, 1.0, self.loop.time())
+        pace = pace or Pace(settings.rate.calls_per_window, 1.0, self.loop.time())
         clock = Clock(self.wall, self.loop.time, self._jitter)
         wire = Wire(self.far_side, self.order)
         outflow = LocalOutflow(self.committing, "workspace")
+        outflow.unclean = unclean
         self._worker = Worker(settings, outflow, wire, pace, self, paused=self._paused, clock=clock)
         self._life = self.loop.create_task(self._worker.run())
 

@@ -74,6 +74,8 @@ class Pace:
         """Calls that Intercom has counted in this window, including other apps'."""
         self._counted_up_to = -inf
         """When our call left whose response reported `_counted`."""
+        self._known = 0
+        """Calls that Intercom has counted in this window, and ours since: several may leave at the same moment."""
         self._in_flight: list[float] = []
         """When each call without a response left, in order."""
         self._scheduled = now - (BURST - 1) * self._spacing
@@ -135,9 +137,16 @@ class Pace:
         self._ours_max = max(1, int((self._limit - 1) * self._share * self._reliable))
 
     def state(self, now: float, wall: float) -> PacingState:
-        """Returns what another process needs to continue the window; `wall` is `now` in Unix seconds."""
+        """Returns what another process needs to continue the window; `wall` is `now` in Unix seconds.
+
+        While the budget is unknown, the window counts as used up: a process that takes over meanwhile waits for its
+        end, so that not each of several take-overs makes a call in one window.
+        """
         self._advance(now)
-        return PacingState(self._limit, wall + self._ends - now, self._used, self._reset)
+        used = self._limit if self._verifying else self._used
+        if self._share == 1.0:
+            used = max(used, self._known)
+        return PacingState(self._limit, wall + self._ends - now, used, self._reset)
 
     def restore(self, state: PacingState, now: float, wall: float) -> None:
         """Continues a window that another process began, before the first call."""
@@ -148,7 +157,7 @@ class Pace:
         self._set_plan()
         self._reset = state.reset
         self._ends = now + left
-        self._used = self._counted = state.calls_used
+        self._used = self._counted = self._known = state.calls_used
         self._scheduled = now - (BURST - 1) * self._spacing
 
     def remaining(self, now: float) -> int:
@@ -158,7 +167,7 @@ class Pace:
         # Intercom's count, and what it did not include: the calls that left later and have no response yet.
         counted = self._counted + self._calls_sent_after(self._counted_up_to)
         ours = 0 if self._share_spent and self._share < 1.0 else self._ours_max - self._used
-        return max(0, min(ours, self._limit - 1 - counted - self._late_calls))
+        return max(0, min(ours, self._limit - 1 - max(counted, self._known) - self._late_calls))
 
     def _calls_sent_after(self, sent: float) -> int:
         """Returns the calls without a response that left after this time."""
@@ -168,6 +177,8 @@ class Pace:
         """Returns when the next call may leave: `now`, or a later time."""
         at = max(now, self._stopped_until)
         if self._verifying:
+            # The owner before left one call of the limit, unless it was just verifying as well.
+            at = max(at, self._ends) if self._counted >= self._limit else at
             return at + VERIFY_SECONDS if self._in_flight else at
         if self.remaining(at) == 0:
             at = max(at, self._ends)
@@ -177,6 +188,7 @@ class Pace:
         """Counts a call that leaves now."""
         self._advance(now)
         self._used += 1
+        self._known += 1
         self._in_flight.append(now)
         # A schedule that lags behind `now` is what allows a burst: it may lag by BURST calls.
         lag = (BURST - 1) * self._spacing
@@ -208,7 +220,7 @@ class Pace:
         if now >= self._ends:
             self._ends += (int((now - self._ends) // self._window) + 1) * self._window
             self._used = 0
-            self._counted, self._counted_up_to = 0, -inf
+            self._counted, self._counted_up_to, self._known = 0, -inf, 0
             if not self._verifying:
                 self._late_calls, self._share_spent = 0, False
         if now >= self._clean_since + self._window:
@@ -232,11 +244,12 @@ class Pace:
             # The first response of a new window. Of our calls, it counts this one and those that left later.
             self._measure(rate.reset - self._reset, left)
             self._reset = rate.reset
-            self._used = 1 + self._calls_sent_after(sent)
+            self._used = self._known = 1 + self._calls_sent_after(sent)
             self._counted, self._counted_up_to = counted, sent
         elif counted >= self._counted:
             # Responses may overtake each other: the highest count is the latest.
             self._counted, self._counted_up_to = counted, sent
+        self._known = max(self._known, self._counted)
         self._ends = now + left
 
     def _measure(self, step: float, left: float) -> None:

@@ -19,7 +19,9 @@ from intercomd_daemon.spool.postgresql.session import Session
 
 LOOKS_PER_LEASE = 20
 """How often a claimant looks at the leases; a release is seen within a second for leases up to 20 s."""
-LOOK_SECONDS_MAX = 0.5
+LOOK_SECONDS_MAX = 0.25
+FREE_LOOK_SECONDS = 0.1
+"""Between two looks while a lease is free that another process should take first."""
 _LOOK = """
 SELECT workspace, incarnation, epoch, renewal, timeline, timeline_1() AS current, reason, offered, heir FROM leases
 """
@@ -93,7 +95,7 @@ class Claims:
             with suppress(IntercomdError, asyncpg.PostgresError):
                 await self._look()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                await asyncio.wait_for(self._wake.wait(), FREE_LOOK_SECONDS if self._free_since else pause)
 
     async def _look(self) -> None:
         members = await self.members.look(self.control, set(self._wishes), self._clock)
