@@ -27,7 +27,7 @@ RESTART = frozenset(
     }
     | {"health.listen", "log.format"}
 )
-_SECTIONS = ("fleet.", "spool.", "traces.", "upstream.")
+RESTART_SECTIONS = ("fleet.", "spool.", "traces.", "upstream.")
 
 
 class Changes(NamedTuple):
@@ -57,7 +57,7 @@ def compare(old: Settings, new: Settings) -> Changes:
 
 def _needs_restart(key: str, before: object, after: object) -> bool:
     """Returns whether a changed key needs a restart; so does turning TLS or a client CA on or off."""
-    return key in RESTART or key.startswith(_SECTIONS) or (".tls." in key and bool(before) != bool(after))
+    return key in RESTART or key.startswith(RESTART_SECTIONS) or (".tls." in key and bool(before) != bool(after))
 
 
 def _keep(old: msgspec.Struct, new: Any, prefix: str = "") -> Any:  # noqa: ANN401 - any section
