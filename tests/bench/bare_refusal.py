@@ -1,6 +1,10 @@
-"""The limit of a refused call: a grpc.aio server that refuses every call at once, without looking at it."""
+"""The limit of a refused call: a grpc.aio server that refuses every call at once, without looking at it.
+
+With the argument `unary` it first receives the request, as a quota that counts its envelopes must.
+"""
 
 import asyncio
+import sys
 from typing import Any
 
 import grpc
@@ -21,7 +25,11 @@ class Refusing(grpc.GenericRpcHandler):
         return _HANDLER
 
 
-_HANDLER = grpc.stream_stream_rpc_method_handler(_refuse)
+_HANDLER = (
+    grpc.unary_unary_rpc_method_handler(_refuse)
+    if sys.argv[1:] == ["unary"]
+    else grpc.stream_stream_rpc_method_handler(_refuse)
+)
 
 
 async def main() -> None:

@@ -74,13 +74,13 @@ def offender(folder: Path) -> Iterator[Line]:
     )
     with ExitStack() as stack:
         daemon = stack.enter_context(Daemon(folder, NOWHERE, settings))
-        bare = stack.enter_context(Script("bare_refusal.py"))
-        assert bare.process.stdout
-        control = f"127.0.0.1:{int(bare.process.stdout.readline())}"
+        bare, control = _bare_refusal(stack)
+        bare_unary, control_unary = _bare_refusal(stack, "unary")
         caller = stack.enter_context(Script("sender.py", daemon.ingest, "", token))
         unknown = stack.enter_context(Script("offender.py", daemon.ingest, wrong))
         above_quota = stack.enter_context(Script("offender.py", daemon.ingest, limited))
         elsewhere = stack.enter_context(Script("offender.py", control, wrong))
+        elsewhere_unary = stack.enter_context(Script("offender.py", control_unary, wrong))
 
         def beside(offending: Script) -> Callable[[], float]:
             def run() -> float:
@@ -98,12 +98,13 @@ def offender(folder: Path) -> Iterator[Line]:
             _cost_of_refusal(daemon, unknown),
             _cost_of_refusal(daemon, above_quota),
             _cost_of_refusal(bare, elsewhere),
+            _cost_of_refusal(bare_unary, elsewhere_unary),
         )
         latencies = alternate(ROUNDS, beside(unknown), beside(above_quota), beside(elsewhere), lambda: _p99(caller))
     names = ("with a wrong token", "above the caller's quota")
-    for name, ours in zip(names, costs, strict=False):
+    for name, ours, limit in zip(names, costs[:2], costs[2:], strict=True):
         what = f"processor time per call {name}"
-        yield Line(what, f"{ours} µs", f"{costs[-1]} µs", written(ours.median / costs[-1].median), "", None)
+        yield Line(what, f"{ours} µs", f"{limit} µs", written(ours.median / limit.median), "", None)
     *refusing, least, alone = latencies
     for name, ours in zip(names, refusing, strict=True):
         more = ours.median / least.median - 1
@@ -112,6 +113,13 @@ def offender(folder: Path) -> Iterator[Line]:
     more = least.median / alone.median - 1
     what = "acknowledgement, p99, beside 500 calls/s that are refused elsewhere"
     yield Line(what, f"{least} ms", f"{alone} ms alone", f"{more:+.0%}", "", None)
+
+
+def _bare_refusal(stack: ExitStack, *arguments: str) -> tuple[Script, str]:
+    """Returns a bare server that refuses every call, and its address."""
+    bare = stack.enter_context(Script("bare_refusal.py", *arguments))
+    assert bare.process.stdout
+    return bare, f"127.0.0.1:{int(bare.process.stdout.readline())}"
 
 
 def _offend(offending: Script) -> None:
