@@ -88,7 +88,19 @@ async def test_check_names_an_untrusted_authority_and_a_gateway_without_tls(tmp_
     assert "it does not use TLS" in await problem_with(tmp_path, ca, None)
 
 
-async def problem_with(folder: Path, ca: trustme.CA, issued: trustme.LeafCert | None) -> str:
+async def test_check_names_the_missing_client_certificate(tmp_path: Path) -> None:
+    ca = trustme.CA()
+    found = await problem_with(tmp_path, ca, ca.issue_cert("127.0.0.1"), client_ca=ca, level="unknown")
+    assert "if it requires client certificates, set upstream.tls.certificate_file" in found
+
+
+async def problem_with(
+    folder: Path,
+    ca: trustme.CA,
+    issued: trustme.LeafCert | None,
+    client_ca: trustme.CA | None = None,
+    level: str = "wrong",
+) -> str:
     """Returns what the check finds wrong with a gateway that has this certificate, or no TLS."""
     (folder / "ca.pem").write_bytes(ca.cert_pem.bytes())
     server = grpc.aio.server()
@@ -97,7 +109,9 @@ async def problem_with(folder: Path, ca: trustme.CA, issued: trustme.LeafCert | 
     else:
         chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
         pair = (issued.private_key_pem.bytes(), chain)
-        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+        roots = client_ca.cert_pem.bytes() if client_ca else None
+        credentials = grpc.ssl_server_credentials([pair], roots, require_client_auth=client_ca is not None)
+        port = server.add_secure_port("127.0.0.1:0", credentials)
     await server.start()
     upstream = UpstreamSettings(target=f"127.0.0.1:{port}", tls=UpstreamTlsSettings(ca_file=str(folder / "ca.pem")))
     try:
@@ -106,5 +120,5 @@ async def problem_with(folder: Path, ca: trustme.CA, issued: trustme.LeafCert | 
         )
     finally:
         await server.stop(None)
-    assert found.as_json()["level"] == "wrong"
+    assert found.as_json()["level"] == level
     return found.message

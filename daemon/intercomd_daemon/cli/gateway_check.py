@@ -4,6 +4,7 @@ from intercomd_daemon import config
 from intercomd_daemon.cli.preflight import CheckResult, Severity
 from intercomd_daemon.forward.gateway import Gateway, UpstreamUnusable
 from intercomd_daemon.forward.replies import Next, advise_probe
+from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.reasons import ReasonKind, remedy_of
 
 # What gRPC's TLS library reports of a handshake that failed, and the fix.
@@ -33,12 +34,12 @@ async def check_gateway(settings: config.Settings) -> list[CheckResult]:
     except UpstreamUnusable as error:
         return [CheckResult(Severity.WRONG, "gateway", str(error))]
     try:
-        return [await _check_connection(gateway, name) for name in settings.connections]
+        return [await _check_connection(gateway, settings.upstream, name) for name in settings.connections]
     finally:
         await gateway.close()
 
 
-async def _check_connection(gateway: Gateway, name: str) -> CheckResult:
+async def _check_connection(gateway: Gateway, upstream: UpstreamSettings, name: str) -> CheckResult:
     subject = f"connection {name}"
     reply = await gateway.probe(name)
     advice = advise_probe(reply, "")
@@ -53,4 +54,8 @@ async def _check_connection(gateway: Gateway, name: str) -> CheckResult:
     for mark, problem in _TLS_PROBLEMS.items():
         if mark in reply.message:
             return CheckResult(Severity.WRONG, subject, f"TLS to the gateway {gateway.target} fails: {problem}")
-    return CheckResult(Severity.UNKNOWN, subject, f"the gateway {gateway.target} does not answer ({detail})")
+    message = f"the gateway {gateway.target} does not answer ({detail})"
+    if upstream.uses_tls and not upstream.tls.certificate_file:
+        # With TLS 1.3 a server that misses a certificate ends the connection, and the client learns no more.
+        message += "; if it requires client certificates, set upstream.tls.certificate_file and key_file"
+    return CheckResult(Severity.UNKNOWN, subject, message)
