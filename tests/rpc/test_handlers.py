@@ -11,8 +11,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 
-from intercomd_daemon.errors import RequestRefused, RetryLater
-from intercomd_daemon.rpc.handlers import Context, Interceptor, Method, ServiceHandlers
+from intercomd_daemon.errors import QuotaExceeded, RequestRefused, RetryLater
+from intercomd_daemon.rpc.handlers import Context, Interceptor, Method, ServiceHandlers, deserializer
 
 UNDECODABLE = [b"\xff", b"\x0a\x05abc", b"\x0a\x01\xff"]
 
@@ -137,3 +137,12 @@ async def test_service_is_idle_when_the_last_call_has_ended() -> None:
         assert not idle.done()
         await call.done_writing()
         await idle
+
+
+def test_deserializer_returns_that_the_quota_is_used_up() -> None:
+    exceeded = QuotaExceeded("shop", "envelopes_per_second", 1.0)
+
+    def decode(_data: bytes) -> str:
+        raise exceeded
+
+    assert deserializer(decode)(b"request") is exceeded

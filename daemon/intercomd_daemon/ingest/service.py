@@ -14,7 +14,7 @@ from intercomd.v1.ingest_pb2 import (
     PublishResponse,
 )
 from intercomd_daemon.envelope import AcceptedEnvelope
-from intercomd_daemon.errors import RequestRefused, RetryLater
+from intercomd_daemon.errors import QuotaExceeded, RequestRefused, RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.decode import MakeId, decode_preview, decode_publish, decode_stream_publish
@@ -96,9 +96,9 @@ class IngestService:
         self._sessions: set[StreamSession] = set()
         self._open_bytes = 0
         self._handlers = ServiceHandlers(SERVICE, (*interceptors, self._within_quota), self._guard.on_call)
-        self._handlers.unary("Publish", self._publish, self._decoder(decode_publish))
+        self._handlers.unary("Publish", self._publish, self._decoder_within_quota(decode_publish))
         self._handlers.bidirectional_stream("PublishStream", self._publish_stream, self._decoder(decode_stream_publish))
-        self._handlers.unary("Preview", self._publish_preview, self._decoder(decode_preview))
+        self._handlers.unary("Preview", self._publish_preview, self._decoder_within_quota(decode_preview))
 
     def add_to(self, server: Server | MethodGate) -> None:
         """Registers the service with a server that has not started yet."""
@@ -113,7 +113,9 @@ class IngestService:
         if name == "PublishStream":
             return method
 
-        async def limited(request: DecodedRequest | RequestRefused, context: Context) -> Message | None:
+        async def limited(request: DecodedRequest | RequestRefused | QuotaExceeded, context: Context) -> Message | None:
+            if isinstance(request, QuotaExceeded):
+                raise request
             self._guard.check_quota()
             # Envelopes count in Publish, Preview and validate_only; a request that was refused counts only its bytes.
             envelopes = 0 if isinstance(request, RequestRefused) else len(request.envelopes)
@@ -136,6 +138,17 @@ class IngestService:
         self, decode: Callable[[bytes, IngestSettings, MakeId], DecodedRequest]
     ) -> Callable[[bytes], DecodedRequest]:
         return lambda data: decode(data, self._limits, new_envelope_id)
+
+    def _decoder_within_quota(
+        self, decode: Callable[[bytes, IngestSettings, MakeId], DecodedRequest]
+    ) -> Callable[[bytes], DecodedRequest]:
+        """Returns a decoder that first checks the quota: a request above it is not decoded."""
+
+        def decode_within_quota(data: bytes) -> DecodedRequest:
+            self._guard.check_quota()
+            return decode(data, self._limits, new_envelope_id)
+
+        return decode_within_quota
 
     def _check_open(self) -> None:
         if self._draining:

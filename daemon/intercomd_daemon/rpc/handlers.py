@@ -12,7 +12,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc.aio import Server, ServicerContext
 
-from intercomd_daemon.errors import IntercomdError, RequestRefused
+from intercomd_daemon.errors import IntercomdError, QuotaExceeded, RequestRefused
 from intercomd_daemon.rpc.authentication import MethodGate
 from intercomd_daemon.rpc.grpc_status import status_of
 
@@ -113,15 +113,17 @@ def _ignore_call(_name: str, _code: str) -> None:
     pass
 
 
-def deserializer(decode: Callable[[bytes], Request]) -> Callable[[bytes], Request | RequestRefused]:
+def deserializer(decode: Callable[[bytes], Request]) -> Callable[[bytes], Request | RequestRefused | QuotaExceeded]:
     """Returns a deserializer that returns its error: gRPC ends a call as UNKNOWN if its deserializer raises.
 
-    `decode` raises DecodeError or RequestRefused; both become INVALID_ARGUMENT.
+    `decode` raises DecodeError or RequestRefused, which both become INVALID_ARGUMENT, or QuotaExceeded.
     """
 
-    def deserialize(data: bytes) -> Request | RequestRefused:
+    def deserialize(data: bytes) -> Request | RequestRefused | QuotaExceeded:
         try:
             return decode(data)
+        except QuotaExceeded as error:
+            return error
         except RequestRefused as error:
             refused = error
         except DecodeError as error:
@@ -133,8 +135,8 @@ def deserializer(decode: Callable[[bytes], Request]) -> Callable[[bytes], Reques
 
 
 def _with_valid_request(perform: Callable[[Request, Context], Awaitable[Any]]) -> Method:
-    async def method(request: Request | RequestRefused, context: Context) -> Any:  # noqa: ANN401 - as `perform`
-        if isinstance(request, RequestRefused):
+    async def method(request: Request | IntercomdError, context: Context) -> Any:  # noqa: ANN401 - as `perform`
+        if isinstance(request, IntercomdError):
             raise request
         return await perform(request, context)
 
