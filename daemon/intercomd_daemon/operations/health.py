@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_g
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from intercomd_daemon.errors import Unauthenticated
-from intercomd_daemon.rpc.authentication import Guard, MethodGate, Revocation, abort
+from intercomd_daemon.rpc.authentication import Guard, MethodGate, Revocation, end_call, refuse
 
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _Context = ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
@@ -62,7 +62,8 @@ class Health(health_pb2_grpc.HealthServicer):
     async def Check(self, request: health_pb2.HealthCheckRequest, context: _Context) -> _Answer:  # noqa: N802 - gRPC's name
         """Returns the status of a service; NOT_FOUND if this listener does not have it."""
         if request.service not in self._names:
-            await context.abort(StatusCode.NOT_FOUND, "this listener has no such service")
+            await end_call(context, StatusCode.NOT_FOUND, "this listener has no such service")
+            return _Answer()
         return _Answer(status=self._status_of(request.service))
 
     async def List(self, _request: object, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name; no stub has it
@@ -90,12 +91,13 @@ class Health(health_pb2_grpc.HealthServicer):
                         await context.write(_Answer(status=status))
                         sent = status
                     if closed:
-                        await context.abort(StatusCode.UNAVAILABLE, "the daemon is stopping")
+                        await end_call(context, StatusCode.UNAVAILABLE, "the daemon is stopping")
+                        return
                     with suppress(TimeoutError):
                         async with asyncio.timeout(LIVENESS_SECONDS if request.service == LIVENESS else None):
                             await wake.wait()
         except Unauthenticated as error:
-            await abort(context, error)
+            await refuse(context, error)
         finally:
             self._wakes.discard(wake)
 

@@ -271,7 +271,7 @@ class MethodGate(grpc.GenericRpcHandler):
     def _with_certificate(self, handler: Handler, method: str) -> Handler:
         """Returns a handler that first identifies the caller by its certificate, which only a handler can see."""
 
-        async def authenticate(context: Context) -> None:
+        async def authenticate(context: Context) -> bool:
             names = context.auth_context()
             try:
                 # The peer of a Unix socket has no certificate.
@@ -280,9 +280,10 @@ class MethodGate(grpc.GenericRpcHandler):
                 credential = self._authenticator.by_certificate(_names(names, "peer_uri"), _names(names, "peer_dns"))
             except Unauthenticated as error:
                 self._on_refused(method)
-                await abort(context, error)
-            else:
-                _current.set(credential)
+                await refuse(context, error)
+                return False
+            _current.set(credential)
+            return True
 
         return _stream(handler, authenticate) if handler.request_streaming else _unary(handler, authenticate)
 
@@ -296,45 +297,60 @@ def _names(auth_context: Mapping[str, Sequence[bytes]], key: str) -> Names:
     return tuple(name.decode(errors="replace") for name in auth_context.get(key, ()))
 
 
-async def abort(context: Context, error: Unauthenticated) -> None:
-    """Ends a call with the status of the error."""
+async def end_call(
+    context: Context, code: grpc.StatusCode, message: str, trailers: Sequence[tuple[str, str | bytes]] = ()
+) -> None:
+    """Ends a call with an error; its method should return then.
+
+    gRPC's `abort` raises an exception that the call's state keeps, with a traceback that leads back to the state. Such
+    a cycle has 41 objects, and when many calls are refused, their collection delays other calls by up to 10 ms. gRPC
+    raises the exception again when the method returns, so it may end here.
+    """
+    try:
+        await context.abort(code, message, tuple(trailers))
+    except grpc.aio.AbortError as aborted:
+        aborted.__traceback__ = aborted.__context__ = None
+
+
+async def refuse(context: Context, error: Unauthenticated) -> None:
+    """Ends a call with the status of the error; its method should return then."""
     _, message, trailers = status_of(error)
-    await context.abort(grpc.StatusCode.UNAUTHENTICATED, message, trailers)
+    await end_call(context, grpc.StatusCode.UNAUTHENTICATED, message, trailers)
 
 
 def _refusing(error: Unauthenticated) -> Handler:
     _, message, trailers = status_of(error)
 
-    async def refuse(_requests: object, context: Context) -> None:
-        # `abort` does the same by raising an exception, for 4 % more of the processor time of the whole call.
-        context.set_code(grpc.StatusCode.UNAUTHENTICATED)
-        context.set_details(message)
-        context.set_trailing_metadata(trailers)
+    async def call(_requests: object, context: Context) -> None:
+        await end_call(context, grpc.StatusCode.UNAUTHENTICATED, message, trailers)
 
-    return grpc.stream_stream_rpc_method_handler(refuse)
+    return grpc.stream_stream_rpc_method_handler(call)
 
 
-def _unary(handler: Handler, authenticate: Callable[[Context], Awaitable[None]]) -> Handler:
+def _unary(handler: Handler, authenticate: Callable[[Context], Awaitable[bool]]) -> Handler:
     """Wraps a method with one request, which is decoded after the authentication."""
     perform = handler.unary_stream if handler.response_streaming else handler.unary_unary
     make = grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
 
     async def call(data: bytes, context: Context) -> Any:  # noqa: ANN401 - as `perform`
-        await authenticate(context)
+        if not await authenticate(context):
+            return None
         try:
             request = handler.request_deserializer(data) if handler.request_deserializer else data
         except DecodeError:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the request cannot be decoded")
+            await end_call(context, grpc.StatusCode.INVALID_ARGUMENT, "the request cannot be decoded")
+            return None
         return await perform(request, context)
 
     return make(call, None, handler.response_serializer)
 
 
-def _stream(handler: Handler, authenticate: Callable[[Context], Awaitable[None]]) -> Handler:
+def _stream(handler: Handler, authenticate: Callable[[Context], Awaitable[bool]]) -> Handler:
     """Wraps a method with a stream of requests, none of which is read before the authentication."""
 
     async def call(requests: Any, context: Context) -> None:  # noqa: ANN401 - an iterator of any requests
-        await authenticate(context)
+        if not await authenticate(context):
+            return
         responses = handler.stream_stream(requests, context)
         if isasyncgen(responses):
             async for response in responses:
@@ -346,7 +362,7 @@ def _stream(handler: Handler, authenticate: Callable[[Context], Awaitable[None]]
 
 
 async def _refuse_unknown_method(_requests: object, context: Context) -> None:
-    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this listener has no such method")
+    await end_call(context, grpc.StatusCode.UNIMPLEMENTED, "this listener has no such method")
 
 
 _UNKNOWN_METHOD: Handler = grpc.stream_stream_rpc_method_handler(_refuse_unknown_method)

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc.aio import Server, ServicerContext
 
 from intercomd_daemon.errors import IntercomdError, QuotaExceeded, RequestRefused
-from intercomd_daemon.rpc.authentication import MethodGate
+from intercomd_daemon.rpc.authentication import MethodGate, end_call
 from intercomd_daemon.rpc.grpc_status import status_of
 
 Request = TypeVar("Request")
@@ -94,7 +94,10 @@ class ServiceHandlers:
             except IntercomdError as error:
                 code, message, trailers = status_of(error)
                 outcome = _CODES[code].name
-                await context.abort(_CODES[code], message, trailers)
+                await end_call(context, _CODES[code], message, trailers)
+                # Its frames may hold the error itself, as a request that could not be decoded.
+                error.__traceback__ = None
+                return None
             except asyncio.CancelledError:
                 outcome = "CANCELLED"
                 raise
