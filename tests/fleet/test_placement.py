@@ -9,9 +9,9 @@ from fleet.explorer import Explored, explore
 from fleet.placement_model import PlacementModel, Rules, World
 from intercomd_daemon.fleet.lease import Terms
 from intercomd_daemon.fleet.placement import (
+    ESTABLISHED_BEATS,
     LAST_SECONDS,
     MOVE_SECONDS,
-    SETTLED_BEATS,
     YIELD_SECONDS,
     Fleet,
     Member,
@@ -27,7 +27,7 @@ from intercomd_daemon.fleet.placement import (
 TERMS = Terms(lease_seconds=10.0)
 
 
-def member(name: str, *workspaces: str, beat: int = SETTLED_BEATS) -> Member:
+def member(name: str, *workspaces: str, beat: int = ESTABLISHED_BEATS) -> Member:
     """A member with the connection `default` for each workspace, and further ones as in `w1:eu`."""
     pairs = (workspace.partition(":") for workspace in workspaces)
     return Member(name, beat, frozenset((workspace, name or "default") for workspace, _, name in pairs))
@@ -149,8 +149,8 @@ class JoinerTakes(Rules):
     """A process that joined is served like any other."""
 
     def may_take(self, fleet: Fleet, workspace: str, free_seconds: float) -> bool:
-        settled = {name: each._replace(beat=SETTLED_BEATS) for name, each in fleet.members.items()}
-        return super().may_take(fleet._replace(members=settled), workspace, free_seconds)
+        established = {name: each._replace(beat=ESTABLISHED_BEATS) for name, each in fleet.members.items()}
+        return super().may_take(fleet._replace(members=established), workspace, free_seconds)
 
 
 class SpreadsAtOne(Rules):

@@ -1,8 +1,8 @@
-"""Decides what became of a commit whose answer was lost.
+"""Decides what became of an append whose answer was lost.
 
-Every append and settlement writes its number into the daemon's row, and takes effect only if that row still has the
-session under which it was sent. A new session first raises the row's session: from then on nothing of the old one can
-commit, so the numbers read in that same statement are final.
+Every append writes its number into the process's row, and takes effect only if that row still has the session under
+which it was sent. A new session first raises the row's session: from then on nothing of the old one can commit, so the
+number read in that same statement is final.
 """
 
 from enum import Enum, auto
@@ -15,8 +15,6 @@ class DaemonRow(NamedTuple):
     session: int
     append: int
     """The number of the last append that committed."""
-    settlement: int = 0
-    """The number of the last settlement that committed."""
 
 
 class Sent(NamedTuple):

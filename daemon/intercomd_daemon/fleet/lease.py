@@ -21,7 +21,7 @@ class Fence(NamedTuple):
     """
 
     incarnation: str
-    """A random name of the holder's process; empty: nobody holds the lease."""
+    """A random name of the holder's process; empty: the lease was released."""
     epoch: int
 
 
@@ -105,8 +105,8 @@ def may_claim(observation: Observation, incarnation: str, now: float, terms: Ter
 def is_unclean(observation: Observation) -> bool:
     """Whether calls of an owner before may still arrive, when this lease is taken.
 
-    So it is if the owner did not release the lease, also if that was this process: a lost lease cuts calls off. And so
-    it is after a fail-over, which may have lost the claim of an owner.
+    They may if the owner did not release the lease, even if the owner was this process: a lost lease cuts calls off.
+    They may also after a fail-over, which may have lost the claim of an owner.
     """
     row, _, timeline = observation
     return row.fence.incarnation != "" or row.timeline != timeline

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from intercomd_daemon.fleet.lease import RENEWALS_PER_LEASE, Terms
 
-SETTLED_BEATS = 2 * RENEWALS_PER_LEASE
+ESTABLISHED_BEATS = 2 * RENEWALS_PER_LEASE
 """A process that joined gets no workspace for two leases while others can take it; it beats as often as it renews."""
 TROUBLED_LEASES = 3
 """An owner that cannot deliver for this many leases offers the workspace."""
@@ -31,9 +31,9 @@ class Member(NamedTuple):
     """The (workspace, connection) pairs of its settings."""
 
     @property
-    def settled(self) -> bool:
+    def established(self) -> bool:
         """Whether it joined at least two leases ago."""
-        return self.beat >= SETTLED_BEATS
+        return self.beat >= ESTABLISHED_BEATS
 
 
 class Presence(NamedTuple):
@@ -48,7 +48,7 @@ class Place(NamedTuple):
     """Who delivers a workspace."""
 
     owner: str = ""
-    """Empty: nobody, the lease was released."""
+    """Empty: the lease was released."""
     offered: bool = False
     """Whether the owner cannot deliver."""
     heir: str = ""
@@ -107,10 +107,10 @@ def may_take(fleet: Fleet, workspace: str, free_seconds: float) -> bool:
     if place.heir in able and free_seconds < LAST_SECONDS:
         return False
     rivals = able - {fleet.me, place.owner}
-    settled = {name for name in rivals if fleet.members[name].settled}
-    if settled and not fleet.members[fleet.me].settled:
+    established = {name for name in rivals if fleet.members[name].established}
+    if established and not fleet.members[fleet.me].established:
         return free_seconds >= LAST_SECONDS
-    first = all(fleet.load(fleet.me) <= fleet.load(name) for name in settled or rivals)
+    first = all(fleet.load(fleet.me) <= fleet.load(name) for name in established or rivals)
     return first or free_seconds >= YIELD_SECONDS
 
 
@@ -121,12 +121,13 @@ def should_move(fleet: Fleet, workspace: str, heir: str) -> str:
     """
     place = fleet.places[workspace]
     able = fleet.able(workspace)
-    if heir not in able or heir == place.owner or not fleet.members[heir].settled:
+    if heir not in able or heir == place.owner or not fleet.members[heir].established:
         return ""
     if place.offered:
         return "offered"
     if place.owner in fleet.members and place.owner not in able:
         return "settings"
+    # `load` counts a workspace that was asked for at its heir. The comparison is of the loads before the move.
     asked = place.heir == heir
     ours, theirs = fleet.load(place.owner) + asked, fleet.load(heir) - asked
     return "spread" if place.owner in fleet.members and ours - theirs >= 2 else ""

@@ -293,7 +293,7 @@ class Outflow(Deliveries, Holding, SharedOutflow, Protocol):
     """The deliveries of one workspace, which one process at a time makes: the one that acquired it.
 
     After the workspace is lost or released, every method except `release` raises LeaseLost. A settlement that raises
-    it was not committed.
+    it was not committed, or its answer was lost: the process that acquires the workspace next reads what still waits.
     """
 
     async def release(self) -> None:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from fleet.explorer import Step
 from intercomd_daemon.fleet import placement
-from intercomd_daemon.fleet.placement import SETTLED_BEATS, YIELD_SECONDS, Fleet, Member, Place
+from intercomd_daemon.fleet.placement import ESTABLISHED_BEATS, YIELD_SECONDS, Fleet, Member, Place
 
 WORKSPACES = ("w1", "w2")
 PARTIAL = "c"
 """Has one connection of w2, of which others have two."""
-JOINED, SETTLED = 0, SETTLED_BEATS
+JOINED, SETTLED = 0, ESTABLISHED_BEATS
 
 
 class Process(NamedTuple):
@@ -153,8 +153,8 @@ class PlacementModel:
         able = fleet.able(workspace)
         if name not in able:
             return "a process delivers that has not all connections"
-        others = any(fleet.members[other].settled for other in able - {name})
-        return "a process took a workspace before two leases" if others and not fleet.members[name].settled else ""
+        others = any(fleet.members[other].established for other in able - {name})
+        return "a process took a workspace before two leases" if others and not fleet.members[name].established else ""
 
     def _wrong_move(self, fleet: Fleet, workspace: str) -> str:
         heir = fleet.places[workspace].heir

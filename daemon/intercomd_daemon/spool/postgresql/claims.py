@@ -17,15 +17,16 @@ from intercomd_daemon.spool.fleet import Probe
 from intercomd_daemon.spool.postgresql.members import Members
 from intercomd_daemon.spool.postgresql.session import Session
 
-LOOKS_PER_LEASE = 20
-"""How often a claimant looks at the leases; a release is seen within a second for leases up to 20 s."""
 LOOK_SECONDS_MAX = 0.25
+"""Between two looks of a claimant at the leases."""
+LOOKS_PER_LEASE = 20
+"""At least so often it looks while a lease lasts: leases below 5 s, shorter than the settings allow."""
 FREE_LOOK_SECONDS = 0.1
 """Between two looks while a lease is free that another process should take first."""
 _LOOK = """
 SELECT workspace, incarnation, epoch, renewal, timeline, timeline_1() AS current, reason, offered, heir FROM leases
 """
-_PRESENT = "INSERT INTO leases (workspace, timeline) VALUES ($1, timeline_1()) ON CONFLICT DO NOTHING"
+_ADD_LEASE = "INSERT INTO leases (workspace, timeline) VALUES ($1, timeline_1()) ON CONFLICT DO NOTHING"
 
 
 class Claimed(NamedTuple):
@@ -103,7 +104,7 @@ class Claims:
         now = self._clock()
         found = {row["workspace"]: row for row in rows}
         for workspace in self._wishes.keys() - found.keys():
-            await self.control.fetch(_PRESENT, workspace)
+            await self.control.fetch(_ADD_LEASE, workspace)
             self._wake.set()
         places = {name: Place(row["incarnation"], row["offered"], row["heir"]) for name, row in found.items()}
         self.fleet = Fleet(self._incarnation, members, places)
@@ -134,7 +135,7 @@ class Claims:
         if wish is not None and not wish.claimed.done():
             wish.claimed.set_result(Claimed(lease, unclean))
         else:
-            # Nobody waits for it any more.
+            # The caller was cancelled while the claim was on its way.
             await self.control.fetch("SELECT release_1($1, $2, $3, 'released')", workspace, *lease.fence)
 
     def _ask_if_wanted(self) -> None:

@@ -32,7 +32,7 @@ from intercomd_daemon.spool.postgresql.counters import Counters
 from intercomd_daemon.spool.postgresql.database_clock import DatabaseClock, ReadTime, read_time
 from intercomd_daemon.spool.postgresql.dead_letters import Stored, count_and_newest, discard, read_page, replay
 from intercomd_daemon.spool.postgresql.fleet import PostgresqlFleet
-from intercomd_daemon.spool.postgresql.housekeeping import Housekeeping
+from intercomd_daemon.spool.postgresql.housekeeping import SECONDS_KEPT, Housekeeping
 from intercomd_daemon.spool.postgresql.intake import AppendQueue, read_forwarded
 from intercomd_daemon.spool.postgresql.leases import Leases
 from intercomd_daemon.spool.postgresql.outflow import PostgresqlOutflow
@@ -52,7 +52,6 @@ from intercomd_daemon.spool.quota import Quota
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 Result = TypeVar("Result")
-SECONDS_KEPT = 65_536
 _FORGET_CONTACTS = """
 WITH gone AS (DELETE FROM contacts WHERE number IN (SELECT number FROM contacts WHERE connection = $1 LIMIT $2)
     RETURNING number)
@@ -119,7 +118,10 @@ class PostgresqlSpool:
         await self.fleet.start()
 
     async def _begin_settling(self, connection: asyncpg.Connection) -> None:
-        """Fences the session before: a settlement whose answer was lost commits now or never."""
+        """Fences the session before, so that none of its settlements can commit any more, and gives up all leases.
+
+        Which of them committed is seen when the logs are read again, under new leases.
+        """
         statement = "SELECT session FROM begin_session_1($1, 'settle', $2, $3)"
         self._settle_session = await connection.fetchval(
             statement, self.incarnation, self._settings.daemon_id, self.now()

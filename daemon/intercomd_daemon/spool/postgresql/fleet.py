@@ -52,7 +52,7 @@ _DEAD_ROWS = "SELECT relname, n_dead_tup FROM pg_stat_user_tables WHERE schemana
 
 
 class PostgresqlFleet:
-    """The fleet, as one daemon last read it; `fleet.Fleet` documents each method."""
+    """The fleet, as one daemon last read it; `spool.fleet.Fleet` documents each method."""
 
     def __init__(
         self,
@@ -164,9 +164,9 @@ class PostgresqlFleet:
         self._sequence = sequence
 
     def _delivery(self, row: asyncpg.Record, now: float) -> Delivery:
-        if self._begun != self._session.begun:
+        if self._begun != self._session.connections_begun:
             # As for a claimant: the database behind a new session may have lost renewals.
-            self._seen, self._begun = {}, self._session.begun
+            self._seen, self._begun = {}, self._session.connections_begun
         lease = LeaseRow(Fence(row["incarnation"], row["epoch"]), row["renewal"], row["timeline"])
         seen = observe(self._seen.get(row["workspace"]), lease, row["current"], now)
         self._seen[row["workspace"]] = seen

@@ -15,8 +15,11 @@ from intercomd_daemon.errors import IntercomdError, LeaseLost
 from intercomd_daemon.fleet.lease import Terms
 from intercomd_daemon.fleet.placement import should_move, should_offer
 from intercomd_daemon.spool.fleet import Probe
-from intercomd_daemon.spool.postgresql.claims import LOOKS_PER_LEASE, Claimed, Claims
+from intercomd_daemon.spool.postgresql.claims import Claimed, Claims
 from intercomd_daemon.spool.postgresql.session import Session
+
+RETRIES_PER_LEASE = 20
+"""How often at most a renewal that fails is sent again while the lease lasts."""
 
 
 def boot_time() -> float:
@@ -24,7 +27,7 @@ def boot_time() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Holding:
+class HeldLease:
     """A workspace while this process holds its lease; shared by the outflows of the process."""
 
     def __init__(self, workspace: str, claimed: Claimed) -> None:
@@ -66,7 +69,7 @@ class Leases:
     def __init__(self, incarnation: str, daemon_id: str, terms: Terms, wall: Callable[[], float]) -> None:
         """`incarnation` is a random name of this process."""
         self.terms = terms
-        self._holdings: dict[str, Holding] = {}
+        self._holdings: dict[str, HeldLease] = {}
         self._claiming: dict[str, asyncio.Lock] = {}
         self.clock = boot_time
         self.claims = Claims(incarnation, daemon_id, terms, wall, self._now)
@@ -90,7 +93,7 @@ class Leases:
         for holding in self._holdings.values():
             holding.lose(reason)
 
-    async def acquire(self, workspace: str, probe: Probe | None = None) -> Holding:
+    async def acquire(self, workspace: str, probe: Probe | None = None) -> HeldLease:
         """Waits until this process holds the workspace.
 
         If `probe` returns that this process could deliver it, it may be taken from an owner that lives.
@@ -98,15 +101,15 @@ class Leases:
         async with self._claiming.setdefault(workspace, asyncio.Lock()):
             holding = self._holdings.get(workspace)
             if holding is None or holding.lost.is_set():
-                holding = Holding(workspace, await self.claims.claim(workspace, probe))
+                holding = HeldLease(workspace, await self.claims.claim(workspace, probe))
                 self._holdings[workspace] = holding
                 holding.renewing = asyncio.create_task(self._renew(holding), name=f"lease of {workspace}")
             holding.users += 1
             return holding
 
-    async def _renew(self, holding: Holding) -> None:
+    async def _renew(self, holding: HeldLease) -> None:
         """Renews a lease until it is lost or released; a renewal that fails is repeated while the lease lasts."""
-        pause = self.terms.lease_seconds / LOOKS_PER_LEASE
+        pause = self.terms.lease_seconds / RETRIES_PER_LEASE
         refused = ""
         while not holding.lost.is_set():
             now = self.clock()
@@ -135,7 +138,7 @@ class Leases:
             elif not isinstance(error, IntercomdError | asyncpg.PostgresError):
                 holding.lose(f"its renewal failed: {error!r}")
 
-    def _consider(self, holding: Holding, heir: str, *, offered: bool) -> str:
+    def _consider(self, holding: HeldLease, heir: str, *, offered: bool) -> str:
         """Decides whether to hand a workspace over to the process that asks for it; returns whom to refuse."""
         fleet = self.claims.fleet
         place = fleet.places.get(holding.workspace)
@@ -149,7 +152,7 @@ class Leases:
         holding.asked.set()
         return ""
 
-    async def release(self, holding: Holding) -> None:
+    async def release(self, holding: HeldLease) -> None:
         """Releases a workspace once its last outflow has; another process may claim it at once."""
         holding.users -= 1
         if holding.users or holding.lost.is_set():
@@ -163,7 +166,7 @@ class Leases:
     async def close(self) -> None:
         """Releases all workspaces, and leaves the fleet."""
         for holding in list(self._holdings.values()):
-            holding.users = 1
+            holding.users = 1  # This process stops: the lease is released, even if outflows still use it.
             await self.release(holding)
             holding.renewing.cancel()
             await asyncio.gather(holding.renewing, return_exceptions=True)

@@ -74,7 +74,7 @@ class Orders:
         return []
 
     async def order(self, workspace: str, connection: str, kind: OrderKind, key: int, envelope_id: str) -> Answer:
-        """Gives an order and waits for its answer; see `fleet.Fleet`."""
+        """Gives an order and waits for its answer; see `spool.fleet.Fleet`."""
         values = (workspace, connection, kind.value, key, envelope_id.encode())
         number = await self._session.fetch_value(
             "SELECT order_1($1, connection_1($2), $3, $4, $5, $6, $7)", *values, ORDERS_MAX, ORDERS_KEPT
@@ -105,9 +105,9 @@ class Orders:
                 (row,) = rows
                 if row["answered"]:
                     return Answer(row["result"], row["error"])
-                if begun != self._session.begun:
+                if begun != self._session.connections_begun:
                     # The database behind a new session may have lost renewals, as for a claimant.
-                    seen, begun = None, self._session.begun
+                    seen, begun = None, self._session.connections_begun
                 lease = LeaseRow(Fence(row["incarnation"], row["epoch"]), row["renewal"], row["timeline"])
                 now = self._leases.clock()
                 seen = observe(seen, lease, row["current"], now)

@@ -15,7 +15,7 @@ from intercomd_daemon.spool import record
 from intercomd_daemon.spool.base import Batch, PacingState, Settlement
 from intercomd_daemon.spool.keys import log_end
 from intercomd_daemon.spool.postgresql import reading
-from intercomd_daemon.spool.postgresql.leases import Holding
+from intercomd_daemon.spool.postgresql.leases import HeldLease
 from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, is_passing
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
 
@@ -32,7 +32,7 @@ REPEAT_SECONDS = 1.0
 class PostgresqlOutflow:
     """The deliveries of a workspace; `base.Outflow` documents each method."""
 
-    def __init__(self, spool: "PostgresqlSpool", holding: Holding) -> None:
+    def __init__(self, spool: "PostgresqlSpool", holding: HeldLease) -> None:
         """The holding is this outflow's until `release`."""
         self._spool = spool
         self._holding = holding
@@ -51,7 +51,7 @@ class PostgresqlOutflow:
         self._holding.check(self._spool.leases.clock())
 
     async def _deliver(self, job: Callable[[asyncpg.Connection, Holder], Awaitable[Result]]) -> Result:
-        """Performs a statement under the lease's fence; raises LeaseLost if it may not have been committed."""
+        """Performs a statement under the lease's fence; raises LeaseLost if its commit is not certain."""
         while True:
             self.check_held()
             fence = self._holding.lease.fence
@@ -181,7 +181,7 @@ class PostgresqlOutflow:
             for wait in waits:
                 wait.cancel()
         self.check_held()
-        raise AssertionError
+        raise AssertionError  # `check_held` raises after either event
 
     async def orders(self, known: Collection[int]) -> list[Order]:
         """Waits for orders of operators."""

@@ -18,8 +18,6 @@ _PARKED = f"""
 SELECT {_COLUMNS}, false AS is_parked FROM parked r LEFT JOIN progress p ON p.key = r.key
 WHERE r.connection = $1 AND r.lane = $2 AND r.key > $3 ORDER BY r.key LIMIT $4
 """  # noqa: S608 - our own columns
-FIRST_ROWS = 256
-"""Rows of the first query of a page; a page of large rows is then not read in vain."""
 
 
 class Page(NamedTuple):

@@ -29,7 +29,7 @@ _PASSING = ("53", "40", "55", "57")
 
 
 class DatabaseAway(SpoolFull):
-    """The database cannot be reached; nothing was sent to it."""
+    """The database cannot be reached, or refused a statement: nothing was committed."""
 
 
 class AnswerLost(IntercomdError):
@@ -104,7 +104,7 @@ class Session:
         self._closing = False
         self._warning = ""
         self.deadline_seconds = DEADLINE_SECONDS
-        self.begun = 0
+        self.connections_begun = 0
         """Connections so far."""
         self.away = ""
         """Why the database cannot be reached; empty if it can."""
@@ -164,7 +164,7 @@ class Session:
             _fail(result, DatabaseAway(f"the database cannot be reached: {self.away}", AWAY_RETRY_SECONDS))
             return
         try:
-            done = await self._committed(connection, job)
+            done = await self._perform_in_time(connection, job)
         except asyncio.CancelledError as error:
             # The session's own task is never cancelled: the driver cancelled the job.
             await self._lose(connection, error, result)
@@ -190,19 +190,19 @@ class Session:
         connection = await self._connect()
         try:
             connection.add_log_listener(self._on_log)
-            begun = await self._committed(connection, self._begin)
+            on_begun = await self._perform_in_time(connection, self._begin)
         except BaseException:
             connection.terminate()
             raise
-        if begun is not None:
-            begun()
-        self.begun += 1
+        if on_begun is not None:
+            on_begun()
+        self.connections_begun += 1
         return connection
 
-    async def _committed(
+    async def _perform_in_time(
         self, connection: asyncpg.Connection, job: Callable[[asyncpg.Connection], Awaitable[Result]]
     ) -> Result:
-        """Performs a job in time; raises CommitWarned if the server warned meanwhile."""
+        """Performs a job within the deadline; raises CommitWarned if the server warned meanwhile."""
         self._warning = ""
         result = await within(self.deadline_seconds, connection, job)
         if self._warning:

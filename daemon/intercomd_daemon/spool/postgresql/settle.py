@@ -1,4 +1,4 @@
-"""Settlements and the parking of lanes, as statements; each is one round trip under the fence of a lease."""
+"""Commits settlements: one statement for all of them, under the fences of the session and of the lease."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ _SETTLE = (
 
 
 class Holder(NamedTuple):
-    """Under which fence a statement is performed; without a workspace: under that of the session alone."""
+    """The fence of a statement: of the session and of a lease; without a workspace, of the session alone."""
 
     incarnation: str
     session: int
