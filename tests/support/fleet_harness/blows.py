@@ -13,6 +13,10 @@ from kill_harness.kills import pause
 AWAY_SECONDS = 3 * LEASE_SECONDS
 SLOW_FLUSHES_MICROSECONDS = (2_000, 20_000)
 JOINS = 2
+MOVE_SECONDS = 180.0
+"""A workspace that is offered moves after three leases, and once a minute."""
+STALE = "stale"
+"""A token that Intercom does not know."""
 
 
 class Hit(NamedTuple):
@@ -213,19 +217,26 @@ async def join_and_leave(fleet: Fleet) -> Hit:
 
 
 async def stale_token(fleet: Fleet) -> Hit:
-    """A daemon with a token that Intercom refuses joins, and the owner is killed: another one must deliver."""
+    """A daemon with a token that Intercom refuses is alone for a while; it gives the workspace to those that return."""
     guest = fleet.daemons[GUEST]
     token = guest.folder / "token"
-    token.write_text("stale")
+    token.write_text(STALE)
     try:
+        refused = fleet.intercom.statuses[401]
         await guest.start()
-        hit = await kill_owner(fleet)
-        assert await fleet.owner() != GUEST or fleet.sandbox.events
+        for name in CLOCKS:
+            assert await fleet.daemons[name].stop() == 0
+        assert await fleet.owner(*CLOCKS) == GUEST
+        await fleet.until(lambda: fleet.intercom.statuses[401] > refused)
+        for name in CLOCKS:
+            await fleet.daemons[name].start()
+        assert await fleet.owner(GUEST, seconds=MOVE_SECONDS) in CLOCKS
         await fleet.progress()
-        await guest.kill()
+        assert STALE not in {call.daemon for call in fleet.calls}, "it calls about no user"
+        assert await guest.stop() == 0
     finally:
         token.write_text(token_of(GUEST))
-    return hit
+    return Hit(repeats=len(CLOCKS))
 
 
 BLOWS: tuple[Blow, ...] = (

@@ -143,7 +143,7 @@ class Fleet:
         """Returns a session of the primary."""
         return await asyncpg.connect(self.servers[0].url(self._name), timeout=5)
 
-    async def owner(self, *others_than: str) -> str:
+    async def owner(self, *others_than: str, seconds: float = WAIT_SECONDS) -> str:
         """Waits until a daemon holds the workspace, other than these; returns its name."""
         statement = (
             "SELECT d.daemon_id FROM intercomd.leases AS l JOIN intercomd.daemons AS d"
@@ -156,12 +156,12 @@ class Fleet:
             found = str(await self.value(statement) or "")
             return bool(found) and found not in others_than
 
-        await self.until(look)
+        await self.until(look, seconds)
         return found
 
-    async def until(self, holds: Callable[[], Any]) -> None:
+    async def until(self, holds: Callable[[], Any], seconds: float = WAIT_SECONDS) -> None:
         """Waits until something holds that changes elsewhere."""
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 held = holds()
                 if await held if asyncio.iscoroutine(held) else held:
