@@ -36,7 +36,7 @@ OK = Reply("OK", spool_id="s-1", results=(Result(1),))
         (Reply("UNIMPLEMENTED"), Advice(Next.SUSPEND, "UPSTREAM_NOT_INTERCOMD")),
         (
             Reply("FAILED_PRECONDITION", reason="SPOOL_CHANGED", spool_id="s-2"),
-            Advice(Next.CHANGED, "UPSTREAM_CHANGED"),
+            Advice(Next.AWAIT_CONFIRMATION, "UPSTREAM_CHANGED"),
         ),
         (Reply("FAILED_PRECONDITION"), Advice(Next.REPEAT)),
     ],
@@ -53,7 +53,7 @@ UNKNOWN = Reply("OK", spool_id="s-1", results=(Result(4, (Finding("UNKNOWN_CONNE
     [
         (OK, "", Advice(Next.SETTLE)),
         (OK, "s-1", Advice(Next.SETTLE)),
-        (OK, "s-2", Advice(Next.CHANGED, "UPSTREAM_CHANGED")),
+        (OK, "s-2", Advice(Next.AWAIT_CONFIRMATION, "UPSTREAM_CHANGED")),
         (OK._replace(spool_id=""), "", Advice(Next.SUSPEND, "UPSTREAM_OUTDATED")),
         (UNKNOWN, "", Advice(Next.SUSPEND, "UPSTREAM_UNKNOWN_CONNECTION")),
         (OK._replace(results=(Result(3, (Finding("CONNECTION_INACTIVE", "", ""),)),)), "", Advice(Next.SETTLE)),

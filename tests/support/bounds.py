@@ -15,7 +15,7 @@ BOUNDS = {
     "forward.batch.Batch.entries": "forward.batch.ENVELOPES_MAX",
     "forward.batch.NextBatch._entries": "forward.batch.ENVELOPES_MAX",
     "forward.worker.ForwardWorker._left_out": "forward.worker.LEFT_OUT_MAX",
-    "forward.worker.ForwardWorker._logs": "one for each priority",
+    "forward.worker.ForwardWorker._next_batches": "one for each priority",
     # spool
     "spool.memory.engine.MemorySpool._forwarded": "spool.forwarded.RECORDS_MAX",
     "spool.memory.engine.MemorySpool._states": "one for each part of the daemon that has a state",

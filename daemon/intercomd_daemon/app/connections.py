@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 Workers = dict[str, tuple[ConnectionWorker, Outflow]]
 """A worker of each connection, and the deliveries that it settles."""
 ACQUIRE_PAUSE_SECONDS = 1.0
-"""After the database failed just when a workspace was acquired."""
+"""Pause before a workspace is acquired again, after the database failed while its workers were started."""
 
 
 class _Running(NamedTuple):
@@ -162,7 +162,11 @@ class Connections:
     async def _workers(
         self, connections: Mapping[str, ConnectionSettings]
     ) -> dict[str, tuple[ConnectionWorker, Outflow]]:
-        """Creates a worker for each connection that has one; none of them runs yet."""
+        """Creates the workers of these connections; none of them runs yet.
+
+        In a shared spool only those of workspaces that this process holds. The others' are acquired from now on, and
+        `_start_acquired` comes back here.
+        """
         workers: dict[str, tuple[ConnectionWorker, Outflow]] = {}
         paused = await self._spool.paused()
         for name, settings in connections.items():
@@ -330,11 +334,11 @@ class Connections:
             self._faulty.set()
 
     async def wait_fault(self) -> None:
-        """Waits until a worker ends by itself."""
+        """Waits until a worker, or a task that tends a workspace, ends with an error."""
         await self._faulty.wait()
 
     def faults(self) -> list[BaseException]:
-        """Returns the errors that ended workers: LeaseLost if a workspace was lost, else bugs."""
+        """Returns these errors: bugs, and LeaseLost if a workspace of a spool that is not shared was lost."""
         return self._faults
 
     def stop(self) -> None:

@@ -111,7 +111,7 @@ class Daemon:
         self._security.load()
         watch = asyncio.create_task(self._security.watch())
         try:
-            await self._open_health()
+            await self._open_operations_if_free()
             spool = await self._open_spool()
             if spool is not None:
                 if self._operations is None:
@@ -305,7 +305,7 @@ class Daemon:
                 self._systemd.alive()
             await asyncio.sleep(self._systemd.watchdog_seconds)
 
-    async def _open_health(self) -> None:
+    async def _open_operations_if_free(self) -> None:
         """Opens the operations listeners, unless an address is in use.
 
         In that case the daemon that holds the spool probably holds the address as well. `run` tries again once it has
@@ -345,7 +345,7 @@ class Daemon:
 
     async def _open_spool(self) -> Spool | None:
         """Opens the spool, waiting for its lock; returns None if the daemon is stopped meanwhile."""
-        opening = asyncio.ensure_future(self._opened_spool())
+        opening = asyncio.ensure_future(self._open_engine())
         stopping = asyncio.create_task(self._stopping.wait())
         while not (opening.done() or stopping.done()):
             self._systemd.extend("opening the spool")
@@ -360,7 +360,7 @@ class Daemon:
         join_fleet(self._spool.fleet, self._settings, self._report.wake)
         return self._spool
 
-    async def _opened_spool(self) -> Spool:
+    async def _open_engine(self) -> Spool:
         settings = self._settings.spool
         events = SpoolEvents(
             on_wait=lambda holder: self._logger.warning("spool_locked", by=holder),

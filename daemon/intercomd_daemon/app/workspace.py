@@ -1,4 +1,4 @@
-"""A workspace while this process delivers it: its workers run, its pacing state is saved, at last it is released."""
+"""What `Connections` runs for a workspace that this process delivers: workers, pacing, reports, operators' orders."""
 
 import asyncio
 import time

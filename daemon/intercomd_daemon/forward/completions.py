@@ -14,16 +14,7 @@ REFUSED = "UPSTREAM_REFUSED"
 def complete(
     key: int, envelope: AcceptedEnvelope, result: Result, connection: str, spool_id: str, now: float
 ) -> Completion:
-    """Returns the completion that follows from the gateway's result.
-
-    Args:
-        key: the key of the row.
-        envelope: the envelope in it.
-        result: the gateway's result.
-        connection: the name of the connection.
-        spool_id: the id of the gateway's spool.
-        now: Unix seconds.
-    """
+    """Returns the completion that follows from the gateway's result; `spool_id` is that of the gateway's spool."""
     reason = result.violations[0].reason if result.violations else ""
     if result.disposition in {DISPOSITION_ACCEPTED, DISPOSITION_DUPLICATE}:
         reason = DUPLICATE if result.disposition == DISPOSITION_DUPLICATE else ""

@@ -19,6 +19,7 @@ from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.event_pb2 import CustomEvent
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import (
+    Disposition,
     EnvelopeResult,
     Forwarder,
     PreviewRequest,
@@ -42,7 +43,7 @@ _DETAILS = "grpc-status-details-bin"
 # gRPC connects again after at most 5 s; every attempt of ours that comes earlier fails at once.
 _CHANNEL = PublisherSettings(backoff_seconds_max=5.0)
 _PREVIEW_TAG = bytes([PreviewRequest.ENVELOPES_FIELD_NUMBER << 3 | 2])
-_PLAIN = {number: Result(number) for number in range(5)}
+_WITHOUT_FINDINGS = {number: Result(number) for number in Disposition.values()}
 
 Response = TypeVar("Response", PublishResponse, PreviewResponse)
 
@@ -177,8 +178,7 @@ def _check_refused(reply: Reply) -> None:
 
 def _result(message: EnvelopeResult) -> Result:
     if not message.violations and not message.adjustments:
-        plain = _PLAIN.get(message.disposition)
-        return plain if plain is not None else Result(message.disposition)
+        return _WITHOUT_FINDINGS.get(message.disposition) or Result(message.disposition)
     return Result(message.disposition, _findings(message.violations), _findings(message.adjustments))
 
 

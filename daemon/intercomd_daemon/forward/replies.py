@@ -52,7 +52,7 @@ class Next(Enum):
     """Send the same request again after a pause."""
     SUSPEND = auto()
     """Probe from time to time: envelopes can be sent only after the settings have changed."""
-    CHANGED = auto()
+    AWAIT_CONFIRMATION = auto()
     """Another spool answers: send nothing until an operator confirms it."""
 
 
@@ -84,7 +84,7 @@ def advise(reply: Reply, envelopes: int) -> Advice:
         complete = len(reply.results) == envelopes and all(each.disposition in _DISPOSITIONS for each in reply.results)
         return Advice(Next.SETTLE) if complete else Advice(Next.REPEAT)
     if reply.reason == "SPOOL_CHANGED":
-        return Advice(Next.CHANGED, CHANGED)
+        return Advice(Next.AWAIT_CONFIRMATION, CHANGED)
     if reply.code in _SUSPENDED:
         return Advice(Next.SUSPEND, _SUSPENDED[reply.code])
     if reply.code == "INVALID_ARGUMENT" or (reply.code == "RESOURCE_EXHAUSTED" and reply.retry_after_seconds is None):
@@ -105,7 +105,7 @@ def advise_probe(reply: Reply, spool_id: str) -> Advice:
     if not reply.spool_id:
         return Advice(Next.SUSPEND, OUTDATED)
     if spool_id not in {"", reply.spool_id}:
-        return Advice(Next.CHANGED, CHANGED)
+        return Advice(Next.AWAIT_CONFIRMATION, CHANGED)
     if any(each.reason == "UNKNOWN_CONNECTION" for each in reply.results[0].violations):
         return Advice(Next.SUSPEND, _UNKNOWN_CONNECTION)
     return advice

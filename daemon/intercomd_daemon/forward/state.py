@@ -49,12 +49,12 @@ class ForwardState:
         self.failures += 1
         error = reply.message or advice.reason or "the response does not match the request"
         self.last_error = f"{reply.code}: {error}"[:DETAIL_CHARACTERS_MAX]
-        suspends = advice.next in {Next.SUSPEND, Next.CHANGED}
+        suspends = advice.next in {Next.SUSPEND, Next.AWAIT_CONFIRMATION}
         self._suspended = advice.reason if suspends else ""
         self.retry_at = now + pause_seconds(reply, self.failures, jitter)
         if self._suspended:
             self.verified = False
-        if advice.next is Next.CHANGED:
+        if advice.next is Next.AWAIT_CONFIRMATION:
             self.changed_to = reply.spool_id
 
     def current(self) -> tuple[ConnectionState, str]:

@@ -63,9 +63,9 @@ class States(Protocol):
 class ForwardWorker:
     """The worker of one connection of an agent.
 
-    A batch is stored with its sequence before it is sent (`_begin`), and its envelopes have their outcomes before the
-    next batch is sent (`_settle`). So the last request that the gateway remembers of this agent is always the one
-    whose results the agent may be missing, and a repeat of it gets the same results.
+    A batch is stored with its sequence before it is sent (`_store_next_batch`), and its envelopes have their outcomes
+    before the next batch is sent (`_settle`). So the last request that the gateway remembers of this agent is always
+    the one whose results the agent may be missing, and a repeat of it gets the same results.
     """
 
     def __init__(
@@ -91,11 +91,12 @@ class ForwardWorker:
         self._state = ForwardState(paused=paused)
         self._reported = self._state.current()
         self._since = wall()
-        self._spool_id = ""
-        self._logs = {priority: NextBatch() for priority in Priority}
+        self._gateway_spool_id = ""
+        """Of the gateway that answered first, or that an operator confirmed; empty until then."""
+        self._next_batches = {priority: NextBatch() for priority in Priority}
         self._appends = dict.fromkeys(Priority, 0)
         self._batch: Batch | None = None
-        self._limit = PartLimit()
+        self._part_limit = PartLimit()
         self._sequences = Sequences()
         self._left_out: deque[int] = deque(maxlen=LEFT_OUT_MAX)
         self._calls = 0
@@ -110,8 +111,8 @@ class ForwardWorker:
         self._spool.on_append(self._name, self._on_append)
         self._running = True
         try:
-            self._spool_id = (await self._states.load_state(self._state_name)).decode()
-            self._sequences.restore(int(await self._states.load_state(self._sequences_name) or b"0"))
+            self._gateway_spool_id = (await self._states.load_state(self._gateway_spool_key)).decode()
+            self._sequences.restore(int(await self._states.load_state(self._sequences_key) or b"0"))
             await self._recover()
             while not self._stopping:
                 if not await self._step():
@@ -128,7 +129,7 @@ class ForwardWorker:
         elif self._batch is not None:
             await self._forward(self._batch)
         else:
-            return await self._begin()
+            return await self._store_next_batch()
         return True
 
     async def _wait(self) -> None:
@@ -140,11 +141,13 @@ class ForwardWorker:
         self._wake.clear()
 
     @property
-    def _state_name(self) -> str:
+    def _gateway_spool_key(self) -> str:
+        """The name under which `States` stores the id of the gateway's spool."""
         return f"upstream/{self._name}"
 
     @property
-    def _sequences_name(self) -> str:
+    def _sequences_key(self) -> str:
+        """The name under which it stores the limit of the sequences."""
         return f"sequences/{self._name}"
 
     # The gateway.
@@ -152,17 +155,17 @@ class ForwardWorker:
     async def _verify(self) -> None:
         """Probes whether the gateway takes envelopes of this connection; stores the id of its spool the first time."""
         reply = await self._call(self._gateway.probe(self._name), 0)
-        advice = advise_probe(reply, self._spool_id)
+        advice = advise_probe(reply, self._gateway_spool_id)
         if advice.next is Next.SETTLE:
-            if not self._spool_id:
+            if not self._gateway_spool_id:
                 await self._use_spool(reply.spool_id)
             self._state.verified = True
         self._state.on_reply(advice, reply, time.monotonic(), random.random())  # noqa: S311 - jitter, not a secret
         self._report()
 
     async def _use_spool(self, spool_id: str) -> None:
-        self._spool_id = spool_id
-        await self._states.save_state(self._state_name, spool_id.encode())
+        self._gateway_spool_id = spool_id
+        await self._states.save_state(self._gateway_spool_key, spool_id.encode())
 
     async def _call(self, call: Awaitable[Reply], envelopes: int) -> Reply:
         """Makes a call with this number of envelopes (0: a probe), and reads ahead meanwhile."""
@@ -180,9 +183,9 @@ class ForwardWorker:
 
     async def _forward(self, batch: Batch) -> None:
         """Sends the next part of the batch, and commits the outcomes of those envelopes that have one."""
-        part = batch.part(self._limit.envelopes)
+        part = batch.part(self._part_limit.envelopes)
         sources = [entry.envelope.source for entry in part]
-        call = self._gateway.publish(sources, self._agent_id, batch.sequence, self._spool_id)
+        call = self._gateway.publish(sources, self._agent_id, batch.sequence, self._gateway_spool_id)
         self._attempts += 1
         reply = await self._call(call, len(part))
         advice = advise(reply, len(part))
@@ -190,7 +193,7 @@ class ForwardWorker:
         self._report()
         now = self._wall()
         if advice.next is Next.SETTLE:
-            self._limit.on_success()
+            self._part_limit.on_success()
             await self._settle(
                 batch,
                 [
@@ -199,20 +202,20 @@ class ForwardWorker:
                 ],
             )
         elif advice.next is Next.DIVIDE:
-            self._limit.on_refusal(len(part))
+            self._part_limit.on_refusal(len(part))
             if len(part) == 1:
                 key, envelope = part[0]
                 await self._settle(batch, [refuse(key, envelope, reply, self._name, now)])
         elif reply.code == "UNAVAILABLE" and reply.retry_after_seconds is not None and self._state.failures > 1:
             # The gateway took nothing. If its spool is almost full, it may have room for fewer envelopes.
-            self._limit.on_refusal(len(part))
+            self._part_limit.on_refusal(len(part))
 
     async def _settle(self, batch: Batch, completions: Sequence[Completion]) -> None:
         """Commits the outcomes of a part, and in the same commit the batch that is sent next."""
         batch.settle(len(completions))
-        following = batch if batch.entries else await self._compose()
+        following = batch if batch.entries else await self._take_batch()
         progress = [_stored(following)] if following is not None else []
-        self._batch = following  # Before the commit, as in `_begin`.
+        self._batch = following  # Before the commit: none of its envelopes may be given up from now on.
         outcomes = await self._spool.settle([Settlement(self._name, completions, progress)])
         self._attempts = 0
         self._observer.on_outcomes(outcomes)
@@ -224,39 +227,39 @@ class ForwardWorker:
         for priority in Priority:
             stored = await self._read(priority)
             if stored is not None and self._batch is None:
-                log = self._logs[priority]
+                log = self._next_batches[priority]
                 while log.should_read and log.after < stored.batch_last_key:
                     await self._read(priority)
                 entries = log.take_range(stored.batch_last_key)
                 self._batch = Batch(stored.batch_sequence, priority, entries, stored.batch_last_key)
                 self._sequences.restore(stored.batch_sequence)
 
-    async def _begin(self) -> bool:
+    async def _store_next_batch(self) -> bool:
         """Stores the next batch; returns False if nothing waits."""
         await self._read_ahead()
-        batch = await self._compose()
+        batch = await self._take_batch()
         if batch is not None:
             self._batch = batch  # Before the commit: none of its envelopes may be given up from now on.
             await self._spool.settle([Settlement(self._name, progress=[_stored(batch)])])
         return batch is not None
 
-    async def _compose(self) -> Batch | None:
-        """Returns the next batch of what was read: bulk only once no normal row waits."""
-        normal, bulk = self._logs[Priority.NORMAL], self._logs[Priority.BULK]
+    async def _take_batch(self) -> Batch | None:
+        """Removes the next batch from what was read, and returns it: bulk only once no normal row waits."""
+        normal, bulk = self._next_batches[Priority.NORMAL], self._next_batches[Priority.BULK]
         now = int(self._wall() * _MICROSECONDS)
         if (normal or bulk) and (limit := self._sequences.reserve(now)):
-            await self._states.save_state(self._sequences_name, str(limit).encode())
+            await self._states.save_state(self._sequences_key, str(limit).encode())
         if not normal and not normal.ended:
             return None  # There may be normal rows: read first.
         priority = Priority.NORMAL if normal else Priority.BULK
-        entries = (normal or bulk).take()
+        entries = self._next_batches[priority].take()
         if not entries:
             return None
         return Batch(self._sequences.take(now), priority, entries, entries[-1].key)
 
     async def _read_ahead(self) -> None:
-        """Reads the rows of the next batch."""
-        normal, bulk = self._logs[Priority.NORMAL], self._logs[Priority.BULK]
+        """Reads rows of the next batch, until it has one or the logs end."""
+        normal, bulk = self._next_batches[Priority.NORMAL], self._next_batches[Priority.BULK]
         if normal.should_read:
             await self._read(Priority.NORMAL)
         # A page may hold damaged rows alone.
@@ -269,7 +272,7 @@ class ForwardWorker:
 
     async def _read(self, priority: Priority) -> Progress | None:
         """Reads a page of a log; returns the progress of a row that begins a stored batch."""
-        log = self._logs[priority]
+        log = self._next_batches[priority]
         rows_max, bytes_max, appends = log.rows_left, log.bytes_left, self._appends[priority]
         page = await self._spool.read(self._name, priority, log.after, rows_max, bytes_max)
         size = sum(len(row.data) for row in page.rows)
@@ -296,7 +299,7 @@ class ForwardWorker:
 
     def _on_append(self, priority: Priority) -> None:
         self._appends[priority] += 1
-        self._logs[priority].ended = False
+        self._next_batches[priority].ended = False
         self._wake.set()
 
     # Operating.
@@ -316,7 +319,7 @@ class ForwardWorker:
         """Makes the next call due; after a change of the gateway's spool, uses the new one from now on."""
         confirmed = self._state.probe_now()
         if confirmed:
-            self._spool_id = ""  # The next probe stores the one that answers then.
+            self._gateway_spool_id = ""  # The next probe stores the one that answers then.
             self._observer.on_notice(self._name, "upstream_confirmed", spool_id=confirmed)
         self._wake.set()
 
@@ -332,7 +335,7 @@ class ForwardWorker:
             text = "the envelope is being forwarded and may be at the gateway already: give it up there"
             raise RetryLater(text, RETRY_SECONDS)
         self._left_out.append(key)
-        for log in self._logs.values():
+        for log in self._next_batches.values():
             log.discard(key)
         found = await read(key)
         if found is None:
@@ -384,11 +387,12 @@ class ForwardWorker:
             window_seconds=0.0,
             window_ends=0.0,
             lanes_open=int(self._calling),
-            rows_read_ahead=sum(map(len, self._logs.values())) + (len(self._batch.entries) if self._batch else 0),
+            rows_read_ahead=sum(map(len, self._next_batches.values()))
+            + (len(self._batch.entries) if self._batch else 0),
             next_probe=self._wall_of(self._state.retry_at) if retries else 0.0,
             last_error=self._state.last_error,
             upstream=self._gateway.target,
-            upstream_spool_id=self._spool_id,
+            upstream_spool_id=self._gateway_spool_id,
         )
 
     def _wall_of(self, monotonic: float) -> float:
