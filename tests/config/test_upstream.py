@@ -95,3 +95,10 @@ def test_token_in_the_clear_is_warned_of_for_each_target(tmp_path: Path) -> None
     (warning,) = loaded.warnings
     assert "the token travels to gateway:9091 in the clear" in warning
     assert not loaded.settings.upstream.operations_use_tls
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:50051", "unix:/run/gateway.sock", "gateway:50051"])
+def test_token_needs_no_operations_target(tmp_path: Path, target: str) -> None:
+    loaded = load(tmp_path, f'[upstream]\ntarget = "{target}"\ntoken_file = "t"')
+    assert not loaded.warnings
+    assert not loaded.settings.upstream.operations_use_tls

@@ -73,5 +73,5 @@ class UpstreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_local_target(target: str) -> bool:
-    """Returns whether all addresses of a target are on this machine."""
-    return all(map(is_local, _RESOLVER.sub("", target, count=1).split(",")))
+    """Returns whether all addresses of a target are on this machine; those of an empty one are."""
+    return not target or all(map(is_local, _RESOLVER.sub("", target, count=1).split(",")))
