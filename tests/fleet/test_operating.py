@@ -216,4 +216,8 @@ async def test_status_and_metrics_show_the_fleet(pair: Pair) -> None:
     assert [each[delivered] for each in found] == [1.0, 0.0]
     assert [each.get(state) for each in found] == [1.0, None]
     assert [each["intercomd_fleet_daemons"] for each in found] == [2.0, 2.0]
-    assert all('intercomd_database_dead_rows{table="log"}' in each for each in found)
+    for each in found:
+        assert 'intercomd_database_dead_rows{table="log"}' in each
+        assert each["intercomd_database_oldest_snapshot_transactions"] >= 0
+        assert each["intercomd_database_oldest_snapshot_seconds"] >= 0
+        assert each["intercomd_fleet_daemons_with_other_settings"] == 0

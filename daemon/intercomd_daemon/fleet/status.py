@@ -115,5 +115,7 @@ def members_of(
 
 
 def differing(own: Mapping[str, str], other: Mapping[str, str]) -> tuple[str, ...]:
-    """Returns the sections whose digests differ, or that one of them lacks."""
+    """Returns the sections whose digests differ, or that one of them lacks; none before both have stored theirs."""
+    if not own or not other:
+        return ()
     return tuple(sorted(name for name in own.keys() | other.keys() if own.get(name) != other.get(name)))
