@@ -150,10 +150,13 @@ async def test_order_outlives_the_daemon_that_delivers(pair: Pair) -> None:
     await called.operations.ResumeConnection(messages.ResumeConnectionRequest(**DEFAULT))
     await called.ended(["next"])
     assert len(sandbox.events) == 1
-    fleet = (await status(called)).fleet
+    alive: dict[str, bool] = {}
+    async with asyncio.timeout(WAIT_SECONDS):  # The status is what was last read of the database.
+        while alive != {"called": True, "owner": False}:
+            fleet = (await status(called)).fleet
+            alive = {each.daemon_id: each.alive for each in fleet.members}
     (delivery,) = fleet.deliveries
     assert (delivery.delivered, delivery.daemon_id, delivery.previous_daemon_id) == (True, "called", "owner")
-    assert {each.daemon_id: each.alive for each in fleet.members} == {"called": True, "owner": False}
 
 
 async def test_watch_trail_and_dead_letters_are_the_same_at_every_daemon(pair: Pair) -> None:
