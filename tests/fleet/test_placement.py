@@ -13,7 +13,7 @@ from intercomd_daemon.fleet.placement import (
     LAST_SECONDS,
     MOVE_SECONDS,
     YIELD_SECONDS,
-    Fleet,
+    FleetView,
     Member,
     Place,
     living,
@@ -33,8 +33,8 @@ def member(name: str, *workspaces: str, beat: int = ESTABLISHED_BEATS) -> Member
     return Member(name, beat, frozenset((workspace, name or "default") for workspace, _, name in pairs))
 
 
-def fleet(me: str, *members: Member, **places: Place) -> Fleet:
-    return Fleet(me, {each.incarnation: each for each in members}, places)
+def fleet(me: str, *members: Member, **places: Place) -> FleetView:
+    return FleetView(me, {each.incarnation: each for each in members}, places)
 
 
 A, B, C = (member(name, "w1", "w2", "w3") for name in "abc")
@@ -83,7 +83,9 @@ def test_only_those_with_all_connections_of_a_workspace_are_able() -> None:
         (fleet("a", A, B, w1=Place(heir="a"), w2=Place("a"), w3=Place("a")), 0.0, True),
     ],
 )
-def test_free_workspace_is_taken_by_the_process_with_the_fewest(seen: Fleet, free_seconds: float, takes: bool) -> None:
+def test_free_workspace_is_taken_by_the_process_with_the_fewest(
+    seen: FleetView, free_seconds: float, takes: bool
+) -> None:
     assert may_take(seen, "w1", free_seconds) is takes
 
 
@@ -107,7 +109,7 @@ TWO = {"w1": Place("a"), "w2": Place("a")}
         (fleet("b", B, **TWO), ""),
     ],
 )
-def test_workspace_moves_for_a_reason(seen: Fleet, why: str) -> None:
+def test_workspace_moves_for_a_reason(seen: FleetView, why: str) -> None:
     assert should_move(seen, "w1", "b") == why
 
 
@@ -148,7 +150,7 @@ def test_fleet_settles_in_an_even_spread_whoever_joins_leaves_or_cannot_deliver(
 class JoinerTakes(Rules):
     """A process that joined is served like any other."""
 
-    def may_take(self, fleet: Fleet, workspace: str, free_seconds: float) -> bool:
+    def may_take(self, fleet: FleetView, workspace: str, free_seconds: float) -> bool:
         established = {name: each._replace(beat=ESTABLISHED_BEATS) for name, each in fleet.members.items()}
         return super().may_take(fleet._replace(members=established), workspace, free_seconds)
 
@@ -156,7 +158,7 @@ class JoinerTakes(Rules):
 class SpreadsAtOne(Rules):
     """A workspace moves whenever another process delivers fewer."""
 
-    def should_move(self, fleet: Fleet, workspace: str, heir: str) -> str:
+    def should_move(self, fleet: FleetView, workspace: str, heir: str) -> str:
         why = super().should_move(fleet, workspace, heir)
         place = fleet.places[workspace]
         asked = place.heir == heir
@@ -167,7 +169,7 @@ class SpreadsAtOne(Rules):
 class IgnoresSettings(Rules):
     """Any process takes any workspace."""
 
-    def may_take(self, fleet: Fleet, workspace: str, free_seconds: float) -> bool:
+    def may_take(self, fleet: FleetView, workspace: str, free_seconds: float) -> bool:
         everything = {name: each._replace(serves=frozenset({(workspace, "x")})) for name, each in fleet.members.items()}
         return super().may_take(fleet._replace(members=everything), workspace, free_seconds)
 
@@ -175,14 +177,14 @@ class IgnoresSettings(Rules):
 class AsksWithoutAProbe(Rules):
     """A process asks for a workspace without its own `GET /me`."""
 
-    def asks(self, fleet: Fleet, workspace: str, *, healthy: bool) -> bool:  # noqa: ARG002 - that is the mutation
+    def asks(self, fleet: FleetView, workspace: str, *, healthy: bool) -> bool:  # noqa: ARG002 - that is the mutation
         return super().asks(fleet, workspace, healthy=True)
 
 
 class OwnerAlwaysAgrees(Rules):
     """An owner releases its workspace to whoever asks for it."""
 
-    def agrees(self, fleet: Fleet, workspace: str, heir: str) -> bool:
+    def agrees(self, fleet: FleetView, workspace: str, heir: str) -> bool:
         return bool(heir and fleet.places[workspace].heir)
 
 

@@ -193,7 +193,7 @@ class Connections:
         if workspace not in self._held:
             self._held[workspace] = Held(None, await self._spool.acquire(workspace))
             if self._shared:
-                self._obey_later(workspace, self._held[workspace])
+                self._serve_operators(workspace, self._held[workspace])
         outflow = self._held[workspace].outflow
         return agent.worker(name, self._spool, outflow, self._observer, paused=paused), outflow
 
@@ -282,7 +282,7 @@ class Connections:
         saving = save_pacing(pace, outflow, self._spool.now, partial(self._is_troubled, workspace))
         held.tend(saving, f"pacing of {workspace}", self._note_fault)
         held.tend(self._hand_over(workspace, held), f"moving of {workspace}", self._note_fault)
-        self._obey_later(workspace, held)
+        self._serve_operators(workspace, held)
         for name in active:
             self._observer.on_notice(name, "workspace_acquired", workspace=workspace)
 
@@ -304,7 +304,7 @@ class Connections:
             await self._held.pop(workspace).release(self._spool.now)
             self._acquire_later(workspace)
 
-    def _obey_later(self, workspace: str, held: Held) -> None:
+    def _serve_operators(self, workspace: str, held: Held) -> None:
         """Obeys operators' orders for a workspace and reports its statuses while it is held."""
         serving = self.performer.serve(held.outflow, partial(self._own_statuses, workspace))
         held.tend(serving, f"operators of {workspace}", self._note_fault)

@@ -55,7 +55,7 @@ class Place(NamedTuple):
     """The process that asked for it."""
 
 
-class Fleet(NamedTuple):
+class FleetView(NamedTuple):
     """The fleet as a process sees it."""
 
     me: str
@@ -92,7 +92,7 @@ def living(presences: Mapping[str, Presence], now: float, terms: Terms) -> dict[
     return {name: each.member for name, each in presences.items() if now - each.since < patience}
 
 
-def may_take(fleet: Fleet, workspace: str, free_seconds: float) -> bool:
+def may_take(fleet: FleetView, workspace: str, free_seconds: float) -> bool:
     """Whether to claim a lease that may be claimed since `free_seconds`.
 
     The process that asked for it goes first, then of those that were there before the one with the fewest workspaces,
@@ -114,7 +114,7 @@ def may_take(fleet: Fleet, workspace: str, free_seconds: float) -> bool:
     return first or free_seconds >= YIELD_SECONDS
 
 
-def should_move(fleet: Fleet, workspace: str, heir: str) -> str:
+def should_move(fleet: FleetView, workspace: str, heir: str) -> str:
     """Returns why a workspace should move from its owner to another process; empty if it should stay.
 
     A move for the sake of an even spread must make the spread more even, so that none is undone by the next one.
@@ -133,7 +133,7 @@ def should_move(fleet: Fleet, workspace: str, heir: str) -> str:
     return "spread" if place.owner in fleet.members and ours - theirs >= 2 else ""
 
 
-def wanted(fleet: Fleet, waiting: Iterable[str], tried: Mapping[str, float], now: float) -> str:
+def wanted(fleet: FleetView, waiting: Iterable[str], tried: Mapping[str, float], now: float) -> str:
     """Returns the workspace to ask its owner for, once `GET /me` succeeds; empty if none.
 
     One at a time, the offered ones first, and each at most once in MOVE_SECONDS (`tried`: when it was last).

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fleet.explorer import Step
 from intercomd_daemon.fleet import placement
-from intercomd_daemon.fleet.placement import ESTABLISHED_BEATS, YIELD_SECONDS, Fleet, Member, Place
+from intercomd_daemon.fleet.placement import ESTABLISHED_BEATS, YIELD_SECONDS, FleetView, Member, Place
 
 WORKSPACES = ("w1", "w2")
 PARTIAL = "c"
@@ -40,16 +40,16 @@ class World(NamedTuple):
 class Rules:
     """The rules as they are meant."""
 
-    def may_take(self, fleet: Fleet, workspace: str, free_seconds: float) -> bool:
+    def may_take(self, fleet: FleetView, workspace: str, free_seconds: float) -> bool:
         return placement.may_take(fleet, workspace, free_seconds)
 
-    def should_move(self, fleet: Fleet, workspace: str, heir: str) -> str:
+    def should_move(self, fleet: FleetView, workspace: str, heir: str) -> str:
         return placement.should_move(fleet, workspace, heir)
 
-    def asks(self, fleet: Fleet, workspace: str, *, healthy: bool) -> bool:
+    def asks(self, fleet: FleetView, workspace: str, *, healthy: bool) -> bool:
         return healthy and bool(self.should_move(fleet, workspace, fleet.me))
 
-    def agrees(self, fleet: Fleet, workspace: str, heir: str) -> bool:
+    def agrees(self, fleet: FleetView, workspace: str, heir: str) -> bool:
         return bool(self.should_move(fleet, workspace, heir))
 
     def offers(self) -> bool:
@@ -91,8 +91,8 @@ class PlacementModel:
         healthy = all(process.healthy for process in processes.values())
         return "the spread is uneven" if healthy and loads and max(loads) - min(loads) > 1 else ""
 
-    def _fleet(self, me: str, world: World) -> Fleet:
-        return Fleet(
+    def _fleet(self, me: str, world: World) -> FleetView:
+        return FleetView(
             me,
             {name: Member(name, each.beat, serves(name)) for name, each in world.processes if each.present},
             dict(world.places),
@@ -136,7 +136,7 @@ class PlacementModel:
                 wrong = "" if process.healthy else "a process asks for a workspace that it cannot deliver"
                 yield f"ask {name} {workspace}", asked._replace(wrong=wrong)
 
-    def _owned(self, world: World, fleet: Fleet, workspace: str, process: Process) -> Iterator[Step]:
+    def _owned(self, world: World, fleet: FleetView, workspace: str, process: Process) -> Iterator[Step]:
         place = fleet.places[workspace]
         if not process.healthy and not place.offered and self.rules.offers():
             yield f"offer {place.owner} {workspace}", _placed(world, workspace, place._replace(offered=True))
@@ -156,7 +156,7 @@ class PlacementModel:
         others = any(fleet.members[other].established for other in able - {name})
         return "a process took a workspace before two leases" if others and not fleet.members[name].established else ""
 
-    def _wrong_move(self, fleet: Fleet, workspace: str) -> str:
+    def _wrong_move(self, fleet: FleetView, workspace: str) -> str:
         heir = fleet.places[workspace].heir
         if heir in fleet.members and not placement.should_move(fleet, workspace, heir):
             return "a move did not make the spread more even"

@@ -12,7 +12,7 @@ import asyncpg
 
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.fleet.lease import Fence, Lease, LeaseRow, Observation, Terms, is_unclean, may_claim, observe
-from intercomd_daemon.fleet.placement import Fleet, Place, may_take, wanted
+from intercomd_daemon.fleet.placement import FleetView, Place, may_take, wanted
 from intercomd_daemon.spool.fleet import Probe
 from intercomd_daemon.spool.postgresql.members import Members
 from intercomd_daemon.spool.postgresql.session import Session
@@ -64,7 +64,7 @@ class Claims:
         self._asking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self.members = Members(incarnation, daemon_id, terms, wall)
-        self.fleet = Fleet(incarnation, {}, {})
+        self.fleet = FleetView(incarnation, {}, {})
         """The fleet as of the last look."""
         self.control: Session
 
@@ -107,7 +107,7 @@ class Claims:
             await self.control.fetch(_ADD_LEASE, workspace)
             self._wake.set()
         places = {name: Place(row["incarnation"], row["offered"], row["heir"]) for name, row in found.items()}
-        self.fleet = Fleet(self._incarnation, members, places)
+        self.fleet = FleetView(self._incarnation, members, places)
         before = self._seen
         self._seen = {name: observe(before.get(name), _row(row), row["current"], now) for name, row in found.items()}
         for workspace in sorted(self._wishes.keys() & found.keys()):
