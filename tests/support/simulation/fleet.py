@@ -24,7 +24,7 @@ from intercomd_daemon.fleet.lease import (
     may_claim,
     observe,
 )
-from intercomd_daemon.fleet.placement import Fleet, Member, Place, Presence, living, may_take, observe_members
+from intercomd_daemon.fleet.placement import FleetView, Member, Place, Presence, living, may_take, observe_members
 from intercomd_daemon.spool.base import PacingState
 from simulation.intercom import TROUBLE
 from simulation.simulation import Plan, Simulation
@@ -139,7 +139,7 @@ class Daemon:
             return
         self._free_since = now if self._free_since is None else self._free_since
         members = living(self._presences, now, TERMS)
-        seen = Fleet(self.incarnation, members, {WORKSPACE: Place(database.row.fence.incarnation)})
+        seen = FleetView(self.incarnation, members, {WORKSPACE: Place(database.row.fence.incarnation)})
         if not may_take(seen, WORKSPACE, now - self._free_since):
             return
         row, unclean = self._seen.row, is_unclean(self._seen)
