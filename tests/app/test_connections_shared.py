@@ -155,3 +155,20 @@ async def test_workspace_is_handed_over_to_another_daemon_that_could_deliver_it(
     assert one.notes.calls["GET /me", 200] == 1
     assert one.connections.worker("default") is None
     assert len(sandbox.events) == 2
+
+
+async def test_daemon_that_lost_a_workspace_is_alive(start: Callable[[], Awaitable[Daemon]]) -> None:
+    """Liveness restarts a daemon: one that accepts while another one delivers must not be restarted."""
+    one = await start()
+    await one.publish("0")
+    await one.delivered("0")
+    assert one.connections.workers_alive() == {"worker default": True}
+    connection = await asyncpg.connect(one.spool._settings.url)
+    await connection.execute("UPDATE intercomd.leases SET incarnation = 'other', epoch = epoch + 1")
+    await one.notes.until(lambda notes: "workspace_lost" in [event for event, _ in notes.events])
+    assert all(one.connections.workers_alive().values())
+    await connection.execute("UPDATE intercomd.leases SET incarnation = '', renewal = renewal + 1")
+    await connection.close()
+    await one.publish("1")
+    await one.delivered("1")
+    assert one.connections.workers_alive() == {"worker default": True}

@@ -327,6 +327,8 @@ class Connections:
         if isinstance(error, LeaseLost) and self._shared:
             running = self._running.get(name)
             if not self._stopping and running is not None and running.task is task:
+                # It is no part that must make progress any more: a lost workspace does not make the daemon unhealthy.
+                del self._running[name]
                 self._observer.on_notice(name, "workspace_lost", error=str(error))
                 self._acquire_later(self._workspace(self._settings[name]))
         elif error is not None:
