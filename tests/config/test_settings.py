@@ -67,6 +67,7 @@ daemon_id = ""
 lease = "10s"
 [upstream]
 target = ""
+operations_target = ""
 token_file = ""
 insecure = false
 tls.ca_file = ""
