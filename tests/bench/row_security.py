@@ -22,7 +22,9 @@ ROUNDS = 7
 SINGLES, CALLERS = 4_000, 64
 MORE_MAX = 0.15
 MEMORY_MAX = 70.0
-PER_SECOND, REFUSED, BEATS = 100.0, 500.0, 300
+PER_SECOND, REFUSED, REFUSED_SECONDS = 100.0, 500.0, 3.0
+BEATS, TURNS = 900, 5
+"""Requests in a turn, so that nine of them are slower than its p99, and turns."""
 _FIRST = count(step=1_000_000)
 
 
@@ -85,7 +87,7 @@ def offender(folder: Path) -> Iterator[Line]:
 
         def beside(offending: Script) -> Callable[[], float]:
             def run() -> float:
-                refused = Thread(target=_offend, args=(offending,))
+                refused = Thread(target=_offend, args=(offending, BEATS / PER_SECOND))
                 refused.start()
                 try:
                     return _p99(caller)
@@ -101,7 +103,7 @@ def offender(folder: Path) -> Iterator[Line]:
             _cost_of_refusal(bare, elsewhere),
             _cost_of_refusal(bare_unary, elsewhere_unary),
         )
-        latencies = alternate(ROUNDS, beside(unknown), beside(above_quota), beside(elsewhere), lambda: _p99(caller))
+        latencies = alternate(TURNS, beside(unknown), beside(above_quota), beside(elsewhere), lambda: _p99(caller))
     names = ("with a wrong token", "above the caller's quota")
     for name, ours, limit in zip(names, costs[:2], costs[2:], strict=True):
         what = f"processor time per call {name}"
@@ -130,8 +132,8 @@ def _bare_refusal(stack: ExitStack, *arguments: str) -> tuple[Script, str]:
     return bare, f"127.0.0.1:{int(bare.process.stdout.readline())}"
 
 
-def _offend(offending: Script) -> None:
-    count = int(BEATS / PER_SECOND * REFUSED)
+def _offend(offending: Script, seconds: float) -> None:
+    count = int(seconds * REFUSED)
     answered = offending.ask(do="offend", per_second=REFUSED, count=count)["answered"]
     if answered != count:
         raise RuntimeError(f"{answered} of {count} calls were answered")
@@ -142,8 +144,8 @@ def _cost_of_refusal(server: Daemon | Script, offending: Script) -> Callable[[],
 
     def run() -> float:
         before = server.cpu_seconds
-        _offend(offending)
-        return (server.cpu_seconds - before) / (BEATS / PER_SECOND * REFUSED) * 1_000_000
+        _offend(offending, REFUSED_SECONDS)
+        return (server.cpu_seconds - before) / (REFUSED_SECONDS * REFUSED) * 1_000_000
 
     return run
 
