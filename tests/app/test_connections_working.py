@@ -17,9 +17,10 @@ from intercomd_daemon.errors import ConnectionNotFound, LeaseLost
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
-from intercomd_daemon.spool.base import Batch, Settlement, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import Batch, Settlement
 
 Load = Callable[..., config.Settings]
 LIMIT = 1000

@@ -6,8 +6,8 @@ from intercomd_daemon.app.form import check_form
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import Incoming
 
 DATA = record.pack(AcceptedEnvelope("a", "u-1", "", 1.0, (), (), "", b""))
 ROW = Incoming("default", Priority.NORMAL, "c:u-1", "a", DATA)

@@ -14,7 +14,7 @@ from intercomd_daemon.fleet.orders import OrderKind
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
-from intercomd_daemon.spool.base import Completion
+from intercomd_daemon.spool.rows import Completion
 from intercomd_daemon.spool.trail import TrailFilter
 
 Load = Callable[..., config.Settings]

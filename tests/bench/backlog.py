@@ -16,10 +16,11 @@ from envelopes import EVENT, created_at_of, envelope, envelope_id, metadata_of, 
 
 from intercomd_daemon.deliver.lane.known_contact import Contact
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of
-from intercomd_daemon.spool.base import CachedContact, Incoming, Settlement, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.postgresql.engine import open_spool as open_database
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import CachedContact, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 CONNECTION = "default"

@@ -18,9 +18,9 @@ from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decode import decode_publish
 from intercomd_daemon.ingest.responses import publish_response
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
-from intercomd_daemon.spool.base import Incoming, Usage
 from intercomd_daemon.spool.quota import Quota
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import Incoming, Usage
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.job_queue import Job
 from intercomd_daemon.spool.sqlite.log import Append

@@ -14,7 +14,7 @@ from daemons.commands import invoke
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, UpdateContact
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Incoming, Settlement
+from intercomd_daemon.spool.rows import Incoming, Settlement
 from intercomd_daemon.spool.sqlite.lock import hold
 from senders.client import envelope
 from spool import corruption

@@ -16,9 +16,9 @@ from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.errors import RetryLater, SpoolFull
 from intercomd_daemon.outcome import EffectKind, Outcome, OutcomeType
 from intercomd_daemon.sandbox import Sandbox
-from intercomd_daemon.spool.base import DeadLetterFilter, WaitingRow
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import RecordDamaged
+from intercomd_daemon.spool.rows import DeadLetterFilter, WaitingRow
 from intercomd_daemon.spool.trail import TrailFilter
 from simulation.scene import Scene, play
 

@@ -10,8 +10,8 @@ from intercomd_daemon.deliver.waiting import Waiting, WaitingReason, explain_wai
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Progress
 from intercomd_daemon.reasons import REASONS, ReasonKind
-from intercomd_daemon.spool.base import Row, WaitingRow
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import Row, WaitingRow
 
 NOW = 1_750_000_000.0
 Make = Callable[..., ConnectionStatus]

@@ -19,8 +19,8 @@ from intercomd_daemon.deliver.worker import SETTLING_MAX, Worker
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
-from intercomd_daemon.spool.base import Settlement
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import Settlement
 
 
 @pytest.fixture

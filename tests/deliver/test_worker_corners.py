@@ -15,9 +15,9 @@ from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
-from intercomd_daemon.spool.base import Settlement
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import Settlement
 from simulation.scene import Scene, play
 
 HOUR = 3600.0

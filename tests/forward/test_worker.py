@@ -19,8 +19,8 @@ from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.forward.worker import LEFT_OUT_MAX, ForwardWorker
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Incoming, OutcomeFilter, Settlement, WaitingRow
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import Incoming, OutcomeFilter, Settlement, WaitingRow
 
 AWAY = Refusal(grpc.StatusCode.UNAVAILABLE, "away", (("grpc-retry-pushback-ms", "1"),))
 REFUSED = Refusal(grpc.StatusCode.INVALID_ARGUMENT, "too many envelopes")

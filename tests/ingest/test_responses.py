@@ -8,7 +8,7 @@ from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
 from intercomd_daemon.ingest.responses import preview_response, publish_response, stream_response
-from intercomd_daemon.spool.base import LogUsage, Usage
+from intercomd_daemon.spool.rows import LogUsage, Usage
 
 USAGE = Usage({"default": LogUsage(normal=2, bulk=1, oldest_accept_time=90.0), "eu": LogUsage()}, 50, 200, "")
 EVENTS = (TrackEvent("a", 1000, b""), TrackEvent("a", 1001, b""))

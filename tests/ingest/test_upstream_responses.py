@@ -4,7 +4,7 @@ from intercomd.v1.ingest_pb2 import DISPOSITION_REJECTED, DISPOSITION_SKIPPED, P
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.upstream_responses import merge_previews, sources_of, validation_response
-from intercomd_daemon.spool.base import Usage
+from intercomd_daemon.spool.rows import Usage
 
 USAGE = Usage({}, 0, 100, "", "own")
 

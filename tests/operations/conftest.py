@@ -18,8 +18,9 @@ from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Archive, Completion, Incoming, Settlement, Usage
+from intercomd_daemon.spool.base import Archive
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import Completion, Incoming, Settlement, Usage
 from intercomd_daemon.spool.trail import TrailFilter
 
 NOW = 1_700_000_100.0

@@ -7,7 +7,7 @@ from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1 import outcome_pb2
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.operations.filters import dead_letter_filter, outcome_filter, trail_filter
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.spool.rows import DeadLetterFilter, OutcomeFilter
 from intercomd_daemon.spool.trail import TrailFilter
 
 

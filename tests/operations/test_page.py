@@ -4,7 +4,7 @@ import pytest
 
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.operations.page import page_size_of, place_of, places_of, token_of
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.spool.rows import DeadLetterFilter, OutcomeFilter
 from intercomd_daemon.spool.trail import TrailFilter
 
 ALL = OutcomeFilter()

@@ -7,7 +7,7 @@ from intercomd_daemon.operations.permissions import EVERYWHERE, LEVELS, Permissi
 from intercomd_daemon.operations.service import METHODS
 from intercomd_daemon.rpc.authentication import Guard
 from intercomd_daemon.rpc.callers import ANYONE, Caller, Level
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.spool.rows import DeadLetterFilter, OutcomeFilter
 from intercomd_daemon.spool.trail import TrailFilter
 
 LIMITED = Permissions(Guard(Caller("shop", frozenset({"eu", "us"}), Level.READ)))

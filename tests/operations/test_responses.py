@@ -9,7 +9,7 @@ from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding
 from intercomd_daemon.operations import responses
 from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType
-from intercomd_daemon.spool.base import LogUsage
+from intercomd_daemon.spool.rows import LogUsage
 
 NOW = 1_700_000_100.0
 CONTACT = Effect(EffectKind.CONTACT, "", 0, OutcomeType.DELIVERED, "", 200, "req-1", 2)

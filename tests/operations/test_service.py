@@ -13,8 +13,8 @@ from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.operations.service import SERVICE
 from intercomd_daemon.outcome import Outcome, OutcomeType
-from intercomd_daemon.spool.base import DeadLetterFilter
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import DeadLetterFilter
 
 NOW_SECONDS = 1_700_000_100
 Stub = OperationsServiceStub

@@ -12,8 +12,8 @@ from intercomd_daemon.envelope import Finding, Refusal
 from intercomd_daemon.operations.page import ANSWER_BYTES_MAX
 from intercomd_daemon.operations.trail import WAITING_CHUNK_MAX, Entry, TrailSource, fill_trail, read_waiting
 from intercomd_daemon.outcome import Outcome, OutcomeType
-from intercomd_daemon.spool.base import WaitingRow
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import WaitingRow
 
 NOW = 1_700_000_100.0
 Stub = OperationsServiceStub

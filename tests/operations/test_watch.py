@@ -17,8 +17,8 @@ from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.operations.watch import OUTCOMES_READ_MAX, WATCHES_MAX, WatchStep, first_cursor, step
 from intercomd_daemon.outcome import Outcome, OutcomeType
-from intercomd_daemon.spool.base import OutcomeFilter
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import OutcomeFilter
 
 JOURNAL = 200
 """Outcomes that the journal of the fixture holds."""

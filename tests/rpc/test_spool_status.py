@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd_daemon.rpc.spool_status import spool_status
-from intercomd_daemon.spool.base import LogUsage, Usage
+from intercomd_daemon.spool.rows import LogUsage, Usage
 
 USAGE = Usage({"default": LogUsage(normal=2, bulk=1, oldest_accept_time=90.0), "eu": LogUsage()}, 50, 200, "")
 

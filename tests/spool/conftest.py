@@ -10,10 +10,11 @@ from database.server import database_time, spool_url
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Completion, Incoming, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.postgresql.engine import open_spool as open_postgresql
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
+from intercomd_daemon.spool.rows import Completion, Incoming
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from spool.leased import LeasedSpool, leased
 

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority
 from intercomd_daemon.outcome import OutcomeType, Progress
 from intercomd_daemon.spool import completion
-from intercomd_daemon.spool.base import Completion
 from intercomd_daemon.spool.record import pack, unpack
+from intercomd_daemon.spool.rows import Completion
 
 KEY = 5 << 48 | 1234
 

@@ -9,7 +9,10 @@ import pytest
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import ShuttingDown, SpoolFull
 from intercomd_daemon.outcome import OutcomeType
-from intercomd_daemon.spool.base import (
+from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.spool.quota import row_bytes
+from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import (
     CachedContact,
     Completion,
     ContactEntry,
@@ -17,11 +20,8 @@ from intercomd_daemon.spool.base import (
     Incoming,
     OutcomeFilter,
     Settlement,
-    Spool,
     position_of,
 )
-from intercomd_daemon.spool.quota import row_bytes
-from intercomd_daemon.spool.record import pack
 
 Make = Callable[..., Incoming]
 End = Callable[..., Completion]

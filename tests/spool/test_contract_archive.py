@@ -8,16 +8,9 @@ from msgspec.structs import replace
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
-from intercomd_daemon.spool.base import (
-    Completion,
-    DeadLetterFilter,
-    Incoming,
-    OutcomeFilter,
-    Settlement,
-    Spool,
-    position_of,
-)
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.record import unpack
+from intercomd_daemon.spool.rows import Completion, DeadLetterFilter, Incoming, OutcomeFilter, Settlement, position_of
 
 Make = Callable[..., Incoming]
 End = Callable[..., Completion]

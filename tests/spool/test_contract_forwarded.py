@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from intercomd_daemon.errors import SpoolFull
-from intercomd_daemon.spool.base import Incoming, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.forwarded import KEPT_SECONDS, RECORDS_MAX, Forwarded
+from intercomd_daemon.spool.rows import Incoming
 
 DAY = 86_400.0
 

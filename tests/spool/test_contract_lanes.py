@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Batch, CachedContact, Completion, ContactEntry, Incoming, Settlement, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import Batch, CachedContact, Completion, ContactEntry, Incoming, Settlement
 
 Make = Callable[..., Incoming]
 End = Callable[..., Completion]

@@ -8,7 +8,8 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import LeaseLost
-from intercomd_daemon.spool.base import Completion, Incoming, PacingState, Settlement, Spool
+from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.spool.rows import Completion, Incoming, PacingState, Settlement
 
 ALL = (1_000, 1 << 20)
 

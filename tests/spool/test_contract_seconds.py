@@ -10,7 +10,8 @@ import pytest
 
 from ingest.acceptance import SharedSpool
 from intercomd_daemon.errors import SecondsTaken
-from intercomd_daemon.spool.base import Incoming, Intake, Spool
+from intercomd_daemon.spool.base import Intake, Spool
+from intercomd_daemon.spool.rows import Incoming
 
 Make = Callable[..., Incoming]
 MINE, OTHERS = 1, 2

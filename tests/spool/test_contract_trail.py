@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority, Refusal, lane_of
 from intercomd_daemon.outcome import Progress
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Completion, DeadLetterFilter, Incoming, Settlement, Spool, position_of
+from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.spool.rows import Completion, DeadLetterFilter, Incoming, Settlement, position_of
 from intercomd_daemon.spool.trail import TrailFilter
 
 Make = Callable[..., Incoming]

@@ -1,6 +1,7 @@
-from intercomd_daemon.spool.base import Outflow, PacingState
+from intercomd_daemon.spool.base import Outflow
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import PacingState
 
 
 async def test_outflows_of_one_workspace_share_what_they_save() -> None:

@@ -23,18 +23,11 @@ from disk.power_cut import power_cut
 from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import (
-    Batch,
-    CachedContact,
-    DeadLetterFilter,
-    Incoming,
-    OutcomeFilter,
-    Settlement,
-    Spool,
-)
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.postgresql.engine import open_spool as open_postgresql
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
+from intercomd_daemon.spool.rows import Batch, CachedContact, DeadLetterFilter, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from spool.leased import LeasedSpool, leased
 from spool.model import NOON, Model, Place, end_of, made

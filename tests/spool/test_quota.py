@@ -1,7 +1,6 @@
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.quota import (
     DEAD_LETTER_BYTES,
     ROW_OVERHEAD_BYTES,
@@ -14,6 +13,7 @@ from intercomd_daemon.spool.quota import (
     row_bytes,
     weigh,
 )
+from intercomd_daemon.spool.rows import Incoming
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.rpc.authentication import Authenticator, Guard
 from intercomd_daemon.rpc.callers import ANYONE, Callers
 from intercomd_daemon.rpc.tls import ServerTls
-from intercomd_daemon.spool.base import Archive, Usage
+from intercomd_daemon.spool.base import Archive
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import Usage
 
 NOW = 1_750_000_000.0
 

@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.fleet.status import DatabaseHealth, FleetStatus, Member
-from intercomd_daemon.spool.base import LogUsage, Usage
+from intercomd_daemon.spool.rows import LogUsage, Usage
 from intercomd_daemon.telemetry.gauges import connection_families, fleet_families, spool_families, workspace_families
 
 STATUS = ConnectionStatus(

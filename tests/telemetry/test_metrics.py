@@ -14,7 +14,7 @@ from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.reasons import REASONS, ReasonKind
-from intercomd_daemon.spool.base import LogUsage, Usage
+from intercomd_daemon.spool.rows import LogUsage, Usage
 from intercomd_daemon.telemetry.metrics import EVENT_NAMES_MAX, Metrics
 
 CONNECTION = "default"

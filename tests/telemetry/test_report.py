@@ -14,7 +14,7 @@ from intercomd_daemon.deliver.schedule.connection_state import Observer
 from intercomd_daemon.envelope import Finding, Refusal
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
-from intercomd_daemon.spool.base import Usage
+from intercomd_daemon.spool.rows import Usage
 from intercomd_daemon.telemetry.logs import Logs
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.redaction import lane_name

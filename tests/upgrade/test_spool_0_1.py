@@ -14,8 +14,9 @@ from delivery.worker import delivering, settings_for
 from intercomd_daemon.envelope import AcceptedEnvelope, TrackEvent, UpdateContact
 from intercomd_daemon.outcome import EffectKind, Outcome, OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
-from intercomd_daemon.spool.base import DeadLetterFilter, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.maintenance import DamageReport
+from intercomd_daemon.spool.rows import DeadLetterFilter
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.engine import open_spool
 from intercomd_daemon.spool.sqlite.maintenance import SqliteMaintenance

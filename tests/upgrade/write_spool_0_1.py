@@ -11,8 +11,9 @@ from pathlib import Path
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Event, Priority, lane_of
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress
-from intercomd_daemon.spool.base import DeadLetterFilter, Ended, Incoming, Settlement
+from intercomd_daemon.spool.base import Ended
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import DeadLetterFilter, Incoming, Settlement
 from intercomd_daemon.spool.sqlite.engine import open_spool
 from intercomd_daemon.spool.sqlite.settings import SpoolSettings
 

@@ -23,7 +23,8 @@ from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost
 from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import LogUsage, Outflow, Spool
+from intercomd_daemon.spool.base import Outflow, Spool
+from intercomd_daemon.spool.rows import LogUsage
 
 if TYPE_CHECKING:
     from intercomd_daemon.app.agent import Agent

@@ -34,8 +34,9 @@ from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck,
 from intercomd_daemon.operations.service import OperationsService
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.rpc.tracing import with_trace_context
-from intercomd_daemon.spool.base import Archive, Spool, Usage
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.engines import SpoolEvents, engine_of
+from intercomd_daemon.spool.rows import Usage
 from intercomd_daemon.telemetry.logs import Logs
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.report import Report
@@ -89,6 +90,7 @@ class Daemon:
         self._acceptor: Acceptor | None = None
         self._service: IngestService | None = None
         self._refusing: asyncio.Task[None] | None = None
+        self._drained_at = 0.0  # When a stop waits no longer for calls; 0.0: no worker was stopped yet.
         """The first steps of a stop or a drain, once one has begun."""
         self._stopping = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -140,8 +142,7 @@ class Daemon:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             await self._stop(service, self._ingest)
         finally:
-            connections.stop()
-            await self._in_time(connections.wait_stopped(), self._settings.stopping.drain_seconds)
+            await self._stop_workers()
             await connections.close()
             watchdog.cancel()
             for task in ends:
@@ -175,11 +176,16 @@ class Daemon:
         self._systemd.stopping(stopping.linger_seconds + stopping.deliver_seconds + 2 * stopping.drain_seconds)
         await self._refuse_calls(service)
         await self._in_time(self._wait_delivered(), stopping.deliver_seconds)
-        deadline = time.monotonic() + stopping.drain_seconds
-        self._connections.stop()
-        await self._in_time(self._connections.wait_stopped(), stopping.drain_seconds)
+        deadline = await self._stop_workers()
         await self._in_time(service.wait_idle(), max(0.0, deadline - time.monotonic()))
         await self._in_time(listener.close(CLOSE_SECONDS), 2 * CLOSE_SECONDS)
+
+    async def _stop_workers(self) -> float:
+        """Waits for the workers' calls until `stopping.drain` after the first time; returns when that ends."""
+        self._drained_at = self._drained_at or time.monotonic() + self._settings.stopping.drain_seconds
+        self._connections.stop()
+        await self._in_time(self._connections.wait_stopped(), max(0.0, self._drained_at - time.monotonic()))
+        return self._drained_at
 
     async def _refuse_calls(self, service: IngestService) -> None:
         """Lets load balancers notice, then refuses new calls; once, however often it is called."""
@@ -251,7 +257,7 @@ class Daemon:
     async def _apply(self, changes: Changes) -> None:
         """Applies a configuration: the workers first, as only they can fail, and accepting last."""
         settings, before = changes.settings, self._settings
-        spool = self._opened()
+        spool = self.archive()
         use_callers = self._security.reconfigure(settings)
         await spool.set_connections(tuple(settings.connections))
         try:
@@ -417,15 +423,12 @@ class Daemon:
         """Returns the daemons that share the spool; None: it is not shared, or not open."""
         return self._spool.fleet.status() if self._spool and self._spool.fleet else None
 
-    def archive(self) -> Archive:
+    def archive(self) -> Spool:
         """Returns the open spool.
 
         Raises:
             RetryLater: the spool is not open yet, or already closed.
         """
-        return self._opened()
-
-    def _opened(self) -> Spool:
         if self._spool is None:
             raise RetryLater("the spool is not open: the daemon is starting or stopping", 1.0)
         return self._spool
@@ -436,15 +439,12 @@ class Daemon:
 
     async def give_up(self, connection: str, envelope_id: str) -> Outcome | None:
         """Ends a waiting envelope of a configured connection as a dead letter."""
-        return await self._operators().give_up(connection, envelope_id)
+        return await Operators(self._connections, self.archive()).give_up(connection, envelope_id)
 
     async def probe_now(self, connection: str) -> None:
         """Probes a suspended or down connection now."""
-        await self._operators().probe_now(connection)
+        await Operators(self._connections, self.archive()).probe_now(connection)
 
     async def pause(self, connection: str, *, paused: bool) -> None:
         """Pauses or resumes calls to Intercom for a connection, also across restarts."""
-        await self._operators().pause(connection, paused=paused)
-
-    def _operators(self) -> Operators:
-        return Operators(self._connections, self._opened())
+        await Operators(self._connections, self.archive()).pause(connection, paused=paused)

@@ -6,8 +6,9 @@ from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.fleet.orders import Answer, OrderKind
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import OutcomeFilter, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.fleet import Fleet
+from intercomd_daemon.spool.rows import OutcomeFilter
 from intercomd_daemon.spool.trail import TrailFilter
 
 

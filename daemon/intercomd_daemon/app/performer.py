@@ -11,9 +11,10 @@ from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.fleet.orders import Order, OrderKind
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import Completion, OutcomeFilter, Outflow, Settlement, Spool, WaitingRow
+from intercomd_daemon.spool.base import Outflow, Spool
 from intercomd_daemon.spool.completion import GIVEN_UP
 from intercomd_daemon.spool.record import RecordDamaged
+from intercomd_daemon.spool.rows import Completion, OutcomeFilter, Settlement, WaitingRow
 from intercomd_daemon.spool.trail import TrailFilter
 
 Complete = Callable[[str, Completion], Awaitable[Outcome | None]]

@@ -12,7 +12,8 @@ from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost
 from intercomd_daemon.fleet.orders import Answer, Order
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import Outflow, ReadWaiting
+from intercomd_daemon.spool.base import Outflow
+from intercomd_daemon.spool.rows import ReadWaiting
 
 SAVE_PACING_SECONDS = 2.0
 """A fifth of Intercom's window of 10 s."""

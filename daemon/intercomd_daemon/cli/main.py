@@ -36,7 +36,7 @@ COMMANDS = MappingProxyType(
         "give-up": Subcommand("give_up", "End a waiting envelope as a dead letter."),
         "reload": Subcommand("reload", "Make a daemon read its settings again."),
         "drain": Subcommand("drain", "Make a daemon refuse new calls, before a stop."),
-        "spool": Subcommand("spool", "Verify, export or repair a closed spool."),
+        "spool": Subcommand("spool", "Verify, export, repair or copy a spool."),
         "token": Subcommand("token", "Make a token for a caller, and its hash."),
         "healthcheck": Subcommand("healthcheck", "Check a daemon's health; exit 0 or 1."),
     }

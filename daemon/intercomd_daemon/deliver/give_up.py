@@ -19,8 +19,9 @@ from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.errors import IntercomdError, ShuttingDown
 from intercomd_daemon.outcome import Outcome, Progress
-from intercomd_daemon.spool.base import Completion, Outflow, ReadWaiting, Settlement, WaitingRow
+from intercomd_daemon.spool.base import Outflow
 from intercomd_daemon.spool.record import RecordDamaged, unpack
+from intercomd_daemon.spool.rows import Completion, ReadWaiting, Settlement, WaitingRow
 
 STOPPED = "the deliveries of the connection are stopped: try again"
 RETRY_SECONDS = 1.0

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
 from intercomd_daemon.outcome import Progress
-from intercomd_daemon.spool.base import WaitingRow
 from intercomd_daemon.spool.record import RecordDamaged, unpack
+from intercomd_daemon.spool.rows import WaitingRow
 
 
 class WaitingReason(StrEnum):

@@ -40,7 +40,8 @@ from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import Outflow, ReadWaiting
+from intercomd_daemon.spool.base import Outflow
+from intercomd_daemon.spool.rows import ReadWaiting
 
 # Lanes whose results wait for their commit, while other lanes may call. A disk that hangs stops the calls here.
 SETTLING_MAX = 256

@@ -4,8 +4,8 @@ from intercomd.v1.ingest_pb2 import DISPOSITION_ACCEPTED, DISPOSITION_DUPLICATE,
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding
 from intercomd_daemon.forward.replies import Reply, Result
 from intercomd_daemon.outcome import Outcome, OutcomeType
-from intercomd_daemon.spool.base import Completion
 from intercomd_daemon.spool.completion import GIVEN_UP
+from intercomd_daemon.spool.rows import Completion
 
 DUPLICATE = "DUPLICATE"
 REFUSED = "UPSTREAM_REFUSED"

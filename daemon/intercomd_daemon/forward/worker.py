@@ -19,8 +19,9 @@ from intercomd_daemon.forward.replies import Next, Reply, advise, advise_probe
 from intercomd_daemon.forward.sequences import Sequences
 from intercomd_daemon.forward.state import ForwardState
 from intercomd_daemon.outcome import Outcome, Progress
-from intercomd_daemon.spool.base import Completion, Outflow, ReadWaiting, Settlement
+from intercomd_daemon.spool.base import Outflow
 from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
+from intercomd_daemon.spool.rows import Completion, ReadWaiting, Settlement
 
 LEFT_OUT_MAX = 1_000
 """Given-up rows that reads leave out: a read that has started may still return a row that has just ended."""

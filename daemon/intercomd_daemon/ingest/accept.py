@@ -23,9 +23,10 @@ from intercomd_daemon.ingest.refusal import refusal_of
 from intercomd_daemon.ingest.repeated import pack_results, results_of
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.rpc.callers import ANYONE, Caller
-from intercomd_daemon.spool.base import Incoming, Intake
+from intercomd_daemon.spool.base import Intake
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.trace_context import request_traceparent
 
 CHUNK_MAX = 16

@@ -18,7 +18,7 @@ from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
 from intercomd_daemon.rpc.spool_status import fill_spool_status
-from intercomd_daemon.spool.base import Usage
+from intercomd_daemon.spool.rows import Usage
 
 PreviewedRequest = tuple[str, str, str]
 """Method, path and JSON body of a call to Intercom."""

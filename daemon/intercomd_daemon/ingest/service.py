@@ -26,7 +26,7 @@ from intercomd_daemon.ingest.stream import StreamSession, shutting_down
 from intercomd_daemon.ingest.upstream_responses import merge_previews, sources_of, validation_response
 from intercomd_daemon.rpc.authentication import Guard, MethodGate
 from intercomd_daemon.rpc.handlers import Context, Interceptor, Method, ServiceHandlers
-from intercomd_daemon.spool.base import Usage
+from intercomd_daemon.spool.rows import Usage
 
 _SERVICE = DESCRIPTOR.services_by_name["IngestService"]
 SERVICE: Final = _SERVICE.full_name

@@ -8,7 +8,7 @@ from intercomd.v1.ingest_pb2 import PreviewResponse, PublishResponse
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.responses import preview_response, publish_response
-from intercomd_daemon.spool.base import Usage
+from intercomd_daemon.spool.rows import Usage
 
 _LOCALLY = Finding(
     "VALIDATED_LOCALLY",

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 from intercomd_daemon.connection_status import ConnectionStatus, LaneState
 from intercomd_daemon.fleet.status import FleetStatus
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import Archive, Usage
+from intercomd_daemon.spool.base import Archive
+from intercomd_daemon.spool.rows import Usage
 
 
 class DaemonState(IntEnum):

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from intercomd.v1 import operations_pb2
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.errors import RequestRefused, quoted
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.spool.rows import DeadLetterFilter, OutcomeFilter
 from intercomd_daemon.spool.trail import TrailFilter
 
 IDS_MAX = 1000

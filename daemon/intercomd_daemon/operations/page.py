@@ -11,7 +11,7 @@ from hashlib import blake2b
 import msgspec
 
 from intercomd_daemon.errors import RequestRefused
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.spool.rows import DeadLetterFilter, OutcomeFilter
 from intercomd_daemon.spool.trail import TrailFilter
 
 PAGE_SIZE_DEFAULT = 100

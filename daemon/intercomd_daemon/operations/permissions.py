@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from intercomd_daemon.rpc.authentication import Guard
 from intercomd_daemon.rpc.callers import Caller, Level
 from intercomd_daemon.rpc.handlers import Context, Method
-from intercomd_daemon.spool.base import DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.spool.rows import DeadLetterFilter, OutcomeFilter
 from intercomd_daemon.spool.trail import TrailFilter
 
 LEVELS = MappingProxyType(

@@ -13,8 +13,8 @@ from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.waiting import Waiting
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Refusal
 from intercomd_daemon.outcome import DeadLetter, Effect, Outcome
-from intercomd_daemon.spool.base import LogUsage, WaitingRow
 from intercomd_daemon.spool.record import unpack
+from intercomd_daemon.spool.rows import LogUsage, WaitingRow
 from intercomd_daemon.spool.trail import KeptOutcome
 
 _MICROS = 1_000_000

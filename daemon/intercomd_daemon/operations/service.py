@@ -34,7 +34,8 @@ from intercomd_daemon.operations.watch import Watches
 from intercomd_daemon.rpc.authentication import Guard, MethodGate
 from intercomd_daemon.rpc.handlers import Interceptor, ServiceHandlers
 from intercomd_daemon.rpc.spool_status import spool_status
-from intercomd_daemon.spool.base import Archive, DeadLetterFilter, LogUsage, OutcomeFilter, WaitingRow
+from intercomd_daemon.spool.base import Archive
+from intercomd_daemon.spool.rows import DeadLetterFilter, LogUsage, OutcomeFilter, WaitingRow
 
 _SERVICE = messages.DESCRIPTOR.services_by_name["OperationsService"]
 SERVICE: Final = _SERVICE.full_name

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from intercomd.v1.operations_pb2 import TrailEntry
 from intercomd_daemon.envelope import Refusal
 from intercomd_daemon.operations.page import ANSWER_BYTES_MAX
-from intercomd_daemon.spool.base import Archive, WaitingRow, position_of
+from intercomd_daemon.spool.base import Archive
+from intercomd_daemon.spool.rows import WaitingRow, position_of
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 SOURCES = 3

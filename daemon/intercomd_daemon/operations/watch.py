@@ -16,7 +16,8 @@ from intercomd_daemon.operations.daemon_control import Subscribe
 from intercomd_daemon.operations.responses import outcome_message
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.rpc.authentication import Guard, Revocation
-from intercomd_daemon.spool.base import Archive, OutcomeFilter
+from intercomd_daemon.spool.base import Archive
+from intercomd_daemon.spool.rows import OutcomeFilter
 
 WATCHES_MAX = 64
 """Open at once: watches serve people and their tools, not senders."""

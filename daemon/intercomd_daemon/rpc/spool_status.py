@@ -3,7 +3,7 @@
 from math import inf
 
 from intercomd.v1.ingest_pb2 import SpoolStatus
-from intercomd_daemon.spool.base import Usage
+from intercomd_daemon.spool.rows import Usage
 
 
 def spool_status(usage: Usage, now: float) -> SpoolStatus:

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of, user_of
 from intercomd_daemon.outcome import DeadLetter, Effect, Outcome, OutcomeType, Progress, replay_of
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Completion, Incoming, position_of
+from intercomd_daemon.spool.rows import Completion, Incoming, position_of
 
 GIVEN_UP = "GIVEN_UP"
 """The reason of the dead letter of an envelope that an operator gave up."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from intercomd_daemon.envelope import Refusal
-from intercomd_daemon.spool.base import PacingState
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.maintenance import Contents, Damage
+from intercomd_daemon.spool.rows import PacingState
 
 
 class StoredConnection(NamedTuple):

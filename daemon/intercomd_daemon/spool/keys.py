@@ -4,7 +4,7 @@ So a key tells its connection's number, its priority and its position.
 """
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import POSITION_BITS
+from intercomd_daemon.spool.rows import POSITION_BITS
 
 CONNECTION_BITS = POSITION_BITS + 1
 CONNECTIONS_MAX = (1 << 63 - CONNECTION_BITS) - 1

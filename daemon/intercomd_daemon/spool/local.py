@@ -9,7 +9,8 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.fleet.orders import Answer, Order
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import Batch, Deliveries, PacingState, Settlement
+from intercomd_daemon.spool.base import Deliveries
+from intercomd_daemon.spool.rows import Batch, PacingState, Settlement
 
 
 class LocalEngine(Deliveries, Protocol):

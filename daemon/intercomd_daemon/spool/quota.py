@@ -6,7 +6,7 @@ Each of the n connections of the settings is guaranteed bytes_max / 2n; all shar
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.rows import Incoming
 
 BYTES_MIN = 1 << 20
 """The smallest useful bytes_max: a single envelope may have 1 MiB after its expansion."""

@@ -6,7 +6,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.fleet.status import FleetStatus
-from intercomd_daemon.spool.base import Usage
+from intercomd_daemon.spool.rows import Usage
 
 # A workspace has at most 120 active event names (I26) and 250 custom attributes (I20).
 EVENT_NAMES_LIMIT = 120

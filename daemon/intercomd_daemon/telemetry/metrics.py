@@ -16,7 +16,7 @@ from intercomd_daemon.fleet.status import FleetStatus
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.reasons import OTHER, REASONS, ReasonKind, label_of
-from intercomd_daemon.spool.base import LogUsage, Usage
+from intercomd_daemon.spool.rows import LogUsage, Usage
 from intercomd_daemon.telemetry.gauges import connection_families, fleet_families, spool_families, workspace_families
 from intercomd_daemon.telemetry.instruments import Counter, Histogram
 

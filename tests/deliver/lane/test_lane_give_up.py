@@ -12,7 +12,7 @@ from intercomd_daemon.deliver.lane.lane import Lane, give_up
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Operation, Priority, TrackEvent, UpdateContact
 from intercomd_daemon.outcome import EffectKind, OutcomeType, Progress
-from intercomd_daemon.spool.base import POSITION_BITS
+from intercomd_daemon.spool.rows import POSITION_BITS
 
 NOW = 1_795_000_000.0
 SETTINGS = ConnectionSettings(name="default")

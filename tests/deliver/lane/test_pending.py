@@ -5,8 +5,8 @@ import pytest
 from intercomd_daemon.deliver.lane.pending import FINDINGS_MAX, RESPONSE_KEPT_BYTES, PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority, TrackEvent, UpdateContact
 from intercomd_daemon.outcome import EffectKind, OutcomeType, Progress
-from intercomd_daemon.spool.base import POSITION_BITS
 from intercomd_daemon.spool.record import pack, unpack
+from intercomd_daemon.spool.rows import POSITION_BITS
 
 NOW = 1_795_000_000.0
 DELIVERED, UNCHANGED, SKIPPED = OutcomeType.DELIVERED, OutcomeType.UNCHANGED, OutcomeType.SKIPPED

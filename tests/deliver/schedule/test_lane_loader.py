@@ -14,9 +14,9 @@ from intercomd_daemon.deliver.schedule.read_ahead import LANE_ROWS_MAX, READ_ROW
 from intercomd_daemon.deliver.schedule.residency import LOADED_LANES_MAX
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Progress
-from intercomd_daemon.spool.base import Batch, CachedContact, Settlement
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import Batch, CachedContact, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 

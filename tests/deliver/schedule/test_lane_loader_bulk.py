@@ -6,8 +6,8 @@ from delivery.lane_loader import Loading
 from delivery.worker import envelope, event, row
 from intercomd_daemon.deliver.schedule.read_ahead import LANE_ROWS_MAX
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Settlement
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import Settlement
 
 
 async def _append_bulk_backlog(spool: MemorySpool, loading: Loading) -> list[int]:

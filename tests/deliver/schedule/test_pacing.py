@@ -12,7 +12,7 @@ from intercomd_daemon.deliver.schedule.pacing import (
     WAIT_MAX_SECONDS,
     Pace,
 )
-from intercomd_daemon.spool.base import PacingState
+from intercomd_daemon.spool.rows import PacingState
 
 UNIX = 1_795_000_000.0
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import Incoming
 
 
 async def test_memory_engine_starts_without_seconds(row: Callable[..., Incoming]) -> None:

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import OutcomeType
-from intercomd_daemon.spool.base import CachedContact, Completion, ContactEntry, Incoming, OutcomeFilter
 from intercomd_daemon.spool.memory.state import CONTACTS_MAX, Connection, ContactCache, Keys, OutcomeArchive, Window
+from intercomd_daemon.spool.rows import CachedContact, Completion, ContactEntry, Incoming, OutcomeFilter
 
 
 def test_window_rotated_twice_keeps_only_ids_of_waiting_rows(row: Callable[..., Incoming]) -> None:

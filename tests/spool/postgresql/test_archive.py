@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.postgresql.archive import CANDIDATES_MAX, Where
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
+from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.spool.trail import TrailFilter
 
 Open = Callable[..., Awaitable[PostgresqlSpool]]

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Completion, DeadLetterFilter, Incoming, Settlement
 from intercomd_daemon.spool.keys import log_start
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
+from intercomd_daemon.spool.rows import Completion, DeadLetterFilter, Incoming, Settlement
 
 
 async def test_poll_counts_the_commits_of_others_and_names_the_logs_that_grew(

@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 
 from database.server import database_time
-from intercomd_daemon.spool.base import Completion, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.postgresql.database_clock import DatabaseClock, read_time
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool, open_spool
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
+from intercomd_daemon.spool.rows import Completion, Incoming, OutcomeFilter, Settlement
 
 HOUR = 3_600.0
 

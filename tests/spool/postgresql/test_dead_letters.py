@@ -8,8 +8,8 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import CommitUnknown, RetryLater
-from intercomd_daemon.spool.base import Completion, DeadLetterFilter, Incoming, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
+from intercomd_daemon.spool.rows import Completion, DeadLetterFilter, Incoming, Settlement
 
 
 async def test_letter_that_two_daemons_replay_is_appended_once(

@@ -8,8 +8,8 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SecondsTaken
-from intercomd_daemon.spool.base import Completion, DeadLetterFilter, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
+from intercomd_daemon.spool.rows import Completion, DeadLetterFilter, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.trail import TrailFilter
 
 Open = Callable[..., Awaitable[PostgresqlSpool]]

@@ -13,7 +13,6 @@ from database.filled import change
 from database.server import database_time, server
 from intercomd_daemon.envelope import Finding, Priority, Refusal
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.base import Incoming, PacingState, position_of
 from intercomd_daemon.spool.content import Numbers
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.maintenance import Contents, DamageReport
@@ -21,6 +20,7 @@ from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool, open_spool
 from intercomd_daemon.spool.postgresql.filling import fill
 from intercomd_daemon.spool.postgresql.maintenance import PostgresqlMaintenance
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
+from intercomd_daemon.spool.rows import Incoming, PacingState, position_of
 from intercomd_daemon.spool.sqlite import content
 from intercomd_daemon.spool.trail import TrailFilter
 from spool.filled import CONNECTIONS, Seen, opened, see

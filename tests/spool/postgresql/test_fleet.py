@@ -11,8 +11,8 @@ from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.fleet.orders import Answer, OrderKind
 from intercomd_daemon.fleet.status import Delivery, Member
-from intercomd_daemon.spool.base import Completion, Incoming, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
+from intercomd_daemon.spool.rows import Completion, Incoming, Settlement
 
 Open = Callable[..., Awaitable[PostgresqlSpool]]
 QUIET = {"poll_seconds": 300.0}

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import asyncpg
 import pytest
 
-from intercomd_daemon.spool.base import Completion, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 from intercomd_daemon.spool.postgresql.housekeeping import CARRIED_PER_COMMIT
+from intercomd_daemon.spool.rows import Completion, Incoming, OutcomeFilter, Settlement
 
 Open = Callable[..., Awaitable[PostgresqlSpool]]
 

@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 
 from intercomd_daemon.errors import RetryLater, SpoolFull
-from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 from intercomd_daemon.spool.postgresql.intake import GROUP_BYTES_MAX, GROUP_ROWS_MAX, WAITING_BYTES_MAX
+from intercomd_daemon.spool.rows import Incoming
 
 Open = Callable[..., Awaitable[PostgresqlSpool]]
 Make = Callable[..., Incoming]

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from intercomd_daemon.errors import LeaseLost
-from intercomd_daemon.spool.base import Completion, Incoming, PacingState, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
+from intercomd_daemon.spool.rows import Completion, Incoming, PacingState, Settlement
 
 Open = Callable[..., Awaitable[PostgresqlSpool]]
 WAIT = 0.7

@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 
 from intercomd_daemon.errors import LeaseLost
-from intercomd_daemon.spool.base import Completion, Incoming, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
+from intercomd_daemon.spool.rows import Completion, Incoming, Settlement
 
 ALL = (1_000, 1 << 20)
 

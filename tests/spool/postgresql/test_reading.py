@@ -6,9 +6,9 @@ import asyncpg
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Incoming, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 from intercomd_daemon.spool.postgresql.outflow import MOVED_MAX
+from intercomd_daemon.spool.rows import Incoming, Settlement
 
 
 async def test_corrupt_progress_is_left_out(

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from intercomd_daemon.spool.base import Completion, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
+from intercomd_daemon.spool.rows import Completion, Incoming, OutcomeFilter, Settlement
 
 
 async def test_row_that_two_settlements_complete_has_one_outcome(

@@ -10,8 +10,8 @@ import pytest
 from daemons.process import WAIT_SECONDS
 from database.server import server
 from intercomd_daemon.errors import CommitUnknown, LeaseLost
-from intercomd_daemon.spool.base import Completion, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
+from intercomd_daemon.spool.rows import Completion, Incoming, OutcomeFilter, Settlement
 
 Open = Callable[..., Awaitable[PostgresqlSpool]]
 Make = Callable[..., Incoming]

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from intercomd_daemon.spool.base import CachedContact, ContactEntry, Incoming
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import CachedContact, ContactEntry, Incoming
 from intercomd_daemon.spool.sqlite import contact_cache
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool import completion
-from intercomd_daemon.spool.base import Completion, DeadLetterFilter
+from intercomd_daemon.spool.rows import Completion, DeadLetterFilter
 from intercomd_daemon.spool.sqlite import dead_letters
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.transaction import Transaction

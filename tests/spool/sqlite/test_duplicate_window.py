@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.rotation import GENERATION_IDS_MAX
+from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.spool.sqlite import log
 from intercomd_daemon.spool.sqlite.duplicate_window import EMPTIED_PER_COMMIT, add, find_key, pack_id, rotate, unpack_id
 from intercomd_daemon.spool.sqlite.transaction import Transaction

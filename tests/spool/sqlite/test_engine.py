@@ -14,7 +14,8 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SettingsInvalid, SpoolFull, SpoolLocked, SpoolUnusable
-from intercomd_daemon.spool.base import (
+from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import (
     CachedContact,
     Completion,
     ContactEntry,
@@ -23,7 +24,6 @@ from intercomd_daemon.spool.base import (
     OutcomeFilter,
     Settlement,
 )
-from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 from intercomd_daemon.spool.sqlite.journal import TRIMMED_PER_COMMIT
 from intercomd_daemon.spool.sqlite.transaction import Transaction

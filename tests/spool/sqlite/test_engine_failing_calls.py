@@ -10,7 +10,7 @@ import pytest
 from disk.faulty import Disk, Fault, Kind
 from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.errors import SpoolFull
-from intercomd_daemon.spool.base import Completion, Incoming, Settlement
+from intercomd_daemon.spool.rows import Completion, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from spool.disk_failures import faults, play, rehearse
 

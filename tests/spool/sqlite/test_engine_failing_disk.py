@@ -10,7 +10,7 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull
-from intercomd_daemon.spool.base import Completion, DeadLetterFilter, Incoming, OutcomeFilter, Settlement
+from intercomd_daemon.spool.rows import Completion, DeadLetterFilter, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 
 Make = Callable[..., Incoming]

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.record import unpack
+from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 # Appends rows of three envelopes from several callers until it is killed, and tells each batch that was acknowledged.
 APPENDER = """
 import asyncio, itertools, sys
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 

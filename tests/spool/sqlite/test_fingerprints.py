@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.keys import log_start
+from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.spool.sqlite import fingerprints, log, parked_lanes, waiting_rows
 from intercomd_daemon.spool.sqlite.fingerprints import SEARCHED_PER_COMMIT
 from intercomd_daemon.spool.sqlite.transaction import Transaction

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from intercomd_daemon.outcome import Outcome, OutcomeType
-from intercomd_daemon.spool.base import Completion, OutcomeFilter
+from intercomd_daemon.spool.rows import Completion, OutcomeFilter
 from intercomd_daemon.spool.sqlite import journal
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 

@@ -4,9 +4,9 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull
-from intercomd_daemon.spool.base import Incoming, position_of
 from intercomd_daemon.spool.keys import connection_of, priority_of
 from intercomd_daemon.spool.quota import row_bytes
+from intercomd_daemon.spool.rows import Incoming, position_of
 from intercomd_daemon.spool.sqlite import log, parked_lanes
 from intercomd_daemon.spool.sqlite.claimed_seconds import load, unpack_pairs
 from intercomd_daemon.spool.sqlite.counters import Counters

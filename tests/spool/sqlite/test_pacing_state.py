@@ -1,7 +1,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
-from intercomd_daemon.spool.base import PacingState
+from intercomd_daemon.spool.rows import PacingState
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool, pacing_state
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.spool.sqlite import log, parked_lanes
 from intercomd_daemon.spool.sqlite.transaction import Operation, Transaction
 

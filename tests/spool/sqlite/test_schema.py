@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool, schema
 from intercomd_daemon.spool.sqlite.counters import open_counters
 from intercomd_daemon.spool.sqlite.database import open_database

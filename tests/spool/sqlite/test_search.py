@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from intercomd_daemon.spool.base import Completion, Incoming, Settlement, position_of
+from intercomd_daemon.spool.rows import Completion, Incoming, Settlement, position_of
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from intercomd_daemon.spool.sqlite.fingerprints import SEARCHED_PER_COMMIT
 from intercomd_daemon.spool.sqlite.search import find_waiting

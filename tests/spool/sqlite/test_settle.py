@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.outcome import DeadLetter, Outcome, Progress
-from intercomd_daemon.spool.base import CachedContact, Completion, Incoming, Settlement
 from intercomd_daemon.spool.completion import shortened
 from intercomd_daemon.spool.record import pack, unpack
+from intercomd_daemon.spool.rows import CachedContact, Completion, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import log
 from intercomd_daemon.spool.sqlite.settle import settle
 from intercomd_daemon.spool.sqlite.transaction import Transaction

@@ -10,8 +10,8 @@ from disk.faulty import Disk, Fault, Kind
 from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull, SpoolUnusable
-from intercomd_daemon.spool.base import Completion, Incoming, Settlement
 from intercomd_daemon.spool.quota import Quota
+from intercomd_daemon.spool.rows import Completion, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, log, parked_lanes, settle
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.job_queue import Job

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.keys import log_start
+from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.spool.sqlite import log, parked_lanes, trail, waiting_rows
 from intercomd_daemon.spool.sqlite.fingerprints import CANDIDATES_MAX
 from intercomd_daemon.spool.sqlite.transaction import Transaction

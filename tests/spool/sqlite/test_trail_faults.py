@@ -21,8 +21,8 @@ from disk.faulty import Disk, Fault, Kind
 from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import ShuttingDown, SpoolFull
-from intercomd_daemon.spool.base import Completion, Incoming, Settlement
 from intercomd_daemon.spool.record import unpack
+from intercomd_daemon.spool.rows import Completion, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 from intercomd_daemon.spool.trail import TrailFilter
 

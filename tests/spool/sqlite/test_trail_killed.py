@@ -22,7 +22,7 @@ FILLER = """
 import asyncio, os, signal, sys
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
 from intercomd_daemon.outcome import Outcome, OutcomeType
-from intercomd_daemon.spool.base import Completion, Incoming, Settlement
+from intercomd_daemon.spool.rows import Completion, Incoming, Settlement
 from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 

@@ -4,8 +4,8 @@ import pytest
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import OutcomeType
-from intercomd_daemon.spool.base import Batch, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import Batch, Incoming, OutcomeFilter, Settlement
 from intercomd_daemon.spool.sqlite import journal, log, waiting_rows
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.settle import settle

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import CachedContact, Incoming, Settlement, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import CachedContact, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from intercomd_daemon.spool.sqlite.contact_cache import EVICTED_PER_COMMIT
 

@@ -4,9 +4,9 @@ import asyncpg
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Incoming, Settlement
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool, open_spool
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
+from intercomd_daemon.spool.rows import Incoming, Settlement
 from senders.client import envelope
 from spool.model import Held, end_of
 

@@ -42,8 +42,8 @@ from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Outcome, OutcomeType, Progress
-from intercomd_daemon.spool.base import Settlement
 from intercomd_daemon.spool.record import pack, unpack
+from intercomd_daemon.spool.rows import Settlement
 
 NOON = 1_795_000_000.0
 ATTRIBUTES = [Attribute("plan"), Attribute("city"), Attribute("team"), Attribute("seats", "float")]

@@ -28,8 +28,8 @@ from intercomd_daemon.sandbox.fault_text import parse_fault
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.sandbox.settings import CustomAttribute
 from intercomd_daemon.sandbox.workspace import Workspace
-from intercomd_daemon.spool.base import CachedContact, Settlement
 from intercomd_daemon.spool.memory import MemorySpool
+from intercomd_daemon.spool.rows import CachedContact, Settlement
 
 NOON = 1_795_000_000.0
 CALLS_PER_WINDOW = 1000

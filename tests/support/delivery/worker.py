@@ -18,8 +18,9 @@ from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Scalar, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.sandbox import Sandbox
-from intercomd_daemon.spool.base import Incoming, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import Incoming
 
 TOKEN = "sandbox-token"
 NOON = 1_795_000_000

@@ -19,7 +19,7 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, la
 from intercomd_daemon.errors import SpoolFull
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Completion, Incoming, Settlement
+from intercomd_daemon.spool.rows import Completion, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 sys.path.append(str(Path(__file__).parent.parent))  # where pytest finds it too

@@ -8,7 +8,7 @@ from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Incoming
+from intercomd_daemon.spool.rows import Incoming
 
 
 class Recorder:

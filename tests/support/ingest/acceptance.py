@@ -7,8 +7,8 @@ from intercomd_daemon.envelope import Environment, Priority, Refusal, Source
 from intercomd_daemon.errors import SecondsTaken, SpoolFull
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision
 from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope
-from intercomd_daemon.spool.base import Incoming, Usage
 from intercomd_daemon.spool.forwarded import Forwarded
+from intercomd_daemon.spool.rows import Incoming, Usage
 
 NOW = 1_760_000_000
 

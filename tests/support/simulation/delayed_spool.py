@@ -12,9 +12,10 @@ from typing import Any, Protocol, TypeVar
 from clock.virtual import VirtualLoop
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import Effect, Outcome, Progress
-from intercomd_daemon.spool.base import Batch, DeadLetterFilter, Incoming, Settlement, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.keys import priority_of
 from intercomd_daemon.spool.record import unpack
+from intercomd_daemon.spool.rows import Batch, DeadLetterFilter, Incoming, Settlement
 from simulation.intercom import number_of, part_of
 from simulation.order import Order
 

@@ -25,7 +25,7 @@ from intercomd_daemon.fleet.lease import (
     observe,
 )
 from intercomd_daemon.fleet.placement import FleetView, Member, Place, Presence, living, may_take, observe_members
-from intercomd_daemon.spool.base import PacingState
+from intercomd_daemon.spool.rows import PacingState
 from simulation.intercom import TROUBLE
 from simulation.simulation import Plan, Simulation
 

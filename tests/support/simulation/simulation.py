@@ -22,10 +22,11 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Scalar, TrackE
 from intercomd_daemon.outcome import Outcome, OutcomeType
 from intercomd_daemon.sandbox import CustomAttribute, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
-from intercomd_daemon.spool.base import DeadLetterFilter, Incoming, OutcomeFilter, Spool
+from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import DeadLetterFilter, Incoming, OutcomeFilter
 from simulation.delayed_spool import Commits, DelayedSpool, InMemory
 from simulation.intercom import ATTRIBUTES, POISON, TROUBLE, UNIX, FarSide, Temper, Wire, number_of, part_of, time_of
 from simulation.order import Order, Part

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.base import ContactEntry, Settlement, position_of
 from intercomd_daemon.spool.maintenance import DamageReport
 from intercomd_daemon.spool.record import unpack
+from intercomd_daemon.spool.rows import ContactEntry, Settlement, position_of
 from intercomd_daemon.spool.sqlite.repair.export import export
 from intercomd_daemon.spool.sqlite.repair.verify import verify
 from spool.filled import CONNECTIONS, Filled, Seen, fill, opened, see

@@ -19,7 +19,7 @@ from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import SpoolFull, SpoolUnusable
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import CachedContact, Completion, DeadLetterFilter, Incoming, Settlement
+from intercomd_daemon.spool.rows import CachedContact, Completion, DeadLetterFilter, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 from spool.model import NOON, Held, end_of, made
 from spool.snapshot import Seen, see

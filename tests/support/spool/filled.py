@@ -12,7 +12,7 @@ from pathlib import Path
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import (
+from intercomd_daemon.spool.rows import (
     Batch,
     CachedContact,
     ContactEntry,

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, TrackEvent, lane_of, operations_of
 from intercomd_daemon.outcome import DeadLetter, Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool import completion, record
-from intercomd_daemon.spool.base import CachedContact, Completion, ContactEntry, Incoming, LogUsage
 from intercomd_daemon.spool.keys import log_start
 from intercomd_daemon.spool.quota import row_bytes
+from intercomd_daemon.spool.rows import CachedContact, Completion, ContactEntry, Incoming, LogUsage
 
 NOON = 1_750_000_000.0
 

@@ -13,7 +13,7 @@ from disk.power_cut import power_cut
 from disk.sqlite_vfs import below_sqlite
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import CachedContact, Incoming, Row, Settlement, position_of
+from intercomd_daemon.spool.rows import CachedContact, Incoming, Row, Settlement, position_of
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
 from intercomd_daemon.spool.sqlite.repair.verify import verify
 from spool.model import NOON, Held, end_of, made

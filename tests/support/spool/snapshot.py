@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome
-from intercomd_daemon.spool.base import Batch, ContactEntry, DeadLetterFilter, LogUsage, OutcomeFilter, Row, Spool
+from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.spool.rows import Batch, ContactEntry, DeadLetterFilter, LogUsage, OutcomeFilter, Row
 
 ALL = (1_000_000, 1 << 40)
 

@@ -555,7 +555,7 @@ type DatabaseHealth struct {
 	// Transactions that have begun since the oldest snapshot in use, of a session, a prepared transaction or a replication
 	// slot. Rows that were deleted since then stay in the tables. Over 1,000,000: find out what holds it.
 	OldestSnapshotTransactions int64 `protobuf:"varint,1,opt,name=oldest_snapshot_transactions,json=oldestSnapshotTransactions,proto3" json:"oldest_snapshot_transactions,omitempty"`
-	// The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+	// The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
 	OldestSnapshotAge *durationpb.Duration `protobuf:"bytes,2,opt,name=oldest_snapshot_age,json=oldestSnapshotAge,proto3" json:"oldest_snapshot_age,omitempty"`
 	// Deleted rows in the spool's tables, by PostgreSQL's estimate.
 	DeadRows      int64 `protobuf:"varint,3,opt,name=dead_rows,json=deadRows,proto3" json:"dead_rows,omitempty"`

@@ -323,7 +323,7 @@ class DatabaseHealth(_message.Message):
     """Deleted rows in the spool's tables, by PostgreSQL's estimate."""
     @_builtins.property
     def oldest_snapshot_age(self) -> _duration_pb2.Duration:
-        """The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see."""
+        """The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.outcome import OutcomeType
-from intercomd_daemon.spool.base import Settlement
+from intercomd_daemon.spool.rows import Settlement
 
 DRY_RUN = "DRY_RUN"
 """The reason of calls that a dry run does not make."""

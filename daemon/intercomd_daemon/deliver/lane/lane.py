@@ -35,9 +35,9 @@ from intercomd_daemon.deliver.lane.track_event import EventTracking
 from intercomd_daemon.deliver.lane.update_contact import ContactUpdating
 from intercomd_daemon.envelope import TrackEvent, UpdateContact
 from intercomd_daemon.outcome import OutcomeType
-from intercomd_daemon.spool.base import CachedContact, Completion, Settlement
 from intercomd_daemon.spool.completion import GIVEN_UP
 from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.rows import CachedContact, Completion, Settlement
 
 
 class OperationKind(Protocol):

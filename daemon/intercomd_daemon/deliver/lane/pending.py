@@ -7,7 +7,7 @@ import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, Priority
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress, describe, index_effects
-from intercomd_daemon.spool.base import Completion, position_of
+from intercomd_daemon.spool.rows import Completion, position_of
 
 # Of a response body that is kept for a dead letter.
 RESPONSE_KEPT_BYTES = 65_536

@@ -27,8 +27,9 @@ from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.deliver.schedule.residency import LOADED_LANES_MAX, Loaded, NextDue, Residency
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import Outcome, Progress
-from intercomd_daemon.spool.base import Batch, Outflow, Row, Settlement
+from intercomd_daemon.spool.base import Outflow
 from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
+from intercomd_daemon.spool.rows import Batch, Row, Settlement
 
 READ_BYTES_MAX = 1024 * 1024
 # Of one parked lane in memory, but at least one envelope.

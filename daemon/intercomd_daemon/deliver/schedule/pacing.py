@@ -11,7 +11,7 @@ from math import ceil, inf
 
 from intercomd_daemon.deliver.intercom.messages import RateHeaders, Response
 from intercomd_daemon.deliver.intercom.server_clock import ServerClock
-from intercomd_daemon.spool.base import PacingState
+from intercomd_daemon.spool.rows import PacingState
 
 # The window in recorded responses (I32); assumed until the resets show another length.
 WINDOW_SECONDS = 10.0

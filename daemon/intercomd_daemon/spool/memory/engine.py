@@ -16,7 +16,14 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.errors import ShuttingDown, SpoolFull
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import completion, record
-from intercomd_daemon.spool.base import (
+from intercomd_daemon.spool.fleet import Probe
+from intercomd_daemon.spool.forwarded import KEPT_SECONDS, RECORDS_MAX, Forwarded, with_duplicates
+from intercomd_daemon.spool.keys import log_start, priority_of
+from intercomd_daemon.spool.local import LocalOutflow
+from intercomd_daemon.spool.memory.state import Connection, ContactCache, Kept, Keys, OutcomeArchive, ParkedLane, Window
+from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
+from intercomd_daemon.spool.refusals import Refusals
+from intercomd_daemon.spool.rows import (
     Batch,
     Completion,
     DeadLetterFilter,
@@ -29,13 +36,6 @@ from intercomd_daemon.spool.base import (
     WaitingRow,
     position_of,
 )
-from intercomd_daemon.spool.fleet import Probe
-from intercomd_daemon.spool.forwarded import KEPT_SECONDS, RECORDS_MAX, Forwarded, with_duplicates
-from intercomd_daemon.spool.keys import log_start, priority_of
-from intercomd_daemon.spool.local import LocalOutflow
-from intercomd_daemon.spool.memory.state import Connection, ContactCache, Kept, Keys, OutcomeArchive, ParkedLane, Window
-from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
-from intercomd_daemon.spool.refusals import Refusals
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 _SHUTTING_DOWN_RETRY_SECONDS = 1.0

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import completion
-from intercomd_daemon.spool.base import CachedContact, ContactEntry, DeadLetterFilter, Incoming, LogUsage, OutcomeFilter
 from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.rotation import rotation_due
+from intercomd_daemon.spool.rows import CachedContact, ContactEntry, DeadLetterFilter, Incoming, LogUsage, OutcomeFilter
 from intercomd_daemon.spool.trail import KeptOutcome
 
 CONTACTS_MAX = 500_000

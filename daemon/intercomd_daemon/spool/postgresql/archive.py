@@ -8,17 +8,10 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import (
-    POSITION_BITS,
-    DeadLetterFilter,
-    OutcomeFilter,
-    Row,
-    WaitingRow,
-    position_of,
-)
 from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.keys import connection_of, log_start, priority_of
 from intercomd_daemon.spool.postgresql.counters import Counters
+from intercomd_daemon.spool.rows import POSITION_BITS, DeadLetterFilter, OutcomeFilter, Row, WaitingRow, position_of
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 CANDIDATES_MAX = 256

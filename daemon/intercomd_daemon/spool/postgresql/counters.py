@@ -3,9 +3,9 @@
 import asyncpg
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.spool.keys import log_start
 from intercomd_daemon.spool.quota import Quota
+from intercomd_daemon.spool.rows import LogUsage, Usage
 
 _STATEMENT = """
 SELECT c.number, c.name, c.paused, a.normal AS appended_normal, a.bulk AS appended_bulk, a.normal - s.normal AS normal,

@@ -15,15 +15,6 @@ from intercomd_daemon.errors import CommitUnknown, IntercomdError, ShuttingDown,
 from intercomd_daemon.fleet.lease import Terms
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import (
-    Completion,
-    DeadLetterFilter,
-    Incoming,
-    OutcomeFilter,
-    Settlement,
-    Usage,
-    WaitingRow,
-)
 from intercomd_daemon.spool.fleet import Probe
 from intercomd_daemon.spool.forwarded import KEPT_SECONDS, Forwarded
 from intercomd_daemon.spool.postgresql import archive
@@ -49,6 +40,15 @@ from intercomd_daemon.spool.postgresql.session import (
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
 from intercomd_daemon.spool.quota import Quota
+from intercomd_daemon.spool.rows import (
+    Completion,
+    DeadLetterFilter,
+    Incoming,
+    OutcomeFilter,
+    Settlement,
+    Usage,
+    WaitingRow,
+)
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 Result = TypeVar("Result")

@@ -8,9 +8,9 @@ import asyncpg
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import DeadLetter
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import position_of
 from intercomd_daemon.spool.keys import log_end, log_start
 from intercomd_daemon.spool.maintenance import Damage, DamageReport, Exported
+from intercomd_daemon.spool.rows import position_of
 
 Rows = Callable[..., Iterator[asyncpg.Record]]
 """Yields the rows of a statement with values."""

@@ -14,12 +14,12 @@ import asyncpg
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import CommitUnknown, RetryLater, SecondsTaken, SpoolFull
 from intercomd_daemon.fleet.in_doubt import Committed, DaemonRow, Sent, appended
-from intercomd_daemon.spool.base import Incoming
 from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.postgresql.counters import Counters
 from intercomd_daemon.spool.postgresql.session import AWAY_RETRY_SECONDS, AnswerLost, DatabaseAway, Session
 from intercomd_daemon.spool.quota import RETRY_SECONDS, row_bytes, weigh
+from intercomd_daemon.spool.rows import Incoming
 
 GROUP_ROWS_MAX = 2_000
 GROUP_BYTES_MAX = 4 << 20

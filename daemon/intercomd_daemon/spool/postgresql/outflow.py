@@ -12,12 +12,12 @@ from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.fleet.orders import Answer, Order
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Batch, PacingState, Settlement
 from intercomd_daemon.spool.keys import log_end
 from intercomd_daemon.spool.postgresql import reading
 from intercomd_daemon.spool.postgresql.leases import HeldLease
 from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, is_passing
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
+from intercomd_daemon.spool.rows import Batch, PacingState, Settlement
 
 if TYPE_CHECKING:
     from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import asyncpg
 
 from intercomd_daemon.spool import completion, record
-from intercomd_daemon.spool.base import Completion, ContactEntry, Row
 from intercomd_daemon.spool.keys import priority_of
+from intercomd_daemon.spool.rows import Completion, ContactEntry, Row
 
 _COLUMNS = "r.key, r.lane, r.envelope_id, r.accept_time, r.data, p.data AS progress"
 _LOG = f"""

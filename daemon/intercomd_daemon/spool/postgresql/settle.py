@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import completion, record
-from intercomd_daemon.spool.base import Completion, Settlement, position_of
 from intercomd_daemon.spool.keys import connection_of, priority_of
 from intercomd_daemon.spool.postgresql.counters import Counters
 from intercomd_daemon.spool.quota import row_bytes
+from intercomd_daemon.spool.rows import Completion, Settlement, position_of
 
 _SETTLE = (
     "SELECT place, sequence, bytes FROM settle_1"

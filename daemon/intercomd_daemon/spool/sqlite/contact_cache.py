@@ -7,7 +7,7 @@ A corrupt entry is deleted as a whole: looking a contact up again costs less tha
 import json
 from collections.abc import Iterable
 
-from intercomd_daemon.spool.base import CachedContact, ContactEntry
+from intercomd_daemon.spool.rows import CachedContact, ContactEntry
 from intercomd_daemon.spool.sqlite.checksum import RECORD_STAMP_BYTES, row_checksum
 from intercomd_daemon.spool.sqlite.quarantine import record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction

@@ -10,9 +10,9 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import content
-from intercomd_daemon.spool.base import PacingState
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.maintenance import Contents, Damage
+from intercomd_daemon.spool.rows import PacingState
 from intercomd_daemon.spool.sqlite import claimed_seconds, refusals, states
 from intercomd_daemon.spool.sqlite.counters import load_counters
 from intercomd_daemon.spool.sqlite.database import open_database

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import completion, record
-from intercomd_daemon.spool.base import DeadLetterFilter
 from intercomd_daemon.spool.quota import row_bytes
+from intercomd_daemon.spool.rows import DeadLetterFilter
 from intercomd_daemon.spool.sqlite import journal, log
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt

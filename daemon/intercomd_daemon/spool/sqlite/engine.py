@@ -14,7 +14,12 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.errors import IntercomdError, SettingsInvalid, SpoolUnusable
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import (
+from intercomd_daemon.spool.fleet import Probe
+from intercomd_daemon.spool.forwarded import Forwarded
+from intercomd_daemon.spool.local import LocalOutflow
+from intercomd_daemon.spool.quota import BYTES_MIN, Quota, weigh
+from intercomd_daemon.spool.refusals import Refusals, size_of
+from intercomd_daemon.spool.rows import (
     Batch,
     Completion,
     DeadLetterFilter,
@@ -25,11 +30,6 @@ from intercomd_daemon.spool.base import (
     Usage,
     WaitingRow,
 )
-from intercomd_daemon.spool.fleet import Probe
-from intercomd_daemon.spool.forwarded import Forwarded
-from intercomd_daemon.spool.local import LocalOutflow
-from intercomd_daemon.spool.quota import BYTES_MIN, Quota, weigh
-from intercomd_daemon.spool.refusals import Refusals, size_of
 from intercomd_daemon.spool.sqlite import (
     claimed_seconds,
     dead_letters,

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import POSITION_BITS, position_of
 from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.keys import log_start
 from intercomd_daemon.spool.record import RecordDamaged
+from intercomd_daemon.spool.rows import POSITION_BITS, position_of
 from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders
 from intercomd_daemon.spool.trail import TrailFilter
 

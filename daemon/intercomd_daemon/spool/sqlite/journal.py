@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import OutcomeFilter
+from intercomd_daemon.spool.rows import OutcomeFilter
 from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.quarantine import quarantine_record, record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders

@@ -11,10 +11,10 @@ from itertools import islice
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import RetryLater
-from intercomd_daemon.spool.base import Batch, Incoming
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.keys import connection_of, log_end, log_start
 from intercomd_daemon.spool.quota import weigh
+from intercomd_daemon.spool.rows import Batch, Incoming
 from intercomd_daemon.spool.sqlite import claimed_seconds, contact_cache, duplicate_window, fingerprints, parked_lanes
 from intercomd_daemon.spool.sqlite import forwarded as forwarded_table
 from intercomd_daemon.spool.sqlite.checksum import row_checksum

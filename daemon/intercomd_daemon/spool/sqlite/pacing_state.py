@@ -3,7 +3,7 @@
 A row is deleted once its window has ended; so the table holds the workspaces that were released in the last minute.
 """
 
-from intercomd_daemon.spool.base import PacingState
+from intercomd_daemon.spool.rows import PacingState
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
 

@@ -6,7 +6,7 @@ All of it is read from the tables when it is needed, so a large number of parked
 import json
 from collections.abc import Sequence
 
-from intercomd_daemon.spool.base import Batch
+from intercomd_daemon.spool.rows import Batch
 from intercomd_daemon.spool.sqlite import contact_cache
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.waiting_rows import columns_of, read_page

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import completion, record
-from intercomd_daemon.spool.base import Completion, Settlement
 from intercomd_daemon.spool.keys import priority_of
 from intercomd_daemon.spool.quota import RESERVED_EFFECTS
+from intercomd_daemon.spool.rows import Completion, Settlement
 from intercomd_daemon.spool.sqlite import contact_cache, dead_letters, journal
 from intercomd_daemon.spool.sqlite.counters import Counters
 from intercomd_daemon.spool.sqlite.transaction import Transaction

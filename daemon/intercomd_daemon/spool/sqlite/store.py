@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import RetryLater, SpoolFull, SpoolUnusable
-from intercomd_daemon.spool.base import LogUsage, Usage
 from intercomd_daemon.spool.keys import log_end, log_start
 from intercomd_daemon.spool.quota import RETRY_SECONDS
+from intercomd_daemon.spool.rows import LogUsage, Usage
 from intercomd_daemon.spool.sqlite import contact_cache, duplicate_window, journal, log, refusals
 from intercomd_daemon.spool.sqlite.admission import Admission, is_disk_error
 from intercomd_daemon.spool.sqlite.corruption import is_corruption

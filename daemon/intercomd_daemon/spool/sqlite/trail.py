@@ -10,9 +10,9 @@ from typing import NamedTuple
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import Row, WaitingRow
 from intercomd_daemon.spool.keys import connection_of, log_start, priority_of
 from intercomd_daemon.spool.record import RecordDamaged
+from intercomd_daemon.spool.rows import Row, WaitingRow
 from intercomd_daemon.spool.sqlite import dead_letters, fingerprints, journal
 from intercomd_daemon.spool.sqlite.duplicate_window import find_key
 from intercomd_daemon.spool.sqlite.quarantine import record_error

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import completion
-from intercomd_daemon.spool.base import Row
 from intercomd_daemon.spool.keys import connection_of, priority_of
 from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES
+from intercomd_daemon.spool.rows import Row
 from intercomd_daemon.spool.sqlite import fingerprints, journal
 from intercomd_daemon.spool.sqlite.checksum import RECORD_STAMP_BYTES, row_checksum
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt

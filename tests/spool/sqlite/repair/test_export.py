@@ -9,8 +9,8 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.outcome import Progress
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import position_of
 from intercomd_daemon.spool.maintenance import FILE, DamageReport, Exported
+from intercomd_daemon.spool.rows import position_of
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.repair.export import export
 from spool import corruption

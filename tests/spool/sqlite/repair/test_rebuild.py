@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.spool.base import position_of
+from intercomd_daemon.spool.rows import position_of
 from intercomd_daemon.spool.sqlite.database import open_for_reading
 from intercomd_daemon.spool.sqlite.repair.rebuild import rebuild, repair
 from intercomd_daemon.spool.sqlite.repair.verify import verify

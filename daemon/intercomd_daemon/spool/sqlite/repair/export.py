@@ -10,9 +10,9 @@ from heapq import merge
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import DeadLetter
-from intercomd_daemon.spool.base import position_of
 from intercomd_daemon.spool.keys import log_end, log_start
 from intercomd_daemon.spool.maintenance import FILE, Damage, DamageReport, Exported
+from intercomd_daemon.spool.rows import position_of
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt, check_tables
 from intercomd_daemon.spool.sqlite.counters import load_counters
 from intercomd_daemon.spool.sqlite.database import open_for_reading, usable

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.base import POSITION_BITS
 from intercomd_daemon.spool.keys import CONNECTION_BITS
 from intercomd_daemon.spool.maintenance import Contents
 from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES
+from intercomd_daemon.spool.rows import POSITION_BITS
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.counters import (
     ConnectionCounters,

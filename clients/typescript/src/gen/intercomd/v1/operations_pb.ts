@@ -273,7 +273,7 @@ export type DatabaseHealth = Message<"intercomd.v1.DatabaseHealth"> & {
   oldestSnapshotTransactions: bigint;
 
   /**
-   * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+   * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
    *
    * @generated from field: google.protobuf.Duration oldest_snapshot_age = 2;
    */

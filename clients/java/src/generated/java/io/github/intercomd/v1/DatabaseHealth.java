@@ -73,7 +73,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration oldestSnapshotAge_;
   /**
    * <pre>
-   * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+   * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -85,7 +85,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+   * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -97,7 +97,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+   * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -545,7 +545,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> oldestSnapshotAgeBuilder_;
     /**
      * <pre>
-     * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+     * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -556,7 +556,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+     * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -571,7 +571,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+     * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -591,7 +591,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+     * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -609,7 +609,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+     * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -634,7 +634,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+     * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -651,7 +651,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+     * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -663,7 +663,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+     * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -678,7 +678,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+     * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>

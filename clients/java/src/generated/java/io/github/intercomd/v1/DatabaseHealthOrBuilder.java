@@ -23,7 +23,7 @@ public interface DatabaseHealthOrBuilder extends
 
   /**
    * <pre>
-   * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+   * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -32,7 +32,7 @@ public interface DatabaseHealthOrBuilder extends
   boolean hasOldestSnapshotAge();
   /**
    * <pre>
-   * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+   * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>
@@ -41,7 +41,7 @@ public interface DatabaseHealthOrBuilder extends
   com.google.protobuf.Duration getOldestSnapshotAge();
   /**
    * <pre>
-   * The age of the oldest transaction with a snapshot. Absent: there is none that the daemon's role may see.
+   * The age of the oldest transaction with a snapshot. Absent: unknown, or no such transaction.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_snapshot_age = 2;</code>

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from intercomd_daemon.outcome import DeadLetter, Outcome, OutcomeType
-from intercomd_daemon.spool.base import Completion, DeadLetterFilter, OutcomeFilter
+from intercomd_daemon.spool.rows import Completion, DeadLetterFilter, OutcomeFilter
 
 
 @pytest.fixture
