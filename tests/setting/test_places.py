@@ -89,7 +89,15 @@ def test_two_listeners_cannot_have_overlapping_addresses(one: str, other: str, s
 
 
 @pytest.mark.parametrize(
-    "text", ["sqlite:intercomd.db", "sqlite:/var/lib/spool.db", "memory:", "postgresql://me@db/spool"]
+    "text",
+    [
+        "sqlite:intercomd.db",
+        "sqlite:/var/lib/spool.db",
+        "memory:",
+        "postgresql://me@db/spool",
+        "postgresql:///spool?host=/run/postgresql&port=5433",
+        "postgresql://me@one,[::1]:6000,%2Frun%2Fa:/spool?sslmode=require",
+    ],
 )
 def test_spool_is_an_engine_and_a_path(text: str) -> None:
     assert places.spool_url().read(text) == text
@@ -110,6 +118,11 @@ SPOOL = places.spool_url()
         (SPOOL, "mysql://host/db", "names no spool"),
         (SPOOL, "postgresql:host", "has no address"),
         (SPOOL, "postgresql://me:secret@host/db", "put it into spool.password_file"),
+        (SPOOL, "postgresql://me@[::1/db", "is not a host of a database"),
+        (SPOOL, "postgresql://me@one,::1/db", "is not a host of a database"),
+        (SPOOL, "postgresql://me@one:65536/db", "with a port up to 65535"),
+        (SPOOL, "postgresql://me@one:x/db", "is not a host of a database"),
+        (SPOOL, "postgresql://me@/db?port=5432,abc", '":abc" is not a host'),
         (SPOOL, 5, "5 names no spool"),
         (SPOOL, "memory:x", '"memory:x" has a path that memory has no use for; write "memory:"'),
         (SPOOL, "sqlite:", '"sqlite:" has no path to a file; write "sqlite:PATH", such as "sqlite:intercomd.db"'),

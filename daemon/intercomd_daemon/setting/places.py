@@ -4,7 +4,7 @@ Pure: only the form is checked, not whether a place exists.
 """
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from intercomd_daemon.setting.kinds import ValueKind, as_toml, shown, text
 from intercomd_daemon.setting.secret import MASK, Secret
@@ -14,6 +14,8 @@ _UNIX_PATH_BYTES_MAX = 107
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(\d{1,5})", re.ASCII)
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1", re.ASCII)
 _ENGINES = ("sqlite", "memory", "postgresql")
+_PORT_MAX = 65_535
+_DATABASE_HOST = re.compile(r"(?:\[[\w:.%]+\]|[^\[\]:]*)(?::(\d{0,5}))?", re.ASCII)
 
 
 def address() -> ValueKind:
@@ -53,7 +55,7 @@ def _address(raw: object) -> str:
             f'{shown(raw)} is not an address; write "host:port" ("0.0.0.0:50051" or "[::]:50051" for every interface) '
             'or "unix:path"'
         )
-    if int(matched[2]) > 65_535:
+    if int(matched[2]) > _PORT_MAX:
         raise ValueError(f"{shown(raw)} has a port above 65535; write one from 1 to 65535")
     return raw
 
@@ -125,6 +127,16 @@ def _check_database(rest: str) -> None:
         raise ValueError('"postgresql:" has no address; write "postgresql://role@host/database"')
     if "@" in rest and ":" in rest[2:].rpartition("@")[0]:
         raise ValueError("the URL of the database holds a password; put it into spool.password_file")
+    address, _, query = rest[2:].partition("?")
+    hosts = address.partition("/")[0].rpartition("@")[2].split(",")
+    ports = ",".join(parse_qs(query).get("port", ["0"])).split(",")
+    for host in (*hosts, *(f":{port}" for port in ports)):
+        found = _DATABASE_HOST.fullmatch(host)
+        if found is None or int(found[1] or 0) > _PORT_MAX:
+            raise ValueError(
+                f"{shown(host)} is not a host of a database with a port up to {_PORT_MAX}; "
+                'write "host", "host:5432" or "[::1]:5432"'
+            )
 
 
 def base_url() -> ValueKind:

@@ -1,9 +1,10 @@
 """Opens connections with the settings that every session of the spool needs."""
 
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
@@ -20,6 +21,7 @@ _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 """The last one is a standby's, which does not accept writes."""
 HOST_SECONDS_MIN = 2.0
 """A host of several has this long to answer, so that a silent one leaves time for the next."""
+_URL = re.compile(r"(?P<role>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#]*)(?P<rest>.*)")
 
 
 def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Connection]]:
@@ -45,6 +47,8 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
     }
 
     hosts = hosts_of(settings.url)
+    # The driver gets the hosts one by one: Python's parser refuses a list with an IPv6 address behind another host.
+    url = settings.url if len(hosts) == 1 else _URL.sub(r"\g<role>\g<rest>", settings.url)
     seconds = max(HOST_SECONDS_MIN, CONNECT_SECONDS / len(hosts))
 
     async def connect() -> asyncpg.Connection:
@@ -52,7 +56,7 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
         for host, port in tuple(hosts):  # Other sessions change the order meanwhile.
             try:
                 connection = await asyncpg.connect(
-                    settings.url,
+                    url,
                     host=host,
                     port=port,
                     password=password(settings.password_file) if settings.password_file else None,
@@ -89,9 +93,11 @@ async def _force_durability(connection: asyncpg.Connection) -> None:
 
 def hosts_of(url: str) -> list[tuple[str | None, int | None]]:
     """Returns the hosts that a URL names with their ports; (None, None) alone if the driver's default decides."""
-    parts = urlsplit(url)
-    query = parse_qs(parts.query)
-    given = parts.netloc.rpartition("@")[2] or ",".join(query.get("host", ()))
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        return [(None, None)]
+    query = parse_qs(parts["rest"].partition("?")[2])
+    given = parts["hosts"] or ",".join(query.get("host", ()))
     if "," not in given:
         return [(None, None)]
     ports = ",".join(query.get("port", ())).split(",")
