@@ -13,6 +13,7 @@ from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 import signals
+from ports import free_port
 from purity import impure_modules, is_pure_test
 
 signals.restore_defaults()
@@ -79,6 +80,12 @@ def _stays_together(file: str) -> bool:
     """
     path = ROOT / file
     return is_pure_test(path) or 'scope="module"' in path.read_text()
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """Returns a port that stays free until a test listens there; the one of pytest-asyncio may not."""
+    return free_port()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,7 +1,5 @@
 """Tests connecting to a daemon; a failed call becomes one line that names the fix."""
 
-import socket
-
 import pytest
 
 from daemons.commands import invoke
@@ -10,6 +8,7 @@ from intercomd.v1.ingest_pb2 import PreviewRequest
 from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
 from intercomd_daemon.cli.remote import ingest, resolve_address
+from ports import free_port
 from senders.client import envelope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -18,9 +17,7 @@ COMMANDS = (("status",), ("watch",), ("explain", "42"), ("dead-letters", "list")
 
 
 def free_address() -> str:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{listener.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.mark.parametrize("words", COMMANDS)

@@ -7,27 +7,23 @@ must hold does not, and then keeps its folder.
 import argparse
 import asyncio
 import shutil
-import socket
 import sys
 import tempfile
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from secrets import randbelow
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
 from kill_harness.chain import chain_run
+from ports import free_port
 
 STRETCH_BLOWS = 60
 
 
 async def stretch(folder: Path, blows: int, seed: int) -> tuple[Counter[str], Counter[str]]:
     """Returns the blows of one run, and how often each law was checked."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    async with chain_run(folder, port, seed) as run:
+    async with chain_run(folder, free_port(), seed) as run:
         await run.run(blows)
         return run.blows, run.laws
 

@@ -13,7 +13,7 @@ from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call
-from intercomd_daemon.deliver.schedule.open_calls import MAIN_CALLS_MAX
+from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import SETTLING_MAX, Worker
 from intercomd_daemon.envelope import Priority
@@ -241,19 +241,19 @@ async def test_calls_continue_while_results_wait_for_their_commit_up_to_the_limi
 ) -> None:
     """While the disk hangs, calls continue until SETTLING_MAX results wait for it."""
     spool = HangingSpool()
-    await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came"))) for n in range(500)])
-    for n in range(500):
+    await spool.append([row(envelope(f"{n}", f"u{n}", None, event("came"))) for n in range(800)])
+    for n in range(800):
         sandbox.workspace.add_contact(external_id=f"u{n}")
     async with delivering(spool, settings_for(sandbox)) as (worker, notes):
         try:
             await notes.until(lambda n: n.of_users() >= SETTLING_MAX and worker.status().lanes_open == 0)
-            assert notes.of_users() < SETTLING_MAX + MAIN_CALLS_MAX  # on a busy machine every call may be slow
+            assert notes.of_users() < SETTLING_MAX + CONNECTIONS_MAX  # on a busy machine every call may be slow
             assert notes.outcomes == []
         finally:
             spool.goes_on.set()
-        await notes.until(lambda n: len(n.outcomes) == 500)
+        await notes.until(lambda n: len(n.outcomes) == 800)
     await spool.close()
-    assert len(sandbox.events) == 500
+    assert len(sandbox.events) == 800
 
 
 class HangingSpool(MemorySpool):

@@ -2,9 +2,7 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd.v1.operations_pb2 import DaemonState, GetStatusRequest
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.sandbox import Sandbox
+from ports import free_port
 from senders.client import envelope
 
 
@@ -88,9 +87,7 @@ def unix_addresses(folder: Path) -> dict[str, Any]:
 
 
 def tcp_addresses(_folder: Path) -> dict[str, Any]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        ingest, http, grpc = (f"127.0.0.1:{probe.getsockname()[1]}" for probe in probes)
+    ingest, http, grpc = (f"127.0.0.1:{free_port()}" for _ in range(3))
     return {"ingest": {"listen": [ingest]}, "operations": {"listen": http, "grpc_listen": grpc}}
 
 

@@ -1,5 +1,6 @@
 """What a daemon reports to systemd from its start to its stop, over the socket that systemd names."""
 
+import asyncio
 import signal
 import socket
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemons.process import Daemon, Start
+from daemons.process import WAIT_SECONDS, Daemon, Start
 
 
 @pytest.fixture
@@ -19,15 +20,15 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield listening
 
 
-def reports(manager: socket.socket) -> list[str]:
-    """Returns the first state of each message, and its status, since the last call."""
-    found = []
-    while True:
-        try:
-            lines = dict(line.split("=", 1) for line in manager.recv(4096).decode().splitlines())
-        except BlockingIOError:
-            return found
-        found.append(" ".join([next(iter(lines)), lines.get("STATUS", "")]).strip())
+async def reports_until(manager: socket.socket, last: str) -> list[str]:
+    """Returns the first state of each message, and its status, up to the first message of a state."""
+    found: list[str] = []
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not found or not found[-1].startswith(last):
+            message = await asyncio.get_running_loop().sock_recv(manager, 4096)
+            lines = dict(line.split("=", 1) for line in message.decode().splitlines())
+            found.append(" ".join([next(iter(lines)), lines.get("STATUS", "")]).strip())
+    return found
 
 
 async def reload(daemon: Daemon, event: str) -> None:
@@ -39,7 +40,7 @@ async def test_states_of_a_daemon_are_reported(manager: socket.socket, start: St
     """A reload ends with READY in any case: systemd waits for it, and has no state for one that failed."""
     daemon = await start()
     serving = f"serving {daemon.ingest_address}"
-    began = reports(manager)
+    began = await reports_until(manager, "READY")
     assert set(began[:-1]) == {"EXTEND_TIMEOUT_USEC opening the spool"}
     assert began[-1] == f"READY {serving}"
     await reload(daemon, "reloaded")
@@ -49,7 +50,7 @@ async def test_states_of_a_daemon_are_reported(manager: socket.socket, start: St
     await reload(daemon, "reload_failed")
     settings.write_text(valid)
     assert await daemon.stop() == 0
-    assert reports(manager) == [
+    assert await reports_until(manager, "STOPPING") == [
         "RELOADING",
         f"READY {serving}",
         "RELOADING",

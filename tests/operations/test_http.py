@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck
 from intercomd_daemon.operations.http import HEADERS, health_application, listen_http
+from ports import free_port
 
 PATHS = ("/", "/healthz", "/readyz", "/metrics")
 
@@ -157,14 +158,12 @@ async def test_listener_serves_every_address_and_reports_it(tmp_path: Path) -> N
 
 async def test_address_in_use_is_an_error_and_leaves_nothing_listening() -> None:
     house = House()
-    with socket.socket() as free, socket.create_server(("127.0.0.1", 0)) as taken:
-        free.bind(("127.0.0.1", 0))
-        free_port = free.getsockname()[1]
-        free.close()
-        addresses = [f"127.0.0.1:{free_port}", f"127.0.0.1:{taken.getsockname()[1]}"]
+    free = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        addresses = [f"127.0.0.1:{free}", f"127.0.0.1:{taken.getsockname()[1]}"]
         with pytest.raises(OSError, match="in use"):
             await listen_http(health_application(house, house.registry), addresses)
-    socket.create_server(("127.0.0.1", free_port)).close()
+    socket.create_server(("127.0.0.1", free)).close()
 
 
 async def test_closed_listener_answers_nothing() -> None:

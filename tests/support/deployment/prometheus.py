@@ -1,7 +1,6 @@
 """A Prometheus that scrapes a daemon each second: the program of Debian's package `prometheus`."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import aiohttp
 
 from deployment.files import RULES
+from ports import free_port
 
 _CONFIG = """
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
@@ -21,7 +21,7 @@ scrape_configs:
 @asynccontextmanager
 async def running_prometheus(folder: Path, target: str) -> AsyncIterator[aiohttp.ClientSession]:
     """Yields a client of a Prometheus that scrapes an address, with the alert rules; its files are in `folder`."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     config = folder / "prometheus.yaml"
     config.write_text(_CONFIG.format(rules=RULES, target=target))
     with (folder / "prometheus.log").open("wb") as log:
@@ -39,9 +39,3 @@ async def running_prometheus(folder: Path, target: str) -> AsyncIterator[aiohttp
     finally:
         process.terminate()
         await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,8 +1,7 @@
 """Runs the processes of the demo: PostgreSQL, gateways that share a spool in it, agents, and Intercom's sandbox."""
 
-import socket
 import time
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +10,7 @@ import asyncpg
 from database.server import Server
 from intercomd_daemon.cli.demo.process import DaemonProcess
 from intercomd_daemon.sandbox import Recorded, Sandbox, SandboxSettings
+from ports import free_port
 
 LEASE_SECONDS = 5
 RATE_LIMIT = 120
@@ -98,7 +98,7 @@ class FleetEnvironment:
 
     async def _run(self, folder: Path, settings: str) -> DaemonProcess:
         process = DaemonProcess(folder, settings + _COMMON)
-        process.ingest = f"127.0.0.1:{_free_port()}"
+        process.ingest = f"127.0.0.1:{free_port()}"
         self._stack.push_async_callback(process.kill)
         await process.start()
         return process
@@ -115,12 +115,6 @@ class FleetEnvironment:
         """Stops all daemons in order, agents first, as their gateways take what they still forward."""
         for process in (*self.agents.values(), *self.gateways.values()):
             await process.stop()
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def calls_since(sandbox: Sandbox, since: float) -> list[float]:

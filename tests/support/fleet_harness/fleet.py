@@ -2,10 +2,9 @@
 
 import asyncio
 import signal
-import socket
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, closing, suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +18,7 @@ from fleet_harness.intercom_proxy import Call, IntercomProxy, token_of
 from intercomd_daemon.sandbox import Recorded, Sandbox, SandboxSettings
 from kill_harness.kills import pause
 from kill_harness.plan import SECOND
+from ports import free_port
 
 LEASE_SECONDS = 5.0
 RATE_LIMIT, RATE_WINDOW_SECONDS = 160, 2.0
@@ -60,11 +60,14 @@ class Fleet:
         try:
             await self._start()
         except BaseException:
-            await self._stack.aclose()
+            await self._close()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
         for name, daemon in self.daemons.items():
             if daemon.runs:
                 daemon.signal(signal.SIGCONT)
@@ -101,7 +104,7 @@ class Fleet:
         folder = self.folder / name
         folder.mkdir()
         hosts = ",".join(f"127.0.0.1:{proxy.port}" for proxy in proxies)
-        self.addresses[name] = f"127.0.0.1:{_free_port()}"
+        self.addresses[name] = f"127.0.0.1:{free_port()}"
         tables: dict[str, Any] = {
             "ingest": {"listen": [self.addresses[name]]},
             "spool": {"url": f"postgresql://intercomd@{hosts}/{self._name}?sslmode=disable"},
@@ -186,12 +189,6 @@ class Fleet:
     def running(self) -> list[str]:
         """Returns the daemons that run."""
         return [name for name, daemon in self.daemons.items() if daemon.runs]
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def now() -> float:
