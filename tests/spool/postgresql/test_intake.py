@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
-from intercomd_daemon.errors import RetryLater, SpoolFull
+from intercomd_daemon.errors import RetryLater, SecondsTaken, SpoolFull
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 from intercomd_daemon.spool.postgresql.intake import GROUP_BYTES_MAX, GROUP_ROWS_MAX, WAITING_BYTES_MAX
 from intercomd_daemon.spool.rows import Incoming
@@ -17,6 +17,7 @@ BLOCKED = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     " AND query LIKE '%append_1%'"
 )
+READ_ROWS = "SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS read FROM pg_stat_user_tables"
 
 
 async def blocked_append(connection: asyncpg.Connection) -> int:
@@ -84,3 +85,21 @@ async def test_appends_are_refused_while_too_many_bytes_wait(open_daemon: Open, 
     results = await asyncio.gather(*appends, return_exceptions=True)
     assert any(isinstance(result, SpoolFull) for result in results)
     assert all(await spool.append([row("later")]))
+
+
+async def test_append_reads_the_indexes_of_ids_and_seconds_and_no_other_row(open_daemon: Open, row: Make) -> None:
+    """Whatever the statistics of the tables are: a new database has none, and sessions keep their plans."""
+    spool = await open_daemon()
+    for start in range(0, 20_000, 2_000):
+        await spool.append([row(str(n), f"user-{n}", seconds=((n, 1),)) for n in range(start, start + 2_000)])
+    await spool._appending.fetch("SELECT pg_stat_force_next_flush()")
+    await spool._reading.fetch("SELECT pg_stat_reset()")
+    repeated, new = [row(str(n), seconds=((n, 2),)) for n in range(20)], row("new", seconds=((30_000, 2),))
+    assert [bool(key) for key in await spool.append([*repeated, new])] == [False] * 20 + [True]
+    with pytest.raises(SecondsTaken) as taken:
+        await spool.append([row("other", seconds=((19_990, 2),))])
+    assert len(taken.value.pairs) == 10
+    await spool._appending.fetch("SELECT pg_stat_force_next_flush()")
+    read = {each["relname"]: each["read"] for each in await spool._reading.fetch(READ_ROWS)}
+    assert 10 <= read["seconds"] <= 40
+    assert 20 <= sum(number for name, number in read.items() if name.startswith("recent")) <= 80
