@@ -3,6 +3,9 @@
 import json
 from collections.abc import Sequence
 
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 78
+"""The exit codes of a process that an error has ended; 78 is EX_CONFIG of sysexits.h, for invalid settings."""
 _QUOTED_CHARACTERS_MAX = 60
 
 

@@ -61,7 +61,7 @@ async def test_collector_that_is_away_delays_neither_calls_nor_a_stop(start: Sta
 WITHOUT_OPENTELEMETRY = (
     sys.executable,
     "-c",
-    "import sys; sys.modules['opentelemetry'] = None; from intercomd_daemon.cli.main import main; main()",
+    "import sys; sys.modules['opentelemetry'] = None; from intercomd_daemon.__main__ import main; main()",
 )
 """The command in an interpreter whose imports of OpenTelemetry fail, as without the extra."""
 

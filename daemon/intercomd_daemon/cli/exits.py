@@ -5,8 +5,9 @@
 
 import click
 
-EXIT_FAILED = 1
-EXIT_CONFIGURATION = 78
+from intercomd_daemon.errors import EXIT_CONFIGURATION, EXIT_FAILED
+
+__all__ = ["EXIT_CONFIGURATION", "EXIT_FAILED", "CommandFailed", "ConfigurationInvalid"]
 
 
 class CommandFailed(click.ClickException):

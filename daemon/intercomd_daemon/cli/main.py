@@ -1,6 +1,5 @@
 """The command `intercomd`. Each subcommand is imported only when it is called, so that every one starts fast."""
 
-import os
 from importlib import import_module
 from types import MappingProxyType
 from typing import NamedTuple
@@ -54,9 +53,6 @@ class Commands(click.Group):
         """Imports a command."""
         if cmd_name not in COMMANDS:
             return None
-        # gRPC reads this variable when it is imported. It would print its own lines to stderr, about errors that our
-        # commands report themselves.
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         entry = COMMANDS[cmd_name]
         command: click.Command = getattr(import_module(f"intercomd_daemon.cli.{entry.module}"), entry.attribute)
         return command

@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parent.parent))  # where pytest finds it too
 
 from disk.faulty import Disk, Fault, Kind
 from disk.sqlite_vfs import below_sqlite
-from intercomd_daemon.cli.main import main as intercomd
+from intercomd_daemon.__main__ import main as intercomd
 
 COMMAND = (sys.executable, __file__)
 _DONE = b"done\n"

@@ -17,7 +17,7 @@ def main() -> None:
     time.time_ns = lambda: right_ns() + int(offset * 1e9)
     shown = {"event": "clock", "ahead": round(time.time() - time.clock_gettime(time.CLOCK_REALTIME))}
     sys.stderr.write(json.dumps(shown) + "\n")
-    from intercomd_daemon.cli.main import main as intercomd  # noqa: PLC0415 - after the clock has moved
+    from intercomd_daemon.__main__ import main as intercomd  # noqa: PLC0415 - after the clock has moved
 
     intercomd()
 
