@@ -143,7 +143,7 @@ def test_version_is_the_same_in_the_packages_and_the_change_log() -> None:
 NO_REASONS = {"ASC", "BEGIN", "COMMIT", "DESC", "ROLLBACK", "USD", "ACCESS_UNVERIFIED", "HTTPS_PROXY", "NO_PROXY"}
 # And names of statuses, of kinds of certificate names, and methods of HTTP.
 NO_REASONS |= {"INVALID_ARGUMENT", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNIMPLEMENTED"}
-NO_REASONS |= {"CANCELLED", "UNAUTHENTICATED", "UNKNOWN", "DNS", "URI", "GET", "POST"}
+NO_REASONS |= {"CANCELLED", "UNAUTHENTICATED", "UNKNOWN", "DNS", "URI", "GET", "HEAD", "POST"}
 
 
 def reasons_of_the_code() -> set[str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response
 
 from intercomd_daemon.operations import connection_limiter
 from intercomd_daemon.operations.connection_limiter import CONNECTIONS_MAX, HANDSHAKE_SECONDS
@@ -30,12 +31,7 @@ async def come(listener: HttpListener) -> tuple[Connection, bytes]:
 
 @pytest.mark.fills("operations.connection_limiter.CONNECTIONS_MAX")
 async def test_connection_over_the_limit_is_closed_at_once() -> None:
-    async def answer(_request: web.Request) -> web.Response:
-        return web.Response(text="here")
-
-    application = web.Application()
-    application.router.add_get("/", answer)
-    listener = await listen_http(application, ["127.0.0.1:0"])
+    listener = await listen_http(hello, ["127.0.0.1:0"])
     guests = [await come(listener) for _ in range(CONNECTIONS_MAX)]
     assert {said for _, said in guests} == {b"HTTP/1.1 200 OK\r\n"}
     (_, refused), said = await come(listener)
@@ -52,8 +48,8 @@ async def test_connection_over_the_limit_is_closed_at_once() -> None:
     await listener.close()
 
 
-async def hello(_request: web.Request) -> web.Response:
-    return web.Response(text="hello")
+async def hello(_request: BaseRequest) -> Response:
+    return Response(text="hello")
 
 
 async def test_connections_in_their_handshake_count(tmp_path: Path) -> None:
@@ -61,9 +57,7 @@ async def test_connections_in_their_handshake_count(tmp_path: Path) -> None:
     files = Files(tmp_path)
     tls = ServerTls(files.settings)
     tls.load()
-    application = web.Application()
-    application.router.add_get("/", hello)
-    listener = await listen_http(application, ["127.0.0.1:0"], tls=lambda: tls.context)
+    listener = await listen_http(hello, ["127.0.0.1:0"], tls=lambda: tls.context)
     host, _, port = listener.addresses[0].rpartition(":")
     silent = [await asyncio.open_connection(host, int(port)) for _ in range(CONNECTIONS_MAX)]
     context = ssl_context(files.client(), tmp_path)
@@ -90,7 +84,7 @@ async def test_connections_in_their_handshake_count(tmp_path: Path) -> None:
 async def test_close_ends_handshakes_in_progress(tmp_path: Path) -> None:
     tls = ServerTls(Files(tmp_path).settings)
     tls.load()
-    listener = await listen_http(web.Application(), ["127.0.0.1:0"], tls=lambda: tls.context)
+    listener = await listen_http(hello, ["127.0.0.1:0"], tls=lambda: tls.context)
     host, _, port = listener.addresses[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     async with asyncio.timeout(30):

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck
-from intercomd_daemon.operations.http import HEADERS, health_application, listen_http
+from intercomd_daemon.operations.http import HEADERS, HealthPages, listen_http
 from ports import free_port
 
 PATHS = ("/", "/healthz", "/readyz", "/metrics")
@@ -62,7 +62,7 @@ class House:
 
 @asynccontextmanager
 async def _asking(house: House) -> AsyncIterator[aiohttp.ClientSession]:
-    listener = await listen_http(health_application(house, house.registry), ["127.0.0.1:0"])
+    listener = await listen_http(HealthPages(house, house.registry).respond, ["127.0.0.1:0"])
     try:
         async with aiohttp.ClientSession(base_url=f"http://{listener.addresses[0]}") as session:
             yield session
@@ -140,10 +140,25 @@ async def test_every_answer_carries_the_secure_headers_and_no_version(path: str)
         assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
 
 
+async def test_error_of_a_page_is_a_response_like_the_others() -> None:
+    """The next page on the same connection is served."""
+
+    class Broken(House):
+        def checks(self) -> Sequence[HealthCheck]:
+            raise LookupError("no checks")
+
+    async with _asking(Broken()) as session:
+        async with session.get("/healthz") as answer:
+            assert (answer.status, await answer.text()) == (500, "500: Internal Server Error")
+            assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
+        async with session.get("/readyz") as answer:
+            assert answer.status == 200
+
+
 async def test_listener_serves_every_address_and_reports_it(tmp_path: Path) -> None:
     house = House()
     addresses = ["127.0.0.1:0", f"unix:{tmp_path}/http.sock"]
-    listener = await listen_http(health_application(house, house.registry), addresses)
+    listener = await listen_http(HealthPages(house, house.registry).respond, addresses)
     try:
         tcp, unix = listener.addresses
         assert unix == addresses[1]
@@ -162,13 +177,13 @@ async def test_address_in_use_is_an_error_and_leaves_nothing_listening() -> None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         addresses = [f"127.0.0.1:{free}", f"127.0.0.1:{taken.getsockname()[1]}"]
         with pytest.raises(OSError, match="in use"):
-            await listen_http(health_application(house, house.registry), addresses)
+            await listen_http(HealthPages(house, house.registry).respond, addresses)
     socket.create_server(("127.0.0.1", free)).close()
 
 
 async def test_closed_listener_answers_nothing() -> None:
     house = House()
-    listener = await listen_http(health_application(house, house.registry), ["127.0.0.1:0"])
+    listener = await listen_http(HealthPages(house, house.registry).respond, ["127.0.0.1:0"])
     (address,) = listener.addresses
     await listener.close()
     async with aiohttp.ClientSession() as session:

@@ -2,7 +2,8 @@
 
 import aiohttp
 import pytest
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response
 
 from intercomd_daemon.operations.http import listen_http
 from intercomd_daemon.operations.http_authentication import authentication
@@ -29,13 +30,11 @@ SHOP = CallerSettings(name="shop", token_sha256=(hash_of(TOKEN),), operations="s
 async def test_page_needs_a_credential_once_there_are_callers(
     callers: dict[str, CallerSettings], anyone: Caller, headers: dict[str, str], status: int
 ) -> None:
-    async def hello(_request: web.Request) -> web.Response:
-        return web.Response(text="hello")
+    async def hello(_request: BaseRequest) -> Response:
+        return Response(text="hello")
 
-    application = web.Application()
     authenticate = authentication(Authenticator(Callers(callers, {})), Guard(anyone))
-    application.router.add_get("/metrics", authenticate(hello))
-    listener = await listen_http(application, ["127.0.0.1:0"])
+    listener = await listen_http(authenticate(hello), ["127.0.0.1:0"])
     url = f"http://{listener.addresses[0]}/metrics"
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
         assert response.status == status

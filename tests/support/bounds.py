@@ -93,6 +93,7 @@ BOUNDS = {
     "ingest.stream.StreamSession._waiting": "ingest.limits.STREAM_MESSAGES_AHEAD",
     # operations
     "operations.connection_limiter.ConnectionLimiter.handshakes": "operations.connection_limiter.CONNECTIONS_MAX",
+    "operations.http.HealthPages._pages": "one for each page",
     "operations.http.HttpListener._files": "one for each address of the settings",
     "operations.http.HttpListener._servers": "one for each address of the settings",
     "operations.health.Health._wakes": "the calls of the connections that are open, both of which are limits",

@@ -14,7 +14,7 @@ from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.daemon_control import DaemonControl
 from intercomd_daemon.operations.health import Health, add_channelz, add_health_and_reflection
-from intercomd_daemon.operations.http import HttpListener, health_application, listen_http
+from intercomd_daemon.operations.http import HealthPages, HttpListener, listen_http
 from intercomd_daemon.operations.http_authentication import authentication
 from intercomd_daemon.operations.service import SERVICE as OPERATIONS_SERVICE
 from intercomd_daemon.operations.service import OperationsService
@@ -203,10 +203,10 @@ async def open_operations(
         tls = security.tls if security else None
         context = None if tls is None else lambda: tls.context
         authenticate = authentication(security.authenticator, http_guard or security.guard) if security else None
-        pages = health_application(daemon, registry, authenticate)
-        http.append(await listen_http(pages, (settings.listen,), settings.unix_access, context))
+        pages = HealthPages(daemon, registry, authenticate)
+        http.append(await listen_http(pages.respond, (settings.listen,), settings.unix_access, context))
         if health.listen:
-            http.append(await listen_http(health_application(daemon, registry), health.listen, settings.unix_access))
+            http.append(await listen_http(HealthPages(daemon, registry).respond, health.listen, settings.unix_access))
     except OSError as error:
         for listener in http:
             await listener.close()

@@ -8,13 +8,16 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
 
 import msgspec
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.typedefs import Handler
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response
+
+# The low-level server. `aiohttp.web` would load applications, routes, files and argparse: 1 MiB of every daemon.
+from aiohttp.web_server import Server
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -39,9 +42,10 @@ _CLOSE_SECONDS = 1.0
 """Time for responses in progress when the listener closes; each takes milliseconds."""
 
 
+Handler = Callable[[BaseRequest], Awaitable[Response]]
 Authenticate = Callable[[Handler], Handler]
 """Puts a handler behind a credential."""
-_PAGES = frozenset({"/", "/healthz", "/readyz", "/metrics"})
+_METHODS = ("GET", "HEAD")
 _INDEX = """intercomd
 
 /healthz  200 while every part works
@@ -59,65 +63,59 @@ class HealthPages:
         """`registry` holds the metrics that `/metrics` shows; `authenticate` puts a handler behind a credential."""
         self._daemon = daemon
         self._registry = registry
-        self._authenticate = authenticate
+        authenticate = authenticate or _open
+        self._pages = MappingProxyType(
+            {
+                "/": authenticate(self.index),
+                "/healthz": self.healthz,
+                "/readyz": self.readyz,
+                "/metrics": authenticate(self.metrics),
+            }
+        )
+        # Other paths need a credential too, so that a refusal does not tell which ones exist.
+        self._refuse = authenticate(self.not_found)
 
-    def add_to(self, application: web.Application) -> None:
-        """Adds the pages to an application; aiohttp answers HEAD for each as well."""
-        authenticate = self._authenticate or _open
-        application.router.add_get("/healthz", self.healthz)
-        application.router.add_get("/readyz", self.readyz)
-        application.router.add_get("/", authenticate(self.index))
-        application.router.add_get("/metrics", authenticate(self.metrics))
-        if self._authenticate is not None:
-            # Other paths need a credential too, so that a refusal does not tell which ones exist.
-            application.router.add_route("*", "/{path:.*}", authenticate(self.not_found))
+    async def respond(self, request: BaseRequest) -> Response:
+        """Returns the response of a page, or a refusal. aiohttp leaves out the body of the response to HEAD."""
+        page = self._pages.get(request.path) if request.method in _METHODS else None
+        return await (page or self._refuse)(request)
 
-    async def index(self, _request: web.Request) -> web.Response:
+    async def index(self, _request: BaseRequest) -> Response:
         """Returns the pages that exist here, for a person who opens the address."""
-        return web.Response(text=_INDEX)
+        return Response(text=_INDEX)
 
-    async def not_found(self, request: web.Request) -> web.Response:
+    async def not_found(self, request: BaseRequest) -> Response:
         """Returns 404, or 405 for another method of a page."""
-        if request.path in _PAGES:
-            return web.Response(status=405, headers={"Allow": "GET,HEAD"}, text="405: Method Not Allowed")
-        return web.Response(status=404, text="404: Not Found")
+        if request.path in self._pages:
+            return Response(status=405, headers={"Allow": ",".join(_METHODS)}, text="405: Method Not Allowed")
+        return Response(status=404, text="404: Not Found")
 
-    async def healthz(self, _request: web.Request) -> web.Response:
+    async def healthz(self, _request: BaseRequest) -> Response:
         """Returns 200 while every part is alive, else 503, and lists the parts."""
         checks = self._daemon.checks()
         alive = all(check.moves for check in checks)
         return _json(alive, {"alive": alive, "checks": [check._asdict() for check in checks]})
 
-    async def readyz(self, _request: web.Request) -> web.Response:
+    async def readyz(self, _request: BaseRequest) -> Response:
         """Returns 200 while calls are answered, else 503, and lists the connections' states, which do not affect it."""
         state = self._daemon.state()
         ready = state is DaemonState.SERVING
         connections = {status.name: status.state.name.lower() for status in self._daemon.statuses()}
         return _json(ready, {"ready": ready, "state": state.name.lower(), "connections": connections})
 
-    async def metrics(self, _request: web.Request) -> web.Response:
+    async def metrics(self, _request: BaseRequest) -> Response:
         """Returns the registry in Prometheus' text format."""
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
-
-
-def health_application(
-    daemon: DaemonStatus, registry: CollectorRegistry, authenticate: Authenticate | None = None
-) -> web.Application:
-    """Returns the application of the operations and health addresses; without `authenticate` every page is open."""
-    application = web.Application()
-    HealthPages(daemon, registry, authenticate).add_to(application)
-    application.on_response_prepare.append(_harden)
-    return application
+        return Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
 class HttpListener:
     """An HTTP server with one or more addresses."""
 
-    def __init__(self, runner: web.AppRunner) -> None:
-        """`runner` has been set up."""
-        assert runner.server is not None  # noqa: S101 - set by `setup`
-        self._runner = runner
-        self._limiter = ConnectionLimiter(runner.server)
+    def __init__(self, handle: Handler) -> None:
+        """`handle` responds to every request."""
+        # No access log: probes and scrapers call several times a minute.
+        self._server = Server(_hardened(handle), access_log=None)
+        self._limiter = ConnectionLimiter(self._server)
         self._servers: list[asyncio.Server] = []
         self._files: list[SocketFile] = []
         self.addresses: tuple[str, ...] = ()
@@ -153,16 +151,18 @@ class HttpListener:
             server.close()
         for handshake in self._limiter.handshakes:
             handshake.cancel()
-        await self._runner.cleanup()
+        await asyncio.sleep(0)  # Requests that have arrived start, so that their connections do not close as idle ones.
+        self._server.pre_shutdown()
+        await self._server.shutdown(_CLOSE_SECONDS)
 
 
 async def listen_http(
-    application: web.Application,
+    handle: Handler,
     addresses: Sequence[str],
     access: unix_socket.SocketPermissions | None = None,
     tls: Callable[[], ssl.SSLContext] | None = None,
 ) -> HttpListener:
-    """Serves an application on addresses of the form `host:port`, `[host]:port` or `unix:/path`.
+    """Serves HTTP on addresses of the form `host:port`, `[host]:port` or `unix:/path`.
 
     `tls` returns the context of each new TCP connection; None: plain text.
 
@@ -170,10 +170,7 @@ async def listen_http(
         OSError: an address, its `filename`, cannot be bound; then no address is served.
     """
     logging.getLogger(_HTTP_LOGGER).addFilter(_is_server_error)
-    # No access log: probes and scrapers call several times a minute.
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
-    await runner.setup()
-    listener = HttpListener(runner)
+    listener = HttpListener(handle)
     try:
         for address in addresses:
             await listener.listen(address, access or unix_socket.SocketPermissions(), tls)
@@ -192,8 +189,8 @@ def _host_port(address: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _json(ok: bool, body: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json", status=200 if ok else 503)
+def _json(ok: bool, body: object) -> Response:
+    return Response(body=msgspec.json.encode(body), content_type="application/json", status=200 if ok else 503)
 
 
 def _is_server_error(record: logging.LogRecord) -> bool:
@@ -201,5 +198,16 @@ def _is_server_error(record: logging.LogRecord) -> bool:
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
-async def _harden(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)
+def _hardened(handle: Handler) -> Handler:
+    """Adds HEADERS to every response, also to that of an error, which would name aiohttp's version."""
+
+    async def respond(request: BaseRequest) -> Response:
+        try:
+            response = await handle(request)
+        except Exception:  # top level: the daemon keeps serving the other pages
+            logging.getLogger(_HTTP_LOGGER).exception("Error handling %s %s", request.method, request.path)
+            response = Response(status=500, text="500: Internal Server Error")
+        response.headers.update(HEADERS)
+        return response
+
+    return respond

@@ -4,23 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response
 
 from intercomd_daemon.errors import OperationsNotAllowed, Unauthenticated
-from intercomd_daemon.operations.http import Authenticate
+from intercomd_daemon.operations.http import Authenticate, Handler
 from intercomd_daemon.rpc.authentication import Authenticator, Guard, missing
 from intercomd_daemon.rpc.callers import Caller, Level
 
 
 def authentication(authenticator: Authenticator, guard: Guard) -> Authenticate:
-    """Returns what puts a handler behind a credential; while none is needed, each request is of the guard's `anyone`.
-
-    aiohttp's middlewares would do the same, but its cache of them keeps the application alive until the process ends.
-    """
+    """Returns what puts a handler behind a credential; while none is needed, each request is of `guard.anyone`."""
 
     def authenticate(handler: Handler) -> Handler:
-        async def handle(request: web.Request) -> web.StreamResponse:
+        async def handle(request: BaseRequest) -> Response:
             try:
                 caller = _caller_of(request, authenticator) if authenticator.required else guard.anyone
                 caller.check_level(Level.STATUS, request.path)
@@ -35,7 +32,7 @@ def authentication(authenticator: Authenticator, guard: Guard) -> Authenticate:
     return authenticate
 
 
-def _caller_of(request: web.Request, authenticator: Authenticator) -> Caller:
+def _caller_of(request: BaseRequest, authenticator: Authenticator) -> Caller:
     values = request.headers.getall("Authorization", [])
     if values:
         return authenticator.by_authorization(values).caller
@@ -49,6 +46,6 @@ def _caller_of(request: web.Request, authenticator: Authenticator) -> Caller:
     return authenticator.by_certificate(uris, dns_names).caller
 
 
-def _refusal(status: int, reason: str, message: str, headers: Mapping[str, str]) -> web.Response:
+def _refusal(status: int, reason: str, message: str, headers: Mapping[str, str]) -> Response:
     body = msgspec.json.encode({"reason": reason, "message": message})
-    return web.Response(body=body, content_type="application/json", status=status, headers=headers)
+    return Response(body=body, content_type="application/json", status=status, headers=headers)
