@@ -5,9 +5,13 @@ A seed that fails here fails again. `python tests/order/soak.py --fleet --seed N
 
 from collections import Counter
 
-from simulation.fleet import RESUME_SECONDS, play_fleet
+import pytest
+
+from simulation.fleet import BUSY, QUIET, RESUME_SECONDS, RULES, TERMS, Rules, play_fleet
+from simulation.simulation import Plan
 
 SEEDS = range(1, 81)
+BUSY_SEEDS = range(15, 20)
 
 
 def test_promises_hold_while_a_workspace_moves_between_daemons() -> None:
@@ -20,3 +24,27 @@ def test_promises_hold_while_a_workspace_moves_between_daemons() -> None:
     assert takeovers.keys() == {"killed", "frozen", "cut off", "released"}
     assert min(takeovers.values()) >= 15
     assert slowest <= RESUME_SECONDS
+
+
+def test_budget_holds_while_a_busy_workspace_moves_between_daemons() -> None:
+    assert takeovers_of(BUSY_SEEDS, BUSY, RULES) >= 10
+
+
+def takeovers_of(seeds: range, plan: Plan, rules: Rules) -> int:
+    return sum(play_fleet(seed, 4, plan, rules).takeovers.total() for seed in seeds)
+
+
+@pytest.mark.parametrize(
+    ("rules", "plan", "seeds"),
+    [
+        pytest.param(Rules(owner_terms=TERMS._replace(lease_seconds=20.0)), QUIET, SEEDS, id="calls after the lease"),
+        pytest.param(Rules(owner_terms=TERMS._replace(margin_seconds=-2.5)), QUIET, SEEDS, id="calls after the margin"),
+        pytest.param(Rules(claimant_terms=TERMS._replace(lease_seconds=2.0)), QUIET, SEEDS, id="claims too early"),
+        pytest.param(Rules(claimant_terms=TERMS._replace(lease_seconds=20.0)), QUIET, SEEDS, id="claims too late"),
+        pytest.param(Rules(expects_late_calls=False), BUSY, BUSY_SEEDS, id="expects no late calls"),
+    ],
+)
+def test_broken_rule_breaks_a_promise(rules: Rules, plan: Plan, seeds: range) -> None:
+    """Otherwise the seeds would prove nothing about that rule."""
+    with pytest.raises(AssertionError):
+        takeovers_of(seeds, plan, rules)

@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from clock.virtual import VirtualLoop, run_virtually
-from intercomd_daemon.deliver.schedule.pacing import Pace
+from intercomd_daemon.deliver.schedule.pacing import TAKEOVER_CALLS, Pace
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.fleet.lease import (
     RENEWALS_PER_LEASE,
@@ -39,9 +39,25 @@ ROUND_TRIP_SECONDS = 0.02
 RESUME_SECONDS = TERMS.lease_seconds + 5.0
 """From an owner's death to the next one, at most."""
 RELEASE_SECONDS = 1.0
+LATE_SECONDS_MAX = 5.0
+"""Calls of an owner that lost its lease arrive until this long after the take-over."""
 WORKSPACE = "w"
 SERVES = frozenset({(WORKSPACE, "default")})
 GRACE_SECONDS = 900.0
+
+
+class Rules(NamedTuple):
+    """Rules on which the promises depend. A mutant changes one of them."""
+
+    owner_terms: Terms = TERMS
+    """How long an owner believes that it may call."""
+    claimant_terms: Terms = TERMS
+    """How long a claimant waits."""
+    expects_late_calls: bool = True
+    """Whether a new owner leaves room for calls of the last one that arrive late."""
+
+
+RULES = Rules()
 
 
 class FleetFigures(NamedTuple):
@@ -134,7 +150,7 @@ class Daemon:
         now = self.clock()
         self._seen = observe(self._seen, database.row, 1, now)
         self._presences = observe_members(self._presences, database.members.values(), now)
-        if not may_claim(self._seen, self.incarnation, now, TERMS):
+        if not may_claim(self._seen, self.incarnation, now, self._fleet.rules.claimant_terms):
             self._free_since = None
             return
         self._free_since = now if self._free_since is None else self._free_since
@@ -145,7 +161,7 @@ class Daemon:
         row, unclean = self._seen.row, is_unclean(self._seen)
         await self._round_trip()
         if database.claim(row, self.incarnation):
-            self.lease = Lease(Fence(self.incarnation, row.fence.epoch + 1), now, TERMS)
+            self.lease = Lease(Fence(self.incarnation, row.fence.epoch + 1), now, self._fleet.rules.owner_terms)
             self._fleet.start_worker(self, unclean=unclean)
 
     async def _hold(self, lease: Lease) -> None:
@@ -180,8 +196,9 @@ class Daemon:
 class FleetSimulation(Simulation):
     """Three daemons; the worker is that of the one that holds the lease."""
 
-    def __init__(self, loop: VirtualLoop, seed: int, plan: Plan) -> None:
+    def __init__(self, loop: VirtualLoop, seed: int, plan: Plan, rules: Rules) -> None:
         super().__init__(loop, seed, plan, None, None)
+        self.rules = rules
         self.database = Database()
         self.takeovers: Counter[str] = Counter()
         self.slowest = 0.0
@@ -207,9 +224,11 @@ class FleetSimulation(Simulation):
         state = self.database.pacing
         if state is not None and state.window_ends > self.wall():
             self._pace.restore(state, now, self.wall())
-        if unclean:
+        if unclean and self.rules.expects_late_calls:
             self._pace.take_over()
             self.save_pacing()
+        if unclean:
+            self.loop.call_later(LATE_SECONDS_MAX * self._fates.random(), self.far_side.receive_late, TAKEOVER_CALLS)
         self.start(self._pace, unclean=unclean)
 
     def save_pacing(self) -> None:
@@ -294,6 +313,9 @@ class FleetSimulation(Simulation):
 
 
 FORMS = ("u", "e", "ue", "ee")
+QUIET = Plan(users=12, envelopes=160, seconds=50.0, temper=TROUBLE._replace(limited=0.0))
+BUSY = QUIET._replace(users=60, envelopes=1_200)
+"""Needs the whole budget."""
 
 
 async def _send(fleet: FleetSimulation) -> None:
@@ -304,13 +326,11 @@ async def _send(fleet: FleetSimulation) -> None:
         await fleet.append([(envelope, Priority.NORMAL)])
 
 
-def play_fleet(seed: int, strikes: int = 3, plan: Plan | None = None) -> FleetFigures:
+def play_fleet(seed: int, strikes: int = 3, plan: Plan = QUIET, rules: Rules = RULES) -> FleetFigures:
     """Plays a run; at its end everything accepted is delivered, in order, and within the budget."""
-    temper = TROUBLE._replace(limited=0.0)
-    plan = plan or Plan(users=12, envelopes=160, seconds=50.0, temper=temper, limit=50)
 
     async def run(loop: VirtualLoop) -> FleetFigures:
-        fleet = FleetSimulation(loop, seed, plan)
+        fleet = FleetSimulation(loop, seed, plan, rules)
         sending = loop.create_task(_send(fleet))
         for _ in range(strikes):
             await loop.passes(20.0 * fleet.chance.random())

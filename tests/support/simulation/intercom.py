@@ -152,6 +152,11 @@ class FarSide:
         self._loop.call_later(min(onward, ONWARD_SECONDS_MAX), self._arrive, lane, request, answer)
         return lane, answer
 
+    def receive_late(self, count: int) -> None:
+        """Calls arrive whose caller no longer waits: they count towards the rate limit, and have no other effect."""
+        for _ in range(count):
+            self._perform("", messages.Request(Call.READ_ME, "/me"))
+
     def _fate(self, lane: str, call: Call) -> Fate:
         temper, drawn, back = self.temper, self._chance.random(), self._chance.random()
         usual = temper.seconds * (0.3 + 0.4 * back)
