@@ -338,7 +338,7 @@ class Daemon:
             service,
             self._settings.operations,
             self._settings.health,
-            self._metrics.registry,
+            self._metrics.exposition,
             self._security.operations,
             self._security.http_guard,
         )
