@@ -16,6 +16,7 @@ IMPURE = (
     "app",
     "cli",
     "config",
+    "deferred_imports.py",
     "deliver/intercom/client.py",
     "deliver/intercom/access_token.py",
     "deliver/schedule/access_probe.py",

@@ -1,4 +1,4 @@
-"""grpc.health.v1 and reflection, asked over real channels."""
+"""grpc.health.v1, asked over real channels."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,10 +8,8 @@ from typing import NamedTuple
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from clock.virtual import VirtualLoop
-from intercomd.v1 import operations_pb2
 from intercomd_daemon.operations.health import LIVENESS, LIVENESS_SECONDS, READINESS, Health, add_health_and_reflection
 from intercomd_daemon.operations.service import SERVICE
 
@@ -154,21 +152,3 @@ async def test_open_health_watch_does_not_delay_a_stop() -> None:
         served.health.close()
         async with asyncio.timeout(SOON_SECONDS):
             await served.server.stop(grace=10 * SOON_SECONDS)
-
-
-async def test_reflection_names_the_services_and_describes_ours() -> None:
-    async with _served() as served:
-        stub = reflection_pb2_grpc.ServerReflectionStub(served.channel)
-        ask = reflection_pb2.ServerReflectionRequest
-        names, described = [
-            answer
-            async for answer in stub.ServerReflectionInfo(
-                iter([ask(list_services=""), ask(file_containing_symbol=SERVICE)])
-            )
-        ]
-    assert {service.name for service in names.list_services_response.service} == {
-        SERVICE,
-        "grpc.health.v1.Health",
-        "grpc.reflection.v1alpha.ServerReflection",
-    }
-    assert operations_pb2.DESCRIPTOR.serialized_pb in described.file_descriptor_response.file_descriptor_proto

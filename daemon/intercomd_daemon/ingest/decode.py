@@ -5,14 +5,9 @@ decoded without its envelopes first, and then one envelope after another during 
 """
 
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
-from functools import cache
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.message_factory import GetMessageClass
 
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
@@ -32,15 +27,12 @@ from intercomd_daemon.ingest.limits import (
     USER_ATTRIBUTES_READ_MAX,
 )
 from intercomd_daemon.ingest.settings import IngestSettings
+from intercomd_daemon.ingest.shallow import shallow_class
 from intercomd_daemon.ingest.unknown_fields import unknown_in_envelope, unknown_in_request
 
 DEFAULT_CONNECTION = "default"
 _ENVELOPE_HEADER_BYTES = 5
 """The most that the field number and the length of an envelope take in a request."""
-_SHALLOW_TYPES = {
-    FieldDescriptorProto.TYPE_MESSAGE: FieldDescriptorProto.TYPE_BYTES,
-    FieldDescriptorProto.TYPE_ENUM: FieldDescriptorProto.TYPE_INT32,
-}
 _SOURCES = {0: Source.SERVER} | {int(source): source for source in Source}
 _ENVIRONMENTS = {0: Environment.PRODUCTION} | {int(environment): environment for environment in Environment}
 _PRIORITIES = {0: Priority.NORMAL} | {int(priority): priority for priority in Priority}
@@ -126,23 +118,6 @@ def _parse(data: bytes, target: type[Any], kind: type[Message]) -> Any:  # noqa:
     except DecodeError:
         text = f"cannot decode intercomd.v1.{kind.DESCRIPTOR.name}: expected its protobuf encoding, with text in UTF-8"
         raise RequestRefused("", text) from None
-
-
-@cache
-def shallow_class(kind: Descriptor) -> type[Any]:
-    """Returns a message class with the same fields, in which messages are undecoded bytes and enums are numbers.
-
-    Parsing it costs no more than the message's own fields.
-    """
-    shallow = DescriptorProto()
-    kind.CopyToProto(shallow)
-    for field in shallow.field:
-        if field.type in _SHALLOW_TYPES:
-            field.type = _SHALLOW_TYPES[field.type]
-            field.ClearField("type_name")
-    pool = DescriptorPool()
-    pool.Add(FileDescriptorProto(name="shallow.proto", package="shallow", syntax="proto3", message_type=[shallow]))
-    return GetMessageClass(pool.FindMessageTypeByName(f"shallow.{shallow.name}"))
 
 
 class _Envelopes(Collection[DecodedEnvelope]):

@@ -9,17 +9,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
-import grpc
 from grpc import StatusCode
 from grpc.aio import Server, ServicerContext
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
-from grpc_reflection.v1alpha._async import ReflectionServicer
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from intercomd_daemon.errors import Unauthenticated
+from intercomd_daemon.operations.reflection import add_reflection
 from intercomd_daemon.rpc.authentication import Guard, MethodGate, Revocation, end_call, refuse
 
-REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
+SERVICE = "grpc.health.v1.Health"
 _Context = ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
 _Answer = health_pb2.HealthCheckResponse
 LIVENESS, READINESS = "liveness", "readiness"
@@ -118,18 +116,7 @@ def add_health_and_reflection(
     added = Health(services, guard)
     # The stubs ask for a server, of which generated code uses what a gate has too.
     health_pb2_grpc.add_HealthServicer_to_server(added, server)  # type: ignore[arg-type]
-    names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    servicer = ReflectionServicer(names)
-    add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
-    add_reflection(servicer, server)
-    # grpc.reflection.v1 has the messages of v1alpha under another name. The package brings the latter alone.
-    method = grpc.stream_stream_rpc_method_handler(
-        servicer.ServerReflectionInfo,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-    )
-    handler = grpc.method_handlers_generic_handler(REFLECTION_V1, {"ServerReflectionInfo": method})
-    server.add_generic_rpc_handlers((handler,))
+    add_reflection(server, (*services, SERVICE))
     return added
 
 

@@ -1,12 +1,16 @@
 """The shallow class of a message leaves its inner messages undecoded."""
 
 import pytest
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor_pb2 import DescriptorProto
+from google.protobuf.message import DecodeError, Message
 
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.identity_pb2 import Identity
-from intercomd.v1.ingest_pb2 import PublishRequest
-from intercomd_daemon.ingest.decode import shallow_class
+from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStreamRequest
+from intercomd.v1.operations_pb2 import ListDeadLettersRequest
+from intercomd.v1.outcome_pb2 import Outcome
+from intercomd_daemon.ingest.shallow import shallow_class
 
 
 def test_shallow_class_keeps_messages_as_bytes() -> None:
@@ -27,6 +31,23 @@ def test_shallow_class_does_not_parse_inner_messages() -> None:
     with pytest.raises(DecodeError):
         PublishRequest.FromString(data)
     assert shallow_class(PublishRequest.DESCRIPTOR).FromString(data).envelopes == [b"\xff\xff"]
+
+
+@pytest.mark.parametrize(
+    "kind", [PublishRequest, PublishStreamRequest, PreviewRequest, Envelope, ListDeadLettersRequest, Outcome]
+)
+def test_description_is_that_of_the_message_without_types(kind: type[Message]) -> None:
+    """Checked with protobuf's own classes for descriptions; messages of more than 127 bytes have longer lengths."""
+
+    def described(descriptor: Descriptor) -> list[tuple[str, int, int, int]]:
+        proto = DescriptorProto()
+        descriptor.CopyToProto(proto)
+        return [(field.name, field.number, field.label, field.type) for field in proto.field]
+
+    shallow = {FieldDescriptor.TYPE_MESSAGE: FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_ENUM: 5}
+    assert described(shallow_class(kind.DESCRIPTOR).DESCRIPTOR) == [
+        (name, number, label, shallow.get(type_, type_)) for name, number, label, type_ in described(kind.DESCRIPTOR)
+    ]
 
 
 def test_shallow_class_is_built_once() -> None:
