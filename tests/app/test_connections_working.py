@@ -78,6 +78,17 @@ async def test_connections_of_one_workspace_share_its_budget(load: Load, tmp_pat
     await spool.close()
 
 
+async def test_pause_without_a_worker_changes_nothing(load: Load, sandbox: Sandbox) -> None:
+    connections = Connections(load(sandbox.base_url, connections={"default": {"active": False}}), lambda _: None)
+    spool = MemorySpool()
+    await connections.start(spool, Notes())
+    connections.performer.pause("default", paused=True)
+    connections.performer.probe_now("default")
+    assert status_of(connections, "default").state is ConnectionState.INACTIVE
+    await finish(connections)
+    await spool.close()
+
+
 async def test_stored_pause_is_restored_and_can_be_ended(load: Load, sandbox: Sandbox) -> None:
     connections = Connections(load(sandbox.base_url), lambda _: None)
     spool: Spool = MemorySpool()
@@ -87,9 +98,9 @@ async def test_stored_pause_is_restored_and_can_be_ended(load: Load, sandbox: Sa
     await spool.append([row(envelope("one", "u1", None, event("came")))])
     await notes.until(lambda notes: ConnectionState.PAUSED in notes.states or bool(notes.states))
     assert status_of(connections, "default").state is ConnectionState.PAUSED
-    connections.pause("default", paused=False)
+    connections.performer.pause("default", paused=False)
     await notes.until(lambda notes: len(notes.outcomes) == 1)
-    connections.pause("nobody", paused=True)
+    connections.performer.pause("nobody", paused=True)
     await finish(connections)
     await spool.close()
 
@@ -144,7 +155,7 @@ async def test_worker_ends_when_its_workspace_is_lost(load: Load, sandbox: Sandb
     assert [type(fault) for fault in connections.faults()] == [LeaseLost]
     requests = len(sandbox.calls)
     await spool.append([row(envelope("two", "u1", None, event("came")))])
-    connections.pause("default", paused=False)
+    connections.performer.pause("default", paused=False)
     assert spool.usage().connections["default"].normal == 1
     assert len(sandbox.calls) == requests
     await spool.close()
@@ -248,7 +259,7 @@ async def test_give_up_waits_for_a_reload_and_for_the_call_in_flight(
     await spool.append([row(envelope(name, "u1", None, event("came"))) for name in ("one", "two")])
     await sandbox.wait_for(lambda sandbox: any(call.path == "/events" for call in sandbox.calls))
     changed = load(sandbox.base_url, connections={"default": {"session_end_name": "Closed"}}).connections
-    steps = [lambda: connections.give_up("default", given_up), lambda: connections.reconfigure(changed)]
+    steps = [lambda: connections.performer.give_up("default", given_up), lambda: connections.reconfigure(changed)]
     if order == "during the reload":
         steps.reverse()
     outcomes = await asyncio.gather(*(step() for step in steps))
@@ -264,10 +275,10 @@ async def test_give_up_of_a_removed_connection_names_it(load: Load, sandbox: San
     spool = MemorySpool()
     await connections.start(spool, Notes())
     await spool.set_paused("default", paused=True)
-    connections.pause("default", paused=True)
+    connections.performer.pause("default", paused=True)
     await spool.append([row(envelope("one", "u1", None, event("came")))])
     await connections.reconfigure({})
     with pytest.raises(ConnectionNotFound):
-        await connections.give_up("default", "one")
+        await connections.performer.give_up("default", "one")
     await finish(connections)
     await spool.close()

@@ -141,7 +141,7 @@ def house(opened: list[MemorySpool]) -> House:
 def service(opened: list[MemorySpool], house: House, bell: Bell) -> OperationsService:
     for each in opened:
         each.on_discard(lambda _: bell.ring())
-    return OperationsService(house, bell.subscribe, version="0.2.0", start_time=NOW - 60, clock=lambda: NOW)
+    return OperationsService(house, house, bell.subscribe, version="0.2.0", start_time=NOW - 60, clock=lambda: NOW)
 
 
 @pytest.fixture

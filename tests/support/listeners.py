@@ -77,7 +77,7 @@ def ingest_service(guard: Guard | None = None) -> IngestService:
 
 def operations_service(guard: Guard | None = None) -> OperationsService:
     return OperationsService(
-        Starting(), lambda _: lambda: None, version="1", start_time=NOW, clock=lambda: NOW, guard=guard
+        Starting(), Starting(), lambda _: lambda: None, version="1", start_time=NOW, clock=lambda: NOW, guard=guard
     )
 
 

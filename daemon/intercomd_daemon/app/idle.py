@@ -1,7 +1,10 @@
-"""The status of a connection without a worker."""
+"""The status of a connection without a worker in this process."""
+
+from msgspec.structs import replace
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
+from intercomd_daemon.connection_status import PAUSED_REASON, ConnectionState, ConnectionStatus
+from intercomd_daemon.spool.fleet import Fleet
 
 
 def idle_status(settings: ConnectionSettings, since: float, *, active: bool, waits: bool) -> ConnectionStatus:
@@ -32,3 +35,14 @@ def idle_status(settings: ConnectionSettings, since: float, *, active: bool, wai
         next_probe=0.0,
         last_error="",
     )
+
+
+def status_elsewhere(idle: ConnectionStatus, fleet: Fleet) -> ConnectionStatus:
+    """Returns the status that the daemon which delivers a connection reported; without a report, what is known."""
+    if (found := fleet.connection_status(idle.name)) is not None:
+        return replace(found, elsewhere=True)
+    deliverer = fleet.deliverer(idle.name)
+    known = replace(idle, delivered_by=deliverer, elsewhere=bool(deliverer))
+    if fleet.is_paused(idle.name):
+        return replace(known, state=ConnectionState.PAUSED, reason=PAUSED_REASON)
+    return known

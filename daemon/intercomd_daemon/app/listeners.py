@@ -11,7 +11,7 @@ from intercomd_daemon.app.security import ListenerSecurity
 from intercomd_daemon.ingest.service import SERVICE as INGEST_SERVICE
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.settings import IngestSettings
-from intercomd_daemon.operations.daemon_control import DaemonControl
+from intercomd_daemon.operations.daemon_control import DaemonStatus
 from intercomd_daemon.operations.health import Health, add_channelz, add_health_and_reflection
 from intercomd_daemon.operations.http import HealthPages, HttpListener, listen_http
 from intercomd_daemon.operations.http_authentication import authentication
@@ -174,7 +174,7 @@ class OperationsListeners:
 
 
 async def open_operations(
-    daemon: DaemonControl,
+    status: DaemonStatus,
     service: OperationsService,
     settings: OperationsSettings,
     health: HealthSettings,
@@ -202,10 +202,10 @@ async def open_operations(
         tls = security.tls if security else None
         context = None if tls is None else lambda: tls.context
         authenticate = authentication(security.authenticator, http_guard or security.guard) if security else None
-        pages = HealthPages(daemon, exposition, authenticate)
+        pages = HealthPages(status, exposition, authenticate)
         http.append(await listen_http(pages.respond, (settings.listen,), settings.unix_access, context))
         if health.listen:
-            http.append(await listen_http(HealthPages(daemon, exposition).respond, health.listen, settings.unix_access))
+            http.append(await listen_http(HealthPages(status, exposition).respond, health.listen, settings.unix_access))
     except OSError as error:
         for listener in http:
             await listener.close()

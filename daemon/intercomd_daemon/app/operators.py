@@ -26,14 +26,14 @@ class Operators:
             await self._order(self._spool.fleet, name, OrderKind.PAUSE if paused else OrderKind.RESUME)
             return
         await self._spool.set_paused(name, paused=paused)
-        self._connections.pause(name, paused=paused)
+        self._connections.performer.pause(name, paused=paused)
 
     async def probe_now(self, name: str) -> None:
         """Probes a suspended or down connection now."""
         if self._spool.fleet is not None:
             await self._order(self._spool.fleet, name, OrderKind.RETRY)
         else:
-            self._connections.probe_now(name)
+            self._connections.performer.probe_now(name)
 
     async def give_up(self, name: str, envelope_id: str) -> Outcome | None:
         """Ends a waiting envelope as a dead letter; returns its outcome, or None if it does not wait.
@@ -43,7 +43,7 @@ class Operators:
             RetryLater: the daemon that delivers it cannot end it now.
         """
         if self._spool.fleet is None:
-            return await self._connections.give_up(name, envelope_id)
+            return await self._connections.performer.give_up(name, envelope_id)
         keys = await self._spool.find_waiting(TrailFilter(connection=name, envelope_id=envelope_id), 0, 1)
         if not keys:
             return None

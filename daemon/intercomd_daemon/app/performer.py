@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
-from intercomd_daemon.app.workspace import ConnectionWorker, obey_orders, report_statuses
+from intercomd_daemon.app.workers import ConnectionWorker, raise_first_loss
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.connection_status import ConnectionStatus
-from intercomd_daemon.errors import ShuttingDown
-from intercomd_daemon.fleet.orders import Order, OrderKind
+from intercomd_daemon.errors import ConnectionNotFound, IntercomdError, LeaseLost, ShuttingDown
+from intercomd_daemon.fleet.orders import Answer, Order, OrderKind
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Outflow, Spool
 from intercomd_daemon.spool.completion import GIVEN_UP
@@ -19,6 +20,12 @@ from intercomd_daemon.spool.trail import TrailFilter
 
 Complete = Callable[[str, Completion], Awaitable[Outcome | None]]
 """Ends a waiting row of a connection without a worker."""
+
+
+REPORT_SECONDS = 2.0
+"""Between two reports of a connection's status."""
+REPEAT_SECONDS = 1.0
+"""Before an order that could not be performed is tried again."""
 
 
 class Workers(Protocol):
@@ -44,6 +51,16 @@ class Performer:
         self._workers = workers
         self._spool = spool
         self._on_outcome = on_outcome
+
+    def pause(self, name: str, *, paused: bool) -> None:
+        """Pauses or resumes a connection; without effect on one without a worker."""
+        if (worker := self._workers.worker(name)) is not None:
+            worker.pause(paused=paused)
+
+    def probe_now(self, name: str) -> None:
+        """Probes a suspended or down connection now; without effect in other states."""
+        if (worker := self._workers.worker(name)) is not None:
+            worker.probe_now()
 
     async def give_up(self, name: str, envelope_id: str) -> Outcome | None:
         """Ends a waiting envelope as a dead letter; returns its outcome, or None if it does not wait.
@@ -144,3 +161,48 @@ class Performer:
         wanted = OutcomeFilter(connection=order.connection, envelope_id=order.envelope_id)
         found, _ = await self._spool.outcomes_after(wanted, order.sequence, 1)
         return found[0].sequence if found and found[0].reason == GIVEN_UP else 0
+
+
+async def report_statuses(outflow: Outflow, statuses: Callable[[], Mapping[str, ConnectionStatus]]) -> None:
+    """Reports the statuses of a workspace's connections to the daemons that share it, whenever they have changed."""
+    reported: Mapping[str, ConnectionStatus] = {}
+    with suppress(IntercomdError):  # The workspace is lost.
+        while True:
+            current = statuses()
+            if current != reported:
+                await outflow.report(current)
+                reported = current
+            await asyncio.sleep(REPORT_SECONDS)
+
+
+async def obey_orders(outflow: Outflow, perform: Callable[[Order], Awaitable[int]]) -> None:
+    """Performs the orders of operators, each in a task of its own, until the workspace is lost or released.
+
+    `perform` returns the result of an order's answer. An order that cannot be performed now is left for the next look,
+    or for the daemon that acquires the workspace next.
+    """
+    known: set[int] = set()
+
+    async def obey(order: Order) -> None:
+        try:
+            answer = Answer(await perform(order))
+        except ConnectionNotFound:
+            answer = Answer(error=f"the daemon that delivers the workspace has no connection {order.connection}")
+        except LeaseLost:
+            raise
+        except IntercomdError:
+            await asyncio.sleep(REPEAT_SECONDS)
+            known.discard(order.number)
+            return
+        await outflow.answer(order, answer)
+        known.discard(order.number)
+
+    with suppress(LeaseLost):
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    for order in await outflow.orders(known):
+                        known.add(order.number)
+                        tasks.create_task(obey(order))
+        except ExceptionGroup as ended:
+            raise_first_loss(ended)

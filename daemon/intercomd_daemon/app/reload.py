@@ -1,87 +1,112 @@
-"""Compares two configurations: what changes with a reload, and what needs a restart. Pure."""
+"""Reloads the settings of a daemon that serves: reads them again, applies them to every part, and reports."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import msgspec
-from msgspec.structs import replace
-
-from intercomd_daemon.config import TABLES, Settings
-
-# Addresses are bound, and the spool is opened, once. gRPC takes the size of its messages when a server is made.
-RESTART = frozenset(
-    {
-        "ingest.listen",
-        "ingest.request_bytes_max",
-        "ingest.connections_max",
-        "ingest.connection_age_max",
-        "ingest.unix_mode",
-        "ingest.unix_group",
-    }
-    | {
-        "operations.channelz",
-        "operations.listen",
-        "operations.grpc_listen",
-        "operations.unix_mode",
-        "operations.unix_group",
-    }
-    | {"health.listen", "log.format"}
-)
-RESTART_SECTIONS = ("fleet.", "spool.", "traces.", "upstream.")
+from intercomd_daemon.app.changes import compare
+from intercomd_daemon.app.connections import Connections
+from intercomd_daemon.app.security import Security
+from intercomd_daemon.app.settings_digest import join_fleet
+from intercomd_daemon.app.stop import Stop, StopSignal
+from intercomd_daemon.app.systemd import Systemd
+from intercomd_daemon.config import LoadedSettings, Settings
+from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
+from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.service import IngestService
+from intercomd_daemon.operations.daemon_control import Reloaded
+from intercomd_daemon.spool.base import Spool
+from intercomd_daemon.telemetry.logs import Logs
+from intercomd_daemon.telemetry.metrics import Metrics
+from intercomd_daemon.telemetry.report import Report
 
 
-class Changes(NamedTuple):
-    """What a new configuration changes, by key."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The running parts that take other settings."""
 
-    settings: Settings
-    """The configuration to use: the new one, with the old values where a restart is needed."""
-    changed: tuple[str, ...]
-    """Keys that take effect at once; `connections.<name>` or `callers.<name>` for one that was added or removed."""
-    restart: tuple[str, ...]
-    """Keys that take effect at the next start."""
+    security: Security
+    spool: Spool
+    connections: Connections
+    acceptor: Acceptor
+    service: IngestService
+    stop: Stop
+    logs: Logs
+    metrics: Metrics
+    report: Report
 
+    async def apply(self, settings: Settings, before: Settings) -> None:
+        """Applies settings: to the workers first, as only they can fail, and to what accepts last.
 
-def compare(old: Settings, new: Settings) -> Changes:
-    """Returns what a reload from `old` to `new` changes."""
-    before, after = _flat(old), _flat(new)
-    changed = [
-        f"{table}.{name}"
-        for table in TABLES
-        for name in sorted(getattr(old, table).keys() ^ getattr(new, table).keys())
-    ]
-    keys = sorted(key for key in before.keys() & after.keys() if before[key] != after[key])
-    restart = tuple(key for key in keys if _needs_restart(key, before[key], after[key]))
-    changed += [key for key in keys if key not in restart]
-    return Changes(_keep(old, new), tuple(changed), restart)
-
-
-def _needs_restart(key: str, before: object, after: object) -> bool:
-    """Returns whether a changed key needs a restart; so does turning TLS or a client CA on or off."""
-    return key in RESTART or key.startswith(RESTART_SECTIONS) or (".tls." in key and bool(before) != bool(after))
-
-
-def _keep(old: msgspec.Struct, new: Any, prefix: str = "") -> Any:  # noqa: ANN401 - any section
-    """Returns `new` with the old value of each key that needs a restart."""
-    kept: dict[str, Any] = {}
-    for field in msgspec.structs.fields(new):
-        key = prefix + field.encode_name
-        value = getattr(new, field.name)
-        if isinstance(value, msgspec.Struct):
-            kept[field.name] = _keep(getattr(old, field.name), value, key + ".")
-        elif _needs_restart(key, getattr(old, field.name), value):
-            kept[field.name] = getattr(old, field.name)
-    return replace(new, **kept)
+        Raises:
+            IntercomdError: a file is unusable, or a worker cannot be created; nothing has changed.
+        """
+        use_callers = self.security.reconfigure(settings)
+        await self.spool.set_connections(tuple(settings.connections))
+        try:
+            await self.connections.reconfigure(settings.connections)
+        except IntercomdError:
+            await self.spool.set_connections(tuple(before.connections))
+            raise
+        use_callers()
+        self.stop.reconfigure(settings.stopping)
+        join_fleet(self.spool.fleet, settings, self.report.wake)
+        self.metrics.set_connections(settings.connections)
+        self.logs.configure(settings.log)
+        self.acceptor.reconfigure(settings.connections)
+        self.service.reconfigure(settings.ingest)
 
 
-def _flat(section: msgspec.Struct, prefix: str = "") -> dict[str, object]:
-    values: dict[str, object] = {}
-    for field in msgspec.structs.fields(section):
-        key, value = prefix + field.encode_name, getattr(section, field.name)
-        if isinstance(value, msgspec.Struct):
-            values |= _flat(value, key + ".")
-        elif isinstance(value, Mapping) and any(isinstance(item, msgspec.Struct) for item in value.values()):
-            for name, item in value.items():
-                values |= _flat(item, f"{key}.{name}.")
-        else:
-            values[key] = value
-    return values
+class Reload:
+    """The settings in use, and how others take their place. Reloads run one after another."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], LoadedSettings] | None,
+        parts: Parts,
+        signal: StopSignal,
+        systemd: Systemd,
+        status: str,
+    ) -> None:
+        """`load` reads the settings; None: there is no reload. `status` is what systemd shows of a serving daemon."""
+        self._settings = settings
+        self._load = load
+        self._parts = parts
+        self._signal = signal
+        self._systemd = systemd
+        self._status = status
+        self._reloading = asyncio.Lock()
+
+    async def run(self) -> Reloaded:
+        """Reads the settings again and applies what can be applied while calls are served.
+
+        Raises:
+            SettingsInvalid: with every problem; nothing has changed.
+            RetryLater: the daemon is stopping.
+        """
+        logger, metrics = self._parts.logs.logger, self._parts.metrics
+        async with self._reloading:
+            if self._load is None or self._signal.requested:
+                raise RetryLater("the daemon is starting or stopping", 1.0)
+            self._systemd.reloading()
+            status = self._status
+            try:
+                loaded = self._load()
+                changes = compare(self._settings, loaded.settings)
+                await self._parts.apply(changes.settings, self._settings)
+            except IntercomdError as error:
+                status += "; the last reload failed, see the log"
+                problems = error.problems if isinstance(error, SettingsInvalid) else [str(error)]
+                metrics.count_reload(time.time(), success=False)
+                logger.error("reload_failed", error="; ".join(problems))  # noqa: TRY400 - it names the fix
+                raise SettingsInvalid(problems) from error
+            finally:
+                self._systemd.ready(status)
+            self._settings = changes.settings
+            metrics.count_reload(time.time(), success=True)
+            logger.info("reloaded", changed=", ".join(changes.changed), needs_restart=", ".join(changes.restart))
+            for warning in loaded.warnings:
+                logger.warning("setting", warning=warning)
+            return Reloaded(changes.changed, changes.restart, loaded.warnings)

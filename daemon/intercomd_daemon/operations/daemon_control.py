@@ -1,4 +1,4 @@
-"""The interface to the daemon that health, metrics and OperationsService use. `app/daemon.py` implements it."""
+"""The interfaces to the daemon that health and OperationsService use: `app/status.py` and `app/control.py`."""
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
@@ -46,7 +46,7 @@ commit; it only wakes the subscriber, who reads the outcomes from the journal.""
 
 
 class DaemonStatus(Protocol):
-    """What health and readiness read. Each method returns at once."""
+    """What operators and probes read. Each method returns at once."""
 
     def state(self) -> DaemonState:
         """Returns whether the daemon accepts envelopes."""
@@ -59,10 +59,6 @@ class DaemonStatus(Protocol):
     def checks(self) -> Sequence[HealthCheck]:
         """Returns whether each part is alive; an idle part is."""
         ...
-
-
-class DaemonControl(DaemonStatus, Protocol):
-    """What OperationsService reads and changes."""
 
     def usage(self) -> Usage:
         """Returns the spool's usage; before the spool is open, an empty one."""
@@ -83,6 +79,10 @@ class DaemonControl(DaemonStatus, Protocol):
     def lane_state(self, connection: str, lane: str, key: int) -> LaneState | None:
         """Returns the state of a lane in memory, as far as the envelope of a row is concerned; None: not in memory."""
         ...
+
+
+class DaemonControl(Protocol):
+    """What operators change."""
 
     async def give_up(self, connection: str, envelope_id: str) -> Outcome | None:
         """Ends a waiting envelope of a configured connection as a dead letter; None: it does not wait.

@@ -57,10 +57,10 @@ class HealthPages:
     """`/healthz`, `/readyz`, `/metrics`, and `/`, which lists them."""
 
     def __init__(
-        self, daemon: DaemonStatus, exposition: Callable[[], str], authenticate: Authenticate | None = None
+        self, status: DaemonStatus, exposition: Callable[[], str], authenticate: Authenticate | None = None
     ) -> None:
         """`exposition` returns what `/metrics` shows; `authenticate` puts a handler behind a credential."""
-        self._daemon = daemon
+        self._status = status
         self._exposition = exposition
         authenticate = authenticate or _open
         self._pages = MappingProxyType(
@@ -91,15 +91,15 @@ class HealthPages:
 
     async def healthz(self, _request: BaseRequest) -> Response:
         """Returns 200 while every part is alive, else 503, and lists the parts."""
-        checks = self._daemon.checks()
+        checks = self._status.checks()
         alive = all(check.moves for check in checks)
         return _json(alive, {"alive": alive, "checks": [check._asdict() for check in checks]})
 
     async def readyz(self, _request: BaseRequest) -> Response:
         """Returns 200 while calls are answered, else 503, and lists the connections' states, which do not affect it."""
-        state = self._daemon.state()
+        state = self._status.state()
         ready = state is DaemonState.SERVING
-        connections = {status.name: status.state.name.lower() for status in self._daemon.statuses()}
+        connections = {status.name: status.state.name.lower() for status in self._status.statuses()}
         return _json(ready, {"ready": ready, "state": state.name.lower(), "connections": connections})
 
     async def metrics(self, _request: BaseRequest) -> Response:

@@ -16,7 +16,7 @@ from intercomd_daemon.errors import (
     SettingsInvalid,
 )
 from intercomd_daemon.operations import responses
-from intercomd_daemon.operations.daemon_control import DaemonControl, Subscribe
+from intercomd_daemon.operations.daemon_control import DaemonControl, DaemonStatus, Subscribe
 from intercomd_daemon.operations.filters import dead_letter_filter, envelope_id_of, outcome_filter, trail_filter
 from intercomd_daemon.operations.fleet_message import fleet_message
 from intercomd_daemon.operations.listing import Bounds, fill_page
@@ -52,7 +52,8 @@ class OperationsService:
 
     def __init__(
         self,
-        daemon: DaemonControl,
+        status: DaemonStatus,
+        control: DaemonControl,
         subscribe: Subscribe,
         *,
         version: str,
@@ -62,7 +63,8 @@ class OperationsService:
         guard: Guard | None = None,
     ) -> None:
         """`start_time` and the values of `clock` are Unix seconds; `guard` knows the callers of the listener."""
-        self._daemon = daemon
+        self._status = status
+        self._control = control
         self._guard = guard or Guard()
         self._permissions = Permissions(self._guard)
         self._watches = Watches(subscribe)
@@ -96,9 +98,9 @@ class OperationsService:
 
     async def get_status(self, _request: messages.GetStatusRequest) -> messages.GetStatusResponse:
         """Returns the state of the daemon, its spool and its connections, also before the spool is open."""
-        usage = self._daemon.usage()
+        usage = self._status.usage()
         now = self._clock()
-        configured = {status.name: status for status in self._daemon.statuses()}
+        configured = {status.name: status for status in self._status.statuses()}
         connections = [
             responses.connection_message(status, usage.connections.get(name, LogUsage()), now)
             for name, status in configured.items()
@@ -108,11 +110,11 @@ class OperationsService:
             for name, left in usage.connections.items()
             if name not in configured and (left.normal or left.bulk or left.dead_letters)
         ]
-        fleet = self._daemon.fleet()
+        fleet = self._status.fleet()
         return messages.GetStatusResponse(
             fleet=fleet_message(fleet, now) if fleet else None,
             version=self._version,
-            state=messages.DaemonState.ValueType(self._daemon.state()),
+            state=messages.DaemonState.ValueType(self._status.state()),
             start_time=responses.timestamp(self._start_time),
             spool=spool_status(usage, now),
             connections=sorted(connections, key=lambda connection: connection.name),
@@ -127,14 +129,14 @@ class OperationsService:
             self._permissions.check("WatchOutcomes")
             return self._permissions.limit(wanted)
 
-        await self._watches.follow(self._daemon.archive(), limit, after, context, self._guard)
+        await self._watches.follow(self._status.archive(), limit, after, context, self._guard)
 
     async def list_outcomes(self, request: messages.ListOutcomesRequest) -> messages.ListOutcomesResponse:
         """Lists outcomes of the journal, newest first."""
         wanted = self._permissions.limit(outcome_filter(request.filter))
         bounds = Bounds(page_size_of(request.page_size), _OUTCOMES_CHUNK_MAX)
         place = place_of(wanted, request.page_token)
-        read = partial(self._daemon.archive().outcomes, wanted)
+        read = partial(self._status.archive().outcomes, wanted)
         page, place = await fill_page(read, responses.outcome_message, lambda outcome: outcome.sequence, place, bounds)
         return messages.ListOutcomesResponse(outcomes=page, next_page_token=token_of(wanted, place))
 
@@ -143,7 +145,7 @@ class OperationsService:
     ) -> messages.GetWaitingEnvelopeResponse:
         """Returns an accepted envelope that has no outcome yet."""
         name = self._configured(request.connection)
-        waiting = await self._daemon.archive().waiting(name, envelope_id_of(request.envelope_id))
+        waiting = await self._status.archive().waiting(name, envelope_id_of(request.envelope_id))
         return responses.waiting_message(waiting)
 
     async def list_trail(self, request: messages.ListTrailRequest) -> messages.ListTrailResponse:
@@ -151,12 +153,12 @@ class OperationsService:
         wanted = self._permissions.limit(trail_filter(request))
         size = page_size_of(request.page_size)
         places = places_of(wanted, request.page_token, SOURCES)
-        archive = self._daemon.archive()
+        archive = self._status.archive()
         keys = await archive.find_waiting(wanted, places[0], size + 1)
-        statuses = {status.name: status for status in self._daemon.statuses()}
+        statuses = {status.name: status for status in self._status.statuses()}
 
         def waiting_entry(found: WaitingRow) -> messages.TrailEntry:
-            lane = self._daemon.lane_state(found.connection, found.row.lane, found.row.key)
+            lane = self._status.lane_state(found.connection, found.row.lane, found.row.key)
             waiting = explain_waiting(found, statuses.get(found.connection), lane, self._clock())
             return responses.waiting_entry(found, waiting)
 
@@ -175,7 +177,7 @@ class OperationsService:
         bounds = Bounds(page_size_of(request.page_size), _DEAD_LETTERS_CHUNK_MAX)
         scope = wanted, "newest first" if request.newest_first else "oldest first"
         place = place_of(scope, request.page_token)
-        archive = self._daemon.archive()
+        archive = self._status.archive()
         counts = await archive.count_dead_letters_by_reason(wanted)
         read = partial(archive.newest_dead_letters if request.newest_first else archive.dead_letters, wanted)
         page, place = await fill_page(
@@ -194,7 +196,7 @@ class OperationsService:
         """Appends dead letters to their logs again."""
         wanted = self._permissions.limit(dead_letter_filter(request.filter))
         expected = _expected(request.expected_count)
-        archive = self._daemon.archive()
+        archive = self._status.archive()
         count = await _counted(archive, wanted, expected, await archive.replay(wanted, expected))
         return messages.ReplayDeadLettersResponse(count=count)
 
@@ -204,7 +206,7 @@ class OperationsService:
         """Discards dead letters."""
         wanted = self._permissions.limit(dead_letter_filter(request.filter))
         expected = _expected(request.expected_count)
-        archive = self._daemon.archive()
+        archive = self._status.archive()
         count = await _counted(archive, wanted, expected, await archive.discard(wanted, expected))
         return messages.DiscardDeadLettersResponse(count=count)
 
@@ -212,7 +214,7 @@ class OperationsService:
         """Ends a waiting envelope as a dead letter."""
         name = self._configured(request.connection)
         envelope_id = envelope_id_of(request.envelope_id)
-        outcome = await self._daemon.give_up(name, envelope_id)
+        outcome = await self._control.give_up(name, envelope_id)
         if outcome is None:
             raise EnvelopeNotWaiting(name, envelope_id)
         return messages.GiveUpEnvelopeResponse(
@@ -222,44 +224,44 @@ class OperationsService:
     async def pause_connection(self, request: messages.PauseConnectionRequest) -> messages.PauseConnectionResponse:
         """Pauses a connection."""
         name = self._configured(request.connection)
-        await self._daemon.pause(name, paused=True)
+        await self._control.pause(name, paused=True)
         return messages.PauseConnectionResponse(connection=self._connection(name))
 
     async def resume_connection(self, request: messages.ResumeConnectionRequest) -> messages.ResumeConnectionResponse:
         """Resumes a connection."""
         name = self._configured(request.connection)
-        await self._daemon.pause(name, paused=False)
+        await self._control.pause(name, paused=False)
         return messages.ResumeConnectionResponse(connection=self._connection(name))
 
     async def reload(self, _request: messages.ReloadRequest) -> messages.ReloadResponse:
         """Reads the settings again; errors are part of the response."""
         try:
-            changed, restart, warnings = await self._daemon.reload()
+            changed, restart, warnings = await self._control.reload()
         except SettingsInvalid as error:
             return messages.ReloadResponse(errors=error.problems)
         return messages.ReloadResponse(changed=changed, needs_restart=restart, warnings=warnings)
 
     async def drain(self, request: messages.DrainRequest) -> messages.DrainResponse:
         """Refuses new calls of senders."""
-        await self._daemon.drain(wait=request.wait)
+        await self._control.drain(wait=request.wait)
         return messages.DrainResponse()
 
     async def retry_connection(self, request: messages.RetryConnectionRequest) -> messages.RetryConnectionResponse:
         """Probes a suspended or down connection now."""
         name = self._configured(request.connection)
-        await self._daemon.probe_now(name)
+        await self._control.probe_now(name)
         return messages.RetryConnectionResponse(connection=self._connection(name))
 
     def _configured(self, asked: str) -> str:
         name = asked or DEFAULT_CONNECTION
         self._permissions.caller.check_connection(name)  # First, so that a refusal does not tell which ones exist.
-        if name not in {status.name for status in self._daemon.statuses()}:
+        if name not in {status.name for status in self._status.statuses()}:
             raise ConnectionNotFound(name)
         return name
 
     def _connection(self, name: str) -> messages.ConnectionStatus:
-        usage = self._daemon.usage().connections.get(name, LogUsage())
-        status = next(status for status in self._daemon.statuses() if status.name == name)
+        usage = self._status.usage().connections.get(name, LogUsage())
+        status = next(status for status in self._status.statuses() if status.name == name)
         return responses.connection_message(status, usage, self._clock())
 
 

@@ -137,7 +137,7 @@ async def test_workspace_is_handed_over_to_another_daemon_that_could_deliver_it(
     await one.delivered("1")
     two = await start()
     connection = await asyncpg.connect(one.spool._settings.url)
-    (held,) = one.connections._held.values()
+    (held,) = one.connections._workspaces._held.values()
     holding, worker = held.outflow._holding, one.connections.worker("default")
     worker._client._intercom._token = AccessToken("stale")
     worker._monitor.suspend("TOKEN_REFUSED", 401)

@@ -1,0 +1,87 @@
+"""Compares two configurations: what changes with a reload, and what needs a restart. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from intercomd_daemon.config import TABLES, Settings
+
+# Addresses are bound, and the spool is opened, once. gRPC takes the size of its messages when a server is made.
+RESTART = frozenset(
+    {
+        "ingest.listen",
+        "ingest.request_bytes_max",
+        "ingest.connections_max",
+        "ingest.connection_age_max",
+        "ingest.unix_mode",
+        "ingest.unix_group",
+    }
+    | {
+        "operations.channelz",
+        "operations.listen",
+        "operations.grpc_listen",
+        "operations.unix_mode",
+        "operations.unix_group",
+    }
+    | {"health.listen", "log.format"}
+)
+RESTART_SECTIONS = ("fleet.", "spool.", "traces.", "upstream.")
+
+
+class Changes(NamedTuple):
+    """What a new configuration changes, by key."""
+
+    settings: Settings
+    """The configuration to use: the new one, with the old values where a restart is needed."""
+    changed: tuple[str, ...]
+    """Keys that take effect at once; `connections.<name>` or `callers.<name>` for one that was added or removed."""
+    restart: tuple[str, ...]
+    """Keys that take effect at the next start."""
+
+
+def compare(old: Settings, new: Settings) -> Changes:
+    """Returns what a reload from `old` to `new` changes."""
+    before, after = _flat(old), _flat(new)
+    changed = [
+        f"{table}.{name}"
+        for table in TABLES
+        for name in sorted(getattr(old, table).keys() ^ getattr(new, table).keys())
+    ]
+    keys = sorted(key for key in before.keys() & after.keys() if before[key] != after[key])
+    restart = tuple(key for key in keys if _needs_restart(key, before[key], after[key]))
+    changed += [key for key in keys if key not in restart]
+    return Changes(_keep(old, new), tuple(changed), restart)
+
+
+def _needs_restart(key: str, before: object, after: object) -> bool:
+    """Returns whether a changed key needs a restart; so does turning TLS or a client CA on or off."""
+    return key in RESTART or key.startswith(RESTART_SECTIONS) or (".tls." in key and bool(before) != bool(after))
+
+
+def _keep(old: msgspec.Struct, new: Any, prefix: str = "") -> Any:  # noqa: ANN401 - any section
+    """Returns `new` with the old value of each key that needs a restart."""
+    kept: dict[str, Any] = {}
+    for field in msgspec.structs.fields(new):
+        key = prefix + field.encode_name
+        value = getattr(new, field.name)
+        if isinstance(value, msgspec.Struct):
+            kept[field.name] = _keep(getattr(old, field.name), value, key + ".")
+        elif _needs_restart(key, getattr(old, field.name), value):
+            kept[field.name] = getattr(old, field.name)
+    return replace(new, **kept)
+
+
+def _flat(section: msgspec.Struct, prefix: str = "") -> dict[str, object]:
+    values: dict[str, object] = {}
+    for field in msgspec.structs.fields(section):
+        key, value = prefix + field.encode_name, getattr(section, field.name)
+        if isinstance(value, msgspec.Struct):
+            values |= _flat(value, key + ".")
+        elif isinstance(value, Mapping) and any(isinstance(item, msgspec.Struct) for item in value.values()):
+            for name, item in value.items():
+                values |= _flat(item, f"{key}.{name}.")
+        else:
+            values[key] = value
+    return values

@@ -1,0 +1,135 @@
+"""What a reload changes, and what it leaves to a restart."""
+
+import re
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from documents import DOCS, section
+from intercomd_daemon.app.changes import RESTART, RESTART_SECTIONS, compare
+from intercomd_daemon.config import Settings
+from intercomd_daemon.connection import ConnectionSettings, LimitSettings, RateSettings
+from intercomd_daemon.ingest.settings import IngestSettings
+from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
+from intercomd_daemon.rpc.settings import CallerSettings, TlsSettings
+from intercomd_daemon.setting.secret import Secret
+from intercomd_daemon.spool.settings import SpoolSettings
+from intercomd_daemon.stopping import StoppingSettings
+from intercomd_daemon.telemetry.settings import LogSettings
+from intercomd_daemon.telemetry.trace_settings import TraceSettings
+
+OLD = Settings(connections={"default": ConnectionSettings(name="default", app_id="a", access_token=Secret("t"))})
+
+
+def connection(**fields: Any) -> Settings:  # noqa: ANN401 - fields of a connection
+    return replace(OLD, connections={"default": replace(OLD.connections["default"], **fields)})
+
+
+def test_same_settings_change_nothing() -> None:
+    changes = compare(OLD, connection())
+    assert (changes.changed, changes.restart, changes.settings) == ((), (), OLD)
+
+
+@pytest.mark.parametrize(
+    ("new", "changed"),
+    [
+        (connection(app_id="b"), "connections.default.app_id"),
+        (connection(access_token=Secret("u")), "connections.default.access_token"),
+        (connection(unchanged_for_seconds=0.0), "connections.default.unchanged_for"),
+        (connection(limits=LimitSettings(on_excess="reject")), "connections.default.limits.on_excess"),
+        (connection(rate=RateSettings(share=0.5)), "connections.default.rate.share"),
+        (connection(attribute_types={"plan": "string"}), "connections.default.attribute_types"),
+        (replace(OLD, ingest=IngestSettings(envelopes_max=7)), "ingest.envelopes_max"),
+        (replace(OLD, log=LogSettings(level="debug")), "log.level"),
+        (replace(OLD, stopping=StoppingSettings(drain_seconds=1.0)), "stopping.drain"),
+    ],
+)
+def test_setting_that_can_be_swapped_takes_effect_at_once(new: Settings, changed: str) -> None:
+    changes = compare(OLD, new)
+    assert (changes.changed, changes.restart, changes.settings) == ((changed,), (), new)
+
+
+@pytest.mark.parametrize(
+    ("new", "key"),
+    [
+        (replace(OLD, ingest=IngestSettings(listen=("127.0.0.1:1",))), "ingest.listen"),
+        (replace(OLD, ingest=IngestSettings(request_bytes_max=1 << 20)), "ingest.request_bytes_max"),
+        (replace(OLD, ingest=IngestSettings(unix_mode="0600")), "ingest.unix_mode"),
+        (replace(OLD, operations=OperationsSettings(listen="127.0.0.1:1")), "operations.listen"),
+        (replace(OLD, operations=OperationsSettings(grpc_listen="127.0.0.1:1")), "operations.grpc_listen"),
+        (replace(OLD, health=HealthSettings(listen=("127.0.0.1:1",))), "health.listen"),
+        (replace(OLD, spool=SpoolSettings(url="memory:")), "spool.url"),
+        (replace(OLD, spool=SpoolSettings(bytes_max=1 << 30)), "spool.bytes_max"),
+        (replace(OLD, log=LogSettings(format="console")), "log.format"),
+        (replace(OLD, traces=TraceSettings(endpoint="http://127.0.0.1:1")), "traces.endpoint"),
+        (replace(OLD, traces=TraceSettings(sample_ratio=0.5)), "traces.sample_ratio"),
+        (replace(OLD, ingest=IngestSettings(unix_group="apps")), "ingest.unix_group"),
+        (replace(OLD, operations=OperationsSettings(unix_mode="0660")), "operations.unix_mode"),
+        (replace(OLD, ingest=IngestSettings(connections_max=7)), "ingest.connections_max"),
+    ],
+)
+def test_setting_that_needs_a_restart_keeps_its_old_value(new: Settings, key: str) -> None:
+    changes = compare(OLD, new)
+    assert (changes.changed, changes.restart, changes.settings) == ((), (key,), OLD)
+
+
+def test_documentation_lists_the_keys_that_need_a_restart() -> None:
+    text = section(DOCS / "operations.md", "## Reloading settings")
+    listed = [line for line in text.splitlines() if line.startswith("- ")]
+    keys = set(re.findall(r"`([^`]+)`", "\n".join(listed)))
+    assert keys == RESTART | {f"{section}*" for section in (*RESTART_SECTIONS, "ingest.tls.", "operations.tls.")}
+
+
+def test_restart_and_swap_in_one_section_are_told_apart() -> None:
+    new = replace(OLD, ingest=IngestSettings(listen=("127.0.0.1:1",), envelopes_max=7))
+    changes = compare(OLD, new)
+    assert (changes.changed, changes.restart) == (("ingest.envelopes_max",), ("ingest.listen",))
+    assert changes.settings.ingest == IngestSettings(envelopes_max=7)
+
+
+def test_added_and_removed_connections_are_named() -> None:
+    shop = ConnectionSettings(name="shop", app_id="s", access_token=Secret("t"))
+    changes = compare(OLD, replace(OLD, connections={"shop": shop}))
+    assert changes.changed == ("connections.default", "connections.shop")
+    assert changes.settings.connections == {"shop": shop}
+
+
+TLS = TlsSettings(certificate_file="/c", key_file="/k")
+MUTUAL = replace(TLS, client_ca_file="/ca")
+
+
+def ingest(tls: TlsSettings) -> Settings:
+    return replace(OLD, ingest=IngestSettings(tls=tls))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "restart"),
+    [
+        (TlsSettings(), TLS, ("ingest.tls.certificate_file", "ingest.tls.key_file")),
+        (TLS, TlsSettings(), ("ingest.tls.certificate_file", "ingest.tls.key_file")),
+        (TLS, MUTUAL, ("ingest.tls.client_ca_file",)),
+        (MUTUAL, TLS, ("ingest.tls.client_ca_file",)),
+    ],
+)
+def test_tls_and_client_ca_are_switched_by_a_restart(
+    old: TlsSettings, new: TlsSettings, restart: tuple[str, ...]
+) -> None:
+    changes = compare(ingest(old), ingest(new))
+    assert (changes.changed, changes.restart, changes.settings) == ((), restart, ingest(old))
+
+
+def test_other_tls_files_are_in_use_at_once() -> None:
+    new = replace(MUTUAL, certificate_file="/c2", key_file="/k2", client_ca_file="/ca2")
+    changes = compare(ingest(MUTUAL), ingest(new))
+    assert (changes.restart, changes.settings) == ((), ingest(new))
+
+
+def test_callers_and_consent_take_effect_at_once() -> None:
+    shop = CallerSettings(name="shop", operations="read")
+    new = replace(OLD, callers={"shop": shop}, operations=OperationsSettings(insecure=True))
+    changes = compare(OLD, new)
+    assert (changes.changed, changes.restart) == (("callers.shop", "operations.insecure"), ())
+    assert compare(new, replace(new, callers={"shop": replace(shop, operations="write")})).changed == (
+        "callers.shop.operations",
+    )
