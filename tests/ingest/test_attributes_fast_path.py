@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from intercomd_daemon.envelope import Tag
 from intercomd_daemon.ingest.attributes import unchanged_attributes
-from intercomd_daemon.ingest.decoded import Attribute
+from intercomd_daemon.ingest.decoded import Attribute, UnchangedAttributes
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,10 @@ def test_unchanged_attributes_equal_the_input(attributes: list[Attribute]) -> No
     if pairs is not None:
         assert list(pairs.items()) == attributes
         assert set(pairs) <= {"a", "b"}
+
+
+def test_attributes_that_decoding_found_unchanged_are_counted_only() -> None:
+    known = UnchangedAttributes([("b", 1), ("a", "x")])
+    assert unchanged_attributes(known, 2) == {"b": 1, "a": "x"}
+    assert unchanged_attributes(known, 1) is None
+    assert unchanged_attributes(UnchangedAttributes([("a", 1), ("a", 2)]), 5) is None

@@ -4,8 +4,11 @@ import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from intercomd.v1.attribute_pb2 import Attribute
 from intercomd.v1.envelope_pb2 import Envelope
+from intercomd.v1.event_pb2 import CommerceEvent, CustomEvent
 from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PreviewRequest, PublishRequest, PublishStreamRequest
 from intercomd.v1.operations_pb2 import ListDeadLettersRequest
@@ -52,3 +55,24 @@ def test_description_is_that_of_the_message_without_types(kind: type[Message]) -
 
 def test_shallow_class_is_built_once() -> None:
     assert shallow_class(PublishRequest.DESCRIPTOR) is shallow_class(PublishRequest.DESCRIPTOR)
+
+
+def test_shallow_class_decodes_the_given_kinds_of_messages() -> None:
+    kind = shallow_class(Envelope.DESCRIPTOR, CustomEvent.DESCRIPTOR, Identity.DESCRIPTOR)
+    attribute = Attribute(name="a")
+    sent = Envelope(
+        identity=Identity(email="a@b"),
+        event_time=Timestamp(seconds=1),
+        custom_event=CustomEvent(name="n", type=2, attributes=[attribute]),
+    )
+    envelope = kind.FromString(sent.SerializeToString())
+    assert (envelope.identity.email, envelope.custom_event.name, envelope.custom_event.type) == ("a@b", "n", 2)
+    assert list(envelope.custom_event.attributes) == [attribute.SerializeToString()]
+    assert envelope.event_time == Timestamp(seconds=1).SerializeToString()
+
+
+def test_shallow_class_keeps_only_the_last_field_of_a_oneof() -> None:
+    data = Envelope(custom_event=CustomEvent(name="n")).SerializeToString()
+    data += Envelope(commerce_event=CommerceEvent()).SerializeToString()
+    for kind in (shallow_class(Envelope.DESCRIPTOR), shallow_class(Envelope.DESCRIPTOR, CustomEvent.DESCRIPTOR)):
+        assert kind.FromString(data).WhichOneof("event") == "commerce_event"

@@ -85,6 +85,8 @@ BOUNDS = {
     "ingest.decision.Findings.adjustments": "ingest.limits.FINDINGS_MAX",
     "ingest.decision.Findings.violations": "ingest.limits.FINDINGS_MAX",
     "ingest.shallow.shallow_class": "one for each kind of request",
+    "ingest.attribute_cache.AttributeCache._attributes": "ingest.attribute_cache.CACHED_ATTRIBUTES_MAX",
+    "ingest.attribute_cache.AttributeCache._names": "ingest.attribute_cache.CACHED_ENCODED_NAMES_MAX",
     "ingest.names._cached_attribute_name": "ingest.names.CACHED_NAMES_MAX",
     "ingest.names._cached_event_name": "ingest.names.CACHED_NAMES_MAX",
     "ingest.names.is_normal": "ingest.names.CACHED_NAMES_MAX",

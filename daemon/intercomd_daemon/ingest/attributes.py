@@ -5,7 +5,7 @@ from typing import Any
 
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.decision import Findings
-from intercomd_daemon.ingest.decoded import Attribute
+from intercomd_daemon.ingest.decoded import Attribute, UnchangedAttributes
 from intercomd_daemon.ingest.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, VALUE_CHARACTERS_MAX
 from intercomd_daemon.ingest.names import AttributeName, Meaning, is_normal
 
@@ -17,7 +17,10 @@ def unchanged_attributes(attributes: Sequence[Attribute], maximum: int) -> dict[
     """
     if len(attributes) > maximum:
         return None
-    pairs: dict[str, Any] = {}
+    if type(attributes) is UnchangedAttributes:
+        pairs = dict(attributes)
+        return pairs if len(pairs) == len(attributes) else None
+    pairs = {}
     for name, value in attributes:
         if type(value) is str:
             # Control characters are not printable, and are removed on the general path.

@@ -17,6 +17,7 @@ from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX, Environment, Finding, 
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decision import Findings
 from intercomd_daemon.ingest.decode_attributes import decode_attributes, excess_finding
+from intercomd_daemon.ingest.decode_canonical import DecodedParts, decode_canonical
 from intercomd_daemon.ingest.decode_events import decode_event, unknown_number
 from intercomd_daemon.ingest.decoded import DecodedEnvelope, DecodedRequest, Forwarder
 from intercomd_daemon.ingest.limits import (
@@ -149,32 +150,30 @@ class _Envelopes(Collection[DecodedEnvelope]):
         return any(envelope == mine for mine in self)
 
     def __iter__(self) -> Iterator[DecodedEnvelope]:
+        bytes_max = ENVELOPE_BYTES_MAX + FORWARDED_BYTES_MAX if self._forwarded else ENVELOPE_BYTES_MAX
         for index, encoded in enumerate(self._encoded):
-            bytes_max = ENVELOPE_BYTES_MAX + FORWARDED_BYTES_MAX if self._forwarded else ENVELOPE_BYTES_MAX
-            message, found = _decode_message(encoded, self._adjustments, bytes_max)
-            envelope_id: str = message.envelope_id
+            found = Findings(adjustments=self._adjustments) if self._adjustments else None
+            parts = decode_canonical(encoded) if len(encoded) <= bytes_max else None
+            if parts is None:
+                found = found or Findings()
+                parts = _decode_parts(encoded, bytes_max, found)
+            envelope_id: str = parts.message.envelope_id
             recognised = bool(envelope_id or self._request_id)
+            own_id = bool(envelope_id) and not (self._forwarded and len(envelope_id) <= GIVEN_ID_BYTES_MAX)
             if not envelope_id:
                 envelope_id = f"{self._request_id}/{index}" if self._request_id else self._new_envelope_id()
-            own_id = bool(message.envelope_id) and not (self._forwarded and len(envelope_id) <= GIVEN_ID_BYTES_MAX)
-            yield _envelope(message, envelope_id, recognised, encoded, found, has_own_id=own_id)
+            yield _envelope(parts, envelope_id, recognised, encoded, found, has_own_id=own_id)
 
 
-def _decode_message(
-    encoded: bytes, adjustments: tuple[Finding, ...], bytes_max: int
-) -> tuple[Envelope, Findings | None]:
-    """Returns the envelope's message, and the findings so far, None if there are none.
+def _decode_parts(encoded: bytes, bytes_max: int, found: Findings) -> DecodedParts:
+    """Decodes an envelope on the general path, and adds what is found.
 
     Of an envelope that is too large, only id, connection, identity and environment are decoded: enough to report it.
     """
     if len(encoded) <= bytes_max:
         message: Envelope = _parse(encoded, Envelope, Envelope)
-        # Protobuf's encoding is the shortest. If the message without unknown fields is as long as it came, it had none.
-        message.DiscardUnknownFields()
-        if message.ByteSize() == len(encoded):
-            return message, Findings(adjustments=adjustments) if adjustments else None
-    found = Findings(adjustments=adjustments)
-    if len(encoded) > bytes_max:
+        unknown_in_envelope(message, found)
+    else:
         text = (
             f"envelope of {len(encoded)} bytes, limit {ENVELOPE_BYTES_MAX}: send fewer or shorter attributes, or "
             "several events"
@@ -188,14 +187,16 @@ def _decode_message(
             identity=identity,
             environment=shallow.environment,
         )
-    else:
-        message = Envelope.FromString(encoded)
-        unknown_in_envelope(message, found)
-    return message, found
+    findings = found.adjustments
+    attributes = decode_attributes(message.user_attributes, USER_ATTRIBUTES_READ_MAX, "user_attributes", findings)
+    excess = len(message.removed_user_attributes) - USER_ATTRIBUTES_READ_MAX
+    if excess > 0:
+        findings.append(excess_finding(excess, USER_ATTRIBUTES_READ_MAX, "removed_user_attributes"))
+    return DecodedParts(message, attributes, decode_event(message, findings))
 
 
 def _envelope(
-    message: Envelope,
+    parts: DecodedParts,
     envelope_id: str,
     recognised: bool,
     encoded: bytes,
@@ -203,6 +204,7 @@ def _envelope(
     *,
     has_own_id: bool,
 ) -> DecodedEnvelope:
+    message, attributes, event = parts
     identity = message.identity
     removed = message.removed_user_attributes
     time = message.event_time.seconds
@@ -210,11 +212,6 @@ def _envelope(
     environment = _ENVIRONMENTS.get(message.environment)
     priority = _PRIORITIES.get(message.priority)
     findings = found.adjustments if found else []
-    attributes = decode_attributes(message.user_attributes, USER_ATTRIBUTES_READ_MAX, "user_attributes", findings)
-    if len(removed) > USER_ATTRIBUTES_READ_MAX:
-        excess = len(removed) - USER_ATTRIBUTES_READ_MAX
-        findings.append(excess_finding(excess, USER_ATTRIBUTES_READ_MAX, "removed_user_attributes"))
-    event = decode_event(message, findings)
     if source is None or environment is None or priority is None:
         findings += _unknown_numbers(message)
     return DecodedEnvelope(
@@ -238,7 +235,7 @@ def _envelope(
     )
 
 
-def _unknown_numbers(message: Envelope) -> list[Finding]:
+def _unknown_numbers(message: Any) -> list[Finding]:  # noqa: ANN401 - as in `DecodedParts`
     numbers: tuple[tuple[str, int, Container[int]], ...] = (
         ("source", message.source, _SOURCES),
         ("environment", message.environment, _ENVIRONMENTS),

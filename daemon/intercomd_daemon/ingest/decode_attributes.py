@@ -19,21 +19,20 @@ def decode_attributes(
         return []
     if len(messages) > read_max:
         findings.append(excess_finding(len(messages) - read_max, read_max, path))
-    # Most values are texts, whole numbers or true. Reading these fields first saves the slower `WhichOneof`. Iterating
-    # over a copy of a repeated field is faster than over the field.
-    return [
-        (
-            message.name,
-            (value := message.value).string_value or value.integer_value or value.boolean_value or _value(value),
-        )
-        for message in messages[:read_max]
-    ]
+    # Iterating over a copy of a repeated field is faster than over the field.
+    return [(message.name, value_of(message.value)) for message in messages[:read_max]]
 
 
 def excess_finding(count: int, read_max: int, path: str) -> Finding:
     """Returns the finding about the `count` entries of a list that are beyond the limit and not decoded."""
     message = f"list of {read_max + count} entries, limit {read_max}: dropped the last {count}; send fewer"
     return Finding("ATTRIBUTE_DROPPED", path, message)
+
+
+def value_of(message: AttributeValue) -> DecodedValue:
+    """Returns the value."""
+    # Most values are texts, whole numbers or true. Reading these fields first saves the slower `WhichOneof`.
+    return message.string_value or message.integer_value or message.boolean_value or _value(message)
 
 
 def _value(message: AttributeValue) -> DecodedValue:

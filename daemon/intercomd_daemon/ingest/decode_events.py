@@ -45,7 +45,7 @@ _PRODUCT_ACTIONS = {
     10: "remove_from_wishlist",
 }
 _PROMOTION_ACTIONS = {0: "", 1: "view", 2: "click"}
-_CUSTOM_EVENT_TYPES = frozenset(range(11))
+CUSTOM_EVENT_TYPES = frozenset(range(11))
 
 
 def decode_event(message: Envelope, findings: list[Finding]) -> DecodedEvent | None:
@@ -54,7 +54,7 @@ def decode_event(message: Envelope, findings: list[Finding]) -> DecodedEvent | N
     # Most events are custom events with a name. Reading it first saves the slower `WhichOneof`.
     kind = "custom_event" if custom.name else message.WhichOneof("event")
     if kind == "custom_event":
-        if custom.type not in _CUSTOM_EVENT_TYPES:
+        if custom.type not in CUSTOM_EVENT_TYPES:
             findings.append(unknown_number("custom_event.type", custom.type))
         return CustomEvent(custom.name, _attributes(custom.attributes, "custom_event", findings))
     if kind == "commerce_event":

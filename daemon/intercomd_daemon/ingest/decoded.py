@@ -19,6 +19,10 @@ Attribute = tuple[str, DecodedValue]
 """Name and value."""
 
 
+class UnchangedAttributes(list[Attribute]):
+    """Attributes that are known to need no normalization."""
+
+
 class CustomEvent(msgspec.Struct, frozen=True, gc=False):
     """An event with a name of the sender's choice."""
 

@@ -1,9 +1,10 @@
 """Makes message classes that leave inner messages undecoded.
 
 A class is made from the encoded description of its message (google/protobuf/descriptor.proto), which is written here.
-The package's own classes for descriptions would take 0.7 MiB of every daemon, for three messages.
+The package's own classes for descriptions would take 0.7 MiB of every daemon, for a few messages.
 """
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -19,28 +20,35 @@ _SHALLOW_TYPES = {
 
 
 @cache
-def shallow_class(kind: Descriptor) -> type[Any]:
+def shallow_class(kind: Descriptor, *decoded: Descriptor) -> type[Any]:
     """Returns a message class with the same fields, in which messages are undecoded bytes and enums are numbers.
 
-    Parsing it costs no more than the message's own fields.
+    Parsing it costs no more than the message's own fields. Inner messages of the kinds `decoded` are made in the same
+    way, and decoded with it.
     """
     # FileDescriptorProto: name = 1, package = 2, message_type = 4, syntax = 12.
-    file = _text(1, f"{_PACKAGE}.proto") + _text(2, _PACKAGE) + _bytes(4, _message(kind)) + _text(12, "proto3")
+    messages = b"".join(_bytes(4, _message(each, decoded)) for each in (kind, *decoded))
+    file = _text(1, f"{_PACKAGE}.proto") + _text(2, _PACKAGE) + messages + _text(12, "proto3")
     pool = DescriptorPool()
     pool.AddSerializedFile(file)
     return GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{kind.name}"))
 
 
-def _message(kind: Descriptor) -> bytes:
-    # DescriptorProto: name = 1, field = 2.
-    return _text(1, kind.name) + b"".join(_bytes(2, _field(field)) for field in kind.fields)
+def _message(kind: Descriptor, decoded: Collection[Descriptor]) -> bytes:
+    # DescriptorProto: name = 1, field = 2, oneof_decl = 8. OneofDescriptorProto: name = 1.
+    fields = b"".join(_bytes(2, _field(field, decoded)) for field in kind.fields)
+    return _text(1, kind.name) + fields + b"".join(_bytes(8, _text(1, oneof.name)) for oneof in kind.oneofs)
 
 
-def _field(field: FieldDescriptor) -> bytes:
-    # FieldDescriptorProto: name = 1, number = 3, label = 4, type = 5.
+def _field(field: FieldDescriptor, decoded: Collection[Descriptor]) -> bytes:
+    # FieldDescriptorProto: name = 1, number = 3, label = 4, type = 5, type_name = 6, oneof_index = 9.
     label = FieldDescriptor.LABEL_REPEATED if field.is_repeated else FieldDescriptor.LABEL_OPTIONAL
-    type_ = _SHALLOW_TYPES.get(field.type, field.type)
-    return _text(1, field.name) + _number(3, field.number) + _number(4, label) + _number(5, type_)
+    made = _text(1, field.name) + _number(3, field.number) + _number(4, label)
+    if field.message_type and field.message_type in decoded:
+        made += _number(5, field.type) + _text(6, f".{_PACKAGE}.{field.message_type.name}")
+    else:
+        made += _number(5, _SHALLOW_TYPES.get(field.type, field.type))
+    return made if field.containing_oneof is None else made + _number(9, field.containing_oneof.index)
 
 
 # Protobuf's encoding of a field: a tag of its number and wire type (0: a number, 2: length and bytes), and the value.
