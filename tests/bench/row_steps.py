@@ -65,7 +65,7 @@ def accept_steps(folder: Path) -> Iterator[Line]:
 
     async def accept() -> None:
         spool.rows = []
-        acceptor = Acceptor(rules, spool, TimestampAllocator(), _Silent(), time.time)
+        acceptor = Acceptor(rules, spool, TimestampAllocator(), _Silent(), time.time, decide)
         for data in encoded:
             request = decode_publish(data, limits, str)
             publish_response(await acceptor.accept(request.envelopes), _USAGE, now).SerializeToString()

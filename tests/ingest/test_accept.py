@@ -10,6 +10,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RequestRefused, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import Disposition
 from intercomd_daemon.ingest.decoded import (
     CommerceEvent,
@@ -38,7 +39,7 @@ def spool() -> MemorySpool:
 
 @pytest.fixture
 def acceptor(spool: MemorySpool, report: RecordingReport) -> Acceptor:
-    return Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
+    return Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW, decide)
 
 
 async def test_rejected_and_skipped_envelopes_are_kept_for_the_trail(acceptor: Acceptor, spool: MemorySpool) -> None:
@@ -63,7 +64,7 @@ async def test_rejected_and_skipped_envelopes_are_kept_for_the_trail(acceptor: A
 async def test_envelopes_of_a_refused_request_leave_no_refusal(report: RecordingReport) -> None:
     """The sender repeats the request as a whole."""
     full = GatedSpool(rows_at_once_max=0)
-    acceptor = Acceptor(RULES, full, TimestampAllocator(), report, lambda: NOW)
+    acceptor = Acceptor(RULES, full, TimestampAllocator(), report, lambda: NOW, decide)
     with pytest.raises(SpoolFull):
         await acceptor.accept([sent(envelope_id="a"), sent(envelope_id="b", customer_id="")])
     assert full.refusals == []
@@ -129,8 +130,8 @@ async def test_shifted_time_is_stored_and_returned(acceptor: Acceptor, spool: Me
 
 async def test_claims_are_stored_and_honoured_after_a_restart(report: RecordingReport) -> None:
     spool = GatedSpool()
-    await Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW).accept([sent(envelope_id="a")])
-    restarted = Acceptor(RULES, spool, TimestampAllocator(spool.seconds), report, lambda: NOW)
+    await Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW, decide).accept([sent(envelope_id="a")])
+    restarted = Acceptor(RULES, spool, TimestampAllocator(spool.seconds), report, lambda: NOW, decide)
     again, other = await restarted.accept([sent(envelope_id="a"), sent(envelope_id="b")])
     assert [finding.reason for finding in again.adjustments + other.adjustments] == ["TIME_SHIFTED"]
     assert len(spool.seconds) == 3
@@ -146,7 +147,7 @@ async def test_claims_are_stored_and_honoured_after_a_restart(report: RecordingR
 )
 async def test_no_second_is_claimed_without_need(plain: dict[str, object], report: RecordingReport) -> None:
     spool = GatedSpool()
-    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW, decide)
     results = await acceptor.accept([sent(envelope_id=name, **plain) for name in "ab"])
     assert [(result.disposition, result.adjustments) for result in results] == [(Disposition.ACCEPTED, ())] * 2
     assert spool.seconds == []
@@ -154,7 +155,7 @@ async def test_no_second_is_claimed_without_need(plain: dict[str, object], repor
 
 async def test_full_spool_refuses_the_request_and_a_repeat_gets_the_same_seconds(report: RecordingReport) -> None:
     full = GatedSpool(rows_at_once_max=1)
-    acceptor = Acceptor(RULES, full, TimestampAllocator(), report, lambda: NOW)
+    acceptor = Acceptor(RULES, full, TimestampAllocator(), report, lambda: NOW, decide)
     with pytest.raises(SpoolFull):
         await acceptor.accept([sent(envelope_id="a"), sent(envelope_id="b")])
     assert (full.appends, report.batches) == ([], [])
@@ -164,14 +165,14 @@ async def test_full_spool_refuses_the_request_and_a_repeat_gets_the_same_seconds
 
 
 async def test_full_spool_does_not_refuse_a_request_without_accepted_envelopes(report: RecordingReport) -> None:
-    acceptor = Acceptor(RULES, GatedSpool(rows_at_once_max=0), TimestampAllocator(), report, lambda: NOW)
+    acceptor = Acceptor(RULES, GatedSpool(rows_at_once_max=0), TimestampAllocator(), report, lambda: NOW, decide)
     (result,) = await acceptor.accept([sent(customer_id="")])
     assert result.disposition is Disposition.REJECTED
 
 
 async def test_check_writes_nothing_claims_no_second_and_finds_no_duplicate(report: RecordingReport) -> None:
     spool = GatedSpool()
-    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW, decide)
     checked = [(await acceptor.check([sent(envelope_id=name)]))[0] for name in "aab"]
     assert [(result.disposition, result.adjustments) for result in checked] == [(Disposition.ACCEPTED, ())] * 3
     assert (spool.appends, report.batches) == ([], [])
@@ -191,7 +192,7 @@ def expanding(number: int) -> DecodedEnvelope:
 @pytest.mark.fills("ingest.limits.REQUEST_EXPANDED_BYTES_MAX")
 async def test_request_that_expands_beyond_the_limit_is_refused(report: RecordingReport, method: str) -> None:
     spool = GatedSpool()
-    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW, decide)
     assert await getattr(acceptor, method)(map(expanding, range(50)))
     spool.appends.clear()
     endless = map(expanding, count())

@@ -8,6 +8,7 @@ from ingest.acceptance import RecordingReport, sent
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import ConnectionNotAllowed, RequestRefused, SpoolChanged
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import Decision
 from intercomd_daemon.ingest.decoded import DecodedEnvelope, Forwarder, OtherEvent
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
@@ -31,7 +32,7 @@ def spool(clock: SimpleNamespace) -> MemorySpool:
 
 @pytest.fixture
 def acceptor(spool: MemorySpool, report: RecordingReport, clock: SimpleNamespace) -> Acceptor:
-    return Acceptor(RULES, spool, TimestampAllocator(), report, lambda: clock.now)
+    return Acceptor(RULES, spool, TimestampAllocator(), report, lambda: clock.now, decide)
 
 
 def batch(*names: str, **given: object) -> list[DecodedEnvelope]:

@@ -11,6 +11,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, TrackEvent
 from intercomd_daemon.errors import SecondsTaken
 from intercomd_daemon.ingest.accept import APPEND_ATTEMPTS_MAX, Acceptor
+from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decoded import CustomEvent, SessionEnd
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
@@ -23,7 +24,7 @@ OTHER_OWNER = 7
 
 
 def acceptor(spool: SharedSpool, report: RecordingReport) -> Acceptor:
-    return Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
+    return Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW, decide)
 
 
 def key(name: str = "Order placed", shift: int = 0, sent_at: int = SENT_AT) -> int:
@@ -61,7 +62,7 @@ async def test_event_without_a_free_second_stays_and_is_reported(report: Recordi
     """As in one process: 300 s on, every second is taken."""
     spool = SharedSpool([{key(shift=shift): OTHER_OWNER for shift in range(301)}])
     late = sent(envelope_id="a", event_time=SENT_AT)
-    (decision,) = await Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW + 1000).accept([late])
+    (decision,) = await Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW + 1000, decide).accept([late])
     assert shifts([decision]) == [0]
     assert [finding.reason for finding in decision.adjustments] == ["SAME_SECOND"]
 

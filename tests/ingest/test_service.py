@@ -10,6 +10,7 @@ from intercomd.v1 import ingest_pb2 as messages
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.limits import OPEN_REQUESTS_BYTES_MAX
 from intercomd_daemon.ingest.service import SERVICE, IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
@@ -128,7 +129,7 @@ def test_service_has_the_name_in_the_proto() -> None:
 
 @pytest.mark.fills("ingest.limits.OPEN_REQUESTS_BYTES_MAX")
 def test_open_requests_are_bounded_in_bytes(spool: MemorySpool, report: RecordingReport) -> None:
-    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW, decide)
     service = IngestService(acceptor, preview, spool.usage, LIMITS, lambda: NOW)
     with service._reserve(OPEN_REQUESTS_BYTES_MAX + 1):
         pass  # One alone is never too large.

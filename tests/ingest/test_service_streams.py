@@ -10,6 +10,7 @@ from ingest.acceptance import GatedSpool, RecordingReport
 from ingest.server import NOW, RULES, TIMEOUT_SECONDS, Served, envelope, refused
 from intercomd.v1 import ingest_pb2 as messages
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.limits import STREAMS_MAX
 from intercomd_daemon.ingest.stream import StreamSession
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
@@ -109,7 +110,7 @@ async def test_stream_above_the_limit_is_refused_and_the_others_go_on(served: Se
     async def drop(*_: object) -> None:
         """Drops the response."""
 
-    acceptor = Acceptor(RULES, MemorySpool(), TimestampAllocator(), report, lambda: NOW)
+    acceptor = Acceptor(RULES, MemorySpool(), TimestampAllocator(), report, lambda: NOW, decide)
     others = {StreamSession(acceptor, drop) for _ in range(STREAMS_MAX - 1)}
     served.service._sessions |= others
     last = served.stub.PublishStream()

@@ -9,6 +9,7 @@ from ingest.acceptance import GatedSpool, RecordingReport, sent
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RequestRefused, ShuttingDown, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decoded import DecodedEnvelope, DecodedRequest
 from intercomd_daemon.ingest.limits import STREAM_BYTES_AHEAD, STREAM_MESSAGES_AHEAD
@@ -30,7 +31,7 @@ class Client:
         self.reading.set()
         self.waited_for = asyncio.Event()
         self.session = StreamSession(
-            Acceptor(RULES, spool, TimestampAllocator(), report, lambda: 1_760_000_000.0), self._respond
+            Acceptor(RULES, spool, TimestampAllocator(), report, lambda: 1_760_000_000.0, decide), self._respond
         )
 
     async def _respond(self, request: DecodedRequest, results: Sequence[Decision]) -> None:

@@ -7,6 +7,7 @@ from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.fleet.status import FleetStatus
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
@@ -71,7 +72,7 @@ class Starting:
 
 def ingest_service(guard: Guard | None = None) -> IngestService:
     spool = MemorySpool()
-    acceptor = Acceptor({}, spool, TimestampAllocator(), Silent(), lambda: 1.0)
+    acceptor = Acceptor({}, spool, TimestampAllocator(), Silent(), lambda: 1.0, decide)
     return IngestService(acceptor, lambda *_: (), spool.usage, IngestSettings(), lambda: 1.0, guard=guard)
 
 

@@ -15,7 +15,6 @@ from intercomd_daemon.connection import Connections
 from intercomd_daemon.envelope import AcceptedEnvelope, Refusal, TrackEvent, lane_of, replace_events
 from intercomd_daemon.errors import ConnectionNotAllowed, RequestRefused, SecondsTaken, SpoolChanged
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
-from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.ingest.decoded import DecodedEnvelope, Forwarder
 from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS, REQUEST_EXPANDED_BYTES_MAX
@@ -83,7 +82,7 @@ class Acceptor:
         seconds: TimestampAllocator,
         report: AcceptReport,
         clock: Callable[[], float],
-        decide: Decide = decide,
+        decide: Decide,
     ) -> None:
         """`seconds` starts with the claims that the spool kept of an earlier run."""
         self._decide = decide

@@ -15,11 +15,13 @@ from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS
 from intercomd_daemon.ingest.metadata import custom_metadata
 from intercomd_daemon.ingest.session_end import session_end_event, session_end_skip
 from intercomd_daemon.ingest.validate import (
+    check_empty,
     check_envelope_id,
     created_at_of,
     event_name_of,
     identity_of,
     traceparent_of,
+    unknown_connection,
 )
 
 
@@ -97,14 +99,6 @@ def _update(envelope: DecodedEnvelope, rules: ConnectionSettings, found: Finding
     return Update({})
 
 
-def check_empty(envelope: DecodedEnvelope, found: Findings) -> None:
-    """Rejects an envelope without attributes, removals and event."""
-    content = envelope.user_attributes or envelope.removed_user_attributes or envelope.event or envelope.violations
-    if not content:
-        message = "the envelope has no user attributes, removals or event: add one of them, or do not send it"
-        found.reject("EMPTY_ENVELOPE", "", message)
-
-
 def _events(
     envelope: DecodedEnvelope, created_at: int, now: float, rules: ConnectionSettings, found: Findings
 ) -> tuple[tuple[TrackEvent, ...], Finding | None]:
@@ -142,13 +136,6 @@ def _not_accepted(envelope: DecodedEnvelope, connection: str, skip: Finding | No
             "every attribute was dropped: see the adjustments",
         )
     return _skipped(envelope, connection, skip, found)
-
-
-def unknown_connection(envelope: DecodedEnvelope, name: str, field: str) -> Decision:
-    """Returns the decision of an envelope for a connection that the settings do not have."""
-    message = f'unknown connection {quoted(name)}: name a connection of the settings, or none for "default"'
-    finding = Finding("UNKNOWN_CONNECTION", field, message)
-    return Decision(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (finding,))
 
 
 def _skipped(envelope: DecodedEnvelope, connection: str, reason: Finding, found: Findings | None = None) -> Decision:

@@ -11,10 +11,16 @@ from intercomd.framing import length_prefix
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd_daemon.connection import Connections
 from intercomd_daemon.envelope import AcceptedEnvelope
-from intercomd_daemon.ingest.decide import check_empty, unknown_connection
 from intercomd_daemon.ingest.decision import Decision, Disposition, Findings
 from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope
-from intercomd_daemon.ingest.validate import check_envelope_id, created_at_of, event_name_of, identity_of
+from intercomd_daemon.ingest.validate import (
+    check_empty,
+    check_envelope_id,
+    created_at_of,
+    event_name_of,
+    identity_of,
+    unknown_connection,
+)
 
 _LENGTH_DELIMITED = 2
 _MICROSECONDS = 1_000_000

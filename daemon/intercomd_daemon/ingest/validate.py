@@ -7,8 +7,10 @@ from collections.abc import Collection
 
 from intercomd_daemon import trace_context
 from intercomd_daemon.conversion import LATEST_TIME, rfc3339
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.errors import quoted
-from intercomd_daemon.ingest.decision import Findings
+from intercomd_daemon.ingest.decision import Decision, Disposition, Findings
+from intercomd_daemon.ingest.decoded import DecodedEnvelope
 from intercomd_daemon.ingest.limits import (
     CLOCK_SKEW_SECONDS,
     CUSTOMER_ID_CHARACTERS_MAX,
@@ -131,3 +133,18 @@ def traceparent_of(given: str, found: Findings) -> str:
         )
         return ""
     return given
+
+
+def check_empty(envelope: DecodedEnvelope, found: Findings) -> None:
+    """Rejects an envelope without attributes, removals and event."""
+    content = envelope.user_attributes or envelope.removed_user_attributes or envelope.event or envelope.violations
+    if not content:
+        message = "the envelope has no user attributes, removals or event: add one of them, or do not send it"
+        found.reject("EMPTY_ENVELOPE", "", message)
+
+
+def unknown_connection(envelope: DecodedEnvelope, name: str, field: str) -> Decision:
+    """Returns the decision of an envelope for a connection that the settings do not have."""
+    message = f'unknown connection {quoted(name)}: name a connection of the settings, or none for "default"'
+    finding = Finding("UNKNOWN_CONNECTION", field, message)
+    return Decision(envelope.envelope_id, envelope.connection, Disposition.REJECTED, (finding,))

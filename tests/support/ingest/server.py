@@ -15,6 +15,7 @@ from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.ingest.accept import Acceptor
+from intercomd_daemon.ingest.decide import decide
 from intercomd_daemon.ingest.service import SERVICE, IngestService
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
@@ -35,7 +36,7 @@ class Served:
     """A running service and its client."""
 
     def __init__(self, spool: Intake, report: RecordingReport) -> None:
-        acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW)
+        acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW, decide)
         self.service = IngestService(acceptor, preview, spool.usage, LIMITS, lambda: NOW)
         self.server = grpc.aio.server(options=OPTIONS)
         self.service.add_to(self.server)
