@@ -126,9 +126,11 @@ class Unauthenticated(IntercomdError):
 class ConnectionNotAllowed(IntercomdError):
     """The caller may not use a connection, whether it exists or not; nothing of the request was accepted."""
 
-    def __init__(self, connection: str) -> None:
-        """`connection` is the name that the caller sent."""
-        super().__init__(f"the caller may not use connection {quoted(connection)}: add it to the caller's connections")
+    def __init__(self, connection: str, caller: str) -> None:
+        """`connection` is the name that the caller sent, `caller` the caller's name."""
+        super().__init__(
+            f"caller {caller} may not use connection {quoted(connection)}: add it to callers.{caller}.connections"
+        )
         self.connection = connection
 
 
@@ -139,9 +141,14 @@ class OperationsNotAllowed(IntercomdError):
 class QuotaExceeded(IntercomdError):
     """The caller's quota is used up; nothing of the request was accepted."""
 
-    def __init__(self, caller: str, quota: str, retry_seconds: float) -> None:
-        """`quota` is the setting; `retry_seconds` is the time until the next request can pass."""
-        super().__init__(f"caller {caller} has used up its quota ({quota}): retry after {retry_seconds:.1f} s")
+    def __init__(self, caller: str, quota: str, per_second: float, retry_seconds: float) -> None:
+        """`quota` is the setting, `per_second` its value.
+
+        `retry_seconds` is the time until the next request can pass.
+        """
+        key, unit = f"callers.{caller}.{quota}", quota.removesuffix("_per_second")
+        message = f"caller {caller} has used up its quota of {per_second:.0f} {unit} per second ({key})"
+        super().__init__(f"{message}: retry after {retry_seconds:.1f} s, or raise the quota")
         self.caller = caller
         self.quota = quota
         self.retry_seconds = retry_seconds

@@ -41,7 +41,7 @@ class WatchedFile:
         self._seen = None
         try:
             if not stat.S_ISREG(Path(self.path).stat().st_mode):  # A pipe would block the event loop.
-                raise FileUnusable(f"{self.path} is not a regular file")
+                raise FileUnusable(f"{self.path} is not a regular file; put one there")
             with Path(self.path).open("rb") as file:
                 # Of the file that is open: another one may have been put at the path since.
                 status = os.fstat(file.fileno())
@@ -49,9 +49,9 @@ class WatchedFile:
         except OSError as error:
             raise FileUnusable(f"{self.path}: {error.strerror}; put it there, readable for the daemon") from error
         if not content.strip():
-            raise FileUnusable(f"{self.path} is empty")
+            raise FileUnusable(f"{self.path} is empty; put its content there")
         if len(content) > self._bytes_max:
-            raise FileUnusable(f"{self.path} is larger than {self._bytes_max} bytes")
+            raise FileUnusable(f"{self.path} is larger than {self._bytes_max} bytes, the limit; is it another file?")
         # Within a tick of the file system's clock a file can change twice with one ctime.
         if time.time_ns() - status.st_ctime_ns > _SETTLED_NANOSECONDS:
             self._seen = _version(status)

@@ -7,13 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from documents import DOCS, section
-from intercomd_daemon.app.changes import RESTART, RESTART_SECTIONS, compare
+from intercomd_daemon.app.changes import RESTART, RESTART_SECTIONS, compare, warn_of_removed
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings, RateSettings
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from intercomd_daemon.rpc.settings import CallerSettings, TlsSettings
 from intercomd_daemon.setting.secret import Secret
+from intercomd_daemon.spool.rows import LogUsage, Usage
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.stopping import StoppingSettings
 from intercomd_daemon.telemetry.settings import LogSettings
@@ -133,3 +134,9 @@ def test_callers_and_consent_take_effect_at_once() -> None:
     assert compare(new, replace(new, callers={"shop": replace(shop, operations="write")})).changed == (
         "callers.shop.operations",
     )
+
+
+def test_removed_connections_with_waiting_envelopes_are_warned_of() -> None:
+    usage = Usage({"gone": LogUsage(normal=2, bulk=1), "idle": LogUsage(), "kept": LogUsage(normal=5)}, 0, 0, "")
+    (warning,) = warn_of_removed(["gone", "idle", "kept", "unused"], ["kept", "new"], usage)
+    assert warning.startswith("connections.gone (removed): 3 waiting envelopes stay in the spool; ")

@@ -77,5 +77,5 @@ def test_reload_uses_other_files_callers_and_consent(
     assert security.operations.guard.caller is security.http_guard.caller is ANYONE
     assert security.operations.authenticator.required
     other.key.unlink()
-    with pytest.raises(FileUnusable):
+    with pytest.raises(FileUnusable, match=r"operations\.tls: .*: No such file or directory; put it there"):
         security.reconfigure(load("http://127.0.0.1:1", **tables))

@@ -1,6 +1,7 @@
 """Tests `intercomd drain`."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import grpc
@@ -48,4 +49,15 @@ async def test_drain_with_wait_returns_when_the_open_calls_have_ended(tmp_path: 
         *(invoke("drain", "--wait", "--operations", daemon.operations_address) for _ in range(3))
     )
     assert [result.exit_code for result in results] == [0, 0, 0]
+    await daemon.close()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_drain_prints_json(tmp_path: Path, sandbox: Sandbox) -> None:
+    daemon = await Daemon(tmp_path, sandbox.base_url, {"stopping": {"linger": "0s"}}).start()
+    printed = [
+        json.loads((await invoke("drain", *more, "--json", "--operations", daemon.operations_address)).stdout)
+        for more in ((), ("--wait",))
+    ]
+    assert printed == [{"draining": True, "drained": False}, {"draining": True, "drained": True}]
     await daemon.close()

@@ -1,12 +1,16 @@
 """What settings lack, and where they contradict, as the whole of a file shows it."""
 
+from pathlib import Path
+
 import pytest
 
+from intercomd_daemon.config import load
 from intercomd_daemon.config.consistency import check_consistency
 from intercomd_daemon.config.findings import SettingFindings
 from intercomd_daemon.config.setting_keys import keys_of
 from intercomd_daemon.config.settings import Settings
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
+from intercomd_daemon.errors import SettingsInvalid
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from intercomd_daemon.setting.secret import Secret
@@ -20,7 +24,7 @@ def found(*connections: ConnectionSettings, wrong: tuple[str, ...] = (), **secti
     for connection in connections:
         origins |= dict.fromkeys(keys_of(ConnectionSettings, f"connections.{connection.name}."), "f.toml")
     findings = SettingFindings()
-    check_consistency(settings, origins, wrong, findings)
+    check_consistency(settings, origins, frozenset(wrong), findings)
     return findings
 
 
@@ -71,6 +75,18 @@ def test_settings_without_an_active_connection_are_a_warning() -> None:
 def test_wrong_value_is_not_reported_as_missing_too(key: str) -> None:
     wrong = ("connections.a.app_id", f"connections.a.{key}")
     assert found(ConnectionSettings(name="a"), wrong=wrong) == SettingFindings()
+
+
+@pytest.mark.parametrize("table", ["", "[connections.default]\n", "[connections.default]\nactive = false\n"])
+@pytest.mark.parametrize("target", ['"http://gateway"', "5", '""" """'])
+def test_wrong_target_is_the_only_problem_of_an_agent(tmp_path: Path, target: str, table: str) -> None:
+    """With a valid target the other settings have an effect, and no connection needs access to Intercom."""
+    path = tmp_path / "f.toml"
+    path.write_text(f'[upstream]\ntarget = {target}\ntoken_file = "t"\ninsecure = true\n{table}')
+    with pytest.raises(SettingsInvalid) as refused:
+        load(str(path), {})
+    (problem,) = refused.value.problems
+    assert problem.startswith("upstream.target (")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,9 @@ def problems(tmp_path: Path, text: str) -> list[str]:
     return []
 
 
+OPEN = "LISTEN\n"
+
+
 @pytest.mark.parametrize("section", ["ingest", "operations"])
 @pytest.mark.parametrize(
     ("given", "missing"),
@@ -101,3 +104,21 @@ def test_open_operations_without_callers_are_a_warning(tmp_path: Path) -> None:
 
 def test_health_may_be_open(tmp_path: Path) -> None:
     assert problems(tmp_path, '[health]\nlisten = ["0.0.0.0:9092"]\n') == []
+
+
+@pytest.mark.parametrize("section", ["ingest", "operations"])
+@pytest.mark.parametrize(
+    ("key", "others"),
+    [
+        ("tls.certificate_file", 'tls.key_file = "/key"\n'),
+        ("tls.key_file", 'tls.certificate_file = "/certificate"\n'),
+        ("tls.client_ca_file", OPEN),
+        ("tls.client_ca_file", '[callers.a]\ncertificate_names = ["a.internal"]\n'),
+        ("insecure", OPEN),
+    ],
+)
+def test_wrong_value_is_the_only_problem(tmp_path: Path, section: str, key: str, others: str) -> None:
+    """What depends on it cannot be judged yet."""
+    others = others.replace("LISTEN", 'listen = ["0.0.0.0:1"]' if section == "ingest" else 'listen = "0.0.0.0:1"')
+    (problem,) = problems(tmp_path, f"[{section}]\n{key} = 5\n{others}")
+    assert problem.startswith(f"{section}.{key} (FILE): 5 ")

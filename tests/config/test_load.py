@@ -273,3 +273,17 @@ def test_token_appears_in_no_problem_warning_or_repr(file: Path) -> None:
         with pytest.raises(SettingsInvalid) as raised:
             load(str(file), environment)
         assert TOKEN not in "".join(raised.value.problems) + str(raised.value) + repr(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "age"),
+    [("", '""'), ("CA", '"1h"'), ('CA\n[ingest]\nconnection_age_max = "30m"', '"30m"')],
+)
+def test_describe_shows_the_age_that_a_client_ca_sets(tmp_path: Path, given: str, age: str) -> None:
+    """With a client CA it is an hour, unless it is set."""
+    files = 'tls.certificate_file = "c"\ntls.key_file = "k"\ntls.client_ca_file = "a"'
+    text = given.replace("CA\n[ingest]", f"[ingest]\n{files}").replace("CA", f"[ingest]\n{files}")
+    path = tmp_path / "intercomd.toml"
+    path.write_text(text)
+    rows = {row.key: row for row in describe(load(str(path), SHORT))}
+    assert rows["ingest.connection_age_max"].value == age

@@ -38,7 +38,7 @@ duplicate_window = "24h"
 outcomes_max = 1000000
 outcomes_kept = "72h"
 refusals_max = 10000
-lock_wait = "1m"
+lock_wait = "60s"
 [operations]
 listen = "127.0.0.1:9090"
 grpc_listen = "127.0.0.1:9091"

@@ -152,6 +152,8 @@ async def test_other_workspace_gets_whole_updates_and_its_own_contacts(daemon: D
         line = await reload(daemon)
         assert line["changed"] == "connections.default.app_id, connections.default.base_url"
         assert daemon.logged("workspace_changed", connection="default", waiting=1)
+        (warning,) = [line["warning"] for line in daemon.logged("setting")]
+        assert warning.startswith("connections.default (another workspace): 1 waiting envelopes go to ")
         await daemon.operations.ResumeConnection(ResumeConnectionRequest(connection="default"))
         await daemon.ended(["second"])
         contact = other.workspace.contacts.find_user("u1")

@@ -95,6 +95,8 @@ async def test_service_of_another_listener_is_not_found() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await served.stub.Check(health_pb2.HealthCheckRequest(service="intercomd.v1.IngestService"))
         assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+        details = refused.value.details() or ""
+        assert details.startswith('unknown service "intercomd.v1.IngestService": this listener has "", ')
 
 
 async def test_health_list_names_every_service_of_the_listener() -> None:

@@ -39,9 +39,9 @@ CASES = [
     (CountMismatch(3, 4), StatusCode.FAILED_PRECONDITION, ErrorInfo),
     (SpoolChanged("s-2"), StatusCode.FAILED_PRECONDITION, ErrorInfo),
     (TooManyWatches("64 watches are open"), StatusCode.RESOURCE_EXHAUSTED, QuotaFailure),
-    (QuotaExceeded("billing", "bytes_per_second", 7.25), StatusCode.RESOURCE_EXHAUSTED, QuotaFailure),
+    (QuotaExceeded("billing", "bytes_per_second", 1_000.0, 7.25), StatusCode.RESOURCE_EXHAUSTED, QuotaFailure),
     (Unauthenticated("CREDENTIALS_MISSING", "no token"), StatusCode.UNAUTHENTICATED, ErrorInfo),
-    (ConnectionNotAllowed("eu"), StatusCode.PERMISSION_DENIED, ErrorInfo),
+    (ConnectionNotAllowed("eu", "billing"), StatusCode.PERMISSION_DENIED, ErrorInfo),
     (OperationsNotAllowed("GetStatus needs status"), StatusCode.PERMISSION_DENIED, ErrorInfo),
 ]
 
@@ -129,3 +129,18 @@ def _unpack(error: IntercomdError, detail: BadRequest | RetryInfo | ErrorInfo) -
     trailers = dict(status_of(error).trailers)
     assert Status.FromString(trailers["grpc-status-details-bin"]).details[0].Unpack(detail)
     return trailers
+
+
+@pytest.mark.parametrize(
+    ("quota", "rate", "limit"),
+    [
+        ("envelopes_per_second", 50.0, "50 envelopes per second"),
+        ("bytes_per_second", 10_240.0, "10240 bytes per second"),
+    ],
+)
+def test_used_up_quota_is_named_with_its_limit_and_the_fix(quota: str, rate: float, limit: str) -> None:
+    message = status_of(QuotaExceeded("billing", quota, rate, 0.94)).message
+    assert message == (
+        f"caller billing has used up its quota of {limit} (callers.billing.{quota}):"
+        " retry after 0.9 s, or raise the quota"
+    )

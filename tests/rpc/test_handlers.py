@@ -140,7 +140,7 @@ async def test_service_is_idle_when_the_last_call_has_ended() -> None:
 
 
 def test_deserializer_returns_that_the_quota_is_used_up() -> None:
-    exceeded = QuotaExceeded("shop", "envelopes_per_second", 1.0)
+    exceeded = QuotaExceeded("shop", "envelopes_per_second", 10.0, 1.0)
 
     def decode(_data: bytes) -> str:
         raise exceeded

@@ -40,7 +40,8 @@ def test_rotated_tokens_are_valid_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty"),
+        (b"", "callers.billing.token_file: .* is empty; put its content there"),
+        (b"\n \n", "is empty"),
         (ONE.encode() + b"\n" + b"2" * 31, "line 2 of .* is not a token of 32 or more characters"),
         (b"two words are not a token, however long they are", "line 1 of"),
         ("é".encode() * 40, "is not ASCII text"),

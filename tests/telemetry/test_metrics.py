@@ -255,3 +255,40 @@ def test_daemons_in_one_process_count_separately(metrics: Metrics) -> None:
     other = Metrics("1.2.3", [CONNECTION], usage=lambda: Usage({}, 0, 0, ""), statuses=list, clock=lambda: 0.0)
     metrics.count_outcomes([outcome()])
     assert counted(other, "intercomd_outcomes_total", "connection", "type", "reason") == {}
+
+
+def test_series_of_a_caller_exist_from_the_start_at_zero(metrics: Metrics) -> None:
+    """Without callers in the settings the caller of every call is the empty name."""
+    metrics.set_callers([])
+    found = scrape(metrics)
+    for method in ("Publish", "PublishStream", "Preview"):
+        assert found[f'intercomd_requests_total{{caller="",code="OK",method="{method}"}}'] == "0.0"
+    metrics.set_callers(["billing", "shop"])
+    found = scrape(metrics)
+    for caller in ("billing", "shop"):
+        for code in ("OK", "INVALID_ARGUMENT", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAVAILABLE"):
+            assert found[f'intercomd_requests_total{{caller="{caller}",code="{code}",method="Publish"}}'] == "0.0"
+
+
+def test_series_of_discards_exist_from_the_start_at_zero(metrics: Metrics) -> None:
+    found = scrape(metrics)
+    for reason in REASONS:
+        if reason.kind is ReasonKind.DEAD_LETTER:
+            series = f'connection="default",reason="{reason.code}",type="discarded"'
+            assert found[f"intercomd_outcomes_total{{{series}}}"] == "0.0"
+
+
+def test_series_of_an_agent_exist_from_the_start_at_zero(metrics: Metrics) -> None:
+    agent = Metrics(
+        "1.2.3", [CONNECTION], usage=lambda: Usage({}, 0, 0, ""), statuses=list, clock=lambda: 0.0, agent=True
+    )
+    found = scrape(agent)
+    for code in ("OK", "UNAVAILABLE", "UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"):
+        assert found[f'intercomd_forward_calls_total{{code="{code}",connection="default"}}'] == "0.0"
+    assert found['intercomd_outcomes_total{connection="default",reason="",type="forwarded"}'] == "0.0"
+    for reason in REASONS:
+        if reason.kind in {ReasonKind.VIOLATION, ReasonKind.SKIP}:
+            type_ = "dead_lettered" if reason.kind is ReasonKind.VIOLATION else "skipped"
+            series = f'connection="default",reason="{reason.code}",type="{type_}"'
+            assert found[f"intercomd_outcomes_total{{{series}}}"] == "0.0"
+    assert not counted(metrics, "intercomd_forward_calls_total")

@@ -382,3 +382,21 @@ def test_long_list_of_texts_is_cut(write: Write) -> None:
     (line,) = written.lines
     assert line["rows"].startswith("row 0; row 1; ")
     assert len(line["rows"]) == DETAIL_CHARACTERS_MAX
+
+
+@pytest.mark.parametrize(
+    ("reason", "fix"),
+    [
+        ("UNAUTHORIZED", "access_token_file"),
+        ("APP_ID_MISMATCH", "app_id"),
+        ("UPSTREAM_FORBIDDEN", "connections of the agent's caller"),
+        ("UPSTREAM_UNAUTHENTICATED", "upstream.token_file"),
+    ],
+)
+def test_suspension_is_logged_with_its_remedy(write: Write, reason: str, fix: str) -> None:
+    written = write()
+    report, _ = a_report(written)
+    report.on_state("default", ConnectionState.SUSPENDED, reason)
+    (line,) = logged(written)
+    assert line["reason"] == reason
+    assert fix in str(line["remedy"])

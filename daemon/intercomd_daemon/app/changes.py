@@ -1,12 +1,14 @@
 """Compares two configurations: what changes with a reload, and what needs a restart. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from intercomd_daemon.config import TABLES, Settings
+from intercomd_daemon.config.findings import CONNECTIONS
+from intercomd_daemon.spool.rows import LogUsage, Usage
 
 # Addresses are bound, and the spool is opened, once. gRPC takes the size of its messages when a server is made.
 RESTART = frozenset(
@@ -53,6 +55,25 @@ def compare(old: Settings, new: Settings) -> Changes:
     restart = tuple(key for key in keys if _needs_restart(key, before[key], after[key]))
     changed += [key for key in keys if key not in restart]
     return Changes(_keep(old, new), tuple(changed), restart)
+
+
+def warn_of_removed(old: Collection[str], new: Collection[str], usage: Usage) -> list[str]:
+    """Returns a warning for each removed connection with waiting envelopes, which nobody would see otherwise."""
+    counts = {name: usage.connections.get(name, LogUsage()) for name in old if name not in new}
+    return [
+        f"{CONNECTIONS}.{name} (removed): {waiting} waiting envelopes stay in the spool; "
+        "configure the connection again to deliver them"
+        for name, count in counts.items()
+        if (waiting := count.normal + count.bulk)
+    ]
+
+
+def warn_of_workspace(name: str, workspace: str, waiting: int) -> str:
+    """Returns a warning: the envelopes of a connection go to another workspace than when they were accepted."""
+    return (
+        f"{CONNECTIONS}.{name} (another workspace): {waiting} waiting envelopes go to {workspace}; "
+        "if that is wrong, pause the connection and correct app_id, region or base_url"
+    )
 
 
 def _needs_restart(key: str, before: object, after: object) -> bool:

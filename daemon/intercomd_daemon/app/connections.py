@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from intercomd_daemon.app.changes import warn_of_workspace
 from intercomd_daemon.app.destination import destination_of
 from intercomd_daemon.app.idle import idle_status, status_elsewhere
 from intercomd_daemon.app.performer import Performer
@@ -64,8 +65,8 @@ class Connections:
         await self._store_workspaces()
         self._workers.start(workers)
 
-    async def reconfigure(self, connections: Mapping[str, ConnectionSettings]) -> None:
-        """Replaces the settings: only the workers of connections that changed stop, or start anew.
+    async def reconfigure(self, connections: Mapping[str, ConnectionSettings]) -> list[str]:
+        """Replaces the settings: only the workers of connections that changed stop, or start anew; returns warnings.
 
         A changed worker finishes its calls in flight before its successor starts, so the order of each user holds. The
         envelopes of a removed connection stay in the spool.
@@ -74,9 +75,9 @@ class Connections:
             IntercomdError: a worker cannot be created; nothing has changed.
         """
         async with self.reconfiguring:
-            await self._replace(connections)
+            return await self._replace(connections)
 
-    async def _replace(self, connections: Mapping[str, ConnectionSettings]) -> None:
+    async def _replace(self, connections: Mapping[str, ConnectionSettings]) -> list[str]:
         before = self._settings
         changed = {name: settings for name, settings in connections.items() if before.get(name) != settings}
         self.destination.read_credentials(changed)
@@ -88,9 +89,10 @@ class Connections:
             {self.destination.workspace(each) for each in connections.values() if self.destination.has_worker(each)}
         )
         # After the last commit of the old workers, and before the first read of the new ones.
-        await self._store_workspaces()
+        warnings = await self._store_workspaces()
         if not self._stopping:
             self._workers.start(workers)
+        return warnings
 
     async def _new_workers(self, connections: Mapping[str, ConnectionSettings]) -> dict[str, AssignedWorker]:
         """Creates the workers of these connections; none of them runs yet.
@@ -107,10 +109,11 @@ class Connections:
                 workers[name] = AssignedWorker(worker, self.destination.workspace(settings), held.outflow)
         return workers
 
-    async def _store_workspaces(self) -> None:
-        """Stores the workspace of each connection; reports those whose waiting envelopes will go to another one."""
+    async def _store_workspaces(self) -> list[str]:
+        """Stores the workspace of each connection; reports and returns those whose envelopes will go to another one."""
         if self.destination.upstream is not None:
-            return  # The gateway stores them.
+            return []  # The gateway stores them.
+        warnings = []
         workspaces = {
             name: self.destination.workspace(settings) for name, settings in self._settings.items() if settings.active
         }
@@ -118,6 +121,9 @@ class Connections:
             usage = self._spool.usage().connections.get(name, LogUsage())
             waiting = usage.normal + usage.bulk
             self._observer.on_notice(name, "workspace_changed", workspace=workspaces[name], waiting=waiting)
+            if waiting:
+                warnings.append(warn_of_workspace(name, workspaces[name], waiting))
+        return warnings
 
     def connections_of(self, workspace: str) -> dict[str, ConnectionSettings]:
         """Returns the connections of a workspace that have a worker while this process holds it."""

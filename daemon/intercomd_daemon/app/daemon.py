@@ -66,7 +66,9 @@ class Daemon:
         self.status = Status(self._connections, settings.spool.bytes_max)
         self.control = Control(self._connections, self.status)
         read = self.status
-        self._metrics = Metrics(__version__, settings.connections, read.usage, read.statuses, read.now, read.fleet)
+        connections, agent = settings.connections, settings.upstream.on
+        self._metrics = Metrics(__version__, connections, read.usage, read.statuses, read.now, read.fleet, agent=agent)
+        self._metrics.set_callers(settings.callers)
         self._metrics.watch_log(logs.lost)
         self._traces = open_traces_or_warn(settings.traces, os.environ, logs.logger)
         self._security = Security(settings, logs.logger, self._metrics.count_request)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from intercomd_daemon.app.changes import compare
+from intercomd_daemon.app.changes import compare, warn_of_removed
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.settings_digest import join_fleet
@@ -36,8 +36,8 @@ class Parts:
     metrics: Metrics
     report: Report
 
-    async def apply(self, settings: Settings, before: Settings) -> None:
-        """Applies settings: to the workers first, as only they can fail, and to what accepts last.
+    async def apply(self, settings: Settings, before: Settings) -> list[str]:
+        """Applies settings: to the workers first, as only they can fail, and to what accepts last; returns warnings.
 
         Raises:
             IntercomdError: a file is unusable, or a worker cannot be created; nothing has changed.
@@ -45,7 +45,7 @@ class Parts:
         use_callers = self.security.reconfigure(settings)
         await self.spool.set_connections(tuple(settings.connections))
         try:
-            await self.connections.reconfigure(settings.connections)
+            warnings = await self.connections.reconfigure(settings.connections)
         except IntercomdError:
             await self.spool.set_connections(tuple(before.connections))
             raise
@@ -53,9 +53,11 @@ class Parts:
         self.stop.reconfigure(settings.stopping)
         join_fleet(self.spool.fleet, settings, self.report.wake)
         self.metrics.set_connections(settings.connections)
+        self.metrics.set_callers(settings.callers)
         self.logs.configure(settings.log)
         self.acceptor.reconfigure(settings.connections)
         self.service.reconfigure(settings.ingest)
+        return warnings + warn_of_removed(before.connections, settings.connections, self.spool.usage())
 
 
 class Reload:
@@ -95,7 +97,7 @@ class Reload:
             try:
                 loaded = self._load()
                 changes = compare(self._settings, loaded.settings)
-                await self._parts.apply(changes.settings, self._settings)
+                warnings = (*loaded.warnings, *await self._parts.apply(changes.settings, self._settings))
             except IntercomdError as error:
                 status += "; the last reload failed, see the log"
                 problems = error.problems if isinstance(error, SettingsInvalid) else [str(error)]
@@ -107,6 +109,6 @@ class Reload:
             self._settings = changes.settings
             metrics.count_reload(time.time(), success=True)
             logger.info("reloaded", changed=", ".join(changes.changed), needs_restart=", ".join(changes.restart))
-            for warning in loaded.warnings:
+            for warning in warnings:
                 logger.warning("setting", warning=warning)
-            return Reloaded(changes.changed, changes.restart, loaded.warnings)
+            return Reloaded(changes.changed, changes.restart, warnings)

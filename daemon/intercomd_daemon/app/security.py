@@ -1,7 +1,7 @@
 """What guards the listeners: TLS, callers and their tokens, and the files of both, which are watched while it runs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from intercomd_daemon.config import Settings
@@ -16,6 +16,7 @@ from intercomd_daemon.rpc.tls import ServerTls
 from intercomd_daemon.rpc.token_file import TokenFiles
 from intercomd_daemon.telemetry.logs import Logger
 from intercomd_daemon.unix_socket import SCHEME
+from intercomd_daemon.watched_file import FileUnusable
 
 WATCH_SECONDS = 1.0
 """Interval at which files are checked for changes: a renewed certificate is in use within this time."""
@@ -78,8 +79,7 @@ class Security:
         Raises:
             FileUnusable: a file is missing or invalid.
         """
-        for tls in self._tls.values():
-            tls.load()
+        _load(self._tls)
         self._token_files.load()
         self._replace_callers()
 
@@ -92,8 +92,7 @@ class Security:
         files = TokenFiles(settings.callers)
         files.load()
         replaced = _tls_of(settings)
-        for tls in replaced.values():
-            tls.load()
+        _load(replaced)
 
         def apply() -> None:
             for section, tls in replaced.items():
@@ -134,6 +133,19 @@ def anyone_of(address: str, tls: TlsSettings, *, insecure: bool) -> Caller:
     """
     certificate_needed = tls.client_ca_file and not address.startswith(SCHEME)
     return CERTIFICATE_HOLDER if certificate_needed and not insecure else ANYONE
+
+
+def _load(tls: Mapping[str, ServerTls]) -> None:
+    """Reads the files of each section.
+
+    Raises:
+        FileUnusable: with the section.
+    """
+    for section, files in tls.items():
+        try:
+            files.load()
+        except FileUnusable as error:
+            raise FileUnusable(f"{section}: {error}") from error
 
 
 def _tls_of(settings: Settings) -> dict[str, ServerTls]:

@@ -1,6 +1,7 @@
 """Checks the callers of the settings: credentials that two of them share, and names that no listener can verify."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from itertools import combinations
 
 from intercomd_daemon.config.findings import CALLERS, CONNECTIONS, SettingFindings
@@ -11,10 +12,12 @@ from intercomd_daemon.rpc.certificate_names import NamePattern
 from intercomd_daemon.rpc.settings import CallerSettings
 
 
-def check_callers(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
-    """Adds missing settings and contradictions to the findings."""
+def check_callers(
+    settings: Settings, origins: Mapping[str, str], wrong: AbstractSet[str], findings: SettingFindings
+) -> None:
+    """Adds missing settings and contradictions to the findings; keys in `wrong` have been reported already."""
     _check_hashes(settings, origins, findings)
-    _check_names(settings, origins, findings)
+    _check_names(settings, origins, wrong, findings)
     for caller in settings.callers.values():
         _check_connections(caller, settings, origins, findings)
         _check_credentials(caller, findings)
@@ -32,7 +35,9 @@ def _check_hashes(settings: Settings, origins: Mapping[str, str], findings: Sett
             seen[token_hash] = key
 
 
-def _check_names(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
+def _check_names(
+    settings: Settings, origins: Mapping[str, str], wrong: AbstractSet[str], findings: SettingFindings
+) -> None:
     patterns = [
         (f"{CALLERS}.{name}.certificate_names", NamePattern(text))
         for name, caller in settings.callers.items()
@@ -42,7 +47,8 @@ def _check_names(settings: Settings, origins: Mapping[str, str], findings: Setti
         if pattern.overlaps(other):
             message = f'"{pattern.text}" and "{other.text}" of {other_key} match the same names; narrow one of them'
             findings.problem(key, origins[key], message)
-    if not (settings.ingest.tls.client_ca_file or settings.operations.tls.client_ca_file):
+    verified = settings.ingest.tls.client_ca_file or settings.operations.tls.client_ca_file
+    if not verified and wrong.isdisjoint({"ingest.tls.client_ca_file", "operations.tls.client_ca_file"}):
         for key in dict.fromkeys(key for key, _ in patterns):
             message = "no listener verifies client certificates; set ingest.tls.client_ca_file"
             findings.problem(key, origins[key], f"{message} or operations.tls.client_ca_file")

@@ -1,13 +1,14 @@
 """Checks the settings as a whole: missing settings and contradictions, without opening files or connections."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from intercomd_daemon.config.caller_checks import check_callers
 from intercomd_daemon.config.findings import CONNECTIONS, SettingFindings
 from intercomd_daemon.config.listener_checks import check_listeners
 from intercomd_daemon.config.setting_keys import nearest
 from intercomd_daemon.config.settings import Settings
-from intercomd_daemon.config.upstream import check_upstream
+from intercomd_daemon.config.upstream import TARGET, check_upstream
 from intercomd_daemon.config.variables import variable
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.setting.places import NO_PROXY, in_the_clear
@@ -18,24 +19,26 @@ _EVENT_ATTRIBUTES_TRACKED = 10
 
 
 def check_consistency(
-    settings: Settings, origins: Mapping[str, str], wrong: Collection[str], findings: SettingFindings
+    settings: Settings, origins: Mapping[str, str], wrong: AbstractSet[str], findings: SettingFindings
 ) -> None:
     """Adds missing settings and contradictions to the findings; keys in `wrong` have been reported already."""
-    check_listeners(settings, origins, findings)
-    check_callers(settings, origins, findings)
-    check_upstream(settings, origins, findings)
+    check_listeners(settings, origins, wrong, findings)
+    check_callers(settings, origins, wrong, findings)
+    if TARGET not in wrong:  # With a valid target this is an agent, whose other settings have an effect.
+        check_upstream(settings, origins, findings)
     active = [connection for connection in settings.connections.values() if connection.active]
-    if settings.connections and not active and not settings.upstream.on:
+    forwards = settings.upstream.on or TARGET in wrong  # An agent calls its gateway alone.
+    if settings.connections and not active and not forwards:
         message = "no connection is active, so every envelope will be skipped"
         findings.warn(CONNECTIONS, "active = false", message)
     for connection in active:
-        if not settings.upstream.on:  # An agent calls its gateway alone.
+        if not forwards:
             _check_access(connection, wrong, findings)
     for connection in settings.connections.values():
         _check_connection(connection, settings.connections, origins, findings)
 
 
-def _check_access(connection: ConnectionSettings, wrong: Collection[str], findings: SettingFindings) -> None:
+def _check_access(connection: ConnectionSettings, wrong: AbstractSet[str], findings: SettingFindings) -> None:
     prefix = f"{CONNECTIONS}.{connection.name}."
     token_keys = (prefix + "access_token_file", prefix + "access_token")
     if not connection.app_id and connection.verify_app_id and prefix + "app_id" not in wrong:

@@ -1,6 +1,7 @@
 """Checks the settings of listeners as a whole: addresses that collide, and TLS that lacks a file."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from itertools import combinations
 
 from intercomd_daemon.config.findings import SettingFindings
@@ -12,13 +13,18 @@ from intercomd_daemon.setting.places import is_local, overlap
 _LOCAL_INGEST = "127.0.0.1:50051"
 
 
-def check_listeners(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
-    """Adds missing settings and contradictions to the findings."""
+def check_listeners(
+    settings: Settings, origins: Mapping[str, str], wrong: AbstractSet[str], findings: SettingFindings
+) -> None:
+    """Adds missing settings and contradictions to the findings; keys in `wrong` have been reported already."""
     _check_addresses(settings, origins, findings)
     for section, tls in (("ingest.tls", settings.ingest.tls), ("operations.tls", settings.operations.tls)):
-        _check_tls(section, tls, origins, findings)
-    _check_open_ingest(settings, origins, findings)
-    _check_open_operations(settings, origins, findings)
+        _check_tls(section, tls, origins, wrong, findings)
+    # A key in `wrong` may be the operator's choice, once it is corrected.
+    if wrong.isdisjoint({"ingest.insecure", "ingest.tls.client_ca_file"}):
+        _check_open_ingest(settings, origins, findings)
+    if wrong.isdisjoint({"operations.insecure", "operations.tls.client_ca_file"}):
+        _check_open_operations(settings, origins, findings)
 
 
 def _check_addresses(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
@@ -70,7 +76,9 @@ def _check_open_operations(settings: Settings, origins: Mapping[str, str], findi
         findings.problem(key, origins[key], message)
 
 
-def _check_tls(section: str, tls: TlsSettings, origins: Mapping[str, str], findings: SettingFindings) -> None:
+def _check_tls(
+    section: str, tls: TlsSettings, origins: Mapping[str, str], wrong: AbstractSet[str], findings: SettingFindings
+) -> None:
     files = {
         "certificate_file": tls.certificate_file,
         "key_file": tls.key_file,
@@ -81,5 +89,5 @@ def _check_tls(section: str, tls: TlsSettings, origins: Mapping[str, str], findi
         ("key_file", "TLS needs the private key of the certificate; name its file"),
     ):
         given = next((f"{section}.{name}" for name, path in files.items() if path), "")
-        if given and not files[key]:
+        if given and not files[key] and f"{section}.{key}" not in wrong:
             findings.problem(f"{section}.{key}", "not set", f"{why}, or leave out {given} ({origins[given]})")

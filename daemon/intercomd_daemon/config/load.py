@@ -6,12 +6,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from intercomd_daemon.config.consistency import check_consistency
 from intercomd_daemon.config.document import Document
 from intercomd_daemon.config.findings import CONNECTIONS, RawValue, SettingFindings
 from intercomd_daemon.config.setting_keys import build, keys_of, values_of
 from intercomd_daemon.config.settings import TABLES, Settings
+from intercomd_daemon.config.upstream import TARGET
 from intercomd_daemon.config.variables import Variables, variable
 from intercomd_daemon.errors import SettingsInvalid
 from intercomd_daemon.setting.kinds import ValueKind
@@ -19,10 +21,6 @@ from intercomd_daemon.toml import TomlInvalid, parse
 
 DEFAULT = "default"
 """The origin of settings that are not set; also the connection of the short forms if none is named."""
-
-
-_TARGET = "upstream.target"
-"""Makes the daemon an agent, which needs no setting of a connection."""
 
 
 class LoadedSettings(NamedTuple):
@@ -59,7 +57,7 @@ def load(path: str | None, environment: Mapping[str, str]) -> LoadedSettings:
     variables = Variables(keys, tables, findings)
     variables.read(environment)
     names = {table: list(dict.fromkeys([*document.names[table], *variables.names[table]])) for table in TABLES}
-    forwards = _TARGET in {*document.given, *variables.given}
+    forwards = TARGET in {*document.given, *variables.given}
     if (variables.short or forwards) and not names[CONNECTIONS]:
         names[CONNECTIONS] = [DEFAULT]
     given = document.given | _short_forms(variables, names[CONNECTIONS], findings) | variables.given
@@ -84,7 +82,10 @@ def load(path: str | None, environment: Mapping[str, str]) -> LoadedSettings:
 
 def describe(loaded: LoadedSettings) -> list[SettingRow]:
     """Returns every setting in force, in the order of the documentation."""
-    rows = list(values_of(loaded.settings))
+    ingest = loaded.settings.ingest
+    # A default that another setting decides: a client CA limits the age of connections.
+    in_force = replace(ingest, connection_age_max_seconds=ingest.connection_age_seconds)
+    rows = list(values_of(replace(loaded.settings, ingest=in_force)))
     for table in TABLES:
         for name, entry in getattr(loaded.settings, table).items():
             rows += values_of(entry, f"{table}.{name}.")

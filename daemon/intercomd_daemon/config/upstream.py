@@ -10,14 +10,17 @@ from intercomd_daemon.forward.settings import is_local_target
 _SECTION = "upstream"
 
 
+TARGET = f"{_SECTION}.target"
+"""Makes the daemon an agent."""
+
+
 def check_upstream(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     """Adds contradictions of `[upstream]` to the findings."""
     upstream, tls = settings.upstream, settings.upstream.tls
     if not upstream.on:
         for key, origin in origins.items():
             if key.startswith(f"{_SECTION}.") and origin != "default":
-                target = variable(f"{_SECTION}.target")
-                message = f"no effect without upstream.target, the gateway; set it, here or as {target}"
+                message = f"no effect without upstream.target, the gateway; set it, here or as {variable(TARGET)}"
                 findings.problem(key, origin, message)
         return
     for given, missing in (("certificate_file", "key_file"), ("key_file", "certificate_file")):

@@ -185,13 +185,12 @@ class Acceptor:
     ) -> None:
         """Decides each envelope; allocates seconds and makes the rows, unless nothing will be appended."""
         rules, now, decisions, rows, origins, refusals, traceparent, caller, connection, repeated = request
-        allowed = caller.connections
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
         expanded_bytes = 0
         for chunk in _chunks(envelopes):
             for envelope in chunk:
-                _check_connection(envelope.connection, allowed, connection)
+                _check_connection(envelope.connection, caller, connection)
                 if repeated and (earlier := repeated.get(envelope.envelope_id)) is not None:
                     decisions.append(earlier)
                     continue
@@ -260,10 +259,10 @@ class Acceptor:
                 request.decisions[index], request.rows[place] = self._enter(origin, origin.accepted, request)
 
 
-def _check_connection(name: str, allowed: frozenset[str] | None, only: str) -> None:
+def _check_connection(name: str, caller: Caller, only: str) -> None:
     """Checks the connection of an envelope; `only`: the one of a forwarded request, empty for a sender's."""
-    if allowed is not None and name not in allowed:
-        raise ConnectionNotAllowed(name)
+    if caller.connections is not None and name not in caller.connections:
+        raise ConnectionNotAllowed(name, caller.name)
     if only and name != only:
         text = "a forwarded request has envelopes of several connections: forward each by itself"
         raise RequestRefused("envelopes", text)

@@ -13,7 +13,7 @@ from grpc import StatusCode
 from grpc.aio import Server, ServicerContext
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from intercomd_daemon.errors import Unauthenticated
+from intercomd_daemon.errors import Unauthenticated, quoted
 from intercomd_daemon.operations.reflection import add_reflection
 from intercomd_daemon.rpc.authentication import Guard, MethodGate, Revocation, end_call, refuse
 
@@ -60,7 +60,9 @@ class Health(health_pb2_grpc.HealthServicer):
     async def Check(self, request: health_pb2.HealthCheckRequest, context: _Context) -> _Answer:  # noqa: N802 - gRPC's name
         """Returns the status of a service; NOT_FOUND if this listener does not have it."""
         if request.service not in self._names:
-            await end_call(context, StatusCode.NOT_FOUND, "this listener has no such service")
+            known = ", ".join(sorted(quoted(name) for name in self._names))
+            message = f"unknown service {quoted(request.service)}: this listener has {known}"
+            await end_call(context, StatusCode.NOT_FOUND, message)
             return _Answer()
         return _Answer(status=self._status_of(request.service))
 

@@ -193,13 +193,17 @@ class Guard:
         Raises:
             QuotaExceeded: the caller has used up its quota.
         """
-        seconds, name = self._wait()
+        quota = self._quota
+        if quota is None:
+            return
+        seconds, name = quota.wait(time.monotonic())
         if seconds:
-            raise QuotaExceeded(self.caller.name, name, seconds)
+            raise QuotaExceeded(self.caller.name, name, quota.rate(name), seconds)
 
     def quota_seconds(self) -> float:
         """Returns the time until a request of the current call may pass; 0.0: now."""
-        return self._wait()[0]
+        quota = self._quota
+        return 0.0 if quota is None else quota.wait(time.monotonic())[0]
 
     def take(self, size_bytes: int, envelopes: int) -> None:
         """Takes a request from the quota of the current call's caller."""
@@ -208,10 +212,6 @@ class Guard:
             now = time.monotonic()
             quota.take(BYTES, size_bytes, now)
             quota.take(ENVELOPES, envelopes, now)
-
-    def _wait(self) -> tuple[float, str]:
-        quota = self._quota
-        return (0.0, "") if quota is None else quota.wait(time.monotonic())
 
     def revocable(self, end: Callable[[Unauthenticated], None]) -> AbstractContextManager[None]:
         """Calls `end` if the credential of the current call is removed while the context is open."""

@@ -17,7 +17,7 @@ class Bucket:
 
     def __init__(self, per_second: float, now: float) -> None:
         """The bucket is full."""
-        self._per_second = per_second
+        self.per_second = per_second
         self._level = per_second * BUCKET_SECONDS
         self._at = now
 
@@ -25,7 +25,7 @@ class Bucket:
         """Returns the time until the bucket is positive; 0.0: it is."""
         self._refill(now)
         # At 0 the bucket is empty; it is positive with the next unit.
-        return 0.0 if self._level > 0 else (_POSITIVE - self._level) / self._per_second
+        return 0.0 if self._level > 0 else (_POSITIVE - self._level) / self.per_second
 
     def take(self, amount: float, now: float) -> None:
         """Takes an amount, which may overdraw the bucket."""
@@ -35,12 +35,12 @@ class Bucket:
     def change_rate(self, per_second: float, now: float) -> None:
         """Changes the rate; the bucket stays as full as it is, as a part of its size."""
         self._refill(now)
-        self._level *= per_second / self._per_second
-        self._per_second = per_second
+        self._level *= per_second / self.per_second
+        self.per_second = per_second
 
     def _refill(self, now: float) -> None:
-        full = self._per_second * BUCKET_SECONDS
-        self._level = min(full, self._level + (now - self._at) * self._per_second)
+        full = self.per_second * BUCKET_SECONDS
+        self._level = min(full, self._level + (now - self._at) * self.per_second)
         self._at = now
 
 
@@ -67,6 +67,10 @@ class CallerQuota:
     def wait(self, now: float) -> tuple[float, str]:
         """Returns the time until a request can pass, and the setting that it waits for; 0.0: it can pass now."""
         return max(((bucket.wait_seconds(now), name) for name, bucket in self._buckets.items()), default=(0.0, ""))
+
+    def rate(self, name: str) -> float:
+        """Returns the rate per second of a setting that has one."""
+        return self._buckets[name].per_second
 
     def take(self, name: str, amount: float, now: float) -> None:
         """Takes an amount from the bucket of a setting, if there is one."""

@@ -48,7 +48,7 @@ class Caller(NamedTuple):
             ConnectionNotAllowed: it may not.
         """
         if not self.may_use(connection):
-            raise ConnectionNotAllowed(connection)
+            raise ConnectionNotAllowed(connection, self.name)
 
     def check_level(self, level: Level, action: str, *, everywhere: bool = False) -> None:
         """Checks that it may do something; `action` names it, `everywhere` demands all connections.
@@ -56,10 +56,11 @@ class Caller(NamedTuple):
         Raises:
             OperationsNotAllowed: it may not.
         """
+        section = f"[callers.{self.name}]" if self.name else "the settings of a caller"
         if self.level < level:
-            raise OperationsNotAllowed(f'{action} needs operations = "{LEVELS[level]}" in the settings of the caller')
+            raise OperationsNotAllowed(f'{action} needs operations = "{LEVELS[level]}" in {section}')
         if everywhere and self.connections is not None:
-            raise OperationsNotAllowed(f'{action} needs connections = ["*"] in the settings of the caller')
+            raise OperationsNotAllowed(f'{action} needs connections = ["*"] in {section}')
 
 
 ANYONE = Caller("", None, Level.WRITE)

@@ -55,7 +55,7 @@ class TokenFiles:
             try:
                 hashes[name] = self._read(name, file, hashes)
             except FileUnusable as error:
-                problems.append(str(error))
+                problems.append(f"callers.{name}.token_file: {error}")
                 hashes[name] = self.hashes.get(name, ())
         self.problem = "; ".join(problems)
         changed, self.hashes = hashes != self.hashes, hashes

@@ -183,7 +183,8 @@ def duration(minimum: float, maximum: float, *, none: bool = False) -> ValueKind
 def _span(seconds: float) -> str:
     milliseconds = round(seconds * 1000)
     for unit in ("h", "m", "s"):
-        if milliseconds % _MILLISECONDS[unit] == 0 and (milliseconds or unit == "s"):
+        # A single minute is "60s", as the defaults are written.
+        if milliseconds % _MILLISECONDS[unit] == 0 and (milliseconds > _MILLISECONDS["m"] or unit == "s"):
             return f"{milliseconds // _MILLISECONDS[unit]}{unit}"
     return f"{milliseconds}ms"
 

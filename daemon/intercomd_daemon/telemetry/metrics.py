@@ -28,8 +28,13 @@ LATENCY_SECONDS_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0
 COMMIT_SECONDS_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 # "A workspace has at most 120 active event names" (I26), and no text of senders may fill the memory.
 EVENT_NAMES_MAX = 1000
-# The methods of IngestService; alerts watch for calls of them without a valid credential.
+# The methods of IngestService, and the codes that a healthy or a refusing daemon ends them with.
 INGEST_METHODS = ("Publish", "PublishStream", "Preview")
+REQUEST_CODES = ("OK", "INVALID_ARGUMENT", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAVAILABLE")
+FORWARD_CODES = (
+    *("OK", "CANCELLED", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "INTERNAL", "INVALID_ARGUMENT"),
+    *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "UNAVAILABLE", "UNIMPLEMENTED", "UNKNOWN"),
+)
 STATUS_CLASSES = ("2xx", "4xx", "5xx", "none")
 # The refusals with a meaning of their own; these series exist from the start.
 ALERTED_STATUSES = frozenset({400, 401, 403, 404, 409, 413, 422, 429})
@@ -52,6 +57,14 @@ _TYPES = (
     (OutcomeType.UNCHANGED, [""]),
     (OutcomeType.SKIPPED, _codes(ReasonKind.LEFT_OUT)),
     (OutcomeType.DEAD_LETTERED, _codes(ReasonKind.DEAD_LETTER)),
+    (OutcomeType.DISCARDED, _codes(ReasonKind.DEAD_LETTER)),
+)
+# At an agent a gateway's decision ends an envelope.
+_FORWARDED_TYPES = (
+    (OutcomeType.FORWARDED, [""]),
+    (OutcomeType.SKIPPED, _codes(ReasonKind.SKIP)),
+    (OutcomeType.DEAD_LETTERED, _codes(ReasonKind.VIOLATION)),
+    (OutcomeType.DISCARDED, _codes(ReasonKind.VIOLATION)),
 )
 
 
@@ -110,14 +123,16 @@ class _Instruments:
         self.committed_rows = Counter("intercomd_spool_committed_rows", "Rows that the spool's commits wrote.", ())
         self.damages = Counter("intercomd_spool_damages", "Damages found in the spool.", ())
 
-    def declare(self, connection: str) -> None:
+    def declare(self, connection: str, *, agent: bool) -> None:
         """Starts the series of a connection at 0, so that alerts see the first increase of each."""
         for disposition, reasons in _DISPOSITIONS:
             for reason in reasons:
                 self.received.declare((connection, disposition.name.lower(), reason))
-        for type_, reasons in _TYPES:
+        for type_, reasons in (*_TYPES, *(_FORWARDED_TYPES if agent else ())):
             for reason in reasons:
                 self.outcomes.declare((connection, type_.name.lower(), reason))
+        for code in FORWARD_CODES if agent else ():
+            self.forwards.declare((connection, code))
         for reason in _codes(ReasonKind.ADJUSTMENT):
             self.adjustments.declare((connection, reason))
         for notice in _codes(ReasonKind.NOTICE):
@@ -125,6 +140,12 @@ class _Instruments:
         for call in CALLS:
             self._declare_call(connection, call)
         self.latency_seconds.declare((connection,))
+
+    def declare_caller(self, caller: str) -> None:
+        """Starts the series of a caller's requests at 0."""
+        for method in INGEST_METHODS:
+            for code in REQUEST_CODES:
+                self.requests.declare((method, code, caller))
 
     def _declare_call(self, connection: str, call: str) -> None:
         self.call_seconds.declare((connection, call))
@@ -164,6 +185,8 @@ class Metrics:
         statuses: Callable[[], Sequence[ConnectionStatus]],
         clock: Callable[[], float],
         fleet: Callable[[], FleetStatus | None] = lambda: None,
+        *,
+        agent: bool = False,
     ) -> None:
         """`usage`, `statuses` and `fleet` are called at each scrape; `clock` returns Unix seconds."""
         self._fleet = fleet
@@ -171,6 +194,7 @@ class Metrics:
         self._usage = usage
         self._statuses = statuses
         self._clock = clock
+        self._agent = agent
         self._lost: Callable[[], int] = int
         self._states: dict[str, ConnectionState] = {}
         self._reload = clock(), True
@@ -246,7 +270,12 @@ class Metrics:
         self._connections = frozenset(connections)
         self._event_names = {name: self._event_names.get(name, set()) for name in self._connections}
         for name in self._connections:
-            self._instruments.declare(name)
+            self._instruments.declare(name, agent=self._agent)
+
+    def set_callers(self, callers: Iterable[str]) -> None:
+        """Replaces the callers of the settings; without any, no call needs a credential."""
+        for name in list(callers) or [""]:
+            self._instruments.declare_caller(name)
 
     def count_reload(self, now: float, *, success: bool) -> None:
         """Records the last reload; `now` is Unix seconds."""

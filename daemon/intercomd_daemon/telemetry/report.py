@@ -12,6 +12,7 @@ from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.envelope import Refusal, lane_of
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.outcome import Effect, Outcome, OutcomeType
+from intercomd_daemon.reasons import ReasonKind, remedy_of
 from intercomd_daemon.telemetry.logs import Logger
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.redaction import lane_name
@@ -133,10 +134,14 @@ class Report:
             self._logger.debug("forward_call", connection=connection, **fields)
 
     def on_state(self, connection: str, state: ConnectionState, reason: str) -> None:
-        """Logs a connection's new state; `reason` says why, with the remedy if the connection does not deliver."""
+        """Logs a connection's new state; `reason` says why: of a suspension it is the code, beside its remedy."""
         self._metrics.set_state(connection, state)
         level = _CHANGE_LEVELS.get(state, logging.INFO)
-        self._logger.log(level, "connection", connection=connection, state=state.name.lower(), reason=reason)
+        fields = {"connection": connection, "state": state.name.lower(), "reason": reason}
+        remedy = remedy_of(ReasonKind.SUSPENSION, reason) or remedy_of(ReasonKind.UPSTREAM, reason)
+        if remedy and state is ConnectionState.SUSPENDED:
+            fields["remedy"] = remedy
+        self._logger.log(level, "connection", **fields)
 
     def on_notice(self, connection: str, event: str, **details: object) -> None:
         """Counts and logs a notice, which an operator should see.

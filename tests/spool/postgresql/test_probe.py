@@ -27,7 +27,9 @@ async def test_empty_database_has_no_problem_and_stays_empty() -> None:
     ],
 )
 async def test_database_that_cannot_be_reached_is_a_problem(broken: str, reason: str) -> None:
-    assert reason in await probe(broken, "")
+    problem = await probe(broken, "")
+    assert reason in problem
+    assert problem.endswith("; check spool.url, the network and the database's log")
 
 
 async def test_newer_schema_is_a_problem(url: str) -> None:
@@ -35,3 +37,8 @@ async def test_newer_schema_is_a_problem(url: str) -> None:
     await connection.execute("UPDATE intercomd.spool SET version = 99")
     await connection.close()
     assert "version 99" in await probe(url, "")
+
+
+async def test_unreadable_password_is_named_with_the_fix(url: str) -> None:
+    problem = await probe(url, "/nowhere/password")
+    assert "spool.password_file /nowhere/password: No such file or directory; put the password there" in problem

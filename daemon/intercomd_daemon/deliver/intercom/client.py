@@ -112,7 +112,7 @@ class IntercomClient:
         self._proxy_headers = _credentials(self._proxy)
         uses_tls = self._url.startswith("https:")
         # Loading the trusted certificates takes about 1 MiB. A ca_file is checked in any case.
-        self._tls = _tls(settings.ca_file) if uses_tls or settings.ca_file else True
+        self._tls = _tls(settings) if uses_tls or settings.ca_file else True
 
     async def __aenter__(self) -> Self:
         self._connector = _Connector(self._check, limit=self._connections_max, ttl_dns_cache=60, ssl=self._tls)
@@ -180,15 +180,16 @@ class IntercomClient:
             return Response(0, failure=_describe_proxy(error) or _describe(error))
 
 
-def _tls(ca_file: str) -> ssl.SSLContext:
+def _tls(settings: ConnectionSettings) -> ssl.SSLContext:
     # This also loads the file that OpenSSL's own variable SSL_CERT_FILE names.
     context = ssl.create_default_context()
-    if ca_file:
+    if settings.ca_file:
         try:
-            context.load_verify_locations(cafile=ca_file)
+            context.load_verify_locations(cafile=settings.ca_file)
         except OSError as error:  # ssl.SSLError is one.
             reason = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
-            raise CertificatesUnusable(f"ca_file {ca_file} cannot be used: {reason}") from error
+            key, fix = f"connections.{settings.name}.ca_file", "put certificates in PEM there, readable for the daemon"
+            raise CertificatesUnusable(f"{key}: {settings.ca_file} cannot be used ({reason}); {fix}") from error
     return context
 
 

@@ -24,6 +24,10 @@ HOST_SECONDS_MIN = 2.0
 _URL = re.compile(r"(?P<role>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#]*)(?P<rest>.*)")
 
 
+class PasswordUnreadable(OSError):
+    """The file with the password cannot be read."""
+
+
 def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Connection]]:
     """Returns what opens a connection to the first host that accepts writes, beginning with the one of the last time.
 
@@ -111,8 +115,23 @@ def hosts_of(url: str) -> list[tuple[str | None, int | None]]:
 
 
 def password(path: str) -> str:
-    """Returns the password of a file, which may change while the daemon runs."""
-    return Path(path).read_text().strip()
+    """Returns the password of a file, which may change while the daemon runs.
+
+    Raises:
+        PasswordUnreadable: the message names the fix.
+    """
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        message = f"spool.password_file {path}: {error.strerror}; put the password there, readable for the daemon"
+        raise PasswordUnreadable(message) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Returns why the database cannot be used, with the fix."""
+    if isinstance(error, PasswordUnreadable):
+        return str(error)
+    return f"{error or type(error).__name__}; check spool.url, the network and the database's log"
 
 
 def _set_timeout(connection: asyncpg.Connection, milliseconds: int) -> None:

@@ -18,7 +18,7 @@ from intercomd_daemon.spool import record
 from intercomd_daemon.spool.fleet import Probe
 from intercomd_daemon.spool.forwarded import KEPT_SECONDS, Forwarded
 from intercomd_daemon.spool.postgresql import archive
-from intercomd_daemon.spool.postgresql.connecting import connector
+from intercomd_daemon.spool.postgresql.connecting import connector, reason_of
 from intercomd_daemon.spool.postgresql.counters import Counters
 from intercomd_daemon.spool.postgresql.database_clock import DatabaseClock, ReadTime, read_time
 from intercomd_daemon.spool.postgresql.dead_letters import Stored, count_and_newest, discard, read_page, replay
@@ -111,7 +111,7 @@ class PostgresqlSpool:
             for session in (self._control, self._appending, self.settling):
                 await session.start()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, DatabaseAway) as error:
-            raise SpoolUnusable(f"the database cannot be used: {error or type(error).__name__}") from error
+            raise SpoolUnusable(f"the database cannot be used: {reason_of(error)}") from error
         self.leases.start(self._control)
         await self.set_connections(self._settings.connections)
         await self._housekeeping.start()

@@ -14,7 +14,7 @@ from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.content import Content
 from intercomd_daemon.spool.maintenance import Damage, DamageReport, Exported, Repaired
 from intercomd_daemon.spool.postgresql import schema
-from intercomd_daemon.spool.postgresql.connecting import connector
+from intercomd_daemon.spool.postgresql.connecting import connector, reason_of
 from intercomd_daemon.spool.postgresql.exporting import export
 from intercomd_daemon.spool.postgresql.filling import fill
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
@@ -102,7 +102,7 @@ def unusable_on_failure() -> Iterator[None]:
     except BrokenPipeError:  # the reader of the command's output has gone
         raise
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise SpoolUnusable(f"the database cannot be used: {error or type(error).__name__}") from error
+        raise SpoolUnusable(f"the database cannot be used: {reason_of(error)}") from error
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncpg
 
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.postgresql.connecting import connector
+from intercomd_daemon.spool.postgresql.connecting import connector, reason_of
 from intercomd_daemon.spool.postgresql.schema import check
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
@@ -13,7 +13,7 @@ async def probe(url: str, password_file: str) -> str:
     try:
         connection = await connector(PostgresqlSettings(url=url, password_file=password_file))()
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return f"the database cannot be reached: {error or type(error).__name__}"
+        return f"the database cannot be reached: {reason_of(error)}"
     try:
         await check(connection)
     except SpoolUnusable as error:
