@@ -47,7 +47,7 @@ async def running(
 ) -> AsyncIterator[ForwardWorker]:
     gateway = Gateway(UpstreamSettings(target=server.address))
     outflow = await spool.acquire("upstream default")
-    worker = ForwardWorker("default", "agent-1", outflow, spool, gateway, recorder, paused=paused, wall=wall)
+    worker = ForwardWorker("default", "agent-1", outflow, gateway, recorder, paused=paused, wall=wall)
     task = asyncio.create_task(worker.run())
     try:
         yield worker

@@ -27,7 +27,7 @@ async def test_lost_answer_is_repeated_after_days(days: int) -> None:
     async with Served(far, RecordingReport()) as served, CuttingProxy(f"127.0.0.1:{served.port}") as proxy:
         gateway = Gateway(UpstreamSettings(target=proxy.address))
         outflow = await near.acquire("upstream default")
-        worker = ForwardWorker("default", "agent-1", outflow, near, gateway, recorder, paused=True)
+        worker = ForwardWorker("default", "agent-1", outflow, gateway, recorder, paused=True)
         task = asyncio.create_task(worker.run())
         worker.pause(paused=False)
         await recorder.until(lambda: recorder.states[-1:] == [("DELIVERING", "")])

@@ -46,6 +46,15 @@ async def test_pacing_state_is_restored_for_its_workspace_until_its_window_ends(
     assert await again.load_pacing() is None
 
 
+async def test_states_are_those_of_the_spool(spool: Spool) -> None:
+    outflow = await spool.acquire("one")
+    assert await outflow.load_state("count") == b""
+    for data in (b"1", b"2"):
+        await outflow.save_state("count", data)
+    assert await (await spool.acquire("other")).load_state("count") == b"2"
+    assert await spool.load_state("count") == b"2"
+
+
 async def test_held_workspace_is_not_lost(spool: Spool) -> None:
     outflow = await spool.acquire("workspace")
     waiting = asyncio.create_task(outflow.wait_lost())
@@ -72,6 +81,8 @@ async def test_released_workspace_refuses_all_methods_and_can_be_acquired_again(
         outflow.parked("default", "c:ann", 0, *ALL),
         outflow.save_pacing(PacingState(10_000, 1_750_000_010.0, 7)),
         outflow.load_pacing(),
+        outflow.save_state("s", b"1"),
+        outflow.load_state("s"),
         outflow.wait_lost(),
         waiting,
     ):

@@ -62,7 +62,7 @@ class Agent:
         """Returns the worker of a connection; it does not run yet."""
         agent_id = spool.usage().spool_id
         return ForwardWorker(
-            settings.name, agent_id, held.outflow, spool, self._gateway, observer, paused=paused, wall=spool.now
+            settings.name, agent_id, held.outflow, self._gateway, observer, paused=paused, wall=spool.now
         )
 
     def preview(self, _envelope: AcceptedEnvelope, _settings: ConnectionSettings) -> list[tuple[str, str, str]]:

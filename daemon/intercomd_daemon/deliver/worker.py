@@ -90,7 +90,7 @@ class Worker:
         )
         self._access_probe = AccessProbe(settings, self._monitor, self._client)
         self._attribute_sync = AttributeSync(
-            settings, self._catalog, self._monitor, self._client, observer, self._clock
+            settings, spool, self._catalog, self._monitor, self._client, observer, self._clock
         )
         self._commits: CommitBatcher[tuple[Lane, AfterResponse]] = CommitBatcher(
             lambda batch: self._spawn(self._settle(batch))

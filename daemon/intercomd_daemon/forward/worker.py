@@ -49,18 +49,6 @@ class Observer(Protocol):
         ...
 
 
-class States(Protocol):
-    """Stores, for each connection, the id of the spool that it is forwarded to, and the limit of its sequences."""
-
-    async def load_state(self, name: str) -> bytes:
-        """Returns a stored state; empty without one."""
-        ...
-
-    async def save_state(self, name: str, data: bytes) -> None:
-        """Saves a state."""
-        ...
-
-
 class ForwardWorker:
     """The worker of one connection of an agent.
 
@@ -74,7 +62,6 @@ class ForwardWorker:
         name: str,
         agent_id: str,
         spool: Outflow,
-        states: States,
         gateway: Gateway,
         observer: Observer,
         *,
@@ -85,7 +72,6 @@ class ForwardWorker:
         self._name = name
         self._agent_id = agent_id
         self._spool = spool
-        self._states = states
         self._gateway = gateway
         self._observer = observer
         self._wall = wall
@@ -112,8 +98,8 @@ class ForwardWorker:
         self._spool.on_append(self._name, self._on_append)
         self._running = True
         try:
-            self._gateway_spool_id = (await self._states.load_state(self._gateway_spool_key)).decode()
-            self._sequences.restore(int(await self._states.load_state(self._sequences_key) or b"0"))
+            self._gateway_spool_id = (await self._spool.load_state(self._gateway_spool_key)).decode()
+            self._sequences.restore(int(await self._spool.load_state(self._sequences_key) or b"0"))
             await self._recover()
             while not self._stopping:
                 if not await self._step():
@@ -143,7 +129,7 @@ class ForwardWorker:
 
     @property
     def _gateway_spool_key(self) -> str:
-        """The name under which `States` stores the id of the gateway's spool."""
+        """The name under which it stores the id of the gateway's spool."""
         return f"upstream/{self._name}"
 
     @property
@@ -166,7 +152,7 @@ class ForwardWorker:
 
     async def _use_spool(self, spool_id: str) -> None:
         self._gateway_spool_id = spool_id
-        await self._states.save_state(self._gateway_spool_key, spool_id.encode())
+        await self._spool.save_state(self._gateway_spool_key, spool_id.encode())
 
     async def _call(self, call: Awaitable[Reply], envelopes: int) -> Reply:
         """Makes a call with this number of envelopes (0: a probe), and reads ahead meanwhile."""
@@ -249,7 +235,7 @@ class ForwardWorker:
         normal, bulk = self._next_batches[Priority.NORMAL], self._next_batches[Priority.BULK]
         now = int(self._wall() * _MICROSECONDS)
         if (normal or bulk) and (limit := self._sequences.reserve(now)):
-            await self._states.save_state(self._sequences_key, str(limit).encode())
+            await self._spool.save_state(self._sequences_key, str(limit).encode())
         if not normal and not normal.ended:
             return None  # There may be normal rows: read first.
         priority = Priority.NORMAL if normal else Priority.BULK

@@ -96,7 +96,19 @@ class Deliveries(Protocol):
         ...
 
 
-class Outflow(Deliveries, Holding, SharedOutflow, Protocol):
+class States(Protocol):
+    """Small states of parts of the daemon, for the process that continues their work."""
+
+    async def load_state(self, name: str) -> bytes:
+        """Returns the state that was saved by this name; empty if there is none."""
+        ...
+
+    async def save_state(self, name: str, data: bytes) -> None:
+        """Saves a state."""
+        ...
+
+
+class Outflow(Deliveries, States, Holding, SharedOutflow, Protocol):
     """The deliveries of one workspace, which one process at a time makes: the one that acquired it.
 
     After the workspace is lost or released, every method except `release` raises LeaseLost. A settlement that raises
@@ -195,7 +207,7 @@ class Archive(Protocol):
         ...
 
 
-class Spool(Intake, Archive, SharedTime, Protocol):
+class Spool(Intake, Archive, States, SharedTime, Protocol):
     """An open engine; see `engines`."""
 
     @property
@@ -228,14 +240,6 @@ class Spool(Intake, Archive, SharedTime, Protocol):
         Returns the connections that delivered to another workspace before. What was cached of its contacts is deleted,
         so call it while no worker runs for them.
         """
-        ...
-
-    async def load_state(self, name: str) -> bytes:
-        """Returns a small state that a part of the daemon saved by a constant name; empty if there is none."""
-        ...
-
-    async def save_state(self, name: str, data: bytes) -> None:
-        """Saves a small state of a part of the daemon."""
         ...
 
     def busy_seconds(self) -> float:

@@ -9,11 +9,11 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.fleet.orders import Answer, Order
 from intercomd_daemon.outcome import Outcome
-from intercomd_daemon.spool.base import Deliveries
+from intercomd_daemon.spool.base import Deliveries, States
 from intercomd_daemon.spool.rows import Batch, PacingState, Settlement
 
 
-class LocalEngine(Deliveries, Protocol):
+class LocalEngine(Deliveries, States, Protocol):
     """What an engine does for the outflows of its workspaces."""
 
     async def save_pacing(self, workspace: str, state: PacingState) -> None:
@@ -61,6 +61,14 @@ class LocalOutflow:
     async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
         """Reads the next page of a parked lane."""
         return await self._held().parked(connection, lane, after, rows_max, bytes_max)
+
+    async def load_state(self, name: str) -> bytes:
+        """Returns a state."""
+        return await self._held().load_state(name)
+
+    async def save_state(self, name: str, data: bytes) -> None:
+        """Saves a state."""
+        await self._held().save_state(name, data)
 
     def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
         """Registers the callback for commits that append rows to a log of the connection."""

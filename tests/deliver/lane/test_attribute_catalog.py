@@ -293,6 +293,26 @@ def test_the_list_is_good_for_ten_minutes_and_not_beyond_a_clock_that_is_set_bac
     assert AttributeCatalog(ConnectionSettings(name="main")).stale(0.0)
 
 
+@pytest.mark.parametrize(
+    ("created_max", "created", "kept"),
+    [
+        (2, [], []),
+        (2, [NOW - DAY_SECONDS, NOW - 9, NOW], [NOW - 9, NOW]),
+        (2, [NOW - 9, NOW + 1], [NOW - 9]),
+        (2, [NOW - 3, NOW - 2, NOW - 1], [NOW - 2, NOW - 1]),
+        (0, [NOW - 3], []),
+    ],
+    ids=["none", "a day ago", "clock set back", "more than the limit", "limit of 0"],
+)
+def test_creations_before_are_counted_if_within_a_day(
+    created_max: int, created: list[float], kept: list[float]
+) -> None:
+    known = AttributeCatalog(ConnectionSettings(name="main", attributes_created_max=created_max))
+    known.created("a", "string", NOW)
+    known.restore(created, NOW)
+    assert known.creation_times == [*kept, NOW]
+
+
 @pytest.mark.fills("attributes_created_max")
 def test_attributes_created_in_a_day_are_limited() -> None:
     known = catalog(created_max=2)

@@ -17,6 +17,8 @@ from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
 from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.spool.base import States
+from intercomd_daemon.spool.memory import MemorySpool
 
 SOON = Clock(jitter=lambda: 0.01)
 LATER = Clock(jitter=lambda: 60.0)
@@ -25,14 +27,23 @@ LATER = Clock(jitter=lambda: 60.0)
 class Bench:
     """An attribute sync with a session of its own."""
 
-    def __init__(self, sandbox: Sandbox, intercom: IntercomClient, clock: Clock = SOON, **changes: object) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        intercom: IntercomClient,
+        clock: Clock = SOON,
+        states: States | None = None,
+        **changes: object,
+    ) -> None:
         settings = settings_for(sandbox, **changes)
         self.notes = Notes()
         self.catalog = AttributeCatalog(settings)
         self.recovered = 0
         self.monitor = ConnectionMonitor(settings, self.notes, clock, self._count, paused=False)
         client = PacedClient("default", intercom, Pace(1000, 1.0, time.monotonic()), self.notes, clock)
-        self.sync = AttributeSync(settings, self.catalog, self.monitor, client, self.notes, clock)
+        self.sync = AttributeSync(
+            settings, states or MemorySpool(), self.catalog, self.monitor, client, self.notes, clock
+        )
 
     def _count(self) -> None:
         self.recovered += 1
@@ -175,3 +186,30 @@ async def test_dry_run_creates_no_attribute(sandbox: Sandbox, intercom: Intercom
     assert await bench.sync.create_attribute("plan", "string") == 0.0
     assert sandbox.calls == []
     assert bench.catalog.fit("plan", "pro", time.time()).fit is Fit.SEND
+
+
+async def test_creations_of_a_day_are_counted_over_restarts(sandbox: Sandbox, intercom: IntercomClient) -> None:
+    """Otherwise a sender that invents names and a daemon that restarts use up the workspace's 250 attributes."""
+    states, now = MemorySpool(), 1_795_000_000.0
+    for hour, name in enumerate(("a", "b")):
+        clock = SOON._replace(wall=lambda hour=hour: now + 3_600.0 * hour)
+        bench = Bench(sandbox, intercom, clock, states, attributes_created_max=2)
+        await bench.sync.read_attributes()
+        assert bench.catalog.fit(name, "x", clock.wall()).fit is Fit.CREATE
+        assert await bench.sync.create_attribute(name, "string") == 0.0
+    for hours, fit in ((2.0, Fit.LEAVE_OUT), (23.9, Fit.LEAVE_OUT), (24.1, Fit.CREATE)):
+        clock = SOON._replace(wall=lambda hours=hours: now + 3_600.0 * hours)
+        bench = Bench(sandbox, intercom, clock, states, attributes_created_max=2)
+        await bench.sync.read_attributes()
+        assert bench.catalog.fit("c", "x", clock.wall()).fit is fit
+
+
+@pytest.mark.parametrize("data", [b"\x00", b"{}", b'["a"]', b"\xff\xfe", b"7"])
+async def test_unreadable_times_of_creations_count_as_none(
+    sandbox: Sandbox, intercom: IntercomClient, data: bytes
+) -> None:
+    states = MemorySpool()
+    await states.save_state("attributes_created default", data)
+    bench = Bench(sandbox, intercom, states=states, attributes_created_max=1)
+    assert await bench.sync.read_attributes() == 0.0
+    assert bench.catalog.fit("a", "x", time.time()).fit is Fit.CREATE

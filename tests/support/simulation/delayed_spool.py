@@ -159,6 +159,12 @@ class DelayedSpool:
                 self._rows[row.key] = (row.lane, number_of(unpack(row.data, AcceptedEnvelope).envelope_id))
         return batch
 
+    async def load_state(self, name: str) -> bytes:
+        return await self._commits.perform(lambda: self._spool.load_state(name))
+
+    async def save_state(self, name: str, data: bytes) -> None:
+        await self._commits.perform(lambda: self._spool.save_state(name, data))
+
     def check_held(self) -> None:
         pass  # no other process takes the workspace
 

@@ -108,6 +108,11 @@ class AttributeCatalog:
         """The number of known attributes that are not archived."""
         return sum(not attribute.archived for attribute in self._known.values())
 
+    @property
+    def creation_times(self) -> list[float]:
+        """When attributes were created within the last day, in Unix seconds."""
+        return list(self._created)
+
     def stale(self, now: float) -> bool:
         """Whether the list must be fetched before the next update with custom attributes."""
         return not 0.0 <= now - self._read_at < FRESH_SECONDS
@@ -132,6 +137,11 @@ class AttributeCatalog:
         """Records that the token may not read the list: values are sent as they are, and 400s name what is missing."""
         self._readable = False
         self._read_at = now
+
+    def restore(self, created: Iterable[float], now: float) -> None:
+        """Counts attributes that were created before, at these times (Unix seconds, in order), if within a day."""
+        recent = [time for time in created if 0.0 <= now - time < DAY_SECONDS]
+        self._created.extendleft(reversed(deque(recent, maxlen=self._settings.attributes_created_max)))
 
     def created(self, name: str, data_type: str, now: float) -> None:
         """Records that the daemon created an attribute."""

@@ -14,6 +14,7 @@ from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
 from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import retry_delay
 from intercomd_daemon.errors import quoted
+from intercomd_daemon.spool.base import States
 
 # The call neither succeeded nor was refused: it is repeated later.
 _LATER = frozenset({Kind.TRANSIENT, Kind.SUSPENDED})
@@ -25,6 +26,7 @@ class AttributeSync:
     def __init__(
         self,
         settings: ConnectionSettings,
+        states: States,
         catalog: AttributeCatalog,
         monitor: ConnectionMonitor,
         client: PacedClient,
@@ -32,6 +34,9 @@ class AttributeSync:
         clock: Clock,
     ) -> None:
         self._settings = settings
+        self._states = states
+        self._state_name = f"attributes_created {settings.name}"
+        self._restored = False
         self._catalog = catalog
         self._monitor = monitor
         self._client = client
@@ -69,6 +74,7 @@ class AttributeSync:
             details = {"attribute": name, "data_type": data_type, "status": response.status}
             if classification.kind is Kind.DONE:
                 self._catalog.created(name, data_type, now)
+                await self._save_creations()
                 self._observer.on_notice(self._settings.name, "attribute_created", **details)
                 return 0.0
             if response.status == 400 and not self._catalog.doubted(name):
@@ -82,7 +88,21 @@ class AttributeSync:
                 self._observer.on_notice(self._settings.name, "attribute_refused", **details)
             return 0.0
 
+    async def _restore_creations(self) -> None:
+        """Counts what was created within the last day before this process delivered for the connection."""
+        self._restored = True
+        try:
+            created = msgspec.json.decode(await self._states.load_state(self._state_name) or b"[]", type=list[float])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return
+        self._catalog.restore(created, self._clock.wall())
+
+    async def _save_creations(self) -> None:
+        await self._states.save_state(self._state_name, msgspec.json.encode(self._catalog.creation_times))
+
     async def _read_list(self) -> float:
+        if not self._restored:
+            await self._restore_creations()
         response = await self._client.call_within_budget(requests.ATTRIBUTES)
         classification = classify(Call.LIST_ATTRIBUTES, response)
         if classification.kind in _LATER:

@@ -26,7 +26,7 @@ from intercomd_daemon.spool.postgresql.fleet import PostgresqlFleet
 from intercomd_daemon.spool.postgresql.housekeeping import SECONDS_KEPT, Housekeeping
 from intercomd_daemon.spool.postgresql.intake import AppendQueue, read_forwarded
 from intercomd_daemon.spool.postgresql.leases import Leases
-from intercomd_daemon.spool.postgresql.outflow import PostgresqlOutflow
+from intercomd_daemon.spool.postgresql.outflow import LOAD_STATE, SAVE_STATE, PostgresqlOutflow
 from intercomd_daemon.spool.postgresql.refusals import StoredRefusals
 from intercomd_daemon.spool.postgresql.schema import migrate
 from intercomd_daemon.spool.postgresql.session import (
@@ -370,12 +370,11 @@ class PostgresqlSpool:
 
     async def load_state(self, name: str) -> bytes:
         """Returns a state that `save_state` stored."""
-        return await self._reading.fetch_value("SELECT data FROM states WHERE name = $1", name) or b""
+        return await self._reading.fetch_value(LOAD_STATE, name) or b""
 
     async def save_state(self, name: str, data: bytes) -> None:
         """Stores a state."""
-        statement = "INSERT INTO states VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET data = excluded.data"
-        await self._reading.fetch(statement, name, data)
+        await self._reading.fetch(SAVE_STATE, name, data)
 
     # Ending
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 MOVED_MAX = 2_048
 """Rows that one read moves to their parked lanes while it meets no others, as in the SQLite engine."""
+LOAD_STATE = "SELECT data FROM states WHERE name = $1"
+SAVE_STATE = "INSERT INTO states VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET data = excluded.data"
 REPEAT_SECONDS = 1.0
 """A statement that the database refuses for now (a full disk, a lock) is repeated after this time."""
 
@@ -217,6 +219,14 @@ class PostgresqlOutflow:
         if not self._released.is_set():
             self._released.set()
             await self._spool.leases.release(self._holding)
+
+    async def load_state(self, name: str) -> bytes:
+        """Returns a state."""
+        return await self._deliver(lambda session, _: session.fetchval(LOAD_STATE, name)) or b""
+
+    async def save_state(self, name: str, data: bytes) -> None:
+        """Saves a state."""
+        await self._deliver(lambda session, _: session.execute(SAVE_STATE, name, data))
 
     async def save_pacing(self, state: PacingState) -> None:
         """Saves what was learned of the workspace's budget."""
