@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -40,6 +41,22 @@ def test_deferred_module_is_loaded_when_an_attribute_is_read(tmp_path: Path, use
 def test_module_that_is_loaded_stays() -> None:
     program = "import json; from intercomd_daemon.deferred_imports import defer; defer('json'); print(json.dumps(1))"
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "1\n"  # noqa: S603
+
+
+def test_aiohttp_is_imported_without_certificates_and_trusts_no_server() -> None:
+    program = """
+import os, ssl, sys
+from intercomd_daemon.deferred_imports import import_aiohttp
+import_aiohttp()
+import trustme
+trustme.CA().cert_pem.write_to_path(sys.argv[1])
+os.environ["SSL_CERT_FILE"] = sys.argv[1]
+for context in (sys.modules["aiohttp.connector"]._SSL_CONTEXT_VERIFIED, ssl.create_default_context()):
+    print(context.verify_mode.name, context.cert_store_stats()["x509"] > 0)
+"""
+    with NamedTemporaryFile(suffix=".pem") as file:
+        lines = subprocess.check_output([sys.executable, "-c", program, file.name], text=True).splitlines()  # noqa: S603
+    assert lines == ["CERT_REQUIRED False", "CERT_REQUIRED True"]
 
 
 def test_protobuf_in_pure_python_still_works() -> None:

@@ -5,8 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from intercomd_daemon import signal_handlers
-from intercomd_daemon.deferred_imports import UNUSED, defer
+from intercomd_daemon import deferred_imports, signal_handlers
 
 # Reference counting frees nearly everything that a request allocates. The collector therefore runs only once the new
 # objects of a few large requests are alive, not after every 700. During the imports that saves an eighth of a start.
@@ -19,8 +18,7 @@ def main() -> None:
     if words[:1] == ["run"]:
         signal_handlers.hold()  # first: the imports below take most of the time of a start
         gc.set_threshold(*_GC_THRESHOLDS)
-        for name in UNUSED:
-            defer(name)
+        deferred_imports.prepare()
     # gRPC reads this variable when it is imported. It would print its own lines to stderr, about errors that our
     # commands report themselves.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -25,8 +25,12 @@ def test_daemon_that_delivers_loads_only_the_settings_of_an_agent() -> None:
 
 
 def test_agent_does_not_load_the_delivery() -> None:
-    """Only the budget, the clock and the names of calls, which metrics have; neither workers nor lanes."""
+    """Only the names of calls, which metrics have, and the reasons why a row waits, which operators read."""
     parts = {name.removeprefix("intercomd_daemon.deliver").removeprefix(".") for name in loaded("deliver", agent=True)}
-    assert "intercom.messages" in parts
-    assert not {name for name in parts if name.split(".")[0] in {"give_up", "worker", "preview", "lane"}}
-    assert not {"intercom.client", "schedule.connection_state", "schedule.residency"} & parts
+    assert parts == {"", "intercom", "intercom.messages", "waiting"}
+
+
+def test_agent_does_not_load_how_a_daemon_decides() -> None:
+    parts = {name.removeprefix("intercomd_daemon.ingest.") for name in loaded("ingest", agent=True)}
+    assert "forwarding" in parts
+    assert not {"commerce", "contact_update", "decide", "metadata", "session_end"} & parts

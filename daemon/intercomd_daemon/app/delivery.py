@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
-from intercomd_daemon.app.held import Held, load_pace
-from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.app.held import Held
+from intercomd_daemon.connection import ConnectionSettings, RateSettings
 from intercomd_daemon.deliver.give_up import complete_row
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.access import Grant, read_access
@@ -15,6 +15,7 @@ from intercomd_daemon.deliver.preview import preview
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import Observer
 from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
+from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.ingest.accept import Decide
@@ -81,7 +82,7 @@ class Delivery:
 
     async def hold(self, settings: ConnectionSettings, outflow: Outflow, wall: Callable[[], float]) -> Held:
         """Returns a workspace with the budget that the owner before left."""
-        return Held(await load_pace(settings.rate, outflow, wall), outflow, wall)
+        return Held(await _load_pace(settings.rate, outflow, wall), outflow, wall)
 
     def new_worker(
         self, settings: ConnectionSettings, held: Held, spool: Spool, observer: Observer, *, paused: bool
@@ -100,3 +101,17 @@ class Delivery:
 
     async def close(self) -> None:
         """Does nothing: each worker closes its client."""
+
+
+async def _load_pace(settings: RateSettings, outflow: Outflow, wall: Callable[[], float]) -> Pace:
+    """Returns the budget of a workspace that was just acquired, as the owner before left it.
+
+    `wall` returns Unix seconds of the spool's time.
+    """
+    pace = Pace(settings.calls_per_window, settings.share, time.monotonic())
+    if state := await outflow.load_pacing():
+        pace.restore(state, time.monotonic(), wall())
+    if outflow.unclean:
+        pace.take_over()
+        await outflow.save_pacing(pace.state(time.monotonic(), wall()))
+    return pace

@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from intercomd_daemon.connection import RateSettings
-from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.spool.base import Outflow
+
+if TYPE_CHECKING:  # An agent has no budget.
+    from intercomd_daemon.deliver.schedule.pacing import Pace
 
 SAVE_PACING_SECONDS = 2.0
 """A fifth of Intercom's window of 10 s."""
@@ -18,7 +19,7 @@ SAVE_PACING_SECONDS = 2.0
 class Held:
     """A workspace that this process delivers; at an agent without a budget."""
 
-    def __init__(self, pace: Pace | None, outflow: Outflow, wall: Callable[[], float]) -> None:
+    def __init__(self, pace: "Pace | None", outflow: Outflow, wall: Callable[[], float]) -> None:
         """`wall` returns Unix seconds of the spool's time."""
         self.pace = pace
         self.outflow = outflow
@@ -64,17 +65,3 @@ class Held:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def load_pace(settings: RateSettings, outflow: Outflow, wall: Callable[[], float]) -> Pace:
-    """Returns the budget of a workspace that was just acquired, as the owner before left it.
-
-    `wall` returns Unix seconds of the spool's time.
-    """
-    pace = Pace(settings.calls_per_window, settings.share, time.monotonic())
-    if state := await outflow.load_pacing():
-        pace.restore(state, time.monotonic(), wall())
-    if outflow.unclean:
-        pace.take_over()
-        await outflow.save_pacing(pace.state(time.monotonic(), wall()))
-    return pace
