@@ -8,6 +8,7 @@ import grpc
 import pytest
 from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry
 
 from intercomd_daemon.app.bind import ListenerUnavailable
 from intercomd_daemon.app.listeners import OPERATORS_MAX, open_operations
@@ -31,10 +32,10 @@ async def test_listeners_open_together_or_not_at_all(tmp_path: Path, taken: str)
         settings = OperationsSettings(listen=names["http"], grpc_listen=names["grpc"])
         health = HealthSettings(listen=(names["health"],))
         with pytest.raises(ListenerUnavailable, match=address):
-            await open_operations(Starting(), operations_service(), settings, health, str)
+            await open_operations(Starting(), operations_service(), settings, health, CollectorRegistry())
     free = OperationsSettings(listen="127.0.0.1:0", grpc_listen=f"unix:{path}")
     health = HealthSettings(listen=("127.0.0.1:0",))
-    opened = await open_operations(Starting(), operations_service(), free, health, str)
+    opened = await open_operations(Starting(), operations_service(), free, health, CollectorRegistry())
     assert opened.grpc_address == f"unix:{path}"
     assert opened.http_address.startswith("127.0.0.1:")
     assert not opened.http_address.endswith(":0")
@@ -56,7 +57,7 @@ async def said_to_one_who_comes(address: str) -> tuple[asyncio.StreamWriter, byt
 @pytest.mark.fills("app.listeners.OPERATORS_MAX")
 async def test_operators_connection_over_the_limit_is_closed() -> None:
     settings = OperationsSettings(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0")
-    opened = await open_operations(Starting(), operations_service(), settings, HealthSettings(), str)
+    opened = await open_operations(Starting(), operations_service(), settings, HealthSettings(), CollectorRegistry())
     inside = [await said_to_one_who_comes(opened.grpc_address) for _ in range(OPERATORS_MAX)]
     assert all(said for _, said in inside)
     refused, said = await said_to_one_who_comes(opened.grpc_address)
@@ -69,7 +70,7 @@ async def test_operators_connection_over_the_limit_is_closed() -> None:
 @pytest.mark.parametrize("on", [False, True])
 async def test_channelz_is_off_unless_it_is_switched_on(on: bool) -> None:
     settings = OperationsSettings(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", channelz=on)
-    opened = await open_operations(Starting(), operations_service(), settings, HealthSettings(), str)
+    opened = await open_operations(Starting(), operations_service(), settings, HealthSettings(), CollectorRegistry())
     async with grpc.aio.insecure_channel(opened.grpc_address) as channel:
         list_servers = channelz_pb2_grpc.ChannelzStub(channel).GetServers(channelz_pb2.GetServersRequest())
         if on:

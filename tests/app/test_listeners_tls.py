@@ -7,6 +7,7 @@ import aiohttp
 import grpc
 import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry
 
 from intercomd_daemon.app.listeners import GrpcListener, open_ingest, open_operations
 from intercomd_daemon.ingest.settings import IngestSettings
@@ -121,7 +122,7 @@ async def test_http_pages_follow_certificates_and_client_cas(tmp_path: Path) -> 
         operations_service(),
         OperationsSettings(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0"),
         HealthSettings(listen=("127.0.0.1:0",)),
-        str,
+        CollectorRegistry(),
         security_of(tls),
     )
 

@@ -16,6 +16,7 @@ import trustme
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_channelz.v1 import channelz_pb2
+from prometheus_client import CollectorRegistry
 
 from intercomd.v1 import ingest_pb2, operations_pb2
 from intercomd.v1.envelope_pb2 import Envelope
@@ -133,7 +134,7 @@ async def opened(settings: config.Settings) -> AsyncIterator[Opened]:
         operations_service(security.operations.guard),
         settings.operations,
         HealthSettings(listen=("127.0.0.1:0",)),
-        str,
+        CollectorRegistry(),
         security.operations,
         security.http_guard,
     )

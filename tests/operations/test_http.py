@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry, Counter
 
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.operations.daemon_control import DaemonState, HealthCheck
@@ -47,9 +48,7 @@ class House:
     now: DaemonState = DaemonState.SERVING
     connections: list[ConnectionStatus] = field(default_factory=list)
     parts: list[HealthCheck] = field(default_factory=list)
-
-    def exposition(self) -> str:
-        return "# TYPE intercomd_things_total counter\nintercomd_things_total 3.0\n"
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def state(self) -> DaemonState:
         return self.now
@@ -63,7 +62,7 @@ class House:
 
 @asynccontextmanager
 async def _asking(house: House) -> AsyncIterator[aiohttp.ClientSession]:
-    listener = await listen_http(HealthPages(house, house.exposition).respond, ["127.0.0.1:0"])
+    listener = await listen_http(HealthPages(house, house.registry).respond, ["127.0.0.1:0"])
     try:
         async with aiohttp.ClientSession(base_url=f"http://{listener.addresses[0]}") as session:
             yield session
@@ -114,6 +113,7 @@ async def test_healthz_fails_and_names_a_part_without_progress() -> None:
 
 async def test_metrics_page_has_the_text_format() -> None:
     house = House()
+    Counter("intercomd_things", "Things.", registry=house.registry).inc(3)
     async with _asking(house) as session, session.get("/metrics") as answer:
         assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert "intercomd_things_total 3.0" in (await answer.text()).splitlines()
@@ -158,7 +158,7 @@ async def test_error_of_a_page_is_a_response_like_the_others() -> None:
 async def test_listener_serves_every_address_and_reports_it(tmp_path: Path) -> None:
     house = House()
     addresses = ["127.0.0.1:0", f"unix:{tmp_path}/http.sock"]
-    listener = await listen_http(HealthPages(house, house.exposition).respond, addresses)
+    listener = await listen_http(HealthPages(house, house.registry).respond, addresses)
     try:
         tcp, unix = listener.addresses
         assert unix == addresses[1]
@@ -177,13 +177,13 @@ async def test_address_in_use_is_an_error_and_leaves_nothing_listening() -> None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         addresses = [f"127.0.0.1:{free}", f"127.0.0.1:{taken.getsockname()[1]}"]
         with pytest.raises(OSError, match="in use"):
-            await listen_http(HealthPages(house, house.exposition).respond, addresses)
+            await listen_http(HealthPages(house, house.registry).respond, addresses)
     socket.create_server(("127.0.0.1", free)).close()
 
 
 async def test_closed_listener_answers_nothing() -> None:
     house = House()
-    listener = await listen_http(HealthPages(house, house.exposition).respond, ["127.0.0.1:0"])
+    listener = await listen_http(HealthPages(house, house.registry).respond, ["127.0.0.1:0"])
     (address,) = listener.addresses
     await listener.close()
     async with aiohttp.ClientSession() as session:

@@ -182,7 +182,6 @@ BOUNDS = {
     "telemetry.metrics.Metrics._event_names": "telemetry.metrics.EVENT_NAMES_MAX",
     "telemetry.metrics.Metrics._states": _SETTINGS,
     "telemetry.report.Report._watchers": "operations.watch.WATCHES_MAX",
-    "telemetry.exposition.Family.samples": "one for each combination of label values, for one scrape",
     "telemetry.instruments.Histogram._counts": "the connections of the settings by the calls and reasons that we know",
     "telemetry.instruments.Histogram._sums": "the connections of the settings by the calls and reasons that we know",
     "telemetry.instruments.Counter._counts": "the connections of the settings by the calls and reasons that we know",

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 import msgspec
+from prometheus_client.core import Metric
 
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.fleet.status import DatabaseHealth, FleetStatus, Member
 from intercomd_daemon.spool.rows import LogUsage, Usage
-from intercomd_daemon.telemetry.exposition import Family
 from intercomd_daemon.telemetry.gauges import connection_families, fleet_families, spool_families, workspace_families
 
 STATUS = ConnectionStatus(
@@ -32,7 +32,7 @@ STATUS = ConnectionStatus(
 )
 
 
-def samples(families: Iterable[Family]) -> dict[tuple[str, ...], float]:
+def samples(families: Iterable[Metric]) -> dict[tuple[str, ...], float]:
     return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
 
 

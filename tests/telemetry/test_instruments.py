@@ -1,10 +1,11 @@
 """Counts and spreads, as Prometheus' families have them."""
 
-from intercomd_daemon.telemetry.exposition import Family
+from prometheus_client.core import Metric
+
 from intercomd_daemon.telemetry.instruments import Counter, Histogram
 
 
-def samples(metric: Family) -> dict[tuple[str, str], float]:
+def samples(metric: Metric) -> dict[tuple[str, str], float]:
     return {(sample.name, ",".join(sample.labels.values())): sample.value for sample in metric.samples}
 
 

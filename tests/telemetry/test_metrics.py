@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from intercomd_daemon.connection_status import ConnectionState
@@ -48,7 +49,7 @@ def scrape(metrics: Metrics) -> dict[str, str]:
 
 
 def text(metrics: Metrics) -> str:
-    return metrics.exposition()
+    return generate_latest(metrics.registry).decode()
 
 
 def counted(metrics: Metrics, name: str, *labels: str) -> dict[tuple[str, ...], float]:
@@ -249,6 +250,11 @@ def test_metric_names_follow_prometheus(metrics: Metrics) -> None:
             _, _, name, kind = line.split()
             assert (kind == "counter") == name.endswith("_total"), line
             assert not re.search(r"_(milliseconds|ms|kb|mb|count|created)$", name), line
+
+
+def test_global_registry_stays_empty(metrics: Metrics) -> None:
+    metrics.count_outcomes([outcome()])
+    assert b"intercomd" not in generate_latest(REGISTRY)
 
 
 def test_daemons_in_one_process_count_separately(metrics: Metrics) -> None:

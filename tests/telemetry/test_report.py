@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 import pytest
+from prometheus_client import generate_latest
 
 from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.intercom.messages import Call
@@ -69,7 +70,7 @@ def a_report(written: Written) -> tuple[Report, Metrics]:
 
 
 def scraped(metrics: Metrics) -> str:
-    return metrics.exposition()
+    return generate_latest(metrics.registry).decode()
 
 
 def refusal(envelope_id: str, disposition: Disposition, *violations: Finding, **fields: str) -> Refusal:

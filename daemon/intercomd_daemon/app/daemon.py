@@ -131,7 +131,7 @@ class Daemon:
             service,
             self._settings.operations,
             self._settings.health,
-            self._metrics.exposition,
+            self._metrics.registry,
             self._security.operations,
             self._security.http_guard,
         )

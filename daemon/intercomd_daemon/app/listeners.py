@@ -1,9 +1,10 @@
 """The gRPC and HTTP listeners for senders, operators and probes, with their connection limits."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import grpc
+from prometheus_client import CollectorRegistry
 
 from intercomd_daemon import unix_socket
 from intercomd_daemon.app.bind import ListenerUnavailable, bind_error
@@ -178,7 +179,7 @@ async def open_operations(
     service: OperationsService,
     settings: OperationsSettings,
     health: HealthSettings,
-    exposition: Callable[[], str],
+    registry: CollectorRegistry,
     security: ListenerSecurity | None = None,
     http_guard: Guard | None = None,
 ) -> OperationsListeners:
@@ -202,10 +203,10 @@ async def open_operations(
         tls = security.tls if security else None
         context = None if tls is None else lambda: tls.context
         authenticate = authentication(security.authenticator, http_guard or security.guard) if security else None
-        pages = HealthPages(status, exposition, authenticate)
+        pages = HealthPages(status, registry, authenticate)
         http.append(await listen_http(pages.respond, (settings.listen,), settings.unix_access, context))
         if health.listen:
-            http.append(await listen_http(HealthPages(status, exposition).respond, health.listen, settings.unix_access))
+            http.append(await listen_http(HealthPages(status, registry).respond, health.listen, settings.unix_access))
     except OSError as error:
         for listener in http:
             await listener.close()

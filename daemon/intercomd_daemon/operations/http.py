@@ -18,11 +18,12 @@ from aiohttp.web_response import Response
 
 # The low-level server. `aiohttp.web` would load applications, routes, files and argparse: 1 MiB of every daemon.
 from aiohttp.web_server import Server
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from intercomd_daemon import unix_socket
 from intercomd_daemon.operations.connection_limiter import ConnectionLimiter
 from intercomd_daemon.operations.daemon_control import DaemonState, DaemonStatus
-from intercomd_daemon.telemetry.exposition import CONTENT_TYPE
 from intercomd_daemon.unix_socket import SocketFile
 
 HEADERS = MappingProxyType(
@@ -57,11 +58,11 @@ class HealthPages:
     """`/healthz`, `/readyz`, `/metrics`, and `/`, which lists them."""
 
     def __init__(
-        self, status: DaemonStatus, exposition: Callable[[], str], authenticate: Authenticate | None = None
+        self, status: DaemonStatus, registry: CollectorRegistry, authenticate: Authenticate | None = None
     ) -> None:
-        """`exposition` returns what `/metrics` shows; `authenticate` puts a handler behind a credential."""
+        """`registry` holds the metrics that `/metrics` shows; `authenticate` puts a handler behind a credential."""
         self._status = status
-        self._exposition = exposition
+        self._registry = registry
         authenticate = authenticate or _open
         self._pages = MappingProxyType(
             {
@@ -103,8 +104,8 @@ class HealthPages:
         return _json(ready, {"ready": ready, "state": state.name.lower(), "connections": connections})
 
     async def metrics(self, _request: BaseRequest) -> Response:
-        """Returns the metrics in Prometheus' text format."""
-        return Response(body=self._exposition().encode(), headers={"Content-Type": CONTENT_TYPE})
+        """Returns the registry in Prometheus' text format."""
+        return Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
 class HttpListener:

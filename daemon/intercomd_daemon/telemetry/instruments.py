@@ -5,9 +5,8 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
 
-from intercomd_daemon.telemetry.exposition import Family
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
 
 class Counter:
@@ -28,11 +27,11 @@ class Counter:
         """Adds `count`; `values` are the label values, in the order of the labels."""
         self._counts[values] = self._counts.get(values, 0) + count
 
-    def family(self) -> Family:
+    def family(self) -> CounterMetricFamily:
         """Returns the current values."""
-        family = Family("counter", f"{self._name}_total", self._documentation, self._labels)
+        family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
         for values, count in list(self._counts.items()):
-            family.add(values, count)
+            family.add_metric(values, count)
         return family
 
 
@@ -61,10 +60,15 @@ class Histogram:
         self.declare(values)[bisect_left(self._bounds, measured)] += 1
         self._sums[values] += measured
 
-    def family(self) -> Family:
+    def family(self) -> HistogramMetricFamily:
         """Returns the current values."""
-        family = Family("histogram", self._name, self._documentation, self._labels)
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
         names = [*(str(bound) for bound in self._bounds), "+Inf"]
         for values, counts in list(self._counts.items()):
-            family.add_histogram(values, zip(names, accumulate(counts), strict=True), self._sums[values])
+            buckets: list[tuple[str, float]] = []
+            total = 0
+            for name, count in zip(names, counts, strict=True):
+                total += count
+                buckets.append((name, total))
+            family.add_metric(values, buckets, self._sums[values])
         return family

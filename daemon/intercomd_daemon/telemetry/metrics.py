@@ -7,6 +7,9 @@ Values that other parts keep (the spool's usage, the budgets) are read at the sc
 import collections
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.fleet.status import FleetStatus
@@ -14,10 +17,8 @@ from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.reasons import OTHER, REASONS, ReasonKind, label_of
 from intercomd_daemon.spool.rows import LogUsage, Usage
-from intercomd_daemon.telemetry.exposition import Family, text_of
 from intercomd_daemon.telemetry.gauges import connection_families, fleet_families, spool_families, workspace_families
 from intercomd_daemon.telemetry.instruments import Counter, Histogram
-from intercomd_daemon.telemetry.process_metrics import process_families
 
 CALLS = frozenset(call.value for call in Call)
 # From a call within one data centre to the timeout of a call, 30 s.
@@ -154,8 +155,8 @@ class _Instruments:
         for status in ALERTED_STATUSES:
             self.refusals.declare((connection, call, str(status)))
 
-    def families(self) -> Iterator[Family]:
-        """Yields the current values as families."""
+    def families(self) -> Iterator[Metric]:
+        """Yields the current values as Prometheus families."""
         counters = (self.received, self.adjustments, self.outcomes, self.calls, self.refusals, self.notices)
         for counter in (self.requests, *counters, self.forwards, self.committed_rows, self.damages):
             yield counter.family()
@@ -175,7 +176,7 @@ def _collect_names(names: set[str], effects: Iterable[Effect]) -> None:
 
 
 class Metrics:
-    """The daemon's metrics; a scrape reads `exposition`. All but `count_commit` are for the event loop's thread."""
+    """The daemon's metrics; a scrape reads `registry`. All but `count_commit` are for the event loop's thread."""
 
     def __init__(
         self,
@@ -205,6 +206,9 @@ class Metrics:
         for method in INGEST_METHODS:
             self._instruments.requests.declare((method, "UNAUTHENTICATED", ""))
         self._instruments.received.declare((OTHER, Disposition.REJECTED.name.lower(), "UNKNOWN_CONNECTION"))
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
 
     def count_decisions(self, results: Iterable[Decision]) -> None:
         """Counts decisions on received envelopes, and their adjustments."""
@@ -285,26 +289,22 @@ class Metrics:
         """Reads the number of lost log lines from `lost` at each scrape."""
         self._lost = lost
 
-    def exposition(self) -> str:
-        """Returns all current values in Prometheus' text format, for a scrape."""
-        return text_of((*self._families(), *process_families()))
-
-    def _families(self) -> Iterator[Family]:
-        build = Family("gauge", "intercomd_build_info", "The version of the daemon.", ("version",))
-        build.add((self._version,), 1)
-        yield build
+    def collect(self) -> Iterator[Metric]:
+        """Yields all current values; prometheus_client calls this at each scrape."""
+        yield InfoMetricFamily("intercomd_build", "The version of the daemon.", {"version": self._version})
         yield from self._instruments.families()
-        yield Family(
-            "counter",
-            "intercomd_log_lines_lost_total",
+        yield CounterMetricFamily(
+            "intercomd_log_lines_lost",
             "Log lines that were lost because they could not be written.",
             value=self._lost(),
         )
         reloaded_at, success = self._reload
-        success_text = "Whether the last reload of the settings succeeded."
-        yield Family("gauge", "intercomd_config_reload_success", success_text, value=success)
-        reloaded_text = "When the settings were last read."
-        yield Family("gauge", "intercomd_config_reload_timestamp_seconds", reloaded_text, value=reloaded_at)
+        yield GaugeMetricFamily(
+            "intercomd_config_reload_success", "Whether the last reload of the settings succeeded.", value=success
+        )
+        yield GaugeMetricFamily(
+            "intercomd_config_reload_timestamp_seconds", "When the settings were last read.", value=reloaded_at
+        )
         statuses = self._statuses()
         if (fleet := self._fleet()) is not None:
             yield from fleet_families(fleet, statuses)
