@@ -38,7 +38,9 @@ class Callers:
         return number
 
     async def _join(self, number: int, size_bytes: int) -> None:
-        await self.coalescer.join(size_bytes)
+        turn = self.coalescer.join(size_bytes)
+        if turn is not None:
+            await turn
         self.started[number] = self.loop.time()
 
     def cancel(self, number: int) -> None:

@@ -131,11 +131,12 @@ def test_service_has_the_name_in_the_proto() -> None:
 def test_open_requests_are_bounded_in_bytes(spool: MemorySpool, report: RecordingReport) -> None:
     acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW, decide)
     service = IngestService(acceptor, preview, spool.usage, LIMITS, lambda: NOW)
-    with service._reserve(OPEN_REQUESTS_BYTES_MAX + 1):
-        pass  # One alone is never too large.
-    with service._reserve(OPEN_REQUESTS_BYTES_MAX - 10), service._reserve(10):
-        with pytest.raises(RetryLater) as refused, service._reserve(1):
-            pass
-        assert refused.value.retry_seconds == 1.0
-    with service._reserve(OPEN_REQUESTS_BYTES_MAX):
-        pass
+    service._reserve(OPEN_REQUESTS_BYTES_MAX + 1)  # One alone is never too large.
+    service._release(OPEN_REQUESTS_BYTES_MAX + 1)
+    service._reserve(OPEN_REQUESTS_BYTES_MAX - 10)
+    service._reserve(10)
+    with pytest.raises(RetryLater) as refused:
+        service._reserve(1)
+    assert refused.value.retry_seconds == 1.0
+    service._release(OPEN_REQUESTS_BYTES_MAX)
+    service._reserve(OPEN_REQUESTS_BYTES_MAX)

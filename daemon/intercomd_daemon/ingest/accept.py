@@ -120,7 +120,9 @@ class Acceptor:
         """
         received = self._clock()
         # 1. Wait for others first: the requests of a batch then share one turn of the event loop and one commit.
-        await self._coalescer.join(size_bytes)
+        turn = self._coalescer.join(size_bytes)
+        if turn is not None:
+            await turn
         try:
             # 2. Decide every envelope before the first append, so that a malformed one refuses the request as a whole.
             request = self._new_request(caller)

@@ -48,14 +48,17 @@ class RequestCoalescer:
         self._last_response_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def join(self, size_bytes: int) -> None:
-        """Waits until the batch of this request starts; `size_bytes` is the size of the request."""
+    def join(self, size_bytes: int) -> asyncio.Future[None] | None:
+        """Returns what to wait for until the batch of this request starts; None: the request goes on at once.
+
+        `size_bytes` is the size of the request.
+        """
         loop = asyncio.get_running_loop()
         now = loop.time()
         # Case 1: no batch is open and none is expected. The request goes on alone, without a wait.
         if not self._waiting and not self._expects_others(now, size_bytes):
             self._expected = 0
-            return
+            return None
         turn = loop.create_future()
         self._waiting.append(turn)
         self._bytes += size_bytes
@@ -68,7 +71,7 @@ class RequestCoalescer:
             self._first_at = now
             self._schedule_check(now + QUIET_SECONDS)
         # Case 4: the batch is open. Its start, by the last request or by the timer, wakes this one.
-        await turn
+        return turn
 
     def _expects_others(self, now: float, size_bytes: int) -> bool:
         return (

@@ -1,7 +1,6 @@
 """IngestService: decodes requests, passes their envelopes to the acceptor and responds, within bounds on open work."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from google.protobuf.message import Message
@@ -113,14 +112,16 @@ class IngestService:
         if name == "PublishStream":
             return method
 
-        async def limited(request: DecodedRequest | RequestRefused | QuotaExceeded, context: Context) -> Message | None:
+        def limited(
+            request: DecodedRequest | RequestRefused | QuotaExceeded, context: Context
+        ) -> Awaitable[Message | None]:
             if isinstance(request, QuotaExceeded):
                 raise request
             self._guard.check_quota()
             # Envelopes count in Publish, Preview and validate_only; a request that was refused counts only its bytes.
             envelopes = 0 if isinstance(request, RequestRefused) else len(request.envelopes)
             self._guard.take(request.size_bytes, envelopes)
-            return await method(request, context)
+            return method(request, context)
 
         return limited
 
@@ -156,7 +157,8 @@ class IngestService:
 
     async def _publish(self, request: DecodedRequest) -> PublishResponse:
         self._check_open()
-        with self._reserve(request.size_bytes):
+        self._reserve(request.size_bytes)
+        try:
             if request.validate_only:
                 results = await self._acceptor.check(request.envelopes, self._guard.caller)
                 if self._upstream is not None:
@@ -166,19 +168,23 @@ class IngestService:
                 results = await self._acceptor.accept(
                     request.envelopes, request.size_bytes, self._guard.caller, request.forwarder
                 )
+        finally:
+            self._release(request.size_bytes)
         return publish_response(results, self._usage(), self._clock())
 
-    @contextmanager
-    def _reserve(self, size_bytes: int) -> Iterator[None]:
-        """Counts the bytes of an open request; refuses it above the limit, unless it is the only one."""
+    def _reserve(self, size_bytes: int) -> None:
+        """Counts the bytes of an open request.
+
+        Raises:
+            RetryLater: it is above the limit, and not the only one.
+        """
         if self._open_bytes and self._open_bytes + size_bytes > OPEN_REQUESTS_BYTES_MAX:
             text = f"{self._open_bytes} bytes of requests in progress, limit {OPEN_REQUESTS_BYTES_MAX}: retry later"
             raise RetryLater(text, OPEN_REQUESTS_RETRY_SECONDS)
         self._open_bytes += size_bytes
-        try:
-            yield
-        finally:
-            self._open_bytes -= size_bytes
+
+    def _release(self, size_bytes: int) -> None:
+        self._open_bytes -= size_bytes
 
     async def _publish_stream(self, messages: AsyncIterator[DecodedRequest | RequestRefused], context: Context) -> None:
         async def respond(request: DecodedRequest, results: Sequence[Decision]) -> None:
@@ -198,10 +204,13 @@ class IngestService:
 
     async def _publish_preview(self, request: DecodedRequest) -> PreviewResponse:
         self._check_open()
-        with self._reserve(request.size_bytes):
+        self._reserve(request.size_bytes)
+        try:
             results = await self._acceptor.check(request.envelopes, self._guard.caller)
             if self._upstream is not None:
                 return merge_previews(results, await self._upstream.preview(sources_of(results)))
+        finally:
+            self._release(request.size_bytes)
         return preview_response(
             (result, self._preview(result.connection, result.accepted) if result.accepted else ()) for result in results
         )

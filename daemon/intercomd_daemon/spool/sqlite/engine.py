@@ -102,7 +102,7 @@ class SqliteSpool:
         if not rows and forwarded is None:
             return []
         size = sum(weigh(rows).values()) + (len(forwarded.data) if forwarded else 0)
-        return await self._writer.perform(log.Append(rows, self._admission.admit, forwarded), append_bytes=size)
+        return await self._writer.submit(log.Append(rows, self._admission.admit, forwarded), append_bytes=size)
 
     async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
         """Returns the results of the last request that an agent forwarded for a connection."""

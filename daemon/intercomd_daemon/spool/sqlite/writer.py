@@ -73,6 +73,15 @@ class Writer:
             ShuttingDown: the spool is closing.
             SpoolFull: too many bytes wait, or the operation found no room.
         """
+        return await self.submit(run, append_bytes=append_bytes, retried=retried)
+
+    def submit(self, run: Operation[Result], *, append_bytes: int = 0, retried: bool = False) -> asyncio.Future[Result]:
+        """Queues an operation for the thread; returns the future of its result.
+
+        Raises:
+            ShuttingDown: the spool is closing.
+            SpoolFull: too many bytes wait.
+        """
         if self._closing:
             raise ShuttingDown("the spool is closing, as the daemon stops", SHUTTING_DOWN_RETRY_SECONDS)
         job = Job(run, self._loop.create_future(), append_bytes, retried)
@@ -82,8 +91,7 @@ class Writer:
                 # Ring on the loop's next turn: the thread needs the interpreter, which this turn holds, and the
                 # turn's other operations can join the same commit.
                 self._loop.call_soon(self._bell.put, None)
-        result: Result = await job.future
-        return result
+        return job.future
 
     async def wait_ended(self) -> None:
         """Returns once the thread has ended; raises the error that ended it."""
