@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 
 from daemons.commands import launch
-from daemons.process import Daemon
+from daemons.process import EXECUTABLE, Daemon
 from intercomd_daemon.sandbox import Sandbox
 
 
@@ -18,7 +18,7 @@ async def test_run_reports_all_invalid_settings_and_exits_with_78(tmp_path: Path
 
 async def test_run_exits_with_0_on_a_second_signal(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
-        daemon = await Daemon(tmp_path, sandbox.base_url).start()
+        daemon = await Daemon(tmp_path, sandbox.base_url, command=EXECUTABLE).start()
         daemon.signal(signal.SIGINT)
         daemon.signal(signal.SIGTERM)
         assert await daemon.gone() == 0

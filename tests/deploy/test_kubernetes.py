@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from daemons.commands import invoke
-from daemons.process import Daemon
+from daemons.process import EXECUTABLE, Daemon
 from deployment.files import RULES, load
 from deployment.kubernetes import KUBERNETES, OVERLAYS, bytes_of, objects, of_kind, settings_of, validate
 from intercomd.v1.ingest_pb2 import Disposition, PublishRequest
@@ -154,7 +154,7 @@ async def test_settings_of_the_gateway_serve_its_callers_alone(tmp_path: Path, s
     tables = tomllib.loads(text)
     del tables["connections"]
     tables["ingest"]["listen"] = tables["health"]["listen"] = ["127.0.0.1:0"]
-    running = await Daemon(tmp_path, sandbox.base_url, tables).start()
+    running = await Daemon(tmp_path, sandbox.base_url, tables, EXECUTABLE).start()
     roots = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
     request = PublishRequest(envelopes=[envelope("u1", "came")])
     port = running.ingest_address.rpartition(":")[2]

@@ -1,6 +1,6 @@
 """What every test of the way has: a sandbox in Intercom's place, and daemons in front of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,19 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         assert running.illegal_requests == []
 
 
+@pytest.fixture(scope="session")
+def command() -> Sequence[str | Path]:
+    """How daemons are started: by a fork, unless a module that tests the start itself chooses the executable."""
+    return ()
+
+
 @pytest.fixture
-async def start(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Start]:
+async def start(tmp_path: Path, sandbox: Sandbox, command: Sequence[str | Path]) -> AsyncIterator[Start]:
     """Starts a daemon that delivers to the sandbox, with these tables of settings beside."""
     daemons: list[Daemon] = []
 
     async def started(**tables: Any) -> Daemon:  # noqa: ANN401 - tables of settings
-        daemons.append(Daemon(tmp_path, sandbox.base_url, tables))
+        daemons.append(Daemon(tmp_path, sandbox.base_url, tables, command))
         return await daemons[-1].start()
 
     yield started
@@ -48,9 +54,11 @@ async def shared_sandbox() -> AsyncIterator[Sandbox]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_daemon(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> AsyncIterator[Daemon]:
+async def shared_daemon(
+    tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox, command: Sequence[str | Path]
+) -> AsyncIterator[Daemon]:
     """One daemon with the contract's defaults for all tests of a module."""
-    daemon = Daemon(tmp_path_factory.mktemp("shared"), shared_sandbox.base_url)
+    daemon = Daemon(tmp_path_factory.mktemp("shared"), shared_sandbox.base_url, command=command)
     yield await daemon.start()
     await daemon.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -9,12 +10,18 @@ import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from daemons.process import Daemon, Start, connection_for
+from daemons.process import EXECUTABLE, Daemon, Start, connection_for
 from intercomd.v1 import ingest_pb2, ingest_pb2_grpc, operations_pb2, operations_pb2_grpc
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import PublishRequest, PublishStreamRequest
 from intercomd_daemon.rpc.callers import hash_of
 from intercomd_daemon.sandbox import Sandbox
+
+
+@pytest.fixture(scope="session")
+def command() -> Sequence[str | Path]:
+    """A forked process shares memory, and its figures are not those of users."""
+    return EXECUTABLE
 
 
 def token(name: str) -> str:

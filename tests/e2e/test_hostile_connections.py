@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 
 import aiohttp
 import grpc
@@ -10,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from daemons.process import Daemon
+from daemons.process import EXECUTABLE, Daemon
 from intercomd.v1.ingest_pb2 import Disposition, PublishRequest, PublishStreamRequest
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from senders.client import envelope
@@ -30,6 +32,13 @@ from senders.raw_sockets import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="session")
+def command() -> Sequence[str | Path]:
+    """A forked process shares memory, and its figures are not those of users."""
+    return EXECUTABLE
+
 
 MIB = 1 << 20
 DRAIN_SECONDS = 20

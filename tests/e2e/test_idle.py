@@ -1,11 +1,21 @@
 """A daemon with nothing to do does nothing: no timer, no polling."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
-from daemons.process import Daemon
+import pytest
+
+from daemons.process import EXECUTABLE, Daemon
 from intercomd.v1.operations_pb2 import PauseConnectionRequest
 from senders.client import envelope
+
+
+@pytest.fixture(scope="session")
+def command() -> Sequence[str | Path]:
+    """What a process of its own takes."""
+    return EXECUTABLE
+
 
 LOOK_SECONDS = 3.0
 # gRPC's own threads wake some ten times a second in all; none of them is ours to stop.

@@ -3,12 +3,18 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from daemons.process import WAIT_SECONDS, Daemon, Start
+from daemons.process import EXECUTABLE, WAIT_SECONDS, Daemon, Start
+
+
+@pytest.fixture(scope="session")
+def command() -> Sequence[str | Path]:
+    """As a service manager starts it: signals and watches reach one process."""
+    return EXECUTABLE
 
 
 @pytest.fixture

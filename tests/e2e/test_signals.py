@@ -1,13 +1,21 @@
 """Signals other than SIGTERM: none of them ends the daemon without a drain."""
 
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from daemons.process import Daemon
+from daemons.process import EXECUTABLE, Daemon
 from intercomd.v1.ingest_pb2 import Disposition
 from intercomd_daemon.signal_handlers import IGNORED
 from senders.client import envelope
+
+
+@pytest.fixture(scope="session")
+def command() -> Sequence[str | Path]:
+    """Signals come while the interpreter starts, too."""
+    return EXECUTABLE
 
 
 @pytest.mark.parametrize("number", IGNORED)

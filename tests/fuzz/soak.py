@@ -15,7 +15,7 @@ from secrets import randbelow
 
 sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest finds it too
 
-from daemons.process import Daemon
+from daemons.process import EXECUTABLE, Daemon
 from fuzz_harness.calls import Answer, Assault, Method
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from senders.costly_requests import SHAPES, shape
@@ -76,7 +76,7 @@ async def soak(seconds: float, seed: int, keep: Path | None) -> None:
     """One run in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="intercomd-fuzz-") as folder:
         async with Sandbox(SandboxSettings(rate_limit=1_000_000)) as sandbox:
-            daemon = await Daemon(Path(folder), sandbox.base_url).start()
+            daemon = await Daemon(Path(folder), sandbox.base_url, command=EXECUTABLE).start()
             try:
                 await Soak(Assault(daemon, seed), daemon, keep).run(seconds)
             except BaseException:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import grpc
 
+from daemons.forked import ForkedProcess, fork
 from intercomd.proxies import proxy_options
 from intercomd.v1 import ingest_pb2_grpc, operations_pb2, operations_pb2_grpc
 from intercomd.v1.envelope_pb2 import Envelope
@@ -19,6 +20,8 @@ from intercomd.v1.ingest_pb2 import PublishRequest, PublishResponse
 from intercomd.v1.outcome_pb2 import Outcome
 
 COMMAND = Path(sys.executable).with_name("intercomd")
+EXECUTABLE = (COMMAND,)
+"""Starts a daemon as users do, for tests of the start itself and of what a process takes."""
 TOKEN = "sandbox-token"
 WAIT_SECONDS = 60.0
 """How long anything is waited for: far longer than it takes, so that only what never comes fails."""
@@ -32,9 +35,12 @@ class Daemon:
     """One daemon, started as often as a test likes on the same file of settings and the same spool."""
 
     def __init__(
-        self, folder: Path, base_url: str, tables: Tables | None = None, command: Sequence[str | Path] = (COMMAND,)
+        self, folder: Path, base_url: str, tables: Tables | None = None, command: Sequence[str | Path] = ()
     ) -> None:
-        """`tables` are settings beside, or in place of, those for a sandbox at `base_url`."""
+        """`tables` are settings beside, or in place of, those for a sandbox at `base_url`.
+
+        Without a `command` it is forked from a process that has imported the daemon, which makes a start cheap.
+        """
         self.folder = folder
         self._command = command
         self.lines: list[Line] = []
@@ -44,7 +50,8 @@ class Daemon:
         self.outcomes: Counter[str] = Counter()
         """How often each envelope's outcome was logged, over all starts."""
         self._file = write_settings(folder, base_url, tables or {})
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | ForkedProcess | None = None
+        self._log: asyncio.ReadTransport
         self._listening: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._ended = False
@@ -56,17 +63,31 @@ class Daemon:
         # What is under test runs in the process; here a stack for each callback only slows senders and the sandbox.
         asyncio.get_running_loop().set_debug(enabled=False)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERCOMD_")}
-        self._process = await asyncio.create_subprocess_exec(
-            *(*self._command, "run", "--config", self._file),
-            stderr=asyncio.subprocess.PIPE,
-            limit=_LINE_BYTES_MAX,
-            env=environment,
-            cwd=self.folder,
-        )
+        reader, end = await self._open_log()
+        words = (*(self._command or EXECUTABLE), "run", "--config", self._file)
+        try:
+            if self._command:
+                self._process = await asyncio.create_subprocess_exec(
+                    *words, stderr=end, env=environment, cwd=self.folder
+                )
+            else:
+                self._process = fork([str(word) for word in words], end, environment, self.folder)
+        finally:
+            os.close(end)
         self._from = len(self.lines)
         self._ended = False
-        self._listening = asyncio.create_task(self._listen(self._process))
+        self._listening = asyncio.create_task(self._listen(self._process, reader))
         return self
+
+    async def _open_log(self) -> tuple[asyncio.StreamReader, int]:
+        """Opens a pipe for the log; returns its reader and the descriptor of its other end."""
+        reader = asyncio.StreamReader(limit=_LINE_BYTES_MAX)
+        here, end = os.pipe()
+        loop = asyncio.get_running_loop()
+        self._log, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(here, "rb", buffering=0)
+        )
+        return reader, end
 
     async def start(self) -> Self:
         """Starts the process, and waits until it takes envelopes."""
@@ -197,17 +218,14 @@ class Daemon:
 
     def read_log(self, *, on: bool) -> None:
         """Stops or goes on reading what the daemon writes to its standard error."""
-        assert self._process is not None
-        transport = self._process._transport.get_pipe_transport(2)  # type: ignore[attr-defined]  # no public way
         if on:
-            transport.resume_reading()
+            self._log.resume_reading()
         else:
-            transport.pause_reading()
+            self._log.pause_reading()
 
     def close_log(self) -> None:
         """Closes the reading end of the daemon's standard error."""
-        assert self._process is not None
-        self._process._transport.get_pipe_transport(2).close()  # type: ignore[attr-defined]  # no public way
+        self._log.close()
 
     async def exited(self) -> None:
         """Waits for the end of the process, without reading its log."""
@@ -264,9 +282,8 @@ class Daemon:
         for channel in channels:
             await channel.close()
 
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
-        async for raw in process.stderr:
+    async def _listen(self, process: asyncio.subprocess.Process | ForkedProcess, log: asyncio.StreamReader) -> None:
+        async for raw in log:
             line = _line(raw)
             if line["event"] == "outcome":
                 self.outcomes[line["envelope_id"]] += 1

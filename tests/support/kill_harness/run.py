@@ -13,7 +13,7 @@ from pathlib import Path
 
 import grpc
 
-from daemons.process import Daemon, connection_for
+from daemons.process import EXECUTABLE, Daemon, connection_for
 from intercom.fault_proxy import FaultProxy
 from intercomd.v1.operations_pb2 import (
     ListDeadLettersRequest,
@@ -230,7 +230,7 @@ async def kill_run(folder: Path, seed: int) -> AsyncIterator[KillRun]:
             "ingest": {"listen": ["127.0.0.1:0", ADDRESS]},
             "connections": {SECOND: connection_for(proxy.base_url, folder / "token")},
         }
-        daemon = Daemon(folder, proxy.base_url, tables)
+        daemon = Daemon(folder, proxy.base_url, tables, EXECUTABLE)
         try:
             yield KillRun(daemon, sandbox, proxy, seed)
             await daemon.close()
