@@ -37,6 +37,7 @@ IMPURE = (
     "operations",
     "rpc/authentication.py",
     "rpc/handlers.py",
+    "rpc/refused_call.py",
     "rpc/tracing.py",
     "rpc/tls.py",
     "rpc/token_file.py",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intercomd_daemon.rpc.caller_quota import BUCKET_SECONDS, Bucket, CallerQuota
+from intercomd_daemon.rpc.caller_quota import BUCKET_SECONDS, Bucket, CallerQuota, retry_seconds
 
 ENVELOPES, BYTES = "envelopes_per_second", "bytes_per_second"
 
@@ -59,6 +59,32 @@ def test_no_quota_never_waits() -> None:
     made = quota()
     made.take(ENVELOPES, 1e9, 0.0)
     assert made.wait(0.0) == (0.0, "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "milliseconds"),
+    [(1e-9, 1), (0.0101, 11), (0.999, 999), (1.0, 1_000), (1.0001, 1_010), (98.04, 98_100), (490_000.1, 491_000_000)],
+)
+def test_wait_of_a_refused_caller_has_three_digits_and_is_never_too_short(seconds: float, milliseconds: int) -> None:
+    assert retry_seconds(seconds) == milliseconds / 1000
+
+
+@given(st.floats(1e-7, 1e6))
+def test_wait_of_a_refused_caller_is_too_long_by_one_percent_at_most(seconds: float) -> None:
+    assert seconds <= retry_seconds(seconds) <= max(seconds * 1.01, seconds + 0.001)
+
+
+@pytest.mark.parametrize("now", [0.0, 5e8])
+@pytest.mark.parametrize("rate", [0.001, 7, 1e9])
+def test_bucket_is_positive_at_the_time_that_it_names(rate: float, now: float) -> None:
+    bucket = Bucket(rate, now)
+    bucket.take(rate * BUCKET_SECONDS, now)
+    for amount in (0.0, rate / 3, rate * 5):
+        bucket.take(amount, now)
+        seconds = bucket.wait_seconds(now)
+        assert seconds > 0
+        assert bucket.wait_seconds(now + seconds) == 0.0
+        bucket.take(rate * BUCKET_SECONDS, now := now + seconds + BUCKET_SECONDS)
 
 
 @settings(deadline=None)

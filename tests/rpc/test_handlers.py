@@ -12,7 +12,8 @@ from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 
 from intercomd_daemon.errors import QuotaExceeded, RequestRefused, RetryLater
-from intercomd_daemon.rpc.handlers import Context, Interceptor, Method, ServiceHandlers, deserializer
+from intercomd_daemon.rpc.handlers import Interceptor, Method, ServiceHandlers, deserializer
+from intercomd_daemon.rpc.refused_call import Context, Handler, refusing_with
 
 UNDECODABLE = [b"\xff", b"\x0a\x05abc", b"\x0a\x01\xff"]
 
@@ -137,6 +138,25 @@ async def test_service_is_idle_when_the_last_call_has_ended() -> None:
         assert not idle.done()
         await call.done_writing()
         await idle
+
+
+async def test_method_is_refused_before_its_request_while_the_service_wants_that() -> None:
+    refusing: list[Handler] = []
+    handlers = ServiceHandlers("Echo")
+    for name in ("Say", "SayToo"):
+        refuse = (lambda: next(iter(refusing), None)) if name == "Say" else None
+        handlers.unary(name, Echo().say, StringValue.FromString, refuse)
+    server = grpc.aio.server()
+    handlers.add_to(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        assert await channel.unary_unary("/Echo/Say")(b"") == b""
+        refusing.append(refusing_with(grpc.StatusCode.RESOURCE_EXHAUSTED, "not now"))
+        assert await channel.stream_unary("/Echo/Say")().details() == "not now"
+        assert await channel.unary_unary("/Echo/SayToo")(b"") == b""
+        assert await channel.unary_unary("/Other/Say")(b"").code() is grpc.StatusCode.UNIMPLEMENTED
+    await server.stop(None)
 
 
 def test_deserializer_returns_that_the_quota_is_used_up() -> None:

@@ -35,6 +35,7 @@ BOUNDS = {
     "rpc.callers.Callers._by_hash": "the tokens of the settings and of their files",
     "rpc.callers.Callers._patterns": "the names of the settings",
     "rpc.caller_quota.CallerQuota._buckets": "two quotas",
+    "rpc.refused_call.refusing_above_quota": "rpc.refused_call.QUOTA_HANDLERS_MAX",
     "rpc.token_file.TokenFiles._files": "one for each caller of the settings",
     "rpc.token_file.TokenFiles._others": "the tokens of the settings",
     "rpc.token_file.TokenFiles.hashes": "rpc.token_file.FILE_BYTES_MAX",
@@ -105,6 +106,7 @@ BOUNDS = {
     "operations.watch.Watches._wakes": "operations.watch.WATCHES_MAX",
     # rpc
     "rpc.tls.ServerTls._files": "three files at most",
+    "rpc.handlers.ServiceHandlers._refuse": "some of its methods",
     "rpc.handlers.ServiceHandlers._handlers": "the methods of the service",
     # spool
     "spool.memory.engine.MemorySpool._connections": _SETTINGS,

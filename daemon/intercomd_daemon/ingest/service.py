@@ -1,6 +1,7 @@
 """IngestService: decodes requests, passes their envelopes to the acceptor and responds, within bounds on open work."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from google.protobuf.message import Message
@@ -24,7 +25,8 @@ from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.stream import StreamSession, shutting_down
 from intercomd_daemon.ingest.upstream_responses import merge_previews, sources_of, validation_response
 from intercomd_daemon.rpc.authentication import Guard, MethodGate
-from intercomd_daemon.rpc.handlers import Context, Interceptor, Method, ServiceHandlers
+from intercomd_daemon.rpc.handlers import Interceptor, Method, ServiceHandlers
+from intercomd_daemon.rpc.refused_call import Context, Handler
 from intercomd_daemon.spool.rows import Usage
 
 _SERVICE = DESCRIPTOR.services_by_name["IngestService"]
@@ -95,9 +97,19 @@ class IngestService:
         self._sessions: set[StreamSession] = set()
         self._open_bytes = 0
         self._handlers = ServiceHandlers(SERVICE, (*interceptors, self._within_quota), self._guard.on_call)
-        self._handlers.unary("Publish", self._publish, self._decoder_within_quota(decode_publish))
+        self._handlers.unary(
+            "Publish",
+            self._publish,
+            self._decoder_within_quota(decode_publish),
+            partial(self._refuse_above_quota, "Publish"),
+        )
         self._handlers.bidirectional_stream("PublishStream", self._publish_stream, self._decoder(decode_stream_publish))
-        self._handlers.unary("Preview", self._publish_preview, self._decoder_within_quota(decode_preview))
+        self._handlers.unary(
+            "Preview",
+            self._publish_preview,
+            self._decoder_within_quota(decode_preview),
+            partial(self._refuse_above_quota, "Preview"),
+        )
 
     def add_to(self, server: Server | MethodGate) -> None:
         """Registers the service with a server that has not started yet."""
@@ -106,6 +118,13 @@ class IngestService:
     def reconfigure(self, settings: IngestSettings) -> None:
         """Decodes requests within these limits from now on."""
         self._limits = settings
+
+    def _refuse_above_quota(self, name: str) -> Handler | None:
+        """Returns what refuses a call that arrives above its caller's quota, before its request is read."""
+        refusing = self._guard.above_quota()
+        if refusing is not None:
+            self._guard.on_call(name, "RESOURCE_EXHAUSTED")
+        return refusing
 
     def _within_quota(self, name: str, method: Method) -> Method:
         """Returns a unary method behind its caller's quota; a stream waits in its session instead."""
@@ -143,7 +162,7 @@ class IngestService:
     def _decoder_within_quota(
         self, decode: Callable[[bytes, IngestSettings, MakeId], DecodedRequest]
     ) -> Callable[[bytes], DecodedRequest]:
-        """Returns a decoder that first checks the quota: a request above it is not decoded."""
+        """Returns a decoder that first checks the quota: other requests may have used it up since this call arrived."""
 
         def decode_within_quota(data: bytes) -> DecodedRequest:
             self._guard.check_quota()

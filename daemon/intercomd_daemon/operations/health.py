@@ -15,7 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from intercomd_daemon.errors import Unauthenticated, quoted
 from intercomd_daemon.operations.reflection import add_reflection
-from intercomd_daemon.rpc.authentication import Guard, MethodGate, Revocation, end_call, refuse
+from intercomd_daemon.rpc.authentication import Guard, MethodGate, Revocation
+from intercomd_daemon.rpc.refused_call import end_call, refuse
 
 SERVICE = "grpc.health.v1.Health"
 _Context = ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]

@@ -9,7 +9,7 @@ from aiohttp.web_response import Response
 
 from intercomd_daemon.errors import OperationsNotAllowed, Unauthenticated
 from intercomd_daemon.operations.http import Authenticate, Handler
-from intercomd_daemon.rpc.authentication import Authenticator, Guard, missing
+from intercomd_daemon.rpc.authentication import Authenticator, Guard, invalid_token, missing
 from intercomd_daemon.rpc.callers import Caller, Level
 
 
@@ -35,7 +35,10 @@ def authentication(authenticator: Authenticator, guard: Guard) -> Authenticate:
 def _caller_of(request: BaseRequest, authenticator: Authenticator) -> Caller:
     values = request.headers.getall("Authorization", [])
     if values:
-        return authenticator.by_authorization(values).caller
+        credential = authenticator.by_authorization(values)
+        if credential is None:
+            raise invalid_token()
+        return credential.caller
     ssl_object = request.get_extra_info("ssl_object")
     certificate: Mapping[str, Any] | None = ssl_object.getpeercert() if ssl_object is not None else None
     if not certificate:

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from intercomd_daemon.rpc.authentication import Guard
 from intercomd_daemon.rpc.callers import Caller, Level
-from intercomd_daemon.rpc.handlers import Context, Method
+from intercomd_daemon.rpc.handlers import Method
+from intercomd_daemon.rpc.refused_call import Context
 from intercomd_daemon.spool.rows import DeadLetterFilter, OutcomeFilter
 from intercomd_daemon.spool.trail import TrailFilter
 

@@ -1,13 +1,11 @@
 """Authenticates each call before any of its messages is read.
 
-An `authorization` header, if present, decides alone; otherwise the names in the verified client certificate do. A
-refused call always gets a streaming handler, because a unary handler would first receive the whole request: 48 refused
-requests of 15 MiB would take 1 GiB.
+An `authorization` header, if present, decides alone; otherwise the names in the verified client certificate do.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from inspect import isasyncgen
@@ -17,9 +15,17 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from intercomd_daemon.errors import QuotaExceeded, Unauthenticated
-from intercomd_daemon.rpc.caller_quota import BYTES, ENVELOPES, CallerQuota
+from intercomd_daemon.rpc.caller_quota import BYTES, ENVELOPES, CallerQuota, retry_seconds
 from intercomd_daemon.rpc.callers import ANYONE, Caller, Callers, bearer_token, hash_of
-from intercomd_daemon.rpc.grpc_status import status_of
+from intercomd_daemon.rpc.refused_call import (
+    Context,
+    Handler,
+    end_call,
+    refuse,
+    refusing,
+    refusing_above_quota,
+    refusing_with,
+)
 
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
 """The only method that needs no credential."""
@@ -28,10 +34,6 @@ _MISSING = "this listener needs a token (authorization: Bearer TOKEN) or the cli
 _INVALID_TOKEN = "the token does not belong to any configured caller, or was revoked"  # noqa: S105 - a message
 _INVALID_CERTIFICATE = "the names of the client certificate must match exactly one configured caller"
 
-Context = Any
-"""A ServicerContext of any method."""
-Handler = Any
-"""An RpcMethodHandler of any method."""
 Names = tuple[str, ...]
 OnRequest = Callable[[str, str, str], None]
 """Called at the end of each call, with the method's name, the name of the status code, and the caller's name."""
@@ -71,35 +73,26 @@ class Authenticator:
     """The current callers, and the open calls that end when their credential is removed."""
 
     def __init__(self, callers: Callers) -> None:
-        self._callers = callers
         self._quotas: dict[str, CallerQuota] = {}
-        self._configure_quotas(callers)
         self._open: dict[object, tuple[Credential, Callable[[Unauthenticated], None]]] = {}
-
-    @property
-    def required(self) -> bool:
-        """Whether calls need a credential: they do as soon as one caller is configured."""
-        return bool(self._callers)
+        self._use(callers)
 
     def replace(self, callers: Callers) -> None:
         """Uses other callers from now on; open streams of those that are gone end."""
-        self._callers = callers
-        self._configure_quotas(callers)
+        self._use(callers)
         for credential, end in list(self._open.values()):
             error = credential.renew(callers)
             if error is not None:
                 end(error)
 
-    def _configure_quotas(self, callers: Callers) -> None:
+    def _use(self, callers: Callers) -> None:
+        self._callers = callers
+        self.required = bool(callers)
+        """Whether calls need a credential: they do as soon as one caller is configured."""
         now = time.monotonic()
         self._quotas = {name: self._quotas.get(name) or CallerQuota() for name in callers.rates}
         for name, rates in callers.rates.items():
             self._quotas[name].configure(rates, now)
-
-    def _credential(
-        self, caller: Caller, *, token_hash: str = "", uris: Names = (), dns_names: Names = ()
-    ) -> Credential:
-        return Credential(caller, self._quotas[caller.name], token_hash, uris, dns_names)
 
     @contextmanager
     def revocable(self, end: Callable[[Unauthenticated], None]) -> Iterator[None]:
@@ -118,17 +111,11 @@ class Authenticator:
         finally:
             del self._open[ticket]
 
-    def by_authorization(self, values: Sequence[str]) -> Credential:
-        """Returns the credential that `authorization` headers prove.
-
-        Raises:
-            Unauthenticated: they prove none.
-        """
+    def by_authorization(self, values: Sequence[str]) -> Credential | None:
+        """Returns the credential that `authorization` headers prove; None: they prove none."""
         token_hash = hash_of(bearer_token(values))
         caller = self._callers.by_hash(token_hash) if token_hash else None
-        if caller is None:
-            raise Unauthenticated("CREDENTIALS_INVALID", _INVALID_TOKEN)
-        return self._credential(caller, token_hash=token_hash)
+        return None if caller is None else Credential(caller, self._quotas[caller.name], token_hash)
 
     def by_certificate(self, uris: Names, dns_names: Names) -> Credential:
         """Returns the credential that the names of a verified certificate prove.
@@ -139,7 +126,7 @@ class Authenticator:
         caller = self._callers.by_names(uris, dns_names)
         if caller is None:
             raise Unauthenticated("CREDENTIALS_INVALID", _INVALID_CERTIFICATE)
-        return self._credential(caller, uris=uris, dns_names=dns_names)
+        return Credential(caller, self._quotas[caller.name], uris=uris, dns_names=dns_names)
 
 
 class Revocation:
@@ -181,37 +168,43 @@ class Guard:
         credential = _current.get()
         return self.anyone if credential is None else credential.caller
 
-    @property
-    def _quota(self) -> CallerQuota | None:
-        """The quota of the current call's caller; None: it has none."""
-        credential = _current.get()
-        return credential.quota if credential is not None and credential.quota else None
-
     def check_quota(self) -> None:
         """Checks that a request of the current call may pass.
 
         Raises:
             QuotaExceeded: the caller has used up its quota.
         """
-        quota = self._quota
-        if quota is None:
-            return
-        seconds, name = quota.wait(time.monotonic())
-        if seconds:
-            raise QuotaExceeded(self.caller.name, name, quota.rate(name), seconds)
+        exceeded = self._exceeded()
+        if exceeded is not None:
+            raise QuotaExceeded(*exceeded)
+
+    def above_quota(self) -> Handler | None:
+        """Returns the handler that refuses the current call before its request is read; None: a request may pass."""
+        exceeded = self._exceeded()
+        return None if exceeded is None else refusing_above_quota(*exceeded)
 
     def quota_seconds(self) -> float:
         """Returns the time until a request of the current call may pass; 0.0: now."""
-        quota = self._quota
-        return 0.0 if quota is None else quota.wait(time.monotonic())[0]
+        credential = _current.get()
+        return 0.0 if credential is None else credential.quota.wait(time.monotonic())[0]
 
     def take(self, size_bytes: int, envelopes: int) -> None:
         """Takes a request from the quota of the current call's caller."""
-        quota = self._quota
-        if quota is not None:
+        credential = _current.get()
+        if credential is not None:
             now = time.monotonic()
-            quota.take(BYTES, size_bytes, now)
-            quota.take(ENVELOPES, envelopes, now)
+            credential.quota.take(BYTES, size_bytes, now)
+            credential.quota.take(ENVELOPES, envelopes, now)
+
+    def _exceeded(self) -> tuple[str, str, float, float] | None:
+        """Returns the arguments of QuotaExceeded; None: a request of the current call may pass."""
+        credential = _current.get()
+        if credential is None:
+            return None
+        seconds, setting = credential.quota.wait(time.monotonic())
+        if not seconds:
+            return None
+        return credential.caller.name, setting, credential.quota.rate(setting), retry_seconds(seconds)
 
     def revocable(self, end: Callable[[Unauthenticated], None]) -> AbstractContextManager[None]:
         """Calls `end` if the credential of the current call is removed while the context is open."""
@@ -237,8 +230,8 @@ class MethodGate(grpc.GenericRpcHandler):
         self._certificates = certificates
         self._handlers: list[grpc.GenericRpcHandler] = []
         # Built once, so that refusing a call is cheap.
-        self._missing = _refusing(missing())
-        self._invalid = _refusing(Unauthenticated("CREDENTIALS_INVALID", _INVALID_TOKEN))
+        self._missing = refusing(missing())
+        self._invalid = refusing(invalid_token())
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Adds methods, as `grpc.Server.add_generic_rpc_handlers`."""
@@ -254,11 +247,11 @@ class MethodGate(grpc.GenericRpcHandler):
             return self._find(details)
         values = [str(value) for key, value in details.invocation_metadata if key == _AUTHORIZATION]
         if values:
-            try:
-                _current.set(self._authenticator.by_authorization(values))
-            except Unauthenticated:
+            credential = self._authenticator.by_authorization(values)
+            if credential is None:
                 self._on_refused(method)
                 return self._invalid
+            _current.set(credential)
             return self._find(details)
         if self._certificates:
             return self._with_certificate(self._find(details) or _UNKNOWN_METHOD, method)
@@ -266,7 +259,11 @@ class MethodGate(grpc.GenericRpcHandler):
         return self._missing
 
     def _find(self, details: grpc.HandlerCallDetails) -> Handler | None:
-        return next((found for handler in self._handlers if (found := handler.service(details))), None)
+        for handler in self._handlers:
+            found = handler.service(details)
+            if found is not None:
+                return found
+        return None
 
     def _with_certificate(self, handler: Handler, method: str) -> Handler:
         """Returns a handler that first identifies the caller by its certificate, which only a handler can see."""
@@ -293,38 +290,13 @@ def missing() -> Unauthenticated:
     return Unauthenticated("CREDENTIALS_MISSING", _MISSING)
 
 
-def _names(auth_context: Mapping[str, Sequence[bytes]], key: str) -> Names:
+def invalid_token() -> Unauthenticated:
+    """Returns the error of a call with an invalid token."""
+    return Unauthenticated("CREDENTIALS_INVALID", _INVALID_TOKEN)
+
+
+def _names(auth_context: Mapping[str, Iterable[bytes]], key: str) -> Names:
     return tuple(name.decode(errors="replace") for name in auth_context.get(key, ()))
-
-
-async def end_call(
-    context: Context, code: grpc.StatusCode, message: str, trailers: Sequence[tuple[str, str | bytes]] = ()
-) -> None:
-    """Ends a call with an error; its method should return then.
-
-    gRPC's `abort` raises an exception that the call's state keeps, with a traceback that leads back to the state. Such
-    a cycle has 41 objects, and when many calls are refused, their collection delays other calls by up to 10 ms. gRPC
-    raises the exception again when the method returns, so it may end here.
-    """
-    try:
-        await context.abort(code, message, tuple(trailers))
-    except grpc.aio.AbortError as aborted:
-        aborted.__traceback__ = aborted.__context__ = None
-
-
-async def refuse(context: Context, error: Unauthenticated) -> None:
-    """Ends a call with the status of the error; its method should return then."""
-    _, message, trailers = status_of(error)
-    await end_call(context, grpc.StatusCode.UNAUTHENTICATED, message, trailers)
-
-
-def _refusing(error: Unauthenticated) -> Handler:
-    _, message, trailers = status_of(error)
-
-    async def call(_requests: object, context: Context) -> None:
-        await end_call(context, grpc.StatusCode.UNAUTHENTICATED, message, trailers)
-
-    return grpc.stream_stream_rpc_method_handler(call)
 
 
 def _unary(handler: Handler, authenticate: Callable[[Context], Awaitable[bool]]) -> Handler:
@@ -361,8 +333,4 @@ def _stream(handler: Handler, authenticate: Callable[[Context], Awaitable[bool]]
     return grpc.stream_stream_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
 
 
-async def _refuse_unknown_method(_requests: object, context: Context) -> None:
-    await end_call(context, grpc.StatusCode.UNIMPLEMENTED, "this listener has no such method")
-
-
-_UNKNOWN_METHOD: Handler = grpc.stream_stream_rpc_method_handler(_refuse_unknown_method)
+_UNKNOWN_METHOD = refusing_with(grpc.StatusCode.UNIMPLEMENTED, "this listener has no such method")

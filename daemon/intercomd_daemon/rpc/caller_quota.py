@@ -5,6 +5,7 @@ bucket is possible too.
 """
 
 from collections.abc import Mapping
+from math import ceil
 
 ENVELOPES, BYTES = "envelopes_per_second", "bytes_per_second"
 """The settings of a caller."""
@@ -12,40 +13,44 @@ BUCKET_SECONDS = 2.0
 """The size of a bucket: what its rate gives in this time."""
 
 
+_THREE_DIGITS = 1_000
+"""Waits have three digits: that makes one too long by less than 1 %, and those of refusals that follow mostly equal."""
+_POSITIVE_SECONDS = 1e-7
+"""A bucket is positive this long after it was empty: later than the clock's resolution after years."""
+
+
+def retry_seconds(seconds: float) -> float:
+    """Returns the wait of a refused caller, rounded up to milliseconds and to three digits."""
+    milliseconds = ceil(seconds * 1000)
+    unit = 1
+    while milliseconds > _THREE_DIGITS * unit:
+        unit *= 10
+    return ceil(milliseconds / unit) * unit / 1000
+
+
 class Bucket:
-    """One bucket. `now` is in seconds of a clock that never goes back."""
+    """One bucket. `now` is in seconds of a clock that never goes back.
+
+    The bucket is the time at which it was empty, or will be: what it holds is what its rate gives from then on.
+    """
 
     def __init__(self, per_second: float, now: float) -> None:
         """The bucket is full."""
         self.per_second = per_second
-        self._level = per_second * BUCKET_SECONDS
-        self._at = now
+        self._empty_at = now - BUCKET_SECONDS
 
     def wait_seconds(self, now: float) -> float:
         """Returns the time until the bucket is positive; 0.0: it is."""
-        self._refill(now)
-        # At 0 the bucket is empty; it is positive with the next unit.
-        return 0.0 if self._level > 0 else (_POSITIVE - self._level) / self.per_second
+        seconds = self._empty_at - now
+        return 0.0 if seconds < 0 else seconds + _POSITIVE_SECONDS
 
     def take(self, amount: float, now: float) -> None:
         """Takes an amount, which may overdraw the bucket."""
-        self._refill(now)
-        self._level -= amount
+        self._empty_at = max(self._empty_at, now - BUCKET_SECONDS) + amount / self.per_second
 
-    def change_rate(self, per_second: float, now: float) -> None:
+    def change_rate(self, per_second: float) -> None:
         """Changes the rate; the bucket stays as full as it is, as a part of its size."""
-        self._refill(now)
-        self._level *= per_second / self.per_second
         self.per_second = per_second
-
-    def _refill(self, now: float) -> None:
-        full = self.per_second * BUCKET_SECONDS
-        self._level = min(full, self._level + (now - self._at) * self.per_second)
-        self._at = now
-
-
-_POSITIVE = 1e-6
-"""A positive level, in envelopes or bytes: it counts as positive at the time that `wait_seconds` names."""
 
 
 class CallerQuota:
@@ -60,13 +65,18 @@ class CallerQuota:
             if not rate:
                 self._buckets.pop(name, None)
             elif name in self._buckets:
-                self._buckets[name].change_rate(rate, now)
+                self._buckets[name].change_rate(rate)
             else:
                 self._buckets[name] = Bucket(rate, now)
 
     def wait(self, now: float) -> tuple[float, str]:
         """Returns the time until a request can pass, and the setting that it waits for; 0.0: it can pass now."""
-        return max(((bucket.wait_seconds(now), name) for name, bucket in self._buckets.items()), default=(0.0, ""))
+        longest, setting = 0.0, ""
+        for name, bucket in self._buckets.items():
+            seconds = bucket.wait_seconds(now)
+            if seconds >= longest:
+                longest, setting = seconds, name
+        return longest, setting
 
     def rate(self, name: str) -> float:
         """Returns the rate per second of a setting that has one."""

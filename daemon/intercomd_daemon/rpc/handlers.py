@@ -5,19 +5,17 @@ Errors of methods become statuses here, and only here. Interceptors wrap every m
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from grpc.aio import Server, ServicerContext
+from grpc.aio import Server
 
 from intercomd_daemon.errors import IntercomdError, QuotaExceeded, RequestRefused
-from intercomd_daemon.rpc.authentication import MethodGate, end_call
-from intercomd_daemon.rpc.grpc_status import status_of
+from intercomd_daemon.rpc.authentication import MethodGate
+from intercomd_daemon.rpc.refused_call import Context, Handler, end_call, grpc_status_of
 
 Request = TypeVar("Request")
-Context = ServicerContext[Any, Any]
 Method = Callable[[Any, Context], Awaitable[Message | None]]
 """Takes the request, or the iterator of requests, and the context; returns the response, or None if it wrote them.
 
@@ -26,11 +24,11 @@ Interceptor = Callable[[str, Method], Method]
 """Wraps a method, given its name. Its IntercomdErrors become the status of the call, like those of the method."""
 OnCall = Callable[[str, str], None]
 """Called at the end of each call, with the method's name and the name of the status code."""
+Refuse = Callable[[], Handler | None]
+"""Returns what refuses the current call before its request is read; None: the call may go on."""
 
-_CODES = MappingProxyType({code.value[0]: code for code in grpc.StatusCode})
 
-
-class ServiceHandlers:
+class ServiceHandlers(grpc.GenericRpcHandler):
     """The methods of one gRPC service, and the number of its open calls."""
 
     def __init__(self, service: str, interceptors: Sequence[Interceptor] = (), on_call: OnCall | None = None) -> None:
@@ -38,36 +36,48 @@ class ServiceHandlers:
         self._service = service
         self._interceptors = tuple(interceptors)
         self._on_call = on_call or _ignore_call
-        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._handlers: dict[str, Handler] = {}
+        self._refuse: dict[str, Refuse] = {}
         self._open_calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     def add_to(self, server: Server | MethodGate) -> None:
         """Registers the service with a server, or with the gate before it; call it before the server starts."""
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(self._service, self._handlers),))
+        server.add_generic_rpc_handlers((self,))
+
+    def service(self, details: grpc.HandlerCallDetails) -> Handler | None:
+        """Returns the handler of a call, or one that refuses it; None: the method is another service's."""
+        refuse = self._refuse.get(details.method)
+        return (refuse and refuse()) or self._handlers.get(details.method)
 
     async def wait_idle(self) -> None:
         """Waits until no call is open."""
         await self._idle.wait()
 
     def unary(
-        self, name: str, perform: Callable[[Request], Awaitable[Message]], decode: Callable[[bytes], Request]
+        self,
+        name: str,
+        perform: Callable[[Request], Awaitable[Message]],
+        decode: Callable[[bytes], Request],
+        refuse: Refuse | None = None,
     ) -> None:
         """Adds a method with one request and one response."""
+        if refuse is not None:
+            self._refuse[self._path(name)] = refuse
 
         def call(request: Request, _context: Context) -> Awaitable[Message]:
             return perform(request)
 
         handle = self._handle(name, _with_valid_request(call))
-        self._handlers[name] = grpc.unary_unary_rpc_method_handler(handle, deserializer(decode), _encode)
+        self._handlers[self._path(name)] = grpc.unary_unary_rpc_method_handler(handle, deserializer(decode), _encode)
 
     def server_stream(
         self, name: str, perform: Callable[[Request, Context], Awaitable[None]], decode: Callable[[bytes], Request]
     ) -> None:
         """Adds a method with one request, which writes its responses to the context."""
         handle = self._handle(name, _with_valid_request(perform))
-        self._handlers[name] = grpc.unary_stream_rpc_method_handler(handle, deserializer(decode), _encode)
+        self._handlers[self._path(name)] = grpc.unary_stream_rpc_method_handler(handle, deserializer(decode), _encode)
 
     def bidirectional_stream(
         self,
@@ -80,7 +90,10 @@ class ServiceHandlers:
         A malformed message is an item of the stream: the method responds to those before it, then raises it.
         """
         handle = self._handle(name, perform)
-        self._handlers[name] = grpc.stream_stream_rpc_method_handler(handle, deserializer(decode), _encode)
+        self._handlers[self._path(name)] = grpc.stream_stream_rpc_method_handler(handle, deserializer(decode), _encode)
+
+    def _path(self, name: str) -> str:
+        return f"/{self._service}/{name}"
 
     def _handle(self, name: str, method: Method) -> Callable[[Any, Context], Awaitable[Any]]:
         for interceptor in reversed(self._interceptors):
@@ -94,9 +107,9 @@ class ServiceHandlers:
                 response = await method(request, context)
                 outcome = "OK"
             except IntercomdError as error:
-                code, message, trailers = status_of(error)
-                outcome = _CODES[code].name
-                await end_call(context, _CODES[code], message, trailers)
+                code, message, trailers = grpc_status_of(error)
+                outcome = code.name
+                await end_call(context, code, message, trailers)
                 # Its frames may hold the error itself, as a request that could not be decoded.
                 error.__traceback__ = None
                 return None

@@ -4,7 +4,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from intercomd_daemon.rpc.handlers import Context, Method
+from intercomd_daemon.rpc.handlers import Method
+from intercomd_daemon.rpc.refused_call import Context
 from intercomd_daemon.trace_context import HEADER, parse, request_traceparent
 
 
