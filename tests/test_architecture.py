@@ -19,6 +19,7 @@ IMPURE = (
     "deferred_imports.py",
     "deliver/intercom/client.py",
     "deliver/intercom/access_token.py",
+    "deliver/intercom/connection_pool.py",
     "deliver/schedule/access_probe.py",
     "deliver/schedule/attribute_sync.py",
     "deliver/schedule/paced_client.py",

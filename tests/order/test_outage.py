@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from intercomd_daemon.connection_status import ConnectionState
-from intercomd_daemon.deliver.intercom.client import CALL_SECONDS
+from intercomd_daemon.deliver.intercom.connection_pool import CALL_SECONDS
 from intercomd_daemon.deliver.schedule.outage import PROBE_SECONDS_MAX
 from intercomd_daemon.envelope import Priority, lane_of
 from simulation.intercom import CUT, Temper

@@ -16,14 +16,14 @@ def test_a_call_reads_as_method_and_path_template() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "method", "scope", "repeatable"),
+    ("call", "method", "scope"),
     [
-        (Call.CREATE_CONTACT, "POST", "contacts", False),
-        (Call.UPDATE_CONTACT, "PUT", "contacts", True),
-        (Call.TRACK_EVENT, "POST", "events", False),
-        (Call.LIST_ATTRIBUTES, "GET", "data_attributes", True),
-        (Call.READ_ME, "GET", "me", True),
+        (Call.CREATE_CONTACT, "POST", "contacts"),
+        (Call.UPDATE_CONTACT, "PUT", "contacts"),
+        (Call.TRACK_EVENT, "POST", "events"),
+        (Call.LIST_ATTRIBUTES, "GET", "data_attributes"),
+        (Call.READ_ME, "GET", "me"),
     ],
 )
-def test_a_call_has_the_method_and_the_scope_of_its_text(call: Call, method: str, scope: str, repeatable: bool) -> None:
-    assert (call.method, call.scope, call.repeatable) == (method, scope, repeatable)
+def test_a_call_has_the_method_and_the_scope_of_its_text(call: Call, method: str, scope: str) -> None:
+    assert (call.method, call.scope) == (method, scope)

@@ -5,7 +5,7 @@ from math import inf
 import pytest
 
 from intercomd_daemon.connection import ConnectionSettings
-from intercomd_daemon.deliver.intercom.client import CALL_SECONDS
+from intercomd_daemon.deliver.intercom.connection_pool import CALL_SECONDS
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane

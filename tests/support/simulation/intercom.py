@@ -14,7 +14,7 @@ import msgspec
 
 from clock.virtual import VirtualLoop
 from intercomd_daemon.deliver.intercom import messages
-from intercomd_daemon.deliver.intercom.client import CALL_SECONDS
+from intercomd_daemon.deliver.intercom.connection_pool import CALL_SECONDS
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Response
 from intercomd_daemon.envelope import Priority, lane_of
 from intercomd_daemon.outcome import Effect, EffectKind

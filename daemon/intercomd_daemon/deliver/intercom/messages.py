@@ -24,8 +24,6 @@ class Call(StrEnum):
     """The resource that a token or a firewall allows or refuses as a whole: contacts, events, and so on."""
     reads: bool
     """Whether the call changes nothing at Intercom, so that a dry run makes it too."""
-    repeatable: bool
-    """Whether the method is idempotent by HTTP (RFC 9110, 9.2.2), so that an HTTP client may repeat it."""
 
     def __new__(cls, text: str) -> Self:
         """Derives what is known of a call from its text, once for each member."""
@@ -34,7 +32,6 @@ class Call(StrEnum):
         call.method, path = text.split(" ")
         call.scope = path.split("/")[1]
         call.reads = call.method == "GET"
-        call.repeatable = call.method != "POST"
         return call
 
 
