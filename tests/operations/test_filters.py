@@ -48,6 +48,7 @@ def test_trail_filter_out_of_range_is_refused(asked: messages.ListTrailRequest, 
     with pytest.raises(RequestRefused) as refused:
         trail_filter(asked)
     assert refused.value.field == field
+    assert field in str(refused.value)
 
 
 def test_dead_letter_filter_has_numeric_ids_and_times_in_seconds() -> None:
@@ -100,6 +101,7 @@ def test_filter_that_can_match_nothing_is_refused_by_its_field(asked: messages.D
     with pytest.raises(RequestRefused) as refused:
         dead_letter_filter(asked)
     assert refused.value.field == field
+    assert field in str(refused.value)
 
 
 def test_blank_identity_is_refused_for_outcomes_too() -> None:

@@ -20,6 +20,7 @@ def test_negative_page_size_is_refused() -> None:
     with pytest.raises(RequestRefused) as refused:
         page_size_of(-1)
     assert refused.value.field == "page_size"
+    assert str(refused.value).startswith("page_size -1 is negative: ")
 
 
 @pytest.mark.parametrize("place", [1, 100, 2**63 - 1])
@@ -65,3 +66,4 @@ def test_page_token_of_another_list_or_filter_is_refused(token: str) -> None:
     with pytest.raises(RequestRefused) as refused:
         place_of(ALL, token)
     assert refused.value.field == "page_token"
+    assert str(refused.value).startswith("page_token does not belong")

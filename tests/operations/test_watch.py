@@ -41,7 +41,7 @@ def test_watch_begins_at_the_given_sequence_or_now(after: int | None, newest: in
 
 @pytest.mark.parametrize("after", [-1, 8])
 def test_watch_beyond_the_journal_is_refused(after: int) -> None:
-    with pytest.raises(RequestRefused):
+    with pytest.raises(RequestRefused, match=f"after_sequence {after} is not a sequence of this journal: "):
         first_cursor(after, 7)
 
 

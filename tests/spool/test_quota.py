@@ -60,6 +60,7 @@ def test_refusal_names_connections_and_figures() -> None:
     words = Quota(1_000, ("a", "b")).refusal({"a": 700}, {"a": 60})
     assert words == (
         "the spool's quota leaves no room for 60 bytes of a: 700 of 1000 bytes wait, 250 are kept for other connections"
+        "; retry later, or raise spool.bytes_max"
     )
 
 
@@ -86,6 +87,9 @@ def test_low_free_space_refuses_appends() -> None:
     assert free_refusal(100, 100) == ""
     assert free_refusal(150, 100, 50) == ""
     assert free_refusal(149, 100, 50) == (
-        "the disk has 149 bytes left, and free_bytes_min keeps 100 of them, and settling and checkpoints need 50 more"
+        "the disk has 149 bytes left, and spool.free_bytes_min keeps 100 of them, and settling and checkpoints need 50"
+        " more; retry later, or free space on the disk"
     )
-    assert free_refusal(99, 100) == "the disk has 99 bytes left, and free_bytes_min keeps 100 of them"
+    assert free_refusal(99, 100) == (
+        "the disk has 99 bytes left, and spool.free_bytes_min keeps 100 of them; retry later, or free space on the disk"
+    )

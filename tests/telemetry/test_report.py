@@ -388,7 +388,7 @@ def test_long_list_of_texts_is_cut(write: Write) -> None:
 @pytest.mark.parametrize(
     ("reason", "fix"),
     [
-        ("UNAUTHORIZED", "access_token_file"),
+        ("UNAUTHORIZED: Intercom does not know the access token", "access_token_file"),
         ("APP_ID_MISMATCH", "app_id"),
         ("UPSTREAM_FORBIDDEN", "connections of the agent's caller"),
         ("UPSTREAM_UNAUTHENTICATED", "upstream.token_file"),

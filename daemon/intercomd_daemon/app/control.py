@@ -34,7 +34,7 @@ class Control:
 
     def _while_serving(self) -> tuple[Stop, Reload]:
         if self._serving is None:
-            raise RetryLater("the daemon is starting or stopping", 1.0)
+            raise RetryLater("the daemon is starting or stopping: retry later", 1.0)
         return self._serving
 
     async def give_up(self, connection: str, envelope_id: str) -> Outcome | None:

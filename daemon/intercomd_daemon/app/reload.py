@@ -91,7 +91,7 @@ class Reload:
         logger, metrics = self._parts.logs.logger, self._parts.metrics
         async with self._reloading:
             if self._load is None or self._signal.requested:
-                raise RetryLater("the daemon is starting or stopping", 1.0)
+                raise RetryLater("the daemon is starting or stopping: retry later", 1.0)
             self._systemd.reloading()
             status = self._status
             try:

@@ -48,7 +48,7 @@ class Status:
             RetryLater: the spool is not open yet, or already closed.
         """
         if self._spool is None:
-            raise RetryLater("the spool is not open: the daemon is starting or stopping", 1.0)
+            raise RetryLater("the spool is not open: the daemon is starting or stopping; retry later", 1.0)
         return self._spool
 
     def now(self) -> float:

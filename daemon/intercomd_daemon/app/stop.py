@@ -92,7 +92,7 @@ class Stop:
             RetryLater: the daemon is stopping.
         """
         if self._signal.requested:
-            raise RetryLater("the daemon is starting or stopping", 1.0)
+            raise RetryLater("the daemon is starting or stopping: retry later", 1.0)
         refusing = asyncio.create_task(self._refuse_calls())
         if wait:
             await refusing

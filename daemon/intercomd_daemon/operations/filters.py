@@ -59,12 +59,15 @@ def dead_letter_filter(message: operations_pb2.DeadLetterFilter) -> DeadLetterFi
     for name, ids in (("dead_letter_ids", message.dead_letter_ids), ("envelope_ids", message.envelope_ids)):
         if len(ids) > IDS_MAX:
             raise RequestRefused(
-                f"filter.{name}", f"has {len(ids)} ids, limit {IDS_MAX}: split the filter into several calls"
+                f"filter.{name}",
+                f"filter.{name} has {len(ids)} ids, limit {IDS_MAX}: split the filter into several calls",
             )
     accepted_from = _moment("accept_time_from", message.accept_time_from, message.HasField("accept_time_from"))
     accepted_to = _moment("accept_time_to", message.accept_time_to, message.HasField("accept_time_to"))
     if accepted_to and accepted_from >= accepted_to:
-        raise RequestRefused("filter.accept_time_to", "must be after accept_time_from")
+        raise RequestRefused(
+            "filter.accept_time_to", "filter.accept_time_to is not after accept_time_from: swap or correct them"
+        )
     return DeadLetterFilter(
         connection=message.connection,
         dead_letter_ids=tuple(_dead_letter_id(place, text) for place, text in enumerate(message.dead_letter_ids)),
@@ -84,7 +87,9 @@ def envelope_id_of(text: str) -> str:
         RequestRefused: it is empty or too long.
     """
     if not text or len(text.encode()) > GIVEN_ID_BYTES_MAX:
-        raise RequestRefused("envelope_id", f"has {len(text.encode())} bytes: expected 1 to {GIVEN_ID_BYTES_MAX}")
+        raise RequestRefused(
+            "envelope_id", f"envelope_id has {len(text.encode())} bytes: expected 1 to {GIVEN_ID_BYTES_MAX}"
+        )
     return text
 
 
@@ -92,15 +97,14 @@ def _identity(name: str, text: str, prefix: str = "filter.") -> str:
     """Returns the text trimmed, as identities are on acceptance."""
     trimmed = text.strip()
     if text and not trimmed:
-        raise RequestRefused(f"{prefix}{name}", "is blank: leave it out to match everyone")
+        raise RequestRefused(f"{prefix}{name}", f"{prefix}{name} is blank: leave it out to match everyone")
     return trimmed
 
 
 def _dead_letter_id(place: int, text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > _ID_DIGITS_MAX or int(text) > _ID_MAX:
-        raise RequestRefused(
-            f"filter.dead_letter_ids[{place}]", f"invalid dead letter id {quoted(text)}: expected a number"
-        )
+        field = f"filter.dead_letter_ids[{place}]"
+        raise RequestRefused(field, f"{field}: invalid dead letter id {quoted(text)}, expected a number")
     return int(text)
 
 
@@ -109,5 +113,5 @@ def _moment(name: str, time: Timestamp, given: bool) -> float:
     if not given:
         return 0.0
     if time.seconds <= 0 or not 0 <= time.nanos < _NANOS:
-        raise RequestRefused(f"filter.{name}", "is not a time after 1970: leave it out for no bound")
+        raise RequestRefused(f"filter.{name}", f"filter.{name} is not a time after 1970: leave it out for no bound")
     return time.seconds + time.nanos / _NANOS

@@ -34,9 +34,8 @@ def page_size_of(requested: int) -> int:
         RequestRefused: the requested size is negative.
     """
     if requested < 0:
-        raise RequestRefused(
-            "page_size", f"{requested} is negative: expected 0 (the default, {PAGE_SIZE_DEFAULT}) to {PAGE_SIZE_MAX}"
-        )
+        expected = f"expected 0 (the default, {PAGE_SIZE_DEFAULT}) to {PAGE_SIZE_MAX}"
+        raise RequestRefused("page_size", f"page_size {requested} is negative: {expected}")
     return min(requested or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
 
 
@@ -76,7 +75,7 @@ def places_of(wanted: Scope, token: str, count: int) -> tuple[int, ...]:
     if checksum != _checksum(wanted, packed):
         raise RequestRefused(
             "page_token",
-            "does not belong to this list and filter: pass next_page_token with the filter of the first page",
+            "page_token does not belong to this list and filter: pass next_page_token with the same filter",
         )
     return tuple(place for (place,) in _PLACE.iter_unpack(packed))
 

@@ -267,7 +267,9 @@ class OperationsService:
 
 def _expected(count: int) -> int:
     if count < 0:
-        raise RequestRefused("expected_count", f"{count} is negative: expected the total_count of ListDeadLetters")
+        raise RequestRefused(
+            "expected_count", f"expected_count {count} is negative: pass the total_count of ListDeadLetters"
+        )
     return count
 
 

@@ -45,7 +45,9 @@ def first_cursor(after: int | None, newest: int) -> int:
     if after is None:
         return newest
     if not 0 <= after <= newest:
-        raise RequestRefused("after_sequence", f"{after} is not a sequence of this journal: expected 0 to {newest}")
+        raise RequestRefused(
+            "after_sequence", f"after_sequence {after} is not a sequence of this journal: expected 0 to {newest}"
+        )
     return after
 
 

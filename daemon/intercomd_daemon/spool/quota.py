@@ -36,7 +36,8 @@ class Quota(NamedTuple):
         names = ", ".join(sorted(new))
         return (
             f"the spool's quota leaves no room for {sum(new.values())} bytes of {names}:"
-            f" {total - sum(new.values())} of {self.bytes_max} bytes wait, {reserved} are kept for other connections"
+            f" {total - sum(new.values())} of {self.bytes_max} bytes wait, {reserved} are kept for other connections;"
+            " retry later, or raise spool.bytes_max"
         )
 
 
@@ -123,4 +124,5 @@ def free_refusal(free_bytes: int, free_bytes_min: int, reserved_bytes: int = 0) 
     if free_bytes >= free_bytes_min + reserved_bytes:
         return ""
     reserved = f", and settling and checkpoints need {reserved_bytes} more" if reserved_bytes else ""
-    return f"the disk has {free_bytes} bytes left, and free_bytes_min keeps {free_bytes_min} of them{reserved}"
+    kept = f"the disk has {free_bytes} bytes left, and spool.free_bytes_min keeps {free_bytes_min} of them{reserved}"
+    return f"{kept}; retry later, or free space on the disk"

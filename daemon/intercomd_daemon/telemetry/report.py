@@ -134,11 +134,12 @@ class Report:
             self._logger.debug("forward_call", connection=connection, **fields)
 
     def on_state(self, connection: str, state: ConnectionState, reason: str) -> None:
-        """Logs a connection's new state; `reason` says why: of a suspension it is the code, beside its remedy."""
+        """Logs a connection's new state and why; the reason of a suspension begins with its code, and has a remedy."""
         self._metrics.set_state(connection, state)
         level = _CHANGE_LEVELS.get(state, logging.INFO)
         fields = {"connection": connection, "state": state.name.lower(), "reason": reason}
-        remedy = remedy_of(ReasonKind.SUSPENSION, reason) or remedy_of(ReasonKind.UPSTREAM, reason)
+        code = reason.partition(":")[0]
+        remedy = remedy_of(ReasonKind.SUSPENSION, code) or remedy_of(ReasonKind.UPSTREAM, code)
         if remedy and state is ConnectionState.SUSPENDED:
             fields["remedy"] = remedy
         self._logger.log(level, "connection", **fields)

@@ -1372,7 +1372,7 @@ type GetWaitingEnvelopeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The connection that accepted it. Empty: "default". Not in the configuration: NOT_FOUND.
 	Connection string `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
-	// Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+	// Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
 	EnvelopeId    string `protobuf:"bytes,2,opt,name=envelope_id,json=envelopeId,proto3" json:"envelope_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1496,7 +1496,7 @@ type ListTrailRequest struct {
 	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
 	// Of this email, ignoring case. Empty: no email.
 	Email string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
-	// Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+	// Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
 	EnvelopeId string `protobuf:"bytes,4,opt,name=envelope_id,json=envelopeId,proto3" json:"envelope_id,omitempty"`
 	// The maximum number of entries: 1 to 1,000; 0: 100; above 1,000: 1,000; negative: INVALID_ARGUMENT.
 	PageSize int32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -1997,7 +1997,7 @@ type GiveUpEnvelopeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The connection that accepted it. Empty: "default". Not in the configuration: NOT_FOUND.
 	Connection string `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
-	// Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+	// Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
 	EnvelopeId    string `protobuf:"bytes,2,opt,name=envelope_id,json=envelopeId,proto3" json:"envelope_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -721,7 +721,7 @@ class GetWaitingEnvelopeRequest(_message.Message):
     connection: _builtins.str
     """The connection that accepted it. Empty: "default". Not in the configuration: NOT_FOUND."""
     envelope_id: _builtins.str
-    """Its id. Empty or over 128 bytes: INVALID_ARGUMENT."""
+    """Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT."""
     def __init__(
         self,
         *,
@@ -791,7 +791,7 @@ class ListTrailRequest(_message.Message):
     email: _builtins.str
     """Of this email, ignoring case. Empty: no email."""
     envelope_id: _builtins.str
-    """Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any."""
+    """Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any."""
     page_size: _builtins.int
     """The maximum number of entries: 1 to 1,000; 0: 100; above 1,000: 1,000; negative: INVALID_ARGUMENT."""
     page_token: _builtins.str
@@ -1021,7 +1021,7 @@ class GiveUpEnvelopeRequest(_message.Message):
     connection: _builtins.str
     """The connection that accepted it. Empty: "default". Not in the configuration: NOT_FOUND."""
     envelope_id: _builtins.str
-    """Its id. Empty or over 128 bytes: INVALID_ARGUMENT."""
+    """Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT."""
     def __init__(
         self,
         *,

@@ -86,7 +86,8 @@ class AppendQueue:
         """Appends the rows of a request; see `base.Intake`."""
         size = sum(row_bytes(row.data) for row in rows)
         if self._waiting_bytes + size > WAITING_BYTES_MAX and self._waiting:
-            raise SpoolFull("too many bytes wait for the database", 1.0)
+            message = f"{self._waiting_bytes} bytes of appends wait for the database, limit {WAITING_BYTES_MAX}"
+            raise SpoolFull(f"{message}: retry later", 1.0)
         request = _Request(rows, forwarded, size, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._waiting_bytes += size

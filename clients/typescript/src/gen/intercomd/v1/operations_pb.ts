@@ -760,7 +760,7 @@ export type GetWaitingEnvelopeRequest = Message<"intercomd.v1.GetWaitingEnvelope
   connection: string;
 
   /**
-   * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+   * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
    *
    * @generated from field: string envelope_id = 2;
    */
@@ -838,7 +838,7 @@ export type ListTrailRequest = Message<"intercomd.v1.ListTrailRequest"> & {
   email: string;
 
   /**
-   * Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+   * Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
    *
    * @generated from field: string envelope_id = 4;
    */
@@ -1122,7 +1122,7 @@ export type GiveUpEnvelopeRequest = Message<"intercomd.v1.GiveUpEnvelopeRequest"
   connection: string;
 
   /**
-   * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+   * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
    *
    * @generated from field: string envelope_id = 2;
    */

@@ -106,7 +106,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object envelopeId_ = "";
   /**
    * <pre>
-   * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+   * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
    * </pre>
    *
    * <code>string envelope_id = 2;</code>
@@ -127,7 +127,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+   * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
    * </pre>
    *
    * <code>string envelope_id = 2;</code>
@@ -569,7 +569,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object envelopeId_ = "";
     /**
      * <pre>
-     * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+     * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
      * </pre>
      *
      * <code>string envelope_id = 2;</code>
@@ -589,7 +589,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+     * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
      * </pre>
      *
      * <code>string envelope_id = 2;</code>
@@ -610,7 +610,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+     * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
      * </pre>
      *
      * <code>string envelope_id = 2;</code>
@@ -627,7 +627,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+     * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
      * </pre>
      *
      * <code>string envelope_id = 2;</code>
@@ -641,7 +641,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+     * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
      * </pre>
      *
      * <code>string envelope_id = 2;</code>

@@ -32,7 +32,7 @@ public interface GiveUpEnvelopeRequestOrBuilder extends
 
   /**
    * <pre>
-   * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+   * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
    * </pre>
    *
    * <code>string envelope_id = 2;</code>
@@ -41,7 +41,7 @@ public interface GiveUpEnvelopeRequestOrBuilder extends
   java.lang.String getEnvelopeId();
   /**
    * <pre>
-   * Its id. Empty or over 128 bytes: INVALID_ARGUMENT.
+   * Its id. Empty or over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT.
    * </pre>
    *
    * <code>string envelope_id = 2;</code>

@@ -204,7 +204,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object envelopeId_ = "";
   /**
    * <pre>
-   * Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+   * Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
    * </pre>
    *
    * <code>string envelope_id = 4;</code>
@@ -225,7 +225,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+   * Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
    * </pre>
    *
    * <code>string envelope_id = 4;</code>
@@ -1009,7 +1009,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object envelopeId_ = "";
     /**
      * <pre>
-     * Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+     * Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
      * </pre>
      *
      * <code>string envelope_id = 4;</code>
@@ -1029,7 +1029,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+     * Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
      * </pre>
      *
      * <code>string envelope_id = 4;</code>
@@ -1050,7 +1050,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+     * Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
      * </pre>
      *
      * <code>string envelope_id = 4;</code>
@@ -1067,7 +1067,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+     * Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
      * </pre>
      *
      * <code>string envelope_id = 4;</code>
@@ -1081,7 +1081,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+     * Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
      * </pre>
      *
      * <code>string envelope_id = 4;</code>

@@ -72,7 +72,7 @@ public interface ListTrailRequestOrBuilder extends
 
   /**
    * <pre>
-   * Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+   * Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
    * </pre>
    *
    * <code>string envelope_id = 4;</code>
@@ -81,7 +81,7 @@ public interface ListTrailRequestOrBuilder extends
   java.lang.String getEnvelopeId();
   /**
    * <pre>
-   * Of this envelope. Over 128 bytes: INVALID_ARGUMENT. Empty: of any.
+   * Of this envelope. Over 133 bytes, the longest id that the daemon makes: INVALID_ARGUMENT. Empty: of any.
    * </pre>
    *
    * <code>string envelope_id = 4;</code>
