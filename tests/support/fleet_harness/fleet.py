@@ -11,7 +11,7 @@ from typing import Any, Self
 import asyncpg
 
 from daemons import on_other_clock
-from daemons.process import COMMAND, WAIT_SECONDS, Daemon, connection_for
+from daemons.process import WAIT_SECONDS, Daemon, connection_for
 from database.server import Server
 from fleet_harness.database_proxy import DatabaseProxy
 from fleet_harness.intercom_proxy import Call, IntercomProxy, token_of
@@ -54,6 +54,8 @@ class Fleet:
         self.intercom: IntercomProxy
         self.addresses: dict[str, str] = {}
         self._stack = AsyncExitStack()
+        self._session: asyncpg.Connection | None = None
+        """Where `value` reads; opened again after each failure of the primary."""
         self._name = ""
 
     async def __aenter__(self) -> Self:
@@ -74,6 +76,8 @@ class Fleet:
                 await daemon.kill()
             lines = "".join(f"{line}\n" for line in daemon.lines)
             await asyncio.to_thread((self.folder / f"{name}.log").write_text, lines)
+        if self._session is not None:
+            self._session.terminate()
         await self._stack.aclose()
 
     async def _start(self) -> None:
@@ -112,7 +116,7 @@ class Fleet:
             "connections": {SECOND: connection_for(self.intercom.base_url, folder / "token")},
         }
         offset = CLOCKS.get(name, 0.0)
-        command = on_other_clock.command(offset) if offset else (COMMAND,)
+        command = on_other_clock.command(offset) if offset else ()
         self.daemons[name] = Daemon(folder, self.intercom.base_url, tables, command)
         (folder / "token").write_text(token_of(name))
 
@@ -135,11 +139,9 @@ class Fleet:
         async with asyncio.timeout(WAIT_SECONDS):
             while True:
                 with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                    connection = await asyncpg.connect(self.servers[0].url(self._name), timeout=5)
-                    try:
-                        return await connection.fetchval(statement, *values)
-                    finally:
-                        connection.terminate()
+                    if self._session is None or self._session.is_closed():
+                        self._session = await self.connect()
+                    return await self._session.fetchval(statement, *values)
                 await pause(LOOK_SECONDS)
 
     async def connect(self) -> asyncpg.Connection:

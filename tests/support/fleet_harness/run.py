@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fleet_harness.blows import Blow
-from fleet_harness.fleet import CLOCKS, LEASE_SECONDS, Fleet, now
+from fleet_harness.fleet import CLOCKS, LEASE_SECONDS, LOOK_SECONDS, Fleet, now
 from fleet_harness.laws import Struck, check_budget, check_overlap, check_repeats
 from intercomd.v1.outcome_pb2 import Outcome
+from kill_harness.kills import pause
 from kill_harness.laws import Laws, check_arrivals, check_contacts, check_outcomes
 from kill_harness.plan import User
 from kill_harness.producers import Producers
@@ -101,7 +102,7 @@ class FleetRun:
         waiting = "SELECT (SELECT count(*) FROM intercomd.log) + (SELECT count(*) FROM intercomd.parked)"
         async with asyncio.timeout(DRAIN_SECONDS):
             while await self.fleet.value(waiting):
-                pass
+                await pause(LOOK_SECONDS)
         outcomes = [each for each in await self.fleet.daemons["a"].journal() if each.sequence > self._sequence]
         self._sequence = outcomes[-1].sequence
         return outcomes
