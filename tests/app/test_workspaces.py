@@ -147,7 +147,7 @@ async def test_workspace_is_handed_over_to_another_daemon_that_could_deliver_it(
             await moment()
         holding.troubled_since -= 100.0
         while ("workspace_moved", {"workspace": holding.workspace}) not in one.notes.events:
-            await connection.execute("UPDATE intercomd.members SET beat = 100")
+            await connection.execute("UPDATE intercomd.members SET heartbeats = 100")
             await moment()
         await two.publish("2")
         await two.delivered("2")

@@ -7,9 +7,10 @@ import pytest
 
 from fleet.explorer import Explored, explore
 from fleet.placement_model import PlacementModel, Rules, World
+from intercomd_daemon.fleet.heartbeat import Heartbeat
 from intercomd_daemon.fleet.lease import Terms
 from intercomd_daemon.fleet.placement import (
-    ESTABLISHED_BEATS,
+    ESTABLISHED_HEARTBEATS,
     LAST_SECONDS,
     MOVE_SECONDS,
     YIELD_SECONDS,
@@ -18,7 +19,6 @@ from intercomd_daemon.fleet.placement import (
     Place,
     living,
     may_take,
-    observe_members,
     should_move,
     should_offer,
     wanted,
@@ -27,10 +27,10 @@ from intercomd_daemon.fleet.placement import (
 TERMS = Terms(lease_seconds=10.0)
 
 
-def member(name: str, *workspaces: str, beat: int = ESTABLISHED_BEATS) -> Member:
+def member(name: str, *workspaces: str, heartbeats: int = ESTABLISHED_HEARTBEATS) -> Member:
     """A member with the connection `default` for each workspace, and further ones as in `w1:eu`."""
     pairs = (workspace.partition(":") for workspace in workspaces)
-    return Member(name, beat, frozenset((workspace, name or "default") for workspace, _, name in pairs))
+    return Member(name, heartbeats, frozenset((workspace, name or "default") for workspace, _, name in pairs))
 
 
 def fleet(me: str, *members: Member, **places: Place) -> FleetView:
@@ -40,15 +40,10 @@ def fleet(me: str, *members: Member, **places: Place) -> FleetView:
 A, B, C = (member(name, "w1", "w2", "w3") for name in "abc")
 
 
-def test_members_live_while_their_beat_changes() -> None:
-    seen = observe_members({}, [A, B], 100.0)
-    later = observe_members(seen, [A._replace(beat=7), B], 111.0)
-    assert living(later, 111.9, TERMS).keys() == {"a", "b"}
-    assert living(later, 112.0, TERMS).keys() == {"a"}
-    assert observe_members(later, [A], 112.0).keys() == {"a"}
-    renamed = observe_members(seen, [A._replace(serves=frozenset()), B], 105.0)
-    assert renamed["a"].since == 100.0
-    assert renamed["a"].member.serves == frozenset()
+def test_members_with_a_recent_heartbeat_are_living() -> None:
+    heartbeats = {"a": Heartbeat(7, 111.0), "b": Heartbeat(6, 100.0)}
+    assert living([A, B], heartbeats, 111.9, TERMS) == {"a": A, "b": B}
+    assert living([A, B], heartbeats, 112.0, TERMS) == {"a": A}
 
 
 def test_only_those_with_all_connections_of_a_workspace_are_able() -> None:
@@ -70,12 +65,12 @@ def test_only_those_with_all_connections_of_a_workspace_are_able() -> None:
         (fleet("a", A, B, w1=Place(), w2=Place("a")), 0.0, False),
         (fleet("a", A, B, w1=Place(), w2=Place("a")), YIELD_SECONDS, True),
         # A joiner leaves it to others, unless there are none, or the only one has just lost it, or none takes it.
-        (fleet("a", A._replace(beat=5), B, w1=Place()), LAST_SECONDS - 0.1, False),
-        (fleet("a", A._replace(beat=5), B, w1=Place()), LAST_SECONDS, True),
-        (fleet("a", A._replace(beat=5), B._replace(beat=0), w1=Place()), 0.0, True),
-        (fleet("a", A._replace(beat=5), w1=Place()), 0.0, True),
-        (fleet("a", A._replace(beat=5), B, w1=Place("b")), 0.0, True),
-        (fleet("a", A, B._replace(beat=5), w1=Place(), w2=Place("a")), YIELD_SECONDS - 0.1, False),
+        (fleet("a", A._replace(heartbeats=5), B, w1=Place()), LAST_SECONDS - 0.1, False),
+        (fleet("a", A._replace(heartbeats=5), B, w1=Place()), LAST_SECONDS, True),
+        (fleet("a", A._replace(heartbeats=5), B._replace(heartbeats=0), w1=Place()), 0.0, True),
+        (fleet("a", A._replace(heartbeats=5), w1=Place()), 0.0, True),
+        (fleet("a", A._replace(heartbeats=5), B, w1=Place("b")), 0.0, True),
+        (fleet("a", A, B._replace(heartbeats=5), w1=Place(), w2=Place("a")), YIELD_SECONDS - 0.1, False),
         # It moves.
         (fleet("a", A, B, w1=Place(heir="b")), LAST_SECONDS - 0.1, False),
         (fleet("a", A, B, w1=Place(heir="b")), LAST_SECONDS, True),
@@ -99,11 +94,11 @@ TWO = {"w1": Place("a"), "w2": Place("a")}
         (fleet("b", A, B, w1=Place("a"), w2=Place("a"), w3=Place("b")), ""),
         (fleet("b", A, B, w1=Place("a", heir="b"), w2=Place("a")), "spread"),
         (fleet("b", A, B, w1=Place("a", heir="b"), w2=Place("b")), ""),
-        (fleet("b", A, B._replace(beat=0), **TWO), ""),
+        (fleet("b", A, B._replace(heartbeats=0), **TWO), ""),
         (fleet("b", A, member("b", "w2"), **TWO), ""),
         (fleet("b", A, B, w1=Place("b"), w2=Place("b")), ""),
         (fleet("b", A, B, w1=Place("a", offered=True)), "offered"),
-        (fleet("b", A, B._replace(beat=0), w1=Place("a", offered=True)), ""),
+        (fleet("b", A, B._replace(heartbeats=0), w1=Place("a", offered=True)), ""),
         (fleet("b", A, member("b", "w1", "w1:eu"), w1=Place("a")), "settings"),
         # The owner does not live: its lease ends by itself.
         (fleet("b", B, **TWO), ""),
@@ -144,14 +139,14 @@ def test_fleet_settles_in_an_even_spread_whoever_joins_leaves_or_cannot_deliver(
     found = search(Rules())
     assert found.violation == "", found.trace
     assert found.states > 1_000
-    assert found.steps == {"join", "leave", "beat", "take", "ask", "agree", "refuse", "offer", "break", "crash"}
+    assert found.steps == {"join", "leave", "heartbeat", "take", "ask", "agree", "refuse", "offer", "break", "crash"}
 
 
 class JoinerTakes(Rules):
     """A process that joined is served like any other."""
 
     def may_take(self, fleet: FleetView, workspace: str, free_seconds: float) -> bool:
-        established = {name: each._replace(beat=ESTABLISHED_BEATS) for name, each in fleet.members.items()}
+        established = {name: each._replace(heartbeats=ESTABLISHED_HEARTBEATS) for name, each in fleet.members.items()}
         return super().may_take(fleet._replace(members=established), workspace, free_seconds)
 
 

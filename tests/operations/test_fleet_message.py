@@ -2,17 +2,20 @@
 
 from google.protobuf.json_format import MessageToDict
 
-from intercomd_daemon.fleet.status import DatabaseHealth, Delivery, FleetStatus, Member
+from intercomd_daemon.fleet.status import DatabaseHealth, FleetMember, FleetStatus, WorkspaceDelivery
 from intercomd_daemon.operations.fleet_message import fleet_message
 
 
 def test_fleet_is_converted_with_absent_times_left_out() -> None:
     status = FleetStatus(
         "b",
-        [Member("a", "0.2.0", 900.0, 998.5, True, ()), Member("b", "0.2.0", 950.0, 1_000.5, False, ("spool",))],
         [
-            Delivery("https://api.intercom.io abc", ("eu", "us"), "a", 901.0, True, "released", "b"),
-            Delivery("https://api.intercom.io def", (), "", 0.0, False, "", ""),
+            FleetMember("a", "0.2.0", 900.0, 998.5, True, ()),
+            FleetMember("b", "0.2.0", 950.0, 1_000.5, False, ("spool",)),
+        ],
+        [
+            WorkspaceDelivery("https://api.intercom.io abc", ("eu", "us"), "a", 901.0, True, "released", "b"),
+            WorkspaceDelivery("https://api.intercom.io def", (), "", 0.0, False, "", ""),
         ],
         DatabaseHealth(7, 1.5, {"log": 3, "journal_0": 4}),
     )

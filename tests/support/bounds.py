@@ -146,7 +146,7 @@ BOUNDS = {
     "spool.postgresql.engine.PostgresqlSpool.wakes": _SETTINGS,
     "spool.postgresql.housekeeping.Housekeeping._notices": "two for each connection of the settings",
     "fleet.status.DatabaseHealth.dead_rows": "one for each table of the schema",
-    "spool.postgresql.fleet.PostgresqlFleet._beats": "the daemons of the fleet that ran within the last hour",
+    "spool.postgresql.fleet.PostgresqlFleet._heartbeats": "the daemons of the fleet that ran within the last hour",
     "spool.postgresql.fleet.PostgresqlFleet._digests": _SETTINGS,
     "spool.postgresql.fleet.PostgresqlFleet._reports": "one for each connection that the settings ever had",
     "spool.postgresql.fleet.PostgresqlFleet._seen": "one for each workspace that the settings ever had",

@@ -6,7 +6,7 @@ import msgspec
 from prometheus_client.core import Metric
 
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
-from intercomd_daemon.fleet.status import DatabaseHealth, FleetStatus, Member
+from intercomd_daemon.fleet.status import DatabaseHealth, FleetMember, FleetStatus
 from intercomd_daemon.spool.rows import LogUsage, Usage
 from intercomd_daemon.telemetry.gauges import connection_families, fleet_families, spool_families, workspace_families
 
@@ -99,9 +99,9 @@ def test_names_in_use_are_shown_beside_intercoms_limits() -> None:
 
 def test_fleet_and_database_are_shown() -> None:
     members = [
-        Member("a", "0.2.0", 1.0, 2.0, True, ()),
-        Member("b", "0.2.0", 1.0, 2.0, True, ("spool",)),
-        Member("c", "0.2.0", 1.0, 2.0, False, ("spool",)),
+        FleetMember("a", "0.2.0", 1.0, 2.0, True, ()),
+        FleetMember("b", "0.2.0", 1.0, 2.0, True, ("spool",)),
+        FleetMember("c", "0.2.0", 1.0, 2.0, False, ("spool",)),
     ]
     statuses = [
         msgspec.structs.replace(STATUS, delivered_by="a"),

@@ -7,10 +7,14 @@ all of the workspace's connections succeeded. So a move needs the consent of bot
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from intercomd_daemon.fleet.heartbeat import Heartbeat, is_alive
 from intercomd_daemon.fleet.lease import RENEWALS_PER_LEASE, Terms
 
-ESTABLISHED_BEATS = 2 * RENEWALS_PER_LEASE
-"""A process that joined gets no workspace for two leases while others can take it; it beats as often as it renews."""
+ESTABLISHED_HEARTBEATS = 2 * RENEWALS_PER_LEASE
+"""A process that joined gets no workspace for two leases while others can take it.
+
+Its heartbeats are as frequent as renewals.
+"""
 TROUBLED_LEASES = 3
 """An owner that cannot deliver for this many leases offers the workspace."""
 MOVE_SECONDS = 60.0
@@ -25,23 +29,15 @@ class Member(NamedTuple):
     """A process of the fleet."""
 
     incarnation: str
-    beat: int
-    """How often it has shown that it lives."""
+    heartbeats: int
+    """How many it has had since it joined."""
     serves: frozenset[tuple[str, str]]
     """The (workspace, connection) pairs of its settings."""
 
     @property
     def established(self) -> bool:
         """Whether it joined at least two leases ago."""
-        return self.beat >= ESTABLISHED_BEATS
-
-
-class Presence(NamedTuple):
-    """What a process has seen of a member on its current session."""
-
-    member: Member
-    since: float
-    """When it first saw this beat, by its own clock."""
+        return self.heartbeats >= ESTABLISHED_HEARTBEATS
 
 
 class Place(NamedTuple):
@@ -76,20 +72,11 @@ class FleetView(NamedTuple):
         return frozenset(name for name, count in serving.items() if count == most and most)
 
 
-def observe_members(before: Mapping[str, Presence], members: Iterable[Member], now: float) -> dict[str, Presence]:
-    """Returns the presences after receiving the members."""
-    return {
-        member.incarnation: before[member.incarnation]._replace(member=member)
-        if member.incarnation in before and before[member.incarnation].member.beat == member.beat
-        else Presence(member, now)
-        for member in members
-    }
-
-
-def living(presences: Mapping[str, Presence], now: float, terms: Terms) -> dict[str, Member]:
-    """Returns the members that have beaten lately, judged as the renewals of a lease are."""
-    patience = terms.lease_seconds + terms.margin_seconds
-    return {name: each.member for name, each in presences.items() if now - each.since < patience}
+def living(
+    members: Iterable[Member], heartbeats: Mapping[str, Heartbeat], now: float, terms: Terms
+) -> dict[str, Member]:
+    """Returns the members that are alive, by incarnation."""
+    return {each.incarnation: each for each in members if is_alive(heartbeats[each.incarnation], now, terms)}
 
 
 def may_take(fleet: FleetView, workspace: str, free_seconds: float) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from intercomd_daemon.fleet.heartbeat import Heartbeat, is_alive
 from intercomd_daemon.fleet.lease import Terms
 
 
@@ -14,21 +15,14 @@ class MemberRow(NamedTuple):
     version: str
     since: float
     """Its start, Unix seconds."""
+    heartbeats: int
     seen: float
-    """The time of its last sign of life, Unix seconds; it changes while the daemon runs."""
+    """The time of the last heartbeat, Unix seconds."""
     settings: Mapping[str, str]
     """A digest of each section of the settings that all daemons should share."""
 
 
-class Beat(NamedTuple):
-    """The last change of a member's row that this daemon has seen."""
-
-    seen: float
-    at: float
-    """By this daemon's own clock."""
-
-
-class Member(NamedTuple):
+class FleetMember(NamedTuple):
     """A daemon that has the spool open, or failed within the last hour."""
 
     daemon_id: str
@@ -40,7 +34,7 @@ class Member(NamedTuple):
     """The sections of its settings that differ from those of the daemon that is called."""
 
 
-class Delivery(NamedTuple):
+class WorkspaceDelivery(NamedTuple):
     """Which daemon delivers a workspace."""
 
     workspace: str
@@ -73,40 +67,24 @@ class FleetStatus(NamedTuple):
 
     daemon_id: str
     """Of this daemon."""
-    members: Sequence[Member] = ()
+    members: Sequence[FleetMember] = ()
     """Living ones first, by id."""
-    deliveries: Sequence[Delivery] = ()
+    deliveries: Sequence[WorkspaceDelivery] = ()
     """By workspace."""
     database: DatabaseHealth = DatabaseHealth()
 
 
-def follow(before: Mapping[str, Beat], rows: Sequence[MemberRow], now: float, wall: float) -> dict[str, Beat]:
-    """Returns when each member's row last changed. `now` is this daemon's own clock, `wall` the one of all daemons.
-
-    Only of a member that is seen for the first time, the stored time counts.
-    """
-    beats: dict[str, Beat] = {}
-    for row in rows:
-        known = before.get(row.incarnation)
-        if known is None:
-            beats[row.incarnation] = Beat(row.seen, now - max(0.0, wall - row.seen))
-        else:
-            beats[row.incarnation] = known if known.seen == row.seen else Beat(row.seen, now)
-    return beats
-
-
 def members_of(
-    rows: Sequence[MemberRow], beats: Mapping[str, Beat], own: Mapping[str, str], now: float, terms: Terms
-) -> list[Member]:
+    rows: Sequence[MemberRow], heartbeats: Mapping[str, Heartbeat], own: Mapping[str, str], now: float, terms: Terms
+) -> list[FleetMember]:
     """Returns the members, the living ones first; `own` are the digests of this daemon's settings."""
-    silent_seconds = terms.lease_seconds + terms.margin_seconds
     members = [
-        Member(
+        FleetMember(
             row.daemon_id,
             row.version,
             row.since,
             row.seen,
-            now - beats[row.incarnation].at < silent_seconds,
+            is_alive(heartbeats[row.incarnation], now, terms),
             differing(own, row.settings),
         )
         for row in rows

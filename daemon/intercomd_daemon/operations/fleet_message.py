@@ -1,7 +1,7 @@
 """Converts the status of a fleet to its message."""
 
 from intercomd.v1 import operations_pb2
-from intercomd_daemon.fleet.status import Delivery, FleetStatus, Member
+from intercomd_daemon.fleet.status import FleetMember, FleetStatus, WorkspaceDelivery
 from intercomd_daemon.operations.responses import duration, timestamp
 
 
@@ -20,7 +20,7 @@ def fleet_message(status: FleetStatus, now: float) -> operations_pb2.Fleet:
     )
 
 
-def _member(member: Member, now: float) -> operations_pb2.FleetMember:
+def _member(member: FleetMember, now: float) -> operations_pb2.FleetMember:
     return operations_pb2.FleetMember(
         daemon_id=member.daemon_id,
         version=member.version,
@@ -31,7 +31,7 @@ def _member(member: Member, now: float) -> operations_pb2.FleetMember:
     )
 
 
-def _delivery(delivery: Delivery) -> operations_pb2.WorkspaceDelivery:
+def _delivery(delivery: WorkspaceDelivery) -> operations_pb2.WorkspaceDelivery:
     return operations_pb2.WorkspaceDelivery(
         workspace=delivery.workspace,
         connections=delivery.connections,

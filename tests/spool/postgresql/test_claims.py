@@ -36,7 +36,7 @@ async def moment(seconds: float) -> None:
 async def settle(url: str) -> None:
     """Makes both members as old as two leases, once they are there."""
     connection = await asyncpg.connect(url)
-    while await connection.execute("UPDATE intercomd.members SET beat = 100") != "UPDATE 2":
+    while await connection.execute("UPDATE intercomd.members SET heartbeats = 100") != "UPDATE 2":
         await moment(0.05)
     await connection.close()
 

@@ -10,7 +10,7 @@ import pytest
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.fleet.orders import Answer, OrderKind
-from intercomd_daemon.fleet.status import Delivery, Member
+from intercomd_daemon.fleet.status import FleetMember, WorkspaceDelivery
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 from intercomd_daemon.spool.rows import Completion, Incoming, Settlement
 
@@ -55,8 +55,8 @@ async def test_daemons_see_who_runs_and_whose_settings_differ(open_daemon: Open,
     await one.fleet.read()
     start = clock.wall
     assert one.fleet.status().members == [
-        Member("daemon-0", "0.2.0", start, start, True, ()),
-        Member("daemon-1", "0.2.0", start, start, True, ("spool",)),
+        FleetMember("daemon-0", "0.2.0", start, start, True, ()),
+        FleetMember("daemon-1", "0.2.0", start, start, True, ("spool",)),
     ]
     clock.wall += 12.0
     clock.monotonic += 12.0
@@ -77,9 +77,11 @@ async def test_lost_member_is_forgotten_after_an_hour(open_daemon: Open, clock: 
         clock.wall,
     )
     await connection.close()
+    one.fleet.join("0.2.0", {})  # Makes a heartbeat due by the clock of the test.
     await one.fleet.read()
     assert {each.daemon_id for each in one.fleet.status().members} == {"daemon-0", "lost"}
     clock.wall += 3_601.0
+    clock.monotonic += 3_601.0
     await one.fleet.read()
     assert {each.daemon_id for each in one.fleet.status().members} == {"daemon-0"}
 
@@ -91,7 +93,7 @@ async def test_delivery_and_hand_overs_are_shown_by_every_daemon(open_daemon: Op
     outflow = await one.acquire("w")
     await two.fleet.read()
     (delivery,) = two.fleet.status().deliveries
-    assert delivery == Delivery("w", ("default",), "daemon-0", clock.wall, True, delivery.reason, "")
+    assert delivery == WorkspaceDelivery("w", ("default",), "daemon-0", clock.wall, True, delivery.reason, "")
     assert two.fleet.deliverer("default") == "daemon-0"
     await outflow.release()
     await two.fleet.read()

@@ -18,7 +18,7 @@ async def spool(open_daemon: Open) -> PostgresqlSpool:
     return await open_daemon()
 
 
-async def test_member_lives_for_a_lease_and_the_margin_after_its_last_beat(
+async def test_member_lives_for_a_lease_and_the_margin_after_its_last_heartbeat(
     spool: PostgresqlSpool, clock: SimpleNamespace
 ) -> None:
     control, now = spool.leases.claims.control, lambda: clock.monotonic
@@ -32,7 +32,7 @@ async def test_member_lives_for_a_lease_and_the_margin_after_its_last_beat(
         clock.monotonic += 3.4
         await one.look(control, set(), now)
         seen = await two.look(control, set(), now)
-    assert (seen["one"].beat, seen["two"].beat) == (3, 3)
+    assert (seen["one"].heartbeats, seen["two"].heartbeats) == (3, 3)
     clock.monotonic += 11.9
     assert "one" in await two.look(control, set(), now)
     clock.monotonic += 0.2

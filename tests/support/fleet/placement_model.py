@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 from fleet.explorer import Step
 from intercomd_daemon.fleet import placement
-from intercomd_daemon.fleet.placement import ESTABLISHED_BEATS, YIELD_SECONDS, FleetView, Member, Place
+from intercomd_daemon.fleet.placement import ESTABLISHED_HEARTBEATS, YIELD_SECONDS, FleetView, Member, Place
 
 WORKSPACES = ("w1", "w2")
 PARTIAL = "c"
 """Has one connection of w2, of which others have two."""
-JOINED, SETTLED = 0, ESTABLISHED_BEATS
+JOINED, SETTLED = 0, ESTABLISHED_HEARTBEATS
 
 
 class Process(NamedTuple):
     """One process: when it joined, and whether it reaches Intercom."""
 
     present: bool = False
-    beat: int = JOINED
+    heartbeats: int = JOINED
     healthy: bool = True
 
 
@@ -94,7 +94,7 @@ class PlacementModel:
     def _fleet(self, me: str, world: World) -> FleetView:
         return FleetView(
             me,
-            {name: Member(name, each.beat, serves(name)) for name, each in world.processes if each.present},
+            {name: Member(name, each.heartbeats, serves(name)) for name, each in world.processes if each.present},
             dict(world.places),
         )
 
@@ -108,8 +108,8 @@ class PlacementModel:
                 if world.joins:
                     yield f"join {name}", _with(world, name, Process(present=True))._replace(joins=world.joins - 1)
                 continue
-            if process.beat < SETTLED:
-                yield f"beat {name}", _with(world, name, process._replace(beat=SETTLED))
+            if process.heartbeats < SETTLED:
+                yield f"heartbeat {name}", _with(world, name, process._replace(heartbeats=SETTLED))
             if world.breaks:
                 broken = _with(world, name, process._replace(healthy=False))
                 yield f"break {name}", broken._replace(breaks=0)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from clock.virtual import VirtualLoop, run_virtually
 from intercomd_daemon.deliver.schedule.pacing import TAKEOVER_CALLS, Pace
 from intercomd_daemon.envelope import Priority
+from intercomd_daemon.fleet.heartbeat import Heartbeat, follow_heartbeats
 from intercomd_daemon.fleet.lease import (
     RENEWALS_PER_LEASE,
     Fence,
@@ -24,7 +25,7 @@ from intercomd_daemon.fleet.lease import (
     may_claim,
     observe,
 )
-from intercomd_daemon.fleet.placement import FleetView, Member, Place, Presence, living, may_take, observe_members
+from intercomd_daemon.fleet.placement import FleetView, Member, Place, living, may_take
 from intercomd_daemon.spool.rows import PacingState
 from simulation.intercom import TROUBLE
 from simulation.simulation import Plan, Simulation
@@ -112,9 +113,9 @@ class Daemon:
         self._offset = 3600.0 * chance.random()
         self._seen: Observation | None = None
         self._free_since: float | None = None
-        self._presences: dict[str, Presence] = {}
-        self._beats = 0
-        self._beat_at = 0.0
+        self._heartbeats: dict[str, Heartbeat] = {}
+        self._heartbeats_written = 0
+        self._heartbeat_at = 0.0
         self.life = fleet.loop.create_task(self._live())
 
     def clock(self) -> float:
@@ -125,7 +126,7 @@ class Daemon:
         while True:
             await self._round_trip()
             if not self.away:
-                self._beat()
+                self._write_heartbeat()
                 if self.lease is None:
                     await self._look()
             if self.lease is not None:
@@ -139,22 +140,23 @@ class Daemon:
     async def _round_trip(self) -> None:
         await self._fleet.loop.passes(ROUND_TRIP_SECONDS * self._chance.random())
 
-    def _beat(self) -> None:
-        if self.clock() >= self._beat_at:
-            self._beat_at = self.clock() + TERMS.lease_seconds / RENEWALS_PER_LEASE
-            self._fleet.database.members[self.incarnation] = Member(self.incarnation, self._beats, SERVES)
-            self._beats += 1
+    def _write_heartbeat(self) -> None:
+        if self.clock() >= self._heartbeat_at:
+            self._heartbeat_at = self.clock() + TERMS.lease_seconds / RENEWALS_PER_LEASE
+            self._fleet.database.members[self.incarnation] = Member(self.incarnation, self._heartbeats_written, SERVES)
+            self._heartbeats_written += 1
 
     async def _look(self) -> None:
         database = self._fleet.database
         now = self.clock()
         self._seen = observe(self._seen, database.row, 1, now)
-        self._presences = observe_members(self._presences, database.members.values(), now)
+        counts = {each.incarnation: each.heartbeats for each in database.members.values()}
+        self._heartbeats = follow_heartbeats(self._heartbeats, counts, now)
         if not may_claim(self._seen, self.incarnation, now, self._fleet.rules.claimant_terms):
             self._free_since = None
             return
         self._free_since = now if self._free_since is None else self._free_since
-        members = living(self._presences, now, TERMS)
+        members = living(database.members.values(), self._heartbeats, now, TERMS)
         seen = FleetView(self.incarnation, members, {WORKSPACE: Place(database.row.fence.incarnation)})
         if not may_take(seen, WORKSPACE, now - self._free_since):
             return
@@ -181,7 +183,7 @@ class Daemon:
                 saved_at = sent_at
                 self._fleet.save_pacing()
             if sent_at >= lease.renew_at and lease.may_call(sent_at):
-                self._beat()
+                self._write_heartbeat()
                 await self._round_trip()
                 assert self._fleet.database.renew(lease.fence), "the lease was taken from an owner that renewed it"
                 lease = self.lease = lease.renewed(sent_at)

@@ -97,7 +97,7 @@ class PostgresqlSpool:
         self._control = Session(connect, self._begin_control)
         self._sessions = (self._control, self._appending, self.settling, self._reading)
         self._refusals = StoredRefusals(self._reading, settings.refusals_max, settings.outcomes_kept_seconds, clock)
-        self.fleet = PostgresqlFleet(settings, self.incarnation, self._reading, self.leases, clock, self._refusals.trim)
+        self.fleet = PostgresqlFleet(settings, self._reading, self.leases, clock, self._refusals.trim)
         self._housekeeping = Housekeeping(settings, self._reading, self.counters, clock, monotonic, self._wake)
         self._on_discard: Callable[[Sequence[Outcome]], None] = lambda _: None
         self._closed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The daemons that share a database: read every second, together with the beat that shows that this one runs."""
+"""What operators see of the daemons that share a database: read every second."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.errors import IntercomdError
+from intercomd_daemon.fleet.heartbeat import Heartbeat, follow_heartbeats
 from intercomd_daemon.fleet.lease import Fence, LeaseRow, Observation, may_claim, observe
 from intercomd_daemon.fleet.orders import Answer, OrderKind
-from intercomd_daemon.fleet.status import Beat, DatabaseHealth, Delivery, FleetStatus, MemberRow, follow, members_of
+from intercomd_daemon.fleet.status import DatabaseHealth, FleetStatus, MemberRow, WorkspaceDelivery, members_of
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.postgresql.database_clock import DatabaseClock
 from intercomd_daemon.spool.postgresql.leases import Leases
@@ -22,6 +23,7 @@ from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 HEALTH_EVERY = 10
 """Polls between two looks at the health of the database, and between two trims."""
+_MEMBERS = "SELECT incarnation, daemon_id, version, since, heartbeats, seen, digests FROM members"
 _LEASES = """
 SELECT l.workspace, l.incarnation, l.epoch, l.renewal, l.timeline, l.daemon_id, l.since, l.reason, l.previous,
     timeline_1() AS current,
@@ -57,7 +59,6 @@ class PostgresqlFleet:
     def __init__(
         self,
         settings: PostgresqlSettings,
-        incarnation: str,
         session: ReadingSession,
         leases: Leases,
         clock: DatabaseClock,
@@ -65,15 +66,13 @@ class PostgresqlFleet:
     ) -> None:
         """`leases` has the clock that cannot be set, and the length of a lease; `trim` is performed now and then."""
         self._settings = settings
-        self._incarnation = incarnation
         self._session = session
         self._leases = leases
         self._clock = clock
         self._trim = trim
         self.orders = Orders(session, leases, settings.poll_seconds)
-        self._version = ""
         self._digests: Mapping[str, str] = {}
-        self._beats: dict[str, Beat] = {}
+        self._heartbeats: dict[str, Heartbeat] = {}
         self._seen: dict[str, Observation] = {}
         self._begun = 0
         self._sequence: int | None = None
@@ -85,7 +84,8 @@ class PostgresqlFleet:
 
     def join(self, version: str, digests: Mapping[str, str]) -> None:
         """Sets what other daemons are shown of this one."""
-        self._version, self._digests = version, digests
+        self._digests = digests
+        self._leases.claims.members.describe(version, digests)
 
     def on_outcomes(self, wake: Callable[[], None]) -> None:
         """Registers what to call when other daemons have committed outcomes."""
@@ -133,29 +133,31 @@ class PostgresqlFleet:
             await asyncio.sleep(self._settings.poll_seconds)
 
     async def read(self) -> None:
-        """Reads the fleet now."""
+        """Reads the fleet now, with the row of this daemon as it is."""
+        with suppress(IntercomdError, asyncpg.PostgresError):  # While the control session is away, others can be read.
+            await self._leases.claims.members.write_heartbeat(self._leases.control, self._leases.clock)
         await self._session.perform(self._read)
 
     async def _read(self, connection: asyncpg.Connection) -> None:
-        settings = msgspec.json.encode(self._digests).decode()
-        values = (self._incarnation, self._settings.daemon_id, self._version, settings, self._clock.now())
-        rows = await connection.fetch("SELECT * FROM show_1($1, $2, $3, $4, $5)", *values)
         members = [
             MemberRow(
                 row["incarnation"],
                 row["daemon_id"],
                 row["version"],
                 row["since"],
+                row["heartbeats"],
                 row["seen"],
                 msgspec.json.decode(row["digests"], type=dict[str, str]),
             )
-            for row in rows
+            for row in await connection.fetch(_MEMBERS)
         ]
-        now = self._leases.clock()
-        self._beats = follow(self._beats, members, now, self._clock.now())
+        now, wall = self._leases.clock(), self._clock.now()
+        counts = {each.incarnation: each.heartbeats for each in members}
+        ages = {each.incarnation: max(0.0, wall - each.seen) for each in members}
+        self._heartbeats = follow_heartbeats(self._heartbeats, counts, now, ages)
         deliveries = [self._delivery(row, now) for row in await connection.fetch(_LEASES)]
         self._status = self._status._replace(
-            members=members_of(members, self._beats, self._digests, now, self._leases.terms), deliveries=deliveries
+            members=members_of(members, self._heartbeats, self._digests, now, self._leases.terms), deliveries=deliveries
         )
         await self._read_reports(connection)
         sequence = await connection.fetchval("SELECT sequence FROM journal_counter")
@@ -163,14 +165,14 @@ class PostgresqlFleet:
             self._on_outcomes()
         self._sequence = sequence
 
-    def _delivery(self, row: asyncpg.Record, now: float) -> Delivery:
+    def _delivery(self, row: asyncpg.Record, now: float) -> WorkspaceDelivery:
         if self._begun != self._session.connections_begun:
             # As for a claimant: the database behind a new session may have lost renewals.
             self._seen, self._begun = {}, self._session.connections_begun
         lease = LeaseRow(Fence(row["incarnation"], row["epoch"]), row["renewal"], row["timeline"])
         seen = observe(self._seen.get(row["workspace"]), lease, row["current"], now)
         self._seen[row["workspace"]] = seen
-        return Delivery(
+        return WorkspaceDelivery(
             row["workspace"],
             tuple(row["names"]),
             row["daemon_id"],
@@ -206,10 +208,7 @@ class PostgresqlFleet:
         await connection.execute(_FORGET, self._clock.now() - FORGOTTEN_SECONDS)
 
     async def close(self) -> None:
-        """Ends the reads, and takes this daemon off the fleet."""
-        if self._task is None:
-            return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        with suppress(IntercomdError, asyncpg.PostgresError):
-            await self._session.fetch("DELETE FROM members WHERE incarnation = $1", self._incarnation)
+        """Ends the reads."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)

@@ -1,51 +1,72 @@
-"""The processes that share the spool: shows that this one lives, and sees which others do."""
+"""The processes that share the spool: the only writer of the table `members`, and what it reads there for placement."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 import asyncpg
+import msgspec
 
+from intercomd_daemon.fleet.heartbeat import Heartbeat, follow_heartbeats
 from intercomd_daemon.fleet.lease import RENEWALS_PER_LEASE, Terms
-from intercomd_daemon.fleet.placement import Member, Presence, living, observe_members
+from intercomd_daemon.fleet.placement import Member, living
 from intercomd_daemon.spool.postgresql.session import Session
 
-_MEMBERS = "SELECT incarnation, beat, connections, workspaces FROM members"
-_BEAT = "SELECT incarnation, beat, connections, workspaces FROM beat_1($1, $2, $3, $4, $5)"
+_MEMBERS = "SELECT incarnation, heartbeats, connections, workspaces FROM members"
+_HEARTBEAT = "SELECT heartbeat_1($1, $2, $3, $4, $5, $6, $7)"
 
 
 class Members:
-    """The row of this process, and what it has seen of all rows."""
+    """The row of this process, and the heartbeats that it has seen of all."""
 
     def __init__(self, incarnation: str, daemon_id: str, terms: Terms, wall: Callable[[], float]) -> None:
         self._incarnation = incarnation
         self._daemon_id = daemon_id
         self._terms = terms
         self._wall = wall
+        self._version = ""
+        self._digests = "{}"
         self._serves: dict[str, str] = {}
-        self._seen: dict[str, Presence] = {}
-        self._beat_at = float("-inf")
+        self._seen: dict[str, Heartbeat] = {}
+        self._due = float("-inf")
+        """When the next heartbeat is due."""
+        self._writing = asyncio.Lock()
 
     def serve(self, workspaces: Mapping[str, str]) -> None:
-        """Names the workspace of each connection of the settings; the next beat shows it."""
+        """Names the workspace of each connection of the settings; the next heartbeat, due now, stores it."""
         self._serves = dict(workspaces)
-        self._beat_at = float("-inf")
+        self._due = float("-inf")
+
+    def describe(self, version: str, digests: Mapping[str, str]) -> None:
+        """Names the release and the digests of the settings; the next heartbeat, due now, stores them."""
+        self._version, self._digests = version, msgspec.json.encode(digests).decode()
+        self._due = float("-inf")
 
     def forget(self) -> None:
         """Forgets what was seen on an earlier session."""
         self._seen = {}
 
+    async def write_heartbeat(self, control: Session, clock: Callable[[], float]) -> None:
+        """Writes the row of this process, if a heartbeat is due."""
+        async with self._writing:
+            now = clock()
+            if now < self._due:
+                return
+            self._due = now + self._terms.lease_seconds / RENEWALS_PER_LEASE
+            served = self._serves or {"": ""}
+            values = (self._wall(), [*served], [*served.values()], self._version, self._digests)
+            try:
+                await control.fetch(_HEARTBEAT, self._incarnation, self._daemon_id, *values)
+            except BaseException:
+                self._due = float("-inf")
+                raise
+
     async def look(self, control: Session, waiting: set[str], clock: Callable[[], float]) -> dict[str, Member]:
-        """Returns the members that live, this one among them. It beats when that is due."""
+        """Returns the members that are alive, this one among them; writes its heartbeat first, if that is due."""
+        await self.write_heartbeat(control, clock)
+        found = [_member(row) for row in await control.fetch(_MEMBERS)]
         now = clock()
-        if now >= self._beat_at + self._terms.lease_seconds / RENEWALS_PER_LEASE:
-            shown = self._serves or {"": ""}
-            values = (self._incarnation, self._daemon_id, self._wall(), [*shown], [*shown.values()])
-            rows = await control.fetch(_BEAT, *values)
-            self._beat_at = now
-        else:
-            rows = await control.fetch(_MEMBERS)
-        now = clock()
-        self._seen = observe_members(self._seen, map(_member, rows), now)
-        members = living(self._seen, now, self._terms)
+        self._seen = follow_heartbeats(self._seen, {each.incarnation: each.heartbeats for each in found}, now)
+        members = living(found, self._seen, now, self._terms)
         # What it waits for it can deliver, also before its settings are known.
         own = members.get(self._incarnation, Member(self._incarnation, 0, frozenset()))
         served = {workspace for workspace, _ in own.serves}
@@ -59,4 +80,4 @@ class Members:
 
 def _member(row: asyncpg.Record) -> Member:
     pairs = zip(row["workspaces"], row["connections"], strict=True)
-    return Member(row["incarnation"], row["beat"], frozenset(pair for pair in pairs if pair[0]))
+    return Member(row["incarnation"], row["heartbeats"], frozenset(pair for pair in pairs if pair[0]))

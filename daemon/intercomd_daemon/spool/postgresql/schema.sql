@@ -53,11 +53,11 @@ CREATE TABLE leases (
     previous text NOT NULL DEFAULT '', offered boolean NOT NULL DEFAULT false, heir text NOT NULL DEFAULT ''
 ) WITH (fillfactor = 10);
 
--- Who is there: a row for each process, which changes it with each beat and deletes it when it stops. The two arrays are
--- parallel: the connections that it is configured for, and the workspace of each. `digests` are those of the sections of
+-- Who is there: a row for each process, which changes it with each heartbeat and deletes it when it stops. The two
+-- arrays are parallel: the connections that it is configured for, and the workspace of each. `digests` are those of the sections of
 -- its settings, as JSON.
 CREATE TABLE members (
-    incarnation text PRIMARY KEY, daemon_id text NOT NULL, beat bigint NOT NULL DEFAULT 0, since float8 NOT NULL,
+    incarnation text PRIMARY KEY, daemon_id text NOT NULL, heartbeats bigint NOT NULL DEFAULT 0, since float8 NOT NULL,
     seen float8 NOT NULL, connections text[] NOT NULL, workspaces text[] NOT NULL,
     version text NOT NULL DEFAULT '', digests text NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 10);
@@ -581,34 +581,22 @@ CREATE FUNCTION release_1(the_workspace text, the_incarnation text, the_epoch bi
         WHERE workspace = the_workspace AND incarnation = the_incarnation AND epoch = the_epoch
 $$;
 
--- Shows other processes that this one lives, and returns all.
-CREATE FUNCTION beat_1(
-    the_incarnation text, the_daemon text, now float8, the_connections text[], the_workspaces text[]
-) RETURNS SETOF members LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO members AS m (incarnation, daemon_id, since, seen, connections, workspaces)
-        VALUES (the_incarnation, the_daemon, now, now, the_connections, the_workspaces)
-        ON CONFLICT (incarnation) DO UPDATE SET beat = m.beat + 1, seen = now, connections = the_connections,
-            workspaces = the_workspaces;
-    RETURN QUERY SELECT * FROM members;
-END $$;
+-- Shows other processes that this one is alive, and what it is. Deletes those that failed more than an hour ago.
+CREATE FUNCTION heartbeat_1(
+    the_incarnation text, the_daemon text, now float8, the_connections text[], the_workspaces text[], the_version text,
+    the_digests text
+) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO members AS m (incarnation, daemon_id, since, seen, connections, workspaces, version, digests)
+        VALUES (the_incarnation, the_daemon, now, now, the_connections, the_workspaces, the_version, the_digests)
+        ON CONFLICT (incarnation) DO UPDATE SET heartbeats = m.heartbeats + 1, seen = now,
+            connections = the_connections, workspaces = the_workspaces, version = the_version, digests = the_digests;
+    DELETE FROM members WHERE incarnation IN (
+        SELECT incarnation FROM members WHERE seen < now - 3600 FOR UPDATE SKIP LOCKED);
+$$;
 
 CREATE FUNCTION leave_1(the_incarnation text) RETURNS void LANGUAGE sql AS $$
     DELETE FROM members WHERE incarnation = the_incarnation
 $$;
-
--- Shows a process to operators, and returns all that run, or failed within the hour.
-CREATE FUNCTION show_1(the_incarnation text, the_daemon text, the_version text, the_digests text, now float8)
-    RETURNS SETOF members LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
-    INSERT INTO members AS m (incarnation, daemon_id, version, since, seen, connections, workspaces, digests)
-        VALUES (the_incarnation, the_daemon, the_version, now, now, '{}', '{}', the_digests)
-        ON CONFLICT (incarnation) DO UPDATE SET seen = now, version = the_version, digests = the_digests;
-    DELETE FROM members WHERE incarnation IN (
-        SELECT incarnation FROM members WHERE seen < now - 3600 FOR UPDATE SKIP LOCKED);
-    RETURN QUERY SELECT * FROM members;
-END $$;
 
 CREATE FUNCTION report_1(
     the_incarnation text, the_workspace text, the_epoch bigint, the_connections integer[], the_data bytea[]
