@@ -105,5 +105,5 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(int(part) for part in self.api_version.split(".")) >= (2, 16)
 
 
-Connections = Mapping[str, ConnectionSettings]
+ConnectionsByName = Mapping[str, ConnectionSettings]
 """The configured connections by name."""

@@ -109,7 +109,7 @@ def listening_socket(address: str, access: SocketPermissions) -> tuple[socket.so
 
     def listen(temporary: str) -> None:
         listening.bind(temporary)
-        # Before the path exists: a probe of a socket that is bound and does not listen is refused, as by a stale one.
+        # Before the path exists: a socket that is bound and does not listen refuses connections, as a stale one does.
         listening.listen()
 
     try:
@@ -160,9 +160,9 @@ def _stale_at(path: Path) -> tuple[int, int] | None:
 
 
 def _is_live(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as trial:
         try:
-            probe.connect(str(path))
+            trial.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
             return False
         except BlockingIOError:

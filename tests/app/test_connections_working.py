@@ -20,7 +20,7 @@ from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
-from intercomd_daemon.spool.rows import Batch, Settlement
+from intercomd_daemon.spool.rows import RowPage, Settlement
 
 Load = Callable[..., config.Settings]
 LIMIT = 1000
@@ -119,7 +119,7 @@ class LosingOutflow(LocalOutflow):
             if self.calls == 0:
                 await self.release()
 
-    async def read(self, *arguments: Any) -> Batch:  # noqa: ANN401 - those of the engine
+    async def read(self, *arguments: Any) -> RowPage:  # noqa: ANN401 - those of the engine
         await self.lose("read")
         return await super().read(*arguments)
 

@@ -1,14 +1,16 @@
-"""Calls of operators at daemons that share a spool: the one that delivers does what is asked at any of them."""
+"""Calls of operators: at daemons that share a spool, and at a daemon that starts, serves and restarts."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
+from daemons.in_process import daemon_of, serving, settings
 from delivery.worker import envelope, event, row
 from fleet.delivering import Daemon, fleet
 from intercomd_daemon import config
 from intercomd_daemon.connection_status import ConnectionState
-from intercomd_daemon.errors import ConnectionNotFound
+from intercomd_daemon.errors import ConnectionNotFound, RetryLater
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.faults import Fault
@@ -94,3 +96,31 @@ async def test_connection_that_no_settings_have_is_named(both: tuple[Daemon, Dae
     with pytest.raises(ConnectionNotFound):
         await both[1].operators.pause("other", paused=True)
     assert await both[1].operators.give_up("default", "unknown") is None
+
+
+async def test_pause_is_remembered_over_restarts(tmp_path: Path) -> None:
+    for paused in (False, True):
+        daemon, _ = daemon_of(settings(tmp_path))
+        async with serving(daemon):
+            assert await daemon.status.archive().paused() == (frozenset({"default"}) if paused else frozenset())
+            await daemon.operators.pause("default", paused=not paused)
+
+
+async def test_starting_daemon_changes_nothing(tmp_path: Path) -> None:
+    operators = daemon_of(settings(tmp_path))[0].operators
+    for call in (
+        operators.drain(wait=True),
+        operators.reload(),
+        operators.pause("default", paused=True),
+        operators.probe_now("default"),
+        operators.give_up("default", "one"),
+    ):
+        with pytest.raises(RetryLater, match="starting or stopping"):
+            await call
+
+
+async def test_envelope_that_does_not_wait_is_not_given_up(tmp_path: Path) -> None:
+    daemon, _ = daemon_of(settings(tmp_path, "memory:"))
+    async with serving(daemon):
+        await daemon.operators.probe_now("default")
+        assert await daemon.operators.give_up("default", "one") is None

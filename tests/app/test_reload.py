@@ -26,7 +26,7 @@ async def test_reload_compares_with_the_settings_of_the_reload_before(tmp_path: 
         lambda: LoadedSettings(with_connections(tmp_path, session_end_name=next(names)), {}, ("mind this",)),
     )
     async with serving(daemon):
-        reloads = await asyncio.gather(*(daemon.control.reload() for _ in range(3)))
+        reloads = await asyncio.gather(*(daemon.operators.reload() for _ in range(3)))
     key = ("connections.default.session_end_name",)
     assert [reloaded.changed for reloaded in reloads] == [key, (), key]
     assert reloads[0].warnings == ("mind this",)
@@ -40,7 +40,7 @@ async def test_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
     daemon, stream = daemon_of(before, lambda: LoadedSettings(unusable, {}, ()))
     async with serving(daemon):
         with pytest.raises(SettingsInvalid, match="nowhere"):
-            await daemon.control.reload()
+            await daemon.operators.reload()
         assert [status.name for status in daemon.status.statuses()] == ["default"]
     assert "reload_failed" in events(stream)
 
@@ -52,4 +52,4 @@ async def test_daemon_that_stops_or_cannot_read_its_settings_again_does_not_relo
             if load is not None:
                 daemon.stop()
             with pytest.raises(RetryLater, match="starting or stopping"):
-                await daemon.control.reload()
+                await daemon.operators.reload()

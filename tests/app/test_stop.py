@@ -23,8 +23,8 @@ def without_linger(folder: Path) -> config.Settings:
 async def test_drain_refuses_calls_once_however_often_it_is_asked(tmp_path: Path, wait: bool) -> None:
     daemon, stream = daemon_of(without_linger(tmp_path))
     async with serving(daemon):
-        await asyncio.gather(*(daemon.control.drain(wait=wait) for _ in range(2)))
-        await daemon.control.drain(wait=True)
+        await asyncio.gather(*(daemon.operators.drain(wait=wait) for _ in range(2)))
+        await daemon.operators.drain(wait=True)
         assert daemon.status.state() is DaemonState.DRAINING
     assert events(stream) == ["operations", "serving", "draining", "stopped"]
 
@@ -33,10 +33,10 @@ async def test_stop_waits_for_the_drain_before_it(tmp_path: Path) -> None:
     daemon, stream = daemon_of(without_linger(tmp_path))
     running = asyncio.create_task(daemon.run())
     await daemon.serving.wait()
-    await daemon.control.drain(wait=False)
+    await daemon.operators.drain(wait=False)
     daemon.stop()
     with pytest.raises(RetryLater, match="starting or stopping"):
-        await daemon.control.drain(wait=False)
+        await daemon.operators.drain(wait=False)
     await running
     assert events(stream) == ["operations", "serving", "draining", "stopped"]
 

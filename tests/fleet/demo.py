@@ -55,7 +55,7 @@ PUBLISHER_SETTINGS = PublisherSettings(backoff_seconds=0.1, backoff_seconds_max=
 _NEXT_STEP = "To run your own fleet: daemon/docs/fleet.md; deploy/ has manifests for it."
 
 
-class Progress(NamedTuple):
+class DemoProgress(NamedTuple):
     """The progress of the demo."""
 
     total: int
@@ -195,8 +195,8 @@ class Demo:
     def _refused(self) -> int:
         return sum(call.status == 429 for call in self._environment.sandbox.calls)
 
-    def _progress(self) -> Progress:
-        return Progress(
+    def _progress(self) -> DemoProgress:
+        return DemoProgress(
             total=self._total,
             sent=sum(len(service.sent) for service in self._services),
             accepted=sum(service.accepted for service in self._services),

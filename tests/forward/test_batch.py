@@ -3,11 +3,19 @@
 import pytest
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
-from intercomd_daemon.forward.batch import BYTES_MAX, ENVELOPES_MAX, GROWTH_BATCHES, Batch, Entry, NextBatch, PartLimit
+from intercomd_daemon.forward.batch import (
+    BYTES_MAX,
+    ENVELOPES_MAX,
+    GROWTH_BATCHES,
+    Batch,
+    BatchEntry,
+    NextBatch,
+    PartLimit,
+)
 
 
-def entry(key: int, size: int = 1) -> Entry:
-    return Entry(key, AcceptedEnvelope(f"e-{key}", "u-1", "", 1.0, (), (), "", bytes(size)))
+def entry(key: int, size: int = 1) -> BatchEntry:
+    return BatchEntry(key, AcceptedEnvelope(f"e-{key}", "u-1", "", 1.0, (), (), "", bytes(size)))
 
 
 def filled(*keys: int, size: int = 1) -> NextBatch:
@@ -16,7 +24,7 @@ def filled(*keys: int, size: int = 1) -> NextBatch:
     return log
 
 
-def keys(entries: list[Entry]) -> list[int]:
+def keys(entries: list[BatchEntry]) -> list[int]:
     return [each.key for each in entries]
 
 

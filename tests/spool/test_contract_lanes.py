@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.record import pack
-from intercomd_daemon.spool.rows import Batch, CachedContact, Completion, ContactEntry, Incoming, Settlement
+from intercomd_daemon.spool.rows import CachedContact, Completion, ContactEntry, Incoming, RowPage, Settlement
 
 Make = Callable[..., Incoming]
 End = Callable[..., Completion]
@@ -14,15 +14,15 @@ Open = Callable[..., Awaitable[Spool]]
 ALL = (1_000, 1 << 20)
 
 
-def keys_of(batch: Batch) -> list[int]:
-    return [each.key for each in batch.rows]
+def keys_of(page: RowPage) -> list[int]:
+    return [each.key for each in page.rows]
 
 
-async def read_all(spool: Spool, after: int = 0) -> Batch:
+async def read_all(spool: Spool, after: int = 0) -> RowPage:
     return await spool.read("default", Priority.NORMAL, after, *ALL)
 
 
-async def parked_all(spool: Spool, lane: str, after: int = 0) -> Batch:
+async def parked_all(spool: Spool, lane: str, after: int = 0) -> RowPage:
     return await spool.parked("default", lane, after, *ALL)
 
 
@@ -32,8 +32,8 @@ async def test_parked_lane_and_log_are_read_separately_in_order(spool: Spool, ro
     await spool.park("default", "c:ann", [keys[1], keys[3], keys[5]], 50.0, 2)
     assert keys_of(await read_all(spool)) == [keys[0], keys[2], keys[4]]
     assert (await parked_all(spool, "c:other")).contacts == {}
-    batch = await parked_all(spool, "c:ann")
-    assert (keys_of(batch), batch.attempts, batch.after) == ([keys[1], keys[3], keys[5]], 2, keys[5])
+    page = await parked_all(spool, "c:ann")
+    assert (keys_of(page), page.attempts, page.after) == ([keys[1], keys[3], keys[5]], 2, keys[5])
     assert keys_of(await parked_all(spool, "c:ann", keys[1])) == [keys[3], keys[5]]
     assert keys_of(await spool.parked("default", "c:ann", 0, 2, 1 << 20)) == [keys[1], keys[3]]
     assert keys_of(await spool.parked("default", "c:ann", 0, 9, 1)) == [keys[1]]
@@ -43,10 +43,10 @@ async def test_later_rows_of_a_parked_lane_follow_it(spool: Spool, row: Make) ->
     first = await spool.append([row("1", "ann"), row("2", "bob")])
     await spool.park("default", "c:ann", [first[0]], 0.0, 1)
     second = await spool.append([row("3", "ann"), row("4", "bob"), row("5", "ann")])
-    batch = await read_all(spool, first[0])
-    assert keys_of(batch) == [first[1], second[1]]
-    assert batch.after == second[2]
-    assert batch.moved == {"c:ann"}
+    page = await read_all(spool, first[0])
+    assert keys_of(page) == [first[1], second[1]]
+    assert page.after == second[2]
+    assert page.moved == {"c:ann"}
     assert (await read_all(spool)).moved == frozenset()
     assert keys_of(await parked_all(spool, "c:ann")) == [first[0], second[0], second[2]]
 
@@ -54,9 +54,9 @@ async def test_later_rows_of_a_parked_lane_follow_it(spool: Spool, row: Make) ->
 async def test_read_skips_pages_of_parked_rows(spool: Spool, row: Make) -> None:
     keys = await spool.append([row(str(number), "ann") for number in range(5)] + [row("x", "bob")])
     await spool.park("default", "c:ann", [], 0.0, 1)
-    batch = await spool.read("default", Priority.NORMAL, 0, 3, 1 << 20)
-    assert batch.after >= keys[2]
-    assert keys_of(batch) + keys_of(await read_all(spool, batch.after)) == [keys[5]]
+    page = await spool.read("default", Priority.NORMAL, 0, 3, 1 << 20)
+    assert page.after >= keys[2]
+    assert keys_of(page) + keys_of(await read_all(spool, page.after)) == [keys[5]]
     assert keys_of(await parked_all(spool, "c:ann")) == keys[:5]
 
 
@@ -91,8 +91,8 @@ async def test_parking_again_adds_new_rows(spool: Spool, row: Make, ended: End) 
     await spool.park("default", "c:ann", keys[:2], 10.0, 1)
     await spool.settle([Settlement("default", [ended(keys[0], "0")])])
     await spool.park("default", "c:ann", [keys[0], keys[1], keys[2]], 20.0, 5)
-    batch = await parked_all(spool, "c:ann")
-    assert (keys_of(batch), batch.attempts) == (keys[1:3], 5)
+    page = await parked_all(spool, "c:ann")
+    assert (keys_of(page), page.attempts) == (keys[1:3], 5)
     assert spool.usage().connections["default"].parked_lanes == 1
     assert spool.usage().connections["default"].normal == 3
 
@@ -103,9 +103,9 @@ async def test_parked_row_keeps_its_progress_and_its_contact(spool: Spool, row: 
     await spool.settle([Settlement("default", (), [(keys[0], progress)], [CachedContact("c:ann", "i1", contact)])])
     await spool.park("default", "c:ann", keys, 10.0, 1)
     await spool.settle([Settlement("default", progress=[(keys[1], progress)])])
-    batch = await parked_all(spool, "c:ann")
-    assert [each.progress for each in batch.rows] == [progress, progress]
-    assert batch.contacts == {"c:ann": ContactEntry("i1", contact)}
+    page = await parked_all(spool, "c:ann")
+    assert [each.progress for each in page.rows] == [progress, progress]
+    assert page.contacts == {"c:ann": ContactEntry("i1", contact)}
     assert len(await spool.settle([Settlement("default", [ended(keys[0], "1")])])) == 1
     assert keys_of(await parked_all(spool, "c:ann")) == [keys[1]]
 
@@ -113,8 +113,8 @@ async def test_parked_row_keeps_its_progress_and_its_contact(spool: Spool, row: 
 async def test_corrupt_parked_row_is_quarantined(spool: Spool, row: Make) -> None:
     keys = await spool.append([row("1", "ann", data=b"no record at all"), row("2", "ann")])
     await spool.park("default", "c:ann", keys, 10.0, 1)
-    batch = await parked_all(spool, "c:ann")
-    assert (keys_of(batch), len(batch.corrupt)) == ([keys[1]], 1)
+    page = await parked_all(spool, "c:ann")
+    assert (keys_of(page), len(page.corrupt)) == ([keys[1]], 1)
     assert (await parked_all(spool, "c:ann")).corrupt == ()
 
 
@@ -123,8 +123,8 @@ async def test_normal_rows_of_a_parked_lane_come_before_its_bulk_rows(spool: Spo
     normal = await spool.append([row("2", "ann")])
     await spool.park("default", "c:ann", bulk, 0.0, 1)
     assert (await read_all(spool)).rows == []
-    batch = await parked_all(spool, "c:ann")
-    assert [(each.key, each.priority) for each in batch.rows] == [
+    page = await parked_all(spool, "c:ann")
+    assert [(each.key, each.priority) for each in page.rows] == [
         (normal[0], Priority.NORMAL),
         (bulk[0], Priority.BULK),
     ]

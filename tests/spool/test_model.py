@@ -27,7 +27,7 @@ from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.postgresql.engine import open_spool as open_postgresql
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
-from intercomd_daemon.spool.rows import Batch, CachedContact, DeadLetterFilter, Incoming, OutcomeFilter, Settlement
+from intercomd_daemon.spool.rows import CachedContact, DeadLetterFilter, Incoming, OutcomeFilter, RowPage, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 from spool.leased import LeasedSpool, leased
 from spool.model import NOON, Model, Place, end_of, made
@@ -98,15 +98,15 @@ class Machine(RuleBasedStateMachine):
     def read(self, connection: str, priority: Priority, picked: list[int], limit: int, bytes_max: int) -> None:
         logged = self.model.logged(connection, priority)
         after = max(chosen([*self.model.rows, *self.model.gone], picked), default=0)
-        batch = self.wait(self.spool.read(connection, priority, after, limit, bytes_max))
+        page = self.wait(self.spool.read(connection, priority, after, limit, bytes_max))
         left: list[int] = []
         while not left and (looked_at := self.fitting([key for key in logged if key > after], limit, bytes_max)):
             after = looked_at[-1]
             for key in looked_at:
                 self.model.rows[key].parked = self.model.rows[key].place in self.model.lanes
             left = [key for key in looked_at if not self.model.rows[key].parked]
-        assert batch.after == after
-        self.check(batch, left)
+        assert page.after == after
+        self.check(page, left)
 
     def fitting(self, keys: list[int], limit: int, bytes_max: int) -> list[int]:
         """Where the engine has to stop: at the limits, but not before the first row."""
@@ -118,15 +118,15 @@ class Machine(RuleBasedStateMachine):
             fitting.append(key)
         return fitting
 
-    def check(self, batch: Batch, keys: list[int]) -> None:
-        """The rows of a batch are those of the keys, as the model holds them."""
+    def check(self, page: RowPage, keys: list[int]) -> None:
+        """The rows of a page are those of the keys, as the model holds them."""
         held = [self.model.rows[key] for key in keys]
-        assert [(row.key, row.priority, row.lane, row.data, row.progress) for row in batch.rows] == [
+        assert [(row.key, row.priority, row.lane, row.data, row.progress) for row in page.rows] == [
             (key, each.incoming.priority, each.incoming.lane, each.incoming.data, each.progress)
             for key, each in zip(keys, held, strict=True)
         ]
-        assert batch.contacts == {each.incoming.lane: self.model.known_of(each.place) for each in held}
-        assert batch.corrupt == ()
+        assert page.contacts == {each.incoming.lane: self.model.known_of(each.place) for each in held}
+        assert page.corrupt == ()
 
     @rule(
         picked=picks,
@@ -169,10 +169,10 @@ class Machine(RuleBasedStateMachine):
     def parked(self, place: Place, picked: list[int], limit: int) -> None:
         keys = self.model.parked(place)
         after = max(chosen(keys, picked), default=0)
-        batch = self.wait(self.spool.parked(*place, after, limit, MIB))
+        page = self.wait(self.spool.parked(*place, after, limit, MIB))
         following = self.fitting([key for key in keys if key > after], limit, MIB)
-        assert batch.attempts == self.model.lanes.get(place, (0.0, 0))[1]
-        self.check(batch, following)
+        assert page.attempts == self.model.lanes.get(place, (0.0, 0))[1]
+        self.check(page, following)
         if not after and not following:
             self.model.lanes.pop(place, None)
 

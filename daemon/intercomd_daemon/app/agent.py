@@ -9,7 +9,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.forward.gateway import Gateway
 from intercomd_daemon.forward.settings import UpstreamSettings
-from intercomd_daemon.forward.worker import ForwardWorker, Observer
+from intercomd_daemon.forward.worker import ForwardObserver, ForwardWorker
 from intercomd_daemon.ingest.accept import Decide
 from intercomd_daemon.ingest.forwarding import decide_forwarded
 from intercomd_daemon.ingest.service import Upstream
@@ -57,7 +57,7 @@ class Agent:
         return Held(None, outflow, wall)
 
     def new_worker(
-        self, settings: ConnectionSettings, held: Held, spool: Spool, observer: Observer, *, paused: bool
+        self, settings: ConnectionSettings, held: Held, spool: Spool, observer: ForwardObserver, *, paused: bool
     ) -> ForwardWorker:
         """Returns the worker of a connection; it does not run yet."""
         agent_id = spool.usage().spool_id

@@ -60,11 +60,11 @@ def _errors(address: str, *, listening: bool) -> Iterator[OSError | None]:
         host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     ):
         try:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(place)
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(place)
                 if listening:
-                    probe.listen()
+                    trial.listen()
         except OSError as error:
             yield error
         else:

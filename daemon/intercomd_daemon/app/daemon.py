@@ -8,9 +8,9 @@ from collections.abc import Callable
 from intercomd_daemon import __version__
 from intercomd_daemon.app.bind import ListenerUnavailable
 from intercomd_daemon.app.connections import Connections
-from intercomd_daemon.app.control import Control
 from intercomd_daemon.app.form import check_form
 from intercomd_daemon.app.listeners import OperationsListeners, open_ingest, open_operations
+from intercomd_daemon.app.operators import Operators
 from intercomd_daemon.app.reload import Parts, Reload
 from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.settings_digest import join_fleet
@@ -64,7 +64,7 @@ class Daemon:
         self._systemd = Systemd(os.environ, os.getpid())
         self._connections = Connections(settings, logs.hide)
         self.status = Status(self._connections, settings.spool.bytes_max)
-        self.control = Control(self._connections, self.status)
+        self.operators = Operators(self._connections, self.status.archive)
         read = self.status
         connections, agent = settings.connections, settings.upstream.on
         self._metrics = Metrics(__version__, connections, read.usage, read.statuses, read.now, read.fleet, agent=agent)
@@ -119,7 +119,7 @@ class Daemon:
     async def _open_operations(self) -> None:
         service = OperationsService(
             self.status,
-            self.control,
+            self.operators,
             self._report.subscribe,
             version=__version__,
             start_time=time.time(),
@@ -236,7 +236,7 @@ class Daemon:
             report=self._report,
         )
         serving = f"serving {addresses}"
-        self.control.serve(stop, Reload(self._settings, self._load, parts, self._signal, self._systemd, serving))
+        self.operators.serve(stop, Reload(self._settings, self._load, parts, self._signal, self._systemd, serving))
         self.status.switch(serving=True)
         connections = ", ".join(self._settings.connections)
         self._logger.info("serving", version=__version__, ingest=addresses, connections=connections)

@@ -78,7 +78,7 @@ async def _reload(daemon: Daemon) -> None:
     """Reloads after SIGHUP, once the daemon serves; the daemon logs what came of it."""
     await daemon.serving.wait()
     with suppress(IntercomdError):
-        await daemon.control.reload()
+        await daemon.operators.reload()
 
 
 def _flatten(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -67,8 +67,8 @@ class CheckResult(NamedTuple):
 def check_spool(spool: SpoolSettings) -> list[CheckResult]:
     """Checks where the spool is, which process holds it, and the free space of its disk."""
     engine = engine_of(spool.url)
-    if engine.probe is not None:
-        problem = asyncio.run(engine.probe(spool))
+    if engine.check is not None:
+        problem = asyncio.run(engine.check(spool))
         fact = problem or f"{spool.url} can be used"
         return [CheckResult(Severity.WRONG if problem else Severity.OK, "spool", fact)]
     inspect = engine.inspect

@@ -19,7 +19,7 @@ GROWTH_BATCHES = 16
 """Successful parts after which the limit of a part doubles."""
 
 
-class Entry(NamedTuple):
+class BatchEntry(NamedTuple):
     """A waiting envelope."""
 
     key: int
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 class Batch:
     """The range of rows that is being forwarded."""
 
-    def __init__(self, sequence: int, priority: Priority, entries: Sequence[Entry], last_key: int) -> None:
+    def __init__(self, sequence: int, priority: Priority, entries: Sequence[BatchEntry], last_key: int) -> None:
         """`entries` are the rows of the range that still wait; `last_key` is the last key of the range."""
         self.sequence = sequence
         self.priority = priority
@@ -39,7 +39,7 @@ class Batch:
     def __contains__(self, key: int) -> bool:
         return any(entry.key == key for entry in self.entries)
 
-    def part(self, envelopes_max: int) -> list[Entry]:
+    def part(self, envelopes_max: int) -> list[BatchEntry]:
         """Returns the part to send next: the first envelopes, at most `envelopes_max`."""
         return [self.entries[place] for place in range(min(envelopes_max, len(self.entries)))]
 
@@ -77,7 +77,7 @@ class NextBatch:
         """The key of the last row that was read."""
         self.ended = False
         """Whether the last read found the end of the log."""
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[BatchEntry] = deque()
         self._bytes = 0
 
     def __bool__(self) -> bool:
@@ -101,17 +101,17 @@ class NextBatch:
         """How many more bytes the batch has room for, at least 1."""
         return max(1, BYTES_MAX - self._bytes)
 
-    def add(self, entries: Sequence[Entry], after: int, *, ended: bool) -> None:
+    def add(self, entries: Sequence[BatchEntry], after: int, *, ended: bool) -> None:
         """Adds rows that were read up to the key `after`; `ended`: these were the last rows of the log."""
         self._entries.extend(entries)
         self._bytes += sum(len(entry.envelope.source) for entry in entries)
         self.after, self.ended = after, ended
 
-    def take(self) -> list[Entry]:
+    def take(self) -> list[BatchEntry]:
         """Removes and returns the envelopes of a batch: at most 500 and 3 MiB, but at least one."""
         return self._take(lambda _: True)
 
-    def take_range(self, last_key: int) -> list[Entry]:
+    def take_range(self, last_key: int) -> list[BatchEntry]:
         """Removes and returns the envelopes up to a key: those of a batch that an earlier run stored."""
         return self._take(lambda entry: entry.key <= last_key)
 
@@ -121,8 +121,8 @@ class NextBatch:
             self._entries.remove(entry)
             self._bytes -= len(entry.envelope.source)
 
-    def _take(self, wanted: Callable[[Entry], bool]) -> list[Entry]:
-        taken: list[Entry] = []
+    def _take(self, wanted: Callable[[BatchEntry], bool]) -> list[BatchEntry]:
+        taken: list[BatchEntry] = []
         size = 0
         while self._entries and len(taken) < ENVELOPES_MAX and wanted(self._entries[0]):
             size += len(self._entries[0].envelope.source)

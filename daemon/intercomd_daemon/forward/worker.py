@@ -12,7 +12,7 @@ from typing import Protocol
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus, LaneState
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RetryLater, ShuttingDown
-from intercomd_daemon.forward.batch import Batch, Entry, NextBatch, PartLimit
+from intercomd_daemon.forward.batch import Batch, BatchEntry, NextBatch, PartLimit
 from intercomd_daemon.forward.completions import complete, give_up, refuse
 from intercomd_daemon.forward.gateway import Gateway
 from intercomd_daemon.forward.replies import Next, Reply, advise, advise_probe
@@ -29,7 +29,7 @@ RETRY_SECONDS = 1.0
 _MICROSECONDS = 1_000_000
 
 
-class Observer(Protocol):
+class ForwardObserver(Protocol):
     """Receives what happens to a connection: for log lines, metrics and watchers."""
 
     def on_outcomes(self, outcomes: Sequence[Outcome]) -> None:
@@ -63,7 +63,7 @@ class ForwardWorker:
         agent_id: str,
         spool: Outflow,
         gateway: Gateway,
-        observer: Observer,
+        observer: ForwardObserver,
         *,
         paused: bool = False,
         wall: Callable[[], float] = time.time,
@@ -265,14 +265,14 @@ class ForwardWorker:
         size = sum(len(row.data) for row in page.rows)
         # A row that was appended meanwhile may be missing from the page.
         ended = len(page.rows) < rows_max and size < bytes_max and not page.corrupt and not page.moved
-        entries: list[Entry] = []
+        entries: list[BatchEntry] = []
         unreadable: list[str] = list(page.corrupt)
         stored: Progress | None = None
         for row in page.rows:
             if row.key in self._left_out:
                 continue
             try:
-                entries.append(Entry(row.key, unpack(row.data, AcceptedEnvelope)))
+                entries.append(BatchEntry(row.key, unpack(row.data, AcceptedEnvelope)))
                 if row.progress and (progress := unpack(row.progress, Progress)).batch_sequence:
                     stored = progress
             except RecordDamaged as error:

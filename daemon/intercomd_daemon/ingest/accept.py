@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from intercomd_daemon.connection import Connections
+from intercomd_daemon.connection import ConnectionsByName
 from intercomd_daemon.envelope import AcceptedEnvelope, Refusal, TrackEvent, lane_of, replace_events
 from intercomd_daemon.errors import ConnectionNotAllowed, RequestRefused, SecondsTaken, SpoolChanged
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
@@ -37,7 +37,7 @@ APPEND_ATTEMPTS_MAX = 3
 """Appends of a request whose seconds other processes claim. The second fails only if they claim more in between."""
 
 
-Decide = Callable[[DecodedEnvelope, Connections, float, str, str], Decision]
+Decide = Callable[[DecodedEnvelope, ConnectionsByName, float, str, str], Decision]
 """Decides an envelope by the settings, the time in Unix seconds, the caller's name and the call's traceparent."""
 
 
@@ -52,7 +52,7 @@ class AcceptReport(Protocol):
 class _Request(NamedTuple):
     """A request while it is accepted."""
 
-    rules: Connections
+    rules: ConnectionsByName
     """The settings when it arrived, for all of its envelopes."""
     now: float
     """When it arrived: the time of acceptance of all of its envelopes."""
@@ -77,7 +77,7 @@ class Acceptor:
 
     def __init__(
         self,
-        rules: Connections,
+        rules: ConnectionsByName,
         spool: Intake,
         seconds: TimestampAllocator,
         report: AcceptReport,
@@ -93,7 +93,7 @@ class Acceptor:
         self._clock = clock
         self._coalescer = RequestCoalescer()
 
-    def reconfigure(self, connections: Connections) -> None:
+    def reconfigure(self, connections: ConnectionsByName) -> None:
         """Decides envelopes by these settings from the next request on."""
         self._rules = connections
 

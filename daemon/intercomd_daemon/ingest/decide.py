@@ -4,7 +4,7 @@ Precedence: unknown connection, inactive connection or development data, identit
 and the seconds of events are decided later, in accept.py.
 """
 
-from intercomd_daemon.connection import Connections, ConnectionSettings
+from intercomd_daemon.connection import ConnectionsByName, ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Finding, TrackEvent, operations_of
 from intercomd_daemon.errors import quoted
 from intercomd_daemon.ingest.commerce import commerce_events, commerce_skip
@@ -26,7 +26,7 @@ from intercomd_daemon.ingest.validate import (
 
 
 def decide(
-    envelope: DecodedEnvelope, rules: Connections, now: float, caller: str = "", traceparent: str = ""
+    envelope: DecodedEnvelope, rules: ConnectionsByName, now: float, caller: str = "", traceparent: str = ""
 ) -> Decision:
     """Returns the disposition, the findings and, if accepted, the envelope to store.
 
@@ -71,7 +71,7 @@ def decide(
 
 
 def _target(
-    envelope: DecodedEnvelope, named: ConnectionSettings | None, rules: Connections
+    envelope: DecodedEnvelope, named: ConnectionSettings | None, rules: ConnectionsByName
 ) -> ConnectionSettings | Decision:
     """Returns the connection that the envelope goes to, or the decision if it goes to none."""
     if named is None:

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from intercomd.framing import length_prefix
 from intercomd.v1.envelope_pb2 import Envelope
-from intercomd_daemon.connection import Connections
+from intercomd_daemon.connection import ConnectionsByName
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.ingest.decision import Decision, Disposition, Findings
 from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope
@@ -27,7 +27,7 @@ _MICROSECONDS = 1_000_000
 
 
 def decide_forwarded(
-    envelope: DecodedEnvelope, rules: Connections, now: float, caller: str = "", traceparent: str = ""
+    envelope: DecodedEnvelope, rules: ConnectionsByName, now: float, caller: str = "", traceparent: str = ""
 ) -> Decision:
     """Returns the decision of an agent, and if it is accepted, the envelope to store.
 

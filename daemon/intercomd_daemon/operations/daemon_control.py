@@ -1,4 +1,4 @@
-"""The interfaces to the daemon that health and OperationsService use: `app/status.py` and `app/control.py`."""
+"""The interfaces to the daemon that health and OperationsService use: `app/status.py` and `app/operators.py`."""
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum

@@ -10,15 +10,15 @@ from typing import Protocol
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.outcome import DeadLetter, Outcome
-from intercomd_daemon.spool.fleet import Fleet, Holding, Probe, SharedOutflow, SharedTime
+from intercomd_daemon.spool.fleet import CanDeliver, Fleet, Holding, SharedOutflow, SharedTime
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.rows import (
-    Batch,
     Completion,
     DeadLetterFilter,
     Incoming,
     OutcomeFilter,
     PacingState,
+    RowPage,
     Settlement,
     Usage,
     WaitingRow,
@@ -61,7 +61,7 @@ class Intake(Protocol):
 class Deliveries(Protocol):
     """Reads and settles the waiting rows of one connection."""
 
-    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a log, above the key `after`.
 
         Rows of parked lanes are not returned. The read moves them to their lane's parked rows in the same commit. If a
@@ -84,7 +84,7 @@ class Deliveries(Protocol):
         """Returns the parked lanes due by `now`, longest due first, and when the next one is due (0.0: none)."""
         ...
 
-    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a parked lane, above the key `after`.
 
         If `after` is 0 and no row is left, the lane is unparked: from now on `read` returns its rows.
@@ -215,10 +215,10 @@ class Spool(Intake, Archive, States, SharedTime, Protocol):
         """The processes that share the spool; None: only this process has it open."""
         ...
 
-    async def acquire(self, workspace: str, probe: Probe | None = None) -> Outflow:
+    async def acquire(self, workspace: str, can_deliver: CanDeliver | None = None) -> Outflow:
         """Waits until this process may deliver for a workspace, by a name that is the same in every process.
 
-        It is taken from a process that lives only after `probe` returned that this one could deliver it.
+        It is taken from a process that lives only after `can_deliver` returned that this one could deliver it.
         """
         ...
 

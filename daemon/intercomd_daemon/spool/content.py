@@ -65,7 +65,7 @@ class KnownId(NamedTuple):
     key: int
 
 
-class StoredContact(NamedTuple):
+class CopiedContact(NamedTuple):
     """A contact of the contact cache."""
 
     number: int
@@ -155,7 +155,7 @@ class Content(Protocol):
         """Returns the claimed seconds as (key, owner), oldest first."""
         ...
 
-    def contacts(self) -> Iterator[StoredContact]:
+    def contacts(self) -> Iterator[CopiedContact]:
         """Returns the contact cache."""
         ...
 

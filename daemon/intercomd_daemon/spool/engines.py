@@ -63,7 +63,7 @@ class Engine:
     """Whether several daemons open the spool together; each workspace is then delivered by the one that leases it."""
     inspect: Callable[[SpoolSettings], Inspection] | None = None
     """Inspects a spool from outside; None: the spool ends with its process."""
-    probe: Callable[[SpoolSettings], Coroutine[Any, Any, str]] | None = None
+    check: Callable[[SpoolSettings], Coroutine[Any, Any, str]] | None = None
     """Connects to a spool on a server and returns why a daemon cannot use it; empty if it can. It changes nothing."""
     maintenance: Maintenance | None = None
     """Verifies, exports and repairs a spool; None: it ends with its process."""
@@ -154,12 +154,12 @@ async def _open_postgresql(
     )
 
 
-async def _probe_postgresql(settings: SpoolSettings) -> str:
+async def _check_postgresql(settings: SpoolSettings) -> str:
     try:
-        from intercomd_daemon.spool.postgresql.probe import probe  # noqa: PLC0415 - as above
+        from intercomd_daemon.spool.postgresql.database_check import check_database  # noqa: PLC0415 - as above
     except ImportError as error:
         return f"{error}: a spool in PostgreSQL needs `pip install intercomd[postgresql]`"
-    return await probe(settings.url, settings.password_file)
+    return await check_database(settings.url, settings.password_file)
 
 
 class _PostgresqlMaintenance:
@@ -189,7 +189,7 @@ ENGINES: Mapping[str, Engine] = MappingProxyType(
         "postgresql": Engine(
             _open_postgresql,
             shared=True,
-            probe=_probe_postgresql,
+            check=_check_postgresql,
             maintenance=_PostgresqlMaintenance(),
             fill=_fill_postgresql,
         ),

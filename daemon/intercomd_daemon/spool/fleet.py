@@ -7,7 +7,7 @@ from intercomd_daemon.connection_status import ConnectionStatus
 from intercomd_daemon.fleet.orders import Answer, Order, OrderKind
 from intercomd_daemon.fleet.status import FleetStatus
 
-Probe = Callable[[], Awaitable[bool]]
+CanDeliver = Callable[[], Awaitable[bool]]
 """Returns whether this process could deliver a workspace now."""
 
 

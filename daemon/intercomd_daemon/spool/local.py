@@ -10,7 +10,7 @@ from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.fleet.orders import Answer, Order
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool.base import Deliveries, States
-from intercomd_daemon.spool.rows import Batch, PacingState, Settlement
+from intercomd_daemon.spool.rows import PacingState, RowPage, Settlement
 
 
 class LocalEngine(Deliveries, States, Protocol):
@@ -42,7 +42,7 @@ class LocalOutflow:
             raise LeaseLost(f"the workspace {self._workspace} was released")
         return self._engine
 
-    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a log."""
         return await self._held().read(connection, priority, after, rows_max, bytes_max)
 
@@ -58,7 +58,7 @@ class LocalOutflow:
         """Returns the parked lanes due by `now`, and when the next one is due."""
         return await self._held().due(connection, now, lanes_max)
 
-    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a parked lane."""
         return await self._held().parked(connection, lane, after, rows_max, bytes_max)
 

@@ -54,7 +54,7 @@ class ContactEntry(NamedTuple):
     """A `Contact` by `record.pack`; empty if nothing is known."""
 
 
-class Batch(NamedTuple):
+class RowPage(NamedTuple):
     """A page of a log or of a parked lane."""
 
     rows: list[Row]

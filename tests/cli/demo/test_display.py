@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from intercomd_daemon.cli.demo.display import LineDisplay, Status, show_status
+from intercomd_daemon.cli.demo.display import DemoStatus, LineDisplay, show_status
 
-STATUS = Status(total=10, published=8, answered=7, ended=5, due=9, calls=20, failed=2, answering=False, pid=0)
+STATUS = DemoStatus(total=10, published=8, answered=7, ended=5, due=9, calls=20, failed=2, answering=False, pid=0)
 PROGRAM = f"""
-from intercomd_daemon.cli.demo.display import Status, show_status
+from intercomd_daemon.cli.demo.display import DemoStatus, show_status
 with show_status(lambda: {STATUS!r}) as shown:
     shown.notify("Intercom is down")
     shown.update()

@@ -11,7 +11,7 @@ from intercomd_daemon.cli.demo.builders import Step
 from intercomd_daemon.cli.demo.checks import CallCounts, Invariant
 from intercomd_daemon.cli.demo.observations import Observations, ObservedCall, ReceivedEvent, SentStep
 from intercomd_daemon.cli.demo.scenario import scenario
-from intercomd_daemon.cli.demo.summary import SAMPLED_EVENTS, Sample, samples
+from intercomd_daemon.cli.demo.summary import SAMPLED_EVENTS, LatencySample, samples
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
@@ -72,7 +72,7 @@ def test_print_dead_letters_names_envelopes(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_print_samples_lists_calls_below_envelopes(capsys: pytest.CaptureFixture[str]) -> None:
-    summary.print_samples([Sample("event", "{}", ("POST /events {} -> 202",))])
+    summary.print_samples([LatencySample("event", "{}", ("POST /events {} -> 202",))])
     assert capsys.readouterr().out.splitlines()[2:] == ["event: {}", "  POST /events {} -> 202"]
 
 

@@ -16,7 +16,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Progress
 from intercomd_daemon.spool.memory import MemorySpool
 from intercomd_daemon.spool.record import pack
-from intercomd_daemon.spool.rows import Batch, CachedContact, Settlement
+from intercomd_daemon.spool.rows import CachedContact, RowPage, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 
@@ -303,7 +303,7 @@ async def test_rows_that_are_left_out_are_not_loaded_and_do_not_fill_the_window(
 class EndingSpool(MemorySpool):
     """Ends the rows of a parked lane's first page right after it was read."""
 
-    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> RowPage:
         batch = await super().parked(connection, lane, after, rows_max, bytes_max)
         for each in batch.rows[:1]:
             self._remove(each.key)

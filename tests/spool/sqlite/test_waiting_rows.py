@@ -5,7 +5,7 @@ import pytest
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.record import pack
-from intercomd_daemon.spool.rows import Batch, Incoming, OutcomeFilter, Settlement
+from intercomd_daemon.spool.rows import Incoming, OutcomeFilter, RowPage, Settlement
 from intercomd_daemon.spool.sqlite import journal, log, waiting_rows
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.settle import settle
@@ -18,7 +18,7 @@ def append(transaction: Transaction, *incoming: Incoming) -> list[int]:
     return log.append(transaction, incoming, lambda _counters, _new, _rows: None)
 
 
-def read(transaction: Transaction) -> Batch:
+def read(transaction: Transaction) -> RowPage:
     return log.read(transaction, "eu", Priority.NORMAL, 0, 100, 1 << 20)
 
 

@@ -20,7 +20,7 @@ class Daemon:
         self.connections = Connections(settings, lambda _: None)
         self.spool = spool
         self.notes = Notes()
-        self.operators = Operators(self.connections, spool)
+        self.operators = Operators(self.connections, lambda: spool)
 
     async def publish(self, name: str, user: str = "u1") -> None:
         await self.spool.append([row(envelope(name, user, None, event("came")))])

@@ -15,7 +15,7 @@ from intercomd_daemon.outcome import Effect, Outcome, Progress
 from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.keys import priority_of
 from intercomd_daemon.spool.record import unpack
-from intercomd_daemon.spool.rows import Batch, DeadLetterFilter, Incoming, Settlement
+from intercomd_daemon.spool.rows import DeadLetterFilter, Incoming, RowPage, Settlement
 from simulation.intercom import number_of, part_of
 from simulation.order import Order
 
@@ -125,7 +125,7 @@ class DelayedSpool:
 
         await self._commits.perform(replay, sent=True)
 
-    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> RowPage:
         read = self._commits.perform(lambda: self._spool.read(connection, priority, after, rows_max, bytes_max))
         return self._seen(await read)
 
@@ -149,15 +149,15 @@ class DelayedSpool:
     async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:
         return await self._commits.perform(lambda: self._spool.due(connection, now, lanes_max))
 
-    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> RowPage:
         read = self._commits.perform(lambda: self._spool.parked(connection, lane, after, rows_max, bytes_max))
         return self._seen(await read)
 
-    def _seen(self, batch: Batch) -> Batch:
-        for row in batch.rows:
+    def _seen(self, page: RowPage) -> RowPage:
+        for row in page.rows:
             if row.key not in self._rows:
                 self._rows[row.key] = (row.lane, number_of(unpack(row.data, AcceptedEnvelope).envelope_id))
-        return batch
+        return page
 
     async def load_state(self, name: str) -> bytes:
         return await self._commits.perform(lambda: self._spool.load_state(name))

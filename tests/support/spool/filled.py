@@ -13,13 +13,13 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.rows import (
-    Batch,
     CachedContact,
     ContactEntry,
     DeadLetterFilter,
     Incoming,
     OutcomeFilter,
     Row,
+    RowPage,
     Settlement,
 )
 from intercomd_daemon.spool.sqlite import SqliteSettings, SqliteSpool, open_spool
@@ -129,18 +129,18 @@ async def _see_parked(spool: SqliteSpool, seen: Seen, connection: str, rows_max:
         await _page(seen, connection, partial(spool.parked, connection, lane, rows_max=rows_max, bytes_max=1 << 20))
 
 
-async def _page(seen: Seen, connection: str, read: Callable[[int], Awaitable[Batch]]) -> None:
+async def _page(seen: Seen, connection: str, read: Callable[[int], Awaitable[RowPage]]) -> None:
     after = -1
     while True:
-        batch = await read(max(after, 0))
-        _take(seen, connection, batch)
-        if batch.after <= after or not batch.after:
+        page = await read(max(after, 0))
+        _take(seen, connection, page)
+        if page.after <= after or not page.after:
             break
-        after = batch.after
+        after = page.after
 
 
-def _take(seen: Seen, connection: str, batch: Batch) -> None:
-    seen.reports += batch.corrupt
-    seen.rows |= {row.key: row for row in batch.rows}
-    seen.connections |= {row.key: connection for row in batch.rows}
-    seen.known |= {(connection, lane): known for lane, known in batch.contacts.items()}
+def _take(seen: Seen, connection: str, page: RowPage) -> None:
+    seen.reports += page.corrupt
+    seen.rows |= {row.key: row for row in page.rows}
+    seen.connections |= {row.key: connection for row in page.rows}
+    seen.known |= {(connection, lane): known for lane, known in page.contacts.items()}

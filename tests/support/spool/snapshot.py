@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from intercomd_daemon.envelope import Priority
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool.base import Spool
-from intercomd_daemon.spool.rows import Batch, ContactEntry, DeadLetterFilter, LogUsage, OutcomeFilter, Row
+from intercomd_daemon.spool.rows import ContactEntry, DeadLetterFilter, LogUsage, OutcomeFilter, Row, RowPage
 
 ALL = (1_000_000, 1 << 40)
 
@@ -42,14 +42,14 @@ async def see(spool: Spool) -> Seen:
             seen.logs[connection, priority] = _taken(seen, connection, await spool.read(connection, priority, 0, *ALL))
         seen.lanes[connection], _ = await spool.due(connection, float("inf"), ALL[0])
         for lane in seen.lanes[connection]:
-            batch = await spool.parked(connection, lane, 0, *ALL)
-            seen.parked[connection, lane] = batch.attempts, _taken(seen, connection, batch)
+            page = await spool.parked(connection, lane, 0, *ALL)
+            seen.parked[connection, lane] = page.attempts, _taken(seen, connection, page)
     seen.outcomes.extend((await spool.outcomes_after(OutcomeFilter(), 0, ALL[0]))[0])
     seen.letters.extend(await spool.dead_letters(DeadLetterFilter(), 0, ALL[0]))
     return seen
 
 
-def _taken(seen: Seen, connection: str, batch: Batch) -> list[Row]:
-    assert batch.corrupt == ()
-    seen.known.update({(connection, lane): known for lane, known in batch.contacts.items()})
-    return batch.rows
+def _taken(seen: Seen, connection: str, page: RowPage) -> list[Row]:
+    assert page.corrupt == ()
+    seen.known.update({(connection, lane): known for lane, known in page.contacts.items()})
+    return page.rows

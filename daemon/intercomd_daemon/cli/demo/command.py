@@ -21,7 +21,7 @@ from intercomd_daemon.cli import options
 from intercomd_daemon.cli.demo import personas, summary
 from intercomd_daemon.cli.demo.builders import Step
 from intercomd_daemon.cli.demo.checks import Invariant, checks, fewest_calls
-from intercomd_daemon.cli.demo.display import Display, Status, show_status
+from intercomd_daemon.cli.demo.display import DemoStatus, Display, show_status
 from intercomd_daemon.cli.demo.environment import DemoEnvironment
 from intercomd_daemon.cli.demo.observations import Observations, SentStep
 from intercomd_daemon.cli.demo.scenario import Scenario, scenario
@@ -202,9 +202,9 @@ class Demo:
             self._moved.clear()
             await self._moved.wait()
 
-    def _status(self) -> Status:
+    def _status(self) -> DemoStatus:
         calls = self._environment.calls()
-        return Status(
+        return DemoStatus(
             total=len(self._scenario.steps),
             published=self._senders.published,
             answered=sum(self._senders.dispositions.values()),

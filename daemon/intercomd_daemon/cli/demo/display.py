@@ -17,7 +17,7 @@ LINE_SECONDS = 5.0
 _BAR_CELLS = 24
 
 
-class Progress(Protocol):
+class DemoProgress(Protocol):
     """What a demo shows of its progress."""
 
     def line(self) -> str:
@@ -33,7 +33,7 @@ class Progress(Protocol):
         ...
 
 
-class Status(NamedTuple):
+class DemoStatus(NamedTuple):
     """The progress of the demo of one daemon."""
 
     total: int
@@ -94,7 +94,7 @@ class Display(Protocol):
 class LineDisplay:
     """Prints the status as a line every LINE_SECONDS."""
 
-    def __init__(self, status: Callable[[], Progress]) -> None:
+    def __init__(self, status: Callable[[], DemoProgress]) -> None:
         self._status = status
         self._started = time.monotonic()
         self._next = self._started + LINE_SECONDS
@@ -127,7 +127,7 @@ class LiveDisplay:
 
 
 @contextmanager
-def show_status(status: Callable[[], Progress]) -> Iterator[Display]:
+def show_status(status: Callable[[], DemoProgress]) -> Iterator[Display]:
     """Shows the status on the standard output while the context is open."""
     if not sys.stdout.isatty():
         yield LineDisplay(status)
@@ -140,7 +140,7 @@ def show_status(status: Callable[[], Progress]) -> Iterator[Display]:
         yield LiveDisplay(console)
 
 
-def _draw(status: Progress) -> "Table":
+def _draw(status: DemoProgress) -> "Table":
     from rich.progress_bar import ProgressBar  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 

@@ -23,7 +23,7 @@ SAMPLED_EVENTS = ("signed-up", "invoice-paid", "eCommerce - purchase - Total")
 NEXT_STEP = "To try it with your own services: `intercomd sandbox` prints settings for a daemon."
 
 
-class Sample(NamedTuple):
+class LatencySample(NamedTuple):
     """One envelope and its calls."""
 
     kind: str
@@ -33,7 +33,7 @@ class Sample(NamedTuple):
     """Method, path, body and status."""
 
 
-def samples(steps: Iterable[Step], sandbox: Sandbox) -> list[Sample]:
+def samples(steps: Iterable[Step], sandbox: Sandbox) -> list[LatencySample]:
     """Returns the largest delivered envelope for each of SAMPLED_EVENTS, with the calls that Intercom received."""
     found = []
     delivered = [step for step in steps if step.final_state is FinalState.DELIVERED]
@@ -44,7 +44,7 @@ def samples(steps: Iterable[Step], sandbox: Sandbox) -> list[Sample]:
         )
         envelope = json.dumps(message_to_json(step.envelope, every_field=False), separators=(",", ":"))
         calls = (f"{call.method} {call.path} {call.body.decode()} -> {call.status}" for call in _calls(step, sandbox))
-        found.append(Sample(step.kind, envelope, tuple(calls)))
+        found.append(LatencySample(step.kind, envelope, tuple(calls)))
     return found
 
 
@@ -142,7 +142,7 @@ def print_dead_letters(observed: Observations) -> None:
     print_table((Column("envelope"), Column("user"), Column("reason", style="red")), rows)
 
 
-def print_samples(samples: Sequence[Sample]) -> None:
+def print_samples(samples: Sequence[LatencySample]) -> None:
     """Prints envelopes, each with its calls."""
     print_heading("Some envelopes, and the calls that they became")
     for sample in samples:

@@ -29,7 +29,7 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import Outcome, Progress
 from intercomd_daemon.spool.base import Outflow
 from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
-from intercomd_daemon.spool.rows import Batch, Row, Settlement
+from intercomd_daemon.spool.rows import Row, RowPage, Settlement
 
 READ_BYTES_MAX = 1024 * 1024
 # Of one parked lane in memory, but at least one envelope.
@@ -121,21 +121,21 @@ class LaneLoader:
             self._spawn(self._read(*started))
 
     async def _read(self, priority: Priority, after: int) -> None:
-        batch = await self._spool.read(self._connection, priority, after, READ_ROWS, READ_BYTES_MAX)
-        rows = self._rows_to_load(batch)
-        self._read_ahead.end_read(priority, ((row.key, len(row.data)) for row in rows), batch.after)
+        page = await self._spool.read(self._connection, priority, after, READ_ROWS, READ_BYTES_MAX)
+        rows = self._rows_to_load(page)
+        self._read_ahead.end_read(priority, ((row.key, len(row.data)) for row in rows), page.after)
         # Rows of a parked lane follow its earlier rows to the table. `_add` may park a lane in the middle of the page.
         parked: dict[str, list[int]] = {}
         for row in rows:
             if self.residency.is_parked(row.lane):
                 parked.setdefault(row.lane, []).append(row.key)
             else:
-                self._add(row, batch)
+                self._add(row, page)
         for key, keys in parked.items():
             self._park_rows(key, keys)
         if priority is Priority.NORMAL:
             # Of these lanes normal rows are in the table now, which go before the bulk rows in memory.
-            for key in batch.moved | parked.keys():
+            for key in page.moved | parked.keys():
                 self._drop_bulk_rows(key)
         self._next_due.add_due_times(self.residency.end_read())
         self._report_changes()
@@ -155,11 +155,11 @@ class LaneLoader:
         self._next_due.invalidate()
         self._report_changes()
 
-    def _rows_to_load(self, batch: Batch) -> list[Row]:
+    def _rows_to_load(self, page: RowPage) -> list[Row]:
         """Returns the rows to load, and notes the damaged ones."""
-        self._damaged += batch.corrupt
-        self._damaged_outcomes += batch.outcomes
-        return [row for row in batch.rows if row.key not in self._left_out] if self._left_out else batch.rows
+        self._damaged += page.corrupt
+        self._damaged_outcomes += page.outcomes
+        return [row for row in page.rows if row.key not in self._left_out] if self._left_out else page.rows
 
     def _park_rows(self, key: str, rows: list[int]) -> None:
         """Parks rows just read from the log, because their lane is parked: they stay behind its earlier rows."""
@@ -181,11 +181,11 @@ class LaneLoader:
         if lane.queue.yield_to_normal() and not len(lane.queue) and self._ready_queue.leave(lane):
             self._spawn(self._load_next(key))
 
-    def _add(self, row: Row, batch: Batch) -> None:
+    def _add(self, row: Row, page: RowPage) -> None:
         """Queues a row in its lane, which comes into memory with its first row."""
         lane = self.residency.lane(row.lane)
         if lane is None:
-            cached = batch.contacts.get(row.lane)
+            cached = page.contacts.get(row.lane)
             # Another lane of the same person may be in memory: both share what is known of the contact.
             contact = self._contacts.get(cached.contact_id) if cached and cached.contact_id else None
             if contact is None:
@@ -193,7 +193,7 @@ class LaneLoader:
                 contact = Contact(contact_id, data, self._late_writes)
                 if contact.id:
                     self._contacts[contact.id] = contact
-            lane = Lane(row.lane, contact, self._settings, self._catalog, self._unavailable, batch.attempts)
+            lane = Lane(row.lane, contact, self._settings, self._catalog, self._unavailable, page.attempts)
             self.residency.add(lane)
         try:
             envelope = unpack(row.data, AcceptedEnvelope)
@@ -294,21 +294,21 @@ class LaneLoader:
 
     async def _load(self, key: str) -> None:
         """Loads a page of a parked lane, which has no row in memory."""
-        batch = await self._spool.parked(self._connection, key, 0, LANE_ROWS_MAX, LOADED_BYTES_MAX)
-        rows = self._rows_to_load(batch)
+        page = await self._spool.parked(self._connection, key, 0, LANE_ROWS_MAX, LOADED_BYTES_MAX)
+        rows = self._rows_to_load(page)
         for row in rows:
-            self._add(row, batch)
+            self._add(row, page)
         lane = self.residency.lane(key)
-        if batch.rows and not rows:
+        if page.rows and not rows:
             # The page was read before the commit that completes its rows. The next read comes after that commit.
             await self._load(key)
         elif rows and lane is not None and lane.queue.head is None:
             # This release can read no row of the page. The lane must not keep a place in memory, and its later rows
             # must not wait for a restart.
             self.park(lane, self._now + RETRY_SECONDS_MAX)
-        elif not batch.rows:
+        elif not page.rows:
             self.residency.end_loading(key)
-            if batch.corrupt:
+            if page.corrupt:
                 # All rows of the page were damaged. There may be more in the table.
                 self._next_due.invalidate()
 

@@ -22,8 +22,8 @@ from intercomd_daemon.envelope import Priority
 OLDEST_EVERY = 8
 
 
-class Place(IntEnum):
-    """The place of a lane that is not ready."""
+class NotReady(IntEnum):
+    """Why a lane is not ready."""
 
     RESTING = auto()
     BUSY = auto()
@@ -60,7 +60,7 @@ class ReadyQueue:
             priority: {history: deque() for history in History} for priority in (Priority.NORMAL, Priority.BULK)
         }
         self._resting: list[tuple[float, int, Lane]] = []
-        self._places: dict[Lane, Place | Ready] = {}
+        self._places: dict[Lane, NotReady | Ready] = {}
         self._ready_failed = 0
         """The number of ready lanes whose last call failed."""
         self._ready_untried = 0
@@ -154,14 +154,14 @@ class ReadyQueue:
 
     def withdraw(self, lane: Lane) -> None:
         """Removes a ready or resting lane; it has no place now."""
-        if not self.leave(lane) and self._places.get(lane) is Place.RESTING:
+        if not self.leave(lane) and self._places.get(lane) is NotReady.RESTING:
             self._resting = [entry for entry in self._resting if entry[2] is not lane]
             heapify(self._resting)
             del self._places[lane]
 
     def is_busy(self, lane: Lane) -> bool:
         """Whether the lane takes its turn: a call or a commit is under way."""
-        return self._places.get(lane) is Place.BUSY
+        return self._places.get(lane) is NotReady.BUSY
 
     def rests_until(self, lane: Lane) -> float:
         """Returns when the rest of a lane ends; 0.0 if it does not rest."""
@@ -169,7 +169,7 @@ class ReadyQueue:
 
     def start(self, lane: Lane) -> None:
         """Makes a lane without a place busy."""
-        self._places[lane] = Place.BUSY
+        self._places[lane] = NotReady.BUSY
         self.busy += 1
 
     def finish(self, lane: Lane) -> None:
@@ -179,7 +179,7 @@ class ReadyQueue:
 
     def rest(self, lane: Lane, until: float) -> None:
         """Makes a lane rest until `until`, by the clock of `wake`."""
-        self._places[lane] = Place.RESTING
+        self._places[lane] = NotReady.RESTING
         heappush(self._resting, (until, next(self._order), lane))
 
     def wake(self, now: float) -> None:

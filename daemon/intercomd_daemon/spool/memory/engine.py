@@ -16,7 +16,7 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.errors import ShuttingDown, SpoolFull
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import completion, record
-from intercomd_daemon.spool.fleet import Probe
+from intercomd_daemon.spool.fleet import CanDeliver
 from intercomd_daemon.spool.forwarded import KEPT_SECONDS, RECORDS_MAX, Forwarded, with_duplicates
 from intercomd_daemon.spool.keys import log_start, priority_of
 from intercomd_daemon.spool.local import LocalOutflow
@@ -24,13 +24,13 @@ from intercomd_daemon.spool.memory.state import Connection, ContactCache, Kept, 
 from intercomd_daemon.spool.quota import RETRY_SECONDS, Quota, weigh
 from intercomd_daemon.spool.refusals import Refusals
 from intercomd_daemon.spool.rows import (
-    Batch,
     Completion,
     DeadLetterFilter,
     Incoming,
     OutcomeFilter,
     PacingState,
     Row,
+    RowPage,
     Settlement,
     Usage,
     WaitingRow,
@@ -142,7 +142,7 @@ class MemorySpool:
         reason = self._quota.refusal(used, self._refused) if self._refused else ""
         return Usage(usages, sum(used.values()), self._quota.bytes_max, reason, self._spool_id)
 
-    async def acquire(self, workspace: str, probe: Probe | None = None) -> LocalOutflow:  # noqa: ARG002 - never asked
+    async def acquire(self, workspace: str, can_deliver: CanDeliver | None = None) -> LocalOutflow:  # noqa: ARG002 - never asked
         """Acquires a workspace at once."""
         self._refuse_if_closed()
         return LocalOutflow(self, workspace)
@@ -156,7 +156,7 @@ class MemorySpool:
         state = self._pacing.get(workspace)
         return state if state and state.window_ends > self._wall() else None
 
-    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a log."""
         place = self._connection(connection)
         left: list[int] = []
@@ -165,7 +165,7 @@ class MemorySpool:
             left = [key for key in seen if self._rows[key].incoming.lane not in place.lanes]
             moved |= self._move(place, sorted({*seen} - {*left}))
             after = seen[-1]
-        return self._batch(place, left, after)._replace(moved=frozenset(moved))
+        return self._row_page(place, left, after)._replace(moved=frozenset(moved))
 
     def _page(self, keys: Keys, after: int, rows_max: int, bytes_max: int) -> list[int]:
         """Returns the keys of waiting rows above `after`, up to the limits, but at least one."""
@@ -181,8 +181,8 @@ class MemorySpool:
             place.lanes[row.lane].keys.add(key)
         return {row.lane for row in rows.values()}
 
-    def _batch(self, place: Connection, keys: Sequence[int], after: int, attempts: int = 0) -> Batch:
-        """Returns the rows as a batch; corrupt ones are completed and left out."""
+    def _row_page(self, place: Connection, keys: Sequence[int], after: int, attempts: int = 0) -> RowPage:
+        """Returns the rows as a page; corrupt ones are completed and left out."""
         rows: list[Row] = []
         damaged: list[str] = []
         ended: list[Outcome] = []
@@ -195,7 +195,7 @@ class MemorySpool:
             else:
                 rows.append(Row(key, row.priority, row.lane, row.data, self._progress.get(key, b"")))
         known = {row.lane: place.contacts.read(row.lane) for row in rows}
-        return Batch(rows, known, after, attempts, tuple(damaged), tuple(ended))
+        return RowPage(rows, known, after, attempts, tuple(damaged), tuple(ended))
 
     def _remove(self, key: int) -> bool:
         kept = self._rows.pop(key, None)
@@ -238,7 +238,7 @@ class MemorySpool:
         ready = [lane for due, lane in lanes[:lanes_max] if due <= now]
         return ready, lanes[len(ready)][0] if len(ready) < len(lanes) else 0.0
 
-    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a parked lane."""
         place = self._connection(connection)
         parked = place.lanes.get(lane, ParkedLane())
@@ -246,7 +246,7 @@ class MemorySpool:
         if not seen and not after:
             place.lanes.pop(lane, None)
             place.usage.parked_lanes = len(place.lanes)
-        return self._batch(place, seen, seen[-1] if seen else after, parked.attempts)
+        return self._row_page(place, seen, seen[-1] if seen else after, parked.attempts)
 
     def on_append(self, connection: str, wake: Callable[[Priority], None]) -> None:
         """Registers the callback for appends to a log of the connection."""

@@ -13,7 +13,7 @@ import asyncpg
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.fleet.lease import Fence, Lease, LeaseRow, Observation, Terms, is_unclean, may_claim, observe
 from intercomd_daemon.fleet.placement import FleetView, Place, may_take, wanted
-from intercomd_daemon.spool.fleet import Probe
+from intercomd_daemon.spool.fleet import CanDeliver
 from intercomd_daemon.spool.postgresql.members import Members
 from intercomd_daemon.spool.postgresql.session import Session
 
@@ -41,7 +41,7 @@ class _Wish(NamedTuple):
     """A workspace that this process waits for."""
 
     claimed: asyncio.Future[Claimed]
-    probe: Probe | None
+    can_deliver: CanDeliver | None
     """None: it takes nothing from an owner that lives."""
 
 
@@ -78,9 +78,9 @@ class Claims:
         self._free_since.clear()
         self.members.forget()
 
-    async def claim(self, workspace: str, probe: Probe | None) -> Claimed:
+    async def claim(self, workspace: str, can_deliver: CanDeliver | None) -> Claimed:
         """Waits until the lease of a workspace was claimed."""
-        wish = _Wish(asyncio.get_running_loop().create_future(), probe)
+        wish = _Wish(asyncio.get_running_loop().create_future(), can_deliver)
         self._wishes[workspace] = wish
         self._wake.set()
         try:
@@ -143,16 +143,16 @@ class Claims:
         if self._asking is not None and not self._asking.done():
             return
         now = self._clock()
-        probes = {name: wish.probe for name, wish in self._wishes.items() if wish.probe is not None}
-        workspace = wanted(self.fleet, probes, self._tried, now)
+        checks = {name: wish.can_deliver for name, wish in self._wishes.items() if wish.can_deliver is not None}
+        workspace = wanted(self.fleet, checks, self._tried, now)
         if workspace:
             self._tried[workspace] = now
             fence = self._seen[workspace].row.fence
-            self._asking = asyncio.create_task(self._ask(workspace, probes[workspace], fence), name="asking")
+            self._asking = asyncio.create_task(self._ask(workspace, checks[workspace], fence), name="asking")
 
-    async def _ask(self, workspace: str, probe: Probe, fence: Fence) -> None:
+    async def _ask(self, workspace: str, can_deliver: CanDeliver, fence: Fence) -> None:
         with suppress(IntercomdError, asyncpg.PostgresError):
-            if await probe():
+            if await can_deliver():
                 await self.control.fetch("SELECT ask_1($1, $2, $3, $4)", workspace, *fence, self._incarnation)
 
     async def close(self) -> None:

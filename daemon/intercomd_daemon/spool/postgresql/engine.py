@@ -15,7 +15,7 @@ from intercomd_daemon.errors import CommitUnknown, IntercomdError, ShuttingDown,
 from intercomd_daemon.fleet.lease import Terms
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.fleet import Probe
+from intercomd_daemon.spool.fleet import CanDeliver
 from intercomd_daemon.spool.forwarded import KEPT_SECONDS, Forwarded
 from intercomd_daemon.spool.postgresql import archive
 from intercomd_daemon.spool.postgresql.connecting import connector, reason_of
@@ -195,9 +195,9 @@ class PostgresqlSpool:
 
     # Delivering
 
-    async def acquire(self, workspace: str, probe: Probe | None = None) -> PostgresqlOutflow:
+    async def acquire(self, workspace: str, can_deliver: CanDeliver | None = None) -> PostgresqlOutflow:
         """Waits until this process holds the lease of the workspace."""
-        return PostgresqlOutflow(self, await self.leases.acquire(workspace, probe))
+        return PostgresqlOutflow(self, await self.leases.acquire(workspace, can_deliver))
 
     # Operating
 

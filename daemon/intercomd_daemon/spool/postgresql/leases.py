@@ -14,7 +14,7 @@ import asyncpg
 from intercomd_daemon.errors import IntercomdError, LeaseLost
 from intercomd_daemon.fleet.lease import Terms
 from intercomd_daemon.fleet.placement import should_move, should_offer
-from intercomd_daemon.spool.fleet import Probe
+from intercomd_daemon.spool.fleet import CanDeliver
 from intercomd_daemon.spool.postgresql.claims import Claimed, Claims
 from intercomd_daemon.spool.postgresql.session import Session
 
@@ -93,15 +93,15 @@ class Leases:
         for holding in self._holdings.values():
             holding.lose(reason)
 
-    async def acquire(self, workspace: str, probe: Probe | None = None) -> HeldLease:
+    async def acquire(self, workspace: str, can_deliver: CanDeliver | None = None) -> HeldLease:
         """Waits until this process holds the workspace.
 
-        If `probe` returns that this process could deliver it, it may be taken from an owner that lives.
+        If `can_deliver` returns that this process could deliver it, it may be taken from an owner that lives.
         """
         async with self._claiming.setdefault(workspace, asyncio.Lock()):
             holding = self._holdings.get(workspace)
             if holding is None or holding.lost.is_set():
-                holding = HeldLease(workspace, await self.claims.claim(workspace, probe))
+                holding = HeldLease(workspace, await self.claims.claim(workspace, can_deliver))
                 self._holdings[workspace] = holding
                 holding.renewing = asyncio.create_task(self._renew(holding), name=f"lease of {workspace}")
             holding.users += 1

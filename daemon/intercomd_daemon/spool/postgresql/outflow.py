@@ -17,7 +17,7 @@ from intercomd_daemon.spool.postgresql import reading
 from intercomd_daemon.spool.postgresql.leases import HeldLease
 from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, is_passing
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
-from intercomd_daemon.spool.rows import Batch, PacingState, Settlement
+from intercomd_daemon.spool.rows import PacingState, RowPage, Settlement
 
 if TYPE_CHECKING:
     from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
@@ -76,10 +76,10 @@ class PostgresqlOutflow:
                     raise
                 await asyncio.sleep(REPEAT_SECONDS)
 
-    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a log."""
 
-        async def read(session: asyncpg.Connection, holder: Holder) -> Batch:
+        async def read(session: asyncpg.Connection, holder: Holder) -> RowPage:
             counters, now = self._spool.counters, self._spool.now()
             number, position, moved = counters.number(connection), after, 0
             start, end = counters.head(number, priority), log_end(number, priority)
@@ -107,8 +107,8 @@ class PostgresqlOutflow:
         page: reading.Page,
         moved: frozenset[str],
         attempts: int = 0,
-    ) -> Batch:
-        """Returns a page as a batch; corrupt rows are quarantined and completed."""
+    ) -> RowPage:
+        """Returns the rows of a read as a page; corrupt rows are quarantined and completed."""
         outcomes: list[Outcome] = []
         if page.completions:
             name = page.completions[0].outcome.connection
@@ -122,7 +122,7 @@ class PostgresqlOutflow:
             settlement = Settlement(name, page.completions)
             outcomes = await settle(session, holder, self._spool.counters, [settlement], self._spool.now())
         contacts = await reading.read_contacts(session, number, {row.lane for row in page.rows})
-        return Batch(page.rows, contacts, page.after, attempts, tuple(page.corrupt), tuple(outcomes), moved)
+        return RowPage(page.rows, contacts, page.after, attempts, tuple(page.corrupt), tuple(outcomes), moved)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
         """Commits settlements and returns the new outcomes."""
@@ -152,10 +152,10 @@ class PostgresqlOutflow:
         ready = [row["lane"].decode() for row in found[:lanes_max] if row["due"] <= now]
         return ready, found[len(ready)]["due"] if len(ready) < len(found) else 0.0
 
-    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a parked lane."""
 
-        async def read(session: asyncpg.Connection, holder: Holder) -> Batch:
+        async def read(session: asyncpg.Connection, holder: Holder) -> RowPage:
             number = self._spool.counters.number(connection)
             limits, now = (rows_max, bytes_max), self._spool.now()
             page = await reading.read_parked(session, number, connection, lane, after, limits, now)

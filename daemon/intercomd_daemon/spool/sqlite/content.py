@@ -125,10 +125,10 @@ class SqliteContent:
         """Returns the claimed seconds."""
         return claimed_seconds.unpack_pairs(claimed_seconds.load(self._database))
 
-    def contacts(self) -> Iterator[content.StoredContact]:
+    def contacts(self) -> Iterator[content.CopiedContact]:
         """Returns the contact cache."""
         rows = self._database.execute("SELECT number, connection, contact_id, data FROM contacts ORDER BY number")
-        return (content.StoredContact(*row) for row in rows)
+        return (content.CopiedContact(*row) for row in rows)
 
     def identities(self) -> Iterator[content.StoredIdentity]:
         """Returns the contact of each lane."""

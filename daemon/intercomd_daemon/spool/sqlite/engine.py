@@ -14,18 +14,18 @@ from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
 from intercomd_daemon.errors import IntercomdError, SettingsInvalid, SpoolUnusable
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
-from intercomd_daemon.spool.fleet import Probe
+from intercomd_daemon.spool.fleet import CanDeliver
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.quota import BYTES_MIN, Quota, weigh
 from intercomd_daemon.spool.refusals import Refusals, size_of
 from intercomd_daemon.spool.rows import (
-    Batch,
     Completion,
     DeadLetterFilter,
     Incoming,
     OutcomeFilter,
     PacingState,
+    RowPage,
     Settlement,
     Usage,
     WaitingRow,
@@ -123,7 +123,7 @@ class SqliteSpool:
 
     # Delivering
 
-    async def acquire(self, workspace: str, probe: Probe | None = None) -> LocalOutflow:  # noqa: ARG002 - never asked
+    async def acquire(self, workspace: str, can_deliver: CanDeliver | None = None) -> LocalOutflow:  # noqa: ARG002 - never asked
         """Acquires a workspace at once: the lock on the file keeps every other process out."""
         return LocalOutflow(self, workspace)
 
@@ -135,7 +135,7 @@ class SqliteSpool:
         """Returns the pacing state of a workspace, unless its window has ended."""
         return await self._writer.perform(partial(pacing_state.load, workspace=workspace))
 
-    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a log."""
         return await self._deliver(lambda each: log.read(each, connection, priority, after, rows_max, bytes_max))
 
@@ -153,7 +153,7 @@ class SqliteSpool:
         """Returns the parked lanes due by `now`, and when the next one is due."""
         return await self._deliver(lambda transaction: parked_lanes.due(transaction, connection, now, lanes_max))
 
-    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+    async def parked(self, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a parked lane."""
         return await self._deliver(lambda each: parked_lanes.read(each, connection, lane, after, rows_max, bytes_max))
 

@@ -14,7 +14,7 @@ from intercomd_daemon.errors import RetryLater
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.keys import connection_of, log_end, log_start
 from intercomd_daemon.spool.quota import weigh
-from intercomd_daemon.spool.rows import Batch, Incoming
+from intercomd_daemon.spool.rows import Incoming, RowPage
 from intercomd_daemon.spool.sqlite import claimed_seconds, contact_cache, duplicate_window, fingerprints, parked_lanes
 from intercomd_daemon.spool.sqlite import forwarded as forwarded_table
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
@@ -114,7 +114,7 @@ def _insert_statement(rows: int) -> str:
 
 def read(
     transaction: Transaction, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int
-) -> Batch:
+) -> RowPage:
     """Reads the next page of a log; rows of parked lanes move to their lane and are not returned.
 
     Raises:
@@ -130,7 +130,7 @@ def read(
         if page.rows or page.corrupt or not page.parked or len(moved) >= MOVED_MAX:
             break
         after = page.after
-    return Batch(
+    return RowPage(
         page.rows,
         contacts=contact_cache.read_entries(transaction, number, {row.lane for row in page.rows}),
         after=page.after,

@@ -6,7 +6,7 @@ All of it is read from the tables when it is needed, so a large number of parked
 import json
 from collections.abc import Sequence
 
-from intercomd_daemon.spool.rows import Batch
+from intercomd_daemon.spool.rows import RowPage
 from intercomd_daemon.spool.sqlite import contact_cache
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.waiting_rows import columns_of, read_page
@@ -56,7 +56,7 @@ def due(transaction: Transaction, connection: str, now: float, lanes_max: int) -
     return ready, found[len(ready)][1] if len(ready) < len(found) else 0.0
 
 
-def read(transaction: Transaction, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> Batch:
+def read(transaction: Transaction, connection: str, lane: str, after: int, rows_max: int, bytes_max: int) -> RowPage:
     """Reads the next page of a parked lane. An empty lane read from the start is unparked.
 
     Raises:
@@ -80,4 +80,4 @@ def read(transaction: Transaction, connection: str, lane: str, after: int, rows_
         counters.parked_lanes -= 1
     known = contact_cache.read_entries(transaction, counters.number, {row.lane for row in page.rows})
     attempts = head[0] if head else 0
-    return Batch(page.rows, known, page.after, attempts, tuple(page.corrupt), tuple(page.outcomes))
+    return RowPage(page.rows, known, page.after, attempts, tuple(page.corrupt), tuple(page.outcomes))

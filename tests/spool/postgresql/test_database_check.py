@@ -4,16 +4,16 @@ import asyncpg
 import pytest
 
 from database.server import server
-from intercomd_daemon.spool.postgresql.probe import probe
+from intercomd_daemon.spool.postgresql.database_check import check_database
 
 
 async def test_usable_database_has_no_problem(url: str) -> None:
-    assert await probe(url, "") == ""
+    assert await check_database(url, "") == ""
 
 
 async def test_empty_database_has_no_problem_and_stays_empty() -> None:
     url = server().url(server().database())
-    assert await probe(url, "") == ""
+    assert await check_database(url, "") == ""
     connection = await asyncpg.connect(url)
     assert await connection.fetchval("SELECT to_regnamespace('intercomd')") is None
     await connection.close()
@@ -27,7 +27,7 @@ async def test_empty_database_has_no_problem_and_stays_empty() -> None:
     ],
 )
 async def test_database_that_cannot_be_reached_is_a_problem(broken: str, reason: str) -> None:
-    problem = await probe(broken, "")
+    problem = await check_database(broken, "")
     assert reason in problem
     assert problem.endswith("; check spool.url, the network and the database's log")
 
@@ -36,9 +36,9 @@ async def test_newer_schema_is_a_problem(url: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute("UPDATE intercomd.spool SET version = 99")
     await connection.close()
-    assert "version 99" in await probe(url, "")
+    assert "version 99" in await check_database(url, "")
 
 
 async def test_unreadable_password_is_named_with_the_fix(url: str) -> None:
-    problem = await probe(url, "/nowhere/password")
+    problem = await check_database(url, "/nowhere/password")
     assert "spool.password_file /nowhere/password: No such file or directory; put the password there" in problem

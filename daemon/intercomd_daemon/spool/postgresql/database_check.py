@@ -8,7 +8,7 @@ from intercomd_daemon.spool.postgresql.schema import check
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 
-async def probe(url: str, password_file: str) -> str:
+async def check_database(url: str, password_file: str) -> str:
     """Returns why a daemon cannot use the database; empty if it can, once it has created its schema."""
     try:
         connection = await connector(PostgresqlSettings(url=url, password_file=password_file))()
