@@ -33,17 +33,17 @@ GOAWAY = 7
 
 async def test_listener_is_not_serving_until_it_is_switched_on(tmp_path: Path) -> None:
     addresses = ("127.0.0.1:0", f"unix:{tmp_path / 'ingest.sock'}")
-    door = await open_ingest(ingest_service(), IngestSettings(listen=addresses))
-    assert not door.addresses[0].endswith(":0")
-    for address in door.addresses:
+    listener = await open_ingest(ingest_service(), IngestSettings(listen=addresses))
+    assert not listener.addresses[0].endswith(":0")
+    for address in listener.addresses:
         async with grpc.aio.insecure_channel(address) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             answers = []
             for serving in (False, True):
-                door.health.switch(serving=serving)
+                listener.health.switch(serving=serving)
                 answers.append((await health.Check(health_pb2.HealthCheckRequest())).status)
             assert answers == [health_pb2.HealthCheckResponse.NOT_SERVING, health_pb2.HealthCheckResponse.SERVING]
-    await door.close(None)
+    await listener.close(None)
 
 
 async def test_address_in_use_is_named_with_the_remedy() -> None:
@@ -53,20 +53,20 @@ async def test_address_in_use_is_named_with_the_remedy() -> None:
     async with taken:
         with pytest.raises(ListenerUnavailable, match=f"cannot listen on 127.0.0.1:{port}: is another daemon there?"):
             await open_ingest(ingest_service(), IngestSettings(listen=(f"127.0.0.1:{port}",)))
-    door = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
+    listener = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
     with pytest.raises(ListenerUnavailable):
-        await open_ingest(ingest_service(), IngestSettings(listen=door.addresses))
-    await door.close(None)
+        await open_ingest(ingest_service(), IngestSettings(listen=listener.addresses))
+    await listener.close(None)
 
 
 @pytest.mark.fills("app.listeners.CALLS_MAX")
 async def test_call_over_the_limit_waits_until_another_ends() -> None:
     asyncio.get_running_loop().set_debug(enabled=False)  # A stack for each callback of a thousand calls.
-    door = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
+    listener = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
     own = [("grpc.use_local_subchannel_pool", 1)]
     async with (
-        grpc.aio.insecure_channel(door.addresses[0], own) as channel,
-        grpc.aio.insecure_channel(door.addresses[0], own) as other,
+        grpc.aio.insecure_channel(listener.addresses[0], own) as channel,
+        grpc.aio.insecure_channel(listener.addresses[0], own) as other,
     ):
         watch = health_pb2_grpc.HealthStub(channel).Watch
         open_calls = [watch(health_pb2.HealthCheckRequest()) for _ in range(CALLS_MAX)]
@@ -74,11 +74,11 @@ async def test_call_over_the_limit_waits_until_another_ends() -> None:
             await call.read()
         one_more = asyncio.create_task(watch(health_pb2.HealthCheckRequest()).read())
         await health_pb2_grpc.HealthStub(other).Check(health_pb2.HealthCheckRequest())
-        assert len(door.health._wakes) == CALLS_MAX
+        assert len(listener.health._wakes) == CALLS_MAX
         open_calls[0].cancel()
         async with asyncio.timeout(30):
             await one_more
-    await door.close(None)
+    await listener.close(None)
 
 
 async def test_keepalive_pings_at_any_rate_are_answered() -> None:
@@ -101,22 +101,22 @@ async def test_keepalive_pings_at_any_rate_are_answered() -> None:
 
 @pytest.mark.fills("app.listeners.METADATA_BYTES_MAX")
 async def test_metadata_over_the_limit_is_refused() -> None:
-    door = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
-    async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
+    listener = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
+    async with grpc.aio.insecure_channel(listener.addresses[0]) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
         most = "x" * (METADATA_BYTES_MAX - 1_000)
         await check(health_pb2.HealthCheckRequest(), metadata=(("some", most),))
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await check(health_pb2.HealthCheckRequest(), metadata=(("some", most), ("more", "x" * 1_000)))
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    await door.close(None)
+    await listener.close(None)
 
 
 @pytest.mark.fills("app.listeners.RECEIVE_FACTOR")
 async def test_oversized_request_is_answered_with_the_remedy() -> None:
     """Up to the size that gRPC refuses by itself."""
-    door = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",), request_bytes_max=1_000))
-    async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
+    listener = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",), request_bytes_max=1_000))
+    async with grpc.aio.insecure_channel(listener.addresses[0]) as channel:
         publish = channel.unary_unary("/intercomd.v1.IngestService/Publish")
         codes = []
         for size in (RECEIVE_FACTOR * 1_000, RECEIVE_FACTOR * 1_000 + 1):
@@ -124,7 +124,7 @@ async def test_oversized_request_is_answered_with_the_remedy() -> None:
                 await publish(bytes(size))
             codes.append(refused.value.code())
     assert codes == [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED]
-    await door.close(None)
+    await listener.close(None)
 
 
 @pytest.mark.fills("app.listeners.HANDSHAKE_SECONDS")

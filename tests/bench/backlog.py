@@ -34,8 +34,8 @@ def row(number: int, users: int) -> Incoming:
     name = envelope_id(number)
     events = (TrackEvent(EVENT, at, msgspec.json.encode(metadata_of(number))),)
     source = envelope(number % 1_000).SerializeToString()
-    noun = AcceptedEnvelope(name, user, "", float(at), events, (), "", source)
-    return Incoming(CONNECTION, Priority.NORMAL, lane_of(user, ""), name, pack(noun))
+    accepted = AcceptedEnvelope(name, user, "", float(at), events, (), "", source)
+    return Incoming(CONNECTION, Priority.NORMAL, lane_of(user, ""), name, pack(accepted))
 
 
 async def fill(path: str, rows: int, users: int) -> None:

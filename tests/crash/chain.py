@@ -1,6 +1,6 @@
 """Kills an agent and its gateway as often as one has time for: `python tests/crash/chain.py --blows 500`.
 
-The same run as the test's, with another seed for each stretch of blows. It ends with an AssertionError if anything that
+The same run as the test's, with another seed for each series of blows. It ends with an AssertionError if anything that
 must hold does not, and then keeps its folder.
 """
 
@@ -18,10 +18,10 @@ sys.path.append(str(Path(__file__).parent.parent / "support"))  # where pytest f
 from kill_harness.chain import chain_run
 from ports import free_port
 
-STRETCH_BLOWS = 60
+SERIES_BLOWS = 60
 
 
-async def stretch(folder: Path, blows: int, seed: int) -> tuple[Counter[str], Counter[str]]:
+async def series(folder: Path, blows: int, seed: int) -> tuple[Counter[str], Counter[str]]:
     """Returns the blows of one run, and how often each law was checked."""
     async with chain_run(folder, free_port(), seed) as run:
         await run.run(blows)
@@ -37,10 +37,10 @@ def main() -> None:
     seed = randbelow(1 << 32) if arguments.seed is None else arguments.seed
     blows: Counter[str] = Counter()
     laws: Counter[str] = Counter()
-    for first in range(0, arguments.blows, STRETCH_BLOWS):
+    for first in range(0, arguments.blows, SERIES_BLOWS):
         folder = Path(tempfile.mkdtemp(prefix="intercomd-chain-"))
         print(f"seed {seed + first}, in {folder}", flush=True)  # noqa: T201 - a command prints
-        made = asyncio.run(stretch(folder, min(STRETCH_BLOWS, arguments.blows - first), seed + first))
+        made = asyncio.run(series(folder, min(SERIES_BLOWS, arguments.blows - first), seed + first))
         blows.update(made[0])
         laws.update(made[1])
         shutil.rmtree(folder)

@@ -118,7 +118,7 @@ def test_events_among_updates_keep_their_order_through_an_outage(fault: str) -> 
 
 @pytest.mark.parametrize("fault", ["hang", "slow over=200s", "500 delay=29s", "500", "cut-before", "hang-after"])
 def test_healthy_users_go_on_beside_users_whose_calls_fail(fault: str) -> None:
-    """Over real connections; nobody is known to Intercom, so a healthy user takes two calls."""
+    """Over real connections; Intercom knows no user, so a healthy user takes two calls."""
 
     async def act(scene: Scene) -> None:
         now = asyncio.get_running_loop().time

@@ -125,7 +125,7 @@ async def test_interrupted_drain_loses_nothing(
 
 
 async def test_operators_are_served_until_the_end_of_a_stop(daemon: Daemon, sandbox: Sandbox) -> None:
-    """While the door refuses they are answered; the watch tells the last outcome, and then why it ends."""
+    """Calls are refused while they are drained; the watch sends the last outcome, and then why it ends."""
     sandbox.workspace.add_contact("u1")
     sandbox.fault("POST /events delay=3s")
     watch = daemon.operations.WatchOutcomes(WatchOutcomesRequest())

@@ -177,7 +177,7 @@ class AsksWithoutAProbe(Rules):
 
 
 class OwnerAlwaysAgrees(Rules):
-    """An owner releases its workspace to whoever asks for it."""
+    """An owner releases its workspace to any process that asks for it."""
 
     def agrees(self, fleet: FleetView, workspace: str, heir: str) -> bool:
         return bool(heir and fleet.places[workspace].heir)

@@ -13,7 +13,7 @@ Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 
 
 @pytest.mark.parametrize(
-    ("given", "stands", "violations", "adjustments"),
+    ("given", "kept", "violations", "adjustments"),
     [
         ("plan", True, [], []),
         ("Mobile", True, [], []),
@@ -24,13 +24,13 @@ Brief = Callable[[list[Finding]], list[tuple[str, str]]]
 )
 def test_check_name_drops_identity_and_rejects_empty_names(
     given: str,
-    stands: bool,
+    kept: bool,
     violations: list[tuple[str, str]],
     adjustments: list[tuple[str, str]],
     found: Findings,
     brief: Brief,
 ) -> None:
-    assert check_name(attribute_name(given), given, "user_attributes[0]", found) is stands
+    assert check_name(attribute_name(given), given, "user_attributes[0]", found) is kept
     assert (brief(found.violations), brief(found.adjustments)) == (violations, adjustments)
 
 

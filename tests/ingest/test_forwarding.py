@@ -91,9 +91,9 @@ def test_given_id_may_exceed_the_limit_of_a_senders() -> None:
     assert stored(envelope_id="r" * 128 + "/499", has_own_id=False).envelope_id.endswith("/499")
 
 
-@pytest.mark.parametrize(("sent_time", "told"), [(None, NOW), (NOW - 5, NOW - 5), (NOW + 5_000, NOW)])
-def test_event_time_is_provisional(sent_time: int | None, told: int) -> None:
-    assert decided(event_time=sent_time).event_time == told
+@pytest.mark.parametrize(("sent_time", "provisional"), [(None, NOW), (NOW - 5, NOW - 5), (NOW + 5_000, NOW)])
+def test_event_time_is_provisional(sent_time: int | None, provisional: int) -> None:
+    assert decided(event_time=sent_time).event_time == provisional
     assert decided(event_time=sent_time, event=None, user_attributes=[("plan", "pro")]).event_time is None
 
 

@@ -69,8 +69,8 @@ def test_unknown_fields_of_a_request_are_listed_once_each() -> None:
 
 @pytest.mark.fills("ingest.limits.UNKNOWN_FIELDS_LISTED_MAX")
 def test_rejecting_fields_are_found_among_any_number_of_others(found: Findings) -> None:
-    crowd = range(100, 1000)
-    message = newer(Envelope(identity=newer(Identity(), *crowd, 3)), *crowd, 50)
+    numbers = range(100, 1000)
+    message = newer(Envelope(identity=newer(Identity(), *numbers, 3)), *numbers, 50)
     unknown_in_envelope(message, found)
     assert [(finding.reason, finding.field) for finding in found.violations] == [
         ("UNSUPPORTED_FIELD", ""),

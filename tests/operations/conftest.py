@@ -42,8 +42,8 @@ class Bell:
 
 
 @dataclass
-class House:
-    """A daemon around a spool, or before it has one, whose connections only remember how they stand."""
+class ScriptedDaemon:
+    """A daemon around a spool, or before it has one, whose connections only remember their state."""
 
     opened: list[MemorySpool]
     connections: dict[str, ConnectionStatus] = field(default_factory=dict)
@@ -85,9 +85,9 @@ class House:
         self.probed.append(connection)
 
     async def pause(self, connection: str, *, paused: bool) -> None:
-        await self._stand(connection, ConnectionState.PAUSED if paused else ConnectionState.DELIVERING)
+        await self._set_state(connection, ConnectionState.PAUSED if paused else ConnectionState.DELIVERING)
 
-    async def _stand(self, connection: str, state: ConnectionState) -> None:
+    async def _set_state(self, connection: str, state: ConnectionState) -> None:
         await self.archive().set_paused(connection, state is ConnectionState.PAUSED)
         self.connections[connection] = msgspec.structs.replace(self.connections[connection], state=state)
 
@@ -133,15 +133,17 @@ def bell() -> Bell:
 
 
 @pytest.fixture
-def house(opened: list[MemorySpool]) -> House:
-    return House(opened, {name: _status(name) for name in ("eu", "default")})
+def scripted(opened: list[MemorySpool]) -> ScriptedDaemon:
+    return ScriptedDaemon(opened, {name: _status(name) for name in ("eu", "default")})
 
 
 @pytest.fixture
-def service(opened: list[MemorySpool], house: House, bell: Bell) -> OperationsService:
+def service(opened: list[MemorySpool], scripted: ScriptedDaemon, bell: Bell) -> OperationsService:
     for each in opened:
         each.on_discard(lambda _: bell.ring())
-    return OperationsService(house, house, bell.subscribe, version="0.2.0", start_time=NOW - 60, clock=lambda: NOW)
+    return OperationsService(
+        scripted, scripted, bell.subscribe, version="0.2.0", start_time=NOW - 60, clock=lambda: NOW
+    )
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ def _status(name: str, state: ConnectionState) -> ConnectionStatus:
 
 
 @dataclass
-class House:
-    """A daemon that stands as it is told to."""
+class ScriptedDaemon:
+    """A daemon with the status that a test gives it."""
 
     now: DaemonState = DaemonState.SERVING
     connections: list[ConnectionStatus] = field(default_factory=list)
@@ -61,8 +61,8 @@ class House:
 
 
 @asynccontextmanager
-async def _asking(house: House) -> AsyncIterator[aiohttp.ClientSession]:
-    listener = await listen_http(HealthPages(house, house.registry).respond, ["127.0.0.1:0"])
+async def _asking(scripted: ScriptedDaemon) -> AsyncIterator[aiohttp.ClientSession]:
+    listener = await listen_http(HealthPages(scripted, scripted.registry).respond, ["127.0.0.1:0"])
     try:
         async with aiohttp.ClientSession(base_url=f"http://{listener.addresses[0]}") as session:
             yield session
@@ -74,14 +74,14 @@ async def _asking(house: House) -> AsyncIterator[aiohttp.ClientSession]:
     ("state", "status"), [(DaemonState.STARTING, 503), (DaemonState.SERVING, 200), (DaemonState.DRAINING, 503)], ids=str
 )
 async def test_readyz_is_ok_exactly_while_calls_are_answered(state: DaemonState, status: int) -> None:
-    async with _asking(House(now=state)) as session, session.get("/readyz") as answer:
+    async with _asking(ScriptedDaemon(now=state)) as session, session.get("/readyz") as answer:
         assert answer.status == status
         assert await answer.json() == {"ready": status == 200, "state": state.name.lower(), "connections": {}}
 
 
 async def test_readyz_shows_failing_connections_and_stays_ok() -> None:
-    house = House(connections=[_status(state.name.lower(), state) for state in ConnectionState])
-    async with _asking(house) as session, session.get("/readyz") as answer:
+    scripted = ScriptedDaemon(connections=[_status(state.name.lower(), state) for state in ConnectionState])
+    async with _asking(scripted) as session, session.get("/readyz") as answer:
         assert answer.status == 200
         assert (await answer.json())["connections"] == {
             state.name.lower(): state.name.lower() for state in ConnectionState
@@ -90,17 +90,19 @@ async def test_readyz_shows_failing_connections_and_stays_ok() -> None:
 
 @pytest.mark.parametrize("state", DaemonState)
 async def test_healthz_is_ok_while_all_parts_make_progress(state: DaemonState) -> None:
-    house = House(now=state, parts=[HealthCheck("spool writer", moves=True), HealthCheck("default", moves=True)])
-    async with _asking(house) as session, session.get("/healthz") as answer:
+    scripted = ScriptedDaemon(
+        now=state, parts=[HealthCheck("spool writer", moves=True), HealthCheck("default", moves=True)]
+    )
+    async with _asking(scripted) as session, session.get("/healthz") as answer:
         assert answer.status == 200
         assert (await answer.json())["alive"] is True
 
 
 async def test_healthz_fails_and_names_a_part_without_progress() -> None:
-    house = House(
+    scripted = ScriptedDaemon(
         parts=[HealthCheck("spool writer", moves=True), HealthCheck("default", moves=False, detail="nothing for 61 s")]
     )
-    async with _asking(house) as session, session.get("/healthz") as answer:
+    async with _asking(scripted) as session, session.get("/healthz") as answer:
         assert answer.status == 503
         assert await answer.json() == {
             "alive": False,
@@ -112,16 +114,16 @@ async def test_healthz_fails_and_names_a_part_without_progress() -> None:
 
 
 async def test_metrics_page_has_the_text_format() -> None:
-    house = House()
-    Counter("intercomd_things", "Things.", registry=house.registry).inc(3)
-    async with _asking(house) as session, session.get("/metrics") as answer:
+    scripted = ScriptedDaemon()
+    Counter("intercomd_things", "Things.", registry=scripted.registry).inc(3)
+    async with _asking(scripted) as session, session.get("/metrics") as answer:
         assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert "intercomd_things_total 3.0" in (await answer.text()).splitlines()
 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_head_is_answered_like_get_without_a_body(path: str) -> None:
-    async with _asking(House()) as session, session.get(path) as get, session.head(path) as head:
+    async with _asking(ScriptedDaemon()) as session, session.get(path) as get, session.head(path) as head:
         assert (head.status, head.headers["Content-Type"]) == (get.status, get.headers["Content-Type"])
         assert await head.read() == b""
 
@@ -129,21 +131,21 @@ async def test_head_is_answered_like_get_without_a_body(path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 async def test_other_methods_than_get_and_head_are_refused(method: str, path: str) -> None:
-    async with _asking(House()) as session, session.request(method, path, data=b"x") as answer:
+    async with _asking(ScriptedDaemon()) as session, session.request(method, path, data=b"x") as answer:
         assert answer.status == 405
         assert answer.headers["Allow"] == "GET,HEAD"
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/nowhere", "/../etc/passwd"])
 async def test_every_answer_carries_the_secure_headers_and_no_version(path: str) -> None:
-    async with _asking(House()) as session, session.get(path) as answer:
+    async with _asking(ScriptedDaemon()) as session, session.get(path) as answer:
         assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
 
 
 async def test_error_of_a_page_is_a_response_like_the_others() -> None:
     """The next page on the same connection is served."""
 
-    class Broken(House):
+    class Broken(ScriptedDaemon):
         def checks(self) -> Sequence[HealthCheck]:
             raise LookupError("no checks")
 
@@ -156,9 +158,9 @@ async def test_error_of_a_page_is_a_response_like_the_others() -> None:
 
 
 async def test_listener_serves_every_address_and_reports_it(tmp_path: Path) -> None:
-    house = House()
+    scripted = ScriptedDaemon()
     addresses = ["127.0.0.1:0", f"unix:{tmp_path}/http.sock"]
-    listener = await listen_http(HealthPages(house, house.registry).respond, addresses)
+    listener = await listen_http(HealthPages(scripted, scripted.registry).respond, addresses)
     try:
         tcp, unix = listener.addresses
         assert unix == addresses[1]
@@ -172,18 +174,18 @@ async def test_listener_serves_every_address_and_reports_it(tmp_path: Path) -> N
 
 
 async def test_address_in_use_is_an_error_and_leaves_nothing_listening() -> None:
-    house = House()
+    scripted = ScriptedDaemon()
     free = free_port()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         addresses = [f"127.0.0.1:{free}", f"127.0.0.1:{taken.getsockname()[1]}"]
         with pytest.raises(OSError, match="in use"):
-            await listen_http(HealthPages(house, house.registry).respond, addresses)
+            await listen_http(HealthPages(scripted, scripted.registry).respond, addresses)
     socket.create_server(("127.0.0.1", free)).close()
 
 
 async def test_closed_listener_answers_nothing() -> None:
-    house = House()
-    listener = await listen_http(HealthPages(house, house.registry).respond, ["127.0.0.1:0"])
+    scripted = ScriptedDaemon()
+    listener = await listen_http(HealthPages(scripted, scripted.registry).respond, ["127.0.0.1:0"])
     (address,) = listener.addresses
     await listener.close()
     async with aiohttp.ClientSession() as session:

@@ -257,9 +257,9 @@ async def test_connection_is_paused_and_resumed_by_its_name(
 
 
 @pytest.mark.parametrize(("asked", "name"), [("", "default"), ("eu", "eu")])
-async def test_connection_is_probed_by_its_name(stub: Stub, house: object, asked: str, name: str) -> None:
+async def test_connection_is_probed_by_its_name(stub: Stub, scripted: object, asked: str, name: str) -> None:
     probed = (await stub.RetryConnection(messages.RetryConnectionRequest(connection=asked))).connection
-    assert (probed.name, house.probed) == (name, [name])  # type: ignore[attr-defined]
+    assert (probed.name, scripted.probed) == (name, [name])  # type: ignore[attr-defined]
 
 
 async def test_waiting_envelope_is_given_up_once_and_can_be_replayed(stub: Stub, wait: Wait) -> None:

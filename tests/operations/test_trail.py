@@ -101,8 +101,8 @@ async def test_entries_say_what_is_known(stub: Stub) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-async def test_waiting_envelope_shows_the_failures_of_its_user(stub: Stub, house: object) -> None:
-    house.lanes["c:c-1"] = LaneState(False, 3, NOW + 7.0, 3, 500, "track event: HTTP_500")  # type: ignore[attr-defined]
+async def test_waiting_envelope_shows_the_failures_of_its_user(stub: Stub, scripted: object) -> None:
+    scripted.lanes["c:c-1"] = LaneState(False, 3, NOW + 7.0, 3, 500, "track event: HTTP_500")  # type: ignore[attr-defined]
     (entry,) = (await stub.ListTrail(messages.ListTrailRequest(envelope_id="w-1"))).entries
     waiting = entry.waiting
     assert (waiting.reason, waiting.attempts, waiting.http_status) == ("RETRYING", 3, 500)

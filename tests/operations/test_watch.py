@@ -80,8 +80,8 @@ def test_read_advances_the_watch_and_counts_missed_outcomes(
 
 async def _next(watch: Watch) -> Any:  # noqa: ANN401 - a sequence number of an outcome, or a count as a text
     async with asyncio.timeout(SOON_SECONDS):
-        told = await watch.read()
-    return told.outcome.envelope_id if told.HasField("outcome") else told.missed_count
+        news = await watch.read()
+    return news.outcome.envelope_id if news.HasField("outcome") else news.missed_count
 
 
 async def _ended(watch: Watch, code: grpc.StatusCode, detail: Any) -> None:  # noqa: ANN401 - any google.rpc detail
@@ -153,16 +153,16 @@ async def test_slow_reader_learns_how_many_outcomes_it_missed(stub: Stub, end: E
         await end(str(number), reason="x" * 20_000)
         if number % 20 == 0:
             await stub.GetStatus(messages.GetStatusRequest())
-    told, missed = [], 0
-    while len(told) + missed < count:
+    received, missed = [], 0
+    while len(received) + missed < count:
         news = await _next(watch)
         if isinstance(news, int):
             missed += news
         else:
-            told.append(int(news))
+            received.append(int(news))
     assert missed > 0
-    assert told == sorted(set(told))
-    assert told[-1] == count - 1
+    assert received == sorted(set(received))
+    assert received[-1] == count - 1
 
 
 async def test_watch_reports_a_discarded_dead_letter(stub: Stub, end: End) -> None:
@@ -226,6 +226,6 @@ async def test_watch_reads_outcomes_in_small_batches_and_reports_all(spool: Memo
     found, _ = await spool.outcomes_after(OutcomeFilter(), 0, OUTCOMES_READ_MAX)
     assert step(0, many, found, 1, OUTCOMES_READ_MAX) == WatchStep(OUTCOMES_READ_MAX, 0, more=True)
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=0))
-    told = [(await watch.read()).outcome.envelope_id for _ in range(many)]
-    assert told == [f"e-{number}" for number in range(many)]
+    received = [(await watch.read()).outcome.envelope_id for _ in range(many)]
+    assert received == [f"e-{number}" for number in range(many)]
     watch.cancel()

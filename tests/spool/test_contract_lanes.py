@@ -1,4 +1,4 @@
-"""What every engine promises of lanes that are set aside."""
+"""What every engine promises of parked lanes."""
 
 from collections.abc import Awaitable, Callable
 

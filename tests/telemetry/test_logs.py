@@ -21,7 +21,7 @@ from intercomd_daemon.telemetry.settings import LEVELS, LogSettings
 Write = Callable[..., Any]
 EMAIL = "alice.o'brien@example.com"
 TOKEN = "dG9rOmFiY2RlZjEyMzQ1Njc4OTA="
-TOLD = "a-token-from-a-file"
+HIDDEN = "a-token-from-a-file"
 
 
 def test_line_is_one_json_object_with_time_level_and_event_first(write: Write) -> None:
@@ -114,11 +114,11 @@ def test_exception_is_logged_with_its_traceback(write: Write) -> None:
 
 @pytest.mark.parametrize("format_", ["json", "console"])
 @pytest.mark.parametrize("values", [False, True])
-@pytest.mark.parametrize("secret", [TOKEN, TOLD, "Bearer abcdefgh"])
+@pytest.mark.parametrize("secret", [TOKEN, HIDDEN, "Bearer abcdefgh"])
 def test_token_appears_in_no_line(write: Write, format_: str, values: bool, secret: str) -> None:
     """Planted in every place."""
     written = write(format=format_, level="debug", values=values)
-    written.logs.hide(TOLD)
+    written.logs.hide(HIDDEN)
     for level in LEVELS:
         plant(getattr(written.logs.logger, level), secret)
     logging.getLogger("library").warning("with %s", secret)

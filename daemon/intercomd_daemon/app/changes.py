@@ -58,7 +58,7 @@ def compare(old: Settings, new: Settings) -> Changes:
 
 
 def warn_of_removed(old: Collection[str], new: Collection[str], usage: Usage) -> list[str]:
-    """Returns a warning for each removed connection with waiting envelopes, which nobody would see otherwise."""
+    """Returns a warning for each removed connection with waiting envelopes, which no other message shows."""
     counts = {name: usage.connections.get(name, LogUsage()) for name in old if name not in new}
     return [
         f"{CONNECTIONS}.{name} (removed): {waiting} waiting envelopes stay in the spool; "

@@ -122,7 +122,7 @@ def _context_of(settings: TlsSettings) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     certificate, key = settings.certificate_file, settings.key_file
     try:
-        # A passphrase is never asked for: nobody sits at the daemon's terminal.
+        # A passphrase is never asked for: the daemon has no terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except ssl.SSLError as error:
         if "mismatch" in _reason(error):

@@ -1,6 +1,6 @@
 """Keys of rows: log number << 48 | position. A connection's two logs are numbered as a pair, normal first.
 
-So a key tells its connection's number, its priority and its position.
+So a key holds its connection's number, its priority and its position.
 """
 
 from intercomd_daemon.envelope import Priority

@@ -38,8 +38,8 @@ WRONG = {
 
 def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
     """The last one stays valid while the file is gone, and each is reported for masking."""
-    path, told = tmp_path / "token", []
-    token = AccessToken("", str(path), told.append)
+    path, values = tmp_path / "token", []
+    token = AccessToken("", str(path), values.append)
     assert token.current() == ""
     path.write_text(" first\n")
     assert token.current() == "first"
@@ -47,14 +47,14 @@ def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
     assert token.current() == "second-and-longer"
     path.unlink()
     assert token.current() == "second-and-longer"
-    assert told == ["first", "second-and-longer"]
+    assert values == ["first", "second-and-longer"]
     assert "second" not in repr(token)
 
 
 def test_token_given_as_a_value_is_reported_at_once() -> None:
-    told = []
-    assert AccessToken("value", "", told.append).current() == "value"
-    assert told == ["value"]
+    values = []
+    assert AccessToken("value", "", values.append).current() == "value"
+    assert values == ["value"]
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -62,16 +62,16 @@ async def test_a_file_that_holds_no_token_is_named_and_no_call_leaves(
     sandbox: Sandbox, tmp_path: Path, name: str
 ) -> None:
     content, wrong = WRONG[name]
-    path, told = tmp_path / "token", []
+    path, values = tmp_path / "token", []
     path.write_bytes(content)
-    token = AccessToken("", str(path), told.append)
+    token = AccessToken("", str(path), values.append)
     async with IntercomClient(settings_for(sandbox), token, 1) as session:
         answer = await session.call(requests.ME)
         assert answer.status == 0
         assert answer.failure.startswith(f"{path} ")
         assert wrong in answer.failure
         assert "sandbox" not in answer.failure.removeprefix(str(path))
-        assert (sandbox.calls, told) == ([], [])
+        assert (sandbox.calls, values) == ([], [])
         path.write_text("sandbox-token\r\n")
         assert (await session.call(requests.ME)).status == 200
     assert token.problem == ""

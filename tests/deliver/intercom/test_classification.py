@@ -152,7 +152,7 @@ TABLE: list[Row] = [
     # 429: the budget's.
     (ALL, [429], error("rate_limit_exceeded"), TRANSIENT, "RATE_LIMITED"),
     (ALL, [429], error("too_many_requests"), TRANSIENT, "RATE_LIMITED"),
-    # 409 on create: exists. On an update: somebody else has the email or the external id. On an event: several.
+    # 409 on create: exists. On an update: another contact has the email or the external id. On an event: several.
     ([CREATE], [409], error("conflict", EXISTS), RESOLVE, "EXISTS"),
     ([CREATE], [409], error("conflict", ARCHIVED), RESOLVE, "ARCHIVED"),
     ([CREATE], [409], error("conflict", SEVERAL), RESOLVE, "IDENTITY_AMBIGUOUS"),
@@ -173,7 +173,7 @@ TABLE: list[Row] = [
     # Access is granted by a refusal only if that has a code of Intercom's.
     ([ME], [400, 404, 405, 410, 411, 412, 413, 414, 418, 422, 424, 426, 451, 499], b"", SUSPENDED, "NOT_INTERCOM"),
     ([ME], [400, 404, 422], b'{"errors":["Bad Request"]}', SUSPENDED, "NOT_INTERCOM"),
-    # Whatever else stands in a body, the status counts.
+    # Whatever else a body has, the status counts.
     (ALL, [503], error("conflict", EXISTS), TRANSIENT, "HTTP_503"),
     ([EVENT], [202], error("conflict", EXISTS), TRANSIENT, "ANSWER_UNREADABLE"),
 ]
@@ -263,7 +263,7 @@ def test_table(call: Call, status: int, body: bytes, kind: Kind, reason: str) ->
         (UPDATE, Response(200, b'{"id":"c7","external_id":8}'), Classification(DONE, contact_id="c7", external_id="8")),
         (READ, Response(200, b'{"id":"c1","external_id":null}'), Classification(DONE, contact_id="c1")),
         (READ, Response(200, b'{"id":"c1","errors":null}'), Classification(DONE, contact_id="c1")),
-        # Without an id nobody can tell whose contact it is; a created one is found by the next conflict.
+        # Without an id it is unknown whose contact it is; a created one is found by the next conflict.
         (READ, Response(200, b"{}"), Classification(TRANSIENT, "ANSWER_UNREADABLE")),
         # A page without tags is one by its content type; Intercom's own JSON is none.
         (EVENT, Response(202, b"please log in", html=True), Classification(TRANSIENT, "NOT_INTERCOM")),

@@ -372,7 +372,7 @@ def test_connecting_times_out_sooner_than_a_call() -> None:
             return response
 
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
-        # Nobody accepts: once its queue is full, who knocks hears nothing.
+        # No connection is accepted: once the queue is full, further ones get no response.
         for _ in range(4):
             knocking = waiting.enter_context(socket.socket())
             knocking.setblocking(False)

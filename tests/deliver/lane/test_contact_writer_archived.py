@@ -54,7 +54,7 @@ def test_envelopes_that_left_together_are_dead_letters_one_by_one() -> None:
 
 
 def test_lookup_of_a_group_is_not_used_for_single_envelopes() -> None:
-    """Somebody has unarchived the contact meanwhile."""
+    """Another client has unarchived the contact meanwhile."""
     talk("""
         1: plan=gold
         2: plan=silver

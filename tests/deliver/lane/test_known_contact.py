@@ -45,7 +45,7 @@ def test_equal_values_of_different_types_differ() -> None:
         (NOW - DAY + 1, DAY, True),
         (NOW - DAY, DAY, False),
         (NOW, 0.0, False),
-        # Told in the future: a clock was set back since, and nobody knows how long ago it was.
+        # Sent in the future: a clock was set back since, and it is unknown how long ago it was.
         (NOW + 1, DAY, False),
         (NOW + 1, 0.0, False),
     ],

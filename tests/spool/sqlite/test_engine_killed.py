@@ -20,8 +20,8 @@ from intercomd_daemon.spool.record import pack
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool
 
 def row(name):
-    noun = AcceptedEnvelope(name, "ann", "", 0.0, (), (), "", bytes(500))
-    return Incoming("default", Priority.NORMAL, "c:ann", name, pack(noun))
+    accepted = AcceptedEnvelope(name, "ann", "", 0.0, (), (), "", bytes(500))
+    return Incoming("default", Priority.NORMAL, "c:ann", name, pack(accepted))
 
 async def main():
     spool = await open_spool(SqliteSettings(sys.argv[1], free_bytes_min=0))

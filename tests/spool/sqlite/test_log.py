@@ -113,7 +113,7 @@ def test_accepting_neither_scans_nor_sorts(transaction: Transaction, row: Make) 
 
 
 def test_reading_neither_scans_nor_sorts(transaction: Transaction, row: Make) -> None:
-    """A stretch is found by its key, its lanes and progress by theirs."""
+    """A page is found by its key, its lanes and progress by theirs."""
     log.append(transaction, [row("1", connection="eu")], admit_all)
     statements: list[str] = []
     transaction.database.set_trace_callback(statements.append)

@@ -31,11 +31,11 @@ WHO = {5_000: ("bob", ""), 10_000: ("", "bob@x.org")}
 
 def row(number):
     customer_id, email = WHO.get(number, BOB if number % 5_000 == 0 else (f"user-{number % 999}", ""))
-    noun = AcceptedEnvelope(str(number), customer_id, email, 0.0, (), (), "", bytes(100))
+    accepted = AcceptedEnvelope(str(number), customer_id, email, 0.0, (), (), "", bytes(100))
     priority = Priority.BULK if number % 3 == 0 else Priority.NORMAL
     return Incoming(
-        "default", priority, lane_of(customer_id, email), str(number), pack(noun), email=email
-    ), noun
+        "default", priority, lane_of(customer_id, email), str(number), pack(accepted), email=email
+    ), accepted
 
 async def main():
     spool = await open_spool(SqliteSettings(sys.argv[1], free_bytes_min=0))

@@ -19,7 +19,7 @@ _CONTACT_CALLS = (Call.CREATE_CONTACT, Call.UPDATE_CONTACT)
 
 
 async def see(call: Call, how: str) -> tuple[str, ...]:
-    """The cells of a row: verdict, pause, calls that follow, outcome, what if the fault stays, what was reported."""
+    """The cells of a row: classification, pause, further calls, outcome, what if the fault stays, what was reported."""
     return *(await see_once(call, how)), await see_it_stay(call, how)
 
 

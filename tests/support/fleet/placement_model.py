@@ -84,7 +84,7 @@ class PlacementModel:
         for workspace, place in places.items():
             able = fleet.able(workspace)
             if not place.owner and able:
-                return "a workspace is delivered by nobody"
+                return "a workspace is delivered by no process"
             sound = {name for name in able if processes[name].healthy}
             if place.owner in processes and not processes[place.owner].healthy and sound:
                 return "a workspace stays with an owner that cannot deliver"

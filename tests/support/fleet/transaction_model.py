@@ -84,9 +84,9 @@ class Exchange(NamedTuple):
     sent: Sent | None = None
     """The append that the daemon waits for."""
     stray: tuple[Sent, ...] = ()
-    """Statements that backends may still perform; the answers of broken sessions reach nobody."""
+    """Statements that backends may still perform; the answers of broken sessions are lost."""
     refused: frozenset[int] = frozenset()
-    """The appends whose callers were told that nothing was accepted."""
+    """The appends whose callers got the response that nothing was accepted."""
     accepted: frozenset[int] = frozenset()
     number: int = 0
 

@@ -45,7 +45,7 @@ class Figures:
                 notes.known.intersection(attempt.ids) for attempt in cut_off
             )
             self.amid["a call without an answer"] += kill.calls_cut > 0
-            self.amid["the door of a draining daemon"] += kill.asked_to_stop_at > 0.0 and notes.refused_between(
+            self.amid["the refusals of a draining daemon"] += kill.asked_to_stop_at > 0.0 and notes.refused_between(
                 kill.asked_to_stop_at, kill.at
             )
 

@@ -48,7 +48,7 @@ ANSWERS = (
     "* 502 not-json times=1",
     "PUT /contacts/ 409 times=1",
 )
-"""The sandbox's faults, of which each stretch between kills begins with one. The last is a conflict that names none."""
+"""The sandbox's faults, one of which begins each span between kills. The last is a conflict that names none."""
 OUTAGE_SECONDS = 0.5
 _PAGE_SIZE = 1000
 

@@ -1,6 +1,6 @@
 """Operators' orders: rows that any daemon writes, and that the daemon which delivers the workspace answers.
 
-A notification of the control session wakes both sides; a slow poll stands behind it.
+A notification of the control session wakes both sides; a slow poll replaces one that was lost.
 """
 
 import asyncio
