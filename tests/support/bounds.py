@@ -83,6 +83,7 @@ BOUNDS = {
     # ingest
     "ingest.contact_update._Builder.times": "limits.user_attributes_max",
     "ingest.contact_update._Builder.update": _ONE_CALL,
+    "deliver.intercom.client._system_tls": "one for the process",
     "ingest.coalescing.RequestCoalescer._waiting": "open requests: app.listeners.CALLS_MAX of each connection",
     "ingest.decision.Findings.adjustments": "ingest.limits.FINDINGS_MAX",
     "ingest.decision.Findings.violations": "ingest.limits.FINDINGS_MAX",

@@ -5,8 +5,10 @@ import gzip
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
+import trustme
 
 from clock.virtual import VirtualLoop
 from delivery.worker import TOKEN, settings_for
@@ -294,6 +296,21 @@ async def test_refused_connection_is_a_failure(sandbox: Sandbox) -> None:
     async with IntercomClient(settings, AccessToken(TOKEN), 4) as intercom:
         answer = await intercom.call(EVENT)
     assert (answer.status, answer.failure) == (0, "the host cannot be reached")
+
+
+async def test_connections_with_the_systems_certificates_share_them(tmp_path: Path) -> None:
+    """Each copy would take 1 MiB."""
+    ca_file = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(ca_file))
+    names = {"a": "", "b": "", "c": str(ca_file), "d": str(ca_file)}
+    clients = {
+        name: IntercomClient(
+            ConnectionSettings(name=name, base_url="https://127.0.0.1", ca_file=file), AccessToken(TOKEN), 1
+        )
+        for name, file in names.items()
+    }
+    assert clients["a"]._tls is clients["b"]._tls
+    assert len({id(client._tls) for client in clients.values()}) == 3
 
 
 async def test_host_without_tls_is_a_failure(sandbox: Sandbox) -> None:
