@@ -58,6 +58,19 @@ def test_entry_without_data_is_not_corrupt(transaction: Transaction) -> None:
     }
 
 
+def test_entries_of_many_lanes_are_read_at_once(transaction: Transaction) -> None:
+    lanes = ['c:"quoted"', "c:back\\slash", "c:😀", "e:ann@example.com", *(f"c:{number}" for number in range(600))]
+    for number, lane in enumerate(lanes):
+        contact_cache.write(transaction, 1, CachedContact(lane, f"i{number}", b""))
+    statements: list[str] = []
+    transaction.database.set_trace_callback(statements.append)
+    known = contact_cache.read_entries(transaction, 1, [*lanes, "c:unknown"])
+    transaction.database.set_trace_callback(None)
+    assert known.pop("c:unknown") == NOTHING
+    assert known == {lane: ContactEntry(f"i{number}", b"") for number, lane in enumerate(lanes)}
+    assert len(statements) == 1
+
+
 def test_connections_have_separate_contact_caches(transaction: Transaction) -> None:
     contact_cache.write(transaction, 1, CachedContact("c:ann", "i1", b""))
     contact_cache.write(transaction, 2, CachedContact("c:ann", "i1", b""))

@@ -113,7 +113,7 @@ def test_accepting_neither_scans_nor_sorts(transaction: Transaction, row: Make) 
 
 
 def test_reading_neither_scans_nor_sorts(transaction: Transaction, row: Make) -> None:
-    """A page is found by its key, its lanes and progress by theirs."""
+    """A page is found by its key, its lanes and progress by theirs. Only the list of lanes is scanned."""
     log.append(transaction, [row("1", connection="eu")], admit_all)
     statements: list[str] = []
     transaction.database.set_trace_callback(statements.append)
@@ -121,4 +121,5 @@ def test_reading_neither_scans_nor_sorts(transaction: Transaction, row: Make) ->
     transaction.database.set_trace_callback(None)
     for statement in set(statements):
         plan = transaction.database.execute("EXPLAIN QUERY PLAN " + statement).fetchall()
-        assert [step[3] for step in plan if "SCAN" in step[3] or "TEMP B-TREE" in step[3]] == []
+        steps = [step[3] for step in plan if step[3] != "SCAN json_each VIRTUAL TABLE INDEX 1:"]
+        assert [step for step in steps if "SCAN" in step or "TEMP B-TREE" in step] == []

@@ -19,27 +19,25 @@ _UNKNOWN = ContactEntry("", b"")
 
 
 def read_entries(transaction: Transaction, number: int, lanes: Iterable[str]) -> dict[str, ContactEntry]:
-    """Returns the entry of each lane of a connection; an empty entry for an unknown one."""
-    return {lane: _read_entry(transaction, number, lane) for lane in lanes}
+    """Returns the entry of each lane of a connection; an empty entry for an unknown one.
 
-
-def _read_entry(transaction: Transaction, number: int, lane: str) -> ContactEntry:
+    One statement reads all: for each statement the thread gives up the interpreter and waits to get it back.
+    """
+    entries = dict.fromkeys(lanes, _UNKNOWN)
     found = transaction.database.execute(
-        "SELECT contacts.number, contact_id, data, contacts.seal, identities.seal FROM identities"
+        "SELECT identities.lane, contacts.number, contact_id, data, contacts.seal, identities.seal FROM identities"
         " JOIN contacts ON contacts.number = identities.contact"
-        " WHERE identities.connection = ? AND identities.lane = ?",
-        (number, lane),
-    ).fetchone()
-    if found is None:
-        return _UNKNOWN
-    contact, contact_id, data, stored_contact_checksum, stored_identity_checksum = found
-    if stored_identity_checksum != identity_checksum(number, lane, contact_id):
-        transaction.database.execute("DELETE FROM identities WHERE connection = ? AND lane = ?", (number, lane))
-        return _UNKNOWN
-    if contact_error(number, contact_id, data, stored_contact_checksum):
-        _delete(transaction, [contact])
-        return _UNKNOWN
-    return ContactEntry(contact_id, data)
+        " WHERE identities.connection = ? AND identities.lane IN (SELECT value FROM json_each(?))",
+        (number, json.dumps(list(entries))),
+    ).fetchall()
+    for lane, contact, contact_id, data, stored_contact_checksum, stored_identity_checksum in found:
+        if stored_identity_checksum != identity_checksum(number, lane, contact_id):
+            transaction.database.execute("DELETE FROM identities WHERE connection = ? AND lane = ?", (number, lane))
+        elif contact_error(number, contact_id, data, stored_contact_checksum):
+            _delete(transaction, [contact])
+        else:
+            entries[lane] = ContactEntry(contact_id, data)
+    return entries
 
 
 def identity_checksum(number: int, lane: str, contact_id: str) -> int:
