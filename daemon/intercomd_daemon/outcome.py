@@ -28,7 +28,7 @@ class EffectKind(IntEnum):
     EVENT = 2
 
 
-class Effect(msgspec.Struct, frozen=True, array_like=True):
+class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The effect of one call of an envelope."""
 
     kind: EffectKind
@@ -46,7 +46,7 @@ class Effect(msgspec.Struct, frozen=True, array_like=True):
     """The index of the envelope's operation; -1 in records of 0.1, see `index_effects`."""
 
 
-class Progress(msgspec.Struct, frozen=True, array_like=True):
+class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The progress of a waiting envelope: the effects of its first calls, and the attempts of the next one."""
 
     effects: tuple[Effect, ...] = ()
@@ -67,7 +67,7 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
     """Likewise: the key of the batch's last row."""
 
 
-class Outcome(msgspec.Struct, frozen=True, array_like=True):
+class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The outcome of an accepted envelope or of a replay; a row of the journal."""
 
     envelope_id: str

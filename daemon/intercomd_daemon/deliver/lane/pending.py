@@ -30,6 +30,24 @@ class Retry(Enum):
 class PendingEnvelope:
     """An envelope between the spool and its outcome, with the results of the operations that have ended."""
 
+    __slots__ = (
+        "_effects",
+        "_findings",
+        "_next",
+        "_response_body",
+        "alone",
+        "attempts",
+        "contact_update",
+        "envelope",
+        "http_status",
+        "key",
+        "last_error",
+        "not_found",
+        "operation",
+        "position",
+        "priority",
+    )
+
     def __init__(self, key: int, priority: Priority, envelope: AcceptedEnvelope, progress: Progress) -> None:
         self.key = key
         self.priority = priority
