@@ -616,6 +616,12 @@ REASONS: Final = (
         "Give the token the scope to read data attributes.",
     ),
     Reason(
+        "call_not_made",
+        ReasonKind.NOTICE,
+        "`dry_run = true`: the `call` was decided, and not made. Calls that only read are made.",
+        "Set `dry_run = false` to make the calls.",
+    ),
+    Reason(
         "rows_damaged",
         ReasonKind.NOTICE,
         "Rows of the spool did not match their checksum and were quarantined with their bytes; or this release cannot decode them, and they stay.",

@@ -188,8 +188,10 @@ async def test_dry_run_counts_calls_and_changes_nothing(sandbox: Sandbox, spool:
     await spool.append([row(envelope("a", "u", {"plan": "pro"}, event("came")))])
     async with delivering(spool, settings_for(sandbox, dry_run=True)) as (worker, notes):
         await notes.until(lambda n: len(n.outcomes) == 1)
-        assert worker.status().calls == 4
+        assert worker.status().calls == 5
     assert {call.method for call in sandbox.calls} == {"GET"}
+    skipped = ["POST /data_attributes", "POST /contacts", "POST /events"]
+    assert notes.events == [("call_not_made", {"call": call}) for call in skipped]
     assert [(o.type, o.reason) for o in notes.outcomes] == [(OutcomeType.SKIPPED, "DRY_RUN")]
 
 

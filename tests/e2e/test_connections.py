@@ -136,6 +136,8 @@ async def test_dry_run_decides_and_counts_but_only_reads(start: Start, sandbox: 
     (outcome,) = await daemon.journal()
     assert (outcome.type, outcome.reason) == (OutcomeType.OUTCOME_TYPE_SKIPPED, "DRY_RUN")
     assert [effect.reason for effect in outcome.effects] == ["DRY_RUN", "DRY_RUN"]
+    for call in ("POST /data_attributes", "POST /contacts", "POST /events"):
+        assert daemon.logged("call_not_made", connection="default", call=call, level="info")
 
 
 async def test_bulk_envelopes_follow_all_normal_ones(daemon: Daemon, sandbox: Sandbox) -> None:

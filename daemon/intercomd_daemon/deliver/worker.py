@@ -331,7 +331,7 @@ class Worker:
             self._commit(lane, AfterResponse(step.settlement))
         elif self._settings.dry_run and isinstance(step, Send) and not step.request.call.reads:
             # A dry run decides and counts the call, but does not make it.
-            self._client.count_dry_run()
+            self._client.skip(step.request.call)
             self._commit(lane, lane.on_response(Classification(Kind.DONE, DRY_RUN), Response(0), self._clock.wall()))
         else:
             self._outage.start_call(allowed, lane.key, now)

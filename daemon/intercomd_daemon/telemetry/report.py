@@ -23,7 +23,7 @@ SENT_CHARACTERS_MAX = 256
 DETAIL_CHARACTERS_MAX = 2_000
 """Characters of a list of texts in a line."""
 # Notices of normal operation, logged as info; all others are warnings.
-_EXPECTED = frozenset({"attribute_created"})
+_EXPECTED = frozenset({"attribute_created", "call_not_made"})
 _TYPE_NAMES = {type_: type_.name.lower() for type_ in OutcomeType}
 _CHANGE_LEVELS = {ConnectionState.DOWN: logging.WARNING, ConnectionState.SUSPENDED: logging.ERROR}
 

@@ -64,6 +64,7 @@ class AttributeSync:
             if wait > 0 or not self._catalog.absent(name, now):
                 return max(0.0, wait)
             if self._settings.dry_run:
+                self._client.skip(Call.CREATE_ATTRIBUTE)
                 self._catalog.created(name, data_type, now)
                 return 0.0
             response = await self._client.call_within_budget(requests.create_attribute(name, data_type))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from intercomd_daemon.deliver.intercom.client import IntercomClient
-from intercomd_daemon.deliver.intercom.messages import Request, Response
+from intercomd_daemon.deliver.intercom.messages import Call, Request, Response
 from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import Observer
 from intercomd_daemon.deliver.schedule.pacing import Pace
@@ -51,9 +51,10 @@ class PacedClient:
         """Returns whether the token file holds another token than the last call was made with."""
         return self._intercom.token_replaced()
 
-    def count_dry_run(self) -> None:
-        """Counts a call that a dry run does not make."""
+    def skip(self, call: Call) -> None:
+        """Counts and reports a call that a dry run does not make."""
         self.calls += 1
+        self._observer.on_notice(self._connection, "call_not_made", call=str(call))
 
     async def call(self, request: Request, traceparents: Sequence[str] = ()) -> Response:
         """Makes a call that the pace has counted already; a network failure is a response with status 0."""
