@@ -90,8 +90,12 @@ class Connections:
         )
         # After the last commit of the old workers, and before the first read of the new ones.
         warnings = await self._store_workspaces()
+        # An operator may have paused or resumed a connection while its old worker ended.
+        paused = await self._spool.paused()
         if not self._stopping:
             self._workers.start(workers)
+            for name, (worker, *_) in workers.items():
+                worker.pause(paused=name in paused)
         return warnings
 
     async def _new_workers(self, connections: Mapping[str, ConnectionSettings]) -> dict[str, AssignedWorker]:
