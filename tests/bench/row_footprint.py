@@ -17,7 +17,7 @@ STARTS, WEIGHINGS = 5, 3
 ROWS, USERS = 1_000_000, 100_000
 WARM = 500
 """Outcomes after which the read-ahead window, the caches and the connections are full."""
-AT_REST_MAX, MORE_MAX = 64.0, 32.0
+AT_REST_MAX, MORE_MAX = 60.0, 32.0
 SECONDS_MAX, TIMES_MAX = 1.0, 1.3
 
 
