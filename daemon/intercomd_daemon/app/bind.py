@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 from intercomd_daemon import unix_socket
 from intercomd_daemon.errors import IntercomdError
@@ -60,15 +61,19 @@ def _errors(address: str, *, listening: bool) -> Iterator[OSError | None]:
         host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     ):
         try:
-            with socket.socket(family, kind, protocol) as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                trial.bind(place)
-                if listening:
-                    trial.listen()
+            _bind(family, kind, protocol, place, listening=listening)
         except OSError as error:
             yield error
         else:
             yield None
+
+
+def _bind(family: int, kind: int, protocol: int, place: tuple[Any, ...], *, listening: bool) -> None:
+    with socket.socket(family, kind, protocol) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind(place)
+        if listening:
+            trial.listen()
 
 
 def _fix(address: str, error: OSError) -> str:

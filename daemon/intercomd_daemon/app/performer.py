@@ -178,31 +178,41 @@ async def report_statuses(outflow: Outflow, statuses: Callable[[], Mapping[str, 
 async def obey_orders(outflow: Outflow, perform: Callable[[Order], Awaitable[int]]) -> None:
     """Performs the orders of operators, each in a task of its own, until the workspace is lost or released.
 
-    `perform` returns the result of an order's answer. An order that cannot be performed now is left for the next look,
-    or for the daemon that acquires the workspace next.
+    `perform` returns the result of an order's answer.
     """
-    known: set[int] = set()
-
-    async def obey(order: Order) -> None:
-        try:
-            answer = Answer(await perform(order))
-        except ConnectionNotFound:
-            answer = Answer(error=f"the daemon that delivers the workspace has no connection {order.connection}")
-        except LeaseLost:
-            raise
-        except IntercomdError:
-            await asyncio.sleep(REPEAT_SECONDS)
-            known.discard(order.number)
-            return
-        await outflow.answer(order, answer)
-        known.discard(order.number)
-
     with suppress(LeaseLost):
         try:
-            async with asyncio.TaskGroup() as tasks:
-                while True:
-                    for order in await outflow.orders(known):
-                        known.add(order.number)
-                        tasks.create_task(obey(order))
+            await _take_orders(outflow, perform)
         except ExceptionGroup as ended:
             raise_first_loss(ended)
+
+
+async def _take_orders(outflow: Outflow, perform: Callable[[Order], Awaitable[int]]) -> None:
+    known: set[int] = set()
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            for order in await outflow.orders(known):
+                known.add(order.number)
+                task = tasks.create_task(_obey(outflow, order, perform))
+                task.add_done_callback(partial(_forget, known, order.number))
+
+
+def _forget(known: set[int], number: int, _task: asyncio.Task[None]) -> None:
+    known.discard(number)
+
+
+async def _obey(outflow: Outflow, order: Order, perform: Callable[[Order], Awaitable[int]]) -> None:
+    """Performs an order and stores its answer.
+
+    One that cannot be performed now is left for the next look, or for the daemon that acquires the workspace next.
+    """
+    try:
+        answer = Answer(await perform(order))
+    except ConnectionNotFound:
+        answer = Answer(error=f"the daemon that delivers the workspace has no connection {order.connection}")
+    except LeaseLost:
+        raise
+    except IntercomdError:
+        await asyncio.sleep(REPEAT_SECONDS)
+        return
+    await outflow.answer(order, answer)

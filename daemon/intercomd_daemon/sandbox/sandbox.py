@@ -180,11 +180,14 @@ class Sandbox:
     def _wake(self) -> None:
         for predicate, future in self._waiting:
             if not future.done():
-                try:
-                    if predicate(self):
-                        future.set_result(None)
-                except Exception as error:  # noqa: BLE001 -- raised where the predicate was passed in
-                    future.set_exception(error)
+                self._check(predicate, future)
+
+    def _check(self, predicate: Callable[["Sandbox"], object], future: asyncio.Future[None]) -> None:
+        try:
+            if predicate(self):
+                future.set_result(None)
+        except Exception as error:  # noqa: BLE001 -- raised where the predicate was passed in
+            future.set_exception(error)
 
 
 def _nothing() -> None:

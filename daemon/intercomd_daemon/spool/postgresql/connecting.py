@@ -15,8 +15,6 @@ from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 STATEMENT_SECONDS = 30
 """The server ends a statement after this time, whatever has become of the daemon."""
 LOCK_SECONDS = 5
-
-
 _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """The last one is a standby's, which does not accept writes."""
 HOST_SECONDS_MIN = 2.0
@@ -35,21 +33,7 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
     hosts, and goes on to the next only after an OSError: after a fail-over, a host that is silent, or still starts,
     would hide the new primary.
     """
-    lease = max(1, int(settings.lease_seconds))
-    server_settings = {
-        "application_name": f"intercomd {settings.daemon_id}".strip(),
-        "search_path": "intercomd",
-        "lock_timeout": f"{LOCK_SECONDS}s",
-        "statement_timeout": f"{STATEMENT_SECONDS}s",
-        "idle_in_transaction_session_timeout": f"{lease}s",
-        "client_connection_check_interval": f"{lease}s",
-        "tcp_keepalives_idle": str(lease),
-        "tcp_keepalives_interval": "2",
-        "tcp_keepalives_count": "3",
-        "tcp_user_timeout": str(lease * 1000),
-        "jit": "off",
-    }
-
+    server_settings = _server_settings(settings)
     hosts = hosts_of(settings.url)
     # The driver gets the hosts one by one: Python's parser refuses a list with an IPv6 address behind another host.
     url = settings.url if len(hosts) == 1 else _URL.sub(r"\g<role>\g<rest>", settings.url)
@@ -75,19 +59,43 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
             else:
                 hosts.remove((host, port))
                 hosts.insert(0, (host, port))
-                return await prepare(connection)
+                return await _prepare(connection, _lease(settings))
         raise ConnectionError(f"no host accepts writes: {'; '.join(failures)}")
 
-    async def prepare(connection: asyncpg.Connection) -> asyncpg.Connection:
-        _set_timeout(connection, lease * 1000)
-        try:
-            await within(CONNECT_SECONDS, connection, _force_durability)
-        except BaseException:
-            connection.terminate()
-            raise
-        return connection
-
     return connect
+
+
+def _lease(settings: PostgresqlSettings) -> int:
+    """Returns the whole seconds after which a session without a living daemon must have ended."""
+    return max(1, int(settings.lease_seconds))
+
+
+def _server_settings(settings: PostgresqlSettings) -> dict[str, str]:
+    lease = _lease(settings)
+    return {
+        "application_name": f"intercomd {settings.daemon_id}".strip(),
+        "search_path": "intercomd",
+        "lock_timeout": f"{LOCK_SECONDS}s",
+        "statement_timeout": f"{STATEMENT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{lease}s",
+        "client_connection_check_interval": f"{lease}s",
+        "tcp_keepalives_idle": str(lease),
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": str(lease * 1000),
+        "jit": "off",
+    }
+
+
+async def _prepare(connection: asyncpg.Connection, lease: int) -> asyncpg.Connection:
+    """Sets what every session needs; closes the connection if that fails."""
+    _set_timeout(connection, lease * 1000)
+    try:
+        await within(CONNECT_SECONDS, connection, _force_durability)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
 
 
 async def _force_durability(connection: asyncpg.Connection) -> None:

@@ -1,7 +1,7 @@
 """A spool's file as far as it can be read: by SQLite table by table, and where that breaks off, page by page."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
 from intercomd_daemon.spool.maintenance import Damage
@@ -108,11 +108,18 @@ def _sound_rows(pages: Pages, number: int) -> Iterator[tuple[Table, Row]]:
     # A page does not name its table: a row belongs to the first one whose checks it passes.
     for key, columns in leaf_rows(pages.read(number), number, pages.read):
         for table in (*PRECIOUS, *COUNTED):
-            if len(columns) >= len(table.columns):
-                row = [key, *columns[1 : len(table.columns)]]
-                for real in table.reals:
-                    value = row[real]
-                    row[real] = float(value) if isinstance(value, int) else value
-                if not table.error(row):
-                    yield table, row
-                    break
+            row = _row_of(table, key, columns)
+            if row is not None and not table.error(row):
+                yield table, row
+                break
+
+
+def _row_of(table: Table, key: int, columns: Sequence[Value]) -> Row | None:
+    """Returns the row as one of a table; None if it has too few columns."""
+    if len(columns) < len(table.columns):
+        return None
+    row = [key, *columns[1 : len(table.columns)]]
+    for real in table.reals:
+        value = row[real]
+        row[real] = float(value) if isinstance(value, int) else value
+    return row
