@@ -34,11 +34,11 @@ def test_search_continues_chunk_by_chunk_to_the_end(transaction: Transaction, ad
         add(name)
     wanted = DeadLetterFilter(dead_letter_ids=(5, dead_letters.CHUNK + 2))
     found = dead_letters.read_after(transaction, wanted, 0, 10)
-    assert ([letter.dead_letter_id for letter in found.letters], found.next) == ([5], dead_letters.CHUNK)
+    assert ([letter.dead_letter_id for letter in found.entries], found.next) == ([5], dead_letters.CHUNK)
     found = dead_letters.read_after(transaction, wanted, found.next, 10)
-    assert ([letter.dead_letter_id for letter in found.letters], found.next) == ([dead_letters.CHUNK + 2], 0)
+    assert ([letter.dead_letter_id for letter in found.entries], found.next) == ([dead_letters.CHUNK + 2], 0)
     found = dead_letters.read_after(transaction, EVERYTHING, 0, 2)
-    assert ([letter.dead_letter_id for letter in found.letters], found.next) == ([1, 2], 2)
+    assert ([letter.dead_letter_id for letter in found.entries], found.next) == ([1, 2], 2)
 
 
 def test_replays_follow_the_order_of_first_acceptance(transaction: Transaction, add: Add) -> None:
@@ -66,7 +66,7 @@ def test_large_operation_takes_chunks_and_leaves_out_later_letters(
     assert first.next
     second = operation(transaction, EVERYTHING, many, first.next)
     assert (second.letters, second.next) == (2, None)
-    assert [letter.dead_letter_id for letter in dead_letters.read_after(transaction, EVERYTHING, 0, 10).letters] == [
+    assert [letter.dead_letter_id for letter in dead_letters.read_after(transaction, EVERYTHING, 0, 10).entries] == [
         later
     ]
 
@@ -88,7 +88,7 @@ def test_corrupt_letter_in_a_list_is_quarantined_and_reported(transaction: Trans
     add(1)
     add(2)
     transaction.database.execute("UPDATE dead_letters SET data = x'0102' WHERE id = 1")
-    assert [letter.dead_letter_id for letter in dead_letters.read_after(transaction, EVERYTHING, 0, 10).letters] == [2]
+    assert [letter.dead_letter_id for letter in dead_letters.read_after(transaction, EVERYTHING, 0, 10).entries] == [2]
     assert dead_letters.count(transaction, EVERYTHING) == transaction.counters.connection("eu").dead_letters == 1
     assert transaction.database.execute("SELECT place, key, data FROM damaged").fetchall() == [
         ("dead_letters", 1, b"\x01\x02")

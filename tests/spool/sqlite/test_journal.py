@@ -35,25 +35,25 @@ def test_search_continues_chunk_by_chunk_to_the_end(transaction: Transaction, ad
     last = 2 * journal.CHUNK + 50
     add([1, 2, journal.CHUNK + 1, last])
     found = journal.read_after(transaction, ANYTHING, 0, 10)
-    assert (sequences_of(found.outcomes), found.next) == ([1, 2], journal.CHUNK)
+    assert (sequences_of(found.entries), found.next) == ([1, 2], journal.CHUNK)
     found = journal.read_after(transaction, ANYTHING, found.next, 10)
-    assert (sequences_of(found.outcomes), found.next) == ([journal.CHUNK + 1], 2 * journal.CHUNK)
+    assert (sequences_of(found.entries), found.next) == ([journal.CHUNK + 1], 2 * journal.CHUNK)
     found = journal.read_after(transaction, ANYTHING, found.next, 10)
-    assert (sequences_of(found.outcomes), found.next) == ([last], 0)
+    assert (sequences_of(found.entries), found.next) == ([last], 0)
     found = journal.read_before(transaction, ANYTHING, 0, 10)
-    assert (sequences_of(found.outcomes), found.next) == ([last], last + 1 - journal.CHUNK)
+    assert (sequences_of(found.entries), found.next) == ([last], last + 1 - journal.CHUNK)
     found = journal.read_before(transaction, ANYTHING, found.next, 10)
-    assert (sequences_of(found.outcomes), found.next) == ([journal.CHUNK + 1], last + 1 - 2 * journal.CHUNK)
+    assert (sequences_of(found.entries), found.next) == ([journal.CHUNK + 1], last + 1 - 2 * journal.CHUNK)
     found = journal.read_before(transaction, ANYTHING, found.next, 10)
-    assert (sequences_of(found.outcomes), found.next) == ([2, 1], 0)
+    assert (sequences_of(found.entries), found.next) == ([2, 1], 0)
 
 
 def test_next_page_starts_after_the_last_outcome(transaction: Transaction, add: Add) -> None:
     add(range(1, 6))
     found = journal.read_after(transaction, ANYTHING, 1, 2)
-    assert (sequences_of(found.outcomes), found.next) == ([2, 3], 3)
+    assert (sequences_of(found.entries), found.next) == ([2, 3], 3)
     found = journal.read_before(transaction, ANYTHING, 5, 2)
-    assert (sequences_of(found.outcomes), found.next) == ([4, 3], 3)
+    assert (sequences_of(found.entries), found.next) == ([4, 3], 3)
 
 
 def test_corrupt_outcome_is_quarantined_and_hides_no_other(transaction: Transaction, add: Add) -> None:
@@ -61,7 +61,7 @@ def test_corrupt_outcome_is_quarantined_and_hides_no_other(transaction: Transact
     transaction.database.execute("UPDATE journal SET data = x'00' WHERE sequence IN (2, 3)")
     first = journal.read_after(transaction, ANYTHING, 0, 2)
     second = journal.read_after(transaction, ANYTHING, first.next, 2)
-    assert sequences_of([*first.outcomes, *second.outcomes]) == [1, 4]
+    assert sequences_of([*first.entries, *second.entries]) == [1, 4]
     assert transaction.database.execute("SELECT place, key FROM damaged").fetchall() == [("journal", 2), ("journal", 3)]
     assert len(transaction.damages) == 2
     assert transaction.counters.spool.outcomes == 2
@@ -76,7 +76,7 @@ def test_only_matching_outcomes_are_decoded(transaction: Transaction, add: Add) 
         (OutcomeFilter(email="ann@example.com"), 2),
         (OutcomeFilter(types=(OutcomeType.UNCHANGED, OutcomeType.SKIPPED)), 2),
     ):
-        assert sequences_of(journal.read_after(transaction, wanted, 0, 10).outcomes) == [sequence]
+        assert sequences_of(journal.read_after(transaction, wanted, 0, 10).entries) == [sequence]
 
 
 @pytest.mark.fills("spool.sqlite.journal.TRIMMED_PER_COMMIT")
@@ -126,11 +126,11 @@ def test_corrupt_outcomes_do_not_keep_others_from_expiring(transaction: Transact
     transaction.outcomes_from = 150.0
     assert journal.oldest(transaction) == 9
     assert journal.expire(transaction) == 200.0
-    assert sequences_of(journal.read_after(transaction, ANYTHING, 0, 10).outcomes) == [9, 10]
+    assert sequences_of(journal.read_after(transaction, ANYTHING, 0, 10).entries) == [9, 10]
 
 
 def test_deletion_counts_only_existing_letters(transaction: Transaction, add: Add) -> None:
     add([1, 2, 3])
     journal.remove(transaction, [2, 9])
     assert transaction.counters.spool.outcomes == 2
-    assert sequences_of(journal.read_after(transaction, ANYTHING, 0, 10).outcomes) == [1, 3]
+    assert sequences_of(journal.read_after(transaction, ANYTHING, 0, 10).entries) == [1, 3]

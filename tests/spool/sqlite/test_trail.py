@@ -26,7 +26,7 @@ def searched(transaction: Transaction, wanted: TrailFilter, limit: int = 1_000) 
     steps = [trail.search(transaction, wanted, 0, limit)]
     while steps[-1].next:
         steps.append(trail.search(transaction, wanted, steps[-1].next, limit))
-    return [[key - START for key in step.keys] for step in steps]
+    return [[key - START for key in step.entries] for step in steps]
 
 
 def test_search_finds_rows_wherever_they_wait(transaction: Transaction, row: Make) -> None:

@@ -35,7 +35,7 @@ def test_corrupt_record_is_quarantined_with_its_bytes(transaction: Transaction, 
     (outcome,) = batch.outcomes
     assert (outcome.envelope_id, outcome.customer_id, outcome.connection) == ("1", "ann", "eu")
     assert (outcome.type, outcome.reason, outcome.effects) == (OutcomeType.DEAD_LETTERED, "DAMAGED", ())
-    assert journal.read_after(transaction, OutcomeFilter(), 0, 10).outcomes == [outcome]
+    assert journal.read_after(transaction, OutcomeFilter(), 0, 10).entries == [outcome]
     assert transaction.counters.connection("eu").normal == 1
 
 

@@ -14,6 +14,7 @@ from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.rows import DeadLetterFilter
 from intercomd_daemon.spool.sqlite import journal, log
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
+from intercomd_daemon.spool.sqlite.chunk import Chunk
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.quarantine import quarantine_record, record_error
@@ -23,14 +24,6 @@ CHUNK = 1_000
 """Letters searched in one operation: some milliseconds."""
 TAKEN_PER_COMMIT = 500
 """Letters replayed or discarded in one commit: it holds few in memory and keeps other operations waiting briefly."""
-
-
-class Chunk(NamedTuple):
-    """The matching letters of one chunk."""
-
-    letters: list[DeadLetter]
-    next: int
-    """The id to search on from; 0: the search is complete."""
 
 
 class Cursor(NamedTuple):
@@ -88,12 +81,14 @@ def add(transaction: Transaction, letter: DeadLetter, priority: Priority) -> Non
     counters.bytes += row_bytes(data)
 
 
-def read_newest(transaction: Transaction, wanted: DeadLetterFilter, before: int, limit: int) -> Chunk:
+def read_newest(transaction: Transaction, wanted: DeadLetterFilter, before: int, limit: int) -> Chunk[DeadLetter]:
     """Returns the matching letters of the next chunk below the id `before` (0: all), newest first."""
     return read_before(transaction, *_condition(transaction, wanted), before, limit)
 
 
-def read_before(transaction: Transaction, clauses: str, values: list[object], before: int, limit: int) -> Chunk:
+def read_before(
+    transaction: Transaction, clauses: str, values: list[object], before: int, limit: int
+) -> Chunk[DeadLetter]:
     """Returns the letters of the next chunk below the id `before` (0: all), newest first, that fulfil the clauses."""
     below = before or transaction.counters.spool.sequence + 1
     seen, last = transaction.database.execute(
@@ -110,7 +105,7 @@ def read_before(transaction: Transaction, clauses: str, values: list[object], be
     return Chunk(letters, last if seen == CHUNK else 0)
 
 
-def read_after(transaction: Transaction, wanted: DeadLetterFilter, after: int, limit: int) -> Chunk:
+def read_after(transaction: Transaction, wanted: DeadLetterFilter, after: int, limit: int) -> Chunk[DeadLetter]:
     """Returns the matching letters of the next chunk above the id `after`; corrupt ones are quarantined."""
     seen, last = transaction.database.execute(
         "SELECT count(*), max(id) FROM (SELECT id FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?)", (after, CHUNK)

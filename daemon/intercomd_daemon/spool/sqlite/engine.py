@@ -44,6 +44,7 @@ from intercomd_daemon.spool.sqlite import (
 from intercomd_daemon.spool.sqlite import forwarded as forwarded_table
 from intercomd_daemon.spool.sqlite import workspaces as workspaces_table
 from intercomd_daemon.spool.sqlite.admission import Admission
+from intercomd_daemon.spool.sqlite.chunk import collect
 from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
 from intercomd_daemon.spool.sqlite.inspection import type_problem
 from intercomd_daemon.spool.sqlite.lock import hold
@@ -174,51 +175,20 @@ class SqliteSpool:
 
     async def outcomes(self, wanted: OutcomeFilter, before: int, limit: int) -> list[Outcome]:
         """Lists the journal, newest first."""
-        outcomes: list[Outcome] = []
-        while len(outcomes) < limit:
-            read = partial(journal.read_before, wanted=wanted, before=before, limit=limit - len(outcomes))
-            chunk = await self._search(read)
-            outcomes += chunk.outcomes
-            before = chunk.next
-            if not before:
-                break
-        return outcomes
+        return await collect(self._search, journal.read_before, wanted, before, limit)
 
     async def outcomes_after(self, wanted: OutcomeFilter, after: int, limit: int) -> tuple[list[Outcome], int]:
         """Lists the journal in order, and returns the oldest sequence that it holds."""
-        outcomes: list[Outcome] = []
-        while len(outcomes) < limit:
-            read = partial(journal.read_after, wanted=wanted, after=after, limit=limit - len(outcomes))
-            chunk = await self._search(read)
-            outcomes += chunk.outcomes
-            after = chunk.next
-            if not after:
-                break
+        outcomes = await collect(self._search, journal.read_after, wanted, after, limit)
         return outcomes, await self._writer.perform(journal.oldest)
 
     async def dead_letters(self, wanted: DeadLetterFilter, after: int, limit: int) -> list[DeadLetter]:
         """Lists dead letters in the order of their ids."""
-        letters: list[DeadLetter] = []
-        while len(letters) < limit:
-            read = partial(dead_letters.read_after, wanted=wanted, after=after, limit=limit - len(letters))
-            chunk = await self._search(read)
-            letters += chunk.letters
-            after = chunk.next
-            if not after:
-                break
-        return letters
+        return await collect(self._search, dead_letters.read_after, wanted, after, limit)
 
     async def newest_dead_letters(self, wanted: DeadLetterFilter, before: int, limit: int) -> list[DeadLetter]:
         """Lists dead letters, newest first."""
-        letters: list[DeadLetter] = []
-        while len(letters) < limit:
-            read = partial(dead_letters.read_newest, wanted=wanted, before=before, limit=limit - len(letters))
-            chunk = await self._search(read)
-            letters += chunk.letters
-            before = chunk.next
-            if not before:
-                break
-        return letters
+        return await collect(self._search, dead_letters.read_newest, wanted, before, limit)
 
     async def count_dead_letters_by_reason(self, wanted: DeadLetterFilter) -> dict[str, int]:
         """Counts the dead letters of each reason that the filter matches."""
@@ -283,16 +253,8 @@ class SqliteSpool:
 
     async def trail_outcomes(self, wanted: TrailFilter, before: int, limit: int) -> list[KeptOutcome]:
         """Lists outcomes of the journal, then of dead letters that outlived it, newest first."""
-        outcomes: list[KeptOutcome] = []
-        for read in (trail.read_journal, trail.read_old_letters):
-            start = before
-            while len(outcomes) < limit:
-                chunk = await self._search(partial(read, wanted=wanted, before=start, limit=limit - len(outcomes)))
-                outcomes += chunk.outcomes
-                start = chunk.next
-                if not start:
-                    break
-        return outcomes
+        outcomes = await collect(self._search, trail.read_journal, wanted, before, limit)
+        return outcomes + await collect(self._search, trail.read_old_letters, wanted, before, limit - len(outcomes))
 
     async def refusals(self, wanted: TrailFilter, before: int, limit: int) -> list[Refusal]:
         """Lists rejected and skipped envelopes, newest first."""

@@ -9,7 +9,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, lane_of
 from intercomd_daemon.spool import record
@@ -17,6 +16,7 @@ from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.keys import log_start
 from intercomd_daemon.spool.record import RecordDamaged
 from intercomd_daemon.spool.rows import POSITION_BITS, position_of
+from intercomd_daemon.spool.sqlite.chunk import Chunk
 from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders
 from intercomd_daemon.spool.trail import TrailFilter
 
@@ -31,14 +31,6 @@ RowTexts = tuple[int, str, str, str]
 """A row's key, and the texts that get fingerprints: lane, email and envelope id."""
 Entry = tuple[int, int, int, int | None, int]
 """A row of the table: position, log, and the fingerprints of lane, email and envelope id."""
-
-
-class Candidates(NamedTuple):
-    """Keys of rows whose fingerprints match, newest first."""
-
-    keys: list[int]
-    next: int
-    """The position below which to continue the search; 0: the search is complete."""
 
 
 def add(transaction: Transaction, rows: Iterable[RowTexts]) -> None:
@@ -61,7 +53,7 @@ def fill(database: sqlite3.Connection) -> None:
         database.executemany(f"{_INSERT} (?, ?, ?, ?, ?)", (_entry(*row) for row in _readable(rows)))
 
 
-def find(transaction: Transaction, wanted: TrailFilter, before: int, limit: int) -> Candidates:
+def find(transaction: Transaction, wanted: TrailFilter, before: int, limit: int) -> Chunk[int]:
     """Returns candidates among the next entries below the position `before` (0: all)."""
     top = before or 1 << POSITION_BITS
     seen, last = transaction.database.execute(
@@ -78,8 +70,8 @@ def find(transaction: Transaction, wanted: TrailFilter, before: int, limit: int)
     ).fetchall()
     keys = [(log << POSITION_BITS) + position for log, position in found]
     if len(found) == limit:
-        return Candidates(keys, found[-1][1])
-    return Candidates(keys, last if seen == SEARCHED_PER_COMMIT else 0)
+        return Chunk(keys, found[-1][1])
+    return Chunk(keys, last if seen == SEARCHED_PER_COMMIT else 0)
 
 
 def _condition(transaction: Transaction, wanted: TrailFilter) -> tuple[str, list[object]]:

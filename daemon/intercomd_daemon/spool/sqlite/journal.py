@@ -7,11 +7,11 @@ chunk by its columns, and the writer commits other operations between two chunks
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
 
 from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.rows import OutcomeFilter
+from intercomd_daemon.spool.sqlite.chunk import Chunk
 from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.quarantine import quarantine_record, record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders
@@ -21,14 +21,6 @@ CHUNK = 10_000
 """Sequences searched in one operation: some milliseconds."""
 TRIMMED_PER_COMMIT = 1_000
 """More outcomes than a commit adds, so that the bound holds."""
-
-
-class Chunk(NamedTuple):
-    """The matching outcomes of one chunk."""
-
-    outcomes: list[Outcome]
-    next: int
-    """The bound to search on from; 0: the search is complete."""
 
 
 def add(transaction: Transaction, outcomes: Sequence[Outcome]) -> None:
@@ -130,7 +122,9 @@ def _first(transaction: Transaction, sequence: int) -> Outcome | None:
     return None
 
 
-def read_before(transaction: Transaction, wanted: OutcomeFilter | TrailFilter, before: int, limit: int) -> Chunk:
+def read_before(
+    transaction: Transaction, wanted: OutcomeFilter | TrailFilter, before: int, limit: int
+) -> Chunk[Outcome]:
     """Returns the matching outcomes of the chunk below `before` (0: the newest chunk), newest first."""
     newest = transaction.counters.spool.sequence
     below = min(before, newest + 1) if before else newest + 1
@@ -141,7 +135,7 @@ def read_before(transaction: Transaction, wanted: OutcomeFilter | TrailFilter, b
     return Chunk(_decode(transaction, found), found[-1][0] if len(found) == limit else rest)
 
 
-def read_after(transaction: Transaction, wanted: OutcomeFilter, after: int, limit: int) -> Chunk:
+def read_after(transaction: Transaction, wanted: OutcomeFilter, after: int, limit: int) -> Chunk[Outcome]:
     """Returns the matching outcomes of the chunk above `after`, in order."""
     bottom = max(after + 1, oldest(transaction))
     below = bottom + CHUNK

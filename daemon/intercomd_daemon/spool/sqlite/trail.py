@@ -5,7 +5,6 @@ Each search is made in steps, newest first; the writer commits other operations 
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import OutcomeType
@@ -14,6 +13,7 @@ from intercomd_daemon.spool.keys import connection_of, log_start, priority_of
 from intercomd_daemon.spool.record import RecordDamaged
 from intercomd_daemon.spool.rows import Row, WaitingRow
 from intercomd_daemon.spool.sqlite import dead_letters, fingerprints, journal
+from intercomd_daemon.spool.sqlite.chunk import Chunk
 from intercomd_daemon.spool.sqlite.duplicate_window import find_key
 from intercomd_daemon.spool.sqlite.quarantine import record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction
@@ -21,14 +21,6 @@ from intercomd_daemon.spool.sqlite.waiting_rows import TABLES, columns_of
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 _ANY = TrailFilter()
-
-
-class Found(NamedTuple):
-    """The keys of matching rows, newest first."""
-
-    keys: list[int]
-    next: int
-    """The position to search on from, downwards; 0: the search is complete."""
 
 
 def known_key(transaction: Transaction, connection: str, envelope_id: str) -> int:
@@ -40,7 +32,7 @@ def known_key(transaction: Transaction, connection: str, envelope_id: str) -> in
     return int(found[0]) if found else 0
 
 
-def search(transaction: Transaction, wanted: TrailFilter, before: int, limit: int) -> Found:
+def search(transaction: Transaction, wanted: TrailFilter, before: int, limit: int) -> Chunk[int]:
     """Searches the next waiting rows below the position `before` (0: all)."""
     candidates = fingerprints.find(transaction, wanted, before, limit)
     matching = {
@@ -48,11 +40,11 @@ def search(transaction: Transaction, wanted: TrailFilter, before: int, limit: in
         for table in TABLES
         for key, data in transaction.database.execute(
             f"SELECT key, data FROM {table} WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608 - our own names
-            (json.dumps(candidates.keys),),
+            (json.dumps(candidates.entries),),
         )
         if _matches(wanted, data)
     }
-    return Found([key for key in candidates.keys if key in matching], candidates.next)
+    return Chunk([key for key in candidates.entries if key in matching], candidates.next)
 
 
 def _matches(wanted: TrailFilter, data: bytes) -> bool:
@@ -124,31 +116,23 @@ def _ahead(transaction: Transaction, table: str, key: int, lane: str) -> int:
     return min(int(key - first), waiting - 1)
 
 
-class Outcomes(NamedTuple):
-    """The matching outcomes of one chunk, newest first."""
-
-    outcomes: list[KeptOutcome]
-    next: int
-    """The bound to search on from; 0: the search is complete."""
-
-
-def read_journal(transaction: Transaction, wanted: TrailFilter, before: int, limit: int) -> Outcomes:
+def read_journal(transaction: Transaction, wanted: TrailFilter, before: int, limit: int) -> Chunk[KeptOutcome]:
     """Returns the matching outcomes of the journal's chunk below `before` (0: the newest chunk)."""
     chunk = journal.read_before(transaction, wanted, before, limit)
-    dead = [each.sequence for each in chunk.outcomes if each.type is OutcomeType.DEAD_LETTERED]
+    dead = [each.sequence for each in chunk.entries if each.type is OutcomeType.DEAD_LETTERED]
     kept = {
         row[0]
         for row in transaction.database.execute(
             "SELECT id FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(dead),)
         )
     }
-    return Outcomes([KeptOutcome(each, each.sequence in kept) for each in chunk.outcomes], chunk.next)
+    return Chunk([KeptOutcome(each, each.sequence in kept) for each in chunk.entries], chunk.next)
 
 
-def read_old_letters(transaction: Transaction, wanted: TrailFilter, before: int, limit: int) -> Outcomes:
+def read_old_letters(transaction: Transaction, wanted: TrailFilter, before: int, limit: int) -> Chunk[KeptOutcome]:
     """Returns outcomes of matching dead letters that have outlived the journal, below `before` (0: all)."""
     oldest = journal.oldest(transaction) or 1
     below = min(before, oldest) if before else oldest
     clauses, values = journal.trail_condition(transaction, wanted)
     chunk = dead_letters.read_before(transaction, clauses, values, below, limit)
-    return Outcomes([KeptOutcome(each.outcome, dead_letter=True) for each in chunk.letters], chunk.next)
+    return Chunk([KeptOutcome(each.outcome, dead_letter=True) for each in chunk.entries], chunk.next)
