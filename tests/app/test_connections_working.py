@@ -273,6 +273,33 @@ async def test_give_up_waits_for_a_reload_and_for_the_call_in_flight(
     await spool.close()
 
 
+@pytest.mark.parametrize("paused", [True, False])
+async def test_pause_during_a_reload_holds_for_the_new_worker(load: Load, sandbox: Sandbox, paused: bool) -> None:
+    sandbox.workspace.add_contact("u1")
+    sandbox.fault(Fault("POST", "/events", delay_seconds=0.2, times=1))
+    connections = Connections(load(sandbox.base_url), lambda _: None)
+    spool, notes = MemorySpool(), Notes()
+    await connections.start(spool, notes)
+    await spool.append([row(envelope("one", "u1", None, event("came")))])
+    await sandbox.wait_for(lambda sandbox: any(call.path == "/events" for call in sandbox.calls))
+    await pause(connections, spool, paused=not paused)
+    changed = load(sandbox.base_url, connections={"default": {"session_end_name": "Closed"}}).connections
+    reload = asyncio.create_task(connections.reconfigure(changed))
+    while connections.worker("default") is not None:
+        await asyncio.wait({reload}, timeout=0)
+    await pause(connections, spool, paused=paused)
+    await reload
+    await notes.until(lambda notes: len(notes.outcomes) == 1)
+    assert (status_of(connections, "default").state is ConnectionState.PAUSED) is paused
+    await finish(connections)
+    await spool.close()
+
+
+async def pause(connections: Connections, spool: MemorySpool, *, paused: bool) -> None:
+    await spool.set_paused("default", paused=paused)
+    connections.performer.pause("default", paused=paused)
+
+
 async def test_give_up_of_a_removed_connection_names_it(load: Load, sandbox: Sandbox) -> None:
     connections = Connections(load(sandbox.base_url), lambda _: None)
     spool = MemorySpool()
