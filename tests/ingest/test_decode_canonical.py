@@ -86,11 +86,12 @@ def test_both_paths_refuse_or_decode_any_part(part: bytes, key: bytes) -> None:
 def test_common_envelope_takes_the_fast_path(envelope: Envelope) -> None:
     parts = decode_canonical(envelope.SerializeToString())
     assert parts is not None
-    assert len(parts.user_attributes) == len(envelope.user_attributes)
-    assert parts.message.HasField("event_time") == envelope.HasField("event_time")
+    message, user_attributes, event = parts
+    assert len(user_attributes) == len(envelope.user_attributes)
+    assert message.HasField("event_time") == envelope.HasField("event_time")
     custom = envelope.custom_event
     expected = CustomEvent(custom.name, [("plan", "pro")] * len(custom.attributes)) if custom.name else None
-    assert parts.event == expected
+    assert event == expected
 
 
 @pytest.mark.parametrize(

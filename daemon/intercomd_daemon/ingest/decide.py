@@ -24,6 +24,9 @@ from intercomd_daemon.ingest.validate import (
     unknown_connection,
 )
 
+# A member of an enum costs a call each time it is read from its class.
+_DEVELOPMENT, _ACCEPTED = Environment.DEVELOPMENT, Disposition.ACCEPTED
+
 
 def decide(
     envelope: DecodedEnvelope, rules: ConnectionsByName, now: float, caller: str = "", traceparent: str = ""
@@ -33,7 +36,7 @@ def decide(
     `now` is in Unix seconds; `traceparent` is that of the call, for an envelope without one of its own.
     """
     connection = rules.get(envelope.connection)
-    if connection is None or not connection.active or envelope.environment is Environment.DEVELOPMENT:
+    if connection is None or not connection.active or envelope.environment is _DEVELOPMENT:
         target = _target(envelope, connection, rules)
         if isinstance(target, Decision):
             return target
@@ -60,7 +63,7 @@ def decide(
     return Decision(
         envelope_id,
         connection.name,
-        Disposition.ACCEPTED,
+        _ACCEPTED,
         (),
         adjustments,
         found.adjustments_omitted,

@@ -157,7 +157,7 @@ class _Envelopes(Collection[DecodedEnvelope]):
             if parts is None:
                 found = found or Findings()
                 parts = _decode_parts(encoded, bytes_max, found)
-            envelope_id: str = parts.message.envelope_id
+            envelope_id: str = parts[0].envelope_id
             recognised = bool(envelope_id or self._request_id)
             own_id = bool(envelope_id) and not (self._forwarded and len(envelope_id) <= GIVEN_ID_BYTES_MAX)
             if not envelope_id:
@@ -192,7 +192,7 @@ def _decode_parts(encoded: bytes, bytes_max: int, found: Findings) -> DecodedPar
     excess = len(message.removed_user_attributes) - USER_ATTRIBUTES_READ_MAX
     if excess > 0:
         findings.append(excess_finding(excess, USER_ATTRIBUTES_READ_MAX, "removed_user_attributes"))
-    return DecodedParts(message, attributes, decode_event(message, findings))
+    return message, attributes, decode_event(message, findings)
 
 
 def _envelope(

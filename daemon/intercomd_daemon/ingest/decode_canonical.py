@@ -5,7 +5,7 @@ the message here, attributes are encoded bytes, which a cache has decoded mostly
 path of `decode.py`, which gives the same result for these.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,15 +19,10 @@ from intercomd_daemon.ingest.decoded import Attribute, CustomEvent, DecodedEvent
 from intercomd_daemon.ingest.limits import EVENT_ATTRIBUTES_READ_MAX, USER_ATTRIBUTES_READ_MAX
 from intercomd_daemon.ingest.shallow import shallow_class
 
+DecodedParts = tuple[Any, list[Attribute], DecodedEvent | None]
+"""The decoded parts of an envelope: its message, its user attributes, and its event.
 
-class DecodedParts(NamedTuple):
-    """The decoded parts of an envelope, and its message."""
-
-    message: Any
-    """An `Envelope`, or a message that has the same fields beside those that are decoded."""
-    user_attributes: list[Attribute]
-    event: DecodedEvent | None
-
+The message is an `Envelope`, or has the same fields beside those that are decoded."""
 
 _Envelope = shallow_class(Envelope.DESCRIPTOR, Identity.DESCRIPTOR, CustomEventMessage.DESCRIPTOR, Timestamp.DESCRIPTOR)
 _attributes = AttributeCache().decode
@@ -56,6 +51,6 @@ def decode_canonical(encoded: bytes) -> DecodedParts | None:
     # Iterating over a copy of a repeated field is faster than over the field.
     try:
         event = CustomEvent(name, _attributes(own_attributes[:])) if name else None
-        return DecodedParts(message, _attributes(user_attributes[:]), event)
+        return message, _attributes(user_attributes[:]), event
     except ValueError:
         return None
