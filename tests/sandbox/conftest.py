@@ -9,13 +9,13 @@ import pytest
 
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.dispatch import answer
-from intercomd_daemon.sandbox.http_messages import Answer, ReceivedRequest
+from intercomd_daemon.sandbox.http_messages import HttpResponse, ReceivedRequest
 from intercomd_daemon.sandbox.workspace import Workspace
 
 HEADERS = {"Authorization": "Bearer sandbox-token", "Accept": "application/json", "Intercom-Version": "2.16"}
 NOW = 1_700_000_000.0
 
-Ask = Callable[..., Answer]
+Ask = Callable[..., HttpResponse]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def ask() -> Ask:
         version: str = "2.16",
         headers: dict[str, str | None] | None = None,
         now: float = NOW,
-    ) -> Answer:
+    ) -> HttpResponse:
         if body is None:
             body = b"" if json is None else msgspec.json.encode(json)
         given = HEADERS | {"Intercom-Version": version, "Content-Type": "application/json"} | (headers or {})
@@ -62,16 +62,16 @@ async def client(sandbox: Sandbox) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def read() -> Callable[[Answer], Any]:
+def read() -> Callable[[HttpResponse], Any]:
     """Read an answer's JSON."""
     return lambda given: msgspec.json.decode(given.body)
 
 
 @pytest.fixture
-def refusal() -> Callable[[Answer], tuple[int, str, str]]:
+def refusal() -> Callable[[HttpResponse], tuple[int, str, str]]:
     """Give status, code and message of a refusal, whose envelope must be Intercom's."""
 
-    def perform(given: Answer) -> tuple[int, str, str]:
+    def perform(given: HttpResponse) -> tuple[int, str, str]:
         envelope = msgspec.json.decode(given.body)
         assert envelope["type"] == "error.list"
         assert envelope["request_id"] == "request-1"

@@ -6,12 +6,12 @@ import pytest
 
 from intercomd_daemon.sandbox import SandboxSettings
 from intercomd_daemon.sandbox.dispatch import faulty_headers, find_route
-from intercomd_daemon.sandbox.http_messages import Answer, ReceivedRequest
+from intercomd_daemon.sandbox.http_messages import HttpResponse, ReceivedRequest
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.sandbox.workspace import Workspace
 
-Ask = Callable[..., Answer]
-Refusal = Callable[[Answer], tuple[int, str, str]]
+Ask = Callable[..., HttpResponse]
+Refusal = Callable[[HttpResponse], tuple[int, str, str]]
 NOW = 1_700_000_003.5
 RATE_NAMES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from intercomd_daemon.sandbox import SandboxSettings
-from intercomd_daemon.sandbox.http_messages import Answer
+from intercomd_daemon.sandbox.http_messages import HttpResponse
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.sandbox.workspace import Workspace
 
-Ask = Callable[..., Answer]
-Read = Callable[[Answer], Any]
-Refusal = Callable[[Answer], tuple[int, str, str]]
+Ask = Callable[..., HttpResponse]
+Read = Callable[[HttpResponse], Any]
+Refusal = Callable[[HttpResponse], tuple[int, str, str]]
 NOW = 1_700_000_000.0
 NOT_FOUND = (404, "not_found", "User Not Found")
 
@@ -142,7 +142,7 @@ def test_lead_is_merged_into_a_user_if_they_are_duplicates(
 ) -> None:
     user, lead, stranger = workspace.add_contact("7", "a@b.c"), workspace.add_lead("a@b.c"), workspace.add_lead()
 
-    def merge(source: str, into: str, **more: bool) -> Answer:
+    def merge(source: str, into: str, **more: bool) -> HttpResponse:
         return ask(workspace, "POST", "/contacts/merge", {"from": source, "into": into, **more})
 
     assert refusal(merge(user.id, lead.id))[:2] == (400, "parameter_invalid")

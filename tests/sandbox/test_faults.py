@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from intercomd_daemon.sandbox.faults import Action, Fault, Faults, corrupt_answer, fault_answer
-from intercomd_daemon.sandbox.http_messages import Answer
+from intercomd_daemon.sandbox.http_messages import HttpResponse
 
 
 def never() -> float:
@@ -122,7 +122,7 @@ def test_fault_status_has_intercoms_error_body(fault: Fault, status: int, code: 
 
 
 def test_unanswered_call_has_no_status() -> None:
-    assert fault_answer(Fault(action=Action.HANG), "request-1", "") == Answer(0)
+    assert fault_answer(Fault(action=Action.HANG), "request-1", "") == HttpResponse(0)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,9 @@ def test_unanswered_call_has_no_status() -> None:
     ],
 )
 def test_response_is_corrupted_as_chosen(fault: Fault, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
-    assert corrupt_answer(fault, Answer(200, b"{}", (("x", "y"),))) == Answer(200, body, (("x", "y"), *headers))
+    assert corrupt_answer(fault, HttpResponse(200, b"{}", (("x", "y"),))) == HttpResponse(
+        200, body, (("x", "y"), *headers)
+    )
 
 
 @pytest.mark.parametrize(

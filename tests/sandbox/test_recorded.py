@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from intercomd_daemon.sandbox import Recorded, SandboxSettings
-from intercomd_daemon.sandbox.http_messages import Answer
+from intercomd_daemon.sandbox.http_messages import HttpResponse
 from intercomd_daemon.sandbox.recorded import ALL, NONE
 from intercomd_daemon.sandbox.workspace import Workspace
 
-Ask = Callable[..., Answer]
-Read = Callable[[Answer], Any]
+Ask = Callable[..., HttpResponse]
+Read = Callable[[HttpResponse], Any]
 NOW = 1_700_000_000.0
 NOT_FOUND = (404, "User Not Found")
 EXISTS = (409, "A contact matching those details already exists with id={}")

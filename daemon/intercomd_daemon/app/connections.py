@@ -23,7 +23,7 @@ from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.rows import LogUsage
 
 if TYPE_CHECKING:
-    from intercomd_daemon.app.destination import Observer
+    from intercomd_daemon.app.destination import ConnectionsObserver
 
 
 class Connections:
@@ -35,7 +35,7 @@ class Connections:
     performer: Performer
     """Does what operators ask for; set by `start`, as what follows."""
     _spool: Spool
-    _observer: "Observer"
+    _observer: "ConnectionsObserver"
     _workspaces: Workspaces
 
     def __init__(self, settings: Settings, hide: Callable[[str], None]) -> None:
@@ -52,7 +52,7 @@ class Connections:
         self._stopping = False
         self._start_time = time.time()
 
-    async def start(self, spool: Spool, observer: "Observer", *, shared: bool = False) -> None:
+    async def start(self, spool: Spool, observer: "ConnectionsObserver", *, shared: bool = False) -> None:
         """Acquires the workspaces and starts a worker for each active connection.
 
         With a shared spool it does not wait for workspaces that other daemons deliver: their workers start when this

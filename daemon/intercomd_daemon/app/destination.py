@@ -16,7 +16,7 @@ from intercomd_daemon.spool.base import Outflow, Spool
 if TYPE_CHECKING:
     from intercomd_daemon.deliver.schedule.connection_state import Observer as DeliveryObserver
 
-    class Observer(DeliveryObserver, Protocol):
+    class ConnectionsObserver(DeliveryObserver, Protocol):
         """Receives what happens to the connections."""
 
         def on_forward(self, connection: str, code: str, envelopes: int, seconds: float) -> None:
@@ -66,7 +66,7 @@ class Destination(Protocol):
         ...
 
     def new_worker(
-        self, settings: ConnectionSettings, held: Held, spool: Spool, observer: "Observer", *, paused: bool
+        self, settings: ConnectionSettings, held: Held, spool: Spool, observer: "ConnectionsObserver", *, paused: bool
     ) -> ConnectionWorker:
         """Returns the worker of a connection; it does not run yet.
 

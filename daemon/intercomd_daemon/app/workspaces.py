@@ -15,7 +15,7 @@ from intercomd_daemon.errors import IntercomdError, LeaseLost
 from intercomd_daemon.spool.base import Outflow, Spool
 
 if TYPE_CHECKING:
-    from intercomd_daemon.app.destination import Observer
+    from intercomd_daemon.app.destination import ConnectionsObserver
 
 ACQUIRE_PAUSE_SECONDS = 1.0
 """Pause before a workspace is acquired again, after the database failed while its workers were started."""
@@ -46,7 +46,13 @@ class Workspaces:
     """
 
     def __init__(
-        self, spool: Spool, deliverer: Deliverer, workers: RunningWorkers, observer: "Observer", *, shared: bool
+        self,
+        spool: Spool,
+        deliverer: Deliverer,
+        workers: RunningWorkers,
+        observer: "ConnectionsObserver",
+        *,
+        shared: bool,
     ) -> None:
         """`shared`: other processes may hold workspaces of the spool."""
         self._spool = spool

@@ -33,7 +33,7 @@ _SERVICE = DESCRIPTOR.services_by_name["IngestService"]
 SERVICE: Final = _SERVICE.full_name
 METHODS: Final = frozenset(_SERVICE.methods_by_name)
 
-Preview = Callable[[str, AcceptedEnvelope], Sequence[PreviewedRequest]]
+MakePreview = Callable[[str, AcceptedEnvelope], Sequence[PreviewedRequest]]
 """Returns the calls to Intercom of an accepted envelope, by the name of its connection."""
 
 
@@ -74,7 +74,7 @@ class IngestService:
     def __init__(
         self,
         acceptor: Acceptor,
-        preview: Preview,
+        preview: MakePreview,
         usage: Callable[[], Usage],
         limits: IngestSettings,
         clock: Callable[[], float],

@@ -13,7 +13,7 @@ from intercomd_daemon.sandbox.calls import Calls
 from intercomd_daemon.sandbox.contact import contact_json
 from intercomd_daemon.sandbox.fault_text import FaultSyntaxError, parse_fault
 from intercomd_daemon.sandbox.faults import Faults
-from intercomd_daemon.sandbox.http_messages import Answer, ReceivedRequest, error_body, json_answer
+from intercomd_daemon.sandbox.http_messages import HttpResponse, ReceivedRequest, error_body, json_answer
 from intercomd_daemon.sandbox.workspace import Workspace
 
 PREFIX = "/_sandbox/"
@@ -39,15 +39,15 @@ class FaultsBody(msgspec.Struct, forbid_unknown_fields=True):
     faults: list[str]
 
 
-def answer_control(sandbox: Controlled, request: ReceivedRequest) -> Answer:
-    """Answer a request below `/_sandbox/`: 404 for an unknown path, 400 for a malformed body."""
+def answer_control(sandbox: Controlled, request: ReceivedRequest) -> HttpResponse:
+    """HttpResponse a request below `/_sandbox/`: 404 for an unknown path, 400 for a malformed body."""
     perform = CONTROLS.get(f"{request.method} {request.path.removeprefix(PREFIX)}")
     if perform is None:
-        return Answer(404, error_body("", "not_found", f"There is no {request.method} {request.path}"))
+        return HttpResponse(404, error_body("", "not_found", f"There is no {request.method} {request.path}"))
     try:
         return json_answer(perform(sandbox, request))
     except (msgspec.DecodeError, FaultSyntaxError) as error:
-        return Answer(400, error_body("", "parameter_invalid", str(error)))
+        return HttpResponse(400, error_body("", "parameter_invalid", str(error)))
 
 
 def _state(sandbox: Controlled, _: ReceivedRequest) -> dict[str, Any]:

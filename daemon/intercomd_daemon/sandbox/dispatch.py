@@ -11,7 +11,14 @@ from intercomd_daemon.sandbox import endpoints
 from intercomd_daemon.sandbox.contact import Version
 from intercomd_daemon.sandbox.contacts import user_not_found
 from intercomd_daemon.sandbox.endpoints import Admitted
-from intercomd_daemon.sandbox.http_messages import Answer, ErrorResponse, Headers, ReceivedRequest, error_body, illegal
+from intercomd_daemon.sandbox.http_messages import (
+    ErrorResponse,
+    Headers,
+    HttpResponse,
+    ReceivedRequest,
+    error_body,
+    illegal,
+)
 from intercomd_daemon.sandbox.rate import Rate
 from intercomd_daemon.sandbox.workspace import Workspace
 
@@ -25,7 +32,7 @@ FIND_BY_EXTERNAL_ID_FROM = (2, 13)
 class Endpoint:
     """The function that performs a call, and its query parameters."""
 
-    perform: Callable[[Workspace, Admitted], Answer]
+    perform: Callable[[Workspace, Admitted], HttpResponse]
     query: frozenset[str] = frozenset()
 
 
@@ -54,7 +61,7 @@ ROUTES: Mapping[str, Methods] = {
 """The supported calls; `*` is the variable part of a path."""
 
 
-def answer(workspace: Workspace, request: ReceivedRequest, request_id: str, now: float) -> Answer:
+def answer(workspace: Workspace, request: ReceivedRequest, request_id: str, now: float) -> HttpResponse:
     """Perform a request and answer it. Every answer has a request id and, once admitted, version and budget."""
     headers: Headers = (("x-request-id", request_id),)
     try:
@@ -65,7 +72,7 @@ def answer(workspace: Workspace, request: ReceivedRequest, request_id: str, now:
         given = _perform(workspace, request, _version(version), request_id, now)
     except ErrorResponse as refused:
         body = error_body(request_id, refused.code, refused.message, refused.field)
-        given = Answer(refused.status, body, refused.headers, refused.message if refused.illegal else "")
+        given = HttpResponse(refused.status, body, refused.headers, refused.message if refused.illegal else "")
     return replace(given, headers=headers + given.headers)
 
 
@@ -108,7 +115,9 @@ def _refuse_over_limit(workspace: Workspace, rate: Rate) -> None:
         raise ErrorResponse(429, "rate_limit_exceeded", workspace.rate.message)
 
 
-def _perform(workspace: Workspace, request: ReceivedRequest, version: Version, request_id: str, now: float) -> Answer:
+def _perform(
+    workspace: Workspace, request: ReceivedRequest, version: Version, request_id: str, now: float
+) -> HttpResponse:
     if len(request.body) > workspace.settings.request_bytes_max:
         raise ErrorResponse(413, "client_error", "Request Entity Too Large")
     methods, argument = find_route(request.path, version)

@@ -9,7 +9,7 @@ from intercomd_daemon.sandbox import bodies, contact_search, events
 from intercomd_daemon.sandbox.bodies import ContactBody, decode
 from intercomd_daemon.sandbox.contact import OWNER_ID_TEXT_FROM, Contact, Version, contact_json, contact_reference
 from intercomd_daemon.sandbox.contacts import user_not_found
-from intercomd_daemon.sandbox.http_messages import Answer, ErrorResponse, illegal, invalid, json_answer
+from intercomd_daemon.sandbox.http_messages import ErrorResponse, HttpResponse, illegal, invalid, json_answer
 from intercomd_daemon.sandbox.workspace import Workspace
 
 
@@ -25,7 +25,7 @@ class Admitted:
     now: float
 
 
-def create_contact(workspace: Workspace, request: Admitted) -> Answer:
+def create_contact(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`POST /contacts`: "A strict create: never updates"."""
     body = decode(bodies.CONTACT, request.body)
     _check_owner(body, request.version)
@@ -36,7 +36,7 @@ def create_contact(workspace: Workspace, request: Admitted) -> Answer:
     return _contact(workspace, contact, request)
 
 
-def update_contact(workspace: Workspace, request: Admitted) -> Answer:
+def update_contact(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`PUT /contacts/{id}`: "partial update by Intercom's own id"."""
     body = decode(bodies.CONTACT, request.body)
     _check_owner(body, request.version)
@@ -45,22 +45,22 @@ def update_contact(workspace: Workspace, request: Admitted) -> Answer:
     return _contact(workspace, workspace.contacts.update(contact.id, body, attributes, request.now), request)
 
 
-def get_contact(workspace: Workspace, request: Admitted) -> Answer:
+def get_contact(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`GET /contacts/{id}`."""
     return _contact(workspace, workspace.contacts.get(request.argument), request)
 
 
-def find_contact(workspace: Workspace, request: Admitted) -> Answer:
+def find_contact(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`GET /contacts/find_by_external_id/{external_id}`: "from 2.13; users only, not leads"."""
     return _contact(workspace, workspace.contacts.find_user(request.argument), request)
 
 
-def archive_contact(workspace: Workspace, request: Admitted) -> Answer:
+def archive_contact(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`POST /contacts/{id}/archive`."""
     return json_answer(contact_reference(workspace.archive(request.argument), archived=True))
 
 
-def unarchive_contact(workspace: Workspace, request: Admitted) -> Answer:
+def unarchive_contact(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`POST /contacts/{id}/unarchive`: "unarchiving brings all data back"; a blocked contact stays blocked."""
     contact = workspace.contacts.get_in_any_state(request.argument)
     if contact.state == "blocked":
@@ -74,12 +74,12 @@ def unarchive_contact(workspace: Workspace, request: Admitted) -> Answer:
     return json_answer(contact_reference(workspace.unarchive(request.argument), archived=False))
 
 
-def delete_contact(workspace: Workspace, request: Admitted) -> Answer:
+def delete_contact(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`DELETE /contacts/{id}`: "permanent, by Intercom's id"."""
     return json_answer(contact_reference(workspace.delete(request.argument, request.now), deleted=True))
 
 
-def merge_contacts(workspace: Workspace, request: Admitted) -> Answer:
+def merge_contacts(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`POST /contacts/merge`: "merge a contact with a `role` of `lead` into a contact with a `role` of `user`"."""
     body = decode(bodies.MERGE, request.body)
     source, into = workspace.contacts.get(body.from_id), workspace.contacts.get(body.into_id)
@@ -95,7 +95,7 @@ def merge_contacts(workspace: Workspace, request: Admitted) -> Answer:
     return _contact(workspace, workspace.merge(source.id, into.id, request.now), request)
 
 
-def search_contacts(workspace: Workspace, request: Admitted) -> Answer:
+def search_contacts(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`POST /contacts/search`: "a new contact may stay invisible for minutes"."""
     body = decode(bodies.SEARCH, request.body)
     contact_search.check(body.query)
@@ -116,7 +116,7 @@ def search_contacts(workspace: Workspace, request: Admitted) -> Answer:
     return json_answer({"type": "list", "data": data, "total_count": total, "pages": pages})
 
 
-def list_attributes(workspace: Workspace, request: Admitted) -> Answer:
+def list_attributes(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`GET /data_attributes?model=contact&include_archived=true`."""
     query = dict(parse_qsl(request.query, keep_blank_values=True))
     model, include_archived = query.get("model"), query.get("include_archived", "false")
@@ -125,13 +125,13 @@ def list_attributes(workspace: Workspace, request: Admitted) -> Answer:
     return json_answer(workspace.attributes.list_json(model, include_archived=include_archived == "true"))
 
 
-def create_attribute(workspace: Workspace, request: Admitted) -> Answer:
+def create_attribute(workspace: Workspace, request: Admitted) -> HttpResponse:
     """`POST /data_attributes`: "creates one; every refusal is 400 `parameter_invalid`"."""
     return json_answer(workspace.attributes.create(decode(bodies.ATTRIBUTE, request.body)))
 
 
-def track_event(workspace: Workspace, request: Admitted) -> Answer:
-    """`POST /events`: "Answer 202, empty body. One event per call. Events never create contacts"."""
+def track_event(workspace: Workspace, request: Admitted) -> HttpResponse:
+    """`POST /events`: "HttpResponse 202, empty body. One event per call. Events never create contacts"."""
     body = decode(bodies.EVENT, request.body)
     events.check(body)
     contact = _addressed(workspace, body)
@@ -139,12 +139,12 @@ def track_event(workspace: Workspace, request: Admitted) -> Answer:
         workspace.events.track(body, contact, request.request_id, request.now)
     except ErrorResponse:
         if workspace.settings.event_names_refusal_empty:
-            return Answer(422)
+            return HttpResponse(422)
         raise
-    return Answer(202)
+    return HttpResponse(202)
 
 
-def identify(workspace: Workspace, request: Admitted) -> Answer:  # noqa: ARG001 -- every endpoint takes the request
+def identify(workspace: Workspace, request: Admitted) -> HttpResponse:  # noqa: ARG001 -- every endpoint takes the request
     """`GET /me`: `{type:"admin", id, email, app:{id_code, name, region, …}}`; "`app` may be null"."""
     settings = workspace.settings
     app = {
@@ -179,7 +179,7 @@ def _addressed(workspace: Workspace, body: bodies.EventBody) -> Contact:
     return users[0]
 
 
-def _contact(workspace: Workspace, contact: Contact, request: Admitted) -> Answer:
+def _contact(workspace: Workspace, contact: Contact, request: Admitted) -> HttpResponse:
     return json_answer(contact_json(contact, workspace.settings.app_id, request.version))
 
 

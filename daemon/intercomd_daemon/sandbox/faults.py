@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from intercomd_daemon.sandbox.http_messages import Answer, Headers, error_body
+from intercomd_daemon.sandbox.http_messages import Headers, HttpResponse, error_body
 
 HUGE_BYTES = 8 << 20
 """The default size of a huge body: more than the daemon reads."""
@@ -156,17 +156,17 @@ class Faults:
         return True
 
 
-def fault_answer(fault: Fault, request_id: str, rate_message: str) -> Answer:
+def fault_answer(fault: Fault, request_id: str, rate_message: str) -> HttpResponse:
     """Return the answer of a fault with a status; status 0 leaves the call unanswered."""
     if fault.status is None:
-        return Answer(0)
+        return HttpResponse(0)
     code, message = CODES.get(fault.status, ("server_error", "A fault of the sandbox fails the call"))
     if fault.status == 429:
         message = rate_message
     code = fault.code or code
     message = message if fault.message is None else fault.message
     body = b"" if fault.status in {202, 204} else error_body(request_id, code, message)
-    return Answer(fault.status, body)
+    return HttpResponse(fault.status, body)
 
 
 _BODIES: Mapping[Action, Callable[[bytes], bytes]] = {
@@ -189,7 +189,7 @@ _HEADERS: Mapping[Action, Headers] = {
 }
 
 
-def corrupt_answer(fault: Fault, answer: Answer) -> Answer:
+def corrupt_answer(fault: Fault, answer: HttpResponse) -> HttpResponse:
     """Change body and headers of an answer as the fault demands."""
     body = answer.body if fault.body is None else fault.body.encode()
     if fault.action is Action.HUGE:

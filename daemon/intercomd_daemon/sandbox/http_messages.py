@@ -20,7 +20,7 @@ class ReceivedRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """An HTTP answer. `illegal` says why Intercom's description does not allow the request, or is empty."""
 
     status: int
@@ -62,6 +62,6 @@ def error_body(request_id: str, code: str, message: str, field: str = "") -> byt
     return msgspec.json.encode({"type": "error.list", "request_id": request_id, "errors": [error]})
 
 
-def json_answer(value: object, status: int = 200) -> Answer:
+def json_answer(value: object, status: int = 200) -> HttpResponse:
     """Return an answer with a JSON value."""
-    return Answer(status, msgspec.json.encode(value))
+    return HttpResponse(status, msgspec.json.encode(value))

@@ -17,7 +17,7 @@ from intercomd_daemon.sandbox.control import PREFIX, answer_control
 from intercomd_daemon.sandbox.events import Event
 from intercomd_daemon.sandbox.fault_text import parse_fault
 from intercomd_daemon.sandbox.faults import Fault, FaultCount, Faults, corrupt_answer, fault_answer
-from intercomd_daemon.sandbox.http_messages import Answer, ReceivedRequest
+from intercomd_daemon.sandbox.http_messages import HttpResponse, ReceivedRequest
 from intercomd_daemon.sandbox.server import Exchange, Server
 from intercomd_daemon.sandbox.settings import CustomAttribute, SandboxSettings
 from intercomd_daemon.sandbox.workspace import Workspace
@@ -164,14 +164,14 @@ class Sandbox:
         self._wake()
         return Exchange(answer if fault is None else corrupt_answer(fault, answer), fault, lambda: self._end(call))
 
-    def _answer(self, request: ReceivedRequest, fault: Fault | None, request_id: str, now: float) -> Answer:
+    def _answer(self, request: ReceivedRequest, fault: Fault | None, request_id: str, now: float) -> HttpResponse:
         if fault is None or fault.takes:
             return dispatch.answer(self.workspace, request, request_id, now)
         answer = fault_answer(fault, request_id, self.workspace.rate.message)
         if not answer.status:
             return answer
         headers = dispatch.faulty_headers(self.workspace, request, request_id, answer.status, now)
-        return Answer(answer.status, answer.body, headers)
+        return HttpResponse(answer.status, answer.body, headers)
 
     def _end(self, call: ReceivedCall) -> None:
         call.ended = self._clock()

@@ -16,7 +16,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from intercomd_daemon.sandbox.faults import Action, Fault
-from intercomd_daemon.sandbox.http_messages import Answer, ReceivedRequest
+from intercomd_daemon.sandbox.http_messages import HttpResponse, ReceivedRequest
 
 BODY_BYTES_MAX = 64 << 20
 """Bodies above this get a 413 from aiohttp; the limit of the workspace is far below."""
@@ -29,7 +29,7 @@ SHUTDOWN_SECONDS = 5.0
 class Exchange:
     """The answer to a request, the fault in sending it, if any, and a function to call at its end."""
 
-    answer: Answer
+    answer: HttpResponse
     fault: Fault | None
     end: Callable[[], None]
 
@@ -116,10 +116,10 @@ class Server:
                 return await self._send_slowly(request, answer, fault.slow_seconds)
         return self._response(answer)
 
-    def _response(self, answer: Answer) -> web.Response:
+    def _response(self, answer: HttpResponse) -> web.Response:
         return web.Response(status=answer.status, body=answer.body, headers=self._headers(answer))
 
-    async def _send_half(self, request: web.BaseRequest, answer: Answer) -> NoReturn:
+    async def _send_half(self, request: web.BaseRequest, answer: HttpResponse) -> NoReturn:
         body = answer.body or b"{}"
         response = web.StreamResponse(status=answer.status, headers=self._headers(answer))
         response.content_length = len(body)
@@ -129,7 +129,7 @@ class Server:
             request.transport.close()  # after what has been written
         await _until_lost()
 
-    async def _send_slowly(self, request: web.BaseRequest, answer: Answer, seconds: float) -> web.StreamResponse:
+    async def _send_slowly(self, request: web.BaseRequest, answer: HttpResponse, seconds: float) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers=self._headers(answer))
         response.content_length = len(answer.body)
         await response.prepare(request)
@@ -139,7 +139,7 @@ class Server:
             await response.write(answer.body[start : start + size])
         return response
 
-    def _headers(self, answer: Answer) -> dict[str, str]:
+    def _headers(self, answer: HttpResponse) -> dict[str, str]:
         second = int(self._clock())
         if second != self._date[0]:
             self._date = (second, formatdate(second, usegmt=True))

@@ -17,9 +17,9 @@ from intercomd_daemon.deliver.lane.attribute_catalog import (
     REFUSED_MAX,
     REFUSED_SECONDS,
     TRUSTED_SECONDS,
-    Attribute,
     AttributeCatalog,
     AttributeList,
+    DataAttribute,
     Fit,
     convert,
     type_of,
@@ -29,7 +29,7 @@ from intercomd_daemon.envelope import Scalar
 NOW = 1_795_000_000.0
 
 
-def catalog(*attributes: Attribute, created_max: int = 20) -> AttributeCatalog:
+def catalog(*attributes: DataAttribute, created_max: int = 20) -> AttributeCatalog:
     known = AttributeCatalog(ConnectionSettings(name="main", attributes_created_max=created_max))
     known.read(attributes, NOW)
     return known
@@ -110,7 +110,7 @@ def fit(known: AttributeCatalog, name: str = "plan", value: Scalar = "gold", now
 def test_value_is_converted_to_the_type_without_loss(value: Scalar, data_type: str, sent: Scalar) -> None:
     fitting = convert(value, data_type)
     assert (fitting, type(fitting)) == (sent, type(sent))
-    fitted = catalog(Attribute("plan", data_type)).fit("plan", value, NOW)
+    fitted = catalog(DataAttribute("plan", data_type)).fit("plan", value, NOW)
     assert fitted.fit is (Fit.LEAVE_OUT if sent is None and value is not None else Fit.SEND)
     assert bool(fitted.message) is ((sent, type(sent)) != (value, type(value)))
 
@@ -163,7 +163,7 @@ def test_type_of_a_time_is_datetime(name: str, value: Scalar, is_time: bool, dat
     assert type_of(name, value, is_time=is_time) == data_type
 
 
-LIST = Attribute("plan", "string", options=["free", "pro", "7"])
+LIST = DataAttribute("plan", "string", options=["free", "pro", "7"])
 
 
 @pytest.mark.parametrize(
@@ -204,20 +204,20 @@ def test_options_are_read_in_every_form(options: object, choices: set[str]) -> N
 
 def test_typed_time_is_sent_unchanged_to_a_date() -> None:
     """Numbers from 10^11 on count as milliseconds only if their type does not show that they are seconds."""
-    known = catalog(Attribute("until", "date"))
+    known = catalog(DataAttribute("until", "date"))
     assert known.fit("until", 253_402_300_799, NOW, is_time=True).value == 253_402_300_799
     assert known.fit("until", 253_402_300_799, NOW).value == 253_402_300
 
 
 def test_a_refused_value_is_left_out_for_an_hour_and_others_are_sent() -> None:
-    known = catalog(Attribute("plan"))
+    known = catalog(DataAttribute("plan"))
     known.value_refused("plan", "gold", NOW)
     assert fit(known, value="gold", now=NOW + REFUSED_SECONDS - 1) is Fit.LEAVE_OUT
     assert fit(known, value="silver") is Fit.SEND
     assert fit(known, value="gold", now=NOW + REFUSED_SECONDS) is Fit.SEND
-    known.read([Attribute("plan")], NOW)
+    known.read([DataAttribute("plan")], NOW)
     assert fit(known, value="gold") is Fit.LEAVE_OUT
-    known.read([Attribute("plan", options=["gold"])], NOW)
+    known.read([DataAttribute("plan", options=["gold"])], NOW)
     assert fit(known, value="gold") is Fit.SEND
 
 
@@ -231,7 +231,7 @@ def test_a_refused_value_is_left_out_where_the_list_may_not_be_read() -> None:
 
 @pytest.mark.fills("deliver.lane.attribute_catalog.REFUSED_MAX")
 def test_oldest_refused_values_are_forgotten_beyond_the_limit() -> None:
-    known = catalog(Attribute("plan"))
+    known = catalog(DataAttribute("plan"))
     for number in range(REFUSED_MAX + 1):
         known.value_refused("plan", str(number), NOW)
     assert [fit(known, value=value) for value in ("0", "1")] == [Fit.SEND, Fit.LEAVE_OUT]
@@ -258,22 +258,22 @@ def test_a_list_in_doubt_is_read_again_but_once_a_minute() -> None:
     ],
 )
 def test_list_must_be_read_again_for_a_missing_option(name: str, value: Scalar, age: float, must_be_read: bool) -> None:
-    known = catalog(LIST, Attribute("city"))
+    known = catalog(LIST, DataAttribute("city"))
     assert known.must_be_read({"city": "Bath", name: value}, NOW + age) is must_be_read
 
 
 @pytest.mark.parametrize(
     ("attribute", "fitting", "why"),
     [
-        (Attribute("plan"), Fit.SEND, ""),
-        (Attribute("plan", archived=True), Fit.LEAVE_OUT, "archived"),
-        (Attribute("plan", api_writable=False), Fit.LEAVE_OUT, "not writable"),
-        (Attribute("plan", "integer"), Fit.LEAVE_OUT, "integer"),
+        (DataAttribute("plan"), Fit.SEND, ""),
+        (DataAttribute("plan", archived=True), Fit.LEAVE_OUT, "archived"),
+        (DataAttribute("plan", api_writable=False), Fit.LEAVE_OUT, "not writable"),
+        (DataAttribute("plan", "integer"), Fit.LEAVE_OUT, "integer"),
         # A standard attribute of that name is none of ours.
-        (Attribute("plan", custom=False), Fit.CREATE, ""),
+        (DataAttribute("plan", custom=False), Fit.CREATE, ""),
     ],
 )
-def test_list_decides_whether_an_attribute_is_sent(attribute: Attribute, fitting: Fit, why: str) -> None:
+def test_list_decides_whether_an_attribute_is_sent(attribute: DataAttribute, fitting: Fit, why: str) -> None:
     fitted = catalog(attribute).fit("plan", "gold", NOW)
     assert fitted.fit is fitting
     assert why in fitted.message
@@ -281,8 +281,8 @@ def test_list_decides_whether_an_attribute_is_sent(attribute: Attribute, fitting
 
 def test_clearing_a_missing_attribute_is_left_out() -> None:
     assert fit(catalog(), value=None) is Fit.LEAVE_OUT
-    assert fit(catalog(Attribute("plan")), value=None) is Fit.SEND
-    assert fit(catalog(Attribute("plan", "integer")), value=None) is Fit.SEND
+    assert fit(catalog(DataAttribute("plan")), value=None) is Fit.SEND
+    assert fit(catalog(DataAttribute("plan", "integer")), value=None) is Fit.SEND
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_where_the_list_may_not_be_read_values_go_as_they_are_until_a_400_names_
 @pytest.mark.parametrize("readable", [True, False])
 def test_reports_of_calls_that_left_before_the_creation_refuse_nothing(late: int, *, readable: bool) -> None:
     """Calls of many users are in flight when an attribute turns out to be missing: each gets the same 400."""
-    known = catalog(Attribute("plan")) if readable else AttributeCatalog(ConnectionSettings(name="main"))
+    known = catalog(DataAttribute("plan")) if readable else AttributeCatalog(ConnectionSettings(name="main"))
     if not readable:
         known.unreadable(NOW)
     before = known.creations
@@ -392,10 +392,10 @@ def test_reports_of_calls_that_left_before_the_creation_refuse_nothing(late: int
 
 
 def test_the_next_list_takes_every_doubt_away() -> None:
-    known = catalog(Attribute("plan"))
+    known = catalog(DataAttribute("plan"))
     known.reported_missing("plan", known.creations, NOW)
     assert fit(known) is Fit.CREATE
-    known.read([Attribute("plan")], NOW)
+    known.read([DataAttribute("plan")], NOW)
     assert fit(known) is Fit.SEND
     known.reported_missing("plan", known.creations, NOW)
     assert fit(known) is Fit.CREATE
@@ -411,7 +411,7 @@ def test_missing_report_beyond_the_limit_counts_as_a_refusal() -> None:
 
 @pytest.mark.fills("deliver.lane.attribute_catalog.KNOWN_MAX")
 def test_attributes_beyond_the_limit_count_as_missing() -> None:
-    known = catalog(*[Attribute(str(number)) for number in range(KNOWN_MAX + 1)])
+    known = catalog(*[DataAttribute(str(number)) for number in range(KNOWN_MAX + 1)])
     assert [known.absent(name, NOW) for name in ("0", str(KNOWN_MAX - 1), str(KNOWN_MAX))] == [False, False, True]
     known.created("new", "string", NOW)
     assert [known.absent(name, NOW) for name in ("0", "1", "new")] == [True, False, False]
@@ -421,17 +421,17 @@ def test_attributes_beyond_the_limit_count_as_missing() -> None:
     ("attribute", "value", "message"),
     [
         (
-            Attribute("plan", archived=True),
+            DataAttribute("plan", archived=True),
             "gold",
             'attribute "plan" is archived in Intercom: dropped "gold"; unarchive it there',
         ),
         (
-            Attribute("plan", api_writable=False),
+            DataAttribute("plan", api_writable=False),
             None,
             'attribute "plan" is not writable through the API: dropped the removal; make it writable',
         ),
         (
-            Attribute("plan", "integer"),
+            DataAttribute("plan", "integer"),
             True,
             'attribute "plan" is of type integer in Intercom: dropped true; send a value of that type',
         ),
@@ -442,15 +442,15 @@ def test_attributes_beyond_the_limit_count_as_missing() -> None:
             + "x" * 60
             + '…"; add the option there, or send one of them',
         ),
-        (Attribute("plan", "float"), "2.5", 'attribute "plan" is of type float in Intercom: "2.5" became 2.5'),
+        (DataAttribute("plan", "float"), "2.5", 'attribute "plan" is of type float in Intercom: "2.5" became 2.5'),
         (
-            Attribute("plan", "date"),
+            DataAttribute("plan", "date"),
             1_795_000_000_123,
             'attribute "plan" is of type date in Intercom: 1795000000123 became 1795000000 (Unix seconds)',
         ),
     ],
 )
-def test_message_names_attribute_value_reason_and_fix(attribute: Attribute, value: Scalar, message: str) -> None:
+def test_message_names_attribute_value_reason_and_fix(attribute: DataAttribute, value: Scalar, message: str) -> None:
     assert catalog(attribute).fit("plan", value, NOW).message == message
 
 
@@ -464,7 +464,7 @@ def test_message_about_a_missing_attribute_names_the_fix() -> None:
 
 
 def test_message_about_a_refused_value_names_it() -> None:
-    known = catalog(Attribute("plan"))
+    known = catalog(DataAttribute("plan"))
     known.value_refused("plan", "gold", NOW)
     assert known.fit("plan", "gold", NOW).message == (
         'Intercom refuses this value of attribute "plan": dropped "gold"; '
@@ -473,7 +473,7 @@ def test_message_about_a_refused_value_names_it() -> None:
 
 
 def test_attributes_in_use_leave_out_archived_and_standard_ones() -> None:
-    known = catalog(Attribute("plan"), Attribute("old", archived=True), Attribute("email", custom=False))
+    known = catalog(DataAttribute("plan"), DataAttribute("old", archived=True), DataAttribute("email", custom=False))
     assert known.in_use == 1
     known.created("seats", "integer", NOW)
     assert known.in_use == 2

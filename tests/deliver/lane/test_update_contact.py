@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.deliver.lane.actions import CreateAttribute, LaneContext, ReadAttributes
-from intercomd_daemon.deliver.lane.attribute_catalog import FRESH_SECONDS, Attribute, AttributeCatalog
+from intercomd_daemon.deliver.lane.attribute_catalog import FRESH_SECONDS, AttributeCatalog, DataAttribute
 from intercomd_daemon.deliver.lane.contact_writer import ContactUpdate, ContactWriter, email_of, is_custom
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
@@ -58,7 +58,7 @@ def pending(
 
 def catalog() -> AttributeCatalog:
     known = AttributeCatalog(ConnectionSettings(name="main"))
-    known.read([Attribute("plan"), Attribute("city")], NOW)
+    known.read([DataAttribute("plan"), DataAttribute("city")], NOW)
     return known
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.spool.sqlite import log, parked_lanes
-from intercomd_daemon.spool.sqlite.transaction import Operation, Transaction
+from intercomd_daemon.spool.sqlite.transaction import DatabaseOperation, Transaction
 
 Make = Callable[..., Incoming]
 
@@ -28,7 +28,7 @@ def keys(transaction: Transaction, row: Make) -> list[int]:
     ids=["park", "due", "parked"],
 )
 def test_statements_neither_scan_the_log_nor_sort(
-    transaction: Transaction, keys: list[int], operation: Operation[None]
+    transaction: Transaction, keys: list[int], operation: DatabaseOperation[None]
 ) -> None:
     """Rows are found by key or lane, due lanes by their index, whatever the backlog."""
     assert keys

@@ -16,7 +16,7 @@ from intercomd_daemon.spool.sqlite import SqliteSettings, log, parked_lanes, set
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.job_queue import Job
 from intercomd_daemon.spool.sqlite.store import Store
-from intercomd_daemon.spool.sqlite.transaction import Operation, Transaction
+from intercomd_daemon.spool.sqlite.transaction import DatabaseOperation, Transaction
 
 Make = Callable[..., Incoming]
 
@@ -34,7 +34,7 @@ class Bench:
             settings, self.admission, lambda: clock.wall, lambda: clock.monotonic, on_damage=self.reports.append
         )
 
-    def perform(self, *operations: Operation[object] | Job) -> list[object]:
+    def perform(self, *operations: DatabaseOperation[object] | Job) -> list[object]:
         jobs = [each if isinstance(each, Job) else job(each) for each in operations]
         return [result.error or result.value for result in self.store.perform(jobs).results]
 
@@ -42,7 +42,7 @@ class Bench:
         return job(partial(log.append, rows=rows, admit=self.admission.admit), append_bytes=1)
 
 
-def job(run: Operation[object], **fields: object) -> Job:
+def job(run: DatabaseOperation[object], **fields: object) -> Job:
     return Job(run, SimpleNamespace(), **fields)
 
 

@@ -36,7 +36,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.classification import Classification, Kind, classify
 from intercomd_daemon.deliver.intercom.messages import Request, Response
 from intercomd_daemon.deliver.lane.actions import DRY_RUN, CreateAttribute, Idle, ReadAttributes, Settle
-from intercomd_daemon.deliver.lane.attribute_catalog import Attribute, AttributeCatalog
+from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, DataAttribute
 from intercomd_daemon.deliver.lane.known_contact import Contact, StoredContact, UnavailableContacts
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
@@ -46,7 +46,7 @@ from intercomd_daemon.spool.record import pack, unpack
 from intercomd_daemon.spool.rows import Settlement
 
 NOON = 1_795_000_000.0
-ATTRIBUTES = [Attribute("plan"), Attribute("city"), Attribute("team"), Attribute("seats", "float")]
+ATTRIBUTES = [DataAttribute("plan"), DataAttribute("city"), DataAttribute("team"), DataAttribute("seats", "float")]
 _HAPPENS = frozenset({"who", "known", "later", "restart", "park"})
 _ACTIONS = frozenset({">", "?", "=", "~", "cache", "wait", "rest"})
 
@@ -174,7 +174,7 @@ class Talk:
         call = self._calls.pop(self.lane.key)
         if isinstance(call, ReadAttributes):
             listed = (word.partition(":") for word in rest.split()[1:])
-            self.catalog.read([Attribute(name, data_type) for name, _, data_type in listed], self.now)
+            self.catalog.read([DataAttribute(name, data_type) for name, _, data_type in listed], self.now)
         elif isinstance(call, CreateAttribute) and rest == "created":
             self.catalog.created(call.name, call.data_type, self.now)
         elif isinstance(call, CreateAttribute):

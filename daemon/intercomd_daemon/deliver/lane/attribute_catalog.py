@@ -34,7 +34,7 @@ KNOWN_MAX = 10_000
 _DATES = frozenset({"date", "datetime"})
 
 
-class Attribute(msgspec.Struct, frozen=True):
+class DataAttribute(msgspec.Struct, frozen=True):
     """One entry of `GET /data_attributes`."""
 
     name: str
@@ -56,7 +56,7 @@ class Attribute(msgspec.Struct, frozen=True):
 class AttributeList(msgspec.Struct, frozen=True):
     """The response of `GET /data_attributes`."""
 
-    data: list[Attribute] = []
+    data: list[DataAttribute] = []
 
 
 class Fit(Enum):
@@ -92,7 +92,7 @@ class AttributeCatalog:
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
-        self._known: dict[str, Attribute] = {}
+        self._known: dict[str, DataAttribute] = {}
         self._readable = True
         self._read_at = -FRESH_SECONDS
         self._refused: dict[str, _Refusal] = {}
@@ -121,7 +121,7 @@ class AttributeCatalog:
         """Whether the attribute is neither in the list nor refused, so that it may be created."""
         return name not in self._known and self._refusal(name, now) is None
 
-    def read(self, attributes: Iterable[Attribute], now: float) -> None:
+    def read(self, attributes: Iterable[DataAttribute], now: float) -> None:
         """Replaces the list with the fetched one."""
         custom = {attribute.name: attribute for attribute in attributes if attribute.custom}
         before, self._known = self._known, dict(islice(custom.items(), KNOWN_MAX))
@@ -151,7 +151,7 @@ class AttributeCatalog:
             self._doubted[name] = self.creations
         while len(self._known) >= KNOWN_MAX:
             del self._known[next(iter(self._known))]
-        self._known[name] = Attribute(name, data_type)
+        self._known[name] = DataAttribute(name, data_type)
 
     def refused(self, name: str, cause: str, fix: str, now: float) -> None:
         """Remembers for an hour that Intercom does not accept this attribute; `cause` and `fix` are for the finding."""
@@ -270,7 +270,7 @@ class AttributeCatalog:
         return Fitted(Fit.CREATE, value, data_type=data_type)
 
 
-def _typed(name: str, attribute: Attribute) -> str:
+def _typed(name: str, attribute: DataAttribute) -> str:
     return f"attribute {quoted(name)} is of type {attribute.data_type} in Intercom"
 
 

@@ -14,7 +14,6 @@ from intercomd_daemon.spool.keys import connection_of
 from intercomd_daemon.spool.maintenance import Contents, Damage, DamageReport
 from intercomd_daemon.spool.postgresql.exporting import Rows
 
-Row = asyncpg.Record
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 _COLUMNS = "the columns are not the record's"
 
@@ -25,21 +24,21 @@ class Table(NamedTuple):
     name: str
     columns: str
     """The first one is the key."""
-    differs: Callable[[Row], bool] = lambda _: False
+    differs: Callable[[asyncpg.Record], bool] = lambda _: False
     """Whether a row whose record is sound has other columns than were written."""
 
 
-def _row_differs(row: Row) -> bool:
+def _row_differs(row: asyncpg.Record) -> bool:
     hashes = [fingerprint(row[name].decode(errors="replace")) for name in ("lane", "envelope_id")]
     return hashes != [row["lane_hash"], row["id_hash"]]
 
 
-def _outcome_differs(row: Row) -> bool:
+def _outcome_differs(row: asyncpg.Record) -> bool:
     outcome = _decode(row["data"], Outcome)
     return outcome is not None and (*_who(outcome), outcome.type) != (*_columns(row), row["type"])
 
 
-def _letter_differs(row: Row) -> bool:
+def _letter_differs(row: asyncpg.Record) -> bool:
     letter = _decode(row["data"], DeadLetter)
     return letter is not None and (*_who(letter.outcome), letter.outcome.reason) != (*_columns(row), row["reason"])
 
@@ -48,7 +47,7 @@ def _who(outcome: Outcome) -> tuple[bytes, ...]:
     return outcome.envelope_id.encode(), outcome.customer_id.encode(), outcome.email.encode()
 
 
-def _columns(row: Row) -> tuple[bytes, ...]:
+def _columns(row: asyncpg.Record) -> tuple[bytes, ...]:
     return row["envelope_id"], row["customer_id"], row["email"]
 
 
@@ -118,7 +117,7 @@ def _check(rows: Rows, table: Table, stored: Counter[int], findings: DamageRepor
     return sound
 
 
-def _miscounted(row: Row, waiting: int, letters: int) -> Iterator[Damage]:
+def _miscounted(row: asyncpg.Record, waiting: int, letters: int) -> Iterator[Damage]:
     """Returns how the counters of a connection differ from its rows."""
     for what, counted, found in (
         ("envelopes of {} wait", row["waiting"], waiting),

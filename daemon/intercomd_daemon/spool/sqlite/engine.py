@@ -52,7 +52,7 @@ from intercomd_daemon.spool.sqlite.search import find_waiting
 from intercomd_daemon.spool.sqlite.settings import SqliteSettings
 from intercomd_daemon.spool.sqlite.settle import settle
 from intercomd_daemon.spool.sqlite.store import Store
-from intercomd_daemon.spool.sqlite.transaction import Operation, Result, Transaction
+from intercomd_daemon.spool.sqlite.transaction import DatabaseOperation, Result, Transaction
 from intercomd_daemon.spool.sqlite.writer import Writer
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
@@ -158,7 +158,7 @@ class SqliteSpool:
         """Reads the next page of a parked lane."""
         return await self._deliver(lambda each: parked_lanes.read(each, connection, lane, after, rows_max, bytes_max))
 
-    async def _deliver(self, run: Operation[Result]) -> Result:
+    async def _deliver(self, run: DatabaseOperation[Result]) -> Result:
         """Performs an operation of the deliverer: the writer retries it until the disk takes it."""
         return await self._writer.perform(run, retried=True)
 
@@ -227,7 +227,7 @@ class SqliteSpool:
         """Registers the callback for commits that discard dead letters."""
         self._on_discard = report
 
-    async def _search(self, read: Operation[Result]) -> Result:
+    async def _search(self, read: DatabaseOperation[Result]) -> Result:
         """Performs a step of an operator's search. Searches take turns: no commit holds steps of two."""
         async with self._turn:
             return await self._writer.perform(read)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from intercomd_daemon.errors import SpoolFull
-from intercomd_daemon.spool.sqlite.transaction import Operation
+from intercomd_daemon.spool.sqlite.transaction import DatabaseOperation
 
 APPEND_BYTES_MAX = 32 << 20
 """Bytes of appends that wait for their commit. Beyond that, a retry by the caller costs less than more memory here."""
@@ -25,7 +25,7 @@ RETRY_SECONDS_MAX = 5.0
 class Job:
     """An operation, and the future of its caller."""
 
-    run: Operation[Any]
+    run: DatabaseOperation[Any]
     future: asyncio.Future[Any]
     append_bytes: int = 0
     retried: bool = False

@@ -66,4 +66,4 @@ def placeholders(columns: int, rows: int) -> str:
     return ", ".join([f"({', '.join('?' * columns)})"] * rows)
 
 
-Operation = Callable[[Transaction], Result]
+DatabaseOperation = Callable[[Transaction], Result]

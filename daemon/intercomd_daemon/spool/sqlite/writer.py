@@ -17,7 +17,7 @@ from intercomd_daemon.envelope import Priority
 from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.spool.sqlite.job_queue import Job, JobQueue
 from intercomd_daemon.spool.sqlite.store import CommitResult, JobResult, Store
-from intercomd_daemon.spool.sqlite.transaction import Operation, Result
+from intercomd_daemon.spool.sqlite.transaction import DatabaseOperation, Result
 
 SHUTTING_DOWN_RETRY_SECONDS = 1.0
 
@@ -66,7 +66,7 @@ class Writer:
             self._stop()
             raise
 
-    async def perform(self, run: Operation[Result], *, append_bytes: int = 0, retried: bool = False) -> Result:
+    async def perform(self, run: DatabaseOperation[Result], *, append_bytes: int = 0, retried: bool = False) -> Result:
         """Performs an operation; returns its result once its commit is on disk.
 
         Raises:
@@ -75,7 +75,9 @@ class Writer:
         """
         return await self.submit(run, append_bytes=append_bytes, retried=retried)
 
-    def submit(self, run: Operation[Result], *, append_bytes: int = 0, retried: bool = False) -> asyncio.Future[Result]:
+    def submit(
+        self, run: DatabaseOperation[Result], *, append_bytes: int = 0, retried: bool = False
+    ) -> asyncio.Future[Result]:
         """Queues an operation for the thread; returns the future of its result.
 
         Raises:

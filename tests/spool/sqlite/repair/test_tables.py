@@ -9,13 +9,13 @@ from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.repair import tables
-from intercomd_daemon.spool.sqlite.repair.tables import TABLES, Row, Table
+from intercomd_daemon.spool.sqlite.repair.tables import TABLES, Table, TableRow
 
 Corrupt = Callable[..., None]
 BY_NAME = {table.name: table for table in TABLES}
 
 
-def rows(path: Path, table: Table) -> list[Row]:
+def rows(path: Path, table: Table) -> list[TableRow]:
     with closing(sqlite3.connect(path)) as database:
         return database.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}").fetchall()  # noqa: S608 - ours
 

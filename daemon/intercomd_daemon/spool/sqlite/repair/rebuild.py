@@ -19,7 +19,7 @@ from intercomd_daemon.spool.sqlite.file import replacement, wal
 from intercomd_daemon.spool.sqlite.repair.outdated import drop_outdated
 from intercomd_daemon.spool.sqlite.repair.recount import OldCounters, recount
 from intercomd_daemon.spool.sqlite.repair.source import SourceFile
-from intercomd_daemon.spool.sqlite.repair.tables import CONTACTS, COUNTED, PRECIOUS, SECONDS, Row, Table
+from intercomd_daemon.spool.sqlite.repair.tables import CONTACTS, COUNTED, PRECIOUS, SECONDS, Table, TableRow
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 from intercomd_daemon.spool.sqlite.waiting_rows import CorruptRow, complete_corrupt
 
@@ -95,7 +95,7 @@ def _copy_tables(source: SourceFile, new: sqlite3.Connection) -> OldCounters:
     return old_counters
 
 
-def _sound(source: SourceFile, table: Table, new: sqlite3.Connection) -> Iterator[Row]:
+def _sound(source: SourceFile, table: Table, new: sqlite3.Connection) -> Iterator[TableRow]:
     """Returns the sound rows; corrupt ones that still identify their envelope are noted in `corrupt_rows`."""
     for row, error in source.rows(table):
         if not error:
@@ -117,7 +117,7 @@ def _complete_corrupt_rows(new: sqlite3.Connection, now: float) -> int:
     return transaction.counters.spool.outcomes - before.spool.outcomes
 
 
-def _insert(new: sqlite3.Connection, table: Table, rows: Iterable[Row]) -> None:
+def _insert(new: sqlite3.Connection, table: Table, rows: Iterable[TableRow]) -> None:
     new.executemany(
         f"INSERT OR IGNORE INTO {table.name} ({', '.join(table.columns)})"  # noqa: S608 - our own names
         f" VALUES ({', '.join('?' * len(table.columns))})",

@@ -23,7 +23,7 @@ from intercomd_daemon.spool.sqlite.counters import (
     load_counters,
     store_counters,
 )
-from intercomd_daemon.spool.sqlite.repair.tables import COUNTERS, Row, Table
+from intercomd_daemon.spool.sqlite.repair.tables import COUNTERS, Table, TableRow
 
 _POSITION = (1 << POSITION_BITS) - 1
 _ZEROS = dict.fromkeys(("normal", "bulk", "parked_lanes", "dead_letters", "bytes"), 0)
@@ -38,7 +38,7 @@ class OldCounters:
     names: dict[int, str] = field(default_factory=dict)
     """Names of connections by number, from wherever else they are stored."""
 
-    def enter(self, table: Table, row: Row) -> None:
+    def enter(self, table: Table, row: TableRow) -> None:
         """Adds a sound row: of several of the spool the one that is furthest, of several of a connection the first."""
         values: Any = row[:-1]
         if table is COUNTERS:

@@ -9,13 +9,13 @@ from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.database import connect
 from intercomd_daemon.spool.sqlite.file.cells import Value, leaf_rows
 from intercomd_daemon.spool.sqlite.file.pages import Pages
-from intercomd_daemon.spool.sqlite.repair.tables import CONNECTIONS, COUNTED, PRECIOUS, TABLES, Row, Table
+from intercomd_daemon.spool.sqlite.repair.tables import CONNECTIONS, COUNTED, PRECIOUS, TABLES, Table, TableRow
 
 
 class CheckedRow(NamedTuple):
     """A row as it was read."""
 
-    row: Row
+    row: TableRow
     error: str
     """What is wrong with it; empty if nothing is."""
 
@@ -95,7 +95,7 @@ class SourceFile:
         """Whether SQLite cannot read all precious rows."""
         return any(table.name in self.broken for table in (*PRECIOUS, *COUNTED))
 
-    def scan_pages(self) -> Iterator[tuple[Table, Row]]:
+    def scan_pages(self) -> Iterator[tuple[Table, TableRow]]:
         """Returns the sound rows of the precious tables and the counters in any page; some may be outdated."""
         with Pages(self._path) as pages:
             free = pages.free()
@@ -104,7 +104,7 @@ class SourceFile:
                     yield from _sound_rows(pages, number)
 
 
-def _sound_rows(pages: Pages, number: int) -> Iterator[tuple[Table, Row]]:
+def _sound_rows(pages: Pages, number: int) -> Iterator[tuple[Table, TableRow]]:
     # A page does not name its table: a row belongs to the first one whose checks it passes.
     for key, columns in leaf_rows(pages.read(number), number, pages.read):
         for table in (*PRECIOUS, *COUNTED):
@@ -114,7 +114,7 @@ def _sound_rows(pages: Pages, number: int) -> Iterator[tuple[Table, Row]]:
                 break
 
 
-def _row_of(table: Table, key: int, columns: Sequence[Value]) -> Row | None:
+def _row_of(table: Table, key: int, columns: Sequence[Value]) -> TableRow | None:
     """Returns the row as one of a table; None if it has too few columns."""
     if len(columns) < len(table.columns):
         return None

@@ -21,7 +21,7 @@ from intercomd_daemon.spool.sqlite.file.wal import COUNTERS_REALS
 from intercomd_daemon.spool.sqlite.quarantine import record_error
 from intercomd_daemon.spool.sqlite.waiting_rows import CorruptRow, progress_checksum
 
-Row = Sequence[Value]
+TableRow = Sequence[Value]
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 _MISMATCH = "the row checksum does not match"
@@ -32,28 +32,28 @@ class Table(NamedTuple):
 
     name: str
     columns: tuple[str, ...]
-    error: Callable[[Row], str]
+    error: Callable[[TableRow], str]
     """Returns what is wrong with a row; empty if nothing is."""
     lane: int = -1
     """The column that names the lane; -1: none does."""
     reals: tuple[int, ...] = ()
     """The columns of floating-point numbers, which SQLite may write as integers."""
-    identify: Callable[[Row], CorruptRow | None] = lambda _: None
+    identify: Callable[[TableRow], CorruptRow | None] = lambda _: None
     """Returns the envelope of a corrupt row, if the row still identifies it reliably."""
 
-    def damage(self, row: Row, error: str) -> Damage:
+    def damage(self, row: TableRow, error: str) -> Damage:
         """Describes a row that is not what was written."""
         key, lane = row[0], row[self.lane] if self.lane >= 0 else ""
         return Damage(self.name, key if isinstance(key, int) else 0, lane if isinstance(lane, str) else "", error)
 
 
-def waiting_error(row: Row) -> str:
+def waiting_error(row: TableRow) -> str:
     """Checks a row of the log: its columns and its record."""
     key, lane, packed_id, accept_time, data, checksum = row[:6]
     return _MISMATCH if checksum != row_checksum(key, lane, packed_id, accept_time) else record_error(data)
 
 
-def identify_waiting(row: Row) -> CorruptRow | None:
+def identify_waiting(row: TableRow) -> CorruptRow | None:
     """Returns which envelope a row of the log was, if its row checksum is right."""
     key, lane, packed_id, accept_time, data, checksum = row[:6]
     if checksum != row_checksum(key, lane, packed_id, accept_time):
@@ -63,19 +63,19 @@ def identify_waiting(row: Row) -> CorruptRow | None:
     return CorruptRow(key, lane, packed_id, accept_time, record_error(data)) if isinstance(accept_time, float) else None
 
 
-def identify_parked(row: Row) -> CorruptRow | None:
+def identify_parked(row: TableRow) -> CorruptRow | None:
     """Returns the same of a parked lane's row."""
     return identify_waiting((row[0], *row[2:]))
 
 
-def parked_error(row: Row) -> str:
+def parked_error(row: TableRow) -> str:
     """Checks a parked lane's row: its columns, its record and its connection."""
     key, connection, *rest = row
     error = waiting_error((key, *rest))
     return error or ("" if isinstance(key, int) and connection == connection_of(key) else "not its connection")
 
 
-def progress_error(row: Row) -> str:
+def progress_error(row: TableRow) -> str:
     """Checks progress: its record, and whether it belongs to this row."""
     key, data, checksum = row[:3]
     if error := record_error(data):
@@ -84,7 +84,7 @@ def progress_error(row: Row) -> str:
     return "" if sound else _MISMATCH
 
 
-def outcome_error(row: Row) -> str:
+def outcome_error(row: TableRow) -> str:
     """Checks a row of the journal: its record, and the columns against it."""
     sequence, _, packed_id, customer_id, email, kind, data = row[:7]
     if error := record_error(data):
@@ -96,7 +96,7 @@ def outcome_error(row: Row) -> str:
     return "" if recorded == (sequence, packed_id, customer_id, email, kind) else "the columns are not the record's"
 
 
-def letter_error(row: Row) -> str:
+def letter_error(row: TableRow) -> str:
     """Checks a dead letter: whose it is, its record, and the columns against it."""
     number, connection, priority, origin, packed_id, customer_id, email, reason, accept_time, data, checksum = row[:11]
     if checksum != row_checksum(number, connection, priority):
@@ -115,13 +115,13 @@ def letter_error(row: Row) -> str:
     return "" if recorded == columns else "the columns are not the record's"
 
 
-def counters_error(row: Row) -> str:
+def counters_error(row: TableRow) -> str:
     """Checks a row of counters."""
     *columns, checksum = row
     return "" if checksum == row_checksum(*columns) else _MISMATCH
 
 
-def contact_row_error(row: Row) -> str:
+def contact_row_error(row: TableRow) -> str:
     """Checks a contact: who it is, and its record."""
     _, connection, contact_id, data, checksum = row[:5]
     if not (isinstance(connection, int) and isinstance(contact_id, str) and isinstance(checksum, int)):
@@ -129,7 +129,7 @@ def contact_row_error(row: Row) -> str:
     return contact_error(connection, contact_id, data, checksum)
 
 
-def seconds_error(row: Row) -> str:
+def seconds_error(row: TableRow) -> str:
     """Checks claimed seconds: pairs of two numbers of 8 bytes."""
     pairs = row[1]
     return "" if isinstance(pairs, bytes) and len(pairs) % 16 == 0 else "not pairs of numbers"
