@@ -40,6 +40,7 @@ IMPURE = (
     "rpc/handlers.py",
     "rpc/refused_call.py",
     "rpc/tracing.py",
+    "rpc/pem.py",
     "rpc/tls.py",
     "rpc/token_file.py",
     "sandbox",

@@ -16,6 +16,7 @@ from intercomd_daemon.errors import RequestRefused, RetryLater
 from intercomd_daemon.forward.gateway import CALL_SECONDS, PROBE, Gateway, UpstreamUnusable, read_error
 from intercomd_daemon.forward.replies import Reply, Result
 from intercomd_daemon.forward.settings import UpstreamSettings, UpstreamTlsSettings
+from tls.certificates import Files
 
 A = Envelope(envelope_id="a").SerializeToString()
 B = Envelope(envelope_id="b").SerializeToString()
@@ -110,16 +111,43 @@ async def test_token_is_read_again_before_each_call(tmp_path: Path) -> None:
     assert server.tokens == ["Bearer icd_one", "Bearer icd_two"]
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        UpstreamSettings(target="127.0.0.1:1", token_file="/nowhere/token"),
-        UpstreamSettings(target="127.0.0.1:1", tls=UpstreamTlsSettings(ca_file="/nowhere/ca.pem")),
-    ],
-)
-def test_missing_file_is_an_error_that_names_it(settings: UpstreamSettings) -> None:
-    with pytest.raises(UpstreamUnusable, match=r"upstream\..*/nowhere/"):
+@pytest.mark.parametrize("key", ["token_file", "tls.ca_file", "tls.certificate_file", "tls.key_file"])
+@pytest.mark.parametrize(("content", "message"), [(None, "No such file or directory; put it there"), (b"", "is empty")])
+def test_missing_file_is_an_error_that_names_its_setting(
+    tmp_path: Path, key: str, content: bytes | None, message: str
+) -> None:
+    files = Files(tmp_path)
+    (tmp_path / "token").write_text("icd_" + "x" * 40)
+    paths = {
+        "token_file": tmp_path / "token",
+        "tls.ca_file": tmp_path / "ca.pem",
+        "tls.certificate_file": files.certificate,
+        "tls.key_file": files.key,
+    }
+    paths["tls.ca_file"].write_bytes(files.ca.cert_pem.bytes())
+    tls = UpstreamTlsSettings(**{name[4:]: str(path) for name, path in paths.items() if name.startswith("tls.")})
+    settings = UpstreamSettings(target="127.0.0.1:1", token_file=str(paths["token_file"]), tls=tls)
+    Gateway(settings)
+    paths[key].unlink() if content is None else paths[key].write_bytes(content)
+    with pytest.raises(UpstreamUnusable) as refused:
         Gateway(settings)
+    assert str(refused.value).startswith(f"upstream.{key}: {paths[key]}")
+    assert message in str(refused.value)
+
+
+def test_file_of_other_content_is_an_error_that_names_it(tmp_path: Path) -> None:
+    files, other = Files(tmp_path), tmp_path / "other"
+    other.write_text("no PEM")
+    for tls in (
+        UpstreamTlsSettings(ca_file=str(other)),
+        UpstreamTlsSettings(certificate_file=str(other), key_file=str(files.key)),
+        UpstreamTlsSettings(certificate_file=str(files.certificate), key_file=str(other)),
+    ):
+        with pytest.raises(UpstreamUnusable, match=r"^upstream\.tls: .*other.* cannot be used .*PEM"):
+            Gateway(UpstreamSettings(target="127.0.0.1:1", tls=tls))
+    other.write_text("two words")
+    with pytest.raises(UpstreamUnusable, match=r"^upstream\.token_file .*must be one line"):
+        Gateway(UpstreamSettings(target="127.0.0.1:1", token_file=str(other)))
 
 
 async def test_refused_validation_and_preview_are_the_callers_fault() -> None:

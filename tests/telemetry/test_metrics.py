@@ -159,6 +159,9 @@ def test_series_of_a_connection_exist_from_the_start_at_zero(metrics: Metrics) -
         }.get(reason.kind)
         assert series is None or found[f"intercomd_{series}"] == "0.0", reason
     for call in Call:
+        for status_class in ("2xx", "3xx", "4xx", "5xx", "none"):
+            labels = f'call="{call.value}",connection="default",status="{status_class}"'
+            assert found[f"intercomd_intercom_calls_total{{{labels}}}"] == "0.0"
         for status in (401, 404, 409, 413, 422, 429):
             labels = f'call="{call.value}",connection="default",status="{status}"'
             assert found[f"intercomd_intercom_refusals_total{{{labels}}}"] == "0.0"

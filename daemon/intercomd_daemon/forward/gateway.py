@@ -3,6 +3,7 @@
 TLS files and the token are read again before each call, so that they may be replaced while the daemon runs.
 """
 
+import ssl
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -31,6 +32,9 @@ from intercomd_daemon.envelope import Finding
 from intercomd_daemon.errors import IntercomdError, RequestRefused, RetryLater
 from intercomd_daemon.forward.replies import Reply, Result
 from intercomd_daemon.forward.settings import UpstreamSettings
+from intercomd_daemon.rpc.pem import load_authorities, load_pair
+from intercomd_daemon.rpc.tls import FILE_BYTES_MAX
+from intercomd_daemon.watched_file import FileUnusable, WatchedFile
 
 CALL_SECONDS = 30.0
 """Deadline of one call: a gateway answers after its commit, which takes seconds on a slow disk."""
@@ -49,7 +53,7 @@ Response = TypeVar("Response", PublishResponse, PreviewResponse)
 
 
 class UpstreamUnusable(IntercomdError):
-    """The gateway cannot be called: a file of `[upstream]` is missing or unreadable."""
+    """The gateway cannot be called: a file of `[upstream]` is missing or invalid."""
 
 
 class Gateway:
@@ -59,8 +63,9 @@ class Gateway:
         """Opens nothing yet.
 
         Raises:
-            UpstreamUnusable: the token file or a TLS file cannot be read.
+            UpstreamUnusable: the token file or a TLS file cannot be used.
         """
+        _check_files(settings)
         self.target = settings.target
         self._call_seconds = call_seconds
         tls = settings.tls
@@ -205,3 +210,31 @@ def _unpack(encoded: bytes, info: Message) -> None:
                 return
     except DecodeError:
         info.Clear()
+
+
+def _check_files(settings: UpstreamSettings) -> None:
+    """Checks the token file and the TLS files, as they are now.
+
+    Raises:
+        UpstreamUnusable: one is missing or invalid.
+    """
+    tls = settings.tls
+    for key, path in (
+        ("token_file", settings.token_file),
+        ("tls.ca_file", tls.ca_file),
+        ("tls.certificate_file", tls.certificate_file),
+        ("tls.key_file", tls.key_file),
+    ):
+        try:
+            if path:
+                WatchedFile(path, FILE_BYTES_MAX).read()
+        except FileUnusable as error:
+            raise UpstreamUnusable(f"upstream.{key}: {error}") from error
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if tls.ca_file:
+            load_authorities(context, tls.ca_file)
+        if tls.certificate_file:
+            load_pair(context, tls.certificate_file, tls.key_file)
+    except FileUnusable as error:
+        raise UpstreamUnusable(f"upstream.tls: {error}") from error

@@ -8,6 +8,7 @@ import ssl
 
 import grpc
 
+from intercomd_daemon.rpc.pem import load_authorities, load_pair
 from intercomd_daemon.rpc.settings import TlsSettings
 from intercomd_daemon.watched_file import FileUnusable, WatchedFile
 
@@ -120,28 +121,8 @@ def _context_of(settings: TlsSettings) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    certificate, key = settings.certificate_file, settings.key_file
-    try:
-        # A passphrase is never asked for: the daemon has no terminal.
-        context.load_cert_chain(certificate, key, password=lambda: "")
-    except ssl.SSLError as error:
-        if "mismatch" in _reason(error):
-            raise FileUnusable(f"{key} is not the key of {certificate}: replace both files") from error
-        expected = "expected a certificate and its private key in PEM, the key without a passphrase"
-        raise FileUnusable(f"{certificate} and {key} cannot be used ({_reason(error)}): {expected}") from error
-    except OSError as error:
-        raise FileUnusable(f"{certificate} or {key}: {error.strerror}") from error
+    load_pair(context, settings.certificate_file, settings.key_file)
     if settings.client_ca_file:
-        try:
-            context.load_verify_locations(settings.client_ca_file)
-        except OSError as error:
-            raise FileUnusable(
-                f"{settings.client_ca_file} cannot be used ({_reason(error)}): expected certificates in PEM"
-            ) from error
+        load_authorities(context, settings.client_ca_file)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
-
-
-def _reason(error: OSError) -> str:
-    reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
-    return str(reason).replace("_", " ").lower()

@@ -36,7 +36,7 @@ FORWARD_CODES = (
     *("OK", "CANCELLED", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "INTERNAL", "INVALID_ARGUMENT"),
     *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "UNAVAILABLE", "UNIMPLEMENTED", "UNKNOWN"),
 )
-STATUS_CLASSES = ("2xx", "4xx", "5xx", "none")
+STATUS_CLASSES = ("2xx", "3xx", "4xx", "5xx", "none")
 # The refusals with a meaning of their own; these series exist from the start.
 ALERTED_STATUSES = frozenset({400, 401, 403, 404, 409, 413, 422, 429})
 STATUSES = ALERTED_STATUSES | {402, 405, 406, 407, 408, 410, 415, 421, 423, 425, 431, 451, 500, 502, 503, 504}
