@@ -139,7 +139,7 @@ def test_version_is_the_same_in_the_packages_and_the_change_log() -> None:
     assert f"intercomd-client=={intercomd_daemon.__version__}" in daemon["dependencies"]
 
 
-# Texts in the same spelling that are no reasons: words of SQL, a currency, and what names the warning of a notice.
+# Texts in the same spelling that are not reasons: words of SQL, a currency, and what names the warning of a notice.
 NO_REASONS = {"ASC", "BEGIN", "COMMIT", "DESC", "ROLLBACK", "USD", "ACCESS_UNVERIFIED", "HTTPS_PROXY", "NO_PROXY"}
 # And names of statuses, of kinds of certificate names, and methods of HTTP.
 NO_REASONS |= {"INVALID_ARGUMENT", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNIMPLEMENTED"}

@@ -19,7 +19,7 @@ ENUMS = [
     for enum in file.DESCRIPTOR.enum_types_by_name.values()
     for value in enum.values_by_name
 ]
-# Words of the same spelling that are no reasons: gRPC's codes, and how a comment writes that spelling itself.
+# Words of the same spelling that are not reasons: gRPC's codes, and how a comment writes that spelling itself.
 STATUSES = {"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "DEADLINE_EXCEEDED", "NOT_FOUND"}
 STATUSES |= {"FAILED_PRECONDITION", "UPPER_SNAKE", "NOT_SERVING"}
 

@@ -44,6 +44,6 @@ def connect(
     for number in IGNORED:
         loop.add_signal_handler(number, on_ignored, number)
     while _held:
-        # A reload before the start is none: the settings are read afterwards.
+        # A reload before the start does nothing: the settings are read afterwards.
         if _held.pop(0) in STOP:
             on_stop()

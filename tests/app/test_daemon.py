@@ -63,7 +63,7 @@ async def test_unavailable_address_ends_the_daemon_and_frees_the_spool(tmp_path:
         with pytest.raises(ListenerUnavailable, match=f"cannot listen on 127.0.0.1:{port}"):
             await daemon.run()
         assert events(stream) == ["operations_unavailable", "stopped"]
-    # Only the daemon that holds the spool knows that the other one is no daemon of the same spool; it lets go of it.
+    # Only while it holds the spool does it know that no daemon on the same spool has the address. It frees the spool.
     daemon, _ = daemon_of(settings(tmp_path))
     daemon.stop()
     await daemon.run()

@@ -154,7 +154,7 @@ def test_chart_is_valid(name: str, helm: str, tmp_path: Path) -> None:
     for one in found:
         validate(one)
     configured = [one for one in found if one["metadata"]["name"] != "ca"]
-    if name != "everything else":  # Its extra volume is none of the chart's.
+    if name != "everything else":  # Its extra volume is not the chart's.
         check_references(configured)
     for template in pod_templates(found):
         for container in containers(template):

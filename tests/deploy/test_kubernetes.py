@@ -22,7 +22,7 @@ from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd_daemon.sandbox import Sandbox
 from senders.client import envelope
 
-# A patch is no object of its own; kustomization.yaml is not for the cluster.
+# A patch is not an object of its own; kustomization.yaml is not for the cluster.
 OBJECTS = sorted(path for path in KUBERNETES.rglob("*.yaml") if path.name not in {"kustomization.yaml", "sidecar.yaml"})
 SPOOLS = {"gateway": "stateful-set.yaml", "fleet": "deployment.yaml", "sidecar": "sidecar.yaml"}
 # What the image sets, and what the sidecar's manifest sets instead.

@@ -65,7 +65,7 @@ class Chain:
         return self.make(name, ingest={"listen": [self.address]}, **tables)
 
     async def outcomes(self, count: int) -> list[Outcome]:
-        """Waits until the agent's journal has so many outcomes."""
+        """Waits until the agent's journal has this number of outcomes."""
         await self.agent.until(lambda: sum(line["envelopes"] for line in self.agent.logged("forwarded")) >= count)
         return await self.agent.journal()
 

@@ -1,4 +1,4 @@
-"""Addresses and urls by tables: what is a place, what is none, and which two places are one."""
+"""Addresses and URLs by tables: which are valid, and which two are the same place."""
 
 import pytest
 

@@ -100,7 +100,7 @@ class RunningWorkers:
             return
         running = self._running.get(name)
         if not self._stopping and running is not None and running.task is task:
-            # It is no part that must make progress any more: a lost workspace does not make the daemon unhealthy.
+            # Health does not count it any more: a lost workspace does not make the daemon unhealthy.
             del self._running[name]
             self.on_lost(name, running.workspace, error)
 

@@ -26,7 +26,7 @@ def keys_of(section: type[msgspec.Struct], prefix: str = "") -> dict[str, ValueK
 
 
 def build(section: type[Section], values: Mapping[str, object], prefix: str = "", **more: object) -> Section:
-    """Builds a section from the values below `prefix`, and defaults. `more` are fields that are no settings."""
+    """Builds a section from the values below `prefix`, and defaults. `more` are fields that are not settings."""
     arguments = dict(more)
     for field in msgspec.structs.fields(section):
         key = prefix + field.encode_name

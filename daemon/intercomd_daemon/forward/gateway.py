@@ -203,7 +203,7 @@ def read_error(code: str, message: str, trailers: Iterable[tuple[str, str | byte
 
 
 def _unpack(encoded: bytes, info: Message) -> None:
-    """Reads the first detail of this type; details that are no protobuf count as absent."""
+    """Reads the first detail of this type; details that are not protobuf count as absent."""
     try:
         for detail in Status.FromString(encoded).details:
             if detail.Unpack(info):

@@ -56,7 +56,7 @@ def read_certificates(pem: bytes) -> list[Certificate]:
     """Returns the certificates of a PEM file in its order.
 
     Raises:
-        ValueError: one of them is no certificate.
+        ValueError: one of them is not a certificate.
     """
     try:
         return [_certificate(binascii.a2b_base64(body)) for body in _PEM.findall(pem)]

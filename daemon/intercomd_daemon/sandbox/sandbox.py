@@ -23,7 +23,7 @@ from intercomd_daemon.sandbox.settings import CustomAttribute, SandboxSettings
 from intercomd_daemon.sandbox.workspace import Workspace
 
 TIMEOUT_SECONDS = 60.0
-"""The default timeout of `wait_for`: so long that only what never comes exceeds it, on a busy machine too."""
+"""The default timeout of `wait_for`: long enough on a busy machine, too, for everything that comes at all."""
 
 
 class Sandbox:

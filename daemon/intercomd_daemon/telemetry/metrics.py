@@ -1,7 +1,7 @@
 """The daemon's Prometheus metrics, in a registry of their own instead of prometheus_client's global one.
 
-Label values are bounded: connections come from the settings, reasons and calls from our code; event names are no label.
-Values that other parts keep (the spool's usage, the budgets) are read at the scrape.
+Label values are bounded: connections come from the settings, reasons and calls from our code. Event names are
+not labels. Values that other parts keep (the spool's usage, the budgets) are read at the scrape.
 """
 
 import collections

@@ -41,7 +41,7 @@ def refusal(status: int, code: str | None) -> Response:
         (me(), Grant.GRANTED, "ACCESS_UNVERIFIED"),
         (app(None), Grant.GRANTED, "ACCESS_UNVERIFIED"),
         (me([1]), Grant.GRANTED, "ACCESS_UNVERIFIED"),
-        # What is no admin in JSON was not said by Intercom.
+        # JSON that is not an admin does not come from Intercom.
         (Response(200, b"<html>"), Grant.SUSPENDED, "NOT_INTERCOM"),
         (Response(200, b"\xff"), Grant.SUSPENDED, "NOT_INTERCOM"),
         (Response(200, b'{"app":' + b"[" * 100_000), Grant.SUSPENDED, "NOT_INTERCOM"),

@@ -136,7 +136,7 @@ TABLE: list[Row] = [
     (SIDE, [402], b"", REFUSED, "PLAN_RESTRICTED"),
     (SIDE, [403], b"", REFUSED, "FORBIDDEN"),
     (SIDE, [404, 405, 410], b"", REFUSED, "REQUEST_INVALID"),
-    # A version that Intercom does not know is no fault of the request, whatever the call.
+    # A version that Intercom does not know is not a fault of the request, whatever the call.
     (ALL, [400, 404], error("intercom_version_invalid"), SUSPENDED, "VERSION_INVALID"),
     # 404 on /events, 404 or 410 on a known id: resolve again.
     ([EVENT, UPDATE, READ, UNARCHIVE], [404, 410], error("not_found"), RESOLVE, "CONTACT_NOT_FOUND"),

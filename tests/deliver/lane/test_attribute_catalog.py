@@ -269,7 +269,7 @@ def test_list_must_be_read_again_for_a_missing_option(name: str, value: Scalar, 
         (DataAttribute("plan", archived=True), Fit.LEAVE_OUT, "archived"),
         (DataAttribute("plan", api_writable=False), Fit.LEAVE_OUT, "not writable"),
         (DataAttribute("plan", "integer"), Fit.LEAVE_OUT, "integer"),
-        # A standard attribute of that name is none of ours.
+        # A standard attribute of that name is not ours.
         (DataAttribute("plan", custom=False), Fit.CREATE, ""),
     ],
 )

@@ -60,7 +60,7 @@ async def test_damage_is_listed_with_its_table(
 async def test_records_of_a_later_release_and_contacts_without_data_are_sound(url: str) -> None:
     await (await filled(url)).close()
     await change(url, "INSERT INTO contacts (connection, contact_id, data) VALUES (1, 'x', '')")
-    # A progress record is none of these, but its bytes are what was written.
+    # A progress record is of another kind, but its bytes are what was written.
     await change(url, "UPDATE dead_letters SET data = (SELECT data FROM log LIMIT 1)")
     await change(url, "UPDATE journal SET data = (SELECT data FROM log LIMIT 1)")
     assert (await verified(url)).damages == []

@@ -6,7 +6,7 @@ import time
 
 
 def command(seconds: float) -> tuple[str, ...]:
-    """Returns the command of a daemon whose wall clock is ahead by so many seconds."""
+    """Returns the command of a daemon whose wall clock is ahead by these seconds."""
     return (sys.executable, __file__, str(seconds))
 
 

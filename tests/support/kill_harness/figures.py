@@ -20,7 +20,7 @@ class Figures:
     amid: Counter[str] = field(default_factory=Counter)
     """What else a kill met, of any phase."""
     stops: int = 0
-    """Stops by two signals, which are no kills."""
+    """Stops by two signals, which are not kills."""
     faults: Counter[str] = field(default_factory=Counter)
     """By kind: the proxy's, and the sandbox's by their text."""
     statuses: Counter[int] = field(default_factory=Counter)

@@ -20,7 +20,7 @@ from intercom.fault_proxy import FaultProxy
 from kill_harness.producers import Notes
 
 LINGER_SECONDS = 2.0
-"""The daemon takes envelopes so long after SIGTERM; only then it drains."""
+"""The daemon takes envelopes for this time after SIGTERM; only then it drains."""
 START_SECONDS = 0.5
 """Less than what a start takes."""
 WAIT_SECONDS = 60.0

@@ -53,7 +53,7 @@ _ENVELOPES: dict[str, Callable[[], bytes]] = {
     "attributes": lambda: _counted(USER, lambda n: field(6, _attribute(n, TRUE))),
     "small envelopes of attributes": lambda: _counted(USER, lambda n: field(6, _attribute(n, TRUE)), 8000),
     "one attribute again and again": lambda: _filled(USER, field(6, _attribute(0, TRUE))),
-    "numbers that are none": lambda: _counted(USER, lambda n: field(6, _attribute(n, NAN))),
+    "numbers that are NaN": lambda: _counted(USER, lambda n: field(6, _attribute(n, NAN))),
     "removals": lambda: _counted(USER, lambda n: field(7, b"%x" % n)),
     "removals of nothing": lambda: _filled(USER, field(7, b"")),
     "attributes of an event": lambda: _event(_counted(b"", lambda n: field(3, _attribute(n, TRUE)))),

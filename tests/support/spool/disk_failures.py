@@ -125,7 +125,7 @@ async def seen_in(path: Path) -> Seen:
     spool = await opened(path, Clock(), reports)
     seen = await see(spool)
     await spool.close()
-    assert not reports, f"a failing disk is no damage: {reports}"
+    assert not reports, f"a failing disk is not damage: {reports}"
     return seen
 
 
@@ -195,7 +195,7 @@ class Trial:
                 self.disk.mark()
             assert spool.usage().full_reason == ""
             await spool.close()
-        assert not reports, f"a failing disk is no damage: {reports}"
+        assert not reports, f"a failing disk is not damage: {reports}"
         assert await seen_in(self._path) == self._rehearsal.states[-1]
 
     async def _opened(self, clock: Clock, reports: list[str]) -> SqliteSpool:

@@ -118,7 +118,7 @@ async def check(path: Path, promises: Sequence[Promise]) -> None:
     await _go_on(spool, waiting, promised)
     await spool.close()
     # A file that was made and not written yet looks like one that was emptied; nothing was promised of it.
-    assert not reports or (not promises and "empty file" in reports[0]), f"a power cut is no damage: {reports}"
+    assert not reports or (not promises and "empty file" in reports[0]), f"a power cut is not damage: {reports}"
     assert verify(str(path)).damages == []
 
 

@@ -18,7 +18,7 @@ from intercomd_daemon.deliver.schedule.pacing import retry_delay
 # 5 failures in a row over 3 or more lanes are a suspected outage. In case 2, 5 more need another `GET /me`.
 FAILURES_MIN = 5
 LANES_MIN = 3
-# A call that failed 3 times while the connection was up fails by itself, and is no evidence of an outage.
+# A call that failed 3 times while the connection was up fails by itself, and does not show an outage.
 STUCK_FAILURES = 3
 # One call each 30 s costs little, and notices a recovery soon.
 PROBE_SECONDS_MAX = 30.0

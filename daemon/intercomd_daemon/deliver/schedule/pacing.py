@@ -269,7 +269,7 @@ class Pace:
         self._stopped_until = max(self._stopped_until, now + min(max(wait, 0.1), WAIT_MAX_SECONDS))
         self._clean_since = self._stopped_until
         if sent >= self._halved_at:
-            # 429s of calls that left before the last halving are no further evidence.
+            # 429s of calls that left before the last halving are not further evidence.
             self._reliable = max(HALVED * self._reliable, 1.0 / self._limit)
             self._set_plan()
             self._halved_at = now

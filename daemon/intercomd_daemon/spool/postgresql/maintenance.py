@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 ROWS_PER_FETCH = 64
 """Rows of a statement in memory: at most 64 MiB, as a row has at most 1 MiB."""
 IDLE_SECONDS = 600
-"""The snapshot ends when the reader of the command's output takes nothing for so long."""
+"""The snapshot ends when the reader of the command's output takes nothing for this time."""
 
 
 class Snapshot:
