@@ -1,5 +1,7 @@
 """The fast path decodes as the general path does, and leaves everything unusual to it."""
 
+from typing import Any
+
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
@@ -13,7 +15,14 @@ from intercomd.v1.identity_pb2 import Identity
 from intercomd.v1.ingest_pb2 import PublishRequest
 from intercomd_daemon.ingest.decode import decode_publish
 from intercomd_daemon.ingest.decode_canonical import decode_canonical
-from intercomd_daemon.ingest.decoded import CustomEvent, DecodedEnvelope
+from intercomd_daemon.ingest.decoded import (
+    CommerceEvent,
+    CustomEvent,
+    DecodedEnvelope,
+    DecodedEvent,
+    OtherEvent,
+    SessionEnd,
+)
 from intercomd_daemon.ingest.settings import IngestSettings
 
 DEFAULT_PRIORITY = b"\x48\x00"
@@ -33,6 +42,13 @@ ATTRIBUTES = st.lists(
     max_size=4,
 )
 EVENTS = st.builds(events.CustomEvent, name=st.text(max_size=3), type=st.integers(0, 12), attributes=ATTRIBUTES)
+COMMERCE = st.builds(
+    events.CommerceEvent,
+    currency_code=st.text(max_size=3),
+    attributes=ATTRIBUTES,
+    product_action=st.none()
+    | st.builds(events.ProductAction, action=st.integers(0, 12), coupon_code=st.text(max_size=3)),
+)
 ENVELOPES = st.builds(
     Envelope,
     envelope_id=st.text(max_size=3),
@@ -43,8 +59,14 @@ ENVELOPES = st.builds(
     user_attributes=ATTRIBUTES,
     removed_user_attributes=st.lists(st.text(max_size=3), max_size=2),
     environment=st.integers(0, 3),
-    custom_event=st.none() | EVENTS,
     traceparent=st.text(max_size=3),
+)
+EVENT_FIELDS = st.one_of(
+    st.just({}),
+    st.builds(lambda event: {"custom_event": event}, EVENTS),
+    st.builds(lambda event: {"commerce_event": event}, COMMERCE),
+    st.builds(lambda name: {"session_end_event": events.SessionEndEvent(session_id=name)}, st.text(max_size=3)),
+    st.builds(lambda name: {"other_event": events.OtherEvent(type=name)}, st.text(max_size=3)),
 )
 
 
@@ -54,14 +76,15 @@ def decoded(encoded: bytes) -> DecodedEnvelope:
     return envelope
 
 
-@given(ENVELOPES)
-def test_both_paths_decode_an_envelope_to_the_same(envelope: Envelope) -> None:
+@given(ENVELOPES, EVENT_FIELDS)
+def test_both_paths_decode_an_envelope_to_the_same(envelope: Envelope, event: dict[str, Any]) -> None:
+    envelope.MergeFrom(Envelope(**event))
     encoded = envelope.SerializeToString()
     assert decode_canonical(encoded + DEFAULT_PRIORITY) is None
     assert decoded(encoded) == replace(decoded(encoded + DEFAULT_PRIORITY), encoded=encoded)
 
 
-@given(st.binary(max_size=12), st.sampled_from([b"\x32", b"\x1a", b"\x2a", b"\x52"]))
+@given(st.binary(max_size=12), st.sampled_from([b"\x32", b"\x1a", b"\x2a", b"\x52", b"\x5a", b"\x62"]))
 def test_both_paths_refuse_or_decode_any_part(part: bytes, key: bytes) -> None:
     encoded = Envelope(envelope_id="e").SerializeToString() + key + bytes([len(part)]) + part
     fast, general = [], []
@@ -95,6 +118,24 @@ def test_common_envelope_takes_the_fast_path(envelope: Envelope) -> None:
 
 
 @pytest.mark.parametrize(
+    ("envelope", "event"),
+    [
+        (
+            Envelope(commerce_event=events.CommerceEvent(currency_code="EUR", attributes=[ATTRIBUTE])),
+            CommerceEvent(None, "EUR", "", [("plan", "pro")]),
+        ),
+        (Envelope(commerce_event=events.CommerceEvent()), CommerceEvent(None, "", "", [])),
+        (Envelope(session_end_event=events.SessionEndEvent(session_id="s")), SessionEnd("s", None, [])),
+        (Envelope(other_event=events.OtherEvent(type="screen_view")), OtherEvent("screen_view")),
+    ],
+)
+def test_other_kinds_of_events_take_the_fast_path(envelope: Envelope, event: DecodedEvent) -> None:
+    parts = decode_canonical(envelope.SerializeToString())
+    assert parts is not None
+    assert parts[2] == event
+
+
+@pytest.mark.parametrize(
     "encoded",
     [
         each.SerializeToString() if isinstance(each, Envelope) else each
@@ -104,9 +145,10 @@ def test_common_envelope_takes_the_fast_path(envelope: Envelope) -> None:
             Envelope(removed_user_attributes=["a"] * 501),
             Envelope(custom_event=events.CustomEvent()),
             Envelope(custom_event=events.CustomEvent(name="n", type=99)),
-            Envelope(commerce_event=events.CommerceEvent()),
-            Envelope(session_end_event=events.SessionEndEvent()),
-            Envelope(other_event=events.OtherEvent()),
+            Envelope(commerce_event=events.CommerceEvent(product_action=events.ProductAction(action=99))),
+            Envelope(session_end_event=events.SessionEndEvent(attributes=[ATTRIBUTE] * 101)),
+            b"\x5a\x02\x78\x01",
+            b"\x5a\x03\x22\x01\xff",
             b"\x78\x01",  # unknown fields: of the envelope, the identity, the event, an attribute and its value
             b"\x1a\x02\x78\x01",
             b"\x52\x05\x0a\x01n\x78\x01",

@@ -30,7 +30,7 @@ _INTEGER_BYTES_MAX = 9
 
 
 class NotCanonicalError(ValueError):
-    """The attribute has unknown fields, or an encoding that protobuf's own encoders do not write."""
+    """It has unknown fields, or an encoding that protobuf's own encoders do not write."""
 
 
 class AttributeCache:

@@ -172,7 +172,11 @@ def _decode_parts(encoded: bytes, bytes_max: int, found: Findings) -> DecodedPar
     """
     if len(encoded) <= bytes_max:
         message: Envelope = _parse(encoded, Envelope, Envelope)
-        unknown_in_envelope(message, found)
+        # Protobuf's encoding is the shortest. If the message without unknown fields is as long as it came, it had none.
+        message.DiscardUnknownFields()
+        if message.ByteSize() != len(encoded):
+            message = Envelope.FromString(encoded)
+            unknown_in_envelope(message, found)
     else:
         text = (
             f"envelope of {len(encoded)} bytes, limit {ENVELOPE_BYTES_MAX}: send fewer or shorter attributes, or "

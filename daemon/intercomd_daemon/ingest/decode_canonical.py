@@ -1,4 +1,4 @@
-"""Fast path of decoding: envelopes with a custom event or none, in protobuf's canonical encoding.
+"""Fast path of decoding: envelopes in protobuf's canonical encoding, with nothing to report.
 
 Most of the time of decoding is spent on the objects that protobuf creates for each part of a message that is read. In
 the message here, attributes are encoded bytes, which a cache has decoded mostly. All other envelopes take the general
@@ -13,8 +13,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.event_pb2 import CustomEvent as CustomEventMessage
 from intercomd.v1.identity_pb2 import Identity
-from intercomd_daemon.ingest.attribute_cache import AttributeCache
-from intercomd_daemon.ingest.decode_events import CUSTOM_EVENT_TYPES
+from intercomd_daemon.ingest.attribute_cache import AttributeCache, NotCanonicalError
+from intercomd_daemon.ingest.decode_events import CUSTOM_EVENT_TYPES, decode_encoded_event
 from intercomd_daemon.ingest.decoded import Attribute, CustomEvent, DecodedEvent
 from intercomd_daemon.ingest.limits import EVENT_ATTRIBUTES_READ_MAX, USER_ATTRIBUTES_READ_MAX
 from intercomd_daemon.ingest.shallow import shallow_class
@@ -34,23 +34,42 @@ def decode_canonical(encoded: bytes) -> DecodedParts | None:
         message = _Envelope.FromString(encoded)
     except DecodeError:
         return None
-    # Protobuf's encoding is the shortest. If the message without unknown fields is as long as it came, it had none.
+    # As on the general path, this shows that there were no unknown fields.
     message.DiscardUnknownFields()
     if message.ByteSize() != len(encoded):
         return None
-    user_attributes, custom = message.user_attributes, message.custom_event
-    name, own_attributes = custom.name, custom.attributes
-    if not name and message.WhichOneof("event"):
+    user_attributes = message.user_attributes
+    if (
+        len(user_attributes) > USER_ATTRIBUTES_READ_MAX
+        or len(message.removed_user_attributes) > USER_ATTRIBUTES_READ_MAX
+    ):
         return None
-    if len(user_attributes) > USER_ATTRIBUTES_READ_MAX or len(own_attributes) > EVENT_ATTRIBUTES_READ_MAX:
-        return None
-    if len(message.removed_user_attributes) > USER_ATTRIBUTES_READ_MAX:
-        return None
-    if custom.type not in CUSTOM_EVENT_TYPES:
-        return None
-    # Iterating over a copy of a repeated field is faster than over the field.
     try:
-        event = CustomEvent(name, _attributes(own_attributes[:])) if name else None
+        event = _event(message)
+        # Iterating over a copy of a repeated field is faster than over the field.
         return message, _attributes(user_attributes[:]), event
     except ValueError:
         return None
+
+
+def _event(message: Any) -> DecodedEvent | None:  # noqa: ANN401 - made by `shallow_class`
+    """Returns the event, or None if there is none.
+
+    Raises:
+        ValueError: the general path finds something about it.
+    """
+    custom = message.custom_event
+    # Most events are custom events with a name. Reading it first saves the slower `WhichOneof`.
+    name = custom.name
+    if name:
+        attributes = custom.attributes
+        if custom.type not in CUSTOM_EVENT_TYPES or len(attributes) > EVENT_ATTRIBUTES_READ_MAX:
+            raise NotCanonicalError
+        return CustomEvent(name, _attributes(attributes[:]))
+    kind = message.WhichOneof("event")
+    if kind is None:
+        return None
+    event = None if kind == "custom_event" else decode_encoded_event(kind, getattr(message, kind))
+    if event is None:
+        raise NotCanonicalError
+    return event

@@ -1,11 +1,15 @@
 """Decodes events: each kind to its domain object, enum numbers to the names that Intercom gets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from google.protobuf.message import DecodeError
 
 from intercomd.v1.attribute_pb2 import Attribute as AttributeMessage
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.event_pb2 import CommerceEvent as CommerceMessage
 from intercomd.v1.event_pb2 import ImpressionList as ImpressionListMessage
+from intercomd.v1.event_pb2 import OtherEvent as OtherEventMessage
 from intercomd.v1.event_pb2 import Product as ProductMessage
 from intercomd.v1.event_pb2 import ProductAction as ProductActionMessage
 from intercomd.v1.event_pb2 import PromotionAction as PromotionActionMessage
@@ -50,18 +54,29 @@ CUSTOM_EVENT_TYPES = frozenset(range(11))
 
 def decode_event(message: Envelope, findings: list[Finding]) -> DecodedEvent | None:
     """Returns the envelope's event, or None; adds a finding for each enum number that this release does not know."""
-    custom = message.custom_event
-    # Most events are custom events with a name. Reading it first saves the slower `WhichOneof`.
-    kind = "custom_event" if custom.name else message.WhichOneof("event")
+    kind = message.WhichOneof("event")
     if kind == "custom_event":
+        custom = message.custom_event
         if custom.type not in CUSTOM_EVENT_TYPES:
             findings.append(unknown_number("custom_event.type", custom.type))
         return CustomEvent(custom.name, _attributes(custom.attributes, "custom_event", findings))
-    if kind == "commerce_event":
-        return _commerce(message.commerce_event, findings)
-    if kind == "session_end_event":
-        return _session_end(message.session_end_event, findings)
-    return OtherEvent(message.other_event.type) if kind else None
+    return _OTHER_KINDS[kind][1](getattr(message, kind), findings) if kind else None
+
+
+def decode_encoded_event(kind: str, encoded: bytes) -> DecodedEvent | None:
+    """Returns an event of another kind than a custom event; `kind` is the name of its field.
+
+    None: it is not in protobuf's canonical encoding, or has something to report.
+    """
+    message_class, decode = _OTHER_KINDS[kind]
+    try:
+        message = message_class.FromString(encoded)
+    except DecodeError:
+        return None
+    message.DiscardUnknownFields()
+    findings: list[Finding] = []
+    event = decode(message, findings) if message.ByteSize() == len(encoded) else None
+    return None if findings else event
 
 
 def _attributes(messages: Sequence[AttributeMessage], path: str, findings: list[Finding]) -> list[Attribute]:
@@ -149,3 +164,14 @@ def _session_end(message: SessionEndEvent, findings: list[Finding]) -> SessionEn
     duration = message.duration
     nanoseconds = duration.seconds * _NANOSECONDS + duration.nanos if message.HasField("duration") else None
     return SessionEnd(message.session_id, nanoseconds, _attributes(message.attributes, "session_end_event", findings))
+
+
+def _other(message: OtherEventMessage, _findings: list[Finding]) -> OtherEvent:
+    return OtherEvent(message.type)
+
+
+_OTHER_KINDS: dict[str, tuple[type[Any], Callable[[Any, list[Finding]], DecodedEvent]]] = {
+    "commerce_event": (CommerceMessage, _commerce),
+    "session_end_event": (SessionEndEvent, _session_end),
+    "other_event": (OtherEventMessage, _other),
+}
