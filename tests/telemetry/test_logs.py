@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from intercomd_daemon.telemetry.logs import TEXT_CHARACTERS_MAX, set_up
+from intercomd_daemon.telemetry.logs import TEXT_CHARACTERS_MAX, Line, set_up
 from intercomd_daemon.telemetry.settings import LEVELS, LogSettings
 
 Write = Callable[..., Any]
@@ -135,6 +135,38 @@ def test_email_appears_in_no_line(write: Write, format_: str) -> None:
     logging.getLogger("library").warning("with %s", EMAIL)
     assert "brien" not in written.text
     assert "example.com" not in written.text
+
+
+class Note(Line, kw_only=True):
+    """A line of a fixed form."""
+
+    text: str
+    number: int = 0
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+@pytest.mark.parametrize(
+    "text", ["plain", f"to {EMAIL}", TOKEN, HIDDEN, "Bearer abcdefgh", "half \ud800", "word " * 2_000], ids=str
+)
+def test_line_of_a_fixed_form_reads_like_any_other(write: Write, format_: str, text: str) -> None:
+    """Secrets and emails are redacted, long text is cut."""
+    fixed, other = write(format=format_), write(format=format_)
+    for written in (fixed, other):
+        written.logs.hide(HIDDEN)
+    for level in (logging.INFO, logging.WARNING):
+        fixed.logs.logger.log_line(level, "noted", Note(text=text, number=3))
+        other.logs.logger.log(level, "noted", text=text, number=3)
+        fixed.logs.logger.log_line(level, "noted", Note(text=text))
+        other.logs.logger.log(level, "noted", text=text)
+    without_times = [re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", written.text) for written in (fixed, other)]
+    assert without_times[0] == without_times[1]
+    assert len(fixed.text.splitlines()) == 4
+
+
+def test_line_of_a_fixed_form_below_the_level_is_not_written(write: Write) -> None:
+    written = write(level="warning")
+    written.logs.logger.log_line(logging.INFO, "noted", Note(text="a"))
+    assert written.text == ""
 
 
 def plant(log: Callable[..., None], text: str) -> None:

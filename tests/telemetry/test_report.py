@@ -17,8 +17,8 @@ from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool.rows import Usage
 from intercomd_daemon.telemetry.logs import Logs
 from intercomd_daemon.telemetry.metrics import Metrics
-from intercomd_daemon.telemetry.redaction import lane_name
-from intercomd_daemon.telemetry.report import DETAIL_CHARACTERS_MAX, Report
+from intercomd_daemon.telemetry.redaction import GUARDED_FIELDS, lane_name
+from intercomd_daemon.telemetry.report import DETAIL_CHARACTERS_MAX, OutcomeLine, Report
 
 Write = Callable[..., Any]
 
@@ -80,6 +80,10 @@ def refusal(envelope_id: str, disposition: Disposition, *violations: Finding, **
 
 def logged(written: Written) -> list[dict[str, Any]]:
     return [{name: value for name, value in line.items() if name != "timestamp"} for line in written.lines]
+
+
+def test_line_of_an_outcome_has_no_field_that_must_be_guarded() -> None:
+    assert GUARDED_FIELDS.isdisjoint(OutcomeLine.__struct_fields__)
 
 
 def test_report_implements_the_interface_of_deliveries(write: Write) -> None:

@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from threading import Lock
@@ -32,6 +32,17 @@ _LEVEL_NAMES = {
 }
 
 
+class Line(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """A line of a fixed form, for what is logged for each envelope: it is encoded without a dictionary of its fields.
+
+    Subclasses (`kw_only`) add fields of one scalar each, none of GUARDED_FIELDS. A default is not written.
+    """
+
+    timestamp: str = ""
+    level: str = ""
+    event: str = ""
+
+
 class Logger(Protocol):
     """Logs an event, named in snake_case, with fields of one scalar each."""
 
@@ -41,6 +52,10 @@ class Logger(Protocol):
 
     def log(self, level: int, event: str, /, **fields: object) -> None:
         """Logs with a level of `logging`."""
+        ...
+
+    def log_line(self, level: int, event: str, line: Line, /) -> None:
+        """Logs an event as a line of a fixed form; sets its timestamp, level and event."""
         ...
 
     def debug(self, event: str, /, **fields: object) -> None:
@@ -119,7 +134,10 @@ class _LeveledLogger:
 
     def __init__(self, output: "_Output", processors: Sequence[Processor], context: object) -> None:  # noqa: ARG002 - as structlog calls it
         self._output = output
-        *self._processors, self._render = processors
+        *self._processors, guard = processors
+        if not isinstance(guard, _Guard):
+            raise TypeError(guard)
+        self._guard = guard
         self.level = logging.INFO
 
     def is_enabled_for(self, level: int, /) -> bool:
@@ -132,7 +150,12 @@ class _LeveledLogger:
         fields["event"] = event
         for process in self._processors:
             fields = process(self._output, name, fields)
-        self._output.write(self._render(self._output, name, fields))
+        self._output.write(self._guard(self._output, name, fields))
+
+    def log_line(self, level: int, event: str, line: Line, /) -> None:
+        if level >= self.level:
+            line.timestamp, line.level, line.event = _now(), _LEVEL_NAMES[level], event
+            self._output.write(self._guard.render_line(line))
 
     def debug(self, event: str, /, **fields: object) -> None:
         self.log(logging.DEBUG, event, **fields)
@@ -169,6 +192,16 @@ class _Guard:
         if self._redaction.suspects(line, emails=not values):
             line = self._render(self._clean_fields(fields, emails=not values))
         return line
+
+    def render_line(self, line: Line) -> str:
+        """Returns the line; encoded at once, unless it is for a console, or too long, or something must be redacted."""
+        if self._render is _render_json:
+            with suppress(UnicodeEncodeError):
+                text = _encode(line).decode()
+                if len(text) <= TEXT_CHARACTERS_MAX and not self._redaction.suspects(text, emails=True):
+                    return text
+        fields: dict[str, Any] = msgspec.to_builtins(line)
+        return self(None, line.level, fields)
 
     def _clean_fields(self, fields: Mapping[Any, Any], *, emails: bool) -> dict[str, Any]:
         """Returns the fields with names and values redacted, at every depth."""

@@ -13,7 +13,7 @@ from intercomd_daemon.envelope import Refusal, lane_of
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.outcome import Effect, Outcome, OutcomeType
 from intercomd_daemon.reasons import ReasonKind, remedy_of
-from intercomd_daemon.telemetry.logs import Logger
+from intercomd_daemon.telemetry.logs import Line, Logger
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.redaction import lane_name
 from intercomd_daemon.telemetry.traces import Traces
@@ -26,6 +26,25 @@ DETAIL_CHARACTERS_MAX = 2_000
 _EXPECTED = frozenset({"attribute_created", "call_not_made"})
 _TYPE_NAMES = {type_: type_.name.lower() for type_ in OutcomeType}
 _CHANGE_LEVELS = {ConnectionState.DOWN: logging.WARNING, ConnectionState.SUSPENDED: logging.ERROR}
+
+
+class OutcomeLine(Line, kw_only=True):
+    """The log line of an outcome."""
+
+    envelope_id: str
+    connection: str
+    lane: str
+    event_name: str
+    outcome: str
+    reason: str
+    intercom_request_id: str
+    http_status: int
+    attempts: int
+    effects: int
+    replay: int
+    age_seconds: float
+    trace_id: str = ""
+    caller: str = ""
 
 
 class Report:
@@ -95,23 +114,23 @@ class Report:
 
     def _log_outcome(self, outcome: Outcome, level: int) -> None:
         deciding = _deciding_effect(outcome.effects)
-        fields: dict[str, object] = {
-            "envelope_id": outcome.envelope_id,
-            "connection": outcome.connection,
-            "lane": lane_name(lane_of(outcome.customer_id, outcome.email), self._lane_key),
-            "event_name": _event_name(outcome.effects, deciding),
-            "outcome": _TYPE_NAMES[outcome.type],
-            "reason": outcome.reason,
-            "intercom_request_id": deciding.intercom_request_id if deciding else "",
-            "http_status": deciding.http_status if deciding else 0,
-            "attempts": sum(effect.attempts for effect in outcome.effects),
-            "effects": len(outcome.effects),
-            "replay": outcome.replay,
-            "age_seconds": round(max(0.0, outcome.end_time - outcome.accept_time), 3),
-        }
-        if outcome.traceparent and (trace_id := trace_id_of(outcome.traceparent)):
-            fields["trace_id"] = trace_id
-        self._logger.log(level, "outcome", **fields, **_caller(outcome.caller))
+        line = OutcomeLine(
+            envelope_id=outcome.envelope_id,
+            connection=outcome.connection,
+            lane=lane_name(lane_of(outcome.customer_id, outcome.email), self._lane_key),
+            event_name=_event_name(outcome.effects, deciding),
+            outcome=_TYPE_NAMES[outcome.type],
+            reason=outcome.reason,
+            intercom_request_id=deciding.intercom_request_id if deciding else "",
+            http_status=deciding.http_status if deciding else 0,
+            attempts=sum(effect.attempts for effect in outcome.effects),
+            effects=len(outcome.effects),
+            replay=outcome.replay,
+            age_seconds=round(max(0.0, outcome.end_time - outcome.accept_time), 3),
+            trace_id=trace_id_of(outcome.traceparent) if outcome.traceparent else "",
+            caller=outcome.caller,
+        )
+        self._logger.log_line(level, "outcome", line)
 
     def on_call(
         self, connection: str, call: str, status: int, seconds: float, traceparents: Sequence[str] = ()
