@@ -179,6 +179,15 @@ class ConnectionPool(aiohttp.TCPConnector):
         """Opens a connection. A call has to wait for the host's name, a proxy and TLS, too, so its timeout applies."""
         async with asyncio.timeout(CALL_SECONDS):
             protocol = await super()._create_connection(req, traces, timeout)
+        protocol.set_response_params(
+            read_until_eof=True,
+            # A body in an encoding that was not requested does not undo a 202: it is decoded later, where possible.
+            auto_decompress=False,
+            read_bufsize=_READ_BYTES,
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+        )
         if protocol.transport is not None:
             self._transports.add(protocol.transport)
         return protocol
@@ -198,15 +207,6 @@ async def _send(connection: Connection, request: bytes, body_bytes_max: int, *, 
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None:
         raise aiohttp.ServerDisconnectedError
-    protocol.set_response_params(
-        read_until_eof=True,
-        # A body in an encoding that was not requested does not undo a 202: it is decoded later, where possible.
-        auto_decompress=False,
-        read_bufsize=_READ_BYTES,
-        max_line_size=HEADER_BYTES_MAX,
-        max_field_size=HEADER_BYTES_MAX,
-        max_headers=HEADERS_MAX,
-    )
     transport.write(request)
     message, content = await protocol.read()
     while _CONTINUE <= message.code < _OK and message.code != _SWITCHING_PROTOCOLS:
@@ -223,6 +223,8 @@ async def _body(content: StreamReader, limit: int, *, must_end: bool) -> tuple[b
     """Returns the body up to the limit, and whether it did not break off before."""
     body = bytearray()
     try:
+        if content.is_eof():
+            return content.read_nowait()[:limit], True
         while len(body) < limit and not content.at_eof():
             body += await content.readany()
     except FAILURES:
