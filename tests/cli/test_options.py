@@ -51,3 +51,24 @@ def test_text_of_every_command_is_checked_to_be_utf_8() -> None:
 def test_text_that_is_not_utf_8_is_a_usage_error(words: list[str]) -> None:
     result = CliRunner().invoke(main, [*words, "\udcff"])
     assert (result.exit_code, "b'\\xff' is not UTF-8" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--config"],
+        ["check", "--config"],
+        ["config", "--config"],
+        ["status", "--operations"],
+        ["pause", "default", "--target"],
+        ["send", "-", "--target"],
+        ["send", "-", "--operations"],
+        ["healthcheck", "--target"],
+        ["explain", "1", "--gateway"],
+    ],
+)
+@pytest.mark.parametrize("blank", ["", " "])
+def test_blank_address_or_settings_file_is_a_usage_error(words: list[str], blank: str) -> None:
+    """The default, in place of an unset shell variable, might be another daemon."""
+    result = CliRunner().invoke(main, [*words, blank])
+    assert (result.exit_code, "it is blank: is a shell variable unset?" in result.output) == (2, True)

@@ -50,7 +50,7 @@ class TlsConnection(HTTPSConnection):
 @click.option(
     "--target",
     metavar="ADDR",
-    type=options.TEXT,
+    type=options.GIVEN,
     help="HTTP address of the daemon, host:port or unix:path.  "
     "[default: health.listen of the settings, then operations.listen, 127.0.0.1:9090]",
 )

@@ -32,17 +32,30 @@ class Given(Text):
         """Returns the text."""
         text = super().convert(value, param, ctx)
         if not text.strip():
-            self.fail("it is blank: is a shell variable unset?", param, ctx)
+            self.fail(_BLANK, param, ctx)
         return text
 
 
+class SettingsFile(click.Path):
+    """The path of a settings file, which need not exist."""
+
+    def convert(  # type: ignore[override]  # of a path, a str
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Returns the path; a blank one must not mean the environment alone."""
+        if not value.strip():
+            self.fail(_BLANK, param, ctx)
+        return str(super().convert(value, param, ctx))
+
+
+_BLANK = "it is blank: is a shell variable unset?"
 TEXT = Text()
 GIVEN = Given()
 CONFIG = click.option(
     "--config",
     "config_path",
     metavar="FILE",
-    type=click.Path(dir_okay=False),
+    type=SettingsFile(dir_okay=False),
     help="Settings file (TOML); environment variables INTERCOMD_... override it.",
 )
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
@@ -52,7 +65,7 @@ _OPERATIONS_ADDRESS = click.option(
     "--target",
     "address",
     metavar="ADDR",
-    type=TEXT,
+    type=GIVEN,
     help="Address of the daemon's operations service (gRPC), host:port or unix:path.  "
     "[default: operations.grpc_listen of the settings, 127.0.0.1:9091]",
 )

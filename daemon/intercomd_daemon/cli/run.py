@@ -15,7 +15,7 @@ from intercomd_daemon.cli import options
 @click.option(
     "--config",
     "path",
-    type=click.Path(dir_okay=False),
+    type=options.SettingsFile(dir_okay=False),
     help="Settings file (TOML); without it: environment and defaults.",
 )
 def command(path: str | None) -> None:

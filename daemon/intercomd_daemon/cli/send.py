@@ -39,7 +39,7 @@ class JobOptions(TypedDict):
 @click.option(
     "--target",
     metavar="ADDR",
-    type=options.TEXT,
+    type=options.GIVEN,
     help="Address where the daemon accepts envelopes (gRPC), host:port or unix:path.  "
     "[default: ingest.listen of the settings, 127.0.0.1:50051]",
 )
@@ -47,7 +47,7 @@ class JobOptions(TypedDict):
     "--operations",
     "operations_address",
     metavar="ADDR",
-    type=options.TEXT,
+    type=options.GIVEN,
     help="Address of the daemon's operations service, for --wait.  "
     "[default: operations.grpc_listen of the settings, 127.0.0.1:9091]",
 )
