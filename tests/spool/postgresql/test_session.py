@@ -8,7 +8,14 @@ import pytest
 
 from intercomd_daemon.errors import ShuttingDown
 from intercomd_daemon.spool.postgresql.connecting import connector
-from intercomd_daemon.spool.postgresql.session import JOBS_MAX, AnswerLost, DatabaseAway, ReadingSession, Session
+from intercomd_daemon.spool.postgresql.session import (
+    JOBS_MAX,
+    AnswerLost,
+    DatabaseAway,
+    ReadingSession,
+    Session,
+    describe,
+)
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 
@@ -150,3 +157,16 @@ async def test_read_whose_answer_is_lost_or_refused_may_be_repeated(url: str) ->
 async def wait_for_lock(connection: asyncpg.Connection) -> None:
     await connection.execute("SET lock_timeout = '50ms'")
     await connection.execute("SELECT FROM connections")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (TimeoutError(), "no answer in time"),
+        (TimeoutError("no answer within 5 s"), "no answer within 5 s"),
+        (ConnectionResetError(), "ConnectionResetError"),
+        (OSError(111, "Connection refused"), "[Errno 111] Connection refused"),
+    ],
+)
+def test_error_is_described_for_people(error: Exception, text: str) -> None:
+    assert describe(error) == text

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from intercomd_daemon.spool.postgresql.session import CONNECT_SECONDS, within
+from intercomd_daemon.spool.postgresql.session import CONNECT_SECONDS, describe, within
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 STATEMENT_SECONDS = 30
@@ -55,7 +55,7 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
             except _FAILURES as error:
                 if len(hosts) == 1 and not isinstance(error, asyncpg.InternalClientError):
                     raise
-                failures.append(f"{host or 'the host'}: {str(error) or type(error).__name__}")
+                failures.append(f"{host or 'the host'}: {describe(error)}")
             else:
                 hosts.remove((host, port))
                 hosts.insert(0, (host, port))
@@ -139,7 +139,7 @@ def reason_of(error: Exception) -> str:
     """Returns why the database cannot be used, with the fix."""
     if isinstance(error, PasswordUnreadable):
         return str(error)
-    return f"{error or type(error).__name__}; check spool.url, the network and the database's log"
+    return f"{describe(error)}; check spool.url, the network and the database's log"
 
 
 def _set_timeout(connection: asyncpg.Connection, milliseconds: int) -> None:

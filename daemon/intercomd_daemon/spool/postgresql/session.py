@@ -40,6 +40,13 @@ class CommitWarned(ConnectionError):
     """The server warned while it committed: the commit may not be on the synchronous standby, so it is in doubt."""
 
 
+def describe(error: Exception) -> str:
+    """Returns what went wrong, as text for people."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer in time"
+    return str(error) or type(error).__name__
+
+
 def is_connection_error(error: BaseException) -> bool:
     """Whether an error means that the session is gone."""
     if isinstance(error, asyncpg.PostgresError):
@@ -224,7 +231,7 @@ class Session:
             try:
                 self._connection = await self._open()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is reported to the callers, and tried again
-                reason = str(error) or repr(error)
+                reason = describe(error)
                 if not self.away:
                     self._on_away(reason)
                 self.away = reason
