@@ -17,13 +17,15 @@ REPORTING = (
     sys.executable,
     "-c",
     """
-import atexit, json, sys
+import atexit, gc, json, sys
 from intercomd_daemon.__main__ import main
 
 @atexit.register
 def report():
     names = [name for name, module in sys.modules.items() if getattr(module, "__spec__", None)]
-    sys.stderr.write(json.dumps({"event": "modules", "names": names}) + "\\n")
+    collected = {id(each) for each in gc.get_objects()}
+    late = [name for name in names if name.startswith("intercomd_daemon.") and id(sys.modules[name]) in collected]
+    sys.stderr.write(json.dumps({"event": "modules", "names": names, "late": late}) + "\\n")
 
 main()
 """,
@@ -48,6 +50,7 @@ async def loaded(folder: Path, sandbox: Sandbox, work: Callable[[Daemon], Awaita
     await work(daemon)
     assert await daemon.stop() == 0
     (report,) = daemon.logged("modules")
+    assert report["late"] == [], "the collector would scan these modules again and again"
     await daemon.close()
     return set(report["names"])
 

@@ -59,8 +59,9 @@ async def _serve(loaded: config.LoadedSettings, log: logs.Logs, load: Callable[[
     files = file_limit_warning(loaded.settings.ingest, raise_file_limit())
     for warning in (*loaded.warnings, *([files] if files else [])):
         log.logger.warning("setting", warning=warning)
-    gc.freeze()
     daemon = Daemon(loaded.settings, log, load)
+    # The collector skips what exists by now: all modules. `Daemon` has loaded the last ones, those of its destination.
+    gc.freeze()
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
