@@ -99,9 +99,15 @@ class Ending(Notes):
     running: "asyncio.Task[None]"
 
     def on_call(
-        self, connection: str, call: Call, status: int, seconds: float, traceparents: Sequence[str] = ()
+        self,
+        connection: str,
+        call: Call,
+        status: int,
+        seconds: float,
+        traceparents: Sequence[str] = (),
+        body: bytes = b"",
     ) -> None:
-        super().on_call(connection, call, status, seconds, traceparents)
+        super().on_call(connection, call, status, seconds, traceparents, body)
         if call is Call.TRACK_EVENT:
             self.running.cancel()
 

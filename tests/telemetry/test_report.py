@@ -209,6 +209,22 @@ def test_call_is_counted_and_has_a_debug_line(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({"level": "debug"}, "<hidden>"),
+        ({"level": "debug", "values": True}, '{"email":"ada@example.com","plan":"pro"}'),
+        ({"level": "info", "values": True}, None),
+    ],
+)
+def test_body_of_a_call_is_shown_with_values_alone(write: Write, settings: dict[str, Any], shown: str | None) -> None:
+    written = write(**settings)
+    report, _ = a_report(written)
+    report.on_call("default", Call.CREATE_CONTACT, 200, 0.25, (), b'{"email":"ada@example.com","plan":"pro"}')
+    assert [line["body"] for line in logged(written)] == ([] if shown is None else [shown])
+    assert ("ada@example.com" in written.text) is (shown is not None and "ada" in shown)
+
+
+@pytest.mark.parametrize(
     ("state", "level"),
     [
         (ConnectionState.VERIFYING, "info"),

@@ -133,17 +133,26 @@ class Report:
         self._logger.log_line(level, "outcome", line)
 
     def on_call(
-        self, connection: str, call: str, status: int, seconds: float, traceparents: Sequence[str] = ()
+        self,
+        connection: str,
+        call: str,
+        status: int,
+        seconds: float,
+        traceparents: Sequence[str] = (),
+        body: bytes = b"",
     ) -> None:
         """Counts one call to Intercom, by method and path template, and logs it as debug; status 0: no answer.
 
-        `traceparents` are those of the envelopes that it is made for.
+        `traceparents` are those of the envelopes that it is made for. The log shows the body with `log.values` alone.
         """
         self._metrics.count_call(connection, call, status, seconds)
         if self._traces is not None:
             self._traces.on_call(connection, call, status, seconds, traceparents)
         if self._logger.is_enabled_for(logging.DEBUG):
-            self._logger.debug("call", connection=connection, call=call, http_status=status, seconds=round(seconds, 3))
+            fields = {"connection": connection, "call": call, "http_status": status, "seconds": round(seconds, 3)}
+            if body:
+                fields["body"] = body.decode()
+            self._logger.debug("call", **fields)
 
     def on_forward(self, connection: str, code: str, envelopes: int, seconds: float) -> None:
         """Counts one call to the gateway, by the name of its status, and logs it as debug; 0 envelopes: a probe."""

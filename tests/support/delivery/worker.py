@@ -49,6 +49,7 @@ class Notes:
         status: int,
         seconds: float,
         traceparents: Sequence[str] = (),  # noqa: ARG002 - the observer's signature
+        body: bytes = b"",  # noqa: ARG002 - likewise
     ) -> None:
         assert connection
         assert seconds >= 0

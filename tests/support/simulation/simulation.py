@@ -126,6 +126,7 @@ class Simulation:
         status: int,
         seconds: float,
         traceparents: Sequence[str] = (),  # noqa: ARG002 - the observer's signature
+        body: bytes = b"",  # noqa: ARG002 - likewise
     ) -> None:
         assert seconds >= 0, (connection, call, status)
 

@@ -26,8 +26,10 @@ class Observer(Protocol):
         """Takes committed outcomes."""
         ...
 
-    def on_call(self, connection: str, call: Call, status: int, seconds: float, traceparents: Sequence[str]) -> None:
-        """Takes a call with the status of its response, 0 if none came, and its duration."""
+    def on_call(
+        self, connection: str, call: Call, status: int, seconds: float, traceparents: Sequence[str], body: bytes
+    ) -> None:
+        """Takes a call with the status of its response, 0 if none came, its duration, and the body of the request."""
         ...
 
     def on_state(self, connection: str, state: ConnectionState, reason: str) -> None:

@@ -63,7 +63,8 @@ class PacedClient:
         response = await self._intercom.call(request)
         now = self._clock.monotonic()
         self._pace.on_response(response, sent, now)
-        self._observer.on_call(self._connection, request.call, response.status, now - sent, traceparents)
+        seconds = now - sent
+        self._observer.on_call(self._connection, request.call, response.status, seconds, traceparents, request.body)
         if response.status >= 500 or response.status in _OF_THE_CONNECTION:
             self.last_error = f"{request.call}: {response.failure or response.status}"
         return response
