@@ -156,7 +156,10 @@ class AcceptedEnvelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def contact_update(self) -> UpdateContact | None:
         """The update of the contact among the operations; there is at most one."""
-        return next((operation for operation in self.operations if isinstance(operation, UpdateContact)), None)
+        for operation in self.operations:
+            if isinstance(operation, UpdateContact):
+                return operation
+        return None
 
 
 def operations_of(

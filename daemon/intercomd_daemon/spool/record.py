@@ -59,6 +59,15 @@ def unpack(data: bytes, kind: type[Struct]) -> Struct:
     wrong = check(data)
     if wrong:
         raise RecordDamaged(wrong)
+    return decode(data, kind)
+
+
+def decode(data: bytes, kind: type[Struct]) -> Struct:
+    """Returns the domain object of a record that `check` has found right.
+
+    Raises:
+        RecordDamaged: the fields are not those of `kind`.
+    """
     try:
         body = memoryview(data)[_HEADER_BYTES:]
         if data[0] != VERSION and (upgrade := record_0_1.UPGRADES.get(kind)):

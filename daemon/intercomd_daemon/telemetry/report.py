@@ -123,7 +123,7 @@ class Report:
             reason=outcome.reason,
             intercom_request_id=deciding.intercom_request_id if deciding else "",
             http_status=deciding.http_status if deciding else 0,
-            attempts=sum(effect.attempts for effect in outcome.effects),
+            attempts=sum([effect.attempts for effect in outcome.effects]),
             effects=len(outcome.effects),
             replay=outcome.replay,
             age_seconds=round(max(0.0, outcome.end_time - outcome.accept_time), 3),
@@ -237,13 +237,13 @@ def _caller(name: str) -> dict[str, str]:
 
 def _deciding_effect(effects: Sequence[Effect]) -> Effect | None:
     """Returns the effect whose answer explains the outcome: the first refusal, else the last one with a call."""
+    last: Effect | None = None
     for effect in effects:
         if effect.type is OutcomeType.DEAD_LETTERED:
             return effect
-    for effect in reversed(effects):
         if effect.http_status:
-            return effect
-    return None
+            last = effect
+    return last
 
 
 def _event_name(effects: Sequence[Effect], deciding: Effect | None) -> str:

@@ -163,10 +163,6 @@ class Lane:
         head = flight.group[0]
         step = self._kinds[type(head.operation)].on_response(flight, classification, response.status, now)
         match step:
-            case BackOff():
-                return self._back_off()
-            case SaveContact():
-                return AfterResponse(Settlement(self._context.settings.name, contacts=[self._cached_contact()]))
             case Ended(type_, reason, contact_changed):
                 if type_ is OutcomeType.DEAD_LETTERED:
                     head.keep_response(response.body)
@@ -174,6 +170,10 @@ class Lane:
                     pending.end_operation(type_, reason, response.status, response.request_id)
                 settle = self._settle(flight.group, now, contact_changed=contact_changed)
                 return AfterResponse(settle.settlement)
+            case BackOff():
+                return self._back_off()
+            case SaveContact():
+                return AfterResponse(Settlement(self._context.settings.name, contacts=[self._cached_contact()]))
         return AfterResponse()
 
     def _back_off(self) -> AfterResponse:

@@ -1,6 +1,7 @@
 """The accepted envelopes of one lane between the spool and their outcomes: progress of each, and their order."""
 
 from collections import deque
+from collections.abc import Sequence
 from enum import Enum, auto
 
 import msgspec
@@ -65,12 +66,14 @@ class PendingEnvelope:
         self.last_error = progress.last_error
         self.alone = False
         """Whether its update must not share a call, because a shared one was refused."""
-        self._effects = list(index_effects(progress.effects, envelope.operations))
+        self._effects = list(index_effects(progress.effects, envelope.operations)) if progress.effects else []
         self._next = 0
         self.operation: Operation | None = None
         """The next operation; None if all have ended."""
         self._go_to(self._effects[-1].operation + 1 if self._effects else 0)
-        self._findings = {(finding.reason, finding.field): finding for finding in progress.adjustments}
+        self._findings: dict[tuple[str, str], Finding] = {}
+        for finding in progress.adjustments:
+            self._findings[finding.reason, finding.field] = finding
         self._response_body = progress.answer_body
 
     @property
@@ -140,13 +143,7 @@ class PendingEnvelope:
 
     def end(self, connection: str, now: float) -> Completion:
         """Returns the outcome: dead letter if any operation was refused, else delivered if any call was needed."""
-        type_, reason = OutcomeType.UNCHANGED, ""
-        # Of each type the first effect gives the reason.
-        reasons = {effect.type: effect.reason for effect in reversed(self._effects)}
-        for candidate in (OutcomeType.DEAD_LETTERED, OutcomeType.DELIVERED, OutcomeType.SKIPPED):
-            if candidate in reasons:
-                type_, reason = candidate, reasons[candidate]
-                break
+        type_, reason = _type_and_reason(self._effects)
         envelope = self.envelope
         outcome = Outcome(
             envelope_id=envelope.envelope_id,
@@ -167,6 +164,15 @@ class PendingEnvelope:
             return Completion(self.key, outcome)
         letter = msgspec.structs.replace(envelope, origin=self.position)
         return Completion(self.key, outcome, letter, self._response_body)
+
+
+def _type_and_reason(effects: Sequence[Effect]) -> tuple[OutcomeType, str]:
+    """Returns the type of the outcome with these effects, and the reason, which its first effect of that type gives."""
+    for type_ in (OutcomeType.DEAD_LETTERED, OutcomeType.DELIVERED, OutcomeType.SKIPPED):
+        for effect in effects:
+            if effect.type is type_:
+                return type_, effect.reason
+    return OutcomeType.UNCHANGED, ""
 
 
 class PendingQueue:

@@ -28,7 +28,7 @@ from intercomd_daemon.deliver.schedule.residency import LOADED_LANES_MAX, Loaded
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.outcome import Outcome, Progress
 from intercomd_daemon.spool.base import Outflow
-from intercomd_daemon.spool.record import RecordDamaged, pack, unpack
+from intercomd_daemon.spool.record import RecordDamaged, decode, pack
 from intercomd_daemon.spool.rows import Row, RowPage, Settlement
 
 READ_BYTES_MAX = 1024 * 1024
@@ -37,6 +37,8 @@ LOADED_BYTES_MAX = BYTES_MAX // 16
 
 # Rows left out of what is read. Only reads in progress can still return them, so the newest suffice.
 LEFT_OUT_MAX = 1_000
+
+_NO_PROGRESS = Progress()
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -196,11 +198,11 @@ class LaneLoader:
             lane = Lane(row.lane, contact, self._settings, self._catalog, self._unavailable, page.attempts)
             self.residency.add(lane)
         try:
-            envelope = unpack(row.data, AcceptedEnvelope)
-            progress = unpack(row.progress, Progress) if row.progress else Progress()
+            # The engine has verified the checksum.
+            envelope = decode(row.data, AcceptedEnvelope)
+            progress = decode(row.progress, Progress) if row.progress else _NO_PROGRESS
         except RecordDamaged as damage:
-            # The engine has verified the checksum, so another release wrote this record. It stays in the spool: that
-            # release can deliver it.
+            # Another release wrote this record. It stays in the spool: that release can deliver it.
             self._damaged.append(f"row {row.key}, left where it is: {damage}")
             self.remove_rows([row.key])
             return
