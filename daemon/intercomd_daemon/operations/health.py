@@ -74,33 +74,35 @@ class Health(health_pb2_grpc.HealthServicer):
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: _Context) -> None:  # noqa: N802 - gRPC's name
         """Sends the status and each change until closed, then ends, so that the client connects elsewhere."""
-        known = request.service in self._names
-        sent = None
         wake = asyncio.Event()
         revocation = Revocation(wake)
         self._wakes.add(wake)
         try:
             with self._guard.revocable(revocation):
-                while True:
-                    wake.clear()
-                    revocation.check()
-                    closed = self._closed
-                    # "If the requested service is unknown …, the server will send a message setting the serving status
-                    # to SERVICE_UNKNOWN but will *not* terminate the call." (health.proto)
-                    status = self._status_of(request.service) if known else _Answer.SERVICE_UNKNOWN
-                    if status != sent:
-                        await context.write(_Answer(status=status))
-                        sent = status
-                    if closed:
-                        await end_call(context, StatusCode.UNAVAILABLE, "the daemon is stopping")
-                        return
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(LIVENESS_SECONDS if request.service == LIVENESS else None):
-                            await wake.wait()
+                await self._send_changes(request.service, context, wake, revocation)
         except Unauthenticated as error:
             await refuse(context, error)
         finally:
             self._wakes.discard(wake)
+
+    async def _send_changes(self, service: str, context: _Context, wake: asyncio.Event, revocation: Revocation) -> None:
+        sent = None
+        while True:
+            wake.clear()
+            revocation.check()
+            closed = self._closed
+            # "If the requested service is unknown …, the server will send a message setting the serving status to
+            # SERVICE_UNKNOWN but will *not* terminate the call." (health.proto)
+            status = self._status_of(service) if service in self._names else _Answer.SERVICE_UNKNOWN
+            if status != sent:
+                await context.write(_Answer(status=status))
+                sent = status
+            if closed:
+                await end_call(context, StatusCode.UNAVAILABLE, "the daemon is stopping")
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LIVENESS_SECONDS if service == LIVENESS else None):
+                    await wake.wait()
 
     def _status_of(self, name: str) -> Literal[1, 2]:
         if name == LIVENESS:

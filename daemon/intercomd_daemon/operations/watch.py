@@ -6,7 +6,7 @@ are counted, and the reader gets the number.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from grpc.aio import ServicerContext
 
@@ -100,20 +100,31 @@ class Watches:
             cursor = first_cursor(after, await newest_sequence(archive))
             await context.send_initial_metadata(())
             with guard.revocable(revocation):
-                while True:
-                    wake.clear()
-                    revocation.check()
-                    closing = self._closing
-                    taken = await look(archive, limit(), cursor, context)
-                    cursor = taken.cursor
-                    if taken.more:
-                        continue
-                    if closing:
-                        raise ShuttingDown("the daemon is stopping: watch again from the last sequence", 1.0)
-                    await wake.wait()
+                await self._send_outcomes(archive, limit, cursor, context, wake, revocation)
         finally:
             unsubscribe()
             self._wakes.discard(wake)
+
+    async def _send_outcomes(
+        self,
+        archive: Archive,
+        limit: Callable[[], OutcomeFilter],
+        cursor: int,
+        context: ServicerContext[Any, Any],
+        wake: asyncio.Event,
+        revocation: Revocation,
+    ) -> NoReturn:
+        while True:
+            wake.clear()
+            revocation.check()
+            closing = self._closing
+            taken = await look(archive, limit(), cursor, context)
+            cursor = taken.cursor
+            if taken.more:
+                continue
+            if closing:
+                raise ShuttingDown("the daemon is stopping: watch again from the last sequence", 1.0)
+            await wake.wait()
 
     def close(self) -> None:
         """Ends every watch, and each later one, after sending the outcomes so far."""
