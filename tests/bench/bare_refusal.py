@@ -1,20 +1,19 @@
-"""The limit of a refused call: a grpc.aio server that refuses every call at once, without looking at it.
-
-With the argument `unary` it first receives the request, as a quota that counts its envelopes must.
-"""
+"""The limit of a refused call: a grpc.aio server that refuses every call at once, without looking at it."""
 
 import asyncio
-import sys
 from typing import Any
 
 import grpc
 
 _MESSAGE = "the token does not belong to any configured caller"
+_TRAILERS = (("grpc-status-details-bin", bytes(128)),)
 Context = Any
 
 
 async def _refuse(_requests: object, context: Context) -> None:
-    await context.abort(grpc.StatusCode.UNAUTHENTICATED, _MESSAGE, (("grpc-status-details-bin", bytes(128)),))
+    context.set_code(grpc.StatusCode.UNAUTHENTICATED)
+    context.set_details(_MESSAGE)
+    context.set_trailing_metadata(_TRAILERS)
 
 
 class Refusing(grpc.GenericRpcHandler):
@@ -25,11 +24,7 @@ class Refusing(grpc.GenericRpcHandler):
         return _HANDLER
 
 
-_HANDLER = (
-    grpc.unary_unary_rpc_method_handler(_refuse)
-    if sys.argv[1:] == ["unary"]
-    else grpc.stream_stream_rpc_method_handler(_refuse)
-)
+_HANDLER = grpc.stream_stream_rpc_method_handler(_refuse)
 
 
 async def main() -> None:

@@ -4,6 +4,7 @@ They alternate so that other work on the machine affects both: a ratio compares 
 """
 
 from collections.abc import Callable, Sequence
+from math import comb
 from statistics import median, quantiles
 from typing import NamedTuple
 
@@ -50,6 +51,30 @@ def alternated(rounds: int, *runs: Run) -> list[list[float]]:
         for place in order:
             figures[place].append(runs[place]())
     return figures
+
+
+class Compared(NamedTuple):
+    """How much more a run's figures are than another's of the same rounds, as a share."""
+
+    more: float
+    """The median of the rounds."""
+    least: float
+    most: float
+    """Between these is the median of endless rounds with a probability of at least 90 %, however they are spread."""
+
+    def __str__(self) -> str:
+        return f"{self.more:+.0%} ({self.least:+.0%} to {self.most:+.0%})"
+
+
+def compared(figures: Sequence[float], others: Sequence[float]) -> Compared:
+    """Compares the figures of each round."""
+    ratios = sorted(figure / other - 1 for figure, other in zip(figures, others, strict=True))
+    place, below = 0, 0
+    # Each round is below the true median as likely as above it.
+    while (below := below + comb(len(ratios), place)) <= 0.05 * 2 ** len(ratios):
+        place += 1
+    outer = max(place - 1, 0)
+    return Compared(median(ratios), ratios[outer], ratios[-1 - outer])
 
 
 class Line(NamedTuple):

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
-from statistics import quantiles
-from threading import Thread
 
 import trustme
 from children import NOWHERE, Daemon, Script
@@ -22,9 +20,6 @@ ROUNDS = 7
 SINGLES, CALLERS = 4_000, 64
 MORE_MAX = 0.15
 MEMORY_MAX = 70.0
-PER_SECOND, REFUSED, REFUSED_SECONDS = 100.0, 500.0, 3.0
-BEATS, TURNS = 900, 5
-"""Requests in a turn, so that nine of them are slower than its p99, and turns."""
 _FIRST = count(step=1_000_000)
 
 
@@ -60,99 +55,6 @@ def security(folder: Path) -> Iterator[Line]:
         yield Line(what, f"{figure} µs", f"{least} µs", f"{more:+.0%}", f"<= +{limit:.0%}", more <= limit)
     what = "memory at rest, TLS and callers"
     yield Line(what, f"{written(at_rest)} MiB", "", "", f"<= {MEMORY_MAX:g} MiB", at_rest <= MEMORY_MAX)
-
-
-def offender(folder: Path) -> Iterator[Line]:
-    """Latency of a caller at 1,000 envelopes per second in tens, beside 500 refused calls a second.
-
-    The calls have a wrong token, or a caller's token above its quota. They take processor time wherever they are
-    refused, so the caller's latency is compared with that beside the same calls to a bare gRPC server in a process of
-    its own, which refuses each one at once. What remains is what it costs to refuse them in the daemon's process.
-    """
-    token, limited, wrong = (secrets.token_urlsafe(32) for _ in range(3))
-    settings = (
-        f'[callers.bench]\ntoken_sha256 = ["{hash_of(token)}"]\n'
-        f'[callers.limited]\ntoken_sha256 = ["{hash_of(limited)}"]\nenvelopes_per_second = 1\n'
-    )
-    with ExitStack() as stack:
-        daemon = stack.enter_context(Daemon(folder, NOWHERE, settings))
-        bare, control = _bare_refusal(stack)
-        bare_unary, control_unary = _bare_refusal(stack, "unary")
-        caller = stack.enter_context(Script("sender.py", daemon.ingest, "", token))
-        unknown = stack.enter_context(Script("offender.py", daemon.ingest, wrong))
-        _use_up_quota(daemon, limited)
-        above_quota = stack.enter_context(Script("offender.py", daemon.ingest, limited))
-        elsewhere = stack.enter_context(Script("offender.py", control, wrong))
-        elsewhere_unary = stack.enter_context(Script("offender.py", control_unary, wrong))
-
-        def beside(offending: Script) -> Callable[[], float]:
-            def run() -> float:
-                refused = Thread(target=_offend, args=(offending, BEATS / PER_SECOND))
-                refused.start()
-                try:
-                    return _p99(caller)
-                finally:
-                    refused.join()
-
-            return run
-
-        costs = alternate(
-            ROUNDS,
-            _cost_of_refusal(daemon, unknown),
-            _cost_of_refusal(daemon, above_quota),
-            _cost_of_refusal(bare, elsewhere),
-            _cost_of_refusal(bare_unary, elsewhere_unary),
-        )
-        latencies = alternate(TURNS, beside(unknown), beside(above_quota), beside(elsewhere), lambda: _p99(caller))
-    names = ("with a wrong token", "above the caller's quota")
-    for name, ours, limit in zip(names, costs[:2], costs[2:], strict=True):
-        what = f"processor time per call {name}"
-        yield Line(what, f"{ours} µs", f"{limit} µs", written(ours.median / limit.median), "", None)
-    *refusing, least, alone = latencies
-    for name, ours in zip(names, refusing, strict=True):
-        more = ours.median / least.median - 1
-        what = f"acknowledgement, p99, beside 500 calls/s {name}"
-        yield Line(what, f"{ours} ms", f"{least} ms, refused elsewhere", f"{more:+.0%}", "<= +10%", more <= 0.1)
-    more = least.median / alone.median - 1
-    what = "acknowledgement, p99, beside 500 calls/s that are refused elsewhere"
-    yield Line(what, f"{least} ms", f"{alone} ms alone", f"{more:+.0%}", "", None)
-
-
-def _use_up_quota(daemon: Daemon, token: str) -> None:
-    """Publishes a request of 500 envelopes, which a quota of one a second takes more than eight minutes to allow."""
-    with Script("sender.py", daemon.ingest, "", token) as sender:
-        sender.ask(do="prepare", first=next(_FIRST), count=1, size=500)
-        sender.ask(do="call", callers=1)
-
-
-def _bare_refusal(stack: ExitStack, *arguments: str) -> tuple[Script, str]:
-    """Returns a bare server that refuses every call, and its address."""
-    bare = stack.enter_context(Script("bare_refusal.py", *arguments))
-    assert bare.process.stdout
-    return bare, f"127.0.0.1:{int(bare.process.stdout.readline())}"
-
-
-def _offend(offending: Script, seconds: float) -> None:
-    count = int(seconds * REFUSED)
-    answered = offending.ask(do="offend", per_second=REFUSED, count=count)["answered"]
-    if answered != count:
-        raise RuntimeError(f"{answered} of {count} calls were answered")
-
-
-def _cost_of_refusal(server: Daemon | Script, offending: Script) -> Callable[[], float]:
-    """Returns a run of refused calls, which returns the microseconds of the server's processor for each."""
-
-    def run() -> float:
-        before = server.cpu_seconds
-        _offend(offending, REFUSED_SECONDS)
-        return (server.cpu_seconds - before) / (REFUSED_SECONDS * REFUSED) * 1_000_000
-
-    return run
-
-
-def _p99(caller: Script) -> float:
-    caller.ask(do="prepare", first=next(_FIRST), count=BEATS, size=10)
-    return quantiles(caller.ask(do="beat", per_second=PER_SECOND)["milliseconds"], n=100)[98]
 
 
 def _cost(daemon: Daemon, sender: Script) -> Callable[[], float]:

@@ -21,6 +21,7 @@ import row_deliver
 import row_delivered
 import row_footprint
 import row_load
+import row_offender
 import row_postgresql
 import row_security
 import row_steps
@@ -40,7 +41,7 @@ ROWS = {
     "accept-steps": row_steps.accept_steps,
     "latency": row_accept.latency,
     "security": row_security.security,
-    "offender": row_security.offender,
+    "offender": row_offender.offender,
     "deliver": row_deliver.deliver,
     "delivered": row_delivered.delivered,
     "memory": row_footprint.memory,
