@@ -213,3 +213,28 @@ def test_failed_read_is_repeated_without_doubling_anything(
         bench.store.perform([park])
         assert bench.store.usage.connections["eu"].bulk == 1
         bench.store.close()
+
+
+def test_commit_reads_the_journal_only_when_outcomes_may_have_expired(
+    bench: Bench, row: Make, ended: Callable[..., Completion], clock: SimpleNamespace
+) -> None:
+    """Not while it is empty, nor again within a second: finding what has expired takes more than the commit."""
+    statements: list[str] = []
+    bench.store._database.set_trace_callback(statements.append)
+
+    def reads_of(*operations: DatabaseOperation[object] | Job) -> int:
+        statements.clear()
+        bench.perform(*operations)
+        return sum("SELECT" in each and "journal" in each for each in statements)
+
+    assert reads_of(bench.append(row("a", connection="eu"))) == 0
+    (keys,) = bench.perform(bench.append(row("b", connection="eu"), row("c", connection="eu")))
+    end = ended(keys[0], "b")
+    finish = partial(settle.settle, settlements=[Settlement("eu", [end])], has_room=lambda *_: True)
+    assert reads_of(job(finish)) > 0
+    assert reads_of(bench.append(row("d", connection="eu"))) == 0
+    clock.wall = end.outcome.end_time + 3 * 86_400.0 + 0.5
+    assert reads_of(bench.append(row("e", connection="eu"))) == 0
+    clock.wall += 1.0
+    assert reads_of(bench.append(row("f", connection="eu"))) > 0
+    assert reads_of(bench.append(row("g", connection="eu"))) == 0

@@ -71,7 +71,7 @@ def trim(transaction: Transaction, outcomes_max: int) -> int:
 def expire(transaction: Transaction, outcomes_max: int = TRIMMED_PER_COMMIT) -> float:
     """Deletes expired outcomes, the oldest first, at most `outcomes_max`.
 
-    Returns a time (Unix seconds) before which no outcome that is left has ended.
+    Returns a time (Unix seconds) before which no outcome that is left has ended; 0.0: none is left.
     """
     transaction.counters.spool.outcomes -= transaction.database.execute(
         "DELETE FROM journal WHERE sequence IN"
@@ -79,7 +79,7 @@ def expire(transaction: Transaction, outcomes_max: int = TRIMMED_PER_COMMIT) -> 
         (oldest(transaction), outcomes_max),
     ).rowcount
     first = _first(transaction, 0)
-    return first.end_time if first else transaction.outcomes_from
+    return first.end_time if first else 0.0
 
 
 def request_expiry(transaction: Transaction) -> bool:

@@ -27,6 +27,8 @@ from intercomd_daemon.spool.sqlite.opening import OnDamage, open_file, repair_an
 from intercomd_daemon.spool.sqlite.settings import SqliteSettings
 from intercomd_daemon.spool.sqlite.transaction import Transaction
 
+_EXPIRY_SECONDS = 1.0
+"""Outcomes that expire within this time are deleted together: finding them takes more statements than a commit."""
 _TIME_MAX = 1e11
 """Unix seconds far beyond any clock's; a stored time above it is corrupt."""
 
@@ -209,7 +211,10 @@ class Store:
         transaction.counters.spool.elapsed_seconds += transaction.monotonic - self._stored_at
         duplicate_window.rotate(transaction, self._settings.duplicate_window_seconds)
         trimmed = journal.trim(transaction, self._settings.outcomes_max)
-        if transaction.trims or self._journal_start < transaction.outcomes_from:
+        expires = (
+            self._journal_start < transaction.outcomes_from - _EXPIRY_SECONDS and transaction.counters.spool.outcomes
+        )
+        if transaction.trims or expires:
             self._journal_start = journal.expire(transaction, journal.TRIMMED_PER_COMMIT - trimmed)
         contact_cache.evict(transaction)
 
