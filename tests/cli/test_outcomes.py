@@ -27,6 +27,7 @@ from intercomd_daemon.cli.outcomes import (
 )
 from intercomd_daemon.cli.remote import operations
 from intercomd_daemon.sandbox import Sandbox
+from ports import free_port
 from senders.client import envelope
 
 ALL = messages.OutcomeFilter()
@@ -34,8 +35,8 @@ ALL = messages.OutcomeFilter()
 
 async def test_follow_continues_after_a_restart_without_a_gap(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
-        daemon = await Daemon(tmp_path, sandbox.base_url).start()
-        fixed = {"operations": {"grpc_listen": daemon.operations_address}}
+        fixed = {"operations": {"grpc_listen": f"127.0.0.1:{free_port()}"}}
+        daemon = await Daemon(tmp_path, sandbox.base_url, fixed).start()
         notices: list[str] = []
         async with operations(daemon.operations_address) as stub:
             assert await newest_sequence(stub) == 0

@@ -17,6 +17,7 @@ from intercomd_daemon.cli.sending.job import SendJob, Transfer
 from intercomd_daemon.cli.sending.lines import Line
 from intercomd_daemon.cli.sending.results import ResultPrinter, Tally
 from intercomd_daemon.sandbox import Sandbox
+from ports import free_port
 from senders.client import NOON
 
 LINES = 3000
@@ -55,11 +56,11 @@ async def test_job_delivers_every_line_once_and_in_order_over_a_crash_of_the_dae
     path = tmp_path / "envelopes.jsonl"
     write(path)
     async with Sandbox() as sandbox:
-        daemon = await Daemon(tmp_path, sandbox.base_url).start()
         fixed = {
-            "ingest": {"listen": [daemon.ingest_address]},
-            "operations": {"grpc_listen": daemon.operations_address},
+            "ingest": {"listen": [f"127.0.0.1:{free_port()}"]},
+            "operations": {"grpc_listen": f"127.0.0.1:{free_port()}"},
         }
+        daemon = await Daemon(tmp_path, sandbox.base_url, fixed).start()
         tally = Tally()
         sending = asyncio.create_task(job(path, daemon, wait=True).run(tally))
         await daemon.until(lambda: len(daemon.outcomes) > LINES // 20)

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from ports import free_port
+
 DELAY_SECONDS = 0.05
 STALL_SECONDS = 2.0
 CALL_SECONDS = 60.0
@@ -50,7 +52,7 @@ class FaultProxy:
         self._turn: list[Kind] = []
         self._until_fault = 0
         self._server: asyncio.Server | None = None
-        self._port = 0
+        self._port = free_port()  # the same after an outage
         self._handlers: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self.every = every
