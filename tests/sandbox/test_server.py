@@ -2,12 +2,16 @@
 
 import asyncio
 import io
+import socket
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
+from daemons.process import WAIT_SECONDS
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
 
@@ -89,6 +93,23 @@ async def test_stop_cuts_hanging_calls(sandbox: Sandbox, client: aiohttp.ClientS
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await hanging
     assert sandbox.calls[0].ended
+
+
+@pytest.mark.parametrize("passes", range(5))
+async def test_stop_cuts_a_connection_that_is_being_accepted(sandbox: Sandbox, passes: int) -> None:
+    """After this number of passes of the event loop."""
+    loop = asyncio.get_running_loop()
+    address = urlsplit(sandbox.base_url)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.setblocking(False)
+        for _ in range(passes):
+            passed = loop.create_future()
+            loop.call_soon(passed.set_result, None)
+            await passed
+        await sandbox.stop()
+        async with asyncio.timeout(WAIT_SECONDS):
+            with suppress(ConnectionError):
+                assert await loop.sock_recv(connection, 1) == b""
 
 
 async def test_outage_refuses_connections_and_keeps_the_state(sandbox: Sandbox, client: aiohttp.ClientSession) -> None:

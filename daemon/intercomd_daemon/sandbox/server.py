@@ -21,6 +21,8 @@ from intercomd_daemon.sandbox.http_messages import HttpResponse, ReceivedRequest
 BODY_BYTES_MAX = 64 << 20
 """Bodies above this get a 413 from aiohttp; the limit of the workspace is far below."""
 SLOW_PIECES = 10
+ACCEPTING_PASSES = 3
+"""Passes of the event loop in which asyncio accepts a connection; one is to spare."""
 SHUTDOWN_SECONDS = 5.0
 """Time for handlers to end after their connections are aborted; they end at once."""
 
@@ -70,6 +72,11 @@ class Server:
         if listener is None or connections is None:
             return
         self._listener = self._connections = None
+        # A connection that is being accepted while its server is closed would stay open, unknown to both.
+        for listening in listener.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(ACCEPTING_PASSES):
+            await asyncio.sleep(0)
         listener.close()
         for connection in connections.connections:
             if connection.transport is not None:
