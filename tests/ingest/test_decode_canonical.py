@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,3 +173,11 @@ def test_request_with_common_envelopes_keeps_their_order() -> None:
     envelopes = list(decode_publish(data, IngestSettings(), lambda: "").envelopes)
     assert [each.envelope_id for each in envelopes] == [each.envelope_id for each in sent]
     assert {tuple(each.user_attributes) for each in envelopes} == {(("plan", "pro"),)}
+
+
+def test_messages_of_an_envelope_are_decoded_but_for_attributes_and_other_events() -> None:
+    parts = decode_canonical(b"")
+    assert parts is not None
+    encoded = {field.name for field in parts[0].DESCRIPTOR.fields if field.type == FieldDescriptor.TYPE_BYTES}
+    others = {field.name for field in Envelope.DESCRIPTOR.oneofs_by_name["event"].fields} - {"custom_event"}
+    assert encoded == {"user_attributes"} | others

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 
 from intercomd.v1 import event_pb2 as pb
 from intercomd.v1.attribute_pb2 import Attribute, AttributeValue
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd_daemon.envelope import Finding
-from intercomd_daemon.ingest.decode_events import decode_event
+from intercomd_daemon.ingest.decode_events import decode_encoded_event, decode_event
 from intercomd_daemon.ingest.decoded import (
     CommerceEvent,
     CustomEvent,
@@ -194,3 +195,15 @@ def test_unknown_custom_event_type_is_reported() -> None:
     assert not findings
     decode_event(Envelope(custom_event=pb.CustomEvent(type=11)), findings)
     assert [(finding.reason, finding.field) for finding in findings] == [("FIELD_IGNORED", "custom_event.type")]
+
+
+@pytest.mark.parametrize(
+    "field", list(Envelope.DESCRIPTOR.oneofs_by_name["event"].fields), ids=lambda field: field.name
+)
+def test_event_of_every_kind_is_decoded(field: FieldDescriptor) -> None:
+    message = Envelope()
+    getattr(message, field.name).SetInParent()
+    decoded = decode_event(message, [])
+    assert decoded is not None
+    if field.name != "custom_event":
+        assert decode_encoded_event(field.name, b"") == decoded
