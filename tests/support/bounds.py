@@ -61,7 +61,7 @@ BOUNDS = {
     "deliver.schedule.read_ahead.ReadAhead._windows": "one for each priority",
     "deliver.schedule.residency.Residency._states": _HOLDS_LANES,
     "deliver.intercom.connection_pool.ConnectionPool._initiator": "the headers for a proxy",
-    "deliver.intercom.connection_pool.Deadlines._calls": _HOLDS_CALLS,
+    "deliver.intercom.connection_pool.ConnectionPool._open": _HOLDS_CALLS,
     "deliver.intercom.client._date": "the eight newest texts",
     "deliver.schedule.open_calls.OpenCalls._pools": _HOLDS_CALLS,
     "deliver.schedule.open_calls.Pool._started": _HOLDS_CALLS,

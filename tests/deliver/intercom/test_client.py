@@ -12,6 +12,7 @@ import trustme
 
 from clock.virtual import VirtualLoop
 from delivery.worker import TOKEN, settings_for
+from intercom.connect_proxy import ConnectProxy
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
@@ -32,6 +33,7 @@ from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Reques
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
+from intercomd_daemon.setting.secret import Secret
 
 EVENT = Request(Call.TRACK_EVENT, "/events", b'{"event_name":"came","created_at":1795000000,"user_id":"u"}')
 
@@ -253,6 +255,16 @@ async def test_check_follows_the_connection_and_precedes_the_first_byte() -> Non
                 await intercom.call(EVENT)
             await ended.get()
     assert len(received) == length
+
+
+async def test_proxy_gets_the_name_of_the_daemon_and_no_access_token() -> None:
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    async with ConnectProxy(answer=refusal) as proxy:
+        settings = ConnectionSettings(name="default", base_url="https://intercom.test", proxy=Secret(proxy.url))
+        async with IntercomClient(settings, AccessToken(TOKEN), 4) as intercom:
+            assert (await intercom.call(EVENT)).failure.startswith("the proxy responded 407")
+    assert "\r\nUser-Agent: intercomd\r\n" in proxy.heads[0]
+    assert "Bearer" not in proxy.heads[0]
 
 
 async def test_session_that_ends_with_an_error_drops_what_was_not_sent_yet() -> None:

@@ -12,7 +12,7 @@ from yarl import URL
 
 from clock.virtual import VirtualLoop, run_virtually
 from intercom.connect_proxy import ConnectProxy
-from intercomd_daemon.deliver.intercom.connection_pool import CALL_SECONDS, ConnectionPool, RawResponse
+from intercomd_daemon.deliver.intercom.connection_pool import CALL_SECONDS, FAILURES, ConnectionPool, RawResponse
 
 REQUEST = b"POST /events HTTP/1.1\r\nHost: host\r\nContent-Length: 2\r\n\r\n{}"
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok"
@@ -168,7 +168,6 @@ def test_calls_that_hang_end_each_at_its_own_deadline() -> None:
             await asyncio.wait({first, *others})
             assert first.cancelled()
             assert ended == pytest.approx([CALL_SECONDS] * 3)
-            # The timer of those calls is over. The next call sets it again.
             await loop.passes(100.0)
             await call()
             assert ended[3] == pytest.approx(CALL_SECONDS)
@@ -177,9 +176,24 @@ def test_calls_that_hang_end_each_at_its_own_deadline() -> None:
 
 
 @pytest.mark.parametrize("must_end", [False, True])
-def test_body_that_hangs_leaves_a_write_its_status(must_end: bool) -> None:
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    [
+        (b"Content-Length: 9\r\n\r\nabc", b""),
+        (b"\r\nabc", b""),
+        (b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b""),
+        (b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"no chunk\r\n"),
+    ],
+    ids=["length", "until the connection ends", "chunked", "malformed chunk"],
+)
+def test_body_that_hangs_leaves_a_write_its_status(head: bytes, rest: bytes, must_end: bool) -> None:
     async def run(loop: VirtualLoop) -> None:
-        async with host_that(responding_with(b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nabc")) as host:
+        async def respond(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 202 Accepted\r\n" + head)
+            await loop.passes(1.0)
+            writer.write(rest)
+
+        async with host_that(respond) as host:
             if must_end:
                 with pytest.raises(TimeoutError):
                     await host.exchange(must_end=True)
@@ -191,25 +205,116 @@ def test_body_that_hangs_leaves_a_write_its_status(must_end: bool) -> None:
     in_virtual_time(run)
 
 
-def test_proxy_that_does_not_respond_uses_up_the_time_of_the_call() -> None:
-    async def run(loop: VirtualLoop) -> None:
-        ended = asyncio.Event()
+def test_body_that_never_ends_is_read_up_to_the_deadline() -> None:
+    """Each byte arrives in time, but the call ends all the same."""
 
+    async def run(loop: VirtualLoop) -> None:
+        async def respond(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 202 Accepted\r\n\r\n")
+            while not writer.is_closing():
+                await loop.passes(4.0)
+                writer.write(b"x")
+
+        async with host_that(respond) as host:
+            response = await host.exchange()
+            assert (response.status, response.body, response.complete) == (202, b"x" * 7, False)
+            assert loop.time() == pytest.approx(CALL_SECONDS)
+
+    in_virtual_time(run)
+
+
+@pytest.mark.parametrize(
+    "unasked",
+    [
+        b"HTTP/1.1 500 Late\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\no",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"no HTTP\r\n\r\n",
+    ],
+    ids=["response", "408", "a part of a response", "information", "not HTTP"],
+)
+def test_bytes_on_an_idle_connection_are_not_taken_for_the_next_response(unasked: bytes) -> None:
+    async def run(loop: VirtualLoop) -> None:
+        requests = 0
+
+        async def respond(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal requests
+            requests += 1
+            writer.write(ACCEPTED)
+            if requests == 1:
+                await loop.passes(1.0)
+                writer.write(unasked)
+
+        async with host_that(respond) as host:
+            await host.exchange()
+            await loop.passes(2.0)
+            with suppress(*FAILURES):
+                assert (await host.exchange()).body == b"ok"
+            assert (await host.exchange()).body == b"ok"
+            assert host.connections == 2
+
+    in_virtual_time(run)
+
+
+async def test_rest_of_a_request_whose_call_is_cancelled_is_not_sent() -> None:
+    """A host that reads no further would keep the connection open as long as it likes."""
+    size = 64 << 20
+    begun, cancelled, received = asyncio.Event(), asyncio.Event(), asyncio.Queue[int]()
+
+    async def respond(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        begun.set()
+        await cancelled.wait()
+        count = 0
+        with suppress(ConnectionError):
+            while data := await reader.read(1 << 20):
+                count += len(data)
+        await received.put(count)
+
+    async with host_that(respond) as host:
+        call = asyncio.create_task(host.exchange(REQUEST + b"x" * size))
+        await begun.wait()
+        call.cancel()
+        await asyncio.wait({call})
+        cancelled.set()
+        assert await received.get() < size
+
+
+@pytest.mark.parametrize("connections_max", [1, 8])
+def test_proxy_that_does_not_respond_uses_up_the_time_of_the_call(connections_max: int) -> None:
+    """With one connection, the second call waits until the first one has given up."""
+
+    async def run(loop: VirtualLoop) -> None:
         async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read()
             writer.close()
-            ended.set()
+            ended.release()
 
-        server = await asyncio.start_server(hang, "127.0.0.1", 0)
-        proxy = URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        url = URL("https://intercom.test")
-        pool = ConnectionPool(url, proxy=proxy, proxy_headers={}, tls=True, connections_max=8, check=lambda: None)
-        async with server:
+        async def call() -> float:
+            begin = loop.time()
             with pytest.raises(TimeoutError):
                 await pool.exchange(REQUEST, BODY_BYTES_MAX, must_end=False)
+            return loop.time() - begin
+
+        ended = asyncio.Semaphore(0)
+        server = await asyncio.start_server(hang, "127.0.0.1", 0)
+        proxy = URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        pool = ConnectionPool(
+            URL("https://intercom.test"),
+            proxy=proxy,
+            proxy_headers={},
+            tls=True,
+            connections_max=connections_max,
+            check=lambda: None,
+        )
+        async with server:
+            first = loop.create_task(call())
+            await loop.passes(10.0)
+            second = await call()
+            assert [await first, second] == pytest.approx([CALL_SECONDS] * 2)
             await pool.end()
-            await ended.wait()
-        assert loop.time() == pytest.approx(CALL_SECONDS)
+            for _ in range(2):
+                await ended.acquire()
 
     in_virtual_time(run)
 

@@ -17,6 +17,8 @@ class ConnectProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.targets: list[str] = []
         """Which `host:port` each client asked for."""
+        self.heads: list[str] = []
+        """The request lines and header lines of the clients."""
         self.port = 0
 
     @property
@@ -50,6 +52,7 @@ class ConnectProxy:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         method, target, _ = head.split("\r\n", 1)[0].split(" ")
         self.targets.append(target)
+        self.heads.append(head)
         assert method == "CONNECT", head
         if self._answer:
             writer.write(self._answer)

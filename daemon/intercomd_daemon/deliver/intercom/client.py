@@ -33,6 +33,7 @@ _TYPE, _ENCODING = map(istr, ("Content-Type", "Content-Encoding"))
 # Bytes that are not UTF-8 arrive as surrogates, which no record and no message can hold, and control characters would
 # steer operators' terminals. RFC 9110, 5.5, limits new fields to "visible US-ASCII" characters.
 _UNSAFE = re.compile(r"[^ -~]")
+_USER_AGENT = "intercomd"
 # RFC 9110, 15.5.8: "407 Proxy Authentication Required".
 _PROXY_CREDENTIALS = 407
 
@@ -76,7 +77,7 @@ class IntercomClient:
         """The header lines of every call, with the token in use."""
         proxy = proxy_for(settings.url, settings.proxy.reveal(), os.environ)
         self._proxy = _parsed(proxy.url, "the proxy") if proxy else None
-        self._proxy_headers = _credentials(proxy)
+        self._proxy_headers = _headers_for(proxy)
         # A ca_file is checked in any case.
         self._tls = _tls(settings) if self._url.scheme == "https" or settings.ca_file else True
 
@@ -96,8 +97,6 @@ class IntercomClient:
     ) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            if kind is not None:
-                pool.abort()
             await pool.end()
 
     def token_replaced(self) -> bool:
@@ -132,7 +131,7 @@ class IntercomClient:
             "Accept": "application/json",
             "Content-Type": "application/json",
             "Intercom-Version": self._settings.api_version,
-            "User-Agent": "intercomd",
+            "User-Agent": _USER_AGENT,
             "Authorization": f"Bearer {token}",
         }
         return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
@@ -174,12 +173,14 @@ def _system_tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _credentials(proxy: Proxy | None) -> dict[str, str]:
-    if proxy is None or not proxy.user:
-        return {}
-    # RFC 7617: "base64(user-id ":" password)"
-    pair = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
-    return {"Proxy-Authorization": f"Basic {pair}"}
+def _headers_for(proxy: Proxy | None) -> dict[str, str]:
+    # Without a name, aiohttp sends its own and its version.
+    headers = {"User-Agent": _USER_AGENT}
+    if proxy is not None and proxy.user:
+        # RFC 7617: "base64(user-id ":" password)"
+        pair = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+        headers["Proxy-Authorization"] = f"Basic {pair}"
+    return headers
 
 
 def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
