@@ -259,6 +259,7 @@ class LeaseModel:
         return world._replace(daemons=tuple(daemons), budget=budget, row_age=row_age)
 
 
+@lru_cache(maxsize=1 << 16)
 def _aged(daemon: Daemon) -> Daemon:
     lease, seen, message = daemon.lease, daemon.seen, daemon.message
     return daemon._replace(
