@@ -46,8 +46,8 @@ def defer(name: str) -> None:
 def import_aiohttp() -> None:
     """Imports aiohttp without reading the system's certificates: 1 MiB, and a tenth of a start.
 
-    aiohttp reads them for sessions without a TLS context of their own. The daemon's sessions to https have one, in
-    `deliver/intercom/client.py`. Any other would trust no server.
+    aiohttp reads them for connections without a TLS context of their own. The daemon's calls over https have one, from
+    `deliver/intercom/client.py`. Any other connection would trust no server.
     """
     read = ssl.SSLContext.load_default_certs
     ssl.SSLContext.load_default_certs = lambda *_: None  # type: ignore[method-assign]

@@ -60,7 +60,7 @@ BOUNDS = {
     "deliver.schedule.read_ahead.ReadAhead._rows": "deliver.schedule.read_ahead.ROWS_MAX",
     "deliver.schedule.read_ahead.ReadAhead._windows": "one for each priority",
     "deliver.schedule.residency.Residency._states": _HOLDS_LANES,
-    "deliver.intercom.connection_pool.ConnectionPool._initiator": "the headers for a proxy",
+    "deliver.intercom.connection_pool.ConnectionPool._connect_request": "the headers for a proxy",
     "deliver.intercom.connection_pool.ConnectionPool._open": _HOLDS_CALLS,
     "deliver.intercom.client._date": "the eight newest texts",
     "deliver.schedule.open_calls.OpenCalls._pools": _HOLDS_CALLS,

@@ -356,7 +356,7 @@ def test_url_that_cannot_be_called_is_named(base_url: str) -> None:
 
 async def test_a_session_that_is_closed_makes_no_call(sandbox: Sandbox) -> None:
     intercom = IntercomClient(settings_for(sandbox), AccessToken(TOKEN), 4)
-    assert (await intercom.call(EVENT)).failure == "the session is closed"
+    assert (await intercom.call(EVENT)).failure == "the client is closed"
     assert sandbox.calls == []
 
 

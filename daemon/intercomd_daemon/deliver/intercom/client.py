@@ -1,4 +1,4 @@
-"""The HTTP session with Intercom: sends one request and returns one response."""
+"""The HTTP client for Intercom: sends one request and returns one response."""
 
 import base64
 import codecs
@@ -47,7 +47,7 @@ class UrlUnusable(IntercomdError):
 
 
 class IntercomClient:
-    """An HTTP session for one connection; use as an asynchronous context."""
+    """Makes the calls of one connection; use as an asynchronous context manager."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class IntercomClient:
     ) -> None:
         """Reads `ca_file` and the variables of proxies.
 
-        `check` raises an error that ends a call whose connection is there, but whose first byte must not be sent.
+        `check` is called before the first byte of a call is sent; it raises if the call must not be made.
 
         Raises:
             ProxyInvalid: a variable does not name a proxy.
@@ -106,7 +106,7 @@ class IntercomClient:
     async def call(self, request: Request) -> Response:
         """Makes one call; a failure of the network becomes a response of status 0."""
         if self._pool is None:
-            return Response(0, failure="the session is closed")
+            return Response(0, failure="the client is closed")
         token = self._token.current()
         if not token:
             return Response(0, failure=self._token.problem)
@@ -123,7 +123,7 @@ class IntercomClient:
             return Response(0, failure=_describe_proxy(error) or _describe(error))
 
     def _head_with(self, token: str, host: str) -> bytes:
-        """Returns the header lines that do not depend on the request. No part of them can hold a line's end."""
+        """Returns the header lines that do not depend on the request. No value can contain a line break."""
         headers = {
             "Host": host,
             "Accept-Encoding": "identity",

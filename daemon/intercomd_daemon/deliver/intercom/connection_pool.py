@@ -54,7 +54,7 @@ class ConnectionPool(aiohttp.TCPConnector):
         connections_max: int,
         check: Callable[[], None],
     ) -> None:
-        """`check` raises an error that ends a call whose connection is there, but whose first byte must not be sent."""
+        """`check` is called before the first byte of a call is sent; it raises if the call must not be made."""
         super().__init__(limit=connections_max, ttl_dns_cache=60, ssl=tls)
         self.host = url.host_port_subcomponent or ""
         """The value of the header `Host`."""
@@ -62,7 +62,7 @@ class ConnectionPool(aiohttp.TCPConnector):
         self._open: set[Connection] = set()
         """The connections of calls that have not ended."""
         # The pool finds connections by the proxy's headers, and adds `Host` to them when it opens one.
-        self._initiator = aiohttp.ClientRequest(
+        self._connect_request = aiohttp.ClientRequest(
             hdrs.METH_GET,
             url,
             loop=asyncio.get_running_loop(),
@@ -73,7 +73,7 @@ class ConnectionPool(aiohttp.TCPConnector):
     async def exchange(self, request: bytes, body_bytes_max: int, *, must_end: bool) -> RawResponse:
         """Sends a request and returns the response, with its body up to a limit.
 
-        `must_end`: a body that breaks off is a failure, too. For a write the status may show the result all the same.
+        `must_end`: a body that breaks off is a failure, too. The result of a write is known from its status alone.
 
         Raises:
             TimeoutError: the call took longer than CALL_SECONDS, or connecting longer than CONNECT_SECONDS.
@@ -86,7 +86,7 @@ class ConnectionPool(aiohttp.TCPConnector):
             # A deadline that aborts the connection would not end every call: a malformed chunk closes the connection,
             # but aiohttp does not wake the reader of the body.
             async with asyncio.timeout(CALL_SECONDS):
-                connection = await self.connect(self._initiator, [], _TIMEOUT)
+                connection = await self.connect(self._connect_request, [], _TIMEOUT)
                 self._open.add(connection)
                 try:
                     self._check()

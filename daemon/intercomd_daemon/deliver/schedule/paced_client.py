@@ -15,7 +15,7 @@ _OF_THE_CONNECTION = frozenset({0, 401, 402, 403, 407, 408, 421, 429, 431})
 
 
 class PacedClient:
-    """A session with Intercom that reports each call to the pace and the observer; an asynchronous context manager."""
+    """Calls Intercom, and reports each call to the pace and the observer; an asynchronous context manager."""
 
     def __init__(self, connection: str, intercom: IntercomClient, pace: Pace, observer: Observer, clock: Clock) -> None:
         self.calls = 0
