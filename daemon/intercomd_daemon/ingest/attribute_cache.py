@@ -1,7 +1,7 @@
 """Decodes encoded attributes, and remembers some of them: senders use few names, most of them with few values.
 
-Decoding by hand costs as much as reading protobuf's message of an attribute, and remembering it costs a tenth. The
-encoding must be canonical: each field once, in the order of the numbers, in the fewest bytes, and nothing unknown.
+Decoding by hand costs as much as reading protobuf's message of an attribute, a cache hit a tenth. The encoding must be
+canonical: each field once, in the order of the numbers, in the fewest bytes, and nothing unknown.
 """
 
 from google.protobuf.message import DecodeError
@@ -14,17 +14,17 @@ from intercomd_daemon.ingest.names import is_normal
 CACHED_ATTRIBUTES_MAX = 4096
 """Attributes in the cache: about 1 MB. It is emptied when it is full."""
 CACHED_ENCODED_NAMES_MAX = 4096
-"""Names in the cache; like it."""
-_ADDED_OF = 8
-"""One of this many attributes is added: those that repeat are soon there, and the others cost little."""
-# The key of a field is its number << 3 | 0 for a varint, or 2 for bytes that follow their length.
+"""Names in the cache, which is emptied when it is full, too."""
+_ADD_EVERY = 8
+"""One of this many decoded attributes is added: those that repeat are soon cached, and the others cost little."""
+# The tag of a field is its number << 3 | its wire type: 0 is a varint, 2 is a length and as many bytes.
 _NAME = 1 << 3 | 2
 _VALUE = 2 << 3 | 2
 _STRING = 1 << 3 | 2
 _INTEGER = 2 << 3
 _BOOLEANS = {bytes((4 << 3, 0)): False, bytes((4 << 3, 1)): True}
-_MORE = 128
-"""The bit of a byte of a varint that announces another byte."""
+_CONTINUATION_BIT = 128
+"""Set in each byte of a varint but the last."""
 _INTEGER_BYTES_MAX = 9
 """A negative number has 10 bytes."""
 
@@ -61,7 +61,7 @@ class AttributeCache:
     def _decode_unchanged(self, encoded: bytes) -> Attribute | None:
         """Returns a short attribute that needs no normalization; None: it is another one, or not canonical."""
         size = len(encoded)
-        if not 5 < size < _MORE:  # Then each length has one byte.
+        if not 5 < size < _CONTINUATION_BIT:  # Then each length has one byte.
             return None
         end = 2 + encoded[1]
         name = self._names.get(encoded[:end]) or self._name(encoded[:end])
@@ -82,7 +82,7 @@ class AttributeCache:
         if value is None:
             return None
         self._decoded += 1
-        if not self._decoded % _ADDED_OF:
+        if not self._decoded % _ADD_EVERY:
             if len(self._attributes) >= CACHED_ATTRIBUTES_MAX:
                 self._attributes.clear()
             self._attributes[encoded] = name, value
@@ -103,13 +103,13 @@ def _number(varint: bytes) -> int | None:
     """Returns the number of a varint: seven bits in each byte, the lowest first; None: it is negative, or not one."""
     number = varint[-1]
     if len(varint) == 1:
-        return number if number < _MORE else None
-    if len(varint) > _INTEGER_BYTES_MAX or not 0 < number < _MORE:
+        return number if number < _CONTINUATION_BIT else None
+    if len(varint) > _INTEGER_BYTES_MAX or not 0 < number < _CONTINUATION_BIT:
         return None
     for byte in varint[-2::-1]:
-        if byte < _MORE:
+        if byte < _CONTINUATION_BIT:
             return None
-        number = number << 7 | byte - _MORE
+        number = number << 7 | byte - _CONTINUATION_BIT
     return number
 
 

@@ -1,8 +1,8 @@
 """Fast path of decoding: envelopes in protobuf's canonical encoding, with nothing to report.
 
-Most of the time of decoding is spent on the objects that protobuf creates for each part of a message that is read. In
-the message here, attributes are encoded bytes, which a cache has decoded mostly. All other envelopes take the general
-path of `decode.py`, which gives the same result for these.
+Decoding spends most of its time on the objects that protobuf creates for each part of a message that is read. Here the
+attributes stay encoded bytes, and `AttributeCache` has decoded most of them before. All other envelopes take the
+general path of `decode.py`, which gives the same result for the envelopes that are decoded here.
 """
 
 from typing import Any

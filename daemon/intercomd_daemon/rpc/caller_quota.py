@@ -11,16 +11,14 @@ ENVELOPES, BYTES = "envelopes_per_second", "bytes_per_second"
 """The settings of a caller."""
 BUCKET_SECONDS = 2.0
 """The size of a bucket: what its rate gives in this time."""
-
-
 _THREE_DIGITS = 1_000
-"""Waits have three digits: that makes one too long by less than 1 %, and those of refusals that follow mostly equal."""
+"""Waits have three significant digits: above 1 s less than 1 % too long, so that refusals share their status."""
 _POSITIVE_SECONDS = 1e-7
-"""A bucket is positive this long after it was empty: later than the clock's resolution after years."""
+"""How long after it was empty a bucket is positive: more than the resolution of the clock after years of uptime."""
 
 
 def retry_seconds(seconds: float) -> float:
-    """Returns the wait of a refused caller, rounded up to milliseconds and to three digits."""
+    """Returns the wait of a refused caller, rounded up to milliseconds and to three significant digits."""
     milliseconds = ceil(seconds * 1000)
     unit = 1
     while milliseconds > _THREE_DIGITS * unit:
@@ -31,7 +29,8 @@ def retry_seconds(seconds: float) -> float:
 class Bucket:
     """One bucket. `now` is in seconds of a clock that never goes back.
 
-    The bucket is the time at which it was empty, or will be: what it holds is what its rate gives from then on.
+    It is stored as the time at which it was or will be empty, as in the generic cell rate algorithm: what it holds is
+    what its rate has given since then.
     """
 
     def __init__(self, per_second: float, now: float) -> None:

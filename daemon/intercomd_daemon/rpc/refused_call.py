@@ -15,7 +15,7 @@ from intercomd_daemon.errors import IntercomdError, QuotaExceeded
 from intercomd_daemon.rpc.grpc_status import status_of
 
 QUOTA_HANDLERS_MAX = 256
-"""Handlers for calls above a quota: a few callers have a few hundred waits, as those have three digits."""
+"""Handlers for calls above a quota: one for each caller and wait; waits of three significant digits repeat."""
 
 Context = ServicerContext[Any, Any]
 """The ServicerContext of any method."""
