@@ -60,7 +60,7 @@ class Compared(NamedTuple):
     """The median of the rounds."""
     least: float
     most: float
-    """Between these is the median of endless rounds with a probability of at least 90 %, however they are spread."""
+    """The 90 % confidence interval of the median, from `least` to `most`, whatever the distribution of the rounds."""
 
     def __str__(self) -> str:
         return f"{self.more:+.0%} ({self.least:+.0%} to {self.most:+.0%})"
@@ -70,7 +70,7 @@ def compared(figures: Sequence[float], others: Sequence[float]) -> Compared:
     """Compares the figures of each round."""
     ratios = sorted(figure / other - 1 for figure, other in zip(figures, others, strict=True))
     place, below = 0, 0
-    # Each round is below the true median as likely as above it.
+    # Each round is as likely below the true median as above it: order statistics bound it.
     while (below := below + comb(len(ratios), place)) <= 0.05 * 2 ** len(ratios):
         place += 1
     outer = max(place - 1, 0)
