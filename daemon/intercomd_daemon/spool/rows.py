@@ -34,13 +34,14 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """A waiting envelope, as read back."""
+    """A waiting envelope, as read back. An engine that reads from disk has verified both records (`record.check`)."""
 
     key: int
     """Orders the rows of a connection: every normal row before every bulk one, each in the order of the commits."""
     priority: Priority
     lane: str
     data: bytes
+    """An `AcceptedEnvelope` by `record.pack`."""
     progress: bytes
     """A `Progress` by `record.pack`; empty if no call of the envelope has a result yet."""
 
