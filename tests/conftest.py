@@ -74,7 +74,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mixes, for several processes, units that wait with those that compute, so that neither processors nor these idle.
+    """Orders the units for several processes: the longest first, then the others mixed, so that no process idles.
 
     The tests of a unit keep their order.
     """

@@ -14,29 +14,29 @@ _GC_THRESHOLDS = (20_000, 20, 20)
 
 def main() -> None:
     """Runs the command that the arguments name."""
-    words = sys.argv[1:]
-    if words[:1] == ["run"]:
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["run"]:
         signal_handlers.hold()  # first: the imports below take most of the time of a start
         gc.set_threshold(*_GC_THRESHOLDS)
         deferred_imports.prepare()
     # gRPC reads this variable when it is imported. It would print its own lines to stderr, about errors that our
     # commands report themselves.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    if is_plain_run(words):
+    if is_plain_run(arguments):
         from intercomd_daemon.app import process  # noqa: PLC0415 - heavy, for this command alone
 
-        sys.exit(process.run(words[2] if words[1:] else None))
+        sys.exit(process.run(arguments[2] if arguments[1:] else None))
     from intercomd_daemon.cli.main import main as command  # noqa: PLC0415 - click, which a daemon does not need
 
     command()
 
 
-def is_plain_run(words: list[str]) -> bool:
+def is_plain_run(arguments: list[str]) -> bool:
     """Returns whether these arguments start the daemon without click, which would take 1 MiB of it for good.
 
     Other spellings, and a file that cannot be read, are left to click and its messages.
     """
-    match words:
+    match arguments:
         case ["run"]:
             return True
         case ["run", "--config", path]:

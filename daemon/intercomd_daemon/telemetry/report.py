@@ -141,9 +141,9 @@ class Report:
         traceparents: Sequence[str] = (),
         body: bytes = b"",
     ) -> None:
-        """Counts one call to Intercom, by method and path template, and logs it as debug; status 0: no answer.
+        """Counts one call to Intercom, by method and path template, and logs it as debug; status 0: no response.
 
-        `traceparents` are those of the envelopes that it is made for. The log shows the body with `log.values` alone.
+        `traceparents` are those of the envelopes that it is made for. The log shows the body only with `log.values`.
         """
         self._metrics.count_call(connection, call, status, seconds)
         if self._traces is not None:
