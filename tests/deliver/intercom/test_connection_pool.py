@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trustme
+from aiohttp import ServerDisconnectedError
 from yarl import URL
 
 from clock.virtual import VirtualLoop, run_virtually
@@ -24,11 +25,11 @@ class Host:
     """A server on the loopback, and a pool of connections to it."""
 
     def __init__(self, pool: ConnectionPool) -> None:
-        self._pool = pool
+        self.pool = pool
         self.connections = 0
 
     async def exchange(self, request: bytes = REQUEST, *, must_end: bool = False) -> RawResponse:
-        return await self._pool.exchange(request, BODY_BYTES_MAX, must_end=must_end)
+        return await self.pool.exchange(request, BODY_BYTES_MAX, must_end=must_end)
 
 
 @asynccontextmanager
@@ -257,14 +258,15 @@ def test_bytes_on_an_idle_connection_are_not_taken_for_the_next_response(unasked
     in_virtual_time(run)
 
 
-async def test_rest_of_a_request_whose_call_is_cancelled_is_not_sent() -> None:
+@pytest.mark.parametrize("end", ["cancel the call", "end the pool"])
+async def test_rest_of_a_request_whose_call_ends_is_not_sent(end: str) -> None:
     """A host that reads no further would keep the connection open as long as it likes."""
     size = 64 << 20
-    begun, cancelled, received = asyncio.Event(), asyncio.Event(), asyncio.Queue[int]()
+    begun, over, received = asyncio.Event(), asyncio.Event(), asyncio.Queue[int]()
 
     async def respond(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         begun.set()
-        await cancelled.wait()
+        await over.wait()
         count = 0
         with suppress(ConnectionError):
             while data := await reader.read(1 << 20):
@@ -274,9 +276,15 @@ async def test_rest_of_a_request_whose_call_is_cancelled_is_not_sent() -> None:
     async with host_that(respond) as host:
         call = asyncio.create_task(host.exchange(REQUEST + b"x" * size))
         await begun.wait()
-        call.cancel()
-        await asyncio.wait({call})
-        cancelled.set()
+        if end == "cancel the call":
+            call.cancel()
+            await asyncio.wait({call})
+            assert call.cancelled()
+        else:
+            await host.pool.end()
+            with pytest.raises(ServerDisconnectedError):
+                await call
+        over.set()
         assert await received.get() < size
 
 

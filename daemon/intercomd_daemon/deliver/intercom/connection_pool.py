@@ -138,7 +138,8 @@ def _give_back(connection: Connection) -> None:
     """Lets other calls use a connection, unless bytes of the request or of the response are left."""
     transport = connection.transport
     if transport is not None and transport.get_write_buffer_size():
-        # The host has responded before it had the whole request, and may not read the rest.
+        # The host has responded before it had the whole request, and may not read the rest. Over TLS, asyncio does not
+        # count bytes that are already encrypted; a call that follows them may take until its deadline.
         _drop(connection)
     # Closes the connection if the response was not read to its end, or if none can follow it.
     connection.release()
