@@ -19,15 +19,14 @@ RESTART = frozenset(
         "ingest.connection_age_max",
         "ingest.unix_mode",
         "ingest.unix_group",
-    }
-    | {
         "operations.channelz",
         "operations.listen",
         "operations.grpc_listen",
         "operations.unix_mode",
         "operations.unix_group",
+        "health.listen",
+        "log.format",
     }
-    | {"health.listen", "log.format"}
 )
 RESTART_SECTIONS = ("fleet.", "spool.", "traces.", "upstream.")
 

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 class Connections:
-    """The connections of the settings. Each active one has a worker; at an agent each one.
+    """The connections of the settings. Each active one has a worker; at an agent, every one has.
 
     `Destination` creates the workers, `RunningWorkers` has those that run, `Workspaces` what they deliver.
     """
 
     performer: Performer
-    """Does what operators ask for; set by `start`, as what follows."""
+    """Does what operators ask for. `start` sets it, and the fields below."""
     _spool: Spool
     _observer: "ConnectionsObserver"
     _workspaces: Workspaces

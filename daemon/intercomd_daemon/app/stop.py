@@ -76,8 +76,8 @@ class Stop:
         self._logger = logger
         self._refusing: asyncio.Task[None] | None = None
         """Step 1, once a stop or a drain has begun."""
-        self._drained_at = 0.0
-        """When a stop waits no longer for calls; 0.0: no worker was stopped yet."""
+        self._drain_ends_at = 0.0
+        """When a stop no longer waits for calls; 0.0: no worker has been stopped."""
 
     def reconfigure(self, settings: StoppingSettings) -> None:
         """Uses these times from the next step on."""
@@ -110,10 +110,10 @@ class Stop:
 
     async def stop_workers(self) -> float:
         """Waits for the workers' calls until `stopping.drain` after the first time; returns when that ends."""
-        self._drained_at = self._drained_at or time.monotonic() + self._settings.drain_seconds
+        self._drain_ends_at = self._drain_ends_at or time.monotonic() + self._settings.drain_seconds
         self._connections.stop()
-        await self._signal.in_time(self._connections.wait_stopped(), max(0.0, self._drained_at - time.monotonic()))
-        return self._drained_at
+        await self._signal.in_time(self._connections.wait_stopped(), max(0.0, self._drain_ends_at - time.monotonic()))
+        return self._drain_ends_at
 
     async def _refuse_calls(self) -> None:
         """Lets load balancers notice, then refuses new calls; once, however often it is called."""
