@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def is_plain_run(arguments: list[str]) -> bool:
-    """Returns whether these arguments start the daemon without click, which would take 1 MiB of it for good.
+    """Returns whether these arguments start the daemon without click, which costs 1 MiB of memory.
 
     Other spellings, and a file that cannot be read, are left to click and its messages.
     """

@@ -1,4 +1,4 @@
-"""Leaves out what libraries load or read when they are imported, and a daemon does not use.
+"""Skips what libraries load or read when they are imported although the daemon does not use it.
 
 `__main__.py` calls `prepare` before the daemon is imported. tests/e2e/test_modules.py lists what a daemon has loaded.
 """
@@ -27,13 +27,13 @@ def prepare() -> None:
 
 
 def defer(name: str) -> None:
-    """Has imports of a module that is not loaded return a stand-in, which loads the module when it is used."""
+    """Registers a stand-in for a module that is not loaded yet; the first read of an attribute loads the module."""
     if name in sys.modules:
         return
     stand_in = ModuleType(name)
 
     def load(attribute: str) -> object:
-        if attribute.startswith("__"):  # Reads of any module, such as the import system's and those of `inspect`.
+        if attribute.startswith("__"):  # The import system and `inspect` read these of every module.
             raise AttributeError(attribute)
         if sys.modules.get(name) is stand_in:
             del sys.modules[name]

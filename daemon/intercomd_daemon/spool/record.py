@@ -63,7 +63,7 @@ def unpack(data: bytes, kind: type[Struct]) -> Struct:
 
 
 def decode(data: bytes, kind: type[Struct]) -> Struct:
-    """Returns the domain object of a record that `check` has found right.
+    """Returns the domain object of a record that passed `check`.
 
     Raises:
         RecordDamaged: the fields are not those of `kind`.
