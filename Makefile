@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Many tests wait for pauses or processes, so that two processors serve several of them.
-PROCESSES ?= 6
+PROCESSES ?= 8
 # Python keeps what pytest made of the tests, for the other processes that import them and for the next run.
 export PYTHONDONTWRITEBYTECODE =
 
