@@ -58,6 +58,8 @@ async def test_daemons_see_who_runs_and_whose_settings_differ(open_daemon: Open,
         FleetMember("daemon-0", "0.2.0", start, start, True, ()),
         FleetMember("daemon-1", "0.2.0", start, start, True, ("spool",)),
     ]
+    stopped_at = clock.monotonic
+    two.leases.clock = lambda: stopped_at  # No heartbeat is due there any more.
     clock.wall += 12.0
     clock.monotonic += 12.0
     await one.fleet.read()
