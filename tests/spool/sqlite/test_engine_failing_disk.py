@@ -89,6 +89,19 @@ async def test_settlements_wait_for_the_disk_and_keep_their_order(
     assert [outcome.envelope_id for outcome in await spool.outcomes(OutcomeFilter(), 0, 9)] == ["2", "1", "0"]
 
 
+async def test_states_of_workers_wait_for_the_disk(spool: SqliteSpool, disk: Disk, row: Make) -> None:
+    """An error would end the worker: of a sequence that an agent reserves, or of an attribute that was created."""
+    await spool.append([row("1")])
+    outflow = await spool.acquire("workspace")
+    with disk.full():
+        saving = [asyncio.create_task(each.save_state("count", b"2")) for each in (spool, outflow)]
+        with pytest.raises(SpoolFull):
+            await spool.append([row("2")])
+        assert not any(task.done() for task in saving)
+    await asyncio.gather(*saving)
+    assert await outflow.load_state("count") == b"2"
+
+
 async def test_settlements_waiting_for_the_disk_are_reported_without_appends(disk: Disk, row: Make, ended: End) -> None:
     reports: asyncio.Queue[str] = asyncio.Queue()
     spool = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0), on_refusing=reports.put_nowait)

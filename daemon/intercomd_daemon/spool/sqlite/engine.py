@@ -134,7 +134,7 @@ class SqliteSpool:
 
     async def load_pacing(self, workspace: str) -> PacingState | None:
         """Returns the pacing state of a workspace, unless its window has ended."""
-        return await self._writer.perform(partial(pacing_state.load, workspace=workspace))
+        return await self._deliver(partial(pacing_state.load, workspace=workspace))
 
     async def read(self, connection: str, priority: Priority, after: int, rows_max: int, bytes_max: int) -> RowPage:
         """Reads the next page of a log."""
@@ -296,11 +296,11 @@ class SqliteSpool:
 
     async def load_state(self, name: str) -> bytes:
         """Returns a state that `save_state` stored."""
-        return await self._writer.perform(lambda transaction: states.load(transaction.database, name))
+        return await self._deliver(lambda transaction: states.load(transaction.database, name))
 
     async def save_state(self, name: str, data: bytes) -> None:
-        """Stores a state."""
-        await self._writer.perform(lambda transaction: states.save(transaction.database, name, data))
+        """Stores a state; workers do so between their calls, and wait for the disk as with a settlement."""
+        await self._deliver(lambda transaction: states.save(transaction.database, name, data))
 
     # Ending
 
