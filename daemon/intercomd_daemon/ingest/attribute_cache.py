@@ -54,9 +54,12 @@ class AttributeCache:
         for each in encoded:
             attribute = cached(each) or self._decode_unchanged(each)
             if attribute is None:
-                return [cached(each) or self._decode_unchanged(each) or _decode_message(each) for each in encoded]
+                return [*attributes, *map(self._decode_any, encoded[len(attributes) :])]
             add(attribute)
         return attributes
+
+    def _decode_any(self, encoded: bytes) -> Attribute:
+        return self._attributes.get(encoded) or self._decode_unchanged(encoded) or _decode_message(encoded)
 
     def _decode_unchanged(self, encoded: bytes) -> Attribute | None:
         """Returns a short attribute that needs no normalization; None: it is another one, or not canonical."""

@@ -454,6 +454,8 @@ async def test_odd_response_with_a_readable_status_settles_an_event(raw: bytes) 
         b"HTTP/1.1 202 Accepted\r\nX A: b\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 202 Accepted\r\nnonsense\r\n\r\n",
         b"HTTP/1.1 2020 Accepted\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 000 Nothing\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 099 Less\r\nContent-Length: 0\r\n\r\n",
         b"220 mail.example ESMTP\r\n",
     ],
 )

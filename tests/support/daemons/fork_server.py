@@ -17,14 +17,12 @@ from contextlib import suppress
 from typing import Any
 
 from intercomd_daemon.__main__ import main as intercomd
-from intercomd_daemon.app import process
+from intercomd_daemon.app import process  # noqa: F401 - for the daemons: `intercomd` imports it when it runs one
 
 REQUEST_BYTES_MAX = 1 << 20
 DESCRIPTORS = 4
 """With each request: the standard input, output and error of the daemon, and a socket for its id and exit status."""
 _PR_SET_PDEATHSIG = 1
-
-assert process.run  # imported for the daemons: `intercomd` imports it only when it runs one
 
 
 class ForkServer:

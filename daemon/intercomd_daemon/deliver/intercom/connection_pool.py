@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import hdrs
 from aiohttp.connector import Connection
 from aiohttp.http import RawResponseMessage
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDictProxy
 from yarl import URL
@@ -130,7 +130,9 @@ async def _send(connection: Connection, request: bytes) -> tuple[RawResponseMess
     transport.write(request)
     while True:
         head, body = await protocol.read()
-        if not _CONTINUE <= head.code < _OK or head.code == _SWITCHING_PROTOCOLS:
+        if head.code < _CONTINUE:  # RFC 9110, 15: "a three-digit integer code", of which "100 - 599" are valid
+            raise BadStatusLine(f"HTTP {head.code:03}")
+        if head.code >= _OK or head.code == _SWITCHING_PROTOCOLS:
             return head, body
 
 
@@ -141,8 +143,9 @@ def _give_back(connection: Connection) -> None:
         # The host has responded before it had the whole request, and may not read the rest. Over TLS, asyncio does not
         # count bytes that are already encrypted; a call that follows them may take until its deadline.
         _drop(connection)
-    # Closes the connection if the response was not read to its end, or if none can follow it.
-    connection.release()
+    else:
+        # Closes the connection if the response was not read to its end, or if none can follow it.
+        connection.release()
 
 
 def _drop(connection: Connection) -> None:
