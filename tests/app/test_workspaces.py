@@ -68,12 +68,18 @@ async def start(load: Load, sandbox: Sandbox) -> AsyncIterator[Callable[[], Awai
         assert daemon.connections.faults() == []
 
 
+@pytest.fixture
+async def one(start: Callable[[], Awaitable[Daemon]]) -> Daemon:
+    """A daemon that delivers the workspace: it has delivered an envelope."""
+    daemon = await start()
+    await daemon.publish("1")
+    await daemon.delivered("1")
+    return daemon
+
+
 async def test_second_daemon_accepts_and_delivers_after_the_first_has_stopped(
-    start: Callable[[], Awaitable[Daemon]], sandbox: Sandbox
+    one: Daemon, start: Callable[[], Awaitable[Daemon]], sandbox: Sandbox
 ) -> None:
-    one = await start()
-    await one.publish("1")
-    await one.delivered("1")
     two = await start()
     await two.publish("2")
     await one.delivered("1", "2")
@@ -96,12 +102,7 @@ async def test_pacing_state_is_saved_while_the_workspace_is_held(start: Callable
     await connection.close()
 
 
-async def test_daemon_goes_on_under_a_new_lease_after_its_sessions_ended(
-    start: Callable[[], Awaitable[Daemon]], sandbox: Sandbox
-) -> None:
-    one = await start()
-    await one.publish("1")
-    await one.delivered("1")
+async def test_daemon_goes_on_under_a_new_lease_after_its_sessions_ended(one: Daemon, sandbox: Sandbox) -> None:
     connection = await asyncpg.connect(one.spool._settings.url)
     await connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -129,12 +130,9 @@ async def moment() -> None:
 
 
 async def test_workspace_is_handed_over_to_another_daemon_that_could_deliver_it(
-    start: Callable[[], Awaitable[Daemon]], sandbox: Sandbox
+    one: Daemon, start: Callable[[], Awaitable[Daemon]], sandbox: Sandbox
 ) -> None:
     """Its owner has a stale token and was suspended for long; the other one verifies its own access first."""
-    one = await start()
-    await one.publish("1")
-    await one.delivered("1")
     two = await start()
     connection = await asyncpg.connect(one.spool._settings.url)
     (held,) = one.connections._workspaces._held.values()
@@ -157,11 +155,8 @@ async def test_workspace_is_handed_over_to_another_daemon_that_could_deliver_it(
     assert len(sandbox.events) == 2
 
 
-async def test_daemon_that_lost_a_workspace_is_alive(start: Callable[[], Awaitable[Daemon]]) -> None:
+async def test_daemon_that_lost_a_workspace_is_alive(one: Daemon) -> None:
     """Liveness restarts a daemon: one that accepts while another one delivers must not be restarted."""
-    one = await start()
-    await one.publish("0")
-    await one.delivered("0")
     assert one.connections.workers_alive() == {"worker default": True}
     connection = await asyncpg.connect(one.spool._settings.url)
     await connection.execute("UPDATE intercomd.leases SET incarnation = 'other', epoch = epoch + 1")
@@ -169,6 +164,6 @@ async def test_daemon_that_lost_a_workspace_is_alive(start: Callable[[], Awaitab
     assert all(one.connections.workers_alive().values())
     await connection.execute("UPDATE intercomd.leases SET incarnation = '', renewal = renewal + 1")
     await connection.close()
-    await one.publish("1")
-    await one.delivered("1")
+    await one.publish("2")
+    await one.delivered("2")
     assert one.connections.workers_alive() == {"worker default": True}
