@@ -1,5 +1,6 @@
 """Unix sockets: replaced only if nothing listens, and with their final permissions from the first moment."""
 
+import errno
 import os
 import socket
 import stat
@@ -125,8 +126,9 @@ def test_socket_that_another_process_published_meanwhile_is_kept(tmp_path: Path)
         stale(other)
         other.rename(path)
 
-    with pytest.raises(OSError, match="another process has created it"):
+    with pytest.raises(OSError, match="another process has created the path") as refused:
         publish(f"unix:{path}", MINE, listen)
+    assert refused.value.errno == errno.EADDRINUSE
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -72,7 +72,8 @@ def publish(address: str, access: SocketPermissions, listen: Callable[[str], obj
     `listen` gets a temporary path; it must bind a socket there and listen on it.
 
     Raises:
-        OSError: the path cannot be used; `strerror` gives the cause, and `filename` is the address.
+        OSError: the path cannot be used; `strerror` gives the cause, and `filename` is the address. EADDRINUSE: another
+            process listens there, or has created the path meanwhile.
     """
     path = Path(address.removeprefix(SCHEME))
     temporary = _beside(path)
@@ -137,9 +138,10 @@ def _named(address: str) -> Iterator[None]:
     """Replaces the temporary path in errors by the address."""
     try:
         yield
+    except FileExistsError as error:
+        raise OSError(errno.EADDRINUSE, "another process has created the path just now", address) from error
     except OSError as error:
-        reason = "another process has created it just now" if error.errno == errno.EEXIST else error.strerror
-        raise OSError(error.errno or errno.EADDRINUSE, reason or str(error), address) from error
+        raise OSError(error.errno or errno.EADDRINUSE, error.strerror or str(error), address) from error
 
 
 def _stale_at(path: Path) -> tuple[int, int] | None:
