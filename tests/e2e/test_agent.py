@@ -327,16 +327,16 @@ async def test_waiting_envelope_can_be_given_up(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize("agent_first", [True, False])
-async def test_spool_of_the_other_form_is_refused_while_it_holds_envelopes(chain: Chain, *, agent_first: bool) -> None:
-    forms: list[dict[str, Any]] = [{"upstream": {"target": chain.address}}, {}]
-    first, second = forms if agent_first else forms[::-1]
-    held = chain.make("form", **first)
+async def test_spool_of_the_other_role_is_refused_while_it_holds_envelopes(chain: Chain, *, agent_first: bool) -> None:
+    roles: list[dict[str, Any]] = [{"upstream": {"target": chain.address}}, {}]
+    first, second = roles if agent_first else roles[::-1]
+    held = chain.make("role", **first)
     await held.start()
     if not agent_first:
         chain.sandbox.fault("* / 503")
     await held.publish(envelope("u-1", "step", envelope_id="a"))
     await held.close()
-    other = chain.make("form", **second)
+    other = chain.make("role", **second)
     await other.launch()
     assert await other.gone() == 1
     assert "1 waiting envelopes" in other.logged("fatal")[0]["error"]

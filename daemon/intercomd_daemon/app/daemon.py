@@ -8,10 +8,10 @@ from collections.abc import Callable
 from intercomd_daemon import __version__
 from intercomd_daemon.app.bind import ListenerUnavailable
 from intercomd_daemon.app.connections import Connections
-from intercomd_daemon.app.form import check_form
 from intercomd_daemon.app.listeners import OperationsListeners, open_ingest, open_operations
 from intercomd_daemon.app.operators import Operators
 from intercomd_daemon.app.reload import Parts, Reload
+from intercomd_daemon.app.role import check_role
 from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.settings_digest import join_fleet
 from intercomd_daemon.app.status import Status
@@ -171,7 +171,7 @@ class Daemon:
     async def _serve(self, spool: Spool) -> None:
         """Serves until `stop`, or until a worker fails or loses its workspace, or the spool fails."""
         connections, settings = self._connections, self._settings
-        await check_form(spool, agent=settings.upstream.on)
+        await check_role(spool, agent=settings.upstream.on)
         await connections.start(spool, self._report, shared=engine_of(settings.spool.url).shared)
         acceptor, service = self._ingest(spool, TimestampAllocator(await spool.seconds()))
         stop = Stop(

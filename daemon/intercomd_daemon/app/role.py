@@ -1,24 +1,25 @@
-"""Which form of daemon the envelopes in a spool were accepted by: one that delivers, or an agent that forwards.
+"""The role of a daemon: it delivers to Intercom, or it is an agent that forwards to a gateway.
 
-What one form stores, the other cannot send. So the form of a spool changes only while nothing waits in it.
+A daemon of one role cannot send what the other stored. So a spool changes its role only while it holds no envelope.
 """
 
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.base import Spool
 
 _STATE = "form"
+"""The name under which spools store their role."""
 _AGENT, _DAEMON = b"agent", b"daemon"
 
 
-async def check_form(spool: Spool, *, agent: bool) -> None:
-    """Checks that the daemon can send the waiting envelopes of the spool, and stores its form.
+async def check_role(spool: Spool, *, agent: bool) -> None:
+    """Checks that the daemon can send the waiting envelopes of the spool, and stores its role.
 
     Raises:
-        SpoolUnusable: the other form accepted the waiting envelopes.
+        SpoolUnusable: the spool holds envelopes that a daemon of the other role accepted.
     """
-    form = _AGENT if agent else _DAEMON
+    role = _AGENT if agent else _DAEMON
     stored = await spool.load_state(_STATE) or _DAEMON
-    if stored == form:
+    if stored == role:
         return
     usages = spool.usage().connections.values()
     waiting, letters = sum(each.normal + each.bulk for each in usages), sum(each.dead_letters for each in usages)
@@ -29,4 +30,4 @@ async def check_form(spool: Spool, *, agent: bool) -> None:
         else:
             fix = "to be forwarded: start with upstream.target until none is left, or name another file in spool.url"
         raise SpoolUnusable(f"{held} {fix}")
-    await spool.save_state(_STATE, form)
+    await spool.save_state(_STATE, role)
