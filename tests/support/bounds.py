@@ -26,7 +26,7 @@ BOUNDS = {
     "app.workers.RunningWorkers._running": _SETTINGS,
     "app.workspaces.Workspaces._acquiring": "one for each workspace of the settings",
     "app.workspaces.Workspaces._held": "one for each workspace of the settings",
-    "app.held.Held._tasks": "one for each of three kinds of work",
+    "app.held_workspace.HeldWorkspace._tasks": "one for each of three kinds of work",
     "app.listeners.GrpcListener._files": "one for each address of the settings",
     "rpc.authentication.Authenticator._open": "the open streams and watches, which are limited",
     "rpc.authentication.Authenticator._quotas": "one for each caller of the settings",

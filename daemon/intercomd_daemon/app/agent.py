@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
-from intercomd_daemon.app.held import Held
+from intercomd_daemon.app.held_workspace import HeldWorkspace
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.forward.gateway import Gateway
@@ -19,7 +19,7 @@ from intercomd_daemon.spool.base import Outflow, Spool
 class Agent:
     """Forwards to a gateway: a `Destination`. The gateway has the credentials and the settings of the connections."""
 
-    moves = False
+    shares_workspaces = False
 
     def __init__(self, settings: UpstreamSettings) -> None:
         """Raises UpstreamUnusable if a file that the gateway needs cannot be read."""
@@ -52,12 +52,18 @@ class Agent:
         """Returns False: an agent takes no workspace from another one that lives."""
         return False
 
-    async def hold(self, _settings: ConnectionSettings, outflow: Outflow, wall: Callable[[], float]) -> Held:
+    async def hold(self, _settings: ConnectionSettings, outflow: Outflow, wall: Callable[[], float]) -> HeldWorkspace:
         """Returns a workspace without a budget."""
-        return Held(None, outflow, wall)
+        return HeldWorkspace(None, outflow, wall)
 
     def new_worker(
-        self, settings: ConnectionSettings, held: Held, spool: Spool, observer: ForwardObserver, *, paused: bool
+        self,
+        settings: ConnectionSettings,
+        held: HeldWorkspace,
+        spool: Spool,
+        observer: ForwardObserver,
+        *,
+        paused: bool,
     ) -> ForwardWorker:
         """Returns the worker of a connection; it does not run yet."""
         agent_id = spool.usage().spool_id

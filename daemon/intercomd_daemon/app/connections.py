@@ -142,7 +142,7 @@ class Connections:
         self._workers.start(await self._new_workers(connections))
 
     async def wait_fault(self) -> None:
-        """Waits until a worker, or a task that tends a workspace, ends with an error."""
+        """Waits until a worker, or a task of a held workspace, ends with an error."""
         await self._workers.wait_fault()
 
     def faults(self) -> list[BaseException]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
-from intercomd_daemon.app.held import Held
+from intercomd_daemon.app.held_workspace import HeldWorkspace
 from intercomd_daemon.connection import ConnectionSettings, RateSettings
 from intercomd_daemon.deliver.give_up import complete_row
 from intercomd_daemon.deliver.intercom import requests
@@ -29,7 +29,7 @@ __all__ = ["Delivery", "complete_row"]
 class Delivery:
     """Delivers to Intercom: a `Destination`. It holds the access token of each connection."""
 
-    moves = True
+    shares_workspaces = True
 
     def __init__(self, connections: Mapping[str, ConnectionSettings], hide: Callable[[str], None]) -> None:
         """`hide` registers each access token and the credentials of proxies for redaction from log lines."""
@@ -80,12 +80,12 @@ class Delivery:
                 return False
         return bool(connections)
 
-    async def hold(self, settings: ConnectionSettings, outflow: Outflow, wall: Callable[[], float]) -> Held:
+    async def hold(self, settings: ConnectionSettings, outflow: Outflow, wall: Callable[[], float]) -> HeldWorkspace:
         """Returns a workspace with the budget that the owner before left."""
-        return Held(await _load_pace(settings.rate, outflow, wall), outflow, wall)
+        return HeldWorkspace(await _load_pace(settings.rate, outflow, wall), outflow, wall)
 
     def new_worker(
-        self, settings: ConnectionSettings, held: Held, spool: Spool, observer: Observer, *, paused: bool
+        self, settings: ConnectionSettings, held: HeldWorkspace, spool: Spool, observer: Observer, *, paused: bool
     ) -> Worker:
         """Returns the worker of a connection; it does not run yet. Workers of a workspace share its budget."""
         pace, outflow = held.pace, held.outflow

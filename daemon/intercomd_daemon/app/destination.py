@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from intercomd_daemon.app.held import Held
+from intercomd_daemon.app.held_workspace import HeldWorkspace
 from intercomd_daemon.app.workers import ConnectionWorker
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings
@@ -30,8 +30,8 @@ class Destination(Protocol):
     decide: Decide
     upstream: Upstream | None
     """The gateway of an agent, which validates and previews."""
-    moves: bool
-    """Whether another daemon of a shared spool may deliver a workspace, so that this one starts without it."""
+    shares_workspaces: bool
+    """Whether other daemons on a shared spool may deliver the workspaces too; then the daemon starts without them."""
 
     def has_worker(self, settings: ConnectionSettings) -> bool:
         """Returns whether a connection has a worker. At an agent it is the gateway that knows which are active."""
@@ -61,12 +61,18 @@ class Destination(Protocol):
         """Returns whether this daemon could deliver these connections of a workspace that another one delivers."""
         ...
 
-    async def hold(self, settings: ConnectionSettings, outflow: Outflow, wall: Callable[[], float]) -> Held:
+    async def hold(self, settings: ConnectionSettings, outflow: Outflow, wall: Callable[[], float]) -> HeldWorkspace:
         """Returns a workspace that was just acquired; `settings` are those of one of its connections."""
         ...
 
     def new_worker(
-        self, settings: ConnectionSettings, held: Held, spool: Spool, observer: "ConnectionsObserver", *, paused: bool
+        self,
+        settings: ConnectionSettings,
+        held: HeldWorkspace,
+        spool: Spool,
+        observer: "ConnectionsObserver",
+        *,
+        paused: bool,
     ) -> ConnectionWorker:
         """Returns the worker of a connection; it does not run yet.
 

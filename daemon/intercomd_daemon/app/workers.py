@@ -79,7 +79,7 @@ class RunningWorkers:
     def __init__(self) -> None:
         self._running: dict[str, _Running] = {}
         self.faults: list[BaseException] = []
-        """Errors of workers, and of the tasks that tend a workspace: each ends the daemon."""
+        """Errors of workers, and of the tasks of a held workspace: each ends the daemon."""
         self._faulty = asyncio.Event()
         self._stopping = False
         self.on_lost: Callable[[str, str, LeaseLost], None] | None = None

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from intercomd_daemon.app.destination import Destination
-from intercomd_daemon.app.held import Held
+from intercomd_daemon.app.held_workspace import HeldWorkspace
 from intercomd_daemon.app.performer import Performer
 from intercomd_daemon.app.workers import RunningWorkers
 from intercomd_daemon.connection import ConnectionSettings
@@ -39,7 +39,7 @@ class Deliverer(Protocol):
 
 
 class Workspaces:
-    """Acquires, tends and releases workspaces.
+    """Acquires workspaces, keeps their state saved, and hands them over or releases them.
 
     Each is held (`_held`), or it is being acquired (`_acquiring`), or no connection needs it. It goes from one state to
     another in `acquire`, `_start_acquired`, `_hand_over`, `keep_only` and `close`.
@@ -61,20 +61,20 @@ class Workspaces:
         self._workers = workers
         self._observer = observer
         self._shared = shared
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, HeldWorkspace] = {}
         self._acquiring: dict[str, asyncio.Task[None]] = {}
         """The task that acquires each workspace that another daemon delivers, or that was just lost."""
         self._stopping = False
         workers.on_lost = self._on_lost if shared else None
 
-    async def acquire(self, settings: ConnectionSettings) -> Held | None:
+    async def acquire(self, settings: ConnectionSettings) -> HeldWorkspace | None:
         """Returns the workspace of a connection; connections of the same workspace share it.
 
         None: another daemon may deliver it. Then the workers start as soon as this process gets the lease.
         """
         workspace = self._destination.workspace(settings)
         if workspace not in self._held:
-            if self._shared and self._destination.moves:
+            if self._shared and self._destination.shares_workspaces:
                 self._destination.check(settings)
                 self.acquire_later(workspace)
                 return None
@@ -83,7 +83,7 @@ class Workspaces:
                 self._serve_operators(workspace, held)
         return self._held[workspace]
 
-    async def _hold(self, workspace: str, settings: ConnectionSettings, outflow: Outflow) -> Held:
+    async def _hold(self, workspace: str, settings: ConnectionSettings, outflow: Outflow) -> HeldWorkspace:
         self._held[workspace] = await self._destination.hold(settings, outflow, self._spool.now)
         return self._held[workspace]
 
@@ -126,8 +126,8 @@ class Workspaces:
         held = await self._hold(workspace, next(iter(connections.values())), outflow)
         await self._deliverer.start_workers(connections)
         saving = held.keep_pacing_saved(partial(self._is_troubled, workspace))
-        held.tend(saving, f"pacing of {workspace}", self._workers.note_fault)
-        held.tend(self._hand_over(workspace, held), f"moving of {workspace}", self._workers.note_fault)
+        held.run_until_release(saving, f"pacing of {workspace}", self._workers.note_fault)
+        held.run_until_release(self._hand_over(workspace, held), f"moving of {workspace}", self._workers.note_fault)
         self._serve_operators(workspace, held)
         for name in connections:
             self._observer.on_notice(name, "workspace_acquired", workspace=workspace)
@@ -135,7 +135,7 @@ class Workspaces:
     def _is_troubled(self, workspace: str) -> bool:
         return any(worker.troubled for worker in self._workers.of(workspace).values())
 
-    async def _hand_over(self, workspace: str, held: Held) -> None:
+    async def _hand_over(self, workspace: str, held: HeldWorkspace) -> None:
         """Releases a workspace for another daemon that asks for it; the calls in flight end first."""
         await held.outflow.wait_asked()
         async with self._deliverer.reconfiguring:
@@ -146,10 +146,10 @@ class Workspaces:
             await self._held.pop(workspace).release()
             self.acquire_later(workspace)
 
-    def _serve_operators(self, workspace: str, held: Held) -> None:
+    def _serve_operators(self, workspace: str, held: HeldWorkspace) -> None:
         """Obeys operators' orders for a workspace and reports its statuses while it is held."""
         serving = self._deliverer.performer.serve(held.outflow, partial(self._workers.statuses, workspace))
-        held.tend(serving, f"operators of {workspace}", self._workers.note_fault)
+        held.run_until_release(serving, f"operators of {workspace}", self._workers.note_fault)
 
     def is_acquiring(self, workspace: str) -> bool:
         """Returns whether a workspace is being acquired."""

@@ -1,4 +1,4 @@
-"""A workspace while this process delivers it: its budget, its deliveries, and the tasks that tend it."""
+"""A workspace while this process delivers it: its budget, its outflow, and the tasks that run meanwhile."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ SAVE_PACING_SECONDS = 2.0
 """A fifth of Intercom's window of 10 s."""
 
 
-class Held:
+class HeldWorkspace:
     """A workspace that this process delivers; at an agent without a budget."""
 
     def __init__(self, pace: "Pace | None", outflow: Outflow, wall: Callable[[], float]) -> None:
@@ -26,7 +26,9 @@ class Held:
         self._wall = wall
         self._tasks: list[asyncio.Task[None]] = []
 
-    def tend(self, work: Coroutine[Any, Any, None], name: str, on_end: Callable[[asyncio.Task[None]], None]) -> None:
+    def run_until_release(
+        self, work: Coroutine[Any, Any, None], name: str, on_end: Callable[[asyncio.Task[None]], None]
+    ) -> None:
         """Runs a task until the release."""
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(on_end)
