@@ -115,7 +115,7 @@ async def test_starting_daemon_changes_nothing(tmp_path: Path) -> None:
         operators.probe_now("default"),
         operators.give_up("default", "one"),
     ):
-        with pytest.raises(RetryLater, match="starting or stopping"):
+        with pytest.raises(RetryLater, match="the daemon is starting"):
             await call
 
 

@@ -35,7 +35,7 @@ async def test_stop_waits_for_the_drain_before_it(tmp_path: Path) -> None:
     await daemon.serving.wait()
     await daemon.operators.drain(wait=False)
     daemon.stop()
-    with pytest.raises(RetryLater, match="starting or stopping"):
+    with pytest.raises(RetryLater, match="the daemon is stopping"):
         await daemon.operators.drain(wait=False)
     await running
     assert events(stream) == ["operations", "serving", "draining", "stopped"]
@@ -49,10 +49,10 @@ def test_stop_is_bounded_whatever_never_ends() -> None:
         signal = StopSignal()
         never_ending = [asyncio.ensure_future(asyncio.Event().wait()) for _ in range(4)]
         for each, seconds in zip(never_ending, (2.0, 20.0, CLOSE_SECONDS), strict=False):
-            await signal.in_time(each, seconds)
+            await signal.wait_at_most(each, seconds)
         signal.request()
         signal.request()
-        await signal.in_time(never_ending[3], float("inf"))
+        await signal.wait_at_most(never_ending[3], float("inf"))
         return [each.cancelled() for each in never_ending]
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -62,14 +62,15 @@ def test_stop_is_bounded_whatever_never_ends() -> None:
 async def test_request_ends_the_wait_for_it() -> None:
     signal = StopSignal()
     waiting = asyncio.create_task(signal.wait())
-    assert not signal.requested
+    signal.refuse_if_requested()
     signal.request()
     await waiting
-    assert signal.requested
+    with pytest.raises(RetryLater, match="the daemon is stopping"):
+        signal.refuse_if_requested()
 
 
 async def test_work_that_is_done_in_time_ends_the_wait_for_it() -> None:
     done = asyncio.get_running_loop().create_future()
     done.set_result(None)
-    await StopSignal().in_time(done, float("inf"))
+    await StopSignal().wait_at_most(done, float("inf"))
     assert not done.cancelled()

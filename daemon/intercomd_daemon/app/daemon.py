@@ -54,8 +54,8 @@ class Daemon:
     5. The spool, with its last commit.
     """
 
-    def __init__(self, settings: Settings, logs: Logs, load: Callable[[], LoadedSettings] | None = None) -> None:
-        """`load` reads the settings again for a reload, and raises SettingsInvalid; None: there is no reload."""
+    def __init__(self, settings: Settings, logs: Logs, load: Callable[[], LoadedSettings]) -> None:
+        """`load` reads the settings again for a reload, or raises SettingsInvalid."""
         self._settings = settings
         self._load = load
         self._logs = logs
@@ -261,5 +261,5 @@ class Daemon:
             self.status.use(None)
             await spool.close()
         if self._traces is not None:
-            await self._signal.in_time(self._traces.close(), TRACES_SECONDS)
+            await self._signal.wait_at_most(self._traces.close(), TRACES_SECONDS)
         self._logger.info("stopped")

@@ -41,7 +41,7 @@ class Operators:
 
     def _while_serving(self) -> tuple[Stop, Reload]:
         if self._serving is None:
-            raise RetryLater("the daemon is starting or stopping: retry later", 1.0)
+            raise RetryLater("the daemon is starting: retry later", 1.0)
         return self._serving
 
     async def pause(self, name: str, *, paused: bool) -> None:

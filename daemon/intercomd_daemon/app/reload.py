@@ -12,7 +12,7 @@ from intercomd_daemon.app.settings_digest import join_fleet
 from intercomd_daemon.app.stop import Stop, StopSignal
 from intercomd_daemon.app.systemd import Systemd
 from intercomd_daemon.config import LoadedSettings, Settings
-from intercomd_daemon.errors import IntercomdError, RetryLater, SettingsInvalid
+from intercomd_daemon.errors import IntercomdError, SettingsInvalid
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.operations.daemon_control import Reloaded
@@ -66,13 +66,13 @@ class Reload:
     def __init__(
         self,
         settings: Settings,
-        load: Callable[[], LoadedSettings] | None,
+        load: Callable[[], LoadedSettings],
         parts: Parts,
         signal: StopSignal,
         systemd: Systemd,
         status: str,
     ) -> None:
-        """`load` reads the settings; None: there is no reload. `status` is what systemd shows of a serving daemon."""
+        """`load` reads the settings, or raises SettingsInvalid; `status` is what systemd shows of a serving daemon."""
         self._settings = settings
         self._load = load
         self._parts = parts
@@ -90,8 +90,7 @@ class Reload:
         """
         logger, metrics = self._parts.logs.logger, self._parts.metrics
         async with self._reloading:
-            if self._load is None or self._signal.requested:
-                raise RetryLater("the daemon is starting or stopping: retry later", 1.0)
+            self._signal.refuse_if_requested()
             self._systemd.reloading()
             status = self._status
             try:

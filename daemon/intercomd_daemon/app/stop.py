@@ -32,17 +32,17 @@ class StopSignal:
             self._repeated.set()
         self._requested.set()
 
-    @property
-    def requested(self) -> bool:
-        """Whether the daemon stops."""
-        return self._requested.is_set()
+    def refuse_if_requested(self) -> None:
+        """Raises RetryLater if the daemon stops."""
+        if self._requested.is_set():
+            raise RetryLater("the daemon is stopping: retry after its restart", 1.0)
 
     async def wait(self) -> None:
         """Waits for the request."""
         await self._requested.wait()
 
-    async def in_time(self, work: Coroutine[Any, Any, Any] | asyncio.Future[Any], seconds: float) -> None:
-        """Waits until `work` is done, at most `seconds`, and no longer than until a second request."""
+    async def wait_at_most(self, work: Coroutine[Any, Any, Any] | asyncio.Future[Any], seconds: float) -> None:
+        """Waits until `work` is done or a second request arrives, at most `seconds`; then cancels it."""
         task = asyncio.ensure_future(work)
         repeated = asyncio.create_task(self._repeated.wait())
         await asyncio.wait({task, repeated}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -91,8 +91,7 @@ class Stop:
         Raises:
             RetryLater: the daemon is stopping.
         """
-        if self._signal.requested:
-            raise RetryLater("the daemon is starting or stopping: retry later", 1.0)
+        self._signal.refuse_if_requested()
         refusing = asyncio.create_task(self._refuse_calls())
         if wait:
             await refusing
@@ -103,16 +102,21 @@ class Stop:
         settings = self._settings
         self._systemd.stopping(settings.linger_seconds + settings.deliver_seconds + 2 * settings.drain_seconds)
         await self._refuse_calls()
-        await self._signal.in_time(self._wait_delivered(), settings.deliver_seconds)
+        await self._signal.wait_at_most(self._wait_delivered(), settings.deliver_seconds)
         deadline = await self.stop_workers()
-        await self._signal.in_time(self._service.wait_idle(), max(0.0, deadline - time.monotonic()))
-        await self._signal.in_time(listener.close(CLOSE_SECONDS), 2 * CLOSE_SECONDS)
+        await self._signal.wait_at_most(self._service.wait_idle(), max(0.0, deadline - time.monotonic()))
+        await self._signal.wait_at_most(listener.close(CLOSE_SECONDS), 2 * CLOSE_SECONDS)
 
     async def stop_workers(self) -> float:
-        """Waits for the workers' calls until `stopping.drain` after the first time; returns when that ends."""
+        """Stops the workers and waits for their calls, until `stopping.drain` after the first call of this method.
+
+        Returns the end of that time, by `time.monotonic`.
+        """
         self._drain_ends_at = self._drain_ends_at or time.monotonic() + self._settings.drain_seconds
         self._connections.stop()
-        await self._signal.in_time(self._connections.wait_stopped(), max(0.0, self._drain_ends_at - time.monotonic()))
+        await self._signal.wait_at_most(
+            self._connections.wait_stopped(), max(0.0, self._drain_ends_at - time.monotonic())
+        )
         return self._drain_ends_at
 
     async def _refuse_calls(self) -> None:
@@ -124,7 +128,7 @@ class Stop:
     async def _linger_and_refuse(self) -> None:
         self._status.switch(serving=False)
         self._logger.info("draining")
-        await self._signal.in_time(asyncio.Event().wait(), self._settings.linger_seconds)
+        await self._signal.wait_at_most(asyncio.Event().wait(), self._settings.linger_seconds)
         self._service.drain()
 
     async def _wait_delivered(self) -> None:

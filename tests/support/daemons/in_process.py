@@ -34,8 +34,10 @@ def settings(folder: Path, url: str = "", **operations: str) -> config.Settings:
 def daemon_of(
     settings: config.Settings, load: Callable[[], config.LoadedSettings] | None = None
 ) -> tuple[Daemon, io.StringIO]:
+    """Returns a daemon, and what it logs; a reload finds unchanged settings unless `load` returns others."""
     stream = io.StringIO()
-    return Daemon(settings, logs.set_up(settings.log, stream), load), stream
+    unchanged = config.LoadedSettings(settings, {}, ())
+    return Daemon(settings, logs.set_up(settings.log, stream), load or (lambda: unchanged)), stream
 
 
 @asynccontextmanager
