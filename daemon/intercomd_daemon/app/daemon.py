@@ -65,11 +65,7 @@ class Daemon:
         self._connections = Connections(settings, logs.hide)
         self.status = Status(self._connections, settings.spool.bytes_max)
         self.operators = Operators(self._connections, self.status.archive)
-        read = self.status
-        connections, agent = settings.connections, settings.upstream.on
-        self._metrics = Metrics(__version__, connections, read.usage, read.statuses, read.now, read.fleet, agent=agent)
-        self._metrics.set_callers(settings.callers)
-        self._metrics.watch_log(logs.lost)
+        self._metrics = self._new_metrics()
         self._traces = open_traces_or_warn(settings.traces, os.environ, logs.logger)
         self._security = Security(settings, logs.logger, self._metrics.count_request)
         log_key = self._connections.destination.log_key()
@@ -77,6 +73,21 @@ class Daemon:
         self._operations: OperationsListeners | None = None
         self.serving = asyncio.Event()
         """Set once the daemon accepts envelopes."""
+
+    def _new_metrics(self) -> Metrics:
+        settings, status = self._settings, self.status
+        metrics = Metrics(
+            __version__,
+            settings.connections,
+            status.usage,
+            status.statuses,
+            status.now,
+            status.fleet,
+            agent=settings.upstream.on,
+        )
+        metrics.set_callers(settings.callers)
+        metrics.watch_log(self._logs.lost)
+        return metrics
 
     def stop(self) -> None:
         """Stops the daemon in order; a second call skips all waits. No accepted envelope is lost in either case."""
@@ -173,7 +184,7 @@ class Daemon:
         connections, settings = self._connections, self._settings
         await check_role(spool, agent=settings.upstream.on)
         await connections.start(spool, self._report, shared=engine_of(settings.spool.url).shared)
-        acceptor, service = self._ingest(spool, TimestampAllocator(await spool.seconds()))
+        acceptor, service = self._new_ingest(spool, TimestampAllocator(await spool.seconds()))
         stop = Stop(
             settings.stopping,
             self._signal,
@@ -192,7 +203,7 @@ class Daemon:
             channelz = settings.operations.channelz
             listener = await open_ingest(service, settings.ingest, self._security.ingest, channelz=channelz)
             self.status.show(listener.health)
-            self._accept(spool, acceptor, service, stop, ", ".join(listener.addresses))
+            self._announce(spool, acceptor, service, stop, ", ".join(listener.addresses))
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             await stop.run(listener)
         finally:
@@ -206,7 +217,7 @@ class Daemon:
         if faults:
             raise ExceptionGroup("a part of the daemon ended by itself", faults)
 
-    def _ingest(self, spool: Spool, seconds: TimestampAllocator) -> tuple[Acceptor, IngestService]:
+    def _new_ingest(self, spool: Spool, seconds: TimestampAllocator) -> tuple[Acceptor, IngestService]:
         connections, settings, destination = self._connections, self._settings, self._connections.destination
         acceptor = Acceptor(settings.connections, spool, seconds, self._report, spool.now, destination.decide)
         interceptors = () if self._traces is None else (with_trace_context,)
@@ -222,8 +233,8 @@ class Daemon:
         )
         return acceptor, service
 
-    def _accept(self, spool: Spool, acceptor: Acceptor, service: IngestService, stop: Stop, addresses: str) -> None:
-        """Shows that the daemon accepts envelopes; from now on it can be drained and take other settings."""
+    def _announce(self, spool: Spool, acceptor: Acceptor, service: IngestService, stop: Stop, addresses: str) -> None:
+        """Announces that the daemon accepts envelopes; from now on operators can drain and reload it."""
         parts = Parts(
             security=self._security,
             spool=spool,
