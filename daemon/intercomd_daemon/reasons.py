@@ -309,7 +309,7 @@ REASONS: Final = (
         "VERIFYING",
         ReasonKind.WAITING,
         "The daemon checks whether the token belongs to the workspace, before any other call.",
-        "None: it takes one call.",
+        "None: it takes one call; if it lasts, `intercomd status` shows why.",
     ),
     Reason(
         "WAITING_TURN",

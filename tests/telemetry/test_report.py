@@ -227,7 +227,7 @@ def test_body_of_a_call_is_shown_with_values_alone(write: Write, settings: dict[
 @pytest.mark.parametrize(
     ("state", "level"),
     [
-        (ConnectionState.VERIFYING, "info"),
+        (ConnectionState.VERIFYING, "warning"),
         (ConnectionState.DELIVERING, "info"),
         (ConnectionState.DOWN, "warning"),
         (ConnectionState.SUSPENDED, "error"),

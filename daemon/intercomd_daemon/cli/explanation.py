@@ -143,7 +143,7 @@ def _waiting_remedy(entry: TrailEntry, other: str) -> str:
         "WAITING_TURN": "Nothing: it goes when its turn comes.",
         "RATE_LIMITED": "Nothing: it goes when Intercom's rate limit allows.",
         "IN_FLIGHT": "Nothing: look again in some seconds.",
-        "VERIFYING": "Nothing: look again in some seconds.",
+        "VERIFYING": "Nothing: look again in some seconds. If it lasts, `intercomd status` shows why.",
     }
     return commands.get(reason) or remedy_of(ReasonKind.WAITING, reason)
 

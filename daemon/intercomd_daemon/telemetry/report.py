@@ -25,7 +25,12 @@ DETAIL_CHARACTERS_MAX = 2_000
 # Notices of normal operation, logged as info; all others are warnings.
 _EXPECTED = frozenset({"attribute_created", "call_not_made"})
 _TYPE_NAMES = {type_: type_.name.lower() for type_ in OutcomeType}
-_CHANGE_LEVELS = {ConnectionState.DOWN: logging.WARNING, ConnectionState.SUSPENDED: logging.ERROR}
+# A connection is verifying from its start. It is logged only when that failed, such as for want of an access token.
+_CHANGE_LEVELS = {
+    ConnectionState.VERIFYING: logging.WARNING,
+    ConnectionState.DOWN: logging.WARNING,
+    ConnectionState.SUSPENDED: logging.ERROR,
+}
 
 
 class OutcomeLine(Line, kw_only=True):

@@ -241,7 +241,8 @@ class ConnectionMonitor:
         if isinstance(access, Suspended):
             return ConnectionState.SUSPENDED, access.reason
         if not self._access.granted:
-            return ConnectionState.VERIFYING, _NOT_VERIFIED + (f": {self._last_failure}" if self._last_failure else "")
+            failure = f"access is not verified: {self._last_failure}" if self._last_failure else _NOT_VERIFIED
+            return ConnectionState.VERIFYING, failure
         if self.outage.down and self.outage.of_single_users:
             users_fail = f"calls of several users fail ({self._last_failure})"
             return ConnectionState.DOWN, f"{users_fail}, though GET /me succeeds; other users' calls go on"
